@@ -62,9 +62,15 @@ def figures(tried: t.Mapping[str, t.Any]) -> str:
     days = f"On {until}" if since == until else f"From {since} to {until}"
     services, requests = tried["services"] / runs, tried["requests"] / runs
     each = f"{services:.1f} services, {requests:.0f} requests and {faults / runs:.1f} faults each"
+    branches = tried.get("branches", 0)
+    shared = (
+        f"{branches:,} of them went on from the middle of another with other faults; what they share is counted once."
+        if branches
+        else ""
+    )
     lines = (
         f"{days} {runs:,} runs with fresh seeds were tried, {runs / minutes:,.0f} a minute of one core,",
-        f"of {each}.",
+        f"of {each}. {shared}".rstrip(),
         f"{f'{tried["broken"]:,}' if tried['broken'] else 'None'} of them broke a sentence when they were tried.",
         "",
         f"Faults that befell: {_counted(tried['faults'])}.",

@@ -12,7 +12,11 @@ import os
 import secrets
 import sys
 import time
+import typing as t
 from pathlib import Path
+
+if t.TYPE_CHECKING:
+    from .branches import Ended
 
 HASHING = "PYTHONHASHSEED"
 OTHERS = 60
@@ -25,6 +29,9 @@ SAVED_EVERY = 60.0
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, help="show this one, or begin with it")
+    parser.add_argument(
+        "--branches", action="store_true", help="with --seed: also its branches, each by its plan"
+    )
     parser.add_argument("--plan", type=Path, help="show the run of this plan")
     parser.add_argument(
         "--regressions", action="store_true", help="run each that once broke something"
@@ -52,6 +59,8 @@ def main() -> int:
         return replay()
     if args.plan is not None:
         return show(Plan.from_text(args.plan.read_text("utf-8")))
+    if args.seed is not None and args.branches:
+        return branch(args.seed)
     if args.seed is not None and args.runs is None:
         return show(plan_of(args.seed))
     first = args.seed if args.seed is not None else secrets.randbelow(10**9)
@@ -70,6 +79,20 @@ def show(plan: object) -> int:
     for violation in outcome.violations:
         print(f"BROKEN: {violation}")
     return bool(outcome.violations)
+
+
+def branch(seed: int) -> int:
+    from .branches import alone, explore  # noqa: PLC0415
+    from .draws import plan_of  # noqa: PLC0415
+
+    runs = explore(plan_of(seed)).runs
+    for one in runs:
+        again = alone(one.plan).runs[0]
+        said = one.violations[0] if one.violations else "holds"
+        print(f"{said}; again by its plan: {'the same' if again == one else 'not the same'}")
+        for fault in one.plan.faults:
+            print(f"           {fault}")
+    return any(one.violations for one in runs)
 
 
 def replay() -> int:
@@ -103,55 +126,64 @@ def hunt(first: int, seconds: float, theme: str) -> int:
 
 
 def search(first: int, runs: int | None, seconds: float, theme: str, *, fresh: bool) -> int:
-    """Runs from `first` on, all or those of a theme, of which `fresh` ones are counted.
+    """Runs from `first` on, all or those of a theme; for so many seconds, with their branches.
 
-    The exit code is 1 when one of them broke something.
+    `fresh` ones are counted. The exit code is 1 when one of them broke something.
     """
+    from .branches import Explored, alone, explore  # noqa: PLC0415
     from .draws import plan_of, theme_of  # noqa: PLC0415
-    from .run import Outcome, run  # noqa: PLC0415
+    from .run import run  # noqa: PLC0415
     from .shrink import shrink  # noqa: PLC0415
     from .totals import Totals, append, commit  # noqa: PLC0415
 
     at = commit()
     print(f"seeds from {first} at commit {at}", flush=True)
-    whole, lately = Totals(), Totals()
-    broken: list[Outcome] = []
-    latest: dict[str, float] = {}
+    whole, lately = Explored(), Totals()
     seeds = (seed for seed in itertools.count(first) if not theme or theme_of(seed) == theme)
-    while whole.runs < runs if runs is not None else whole.cpu < seconds:
+    while whole.totals.runs < runs if runs is not None else whole.totals.cpu < seconds:
         began = time.process_time()
-        outcome = run(plan_of(next(seeds)))
-        cpu = time.process_time() - began
-        whole.add(outcome, cpu)
-        lately.add(outcome, cpu)
+        plan = plan_of(next(seeds))
+        found = alone(plan) if runs is not None else explore(plan)
+        found.totals.cpu += time.process_time() - began
+        found.runs = found.broken
+        whole.merge(found)
+        lately.merge(found.totals)
         if fresh and lately.cpu > SAVED_EVERY:
             append(at, lately)
             lately = Totals()
-        for why, late in outcome.after_loss.items():
-            latest[why] = max(latest.get(why, 0.0), late)
-        if outcome.violations:
-            broken.append(outcome)
-            print(f"seed {outcome.plan.seed} breaks: {outcome.violations[0][-1500:]}", flush=True)
+        for broken in found.broken:
+            print(f"seed {broken.plan.seed} breaks: {broken.violations[0][-1500:]}")
+            print(f"its plan is in {written(broken)}", flush=True)
     if fresh:
         append(at, lately)
+    totals = whole.totals
     print(
-        f"{whole.runs} runs in {whole.cpu:.1f} s of CPU, {whole.runs_a_minute:.0f} a minute, with {whole.requests} "
-        f"requests and {whole.faults.total()} faults; {len(broken)} broke an invariant"
+        f"{totals.runs} runs, {totals.branches} of them branches, in {totals.cpu:.1f} s of CPU, "
+        f"{totals.runs_a_minute:.0f} a minute, with {totals.requests} requests and {totals.faults.total()} faults; "
+        f"{totals.broken} broke an invariant"
     )
-    for why, late in sorted(latest.items()):
+    for why, late in sorted(whole.after_loss.items()):
         print(f"the latest write after a lost lock, of a run that was {why}: {late:.1f} s")
-    kinds: dict[str, Outcome] = {}
-    for outcome in broken:
-        kinds.setdefault(kind_of(outcome.violations), outcome)
-    for kind, outcome in [*kinds.items()][:5]:
+    kinds: dict[str, Ended] = {}
+    for broken in whole.broken:
+        kinds.setdefault(kind_of(broken.violations), broken)
+    for kind, broken in [*kinds.items()][:5]:
         smallest = shrink(
-            outcome.plan, lambda plan, kind=kind: kind_of(run(plan).violations) == kind
+            broken.plan, lambda plan, kind=kind: kind_of(run(plan).violations) == kind
         )
-        print(
-            f"--- {kind}, of seed {outcome.plan.seed}, as small as it gets:\n{smallest.to_text()}"
-        )
+        print(f"--- {kind}, of seed {broken.plan.seed}, as small as it gets:\n{smallest.to_text()}")
         print("\n".join(run(smallest).lines[-60:]))
-    return bool(broken)
+    return bool(whole.broken)
+
+
+def written(broken: Ended) -> Path:
+    """Where its plan is, for --plan: that of a branch is not what its seed draws."""
+    from .totals import FOLDER  # noqa: PLC0415
+
+    path = FOLDER / "broken" / f"{broken.plan.seed}-{broken.log[:8]}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(broken.plan.to_text() + "\n", "utf-8")
+    return path.relative_to(ROOT)
 
 
 def kind_of(violations: list[str]) -> str:

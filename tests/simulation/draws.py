@@ -75,6 +75,23 @@ def theme_of(seed: int) -> str:
     return random.Random(f"theme {seed}").choice(WEIGHTED)
 
 
+def other_faults(
+    draw: random.Random,
+    plan: Plan,
+    counts: t.Mapping[tuple[str, str], int],
+    acting: t.Sequence[str],
+) -> Plan:
+    """Others for those that are not due yet, by what each process has called, and at least one: of those who act."""
+    past = [one for one in plan.faults if one.nth <= counts.get((one.actor, one.of), 0)]
+    names = [one for one in acting if one != AGAIN]
+    coming = []
+    for _ in range(max(len(plan.faults) - len(past), 1) if names else 0):
+        fault = _fault(draw, draw.choice(names))
+        nth = counts.get((fault.actor, fault.of), 0) + draw.randint(1, fault.nth)
+        coming.append(replace(fault, nth=nth))
+    return replace(plan, faults=(*past, *coming))
+
+
 def _any(draw: random.Random, plan: Plan) -> Plan:
     """A deployment first, up to three others in its way, and whatever may befall them."""
     scripts = ["deploy", *(draw.choice(SCRIPTS) for _ in range(draw.choice((0, 1, 1, 2, 2, 3))))]

@@ -28,6 +28,8 @@ CALL, WRITE, EXEC, WATCH = "call", "write", "exec", "watch"
 MILD = frozenset({LOST, ANSWER_LOST, CONFLICT, THROTTLED, ERROR, ERROR_DONE})
 """A call that fails once."""
 MOST_FAULTS = 10
+KEEPER = ".keeper"
+"""After the name of whose lock it keeps."""
 AGAIN, AT_LAST = "again", 10_000.0
 """Who gives the command last, when everything that was lost is forgotten and nothing goes wrong any more."""
 

@@ -129,6 +129,7 @@ def speed(here: Totals, every: Totals) -> list[str]:
 
     return [
         row("runs", lambda one: f"{one.runs:,}"),
+        row("of which are branches", lambda one: f"{one.branches:,}"),
         row("of which broke an invariant", lambda one: f"{one.broken:,}"),
         row("runs a minute of one core", lambda one: f"{one.runs_a_minute:,.0f}"),
         row("services a run", lambda one: f"{one.each_run(one.services):.1f}"),

@@ -13,7 +13,7 @@ from operator import attrgetter
 from . import substitutes
 from .functions import Project
 from .invariants import LIVENESS, NO_SURPRISE, Invariants
-from .plan import AGAIN, Actor, Plan
+from .plan import AGAIN, KEEPER, Actor, Plan
 from .platform import settle
 from .scheduler import OutOfStepsError, Process
 from .scripts import COMMANDS, Script, StopError
@@ -47,7 +47,7 @@ class Outcome:
 
 
 @contextmanager
-def _uncollected() -> t.Iterator[None]:
+def uncollected() -> t.Iterator[None]:
     """A world goes with its last reference; what is in circles waits for the end of the run."""
     gc.disable()
     try:
@@ -56,55 +56,104 @@ def _uncollected() -> t.Iterator[None]:
         gc.enable()
 
 
-@_uncollected()
+@uncollected()
 def run(plan: Plan) -> Outcome:
-    outcome = Outcome(plan)
-    world = World(plan, outcome.lines.append)
-    if plan.stores:
-        world.stores = Stores(world)
-    if plan.functions:
-        world.project = Project(world)
-    invariants = Invariants(world)
-    settle(world)
-    invariants.history.begin()
-    world.observers.append(invariants.requested)
-    operators = [Operator(world, actor, invariants, outcome) for actor in plan.actors]
-    violations = invariants.violations
-    violations = invariants.violations
-    start = world.began = world.scheduler.now
-    for operator in operators:
-        world.scheduler.at(start + operator.actor.begins, operator.begin)
-    if world.nodes is not None:
-        world.nodes.begin(plan.outages)
-    try:
-        world.scheduler.run(
-            until=start + 4 * HOUR,
-            rested=lambda: bool(violations) or all(map(_OVER, operators)),
-        )
-        if not invariants.violations:
-            for operator in operators:
-                invariants.history.check(
-                    LIVENESS, operator.over, f"{operator.actor.name} did not end in four hours"
+    running = Running(plan)
+    running.go()
+    return running.end()
+
+
+class Running:
+    """A plan that is carried out."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._outcome = Outcome(plan)
+        self.world = world = World(plan, self._outcome.lines.append)
+        if plan.stores:
+            world.stores = Stores(world)
+        if plan.functions:
+            world.project = Project(world)
+        self._invariants = Invariants(world)
+        settle(world)
+        self._invariants.history.begin()
+        world.observers.append(self._invariants.requested)
+        self._operators = [
+            Operator(world, actor, self._invariants, self._outcome) for actor in plan.actors
+        ]
+        self._start = world.began = world.scheduler.now
+        for operator in self._operators:
+            world.scheduler.at(self._start + operator.actor.begins, operator.begin)
+        if world.nodes is not None:
+            world.nodes.begin(plan.outages)
+
+    def go(self, requests: int | None = None) -> bool:
+        """Until its operators are done, or after so many requests. Whether they are done."""
+        world = self.world
+        try:
+            world.scheduler.run(
+                until=self._start + 4 * HOUR,
+                rested=lambda: (
+                    self._is_over() or (requests is not None and world.requests >= requests)
+                ),
+            )
+        except OutOfStepsError:
+            self._invariants.history.check(LIVENESS, False, "the world does not come to rest")
+        return requests is None or self._is_over()
+
+    def end(self) -> Outcome:
+        """Let the world come to rest, and look at it once more."""
+        world, violations = self.world, self._invariants.violations
+        try:
+            if not violations:
+                for operator in self._operators:
+                    self._invariants.history.check(
+                        LIVENESS, operator.over, f"{operator.actor.name} did not end in four hours"
+                    )
+                # Pods and leases do.
+                world.scheduler.run(
+                    until=world.scheduler.now + 900.0, rested=lambda: bool(violations)
                 )
-            # Pods and leases come to rest.
-            world.scheduler.run(until=world.scheduler.now + 900.0, rested=lambda: bool(violations))
-            if not invariants.violations:
-                invariants.at_the_end()
-        if not invariants.violations:
-            _take_the_lock(world, invariants, outcome)
-    except OutOfStepsError:
-        invariants.history.check(LIVENESS, False, "the world does not come to rest")
-    outcome.violations = invariants.violations
-    outcome.requests = world.requests
-    outcome.befell.update(fault.kind for fault in world.befell)
-    outcome.after_loss = invariants.lock.after_loss
-    outcome.checked = invariants.history.checked
-    outcome.took = world.scheduler.now - start
-    if world.stores is not None:
-        outcome.requests += world.stores.databases.statements
-        world.stores.close()
-    world.close()
-    return outcome
+                if not violations:
+                    self._invariants.at_the_end()
+            if not violations:
+                _take_the_lock(world, self._invariants, self._outcome)
+        except OutOfStepsError:
+            self._invariants.history.check(LIVENESS, False, "the world does not come to rest")
+        outcome = self.outcome()
+        if world.stores is not None:
+            outcome.requests += world.stores.databases.statements
+        self.close()
+        return outcome
+
+    def close(self) -> None:
+        if self.world.stores is not None:
+            self.world.stores.close()
+        self.world.close()
+
+    def outcome(self) -> Outcome:
+        """As it is now."""
+        world, outcome = self.world, self._outcome
+        outcome.violations = self._invariants.violations
+        outcome.requests = world.requests
+        outcome.befell = Counter(fault.kind for fault in world.befell)
+        outcome.after_loss = self._invariants.lock.after_loss
+        outcome.checked = self._invariants.history.checked
+        outcome.took = world.scheduler.now - self._start
+        return outcome
+
+    def go_on_with(self, plan: Plan) -> None:
+        """One that differs in nothing that has happened already."""
+        self._outcome.plan = plan
+        self.world.go_on_with(plan)
+
+    def acting(self) -> list[str]:
+        """Who of them is not over, and the keepers that live."""
+        names = [one.actor.name for one in self._operators if not one.over]
+        alive = [one.name for one in self.world.processes if one.alive]
+        return [*names, *(one for one in alive if one.endswith(KEEPER))]
+
+    def _is_over(self) -> bool:
+        return bool(self._invariants.violations) or all(map(_OVER, self._operators))
 
 
 def _take_the_lock(world: World, invariants: Invariants, outcome: Outcome) -> None:

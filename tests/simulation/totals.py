@@ -30,6 +30,8 @@ class Totals:
     runs: int = 0
     broken: int = 0
     """Runs that broke an invariant."""
+    branches: int = 0
+    """Runs that had their beginning with others in common; what happened in it is counted once."""
     cpu: float = 0.0
     """Seconds."""
     services: int = 0
@@ -49,6 +51,10 @@ class Totals:
         self.faults.update(outcome.befell)
         self.scripts.update(outcome.scripts)
         self.tasks.update(outcome.tasks)
+
+    def since(self, before: Totals) -> Totals:
+        """What was done since then."""
+        return Totals(**{name: value - getattr(before, name) for name, value in vars(self).items()})
 
     def merge(self, other: Totals) -> None:
         for name, value in vars(other).items():

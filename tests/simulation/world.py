@@ -128,10 +128,17 @@ class World:
         self._said = said
         Monitoring(self)
         self.nodes = Nodes(self) if planned.nodes else None
-        self._counts: dict[tuple[str, str], int] = {}
+        self.counts: dict[tuple[str, str], int] = {}
+        """Of the calls of each process, by what they are: call, write, exec or watch."""
         self._draws: dict[str, random.Random] = {}
-        self._due = {(one.actor, one.of, one.nth): one for one in planned.faults}
+        self._due: dict[tuple[str, str, int], Fault] = {}
         self._ended: dict[int, list[t.Any]] = {}
+        self.go_on_with(planned)
+
+    def go_on_with(self, planned: Plan) -> None:
+        """From now on."""
+        self.plan = planned
+        self._due = {(one.actor, one.of, one.nth): one for one in planned.faults}
 
     def close(self) -> None:
         """When it is over. Its parts hold one another: let go of here, they need not be found and collected."""
@@ -339,7 +346,7 @@ class World:
         return self._befall([self._due_at(process.name, of) for of in kinds]) if process else None
 
     def _due_at(self, name: str, of: str) -> Fault | None:
-        nth = self._counts[name, of] = self._counts.get((name, of), 0) + 1
+        nth = self.counts[name, of] = self.counts.get((name, of), 0) + 1
         return self._due.get((name, of, nth))
 
     def _befall(self, found: list[Fault | None]) -> Fault | None:
