@@ -66,6 +66,9 @@ def plan_of(seed: int) -> Plan:
     services = {name: draw.choice((1, 2, 2, 3)) for name in SERVICES[: draw.choice((1, 2, 2, 3))]}
     planned = THEMES[theme_of(seed)](draw, Plan(seed, services, (), ()))
     seldom = draw.random() < RECREATED
+    if any(one.script == "ramp" for one in planned.actors) and not planned.metric:
+        doubted = draw.random() < 0.3
+        planned = replace(planned, metric=_course(draw, DEPLOYED) if doubted else ())
     return replace(planned, recreated=tuple(planned.services)[:1] if seldom else ())
 
 
@@ -240,8 +243,8 @@ def _releases(draw: random.Random, plan: Plan) -> Plan:
 
 def _ramp(draw: random.Random, plan: Plan) -> Plan:
     """A deployment, steps up and down after it, and who comes between."""
-    if draw.random() < 0.4:
-        return _steady(draw, plan)
+    if draw.random() < 0.6:
+        return draw.choice((_steady, _interrupted, _interrupted, _let_go))(draw, plan)
     actors, begins = [_named(draw, 0, "deploy")], DEPLOYED
     for number in range(1, draw.choice((3, 4, 5))):
         actors.append(replace(_named(draw, number, "ramp"), begins=begins))
@@ -250,7 +253,7 @@ def _ramp(draw: random.Random, plan: Plan) -> Plan:
         (
             (),
             *(("kill_switch",), ("kill_switch", "reset"), ("lowered",), ("percentage",)),
-            *(("unlock",), ("deploy",), ("rollback",), ("freeze",), ("breach",), ("others",)),
+            *(("unlock",), ("deploy",), ("rollback",), ("freeze",), ("others",)),
         )
     )
     for number, command in enumerate(disturbing, start=len(actors)):
@@ -265,14 +268,14 @@ def _ramp(draw: random.Random, plan: Plan) -> Plan:
 
 def _steady(draw: random.Random, plan: Plan) -> Plan:
     """Steps that nobody lets go of, by clocks that are right, of a feature that a release or a hand turned on."""
-    first, between, verdict = draw.choice(
+    first, between, value = draw.choice(
         (
-            ("deploy", "", "proceed"),
-            ("deploy", "", "rollback"),
-            ("deploy", "unlock", "proceed"),
-            ("deploy", "off", "proceed"),
-            ("deploy", "percentage", "proceed"),
-            ("on", "", "proceed"),
+            ("deploy", "", 0.0),
+            ("deploy", "", 0.2),
+            ("deploy", "unlock", 0.0),
+            ("deploy", "off", 0.0),
+            ("deploy", "percentage", 0.0),
+            ("on", "", 0.0),
         )
     )
     begins = draw.choice((DEPLOYED - 20.0, DEPLOYED))
@@ -280,12 +283,82 @@ def _steady(draw: random.Random, plan: Plan) -> Plan:
     if between:
         at = begins + draw.uniform(-10.0, 50.0)
         actors.append(replace(_named(draw, 4, between, force=True), begins=at))
-    options = {"wait": 60, "force": False, "percentage": None, "verdict": verdict}
+    lasts = draw.choice((STEP, 3 * STEP))
+    metric = ((begins, begins + lasts, value),)
     for number in range(1, 4):
-        ramp = replace(_named(draw, number, "ramp"), begins=begins, options=options)
+        ramp = replace(_named(draw, number, "ramp"), begins=begins, options=_UP)
         actors.append(ramp)
         begins += STEP
-    return _with(plan, [replace(one, ahead=0.0) for one in actors], [])
+    planned = _with(plan, [replace(one, ahead=0.0) for one in actors], [])
+    return replace(planned, metric=metric)
+
+
+_UP: t.Mapping[str, t.Any] = {"wait": 60, "force": False, "percentage": None}
+
+
+def _interrupted(draw: random.Random, plan: Plan) -> Plan:
+    """A step whose watch is cut off, stands still or does not see, and who goes on with it."""
+    if draw.random() < 0.15:
+        return _set_again(draw, plan)
+    actors, begins = [_named(draw, 0, "deploy")], DEPLOYED
+    for number in range(1, draw.choice((3, 4))):
+        ramp = replace(_named(draw, number, "ramp"), begins=begins, options=_UP)
+        actors.append(replace(ramp, resumes=draw.choice((1.0, 1.0, 10.0, 30.0))))
+        begins += draw.choice((20.0, STEP, STEP + 30.0))
+    lasting = {PAUSE_BEFORE: (4.0, 10.0, 20.0), PAUSE_AFTER: (4.0, 10.0, 20.0), SLOW: (20.0,)}
+    faults = []
+    for _ in range(draw.choice((1, 1, 2, 3))):
+        kind = draw.choice((KILL_AFTER, KILL_AFTER, KILL_BEFORE, LOST, ERROR, *lasting))
+        seconds = draw.choice(lasting.get(kind, (0.0,)))
+        of, first, last = draw.choice(((CALL, 34, 70), (WRITE, 6, 24)))
+        faults.append(Fault("ramp-1", kind, of, draw.randint(first, last), seconds))
+    return replace(_with(plan, actors, faults), metric=_course(draw, DEPLOYED))
+
+
+def _set_again(draw: random.Random, plan: Plan) -> Plan:
+    """A step whose watch stands still until others have gone down and come back to it, and the metric is in doubt."""
+    commands = (("deploy", 0.0), ("ramp", DEPLOYED), ("unlock", 130.0), ("lowered", 132.0))
+    commands += (("ramp", 140.0), ("ramp", 200.0), ("ramp", 400.0))
+    actors = []
+    for number, (command, begins) in enumerate(commands):
+        actor = _named(draw, number, command, force=command == "unlock")
+        options = {"ramp": _UP, "lowered": {"percentage": 1}}.get(command, actor.options)
+        actors.append(replace(actor, begins=begins, options=options, ahead=0.0))
+    stands = Fault("ramp-1", PAUSE_AFTER, WRITE, draw.randint(6, 12), 200.0)
+    doubt = (draw.uniform(260.0, 300.0), 500.0, draw.choice((0.0, 0.03, 0.2)))
+    return replace(_with(plan, actors, [stands]), metric=(doubt,))
+
+
+def _let_go(draw: random.Random, plan: Plan) -> Plan:
+    """A release, watched or not, steps in doubt, and a person whose command comes again out of the shell's history."""
+    ramps = [_named(draw, number, "ramp") for number in (1, 2)]
+    begins, actors = DEPLOYED, [_named(draw, 0, "deploy")]
+    watched = draw.random() < 0.2
+    if watched:
+        begins += DEPLOYED
+    for ramp in ramps:
+        options = {**_UP, "release": draw.random() < 0.7}
+        often = replace(ramp, begins=begins, options=options, times=draw.choice((1, 3, 4)))
+        actors.append(replace(often, every=draw.choice((STEP, STEP, 2 * STEP)), resumes=0.0))
+        begins += draw.choice((20.0, STEP))
+    value = draw.choice((0.03, 0.03, 0.03, 0.2, None))
+    from_when = begins + draw.uniform(-STEP, STEP)
+    metric = ((from_when, from_when + draw.choice((STEP, 4 * STEP)), value),)
+    faults = []
+    if draw.random() < 0.3:
+        faults = [_fault(draw, draw.choice(ramps).name)]
+    return replace(_with(plan, actors, faults), metric=metric, watched=watched)
+
+
+def _course(draw: random.Random, at: float) -> tuple[tuple[float, float, float | None], ...]:
+    """Of a metric: good, doubtful, a breach or not to be had."""
+    metric: list[tuple[float, float, float | None]] = []
+    for value in draw.choices((0.0, 0.03, 0.03, 0.2, None), k=draw.choice((0, 1, 2, 3, 4))):
+        at += draw.choice((0.0, 20.0, draw.uniform(30.0, 120.0)))
+        lasts = draw.choice((8.0, 15.0, 45.0, draw.uniform(50.0, 400.0)))
+        metric.append((at, at + lasts, value))
+        at += lasts
+    return tuple(metric)
 
 
 def _sick(draw: random.Random, plan: Plan) -> Plan:
@@ -604,11 +677,10 @@ def _guarded(draw: random.Random, plan: Plan) -> Plan:
 
 def _flapping(draw: random.Random, plan: Plan) -> Plan:
     """An alert that is gone for less than it takes to have ended, or is not seen for longer; clocks that differ."""
-    options = {"wait": 60, "force": False, "percentage": None, "verdict": "proceed"}
     actors = [replace(_named(draw, 0, "deploy"), options={"wait": 0})]
     for number in (1, 2):
         ramp = replace(_named(draw, number, "ramp"), begins=DEPLOYED + (number - 1) * STEP)
-        actors.append(replace(ramp, options=options))
+        actors.append(replace(ramp, options=_UP))
     begin, blind, faults = draw.uniform(3 * STEP, 4 * STEP), (0.0, 0.0), []
     spans = [(begin, begin + 150.0), (begin + 210.0, begin + 500.0)]
     kind = draw.choice(("clocks", "jump", "blind", "killed"))
@@ -642,7 +714,8 @@ def _spiking(draw: random.Random, plan: Plan) -> Plan:
         for at in (period * number for number in range(25))
         for begin, end, value in ((0.0, period - spike, 0.03), (period - spike, period, 0.2))
     ]
-    return replace(_with(plan, [_named(draw, 0, "deploy"), approval], []), metric=tuple(metric))
+    planned = _with(plan, [_named(draw, 0, "deploy"), approval], [])
+    return replace(planned, metric=tuple(metric), watched=True)
 
 
 def _watched(draw: random.Random, plan: Plan) -> Plan:
@@ -660,20 +733,15 @@ def _watched(draw: random.Random, plan: Plan) -> Plan:
     for number, command in enumerate(commands, start=1):
         actors.append(replace(_named(draw, number, command), begins=begins))
         begins += draw.choice((5.0, 30.0, draw.uniform(10.0, 300.0)))
-    metric: list[tuple[float, float, float]] = []
-    at = 0.0
-    for value in draw.choices((0.0, 0.03, 0.03, 0.2), k=draw.choice((0, 1, 2, 3, 4))):
-        at += draw.choice((0.0, 20.0, draw.uniform(30.0, 120.0)))
-        lasts = draw.choice((8.0, 15.0, 45.0, draw.uniform(50.0, 400.0)))
-        metric.append((at, at + lasts, value))
-        at += lasts
+    metric = _course(draw, 0.0)
     dark = draw.uniform(0.0, 200.0)
     blind = (dark, dark + draw.choice((15.0, 60.0, 300.0))) if draw.random() < 0.3 else (0.0, 0.0)
     names = [one.name for one in actors]
     faults = [_fault(draw, draw.choice(names)) for _ in range(draw.choice((0, 0, 1, 2, 4)))]
     if draw.random() < 0.4:
         faults.append(Fault("deploy-0", KILL_AFTER, WRITE, draw.randint(12, 40)))
-    return replace(_with(plan, actors, faults), metric=tuple(metric), blind=blind)
+    planned = _with(plan, actors, faults)
+    return replace(planned, metric=metric, watched=True, blind=blind)
 
 
 def _spans(draw: random.Random) -> tuple[tuple[float, float], ...]:
@@ -775,9 +843,6 @@ def _named(draw: random.Random, number: int, command: str, *, force: bool = Fals
     if command == "lowered":
         actor = _actor(draw, number, "kill_switch")
         return replace(actor, options={"percentage": draw.choice((0, 1, 10))})
-    if command == "breach":
-        ramp = _actor(draw, number, "ramp")
-        return replace(ramp, options={**ramp.options, "verdict": "rollback"})
     if command in ("approve", "reject"):
         return replace(_actor(draw, number, "decide"), options={"decision": command})
     if command == "asks":
@@ -805,7 +870,6 @@ def _options(draw: random.Random, script: str) -> dict[str, t.Any]:
         options = {"wait": draw.choice((0, 0, 60, 600)), "force": draw.random() < 0.1}
         if script == "ramp":
             options["percentage"] = draw.choice((None, None, None, 0, 1, 10, 50))
-            options["verdict"] = draw.choice(("proceed", "proceed", "proceed", "hold", "rollback"))
             options["release"] = draw.random() < 0.2
         return options
     if script == "unlock":

@@ -39,11 +39,9 @@ class Monitoring:
         return Answered(200, orjson.dumps(body), {"Content-Type": "application/json"})
 
     def _metric(self) -> dict[str, t.Any]:
-        value = str(self._world.plan.metric_at(self._world.passed))
-        return {
-            "resultType": "vector",
-            "result": [{"metric": {}, "value": [self._world.now(), value]}],
-        }
+        value, now = self._world.plan.metric_at(self._world.passed), self._world.now()
+        series = [] if value is None else [{"metric": {}, "value": [now, str(value)]}]
+        return {"resultType": "vector", "result": series}
 
     def _rules(self) -> dict[str, t.Any]:
         rules = [self._rule(one) for one in self._world.plan.alerts]

@@ -99,8 +99,10 @@ class Plan:
     bad_images: t.Mapping[str, str] = field(default_factory=dict)
     """What is wrong with a service's new image, if anything."""
     alerts: tuple[Alert, ...] = ()
-    metric: tuple[tuple[float, float, float], ...] | None = None
-    """What the release's metric is from when until when, else 0. None when no release watches it."""
+    metric: tuple[tuple[float, float, float | None], ...] = ()
+    """What the metric is from when until when, None while there is none, else 0. Steps of the ramp watch it."""
+    watched: bool = False
+    """Whether releases do too, in a phase of their own."""
     blind: tuple[float, float] = (0.0, 0.0)
     """From when until when Prometheus does not answer."""
     stores: t.Mapping[str, str] = field(default_factory=dict)
@@ -117,9 +119,9 @@ class Plan:
     controllers: float = 0.0
     """Seconds by which a controller is late, four times out of ten."""
 
-    def metric_at(self, at: float) -> float:
+    def metric_at(self, at: float) -> float | None:
         """Seconds since the first operator came."""
-        return next((value for begin, end, value in self.metric or () if begin <= at < end), 0.0)
+        return next((value for begin, end, value in self.metric if begin <= at < end), 0.0)
 
     def without(self, fault: Fault) -> Plan:
         left = list(self.faults)
@@ -150,7 +152,7 @@ class Plan:
                     Alert(**{**one, "spans": tuple(map(tuple, one["spans"]))})
                     for one in body.get("alerts") or ()
                 ),
-                "metric": None if body.get("metric") is None else tuple(map(tuple, body["metric"])),
+                "metric": tuple(map(tuple, body.get("metric") or ())),
                 "blind": tuple(body.get("blind") or (0.0, 0.0)),
                 "deaf": tuple(body.get("deaf") or ()),
                 "outages": tuple(Outage(**one) for one in body.get("outages") or ()),

@@ -29,8 +29,8 @@ SCHEDULE = [
 ]
 DAY = 60
 """Of the ramp, in seconds."""
-WATCHED = 40
-"""Seconds for which each of its steps is watched."""
+WATCHED, LOOKS = 40, 5
+"""Seconds for which each of its steps is watched, and from one look to the next."""
 RAMP: t.Mapping[str, t.Any] = {
     "name": FLAGS, "flag": PERCENTAGE, "enabled_by": SWITCH, "schedule": SCHEDULE,
     "watch_duration": WATCHED, "day_length": DAY,

@@ -23,6 +23,7 @@ from .record import RecordInvariants
 from .restores import RestoreInvariants
 from .sentences import ALWAYS_WORKS, GOES_ON, LIVENESS, NO_SURPRISE, SENTENCES
 from .services import ServiceInvariants
+from .steps import StepInvariants
 from .stores import StoreInvariants
 from .watch import WatchInvariants
 
@@ -89,6 +90,7 @@ class Invariants:
             self._services,
             self._swaps,
             FlagInvariants(self.history),
+            StepInvariants(self.history),
             GuardInvariants(self.history),
             RecordInvariants(self.history),
             StoreInvariants(self.history),

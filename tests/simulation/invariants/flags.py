@@ -26,7 +26,7 @@ from ..platform import (
     STEPS,
     SWITCH,
 )
-from .history import LEASE, History, Write, annotations_of, epoch_of, percentage_in, percentage_of
+from .history import LEASE, History, Write, annotations_of, epoch_of, percentage_in
 from .sentences import (
     AS_ASKED,
     NOT_BEFORE,
@@ -47,8 +47,6 @@ if t.TYPE_CHECKING:
 class FlagInvariants:
     def __init__(self, history: History) -> None:
         self._history = history
-        self._verdict = ""
-        """The last that was stored, "unwatched" for a step that has none yet."""
         self._released = "", 0.0
         """Which release set its flags last, and when."""
 
@@ -57,7 +55,6 @@ class FlagInvariants:
             return
         if write.ours:
             self._check_write(write, write.after)
-        self._note_verdict(write)
 
     def _check_write(self, write: Write, after: Object) -> None:
         before = write.before or {"metadata": {}}
@@ -191,12 +188,6 @@ class FlagInvariants:
         world, by = self._history.world, write.by
         first = self._phase(by)
         self._check_on(by, data, f"{by} raised it to {new}")
-        if not any(one.options.get("release") for one in world.plan.actors):
-            self._history.check(
-                NOT_BEFORE,
-                self._verdict in ("", "proceed"),
-                f"{by} raised it to {new}, and the last verdict is {self._verdict!r}",
-            )
         if any(one.ahead for one in world.plan.actors) or world.befell:
             return
         day = next((one["day"] for one in SCHEDULE if one["percentage"] == new), 1)
@@ -223,19 +214,6 @@ class FlagInvariants:
             has == asked and all(life.environment.get(one) == seen[one] for one in seen),
             f"{name} is said to run with {dict(asked)}, seen as {dict(seen)}, and has {has}",
         )
-
-    def _note_verdict(self, write: Write) -> None:
-        """What whoever raises it next has to know. Phases watch the step that a deployment sets or finds."""
-        module, params = self._history.doing(write.by)
-        old, new = (percentage_of(one) for one in (write.before, write.after))
-        if module == "feature_ramp" and params["state"] == "judged":
-            self._verdict = params["verdict"]
-        elif module == "feature_flags" and new == STEPS[1]:
-            self._verdict = ""
-        elif new != old and new:
-            self._verdict = "" if module == "feature_flags" else "unwatched"
-        elif new != old and (module == "feature_ramp" or self._verdict != "rollback"):
-            self._verdict = ""
 
     def _check_ramp(self, process: Process, did: Did) -> None:
         data = (self._history.find("configmaps", FLAGS) or {}).get("data") or {}

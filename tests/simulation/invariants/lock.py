@@ -253,10 +253,12 @@ def _held_at(lease: t.Any, epoch: int) -> bool:
 
 
 def _asks_nobody(write: Write, module: str, params: t.Mapping[str, t.Any]) -> bool:
-    """The kill switch, a verdict that lets nobody in, what brings it to pods, its record; who starts services."""
+    """The kill switch, watches, a verdict that lets nobody in, what brings it to pods, records; who starts services."""
     if module == "feature_ramp":
         fewer = percentage_of(write.after) < percentage_of(write.before)
         return params["verdict"] in ("rollback", "hold") or fewer
     if module == "deployment_scale":
         return bool(params["state"] == "running")
-    return module == "kill_switch" or (module in ("release", "rollout") and not params["fence"])
+    return module in ("kill_switch", "metrics_gate") or (
+        module in ("release", "rollout") and not params["fence"]
+    )

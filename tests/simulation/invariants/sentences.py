@@ -52,6 +52,7 @@ POD_BY_POD = "pod_by_pod"
 OTHERS_STAY = "others_stay"
 NOT_UNDONE = "not_undone"
 NOT_BEFORE = "not_before"
+OWN_STEP = "own_step"
 AS_ASKED = "as_asked"
 NO_SURPRISE = "no_surprise"
 LIVENESS = "liveness"
@@ -65,7 +66,7 @@ SENTENCES: t.Mapping[str, str] = {
     STAYS_BACK: "No run that lost the lock releases a service after its release was rolled back.",
     LOCK_IS_KEPT: "Nobody ends the lock of a run that lives, or one set by hand, but by force or to undo a deployment.",
     LOST_IS_LOST: "A run that nothing stops writes no Deployment, record or flags six seconds after it lost the lock.",
-    BEGINS_NOTHING: "A run that lost the lock begins no task that writes, but to take users out or start services.",
+    BEGINS_NOTHING: "Who lost the lock begins no task that writes, but to watch, take users out or start services.",
     OWN_LOCK: "The lock is renewed by its holder and its keeper alone.",
     LOCK_COMES_BACK: "The lock of a run is free 15 seconds after its end; whoever waits gets it, no keeper is left.",
     FROZEN: "Six seconds after a freeze was set, nobody locks to deploy, releases a service or turns the feature on.",
@@ -80,7 +81,8 @@ SENTENCES: t.Mapping[str, str] = {
     SAVED_FIRST: "No function is replaced or deleted before the record has what ran.",
     NOT_AGAIN: "No function is deployed again that runs with these sources and settings already.",
     OTHERS_STAY: "A write changes no flag that it was not asked for.",
-    NOT_BEFORE: "The percentage rises on its day, after a good verdict, and is watched only of a feature that is on.",
+    NOT_BEFORE: "The percentage rises on its day, and is watched only of a feature that is on.",
+    OWN_STEP: "A step is left upwards after a good watch of its own, or by a person's word about its own hold.",
     PIN_KEEPS: "What a release replaces is what its pin keeps.",
     IN_ORDER: "A phase is begun when all before it are done.",
     BACK_AT_PINS: "What a rollback says has returned is as it was pinned or saved, to the byte.",

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The watch of a release: its verdict, against what the metric was and what people said."""
+"""The watch of a release or of a step of its ramp: its verdict, against what the metric was and what people said."""
 
 from __future__ import annotations
 
 import typing as t
 
 from ..plan import KILL_AFTER, KILL_BEFORE
-from ..platform import BREACH, GATE, GOOD
+from ..platform import BREACH, GOOD
 from ..scripts.script import WATCH
 from .history import History, Write, record_of
 from .sentences import WATCH_GOES_BACK, WATCH_PASSES
@@ -17,30 +17,33 @@ if t.TYPE_CHECKING:
 
 BY_A_CLOCK = 0.97
 """Of the time of a watch by a clock that goes two in a hundred too fast."""
+LASTS = 4
+"""Looks' time in which it looks at least three times, where two decide."""
 LOOKED = 3.0
 """Seconds before its verdict in which an undisturbed watch looked last."""
-LASTS = 4 * GATE["interval"]
-"""Seconds in which it looks at least three times, where two looks decide."""
 PROCEED, ROLLBACK = "proceed", "rollback"
 
 
 class WatchInvariants:
     def __init__(self, history: History) -> None:
         self._history = history
-        self._begun: dict[tuple[str, int], float] = {}
-        """When the phase was first opened, by release and attempt."""
+        self._begun: dict[tuple[str, int, str], float] = {}
+        """When each was begun first, by release, attempt and gate."""
         self._said: set[tuple[str, str]] = set()
         """Who decided what."""
 
     def written(self, write: Write) -> None:
         if write.plural != "configmaps" or write.after is None:
             return
+        module, params = self._history.doing(write.by)
+        if module == "metrics_gate" and params["gate"] != WATCH:
+            self._begun.setdefault(self._which(params), self._history.began(write.by))
         if "record.json" not in (write.after.get("data") or {}):
             return
         record = record_of(write.after)
         if record["phases"].get(WATCH, {}).get("status") == "running":
-            attempt = (record["version"], record["attempt"])
-            self._begun.setdefault(attempt, self._history.world.scheduler.now)
+            phase = (record["version"], record["attempt"], WATCH)
+            self._begun.setdefault(phase, self._history.world.scheduler.now)
 
     def claimed(self, process: Process, did: Did) -> None:
         if did.failed:
@@ -52,7 +55,7 @@ class WatchInvariants:
 
     def _judged(self, did: Did) -> None:
         verdict, person = did.result["verdict"], did.result["decision"]
-        begun = self._begun[self._attempt(did.params["release"])]
+        begun, seconds = self._begun[self._which(did.params)], did.params["duration"]
         check, now = self._history.check, self._history.world.scheduler.now
         if person:
             said = (person["by"], {PROCEED: "approve", ROLLBACK: "reject"}.get(verdict, ""))
@@ -61,7 +64,7 @@ class WatchInvariants:
             took = now - begun
             check(
                 WATCH_PASSES,
-                bool(person) or took >= BY_A_CLOCK * GATE["duration"],
+                bool(person) or took >= BY_A_CLOCK * seconds,
                 f"the watch passed after {took:.0f} s",
             )
         elif verdict == ROLLBACK and not person:
@@ -82,26 +85,32 @@ class WatchInvariants:
                 f"the watch passed, and at the end the metric was {sorted({*seen})}",
             )
         if verdict != ROLLBACK:
-            lasted = self._lasting_breach(did.began, now)
+            lasted = self._lasting(did, lambda value: value is not None and value > BREACH)
             check(WATCH_GOES_BACK, not lasted, f"the verdict is {verdict} after a breach {lasted}")
+        if verdict == PROCEED and not did.params["hold_for"]:
+            unseen = self._lasting(did, lambda value: value is None)
+            check(WATCH_PASSES, not unseen, f"the watch passed, and saw nothing {unseen}")
 
-    def _attempt(self, release: str) -> tuple[str, int]:
-        return release, self._history.record(release)["attempt"]
+    def _which(self, params: t.Mapping[str, t.Any]) -> tuple[str, int, str]:
+        release = params["release"]
+        return release, self._history.record(release)["attempt"], params["gate"]
 
     def _seen(self, begin: float, end: float) -> list[float]:
         """What a look between these, by the scheduler, could have seen; empty when Prometheus told nobody."""
         world = self._history.world
         dark, light = world.plan.blind
         times = [begin - world.began + 0.5 * step for step in range(int(2 * (end - begin)) + 1)]
-        return [world.plan.metric_at(at) for at in times if not dark <= at < light]
+        values = [world.plan.metric_at(at) for at in times if not dark <= at < light]
+        return [one for one in values if one is not None]
 
-    def _lasting_breach(self, begin: float, end: float) -> str:
-        world = self._history.world
+    def _lasting(self, did: Did, of: t.Callable[[float | None], bool]) -> str:
+        """Since when and until when this run's metric was so for long."""
+        world, interval = self._history.world, did.params["interval"]
         dark, light = world.plan.blind
-        for since, until, value in world.plan.metric or ():
-            first = max(since, begin + GATE["interval"] - world.began)
-            last = min(until, end - GATE["interval"] - world.began)
+        for since, until, value in world.plan.metric:
+            first = max(since, did.began + interval - world.began)
+            last = min(until, world.scheduler.now - interval - world.began)
             blind = dark < last and first < light
-            if value > BREACH and last - first >= LASTS and not blind:
+            if of(value) and last - first >= LASTS * interval and not blind:
                 return f"from {first:.0f} to {last:.0f} s"
         return ""

@@ -21,7 +21,7 @@ class Command:
 def _deploy(script: Script) -> None:
     services.microservices(script)
     flags.feature_flags(script)
-    if script.world.plan.metric is not None:
+    if script.world.plan.watched:
         watch.monitoring(script)
     if script.actor.options.get("signs_off", True):
         script.sign_off()

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ..platform import PERCENTAGE, RAMP, WATCHED
+from ..monitoring import URL
+from ..platform import LOOKS, PERCENTAGE, RAMP, WATCHED
 from .flags import roll_out
-from .script import Script, StopError
+from .script import WATCH, Script, StopError
+from .watch import CLUSTER, METRIC
 
 if t.TYPE_CHECKING:
     from ..tasks import Result
@@ -18,8 +20,7 @@ def ramp(script: Script) -> None:
         script.task("feature_ramp/look", "Read the time of the first step", name=script.version)
     )
     kept = record.get("record") or {}
-    first = (kept.get("phases") or {}).get("feature_flags") or {}
-    began = first.get("finished", "") if first.get("status") == "done" else ""
+    began = _done(kept, "feature_flags")
     guard = script.require(
         script.task(
             "feature_ramp/look",
@@ -32,7 +33,8 @@ def ramp(script: Script) -> None:
         **RAMP,
         "unguarded": guard["silent"],
         "started": began,
-        "watched": began,
+        # Where no release watches, its first step counts as good, as if it had.
+        "watched": _done(kept, WATCH) if script.world.plan.watched else began,
         "blocked": "" if kept.get("status") == "done" else "not signed off",
     }
     wanted = script.actor.options.get("percentage")
@@ -65,9 +67,33 @@ def ramp(script: Script) -> None:
         script.unlock()
 
 
+def _done(record: dict[str, t.Any], name: str) -> str:
+    """When this phase of the release was done, "" for one that is not."""
+    phase = (record.get("phases") or {}).get(name) or {}
+    return phase.get("finished", "") if phase.get("status") == "done" else ""
+
+
 def _watch(script: Script, moved: Result, record: Result) -> None:
-    verdict = script.actor.options.get("verdict", "proceed")
-    script.world.sleep(WATCHED)
+    step = f"{moved['percentage']} % since {moved['ramp']['since']}"
+    gate = script.require(
+        script.task(
+            "feature_ramp/watch",
+            "Watch the metrics, in seconds: {{ feature_ramp_watch_duration }}",
+            prometheus={"url": URL},
+            metrics=[METRIC],
+            duration=WATCHED,
+            interval=LOOKS,
+            initial_delay=0,
+            kubernetes=CLUSTER,
+            release=script.version if record.get("exists") else None,
+            gate=f"ramp at {step}",
+            must_detect=None,
+            treated_share=moved["percentage"] / 100,
+            evidence_before={},
+            hold_for=0,
+        )
+    )
+    verdict = gate["verdict"]
     judged = script.require(
         script.task(
             "feature_ramp/watch",
@@ -75,7 +101,7 @@ def _watch(script: Script, moved: Result, record: Result) -> None:
             percentage=moved["percentage"],
             since=moved["ramp"]["since"],
             verdict=verdict,
-            verdict_reasons=[] if verdict == "proceed" else ["errors"],
+            verdict_reasons=[one["text"] for one in gate["reasons"]],
             flagd=None,
             fence=script.epoch,
             **RAMP,
@@ -87,9 +113,9 @@ def _watch(script: Script, moved: Result, record: Result) -> None:
             failed = roll_out(script, consumer, judged["checksum"], wanted, undo=False, fence=0)
             if failed is not None:
                 raise StopError(str(failed.get("msg")))
-    _tell(script, record, judged["ramp"], {f"{moved['percentage']} %": {"verdict": verdict}})
+    _tell(script, record, judged["ramp"], {step: {"verdict": verdict}})
     if verdict != "proceed":
-        raise StopError(f"the verdict is {verdict}")
+        raise StopError(gate["sentence"])
 
 
 def _tell(

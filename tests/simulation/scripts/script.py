@@ -53,7 +53,7 @@ class Script:
         plan = self.world.plan
         if plan.stores or plan.functions:
             return STORES if plan.stores else FUNCTIONS
-        return [one for one in PHASES if one != WATCH or plan.metric is not None]
+        return [one for one in PHASES if one != WATCH or plan.watched]
 
     def require(self, result: Result) -> Result:
         if result.get("failed"):

@@ -9,6 +9,7 @@ from ..tasks import tasks_of
 from .flags import switch_off
 from .script import WATCH, Script, StopError
 
+CLUSTER = {"namespace": NAMESPACE}
 METRIC = {"name": "errors", "query": "errors", "pass": {"max": GOOD}, "rollback": {"above": BREACH}}
 
 
@@ -27,7 +28,7 @@ def monitoring(script: Script) -> None:
             metrics=[METRIC],
             release=script.version,
             gate=WATCH,
-            kubernetes={"namespace": NAMESPACE},
+            kubernetes=CLUSTER,
             treated_share=None,
             must_detect=None,
             **GATE,

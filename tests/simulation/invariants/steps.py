@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lets the ramp leave a step upwards: its own watch, or a person's word about its hold."""
+
+from __future__ import annotations
+
+import typing as t
+
+import orjson
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import RAMP_ANNOTATION, Object
+
+from ..platform import FLAGS, STEPS
+from ..scripts.script import WATCH
+from .history import History, Write, annotations_of, percentage_of
+from .sentences import OWN_STEP
+
+if t.TYPE_CHECKING:
+    from ..scheduler import Process
+    from ..tasks import Did
+
+UNWATCHED, PROCEED, HOLD, ROLLBACK, FIRST, LET_GO = (
+    "unwatched",
+    "proceed",
+    "hold",
+    "rollback",
+    "first",
+    "let go",
+)
+
+
+class StepInvariants:
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._found = LET_GO
+        """What the last verdict on the present step is. LET_GO where none is needed."""
+        self._step, self._since = 0, 0.0
+        """Which it is, by how often the percentage was set, and when it began."""
+        self._words: dict[tuple[str, str], int] = {}
+        """Of which step a person let go with them."""
+        self._watched: dict[str, Did] = {}
+        """The last watch of a step, by the run."""
+
+    def claimed(self, process: Process, did: Did) -> None:
+        if did.module == "metrics_gate" and not did.failed and did.params["gate"] != WATCH:
+            self._watched[process.name] = did
+
+    def written(self, write: Write) -> None:
+        if write.name != FLAGS or write.after is None:
+            return
+        module, params = self._history.doing(write.by)
+        old, new = (percentage_of(one) for one in (write.before, write.after))
+        if module == "feature_ramp":
+            for entry in _released(write):
+                self._check_words(write, entry, params, old)
+            if new > old:
+                self._check_rise(write, new)
+            if params["state"] == "judged":
+                self._check_judged(write, params)
+        self._found = self._after(module, params, old, new)
+        if new != old:
+            self._step, self._since = self._step + 1, write.at
+
+    def _check_words(
+        self, write: Write, entry: Object, params: t.Mapping[str, t.Any], percentage: int
+    ) -> None:
+        words = entry["by"], entry["reason"]
+        self._history.check(
+            OWN_STEP,
+            words == (params["released_by"], params["release_reason"])
+            and self._words.setdefault(words, self._step) == self._step,
+            f"{write.by} let go of {percentage} % by the words {words}",
+        )
+        held = self._found in (HOLD, LET_GO) or (self._found == ROLLBACK and not percentage)
+        self._history.check(
+            OWN_STEP, held, f"{write.by} let go of {percentage} %, which is {self._found}"
+        )
+        self._found = LET_GO
+
+    def _check_rise(self, write: Write, new: int) -> None:
+        found, release = self._found, self._history.release_of(write.by)
+        if found == FIRST and self._history.world.plan.watched:
+            phase = self._history.record(release)["phases"].get(WATCH) or {}
+            found = PROCEED if phase.get("status") == "done" else UNWATCHED
+        self._history.check(
+            OWN_STEP,
+            found in (PROCEED, FIRST, LET_GO),
+            f"{write.by} raised it to {new} from a step that is {found}",
+        )
+
+    def _check_judged(self, write: Write, params: t.Mapping[str, t.Any]) -> None:
+        watched, verdict = self._watched.get(write.by), params["verdict"]
+        self._history.check(
+            OWN_STEP,
+            watched is not None
+            and watched.began >= self._since
+            and watched.result["verdict"] == verdict,
+            f"{write.by} stored {verdict} of a step that it did not watch so",
+        )
+
+    def _after(self, module: str, params: t.Mapping[str, t.Any], old: int, new: int) -> str:
+        """What whoever raises it next has to know. Phases watch the step that a deployment sets or finds."""
+        if module == "feature_ramp" and params["state"] == "judged":
+            return str(params["verdict"])
+        if module == "feature_flags" and new == STEPS[1]:
+            return FIRST
+        if new != old and new:
+            return LET_GO if module == "feature_flags" else UNWATCHED
+        if new != old and (module == "feature_ramp" or self._found != ROLLBACK):
+            return LET_GO
+        return self._found
+
+
+def _released(write: Write) -> list[Object]:
+    """What this write says that a person let go of."""
+    before, after = (_history_of(one) for one in (write.before, write.after))
+    return [one for one in after if one["what"] == "released" and one not in before]
+
+
+def _history_of(flags: Object | None) -> list[Object]:
+    text = annotations_of(flags).get(RAMP_ANNOTATION) if flags else None
+    return t.cast("list[Object]", orjson.loads(text)["history"]) if text else []
