@@ -21,7 +21,13 @@ from ..module_utils._variables.check import (
     unknown_variables,
 )
 from ..module_utils._words import listed
-from ..plugin_utils._role_contracts import Contract, RoleContracts, entry_points_of, read_shared
+from ..plugin_utils._role_contracts import (
+    Contract,
+    RoleContracts,
+    compiled_once,
+    entry_points_of,
+    read_shared,
+)
 
 ROLES = Path(__file__).parents[2] / "roles"
 COMPUTED = frozenset({"hostvars", "vars", "groups", "ansible_facts"})
@@ -46,7 +52,8 @@ class ActionModule(ActionBase):
         missing = [] if reasons else missing_secrets(secrets, values)
         unfilled = self._placeholders(task_vars)
         result.update(changed=False, unknown=unknown, missing=missing, placeholders=unfilled)
-        unmet, unread = self._unmet(arguments["contracts"], task_vars)
+        with compiled_once():
+            unmet, unread = self._unmet(arguments["contracts"], task_vars)
         for reason in sorted(reasons):
             unread.setdefault(f"{reason.rstrip('.')}.", []).insert(0, "the secrets")
         problems = [

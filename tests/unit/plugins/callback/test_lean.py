@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is loaded as a playbook starts is not searched for garbage any more; what comes later still is."""
+"""What is loaded as a playbook starts is not searched for garbage any more; and modules stay compiled between runs."""
 
 from __future__ import annotations
 
 import configparser
 import gc
+import sys
 import typing as t
 import weakref
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.callback import lean
+from ansible_collections.easymo.deploy.plugins.module_utils import _words as words
 
 ROOT = Path(__file__).parents[4]
 
@@ -44,6 +47,39 @@ def test_garbage_of_the_run_itself_goes():
     rings = [Ring() for _each in range(lean.NEW_OBJECTS + 1)]
     assert len(rings) > lean.NEW_OBJECTS
     assert watched() is None
+
+
+@pytest.fixture
+def finder(monkeypatch: pytest.MonkeyPatch) -> lean.Compiled:
+    """The one that a run has."""
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    lean.CallbackModule()
+    lean.CallbackModule()
+    (found,) = [one for one in sys.meta_path if isinstance(one, lean.Compiled)]
+    assert sys.meta_path[0] is found
+    return found
+
+
+def test_modules_of_the_collection_are_kept_compiled(finder: lean.Compiled):
+    spec = finder.find_spec(words.__name__, [str(Path(words.__file__).parent)])
+    assert spec is not None
+    assert isinstance(spec.loader, SourceFileLoader)
+    assert (spec.origin, spec.name) == (words.__file__, words.__name__)
+    assert spec.cached is not None
+    assert Path(spec.cached).parent == Path(words.__file__).parent / "__pycache__"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        pytest.param(f"{lean.PLUGINS}module_utils", ROOT / "plugins", id="a-folder-alone"),
+        pytest.param(f"{lean.PLUGINS}modules.nothing", ROOT / "plugins/modules", id="not-there"),
+        pytest.param("tests.waiting", ROOT / "tests", id="somebody-elses"),
+    ],
+)
+def test_the_rest_is_left_to_ansible(finder: lean.Compiled, name: str, folder: Path):
+    assert finder.find_spec(name, [str(folder)]) is None
+    assert finder.find_spec(name, None) is None
 
 
 def test_the_checkouts_runs_have_it():
