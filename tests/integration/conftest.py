@@ -32,8 +32,6 @@ if t.TYPE_CHECKING:
 
 Result = dict[str, t.Any]
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))
-NO_COLLECTOR = {"GOGC": "off"}
-"""Go's garbage collector takes a third of the time of a kubectl that ends before it has any."""
 SERVICE = "buyer-service"
 
 CLUSTER = os.environ.get("EASYMO_TEST_KUBECONFIG", "")
@@ -68,7 +66,7 @@ class Place:
         done = subprocess.run(
             [*argv, *arguments],
             input=stdin,
-            env={**os.environ, **NO_COLLECTOR},
+            env={**os.environ, **kubernetes_api.NO_COLLECTOR},
             capture_output=True,
             text=True,
             timeout=90,

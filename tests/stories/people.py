@@ -24,6 +24,7 @@ import requests
 
 from sandbox.names import NAMESPACE, SERVICES
 from sandbox.world import Facts, World
+from tests import kubernetes_api
 from tests.ansible_playbook import ITS_OWN_OUTPUT
 from tests.victims import Victim
 from tests.waiting import until
@@ -173,7 +174,7 @@ class Operator:
 
 
 class Witness:
-    """Looks at the platform with kubectl, psql, pg_restore and curl's like."""
+    """Looks at the platform with kubectl and Kubernetes' own client, psql, pg_restore and curl's like."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -187,16 +188,25 @@ class Witness:
             text=True,
             timeout=60,
             check=False,
-            env={**os.environ, "KUBECACHEDIR": str(self._world.folder("kubectl-cache"))},
+            env={
+                **os.environ,
+                **kubernetes_api.NO_COLLECTOR,
+                "KUBECACHEDIR": str(self._world.folder("kubectl-cache")),
+            },
         )
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 
+    def reads(self, kind: str, name: str = "", selector: str = "") -> t.Any:
+        """An object, or a list's items: what is looked at again and again."""
+        kubeconfig = self._world.facts("kubernetes")["kubeconfig"]
+        found = kubernetes_api.read(kubeconfig, NAMESPACE, kind, name, selector)
+        return found if name else found["items"]
+
     def images(self) -> dict[str, str]:
         """The version each service runs, from the pods that are ready, by service."""
-        listed = json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]
         found: dict[str, set[str]] = {service: set() for service in SERVICES}
-        for pod in listed:
+        for pod in self.reads("pods"):
             service = pod["metadata"]["labels"]["app"]
             if service in found and "deletionTimestamp" not in pod["metadata"]:
                 image = pod["spec"]["containers"][0]["image"].partition("@")[0]
@@ -206,7 +216,7 @@ class Witness:
     def pods(self) -> dict[str, set[str]]:
         """The uids of the pods that do not end, by service: a restart makes others."""
         found: dict[str, set[str]] = {service: set() for service in SERVICES}
-        for pod in json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]:
+        for pod in self.reads("pods"):
             metadata = pod["metadata"]
             if metadata["labels"]["app"] in found and "deletionTimestamp" not in metadata:
                 found[metadata["labels"]["app"]].add(metadata["uid"])
@@ -214,10 +224,9 @@ class Witness:
 
     def templates(self) -> dict[str, str]:
         """The image that each service's Deployment asks for, tag, digest and all."""
-        listed = json.loads(self.kubectl("get", "deployments", "-o", "json"))["items"]
         found = {
             one["metadata"]["name"]: one["spec"]["template"]["spec"]["containers"][0]["image"]
-            for one in listed
+            for one in self.reads("deployments")
         }
         return {service: found[service] for service in SERVICES}
 
@@ -232,8 +241,7 @@ class Witness:
 
     def environments(self, deployment: str, variable: str) -> dict[str, str]:
         """The variable in each pod of the deployment that does not end, by the pod's name."""
-        listed = json.loads(self.kubectl("get", "pods", "-l", f"app={deployment}", "-o", "json"))
-        pods = [one["metadata"] for one in listed["items"]]
+        pods = [one["metadata"] for one in self.reads("pods", selector=f"app={deployment}")]
         found = {}
         for name in [pod["name"] for pod in pods if "deletionTimestamp" not in pod]:
             lines = self.kubectl("exec", name, "--", "env").splitlines()
@@ -241,8 +249,7 @@ class Witness:
         return found
 
     def flags(self) -> dict[str, str]:
-        printed = self.kubectl("get", "configmap", "feature-flags", "-o", "jsonpath={.data}")
-        return t.cast("dict[str, str]", json.loads(printed))
+        return t.cast("dict[str, str]", self.reads("configmaps", "feature-flags")["data"])
 
     def resource_versions(self) -> list[str]:
         """Every Deployment and ConfigMap with its version: any write to one of them shows.
@@ -251,16 +258,18 @@ class Witness:
         more within seconds: that is waited for.
         """
         self._await_probers()
-        path = "jsonpath={range .items[*]}{.metadata.name}={.metadata.resourceVersion}{'\\n'}{end}"
-        found = self.kubectl("get", "deployments,configmaps", "-o", path).split()
+        metadata = [one["metadata"] for one in self._written()]
+        found = [f"{one['name']}={one['resourceVersion']}" for one in metadata]
         return sorted(one for one in found if "-availability-rollback=" not in one)
+
+    def _written(self) -> list[t.Any]:
+        return [*self.reads("deployments"), *self.reads("configmaps")]
 
     def states(self) -> list[str]:
         """The same by what they say, but for the epoch of the deploy lock, which each that holds it leaves."""
         self._await_probers()
-        listed = json.loads(self.kubectl("get", "deployments,configmaps", "-o", "json"))["items"]
         found = {}
-        for one in listed:
+        for one in self._written():
             metadata = one["metadata"]
             annotations = metadata.pop("annotations", {})
             for epoch in ("easymo.com/fence", "easymo.com/kill-switch-epoch"):
@@ -283,14 +292,13 @@ class Witness:
 
     def _probers(self) -> list[str]:
         """The pid of each that wrote last what it measures, and that it goes on."""
-        listed = json.loads(self.kubectl("get", "configmaps", "-o", "json"))["items"]
+        listed = self.reads("configmaps")
         measured = [unpacked(one) for one in listed if "-availability" in one["metadata"]["name"]]
         return [one["prober"].split()[0] for one in measured if one["prober"]]
 
     def availability(self, release: str, subject: str = "") -> t.Any:
         """What was measured of a release, or of its `-rollback`."""
-        name = f"release-{release}-availability{subject}"
-        return unpacked(json.loads(self.kubectl("get", "configmap", name, "-o", "json")))
+        return unpacked(self.reads("configmaps", f"release-{release}-availability{subject}"))
 
     def sql(self, database: str, query: str) -> list[str]:
         postgres = self._world.facts("postgres")
@@ -316,16 +324,15 @@ class Witness:
 
     def replicas(self) -> dict[str, tuple[int, int]]:
         """How many pods each service is to have, and how many are there, ending ones too."""
-        deployments = json.loads(self.kubectl("get", "deployments", "-o", "json"))["items"]
-        pods = json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]
-        apps = [pod["metadata"]["labels"]["app"] for pod in pods]
-        found = {one["metadata"]["name"]: one["spec"]["replicas"] for one in deployments}
+        apps = [pod["metadata"]["labels"]["app"] for pod in self.reads("pods")]
+        found = {
+            one["metadata"]["name"]: one["spec"]["replicas"] for one in self.reads("deployments")
+        }
         return {name: (found[name], apps.count(name)) for name in SERVICES}
 
     def record(self, version: str) -> Facts:
-        path = "jsonpath={.data.record\\.json}"
-        printed = self.kubectl("get", "configmap", f"release-{version}", "-o", path)
-        return t.cast("Facts", json.loads(printed))
+        data = self.reads("configmaps", f"release-{version}")["data"]
+        return t.cast("Facts", json.loads(data["record.json"]))
 
     def rows(self, database: str) -> dict[str, int]:
         """How many rows each table of the deployer's own has, by schema.table, counted by psql."""

@@ -18,15 +18,13 @@ def words(run: Run) -> str:
 
 
 def ramp_of(witness: Witness) -> t.Any:
-    metadata = json.loads(witness.kubectl("get", "configmap", "feature-flags", "-o", "json"))[
-        "metadata"
-    ]
+    metadata = witness.reads("configmaps", "feature-flags")["metadata"]
     return json.loads(metadata["annotations"]["easymo.com/ramp"])
 
 
 def pods(witness: Witness) -> list[t.Any]:
-    listed = json.loads(witness.kubectl("get", "pods", "-l", "app=agent-core", "-o", "json"))
-    return [one for one in listed["items"] if "deletionTimestamp" not in one["metadata"]]
+    listed = witness.reads("pods", selector="app=agent-core")
+    return [one for one in listed if "deletionTimestamp" not in one["metadata"]]
 
 
 def runs_with(witness: Witness) -> set[str]:

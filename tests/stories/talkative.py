@@ -108,7 +108,7 @@ class Talkative:
     def _kept(self) -> dict[str, str]:
         """What people were told, what the record holds, and the files of the report."""
         witness = Witness(self._world)
-        maps = json.loads(witness.kubectl("get", "configmaps", "-o", "json"))["items"]
+        maps = witness.reads("configmaps")
         record = [
             unpacked(value)
             for one in maps

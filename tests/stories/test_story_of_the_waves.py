@@ -85,14 +85,14 @@ def answered(operator: Operator) -> t.Any:
 
 
 def generations(witness: Witness) -> dict[str, int]:
-    listed = json.loads(witness.kubectl("get", "deployments", "-o", "json"))["items"]
+    listed = witness.reads("deployments")
     found = {one["metadata"]["name"]: one["metadata"]["generation"] for one in listed}
     return {name: found[name] for name in SERVICES}
 
 
 def revisions(witness: Witness) -> dict[str, int]:
     """Of the templates: a way back leaves its epoch on each service, and restarts nothing for that."""
-    listed = json.loads(witness.kubectl("get", "deployments", "-o", "json"))["items"]
+    listed = witness.reads("deployments")
     revision = "deployment.kubernetes.io/revision"
     found = {one["metadata"]["name"]: one["metadata"]["annotations"][revision] for one in listed}
     return {name: int(found[name]) for name in SERVICES}
