@@ -78,6 +78,8 @@ def test_a_sandbox_that_is_not_up_is_said_once(play: t.Any, tmp_path: Path) -> N
     assert done.returncode == 2
     # In the task's result, in the phase's failure and at the end, not once a variable.
     assert 1 <= sentence(done).count("The sandbox is not up") <= 3
+    assert "The sandbox is not up: run make sandbox-up." in sentence(done)
+    assert "Traceback" not in sentence(done)
     assert "So these cannot be read: the secrets, release_checkout" in sentence(done)
 
 
@@ -106,32 +108,29 @@ def test_every_unknown_variable_is_named_with_the_nearest_known_one(
     assert "Traceback" not in said
 
 
-def test_a_deployment_with_an_unknown_variable_stops_at_once(play: t.Any, place: Place) -> None:
-    scratch = ("-e", f"kubernetes_namespace={place.namespace}")
-    done = play("sandbox", DEPLOY, *scratch, "-e", "release_watch_duraton=3")
-    said = sentence(done)
-    assert done.returncode == 2
-    assert "release_watch_duraton (did you mean release_watch_duration?)" in said
-    assert plays(done) == ["Phase 1: preflight"]
-    assert roles_that_ran(done) == {"easymo.deploy.release_phase"}
-    assert place.kubectl("get", "deployments", "-o", "name") == ""
-    assert "Traceback" not in said
-
-
-def test_what_only_a_later_phase_could_not_work_with_stops_the_first(
+def test_all_that_any_phase_could_not_work_with_stops_the_first_at_once(
     play: t.Any, place: Place
 ) -> None:
-    bad = {"smoke_tests_prompt_timeout": "soon", "rolling_update_quorum": "most"}
+    bad = {
+        "release_watch_duraton": 3,
+        "release_watch_duration": "sixty",
+        "smoke_tests_prompt_timeout": "soon",
+        "rolling_update_quorum": "most",
+    }
     scratch = ("-e", f"kubernetes_namespace={place.namespace}")
     done = play("sandbox", DEPLOY, *scratch, "-e", json.dumps(bad))
     said = sentence(done)
     assert done.returncode == 2
+    assert "release_watch_duraton (did you mean release_watch_duration?)" in said
+    assert "On localhost, role monitoring: argument 'monitoring_duration'" in said
     assert "On localhost, role smoke_tests: argument 'smoke_tests_prompt_timeout'" in said
     quorum = "rolling_update_quorum must be one of: any, all, nodes, got: most"
     services = "agent-core, ranking-service, wallet-service and 9 more"
     assert f"On {services}, role rolling_update: value of {quorum}." in said
     assert plays(done) == ["Phase 1: preflight"]
-    assert place.kubectl("get", "configmaps", "-o", "name") == ""
+    assert roles_that_ran(done) == {"easymo.deploy.release_phase"}
+    assert place.kubectl("get", "deployments,configmaps", "-o", "name") == ""
+    assert "Traceback" not in said
 
 
 def test_a_typo_in_an_inventory_is_told_too(play: t.Any, tmp_path: Path) -> None:
@@ -202,6 +201,8 @@ def test_production_without_secrets_names_all_of_them_and_does_nothing(
         assert not names or f"{file}: {', '.join(names)}" in said
     assert f"{sum(map(len, left.values()))} values still have to be filled in" in said
     assert roles_that_ran(done) == {"easymo.deploy.release_phase"}
+    assert "Phase 3" not in "".join(plays(done))
+    assert re.findall(r"changed=(\d+)", done.stdout) == ["0"]
     assert "Traceback" not in said
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a tired operator types: refused in one sentence, before anything is touched. Needs no platform at all."""
+"""What a tired operator types: refused in one sentence, before anything is touched. Needs no platform at all.
+
+What a deployment refuses in its variables and secrets: tests/integration/test_release_variables.py.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,6 @@ def test_playbooks_can_be_looked_at_without_a_platform(
     ("tags", "restores"),
     [
         pytest.param([], False, id="none"),
-        pytest.param(["--tags", "all"], False, id="all"),
         pytest.param(["--tags", "feature_flags,services,edge_functions"], False, id="milder-ones"),
         pytest.param(["--tags", "database"], True, id="by-name"),
         pytest.param(["--tags", "all,database"], True, id="all-and-by-name"),
@@ -53,20 +55,7 @@ def test_databases_are_restored_only_when_that_is_asked_for_by_name(
     assert ("Stop the services" in run.output) is restores
 
 
-def test_production_without_secrets_stops_in_preflight_and_names_them_all(
-    nobody_home: Operator, tmp_path: Path
-) -> None:
-    run = nobody_home.plays("deploy_v2", "-e", f"release_checkout={tmp_path}", inventory="prod")
-    assert run.rc != 0
-    names = yaml.safe_load((ROOT / "inventories/shared/secrets.yml").read_text())["release_secrets"]
-    said = " ".join(run.output.split())
-    assert [entry["name"] for entry in names if entry["name"] not in said] == []
-    assert "Phase 2" not in "".join(run.plays())
-    assert set(run.changed().values()) == {0}
-    assert "Traceback" not in run.output
-
-
-@pytest.mark.parametrize("playbook", ["deploy_v2", "rollback", "unlock"])
+@pytest.mark.parametrize("playbook", ["rollback", "unlock"])
 def test_variables_that_nobody_reads_are_refused_with_the_ones_that_were_meant(
     nobody_home: Operator, playbook: str
 ) -> None:
@@ -106,17 +95,3 @@ def test_what_cannot_be_is_refused(nobody_home: Operator, given: str, told: str)
     run = nobody_home.plays("unlock", *secret, "-e", given, inventory="prod")
     assert run.rc != 0
     assert told in " ".join(run.output.split())
-
-
-def test_a_value_of_the_wrong_type_is_refused_by_name(nobody_home: Operator) -> None:
-    run = nobody_home.plays("deploy_v2", "-e", "release_watch_duration=sixty", inventory="prod")
-    assert run.rc != 0
-    assert "release_watch_duration" in run.output
-    assert set(run.changed().values()) == {0}
-
-
-def test_a_sandbox_that_is_not_up_is_said_to_be_so(nobody_home: Operator) -> None:
-    run = nobody_home.deploys()
-    assert run.rc != 0
-    assert "The sandbox is not up: run make sandbox-up." in " ".join(run.output.split())
-    assert "Traceback" not in run.output

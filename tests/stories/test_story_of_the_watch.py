@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A watch that proceeds, one that holds on missing data and is approved, one that is killed, taken up, and goes back.
+"""A watch that proceeds, one that holds on missing data and is approved, and one that goes back.
 
 And one that users are asked about: nobody answers, bad, good.
 
@@ -8,8 +8,6 @@ The tests are the chapters of one story and stand in its order. Prometheus says 
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
 import typing as t
 from datetime import datetime
@@ -20,12 +18,9 @@ from sandbox.world import World
 from tests.fakes.prometheus import FakePrometheus, prometheus
 from tests.firing_alerts import Fire
 from tests.stories.people import Operator, Run, Witness
-from tests.victims import Victim
-from tests.waiting import until
 
 PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 GOOD, BAD = 0.0, 0.2
-NOTHING: list[float] = []
 EARLIER = (
     "preflight",
     "database",
@@ -88,10 +83,6 @@ def watches(operator: Operator, server: FakePrometheus, **variables: t.Any) -> R
     return operator.plays("monitoring", *watching(server.url, **variables))
 
 
-def begins(operator: Operator, server: FakePrometheus, **variables: t.Any) -> Victim:
-    return operator.begins("monitoring", *watching(server.url, **variables))
-
-
 def decides(operator: Operator, decision: str, by: str, reason: str) -> Run:
     said = json.dumps({"decision": decision, "by": by, "reason": reason})
     return operator.plays("decide", "-e", said)
@@ -106,13 +97,6 @@ def words(run: Run) -> str:
     return " ".join(run.output.split())
 
 
-def kept(witness: Witness) -> t.Any:
-    name = ("configmap", "release-2.0.0-watch", "--ignore-not-found")
-    found = witness.kubectl("get", *name, "-o", "jsonpath={.data.content}")
-    watch = json.loads(gzip.decompress(base64.b64decode(found))) if found else {}
-    return watch.get("monitoring", {}).get("state", {})
-
-
 def phase(witness: Witness) -> t.Any:
     return witness.record("2.0.0")["phases"]["monitoring"]
 
@@ -124,34 +108,30 @@ def next_attempt(witness: Witness) -> None:
     witness.kubectl("patch", "configmap", "release-2.0.0", "--type=merge", "-p", json.dumps(data))
 
 
-def test_neither_a_good_rate_without_traffic_nor_an_alert_that_fires_proceeds(
-    operator: Operator, world: World, fire: Fire
+def watches_what_is_held(operator: Operator, world: World) -> Run:
+    rate = {"name": "error_rate", "query": "vector(0)", "pass": {"max": 0.01}}
+    unheard = {**rate, "volume": {"query": "vector(3)", "at_least": 20}}
+    metrics = [COMPLAINTS, unheard, alerts("Held")]
+    return operator.plays("monitoring", *watching(prometheus_of(world), release_metrics=metrics))
+
+
+def test_no_data_a_good_rate_without_traffic_and_an_alert_that_fires_hold_and_say_how_to_decide(
+    operator: Operator, witness: Witness, world: World, fire: Fire
 ) -> None:
     fire(Held=("hold", True))
-    rate = {"name": "error_rate", "query": "vector(0)", "pass": {"max": 0.01}}
-    metrics = [{**rate, "volume": {"query": "vector(3)", "at_least": 20}}, alerts("Held")]
-    run = operator.plays("monitoring", *watching(prometheus_of(world), release_metrics=metrics))
-    assert run.rc != 0
-    assert "3 requests of 20 needed" in words(run)
-    assert "Held (service=s) since 20" in words(run)
-    assert "Phase monitoring is on hold" in words(run)
-
-
-def test_missing_data_hold_and_say_how_to_decide(
-    operator: Operator, witness: Witness, complaints: FakePrometheus
-) -> None:
-    complaints.says("complaints", NOTHING)
-    run = watches(operator, complaints)
+    run = watches_what_is_held(operator, world)
     assert run.rc != 0
     assert "points" not in run.output
     assert "Phase monitoring is on hold on localhost in " in words(run)
     assert "complaints has no data (no series)" in words(run)
+    assert "3 requests of 20 needed" in words(run)
+    assert "Held (service=s) since 20" in words(run)
     assert "playbooks/decide.yml -e decision=approve" in words(run)
     assert witness.flags()[PERCENTAGE] == "1"
     seen = phase(witness)
     assert seen["status"] == "failed"
     assert seen["evidence"]["failures"]["localhost"]["reason"] == "Hold"
-    (metric,) = seen["evidence"]["metrics"]
+    metric = {one["name"]: one for one in seen["evidence"]["metrics"]}["complaints"]
     assert (metric["verdict"], metric["count"], metric["last"]) == ("hold", 0, None)
     assert {(value, status) for _at, value, status in metric["points"]} == {(None, "missing")}
 
@@ -168,40 +148,30 @@ def test_whoever_decides_has_a_name_and_a_reason(operator: Operator, witness: Wi
 
 
 def test_what_a_person_approved_proceeds_and_the_record_says_who(
-    operator: Operator, witness: Witness, complaints: FakePrometheus
+    operator: Operator, witness: Witness, world: World
 ) -> None:
-    complaints.says("complaints", GOOD)
-    run = watches(operator, complaints)
+    run = watches_what_is_held(operator, world)
     assert run.rc == 0, run.tail()
     seen = phase(witness)
     decision = seen["evidence"]["decision"]
     assert (seen["status"], seen["evidence"]["verdict"]) == ("done", "proceed")
     assert (decision["by"], decision["reason"]) == ("ann", "Prometheus is being moved")
     (known,) = witness.record("2.0.0")["facts"]["decisions"].values()
-    assert "no data (no series)" in known["evidence"]["reasons"][0]
+    assert any("no data (no series)" in one for one in known["evidence"]["reasons"])
 
 
-def test_a_watch_that_was_killed_goes_on_and_a_breach_switches_the_feature_off(
+def test_a_breach_switches_the_feature_off(
     operator: Operator, witness: Witness, complaints: FakePrometheus
 ) -> None:
     next_attempt(witness)
-    complaints.says("complaints", GOOD)
-    victim = begins(operator, complaints, release_watch_duration=3600)
-    until(lambda: kept(witness).get("attempt") == 2 and kept(witness)["elapsed"] >= 3, 180)
-    victim.kill("everything")
-    before = kept(witness)
     complaints.says("complaints", GOOD, GOOD, BAD)
     run = watches(operator, complaints, release_watch_duration=3600)
     assert run.rc != 0
-    assert "the watch that began at" in words(run)
     assert "complaints was above 0.05 2 times in a row (last 0.2)" in words(run)
     assert set(witness.environments("agent-core", PERCENTAGE).values()) == {"0"}
     assert witness.flags()["FEATURE_AI_AGENTS"] == "false"
-    assert len(phase(witness)["interruptions"]) == 1
     seen = phase(witness)["evidence"]
     (metric,) = seen["metrics"]
-    assert metric["count"] > before["series"]["complaints"]["count"]
-    assert seen["gaps"]
     assert (metric["max"], metric["verdict"]) == (BAD, "rollback")
     print(f"flags off after the deciding look: {off_after(witness, seen):.0f} s")
 
