@@ -29,8 +29,6 @@ class WatchInvariants:
         self._history = history
         self._begun: dict[tuple[str, int, str], float] = {}
         """When each was begun first, by release, attempt and gate."""
-        self._said: set[tuple[str, str]] = set()
-        """Who decided what."""
 
     def written(self, write: Write) -> None:
         if write.plural != "configmaps" or write.after is None:
@@ -45,12 +43,8 @@ class WatchInvariants:
             phase = (record["version"], record["attempt"], WATCH)
             self._begun.setdefault(phase, self._history.world.scheduler.now)
 
-    def claimed(self, process: Process, did: Did) -> None:
-        if did.failed:
-            return
-        if did.module == "release_decision":
-            self._said.add((process.name, did.params["decision"]))
-        elif did.module == "metrics_gate":
+    def claimed(self, _process: Process, did: Did) -> None:
+        if did.module == "metrics_gate" and not did.failed:
             self._judged(did)
 
     def _judged(self, did: Did) -> None:
@@ -58,8 +52,9 @@ class WatchInvariants:
         begun, seconds = self._begun[self._which(did.params)], did.params["duration"]
         check, now = self._history.check, self._history.world.scheduler.now
         if person:
-            said = (person["by"], {PROCEED: "approve", ROLLBACK: "reject"}.get(verdict, ""))
-            check(WATCH_PASSES, said in self._said, f"{verdict}, and nobody said {said}")
+            by, word = person["by"], {PROCEED: "approve", ROLLBACK: "reject"}.get(verdict, "")
+            said = self._history.options_of(by).get("decision") if self._history.began(by) else ""
+            check(WATCH_PASSES, said == word, f"{verdict}, and {by} said {said!r}")
         if verdict == PROCEED:
             took = now - begun
             check(
