@@ -201,19 +201,26 @@ class Guard:
         consumers = self._pods(flags)
         # While somebody rolls out, pods differ as they should.
         busy = lock is not None and bool(lock.holder) and not dead
+        # So they do while an act of another guard, a kill switch or a step down comes to them, without the lock.
+        values = {name: flags.data.get(name) for name in self._names()}
+        memory = memory.read(values, at)
+        lately = at - memory.flags["since"] < self._task.wait_timeout
+        told = not busy and not (
+            causes.of_pods(consumers) and (lately or self._moved_since(values))
+        )
         watch = memory.watch
         found = [
             *causes.of_alerts(loaded),
             *causes.of_metrics(breached(metrics, watch.series) if watch else ()),
             *causes.of_blindness(unseen, samples, rules, at),
             *causes.of_lock(lock, dead=dead, unchanged_for=at - since),
-            *([] if busy else causes.of_pods(consumers)),
+            *(causes.of_pods(consumers) if told else []),
         ]
         hidden = causes.hidden_by(
             metrics,
             samples,
             alerts=not alerts.error,
-            pods=not busy and not causes.unknown_pods(consumers),
+            pods=told and not causes.unknown_pods(consumers),
         )
         seen = Observation(tuple(found), hidden, place.since)
         return memory, seen, [] if busy else consumers
@@ -285,6 +292,11 @@ class Guard:
         wanted = {name: flags.data[name] for name in self._names() if name in flags.data}
         request = self._request(wanted, checksum(flags.data))
         return self._switching().look(self._task.consumers, request)
+
+    def _moved_since(self, values: t.Mapping[str, str | None]) -> bool:
+        """Whether somebody changed the flags while their pods were looked at."""
+        flags = observe_flags(self._cluster, self._task.place.config_map)
+        return any(flags.data.get(name) != value for name, value in values.items())
 
     def _write(
         self,

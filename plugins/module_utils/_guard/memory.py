@@ -70,6 +70,8 @@ class Memory:
     unseen: t.Mapping[str, float] = field(default_factory=dict)
     lock: t.Mapping[str, t.Any] = field(default_factory=dict)
     """The deploy lock's last renewal as its holder wrote it, `renewed`, and `since` when it reads so."""
+    flags: t.Mapping[str, t.Any] = field(default_factory=dict)
+    """The ramp's flags as they were read, `values`, and `since` when they read so."""
     step: str = ""
     definition: str = ""
     watch: WatchState | None = None
@@ -117,6 +119,12 @@ class Memory:
             lasts=dict(sorted({**self.lasts, by: now}.items(), key=lambda one: one[1])[-_KEPT:]),
         )
 
+    def read(self, values: t.Mapping[str, str | None], now: float) -> Memory:
+        """After the flags were read as these."""
+        if self.flags.get("values") == values:
+            return self
+        return replace(self, flags={"values": dict(values), "since": now})
+
     def answered(self, key: str, acts: Acts) -> bool:
         """Whether the guard acted on this very cause already."""
         if not acts.readable:
@@ -150,7 +158,8 @@ class Memory:
     @classmethod
     def load(cls, body: t.Mapping[str, t.Any]) -> Memory:
         """ValueError, TypeError, AttributeError or KeyError for what is none."""
-        known = {name: body[name] for name in cls.__dataclass_fields__}
+        whole = {"flags": {}, **body}
+        known = {name: whole[name] for name in cls.__dataclass_fields__}
         return cls(
             **{
                 **known,

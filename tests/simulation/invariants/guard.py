@@ -15,7 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 from ..plan import CLOCK_JUMPS, KILL_AFTER, KILL_BEFORE
 from ..platform import FLAGS, QUIET, SETTLE, STEPS, SWITCH, VERSION
 from .history import RECORD, History, Write, annotations_of, percentage_of
-from .sentences import GUARD_LOWERS, ONE_ACT
+from .sentences import GUARD_LOWERS, GUARD_WAITS, ONE_ACT
 
 if t.TYPE_CHECKING:
     from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
@@ -40,11 +40,18 @@ class GuardInvariants:
         """The act that answered each cause: an alert, and the number of the time that it fired."""
         self._last: Write | None = None
         """Its last act."""
+        self._lowered: Write | None = None
+        """What took users out last, and holds no lock."""
 
     def written(self, write: Write) -> None:
         if write.name != FLAGS or write.before is None or write.after is None:
             return
         module, _params = self._history.doing(write.by)
+        if (
+            module in ("feature_guard", "kill_switch")
+            and write.before["data"] != write.after["data"]
+        ):
+            self._lowered = write
         if module != "feature_guard":
             return
         known = {one["id"] for one in _acts(write.before)}
@@ -54,6 +61,8 @@ class GuardInvariants:
 
     def claimed(self, process: Process, did: Did) -> None:
         """A look that nothing disturbed leaves no cause without its answer."""
+        if did.module == "feature_guard" and not did.failed:
+            self._check_told(process, did)
         world, history = self._history.world, self._history
         guards = [one for one in world.plan.actors if one.script == "guard"]
         if did.module != "feature_guard" or did.failed or world.plan.blind[1]:
@@ -71,6 +80,18 @@ class GuardInvariants:
                 history.check(
                     ONE_ACT, key in self._acted, f"{process.name} left {alert.name} unanswered"
                 )
+
+    def _check_told(self, process: Process, did: Did) -> None:
+        lowered = self._lowered
+        told = [one["text"] for one in did.result["causes"] if one["key"] == "pods"]
+        if told and lowered is not None and self._same_clock(lowered.by, process.name):
+            ago = did.began - lowered.at
+            waits = did.params["wait_timeout"] - BY_A_CLOCK
+            self._history.check(
+                GUARD_WAITS,
+                ago >= waits or ago < 0,
+                f"{process.name} told of {told} {ago:.0f} s after {lowered.by} lowered it",
+            )
 
     def _rests(self, process: Process, did: Did) -> bool:
         """Whether nobody is in, or somebody changes just then who is."""

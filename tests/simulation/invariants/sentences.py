@@ -19,6 +19,7 @@ STAYS_OFF = "stays_off"
 STEP_BY_STEP = "step_by_step"
 ONE_ACT = "one_act"
 GUARD_LOWERS = "guard_lowers"
+GUARD_WAITS = "guard_waits"
 PINNED_FIRST = "pinned_first"
 PINS_ARE_OLD = "pins_are_old"
 SAVED_FIRST = "saved_first"
@@ -76,6 +77,7 @@ SENTENCES: t.Mapping[str, str] = {
     STEP_BY_STEP: "The percentage rises by one step of its schedule at a time.",
     ONE_ACT: "The guard acts once for each cause and misses none, however many look, and for none that did not fire.",
     GUARD_LOWERS: "The guard only takes users out: by a step down after the last had its time, or by the kill switch.",
+    GUARD_WAITS: "No guard tells people of pods while an act of a guard or a kill switch is on its way to them.",
     PINNED_FIRST: "No service is released before what ran is pinned.",
     PINS_ARE_OLD: "A pin, and what is saved of a function, is what ran before the release, however often begun.",
     SAVED_FIRST: "No function is replaced or deleted before the record has what ran.",

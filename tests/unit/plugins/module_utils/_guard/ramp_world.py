@@ -42,6 +42,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import 
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Phase, Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from tests.fakes.cluster import FakeClock, MemoryCluster
+from tests.fakes.controller import NAME, Controller
 from tests.unit.plugins.module_utils._ramp.scenes import DAY, DAY_1, SCHEDULE, state_at
 
 FLAG, FEATURE, FLAGS, RELEASE = "FEATURE_PERCENTAGE", "FEATURE", "feature-flags", "2.0.0"
@@ -96,6 +97,7 @@ class RampWorld:
         self.monitoring = Monitoring()
         self.now = DAY_1 + (day - 1) * DAY
         self.told: dict[str, t.Any] = {}
+        self.consumers: tuple[str, ...] = ()
         data = {FEATURE: "true", FLAG: str(percentage), "OTHER": "kept"}
         annotations = {RAMP_ANNOTATION: state_at(percentage).to_annotation()}
         self.put(data, annotations)
@@ -103,6 +105,15 @@ class RampWorld:
     def put(self, data: t.Mapping[str, str], annotations: t.Mapping[str, str]) -> None:
         metadata = {"name": FLAGS, "annotations": dict(annotations)}
         self.cluster.put("ConfigMap", {"metadata": metadata, "data": dict(data)})
+
+    def runs_with(self, percentage: int) -> None:
+        """Pods that read the flags, and run with this percentage."""
+        if not self.consumers:
+            self.consumers = (NAME,)
+            Controller(self.cluster, "easymo/wallet-service:v1")
+        names = [name for kind, name in self.cluster.objects if kind == "Pod"]
+        values = f"{FEATURE}=true\n{FLAG}={percentage}\n"
+        self.cluster.environments = dict.fromkeys(names, values)
 
     @property
     def flags(self) -> t.Any:
@@ -164,7 +175,8 @@ class RampWorld:
         return found
 
     def guard(self, clock: float = 0.0, by: str = "guard@here") -> Guard:
-        task = Task(RELEASE, Place(FLAGS, FLAG, FEATURE), SCHEDULE, RULES, OFF, by=by)
+        place = Place(FLAGS, FLAG, FEATURE)
+        task = Task(RELEASE, place, SCHEDULE, RULES, OFF, consumers=self.consumers, by=by)
         metric = Metric(METRIC, "prometheus", "errors", "ratio", Bounds(maximum=0.01, above=0.05))
         alerts = Metric("alerts", "alerts", "|".join(CALLS_FOR), "", Bounds())
         api = t.cast("AlertsApi", self.monitoring)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
@@ -13,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     RAMP_ANNOTATION,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.describe import to_result, when
+from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import Memory
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import ROLLBACK, RampState
 from tests.unit.plugins.module_utils._guard.ramp_world import (
     DOWN,
@@ -221,6 +223,55 @@ def test_a_query_that_never_worked_hides_no_alert_and_is_told() -> None:
     [blind] = [one for one in world.look(check=True).seen.causes if one.key == "sight"]
     assert f"{METRIC} could not be seen since" in blind.text
     assert "relation does not exist" in blind.text
+
+
+def told_of_pods(world: RampWorld, **look: t.Any) -> list[str]:
+    return [one.text for one in world.look(**look).seen.causes if one.key == "pods"]
+
+
+def test_pods_with_other_flags_are_told_and_not_while_an_act_is_on_its_way_to_them() -> None:
+    world = RampWorld(percentage=25)
+    world.fires(ERRORS)
+    world.look()
+    assert world.percentage == 10
+    world.runs_with(5)
+    assert told_of_pods(world.passes(MINUTE)) == []
+    assert told_of_pods(world.passes(MINUTE), by="guard@there", clock=30) == []
+    [told] = told_of_pods(world.passes(2 * MINUTE))
+    assert told.startswith("not with the flags that are set: pod wallet-service-")
+    assert "is '5' instead of '10'" in told
+
+
+def test_pods_are_not_told_while_a_person_takes_users_out() -> None:
+    world = RampWorld(percentage=25, day=9)
+    world.look()
+    world.runs_with(10)
+    assert len(told_of_pods(world.passes(4 * MINUTE))) == 1
+    world.put({**world.flags["data"], FLAG: "5"}, world.flags["metadata"]["annotations"])
+    assert told_of_pods(world.passes(MINUTE), check=True) == []
+
+
+def test_an_act_that_came_after_the_flags_were_read_is_on_its_way_too() -> None:
+    world = RampWorld(percentage=10, day=9)
+    world.look()
+    world.runs_with(10)
+    answer = world.cluster.execute
+
+    def acts_meanwhile(*asked: t.Any) -> str:
+        world.put({**world.flags["data"], FLAG: "5"}, world.flags["metadata"]["annotations"])
+        world.cluster.environments = {
+            name: env.replace("=10", "=5") for name, env in world.cluster.environments.items()
+        }
+        return answer(*asked)
+
+    world.cluster.execute = acts_meanwhile  # type: ignore[method-assign]
+    assert told_of_pods(world.passes(4 * MINUTE), check=True) == []
+
+
+def test_what_an_older_guard_kept_is_read_on() -> None:
+    body = json.loads(Memory(begun=1.0, last=2.0, looks=3).dump())
+    del body["flags"]
+    assert Memory.load(body) == Memory(begun=1.0, last=2.0, looks=3)
 
 
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0])
