@@ -69,7 +69,8 @@ def plan_of(seed: int) -> Plan:
     if any(one.script == "ramp" for one in planned.actors) and not planned.metric:
         doubted = draw.random() < 0.3
         planned = replace(planned, metric=_course(draw, DEPLOYED) if doubted else ())
-    return replace(planned, recreated=tuple(planned.services)[:1] if seldom else ())
+    first = tuple(planned.services)[:1] if seldom else ()
+    return replace(planned, recreated=planned.recreated or first)
 
 
 def theme_of(seed: int) -> str:
@@ -143,7 +144,9 @@ def _patient(draw: random.Random, plan: Plan) -> Plan:
     second = replace(second, options={"wait": 600, "force": False})
     keeper, kind = f"{first.name}.keeper", draw.choice((LOST, ERROR, THROTTLED, SLOW, SLOW))
     faults = [Fault(keeper, kind, CALL, draw.randint(1, 8), 20.0)] if draw.random() < 0.6 else []
-    return _with(plan, [first, second], faults, bad={next(iter(plan.services)): "never-ready"})
+    service = next(iter(plan.services))
+    planned = _with(plan, [first, second], faults, bad={service: "never-ready"})
+    return replace(planned, recreated=(service,) if draw.random() < 0.3 else ())
 
 
 def _crowd(draw: random.Random, plan: Plan) -> Plan:
@@ -159,8 +162,9 @@ def _crowd(draw: random.Random, plan: Plan) -> Plan:
 
 def _again(draw: random.Random, plan: Plan) -> Plan:
     """One command after the other: of attempts, hotfixes between them, and ways back. Seldom does anything go wrong."""
-    if draw.random() < 0.1:
-        return _one_call(draw, plan)
+    one = draw.random()
+    if one < 0.25:
+        return _one_call(draw, plan) if one < 0.1 else _hotfixed(draw, plan)
     commands = draw.choice(
         (
             ("deploy", "deploy"),
@@ -213,6 +217,18 @@ def _one_call(draw: random.Random, plan: Plan) -> Plan:
     return _with(plan, actors, [Fault(whose, kind, of, draw.randint(1, last))])
 
 
+def _hotfixed(draw: random.Random, plan: Plan) -> Plan:
+    """An image by hand over that of the release, or over what it went back to, and the next command after it."""
+    commands = draw.choice(
+        (("deploy", "hotfix", "rollback"), ("deploy", "rollback", "hotfix", "deploy"))
+    )
+    actors = [_named(draw, number, command) for number, command in enumerate(commands)]
+    begins = [DEPLOYED * number for number in range(len(actors))]
+    return _with(
+        plan, [replace(one, begins=at) for one, at in zip(actors, begins, strict=True)], []
+    )
+
+
 def _releases(draw: random.Random, plan: Plan) -> Plan:
     """Two releases, the second begun after the first, beside it or over what it left, and ways back of either."""
     first, second = {"version": VERSION}, {"version": NEXT}
@@ -244,7 +260,7 @@ def _releases(draw: random.Random, plan: Plan) -> Plan:
 def _ramp(draw: random.Random, plan: Plan) -> Plan:
     """A deployment, steps up and down after it, and who comes between."""
     if draw.random() < 0.6:
-        return draw.choice((_steady, _interrupted, _interrupted, _let_go))(draw, plan)
+        return draw.choice((_steady, _steady, _interrupted, _interrupted, _let_go))(draw, plan)
     actors, begins = [_named(draw, 0, "deploy")], DEPLOYED
     for number in range(1, draw.choice((3, 4, 5))):
         actors.append(replace(_named(draw, number, "ramp"), begins=begins))
@@ -275,20 +291,28 @@ def _steady(draw: random.Random, plan: Plan) -> Plan:
             ("deploy", "unlock", 0.0),
             ("deploy", "off", 0.0),
             ("deploy", "percentage", 0.0),
+            ("deploy", "lowered", 0.0),
+            ("deploy", "lowered", 0.2),
+            ("deploy", "", 0.03),
             ("on", "", 0.0),
         )
     )
     begins = draw.choice((DEPLOYED - 20.0, DEPLOYED))
     actors = [_named(draw, 0, first)]
     if between:
-        at = begins + draw.uniform(-10.0, 50.0)
-        actors.append(replace(_named(draw, 4, between, force=True), begins=at))
+        # Who lowers it comes after the watch of the first step, and before the second.
+        soonest, latest = (STEP, STEP + 10.0) if between == "lowered" else (-10.0, 50.0)
+        at = begins + draw.uniform(soonest, latest)
+        other = replace(_named(draw, 4, between, force=True), begins=at)
+        if between == "lowered":
+            other = replace(other, options={"percentage": 0 if value else 1})
+        actors.append(other)
     lasts = draw.choice((STEP, 3 * STEP))
     metric = ((begins, begins + lasts, value),)
     for number in range(1, 4):
         ramp = replace(_named(draw, number, "ramp"), begins=begins, options=_UP)
         actors.append(ramp)
-        begins += STEP
+        begins += STEP + (30.0 if between == "lowered" else 0.0)
     planned = _with(plan, [replace(one, ahead=0.0) for one in actors], [])
     return replace(planned, metric=metric)
 
@@ -389,6 +413,8 @@ def _sick(draw: random.Random, plan: Plan) -> Plan:
 
 def _flags(draw: random.Random, plan: Plan) -> Plan:
     """All who write flags and record, at the same moment and again and again."""
+    if draw.random() < 0.3:
+        return _few_writers(draw, plan)
     commands = ["kill_switch", "kill_switch", "reset", "lowered", "others", "labels", "rollback"]
     begins = draw.uniform(0.0, DEPLOYED + 30.0)
     actors = [_named(draw, 0, "deploy")]
@@ -401,6 +427,20 @@ def _flags(draw: random.Random, plan: Plan) -> Plan:
         writer = draw.choice(actors).name
         faults = [Fault(writer, kind, WRITE, draw.randint(1, 6), draw.choice((2.0, 8.0)))]
     return _with(plan, actors, faults)
+
+
+def _few_writers(draw: random.Random, plan: Plan) -> Plan:
+    """A write of flags that took effect and is answered with a conflict, or what they say undone before pods start."""
+    deploy = replace(_named(draw, 0, "deploy"), resumes=0.0, rate=1.0)
+    if draw.random() < 0.5:
+        off = replace(_named(draw, 1, "off"), begins=draw.uniform(8.0, 45.0))
+        return _with(plan, [deploy, off], [])
+    # As many as come before the flags: lock, phase and its services, and the next phase; on the way back the switch.
+    rollback = replace(_named(draw, 1, "rollback"), begins=DEPLOYED)
+    first = 7 + len(plan.services)
+    whose, nth = draw.choice(((deploy, draw.randint(first - 1, first + 1)), (rollback, 8)))
+    nth = nth if whose is deploy else draw.randint(6, 10)
+    return _with(plan, [deploy, rollback], [Fault(whose.name, CONFLICT, WRITE, nth)])
 
 
 def _blind(draw: random.Random, plan: Plan) -> Plan:
@@ -449,7 +489,7 @@ def _losing(draw: random.Random, plan: Plan) -> Plan:
     losing = actors[-1]
     takes = draw.choice(("unlock", "unlock", "asks", "deploy", "deploy", "rollback", "freeze"))
     begins = losing.begins + draw.uniform(1.0, DEPLOYED / 2)
-    if draw.random() < 0.3:
+    if draw.random() < 0.4:
         return _overtaken(
             draw, plan, [*actors, replace(_named(draw, 9, "rollback"), begins=begins)]
         )
@@ -520,6 +560,9 @@ def _paused_way_back(draw: random.Random, plan: Plan, first: Actor) -> Plan:
 
 def _stores(draw: random.Random, plan: Plan) -> Plan:
     """A deployment that migrates, and others who migrate or write while it does."""
+    one = draw.random()
+    if one < 0.5:
+        return _backup(draw, plan) if one < 0.3 else _held_up(draw, plan)
     beside = ("deploy_stores", "deploy_stores", "migrate_alone", "migrate_alone", "write_rows")
     actors = [_actor(draw, 0, "deploy_stores")]
     for number in range(1, draw.choice((1, 2, 2, 3, 4))):
@@ -538,6 +581,44 @@ def _stores(draw: random.Random, plan: Plan) -> Plan:
     return replace(_with(plan, actors, faults), services={"agent-core": 1}, stores=kinds)
 
 
+def _alone(draw: random.Random, plan: Plan) -> Plan:
+    """A deployment of one database, and the same again when all is well."""
+    kinds = draw.choice(({"platform": "sql"}, {"platform": "supabase"}, {"agent_core": "prisma"}))
+    deploy = replace(_named(draw, 0, "deploy_stores"), options={"wait": 60, "force": False})
+    again = Actor(AGAIN, "deploy_stores", AT_LAST, "build-1", {"wait": 600})
+    planned = _with(plan, [deploy, again], [])
+    return replace(planned, services={"agent-core": 1}, stores=kinds)
+
+
+def _backup(draw: random.Random, plan: Plan) -> Plan:
+    """A dump that is cut off, and what is never reached between the upload and the manifest."""
+    alone = _alone(draw, plan)
+    name = alone.actors[0].name
+    if draw.random() < 0.6:
+        # Its 44th call is the dump, if nothing was tried again before.
+        kind = draw.choice((LOST, ERROR, ANSWER_LOST, THROTTLED))
+        faults = [Fault(name, kind, CALL, draw.choice((44, 44, 44, 45)))]
+    else:
+        first, kind = draw.randint(49, 52), draw.choice((LOST, LOST, ERROR))
+        faults = [Fault(name, kind, CALL, nth) for nth in range(first, first + draw.randint(3, 9))]
+    return replace(alone, faults=tuple(faults))
+
+
+def _held_up(draw: random.Random, plan: Plan) -> Plan:
+    """Migrations that wait for an application's lock for longer than they may, once and again."""
+    alone = _alone(draw, plan)
+    writers = [
+        replace(
+            _named(draw, number, "write_rows"),
+            begins=draw.uniform(5.0, 25.0),
+            options={"holds": draw.choice((8.0, 8.0, 20.0)), "database": next(iter(alone.stores))},
+        )
+        for number in (1, 2)
+    ]
+    deploy, again = alone.actors
+    return replace(alone, actors=(deploy, *writers, again))
+
+
 def _restores(draw: random.Random, plan: Plan) -> Plan:
     """A deployment that migrates, restores of what it backed up, and who uses the databases meanwhile."""
     swapped, in_place = {"agent_core": "prisma"}, {"platform": "sql"}
@@ -547,6 +628,13 @@ def _restores(draw: random.Random, plan: Plan) -> Plan:
     restore = replace(_named(draw, 1, "restore"), options={"reason": words})
     actors.append(replace(restore, begins=draw.choice((draw.uniform(5.0, 60.0), 2 * DEPLOYED))))
     again = Actor(AGAIN, "restore", AT_LAST, "build-1", {"reason": words})
+    if draw.random() < 0.3:
+        # Its 13th write fills the copy, and its 24th is the commit that puts it in the place of the database.
+        nth = draw.choice((13, 24, 24, draw.randint(9, 25)))
+        once = Fault("restore-1", draw.choice(sorted(MILD)), WRITE, nth)
+        actors[1] = replace(actors[1], begins=2 * DEPLOYED)
+        planned = _with(plan, [*actors, again], [once])
+        return replace(planned, services={"agent-core": 1}, stores=swapped)
     if draw.random() < 0.15:
         stands, others = _stalled(draw, actors[1])
         planned = _with(plan, [*actors, *others, again], [stands])

@@ -21,6 +21,11 @@ FLAGS_ON: t.Mapping[str, t.Mapping[str, t.Any]] = {
 }
 """By the release. Each brings one that was not there."""
 FLAGS_OFF: t.Mapping[str, t.Any] = {SWITCH: False, PERCENTAGE: 0}
+"""Of every release."""
+OFF: t.Mapping[str, t.Mapping[str, t.Any]] = {
+    VERSION: FLAGS_OFF,
+    NEXT: {**FLAGS_OFF, "FEATURE_NEXT": False},
+}
 SCHEDULE = [
     {"day": 1, "percentage": 1},
     {"day": 2, "percentage": 10},

@@ -9,7 +9,7 @@ from sandbox.kubernetes.routing import parse_path
 
 from ..platform import FLAGS
 from .history import LEASE, PINS, RECORDS, History, Write
-from .sentences import NOTHING_LOST
+from .sentences import LOOKS_AGAIN, NOTHING_LOST
 
 if t.TYPE_CHECKING:
     from ..scheduler import Process
@@ -24,14 +24,31 @@ class SwapInvariants:
         self._history = history
         self._known: dict[tuple[str, str, str], str] = {}
         """The version that a run read or wrote last, by the run and the object; "" for none there."""
+        self._refused: set[tuple[str, str, str]] = set()
+        """What a run was refused for another's write, and has not read since."""
 
     def requested(self, request: Request) -> None:
         target = parse_path(request.path)
-        if request.method != "GET" or request.process is None or target is None or not target.name:
+        if request.process is None or target is None or not target.name:
             return
         plural = target.resource.plural
+        if (plural, target.name) in SWAPPED or plural == "deployments":
+            self._look_again(request, (request.process.name, plural, target.name))
+        if request.method != "GET":
+            return
         if (plural, target.name) in SWAPPED and request.status in (200, 404):
             self._learn(request.process.name, plural, target.name)
+
+    def _look_again(self, request: Request, key: tuple[str, str, str]) -> None:
+        """Of a run that does one thing at a time."""
+        if self._history.world.stores is not None or key[0].startswith("kubectl"):
+            return
+        if request.method != "GET":
+            again = key in self._refused
+            self._history.check(LOOKS_AGAIN, not again, f"{key[0]} wrote {key[2]} as it was again")
+        self._refused.discard(key)
+        if request.status == 409:
+            self._refused.add(key)
 
     def written(self, write: Write) -> None:
         if (write.plural, write.name) not in SWAPPED:

@@ -71,6 +71,12 @@ class FlagInvariants:
                 now is not None or resets,
                 f"{write.by} took the switch away with {module} {params}",
             )
+            let_go = {*(was.get("flags") or {})} - {*((now or {}).get("flags") or {})}
+            self._history.check(
+                STAYS_KILLED,
+                module == "kill_switch" or let_go <= {*(params.get("flags") or {})},
+                f"{write.by} let go of {sorted(let_go)} with {module} {params}",
+            )
             epoch = int(annotations_of(before).get(KILL_SWITCH_EPOCH_ANNOTATION, "0"))
             if was.get("automatic") and params.get("fence"):
                 self._history.check(

@@ -57,6 +57,9 @@ OWN_STEP = "own_step"
 AS_ASKED = "as_asked"
 NO_SURPRISE = "no_surprise"
 LIVENESS = "liveness"
+LOOKS_AGAIN = "looks_again"
+WATCHED_AGAIN = "watched_again"
+LOSS_IS_TOLD = "loss_is_told"
 
 SENTENCES: t.Mapping[str, str] = {
     ONE_HOLDER: "An epoch of the deploy lock belongs to one run for ever.",
@@ -72,6 +75,8 @@ SENTENCES: t.Mapping[str, str] = {
     LOCK_COMES_BACK: "The lock of a run is free 15 seconds after its end; whoever waits gets it, no keeper is left.",
     FROZEN: "Six seconds after a freeze was set, nobody locks to deploy, releases a service or turns the feature on.",
     NOTHING_LOST: "Lock, record, pins and flags are written over the version that was read last, and over no other.",
+    LOOKS_AGAIN: "What was refused since another had written it is read again before it is written again.",
+    LOSS_IS_TOLD: "A run that lost the lock, and whose rollout another replaced, is told that it lost the lock.",
     STAYS_KILLED: "A kill switch that is set stays set until somebody resets it, and what it holds off stays off.",
     STAYS_OFF: "No run that held the lock before or beside a way back turns on what that has switched off.",
     STEP_BY_STEP: "The percentage rises by one step of its schedule at a time.",
@@ -85,13 +90,14 @@ SENTENCES: t.Mapping[str, str] = {
     OTHERS_STAY: "A write changes no flag that it was not asked for.",
     NOT_BEFORE: "The percentage rises on its day, and is watched only of a feature that is on.",
     OWN_STEP: "A step is left upwards after a good watch of its own, or by a person's word about its own hold.",
+    WATCHED_AGAIN: "A step of the ramp that is held, in breach or unwatched is watched again, and never called good.",
     PIN_KEEPS: "What a release replaces is what its pin keeps.",
     IN_ORDER: "A phase is begun when all before it are done.",
     BACK_AT_PINS: "What a rollback says has returned is as it was pinned or saved, to the byte.",
     NOT_UNDONE: "Nothing is undone that the release did not write.",
     PHASES_LAST: "The record never loses a finished phase, an attempt, a note or a fact, and attempts only rise.",
     CAPACITY: "We end a ready pod only while no other of its Deployment is missing, but those on a node out of reach.",
-    TRUE_CLAIMS: "What a task says it did is so: image, flags, the environment of every pod, lock, phase, note.",
+    TRUE_CLAIMS: "What a task says is so: image, flags, each pod's environment, lock, phase, note, a passed deadline.",
     APPLIED_ONCE: "A migration is begun and applies once, whoever else migrates, and who says that it applied it did.",
     NEVER_HALF: "A migration that the database's history has is there whole; one that it lacks has left nothing.",
     DONE_IS_DONE: "What the record calls a finished phase is finished: databases, bucket, functions.",

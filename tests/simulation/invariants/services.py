@@ -10,6 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     Object,
 )
 from sandbox.kubernetes.controllers.objects import condition, pod_ready, seconds, terminating
+from sandbox.kubernetes.controllers.revisions import REVISION
 from sandbox.kubernetes.routing import parse_path
 
 from ..platform import NAMESPACE, VERSION
@@ -20,6 +21,7 @@ from .sentences import (
     EPOCHS_RISE,
     FENCED,
     LOOKED_FIRST,
+    LOSS_IS_TOLD,
     NOT_UNDONE,
     PIN_KEEPS,
     PINNED_FIRST,
@@ -28,6 +30,7 @@ from .sentences import (
 )
 
 if t.TYPE_CHECKING:
+    from ..control_plane import News
     from ..scheduler import Process
     from ..tasks import Did
     from ..world import Request
@@ -37,6 +40,9 @@ STALE = 3.0
 TOGETHER = 60.0
 """Seconds in which two who end pods of one service, each counting for himself, are two at the same moment."""
 ROLLOUTS = ("rollout", "rollout_wave", "release_rollback")
+DEADLINE = "it made no progress within its progressDeadlineSeconds"
+"""What a rollout says of itself and, after `UNDOING`, of its undo."""
+UNDOING = "Undoing it failed too: "
 
 
 class ServiceInvariants:
@@ -53,6 +59,32 @@ class ServiceInvariants:
         """Who ended a pod, by its name."""
         self._pinned_at: dict[str, float] = {}
         """When a run last began to look what is to be pinned."""
+        self._up: dict[str, set[str]] = {}
+        """The pods that were ever ready, by their ReplicaSet."""
+        history.world.plane.listeners.append(self._noticed)
+
+    def _noticed(self, news: News) -> None:
+        for event in news["pods"]:
+            metadata = event.record.body["metadata"]
+            if metadata.get("ownerReferences") and pod_ready(event.record.body):
+                of = metadata["ownerReferences"][0]["name"]
+                self._up.setdefault(of, set()).add(metadata["uid"])
+
+    def _came_up(self, deployment: Object) -> int:
+        """How many pods of its template were ever ready."""
+        sets = [
+            one.body["metadata"]
+            for one in self._history.world.store.records("replicasets", NAMESPACE)
+        ]
+        revision = annotations_of(deployment).get(REVISION)
+        uid = deployment["metadata"]["uid"]
+        current = [
+            one["name"]
+            for one in sets
+            if one["ownerReferences"][0]["uid"] == uid
+            and (one.get("annotations") or {}).get(REVISION) == revision
+        ]
+        return sum(len(self._up.get(one, ())) for one in current)
 
     def requested(self, request: Request) -> None:
         if "/deployments" not in request.path or request.process is None:
@@ -186,7 +218,8 @@ class ServiceInvariants:
         if moved:
             self._history.check(
                 NOT_UNDONE,
-                _runs(before, release) or self._history.release_of(moved[-1].by) == release,
+                _runs(before, release)
+                or (moved[-1].ours and self._history.release_of(moved[-1].by) == release),
                 f"{write.by} took {write.name} from {_images(before)}, which {moved[-1].by} wrote, to {_images(after)}",
             )
 
@@ -204,6 +237,46 @@ class ServiceInvariants:
                     self._check_rolled(process, did, service["name"], service["image"])
         elif did.module == "release_rollback":
             self._check_returned(process, did)
+        if did.module in ("rollout", "rollout_wave"):
+            self._check_told(process, did)
+
+    def _check_told(self, process: Process, did: Did) -> None:
+        """Why a rollout failed. What ended earlier in a wave saw less than what is seen now."""
+        found = did.result.get("services") or {did.params.get("name"): did.result}
+        for name, result in found.items():
+            if not (did.failed or result.get("failed")):
+                continue
+            if len(found) == 1 and did.params["fence"]:
+                self._check_loss_told(process, result)
+            self._check_deadline(process, name, str(result.get("msg")))
+
+    def _check_loss_told(self, process: Process, result: t.Mapping[str, t.Any]) -> None:
+        history = self._history
+        if history.is_troubled(process.name):
+            return
+        lost = history.lost_before(process.name, history.world.scheduler.now - STALE)
+        history.check(
+            LOSS_IS_TOLD,
+            not lost or result.get("result") != "superseded",
+            f"{process.name} lost the lock, and says: {result.get('msg')}",
+        )
+
+    def _check_deadline(self, process: Process, name: str, said: str) -> None:
+        """One that passed before an undo is none of the undo's."""
+        deployment = self._history.find("deployments", name)
+        own = [
+            one.at
+            for one in self._history.writes("deployments", name)
+            if one.by == process.name and template_of(one.before) != template_of(one.after)
+        ]
+        if not own or deployment is None or DEADLINE not in said.partition(UNDOING)[2]:
+            return
+        late = self._history.world.scheduler.now - own[-1]
+        self._history.check(
+            TRUE_CLAIMS,
+            late >= deployment["spec"]["progressDeadlineSeconds"] - STALE,
+            f"{process.name} wrote {name} {late:.1f} s ago, and says: {said}",
+        )
 
     def _check_rolled(self, process: Process, did: Did, name: str, image: str) -> None:
         deployment = self._history.find("deployments", name)
@@ -240,6 +313,10 @@ class ServiceInvariants:
         counts = [status.get(one) or 0 for one in ("updatedReplicas", "availableReplicas")]
         # A pod may fall ill the moment after it was looked at; one that never came up may not.
         self._history.check(TRUE_CLAIMS, counts[0] >= wanted, f"{said} at {counts} of {wanted}")
+        up = self._came_up(deployment)
+        self._history.check(
+            TRUE_CLAIMS, up >= wanted, f"{said}, and {up} of {wanted} pods were ever ready"
+        )
 
     def _check_returned(self, process: Process, did: Did) -> None:
         pins = self._history.pins(did.params["name"]).get("deployments", {})

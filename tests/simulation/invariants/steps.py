@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What lets the ramp leave a step upwards: its own watch, or a person's word about its hold."""
+"""What lets the ramp leave a step upwards, or call it good: its own watch, or a person's word about its hold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import RAMP
 from ..platform import FLAGS, STEPS
 from ..scripts.script import WATCH
 from .history import History, Write, annotations_of, percentage_of
-from .sentences import OWN_STEP
+from .sentences import OWN_STEP, WATCHED_AGAIN
 
 if t.TYPE_CHECKING:
     from ..scheduler import Process
@@ -43,6 +43,23 @@ class StepInvariants:
     def claimed(self, process: Process, did: Did) -> None:
         if did.module == "metrics_gate" and not did.failed and did.params["gate"] != WATCH:
             self._watched[process.name] = did
+        if did.module == "feature_ramp" and did.params["state"] == "moved":
+            self._check_left(process, did)
+
+    def _check_left(self, process: Process, did: Did) -> None:
+        """What a ramp says that neither moves nor watches, of a step that nobody else has set meanwhile."""
+        percentage, asked = did.result.get("percentage"), did.params["percentage"]
+        if not percentage or self._history.others_wrote("configmaps", FLAGS, did, process.name):
+            return
+        left = did.result.get("action") in ("none", "wait", "done")
+        if did.failed and asked in (None, percentage):
+            reasons = {one["kind"] for one in (did.result.get("next") or {}).get("reasons") or ()}
+            left = bool(reasons) and reasons <= {"hold", "breach", "watch", "day"}
+        self._history.check(
+            WATCHED_AGAIN,
+            not left or self._found in (PROCEED, FIRST, LET_GO),
+            f"{process.name} leaves {percentage} % as it is, which is {self._found}: {did.result.get('sentence')}",
+        )
 
     def written(self, write: Write) -> None:
         if write.name != FLAGS or write.after is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..platform import FLAGS, FLAGS_OFF, FLAGS_ON, PERCENTAGE, SWITCH
+from ..platform import FLAGS, FLAGS_ON, OFF, PERCENTAGE, SWITCH
 from .script import Script, StopError, lease_lost
 
 if t.TYPE_CHECKING:
@@ -125,7 +125,7 @@ def switch_off(script: Script, reason: str) -> Result:
         "feature_flags/off",
         "Switch the feature off",
         name=FLAGS,
-        flags=FLAGS_OFF,
+        flags=OFF[script.version],
         flagd=None,
         consumers=script.consumers,
         delivery="environment",
@@ -139,7 +139,7 @@ def keep_off(script: Script, reason: str) -> Result:
         "feature_flags/off_later",
         "Switch the feature off in the ConfigMap",
         name=FLAGS,
-        flags=FLAGS_OFF,
+        flags=OFF[script.version],
         flagd=None,
         reason=reason,
     )
@@ -160,7 +160,7 @@ def _kill_switch(script: Script, state: str) -> None:
         "{{ __kill_switch_title }}",
         state=state if percentage is None else "lowered",
         name=FLAGS,
-        flags=FLAGS_OFF,
+        flags=OFF[script.version],
         percentage=percentage,
         percentage_flag=PERCENTAGE,
         flagd=None,
