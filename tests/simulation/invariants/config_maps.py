@@ -40,8 +40,9 @@ class SwapInvariants:
             self._learn(request.process.name, plural, target.name)
 
     def _look_again(self, request: Request, key: tuple[str, str, str]) -> None:
-        """Of a run that does one thing at a time."""
-        if self._history.world.stores is not None or key[0].startswith("kubectl"):
+        """Of a run that does one thing at a time, and whose requests come when they were sent."""
+        history = self._history
+        if history.world.stores or key[0].startswith("kubectl") or history.is_troubled(key[0]):
             return
         if request.method != "GET":
             again = key in self._refused
