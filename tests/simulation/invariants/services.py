@@ -269,7 +269,8 @@ class ServiceInvariants:
             for one in self._history.writes("deployments", name)
             if one.by == process.name and template_of(one.before) != template_of(one.after)
         ]
-        if not own or deployment is None or DEADLINE not in said.partition(UNDOING)[2]:
+        before, _undoing, undoing = said.partition(UNDOING)
+        if not own or deployment is None or DEADLINE not in before or DEADLINE not in undoing:
             return
         late = self._history.world.scheduler.now - own[-1]
         self._history.check(
