@@ -42,8 +42,9 @@ class Progress:
     template: Object
     container: str
     started: float
-    stale_deadline: Condition | None = None
-    """A deadline that had passed before our patch: it says nothing about ours."""
+    patched: float | None = None
+    """When we patched it, or held back the controller's deadline; None when we found it so. A deadline that the
+    controller says has passed earlier than it could since then is of what was there before."""
     suspicions: t.Mapping[tuple[str, str, str], Suspicion] = field(default_factory=dict)
     quorum: str = "nodes"
     stall: float | None = None
@@ -78,6 +79,8 @@ class Evaluation:
 
 
 WAITING = Evaluation("waiting")
+CLOCKS = 0.9
+"""Of its deadline the least that may have passed by our clock when it has passed by the controller's."""
 
 
 def start_course(before: Deployment, patched: Deployment, container: str, now: float) -> Progress:
@@ -89,7 +92,7 @@ def start_course(before: Deployment, patched: Deployment, container: str, now: f
         container=container,
         started=now,
         progressed=now,
-        stale_deadline=_passed_deadline(before),
+        patched=now,
         stale_refusal=before.condition("Progressing"),
     )
 
@@ -163,10 +166,8 @@ def _weigh(
             return progress, replace(WAITING, replace=found.suspect.sign.where)
     if any(one.rule.held for one in progress.suspicions.values()):
         # A deadline that passes meanwhile is none of ours either.
-        stale = _passed_deadline(deployment) or progress.stale_deadline
-        return replace(progress, progressed=now, stale_deadline=stale), WAITING
-    deadline = _passed_deadline(deployment)
-    if deadline is not None and deadline != progress.stale_deadline:
+        return replace(progress, progressed=now, patched=now), WAITING
+    if _deadline_passed(progress, deployment, now):
         return progress, _deadline_verdict(progress, deployment)
     patience = max(
         deployment.progress_deadline if progress.stall is None else progress.stall,
@@ -234,8 +235,11 @@ def _stall_verdict(progress: Progress, deployment: Deployment, patience: float) 
     )
 
 
-def _passed_deadline(deployment: Deployment) -> Condition | None:
+def _deadline_passed(progress: Progress, deployment: Deployment, now: float) -> bool:
+    """Since our patch: the controller counts on from what was there when a patch makes no progress, as an undo does
+    that finds its ReplicaSet."""
     progressing = deployment.condition("Progressing")
-    if progressing is not None and progressing.reason == "ProgressDeadlineExceeded":
-        return progressing
-    return None
+    if progressing is None or progressing.reason != "ProgressDeadlineExceeded":
+        return False
+    since = now - progress.patched if progress.patched is not None else None
+    return since is None or since >= CLOCKS * deployment.progress_deadline

@@ -163,9 +163,7 @@ class Rollout:
             failing_before=frozenset(pod.uid for pod in self._failing),
         )
         # Nothing was patched now: what stands there is of the rollout that we take up again.
-        return (
-            progress if plan.changed else replace(progress, stale_deadline=None, stale_refusal=None)
-        )
+        return progress if plan.changed else replace(progress, patched=None, stale_refusal=None)
 
     def _prove(self, progress: Progress, observer: Observer) -> RolloutStatus:
         follower = self._follower(observer, self._deadline)

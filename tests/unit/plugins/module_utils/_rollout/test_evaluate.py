@@ -54,12 +54,20 @@ def snapshots(name: str) -> t.Iterator[tuple[float, Snapshot]]:
         yield event["after_s"], Snapshot(deployment, newest, mine)
 
 
-def replay(name: str, **settings: t.Any) -> list[tuple[float, str, Evaluation]]:
-    """Each look's time, counts and verdict, up to the first that is not `waiting`."""
+def replay(
+    name: str, *, deadline: float | None = None, **settings: t.Any
+) -> list[tuple[float, str, Evaluation]]:
+    """Each look's time, counts and verdict, up to the first that is not `waiting`.
+
+    `deadline`: its progressDeadlineSeconds, which no recording has.
+    """
     progress: Progress | None = None
     verdicts = []
     for now, snapshot in snapshots(name):
         assert snapshot.deployment is not None
+        if deadline is not None:
+            timed = replace(snapshot.deployment, progress_deadline=deadline)
+            snapshot = replace(snapshot, deployment=timed)  # noqa: PLW2901
         if progress is None:
             progress = start_course(snapshot.deployment, snapshot.deployment, "wallet-service", now)
             progress = replace(progress, **settings)
@@ -100,9 +108,7 @@ def test_a_lone_crash_loop_is_called_at_the_first_crash_of_the_fresh_pod() -> No
         container = replace(last.pods[0].containers[0], restarts=crashes, state=state, reason="")
         return replace(last.pods[0], name=uid, uid=uid, node=node, containers=(container,))
 
-    progress = replace(
-        course_of(last.deployment), started=began, stale_deadline=last.deployment.conditions[-1]
-    )
+    progress = replace(course_of(last.deployment), started=began, patched=began)
     told = []
     for after, pods in [
         (0.0, (pod("a", "n1", 1, "running"),)),
@@ -151,7 +157,7 @@ def test_a_scheduling_gate_holds_all_clocks(seen: Deployment) -> None:
         assert verdict.outcome == "waiting"
     lifted = replace(snapshot, pods=())  # the deadline that passed meanwhile stands there still
     assert evaluate(progress, lifted, 3001.0)[1].outcome == "waiting"
-    assert evaluate(progress, lifted, 3000.0 + seen.progress_deadline)[1].reason == "Stalled"
+    assert evaluate(progress, lifted, 3000.0 + seen.progress_deadline)[1].outcome == "failing"
 
 
 def test_a_deadline_from_before_an_undo_is_not_held_against_the_undo() -> None:
@@ -160,7 +166,7 @@ def test_a_deadline_from_before_an_undo_is_not_held_against_the_undo() -> None:
 
 
 def test_a_quota_is_called_at_the_deadline_with_the_servers_reason() -> None:
-    now, _counts, verdict = replay("quota")[-1]
+    now, _counts, verdict = replay("quota", deadline=9.0)[-1]
     assert (verdict.outcome, verdict.reason) == ("failing", "DeadlineExceeded")
     assert "quota has no room" in verdict.sentence
     assert now == 9.77
@@ -185,13 +191,22 @@ def late(deployment: Deployment) -> Deployment:
 OPEN = Counts(desired=3, updated=1, total=4, ready=3, available=3)
 
 
-def test_a_deadline_that_passed_before_the_patch_counts_for_nothing(seen: Deployment) -> None:
-    progress = start_course(late(seen), late(seen), "wallet-service", 0.0)
-    assert evaluate(progress, Snapshot(late(seen)), 1.0)[1].outcome == "waiting"
+def test_a_deadline_that_passes_sooner_than_it_could_since_the_patch_counts_for_nothing(
+    seen: Deployment,
+) -> None:
+    """It had passed before, or the controller counts on from before: an undo that finds its ReplicaSet is no progress."""
+    progress = start_course(seen, seen, "wallet-service", 0.0)
+    for now in (1.0, 0.8 * seen.progress_deadline):
+        assert evaluate(progress, Snapshot(late(seen)), now)[1].outcome == "waiting"
 
 
-def test_a_deadline_that_passes_after_the_patch_dooms(seen: Deployment) -> None:
-    verdict = evaluate(course_of(seen), Snapshot(late(seen)), 1.0)[1]
+@pytest.mark.parametrize("patched", [pytest.param(0.0, id="ours"), pytest.param(None, id="found")])
+def test_a_deadline_that_passes_after_the_patch_dooms(
+    seen: Deployment, patched: float | None
+) -> None:
+    progress = replace(course_of(seen), patched=patched)
+    now = 1.0 if patched is None else 0.98 * seen.progress_deadline
+    verdict = evaluate(progress, Snapshot(late(seen)), now)[1]
     assert (verdict.outcome, verdict.reason) == ("failing", "DeadlineExceeded")
 
 
@@ -264,7 +279,7 @@ def test_pods_that_failed_before_the_patch_are_not_laid_to_it() -> None:
     before = frozenset(pod.uid for pod in last.pods)
     progress = replace(
         course_of(last.deployment),
-        stale_deadline=last.deployment.conditions[-1],
+        patched=now,
         failing_before=before,
         quorum="any",
     )
@@ -274,5 +289,5 @@ def test_pods_that_failed_before_the_patch_are_not_laid_to_it() -> None:
 def test_pods_of_the_old_revision_never_doom() -> None:
     *_others, (now, last) = snapshots("crash")
     assert last.deployment is not None
-    progress = replace(course_of(last.deployment), stale_deadline=last.deployment.conditions[-1])
+    progress = replace(course_of(last.deployment), patched=now)
     assert evaluate(progress, Snapshot(last.deployment, None, ()), now)[1].outcome == "waiting"
