@@ -67,7 +67,7 @@ def replay(
         assert snapshot.deployment is not None
         if deadline is not None:
             timed = replace(snapshot.deployment, progress_deadline=deadline)
-            snapshot = replace(snapshot, deployment=timed)  # noqa: PLW2901
+            snapshot = replace(snapshot, deployment=timed)
         if progress is None:
             progress = start_course(snapshot.deployment, snapshot.deployment, "wallet-service", now)
             progress = replace(progress, **settings)
@@ -194,7 +194,7 @@ OPEN = Counts(desired=3, updated=1, total=4, ready=3, available=3)
 def test_a_deadline_that_passes_sooner_than_it_could_since_the_patch_counts_for_nothing(
     seen: Deployment,
 ) -> None:
-    """It had passed before, or the controller counts on from before: an undo that finds its ReplicaSet is no progress."""
+    """It had passed before, or the controller counts on from before: an undo may be no progress to it."""
     progress = start_course(seen, seen, "wallet-service", 0.0)
     for now in (1.0, 0.8 * seen.progress_deadline):
         assert evaluate(progress, Snapshot(late(seen)), now)[1].outcome == "waiting"
