@@ -177,9 +177,9 @@ def test_strangers_and_rubbish_are_answered_and_make_it_look_at_nothing(
 def test_a_forged_alert_makes_it_look_and_believe_what_it_sees(
     guard_trigger: Trigger, quiet_alert: Fire, witness: Witness
 ) -> None:
-    for looks in (3, 4):  # And the same once more: a replay.
-        assert guard_trigger.posts(FORGED) == 202
-        until(lambda looks=looks: guard_trigger.at_rest(looks), 120)
+    # The same as before: a replay.
+    assert guard_trigger.posts(FORGED) == 202
+    until(lambda: guard_trigger.at_rest(3), 120)
     assert witness.flags()[PERCENTAGE] == "5"
     assert "easymo.com/kill-switch" not in witness.kubectl(
         "get", "cm", "feature-flags", "-o", "yaml"
@@ -191,14 +191,14 @@ def test_of_those_who_ring_while_it_looks_one_makes_it_look_once_more(
     guard_trigger: Trigger, quiet_alert: Fire
 ) -> None:
     assert guard_trigger.posts() == 202
-    until(lambda: len(guard_trigger.looks()) == 5 and bool(guard_trigger.playbooks()), 60)
+    until(lambda: len(guard_trigger.looks()) == 4 and bool(guard_trigger.playbooks()), 60)
     assert {guard_trigger.posts() for _each in range(5)} == {202}
     together = 0
 
     def over() -> bool:
         nonlocal together
         together = max(together, len(guard_trigger.playbooks()))
-        return guard_trigger.at_rest(6)
+        return guard_trigger.at_rest(5)
 
     until(over, 180)
     assert together == 1
@@ -215,7 +215,7 @@ def test_an_alert_that_fires_takes_users_out_within_seconds(
     quiet_alert(Broken=("rollback", True))
     until(lambda: witness.flags()[PERCENTAGE] == "1", 120)
     written = datetime.now()
-    posted, why = guard_trigger.looks()[6]
+    posted, why = guard_trigger.looks()[5]
     assert why == "alert"
     assert ramp_of(witness)["verdict"] == "rollback"
     until(lambda: guard_trigger.at_rest(len(guard_trigger.looks())), 120)
