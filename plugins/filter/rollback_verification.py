@@ -30,6 +30,10 @@ options:
     type: list
     elements: dict
     default: []
+  running:
+    description: The result of M(easymo.deploy.health_check) about all pods. None when nobody looked.
+    type: dict
+    version_added: 0.3.0
 """
 
 EXAMPLES = r"""

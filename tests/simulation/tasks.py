@@ -114,6 +114,7 @@ def _files(tasks: t.Iterable[t.Any], where: str) -> t.Iterator[str]:
         if included and "{{" not in included:
             yield included
             yield from _files(_read(included), included)
+            yield where  # goes on
 
 
 def _included(task: dict[str, t.Any], where: str) -> str:

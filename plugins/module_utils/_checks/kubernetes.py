@@ -74,8 +74,23 @@ def pod_problem(pod: Object) -> str:
             return f"is in {waiting['reason']} ({container.get('restartCount', 0)} restarts)"
     if status.get("phase") != "Running":
         return f"is {status.get('phase', 'of unknown phase')}"
-    conditions = {entry["type"]: entry["status"] for entry in status.get("conditions") or []}
-    return "" if conditions.get("Ready") == "True" else "is not ready"
+    conditions = {entry["type"]: entry for entry in status.get("conditions") or []}
+    ready = conditions.get("Ready") or {}
+    if ready.get("status") == "True":
+        return ""
+    if _is_out_of_reach(ready, status.get("containerStatuses") or []):
+        node = (pod.get("spec") or {}).get("nodeName")
+        return f"is not seen: its node {node!r} seems to be out of reach"
+    return "is not ready"
+
+
+def _is_out_of_reach(ready: Object, containers: t.Sequence[Object]) -> bool:
+    """Whether the cluster and not its kubelet calls it unready: its containers count as ready, and no reason is given.
+
+    The node controller does so 40 seconds after it heard of the node last. Nodes themselves an operator need not see.
+    """
+    heard = ready.get("reason") or not all(one.get("ready") for one in containers)
+    return bool(containers) and not heard
 
 
 def _leaving(pod: Object) -> bool:

@@ -16,8 +16,9 @@ STATES: t.Mapping[str, str] = {"pass": VERIFIED, "fail": FAILED}
 """By the status of a smoke test. Any other was not looked at, or could not be told."""
 DIFFERS = "VerificationFailed"
 
-TESTS, FLAGS, VERSIONS = (
+TESTS, PODS, FLAGS, VERSIONS = (
     "Smoke tests",
+    "Every pod runs",
     "Feature off in every pod",
     "Versions as before the release",
 )
@@ -26,13 +27,17 @@ MEASURED = "metrics"
 
 
 def verification(
-    tests: Body, pods: Body, pins: Body | None = None, deployments: t.Sequence[Body] = ()
+    tests: Body,
+    pods: Body,
+    pins: Body | None = None,
+    deployments: t.Sequence[Body] = (),
+    running: Body | None = None,
 ) -> list[dict[str, str]]:
     """A row with `name`, `status` and `detail` for each.
 
     `tests`: the result of the module smoke_tests; `pods`: those of pod_flags, in a loop. `pins`: by
     Deployment, what ran before, with `images`; None when services did not go back. `deployments`: as rollout_info
-    returns them.
+    returns them. `running`: the result of the module health_check about all pods, None when nobody looked.
     """
     results = tests.get("results")
     if isinstance(results, list):
@@ -48,12 +53,19 @@ def verification(
     else:
         why = tests.get("msg") or "the tests did not run"
         rows = [row(TESTS, NOT_LOOKED_AT, why)]
+    if running is not None:
+        rows.append(_running(running))
     # A release without flags has no pods to ask.
     if pods.get("results") != []:
         rows.append(_flags(pods))
     if pins is not None:
         rows.append(_versions(pins, deployments))
     return rows
+
+
+def _running(running: Body) -> dict[str, str]:
+    seen = " ".join(str(one.get("detail")) for one in running.get("results") or ())
+    return row(PODS, FAILED if running.get("failed") else VERIFIED, seen or running.get("msg"))
 
 
 def _flags(pods: Body) -> dict[str, str]:
@@ -90,7 +102,7 @@ def rollback_claims(rows: t.Any) -> dict[str, Claim]:
     flows = [
         one
         for name, one in found.items()
-        if name not in (FLAGS, VERSIONS) and one.get("kind", "") != MEASURED
+        if name not in (PODS, FLAGS, VERSIONS) and one.get("kind", "") != MEASURED
     ] or [row(TESTS, NOT_LOOKED_AT)]
     off = [found.get(FLAGS, row(FLAGS, NOT_LOOKED_AT))] if FLAGS in found or not kept else []
     state = (

@@ -12,6 +12,7 @@ from sandbox.kubernetes.routing import parse_path
 
 from ..plan import MILD, WATCH
 from ..platform import VERSION, image_of
+from ..scripts.rollback import LEFT_OUT
 from .backups import BackupInvariants
 from .config_maps import SwapInvariants
 from .flags import FlagInvariants
@@ -171,6 +172,11 @@ class Invariants:
         if len(befell) > FEW or any(one.of == WATCH or one.kind not in MILD for one in befell):
             return
         if len(befell) > 1 and script not in ("kill_switch", "reset"):
+            return
+        if LEFT_OUT in why and plan.outages:
+            record = self.history.record(self.history.release_of(name))
+            closed = record["status"] == "rolled_back"
+            self.history.check(ALWAYS_WORKS, closed, f"{script} failed, and is not closed: {why}")
             return
         if script in UNSTOPPABLE:
             reasons = (*UNSTOPPABLE[script], *([STANDS_STILL] if plan.outages else ()))

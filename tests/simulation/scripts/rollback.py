@@ -7,9 +7,11 @@ from ..platform import FLAGS, FLAGS_ON, PERCENTAGE
 from . import functions
 from .flags import keep_off, switch_off
 from .script import Script, StopError
+from .watch import CLUSTER
 
 UNVERIFIED = "VerificationFailed"
 """The ConfigMap is written, and who goes back replaces the pods."""
+LEFT_OUT = "not everything is as before the release"
 
 
 def rollback(script: Script) -> None:
@@ -27,8 +29,10 @@ def rollback(script: Script) -> None:
             script.require(again)
         _restore_flags(script)
         _return_services(script)
-    _close_rollback(script)
+    unseen = _close_rollback(script)
     script.unlock("undo")
+    if unseen:
+        raise StopError(f"{LEFT_OUT}: {unseen}")
 
 
 def _refuse_below_later(script: Script) -> None:
@@ -91,8 +95,15 @@ def _return_services(script: Script) -> None:
     script.require(returned)
 
 
-def _close_rollback(script: Script) -> None:
-    where = "sign_off/rolled_back"
+def _close_rollback(script: Script) -> str:
+    """What the pods are not as they should be, which ends the run when all is closed; "" when they are."""
+    where, running = "sign_off/rolled_back", {}
+    if not script.world.plan.functions:
+        running = script.task(
+            "sign_off/verify_rollback",
+            "Check that every pod runs",
+            checks=[{"name": "pods", "kind": "kubernetes", "kubernetes": CLUSTER}],
+        )
     script.require(
         script.task(
             where,
@@ -103,6 +114,7 @@ def _close_rollback(script: Script) -> None:
     )
     for phase in {"feature_flags", "edge_functions"}.intersection(script.phases):
         mark_as_back(script, phase)
+    return str(running["msg"]) if running.get("failed") else ""
 
 
 def mark_as_back(script: Script, phase: str) -> None:

@@ -104,6 +104,16 @@ def pod(name: str, **changed: t.Any) -> dict[str, t.Any]:
     return {"metadata": metadata, "status": {**status, **changed}}
 
 
+def lost(**ready: str) -> dict[str, t.Any]:
+    """As the node controller leaves it: its kubelet said last that all is well."""
+    found = pod(
+        "b",
+        conditions=[{"type": "Ready", "status": "False", **ready}],
+        containerStatuses=[{"restartCount": 0, "ready": True, "state": {"running": {}}}],
+    )
+    return {**found, "spec": {"nodeName": "node-2"}}
+
+
 def waiting(reason: str) -> list[dict[str, t.Any]]:
     return [{"restartCount": 3, "state": {"waiting": {"reason": reason}}}]
 
@@ -125,6 +135,8 @@ def test_pods_that_end_or_are_done_do_not_count():
         (pod("b", phase="Pending"), "b is Pending"),
         (pod("b", conditions=[{"type": "Ready", "status": "False"}]), "b is not ready"),
         (pod("b", conditions=None), "b is not ready"),
+        (lost(), "b is not seen: its node 'node-2' seems to be out of reach"),
+        (lost(reason="ReadinessGatesNotReady"), "b is not ready"),
     ],
 )
 def test_a_pod_that_is_not_well_is_named(bad, why):

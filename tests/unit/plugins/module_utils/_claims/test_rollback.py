@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._claims.rollback import (
     FLAGS,
+    PODS,
     TESTS,
     VERSIONS,
     rollback_claims,
@@ -69,6 +70,20 @@ def test_each_thing_is_verified_failed_or_not_looked_at() -> None:
 )
 def test_flags_that_nobody_saw_are_not_off(pods: Row, status: str) -> None:
     assert states(verification(ran(), pods))[FLAGS] == status
+
+
+def test_a_pod_that_is_not_seen_is_named_and_is_nothing_that_users_do() -> None:
+    lost = {"name": "pods", "status": "fail", "detail": "1 of 9 pods: a is not seen."}
+    unseen = {"failed": True, "msg": "1 of 1 checks fail.", "results": [lost]}
+    rows = verification(ran(menu="pass"), OFF, running=unseen)
+    assert [one for one in rows if one["name"] == PODS] == [
+        {"name": PODS, "status": "failed", "detail": lost["detail"], "kind": ""}
+    ]
+    claims = rollback_claims(rows)
+    assert claims["state"].good is True
+    assert claims["verified"].words == f"2 of 3; {PODS} failed (1 of 9 pods: a is not seen.)"
+    well = {"results": [{**lost, "status": "pass", "detail": "9 pods ready"}]}
+    assert states(verification(ran(), OFF, running=well))[PODS] == "verified"
 
 
 @pytest.mark.parametrize(
