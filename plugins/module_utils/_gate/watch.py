@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import typing as t
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from .state import Schedule, WatchState, as_begun, begin
 from .verdict import breached
 
 _THREADS = 8
+_STANDSTILL = 60.0
+"""Seconds that no look takes: the process was stopped meanwhile, as its machine may be."""
 
 
 class Source(t.Protocol):
@@ -89,6 +92,7 @@ class Watcher:
         self._clock = clock
         self._wall = wall
         self._sleep = sleep
+        self._shortest = min((one.interval for one in metrics), default=math.inf)
 
     def run(self, schedule: Schedule) -> WatchResult:
         state = self._begin(WatchPlan(self._metrics, schedule))
@@ -101,9 +105,13 @@ class Watcher:
         step = self._judge(plan, state.looked(due, seen, self._clock() - zero))
         while step.decision is None:
             self._sleep(max(0.0, zero + step.wait - self._clock()))
-            due = due_now(plan, step.state, max(step.wait, self._clock() - zero))
+            began = max(step.wait, self._clock() - zero)
+            due = due_now(plan, step.state, began)
             seen = self._look(due, step.state)
-            step = self._judge(plan, step.state.looked(due, seen, self._clock() - zero))
+            at, state = self._clock() - zero, step.state
+            if began - step.wait >= self._shortest or at - began >= _STANDSTILL:
+                state = state.unseen(self._metrics, schedule, at)
+            step = self._judge(plan, state.looked(due, seen, at))
         return WatchResult(step.decision, step.state, step.said)
 
     def _look(

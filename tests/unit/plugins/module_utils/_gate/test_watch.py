@@ -86,6 +86,37 @@ def test_a_slow_look_delays_no_later_one_beyond_its_time():
     assert source.looked_at == [0, 10, 20]
 
 
+@pytest.mark.parametrize("within", ["the wait", "a look"])
+def test_looks_of_a_time_in_which_the_process_stood_still_are_missing(within: str):
+    source = Scripted(*[0.0] * 13)
+    stops = 70.0
+
+    def stand_still() -> None:
+        nonlocal stops
+        if source.now >= 30:
+            source.now, stops = source.now + stops, 0.0
+
+    def sleep(seconds: float) -> None:
+        source.now += seconds
+        if within == "the wait":
+            stand_still()
+
+    class Slow:
+        def sample(self, query: str) -> Sample:
+            if within == "a look":
+                stand_still()
+            return source.sample(query)
+
+    metric = replace(METRIC, interval=10, limits=Limits(breaches=2, max_missing=0.1))
+    watcher = Watcher(
+        [metric], {"m": Slow()}, report=lambda look: None, clock=lambda: source.now, sleep=sleep
+    )
+    result = watcher.run(Schedule(duration=120))
+    assert [(gap.begin, gap.end) for gap in result.state.gaps] == [(20.0, 100.0)]
+    assert (result.series["m"].count, result.series["m"].missing) == (6, 7)
+    assert result.decision.verdict is Verdict.HOLD
+
+
 def test_a_certain_breach_ends_the_watch():
     source = Scripted(0.0, 9.0, 9.0, 0.0)
     watch = source.watch(duration=100, interval=10)
