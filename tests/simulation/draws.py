@@ -827,7 +827,8 @@ def _watched(draw: random.Random, plan: Plan) -> Plan:
     names = [one.name for one in actors]
     faults = [_fault(draw, draw.choice(names)) for _ in range(draw.choice((0, 0, 1, 2, 4)))]
     if draw.random() < 0.4:
-        faults.append(Fault("deploy-0", KILL_AFTER, WRITE, draw.randint(12, 40)))
+        kind, seconds = draw.choice(((KILL_AFTER, 0.0), (KILL_AFTER, 0.0), (PAUSE_AFTER, 60.0)))
+        faults.append(Fault("deploy-0", kind, WRITE, draw.randint(12, 40), seconds))
     planned = _with(plan, actors, faults)
     return replace(planned, metric=metric, watched=True, blind=blind)
 

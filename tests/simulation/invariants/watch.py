@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
-from ..plan import KILL_AFTER, KILL_BEFORE
+from ..plan import KILL_AFTER, KILL_BEFORE, PAUSE_AFTER, PAUSE_BEFORE
 from ..platform import BREACH, GOOD
 from ..scripts.script import WATCH
 from .history import History, Write, record_of
@@ -17,6 +18,9 @@ if t.TYPE_CHECKING:
 
 BY_A_CLOCK = 0.97
 """Of the time of a watch by a clock that goes two in a hundred too fast."""
+KILLS = frozenset({KILL_BEFORE, KILL_AFTER})
+MOST_MISSING = 0.25
+"""Of its looks, by clocks that go as they like; the product's default is 0.1."""
 LASTS = 4
 """Looks' time in which it looks at least three times, where two decide."""
 LOOKED = 3.0
@@ -29,6 +33,8 @@ class WatchInvariants:
         self._history = history
         self._begun: dict[tuple[str, int, str], float] = {}
         """When each was begun first, by release, attempt and gate."""
+        self._kept: dict[tuple[str, int, str], list[float]] = {}
+        """When each look of it was kept."""
 
     def written(self, write: Write) -> None:
         if write.plural != "configmaps" or write.after is None:
@@ -36,6 +42,8 @@ class WatchInvariants:
         module, params = self._history.doing(write.by)
         if module == "metrics_gate" and params["gate"] != WATCH:
             self._begun.setdefault(self._which(params), self._history.began(write.by))
+        if module == "metrics_gate":
+            self._kept.setdefault(self._which(params), []).append(write.at)
         if "record.json" not in (write.after.get("data") or {}):
             return
         record = record_of(write.after)
@@ -68,8 +76,16 @@ class WatchInvariants:
                 any(value > BREACH for value in self._seen(begun, now)),
                 "the watch went back, and the metric was no breach",
             )
-        befell = self._history.world.befell
-        if any(one.kind not in (KILL_BEFORE, KILL_AFTER) for one in befell):
+        befell = {one.kind for one in self._history.world.befell}
+        paused = befell <= {*KILLS, PAUSE_BEFORE, PAUSE_AFTER}
+        if verdict == PROCEED and not did.result["held"] and paused:
+            missed, looks = self._missed(did)
+            check(
+                WATCH_PASSES,
+                missed <= 1 or missed <= MOST_MISSING * (missed + looks),
+                f"the watch passed with {looks} looks, and missed {missed}",
+            )
+        if befell - KILLS:
             return
         if verdict == PROCEED:
             seen = self._seen(now - LOOKED, now)
@@ -85,6 +101,15 @@ class WatchInvariants:
         if verdict == PROCEED and not did.params["hold_for"]:
             unseen = self._lasting(did, lambda value: value is None)
             check(WATCH_PASSES, not unseen, f"the watch passed, and saw nothing {unseen}")
+
+    def _missed(self, did: Did) -> tuple[int, int]:
+        """Looks that were due in the time of this run, up to a hold, and not kept; and those that were."""
+        interval, duration = did.params["interval"], did.params["duration"]
+        end = did.began + duration + interval
+        kept = [at for at in self._kept.get(self._which(did.params), ()) if did.began <= at <= end]
+        between = [later - at for at, later in itertools.pairwise(kept)]
+        missed = sum(max(int((gap - LOOKED) // interval), 0) for gap in between)
+        return missed, len(kept)
 
     def _which(self, params: t.Mapping[str, t.Any]) -> tuple[str, int, str]:
         release = params["release"]
