@@ -41,17 +41,14 @@ class GuardInvariants:
         self._last: Write | None = None
         """Its last act."""
         self._lowered: Write | None = None
-        """What took users out last, and holds no lock."""
+        """What changed the flags last, when that holds no lock."""
 
     def written(self, write: Write) -> None:
         if write.name != FLAGS or write.before is None or write.after is None:
             return
         module, _params = self._history.doing(write.by)
-        if (
-            module in ("feature_guard", "kill_switch")
-            and write.before["data"] != write.after["data"]
-        ):
-            self._lowered = write
+        if write.before["data"] != write.after["data"]:
+            self._lowered = write if module in ("feature_guard", "kill_switch") else None
         if module != "feature_guard":
             return
         known = {one["id"] for one in _acts(write.before)}
