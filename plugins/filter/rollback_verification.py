@@ -31,7 +31,7 @@ options:
     elements: dict
     default: []
   running:
-    description: The result of M(easymo.deploy.health_check) about all pods. None when nobody looked.
+    description: The result of M(easymo.deploy.health_check) about all pods. None when that was not looked at.
     type: dict
     version_added: 0.3.0
 """

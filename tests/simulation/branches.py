@@ -24,6 +24,7 @@ from .totals import Totals
 
 if t.TYPE_CHECKING:
     from .plan import Plan
+    from .run import Outcome
 
 SHARES = ((0.4, 0.7), (0.7, 0.95))
 """Where a run branches, and each branch again: between these shares of its requests."""
@@ -80,7 +81,7 @@ def explore(plan: Plan) -> Explored:
     with uncollected():
         running = Running(plan)
         if not running.go(points[0]):
-            found.merge(_at_a_point(running, _totals(running), draw, points[1:]))
+            found.merge(_at_a_point(running, _totals(running.outcome()), draw, points[1:]))
         running.close()
     return found
 
@@ -89,7 +90,7 @@ def _at_a_point(
     running: Running, before: Totals, draw: random.Random, points: t.Sequence[int]
 ) -> Explored:
     """All branches from here. `before`: what was counted elsewhere already."""
-    here = _totals(running)
+    here = _totals(running.outcome())
     found = Explored(replace(here.since(before), runs=0, broken=0, services=0))
     for _way in range(WAYS):
         drawn = random.Random(draw.random())
@@ -116,17 +117,16 @@ def _branch(
 def _at_its_end(running: Running, before: Totals) -> Explored:
     running.go()
     outcome = running.end()
-    totals = Totals()
-    totals.add(outcome, 0.0)
+    totals = _totals(outcome)
     of_one = {"runs": 1, "broken": totals.broken, "services": totals.services}
     log = hashlib.sha256("\n".join(outcome.lines).encode()).hexdigest()
     ended = Ended(outcome.plan, outcome.violations, log)
     return Explored(replace(totals.since(before), **of_one), [ended], outcome.after_loss)
 
 
-def _totals(running: Running) -> Totals:
+def _totals(outcome: Outcome) -> Totals:
     totals = Totals()
-    totals.add(running.outcome(), 0.0)
+    totals.add(outcome, 0.0)
     return totals
 
 

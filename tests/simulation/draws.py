@@ -20,6 +20,7 @@ from .plan import (
     ERROR,
     ERROR_DONE,
     EXEC,
+    KEEPER,
     KILL_AFTER,
     KILL_BEFORE,
     LATE,
@@ -101,7 +102,7 @@ def _any(draw: random.Random, plan: Plan) -> Plan:
     scripts = ["deploy", *(draw.choice(SCRIPTS) for _ in range(draw.choice((0, 1, 1, 2, 2, 3))))]
     actors = [_actor(draw, number, script) for number, script in enumerate(scripts)]
     names = [one.name for one in actors]
-    keepers = [f"{one.name}.keeper" for one in actors if one.script in HOLDERS]
+    keepers = [f"{one.name}{KEEPER}" for one in actors if one.script in HOLDERS]
     faults = [
         _fault(draw, draw.choice([*names, *names, *names, *keepers]))
         for _ in range(draw.choice((0, 1, 2, 3, 5, 7, MOST_FAULTS)))
@@ -132,7 +133,7 @@ def _takeover(draw: random.Random, plan: Plan) -> Plan:
     kind = draw.choice((PAUSE_BEFORE, PAUSE_AFTER, LATE, KILL_AFTER, MACHINE_LOST))
     seconds = draw.choice((20.0, 60.0, 200.0, 400.0)) if kind != KILL_AFTER else 0.0
     stands = Fault(first.name, kind, WRITE, draw.randint(1, 12), seconds)
-    keeper = Fault(f"{first.name}.keeper", PAUSE_AFTER, WRITE, draw.randint(1, 2), 400.0)
+    keeper = Fault(f"{first.name}{KEEPER}", PAUSE_AFTER, WRITE, draw.randint(1, 2), 400.0)
     faults = [stands, *([keeper] if draw.random() < 0.5 else [])]
     return _with(plan, [*before, first, *others], faults, bad=_bad(draw, plan, 0.3))
 
@@ -142,7 +143,7 @@ def _patient(draw: random.Random, plan: Plan) -> Plan:
     first = replace(_named(draw, 0, "deploy"), resumes=0.0)
     second = replace(_named(draw, 1, "deploy"), begins=draw.uniform(2.0, 30.0))
     second = replace(second, options={"wait": 600, "force": False})
-    keeper, kind = f"{first.name}.keeper", draw.choice((LOST, ERROR, THROTTLED, SLOW, SLOW))
+    keeper, kind = f"{first.name}{KEEPER}", draw.choice((LOST, ERROR, THROTTLED, SLOW, SLOW))
     faults = [Fault(keeper, kind, CALL, draw.randint(1, 8), 20.0)] if draw.random() < 0.6 else []
     service = next(iter(plan.services))
     planned = _with(plan, [first, second], faults, bad={service: "never-ready"})
@@ -720,7 +721,7 @@ def _whole(draw: random.Random, plan: Plan) -> Plan:
         begins = draw.uniform(0.0, 2 * DEPLOYED)
         actors.append(replace(_named(draw, number + 1, command), begins=begins))
     names = [one.name for one in actors for _often in range(3)]
-    names += [f"{one.name}.keeper" for one in actors if one.script in HOLDERS]
+    names += [f"{one.name}{KEEPER}" for one in actors if one.script in HOLDERS]
     faults = [
         replace(fault, nth=draw.randint(1, 8 * fault.nth))
         for fault in (_fault(draw, draw.choice(names)) for _ in range(draw.randint(5, MOST_FAULTS)))

@@ -272,7 +272,11 @@ class World:
     def detach(self, work: t.Callable[[], None]) -> None:
         parent = self.scheduler.step.process
         self.start(
-            f"{parent.name}.keeper", parent.machine, work, rate=parent.rate, ahead=parent.ahead
+            f"{parent.name}{plan.KEEPER}",
+            parent.machine,
+            work,
+            rate=parent.rate,
+            ahead=parent.ahead,
         )
 
     def spawn(self, work: t.Callable[[], None]) -> None:

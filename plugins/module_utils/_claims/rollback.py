@@ -37,7 +37,7 @@ def verification(
 
     `tests`: the result of the module smoke_tests; `pods`: those of pod_flags, in a loop. `pins`: by
     Deployment, what ran before, with `images`; None when services did not go back. `deployments`: as rollout_info
-    returns them. `running`: the result of the module health_check about all pods, None when nobody looked.
+    returns them. `running`: the result of the module health_check about all pods, None when that was not looked at.
     """
     results = tests.get("results")
     if isinstance(results, list):

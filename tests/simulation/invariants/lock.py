@@ -8,7 +8,7 @@ import typing as t
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
 
 from .. import plan
-from ..plan import MILD
+from ..plan import KEEPER, MILD
 from .history import (
     LEASE,
     PINS,
@@ -134,7 +134,7 @@ class LockInvariants:
                     OWN_LOCK,
                     owner is not None
                     and (
-                        write.by == f"{owner.name}.keeper"
+                        write.by == f"{owner.name}{KEEPER}"
                         or (write.by == owner.name and owner.alive)
                     ),
                     f"{write.by} renewed the lock of {holder}",
@@ -168,7 +168,7 @@ class LockInvariants:
         held = self._process_of(run)
         if held is None or not held.alive or write.by.partition(".")[0] == held.name:
             return
-        keeper = f"{held.name}.keeper"
+        keeper = f"{held.name}{KEEPER}"
         keepers = [one for one in processes if one.name == keeper]
         troubles = [one for one in world.befell if one.actor in (held.name, keeper)]
         grave = [one for one in troubles if one.kind not in MILD]
@@ -202,7 +202,7 @@ class LockInvariants:
     def _check_given_back(self, process: Process) -> None:
         lease = self._history.find("leases", LEASE)
         kept = lease is not None and self._process_of(holder_of(lease)[1]) is process
-        keeper = f"{process.name}.keeper"
+        keeper = f"{process.name}{KEEPER}"
         troubles = [one.kind for one in self._history.world.befell if one.actor == keeper]
         if len(troubles) < 2 and {*troubles} <= {*MILD, plan.SLOW}:
             self._history.check(
@@ -212,7 +212,7 @@ class LockInvariants:
     def check_keepers(self) -> None:
         """When everybody is long gone."""
         for one in self._history.world.processes:
-            if one.name.endswith(".keeper"):
+            if one.name.endswith(KEEPER):
                 self._history.check(LOCK_COMES_BACK, not one.alive, f"{one.name} is still there")
 
     def check_free(self, taken: bool) -> None:
@@ -253,7 +253,7 @@ def _held_at(lease: t.Any, epoch: int) -> bool:
 
 
 def _asks_nobody(write: Write, module: str, params: t.Mapping[str, t.Any]) -> bool:
-    """The kill switch, watches, a verdict that lets nobody in, what brings it to pods, records; who starts services."""
+    """The kill switch, watches, a verdict that lets no user in, what brings it to pods, records; services that start."""
     if module == "feature_ramp":
         fewer = percentage_of(write.after) < percentage_of(write.before)
         return params["verdict"] in ("rollback", "hold") or fewer

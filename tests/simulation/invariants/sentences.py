@@ -70,7 +70,7 @@ SENTENCES: t.Mapping[str, str] = {
     STAYS_BACK: "No run that lost the lock releases a service after its release was rolled back.",
     LOCK_IS_KEPT: "Nobody ends the lock of a run that lives, or one set by hand, but by force or to undo a deployment.",
     LOST_IS_LOST: "A run that nothing stops writes no Deployment, record or flags six seconds after it lost the lock.",
-    BEGINS_NOTHING: "Who lost the lock begins no task that writes, but to watch, take users out or start services.",
+    BEGINS_NOTHING: "A run that lost the lock begins no task that writes, but to watch, let users out, start services.",
     OWN_LOCK: "The lock is renewed by its holder and its keeper alone.",
     LOCK_COMES_BACK: "The lock of a run is free 15 seconds after its end; whoever waits gets it, no keeper is left.",
     FROZEN: "Six seconds after a freeze was set, nobody locks to deploy, releases a service or turns the feature on.",

@@ -115,7 +115,7 @@ class StepInvariants:
         )
 
     def _after(self, module: str, params: t.Mapping[str, t.Any], old: int, new: int) -> str:
-        """What whoever raises it next has to know. Phases watch the step that a deployment sets or finds."""
+        """What the next run that raises it has to know. Phases watch the step that a deployment sets or finds."""
         if module == "feature_ramp" and params["state"] == "judged":
             return str(params["verdict"])
         if module == "feature_flags" and new == STEPS[1]:

@@ -40,6 +40,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan im
     plan_set,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.pod_replacement import (
+    Swept,
     next_victim,
     sweep,
 )
@@ -295,33 +296,27 @@ class Pods:
         return [pod(n, STALE) for n in there] + [pod(n, REACHED) for n in fresh]
 
 
-def test_sweeping_ends_all_that_run_the_feature() -> None:
-    cluster, clock = MemoryCluster(), FakeClock()
-    pods = Pods(cluster)
-    swept = sweep(
-        cluster,
+def swept_of(pods: Pods) -> Swept:
+    return sweep(
+        pods.cluster,
         pods.ask,
         frozenset("abc"),
         replicas=3,
-        clock=clock,
+        clock=FakeClock(),
         deadline=200,
         report=lambda _text: None,
     )
+
+
+def test_sweeping_ends_all_that_run_the_feature() -> None:
+    pods = Pods(MemoryCluster())
+    swept = swept_of(pods)
     assert (swept.replaced, swept.problem) == (("a", "b", "c"), "")
 
 
 def test_sweeping_stops_when_a_replacement_does_not_come() -> None:
-    cluster, clock = MemoryCluster(), FakeClock()
-    pods = Pods(cluster, broken=True)
-    swept = sweep(
-        cluster,
-        pods.ask,
-        frozenset("abc"),
-        replicas=3,
-        clock=clock,
-        deadline=200,
-        report=lambda _text: None,
-    )
+    pods = Pods(MemoryCluster(), broken=True)
+    swept = swept_of(pods)
     assert swept.replaced == ("a",)
     assert "replacement of a did not become ready" in swept.problem
     assert pods.most_missing == 1
