@@ -253,7 +253,7 @@ def _held_at(lease: t.Any, epoch: int) -> bool:
 
 
 def _asks_nobody(write: Write, module: str, params: t.Mapping[str, t.Any]) -> bool:
-    """The kill switch, watches, a verdict that lets no user in, what brings it to pods, records; services that start."""
+    """The kill switch, watches, a verdict that lets no user in, what brings it to pods, records; starts."""
     if module == "feature_ramp":
         fewer = percentage_of(write.after) < percentage_of(write.before)
         return params["verdict"] in ("rollback", "hold") or fewer
