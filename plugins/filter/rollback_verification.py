@@ -34,6 +34,11 @@ options:
     description: The result of M(easymo.deploy.health_check) about all pods. None when that was not looked at.
     type: dict
     version_added: 0.3.0
+  returned:
+    description: The same about the services that went back. Empty when none did, or it was not looked at.
+    type: dict
+    default: {}
+    version_added: 0.3.0
 """
 
 EXAMPLES = r"""

@@ -16,8 +16,9 @@ STATES: t.Mapping[str, str] = {"pass": VERIFIED, "fail": FAILED}
 """By the status of a smoke test. Any other was not looked at, or could not be told."""
 DIFFERS = "VerificationFailed"
 
-TESTS, PODS, FLAGS, VERSIONS = (
+TESTS, RETURNED, PODS, FLAGS, VERSIONS = (
     "Smoke tests",
+    "Returned services are healthy",
     "Every pod runs",
     "Feature off in every pod",
     "Versions as before the release",
@@ -32,12 +33,14 @@ def verification(
     pins: Body | None = None,
     deployments: t.Sequence[Body] = (),
     running: Body | None = None,
+    returned: Body | None = None,
 ) -> list[dict[str, str]]:
     """A row with `name`, `status` and `detail` for each.
 
     `tests`: the result of the module smoke_tests; `pods`: those of pod_flags, in a loop. `pins`: by
     Deployment, what ran before, with `images`; None when services did not go back. `deployments`: as rollout_info
-    returns them. `running`: the result of the module health_check about all pods, None when that was not looked at.
+    returns them. `running`: the result of the module health_check about all pods, `returned`: about the services that
+    went back; None or empty when that was not looked at.
     """
     results = tests.get("results")
     if isinstance(results, list):
@@ -53,8 +56,7 @@ def verification(
     else:
         why = tests.get("msg") or "the tests did not run"
         rows = [row(TESTS, NOT_LOOKED_AT, why)]
-    if running is not None:
-        rows.append(_running(running))
+    rows += [_checked(name, seen) for name, seen in ((RETURNED, returned), (PODS, running)) if seen]
     # A release without flags has no pods to ask.
     if pods.get("results") != []:
         rows.append(_flags(pods))
@@ -63,9 +65,14 @@ def verification(
     return rows
 
 
-def _running(running: Body) -> dict[str, str]:
-    seen = " ".join(str(one.get("detail")) for one in running.get("results") or ())
-    return row(PODS, FAILED if running.get("failed") else VERIFIED, seen or running.get("msg"))
+def _checked(name: str, checked: Body) -> dict[str, str]:
+    failed = bool(checked.get("failed"))
+    seen = [
+        str(one.get("detail"))
+        for one in checked.get("results") or ()
+        if not failed or one.get("status") == "fail"
+    ]
+    return row(name, FAILED if failed else VERIFIED, " ".join(seen) or checked.get("msg"))
 
 
 def _flags(pods: Body) -> dict[str, str]:
@@ -102,7 +109,7 @@ def rollback_claims(rows: t.Any) -> dict[str, Claim]:
     flows = [
         one
         for name, one in found.items()
-        if name not in (PODS, FLAGS, VERSIONS) and one.get("kind", "") != MEASURED
+        if name not in (RETURNED, PODS, FLAGS, VERSIONS) and one.get("kind", "") != MEASURED
     ] or [row(TESTS, NOT_LOOKED_AT)]
     off = [found.get(FLAGS, row(FLAGS, NOT_LOOKED_AT))] if FLAGS in found or not kept else []
     state = (

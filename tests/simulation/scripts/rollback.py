@@ -16,6 +16,7 @@ LEFT_OUT = "not everything is as before the release"
 
 def rollback(script: Script) -> None:
     _refuse_below_later(script)
+    checked: list[str] = []
     if script.world.plan.functions:
         script.lock("undo")
         functions.restore(script)
@@ -28,11 +29,11 @@ def rollback(script: Script) -> None:
         if again.get("reason") != UNVERIFIED:
             script.require(again)
         _restore_flags(script)
-        _return_services(script)
-    unseen = _close_rollback(script)
+        checked = _return_services(script)
+    left_out = [*checked, *_close_rollback(script)]
     script.unlock("undo")
-    if unseen:
-        raise StopError(f"{LEFT_OUT}: {unseen}")
+    if left_out:
+        raise StopError(f"{LEFT_OUT}: {' '.join(left_out)}")
 
 
 def _refuse_below_later(script: Script) -> None:
@@ -70,7 +71,8 @@ def _restore_flags(script: Script) -> None:
         )
 
 
-def _return_services(script: Script) -> None:
+def _return_services(script: Script) -> list[str]:
+    """What their pods are not as they should be."""
     returned = script.task(
         "service_rollback/main",
         "Return the services to their previous versions",
@@ -92,18 +94,25 @@ def _return_services(script: Script) -> None:
                 fence=script.epoch,
             )
         )
-    script.require(returned)
-
-
-def _close_rollback(script: Script) -> str:
-    """What the pods are not as they should be, which ends the run when all is closed; "" when they are."""
-    where, running = "sign_off/rolled_back", {}
-    if not script.world.plan.functions:
-        running = script.task(
-            "sign_off/verify_rollback",
-            "Check that every pod runs",
-            checks=[{"name": "pods", "kind": "kubernetes", "kubernetes": CLUSTER}],
+    back = [name for name, one in returned.get("services", {}).items() if not one["message"]]
+    found: list[str] = []
+    if back:
+        found = _check_pods(
+            script,
+            "service_rollback/verify",
+            "Check the pods and the public health endpoint of every returned service",
+            label_selector=f"app in ({','.join(back)})",
         )
+    script.require(returned)
+    return found
+
+
+def _close_rollback(script: Script) -> list[str]:
+    """What the pods are not as they should be, which ends the run when all is closed."""
+    where = "sign_off/rolled_back"
+    found: list[str] = []
+    if not script.world.plan.functions:
+        found = _check_pods(script, "sign_off/verify_rollback", "Check that every pod runs")
     script.require(
         script.task(
             where,
@@ -114,7 +123,16 @@ def _close_rollback(script: Script) -> str:
     )
     for phase in {"feature_flags", "edge_functions"}.intersection(script.phases):
         mark_as_back(script, phase)
-    return str(running["msg"]) if running.get("failed") else ""
+    return found
+
+
+def _check_pods(script: Script, where: str, name: str, **which: str) -> list[str]:
+    checked = script.task(
+        where,
+        name,
+        checks=[{"name": "pods", "kind": "kubernetes", "kubernetes": {**CLUSTER, **which}}],
+    )
+    return [str(checked["msg"])] if checked.get("failed") else []
 
 
 def mark_as_back(script: Script, phase: str) -> None:

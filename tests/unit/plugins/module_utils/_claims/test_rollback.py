@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._claims.rollback import (
     FLAGS,
     PODS,
+    RETURNED,
     TESTS,
     VERSIONS,
     rollback_claims,
@@ -82,6 +83,9 @@ def test_a_pod_that_is_not_seen_is_named_and_is_nothing_that_users_do() -> None:
     claims = rollback_claims(rows)
     assert claims["state"].good is True
     assert claims["verified"].words == f"2 of 3; {PODS} failed (1 of 9 pods: a is not seen.)"
+    returned = verification(ran(menu="pass"), OFF, returned=unseen)
+    assert returned[1] == {**rows[1], "name": RETURNED}
+    assert rollback_claims(returned)["state"].good is True
     well = {"results": [{**lost, "status": "pass", "detail": "9 pods ready"}]}
     assert states(verification(ran(), OFF, running=well))[PODS] == "verified"
 
