@@ -562,24 +562,28 @@ def _paused_way_back(draw: random.Random, plan: Plan, first: Actor) -> Plan:
 def _stores(draw: random.Random, plan: Plan) -> Plan:
     """A deployment that migrates, and others who migrate or write while it does."""
     one = draw.random()
-    if one < 0.5:
-        return _backup(draw, plan) if one < 0.3 else _held_up(draw, plan)
+    if one < 0.6:
+        steered = _backup if one < 0.3 else _held_up if one < 0.45 else _rehearsed
+        return steered(draw, plan)
     beside = ("deploy_stores", "deploy_stores", "migrate_alone", "migrate_alone", "write_rows")
     actors = [_actor(draw, 0, "deploy_stores")]
     for number in range(1, draw.choice((1, 2, 2, 3, 4))):
         begins = draw.choice((draw.uniform(0.0, 10.0), draw.uniform(0.0, 60.0)))
         actors.append(replace(_actor(draw, number, draw.choice(beside)), begins=begins))
     names = [one.name for one in actors if one.script != "write_rows"]
+    rehearsed = draw.random() < 0.5
+    near, far, calls = (45, 90, 600) if rehearsed else (20, 45, 150)
     faults = []
     for _ in range(draw.choice((0, 1, 1, 2, 3, 5))):
-        of, most = draw.choice(((WRITE, 20), (WRITE, 45), (CALL, 150)))
+        of, most = draw.choice(((WRITE, near), (WRITE, far), (CALL, calls)))
         fault = _fault(draw, draw.choice(names))
         if fault.of != WATCH:
             fault = replace(fault, of=of, nth=draw.randint(1, most))
         faults.append(fault)
     actors.append(Actor(AGAIN, "deploy_stores", AT_LAST, "build-1", {"wait": 600}))
     kinds = {"platform": draw.choice(("sql", "supabase")), "agent_core": "prisma"}
-    return replace(_with(plan, actors, faults), services={"agent-core": 1}, stores=kinds)
+    planned = _with(plan, actors, faults)
+    return replace(planned, services={"agent-core": 1}, stores=kinds, rehearsed=rehearsed)
 
 
 def _alone(draw: random.Random, plan: Plan) -> Plan:
@@ -603,6 +607,25 @@ def _backup(draw: random.Random, plan: Plan) -> Plan:
         first, kind = draw.randint(49, 52), draw.choice((LOST, LOST, ERROR))
         faults = [Fault(name, kind, CALL, nth) for nth in range(first, first + draw.randint(3, 9))]
     return replace(alone, faults=tuple(faults))
+
+
+def _rehearsed(draw: random.Random, plan: Plan) -> Plan:
+    """A rehearsal that is cut off, or stands still while somebody else takes the lock and rehearses too."""
+    alone = _alone(draw, plan)
+    first, again = alone.actors
+    # Its 8th to 15th write make and fill the copy, the 36th or so drops it.
+    nth = draw.choice((draw.randint(7, 15), draw.randint(7, 40)))
+    kind = draw.choice((KILL_BEFORE, KILL_AFTER, MACHINE_LOST, PAUSE_AFTER, PAUSE_AFTER))
+    faults = [Fault(first.name, kind, WRITE, nth, 120.0 if kind == PAUSE_AFTER else 0.0)]
+    # A dump takes up to a minute and a half.
+    others = draw.choice(((), ("deploy_stores",), ("deploy_stores",), ("migrate_alone",)))
+    actors, begins = [replace(first, resumes=draw.choice((0.0, 20.0)))], draw.uniform(10.0, 100.0)
+    if kind == PAUSE_AFTER:
+        actors.append(replace(_named(draw, 1, "unlock", force=True), begins=begins))
+    for script in others:
+        other = replace(_named(draw, len(actors), script), begins=begins + draw.uniform(0.5, 60.0))
+        actors.append(replace(other, options={"wait": 60, "force": False}))
+    return replace(_with(alone, [*actors, again], faults), rehearsed=True)
 
 
 def _held_up(draw: random.Random, plan: Plan) -> Plan:

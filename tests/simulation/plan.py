@@ -107,6 +107,8 @@ class Plan:
     """From when until when Prometheus does not answer."""
     stores: t.Mapping[str, str] = field(default_factory=dict)
     """The databases that it migrates, each with the kind of its migrations; without any, there are none."""
+    rehearsed: bool = False
+    """Whether the release rehearses its migrations first, rather than waive that."""
     functions: t.Mapping[str, str] = field(default_factory=dict)
     """The edge functions that it deploys, and what stands of each before; without any, there are none."""
     deaf: tuple[str, ...] = ()

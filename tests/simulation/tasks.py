@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import functools
 import pickle
+import re
 import traceback
 import types
 import typing as t
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 
 import yaml
@@ -28,6 +30,9 @@ TASK_WORDS = frozenset(
     ("name", "register", "when", "vars", "run_once", "changed_when", "failed_when", "loop",
      "loop_control", "ignore_errors", "check_mode")
 )  # fmt: skip
+ANY = "*"
+"""In the name of a role, what is the host's to say."""
+_VARIABLE = re.compile(r"\{\{.*?\}\}")
 Result = dict[str, t.Any]
 
 
@@ -111,9 +116,10 @@ def _files(tasks: t.Iterable[t.Any], where: str) -> t.Iterator[str]:
         for part in ("block", "rescue", "always"):
             yield from _files(task.get(part) or (), where)
         included = _included(task, where)
-        if included and "{{" not in included:
+        if included:
             yield included
-            yield from _files(_read(included), included)
+            if ANY not in included:
+                yield from _files(_read(included), included)
             yield where  # goes on
 
 
@@ -124,9 +130,12 @@ def _included(task: dict[str, t.Any], where: str) -> str:
             continue
         if way.endswith("tasks"):
             return f"{where.partition('/')[0]}/{str(asked).removesuffix('.yml')}"
-        if "{{" in asked["name"]:
-            return ""  # which one is the host's
-        return f"{asked['name'].removeprefix(PREFIX)}/{asked.get('tasks_from', 'main')}"
+        role = asked["name"]
+        if _VARIABLE.search(role):
+            named = ROOT / "roles" / where.partition("/")[0] / "vars" / "main.yml"
+            named = yaml.safe_load(named.read_text("utf-8"))[role.strip("{ }")]
+            role = _VARIABLE.sub(ANY, named)
+        return f"{role.removeprefix(PREFIX)}/{asked.get('tasks_from', 'main')}"
     return ""
 
 
@@ -143,10 +152,12 @@ def misplaced(done: t.Iterable[Did], flow: t.Sequence[tuple[str, int]]) -> str:
         again = flow[at - 1][1] if at else -1
         if again >= 0 and where in names[again:at]:
             at = names.index(where, again) + 1
-        elif where in names[at:]:
-            at = names.index(where, at) + 1
         else:
-            return one.where
+            found = next((n for n in range(at, len(names)) if fnmatch(where, names[n])), None)
+            if found is None:
+                return one.where
+            # Hosts may go through one that is theirs in any order.
+            at = found if ANY in names[found] else found + 1
         file, place = where, here
     return ""
 
@@ -189,11 +200,12 @@ class Tasks:
         name: str,
         /,
         module_defaults: t.Mapping[str, t.Any] | None = None,
+        check: bool = False,
         **variables: t.Any,
     ) -> Result:
         """The task of that name in that file; its variables by the options they fill, None for one left out.
 
-        `module_defaults` are those of its play or block.
+        `module_defaults` are those of its play or block. `check`: in check mode.
         """
         task = tasks_of(where)[name]
         differ = task.asked ^ {*variables}
@@ -201,7 +213,7 @@ class Tasks:
             raise AssertionError(f"{where}: {name!r} takes {sorted(task.asked)}: {differ}")
         given = {one: value for one, value in variables.items() if value is not None}
         options = {**(module_defaults or {}), **task.given, **given}
-        return self.act(f"{where}: {name}", task.module, options, check=task.check)
+        return self.act(f"{where}: {name}", task.module, options, check=check or task.check)
 
     def act(
         self, where: str, module: str, options: dict[str, t.Any], *, check: bool = False

@@ -20,7 +20,7 @@ def test_the_record_tells_of_each_migration(witness: t.Any) -> None:
     assert {check["status"] for check in rehearsed["checks"]} == {"pass"}
 
 
-def test_the_scratch_database_is_gone_and_the_live_one_is_migrated(witness: t.Any) -> None:
+def test_no_scratch_database_is_left_and_the_live_one_is_migrated(witness: t.Any) -> None:
     names = witness.psql("postgres", "SELECT datname FROM pg_database WHERE datname ~ 'molecule_r'")
     assert names == ["molecule_rehearsal"]
     assert witness.psql("molecule_rehearsal", "SELECT count(*) FROM agent_sessions") == ["0"]

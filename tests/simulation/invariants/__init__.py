@@ -21,8 +21,9 @@ from .guard import GuardInvariants
 from .history import History
 from .lock import LockInvariants
 from .record import RecordInvariants
+from .rehearsals import RehearsalInvariants
 from .restores import RestoreInvariants
-from .sentences import ALWAYS_WORKS, GOES_ON, LIVENESS, NO_SURPRISE, SENTENCES
+from .sentences import ALWAYS_WORKS, FROZEN, GOES_ON, LIVENESS, NO_SURPRISE, SENTENCES
 from .services import ServiceInvariants
 from .steps import StepInvariants
 from .stores import StoreInvariants
@@ -68,6 +69,8 @@ FEW = 3
 PREVENTS = ("new", "pause", "freeze", "percentage")
 """What somebody does with kubectl that a deployment stops at."""
 
+RELEASING = ("deploy", "deploy_stores", "deploy_functions", "flags", "ramp")
+"""What a freeze stops."""
 HARMLESS = ("labels", "annotate")
 """What somebody does with kubectl beside which a deployment is as good as alone."""
 
@@ -95,6 +98,7 @@ class Invariants:
             GuardInvariants(self.history),
             RecordInvariants(self.history),
             StoreInvariants(self.history),
+            RehearsalInvariants(self.history),
             FunctionInvariants(self.history),
             WatchInvariants(self.history),
             self._backups,
@@ -145,6 +149,8 @@ class Invariants:
             return
         self._running.discard(name)
         self._last_end = self.history.world.scheduler.now
+        if self.history.script_of(name) in RELEASING and self.history.frozen_since() is not None:
+            self.history.check(FROZEN, True, "")  # it wrote nothing that a freeze forbids
 
     def _is_harmless(self, name: str) -> bool:
         actors = self.history.world.plan.actors

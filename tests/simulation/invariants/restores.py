@@ -13,7 +13,15 @@ import psycopg2
 from ..plan import AGAIN
 from ..programs import content_of
 from ..scripts.restores import METHODS, SCRATCH
-from .sentences import BEGINS_NOTHING, NEVER_GONE, RESTORE_ENDS, RESTORED_WHOLE, TRUE_CLAIMS
+from ..stores import REHEARSAL
+from .sentences import (
+    BEGINS_NOTHING,
+    COPY_GOES,
+    NEVER_GONE,
+    RESTORE_ENDS,
+    RESTORED_WHOLE,
+    TRUE_CLAIMS,
+)
 
 if t.TYPE_CHECKING:
     from ..scheduler import Process
@@ -176,8 +184,8 @@ class RestoreInvariants:
                 self._before[name] = _read(self._stores, name)
         if did.module != "pg_restore" or not self._first:
             return
-        if name == SCRATCH:
-            self._check_scratch(process, did)
+        if name == SCRATCH or name.startswith(REHEARSAL):
+            self._check_scratch(process, did, name)
         elif did.failed:
             self._check_failure(process, did)
         else:
@@ -196,25 +204,27 @@ class RestoreInvariants:
                 f"{process.name} says that {name} is restored and the failed one kept as {did.result['kept']}",
             )
 
-    def _check_scratch(self, process: Process, did: Did) -> None:
+    def _check_scratch(self, process: Process, did: Did, name: str) -> None:
         if did.failed:
             return
-        there = SCRATCH in self._standing()
+        there = name in self._standing()
         if did.params["state"] == "absent":
             self._history.check(
                 TRUE_CLAIMS,
                 self._others(process) or not there,
-                f"{process.name} dropped {SCRATCH}, and it is there",
+                f"{process.name} dropped {name}, and it is there",
             )
         elif there or not self._others(process):
-            wrong = "nothing" if not there else self._differs(SCRATCH, did.result["backup"]["key"])
+            wrong = "nothing" if not there else self._differs(name, did.result["backup"]["key"])
             self._history.check(
-                RESTORED_WHOLE, not wrong, f"{process.name} made {SCRATCH} with {wrong}"
+                RESTORED_WHOLE, not wrong, f"{process.name} made {name} with {wrong}"
             )
 
     def _others(self, process: Process) -> bool:
+        """Who makes and drops a database of that name too."""
+        script = self._history.script_of(process.name)
         return any(
-            one.script == "look" and one.name != process.name
+            one.script == script and one.name != process.name
             for one in self._history.world.plan.actors
         )
 
@@ -253,15 +263,21 @@ class RestoreInvariants:
         return False
 
     def ended_again(self) -> None:
-        """The last restore was done, whatever was killed before it."""
+        """The last restore or rehearsal was done, whatever was killed before it."""
         plan = self._history.world.plan
-        if not self._first or not any(
-            one.name == AGAIN and one.script == "restore" for one in plan.actors
-        ):
+        last = next((one.script for one in plan.actors if one.name == AGAIN), "")
+        if self._first and plan.rehearsed and last == "deploy_stores":
+            left = [name for name, _by, _at in self._copies.values() if name.startswith(REHEARSAL)]
+            self._history.check(COPY_GOES, not left, f"left after a rehearsal: {left}")
+        if not self._first or last != "restore":
             return
         standing = self._standing()
         wrong = [f"{name} is closed" for name in self._stores.kinds if not standing[name].open]
-        wrong += [f"{name} is left" for name, _by, _at in self._copies.values() if name != SCRATCH]
+        wrong += [
+            f"{name} is left"
+            for name, _by, _at in self._copies.values()
+            if name != SCRATCH and not name.startswith(REHEARSAL)
+        ]
         for name in plan.services:
             found = self._history.find("deployments", name)
             replicas = found["spec"]["replicas"] if found else 0
@@ -271,7 +287,9 @@ class RestoreInvariants:
 
 
 def _restores(history: History) -> bool:
-    return any(one.script in ("restore", "look") for one in history.world.plan.actors)
+    return history.world.plan.rehearsed or any(
+        one.script in ("restore", "look") for one in history.world.plan.actors
+    )
 
 
 def _read(stores: Stores, name: str) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:

@@ -36,6 +36,8 @@ TRIES_AGAIN = "tries_again"
 BACKUP_COUNTS = "backup_counts"
 RESTORES_BEFORE = "restores_before"
 NOTHING_LEFT = "nothing_left"
+REHEARSED_FIRST = "rehearsed_first"
+COPY_GOES = "copy_goes"
 RESTORED_WHOLE = "restored_whole"
 NEVER_GONE = "never_gone"
 RESTORE_ENDS = "restore_ends"
@@ -106,6 +108,8 @@ SENTENCES: t.Mapping[str, str] = {
     BACKUP_COUNTS: "A backup with its manifest is there to the byte, can be read to its end, and has the rows it says.",
     RESTORES_BEFORE: "The restore point of a database is a backup from before the first migration of the release.",
     NOTHING_LEFT: "No upload and no dump without its manifest is left, but by a lost machine or a late request.",
+    REHEARSED_FIRST: "What a release applies to a database, its own rehearsal has applied to a copy of it before.",
+    COPY_GOES: "The copy in which migrations were rehearsed is gone when the deployment is done, whatever was killed.",
     RESTORED_WHOLE: "What a restore puts in the place of a database is the backup: every row, constraint and index.",
     NEVER_GONE: "A database stands under its name at every moment; nothing is dropped that ever served, nor another's.",
     RESTORE_ENDS: "A restore that is done leaves no database closed, no copy and no service down, whatever was killed.",

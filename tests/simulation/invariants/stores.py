@@ -38,7 +38,7 @@ _THERE_ALREADY = ("42P07", "42701", "23505")
 """What a server says to what is there: duplicate_table, duplicate_column, unique_violation."""
 _OF_LOCKS = ("55P03", "25P02")
 """And to a lock that does not come (lock_not_available), or in the transaction that waited for it."""
-_MODULES = ("sql_migrations", "supabase_migrations", "prisma_migrations")
+MODULES = ("sql_migrations", "supabase_migrations", "prisma_migrations")
 
 
 @dataclass(frozen=True)
@@ -88,14 +88,14 @@ class StoreInvariants:
                 self._finished(phase, write.by)
 
     def claimed(self, process: Process, did: Did) -> None:
-        if did.module not in _MODULES:
+        if did.module not in MODULES:
             return
         database = did.params["login_db"]
         seen = self._look(database)
         if seen is None:
             return
         for one in did.result.get("applied") or ():
-            version = _version(one)
+            version = version_of(one)
             by = self._by.get((database, version))
             self._history.check(
                 APPLIED_ONCE,
@@ -105,7 +105,7 @@ class StoreInvariants:
         if did.result.get("reason") == "MigrationFailed":
             self._check_failure(process, did)
         if did.result.get("reason") == "MigrationFailed" and did.result["atomic"]:
-            version = _version({"version": did.result["file"].partition("_")[0]})
+            version = version_of({"version": did.result["file"].partition("_")[0]})
             self._history.check(
                 TRUE_CLAIMS,
                 self._by.get((database, version)) != process.name,
@@ -134,7 +134,7 @@ class StoreInvariants:
 
     def _waited(self, process: Process, seconds: float) -> None:
         module, params = self._history.doing(process.name)
-        if module in _MODULES:
+        if module in MODULES:
             if seconds >= params["lock_timeout"] - 0.001:
                 self._gave_up[process.name, self._history.began(process.name)] += 1
             self._history.check(
@@ -188,14 +188,14 @@ class StoreInvariants:
             return known[1]
         # A restore closes a database for a moment, which is an operational error.
         with suppress(psycopg2.OperationalError):
-            seen = _seen(stores.databases.eye(database), kind)
+            seen = seen_in(stores.databases.eye(database), kind)
             if stores.databases.at_rest:
                 self._looked[database] = place, seen
             return seen
         return None
 
 
-def _seen(eye: connection, kind: Kind) -> Seen:
+def seen_in(eye: connection, kind: Kind) -> Seen:
     with eye.cursor() as cursor:
         cursor.execute(_EFFECTS)
         effects = {(version, at): count for version, at, count in cursor.fetchall()}
@@ -208,7 +208,7 @@ def _seen(eye: connection, kind: Kind) -> Seen:
     return Seen(applied, effects, index[0][0] if index else None)
 
 
-def _version(migration: t.Mapping[str, t.Any]) -> str:
+def version_of(migration: t.Mapping[str, t.Any]) -> str:
     """Of what a task says that it applied; the last digit of each kind's version is ours."""
     found = str(migration.get("version") or migration["name"]).partition("_")[0]
     return found[-1]

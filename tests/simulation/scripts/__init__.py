@@ -6,7 +6,19 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from . import by_hand, flags, functions, guard, ramp, restores, rollback, services, stores, watch
+from . import (
+    by_hand,
+    database,
+    flags,
+    functions,
+    guard,
+    ramp,
+    restores,
+    rollback,
+    services,
+    stores,
+    watch,
+)
 from .script import Script, StopError
 
 
@@ -39,7 +51,7 @@ COMMANDS: t.Mapping[str, Command] = {
     "lock": Command(by_hand.lock, ("lock",)),
     "unlock": Command(by_hand.unlock, ("unlock",)),
     "kubectl": Command(by_hand.kubectl),
-    "deploy_stores": Command(stores.deploy, ("database",)),
+    "deploy_stores": Command(database.database, ("database",)),
     "deploy_functions": Command(functions.edge_functions, ("edge_functions",)),
     "supabase": Command(functions.supabase),
     "restore": Command(restores.restore, ("restore_databases", "rollback")),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Phase 2, the databases: backed up, then migrated, both at a time as Ansible's hosts are."""
+"""What a release does with the databases, with both at a time as Ansible's hosts are, and others beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from ..stores import KINDS
 from .script import Script, StopError
 
 if t.TYPE_CHECKING:
-    from ..stores import Kind
     from ..tasks import Result
 
 CONNECTION = {
@@ -36,7 +35,7 @@ _MORE: t.Mapping[str, t.Mapping[str, t.Any]] = {
         "advisory_lock_timeout": 10,
     },
 }
-_TASKS = {
+TASKS = {
     "supabase": "Apply the pending Supabase migrations",
     "prisma": "Apply the pending Prisma migrations",
     "sql": "Apply the pending plain SQL migrations",
@@ -44,38 +43,20 @@ _TASKS = {
 """In the order of the playbook."""
 
 
-def deploy(script: Script) -> None:
-    database(script)
-
-
-def database(script: Script) -> None:
-    phase = "database"
-    script.begin(phase)
-    opened = script.open(phase)
-    if opened.get("failed"):
-        _refuse(script, phase, {"control": opened})
-    back_up(script, phase)
-    changed = False
-    for kind in _TASKS:
-        names = [name for name, one in script.world.plan.stores.items() if one == kind]
-        migrated = on_each(script, names, lambda name: migrate(script, name))
-        _refuse(script, phase, migrated)
-        changed = changed or any(one["changed"] for one in migrated.values())
-    script.close(phase, changed=changed)
-
-
-def back_up(script: Script, phase: str) -> None:
+def back_up(script: Script, phase: str) -> dict[str, Result]:
     names = [*script.world.plan.stores]
     taken = on_each(script, names, lambda name: _back_up(script, name))
-    _refuse(script, phase, taken)
+    refuse(script, phase, taken)
     recorded = on_each(script, names, lambda name: _record(script, name, taken[name]))
-    _refuse(script, phase, recorded)
-    assert script.world.stores is not None
-    pending = [name for name in names if script.world.stores.pending(name)]
-    pointed = on_each(
-        script, pending, lambda name: _record_point(script, name, taken[name], recorded[name])
-    )
-    _refuse(script, phase, pointed)
+    refuse(script, phase, recorded)
+    return {name: {**taken[name], **recorded[name]} for name in names}
+
+
+def record_points(
+    script: Script, phase: str, pending: list[str], backups: dict[str, Result]
+) -> None:
+    pointed = on_each(script, pending, lambda name: _record_point(script, name, backups[name]))
+    refuse(script, phase, pointed)
 
 
 def _back_up(script: Script, name: str) -> Result:
@@ -105,26 +86,27 @@ def _record(script: Script, name: str, taken: Result) -> Result:
     )
 
 
-def _record_point(script: Script, name: str, taken: Result, recorded: Result) -> Result:
-    facts = recorded["record"]["facts"]
+def _record_point(script: Script, name: str, backup: Result) -> Result:
+    facts = backup["record"]["facts"]
     restores = len((facts.get("database_restores") or {}).get(name, {}))
     points = facts.get("restore_points") or {}
     if points.get(name, {}).get("restores", -1) == restores:
-        return recorded
+        return backup
     return script.task(
         "db_backup/restore_point",
         "Record the backup from before the first migration as restore point",
         name=script.version,
-        facts={"restore_points": {name: {"key": taken["backup"]["key"], "restores": restores}}},
+        facts={"restore_points": {name: {"key": backup["backup"]["key"], "restores": restores}}},
         fence=script.epoch,
     )
 
 
-def migrate(script: Script, name: str) -> Result:
-    kind = _kind(script, name)
+def migrate(script: Script, name: str, database: str = "", *, check: bool = False) -> Result:
+    """As the database `name` is, unless another is given."""
+    kind = KINDS[script.world.plan.stores[name]]
     return script.task(
         f"{kind.role}/main",
-        _TASKS[kind.name],
+        TASKS[kind.name],
         directory=kind.folder,
         waivers={},
         expect_tables=["loyalty", "coupons"],
@@ -132,7 +114,8 @@ def migrate(script: Script, name: str) -> Result:
         lock_retries=5,
         statement_timeout=0,
         **_MORE[kind.name],
-        module_defaults={**CONNECTION, "login_db": name},
+        module_defaults={**CONNECTION, "login_db": database or name},
+        check=check,
     )
 
 
@@ -157,16 +140,12 @@ def write_rows(script: Script) -> None:
         raise StopError(str(exc)) from exc
 
 
-def _kind(script: Script, name: str) -> Kind:
-    return KINDS[script.world.plan.stores[name]]
-
-
 def on_each(script: Script, names: list[str], act: t.Callable[[str], Result]) -> dict[str, Result]:
     """At once; the next task begins when all are through."""
     return dict(zip(names, script.world.side_by_side(act, names, len(names)), strict=True))
 
 
-def _refuse(script: Script, phase: str, results: dict[str, Result]) -> None:
+def refuse(script: Script, phase: str, results: dict[str, Result]) -> None:
     failures = {name: one for name, one in results.items() if one.get("failed")}
     if not failures:
         return

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/database.yml: the databases backed up, their migrations rehearsed, then applied."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .rehearsals import rehearse
+from .stores import TASKS, back_up, migrate, on_each, record_points, refuse
+
+if t.TYPE_CHECKING:
+    from .script import Script
+
+
+def database(script: Script) -> None:
+    phase = "database"
+    script.begin(phase)
+    opened = script.open(phase)
+    if opened.get("failed"):
+        refuse(script, phase, {"control": opened})
+    backups = back_up(script, phase)
+    pending = rehearse(script, phase) if script.world.plan.rehearsed else _pending(script)
+    record_points(script, phase, pending, backups)
+    changed = False
+    for kind in TASKS:
+        names = [name for name, one in script.world.plan.stores.items() if one == kind]
+        migrated = on_each(script, names, lambda name: migrate(script, name))
+        refuse(script, phase, migrated)
+        changed = changed or any(one["changed"] for one in migrated.values())
+    script.close(phase, changed=changed)
+
+
+def _pending(script: Script) -> list[str]:
+    """Of a release that waives the rehearsal."""
+    assert script.world.stores is not None
+    return [name for name in script.world.plan.stores if script.world.stores.pending(name)]

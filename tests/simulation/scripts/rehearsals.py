@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""roles/migration_rehearsal: what is pending is applied to a copy that is made of the backup, and dropped again."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..bucket import CONNECTION as BUCKET
+from ..stores import REHEARSAL
+from .stores import CONNECTION, migrate, on_each, refuse
+
+if t.TYPE_CHECKING:
+    from ..tasks import Result
+    from .script import Script
+
+Results = dict[str, "Result"]
+
+
+def rehearse(script: Script, phase: str) -> list[str]:
+    """Which databases have pending migrations."""
+    names = [*script.world.plan.stores]
+    seen = on_each(script, names, lambda name: migrate(script, name, check=True))
+    refuse(script, phase, seen)
+    due = [name for name in names if seen[name]["pending"]]
+    on_each(
+        script, [name for name in names if name not in due], lambda name: _drop_left(script, name)
+    )
+    ended = on_each(script, due, lambda name: _copy(script, name))
+    if not _failed(ended):
+        ended = on_each(script, due, lambda name: migrate(script, name, f"{REHEARSAL}{name}"))
+    refuse(script, phase, on_each(script, due, lambda name: _drop(script, name)))
+    failed = _failed(ended)
+    entry = {"status": "failed" if failed else "passed"}
+    recorded = on_each(script, due, lambda name: _record(script, name, entry))
+    refuse(script, phase, {**recorded, **failed})
+    return due
+
+
+def _failed(results: Results) -> Results:
+    return {name: one for name, one in results.items() if one.get("failed")}
+
+
+def _copy(script: Script, name: str) -> Result:
+    return script.task(
+        "migration_rehearsal/rehearse",
+        "Restore the backup into the scratch database",
+        name=name,
+        release=script.version,
+        request=f"{script.world.wall():.6f}",
+        owners="keep",
+        pg_restore="pg_restore",
+        module_defaults=_scratch(name),
+    )
+
+
+def _drop(script: Script, name: str) -> Result:
+    return script.task(
+        "migration_rehearsal/rehearse",
+        "Drop the scratch database",
+        module_defaults=_scratch(name),
+    )
+
+
+def _drop_left(script: Script, name: str) -> Result:
+    return script.task(
+        "migration_rehearsal/main",
+        "Drop a copy that an interrupted rehearsal left",
+        module_defaults=_scratch(name),
+    )
+
+
+def _record(script: Script, name: str, entry: dict[str, str]) -> Result:
+    return script.task(
+        "migration_rehearsal/due",
+        "Record the rehearsal, or why there was none",
+        name=script.version,
+        evidence={"rehearsals": {name: entry}},
+        fence=script.epoch,
+    )
+
+
+def _scratch(name: str) -> dict[str, t.Any]:
+    return {**CONNECTION, "login_db": f"{REHEARSAL}{name}", **BUCKET}
