@@ -12,7 +12,7 @@ from tests.fakes.long_texts import LONG_TEXTS, long_text
 
 
 def redaction(size: Size = Size.FULL) -> t.Iterator[Measurement]:
-    length = size.of(small=10_000, full=100_000)
+    length = size.of(small=1_000, full=100_000)
     seconds = {kind: cpu_seconds(long_text(kind, 10 * length)) for kind in LONG_TEXTS}
     ratios = {
         kind: taken / max(cpu_seconds(long_text(kind, length)), 1e-6)
