@@ -31,7 +31,7 @@ TASK_WORDS = frozenset(
      "loop_control", "ignore_errors", "check_mode")
 )  # fmt: skip
 ANY = "*"
-"""In the name of a role, what is the host's to say."""
+"""What is the host's to say, in the name of a role or a file of it."""
 _VARIABLE = re.compile(r"\{\{.*?\}\}")
 Result = dict[str, t.Any]
 
@@ -129,13 +129,14 @@ def _included(task: dict[str, t.Any], where: str) -> str:
         if asked is None:
             continue
         if way.endswith("tasks"):
-            return f"{where.partition('/')[0]}/{str(asked).removesuffix('.yml')}"
-        role = asked["name"]
-        if _VARIABLE.search(role):
-            named = ROOT / "roles" / where.partition("/")[0] / "vars" / "main.yml"
-            named = yaml.safe_load(named.read_text("utf-8"))[role.strip("{ }")]
-            role = _VARIABLE.sub(ANY, named)
-        return f"{role.removeprefix(PREFIX)}/{asked.get('tasks_from', 'main')}"
+            found = f"{where.partition('/')[0]}/{str(asked).removesuffix('.yml')}"
+        else:
+            role = asked["name"]
+            if _VARIABLE.search(role):
+                named = ROOT / "roles" / where.partition("/")[0] / "vars" / "main.yml"
+                role = yaml.safe_load(named.read_text("utf-8"))[role.strip("{ }")]
+            found = f"{role.removeprefix(PREFIX)}/{asked.get('tasks_from', 'main')}"
+        return _VARIABLE.sub(ANY, found)
     return ""
 
 

@@ -366,9 +366,17 @@ class ServiceInvariants:
         ]
 
     def _is_overtaken(self, write: Write, params: t.Mapping[str, t.Any]) -> bool:
-        """Whether it was refused in this task for another's template, and that one was not undone since."""
+        """Whether it was refused in this task for another's template, and what stood before is not back since.
+
+        That is what stood when the task began, too: of a write whose answer was lost, no run knows.
+        """
         options, looked_at = self._overtaken.get((write.by, write.name), (None, None))
-        return options is params and template_of(write.before) != looked_at
+        if options is not params:
+            return False
+        began = self._history.began(write.by)
+        since = (one for one in self._history.writes("deployments", write.name) if one.at >= began)
+        stood = next((template_of(one.before) for one in since), None)
+        return template_of(write.before) not in (looked_at, stood)
 
 
 def _went_at(pod: Object) -> float:
