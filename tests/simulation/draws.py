@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import typing as t
 from dataclasses import replace
+from itertools import islice
 
 from .nodes import NAMES as NODES
 from .plan import (
@@ -867,6 +868,40 @@ def _spans(draw: random.Random) -> tuple[tuple[float, float], ...]:
     return tuple(found)
 
 
+def _complete(draw: random.Random, plan: Plan) -> Plan:
+    """A release of all phases, from the backup to the flags, and its way back."""
+    commands = draw.choice(
+        (
+            *(("deploy",), ("deploy", "deploy"), ("deploy", "rollback"), ("deploy", "rollback")),
+            *(("deploy", "rollback", "deploy"), ("deploy", "kill_switch"), ("deploy", "unlock")),
+        )
+    )
+    actors, begins = [], 0.0
+    for number, command in enumerate(commands):
+        actors.append(replace(_named(draw, number, command), begins=begins))
+        begins += draw.choice((draw.uniform(5.0, 60.0), draw.uniform(60.0, 300.0), 400.0))
+    names = [one.name for one in actors if one.script != "unlock" for _often in range(3)]
+    names += [f"{actors[0].name}{KEEPER}"]
+    faults = []
+    for _ in range(draw.choice((0, 1, 1, 2, 3, 5))):
+        fault = _fault(draw, draw.choice(names))
+        if fault.of in (CALL, WRITE):
+            of, most = draw.choice(((WRITE, 40), (WRITE, 100), (CALL, 700)))
+            fault = replace(fault, of=of, nth=draw.randint(1, most))
+        faults.append(fault)
+    if not {"kill_switch", "rollback"}.intersection(commands):
+        actors.append(Actor(AGAIN, "deploy", AT_LAST, "build-1", {"wait": 600}))
+    kinds = draw.choice(({"platform": "sql"}, {"platform": "supabase"}, {"agent_core": "prisma"}))
+    return replace(
+        _with(plan, actors, faults),
+        services=dict(islice(plan.services.items(), 2)),
+        stores=kinds,
+        functions={"wa-webhook": "old", "receipts": draw.choice(("old", "absent"))},
+        rehearsed=draw.random() < 0.5,
+        complete=True,
+    )
+
+
 def _life(draw: random.Random, plan: Plan) -> Plan:
     """A cluster with a life of its own: nodes out of reach, a node drained, an autoscaler, while somebody releases."""
     scripts = draw.choice(
@@ -918,10 +953,12 @@ THEMES: t.Mapping[str, Theme] = {
     "guarded": _guarded,
     "life": _life,
     "watched": _watched,
+    "complete": _complete,
 }
 _RARE = {3: "functions", 4: "whole", 7: "life", 14: "guarded"}
 RARE = {
-    **_RARE, **{20 + rest: theme for rest, theme in _RARE.items()}, 19: "stores", 39: "restores"
+    **_RARE, **{20 + rest: theme for rest, theme in _RARE.items()}, 19: "stores", 39: "restores",
+    29: "complete",
 }  # fmt: skip
 """By the rest of a seed by forty: what takes long. The other themes share the other seeds."""
 WEIGHTED = ("any", *(one for one in THEMES if one not in RARE.values()))

@@ -111,6 +111,8 @@ class Plan:
     """Whether the release rehearses its migrations first, rather than waive that."""
     functions: t.Mapping[str, str] = field(default_factory=dict)
     """The edge functions that it deploys, and what stands of each before; without any, there are none."""
+    complete: bool = False
+    """Whether a release has all phases, with databases and functions before the services."""
     deaf: tuple[str, ...] = ()
     """Services in whose pods nothing can be executed."""
     nodes: bool = False

@@ -40,7 +40,9 @@ class RehearsalInvariants:
             self._rehearsed[by, name.removeprefix(REHEARSAL)] = applied
             if not did.failed:
                 self._check_copy(process, name)
-        elif self._history.world.plan.rehearsed and self._history.script_of(by) == "deploy_stores":
+        elif self._history.world.plan.rehearsed and self._history.script_of(by).startswith(
+            "deploy"
+        ):
             rehearsed = self._rehearsed.get((by, name), frozenset())
             self._history.check(
                 REHEARSED_FIRST,

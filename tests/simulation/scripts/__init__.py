@@ -31,6 +31,10 @@ class Command:
 
 
 def _deploy(script: Script) -> None:
+    if script.world.plan.stores:
+        database.database(script)
+    if script.world.plan.functions:
+        functions.edge_functions(script)
     services.microservices(script)
     flags.feature_flags(script)
     if script.world.plan.watched:
@@ -40,7 +44,13 @@ def _deploy(script: Script) -> None:
 
 
 COMMANDS: t.Mapping[str, Command] = {
-    "deploy": Command(_deploy, ("microservices", "feature_flags", "monitoring", "sign_off")),
+    "deploy": Command(
+        _deploy,
+        (
+            *("database", "edge_functions", "microservices"),
+            *("feature_flags", "monitoring", "sign_off"),
+        ),
+    ),
     "rollback": Command(rollback.rollback, ("rollback",)),
     "ramp": Command(ramp.ramp, ("ramp",)),
     "guard": Command(guard.guard, ("guard",)),

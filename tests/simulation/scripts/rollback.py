@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ..platform import FLAGS, FLAGS_ON, PERCENTAGE
 from . import functions
 from .flags import keep_off, switch_off
 from .script import Script, StopError
 from .watch import CLUSTER
+
+if t.TYPE_CHECKING:
+    from ..tasks import Result
 
 UNVERIFIED = "VerificationFailed"
 """The ConfigMap is written, and who goes back replaces the pods."""
@@ -16,24 +21,30 @@ LEFT_OUT = "not everything is as before the release"
 
 def rollback(script: Script) -> None:
     _refuse_below_later(script)
-    checked: list[str] = []
-    if script.world.plan.functions:
-        script.lock("undo")
-        functions.restore(script)
-    else:
-        reason = f"release {script.version} is rolled back"
-        off = switch_off(script, reason)
-        script.lock("undo")
+    services = "microservices" in script.phases
+    found: list[str] = []
+    returned: Result = {}
+    off = switch_off(script, _reason(script)) if services else {}
+    script.lock("undo")
+    if services:
         _refuse_below_later(script)
-        again = (switch_off if off.get("failed") else keep_off)(script, reason)
+        again = (switch_off if off.get("failed") else keep_off)(script, _reason(script))
         if again.get("reason") != UNVERIFIED:
             script.require(again)
         _restore_flags(script)
-        checked = _return_services(script)
-    left_out = [*checked, *_close_rollback(script)]
+        returned, found = _return_services(script)
+    if script.world.plan.functions:
+        functions.restore(script)
+    # A service that did not return has kept nothing else from it.
+    script.require(returned)
+    left_out = [*found, *_close_rollback(script, services=services)]
     script.unlock("undo")
     if left_out:
         raise StopError(f"{LEFT_OUT}: {' '.join(left_out)}")
+
+
+def _reason(script: Script) -> str:
+    return f"release {script.version} is rolled back"
 
 
 def _refuse_below_later(script: Script) -> None:
@@ -71,8 +82,8 @@ def _restore_flags(script: Script) -> None:
         )
 
 
-def _return_services(script: Script) -> list[str]:
-    """What their pods are not as they should be."""
+def _return_services(script: Script) -> tuple[Result, list[str]]:
+    """With what their pods are not as they should be."""
     returned = script.task(
         "service_rollback/main",
         "Return the services to their previous versions",
@@ -103,15 +114,14 @@ def _return_services(script: Script) -> list[str]:
             "Check the pods and the public health endpoint of every returned service",
             label_selector=f"app in ({','.join(back)})",
         )
-    script.require(returned)
-    return found
+    return returned, found
 
 
-def _close_rollback(script: Script) -> list[str]:
+def _close_rollback(script: Script, *, services: bool) -> list[str]:
     """What the pods are not as they should be, which ends the run when all is closed."""
     where = "sign_off/rolled_back"
     found: list[str] = []
-    if not script.world.plan.functions:
+    if services:
         found = _check_pods(script, "sign_off/verify_rollback", "Check that every pod runs")
     script.require(
         script.task(

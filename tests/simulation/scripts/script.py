@@ -16,7 +16,7 @@ WATCH = "monitoring"
 PHASES = ["microservices", "feature_flags", WATCH]
 """The last of a release that watches its metric alone."""
 STORES, FUNCTIONS = ["database"], ["edge_functions"]
-"""Of the releases that write databases and bucket, or functions, whose runs are simulated by themselves."""
+"""Of the releases that write databases and bucket, or functions: most of them are simulated by themselves."""
 
 
 class StopError(Exception):
@@ -52,8 +52,12 @@ class Script:
     def phases(self) -> list[str]:
         plan = self.world.plan
         if plan.stores or plan.functions:
-            return STORES if plan.stores else FUNCTIONS
-        return [one for one in PHASES if one != WATCH or plan.watched]
+            before = [*(STORES if plan.stores else ()), *(FUNCTIONS if plan.functions else ())]
+            if not plan.complete:
+                return before
+        else:
+            before = []
+        return [*before, *(one for one in PHASES if one != WATCH or plan.watched)]
 
     def require(self, result: Result) -> Result:
         if result.get("failed"):
