@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a seed to a plan. Each theme brings about what chance alone seldom does."""
+
+from __future__ import annotations
+
+import random
+import typing as t
+from dataclasses import replace
+
+from ..plan import AGAIN, Plan
+from . import ramps, services, stores
+from .actors import DEPLOYED, SERVICES, any_fault
+
+RECREATED = 0.05
+"""How often the first service's pods all end before new ones begin."""
+
+
+def plan_of(seed: int) -> Plan:
+    """The same to the letter for the same seed."""
+    draw = random.Random(f"plan {seed}")
+    services = {name: draw.choice((1, 2, 2, 3)) for name in SERVICES[: draw.choice((1, 2, 2, 3))]}
+    planned = THEMES[theme_of(seed)](draw, Plan(seed, services, (), ()))
+    seldom = draw.random() < RECREATED
+    if any(one.script == "ramp" for one in planned.actors) and not planned.metric:
+        doubted = draw.random() < 0.3
+        planned = replace(planned, metric=ramps.course_of_metric(draw, DEPLOYED) if doubted else ())
+    first = tuple(planned.services)[:1] if seldom else ()
+    return replace(planned, recreated=planned.recreated or first)
+
+
+def theme_of(seed: int) -> str:
+    if seed % 40 in RARE:
+        return RARE[seed % 40]
+    return random.Random(f"theme {seed}").choice(WEIGHTED)
+
+
+def other_faults(
+    draw: random.Random,
+    plan: Plan,
+    counts: t.Mapping[tuple[str, str], int],
+    acting: t.Sequence[str],
+) -> Plan:
+    """Others for those that are not due yet, by what each process has called, and at least one: of those who act."""
+    past = [one for one in plan.faults if one.nth <= counts.get((one.actor, one.of), 0)]
+    names = [one for one in acting if one != AGAIN]
+    coming = []
+    for _ in range(max(len(plan.faults) - len(past), 1) if names else 0):
+        fault = any_fault(draw, draw.choice(names))
+        nth = counts.get((fault.actor, fault.of), 0) + draw.randint(1, fault.nth)
+        coming.append(replace(fault, nth=nth))
+    return replace(plan, faults=(*past, *coming))
+
+
+Theme = t.Callable[[random.Random, Plan], Plan]
+
+
+THEMES: t.Mapping[str, Theme] = {
+    "any": services.anything,
+    "takeover": services.takeover,
+    "crowd": services.crowd,
+    "again": services.again,
+    "ramp": ramps.ramp,
+    "releases": services.releases,
+    "sick": services.sick,
+    "flags": services.flags,
+    "blind": services.blind,
+    "resumed": services.resumed,
+    "losing": services.losing,
+    "stores": stores.stores,
+    "restores": stores.restores,
+    "functions": stores.functions,
+    "whole": services.whole,
+    "guarded": ramps.guarded,
+    "life": services.life,
+    "watched": ramps.watched,
+    "complete": stores.complete,
+}
+
+
+_RARE = {3: "functions", 4: "whole", 7: "life", 14: "guarded"}
+
+
+RARE = {
+    **_RARE, **{20 + rest: theme for rest, theme in _RARE.items()}, 19: "stores", 39: "restores",
+    29: "complete",
+}  # fmt: skip
+"""By the rest of a seed by forty: what takes long. The other themes share the other seeds."""
+
+
+WEIGHTED = ("any", *(one for one in THEMES if one not in RARE.values()))
