@@ -123,6 +123,7 @@ def _stores() -> Stores:
 
 _AS_DEFAULTS: t.Mapping[t.Any, t.Any] = {
     time.monotonic: lambda: current.monotonic(),
+    time.time: lambda: current.wall(),
     time.sleep: lambda seconds: current.sleep(seconds),
     random.random: lambda: current.chance.random(),
 }

@@ -24,7 +24,7 @@ class SwapInvariants:
         self._history = history
         self._known: dict[tuple[str, str, str], str] = {}
         """The version that a run read or wrote last, by the run and the object; "" for none there."""
-        self._refused: set[tuple[str, str, str]] = set()
+        self._refused: set[tuple[int, str, str]] = set()
         """What a run was refused for another's write, and has not read since."""
 
     def requested(self, request: Request) -> None:
@@ -33,20 +33,21 @@ class SwapInvariants:
             return
         plural = target.resource.plural
         if (plural, target.name) in SWAPPED or plural == "deployments":
-            self._look_again(request, (request.process.name, plural, target.name))
+            self._look_again(request, request.process, (plural, target.name))
         if request.method != "GET":
             return
         if (plural, target.name) in SWAPPED and request.status in (200, 404):
             self._learn(request.process.name, plural, target.name)
 
-    def _look_again(self, request: Request, key: tuple[str, str, str]) -> None:
+    def _look_again(self, request: Request, process: Process, what: tuple[str, str]) -> None:
         """Of a run that does one thing at a time, and whose requests come when they were sent."""
-        history = self._history
-        if history.world.stores or key[0].startswith("kubectl") or history.is_troubled(key[0]):
+        history, name = self._history, process.name
+        if history.world.stores or name.startswith("kubectl") or history.is_troubled(name):
             return
+        key = (process.pid, *what)
         if request.method != "GET":
             again = key in self._refused
-            self._history.check(LOOKS_AGAIN, not again, f"{key[0]} wrote {key[2]} as it was again")
+            self._history.check(LOOKS_AGAIN, not again, f"{name} wrote {what[1]} as it was again")
         self._refused.discard(key)
         if request.status == 409:
             self._refused.add(key)

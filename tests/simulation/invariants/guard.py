@@ -70,9 +70,14 @@ class GuardInvariants:
             return
         if self._last is not None and history.world.scheduler.now - self._last.at < SETTLED:
             return
-        began = did.began - world.began
+        began, ended = (one - world.began for one in (did.began, world.scheduler.now))
         for alert in world.plan.alerts:
-            if alert.fires_since(began) is not None and _fires_anew(alert, began):
+            since = alert.fires_since(began)
+            if (
+                since is not None
+                and since == alert.fires_since(ended)
+                and _fires_anew(alert, began)
+            ):
                 key = (alert.name, _number(alert, began))
                 history.check(
                     ONE_ACT, key in self._acted, f"{process.name} left {alert.name} unanswered"
