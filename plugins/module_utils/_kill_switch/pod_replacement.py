@@ -57,21 +57,21 @@ def sweep(
 
     Of `replicas` pods, those count that serve, and for a while those that are starting.
 
-    A pod that should have ended long ago is believed to be lost only when it is still there after as long again: it
-    may be our clock that is wrong.
+    A pod that should have ended long ago is believed to be lost only when it is still there after as long again, at a
+    look that began then: it may be our clock that is wrong, and a look lasts while one pod does not answer.
     """
-    pods = ask()
+    looked, pods = clock.now(), ask()
     believed_at = min(clock.now() + OVERDUE.total_seconds(), deadline)
     started_by = min(clock.now() + STARTING, deadline)
     served = sum(one.serves for one in pods)
     whole = max(served, min(served + sum(map(_is_starting, pods)), replicas))
     replaced: list[str] = []
-    while any(
-        (one.state == STALE and one.uid in known)
-        or (one.state == UNKNOWN and one.deleting and clock.now() < believed_at)
-        for one in pods
+    while (stale := any(one.state == STALE and one.uid in known for one in pods)) or (
+        looked < believed_at and any(one.state == UNKNOWN and one.deleting for one in pods)
     ):
         if clock.now() >= deadline:
+            if not stale:
+                break
             why = (
                 f"the replacement of {replaced[-1]} did not become ready, so no more pods were "
                 "deleted"
@@ -89,7 +89,7 @@ def sweep(
                 return Swept(tuple(pods), tuple(replaced), str(exc))
             replaced.append(victim.pod)
         clock.sleep(PAUSE)
-        pods = ask()
+        looked, pods = clock.now(), ask()
     return Swept(tuple(pods), tuple(replaced))
 
 

@@ -354,22 +354,26 @@ def test_a_pod_that_is_starting_is_waited_for_but_not_for_long(
 
 
 @pytest.mark.parametrize(
-    ("ends_after", "left"),
+    ("ends_after", "lasts", "left"),
     [
-        pytest.param(5, [], id="our clock is wrong"),
-        pytest.param(3600, ["lost"], id="its node is gone"),
+        pytest.param(5, 0, [], id="our clock is wrong"),
+        pytest.param(5, 40, [], id="our clock is wrong, and another pod does not answer for long"),
+        pytest.param(3600, 0, ["lost"], id="its node is gone"),
     ],
 )
 def test_a_pod_that_should_have_ended_is_believed_to_be_lost_only_after_another_look(
-    ends_after: float, left: list[str]
+    ends_after: float, lasts: float, left: list[str]
 ) -> None:
     clock = FakeClock()
     began = clock.now()
     lost = replace(pod("lost", UNKNOWN), deleting=True)
 
     def ask() -> list[PodState]:
+        listed = clock.now() - began
+        if 0 < listed < ends_after:
+            clock.sleep(lasts)
         fresh = [pod("new", REACHED)]
-        return fresh if clock.now() - began >= ends_after else [lost, *fresh]
+        return fresh if listed >= ends_after else [lost, *fresh]
 
     swept = sweep(
         MemoryCluster(),
@@ -381,7 +385,7 @@ def test_a_pod_that_should_have_ended_is_believed_to_be_lost_only_after_another_
         report=lambda _text: None,
     )
     assert [one.pod for one in swept.pods if one.state == UNKNOWN] == left
-    assert clock.now() - began <= 31
+    assert clock.now() - began <= 31 + lasts
 
 
 def asked(cluster: MemoryCluster) -> dict[str, PodState]:
