@@ -148,9 +148,15 @@ def _replace_defaults(module: types.ModuleType) -> None:
 
 def _instead_of_default(value: t.Any) -> t.Any:
     try:
-        return _AS_DEFAULTS.get(value, value)
+        instead = _AS_DEFAULTS.get(value)
     except TypeError:
         return value
+    is_real = getattr(value, "__module__", "") == "time" or isinstance(
+        getattr(value, "__self__", None), random.Random
+    )
+    if is_real and instead is None:
+        raise AssertionError(f"{value} is the real one, for which nothing stands in")
+    return value if instead is None else instead
 
 
 def _substitutes() -> dict[t.Any, t.Any]:
