@@ -33,12 +33,6 @@ def simulated(*arguments: str) -> str:
     return ended.stdout
 
 
-def test_the_report_says_which_tasks_of_the_playbooks_were_never_carried_out() -> None:
-    argv = [sys.executable, "-m", "tests.simulation.report"]
-    told = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "tasks of the same playbooks were never carried out" in told
-
-
 def test_what_once_broke_holds() -> None:
     told = simulated("--regressions").splitlines()
     files = (ROOT / "tests" / "simulation" / "regressions").glob("*.json")
