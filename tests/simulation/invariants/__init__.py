@@ -66,6 +66,7 @@ FOR_A_PERSON = (
 QUIET = 15.0
 """Seconds after a run in which its keeper may still give the lock back."""
 FEW = 3
+LATE = "late"
 PREVENTS = ("new", "pause", "freeze", "percentage")
 """What somebody does with kubectl that a deployment stops at."""
 
@@ -118,7 +119,7 @@ class Invariants:
         target = parse_path(request.path)
         if target is None or not target.resource.stored:
             return
-        plural, by = target.resource.plural, request.process.name if request.process else ""
+        plural, by = target.resource.plural, _who(request)
         if plural == "pods" and request.method == "DELETE" and not by.startswith("kubectl"):
             self._services.pod_ended(target.name, by)
             return
@@ -219,6 +220,12 @@ class Invariants:
 
     def _somebody_does(self, *scripts: str) -> bool:
         return any(one.script in scripts for one in self.history.world.plan.actors)
+
+
+def _who(request: Request) -> str:
+    """A request of a process that is no more came late: whoever goes on under its name did not send it."""
+    process = request.process
+    return "" if process is None else process.name if process.alive else LATE
 
 
 __all__ = ["ALWAYS_WORKS", "LIVENESS", "NO_SURPRISE", "SENTENCES", "Invariants"]
