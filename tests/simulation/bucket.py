@@ -29,6 +29,7 @@ from botocore.awsrequest import AWSResponse
 
 from . import plan
 from .client import Journey
+from .scheduler import sender_of
 
 if t.TYPE_CHECKING:
     from .scheduler import Process
@@ -210,7 +211,7 @@ class Sent(Journey):
             if isinstance(body, str)
             else bytes(body if isinstance(body, (bytes, bytearray)) else body.read())
         )
-        name = by.name if by else "late"
+        name = sender_of(by)
         answer = self._bucket.answer(request.method, request.url, headers, data, name)
         place = urlsplit(request.url)
         if request.method in _WRITES or answer.status >= 400:

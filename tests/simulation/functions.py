@@ -32,6 +32,7 @@ from sandbox.supabase.worker import BundleError
 
 from .control_plane import NoFaults
 from .platform import OLD, VERSION
+from .scheduler import sender_of
 from .web import Answered, Asked
 
 if t.TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Project:
 
     def _written(self, before: t.Mapping[str, Function], after: t.Mapping[str, Function]) -> None:
         process = self._world.scheduler.process
-        by = process.name if process else "late" if self._world.began else ""
+        by = sender_of(process) if process or self._world.began else ""
         for slug in sorted({*before} | {*after}):
             if before.get(slug) != after.get(slug):
                 told = Written(

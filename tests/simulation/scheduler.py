@@ -40,6 +40,14 @@ class Process:
     """Told when it ends by another's hand."""
 
 
+GONE = "late"
+"""Whose a request is that arrives when its sender is no more."""
+
+
+def sender_of(process: Process | None) -> str:
+    return process.name if process else GONE
+
+
 @dataclass(eq=False)
 class Step:
     """Something that runs until it waits: a thread of a process."""

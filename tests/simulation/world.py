@@ -18,7 +18,7 @@ from .kubelet import Kubelet
 from .monitoring import Monitoring
 from .nodes import Nodes
 from .plan import Fault, Plan
-from .scheduler import Event, Process, Scheduler
+from .scheduler import Event, Process, Scheduler, sender_of
 
 if t.TYPE_CHECKING:
     from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
@@ -382,7 +382,7 @@ class World:
         except ApiError as exc:
             status, data = exc.status, json.dumps(exc.to_status()).encode()
         if method != "GET" or status >= 400:
-            name = process.name if process else "late"
+            name = sender_of(process)
             dry = " (dry)" if query.get("dryRun") else ""
             self.say(f"{name}: {method} {path.rpartition(NAMESPACE + '/')[2]}{dry} -> {status}")
         request = Request(process, method, path, query, status)

@@ -52,8 +52,6 @@ def other_faults(
 
 
 Theme = t.Callable[[random.Random, Plan], Plan]
-
-
 THEMES: t.Mapping[str, Theme] = {
     "any": services.anything,
     "takeover": services.takeover,
@@ -75,16 +73,10 @@ THEMES: t.Mapping[str, Theme] = {
     "watched": ramps.watched,
     "complete": stores.complete,
 }
-
-
 _RARE = {3: "functions", 4: "whole", 7: "life", 14: "guarded"}
-
-
 RARE = {
     **_RARE, **{20 + rest: theme for rest, theme in _RARE.items()}, 19: "stores", 39: "restores",
     29: "complete",
 }  # fmt: skip
 """By the rest of a seed by forty: what takes long. The other themes share the other seeds."""
-
-
 WEIGHTED = ("any", *(one for one in THEMES if one not in RARE.values()))

@@ -25,24 +25,14 @@ from ..plan import (
 )
 
 HOLDERS = ("deploy", "rollback", "ramp")
-
-
 SCRIPTS = ("deploy", "rollback", "kill_switch", "ramp", "reset", "unlock", "kubectl")
-
-
 BAD = ("crashes", "never-ready", "absent", "slow")
-
-
 SERVICES = (
     *("agent-core", "wallet", "orders", "gateway", "catalog", "payments"),
     *("search", "media", "notifier", "reports", "users", "webhooks"),
 )
-
-
 DEPLOYED = 90.0
 """Seconds after which a deployment that nothing disturbed is over, most of the time."""
-
-
 STEP = 75.0
 """Seconds that a step of the ramp takes, with its watch."""
 

@@ -60,7 +60,7 @@ def ramp(draw: random.Random, plan: Plan) -> Plan:
 
 
 def _steady(draw: random.Random, plan: Plan) -> Plan:
-    """Steps that nobody lets go of, by clocks that are right, of a feature that a release or a hand turned on."""
+    """Steps that stay until their time, by clocks that are right, of a feature that a release or a hand turned on."""
     first, between, value = draw.choice(
         (
             ("deploy", "", 0.0),

@@ -12,6 +12,7 @@ from sandbox.kubernetes.routing import parse_path
 
 from ..plan import MILD, WATCH
 from ..platform import VERSION, image_of
+from ..scheduler import GONE
 from ..scripts.rollback import LEFT_OUT
 from .backups import BackupInvariants
 from .config_maps import SwapInvariants
@@ -66,7 +67,6 @@ FOR_A_PERSON = (
 QUIET = 15.0
 """Seconds after a run in which its keeper may still give the lock back."""
 FEW = 3
-LATE = "late"
 PREVENTS = ("new", "pause", "freeze", "percentage")
 """What somebody does with kubectl that a deployment stops at."""
 
@@ -223,9 +223,9 @@ class Invariants:
 
 
 def _who(request: Request) -> str:
-    """A request of a process that is no more came late: whoever goes on under its name did not send it."""
+    """Not the run that goes on under the name of a process that is no more."""
     process = request.process
-    return "" if process is None else process.name if process.alive else LATE
+    return "" if process is None else process.name if process.alive else GONE
 
 
 __all__ = ["ALWAYS_WORKS", "LIVENESS", "NO_SURPRISE", "SENTENCES", "Invariants"]

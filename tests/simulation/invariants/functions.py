@@ -13,6 +13,7 @@ from sandbox.supabase.functions import Function, Upload
 
 from ..functions import Project, Written
 from ..platform import VERSION
+from ..scheduler import GONE
 from .history import RECORD, SPARED, History, Write, record_of, unpacked
 from .sentences import (
     BACK_AT_PINS,
@@ -69,7 +70,7 @@ class FunctionInvariants:
             known = [
                 each.after
                 for each in self._writes(one["slug"])
-                if not _ours(each.by) or each.by == "late" or each in self._stray
+                if not _ours(each.by) or each.by == GONE or each in self._stray
             ]
             self._history.check(
                 PINS_ARE_OLD,
@@ -183,7 +184,7 @@ class FunctionInvariants:
 
 def _ours(by: str) -> bool:
     """Whether a run of the release, or a request of one that came late."""
-    return by.startswith(("deploy", "rollback", "again", "late"))
+    return by.startswith(("deploy", "rollback", "again", GONE))
 
 
 def _version(function: Function | None) -> int:

@@ -12,6 +12,7 @@ import psycopg2
 
 from ..plan import AGAIN
 from ..programs import content_of
+from ..scheduler import GONE, sender_of
 from ..scripts.restores import METHODS, SCRATCH
 from ..stores import REHEARSAL
 from .sentences import (
@@ -99,7 +100,7 @@ class RestoreInvariants:
             self._committed_in_place(database, process)
         if database != CONTROL:
             return
-        by, now = process.name if process else "late", self._history.world.scheduler.now
+        by, now = sender_of(process), self._history.world.scheduler.now
         standing = self._standing()
         served = {one.oid for one in standing.values()}
         known = {
@@ -129,7 +130,7 @@ class RestoreInvariants:
         }
 
     def _committed_in_place(self, name: str, process: Process | None) -> None:
-        by = process.name if process else "late"
+        by = sender_of(process)
         module, params = self._history.doing_to(by, name)
         if process is not None and module != "pg_restore":
             self._before.pop(name, None)
@@ -233,7 +234,7 @@ class RestoreInvariants:
         name, said = did.params["login_db"], str(did.result.get("msg"))
         standing = self._standing()
         since = [one for one in self._switches.get(name, ()) if one.at >= did.began]
-        mine = [one for one in since if one.by in (process.name, "late")]
+        mine = [one for one in since if one.by in (process.name, GONE)]
         check = self._history.check
         if any(
             one in said

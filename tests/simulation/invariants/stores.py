@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import psycopg2
 import psycopg2.errors
 
+from ..scheduler import sender_of
 from ..stores import INDEXED, VERSIONS
 from .history import RECORD, record_of
 from .sentences import (
@@ -162,7 +163,7 @@ class StoreInvariants:
         for version in VERSIONS:
             times = seen.applied[version]
             if times and not (before and before.applied[version]):
-                self._by[database, version] = process.name if process else "late"
+                self._by[database, version] = sender_of(process)
             often = [seen.effects.get((version, at), 0) for at in ("begin", "end")]
             check(
                 APPLIED_ONCE,

@@ -7,13 +7,11 @@ import typing as t
 
 from ..bucket import CONNECTION as BUCKET
 from ..stores import REHEARSAL
-from .stores import CONNECTION, migrate, on_each, refuse
+from .stores import CONNECTION, failed_of, migrate, on_each, refuse
 
 if t.TYPE_CHECKING:
     from ..tasks import Result
     from .script import Script
-
-Results = dict[str, "Result"]
 
 
 def rehearse(script: Script, phase: str) -> list[str]:
@@ -22,22 +20,17 @@ def rehearse(script: Script, phase: str) -> list[str]:
     seen = on_each(script, names, lambda name: migrate(script, name, check=True))
     refuse(script, phase, seen)
     due = [name for name in names if seen[name]["pending"]]
-    on_each(
-        script, [name for name in names if name not in due], lambda name: _drop_left(script, name)
-    )
+    others = [name for name in names if name not in due]
+    _drop(script, "main", "Drop a copy that an interrupted rehearsal left", others)
     ended = on_each(script, due, lambda name: _copy(script, name))
-    if not _failed(ended):
+    if not failed_of(ended):
         ended = on_each(script, due, lambda name: migrate(script, name, f"{REHEARSAL}{name}"))
-    refuse(script, phase, on_each(script, due, lambda name: _drop(script, name)))
-    failed = _failed(ended)
+    refuse(script, phase, _drop(script, "rehearse", "Drop the scratch database", due))
+    failed = failed_of(ended)
     entry = {"status": "failed" if failed else "passed"}
     recorded = on_each(script, due, lambda name: _record(script, name, entry))
     refuse(script, phase, {**recorded, **failed})
     return due
-
-
-def _failed(results: Results) -> Results:
-    return {name: one for name, one in results.items() if one.get("failed")}
 
 
 def _copy(script: Script, name: str) -> Result:
@@ -53,19 +46,13 @@ def _copy(script: Script, name: str) -> Result:
     )
 
 
-def _drop(script: Script, name: str) -> Result:
-    return script.task(
-        "migration_rehearsal/rehearse",
-        "Drop the scratch database",
-        module_defaults=_scratch(name),
-    )
-
-
-def _drop_left(script: Script, name: str) -> Result:
-    return script.task(
-        "migration_rehearsal/main",
-        "Drop a copy that an interrupted rehearsal left",
-        module_defaults=_scratch(name),
+def _drop(script: Script, where: str, task: str, names: list[str]) -> dict[str, Result]:
+    return on_each(
+        script,
+        names,
+        lambda name: script.task(
+            f"migration_rehearsal/{where}", task, module_defaults=_scratch(name)
+        ),
     )
 
 

@@ -145,8 +145,12 @@ def on_each(script: Script, names: list[str], act: t.Callable[[str], Result]) ->
     return dict(zip(names, script.world.side_by_side(act, names, len(names)), strict=True))
 
 
+def failed_of(results: dict[str, Result]) -> dict[str, Result]:
+    return {name: one for name, one in results.items() if one.get("failed")}
+
+
 def refuse(script: Script, phase: str, results: dict[str, Result]) -> None:
-    failures = {name: one for name, one in results.items() if one.get("failed")}
+    failures = failed_of(results)
     if not failures:
         return
     for failure in failures.values():
