@@ -16,6 +16,7 @@ import sys
 import time
 import traceback
 import typing as t
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from .draws import other_faults
@@ -64,8 +65,8 @@ class Explored:
 
 def alone(plan: Plan) -> Explored:
     """The run of this plan."""
-    with uncollected():
-        return _at_its_end(Running(plan), Totals())
+    with uncollected(), closing(Running(plan)) as running:
+        return _at_its_end(running, Totals())
 
 
 def explore(plan: Plan) -> Explored:
@@ -78,11 +79,9 @@ def explore(plan: Plan) -> Explored:
         return found
     draw = random.Random(f"branches {plan.seed}")
     points = [int(found.totals.requests * draw.uniform(*shares)) for shares in SHARES]
-    with uncollected():
-        running = Running(plan)
+    with uncollected(), closing(Running(plan)) as running:
         if not running.go(points[0]):
             found.merge(_at_a_point(running, _totals(running.outcome()), draw, points[1:]))
-        running.close()
     return found
 
 
@@ -106,6 +105,7 @@ def _at_a_point(
 def _branch(
     running: Running, before: Totals, plan: Plan, draw: random.Random, points: t.Sequence[int]
 ) -> Explored:
+    """Its world is not closed: that would touch all memory that it shares, and its process ends anyway."""
     running.go_on_with(plan)
     if points and not running.go(points[0]):
         return _at_a_point(running, before, draw, points[1:])

@@ -6,7 +6,7 @@ from __future__ import annotations
 import gc
 import typing as t
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -58,9 +58,9 @@ def uncollected() -> t.Iterator[None]:
 
 @uncollected()
 def run(plan: Plan) -> Outcome:
-    running = Running(plan)
-    running.go()
-    return running.end()
+    with closing(Running(plan)) as running:
+        running.go()
+        return running.end()
 
 
 class Running:
@@ -122,7 +122,6 @@ class Running:
         outcome = self.outcome()
         if world.stores is not None:
             outcome.requests += world.stores.databases.statements
-        self.close()
         return outcome
 
     def close(self) -> None:
