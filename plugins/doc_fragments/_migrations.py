@@ -33,4 +33,6 @@ options:
     type: int
     default: 5
     version_added: 0.2.0
+notes:
+  - With O(fence) the deploy lock is looked at before each file. A run that lost it applies no further one.
 """

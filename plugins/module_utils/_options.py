@@ -43,6 +43,7 @@ def migrations_options() -> Spec:
         "additive_only": {"type": "bool", "default": True},
         "waivers": {"type": "dict", "default": {}},
         "lock_retries": {"type": "int", "default": 5},
+        **lock_check_options(),
     }
 
 
@@ -159,8 +160,7 @@ def functions_options() -> Spec:
         "release": {"type": "str"},
         "known": {"type": "dict", "default": {}},
         "staged": {"type": "dict"},
-        **guard_options(),
-        "kubernetes": {"type": "dict", "options": kubernetes_options()},
+        **lock_check_options(),
         **s3_options(),
         "bucket": {"type": "str"},
     }
@@ -235,6 +235,11 @@ def message_options() -> Spec:
 
 def guard_options() -> Spec:
     return {"fence": {"type": "int", "default": 0}, "lock": {"type": "str"}}
+
+
+def lock_check_options() -> Spec:
+    """For what is not in the cluster of the deploy lock."""
+    return {**guard_options(), "kubernetes": {"type": "dict", "options": kubernetes_options()}}
 
 
 def flags_probe_options() -> Spec:

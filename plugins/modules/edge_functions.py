@@ -18,14 +18,13 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.s3_and_supabase
-  - easymo.deploy._guard
+  - easymo.deploy._lock_check
   - easymo.deploy._supabase
   - easymo.deploy._s3
   - easymo.deploy._libraries.boto3
   - easymo.deploy._libraries.requests
 requirements:
   - boto3, only with O(bucket)
-  - kubernetes, only with O(fence)
 attributes:
   diff_mode:
     support: partial
@@ -120,35 +119,6 @@ options:
       - Nothing is activated when somebody else deployed or deleted one of the functions since.
     type: dict
     version_added: 0.2.0
-  kubernetes:
-    description: The cluster whose deploy lock is looked at before each activation and deletion. Needed with O(fence).
-    type: dict
-    version_added: 0.3.0
-    suboptions:
-      kubeconfig:
-        description:
-          - A kubeconfig file to connect with. The user's default one when neither this nor the host is given.
-        type: path
-      context:
-        description: The context of the kubeconfig to use instead of its current one.
-        type: str
-      host:
-        description: URL of the API server. Needs the token.
-        type: str
-      api_key:
-        description: Bearer token to authenticate with at the host.
-        type: str
-      ca_cert:
-        description: File with the certificate authorities that may have signed the certificate of the host.
-        type: path
-      validate_certs:
-        description: Whether the certificate of the host is verified.
-        type: bool
-        default: true
-      namespace:
-        description: The namespace to work in.
-        type: str
-        required: true
   bucket:
     description: A bucket of S3, in which each archive is kept too, under a name made of its content.
     type: str
@@ -277,25 +247,22 @@ reason:
   sample: Refused
 """
 
+import contextlib
 import functools
 import typing as t
 from pathlib import Path
 
 from ..module_utils import _s3
-from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import InputError
-from ..module_utils._functions.apply import Guard, no_guard
 from ..module_utils._functions.archive import Archive, read_archive
 from ..module_utils._functions.checkout import FolderCheckout
 from ..module_utils._functions.collect import Collected, Selection, collect_functions
 from ..module_utils._functions.storage import fetch, keep
 from ..module_utils._functions.task import FunctionsRequest, deploy, restore, save
 from ..module_utils._http import REQUESTS
-from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import cluster_at
 from ..module_utils._library import refuse_missing
+from ..module_utils._lock.check import Check, lock_check, no_check
 from ..module_utils._lock.errors import FrozenError
-from ..module_utils._lock.fence import guard_for
 from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._options import functions_options, supabase_options
 from ..module_utils._supabase_api import SupabaseFunctionsApi
@@ -326,7 +293,7 @@ def run(module: Module) -> dict[str, t.Any]:
     if params["state"] == "restored":
         wanted = t.cast("Archive", archive)  # without one the options were refused
         api = SupabaseFunctionsApi.from_params(params)
-        result = restore(api, wanted, order, guard=_guard(module), report=report)
+        result = restore(api, wanted, order, check_lock=_lock_check(module), report=report)
     else:
         keeping = functools.partial(
             keep, bucket=_bucket(params), folder=_folder(params), check_mode=module.check_mode
@@ -342,34 +309,24 @@ def run(module: Module) -> dict[str, t.Any]:
             order,
             keeping,
             activate=activate,
-            guard=_guard(module) if activate else no_guard,
+            check_lock=_lock_check(module) if activate else no_check,
             report=report,
         )
     _warn(module, result)
     return result
 
 
-def _guard(module: Module) -> Guard:
+def _lock_check(module: Module) -> Check:
     """A freeze stops the work, not its way back."""
-    params = module.params
-    if not params["fence"]:
-        return no_guard
-    if not params["kubernetes"]:
-        raise InputError("Option 'fence' needs 'kubernetes': set the cluster of the deploy lock.")
-    refuse_missing([KUBERNETES])
-    cluster = cluster_at(module, params["kubernetes"])
-    guard = guard_for(cluster, params["fence"], clock=MonotonicClock(), name=params["lock"])
+    check = lock_check(module)
+    if module.params["state"] != "restored":
+        return check
 
-    def check() -> None:
-        try:
-            guard.check()
-            # Anew, when that answer was long on its way: the Management API knows no fence.
-            guard.check()
-        except FrozenError:
-            if params["state"] != "restored":
-                raise
+    def check_lock_alone() -> None:
+        with contextlib.suppress(FrozenError):
+            check()
 
-    return check
+    return check_lock_alone
 
 
 def _collect(params: t.Mapping[str, t.Any]) -> Collected:

@@ -14,11 +14,14 @@ description:
     counted in the backup's own snapshot.
   - Whatever fails, a database serves afterwards, and the failure says which one, what else is there and what to do.
     A run that was killed at any point is put right by running it again.
+  - With O(fence) the deploy lock is looked at before anything is changed, and again right before what was restored goes
+    live. A run that lost it meanwhile leaves the database as it was.
   - What was written after the backup was begun is lost to the application. With O(method=swap) it is still in the
     database that is kept.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.postgres_and_s3
+  - easymo.deploy._lock_check
   - easymo.deploy._postgres
   - easymo.deploy._s3
   - easymo.deploy._libraries.boto3
@@ -267,8 +270,9 @@ clients:
 import typing as t
 
 from ..module_utils import _postgres, _s3
+from ..module_utils._lock.check import lock_check
 from ..module_utils._module import Module, emit_progress, execute
-from ..module_utils._options import postgres_options, s3_options
+from ..module_utils._options import lock_check_options, postgres_options, s3_options
 from ..module_utils._postgres import PostgresTarget
 from ..module_utils._restore.apply import drop, predict, restore
 from ..module_utils._restore.task import control_target, find_backup, place_order, refuse_bad_input
@@ -298,6 +302,7 @@ def module_spec() -> dict[str, t.Any]:
             "pg_restore": {"type": "str", "default": "pg_restore"},
             "psql": {"type": "str", "default": "psql"},
             "timeout": {"type": "int", "default": 3600},
+            **lock_check_options(),
             **postgres_options(),
             **s3_options(),
         },
@@ -312,7 +317,7 @@ def run(module: Module) -> dict[str, t.Any]:
 def _present(module: Module) -> dict[str, t.Any]:
     bucket = S3Bucket.from_params(module.params)
     bucket.check()
-    order = place_order(module.params, find_backup(module.params, bucket))
+    order = place_order(module.params, find_backup(module.params, bucket), lock_check(module))
 
     def report(text: str) -> None:
         emit_progress(

@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.postgres
+  - easymo.deploy._lock_check
   - easymo.deploy._migrations
   - easymo.deploy._postgres
   - easymo.deploy._libraries.pglast
@@ -125,6 +126,7 @@ options:
 requirements:
   - pglast, unless O(additive_only=false)
 notes:
+  - With O(engine=command) the deploy lock is looked at once, before the command.
   - The diff shows the SQL of pending migrations whole, so use C(--diff) only where the SQL may be shown.
   - The advisory lock belongs to a session. Connect to the database itself, or to a pooler in session mode; one in
     transaction mode is refused.
@@ -366,6 +368,7 @@ output:
 import typing as t
 
 from ..module_utils._errors import InputError
+from ..module_utils._lock.check import Check, lock_check
 from ..module_utils._migration.advisory_lock import advisory_lock
 from ..module_utils._migration.guard.options import Guard
 from ..module_utils._migration.lock_retries import LockRetries
@@ -433,7 +436,7 @@ def deploy(module: Module, local: list[PrismaMigration]) -> Result:
     params = module.params
     if params["engine"] == "command" and not params["command"]:
         raise InputError("Option 'command' is empty; engine 'command' runs it.")
-    order = to_order(params, local)
+    order = to_order(params, local, lock_check(module))
     with migrating(order.target) as session:
         if module.check_mode:
             outcome = predict(session, order)
@@ -457,6 +460,7 @@ def resolve(module: Module, local: list[PrismaMigration]) -> Result:
     params = module.params
     schema, asked = params["schema"], (params["migrations"], params["resolution"])
     target = PostgresTarget.from_params(params)
+    check_lock = lock_check(module)
     with migrating(target) as session:
         table = use_schema(session, schema)
         history = read_history(session, schema, table)
@@ -468,6 +472,7 @@ def resolve(module: Module, local: list[PrismaMigration]) -> Result:
                 # What we saw before we held the lock may be old by now.
                 history = read_history(session, schema, table)
                 plan = plan_resolve(history, local, *asked)
+                check_lock()
                 apply_resolve(session, table, plan, exists=history.exists)
             history = read_history(session, schema, table)
     for warning in plan.warnings:
@@ -482,7 +487,9 @@ def resolve(module: Module, local: list[PrismaMigration]) -> Result:
     return result
 
 
-def to_order(params: t.Mapping[str, t.Any], local: list[PrismaMigration]) -> PrismaRequest:
+def to_order(
+    params: t.Mapping[str, t.Any], local: list[PrismaMigration], check_lock: Check
+) -> PrismaRequest:
     schema = params["schema"]
     return PrismaRequest(
         local=tuple(local),
@@ -498,6 +505,7 @@ def to_order(params: t.Mapping[str, t.Any], local: list[PrismaMigration]) -> Pri
         command=to_command(params, "command") if params["engine"] == "command" else None,
         generate=to_command(params, "generate_command") if params["generate_command"] else None,
         generate_always=params["generate"] == "always",
+        check_lock=check_lock,
     )
 
 

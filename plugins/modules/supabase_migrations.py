@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.postgres
   - easymo.deploy._file_migrations
+  - easymo.deploy._lock_check
   - easymo.deploy._migrations
   - easymo.deploy._postgres
   - easymo.deploy._libraries.pglast

@@ -103,6 +103,8 @@ class Databases:
         """Told of each database in which something may have been committed."""
         self.waited: list[t.Callable[[Process, float], None]] = []
         """Told who waited for another's lock, and how long."""
+        self.done: dict[tuple[str, str], float] = {}
+        """When each process, by its name, was done with its last statement in each database."""
         self._eyes: dict[str, connection] = {}
         self._peers: list[Peer] = []
         self._waiting: list[Waiting] = []
@@ -203,6 +205,8 @@ class Databases:
             peer.busy = False
             if _WRITES.match(sql) or self._waiting:
                 self._moved(peer)
+            if peer.process is not None:
+                self.done[peer.process.name, peer.database] = self.world.scheduler.now
 
     def drop(self, peer: Peer) -> None:
         """The server knows at once that it is gone."""

@@ -10,6 +10,8 @@ if t.TYPE_CHECKING:
     from .world import World
 
 NAMESPACE = "easymo-prod"
+CLUSTER: t.Mapping[str, t.Any] = {"namespace": NAMESPACE}
+"""The options that say how to reach it."""
 OLD, VERSION, NEXT = "2.0.0", "2.1.0", "2.2.0"
 RELEASES = (VERSION, NEXT)
 """In most runs there is the first alone. What is wrong with a plan's images is wrong with its own."""

@@ -8,6 +8,7 @@ import time
 import typing as t
 
 from .._errors import DeployError, UnreachableError, VerificationError
+from .._lock.check import Check, no_check
 from .models import Deployed, FunctionsApi, Known
 from .plan import FunctionsPlan, activation_problems
 from .prepare import Prepared, Reporter, silent
@@ -17,12 +18,6 @@ LOOK_PAUSE = 2.0
 """Seconds between two looks at the list, when an answer was lost and the call may still be at work."""
 
 Sleep = t.Callable[[float], None]
-Guard = t.Callable[[], None]
-"""Called before each write; raises a DeployError when the deploy lock is another's by then."""
-
-
-def no_guard() -> None:
-    """For a task that was given no lock."""
 
 
 def apply_plan(
@@ -30,7 +25,7 @@ def apply_plan(
     prepared: Prepared,
     api: FunctionsApi,
     *,
-    guard: Guard = no_guard,
+    check_lock: Check = no_check,
     report: Reporter = silent,
     sleep: Sleep = time.sleep,
 ) -> dict[str, Known]:
@@ -38,11 +33,11 @@ def apply_plan(
     deployed: dict[str, Known] = {}
     if plan.uploads:
         bundled = {source.slug: prepared.bundled[source.slug] for source in plan.uploads}
-        _activate(list(bundled.values()), api, guard, sleep)
+        _activate(list(bundled.values()), api, check_lock, sleep)
         report("FunctionsActivated", f"{len(bundled)} functions are activated", {})
         deployed = _verify(plan, prepared, bundled, api)
     for number, slug in enumerate(plan.deletions):
-        guard()
+        check_lock()
         _delete(slug, plan.deletions[:number], api, activated=bool(plan.uploads))
         report("FunctionDeleted", f"{slug} is deleted", {})
     return deployed
@@ -74,15 +69,17 @@ def _verify(
     return {source.slug: listed[source.slug].known(source.fingerprint) for source in plan.uploads}
 
 
-def _activate(bundled: t.Sequence[Deployed], api: FunctionsApi, guard: Guard, sleep: Sleep) -> None:
+def _activate(
+    bundled: t.Sequence[Deployed], api: FunctionsApi, check_lock: Check, sleep: Sleep
+) -> None:
     """Twice when the first call was lost on its way: the same bundles activated again are the same functions."""
-    guard()
+    check_lock()
     try:
         api.activate(bundled)
     except UnreachableError as lost:
         if _arrived(bundled, api, lost, sleep):
             return
-        guard()
+        check_lock()
         try:
             api.activate(bundled)
         except UnreachableError as exc:

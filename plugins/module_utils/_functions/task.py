@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .._errors import ConflictError, InputError
-from .apply import Guard, apply_plan, by_slug, no_guard
+from .._lock.check import Check, no_check
+from .apply import apply_plan, by_slug
 from .archive import Archive
 from .collect import Collected
 from .diff import diff_of
@@ -82,7 +83,7 @@ def deploy(
     keep: Keep,
     *,
     activate: bool,
-    guard: Guard = no_guard,
+    check_lock: Check = no_check,
     report: Reporter = silent,
 ) -> Result:
     """Without `activate` everything is made ready, and what runs stays."""
@@ -119,7 +120,7 @@ def deploy(
     if not activate:
         staged = {slug: bundle.to_json() for slug, bundle in prepared.staged().items()}
         return {**result, "changed": False, "staged": staged, **_known(known, plan, expected)}
-    return {**result, **_activated(api, plan, prepared, order, guard, report)}
+    return {**result, **_activated(api, plan, prepared, order, check_lock, report)}
 
 
 def _refuse_overtaken(plan: FunctionsPlan, prepared: Prepared, memory: Memory) -> None:
@@ -143,7 +144,7 @@ def restore(
     archive: Archive,
     order: FunctionsRequest,
     *,
-    guard: Guard = no_guard,
+    check_lock: Check = no_check,
     report: Reporter = silent,
 ) -> Result:
     """Takes back what the release did, and leaves alone what somebody did since."""
@@ -174,7 +175,7 @@ def restore(
         prepared.running, prepared.wanted, known=known, remove=sorted(created), kept=kept
     )
     result = _result(plan, prepared, order)
-    return {**result, **_activated(api, plan, prepared, order, guard, report)}
+    return {**result, **_activated(api, plan, prepared, order, check_lock, report)}
 
 
 def save(api: FunctionsApi, names: t.Sequence[str], order: FunctionsRequest, keep: Keep) -> Result:
@@ -218,12 +219,12 @@ def _activated(
     plan: FunctionsPlan,
     prepared: Prepared,
     order: FunctionsRequest,
-    guard: Guard,
+    check_lock: Check,
     report: Reporter,
 ) -> Result:
     if order.check_mode or not plan.changed:
         return _known(order.memory.known, plan, {})
-    deployed = apply_plan(plan, prepared, api, guard=guard, report=report)
+    deployed = apply_plan(plan, prepared, api, check_lock=check_lock, report=report)
     functions = {
         source.slug: {"version": deployed[source.slug].version, "verify_jwt": source.verify_jwt}
         for source in plan.uploads

@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import DeployError, RefusedError, VerificationError
+from .._lock.check import Check, no_check
 from .._postgres import PostgresTarget, Session
 from .advisory_lock import advisory_lock
 from .errors import GenerateError
@@ -40,6 +41,8 @@ class PrismaRequest:
     command: Command | None
     generate: Command | None = None
     generate_always: bool = False
+    check_lock: Check = no_check
+    """Before each migration, or before the command that applies them all."""
 
     def generates(self, plan: PrismaPlan) -> bool:
         return self.generate is not None and (plan.changed or self.generate_always)
@@ -182,10 +185,13 @@ def apply_plan(
     if not plan.changed:
         return runs
     runner = Runner(session, table, order.limits, retries)
+    changed = False
     try:
-        if not exists:
-            table.create()
         for number, migration in enumerate(plan.pending, start=1):
+            order.check_lock()
+            changed = True
+            if number == 1 and not exists:
+                table.create()
             use_schema(session, order.schema)
             run = runs[migration.file] = runner.apply(migration)
             retries.report(
@@ -195,7 +201,7 @@ def apply_plan(
             )
     except DeployError as exc:
         done = [each for each in plan.pending if each.file in runs]
-        exc.details.update(changed=True, applied=describe(done), **describe_runs(runs))
+        exc.details.update(changed=changed, applied=describe(done), **describe_runs(runs))
         raise
     return runs
 
@@ -214,6 +220,7 @@ def apply_by_command(
     session: Session, table: HistoryTable, plan: PrismaPlan, order: PrismaRequest, command: Command
 ) -> list[str]:
     """Prisma takes its lock itself, in a session of its own. What the history says counts, not what it says."""
+    order.check_lock()
     try:
         output = run_command(command, order.target, order.schema)
     except DeployError as exc:

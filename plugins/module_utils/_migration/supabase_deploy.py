@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import DeployError, VerificationError
+from .._lock.check import Check, no_check
 from .._postgres import Session
 from . import supabase_history
 from .advisory_lock import advisory_lock
@@ -42,6 +43,8 @@ class SupabaseRequest:
     history: History = supabase_history
     problems_of: t.Callable[[Migration], t.Iterable[str]] = problems_of
     """A sentence for everything about a pending file that can be seen to fail."""
+    check_lock: Check = no_check
+    """Before each file."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +150,11 @@ def apply_plan(
     if not plan.changed:
         return
     runner = Runner(session, order.limits, order.role, retries, history=order.history)
+    order.check_lock()
     retries.insist("the history table", lambda: order.history.ensure_history(session), lambda: True)
     for number, migration in enumerate(plan.pending, start=1):
         file = migration.file.file
+        order.check_lock()
         run = runner.apply(migration)
         runs[file] = run
         retries.report(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._lock.check import Check, lock_check, no_check
 from .._module import Module, Result, emit_progress, refuse_below
 from .._postgres import PostgresTarget
 from . import supabase_folder, supabase_history
@@ -38,7 +39,7 @@ def apply_files(module: Module, kind: Kind) -> Result:
     )
     folder = kind.read_folder(params["directory"])
     target = PostgresTarget.from_params(params)
-    order = to_order(params, folder, kind, target.where)
+    order = to_order(params, folder, kind, target.where, lock_check(module))
     with migrating(target) as session:
         if module.check_mode:
             outcome = predict(session, order)
@@ -58,7 +59,11 @@ def apply_files(module: Module, kind: Kind) -> Result:
 
 
 def to_order(
-    params: t.Mapping[str, t.Any], folder: Folder, kind: Kind, where: str
+    params: t.Mapping[str, t.Any],
+    folder: Folder,
+    kind: Kind,
+    where: str,
+    check_lock: Check = no_check,
 ) -> SupabaseRequest:
     return SupabaseRequest(
         local=tuple(Migration(file) for file in folder.files),
@@ -72,6 +77,7 @@ def to_order(
         where=where,
         history=kind.history,
         problems_of=kind.problems_of,
+        check_lock=check_lock,
     )
 
 

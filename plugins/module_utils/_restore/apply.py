@@ -121,6 +121,8 @@ def restore(
             if contents is not None:
                 _refuse_unfit(session, order, standing, contents)
             before = count_now(order, standing) if count_before else None
+            if plan.steps:
+                order.check_lock()
             clear(session, order, plan)
         if contents is None:
             done = _known(order, plan)

@@ -175,6 +175,7 @@ def _run(
                 raise UnreachableError("psql ended before the rows were compared.")
             report("comparing the rows")
             refuse_other_rows(found.expected(order), counted, order.database)
+            order.check_lock()
             script.agree()
             said = psql.stdout.read().decode("utf-8", "replace")
             rc = psql.wait()

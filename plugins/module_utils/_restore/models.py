@@ -8,6 +8,8 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass, replace
 
+from .._lock.check import Check, no_check
+
 if t.TYPE_CHECKING:
     from datetime import datetime
 
@@ -136,6 +138,8 @@ class RestoreRequest:
     timeout: float
     terminate_sessions: bool
     keep_owners: bool
+    check_lock: Check = no_check
+    """Before it begins, and right before what is restored goes live."""
 
     @property
     def database(self) -> str:

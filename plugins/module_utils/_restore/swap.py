@@ -41,6 +41,7 @@ def swap(
         restore_into(order, bucket, copy, report)
         report("comparing the rows")
         counted = inspect(order, copy)
+        order.check_lock()
         report(f"putting it in the place of {order.database}")
         _switch(session, order, live, copy=copy, kept=kept)
     return Done(kept=kept, counted=counted)
@@ -65,6 +66,8 @@ def _switch(
     for _attempt in range(_ATTEMPTS):
         if not _sessions_end(session, order, live.name, copy):
             break
+        # Its sessions may have taken their time.
+        order.check_lock()
         try:
             _rename(session, order, live, copy=copy, kept=kept)
         except SqlError as exc:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from .._backup import programs
 from .._backup.catalog import read_catalog
 from .._errors import InputError
+from .._lock.check import Check, no_check
 from .._module import refuse_below
 from .._postgres import PostgresTarget
 from .models import RestoreRequest
@@ -75,7 +76,7 @@ def find_backup(params: Params, bucket: Bucket) -> Backup:
     )
 
 
-def place_order(params: Params, backup: Backup) -> RestoreRequest:
+def place_order(params: Params, backup: Backup, check_lock: Check = no_check) -> RestoreRequest:
     now = datetime.now(UTC)
     approved_by, reason = (params["approved_by"] or "").strip(), (params["reason"] or "").strip()
     pg_restore = programs.find(params["pg_restore"], "pg_restore")
@@ -97,4 +98,5 @@ def place_order(params: Params, backup: Backup) -> RestoreRequest:
         timeout=params["timeout"],
         terminate_sessions=params["terminate_sessions"],
         keep_owners=params["owners"] == "keep",
+        check_lock=check_lock,
     )

@@ -43,9 +43,9 @@ from .actors import (
 
 def stores(draw: random.Random, plan: Plan) -> Plan:
     """A deployment that migrates, and others who migrate or write while it does."""
-    one = draw.random()
-    if one < 0.6:
-        steered = _backup if one < 0.3 else _held_up if one < 0.45 else _rehearsed
+    if draw.random() < 0.65:
+        often = {_backup: 3, _held_up: 2, _rehearsed: 2, _overtaken: 1}
+        (steered,) = draw.choices([*often], [*often.values()])
         return steered(draw, plan)
     beside = ("deploy_stores", "deploy_stores", "migrate_alone", "migrate_alone", "write_rows")
     actors = [any_actor(draw, 0, "deploy_stores")]
@@ -112,6 +112,21 @@ def _rehearsed(draw: random.Random, plan: Plan) -> Plan:
     return replace(with_actors(alone, [*actors, again], faults), rehearsed=True)
 
 
+def _overtaken(draw: random.Random, plan: Plan) -> Plan:
+    """Migrations that stand still while the lock is freed, and perhaps somebody else migrates."""
+    alone = _alone(draw, plan)
+    first, again = alone.actors
+    # Its 10th write is the first of its migrations, the 30th the last.
+    stands = Fault(first.name, PAUSE_AFTER, WRITE, draw.randint(9, 30), 150.0)
+    # A dump takes up to a minute and a half.
+    begins = draw.uniform(100.0, 155.0)
+    actors = [first, replace(named_actor(draw, 1, "unlock", force=True), begins=begins)]
+    for script in draw.choice(((), ("deploy_stores",), ("migrate_alone",))):
+        other = replace(named_actor(draw, 2, script), begins=begins + draw.uniform(0.5, 5.0))
+        actors.append(replace(other, options={"wait": 60, "force": False}))
+    return with_actors(alone, [*actors, again], [stands])
+
+
 def _held_up(draw: random.Random, plan: Plan) -> Plan:
     """Migrations that wait for an application's lock for longer than they may, once and again."""
     alone = _alone(draw, plan)
@@ -137,15 +152,15 @@ def restores(draw: random.Random, plan: Plan) -> Plan:
     actors.append(replace(restore, begins=draw.choice((draw.uniform(5.0, 60.0), 2 * DEPLOYED))))
     again = Actor(AGAIN, "restore", AT_LAST, "build-1", {"reason": words})
     if draw.random() < 0.3:
-        # Its 13th write fills the copy, and its 24th is the commit that puts it in the place of the database.
-        nth = draw.choice((13, 24, 24, draw.randint(9, 25)))
+        # Its 12th write fills the copy, and its 23rd is the commit that puts it in the place of the database.
+        nth = draw.choice((12, 23, 23, draw.randint(8, 24)))
         once = Fault("restore-1", draw.choice(sorted(MILD)), WRITE, nth)
         actors[1] = replace(actors[1], begins=2 * DEPLOYED)
         planned = with_actors(plan, [*actors, again], [once])
         return replace(planned, services={"agent-core": 1}, stores=swapped)
-    if draw.random() < 0.15:
-        stands, others = _stalled(draw, actors[1])
-        planned = with_actors(plan, [*actors, *others, again], [stands])
+    if draw.random() < 0.4:
+        stands, others = _overtaken_restore(draw, actors[1])
+        planned = with_actors(plan, [*actors, *others, again], stands)
         return replace(planned, services={"agent-core": 1}, stores=kinds)
     beside = ("restore", "restore", "look", "write_rows", "migrate_alone", "deploy_stores")
     for number in range(2, draw.choice((2, 3, 3, 4))):
@@ -175,11 +190,17 @@ def restores(draw: random.Random, plan: Plan) -> Plan:
 _LASTING = (LATE, SLOW, PAUSE_BEFORE, PAUSE_AFTER, CLOCK_JUMPS)
 
 
-def _stalled(draw: random.Random, restore: Actor) -> tuple[Fault, list[Actor]]:
-    """A restore that stands still while its lock is freed and somebody deploys."""
-    stands = Fault(restore.name, PAUSE_AFTER, WRITE, draw.randint(3, 12), 120.0)
-    unlock = replace(named_actor(draw, 2, "unlock", force=True), begins=restore.begins + 40.0)
-    deploys = replace(named_actor(draw, 3, "deploy_stores"), begins=restore.begins + 45.0)
+def _overtaken_restore(draw: random.Random, restore: Actor) -> tuple[list[Fault], list[Actor]]:
+    """A restore that takes its time or stands still while its lock is freed and somebody deploys."""
+    after, stands = draw.uniform(10.0, 190.0), []
+    if draw.random() < 0.7:
+        after = draw.uniform(40.0, 130.0)
+        # Its 93rd to 133rd call fill a copy and put it in place, the 135th to 162nd do it in place.
+        of, nth = draw.choice(((WRITE, draw.randint(3, 23)), (CALL, draw.randint(90, 165))))
+        stands.append(Fault(restore.name, PAUSE_AFTER, of, nth, 150.0))
+    begins = restore.begins + after
+    unlock = replace(named_actor(draw, 2, "unlock", force=True), begins=begins)
+    deploys = replace(named_actor(draw, 3, "deploy_stores"), begins=begins + 5.0)
     return stands, [unlock, replace(deploys, options={"wait": 600, "force": False})]
 
 

@@ -63,6 +63,8 @@ class History:
         """How long its last task took that asks for the lock."""
         self._of_database: dict[tuple[str, str], Doing] = {}
         self._first: dict[str, float] = {}
+        self._lock_read: dict[str, float] = {}
+        """When the server last told each run of its lock."""
 
     # Findings
 
@@ -193,6 +195,15 @@ class History:
             )
             for one in self.writes("leases", LEASE)
         )
+
+    def read_lock(self, by: str) -> None:
+        self._lock_read[by] = self.world.scheduler.now
+
+    def knew_its_lock(self, by: str, since: float) -> bool:
+        """Whether a run saw that it held its lock, then or later, or has not lost it to this day."""
+        read = self._lock_read.get(by, float("-inf"))
+        known = read if read >= since - SPARED else self.world.scheduler.now
+        return not self.lost_before(by, known)
 
     def went_on_without_asking(self, by: str) -> bool:
         """Whether a task that asks for no lock began after it was lost, and the one before that asks saw nothing."""

@@ -16,7 +16,7 @@ from ..scheduler import GONE, sender_of
 from ..scripts.restores import METHODS, SCRATCH
 from ..stores import REHEARSAL
 from .sentences import (
-    BEGINS_NOTHING,
+    ASKS_FIRST,
     COPY_GOES,
     NEVER_GONE,
     RESTORE_ENDS,
@@ -145,6 +145,7 @@ class RestoreInvariants:
             self._history.check(
                 RESTORED_WHOLE, not wrong, f"{by} restored {name}, and it has {wrong}"
             )
+            self._check_lock(by, name, name)
             oid = self._first[name]
             switch = Switch(
                 self._history.world.scheduler.now, by, params.get("request", ""), oid, oid
@@ -160,15 +161,20 @@ class RestoreInvariants:
         _module, params = self._history.doing_to(by, name)
         request = params.get("request") or ""
         self._switches.setdefault(name, []).append(Switch(now, by, request, oid, before))
-        self._history.check(
-            BEGINS_NOTHING,
-            not self._history.went_on_without_asking(by),
-            f"{by} lost the lock, and restored {name}",
-        )
+        self._check_lock(by, name, self._copies.get(oid, (name, by, now))[0])
         if not params:
             return  # by a request that arrived when nobody waited for it
         wrong = self._differs(name, params["key"])
         self._history.check(RESTORED_WHOLE, not wrong, f"{by} put into the place of {name} {wrong}")
+
+    def _check_lock(self, by: str, name: str, worked_in: str) -> None:
+        """`worked_in`: the database that it had filled and compared right before."""
+        done = self._stores.databases.done.get((by, worked_in), 0.0)
+        self._history.check(
+            ASKS_FIRST,
+            self._history.knew_its_lock(by, done),
+            f"{by} lost the lock, and restored {name}",
+        )
 
     def _differs(self, name: str, key: str) -> str:
         """In what a database differs from the backup; "" when it does not."""

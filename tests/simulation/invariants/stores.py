@@ -16,6 +16,7 @@ from ..stores import INDEXED, VERSIONS
 from .history import RECORD, record_of
 from .sentences import (
     APPLIED_ONCE,
+    ASKS_FIRST,
     DONE_IS_DONE,
     HOLDS_NOBODY_UP,
     NEVER_HALF,
@@ -69,6 +70,8 @@ class StoreInvariants:
         """What was seen last, and the place in the log of all writes at which."""
         self._by: dict[tuple[str, str], str] = {}
         """Whose commit put a version into the history."""
+        self._applied: dict[tuple[str, str], float] = {}
+        """When each run applied its last migration to each database."""
         self._gave_up: Counter[tuple[str, float]] = Counter()
         """How often a task waited for a lock until its time was over, by the process and when the task began."""
         if self._stores is not None:
@@ -164,6 +167,7 @@ class StoreInvariants:
             times = seen.applied[version]
             if times and not (before and before.applied[version]):
                 self._by[database, version] = sender_of(process)
+                self._check_lock(database, version, sender_of(process))
             often = [seen.effects.get((version, at), 0) for at in ("begin", "end")]
             check(
                 APPLIED_ONCE,
@@ -176,6 +180,16 @@ class StoreInvariants:
                 )
             else:
                 check(NEVER_HALF, not seen.left(version), f"{database}: {version} left {seen}")
+
+    def _check_lock(self, database: str, version: str, by: str) -> None:
+        now = self._history.world.scheduler.now
+        since = max(self._history.began(by), self._applied.get((by, database), 0.0))
+        self._applied[by, database] = now
+        self._history.check(
+            ASKS_FIRST,
+            self._history.knew_its_lock(by, since),
+            f"{by} lost the lock, and applied {version} to {database}",
+        )
 
     def _look(self, database: str) -> Seen | None:
         """None where somebody holds what would be looked at, or nobody may look."""

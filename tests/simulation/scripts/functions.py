@@ -8,7 +8,7 @@ import typing as t
 from pathlib import Path
 
 from ..functions import CHECKOUT, CONNECTION, FUNCTIONS_URL, by_hand
-from ..platform import NAMESPACE
+from ..platform import CLUSTER
 from .script import Script, StopError
 
 if t.TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _known(result: Result) -> Result:
 
 
 def _guarded(script: Script) -> dict[str, t.Any]:
-    return {"fence": script.epoch, "kubernetes": {"namespace": NAMESPACE}}
+    return {"fence": script.epoch, "kubernetes": CLUSTER}
 
 
 def _stage(script: Script, facts: dict[str, t.Any]) -> Result:

@@ -6,10 +6,10 @@ from __future__ import annotations
 import typing as t
 
 from ..monitoring import URL
-from ..platform import LOOKS, PERCENTAGE, RAMP, WATCHED
+from ..platform import CLUSTER, LOOKS, PERCENTAGE, RAMP, WATCHED
 from .flags import roll_out
 from .script import WATCH, Script, StopError
-from .watch import CLUSTER, METRIC
+from .watch import METRIC
 
 if t.TYPE_CHECKING:
     from ..tasks import Result

@@ -7,6 +7,7 @@ import hashlib
 import typing as t
 
 from ..bucket import CONNECTION as BUCKET
+from ..platform import CLUSTER
 from .flags import keep_off
 from .rollback import mark_as_back
 from .script import Script, StopError
@@ -99,7 +100,6 @@ def _restore(script: Script, orders: dict[str, Result], checks: dict[str, Result
             [one for one in asked if METHODS[one] == "in_place" and checks[one]["changed"]],
             lambda name: _keep_failed(script, name, orders[name]),
         )
-        script.lock("undo")
     except StopError as exc:
         return [str(exc)]
     asked = [name for name in asked if not kept.get(name, {}).get("failed")]
@@ -125,7 +125,12 @@ def _keep_failed(script: Script, name: str, order: Result) -> Result:
 
 def _put_back(script: Script, name: str, order: Result) -> Result:
     return script.task(
-        "database_restore/main", "Restore the database", timeout=3600, **_asked(script, name, order)
+        "database_restore/main",
+        "Restore the database",
+        timeout=3600,
+        fence=script.epoch,
+        kubernetes=CLUSTER,
+        **_asked(script, name, order),
     )
 
 

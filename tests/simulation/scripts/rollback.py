@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ..platform import FLAGS, FLAGS_ON, PERCENTAGE
+from ..platform import CLUSTER, FLAGS, FLAGS_ON, PERCENTAGE
 from . import functions
 from .flags import keep_off, switch_off
 from .script import Script, StopError
-from .watch import CLUSTER
 
 if t.TYPE_CHECKING:
     from ..tasks import Result

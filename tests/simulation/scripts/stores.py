@@ -8,6 +8,7 @@ import typing as t
 import psycopg2
 
 from ..bucket import CONNECTION as BUCKET
+from ..platform import CLUSTER
 from ..stores import KINDS
 from .script import Script, StopError
 
@@ -113,6 +114,8 @@ def migrate(script: Script, name: str, database: str = "", *, check: bool = Fals
         lock_timeout=5,
         lock_retries=5,
         statement_timeout=0,
+        fence=script.epoch,
+        kubernetes=CLUSTER,
         **_MORE[kind.name],
         module_defaults={**CONNECTION, "login_db": database or name},
         check=check,

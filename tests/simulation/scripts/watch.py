@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from ..monitoring import URL
-from ..platform import BREACH, GATE, GOOD, NAMESPACE
+from ..platform import BREACH, CLUSTER, GATE, GOOD
 from ..tasks import tasks_of
 from .flags import switch_off
 from .script import WATCH, Script, StopError
 
-CLUSTER = {"namespace": NAMESPACE}
 METRIC = {"name": "errors", "query": "errors", "pass": {"max": GOOD}, "rollback": {"above": BREACH}}
 
 

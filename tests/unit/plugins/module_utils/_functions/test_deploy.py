@@ -238,7 +238,7 @@ def test_nothing_is_written_after_the_deploy_lock_was_lost(
             given,
             lambda *_archive: pytest.fail("nothing is saved"),
             activate=True,
-            guard=Lock(holds).check,
+            check_lock=Lock(holds).check,
         )
     assert api.versions() == left
 
@@ -246,7 +246,7 @@ def test_nothing_is_written_after_the_deploy_lock_was_lost(
 def test_nothing_goes_back_after_the_deploy_lock_was_lost(tmp_path: Path) -> None:
     api, archive, result = released(tmp_path)
     with pytest.raises(LeaseLostError):
-        restore(api, archive, order(known=result["known"]), guard=Lock(0).check)
+        restore(api, archive, order(known=result["known"]), check_lock=Lock(0).check)
     assert api.versions() == {"a": 2, "b": 1, "mine": 1}
 
 
