@@ -109,6 +109,8 @@ class Plan:
     """The databases that it migrates, each with the kind of its migrations; without any, there are none."""
     rehearsed: bool = False
     """Whether the release rehearses its migrations first, rather than waive that."""
+    expected: t.Mapping[str, str] = field(default_factory=dict)
+    """What a verification query must find in the copy of a database, of those about which one is asked."""
     functions: t.Mapping[str, str] = field(default_factory=dict)
     """The edge functions that it deploys, and what stands of each before; without any, there are none."""
     complete: bool = False

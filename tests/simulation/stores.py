@@ -21,6 +21,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 VERSIONS = ("1", "2", "3", "4")
 """Each migration counts its own beginning and end in `effects.applied`, but for the third, which builds an index."""
 INDEXED = "3"
+QUERY = "SELECT count(*) FROM effects.applied"
+COUNTED = "6"
+"""What it finds when all are applied."""
 REHEARSAL = "rehearsal_"
 """Before the name of a database, that of the copy in which its migrations are rehearsed."""
 

@@ -32,6 +32,7 @@ from ..plan import (
     Fault,
     Plan,
 )
+from ..stores import COUNTED
 from .actors import (
     DEPLOYED,
     any_actor,
@@ -65,7 +66,14 @@ def stores(draw: random.Random, plan: Plan) -> Plan:
     actors.append(Actor(AGAIN, "deploy_stores", AT_LAST, "build-1", {"wait": 600}))
     kinds = {"platform": draw.choice(("sql", "supabase")), "agent_core": "prisma"}
     planned = with_actors(plan, actors, faults)
-    return replace(planned, services={"agent-core": 1}, stores=kinds, rehearsed=rehearsed)
+    planned = replace(planned, services={"agent-core": 1}, stores=kinds, rehearsed=rehearsed)
+    return replace(planned, expected=_expected(draw, planned))
+
+
+def _expected(draw: random.Random, plan: Plan) -> dict[str, str]:
+    """Seldom what no copy holds."""
+    asked = [name for name in plan.stores if plan.rehearsed and draw.random() < 0.7]
+    return {name: draw.choice((COUNTED, COUNTED, COUNTED, "7")) for name in asked}
 
 
 def _alone(draw: random.Random, plan: Plan) -> Plan:
@@ -109,7 +117,8 @@ def _rehearsed(draw: random.Random, plan: Plan) -> Plan:
             named_actor(draw, len(actors), script), begins=begins + draw.uniform(0.5, 60.0)
         )
         actors.append(replace(other, options={"wait": 60, "force": False}))
-    return replace(with_actors(alone, [*actors, again], faults), rehearsed=True)
+    planned = replace(with_actors(alone, [*actors, again], faults), rehearsed=True)
+    return replace(planned, expected=_expected(draw, planned))
 
 
 def _overtaken(draw: random.Random, plan: Plan) -> Plan:

@@ -14,6 +14,7 @@ from ..plan import MILD, WATCH
 from ..platform import VERSION, image_of
 from ..scheduler import GONE
 from ..scripts.rollback import LEFT_OUT
+from ..stores import QUERY
 from .backups import BackupInvariants
 from .config_maps import SwapInvariants
 from .flags import FlagInvariants
@@ -62,8 +63,9 @@ FOR_A_PERSON = (
     "is there and invalid",
     "there is no backup of",
     "run that restore again",
+    QUERY,
 )
-"""In what a command says that leaves the rest to a person: a migration that is no transaction was cut off."""
+"""In what a command says that leaves the rest to a person: a migration cut off that is no transaction, a bad answer."""
 QUIET = 15.0
 """Seconds after a run in which its keeper may still give the lock back."""
 FEW = 3
@@ -217,7 +219,7 @@ class Invariants:
         """The last command of all, given when nothing goes wrong any more; "" when it was done."""
         known = not why or any(one in why for one in FOR_A_PERSON)
         self.history.check(GOES_ON, known, f"the command was given again, and failed: {why}")
-        if not why:
+        if not why or QUERY in why:
             self._restores.ended_again()
 
     def _somebody_does(self, *scripts: str) -> bool:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import psycopg2
 
-from ..stores import REHEARSAL, VERSIONS
+from ..stores import COUNTED, REHEARSAL, VERSIONS
 from .sentences import REHEARSED_FIRST, TRUE_CLAIMS
 from .stores import MODULES, seen_in, version_of
 
@@ -32,6 +32,10 @@ class RehearsalInvariants:
         by = process.name
         if did.module == "pg_backup":
             self._rehearsed = {key: one for key, one in self._rehearsed.items() if key[0] != by}
+        if did.module == "health_check" and not did.failed:
+            for one in did.params["checks"]:
+                if one["kind"] == "postgres":
+                    self._check_answer(process, one["postgres"])
         if did.module not in MODULES:
             return
         applied = frozenset(version_of(one) for one in did.result.get("applied") or ())
@@ -48,6 +52,23 @@ class RehearsalInvariants:
                 REHEARSED_FIRST,
                 applied <= rehearsed,
                 f"{by} applied {sorted(applied)} to {name}, and rehearsed {sorted(rehearsed)}",
+            )
+            expected = self._history.world.plan.expected.get(name, COUNTED)
+            self._history.check(
+                REHEARSED_FIRST,
+                not applied or expected == COUNTED,
+                f"{by} applied {sorted(applied)} to {name}, whose copy does not hold {expected}",
+            )
+
+    def _check_answer(self, process: Process, asked: t.Mapping[str, t.Any]) -> None:
+        stores = t.cast("Stores", self._history.world.stores)
+        with suppress(psycopg2.Error), stores.databases.eye(asked["login_db"]).cursor() as cursor:
+            cursor.execute(asked["query"])
+            found = str(cursor.fetchall()[0][0])
+            self._history.check(
+                TRUE_CLAIMS,
+                found == asked["expect"],
+                f"{process.name} found {asked['expect']} in {asked['login_db']}, which has {found}",
             )
 
     def _check_copy(self, process: Process, name: str) -> None:

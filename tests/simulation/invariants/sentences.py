@@ -110,7 +110,7 @@ SENTENCES: t.Mapping[str, str] = {
     BACKUP_COUNTS: "A backup with its manifest is there to the byte, can be read to its end, and has the rows it says.",
     RESTORES_BEFORE: "The restore point of a database is a backup from before the first migration of the release.",
     NOTHING_LEFT: "No upload and no dump without its manifest is left, but by a lost machine or a late request.",
-    REHEARSED_FIRST: "What a release applies to a database, its own rehearsal has applied to a copy of it before.",
+    REHEARSED_FIRST: "A release applies only what it applied to a copy before, in which all queries were right.",
     COPY_GOES: "The copy in which migrations were rehearsed is gone when the deployment is done, whatever was killed.",
     RESTORED_WHOLE: "What a restore puts in the place of a database is the backup: every row, constraint and index.",
     NEVER_GONE: "A database stands under its name at every moment; nothing is dropped that ever served, nor another's.",

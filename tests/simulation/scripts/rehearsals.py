@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ..bucket import CONNECTION as BUCKET
-from ..stores import REHEARSAL
+from ..stores import QUERY, REHEARSAL
 from .stores import CONNECTION, failed_of, migrate, on_each, refuse
 
 if t.TYPE_CHECKING:
@@ -25,6 +25,9 @@ def rehearse(script: Script, phase: str) -> list[str]:
     ended = on_each(script, due, lambda name: _copy(script, name))
     if not failed_of(ended):
         ended = on_each(script, due, lambda name: migrate(script, name, f"{REHEARSAL}{name}"))
+    if not failed_of(ended):
+        asked = [name for name in due if name in script.world.plan.expected]
+        ended |= on_each(script, asked, lambda name: _verify(script, name))
     refuse(script, phase, _drop(script, "rehearse", "Drop the scratch database", due))
     failed = failed_of(ended)
     entry = {"status": "failed" if failed else "passed"}
@@ -43,6 +46,16 @@ def _copy(script: Script, name: str) -> Result:
         owners="keep",
         pg_restore="pg_restore",
         module_defaults=_scratch(name),
+    )
+
+
+def _verify(script: Script, name: str) -> Result:
+    question = {"query": QUERY, "expect": script.world.plan.expected[name]}
+    asked = {**CONNECTION, "login_db": f"{REHEARSAL}{name}", **question}
+    return script.task(
+        "migration_rehearsal/rehearse",
+        "Run the verification queries",
+        checks=[{"name": "applied", "kind": "postgres", "postgres": asked}],
     )
 
 
