@@ -15,7 +15,8 @@ description:
   - Whatever fails, a database serves afterwards, and the failure says which one, what else is there and what to do.
     A run that was killed at any point is put right by running it again.
   - With O(fence) the deploy lock is looked at before anything is changed, and again right before what was restored goes
-    live. A run that lost it meanwhile leaves the database as it was.
+    live. A run that lost it meanwhile leaves the database as it was. An API server that is out of reach is asked again
+    for ten minutes.
   - What was written after the backup was begun is lost to the application. With O(method=swap) it is still in the
     database that is kept.
 extends_documentation_fragment:
@@ -279,6 +280,8 @@ from ..module_utils._restore.task import control_target, find_backup, place_orde
 from ..module_utils._s3 import S3Bucket
 
 NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)
+PATIENCE = 600.0
+"""Seconds for which the deploy lock is asked for: what fills a database may have taken an hour."""
 
 
 def module_spec() -> dict[str, t.Any]:
@@ -317,7 +320,8 @@ def run(module: Module) -> dict[str, t.Any]:
 def _present(module: Module) -> dict[str, t.Any]:
     bucket = S3Bucket.from_params(module.params)
     bucket.check()
-    order = place_order(module.params, find_backup(module.params, bucket), lock_check(module))
+    check = lock_check(module, patience=PATIENCE)
+    order = place_order(module.params, find_backup(module.params, bucket), check)
 
     def report(text: str) -> None:
         emit_progress(
