@@ -6,9 +6,13 @@ from __future__ import annotations
 import hashlib
 import json
 import typing as t
+from contextlib import suppress
+
+import psycopg2
 
 from .. import plan
 from ..programs import rows_in
+from ..stores import QUERY
 from .history import RECORD, record_of
 from .sentences import BACKUP_COUNTS, DONE_IS_DONE, NOTHING_LEFT, RESTORES_BEFORE, TRUE_CLAIMS
 
@@ -27,6 +31,8 @@ class BackupInvariants:
         self._history = history
         self._sealed: dict[str, tuple[float, str]] = {}
         """When a manifest came, and whose it is."""
+        self._before: dict[tuple[str, int], int] = {}
+        """How many effects of migrations a database had when an attempt began after the first."""
         if history.world.stores is not None:
             history.world.stores.bucket.observers.append(self._stored)
 
@@ -38,11 +44,13 @@ class BackupInvariants:
         if write.name != RECORD or write.after is None or self._history.world.stores is None:
             return
         after = record_of(write.after)
+        if after["attempt"] > 1:
+            self._attempt_begun(after["attempt"])
         phase = after["phases"].get("database", {})
         for name in self._stores.kinds:
             point = (after["facts"].get("restore_points") or {}).get(name)
             if point:
-                self._point(name, point["key"])
+                self._point(name, point["key"], after["attempt"])
             if phase.get("status") == "done":
                 backup = after["backups"].get(name) or {}
                 wrong = self._wrong(backup.get("key", ""))
@@ -109,12 +117,23 @@ class BackupInvariants:
             "" if rows == manifest["rows"] else f"has {rows}, and its manifest {manifest['rows']}"
         )
 
-    def _point(self, name: str, key: str) -> None:
-        """Whoever migrates beside a release may have been first."""
+    def _attempt_begun(self, attempt: int) -> None:
+        for name in self._stores.kinds:
+            with suppress(psycopg2.OperationalError):
+                if (name, attempt) not in self._before:
+                    asked = self._stores.databases.eye(name).cursor()
+                    asked.execute(QUERY)
+                    self._before[name, attempt] = asked.fetchall()[0][0]
+
+    def _point(self, name: str, key: str, attempt: int) -> None:
+        """Whoever migrates beside a release may have been first, and so may an attempt that was taken back."""
         if any(one.script == "migrate_alone" for one in self._history.world.plan.actors):
             return
         found = self._stores.bucket.objects.get(key + MANIFEST)
         rows = json.loads(found.body)["rows"].get(EFFECTS) if found else None
+        before = self._before.get((name, attempt), 0)
         self._history.check(
-            RESTORES_BEFORE, rows == 0, f"the restore point of {name} has {rows} effects in {key}"
+            RESTORES_BEFORE,
+            rows == before,
+            f"the restore point of {name} has {rows} effects in {key}, and there were {before}",
         )

@@ -9,6 +9,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Obje
 
 from .. import plan
 from ..plan import KEEPER, MILD
+from ..scheduler import GONE
 from .history import (
     LEASE,
     PINS,
@@ -134,7 +135,7 @@ class LockInvariants:
                     OWN_LOCK,
                     owner is not None
                     and (
-                        write.by == f"{owner.name}{KEEPER}"
+                        write.by in (f"{owner.name}{KEEPER}", GONE)
                         or (write.by == owner.name and owner.alive)
                     ),
                     f"{write.by} renewed the lock of {holder}",

@@ -108,7 +108,7 @@ SENTENCES: t.Mapping[str, str] = {
     HOLDS_NOBODY_UP: "No statement of a migration waits for a lock longer than its lock_timeout, nor those behind it.",
     TRIES_AGAIN: "A migration that is a transaction gives up for another's lock only after all of its tries.",
     BACKUP_COUNTS: "A backup with its manifest is there to the byte, can be read to its end, and has the rows it says.",
-    RESTORES_BEFORE: "The restore point of a database is a backup from before the first migration of the release.",
+    RESTORES_BEFORE: "The restore point of a database is from before the first migration of the release's attempt.",
     NOTHING_LEFT: "No upload and no dump without its manifest is left, but by a lost machine or a late request.",
     REHEARSED_FIRST: "A release applies only what it applied to a copy before, in which all queries were right.",
     COPY_GOES: "The copy in which migrations were rehearsed is gone when the deployment is done, whatever was killed.",

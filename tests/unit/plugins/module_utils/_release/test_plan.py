@@ -219,6 +219,15 @@ def test_a_run_that_changed_something_puts_its_own_times_and_results_in_place_of
     assert (found.evidence, found.earlier_runs) == ({"migrations": 1}, (FIRST_RUN,))
 
 
+@pytest.mark.parametrize(("fence", "known"), [(5, 5), (0, 3)], ids=["a lock", "no lock"])
+def test_a_phase_that_was_run_again_is_of_the_run_that_did(fence: int, known: int) -> None:
+    done = after(phase("running", fence=3), phase("done", "09:10", fence=3))
+    again = plan_record(done, phase("done", "10:10", phase_changed=True, fence=fence))
+    assert (again.phases["database"].fence, again.phases["database"].interruptions) == (known, ())
+    failed = plan_record(done, phase("failed", "10:10", fence=fence))
+    assert failed.phases["database"].fence == known
+
+
 def test_a_failure_of_a_phase_that_was_done_is_of_the_new_run_alone() -> None:
     first = phase("failed", "10:05", evidence={"failures": {"a": 1}}, phase_started="10:00")
     second = phase("failed", "10:06", evidence={"failures": {"b": 2}}, phase_started="10:00")
