@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._lock.check import Check, lock_check, no_check
+from .._lock.check import Check, lock_check
 from .._module import Module, Result, emit_progress, refuse_below
 from .._postgres import PostgresTarget
 from . import supabase_folder, supabase_history
@@ -63,7 +63,7 @@ def to_order(
     folder: Folder,
     kind: Kind,
     where: str,
-    check_lock: Check = no_check,
+    check_lock: Check,
 ) -> SupabaseRequest:
     return SupabaseRequest(
         local=tuple(Migration(file) for file in folder.files),
