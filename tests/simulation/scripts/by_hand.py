@@ -88,12 +88,9 @@ def kubectl(script: Script) -> None:
         session.write("POST", maps, frozen, "application/json")
     else:
         pods = json.loads(session.read("/api/v1/namespaces/easymo-prod/pods"))["items"]
-        session.write(
-            "DELETE",
-            f"/api/v1/namespaces/easymo-prod/pods/{pods[0]['metadata']['name']}",
-            None,
-            merge,
-        )
+        for first in pods[:1]:
+            path = f"/api/v1/namespaces/easymo-prod/pods/{first['metadata']['name']}"
+            session.write("DELETE", path, None, merge)
 
 
 def _autoscale(script: Script, scale: str) -> None:
