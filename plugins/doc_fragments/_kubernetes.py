@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from ._libraries import KUBERNETES_CLIENT
 
-
-class ModuleDocFragment:
-    DOCUMENTATION: str = f"""{KUBERNETES_CLIENT}
-options:
+CONNECTION = """\
   kubeconfig:
     description:
       - A kubeconfig file. Without it and without O(host), the default kubeconfig of the user is read; in
@@ -38,3 +35,9 @@ options:
     type: str
     required: true
 """
+
+
+class ModuleDocFragment:
+    DOCUMENTATION: str = f"""{KUBERNETES_CLIENT}
+options:
+{CONNECTION}"""

@@ -2,9 +2,13 @@
 # PRIVATE to easymo.deploy.
 from __future__ import annotations
 
+from ._kubernetes import CONNECTION
+from ._nested import nested
+
 
 class ModuleDocFragment:
-    DOCUMENTATION = r"""
+    DOCUMENTATION = (
+        """
 options:
   fence:
     description:
@@ -24,30 +28,10 @@ options:
     type: dict
     version_added: 0.3.0
     suboptions:
-      kubeconfig:
-        description:
-          - A kubeconfig file to connect with. The user's default one when neither this nor the host is given.
-        type: path
-      context:
-        description: The context of the kubeconfig to use instead of its current one.
-        type: str
-      host:
-        description: URL of the API server. Needs the token.
-        type: str
-      api_key:
-        description: Bearer token to authenticate with at the host.
-        type: str
-      ca_cert:
-        description: File with the certificate authorities that may have signed the certificate of the host.
-        type: path
-      validate_certs:
-        description: Whether the certificate of the host is verified.
-        type: bool
-        default: true
-      namespace:
-        description: The namespace to work in.
-        type: str
-        required: true
+"""
+        + nested(CONNECTION, 4, "kubernetes")
+        + """\
 requirements:
   - kubernetes, only with O(fence)
 """
+    )

@@ -49,7 +49,7 @@ def check_of(guard: Guard | NoGuard, clock: Clock, patience: float, report: Repo
         while True:
             try:
                 guard.check()
-                # Anew, when that answer was long on its way: nobody refuses here what comes too late.
+                # Anew, when that answer was long on its way: a database refuses nothing that comes too late.
                 guard.check()
             except UnreachableError as exc:
                 left = give_up - clock.now()

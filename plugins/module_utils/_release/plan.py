@@ -193,10 +193,11 @@ def _next_phase(known: Phase | None, change: Change) -> Phase:
         known = Phase(status=RUNNING, started=change.now)
     if known.status in SETTLED and not _ran_again(known, change):
         return known
-    if known.status not in (RUNNING, FAILED) or (known.status == FAILED and wanted != FAILED):
+    ended = known.status not in (RUNNING, FAILED)
+    if wanted and (ended or (known.status == FAILED and wanted != FAILED)):
         again = known.tried_again(change.phase_started or change.now)
         # Which release was the last to change something is told by the epochs of its phases.
-        known = replace(again, fence=change.fence or known.fence) if wanted else known
+        known = replace(again, fence=change.fence or known.fence)
     if change.opens:
         known = known.opened_by(change.fence, change.actor, change.now)
     evidence = merge(known.evidence, change.evidence)

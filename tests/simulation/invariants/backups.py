@@ -126,7 +126,7 @@ class BackupInvariants:
                     self._before[name, attempt] = asked.fetchall()[0][0]
 
     def _point(self, name: str, key: str, attempt: int) -> None:
-        """Whoever migrates beside a release may have been first, and so may an attempt that was taken back."""
+        """A job that migrates beside a release may have been first, and so may an attempt that was taken back."""
         if any(one.script == "migrate_alone" for one in self._history.world.plan.actors):
             return
         found = self._stores.bucket.objects.get(key + MANIFEST)
