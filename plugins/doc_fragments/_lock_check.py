@@ -7,7 +7,7 @@ from ._nested import nested
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = (
+    DOCUMENTATION: str = (
         """
 options:
   fence:
