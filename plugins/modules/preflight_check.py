@@ -192,7 +192,6 @@ from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._options import kubernetes_options
 from ..module_utils._preflight.git_program import head_of
 from ..module_utils._preflight.kinds import KINDS, checks_option, libraries, read_checks
-from ..module_utils._preflight.launch_window import known_overrides
 from ..module_utils._preflight.models import Check, Ground, Known, Row
 from ..module_utils._preflight.outcome import (
     GO,
@@ -237,7 +236,8 @@ def run(module: Module) -> dict[str, t.Any]:
     for warning in (one for finding in findings for one in finding.warnings):
         module.warn(warning)
     waived = waive(rows, waivers)
-    known = known_overrides(ground.record.value)
+    record = ground.record.value
+    known = record.overrides if record else {}
     used = overrides(rows, waived, waivers, known, utc_now())
     facts = gather_facts([*(one.facts for one in findings), {"overrides": used} if used else None])
     result = conclude(waived, facts, check_mode=module.check_mode, fail=params["fail"])

@@ -48,8 +48,10 @@ options:
     description:
       - What must be done before O(phase) is opened, for O(phase_status=running). Nothing when not given.
       - The task fails with RV(reason=OutOfOrder) and writes nothing when a phase before it is neither done in this
-        attempt nor waived, or when another release is unfinished.
-      - O(phase=rollback) is refused when a release that began later is unfinished or done.
+        attempt nor waived.
+      - Nor does a release begin while another one is unfinished or partly rolled back, but for one that a later one,
+        which is done, superseded by name.
+      - And it neither goes on nor back (O(phase=rollback)) while a release that began later is unfinished or done.
     type: dict
     version_added: 0.2.0
     suboptions:
@@ -71,7 +73,7 @@ options:
         default: []
       supersedes:
         description: By version, C(by) and C(reason) of the person who lets this release begin beside an unfinished one,
-          or go back below a later one.
+          or go on or back below a later one. The record keeps them.
         type: dict
         default: {}
   phase_changed:

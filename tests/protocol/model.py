@@ -35,11 +35,13 @@ class Lease(NamedTuple):
 
 
 class Record(NamedTuple):
-    """The one changing phase of a release, its attempt, and the epoch that the record carries."""
+    """The one changing phase of a release, its attempt, the epoch that the record carries, and that of the run that
+    opened the phase last."""
 
     status: str = NONE
     attempt: int = 0
     fence: int = 0
+    opened: int = 0
 
 
 class Run(NamedTuple):
@@ -375,16 +377,21 @@ class World:
         if self.is_later(seen.fence):
             self.stop()
             return
-        others = (self.records[i].status for i in range(1, len(self.records)) if i != release)
-        if seen.status in (NONE, BACK) and any(one in (RUNNING, FAILED, PARTLY) for one in others):
-            self.stop()  # OutOfOrderError: another release is not finished
+        others = [self.records[i] for i in range(1, len(self.records)) if i != release]
+        begins = seen.status in (NONE, BACK)
+        if any(
+            one.status in (RUNNING, FAILED, PARTLY)
+            if begins
+            else one.status not in (NONE, BACK) and one.opened > seen.opened
+            for one in others
+        ):
+            self.stop()  # OutOfOrderError: another release is not finished, or began later
             return
         if seen.status == DONE and self.model.has("settled"):
             after = seen._replace(fence=self.run.fence)
         else:
-            begins = seen.status in (NONE, BACK)
             attempt = seen.attempt + 1 if begins else seen.attempt
-            after = Record(RUNNING, attempt, self.run.fence)
+            after = Record(RUNNING, attempt, self.run.fence, self.run.fence)
             if seen.status == DONE:
                 raise Violation("phases_last")
         if self.model.has("intent"):
@@ -408,7 +415,7 @@ class World:
         status = DONE if self.script.kind == "deploy" else PARTLY if self.run.partly else BACK
         if status != DONE and self.run.seen.status == NONE:
             status = NONE
-        self.put_record(Record(status, self.run.seen.attempt, self.run.fence))
+        self.put_record(self.run.seen._replace(status=status, fence=self.run.fence))
         self.become(at="close.write")
         self.onward()
 
@@ -418,7 +425,9 @@ class World:
 
     def fail_write(self) -> None:
         if self.record.status != BACK and not self.is_later(self.record.fence):
-            self.put_record(Record(FAILED, self.record.attempt, self.run.fence))
+            ended = self.record.status in (DONE, PARTLY)
+            opened = self.run.fence if ended else self.record.opened
+            self.put_record(Record(FAILED, self.record.attempt, self.run.fence, opened))
         self.stop()
 
     @property

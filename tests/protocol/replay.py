@@ -141,7 +141,8 @@ class Replay:
                 status = BACK
             body = self.cluster.objects.get(("ConfigMap", record_name(VERSIONS[release])))
             fence = fence_of(body) if body else 0
-            records.append((status, record.attempt if record and phase else 0, fence))
+            opened = phase.fence if phase else 0
+            records.append((status, record.attempt if record and phase else 0, fence, opened))
             kept = read_pins(self.cluster, record_name(VERSIONS[release]))
             pins.append(
                 kept

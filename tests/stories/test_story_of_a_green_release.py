@@ -266,13 +266,17 @@ def test_the_next_release_takes_one_migration_one_service_and_one_flag(
     assert re.search(r"v2\.1\.0: wallet-service\b.*v2\.0\.0: the other 11", told, re.DOTALL), told
 
 
-def test_the_release_before_cannot_go_back_below_it(
-    operator: Operator, at_the_end_of_the_ramp: Seen, witness: Witness
+@pytest.mark.parametrize(
+    ("command", "cannot"),
+    [("goes_back", "go back"), ("deploys", "go on with phase preflight")],
+)
+def test_the_release_before_can_neither_go_back_below_it_nor_be_deployed_over_it(
+    command: str, cannot: str, operator: Operator, at_the_end_of_the_ramp: Seen, witness: Witness
 ) -> None:
-    run = operator.goes_back()
+    run = getattr(operator, command)()
     assert run.rc != 0
     told = " ".join(run.output.split())
-    assert "Release 2.0.0 cannot go back: release 2.1.0, which is done, began after it." in told
+    assert f"Release 2.0.0 cannot {cannot}: release 2.1.0, which is done, began after it." in told
     assert "playbooks/rollback.yml -e release_version=2.1.0" in told
     assert Seen.by(witness) == at_the_end_of_the_ramp
 

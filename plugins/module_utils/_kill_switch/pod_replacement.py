@@ -94,4 +94,4 @@ def sweep(
 
 
 def _is_starting(pod: PodState) -> bool:
-    return pod.state in (IDLE, REACHED) and not pod.ready
+    return pod.state in (IDLE, REACHED, STALE) and not pod.ready

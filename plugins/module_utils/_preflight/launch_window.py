@@ -8,7 +8,6 @@ import typing as t
 from dataclasses import replace
 from datetime import timedelta
 
-from .._release.models import Record
 from .._time import format_time
 from .._window.models import Window, read_window
 from .._window.plan import Outlook, closed_sentence, describe, outlook
@@ -82,7 +81,8 @@ def overrule(found: Finding, given: t.Mapping[str, str], ground: Ground) -> Find
     if found.status not in STOPPING:
         return found
     why = found.detail.removesuffix(f". {HOW}")
-    known = known_overrides(ground.record.get()).get(OVERRIDE)
+    record = ground.record.get()
+    known = record.overrides.get(OVERRIDE) if record else None
     at = format_time(ground.now)
     # What it was lets go may differ from phase to phase; who did it, and why, does not.
     kept = isinstance(known, dict) and (known.get("by"), known.get("reason")) == (
@@ -96,11 +96,6 @@ def overrule(found: Finding, given: t.Mapping[str, str], ground: Ground) -> Find
         detail=f"{waiver.by} overrides the launch window, because: {waiver.reason} ({why})",
         facts={"overrides": {OVERRIDE: override}},
     )
-
-
-def known_overrides(record: Record | None) -> t.Mapping[str, t.Any]:
-    found = record.facts.get("overrides") if record else None
-    return found if isinstance(found, dict) else {}
 
 
 def _minutes(span: timedelta) -> int:

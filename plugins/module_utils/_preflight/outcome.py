@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .._errors import HoldError, InputError, NotReadyToReleaseError
+from .._release.order import Waiver
 from .._release.plan import merge
 from .models import FAIL, HOLD, PASS, SKIPPED, STOPPING, WAIVED, Row
 
@@ -18,19 +19,6 @@ OF_THE_DAY = frozenset({"launch_window", "sign_offs"})
 """Kinds that a rehearsal tells of and does not stop at: it may be made at any hour and before anybody has signed."""
 OF_MESSAGES = frozenset({"slack", "pagerduty"})
 """Kinds that look at how people are told. What is released runs without them."""
-
-
-@dataclass(frozen=True)
-class Waiver:
-    by: str
-    reason: str
-
-    def to_override(self, what: str, known: t.Any, at: str) -> dict[str, t.Any]:
-        """As the record keeps it. One that is known already stays as old as it is."""
-        made = {"by": self.by, "reason": self.reason, "what": what}
-        if isinstance(known, dict) and {key: known.get(key) for key in made} == made:
-            return dict(known)
-        return {**made, "at": at}
 
 
 def read_waivers(given: t.Mapping[str, t.Any]) -> dict[str, Waiver]:

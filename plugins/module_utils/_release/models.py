@@ -97,6 +97,12 @@ class Record:
     notes: tuple[str, ...] = ()
     previous_attempts: tuple[t.Mapping[str, t.Any], ...] = ()
 
+    @property
+    def overrides(self) -> t.Mapping[str, t.Any]:
+        """What people overruled, by its name, each with `by`, `reason`, `what` and `at`."""
+        found = self.facts.get("overrides")
+        return found if isinstance(found, dict) else {}
+
     def to_json(self) -> Object:
         return {
             **{name: getattr(self, name) for name in self.__dataclass_fields__},

@@ -9,7 +9,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import ConflictError, InputError
-from .models import DONE, FAILED, PARTLY, ROLLED_BACK, RUNNING, SETTLED, Record
+from .models import DONE, FAILED, PARTLY, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED, Record
 
 STATES = {
     RUNNING: "is not finished",
@@ -18,7 +18,7 @@ STATES = {
     PARTLY: "was partly rolled back",
 }
 NEVER = "was not begun"
-UNFINISHED = frozenset({RUNNING, FAILED})
+UNFINISHED = frozenset({RUNNING, FAILED, PARTLY})
 
 
 class OutOfOrderError(ConflictError):
@@ -35,6 +35,13 @@ class Waiver:
     def to_json(self) -> dict[str, str]:
         return {"by": self.by, "reason": self.reason}
 
+    def to_override(self, what: str, known: t.Any, at: str) -> dict[str, t.Any]:
+        """As the record keeps it. One that is known already stays as old as it is."""
+        made = {**self.to_json(), "what": what}
+        if isinstance(known, dict) and {key: known.get(key) for key in made} == made:
+            return dict(known)
+        return {**made, "at": at}
+
 
 @dataclass(frozen=True)
 class PhaseOrder:
@@ -44,7 +51,7 @@ class PhaseOrder:
     waivers: t.Mapping[str, Waiver] = field(default_factory=dict)
     passed: frozenset[str] = frozenset()
     supersedes: t.Mapping[str, Waiver] = field(default_factory=dict)
-    """Unfinished releases, by version, beside which this one may begin."""
+    """Releases, by version, beside which this one may begin unfinished, or over which it may go on, or below back."""
 
 
 def read_waivers(option: str, given: t.Mapping[str, t.Any]) -> dict[str, Waiver]:
@@ -109,14 +116,18 @@ def waived_now(record: Record | None, phase: str, order: PhaseOrder) -> dict[str
 
 
 def superseded(version: str, others: t.Iterable[Record], order: PhaseOrder) -> dict[str, Waiver]:
-    """The unfinished releases that a person lets this one begin beside. Raises OutOfOrderError for any other."""
+    """The unfinished releases that a person lets this one begin beside. Raises OutOfOrderError for any other.
+
+    One that a later release superseded by name, which is done, is let by for good.
+    """
+    known = [one for one in others if one.version != version and has_changed(one, order)]
     allowed = {}
-    for other in others:
-        if other.version == version or other.status not in UNFINISHED or not _changed(other, order):
+    for other in known:
+        if standing(other) not in UNFINISHED or any(_buries(one, other) for one in known):
             continue
         if other.version not in order.supersedes:
             raise OutOfOrderError(
-                f"Release {version} cannot begin: release {other.version} is {other.status} since {other.started}, "
+                f"Release {version} cannot begin: release {other.version} is {_words(other)} since {other.started}, "
                 "and a rollback would return to it half done. Finish it or roll it back "
                 f"(playbooks/rollback.yml -e release_version={other.version}), or go on by name: {_by_name(other)}.",
                 unfinished=other.version,
@@ -125,32 +136,60 @@ def superseded(version: str, others: t.Iterable[Record], order: PhaseOrder) -> d
     return allowed
 
 
-def refuse_below_later(
-    version: str, record: Record | None, others: t.Iterable[Record], order: PhaseOrder
-) -> None:
-    """Raise OutOfOrderError when a release stands that began after this one and that no person let stand.
+def below_later(
+    version: str, record: Record | None, others: t.Iterable[Record], order: PhaseOrder, phase: str
+) -> dict[str, Waiver]:
+    """The releases that stand and began after this one, below which a person lets it go back or go on.
 
-    Of a release that changed nothing here, every other one is later.
+    Raises OutOfOrderError for any other. Of a release that changed nothing here, every other one is later.
     """
-    standing = [
+    changed = record is not None and has_changed(record, order)
+    later = [
         one
         for one in others
-        if one.status in (*UNFINISHED, DONE)
-        and _changed(one, order)
-        and one.version not in order.supersedes
+        if standing(one) in (*UNFINISHED, DONE)
+        and has_changed(one, order)
+        and not (record is not None and changed and _began(one) < _began(record))
     ]
-    later = max(standing, key=_began, default=None)
-    changed = record is not None and _changed(record, order)
-    if later is None or (record is not None and changed and _began(later) < _began(record)):
-        return
-    why = "began after it" if changed else "stands, and it changed nothing here itself"
-    raise OutOfOrderError(
-        f"Release {version} cannot go back: release {later.version}, which is {later.status}, {why}. What "
-        "that one set would be lost. Roll that one back "
-        f"(playbooks/rollback.yml -e release_version={later.version}), switch the feature off alone "
-        f"(playbooks/kill_switch.yml), or go on by name: {_by_name(later)}.",
-        later=later.version,
-    )
+    unnamed = [one for one in later if one.version not in order.supersedes]
+    if unnamed:
+        last = max(unnamed, key=_began)
+        why = "began after it" if changed else "stands, and it changed nothing here itself"
+        back = phase == ROLLBACK_PHASE
+        alone = ", switch the feature off alone (playbooks/kill_switch.yml)" if back else ""
+        raise OutOfOrderError(
+            f"Release {version} cannot {'go back' if back else f'go on with phase {phase}'}: "
+            f"release {last.version}, which is {_words(last)}, {why}. What that one set would be lost. Roll that one "
+            f"back (playbooks/rollback.yml -e release_version={last.version}){alone}, or go on by name: "
+            f"{_by_name(last)}.",
+            later=last.version,
+        )
+    return {one.version: order.supersedes[one.version] for one in later}
+
+
+def has_changed(record: Record, order: PhaseOrder) -> bool:
+    """Whether it got past its first phase, which only looks."""
+    return any(name in record.phases for name in order.phases[1:])
+
+
+def standing(record: Record) -> str:
+    """How the release stands: `partly_rolled_back` also when it was done before a rollback that failed."""
+    partly = any(one.status == PARTLY for one in record.phases.values())
+    return PARTLY if partly and record.status == DONE else record.status
+
+
+def override_of(version: str) -> str:
+    """Under which the record keeps who let a release go on past another."""
+    return f"release {version}"
+
+
+def _buries(one: Record, other: Record) -> bool:
+    by_name = override_of(other.version) in one.overrides
+    return by_name and standing(one) == DONE and _began(one) > _began(other)
+
+
+def _words(record: Record) -> str:
+    return standing(record).replace("_", " ")
 
 
 def _by_name(other: Record) -> str:
@@ -162,8 +201,3 @@ def _by_name(other: Record) -> str:
 def _began(record: Record) -> tuple[int, str]:
     """The epoch of the lock comes first, for it needs no clock. Records of earlier versions have none."""
     return max((one.fence for one in record.phases.values()), default=0), record.started
-
-
-def _changed(record: Record, order: PhaseOrder) -> bool:
-    """Whether it got past its first phase, which only looks."""
-    return any(name in record.phases for name in order.phases[1:])

@@ -23,7 +23,7 @@ from .models import (
     Phase,
     Record,
 )
-from .order import PhaseOrder, waived_now
+from .order import PhaseOrder, has_changed, waived_now
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,6 @@ class Change:
     @property
     def opens(self) -> bool:
         return bool(self.phase) and self.phase_status == RUNNING
-
-    @property
-    def goes_back(self) -> bool:
-        return self.opens and self.phase == ROLLBACK_PHASE
 
 
 def plan_record(before: Record | None, change: Change) -> Record:
@@ -97,8 +93,10 @@ def begins_attempt(before: Record | None, change: Change) -> bool:
 
 
 def begins_release(before: Record | None, change: Change) -> bool:
-    """Whether this opens the first phase of an attempt."""
-    fresh = before is None or not before.phases or begins_attempt(before, change)
+    """Whether this opens a phase of an attempt that has changed nothing yet."""
+    fresh = (
+        before is None or begins_attempt(before, change) or not has_changed(before, change.order)
+    )
     return fresh and change.opens and change.phase in change.order.phases
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from .._cluster import RELEASE_ANNOTATION, Clock, Cluster, Object
 from .._errors import ConflictError, InputError, VerificationError
 from .._lock.epoch import fence_of, leave_epoch, refuse_later
-from .models import Record
-from .order import refuse_below_later, superseded
+from .models import ROLLBACK_PHASE, Record
+from .order import below_later, override_of, superseded
 from .packing import config_map, pack, record_name, unpack
 from .pins import Pins, add_pins, missing_pins, outdated_pins, pins_name, read_pins, write_pins
 from .plan import Change, begins_release, merge, plan_record
@@ -83,22 +83,25 @@ class ReleaseStore:
         ) from last
 
     def _beside_others(self, before: Record | None, change: Change) -> Change:
-        """The change, with the waivers of unfinished releases. Raises OutOfOrderError for one that nobody waived.
+        """The change, with who let it by another release. Raises OutOfOrderError for one that nobody named.
 
-        A way back is refused below a release that began later.
+        A release begins beside no unfinished one, and goes neither on nor back below one that began later.
         """
-        if change.goes_back and change.order.phases:
-            refuse_below_later(self.version, before, self._others(), change.order)
-        if not begins_release(before, change):
+        order = change.order
+        if begins_release(before, change):
+            named = superseded(self.version, self._others(), order)
+            past = "began while {} was not finished"
+        elif change.opens and order.phases and change.phase in (*order.phases, ROLLBACK_PHASE):
+            named = below_later(self.version, before, self._others(), order, change.phase)
+            past = "went on below {}, which began later"
+        else:
             return change
-        waivers = superseded(self.version, self._others(), change.order)
+        known = before.overrides if before else {}
         overrides = {
-            f"release {version}": {
-                **waiver.to_json(),
-                "at": change.now,
-                "what": f"release {self.version} began while release {version} was not finished",
-            }
-            for version, waiver in waivers.items()
+            one: waiver.to_override(
+                f"release {self.version} {past.format(one)}", known.get(one), change.now
+            )
+            for one, waiver in ((override_of(version), by) for version, by in named.items())
         }
         return (
             replace(change, facts=merge(change.facts, {"overrides": overrides}))

@@ -205,6 +205,7 @@ def releases(draw: random.Random, plan: Plan) -> Plan:
             (("deploy", first), ("deploy", second), ("rollback", first), ("rollback", second)),
             (("deploy", first), ("rollback", first), ("deploy", second), ("rollback", second)),
             (("deploy", first), ("deploy", second), ("deploy", first)),
+            (("deploy", first), ("deploy", second), ("flags", first)),
             (("deploy", second), ("deploy", first), ("rollback", first)),
         )
     )
@@ -212,7 +213,7 @@ def releases(draw: random.Random, plan: Plan) -> Plan:
     actors, begins = [], 0.0
     for number, (script, about) in enumerate(commands):
         actor = named_actor(draw, number, script)
-        named = draw.random() < (0.2 if script == "rollback" else 0.7)
+        named = draw.random() < (0.5 if script == "deploy" else 0.2)
         options = {**actor.options, **about, "signs_off": signed, "supersedes": named}
         actors.append(replace(actor, begins=begins, options=options))
         begins += draw.choice((10.0, 40.0, DEPLOYED, 400.0))
@@ -241,11 +242,16 @@ def sick(draw: random.Random, plan: Plan) -> Plan:
         # Right after it has ended a pod.
         actors[-1] = replace(actors[-1], resumes=1.0)
         faults = [Fault(actors[-1].name, KILL_AFTER, WRITE, draw.randint(2, 4))]
+    recreated = "paused" in ill and draw.random() < 0.5
+    if recreated:
+        # Often while all of its pods start.
+        actors[1] = replace(actors[1], begins=draw.uniform(30.0, 60.0))
     return replace(
         with_actors(plan, actors, faults),
         bad_images={first: draw.choice(BAD)} if ill == "bad" else {},
         deaf=(first,) if "deaf" in ill else (),
         controllers=draw.choice((5.0, 20.0)) if ill == "slow" else 0.0,
+        recreated=(first,) if recreated else (),
     )
 
 

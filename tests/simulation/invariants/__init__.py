@@ -56,8 +56,8 @@ STANDS_STILL = "made no progress"
 VERDICT = "run the same phase again"
 OPPOSED = ("check easymo.com/kill-switch", "did somebody change them meanwhile")
 """What a rollout says whose new pod is on a node out of reach: the service is named, and the next run goes on."""
-HALF_DONE = "a rollback would return to it half done"
-"""With what a release is refused beside another that is not finished."""
+BESIDE_ANOTHER = "a rollback would return to it half done", "What that one set would be lost"
+"""With what a release is refused beside another that is not finished, or below a later one."""
 FOR_A_PERSON = (
     "(P3009)",
     "is there and invalid",
@@ -197,7 +197,7 @@ class Invariants:
             self.history.check(ALWAYS_WORKS, known, f"{script} failed: {why}")
         elif script == "deploy" and name not in self._beside and not plan.bad_images:
             by_hand = any(one.options.get("does") in PREVENTS for one in plan.actors)
-            if HALF_DONE in why:
+            if any(one in why for one in BESIDE_ANOTHER):
                 return
             if not by_hand and not self._somebody_does("lock", "kill_switch"):
                 self.history.check(ALWAYS_WORKS, False, f"{name} failed: {why}")

@@ -9,12 +9,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Obje
 
 from ..scripts.script import PHASES
 from .history import PINS, RECORDS, History, Write, record_of, unpacked
-from .sentences import IN_ORDER, PHASES_LAST, PINS_ARE_OLD, TRUE_CLAIMS
+from .sentences import IN_ORDER, LATEST_GOES_ON, PHASES_LAST, PINS_ARE_OLD, TRUE_CLAIMS
 
 if t.TYPE_CHECKING:
     from ..scheduler import Process
     from ..tasks import Did
 
+UNFINISHED = ("running", "failed")
 SETTLED = ("done", "failed", "rolled_back", "partly_rolled_back", "waived")
 
 
@@ -26,10 +27,12 @@ class RecordInvariants:
         if write.after is None:
             return
         if write.name in RECORDS:
-            known = {} if write.before is None else record_of(write.before)["phases"]
-            self._phases_written(write.by, known, record_of(write.after)["phases"])
-            if write.before is not None:
-                self._record_written(write.by, record_of(write.before), record_of(write.after))
+            before = {} if write.before is None else record_of(write.before)
+            after = record_of(write.after)
+            self._phases_written(write.by, before.get("phases", {}), after["phases"])
+            self._check_beside_others(write.by, before, after)
+            if before:
+                self._record_written(write.by, before, after)
         elif write.name in PINS:
             before = {} if write.before is None else unpacked(write.before)
             self._pins_written(write.by, PINS[write.name], before, unpacked(write.after))
@@ -75,6 +78,34 @@ class RecordInvariants:
                     all(one == "done" for one in states),
                     f"{by} made phase {name} {now}, and before it is {states}",
                 )
+
+    def _check_beside_others(self, by: str, before: Object, after: Object) -> None:
+        """As they stood when the task began that opens a phase, or the run that has one done again."""
+        history, same = self._history, before if before.get("attempt") == after["attempt"] else {}
+        was, now = _epochs(same), _epochs(after)
+        moved = [one for one in now if now[one] != was.get(one)]
+        if not moved or history.options_of(by).get("supersedes"):
+            return
+        opens = any(after["phases"][one]["status"] == "running" for one in moved)
+        for release in RECORDS.values():
+            other = self._stood(release, history.began(by) if opens else history.came(by))
+            if release == after["version"] or not other.get("phases"):
+                continue
+            partly = any(one["status"] == "partly_rolled_back" for one in other["phases"].values())
+            wrong = other["status"] in UNFINISHED or (partly and other["status"] == "done")
+            if was:
+                stands = wrong or other["status"] == "done"
+                wrong = stands and max(_epochs(other).values()) > max(was.values())
+            history.check(
+                LATEST_GOES_ON,
+                not wrong,
+                f"{by} {'went on' if was else 'began'}, and release {release} is {other['status']}",
+            )
+
+    def _stood(self, release: str, at: float) -> Object:
+        writes = self._history.writes("configmaps", f"release-{release}")
+        last = next((one.after for one in reversed(writes) if one.at < at), None)
+        return {} if last is None else record_of(last)
 
     def _pins_written(self, by: str, release: str, before: Object, pins: Object) -> None:
         known = before.get("config_maps", {}) if before.get("attempt") == pins["attempt"] else {}
@@ -138,6 +169,12 @@ class RecordInvariants:
             attempts[0] == attempts[1],
             f"attempt {attempts[1]} was opened, and the pins are of attempt {attempts[0]}",
         )
+
+
+def _epochs(record: Object) -> dict[str, int]:
+    """Of the run that last opened each phase."""
+    phases: t.Mapping[str, Object] = record.get("phases", {})
+    return {name: one["fence"] for name, one in phases.items()}
 
 
 def _lost(before: Object, after: Object) -> list[str]:

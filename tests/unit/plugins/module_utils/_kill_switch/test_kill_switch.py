@@ -353,6 +353,30 @@ def test_a_pod_that_is_starting_is_waited_for_but_not_for_long(
     assert told == [ended_after]
 
 
+def test_one_that_starts_with_the_old_flags_is_ended_at_once_and_its_successor_waited_for() -> None:
+    cluster, clock = MemoryCluster(), FakeClock()
+    began, told = clock.now(), []
+    for name in ("old", "starting"):
+        cluster.put("Pod", {"metadata": {"name": name}})
+
+    def ask() -> list[PodState]:
+        fresh = pod("new", REACHED, ready=clock.now() - began >= 6)
+        pods = [pod("old", STALE), pod("starting", STALE, ready=False)]
+        there = [one for one in pods if ("Pod", one.pod) in cluster.objects]
+        return there if len(there) == 2 else [*there, fresh]
+
+    sweep(
+        cluster,
+        ask,
+        frozenset({"old", "starting"}),
+        replicas=2,
+        clock=clock,
+        deadline=began + 200,
+        report=lambda text: told.append((text.split()[2].strip(","), clock.now() - began)),
+    )
+    assert told == [("starting", 0), ("old", 6)]
+
+
 @pytest.mark.parametrize(
     ("ends_after", "lasts", "left"),
     [

@@ -14,9 +14,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.order impor
     OutOfOrderError,
     PhaseOrder,
     Waiver,
+    below_later,
     missing_phases,
     read_order,
-    refuse_below_later,
     superseded,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
@@ -193,6 +193,9 @@ def test_a_release_does_not_begin_beside_one_that_is_half_done() -> None:
         OutOfOrderError, match=r"1\.9\.5 is failed since 09:00.*release_version=1\.9\.5"
     ):
         superseded("2.0.0", [half], ORDER)
+    partly = Record(**{**vars(other(database="partly_rolled_back")), "status": "done"})
+    with pytest.raises(OutOfOrderError, match=r"1\.9\.5 is partly rolled back since 09:00"):
+        superseded("2.0.0", [partly], ORDER)
     order = PhaseOrder(PHASES, supersedes={"1.9.5": Waiver(**JANE)})
     assert superseded("2.0.0", [half], order) == {"1.9.5": Waiver(**JANE)}
 
@@ -234,7 +237,7 @@ OURS = release("2.0.0", "preflight", "database", fence=4)
 def test_what_stands_in_no_ways_back(
     record: Record | None, other: Record, order: PhaseOrder
 ) -> None:
-    refuse_below_later("2.0.0", record, [other], order)
+    assert set(below_later("2.0.0", record, [other], order, "rollback")) <= {*order.supersedes}
 
 
 @pytest.mark.parametrize(
@@ -261,12 +264,59 @@ def test_no_release_goes_back_below_a_later_one(
     with pytest.raises(
         OutOfOrderError, match=f"Release 2.0.0 cannot go back: release {told}"
     ) as error:
-        refuse_below_later("2.0.0", record, [other], ORDER)
+        below_later("2.0.0", record, [other], ORDER, "rollback")
     assert f"release_version={other.version}" in str(error.value)
+
+
+def test_none_goes_on_below_a_later_one_and_is_told_the_ways_out() -> None:
+    with pytest.raises(OutOfOrderError) as error:
+        below_later("2.0.0", OURS, [release("2.1.0", *PHASES, fence=5)], ORDER, "microservices")
+    assert str(error.value) == (
+        "Release 2.0.0 cannot go on with phase microservices: release 2.1.0, which is done, began after it. What "
+        "that one set would be lost. Roll that one back (playbooks/rollback.yml -e release_version=2.1.0), or go on "
+        """by name: -e '{"release_supersedes": {"2.1.0": {"by": "your name", "reason": "why"}}}'."""
+    )
+
+
+def test_the_last_of_those_that_nobody_named_is_told() -> None:
+    later = [release(f"2.{minor}.0", *PHASES, fence=4 + minor) for minor in (1, 3, 2)]
+    named = replace(ORDER, supersedes={"2.3.0": Waiver(**JANE)})
+    with pytest.raises(OutOfOrderError, match=r"release 2\.2\.0, which is done"):
+        below_later("2.0.0", OURS, later, named, "database")
+    assert below_later("2.0.0", OURS, later[1:2], named, "database") == named.supersedes
 
 
 def test_records_without_epochs_are_told_apart_by_their_begin() -> None:
     ours, later = release("2.0.0", *PHASES, fence=0), release("2.1.0", *PHASES, fence=0)
-    refuse_below_later("2.0.0", replace(ours, started="2026-11-25T00:00:00Z"), [later], ORDER)
+    after = replace(ours, started="2026-11-25T00:00:00Z")
+    assert below_later("2.0.0", after, [later], ORDER, "rollback") == {}
+    before = replace(ours, started="2026-11-23T00:00:00Z")
     with pytest.raises(OutOfOrderError):
-        refuse_below_later("2.0.0", replace(ours, started="2026-11-23T00:00:00Z"), [later], ORDER)
+        below_later("2.0.0", before, [later], ORDER, "rollback")
+
+
+def superseding(status: str, *, fence: int = 5, name: str = "release 2.0.0") -> Record:
+    """The release after OURS, which was half done."""
+    named = {"overrides": {name: {**JANE, "what": "it hangs", "at": "09:00"}}}
+    return replace(release("2.1.0", *PHASES, fence=fence, status=status), facts=named)
+
+
+def test_a_half_done_release_that_a_done_one_superseded_by_name_holds_no_third_one_up() -> None:
+    half = replace(OURS, status="failed")
+    assert superseded("2.2.0", [half, superseding("done")], ORDER) == {}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        superseding("rolled_back"),
+        superseding("done", fence=3),
+        superseding("done", name="release 1.9.0"),
+        superseding("done", name="launch_window"),
+    ],
+    ids=["which went back", "which is older", "which superseded another", "by nobody"],
+)
+def test_it_holds_up_when_the_other_does_not_stand_over_it(other: Record) -> None:
+    half = replace(OURS, status="failed")
+    with pytest.raises(OutOfOrderError, match=r"release 2\.0\.0 is failed"):
+        superseded("2.2.0", [half, other], ORDER)

@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.epoch import fence_of
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
+from ansible_collections.easymo.deploy.plugins.module_utils._release.order import OutOfOrderError
 from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import pack
 from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import read_pins
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Change
@@ -218,6 +219,58 @@ def test_an_epoch_alone_makes_no_record_and_needs_one_to_write(cluster: MemoryCl
     assert run(cluster, fence=3, fenced=True)["record"] == {}
     with pytest.raises(InputError, match="'fence' is missing"):
         run(cluster, fenced=True)
+
+
+ORDER = {"phases": ["preflight", "database", "microservices"]}
+BY_NAME = {"by": "Jane Doe", "reason": "it cannot wait"}
+
+
+def opens(cluster: MemoryCluster, version: str, phase: str, fence: int, *named: str) -> t.Any:
+    order = {**ORDER, "supersedes": dict.fromkeys(named, BY_NAME)}
+    run(cluster, name=version, phase=phase, phase_status="running", fence=fence, order=order)
+    run(cluster, name=version, phase=phase, phase_status="done", fence=fence)
+    record = ReleaseStore(cluster, version, clock=FakeClock()).read()
+    assert record is not None
+    return record.overrides
+
+
+def test_a_release_goes_on_below_a_later_one_only_by_name_and_the_record_keeps_whose(
+    cluster: MemoryCluster,
+) -> None:
+    opens(cluster, "2.0.0", "preflight", 1)
+    opens(cluster, "2.0.0", "database", 1)
+    let_by = {
+        "release 2.0.0": BY_NAME
+        | {"what": "release 2.1.0 began while release 2.0.0 was not finished"}
+    }
+    for phase in ORDER["phases"]:
+        kept = opens(cluster, "2.1.0", phase, 2, "2.0.0")
+    assert {name: {**one, "at": ""} for name, one in kept.items()} == {
+        name: {**one, "at": ""} for name, one in let_by.items()
+    }
+    run(cluster, name="2.1.0", status="done", fence=2)
+    for phase in ORDER["phases"]:
+        with pytest.raises(
+            OutOfOrderError, match=f"cannot go on with phase {phase}: release 2.1.0"
+        ):
+            opens(cluster, "2.0.0", phase, 3)
+    kept = opens(cluster, "2.0.0", "microservices", 3, "2.1.0")
+    assert (
+        kept["release 2.1.0"]["what"]
+        == "release 2.0.0 went on below release 2.1.0, which began later"
+    )
+    # It is the later one now, and needs nobody's word.
+    assert opens(cluster, "2.0.0", "database", 4) == kept
+
+
+def test_a_release_that_has_only_looked_begins_over_what_came_since(cluster: MemoryCluster) -> None:
+    opens(cluster, "2.0.0", "preflight", 1)
+    for phase in ORDER["phases"]:
+        opens(cluster, "1.9.1", phase, 2)
+    with pytest.raises(OutOfOrderError, match=r"2\.0\.0 cannot begin: release 1\.9\.1 is running"):
+        opens(cluster, "2.0.0", "database", 3)
+    run(cluster, name="1.9.1", status="done", fence=2)
+    assert opens(cluster, "2.0.0", "database", 3) == {}
 
 
 def test_pinning_needs_a_record(cluster: MemoryCluster) -> None:
