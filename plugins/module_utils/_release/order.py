@@ -123,7 +123,7 @@ def superseded(version: str, others: t.Iterable[Record], order: PhaseOrder) -> d
     known = [one for one in others if one.version != version and has_changed(one, order)]
     allowed = {}
     for other in known:
-        if standing(other) not in UNFINISHED or any(_buries(one, other) for one in known):
+        if standing(other) not in UNFINISHED or any(_stands_over(one, other) for one in known):
             continue
         if other.version not in order.supersedes:
             raise OutOfOrderError(
@@ -183,7 +183,8 @@ def override_of(version: str) -> str:
     return f"release {version}"
 
 
-def _buries(one: Record, other: Record) -> bool:
+def _stands_over(one: Record, other: Record) -> bool:
+    """Whether it superseded the other by name and is done."""
     by_name = override_of(other.version) in one.overrides
     return by_name and standing(one) == DONE and _began(one) > _began(other)
 

@@ -53,7 +53,7 @@ def bad_image(draw: random.Random, plan: Plan, chance: float) -> dict[str, str]:
 
 _BY_HAND = {
     "hotfix": "image", "newer": "new", "paused": "pause", "scaled": "scale",
-    "freeze": "freeze", "lease": "lease", "percentage": "percentage", "others": "flags",
+    "freeze": "freeze", "thaw": "thaw", "lease": "lease", "percentage": "percentage", "others": "flags",
     "labels": "labels", "on": "on", "off": "off",
 }  # fmt: skip
 """What somebody does with kubectl, by what it is to the others."""

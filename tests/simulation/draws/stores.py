@@ -45,7 +45,7 @@ from .actors import (
 def stores(draw: random.Random, plan: Plan) -> Plan:
     """A deployment that migrates, and others who migrate or write while it does."""
     if draw.random() < 0.65:
-        often = {_backup: 3, _held_up: 2, _rehearsed: 2, _overtaken: 1}
+        often = {_backup: 3, _held_up: 2, _rehearsed: 2, _overtaken: 2}
         (steered,) = draw.choices([*often], [*often.values()])
         return steered(draw, plan)
     beside = ("deploy_stores", "deploy_stores", "migrate_alone", "migrate_alone", "write_rows")
@@ -129,6 +129,10 @@ def _overtaken(draw: random.Random, plan: Plan) -> Plan:
     stands = Fault(first.name, PAUSE_AFTER, WRITE, draw.randint(9, 30), 150.0)
     # A dump takes up to a minute and a half.
     begins = draw.uniform(100.0, 155.0)
+    if draw.random() < 0.4:
+        frozen, over = named_actor(draw, 1, "freeze"), named_actor(draw, 2, "thaw")
+        others = [replace(frozen, begins=begins), replace(over, begins=begins + 600.0)]
+        return with_actors(alone, [first, *others, again], [stands])
     actors = [first, replace(named_actor(draw, 1, "unlock", force=True), begins=begins)]
     for script in draw.choice(((), ("deploy_stores",), ("migrate_alone",))):
         other = replace(named_actor(draw, 2, script), begins=begins + draw.uniform(0.5, 5.0))

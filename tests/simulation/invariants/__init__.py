@@ -20,7 +20,7 @@ from .config_maps import SwapInvariants
 from .flags import FlagInvariants
 from .functions import FunctionInvariants
 from .guard import GuardInvariants
-from .history import LEASE, History
+from .history import FREEZE, LEASE, History
 from .lock import LockInvariants
 from .record import RecordInvariants
 from .rehearsals import RehearsalInvariants
@@ -116,8 +116,8 @@ class Invariants:
         """Called when the server has carried it out."""
         self._services.requested(request)
         self._swaps.requested(request)
-        if request.method == "GET" and request.path.endswith(f"/leases/{LEASE}"):
-            self.history.read_lock(_who(request))
+        if request.method == "GET" and request.path.endswith((f"/{LEASE}", f"/{FREEZE}")):
+            self.history.read(_who(request), request.path.rpartition("/")[2])
         if request.method == "GET" or request.query.get("dryRun") or request.status >= 400:
             return
         target = parse_path(request.path)

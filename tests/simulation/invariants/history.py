@@ -63,8 +63,8 @@ class History:
         """How long its last task took that asks for the lock."""
         self._of_database: dict[tuple[str, str], Doing] = {}
         self._first: dict[str, float] = {}
-        self._lock_read: dict[str, float] = {}
-        """When the server last told each run of its lock."""
+        self._told: dict[tuple[str, str], float] = {}
+        """When the server last told each run of an object, as of its lock."""
 
     # Findings
 
@@ -196,14 +196,22 @@ class History:
             for one in self.writes("leases", LEASE)
         )
 
-    def read_lock(self, by: str) -> None:
-        self._lock_read[by] = self.world.scheduler.now
+    def read(self, by: str, name: str) -> None:
+        self._told[by, name] = self.world.scheduler.now
 
     def knew_its_lock(self, by: str, since: float) -> bool:
         """Whether a run saw that it held its lock, then or later, or has not lost it to this day."""
-        read = self._lock_read.get(by, float("-inf"))
-        known = read if read >= since - SPARED else self.world.scheduler.now
-        return not self.lost_before(by, known)
+        return not self.lost_before(by, self._known(by, LEASE, since))
+
+    def knew_of_no_freeze(self, by: str, since: float) -> bool:
+        """The same of the freeze, for a run that holds a lock."""
+        known = self._known(by, FREEZE, since)
+        stood = [one.after for one in self.writes("configmaps", FREEZE) if one.at < known]
+        return not (self.world.epochs.get(by) and stood and stood[-1] is not None)
+
+    def _known(self, by: str, name: str, since: float) -> float:
+        told = self._told.get((by, name), float("-inf"))
+        return told if told >= since - SPARED else self.world.scheduler.now
 
     def went_on_without_asking(self, by: str) -> bool:
         """Whether a task that asks for no lock began after it was lost, and the one before that asks saw nothing."""

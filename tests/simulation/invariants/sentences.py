@@ -75,7 +75,7 @@ SENTENCES: t.Mapping[str, str] = {
     LOCK_IS_KEPT: "Nobody ends the lock of a run that lives, or one set by hand, but by force or to undo a deployment.",
     LOST_IS_LOST: "A run that nothing stops writes no Deployment, record or flags six seconds after it lost the lock.",
     BEGINS_NOTHING: "A run that lost the lock begins no task that writes, but to watch, let users out, start services.",
-    ASKS_FIRST: "Before each migration, and before a restored database goes live, a run sees that it holds the lock.",
+    ASKS_FIRST: "Before each migration a run sees its lock and no freeze, and before a restore goes live its lock.",
     OWN_LOCK: "The lock is renewed by its holder and its keeper alone.",
     LOCK_COMES_BACK: "The lock of a run is free 15 seconds after its end; whoever waits gets it, no keeper is left.",
     FROZEN: "Six seconds after a freeze was set, nobody locks to deploy, releases a service or turns the feature on.",

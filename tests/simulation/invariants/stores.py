@@ -190,6 +190,11 @@ class StoreInvariants:
             self._history.knew_its_lock(by, since),
             f"{by} lost the lock, and applied {version} to {database}",
         )
+        self._history.check(
+            ASKS_FIRST,
+            self._history.knew_of_no_freeze(by, since),
+            f"{by} applied {version} to {database} in a freeze",
+        )
 
     def _look(self, database: str) -> Seen | None:
         """None where somebody holds what would be looked at, or nobody may look."""

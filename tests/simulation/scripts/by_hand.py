@@ -86,6 +86,8 @@ def kubectl(script: Script) -> None:
     elif does == "freeze":
         frozen = {"metadata": {"name": "deploy-freeze"}, "data": {"reason": "a holiday"}}
         session.write("POST", maps, frozen, "application/json")
+    elif does == "thaw":
+        session.write("DELETE", f"{maps}/deploy-freeze", None, merge)
     else:
         pods = json.loads(session.read("/api/v1/namespaces/easymo-prod/pods"))["items"]
         for first in pods[:1]:
