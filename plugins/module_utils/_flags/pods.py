@@ -24,6 +24,8 @@ OVERDUE = timedelta(seconds=30)
 AT_ONCE = 8
 PATIENCE = 5.0
 """Seconds to keep trying to reach one pod."""
+LOOKS = 5
+"""How often pods are listed of which one goes each time while it is asked."""
 ENDED = ("Succeeded", "Failed")
 
 
@@ -91,11 +93,21 @@ class Asker:
         self._started = clock.now() if started is None else started
 
     def ask(self, cluster: Cluster, deployment: Deployment, container: str) -> list[PodState]:
-        """The state of every pod that its selector finds. Raises what listing them raises."""
-        listed = cluster.list_objects("Pod", label_selector=deployment.selector)
-        pods = [one for one in listed if (one.get("status") or {}).get("phase") not in ENDED]
-        found = side_by_side(lambda one: self._ask(cluster, one, container), pods, at_once=AT_ONCE)
-        return [one for one in found if one is not None]
+        """The state of every pod that its selector finds. Raises what listing them raises.
+
+        Where a pod went meanwhile, they are listed again: another one takes its place.
+        """
+        found: list[PodState] = []
+        for _look in range(LOOKS):
+            listed = cluster.list_objects("Pod", label_selector=deployment.selector)
+            pods = [one for one in listed if (one.get("status") or {}).get("phase") not in ENDED]
+            asked = side_by_side(
+                lambda one: self._ask(cluster, one, container), pods, at_once=AT_ONCE
+            )
+            found = [one for one in asked if one is not None]
+            if len(found) == len(asked):
+                break
+        return found
 
     def _ask(self, cluster: Cluster, body: Object, container: str) -> PodState | None:
         """None for a pod that went meanwhile."""

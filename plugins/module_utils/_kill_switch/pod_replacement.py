@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from .._cluster import Clock, Cluster
 from .._errors import DeployError
-from .._flags.pods import IDLE, OVERDUE, REACHED, STALE, UNKNOWN, PodState
+from .._flags.pods import OVERDUE, STALE, UNKNOWN, PodState
 
 PAUSE = 0.5
-STARTING = 20.0
-"""Seconds for which a pod that is starting is waited for: a run that was killed may have ended the one before it."""
+COMING = 20.0
+"""Seconds for which a pod that is missing is waited for: another kill switch, or one that was killed, may have ended
+the one before it."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +56,16 @@ def sweep(
 ) -> Swept:
     """Until no pod of `known` is stale, or the time is up. Never more than one of them is missing at a time.
 
-    Of `replicas` pods, those count that serve, and for a while those that are starting.
+    Of `replicas` pods, those count that serve, and for a while all but those that cannot be asked.
 
     A pod that should have ended long ago is believed to be lost only when it is still there after as long again, at a
     look that began then: it may be our clock that is wrong, and a look lasts while one pod does not answer.
     """
     looked, pods = clock.now(), ask()
     believed_at = min(clock.now() + OVERDUE.total_seconds(), deadline)
-    started_by = min(clock.now() + STARTING, deadline)
+    there_by = min(clock.now() + COMING, deadline)
     served = sum(one.serves for one in pods)
-    whole = max(served, min(served + sum(map(_is_starting, pods)), replicas))
+    whole = max(served, replicas - sum(one.state == UNKNOWN and not one.deleting for one in pods))
     replaced: list[str] = []
     while (stale := any(one.state == STALE and one.uid in known for one in pods)) or (
         looked < believed_at and any(one.state == UNKNOWN and one.deleting for one in pods)
@@ -80,7 +81,7 @@ def sweep(
             )
             return Swept(tuple(pods), tuple(replaced), why)
         served = max(served, min(sum(one.serves for one in pods), whole))
-        victim = next_victim(pods, known, whole if clock.now() < started_by else served)
+        victim = next_victim(pods, known, whole if clock.now() < there_by else served)
         if victim is not None:
             report(f"ending pod {victim.pod}, which runs with {victim.detail or 'old flags'}")
             try:
@@ -91,7 +92,3 @@ def sweep(
         clock.sleep(PAUSE)
         looked, pods = clock.now(), ask()
     return Swept(tuple(pods), tuple(replaced))
-
-
-def _is_starting(pod: PodState) -> bool:
-    return pod.state in (IDLE, REACHED, STALE) and not pod.ready

@@ -37,8 +37,6 @@ if t.TYPE_CHECKING:
 
 STALE = 3.0
 """Seconds that a task needs, after its last look, to say what it saw."""
-TOGETHER = 60.0
-"""Seconds in which two who end pods of one service, each counting for himself, are two at the same moment."""
 ROLLOUTS = ("rollout", "rollout_wave", "release_rollback")
 DEADLINE = "it made no progress within its progressDeadlineSeconds"
 """What a rollout says of itself and, after `UNDOING`, of its undo."""
@@ -55,10 +53,8 @@ class ServiceInvariants:
         self._overtaken: dict[tuple[str, str], tuple[t.Any, Object | None]] = {}
         """The options of the task in which a run's write of a Deployment was refused, for another had written it, and
         the template over which it would have written."""
-        self._ended: dict[tuple[str, str], float] = {}
-        """When who ended a pod of a service last."""
-        self._ended_by: dict[str, str] = {}
-        """Who ended a pod, by its name."""
+        self._ended: set[str] = set()
+        """The pods that a kill switch ended."""
         self._pinned_at: dict[str, float] = {}
         """When a run last began to look what is to be pinned."""
         self._up: dict[str, set[str]] = {}
@@ -105,7 +101,7 @@ class ServiceInvariants:
             elif request.method == "GET" and request.status < 400:
                 self._read[by, name] = now
 
-    def pod_ended(self, name: str, by: str) -> None:
+    def pod_ended(self, name: str) -> None:
         """Called after we deleted it, so the pod is marked already, or gone."""
         app = name.rpartition("-")[0].rpartition("-")[0]
         deployment = self._history.find("deployments", app)
@@ -120,14 +116,9 @@ class ServiceInvariants:
         if ended is None or not pod_ready(ended):
             return
         now = self._history.world.scheduler.now
-        self._ended[app, by], self._ended_by[name] = now, by
-        others = [at for (one, who), at in self._ended.items() if one == app and who != by]
-        if any(now - at < TOGETHER for at in others):
-            return
+        self._ended.add(name)
         wall = self._history.world.now()
-        others_went = [
-            _went_at(one) for one in pods if self._ended_by.get(one["metadata"]["name"]) != by
-        ]
+        others_went = [_went_at(one) for one in pods if one["metadata"]["name"] not in self._ended]
         if any(at > wall - STALE for at in others_went):
             return  # since it was looked at
         ready = sum(pod_ready(one) and not terminating(one) for one in pods)

@@ -80,6 +80,24 @@ def test_a_pod_whose_application_knows_no_such_path_is_not_taken_for_one_that_we
     assert [one.state for one in readers.ask()] == [UNKNOWN, STALE, STALE]
 
 
+def test_a_look_in_which_a_pod_went_is_taken_again_for_its_successor() -> None:
+    readers = Readers()
+    cluster, asked, (old, *others) = readers.cluster, readers.cluster.proxy, readers.pods
+
+    def went_meanwhile(pod: str, port: int, path: str, *, tls: bool = False) -> str:
+        if pod == old and ("Pod", old) in cluster.objects:
+            body = cluster.objects.pop(("Pod", old))
+            del cluster.answers[old]
+            names = {**body["metadata"], "name": "successor", "uid": "another"}
+            cluster.put("Pod", {**body, "metadata": names})
+            readers.tell({"successor": "true"})
+        return asked(pod, port, path, tls=tls)
+
+    cluster.proxy = went_meanwhile  # type: ignore[method-assign]
+    found = {one.pod: one.state for one in readers.ask()}
+    assert found == {"successor": REACHED, **dict.fromkeys(others, STALE)}
+
+
 def test_pods_that_follow_are_told_by_when_each_was_first_seen_to() -> None:
     readers = Readers()
     moments = {2.0: readers.pods[0], 9.0: readers.pods[1], 30.0: readers.pods[2]}
