@@ -137,7 +137,7 @@ def _beginning() -> Iterator[None]:
     try:
         yield
     except UnreachableError as exc:
-        where = "The restore had not begun: the old database serves. Run this again."
+        where = "This run had restored nothing yet and left the database as it was. Run it again."
         raise with_standing(exc, where) from exc
 
 

@@ -242,11 +242,10 @@ class RestoreInvariants:
         since = [one for one in self._switches.get(name, ()) if one.at >= did.began]
         mine = [one for one in since if one.by in (process.name, GONE)]
         check = self._history.check
-        if any(
-            one in said
-            for one in ("serves as before", "old database serves", "Nothing was committed")
-        ):
+        serves = any(one in said for one in ("serves as before", "Nothing was committed"))
+        if serves or "restored nothing yet" in said:
             check(TRUE_CLAIMS, not mine, f"{process.name} restored {name}, and says: {said}")
+        if serves:
             closed = not standing[name].open and not self._is_closed_by_others(process, name)
             check(TRUE_CLAIMS, not closed, f"{name} is closed, and {process.name} says: {said}")
         if "the restored database serves" in said or "the restored data serves" in said:
