@@ -58,8 +58,9 @@ def sweep(
 
     Of `replicas` pods, those count that serve, and for a while all but those that cannot be asked.
 
-    A pod that should have ended long ago is believed to be lost only when it is still there after as long again, at a
-    look that began then: it may be our clock that is wrong, and a look lasts while one pod does not answer.
+    A pod that should have ended long ago is believed to be lost only when it is still there after as long again, since
+    this began or ended a pod itself, at a look that began then: our clock may be wrong, and a look lasts while one pod
+    does not answer.
     """
     looked, pods = clock.now(), ask()
     believed_at = min(clock.now() + OVERDUE.total_seconds(), deadline)
@@ -89,6 +90,7 @@ def sweep(
             except DeployError as exc:
                 return Swept(tuple(pods), tuple(replaced), str(exc))
             replaced.append(victim.pod)
+            believed_at = min(clock.now() + OVERDUE.total_seconds(), deadline)
         clock.sleep(PAUSE)
         looked, pods = clock.now(), ask()
     return Swept(tuple(pods), tuple(replaced))

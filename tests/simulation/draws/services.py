@@ -246,9 +246,14 @@ def sick(draw: random.Random, plan: Plan) -> Plan:
     if recreated:
         # Often while all of its pods start.
         actors[1] = replace(actors[1], begins=draw.uniform(30.0, 60.0))
+    bad = {first: draw.choice(BAD)} if ill == "bad" else {}
+    if "paused" in ill and not recreated and draw.random() < 0.4:
+        # What takes the place of a pod is ready after more than 20 seconds, and so is each step of the deployment.
+        bad = {first: "slow"}
+        actors[1:] = [replace(one, begins=one.begins + 3 * DEPLOYED) for one in actors[1:]]
     return replace(
         with_actors(plan, actors, faults),
-        bad_images={first: draw.choice(BAD)} if ill == "bad" else {},
+        bad_images=bad,
         deaf=(first,) if "deaf" in ill else (),
         controllers=draw.choice((5.0, 20.0)) if ill == "slow" else 0.0,
         recreated=(first,) if recreated else (),

@@ -125,7 +125,7 @@ class Invariants:
             return
         plural, by = target.resource.plural, _who(request)
         if plural == "pods" and request.method == "DELETE" and not by.startswith("kubectl"):
-            self._services.pod_ended(target.name)
+            self._services.pod_ended(target.name, by)
             return
         for name in [target.name] if target.name else self.history.unseen(plural):
             write = self.history.written(plural, name, by)

@@ -13,6 +13,7 @@ from sandbox.kubernetes.controllers.objects import condition, pod_ready, seconds
 from sandbox.kubernetes.controllers.revisions import REVISION
 from sandbox.kubernetes.routing import parse_path
 
+from ..kubelet import SLOW
 from ..platform import NAMESPACE, VERSION
 from .history import LEASE, History, Write, annotations_of, epoch_of, fence_of, template_of
 from .sentences import (
@@ -53,8 +54,8 @@ class ServiceInvariants:
         self._overtaken: dict[tuple[str, str], tuple[t.Any, Object | None]] = {}
         """The options of the task in which a run's write of a Deployment was refused, for another had written it, and
         the template over which it would have written."""
-        self._ended: set[str] = set()
-        """The pods that a kill switch ended."""
+        self._ended: dict[str, tuple[str, float]] = {}
+        """By pod, the run that ended it, and when its task had begun."""
         self._pinned_at: dict[str, float] = {}
         """When a run last began to look what is to be pinned."""
         self._up: dict[str, set[str]] = {}
@@ -101,7 +102,7 @@ class ServiceInvariants:
             elif request.method == "GET" and request.status < 400:
                 self._read[by, name] = now
 
-    def pod_ended(self, name: str) -> None:
+    def pod_ended(self, name: str, by: str) -> None:
         """Called after we deleted it, so the pod is marked already, or gone."""
         app = name.rpartition("-")[0].rpartition("-")[0]
         deployment = self._history.find("deployments", app)
@@ -116,7 +117,10 @@ class ServiceInvariants:
         if ended is None or not pod_ready(ended):
             return
         now = self._history.world.scheduler.now
-        self._ended.add(name)
+        task = self._ended[name] = by, self._history.began(by)
+        slow = self._history.world.plan.bad_images.get(app) == SLOW
+        if slow and any(one != task for one in self._ended.values()):
+            return  # it starts for longer than a task waits for what another one ended
         wall = self._history.world.now()
         others_went = [_went_at(one) for one in pods if one["metadata"]["name"] not in self._ended]
         if any(at > wall - STALE for at in others_went):

@@ -412,6 +412,38 @@ def test_a_pod_that_should_have_ended_is_believed_to_be_lost_only_after_another_
     assert clock.now() - began <= 31 + lasts
 
 
+def test_the_pod_that_it_ended_last_has_as_long_to_go_however_long_the_others_took() -> None:
+    """By a clock that is ahead, each that ends looks as if it should have ended long ago."""
+    cluster, clock = MemoryCluster(), FakeClock()
+    ended: dict[str, float] = {}
+    for name in ("a", "b"):
+        cluster.put("Pod", {"metadata": {"name": name}})
+
+    def ask() -> list[PodState]:
+        pods = []
+        for name in ("a", "b"):
+            if ("Pod", name) in cluster.objects:
+                pods.append(pod(name, STALE))
+                continue
+            gone_for = clock.now() - ended.setdefault(name, clock.now())
+            if gone_for < 5:
+                pods.append(replace(pod(name, UNKNOWN), deleting=True))
+            pods.append(pod(f"new-{name}", REACHED, ready=gone_for >= 40))
+        return pods
+
+    swept = sweep(
+        cluster,
+        ask,
+        frozenset("ab"),
+        replicas=2,
+        clock=clock,
+        deadline=200,
+        report=lambda _text: None,
+    )
+    assert (swept.replaced, swept.problem) == (("a", "b"), "")
+    assert {one.state for one in swept.pods} == {REACHED}
+
+
 def asked(cluster: MemoryCluster) -> dict[str, PodState]:
     deployment = Deployment.from_json(cluster.objects["Deployment", NAME])
     asker = Asker({AGENTS: "false"}, clock=FakeClock(), wall=lambda: NOON)
