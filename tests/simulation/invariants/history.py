@@ -20,6 +20,7 @@ from sandbox.kubernetes.errors import ApiError
 
 from ..plan import WATCH
 from ..platform import NAMESPACE, PERCENTAGE, RELEASES, VERSION
+from ..scheduler import GONE
 from .sentences import FROZEN
 
 if t.TYPE_CHECKING:
@@ -142,8 +143,8 @@ class History:
         return any(one.at >= since and one.by != by for one in self.writes(plural, name))
 
     def is_troubled(self, by: str) -> bool:
-        """Whether a call of it failed, was slow or was put off."""
-        return any(one.actor == by and one.of != WATCH for one in self.world.befell)
+        """Whether a call of it failed, was slow or was put off; what comes late was."""
+        return by == GONE or any(one.actor == by and one.of != WATCH for one in self.world.befell)
 
     def frozen_since(self) -> float | None:
         found = self.writes("configmaps", FREEZE)
