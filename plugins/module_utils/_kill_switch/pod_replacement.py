@@ -63,13 +63,14 @@ def sweep(
     does not answer.
     """
     looked, pods = clock.now(), ask()
-    believed_at = min(clock.now() + OVERDUE.total_seconds(), deadline)
+    since = clock.now()
     there_by = min(clock.now() + COMING, deadline)
     served = sum(one.serves for one in pods)
     whole = max(served, replicas - sum(one.state == UNKNOWN and not one.deleting for one in pods))
     replaced: list[str] = []
     while (stale := any(one.state == STALE and one.uid in known for one in pods)) or (
-        looked < believed_at and any(one.state == UNKNOWN and one.deleting for one in pods)
+        looked - since < OVERDUE.total_seconds()
+        and any(one.state == UNKNOWN and one.deleting for one in pods)
     ):
         if clock.now() >= deadline:
             if not stale:
@@ -90,7 +91,7 @@ def sweep(
             except DeployError as exc:
                 return Swept(tuple(pods), tuple(replaced), str(exc))
             replaced.append(victim.pod)
-            believed_at = min(clock.now() + OVERDUE.total_seconds(), deadline)
+            since = clock.now()
         clock.sleep(PAUSE)
         looked, pods = clock.now(), ask()
     return Swept(tuple(pods), tuple(replaced))

@@ -143,18 +143,18 @@ def below_later(
 
     Raises OutOfOrderError for any other. Of a release that changed nothing here, every other one is later.
     """
-    changed = record is not None and has_changed(record, order)
+    ours = _began(record) if record is not None and has_changed(record, order) else None
     later = [
         one
         for one in others
         if standing(one) in (*UNFINISHED, DONE)
         and has_changed(one, order)
-        and not (record is not None and changed and _began(one) < _began(record))
+        and (ours is None or _began(one) >= ours)
     ]
     unnamed = [one for one in later if one.version not in order.supersedes]
     if unnamed:
         last = max(unnamed, key=_began)
-        why = "began after it" if changed else "stands, and it changed nothing here itself"
+        why = "began after it" if ours else "stands, and it changed nothing here itself"
         back = phase == ROLLBACK_PHASE
         alone = ", switch the feature off alone (playbooks/kill_switch.yml)" if back else ""
         raise OutOfOrderError(

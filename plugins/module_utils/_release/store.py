@@ -83,7 +83,7 @@ class ReleaseStore:
         ) from last
 
     def _beside_others(self, before: Record | None, change: Change) -> Change:
-        """The change, with who let it by another release. Raises OutOfOrderError for one that nobody named.
+        """The change, with who let it by another release. Raises OutOfOrderError for one that is not named.
 
         A release begins beside no unfinished one, and goes neither on nor back below one that began later.
         """
@@ -97,12 +97,11 @@ class ReleaseStore:
         else:
             return change
         known = before.overrides if before else {}
-        overrides = {
-            one: waiver.to_override(
-                f"release {self.version} {past.format(one)}", known.get(one), change.now
-            )
-            for one, waiver in ((override_of(version), by) for version, by in named.items())
-        }
+        overrides = {}
+        for version, waiver in named.items():
+            other = override_of(version)
+            what = f"release {self.version} {past.format(other)}"
+            overrides[other] = waiver.to_override(what, known.get(other), change.now)
         return (
             replace(change, facts=merge(change.facts, {"overrides": overrides}))
             if overrides

@@ -146,9 +146,13 @@ class History:
         """Whether a call of it failed, was slow or was put off; what comes late was."""
         return by == GONE or any(one.actor == by and one.of != WATCH for one in self.world.befell)
 
-    def frozen_since(self) -> float | None:
-        found = self.writes("configmaps", FREEZE)
-        return found[-1].at if found and found[-1].after is not None else None
+    def last_write(self, plural: str, name: str, before: float = float("inf")) -> Write | None:
+        return next((one for one in reversed(self.writes(plural, name)) if one.at < before), None)
+
+    def frozen_since(self, before: float = float("inf")) -> float | None:
+        """Of the freeze that stood then."""
+        last = self.last_write("configmaps", FREEZE, before)
+        return last.at if last is not None and last.after is not None else None
 
     def check_freeze(self, write: Write, did: str) -> None:
         """What a freeze forbids may still be written for a few seconds after it was set."""
@@ -206,9 +210,8 @@ class History:
 
     def knew_of_no_freeze(self, by: str, since: float) -> bool:
         """The same of the freeze, for a run that holds a lock."""
-        known = self._known(by, FREEZE, since)
-        stood = [one.after for one in self.writes("configmaps", FREEZE) if one.at < known]
-        return not (self.world.epochs.get(by) and stood and stood[-1] is not None)
+        frozen = self.frozen_since(self._known(by, FREEZE, since))
+        return frozen is None or not self.world.epochs.get(by)
 
     def _known(self, by: str, name: str, since: float) -> float:
         told = self._told.get((by, name), float("-inf"))

@@ -103,9 +103,8 @@ class RecordInvariants:
             )
 
     def _stood(self, release: str, at: float) -> Object:
-        writes = self._history.writes("configmaps", f"release-{release}")
-        last = next((one.after for one in reversed(writes) if one.at < at), None)
-        return {} if last is None else record_of(last)
+        last = self._history.last_write("configmaps", f"release-{release}", at)
+        return {} if last is None or last.after is None else record_of(last.after)
 
     def _pins_written(self, by: str, release: str, before: Object, pins: Object) -> None:
         known = before.get("config_maps", {}) if before.get("attempt") == pins["attempt"] else {}

@@ -297,14 +297,27 @@ class Pods:
 
 
 def swept_of(pods: Pods) -> Swept:
+    return sweeps(pods.cluster, pods.ask, "abc", replicas=3, clock=FakeClock())
+
+
+def sweeps(
+    cluster: MemoryCluster,
+    ask: t.Callable[[], list[PodState]],
+    known: t.Iterable[str],
+    *,
+    replicas: int,
+    clock: FakeClock,
+    report: t.Callable[[str], None] = lambda _text: None,
+) -> Swept:
+    deadline = clock.now() + 200
     return sweep(
-        pods.cluster,
-        pods.ask,
-        frozenset("abc"),
-        replicas=3,
-        clock=FakeClock(),
-        deadline=200,
-        report=lambda _text: None,
+        cluster,
+        ask,
+        frozenset(known),
+        replicas=replicas,
+        clock=clock,
+        deadline=deadline,
+        report=report,
     )
 
 
@@ -341,13 +354,12 @@ def test_a_pod_that_is_starting_is_waited_for_but_not_for_long(
         fresh = pod("new", REACHED, ready=clock.now() - began >= starts_after)
         return [*([pod("old", STALE)] if ("Pod", "old") in cluster.objects else []), fresh]
 
-    sweep(
+    sweeps(
         cluster,
         ask,
-        frozenset({"old", "new"}),
+        {"old", "new"},
         replicas=2,
         clock=clock,
-        deadline=began + 200,
         report=lambda _text: told.append(clock.now() - began),
     )
     assert told == [ended_after]
@@ -365,15 +377,10 @@ def test_one_that_starts_with_the_old_flags_is_ended_at_once_and_its_successor_w
         there = [one for one in pods if ("Pod", one.pod) in cluster.objects]
         return there if len(there) == 2 else [*there, fresh]
 
-    sweep(
-        cluster,
-        ask,
-        frozenset({"old", "starting"}),
-        replicas=2,
-        clock=clock,
-        deadline=began + 200,
-        report=lambda text: told.append((text.split()[2].strip(","), clock.now() - began)),
-    )
+    def report(text: str) -> None:
+        told.append((text.split()[2].strip(","), clock.now() - began))
+
+    sweeps(cluster, ask, {"old", "starting"}, replicas=2, clock=clock, report=report)
     assert told == [("starting", 0), ("old", 6)]
 
 
@@ -399,15 +406,7 @@ def test_a_pod_that_should_have_ended_is_believed_to_be_lost_only_after_another_
         fresh = [pod("new", REACHED)]
         return fresh if listed >= ends_after else [lost, *fresh]
 
-    swept = sweep(
-        MemoryCluster(),
-        ask,
-        frozenset(),
-        replicas=1,
-        clock=clock,
-        deadline=200,
-        report=lambda _text: None,
-    )
+    swept = sweeps(MemoryCluster(), ask, (), replicas=1, clock=clock)
     assert [one.pod for one in swept.pods if one.state == UNKNOWN] == left
     assert clock.now() - began <= 31 + lasts
 
@@ -431,15 +430,7 @@ def test_the_pod_that_it_ended_last_has_as_long_to_go_however_long_the_others_to
             pods.append(pod(f"new-{name}", REACHED, ready=gone_for >= 40))
         return pods
 
-    swept = sweep(
-        cluster,
-        ask,
-        frozenset("ab"),
-        replicas=2,
-        clock=clock,
-        deadline=200,
-        report=lambda _text: None,
-    )
+    swept = sweeps(cluster, ask, "ab", replicas=2, clock=clock)
     assert (swept.replaced, swept.problem) == (("a", "b"), "")
     assert {one.state for one in swept.pods} == {REACHED}
 

@@ -259,7 +259,7 @@ def test_a_release_goes_on_below_a_later_one_only_by_name_and_the_record_keeps_w
         kept["release 2.1.0"]["what"]
         == "release 2.0.0 went on below release 2.1.0, which began later"
     )
-    # It is the later one now, and needs nobody's word.
+    # It is the later one now, and need not be named.
     assert opens(cluster, "2.0.0", "database", 4) == kept
 
 
