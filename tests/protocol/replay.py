@@ -63,6 +63,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Change
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import apply_plan
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import GuardedCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
     observe_deployment,
@@ -350,11 +351,10 @@ class Replay:
             return None  # the model looks again in a step of its own, the product in the same call
         try:
             apply_plan(
-                self.cluster,
+                GuardedCluster(self.cluster, _passed, self.clock, float("inf")),
                 run.plan,
                 self._wanted(who, run, name),
                 replan=lambda current: self._plan(who, run, before, current),
-                clock=self.clock,
             )
         except DeployError:
             return self._refused(who, run, before)
@@ -441,6 +441,10 @@ class Replay:
 
     def do_wake(self, *_rest: t.Any) -> None:
         return
+
+
+def _passed() -> None:
+    """The guard, which the model asks in a step of its own."""
 
 
 def _face(state: State) -> t.Any:

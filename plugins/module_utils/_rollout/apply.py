@@ -7,8 +7,8 @@ from __future__ import annotations
 import random
 import typing as t
 
-from .._cluster import Clock, Cluster
 from .._errors import ConflictError, RefusedError
+from .guard import GuardedCluster
 from .models import Deployment
 from .observe import find_deployment
 from .plan import RolloutPlan, Wanted, superseded
@@ -17,12 +17,11 @@ ATTEMPTS = 5
 
 
 def apply_plan(
-    cluster: Cluster,
+    guarded: GuardedCluster,
     plan: RolloutPlan,
     wanted: Wanted,
     *,
     replan: t.Callable[[Deployment], RolloutPlan],
-    clock: Clock,
 ) -> Deployment:
     """The Deployment as patched.
 
@@ -35,7 +34,7 @@ def apply_plan(
     last: ConflictError | None = None
     for attempt in range(ATTEMPTS):
         try:
-            body = cluster.patch("Deployment", plan.before.name, plan.operations)
+            body = guarded.patch("Deployment", plan.before.name, plan.operations)
         except ConflictError as exc:
             last = exc
         except RefusedError as exc:
@@ -46,7 +45,7 @@ def apply_plan(
             if plan.refusal is not None:
                 raise plan.refusal
             return Deployment.from_json(body)
-        current = find_deployment(cluster, plan.before.name)
+        current = find_deployment(guarded.cluster, plan.before.name)
         if current is None or current.uid != plan.before.uid:
             raise deleted(plan.before)
         moved = current.template != plan.before.template
@@ -55,7 +54,7 @@ def apply_plan(
             raise superseded(current, wanted)
         if not plan.writes:
             return current
-        clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
+        guarded.clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
     raise ConflictError(
         f"Deployment {plan.before.name!r} was changed {ATTEMPTS} times during our writes, so it "
         "was left alone: something else keeps writing to it. Find out what, and try again.",

@@ -5,11 +5,19 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 
+from .._cluster import Clock, Cluster, Object, Operation
 from .._errors import ConflictError, DeployError, UnreachableError
 
 FROZEN = "Frozen"
 """The reason of an error of `check` that forbids releases, but not their undoing."""
+ONE_TRY = 16.0
+"""Seconds that a write without an answer is tried before the guard is asked again: a busy API server may take 15."""
+PAUSE = 1.0
+"""Seconds until the guard is asked again."""
+
+Written = t.TypeVar("Written")
 
 
 class Guard(t.Protocol):
@@ -46,6 +54,47 @@ def require_for_undo(guard: Guard) -> None:
     except DeployError as exc:
         if exc.reason != FROZEN:
             raise _refusal(exc) from exc
+
+
+@dataclass(frozen=True)
+class GuardedCluster:
+    """Writes of one rollout. `ask` is one of the two above, and asked before each try; `deadline`: on `clock`."""
+
+    cluster: Cluster
+    ask: t.Callable[[], None]
+    clock: Clock
+    deadline: float
+
+    def patch(self, kind: str, name: str, operations: t.Sequence[Operation]) -> Object:
+        return self._write(lambda cluster: cluster.patch(kind, name, operations))
+
+    def delete(self, kind: str, name: str) -> None:
+        self._write(lambda cluster: cluster.delete(kind, name))
+
+    def _write(self, once: t.Callable[[Cluster], Written]) -> Written:
+        """What `once` gives, tried again while nothing answers.
+
+        Raises UnreachableError at the deadline, and when the guard forbids to try again what had no answer: it may
+        have been written.
+        """
+        unanswered: UnreachableError | None = None
+        while True:
+            try:
+                self.ask()
+            except UnreachableError as exc:
+                failure = exc
+            except DeployError as exc:
+                if unanswered is None:
+                    raise
+                raise UnreachableError(f"{unanswered} It was not tried again: {exc}") from exc
+            else:
+                try:
+                    return once(self.cluster.until(min(self.deadline, self.clock.now() + ONE_TRY)))
+                except UnreachableError as exc:
+                    failure = unanswered = exc
+            if self.clock.now() + PAUSE > self.deadline:
+                raise failure
+            self.clock.sleep(PAUSE)
 
 
 def loss(guard: Guard) -> ConflictError | None:

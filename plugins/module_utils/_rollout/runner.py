@@ -15,7 +15,7 @@ from .diagnosis import diagnose
 from .evaluate import Evaluation, Progress, start_course
 from .failures import signs_of
 from .follow import Follower, Report, RolloutStatus
-from .guard import Guard, NoGuard, loss, require, require_for_undo
+from .guard import Guard, GuardedCluster, NoGuard, loss, require, require_for_undo
 from .liveness import RESTARTS, Patience, as_kill, patience_of, seconds_between
 from .logs import find_log_line
 from .models import Deployment, Pod
@@ -81,7 +81,10 @@ class Rollout:
         self._clock = clock
         self._report = report
         self._guard: Guard = guard or NoGuard()
-        self._require = require_for_undo if wanted.state == "rolled_back" else require
+        ask = require_for_undo if wanted.state == "rolled_back" else require
+        self._guarded = GuardedCluster(
+            self._cluster, lambda: ask(self._guard), clock, self._deadline
+        )
         self._results = Results(name, wanted, clock=clock, loss=lambda: loss(self._guard))
         self._failing: tuple[Pod, ...] = ()
 
@@ -139,13 +142,11 @@ class Rollout:
             self._note_trouble(observe_all_pods(self._cluster, plan.before))
         if plan.takes:
             self._report(describe_changes(plan.takes), plan.before.counts)
-        self._require(self._guard)
         return apply_plan(
-            self._cluster,
+            self._guarded,
             plan,
             self._wanted,
             replan=lambda current: plan_rollout(current, self._wanted, self._pin),
-            clock=self._clock,
         )
 
     def _note_trouble(self, pods: t.Sequence[Pod]) -> None:
@@ -166,7 +167,7 @@ class Rollout:
         return progress if plan.changed else replace(progress, patched=None, stale_refusal=None)
 
     def _prove(self, progress: Progress, observer: Observer) -> RolloutStatus:
-        follower = self._follower(observer, self._deadline)
+        follower = self._follower(observer, self._guarded)
         status = follower.follow(progress)
         if status.verdict.outcome == "complete" and status.deployment is not None:
             status = self._soak(progress, status, follower)
@@ -211,24 +212,20 @@ class Rollout:
         # The last look comes at the deadline, and a server that stumbles just then is asked again.
         return Observer(self._cluster, deployment, clock=self._clock, deadline=deadline + LAST_LOOK)
 
-    def _follower(self, observer: Observer, deadline: float) -> Follower:
+    def _follower(self, observer: Observer, guarded: GuardedCluster) -> Follower:
         return Follower(
             observer,
             clock=self._clock,
-            deadline=deadline,
+            deadline=guarded.deadline,
             report=self._report,
-            replace_pod=self._replace_pod,
+            replace_pod=lambda name: guarded.delete("Pod", name),
         )
 
     def _follow_back(
-        self, progress: Progress, restored: Deployment, deadline: float
+        self, progress: Progress, restored: Deployment, guarded: GuardedCluster
     ) -> RolloutStatus:
-        with self._observer(restored, deadline) as observer:
-            return self._follower(observer, deadline).follow(progress)
-
-    def _replace_pod(self, name: str) -> None:
-        self._require(self._guard)
-        self._cluster.delete("Pod", name)
+        with self._observer(restored, guarded.deadline) as observer:
+            return self._follower(observer, guarded).follow(progress)
 
     def _verify_log(self, status: RolloutStatus) -> RolloutStatus:
         if status.deployment is None:
@@ -257,7 +254,7 @@ class Rollout:
 
     def _succeed(self, plan: RolloutPlan, after: Deployment, observer: Observer) -> RolloutResult:
         if self._settings.wait_for_old:
-            old = self._follower(observer, self._deadline).wait_for_old(after)
+            old = self._follower(observer, self._guarded).wait_for_old(after)
             if old:
                 raise self._results.old_remain(plan, after, old)
             return self._results.outcome(self._done(), plan, after)
@@ -311,13 +308,17 @@ class Rollout:
             )
         self._report(f"failing, undoing: {verdict.sentence}", deployment.counts)
         deadline = self._clock.now() + self._settings.wait_timeout
-        undo = Undo(
+        guarded = GuardedCluster(
             self._cluster.until(deadline),
+            lambda: require_for_undo(self._guard),
+            self._clock,
+            deadline,
+        )
+        undo = Undo(
+            guarded,
             self._wanted,
             pin,
-            guard=self._guard,
-            clock=self._clock,
-            follow=lambda progress, restored: self._follow_back(progress, restored, deadline),
+            follow=lambda progress, restored: self._follow_back(progress, restored, guarded),
             results=self._results,
         )
         failing = frozenset(pod.uid for pod in self._failing)

@@ -7,12 +7,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._cluster import Clock, Cluster
 from .._errors import ConflictError, DeployError
 from .apply import apply_plan, deleted
 from .evaluate import Evaluation, Progress, start_course
 from .follow import RolloutStatus
-from .guard import Guard, require_for_undo
+from .guard import GuardedCluster
 from .models import Deployment
 from .observe import find_deployment
 from .plan import Pin, RolloutPlan, Wanted, check_fence, plan_return, superseded
@@ -24,13 +23,11 @@ FOREIGN = frozenset({"superseded", "deleted", "paused"})
 
 @dataclass
 class Undo:
-    """One undo. `cluster` and `follow` carry its own deadline."""
+    """One undo. `guarded` and `follow` carry its own deadline."""
 
-    cluster: Cluster
+    guarded: GuardedCluster
     wanted: Wanted
     pin: Pin
-    guard: Guard
-    clock: Clock
     follow: t.Callable[[Progress, Deployment], RolloutStatus]
     results: Results
 
@@ -48,7 +45,7 @@ class Undo:
             return self.results.failure(plan, verdict, result, after, diagnosis, why)
 
         try:
-            current = find_deployment(self.cluster, plan.before.name)
+            current = find_deployment(self.guarded.cluster, plan.before.name)
             if current is None:
                 raise deleted(plan.before)
             seen = current
@@ -80,9 +77,8 @@ class Undo:
         undo = back(current)
         restored = current
         if undo.writes:
-            require_for_undo(self.guard)
-            restored = apply_plan(self.cluster, undo, self.wanted, replan=back, clock=self.clock)
-        way_back = start_course(current, restored, self.wanted.container, self.clock.now())
+            restored = apply_plan(self.guarded, undo, self.wanted, replan=back)
+        way_back = start_course(current, restored, self.wanted.container, self.guarded.clock.now())
         way_back = replace(
             way_back,
             quorum=progress.quorum,

@@ -18,7 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 )
 from sandbox.kubernetes.errors import ApiError
 
-from ..plan import WATCH
+from ..plan import LATE, PAUSE_AFTER, PAUSE_BEFORE, SLOW, WATCH
 from ..platform import NAMESPACE, PERCENTAGE, RELEASES, VERSION
 from ..scheduler import GONE
 from .sentences import FROZEN
@@ -32,6 +32,9 @@ LEASE = "easymo-deploy"
 FREEZE = "deploy-freeze"
 SPARED = 6.0
 """Seconds for which a look at the lock and the freeze counts, and one call."""
+TRIED = 30.0
+"""Seconds for which a call without an answer is tried before lock and freeze are looked at again."""
+STANDING_STILL = {LATE, SLOW, PAUSE_BEFORE, PAUSE_AFTER}
 RECORDS = {f"release-{one}": one for one in RELEASES}
 PINS = {f"release-{one}-pins": one for one in RELEASES}
 RECORD = f"release-{VERSION}"
@@ -146,6 +149,12 @@ class History:
         """Whether a call of it failed, was slow or was put off; what comes late was."""
         return by == GONE or any(one.actor == by and one.of != WATCH for one in self.world.befell)
 
+    def stood_still(self, by: str) -> bool:
+        """Whether it, or a call of it, went on later as if no time had passed."""
+        return by == GONE or any(
+            one.actor == by and one.kind in STANDING_STILL for one in self.world.befell
+        )
+
     def last_write(self, plural: str, name: str, before: float = float("inf")) -> Write | None:
         return next((one for one in reversed(self.writes(plural, name)) if one.at < before), None)
 
@@ -157,9 +166,11 @@ class History:
     def check_freeze(self, write: Write, did: str) -> None:
         """What a freeze forbids may still be written for a few seconds after it was set."""
         since = self.frozen_since()
-        if since is not None and not self.is_troubled(write.by):
-            late = write.at - since
-            self.check(FROZEN, late <= SPARED, f"{write.by} {did} {late:.1f} s after the freeze")
+        if since is None or self.stood_still(write.by):
+            return
+        late = write.at - since
+        spared = SPARED + TRIED if self.is_troubled(write.by) else SPARED
+        self.check(FROZEN, late <= spared, f"{write.by} {did} {late:.1f} s after the freeze")
 
     # Tasks
 

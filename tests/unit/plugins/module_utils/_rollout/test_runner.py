@@ -232,6 +232,55 @@ def test_neither_a_freeze_nor_a_lock_out_of_sight_forbids_the_way_back(
     assert (back.result, world.image) == ("rolled_back", OLD)
 
 
+def outage(world: World, seconds: float) -> None:
+    """No API server from the next write on."""
+    ends: list[float] = []
+
+    def begin() -> None:
+        ends.append(world.clock.now() + seconds)
+        world.cluster.out_of_sight = True
+
+    def end() -> None:
+        if ends and world.clock.now() >= ends[0]:
+            world.cluster.out_of_sight = False
+
+    world.cluster.before_write = begin
+    world.clock.listeners.append(end)
+
+
+def test_a_write_that_finds_no_api_server_is_made_when_there_is_one(world: World) -> None:
+    outage(world, 60)
+    assert world.roll().result == "succeeded"
+
+
+def test_a_write_that_finds_no_api_server_for_too_long_is_not_known(world: World) -> None:
+    outage(world, 600)
+    error = world.fail(NEW)
+    assert (error.details["result"], world.image) == ("indeterminate", OLD)
+
+
+@pytest.mark.parametrize("exc", [FrozenError("It freezes."), LeaseLostError(LOST)])
+def test_a_write_without_an_answer_is_not_tried_again_once_the_guard_forbids_it(
+    world: World, exc: DeployError
+) -> None:
+    outage(world, 20)
+    error = world.fail(NEW, guard=Denying(exc, passes=1))
+    assert (error.details["result"], world.image) == ("indeterminate", OLD)
+    assert str(exc) in str(error)
+
+
+def test_a_way_back_without_an_answer_goes_on_in_a_freeze_alone(world: World) -> None:
+    world.roll()
+    outage(world, 20)
+    lost = Denying(LeaseLostError(LOST), passes=1)
+    error = world.fail(NEW, state="rolled_back", pin=world.pin, guard=lost)
+    assert (error.details["result"], world.image) == ("indeterminate", NEW)
+    world.clock.sleep(20)
+    outage(world, 20)
+    frozen = Denying(FrozenError("It freezes."), passes=1)
+    assert world.roll(state="rolled_back", pin=world.pin, guard=frozen).result == "rolled_back"
+
+
 def test_whoever_lost_the_lock_returns_nothing(world: World) -> None:
     world.roll()
     error = world.fail(NEW, state="rolled_back", pin=world.pin, guard=Denying(LeaseLostError(LOST)))
