@@ -70,9 +70,11 @@ def stand(schedule: Schedule, seen: Seen, start: Start) -> RampStatus:
     notes: list[str] = []
     if state is None and seen.annotation is not None:
         notes.append("The ramp's state on the ConfigMap cannot be read, so it begins again.")
-    if state is None or (start.began is not None and start.began > state.started):
+    history = state.history if state else ()
+    if state is not None and start.began is not None and start.began > state.started:
+        state = _left_of(state, percentage, start.began)
+    if state is None:
         begun = _fresh(schedule, seen, start, percentage)
-        history = state.history if state else ()
         return RampStatus(replace(begun, history=history), percentage, True, tuple(notes))
     if state.percentage == percentage:
         return RampStatus(state, percentage, True)
@@ -83,7 +85,7 @@ def _fresh(schedule: Schedule, seen: Seen, start: Start, percentage: int) -> Ram
     """Of a ramp that begins. What its release has watched already need not be watched again."""
     began = start.began or seen.now
     first = percentage == schedule.steps[0].percentage and start.began is not None
-    watched = first and start.watched is not None
+    watched = first and start.watched is not None and start.watched >= began
     since = began if first else seen.now
     return RampState(
         step=schedule.number(percentage) or 0,
@@ -94,6 +96,12 @@ def _fresh(schedule: Schedule, seen: Seen, start: Start, percentage: int) -> Ram
         holder="",
         verdict=PROCEED if watched else PENDING,
     )
+
+
+def _left_of(state: RampState, percentage: int, began: datetime) -> RampState | None:
+    """Of a ramp that began before, once it has begun anew: a breach that was found since, by a watch from before."""
+    breached = state.verdict == ROLLBACK and state.percentage == percentage
+    return replace(state, started=began) if breached and state.since >= began else None
 
 
 def _found(schedule: Schedule, seen: Seen, state: RampState, percentage: int) -> RampStatus:

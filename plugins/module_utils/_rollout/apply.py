@@ -34,7 +34,7 @@ def apply_plan(
     last: ConflictError | None = None
     for attempt in range(ATTEMPTS):
         try:
-            body = guarded.patch("Deployment", plan.before.name, plan.operations)
+            body = guarded.patch_deployment(plan.before.name, plan.operations)
         except ConflictError as exc:
             last = exc
         except RefusedError as exc:

@@ -65,11 +65,11 @@ class GuardedCluster:
     clock: Clock
     deadline: float
 
-    def patch(self, kind: str, name: str, operations: t.Sequence[Operation]) -> Object:
-        return self._write(lambda cluster: cluster.patch(kind, name, operations))
+    def patch_deployment(self, name: str, operations: t.Sequence[Operation]) -> Object:
+        return self._write(lambda cluster: cluster.patch("Deployment", name, operations))
 
-    def delete(self, kind: str, name: str) -> None:
-        self._write(lambda cluster: cluster.delete(kind, name))
+    def delete_pod(self, name: str) -> None:
+        self._write(lambda cluster: cluster.delete("Pod", name))
 
     def _write(self, once: t.Callable[[Cluster], Written]) -> Written:
         """What `once` gives, tried again while nothing answers.

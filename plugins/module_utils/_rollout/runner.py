@@ -218,7 +218,7 @@ class Rollout:
             clock=self._clock,
             deadline=guarded.deadline,
             report=self._report,
-            replace_pod=lambda name: guarded.delete("Pod", name),
+            replace_pod=guarded.delete_pod,
         )
 
     def _follow_back(

@@ -163,8 +163,9 @@ def course_of_metric(
 
 def guarded(draw: random.Random, plan: Plan) -> Plan:
     """A ramp under guards that look in turn, with alerts that come and go, and who else lets users in or out."""
-    if draw.random() < 0.3:
-        return _flapping(draw, plan)
+    kind = draw.random()
+    if kind < 0.4:
+        return _flapping(draw, plan) if kind < 0.3 else _begun_anew(draw, plan)
     actors = [replace(named_actor(draw, 0, "deploy"), options={"wait": 0})]
     begins = DEPLOYED
     for number in range(1, draw.choice((2, 3, 4))):
@@ -193,6 +194,26 @@ def guarded(draw: random.Random, plan: Plan) -> Plan:
     names = [one.name for one in actors]
     faults = [any_fault(draw, draw.choice(names)) for _ in range(draw.choice((0, 0, 1, 2, 4)))]
     return replace(with_actors(plan, actors, faults), alerts=alerts)
+
+
+def _begun_anew(draw: random.Random, plan: Plan) -> Plan:
+    """Flags that a release sets once more, for somebody changed one; before or after it the guard goes a step back."""
+    watched, raised = draw.random() < 0.5, draw.random() < 0.6
+    begins = (2 * DEPLOYED if watched else DEPLOYED) + STEP
+    commands = [("deploy", 0.0), *((("ramp", begins),) if raised else ())]
+    begins += 2 * STEP
+    commands += [("off", begins), (draw.choice(("flags", "deploy")), begins + 5.0)]
+    begins += draw.uniform(20.0, 2 * STEP)
+    commands += [("guard", begins - STEP), *(("ramp", begins + at) for at in (10.0, 120.0, 250.0))]
+    actors = []
+    for number, (command, at) in enumerate(commands):
+        actor = replace(named_actor(draw, number, command), begins=at, ahead=0.0)
+        options = {"ramp": _UP, "guard": {}}.get(command, actor.options)
+        often = {"times": 20, "every": 20.0} if command == "guard" else {}
+        actors.append(replace(actor, options=options, **often))
+    span = begins - draw.choice((5.0, 40.0)), begins + 60.0
+    alerts = (Alert("ErrorRate", "step_down", (span,)),) if raised else ()
+    return replace(with_actors(plan, actors, ()), alerts=alerts, watched=watched)
 
 
 def _flapping(draw: random.Random, plan: Plan) -> Plan:

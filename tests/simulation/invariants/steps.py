@@ -96,8 +96,10 @@ class StepInvariants:
     def _check_rise(self, write: Write, new: int) -> None:
         found, release = self._found, self._history.release_of(write.by)
         if found == FIRST and self._history.world.plan.watched:
-            phase = self._history.record(release)["phases"].get(WATCH) or {}
-            found = PROCEED if phase.get("status") == "done" else UNWATCHED
+            phases = self._history.record(release)["phases"]
+            watch, flags = (phases.get(name) or {} for name in (WATCH, "feature_flags"))
+            watched = watch.get("status") == "done" and watch["finished"] >= flags["finished"]
+            found = PROCEED if watched else UNWATCHED
         self._history.check(
             OWN_STEP,
             found in (PROCEED, FIRST, LET_GO),

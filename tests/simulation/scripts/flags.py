@@ -15,16 +15,16 @@ if t.TYPE_CHECKING:
 def feature_flags(script: Script) -> None:
     phase = "feature_flags"
     script.begin(phase)
-    failure = _set_flags(script, phase, _standing(script))
-    if failure is not None:
-        script.failed(phase, failure)
-        if not lease_lost(failure):
+    done = _set_flags(script, phase, _standing(script))
+    if done.get("failed"):
+        script.failed(phase, done)
+        if not lease_lost(done):
             switch_off(script, "the flags could not be set")
-        raise StopError(str(failure.get("msg")))
-    script.close(phase, changed=True)
+        raise StopError(str(done.get("msg")))
+    script.close(phase, changed=done["changed"])
 
 
-def _set_flags(script: Script, phase: str, percentage: t.Any) -> Result | None:
+def _set_flags(script: Script, phase: str, percentage: t.Any) -> Result:
     opened = script.open(phase)
     if opened.get("failed"):
         return opened
@@ -47,7 +47,7 @@ def _set_flags(script: Script, phase: str, percentage: t.Any) -> Result | None:
         if failure is not None:
             _put_back(script, done, wanted)
             return failure
-    return None
+    return done
 
 
 def _standing(script: Script) -> t.Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ..monitoring import URL
 from ..platform import BREACH, CLUSTER, GATE, GOOD
-from ..tasks import tasks_of
+from ..tasks import Result, tasks_of
 from .flags import switch_off
 from .script import WATCH, Script, StopError
 
@@ -14,7 +14,7 @@ METRIC = {"name": "errors", "query": "errors", "pass": {"max": GOOD}, "rollback"
 
 def monitoring(script: Script) -> None:
     script.begin(WATCH)
-    failure = script.open(WATCH)
+    failure = opened = script.open(WATCH)
     if not failure.get("failed"):
         where = "monitoring/main"
         script.require(
@@ -39,7 +39,13 @@ def monitoring(script: Script) -> None:
             switch_off(script, str(told["msg"])[:500])
         script.failed(WATCH, told)
         raise StopError(str(told["msg"]), failure)
-    script.close(WATCH, changed=False)
+    script.close(WATCH, changed=_precedes_flags(opened["record"]["phases"]))
+
+
+def _precedes_flags(phases: Result) -> bool:
+    """As watch_precedes_flags of playbooks/group_vars/all/wiring.yml."""
+    watched, flags = (phases.get(name, {}).get("finished", "") for name in (WATCH, "feature_flags"))
+    return bool(watched < flags)
 
 
 def decide(script: Script) -> None:

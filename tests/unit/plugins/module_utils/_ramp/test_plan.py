@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import typing as t
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -215,6 +216,22 @@ def test_a_later_release_begins_anew_and_keeps_the_history() -> None:
     assert (found.action, kinds(found)) == (WAIT, ["day"])
     assert found.not_before == DAY_1 + 31 * DAY
     assert found.after.history == old.history
+
+
+@pytest.mark.parametrize(("later", "action"), [(-HOUR, RAISE), (HOUR, WATCH)])
+def test_a_breach_that_was_found_since_the_ramp_began_anew_stays(
+    later: timedelta, action: str
+) -> None:
+    """The guard watches by the state that it found, and does not know that a phase was run again."""
+    again = Start(began=DAY_1 + 5 * DAY, watched=DAY_1 + 5 * DAY)
+    breached = state_at(1, ROLLBACK, since=DAY_1 + 5 * DAY + later)
+    found = planned(seen_at(8, 1, breached), start=again)
+    assert (found.action, found.after.started) == (action, DAY_1 + 5 * DAY)
+
+
+def test_a_watch_from_before_the_ramp_began_anew_does_not_count() -> None:
+    again = Start(began=DAY_1 + 5 * DAY, watched=DAY_1 + HOUR)
+    assert planned(seen_at(8, 1, state_at(1)), start=again).action == WATCH
 
 
 RELEASE = {"release_reason": "a marketing mail", "released_by": "ann"}
