@@ -63,7 +63,9 @@ options:
       - One that is later than what the ramp remembers begins the ramp anew.
     type: str
   watched:
-    description: When the watch of that first step ended well, as RFC 3339. Without it, or with one before O(started), it is watched like others.
+    description:
+      - When the watch of that first step ended well, as RFC 3339.
+      - Without it, or with one before O(started), it is watched like others.
     type: str
   blocked:
     description: Why nothing may go up, in words, for example that the release is not signed off. Empty for nothing.
