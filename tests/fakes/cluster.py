@@ -82,13 +82,18 @@ class MemoryCluster:
         self, kind: str, *, label_selector: str = "", field_selector: str = ""
     ) -> t.Sequence[Object]:
         self._request(f"list {kind}")
-        wanted = [one.partition("=") for one in label_selector.split(",") if one]
+        # Without its key an object is unequal to everything, as for the API server.
+        unequal = [one.split("!=") for one in label_selector.split(",") if "!=" in one]
+        wanted = [
+            one.partition("=") for one in label_selector.split(",") if one and "!=" not in one
+        ]
         return [
             copy.deepcopy(body)
             for (other, _name), body in self.objects.items()
             if other == kind
             for labels in [body["metadata"].get("labels") or {}]
             if all(key in labels and (not equal or labels[key] == to) for key, equal, to in wanted)
+            and all(labels.get(key) != value for key, value in unequal)
         ]
 
     def watch(self, kind: str, wake: t.Callable[[], None], **selectors: str) -> BlindWatch:

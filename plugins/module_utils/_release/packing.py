@@ -17,6 +17,11 @@ LIMIT = 900_000
 """Bytes of packed content a ConfigMap may hold here; the API server's own limit is 1 MiB in all."""
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
+COMPONENT = "app.kubernetes.io/component"
+RECORD, PINS, ATTACHMENT = "record", "pins", "attachment"
+"""What of a release a ConfigMap holds, as its label COMPONENT says. Earlier versions of the collection set none."""
+RECORDS = f"{RELEASE_ANNOTATION},{COMPONENT}!={PINS},{COMPONENT}!={ATTACHMENT}"
+"""Selects the records of all releases, for the rest may be large."""
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
@@ -31,12 +36,22 @@ def record_name(version: str) -> str:
 
 
 def config_map(
-    name: str, namespace: str, version: str, data: t.Mapping[str, str], *, fence: int = 0
+    name: str,
+    namespace: str,
+    version: str,
+    component: str,
+    data: t.Mapping[str, str],
+    *,
+    fence: int = 0,
 ) -> Object:
     metadata: Object = {
         "name": name,
         "namespace": namespace,
-        "labels": {MANAGED_BY: "easymo.deploy", RELEASE_ANNOTATION: version},
+        "labels": {
+            MANAGED_BY: "easymo.deploy",
+            COMPONENT: component,
+            RELEASE_ANNOTATION: version,
+        },
     }
     if fence:
         metadata["annotations"] = {FENCE_ANNOTATION: str(fence)}

@@ -15,7 +15,7 @@ from .._lock.epoch import fence_of
 from .._rollout.models import Deployment, ReplicaSet, newest_replica_set
 from .._rollout.observe import observe_deployment
 from .._rollout.plan import Pin, is_as_pinned, runs_release
-from .packing import config_map, pack, unpack
+from .packing import PINS, config_map, pack, unpack
 
 SEEN_WITHIN = 10.0
 PAUSE = 0.5
@@ -85,6 +85,7 @@ def write_pins(cluster: Cluster, record: str, version: str, pins: Pins) -> None:
         pins_name(record),
         cluster.namespace,
         version,
+        PINS,
         {
             "attempt": str(pins.attempt),
             "pins": pack(content.encode(), f"The pins of release {version!r}"),

@@ -15,7 +15,7 @@ from .._errors import ConflictError, InputError, VerificationError
 from .._lock.epoch import fence_of, leave_epoch, refuse_later
 from .models import ROLLBACK_PHASE, Record
 from .order import below_later, override_of, superseded
-from .packing import config_map, pack, record_name, unpack
+from .packing import ATTACHMENT, RECORD, RECORDS, config_map, pack, record_name, unpack
 from .pins import Pins, add_pins, missing_pins, outdated_pins, pins_name, read_pins, write_pins
 from .plan import Change, begins_release, merge, plan_record
 
@@ -110,7 +110,7 @@ class ReleaseStore:
 
     def _others(self) -> t.Iterator[Record]:
         """The other releases' records. One that cannot be read is left out."""
-        for one in self._cluster.list_objects("ConfigMap", label_selector=RELEASE_ANNOTATION):
+        for one in self._cluster.list_objects("ConfigMap", label_selector=RECORDS):
             version = one["metadata"].get("labels", {}).get(RELEASE_ANNOTATION, "")
             name = one["metadata"]["name"]
             if version and name != self.name and name == record_name(version):
@@ -237,6 +237,7 @@ class ReleaseStore:
             self._attachment_name(name),
             self._cluster.namespace,
             self.version,
+            ATTACHMENT,
             {
                 "attempt": str(attempt),
                 "content": pack(content, f"The attachment {name!r}"),
@@ -280,6 +281,7 @@ class ReleaseStore:
             self.name,
             self._cluster.namespace,
             self.version,
+            RECORD,
             {KEY: record.dump()},
             fence=over.fence,
         )

@@ -15,7 +15,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.epoch import fence_of
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import OutOfOrderError
-from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import pack
+from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import (
+    COMPONENT,
+    RECORDS,
+    pack,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import read_pins
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Change
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
@@ -338,3 +342,20 @@ def test_two_hundred_services_fit(cluster: MemoryCluster) -> None:
         cluster.put("ReplicaSet", {"metadata": metadata, "spec": {"template": template}})
     run(opened(cluster), pin={"deployments": names, "config_maps": []})
     assert len(kept_pins(cluster)["deployments"]) == 200
+
+
+def test_of_other_releases_the_records_alone_are_read(
+    cluster: MemoryCluster, tmp_path: Path
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text("a report", encoding="utf-8")
+    for phase in ORDER["phases"]:
+        opens(cluster, "1.9.1", phase, 1)
+    run(cluster, name="1.9.1", pin={"deployments": [NAME], "config_maps": []})
+    run(cluster, name="1.9.1", attach={"report": str(file)})
+    listed = cluster.list_objects("ConfigMap", label_selector=RECORDS)
+    assert [one["metadata"]["name"] for one in listed] == ["release-1.9.1"]
+    # As a version of the collection wrote it that set no such label.
+    del cluster.objects["ConfigMap", "release-1.9.1"]["metadata"]["labels"][COMPONENT]
+    with pytest.raises(OutOfOrderError, match=r"2\.0\.0 cannot begin: release 1\.9\.1 is running"):
+        opens(cluster, "2.0.0", "preflight", 2)
