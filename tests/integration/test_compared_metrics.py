@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which comparisons a release watches, and which share of its users it says has the feature."""
+"""What phase 7 is told: which comparisons to watch, which share of the users has the feature, which watch counts."""
 
 from __future__ import annotations
 
@@ -29,3 +29,23 @@ def test_a_comparison_ships_and_a_rehearsal_too_short_for_it_leaves_it_out(world
     )
     assert shipped == ramped
     assert {*shipped} - {*short} == {"failing_users"}
+
+
+def test_a_watch_that_was_over_before_the_flags_were_set_gets_a_time_of_its_own(
+    world: World,
+) -> None:
+    def opened(**finished: str) -> dict[str, object]:
+        phases = {name: {"finished": at} for name, at in finished.items()}
+        return {"release_phase_opened": {"record": {"phases": phases}}}
+
+    noon, later = "2026-11-18T12:00:00Z", "2026-11-18T12:00:01Z"
+    questions = [
+        opened(),
+        opened(feature_flags=noon),
+        opened(feature_flags=noon, monitoring=later),
+        opened(feature_flags=later, monitoring=noon),
+        {"release_phase_opened": {"record": None}},
+    ]
+    precedes = "{{ watch_precedes_flags | bool }}"
+    told = evaluated(SANDBOX, "preflight", [(precedes, one) for one in questions], world.directory)
+    assert told == [False, True, False, True, False]
