@@ -35,7 +35,7 @@ from .._ramp.apply import see_flags
 from .._ramp.describe import place as place_told
 from .._ramp.judge import Finding, judge
 from .._ramp.models import ROLLBACK, Schedule
-from .._ramp.status import Start, stand
+from .._ramp.status import Start, stand, step_key
 from .._release.models import DONE, Record
 from .._run import Alive, never_alive
 from .._time import format_time, now, parse_time
@@ -178,7 +178,7 @@ class Guard:
         ramp = stand(self._task.schedule, seen, start)
         return Place(
             percentage=ramp.percentage,
-            since=format_time(ramp.state.since),
+            step=step_key(seen, start),
             users=seen.enabled and ramp.percentage != 0,
             killed=seen.killed,
             told=place_told(self._task.schedule, ramp.percentage),
@@ -222,7 +222,7 @@ class Guard:
             alerts=not alerts.error,
             pods=told and not causes.unknown_pods(consumers),
         )
-        seen = Observation(tuple(found), hidden, place.since)
+        seen = Observation(tuple(found), hidden, place.step)
         return memory, seen, [] if busy else consumers
 
     def _alerts(self) -> tuple[list[LoadedRule], Sample]:
@@ -247,7 +247,7 @@ class Guard:
         """At a step that is new, or asked otherwise, the watch begins anew; after a gap no breach is confirmed by the
         look before it."""
         started, rules = self._seconds(), self._task.rules
-        kept = before.watch if before.step == place.since else None
+        kept = before.watch if before.step == place.step else None
         carried = kept.carried if kept else evidence_before(record.to_json(), before.guarded)
         share = place.percentage / 100.0 if place.percentage else None
         made = self._watched.metrics_for(carried, share)
@@ -273,7 +273,7 @@ class Guard:
         }
         memory = replace(
             before,
-            step=place.since,
+            step=place.step,
             definition=asked,
             watch=state,
             evidence=evidence,
@@ -347,7 +347,13 @@ class Guard:
         else:
             seen = see_flags(flags, self._task.place, self._wall())
             reasons = tuple(one.text for one in choice.causes)
-            finding = Finding(place.percentage or 0, ROLLBACK, self._task.by, reasons)
+            finding = Finding(
+                place.percentage or 0,
+                ROLLBACK,
+                self._task.by,
+                reasons,
+                began=start_of(record).began,
+            )
             found = judge(self._task.schedule, seen, finding)
             to = found.after.percentage
             wish = Wish(

@@ -106,10 +106,13 @@ class Rules:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the ramp stands. `percentage` is None for a value that is none; `users`: whether there can be any."""
+    """Where the ramp stands. `percentage` is None for a value that is none; `users`: whether there can be any.
+
+    `step`: the key of its step, see step_key.
+    """
 
     percentage: int | None
-    since: str = ""
+    step: str = ""
     users: bool = False
     killed: str = ""
     told: str = ""

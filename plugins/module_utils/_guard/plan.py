@@ -36,7 +36,7 @@ def choose(
         if one.calls_for in (STEP_DOWN, KILL_SWITCH)
         and not memory.answered(one.key, acts)
         # What users of another step met says nothing of those who are in now.
-        and (not one.key.startswith(f"{METRIC} ") or seen.step == place.since)
+        and (not one.key.startswith(f"{METRIC} ") or seen.step == place.step)
     ]
     if any(one.calls_for == KILL_SWITCH for one in open_causes):
         return Choice(KILL_SWITCH, tuple(open_causes))

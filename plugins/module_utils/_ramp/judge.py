@@ -18,13 +18,18 @@ _REASONS = 8
 
 @dataclass(frozen=True)
 class Finding:
-    """What a watch found of `percentage`. `since` is when that step began, None if it was not told."""
+    """What a watch found of `percentage`. `since` is when that step began, None if it was not told.
+
+    `began`: when the ramp did, as its release's record has it. With it a breach counts for that beginning, by whatever
+    clock that was written.
+    """
 
     percentage: int
     verdict: str
     by: str
     reasons: tuple[str, ...] = ()
     since: datetime | None = None
+    began: datetime | None = None
 
 
 def judge(schedule: Schedule, seen: Seen, finding: Finding) -> RampPlan:
@@ -78,7 +83,8 @@ def _back(
     reasons: tuple[str, ...],
 ) -> RampState:
     to = schedule.preceding(finding.percentage)
-    back = state.at(schedule, to, seen.now, holder=finding.by, verdict=ROLLBACK, reasons=reasons)
+    begun = replace(state, started=max(state.started, finding.began or state.started))
+    back = begun.at(schedule, to, seen.now, holder=finding.by, verdict=ROLLBACK, reasons=reasons)
     return back.with_entry(_entry(BREACHED, seen, finding, to, reasons))
 
 

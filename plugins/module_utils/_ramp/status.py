@@ -99,7 +99,7 @@ def _fresh(schedule: Schedule, seen: Seen, start: Start, percentage: int) -> Ram
 
 
 def _left_of(state: RampState, percentage: int, began: datetime) -> RampState | None:
-    """Of a ramp that began before, once it has begun anew: a breach that was found since, by a watch from before."""
+    """Of a ramp that began before, once it has begun anew: a breach that was found since by who did not know."""
     breached = state.verdict == ROLLBACK and state.percentage == percentage
     return replace(state, started=began) if breached and state.since >= began else None
 
@@ -130,6 +130,13 @@ def _unknown(schedule: Schedule, seen: Seen, state: RampState) -> RampStatus:
     by = f" {', '.join(seen.managers)} set it." if seen.managers else ""
     note = f"The percentage in the cluster is {seen.value!r}, which is not a step of the schedule ({schedule}).{by}"
     return RampStatus(state, seen.percentage, False, (note,))
+
+
+def step_key(seen: Seen, start: Start) -> str:
+    """Tells steps apart, and stays the same until another is taken, also where it is not known since when it stands."""
+    state = RampState.from_annotation(seen.annotation)
+    times = (format_time(one) if one else "" for one in (state and state.since, start.began))
+    return " ".join((str(seen.value), *times))
 
 
 def unresolved(state: RampState) -> bool:

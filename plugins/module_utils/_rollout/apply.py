@@ -36,6 +36,8 @@ def apply_plan(
         try:
             body = guarded.patch_deployment(plan.before.name, plan.operations)
         except ConflictError as exc:
+            if "result" in exc.details:
+                raise  # the guard's word, and no write of others
             last = exc
         except RefusedError as exc:
             if exc.details.get("status") == 404:

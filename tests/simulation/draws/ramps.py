@@ -193,7 +193,8 @@ def guarded(draw: random.Random, plan: Plan) -> Plan:
     )
     names = [one.name for one in actors]
     faults = [any_fault(draw, draw.choice(names)) for _ in range(draw.choice((0, 0, 1, 2, 4)))]
-    return replace(with_actors(plan, actors, faults), alerts=alerts)
+    metric = course_of_metric(draw, DEPLOYED) if draw.random() < 0.4 else ()
+    return replace(with_actors(plan, actors, faults), alerts=alerts, metric=metric)
 
 
 def _begun_anew(draw: random.Random, plan: Plan) -> Plan:
@@ -213,7 +214,9 @@ def _begun_anew(draw: random.Random, plan: Plan) -> Plan:
         actors.append(replace(actor, options=options, **often))
     span = begins - draw.choice((5.0, 40.0)), begins + 60.0
     alerts = (Alert("ErrorRate", "step_down", (span,)),) if raised else ()
-    return replace(with_actors(plan, actors, ()), alerts=alerts, watched=watched)
+    metric = ((begins, begins + 90.0, 0.2),) if draw.random() < 0.4 else ()
+    planned = with_actors(plan, actors, ())
+    return replace(planned, alerts=alerts, watched=watched, metric=metric)
 
 
 def _flapping(draw: random.Random, plan: Plan) -> Plan:

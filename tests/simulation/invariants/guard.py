@@ -13,7 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 )
 
 from ..plan import CLOCK_JUMPS, KILL_AFTER, KILL_BEFORE
-from ..platform import FLAGS, QUIET, SETTLE, STEPS, SWITCH, VERSION
+from ..platform import BREACH, FLAGS, QUIET, SETTLE, STEPS, SWITCH, VERSION
 from .history import RECORD, History, Write, annotations_of, percentage_of
 from .sentences import GUARD_LOWERS, GUARD_WAITS, ONE_ACT
 
@@ -29,6 +29,8 @@ BY_A_CLOCK = 6.0
 
 SETTLED = SETTLE + 10.0
 """Seconds after an act in which the next look has certainly no reason to wait."""
+CONFIRMED = 200.0
+"""Seconds in which the next look certainly confirms the one before."""
 SEEN = 180.0
 """Seconds in which a cause that is gone is certainly seen so, and once more after QUIET."""
 
@@ -38,6 +40,8 @@ class GuardInvariants:
         self._history = history
         self._acted: dict[tuple[str, int], str] = {}
         """The act that answered each cause: an alert, and the number of the time that it fired."""
+        self._beyond: dict[str, list[t.Any]] = {}
+        """The looks at one step through which the metric was beyond its bound, by guard."""
         self._last: Write | None = None
         """Its last act."""
         self._lowered: Write | None = None
@@ -71,6 +75,7 @@ class GuardInvariants:
         if self._last is not None and history.world.scheduler.now - self._last.at < SETTLED:
             return
         began, ended = (one - world.began for one in (did.began, world.scheduler.now))
+        self._check_metric(process, began, ended)
         for alert in world.plan.alerts:
             since = alert.fires_since(began)
             if (
@@ -82,6 +87,24 @@ class GuardInvariants:
                 history.check(
                     ONE_ACT, key in self._acted, f"{process.name} left {alert.name} unanswered"
                 )
+
+    def _check_metric(self, process: Process, began: float, ended: float) -> None:
+        """What a second look confirms is answered by then, or by a third, where another guard kept its own memory."""
+        history, flags = self._history, self._history.last_write("configmaps", FLAGS)
+        spans = [one for one in history.world.plan.metric if one[0] <= began and ended < one[1]]
+        if not spans or (spans[0][2] or 0.0) <= BREACH or flags is None or flags.after is None:
+            self._beyond.pop(process.name, None)
+            return
+        set_at = history.record(VERSION)["phases"]["feature_flags"]["finished"]
+        looks = self._beyond.get(process.name, [])
+        step = flags.at, set_at, spans[0]
+        same = [one for one in looks if one[0] == step and ended - looks[-1][1] < CONFIRMED]
+        self._beyond[process.name] = looks = [*same, (step, ended)]
+        if len(looks) > 2:
+            answered = any("metric errors" in act["causes"] for act in _acts(flags.after))
+            history.check(
+                ONE_ACT, answered, f"{process.name} left a breach of the metric unanswered"
+            )
 
     def _check_told(self, process: Process, did: Did) -> None:
         lowered = self._lowered

@@ -41,10 +41,19 @@ class StepInvariants:
         """The last watch of a step, by the run."""
 
     def claimed(self, process: Process, did: Did) -> None:
-        if did.module == "metrics_gate" and not did.failed and did.params["gate"] != WATCH:
-            self._watched[process.name] = did
+        if did.module == "metrics_gate" and not did.failed:
+            if did.params["gate"] != WATCH:
+                self._watched[process.name] = did
+            elif did.began >= self._since and did.result["verdict"] == PROCEED:
+                self._watched_by_phase()
         if did.module == "feature_ramp" and did.params["state"] == "moved":
             self._check_left(process, did)
+
+    def _watched_by_phase(self) -> None:
+        """The first step once more, to which the guard went back before the phase began to watch."""
+        flags = self._history.find("configmaps", FLAGS)
+        if self._found == UNWATCHED and percentage_of(flags) == STEPS[1]:
+            self._found = FIRST
 
     def _check_left(self, process: Process, did: Did) -> None:
         """What a ramp says that neither moves nor watches, of a step that nobody else has set meanwhile."""

@@ -6,10 +6,12 @@ from __future__ import annotations
 from ..monitoring import URL
 from ..platform import FLAGS_OFF, QUIET, RAMP, SETTLE
 from .script import Script, StopError
+from .watch import METRIC
 
 
 def guard(script: Script) -> None:
     alerts = [one.name for one in script.world.plan.alerts]
+    metrics = [METRIC] if script.world.plan.metric else []
     look = script.require(
         script.task(
             "feature_guard/main",
@@ -22,7 +24,7 @@ def guard(script: Script) -> None:
             probe=None,
             release=script.version,
             prometheus={"url": URL},
-            metrics=[{"name": "alerts", "kind": "alerts", "query": "|".join(alerts)}],
+            metrics=[{"name": "alerts", "kind": "alerts", "query": "|".join(alerts)}, *metrics],
             settle=SETTLE,
             quiet=QUIET,
             blind_after=900,

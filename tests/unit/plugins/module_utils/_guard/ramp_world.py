@@ -96,6 +96,7 @@ class RampWorld:
         self.cluster = MemoryCluster()
         self.monitoring = Monitoring()
         self.now = DAY_1 + (day - 1) * DAY
+        self.flags_set_at = DAY_1
         self.told: dict[str, t.Any] = {}
         self.consumers: tuple[str, ...] = ()
         data = {FEATURE: "true", FLAG: str(percentage), "OTHER": "kept"}
@@ -191,7 +192,7 @@ class RampWorld:
         )
 
     def record(self, status: str = "done") -> Record:
-        began = DAY_1.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        began = self.flags_set_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         phases = {
             name: Phase("done", began, finished=began) for name in ("feature_flags", "monitoring")
         }

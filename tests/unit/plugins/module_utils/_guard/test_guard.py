@@ -146,6 +146,24 @@ def test_a_metric_beyond_its_bound_twice_in_a_row_goes_back_and_once_does_not() 
     assert world.acts[-1].causes == (f"metric {METRIC}",)
 
 
+def test_so_it_does_at_a_step_that_another_hand_took() -> None:
+    world = RampWorld(percentage=5)
+    world.put({**world.flags["data"], FLAG: "10"}, world.flags["metadata"]["annotations"])
+    world.monitoring.value = 0.2
+    world.look()
+    world.passes(MINUTE).look()
+    assert (world.percentage, world.acts[-1].before) == (5, 10)
+
+
+def test_so_it_does_when_the_flags_were_set_once_more_below_the_ramp() -> None:
+    world = RampWorld(percentage=5)
+    world.flags_set_at = world.now
+    world.monitoring.value = 0.2
+    for _look in range(2):
+        world.passes(MINUTE).look()
+    assert (world.percentage, world.acts[-1].before) == (1, 5)
+
+
 def test_two_looks_an_hour_apart_do_not_confirm_each_other() -> None:
     world = RampWorld()
     world.monitoring.value = 0.2

@@ -232,6 +232,24 @@ def test_neither_a_freeze_nor_a_lock_out_of_sight_forbids_the_way_back(
     assert (back.result, world.image) == ("rolled_back", OLD)
 
 
+@pytest.mark.parametrize(
+    ("exc", "result"),
+    [(FrozenError("It freezes."), "blocked"), (LeaseLostError(LOST), "lease_lost")],
+)
+@pytest.mark.parametrize("passes", [0, 1], ids=["at first", "after a write of others"])
+def test_what_the_guard_forbids_is_not_written_and_says_why(
+    world: World, exc: DeployError, result: str, passes: int
+) -> None:
+    def scale() -> None:
+        world.body()["spec"]["replicas"] = 2
+        world.body()["metadata"]["generation"] += 1
+
+    world.cluster.before_write = scale
+    error = world.fail(NEW, guard=Denying(exc, passes=passes))
+    assert (error.details["result"], world.image) == (result, OLD)
+    assert str(exc) in str(error)
+
+
 def outage(world: World, seconds: float) -> None:
     """No API server from the next write on."""
     ends: list[float] = []
