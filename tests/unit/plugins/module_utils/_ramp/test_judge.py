@@ -15,7 +15,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import 
     ROLLBACK,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RAISE, WATCH, RampPlan
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Seen
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import (
+    Seen,
+    Start,
+)
 from tests.unit.plugins.module_utils._ramp.scenes import (
     HOUR,
     SCHEDULE,
@@ -84,6 +87,18 @@ def test_a_breach_goes_back_one_step_in_the_same_write(at: int, back: int) -> No
     assert (entry.what, entry.before, entry.to, entry.reason) == ("breached", at, back, WHY[0])
     again = judged(later(seen, found), ROLLBACK, percentage=at)
     assert (again.moves, again.writes(found.after.to_annotation())) == (False, None)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_breach_counts_for_the_beginning_that_its_finder_knows_whatever_its_clock_says(
+    told: bool,
+) -> None:
+    seen = seen_at(3, 5, state_at(5))
+    began = seen.now + HOUR  # by the clock of who set the flags once more
+    finding = Finding(5, ROLLBACK, "guard@slow", WHY, began=began if told else None)
+    found = judge(SCHEDULE, seen, finding)
+    back = planned(later(seen, found), start=Start(began=began, watched=began))
+    assert (back.action == WATCH) == told
 
 
 def test_a_breach_again_goes_further_down() -> None:
