@@ -54,7 +54,7 @@ class Memory:
     """Times in seconds since 1970. `cleared`: by cause the id of the act since which it was seen to have ended.
 
     `lasts`: by guard when that looked last, on its own clock. `unseen`: by metric since when its source fails.
-    `watch` is of the metrics at the step that began at `step`, and `definition` tells which they are.
+    `watch` is of the metrics at the step of the key `step`, and `definition` tells which they are.
     """
 
     begun: float
