@@ -119,3 +119,19 @@ def test_a_percentage_that_was_moved_since_the_phase_was_done_is_left(
         feature_flags, flags={**OF_THE_RELEASE, PERCENTAGE: 10}, kill_switch="reset_automatic"
     )
     assert stands_at(place, tmp_path) == {}, "the next attempt begins at the first step"
+
+
+def test_a_percentage_that_is_moved_after_it_was_read_is_left_too(
+    place: Place, tmp_path: Path
+) -> None:
+    place.run(feature_flags, flags={"FEATURE_AI_AGENTS": False, PERCENTAGE: 0})
+    merged = {**OF_THE_RELEASE, PERCENTAGE: 10}
+    ended = play(
+        place,
+        tmp_path,
+        feature_flags_values=merged,
+        feature_flags_standing={PERCENTAGE: 10},
+        feature_flags_consumers=[],
+    )
+    assert ended.returncode == 0, ended.stdout
+    assert data_of(place) == {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "0"}

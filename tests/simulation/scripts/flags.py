@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 def feature_flags(script: Script) -> None:
     phase = "feature_flags"
     script.begin(phase)
-    done = _set_flags(script, phase, _standing(script))
+    done = _set_flags(script, phase, standing=_standing(script))
     if done.get("failed"):
         script.failed(phase, done)
         if not lease_lost(done):
@@ -24,11 +24,11 @@ def feature_flags(script: Script) -> None:
     script.close(phase, changed=done["changed"])
 
 
-def _set_flags(script: Script, phase: str, percentage: t.Any) -> Result:
+def _set_flags(script: Script, phase: str, *, standing: bool) -> Result:
     opened = script.open(phase)
     if opened.get("failed"):
         return opened
-    wanted = {**FLAGS_ON[script.version], PERCENTAGE: percentage}
+    wanted = {**FLAGS_ON[script.version], **({} if standing else {PERCENTAGE: 1})}
     done = script.task(
         "feature_flags/main",
         "Set the flags",
@@ -50,8 +50,8 @@ def _set_flags(script: Script, phase: str, percentage: t.Any) -> Result:
     return done
 
 
-def _standing(script: Script) -> t.Any:
-    """A percentage that somebody changed after this phase was done in this attempt is kept."""
+def _standing(script: Script) -> bool:
+    """Whether the percentage is others' to move, after this phase was done in this attempt."""
     where = "feature_flags/standing"
     record = script.require(
         script.task(where, "Check whether this attempt has set the flags", name=script.version)
@@ -60,7 +60,7 @@ def _standing(script: Script) -> t.Any:
     phases = (record.get("record") or {}).get("phases") or {}
     done = (phases.get("feature_flags") or {}).get("status") == "done"
     percentage = seen["before"].get(PERCENTAGE)
-    return percentage if done and not seen["kill_switch"] and percentage != "0" else 1
+    return bool(done and not seen["kill_switch"] and percentage != "0")
 
 
 def roll_out(
