@@ -213,12 +213,9 @@ def _begun_anew(draw: random.Random, plan: Plan) -> Plan:
         often = {"times": 20, "every": 20.0} if command == "guard" else {}
         actors.append(replace(actor, options=options, **often))
     span = begins - draw.choice((5.0, 40.0)), begins + 60.0
-    alerts: tuple[Alert, ...] = ()
-    metric: tuple[tuple[float, float, float | None], ...] = ()
-    if draw.random() < 0.3:
-        metric = ((begins - 90.0, begins + 60.0, 0.2),)
-    elif raised:
-        alerts = (Alert("ErrorRate", "step_down", (span,)),)
+    by_metric = draw.random() < 0.3
+    metric = ((begins - 90.0, begins + 60.0, 0.2),) if by_metric else ()
+    alerts = (Alert("ErrorRate", "step_down", (span,)),) if raised and not by_metric else ()
     planned = with_actors(plan, actors, ())
     return replace(planned, alerts=alerts, watched=watched, metric=metric)
 

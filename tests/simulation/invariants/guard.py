@@ -40,8 +40,8 @@ class GuardInvariants:
         self._history = history
         self._acted: dict[tuple[str, int], str] = {}
         """The act that answered each cause: an alert, and the number of the time that it fired."""
-        self._beyond: dict[str, list[t.Any]] = {}
-        """The looks at one step through which the metric was beyond its bound, by guard."""
+        self._beyond: dict[str, tuple[t.Any, int, float]] = {}
+        """By guard a step, its looks at it through which the metric was beyond its bound, and the last one's end."""
         self._last: Write | None = None
         """Its last act."""
         self._lowered: Write | None = None
@@ -96,11 +96,11 @@ class GuardInvariants:
             self._beyond.pop(process.name, None)
             return
         set_at = history.record(VERSION)["phases"]["feature_flags"]["finished"]
-        looks = self._beyond.get(process.name, [])
         step = flags.at, set_at, spans[0]
-        same = [one for one in looks if one[0] == step and ended - looks[-1][1] < CONFIRMED]
-        self._beyond[process.name] = looks = [*same, (step, ended)]
-        if len(looks) > 2:
+        known, looks, last = self._beyond.get(process.name, (None, 0, 0.0))
+        looks = looks + 1 if known == step and ended - last < CONFIRMED else 1
+        self._beyond[process.name] = step, looks, ended
+        if looks > 2:
             answered = any("metric errors" in act["causes"] for act in _acts(flags.after))
             history.check(
                 ONE_ACT, answered, f"{process.name} left a breach of the metric unanswered"
