@@ -27,12 +27,13 @@ if t.TYPE_CHECKING:
     from .plan import Plan
     from .run import Outcome
 
-SHARES = ((0.4, 0.7), (0.7, 0.95))
-"""Where a run branches, and each branch again: between these shares of its requests."""
-WAYS = 4
-"""In how many runs it goes on."""
+BRANCHINGS = ((0.4, 0.7, 4), (0.7, 0.95, 8))
+"""Where a run branches, and each branch again: between these shares of its requests, into so many runs."""
 SHORT = 40
 """Runs of fewer requests do not branch."""
+
+_Points = t.Sequence[tuple[int, int]]
+"""After how many requests a run branches, and in how many."""
 
 
 class Ended(t.NamedTuple):
@@ -78,37 +79,38 @@ def explore(plan: Plan) -> Explored:
     if found.broken or plan.stores or plan.functions or found.totals.requests < SHORT:
         return found
     draw = random.Random(f"branches {plan.seed}")
-    points = [int(found.totals.requests * draw.uniform(*shares)) for shares in SHARES]
+    points = [
+        (int(found.totals.requests * draw.uniform(first, last)), ways)
+        for first, last, ways in BRANCHINGS
+    ]
+    # Not in a process of its own, which is quicker: what it loads and compiles then serves the branches.
     with uncollected(), closing(Running(plan)) as running:
-        if not running.go(points[0]):
-            found.merge(_at_a_point(running, _totals(running.outcome()), draw, points[1:]))
+        if not running.go(points[0][0]):
+            found.merge(_at_a_point(running, _totals(running.outcome()), draw, points))
     return found
 
 
-def _at_a_point(
-    running: Running, before: Totals, draw: random.Random, points: t.Sequence[int]
-) -> Explored:
-    """All branches from here. `before`: what was counted elsewhere already."""
+def _at_a_point(running: Running, before: Totals, draw: random.Random, points: _Points) -> Explored:
+    """All branches from here, the first of these. `before`: what was counted elsewhere already."""
     here = _totals(running.outcome())
     found = Explored(replace(here.since(before), runs=0, broken=0, services=0))
-    for _way in range(WAYS):
+    (_here, ways), *later = points
+    for _way in range(ways):
         drawn = random.Random(draw.random())
         plan = other_faults(drawn, running.world.plan, running.world.counts, running.acting())
         found.merge(
-            _in_a_process(
-                lambda plan=plan, drawn=drawn: _branch(running, here, plan, drawn, points)
-            )
+            _in_a_process(lambda plan=plan, drawn=drawn: _branch(running, here, plan, drawn, later))
         )
     return found
 
 
 def _branch(
-    running: Running, before: Totals, plan: Plan, draw: random.Random, points: t.Sequence[int]
+    running: Running, before: Totals, plan: Plan, draw: random.Random, points: _Points
 ) -> Explored:
     """Its world is not closed: that would touch all memory that it shares, and its process ends anyway."""
     running.go_on_with(plan)
-    if points and not running.go(points[0]):
-        return _at_a_point(running, before, draw, points[1:])
+    if points and not running.go(points[0][0]):
+        return _at_a_point(running, before, draw, points)
     found = _at_its_end(running, before)
     found.totals.branches = 1
     return found
