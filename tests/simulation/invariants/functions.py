@@ -96,7 +96,8 @@ class FunctionInvariants:
             not self._history.lost_before(write.by),
             f"{write.by} lost the lock, and wrote function {write.slug}",
         )
-        if self._history.lost_before(write.by, self._history.world.scheduler.now):
+        lost = self._history.lost_before(write.by, self._history.world.scheduler.now)
+        if lost:
             self._stray.add(write)
         if self._others_wrote(write.slug, write.by, self._history.began(write.by)):
             return
@@ -104,7 +105,7 @@ class FunctionInvariants:
             archived = self._archived()
             check(
                 SAVED_FIRST,
-                write.slug in archived,
+                lost or write.slug in archived,
                 f"{write.by} replaced {write.slug} before what ran was saved",
             )
             check(

@@ -51,6 +51,8 @@ class LockInvariants:
         self._history = history
         self._holders: dict[int, tuple[str, str]] = {}
         self._taken_at: dict[str, float] = {}
+        self._lost: set[str] = set()
+        """What ended with its machine."""
         self.after_loss: dict[str, float] = {}
         """The latest write of a run whose lock was another's by then, by what had befallen it."""
         history.world.ends.append(self._ended)
@@ -193,6 +195,8 @@ class LockInvariants:
 
     def _ended(self, process: Process, lost: bool) -> None:
         """A run that is cut off while it takes the lock has no keeper yet."""
+        if lost:
+            self._lost.add(process.name)
         if lost or not self._history.world.epochs.get(process.name):
             return
         if self._history.doing(process.name)[0] == "deploy_lock":
@@ -205,7 +209,7 @@ class LockInvariants:
         kept = lease is not None and self._process_of(holder_of(lease)[1]) is process
         keeper = f"{process.name}{KEEPER}"
         troubles = [one.kind for one in self._history.world.befell if one.actor == keeper]
-        if len(troubles) < 2 and {*troubles} <= {*MILD, plan.SLOW}:
+        if keeper not in self._lost and len(troubles) < 2 and {*troubles} <= {*MILD, plan.SLOW}:
             self._history.check(
                 LOCK_COMES_BACK, not kept, f"{process.name} ended, and the lock is still its"
             )

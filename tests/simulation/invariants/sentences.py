@@ -90,7 +90,7 @@ SENTENCES: t.Mapping[str, str] = {
     GUARD_WAITS: "No guard tells people of pods while an act of a guard or a kill switch is on its way to them.",
     PINNED_FIRST: "No service is released before what ran is pinned.",
     PINS_ARE_OLD: "A pin, and what is saved of a function, is what ran before the release, however often begun.",
-    SAVED_FIRST: "No function is replaced or deleted before the record has what ran.",
+    SAVED_FIRST: "No run that has the lock replaces or deletes a function before the record has what ran.",
     NOT_AGAIN: "No function is deployed again that runs with these sources and settings already.",
     OTHERS_STAY: "A write changes no flag that it was not asked for.",
     NOT_BEFORE: "The percentage rises on its day, and is watched only of a feature that is on.",
