@@ -18,7 +18,8 @@ from . import nodes
 from .control_plane import ControlPlane, News
 
 CRASHES, NEVER_READY, ABSENT, SLOW = "crashes", "never-ready", "absent", "slow"
-ENDINGS = (CRASHES, NEVER_READY, ABSENT, SLOW)
+UNLIVE, RESTARTS = "unlive", "restarts"
+ENDINGS = (CRASHES, NEVER_READY, ABSENT, SLOW, UNLIVE, RESTARTS)
 """What may be wrong with an image, as the end of its tag: web:2.1.0-crashes."""
 BACKOFF = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 
@@ -33,6 +34,8 @@ class Life:
     containers: list[ContainerState]
     environment: dict[str, str] = field(default_factory=dict)
     ending: bool = False
+    unanswered: int = 0
+    """Liveness probes in a row."""
 
 
 class Kubelet:
@@ -151,11 +154,17 @@ class Kubelet:
         first.restarts = first.instance
         first.instance += 1
         self._report(uid, pod)
+        self._events.normal(pod, "Started", f"Started container {first.name}")
         if first.image.endswith(CRASHES):
             self._later(self._random.choice((0.5, 2.0)), uid, self._crash)
         elif not first.image.endswith(NEVER_READY):
             slow = 20.0 if first.image.endswith(SLOW) else 0.0
             self._later(slow + self._random.choice((0.5, 2.0, 5.0)), uid, self._become_ready)
+            if first.image.endswith(RESTARTS):
+                self._later(self._random.choice((8.0, 15.0, 40.0)), uid, self._crash)
+            elif first.image.endswith(UNLIVE) and "livenessProbe" in pod["spec"]["containers"][0]:
+                life.unanswered = 0
+                self._later(0.0, uid, self._ask_liveness)
 
     def _fail_to_pull(self, uid: str, pod: Object) -> None:
         """Then it is held back; what it tries anew meanwhile ends the same."""
@@ -179,13 +188,31 @@ class Kubelet:
                 one.ready = True
             self._report(uid, pod)
 
+    def _ask_liveness(self, uid: str, pod: Object) -> None:
+        """No answer: in the end it is killed, and ends well."""
+        life, probe = self.lives[uid], pod["spec"]["containers"][0]["livenessProbe"]
+        if life.ending:
+            return
+        life.unanswered += 1
+        said = "Liveness probe failed: HTTP probe failed with statuscode: 500"
+        self._events.warning(pod, "Unhealthy", said)
+        if life.unanswered < probe["failureThreshold"]:
+            self._later(probe["periodSeconds"], uid, self._ask_liveness)
+            return
+        name = life.containers[0].name
+        self._events.normal(
+            pod, "Killing", f"Container {name} failed liveness probe, will be restarted"
+        )
+        self._crash(uid, pod)
+
     def _crash(self, uid: str, pod: Object) -> None:
         """It is started again at once the first time, and held back longer each time after that."""
         life, now = self.lives[uid], self._clock()
         if life.ending:
             return
         first = life.containers[0]
-        first.state = status.terminated(1, "Error", started=now - 1, finished=now)
+        ended = (0, "Completed") if life.unanswered else (1, "Error")
+        first.state = status.terminated(*ended, started=now - 1, finished=now)
         first.ready, first.started = False, False
         self._report(uid, pod)
         again = self._start if first.instance == 1 else self._hold_back

@@ -122,6 +122,8 @@ class Plan:
     outages: tuple[Outage, ...] = ()
     recreated: tuple[str, ...] = ()
     """Services whose old pods all end before a new one begins."""
+    probed: tuple[str, ...] = ()
+    """Services whose pods have a liveness probe, so that a release of them has a soak."""
     controllers: float = 0.0
     """Seconds by which a controller is late, four times out of ten."""
 
@@ -163,5 +165,6 @@ class Plan:
                 "deaf": tuple(body.get("deaf") or ()),
                 "outages": tuple(Outage(**one) for one in body.get("outages") or ()),
                 "recreated": tuple(body.get("recreated") or ()),
+                "probed": tuple(body.get("probed") or ()),
             }
         )

@@ -51,6 +51,11 @@ GATE: t.Mapping[str, float] = {
     "duration": 120.0, "interval": 10.0, "initial_delay": 0.0, "hold_for": 120.0, "recover_for": 40.0, "max_gap": 60.0,
 }  # fmt: skip
 """The times of the release's watch, in seconds."""
+LIVENESS: t.Mapping[str, t.Any] = {
+    "httpGet": {"path": "/livez", "port": 8080},
+    "periodSeconds": 10, "failureThreshold": 3, "timeoutSeconds": 1,
+}  # fmt: skip
+"""The probe of services that have one."""
 GOOD, BREACH = 0.01, 0.05
 """The metric is good up to the one, and a breach above the other."""
 
@@ -81,6 +86,8 @@ def _deployment(name: str, replicas: int, plan: Plan) -> dict[str, t.Any]:
         "image": image_of(name, OLD, plan),
         "envFrom": [{"configMapRef": {"name": FLAGS}}],
     }
+    if name in plan.probed:
+        container["livenessProbe"] = LIVENESS
     return {
         "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": name}},
         "spec": {

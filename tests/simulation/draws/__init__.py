@@ -72,8 +72,9 @@ THEMES: t.Mapping[str, Theme] = {
     "life": services.life,
     "watched": ramps.watched,
     "complete": stores.complete,
+    "soaked": services.soaked,
 }
-_RARE = {3: "functions", 4: "whole", 7: "life", 14: "guarded"}
+_RARE = {11: "soaked", 3: "functions", 4: "whole", 7: "life", 14: "guarded"}
 RARE = {
     **_RARE, **{20 + rest: theme for rest, theme in _RARE.items()}, 19: "stores", 39: "restores",
     29: "complete",

@@ -7,6 +7,7 @@ import random
 import typing as t
 from dataclasses import replace
 
+from ..kubelet import RESTARTS, UNLIVE
 from ..nodes import NAMES as NODES
 from ..plan import (
     ANSWER_LOST,
@@ -435,6 +436,27 @@ def whole(draw: random.Random, plan: Plan) -> Plan:
     ]
     wide = replace(plan, services=services)
     return with_actors(wide, actors, faults, bad=bad_image(draw, wide, 0.2))
+
+
+def soaked(draw: random.Random, plan: Plan) -> Plan:
+    """Pods that are ready and then do not live: in a soak, and of a deployment that is killed in it and begun again."""
+    services = [*plan.services]
+    probed = tuple(services[: draw.choice((1, len(services)))])
+    actors = [replace(named_actor(draw, 0, "deploy"), resumes=draw.choice((0.0, 1.0, 20.0, 60.0)))]
+    other = draw.choice(("", "", "", "rollback", "deploy", "kill_switch", "hotfix"))
+    if other:
+        begins = draw.uniform(10.0, 2 * DEPLOYED)
+        actors.append(replace(named_actor(draw, 1, other), begins=begins))
+    faults = []
+    if draw.random() < 0.6:
+        kind = draw.choice((KILL_BEFORE, KILL_AFTER, MACHINE_LOST, PAUSE_BEFORE))
+        pause = draw.choice((10.0, 60.0)) if kind == PAUSE_BEFORE else 0.0
+        faults = [Fault(actors[0].name, kind, CALL, draw.randint(12, 60), pause)]
+    if draw.random() < 0.3:
+        faults.append(any_fault(draw, actors[0].name))
+    planned = with_actors(plan, actors, faults)
+    ill = draw.choice(("", UNLIVE, UNLIVE, RESTARTS, draw.choice(BAD)))
+    return replace(planned, probed=probed, bad_images={draw.choice(probed): ill} if ill else {})
 
 
 def life(draw: random.Random, plan: Plan) -> Plan:

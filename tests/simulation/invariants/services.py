@@ -13,7 +13,7 @@ from sandbox.kubernetes.controllers.objects import condition, pod_ready, seconds
 from sandbox.kubernetes.controllers.revisions import REVISION
 from sandbox.kubernetes.routing import parse_path
 
-from ..kubelet import SLOW
+from ..kubelet import RESTARTS, SLOW, UNLIVE
 from ..platform import NAMESPACE, VERSION
 from .history import LEASE, History, Write, annotations_of, epoch_of, fence_of, template_of
 from .sentences import (
@@ -24,6 +24,7 @@ from .sentences import (
     LOOKED_FIRST,
     LOSS_IS_TOLD,
     NOT_UNDONE,
+    OUTLIVES,
     PIN_KEEPS,
     PINNED_FIRST,
     STAYS_BACK,
@@ -288,10 +289,15 @@ class ServiceInvariants:
         said = f"{did.module} of {name} succeeded"
         if image:
             self._history.check(TRUE_CLAIMS, images == [image], f"{said}, and it runs {images}")
-            bad = self._history.world.plan.bad_images.get(name)
+            plan = self._history.world.plan
+            bad = plan.bad_images.get(name) if f":{VERSION}" in image else None
+            if name in plan.probed and bad != RESTARTS:
+                self._history.check(
+                    OUTLIVES, bad != UNLIVE, f"{said}, and its pods fail their liveness probe"
+                )
             self._history.check(
                 TRUE_CLAIMS,
-                bad not in ("never-ready", "absent") or f":{VERSION}" not in image,
+                bad not in ("never-ready", "absent"),
                 f"{said}, and no pod of it can become ready",
             )
         elif did.params.get("checksum"):
