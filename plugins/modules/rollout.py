@@ -109,16 +109,10 @@ options:
         pod has run for C(initialDelaySeconds), one C(periodSeconds) and C(timeoutSeconds), when its events arrive and
         tell of no failure, or else for C(failureThreshold) periods, after which it would have been killed. A pod that
         has run for so long when the rollout is complete costs no time. Up to that much goes on top of O(wait_timeout).
+      - What a run that was killed did not watch to its end, the next one does. Until then the Deployment has the
+        annotation C(easymo.com/soak).
       - V(0) watches nothing. Without a liveness probe, and without this option, nothing is watched either.
     type: int
-  proven:
-    description:
-      - Whether an earlier run has watched to its end what the Deployment runs already. Without it, a rollout that was
-        complete only lately is watched again, for the run before may have been killed meanwhile.
-      - Changes nothing for a rollout that this task makes.
-    type: bool
-    default: false
-    version_added: 0.2.0
   log_line:
     description:
       - Text that the log of every new pod must contain, for example V(started successfully).

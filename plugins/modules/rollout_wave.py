@@ -82,10 +82,6 @@ options:
   soak:
     description: Seconds to watch each finished rollout, as O(easymo.deploy.rollout#module:soak).
     type: int
-  proven:
-    description: Whether an earlier run has watched what they run already, as O(easymo.deploy.rollout#module:proven).
-    type: bool
-    default: false
   wait_for_old:
     description: Whether to wait for the end of old pods, as O(easymo.deploy.rollout#module:wait_for_old).
     type: bool

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 from .._cluster import Object
 from .._redaction import excerpt
-from .._time import parse_time
 from .evaluate import Evaluation
 from .models import Container, Pod
 
@@ -50,12 +49,6 @@ def patience_of(template: Object) -> Patience:
         asked=max((_seconds(one, 1) for one in probes), default=0.0),
         killed=max((_seconds(one, one.get("failureThreshold", 3)) for one in probes), default=0.0),
     )
-
-
-def seconds_between(earlier: str, later: str) -> float | None:
-    """Of two times as RFC 3339; None when one of them is none. Only a hint: they are of different clocks."""
-    begin, end = parse_time(earlier), parse_time(later)
-    return (end - begin).total_seconds() if begin and end else None
 
 
 def _seconds(probe: Object, tries: int) -> float:

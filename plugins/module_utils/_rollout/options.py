@@ -27,7 +27,6 @@ def rollout_options() -> dict[str, t.Any]:
         "undo_on_failure": {"type": "bool"},
         "wait_timeout": {"type": "int", "default": 300},
         "soak": {"type": "int"},
-        "proven": {"type": "bool", "default": False},
         "log_line": {"type": "str"},
         "actor": {"type": "str"},
         "quorum": {"type": "str", "choices": [*QUORUMS], "default": "nodes"},
@@ -40,7 +39,7 @@ def rollout_options() -> dict[str, t.Any]:
 def wave_options() -> dict[str, t.Any]:
     """Of several rollouts: what all of them have in common, and a list of what is each one's own."""
     one = rollout_options()
-    common = ("release", "wait_timeout", "quorum", "soak", "proven", "wait_for_old", "actor")
+    common = ("release", "wait_timeout", "quorum", "soak", "wait_for_old", "actor")
     own = ("name", "container", "log_line")
     services = {name: one[name] for name in own} | {
         "host": {"type": "str"},

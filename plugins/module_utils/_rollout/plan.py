@@ -18,6 +18,7 @@ from .._cluster import (
     RELEASE_ANNOTATION,
     RESTARTED_ANNOTATION,
     ROLLOUT_ID_ANNOTATION,
+    SOAK_ANNOTATION,
     TEMPLATE_ANNOTATIONS,
     Object,
     Operation,
@@ -26,6 +27,7 @@ from .._errors import ConflictError, InputError
 from .._json_patch import escape, operation, set_annotations
 from .._lock.epoch import epoch_in, refuse_later
 from .changes import Taken, taken_away
+from .liveness import Patience, patience_of
 from .models import Deployment, images_of
 
 
@@ -44,6 +46,18 @@ class Wanted:
     fence: int = 0
     """The epoch of the deploy lock; 0 without one."""
     allow_no_replicas: bool = False
+    soak: float | None = None
+    """Seconds to watch the finished rollout. A release is also watched until its liveness probe has answered, with
+    None for that alone, and 0 for no soak at all.
+    """
+
+    def patience(self, template: Object) -> Patience:
+        """Only new images have to prove that they live."""
+        return patience_of(template) if self.state == "released" and self.soak != 0 else Patience()
+
+    def longest_soak(self, template: Object) -> float:
+        """In seconds."""
+        return max(self.soak or 0.0, self.patience(template).killed)
 
 
 @dataclass(frozen=True)
@@ -137,6 +151,18 @@ def runs_release(deployment: Deployment, release: str) -> bool:
     )
 
 
+def plan_soaked(deployment: Deployment, wanted: Wanted) -> tuple[Operation, ...]:
+    """That the soak of what stands there was seen through. Fits only while no other run has written it."""
+    if SOAK_ANNOTATION not in deployment.annotations:
+        return ()
+    at = "/metadata/annotations"
+    return (
+        *_tests(deployment, wanted),
+        *set_annotations(at, deployment.annotations, _fence(wanted)),
+        {"op": "remove", "path": f"{at}/{escape(SOAK_ANNOTATION)}"},
+    )
+
+
 def is_ours(deployment: Deployment, wanted: Wanted, pin: Pin) -> bool:
     """Whether the current template was written by this release, so that undoing it harms nobody."""
     if wanted.release and runs_release(deployment, wanted.release):
@@ -156,11 +182,14 @@ def _plan_release(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
     path = f"/spec/template/spec/containers/{index}"
     template = copy.deepcopy(deployment.template)
     template["spec"]["containers"][index]["image"] = wanted.image
+    identity = _identity(wanted, deployment, wanted.image)
     annotations = {
-        **_identity(wanted, deployment, wanted.image),
+        **identity,
         CHANGE_CAUSE_ANNOTATION: _cause(wanted, f"{wanted.container} {wanted.image}"),
         **_fence(wanted),
     }
+    if wanted.longest_soak(template):
+        annotations[SOAK_ANNOTATION] = identity[ROLLOUT_ID_ANNOTATION]
     return RolloutPlan(
         before=deployment,
         operations=(
@@ -348,7 +377,8 @@ def _return_annotations(
     present: t.Mapping[str, str], pinned: t.Mapping[str, str]
 ) -> tuple[Operation, ...]:
     path = "/metadata/annotations"
-    gone = [key for key in OWN_ANNOTATIONS if key in present and key not in pinned]
+    own = (*OWN_ANNOTATIONS, SOAK_ANNOTATION)
+    gone = [key for key in own if key in present and key not in pinned]
     return (
         *({"op": "remove", "path": f"{path}/{escape(key)}"} for key in gone),
         *(set_annotations(path, present, pinned) if pinned else ()),

@@ -5,23 +5,24 @@
 from __future__ import annotations
 
 import typing as t
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from .._cluster import Clock, Cluster
+from .._cluster import SOAK_ANNOTATION, Clock, Cluster
 from .._errors import DeployError, RefusedError, UnreachableError
 from .apply import apply_plan
 from .changes import describe_changes
 from .diagnosis import diagnose
-from .evaluate import Evaluation, Progress, start_course
+from .evaluate import CONTROLLER_SILENCE, Evaluation, Progress, start_course
 from .failures import signs_of
 from .follow import Follower, Report, RolloutStatus
 from .guard import Guard, GuardedCluster, NoGuard, loss, require, require_for_undo
-from .liveness import RESTARTS, Patience, as_kill, patience_of, seconds_between
+from .liveness import RESTARTS, as_kill
 from .logs import find_log_line
 from .models import Deployment, Pod
 from .observe import observe_all_pods, observe_deployment
 from .observer import Observer
-from .plan import Pin, RolloutPlan, Wanted, plan_rollout, runs_release
+from .plan import Pin, RolloutPlan, Wanted, plan_rollout, plan_soaked, runs_release
 from .results import Results, RolloutResult
 from .undo import Undo
 
@@ -39,21 +40,14 @@ LAST_LOOK = 5.0
 
 @dataclass(frozen=True)
 class Settings:
-    """`stall_timeout`: seconds without net progress; None for the Deployment's own progressDeadlineSeconds.
-
-    `soak`: seconds after a rollout is complete. A release also lasts until its liveness probe has
-    answered, with None for that alone, and 0 for no soak at all.
-    """
+    """`stall_timeout`: seconds without net progress; None for the Deployment's own progressDeadlineSeconds."""
 
     wait_timeout: float
-    soak: float | None = None
     undo_on_failure: bool = True
     log_line: str = ""
     quorum: str = "nodes"
     stall_timeout: float | None = None
     wait_for_old: bool = False
-    proven: bool = False
-    """Whether an earlier run has seen through the soak of what stands there."""
 
 
 class Rollout:
@@ -170,43 +164,49 @@ class Rollout:
         follower = self._follower(observer, self._guarded)
         status = follower.follow(progress)
         if status.verdict.outcome == "complete" and status.deployment is not None:
-            status = self._soak(progress, status, follower)
+            status = self._soak(progress, status, status.deployment, follower)
         if status.verdict.outcome == "complete" and self._settings.log_line:
             status = self._verify_log(status)
         return status
 
-    def _soak(self, progress: Progress, status: RolloutStatus, follower: Follower) -> RolloutStatus:
+    def _soak(
+        self,
+        progress: Progress,
+        status: RolloutStatus,
+        deployment: Deployment,
+        follower: Follower,
+    ) -> RolloutStatus:
         """Time that is added on top; trouble in it has what is left of `wait_timeout`."""
-        deployment = t.cast("Deployment", status.deployment)
         longest = self._longest_soak(deployment)
         if not longest:
             return status
-        patience = self._patience(deployment)
         after = follower.soaking(self._clock.now() + longest + 1.0).soak(
-            progress, self._settings.soak or 0.0, patience
+            progress, self._wanted.soak or 0.0, self._wanted.patience(deployment.template)
         )
-        return follower.follow(progress) if after.verdict.outcome == "waiting" else after
+        if after.verdict.outcome == "waiting":
+            return follower.follow(progress)
+        if after.verdict.outcome == "complete":
+            self._note_soaked(progress, deployment, follower)
+        return after
 
     def _longest_soak(self, deployment: Deployment) -> float:
-        return max(self._settings.soak or 0.0, self._patience(deployment).killed)
+        return self._wanted.longest_soak(deployment.template) if deployment.counts.desired else 0.0
 
-    def _patience(self, deployment: Deployment) -> Patience:
-        """Only new images have to prove that they live."""
-        if self._settings.soak == 0 or self._wanted.state != "released":
-            return Patience()
-        return patience_of(deployment.template) if deployment.counts.desired else Patience()
+    def _note_soaked(self, progress: Progress, deployment: Deployment, follower: Follower) -> None:
+        """For who comes next. Where it cannot be noted, the soak is seen through once more, and nothing else."""
+        operations = plan_soaked(deployment, self._wanted)
+        if not operations:
+            return
+        with suppress(DeployError):
+            noted = Deployment.from_json(self._guarded.patch_deployment(self._name, operations))
+            # To the controller it is another generation, which is observed when the task ends.
+            now = self._clock.now()
+            seen = replace(progress, generation=noted.generation, started=now)
+            follower.soaking(now + CONTROLLER_SILENCE).follow(seen)
 
     def _is_unproven(self, deployment: Deployment) -> bool:
-        """Whether a run before this one was complete so lately that it may have been killed in its soak."""
-        progressing = deployment.condition("Progressing")
-        if (
-            self._settings.proven
-            or progressing is None
-            or not runs_release(deployment, self._wanted.release)
-        ):
-            return False
-        age = seconds_between(progressing.last_update, self._wanted.at)
-        return age is not None and 0 <= age < self._patience(deployment).killed
+        """Whether a run before this one did not see its soak through."""
+        return SOAK_ANNOTATION in deployment.annotations and self._longest_soak(deployment) > 0
 
     def _observer(self, deployment: Deployment, deadline: float) -> Observer:
         # The last look comes at the deadline, and a server that stumbles just then is asked again.

@@ -83,6 +83,7 @@ def to_wanted(params: Params) -> Wanted:
         at=utc_now(),
         fence=params["fence"],
         allow_no_replicas=params["allow_no_replicas"],
+        soak=params["soak"],
     )
 
 
@@ -95,12 +96,10 @@ def to_settings(params: Params) -> Settings:
     undo = params["undo_on_failure"]
     return Settings(
         wait_timeout=params["wait_timeout"],
-        soak=params["soak"],
         undo_on_failure=params["state"] == "released" if undo is None else undo,
         log_line=params["log_line"] or "",
         quorum=params["quorum"],
         wait_for_old=params["wait_for_old"],
-        proven=params["proven"],
     )
 
 

@@ -38,7 +38,6 @@ def microservices(script: Script) -> None:
             wait_timeout=300,
             quorum="nodes",
             soak=None,
-            proven=(opened.get("phase") or {}).get("status") == "done",
             wait_for_old=False,
             fence=script.epoch,
         )

@@ -7,7 +7,11 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    FENCE_ANNOTATION,
+    SOAK_ANNOTATION,
+    Object,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.evaluate import Evaluation
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.liveness import (
     Ages,
@@ -17,6 +21,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.liveness im
     patience_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Pod
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin
 from tests.fakes.controller import NAME
 from tests.unit.plugins.module_utils._rollout.test_runner import NEW, World
 
@@ -209,32 +214,55 @@ def test_another_containers_kill_explains_nothing() -> None:
     assert as_kill(verdict, [other]) is verdict
 
 
-@pytest.mark.parametrize(
-    ("at", "result"),
-    [
-        pytest.param("2026-11-24T10:00:30Z", "succeeded", id="it may have been killed in its soak"),
-        pytest.param("2026-11-24T10:05:00Z", "no_change", id="it was complete long ago"),
-        pytest.param("2026-11-24T09:00:00Z", "no_change", id="clocks disagree"),
-    ],
-)
-def test_a_run_soon_after_another_sees_its_soak_through(world: World, at: str, result: str) -> None:
-    probed(world, **SLOW).roll(soak=0)
-    world.body()["status"]["conditions"] = [
-        {"type": "Progressing", "status": "True", "lastUpdateTime": "2026-11-24T10:00:00Z"}
-    ]
-    world.controller.silent = True
-    again = world.roll(at=at)
-    assert (again.result, again.changed) == (result, False)
-    assert (again.duration > 60) is (result == "succeeded")
+def killed_in_its_soak(world: World) -> None:
+    """Right after it was complete."""
+
+    class KilledError(Exception):
+        pass
+
+    def kill() -> None:
+        if any("watched until" in line for line in world.said):
+            raise KilledError
+
+    world.clock.listeners.append(kill)
+    with pytest.raises(KilledError):
+        world.roll()
+    world.clock.listeners.remove(kill)
 
 
-def test_what_an_earlier_run_has_watched_to_its_end_is_not_watched_again(world: World) -> None:
-    probed(world, **SLOW).roll(soak=0)
-    world.body()["status"]["conditions"] = [
-        {"type": "Progressing", "status": "True", "lastUpdateTime": "2026-11-24T10:00:00Z"}
-    ]
-    again = world.roll(at="2026-11-24T10:00:30Z", proven=True)
-    assert (again.result, again.duration < 10) == ("no_change", True)
+def test_a_run_after_one_that_was_killed_in_its_soak_sees_it_through(world: World) -> None:
+    killed_in_its_soak(probed(world, **SLOW))
+    assert SOAK_ANNOTATION in world.body()["metadata"]["annotations"]
+    world.clock.sleep(3600.0)
+    again = world.roll()
+    assert (again.result, again.changed, again.duration > 60) == ("succeeded", False, True)
+    assert SOAK_ANNOTATION not in world.body()["metadata"]["annotations"]
+    once_more = world.roll()
+    assert (once_more.result, once_more.duration < 10) == ("no_change", True)
+
+
+def test_what_another_run_releases_meanwhile_keeps_its_own_soak(world: World) -> None:
+    """Whoever lost the lock does not say of the release of another that it lives."""
+    probed(world, **SLOW)
+
+    def take_over() -> None:
+        metadata = world.body()["metadata"]
+        if any("watched until" in line for line in world.said):
+            metadata["annotations"][FENCE_ANNOTATION] = "8"
+            metadata["generation"] = 9
+            world.body()["status"]["observedGeneration"] = 9
+
+    world.clock.listeners.append(take_over)
+    world.roll(fence=7)
+    assert SOAK_ANNOTATION in world.body()["metadata"]["annotations"]
+
+
+def test_a_soak_that_nobody_saw_through_goes_with_the_release(world: World) -> None:
+    probed(world, **SLOW)
+    pin = Pin.of(world.seen())
+    killed_in_its_soak(world)
+    assert world.roll(state="rolled_back", pin=pin).result == "rolled_back"
+    assert SOAK_ANNOTATION not in world.body()["metadata"]["annotations"]
 
 
 def test_its_events_are_looked_at_as_soon_as_it_was_certainly_asked(world: World) -> None:

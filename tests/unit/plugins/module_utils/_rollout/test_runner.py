@@ -69,6 +69,7 @@ class World:
         guard: Guard | None = None,
         at: str = "",
         fence: int = 0,
+        soak: float | None = None,
         check_mode: bool = False,
         **settings: t.Any,
     ) -> RolloutResult:
@@ -83,6 +84,7 @@ class World:
                 actor="ann",
                 at=at,
                 fence=fence,
+                soak=soak,
             ),
             pin,
             settings=Settings(**{"wait_timeout": 120.0, **settings}),
@@ -118,7 +120,7 @@ def world() -> World:
 
 
 def test_a_release_succeeds_with_one_patch_and_few_requests(world: World) -> None:
-    outcome = world.roll(soak=4, log_line=f"{NEW} started")
+    outcome = world.roll(log_line=f"{NEW} started")
     assert (outcome.result, outcome.changed) == ("succeeded", True)
     assert (outcome.before.image, outcome.after.image) == (OLD, NEW)
     assert world.cluster.writes == ["patch Deployment"]
