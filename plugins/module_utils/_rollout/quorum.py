@@ -89,7 +89,9 @@ def _by_nodes(
     if not (everywhere or failing):
         return Finding()
     if len(replaced) < MOST_REPLACED:
-        return Finding(suspect=troubles[0])
+        # One that is ready just now serves, perhaps alone; if it is ill, it will be not ready again.
+        serving = {pod.uid for pod in pods if pod.ready}
+        return Finding(suspect=next((one for one in troubles if one.sign.pod not in serving), None))
     return Finding(proof=troubles[0]) if everywhere else Finding()
 
 

@@ -123,8 +123,11 @@ class ServiceInvariants:
         if slow and any(one != task for one in self._ended.values()):
             return  # it starts for longer than a task waits for what another one ended
         wall = self._history.world.now()
-        others_went = [_went_at(one) for one in pods if one["metadata"]["name"] not in self._ended]
-        if any(at > wall - STALE for at in others_went):
+        moved = [_went_at(one) for one in pods if one["metadata"]["name"] not in self._ended]
+        moved.append(
+            seconds(t.cast("Object", condition(ended["status"], "Ready"))["lastTransitionTime"])
+        )
+        if any(at > wall - STALE for at in moved):
             return  # since it was looked at
         ready = sum(pod_ready(one) and not terminating(one) for one in pods)
         # As few as were asked for since it was looked at: somebody may have scaled it up in between.

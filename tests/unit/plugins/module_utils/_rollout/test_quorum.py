@@ -47,6 +47,7 @@ def failing(*signs: Sign) -> list[Suspicion]:
 
 
 ONE, OTHER, HEALTHY = pod("a"), pod("b", "n2"), pod("h", "n3")
+SERVES = pod("a", conditions=[{"type": "Ready", "status": "True"}])
 FRESH = pod("f", "n2", crashes=1)
 BEFORE = Replacement(failing(crash("a"))[0], frozenset({"a", "h"}))
 OF_MEMORY = Replacement(failing(Sign("a", "c", "OOMKilled", "", 2, "a", "n1"))[0], BEFORE.known)
@@ -67,6 +68,7 @@ OF_MEMORY = Replacement(failing(Sign("a", "c", "OOMKilled", "", 2, "a", "n1"))[0
             id="two-pods-on-one-node",
         ),
         pytest.param("nodes", [crash("a")], [ONE], None, "suspect", id="a-lone-pod-is-replaced"),
+        pytest.param("nodes", [crash("a")], [SERVES], None, "", id="but-not-while-it-serves"),
         pytest.param("nodes", [crash("a")], [ONE], [BEFORE], "", id="and-awaited"),
         pytest.param("nodes", [], [pod("f", "n2")], [BEFORE], "", id="a-fresh-one-may-run"),
         pytest.param("nodes", [], [FRESH], [BEFORE], "proof", id="its-first-crash-elsewhere-proves"),
