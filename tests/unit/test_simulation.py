@@ -53,7 +53,7 @@ def test_a_branch_is_the_same_from_its_own_beginning() -> None:
     told = [
         line for line in simulated("--seed", "12", "--branches").splitlines() if "again" in line
     ]
-    assert told == ["holds; again by its plan: the same"] * 17
+    assert told == ["holds; again by its plan: the same"] * 33
 
 
 def test_a_run_of_databases_is_the_same_again() -> None:

@@ -103,7 +103,7 @@ SENTENCES: t.Mapping[str, str] = {
     BACK_AT_PINS: "What a rollback says has returned is as it was pinned or saved, to the byte.",
     NOT_UNDONE: "Nothing is undone that the release did not write.",
     PHASES_LAST: "The record never loses a finished phase, an attempt, a note or a fact, and attempts only rise.",
-    OUTLIVES: "No rollout is called done, nor a phase after it, whose new pods all fail their liveness probe.",
+    OUTLIVES: "No rollout is called done whose new pods all fail their liveness probe.",
     CAPACITY: "We end a ready pod only while no other of its Deployment is missing, but those on a node out of reach.",
     TRUE_CLAIMS: "What a task says is so: image, flags, each pod's environment, lock, phase, note, a passed deadline.",
     APPLIED_ONCE: "A migration is begun and applies once, whoever else migrates, and who says that it applied it did.",
