@@ -17,6 +17,9 @@ from sandbox.node.status import ContainerState
 from . import nodes
 from .control_plane import ControlPlane, News
 
+if t.TYPE_CHECKING:
+    from .mounts import Mounts
+
 CRASHES, NEVER_READY, ABSENT, SLOW = "crashes", "never-ready", "absent", "slow"
 UNLIVE, RESTARTS = "unlive", "restarts"
 ENDINGS = (CRASHES, NEVER_READY, ABSENT, SLOW, UNLIVE, RESTARTS)
@@ -26,13 +29,14 @@ BACKOFF = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 
 @dataclass
 class Life:
-    """One pod on its node. `environment`: what its container was started with."""
+    """One pod on its node. `environment`: what its process runs with; `files`: what it has mounted."""
 
     name: str
     started: float
     address: str
     containers: list[ContainerState]
     environment: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
     ending: bool = False
     unanswered: int = 0
     """Liveness probes in a row."""
@@ -49,6 +53,8 @@ class Kubelet:
         self.unreachable: set[str] = set()
         """Nodes that are out of reach, both ways."""
         self._postponed: list[tuple[str, t.Callable[[], None]]] = []
+        self.mounts: Mounts | None = None
+        """Of plans in which pods have their flags from a volume."""
         plane.listeners.append(self.notice)
         plane.containers.log_of = self.log
 
@@ -63,7 +69,7 @@ class Kubelet:
             elif metadata.get("deletionTimestamp") and not self.lives[uid].ending:
                 self.lives[uid].ending = True
                 grace = float(metadata.get("deletionGracePeriodSeconds") or 0)
-                self._later(min(grace, self._random.choice((0.2, 1.0, 3.0, 10.0))), uid, self._end)
+                self.later(min(grace, self._random.choice((0.2, 1.0, 3.0, 10.0))), uid, self._end)
 
     def come_back(self, node: str) -> None:
         """It does what it was to do meanwhile, and tells how its pods are."""
@@ -119,12 +125,12 @@ class Kubelet:
             f"10.0.{self._addresses // 250}.{self._addresses % 250 + 1}",
             [ContainerState(one["name"], one["image"]) for one in spec],
         )
-        self._later(self._random.choice((0.01, 0.05, 0.2)), uid, self._bind)
+        self.later(self._random.choice((0.01, 0.05, 0.2)), uid, self._bind)
 
     def _bind(self, uid: str, pod: Object) -> None:
         ready = nodes.schedulable(self._plane.store)
         if not ready:
-            self._later(1.0, uid, self._bind)
+            self.later(1.0, uid, self._bind)
             return
         spec = {**pod["spec"], "nodeName": self._random.choice(ready)}
         bound = self._plane.store.replaced(
@@ -134,7 +140,7 @@ class Kubelet:
         scheduled["lastTransitionTime"] = timestamp(self._clock())
         told = (bound.get("status") or {}) | {"conditions": [scheduled]}
         self._plane.store.replaced("pods", {**bound, "status": told}, subresource="status")
-        self._later(self._random.choice((0.1, 0.5, 1.5)), uid, self._start)
+        self.later(self._random.choice((0.1, 0.5, 1.5)), uid, self._start)
 
     def _start(self, uid: str, pod: Object) -> None:
         """The first container is the one that its image's tag tells of; others run and are ready at once."""
@@ -148,23 +154,25 @@ class Kubelet:
         if first.image.endswith(ABSENT):
             self._fail_to_pull(uid, pod)
             return
-        life.environment = self._environment(pod)
+        life.environment = life.files = self._config(pod)
         _keep_last_state(first)
         first.state, first.started, first.ready = status.running(now), True, False
         first.restarts = first.instance
         first.instance += 1
+        if self.mounts is not None:
+            self.mounts.started(uid)
         self._report(uid, pod)
         self._events.normal(pod, "Started", f"Started container {first.name}")
         if first.image.endswith(CRASHES):
-            self._later(self._random.choice((0.5, 2.0)), uid, self._crash)
+            self.later(self._random.choice((0.5, 2.0)), uid, self._crash)
         elif not first.image.endswith(NEVER_READY):
             slow = 20.0 if first.image.endswith(SLOW) else 0.0
-            self._later(slow + self._random.choice((0.5, 2.0, 5.0)), uid, self._become_ready)
+            self.later(slow + self._random.choice((0.5, 2.0, 5.0)), uid, self._become_ready)
             if first.image.endswith(RESTARTS):
-                self._later(self._random.choice((8.0, 15.0, 40.0)), uid, self._crash)
+                self.later(self._random.choice((8.0, 15.0, 40.0)), uid, self._crash)
             elif first.image.endswith(UNLIVE) and "livenessProbe" in pod["spec"]["containers"][0]:
                 life.unanswered = 0
-                self._later(0.0, uid, self._ask_liveness)
+                self.later(0.0, uid, self._ask_liveness)
 
     def _fail_to_pull(self, uid: str, pod: Object) -> None:
         """Then it is held back; what it tries anew meanwhile ends the same."""
@@ -180,7 +188,7 @@ class Kubelet:
             self._report(uid, pod)
             self._events.normal(pod, "BackOff", f'Back-off pulling image "{first.image}"')
 
-        self._later(self._random.choice((1.0, 10.0)), uid, hold_back)
+        self.later(self._random.choice((1.0, 10.0)), uid, hold_back)
 
     def _become_ready(self, uid: str, pod: Object) -> None:
         if not self.lives[uid].ending:
@@ -197,7 +205,7 @@ class Kubelet:
         said = "Liveness probe failed: HTTP probe failed with statuscode: 500"
         self._events.warning(pod, "Unhealthy", said)
         if life.unanswered < probe["failureThreshold"]:
-            self._later(probe["periodSeconds"], uid, self._ask_liveness)
+            self.later(probe["periodSeconds"], uid, self._ask_liveness)
             return
         name = life.containers[0].name
         self._events.normal(
@@ -216,7 +224,7 @@ class Kubelet:
         first.ready, first.started = False, False
         self._report(uid, pod)
         again = self._start if first.instance == 1 else self._hold_back
-        self._later(self._random.choice((0.1, 0.5)), uid, again)
+        self.later(self._random.choice((0.1, 0.5)), uid, again)
 
     def _hold_back(self, uid: str, pod: Object) -> None:
         first = self.lives[uid].containers[0]
@@ -231,7 +239,7 @@ class Kubelet:
         self._events.warning(
             pod, "BackOff", f"Back-off restarting failed container {first.name} in pod {where}"
         )
-        self._later(delay, uid, self._start)
+        self.later(delay, uid, self._start)
 
     def _end(self, uid: str, pod: Object) -> None:
         metadata = pod["metadata"]
@@ -246,20 +254,24 @@ class Kubelet:
         )
         self._plane.store.replaced("pods", {**pod, "status": told}, subresource="status")
 
-    def _environment(self, pod: Object) -> dict[str, str]:
-        """Of the ConfigMaps as they are now: one that changes later is not seen."""
+    def _config(self, pod: Object) -> dict[str, str]:
+        """Of its ConfigMaps as they are now: what changes later the environment never has, and a volume later."""
         found: dict[str, str] = {}
-        for source in pod["spec"]["containers"][0].get("envFrom") or ():
+        sources = [
+            *(one["configMapRef"] for one in pod["spec"]["containers"][0].get("envFrom") or ()),
+            *(one["configMap"] for one in pod["spec"].get("volumes") or ()),
+        ]
+        for source in sources:
             try:
                 body = self._plane.store.get(
-                    "configmaps", pod["metadata"]["namespace"], source["configMapRef"]["name"]
+                    "configmaps", pod["metadata"]["namespace"], source["name"]
                 )
             except ApiError:
                 continue
             found |= body.get("data") or {}
         return found
 
-    def _later(self, delay: float, uid: str, act: t.Callable[[str, Object], None]) -> None:
+    def later(self, delay: float, uid: str, act: t.Callable[[str, Object], None]) -> None:
         """To the pod as it is by then, if it is still there."""
 
         def do() -> None:

@@ -122,6 +122,8 @@ class Plan:
     outages: tuple[Outage, ...] = ()
     recreated: tuple[str, ...] = ()
     """Services whose old pods all end before a new one begins."""
+    mounted: bool = False
+    """Whether pods have their flags from a volume, rather than from their environment."""
     probed: tuple[str, ...] = ()
     """Services whose pods have a liveness probe, so that a release of them has a soak."""
     controllers: float = 0.0

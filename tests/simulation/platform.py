@@ -46,6 +46,8 @@ RAMP: t.Mapping[str, t.Any] = {
 STEPS = [0, *(one["percentage"] for one in SCHEDULE)]
 SETTLE = QUIET = 120.0
 """Of the guard, in seconds."""
+PRINT_FLAGS = ["print-flags"]
+"""Which flags a process runs with, of those that have them from a volume."""
 CONSUMERS = ("agent-core",)
 GATE: t.Mapping[str, float] = {
     "duration": 120.0, "interval": 10.0, "initial_delay": 0.0, "hold_for": 120.0, "recover_for": 40.0, "max_gap": 60.0,
@@ -81,11 +83,13 @@ def _config_map(name: str, data: t.Mapping[str, str]) -> dict[str, t.Any]:
 
 def _deployment(name: str, replicas: int, plan: Plan) -> dict[str, t.Any]:
     rolls = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-    container: dict[str, t.Any] = {
-        "name": name,
-        "image": image_of(name, OLD, plan),
-        "envFrom": [{"configMapRef": {"name": FLAGS}}],
-    }
+    container: dict[str, t.Any] = {"name": name, "image": image_of(name, OLD, plan)}
+    pods: dict[str, t.Any] = {"containers": [container]}
+    if plan.mounted:
+        container["volumeMounts"] = [{"name": "flags", "mountPath": "/flags"}]
+        pods["volumes"] = [{"name": "flags", "configMap": {"name": FLAGS}}]
+    else:
+        container["envFrom"] = [{"configMapRef": {"name": FLAGS}}]
     if name in plan.probed:
         container["livenessProbe"] = LIVENESS
     return {
@@ -97,7 +101,7 @@ def _deployment(name: str, replicas: int, plan: Plan) -> dict[str, t.Any]:
             "progressDeadlineSeconds": 120,
             "template": {
                 "metadata": {"labels": {"app": name}},
-                "spec": {"containers": [container]},
+                "spec": pods,
             },
         },
     }

@@ -40,6 +40,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
 
 from . import bucket, programs
 from .client import Execution, Session
+from .platform import PRINT_FLAGS
 from .psql import Agreement
 from .scheduler import Event, Lock
 from .web import in_world
@@ -112,7 +113,7 @@ def _http_session(**adapting: t.Any) -> t.Any:
 
 
 def _executed(_client: t.Any, path: str, _container: str, command: t.Sequence[str]) -> t.Any:
-    assert [*command] == ["env"]
+    assert [*command] == (PRINT_FLAGS if current.plan.mounted else ["env"])
     return _kubernetes_exec.Ended(0, Execution(current, path).go(), "")
 
 

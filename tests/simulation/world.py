@@ -16,6 +16,7 @@ from . import plan, substitutes
 from .control_plane import ControlPlane
 from .kubelet import Kubelet
 from .monitoring import Monitoring
+from .mounts import Mounts
 from .nodes import Nodes
 from .plan import Fault, Plan
 from .scheduler import Event, Process, Scheduler, sender_of
@@ -107,6 +108,8 @@ class World:
             nodes=planned.nodes,
         )
         self.kubelet = Kubelet(self.plane, f"kubelet {planned.seed}", self.now)
+        if planned.mounted:
+            self.kubelet.mounts = Mounts(self.plane, self.kubelet, f"mounts {planned.seed}")
         self.processes: list[Process] = []
         self.sites: dict[str, Site] = {}
         """Servers beside the cluster's, by their host."""
@@ -394,9 +397,11 @@ class World:
         return Kubectl(self)
 
     def execute(self, pod: str) -> str:
-        """`env` in the only container of a pod, as the server passes it on."""
+        """What the only container of a pod says that it runs with, as the server passes it on: `env`, or JSON."""
         body = self.store.get("pods", NAMESPACE, pod)
         if body["metadata"]["labels"].get("app") in self.plan.deaf:
             raise ApiError(500, "InternalError", "error dialing backend: connection refused")
         found = self.kubelet.environment(body)
+        if self.plan.mounted:
+            return json.dumps(found)
         return "".join(f"{name}={value}\n" for name, value in sorted(found.items()))

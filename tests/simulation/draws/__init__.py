@@ -11,6 +11,8 @@ from ..plan import AGAIN, Plan
 from . import ramps, services, stores
 from .actors import DEPLOYED, SERVICES, any_fault
 
+MOUNTED = 0.2
+"""How often pods have their flags from a volume."""
 RECREATED = 0.05
 """How often the first service's pods all end before new ones begin."""
 
@@ -25,7 +27,8 @@ def plan_of(seed: int) -> Plan:
         doubted = draw.random() < 0.3
         planned = replace(planned, metric=ramps.course_of_metric(draw, DEPLOYED) if doubted else ())
     first = tuple(planned.services)[:1] if seldom else ()
-    return replace(planned, recreated=planned.recreated or first)
+    mounted = draw.random() < MOUNTED
+    return replace(planned, recreated=planned.recreated or first, mounted=mounted)
 
 
 def theme_of(seed: int) -> str:

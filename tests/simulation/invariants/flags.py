@@ -327,7 +327,9 @@ class FlagInvariants:
 def _told(did: Did) -> t.Iterator[tuple[str, t.Mapping[str, str | None], dict[str, str]]]:
     """Each pod that is said to run with flags, as which it was seen, and with which it is said to."""
     if did.module == "pod_flags":
-        asked = {name: _text(value) for name, value in did.params["flags"].items()}
+        # Of one that was removed, an application may tell its default.
+        given = did.params["flags"].items()
+        asked = {name: _text(value) for name, value in given if value is not None}
         for pod in did.result.get("pods") or ():
             if not pod["problems"]:
                 yield pod["pod"], pod["seen"], asked

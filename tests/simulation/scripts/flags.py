@@ -11,6 +11,9 @@ from .script import Script, StopError, lease_lost
 if t.TYPE_CHECKING:
     from ..tasks import Result
 
+FOLLOWED = 120
+"""Seconds until pods have to follow what was written to their volumes."""
+
 
 def feature_flags(script: Script) -> None:
     phase = "feature_flags"
@@ -72,26 +75,35 @@ def roll_out(
     undo: bool = True,
     fence: int | None = None,
 ) -> Result | None:
-    rolled = script.task(
-        "feature_flags/reach",
-        "Restart the readers of changed flags",
-        name=consumer,
-        release=script.version,
-        checksum=checksum,
-        undo_on_failure=undo,
-        fence=script.epoch if fence is None else fence,
-    )
-    if rolled.get("failed"):
-        return rolled
-    seen = script.task(
-        "feature_flags/reach",
-        "Check the flags in every pod",
-        name=consumer,
-        flags=wanted,
-        probe=None,
-        wait_timeout=0,
+    if script.delivery == "environment":
+        rolled = script.task(
+            "feature_flags/reach",
+            "Restart the readers of changed flags",
+            name=consumer,
+            release=script.version,
+            checksum=checksum,
+            undo_on_failure=undo,
+            fence=script.epoch if fence is None else fence,
+        )
+        if rolled.get("failed"):
+            return rolled
+    seen = check_pods(
+        script, "feature_flags/reach", "Check the flags in every pod", consumer, wanted
     )
     return seen if seen.get("failed") else None
+
+
+def check_pods(
+    script: Script, where: str, name: str, consumer: str, wanted: dict[str, t.Any]
+) -> Result:
+    return script.task(
+        where,
+        name,
+        name=consumer,
+        flags=wanted,
+        probe=script.flags_probe,
+        wait_timeout=FOLLOWED if script.delivery == "volume" else 0,
+    )
 
 
 def _put_back(script: Script, done: Result, wanted: dict[str, t.Any]) -> None:
@@ -108,6 +120,13 @@ def _put_back(script: Script, done: Result, wanted: dict[str, t.Any]) -> None:
     if back.get("failed"):
         return
     for consumer in script.consumers:
+        if script.delivery == "volume":
+            left = {
+                name: value for name, value in back["asked"].items() if name not in back["left_off"]
+            }
+            text = "Wait until pods run the restored flags"
+            check_pods(script, "feature_flags/put_back", text, consumer, left)
+            continue
         rolled = script.task(
             "feature_flags/put_back",
             "Restart the pods with the restored flags",
@@ -128,8 +147,8 @@ def switch_off(script: Script, reason: str) -> Result:
         flags=OFF[script.version],
         flagd=None,
         consumers=script.consumers,
-        delivery="environment",
-        probe=None,
+        delivery=script.delivery,
+        probe=script.flags_probe,
         reason=reason,
     )
 
@@ -165,8 +184,8 @@ def _kill_switch(script: Script, state: str) -> None:
         percentage_flag=PERCENTAGE,
         flagd=None,
         consumers=script.consumers,
-        delivery="environment",
-        probe=None,
+        delivery=script.delivery,
+        probe=script.flags_probe,
         reason="errors",
         by=script.actor.name,
         wait_timeout=180,

@@ -7,7 +7,7 @@ import typing as t
 
 from ..monitoring import URL
 from ..platform import CLUSTER, LOOKS, PERCENTAGE, RAMP, WATCHED
-from .flags import roll_out
+from .flags import check_pods, roll_out
 from .script import WATCH, Script, StopError
 from .watch import METRIC
 
@@ -132,6 +132,25 @@ def _tell(
         )
 
 
+def _go_back(script: Script, moved: Result) -> None:
+    where = "feature_ramp/back"
+    back = script.require(
+        script.task(
+            where,
+            "Return to the previous step, because this one failed",
+            percentage=moved["before"]["percentage"],
+            reason="it did not reach every pod",
+            flagd=None,
+            **RAMP,
+        )
+    )
+    for consumer in script.consumers:
+        wanted = {PERCENTAGE: str(back["percentage"])}
+        seen = check_pods(script, where, "Find pods with another percentage", consumer, wanted)
+        if "reason" in seen and script.delivery == "environment":
+            script.task(where, "Restart them", name=consumer, release=script.version)
+
+
 def _deliver(script: Script, moved: Result) -> None:
     for consumer in script.consumers:
         failed = roll_out(
@@ -145,12 +164,5 @@ def _deliver(script: Script, moved: Result) -> None:
         if failed is None:
             continue
         if moved["action"] == "raise":
-            script.task(
-                "feature_ramp/back",
-                "Return to the previous step, because this one failed",
-                percentage=moved["before"]["percentage"],
-                reason="it did not reach every pod",
-                flagd=None,
-                **RAMP,
-            )
+            _go_back(script, moved)
         raise StopError(str(failed.get("msg")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..platform import CONSUMERS, FLAGS, RELEASES, VERSION
+from ..platform import CONSUMERS, FLAGS, PRINT_FLAGS, RELEASES, VERSION
 
 if t.TYPE_CHECKING:
     from ..plan import Actor
@@ -163,6 +163,16 @@ class Script:
         third = max(len(self.services) // 3, 1)
         waves = self.services[:1], self.services[1:third], self.services[third:]
         return [one for one in waves if one]
+
+    @property
+    def delivery(self) -> str:
+        """How pods have their flags."""
+        return "volume" if self.world.plan.mounted else "environment"
+
+    @property
+    def flags_probe(self) -> dict[str, t.Any] | None:
+        """How they are asked: by `env`, unless that proves nothing."""
+        return {"command": PRINT_FLAGS} if self.world.plan.mounted else None
 
     @property
     def consumers(self) -> list[str]:
