@@ -42,6 +42,14 @@ options:
       - An environment never changes, so this needs another O(probe).
     type: int
     default: 0
+  moved:
+    description:
+      - Whether the flags were written just now. A pod that has them at the first look must then keep them for 15
+        seconds, for what was written before may still be on its way to its process.
+      - Counts only with O(wait_timeout).
+    type: bool
+    default: false
+    version_added: 0.3.0
 notes:
   - C(env), a command or files need C(create) on C(pods/exec), an endpoint C(get) on C(pods/proxy), and hurrying the
     kubelet C(patch) on C(pods). Without the last it takes the kubelet's own 60 to 90 seconds.
@@ -115,7 +123,7 @@ from dataclasses import replace
 
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import InputError, VerificationError
-from ..module_utils._flags.follow import follow, latest
+from ..module_utils._flags.follow import SETTLE, follow, latest
 from ..module_utils._flags.pods import REACHED, STALE, Asker, PodState
 from ..module_utils._flags.probe import ENVIRONMENT, VOLUME, to_probe
 from ..module_utils._flags.values import to_values
@@ -135,6 +143,7 @@ def module_spec() -> dict[str, t.Any]:
         "argument_spec": {
             **kubernetes_options(),
             **flags_probe_options(),
+            "moved": {"type": "bool", "default": False},
             "name": {"type": "str", "required": True},
             "container": {"type": "str"},
             "flags": {"type": "dict", "required": True, "aliases": ["environment"]},
@@ -172,7 +181,8 @@ def run(module: Module) -> dict[str, t.Any]:
     if patience and behind and module.check_mode:
         after = [replace(one, seen=expected) if one.state == STALE else one for one in before]
         return {"changed": True, **to_result(before), **to_diff(module, before, after)}
-    if patience and any(one.state != REACHED for one in pods):
+    settle = SETTLE if params["moved"] and not module.check_mode else 0.0
+    if patience and (settle or any(one.state != REACHED for one in pods)):
         pods, note = follow(
             cluster,
             ask,
@@ -180,6 +190,7 @@ def run(module: Module) -> dict[str, t.Any]:
             deadline=clock.now() + patience,
             report=report,
             waits_for=lambda one: one.state != REACHED,
+            settle=settle,
         )
     if note:
         module.warn(note)

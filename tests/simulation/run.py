@@ -13,7 +13,7 @@ from operator import attrgetter
 from . import substitutes
 from .functions import Project
 from .invariants import LIVENESS, NO_SURPRISE, Invariants
-from .plan import AGAIN, KEEPER, Actor, Plan
+from .plan import AGAIN, KEEPER, PAUSE_AFTER, PAUSE_BEFORE, Actor, Plan
 from .platform import settle
 from .scheduler import OutOfStepsError, Process
 from .scripts import COMMANDS, Script, StopError
@@ -109,9 +109,14 @@ class Running:
                     self._invariants.history.check(
                         LIVENESS, operator.over, f"{operator.actor.name} did not end in four hours"
                     )
-                # Pods and leases do.
+                # Pods and leases do, and keepers that stand still go on.
+                pauses = sum(
+                    one.seconds
+                    for one in world.plan.faults
+                    if one.kind in (PAUSE_BEFORE, PAUSE_AFTER)
+                )
                 world.scheduler.run(
-                    until=world.scheduler.now + 900.0, rested=lambda: bool(violations)
+                    until=world.scheduler.now + 900.0 + pauses, rested=lambda: bool(violations)
                 )
                 if not violations:
                     self._invariants.at_the_end()

@@ -18,6 +18,9 @@ from .pods import REACHED, STALE, UNKNOWN, PodState
 PAUSE = 0.5
 HURRY_EVERY = 10.0
 """Seconds after which the kubelet is told again: what it read may have been what was there before."""
+SETTLE = 15.0
+"""Seconds for which a pod that has the flags at the first look must keep them: what was written just before may still
+be on its way to its process. By then the kubelet was told twice."""
 
 
 def is_behind(pod: PodState) -> bool:
@@ -32,24 +35,32 @@ def follow(
     deadline: float,
     report: t.Callable[[str], None],
     waits_for: t.Callable[[PodState], bool] = is_behind,
+    settle: float = 0.0,
 ) -> tuple[list[PodState], str]:
     """The pods as last seen, each that follows as it was first seen so; and why the kubelet was not told, if so.
 
-    Returns when there is none left to wait for, or at `deadline`.
+    Returns when there is none left to wait for, or at `deadline`. `settle`: 0, or SETTLE when the flags were written
+    just now.
     """
     first: dict[str, PodState] = {}
     hurried: dict[str, float] = {}
-    problem, shown = "", -1
+    early: frozenset[str] | None = None
+    problem, said = "", ""
+    settled = 0.0
     while True:
-        pods = [first.setdefault(p.uid, p) if p.state == REACHED else p for p in ask()]
+        looked = ask()
+        pods = [first.setdefault(p.uid, p) if p.state == REACHED else p for p in looked]
         for uid in {pod.uid for pod in pods if pod.state != REACHED}:
             first.pop(uid, None)
-        behind = [pod for pod in pods if waits_for(pod)]
-        if not behind or clock.now() >= deadline:
+        if early is None:
+            early, settled = frozenset(first), clock.now() + settle
+        behind = [pod for pod in looked if waits_for(pod)]
+        kept = [pod for pod in looked if pod.uid in early & {*first} and clock.now() < settled]
+        if not (behind or kept) or clock.now() >= deadline:
             return pods, problem
-        for pod in behind:
+        for pod in (*behind, *kept):
             due = hurried.get(pod.uid, clock.now()) <= clock.now()
-            if pod.state != STALE or not due:
+            if pod.state not in (STALE, REACHED) or not due:
                 continue
             try:
                 hurry(cluster, pod)
@@ -58,9 +69,11 @@ def follow(
             except DeployError as exc:
                 problem = f"The kubelet was not told to hurry, so it may take its 90 s: {exc}"
             hurried[pod.uid] = clock.now() + HURRY_EVERY
-        if len(behind) != shown:
-            shown = len(behind)
-            report(f"{len(pods) - shown} of {len(pods)} pods run the flags")
+        text = f"{len(pods) - len(behind)} of {len(pods)} pods run the flags"
+        text += "" if behind else f", and are watched for {settle:.0f} s: do they keep them?"
+        if text != said:
+            said = text
+            report(text)
         clock.sleep(PAUSE)
 
 

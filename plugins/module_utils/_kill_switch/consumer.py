@@ -13,7 +13,7 @@ from datetime import datetime
 
 from .._cluster import Clock, Cluster
 from .._errors import DeployError
-from .._flags.follow import follow
+from .._flags.follow import SETTLE, follow
 from .._flags.pods import STALE, UNKNOWN, Asker, PodState
 from .._flags.probe import FlagsProbe
 from .._rollout.models import Deployment
@@ -120,6 +120,7 @@ class Consumer:
             clock=self._clock,
             deadline=self._started + patience,
             report=self._report,
+            settle=SETTLE,
         )
         stale = [one for one in pods if one.state == STALE]
         if not stale:

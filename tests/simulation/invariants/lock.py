@@ -264,6 +264,6 @@ def _asks_nobody(write: Write, module: str, params: t.Mapping[str, t.Any]) -> bo
         return params["verdict"] in ("rollback", "hold") or fewer
     if module == "deployment_scale":
         return bool(params["state"] == "running")
-    return module in ("kill_switch", "metrics_gate") or (
+    return module in ("kill_switch", "metrics_gate", "pod_flags") or (
         module in ("release", "rollout") and not params["fence"]
     )

@@ -46,7 +46,7 @@ def _set_flags(script: Script, phase: str, *, standing: bool) -> Result:
     if done.get("failed"):
         return done
     for consumer in script.consumers:
-        failure = roll_out(script, consumer, done["checksum"], wanted)
+        failure = roll_out(script, consumer, done, wanted)
         if failure is not None:
             _put_back(script, done, wanted)
             return failure
@@ -69,7 +69,7 @@ def _standing(script: Script) -> bool:
 def roll_out(
     script: Script,
     consumer: str,
-    checksum: str,
+    moved: Result,
     wanted: dict[str, t.Any],
     *,
     undo: bool = True,
@@ -81,28 +81,33 @@ def roll_out(
             "Restart the readers of changed flags",
             name=consumer,
             release=script.version,
-            checksum=checksum,
+            checksum=moved["checksum"],
             undo_on_failure=undo,
             fence=script.epoch if fence is None else fence,
         )
         if rolled.get("failed"):
             return rolled
-    seen = check_pods(
-        script, "feature_flags/reach", "Check the flags in every pod", consumer, wanted
-    )
+    where, text = "feature_flags/reach", "Check the flags in every pod"
+    seen = check_pods(script, where, text, consumer, wanted, moved=moved["changed"])
     return seen if seen.get("failed") else None
 
 
 def check_pods(
-    script: Script, where: str, name: str, consumer: str, wanted: dict[str, t.Any]
+    script: Script,
+    where: str,
+    text: str,
+    consumer: str,
+    wanted: dict[str, t.Any],
+    **more: t.Any,
 ) -> Result:
     return script.task(
         where,
-        name,
+        text,
         name=consumer,
         flags=wanted,
         probe=script.flags_probe,
         wait_timeout=FOLLOWED if script.delivery == "volume" else 0,
+        **more,
     )
 
 

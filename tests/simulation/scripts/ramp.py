@@ -110,7 +110,7 @@ def _watch(script: Script, moved: Result, record: Result) -> None:
     if verdict == "rollback":
         for consumer in script.consumers:
             wanted = {PERCENTAGE: str(judged["percentage"])}
-            failed = roll_out(script, consumer, judged["checksum"], wanted, undo=False, fence=0)
+            failed = roll_out(script, consumer, judged, wanted, undo=False, fence=0)
             if failed is not None:
                 raise StopError(str(failed.get("msg")))
     _tell(script, record, judged["ramp"], {step: {"verdict": verdict}})
@@ -156,7 +156,7 @@ def _deliver(script: Script, moved: Result) -> None:
         failed = roll_out(
             script,
             consumer,
-            moved["checksum"],
+            moved,
             {PERCENTAGE: str(moved["percentage"])},
             undo=moved["action"] == "raise",
             fence=0 if moved["action"] == "lower" else script.epoch,

@@ -8,7 +8,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     RefusedError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.follow import follow, latest
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.follow import (
+    SETTLE,
+    follow,
+    latest,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     REACHED,
     STALE,
@@ -55,13 +59,14 @@ class Readers:
     def ask(self) -> list[PodState]:
         return self.asker.ask(self.cluster, self.deployment, NAME)
 
-    def follow(self, patience: float = 60) -> tuple[dict[str, PodState], str]:
+    def follow(self, patience: float = 60, settle: float = 0.0) -> tuple[dict[str, PodState], str]:
         pods, note = follow(
             self.cluster,
             self.ask,
             clock=self.clock,
             deadline=self.clock.now() + patience,
             report=self.reports.append,
+            settle=settle,
         )
         return {pod.pod: pod for pod in pods}, note
 
@@ -129,6 +134,39 @@ def test_the_kubelet_is_told_of_pods_that_are_behind_and_of_no_other() -> None:
     assert (marks[1] or {}).keys() == {"owner", "easymo.com/flags-synced-at"}
     assert (marks[2] or {}).keys() == {"easymo.com/flags-synced-at"}
     assert readers.cluster.writes == ["patch Pod"] * 6, "two pods, every ten seconds"
+
+
+def test_a_pod_to_which_an_older_write_is_still_on_its_way_is_followed_until_ours_comes() -> None:
+    """It has the flags of before that write, and they are those that are wanted."""
+    readers = Readers()
+    readers.tell(dict.fromkeys(readers.pods, "true"))
+    asked, began = readers.ask, readers.clock.now()
+
+    def ask() -> list[PodState]:
+        passed = readers.clock.now() - began
+        older = 3.0 <= passed < 20.0
+        readers.tell({readers.pods[0]: "false" if older else "true"})
+        return asked()
+
+    readers.ask = ask  # type: ignore[method-assign]
+    found, _ = readers.follow(settle=SETTLE)
+    assert {one.state for one in found.values()} == {REACHED}
+    assert found[readers.pods[0]].at >= 20.0
+    assert found[readers.pods[1]].at == 0.0
+    assert readers.clock.now() - began <= 21.0
+    assert readers.cluster.writes.count("patch Pod") >= 6, "each is told at once, and again"
+
+
+def test_pods_that_keep_the_flags_are_believed_after_a_while() -> None:
+    readers = Readers()
+    readers.tell(dict.fromkeys(readers.pods, "true"))
+    began = readers.clock.now()
+    found, _ = readers.follow(settle=SETTLE)
+    assert SETTLE <= readers.clock.now() - began <= SETTLE + 1
+    assert latest(found.values()) == 0.0
+    assert readers.reports == [
+        "3 of 3 pods run the flags, and are watched for 15 s: do they keep them?"
+    ]
 
 
 def test_a_pod_that_changed_meanwhile_is_told_with_the_next_look_and_keeps_no_other_waiting() -> (
