@@ -27,7 +27,7 @@ def plan_of(seed: int) -> Plan:
         doubted = draw.random() < 0.3
         planned = replace(planned, metric=ramps.course_of_metric(draw, DEPLOYED) if doubted else ())
     first = tuple(planned.services)[:1] if seldom else ()
-    mounted = draw.random() < MOUNTED
+    mounted = planned.mounted or draw.random() < MOUNTED
     return replace(planned, recreated=planned.recreated or first, mounted=mounted)
 
 
@@ -76,8 +76,9 @@ THEMES: t.Mapping[str, Theme] = {
     "watched": ramps.watched,
     "complete": stores.complete,
     "soaked": services.soaked,
+    "followed": services.followed,
 }
-_RARE = {11: "soaked", 3: "functions", 4: "whole", 7: "life", 14: "guarded"}
+_RARE = {11: "soaked", 12: "followed", 3: "functions", 4: "whole", 7: "life", 14: "guarded"}
 RARE = {
     **_RARE, **{20 + rest: theme for rest, theme in _RARE.items()}, 19: "stores", 39: "restores",
     29: "complete",

@@ -459,6 +459,19 @@ def soaked(draw: random.Random, plan: Plan) -> Plan:
     return replace(planned, probed=probed, bad_images={draw.choice(probed): ill} if ill else {})
 
 
+def followed(draw: random.Random, plan: Plan) -> Plan:
+    """Flags that pods take up from their volumes, and that are set again before all of them have."""
+    actors, begins = [named_actor(draw, 0, "deploy")], draw.uniform(20.0, 60.0)
+    commands = ("kill_switch", "kill_switch", "reset", "lowered", "off", "rollback", "ramp")
+    for number in range(1, draw.choice((2, 3, 4))):
+        actors.append(replace(named_actor(draw, number, draw.choice(commands)), begins=begins))
+        begins += draw.choice((1.0, 3.0, 8.0, 40.0))
+    faults = []
+    if draw.random() < 0.3:
+        faults = [any_fault(draw, draw.choice(actors).name)]
+    return replace(with_actors(plan, actors, faults), mounted=True)
+
+
 def life(draw: random.Random, plan: Plan) -> Plan:
     """A cluster with a life of its own: nodes out of reach, a node drained, an autoscaler, while somebody releases."""
     scripts = draw.choice(

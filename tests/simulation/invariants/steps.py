@@ -46,10 +46,10 @@ class StepInvariants:
                 self._watched[process.name] = did
             elif did.began >= self._since and did.result["verdict"] == PROCEED:
                 self._watched_by_phase()
-        if did.module == "release" and did.params["phase"] == "feature_flags" and not did.failed:
+        flags_set = did.module == "release" and did.params["phase"] == "feature_flags"
+        if flags_set and did.params["phase_changed"] and not self._history.world.plan.watched:
             # Where no release watches, its first step counts as good, as if it had.
-            if did.params["phase_changed"] and not self._history.world.plan.watched:
-                self._watched_by_phase()
+            self._watched_by_phase()
         if did.module == "feature_ramp" and did.params["state"] == "moved":
             self._check_left(process, did)
 
