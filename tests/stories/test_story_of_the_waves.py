@@ -163,7 +163,7 @@ def test_a_run_killed_in_the_middle_is_taken_up_with_no_patch_but_those_that_wer
     operator: Operator, witness: Witness
 ) -> None:
     assert operator.sandbox("fault", "clear", "node.image-not-found").rc == 0
-    before = generations(witness)
+    before, written = revisions(witness), generations(witness)
     run = operator.begins("microservices", *PINNED)
     until_written(witness, "vendor-service", run)
     run.kill("everything")
@@ -173,7 +173,9 @@ def test_a_run_killed_in_the_middle_is_taken_up_with_no_patch_but_those_that_wer
     assert witness.images() == dict.fromkeys(SERVICES, NEW)
     looked_up = witness.record("2.0.0")["facts"]["images"].values()
     assert sorted(witness.templates().values()) == sorted(one["pinned"] for one in looked_up)
-    assert generations(witness) == {name: count + 1 for name, count in before.items()}
+    assert revisions(witness) == {name: count + 1 for name, count in before.items()}
+    # Its image with the mark of a soak, and that mark taken away.
+    assert generations(witness) == {name: count + 2 for name, count in written.items()}
 
 
 @pytest.mark.usefixtures("nobody_noticed")
