@@ -83,7 +83,7 @@ def explore(plan: Plan) -> Explored:
         (int(found.totals.requests * draw.uniform(first, last)), ways)
         for first, last, ways in BRANCHINGS
     ]
-    # Not in a process of its own, which is quicker: what it loads and compiles then serves the branches.
+    # `alone` runs in this process: what it loads and compiles serves the branches, which is quicker.
     with uncollected(), closing(Running(plan)) as running:
         if not running.go(points[0][0]):
             found.merge(_at_a_point(running, _totals(running.outcome()), draw, points))

@@ -76,12 +76,12 @@ def roll_out(
     fence: int | None = None,
 ) -> Result | None:
     if script.delivery == "environment":
-        rolled = script.task(
+        rolled = _restart(
+            script,
             "feature_flags/reach",
             "Restart the readers of changed flags",
-            name=consumer,
-            release=script.version,
-            checksum=moved["checksum"],
+            consumer,
+            moved,
             undo_on_failure=undo,
             fence=script.epoch if fence is None else fence,
         )
@@ -90,6 +90,20 @@ def roll_out(
     where, text = "feature_flags/reach", "Check the flags in every pod"
     seen = check_pods(script, where, text, consumer, wanted, moved=moved["changed"])
     return seen if seen.get("failed") else None
+
+
+def _restart(
+    script: Script, where: str, text: str, consumer: str, moved: Result, **more: t.Any
+) -> Result:
+    """With what the write of the flags said."""
+    return script.task(
+        where,
+        text,
+        name=consumer,
+        release=script.version,
+        checksum=moved["checksum"],
+        **more,
+    )
 
 
 def check_pods(
@@ -132,13 +146,9 @@ def _put_back(script: Script, done: Result, wanted: dict[str, t.Any]) -> None:
             text = "Wait until pods run the restored flags"
             check_pods(script, "feature_flags/put_back", text, consumer, left)
             continue
-        rolled = script.task(
-            "feature_flags/put_back",
-            "Restart the pods with the restored flags",
-            name=consumer,
-            release=script.version,
-            checksum=back["checksum"],
-            fence=script.epoch,
+        text = "Restart the pods with the restored flags"
+        rolled = _restart(
+            script, "feature_flags/put_back", text, consumer, back, fence=script.epoch
         )
         if rolled.get("failed"):
             return

@@ -242,7 +242,7 @@ def test_a_run_after_one_that_was_killed_in_its_soak_sees_it_through(world: Worl
 
 
 def test_what_another_run_releases_meanwhile_keeps_its_own_soak(world: World) -> None:
-    """Whoever lost the lock does not say of the release of another that it lives."""
+    """A run that lost the lock does not say of the release of another that it lives."""
     probed(world, **SLOW)
 
     def take_over() -> None:
@@ -257,7 +257,7 @@ def test_what_another_run_releases_meanwhile_keeps_its_own_soak(world: World) ->
     assert SOAK_ANNOTATION in world.body()["metadata"]["annotations"]
 
 
-def test_a_soak_that_nobody_saw_through_goes_with_the_release(world: World) -> None:
+def test_the_mark_of_a_soak_goes_with_the_release(world: World) -> None:
     probed(world, **SLOW)
     pin = Pin.of(world.seen())
     killed_in_its_soak(world)
