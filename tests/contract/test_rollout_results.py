@@ -62,6 +62,15 @@ def test_rollback_failed_when_the_old_pods_do_not_come_up_either(cluster: World)
         assert "Undoing it failed too: container wallet-service crashed" in result["msg"]
 
 
+def test_a_failing_image_is_named_where_all_old_pods_go_first(cluster: World) -> None:
+    """The controller has observed the template long before it makes a ReplicaSet for it."""
+    with stage(cluster, strategy={"type": "Recreate"}) as at:
+        at.pin()
+        result = at.roll(f"{NEW}-nopull")
+        ended(result, "rolled_back", "ImageNotFound", changed=True)
+        assert at.image == OLD
+
+
 def test_failed_no_undo_when_told_so(at: Stage) -> None:
     result = at.roll(f"{NEW}-nopull", undo_on_failure=False)
     ended(result, "failed_no_undo", "ImageNotFound", changed=True)

@@ -23,7 +23,7 @@ from .._flags.values import only_flags
 from .._kill_switch.consumer import container_of
 from .._release.models import FAILED, Record
 from .._release.store import ReleaseStore
-from .._rollout.models import Deployment, ReplicaSet, newest_replica_set
+from .._rollout.models import Deployment, ReplicaSet, current_replica_set
 from .._rollout.observe import observe_deployment
 from .._time import now as wall_clock
 from .._time import parse_time
@@ -153,7 +153,7 @@ def look_at_flags(
 
 def _born(deployment: Deployment, replica_sets: t.Sequence[Object]) -> str:
     """When the ReplicaSet of the current template was made."""
-    current = newest_replica_set(deployment, [ReplicaSet.from_json(one) for one in replica_sets])
+    current = current_replica_set(deployment, [ReplicaSet.from_json(one) for one in replica_sets])
     found = [one for one in replica_sets if current and one["metadata"]["uid"] == current.uid]
     return str(found[0]["metadata"].get("creationTimestamp", "")) if found else ""
 

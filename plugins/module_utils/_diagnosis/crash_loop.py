@@ -21,7 +21,7 @@ from .._rollout.diagnosis import Extent, diagnose
 from .._rollout.evaluate import Evaluation, explain
 from .._rollout.failures import Suspicion, first_signs_of, refusal_sign, rule_for, signs_of
 from .._rollout.liveness import as_kill
-from .._rollout.models import Deployment, Pod, ReplicaSet, newest_replica_set
+from .._rollout.models import Deployment, Pod, ReplicaSet, current_replica_set, owned_by
 from .evidence import Notebook, file_name
 from .models import Place
 
@@ -94,10 +94,10 @@ def observe(cluster: Cluster) -> dict[str, WorkloadStatus]:
     pods = [Pod.from_json(one) for one in cluster.list_objects("Pod")]
     found = {}
     for deployment in deployments:
-        current = newest_replica_set(deployment, replica_sets)
+        current = current_replica_set(deployment, replica_sets)
         found[deployment.name] = WorkloadStatus(
             deployment,
-            tuple(one for one in replica_sets if one.owner == deployment.uid),
+            owned_by(deployment, replica_sets),
             tuple(pod for pod in pods if current is not None and pod.owner == current.uid),
         )
     return found
@@ -117,7 +117,7 @@ def troubles_of(standing: WorkloadStatus) -> list[Trouble]:
     deployment = standing.deployment
     ready = {pod.uid for pod in standing.pods if pod.ready}
     refused = refusal_sign(deployment, None)
-    current = newest_replica_set(deployment, standing.replica_sets)
+    current = current_replica_set(deployment, standing.replica_sets)
     signs = [*signs_of(standing.pods, current), *first_signs_of(standing.pods)]
     found: dict[str, Trouble] = {}
     for sign in sorted([*signs, *([refused] if refused else [])], key=lambda one: one.pod in ready):

@@ -11,7 +11,7 @@ from .._cluster import Object
 from .._kubernetes_client import KUBERNETES
 from .._release.packing import record_name
 from .._release.pins import carries, read_pins
-from .._rollout.models import Deployment, ReplicaSet, newest_replica_set
+from .._rollout.models import Deployment, ReplicaSet, owned_by
 from .._words import counted
 from .models import Finding, Ground, Kind, Options, failed, passed
 from .options import names
@@ -58,7 +58,7 @@ def _problem(standing: ClusterStatus, name: str, release: str) -> str:
     if name in standing.pinned:
         return ""
     deployment = Deployment.from_json(body)
-    if newest_replica_set(deployment, standing.replica_sets) is None:
+    if not owned_by(deployment, standing.replica_sets):
         return "never ran, so there is nothing to return to: roll it out once"
     if carries(deployment, release):
         images = ", ".join(deployment.images.values())

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from .._cluster import OWN_ANNOTATIONS, Clock, Cluster, Object
 from .._errors import ConflictError, InputError, VerificationError
 from .._lock.epoch import fence_of
-from .._rollout.models import Deployment, ReplicaSet, newest_replica_set
+from .._rollout.models import Deployment, ReplicaSet, current_replica_set, owned_by
 from .._rollout.observe import observe_deployment
 from .._rollout.plan import Pin, is_as_pinned, runs_release
 from .packing import PINS, config_map, pack, unpack
@@ -202,19 +202,17 @@ def _seen_by_its_controller(cluster: Cluster, name: str, clock: Clock) -> Deploy
 
 
 def _pin_deployment(deployment: Deployment, replica_sets: t.Sequence[ReplicaSet]) -> Object:
-    current = newest_replica_set(deployment, replica_sets)
-    if current is None:
+    if not owned_by(deployment, replica_sets):
         raise InputError(
             f"Deployment {deployment.name!r} has no ReplicaSet, so it never ran: let it roll out once "
             "before releasing over it."
         )
+    current = current_replica_set(deployment, replica_sets)
     own = {k: v for k, v in deployment.annotations.items() if k in OWN_ANNOTATIONS}
     return {
         "uid": deployment.uid,
-        "revision": current.revision,
-        "replica_set": current.name,
-        "replica_set_uid": current.uid,
-        "template_hash": current.template_hash,
+        "revision": current.revision if current else None,
+        "replica_set": current.name if current else "",
         "images": deployment.images,
         "replicas": deployment.counts.desired,
         "annotations": own,

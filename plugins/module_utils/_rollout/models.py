@@ -123,6 +123,7 @@ class ReplicaSet:
     template_hash: str
     replicas: int
     images: t.Mapping[str, str]
+    template: Object
     conditions: tuple[Condition, ...]
 
     @classmethod
@@ -136,6 +137,7 @@ class ReplicaSet:
             template_hash=(metadata.get("labels") or {}).get(HASH_LABEL, ""),
             replicas=spec.get("replicas", 0),
             images=images_of(spec["template"]),
+            template=spec["template"],
             conditions=_conditions(body.get("status", {})),
         )
 
@@ -217,16 +219,32 @@ class Pod:
         )
 
 
-def newest_replica_set(
+def current_replica_set(
     deployment: Deployment, replica_sets: t.Iterable[ReplicaSet]
 ) -> ReplicaSet | None:
-    """The ReplicaSet of the current template: owned, and of the highest revision.
+    """The ReplicaSet of the current template; None before the controller has made it.
 
-    True only once the generation was observed. The Deployment's own revision annotation is not
-    used: for an existing ReplicaSet the controller raises the ReplicaSet's first.
+    A controller may have observed the template without that: with strategy Recreate until all old pods are gone, and
+    where it is paused or was scaled at that moment. Source: FindNewReplicaSet of the Deployment controller.
     """
-    owned = [one for one in replica_sets if one.owner == deployment.uid]
-    return max(owned, key=lambda one: one.revision, default=None)
+    wanted = _without_hash(deployment.template)
+    fitting = [
+        one for one in owned_by(deployment, replica_sets) if _without_hash(one.template) == wanted
+    ]
+    return max(fitting, key=lambda one: one.revision, default=None)
+
+
+def owned_by(
+    deployment: Deployment, replica_sets: t.Iterable[ReplicaSet]
+) -> tuple[ReplicaSet, ...]:
+    return tuple(one for one in replica_sets if one.owner == deployment.uid)
+
+
+def _without_hash(template: Object) -> Object:
+    """As the Deployment spells it; a ReplicaSet has one label more."""
+    metadata = template.get("metadata") or {}
+    labels = {k: v for k, v in (metadata.get("labels") or {}).items() if k != HASH_LABEL}
+    return {**template, "metadata": {**metadata, "labels": labels}}
 
 
 def old_pods(replica_set: ReplicaSet | None, pods: t.Iterable[Pod]) -> list[Pod]:

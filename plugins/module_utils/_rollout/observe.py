@@ -8,7 +8,7 @@ import typing as t
 
 from .._cluster import Cluster
 from .._errors import InputError
-from .models import HASH_LABEL, Deployment, Pod, ReplicaSet, newest_replica_set
+from .models import HASH_LABEL, Deployment, Pod, ReplicaSet, current_replica_set
 
 
 def find_deployment(cluster: Cluster, name: str) -> Deployment | None:
@@ -29,7 +29,7 @@ def observe_deployment(cluster: Cluster, name: str) -> Deployment:
 def observe_replica_set(cluster: Cluster, deployment: Deployment) -> ReplicaSet | None:
     """The ReplicaSet of the current template."""
     found = cluster.list_objects("ReplicaSet", label_selector=deployment.selector)
-    return newest_replica_set(deployment, map(ReplicaSet.from_json, found))
+    return current_replica_set(deployment, map(ReplicaSet.from_json, found))
 
 
 def observe_pods(

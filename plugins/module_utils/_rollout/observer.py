@@ -81,8 +81,7 @@ class Observer:
     ) -> Snapshot:
         """The Deployment, and its new pods when they are due and say anything.
 
-        Before `generation` was observed the newest ReplicaSet is still the old one. `fresh`: as the
-        server says now.
+        `fresh`: as the server says now.
         """
         now = self._clock.now()
         fresh = fresh or now - self._asked_at >= TRUSTED

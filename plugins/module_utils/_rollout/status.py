@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from .._cluster import CHANGE_CAUSE_ANNOTATION, RELEASE_ANNOTATION, Cluster
 from .._errors import InputError
-from .models import Deployment, Pod, ReplicaSet, newest_replica_set
+from .models import Deployment, Pod, ReplicaSet, current_replica_set, owned_by
 
 Standing = dict[str, t.Any]
 
@@ -31,8 +31,8 @@ def observe_standings(cluster: Cluster, names: t.Sequence[str] | None) -> list[S
 def to_standing(
     deployment: Deployment, replica_sets: t.Sequence[ReplicaSet], pods: t.Sequence[Pod]
 ) -> Standing:
-    owned = {one.uid for one in replica_sets if one.owner == deployment.uid}
-    current = newest_replica_set(deployment, replica_sets)
+    owned = {one.uid for one in owned_by(deployment, replica_sets)}
+    current = current_replica_set(deployment, replica_sets)
     mine = [pod for pod in pods if pod.owner in owned]
     counts = asdict(deployment.counts)
     counts.pop("total")

@@ -9,7 +9,7 @@ import typing as t
 from .._cluster import Cluster, Object
 from .._errors import InputError, RefusedError
 from .._rollout.failures import signs_of
-from .._rollout.models import Deployment, Pod, ReplicaSet, newest_replica_set
+from .._rollout.models import Deployment, Pod, ReplicaSet, current_replica_set
 from .models import RIGHTS, Facts
 from .references import references_of
 
@@ -62,7 +62,7 @@ def observe_facts(cluster: Cluster, names: t.Sequence[str] | None, *, release: s
 def _trouble(
     deployment: Deployment, replica_sets: t.Sequence[ReplicaSet], pods: t.Sequence[Pod]
 ) -> str:
-    current = newest_replica_set(deployment, replica_sets)
+    current = current_replica_set(deployment, replica_sets)
     mine = [pod for pod in pods if current and pod.owner == current.uid]
     signs = signs_of(mine, current)
     return f"{signs[0].where} {signs[0].reason} {signs[0].message}".strip() if signs else ""

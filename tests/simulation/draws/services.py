@@ -456,7 +456,9 @@ def soaked(draw: random.Random, plan: Plan) -> Plan:
         faults.append(any_fault(draw, actors[0].name))
     planned = with_actors(plan, actors, faults)
     ill = draw.choice(("", UNLIVE, UNLIVE, RESTARTS, draw.choice(BAD)))
-    return replace(planned, probed=probed, bad_images={draw.choice(probed): ill} if ill else {})
+    recreated = tuple(services[:1]) if draw.random() < 0.25 else ()
+    planned = replace(planned, probed=probed, recreated=recreated)
+    return replace(planned, bad_images={draw.choice(probed): ill} if ill else {})
 
 
 def followed(draw: random.Random, plan: Plan) -> Plan:

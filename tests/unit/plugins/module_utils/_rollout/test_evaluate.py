@@ -24,7 +24,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
     Deployment,
     Pod,
     ReplicaSet,
-    newest_replica_set,
+    current_replica_set,
 )
 
 TIMELINES = Path(__file__).parents[3] / "fixtures" / "timelines"
@@ -49,7 +49,7 @@ def snapshots(name: str) -> t.Iterator[tuple[float, Snapshot]]:
             pods[uid] = Pod.from_json(body)
         if deployment is None:
             continue
-        newest = newest_replica_set(deployment, replica_sets.values())
+        newest = current_replica_set(deployment, replica_sets.values())
         mine = tuple(pod for pod in pods.values() if newest and pod.owner == newest.uid)
         yield event["after_s"], Snapshot(deployment, newest, mine)
 
