@@ -331,8 +331,14 @@ def run(module: Module) -> dict[str, t.Any]:
     for one in consumers:
         if one.reached and (one.problem or one.note):
             module.warn(f"{one.name} has the flags in every pod. {one.problem} {one.note}".strip())
-    if not module.check_mode:
-        check_reached(params["name"], consumers, result, lambda: switching.overruled(plan))
+    if not module.check_mode and consumers:
+        changed = switching.overruled(plan)
+        check_reached(params["name"], consumers, result, changed)
+        if changed:
+            module.warn(
+                f"Somebody else changed ConfigMap {params['name']!r} after it was written: check {', '.join(changed)}. "
+                "Every pod was seen with what was written before that."
+            )
     return result
 
 

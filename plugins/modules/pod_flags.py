@@ -12,8 +12,9 @@ description:
   - Asks every pod of a Deployment which flags it runs, all at once. What a ConfigMap says is no proof, for a running
     container keeps the environment that it started with, and what is in a volume must still be read.
   - With O(wait_timeout) it waits until all follow what a mounted ConfigMap says. It has the kubelet look at the
-    volumes at once, by the annotation C(easymo.com/flags-synced-at) of the pods that are behind; that is its only
-    change.
+    volumes at once, by the annotation C(easymo.com/flags-synced-at) of the pods that are behind.
+  - With O(replace) it ends pods that have started with older flags than the ConfigMap's, which their kubelet did not
+    know yet. Without both it changes nothing.
   - Pods that are ending are left out. A container that does not run counts as a difference, and so does a pod that
     cannot be asked.
   - C(easymo.deploy.pod_environment) is its former name, and O(flags) was called O(environment).
@@ -38,10 +39,21 @@ options:
     aliases: [environment]
   wait_timeout:
     description:
-      - Seconds for pods to follow a mounted ConfigMap. V(0) asks once.
-      - An environment never changes, so this needs another O(probe).
+      - Seconds for pods to follow a mounted ConfigMap, or for O(replace). V(0) asks once.
+      - An environment never changes, so this needs another O(probe), or O(replace).
     type: int
     default: 0
+  replace:
+    description:
+      - Whether to end pods that run with other flags, so that each makes place for one that reads the ConfigMap anew.
+        One at a time, when those before it are replaced, from 10 seconds after the beginning of the task on, and only
+        as long as those that took their places have the flags.
+      - For pods that have their flags from the environment. A restart does not help all of them, for a kubelet may
+        learn of a change of a ConfigMap after it has started a pod with it.
+      - Counts only with O(wait_timeout).
+    type: bool
+    default: false
+    version_added: 0.3.0
   moved:
     description:
       - Whether the flags were written just now. A pod that has them at the first look must then keep them for 15
@@ -52,7 +64,8 @@ options:
     version_added: 0.3.0
 notes:
   - C(env), a command or files need C(create) on C(pods/exec), an endpoint C(get) on C(pods/proxy), and hurrying the
-    kubelet C(patch) on C(pods). Without the last it takes the kubelet's own 60 to 90 seconds.
+    kubelet C(patch) on C(pods). Without the last it takes the kubelet's own 60 to 90 seconds. O(replace) needs
+    C(delete) on C(pods).
 seealso:
   - module: easymo.deploy.feature_flags
 """
@@ -106,6 +119,12 @@ pods:
       returned: always
       type: float
       sample: 1.31
+replaced:
+  description: The pods that were ended.
+  returned: success, or when values differ
+  type: list
+  elements: str
+  sample: []
 reached_after:
   description: Seconds from the beginning of the task until the last pod was seen to run the flags.
   returned: success
@@ -123,9 +142,10 @@ from dataclasses import replace
 
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import InputError, VerificationError
-from ..module_utils._flags.follow import SETTLE, follow, latest
+from ..module_utils._flags.follow import SETTLE, latest
 from ..module_utils._flags.pods import REACHED, STALE, Asker, PodState
 from ..module_utils._flags.probe import ENVIRONMENT, VOLUME, to_probe
+from ..module_utils._flags.proof import Proof, Prover
 from ..module_utils._flags.values import to_values
 from ..module_utils._jmespath import JMESPATH
 from ..module_utils._kubernetes_client import KUBERNETES
@@ -144,6 +164,7 @@ def module_spec() -> dict[str, t.Any]:
             **kubernetes_options(),
             **flags_probe_options(),
             "moved": {"type": "bool", "default": False},
+            "replace": {"type": "bool", "default": False},
             "name": {"type": "str", "required": True},
             "container": {"type": "str"},
             "flags": {"type": "dict", "required": True, "aliases": ["environment"]},
@@ -157,7 +178,8 @@ def run(module: Module) -> dict[str, t.Any]:
     refuse_below(params, wait_timeout=0)
     name, container = params["name"], params["container"] or params["name"]
     patience = params["wait_timeout"]
-    probe = to_probe(VOLUME if patience else ENVIRONMENT, params["probe"])
+    replaces = bool(patience and params["replace"])
+    probe = to_probe(VOLUME if patience and not replaces else ENVIRONMENT, params["probe"])
     values = to_values(params["flags"], {})
     expected = {key: value for key, value in values.items() if value is not None}
     cluster = cluster_for(module)
@@ -167,45 +189,42 @@ def run(module: Module) -> dict[str, t.Any]:
             f"Deployment {name!r} has no container {container!r}: it has "
             f"{', '.join(map(repr, deployment.images))}. Set 'container' to one of them."
         )
-    asker = Asker(expected, clock=clock, wall=wall_clock, probe=probe)
-
-    def ask() -> list[PodState]:
-        return [one for one in asker.ask(cluster, deployment, container) if not one.deleting]
-
-    def report(text: str) -> None:
-        emit_progress(module, "FlagsProgress", f"{name}: {text}", {"deployment": name})
-
-    before = ask()
-    pods, note = before, ""
+    prover = Prover(
+        cluster,
+        deployment,
+        container,
+        Asker(expected, clock=clock, wall=wall_clock, probe=probe),
+        clock=clock,
+        report=lambda text: emit_progress(
+            module, "FlagsProgress", f"{name}: {text}", {"deployment": name}
+        ),
+    )
+    before = prover.look()
+    proof = Proof(before)
     behind = any(one.state == STALE for one in before)
     if patience and behind and module.check_mode:
         after = [replace(one, seen=expected) if one.state == STALE else one for one in before]
-        return {"changed": True, **to_result(before), **to_diff(module, before, after)}
+        return {"changed": True, **to_result(proof), **to_diff(module, before, after)}
+    reached = all(one.state == REACHED for one in before)
     settle = SETTLE if params["moved"] and not module.check_mode else 0.0
-    if patience and (settle or any(one.state != REACHED for one in pods)):
-        pods, note = follow(
-            cluster,
-            ask,
-            clock=clock,
-            deadline=clock.now() + patience,
-            report=report,
-            waits_for=lambda one: one.state != REACHED,
-            settle=settle,
-        )
-    if note:
-        module.warn(note)
-    check(name, pods, patience)
+    if replaces and not (reached or module.check_mode):
+        proof = prover.replace(patience)
+    elif patience and not replaces and (settle or not reached):
+        proof = prover.follow(patience, settle)
+    if proof.note:
+        module.warn(proof.note)
+    check(name, proof, patience, replaces=replaces)
     if probe.weakness:
         module.warn(probe.weakness)
     return {
-        "changed": bool(patience and behind),
-        **to_result(pods),
-        **to_diff(module, before, pods),
+        "changed": bool(proof.replaced or (patience and behind)),
+        **to_result(proof),
+        **to_diff(module, before, proof.pods),
     }
 
 
-def check(name: str, pods: t.Sequence[PodState], patience: int) -> None:
-    told = to_result(pods)
+def check(name: str, proof: Proof, patience: int, *, replaces: bool) -> None:
+    told, pods = to_result(proof), proof.pods
     if not pods:
         raise VerificationError(
             f"Deployment {name!r} has no pods, so nothing runs with these flags.", **told
@@ -213,19 +232,25 @@ def check(name: str, pods: t.Sequence[PodState], patience: int) -> None:
     wrong = [f"in pod {one.pod} {one.detail}" for one in pods if one.state != REACHED]
     if not wrong:
         return
-    cure = (
-        f"They had {patience} s to follow the mounted ConfigMap: does each mount it as a folder, and read it again?"
-        if patience
-        else "Restart them if the ConfigMap is right."
-    )
+    cure = "Restart them if the ConfigMap is right."
+    if proof.replaced:
+        cure = (
+            f"In place of {', '.join(proof.replaced)} others were started since: do they read this ConfigMap, or has "
+            "somebody changed it?"
+        )
+    elif patience and not replaces:
+        cure = (
+            f"They had {patience} s to follow the mounted ConfigMap: does each mount it as a folder, and read it "
+            "again?"
+        )
     raise VerificationError(
         f"{len(wrong)} of {len(pods)} pods of {name!r} run with other flags: {', '.join(wrong)}. {cure}",
         **told,
     )
 
 
-def to_result(pods: t.Sequence[PodState]) -> dict[str, t.Any]:
-    after = latest(pods)
+def to_result(proof: Proof) -> dict[str, t.Any]:
+    after = latest(proof.pods)
     return {
         "pods": [
             {
@@ -234,8 +259,9 @@ def to_result(pods: t.Sequence[PodState]) -> dict[str, t.Any]:
                 "problems": [] if one.state == REACHED else [one.detail],
                 "at": round(one.at, 2),
             }
-            for one in pods
+            for one in proof.pods
         ],
+        "replaced": [*proof.replaced],
         "reached_after": None if after is None else round(after, 2),
     }
 

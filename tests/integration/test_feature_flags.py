@@ -76,6 +76,27 @@ def test_a_value_out_of_bounds_touches_nothing(place: Place, value: t.Any) -> No
     assert place.kubectl("get", "configmap", "feature-flags", "--ignore-not-found") == ""
 
 
+def test_pods_that_started_with_older_flags_make_place_for_others(deployed: Place) -> None:
+    deployed.run(feature_flags, flags=ON)
+    wanted = {"name": SERVICE, "flags": ON, "wait_timeout": 90, "replace": True}
+    before = set(deployed.kubectl("get", "pods", "-o", "name").split())
+    assert deployed.run(pod_flags, **wanted, check_mode=True)["changed"] is True
+    assert set(deployed.kubectl("get", "pods", "-o", "name").split()) == before
+    result = deployed.run(pod_flags, **wanted)
+    assert {f"pod/{name}" for name in result["replaced"]} == before
+    assert [pod["problems"] for pod in result["pods"]] == [[], []]
+    again = deployed.run(pod_flags, **wanted)
+    assert (again["changed"], again["replaced"]) == (False, [])
+
+
+def test_where_others_are_no_better_one_pod_is_ended_and_no_more(deployed: Place) -> None:
+    flags = {"FEATURE_OF_NO_CONFIG_MAP": True}
+    result = deployed.run(pod_flags, name=SERVICE, flags=flags, wait_timeout=90, replace=True)
+    assert result["failed"] is True
+    assert len(result["replaced"]) == 1
+    assert f"In place of {result['replaced'][0]} others were started since" in result["msg"]
+
+
 def test_pods_are_restarted_once_for_their_flags_and_run_with_them(deployed: Place) -> None:
     flags = deployed.run(feature_flags, flags=ON)
     stale = deployed.run(pod_flags, name=SERVICE, flags=ON)

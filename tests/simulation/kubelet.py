@@ -18,7 +18,7 @@ from . import nodes
 from .control_plane import ControlPlane, News
 
 if t.TYPE_CHECKING:
-    from .mounts import Mounts
+    from .mounts import Known, Mounts
 
 CRASHES, NEVER_READY, ABSENT, SLOW = "crashes", "never-ready", "absent", "slow"
 UNLIVE, RESTARTS = "unlive", "restarts"
@@ -43,8 +43,11 @@ class Life:
 
 
 class Kubelet:
-    def __init__(self, plane: ControlPlane, seed: str, clock: t.Callable[[], float]) -> None:
+    def __init__(
+        self, plane: ControlPlane, seed: str, clock: t.Callable[[], float], known: Known
+    ) -> None:
         self._plane = plane
+        self._known = known
         self._random = random.Random(seed)
         self._clock = clock
         self._events = Recorder(Cluster(plane.store, clock), "kubelet")
@@ -154,7 +157,7 @@ class Kubelet:
         if first.image.endswith(ABSENT):
             self._fail_to_pull(uid, pod)
             return
-        life.environment = life.files = self._config(pod)
+        life.environment = life.files = self.config(pod)
         _keep_last_state(first)
         first.state, first.started, first.ready = status.running(now), True, False
         first.restarts = first.instance
@@ -254,21 +257,15 @@ class Kubelet:
         )
         self._plane.store.replaced("pods", {**pod, "status": told}, subresource="status")
 
-    def _config(self, pod: Object) -> dict[str, str]:
-        """Of its ConfigMaps as they are now: what changes later the environment never has, and a volume later."""
+    def config(self, pod: Object) -> dict[str, str]:
+        """Of its ConfigMaps as they are known now: what changes later the environment never has, and a volume later."""
         found: dict[str, str] = {}
         sources = [
             *(one["configMapRef"] for one in pod["spec"]["containers"][0].get("envFrom") or ()),
             *(one["configMap"] for one in pod["spec"].get("volumes") or ()),
         ]
         for source in sources:
-            try:
-                body = self._plane.store.get(
-                    "configmaps", pod["metadata"]["namespace"], source["name"]
-                )
-            except ApiError:
-                continue
-            found |= body.get("data") or {}
+            found |= self._known.data(source["name"])
         return found
 
     def later(self, delay: float, uid: str, act: t.Callable[[str, Object], None]) -> None:

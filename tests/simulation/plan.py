@@ -124,6 +124,8 @@ class Plan:
     """Services whose old pods all end before a new one begins."""
     mounted: bool = False
     """Whether pods have their flags from a volume, rather than from their environment."""
+    cached: bool = False
+    """Whether kubelets learn late of a ConfigMap, as always where it is mounted."""
     probed: tuple[str, ...] = ()
     """Services whose pods have a liveness probe, so that a release of them has a soak."""
     controllers: float = 0.0

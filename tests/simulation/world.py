@@ -16,7 +16,7 @@ from . import plan, substitutes
 from .control_plane import ControlPlane
 from .kubelet import Kubelet
 from .monitoring import Monitoring
-from .mounts import Mounts
+from .mounts import Known, Mounts
 from .nodes import Nodes
 from .plan import Fault, Plan
 from .scheduler import Event, Process, Scheduler, sender_of
@@ -107,7 +107,9 @@ class World:
             planned.controllers,
             nodes=planned.nodes,
         )
-        self.kubelet = Kubelet(self.plane, f"kubelet {planned.seed}", self.now)
+        late = planned.mounted or planned.cached
+        known = Known(self.plane, f"cache {planned.seed}", late=late)
+        self.kubelet = Kubelet(self.plane, f"kubelet {planned.seed}", self.now, known)
         if planned.mounted:
             self.kubelet.mounts = Mounts(self.plane, self.kubelet, f"mounts {planned.seed}")
         self.processes: list[Process] = []

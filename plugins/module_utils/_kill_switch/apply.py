@@ -124,16 +124,15 @@ def check_reached(
     config_map: str,
     consumers: t.Sequence[ConsumerState],
     details: t.Mapping[str, t.Any],
-    overruled: t.Callable[[], t.Sequence[str]] = tuple,
+    changed: t.Sequence[str] = (),
 ) -> None:
     """Raise for every pod that does not run with the flags, or that nobody could ask.
 
-    `overruled`: what somebody else has changed since it was written, which is then the cause.
+    `changed`: what somebody else has changed since it was written, which is then the cause.
     """
     wrong = tell_wrong(consumers)
     if not wrong:
         return
-    changed = overruled()
     if changed:
         raise ConflictError(
             f"ConfigMap {config_map!r} was written, and somebody else changed it while the pods came to it: check "

@@ -13,15 +13,15 @@ from datetime import datetime
 
 from .._cluster import Clock, Cluster
 from .._errors import DeployError
-from .._flags.follow import SETTLE, follow
-from .._flags.pods import STALE, UNKNOWN, Asker, PodState
+from .._flags.follow import SETTLE, follow, is_behind
+from .._flags.pod_replacement import KUBELETS_KNOW, Endable, Swept, sweep
+from .._flags.pods import IDLE, STALE, UNKNOWN, Asker, PodState
 from .._flags.probe import FlagsProbe
 from .._rollout.models import Deployment
 from .._rollout.observe import observe_all_pods, observe_deployment
 from .._rollout.plan import RolloutPlan, Wanted
 from .._rollout.runner import Rollout, Settings
 from .models import ConsumerState
-from .pod_replacement import Swept, sweep
 
 ATTEMPTS = 5
 ROLLING = 2 / 3
@@ -120,6 +120,7 @@ class Consumer:
             clock=self._clock,
             deadline=self._started + patience,
             report=self._report,
+            waits_for=self._waits_for,
             settle=SETTLE,
         )
         stale = [one for one in pods if one.state == STALE]
@@ -129,11 +130,16 @@ class Consumer:
         problem = f"The volumes of {names} did not bring the flags within {patience:.0f} s."
         return self._sweep(deployment, known), problem, note
 
+    def _waits_for(self, pod: PodState) -> bool:
+        """One that starts now may be given files from before."""
+        early = self._clock.now() - self._started < KUBELETS_KNOW
+        return is_behind(pod) or (early and pod.state == IDLE)
+
     def _sweep(self, deployment: Deployment, known: frozenset[str]) -> Swept:
         return sweep(
             self._cluster,
             lambda: self._ask(deployment),
-            known,
+            Endable(known, self._started),
             replicas=deployment.counts.desired,
             clock=self._clock,
             deadline=max(self._deadline, self._clock.now() + 1.0),

@@ -13,6 +13,8 @@ from .actors import DEPLOYED, SERVICES, any_fault
 
 MOUNTED = 0.2
 """How often pods have their flags from a volume."""
+CACHED = 0.2
+"""How often kubelets learn late of what was written, beside those."""
 RECREATED = 0.05
 """How often the first service's pods all end before new ones begin."""
 
@@ -28,7 +30,8 @@ def plan_of(seed: int) -> Plan:
         planned = replace(planned, metric=ramps.course_of_metric(draw, DEPLOYED) if doubted else ())
     first = tuple(planned.services)[:1] if seldom else ()
     mounted = planned.mounted or draw.random() < MOUNTED
-    return replace(planned, recreated=planned.recreated or first, mounted=mounted)
+    cached = not mounted and draw.random() < CACHED
+    return replace(planned, recreated=planned.recreated or first, mounted=mounted, cached=cached)
 
 
 def theme_of(seed: int) -> str:

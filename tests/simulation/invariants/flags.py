@@ -49,8 +49,11 @@ class FlagInvariants:
         self._history = history
         self._released = "", 0.0
         """Which release set its flags last, and when."""
+        self._starting: dict[str, float] = {}
+        """Pods, by uid, that ran nothing when a kill switch succeeded, and when that was."""
 
     def written(self, write: Write) -> None:
+        self._check_started()
         if write.name != FLAGS or write.after is None:
             return
         if write.ours:
@@ -106,9 +109,31 @@ class FlagInvariants:
                 f"{write.by} raised it from {old} to {new}",
             )
 
+    def _check_started(self) -> None:
+        """What the kill switch left to start runs without the feature, unless somebody wrote the flags since."""
+        for uid, since in [*self._starting.items()]:
+            life = self._history.world.kubelet.lives.get(uid)
+            if life is not None and "running" not in life.containers[0].state:
+                continue
+            del self._starting[uid]
+            if life is None or any(
+                one.at > since for one in self._history.writes("configmaps", FLAGS)
+            ):
+                continue
+            has = {one: life.environment.get(one) for one in FLAGS_OFF}
+            self._history.check(
+                TRUE_CLAIMS,
+                has == {name: _text(value) for name, value in FLAGS_OFF.items()},
+                f"the kill switch succeeded while {life.name} started, which has {has}",
+            )
+
     def claimed(self, process: Process, did: Did) -> None:
-        for pod, seen, asked in _told(did):
-            self._check_pod(pod, seen, asked)
+        self._check_started()
+        # Who stood still tells of what was so before others went on.
+        late = self._history.stood_still(process.name)
+        if not (late and self._history.others_wrote("configmaps", FLAGS, did, process.name)):
+            for pod, seen, asked in _told(did):
+                self._check_pod(pod, seen, asked)
         if did.module not in ("feature_flags", "feature_ramp", "kill_switch") or did.failed:
             return
         if self._history.others_wrote("configmaps", FLAGS, did, process.name):
@@ -310,6 +335,8 @@ class FlagInvariants:
                     continue
                 life = self._history.world.kubelet.lives.get(body["metadata"]["uid"])
                 if life is None or "running" not in life.containers[0].state:
+                    if life is not None and not life.containers[0].instance:
+                        self._starting[body["metadata"]["uid"]] = self._history.world.scheduler.now
                     continue
                 self._history.check(
                     POD_BY_POD,

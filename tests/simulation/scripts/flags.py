@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
     from ..tasks import Result
 
 FOLLOWED = 120
-"""Seconds until pods have to follow what was written to their volumes."""
+"""Seconds until pods have to follow what was written, or others have to be in their places."""
 
 
 def feature_flags(script: Script) -> None:
@@ -120,7 +120,8 @@ def check_pods(
         name=consumer,
         flags=wanted,
         probe=script.flags_probe,
-        wait_timeout=FOLLOWED if script.delivery == "volume" else 0,
+        wait_timeout=FOLLOWED,
+        replace=script.delivery == "environment",
         **more,
     )
 
@@ -138,20 +139,15 @@ def _put_back(script: Script, done: Result, wanted: dict[str, t.Any]) -> None:
     )
     if back.get("failed"):
         return
-    for consumer in script.consumers:
-        if script.delivery == "volume":
-            left = {
-                name: value for name, value in back["asked"].items() if name not in back["left_off"]
-            }
-            text = "Wait until pods run the restored flags"
-            check_pods(script, "feature_flags/put_back", text, consumer, left)
-            continue
+    where = "feature_flags/put_back"
+    for consumer in script.consumers if script.delivery == "environment" else ():
         text = "Restart the pods with the restored flags"
-        rolled = _restart(
-            script, "feature_flags/put_back", text, consumer, back, fence=script.epoch
-        )
+        rolled = _restart(script, where, text, consumer, back, fence=script.epoch)
         if rolled.get("failed"):
             return
+    left = {name: value for name, value in back["asked"].items() if name not in back["left_off"]}
+    for consumer in script.consumers:
+        check_pods(script, where, "Wait until pods run the restored flags", consumer, left)
 
 
 def switch_off(script: Script, reason: str) -> Result:

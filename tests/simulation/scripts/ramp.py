@@ -144,11 +144,14 @@ def _go_back(script: Script, moved: Result) -> None:
             **RAMP,
         )
     )
-    for consumer in script.consumers:
-        wanted = {PERCENTAGE: str(back["percentage"])}
-        seen = check_pods(script, where, "Find pods with another percentage", consumer, wanted)
-        if "reason" in seen and script.delivery == "environment":
+    wanted = {PERCENTAGE: str(back["percentage"])}
+    for consumer in script.consumers if script.delivery == "environment" else ():
+        text = "Find pods with another percentage"
+        seen = script.task(where, text, name=consumer, flags=wanted, probe=script.flags_probe)
+        if "reason" in seen:
             script.task(where, "Restart them", name=consumer, release=script.version)
+    for consumer in script.consumers:
+        check_pods(script, where, "Wait until pods run the previous step", consumer, wanted)
 
 
 def _deliver(script: Script, moved: Result) -> None:

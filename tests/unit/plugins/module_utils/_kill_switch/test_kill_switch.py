@@ -18,6 +18,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap, Wish
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.pod_replacement import (
+    KUBELETS_KNOW,
+    Endable,
+    Swept,
+    next_victim,
+    sweep,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     ENDING,
     IDLE,
@@ -38,11 +45,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models 
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan import (
     plan_lowered,
     plan_set,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.pod_replacement import (
-    Swept,
-    next_victim,
-    sweep,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from tests.fakes.cluster import FakeClock, MemoryCluster
@@ -313,7 +315,7 @@ def sweeps(
     return sweep(
         cluster,
         ask,
-        frozenset(known),
+        Endable(frozenset(known), written=clock.now()),
         replicas=replicas,
         clock=clock,
         deadline=deadline,
@@ -333,6 +335,53 @@ def test_sweeping_stops_when_a_replacement_does_not_come() -> None:
     assert swept.replaced == ("a",)
     assert "replacement of a did not become ready" in swept.problem
     assert pods.most_missing == 1
+
+
+@pytest.mark.parametrize(
+    ("knows_after", "ended", "state"),
+    [
+        pytest.param(2, ("a", "b", "c"), REACHED, id="its kubelet was late"),
+        pytest.param(3600, ("a",), STALE, id="another is no better"),
+    ],
+)
+def test_what_started_after_the_flags_were_written_is_ended_while_that_helps(
+    knows_after: float, ended: tuple[str, ...], state: str
+) -> None:
+    cluster, clock = MemoryCluster(), FakeClock()
+    began, told = clock.now(), []
+    states: dict[str, str] = {}
+    for name in "abc":
+        cluster.put("Pod", {"metadata": {"name": name}})
+
+    def ask() -> list[PodState]:
+        known = REACHED if clock.now() - began >= knows_after else STALE
+        pods = []
+        for name in "abc":
+            there = ("Pod", name) in cluster.objects
+            pods.append(
+                pod(name, STALE) if there else pod(f"new-{name}", states.setdefault(name, known))
+            )
+        return pods
+
+    swept = sweeps(
+        cluster, ask, (), replicas=3, clock=clock, report=lambda _text: told.append(clock.now())
+    )
+    assert (swept.replaced, swept.problem) == (ended, "")
+    assert next(one.state for one in swept.pods if one.pod == "new-a") == state
+    assert told[0] - began == pytest.approx(KUBELETS_KNOW, abs=1)
+
+
+def test_a_pod_that_starts_just_then_is_looked_at_once_its_kubelet_knows_of_the_flags() -> None:
+    clock = FakeClock()
+    began = clock.now()
+
+    def ask() -> list[PodState]:
+        return [pod("a", IDLE if clock.now() - began < 3 else REACHED)]
+
+    swept = sweeps(MemoryCluster(), ask, (), replicas=1, clock=clock)
+    assert [one.state for one in swept.pods] == [REACHED]
+    broken = sweeps(MemoryCluster(), lambda: [pod("a", IDLE)], (), replicas=1, clock=clock)
+    assert (broken.problem, clock.now() - began <= KUBELETS_KNOW + 5) == ("", True)
 
 
 @pytest.mark.parametrize(
@@ -524,4 +573,4 @@ def test_a_switch_that_is_reset_while_its_pods_restart_is_told_as_the_cause() ->
         check_mode=False,
     )
     with pytest.raises(ConflictError, match=f"check {KILL_SWITCH_ANNOTATION}, {AGENTS}"):
-        check_reached("feature-flags", stale, {}, lambda: switching.overruled(plan))
+        check_reached("feature-flags", stale, {}, switching.overruled(plan))
