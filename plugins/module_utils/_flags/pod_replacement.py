@@ -107,11 +107,13 @@ def sweep(
     endable.note(pods, looked)
     since = clock.now()
     there_by = min(clock.now() + COMING, deadline)
+    there = min(_count(pods), replicas)
     served = sum(one.serves for one in pods)
     whole = max(served, replicas - sum(one.state == UNKNOWN and not one.deleting for one in pods))
     replaced: list[str] = []
     while (
         _any_stale(pods, endable.ever)
+        or (replaced and _count(pods) < there and looked - since < COMING)
         or (not endable.kubelets_know and any(one.state == IDLE for one in pods))
         or (
             looked - since < OVERDUE.total_seconds()
@@ -142,6 +144,10 @@ def sweep(
         looked, pods = clock.now(), ask()
         endable.note(pods, looked)
     return Swept(tuple(pods), tuple(replaced))
+
+
+def _count(pods: t.Iterable[PodState]) -> int:
+    return sum(not one.deleting for one in pods)
 
 
 def _any_stale(pods: t.Iterable[PodState], endable: t.Container[str]) -> bool:

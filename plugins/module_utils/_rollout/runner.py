@@ -34,6 +34,8 @@ HANDS_OFF = {
     "unproven": "failed_no_undo",
 }
 """Verdicts after which nothing is undone, with the result they give."""
+TAKEN = ("superseded", "paused", "deleted")
+"""Those of them that somebody else brought about."""
 LAST_LOOK = 5.0
 """Seconds that the look at the deadline may take."""
 
@@ -183,26 +185,35 @@ class Rollout:
         after = follower.soaking(self._clock.now() + longest + 1.0).soak(
             progress, self._wanted.soak or 0.0, self._wanted.patience(deployment.template)
         )
-        if after.verdict.outcome == "waiting":
-            return follower.follow(progress)
-        if after.verdict.outcome == "complete":
-            self._note_soaked(progress, deployment, follower)
-        return after
+        if after.verdict.outcome not in ("waiting", "complete"):
+            return after
+        # A soak is seen by watches, which may be late: what ends it well is asked for.
+        last = follower.follow(progress)
+        if after.verdict.outcome == last.verdict.outcome == "complete":
+            return self._note_soaked(progress, deployment, follower) or last
+        return last
 
     def _longest_soak(self, deployment: Deployment) -> float:
         return self._wanted.longest_soak(deployment.template) if deployment.counts.desired else 0.0
 
-    def _note_soaked(self, progress: Progress, deployment: Deployment, follower: Follower) -> None:
-        """For who comes next. Where it cannot be noted, the soak is seen through once more, and nothing else."""
+    def _note_soaked(
+        self, progress: Progress, deployment: Deployment, follower: Follower
+    ) -> RolloutStatus | None:
+        """For who comes next. Where it cannot be noted, the soak is seen through once more, and nothing else.
+
+        `deployment`: as it was when the soak began. Returns where it is when somebody else has taken it meanwhile.
+        """
         operations = plan_soaked(deployment, self._wanted)
         if not operations:
-            return
+            return None
         with suppress(DeployError):
             noted = Deployment.from_json(self._guarded.patch_deployment(self._name, operations))
             # To the controller it is another generation, which is observed when the task ends.
             now = self._clock.now()
             seen = replace(progress, generation=noted.generation, started=now)
-            follower.soaking(now + CONTROLLER_SILENCE).follow(seen)
+            since = follower.soaking(now + CONTROLLER_SILENCE).follow(seen)
+            return since if since.verdict.outcome in TAKEN else None
+        return None
 
     def _is_unproven(self, deployment: Deployment) -> bool:
         """Whether a run before this one did not see its soak through."""

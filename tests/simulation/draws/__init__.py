@@ -15,7 +15,9 @@ MOUNTED = 0.2
 """How often pods have their flags from a volume."""
 CACHED = 0.2
 """How often kubelets learn late of what was written, beside those."""
-RECREATED = 0.05
+PROBED = 0.15
+"""How often the first service has a liveness probe, and so a soak."""
+RECREATED = 0.1
 """How often the first service's pods all end before new ones begin."""
 
 
@@ -31,7 +33,14 @@ def plan_of(seed: int) -> Plan:
     first = tuple(planned.services)[:1] if seldom else ()
     mounted = planned.mounted or draw.random() < MOUNTED
     cached = not mounted and draw.random() < CACHED
-    return replace(planned, recreated=planned.recreated or first, mounted=mounted, cached=cached)
+    probed = planned.probed or (tuple(planned.services)[:1] if draw.random() < PROBED else ())
+    return replace(
+        planned,
+        recreated=planned.recreated or first,
+        mounted=mounted,
+        cached=cached,
+        probed=probed,
+    )
 
 
 def theme_of(seed: int) -> str:

@@ -456,9 +456,13 @@ def soaked(draw: random.Random, plan: Plan) -> Plan:
         faults.append(any_fault(draw, actors[0].name))
     planned = with_actors(plan, actors, faults)
     ill = draw.choice(("", UNLIVE, UNLIVE, RESTARTS, draw.choice(BAD)))
-    recreated = tuple(services[:1]) if draw.random() < 0.25 else ()
-    planned = replace(planned, probed=probed, recreated=recreated)
-    return replace(planned, bad_images={draw.choice(probed): ill} if ill else {})
+    planned = replace(planned, probed=probed, bad_images={draw.choice(probed): ill} if ill else {})
+    if draw.random() < 0.7:
+        return planned
+    seconds = draw.choice((4.0, 15.0, 30.0))
+    lags = tuple(Fault(actors[0].name, WATCH_LAGS, WATCH, nth, seconds) for nth in range(1, 5))
+    recreated = tuple(services[:1]) if draw.random() < 0.7 else ()
+    return replace(planned, recreated=recreated, faults=(*planned.faults, *lags))
 
 
 def followed(draw: random.Random, plan: Plan) -> Plan:
