@@ -44,6 +44,9 @@ def play_payment(wallets: Wallets, purchase: Purchase, *, prove_key: bool) -> Fi
     if prove_key:
         _refuse_forgetful(order, wallets.order(purchase))
     paid_before = order.paid
+    if paid_before:
+        # The payment of a run that was killed may have been booked between the two looks.
+        before = wallets.balance(purchase.number)
     paid = wallets.pay(order, purchase)
     after = wallets.balance(purchase.number)
     facts = {

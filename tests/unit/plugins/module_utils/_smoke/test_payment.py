@@ -66,6 +66,25 @@ def test_a_run_that_was_killed_after_ordering_pays_that_order() -> None:
     assert (wallets.money, list(wallets.orders.values())) == (3500, ["paid"])
 
 
+class BookedLate(MemoryWallets):
+    """The payment of a run that was killed is booked when the balance was just read."""
+
+    def balance(self, number: str) -> int:
+        seen = super().balance(number)
+        for order in [*self.orders]:
+            if self.orders[order] == "pending":
+                self.pay(Order(order, "pending", False), PURCHASE)
+        return seen
+
+
+def test_a_payment_that_is_booked_while_the_test_begins_again_is_no_missing_money() -> None:
+    wallets = BookedLate()
+    wallets.order(PURCHASE)
+    found = play_payment(wallets, PURCHASE, prove_key=True)
+    assert (found.status, wallets.money) == ("pass", 3500)
+    assert "was already paid by this attempt" in found.detail
+
+
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
