@@ -36,8 +36,8 @@ class Swept:
     problem: str = ""
 
 
-class Endable:
-    """Which pods may be ended: `known`, which started before the flags were written, and others while that helps.
+class Replaceable:
+    """Which pods may be replaced: `known`, which started before the flags were written, and others while that helps.
 
     The flags were written at `written`, on the clock. A pod that is there at the first look, or started soon after
     the flags were written, may be ended once kubelets know of them, until one that started even later is stale as
@@ -69,13 +69,13 @@ class Endable:
 
 
 def next_victim(
-    pods: t.Sequence[PodState], endable: t.Container[str], ready: int
+    pods: t.Sequence[PodState], replaceable: t.Container[str], ready: int
 ) -> PodState | None:
-    """The pod to end now, if any: an `endable` one that runs the old flags, one that serves nobody first.
+    """The pod to end now, if any: a `replaceable` one that runs the old flags, one that serves nobody first.
 
     None while fewer than `ready` pods are ready, unless the pod is not ready itself.
     """
-    stale = [one for one in pods if one.state == STALE and one.uid in endable]
+    stale = [one for one in pods if one.state == STALE and one.uid in replaceable]
     idle = next((one for one in stale if not one.ready), None)
     if idle is not None:
         return idle
@@ -86,7 +86,7 @@ def next_victim(
 def sweep(
     cluster: Cluster,
     ask: t.Callable[[], list[PodState]],
-    endable: Endable,
+    replaceable: Replaceable,
     *,
     replicas: int,
     clock: Clock,
@@ -104,7 +104,7 @@ def sweep(
     does not answer.
     """
     looked, pods = clock.now(), ask()
-    endable.note(pods, looked)
+    replaceable.note(pods, looked)
     since = clock.now()
     there_by = min(clock.now() + COMING, deadline)
     there = min(_count(pods), replicas)
@@ -112,16 +112,16 @@ def sweep(
     whole = max(served, replicas - sum(one.state == UNKNOWN and not one.deleting for one in pods))
     replaced: list[str] = []
     while (
-        _any_stale(pods, endable.ever)
+        _any_stale(pods, replaceable.ever)
         or (replaced and _count(pods) < there and looked - since < COMING)
-        or (not endable.kubelets_know and any(one.state == IDLE for one in pods))
+        or (not replaceable.kubelets_know and any(one.state == IDLE for one in pods))
         or (
             looked - since < OVERDUE.total_seconds()
             and any(one.state == UNKNOWN and one.deleting for one in pods)
         )
     ):
         if clock.now() >= deadline:
-            if not _any_stale(pods, endable.now):
+            if not _any_stale(pods, replaceable.now):
                 break
             why = (
                 f"the replacement of {replaced[-1]} did not become ready, so no more pods were "
@@ -131,7 +131,7 @@ def sweep(
             )
             return Swept(tuple(pods), tuple(replaced), why)
         served = max(served, min(sum(one.serves for one in pods), whole))
-        victim = next_victim(pods, endable.now, whole if clock.now() < there_by else served)
+        victim = next_victim(pods, replaceable.now, whole if clock.now() < there_by else served)
         if victim is not None:
             report(f"ending pod {victim.pod}, which runs with {victim.detail or 'old flags'}")
             try:
@@ -142,7 +142,7 @@ def sweep(
             since = clock.now()
         clock.sleep(PAUSE)
         looked, pods = clock.now(), ask()
-        endable.note(pods, looked)
+        replaceable.note(pods, looked)
     return Swept(tuple(pods), tuple(replaced))
 
 
@@ -150,5 +150,5 @@ def _count(pods: t.Iterable[PodState]) -> int:
     return sum(not one.deleting for one in pods)
 
 
-def _any_stale(pods: t.Iterable[PodState], endable: t.Container[str]) -> bool:
-    return any(one.state == STALE and one.uid in endable for one in pods)
+def _any_stale(pods: t.Iterable[PodState], replaceable: t.Container[str]) -> bool:
+    return any(one.state == STALE and one.uid in replaceable for one in pods)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .._cluster import Clock, Cluster
 from .._rollout.models import Deployment
 from .follow import follow
-from .pod_replacement import Endable, sweep
+from .pod_replacement import Replaceable, sweep
 from .pods import REACHED, STALE, Asker, PodState
 
 
@@ -54,7 +54,7 @@ class Prover:
         swept = sweep(
             self._cluster,
             self._ask,
-            Endable(frozenset(), written=self._began),
+            Replaceable(frozenset(), written=self._began),
             replicas=self._deployment.counts.desired,
             clock=self._clock,
             deadline=self._began + patience,

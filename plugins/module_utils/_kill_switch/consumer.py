@@ -14,7 +14,7 @@ from datetime import datetime
 from .._cluster import Clock, Cluster
 from .._errors import DeployError
 from .._flags.follow import SETTLE, follow, is_behind
-from .._flags.pod_replacement import KUBELETS_KNOW, Endable, Swept, sweep
+from .._flags.pod_replacement import KUBELETS_KNOW, Replaceable, Swept, sweep
 from .._flags.pods import IDLE, STALE, UNKNOWN, Asker, PodState
 from .._flags.probe import FlagsProbe
 from .._rollout.models import Deployment
@@ -139,7 +139,7 @@ class Consumer:
         return sweep(
             self._cluster,
             lambda: self._ask(deployment),
-            Endable(known, self._started),
+            Replaceable(known, self._started),
             replicas=deployment.counts.desired,
             clock=self._clock,
             deadline=max(self._deadline, self._clock.now() + 1.0),

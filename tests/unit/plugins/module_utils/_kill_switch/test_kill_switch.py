@@ -20,7 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import 
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap, Wish
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.pod_replacement import (
     KUBELETS_KNOW,
-    Endable,
+    Replaceable,
     Swept,
     next_victim,
     sweep,
@@ -315,7 +315,7 @@ def sweeps(
     return sweep(
         cluster,
         ask,
-        Endable(frozenset(known), written=clock.now()),
+        Replaceable(frozenset(known), written=clock.now()),
         replicas=replicas,
         clock=clock,
         deadline=deadline,
