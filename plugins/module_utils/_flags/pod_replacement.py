@@ -71,7 +71,7 @@ class Replaceable:
 def next_victim(
     pods: t.Sequence[PodState], replaceable: t.Container[str], ready: int
 ) -> PodState | None:
-    """The pod to end now, if any: a `replaceable` one that runs the old flags, one that serves nobody first.
+    """The pod to end now, if any: a `replaceable` one that runs the old flags, first of all one that is not ready.
 
     None while fewer than `ready` pods are ready, unless the pod is not ready itself.
     """

@@ -129,7 +129,7 @@ class FlagInvariants:
 
     def claimed(self, process: Process, did: Did) -> None:
         self._check_started()
-        # Who stood still tells of what was so before others went on.
+        # A run that stood still tells of what it saw before others wrote.
         late = self._history.stood_still(process.name)
         if not (late and self._history.others_wrote("configmaps", FLAGS, did, process.name)):
             for pod, seen, asked in _told(did):
