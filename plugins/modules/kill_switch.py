@@ -374,6 +374,7 @@ def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
 
 def to_order(params: t.Mapping[str, t.Any], plan: FlagsPlan, probe: FlagsProbe) -> FlagsRequest:
     return FlagsRequest(
+        config_map=params["name"],
         expected=wanted_of(plan),
         checksum=plan.checksum,
         actor=actor_of({"actor": params["by"]}),

@@ -37,6 +37,15 @@ options:
     type: dict
     required: true
     aliases: [environment]
+  config_map:
+    description:
+      - The ConfigMap that has the flags as O(flags) says.
+      - With it, a pod is neither waited for nor ended whose flags somebody else has changed there since, for it would
+        only read those. Such a pod fails the task, which says so.
+      - Counts only with O(wait_timeout).
+    type: str
+    default: ""
+    version_added: 0.3.0
   wait_timeout:
     description:
       - Seconds for pods to follow a mounted ConfigMap, or for O(replace). V(0) asks once.
@@ -141,12 +150,13 @@ import typing as t
 from dataclasses import replace
 
 from ..module_utils._cluster import MonotonicClock
-from ..module_utils._errors import InputError, VerificationError
+from ..module_utils._errors import ConflictError, InputError, VerificationError
 from ..module_utils._flags.follow import SETTLE, latest
 from ..module_utils._flags.pods import REACHED, STALE, Asker, PodState
 from ..module_utils._flags.probe import ENVIRONMENT, VOLUME, to_probe
 from ..module_utils._flags.proof import Proof, Prover
 from ..module_utils._flags.values import to_values
+from ..module_utils._flags.written import Written
 from ..module_utils._jmespath import JMESPATH
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
@@ -166,6 +176,7 @@ def module_spec() -> dict[str, t.Any]:
             "moved": {"type": "bool", "default": False},
             "replace": {"type": "bool", "default": False},
             "name": {"type": "str", "required": True},
+            "config_map": {"type": "str", "default": ""},
             "container": {"type": "str"},
             "flags": {"type": "dict", "required": True, "aliases": ["environment"]},
             "wait_timeout": {"type": "int", "default": 0},
@@ -189,11 +200,13 @@ def run(module: Module) -> dict[str, t.Any]:
             f"Deployment {name!r} has no container {container!r}: it has "
             f"{', '.join(map(repr, deployment.images))}. Set 'container' to one of them."
         )
+    written = Written(cluster, params["config_map"], expected, clock)
     prover = Prover(
         cluster,
         deployment,
         container,
         Asker(expected, clock=clock, wall=wall_clock, probe=probe),
+        written,
         clock=clock,
         report=lambda text: emit_progress(
             module, "FlagsProgress", f"{name}: {text}", {"deployment": name}
@@ -213,7 +226,7 @@ def run(module: Module) -> dict[str, t.Any]:
         proof = prover.follow(patience, settle)
     if proof.note:
         module.warn(proof.note)
-    check(name, proof, patience, replaces=replaces)
+    check(name, proof, patience, replaces=replaces, written=written)
     if probe.weakness:
         module.warn(probe.weakness)
     return {
@@ -223,7 +236,7 @@ def run(module: Module) -> dict[str, t.Any]:
     }
 
 
-def check(name: str, proof: Proof, patience: int, *, replaces: bool) -> None:
+def check(name: str, proof: Proof, patience: int, *, replaces: bool, written: Written) -> None:
     told, pods = to_result(proof), proof.pods
     if not pods:
         raise VerificationError(
@@ -232,6 +245,16 @@ def check(name: str, proof: Proof, patience: int, *, replaces: bool) -> None:
     wrong = [f"in pod {one.pod} {one.detail}" for one in pods if one.state != REACHED]
     if not wrong:
         return
+    pods_run = (
+        f"{len(wrong)} of {len(pods)} pods of {name!r} run with other flags: {', '.join(wrong)}."
+    )
+    changed = written.changed()
+    if changed:
+        raise ConflictError(
+            f"{pods_run} Somebody else has changed {', '.join(changed)} in the ConfigMap since it was written: find "
+            "out who does the opposite, and run the same command again if you still want this.",
+            **told,
+        )
     cure = "Restart them if the ConfigMap is right."
     if proof.replaced:
         cure = (
@@ -243,10 +266,7 @@ def check(name: str, proof: Proof, patience: int, *, replaces: bool) -> None:
             f"They had {patience} s to follow the mounted ConfigMap: does each mount it as a folder, and read it "
             "again?"
         )
-    raise VerificationError(
-        f"{len(wrong)} of {len(pods)} pods of {name!r} run with other flags: {', '.join(wrong)}. {cure}",
-        **told,
-    )
+    raise VerificationError(f"{pods_run} {cure}", **told)
 
 
 def to_result(proof: Proof) -> dict[str, t.Any]:

@@ -160,6 +160,13 @@ class Journey:
 
     def _travel(self) -> None:
         self._world.sleep(self._draw.choice(LATENCIES))
+        if not self._reaches():
+            self._world.notice_downtime()
+            self._lose()
+
+    def _reaches(self) -> bool:
+        """Whether there is a server at all."""
+        return True
 
     def _arrive_late(self, seconds: float) -> t.NoReturn:
         """The caller gives up, and the server does it all the same afterwards."""
@@ -167,6 +174,8 @@ class Journey:
         patience = min(self._patience, 5.0)
 
         def arrive() -> None:
+            if not self._reaches():
+                return
             with suppress(ApiException):  # nobody hears what it is answered
                 self._serve(process)
 
@@ -195,6 +204,10 @@ class KubernetesJourney(Journey):
     - `429`: priority and fairness, with Retry-After (Kubernetes' page "API Priority and Fairness").
     - `500`, `500 done`: etcd does not answer in time, or changes its leader; what it was told may stand
       (the words are etcd's).
+    - `401`, `403`: for a while all calls of a process are refused, where its token expired before the next one came, or
+      what authorizes does not answer (https://kubernetes.io/docs/reference/access-authn-authz/webhook/).
+    - `API server down`: for a while nobody gets an answer, neither operators nor controllers, as of a control plane of
+      one node that is upgraded (https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/).
     """
 
     def __init__(
@@ -207,6 +220,9 @@ class KubernetesJourney(Journey):
 
     def _serve(self, by: Process | None) -> tuple[int, bytes]:
         return self._world.serve_for(by, *self._asked)
+
+    def _reaches(self) -> bool:
+        return not self._world.down_until()
 
     def _twice(self) -> t.Any:
         if self._asked[0] in ("PUT", "DELETE"):
@@ -294,6 +310,7 @@ class Stream:
         target = parse_path(path)
         assert target is not None
         try:
+            world.admit(world.scheduler.process, "GET", path, watching=True)
             selects = selectors.selection(
                 target.resource, query.get("labelSelector", ""), query.get("fieldSelector", "")
             )
@@ -302,7 +319,7 @@ class Stream:
         except ApiError as exc:
             raise refused(exc.status, orjson.dumps(exc.to_status())) from None
         self._moved = Event(world.scheduler)
-        self._over = False
+        self._over = self._cut = False
         self.connection = _Socket(self)
         world.sleep(self._draw.choice(LATENCIES))
         self._ends = world.scheduler.now + self._watch.timeout
@@ -310,6 +327,9 @@ class Stream:
         self._heard: list[bytes] = []
         self._gone = False
         world.plane.listeners.append(self._notice)
+        world.cut_off.append(self._cut_off)
+        if world.down_until():
+            self._break()
 
     def end(self) -> None:
         self._over = True
@@ -318,6 +338,16 @@ class Stream:
     def release_conn(self) -> None:
         if self._notice in self._world.plane.listeners:
             self._world.plane.listeners.remove(self._notice)
+            self._world.cut_off.remove(self._cut_off)
+
+    def _cut_off(self) -> None:
+        self._cut = True
+        self._moved.set()
+
+    def _break(self) -> t.NoReturn:
+        self._world.notice_downtime()
+        self.release_conn()
+        raise urllib3.exceptions.ProtocolError("Connection aborted.")
 
     def _notice(self, news: News) -> None:
         """Goes on only for what it would tell, for most of what happens is not its own."""
@@ -334,6 +364,8 @@ class Stream:
         lines, last = self._first, ends(self._first)
         scheduler, told = self._world.scheduler, self._world.scheduler.now
         while not self._over and scheduler.now < self._ends:
+            if self._cut:
+                self._break()
             if lines:
                 yield from self._sent(lines)
                 if self._over or last or self._kind == plan.WATCH_ENDS:

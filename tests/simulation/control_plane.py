@@ -30,6 +30,8 @@ if t.TYPE_CHECKING:
     from sandbox.kubernetes.history import Event
 
 DELAYS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.3, 1.0)
+RETURNS = (0.2, 1.0, 5.0)
+"""Seconds after which a controller or a kubelet sees that the API server is back."""
 USER_AGENT = "OpenAPI-Generator/simulation"
 
 
@@ -104,14 +106,19 @@ class ControlPlane:
         late: float = 0.0,
         *,
         nodes: bool = False,
+        down_until: t.Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`late`: seconds by which a controller is late, four times out of ten. `nodes`: whether they have one."""
+        """`late`: seconds by which a controller is late, four times out of ten. `nodes`: whether they have one.
+
+        `down_until`: when the API server is back, as the scheduler counts, 0.0 while it is there.
+        """
         self.store: Store = new_store()
         self.user_agent = USER_AGENT
         self.delays: t.Sequence[float] = (*DELAYS, *([late] * 5 if late else []))
         self._scheduler = scheduler
         self._random = random.Random(seed)
         self._clock = clock
+        self._down_until = down_until
         faults = NoFaults()
         self.containers = Containers(self.store)
         self._rest = Rest(self.store, self.containers, faults, "secret")
@@ -132,9 +139,17 @@ class ControlPlane:
         return self._scheduler.now
 
     def later(self, delay: float, work: t.Callable[[], None]) -> None:
-        """Have the cluster do something by itself, and let everybody see what it wrote."""
+        """Have the cluster do something by itself, and let everybody see what it wrote.
+
+        While the API server is down it waits: controllers and kubelets list and watch anew when it is back, after a
+        backoff (https://pkg.go.dev/k8s.io/client-go/tools/cache#Reflector).
+        """
 
         def do() -> None:
+            back = self._down_until()
+            if back:
+                self._scheduler.at(back + self._random.choice(RETURNS), do)
+                return
             work()
             self.settle()
 

@@ -19,6 +19,10 @@ WATCH_ENDS, WATCH_GONE, WATCH_SKIPS, WATCH_BREAKS, WATCH_LAGS = (
     "watch breaks",
     "watch lags",
 )
+API_DOWN = "API server down"
+UNAUTHORIZED, FORBIDDEN = "401", "403"
+REFUSALS = (UNAUTHORIZED, FORBIDDEN)
+"""What befalls all calls of an actor for a while."""
 AT_CALLS = (
     *(LOST, ANSWER_LOST, LATE, SLOW, CONFLICT, THROTTLED, ERROR, ERROR_DONE),
     *(KILL_BEFORE, KILL_AFTER, PAUSE_BEFORE, PAUSE_AFTER, MACHINE_LOST, CLOCK_JUMPS),
@@ -128,6 +132,8 @@ class Plan:
     """Whether kubelets learn late of a ConfigMap, as always where it is mounted."""
     probed: tuple[str, ...] = ()
     """Services whose pods have a liveness probe, so that a release of them has a soak."""
+    downtimes: tuple[tuple[float, float], ...] = ()
+    """Of the API server: from when, in seconds since the first operator came, and for how many seconds."""
     controllers: float = 0.0
     """Seconds by which a controller is late, four times out of ten."""
 
@@ -154,7 +160,9 @@ class Plan:
 
     @classmethod
     def from_text(cls, text: str) -> Plan:
+        """As `to_text` gives it, or a regression, which has one."""
         body = json.loads(text)
+        body = body.get("plan", body)
         return cls(
             **{
                 **body,
@@ -170,5 +178,6 @@ class Plan:
                 "outages": tuple(Outage(**one) for one in body.get("outages") or ()),
                 "recreated": tuple(body.get("recreated") or ()),
                 "probed": tuple(body.get("probed") or ()),
+                "downtimes": tuple(map(tuple, body.get("downtimes") or ())),
             }
         )

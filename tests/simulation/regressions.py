@@ -23,5 +23,5 @@ def regressions() -> list[Regression]:
 
 
 def _read(path: Path) -> Regression:
-    body = json.loads(path.read_text("utf-8"))
-    return Regression(path.stem, body["met"], Plan.from_text(json.dumps(body["plan"])))
+    text = path.read_text("utf-8")
+    return Regression(path.stem, json.loads(text)["met"], Plan.from_text(text))

@@ -8,6 +8,7 @@ import typing as t
 from collections import Counter
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter
 
 from . import substitutes
@@ -83,6 +84,8 @@ class Running:
         self._start = world.began = world.scheduler.now
         for operator in self._operators:
             world.scheduler.at(self._start + operator.actor.begins, operator.begin)
+        for begins, seconds in plan.downtimes:
+            world.scheduler.at(self._start + begins, partial(world.go_down, seconds))
         if world.nodes is not None:
             world.nodes.begin(plan.outages)
 
@@ -139,7 +142,8 @@ class Running:
         world, outcome = self.world, self._outcome
         outcome.violations = self._invariants.violations
         outcome.requests = world.requests
-        outcome.befell = Counter(fault.kind for fault in world.befell)
+        # One that befalls all is counted by whom it befell.
+        outcome.befell = Counter(fault.kind for fault in world.befell if fault.actor)
         outcome.after_loss = self._invariants.lock.after_loss
         outcome.checked = self._invariants.history.checked
         outcome.took = world.scheduler.now - self._start

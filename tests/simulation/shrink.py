@@ -30,6 +30,8 @@ def _smaller(plan: Plan) -> t.Iterator[Plan]:
         yield plan.without_actor(actor)
     for fault in plan.faults:
         yield plan.without(fault)
+    if plan.downtimes:
+        yield replace(plan, downtimes=())
     if plan.bad_images:
         yield replace(plan, bad_images={})
     for name in [*plan.services][1:]:

@@ -9,11 +9,14 @@ import re
 import typing as t
 from contextlib import contextmanager
 
+from sandbox.kubernetes.authorization import Authorizer
 from sandbox.kubernetes.errors import ApiError
+from sandbox.kubernetes.rbac import User
+from sandbox.kubernetes.routing import parse_path
 from sandbox.kubernetes.store import Store
 
 from . import plan, substitutes
-from .control_plane import ControlPlane
+from .control_plane import ControlPlane, NoFaults
 from .kubelet import Kubelet
 from .monitoring import Monitoring
 from .mounts import Known, Mounts
@@ -58,12 +61,19 @@ class Kubectl:
         self._world = world
 
     def read(self, path: str) -> bytes:
+        self._wait()
         return self._world.serve("GET", path, {}, b"", "application/json")[1]
 
     def write(self, method: str, path: str, body: t.Any, content_type: str) -> None:
         self._world.sleep(0.02)
+        self._wait()
         data = b"" if body is None else json.dumps(body).encode()
         self._world.serve(method, path, {"fieldManager": "kubectl-edit"}, data, content_type)
+
+    def _wait(self) -> None:
+        """Somebody who tries again until there is an API server."""
+        while self._world.down_until():
+            self._world.sleep(3.0)
 
 
 class Begun:
@@ -106,6 +116,7 @@ class World:
             self.now,
             planned.controllers,
             nodes=planned.nodes,
+            down_until=self.down_until,
         )
         late = planned.mounted or planned.cached
         known = Known(self.plane, f"cache {planned.seed}", late=late)
@@ -126,6 +137,8 @@ class World:
         self.project: Project | None = None
         """The same of functions."""
         self.befell: list[Fault] = []
+        self.cut_off: list[t.Callable[[], None]] = []
+        """Told when the API server goes down: each watch."""
         self.epochs: dict[str, int] = {}
         """Under which each run holds the lock, or held it."""
         self.doing: dict[str, tuple[str, t.Mapping[str, t.Any]]] = {}
@@ -137,6 +150,10 @@ class World:
         """Of the calls of each process, by what they are: call, write, exec or watch."""
         self._draws: dict[str, random.Random] = {}
         self._due: dict[tuple[str, str, int], Fault] = {}
+        self._refused: dict[str, tuple[str, float]] = {}
+        """How the calls of a process are refused, and until when."""
+        self._authorizer = Authorizer(self.store, NoFaults())
+        """Of a cluster in which nobody has a right."""
         self._ended: dict[int, list[t.Any]] = {}
         self.go_on_with(planned)
 
@@ -193,6 +210,13 @@ class World:
             yield
         finally:
             self._serving = False
+
+    def down_until(self) -> float:
+        """When the API server is back, as the scheduler counts; 0.0 while it is there."""
+        if not self.began:
+            return 0.0
+        spans = ((begin, begin + seconds) for begin, seconds in self.plan.downtimes)
+        return next((self.began + end for begin, end in spans if begin <= self.passed < end), 0.0)
 
     def sleep(self, seconds: float) -> None:
         process = self.scheduler.process
@@ -333,6 +357,8 @@ class World:
             self.pause(process, fault.seconds)
         if fault.kind == plan.CLOCK_JUMPS and process:
             process.ahead += fault.seconds
+        if fault.kind in plan.REFUSALS:
+            self._refused[fault.actor] = fault.kind, self.scheduler.now + fault.seconds
         return fault.kind, fault.seconds
 
     def trouble_after(self, kind: str, seconds: float) -> None:
@@ -353,6 +379,20 @@ class World:
         """The one that is due at this call, which is counted under each of these."""
         process = self.scheduler.process
         return self._befall([self._due_at(process.name, of) for of in kinds]) if process else None
+
+    def go_down(self, seconds: float) -> None:
+        """The API server, of whose clients each notices when it calls next."""
+        self._befall([Fault("", plan.API_DOWN, plan.CALL, 0, seconds)])
+        for cut in [*self.cut_off]:
+            cut()
+        back = self.scheduler.now + seconds
+        self.scheduler.at(back, lambda: self.say("the API server is back"))
+
+    def notice_downtime(self) -> None:
+        process = self.scheduler.process
+        noticed = Fault(sender_of(process), plan.API_DOWN, plan.CALL, 0)
+        if process is not None and noticed not in self.befell:
+            self.befell.append(noticed)
 
     def _due_at(self, name: str, of: str) -> Fault | None:
         nth = self.counts[name, of] = self.counts.get((name, of), 0) + 1
@@ -382,6 +422,7 @@ class World:
         """One transaction of the server, and what it answers."""
         self.requests += 1
         try:
+            self.admit(process, method, path)
             with self.serving():
                 status, data = self.plane.answer(method, path, query, body, content_type)
         except ApiError as exc:
@@ -394,6 +435,19 @@ class World:
         for observer in self.observers:
             observer(request)
         return status, data
+
+    def admit(
+        self, process: Process | None, method: str, path: str, *, watching: bool = False
+    ) -> None:
+        """Raise ApiError in the server's words while it refuses this process."""
+        kind, until = self._refused.get(process.name if process else "", ("", 0.0))
+        if self.scheduler.now >= until:
+            return
+        if kind == plan.UNAUTHORIZED:
+            raise ApiError(401, "Unauthorized", "Unauthorized")
+        target = parse_path(path)
+        if target is not None:
+            self._authorizer.admit(User("deployer", ()), target, method, watching=watching)
 
     def client(self) -> Kubectl:
         return Kubectl(self)

@@ -41,31 +41,39 @@ class Replaceable:
 
     The flags were written at `written`, on the clock. A pod that is there at the first look, or started soon after
     the flags were written, may be ended once kubelets know of them, until one that started even later is stale as
-    well: then something else is wrong.
+    well: then something else is wrong. One whose place would be taken by the same again is none of them: `helps`.
     """
 
-    def __init__(self, known: frozenset[str], written: float) -> None:
+    def __init__(
+        self, known: frozenset[str], written: float, helps: t.Callable[[PodState], bool]
+    ) -> None:
         self._known = known
         self._written = written
+        self._helps = helps
+        self._in_vain: frozenset[str] = frozenset()
         self._others: frozenset[str] = frozenset()
         self.kubelets_know = False
-        self._looked = self._helps = False
+        self._looked = self._replacing_helps = False
 
     def note(self, pods: t.Collection[PodState], now: float) -> None:
         self.kubelets_know = now - self._written >= KUBELETS_KNOW
         if not (self._looked and self.kubelets_know):
             self._others |= {one.uid for one in pods} - self._known
         self._looked = True
+        self._in_vain = frozenset(one.uid for one in pods if not self._helps(one))
         either = self._known | self._others
-        self._helps = not any(one.state == STALE and one.uid not in either for one in pods)
+        self._replacing_helps = not any(
+            one.state == STALE and one.uid not in either for one in pods
+        )
 
     @property
     def now(self) -> frozenset[str]:
-        return self.ever if self.kubelets_know else self._known
+        return self.ever if self.kubelets_know else self._known - self._in_vain
 
     @property
     def ever(self) -> frozenset[str]:
-        return self._known | self._others if self._helps else self._known
+        all_of_them = self._known | self._others if self._replacing_helps else self._known
+        return all_of_them - self._in_vain
 
 
 def next_victim(
@@ -97,7 +105,8 @@ def sweep(
 
     Never more than one of them is missing at a time.
 
-    Of `replicas` pods, those count that serve, and for a while all but those that cannot be asked.
+    Of `replicas` pods, and of more that come meanwhile, those count that serve, and for a while all but those that
+    cannot be asked.
 
     A pod that should have ended long ago is believed to be lost only when it is still there after as long again, since
     this began or ended a pod itself, at a look that began then: our clock may be wrong, and a look lasts while one pod
@@ -107,7 +116,8 @@ def sweep(
     replaceable.note(pods, looked)
     since = clock.now()
     there_by = min(clock.now() + COMING, deadline)
-    there = min(_count(pods), replicas)
+    most = _count(pods)
+    there = min(most, replicas)
     served = sum(one.serves for one in pods)
     whole = max(served, replicas - sum(one.state == UNKNOWN and not one.deleting for one in pods))
     replaced: list[str] = []
@@ -130,6 +140,11 @@ def sweep(
                 else "fewer pods are ready than before"
             )
             return Swept(tuple(pods), tuple(replaced), why)
+        if _count(pods) > most:
+            # Somebody scaled it up meanwhile: those pods are waited for too.
+            whole += _count(pods) - most
+            most = _count(pods)
+            there_by = min(clock.now() + COMING, deadline)
         served = max(served, min(sum(one.serves for one in pods), whole))
         victim = next_victim(pods, replaceable.now, whole if clock.now() < there_by else served)
         if victim is not None:

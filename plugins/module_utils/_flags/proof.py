@@ -12,6 +12,7 @@ from .._rollout.models import Deployment
 from .follow import follow
 from .pod_replacement import Replaceable, sweep
 from .pods import REACHED, STALE, Asker, PodState
+from .written import Written
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Prover:
         deployment: Deployment,
         container: str,
         asker: Asker,
+        written: Written,
         *,
         clock: Clock,
         report: t.Callable[[str], None],
@@ -38,6 +40,7 @@ class Prover:
         self._deployment = deployment
         self._container = container
         self._asker = asker
+        self._written = written
         self._clock = clock
         self._report = report
         self._began = clock.now()
@@ -47,14 +50,14 @@ class Prover:
 
     def follow(self, patience: float, settle: float = 0.0) -> Proof:
         """By their volumes, while they run."""
-        return self._follow(patience, lambda one: one.state != REACHED, settle)
+        return self._follow(patience, self._may_follow, settle)
 
     def replace(self, patience: float) -> Proof:
         """By others in their places, as far as that helps: an environment that is wrong stays so."""
         swept = sweep(
             self._cluster,
             self._ask,
-            Replaceable(frozenset(), written=self._began),
+            Replaceable(frozenset(), self._began, self._written.helps),
             replicas=self._deployment.counts.desired,
             clock=self._clock,
             deadline=self._began + patience,
@@ -76,6 +79,9 @@ class Prover:
             settle=settle,
         )
         return Proof(pods, note=note)
+
+    def _may_follow(self, pod: PodState) -> bool:
+        return pod.state != REACHED and self._written.helps(pod)
 
     def _ask(self) -> list[PodState]:
         return self._asker.ask(self._cluster, self._deployment, self._container)

@@ -388,6 +388,7 @@ class Guard:
 
     def _request(self, expected: t.Mapping[str, str], checksum_of_all: str) -> FlagsRequest:
         return FlagsRequest(
+            config_map=self._task.place.config_map,
             expected=expected,
             checksum=checksum_of_all,
             actor=self._task.by,

@@ -13,6 +13,7 @@ from .._flags.apply import decide_flags, observe_flags
 from .._flags.flagd import Document
 from .._flags.plan import FlagsMap, FlagsPlan, Wish
 from .._flags.pods import REACHED, RUNNING
+from .._flags.written import differing
 from .._lock.fence import epoch_now
 from .._threads import Lock, side_by_side
 from .consumer import Consumer, FlagsRequest
@@ -86,9 +87,9 @@ class KillSwitching:
             seen = observe_flags(self._open_cluster(), plan.before.name)
         except DeployError:
             return ()
-        flags = [name for name in plan.wish.flags if seen.data.get(name) != plan.after.get(name)]
+        flags = differing(seen, {name: plan.after.get(name) for name in plan.wish.flags})
         was, now = (KILL_SWITCH_ANNOTATION in one.annotations for one in (plan, seen))
-        return (*([KILL_SWITCH_ANNOTATION] if was and not now else []), *sorted(flags))
+        return (*([KILL_SWITCH_ANNOTATION] if was and not now else []), *flags)
 
     def switch(self, names: t.Sequence[str], order: FlagsRequest) -> list[ConsumerState]:
         return self._each(names, order, Consumer.switch)

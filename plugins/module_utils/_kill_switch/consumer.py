@@ -17,6 +17,7 @@ from .._flags.follow import SETTLE, follow, is_behind
 from .._flags.pod_replacement import KUBELETS_KNOW, Replaceable, Swept, sweep
 from .._flags.pods import IDLE, STALE, UNKNOWN, Asker, PodState
 from .._flags.probe import FlagsProbe
+from .._flags.written import Written
 from .._rollout.models import Deployment
 from .._rollout.observe import observe_all_pods, observe_deployment
 from .._rollout.plan import RolloutPlan, Wanted
@@ -33,11 +34,12 @@ OVERTAKEN = ("superseded", "paused")
 
 @dataclass(frozen=True)
 class FlagsRequest:
-    """What the consumers are brought to. `checksum` is of all flags; `at` the time, RFC 3339.
+    """What the consumers are brought to, and where it was written. `checksum` is of all flags; `at` the time, RFC 3339.
 
     `mounted`: they have their flags from a ConfigMap volume and take changes up while they run.
     """
 
+    config_map: str
     expected: t.Mapping[str, str]
     checksum: str
     actor: str
@@ -67,6 +69,7 @@ class Consumer:
         self._started = clock.now()
         self._deadline = self._started + order.wait_timeout
         self._cluster = open_cluster().until(self._deadline)
+        self._written = Written(self._cluster, order.config_map, order.expected, clock)
         self._asker = Asker(
             order.expected, clock=clock, wall=wall, probe=order.probe, started=started
         )
@@ -133,13 +136,13 @@ class Consumer:
     def _waits_for(self, pod: PodState) -> bool:
         """One that starts now may be given files from before."""
         early = self._clock.now() - self._started < KUBELETS_KNOW
-        return is_behind(pod) or (early and pod.state == IDLE)
+        return (is_behind(pod) and self._written.helps(pod)) or (early and pod.state == IDLE)
 
     def _sweep(self, deployment: Deployment, known: frozenset[str]) -> Swept:
         return sweep(
             self._cluster,
             lambda: self._ask(deployment),
-            Replaceable(known, self._started),
+            Replaceable(known, self._started, self._written.helps),
             replicas=deployment.counts.desired,
             clock=self._clock,
             deadline=max(self._deadline, self._clock.now() + 1.0),

@@ -18,6 +18,9 @@ from .observer import Observer
 OLD_EVERY = 1.0
 """Seconds between two looks at old pods that are ending."""
 
+TOLD_LATE = 30.0
+"""Seconds of a soak that are left at least after sight was lost, for what kubelets tell late."""
+
 Report = t.Callable[[str, Counts], None]
 
 
@@ -84,7 +87,10 @@ class Follower:
         return twin
 
     def soak(self, progress: Progress, seconds: float, patience: Patience) -> RolloutStatus:
-        """Watch the finished rollout: no container may restart for so long, and one pod has to outlive its probe."""
+        """Watch the finished rollout: no container may restart for so long, and one pod has to outlive its probe.
+
+        Time in which nothing was seen does not count.
+        """
         end = self._clock.now() + seconds
         restarts: dict[str, int] = {}
         proof = Proof(patience)
@@ -94,7 +100,9 @@ class Follower:
             _progress, verdict = evaluate(progress, replace(snapshot, pods=None), now)
             if snapshot.deployment is None or verdict.outcome not in ("complete", "waiting"):
                 return RolloutStatus(verdict, snapshot.deployment, snapshot.replica_set)
-            self._ages.note(snapshot.pods or (), now)
+            if self._ages.note(snapshot.pods or (), now):
+                anew = max(min(seconds, TOLD_LATE), patience.killed)
+                end, self._deadline = max(end, now + anew), max(self._deadline, now + anew + 1.0)
             wrong = _restarted(snapshot.pods or (), restarts)
             wrong = wrong or proof.weigh(*self._ages.oldest(now), self._observer.events_of)
             left = max(end - now, proof.left)

@@ -56,20 +56,29 @@ def _seconds(probe: Object, tries: int) -> float:
     return float(delay + period * tries + probe.get("timeoutSeconds", 1))
 
 
+LOST_SIGHT = 6.0
+"""Seconds between two looks from which on kubelets may have had no way to the API server either. What they have to
+tell then comes after it is back: a kubelet tries an event again after 10 s (client-go, tools/record/event.go)."""
+
+
 class Ages:
     """For how long each new pod was seen with all its containers started, by our own clock alone."""
 
     def __init__(self) -> None:
         self._since: dict[tuple[str, int], float] = {}
+        self._noted = float("inf")
 
-    def note(self, pods: t.Iterable[Pod], now: float) -> None:
-        """A restart begins anew."""
+    def note(self, pods: t.Iterable[Pod], now: float) -> bool:
+        """A restart begins anew, and so do all when sight was lost. Whether it was."""
+        lost, self._noted = now - self._noted >= LOST_SIGHT, now
         seen = {
             (pod.uid, sum(one.restarts for one in pod.containers))
             for pod in pods
             if not pod.deleting and all(map(_started, pod.containers)) and pod.containers
         }
-        self._since = {key: self._since.get(key, now) for key in seen}
+        known = {} if lost else self._since
+        self._since = {key: known.get(key, now) for key in seen}
+        return lost
 
     def oldest(self, now: float) -> tuple[str, float]:
         """The uid of the pod that has lived longest, and for how many seconds; ("", 0) without one."""
@@ -99,9 +108,12 @@ class Proof:
     def weigh(
         self, pod: str, age: float, events_of: t.Callable[[str], Events]
     ) -> Evaluation | None:
-        """A verdict when the kubelet killed it. Events are asked for at most twice for a pod."""
+        """A verdict when the kubelet killed it. Events are asked for at most twice for a pod, and so again when its age
+        begins anew."""
         if not self._patience.killed:
             return None
+        if age < self._patience.asked:
+            self._asked_of = ""
         self.left = self._patience.killed - age
         self.until_asked = self._patience.asked - age if self._asked_of != pod else self.left
         asked_first = age >= self._patience.asked and self._asked_of != pod

@@ -7,9 +7,9 @@ import random
 import typing as t
 from dataclasses import replace
 
-from ..plan import AGAIN, Plan
+from ..plan import AGAIN, CALL, KEEPER, REFUSALS, Fault, Plan
 from . import ramps, services, stores
-from .actors import DEPLOYED, SERVICES, any_fault
+from .actors import DEPLOYED, HOLDERS, SERVICES, any_fault, reverter
 
 MOUNTED = 0.2
 """How often pods have their flags from a volume."""
@@ -19,6 +19,12 @@ PROBED = 0.15
 """How often the first service has a liveness probe, and so a soak."""
 RECREATED = 0.1
 """How often the first service's pods all end before new ones begin."""
+DOWN = 0.08
+"""How often the API server is down for a while."""
+REVERTED = 0.08
+"""How often something holds a service or the flags to what is in Git."""
+REFUSED = 0.08
+"""How often it refuses all calls of one process for a while."""
 
 
 def plan_of(seed: int) -> Plan:
@@ -34,13 +40,28 @@ def plan_of(seed: int) -> Plan:
     mounted = planned.mounted or draw.random() < MOUNTED
     cached = not mounted and draw.random() < CACHED
     probed = planned.probed or (tuple(planned.services)[:1] if draw.random() < PROBED else ())
+    down = not planned.nodes and draw.random() < DOWN
+    downtime = (draw.uniform(0.0, 2 * DEPLOYED), draw.choice((3.0, 15.0, 40.0, 100.0, 300.0)))
+    if draw.random() < REVERTED:
+        planned = replace(planned, actors=(*planned.actors, reverter(draw)))
+    refusals = [_refusal(draw, planned)] if draw.random() < REFUSED else []
     return replace(
         planned,
+        faults=(*planned.faults, *refusals),
+        downtimes=(downtime,) if down else (),
         recreated=planned.recreated or first,
         mounted=mounted,
         cached=cached,
         probed=probed,
     )
+
+
+def _refusal(draw: random.Random, plan: Plan) -> Fault:
+    named = [one.name for one in plan.actors if one.name != AGAIN]
+    keepers = [f"{one.name}{KEEPER}" for one in plan.actors if one.script in HOLDERS]
+    seconds = draw.choice((0.5, 1.3, 8.0, 60.0, 1000.0))
+    nth = draw.randint(1, draw.choice((20, 120)))
+    return Fault(draw.choice([*named, *named, *keepers]), draw.choice(REFUSALS), CALL, nth, seconds)
 
 
 def theme_of(seed: int) -> str:

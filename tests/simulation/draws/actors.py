@@ -74,6 +74,13 @@ def named_actor(draw: random.Random, number: int, command: str, *, force: bool =
     return replace(actor, options={**actor.options, "force": True}) if force else actor
 
 
+def reverter(draw: random.Random) -> Actor:
+    does = draw.choice(("revert image", "revert flags", "revert off"))
+    by_itself = any_actor(draw, 0, "kubectl")
+    begins = draw.uniform(0.0, 2 * DEPLOYED)
+    return replace(by_itself, name="kubectl-git", begins=begins, options={"does": does})
+
+
 def any_actor(draw: random.Random, number: int, script: str) -> Actor:
     begins = (0.0, 1.0, draw.uniform(0, 60), draw.uniform(0, 400))
     return Actor(

@@ -53,9 +53,13 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
 
 
 STANDS_STILL = "made no progress"
-VERDICT = "run the same phase again"
-OPPOSED = ("check easymo.com/kill-switch", "did somebody change them meanwhile")
 """What a rollout says whose new pod is on a node out of reach: the service is named, and the next run goes on."""
+VERDICT = "run the same phase again"
+OPPOSED = (
+    "check easymo.com/kill-switch",
+    "did somebody change them meanwhile",
+    "somebody else changed it while the pods came to it",
+)
 BESIDE_ANOTHER = "a rollback would return to it half done", "What that one set would be lost"
 """With what a release is refused beside another that is not finished, or below a later one."""
 FOR_A_PERSON = (
@@ -69,7 +73,8 @@ FOR_A_PERSON = (
 QUIET = 15.0
 """Seconds after a run in which its keeper may still give the lock back."""
 FEW = 3
-PREVENTS = ("new", "pause", "freeze", "percentage")
+REVERTS = ("revert image", "revert flags", "revert off")
+PREVENTS = ("new", "pause", "freeze", "percentage", *REVERTS)
 """What somebody does with kubectl that a deployment stops at."""
 
 RELEASING = ("deploy", "deploy_stores", "deploy_functions", "flags", "ramp")
@@ -89,6 +94,7 @@ class Invariants:
         """Runs that were not alone."""
         self._last_end = float("-inf")
         self._services = ServiceInvariants(self.history)
+        self._flags = FlagInvariants(self.history)
         self._swaps = SwapInvariants(self.history)
         self._backups = BackupInvariants(self.history)
         self._restores = RestoreInvariants(self.history)
@@ -96,7 +102,7 @@ class Invariants:
             self.lock,
             self._services,
             self._swaps,
-            FlagInvariants(self.history),
+            self._flags,
             StepInvariants(self.history),
             GuardInvariants(self.history),
             RecordInvariants(self.history),
@@ -126,6 +132,7 @@ class Invariants:
         plural, by = target.resource.plural, _who(request)
         if plural == "pods" and request.method == "DELETE" and not by.startswith("kubectl"):
             self._services.pod_ended(target.name, by)
+            self._flags.pod_ended(target.name, by)
             return
         for name in [target.name] if target.name else self.history.unseen(plural):
             write = self.history.written(plural, name, by)
@@ -171,7 +178,9 @@ class Invariants:
         plan, name, script = self.history.world.plan, actor.name, actor.script
         if actor.options.get("percentage") is not None:
             return  # who lowers it may come after somebody who switched it off
-        if any(one in why for one in OPPOSED) and self._somebody_does("reset"):
+        if any(one in why for one in OPPOSED) and (
+            self._somebody_does("reset") or self._by_hand(REVERTS)
+        ):
             return  # two people who want the opposite at the same moment are told so
         if VERDICT in why:
             return  # the watch says more of it
@@ -196,10 +205,9 @@ class Invariants:
             known = any(one in why for one in reasons) or self._goes_back_to_a_bad_image(actor)
             self.history.check(ALWAYS_WORKS, known, f"{script} failed: {why}")
         elif script == "deploy" and name not in self._beside and not plan.bad_images:
-            by_hand = any(one.options.get("does") in PREVENTS for one in plan.actors)
             if any(one in why for one in BESIDE_ANOTHER):
                 return
-            if not by_hand and not self._somebody_does("lock", "kill_switch"):
+            if not self._by_hand(PREVENTS) and not self._somebody_does("lock", "kill_switch"):
                 self.history.check(ALWAYS_WORKS, False, f"{name} failed: {why}")
 
     def _goes_back_to_a_bad_image(self, actor: Actor) -> bool:
@@ -221,6 +229,9 @@ class Invariants:
         self.history.check(GOES_ON, known, f"the command was given again, and failed: {why}")
         if not why or QUERY in why:
             self._restores.ended_again()
+
+    def _by_hand(self, does: t.Collection[str]) -> bool:
+        return any(one.options.get("does") in does for one in self.history.world.plan.actors)
 
     def _somebody_does(self, *scripts: str) -> bool:
         return any(one.script in scripts for one in self.history.world.plan.actors)

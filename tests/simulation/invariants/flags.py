@@ -26,10 +26,11 @@ from ..platform import (
     STEPS,
     SWITCH,
 )
-from .history import LEASE, History, Write, annotations_of, epoch_of, percentage_in
+from .history import LEASE, SPARED, TRIED, History, Write, annotations_of, epoch_of, percentage_in
 from .sentences import (
     AS_ASKED,
     NOT_BEFORE,
+    NOT_IN_VAIN,
     NOT_UNDONE,
     OTHERS_STAY,
     POD_BY_POD,
@@ -126,6 +127,27 @@ class FlagInvariants:
                 has == {name: _text(value) for name, value in FLAGS_OFF.items()},
                 f"the kill switch succeeded while {life.name} started, which has {has}",
             )
+
+    def pod_ended(self, name: str, by: str) -> None:
+        """By us. What somebody else wrote a moment ago need not be known yet."""
+        module, params = self._history.doing(by)
+        if module not in ("kill_switch", "pod_flags") or self._history.stood_still(by):
+            return
+        lives = self._history.world.kubelet.lives.values()
+        life = next((one for one in lives if one.name == name), None)
+        now, flags = self._history.world.scheduler.now, self._history.find("configmaps", FLAGS)
+        spared = SPARED + TRIED if self._history.is_troubled(by) else SPARED
+        writes = self._history.writes("configmaps", FLAGS)
+        if life is None or any(one.at > now - spared for one in writes):
+            return
+        data = (flags or {}).get("data") or {}
+        asked = _asked(module, params)
+        wrong = [one for one in asked if life.environment.get(one) != asked[one]]
+        self._history.check(
+            NOT_IN_VAIN,
+            not wrong or any(data.get(one) == asked[one] for one in wrong),
+            f"{by} ended {name} for {wrong}, and the ConfigMap has {data}",
+        )
 
     def claimed(self, process: Process, did: Did) -> None:
         self._check_started()
@@ -354,20 +376,28 @@ class FlagInvariants:
 def _told(did: Did) -> t.Iterator[tuple[str, t.Mapping[str, str | None], dict[str, str]]]:
     """Each pod that is said to run with flags, as which it was seen, and with which it is said to."""
     if did.module == "pod_flags":
-        # Of one that was removed, an application may tell its default.
-        given = did.params["flags"].items()
-        asked = {name: _text(value) for name, value in given if value is not None}
+        asked = _asked(did.module, did.params)
         for pod in did.result.get("pods") or ():
             if not pod["problems"]:
                 yield pod["pod"], pod["seen"], asked
     elif did.module == "kill_switch":
-        lowered = {PERCENTAGE: did.params["percentage"]}
-        off = lowered if did.params["state"] == "lowered" else FLAGS_OFF
-        asked = {name: _text(value) for name, value in off.items()}
+        asked = _asked(did.module, did.params)
         for consumer in did.result.get("consumers") or ():
             for pod in consumer["pods"]:
                 if pod["state"] == "reached":
                     yield pod["pod"], pod["seen"], asked
+
+
+def _asked(module: str, params: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """With what a task wants pods to run."""
+    if module == "pod_flags":
+        flags = params["flags"]
+    elif params["state"] == "lowered":
+        flags = {PERCENTAGE: params["percentage"]}
+    else:
+        flags = FLAGS_OFF
+    # Of one that was removed, an application may tell its default.
+    return {name: _text(value) for name, value in flags.items() if value is not None}
 
 
 def _text(value: t.Any) -> str:

@@ -58,6 +58,7 @@ OTHERS_STAY = "others_stay"
 NOT_UNDONE = "not_undone"
 NOT_BEFORE = "not_before"
 OWN_STEP = "own_step"
+NOT_IN_VAIN = "not_in_vain"
 AS_ASKED = "as_asked"
 NO_SURPRISE = "no_surprise"
 LIVENESS = "liveness"
@@ -121,6 +122,7 @@ SENTENCES: t.Mapping[str, str] = {
     RESTORE_ENDS: "A restore that is done leaves no database closed, no copy and no service down, whatever was killed.",
     GOES_ON: "When all is well again, the same command finishes what was left, or names what a person must settle.",
     POD_BY_POD: "What a task says of the flags in a pod is what that pod runs with; one it cannot ask fails it.",
+    NOT_IN_VAIN: "A pod is ended for its flags only while the ConfigMap has what it lacks.",
     AS_ASKED: "The percentage that the ramp says is set, and is the one that it was asked for.",
     ALWAYS_WORKS: "If at most one call fails, kill switch and rollback work whoever else acts, a deployment alone.",
     WATCH_PASSES: "A watch passes after all of its time, good at the end, or by a person's word about its hold.",

@@ -6,8 +6,11 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ..platform import FLAGS, PERCENTAGE, SWITCH, VERSION, image_of
+from ..platform import FLAGS, FLAGS_BEFORE, OLD, PERCENTAGE, SWITCH, VERSION, image_of
 from .script import Script
+
+MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
 
 
 def unlock(script: Script) -> None:
@@ -39,60 +42,64 @@ def kubectl(script: Script) -> None:
     session, does = script.world.client(), script.actor.options["does"]
     name = script.services[0]
     deployment = f"/apis/apps/v1/namespaces/easymo-prod/deployments/{name}"
-    merge = "application/merge-patch+json"
     patches: dict[str, t.Any] = {
-        "image": (
-            "application/strategic-merge-patch+json",
-            {"spec": {"template": {"spec": {"containers": [
-                {"name": name, "image": image_of(name, "2.0.9-hotfix", script.world.plan)}]}}}},
-        ),
-        "scale": (merge, {"spec": {"replicas": 3}}),
-        "annotate": (merge, {"metadata": {"annotations": {"team": "payments"}}}),
-        "new": (
-            "application/strategic-merge-patch+json",
-            {"spec": {"template": {"spec": {"containers": [
-                {"name": name, "image": image_of(name, VERSION, script.world.plan)}]}}}},
-        ),
-        "pause": (merge, {"spec": {"paused": True}}),
-    }  # fmt: skip
+        "image": (STRATEGIC, _with_image(script, "2.0.9-hotfix")),
+        "scale": (MERGE, {"spec": {"replicas": 3}}),
+        "annotate": (MERGE, {"metadata": {"annotations": {"team": "payments"}}}),
+        "new": (STRATEGIC, _with_image(script, VERSION)),
+        "pause": (MERGE, {"spec": {"paused": True}}),
+    }
     maps = "/api/v1/namespaces/easymo-prod/configmaps"
     flags = f"{maps}/{FLAGS}"
     if does in patches:
         content_type, body = patches[does]
         session.write("PATCH", deployment, body, content_type)
     elif does == "flag":
-        session.write("PATCH", flags, {"data": {"FEATURE_OTHER": "true"}}, merge)
+        session.write("PATCH", flags, {"data": {"FEATURE_OTHER": "true"}}, MERGE)
     elif does == "percentage":
-        session.write("PATCH", flags, {"data": {PERCENTAGE: "7"}}, merge)
+        session.write("PATCH", flags, {"data": {PERCENTAGE: "7"}}, MERGE)
     elif does == "autoscale":
         _autoscale(script, f"{deployment}/scale")
+    elif does == "revert image":
+        _revert(script, deployment, STRATEGIC, _with_image(script, OLD))
+    elif does == "revert flags":
+        _revert(script, flags, MERGE, {"data": FLAGS_BEFORE})
+    elif does == "revert off":
+        _revert(script, flags, MERGE, {"data": {SWITCH: "true", PERCENTAGE: "10"}})
     elif does == "drain":
         _drain(script, script.actor.options["node"])
     elif does == "on":
-        session.write("PATCH", flags, {"data": {SWITCH: "true", PERCENTAGE: "1"}}, merge)
+        session.write("PATCH", flags, {"data": {SWITCH: "true", PERCENTAGE: "1"}}, MERGE)
     elif does == "off":
-        session.write("PATCH", flags, {"data": {SWITCH: "false"}}, merge)
+        session.write("PATCH", flags, {"data": {SWITCH: "false"}}, MERGE)
     elif does in ("flags", "labels"):
         for number in range(30 if does == "flags" else 60):
             if does == "flags":
-                session.write("PATCH", flags, {"data": {"FEATURE_OTHER": str(number)}}, merge)
+                session.write("PATCH", flags, {"data": {"FEATURE_OTHER": str(number)}}, MERGE)
             else:
                 seen = {"metadata": {"labels": {"seen": str(number)}}}
-                session.write("PATCH", f"{maps}/release-{VERSION}", seen, merge)
+                session.write("PATCH", f"{maps}/release-{VERSION}", seen, MERGE)
             script.world.sleep(script.world.chance.uniform(0.05, 0.3 if does == "flags" else 0.5))
     elif does == "lease":
         lease = "/apis/coordination.k8s.io/v1/namespaces/easymo-prod/leases/easymo-deploy"
-        session.write("DELETE", lease, None, merge)
+        session.write("DELETE", lease, None, MERGE)
     elif does == "freeze":
         frozen = {"metadata": {"name": "deploy-freeze"}, "data": {"reason": "a holiday"}}
         session.write("POST", maps, frozen, "application/json")
     elif does == "thaw":
-        session.write("DELETE", f"{maps}/deploy-freeze", None, merge)
+        session.write("DELETE", f"{maps}/deploy-freeze", None, MERGE)
     else:
         pods = json.loads(session.read("/api/v1/namespaces/easymo-prod/pods"))["items"]
         for first in pods[:1]:
             path = f"/api/v1/namespaces/easymo-prod/pods/{first['metadata']['name']}"
-            session.write("DELETE", path, None, merge)
+            session.write("DELETE", path, None, MERGE)
+
+
+def _with_image(script: Script, version: str) -> t.Any:
+    """A patch of the first service."""
+    name = script.services[0]
+    container = {"name": name, "image": image_of(name, version, script.world.plan)}
+    return {"spec": {"template": {"spec": {"containers": [container]}}}}
 
 
 def _autoscale(script: Script, scale: str) -> None:
@@ -100,15 +107,31 @@ def _autoscale(script: Script, scale: str) -> None:
     for _look in range(20):
         script.world.sleep(15.0)
         replicas = script.world.chance.choice((1, 2, 3, 3, 4))
-        script.world.client().write(
-            "PATCH", scale, {"spec": {"replicas": replicas}}, "application/merge-patch+json"
-        )
+        script.world.client().write("PATCH", scale, {"spec": {"replicas": replicas}}, MERGE)
+
+
+def _revert(script: Script, path: str, content_type: str, wanted: t.Any) -> None:
+    """What holds an object to what is in Git, seconds after it changed, by a patch of what differs (the page "Automatic
+    Self-Healing" of Argo CD, whose default is five seconds)."""
+    session = script.world.client()
+    for _look in range(20):
+        script.world.sleep(script.world.chance.uniform(5.0, 20.0))
+        if not _has(json.loads(session.read(path)), wanted):
+            session.write("PATCH", path, wanted, content_type)
+
+
+def _has(body: t.Any, wanted: t.Any) -> bool:
+    if isinstance(wanted, dict):
+        return all(_has(body.get(name), value) for name, value in wanted.items())
+    if isinstance(wanted, list):
+        return all(any(_has(one, want) for one in body) for want in wanted)
+    return bool(body == wanted)
 
 
 def _drain(script: Script, node: str) -> None:
     """`kubectl drain`, which evicts what is there (the page "Safely Drain a Node"); a minute later it is uncordoned."""
-    session, merge = script.world.client(), "application/merge-patch+json"
-    session.write("PATCH", f"/api/v1/nodes/{node}", {"spec": {"unschedulable": True}}, merge)
+    session = script.world.client()
+    session.write("PATCH", f"/api/v1/nodes/{node}", {"spec": {"unschedulable": True}}, MERGE)
     pods = "/api/v1/namespaces/easymo-prod/pods"
     for pod in json.loads(session.read(pods))["items"]:
         if pod["spec"].get("nodeName") == node:
@@ -120,4 +143,4 @@ def _drain(script: Script, node: str) -> None:
             }
             session.write("POST", f"{pods}/{name}/eviction", eviction, "application/json")
     script.world.sleep(60.0)
-    session.write("PATCH", f"/api/v1/nodes/{node}", {"spec": {"unschedulable": False}}, merge)
+    session.write("PATCH", f"/api/v1/nodes/{node}", {"spec": {"unschedulable": False}}, MERGE)

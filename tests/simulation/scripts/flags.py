@@ -120,6 +120,7 @@ def check_pods(
         name=consumer,
         flags=wanted,
         probe=script.flags_probe,
+        config_map=FLAGS,
         wait_timeout=FOLLOWED,
         replace=script.delivery == "environment",
         **more,

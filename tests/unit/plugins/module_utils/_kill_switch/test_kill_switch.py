@@ -310,12 +310,13 @@ def sweeps(
     replicas: int,
     clock: FakeClock,
     report: t.Callable[[str], None] = lambda _text: None,
+    helps: t.Callable[[PodState], bool] = lambda _pod: True,
 ) -> Swept:
     deadline = clock.now() + 200
     return sweep(
         cluster,
         ask,
-        Replaceable(frozenset(known), written=clock.now()),
+        Replaceable(frozenset(known), clock.now(), helps),
         replicas=replicas,
         clock=clock,
         deadline=deadline,
@@ -335,6 +336,51 @@ def test_sweeping_stops_when_a_replacement_does_not_come() -> None:
     assert swept.replaced == ("a",)
     assert "replacement of a did not become ready" in swept.problem
     assert pods.most_missing == 1
+
+
+def test_no_pod_is_ended_whose_place_the_same_would_take() -> None:
+    pods, clock = Pods(MemoryCluster()), FakeClock()
+    swept = sweeps(
+        pods.cluster,
+        pods.ask,
+        "abc",
+        replicas=3,
+        clock=clock,
+        helps=lambda _pod: len(pods.cluster.objects) == len("abc"),
+    )
+    assert (swept.replaced, swept.problem) == (("a",), "")
+    assert clock.now() - FakeClock().now() < 20, "nobody waits for what does not come"
+
+
+@pytest.mark.parametrize(
+    ("ready_after", "ended_after"),
+    [
+        pytest.param(9, 9, id="it comes"),
+        pytest.param(3600, 25, id="it never does"),
+    ],
+)
+def test_who_is_scaled_up_meanwhile_is_waited_for_but_not_for_long(
+    ready_after: float, ended_after: float
+) -> None:
+    cluster, clock = MemoryCluster(), FakeClock()
+    began, told = clock.now(), []
+    cluster.put("Pod", {"metadata": {"name": "old"}})
+
+    def ask() -> list[PodState]:
+        passed = clock.now() - began
+        pods = [pod("old", STALE), pod("first", REACHED, ready=passed >= 8)]
+        pods += [pod("more", REACHED, ready=passed >= ready_after)] if passed >= 5 else []
+        return [one for one in pods if one.pod != "old" or ("Pod", "old") in cluster.objects]
+
+    sweeps(
+        cluster,
+        ask,
+        {"old"},
+        replicas=2,
+        clock=clock,
+        report=lambda _text: told.append(clock.now() - began),
+    )
+    assert told == [ended_after]
 
 
 @pytest.mark.parametrize(

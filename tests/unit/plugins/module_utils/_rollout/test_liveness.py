@@ -92,11 +92,18 @@ def test_a_pod_counts_from_its_start_and_anew_from_each_restart() -> None:
     ages = Ages()
     ages.note([pod(started=False), pod("q", waiting={})], 100)
     assert ages.oldest(100) == ("", 0.0)
-    ages.note([pod(started=True), pod("q")], 110)
-    ages.note([pod(started=True), pod("q", restarts=1)], 120)
-    assert ages.oldest(125) == ("p", 15.0)
-    ages.note([pod("q", restarts=1)], 130)
-    assert ages.oldest(130) == ("q", 10.0)
+    ages.note([pod(started=True), pod("q")], 105)
+    ages.note([pod(started=True), pod("q", restarts=1)], 110)
+    assert ages.oldest(112) == ("p", 7.0)
+    ages.note([pod("q", restarts=1)], 115)
+    assert ages.oldest(115) == ("q", 5.0)
+
+
+def test_time_in_which_nothing_was_seen_is_not_counted() -> None:
+    ages = Ages()
+    looks = [(at, ages.note([pod(started=True)], at)) for at in (100, 102, 104, 120, 122)]
+    assert [at for at, lost in looks if lost] == [120]
+    assert ages.oldest(122) == ("p", 2.0)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +122,17 @@ def test_one_answer_is_enough_when_events_of_the_pod_arrive(
     assert proof.weigh("p", 5, lambda _uid: pytest.fail("too early to ask")) is None
     assert proof.weigh("p", 13, lambda _uid: events) is None
     assert proof.left == left
+
+
+def test_what_happened_out_of_sight_is_asked_for_again() -> None:
+    """The API server was away: what the kubelet had to tell comes after it."""
+    proof = Proof(Patience(asked=11, killed=31))
+    proof.weigh("p", 13, lambda _uid: [STARTED, UNHEALTHY])
+    assert proof.weigh("p", 0, lambda _uid: pytest.fail("too early to ask")) is None
+    assert proof.left == 31
+    killed = proof.weigh("p", 13, lambda _uid: [STARTED, UNHEALTHY, KILLING])
+    assert killed is not None
+    assert killed.reason == "LivenessFailed"
 
 
 def test_whoever_outlived_the_kill_is_proven_without_any_event() -> None:
