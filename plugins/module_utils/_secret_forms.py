@@ -42,15 +42,15 @@ _SCHEME = re.compile(
 _PROSE = re.compile(r"[A-Za-z]?[a-z]{0,15}[.]?")
 """What follows these words in a sentence, as in "basic authentication failed."."""
 
-# To the last "@" before white space, a quote or the next scheme: an "@" or a "/" may stand in a password as it is.
-# A port is no password, and a digest no host.
+# To the last "@" before white space, a quote or the next scheme, and over a scheme when it comes before the first "@": an
+# "@", a "/" or a "://" may stand in a password as it is. A port is no password, and a digest no host.
 _URL = re.compile(
-    r"((?:(?<=://)|(?<=:\\/\\/))[^\s:/@?#\"'<>\[]*:)(?!\d{1,5}(?:[/?#]|\\/))"
-    r"(?:[^\s\"'<>:]|:(?!//|\\/\\/))*(?=@(?!sha256:))"
+    r"((?:(?<=://)|(?<=:\\/\\/))[^\s:/@?#\"'<>\[]*:)(?!\d{1,5}(?:[/?#]|\\/|[,;][\w+.-]+:(?://|\\/\\/)))"
+    r"(?:[^\s\"'<>@]{0,400}(?=@))?(?:[^\s\"'<>:]|:(?!//|\\/\\/))*(?=@(?!sha256:))"
 )
 _ENCODED_URL = re.compile(
     r"((?<=%3[aA]%2[fF]%2[fF])[^\s:/@?#\"'<>%]*(?::|%3[aA]))(?!\d{1,5}%2[fF])"
-    r"(?:[^\s\"'<>%&]|%(?!3[aA]%2[fF]%2[fF]))*(?=%40)"
+    r"(?:(?:[^\s\"'<>%&]|%(?!40)){0,400}(?=%40))?(?:[^\s\"'<>%&]|%(?!3[aA]%2[fF]%2[fF]))*(?=%40)"
 )
 # Without a scheme: what has an "@" in its password, or goes on after its host.
 _LOGIN = re.compile(

@@ -163,6 +163,10 @@ SHAPES: dict[str, st.SearchStrategy[Planted]] = {
     "xml": planted("<{n}>{s}</{n}>", st.one_of(PLAIN, PHRASE), st.sampled_from(["password", "ns:Password", "apiKey"])),
     "url": planted("postgresql://bob:{s}@db.example.com:5432/app", st.one_of(PLAIN, ODD)),
     "url without user": planted("redis://:{s}@cache:6379/0", st.one_of(PLAIN, ODD)),
+    "url with a scheme in its password": st.builds(
+        lambda a, b: (f"redis://bob:{a}://{b}@cache:6379/0", f"{a}://{b}"), PLAIN, PLAIN),
+    "encoded url with one": st.builds(
+        lambda a, b: (f"u=redis%3A%2F%2F%3A{a}%3A%2F%2F{b}%40cache&x=1", f"{a}%3A%2F%2F{b}"), PLAIN, PLAIN),
     "url in json": planted('"postgres:\\/\\/bob:{s}@db\\/app"', PLAIN),
     "url in url": encoded(lambda text: quote(text, safe=""), "postgres://bob:{s}@db/app", PLAIN),
     "login with @": st.builds(lambda a, b: (f"connect bob:{a}@{b}@db.example.com", f"{a}@{b}"), PLAIN, PLAIN),
