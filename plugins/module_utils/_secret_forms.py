@@ -42,7 +42,7 @@ _SCHEME = re.compile(
 _PROSE = re.compile(r"[A-Za-z]?[a-z]{0,15}[.]?")
 """What follows these words in a sentence, as in "basic authentication failed."."""
 
-# To the last "@" before white space, a quote or the next scheme, and over a scheme when it comes before the first "@": an
+# To the last "@" before white space, a quote or the next scheme, and over a scheme that comes before the first "@": an
 # "@", a "/" or a "://" may stand in a password as it is. A port is no password, and a digest no host.
 _URL = re.compile(
     r"((?:(?<=://)|(?<=:\\/\\/))[^\s:/@?#\"'<>\[]*:)(?!\d{1,5}(?:[/?#]|\\/|[,;][\w+.-]+:(?://|\\/\\/)))"

@@ -14,6 +14,7 @@ from .._flags.flagd import Document
 from .._flags.plan import FlagsMap, FlagsPlan, Wish
 from .._flags.pods import REACHED, RUNNING
 from .._flags.written import differing
+from .._lock.epoch import epoch_in
 from .._lock.fence import epoch_now
 from .._threads import Lock, side_by_side
 from .consumer import Consumer, FlagsRequest
@@ -61,12 +62,14 @@ class KillSwitching:
     ) -> FlagsPlan:
         """Trouble with the API is sat out until `deadline`: nothing is off before this is written.
 
-        The lock is looked at for an `automatic` switch only, and its epoch is 0 else.
+        The lock is looked at for an `automatic` switch only, and its epoch is 0 else. Where it is not seen, the flags
+        tell under which epoch they were written.
         """
         cluster = self._open_cluster().until(deadline)
 
         def wish(observed: FlagsMap) -> Wish:
-            return decide(observed, self._epoch(cluster) if automatic else 0)
+            written = epoch_in(observed.annotations)
+            return decide(observed, max(self._epoch(cluster), written) if automatic else 0)
 
         return decide_flags(
             cluster,

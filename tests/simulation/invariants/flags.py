@@ -151,9 +151,13 @@ class FlagInvariants:
 
     def claimed(self, process: Process, did: Did) -> None:
         self._check_started()
-        # A run that stood still tells of what it saw before others wrote.
-        late = self._history.stood_still(process.name)
-        if not (late and self._history.others_wrote("configmaps", FLAGS, did, process.name)):
+        # A run that stood still tells of what it saw before others wrote, as does any while files come to processes.
+        late = None if self._history.stood_still(process.name) else SPARED
+        late_or_mounted = late is None or self._history.world.plan.mounted
+        if not (
+            late_or_mounted
+            and self._history.others_wrote("configmaps", FLAGS, did, process.name, lately=late)
+        ):
             for pod, seen, asked in _told(did):
                 self._check_pod(pod, seen, asked)
         if did.module not in ("feature_flags", "feature_ramp", "kill_switch") or did.failed:

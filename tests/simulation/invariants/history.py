@@ -202,14 +202,17 @@ class History:
     def lost_before(self, by: str, at: float | None = None) -> bool:
         """Whether the lock that a run holds, as far as it knows, was another's then; when its present task began."""
         epoch, began = self.world.epochs.get(by, 0), self.began(by) if at is None else at
+        leases = self.writes("leases", LEASE)
+        # One that somebody deleted before anything was recorded begins anew.
+        deleted = max((one.at for one in leases if one.after is None), default=float("-inf"))
         return bool(epoch) and any(
-            one.at < began
+            deleted < one.at < began
             and one.after is not None
             and (
                 epoch_of(one.after) > epoch
                 or (epoch_of(one.after) == epoch and not holder_of(one.after)[0])
             )
-            for one in self.writes("leases", LEASE)
+            for one in leases
         )
 
     def read(self, by: str, name: str) -> None:

@@ -14,6 +14,7 @@ from .history import (
     LEASE,
     PINS,
     RECORD,
+    RECORDS,
     SPARED,
     History,
     Write,
@@ -61,6 +62,9 @@ class LockInvariants:
         if write.plural == "leases":
             if write.after is not None:
                 self._lease_written(write)
+            elif not any(self._history.find("configmaps", one) for one in RECORDS):
+                # Nothing was written under its epochs, so that they may be given again.
+                self._holders.clear()
             return
         module, params = self._history.doing(write.by)
         if write.plural == "configmaps" and write.ours and write.before and write.after:

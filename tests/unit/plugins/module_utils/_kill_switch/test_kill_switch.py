@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    FENCE_ANNOTATION,
     KILL_SWITCH_ANNOTATION,
     KILL_SWITCH_EPOCH_ANNOTATION,
 )
@@ -177,10 +178,16 @@ def test_setting_it_again_at_a_later_epoch_is_a_write_and_no_change() -> None:
 
 
 @pytest.mark.parametrize(
-    ("automatic", "answers", "epoch"), [(True, True, "3"), (True, False, None), (False, True, None)]
+    ("automatic", "answers", "written", "epoch"),
+    [
+        (True, True, "2", "3"),
+        (True, False, "2", "2"),
+        (True, False, "", None),
+        (False, True, "2", None),
+    ],
 )
 def test_the_lock_is_looked_at_for_an_automatic_switch_and_keeps_none_waiting(
-    automatic: bool, answers: bool, epoch: str | None
+    automatic: bool, answers: bool, written: str, epoch: str | None
 ) -> None:
     class Cluster(MemoryCluster):
         def read(self, kind: str, name: str) -> t.Any:
@@ -191,6 +198,9 @@ def test_the_lock_is_looked_at_for_an_automatic_switch_and_keeps_none_waiting(
     cluster = Cluster()
     lease = {"metadata": {"name": "easymo-deploy"}, "spec": {"leaseTransitions": 3}}
     cluster.put("Lease", lease)
+    if written:
+        marks = {FENCE_ANNOTATION: written}
+        cluster.put("ConfigMap", {"metadata": {"name": "feature-flags", "annotations": marks}})
     switch = replace(ROBOT, automatic=automatic)
     switching = KillSwitching(
         lambda: cluster, clock=FakeClock(), wall=lambda: NOON, report=lambda *_told: None
