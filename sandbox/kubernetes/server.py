@@ -19,7 +19,7 @@ from sandbox.kubernetes.responses import json_response, refusal
 from sandbox.kubernetes.rest import Rest
 from sandbox.kubernetes.routing import parse_path
 from sandbox.kubernetes.service_accounts import user_of
-from sandbox.kubernetes.store import Store
+from sandbox.kubernetes.store import Rules, Store
 from sandbox.kubernetes.streaming import Kubelets
 from sandbox.names import NAMESPACE
 
@@ -31,9 +31,9 @@ SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system",
 FAULT_POLL_SECONDS = 0.25
 
 
-def new_store() -> Store:
+def new_store(rules: Rules | None = None) -> Store:
     """The store of a fresh cluster."""
-    store = Store(ClusterRules())
+    store = Store(rules or ClusterRules())
     for name in SYSTEM_NAMESPACES:
         store.create("namespaces", {"metadata": {"name": name}})
     return store

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import typing as t
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from sandbox.faults import Faults
+from sandbox.kubernetes.admission import ClusterRules
 from sandbox.kubernetes.controllers.cluster import Cluster
 from sandbox.kubernetes.controllers.deployment import DeploymentController
 from sandbox.kubernetes.controllers.nodes import NodeController
@@ -28,6 +30,7 @@ from .scheduler import Scheduler
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.controllers.controller import Controller
     from sandbox.kubernetes.history import Event
+    from sandbox.kubernetes.resources import Resource
 
 DELAYS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.3, 1.0)
 RETURNS = (0.2, 1.0, 5.0)
@@ -97,6 +100,17 @@ class News(dict[str, "t.Sequence[Event]"]):
         return found
 
 
+class Resolving(ClusterRules):
+    """With a webhook that resolves tags to digests in pod templates, as Kyverno does (verifyImages, mutateDigest)."""
+
+    def default(self, resource: Resource, obj: Object) -> None:
+        super().default(resource, obj)
+        if resource.plural == "deployments":
+            for one in obj["spec"]["template"]["spec"]["containers"]:
+                if "@" not in one["image"]:
+                    one["image"] += f"@sha256:{hashlib.sha256(one['image'].encode()).hexdigest()}"
+
+
 class ControlPlane:
     def __init__(
         self,
@@ -106,13 +120,15 @@ class ControlPlane:
         late: float = 0.0,
         *,
         nodes: bool = False,
+        resolves: bool = False,
         down_until: t.Callable[[], float] = lambda: 0.0,
     ) -> None:
         """`late`: seconds by which a controller is late, four times out of ten. `nodes`: whether they have one.
+        `resolves`: whether something adds digests to images.
 
         `down_until`: when the API server is back, as the scheduler counts, 0.0 while it is there.
         """
-        self.store: Store = new_store()
+        self.store: Store = new_store(Resolving() if resolves else None)
         self.user_agent = USER_AGENT
         self.delays: t.Sequence[float] = (*DELAYS, *([late] * 5 if late else []))
         self._scheduler = scheduler

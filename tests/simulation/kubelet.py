@@ -126,7 +126,7 @@ class Kubelet:
             pod["metadata"]["name"],
             self._clock(),
             f"10.0.{self._addresses // 250}.{self._addresses % 250 + 1}",
-            [ContainerState(one["name"], one["image"]) for one in spec],
+            [ContainerState(one["name"], one["image"].partition("@")[0]) for one in spec],
         )
         self.later(self._random.choice((0.01, 0.05, 0.2)), uid, self._bind)
 

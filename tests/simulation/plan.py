@@ -134,6 +134,8 @@ class Plan:
     """Services whose pods have a liveness probe, so that a release of them has a soak."""
     downtimes: tuple[tuple[float, float], ...] = ()
     """Of the API server: from when, in seconds since the first operator came, and for how many seconds."""
+    resolved: bool = False
+    """Whether a webhook adds digests to the images of Deployments."""
     controllers: float = 0.0
     """Seconds by which a controller is late, four times out of ten."""
 

@@ -116,6 +116,7 @@ class World:
             self.now,
             planned.controllers,
             nodes=planned.nodes,
+            resolves=planned.resolved,
             down_until=self.down_until,
         )
         late = planned.mounted or planned.cached

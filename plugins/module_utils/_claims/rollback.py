@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._rollout.models import is_same_image
 from .._words import counted
 from .models import Claim
 
@@ -85,12 +86,20 @@ def _flags(pods: Body) -> dict[str, str]:
     return row(FLAGS, VERIFIED, f"{sum(len(one.get('pods') or ()) for one in asked)} pods")
 
 
+def _are_same(found: t.Mapping[str, str], asked: t.Mapping[str, str]) -> bool:
+    return {*found} == {*asked} and all(is_same_image(found[name], asked[name]) for name in asked)
+
+
 def _versions(pins: Body, deployments: t.Sequence[Body]) -> dict[str, str]:
     if not pins:
         return row(VERSIONS, NOT_LOOKED_AT, "nothing was pinned")
     runs = {one["name"]: one.get("images") for one in deployments}
     unseen = [name for name in pins if name not in runs]
-    other = [name for name, pin in pins.items() if name in runs and runs[name] != pin.get("images")]
+    other = [
+        name
+        for name, pin in pins.items()
+        if name in runs and not _are_same(runs[name] or {}, pin.get("images") or {})
+    ]
     if other:
         return row(VERSIONS, FAILED, f"{', '.join(other)} run something else")
     if unseen:

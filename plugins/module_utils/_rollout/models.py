@@ -289,6 +289,20 @@ def images_of(template: Object) -> dict[str, str]:
     return {one["name"]: one.get("image", "") for one in template["spec"]["containers"]}
 
 
+def without_digest(image: str) -> str:
+    """As it was asked for, of an image whose tag an admission webhook has resolved.
+
+    Kyverno (verifyImages with mutateDigest) and the policy-controller of Sigstore add it in pod templates too.
+    """
+    name, _at, digest = image.partition("@")
+    return name if digest.startswith("sha256:") else image
+
+
+def is_same_image(found: str, asked: str) -> bool:
+    """Whether `found` is what stands where `asked` was written, be it with its digest."""
+    return found == asked or ("@" not in asked and without_digest(found) == asked)
+
+
 def owner_of(metadata: Object) -> str:
     """The uid of the controller that owns an object, empty without one."""
     owners = metadata.get("ownerReferences") or []

@@ -28,7 +28,7 @@ from .._json_patch import escape, operation, set_annotations
 from .._lock.epoch import epoch_in, refuse_later
 from .changes import Taken, taken_away
 from .liveness import Patience, patience_of
-from .models import Deployment, images_of
+from .models import Deployment, images_of, is_same_image, without_digest
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def rollout_id(release: str, uid: str, image: str) -> str:
     """Names one release of one image on one Deployment.
 
     It can be computed again by whoever looks later, so a rerun after a crash finds its own work,
-    and an image set by somebody else in between does not pass for ours.
+    and an image set by somebody else in between does not pass for ours, but for the digest of its tag.
     """
     return hashlib.sha256("\n".join((release, uid, image)).encode()).hexdigest()[:16]
 
@@ -144,9 +144,10 @@ def plan_rollout(deployment: Deployment, wanted: Wanted, pin: Pin | None) -> Rol
 
 def runs_release(deployment: Deployment, release: str) -> bool:
     """Whether one of its images was set by this release and is still the same."""
-    written = deployment.annotations.get(ROLLOUT_ID_ANNOTATION)
+    uid, written = deployment.uid, deployment.annotations.get(ROLLOUT_ID_ANNOTATION)
     return any(
-        written == rollout_id(release, deployment.uid, image)
+        written
+        in (rollout_id(release, uid, image), rollout_id(release, uid, without_digest(image)))
         for image in deployment.images.values()
     )
 
@@ -172,11 +173,11 @@ def is_ours(deployment: Deployment, wanted: Wanted, pin: Pin) -> bool:
 
 def is_as_pinned(deployment: Deployment, pin: Pin) -> bool:
     """Whether its template is what was pinned, but for what a restart writes on it."""
-    return _without_own(deployment.template) == _without_own(pin.template)
+    return _without_own(_as_asked(deployment.template, pin)) == _without_own(pin.template)
 
 
 def _plan_release(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
-    if deployment.images[wanted.container] == wanted.image:
+    if is_same_image(deployment.images[wanted.container], wanted.image):
         return unchanged(deployment)
     index = list(deployment.images).index(wanted.container)
     path = f"/spec/template/spec/containers/{index}"
@@ -257,10 +258,11 @@ def plan_return(
             "so its pin is not used: apply its manifest instead.",
             result="superseded",
         )
-    if deployment.template == pin.template and _own(deployment) == pin.annotations:
+    stands = _as_asked(deployment.template, pin)
+    if stands == pin.template and _own(deployment) == pin.annotations:
         return _plan_fence(deployment, wanted)
     if not ours and not is_ours(deployment, wanted, pin):
-        if _own(deployment) == pin.annotations and deployment.images == images_of(pin.template):
+        if _own(deployment) == pin.annotations and images_of(stands) == images_of(pin.template):
             # It went back, or was never rolled, and was changed since: nothing of it is ours.
             return _plan_fence(deployment, wanted)
         raise superseded(deployment, wanted)
@@ -277,6 +279,19 @@ def plan_return(
         annotations={**kept, **annotations},
         takes=tuple(taken_away(deployment.template, pin.template, ours={wanted.container})),
     )
+
+
+def _as_asked(template: Object, pin: Pin) -> Object:
+    """With the images of the pin where those differ by a digest that somebody has added."""
+    asked, found = images_of(pin.template), images_of(template)
+    same = {name for name in found if name in asked and is_same_image(found[name], asked[name])}
+    if all(found[name] == asked[name] for name in same):
+        return template
+    containers = [
+        {**one, "image": asked[one["name"]]} if one["name"] in same else one
+        for one in template["spec"]["containers"]
+    ]
+    return {**template, "spec": {**template["spec"], "containers": containers}}
 
 
 def superseded(deployment: Deployment, wanted: Wanted) -> ConflictError:

@@ -23,6 +23,8 @@ DOWN = 0.08
 """How often the API server is down for a while."""
 REVERTED = 0.08
 """How often something holds a service or the flags to what is in Git."""
+RESOLVED = 0.08
+"""How often a webhook adds digests to images."""
 REFUSED = 0.08
 """How often it refuses all calls of one process for a while."""
 
@@ -48,6 +50,7 @@ def plan_of(seed: int) -> Plan:
     return replace(
         planned,
         faults=(*planned.faults, *refusals),
+        resolved=draw.random() < RESOLVED,
         downtimes=(downtime,) if down else (),
         recreated=planned.recreated or first,
         mounted=mounted,

@@ -90,9 +90,11 @@ class FlagInvariants:
                 )
         for name, off in ((now or {}).get("flags") or {}).items():
             if old_data.get(name) != data.get(name):
+                # What another hand has raised meanwhile may be lowered.
+                fewer = percentage_in(data) < percentage_in(old_data)
                 self._history.check(
                     STAYS_KILLED,
-                    data.get(name) == off,
+                    data.get(name) == off or (name == PERCENTAGE and fewer),
                     f"{write.by} set {name} to {data.get(name)}",
                 )
         old, new = percentage_in(old_data), percentage_in(data)

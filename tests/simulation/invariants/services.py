@@ -291,7 +291,8 @@ class ServiceInvariants:
         images = _images(deployment)
         said = f"{did.module} of {name} succeeded"
         if image:
-            self._history.check(TRUE_CLAIMS, images == [image], f"{said}, and it runs {images}")
+            named = [one.partition("@")[0] for one in images]
+            self._history.check(TRUE_CLAIMS, named == [image], f"{said}, and it runs {images}")
             plan = self._history.world.plan
             bad = plan.bad_images.get(name) if f":{VERSION}" in image else None
             if name in plan.probed and bad != RESTARTS:

@@ -24,6 +24,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import
     RolloutPlan,
     Wanted,
     plan_rollout,
+    runs_release,
 )
 
 OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"
@@ -169,6 +170,42 @@ def test_rolling_back_never_undoes_another_hand() -> None:
     with pytest.raises(ConflictError, match="somebody else") as caught:
         plan_rollout(Deployment.from_json(body), wanted("rolled_back"), pin)
     assert caught.value.details["result"] == "superseded"
+
+
+def resolved(body: Object, digit: str = "a") -> Object:
+    """As an admission webhook leaves it that resolves tags."""
+    for one in body["spec"]["template"]["spec"]["containers"]:
+        if "@" not in one["image"]:
+            one["image"] += f"@sha256:{digit * 64}"
+    return body
+
+
+def test_a_digest_that_a_webhook_adds_is_the_image_that_was_asked_for() -> None:
+    body = resolved(deployment())
+    pin = Pin.of(Deployment.from_json(body))
+    rolled = resolved(patched(body, plan_rollout(Deployment.from_json(body), wanted(), None)))
+    live = Deployment.from_json(rolled)
+    assert live.images["wallet-service"].startswith(f"{NEW}@sha256:")
+    assert runs_release(live, "2.0.0")
+    assert not plan_rollout(live, wanted(), None).writes, "a second run changes nothing"
+    back = patched(rolled, plan_rollout(live, wanted("rolled_back"), pin))
+    assert back["spec"]["template"] == resolved(deployment())["spec"]["template"]
+
+
+def test_a_pin_from_before_there_was_such_a_webhook_leads_back_once() -> None:
+    body, pin = released()
+    live = Deployment.from_json(resolved(body))
+    back = resolved(patched(body, plan_rollout(live, wanted("rolled_back"), pin)))
+    again = plan_rollout(Deployment.from_json(back), wanted("rolled_back", fence=3), pin)
+    assert (again.writes, again.changed) == (True, False)
+    assert not plan_rollout(Deployment.from_json(back), wanted("rolled_back"), pin).writes
+
+
+def test_another_digest_than_the_one_that_was_asked_for_is_another_image() -> None:
+    digest = f"{NEW}@sha256:{'a' * 64}"
+    live = Deployment.from_json(deployment(f"{NEW}@sha256:{'b' * 64}"))
+    assert plan_rollout(live, wanted(image=digest), None).changed
+    assert plan_rollout(Deployment.from_json(deployment(NEW)), wanted(image=digest), None).changed
 
 
 def test_a_way_back_fences_what_stands_at_its_pin_and_restarts_nothing() -> None:
