@@ -144,11 +144,11 @@ def plan_rollout(deployment: Deployment, wanted: Wanted, pin: Pin | None) -> Rol
 
 def runs_release(deployment: Deployment, release: str) -> bool:
     """Whether one of its images was set by this release and is still the same."""
-    uid, written = deployment.uid, deployment.annotations.get(ROLLOUT_ID_ANNOTATION)
+    written = deployment.annotations.get(ROLLOUT_ID_ANNOTATION)
     return any(
-        written
-        in (rollout_id(release, uid, image), rollout_id(release, uid, without_digest(image)))
+        written == rollout_id(release, deployment.uid, asked)
         for image in deployment.images.values()
+        for asked in (image, without_digest(image))
     )
 
 

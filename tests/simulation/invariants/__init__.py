@@ -37,6 +37,7 @@ if t.TYPE_CHECKING:
     from ..tasks import Did
     from ..world import Request, World
 
+BY_ANOTHER = "was changed by somebody else"
 UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
     "kill_switch": (),
     "reset": (),
@@ -44,7 +45,7 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
     # returning.
     "rollback": (
         *("nothing is pinned", "Nothing is pinned", "Another run is deploying"),
-        *("lost the deploy lock", "under a later deploy lock", "was changed by somebody else"),
+        *("lost the deploy lock", "under a later deploy lock", BY_ANOTHER),
         *("is paused, so nothing would roll", "was paused while it rolled out"),
         "cannot go back: release",
     ),
@@ -202,6 +203,9 @@ class Invariants:
             return
         if script in UNSTOPPABLE:
             reasons = (*UNSTOPPABLE[script], *([STANDS_STILL] if plan.outages else ()))
+            releases = {one.options.get("version") for one in plan.actors}
+            if not (name in self._beside or len(releases) > 1 or self._somebody_does("kubectl")):
+                reasons = tuple(one for one in reasons if one != BY_ANOTHER)
             known = any(one in why for one in reasons) or self._goes_back_to_a_bad_image(actor)
             self.history.check(ALWAYS_WORKS, known, f"{script} failed: {why}")
         elif script == "deploy" and name not in self._beside and not plan.bad_images:
