@@ -206,8 +206,8 @@ class KubernetesJourney(Journey):
       (the words are etcd's).
     - `401`, `403`: for a while all calls of a process are refused, where its token expired before the next one came, or
       what authorizes does not answer (https://kubernetes.io/docs/reference/access-authn-authz/webhook/).
-    - `API server down`: for a while nobody gets an answer, neither operators nor controllers, as of a control plane of
-      one node that is upgraded (https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/).
+    - `API server down`: for a while it answers neither operators nor controllers, as when a control plane of one node
+      is upgraded (https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/).
     """
 
     def __init__(

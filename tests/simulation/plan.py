@@ -32,6 +32,8 @@ CALL, WRITE, EXEC, WATCH = "call", "write", "exec", "watch"
 MILD = frozenset({LOST, ANSWER_LOST, CONFLICT, THROTTLED, ERROR, ERROR_DONE})
 """A call that fails once."""
 MOST_FAULTS = 10
+REVERTS = ("revert image", "revert flags", "revert off")
+"""What holds a service or the flags to what is in Git; the last to a feature that is on there."""
 KEEPER = ".keeper"
 """After the name of whose lock it keeps."""
 AGAIN, AT_LAST = "again", 10_000.0

@@ -142,7 +142,7 @@ class Running:
         world, outcome = self.world, self._outcome
         outcome.violations = self._invariants.violations
         outcome.requests = world.requests
-        # One that befalls all is counted by whom it befell.
+        # One that befalls all is counted once for each actor.
         outcome.befell = Counter(fault.kind for fault in world.befell if fault.actor)
         outcome.after_loss = self._invariants.lock.after_loss
         outcome.checked = self._invariants.history.checked

@@ -154,7 +154,7 @@ class World:
         self._refused: dict[str, tuple[str, float]] = {}
         """How the calls of a process are refused, and until when."""
         self._authorizer = Authorizer(self.store, NoFaults())
-        """Of a cluster in which nobody has a right."""
+        """Without any role, so it denies everything."""
         self._ended: dict[int, list[t.Any]] = {}
         self.go_on_with(planned)
 

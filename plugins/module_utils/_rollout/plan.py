@@ -285,8 +285,6 @@ def _as_asked(template: Object, pin: Pin) -> Object:
     """With the images of the pin where those differ by a digest that somebody has added."""
     asked, found = images_of(pin.template), images_of(template)
     same = {name for name in found if name in asked and is_same_image(found[name], asked[name])}
-    if all(found[name] == asked[name] for name in same):
-        return template
     containers = [
         {**one, "image": asked[one["name"]]} if one["name"] in same else one
         for one in template["spec"]["containers"]

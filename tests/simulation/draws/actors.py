@@ -16,6 +16,7 @@ from ..plan import (
     LATE,
     PAUSE_AFTER,
     PAUSE_BEFORE,
+    REVERTS,
     SLOW,
     WATCH,
     WRITE,
@@ -75,7 +76,7 @@ def named_actor(draw: random.Random, number: int, command: str, *, force: bool =
 
 
 def reverter(draw: random.Random) -> Actor:
-    does = draw.choice(("revert image", "revert flags", "revert off"))
+    does = draw.choice(REVERTS)
     by_itself = any_actor(draw, 0, "kubectl")
     begins = draw.uniform(0.0, 2 * DEPLOYED)
     return replace(by_itself, name="kubectl-git", begins=begins, options={"does": does})

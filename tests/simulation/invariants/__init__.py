@@ -10,7 +10,7 @@ import typing as t
 
 from sandbox.kubernetes.routing import parse_path
 
-from ..plan import MILD, WATCH
+from ..plan import MILD, REVERTS, WATCH
 from ..platform import VERSION, image_of
 from ..scheduler import GONE
 from ..scripts.rollback import LEFT_OUT
@@ -74,7 +74,6 @@ FOR_A_PERSON = (
 QUIET = 15.0
 """Seconds after a run in which its keeper may still give the lock back."""
 FEW = 3
-REVERTS = ("revert image", "revert flags", "revert off")
 PREVENTS = ("new", "pause", "freeze", "percentage", *REVERTS)
 """What somebody does with kubectl that a deployment stops at."""
 

@@ -41,6 +41,7 @@ from .sentences import (
 )
 
 if t.TYPE_CHECKING:
+    from ..kubelet import Life
     from ..scheduler import Process
     from ..tasks import Did
 
@@ -135,8 +136,7 @@ class FlagInvariants:
         module, params = self._history.doing(by)
         if module not in ("kill_switch", "pod_flags") or self._history.stood_still(by):
             return
-        lives = self._history.world.kubelet.lives.values()
-        life = next((one for one in lives if one.name == name), None)
+        life = self._life_of(name)
         now, flags = self._history.world.scheduler.now, self._history.find("configmaps", FLAGS)
         spared = SPARED + TRIED if self._history.is_troubled(by) else SPARED
         writes = self._history.writes("configmaps", FLAGS)
@@ -263,8 +263,7 @@ class FlagInvariants:
         self, name: str, seen: t.Mapping[str, str | None], asked: t.Mapping[str, str]
     ) -> None:
         """One whose container started anew since may read other flags by now."""
-        lives = self._history.world.kubelet.lives.values()
-        life = next((one for one in lives if one.name == name), None)
+        life = self._life_of(name)
         if life is None or life.containers[0].restarts or "running" not in life.containers[0].state:
             return
         has = {one: life.environment.get(one) for one in asked}
@@ -273,6 +272,10 @@ class FlagInvariants:
             has == asked and all(life.environment.get(one) == seen[one] for one in seen),
             f"{name} is said to run with {dict(asked)}, seen as {dict(seen)}, and has {has}",
         )
+
+    def _life_of(self, pod: str) -> Life | None:
+        lives = self._history.world.kubelet.lives.values()
+        return next((one for one in lives if one.name == pod), None)
 
     def _check_ramp(self, process: Process, did: Did) -> None:
         data = (self._history.find("configmaps", FLAGS) or {}).get("data") or {}

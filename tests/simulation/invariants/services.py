@@ -315,7 +315,7 @@ class ServiceInvariants:
         observed = status.get("observedGeneration") or 0
         last = self._history.last_write("deployments", name)
         noted = last is not None and last.ours and last.before is not None
-        # What is noted at the end of a soak makes another generation, for which nobody waits without end.
+        # What is noted at the end of a soak makes another generation, which is waited for, but not without end.
         is_note = noted and last.before["spec"] == deployment["spec"]
         self._history.check(
             TRUE_CLAIMS,

@@ -334,6 +334,22 @@ def sweeps(
     )
 
 
+def ends(
+    cluster: MemoryCluster,
+    ask: t.Callable[[], list[PodState]],
+    known: t.Iterable[str],
+    clock: FakeClock,
+) -> list[float]:
+    """Seconds after which each pod is ended, of a Deployment with two."""
+    began, told = clock.now(), []
+
+    def report(_text: str) -> None:
+        told.append(clock.now() - began)
+
+    sweeps(cluster, ask, known, replicas=2, clock=clock, report=report)
+    return told
+
+
 def test_sweeping_ends_all_that_run_the_feature() -> None:
     pods = Pods(MemoryCluster())
     swept = swept_of(pods)
@@ -359,7 +375,7 @@ def test_no_pod_is_ended_whose_place_the_same_would_take() -> None:
         helps=lambda _pod: len(pods.cluster.objects) == len("abc"),
     )
     assert (swept.replaced, swept.problem) == (("a",), "")
-    assert clock.now() - FakeClock().now() < 20, "nobody waits for what does not come"
+    assert clock.now() - FakeClock().now() < 20, "it does not wait for what does not come"
 
 
 @pytest.mark.parametrize(
@@ -369,11 +385,11 @@ def test_no_pod_is_ended_whose_place_the_same_would_take() -> None:
         pytest.param(3600, 25, id="it never does"),
     ],
 )
-def test_who_is_scaled_up_meanwhile_is_waited_for_but_not_for_long(
+def test_pods_of_a_scale_up_meanwhile_are_waited_for_but_not_for_long(
     ready_after: float, ended_after: float
 ) -> None:
     cluster, clock = MemoryCluster(), FakeClock()
-    began, told = clock.now(), []
+    began = clock.now()
     cluster.put("Pod", {"metadata": {"name": "old"}})
 
     def ask() -> list[PodState]:
@@ -382,15 +398,7 @@ def test_who_is_scaled_up_meanwhile_is_waited_for_but_not_for_long(
         pods += [pod("more", REACHED, ready=passed >= ready_after)] if passed >= 5 else []
         return [one for one in pods if one.pod != "old" or ("Pod", "old") in cluster.objects]
 
-    sweeps(
-        cluster,
-        ask,
-        {"old"},
-        replicas=2,
-        clock=clock,
-        report=lambda _text: told.append(clock.now() - began),
-    )
-    assert told == [ended_after]
+    assert ends(cluster, ask, {"old"}, clock) == [ended_after]
 
 
 @pytest.mark.parametrize(
@@ -452,22 +460,14 @@ def test_a_pod_that_is_starting_is_waited_for_but_not_for_long(
 ) -> None:
     """A run that was killed had ended the one before it."""
     cluster, clock = MemoryCluster(), FakeClock()
-    began, told = clock.now(), []
+    began = clock.now()
     cluster.put("Pod", {"metadata": {"name": "old"}})
 
     def ask() -> list[PodState]:
         fresh = pod("new", REACHED, ready=clock.now() - began >= starts_after)
         return [*([pod("old", STALE)] if ("Pod", "old") in cluster.objects else []), fresh]
 
-    sweeps(
-        cluster,
-        ask,
-        {"old", "new"},
-        replicas=2,
-        clock=clock,
-        report=lambda _text: told.append(clock.now() - began),
-    )
-    assert told == [ended_after]
+    assert ends(cluster, ask, {"old", "new"}, clock) == [ended_after]
 
 
 def test_one_that_starts_with_the_old_flags_is_ended_at_once_and_its_successor_waited_for() -> None:
