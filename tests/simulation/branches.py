@@ -18,6 +18,7 @@ import traceback
 import typing as t
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from .draws import other_faults
 from .run import Running, uncollected
@@ -91,23 +92,25 @@ def explore(plan: Plan) -> Explored:
 
 
 def _at_a_point(running: Running, before: Totals, draw: random.Random, points: _Points) -> Explored:
-    """All branches from here, the first of these. `before`: what was counted elsewhere already."""
+    """All branches from here, the first of these. `before`: what was counted elsewhere already.
+
+    The last of them is this process itself, which saves a fork.
+    """
     here = _totals(running.outcome())
     found = Explored(replace(here.since(before), runs=0, broken=0, services=0))
     (_here, ways), *later = points
-    for _way in range(ways):
+    for way in range(1, ways + 1):
         drawn = random.Random(draw.random())
         plan = other_faults(drawn, running.world.plan, running.world.counts, running.acting())
-        found.merge(
-            _in_a_process(lambda plan=plan, drawn=drawn: _branch(running, here, plan, drawn, later))
-        )
+        branch = partial(_branch, running, here, plan, drawn, later)
+        found.merge(_in_a_process(branch) if way < ways else branch())
     return found
 
 
 def _branch(
     running: Running, before: Totals, plan: Plan, draw: random.Random, points: _Points
 ) -> Explored:
-    """Its world is not closed: that would touch all memory that it shares, and its process ends anyway."""
+    """Its world is not closed here: that would touch all memory that it shares, and most processes end anyway."""
     running.go_on_with(plan)
     if points and not running.go(points[0][0]):
         return _at_a_point(running, before, draw, points)
