@@ -26,6 +26,7 @@ from ..platform import (
     STEPS,
     SWITCH,
 )
+from ..scheduler import GONE
 from .history import LEASE, SPARED, TRIED, History, Write, annotations_of, epoch_of, percentage_in
 from .sentences import (
     AS_ASKED,
@@ -61,6 +62,11 @@ class FlagInvariants:
         if write.ours:
             self._check_write(write, write.after)
 
+    def _may_be_a_reset(self, write: Write) -> bool:
+        """Of a request that comes when its sender is no more, nobody knows the task."""
+        actors = self._history.world.plan.actors
+        return write.by == GONE and any(one.script == "reset" for one in actors)
+
     def _check_write(self, write: Write, after: Object) -> None:
         before = write.before or {"metadata": {}}
         module, params = self._history.doing(write.by)
@@ -68,8 +74,10 @@ class FlagInvariants:
         was, now = _switch(before), _switch(after)
         old_data, data = before.get("data") or {}, after.get("data") or {}
         if was is not None:
-            resets = (module == "kill_switch" and params["state"] == "reset") or (
-                params.get("kill_switch") == "reset_automatic" and bool(was.get("automatic"))
+            resets = (
+                (module == "kill_switch" and params["state"] == "reset")
+                or (params.get("kill_switch") == "reset_automatic" and bool(was.get("automatic")))
+                or self._may_be_a_reset(write)
             )
             self._history.check(
                 STAYS_KILLED,
@@ -79,7 +87,9 @@ class FlagInvariants:
             let_go = {*(was.get("flags") or {})} - {*((now or {}).get("flags") or {})}
             self._history.check(
                 STAYS_KILLED,
-                module == "kill_switch" or let_go <= {*(params.get("flags") or {})},
+                module == "kill_switch"
+                or let_go <= {*(params.get("flags") or {})}
+                or self._may_be_a_reset(write),
                 f"{write.by} let go of {sorted(let_go)} with {module} {params}",
             )
             epoch = int(annotations_of(before).get(KILL_SWITCH_EPOCH_ANNOTATION, "0"))
