@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules of the cluster, in the order a write meets them: defaults, validation, quota."""
+"""The rules of the cluster, in the order a write meets them: defaults, webhooks, validation, quota."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ class ClusterRules:
 
     def default(self, resource: Resource, obj: Object) -> None:
         defaulting.default(resource, obj)
+
+    def mutate(self, resource: Resource, obj: Object) -> None:
+        """A sandbox has no webhooks."""
 
     def validate(self, resource: Resource, obj: Object, current: Object | None) -> None:
         validation.validate(resource, obj, current)

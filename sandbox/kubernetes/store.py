@@ -32,6 +32,12 @@ class Rules(t.Protocol):
     def default(self, resource: Resource, obj: Object) -> None:
         """Fill in what was left out, in place."""
 
+    def mutate(self, resource: Resource, obj: Object) -> None:
+        """What mutating webhooks make of it, in place.
+
+        Whose its fields are was noted before, and stays so (kube-apiserver, patchResource: applyPatch, applyAdmission).
+        """
+
     def validate(self, resource: Resource, obj: Object, current: Object | None) -> None:
         """Raise 422 with every wrong field."""
 
@@ -41,6 +47,8 @@ class Rules(t.Protocol):
 
 class NoRules:
     def default(self, resource: Resource, obj: Object) -> None: ...
+
+    def mutate(self, resource: Resource, obj: Object) -> None: ...
 
     def validate(self, resource: Resource, obj: Object, current: Object | None) -> None: ...
 
@@ -129,6 +137,7 @@ class Store:
             raise bad_request("resourceVersion should not be set on objects to be created")
         new = lifecycle.born(kind, obj, lifecycle.now())
         self._rules.default(kind, new)
+        self._rules.mutate(kind, new)
         self._rules.validate(kind, new, None)
         self._require_namespace(kind, new)
         key = self._key(kind, new)
@@ -160,6 +169,7 @@ class Store:
         new = lifecycle.changed(kind, record.body, obj, subresource)
         if not subresource:
             self._rules.default(kind, new)
+            self._rules.mutate(kind, new)
             new = self._generation_settled(kind, record.body, new)
         if subresource != "status":
             self._rules.validate(kind, new, record.body)

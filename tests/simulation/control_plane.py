@@ -25,6 +25,7 @@ from sandbox.kubernetes.server import new_store
 from sandbox.kubernetes.store import Store
 from sandbox.kubernetes.streaming import Kubelets, chosen_container
 
+from .plan import DIGESTS, MIRRORS
 from .scheduler import Scheduler
 
 if t.TYPE_CHECKING:
@@ -100,15 +101,34 @@ class News(dict[str, "t.Sequence[Event]"]):
         return found
 
 
-class Resolving(ClusterRules):
-    """With a webhook that resolves tags to digests in pod templates, as Kyverno does (verifyImages, mutateDigest)."""
+def with_digest(image: str) -> str:
+    """As Kyverno makes of it (verifyImages, mutateDigest)."""
+    return image if "@" in image else f"{image}@sha256:{hashlib.sha256(image.encode()).hexdigest()}"
 
-    def default(self, resource: Resource, obj: Object) -> None:
-        super().default(resource, obj)
+
+def of_mirror(image: str) -> str:
+    """As Kyverno's policy replace-image-registry makes of it."""
+    return f"mirror.example.com/{image.partition('/')[2]}"
+
+
+class ImageWebhook(ClusterRules):
+    """One that changes the images of pod templates in Deployments."""
+
+    def __init__(self, change: t.Callable[[str], str]) -> None:
+        self._change = change
+
+    def mutate(self, resource: Resource, obj: Object) -> None:
         if resource.plural == "deployments":
             for one in obj["spec"]["template"]["spec"]["containers"]:
-                if "@" not in one["image"]:
-                    one["image"] += f"@sha256:{hashlib.sha256(one['image'].encode()).hexdigest()}"
+                one["image"] = self._change(one["image"])
+
+
+WEBHOOKS: t.Mapping[str, t.Callable[[str], str]] = {
+    DIGESTS: with_digest,
+    MIRRORS: of_mirror,
+    "": str,
+}
+"""What each makes of an image, which is the same when it is asked again. "": there is none."""
 
 
 class ControlPlane:
@@ -120,15 +140,15 @@ class ControlPlane:
         late: float = 0.0,
         *,
         nodes: bool = False,
-        resolves: bool = False,
+        webhook: str = "",
         down_until: t.Callable[[], float] = lambda: 0.0,
     ) -> None:
         """`late`: seconds by which a controller is late, four times out of ten. `nodes`: whether they have one.
-        `resolves`: whether something adds digests to images.
+        `webhook`: which of WEBHOOKS there is.
 
         `down_until`: when the API server is back, as the scheduler counts, 0.0 while it is there.
         """
-        self.store: Store = new_store(Resolving() if resolves else None)
+        self.store: Store = new_store(ImageWebhook(WEBHOOKS[webhook]))
         self.user_agent = USER_AGENT
         self.delays: t.Sequence[float] = (*DELAYS, *([late] * 5 if late else []))
         self._scheduler = scheduler

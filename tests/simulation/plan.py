@@ -32,6 +32,7 @@ CALL, WRITE, EXEC, WATCH = "call", "write", "exec", "watch"
 MILD = frozenset({LOST, ANSWER_LOST, CONFLICT, THROTTLED, ERROR, ERROR_DONE})
 """A call that fails once."""
 MOST_FAULTS = 10
+DIGESTS, MIRRORS = "digests", "mirrors"
 REVERTS = ("revert image", "revert flags", "revert off")
 """What holds a service or the flags to what is in Git; the last to a feature that is on there."""
 KEEPER = ".keeper"
@@ -136,8 +137,8 @@ class Plan:
     """Services whose pods have a liveness probe, so that a release of them has a soak."""
     downtimes: tuple[tuple[float, float], ...] = ()
     """Of the API server: from when, in seconds since the first operator came, and for how many seconds."""
-    resolved: bool = False
-    """Whether a webhook adds digests to the images of Deployments."""
+    webhook: str = ""
+    """DIGESTS or MIRRORS: what a webhook does to the images of Deployments, if there is one."""
     controllers: float = 0.0
     """Seconds by which a controller is late, four times out of ten."""
 

@@ -116,7 +116,7 @@ class World:
             self.now,
             planned.controllers,
             nodes=planned.nodes,
-            resolves=planned.resolved,
+            webhook=planned.webhook,
             down_until=self.down_until,
         )
         late = planned.mounted or planned.cached

@@ -7,7 +7,7 @@ import random
 import typing as t
 from dataclasses import replace
 
-from ..plan import AGAIN, CALL, KEEPER, REFUSALS, Fault, Plan
+from ..plan import AGAIN, CALL, DIGESTS, KEEPER, MIRRORS, REFUSALS, Fault, Plan
 from . import ramps, services, stores
 from .actors import DEPLOYED, HOLDERS, SERVICES, any_fault, reverter
 
@@ -23,8 +23,8 @@ DOWN = 0.08
 """How often the API server is down for a while."""
 REVERTED = 0.08
 """How often something holds a service or the flags to what is in Git."""
-RESOLVED = 0.08
-"""How often a webhook adds digests to images."""
+WEBHOOK = 0.08
+"""How often a webhook adds digests to images, and how often else one takes them from a mirror."""
 REFUSED = 0.08
 """How often it refuses all calls of one process for a while."""
 
@@ -47,10 +47,11 @@ def plan_of(seed: int) -> Plan:
     if draw.random() < REVERTED:
         planned = replace(planned, actors=(*planned.actors, reverter(draw)))
     refusals = [_refusal(draw, planned)] if draw.random() < REFUSED else []
+    resolved, mirrored = draw.random() < WEBHOOK, draw.random() < WEBHOOK
     return replace(
         planned,
         faults=(*planned.faults, *refusals),
-        resolved=draw.random() < RESOLVED,
+        webhook=DIGESTS if resolved else MIRRORS if mirrored else "",
         downtimes=(downtime,) if down else (),
         recreated=planned.recreated or first,
         mounted=mounted,

@@ -13,6 +13,7 @@ from sandbox.kubernetes.controllers.objects import condition, pod_ready, seconds
 from sandbox.kubernetes.controllers.revisions import REVISION
 from sandbox.kubernetes.routing import parse_path
 
+from ..control_plane import WEBHOOKS
 from ..kubelet import RESTARTS, SLOW, UNLIVE
 from ..platform import NAMESPACE, VERSION
 from .history import LEASE, History, Write, annotations_of, epoch_of, fence_of, template_of
@@ -291,9 +292,9 @@ class ServiceInvariants:
         images = _images(deployment)
         said = f"{did.module} of {name} succeeded"
         if image:
-            named = [one.partition("@")[0] for one in images]
-            self._history.check(TRUE_CLAIMS, named == [image], f"{said}, and it runs {images}")
             plan = self._history.world.plan
+            asked = [WEBHOOKS[plan.webhook](image)]
+            self._history.check(TRUE_CLAIMS, images == asked, f"{said}, and it runs {images}")
             bad = plan.bad_images.get(name) if f":{VERSION}" in image else None
             if name in plan.probed and bad != RESTARTS:
                 self._history.check(
