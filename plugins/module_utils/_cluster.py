@@ -17,6 +17,8 @@ FIELD_MANAGER = "easymo-deploy"
 
 RELEASE_ANNOTATION = "easymo.com/release"
 ROLLOUT_ID_ANNOTATION = "easymo.com/rollout-id"
+ADMITTED_ANNOTATION = "easymo.com/admitted-rollout-id"
+"""The same of the image that admission webhooks have made of it, where that is another."""
 ACTOR_ANNOTATION = "easymo.com/actor"
 FENCE_ANNOTATION = "easymo.com/fence"
 """The epoch of the deploy lock under which an object was last written. It only ever rises."""
@@ -40,6 +42,7 @@ FLAGS_SYNC_ANNOTATION = "easymo.com/flags-synced-at"
 OWN_ANNOTATIONS = (
     RELEASE_ANNOTATION,
     ROLLOUT_ID_ANNOTATION,
+    ADMITTED_ANNOTATION,
     ACTOR_ANNOTATION,
     CHANGE_CAUSE_ANNOTATION,
 )

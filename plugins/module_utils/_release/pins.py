@@ -14,7 +14,7 @@ from .._errors import ConflictError, InputError, VerificationError
 from .._lock.epoch import fence_of
 from .._rollout.models import Deployment, ReplicaSet, current_replica_set, owned_by
 from .._rollout.observe import observe_deployment
-from .._rollout.plan import Pin, is_as_pinned, runs_release
+from .._rollout.plan import Pin, is_as_pinned, may_run_release, runs_release
 from .packing import PINS, config_map, pack, unpack
 
 SEEN_WITHIN = 10.0
@@ -127,7 +127,7 @@ def outdated_pins(
         body = found.get(name)
         if body is None or is_as_pinned(deployment := Deployment.from_json(body), pin):
             continue
-        if not carries(deployment, version, digests):
+        if not may_run_release(deployment, version) and not carries(deployment, version, digests):
             outdated.append(name)
     return outdated
 

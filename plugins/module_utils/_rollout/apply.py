@@ -11,7 +11,7 @@ from .._errors import ConflictError, RefusedError
 from .guard import GuardedCluster
 from .models import Deployment
 from .observe import find_deployment
-from .plan import RolloutPlan, Wanted, superseded
+from .plan import RolloutPlan, Wanted, check_fence, is_own_write, plan_admitted, superseded
 
 ATTEMPTS = 5
 
@@ -46,11 +46,14 @@ def apply_plan(
         else:
             if plan.refusal is not None:
                 raise plan.refusal
-            return Deployment.from_json(body)
+            patched = Deployment.from_json(body)
+            return _noted(guarded, patched, wanted) if plan.changed else patched
         current = find_deployment(guarded.cluster, plan.before.name)
         if current is None or current.uid != plan.before.uid:
             raise deleted(plan.before)
         moved = current.template != plan.before.template
+        if plan.changed and is_own_write(plan.before, current, wanted):
+            return _noted(guarded, current, wanted)
         plan = replan(current)
         if moved and plan.changed:
             raise superseded(current, wanted)
@@ -62,6 +65,23 @@ def apply_plan(
         "was left alone: something else keeps writing to it. Find out what, and try again.",
         result="superseded",
     ) from last
+
+
+def _noted(guarded: GuardedCluster, released: Deployment, wanted: Wanted) -> Deployment:
+    """With a note of what webhooks have made of the image, where that is another than was asked for."""
+    operations = plan_admitted(released, wanted) if wanted.state == "released" else ()
+    if not operations:
+        return released
+    try:
+        return Deployment.from_json(guarded.patch_deployment(released.name, operations))
+    except ConflictError as exc:
+        if "result" in exc.details:
+            raise
+        current = find_deployment(guarded.cluster, released.name)
+        if current is None or current.uid != released.uid:
+            raise deleted(released) from exc
+        check_fence(current, wanted)
+        raise superseded(current, wanted) from exc
 
 
 def deleted(deployment: Deployment) -> ConflictError:

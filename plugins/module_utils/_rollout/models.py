@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from dataclasses import dataclass
 
@@ -68,6 +69,8 @@ class Deployment:
     min_ready: float = 0.0
     written: str = ""
     """When this collection last wrote it, by the server's clock; "" when it did not."""
+    owned_images: frozenset[str] = frozenset()
+    """The containers whose image nobody has written after this collection, but for admission webhooks."""
 
     @classmethod
     def from_json(cls, body: Object) -> Deployment:
@@ -93,7 +96,8 @@ class Deployment:
             conditions=_conditions(status),
             progress_deadline=spec.get("progressDeadlineSeconds") or PROGRESS_DEADLINE,
             min_ready=spec.get("minReadySeconds") or 0.0,
-            written=_written(metadata),
+            written=max((str(one.get("time", "")) for one in _own_fields(metadata)), default=""),
+            owned_images=frozenset(_owned_images(metadata)),
         )
 
     def condition(self, wanted: str) -> Condition | None:
@@ -276,13 +280,24 @@ def _probe_seconds(probe: Object | None) -> float:
     return float(probe.get("initialDelaySeconds", 0) + probe.get("periodSeconds", 10) * tries)
 
 
-def _written(metadata: Object) -> str:
-    times = (
-        str(one.get("time", ""))
+def _own_fields(metadata: Object) -> list[Object]:
+    """What managedFields tells of what this collection wrote, but for the status."""
+    return [
+        one
         for one in metadata.get("managedFields") or ()
         if one.get("manager") == FIELD_MANAGER and not one.get("subresource")
-    )
-    return max(times, default="")
+    ]
+
+
+def _owned_images(metadata: Object) -> t.Iterator[str]:
+    """The API server notes who writes a field before webhooks change it (patchResource: applyPatch, applyAdmission)."""
+    for one in _own_fields(metadata):
+        fields = one.get("fieldsV1") or {}
+        for path in ("f:spec", "f:template", "f:spec", "f:containers"):
+            fields = fields.get(path) or {}
+        for key, owned in fields.items():
+            if key.startswith("k:") and "f:image" in owned:
+                yield json.loads(key.removeprefix("k:"))["name"]
 
 
 def images_of(template: Object) -> dict[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from .._cluster import (
     ACTOR_ANNOTATION,
+    ADMITTED_ANNOTATION,
     CHANGE_CAUSE_ANNOTATION,
     CHECKSUM_ANNOTATION,
     FENCE_ANNOTATION,
@@ -144,11 +145,53 @@ def plan_rollout(deployment: Deployment, wanted: Wanted, pin: Pin | None) -> Rol
 
 def runs_release(deployment: Deployment, release: str) -> bool:
     """Whether one of its images was set by this release and is still the same."""
-    written = deployment.annotations.get(ROLLOUT_ID_ANNOTATION)
+    written = [
+        deployment.annotations.get(key) for key in (ROLLOUT_ID_ANNOTATION, ADMITTED_ANNOTATION)
+    ]
     return any(
-        written == rollout_id(release, deployment.uid, asked)
+        rollout_id(release, deployment.uid, asked) in written
         for image in deployment.images.values()
         for asked in (image, without_digest(image))
+    )
+
+
+def may_run_release(deployment: Deployment, release: str) -> bool:
+    """Whether it runs this release, or may run what webhooks made of it, where a run was killed before its note."""
+    if runs_release(deployment, release):
+        return True
+    owned = bool(deployment.owned_images)
+    return owned and deployment.annotations.get(RELEASE_ANNOTATION) == release
+
+
+def is_own_write(before: Deployment, current: Deployment, wanted: Wanted) -> bool:
+    """Whether a release that got no answer was written since `before`, and no other hand has changed it."""
+    asked = _asked_id(current, wanted)
+    return (
+        wanted.state == "released"
+        and before.annotations.get(ROLLOUT_ID_ANNOTATION) != asked
+        and current.annotations.get(ROLLOUT_ID_ANNOTATION) == asked
+        and wanted.container in current.owned_images
+    )
+
+
+def plan_admitted(released: Deployment, wanted: Wanted) -> tuple[Operation, ...]:
+    """What to note of a release whose image webhooks have changed, so that it is known for ours; else nothing.
+
+    Controllers write the Deployment meanwhile, so that its generation is not tested.
+    """
+    found = released.images[wanted.container]
+    if is_same_image(found, wanted.image):
+        return ()
+    admitted = {ADMITTED_ANNOTATION: rollout_id(wanted.release, released.uid, found)}
+    at = "/metadata/annotations"
+    return (
+        *_tests(released, wanted, generation=False),
+        *(
+            operation("test", f"{at}/{escape(key)}", released.annotations[key])
+            for key in (ROLLOUT_ID_ANNOTATION, FENCE_ANNOTATION)
+            if key in released.annotations
+        ),
+        *set_annotations(at, released.annotations, admitted),
     )
 
 
@@ -177,13 +220,13 @@ def is_as_pinned(deployment: Deployment, pin: Pin) -> bool:
 
 
 def _plan_release(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
-    if is_same_image(deployment.images[wanted.container], wanted.image):
+    if _stands(deployment, wanted):
         return unchanged(deployment)
     index = list(deployment.images).index(wanted.container)
     path = f"/spec/template/spec/containers/{index}"
     template = copy.deepcopy(deployment.template)
     template["spec"]["containers"][index]["image"] = wanted.image
-    identity = _identity(wanted, deployment, wanted.image)
+    identity = _identity(wanted, deployment)
     annotations = {
         **identity,
         CHANGE_CAUSE_ANNOTATION: _cause(wanted, f"{wanted.container} {wanted.image}"),
@@ -200,6 +243,16 @@ def _plan_release(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
         ),
         template=template,
         annotations={**deployment.annotations, **annotations},
+    )
+
+
+def _stands(deployment: Deployment, wanted: Wanted) -> bool:
+    """Whether the image that is asked for is set, whatever webhooks have made of it."""
+    found = deployment.images[wanted.container]
+    return is_same_image(found, wanted.image) or (
+        deployment.annotations.get(ROLLOUT_ID_ANNOTATION) == _asked_id(deployment, wanted)
+        and deployment.annotations.get(ADMITTED_ANNOTATION)
+        == rollout_id(wanted.release, deployment.uid, found)
     )
 
 
@@ -352,10 +405,14 @@ def _fence(wanted: Wanted) -> dict[str, str]:
     return {FENCE_ANNOTATION: str(wanted.fence)} if wanted.fence else {}
 
 
-def _identity(wanted: Wanted, deployment: Deployment, image: str) -> dict[str, str]:
+def _asked_id(deployment: Deployment, wanted: Wanted) -> str:
+    return rollout_id(wanted.release, deployment.uid, wanted.image)
+
+
+def _identity(wanted: Wanted, deployment: Deployment) -> dict[str, str]:
     return {
         RELEASE_ANNOTATION: wanted.release,
-        ROLLOUT_ID_ANNOTATION: rollout_id(wanted.release, deployment.uid, image),
+        ROLLOUT_ID_ANNOTATION: _asked_id(deployment, wanted),
         ACTOR_ANNOTATION: wanted.actor,
     }
 
@@ -374,13 +431,15 @@ def unchanged(deployment: Deployment) -> RolloutPlan:
     )
 
 
-def _tests(deployment: Deployment, wanted: Wanted) -> tuple[Operation, ...]:
+def _tests(
+    deployment: Deployment, wanted: Wanted, *, generation: bool = True
+) -> tuple[Operation, ...]:
     # The generation moves with spec and annotations only: status writes cause no conflict.
     index = list(deployment.images).index(wanted.container)
     path = f"/spec/template/spec/containers/{index}"
     return (
         operation("test", "/metadata/uid", deployment.uid),
-        operation("test", "/metadata/generation", deployment.generation),
+        *([operation("test", "/metadata/generation", deployment.generation)] if generation else ()),
         operation("test", f"{path}/name", wanted.container),
         operation("test", f"{path}/image", deployment.images[wanted.container]),
     )

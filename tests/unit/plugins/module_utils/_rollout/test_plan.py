@@ -7,9 +7,11 @@ import jsonpatch
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    ADMITTED_ANNOTATION,
     CHANGE_CAUSE_ANNOTATION,
     CHECKSUM_ANNOTATION,
     FENCE_ANNOTATION,
+    FIELD_MANAGER,
     RELEASE_ANNOTATION,
     ROLLOUT_ID_ANNOTATION,
     Object,
@@ -23,6 +25,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import
     Pin,
     RolloutPlan,
     Wanted,
+    is_own_write,
+    may_run_release,
+    plan_admitted,
     plan_rollout,
     runs_release,
 )
@@ -199,6 +204,90 @@ def test_a_pin_from_before_there_was_such_a_webhook_leads_back_once() -> None:
     again = plan_rollout(Deployment.from_json(back), wanted("rolled_back", fence=3), pin)
     assert (again.writes, again.changed) == (True, False)
     assert not plan_rollout(Deployment.from_json(back), wanted("rolled_back"), pin).writes
+
+
+def mirrored(body: Object) -> Object:
+    """As an admission webhook leaves it that takes images from a mirror."""
+    for one in body["spec"]["template"]["spec"]["containers"]:
+        one["image"] = f"mirror.example.com/{one['image'].removeprefix('mirror.example.com/')}"
+    return body
+
+
+def from_a_mirror() -> tuple[Object, Pin]:
+    """Released, and not noted yet."""
+    body = mirrored(deployment())
+    live = Deployment.from_json(body)
+    return mirrored(patched(body, plan_rollout(live, wanted(fence=2), None))), Pin.of(live)
+
+
+def noted(body: Object) -> Object:
+    operations = plan_admitted(Deployment.from_json(body), wanted(fence=2))
+    return t.cast("Object", jsonpatch.apply_patch(body, operations))
+
+
+def owned(body: Object, manager: str = FIELD_MANAGER) -> Deployment:
+    """As the server tells who wrote the image last."""
+    fields: Object = {'k:{"name":"wallet-service"}': {"f:image": {}}}
+    for path in ("f:containers", "f:spec", "f:template", "f:spec"):
+        fields = {path: fields}
+    entry = {"manager": manager, "operation": "Update", "fieldsV1": fields}
+    return Deployment.from_json(
+        {**body, "metadata": {**body["metadata"], "managedFields": [entry]}}
+    )
+
+
+def test_an_image_that_a_webhook_takes_from_a_mirror_is_ours_once_that_is_noted() -> None:
+    body, pin = from_a_mirror()
+    assert not runs_release(Deployment.from_json(body), "2.0.0")
+    live = Deployment.from_json(noted(body))
+    assert runs_release(live, "2.0.0")
+    assert not plan_rollout(live, wanted(), None).writes, "a second run changes nothing"
+    assert plan_rollout(live, wanted(image=f"{NEW}.1"), None).changed, "another image was asked for"
+    back = patched(noted(body), plan_rollout(live, wanted("rolled_back"), pin))
+    assert back["spec"]["template"] == mirrored(deployment())["spec"]["template"]
+    assert ADMITTED_ANNOTATION not in back["metadata"]["annotations"]
+
+
+def test_what_stands_as_it_was_asked_for_is_not_noted() -> None:
+    body, _pin = released()
+    assert not plan_admitted(Deployment.from_json(body), wanted())
+    assert not plan_admitted(Deployment.from_json(resolved(body)), wanted())
+
+
+def test_another_hand_behind_a_mirror_is_never_undone() -> None:
+    body, pin = from_a_mirror()
+    body = noted(body)
+    body["spec"]["template"]["spec"]["containers"][1]["image"] = f"mirror.example.com/{NEW}.1"
+    with pytest.raises(ConflictError, match="somebody else"):
+        plan_rollout(Deployment.from_json(body), wanted("rolled_back"), pin)
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        pytest.param({ROLLOUT_ID_ANNOTATION: "another"}, id="another-release"),
+        pytest.param({FENCE_ANNOTATION: "3"}, id="a-later-holder-of-the-lock"),
+    ],
+)
+def test_a_note_fits_only_what_was_released(moved: dict[str, str]) -> None:
+    body, _pin = from_a_mirror()
+    operations = plan_admitted(Deployment.from_json(body), wanted(fence=2))
+    body["metadata"]["generation"] += 1
+    jsonpatch.apply_patch(body, operations)  # a controller may have written it
+    body["metadata"]["annotations"] |= moved
+    with pytest.raises(jsonpatch.JsonPatchTestFailed):
+        jsonpatch.apply_patch(body, operations)
+
+
+def test_a_release_that_got_no_answer_is_known_by_who_wrote_the_image() -> None:
+    before = Deployment.from_json(mirrored(deployment()))
+    body, _pin = from_a_mirror()
+    assert is_own_write(before, owned(body), wanted())
+    assert not is_own_write(before, owned(body, "kubectl-set"), wanted())
+    assert not is_own_write(owned(body), owned(body), wanted()), "it was there before"
+    assert may_run_release(owned(body), "2.0.0")
+    assert not may_run_release(owned(body, "kubectl-set"), "2.0.0")
+    assert not may_run_release(owned(body), "1.9.0")
 
 
 def test_another_digest_than_the_one_that_was_asked_for_is_another_image() -> None:
