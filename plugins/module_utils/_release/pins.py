@@ -127,7 +127,9 @@ def outdated_pins(
         body = found.get(name)
         if body is None or is_as_pinned(deployment := Deployment.from_json(body), pin):
             continue
-        if not may_run_release(deployment, version) and not carries(deployment, version, digests):
+        if may_run_release(deployment, version):
+            continue
+        if not carries(deployment, version, digests):
             outdated.append(name)
     return outdated
 

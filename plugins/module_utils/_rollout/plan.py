@@ -185,7 +185,7 @@ def plan_admitted(released: Deployment, wanted: Wanted) -> tuple[Operation, ...]
     admitted = {ADMITTED_ANNOTATION: rollout_id(wanted.release, released.uid, found)}
     at = "/metadata/annotations"
     return (
-        *_tests(released, wanted, generation=False),
+        *_image_tests(released, wanted),
         *(
             operation("test", f"{at}/{escape(key)}", released.annotations[key])
             for key in (ROLLOUT_ID_ANNOTATION, FENCE_ANNOTATION)
@@ -431,15 +431,19 @@ def unchanged(deployment: Deployment) -> RolloutPlan:
     )
 
 
-def _tests(
-    deployment: Deployment, wanted: Wanted, *, generation: bool = True
-) -> tuple[Operation, ...]:
+def _tests(deployment: Deployment, wanted: Wanted) -> tuple[Operation, ...]:
     # The generation moves with spec and annotations only: status writes cause no conflict.
+    return (
+        operation("test", "/metadata/generation", deployment.generation),
+        *_image_tests(deployment, wanted),
+    )
+
+
+def _image_tests(deployment: Deployment, wanted: Wanted) -> tuple[Operation, ...]:
     index = list(deployment.images).index(wanted.container)
     path = f"/spec/template/spec/containers/{index}"
     return (
         operation("test", "/metadata/uid", deployment.uid),
-        *([operation("test", "/metadata/generation", deployment.generation)] if generation else ()),
         operation("test", f"{path}/name", wanted.container),
         operation("test", f"{path}/image", deployment.images[wanted.container]),
     )
