@@ -99,7 +99,7 @@ def test_i3_an_undo_returns_to_the_pin_and_not_to_the_revision_before(at: Stage)
     assert after["spec"]["replicas"] == 4
     annotations = after["metadata"]["annotations"]
     assert annotations["theirs"] == "kept"
-    assert not any(key.startswith("easymo.com/") for key in annotations)
+    assert not [key for key in annotations if key.startswith("easymo.com/")]
 
 
 @pytest.mark.parametrize("fault", ["errors", "throttled", "unauthorized", "slow", "gone", "down"])

@@ -69,7 +69,7 @@ def apply_plan(
 
 def _noted(guarded: GuardedCluster, released: Deployment, wanted: Wanted) -> Deployment:
     """With a note of what webhooks have made of the image, where that is another than was asked for."""
-    operations = plan_admitted(released, wanted) if wanted.state == "released" else ()
+    operations = plan_admitted(released, wanted)
     if not operations:
         return released
     try:

@@ -177,10 +177,12 @@ def is_own_write(before: Deployment, current: Deployment, wanted: Wanted) -> boo
 def plan_admitted(released: Deployment, wanted: Wanted) -> tuple[Operation, ...]:
     """What to note of a release whose image webhooks have changed, so that it is known for ours; else nothing.
 
-    Controllers write the Deployment meanwhile, so that its generation is not tested.
+    Nothing after an undo: what stands then is not what was asked for. Controllers write the Deployment meanwhile, so
+    its generation is not tested.
     """
-    found = released.images[wanted.container]
-    if is_same_image(found, wanted.image):
+    found, asked = released.images[wanted.container], _asked_id(released, wanted)
+    undone = released.annotations.get(ROLLOUT_ID_ANNOTATION) != asked
+    if undone or is_same_image(found, wanted.image):
         return ()
     admitted = {ADMITTED_ANNOTATION: rollout_id(wanted.release, released.uid, found)}
     at = "/metadata/annotations"

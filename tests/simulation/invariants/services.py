@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    ADMITTED_ANNOTATION,
     ROLLOUT_ID_ANNOTATION,
     Object,
 )
@@ -172,6 +173,7 @@ class ServiceInvariants:
             )
             self._check_kept(write, before)
             self._history.check_freeze(write, f"released {write.name}")
+        self._check_note(write, before, after)
         self._check_not_undone(write, before, after)
         module, params = self._history.doing(write.by)
         fence = params.get("fence") or 0
@@ -194,6 +196,19 @@ class ServiceInvariants:
                 not unseen and not self._is_overtaken(write, params),
                 f"{write.by} wrote over what another wrote on {name}",
             )
+
+    def _check_note(self, write: Write, before: Object, after: Object) -> None:
+        """What is noted of an image that a webhook changed is of the release, or comes back with a pin."""
+        release = self._history.release_of(write.by)
+        note = annotations_of(after).get(ADMITTED_ANNOTATION)
+        if note in (None, annotations_of(before).get(ADMITTED_ANNOTATION)):
+            return
+        pin = self._history.pins(release).get("deployments", {}).get(write.name) or {}
+        self._history.check(
+            TRUE_CLAIMS,
+            _runs(after, release) or pin.get("annotations", {}).get(ADMITTED_ANNOTATION) == note,
+            f"{write.by} noted {_images(after)} of {write.name} as what release {release} asked for",
+        )
 
     def _check_kept(self, write: Write, before: Object) -> None:
         """What another wrote since the run looked what is to be pinned, no pin can keep."""
