@@ -148,7 +148,7 @@ class ControlPlane:
 
         `down_until`: when the API server is back, as the scheduler counts, 0.0 while it is there.
         """
-        self.store: Store = new_store(ImageWebhook(WEBHOOKS[webhook]))
+        self.store: Store = new_store(ImageWebhook(WEBHOOKS[webhook]) if webhook else None)
         self.user_agent = USER_AGENT
         self.delays: t.Sequence[float] = (*DELAYS, *([late] * 5 if late else []))
         self._scheduler = scheduler
