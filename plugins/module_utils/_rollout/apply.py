@@ -48,9 +48,7 @@ def apply_plan(
                 raise plan.refusal
             patched = Deployment.from_json(body)
             return _noted(guarded, patched, wanted) if plan.changed else patched
-        current = find_deployment(guarded.cluster, plan.before.name)
-        if current is None or current.uid != plan.before.uid:
-            raise deleted(plan.before)
+        current = _seen_again(guarded, plan.before)
         moved = current.template != plan.before.template
         if plan.changed and is_own_write(plan.before, current, wanted):
             return _noted(guarded, current, wanted)
@@ -77,11 +75,17 @@ def _noted(guarded: GuardedCluster, released: Deployment, wanted: Wanted) -> Dep
     except ConflictError as exc:
         if "result" in exc.details:
             raise
-        current = find_deployment(guarded.cluster, released.name)
-        if current is None or current.uid != released.uid:
-            raise deleted(released) from exc
+        current = _seen_again(guarded, released)
         check_fence(current, wanted)
         raise superseded(current, wanted) from exc
+
+
+def _seen_again(guarded: GuardedCluster, before: Deployment) -> Deployment:
+    """What it is by now; raises when it is gone, or another of its name stands there."""
+    current = find_deployment(guarded.cluster, before.name)
+    if current is None or current.uid != before.uid:
+        raise deleted(before)
+    return current
 
 
 def deleted(deployment: Deployment) -> ConflictError:

@@ -70,12 +70,12 @@ class Deployment:
     written: str = ""
     """When this collection last wrote it, by the server's clock; "" when it did not."""
     owned_images: frozenset[str] = frozenset()
-    """The containers whose image nobody has written after this collection, but for admission webhooks."""
+    """The containers whose image this collection wrote last, be it changed by admission webhooks."""
 
     @classmethod
     def from_json(cls, body: Object) -> Deployment:
         metadata, spec, status = body["metadata"], body["spec"], body.get("status", {})
-        annotations = metadata.get("annotations") or {}
+        annotations, own = metadata.get("annotations") or {}, _own_fields(metadata)
         return cls(
             name=metadata["name"],
             uid=metadata["uid"],
@@ -96,8 +96,8 @@ class Deployment:
             conditions=_conditions(status),
             progress_deadline=spec.get("progressDeadlineSeconds") or PROGRESS_DEADLINE,
             min_ready=spec.get("minReadySeconds") or 0.0,
-            written=max((str(one.get("time", "")) for one in _own_fields(metadata)), default=""),
-            owned_images=frozenset(_owned_images(metadata)),
+            written=max((str(one.get("time", "")) for one in own), default=""),
+            owned_images=frozenset(_owned_images(own)),
         )
 
     def condition(self, wanted: str) -> Condition | None:
@@ -289,9 +289,9 @@ def _own_fields(metadata: Object) -> list[Object]:
     ]
 
 
-def _owned_images(metadata: Object) -> t.Iterator[str]:
+def _owned_images(own: t.Iterable[Object]) -> t.Iterator[str]:
     """The API server notes who writes a field before webhooks change it (patchResource: applyPatch, applyAdmission)."""
-    for one in _own_fields(metadata):
+    for one in own:
         fields = one.get("fieldsV1") or {}
         for path in ("f:spec", "f:template", "f:spec", "f:containers"):
             fields = fields.get(path) or {}

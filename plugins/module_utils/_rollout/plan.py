@@ -156,9 +156,7 @@ def runs_release(deployment: Deployment, release: str) -> bool:
 
 
 def may_run_release(deployment: Deployment, release: str) -> bool:
-    """Whether it runs this release, or may run what webhooks made of it, where a run was killed before its note."""
-    if runs_release(deployment, release):
-        return True
+    """Whether this release wrote an image last, be it changed by webhooks: a run can be killed before it notes that."""
     owned = bool(deployment.owned_images)
     return owned and deployment.annotations.get(RELEASE_ANNOTATION) == release
 

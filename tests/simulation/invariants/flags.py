@@ -63,7 +63,7 @@ class FlagInvariants:
             self._check_write(write, write.after)
 
     def _may_be_a_reset(self, write: Write) -> bool:
-        """Of a request that comes when its sender is no more, nobody knows the task."""
+        """The task of a request that comes when its sender is no more is not known."""
         actors = self._history.world.plan.actors
         return write.by == GONE and any(one.script == "reset" for one in actors)
 
