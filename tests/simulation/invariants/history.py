@@ -140,10 +140,14 @@ class History:
         self, plural: str, name: str, did: Did, by: str, *, lately: float | None = None
     ) -> bool:
         """Whether somebody else wrote it while this task ran, or only so `lately` that it need not know."""
-        since = did.began
-        if lately is not None and not self.is_troubled(by):
-            since = max(since, self.world.scheduler.now - lately)
+        since = self.need_not_know(did, by, lately)
         return any(one.at >= since and one.by != by for one in self.writes(plural, name))
+
+    def need_not_know(self, did: Did, by: str, lately: float | None) -> float:
+        """Since when somebody else's act may be unknown to this task: its beginning, or so `lately`."""
+        if lately is None or self.is_troubled(by):
+            return did.began
+        return max(did.began, self.world.scheduler.now - lately)
 
     def is_troubled(self, by: str) -> bool:
         """Whether a call of it failed, was slow or was put off; what comes late was."""

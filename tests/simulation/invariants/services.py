@@ -59,6 +59,8 @@ class ServiceInvariants:
         the template over which it would have written."""
         self._ended: dict[str, tuple[str, float]] = {}
         """By pod, the run that ended it, and when its task had begun."""
+        self._deleted: list[tuple[float, str, str]] = []
+        """When a run ended a pod, which run, and the pod's Deployment."""
         self._pinned_at: dict[str, float] = {}
         """When a run last began to look what is to be pinned."""
         self._up: dict[str, set[str]] = {}
@@ -108,6 +110,7 @@ class ServiceInvariants:
     def pod_ended(self, name: str, by: str) -> None:
         """Called after we deleted it, so the pod is marked already, or gone."""
         app = name.rpartition("-")[0].rpartition("-")[0]
+        self._deleted.append((self._history.world.scheduler.now, by, app))
         deployment = self._history.find("deployments", app)
         if deployment is None:
             return
@@ -339,8 +342,14 @@ class ServiceInvariants:
             f"{said}, and the controller has not seen it",
         )
         counts = [status.get(one) or 0 for one in ("updatedReplicas", "availableReplicas")]
-        # A pod may fall ill the moment after it was looked at; one that never came up may not.
-        self._history.check(TRUE_CLAIMS, counts[0] >= wanted, f"{said} at {counts} of {wanted}")
+        # After the last look a pod may fall ill, or another run end it; one that never came up may not.
+        since = self._history.need_not_know(did, process.name, lately)
+        ended = sum(
+            at >= since and app == name and by != process.name for at, by, app in self._deleted
+        )
+        self._history.check(
+            TRUE_CLAIMS, counts[0] >= wanted - ended, f"{said} at {counts} of {wanted}"
+        )
         up = self._came_up(deployment)
         self._history.check(
             TRUE_CLAIMS, up >= wanted, f"{said}, and {up} of {wanted} pods were ever ready"
