@@ -47,10 +47,10 @@ def apply_plan(
             if plan.refusal is not None:
                 raise plan.refusal
             patched = Deployment.from_json(body)
-            return _noted(guarded, patched, wanted) if plan.changed else patched
+            return _noted(guarded, patched, wanted) if plan.releases else patched
         current = _seen_again(guarded, plan.before)
         moved = current.template != plan.before.template
-        if plan.changed and is_own_write(plan.before, current, wanted):
+        if plan.releases and is_own_write(plan.before, current, wanted):
             return _noted(guarded, current, wanted)
         plan = replan(current)
         if moved and plan.changed:

@@ -85,7 +85,8 @@ class RolloutPlan:
     """The patch to send; empty when the Deployment is already as wanted.
 
     `takes`: what a way back takes from the template that the release did not write. `fences`: the patch writes the
-    fence and nothing else, and `refusal` is what there is to say afterwards, if anything.
+    fence and nothing else, and `refusal` is what there is to say afterwards, if anything. `releases`: it sets the
+    image that is wanted, which no undo does.
     """
 
     before: Deployment
@@ -95,6 +96,7 @@ class RolloutPlan:
     takes: tuple[Taken, ...] = ()
     fences: bool = False
     refusal: ConflictError | None = None
+    releases: bool = False
 
     @property
     def writes(self) -> bool:
@@ -165,8 +167,7 @@ def is_own_write(before: Deployment, current: Deployment, wanted: Wanted) -> boo
     """Whether a release that got no answer was written since `before`, and no other hand has changed it."""
     asked = _asked_id(current, wanted)
     return (
-        wanted.state == "released"
-        and before.annotations.get(ROLLOUT_ID_ANNOTATION) != asked
+        before.annotations.get(ROLLOUT_ID_ANNOTATION) != asked
         and current.annotations.get(ROLLOUT_ID_ANNOTATION) == asked
         and wanted.container in current.owned_images
     )
@@ -175,12 +176,10 @@ def is_own_write(before: Deployment, current: Deployment, wanted: Wanted) -> boo
 def plan_admitted(released: Deployment, wanted: Wanted) -> tuple[Operation, ...]:
     """What to note of a release whose image webhooks have changed, so that it is known for ours; else nothing.
 
-    Nothing after an undo: what stands then is not what was asked for. Controllers write the Deployment meanwhile, so
-    its generation is not tested.
+    Controllers write the Deployment meanwhile, so its generation is not tested.
     """
-    found, asked = released.images[wanted.container], _asked_id(released, wanted)
-    undone = released.annotations.get(ROLLOUT_ID_ANNOTATION) != asked
-    if undone or is_same_image(found, wanted.image):
+    found = released.images[wanted.container]
+    if is_same_image(found, wanted.image):
         return ()
     admitted = {ADMITTED_ANNOTATION: rollout_id(wanted.release, released.uid, found)}
     at = "/metadata/annotations"
@@ -243,6 +242,7 @@ def _plan_release(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
         ),
         template=template,
         annotations={**deployment.annotations, **annotations},
+        releases=True,
     )
 
 

@@ -254,12 +254,6 @@ def test_what_stands_as_it_was_asked_for_is_not_noted() -> None:
     assert not plan_admitted(Deployment.from_json(resolved(body)), wanted())
 
 
-def test_what_an_undo_brings_back_is_not_noted() -> None:
-    body, _pin = released()
-    assert not plan_admitted(Deployment.from_json(deployment()), wanted())
-    assert not plan_admitted(Deployment.from_json(body), wanted(release="2.1.0", image=f"{NEW}.1"))
-
-
 def test_another_hand_behind_a_mirror_is_never_undone() -> None:
     body, pin = from_a_mirror()
     body = noted(body)

@@ -171,6 +171,19 @@ def test_a_failure_is_left_as_it_is_when_told_so(world: World) -> None:
     assert world.image == f"{NEW}-nopull"
 
 
+def test_an_image_set_by_hand_that_an_undo_brought_back_is_not_taken_for_the_release(
+    world: World,
+) -> None:
+    world.roll()
+    theirs = "easymo/wallet-service:v1.9.0-hotfix"
+    world.set_image(theirs)
+    pin = Pin.of(world.seen())
+    error = world.fail(NEW, pin=pin, log_line="listening on 8080")
+    assert (error.details["result"], world.image) == ("rolled_back", theirs)
+    again = world.roll(pin=pin)
+    assert (again.changed, world.image) == (True, NEW)
+
+
 def test_a_missing_start_line_is_a_failure(world: World) -> None:
     error = world.fail(NEW, log_line="listening on 8080")
     assert (error.reason, error.details["result"]) == ("LogLineMissing", "rolled_back")
