@@ -59,36 +59,39 @@ class ServiceInvariants:
         the template over which it would have written."""
         self._ended: dict[str, tuple[str, float]] = {}
         """By pod, the run that ended it, and when its task had begun."""
-        self._deleted: list[tuple[float, str, str]] = []
-        """When a run ended a pod, which run, and the pod's Deployment."""
         self._pinned_at: dict[str, float] = {}
         """When a run last began to look what is to be pinned."""
         self._up: dict[str, set[str]] = {}
         """The pods that were ever ready, by their ReplicaSet."""
+        self._ending: dict[str, dict[str, float]] = {}
+        """By ReplicaSet and pod, since when it ends, by whatever hand."""
         history.world.plane.listeners.append(self._noticed)
 
     def _noticed(self, news: News) -> None:
         for event in news["pods"]:
-            metadata = event.record.body["metadata"]
-            if metadata.get("ownerReferences") and pod_ready(event.record.body):
-                of = metadata["ownerReferences"][0]["name"]
-                self._up.setdefault(of, set()).add(metadata["uid"])
+            pod = event.record.body
+            if not pod["metadata"].get("ownerReferences"):
+                continue
+            of, uid = pod["metadata"]["ownerReferences"][0]["name"], pod["metadata"]["uid"]
+            if pod_ready(pod):
+                self._up.setdefault(of, set()).add(uid)
+            if event.type == "DELETED" or terminating(pod):
+                self._ending.setdefault(of, {}).setdefault(uid, self._history.world.scheduler.now)
 
-    def _came_up(self, deployment: Object) -> int:
-        """How many pods of its template were ever ready."""
+    def _replica_sets(self, deployment: Object) -> list[str]:
+        """Those of its template, by name."""
         sets = [
             one.body["metadata"]
             for one in self._history.world.store.records("replicasets", NAMESPACE)
         ]
         revision = annotations_of(deployment).get(REVISION)
         uid = deployment["metadata"]["uid"]
-        current = [
+        return [
             one["name"]
             for one in sets
             if one["ownerReferences"][0]["uid"] == uid
             and (one.get("annotations") or {}).get(REVISION) == revision
         ]
-        return sum(len(self._up.get(one, ())) for one in current)
 
     def requested(self, request: Request) -> None:
         if "/deployments" not in request.path or request.process is None:
@@ -110,7 +113,6 @@ class ServiceInvariants:
     def pod_ended(self, name: str, by: str) -> None:
         """Called after we deleted it, so the pod is marked already, or gone."""
         app = name.rpartition("-")[0].rpartition("-")[0]
-        self._deleted.append((self._history.world.scheduler.now, by, app))
         deployment = self._history.find("deployments", app)
         if deployment is None:
             return
@@ -342,15 +344,14 @@ class ServiceInvariants:
             f"{said}, and the controller has not seen it",
         )
         counts = [status.get(one) or 0 for one in ("updatedReplicas", "availableReplicas")]
-        # After the last look a pod may fall ill, or another run end it; one that never came up may not.
+        # After the last look a pod may fall ill or be ended; one that never came up may not.
+        sets = self._replica_sets(deployment)
         since = self._history.need_not_know(did, process.name, lately)
-        ended = sum(
-            at >= since and app == name and by != process.name for at, by, app in self._deleted
-        )
+        ended = sum(at >= since for one in sets for at in self._ending.get(one, {}).values())
         self._history.check(
             TRUE_CLAIMS, counts[0] >= wanted - ended, f"{said} at {counts} of {wanted}"
         )
-        up = self._came_up(deployment)
+        up = sum(len(self._up.get(one, ())) for one in sets)
         self._history.check(
             TRUE_CLAIMS, up >= wanted, f"{said}, and {up} of {wanted} pods were ever ready"
         )
