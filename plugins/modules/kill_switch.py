@@ -357,7 +357,8 @@ def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
     if state == LOWERED:
         flag = params["percentage_flag"]
         to_values({flag: percentage}, {flag: [0, 100]})
-        return lambda observed, _epoch: plan_lowered(observed, flag, percentage)
+        at = utc_now()
+        return lambda observed, _epoch: plan_lowered(observed, flag, percentage, at)
     values = to_values(params["flags"], {})
     flags = {name: value for name, value in values.items() if value is not None}
     if not flags or len(flags) < len(values):

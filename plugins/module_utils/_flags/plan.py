@@ -13,6 +13,7 @@ from .._cluster import (
     FENCE_ANNOTATION,
     FIELD_MANAGER,
     KILL_SWITCH_EPOCH_ANNOTATION,
+    RAMP_ANNOTATION,
     Object,
     Operation,
 )
@@ -151,8 +152,9 @@ class FlagsPlan:
             found.union(
                 k
                 for k in self.wish.annotations
-                # Another who sets the switch after us raises its epoch.
+                # Another who sets the switch after us raises its epoch, and one who judges the step its state.
                 if k != KILL_SWITCH_EPOCH_ANNOTATION
+                and not (k == RAMP_ANNOTATION and self.wish.flags)
                 and seen.annotations.get(k) != self.annotations.get(k)
             )
         )

@@ -7,10 +7,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from .._cluster import KILL_SWITCH_ANNOTATION, KILL_SWITCH_EPOCH_ANNOTATION
+from .._cluster import KILL_SWITCH_ANNOTATION, KILL_SWITCH_EPOCH_ANNOTATION, RAMP_ANNOTATION
 from .._errors import ConflictError
 from .._flags.plan import FlagsMap, Wish
 from .._flags.switch import KillSwitch, epoch_of_switch, is_lower
+from .._ramp.models import RampState
+from .._time import read_time
 
 SET, LOWERED, RESET = "set", "lowered", "reset"
 
@@ -23,10 +25,14 @@ def plan_set(observed: FlagsMap, wanted: KillSwitch, epoch: int = 0) -> Wish:
     What was held stays held, by whomever: one switch may hold the features of two releases. One that names no flags
     holds all, and goes on to.
     """
+    return _leaving_step(observed, _set(observed, wanted, epoch), wanted.set_at)
+
+
+def _set(observed: FlagsMap, wanted: KillSwitch, epoch: int) -> Wish:
     found = KillSwitch.from_annotations(observed.annotations)
     risen = wanted.automatic and epoch > epoch_of_switch(observed)
     if risen and (found is None or found.automatic):
-        wish = plan_set(observed, wanted)
+        wish = _set(observed, wanted, 0)
         at = {KILL_SWITCH_EPOCH_ANNOTATION: str(epoch)}
         return replace(wish, annotations={**wish.annotations, **at})
     if found is None:
@@ -41,12 +47,22 @@ def _written(switch: KillSwitch, flags: t.Mapping[str, str]) -> Wish:
     return Wish(flags=flags, annotations={KILL_SWITCH_ANNOTATION: switch.to_annotation()})
 
 
-def plan_lowered(observed: FlagsMap, flag: str, percentage: int) -> Wish:
+def _leaving_step(observed: FlagsMap, wish: Wish, at: str) -> Wish:
+    """The ramp's step has to be watched anew: Git may bring its percentage back before a ramp looks."""
+    state = RampState.from_annotation(observed.annotations.get(RAMP_ANNOTATION))
+    moved = any(observed.data.get(name) != value for name, value in wish.flags.items())
+    if state is None or not moved:
+        return wish
+    left = {RAMP_ANNOTATION: state.left(read_time(at)).to_annotation()}
+    return replace(wish, annotations={**wish.annotations, **left})
+
+
+def plan_lowered(observed: FlagsMap, flag: str, percentage: int, at: str) -> Wish:
     """Down or not at all. A value that is no number is more than any: nobody knows what pods make of it."""
     present = observed.data.get(flag, "0")
     wanted = str(percentage)
     if wanted == present or is_lower(wanted, present) or not is_lower("-1", present):
-        return Wish(flags={flag: wanted})
+        return _leaving_step(observed, Wish(flags={flag: wanted}), at)
     raise ConflictError(
         f"{flag} is {present} and {wanted} would be more, which the kill switch never sets: use "
         "playbooks/ramp.yml. Nothing was written."

@@ -127,6 +127,22 @@ class RampState:
             reasons=reasons,
         )
 
+    def left(self, now: datetime) -> RampState:
+        """Of a step that users are taken out of: should another hand bring it back, it is watched anew.
+
+        What holds it, or brought it down, stays.
+        """
+        if self.verdict == ROLLBACK:
+            return self
+        watched = self.verdict in (PROCEED, RELEASED)
+        return replace(
+            self,
+            since=now,
+            watch_until=now + (self.watch_until - self.since),
+            verdict=PENDING if watched else self.verdict,
+            reasons=() if watched else self.reasons,
+        )
+
     def with_entry(self, entry: Entry) -> RampState:
         kept = replace(entry, reason=shorten(entry.reason))
         return replace(self, history=(*self.history, kept)[-ENTRIES:])

@@ -35,6 +35,8 @@ class StepInvariants:
         """What the last verdict on the present step is. LET_GO where none is needed."""
         self._step, self._since = 0, 0.0
         """Which it is, by how often the percentage was set, and when it began."""
+        self._moved: tuple[int, str] | None = None
+        """Where other hands moved the percentage from, and what was found of that, until one of ours writes."""
         self._words: dict[tuple[str, str], int] = {}
         """Of which step a person let go with them."""
         self._watched: dict[str, Did] = {}
@@ -79,6 +81,7 @@ class StepInvariants:
             return
         module, params = self._history.doing(write.by)
         old, new = (percentage_of(one) for one in (write.before, write.after))
+        before = self._found
         if module == "feature_ramp":
             for entry in _released(write):
                 self._check_words(write, entry, params, old)
@@ -87,6 +90,10 @@ class StepInvariants:
             if params["state"] == "judged":
                 self._check_judged(write, params)
         self._found = self._after(module, params, old, new)
+        self._moved = None if write.ours else self._moved or (old, before)
+        # Set back by another hand, a step looks as if it had never been left.
+        if self._moved is not None and new == self._moved[0]:
+            self._found, self._moved = self._moved[1], None
         if new != old:
             self._step, self._since = self._step + 1, write.at
 

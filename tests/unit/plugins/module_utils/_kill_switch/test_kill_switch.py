@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     FENCE_ANNOTATION,
     KILL_SWITCH_ANNOTATION,
     KILL_SWITCH_EPOCH_ANNOTATION,
+    RAMP_ANNOTATION,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
@@ -47,6 +48,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan im
     plan_lowered,
     plan_set,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+    HOLD,
+    PENDING,
+    PROCEED,
+    RELEASED,
+    ROLLBACK,
+    RampState,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
@@ -54,6 +63,7 @@ from tests.fakes.controller import NAME, Controller
 OFF = {"FEATURE_AGENTS": "false", "FEATURE_AGENTS_ROLLOUT_PERCENTAGE": "0"}
 AGENTS, PERCENTAGE = OFF
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+AT_NOON = "2026-11-24T12:00:00Z"
 ADA = KillSwitch(set_at="2026-11-24T09:00:00Z", by="ada", reason="errors", flags=OFF)
 ROBOT = KillSwitch(
     set_at="2026-11-24T08:00:00Z", by="run", reason="smoke", automatic=True, flags=OFF
@@ -256,11 +266,45 @@ def test_a_percentage_only_goes_down(
     present: dict[str, str], percentage: int, allowed: bool
 ) -> None:
     if allowed:
-        wish = plan_lowered(observed(**present), PERCENTAGE, percentage)
+        wish = plan_lowered(observed(**present), PERCENTAGE, percentage, AT_NOON)
         assert wish.flags == {PERCENTAGE: str(percentage)}
         return
     with pytest.raises(ConflictError, match="would be more"):
-        plan_lowered(observed(**present), PERCENTAGE, percentage)
+        plan_lowered(observed(**present), PERCENTAGE, percentage, AT_NOON)
+
+
+STEP = RampState(
+    step=2,
+    percentage=10,
+    started=NOON - timedelta(days=2),
+    since=NOON - timedelta(hours=2),
+    watch_until=NOON - timedelta(hours=1),
+    holder="ada",
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "left"),
+    [(PROCEED, PENDING), (RELEASED, PENDING), (PENDING, PENDING), (HOLD, HOLD)],
+)
+@pytest.mark.parametrize("state", ["lowered", "set"])
+def test_a_step_that_it_took_users_out_of_is_watched_anew_wherever_it_comes_back_from(
+    found: str, left: str, state: str
+) -> None:
+    here = {"annotations": {RAMP_ANNOTATION: replace(STEP, verdict=found).to_annotation()}}
+    ten, one = (replace(observed(**{PERCENTAGE: value}), **here) for value in ("10", "1"))
+    wish = plan_lowered(ten, PERCENTAGE, 1, AT_NOON) if state == "lowered" else plan_set(ten, ADA)
+    after = RampState.from_annotation(wish.annotations[RAMP_ANNOTATION])
+    at = NOON if state == "lowered" else NOON - timedelta(hours=3)
+    assert after == replace(STEP, verdict=left, since=at, watch_until=at + timedelta(hours=1))
+    assert RAMP_ANNOTATION not in plan_lowered(one, PERCENTAGE, 1, AT_NOON).annotations
+
+
+def test_what_brought_a_step_down_stays_when_it_takes_users_out_of_the_step_below() -> None:
+    breached = replace(STEP, verdict=ROLLBACK, reasons=("errors 2 %",)).to_annotation()
+    ten = replace(observed(**{PERCENTAGE: "10"}), annotations={RAMP_ANNOTATION: breached})
+    wish = plan_lowered(ten, PERCENTAGE, 1, AT_NOON)
+    assert wish.annotations.get(RAMP_ANNOTATION) == breached
 
 
 def pod(name: str, state: str, *, ready: bool = True, deleting: bool = False) -> PodState:
