@@ -61,6 +61,8 @@ OPPOSED = (
     "did somebody change them meanwhile",
     "somebody else changed it while the pods came to it",
 )
+TAKEN_BACK = "was written but reads differently"
+"""With what a kill switch ends whose flags something else has set back before it read them."""
 BESIDE_ANOTHER = "a rollback would return to it half done", "What that one set would be lost"
 """With what a release is refused beside another that is not finished, or below a later one."""
 FOR_A_PERSON = (
@@ -182,6 +184,8 @@ class Invariants:
             self._somebody_does("reset") or self._by_hand(REVERTS)
         ):
             return  # two people who want the opposite at the same moment are told so
+        if TAKEN_BACK in why and self._by_hand(REVERTS):
+            return
         if VERDICT in why:
             return  # the watch says more of it
         if "fail their probes" in why and self._somebody_does("supabase"):
