@@ -52,7 +52,16 @@ class Run:
         return re.findall(r"^PLAY \[(.*?)\]", self.output, re.MULTILINE)
 
     def tail(self) -> str:
-        return self.output[-4000:]
+        """Why it failed on the first line, which is all that the summary of a test run shows."""
+        failure = re.search(r"^(fatal: |✗ )(.|\n)*", self.output, re.MULTILINE)
+        return "\n".join(
+            ["" if failure is None else " ".join(failure[0].split())[:250], self.output[-4000:]]
+        )
+
+
+def ended(begun: Victim, output: Path) -> Run:
+    """What came of a playbook that printed into this file, and that nobody killed."""
+    return Run(begun.process.wait(PATIENCE), output.read_text("utf-8"))
 
 
 def unpacked(configmap: dict[str, t.Any]) -> t.Any:
@@ -137,21 +146,22 @@ class Operator:
         playbook: str,
         *arguments: str,
         inventory: str = "sandbox",
-        output: int | t.IO[bytes] = subprocess.DEVNULL,
+        output: Path = Path(os.devnull),
     ) -> Victim:
-        """A playbook for somebody to kill, or to meet."""
-        return Victim(
-            [
-                BIN / "ansible-playbook",
-                f"playbooks/{playbook}.yml",
-                "-i",
-                f"inventories/{inventory}",
-                *arguments,
-            ],
-            self._checkout,
-            self._environment,
-            output,
-        )
+        """A playbook for somebody to kill, or to meet: see `ended`."""
+        with output.open("wb") as printed:
+            return Victim(
+                [
+                    BIN / "ansible-playbook",
+                    f"playbooks/{playbook}.yml",
+                    "-i",
+                    f"inventories/{inventory}",
+                    *arguments,
+                ],
+                self._checkout,
+                self._environment,
+                printed,
+            )
 
     def pastes(self, script: str) -> Run:
         """Lines of a shell, from a guide."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.world import World
-from tests.stories.people import PATIENCE, Operator, Witness
+from tests.stories.people import Operator, Witness, ended
 from tests.waiting import until
 
 PREFLIGHT = ("--tags", "preflight")
@@ -147,24 +147,25 @@ def test_of_two_runs_at_once_one_deploys_and_the_other_says_who_and_both_keep_wh
     page, journal = world.directory / "report/2.0.0/report.html", tmp_path / "journal.jsonl"
     kept = {**os.environ, "EASYMO_DEPLOY_JOURNAL_PATH": str(journal)}
     console = Operator(world, environment=kept).at_the_console()
-    with (tmp_path / "first").open("wb") as output:
-        # More than the second, so that it still runs when that comes to the lock.
-        phases = ("--tags", "preflight,database,edge_functions")
-        first = console.begins("deploy_v2", *phases, output=output)
+    # More than the second, so that it still runs when that comes to the lock.
+    phases = ("--tags", "preflight,database,edge_functions")
+    printed = {name: tmp_path / name for name in ("first", "report")}
+    begun = console.begins("deploy_v2", *phases, output=printed["first"])
     seen: list[str] = []
     with reading(page, seen):
         until(lambda: lock_of(witness)[0] != "")
         holder = lock_of(witness)[0].partition("/")[0]
         # Which may be asked for at any time, and writes the page that the first run writes.
-        report = console.begins("report")
+        asked_for = console.begins("report", output=printed["report"])
         second = console.deploys("--tags", "preflight,database")
-    assert report.process.wait(PATIENCE) == 0
-    assert first.process.wait(PATIENCE) == 0
-    said, shown = second.output.splitlines(), (tmp_path / "first").read_text("utf-8").splitlines()
+    report, first = ended(asked_for, printed["report"]), ended(begun, printed["first"])
+    assert report.rc == 0, report.tail()
+    assert first.rc == 0, first.tail()
+    said, shown = second.output.splitlines(), first.output.splitlines()
     assert second.rc != 0
     assert [line for line in said if line.startswith("✗ STOPPED in 1/8 Pre-Deploy, ")]
     cause = words(second.output).partition(" cause ")[2]
-    who = f"{holder} (pid {first.process.pid}) holds 'easymo-deploy' to deploy 2.0.0 since "
+    who = f"{holder} (pid {begun.process.pid}) holds 'easymo-deploy' to deploy 2.0.0 since "
     assert cause.startswith(f"Another run is deploying: {who}")
     assert "Wait for it with -e deploy_lock_wait=600, or take it over with" in cause
     assert [line.split()[0] for line in said if line.startswith("  ")][-2:] == ["next", "detail"]
