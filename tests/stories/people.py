@@ -53,10 +53,9 @@ class Run:
 
     def tail(self) -> str:
         """Why it failed on the first line, which is all that the summary of a test run shows."""
-        failure = re.search(r"^(fatal: |✗ )(.|\n)*", self.output, re.MULTILINE)
-        return "\n".join(
-            ["" if failure is None else " ".join(failure[0].split())[:250], self.output[-4000:]]
-        )
+        failure = re.search(r"^(?:fatal: |✗ ).*", self.output, re.MULTILINE | re.DOTALL)
+        why = " ".join(failure[0].split())[:250] if failure else ""
+        return f"{why}\n{self.output[-4000:]}"
 
 
 def ended(begun: Victim, output: Path) -> Run:
