@@ -37,7 +37,8 @@ def main() -> int:
         "--regressions", action="store_true", help="run each that once broke something"
     )
     parser.add_argument(
-        "--mutant", help="with this guard taken away, from --seed on until it is noticed"
+        "--mutant",
+        help="with this guard taken away; alone: from --seed on until it is noticed",
     )
     parser.add_argument("--runs", type=int, help="so many seeds from --seed on, instead of one")
     parser.add_argument("--seconds", type=float, default=20.0, help="of CPU, for fresh seeds")
@@ -52,13 +53,13 @@ def main() -> int:
     from .mutants import install  # noqa: PLC0415
     from .plan import Plan  # noqa: PLC0415
 
-    if args.mutant:
-        theme = install(args.mutant).theme
-        return hunt(args.seed or 1, args.seconds, theme)
+    mutant = install(args.mutant) if args.mutant else None
     if args.regressions:
         return replay()
     if args.plan is not None:
         return show(Plan.from_text(args.plan.read_text("utf-8")))
+    if mutant is not None:
+        return hunt(args.seed or 1, args.seconds, mutant.theme)
     if args.seed is not None and args.branches:
         return branch(args.seed)
     if args.seed is not None and args.runs is None:
