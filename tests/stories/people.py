@@ -59,8 +59,14 @@ class Run:
 
 
 def ended(begun: Victim, output: Path) -> Run:
-    """What came of a playbook that printed into this file, and that nobody killed."""
+    """What came of a playbook that printed into this file and was left to run."""
     return Run(begun.process.wait(PATIENCE), output.read_text("utf-8"))
+
+
+def playing(playbooks: str, inventory: str, arguments: t.Iterable[str]) -> list[str | Path]:
+    """The command line of one playbook, or of several with a blank between."""
+    named = [f"playbooks/{playbook}.yml" for playbook in playbooks.split()]
+    return [BIN / "ansible-playbook", *named, "-i", f"inventories/{inventory}", *arguments]
 
 
 def unpacked(configmap: dict[str, t.Any]) -> t.Any:
@@ -111,13 +117,7 @@ class Operator:
 
     def plays(self, playbooks: str, *arguments: str, inventory: str = "sandbox") -> Run:
         """One playbook, or several with a blank between."""
-        return self._types(
-            BIN / "ansible-playbook",
-            *(f"playbooks/{playbook}.yml" for playbook in playbooks.split()),
-            "-i",
-            f"inventories/{inventory}",
-            *arguments,
-        )
+        return self._types(*playing(playbooks, inventory, arguments))
 
     def at_the_console(self) -> Operator:
         """Reads what the project itself shows of a run."""
@@ -149,18 +149,8 @@ class Operator:
     ) -> Victim:
         """A playbook for somebody to kill, or to meet: see `ended`."""
         with output.open("wb") as printed:
-            return Victim(
-                [
-                    BIN / "ansible-playbook",
-                    f"playbooks/{playbook}.yml",
-                    "-i",
-                    f"inventories/{inventory}",
-                    *arguments,
-                ],
-                self._checkout,
-                self._environment,
-                printed,
-            )
+            argv = playing(playbook, inventory, arguments)
+            return Victim(argv, self._checkout, self._environment, printed)
 
     def pastes(self, script: str) -> Run:
         """Lines of a shell, from a guide."""
