@@ -33,7 +33,7 @@ class Alertmanager(Component):
     ports = (NAME,)
 
     def prepare(self, world: World) -> None:
-        _program(world)
+        program(world)
         # JSON is YAML. It holds routing keys and a webhook.
         config = json.dumps(configuration(world), indent=1)
         write_private(world.folder(NAME) / "alertmanager.json", config.encode())
@@ -41,7 +41,7 @@ class Alertmanager(Component):
     def process(self, world: World) -> Process:
         folder = world.folder(NAME)
         argv = (
-            _program(world),
+            program(world),
             f"--config.file={folder / 'alertmanager.json'}",
             f"--storage.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{world.port(NAME)}",
@@ -94,7 +94,7 @@ def _url(world: World) -> str:
     return f"http://127.0.0.1:{world.port(NAME)}"
 
 
-def _program(world: World) -> str:
+def program(world: World) -> str:
     if found := shutil.which("alertmanager") or shutil.which(PACKAGE):
         return found
     made = cached(world.cache, f"{NAME}-{SHARE}", lambda folder: _relocate(world.cache, folder))

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-PROGRAM = str(Path(sys.executable).with_name("ansible-playbook"))
+from tests import ansible_server
+from tests.ansible_server import PROGRAM, ROOT
+
+__all__ = ["PROGRAM", "ROOT", "run_playbook"]
+
 ITS_OWN_OUTPUT = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"}
 
 
@@ -25,13 +27,9 @@ def run_playbook(
 
     `variables` are added to the environment.
     """
-    return subprocess.run(
+    return ansible_server.run(
         [PROGRAM, *words],
         cwd=cwd,
         env={**environment, **ITS_OWN_OUTPUT, **variables},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
         timeout=timeout,
     )

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, settings
 from sandbox.lifecycle import Options, down, up
 from sandbox.record import records
 from sandbox.world import CACHE_VARIABLE, World
+from tests.caches import SANDBOX_CACHE
+from tests.suite.order import arrange
 
 SEED_MB = 10
 
@@ -34,6 +36,11 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
         signal.signal(number, usual)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    arrange(items)
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
     """The sandbox of $EASYMO_SANDBOX_STATE when that is up, else a new one, taken down at the end.
@@ -44,15 +51,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
     if given and "PYTEST_XDIST_WORKER" not in os.environ and records(World(Path(given))):
         yield World(Path(given))
         return
-    os.environ.setdefault(CACHE_VARIABLE, str(_cache()))
+    os.environ.setdefault(CACHE_VARIABLE, str(SANDBOX_CACHE))
     running = World(tmp_path_factory.mktemp("sandbox"))
     up(running, Options(seed_mb=SEED_MB), print)
     try:
         yield running
     finally:
         down(running, print)
-
-
-def _cache() -> Path:
-    """Between sessions in the checkout's own cache, where a person's sandbox keeps its own too."""
-    return Path(__file__).parent.parent / ".sandbox" / "cache"

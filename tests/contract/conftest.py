@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A small cluster and a Supabase of a test module's own, whose faults disturb nobody else."""
+"""A small cluster for all contracts of a session, and a Supabase of a test module's own."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from tests.contract.rollout_place import Stage, stage
 from tests.contract.supabase_project import Project, project_in, without_database
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
+@pytest.fixture(scope="session")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
+    """Each test has a namespace of its own in it, and clears the faults that it set."""
     with running_cluster(tmp_path_factory.mktemp("cluster")) as world:
         yield world
+
+
+@pytest.fixture(scope="module")
+def cluster(shared_cluster: World) -> World:
+    return shared_cluster
 
 
 @pytest.fixture

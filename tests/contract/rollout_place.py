@@ -105,7 +105,7 @@ class Stage:
         self.kubectl("patch", "deployment", SERVICE, "--type=merge", "-p", patch)
 
     def settle(self) -> None:
-        self.kubectl("rollout", "status", f"deployment/{SERVICE}", "--timeout=40s")
+        until(lambda: kubernetes_api.complete(self.place.deployment(SERVICE)), 40)
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def stage(world: World, **spec: t.Any) -> t.Iterator[Stage]:
     body["metadata"]["namespace"] = place.namespace
     body["spec"].update(spec)
     body["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 1
-    place.kubectl("create", "-f", "-", stdin=json.dumps(body))
+    kubernetes_api.create(place.kubeconfig, place.namespace, "deployments", body)
     connection = Connection(namespace=place.namespace, kubeconfig=place.kubeconfig)
     made = Stage(place, Faults(world.faults_file), KubernetesCluster(connection))
     made.settle()

@@ -22,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import 
     format_time,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
+from tests import kubernetes_api
 from tests.fakes.cluster import MemoryCluster
 
 NAME = f"contract-{uuid.uuid4().hex[:8]}"
@@ -32,10 +33,10 @@ def cluster(request: pytest.FixtureRequest) -> t.Iterator[Cluster]:
     if request.param == "memory":
         yield MemoryCluster()
         return
-    facts = request.getfixturevalue("world").facts("kubernetes")
-    real = KubernetesCluster(
-        Connection(namespace=facts["namespace"], kubeconfig=facts["kubeconfig"])
-    )
+    kubeconfig = request.getfixturevalue("shared_cluster").facts("kubernetes")["kubeconfig"]
+    if not kubernetes_api.is_there(kubeconfig, NAME):
+        kubernetes_api.create_namespace(kubeconfig, NAME)
+    real = KubernetesCluster(Connection(namespace=NAME, kubeconfig=kubeconfig))
     real.delete("ConfigMap", NAME)
     yield real
     real.delete("ConfigMap", NAME)

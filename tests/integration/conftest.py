@@ -79,8 +79,8 @@ class Place:
         """The object, or the list of those that have the labels."""
         return kubernetes_api.read(self.kubeconfig, self.namespace, kind, name, selector)
 
-    def deployment(self) -> t.Any:
-        return self.read("deployments", SERVICE)
+    def deployment(self, name: str = SERVICE) -> t.Any:
+        return self.read("deployments", name)
 
     def image(self) -> str:
         image: str = self.deployment()["spec"]["template"]["spec"]["containers"][0]["image"]
@@ -146,9 +146,9 @@ def deployed(place: Place) -> Place:
 def deploy(place: Place, *names: str) -> Place:
     """Deployments of two replicas at the old version, rolled out. Their probe needs nothing but the pod."""
     for name in names:
-        place.kubectl("apply", "-f", "-", stdin=json.dumps(deployment(name)))
+        kubernetes_api.create(place.kubeconfig, place.namespace, "deployments", deployment(name))
     for name in names:
-        place.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
+        until(lambda name=name: kubernetes_api.complete(place.deployment(name)), 120)
     return place
 
 

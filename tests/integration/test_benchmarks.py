@@ -23,6 +23,7 @@ def place() -> t.Iterator[Stage]:
         yield made
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_it_measures_something(place: Stage, name: str) -> None:
     with sharing(place):

@@ -3,25 +3,19 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import tempfile
 import typing as t
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg2
 import pytest
 
 from sandbox.world import World
 from tests.integration.migration_folders import Migrations
+from tests.integration.pgbouncer import pooler
 from tests.integration.running import hosted_database, query, scratch_database
 from tests.integration.supabase_project import Holder
 from tests.integration.throwaway_server import ThrowawayServer
-from tests.waiting import until
 
-PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 KINDS = pytest.mark.parametrize("kind", ["supabase", "prisma"])
 
 
@@ -37,41 +31,11 @@ def server(world: World) -> t.Iterator[ThrowawayServer]:
 @contextmanager
 def pooled(server: ThrowawayServer, mode: str) -> t.Iterator[dict[str, t.Any]]:
     """The options of a PgBouncer in front of the server."""
-    folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
-    folder.chmod(0o755)
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
-    (folder / "users").write_text('"postgres" ""\n')
-    (folder / "settings").write_text(
-        f"[databases]\npostgres = host=127.0.0.1 port={server.port}\n[pgbouncer]\npool_mode = {mode}\n"
-        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\n"
-        f"auth_file = {folder / 'users'}\n"
-    )
-    process = subprocess.Popen(
-        [str(PGBOUNCER), "-u", "nobody", str(folder / "settings")],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-    )
-    try:
-        until(lambda: _answers(port))
+    with pooler(server.port, mode) as port:
         yield {**server.options, "login_port": port}
-    finally:
-        process.terminate()
-        process.wait(20)
-        shutil.rmtree(folder)
-
-
-def _answers(port: int) -> bool:
-    try:
-        psycopg2.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres").close()
-    except psycopg2.OperationalError:
-        return False
-    return True
 
 
 @KINDS
-@pytest.mark.skipif(PGBOUNCER is None, reason="No pgbouncer on PATH: apt-get install pgbouncer.")
 @pytest.mark.parametrize("mode", ["transaction", "session"])
 def test_a_pooler_is_refused_where_it_gives_each_transaction_another_session(
     server, kind, mode, tmp_path

@@ -3,21 +3,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import shutil
-import subprocess
 import tempfile
 import typing as t
 from pathlib import Path
 
-import psycopg2
 import pytest
 
-from sandbox.postgres.account import choose
 from sandbox.world import World
 from tests.integration.pg_place import Place
-from tests.waiting import until
+from tests.integration.pgbouncer import pooler
 
 METHODS = ("scratch", "swap", "in_place")
 
@@ -81,46 +77,11 @@ def test_a_standby_is_backed_up_and_never_restored(place: Place) -> None:
     assert result["msg"].endswith("Nothing was touched.")
 
 
-@contextlib.contextmanager
-def pooler(place: Place, mode: str) -> t.Iterator[int]:
-    """The real PgBouncer before the server; the port it listens on."""
-    program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin")
-    if program is None:
-        pytest.skip("no pgbouncer here: apt-get install pgbouncer")
-    folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
-    folder.chmod(0o755)
-    port = place.server.free_port()
-    server = place.server.options["login_port"]
-    (folder / "ini").write_text(
-        f"[databases]\n* = host=127.0.0.1 port={server} user=postgres\n[pgbouncer]\nauth_type = any\n"
-        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\npool_mode = {mode}\n"
-    )
-    account = choose(place.programs, folder)
-    with (folder / "log").open("wb") as log:
-        running = subprocess.Popen(
-            [*account.prefix, program, str(folder / "ini")], stdout=log, stderr=log, cwd="/"
-        )
-    try:
-        until(lambda: _answers(port), 10)
-        yield port
-    finally:
-        running.terminate()
-        running.wait(10)
-        shutil.rmtree(folder)
-
-
-def _answers(port: int) -> bool:
-    with contextlib.suppress(psycopg2.OperationalError):
-        psycopg2.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres").close()
-        return True
-    return False
-
-
 def test_a_pooler_that_shares_sessions_is_refused(place: Place) -> None:
     assert place.backup().get("changed")
     results = []
     for mode in ("transaction", "statement"):
-        with pooler(place, mode) as port:
+        with pooler(place.server.options["login_port"], mode) as port:
             results.append(place.backup(login_port=port, release="2.0.1"))
             results += [place.restore(**where(method), login_port=port) for method in METHODS]
     for result in results:
@@ -130,7 +91,7 @@ def test_a_pooler_that_shares_sessions_is_refused(place: Place) -> None:
 
 
 def test_a_pooler_that_gives_whole_sessions_is_fine(place: Place) -> None:
-    with pooler(place, "session") as port:
+    with pooler(place.server.options["login_port"], "session") as port:
         assert place.backup(login_port=port).get("changed")
         done = place.restore(login_port=port)
     assert done.get("changed"), done

@@ -4,25 +4,26 @@
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
 import pytest
 
 from sandbox.lifecycle import Options, down, up
 from sandbox.world import CACHE_VARIABLE, World
+from tests.caches import SANDBOX_CACHE
 from tests.firing_alerts import Fire, firing_alerts
 from tests.stories.people import Operator, Witness
 
 # A story is about what happens, not about how long it takes with much data: that is for the benchmarks.
 SEED_MB = 10
-CACHE = Path(__file__).parents[2] / ".sandbox" / "cache"
+REAL = ("test_story_of_a_green_release", "test_story_of_the_waves")
+"""Stories in which each run is a process of its own from its start, and each task a fork."""
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
     options = Options(seed_mb=SEED_MB)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE_VARIABLE, str(CACHE))
+        patch.setenv(CACHE_VARIABLE, str(SANDBOX_CACHE))
         platform = World(tmp_path_factory.mktemp("platform"))
         up(platform, options, print)
         try:
@@ -32,8 +33,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def operator(world: World) -> Operator:
-    return Operator(world)
+def operator(world: World, request: pytest.FixtureRequest) -> Operator:
+    return Operator(world, real=request.module.__name__.rpartition(".")[2] in REAL)
 
 
 @pytest.fixture(scope="module")

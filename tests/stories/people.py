@@ -24,7 +24,7 @@ import requests
 
 from sandbox.names import NAMESPACE, SERVICES
 from sandbox.world import Facts, World
-from tests import kubernetes_api
+from tests import ansible_server, kubernetes_api
 from tests.ansible_playbook import ITS_OWN_OUTPUT
 from tests.victims import Victim
 from tests.waiting import until
@@ -87,9 +87,16 @@ class Operator:
     """Types ansible-playbook in the checkout, and reads Ansible's own output."""
 
     def __init__(
-        self, world: World, checkout: Path = ROOT, environment: dict[str, str] | None = None
+        self,
+        world: World,
+        checkout: Path = ROOT,
+        environment: dict[str, str] | None = None,
+        *,
+        real: bool = False,
     ) -> None:
+        """`real`: each run is a new process of ansible-playbook, with forks, in place of `tests.ansible_server`."""
         self._checkout = checkout
+        self._real = real
         self._environment = {
             **(os.environ if environment is None else environment),
             "EASYMO_SANDBOX_STATE": str(world.directory),
@@ -113,16 +120,23 @@ class Operator:
             if source.is_symlink() or source.is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target, follow_symlinks=False)
-        return cls(world, checkout, {"PATH": os.environ["PATH"], "HOME": str(home)})
+        return cls(world, checkout, {"PATH": os.environ["PATH"], "HOME": str(home)}, real=True)
 
     def plays(self, playbooks: str, *arguments: str, inventory: str = "sandbox") -> Run:
         """One playbook, or several with a blank between."""
-        return self._types(*playing(playbooks, inventory, arguments))
+        argv = playing(playbooks, inventory, arguments)
+        if self._real:
+            return self._types(*argv)
+        ended = ansible_server.run(
+            argv, cwd=self._checkout, env=self._environment, timeout=PATIENCE
+        )
+        return Run(ended.returncode, ended.stdout + ended.stderr)
 
     def at_the_console(self) -> Operator:
         """Reads what the project itself shows of a run."""
         other = Operator.__new__(Operator)
         other._checkout = self._checkout
+        other._real = self._real
         other._environment = {**self._environment, "ANSIBLE_STDOUT_CALLBACK": CONSOLE}
         return other
 

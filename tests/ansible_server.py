@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs of ansible-playbook that are forked from a process which has imported Ansible and the collection before.
+
+A run is a process of its own still: exit code, output and environment are those of the program, as
+`tests/integration/test_ansible_server.py` compares. What differs is its command line in /proc, that its start-up took
+place earlier, and that its tasks run inline (`tests/inline_tasks.py`). Ansible reads its settings where it is imported:
+there is a server for each working directory and each set of settings in the environment.
+
+These go on with the program itself: what is killed or signalled (`tests/victims.py`), what is read while it runs, the
+stories of `tests/stories/conftest.py`, REAL, and what starts ansible-playbook by itself, as ansible-rulebook does.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+if t.TYPE_CHECKING:
+    from tests.inline_tasks import CompiledTemplates
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = str(Path(sys.executable).with_name("ansible-playbook"))
+PLUGINS = "ansible_collections.easymo.deploy.plugins"
+READ_AT_IMPORT = ("ANSIBLE_", "HOME", "LANG", "LC_", "PYTHON", "TMPDIR")
+"""How the names of variables begin that Ansible or Python reads once."""
+ENOUGH = 1 << 20
+"""Bytes that a request has at most."""
+
+
+def run(
+    argv: t.Sequence[str | Path], *, cwd: Path, env: t.Mapping[str, str], timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """What `subprocess.run` returns of the same command, `argv[0]` being ansible-playbook, with nothing to read.
+
+    Raises subprocess.TimeoutExpired after `timeout` seconds, when the run was killed.
+    """
+    words = [str(word) for word in argv]
+    return _server(cwd, env).run(words, cwd, env, timeout)
+
+
+_servers: dict[tuple[str, ...], _Server] = {}
+
+
+def _server(cwd: Path, env: t.Mapping[str, str]) -> _Server:
+    settings = {name: env[name] for name in sorted(env) if name.startswith(READ_AT_IMPORT)}
+    key = (str(cwd), *(f"{name}={value}" for name, value in settings.items()))
+    if key not in _servers:
+        _servers[key] = _Server(cwd, env)
+        atexit.register(_servers[key].close)
+    return _servers[key]
+
+
+class _Server:
+    """The client's end of one server, which ends with this process."""
+
+    def __init__(self, cwd: Path, env: t.Mapping[str, str]) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (self._socket, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ENOUGH)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, __file__, str(theirs.fileno())],
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+
+    def close(self) -> None:
+        self._socket.close()
+        self._process.wait()
+
+    def run(
+        self, argv: list[str], cwd: Path, env: t.Mapping[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        pipes = {name: os.pipe() for name in ("stdout", "stderr", "outcome")}
+        request = json.dumps({"argv": argv, "cwd": str(cwd), "env": dict(env)}).encode()
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        theirs = [nothing, *(writing for _reading, writing in pipes.values())]
+        try:
+            socket.send_fds(self._socket, [request], theirs)
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
+        readers = {name: _Reader(reading) for name, (reading, _writing) in pipes.items()}
+        first = readers["outcome"].line()
+        if not first:
+            raise RuntimeError(f"The server of {cwd} ended: see its standard error.")
+        pid = int(first)
+        ended = readers["outcome"].ended(timeout)
+        if not ended:
+            os.kill(pid, signal.SIGKILL)
+        printed = {name: readers[name].text() for name in ("stdout", "stderr")}
+        if not ended:
+            raise subprocess.TimeoutExpired(argv, timeout, printed["stdout"], printed["stderr"])
+        status = os.waitstatus_to_exitcode(int(readers["outcome"].text().split()[1]))
+        return subprocess.CompletedProcess(argv, status, printed["stdout"], printed["stderr"])
+
+
+class _Reader(threading.Thread):
+    """Takes what comes through a pipe until nobody holds its other end."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(daemon=True)
+        self._file = open(descriptor, "rb")  # noqa: SIM115 - closed at the end of the thread
+        self._first = threading.Event()
+        self._content = bytearray()
+        self.start()
+
+    def run(self) -> None:
+        with self._file:
+            while piece := self._file.read1(ENOUGH):
+                self._content += piece
+                self._first.set()
+        self._first.set()
+
+    def line(self) -> bytes:
+        """The first line, once it came."""
+        self._first.wait()
+        return bytes(self._content).split(b"\n")[0]
+
+    def ended(self, seconds: float) -> bool:
+        self.join(seconds)
+        return not self.is_alive()
+
+    def text(self) -> str:
+        self.join()
+        return self._content.decode()
+
+
+@dataclass
+class _Runs:
+    """The server's side: the runs that go on, each with the pipe that is told how it ended."""
+
+    selector: selectors.DefaultSelector = field(default_factory=selectors.DefaultSelector)
+    pids: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def add(self, pid: int, outcome: int) -> None:
+        os.write(outcome, f"{pid}\n".encode())
+        watched = os.pidfd_open(pid)
+        self.pids[watched] = (pid, outcome)
+        self.selector.register(watched, selectors.EVENT_READ)
+
+    def ended(self, watched: int) -> int:
+        """Tells it; its pid."""
+        pid, outcome = self.pids.pop(watched)
+        self.selector.unregister(watched)
+        os.close(watched)
+        os.write(outcome, f"{os.waitpid(pid, 0)[1]}\n".encode())
+        os.close(outcome)
+        return pid
+
+
+def _preload() -> None:
+    """Import what a playbook of the collection imports, and leave nothing that a run would not do itself."""
+    importlib.import_module("ansible.cli.playbook")
+    from ansible.plugins.loader import init_plugin_loader  # noqa: PLC0415
+    from ansible.utils.collection_loader._collection_finder import (  # noqa: PLC0415
+        _AnsibleCollectionFinder,
+    )
+
+    init_plugin_loader()
+    importlib.import_module("ansible.plugins.strategy.linear")
+    # A working directory whose settings do not lead to the collection has none to import.
+    with contextlib.suppress(ModuleNotFoundError):
+        for folder in ("action", "callback", "filter", "modules"):
+            for path in sorted((ROOT / "plugins" / folder).glob("*.py")):
+                importlib.import_module(f"{PLUGINS}.{folder}.{path.stem}")
+    _AnsibleCollectionFinder._remove()
+
+
+def _serve(templates: CompiledTemplates, scratch: Path) -> list[str] | None:
+    """Until nobody may ask any more: then None. In a child: what it has to run."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    runs = _Runs()
+    runs.selector.register(control, selectors.EVENT_READ)
+    while True:
+        for key, _events in runs.selector.select():
+            if key.fileobj is not control:
+                templates.load(scratch / str(runs.ended(key.fd)))
+                continue
+            request, descriptors, _flags, _address = socket.recv_fds(control, ENOUGH, 4)
+            if not request:
+                return None
+            *streams, outcome = descriptors
+            if pid := os.fork():
+                for descriptor in streams:
+                    os.close(descriptor)
+                runs.add(pid, outcome)
+                continue
+            os.close(outcome)
+            control.close()
+            runs.selector.close()
+            for number, descriptor in enumerate(streams):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            asked = json.loads(request)
+            os.chdir(asked["cwd"])
+            os.environ.clear()
+            os.environ.update(asked["env"])
+            return t.cast("list[str]", asked["argv"])
+
+
+def main() -> None:
+    _preload()
+    templates = CompiledTemplates()
+    run_inline(templates)
+    gc.collect()
+    gc.freeze()
+    scratch = Path(tempfile.mkdtemp(prefix="ansible-server-"))
+    argv = _serve(templates, scratch)
+    if argv is None:
+        shutil.rmtree(scratch)
+        return
+    sys.argv = argv
+    try:
+        importlib.import_module("ansible.cli.playbook").main()
+    finally:
+        templates.leave(scratch / str(os.getpid()))
+
+
+if __name__ == "__main__":
+    # As the program has it, whose folder is not where modules come from.
+    sys.path[0] = str(ROOT)
+    from tests.inline_tasks import CompiledTemplates, run_inline
+
+    sys.path.pop(0)
+    main()

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible in one process: each task runs where it was queued, and no template is compiled twice.
+
+Of a deployment's CPU half goes to a fork for each task, and to what each fork does anew: templates are compiled, filters
+looked up, and modules that run as a process of their own import their libraries. Here such a module is a fork. The tasks
+of several hosts run one after the other, in the order of the hosts. Compiled code depends only on what is in its key.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import marshal
+import os
+import sys
+import typing as t
+
+from ansible._internal import _task
+from ansible._internal._templating._jinja_bits import AnsibleEnvironment, _TemplateCompileContext
+from ansible._internal._templating._jinja_plugins import JinjaPluginIntercept
+from ansible.executor.process.worker import WorkerProcess
+from ansible.executor.task_executor import TaskExecutor
+from ansible.module_utils.testing import patch_module_args
+from ansible.plugins import strategy
+from jinja2.environment import TemplateExpression
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+    from types import CodeType
+
+
+class InlineWorker(WorkerProcess):  # type: ignore[misc]
+    """Carries its task out where it is started, and has ended then; WorkerProcess._run has the same steps."""
+
+    exitcode = 0
+
+    def start(self) -> None:
+        task = self._task.copy()
+        task._uuid = self._task._uuid
+        host = copy.copy(self._host)
+        with _task.TaskContext.create(task=task, task_vars=self._task_vars, host_name=host.name):
+            task.squash()
+            executor = TaskExecutor(
+                host,
+                self._play_context,
+                self._loader,
+                self._shared_loader_obj,
+                self._final_q,
+                self._variable_manager,
+            )
+            result = executor.run()
+            result.finalize_registered_values()
+            host.vars, host.groups = {}, []
+            task.ignore_errors = result.ignore_errors
+            task.ignore_unreachable = result.ignore_unreachable
+            self._final_q.send_task_result(host, task, result)
+
+    def is_alive(self) -> bool:
+        return False
+
+    def join(self, timeout: float | None = None) -> None:
+        """There is nothing to wait for."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+ACTION_MODULE = "ansible_collections.easymo.deploy.plugins.plugin_utils._action_module"
+Key = tuple[object, ...]
+
+
+class CompiledTemplates:
+    """Code by template, kept by a server from one run to the next through a file."""
+
+    def __init__(self) -> None:
+        self._known: dict[Key, CodeType] = {}
+        self._new: dict[Key, CodeType] = {}
+        self._compile = AnsibleEnvironment.compile
+        self._last: t.Any = None
+
+    def load(self, file: Path) -> None:
+        """Take over what a run left there."""
+        if file.exists():
+            self._known.update(marshal.loads(file.read_bytes()))
+            file.unlink()
+
+    def leave(self, file: Path) -> None:
+        """Write what this run compiled."""
+        if self._new:
+            file.write_bytes(marshal.dumps(self._new))
+
+    def install(self) -> None:
+        known, compile_ = self, self._compile
+        compile_expression = AnsibleEnvironment.compile_expression
+
+        def compile_template(
+            environment: t.Any, source: t.Any, *names: t.Any, **options: t.Any
+        ) -> t.Any:
+            if not isinstance(source, str) or names or options:
+                known._last = compile_(environment, source, *names, **options)
+                return known._last
+            return known._code(
+                _key("template", source, environment), lambda: compile_(environment, source)
+            )
+
+        def expression(environment: t.Any, source: str, undefined_to_none: bool = True) -> t.Any:
+            def compiled() -> t.Any:
+                compile_expression(environment, source, undefined_to_none)
+                return known._last
+
+            code = known._code(_key("expression", source, environment), compiled)
+            made = environment.template_class.from_code(
+                environment, code, environment.make_globals(None), None
+            )
+            return TemplateExpression(made, undefined_to_none)
+
+        AnsibleEnvironment.compile = compile_template
+        AnsibleEnvironment.compile_expression = expression
+
+    def _code(self, key: Key, compiled: t.Callable[[], CodeType]) -> CodeType:
+        if key not in self._known:
+            self._known[key] = self._new[key] = compiled()
+        return self._known[key]
+
+
+_FIELDS = (
+    "block_start_string",
+    "block_end_string",
+    "variable_start_string",
+    "variable_end_string",
+    "comment_start_string",
+    "comment_end_string",
+    "line_statement_prefix",
+    "line_comment_prefix",
+    "trim_blocks",
+    "lstrip_blocks",
+    "newline_sequence",
+    "keep_trailing_newline",
+)
+
+
+def _key(kind: str, source: str, environment: t.Any) -> Key:
+    context = _TemplateCompileContext.current(optional=True)
+    return (
+        kind,
+        str(source),
+        context is not None and context.escape_backslashes,
+        *(getattr(environment, field) for field in _FIELDS),
+    )
+
+
+def _find_filters_once() -> None:
+    """One memory for all environments, where each would begin anew."""
+    remembered: dict[str, dict[str, t.Any]] = {"filter": {}, "test": {}}
+    begin = JinjaPluginIntercept.__init__
+
+    def begin_with_known(self: t.Any, builtins: t.Any, loader: t.Any) -> None:
+        begin(self, builtins, loader)
+        self._wrapped_funcs = remembered[loader.type]
+
+    JinjaPluginIntercept.__init__ = begin_with_known
+
+
+def execute_module(action: t.Any, task_vars: t.Any = None, **_more: t.Any) -> dict[str, t.Any]:
+    """`ActionBase._execute_module` for a module of the collection: its `main` in a fork of this process."""
+    name = action._task.resolved_action
+    arguments = {**action._task.args}
+    action._update_module_args(name, arguments, task_vars)
+    folder, _, module = name.rpartition(".")
+    main = importlib.import_module(f"ansible_collections.{folder}.plugins.modules.{module}").main
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    if (pid := os.fork()) == 0:
+        os.dup2(writing, 1)
+        try:
+            with patch_module_args(arguments):
+                main()
+        except SystemExit:
+            pass
+        finally:
+            sys.stdout.flush()
+            os._exit(0)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as pipe:
+        printed = pipe.read()
+    os.waitpid(pid, 0)
+    result = action._parse_returned_data({"stdout": printed, "stderr": "", "rc": 0}, "legacy")
+    result.remove_internal_keys()
+    return t.cast("dict[str, t.Any]", result.as_result_dict(for_round_trip=True))
+
+
+def run_inline(templates: CompiledTemplates) -> None:
+    """Have all that this process plays from now on run so."""
+    t.cast("t.Any", strategy).WorkerProcess = InlineWorker
+    templates.install()
+    _find_filters_once()
+    base = sys.modules.get(ACTION_MODULE)
+    if base is not None:
+        base.WatchedActionBase._execute_module = execute_module  # type: ignore[attr-defined]

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run by `tests.ansible_server` is to be told from ansible-playbook itself by nothing that a test looks at."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from tests import ansible_server
+from tests.ansible_playbook import ITS_OWN_OUTPUT
+from tests.ansible_server import PROGRAM, ROOT
+
+SETTINGS = {**ITS_OWN_OUTPUT, "PYTHONHASHSEED": "0", "ANSIBLE_FORKS": "1"}
+"""Sets and hosts are printed in the same order then."""
+HOSTS = "[services]\nshop\npay\nmail\n[all:vars]\nansible_connection=local\nansible_python_interpreter=auto_silent\n"
+BATCHES = """
+- hosts: services
+  gather_facts: false
+  serial: [1, 2]
+  tasks:
+    - block:
+        - ansible.builtin.set_fact:
+            doubled: "{{ inventory_hostname * 2 }}"
+        - ansible.builtin.command: printenv ASKED
+          register: printed
+          changed_when: false
+        - ansible.builtin.debug:
+            msg: "{{ doubled }} {{ printed.stdout }} {{ lookup('ansible.builtin.env', 'ASKED') }}"
+        - ansible.builtin.fail:
+            msg: "{{ inventory_hostname }} is not well"
+          when: inventory_hostname == 'pay'
+      rescue:
+        - ansible.builtin.debug:
+            msg: "{{ ansible_failed_result.msg }}"
+    - ansible.builtin.debug:
+        msg: "once for {{ ansible_play_batch }}"
+      run_once: true
+    - ansible.builtin.include_role:
+        name: easymo.deploy.no_such_role
+      when: inventory_hostname == last | default('mail')
+"""
+
+
+def both(
+    *words: str | Path, cwd: Path = ROOT, **variables: str
+) -> tuple[subprocess.CompletedProcess[str], subprocess.CompletedProcess[str]]:
+    argv = [PROGRAM, *words]
+    env = {**os.environ, **SETTINGS, **variables}
+    program = subprocess.run(
+        argv,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return ansible_server.run(argv, cwd=cwd, env=env, timeout=120), program
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["playbooks/rollback.yml", "-i", "inventories/example", "--list-tasks"], 0),
+        (["playbooks/lock.yml", "-i", "inventories/example"], 2),
+        (["playbooks/no_such_playbook.yml"], 1),
+        (["--no-such-option"], 2),
+    ],
+    ids=["tasks", "refused", "missing", "unknown"],
+)
+def test_it_prints_and_ends_as_the_program(words: list[str], status: int) -> None:
+    served, program = both(*words)
+
+    assert (served.returncode, served.stdout, served.stderr) == (
+        program.returncode,
+        program.stdout,
+        program.stderr,
+    )
+    assert program.returncode == status
+
+
+def test_a_play_of_several_hosts_runs_as_by_the_program(tmp_path: Path) -> None:
+    """Batches, a block that rescues, a task that runs once, the environment, and a failure that ends it all."""
+    (tmp_path / "hosts").write_text(HOSTS)
+    (tmp_path / "play.yml").write_text(BATCHES)
+    words = ["play.yml", "-i", "hosts"]
+    told: t.Any = []
+    for more in (["-e", "last=nobody"], []):
+        served, program = both(*words, *more, cwd=tmp_path, ASKED="something else")
+        assert served.stdout == program.stdout
+        assert (served.returncode, served.stderr) == (program.returncode, program.stderr)
+        told.append(program)
+    assert [run.returncode for run in told] == [0, 2]
+    assert "shopshop something else something else" in told[0].stdout
+    assert "pay is not well" in told[0].stdout
+
+
+def test_a_run_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "play.yml").write_text(
+        "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - ansible.builtin.pause: {seconds: 60}\n"
+    )
+    with pytest.raises(subprocess.TimeoutExpired) as ended:
+        ansible_server.run(
+            [PROGRAM, "play.yml"], cwd=tmp_path, env={**os.environ, **SETTINGS}, timeout=5
+        )
+
+    assert "PLAY [localhost]" in t.cast("str", ended.value.stdout)

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make test`: all steps in their stages, with one line of progress, and ten lines at the end.
+
+`python -m tests.suite [STEP…]` runs those steps alone. Ctrl-C ends what runs, in order, and says what was found. All
+that a run makes stands in its own temporary folder, and every process that outlives its step is ended.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import json
+import os
+import resource
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.suite import events, screen
+from tests.suite.steps import LANES, ROOT, STAGES
+
+LOGS = ROOT / ".cache" / "test"
+TICK = 1.0
+MINUTE = 60.0
+PIECE = 1 << 16
+ENDS_WITHIN = 60.0
+"""Seconds in which a step that was interrupted takes down what it started."""
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass
+class _Running:
+    """A step that goes on: its process, and the pipe by which its tests are told, with what of a line came already."""
+
+    process: subprocess.Popen[bytes]
+    events: int
+    rest: bytes = b""
+
+
+class Run:
+    """The steps that were chosen, those that go on, and what is told of them."""
+
+    def __init__(self, chosen: t.Collection[str], scratch: Path) -> None:
+        self._stages = [
+            [screen.StepState(step) for step in stage if not chosen or step.name in chosen]
+            for stage in STAGES
+        ]
+        self._states = list(itertools.chain(*self._stages))
+        self._scratch = scratch
+        self._selector = selectors.DefaultSelector()
+        self._running: dict[str, _Running] = {}
+        self._began = time.monotonic()
+        self._told = self._began
+        self._line = ""
+        self._interrupted = False
+
+    @property
+    def overview(self) -> screen.Overview:
+        return screen.Overview(self._states, self._began, time.monotonic(), LANES)
+
+    @property
+    def failed(self) -> bool:
+        return self._interrupted or any(state.failed for state in self._states)
+
+    def go(self) -> None:
+        signal.signal(signal.SIGINT, lambda *_: self._interrupt())
+        signal.signal(signal.SIGTERM, lambda *_: self._interrupt())
+        for stage in self._stages:
+            if self.failed:
+                return
+            waiting = list(stage)
+            while waiting or self._running:
+                self._start_what_has_room(waiting)
+                self._look()
+
+    def _start_what_has_room(self, waiting: list[screen.StepState]) -> None:
+        while waiting and not self._interrupted:
+            taken = sum(
+                state.step.lanes for state in self._states if state.step.name in self._running
+            )
+            if taken + waiting[0].step.lanes > LANES:
+                return
+            self._start(waiting.pop(0))
+        if self._interrupted:
+            waiting.clear()
+
+    def _start(self, state: screen.StepState) -> None:
+        step, reading, writing = state.step, *os.pipe()
+        folder = self._scratch / step.name
+        folder.mkdir()
+        arguments = [*step.argv, f"--basetemp={folder / 'pytest'}"] if step.tests else [*step.argv]
+        with (LOGS / f"{step.name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                arguments,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "TMPDIR": str(folder), events.VARIABLE: str(writing)},
+                pass_fds=[writing],
+                start_new_session=True,
+            )
+        self._running[step.name] = _Running(process, reading)
+        os.close(writing)
+        os.set_blocking(reading, False)
+        state.began = time.monotonic()
+        self._selector.register(reading, selectors.EVENT_READ, state)
+
+    def _look(self) -> None:
+        for key, _mask in self._selector.select(TICK):
+            if not self._take_what_came(key.data):
+                self._selector.unregister(key.fileobj)
+        for state in self._states:
+            running = self._running.get(state.step.name)
+            if running is not None:
+                pid, status, used = os.wait4(running.process.pid, os.WNOHANG)
+                if pid:
+                    self._end(state, os.waitstatus_to_exitcode(status), used)
+        self._show()
+
+    def _take_what_came(self, state: screen.StepState) -> bool:
+        """False when nothing comes any more."""
+        running = self._running[state.step.name]
+        while True:
+            try:
+                piece = os.read(running.events, PIECE)
+            except BlockingIOError:
+                return True
+            if not piece:
+                return False
+            *lines, running.rest = (running.rest + piece).split(b"\n")
+            for line in lines:
+                self._take(state, json.loads(line))
+
+    def _take(self, state: screen.StepState, event: dict[str, t.Any]) -> None:
+        if "collected" in event:
+            state.collected = event["collected"]
+            return
+        with (LOGS / "tests.jsonl").open("a", encoding="utf-8") as kept:
+            kept.write(json.dumps(event) + "\n")
+        if event["outcome"] == "passed":
+            state.passed += 1
+        elif event["outcome"] == "failed":
+            state.failures.append((event["test"], event["why"]))
+            self._say(screen.failure(state.step.name, event["test"], event["why"]))
+        else:
+            state.skips.append((event["test"], event["why"]))
+
+    def _end(self, state: screen.StepState, status: int, used: resource.struct_rusage) -> None:
+        self._take_what_came(state)
+        running = self._running.pop(state.step.name)
+        running.process.returncode = state.status = status
+        if running.events in self._selector.get_map():
+            self._selector.unregister(running.events)
+        os.close(running.events)
+        state.ended = time.monotonic()
+        state.cpu = used.ru_utime + used.ru_stime
+        outcome = "FAILED" if state.failed else "ok"
+        took = screen.clock(state.ended - t.cast("float", state.began))
+        counted = f", {state.passed} passed" if state.step.tests else ""
+        self._say(f"{state.step.name}: {outcome} in {took}{counted}")
+        if state.failed and not state.failures:
+            log = (LOGS / f"{state.step.name}.log").read_text("utf-8", "replace").splitlines()
+            for line in log[-12:]:
+                self._say(f"  {line}"[: screen.WIDTH])
+
+    def _interrupt(self) -> None:
+        """The processes end by themselves: pytest's workers take down what their fixtures started."""
+        if self._interrupted:
+            return
+        self._interrupted = True
+        self._say("Interrupted: taking down what was started.")
+        for process in (running.process for running in self._running.values()):
+            workers = [
+                child.pid
+                for child in psutil.Process(process.pid).children()
+                if "import sys;exec(eval(sys.stdin.readline()))" in " ".join(child.cmdline())
+            ]
+            for pid in workers or [process.pid]:
+                os.kill(pid, signal.SIGINT)
+        signal.signal(signal.SIGALRM, lambda *_: self._kill())
+        signal.alarm(int(ENDS_WITHIN))
+
+    def _kill(self) -> None:
+        for process in (running.process for running in self._running.values()):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    def _say(self, line: str) -> None:
+        if self._line:
+            sys.stdout.write("\r\033[K")
+            self._line = ""
+        print(line, flush=True)
+
+    def _show(self) -> None:
+        if not self._running:
+            return
+        if sys.stdout.isatty():
+            columns = shutil.get_terminal_size().columns
+            self._line = screen.progress(self.overview)[: columns - 1]
+            sys.stdout.write(f"\r\033[K{self._line}")
+            sys.stdout.flush()
+        elif time.monotonic() - self._told >= MINUTE:
+            self._told = time.monotonic()
+            self._say(screen.progress(self.overview))
+
+
+def end_left_processes() -> list[str]:
+    """Ends, and names, what was started and goes on though its step is over; also what became an orphan."""
+    left = psutil.Process().children(recursive=True)
+    names = []
+    for process in left:
+        try:
+            names.append(" ".join(process.cmdline()[:4]) or process.name())
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(left, timeout=10)
+    return [name for name in names if name]
+
+
+def main(chosen: list[str]) -> int:
+    known = {step.name for stage in STAGES for step in stage}
+    if unknown := set(chosen) - known:
+        print(
+            f"There is no step {', '.join(sorted(unknown))}: choose among {', '.join(sorted(known))}."
+        )
+        return 2
+    # Orphans become our children: their CPU is counted, and none of them stays.
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    shutil.rmtree(LOGS, ignore_errors=True)
+    LOGS.mkdir(parents=True)
+    scratch = Path(tempfile.mkdtemp(prefix="deploy-test-"))
+    run = Run(chosen, scratch)
+    try:
+        run.go()
+    finally:
+        left = end_left_processes()
+        shutil.rmtree(scratch, ignore_errors=True)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = used.ru_utime + used.ru_stime
+    table = screen.table(run.overview)
+    (LOGS / "steps.md").write_text("\n".join([*table, ""]), encoding="utf-8")
+    stopped = ", for the run was interrupted" if run._interrupted else " after a failure"
+    print("\n".join(screen.ending(run.overview, cpu, left, str(LOGS.relative_to(ROOT)), stopped)))
+    return 1 if run.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

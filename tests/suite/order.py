@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which tests stand together on one worker, and which begin first. A plugin of pytest, by tests/conftest.py.
+
+A file is a group: its tests share a world, or follow one another. Levels come in the order of LEVELS, for what only a
+few tests need is to be gone before others start. Within one, groups that take longest come first, so that all workers
+end together. `seconds.json` knows how long each took; `python -m tests.suite.order` takes that from the last run.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from tests.caches import ROOT
+
+RECORD = Path(__file__).with_name("seconds.json")
+LAST_RUN = ROOT / ".cache" / "test" / "tests.jsonl"
+LEVELS = ("stories", "contract", "interop", "integration")
+UNKNOWN = 20.0
+"""Seconds of a file of which nothing is known."""
+
+
+@functools.cache
+def known_seconds() -> dict[str, float]:
+    return t.cast("dict[str, float]", json.loads(RECORD.read_text(encoding="utf-8")))
+
+
+def arrange(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_file(item)))
+    items.sort(key=_place)
+
+
+def _file(item: pytest.Item) -> str:
+    return str(item.path.relative_to(ROOT))
+
+
+def _place(item: pytest.Item) -> tuple[int, float, str]:
+    file = _file(item)
+    level = file.split("/")[1]
+    rank = LEVELS.index(level) if level in LEVELS else len(LEVELS)
+    return rank, -known_seconds().get(file, UNKNOWN), file
+
+
+def main() -> None:
+    seconds: collections.Counter[str] = collections.Counter()
+    for line in LAST_RUN.read_text(encoding="utf-8").splitlines():
+        test = json.loads(line)
+        seconds[test["test"].partition("::")[0]] += test["seconds"]
+    kept = {**known_seconds(), **{file: round(spent) for file, spent in seconds.items()}}
+    there = {
+        file: kept[file] for file in sorted(kept) if (ROOT / file).exists() and kept[file] >= 1
+    }
+    RECORD.write_text(json.dumps(there, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

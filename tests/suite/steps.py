@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `make test` runs, in stages: within one, as many steps side by side as two lanes have room for."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LANES = 2
+TRAFFIC = "tests/stories/test_story_of_the_waves.py"
+SHARED = ("contract", "integration", "interop", "stories")
+"""Levels whose tests are spread over the lanes together: which test goes with which is in `tests/suite/order.py`."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """`seconds`: what it took on two quiet cores, for the time that is still to come."""
+
+    name: str
+    argv: tuple[str, ...]
+    seconds: float
+    lanes: int = 1
+
+    @property
+    def tests(self) -> bool:
+        return "pytest" in self.argv
+
+
+def _tests(*arguments: str, lanes: int = LANES) -> tuple[str, ...]:
+    spread = ("-n", str(lanes)) if lanes > 1 else ()
+    return (sys.executable, "-m", "pytest", "-q", "-p", "tests.suite.events", *spread, *arguments)
+
+
+STAGES: tuple[tuple[Step, ...], ...] = (
+    (
+        Step("style", ("scripts/lint",), 15),
+        Step("tools", (sys.executable, "-m", "tests.suite.tools"), 10),
+        Step("types", ("scripts/types",), 30),
+    ),
+    (Step("units", _tests("tests/unit"), 45, LANES),),
+    (
+        Step(
+            "worlds",
+            _tests(
+                *("--dist", "loadgroup", "--no-loadscope-reorder", "--ignore", TRAFFIC),
+                *(f"tests/{level}" for level in SHARED),
+            ),
+            500,
+            LANES,
+        ),
+    ),
+    (
+        Step("sanity", ("scripts/sanity",), 60),
+        Step("playbooks", (sys.executable, "scripts/ansible_lint.py"), 20),
+        Step("oldest", ("scripts/oldest",), 20),
+        Step("docs", ("scripts/docs",), 30),
+    ),
+    # Alone: what else runs would cost it requests that no rollout lost.
+    (Step("traffic", _tests(TRAFFIC, lanes=1), 60, LANES),),
+)
+"""A stage begins when the one before it has passed. What is found in seconds comes first, and is told in seconds."""
