@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 TRAFFIC := tests/stories/test_story_of_the_waves.py
 
-.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic oldest molecule simulate same-calls bench bench-gates pictures docs site lock \
+.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic nightly oldest molecule simulate same-calls bench bench-gates pictures docs site lock \
 	sandbox-up sandbox-down sandbox-status clean
 
 help:  ## What can be made
@@ -20,8 +20,12 @@ setup:
 demo: setup  ## Deploy v2.0 to a sandbox on this machine, under traffic, and look at it
 	@scripts/demo
 
-test: setup  ## Everything: style, types, sanity, units, contracts, integration, interop, stories, molecule, the oldest core
-	@scripts/test
+test: setup  ## Everything but nightly, in order of what it costs; STEPS="style units" for some steps alone
+	@$(PY) -m tests.suite $(STEPS)
+
+nightly: setup  ## What is slow and hardly changes: benchmarks, scaling, thirty megabytes, random schemas, fresh seeds
+	@env -u CI $(PY) -m pytest -q -n 2 --dist loadfile -m nightly tests
+	@$(PY) -m tests.simulation.report --minutes $(or $(MINUTES),10)
 
 test-cluster: setup  ## Rollouts, waves back, lock and scale on the cluster of KUBECONFIG, in namespaces of their own
 	@test -n "$(KUBECONFIG)" || { echo "Set KUBECONFIG to the cluster to test on: namespaces test-* are made there and deleted."; exit 1; }
@@ -29,11 +33,12 @@ test-cluster: setup  ## Rollouts, waves back, lock and scale on the cluster of K
 	  tests/integration/test_release_rollback.py tests/integration/test_deploy_lock.py \
 	  tests/integration/test_deployment_scale.py tests/integration/test_release.py
 
-check: setup  ## Quick feedback, under a minute
-	@$(MAKE) --no-print-directory -j 2 -O unit lint types
+check: setup  ## Quick feedback: style, types and units, under a minute
+	@$(PY) -m tests.suite style types units
 
 lint: setup  ## Style of Python, YAML and playbooks
 	@scripts/lint
+	@$(PY) scripts/ansible_lint.py
 
 types: setup  ## Types, strictly
 	@scripts/types
@@ -59,7 +64,7 @@ stories: setup  ## The deployment as an operator sees it
 traffic: setup  ## The story under heavy traffic, in which no request may fail: it wants the machine for itself
 	@$(PY) -m pytest -q $(TRAFFIC)
 
-molecule: setup  ## Roles, one scenario each, against a sandbox
+molecule: setup  ## The six roles of the design card, by molecule, against a sandbox
 	@scripts/molecule
 
 oldest: setup  ## Units and one story on the oldest supported ansible-core

@@ -158,6 +158,13 @@ def _add_up(commands: _Commands, folder: argparse.ArgumentParser) -> None:
         help="from one look of the kubelet at a pod's ConfigMap volumes to the next, and up to half as much more (60)",
     )
     parser.add_argument(
+        "--replicas",
+        metavar="N",
+        type=_at_most(3),
+        default=None,
+        help="most pods of each service of the platform (3)",
+    )
+    parser.add_argument(
         "--only", metavar="A,B", default="", help="start only these components and what they need"
     )
 
@@ -214,6 +221,7 @@ def _up(world: World, arguments: argparse.Namespace) -> int:
         nodes=arguments.nodes,
         pods_per_node=arguments.pods_per_node,
         kubelet_sync=arguments.kubelet_sync,
+        replicas=arguments.replicas,
         only=only,
     )
     up(world, options, _print_line)

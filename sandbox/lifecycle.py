@@ -46,6 +46,7 @@ class Options:
     nodes: int | None = None
     pods_per_node: int | None = None
     kubelet_sync: int | None = None
+    replicas: int | None = None
     only: tuple[str, ...] = ()
 
     @property

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from sandbox.world import CACHE_VARIABLE
 
 RUN_VARIABLE = "EASYMO_SANDBOX_RUN"
 """In the environment of every process of a sandbox: its run folder."""
+
+MANY_FILES = 65_536
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -48,6 +51,14 @@ def start_ticks(pid: int) -> int | None:
     # Behind the name, which may itself hold blanks and brackets: state is field 3, starttime field 22.
     fields = stat.rpartition(")")[2].split()
     return None if fields[0] in "ZX" else int(fields[19])
+
+
+def allow_many_files() -> None:
+    """As many open files as this process may have: the usual soft limit of 1,024 is too few for pods under load."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
+    if soft != resource.RLIM_INFINITY and soft < enough:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
 
 
 def environment(folder: Path, run: Path) -> dict[str, str]:

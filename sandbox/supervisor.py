@@ -20,7 +20,7 @@ from sandbox.component_graph import requirements, select_components, stop_waves
 from sandbox.components import COMPONENTS
 from sandbox.faults import Faults
 from sandbox.orphan_processes import kill_orphans
-from sandbox.processes import ProcessId
+from sandbox.processes import ProcessId, allow_many_files
 from sandbox.record import SUPERVISOR, Phase, note
 from sandbox.runner import Runner
 from sandbox.world import World, claim_block
@@ -94,6 +94,7 @@ class Supervisor:
 
 def main() -> None:
     world = World(Path(sys.argv[1]))
+    allow_many_files()
     # Orphans of a component that was killed become our children, where they are found again.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     block, guard = claim_block()

@@ -39,6 +39,7 @@ DEFAULTS: t.Mapping[str, int] = {
     "seed_mb": 50,
     "nodes": 1,
     "pods_per_node": 250,
+    "replicas": 3,
     "kubelet_sync": 60,
 }
 """The options of `up`. A kubelet takes 110 pods by default; ours may be the only one, so it takes more."""

@@ -6,8 +6,9 @@ A run is a process of its own still: exit code, output and environment are those
 place earlier, and that its tasks run inline (`tests/inline_tasks.py`). Ansible reads its settings where it is imported:
 there is a server for each working directory and each set of settings in the environment.
 
-These go on with the program itself: what is killed or signalled (`tests/victims.py`), what is read while it runs, the
-stories of `tests/stories/conftest.py`, REAL, and what starts ansible-playbook by itself, as ansible-rulebook does.
+These go on with the program itself, with its start-up and a fork for each task: the green deployment
+(`tests/stories/talkative.py`), what is killed, signalled or read while it runs (`tests/victims.py`), a machine that never
+deployed (`Operator.elsewhere`), the installed collection, and what ansible-rulebook or molecule start.
 """
 
 from __future__ import annotations

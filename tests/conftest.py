@@ -15,7 +15,7 @@ from sandbox.lifecycle import Options, down, up
 from sandbox.record import records
 from sandbox.world import CACHE_VARIABLE, World
 from tests.caches import SANDBOX_CACHE
-from tests.suite.order import arrange
+from tests.suite.order import group, place
 
 SEED_MB = 10
 
@@ -36,9 +36,12 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
         signal.signal(number, usual)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
+def pytest_itemcollected(item: pytest.Item) -> None:
+    item.add_marker(pytest.mark.xdist_group(group(item)))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    arrange(items)
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +56,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
         return
     os.environ.setdefault(CACHE_VARIABLE, str(SANDBOX_CACHE))
     running = World(tmp_path_factory.mktemp("sandbox"))
-    up(running, Options(seed_mb=SEED_MB), print)
+    up(running, Options(seed_mb=SEED_MB, replicas=1), print)
     try:
         yield running
     finally:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible in one process: each task runs where it was queued, and no template is compiled twice.
 
-Of a deployment's CPU half goes to a fork for each task, and to what each fork does anew: templates are compiled, filters
-looked up, and modules that run as a process of their own import their libraries. Here such a module is a fork. The tasks
-of several hosts run one after the other, in the order of the hosts. Compiled code depends only on what is in its key.
+Of a deployment's CPU half goes to a fork for each task, and to what each fork does anew: templates are compiled,
+filters looked up, and modules that run as a process of their own import their libraries. Here such a module is a fork.
+The tasks of several hosts run one after the other, in the order of the hosts. Compiled code depends only on its key.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ from __future__ import annotations
 import copy
 import importlib
 import marshal
+import operator
 import os
 import sys
 import typing as t
 
 from ansible._internal import _task
+from ansible._internal._templating import _jinja_bits
 from ansible._internal._templating._jinja_bits import AnsibleEnvironment, _TemplateCompileContext
 from ansible._internal._templating._jinja_plugins import JinjaPluginIntercept
+from ansible._internal._templating._lazy_containers import _AnsibleLazyTemplateMixin
+from ansible._internal._templating._utils import TemplateContext
 from ansible.executor.process.worker import WorkerProcess
 from ansible.executor.task_executor import TaskExecutor
 from ansible.module_utils.testing import patch_module_args
@@ -161,6 +165,49 @@ def _find_filters_once() -> None:
     JinjaPluginIntercept.__init__ = begin_with_known
 
 
+class _Rendered:
+    """Variables with what was rendered of them, for as long as nobody has changed them.
+
+    Ansible wraps a thousand variables anew for each template, and renders again what the template before has rendered.
+    """
+
+    MOST = 8
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, int], tuple[t.Any, t.Any, list[t.Any], list[t.Any], t.Any]] = {}
+
+    def wrapped(self, mapping: t.Any) -> t.Any:
+        """As `_AnsibleLazyTemplateMixin._try_create` makes them."""
+        templar = TemplateContext.current().templar
+        key = (id(mapping), id(templar))
+        if key in self._kept:
+            _mapping, _templar, names, values, lazy = self._kept[key]
+            if (
+                len(mapping) == len(names)
+                and all(map(operator.is_, mapping, names))
+                and all(map(operator.is_, mapping.values(), values))
+            ):
+                return lazy
+            del self._kept[key]
+        while len(self._kept) >= self.MOST:
+            del self._kept[next(iter(self._kept))]
+        lazy = _AnsibleLazyTemplateMixin._try_create(mapping)
+        # Kept with what its key names, so that no other object gets these ids.
+        self._kept[key] = (mapping, templar, list(mapping), list(mapping.values()), lazy)
+        return lazy
+
+    def install(self) -> None:
+        flatten = _jinja_bits._flatten_and_lazify_vars
+
+        def flattened(mapping: t.Any) -> t.Iterator[t.Any]:
+            if type(mapping) is dict and mapping:
+                yield self.wrapped(mapping)
+            else:
+                yield from flatten(mapping)
+
+        _jinja_bits._flatten_and_lazify_vars = flattened
+
+
 def execute_module(action: t.Any, task_vars: t.Any = None, **_more: t.Any) -> dict[str, t.Any]:
     """`ActionBase._execute_module` for a module of the collection: its `main` in a fork of this process."""
     name = action._task.resolved_action
@@ -181,7 +228,7 @@ def execute_module(action: t.Any, task_vars: t.Any = None, **_more: t.Any) -> di
             sys.stdout.flush()
             os._exit(0)
     os.close(writing)
-    with open(reading, encoding="utf-8") as pipe:
+    with os.fdopen(reading, encoding="utf-8") as pipe:
         printed = pipe.read()
     os.waitpid(pid, 0)
     result = action._parse_returned_data({"stdout": printed, "stderr": "", "rc": 0}, "legacy")
@@ -194,6 +241,7 @@ def run_inline(templates: CompiledTemplates) -> None:
     t.cast("t.Any", strategy).WorkerProcess = InlineWorker
     templates.install()
     _find_filters_once()
+    _Rendered().install()
     base = sys.modules.get(ACTION_MODULE)
     if base is not None:
         base.WatchedActionBase._execute_module = execute_module  # type: ignore[attr-defined]

@@ -5,6 +5,9 @@
 Ansible has no public way for that: an action plugin runs in a fork, and callbacks hear of it only at its end.
 So callbacks `subscribe`, which opens one Unix datagram socket and names it in the environment that forks
 inherit, and action plugins `report`. Whoever reports with nobody listening loses nothing but the report.
+
+Where a listener falls behind, a report that only shows how far something is may be lost: how many were is told with the
+next one that arrives. One of NEWS says what happened, so it is sent again until the listener has acknowledged it.
 """
 
 from __future__ import annotations
@@ -17,18 +20,27 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 import typing as t
+import uuid
 from dataclasses import asdict, dataclass, field
 
 VARIABLE = "EASYMO_DEPLOY_PROGRESS"
 RELAY = "EASYMO_DEPLOY_RELAY"
 DRAWN = "EASYMO_DEPLOY_DRAWN"
 """Set while a callback shows reports in its own way, so that they are not printed besides."""
+NEWS = frozenset({"StatusChanged", "Waiting", "WatchResumed"})
+"""Reports of which each says something that happened."""
+LOST = "ProgressLost"
+"""The event by which subscribers learn how many reports were lost; `data` has their number as `lost`."""
 PATIENCE = 0.1
 """Seconds that a report may wait for a listener that falls behind."""
+NEWS_PATIENCE = 5.0
+"""Seconds in which news must have been acknowledged; then it counts as lost."""
 TEXT_LIMIT = 2_000
 DATAGRAM_LIMIT = 60_000
-FLUSH, END = b"flush", b"end"
+FLUSH, END, ACKNOWLEDGED = b"flush", b"end", b"ok"
+_lost = 0
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,7 @@ Handler = t.Callable[[Progress], None]
 
 
 def report(event: str, host: str, text: str, data: dict[str, t.Any] | None = None) -> None:
-    """Tell whoever listens how far `host` is. Never fails, and waits no longer than PATIENCE."""
+    """Tell whoever listens how far `host` is. Never fails, and waits no longer than PATIENCE, or NEWS_PATIENCE."""
     address = os.environ.get(VARIABLE)
     if not address:
         return
@@ -53,9 +65,37 @@ def report(event: str, host: str, text: str, data: dict[str, t.Any] | None = Non
 
 
 def _send_to(address: str, progress: Progress) -> None:
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.settimeout(PATIENCE)
-        sender.sendto(encoded(progress), address)
+    global _lost  # noqa: PLW0603 - of this process, which may report from anywhere
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            if progress.event in NEWS:
+                _send_news(sender, address, encoded(progress, lost=_lost, identity=uuid.uuid4().hex))
+            else:
+                sender.settimeout(PATIENCE)
+                sender.sendto(encoded(progress, lost=_lost), address)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return
+    except OSError:
+        _lost += 1
+    else:
+        _lost = 0
+
+
+def _send_news(sender: socket.socket, address: str, message: bytes) -> None:
+    """Raises TimeoutError when nobody acknowledged it."""
+    # Linux gives it an address of its own, to which the listener answers: unix(7), "Autobind feature".
+    sender.bind("")
+    sender.settimeout(PATIENCE)
+    deadline = time.monotonic() + NEWS_PATIENCE
+    while True:
+        try:
+            sender.sendto(message, address)
+            sender.recv(len(ACKNOWLEDGED))
+        except TimeoutError:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return
 
 
 def relay(event: str, text: str, data: dict[str, t.Any]) -> None:
@@ -77,11 +117,15 @@ def relayed(handler: Handler) -> t.Iterator[None]:
         listener.close()
 
 
-def encoded(progress: Progress) -> bytes:
-    """One datagram; data that is too large for one stays behind."""
-    message = json.dumps(asdict(progress), default=str).encode()
+def encoded(progress: Progress, *, lost: int = 0, identity: str = "") -> bytes:
+    """One datagram; data that is too large for one stays behind.
+
+    `lost` is how many reports before it were lost; one with an `identity` is acknowledged, and may come twice.
+    """
+    content = asdict(progress) | {"lost": lost, "identity": identity}
+    message = json.dumps(content, default=str).encode()
     if len(message) > DATAGRAM_LIMIT:
-        message = json.dumps(asdict(progress) | {"data": {}}).encode()
+        message = json.dumps(content | {"data": {}}).encode()
     return message
 
 
@@ -133,17 +177,36 @@ class _Listener:
         atexit.register(self.close)
 
     def _read(self) -> None:
-        while (message := self._socket.recv(DATAGRAM_LIMIT)) != END:
+        heard: set[str] = set()
+        while True:
+            message, sender = self._socket.recvfrom(DATAGRAM_LIMIT)
+            if message == END:
+                return
             if message == FLUSH:
                 self._flushed.set()
                 continue
             try:
-                progress = Progress(**json.loads(message))
-            except (ValueError, TypeError):
+                content = json.loads(message)
+                lost, identity = int(content.pop("lost")), str(content.pop("identity"))
+                progress = Progress(**content)
+            except (ValueError, TypeError, KeyError, AttributeError):
                 continue
-            for handler in tuple(self.handlers):
-                with contextlib.suppress(Exception):
-                    handler(progress)
+            if identity:
+                # Who did not wait for it needs no answer.
+                with contextlib.suppress(OSError):
+                    self._socket.sendto(ACKNOWLEDGED, socket.MSG_DONTWAIT, sender)
+                if identity in heard:
+                    continue
+                heard.add(identity)
+            if lost:
+                text = f"{lost} lines of progress were lost: this machine is too busy to show them."
+                self._hand_on(Progress(LOST, progress.host, text, {"lost": lost}))
+            self._hand_on(progress)
+
+    def _hand_on(self, progress: Progress) -> None:
+        for handler in tuple(self.handlers):
+            with contextlib.suppress(Exception):
+                handler(progress)
 
     def flush(self) -> None:
         """Return when all that was sent before has been handled."""

@@ -57,6 +57,11 @@ class Behaviour:
         return name in self._at_start or fault.parameters.get("existing") == "true"
 
     @property
+    def of_image(self) -> str:
+        """What its tag says that it does wrong, if anything."""
+        return self._image.behaviour
+
+    @property
     def boot_seconds(self) -> float:
         fault = self.fault("slow-start")
         if fault is not None:

@@ -31,7 +31,6 @@ Object = dict[str, t.Any]
 logger = logging.getLogger(__name__)
 
 RETRY = 1.0
-POLL_SECONDS = 0.5
 INIT_SECONDS = 0.05
 
 
@@ -81,6 +80,7 @@ class Container:
         self._exit: asyncio.Future[Exit] | None = None
         self._stopping = False
         self._listening = False
+        self._listening_since = 0.0
         self._crashes = 0
 
     @property
@@ -168,7 +168,6 @@ class Container:
             return
         if self._main:
             yield self._serve(image)
-            yield self._crash_on_fault()
         else:
             yield self._serve_beside()
         yield ProbeWorker(self, self._address).run()
@@ -222,7 +221,7 @@ class Container:
             server = Server(app, refuses=self._refusal(behaviour))
             self._server = server
             await server.start(self._address, self._ports())
-            self._listening = True
+            self._listening, self._listening_since = True, time.monotonic()
         except ConfigurationError as exc:
             self.log.write(f"Error: {exc}")
             self.end(CRASHED)
@@ -257,19 +256,16 @@ class Container:
             self.state.started, self.state.ready = started, ready
             self._changed()
 
-    async def _crash_on_fault(self) -> None:
-        """Faults that befall a running container."""
-        behaviour = t.cast("Behaviour", self._behaviour)
-        started = time.monotonic()
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            if not self._listening:
-                continue
-            if behaviour.crashes:
-                self.log.write("Error: unexpected end")
-                self.end(CRASHED)
-            if behaviour.out_of_memory and time.monotonic() - started > OOM_AFTER:
-                self.end(OUT_OF_MEMORY)
+    def suffer(self, *, any_set: bool) -> None:
+        """What its image or a fault does to it while it runs. `any_set`: whether any fault is set at all."""
+        behaviour = self._behaviour
+        if behaviour is None or not self._listening or not (any_set or behaviour.of_image):
+            return
+        if behaviour.crashes:
+            self.log.write("Error: unexpected end")
+            self.end(CRASHED)
+        elif behaviour.out_of_memory and time.monotonic() - self._listening_since > OOM_AFTER:
+            self.end(OUT_OF_MEMORY)
 
     def kill_unhealthy(self, probe: str) -> None:
         name = self.state.name

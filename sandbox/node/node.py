@@ -43,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 RENEW_EVERY = 5.0
 POLL_SECONDS = 1.0
+FAULTS_EVERY = 0.5
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ class Node:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.events.run())
                 group.create_task(self._renew())
+                group.create_task(self._apply_faults())
         finally:
             for worker, task in list(self._workers.values()):
                 task.cancel()
@@ -208,6 +210,15 @@ class Node:
                 if time.monotonic() - renewed > RENEW_EVERY:
                     renewed = time.monotonic()
                     await self._renew_lease()
+
+    async def _apply_faults(self) -> None:
+        """Have faults befall running containers, by one look for all of them."""
+        while True:
+            await asyncio.sleep(FAULTS_EVERY)
+            any_set = bool(self.faults.all())
+            for worker, _ in self._workers.values():
+                for container in worker.containers:
+                    container.suffer(any_set=any_set)
 
     async def _report(self) -> None:
         now = time.time()

@@ -76,16 +76,19 @@ async def run_probe(probe: Probe, address: str) -> str | None:
     """
     where = f"{address}:{probe.port}"
     get = "" if probe.path is None else f'Get "http://{where}{probe.path}": '
+    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(probe.timeout):
-            reader, writer = await asyncio.open_connection(address, probe.port)
+            transport, answer = await loop.create_connection(
+                lambda: _Answer(loop.create_future()), address, probe.port
+            )
             try:
                 if probe.path is None:
                     return None
-                writer.write(_request(probe, where))
-                status = int((await reader.readline()).split()[1])
+                transport.write(_request(probe, where))
+                status = int((await answer.line).split()[1])
             finally:
-                writer.close()
+                transport.close()
     except TimeoutError:
         if get:
             return (
@@ -95,6 +98,23 @@ async def run_probe(probe: Probe, address: str) -> str | None:
     except (OSError, ValueError, IndexError):
         return f"{get}dial tcp {where}: connect: connection refused"
     return None if 200 <= status < 400 else f"HTTP probe failed with statuscode: {status}"
+
+
+class _Answer(asyncio.Protocol):
+    """Waits for the first line. An HTTP client, and even a stream, costs more than the rest of a probe."""
+
+    def __init__(self, line: asyncio.Future[bytes]) -> None:
+        self.line = line
+        self._received = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if b"\n" in self._received and not self.line.done():
+            self.line.set_result(self._received.partition(b"\n")[0])
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        if not self.line.done():
+            self.line.set_result(b"")
 
 
 def _request(probe: Probe, host: str) -> bytes:

@@ -60,7 +60,7 @@ EASYMO = Team(
         {"configMapRef": {"name": FLAGS, "optional": True}},
     ),
 )
-REPLICAS = {**dict.fromkeys(SERVICES, 3), WORKER: 2}
+MOST_REPLICAS = {**dict.fromkeys(SERVICES, 3), WORKER: 2}
 
 FLAGS_BEFORE = {
     "FEATURE_AI_AGENTS": "false",
@@ -83,8 +83,8 @@ def manifests(world: World) -> list[Manifest]:
         secret("platform-secrets", _platform_secrets(world)),
         _config_map("feature-flags", FLAGS_BEFORE),
     ]
-    for service, replicas in REPLICAS.items():
-        objects += workload(service, replicas)
+    for service, most in MOST_REPLICAS.items():
+        objects += workload(service, min(most, world.option("replicas")))
     return objects
 
 
@@ -237,8 +237,8 @@ def _container(service: str, version: str, team: Team) -> Manifest:
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "envFrom": list(team.environment),
-        # Of what a sandbox costs while nobody uses it, probes are most: no more often than rollouts need.
-        "readinessProbe": {**_probe("/health"), "periodSeconds": 2, "failureThreshold": 2},
+        # Of what a sandbox costs while nobody uses it, probes are most: no more often than a rehearsal needs.
+        "readinessProbe": {**_probe("/health"), "periodSeconds": 5, "failureThreshold": 2},
         # Not /health: a database that is away must not have every pod restarted. Asked often, so that a
         # new pod soon proves that it answers, and patient, for the machine may be busy.
         "livenessProbe": {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The process that sends: `… -m sandbox.traffic.background <state folder> <rate> <workers> <seconds> <messages>`."""
+"""The process that sends: `… background <state folder> <rate> <workers> <seconds> <messages> <ease>`."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class Reporter:
 
     def write(self, *, running: bool) -> None:
         seconds = time.monotonic() - self._began
+        eased = self._generator.rate < self._load.rate
         report = {
             "pid": os.getpid(),
             "running": running,
@@ -47,6 +48,7 @@ class Reporter:
             "updated_at": now(),
             "seconds": round(seconds, 1),
             "sent_per_second": round(self._generator.figures.total("sent") / max(seconds, 1), 1),
+            **({"eased_rate": self._generator.rate} if eased else {}),
             **self._generator.figures.to_dict(),
         }
         partial = self._path.with_suffix(".partial")
@@ -91,8 +93,8 @@ async def send(world: World, load: Load) -> None:
 
 
 def main() -> None:
-    folder, rate, workers, seconds, messages = sys.argv[1:]
-    load = Load(float(rate), int(workers), float(seconds), float(messages))
+    folder, rate, workers, seconds, messages, ease = sys.argv[1:]
+    load = Load(float(rate), int(workers), float(seconds), float(messages), ease == "True")
     asyncio.run(send(World(Path(folder)), load))
 
 

@@ -71,6 +71,11 @@ def add_verbs(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) 
         metavar="SHARE",
         help="share of messages, 0 to 1; the other requests call each service in turn (0.95)",
     )
+    start_.add_argument(
+        "--ease",
+        action="store_true",
+        help="send half as many a second each time that this machine cannot keep up",
+    )
     start_.set_defaults(command=start)
     stop_ = verbs.add_parser(
         "stop",
@@ -91,7 +96,8 @@ def start(world: World, arguments: argparse.Namespace) -> int:
     home = world.folder("traffic")
     report_file(world).unlink(missing_ok=True)
     program = [sys.executable, "-m", "sandbox.traffic.background", str(world.directory)]
-    load = [str(getattr(arguments, name)) for name in ("rate", "workers", "seconds", "messages")]
+    named = ("rate", "workers", "seconds", "messages", "ease")
+    load = [str(getattr(arguments, name)) for name in named]
     with (home / "log.txt").open("ab") as log:
         child = subprocess.Popen(
             [*program, *load],

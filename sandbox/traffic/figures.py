@@ -117,6 +117,11 @@ def summary(report: t.Mapping[str, t.Any]) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in report["failures_by_kind"].items())
     failed = f"{report['failed']} failed ({kinds})" if report["failed"] else "0 failed"
     kind = "; ".join(_told(name, routes[name]) for name in routes if routes[name]["sent"])
+    if eased := report.get("eased_rate"):
+        kind += (
+            f"; this machine was too busy for {report['rate']:g} requests a second: "
+            f"at last {eased:g} were sent"
+        )
     return (
         f"{report['sent']} requests in {report['seconds']:.0f} s, {report['sent_per_second']:g} a second: "
         f"{report['ok']} ok, {failed}{'; ' if kind else ''}{kind}"

@@ -22,6 +22,10 @@ from sandbox.traffic.report import MESSAGE_SHARE, TIMEOUT_SECONDS
 
 MESSAGE, CALL = "message", "call"
 ERROR_LENGTH = 300
+LATE_SECONDS = 1.0
+"""A request that is sent so long after it was due says that this machine is too busy, whatever its target is."""
+SLOWEST = 10.0
+"""Requests a second below which nothing is eased."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class Load:
     workers: int
     duration: float
     messages: float = MESSAGE_SHARE
+    ease: bool = False
+    """Whether to send half as many a second each time that this process itself falls LATE_SECONDS behind."""
 
 
 class FailedError(Exception):
@@ -70,20 +76,21 @@ class Generator:
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns = itertools.cycle(targets.questions.items())
         self.figures = Figures((MESSAGE, CALL))
+        self.rate = load.rate
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set or the time is over, and then until every answer is there."""
         loop = asyncio.get_running_loop()
-        started, number = loop.time(), 0
-        while not stop.is_set():
-            after = number / self._load.rate
-            if after >= self._load.duration:
-                break
-            due = started + after
+        due = started = loop.time()
+        number = 0
+        while not stop.is_set() and due - started < self._load.duration:
             wait = due - loop.time()
             if wait > 0:
                 await asyncio.sleep(wait)
+            elif self._load.ease and -wait > LATE_SECONDS and self.rate > SLOWEST:
+                self.rate, due = max(SLOWEST, self.rate / 2), loop.time()
             self._begin(due)
+            due += 1 / self.rate
             number += 1
             if number % 50 == 0:
                 # When late, many are due at once; let their answers in between.

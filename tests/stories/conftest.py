@@ -15,8 +15,6 @@ from tests.stories.people import Operator, Witness
 
 # A story is about what happens, not about how long it takes with much data: that is for the benchmarks.
 SEED_MB = 10
-REAL = ("test_story_of_a_green_release", "test_story_of_the_waves")
-"""Stories in which each run is a process of its own from its start, and each task a fork."""
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +31,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def operator(world: World, request: pytest.FixtureRequest) -> Operator:
-    return Operator(world, real=request.module.__name__.rpartition(".")[2] in REAL)
+def operator(world: World) -> Operator:
+    return Operator(world)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from tests.suite import events, screen
 from tests.suite.steps import LANES, ROOT, STAGES
 
 LOGS = ROOT / ".cache" / "test"
-TICK = 1.0
+TICK = 0.2
 MINUTE = 60.0
 PIECE = 1 << 16
 ENDS_WITHIN = 60.0

@@ -30,18 +30,14 @@ def known_seconds() -> dict[str, float]:
     return t.cast("dict[str, float]", json.loads(RECORD.read_text(encoding="utf-8")))
 
 
-def arrange(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_file(item)))
-    items.sort(key=_place)
-
-
-def _file(item: pytest.Item) -> str:
+def group(item: pytest.Item) -> str:
+    """The file, from the checkout's root."""
     return str(item.path.relative_to(ROOT))
 
 
-def _place(item: pytest.Item) -> tuple[int, float, str]:
-    file = _file(item)
+def place(item: pytest.Item) -> tuple[int, float, str]:
+    """Sorts the groups; tests of one group stay in their order."""
+    file = group(item)
     level = file.split("/")[1]
     rank = LEVELS.index(level) if level in LEVELS else len(LEVELS)
     return rank, -known_seconds().get(file, UNKNOWN), file

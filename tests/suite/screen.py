@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 if t.TYPE_CHECKING:
     from tests.suite.steps import Step
 
-SHOWN_FAILURES = 4
-SHOWN_REASONS = 3
+SHOWN_FAILURES = 3
+SHOWN_REASONS = 2
 WIDTH = 200
 
 
@@ -92,7 +92,7 @@ def progress(overview: Overview) -> str:
 
 
 def failure(step: str, test: str, cause: str) -> str:
-    return f"✗ {step} {test}: {cause}"[:WIDTH]
+    return f"{f'✗ {step} {test}'.rstrip()}: {cause}"[:WIDTH]
 
 
 def ending(

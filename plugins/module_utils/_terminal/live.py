@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._progress import LOST, NEWS
 from .._words import listed
 from .events import PlayBegun, Reported, TaskBegun, TaskEnded
 from .idle_detector import ASKING
@@ -18,8 +19,6 @@ LOOKS = 6
 """How many looks of a watch a log has, beside those at which something changed."""
 SHORT = 1.0
 """Seconds before which a task is not told by its name."""
-NEWS = frozenset({"StatusChanged", "Waiting", "WatchResumed"})
-"""Reports of which each says something that happened."""
 SOONEST = 60.0
 VALUES = 96
 """Columns of a look's values: the metrics are in the order of their weight."""
@@ -113,7 +112,7 @@ class Live:
             self._pods[str(data["deployment"])] = (ready, desired, complete and ready == desired)
             return None
         self._last = self._counted(data) or one_line(event.text)
-        if event.event in NEWS:
+        if event.event in NEWS or event.event == LOST:
             return Fact("", one_line(event.text), TONES.get(str(data.get("status")), ""))
         return self._sampled(data, event) if event.event == "MetricsSampled" else None
 

@@ -44,15 +44,34 @@ def test_a_report_from_a_fork_reaches_every_subscriber(listen):
     assert first.get(timeout=2) == second.get(timeout=2) == expected
 
 
-def test_what_was_reported_before_the_end_is_delivered(listen):
+def test_news_arrive_at_a_listener_that_falls_behind_and_what_was_lost_is_counted():
+    """As on a busy controller: its thread looks five times a second, and a socket holds ten reports or some more."""
     heard = queue.Queue()
-    end = _progress.subscribe(heard.put)
-    for number in range(100):
+
+    def slowly(progress):
+        time.sleep(0.2)
+        heard.put(progress)
+
+    end = _progress.subscribe(slowly)
+    for number in range(30):
         _progress.report("Step", "h", str(number))
+    for number in range(3):
+        _progress.report("StatusChanged", "h", f"news {number}")
+    _progress.report("Waiting", "h", "the last")
+    while heard.qsize() == 0 or heard.queue[-1].text != "the last":
+        time.sleep(0.05)
     end()
-    assert [heard.get_nowait().text for _heard in range(heard.qsize())] == [
-        str(n) for n in range(100)
+    arrived = [heard.get_nowait() for _heard in range(heard.qsize())]
+    assert [one.text for one in arrived if one.event in _progress.NEWS] == [
+        "news 0",
+        "news 1",
+        "news 2",
+        "the last",
     ]
+    lost = [one.data["lost"] for one in arrived if one.event == _progress.LOST]
+    steps = [int(one.text) for one in arrived if one.event == "Step"]
+    assert len(steps) + sum(lost) == 30
+    assert steps == sorted(set(steps))
 
 
 def test_nothing_is_left_behind(listen):
@@ -81,7 +100,11 @@ def test_a_listener_that_falls_behind_holds_nobody_up(monkeypatch, tmp_path):
     for _beat in range(5):
         _progress.report("Step", "h", "x" * 2000, {"much": "y" * 50_000})
     assert time.monotonic() - started < 5 * _progress.PATIENCE + 1
+    monkeypatch.setattr(_progress, "NEWS_PATIENCE", 0.3)
+    _progress.report("StatusChanged", "h", "what nobody acknowledges")
+    assert time.monotonic() - started < 5 * _progress.PATIENCE + 2
     deaf.close()
+    _progress._lost = 0
 
 
 def test_a_failing_subscriber_does_not_silence_the_others(listen):

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import random
+import time
 import typing as t
 from pathlib import Path
 
@@ -62,6 +63,29 @@ def test_the_load_is_steady_and_every_answer_awaited() -> None:
     found = generate(webhook, Load(rate=200, workers=50, duration=0.3)).to_dict()
     assert (found["sent"], found["failed"], found["in_flight"]) == (60, 0, 0)
     assert sum(found["answers"].values()) == 60
+
+
+@pytest.mark.parametrize("ease", [True, False])
+def test_a_machine_that_cannot_keep_up_is_asked_for_less_where_that_is_wanted(ease: bool) -> None:
+    async def run() -> Generator:
+        async with aiohttp.ClientSession() as session:
+            load = Load(rate=200, workers=5, duration=3.0, ease=ease)
+            generator = Generator(
+                session, Targets("", "", "", QUESTIONS, 1), load, random.Random(3)
+            )
+
+            async def send(_route: str, _due: float) -> None:
+                # As where other programs have both cores for a moment.
+                if generator.figures.total("sent") == 10:
+                    time.sleep(1.3)
+
+            generator._send = send  # type: ignore[method-assign]
+            await generator.run(asyncio.Event())
+            return generator
+
+    generator = asyncio.run(run())
+    sent = generator.figures.total("sent")
+    assert (generator.rate, sent < 400) == ((100, True) if ease else (200, False))
 
 
 def test_waiting_for_a_free_worker_counts_as_latency() -> None:

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a person reads of a test run, and in which order its tests begin."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from tests.suite import screen
+from tests.suite.screen import Overview, StepState
+from tests.suite.steps import LANES, ROOT, STAGES, Step
+
+STYLE, UNITS = Step("style", ("true",), 20), Step("units", ("pytest",), 60, LANES)
+
+
+def running(step: Step, *, passed: int, collected: int, began: float = 0) -> StepState:
+    return StepState(step, began=began, collected=collected, passed=passed)
+
+
+def ended(step: Step, seconds: float, status: int = 0, **more: t.Any) -> StepState:
+    return StepState(step, began=0, ended=seconds, status=status, **more)
+
+
+def test_one_line_tells_the_step_the_counts_the_time_and_what_is_left() -> None:
+    states = [ended(STYLE, 20), running(UNITS, passed=50, collected=100)]
+
+    line = screen.progress(Overview(states, 0, 30, LANES))
+
+    assert line == "units 50/100 · 50 passed, 0 failed · 0:30, about 0:30 to go"
+
+
+def test_before_anything_was_measured_the_time_is_the_recorded_one() -> None:
+    states = [running(STYLE, passed=0, collected=0), StepState(UNITS)]
+
+    assert "style · 0 passed, 0 failed · 0:05, about 1:07 to go" == screen.progress(
+        Overview(states, 0, 5, LANES)
+    )
+
+
+def test_the_end_has_ten_lines_however_much_failed() -> None:
+    failures = [(f"tests/a.py::test_{number}", "assert 1 == 2") for number in range(30)]
+    skips = [(f"tests/b.py::test_{number}", f"reason {number % 7}") for number in range(20)]
+    states = [ended(UNITS, 60, 1, passed=9, failures=failures, skips=skips), StepState(STYLE)]
+
+    lines = screen.ending(
+        Overview(states, 0, 61, LANES), 99, ["sleep 9"], ".cache/test", " after a failure"
+    )
+
+    assert len(lines) == 10
+    assert lines[0] == "✗ units tests/a.py::test_0: assert 1 == 2"
+    assert "not run after a failure: style" in lines
+    assert lines[-1] == "9 passed, 30 failed, 20 skipped"
+
+
+def test_a_step_without_tests_that_fails_counts() -> None:
+    overview = Overview([ended(STYLE, 3, 1)], 0, 3, LANES)
+
+    assert screen.ending(overview, 1, [], "logs", "")[-1] == "0 passed, 1 failed"
+
+
+def test_what_is_cheap_comes_first() -> None:
+    names = [[step.name for step in stage] for stage in STAGES]
+
+    assert names[0][0] == "style"
+    assert names[1] == ["units"]
+    assert names[-1] == ["traffic"]
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> t.Callable[..., subprocess.Popen[str]]:
+    """A run of `tests.suite` over steps of its own, whose logs and temporary files stand in a folder of the test's."""
+    program = tmp_path / "suite.py"
+
+    def start(*steps: tuple[str, str]) -> subprocess.Popen[str]:
+        stages = ", ".join(
+            f"(Step({name!r}, ('sh', '-c', {script!r}), 1),)" for name, script in steps
+        )
+        program.write_text(
+            f"""
+import sys, tempfile
+from pathlib import Path
+sys.path.insert(0, {str(ROOT)!r})
+from tests.suite import __main__ as suite
+from tests.suite.steps import Step
+suite.STAGES = ({stages},)
+suite.ROOT = Path({str(tmp_path)!r})
+suite.LOGS = suite.ROOT / "logs"
+sys.exit(suite.main([]))
+"""
+        )
+        return subprocess.Popen(
+            [sys.executable, program],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        )
+
+    return start
+
+
+def test_a_failure_ends_the_run_and_says_why_at_once(
+    suite: t.Callable[..., subprocess.Popen[str]],
+) -> None:
+    run = suite(("first", "echo 'line 3: too long'; exit 1"), ("second", "echo never > ran"))
+
+    printed, _none = run.communicate(timeout=60)
+
+    assert run.returncode == 1
+    assert re.search(r"first: FAILED in 0:0\d\n  line 3: too long\n", printed)
+    assert "not run after a failure: second" in printed
+    assert printed.endswith("0 passed, 1 failed\n")
+
+
+def test_ctrl_c_waits_for_what_was_started_and_leaves_nothing(
+    suite: t.Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """The step needs a moment to take down what it started, and leaves a process that nobody waits for."""
+    run = suite(
+        (
+            "one",
+            'sleep 97 & trap "sleep 1; touch down; exit 130" INT; touch up; while :; do sleep 0.1; done',
+        ),
+        ("two", "touch never"),
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "up").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    run.send_signal(signal.SIGINT)
+
+    printed, _none = run.communicate(timeout=60)
+
+    assert run.returncode == 1
+    assert (tmp_path / "down").exists()
+    assert not (tmp_path / "never").exists()
+    assert "not run, for the run was interrupted: two" in printed
+    assert "ended what was left running: sleep 97" in printed
+    assert not list(tmp_path.glob("deploy-test-*"))
+
+
+def test_the_record_of_seconds_names_files_that_are_there() -> None:
+    record = json.loads((ROOT / "tests/suite/seconds.json").read_text("utf-8"))
+
+    assert [file for file in record if not (ROOT / file).exists()] == []
