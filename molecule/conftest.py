@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.roles.witness import Witness
+from tests.integration.role_scenarios.witness import Witness
 
 
 @pytest.fixture(scope="session")

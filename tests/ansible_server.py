@@ -7,8 +7,8 @@ place earlier, and that its tasks run inline (`tests/inline_tasks.py`). Ansible 
 there is a server for each working directory and each set of settings in the environment.
 
 These go on with the program itself, with its start-up and a fork for each task: the green deployment
-(`tests/stories/talkative.py`), what is killed, signalled or read while it runs (`tests/victims.py`), a machine that never
-deployed (`Operator.elsewhere`), the installed collection, and what ansible-rulebook or molecule start.
+(`tests/stories/talkative.py`), what is killed, signalled or read while it runs (`tests/victims.py`), a machine that
+never deployed (`Operator.elsewhere`), the installed collection, and what ansible-rulebook or molecule start.
 """
 
 from __future__ import annotations

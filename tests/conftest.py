@@ -15,7 +15,7 @@ from sandbox.lifecycle import Options, down, up
 from sandbox.record import records
 from sandbox.world import CACHE_VARIABLE, World
 from tests.caches import SANDBOX_CACHE
-from tests.suite.order import group, place
+from tests.suite.order import place
 
 SEED_MB = 10
 
@@ -34,10 +34,6 @@ settings.load_profile("busy")
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    item.add_marker(pytest.mark.xdist_group(group(item)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

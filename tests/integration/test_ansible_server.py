@@ -39,6 +39,26 @@ BATCHES = """
     - ansible.builtin.debug:
         msg: "once for {{ ansible_play_batch }}"
       run_once: true
+    - ansible.builtin.set_fact:
+        total: "{{ total | default(0) | int + item }}"
+      loop: [1, 2, 3]
+    - ansible.builtin.debug:
+        msg: "{{ sentence }}"
+      loop: "{{ [total, doubled] }}"
+      loop_control: {loop_var: part}
+      vars:
+        sentence: "{{ part }} of {{ derived }}"
+        derived: "{{ total }} and {{ undefined_one | default(part) }}"
+    - ansible.builtin.command: "printf %s {{ doubled }}"
+      register: tried
+      until: tried.attempts == 2
+      retries: 3
+      delay: 0
+      changed_when: tried.stdout != doubled
+      run_once: true
+    - ansible.builtin.debug:
+        msg: "{{ hostvars['shop'].total | default('not yet') }} {{ tried.attempts }} {{ undefined_two }}"
+      ignore_errors: true
     - ansible.builtin.include_role:
         name: easymo.deploy.no_such_role
       when: inventory_hostname == last | default('mail')

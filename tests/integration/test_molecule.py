@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The scenarios of the six roles of the design card, by molecule; tests/integration/roles has the others."""
+"""The scenarios of the six roles of the design card, by molecule; tests/integration/role_scenarios has the others."""
 
 from __future__ import annotations
 

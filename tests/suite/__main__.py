@@ -34,7 +34,7 @@ MINUTE = 60.0
 PIECE = 1 << 16
 ENDS_WITHIN = 60.0
 """Seconds in which a step that was interrupted takes down what it started."""
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 @dataclass
@@ -108,6 +108,7 @@ class Run:
                 env={**os.environ, "TMPDIR": str(folder), events.VARIABLE: str(writing)},
                 pass_fds=[writing],
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
         self._running[step.name] = _Running(process, reading)
         os.close(writing)
@@ -213,6 +214,11 @@ class Run:
             self._say(screen.progress(self.overview))
 
 
+def _end_with_parent() -> None:
+    """Whoever kills the run has its steps take down what they started."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
+
+
 def end_left_processes() -> list[str]:
     """Ends, and names, what was started and goes on though its step is over; also what became an orphan."""
     left = psutil.Process().children(recursive=True)
@@ -247,8 +253,14 @@ def main(chosen: list[str]) -> int:
         shutil.rmtree(scratch, ignore_errors=True)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = used.ru_utime + used.ru_stime
-    table = screen.table(run.overview)
-    (LOGS / "steps.md").write_text("\n".join([*table, ""]), encoding="utf-8")
+    measured = [
+        {"step": state.step.name, "seconds": state.ended - state.began, "cpu": state.cpu}
+        for state in run.overview.states
+        if state.began is not None and state.ended is not None
+    ]
+    seconds = run.overview.now - run.overview.began
+    measured.append({"step": "all", "seconds": seconds, "cpu": cpu})
+    (LOGS / "steps.json").write_text(json.dumps(measured), encoding="utf-8")
     stopped = ", for the run was interrupted" if run._interrupted else " after a failure"
     print("\n".join(screen.ending(run.overview, cpu, left, str(LOGS.relative_to(ROOT)), stopped)))
     return 1 if run.failed else 0

@@ -75,10 +75,8 @@ class _Teller:
             )
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        # Behind the last @ xdist adds the group.
-        name = report.nodeid.rpartition("@tests/")[0] or report.nodeid
         outcome = self._outcomes.setdefault(
-            report.nodeid, {"test": name, "outcome": "passed", "seconds": 0.0, "why": ""}
+            report.nodeid, {"test": report.nodeid, "outcome": "passed", "seconds": 0.0, "why": ""}
         )
         outcome["seconds"] += report.duration
         if report.outcome != "passed" and outcome["outcome"] != "failed":

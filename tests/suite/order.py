@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which tests stand together on one worker, and which begin first. A plugin of pytest, by tests/conftest.py.
+"""Which tests begin first.
 
-A file is a group: its tests share a world, or follow one another. Levels come in the order of LEVELS, for what only a
-few tests need is to be gone before others start. Within one, groups that take longest come first, so that all workers
-end together. `seconds.json` knows how long each took; `python -m tests.suite.order` takes that from the last run.
+The tests of a file stay on one worker: they share a world, or follow one another. Levels come in the order of LEVELS,
+for what only a few tests need is to be gone before others start. Within one, files that take longest come first, so
+that all workers end together. `seconds.json` knows how long each took, and `python -m tests.suite.order` renews it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,9 @@ def known_seconds() -> dict[str, float]:
     return t.cast("dict[str, float]", json.loads(RECORD.read_text(encoding="utf-8")))
 
 
-def group(item: pytest.Item) -> str:
-    """The file, from the checkout's root."""
-    return str(item.path.relative_to(ROOT))
-
-
 def place(item: pytest.Item) -> tuple[int, float, str]:
-    """Sorts the groups; tests of one group stay in their order."""
-    file = group(item)
+    """Sorts the files; tests of one file stay in their order."""
+    file = str(item.path.relative_to(ROOT))
     level = file.split("/")[1]
     rank = LEVELS.index(level) if level in LEVELS else len(LEVELS)
     return rank, -known_seconds().get(file, UNKNOWN), file

@@ -118,19 +118,8 @@ def ending(
     if not_run:
         lines.append(f"not run{stopped}: {', '.join(not_run)}")
     lines.append(
-        f"{clock(overview.now - overview.began)}, {cpu:.0f} s of CPU; each step's output and the table of steps: {logs}"
+        f"{clock(overview.now - overview.began)}, {cpu:.0f} s of CPU; each step's output: {logs}"
     )
     skipped = f", {len(overview.skips)} skipped" if overview.skips else ""
     lines.append(f"{overview.passed} passed, {overview.failed} failed{skipped}")
-    return lines
-
-
-def table(overview: Overview) -> list[str]:
-    """The steps as a table in Markdown."""
-    lines = ["| step | seconds | CPU seconds | tests |", "|---|---|---|---|"]
-    for state in overview.states:
-        if state.ended is not None and state.began is not None:
-            lines.append(
-                f"| {state.step.name} | {state.ended - state.began:.0f} | {state.cpu:.0f} | {state.done or ''} |"
-            )
     return lines

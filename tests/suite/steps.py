@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LANES = 2
+LANES = min(2, len(os.sched_getaffinity(0)))
+"""As many as this process has cores, and at most two: more sandboxes beside each other cost more than they save."""
 TRAFFIC = "tests/stories/test_story_of_the_waves.py"
+INSTALLED = "tests/stories/test_story_of_an_installed_collection.py"
+"""It needs an environment of its own: `scripts/oldest` makes that, and runs it."""
 SHARED = ("contract", "integration", "interop", "stories")
-"""Levels whose tests are spread over the lanes together: which test goes with which is in `tests/suite/order.py`."""
+"""Levels whose files are spread over the lanes together, in the order of `tests/suite/order.py`."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,11 @@ class Step:
         return "pytest" in self.argv
 
 
-def _tests(*arguments: str, lanes: int = LANES) -> tuple[str, ...]:
-    spread = ("-n", str(lanes)) if lanes > 1 else ()
-    return (sys.executable, "-m", "pytest", "-q", "-p", "tests.suite.events", *spread, *arguments)
+def _tests(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "pytest", "-q", "-p", "tests.suite.events", *arguments)
+
+
+SPREAD = ("-n", str(LANES), "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 STAGES: tuple[tuple[Step, ...], ...] = (
@@ -39,12 +45,12 @@ STAGES: tuple[tuple[Step, ...], ...] = (
         Step("tools", (sys.executable, "-m", "tests.suite.tools"), 10),
         Step("types", ("scripts/types",), 30),
     ),
-    (Step("units", _tests("tests/unit"), 45, LANES),),
+    (Step("units", _tests("-n", str(LANES), "tests/unit"), 45, LANES),),
     (
         Step(
             "worlds",
             _tests(
-                *("--dist", "loadgroup", "--no-loadscope-reorder", "--ignore", TRAFFIC),
+                *(*SPREAD, "--ignore", TRAFFIC, "--ignore", INSTALLED),
                 *(f"tests/{level}" for level in SHARED),
             ),
             500,
@@ -58,6 +64,6 @@ STAGES: tuple[tuple[Step, ...], ...] = (
         Step("docs", ("scripts/docs",), 30),
     ),
     # Alone: what else runs would cost it requests that no rollout lost.
-    (Step("traffic", _tests(TRAFFIC, lanes=1), 60, LANES),),
+    (Step("traffic", _tests(TRAFFIC), 60, LANES),),
 )
 """A stage begins when the one before it has passed. What is found in seconds comes first, and is told in seconds."""

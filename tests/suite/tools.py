@@ -42,8 +42,8 @@ def main() -> int:
             fetch()
         except (SandboxError, InstallError, OSError) as exc:
             missing.append(f"{name}: {str(exc).splitlines()[0][:300]}")
-    print(*missing, sep="\n")
     if missing:
+        print(*missing, sep="\n")
         print(f"{len(missing)} of {len(tools)} tools cannot be had: is the network there?")
     return 1 if missing else 0
 

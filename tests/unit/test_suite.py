@@ -41,8 +41,9 @@ def test_one_line_tells_the_step_the_counts_the_time_and_what_is_left() -> None:
 def test_before_anything_was_measured_the_time_is_the_recorded_one() -> None:
     states = [running(STYLE, passed=0, collected=0), StepState(UNITS)]
 
-    assert "style · 0 passed, 0 failed · 0:05, about 1:07 to go" == screen.progress(
-        Overview(states, 0, 5, LANES)
+    assert (
+        screen.progress(Overview(states, 0, 5, LANES))
+        == "style · 0 passed, 0 failed · 0:05, about 1:07 to go"
     )
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from sandbox.world import World
 from tests.ansible_playbook import run_playbook
-from tests.integration.roles.witness import Witness
+from tests.integration.role_scenarios.witness import Witness
 
 CHANGED = re.compile(r"changed=([1-9]\d*)")
 FOLDER = "ROLE_TEST_FOLDER"

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes into CONTRIBUTING.md what each step of the last whole `make test` cost: `python -m tests.suite.table`."""
+
+from __future__ import annotations
+
+import collections
+import json
+
+from tests.suite.order import LAST_RUN
+from tests.suite.steps import ROOT
+
+BEFORE = {
+    "contract": 90,
+    "docs": 20,
+    "integration": 460,
+    "interop": 55,
+    "molecule": 140,
+    "oldest": 55,
+    "sanity": 75,
+    "stories": 620,
+    "traffic": 50,
+    "types": 30,
+    "units": 50,
+    "all": 2_700,
+}
+"""CPU seconds at 68b413d6, when each step was made for itself; sandboxes are only in the sum, of 2,300 to 3,100."""
+BEGIN, END = "<!-- steps: written by python -m tests.suite.table -->\n", "<!-- /steps -->"
+SHARED = "worlds"
+
+
+def rows() -> list[tuple[str, float, float]]:
+    """Step, seconds and CPU seconds; below the step of the shared worlds its levels, and what their sandboxes took."""
+    steps = json.loads(LAST_RUN.with_name("steps.json").read_text(encoding="utf-8"))
+    seconds: collections.Counter[str] = collections.Counter()
+    cpu: collections.Counter[str] = collections.Counter()
+    for line in LAST_RUN.read_text(encoding="utf-8").splitlines():
+        test = json.loads(line)
+        level = test["test"].split("/")[1]
+        seconds[level] += test["seconds"]
+        cpu[level] += test.get("cpu", 0)
+    found: list[tuple[str, float, float]] = []
+    for step in steps:
+        found.append((step["step"], step["seconds"], step["cpu"]))
+        if step["step"] == SHARED:
+            levels = sorted(level for level in seconds if level != "unit")
+            found += [(level, seconds[level], cpu[level]) for level in levels]
+    return found
+
+
+def table() -> str:
+    lines = [
+        "",
+        "| step | seconds | CPU seconds | CPU seconds before |",
+        "|---|---|---|---|",
+        *(
+            f"| {step} | {seconds:.0f} | {cpu:.0f} | {BEFORE.get(step, '')} |"
+            for step, seconds, cpu in rows()
+        ),
+        "",
+        "Seconds of a level are those of its tests, two at a time; its CPU has that of sandboxes that ended within it.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    page = ROOT / "CONTRIBUTING.md"
+    text = page.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    page.write_text(before + BEGIN + table() + END + rest.partition(END)[2], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
