@@ -38,17 +38,6 @@ def create(kubeconfig: str, namespace: str, kind: str, body: dict[str, t.Any]) -
     _asked(kubeconfig, "POST", f"/{API[kind]}/namespaces/{namespace}/{kind}", body=body)
 
 
-def complete(found: t.Any) -> bool:
-    """Whether a Deployment has what it is to have, and nothing of before."""
-    status, wanted = found.get("status") or {}, found["spec"]["replicas"]
-    counted = all(
-        status.get(name, 0) == wanted
-        for name in ("replicas", "updatedReplicas", "availableReplicas")
-    )
-    observed = status.get("observedGeneration") == found["metadata"]["generation"]
-    return counted and observed and not status.get("terminatingReplicas")
-
-
 def create_namespace(kubeconfig: str, name: str) -> None:
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     _asked(kubeconfig, "POST", "/api/v1/namespaces", body=body)

@@ -65,11 +65,13 @@ def report(event: str, host: str, text: str, data: dict[str, t.Any] | None = Non
 
 
 def _send_to(address: str, progress: Progress) -> None:
-    global _lost  # noqa: PLW0603 - of this process, which may report from anywhere
+    global _lost
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             if progress.event in NEWS:
-                _send_news(sender, address, encoded(progress, lost=_lost, identity=uuid.uuid4().hex))
+                _send_news(
+                    sender, address, encoded(progress, lost=_lost, identity=uuid.uuid4().hex)
+                )
             else:
                 sender.settimeout(PATIENCE)
                 sender.sendto(encoded(progress, lost=_lost), address)

@@ -140,6 +140,17 @@ async def wait_for(api: Client, holds: t.Callable[[Object], bool], seconds: floa
         await asyncio.sleep(0.1)
 
 
+def complete(found: Object) -> bool:
+    """Whether a Deployment has what it is to have, and nothing of before."""
+    status, wanted = found.get("status") or {}, found["spec"]["replicas"]
+    counted = all(
+        status.get(name, 0) == wanted
+        for name in ("replicas", "updatedReplicas", "availableReplicas")
+    )
+    observed = status.get("observedGeneration") == found["metadata"]["generation"]
+    return counted and observed and not status.get("terminatingReplicas")
+
+
 def progress_reason(found: Object) -> str:
     conditions = found["status"].get("conditions") or []
     return next((c["reason"] for c in conditions if c["type"] == "Progressing"), "")

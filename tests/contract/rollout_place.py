@@ -18,7 +18,7 @@ from ansible_collections.easymo.deploy.plugins.modules import release, rollout
 from sandbox.faults import Fault, Faults
 from sandbox.world import World
 from tests import kubernetes_api
-from tests.contract.rollout_cluster import SERVICE, deployment
+from tests.contract.rollout_cluster import SERVICE, complete, deployment
 from tests.fault_setting import faults_set
 from tests.integration.conftest import Place, Result
 from tests.waiting import until
@@ -105,7 +105,7 @@ class Stage:
         self.kubectl("patch", "deployment", SERVICE, "--type=merge", "-p", patch)
 
     def settle(self) -> None:
-        until(lambda: kubernetes_api.complete(self.place.deployment(SERVICE)), 40)
+        until(lambda: complete(self.place.deployment(SERVICE)), 40)
 
 
 @contextmanager

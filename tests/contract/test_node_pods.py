@@ -18,7 +18,6 @@ from sandbox.faults import Fault, Faults
 from sandbox.node.client import GROUPS, Client
 from sandbox.node.component import COMPONENT as NODE
 from sandbox.world import World
-from tests import kubernetes_api
 from tests.contract import rollout_cluster as cluster
 
 Object = dict[str, t.Any]
@@ -41,7 +40,7 @@ async def _prepare(world: World) -> None:
         await api.create("services", cluster.NAMESPACE, cluster.service())
         wanted = cluster.deployment(f"{IMAGE}:v1.9.0", deadline=60)
         await api.create("deployments", cluster.NAMESPACE, wanted)
-        await cluster.wait_for(api, kubernetes_api.complete)
+        await cluster.wait_for(api, cluster.complete)
 
 
 @pytest.fixture
@@ -62,7 +61,7 @@ def run(world: World) -> Run:
                 Faults(world.faults_file).write([])
                 await cluster.set_image(api, f"{IMAGE}:v1.9.0")
                 await asyncio.sleep(0.3)
-                await cluster.wait_for(api, kubernetes_api.complete, seconds=90)
+                await cluster.wait_for(api, cluster.complete, seconds=90)
 
         asyncio.run(whole())
 
@@ -130,7 +129,7 @@ def test_a_fault_hits_new_pods_and_old_ones_serve_on(
         found = await api.get("deployments", cluster.NAMESPACE, cluster.SERVICE)
         assert found["status"]["availableReplicas"] == 3
         faults.write([])
-        await cluster.wait_for(api, kubernetes_api.complete, seconds=60)
+        await cluster.wait_for(api, cluster.complete, seconds=60)
 
     run(story)
 
@@ -175,7 +174,7 @@ def test_no_request_is_lost_while_pods_are_replaced(run: Run) -> None:
         requests = 0
         async with aiohttp.ClientSession() as session:
             while (
-                not kubernetes_api.complete(
+                not cluster.complete(
                     found := await api.get("deployments", cluster.NAMESPACE, cluster.SERVICE)
                 )
                 or requests < 60

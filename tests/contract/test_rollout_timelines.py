@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 
 from sandbox.node.client import GROUPS, Client
-from tests import kubernetes_api
 from tests.contract import rollout_cluster as cluster
 from tests.contract.timelines import (
     QUOTA,
@@ -69,7 +68,7 @@ async def record_all(api: Client) -> dict[str, Timeline]:
     await cluster.ensure_namespace(api)
     await api.create("services", cluster.NAMESPACE, cluster.service())
     await api.create("deployments", cluster.NAMESPACE, cluster.deployment(f"{IMAGE}:v1.9.0"))
-    await cluster.wait_for(api, kubernetes_api.complete)
+    await cluster.wait_for(api, cluster.complete)
     recorder = Recorder(api)
     watches = [asyncio.create_task(recorder.watch(name)) for name in WATCHED]
     await asyncio.sleep(0.3)
@@ -95,7 +94,7 @@ async def _play(api: Client, recorder: Recorder, name: str) -> Timeline:
         found = await api.get("resourcequotas", cluster.NAMESPACE, "q")
         await api.delete("resourcequotas", found, grace_seconds=0)
     await asyncio.sleep(0.2)
-    reached = cluster.timed_out if name in ("crash", "quota") else kubernetes_api.complete
+    reached = cluster.timed_out if name in ("crash", "quota") else cluster.complete
     await cluster.wait_for(api, reached, seconds=90)
     await asyncio.sleep(0.3)
     return recorder.cut()

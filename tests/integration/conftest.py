@@ -19,6 +19,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import Deplo
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
 from sandbox.faults import Fault, Faults
 from tests import kubernetes_api
+from tests.contract.rollout_cluster import complete
 from tests.fault_setting import faults_set
 from tests.integration.backups import database_to_back_up
 from tests.integration.prisma_project import PrismaProject
@@ -148,7 +149,7 @@ def deploy(place: Place, *names: str) -> Place:
     for name in names:
         kubernetes_api.create(place.kubeconfig, place.namespace, "deployments", deployment(name))
     for name in names:
-        until(lambda name=name: kubernetes_api.complete(place.deployment(name)), 120)
+        until(lambda name=name: complete(place.deployment(name)), 120)
     return place
 
 

@@ -36,6 +36,7 @@ def _tests(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "pytest", "-q", "-p", "tests.suite.events", *arguments)
 
 
+QUICK, SLOW = "not nightly and not slow", "slow and not nightly"
 SPREAD = ("-n", str(LANES), "--dist", "loadfile", "--no-loadscope-reorder")
 
 
@@ -45,7 +46,7 @@ STAGES: tuple[tuple[Step, ...], ...] = (
         Step("tools", (sys.executable, "-m", "tests.suite.tools"), 10),
         Step("types", ("scripts/types",), 30),
     ),
-    (Step("units", _tests("-n", str(LANES), "tests/unit"), 45, LANES),),
+    (Step("units", _tests("-n", str(LANES), "-m", QUICK, "tests/unit"), 45, LANES),),
     (
         Step(
             "worlds",
@@ -60,6 +61,7 @@ STAGES: tuple[tuple[Step, ...], ...] = (
     (
         Step("sanity", ("scripts/sanity",), 60),
         Step("playbooks", (sys.executable, "scripts/ansible_lint.py"), 20),
+        Step("slow", _tests("-m", SLOW, "tests/unit"), 90),
         Step("oldest", ("scripts/oldest",), 20),
         Step("docs", ("scripts/docs",), 30),
     ),

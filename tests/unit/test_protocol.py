@@ -14,6 +14,7 @@ from tests.protocol.model import GUARANTEES, SCRIPTS, Model, Script
 from tests.protocol.search import Found, search, tell
 from tests.protocol.traces import replay, walk
 
+pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parents[2] / "docs" / "guarantees.md"
 WALKS = 15
 

@@ -14,9 +14,10 @@ import pytest
 from tests.simulation.mutants import Mutant, attempt, mutants
 from tests.source_seed import source_seed
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-RUNS = 350
-"""About a minute of CPU."""
+RUNS = 120
+"""About twenty seconds of CPU; `make nightly` tries for minutes."""
 
 
 def simulated(*arguments: str) -> str:

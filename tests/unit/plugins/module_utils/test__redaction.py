@@ -362,6 +362,7 @@ def cpu_seconds(text: str) -> float:
     return min(taken)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", LONG_TEXTS)
 def test_eight_times_the_text_takes_about_eight_times_as_long(kind: str) -> None:
     """Were it quadratic, it would take 64 times as long."""

@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.source_seed import source_seed
 from tests.unit.plugins.module_utils._guard.ten_days import live
+
+pytestmark = pytest.mark.slow
 
 
 def test_one_act_for_each_cause() -> None:

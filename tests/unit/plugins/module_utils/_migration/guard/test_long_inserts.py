@@ -79,6 +79,7 @@ def test_a_mistake_in_a_late_row_is_told_with_its_line() -> None:
     assert f"in line {3 + 9000 + 2}, column 16" in found.what
 
 
+@pytest.mark.nightly
 def test_a_file_of_thirty_megabytes_is_checked_in_less_than_ten_times_that() -> None:
     _seconds, megabytes = check_large_file(30)
     assert megabytes < 300
