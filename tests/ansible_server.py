@@ -217,6 +217,17 @@ def _serve(templates: CompiledTemplates, scratch: Path) -> list[str] | None:
             return t.cast("list[str]", asked["argv"])
 
 
+def _own_temporary_folder() -> None:
+    """Ansible makes it where it is imported, and each run removes it at its end."""
+    constants = importlib.import_module("ansible.constants")
+    cleanup = importlib.import_module("ansible.utils.path").cleanup_tmp_file
+    shared = Path(constants.DEFAULT_LOCAL_TMP)
+    shared.parent.mkdir(parents=True, exist_ok=True)
+    own = tempfile.mkdtemp(prefix=f"ansible-local-{os.getpid()}", dir=shared.parent)
+    atexit.register(cleanup, own)
+    constants.DEFAULT_LOCAL_TMP = own
+
+
 def main() -> None:
     _preload()
     templates = CompiledTemplates()
@@ -229,6 +240,7 @@ def main() -> None:
         shutil.rmtree(scratch)
         return
     sys.argv = argv
+    _own_temporary_folder()
     try:
         importlib.import_module("ansible.cli.playbook").main()
     finally:

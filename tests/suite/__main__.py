@@ -245,6 +245,8 @@ def main(chosen: list[str]) -> int:
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
     scratch = Path(tempfile.mkdtemp(prefix="deploy-test-"))
+    # Some tests become another user.
+    scratch.chmod(0o755)
     run = Run(chosen, scratch)
     try:
         run.go()
