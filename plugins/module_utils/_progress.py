@@ -68,13 +68,13 @@ def _send_to(address: str, progress: Progress) -> None:
     global _lost
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(PATIENCE)
             if progress.event in NEWS:
-                _send_news(
-                    sender, address, encoded(progress, lost=_lost, identity=uuid.uuid4().hex)
-                )
+                _send_news(sender, address, progress)
             else:
-                sender.settimeout(PATIENCE)
-                sender.sendto(encoded(progress, lost=_lost), address)
+                # Of one that is not connected, poll(2) says that it can send when the listener's queue is full.
+                sender.connect(address)
+                sender.send(encoded(progress, lost=_lost))
     except (FileNotFoundError, ConnectionRefusedError):
         return
     except OSError:
@@ -83,21 +83,26 @@ def _send_to(address: str, progress: Progress) -> None:
         _lost = 0
 
 
-def _send_news(sender: socket.socket, address: str, message: bytes) -> None:
-    """Raises TimeoutError when nobody acknowledged it."""
-    # Linux gives it an address of its own, to which the listener answers: unix(7), "Autobind feature".
-    sender.bind("")
-    sender.settimeout(PATIENCE)
+def _send_news(sender: socket.socket, address: str, progress: Progress) -> None:
+    """Until the listener has acknowledged it, at an address beside its own; raises TimeoutError when it does not."""
+    identity = uuid.uuid4().hex
+    own = f"{address}.{identity[:8]}"
     deadline = time.monotonic() + NEWS_PATIENCE
-    while True:
-        try:
-            sender.sendto(message, address)
-            sender.recv(len(ACKNOWLEDGED))
-        except TimeoutError:
-            if time.monotonic() > deadline:
-                raise
-        else:
-            return
+    sender.bind(own)
+    try:
+        sender.connect(address)
+        while True:
+            try:
+                sender.send(encoded(progress, lost=_lost, identity=identity))
+                sender.recv(len(ACKNOWLEDGED))
+            except TimeoutError:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(own)  # noqa: PTH108 - as the kernel wants it
 
 
 def relay(event: str, text: str, data: dict[str, t.Any]) -> None:
@@ -179,7 +184,7 @@ class _Listener:
         atexit.register(self.close)
 
     def _read(self) -> None:
-        heard: set[str] = set()
+        acknowledged: set[str] = set()
         while True:
             message, sender = self._socket.recvfrom(DATAGRAM_LIMIT)
             if message == END:
@@ -197,9 +202,9 @@ class _Listener:
                 # Who did not wait for it needs no answer.
                 with contextlib.suppress(OSError):
                     self._socket.sendto(ACKNOWLEDGED, socket.MSG_DONTWAIT, sender)
-                if identity in heard:
+                if identity in acknowledged:
                     continue
-                heard.add(identity)
+                acknowledged.add(identity)
             if lost:
                 text = f"{lost} lines of progress were lost: this machine is too busy to show them."
                 self._hand_on(Progress(LOST, progress.host, text, {"lost": lost}))

@@ -114,15 +114,15 @@ def test_a_play_of_several_hosts_runs_as_by_the_program(tmp_path: Path) -> None:
     (tmp_path / "hosts").write_text(HOSTS)
     (tmp_path / "play.yml").write_text(BATCHES)
     words = ["play.yml", "-i", "hosts"]
-    told: t.Any = []
+    runs: t.Any = []
     for more in (["-e", "last=nobody"], []):
         served, program = both(*words, *more, cwd=tmp_path, ASKED="something else")
         assert served.stdout == program.stdout
         assert (served.returncode, served.stderr) == (program.returncode, program.stderr)
-        told.append(program)
-    assert [run.returncode for run in told] == [0, 2]
-    assert "shopshop something else something else" in told[0].stdout
-    assert "pay is not well" in told[0].stdout
+        runs.append(program)
+    assert [run.returncode for run in runs] == [0, 2]
+    assert "shopshop something else something else" in runs[0].stdout
+    assert "pay is not well" in runs[0].stdout
 
 
 def test_a_run_that_takes_too_long_is_ended(tmp_path: Path) -> None:

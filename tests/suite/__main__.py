@@ -59,7 +59,7 @@ class Run:
         self._selector = selectors.DefaultSelector()
         self._running: dict[str, _Running] = {}
         self._began = time.monotonic()
-        self._told = self._began
+        self._shown_at = self._began
         self._line = ""
         self._interrupted = False
 
@@ -152,7 +152,7 @@ class Run:
             state.passed += 1
         elif event["outcome"] == "failed":
             state.failures.append((event["test"], event["why"]))
-            self._say(screen.failure(state.step.name, event["test"], event["why"]))
+            self._print(screen.failure(state.step.name, event["test"], event["why"]))
         else:
             state.skips.append((event["test"], event["why"]))
 
@@ -168,18 +168,18 @@ class Run:
         outcome = "FAILED" if state.failed else "ok"
         took = screen.clock(state.ended - t.cast("float", state.began))
         counted = f", {state.passed} passed" if state.step.tests else ""
-        self._say(f"{state.step.name}: {outcome} in {took}{counted}")
+        self._print(f"{state.step.name}: {outcome} in {took}{counted}")
         if state.failed and not state.failures:
             log = (LOGS / f"{state.step.name}.log").read_text("utf-8", "replace").splitlines()
             for line in log[-12:]:
-                self._say(f"  {line}"[: screen.WIDTH])
+                self._print(f"  {line}"[: screen.WIDTH])
 
     def _interrupt(self) -> None:
         """The processes end by themselves: pytest's workers take down what their fixtures started."""
         if self._interrupted:
             return
         self._interrupted = True
-        self._say("Interrupted: taking down what was started.")
+        self._print("Interrupted: taking down what was started.")
         for process in (running.process for running in self._running.values()):
             workers = [
                 child.pid
@@ -195,7 +195,7 @@ class Run:
         for process in (running.process for running in self._running.values()):
             os.killpg(process.pid, signal.SIGKILL)
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         if self._line:
             sys.stdout.write("\r\033[K")
             self._line = ""
@@ -209,9 +209,9 @@ class Run:
             self._line = screen.progress(self.overview)[: columns - 1]
             sys.stdout.write(f"\r\033[K{self._line}")
             sys.stdout.flush()
-        elif time.monotonic() - self._told >= MINUTE:
-            self._told = time.monotonic()
-            self._say(screen.progress(self.overview))
+        elif time.monotonic() - self._shown_at >= MINUTE:
+            self._shown_at = time.monotonic()
+            self._print(screen.progress(self.overview))
 
 
 def _end_with_parent() -> None:

@@ -20,7 +20,7 @@ CPU = "cpu"
 def pytest_configure(config: pytest.Config) -> None:
     descriptor = os.environ.get(VARIABLE)
     if descriptor and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(_Teller(int(descriptor)), "events")
+        config.pluginmanager.register(_Reporter(int(descriptor)), "events")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -46,13 +46,13 @@ def _cpu() -> float:
     return sum(os.times()[:4])
 
 
-class _Teller:
+class _Reporter:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._collected = False
         self._outcomes: dict[str, dict[str, t.Any]] = {}
 
-    def _tell(self, event: dict[str, t.Any]) -> None:
+    def _emit(self, event: dict[str, t.Any]) -> None:
         os.write(self._descriptor, json.dumps(event).encode() + b"\n")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -66,11 +66,11 @@ class _Teller:
     def _collect(self, count: int) -> None:
         if count and not self._collected:
             self._collected = True
-            self._tell({"collected": count})
+            self._emit({"collected": count})
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self._tell(
+            self._emit(
                 {"test": report.nodeid, "outcome": "failed", "seconds": 0, "why": _cause(report)}
             )
 
@@ -84,7 +84,7 @@ class _Teller:
             outcome["why"] = _cause(report)
         if report.when == "teardown":
             outcome["cpu"] = dict(report.user_properties).get(CPU, 0)
-            self._tell(
+            self._emit(
                 {**self._outcomes.pop(report.nodeid), "seconds": round(outcome["seconds"], 2)}
             )
 

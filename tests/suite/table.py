@@ -38,13 +38,13 @@ def rows() -> list[tuple[str, float, float]]:
         level = test["test"].split("/")[1]
         seconds[level] += test["seconds"]
         cpu[level] += test.get("cpu", 0)
-    found: list[tuple[str, float, float]] = []
+    listed: list[tuple[str, float, float]] = []
     for step in steps:
-        found.append((step["step"], step["seconds"], step["cpu"]))
+        listed.append((step["step"], step["seconds"], step["cpu"]))
         if step["step"] == SHARED:
             levels = sorted(level for level in seconds if level != "unit")
-            found += [(level, seconds[level], cpu[level]) for level in levels]
-    return found
+            listed += [(level, seconds[level], cpu[level]) for level in levels]
+    return listed
 
 
 def table() -> str:

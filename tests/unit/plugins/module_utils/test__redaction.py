@@ -211,6 +211,7 @@ def test_no_planted_secret_survives(shape: str, data: st.DataObject) -> None:
     assert not left_over(redact(whole), secret, whole), redact(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
