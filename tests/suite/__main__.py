@@ -7,6 +7,7 @@ that a run makes stands in its own temporary folder, and every process that outl
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import itertools
 import json
@@ -126,7 +127,18 @@ class Run:
                 pid, status, used = os.wait4(running.process.pid, os.WNOHANG)
                 if pid:
                     self._end(state, os.waitstatus_to_exitcode(status), used)
+        self._reap_orphans()
         self._show()
+
+    def _reap_orphans(self) -> None:
+        """As init would: tests look in /proc for whether a process is gone."""
+        steps = {running.process.pid for running in self._running.values()}
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if ended is None or ended.si_pid in steps:
+                    return
+                os.waitpid(ended.si_pid, 0)
 
     def _take_what_came(self, state: screen.StepState) -> bool:
         """False when nothing comes any more."""

@@ -121,6 +121,14 @@ def test_a_failure_ends_the_run_and_says_why_at_once(
     assert printed.endswith("0 passed, 1 failed\n")
 
 
+def test_an_orphan_that_ended_is_gone(suite: t.Callable[..., subprocess.Popen[str]]) -> None:
+    run = suite(("one", "(sleep 0.1 & echo $! > pid); sleep 1.5; test ! -e /proc/$(cat pid)"))
+
+    printed, _none = run.communicate(timeout=60)
+
+    assert run.returncode == 0, printed
+
+
 def test_ctrl_c_waits_for_what_was_started_and_leaves_nothing(
     suite: t.Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
