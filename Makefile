@@ -38,7 +38,6 @@ check: setup  ## Quick feedback: style, types and units, under a minute
 
 lint: setup  ## Style of Python, YAML and playbooks
 	@scripts/lint
-	@$(PY) scripts/ansible_lint.py
 
 types: setup  ## Types, strictly
 	@scripts/types

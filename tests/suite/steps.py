@@ -42,7 +42,7 @@ SPREAD = ("-n", str(LANES), "--dist", "loadfile", "--no-loadscope-reorder")
 
 STAGES: tuple[tuple[Step, ...], ...] = (
     (
-        Step("style", ("scripts/lint",), 15),
+        Step("style", ("scripts/lint", "style"), 15),
         Step("tools", (sys.executable, "-m", "tests.suite.tools"), 10),
         Step("types", ("scripts/types",), 30),
     ),
@@ -60,7 +60,7 @@ STAGES: tuple[tuple[Step, ...], ...] = (
     ),
     (
         Step("sanity", ("scripts/sanity",), 60),
-        Step("playbooks", (sys.executable, "scripts/ansible_lint.py"), 20),
+        Step("playbooks", ("scripts/lint", "playbooks"), 20),
         Step("slow", _tests("-m", SLOW, "tests/unit"), 90),
         Step("oldest", ("scripts/oldest",), 20),
         Step("docs", ("scripts/docs",), 30),
