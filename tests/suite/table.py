@@ -57,8 +57,9 @@ def table() -> str:
             for step, seconds, cpu in rows()
         ),
         "",
-        "Seconds of a level are those of its tests, two at a time. Its CPU has that of sandboxes that ended within it, and",
-        "not that of the server of Ansible's runs. `sanity` did the same both times: it tells one machine from the other.",
+        "Seconds of a level are those of its tests, two at a time. Its CPU has that of sandboxes that ended within it,",
+        "and not that of the server of Ansible's runs.",
+        "`sanity` did the same both times: it tells one machine from the other.",
         "",
     ]
     return "\n".join(lines)
