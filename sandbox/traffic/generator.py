@@ -81,16 +81,20 @@ class Generator:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set or the time is over, and then until every answer is there."""
         loop = asyncio.get_running_loop()
-        due = started = loop.time()
+        started = begun = loop.time()
         number = 0
-        while not stop.is_set() and due - started < self._load.duration:
+        while not stop.is_set():
+            after = number / self.rate
+            if begun - started + after >= self._load.duration:
+                break
+            due = begun + after
             wait = due - loop.time()
             if wait > 0:
                 await asyncio.sleep(wait)
             elif self._load.ease and -wait > LATE_SECONDS and self.rate > SLOWEST:
-                self.rate, due = max(SLOWEST, self.rate / 2), loop.time()
+                self.rate, number = max(SLOWEST, self.rate / 2), 0
+                due = begun = loop.time()
             self._begin(due)
-            due += 1 / self.rate
             number += 1
             if number % 50 == 0:
                 # When late, many are due at once; let their answers in between.
