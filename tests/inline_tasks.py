@@ -18,7 +18,11 @@ import typing as t
 
 from ansible._internal import _task
 from ansible._internal._templating import _jinja_bits
-from ansible._internal._templating._jinja_bits import AnsibleEnvironment, _TemplateCompileContext
+from ansible._internal._templating._jinja_bits import (
+    _TEMPLATE_OVERRIDE_FIELD_NAMES,
+    AnsibleEnvironment,
+    _TemplateCompileContext,
+)
 from ansible._internal._templating._jinja_plugins import JinjaPluginIntercept
 from ansible._internal._templating._lazy_containers import _AnsibleLazyTemplateMixin
 from ansible._internal._templating._utils import TemplateContext
@@ -79,7 +83,6 @@ class CompiledTemplates:
     def __init__(self) -> None:
         self._known: dict[Key, CodeType] = {}
         self._new: dict[Key, CodeType] = {}
-        self._compile = AnsibleEnvironment.compile
         self._last: t.Any = None
 
     def load(self, file: Path) -> None:
@@ -94,25 +97,25 @@ class CompiledTemplates:
             file.write_bytes(marshal.dumps(self._new))
 
     def install(self) -> None:
-        known, compile_ = self, self._compile
+        compile_ = AnsibleEnvironment.compile
         compile_expression = AnsibleEnvironment.compile_expression
 
         def compile_template(
             environment: t.Any, source: t.Any, *names: t.Any, **options: t.Any
         ) -> t.Any:
             if not isinstance(source, str) or names or options:
-                known._last = compile_(environment, source, *names, **options)
-                return known._last
-            return known._code(
+                self._last = compile_(environment, source, *names, **options)
+                return self._last
+            return self._code(
                 _key("template", source, environment), lambda: compile_(environment, source)
             )
 
         def expression(environment: t.Any, source: str, undefined_to_none: bool = True) -> t.Any:
             def compiled() -> t.Any:
                 compile_expression(environment, source, undefined_to_none)
-                return known._last
+                return self._last
 
-            code = known._code(_key("expression", source, environment), compiled)
+            code = self._code(_key("expression", source, environment), compiled)
             made = environment.template_class.from_code(
                 environment, code, environment.make_globals(None), None
             )
@@ -127,29 +130,13 @@ class CompiledTemplates:
         return self._known[key]
 
 
-_FIELDS = (
-    "block_start_string",
-    "block_end_string",
-    "variable_start_string",
-    "variable_end_string",
-    "comment_start_string",
-    "comment_end_string",
-    "line_statement_prefix",
-    "line_comment_prefix",
-    "trim_blocks",
-    "lstrip_blocks",
-    "newline_sequence",
-    "keep_trailing_newline",
-)
-
-
 def _key(kind: str, source: str, environment: t.Any) -> Key:
     context = _TemplateCompileContext.current(optional=True)
     return (
         kind,
         str(source),
         context is not None and context.escape_backslashes,
-        *(getattr(environment, field) for field in _FIELDS),
+        *(getattr(environment, field) for field in _TEMPLATE_OVERRIDE_FIELD_NAMES),
     )
 
 

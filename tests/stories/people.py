@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import email.parser
 import email.policy
 import gzip
@@ -134,9 +135,7 @@ class Operator:
 
     def at_the_console(self) -> Operator:
         """Reads what the project itself shows of a run."""
-        other = Operator.__new__(Operator)
-        other._checkout = self._checkout
-        other._real = self._real
+        other = copy.copy(self)
         other._environment = {**self._environment, "ANSIBLE_STDOUT_CALLBACK": CONSOLE}
         return other
 

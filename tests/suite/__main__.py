@@ -26,10 +26,10 @@ from pathlib import Path
 
 import psutil
 
+from tests.caches import ROOT
 from tests.suite import events, screen
-from tests.suite.steps import LANES, ROOT, STAGES
+from tests.suite.steps import LANES, LOGS, STAGES
 
-LOGS = ROOT / ".cache" / "test"
 TICK = 0.2
 MINUTE = 60.0
 PIECE = 1 << 16
@@ -227,7 +227,7 @@ class Run:
 
 
 def _end_with_parent() -> None:
-    """Whoever kills the run has its steps take down what they started."""
+    """When the run is killed, its steps take down what they started."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
 
 

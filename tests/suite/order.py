@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from tests.caches import ROOT
+from tests.suite.steps import LOGS
 
 RECORD = Path(__file__).with_name("seconds.json")
-LAST_RUN = ROOT / ".cache" / "test" / "tests.jsonl"
 LEVELS = ("stories", "contract", "interop", "integration")
 UNKNOWN = 20.0
 """Seconds of a file of which nothing is known."""
@@ -38,10 +38,15 @@ def place(item: pytest.Item) -> tuple[int, float, str]:
     return rank, -known_seconds().get(file, UNKNOWN), file
 
 
+def tests_of_last_run() -> list[dict[str, t.Any]]:
+    """The events of `tests/suite/events.py`, one a test."""
+    lines = (LOGS / "tests.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
 def main() -> None:
     seconds: collections.Counter[str] = collections.Counter()
-    for line in LAST_RUN.read_text(encoding="utf-8").splitlines():
-        test = json.loads(line)
+    for test in tests_of_last_run():
         seconds[test["test"].partition("::")[0]] += test["seconds"]
     kept = {**known_seconds(), **{file: round(spent) for file, spent in seconds.items()}}
     there = {

@@ -6,9 +6,10 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.caches import ROOT
+
+LOGS = ROOT / ".cache" / "test"
 LANES = min(2, len(os.sched_getaffinity(0)))
 """As many as this process has cores, and at most two: more sandboxes beside each other cost more than they save."""
 TRAFFIC = "tests/stories/test_story_of_the_waves.py"

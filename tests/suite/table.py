@@ -6,15 +6,15 @@ from __future__ import annotations
 import collections
 import json
 
-from tests.suite.order import LAST_RUN
-from tests.suite.steps import ROOT
+from tests.caches import ROOT
+from tests.suite.order import tests_of_last_run
+from tests.suite.steps import LOGS
 
 BEFORE = {
     "contract": 90,
     "docs": 20,
     "integration": 460,
     "interop": 55,
-    "molecule": 140,
     "oldest": 55,
     "sanity": 75,
     "stories": 620,
@@ -30,11 +30,10 @@ SHARED = "worlds"
 
 def rows() -> list[tuple[str, float, float]]:
     """Step, seconds and CPU seconds; below the step of the shared worlds its levels, and what their sandboxes took."""
-    steps = json.loads(LAST_RUN.with_name("steps.json").read_text(encoding="utf-8"))
+    steps = json.loads((LOGS / "steps.json").read_text(encoding="utf-8"))
     seconds: collections.Counter[str] = collections.Counter()
     cpu: collections.Counter[str] = collections.Counter()
-    for line in LAST_RUN.read_text(encoding="utf-8").splitlines():
-        test = json.loads(line)
+    for test in tests_of_last_run():
         level = test["test"].split("/")[1]
         seconds[level] += test["seconds"]
         cpu[level] += test.get("cpu", 0)

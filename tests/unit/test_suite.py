@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.caches import ROOT
 from tests.suite import screen
 from tests.suite.screen import Overview, StepState
-from tests.suite.steps import LANES, ROOT, STAGES, Step
+from tests.suite.steps import LANES, STAGES, Step
 
 STYLE, UNITS = Step("style", ("true",), 20), Step("units", ("pytest",), 60, LANES)
 
