@@ -29,7 +29,7 @@ VARIABLE = "EASYMO_DEPLOY_PROGRESS"
 RELAY = "EASYMO_DEPLOY_RELAY"
 DRAWN = "EASYMO_DEPLOY_DRAWN"
 """Set while a callback shows reports in its own way, so that they are not printed besides."""
-NEWS = frozenset({"StatusChanged", "Waiting", "WatchResumed"})
+NEWS = frozenset({"StatusChanged", "Waiting", "WatchResumed", "WaveRolled"})
 """Reports of which each says something that happened."""
 LOST = "ProgressLost"
 """The event by which subscribers learn how many reports were lost; `data` has their number as `lost`."""

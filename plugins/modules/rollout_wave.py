@@ -6,14 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rollout_wave
-short_description: Roll several Deployments to their images side by side
+short_description: Roll several Deployments to their images, wave after wave
 version_added: 0.2.0
 description:
   - Does what M(easymo.deploy.rollout) does with O(ignore:state=released), for each service in a thread of its own. So a
     wave takes as long as its slowest service, however few forks Ansible has.
   - A service that has a O(services[].health_url) is done when that answers 200 too. One that rolled and does not answer
     fails, and stays rolled.
-  - What becomes of one service changes nothing for the others.
+  - What becomes of one service changes nothing for the others of its wave. A wave begins when all services of the one
+    before it are done; after a wave in which one failed, no other begins.
   - Give each host its own result with M(easymo.deploy.wave_result).
   - On a host with a local connection it runs in the controller and shows one line per change of counts.
 requirements:
@@ -52,6 +53,11 @@ options:
       health_url:
         description: Its public health endpoint. It is not asked when not given.
         type: str
+  waves:
+    description: The hosts of each wave, in order. Each host of O(services) is in one. All are one wave when not given.
+    type: list
+    elements: list
+    version_added: 0.3.0
   pinned:
     description:
       - What is rolled in place of an image, for example the same by its digest, as
@@ -109,29 +115,32 @@ EXAMPLES = r"""
       - name: buyer-service
         image: shop/buyer-service:v2.0.0
 
-- name: Roll the services of this batch, and let each host tell of its own
+- name: Roll the services of all hosts of the play, wave after wave
   easymo.deploy.rollout_wave:
     namespace: shop-prod
     release: 2.0.0
-    services: "{{ ansible_play_batch | easymo.deploy.host_values(hostvars, {'name': 'deployment', 'image': 'image'}) }}"
+    services: "{{ ansible_play_hosts | easymo.deploy.host_values(hostvars, {'name': 'deployment', 'image': 'image'}) }}"
+    waves: "{{ groups | easymo.deploy.service_waves('services', ansible_play_hosts) }}"
     fail: false
-  register: wave
-  run_once: true
+  register: waves
+  when: inventory_hostname == ansible_play_hosts_all | first
   changed_when: false
 
 - name: Fail the hosts whose service failed
   easymo.deploy.wave_result:
-    rollout: "{{ wave.services[inventory_hostname] }}"
+    rollout: "{{ hostvars[ansible_play_hosts_all | first].waves.services[inventory_hostname] }}"
+  when: inventory_hostname in hostvars[ansible_play_hosts_all | first].waves.services
 """
 
 RETURN = r"""
 services:
   description:
-    - What M(easymo.deploy.rollout) returns of each service, by its host, with RV(ignore:failed), and RV(ignore:msg) and
-      RV(ignore:reason) of one that failed.
+    - What M(easymo.deploy.rollout) returns of each service, by its host, with RV(ignore:failed), the number of its
+      wave as RV(ignore:wave), and RV(ignore:msg) and RV(ignore:reason) of one that failed.
+    - Without the services of waves that did not begin, for a service of an earlier one failed.
   returned: always, but for bad input
   type: dict
-  sample: {wallet-service: {result: succeeded, changed: true, failed: false, duration: 12.4}}
+  sample: {wallet-service: {result: succeeded, changed: true, failed: false, wave: 2, duration: 12.4}}
 failed_services:
   description: The hosts whose service failed.
   returned: always, but for bad input
@@ -160,8 +169,9 @@ from ..module_utils._rollout.wave import (
     health_checks,
     host_of,
     pin_images,
+    plan_waves,
     refuse_twins,
-    roll_all,
+    roll_waves,
 )
 
 NEEDS = (KUBERNETES,)
@@ -183,8 +193,9 @@ def run(module: Module) -> Result:
     rollouts = {host_of(service): options_of(params, service) for service in services}
     checks = health_checks(services)
     refuse_missing_libraries(checks.values())
-    done = roll_all(
+    done = roll_waves(
         module,
+        plan_waves([*rollouts], params["waves"]),
         rollouts,
         functools.partial(roll_one, pins=SharedPins()),
         lambda service: answers(checks.get(service.host), params["health_timeout"]),

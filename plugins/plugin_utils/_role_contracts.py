@@ -131,6 +131,7 @@ def entry_points_of(role: Path) -> dict[str, t.Any]:
 def read_shared(loader: t.Any, path: Path) -> dict[str, t.Any]:
     """A file of YAML as Ansible's loader keeps it, {} when it is empty. Change nothing in it.
 
-    `unsafe` is the loader's word for leaving out a deep copy, which takes longer than to parse the file.
+    `unsafe` is the loader's word for leaving out a deep copy, which takes longer than to parse the file. What is kept
+    is what the run reads later, and text that is not trusted stays text: templates would not be rendered.
     """
-    return loader.load_from_file(str(path), unsafe=True) or {}
+    return loader.load_from_file(str(path), unsafe=True, trusted_as_template=True) or {}

@@ -11,6 +11,8 @@ from tests.caches import ROOT
 
 
 def test_every_scenario_passes(world: World) -> None:
+    log = ROOT / ".cache/molecule/molecule.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [ROOT / "scripts/molecule"],
         cwd=ROOT,
@@ -22,4 +24,11 @@ def test_every_scenario_passes(world: World) -> None:
         check=False,
         timeout=900,
     )
-    assert done.returncode == 0, done.stdout[-6000:]
+    log.write_text(done.stdout, encoding="utf-8")
+    assert done.returncode == 0, _first_failure(done.stdout)
+
+
+def _first_failure(output: str) -> str:
+    """From Ansible's first error on; the end, where it printed none."""
+    _, error, cause = output.partition("[ERROR]")
+    return (error + cause)[:6000] or output[-6000:]

@@ -176,6 +176,11 @@ class ReleaseStatus:
         self.failures.append(failure)
         return news
 
+    def wave_rolled(self, services: t.Mapping[str, t.Mapping[str, t.Any]]) -> None:
+        """The services that are through, before their hosts report it."""
+        if self.steps:
+            self.steps[-1].rolled |= {name for name in services if not services[name].get("failed")}
+
     def progressed(self, host: str, text: str) -> None:
         """Keeps the newest line of each host."""
         if self.steps:

@@ -18,7 +18,7 @@ from .record_reader import Attempt, Reading, read_attempt
 from .redactor import Redactor
 from .release_status import Failure, Play, ReleaseStatus
 
-SAMPLED = "MetricsSampled"
+SAMPLED, WAVE = "MetricsSampled", "WaveRolled"
 DRAIN = 3.0
 """Seconds that the end of a run waits for the last messages."""
 
@@ -95,6 +95,8 @@ class RunMessage:
             if progress.event == SAMPLED and self._measured(progress.data):
                 self._status.progressed("", watched(progress.data))
             else:
+                if progress.event == WAVE:
+                    self._status.wave_rolled(progress.data.get("services") or {})
                 self._status.progressed(progress.host, text)
             self._show()
 

@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import replace
 
 from .._errors import HoldError, NotReadyToReleaseError
+from .._lock.errors import LeaseLostError
 
 _HOLD = f"{HoldError.reason}: "
 NOT_READY = frozenset({HoldError.reason, NotReadyToReleaseError.reason})
@@ -42,6 +43,35 @@ def sentence_of(result: t.Mapping[str, t.Any]) -> str:
         return CENSORED
     told = [_said(one) for one in failed_rounds(result)]
     return " ".join(dict.fromkeys(filter(None, told))) or _said(result) or UNEXPLAINED
+
+
+def phase_failure(result: t.Mapping[str, t.Any], task: str, host: str) -> dict[str, t.Any]:
+    """The failure of a phase, and as its `by_host` that of each host: of a `rollout_wave` those of its failed services.
+
+    The first that is no hold decides the `reason`, for a phase is on hold only where nothing went wrong for sure.
+    """
+    services = result.get("failed_services") or ()
+    by_host = {name: _failure(result["services"][name], task) for name in services}
+    by_host = by_host or {host: _failure(result, task)}
+    failures = sorted(by_host.values(), key=is_hold)
+    messages = [f"{name}: {failure['message']}" for name, failure in by_host.items()]
+    return {
+        **failures[0],
+        "message": " ".join(messages) if len(by_host) > 1 else failures[0]["message"],
+        "lease_lost": any(failure["lease_lost"] for failure in failures),
+        "by_host": by_host,
+    }
+
+
+def _failure(result: t.Mapping[str, t.Any], task: str) -> dict[str, t.Any]:
+    reason, ended = str(result.get("reason") or ""), str(result.get("result") or "")
+    return {
+        "task": task,
+        "message": sentence_of(result),
+        "reason": reason,
+        "result": ended,
+        "lease_lost": reason == LeaseLostError.reason or ended == "lease_lost",
+    }
 
 
 def failed_rounds(result: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:

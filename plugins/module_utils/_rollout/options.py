@@ -52,6 +52,7 @@ def wave_options() -> dict[str, t.Any]:
         **{name: one[name] for name in common},
         "undo_on_failure": {"type": "bool", "default": True},
         "services": {"type": "list", "elements": "dict", "required": True, "options": services},
+        "waves": {"type": "list", "elements": "list"},
         "pinned": {"type": "dict", "default": {}},
         "health_timeout": {"type": "int", "default": 30},
         "fail": {"type": "bool", "default": True},

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Several rollouts side by side in one process, each to its own end, whatever becomes of another.
+"""Rollouts of many services in one process: wave after wave, those of a wave side by side, each to its own end.
 
 A service is done when it also answers at its public health endpoint.
 """
@@ -15,10 +15,11 @@ from .._checks.models import Check, CheckError
 from .._checks.run import run_check
 from .._cluster import Cluster
 from .._errors import DeployError, InputError
-from .._module import Module, Result, unexpected
+from .._module import Module, Result, emit_progress, unexpected
 from .._release.pins import Pins
 from .._side_by_side import Patience
 from .._threads import Lock, side_by_side
+from .._words import listed
 from .task import Params, release_pins
 
 LOOK_WITHIN = 10.0
@@ -65,6 +66,25 @@ def refuse_twins(services: t.Sequence[Params]) -> None:
         twins = sorted({one for one in values if values.count(one) > 1})
         if twins:
             raise InputError(f"'services' has more than one entry whose {key} is {twins[0]!r}.")
+
+
+def plan_waves(
+    hosts: t.Sequence[str], waves: t.Sequence[t.Sequence[str]] | None
+) -> list[list[str]]:
+    """The hosts of each wave, in order; all in one without `waves`. Raises InputError unless each host is in one."""
+    if waves is None:
+        return [[*hosts]]
+    placed = [str(host) for wave in waves for host in wave]
+    twice = sorted({host for host in placed if placed.count(host) > 1})
+    if twice:
+        raise InputError(f"'waves' names {twice[0]!r} twice: a service is rolled in one wave.")
+    unknown = sorted({*placed} - {*hosts})
+    if unknown:
+        raise InputError(f"'waves' names {unknown[0]!r}, which is no host in 'services'.")
+    missing = [host for host in hosts if host not in placed]
+    if missing:
+        raise InputError(f"'waves' does not name {missing[0]!r} of 'services': add it to a wave.")
+    return [[*wave] for wave in waves if wave]
 
 
 def host_of(service: Params) -> str:
@@ -115,6 +135,41 @@ def roll_all(
         lambda one: _settled(ServiceModule(wave, one[1], one[0]), steps), rollouts.items()
     )
     return dict(zip(rollouts, done, strict=True))
+
+
+def roll_waves(
+    module: Module,
+    waves: t.Sequence[t.Sequence[str]],
+    rollouts: t.Mapping[str, dict[str, t.Any]],
+    *steps: t.Callable[[t.Any], Result],
+) -> dict[str, Result]:
+    """`roll_all`, wave after wave up to the first in which a service failed; each result with its `wave`, from 1 on.
+
+    Services of later waves have no result then. Each wave is reported as it ends.
+    """
+    done: dict[str, Result] = {}
+    for number, hosts in enumerate(waves, start=1):
+        results = roll_all(module, {host: rollouts[host] for host in hosts}, *steps)
+        done |= {host: {**result, "wave": number} for host, result in results.items()}
+        failed = [host for host, result in results.items() if result["failed"]]
+        emit_progress(
+            module,
+            "WaveRolled",
+            f"wave {number} of {len(waves)}: {f'failed: {listed(failed)}' if failed else 'done'}",
+            {"wave": number, "waves": len(waves), "services": _shown(results)},
+        )
+        if failed:
+            break
+    return done
+
+
+def _shown(results: t.Mapping[str, Result]) -> dict[str, Result]:
+    """What people see of each service: without diagnosis and difference, which would fill a datagram."""
+    keys = ("changed", "failed", "result", "reason", "replicas", "before", "after", "duration")
+    return {
+        host: {key: result[key] for key in keys if key in result}
+        for host, result in results.items()
+    }
 
 
 def _settled(module: ServiceModule, steps: t.Sequence[t.Callable[[t.Any], Result]]) -> Result:

@@ -21,7 +21,7 @@ from .events import (
 )
 from .facts.messages import receivers, still_told
 from .layout import INDENT, RIGHT, clipped, fact_lines, hanging, righted
-from .live import Live
+from .live import WAVE, Live
 from .models import Fact, Failure, Group, Item, Line, Play, Stage
 from .previous_runs import earlier_runs
 from .screen import Screen
@@ -64,7 +64,6 @@ class Console:
         self._heading: list[Line] = []
         self._header = False
         self._ours = False
-        self._batch = 0
         self._columns = 80
 
     def on(self, event: Event, columns: int = 80) -> list[Line]:
@@ -72,7 +71,8 @@ class Console:
         if isinstance(event, RunBegun):
             self.run = event
             self.screen = Screen(event.plan, event.at, check=event.command.check)
-            self._telling = Telling(check=event.command.check)
+            command = event.command
+            self._telling = Telling(check=command.check, limited=bool(command.limit))
             return []
         if self.run is None or self.screen is None:
             return []
@@ -97,12 +97,9 @@ class Console:
         told = screen.play_started(Play(event.name, event.phase, event.hosts), event.at)
         if self._verbose:
             return told
-        if screen.current is before:
-            self._batch += 1
-        else:
+        if screen.current is not before:
             # A phase that said nothing was gone through all the same.
             lines += self._said([], always=bool(before and before.number))
-            self._batch = 1
             self._heading = [Line(self._title(screen, event), "head")] if event.ours else []
         self.live.play(event, t.cast(Stage, screen.current).title)
         return lines
@@ -250,9 +247,7 @@ class Console:
                 for part in ([text] if COMMAND in text else hanging(text, room))
             )
             return self._said([Line(f"{' ' * INDENT}{part}") for part in parts])
-        run = t.cast("RunBegun", self.run)
-        wave = 0 if run.command.limit else self._batch
-        facts = self._telling.facts(pending.results, wave=wave, failing=bool(self.evidence))
+        facts = self._telling.facts(pending.results, failing=bool(self.evidence))
         if facts and all(one.tone == "good" and one.label in FOLDED for one in facts):
             self._checks += facts
             return []
@@ -287,9 +282,13 @@ class Console:
 
     def _report(self, event: Reported) -> list[Line]:
         fact = self.live.report(event)
-        if fact is None or self._verbose:
+        facts = [fact] if fact else []
+        if event.event == WAVE:
+            facts = self._telling.wave(event.data)
+            self.block.said += [one.text for one in facts if one.tone in ("bad", "warn")]
+        if self._verbose:
             return []
-        return self._said(fact_lines(fact, self._clock(event.at), self._columns))
+        return self._said(self._drawn(facts, self._clock(event.at)))
 
     def waiting(self, now: float) -> list[Line]:
         """Of a run that has said nothing for long, where there is no line that is drawn anew."""

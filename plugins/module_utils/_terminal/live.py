@@ -15,6 +15,7 @@ from .layout import clipped
 from .models import Fact, Tone
 from .words import bare, one_line, watch
 
+WAVE = "WaveRolled"
 LOOKS = 6
 """How many looks of a watch a log has, beside those at which something changed."""
 SHORT = 1.0
@@ -112,6 +113,9 @@ class Live:
             self._pods[str(data["deployment"])] = (ready, desired, complete and ready == desired)
             return None
         self._last = self._counted(data) or one_line(event.text)
+        if event.event == WAVE:
+            self._pods = {}
+            return None
         if event.event in NEWS or event.event == LOST:
             return Fact("", one_line(event.text), TONES.get(str(data.get("status")), ""))
         return self._sampled(data, event) if event.event == "MetricsSampled" else None

@@ -47,7 +47,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Group:
-    """The results of one task. `would`: it only said what it would do. `wave`: which batch of hosts, 0 for none."""
+    """The results of one task. `would`: it only said what it would do. `wave`: the number of theirs, 0 for none."""
 
     name: str
     items: tuple[Item, ...]

@@ -29,6 +29,7 @@ PAGE = "easymo.deploy.release_page"
 REPORT = "easymo.deploy.release_report"
 RESTORE = "easymo.deploy.pg_restore"
 STOPS = frozenset({"easymo.deploy.stop", "ansible.builtin.fail"})
+SERVICE = "easymo.deploy.wave_result"
 MIGRATIONS = frozenset(f"easymo.deploy.{kind}_migrations" for kind in ("supabase", "prisma", "sql"))
 RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
 LOG_LINES = 3
@@ -39,8 +40,10 @@ REMARK = 300
 class Telling:
     """Remembers what was told, so that nothing is told twice, and on which hosts a scratch database is worked on."""
 
-    def __init__(self, *, check: bool = False) -> None:
-        self._check = check
+    def __init__(self, *, check: bool = False, limited: bool = False) -> None:
+        """`limited`: some services are left out, so the numbers of this run's waves are not those of the release."""
+        self._check, self._limited = check, limited
+        self._services: set[str] = set()
         self._told: set[str] = set()
         self._scratch: set[str] = set()
         self._files: list[str] = []
@@ -58,7 +61,33 @@ class Telling:
             return []
         return [text for one in ended for text in self._said_by(one.result)]
 
-    def facts(self, ended: t.Sequence[TaskEnded], *, wave: int, failing: bool) -> list[Fact]:
+    def wave(self, data: t.Mapping[str, t.Any]) -> list[Fact]:
+        """What became of a wave's services, as they are reported when it ends."""
+        items = tuple(
+            Item(host, {**result, "wave": data["wave"]}, failed=bool(result.get("failed")))
+            for host, result in (data.get("services") or {}).items()
+        )
+        return self._waves(items, would=self._check)
+
+    def _waves(self, items: t.Sequence[Item], *, would: bool) -> list[Fact]:
+        new = [item for item in items if item.name not in self._services]
+        self._services |= {item.name for item in new}
+        numbers = dict.fromkeys(int(item.result.get("wave") or 0) for item in new)
+        return [
+            fact
+            for number in numbers
+            for fact in facts_of(
+                SERVICE,
+                Group(
+                    "",
+                    tuple(item for item in new if int(item.result.get("wave") or 0) == number),
+                    would,
+                    0 if self._limited else number,
+                ),
+            )
+        ]
+
+    def facts(self, ended: t.Sequence[TaskEnded], *, failing: bool) -> list[Fact]:
         """`failing`: the run has failed already, so messages are told in its last block."""
         task = ended[0].task
         failed = any(one.status in ("failed", "unreachable") for one in ended)
@@ -76,7 +105,9 @@ class Telling:
         items = tuple(item for one in ended if not self._in_scratch(one) for item in _items(one))
         if not items:
             return []
-        found = facts_of(task.action, Group(task.name, items, task.check, wave))
+        if task.action == SERVICE:
+            return self._waves(items, would=task.check)
+        found = facts_of(task.action, Group(task.name, items, task.check))
         # In check mode a task and its rehearsal would do the same.
         facts = [one for one in found if not task.check or one.text not in self._told]
         for fact in facts:

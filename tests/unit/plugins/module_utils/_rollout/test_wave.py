@@ -18,8 +18,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.wave import
     answers,
     health_checks,
     pin_images,
+    plan_waves,
     refuse_twins,
     roll_all,
+    roll_waves,
 )
 from tests.fakes.http_server import Handler, serving
 
@@ -30,9 +32,13 @@ class Wave:
         self.check_mode = True
         self._diff = True
         self.told: list[tuple[str, str]] = []
+        self.reported: list[tuple[str, str, dict[str, t.Any]]] = []
 
     def warn(self, warning: str) -> None:
         raise AssertionError(f"a service's warning is the wave's: {warning}")
+
+    def progress(self, event: str, text: str, data: dict[str, t.Any]) -> None:
+        self.reported.append((event, text, data))
 
     def progress_of(self, host: str, event: str, text: str, data: dict[str, t.Any]) -> None:
         self.told.append((host, text))
@@ -184,3 +190,66 @@ def test_images_are_rolled_by_what_is_pinned_for_them_all_or_none() -> None:
     assert [one["image"] for one in pin_images(asked, pins)] == [*pins.values()]
     with pytest.raises(InputError, match="nothing for buyer:v2, the image of 'buyer'"):
         pin_images(asked, {"wallet:v2": "wallet:v2@sha256:1"})
+
+
+def test_a_wave_begins_when_the_one_before_it_is_done() -> None:
+    begun: list[str] = []
+
+    def roll(module: t.Any) -> dict[str, t.Any]:
+        begun.append(module.host)
+        return {"changed": True, "result": "succeeded", "diagnosis": {"logs": "long"}}
+
+    wave = Wave()
+    rollouts: dict[str, dict[str, t.Any]] = {name: {} for name in ("agent", "buyer", "wallet")}
+    done = roll_waves(wave, [["wallet"], ["agent", "buyer"]], rollouts, roll)
+    assert begun[0] == "wallet"
+    assert {host: result["wave"] for host, result in done.items()} == {
+        "wallet": 1,
+        "agent": 2,
+        "buyer": 2,
+    }
+    assert [(event, text) for event, text, _data in wave.reported] == [
+        ("WaveRolled", "wave 1 of 2: done"),
+        ("WaveRolled", "wave 2 of 2: done"),
+    ]
+    reported = wave.reported[0][2]
+    assert reported["services"] == {
+        "wallet": {"changed": True, "failed": False, "result": "succeeded"}
+    }
+
+
+@pytest.mark.parametrize("failing", ["first", "middle", "last"])
+def test_no_wave_begins_after_one_with_a_failed_service(failing: str) -> None:
+    def roll(module: t.Any) -> dict[str, t.Any]:
+        if module.host == failing:
+            raise ConflictError("no such image")
+        return {"changed": True}
+
+    waves = [["first"], ["middle", "beside"], ["last"]]
+    rollouts: dict[str, dict[str, t.Any]] = {name: {} for wave in waves for name in wave}
+    wave = Wave()
+    done = roll_waves(wave, waves, rollouts, roll)
+    number = next(place for place, hosts in enumerate(waves, 1) if failing in hosts)
+    assert list(done) == [name for hosts in waves[:number] for name in hosts]
+    assert [name for name, result in done.items() if result["failed"]] == [failing]
+    assert wave.reported[-1][1] == f"wave {number} of 3: failed: {failing}"
+
+
+@pytest.mark.parametrize(
+    ("waves", "says"),
+    [
+        ([["a"], ["a", "b"]], "names 'a' twice"),
+        ([["a", "b", "c"]], "names 'c', which is no host"),
+        ([["a"]], "does not name 'b'"),
+    ],
+)
+def test_a_service_that_is_not_in_exactly_one_wave_is_refused(
+    waves: list[list[str]], says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        plan_waves(["a", "b"], waves)
+
+
+def test_without_waves_all_roll_side_by_side_and_an_empty_wave_is_none() -> None:
+    assert plan_waves(["a", "b"], None) == [["a", "b"]]
+    assert plan_waves(["a", "b"], [["b"], [], ["a"]]) == [["b"], ["a"]]
