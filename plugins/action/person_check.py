@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import time
 import typing as t
 
@@ -16,6 +14,7 @@ from ..module_utils._errors import DeployError, InputError
 from ..module_utils._module import Result
 from ..module_utils._smoke.people import SCALES, SEVERITY, Answer, Question, read_word
 from ..module_utils._time import utc_now
+from ..module_utils._user import user_here
 from ..modules import person_check
 from ..plugin_utils._action_module import ControllerModule
 
@@ -36,7 +35,7 @@ class Person(ControllerModule):
             if question.scale == SEVERITY and words[said] != "pass":
                 note = self._line(f"What is {said}?", timeout)
             if not self.by:
-                self.by = self._line(f"Who answers? [{login()}]", timeout) or login()
+                self.by = self._line(f"Who answers? [{user_here()}]", timeout) or user_here()
         except AnsiblePromptNoninteractive:
             return person_check.nobody(question, timeout)
         except AnsiblePromptInterrupt:
@@ -60,10 +59,6 @@ class Person(ControllerModule):
         if time.monotonic() >= deadline:
             raise TimeoutError
         return typed.decode(errors="replace").strip()
-
-
-def login() -> str:
-    return os.environ.get("USER") or getpass.getuser()
 
 
 class ActionModule(ActionBase):

@@ -43,7 +43,6 @@ options:
 """
 
 import functools
-import getpass
 import os
 import platform
 import re
@@ -61,6 +60,7 @@ from ..module_utils._messages.redactor import Redactor
 from ..module_utils._progress import Progress, subscribe
 from ..module_utils._release.failure import CENSORED, sentence_of
 from ..module_utils._report.journal import Journal
+from ..module_utils._user import user_here
 from ..plugin_utils._command_line import collection_version, extra_variable_names, shown_options
 from ..plugin_utils._interruption import when_cut_short
 from ..plugin_utils._observing import PlayVariables, observing, task_name
@@ -139,7 +139,7 @@ class CallbackModule(CallbackBase):
             at=journal.started,
             release=release or None,
             playbook=self._playbook,
-            user=getpass.getuser(),
+            user=user_here(),
             controller=platform.node(),
             pid=os.getpid(),
             extra_variables=extra_variable_names(play),

@@ -9,8 +9,8 @@ short_description: Why a phase failed, with the failure of each host
 version_added: 0.3.0
 author: Maintainers of easymo.deploy (@easymo)
 description:
-  - Of M(easymo.deploy.rollout_wave), which works for many hosts, each failed service is the failure of its own host. Any
-    other task is that of the host that it ran on.
+  - Of M(easymo.deploy.rollout_wave), which works for many hosts, each failed service is the failure of its own host.
+    Any other task is that of the host that it ran on.
 positional: task, host
 options:
   _input:

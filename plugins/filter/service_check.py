@@ -24,7 +24,8 @@ options:
     type: str
     default: ""
   version_at:
-    description: Where in the answer the version is, in JMESPath (U(https://jmespath.org)).
+    description:
+      - Where in the answer the version is, in JMESPath (U(https://jmespath.org)). Empty, and the answer has no version.
     type: str
     default: version
     version_added: 0.2.0
@@ -50,7 +51,7 @@ def service_check(
     service: str, url: str, version: str = "", version_at: str = "version"
 ) -> dict[str, t.Any]:
     http: dict[str, t.Any] = {"url": url.replace("{service}", service), "status": [200]}
-    if version:
+    if version and version_at:
         http["json"] = {version_at: version}
     return {"name": service, "kind": "http", "http": http}
 

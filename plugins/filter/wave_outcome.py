@@ -55,6 +55,8 @@ _value:
 import json
 import typing as t
 
+from ..module_utils._images.reference import split_image
+
 UNDONE = ("rolled_back", "rollback_failed")
 ROLLED = ("succeeded", "no_change")
 NOTHING = "Nothing was undone."
@@ -119,7 +121,7 @@ def _image(one: Entry) -> str:
 def _where(deployments: t.Sequence[Entry]) -> str:
     by_tag: dict[str, list[str]] = {}
     for one in deployments:
-        tag = _image(one).partition("@")[0].rpartition("/")[2].rpartition(":")[2]
+        tag = split_image(_image(one))[1]
         by_tag.setdefault(tag or "no tag", []).append(one["name"])
     parts = [f"{tag}: {', '.join(names)}" for tag, names in sorted(by_tag.items())]
     unsettled = [one["name"] for one in deployments if not one["complete"]]

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import getpass
 import socket
 import typing as t
 
 from ._kubernetes import KubernetesCluster
 from ._kubernetes_client import Connection
 from ._module import Module
+from ._user import user_here
 
 
 def cluster_for(module: Module) -> KubernetesCluster:
@@ -34,4 +34,4 @@ def opener_for(module: Module) -> t.Callable[[], KubernetesCluster]:
 
 def actor_of(params: t.Mapping[str, t.Any]) -> str:
     """Who acts: as the task says, else the user of this machine."""
-    return params["actor"] or f"{getpass.getuser()}@{socket.gethostname()}"
+    return params["actor"] or f"{user_here()}@{socket.gethostname()}"

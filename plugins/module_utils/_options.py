@@ -115,6 +115,7 @@ def secrets_options() -> Spec:
                 "name": {"type": "str", "required": True},
                 "environment": {"type": "str", "required": True},
                 "purpose": {"type": "str", "required": True},
+                "needed": {"type": "bool", "default": True},
             },
         },
     }

@@ -240,6 +240,7 @@ options:
       name: {description: The variable., type: str, required: true}
       environment: {description: The environment variable it is read from., type: str, required: true}
       purpose: {description: What needs it., type: str, required: true}
+      needed: {description: Whether it must have a value., type: bool, default: true, version_added: 0.3.0}
   redact:
     description:
       - Values to blank out wherever they stand, besides those of the connections.

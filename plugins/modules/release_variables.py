@@ -39,6 +39,11 @@ options:
         description: What needs it, for the message.
         type: str
         required: true
+      needed:
+        description: Whether it must have a value, for example only when the connection has no other credential.
+        type: bool
+        default: true
+        version_added: 0.3.0
   placeholders:
     description:
       - What placeholders mean. V(refuse) fails the task. V(tell) only returns them, for a playbook that should work

@@ -146,8 +146,14 @@ def build(cluster: Cluster, megabytes: int, port: int) -> None:
     try:
 
         def connect(database: str) -> connection:
+            # PGSSLMODE may be set: by `sandbox env` of a shell, for the server that this one is made for.
             return psycopg2.connect(
-                host="127.0.0.1", port=port, user=SUPABASE_ADMIN, password=password, dbname=database
+                host="127.0.0.1",
+                port=port,
+                user=SUPABASE_ADMIN,
+                password=password,
+                dbname=database,
+                sslmode="disable",
             )
 
         _await_server(server, connect)

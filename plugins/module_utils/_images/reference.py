@@ -20,6 +20,14 @@ _REFERENCE = re.compile(
 _PARAMETER = re.compile(r'(?<![a-zA-Z_])([a-zA-Z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 
+def split_image(image: str) -> tuple[str, str, str]:
+    """(name, tag, digest) of whatever stands in a pod template, "" for what it has not; a port is part of the name."""
+    named, _at, digest = image.partition("@")
+    path, slash, last = named.rpartition("/")
+    name, _colon, tag = last.partition(":")
+    return f"{path}{slash}{name}", tag, digest
+
+
 @dataclass(frozen=True)
 class Reference:
     """`text` as it was given; `repository` without its host, as the registry's API names it."""

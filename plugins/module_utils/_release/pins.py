@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import json
-import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._cluster import OWN_ANNOTATIONS, Clock, Cluster, Object
 from .._errors import ConflictError, InputError, VerificationError
+from .._images.reference import split_image
 from .._lock.epoch import fence_of
 from .._rollout.models import Deployment, ReplicaSet, current_replica_set, owned_by
 from .._rollout.observe import observe_deployment
@@ -171,10 +171,10 @@ def carries(deployment: Deployment, version: str, digests: t.Container[str] = ()
     """Whether a Deployment already runs this release, by our annotations, or by an image's digest or tag."""
     if runs_release(deployment, version):
         return True
-    if any(image.rpartition("@")[2] in digests for image in deployment.images.values()):
-        return True
-    tags = (re.sub(r"@.*", "", image).rpartition(":")[2] for image in deployment.images.values())
-    return any(tag.removeprefix("v") == version for tag in tags)
+    images = [split_image(image) for image in deployment.images.values()]
+    return any(
+        digest in digests or tag.removeprefix("v") == version for _name, tag, digest in images
+    )
 
 
 def _too_late(late: t.Sequence[Deployment], version: str) -> str:

@@ -143,13 +143,18 @@ def has_answered(events: Events) -> bool:
 
 
 def kill_of(events: Events, container: str = "") -> tuple[str, str, str]:
-    """Which container was killed for which probe, and what the probe said; empty when none was."""
-    messages = [str(one.get("message", "")) for one in events or ()]
+    """Which container was killed for which probe, and what the probe said last; empty when none was.
+
+    A container that is just started refuses connections, which the first event says and was not why it was killed.
+    """
+    newest = sorted(events or (), key=lambda event: str(event.get("last_seen", "")), reverse=True)
+    messages = [str(event.get("message", "")) for event in newest]
     for message in messages:
-        found = KILLED.search(message)
-        if found and container in ("", found[1]):
-            said = next((one for one in messages if FAILED.match(one)), "")
-            return found[1], found[2], said
+        kill = KILLED.search(message)
+        if kill and container in ("", kill[1]):
+            failed = [probe for line in messages if (probe := FAILED.match(line))]
+            own = [probe.string for probe in failed if probe[1].lower() == kill[2].lower()]
+            return kill[1], kill[2], own[0] if own else ""
     return "", "", ""
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from .._availability.claims import availability_of
 from .._availability.store import RELEASE
+from .._images.reference import split_image
 from .._release.failure import is_held
 from .._release.models import DONE, FAILED, SETTLED
 from .._terminal.commands import Typed
@@ -148,8 +149,7 @@ def version_of(name: str, images: t.Mapping[str, str]) -> str:
 
 
 def _tag(image: str) -> str:
-    named, _at, digest = image.partition("@")
-    tag = named.rpartition("/")[2].partition(":")[2]
+    _name, tag, digest = split_image(image)
     return tag or digest[:19] or NO_TAG
 
 

@@ -18,6 +18,7 @@ class Secret:
     name: str
     environment: str
     purpose: str
+    needed: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def missing_secrets(secrets: t.Iterable[Secret], values: t.Mapping[str, str]) ->
     return [
         f"{secret.name} (environment variable {secret.environment}, for {secret.purpose})"
         for secret in secrets
-        if not values.get(secret.name, "").strip()
+        if secret.needed and not values.get(secret.name, "").strip()
     ]
 
 

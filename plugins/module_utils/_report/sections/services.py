@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._flags.values import only_flags
+from ..._images.reference import split_image
 from ..._words import counted
 from ..._words import listed as listing
 from ..models import Cell, Table
@@ -95,10 +96,10 @@ def outcome_of(result: str, back: Entry) -> Cell:
 
 def version_of(image: str) -> str:
     """The tag, or the begin of the digest: the repository is the service's own. The images' table has all of it."""
-    _name, at, digest = image.partition("@")
-    if at:
+    _name, tag, digest = split_image(image)
+    if digest:
         return f"{digest[:DIGEST_SHOWN]}…" if len(digest) > DIGEST_SHOWN else digest
-    return image.rpartition("/")[2].partition(":")[2] or image
+    return tag or image
 
 
 def versions_now(table: Table) -> str:

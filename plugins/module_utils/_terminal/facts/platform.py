@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._images.reference import split_image
 from ..._words import counted, listed
 from ..models import Fact, Group, Item
 from ..words import one_line, words_of
@@ -18,7 +19,7 @@ Fields = t.Mapping[str, t.Any]
 
 def tag(image: t.Any) -> str:
     """Of "registry/repository:tag@sha256:…" the tag."""
-    return str(image or "").partition("@")[0].rpartition(":")[2]
+    return split_image(str(image or ""))[1]
 
 
 def images(group: Group) -> list[Fact]:

@@ -11,3 +11,7 @@ def test_a_service_stands_wherever_the_url_has_its_place() -> None:
         "status": [200],
         "json": {"build.tag": "2.0.0"},
     }
+
+
+def test_an_answer_without_a_version_is_not_asked_for_one() -> None:
+    assert "json" not in service_check("wallet", "https://x.example.com", "2.0.0", "")["http"]

@@ -65,3 +65,7 @@ def test_a_secret_without_a_value_is_named_with_its_source(value: str | None) ->
 
 def test_a_secret_with_a_value_is_not_mentioned() -> None:
     assert missing_secrets([TOKEN], {"secret_token": "set"}) == []
+
+
+def test_a_secret_that_is_not_needed_may_be_empty() -> None:
+    assert missing_secrets([Secret("secret_token", "TOKEN", "the API", needed=False)], {}) == []

@@ -276,3 +276,11 @@ def test_a_decision_is_told_in_the_thread(run):
     message, box, _memory = run("decide.yml", phase="")
     message.decided("Jane approved the hold: one scrape")
     assert box.replies == ["⚖️ Jane approved the hold: one scrape"]
+
+
+def test_a_wave_counts_as_rolled_when_it_ends_but_for_what_failed(run):
+    message, box, _memory = run(phase="microservices")
+    services = {"agent-core": {"failed": False}, "wallet-service": {"failed": True}}
+    data = {"wave": 1, "waves": 3, "services": services}
+    message.progressed(Progress("WaveRolled", "agent-core", "wave 1 of 3: failed", data))
+    assert "1 of 1 services" in box.headlines[-1]

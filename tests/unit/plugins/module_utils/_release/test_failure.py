@@ -13,6 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.record_rea
 from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import (
     is_hold,
     message_of,
+    phase_failure,
     stopped_by,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import outcome
@@ -102,3 +103,45 @@ def test_a_run_is_stopped_by_its_first_failure_in_the_fullest_words(
     failures: list[Failure], cause: Failure
 ) -> None:
     assert stopped_by(failures) == cause
+
+
+def failed_wave(**failures: dict[str, t.Any]) -> dict[str, t.Any]:
+    services = {"well": {"failed": False, "result": "succeeded"}, **failures}
+    return {"services": services, "failed_services": [*failures]}
+
+
+def test_a_task_s_failure_is_that_of_its_host() -> None:
+    failure = phase_failure({"msg": "no image", "reason": "ImageNotFound"}, "Check", "localhost")
+    expected = {
+        "task": "Check",
+        "message": "no image",
+        "reason": "ImageNotFound",
+        "result": "",
+        "lease_lost": False,
+    }
+    assert failure == {**expected, "by_host": {"localhost": expected}}
+
+
+def test_of_a_wave_each_failed_service_has_its_own_failure_and_what_went_wrong_decides() -> None:
+    held = {"msg": "no data", "reason": "Hold", "result": "succeeded"}
+    crashed = {"msg": "it crashed", "reason": "CrashLoop", "result": "rolled_back"}
+    failure = phase_failure(failed_wave(a=held, b=crashed), "Roll out", "leader")
+    assert [*failure["by_host"]] == ["a", "b"]
+    assert failure["by_host"]["b"]["message"] == "it crashed"
+    assert (failure["reason"], failure["result"]) == ("CrashLoop", "rolled_back")
+    assert failure["message"] == "a: no data b: it crashed"
+    assert phase_failure(failed_wave(a=held), "Roll out", "leader")["reason"] == "Hold"
+
+
+@pytest.mark.parametrize(
+    "lost", [{"reason": "LeaseLost", "msg": "x"}, {"result": "lease_lost", "msg": "x"}]
+)
+def test_a_service_that_another_run_took_over_says_so_for_the_phase(lost: dict[str, t.Any]) -> None:
+    crashed = {"msg": "it crashed", "reason": "CrashLoop"}
+    assert phase_failure(failed_wave(a=crashed, b=lost), "Roll out", "leader")["lease_lost"]
+    assert not phase_failure(failed_wave(a=crashed), "Roll out", "leader")["lease_lost"]
+
+
+def test_bad_input_of_a_wave_is_the_task_s_own() -> None:
+    failure = phase_failure({"msg": "'waves' names 'x' twice"}, "Roll out", "leader")
+    assert [*failure["by_host"]] == ["leader"]

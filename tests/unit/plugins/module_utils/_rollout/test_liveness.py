@@ -232,6 +232,21 @@ def test_another_containers_kill_explains_nothing() -> None:
     assert as_kill(verdict, [other]) is verdict
 
 
+def test_why_a_container_was_killed_is_what_its_probe_said_last() -> None:
+    """As the events of a real kubelet: the first probe met a server that did not listen yet."""
+    verdict = Evaluation("failing", "CrashLoop", "it crashed", pod="p", container=NAME)
+    refused = "Liveness probe failed: dial tcp 10.1.0.7:8080: connect: connection refused"
+    answered = "Liveness probe failed: HTTP probe failed with statuscode: 503"
+    startup = "Startup probe failed: HTTP probe failed with statuscode: 404"
+    events = [
+        {"message": refused, "last_seen": "2026-11-29T10:00:01Z"},
+        {"message": answered, "last_seen": "2026-11-29T10:00:20Z"},
+        {"message": startup, "last_seen": "2026-11-29T10:00:21Z"},
+        {**KILLING, "last_seen": "2026-11-29T10:00:20Z"},
+    ]
+    assert "statuscode: 503" in as_kill(verdict, events).sentence
+
+
 def killed_in_its_soak(world: World) -> None:
     """Right after it was complete."""
 

@@ -23,6 +23,11 @@ SERVICE = {
     "after": {"image": "r/easymo/wallet:v2.0.0@sha256:0"},
     "replicas": {"desired": 3, "available": 3},
 }
+AT_ITS_PIN = {
+    "before": {"image": "r/easymo/wallet:v2.0.0"},
+    "after": {"image": "host:5000/easymo/wallet:v1.9.0"},
+}
+"""Of a service that ran the release already, and went back from a try to roll it again."""
 FLAGS = {"before": {"A": "false", "P": "0", "S": "x"}, "after": {"A": "true", "P": "1", "S": "x"}}
 
 
@@ -257,7 +262,7 @@ def test_what_failed_is_told_of_as_nothing_that_was_done(module: str) -> None:
 
 
 def test_of_pods_that_were_to_restart_those_that_failed_are_told_apart() -> None:
-    stuck = {**SERVICE, "result": "rolled_back", "reason": "CrashLoop"}
+    stuck = {**SERVICE, "result": "rolled_back", "reason": "CrashLoop", **AT_ITS_PIN}
     group = Group("x", (Item("a", SERVICE), Item("b", stuck, failed=True)))
     facts = [
         f"{one.tone} {one.label}: {one.text}" for one in facts_of("easymo.deploy.rollout", group)
@@ -277,7 +282,7 @@ def test_who_was_told_of_an_incident_is_not_when_it_is_resolved() -> None:
 
 
 def test_a_wave_is_one_line_and_each_that_failed_has_its_own() -> None:
-    stuck = {**SERVICE, "result": "rolled_back", "reason": "ImageNotFound"}
+    stuck = {**SERVICE, "result": "rolled_back", "reason": "ImageNotFound", **AT_ITS_PIN}
     good = Item("a", SERVICE), Item("b", SERVICE)
     group = Group("x", (*good, Item("c", stuck, failed=True)), wave=2)
     facts = [f"{one.label}: {one.text}" for one in facts_of("easymo.deploy.wave_result", group)]
