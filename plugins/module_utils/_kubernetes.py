@@ -200,7 +200,7 @@ class KubernetesCluster:
                 },
             )["status"]
             denial = "" if status.get("allowed") else str(status.get("reason") or "")
-            if not lacks_a_role(denial) or not self._calls.doubts(denial, right, began):
+            if not lacks_a_role(denial) or not self._calls.doubts(right, began):
                 return bool(status.get("allowed"))
             self._calls.clock.sleep(DOUBT_PAUSE)
 

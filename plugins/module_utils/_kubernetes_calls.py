@@ -14,7 +14,6 @@ from ._kubernetes_client import (
     LONGEST_PAUSE,
     Connection,
     connect,
-    lacks_a_role,
     retry_after,
     to_error,
     unreachable,
@@ -117,13 +116,14 @@ class Calls:
                 failure, pause = to_error(exc, what, self._connection.namespace), retry_after(exc)
                 if exc.status == 401 and self._renewed(first=attempt == 0):
                     pause = min(0.5 * attempt, LONGEST_PAUSE)
-                elif exc.status == 403 and self.doubts(str(failure), right, began):
+                elif exc.status == 403 and self.doubts(right, began):
                     pause = DOUBT_PAUSE
                 elif not isinstance(failure, UnreachableError):
                     self._session.learn(right, exc.status)
                     raise failure from None
             except (urllib3.exceptions.HTTPError, OSError) as exc:
                 failure, pause = unreachable(exc, what), None
+                self._session.denied_at = float("-inf")
             else:
                 self._session.learn(right)
                 return answer
@@ -133,16 +133,15 @@ class Calls:
             self.clock.sleep(pause)
             attempt += 1
 
-    def doubts(self, denial: str, right: str, began: float) -> bool:
+    def doubts(self, right: str, began: float) -> bool:
         """Whether a denial may be that of a server whose RBAC caches are not filled yet.
 
-        It is for good when it lasts, or when it is the first word in a session and names no missing
-        role. One that lasted spares other rights the wait, but not those that were there before.
+        A server that restarts denies in the words of a missing right, often as the first word of a session. It is
+        for good when it lasts. One that lasted spares other rights the wait, until the server was away again, but
+        not those that were there before.
         """
         session, now = self._session, self.clock.now()
         known = right in session.rights
-        if not (known or session.rights or lacks_a_role(denial)):
-            return False
         if not known and now - session.denied_at < DENIALS_BELIEVED:
             return False
         if now - began < AUTHORIZING:

@@ -2,7 +2,8 @@
 """The API server of a cluster, seen through its restart: for a while it denies everything, as the real one does.
 
 Seen on kube-apiserver 1.36.2: for 1.2 to 1.3 s after its port opened, until the caches of its RBAC authorizer are
-filled, it answers 403 with the words below to whoever has a role of a namespace.
+filled, it answers 403 to whoever has a role of a namespace: first, while it knows no binding either, without a word
+of a role (its audit log has no `authorization.k8s.io/reason` then), and then with the words below.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class RestartedServer:
                 body = self.body()
                 call = call_of(self.command, self.path)
                 if server.denies(call):
-                    self.answer_json(denial(call), 403)
+                    self.answer_json(denial(call, plain=len(server.denied) == 1), 403)
                     return
                 connection = http.client.HTTPSConnection(
                     str(upstream.hostname), upstream.port, timeout=300, context=trusted
@@ -139,11 +140,13 @@ def call_of(method: str, path: str) -> str:
     return f"{method} {plural}{subresource}"
 
 
-def denial(call: str) -> dict[str, t.Any]:
-    """In the words that were recorded."""
+def denial(call: str, *, plain: bool) -> dict[str, t.Any]:
+    """In the words that were recorded; `plain`: while no binding is known."""
     verb, _, resource = call.partition(" ")
-    why = f'RBAC: role.rbac.authorization.k8s.io "{ROLE}" not found'
-    message = f'{resource} is forbidden: User "deployer" cannot {verb.lower()} resource "{resource}": {why}'
+    why = "" if plain else f': RBAC: role.rbac.authorization.k8s.io "{ROLE}" not found'
+    message = (
+        f'{resource} is forbidden: User "deployer" cannot {verb.lower()} resource "{resource}"{why}'
+    )
     return {
         "kind": "Status",
         "apiVersion": "v1",

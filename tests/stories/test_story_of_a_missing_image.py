@@ -58,7 +58,9 @@ def test_the_run_stops_names_service_image_and_cause_and_holds_what_is_there(
     assert run.rc != 0
     shown = run.output.splitlines()
     assert len(shown) <= LINES_OF_A_FAILURE
-    assert "✗ wave 2     wallet-service  image not found" in [line.strip() for line in shown], run.output
+    assert "✗ wave 2     wallet-service  image not found" in [line.strip() for line in shown], (
+        run.output
+    )
     said = " ".join(run.output.split())
     assert "✗ STOPPED in 4/8 Microservices, " in said
     assert "easymo/wallet-service:v2.0.0 is not in the registry" in said

@@ -228,7 +228,9 @@ def test_no_condition_keeps_a_failed_phase_from_being_noted(path: Path) -> None:
         for use in uses(play.get("tasks", []))
         if (use.role, use.entry_point) == ("release_phase", "failed")
     ]
-    services = "release_phase_failure is not defined and rolling_update_wave.failed_services | length > 0"
+    services = (
+        "release_phase_failure is not defined and rolling_update_wave.failed_services | length > 0"
+    )
     assert set(noting) <= {(), (services,)}
 
 

@@ -61,9 +61,7 @@ def _failed(item: Item, label: str) -> list[Fact]:
     facts = [Fact(label, f"{item.name}  {words_of(result.get('reason')) or 'failed'}", "bad")]
     if result.get("result") == "rolled_back":
         image = tag((result.get("after") or {}).get("image"))
-        facts.append(
-            Fact("", f"↩ {item.name} is back on {image} {_pods(result)}".rstrip(), "warn")
-        )
+        facts.append(Fact("", f"↩ {item.name} is back on {image} {_pods(result)}".rstrip(), "warn"))
     elif result.get("result") == "rollback_failed":
         facts.append(Fact("", f"↩ {item.name} did not come back", "bad"))
     return facts
