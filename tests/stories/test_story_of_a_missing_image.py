@@ -126,6 +126,25 @@ def test_one_service_is_not_the_phase(operator: Operator, witness: Witness) -> N
     assert "Phase feature_flags cannot begin: microservices is not finished." in run.output
 
 
+def test_what_fails_for_all_services_stops_the_release_and_is_recorded_told_and_led_on(
+    operator: Operator, witness: Witness
+) -> None:
+    """Once such a failure took every service out of the play but one, and the phase was called done."""
+    assert operator.sandbox("fault", "set", "node.registry-unavailable").rc == 0
+    run = operator.at_the_console().deploys("--tags", "microservices,feature_flags")
+    assert operator.sandbox("fault", "clear", "node.registry-unavailable").rc == 0
+    assert run.rc != 0
+    said = " ".join(run.output.split())
+    assert " in 4/8 Microservices, " in said
+    assert "microservices.yml done" not in said
+    assert "5/8 Feature Flags" not in said
+    assert "--tags microservices," in said.partition(" next ")[2].partition(" back ")[0]
+    phase = witness.record("2.0.0")["phases"]["microservices"]
+    assert phase["status"] == "failed"
+    assert "registry" in phase["evidence"]["failures"]["localhost"]["message"]
+    assert {witness.images()[service] for service in LAST_BATCH} == {"v1.9.0"}
+
+
 def test_the_phases_run_again_finish_the_job(operator: Operator, witness: Witness) -> None:
     run = operator.deploys("--tags", "microservices,feature_flags")
     assert run.rc == 0, run.tail()

@@ -61,6 +61,8 @@ STAGES: tuple[tuple[Step, ...], ...] = (
     ),
     (
         Step("sanity", ("scripts/sanity",), 200),
+        # With a sandbox of its own: what tests left in one that they share is none of a role's business.
+        Step("molecule", ("scripts/molecule",), 110),
         Step("playbooks", ("scripts/lint", "playbooks"), 90),
         Step("slow", _tests("-m", SLOW, "tests/unit"), 150),
         Step("oldest", ("scripts/oldest",), 180),
