@@ -39,6 +39,12 @@ options:
       - V(0) accepts one of any age.
     type: int
     default: 0
+  not_before:
+    description:
+      - A time in ISO 8601, as V(2026-11-24T06:00:00Z). A backup that was begun before it does not serve, for example because
+        somebody has put the database right since.
+    type: str
+    version_added: 0.3.0
   pg_dump:
     description: Name or path of C(pg_dump). It must be of the server's major version or later.
     type: str
@@ -289,6 +295,7 @@ from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._options import postgres_options, s3_options
 from ..module_utils._postgres import PostgresTarget
 from ..module_utils._s3 import S3Bucket, Storage
+from ..module_utils._time import read_time
 
 NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)
 
@@ -301,6 +308,7 @@ def module_spec() -> dict[str, t.Any]:
             "name": {"type": "str", "required": True},
             "release": {"type": "str", "required": True},
             "max_age": {"type": "int", "default": 0},
+            "not_before": {"type": "str"},
             "pg_dump": {"type": "str", "default": "pg_dump"},
             "pg_restore": {"type": "str", "default": "pg_restore"},
             "compression": {
@@ -328,7 +336,11 @@ def run(module: Module) -> dict[str, t.Any]:
     now = datetime.now(UTC)
     catalog = read_catalog(bucket, prefix=params["prefix"], name=params["name"])
     plan = plan_backup(
-        catalog.backups, release=params["release"], max_age=params["max_age"], now=now
+        catalog.backups,
+        release=params["release"],
+        max_age=params["max_age"],
+        now=now,
+        not_before=read_not_before(params["not_before"]),
     )
 
     backup, swept, copy = plan.existing, Sweep(), ""
@@ -358,6 +370,13 @@ def run(module: Module) -> dict[str, t.Any]:
     if module._diff:
         result["diff"] = diff(plan.existing, backup, params)
     return result
+
+
+def read_not_before(text: str | None) -> datetime | None:
+    try:
+        return read_time(text) if text else None
+    except ValueError as exc:
+        raise InputError(f"Option 'not_before' is no time in ISO 8601: {exc}.") from exc
 
 
 def connect(params: t.Mapping[str, t.Any]) -> S3Bucket:

@@ -106,15 +106,19 @@ class Backup:
         return f"s3://{self.bucket}/{self.manifest.key}"
 
     @property
+    def begun(self) -> datetime:
+        """When its snapshot was: what was written later is not in it."""
+        return parse_time(self.manifest.started)
+
+    @property
     def finished(self) -> datetime:
         return parse_time(self.manifest.finished)
 
     def age(self, now: datetime) -> int:
-        """Seconds since its snapshot was begun: what was written later is not in it."""
-        return int((now - parse_time(self.manifest.started)).total_seconds())
+        return int((now - self.begun).total_seconds())
 
     def to_result(self) -> dict[str, t.Any]:
-        duration = self.finished - parse_time(self.manifest.started)
+        duration = self.finished - self.begun
         described = asdict(self.manifest)
         return {**described, "uri": self.uri, "duration": int(duration.total_seconds())}
 

@@ -35,11 +35,21 @@ class BackupPlan:
 
 
 def plan_backup(
-    backups: Iterable[Backup], *, release: str, max_age: int, now: datetime
+    backups: Iterable[Backup],
+    *,
+    release: str,
+    max_age: int,
+    now: datetime,
+    not_before: datetime | None = None,
 ) -> BackupPlan:
-    """The newest valid backup of the release serves when it is at most `max_age` seconds old; 0 is any age."""
+    """The newest valid backup of the release serves when it is at most `max_age` seconds old; 0 is any age.
+
+    One that was begun before `not_before` does not serve.
+    """
     for backup in newest_first(backups):
-        if backup.manifest.release == release and (not max_age or backup.age(now) <= max_age):
+        recent = not max_age or backup.age(now) <= max_age
+        current = not_before is None or backup.begun >= not_before
+        if backup.manifest.release == release and recent and current:
             return BackupPlan(existing=backup)
     return BackupPlan(existing=None)
 

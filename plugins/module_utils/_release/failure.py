@@ -74,6 +74,17 @@ def _failure(result: t.Mapping[str, t.Any], task: str) -> dict[str, t.Any]:
     }
 
 
+def repaired_since(opened: t.Mapping[str, t.Any]) -> str:
+    """Of what opened a phase: the later of the attempt's begin and of the end of the phase's last failure, "" of neither.
+
+    Times of a record are all of one form, in UTC, so they are in order as text.
+    """
+    record, phase = opened.get("record") or {}, opened.get("phase") or {}
+    failures = phase.get("earlier_failures") or ()
+    times = [record.get("started"), *(failure.get("finished") for failure in failures)]
+    return max((str(time) for time in times if time), default="")
+
+
 def failed_rounds(result: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
     """Of a loop the results of the rounds that failed, in their order."""
     rounds = result.get("results")

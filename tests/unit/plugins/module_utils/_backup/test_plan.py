@@ -67,6 +67,15 @@ def test_max_age_is_inclusive(age, serves):
     assert (plan(backup(age=age), max_age=3600) is not None) is serves
 
 
+@pytest.mark.parametrize(("age", "serves"), [(99, True), (100, True), (101, False)])
+def test_one_that_was_begun_before_the_database_was_put_right_does_not_serve(age, serves):
+    since = NOW - timedelta(seconds=100)
+    planned = plan_backup(
+        [backup(age=age)], release="2.0.0", max_age=3600, now=NOW, not_before=since
+    )
+    assert planned.changed is not serves
+
+
 def test_another_releases_backup_does_not_serve():
     assert plan(backup(release="1.9.0")) is None
 

@@ -14,11 +14,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.failure imp
     is_hold,
     message_of,
     phase_failure,
+    repaired_since,
     stopped_by,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import outcome
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Failure
 
+STARTED = "2026-11-24T06:00:00Z"
 HELD, FAILED = {"reason": "Hold", "message": "no data"}, {"reason": "", "message": "no image"}
 
 
@@ -145,3 +147,32 @@ def test_a_service_that_another_run_took_over_says_so_for_the_phase(lost: dict[s
 def test_bad_input_of_a_wave_is_the_task_s_own() -> None:
     failure = phase_failure({"msg": "'waves' names 'x' twice"}, "Roll out", "leader")
     assert [*failure["by_host"]] == ["leader"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "since"),
+    [
+        ({}, "2026-11-24T06:00:00Z"),
+        ({"earlier_failures": [{"finished": "2026-11-24T05:00:00Z"}]}, "2026-11-24T06:00:00Z"),
+        (
+            {
+                "earlier_failures": [
+                    {"finished": "2026-11-24T06:10:00Z"},
+                    {"finished": "2026-11-24T06:20:00Z"},
+                    {"finished": None},
+                ]
+            },
+            "2026-11-24T06:20:00Z",
+        ),
+    ],
+    ids=["no failure", "of an attempt before", "the last one"],
+)
+def test_what_was_seen_before_the_last_failure_may_have_been_put_right(
+    phase: dict[str, t.Any], since: str
+) -> None:
+    assert repaired_since({"record": {"started": STARTED}, "phase": phase}) == since
+
+
+def test_without_a_record_nothing_is_known_of_that() -> None:
+    assert repaired_since({}) == ""
+    assert repaired_since({"record": {}, "phase": {}}) == ""
