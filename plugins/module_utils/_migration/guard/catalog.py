@@ -61,6 +61,8 @@ class Catalog:
     relations: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """To pg_class.relkind."""
     columns: Mapping[tuple[str, str, str], Column] = field(default_factory=dict)
+    scanned_columns: frozenset[tuple[str, str, str]] = frozenset()
+    """With another type their indexes are built again, and their rows are checked again, under ACCESS EXCLUSIVE."""
     constraints: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     """To pg_constraint.contype."""
     types: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -117,6 +119,19 @@ JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND {_OURS}
+"""  # noqa: S608 - constants
+# PostgreSQL keeps an index through a change of type only if it has no expression and no condition (CheckIndexCompatible
+# in src/backend/commands/indexcmds.c), and checks a CHECK again (ATPostAlterTypeCleanup in tablecmds.c).
+_SCANNED_COLUMNS = f"""
+SELECT n.nspname, c.relname, a.attname
+FROM pg_catalog.pg_depend d
+JOIN pg_catalog.pg_class c ON c.oid = d.refobjid
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::regclass AND k.oid = d.objid
+LEFT JOIN pg_catalog.pg_index i ON d.classid = 'pg_catalog.pg_class'::regclass AND i.indexrelid = d.objid
+WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0 AND {_OURS}
+AND ((k.contype = 'c' AND k.convalidated) OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
 """  # noqa: S608 - constants
 _CONSTRAINTS = f"""
 SELECT n.nspname, c.relname, k.conname, k.contype
@@ -216,6 +231,9 @@ def read_catalog(session: Session, sized: Collection[str] = ()) -> Catalog:
             (row[0], row[1], row[2]): Column(row[3], row[4], row[5])
             for row in session.rows(_COLUMNS)
         },
+        scanned_columns=frozenset(
+            (row[0], row[1], row[2]) for row in session.rows(_SCANNED_COLUMNS)
+        ),
         constraints={(row[0], row[1], row[2]): row[3] for row in session.rows(_CONSTRAINTS)},
         types={(row[0], row[1]): row[2] for row in session.rows(_TYPES)},
         domains={(row[0], row[1]): Domain(row[2], row[3]) for row in session.rows(_DOMAINS)},

@@ -177,11 +177,22 @@ def judge_column_type(command: Node, name: Name, found: Found, scope: Scope) -> 
         and State.NEW not in states
         and all(each and _widens(each, definition) for each in before)
     ):
+        if _is_scanned(column, found, scope.world):
+            yield concern(
+                "column-scanned",
+                f"it changes the type of {name}.{column}, which a CHECK, a partial index or an index on an expression "
+                "names: all rows are read while nobody can use the table",
+            )
         return
     yield concern(
         "column-type",
         f"it changes the type of {name}.{column}, which may rewrite it and break old code",
     )
+
+
+def _is_scanned(column: str, found: Found, world: World) -> bool:
+    known = world.catalog.scanned_columns if world.catalog else frozenset()
+    return any((*key, column) in known or key in world.facts.scanned_tables for key in found.keys)
 
 
 def _widens(before: Column, definition: Node) -> bool:

@@ -25,6 +25,8 @@ class Facts:
     tables_with_policies: set[Place] = field(default_factory=set)
     policies_unclear: bool = False
     """Whether a policy was made on a table whose name only the run will know."""
+    scanned_tables: set[Place] = field(default_factory=set)
+    """Tables that got an index on an expression or a partial one."""
     rows_written: bool = False
     """Whether existing tables may have more rows than the catalog's sizes tell."""
 

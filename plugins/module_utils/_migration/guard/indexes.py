@@ -37,6 +37,8 @@ def create_index(body: Node, scope: Scope) -> Iterator[Concern]:
         return
     if not found.new:
         yield from _judge_build(body, table, found, scope.world)
+    if "whereClause" in body or any("expr" in each["IndexElem"] for each in body["indexParams"]):
+        scope.world.facts.scanned_tables |= found.keys
     if index and len(places) == 1:
         scope.world.create_relation(Name(places.pop(), index), "index", certain=scope.certain)
 

@@ -35,6 +35,7 @@ DESTRUCTIVE: t.Final[t.Mapping[str, str]] = {
     "column-constraint": "add the bare column, then the constraint with NOT VALID or over an index built CONCURRENTLY",
     "set-not-null": "ADD CONSTRAINT ... CHECK (... IS NOT NULL) NOT VALID, VALIDATE it, SET NOT NULL later",
     "column-type": "add a column of the new type, fill it in batches, and change over in a later release",
+    "column-scanned": "drop the index or CHECK in a migration before, and make it again CONCURRENTLY, or NOT VALID, after it",
     "constraint-validates": "add it with NOT VALID, and VALIDATE CONSTRAINT in a separate migration",
     "constraint-builds-index": "CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT ... USING INDEX",
     "index-blocks": "CREATE INDEX CONCURRENTLY, in a separate migration",

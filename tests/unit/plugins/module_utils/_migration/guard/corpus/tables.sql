@@ -221,6 +221,12 @@ ALTER TABLE users ALTER COLUMN email TYPE varchar(320);
 -- additive
 ALTER TABLE users ALTER COLUMN email SET DATA TYPE text;
 
+-- == a wider type of a column that an index on an expression names
+-- additive
+CREATE INDEX CONCURRENTLY users_email_lower ON users (lower(email));
+-- destructive: column-scanned
+ALTER TABLE users ALTER COLUMN email TYPE varchar(320);
+
 -- == NOT NULL on an existing column
 -- destructive: set-not-null
 ALTER TABLE users ALTER COLUMN name SET NOT NULL;
