@@ -9,8 +9,8 @@ short_description: Since when nobody has put something right by hand before a ph
 version_added: 0.3.0
 author: Maintainers of easymo.deploy (@easymo)
 description:
-  - The later of the attempt's begin and of the end of the phase's last failure. What was seen before it, as a backup, may
-    be of a state that somebody has corrected since.
+  - The later of the attempt's begin and of the end of the phase's last failure. What was seen before it, as a backup,
+    may be of a state that somebody has corrected since.
 options:
   _input:
     description: What M(easymo.deploy.release) returned when it opened the phase, or nothing.

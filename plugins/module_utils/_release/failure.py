@@ -75,7 +75,7 @@ def _failure(result: t.Mapping[str, t.Any], task: str) -> dict[str, t.Any]:
 
 
 def repaired_since(opened: t.Mapping[str, t.Any]) -> str:
-    """Of what opened a phase: the later of the attempt's begin and of the end of the phase's last failure, "" of neither.
+    """Of what opened a phase: when its attempt began or its last failure ended, whichever was later; "" of neither.
 
     Times of a record are all of one form, in UTC, so they are in order as text.
     """

@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
     from .scope import Scope
 
 _INSERT, _DELETE, _UPDATE, _TRUNCATE = 4, 8, 16, 32
+_RELATIONS = frozenset({"RangeVar"})
 
 
 def judge_query(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
@@ -28,6 +29,8 @@ def judge_query(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
             yield from _CHANGES[key](part, scope)
         elif key in RUNNING:
             yield from judge_called(key, part, body, scope)
+    if kind == "InsertStmt" or "intoClause" in body:
+        yield from _judge_time(body.get("selectStmt", {}) if kind == "InsertStmt" else body, scope)
     if "intoClause" in body:
         name = relation_name(body["intoClause"]["rel"])
         scope.world.create_relation(name, "table", certain=scope.certain)
@@ -52,6 +55,22 @@ def _judge_insert(body: Node, scope: Scope) -> Iterator[Concern]:
     kinds = {scope.world.kind_of(key) for key in scope.world.find(name).keys}
     if kinds - {"table"} and not scope.world.find(name).new:
         yield concern("statement", f"it inserts through {name}, which is no table")
+
+
+def _judge_time(query: Node, scope: Scope) -> Iterator[Concern]:
+    """Of what reads old rows, as many as there are, after a lock that nothing gives back before the file ends."""
+    read = [relation_name(body) for _key, body in walk(query, _RELATIONS)]
+    old = [name for name in read if not scope.world.rows_are_new(name) and _is_there(name, scope)]
+    if scope.unit.locked and old:
+        locked = ", ".join(map(str, scope.unit.locked))
+        yield concern(
+            "lock-kept", f"it reads {old[0]} while the file's lock keeps everybody out of {locked}"
+        )
+
+
+def _is_there(name: Name, scope: Scope) -> bool:
+    """And no name of a WITH, as far as the database told."""
+    return scope.world.catalog is None or scope.world.find(name).state is State.EXISTING
 
 
 def _sets_nothing(conflict: Node) -> bool:
@@ -136,6 +155,8 @@ def judge_create_as(body: Node, scope: Scope) -> Iterator[Concern]:
     there = body.get("if_not_exists") and scope.world.find(name).state is State.EXISTING
     if not (there and scope.world.catalog):
         yield from scope.judge({kind: query}, scope)
+        if not body["into"].get("skipData"):
+            yield from _judge_time(query, scope)
     word = "materialized view" if body.get("objtype") == "OBJECT_MATVIEW" else "table"
     lasts = body["into"].get("onCommit") != "ONCOMMIT_DROP"
     scope.world.create_relation(name, word, certain=scope.certain and lasts)

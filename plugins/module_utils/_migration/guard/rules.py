@@ -35,7 +35,7 @@ DESTRUCTIVE: t.Final[t.Mapping[str, str]] = {
     "column-constraint": "add the bare column, then the constraint with NOT VALID or over an index built CONCURRENTLY",
     "set-not-null": "ADD CONSTRAINT ... CHECK (... IS NOT NULL) NOT VALID, VALIDATE it, SET NOT NULL later",
     "column-type": "add a column of the new type, fill it in batches, and change over in a later release",
-    "column-scanned": "drop the index or CHECK in a migration before, and make it again CONCURRENTLY, or NOT VALID, after it",
+    "column-scanned": "drop the index or CHECK before, and make it again after it, CONCURRENTLY or NOT VALID",
     "constraint-validates": "add it with NOT VALID, and VALIDATE CONSTRAINT in a separate migration",
     "constraint-builds-index": "CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT ... USING INDEX",
     "index-blocks": "CREATE INDEX CONCURRENTLY, in a separate migration",
@@ -67,6 +67,7 @@ WARNINGS: t.Final[t.Mapping[str, str]] = {
     "policy-locks-out": "check that no client needs these rows",
     "no-policy": "add a policy, unless only its owner and roles that bypass row level security use it",
     "rows-swallowed": "check that rows that code needs are returned as NEW",
+    "lock-kept": "do the long part in a migration before it, or the ALTER in one after it",
     "unique-index": "check first that no rows repeat; drop a failed one, which stays INVALID",
 }
 

@@ -49,6 +49,8 @@ class Unit:
     drops: list[Drop] = field(default_factory=list)
     enabled: list[tuple[int, Name, tuple[str, str]]] = field(default_factory=list)
     """Statements that enable row level security on a table of this run, with its name and key."""
+    locked: dict[Name, None] = field(default_factory=dict)
+    """Tables of before this run that a statement has locked until the end of the transaction."""
     branches: Iterator[int] = field(default_factory=lambda: count(1))
 
     def unsettled(self) -> Iterator[Drop]:

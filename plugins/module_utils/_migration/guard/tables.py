@@ -50,6 +50,18 @@ _SIMPLE = {
     "AT_DetachPartition": ("partition", "loses the rows of a partition"),
     "AT_DropInherit": ("inherit", "leaves its parent, which loses its rows"),
 }
+_LOCKS_NOBODY_OUT = frozenset(
+    [
+        "AT_SetStatistics",
+        "AT_SetOptions",
+        "AT_ResetOptions",
+        "AT_SetRelOptions",
+        "AT_ResetRelOptions",
+        "AT_ValidateConstraint",
+        "AT_AttachPartition",
+    ]
+)
+"""SHARE UPDATE EXCLUSIVE is enough for them, as the page of ALTER TABLE in PostgreSQL's documentation says."""
 _BUILDS_INDEX = ("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_EXCLUSION")
 
 
@@ -70,6 +82,8 @@ def judge_alter_table(body: Node, scope: Scope) -> Iterator[Concern]:
             yield from _judge_command(command, kind or "", name, found, scope)
         note_row_security(command, name, found, scope)
         _note(command, found, scope)
+        if not found.new and command["subtype"] not in _LOCKS_NOBODY_OUT:
+            scope.unit.locked[name] = None
 
 
 def _judge_command(

@@ -227,6 +227,16 @@ CREATE INDEX CONCURRENTLY users_email_lower ON users (lower(email));
 -- destructive: column-scanned
 ALTER TABLE users ALTER COLUMN email TYPE varchar(320);
 
+-- == a lock that lasts as long as what is read after it
+-- additive
+ALTER TABLE users ADD COLUMN note text;
+-- warning: lock-kept
+CREATE MATERIALIZED VIEW emails AS SELECT email, count(*) FROM users GROUP BY email;
+-- warning: lock-kept
+INSERT INTO settings SELECT id FROM orders;
+-- additive
+INSERT INTO settings VALUES (1);
+
 -- == NOT NULL on an existing column
 -- destructive: set-not-null
 ALTER TABLE users ALTER COLUMN name SET NOT NULL;
