@@ -148,28 +148,23 @@ def test_results_of_a_commit_while_none_is_known_prove_nothing() -> None:
 @pytest.mark.parametrize(
     ("body", "status", "told"),
     [
-        ({}, "pass", "100 users (at least 100), error rate 0.40% (below 2.00%), p95 0.41 s"),
-        ({"users": 99}, "fail", "99 users (at least 100)"),
-        ({"error_rate": 0.02}, "fail", "error rate 2.00%"),
-        ({"error_rate": -1}, "fail", "error rate"),
-        ({"p95_seconds": 1.0}, "fail", "p95 1 s"),
-        ({"p95_seconds": None}, "hold", "no number as p95_seconds"),
-        ({"users": "100"}, "hold", "no number as users"),
-        ({"error_rate": math.nan}, "hold", "no number as error_rate"),
-        ({"users": 1, "p95_seconds": None}, "fail", "1 users"),
-        ({"version": "1.9.0"}, "fail", "is of version 1.9.0"),
-    ],
-    ids=[
-        "good",
-        "too few users",
-        "just too many errors",
-        "nonsense",
-        "just too slow",
-        "missing",
-        "text",
-        "not a number",
-        "bad beats missing",
-        "stale",
+        pytest.param(
+            {},
+            "pass",
+            "100 users (at least 100), error rate 0.40% (below 2.00%), p95 0.41 s",
+            id="good",
+        ),
+        pytest.param({"users": 99}, "fail", "99 users (at least 100)", id="too few users"),
+        pytest.param({"error_rate": 0.02}, "fail", "error rate 2.00%", id="just too many errors"),
+        pytest.param({"error_rate": -1}, "fail", "error rate", id="nonsense"),
+        pytest.param({"p95_seconds": 1.0}, "fail", "p95 1 s", id="just too slow"),
+        pytest.param({"p95_seconds": None}, "hold", "no number as p95_seconds", id="missing"),
+        pytest.param({"users": "100"}, "hold", "no number as users", id="text"),
+        pytest.param(
+            {"error_rate": math.nan}, "hold", "no number as error_rate", id="not a number"
+        ),
+        pytest.param({"users": 1, "p95_seconds": None}, "fail", "1 users", id="bad beats missing"),
+        pytest.param({"version": "1.9.0"}, "fail", "is of version 1.9.0", id="stale"),
     ],
 )
 def test_load_tests(body: dict[str, t.Any], status: str, told: str) -> None:
@@ -230,26 +225,15 @@ def test_what_is_not_in_the_commit_is_named() -> None:
 @pytest.mark.parametrize(
     ("text", "status"),
     [
-        ("# Changelog\n\n## 2.0.0 - 2025-11-11\n", "pass"),
-        ("## [v2.0.0]\n", "pass"),
-        ("v2.0.0\n======\n", "pass"),
-        ("## 12.0.0\n", "fail"),
-        ("## 2.0.01\n", "fail"),
-        ("## 2.0.0.1\n", "fail"),
-        ("We plan 2.0.0 for later.\n", "fail"),
-        ("", "fail"),
-        (None, "fail"),
-    ],
-    ids=[
-        "heading",
-        "in brackets",
-        "underlined",
-        "longer",
-        "longer at its end",
-        "a patch of it",
-        "only named",
-        "empty",
-        "no file",
+        pytest.param("# Changelog\n\n## 2.0.0 - 2025-11-11\n", "pass", id="heading"),
+        pytest.param("## [v2.0.0]\n", "pass", id="in brackets"),
+        pytest.param("v2.0.0\n======\n", "pass", id="underlined"),
+        pytest.param("## 12.0.0\n", "fail", id="longer"),
+        pytest.param("## 2.0.01\n", "fail", id="longer at its end"),
+        pytest.param("## 2.0.0.1\n", "fail", id="a patch of it"),
+        pytest.param("We plan 2.0.0 for later.\n", "fail", id="only named"),
+        pytest.param("", "fail", id="empty"),
+        pytest.param(None, "fail", id="no file"),
     ],
 )
 def test_the_changelog_has_a_heading_for_the_version(text: str | None, status: str) -> None:
@@ -258,24 +242,7 @@ def test_the_changelog_has_a_heading_for_the_version(text: str | None, status: s
 
 @pytest.mark.parametrize(
     ("states", "status", "told"),
-    [
-        ({"unit": "success", "lint": "success"}, "pass", "lint, unit passed"),
-        ({"unit": "success"}, "hold", "no status of lint"),
-        ({"unit": "success", "lint": "pending"}, "hold", "lint is not done"),
-        ({"unit": "failure", "lint": "pending"}, "fail", "unit failed"),
-        ({"unit": "success", "lint": "success", "extra": "error"}, "fail", "extra failed"),
-        ({"unit": "success", "lint": "success", "deploy": "pending"}, "pass", "lint, unit passed"),
-        ({}, "hold", "no status of lint, unit"),
-        ({"unit": "success", "lint": "queued"}, "hold", "lint is not done"),
-        ({"unit": "success", "lint": "cancelled"}, "hold", "lint was cancelled on"),
-        ({"unit": "success", "lint": "skipped"}, "hold", "lint was skipped on"),
-        ({"unit": "success", "lint": "neutral"}, "hold", "lint says neither yes nor no"),
-        ({"unit": "success", "lint": "success", "docs": "skipped"}, "pass", "skipped or neutral: docs"),
-        ({"unit": "success", "lint": "timed_out"}, "fail", "lint failed"),
-        ({"unit": "success", "lint": "action_required"}, "hold", "lint waits for a person"),
-    ],
-    ids=["green", "missing", "running", "red", "red though not wanted", "our own", "nothing", "queued",
-         "cancelled", "skipped", "neutral", "skipped and not wanted", "timed out", "asks a person"],
+    [pytest.param({"unit": "success", "lint": "success"}, "pass", "lint, unit passed", id="green"), pytest.param({"unit": "success"}, "hold", "no status of lint", id="missing"), pytest.param({"unit": "success", "lint": "pending"}, "hold", "lint is not done", id="running"), pytest.param({"unit": "failure", "lint": "pending"}, "fail", "unit failed", id="red"), pytest.param({"unit": "success", "lint": "success", "extra": "error"}, "fail", "extra failed", id="red though not wanted"), pytest.param({"unit": "success", "lint": "success", "deploy": "pending"}, "pass", "lint, unit passed", id="our own"), pytest.param({}, "hold", "no status of lint, unit", id="nothing"), pytest.param({"unit": "success", "lint": "queued"}, "hold", "lint is not done", id="queued"), pytest.param({"unit": "success", "lint": "cancelled"}, "hold", "lint was cancelled on", id="cancelled"), pytest.param({"unit": "success", "lint": "skipped"}, "hold", "lint was skipped on", id="skipped"), pytest.param({"unit": "success", "lint": "neutral"}, "hold", "lint says neither yes nor no", id="neutral"), pytest.param({"unit": "success", "lint": "success", "docs": "skipped"}, "pass", "skipped or neutral: docs", id="skipped and not wanted"), pytest.param({"unit": "success", "lint": "timed_out"}, "fail", "lint failed", id="timed out"), pytest.param({"unit": "success", "lint": "action_required"}, "hold", "lint waits for a person", id="asks a person")],
 )  # fmt: skip
 def test_statuses_of_ci(states: dict[str, str], status: str, told: str) -> None:
     found = commit_status.judge(states, ["unit", "lint"], ["deploy"], COMMIT)
