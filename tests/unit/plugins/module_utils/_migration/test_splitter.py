@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
     split_script,
@@ -114,34 +112,3 @@ def test_psql_meta_commands_are_found_where_they_are_commands(text, line):
 )
 def test_leading_comments_are_no_statement(sql, bare):
     assert without_leading_comments(sql) == bare
-
-
-PIECES = st.sampled_from(
-    [
-        "'",
-        '"',
-        "$$",
-        "$a$",
-        "--",
-        "/*",
-        "*/",
-        "\\",
-        ";",
-        "(",
-        ")",
-        "begin atomic ",
-        "end",
-        "E'",
-        "\n",
-        " ",
-        "a",
-        "é",
-    ]
-)
-
-
-@given(st.lists(PIECES, max_size=40).map("".join))
-@settings(max_examples=300, deadline=None)
-def test_no_character_is_lost_but_space_and_semicolons(text):
-    kept = "".join("".join(split(text)).split()).replace(";", "")
-    assert kept == "".join(text.split()).replace(";", "")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup, Manifest
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import Program
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
@@ -37,6 +37,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import
     refuse_other_rows,
     table_of_rows,
 )
+from tests.fakes.backups import manifest
 
 NOW = datetime(2025, 11, 11, 10, 15, tzinfo=UTC)
 PROGRAM = Program("/usr/bin/pg_restore", 18, "18.6")
@@ -44,24 +45,9 @@ PROGRAM = Program("/usr/bin/pg_restore", 18, "18.6")
 
 def backup(name: str = "shop", release: str = "2.0.0", minute: int = 0, **more: t.Any) -> Backup:
     started = f"2025-11-11T06:{minute:02}:00.000000Z"
-    values: dict[str, t.Any] = {
-        "name": name,
-        "release": release,
-        "database": "shop_prod",
-        "host": "db",
-        "key": f"x/{name}_20251111_06{minute:02}00_abcdef.dump",
-        "size": 10,
-        "sha256": "00",
-        "started": started,
-        "finished": started,
-        "server_version": "18.6",
-        "pg_dump_version": "18.6",
-        "compression": "none",
-        "entries": 1,
-        "rows": {"public.orders": 3},
-        **more,
-    }
-    return Backup("bucket", Manifest(**values))
+    key = f"x/{name}_20251111_06{minute:02}00_abcdef.dump"
+    given = {"database": "shop_prod", "key": key, "started": started, "finished": started, **more}
+    return Backup("bucket", manifest(name=name, release=release, **given))
 
 
 def order(method: t.Any = "swap", **more: t.Any) -> RestoreRequest:
