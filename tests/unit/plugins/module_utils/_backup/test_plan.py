@@ -33,7 +33,7 @@ def backup(*, release: str = "2.0.0", age: int = 60, name: str = "supabase_prod"
 
 
 @pytest.mark.parametrize(
-    ("found", "max_age", "serves"),
+    ("backups", "max_age", "serves"),
     [
         pytest.param([], 0, None, id="none"),
         pytest.param([backup(age=10**7)], 0, backup(age=10**7), id="any age by default"),
@@ -43,8 +43,8 @@ def backup(*, release: str = "2.0.0", age: int = 60, name: str = "supabase_prod"
         pytest.param([backup(release="1.9.0")], 0, None, id="another release's"),
     ],
 )  # fmt: skip
-def test_the_newest_backup_of_the_release_serves(found, max_age, serves):
-    plan = plan_backup(found, release="2.0.0", max_age=max_age, now=NOW)
+def test_the_newest_backup_of_the_release_serves(backups, max_age, serves):
+    plan = plan_backup(backups, release="2.0.0", max_age=max_age, now=NOW)
     assert plan.existing == serves
 
 

@@ -200,8 +200,8 @@ def vector(*values: str) -> dict[str, t.Any]:
     ],
 )
 def test_only_one_finite_number_is_a_value_and_no_data_is_no_error(status, document, sample, error):
-    found = read_answer(status, document)
-    assert (found, found.error) == (sample, error)
+    seen = read_answer(status, document)
+    assert (seen, seen.error) == (sample, error)
 
 
 def test_a_query_prometheus_cannot_parse_is_bad_input():

@@ -64,6 +64,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
+from tests.tables import cases
 
 OFF = {"FEATURE_AGENTS": "false", "FEATURE_AGENTS_ROLLOUT_PERCENTAGE": "0"}
 AGENTS, PERCENTAGE = OFF
@@ -416,13 +417,7 @@ def test_no_pod_is_ended_whose_place_the_same_would_take() -> None:
     assert clock.now() - FakeClock().now() < 20, "it does not wait for what does not come"
 
 
-@pytest.mark.parametrize(
-    ("ready_after", "ended_after"),
-    [
-        pytest.param(9, 9, id="it comes"),
-        pytest.param(3600, 25, id="it never does"),
-    ],
-)
+@cases(("ready_after", "ended_after"), {"it comes": (9, 9), "it never does": (3600, 25)})
 def test_pods_of_a_scale_up_meanwhile_are_waited_for_but_not_for_long(
     ready_after: float, ended_after: float
 ) -> None:
@@ -481,13 +476,7 @@ def test_a_pod_that_starts_just_then_is_looked_at_once_its_kubelet_knows_of_the_
     assert (broken.problem, clock.now() - began <= KUBELETS_KNOW + 5) == ("", True)
 
 
-@pytest.mark.parametrize(
-    ("starts_after", "ended_after"),
-    [
-        pytest.param(6, 6, id="it comes"),
-        pytest.param(3600, 20, id="it never does"),
-    ],
-)
+@cases(("starts_after", "ended_after"), {"it comes": (6, 6), "it never does": (3600, 20)})
 def test_a_pod_that_is_starting_is_waited_for_but_not_for_long(
     starts_after: float, ended_after: float
 ) -> None:

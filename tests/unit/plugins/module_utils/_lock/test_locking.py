@@ -18,11 +18,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import 
 from tests.fakes.lock import NAME, Scene
 
 
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
 def test_a_free_lock_is_taken_with_the_next_epoch(scene: Scene) -> None:
     change = scene.locking(scene.claim()).hold()
     assert (change.changed, change.after.fence, scene.lock().holder) == (True, 1, "ann@here")

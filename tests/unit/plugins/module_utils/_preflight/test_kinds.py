@@ -53,6 +53,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.m
 from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan import Subject
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
+from tests.tables import cases
 from tests.unit.plugins.module_utils._preflight.ground import COMMIT, NOW, ground
 
 ON = ground()
@@ -145,27 +146,24 @@ def test_results_of_a_commit_while_none_is_known_prove_nothing() -> None:
         test_results.judge(results, 84, nowhere, "here")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "status", "told"),
-    [
-        pytest.param(
+    {
+        "good": (
             {},
             "pass",
             "100 users (at least 100), error rate 0.40% (below 2.00%), p95 0.41 s",
-            id="good",
         ),
-        pytest.param({"users": 99}, "fail", "99 users (at least 100)", id="too few users"),
-        pytest.param({"error_rate": 0.02}, "fail", "error rate 2.00%", id="just too many errors"),
-        pytest.param({"error_rate": -1}, "fail", "error rate", id="nonsense"),
-        pytest.param({"p95_seconds": 1.0}, "fail", "p95 1 s", id="just too slow"),
-        pytest.param({"p95_seconds": None}, "hold", "no number as p95_seconds", id="missing"),
-        pytest.param({"users": "100"}, "hold", "no number as users", id="text"),
-        pytest.param(
-            {"error_rate": math.nan}, "hold", "no number as error_rate", id="not a number"
-        ),
-        pytest.param({"users": 1, "p95_seconds": None}, "fail", "1 users", id="bad beats missing"),
-        pytest.param({"version": "1.9.0"}, "fail", "is of version 1.9.0", id="stale"),
-    ],
+        "too few users": ({"users": 99}, "fail", "99 users (at least 100)"),
+        "just too many errors": ({"error_rate": 0.02}, "fail", "error rate 2.00%"),
+        "nonsense": ({"error_rate": -1}, "fail", "error rate"),
+        "just too slow": ({"p95_seconds": 1.0}, "fail", "p95 1 s"),
+        "missing": ({"p95_seconds": None}, "hold", "no number as p95_seconds"),
+        "text": ({"users": "100"}, "hold", "no number as users"),
+        "not a number": ({"error_rate": math.nan}, "hold", "no number as error_rate"),
+        "bad beats missing": ({"users": 1, "p95_seconds": None}, "fail", "1 users"),
+        "stale": ({"version": "1.9.0"}, "fail", "is of version 1.9.0"),
+    },
 )
 def test_load_tests(body: dict[str, t.Any], status: str, told: str) -> None:
     good = {"version": "2.0.0", "users": 100, "error_rate": 0.004, "p95_seconds": 0.41}
@@ -242,7 +240,24 @@ def test_the_changelog_has_a_heading_for_the_version(text: str | None, status: s
 
 @pytest.mark.parametrize(
     ("states", "status", "told"),
-    [pytest.param({"unit": "success", "lint": "success"}, "pass", "lint, unit passed", id="green"), pytest.param({"unit": "success"}, "hold", "no status of lint", id="missing"), pytest.param({"unit": "success", "lint": "pending"}, "hold", "lint is not done", id="running"), pytest.param({"unit": "failure", "lint": "pending"}, "fail", "unit failed", id="red"), pytest.param({"unit": "success", "lint": "success", "extra": "error"}, "fail", "extra failed", id="red though not wanted"), pytest.param({"unit": "success", "lint": "success", "deploy": "pending"}, "pass", "lint, unit passed", id="our own"), pytest.param({}, "hold", "no status of lint, unit", id="nothing"), pytest.param({"unit": "success", "lint": "queued"}, "hold", "lint is not done", id="queued"), pytest.param({"unit": "success", "lint": "cancelled"}, "hold", "lint was cancelled on", id="cancelled"), pytest.param({"unit": "success", "lint": "skipped"}, "hold", "lint was skipped on", id="skipped"), pytest.param({"unit": "success", "lint": "neutral"}, "hold", "lint says neither yes nor no", id="neutral"), pytest.param({"unit": "success", "lint": "success", "docs": "skipped"}, "pass", "skipped or neutral: docs", id="skipped and not wanted"), pytest.param({"unit": "success", "lint": "timed_out"}, "fail", "lint failed", id="timed out"), pytest.param({"unit": "success", "lint": "action_required"}, "hold", "lint waits for a person", id="asks a person")],
+    [
+        ({"unit": "success", "lint": "success"}, "pass", "lint, unit passed"),
+        ({"unit": "success"}, "hold", "no status of lint"),
+        ({"unit": "success", "lint": "pending"}, "hold", "lint is not done"),
+        ({"unit": "failure", "lint": "pending"}, "fail", "unit failed"),
+        ({"unit": "success", "lint": "success", "extra": "error"}, "fail", "extra failed"),
+        ({"unit": "success", "lint": "success", "deploy": "pending"}, "pass", "lint, unit passed"),
+        ({}, "hold", "no status of lint, unit"),
+        ({"unit": "success", "lint": "queued"}, "hold", "lint is not done"),
+        ({"unit": "success", "lint": "cancelled"}, "hold", "lint was cancelled on"),
+        ({"unit": "success", "lint": "skipped"}, "hold", "lint was skipped on"),
+        ({"unit": "success", "lint": "neutral"}, "hold", "lint says neither yes nor no"),
+        ({"unit": "success", "lint": "success", "docs": "skipped"}, "pass", "skipped or neutral: docs"),
+        ({"unit": "success", "lint": "timed_out"}, "fail", "lint failed"),
+        ({"unit": "success", "lint": "action_required"}, "hold", "lint waits for a person"),
+    ],
+    ids=["green", "missing", "running", "red", "red though not wanted", "our own", "nothing", "queued",
+         "cancelled", "skipped", "neutral", "skipped and not wanted", "timed out", "asks a person"],
 )  # fmt: skip
 def test_statuses_of_ci(states: dict[str, str], status: str, told: str) -> None:
     found = commit_status.judge(states, ["unit", "lint"], ["deploy"], COMMIT)
@@ -601,49 +616,46 @@ def refusal(word: str) -> RefusedError:
     return RefusedError(f"Slack refused ({word}).", word=word)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("name", "refuses", "status", "told"),
-    [
-        ("@on-call", {}, "pass", "@on-call can be reached"),
-        ("@kwame", {}, "pass", "@kwame"),
-        ("U0ONCALL01", {}, "pass", "U0ONCALL01"),
-        ("@old-team", {}, "fail", "was disabled"),
-        ("jonas@easymo.example", {}, "fail", "was deactivated"),
-        ("@stranger", {}, "fail", "is not a member or user group"),
-        (
+    {
+        "group": ("@on-call", {}, "pass", "@on-call can be reached"),
+        "member on the second page": ("@kwame", {}, "pass", "@kwame"),
+        "id": ("U0ONCALL01", {}, "pass", "U0ONCALL01"),
+        "disabled group": ("@old-team", {}, "fail", "was disabled"),
+        "deactivated": ("jonas@easymo.example", {}, "fail", "was deactivated"),
+        "stranger": ("@stranger", {}, "fail", "is not a member or user group"),
+        "unknown id": (
             "U0ONCALL01",
             {"users.info": refusal("user_not_found")},
             "fail",
             "is not in the workspace",
         ),
-        ("@on-call", {"usergroups.list": refusal("missing_scope")}, "hold", "cannot be looked up"),
-        ("@on-call", {"usergroups.list": refusal("token_revoked")}, "fail", "token_revoked"),
-        ("@on-call", {"usergroups.list": UnreachableError("429")}, "hold", "429"),
-        ("#v2-deployment", {}, "pass", "#v2-deployment"),
-        ("#general", {}, "fail", "does not have the app"),
-        ("#v1-deployment", {}, "fail", "is archived"),
-        ("#nowhere", {}, "fail", "is not a channel"),
-        ("C0DEPLOY01", {}, "pass", "C0DEPLOY01"),
-        ("C0DEPLOY01", {"conversations.info": refusal("channel_not_found")}, "fail", "is not in"),
-    ],
-    ids=[
-        "group",
-        "member on the second page",
-        "id",
-        "disabled group",
-        "deactivated",
-        "stranger",
-        "unknown id",
-        "no scope",
-        "no token",
-        "rate limited",
-        "channel",
-        "not in the channel",
-        "archived",
-        "no channel",
-        "channel's id",
-        "unknown channel's id",
-    ],
+        "no scope": (
+            "@on-call",
+            {"usergroups.list": refusal("missing_scope")},
+            "hold",
+            "cannot be looked up",
+        ),
+        "no token": (
+            "@on-call",
+            {"usergroups.list": refusal("token_revoked")},
+            "fail",
+            "token_revoked",
+        ),
+        "rate limited": ("@on-call", {"usergroups.list": UnreachableError("429")}, "hold", "429"),
+        "channel": ("#v2-deployment", {}, "pass", "#v2-deployment"),
+        "not in the channel": ("#general", {}, "fail", "does not have the app"),
+        "archived": ("#v1-deployment", {}, "fail", "is archived"),
+        "no channel": ("#nowhere", {}, "fail", "is not a channel"),
+        "channel's id": ("C0DEPLOY01", {}, "pass", "C0DEPLOY01"),
+        "unknown channel's id": (
+            "C0DEPLOY01",
+            {"conversations.info": refusal("channel_not_found")},
+            "fail",
+            "is not in",
+        ),
+    },
 )
 def test_people_and_channels_in_slack(
     name: str, refuses: dict[str, DeployError], status: str, told: str

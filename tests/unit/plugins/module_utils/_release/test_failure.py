@@ -24,21 +24,28 @@ HELD, FAILED = {"reason": "Hold", "message": "no data"}, {"reason": "", "message
 @pytest.mark.parametrize(
     ("evidence", "held"),
     [
-        pytest.param({"failures": {"a": HELD}}, True, id="hold"),
-        pytest.param({"failures": {"a": FAILED}}, False, id="failure"),
-        pytest.param({"failures": {"a": HELD, "b": FAILED}}, False, id="one of each"),
-        pytest.param({"failures": {}}, False, id="none"),
-        pytest.param(
-            {"verdict": "hold", "failures": {"a": FAILED}}, False, id="failed after a hold"
-        ),
-        pytest.param(
-            {"failures": {"a": {"reason": "Conflict", "message": "Hold: is no flag"}}},
-            False,
-            id="begins with that word",
-        ),
-        pytest.param({"failures": {"a": {"message": "Hold: no data"}}}, True, id="old hold"),
-        pytest.param({"failures": {"a": {"message": "no image"}}}, False, id="old failure"),
-        pytest.param({"failures": {"a": None}}, False, id="unreadable"),
+        ({"failures": {"a": HELD}}, True),
+        ({"failures": {"a": FAILED}}, False),
+        ({"failures": {"a": HELD, "b": FAILED}}, False),
+        ({"failures": {}}, False),
+        # The watch held, and then something else went wrong.
+        ({"verdict": "hold", "failures": {"a": FAILED}}, False),
+        # Words are no reason.
+        ({"failures": {"a": {"reason": "Conflict", "message": "Hold: is no flag"}}}, False),
+        ({"failures": {"a": {"message": "Hold: no data"}}}, True),
+        ({"failures": {"a": {"message": "no image"}}}, False),
+        ({"failures": {"a": None}}, False),
+    ],
+    ids=[
+        "hold",
+        "failure",
+        "one of each",
+        "none",
+        "failed after a hold",
+        "begins with that word",
+        "old hold",
+        "old failure",
+        "unreadable",
     ],
 )
 def test_slack_and_the_report_agree(evidence: dict[str, t.Any], held: bool) -> None:
