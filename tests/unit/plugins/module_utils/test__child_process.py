@@ -16,6 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._child_process impor
     child,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+from tests.tables import cases
 
 MUCH = 10 << 20
 CHUNK = b"x" * (1 << 16)
@@ -48,17 +49,14 @@ def talk(
         return running.wait(), len(said), running.stderr(), running
 
 
-@pytest.mark.parametrize(
+@cases(
     "program",
-    [
-        pytest.param(f"{SAYS_MUCH}\n{IN_FULL}", id="says-all-before-it-listens"),
-        pytest.param(f"{IN_FULL}\n{SAYS_MUCH}", id="listens-before-it-says-all"),
-        pytest.param(
-            "while chunk := sys.stdin.buffer.read(1 << 16):\n"
-            " sys.stdout.buffer.write(chunk); sys.stderr.buffer.write(b'e' * len(chunk))",
-            id="both-at-once",
-        ),
-    ],
+    {
+        "says-all-before-it-listens": f"{SAYS_MUCH}\n{IN_FULL}",
+        "listens-before-it-says-all": f"{IN_FULL}\n{SAYS_MUCH}",
+        "both-at-once": "while chunk := sys.stdin.buffer.read(1 << 16):\n"
+        " sys.stdout.buffer.write(chunk); sys.stderr.buffer.write(b'e' * len(chunk))",
+    },
 )
 def test_ten_megabytes_go_each_way(program: str) -> None:
     rc, said, errors, running = talk(program)
@@ -91,18 +89,14 @@ def test_one_that_closes_its_input_early_is_heard_to_its_end() -> None:
     assert stopped == [True]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("program", "write", "starved"),
-    [
-        pytest.param("time.sleep(600)", much, False, id="never-reads"),
-        pytest.param("time.sleep(600)", None, False, id="says-nothing"),
-        pytest.param(
-            IN_FULL, lambda running: time.sleep(2), True, id="waits-for-what-does-not-come"
-        ),
-        pytest.param(
-            "if os.fork(): os._exit(0)\ntime.sleep(600)", None, False, id="left-one-behind"
-        ),
-    ],
+    {
+        "never-reads": ("time.sleep(600)", much, False),
+        "says-nothing": ("time.sleep(600)", None, False),
+        "waits-for-what-does-not-come": (IN_FULL, lambda running: time.sleep(2), True),
+        "left-one-behind": ("if os.fork(): os._exit(0)\ntime.sleep(600)", None, False),
+    },
 )
 def test_one_that_does_not_end_is_killed_when_its_time_is_up(
     program: str, write: Writer | None, starved: bool

@@ -9,6 +9,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._variables.check imp
     missing_secrets,
     unknown_variables,
 )
+from tests.tables import cases
 
 TOKEN = Secret("secret_token", "TOKEN", "the API")
 
@@ -22,34 +23,27 @@ def variables(*, extra: set[str] = frozenset(), inventory: set[str] = frozenset(
     )
 
 
-@pytest.mark.parametrize(
+@cases(
     ("given", "refused"),
-    [
-        pytest.param(variables(extra={"release_version"}), [], id="an-option-of-a-role-is-known"),
-        pytest.param(
-            variables(inventory={"our_region"}), [], id="an-inventory-may-have-names-of-its-own"
-        ),
-        pytest.param(
-            variables(extra={"our_region"}, inventory={"our_region"}), [], id="and-override-them"
-        ),
-        pytest.param(
+    {
+        "an-option-of-a-role-is-known": (variables(extra={"release_version"}), []),
+        "an-inventory-may-have-names-of-its-own": (variables(inventory={"our_region"}), []),
+        "and-override-them": (variables(extra={"our_region"}, inventory={"our_region"}), []),
+        "a-value-that-was-cut-at-its-blank-is-explained": (
             variables(extra={"_raw_params"}),
             ["stray words (a value with spaces needs -e 'name=\"a value\"')"],
-            id="a-value-that-was-cut-at-its-blank-is-explained",
         ),
-        pytest.param(
+        "a-typo-on-the-command-line-is-refused": (
             variables(extra={"release_verison"}),
             ["release_verison (did you mean release_version?)"],
-            id="a-typo-on-the-command-line-is-refused",
         ),
-        pytest.param(
+        "a-typo-in-the-inventory-is-refused": (
             variables(inventory={"db_backup_nam"}),
             ["db_backup_nam (did you mean db_backup_name?)"],
-            id="a-typo-in-the-inventory-is-refused",
         ),
-        pytest.param(variables(extra={"zzz"}), ["zzz"], id="nothing-near-nothing-proposed"),
-        pytest.param(variables(extra={"ansible_verbosity"}), [], id="ansible's-own-are-its-own"),
-    ],
+        "nothing-near-nothing-proposed": (variables(extra={"zzz"}), ["zzz"]),
+        "ansible's-own-are-its-own": (variables(extra={"ansible_verbosity"}), []),
+    },
 )
 def test_unknown_variables(given: Variables, refused: list[str]) -> None:
     assert unknown_variables(given) == refused

@@ -30,6 +30,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan i
     start,
     switch_off,
 )
+from tests.tables import cases
 
 NOON = 1_795_608_000.0
 NAMES = ("wallet", "agent")
@@ -52,61 +53,53 @@ def measured(failing: dict[str, range], seconds: int = 60) -> Measured:
     return at(state, NOON + seconds)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("failing", "failures", "downtime", "unseen"),
-    [
-        pytest.param({}, {}, 0, 0, id="nothing fails"),
-        pytest.param({"wallet": range(5, 6)}, {"wallet": 1}, 1, 0, id="one probe fails"),
-        pytest.param({"wallet": range(5, 25)}, {"wallet": 20}, 20, 0, id="an address fails"),
-        pytest.param(
+    {
+        "nothing fails": ({}, {}, 0, 0),
+        "one probe fails": ({"wallet": range(5, 6)}, {"wallet": 1}, 1, 0),
+        "an address fails": ({"wallet": range(5, 25)}, {"wallet": 20}, 20, 0),
+        "all addresses fail and the controls do not": (
             dict.fromkeys(NAMES, range(5, 25)),
             {"wallet": 20, "agent": 20},
             20.1,
             0,
-            id="all addresses fail and the controls do not",
         ),
-        pytest.param(
+        "the API server fails too, what is outside does not": (
             dict.fromkeys((*NAMES, "api"), range(5, 25)),
             {"wallet": 20, "agent": 20},
             20.1,
             0,
-            id="the API server fails too, what is outside does not",
         ),
-        pytest.param(
+        "what is outside fails too, the API server does not": (
             dict.fromkeys((*NAMES, "outside"), range(5, 25)),
             {"wallet": 20, "agent": 20},
             20.1,
             0,
-            id="what is outside fails too, the API server does not",
         ),
-        pytest.param(
-            dict.fromkeys(ALL, range(5, 25)), {}, 0, 20, id="everything fails: nothing was seen"
-        ),
-        pytest.param(
+        "everything fails: nothing was seen": (dict.fromkeys(ALL, range(5, 25)), {}, 0, 20),
+        "an address fails before nothing is seen": (
             {**dict.fromkeys(ALL, range(5, 25)), "wallet": range(3, 25)},
             {"wallet": 2},
             2,
             20,
-            id="an address fails before nothing is seen",
         ),
-        pytest.param(
+        "an address fails on when something is seen again": (
             {**dict.fromkeys(ALL, range(5, 25)), "wallet": range(5, 27)},
             {"wallet": 1},
             1,
             20,
-            id="an address fails on when something is seen again",
         ),
-        pytest.param(
+        "what overlaps is down once": (
             {"wallet": range(5, 15), "agent": range(10, 20)},
             {"wallet": 10, "agent": 10},
             15.1,
             0,
-            id="what overlaps is down once",
         ),
-        pytest.param({"wallet": range(50, 60)}, {"wallet": 10}, 10, 0, id="it fails to the end"),
-        pytest.param(dict.fromkeys(ALL, range(50, 60)), {}, 0, 10, id="unseen to the end"),
-        pytest.param({"api": range(5, 25)}, {}, 0, 0, id="a control address is no address"),
-    ],
+        "it fails to the end": ({"wallet": range(50, 60)}, {"wallet": 10}, 10, 0),
+        "unseen to the end": (dict.fromkeys(ALL, range(50, 60)), {}, 0, 10),
+        "a control address is no address": ({"api": range(5, 25)}, {}, 0, 0),
+    },
 )
 def test_what_failed_is_told_from_what_was_not_seen(
     failing: dict[str, range], failures: dict[str, int], downtime: float, unseen: float

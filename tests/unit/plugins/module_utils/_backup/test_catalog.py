@@ -6,37 +6,16 @@ import json
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import (
-    Manifest,
-    manifest_key,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import manifest_key
+from tests.fakes.backups import manifest
 from tests.fakes.bucket import MemoryBucket
 
 DUMP = b"PGDMP..."
+"""As long as a manifest says."""
 
 
 def key(name: str = "supabase_prod") -> str:
     return f"v2/{name}_20251111_060012_5e1f0a.dump"
-
-
-def manifest(**changed: object) -> Manifest:
-    values: dict[str, object] = {
-        "name": "supabase_prod",
-        "release": "2.0.0",
-        "database": "postgres",
-        "host": "db",
-        "key": key(),
-        "size": len(DUMP),
-        "sha256": "00",
-        "started": "2025-11-11T06:00:12Z",
-        "finished": "2025-11-11T06:00:19Z",
-        "server_version": "18.6",
-        "pg_dump_version": "18.6",
-        "compression": "zstd:1",
-        "entries": 1,
-        "rows": {"public.orders": 3},
-    }
-    return Manifest(**{**values, **changed})  # type: ignore[arg-type]
 
 
 def edited(**changed: object) -> bytes:

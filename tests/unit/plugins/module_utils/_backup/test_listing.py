@@ -19,6 +19,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import parse_entries
+from tests.tables import cases
 
 if t.TYPE_CHECKING:
     from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
@@ -63,20 +64,13 @@ def test_twenty_megabytes_of_listing_are_read_and_searched(tmp_path: Path) -> No
     assert [contents.has_schema(f"s{n}") for n in (0, 49, 50)] == [True, True, False]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("script", "error", "words"),
-    [
-        pytest.param(
-            "time.sleep(60)", NotReadyError, "pg_restore --list of s3://b/k did not end", id="hangs"
-        ),
-        pytest.param(
-            "sys.stdin.buffer.read()",
-            VerificationError,
-            "it did not mention a dump",
-            id="is-silent",
-        ),
-        pytest.param("sys.exit('no room')", VerificationError, "exit code 1: no room", id="fails"),
-    ],
+    {
+        "hangs": ("time.sleep(60)", NotReadyError, "pg_restore --list of s3://b/k did not end"),
+        "is-silent": ("sys.stdin.buffer.read()", VerificationError, "it did not mention a dump"),
+        "fails": ("sys.exit('no room')", VerificationError, "exit code 1: no room"),
+    },
 )
 def test_who_fails_is_named(
     tmp_path: Path, script: str, error: type[Exception], words: str

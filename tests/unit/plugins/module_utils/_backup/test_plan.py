@@ -8,7 +8,6 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import (
     TIME_FORMAT,
     Backup,
-    Manifest,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
     Contents,
@@ -21,50 +20,32 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import 
     refuse_older_programs,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from tests.fakes.backups import manifest
 
 NOW = datetime(2025, 11, 11, 6, 0, tzinfo=UTC)
 
 
 def backup(*, release: str = "2.0.0", age: int = 60, name: str = "supabase_prod") -> Backup:
     started = NOW - timedelta(seconds=age)
-    manifest = Manifest(
-        name=name,
-        release=release,
-        database="postgres",
-        host="db",
-        key=f"{name}_{age}",
-        size=1,
-        sha256="00",
-        started=started.strftime(TIME_FORMAT),
-        finished=started.strftime(TIME_FORMAT),
-        server_version="18.6",
-        pg_dump_version="18.6",
-        compression="zstd:1",
-        entries=1,
-        rows={},
-    )
-    return Backup(bucket="backups", manifest=manifest)
+    at = started.strftime(TIME_FORMAT)
+    kept = manifest(name=name, release=release, key=f"{name}_{age}", started=at, finished=at)
+    return Backup(bucket="backups", manifest=kept)
 
 
-def plan(*backups: Backup, max_age: int = 0) -> Backup | None:
-    return plan_backup(backups, release="2.0.0", max_age=max_age, now=NOW).existing
-
-
-def test_without_a_backup_one_is_taken():
-    assert plan() is None
-
-
-def test_a_backup_of_the_release_serves_at_any_age_by_default():
-    assert plan(backup(age=10**7)) == backup(age=10**7)
-
-
-def test_the_newest_one_serves():
-    assert plan(backup(age=200), backup(age=100), backup(age=300)) == backup(age=100)
-
-
-@pytest.mark.parametrize(("age", "serves"), [(3600, True), (3601, False)])
-def test_max_age_is_inclusive(age, serves):
-    assert (plan(backup(age=age), max_age=3600) is not None) is serves
+@pytest.mark.parametrize(
+    ("backups", "max_age", "serves"),
+    [
+        pytest.param([], 0, None, id="none"),
+        pytest.param([backup(age=10**7)], 0, backup(age=10**7), id="any age by default"),
+        pytest.param([backup(age=20), backup(age=10), backup(age=30)], 0, backup(age=10), id="the newest"),
+        pytest.param([backup(age=3600)], 3600, backup(age=3600), id="as old as it may be"),
+        pytest.param([backup(age=3601)], 3600, None, id="older"),
+        pytest.param([backup(release="1.9.0")], 0, None, id="another release's"),
+    ],
+)  # fmt: skip
+def test_the_newest_backup_of_the_release_serves(backups, max_age, serves):
+    plan = plan_backup(backups, release="2.0.0", max_age=max_age, now=NOW)
+    assert plan.existing == serves
 
 
 @pytest.mark.parametrize(("age", "serves"), [(99, True), (100, True), (101, False)])
@@ -74,10 +55,6 @@ def test_one_that_was_begun_before_the_database_was_put_right_does_not_serve(age
         [backup(age=age)], release="2.0.0", max_age=3600, now=NOW, not_before=since
     )
     assert planned.changed is not serves
-
-
-def test_another_releases_backup_does_not_serve():
-    assert plan(backup(release="1.9.0")) is None
 
 
 def test_the_newest_of_each_name_and_release_is_listed():
@@ -103,14 +80,13 @@ def test_what_is_no_program_of_postgresql_is_refused():
         parse_program_version("hello")
 
 
-def test_an_older_pg_dump_is_refused_with_both_versions():
-    with pytest.raises(InputError, match=r"pg_dump 15\.20 .* version 18\.6"):
-        refuse_older_programs(server=(18, "18.6"), pg_dump=(15, "15.20"), pg_restore=(18, "18.6"))
-
-
-def test_an_older_pg_restore_is_refused():
-    with pytest.raises(InputError, match=r"pg_restore 15\.20"):
-        refuse_older_programs(server=(18, "18.6"), pg_dump=(18, "18.6"), pg_restore=(15, "15.20"))
+@pytest.mark.parametrize(
+    ("older", "than"), [("pg_dump", "version 18.6"), ("pg_restore", "pg_dump 18.6")]
+)
+def test_an_older_program_is_refused_with_both_versions(older, than):
+    programs = {"pg_dump": (18, "18.6"), "pg_restore": (18, "18.6"), older: (15, "15.20")}
+    with pytest.raises(InputError, match=rf"{older} 15\.20 .* {than}"):
+        refuse_older_programs(server=(18, "18.6"), **programs)
 
 
 def test_newer_programs_are_fine():

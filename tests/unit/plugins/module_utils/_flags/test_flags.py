@@ -28,22 +28,10 @@ KUBECTL = "kubectl-client-side-apply"
 
 def cluster_with(data: dict[str, str], manager: str = KUBECTL) -> MemoryCluster:
     cluster = MemoryCluster()
-    cluster.put(
-        "ConfigMap",
-        {
-            "metadata": {
-                "name": "feature-flags",
-                "managedFields": [
-                    {
-                        "manager": manager,
-                        "operation": "Update",
-                        "fieldsV1": {"f:data": {f"f:{key}": {} for key in data}},
-                    }
-                ],
-            },
-            "data": data,
-        },
-    )
+    fields = {"f:data": {f"f:{key}": {} for key in data}}
+    entry = {"manager": manager, "operation": "Update", "fieldsV1": fields}
+    metadata = {"name": "feature-flags", "managedFields": [entry]}
+    cluster.put("ConfigMap", {"metadata": metadata, "data": data})
     return cluster
 
 

@@ -23,6 +23,7 @@ from tests.fakes.cluster import MemoryCluster
 
 OFF = {"FEATURE_AGENTS": "false", "FEATURE_AGENTS_ROLLOUT_PERCENTAGE": "0"}
 AGENTS, PERCENTAGE = OFF
+ON = {AGENTS: "true", PERCENTAGE: "5"}
 SET = KillSwitch(set_at="2026-11-24T09:00:00Z", by="ada@ops", reason="error rate 7 %", flags=OFF)
 KILLED = {KILL_SWITCH_ANNOTATION: SET.to_annotation()}
 
@@ -32,6 +33,17 @@ def change(
 ) -> FlagsPlan:
     wish = Wish(flags, annotations or {})
     return decide_flags(cluster, "feature-flags", lambda _seen: wish, force=True, check_mode=False)
+
+
+def turn_on(cluster: MemoryCluster, fence: int = 0) -> FlagsPlan:
+    """As a deployment does it, which resets a switch that was set automatically."""
+    return decide_flags(
+        cluster,
+        "feature-flags",
+        lambda seen: wish_under(RESET_AUTOMATIC, seen, dict(ON), fence=fence),
+        force=True,
+        check_mode=False,
+    )
 
 
 def data_of(cluster: MemoryCluster) -> dict[str, str]:
@@ -120,8 +132,8 @@ def test_setting_and_resetting_it_are_writes_that_it_lets_through() -> None:
     cluster = MemoryCluster()
     change(cluster, dict(OFF), KILLED)
     change(cluster, {}, {KILL_SWITCH_ANNOTATION: None})
-    change(cluster, {AGENTS: "true", PERCENTAGE: "5"})
-    assert data_of(cluster) == {AGENTS: "true", PERCENTAGE: "5"}
+    change(cluster, dict(ON))
+    assert data_of(cluster) == ON
 
 
 @pytest.mark.parametrize("others", [{}, {"FEATURE_WALLET_LIMITS": "false"}], ids=["alone", "two"])
@@ -131,15 +143,8 @@ def test_a_deployment_lets_go_of_its_own_flags_and_of_no_other_release_s(
     held = replace(SET, automatic=True, flags={**OFF, **others})
     cluster = MemoryCluster()
     change(cluster, {**OFF, **others}, {KILL_SWITCH_ANNOTATION: held.to_annotation()})
-    on: dict[str, str | None] = {AGENTS: "true", PERCENTAGE: "5"}
-    plan = decide_flags(
-        cluster,
-        "feature-flags",
-        lambda seen: wish_under(RESET_AUTOMATIC, seen, on),
-        force=True,
-        check_mode=False,
-    )
-    assert data_of(cluster) == {**on, **others}
+    plan = turn_on(cluster)
+    assert data_of(cluster) == {**ON, **others}
     left = KillSwitch.from_annotations(plan.annotations)
     assert left == (replace(held, flags=others) if others else None)
     if others:
@@ -158,21 +163,10 @@ def test_a_run_does_not_reset_the_switch_that_was_set_while_it_held_the_lock(
     cluster = MemoryCluster()
     held = {KILL_SWITCH_ANNOTATION: replace(SET, automatic=True, flags=OFF).to_annotation()}
     change(cluster, dict(OFF), {**held, KILL_SWITCH_EPOCH_ANNOTATION: epoch})
-    on: dict[str, str | None] = {AGENTS: "true", PERCENTAGE: "5"}
-
-    def turn_on() -> FlagsPlan:
-        return decide_flags(
-            cluster,
-            "feature-flags",
-            lambda seen: wish_under(RESET_AUTOMATIC, seen, on, fence=fence),
-            force=True,
-            check_mode=False,
-        )
-
     if resets:
-        assert turn_on().changed
-        assert data_of(cluster) == on
+        assert turn_on(cluster, fence).changed
+        assert data_of(cluster) == ON
     else:
         with pytest.raises(KilledError, match="automatically"):
-            turn_on()
+            turn_on(cluster, fence)
         assert data_of(cluster) == OFF

@@ -75,6 +75,10 @@ def watch(*looks: Look, metrics: t.Sequence[Metric] = (), state: WatchState | No
     return step
 
 
+def verdict(step: Step) -> Verdict | None:
+    return step.decision and step.decision.verdict
+
+
 def reasons(step: Step) -> str:
     assert step.decision
     return "; ".join(one.text for one in step.decision.reasons)
@@ -91,8 +95,7 @@ WORSE: Look = (5000, 120, 5000, 50)
 
 def test_a_release_whose_users_fail_more_often_goes_back_at_once():
     step = watch(NOTHING, WORSE, WORSE)
-    assert step.decision
-    assert (step.decision.verdict, step.state.elapsed) == (Verdict.ROLLBACK, 10.0)
+    assert (verdict(step), step.state.elapsed) == (Verdict.ROLLBACK, 10.0)
     assert "treated users failed 2.4 times as often as the control (120 of 5,000" in reasons(step)
     assert "of 100" in reasons(step)
 
@@ -117,15 +120,13 @@ def test_few_users_proceed_with_the_words_that_nothing_could_be_seen():
 def test_who_must_see_more_holds_until_it_can():
     strict = metric(must_detect=2.0)
     step = watch(NOTHING, HEALTHY, metrics=[strict])
-    assert step.decision
-    assert step.decision.verdict is Verdict.HOLD
+    assert verdict(step) is Verdict.HOLD
     assert (
         "must be able to see 2 times as many failing users, and could have seen 2.15 times"
         in reasons(step)
     )
     longer = watch(NOTHING, HEALTHY, (9000, 90, 9000, 90), metrics=[strict])
-    assert longer.decision
-    assert longer.decision.verdict is Verdict.PROCEED
+    assert verdict(longer) is Verdict.PROCEED
 
 
 @pytest.mark.parametrize(
@@ -140,8 +141,7 @@ def test_who_must_see_more_holds_until_it_can():
 )
 def test_silence_and_nonsense_hold_and_never_go_back(look, words):
     step = watch(NOTHING, look)
-    assert step.decision
-    assert step.decision.verdict is Verdict.HOLD
+    assert verdict(step) is Verdict.HOLD
     assert words in reasons(step)
 
 
@@ -162,14 +162,12 @@ def test_where_everybody_has_the_feature_or_nobody_has_there_is_nothing_to_wait_
     assert words.removeprefix("users ") in result["samples"][0]["comparison"]["could_have_seen"]
     # Silence stays silence.
     silent = watch(NOTHING, None, metrics=[metric(share=share)])
-    assert silent.decision
-    assert silent.decision.verdict is Verdict.HOLD
+    assert verdict(silent) is Verdict.HOLD
 
 
 def test_swapped_queries_are_noticed_by_the_share_and_hold():
     swapped = watch(NOTHING, (9500, 95, 500, 10), metrics=[metric(share=0.05)])
-    assert swapped.decision
-    assert swapped.decision.verdict is Verdict.HOLD
+    assert verdict(swapped) is Verdict.HOLD
     assert "95 % of the users seen are treated, and 5 % should be" in reasons(swapped)
     worse = (9500, 950, 500, 5)
     assert watch(NOTHING, worse).decision is not None
@@ -178,8 +176,7 @@ def test_swapped_queries_are_noticed_by_the_share_and_hold():
 
 def test_prometheus_gone_in_the_middle_loses_no_user():
     step = watch(NOTHING, (100, 1, 100, 1), None, None, WORSE, HEALTHY)
-    assert step.decision
-    assert step.decision.verdict is Verdict.ROLLBACK
+    assert verdict(step) is Verdict.ROLLBACK
     assert step.state.evidence["users"].total == Cohorts.of(t.cast("t.Any", WORSE))
 
 
@@ -231,8 +228,7 @@ def test_a_watch_that_goes_on_keeps_the_evidence_that_it_began_with():
 def test_values_that_are_higher_go_back_and_a_proceed_says_which_it_could_have_seen():
     length = metric("length", at_most=1000.0)
     step = watch(NOTHING, (500, 250_000, 500, 150_000), metrics=[length])
-    assert step.decision
-    assert step.decision.verdict is Verdict.ROLLBACK
+    assert verdict(step) is Verdict.ROLLBACK
     assert "treated users have 500 on average, the control 300 (500 and 500 users)" in reasons(step)
     good = watch(NOTHING, (500, 150_000, 500, 150_000), metrics=[length])
     result = told(good, length)

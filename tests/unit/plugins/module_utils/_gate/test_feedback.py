@@ -17,6 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._smoke.people import
     Question,
     to_result,
 )
+from tests.tables import cases
 
 BEGAN, MEANWHILE, ENDED = "2026-11-25T09:05:00Z", "2026-11-25T09:40:00Z", "2026-11-25T10:05:00Z"
 WATCH = {
@@ -105,39 +106,33 @@ def counts(known: dict[str, dict[str, str]], given: dict[str, t.Any] | None = No
     return {name: (one["answer"], one["by"]) for name, one in found.items()}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("known", "given", "expected"),
-    [
-        pytest.param(recorded(), {}, {}, id="nobody"),
-        pytest.param(
+    {
+        "nobody": (recorded(), {}, {}),
+        "before-the-watch": (
             recorded(("monitoring", "good", "Ann", "2026-11-25T09:04:59Z")),
             {},
             {},
-            id="before-the-watch",
         ),
-        pytest.param(
-            recorded(("ramp", "good", "Ann", MEANWHILE)), {}, {}, id="about-another-watch"
-        ),
-        pytest.param(
+        "about-another-watch": (recorded(("ramp", "good", "Ann", MEANWHILE)), {}, {}),
+        "the-newest": (
             recorded(("monitoring", "good", "Eve", ENDED), ("monitoring", "bad", "Ann", MEANWHILE)),
             {},
             {"tickets": ("good", "Eve")},
-            id="the-newest",
         ),
-        pytest.param(recorded(), {"tickets": "good"}, {"tickets": ("good", "Joe Roe")}, id="given"),
-        pytest.param(
+        "given": (recorded(), {"tickets": "good"}, {"tickets": ("good", "Joe Roe")}),
+        "recorded-before-given": (
             recorded(("monitoring", "bad", "Ann", MEANWHILE)),
             {"tickets": "good"},
             {"tickets": ("bad", "Ann")},
-            id="recorded-before-given",
         ),
-        pytest.param(
+        "given-with-a-later-time": (
             recorded(("monitoring", "bad", "Ann", MEANWHILE)),
             {"tickets": {"answer": "minor", "by": "Eve", "at": ENDED}},
             {"tickets": ("minor", "Eve")},
-            id="given-with-a-later-time",
         ),
-    ],
+    },
 )
 def test_the_newest_answer_about_this_watch_counts(
     known: dict[str, dict[str, str]], given: dict[str, t.Any], expected: dict[str, t.Any]

@@ -165,20 +165,17 @@ def test_a_rerun_counts_what_was_seen_and_misses_what_was_not():
     )
 
 
-def test_a_short_pause_misses_nothing():
-    state = taken(WATCHING, 9.0)
-    assert state is not None
-    assert state.series["m"].missing == 0
-
-
-def test_looks_after_the_end_are_not_missed():
-    state = taken(WATCHING, 95.0)
-    assert state is not None
-    assert state.series["m"].missing == 2
-
-
-def test_too_long_a_gap_begins_anew():
-    assert taken(WATCHING, 101.0) is None
+@pytest.mark.parametrize(
+    ("now", "missing"),
+    [
+        pytest.param(9.0, 0, id="a short pause"),
+        pytest.param(95.0, 2, id="none after the end"),
+        pytest.param(101.0, None, id="too long a gap begins anew"),
+    ],
+)
+def test_what_a_gap_misses(now, missing):
+    state = taken(WATCHING, now)
+    assert (state.series["m"].missing if state else None) == missing
 
 
 def test_an_end_that_was_told_begins_anew_and_one_that_was_not_goes_on():

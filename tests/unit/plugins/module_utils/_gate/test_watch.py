@@ -176,36 +176,32 @@ def vector(*values: str) -> dict[str, t.Any]:
 
 
 @pytest.mark.parametrize(
-    ("status", "document", "sample"),
+    ("status", "document", "sample", "error"),
     [
-        (200, vector("0.5"), Sample(0.5)),
+        (200, vector("0.5"), Sample(0.5), False),
         (
             200,
             {"status": "success", "data": {"resultType": "scalar", "result": [1.0, "2"]}},
             Sample(2.0),
+            False,
         ),
-        (200, vector(), Sample(None, "no series")),
-        (200, vector("1", "2"), Sample(None, "2 series where one is expected")),
-        (200, vector("NaN"), Sample(None, "the value is NaN")),
-        (200, vector("+Inf"), Sample(None, "the value is +Inf")),
+        (200, vector(), Sample(None, "no series"), False),
+        (200, vector("1", "2"), Sample(None, "2 series where one is expected"), True),
+        (200, vector("NaN"), Sample(None, "the value is NaN"), False),
+        (200, vector("+Inf"), Sample(None, "the value is +Inf"), True),
+        (200, vector("-Inf"), Sample(None, "the value is -Inf"), True),
         (
             503,
             {"status": "error", "error": "starting"},
             Sample(None, "Prometheus answered 503: starting"),
+            True,
         ),
-        (502, [], Sample(None, "Prometheus answered 502 without its own JSON")),
+        (502, [], Sample(None, "Prometheus answered 502 without its own JSON"), True),
     ],
 )
-def test_only_one_finite_number_is_a_value(status, document, sample):
-    assert read_answer(status, document) == sample
-
-
-@pytest.mark.parametrize(
-    ("document", "error"),
-    [(vector(), False), (vector("NaN"), False), (vector("1", "2"), True), (vector("-Inf"), True)],
-)
-def test_no_data_and_errors_are_told_apart(document, error):
-    assert read_answer(200, document).error is error
+def test_only_one_finite_number_is_a_value_and_no_data_is_no_error(status, document, sample, error):
+    seen = read_answer(status, document)
+    assert (seen, seen.error) == (sample, error)
 
 
 def test_a_query_prometheus_cannot_parse_is_bad_input():

@@ -30,6 +30,15 @@ from tests.unit.plugins.module_utils._ramp.scenes import SCHEDULE
 MINUTE, QUIET = 60.0, 600.0
 
 
+def stepped_down() -> RampWorld:
+    """A ramp that was at 25 % when an alert fired, and went back to 10 % for it."""
+    world = RampWorld(percentage=25)
+    world.fires(ERRORS)
+    world.look()
+    assert (world.percentage, len(world.acts)) == (10, 1)
+    return world
+
+
 def looking(world: RampWorld, seconds: float, **look: t.Any) -> None:
     """A look every minute."""
     for _minute in range(round(seconds / MINUTE)):
@@ -190,9 +199,7 @@ def test_an_alert_that_flaps_is_one_cause_until_it_was_quiet() -> None:
 def test_another_cause_waits_until_the_step_down_had_its_time_and_the_kill_switch_does_not() -> (
     None
 ):
-    world = RampWorld(percentage=25)
-    world.fires(ERRORS)
-    world.look()
+    world = stepped_down()
     world.monitoring.value = 0.2
     looking(world, QUIET - 2 * MINUTE)
     assert world.percentage == 10
@@ -204,9 +211,7 @@ def test_another_cause_waits_until_the_step_down_had_its_time_and_the_kill_switc
 
 
 def test_a_cause_that_lasts_is_told_again_and_not_acted_on_again() -> None:
-    world = RampWorld(percentage=25)
-    world.fires(ERRORS)
-    world.look()
+    world = stepped_down()
     looking(world, 3600)
     assert (world.percentage, len(world.acts)) == (10, 1)
     assert [key for key in world.told if key.endswith("_lasts")] == [
@@ -218,9 +223,7 @@ def test_a_cause_that_lasts_is_told_again_and_not_acted_on_again() -> None:
 
 
 def test_prometheus_gone_for_an_hour_is_no_cause_ends_none_and_is_told() -> None:
-    world = RampWorld(percentage=25)
-    world.fires(ERRORS)
-    world.look()
+    world = stepped_down()
     world.monitoring.out_of_sight = True
     looking(world, 3600)
     assert (world.percentage, len(world.acts)) == (10, 1)
@@ -248,10 +251,7 @@ def told_of_pods(world: RampWorld, **look: t.Any) -> list[str]:
 
 
 def test_pods_with_other_flags_are_told_and_not_while_an_act_is_on_its_way_to_them() -> None:
-    world = RampWorld(percentage=25)
-    world.fires(ERRORS)
-    world.look()
-    assert world.percentage == 10
+    world = stepped_down()
     world.runs_with(5)
     assert told_of_pods(world.passes(MINUTE)) == []
     assert told_of_pods(world.passes(MINUTE), by="guard@there", clock=30) == []
@@ -306,9 +306,7 @@ def test_a_guard_whose_clock_is_wrong_acts_once(ahead: float) -> None:
 
 
 def test_a_clock_that_jumps_ends_no_cause() -> None:
-    world = RampWorld(percentage=25)
-    world.fires(ERRORS)
-    world.look()
+    world = stepped_down()
     world.ends(ERRORS)
     looking(world, MINUTE)
     world.look(clock=3600)
@@ -318,9 +316,7 @@ def test_a_clock_that_jumps_ends_no_cause() -> None:
 
 
 def test_guards_whose_clocks_differ_end_no_cause_sooner() -> None:
-    world = RampWorld(percentage=25)
-    world.fires(ERRORS)
-    world.look()
+    world = stepped_down()
     world.ends(ERRORS)
     for _time in range(8):
         world.passes(MINUTE / 2).look(by="guard@there", clock=3600)
@@ -354,9 +350,7 @@ def test_a_memory_that_was_lost_after_the_cause_ended_keeps_it_from_nothing_for_
 
 
 def test_a_memory_that_was_lost_lets_it_act_on_nothing_twice() -> None:
-    world = RampWorld(percentage=25)
-    world.fires(ERRORS)
-    world.look()
+    world = stepped_down()
     del world.cluster.objects["ConfigMap", "release-2.0.0-guard"]
     looking(world, 900)
     assert (world.percentage, len(world.acts)) == (10, 1)

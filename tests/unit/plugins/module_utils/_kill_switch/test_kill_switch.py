@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap, Wish
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
+    FlagsMap,
+    FlagsPlan,
+    Wish,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.pod_replacement import (
     KUBELETS_KNOW,
     Replaceable,
@@ -59,6 +64,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
+from tests.tables import cases
 
 OFF = {"FEATURE_AGENTS": "false", "FEATURE_AGENTS_ROLLOUT_PERCENTAGE": "0"}
 AGENTS, PERCENTAGE = OFF
@@ -68,6 +74,28 @@ ADA = KillSwitch(set_at="2026-11-24T09:00:00Z", by="ada", reason="errors", flags
 ROBOT = KillSwitch(
     set_at="2026-11-24T08:00:00Z", by="run", reason="smoke", automatic=True, flags=OFF
 )
+
+
+def decided(cluster: MemoryCluster, decide: t.Callable[[FlagsMap], Wish]) -> FlagsPlan:
+    return decide_flags(cluster, "feature-flags", decide, force=True, check_mode=False)
+
+
+def set_by_module(
+    cluster: MemoryCluster, switch: KillSwitch, *, automatic: bool
+) -> tuple[KillSwitching, FlagsPlan]:
+    """As the module sets it, at the epoch of the lock where it looks at that."""
+    switching = KillSwitching(
+        lambda: cluster, clock=FakeClock(), wall=lambda: NOON, report=lambda *_told: None
+    )
+    plan = switching.write(
+        "feature-flags",
+        lambda seen, epoch: plan_set(seen, switch, epoch),
+        deadline=60.0,
+        document=None,
+        check_mode=False,
+        automatic=automatic,
+    )
+    return switching, plan
 
 
 class CrowdedCluster(MemoryCluster):
@@ -81,26 +109,13 @@ class CrowdedCluster(MemoryCluster):
         written = super().apply(kind, body, **how)
         if self._other is not None:
             other, self._other = self._other, None
-            decide_flags(
-                self,
-                "feature-flags",
-                lambda seen: plan_set(seen, other),
-                force=True,
-                check_mode=False,
-            )
+            decided(self, lambda seen: plan_set(seen, other))
         return written
 
 
 def test_two_who_switch_off_at_the_same_moment_both_succeed() -> None:
     cluster = CrowdedCluster(ADA)
-    plan = decide_flags(
-        cluster,
-        "feature-flags",
-        lambda seen: plan_set(seen, ROBOT),
-        force=True,
-        check_mode=False,
-    )
-    assert plan.changed
+    assert decided(cluster, lambda seen: plan_set(seen, ROBOT)).changed
     body = cluster.objects["ConfigMap", "feature-flags"]
     found = KillSwitch.from_annotations(body["metadata"]["annotations"])
     assert found is not None
@@ -123,7 +138,7 @@ def test_a_switch_that_holds_less_than_ours_right_after_it_is_told() -> None:
 
     cluster.apply = overwritten  # type: ignore[method-assign]
     with pytest.raises(VerificationError, match="reads differently"):
-        decide_flags(cluster, "feature-flags", decide, force=True, check_mode=False)
+        decided(cluster, decide)
 
 
 def observed(switch: KillSwitch | None = None, **data: str) -> FlagsMap:
@@ -173,15 +188,7 @@ def test_setting_it_again_at_a_later_epoch_is_a_write_and_no_change() -> None:
     cluster, plans = MemoryCluster(), []
     for epoch in (7, 8, 8):
         cluster.writes.clear()
-        plans.append(
-            decide_flags(
-                cluster,
-                "feature-flags",
-                lambda seen, epoch=epoch: plan_set(seen, ROBOT, epoch),  # type: ignore[misc]
-                force=True,
-                check_mode=False,
-            )
-        )
+        plans.append(decided(cluster, functools.partial(plan_set, wanted=ROBOT, epoch=epoch)))
         wrote = bool(cluster.writes)
         assert (plans[-1].changed, plans[-1].writes) == (len(plans) == 1, wrote)
     assert [one.writes for one in plans] == [True, True, False]
@@ -212,17 +219,7 @@ def test_the_lock_is_looked_at_for_an_automatic_switch_and_keeps_none_waiting(
         marks = {FENCE_ANNOTATION: written}
         cluster.put("ConfigMap", {"metadata": {"name": "feature-flags", "annotations": marks}})
     switch = replace(ROBOT, automatic=automatic)
-    switching = KillSwitching(
-        lambda: cluster, clock=FakeClock(), wall=lambda: NOON, report=lambda *_told: None
-    )
-    plan = switching.write(
-        "feature-flags",
-        lambda seen, now: plan_set(seen, switch, now),
-        deadline=60.0,
-        document=None,
-        check_mode=False,
-        automatic=automatic,
-    )
+    _switching, plan = set_by_module(cluster, switch, automatic=automatic)
     assert plan.annotations.get(KILL_SWITCH_EPOCH_ANNOTATION) == epoch
     assert plan.after == OFF
 
@@ -334,16 +331,21 @@ def test_pods_are_ended_one_by_one_and_old_ones_only(
     assert (found.pod if found else None) == victim
 
 
+def running(*names: str) -> MemoryCluster:
+    cluster = MemoryCluster()
+    for name in names:
+        cluster.put("Pod", {"metadata": {"name": name}})
+    return cluster
+
+
 class Pods:
     """Three pods that run the feature; what ends comes back off, or never when `broken`."""
 
-    def __init__(self, cluster: MemoryCluster, *, broken: bool = False) -> None:
-        self.cluster = cluster
+    def __init__(self, *, broken: bool = False) -> None:
         self.broken = broken
         self.names = ["a", "b", "c"]
+        self.cluster = running(*self.names)
         self.most_missing = 0
-        for name in self.names:
-            cluster.put("Pod", {"metadata": {"name": name}})
 
     def ask(self) -> list[PodState]:
         there = [name for name in self.names if ("Pod", name) in self.cluster.objects]
@@ -352,17 +354,13 @@ class Pods:
         return [pod(n, STALE) for n in there] + [pod(n, REACHED) for n in fresh]
 
 
-def swept_of(pods: Pods) -> Swept:
-    return sweeps(pods.cluster, pods.ask, "abc", replicas=3, clock=FakeClock())
-
-
 def sweeps(
     cluster: MemoryCluster,
     ask: t.Callable[[], list[PodState]],
     known: t.Iterable[str],
     *,
-    replicas: int,
     clock: FakeClock,
+    replicas: int = 3,
     report: t.Callable[[str], None] = lambda _text: None,
     helps: t.Callable[[PodState], bool] = lambda _pod: True,
 ) -> Swept:
@@ -395,46 +393,36 @@ def ends(
 
 
 def test_sweeping_ends_all_that_run_the_feature() -> None:
-    pods = Pods(MemoryCluster())
-    swept = swept_of(pods)
+    pods = Pods()
+    swept = sweeps(pods.cluster, pods.ask, "abc", clock=FakeClock())
     assert (swept.replaced, swept.problem) == (("a", "b", "c"), "")
 
 
 def test_sweeping_stops_when_a_replacement_does_not_come() -> None:
-    pods = Pods(MemoryCluster(), broken=True)
-    swept = swept_of(pods)
+    pods = Pods(broken=True)
+    swept = sweeps(pods.cluster, pods.ask, "abc", clock=FakeClock())
     assert swept.replaced == ("a",)
     assert "replacement of a did not become ready" in swept.problem
     assert pods.most_missing == 1
 
 
 def test_no_pod_is_ended_whose_place_the_same_would_take() -> None:
-    pods, clock = Pods(MemoryCluster()), FakeClock()
-    swept = sweeps(
-        pods.cluster,
-        pods.ask,
-        "abc",
-        replicas=3,
-        clock=clock,
-        helps=lambda _pod: len(pods.cluster.objects) == len("abc"),
-    )
+    pods, clock = Pods(), FakeClock()
+
+    def helps(_pod: PodState) -> bool:
+        return len(pods.cluster.objects) == len("abc")
+
+    swept = sweeps(pods.cluster, pods.ask, "abc", clock=clock, helps=helps)
     assert (swept.replaced, swept.problem) == (("a",), "")
     assert clock.now() - FakeClock().now() < 20, "it does not wait for what does not come"
 
 
-@pytest.mark.parametrize(
-    ("ready_after", "ended_after"),
-    [
-        pytest.param(9, 9, id="it comes"),
-        pytest.param(3600, 25, id="it never does"),
-    ],
-)
+@cases(("ready_after", "ended_after"), {"it comes": (9, 9), "it never does": (3600, 25)})
 def test_pods_of_a_scale_up_meanwhile_are_waited_for_but_not_for_long(
     ready_after: float, ended_after: float
 ) -> None:
-    cluster, clock = MemoryCluster(), FakeClock()
+    cluster, clock = running("old"), FakeClock()
     began = clock.now()
-    cluster.put("Pod", {"metadata": {"name": "old"}})
 
     def ask() -> list[PodState]:
         passed = clock.now() - began
@@ -455,11 +443,9 @@ def test_pods_of_a_scale_up_meanwhile_are_waited_for_but_not_for_long(
 def test_what_started_after_the_flags_were_written_is_ended_while_that_helps(
     knows_after: float, ended: tuple[str, ...], state: str
 ) -> None:
-    cluster, clock = MemoryCluster(), FakeClock()
+    cluster, clock = running(*"abc"), FakeClock()
     began, told = clock.now(), []
     states: dict[str, str] = {}
-    for name in "abc":
-        cluster.put("Pod", {"metadata": {"name": name}})
 
     def ask() -> list[PodState]:
         known = REACHED if clock.now() - began >= knows_after else STALE
@@ -471,9 +457,7 @@ def test_what_started_after_the_flags_were_written_is_ended_while_that_helps(
             )
         return pods
 
-    swept = sweeps(
-        cluster, ask, (), replicas=3, clock=clock, report=lambda _text: told.append(clock.now())
-    )
+    swept = sweeps(cluster, ask, (), clock=clock, report=lambda _text: told.append(clock.now()))
     assert (swept.replaced, swept.problem) == (ended, "")
     assert next(one.state for one in swept.pods if one.pod == "new-a") == state
     assert told[0] - began == pytest.approx(KUBELETS_KNOW, abs=1)
@@ -492,20 +476,13 @@ def test_a_pod_that_starts_just_then_is_looked_at_once_its_kubelet_knows_of_the_
     assert (broken.problem, clock.now() - began <= KUBELETS_KNOW + 5) == ("", True)
 
 
-@pytest.mark.parametrize(
-    ("starts_after", "ended_after"),
-    [
-        pytest.param(6, 6, id="it comes"),
-        pytest.param(3600, 20, id="it never does"),
-    ],
-)
+@cases(("starts_after", "ended_after"), {"it comes": (6, 6), "it never does": (3600, 20)})
 def test_a_pod_that_is_starting_is_waited_for_but_not_for_long(
     starts_after: float, ended_after: float
 ) -> None:
     """A run that was killed had ended the one before it."""
-    cluster, clock = MemoryCluster(), FakeClock()
+    cluster, clock = running("old"), FakeClock()
     began = clock.now()
-    cluster.put("Pod", {"metadata": {"name": "old"}})
 
     def ask() -> list[PodState]:
         fresh = pod("new", REACHED, ready=clock.now() - began >= starts_after)
@@ -515,10 +492,8 @@ def test_a_pod_that_is_starting_is_waited_for_but_not_for_long(
 
 
 def test_one_that_starts_with_the_old_flags_is_ended_at_once_and_its_successor_waited_for() -> None:
-    cluster, clock = MemoryCluster(), FakeClock()
+    cluster, clock = running("old", "starting"), FakeClock()
     began, told = clock.now(), []
-    for name in ("old", "starting"):
-        cluster.put("Pod", {"metadata": {"name": name}})
 
     def ask() -> list[PodState]:
         fresh = pod("new", REACHED, ready=clock.now() - began >= 6)
@@ -562,10 +537,8 @@ def test_a_pod_that_should_have_ended_is_believed_to_be_lost_only_after_another_
 
 def test_the_pod_that_it_ended_last_has_as_long_to_go_however_long_the_others_took() -> None:
     """By a clock that is ahead, each that ends looks as if it should have ended long ago."""
-    cluster, clock = MemoryCluster(), FakeClock()
+    cluster, clock = running("a", "b"), FakeClock()
     ended: dict[str, float] = {}
-    for name in ("a", "b"):
-        cluster.put("Pod", {"metadata": {"name": name}})
 
     def ask() -> list[PodState]:
         pods = []
@@ -584,6 +557,13 @@ def test_the_pod_that_it_ended_last_has_as_long_to_go_however_long_the_others_to
     assert {one.state for one in swept.pods} == {REACHED}
 
 
+def deployed() -> tuple[MemoryCluster, list[str]]:
+    """A cluster with a Deployment, and the names of its pods."""
+    cluster = MemoryCluster()
+    Controller(cluster, "easymo/wallet-service:v1")
+    return cluster, [name for kind, name in cluster.objects if kind == "Pod"]
+
+
 def asked(cluster: MemoryCluster) -> dict[str, PodState]:
     deployment = Deployment.from_json(cluster.objects["Deployment", NAME])
     asker = Asker({AGENTS: "false"}, clock=FakeClock(), wall=lambda: NOON)
@@ -591,9 +571,7 @@ def asked(cluster: MemoryCluster) -> dict[str, PodState]:
 
 
 def test_each_pod_is_told_as_it_is() -> None:
-    cluster = MemoryCluster()
-    Controller(cluster, "easymo/wallet-service:v1")
-    names = [name for kind, name in cluster.objects if kind == "Pod"]
+    cluster, names = deployed()
     cluster.environments = dict.fromkeys(names, f"{AGENTS}=false\n")
     cluster.environments[names[1]] = f"{AGENTS}=true\n"
     waiting = cluster.objects["Pod", names[2]]["status"]["containerStatuses"][0]
@@ -604,9 +582,7 @@ def test_each_pod_is_told_as_it_is() -> None:
 
 
 def test_a_pod_that_cannot_be_asked_is_never_taken_for_off() -> None:
-    cluster = MemoryCluster()
-    Controller(cluster, "easymo/wallet-service:v1")
-    names = [name for kind, name in cluster.objects if kind == "Pod"]
+    cluster, names = deployed()
 
     def refuse(*_arguments: t.Any) -> str:
         raise UnreachableError("the node does not answer")
@@ -626,9 +602,7 @@ def test_a_pod_that_cannot_be_asked_is_never_taken_for_off() -> None:
 
 
 def test_one_answer_that_is_lost_leaves_no_pod_unknown() -> None:
-    cluster = MemoryCluster()
-    Controller(cluster, "easymo/wallet-service:v1")
-    names = [name for kind, name in cluster.objects if kind == "Pod"]
+    cluster, names = deployed()
     cluster.environments = dict.fromkeys(names, f"{AGENTS}=false\n")
     execute, lost = cluster.execute, {names[0]}
 
@@ -653,24 +627,9 @@ def test_a_consumer_that_was_not_seen_is_named() -> None:
 def test_a_switch_that_is_reset_while_its_pods_restart_is_told_as_the_cause() -> None:
     cluster = MemoryCluster()
     cluster.put("ConfigMap", {"metadata": {"name": "feature-flags"}, "data": {AGENTS: "true"}})
-    switching = KillSwitching(
-        lambda: cluster, clock=FakeClock(), wall=lambda: NOON, report=lambda _name, _text: None
-    )
-    plan = switching.write(
-        "feature-flags",
-        lambda seen, _epoch: plan_set(seen, ADA),
-        deadline=60.0,
-        document=None,
-        check_mode=False,
-    )
+    switching, plan = set_by_module(cluster, ADA, automatic=False)
     stale = [ConsumerState("agents", pods=(pod("a", STALE),))]
     assert switching.overruled(plan) == ()
-    decide_flags(
-        cluster,
-        "feature-flags",
-        lambda _seen: Wish({AGENTS: "true"}, {KILL_SWITCH_ANNOTATION: None}),
-        force=True,
-        check_mode=False,
-    )
+    decided(cluster, lambda _seen: Wish({AGENTS: "true"}, {KILL_SWITCH_ANNOTATION: None}))
     with pytest.raises(ConflictError, match=f"check {KILL_SWITCH_ANNOTATION}, {AGENTS}"):
         check_reached("feature-flags", stale, {}, switching.overruled(plan))

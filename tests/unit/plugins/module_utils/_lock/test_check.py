@@ -27,13 +27,6 @@ class Away:
         self._guard.check()
 
 
-@pytest.fixture
-def scene() -> Scene:
-    scene = Scene()
-    scene.locking(scene.claim()).hold()
-    return scene
-
-
 def check(scene: Scene, *, away: float, patience: float) -> list[str]:
     """What is told meanwhile."""
     told: list[str] = []
@@ -43,27 +36,27 @@ def check(scene: Scene, *, away: float, patience: float) -> list[str]:
     return told
 
 
-def test_a_cluster_that_comes_back_in_time_is_asked_again_and_that_is_told(scene: Scene) -> None:
-    told = check(scene, away=2 * AGAIN, patience=600)
+def test_a_cluster_that_comes_back_in_time_is_asked_again_and_that_is_told(held: Scene) -> None:
+    told = check(held, away=2 * AGAIN, patience=600)
     assert len(told) == 2
     assert told[0] == (
         "The deploy lock is out of sight: The API server cannot be reached. It is asked for another 600 s."
     )
 
 
-def test_without_patience_it_fails_at_once(scene: Scene) -> None:
+def test_without_patience_it_fails_at_once(held: Scene) -> None:
     with pytest.raises(UnreachableError):
-        check(scene, away=1, patience=0)
+        check(held, away=1, patience=0)
 
 
-def test_patience_ends(scene: Scene) -> None:
-    began = scene.clock.now()
+def test_patience_ends(held: Scene) -> None:
+    began = held.clock.now()
     with pytest.raises(UnreachableError):
-        check(scene, away=1e9, patience=60)
-    assert scene.clock.now() - began == 60
+        check(held, away=1e9, patience=60)
+    assert held.clock.now() - began == 60
 
 
-def test_what_was_lost_meanwhile_is_lost(scene: Scene) -> None:
-    scene.locking(scene.claim()).free()
+def test_what_was_lost_meanwhile_is_lost(held: Scene) -> None:
+    held.locking(held.claim()).free()
     with pytest.raises(LeaseLostError):
-        check(scene, away=AGAIN, patience=60)
+        check(held, away=AGAIN, patience=60)

@@ -17,104 +17,86 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import (
 from tests.fakes.lock import NAME, Scene
 
 
-@pytest.fixture
-def scene() -> Scene:
-    scene = Scene()
-    scene.locking(scene.claim()).hold()
-    return scene
-
-
 def guard(scene: Scene, fence: int = 1) -> Guard:
     return Guard(scene.cluster, NAME, fence, clock=scene.clock, wall=scene.wall)
 
 
-def test_a_lock_that_is_held_lets_through(scene: Scene) -> None:
-    guard(scene).check()
-
-
 @pytest.mark.parametrize("loss", ["taken over", "freed", "deleted", "taken again by the same run"])
-def test_a_lost_lock_stops(scene: Scene, loss: str) -> None:
-    standing = guard(scene)
+def test_a_lost_lock_stops(held: Scene, loss: str) -> None:
+    standing = guard(held)
     standing.check()
     match loss:
         case "taken over":
-            scene.locking(scene.claim("joe", "there", reason="me")).hold(force=True)
+            held.locking(held.claim("joe", "there", reason="me")).hold(force=True)
         case "deleted":
-            scene.cluster.delete("Lease", NAME)
+            held.cluster.delete("Lease", NAME)
         case _:
-            scene.locking(scene.claim()).free()
+            held.locking(held.claim()).free()
             if loss != "freed":
-                scene.locking(scene.claim()).hold()
-    scene.clock.sleep(FRESH)
+                held.locking(held.claim()).hold()
+    held.clock.sleep(FRESH)
     with pytest.raises(LeaseLostError):
         standing.check()
 
 
-def test_a_look_counts_for_five_seconds_and_no_longer(scene: Scene) -> None:
-    standing = guard(scene)
+def test_a_look_counts_for_five_seconds_and_no_longer(held: Scene) -> None:
+    standing = guard(held)
     standing.check()
-    looks = len(scene.cluster.requests)
-    scene.clock.sleep(FRESH - 0.1)
+    looks = len(held.cluster.requests)
+    held.clock.sleep(FRESH - 0.1)
     standing.check()
-    assert len(scene.cluster.requests) == looks
-    scene.clock.sleep(0.1)
+    assert len(held.cluster.requests) == looks
+    held.clock.sleep(0.1)
     standing.check()
-    assert len(scene.cluster.requests) > looks
+    assert len(held.cluster.requests) > looks
 
 
-def test_a_freeze_stops_a_run_that_holds_the_lock(scene: Scene) -> None:
-    scene.freeze(reason="Black Friday", by="eve")
+def test_a_freeze_stops_a_run_that_holds_the_lock(held: Scene) -> None:
+    held.freeze(reason="Black Friday", by="eve")
     with pytest.raises(FrozenError, match="eve"):
-        guard(scene).check()
+        guard(held).check()
 
 
-def test_a_freeze_does_not_stop_a_run_that_holds_the_lock_to_go_back(scene: Scene) -> None:
-    scene.locking(scene.claim("joe", "there", purpose="undo")).hold()
-    scene.freeze(reason="Black Friday", by="eve")
-    guard(scene, fence=2).check()
+def test_a_freeze_does_not_stop_a_run_that_holds_the_lock_to_go_back(held: Scene) -> None:
+    held.locking(held.claim("joe", "there", purpose="undo")).hold()
+    held.freeze(reason="Black Friday", by="eve")
+    guard(held, fence=2).check()
     with pytest.raises(LeaseLostError):
-        guard(scene).check()
+        guard(held).check()
 
 
-def test_a_fresh_look_trusts_no_earlier_one(scene: Scene) -> None:
-    standing = guard(scene)
+def test_a_fresh_look_trusts_no_earlier_one(held: Scene) -> None:
+    standing = guard(held)
     standing.check()
-    scene.locking(scene.claim("joe", "there", reason="me")).hold(force=True)
+    held.locking(held.claim("joe", "there", reason="me")).hold(force=True)
     standing.check()
     with pytest.raises(LeaseLostError, match="joe@there"):
         standing.check(fresh=True)
 
 
-def test_a_lost_lock_is_told_before_a_freeze(scene: Scene) -> None:
-    scene.freeze(reason="Black Friday")
+def test_a_lost_lock_is_told_before_a_freeze(held: Scene) -> None:
+    held.freeze(reason="Black Friday")
     with pytest.raises(LeaseLostError):
-        guard(scene, fence=7).check()
+        guard(held, fence=7).check()
 
 
-def test_a_lock_out_of_sight_lets_nobody_through(scene: Scene) -> None:
-    standing = guard(scene)
+def test_a_lock_out_of_sight_lets_nobody_through_and_that_look_is_not_remembered_as_good(
+    held: Scene,
+) -> None:
+    standing = guard(held)
     standing.check()
-    scene.clock.sleep(FRESH)
-    scene.cluster.out_of_sight = True
+    held.clock.sleep(FRESH)
+    held.cluster.out_of_sight = True
     with pytest.raises(UnreachableError):
         standing.check()
-
-
-def test_a_failed_look_is_not_remembered_as_good(scene: Scene) -> None:
-    standing = guard(scene)
-    standing.check()
-    scene.clock.sleep(FRESH)
-    scene.cluster.out_of_sight = True
-    with pytest.raises(UnreachableError):
-        standing.check()
-    scene.cluster.out_of_sight = False
-    scene.cluster.delete("Lease", NAME)
+    held.cluster.out_of_sight = False
+    held.cluster.delete("Lease", NAME)
     with pytest.raises(LeaseLostError):
         standing.check()
 
 
-def test_without_a_fence_nothing_is_asked(scene: Scene) -> None:
-    assert guard_for(scene.cluster, 0, clock=scene.clock) is NO_GUARD
-    looks = len(scene.cluster.requests)
+def test_without_a_fence_nothing_is_asked(held: Scene) -> None:
+    assert guard_for(held.cluster, 0, clock=held.clock) is NO_GUARD
+    looks = len(held.cluster.requests)
     NO_GUARD.check()
-    assert len(scene.cluster.requests) == looks
+    assert len(held.cluster.requests) == looks

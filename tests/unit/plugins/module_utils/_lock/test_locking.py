@@ -18,11 +18,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import 
 from tests.fakes.lock import NAME, Scene
 
 
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
 def test_a_free_lock_is_taken_with_the_next_epoch(scene: Scene) -> None:
     change = scene.locking(scene.claim()).hold()
     assert (change.changed, change.after.fence, scene.lock().holder) == (True, 1, "ann@here")
@@ -66,10 +61,20 @@ def test_the_loser_learns_who_since_when_and_how_to_wait(scene: Scene) -> None:
     assert caught.value.to_result()["reason"] == "Locked"
 
 
-def test_two_runs_of_one_person_on_one_machine_exclude_each_other(scene: Scene) -> None:
-    scene.locking(scene.claim(pid=1)).hold()
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param({"pid": 1}, {"pid": 2}, id="two runs of one person on one machine"),
+        pytest.param({"machine": "before-reboot"}, {"machine": "after-reboot"}, id="one pid, two boots"),
+        pytest.param({"purpose": "undo"}, {"who": "joe", "machine": "there", "purpose": "undo"}, id="two undos"),
+    ],
+)  # fmt: skip
+def test_two_runs_exclude_each_other(
+    scene: Scene, first: dict[str, t.Any], second: dict[str, t.Any]
+) -> None:
+    scene.locking(scene.claim(**first)).hold()
     with pytest.raises(LockedError):
-        scene.locking(scene.claim(pid=2)).hold()
+        scene.locking(scene.claim(**second)).hold()
 
 
 def test_a_run_that_died_on_this_machine_is_succeeded_at_once(scene: Scene) -> None:
@@ -81,12 +86,6 @@ def test_a_run_that_died_on_this_machine_is_succeeded_at_once(scene: Scene) -> N
     change = scene.locking(scene.claim(pid=2)).hold()
     assert (change.changed, change.after.fence, scene.clock.now()) == (True, 2, before)
     assert change.after.stolen_from.startswith("ann@here 2.0.0 epoch 1")
-
-
-def test_the_same_pid_in_another_boot_is_another_run(scene: Scene) -> None:
-    scene.locking(scene.claim("ann", "before-reboot", pid=1)).hold()
-    with pytest.raises(LockedError):
-        scene.locking(scene.claim("ann", "after-reboot", pid=1)).hold()
 
 
 def test_one_that_nobody_renews_is_taken_over_after_a_whole_duration_without_a_person(
@@ -160,11 +159,7 @@ def test_a_takeover_never_overrules_a_holder_that_renewed_meanwhile(scene: Scene
     ann = scene.locking(scene.claim())
     ann.hold()
     scene.clock.sleep(3600)
-
-    def last_moment() -> None:
-        ann.hold()
-
-    scene.cluster.before_write = last_moment
+    scene.cluster.before_write = lambda: t.cast("None", ann.hold())
     with pytest.raises(LockedError):
         scene.locking(scene.claim("joe", "there")).hold()
     assert scene.lock().holder == "ann@here"
@@ -222,12 +217,6 @@ def test_an_undo_takes_over_from_a_deployment_which_then_may_not_go_on(scene: Sc
     with pytest.raises(LeaseLostError, match=r"joe@there .* to roll back 2\.0\.0"):
         ann.hold(fence=fence)
     assert scene.lock().holder == "joe@there"
-
-
-def test_an_undo_waits_for_another_undo(scene: Scene) -> None:
-    scene.locking(scene.claim(purpose="undo")).hold()
-    with pytest.raises(LockedError):
-        scene.locking(scene.claim("joe", "there", purpose="undo")).hold()
 
 
 def test_an_undo_works_under_a_lock_set_by_hand_and_leaves_it(scene: Scene) -> None:

@@ -15,11 +15,6 @@ from tests.fakes.lock import NAME, Scene
 ME = Run(machine="here", pid=77, started="5")
 
 
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
 def keeper(
     scene: Scene, lives_until: float, *, during: t.Callable[[], None] = lambda: None, me: Run = ME
 ) -> LeaseRenewer:

@@ -31,6 +31,8 @@ STATEMENTS = [
     "CREATE FUNCTION f() RETURNS void BEGIN ATOMIC DELETE FROM t; SELECT CASE WHEN true THEN 1 END; END",
     "SELECT a.begin, b.end FROM a, b",
 ]
+# What opens and closes something.
+PIECES = [*"'\"\\();\n aé", "$$", "$a$", "--", "/*", "*/", "begin atomic ", "end", "E'"]
 BETWEEN = st.sampled_from(
     ["", " ", "\n", "\r\n", "\n-- a comment; it's one\n", "/* ; */", ";", " ; ; "]
 )
@@ -68,6 +70,7 @@ def test_a_script_is_split_where_postgresql_splits_it(script: tuple[list[str], s
 @given(
     text=st.one_of(
         scripts().map(lambda script: script[1]),
+        st.lists(st.sampled_from(PIECES), max_size=40).map("".join),
         st.text(alphabet="ab;'\"$-/*()\\E\n\r ", max_size=60),
         st.text(max_size=60),
     )

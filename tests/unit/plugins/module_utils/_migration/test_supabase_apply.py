@@ -33,31 +33,29 @@ def apply(content: str, *, refuse: str | None = None, role: str | None = None) -
     return session
 
 
-def test_statements_and_their_row_are_committed_together():
-    assert apply("a; b").done == ["a", "b", "history"]
+INDEX = "create index concurrently i on a (b)"
 
 
-def test_a_failure_leaves_nothing_of_an_atomic_file():
-    assert apply("a; nope", refuse="nope").done == []
-
-
-def test_what_was_committed_before_a_statement_alone_stays():
-    sql = "a; create index concurrently i on a (b); nope"
-    assert apply(sql, refuse="nope").done == ["a", "create index concurrently i on a (b)"]
-
-
-def test_own_transactions_are_kept_and_the_open_one_is_rolled_back():
-    assert apply("begin; a; commit; begin; b; nope; commit", refuse="nope").done == ["a"]
+@pytest.mark.parametrize(
+    ("content", "refuse", "stays"),
+    [
+        pytest.param("a; b", None, ["a", "b", "history"], id="together with its row"),
+        pytest.param("a;\n-- the end", None, ["a", "history"], id="comments are not sent"),
+        pytest.param("a; nope", "nope", [], id="nothing of an atomic file"),
+        pytest.param(f"a; {INDEX}; nope", "nope", ["a", INDEX], id="up to a statement alone"),
+        pytest.param(
+            "begin; a; commit; begin; b; nope; commit", "nope", ["a"], id="its own transactions"
+        ),
+    ],
+)
+def test_what_is_committed_stays(content, refuse, stays):
+    assert apply(content, refuse=refuse).done == stays
 
 
 def test_a_transaction_left_open_is_refused():
     with pytest.raises(MigrationError, match="never commits"):
         Runner(session := MemorySession(), Limits(5, 0), None).apply(migration("begin; a"))
     assert session.done == []
-
-
-def test_comments_are_recorded_and_not_sent():
-    assert apply("a;\n-- the end").done == ["a", "history"]
 
 
 def test_the_role_is_taken_again_after_a_statement_that_resets_it():

@@ -42,31 +42,35 @@ def pending(history: list[str], local: list[str]) -> list[str]:
     return [found.version for found in plan.pending]
 
 
-def test_without_a_history_everything_is_pending():
-    assert pending([], ["1", "2"]) == ["1", "2"]
-
-
-def test_what_is_applied_is_not_pending():
-    assert pending(["1"], ["1", "2"]) == ["2"]
+@pytest.mark.parametrize(
+    ("history", "expected"), [([], ["1", "2"]), (["1"], ["2"]), (["1", "2"], [])]
+)
+def test_what_the_history_does_not_have_is_pending(history, expected):
+    assert pending(history, ["1", "2"]) == expected
 
 
 def test_up_to_date_is_no_change():
     assert not plan_migrations([applied("1")], [migration("1")]).changed
 
 
-def test_a_version_only_the_database_knows_is_refused_with_the_way_out():
-    with pytest.raises(MissingLocallyError, match=r"reverted 1 3'"):
-        pending(["1", "2", "3"], ["2"])
-
-
-def test_missing_locally_wins_over_out_of_order():
-    with pytest.raises(MissingLocallyError):
-        pending(["1", "3"], ["2", "3"])
-
-
-def test_an_older_file_is_refused_by_name():
-    with pytest.raises(OutOfOrderError, match=r"2_x\.sql"):
-        pending(["1", "3"], ["1", "2", "3"])
+@pytest.mark.parametrize(
+    ("history", "local", "error", "words"),
+    [
+        pytest.param(
+            ["1", "2", "3"], ["2"], MissingLocallyError, "reverted 1 3'", id="the way out"
+        ),
+        pytest.param(
+            ["1", "3"], ["2", "3"], MissingLocallyError, "reverted 1'", id="missing is told first"
+        ),
+        pytest.param(["1", "3"], ["1", "2", "3"], OutOfOrderError, r"2_x\.sql", id="an older file"),
+        pytest.param(
+            ["9"], ["9", "10"], OutOfOrderError, r"10_x\.sql", id="versions compare as text"
+        ),
+    ],
+)
+def test_a_history_that_the_files_do_not_continue_is_refused(history, local, error, words):
+    with pytest.raises(error, match=words):
+        pending(history, local)
 
 
 def test_an_older_file_runs_first_when_all_are_included():

@@ -53,6 +53,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.m
 from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan import Subject
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
+from tests.tables import cases
 from tests.unit.plugins.module_utils._preflight.ground import COMMIT, NOW, ground
 
 ON = ground()
@@ -145,32 +146,24 @@ def test_results_of_a_commit_while_none_is_known_prove_nothing() -> None:
         test_results.judge(results, 84, nowhere, "here")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "status", "told"),
-    [
-        ({}, "pass", "100 users (at least 100), error rate 0.40% (below 2.00%), p95 0.41 s"),
-        ({"users": 99}, "fail", "99 users (at least 100)"),
-        ({"error_rate": 0.02}, "fail", "error rate 2.00%"),
-        ({"error_rate": -1}, "fail", "error rate"),
-        ({"p95_seconds": 1.0}, "fail", "p95 1 s"),
-        ({"p95_seconds": None}, "hold", "no number as p95_seconds"),
-        ({"users": "100"}, "hold", "no number as users"),
-        ({"error_rate": math.nan}, "hold", "no number as error_rate"),
-        ({"users": 1, "p95_seconds": None}, "fail", "1 users"),
-        ({"version": "1.9.0"}, "fail", "is of version 1.9.0"),
-    ],
-    ids=[
-        "good",
-        "too few users",
-        "just too many errors",
-        "nonsense",
-        "just too slow",
-        "missing",
-        "text",
-        "not a number",
-        "bad beats missing",
-        "stale",
-    ],
+    {
+        "good": (
+            {},
+            "pass",
+            "100 users (at least 100), error rate 0.40% (below 2.00%), p95 0.41 s",
+        ),
+        "too few users": ({"users": 99}, "fail", "99 users (at least 100)"),
+        "just too many errors": ({"error_rate": 0.02}, "fail", "error rate 2.00%"),
+        "nonsense": ({"error_rate": -1}, "fail", "error rate"),
+        "just too slow": ({"p95_seconds": 1.0}, "fail", "p95 1 s"),
+        "missing": ({"p95_seconds": None}, "hold", "no number as p95_seconds"),
+        "text": ({"users": "100"}, "hold", "no number as users"),
+        "not a number": ({"error_rate": math.nan}, "hold", "no number as error_rate"),
+        "bad beats missing": ({"users": 1, "p95_seconds": None}, "fail", "1 users"),
+        "stale": ({"version": "1.9.0"}, "fail", "is of version 1.9.0"),
+    },
 )
 def test_load_tests(body: dict[str, t.Any], status: str, told: str) -> None:
     good = {"version": "2.0.0", "users": 100, "error_rate": 0.004, "p95_seconds": 0.41}
@@ -230,26 +223,15 @@ def test_what_is_not_in_the_commit_is_named() -> None:
 @pytest.mark.parametrize(
     ("text", "status"),
     [
-        ("# Changelog\n\n## 2.0.0 - 2025-11-11\n", "pass"),
-        ("## [v2.0.0]\n", "pass"),
-        ("v2.0.0\n======\n", "pass"),
-        ("## 12.0.0\n", "fail"),
-        ("## 2.0.01\n", "fail"),
-        ("## 2.0.0.1\n", "fail"),
-        ("We plan 2.0.0 for later.\n", "fail"),
-        ("", "fail"),
-        (None, "fail"),
-    ],
-    ids=[
-        "heading",
-        "in brackets",
-        "underlined",
-        "longer",
-        "longer at its end",
-        "a patch of it",
-        "only named",
-        "empty",
-        "no file",
+        pytest.param("# Changelog\n\n## 2.0.0 - 2025-11-11\n", "pass", id="heading"),
+        pytest.param("## [v2.0.0]\n", "pass", id="in brackets"),
+        pytest.param("v2.0.0\n======\n", "pass", id="underlined"),
+        pytest.param("## 12.0.0\n", "fail", id="longer"),
+        pytest.param("## 2.0.01\n", "fail", id="longer at its end"),
+        pytest.param("## 2.0.0.1\n", "fail", id="a patch of it"),
+        pytest.param("We plan 2.0.0 for later.\n", "fail", id="only named"),
+        pytest.param("", "fail", id="empty"),
+        pytest.param(None, "fail", id="no file"),
     ],
 )
 def test_the_changelog_has_a_heading_for_the_version(text: str | None, status: str) -> None:
@@ -634,49 +616,46 @@ def refusal(word: str) -> RefusedError:
     return RefusedError(f"Slack refused ({word}).", word=word)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("name", "refuses", "status", "told"),
-    [
-        ("@on-call", {}, "pass", "@on-call can be reached"),
-        ("@kwame", {}, "pass", "@kwame"),
-        ("U0ONCALL01", {}, "pass", "U0ONCALL01"),
-        ("@old-team", {}, "fail", "was disabled"),
-        ("jonas@easymo.example", {}, "fail", "was deactivated"),
-        ("@stranger", {}, "fail", "is not a member or user group"),
-        (
+    {
+        "group": ("@on-call", {}, "pass", "@on-call can be reached"),
+        "member on the second page": ("@kwame", {}, "pass", "@kwame"),
+        "id": ("U0ONCALL01", {}, "pass", "U0ONCALL01"),
+        "disabled group": ("@old-team", {}, "fail", "was disabled"),
+        "deactivated": ("jonas@easymo.example", {}, "fail", "was deactivated"),
+        "stranger": ("@stranger", {}, "fail", "is not a member or user group"),
+        "unknown id": (
             "U0ONCALL01",
             {"users.info": refusal("user_not_found")},
             "fail",
             "is not in the workspace",
         ),
-        ("@on-call", {"usergroups.list": refusal("missing_scope")}, "hold", "cannot be looked up"),
-        ("@on-call", {"usergroups.list": refusal("token_revoked")}, "fail", "token_revoked"),
-        ("@on-call", {"usergroups.list": UnreachableError("429")}, "hold", "429"),
-        ("#v2-deployment", {}, "pass", "#v2-deployment"),
-        ("#general", {}, "fail", "does not have the app"),
-        ("#v1-deployment", {}, "fail", "is archived"),
-        ("#nowhere", {}, "fail", "is not a channel"),
-        ("C0DEPLOY01", {}, "pass", "C0DEPLOY01"),
-        ("C0DEPLOY01", {"conversations.info": refusal("channel_not_found")}, "fail", "is not in"),
-    ],
-    ids=[
-        "group",
-        "member on the second page",
-        "id",
-        "disabled group",
-        "deactivated",
-        "stranger",
-        "unknown id",
-        "no scope",
-        "no token",
-        "rate limited",
-        "channel",
-        "not in the channel",
-        "archived",
-        "no channel",
-        "channel's id",
-        "unknown channel's id",
-    ],
+        "no scope": (
+            "@on-call",
+            {"usergroups.list": refusal("missing_scope")},
+            "hold",
+            "cannot be looked up",
+        ),
+        "no token": (
+            "@on-call",
+            {"usergroups.list": refusal("token_revoked")},
+            "fail",
+            "token_revoked",
+        ),
+        "rate limited": ("@on-call", {"usergroups.list": UnreachableError("429")}, "hold", "429"),
+        "channel": ("#v2-deployment", {}, "pass", "#v2-deployment"),
+        "not in the channel": ("#general", {}, "fail", "does not have the app"),
+        "archived": ("#v1-deployment", {}, "fail", "is archived"),
+        "no channel": ("#nowhere", {}, "fail", "is not a channel"),
+        "channel's id": ("C0DEPLOY01", {}, "pass", "C0DEPLOY01"),
+        "unknown channel's id": (
+            "C0DEPLOY01",
+            {"conversations.info": refusal("channel_not_found")},
+            "fail",
+            "is not in",
+        ),
+    },
 )
 def test_people_and_channels_in_slack(
     name: str, refuses: dict[str, DeployError], status: str, told: str

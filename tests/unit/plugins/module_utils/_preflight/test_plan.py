@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
-import pytest
-
 from ansible_collections.easymo.deploy.plugins.module_utils._preflight import plan
+from tests.tables import cases
 from tests.unit.plugins.module_utils._preflight.ground import ground
 
 KNOWN = ["preflight", "database", "edge_functions", "microservices", "sign_off"]
@@ -27,38 +26,33 @@ def test_a_release_has_the_phases_that_it_needs() -> None:
     assert (found.status, found.detail) == ("pass", "4 phases, without edge_functions")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("phases", "told"),
-    [
-        pytest.param(
+    {
+        "nothing-to-do": (
             ["preflight", "edge_functions", "sign_off"],
             "phase edge_functions has nothing to do: give the release names in release_functions, "
             "or leave the phase out of release_plan",
-            id="nothing-to-do",
         ),
-        pytest.param(
+        "misspelt": (
             ["preflight", "databases", "sign_off"],
             "databases is not a phase: write one of preflight, database, edge_functions, "
             "microservices, sign_off into release_plan",
-            id="misspelt",
         ),
-        pytest.param(
+        "order": (
             ["preflight", "microservices", "database", "sign_off"],
             "release_plan has its phases in another order than they run in: "
             "preflight, database, microservices, sign_off",
-            id="order",
         ),
-        pytest.param(
+        "twice": (
             ["preflight", "database", "database", "sign_off"],
             "release_plan has database twice: keep one",
-            id="twice",
         ),
-        pytest.param(
+        "no-end": (
             ["preflight", "database"],
             "without sign_off the release never ends: add it as the last of release_plan",
-            id="no-end",
         ),
-    ],
+    },
 )
 def test_a_release_is_refused_that_could_not_end(phases: list[str], told: str) -> None:
     found = look(*phases)

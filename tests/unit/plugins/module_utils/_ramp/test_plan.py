@@ -29,7 +29,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     WAIT,
     WATCH,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Start
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Seen, Start
 from tests.unit.plugins.module_utils._ramp.scenes import (
     DAY,
     DAY_1,
@@ -59,10 +59,6 @@ def test_the_next_step_is_taken_on_its_day_and_not_before(at: int, to: int, day:
     due = planned(seen_at(day, at, state_at(at)))
     assert (due.action, due.percentage, due.after.step) == (RAISE, to, state_at(to).step)
     assert (due.after.verdict, due.after.watch_until) == (PENDING, due.after.since + 2 * HOUR)
-
-
-def test_after_the_last_step_there_is_nothing_to_do() -> None:
-    assert planned(seen_at(20, 100, state_at(100))).action == DONE
 
 
 def test_a_release_that_is_not_signed_off_goes_no_further() -> None:
@@ -170,16 +166,20 @@ def test_down_is_always_allowed(to: int, changes: dict[str, t.Any]) -> None:
     assert found.after.verdict == PENDING, "it is watched before it goes up again"
 
 
-def test_from_what_is_no_percentage_only_zero_is_surely_down() -> None:
-    seen = seen_at(3, "ten", state_at(10))
-    assert planned(seen, 0).action == LOWER
-    assert planned(seen, 1).action == REFUSE
-
-
-def test_asking_for_where_it_stands_changes_nothing() -> None:
-    assert planned(seen_at(3, 5, state_at(5)), 5).action == NONE
-    assert planned(seen_at(3, 5, state_at(5, PENDING)), 5).action == WATCH
-    assert planned(seen_at(3, 0, state_at(0)), 0).action == NONE
+@pytest.mark.parametrize(
+    ("seen", "asked", "action"),
+    [
+        pytest.param(seen_at(20, 100, state_at(100)), None, DONE, id="after the last step"),
+        pytest.param(seen_at(6, 0, state_at(10)), None, RAISE, id="after a reset kill switch"),
+        pytest.param(seen_at(3, 5, state_at(5)), 5, NONE, id="where it stands"),
+        pytest.param(seen_at(3, 5, state_at(5, PENDING)), 5, WATCH, id="where it is watched"),
+        pytest.param(seen_at(3, 0, state_at(0)), 0, NONE, id="where nobody is"),
+        pytest.param(seen_at(3, "ten", state_at(10)), 0, LOWER, id="zero is surely down"),
+        pytest.param(seen_at(3, "ten", state_at(10)), 1, REFUSE, id="a step may be up"),
+    ],
+)
+def test_what_is_done_at_a_percentage(seen: Seen, asked: int | None, action: str) -> None:
+    assert planned(seen, asked).action == action
 
 
 @pytest.mark.parametrize("value", [1, 5, 50])
@@ -193,11 +193,6 @@ def test_a_step_that_somebody_else_set_is_told_and_watched(value: int) -> None:
     assert (entry.what, entry.before, entry.to, entry.by) == ("found", 10, value, "kubectl-edit")
     written = found.writes(seen.annotation)
     assert planned(replace(seen, annotation=written)).writes(written) is None, "told once"
-
-
-def test_after_a_kill_switch_that_was_reset_it_begins_from_nothing_at_once() -> None:
-    found = planned(seen_at(6, 0, state_at(10)))
-    assert (found.action, found.percentage) == (RAISE, 1)
 
 
 def test_a_release_begins_the_ramp_on_its_own_day_1() -> None:
@@ -274,16 +269,10 @@ def test_words_release_one_gate_and_not_the_next() -> None:
     assert other.action == RAISE
 
 
-def test_from_zero_after_a_breach_a_person_must_speak() -> None:
+@pytest.mark.parametrize("left", [0, 1], ids=["by the ramp", "by somebody's hand"])
+def test_from_zero_after_a_breach_a_person_must_speak(left: int) -> None:
     """There is nothing to watch where nobody is, so no gate can find it good again."""
-    seen = seen_at(3, 0, state_at(0, ROLLBACK, reasons=("errors",)))
-    found = planned(seen)
-    assert (found.action, kinds(found)) == (REFUSE, ["breach"])
-    assert planned(seen, **RELEASE).action == RAISE
-
-
-def test_a_breach_is_not_forgotten_when_somebody_sets_zero_by_hand() -> None:
-    seen = seen_at(3, 0, state_at(1, ROLLBACK, reasons=("errors",)))
+    seen = seen_at(3, 0, state_at(left, ROLLBACK, reasons=("errors",)))
     found = planned(seen)
     assert (found.action, kinds(found)) == (REFUSE, ["breach"])
     assert "errors" in found.reasons[0].text

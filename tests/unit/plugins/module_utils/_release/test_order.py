@@ -23,6 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import
     Change,
     plan_record,
 )
+from tests.tables import cases
 
 PHASES = ("preflight", "database", "microservices", "sign_off")
 ORDER = PhaseOrder(PHASES)
@@ -46,46 +47,39 @@ def record_of(**statuses: str) -> Record | None:
     return record
 
 
-@pytest.mark.parametrize(
+@cases(
     ("record", "phase", "missing"),
-    [
-        pytest.param({}, "preflight", {}, id="the-first-waits-for-nothing"),
-        pytest.param({}, "rollback", {}, id="a-way-back-waits-for-nothing"),
-        pytest.param(
+    {
+        "the-first-waits-for-nothing": ({}, "preflight", {}),
+        "a-way-back-waits-for-nothing": ({}, "rollback", {}),
+        "untouched-platform": (
             {},
             "microservices",
             {"preflight": "was not begun", "database": "was not begun"},
-            id="untouched-platform",
         ),
-        pytest.param({"preflight": "done", "database": "done"}, "microservices", {}, id="in-order"),
-        pytest.param(
+        "in-order": ({"preflight": "done", "database": "done"}, "microservices", {}),
+        "failed-before": (
             {"preflight": "done", "database": "failed"},
             "microservices",
             {"database": "failed"},
-            id="failed-before",
         ),
-        pytest.param(
-            {"preflight": "running"}, "database", {"preflight": "is not finished"}, id="interrupted"
-        ),
-        pytest.param(
+        "interrupted": ({"preflight": "running"}, "database", {"preflight": "is not finished"}),
+        "taken-back": (
             {"preflight": "done", "database": "rolled_back"},
             "microservices",
             {"database": "was taken back"},
-            id="taken-back",
         ),
-        pytest.param(
+        "a-word-that-somebody-wrote-by-hand": (
             {"preflight": "done", "database": "all good"},
             "microservices",
             {"database": "was not begun"},
-            id="a-word-that-somebody-wrote-by-hand",
         ),
-        pytest.param(
+        "an-earlier-one-again": (
             {"preflight": "done", "database": "done", "microservices": "done"},
             "database",
             {},
-            id="an-earlier-one-again",
         ),
-    ],
+    },
 )
 def test_a_phase_waits_for_those_before_it(
     record: dict[str, str], phase: str, missing: dict[str, str]

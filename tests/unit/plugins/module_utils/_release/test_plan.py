@@ -134,11 +134,6 @@ def test_a_record_that_knows_of_no_earlier_failures_is_read() -> None:
     assert Record.load(record.dump().replace('"earlier_failures": [],', ""), "here") == record
 
 
-def test_an_open_phase_stays_open() -> None:
-    record = after(phase("running"))
-    assert plan_record(record, phase("running", "09:30")) == record
-
-
 def test_a_deploy_after_a_rollback_is_the_next_attempt() -> None:
     record = after(
         phase("running"),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup, Manifest
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import Program
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
@@ -37,6 +37,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import
     refuse_other_rows,
     table_of_rows,
 )
+from tests.fakes.backups import manifest
+from tests.tables import cases
 
 NOW = datetime(2025, 11, 11, 10, 15, tzinfo=UTC)
 PROGRAM = Program("/usr/bin/pg_restore", 18, "18.6")
@@ -44,24 +46,9 @@ PROGRAM = Program("/usr/bin/pg_restore", 18, "18.6")
 
 def backup(name: str = "shop", release: str = "2.0.0", minute: int = 0, **more: t.Any) -> Backup:
     started = f"2025-11-11T06:{minute:02}:00.000000Z"
-    values: dict[str, t.Any] = {
-        "name": name,
-        "release": release,
-        "database": "shop_prod",
-        "host": "db",
-        "key": f"x/{name}_20251111_06{minute:02}00_abcdef.dump",
-        "size": 10,
-        "sha256": "00",
-        "started": started,
-        "finished": started,
-        "server_version": "18.6",
-        "pg_dump_version": "18.6",
-        "compression": "none",
-        "entries": 1,
-        "rows": {"public.orders": 3},
-        **more,
-    }
-    return Backup("bucket", Manifest(**values))
+    key = f"x/{name}_20251111_06{minute:02}00_abcdef.dump"
+    given = {"database": "shop_prod", "key": key, "started": started, "finished": started, **more}
+    return Backup("bucket", manifest(name=name, release=release, **given))
 
 
 def order(method: t.Any = "swap", **more: t.Any) -> RestoreRequest:
@@ -191,37 +178,27 @@ def test_a_finished_restore_still_tidies_up() -> None:
     assert (plan.done, plan.steps, plan.changed) == (kept, (), True)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("given", "found", "error", "words"),
-    [
-        pytest.param(order(), (database("x"),), InputError, "There is no", id="no-database"),
-        pytest.param(
-            order(), (database(open=False),), ConflictError, "not by our restore", id="closed"
-        ),
-        pytest.param(
-            order(backup=backup(database="x")), (), InputError, "of database 'x'", id="of-another"
-        ),
-        pytest.param(
-            order(backup=backup(server_version="19.0")), (), InputError, "19.0", id="old-server"
-        ),
-        pytest.param(
-            order(backup=backup(pg_dump_version="19.1")), (), InputError, "19.1", id="old-reader"
-        ),
-        pytest.param(
+    {
+        "no-database": (order(), (database("x"),), InputError, "There is no"),
+        "closed": (order(), (database(open=False),), ConflictError, "not by our restore"),
+        "of-another": (order(backup=backup(database="x")), (), InputError, "of database 'x'"),
+        "old-server": (order(backup=backup(server_version="19.0")), (), InputError, "19.0"),
+        "old-reader": (order(backup=backup(pg_dump_version="19.1")), (), InputError, "19.1"),
+        "old-psql": (
             order("in_place", psql=Program("psql", 15, "15.2")),
             (),
             InputError,
             "psql 15.2",
-            id="old-psql",
         ),
-        pytest.param(
+        "scratch-over-another": (
             order("scratch"),
             (),
             ConflictError,
             "not a scratch database of ours",
-            id="scratch-over-another",
         ),
-    ],
+    },
 )
 def test_what_cannot_end_well_is_refused(
     given: RestoreRequest, found: tuple[Database, ...], error: type[Exception], words: str

@@ -6,8 +6,6 @@ from __future__ import annotations
 import copy
 import typing as t
 
-import pytest
-
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     CHECKSUM_ANNOTATION,
     Object,
@@ -16,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes imp
     describe_changes,
     taken_away,
 )
+from tests.tables import cases
 
 THEN: Object = {
     "metadata": {"labels": {"app": "wallet"}},
@@ -46,80 +45,70 @@ def changed(change: t.Callable[[Object], object]) -> list[tuple[str, str, str]]:
     return [(one.field, one.now, one.then) for one in taken_away(now, THEN, ours={"wallet"})]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("change", "field", "now", "then"),
-    [
-        pytest.param(
+    {
+        "a hook that was added": (
             lambda one: wallet(one).update(lifecycle={"preStop": {"sleep": {"seconds": 3}}}),
             "spec.containers[wallet].lifecycle",
             '{"preStop": {"sleep": {"seconds": 3}}}',
             "absent",
-            id="a hook that was added",
         ),
-        pytest.param(
+        "a number": (
             lambda one: one["spec"].update(terminationGracePeriodSeconds=60),
             "spec.terminationGracePeriodSeconds",
             "60",
             "30",
-            id="a number",
         ),
-        pytest.param(
+        "the image of another container": (
             lambda one: one["spec"]["containers"][1].update(image="easymo/metrics:v2"),
             "spec.containers[sidecar].image",
             "easymo/metrics:v2",
             "easymo/metrics:v1",
-            id="the image of another container",
         ),
-        pytest.param(
+        "a container that came first": (
             lambda one: one["spec"]["containers"].insert(0, {"name": "proxy", "image": "p:1"}),
             "spec.containers[proxy]",
             '{"image": "p:1", "name": "proxy"}',
             "absent",
-            id="a container that came first",
         ),
-        pytest.param(
+        "a container that went comes back": (
             lambda one: one["spec"]["containers"].pop(),
             "spec.containers[sidecar]",
             "absent",
             '{"image": "easymo/metrics:v1", "name": "sidecar"}',
-            id="a container that went comes back",
         ),
-        pytest.param(
+        "an annotation, beside one of ours": (
             lambda one: one["metadata"].update(annotations={"team": "w", CHECKSUM_ANNOTATION: "x"}),
             "metadata.annotations.team",
             "w",
             "absent",
-            id="an annotation, beside one of ours",
         ),
-        pytest.param(
+        "a variable, without its value": (
             lambda one: wallet(one)["env"].append({"name": "TOKEN", "value": "hunter2"}),
             "spec.containers[wallet].env[TOKEN]",
             "(not shown)",
             "absent",
-            id="a variable, without its value",
         ),
-        pytest.param(
+        "a list of words": (
             lambda one: wallet(one).update(args=["serve", "--slow"]),
             "spec.containers[wallet].args",
             '["serve", "--slow"]',
             '["serve"]',
-            id="a list of words",
         ),
-        pytest.param(
+        "a list whose entries have no name of their own": (
             lambda one: one["spec"].pop("tolerations"),
             "spec.tolerations",
             "absent",
             '[{"key": "a"}, {"effect": "NoExecute", "key": "a"}]',
-            id="a list whose entries have no name of their own",
         ),
-        pytest.param(
+        "an order": (
             lambda one: one["spec"]["containers"].reverse(),
             "spec.containers (order)",
             '["sidecar", "wallet"]',
             '["wallet", "sidecar"]',
-            id="an order",
         ),
-    ],
+    },
 )
 def test_each_field_is_told_with_what_it_is_and_what_it_becomes(
     change: t.Callable[[Object], object], field: str, now: str, then: str

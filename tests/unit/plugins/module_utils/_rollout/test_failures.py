@@ -120,21 +120,30 @@ def test_the_cause_of_a_pull_is_remembered_while_the_kubelet_only_says_that_it_w
     assert (later.rule.name, later.failing(45.0)) == ("ImagePullDenied", True)
 
 
+@pytest.mark.parametrize("reason", ["InvalidImageName", "CrashLoopBackOff"])
 @pytest.mark.parametrize(
-    "status",
+    "left",
     [
-        {"reason": "NodeShutdown"},
-        {"reason": "OutOfcpu"},
-        {"reason": "UnexpectedAdmissionError"},
-        {"conditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        {"status": {"reason": "NodeShutdown"}},
+        {"status": {"reason": "OutOfcpu"}},
+        {"status": {"reason": "UnexpectedAdmissionError"}},
+        {"status": {"reason": "Evicted"}},
+        {"status": {"conditions": [{"type": "DisruptionTarget", "status": "True"}]}},
+        {"metadata": {"deletionTimestamp": "2026-11-24T14:44:17Z"}},
     ],
-    ids=["shutdown", "no-room", "not-admitted", "disrupted"],
+    ids=["shutdown", "no-room", "not-admitted", "evicted", "disrupted", "ending"],
 )
-def test_what_a_node_did_to_a_pod_is_not_laid_to_the_release(status: dict[str, t.Any]) -> None:
-    crashed = {"name": "c", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
-    body = {"metadata": {"name": "p", "uid": "1"}, "status": {"containerStatuses": [crashed]}}
+def test_what_leaves_or_what_a_node_did_to_a_pod_is_not_laid_to_the_release(
+    left: dict[str, dict[str, t.Any]], reason: str
+) -> None:
+    container = {"name": "c", "restartCount": 3, "state": {"waiting": {"reason": reason}}}
+    body: dict[str, dict[str, t.Any]] = {
+        "metadata": {"name": "p", "uid": "1"},
+        "status": {"phase": "Pending", "containerStatuses": [container]},
+    }
     assert signs_of([Pod.from_json(body)], None)
-    body["status"].update(status)
+    for part, fields in left.items():
+        body[part] |= fields
     assert signs_of([Pod.from_json(body)], None) == []
 
 
@@ -143,24 +152,3 @@ def test_a_sign_that_went_and_came_back_starts_anew() -> None:
     gone = suspect([], suspect([seen], {}, 0.0), 60.0)
     suspicion = only(suspect([seen], gone, 119.0))
     assert not suspicion.failing(130.0)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param({"metadata": {"deletionTimestamp": "2026-11-24T14:44:17Z"}}, id="ending"),
-        pytest.param({"status": {"reason": "Evicted"}}, id="evicted"),
-    ],
-)
-def test_pods_that_leave_say_nothing_about_the_release(change: dict[str, dict[str, str]]) -> None:
-    body = {
-        "metadata": {"name": "p", "uid": "1", **change.get("metadata", {})},
-        "status": {
-            "phase": "Pending",
-            "containerStatuses": [
-                {"name": "c", "state": {"waiting": {"reason": "InvalidImageName"}}},
-            ],
-            **change.get("status", {}),
-        },
-    }
-    assert signs_of([Pod.from_json(body)], None) == []

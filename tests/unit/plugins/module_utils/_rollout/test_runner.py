@@ -138,18 +138,19 @@ def test_a_second_run_finds_nothing_to_do(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "reason"),
+    ("image", "log_line", "reason"),
     [
-        pytest.param(f"{NEW}-nopull", "ImageNotFound", id="image-not-found"),
-        pytest.param(f"{NEW}-crash", "CrashLoop", id="crash-loop"),
-        pytest.param(f"{NEW}-unready", "Timeout", id="never-ready"),
+        pytest.param(f"{NEW}-nopull", "", "ImageNotFound", id="image-not-found"),
+        pytest.param(f"{NEW}-crash", "", "CrashLoop", id="crash-loop"),
+        pytest.param(f"{NEW}-unready", "", "Timeout", id="never-ready"),
+        pytest.param(NEW, "listening on 8080", "LogLineMissing", id="no-start-line"),
     ],
 )
 def test_a_doomed_release_returns_to_its_pin_and_fails(
-    world: World, image: str, reason: str
+    world: World, image: str, log_line: str, reason: str
 ) -> None:
     before = world.body()["spec"]["template"]
-    error = world.fail(image, pin=world.pin)
+    error = world.fail(image, pin=world.pin, log_line=log_line)
     assert (error.reason, error.details["result"]) == (reason, "rolled_back")
     assert world.body()["spec"]["template"] == before
     assert RELEASE_ANNOTATION not in world.body()["metadata"]["annotations"]
@@ -182,11 +183,6 @@ def test_an_image_set_by_hand_that_an_undo_brought_back_is_not_taken_for_the_rel
     assert (error.details["result"], world.image) == ("rolled_back", theirs)
     again = world.roll(pin=pin)
     assert (again.changed, world.image) == (True, NEW)
-
-
-def test_a_missing_start_line_is_a_failure(world: World) -> None:
-    error = world.fail(NEW, log_line="listening on 8080")
-    assert (error.reason, error.details["result"]) == ("LogLineMissing", "rolled_back")
 
 
 def test_a_restart_in_the_soak_is_a_failure(world: World) -> None:

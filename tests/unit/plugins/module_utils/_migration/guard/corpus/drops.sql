@@ -5,21 +5,16 @@ DROP TABLE users;
 -- == drop an existing table, even to make it again
 -- destructive: drop-table
 DROP TABLE IF EXISTS public.users;
--- additive
 CREATE TABLE public.users (id uuid PRIMARY KEY);
 
 -- == drop a table that is not there, IF EXISTS
--- additive
 DROP TABLE IF EXISTS legacy_users;
 
 -- == drop a table this run made
--- additive
 CREATE TABLE scratch (id int);
--- additive
 DROP TABLE scratch CASCADE;
 
 -- == drop several tables of which one is old
--- additive
 CREATE TABLE scratch (id int);
 -- destructive: drop-table
 DROP TABLE scratch, orders;
@@ -35,15 +30,11 @@ DROP INDEX CONCURRENTLY IF EXISTS orders_user_id_idx;
 -- == drop an index to make it again
 -- destructive: drop-index
 DROP INDEX IF EXISTS orders_user_id_idx;
--- additive
 CREATE INDEX CONCURRENTLY orders_user_id_idx ON orders (user_id);
 
 -- == drop an index this run made
--- additive
 CREATE TABLE scratch (id int);
--- additive
 CREATE INDEX scratch_id ON scratch (id);
--- additive
 DROP INDEX scratch_id;
 
 -- == drop a type, a domain, a sequence, a schema, an extension, a materialized view
@@ -61,23 +52,15 @@ DROP EXTENSION IF EXISTS pgcrypto;
 DROP MATERIALIZED VIEW daily_totals;
 
 -- == drop a type, a schema, an extension that this run made
--- additive
 CREATE TYPE mood AS ENUM ('good', 'bad');
--- additive
 DROP TYPE mood;
--- additive
 CREATE SCHEMA scratch;
--- additive
 DROP SCHEMA scratch CASCADE;
--- additive
 CREATE EXTENSION citext;
--- additive
 DROP EXTENSION citext;
 
 -- == drop a policy and make it again
--- additive
 DROP POLICY IF EXISTS "Read own" ON public.users;
--- additive
 CREATE POLICY "Read own" ON users FOR SELECT USING (auth.uid() = id);
 
 -- == drop a policy for good
@@ -87,17 +70,14 @@ DROP POLICY "Read own" ON users;
 -- == drop a policy and make one of another name
 -- destructive: drop-not-recreated
 DROP POLICY "Read own" ON users;
--- additive
 CREATE POLICY "read own" ON users USING (true);
 
 -- == drop a policy and make it on another table
 -- destructive: drop-not-recreated
 DROP POLICY "Read own" ON users;
--- additive
 CREATE POLICY "Read own" ON orders USING (true);
 
 -- == make a policy again before it is dropped
--- additive
 CREATE POLICY "Read own" ON users USING (true);
 -- destructive: drop-not-recreated
 DROP POLICY "Read own" ON users;
@@ -107,27 +87,19 @@ DROP POLICY "Read own" ON users;
 -- destructive: drop-not-recreated
 DROP POLICY "Read own" ON users;
 -- file 2.sql
--- additive
 CREATE POLICY "Read own" ON users USING (true);
 
 -- == drop a policy that is not there, IF EXISTS
--- additive
 DROP POLICY IF EXISTS "Nobody" ON users;
 
 -- == drop a policy of a new table
--- additive
 CREATE TABLE notes (id int);
--- additive
 DROP POLICY IF EXISTS "Read own" ON notes;
--- additive
 CREATE POLICY "Read own" ON notes USING (true);
--- additive
 DROP POLICY "Read own" ON notes;
 
 -- == drop a trigger and make it again
--- additive
 DROP TRIGGER IF EXISTS users_touch ON users;
--- additive
 CREATE TRIGGER users_touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 
 -- == drop a trigger for good
@@ -135,65 +107,48 @@ CREATE TRIGGER users_touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION 
 DROP TRIGGER users_touch ON users;
 
 -- == drop a function and make it again
--- additive
 DROP FUNCTION IF EXISTS archive_old(integer);
--- additive
 CREATE FUNCTION archive_old(days int) RETURNS void LANGUAGE sql AS 'SELECT 1';
--- additive
 DROP FUNCTION total_of(int);
--- additive
 CREATE FUNCTION total_of(number int DEFAULT 7) RETURNS integer LANGUAGE sql AS 'SELECT 1';
--- additive
 DROP FUNCTION near(int, int);
--- additive
 CREATE FUNCTION near(x int, y int = 3) RETURNS TABLE (id uuid, title text) LANGUAGE sql AS 'SELECT NULL, NULL';
 
 -- == drop a function by its name alone and make it again
--- additive
 DROP FUNCTION archive_old;
--- additive
 CREATE FUNCTION public.archive_old(days int) RETURNS void LANGUAGE sql AS 'SELECT 1';
 
 -- == drop a function and make it with more arguments that have defaults
--- additive
 DROP FUNCTION archive_old(int);
--- additive
 CREATE FUNCTION archive_old(days int, dry_run bool DEFAULT false) RETURNS void LANGUAGE sql AS 'SELECT 1';
 
 -- == drop one of several functions of a name and make it with more arguments that have defaults
 -- destructive: drop-not-recreated
 DROP FUNCTION total_of(int);
--- additive
 CREATE FUNCTION total_of(int, rounded bool DEFAULT false) RETURNS int LANGUAGE sql AS 'SELECT 1';
 
 -- == drop a function and make it with another result
--- additive
 DROP FUNCTION archive_old(int);
 -- destructive: replacement-differs
 CREATE FUNCTION archive_old(days int) RETURNS int LANGUAGE sql AS 'SELECT 1';
--- additive
 DROP FUNCTION near(int, int);
 -- destructive: replacement-differs
 CREATE FUNCTION near(x int, y int DEFAULT 1) RETURNS TABLE (id uuid, name text) LANGUAGE sql AS 'SELECT NULL, NULL';
 
 -- == drop a function and make it return one row instead of many
--- additive
 DROP FUNCTION near;
 -- destructive: replacement-differs
 CREATE FUNCTION near(x int, y int DEFAULT 1, OUT id uuid, OUT title text) LANGUAGE sql AS 'SELECT NULL, NULL';
 
 -- == drop a function and make it with other names or fewer defaults
--- additive
 DROP FUNCTION archive_old(int);
 -- destructive: replacement-differs
 CREATE FUNCTION archive_old(months int) RETURNS void LANGUAGE sql AS 'SELECT 1';
--- additive
 DROP FUNCTION near(int, int);
 -- destructive: replacement-differs
 CREATE FUNCTION near(x int, y int) RETURNS TABLE (id uuid, title text) LANGUAGE sql AS 'SELECT NULL, NULL';
 
 -- == drop a function and make a procedure of it
--- additive
 DROP FUNCTION archive_old(int);
 -- destructive: replacement-differs
 CREATE PROCEDURE archive_old(days int) LANGUAGE sql AS 'SELECT 1';
@@ -201,53 +156,39 @@ CREATE PROCEDURE archive_old(days int) LANGUAGE sql AS 'SELECT 1';
 -- == drop a function and make it with other arguments
 -- destructive: drop-not-recreated
 DROP FUNCTION archive_old(int);
--- additive
 CREATE FUNCTION archive_old(days int, dry_run bool) RETURNS void LANGUAGE sql AS 'SELECT 1';
 
 -- == drop a function and its dependents
 -- destructive: drop-cascade
 DROP FUNCTION touch_updated_at() CASCADE;
--- additive
 CREATE FUNCTION touch_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
 
 -- == drop one of several functions of a name without its arguments
 -- destructive: drop-not-recreated
 DROP FUNCTION total_of;
--- additive
 CREATE FUNCTION total_of(integer) RETURNS int LANGUAGE sql AS 'SELECT 1';
 
 -- == drop a view and make it again
--- additive
 DROP VIEW IF EXISTS active_users;
--- additive
 CREATE VIEW active_users AS SELECT id, name, email FROM users;
--- additive
 DROP VIEW active_users;
--- additive
 CREATE VIEW active_users AS SELECT u.*, count(*) AS orders FROM users u JOIN orders o ON o.user_id = u.id GROUP BY u.id;
--- additive
 DROP VIEW active_users;
--- additive
 CREATE VIEW active_users (id, name) AS SELECT user_id, status::text FROM orders;
 
 -- == drop a view and make it with fewer columns, or columns of another type
--- additive
 DROP VIEW active_users;
 -- destructive: replacement-differs
 CREATE VIEW active_users AS SELECT id FROM users;
--- additive
 DROP VIEW active_users;
 -- destructive: replacement-differs
 CREATE VIEW active_users AS SELECT id::text, name FROM users;
--- additive
 DROP VIEW active_users;
 -- destructive: replacement-differs
 CREATE VIEW active_users AS SELECT o.* FROM orders o;
 
 -- == drop a view and make it with unknown columns
--- additive
 CREATE TABLE members (id uuid);
--- additive
 DROP VIEW active_users;
 -- unknown: replacement-unclear
 CREATE VIEW active_users AS SELECT * FROM members;
@@ -255,33 +196,24 @@ CREATE VIEW active_users AS SELECT * FROM members;
 -- == drop a view and make a table of its name
 -- destructive: drop-not-recreated
 DROP VIEW active_users;
--- additive
 CREATE TABLE active_users (id int);
 
 -- == drop a view and its dependents
 -- destructive: drop-cascade
 DROP VIEW active_users CASCADE;
--- additive
 CREATE VIEW active_users AS SELECT id FROM users;
 
 -- == drop a view in one schema and make it in another
 -- destructive: drop-not-recreated
 DROP VIEW public.active_users;
--- additive
 CREATE VIEW app.active_users AS SELECT id FROM users;
 
 -- == drop an aggregate, an operator, a cast and make them again
--- additive
 DROP AGGREGATE IF EXISTS first_of(anyelement);
--- additive
 CREATE AGGREGATE first_of(anyelement) (sfunc = array_append, stype = anyarray);
--- additive
 DROP OPERATOR === (text, text);
--- additive
 CREATE OPERATOR === (leftarg = text, rightarg = text, function = texteq);
--- additive
 DROP CAST (text AS order_status);
--- additive
 CREATE CAST (text AS order_status) WITH INOUT;
 
 -- == drop an aggregate, an operator, a cast, a rule for good
@@ -313,7 +245,6 @@ DO $$ BEGIN
 END $$;
 
 -- == drop in a branch, make again after it
--- additive
 DO $$ BEGIN
   IF EXISTS (SELECT FROM pg_policies WHERE policyname = 'Read own') THEN
     DROP POLICY "Read own" ON users;
@@ -330,9 +261,7 @@ DO $$ BEGIN
 END $$;
 
 -- == drop, and make again unless it is there
--- additive
 DROP POLICY IF EXISTS "Read own" ON users;
--- additive
 DO $$ BEGIN
   CREATE POLICY "Read own" ON users USING (true);
 EXCEPTION WHEN duplicate_object THEN NULL;
@@ -341,7 +270,6 @@ END $$;
 -- == drop, and make again whatever goes wrong
 -- destructive: drop-not-recreated
 DROP POLICY IF EXISTS "Read own" ON users;
--- additive
 DO $$ BEGIN
   CREATE POLICY "Read own" ON users USING (true);
 EXCEPTION WHEN OTHERS THEN RAISE NOTICE 'no';
@@ -349,9 +277,7 @@ END $$;
 
 -- == without a catalog, a function that an earlier schema of the search path may have
 -- without a catalog
--- additive
 CREATE FUNCTION app.archive_old(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
--- additive
 SET search_path = public, app;
 -- destructive: drop-not-recreated
 DROP FUNCTION archive_old(int);

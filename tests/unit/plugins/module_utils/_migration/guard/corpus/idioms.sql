@@ -1,89 +1,60 @@
 -- == a Supabase migration
--- additive
 BEGIN;
--- additive
 CREATE EXTENSION IF NOT EXISTS pgcrypto;
--- additive
 CREATE TABLE IF NOT EXISTS public.agent_sessions (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   user_id uuid REFERENCES public.users (id),
   state jsonb NOT NULL DEFAULT '{}'::jsonb,
   created_at timestamptz NOT NULL DEFAULT timezone('utc', now())
 );
--- additive
 CREATE INDEX IF NOT EXISTS agent_sessions_user_id ON public.agent_sessions USING btree (user_id);
--- additive
 ALTER TABLE public.agent_sessions ENABLE ROW LEVEL SECURITY;
--- additive
 DROP POLICY IF EXISTS "Service role" ON public.agent_sessions;
--- additive
 CREATE POLICY "Service role" ON public.agent_sessions FOR ALL TO service_role USING (true) WITH CHECK (true);
--- additive
 CREATE OR REPLACE FUNCTION public.touch_updated_at() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS
 $$ BEGIN NEW.updated_at = now(); RETURN NEW; END; $$;
--- additive
 DROP TRIGGER IF EXISTS touch ON public.agent_sessions;
--- additive
 CREATE TRIGGER touch BEFORE UPDATE ON public.agent_sessions FOR EACH ROW EXECUTE FUNCTION public.touch_updated_at();
--- additive
 GRANT ALL ON public.agent_sessions TO service_role;
--- additive
 COMMENT ON TABLE public.agent_sessions IS 'conversations';
--- additive
 INSERT INTO public.agent_sessions (state) VALUES ('{"it''s": "seeded"}') ON CONFLICT DO NOTHING;
--- additive
 COMMIT;
 
 -- == replaced half here, half in another transaction of the same file
--- additive
 BEGIN;
--- additive
 DROP POLICY IF EXISTS "Read own" ON users;
--- additive
 COMMIT;
--- additive
 BEGIN;
--- additive
 CREATE POLICY "Read own" ON users USING (true);
--- additive
 COMMIT;
 
 -- == a table of storage and its policy
--- additive
 INSERT INTO storage.buckets (id, name, public) VALUES ('avatars', 'avatars', true) ON CONFLICT (id) DO NOTHING;
--- additive
 CREATE POLICY "Avatars" ON storage.objects FOR SELECT USING (bucket_id = 'avatars');
 
 -- == a Prisma migration
--- additive
 CREATE TYPE "Channel" AS ENUM ('SMS', 'WHATSAPP');
--- additive
 CREATE TABLE "AgentPreference" (
   "id" TEXT NOT NULL,
   "channel" "Channel" NOT NULL DEFAULT 'SMS',
   "createdAt" TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
   CONSTRAINT "AgentPreference_pkey" PRIMARY KEY ("id")
 );
--- additive
 CREATE UNIQUE INDEX "AgentPreference_channel_key" ON "AgentPreference"("channel");
--- additive
 ALTER TABLE "AgentPreference" ADD CONSTRAINT "AgentPreference_fkey" FOREIGN KEY ("id") REFERENCES "Wallet"("id")
 ON DELETE RESTRICT ON UPDATE CASCADE;
 
 -- == Prisma's way to change an enum
--- additive
 CREATE TYPE "order_status_new" AS ENUM ('new', 'paid');
 -- destructive: column-type
 ALTER TABLE orders ALTER COLUMN status TYPE order_status_new USING (status::text::order_status_new);
 -- destructive: rename
 ALTER TYPE order_status RENAME TO order_status_old;
--- additive
 ALTER TYPE order_status_new RENAME TO order_status;
 -- destructive: drop-type
 DROP TYPE order_status_old;
 
 -- == add a value to an enum only if it lacks it
--- additive
 DO $$ BEGIN
   IF NOT EXISTS (SELECT 1 FROM pg_enum WHERE enumlabel = 'lost') THEN
     ALTER TYPE order_status ADD VALUE 'lost';
@@ -99,23 +70,18 @@ DO $$ BEGIN
 END $$;
 
 -- == publish a new table
--- additive
 CREATE TABLE live (id int);
--- additive
 DO $$ BEGIN
   ALTER PUBLICATION supabase_realtime ADD TABLE public.live;
 EXCEPTION WHEN duplicate_object THEN NULL; WHEN undefined_object THEN NULL;
 END $$;
 
 -- == nothing but a comment
--- additive
 -- this file was merged into another; it stays so that the history does
 
 -- == without a catalog, what is not made here exists
 -- without a catalog
--- additive
 CREATE TABLE notes (id int);
--- additive
 CREATE INDEX ON notes (id);
 -- destructive: index-blocks
 CREATE INDEX ON other (id);
@@ -123,7 +89,5 @@ CREATE INDEX ON other (id);
 DROP TABLE IF EXISTS perhaps;
 -- destructive: drop-not-recreated
 DROP FUNCTION IF EXISTS perhaps;
--- additive
 CREATE TABLE IF NOT EXISTS guessed (id int);
--- additive
 CREATE INDEX ON guessed (id);

@@ -1,19 +1,13 @@
 -- == types
--- additive
 CREATE TYPE mood AS ENUM ('good', 'bad');
--- additive
 ALTER TYPE mood RENAME VALUE 'bad' TO 'sad';
--- additive
 ALTER TYPE order_status ADD VALUE IF NOT EXISTS 'lost' AFTER 'paid';
 -- destructive: type-changed
 ALTER TYPE order_status RENAME VALUE 'paid' TO 'settled';
--- additive
 CREATE TYPE point3 AS (x float, y float, z float);
--- additive
 ALTER TYPE point3 ADD ATTRIBUTE w float;
 -- destructive: type-changed
 ALTER TYPE address DROP ATTRIBUTE street;
--- additive
 CREATE DOMAIN email AS text CHECK (VALUE LIKE '%@%');
 -- destructive: type-changed
 ALTER DOMAIN positive_amount ADD CONSTRAINT small CHECK (VALUE < 100);
@@ -21,31 +15,22 @@ ALTER DOMAIN positive_amount ADD CONSTRAINT small CHECK (VALUE < 100);
 ALTER DOMAIN positive_amount ADD CONSTRAINT small CHECK (VALUE < 100) NOT VALID;
 
 -- == sequences
--- additive
 CREATE SEQUENCE ticket_numbers;
--- additive
 SELECT setval('ticket_numbers', 1000);
--- additive
 ALTER SEQUENCE ticket_numbers RESTART WITH 5;
 -- destructive: sequence-changed
 SELECT setval('order_numbers', 1);
 -- destructive: sequence-changed
 ALTER SEQUENCE order_numbers RESTART;
--- additive
 ALTER SEQUENCE order_numbers OWNED BY orders.number;
 
 -- == views
--- additive
 CREATE OR REPLACE VIEW active_users AS SELECT id, name FROM users;
--- additive
 CREATE VIEW names WITH (security_invoker = true) AS SELECT name FROM users;
--- additive
 DROP VIEW names;
 
 -- == policies on an existing table
--- additive
 CREATE POLICY "Insert own" ON users FOR INSERT TO authenticated WITH CHECK (auth.uid() = id);
--- additive
 ALTER POLICY "Read own" ON users USING (true);
 -- warning: policy-locks-out
 ALTER POLICY "Read own" ON users USING (false);
@@ -57,17 +42,13 @@ CREATE POLICY "Nobody" ON users FOR DELETE USING (1 = 2);
 CREATE POLICY "Not on Sundays" ON users AS RESTRICTIVE USING (extract(dow FROM now()) > 0);
 
 -- == triggers on an existing table
--- additive
 CREATE TRIGGER users_log AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
--- additive
 CREATE OR REPLACE TRIGGER users_touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 
 -- == triggers that may drop rows
 -- warning: rows-swallowed
 CREATE TRIGGER orders_drop BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION drop_row();
--- additive
 CREATE TRIGGER orders_log AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION drop_row();
--- additive
 CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   IF new.total IS NULL THEN RETURN NULL; END IF;
   RETURN new;
@@ -76,27 +57,20 @@ END $$;
 CREATE TRIGGER orders_skip BEFORE INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION skip();
 -- warning: rows-swallowed
 CREATE OR REPLACE FUNCTION touch_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
--- additive
 CREATE TABLE notes (id int);
--- additive
 CREATE TRIGGER notes_skip BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION skip();
 
 -- == rules
 -- destructive: rule-created
 CREATE RULE keep_all AS ON DELETE TO users DO INSTEAD NOTHING;
--- additive
 CREATE TABLE notes (id int);
 -- unknown: statement
 CREATE RULE move AS ON INSERT TO notes DO INSTEAD DELETE FROM users;
 
 -- == extensions, comments, statistics, collations
--- additive
 CREATE EXTENSION IF NOT EXISTS "uuid-ossp" WITH SCHEMA extensions;
--- additive
 COMMENT ON TABLE users IS 'people; all of them';
--- additive
 CREATE STATISTICS by_day ON status, user_id FROM orders;
--- additive
 CREATE COLLATION german (provider = icu, locale = 'de');
 -- unknown: statement
 ALTER EXTENSION pgcrypto UPDATE;
@@ -104,31 +78,24 @@ ALTER EXTENSION pgcrypto UPDATE;
 SECURITY LABEL ON TABLE users IS 'secret';
 
 -- == schemas
--- additive
 CREATE SCHEMA billing CREATE TABLE invoices (id int);
--- additive
 DELETE FROM billing.invoices;
 
 -- == foreign tables
--- additive
 CREATE FOREIGN TABLE remote_users (id int) SERVER warehouse;
 -- destructive: rows-deleted
 DELETE FROM remote_users;
 
 -- == publications
--- additive
 ALTER PUBLICATION supabase_realtime ADD TABLE orders;
 -- destructive: publication-changed
 ALTER PUBLICATION supabase_realtime DROP TABLE orders;
--- additive
 CREATE PUBLICATION changes FOR TABLE orders;
 -- unknown: server
 CREATE PUBLICATION everything FOR ALL TABLES;
 
 -- == maintenance
--- additive
 VACUUM (ANALYZE) users;
--- additive
 ANALYZE users;
 -- destructive: table-rewrite
 VACUUM FULL users;
@@ -136,15 +103,11 @@ VACUUM FULL users;
 CLUSTER users USING users_email_key;
 -- destructive: reindex-blocks
 REINDEX TABLE users;
--- additive
 REINDEX INDEX CONCURRENTLY orders_user_id_idx;
 
 -- == privileges
--- additive
 GRANT SELECT, INSERT ON users TO authenticated;
--- additive
 GRANT authenticated TO app_owner;
--- additive
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO authenticated;
 -- destructive: revoke
 REVOKE INSERT ON users FROM authenticated;
@@ -158,27 +121,19 @@ ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION archive_old(int) FROM PUBLIC;
 
 -- == privileges on what this run made
--- additive
 CREATE TABLE notes (id int);
--- additive
 REVOKE ALL ON notes, public.notes FROM anon;
--- additive
 CREATE FUNCTION secret_of(uuid) RETURNS text LANGUAGE sql AS 'SELECT 1::text';
--- additive
 REVOKE ALL ON FUNCTION secret_of(uuid) FROM PUBLIC;
--- additive
 CREATE SCHEMA vault;
--- additive
 REVOKE ALL ON SCHEMA vault FROM PUBLIC;
 
 -- == privileges on a function that was replaced
--- additive
 CREATE OR REPLACE FUNCTION archive_old(days int) RETURNS void LANGUAGE sql AS 'SELECT 1';
 -- destructive: revoke
 REVOKE ALL ON FUNCTION archive_old(int) FROM PUBLIC;
 
 -- == roles
--- additive
 CREATE ROLE reporter NOLOGIN;
 -- destructive: role-changed
 ALTER ROLE authenticated SET statement_timeout = '3s';
@@ -190,19 +145,12 @@ DROP OWNED BY app_owner;
 REASSIGN OWNED BY app_owner TO postgres;
 
 -- == transactions and sessions
--- additive
 BEGIN;
--- additive
 SET LOCAL lock_timeout = '2s';
--- additive
 SET ROLE postgres;
--- additive
 SAVEPOINT here;
--- additive
 RELEASE here;
--- additive
 NOTIFY pgrst, 'reload schema';
--- additive
 COMMIT;
 -- unknown: rollback
 ROLLBACK;
@@ -210,7 +158,6 @@ ROLLBACK;
 SET session_replication_role = replica;
 -- unknown: setting
 SET standard_conforming_strings = off;
--- additive
 RESET ALL;
 
 -- == the server and other databases
@@ -236,7 +183,6 @@ IMPORT FOREIGN SCHEMA public FROM SERVER warehouse INTO app;
 -- == what cannot be read
 -- unknown: syntax
 INSERT INTO users (name) VALUES ('it's not escaped');
--- additive
 SELECT 1;
 -- unknown: syntax
 CRATE TABLE typo (id int);

@@ -1,7 +1,5 @@
 -- == harmless functions
--- additive
 SELECT now(), gen_random_uuid(), pg_catalog.lower('A'), auth.uid(), extensions.uuid_generate_v4();
--- additive
 SELECT set_config('app.release', '2', false);
 
 -- == unknown functions
@@ -19,14 +17,11 @@ CALL tidy_up();
 INSERT INTO users (name) VALUES (make_name());
 
 -- == define a function that destroys, without calling it
--- additive
 CREATE FUNCTION wipe() RETURNS void LANGUAGE sql AS 'DELETE FROM users';
--- additive
 CREATE OR REPLACE FUNCTION touch_updated_at() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN UPDATE users SET name = 'x'; RETURN NEW; END $$;
 
 -- == call it
--- additive
 CREATE FUNCTION wipe() RETURNS void LANGUAGE sql AS 'DELETE FROM users';
 -- destructive: rows-deleted
 SELECT wipe();
@@ -38,31 +33,24 @@ INSERT INTO orders (total) SELECT 1 FROM wipe();
 DO $$ BEGIN PERFORM wipe(); END $$;
 
 -- == call it as a value's attribute
--- additive
 CREATE FUNCTION wipe(u users) RETURNS int LANGUAGE sql AS 'DELETE FROM users RETURNING 1';
 -- destructive: rows-deleted
 SELECT u.wipe FROM users u;
 
 -- == call it through others
--- additive
 CREATE FUNCTION inner_one() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE users; END $$;
--- additive
 CREATE FUNCTION outer_one() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM inner_one(); END $$;
 -- destructive: drop-table
 SELECT outer_one();
 
 -- == call one with a body in SQL's own words
--- additive
 CREATE FUNCTION wipe() RETURNS void BEGIN ATOMIC DELETE FROM users; END;
 -- destructive: rows-deleted
 SELECT wipe();
--- additive
 CREATE FUNCTION two() RETURNS int RETURN 1 + 1;
--- additive
 SELECT two();
 
 -- == call one that only adds
--- additive
 CREATE FUNCTION seed(n int) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE i int; made uuid;
 BEGIN
@@ -71,59 +59,44 @@ BEGIN
     RAISE NOTICE 'made %', made;
   END LOOP;
 END $$;
--- additive
 SELECT seed(3);
 
 -- == call one in an unread language
--- additive
 CREATE FUNCTION remote() RETURNS int LANGUAGE plpython3u AS 'return 1';
 -- unknown: language
 SELECT remote();
 
 -- == call one of which another version is in the database
--- additive
 CREATE FUNCTION total_of(text) RETURNS int LANGUAGE sql AS 'SELECT 1';
 -- unknown: function
 SELECT total_of('x');
 
 -- == a procedure
--- additive
 CREATE PROCEDURE tidy() LANGUAGE plpgsql AS $$ BEGIN DELETE FROM orders; COMMIT; END $$;
 -- destructive: rows-deleted
 CALL tidy();
 
 -- == a procedure with a search_path of its own
--- additive
 CREATE TABLE app.users (id int);
--- additive
 CREATE PROCEDURE tidy() LANGUAGE sql SET search_path = app AS 'DELETE FROM users';
--- additive
 CALL tidy();
 
 -- == a trigger that fires in this run
--- additive
 CREATE TABLE notes (id int);
--- additive
 CREATE FUNCTION on_note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM users; RETURN NEW; END $$;
--- additive
 CREATE TRIGGER on_note AFTER INSERT ON notes FOR EACH ROW EXECUTE FUNCTION on_note();
 -- destructive: rows-deleted
 INSERT INTO notes VALUES (1);
--- additive
 UPDATE notes SET id = 2;
 
 -- == a trigger whose function is in the database
--- additive
 CREATE TABLE notes (id int, updated_at timestamptz);
--- additive
 CREATE TRIGGER touch BEFORE UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
--- additive
 INSERT INTO notes VALUES (1);
 -- unknown: function
 UPDATE notes SET id = 2;
 
 -- == a definition that calls what destroys
--- additive
 CREATE FUNCTION wipe() RETURNS int LANGUAGE sql AS 'DELETE FROM users RETURNING 1';
 -- destructive: rows-deleted
 CREATE TABLE notes (id int DEFAULT wipe());
@@ -131,7 +104,6 @@ CREATE TABLE notes (id int DEFAULT wipe());
 CREATE VIEW v AS SELECT wipe();
 
 -- == DO with what is additive
--- additive
 DO $$
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM pg_type WHERE typname = 'mood') THEN
@@ -141,7 +113,6 @@ BEGIN
 END $$;
 
 -- == DO with what exists already
--- additive
 DO $$ BEGIN
   CREATE TYPE order_status AS ENUM ('new');
 EXCEPTION WHEN duplicate_object THEN NULL;
@@ -174,15 +145,11 @@ DO LANGUAGE plperl 'unlink "x"';
 DO $$ BEGIN nothing like this; END $$;
 
 -- == what a DO makes
--- additive
 DO $$ BEGIN CREATE TABLE notes (id int); END $$;
--- additive
 DELETE FROM notes;
 
 -- == what a DO perhaps makes
--- additive
 DO $$ BEGIN IF now() IS NULL THEN CREATE TABLE app.users (id int); END IF; END $$;
--- additive
 SET search_path = app, public;
 -- destructive: rows-deleted
 DELETE FROM users;
@@ -192,11 +159,9 @@ DELETE FROM users;
 DO $$ BEGIN EXECUTE 'DROP TABLE users'; END $$;
 -- destructive: rows-deleted
 DO $$ BEGIN EXECUTE 'SELECT 1; DELETE FROM users'; END $$;
--- additive
 DO $$ BEGIN EXECUTE 'CREATE TABLE notes (id int)'; END $$;
 
 -- == EXECUTE of a format with names and values
--- additive
 DO $$ DECLARE t text; BEGIN
   FOREACH t IN ARRAY ARRAY['users', 'orders'] LOOP
     EXECUTE format('GRANT SELECT ON %I TO authenticated', t);
@@ -210,7 +175,6 @@ DO $$ DECLARE t text := 'x'; BEGIN EXECUTE format('DROP TABLE IF EXISTS %I', t);
 DO $$ DECLARE t text := 'x'; BEGIN EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', t); END $$;
 
 -- == EXECUTE that drops and makes again, table by table
--- additive
 DO $$ DECLARE t text; BEGIN
   FOREACH t IN ARRAY ARRAY['users', 'orders'] LOOP
     EXECUTE format('DROP TRIGGER IF EXISTS touch ON %I', t);
@@ -237,66 +201,42 @@ DO $$ DECLARE t text := 'x'; BEGIN EXECUTE 'ALTER TABLE users ' || t || ' name';
 DO $$ BEGIN EXECUTE 'DO $x$ BEGIN DROP TABLE users; END $x$'; END $$;
 
 -- == calls that are nested too deeply to follow
--- additive
 CREATE FUNCTION f0() RETURNS int LANGUAGE sql AS 'SELECT 1';
--- additive
 CREATE FUNCTION f1() RETURNS int LANGUAGE sql AS 'SELECT f0()';
--- additive
 CREATE FUNCTION f2() RETURNS int LANGUAGE sql AS 'SELECT f1()';
--- additive
 CREATE FUNCTION f3() RETURNS int LANGUAGE sql AS 'SELECT f2()';
--- additive
 CREATE FUNCTION f4() RETURNS int LANGUAGE sql AS 'SELECT f3()';
--- additive
 CREATE FUNCTION f5() RETURNS int LANGUAGE sql AS 'SELECT f4()';
--- additive
 CREATE FUNCTION f6() RETURNS int LANGUAGE sql AS 'SELECT f5()';
--- additive
 CREATE FUNCTION f7() RETURNS int LANGUAGE sql AS 'SELECT f6()';
--- additive
 CREATE FUNCTION f8() RETURNS int LANGUAGE sql AS 'SELECT f7()';
--- additive
 CREATE FUNCTION f9() RETURNS int LANGUAGE sql AS 'SELECT f8()';
--- additive
 CREATE FUNCTION f10() RETURNS int LANGUAGE sql AS 'SELECT f9()';
--- additive
 CREATE FUNCTION f11() RETURNS int LANGUAGE sql AS 'SELECT f10()';
--- additive
 CREATE FUNCTION f12() RETURNS int LANGUAGE sql AS 'SELECT f11()';
--- additive
 CREATE FUNCTION f13() RETURNS int LANGUAGE sql AS 'SELECT f12()';
--- additive
 CREATE FUNCTION f14() RETURNS int LANGUAGE sql AS 'SELECT f13()';
 -- unknown: nesting
 SELECT f14();
--- additive
 SELECT f5();
 
 -- == a body that sets search_path for all that comes
--- additive
 CREATE TABLE public.objects (id int);
--- additive
 CREATE FUNCTION look_elsewhere() RETURNS void LANGUAGE plpgsql AS
 $$ BEGIN PERFORM set_config('search_path', 'storage', false); END $$;
--- additive
 SELECT look_elsewhere();
 -- destructive: rows-deleted
 DELETE FROM objects;
 
 -- == a search_path given to a function later
--- additive
 CREATE TABLE objects (id int);
--- additive
 CREATE FUNCTION wipe() RETURNS void LANGUAGE sql AS 'DELETE FROM objects';
--- additive
 SELECT wipe();
--- additive
 ALTER FUNCTION wipe() SET search_path = storage;
 -- destructive: rows-deleted
 SELECT wipe();
 
 -- == what destroys in the default of an argument, the condition of a trigger, a cast
--- additive
 CREATE FUNCTION wipe() RETURNS int LANGUAGE sql AS 'DELETE FROM users RETURNING 1';
 -- destructive: rows-deleted
 CREATE FUNCTION harmless(a int DEFAULT wipe()) RETURNS int LANGUAGE sql AS 'SELECT 1';

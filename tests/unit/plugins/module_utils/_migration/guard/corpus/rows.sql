@@ -1,23 +1,14 @@
 -- == seed a new table
--- additive
 CREATE TABLE plans (id int PRIMARY KEY, name text);
--- additive
 INSERT INTO plans VALUES (1, 'free'), (2, 'paid; with a semicolon') ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name;
--- additive
 UPDATE plans SET name = 'Free' WHERE id = 1;
--- additive
 DELETE FROM plans WHERE id = 2;
--- additive
 TRUNCATE plans;
--- additive
 INSERT INTO plans SELECT 3, 'other' WHERE NOT EXISTS (SELECT FROM plans WHERE id = 3);
 
 -- == seed an existing table
--- additive
 INSERT INTO users (id, email) VALUES ('00000000-0000-0000-0000-000000000001', 'a@example.com');
--- additive
 INSERT INTO users (id, email) VALUES (gen_random_uuid(), 'b@example.com') ON CONFLICT DO NOTHING;
--- additive
 INSERT INTO users (id) VALUES (gen_random_uuid()) ON CONFLICT (id) DO UPDATE SET id = EXCLUDED.id;
 
 -- == overwrite rows of an existing table
@@ -34,127 +25,95 @@ DELETE FROM ONLY public.users WHERE false;
 TRUNCATE TABLE orders, users RESTART IDENTITY CASCADE;
 -- destructive: rows-merged
 MERGE INTO users u USING plans p ON u.id = p.id WHEN MATCHED THEN DELETE;
--- additive
 MERGE INTO users u USING orders o ON u.id = o.user_id WHEN NOT MATCHED THEN INSERT (id) VALUES (o.user_id);
 
 -- == rows changed in a WITH
 -- destructive: rows-deleted
 WITH gone AS (DELETE FROM orders RETURNING *) SELECT count(*) FROM gone;
--- additive
 CREATE TABLE archive (id uuid);
 -- destructive: rows-deleted
 WITH gone AS (DELETE FROM orders RETURNING id) INSERT INTO archive SELECT id FROM gone;
 
 -- == backfill a new column
--- additive
 ALTER TABLE users ADD COLUMN nickname text;
 -- destructive: rows-updated
 UPDATE users SET nickname = name WHERE nickname IS NULL;
 
 -- == rows of an old table through a new view
--- additive
 CREATE VIEW mine AS SELECT * FROM users;
 -- destructive: rows-deleted
 DELETE FROM mine;
 
 -- == a temporary table
--- additive
 CREATE TEMP TABLE batch AS SELECT id FROM users;
--- additive
 DELETE FROM batch;
--- additive
 DROP TABLE batch;
 
 -- == a temporary table that hides an old one
--- additive
 CREATE TEMPORARY TABLE users (id int);
--- additive
 DELETE FROM users;
 -- destructive: rows-deleted
 DELETE FROM public.users;
 
 -- == a temporary table that may be gone already
--- additive
 CREATE TEMP TABLE users (id int) ON COMMIT DROP;
 -- destructive: rows-deleted
 DELETE FROM users;
 
 -- == a temporary table of an earlier file
 -- file 1.sql
--- additive
 CREATE TEMP TABLE users (id int);
 -- file 2.sql
 -- destructive: rows-deleted
 DELETE FROM users;
 
 -- == tables from queries
--- additive
 CREATE TABLE snapshot AS SELECT * FROM users;
--- additive
 SELECT * INTO snapshot2 FROM users;
--- additive
 DELETE FROM snapshot2;
--- additive
 CREATE MATERIALIZED VIEW totals AS SELECT user_id, sum(total) FROM orders GROUP BY 1;
--- additive
 REFRESH MATERIALIZED VIEW totals;
 -- destructive: refresh-blocks
 REFRESH MATERIALIZED VIEW daily_totals;
--- additive
 REFRESH MATERIALIZED VIEW CONCURRENTLY daily_totals;
 
 -- == search_path
--- additive
 SET search_path TO app, public;
--- additive
 CREATE TABLE settings (id int);
--- additive
 DELETE FROM app.settings;
 -- destructive: rows-deleted
 DELETE FROM public.settings;
--- additive
 SET search_path = public;
 -- destructive: rows-deleted
 DELETE FROM settings;
 
 -- == search_path of one file is not that of the next
 -- file 1.sql
--- additive
 SET search_path TO app;
--- additive
 CREATE TABLE users (id int);
 -- file 2.sql
 -- destructive: rows-deleted
 DELETE FROM users;
 
 -- == an unknown search_path
--- additive
 CREATE SCHEMA scratch;
--- additive
 CREATE TABLE scratch.users (id int);
--- additive
 SELECT set_config('search_path', current_setting('app.path'), false);
 -- destructive: rows-deleted
 DELETE FROM users;
 
 -- == a search_path as pg_dump sets it
--- additive
 SELECT pg_catalog.set_config('search_path', '', false);
--- additive
 CREATE TABLE public.notes (id int);
--- additive
 CREATE INDEX ON public.notes (id);
 
 -- == a setting of search_path that may not last
--- additive
 CREATE TABLE app.orders (id int);
--- additive
 SET LOCAL search_path = app;
 -- destructive: rows-deleted
 DELETE FROM orders;
 
 -- == explain
--- additive
 EXPLAIN DELETE FROM users;
 -- destructive: rows-deleted
 EXPLAIN (ANALYZE, BUFFERS) DELETE FROM users;
@@ -162,19 +121,15 @@ EXPLAIN (ANALYZE, BUFFERS) DELETE FROM users;
 -- == prepared statements
 -- destructive: rows-deleted
 PREPARE wipe AS DELETE FROM users;
--- additive
 EXECUTE wipe;
 -- unknown: prepared
 EXECUTE something_else;
--- additive
 DEALLOCATE wipe;
 
 -- == locks and cursors
 -- destructive: lock-table
 LOCK TABLE users IN EXCLUSIVE MODE;
--- additive
 DECLARE c CURSOR FOR SELECT * FROM users;
--- additive
 CLOSE c;
 
 -- == copy
@@ -188,25 +143,19 @@ INSERT INTO active_users (id) VALUES (gen_random_uuid());
 INSERT INTO pg_catalog.pg_enum VALUES (1, 2, 3, 'x');
 
 -- == a temporary table that may have been dropped
--- additive
 CREATE TEMP TABLE users (id int);
--- additive
 DO $$ BEGIN IF now() IS NULL THEN DROP TABLE users; END IF; END $$;
 -- destructive: rows-deleted
 DELETE FROM users;
 
 -- == a rename that may not have happened
--- additive
 CREATE TABLE users_new (id int);
--- additive
 DO $$ BEGIN ALTER TABLE users_new RENAME TO users; EXCEPTION WHEN OTHERS THEN NULL; END $$;
 -- destructive: rows-deleted
 DELETE FROM users;
 
 -- == what was rolled back
--- additive
 BEGIN;
--- additive
 CREATE TEMP TABLE users (id int);
 -- unknown: rollback
 ROLLBACK;
@@ -214,21 +163,15 @@ ROLLBACK;
 DELETE FROM users;
 
 -- == the sequence of a new column
--- additive
 CREATE TABLE tickets (id serial, other int);
--- additive
 SELECT setval(pg_get_serial_sequence('tickets', 'id'), 100);
 -- destructive: sequence-changed
 SELECT setval(pg_get_serial_sequence('orders', 'number'), 100);
 
 -- == a role with a schema of its own
--- additive
 CREATE TABLE app.orders (id int);
--- additive
 CREATE TABLE notes (id int);
--- additive
 SET ROLE app;
--- additive
 DELETE FROM notes;
 -- destructive: rows-deleted
 DELETE FROM orders;
@@ -240,7 +183,6 @@ INSERT INTO supabase_migrations.schema_migrations (version) VALUES ('9') ON CONF
 INSERT INTO app."_prisma_migrations" (id) VALUES ('9');
 -- unknown: history
 INSERT INTO flyway_schema_history (installed_rank, version) VALUES (9, '9');
--- additive
 SET search_path = supabase_migrations;
 -- unknown: history
 INSERT INTO schema_migrations VALUES ('9');
@@ -254,9 +196,7 @@ MERGE INTO supabase_migrations.schema_migrations m USING users u ON m.version = 
 DELETE FROM supabase_migrations.schema_migrations;
 
 -- == make the history of migrations and write into it
--- additive
 CREATE SCHEMA IF NOT EXISTS supabase_migrations;
--- additive
 CREATE TABLE IF NOT EXISTS supabase_migrations.schema_migrations (version text PRIMARY KEY);
 -- unknown: history
 INSERT INTO supabase_migrations.schema_migrations VALUES ('9');

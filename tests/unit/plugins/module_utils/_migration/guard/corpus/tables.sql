@@ -1,28 +1,19 @@
 -- == make a table with all it needs
--- additive
 CREATE TABLE IF NOT EXISTS notes (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
   body text NOT NULL CHECK (body <> ''),
   number bigserial UNIQUE
 );
--- additive
 CREATE INDEX notes_user_id ON public.notes (user_id);
--- additive
 ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
--- additive
 ALTER TABLE notes ADD COLUMN kind text NOT NULL, ADD CONSTRAINT kinds CHECK (kind IN ('a', 'b'));
--- additive
 ALTER TABLE notes ALTER COLUMN body TYPE varchar(10), DROP COLUMN kind;
--- additive
 ALTER TABLE notes RENAME TO memos;
--- additive
 ALTER TABLE memos RENAME COLUMN body TO words;
--- additive
 DELETE FROM memos;
 
 -- == make a table that is there already, IF NOT EXISTS
--- additive
 CREATE TABLE IF NOT EXISTS users (id uuid);
 -- destructive: index-blocks
 CREATE INDEX users_name ON users (name);
@@ -30,21 +21,15 @@ CREATE INDEX users_name ON users (name);
 DELETE FROM users;
 
 -- == add a column that may be null
--- additive
 ALTER TABLE users ADD COLUMN nickname text;
--- additive
 ALTER TABLE ONLY public.users ADD COLUMN IF NOT EXISTS bio text DEFAULT NULL;
 
 -- == add a column with a constant default
--- additive
 ALTER TABLE users ADD COLUMN score int NOT NULL DEFAULT 0, ADD COLUMN tags text[] NOT NULL DEFAULT '{}'::text[];
--- additive
 ALTER TABLE users ADD COLUMN seen_at timestamptz NOT NULL DEFAULT now();
--- additive
 ALTER TABLE users ADD COLUMN seen_on date DEFAULT CURRENT_DATE, ADD COLUMN debt int DEFAULT -1;
 
 -- == add a column that is there already, IF NOT EXISTS
--- additive
 ALTER TABLE users ADD COLUMN IF NOT EXISTS name text NOT NULL;
 
 -- == add a column NOT NULL without a default
@@ -60,43 +45,32 @@ ALTER TABLE users ADD COLUMN drawn float DEFAULT random();
 ALTER TABLE users ADD COLUMN code text DEFAULT public.make_code();
 -- destructive: column-rewrite
 ALTER TABLE users ADD COLUMN code text DEFAULT who_knows();
--- additive
 CREATE FUNCTION draw() RETURNS int LANGUAGE sql AS 'SELECT 1';
 -- destructive: column-rewrite
 ALTER TABLE users ADD COLUMN drawn int DEFAULT draw();
--- additive
 ALTER FUNCTION total_of(int) VOLATILE;
 -- destructive: column-rewrite
 ALTER TABLE users ADD COLUMN total int DEFAULT total_of(1);
 
 -- == add a column whose default is a function that is not volatile
--- additive
 ALTER TABLE users ADD COLUMN total int DEFAULT total_of(1);
--- additive
 CREATE FUNCTION seven() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 7';
--- additive
 ALTER TABLE users ADD COLUMN sevens int DEFAULT coalesce(seven() * 2, CASE WHEN true THEN 1 END);
 
 -- == add a column of a domain that checks nothing
--- additive
 ALTER TABLE users ADD COLUMN remark note, ADD COLUMN mark grade NOT NULL DEFAULT 1;
--- additive
 CREATE DOMAIN label AS note DEFAULT 'none';
--- additive
 ALTER TABLE users ADD COLUMN tag label, ADD COLUMN amounts positive_amount[];
 
 -- == add a column of a domain that checks, or whose default differs per row
 -- destructive: column-rewrite
 ALTER TABLE users ADD COLUMN code ticket;
--- additive
 CREATE DOMAIN positive AS int CHECK (VALUE > 0);
 -- destructive: column-rewrite
 ALTER TABLE users ADD COLUMN number positive;
--- additive
 CREATE DOMAIN drawn AS float DEFAULT random();
 -- destructive: column-rewrite
 ALTER TABLE users ADD COLUMN luck drawn;
--- additive
 CREATE DOMAIN more_positive AS positive;
 -- destructive: column-rewrite
 ALTER TABLE users ADD COLUMN more more_positive DEFAULT 1;
@@ -116,11 +90,9 @@ ALTER TABLE users ADD COLUMN lower_name text GENERATED ALWAYS AS (lower(name)) S
 ALTER TABLE users ADD COLUMN amount positive_amount;
 
 -- == add a column computed when it is read
--- additive
 ALTER TABLE users ADD COLUMN lower_name text GENERATED ALWAYS AS (lower(name)) VIRTUAL;
 
 -- == add a column that references another table
--- additive
 ALTER TABLE orders ADD COLUMN courier_id uuid REFERENCES users (id);
 
 -- == add a column with a constraint
@@ -138,11 +110,8 @@ ALTER TABLE users DROP COLUMN phone;
 ALTER TABLE users DROP COLUMN IF EXISTS name CASCADE, ADD COLUMN x int;
 
 -- == drop a column that is not there or is new
--- additive
 ALTER TABLE users DROP COLUMN IF EXISTS fax;
--- additive
 ALTER TABLE users ADD COLUMN fax text;
--- additive
 ALTER TABLE users DROP COLUMN fax;
 
 -- == rename a table, a column, a constraint, an index, a view, a type, a function, a schema
@@ -168,9 +137,7 @@ ALTER TABLE users RENAME TO people;
 ALTER TABLE users RENAME TO people;
 -- destructive: rows-deleted
 DELETE FROM people;
--- additive
 CREATE TABLE users (id int);
--- additive
 DELETE FROM users;
 
 -- == two tables that swap names
@@ -188,9 +155,7 @@ ALTER TABLE users RENAME TO people;
 ALTER TABLE people ENABLE ROW LEVEL SECURITY;
 
 -- == rename a policy or a trigger
--- additive
 ALTER POLICY "Read own" ON users RENAME TO "Read mine";
--- additive
 ALTER TRIGGER users_touch ON users RENAME TO touch_users;
 
 -- == move to another schema
@@ -204,9 +169,7 @@ ALTER FUNCTION archive_old(int) SET SCHEMA app;
 ALTER TABLE users OWNER TO app_owner;
 -- destructive: owner
 ALTER FUNCTION archive_old(int) OWNER TO app_owner;
--- additive
 CREATE TABLE notes (id int);
--- additive
 ALTER TABLE notes OWNER TO app_owner;
 
 -- == another type
@@ -216,37 +179,29 @@ ALTER TABLE users ALTER COLUMN phone TYPE bigint USING phone::bigint;
 ALTER TABLE users ALTER COLUMN email TYPE varchar(50);
 
 -- == a type that is only wider
--- additive
 ALTER TABLE users ALTER COLUMN email TYPE varchar(320);
--- additive
 ALTER TABLE users ALTER COLUMN email SET DATA TYPE text;
 
 -- == a wider type of a column that an index on an expression names
--- additive
 CREATE INDEX CONCURRENTLY users_email_lower ON users (lower(email));
 -- destructive: column-scanned
 ALTER TABLE users ALTER COLUMN email TYPE varchar(320);
 
 -- == a lock that lasts as long as what is read after it
--- additive
 ALTER TABLE users ADD COLUMN note text;
 -- warning: lock-kept
 CREATE MATERIALIZED VIEW emails AS SELECT email, count(*) FROM users GROUP BY email;
 -- warning: lock-kept
 INSERT INTO settings SELECT id FROM orders;
--- additive
 INSERT INTO settings VALUES (1);
 
 -- == NOT NULL on an existing column
 -- destructive: set-not-null
 ALTER TABLE users ALTER COLUMN name SET NOT NULL;
--- additive
 ALTER TABLE users ALTER COLUMN phone SET NOT NULL;
--- additive
 ALTER TABLE users ALTER COLUMN phone DROP NOT NULL;
 
 -- == defaults
--- additive
 ALTER TABLE users ALTER COLUMN name SET DEFAULT 'nobody';
 -- destructive: drop-default
 ALTER TABLE users ALTER COLUMN created_at DROP DEFAULT;
@@ -264,7 +219,6 @@ ALTER TABLE orders ADD CHECK (total > 0);
 ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0) NOT VALID;
 -- warning: rows-refused
 ALTER TABLE orders ADD CONSTRAINT orders_courier_fkey FOREIGN KEY (courier_id) REFERENCES users (id) NOT VALID;
--- additive
 ALTER TABLE orders VALIDATE CONSTRAINT positive;
 
 -- == a constraint that is validated later, and what it refuses from now on
@@ -274,11 +228,8 @@ ALTER TABLE orders ADD CONSTRAINT no_more CHECK (false) NOT VALID;
 ALTER TABLE orders ADD CONSTRAINT closed CHECK (1 = 0 AND total > 0) NOT VALID;
 -- warning: rows-refused
 ALTER TABLE orders ADD CONSTRAINT numbered NOT NULL number NOT VALID;
--- additive
 ALTER TABLE orders ADD COLUMN tip int, ADD CONSTRAINT tips CHECK (tip > 0) NOT VALID;
--- additive
 ALTER TABLE orders ADD CONSTRAINT anything CHECK (true) NOT VALID;
--- additive
 ALTER TABLE orders DROP CONSTRAINT orders_total_check;
 -- warning: rows-refused
 ALTER TABLE orders ADD CONSTRAINT orders_total_check CHECK (NOT true) NOT VALID;
@@ -294,7 +245,6 @@ ALTER TABLE orders ADD EXCLUDE USING gist (during WITH &&);
 -- == a key over an index that is there
 -- warning: unique-index
 CREATE UNIQUE INDEX CONCURRENTLY orders_number_key ON orders (number);
--- additive
 ALTER TABLE orders ADD CONSTRAINT orders_number_key UNIQUE USING INDEX orders_number_key;
 
 -- == drop a constraint
@@ -302,13 +252,10 @@ ALTER TABLE orders ADD CONSTRAINT orders_number_key UNIQUE USING INDEX orders_nu
 ALTER TABLE orders DROP CONSTRAINT orders_total_check;
 -- destructive: drop-constraint
 ALTER TABLE users DROP CONSTRAINT users_email_key;
--- additive
 ALTER TABLE orders DROP CONSTRAINT IF EXISTS nothing_of_the_kind;
 
 -- == drop a CHECK and add it again, not validated
--- additive
 ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_total_check;
--- additive
 ALTER TABLE orders ADD CONSTRAINT orders_total_check CHECK (total >= 0) NOT VALID;
 
 -- == drop a CHECK and add it again with a scan
@@ -328,15 +275,11 @@ ALTER TABLE users ADD CONSTRAINT users_email_key CHECK (email <> '') NOT VALID;
 CREATE INDEX orders_status_idx ON orders (status);
 -- destructive: index-blocks
 CREATE UNIQUE INDEX IF NOT EXISTS orders_number ON public.orders USING btree (number);
--- additive
 CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_status_idx2 ON orders (status);
--- additive
 CREATE INDEX IF NOT EXISTS orders_user_id_idx ON orders (user_id);
 
 -- == an index on a table that is tiny
--- additive
 CREATE INDEX settings_name ON settings (name);
--- additive
 CREATE INDEX settings_words ON settings USING gin (to_tsvector('simple', name)) WHERE name <> '';
 -- warning: unique-index
 CREATE UNIQUE INDEX settings_key ON settings (name);
@@ -346,7 +289,6 @@ CREATE INDEX settings_code ON settings (make_code(name));
 CREATE INDEX settings_near ON settings USING hnsw (embedding);
 -- destructive: index-blocks
 CREATE INDEX events_at ON events (at);
--- additive
 INSERT INTO settings SELECT 'x' FROM generate_series(1, 10000000);
 -- destructive: index-blocks
 CREATE INDEX settings_value ON settings (value);
@@ -373,32 +315,22 @@ ALTER TABLE people ENABLE ROW LEVEL SECURITY;
 
 -- == row level security on a new table that no policy opens
 -- file 1.sql
--- additive
 CREATE TABLE notes (id int);
--- additive
 ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
--- additive
 CREATE TABLE secrets (id int);
 -- warning: no-policy
 ALTER TABLE secrets ENABLE ROW LEVEL SECURITY;
--- additive
 CREATE TABLE drafts (id int);
--- additive
 ALTER TABLE drafts ENABLE ROW LEVEL SECURITY;
--- additive
 DROP TABLE drafts;
 -- file 2.sql
--- additive
 CREATE POLICY "Read all" ON notes FOR SELECT USING (true);
 
 -- == row level security as it stands already
--- additive
 ALTER TABLE people ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
--- additive
 ALTER TABLE users DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;
 -- destructive: row-security
 ALTER TABLE users ENABLE ROW LEVEL SECURITY;
--- additive
 ALTER TABLE users ENABLE ROW LEVEL SECURITY;
 -- destructive: row-security
 ALTER TABLE settings DISABLE ROW LEVEL SECURITY;
@@ -418,11 +350,8 @@ ALTER TABLE users DISABLE TRIGGER users_touch;
 ALTER TABLE users DISABLE TRIGGER ALL;
 
 -- == settings of a table
--- additive
 ALTER TABLE orders SET (autovacuum_vacuum_scale_factor = 0.01);
--- additive
 ALTER TABLE orders ALTER COLUMN status SET STATISTICS 500;
--- additive
 ALTER TABLE orders REPLICA IDENTITY FULL;
 -- destructive: replica-identity
 ALTER TABLE orders REPLICA IDENTITY NOTHING;
@@ -436,11 +365,8 @@ ALTER VIEW active_users SET (security_invoker = true);
 ALTER TABLE users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 
 -- == partitions
--- additive
 CREATE TABLE events_2026 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
--- additive
 CREATE TABLE events_2027 (LIKE events INCLUDING ALL);
--- additive
 ALTER TABLE events ATTACH PARTITION events_2027 FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
 -- destructive: partition
 ALTER TABLE events ATTACH PARTITION orders FOR VALUES FROM ('2028-01-01') TO ('2029-01-01');
@@ -448,7 +374,6 @@ ALTER TABLE events ATTACH PARTITION orders FOR VALUES FROM ('2028-01-01') TO ('2
 ALTER TABLE events DETACH PARTITION events_2025 CONCURRENTLY;
 
 -- == an old table below a new parent
--- additive
 CREATE TABLE parent (id uuid) PARTITION BY HASH (id);
 -- destructive: partition
 ALTER TABLE parent ATTACH PARTITION users FOR VALUES WITH (modulus 1, remainder 0);
@@ -462,9 +387,7 @@ ALTER TABLE users INHERIT people;
 ALTER TABLE users NO INHERIT people;
 
 -- == a new table that old rows depend on
--- additive
 CREATE TABLE plans (id int PRIMARY KEY);
--- additive
 ALTER TABLE users ADD COLUMN plan_id int REFERENCES plans ON DELETE CASCADE;
 -- destructive: rows-deleted
 DELETE FROM plans;

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes.lock import Scene
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+@pytest.fixture
+def held(scene: Scene) -> Scene:
+    """A scene whose lock ann holds."""
+    scene.locking(scene.claim()).hold()
+    return scene
