@@ -15,6 +15,10 @@ from pathlib import Path
 from tests.interop.toolchain import npm
 
 
+NOT_NEEDED = ("engines", "funding", "license")
+"""What `npm ci` installs without, and packages tell of themselves."""
+
+
 def main(names: list[str]) -> None:
     for name in names:
         renew(Path(__file__).parent / name)
@@ -30,7 +34,8 @@ def renew(folder: Path) -> None:
         )  # fmt: skip
         lock = json.loads((place / "package-lock.json").read_text())
     for package in lock["packages"].values():
-        package.pop("funding", None)  # addresses that nothing needs
+        for told in NOT_NEEDED:
+            package.pop(told, None)
     (folder / "package-lock.json").write_text(json.dumps(lock, indent=2) + "\n")
 
 
