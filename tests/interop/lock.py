@@ -14,7 +14,6 @@ from pathlib import Path
 
 from tests.interop.toolchain import npm
 
-
 NOT_NEEDED = ("engines", "funding", "license")
 """What `npm ci` installs without, and packages tell of themselves."""
 
