@@ -57,17 +57,17 @@ WELL_BEHAVED = ("exec-probe", "lifecycle-hooks")
 
 def documents() -> list[Body]:
     """Whole objects, and Deployments of which the file has what is unusual about them."""
-    found = [
-        one if "kind" in one else deployment(**one)
+    read = [
+        document if "kind" in document else deployment(**document)
         for path in sorted(FOLDER.glob("*.yml"))
-        for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
     ]
     # 2,000 variables, some 150 kB of template: what grows where nobody looks.
     variables = [
         {"name": f"FEATURE_{number:04}", "value": f"{'x' * 40}-{number}"} for number in range(2000)
     ]
     return [
-        *found,
+        *read,
         deployment("huge-environment", spec={"replicas": 1}, container={"env": variables}),
     ]
 

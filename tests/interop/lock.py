@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.interop.toolchain import npm
 
 NOT_NEEDED = ("engines", "funding", "license")
-"""What `npm ci` installs without, and packages tell of themselves."""
+"""What packages say of themselves and `npm ci` does not ask for."""
 
 
 def main(names: list[str]) -> None:
@@ -33,8 +33,8 @@ def renew(folder: Path) -> None:
         )  # fmt: skip
         lock = json.loads((place / "package-lock.json").read_text())
     for package in lock["packages"].values():
-        for told in NOT_NEEDED:
-            package.pop(told, None)
+        for name in NOT_NEEDED:
+            package.pop(name, None)
     (folder / "package-lock.json").write_text(json.dumps(lock, indent=2) + "\n")
 
 
