@@ -13,7 +13,7 @@ LATE = 2.0
 
 
 def failing(size: Size = Size.FULL) -> t.Iterator[Measurement]:
-    for one in json.loads(collection_output("tests.benchmarks.failing_run", size)):
+    for one in json.loads(collection_output("-m", "tests.benchmarks.failing_run", size)):
         name = f"{one['rule']}, quorum {one['quorum']}"
         note = f"must last {one['dwell']:.0f} s"
         yield Measurement(f"{name}: called after", one["after"], "s", note=note)

@@ -130,7 +130,7 @@ def by_the_module(place: Stage, fleet: Fleet) -> dict[str, float]:
         "image": NEW,
         "waves": fleet.waves,
     }
-    printed = collection_output("tests.benchmarks.fleet_run", given=json.dumps(order))
+    printed = collection_output("-m", "tests.benchmarks.fleet_run", given=json.dumps(order))
     return t.cast("dict[str, float]", json.loads(printed))
 
 

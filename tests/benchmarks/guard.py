@@ -67,21 +67,14 @@ def ramp(kubectl: Kubectl) -> t.Iterator[None]:
         "metadata": {"name": f"release-{RELEASE}"},
         "data": {"record.json": json.dumps(RECORD)},
     }
-    set_flags(kubectl, AT_5)
+    kubectl.set_flags(AT_5)
     kubectl.run("create", "-f", "-", stdin=json.dumps(record))
     try:
         yield
     finally:
         names = (f"release-{RELEASE}", f"release-{RELEASE}-guard")
         kubectl.run("delete", "configmap", "--ignore-not-found", *names)
-        set_flags(kubectl, {name: before[name] for name in AT_5})
-
-
-def set_flags(kubectl: Kubectl, data: dict[str, str]) -> None:
-    patch = json.dumps({"data": data})
-    kubectl.run("patch", "configmap", "feature-flags", "--type=merge", "-p", patch)
-    kubectl.run("rollout", "restart", "deployment/agent-core")
-    kubectl.run("rollout", "status", "deployment/agent-core", "--timeout=120s")
+        kubectl.set_flags({name: before[name] for name in AT_5})
 
 
 def look(place: Stage, *more: str) -> float:

@@ -8,7 +8,7 @@ import time
 import typing as t
 from datetime import UTC, datetime
 
-from tests.benchmarks.kubectl import Kubectl
+from tests.benchmarks.kubectl import AGENT_CORE, Kubectl
 from tests.benchmarks.measurement import Measurement, Size
 from tests.benchmarks.stage import SEED_MB, Stage, stage, when
 
@@ -17,7 +17,6 @@ USUAL = 5
 RESTARTS_APART = 1.1
 """Seconds: kubectl refuses two restarts within one."""
 TASK = "easymo.deploy.kill_switch"
-CONSUMER = "deployment/agent-core"
 ON = {"FEATURE_AI_AGENTS": "true", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "10"}
 OFF = {"FEATURE_AI_AGENTS": "false", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "0"}
 
@@ -41,13 +40,13 @@ def kill_switch(size: Size = Size.FULL) -> t.Iterator[Measurement]:
 def compare(place: Stage, kubectl: Kubectl, rounds: int) -> tuple[float, float]:
     by_hand, switched = [], []
     for _round in range(rounds):
-        set_flags(kubectl, ON)
+        kubectl.set_flags(ON)
         time.sleep(RESTARTS_APART)
         began = time.monotonic()
-        set_flags(kubectl, OFF)
+        kubectl.set_flags(OFF)
         by_hand.append(time.monotonic() - began)
         time.sleep(RESTARTS_APART)
-        set_flags(kubectl, ON)
+        kubectl.set_flags(ON)
         started = datetime.now(UTC)
         run = place.play("kill_switch.yml", "-e", "reason=benchmark")
         switched.append((when(run.finished(TASK)[0]) - started).total_seconds())
@@ -55,15 +54,7 @@ def compare(place: Stage, kubectl: Kubectl, rounds: int) -> tuple[float, float]:
     return min(by_hand), min(switched)
 
 
-def set_flags(kubectl: Kubectl, data: dict[str, str]) -> None:
-    """As a person does it, until every pod was replaced."""
-    patch = json.dumps({"data": data})
-    kubectl.run("patch", "configmap", "feature-flags", "--type=merge", "-p", patch)
-    kubectl.run("rollout", "restart", CONSUMER)
-    kubectl.run("rollout", "status", CONSUMER, "--timeout=120s")
-
-
 def slow_down(kubectl: Kubectl, seconds: int) -> None:
     """Let pods count only once they were ready for so long."""
     patch = json.dumps({"spec": {"minReadySeconds": seconds}})
-    kubectl.run("patch", CONSUMER, "--type=merge", "-p", patch)
+    kubectl.run("patch", AGENT_CORE, "--type=merge", "-p", patch)

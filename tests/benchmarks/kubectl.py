@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
 Object = dict[str, t.Any]
 
 WITHIN = 600
+AGENT_CORE = "deployment/agent-core"
 
 
 class Kubectl:
@@ -47,6 +48,13 @@ class Kubectl:
     def objects(self, kind: str) -> list[Object]:
         """All of the kind."""
         return t.cast("list[Object]", json.loads(self.run("get", kind, "--output=json"))["items"])
+
+    def set_flags(self, data: dict[str, str]) -> None:
+        """As a person does it, until every pod of agent-core was replaced."""
+        patch = json.dumps({"data": data})
+        self.run("patch", "configmap", "feature-flags", "--type=merge", "-p", patch)
+        self.run("rollout", "restart", AGENT_CORE)
+        self.run("rollout", "status", AGENT_CORE, "--timeout=120s")
 
     def roll(self, service: str, version: str = RELEASE_VERSION) -> None:
         """A service as the runbook rolls it: another image, then wait until it is rolled out."""

@@ -4,16 +4,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import typing as t
 from pathlib import Path
 
 from sandbox.world import World
 from tests.benchmarks.measurement import Measurement, Size
-from tests.benchmarks.stage import REPOSITORY, SEED_MB, Run, Stage, stage
+from tests.benchmarks.stage import REPOSITORY, SEED_MB, Run, Stage, collection_output, stage
 from tests.integration.running import connection, query
 
 STATEMENTS = 20
@@ -80,15 +77,8 @@ create index if not exists {name}_note on {name} (note);
 def check_large_file(megabytes: int) -> tuple[float, float]:
     """Seconds, and the megabytes of memory that the process had at most."""
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.benchmarks.large_file_run", folder, str(megabytes)],
-            cwd=REPOSITORY,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY / "playbooks" / "collections")},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-    printed = json.loads(done.stdout)
+        words = ("-m", "tests.benchmarks.large_file_run", folder, str(megabytes))
+        printed = json.loads(collection_output(*words))
     return printed["seconds"], printed["memory"] / 1_000_000
 
 

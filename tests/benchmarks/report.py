@@ -4,16 +4,13 @@
 from __future__ import annotations
 
 import json
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 import typing as t
 from pathlib import Path
 
-from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
-from tests.benchmarks.stage import REPOSITORY, RUN_WITHIN
+from tests.benchmarks.measurement import Measurement, Size
+from tests.benchmarks.stage import collection_output, cpu_of_children
 from tests.fakes import release_records as records
 
 GOOD = 2
@@ -54,17 +51,6 @@ def line() -> str:
 
 def made(options: dict[str, t.Any]) -> tuple[float, float]:
     """Wall and CPU seconds of the module in a process of its own, as a task has it."""
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", MODULE],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": options}),
-        env={"PYTHONPATH": str(REPOSITORY / "playbooks" / "collections")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=RUN_WITHIN,
-    )
-    wall, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        raise BenchmarkError(" ".join((done.stdout + done.stderr).split())[-500:])
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    before, begun = cpu_of_children(), time.monotonic()
+    collection_output("-m", MODULE, given=json.dumps({"ANSIBLE_MODULE_ARGS": options}))
+    return time.monotonic() - begun, cpu_of_children() - before

@@ -190,10 +190,10 @@ def playing(
     return [program, "-i", hosts, str(checkout / "playbooks" / playbook), *order, *more]
 
 
-def collection_output(module: str, *words: str, given: str = "") -> str:
-    """What a Python module of these benchmarks prints that imports the collection."""
+def collection_output(*words: str, given: str = "") -> str:
+    """What Python prints that imports the collection: of a module (`-m`), or of a text (`-c`)."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "playbooks" / "collections")}
-    return _output([sys.executable, "-m", module, *words], REPOSITORY, environment, given)
+    return _output([sys.executable, *words], REPOSITORY, environment, given)
 
 
 def _output(

@@ -8,15 +8,12 @@ API of a sandbox, which keeps each look. Only its clock is quick: a second of it
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import typing as t
 
 from sandbox.names import NAMESPACE
 from sandbox.world import World
 from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
-from tests.benchmarks.stage import REPOSITORY, SEED_MB, stage
+from tests.benchmarks.stage import SEED_MB, collection_output, stage
 from tests.fakes.prometheus import prometheus
 
 HOUR, INTERVAL, METRICS = 3600, 10, 8
@@ -91,16 +88,4 @@ def _watched(
     times = {"duration": duration, "interval": INTERVAL}
     kept = {"release": RELEASE, "kubernetes": cluster, "prometheus": {"url": url}}
     order = json.dumps({"record": record, "gate": {"metrics": metrics, **kept, **times}})
-    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "playbooks" / "collections")])
-    ended = subprocess.run(
-        [sys.executable, "-c", _PROGRAM],
-        input=order,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    if ended.returncode:
-        raise BenchmarkError(f"The watch ended badly: {ended.stderr.strip()[-500:]}")
-    return json.loads(ended.stdout.splitlines()[-1])
+    return json.loads(collection_output("-c", _PROGRAM, given=order).splitlines()[-1])

@@ -144,12 +144,16 @@ def test_an_answer_without_json_is_told_in_short(
 EXPIRED = status(401, "Unauthorized")
 
 
+@pytest.fixture
+def renewing(server: str, clock: FakeClock, tmp_path: Path) -> KubernetesCluster:
+    """With credentials that can be read anew."""
+    connection = Connection("easymo-prod", kubeconfig=str(kubeconfig(tmp_path, server)))
+    return KubernetesCluster(connection, clock=clock)
+
+
 def test_credentials_that_expire_are_awaited_and_read_anew(
-    script: Script, clock: FakeClock, server: str, tmp_path: Path
+    renewing: KubernetesCluster, script: Script, clock: FakeClock
 ) -> None:
-    renewing = KubernetesCluster(
-        Connection("easymo-prod", kubeconfig=str(kubeconfig(tmp_path, server))), clock=clock
-    )
     script.answers = [FOUND]
     renewing.read("ConfigMap", "x")
     script.answers = [EXPIRED, EXPIRED, EXPIRED, FOUND]
@@ -160,14 +164,11 @@ def test_credentials_that_expire_are_awaited_and_read_anew(
 
 
 def test_credentials_that_never_worked_are_refused_at_once(
-    script: Script, clock: FakeClock, server: str, tmp_path: Path
+    renewing: KubernetesCluster, script: Script, clock: FakeClock
 ) -> None:
-    wrong = KubernetesCluster(
-        Connection("easymo-prod", kubeconfig=str(kubeconfig(tmp_path, server))), clock=clock
-    )
     script.answers = [EXPIRED]
     with pytest.raises(RefusedError):
-        wrong.until(clock.now() + 60).read("ConfigMap", "x")
+        renewing.until(clock.now() + 60).read("ConfigMap", "x")
     assert len(script.requests) == 2
 
 

@@ -12,19 +12,14 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils import _kubernetes_watch
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object, Watch
 from sandbox.world import World
-from tests.contract.rollout_cluster import running_cluster
 from tests.contract.rollout_place import Stage, stage
 from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def at(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Stage]:
-    with running_cluster(tmp_path_factory.mktemp("watch")) as world, staged(world) as made:
+def at(cluster: World) -> t.Iterator[Stage]:
+    with stage(cluster, replicas=1) as made:
         yield made
-
-
-def staged(world: World) -> t.ContextManager[Stage]:
-    return stage(world, replicas=1)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from sandbox.services.manifests import FLAGD_KEY, FLAGS, FLAGS_FOLDER
 from sandbox.world import World
 from tests.agent_core_pods import AGENTS, NAME, PERCENTAGE, agent_core, start, told
 from tests.contract.rollout_cluster import running_cluster
-from tests.contract.rollout_place import Stage, stage
+from tests.contract.rollout_place import Stage
 from tests.integration.conftest import Place
 from tests.waiting import until
 
@@ -30,12 +30,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
     folder = tmp_path_factory.mktemp("volumes")
     with running_cluster(folder, kubelet_sync=NEVER) as world:
         yield world
-
-
-@pytest.fixture
-def at(cluster: World) -> t.Iterator[Stage]:
-    with stage(cluster) as made:
-        yield made
 
 
 def flagd(flags: t.Mapping[str, t.Any]) -> str:

@@ -56,35 +56,57 @@ WELL_BEHAVED = ("exec-probe", "lifecycle-hooks")
 
 
 def documents() -> list[Body]:
-    found = [
-        one
+    """Whole objects, and Deployments of which the file has what is unusual about them."""
+    read = [
+        document if "kind" in document else deployment(**document)
         for path in sorted(FOLDER.glob("*.yml"))
-        for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
     ]
-    return [*found, huge_environment()]
-
-
-def huge_environment() -> Body:
-    """2,000 variables, some 150 kB of template: what grows where nobody looks."""
-    labels = {"app": "huge-environment"}
+    # 2,000 variables, some 150 kB of template: what grows where nobody looks.
     variables = [
         {"name": f"FEATURE_{number:04}", "value": f"{'x' * 40}-{number}"} for number in range(2000)
     ]
-    container = {
-        "name": "huge-environment",
-        "image": f"easymo/agent-core:{OLD}",
-        "ports": [{"containerPort": 8080}],
-        "readinessProbe": {"httpGet": {"path": "/livez", "port": 8080}, "periodSeconds": 1},
-        "env": variables,
+    return [
+        *read,
+        deployment("huge-environment", spec={"replicas": 1}, container={"env": variables}),
+    ]
+
+
+def deployment(name: str, beside: t.Sequence[Body] = (), **unusual: Body) -> Body:
+    """`unusual`: by part of it what it has besides, in another way, or not at all (null)."""
+    parts = {
+        part: merged(usual, unusual.get(part, {})) for part, usual in usual_parts(name).items()
     }
-    spec = {"containers": [container], "terminationGracePeriodSeconds": 2}
-    template = {"metadata": {"labels": labels}, "spec": spec}
+    pod = {"containers": [parts["container"], *beside], **parts["pod"]}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "huge-environment", "labels": labels},
-        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": template},
+        "metadata": parts["metadata"],
+        "spec": {**parts["spec"], "template": {"metadata": parts["template"], "spec": pod}},
     }
+
+
+def usual_parts(name: str) -> dict[str, Body]:
+    labels = {"app": name}
+    return {
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"replicas": 2, "selector": {"matchLabels": labels}},
+        "template": {"labels": labels},
+        "pod": {"terminationGracePeriodSeconds": 2},
+        "container": {
+            "name": name,
+            "image": f"easymo/wallet-service:{OLD}",
+            "ports": [{"containerPort": 8080}],
+            "readinessProbe": {"httpGet": {"path": "/livez", "port": 8080}, "periodSeconds": 1},
+        },
+    }
+
+
+def merged(usual: t.Any, unusual: t.Any) -> t.Any:
+    if not isinstance(usual, dict) or not isinstance(unusual, dict):
+        return unusual
+    both = usual | {key: merged(usual.get(key), value) for key, value in unusual.items()}
+    return {key: value for key, value in both.items() if value is not None}
 
 
 SHAPES = [one["metadata"]["name"] for one in documents() if one["kind"] == "Deployment"]

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from tests.interop.toolchain import npm
 
+NOT_NEEDED = ("engines", "funding", "license")
+"""What packages say of themselves and `npm ci` does not ask for."""
+
 
 def main(names: list[str]) -> None:
     for name in names:
@@ -30,7 +33,8 @@ def renew(folder: Path) -> None:
         )  # fmt: skip
         lock = json.loads((place / "package-lock.json").read_text())
     for package in lock["packages"].values():
-        package.pop("funding", None)  # addresses that nothing needs
+        for name in NOT_NEEDED:
+            package.pop(name, None)
     (folder / "package-lock.json").write_text(json.dumps(lock, indent=2) + "\n")
 
 

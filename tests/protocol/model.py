@@ -128,6 +128,12 @@ AFTER_LOOK = (
 RETURNING = ("back.read", "back.check", "back.write", "pins.look", "observe", "check", "patch",
              "close.check", "close.read", "close.write")  # fmt: skip
 """Where a way back is once it holds the lock and has switched the feature off under it."""
+CHECKED = {"open.check": "open.read", "seal.check": "seal.record", "back.check": "back.write", "check": "patch",
+           "undo.check": "undo.patch", "flags.check": "flags.write", "close.check": "close.read",
+           "fail.check": "fail.write"}  # fmt: skip
+"""Where a run looks whether it still holds the lock, and the step that is next when it does."""
+KEPT = ("check", "back.check", "flags.check", "undo.check")
+"""Where a look of a moment ago is enough."""
 ONE_CALL = {"lock.read": "lease_version", "open.read": "record_version", "close.read": "record_version",
             "pin.read": "pins_version", "kill.read": "flags_version", "again.read": "flags_version"}  # fmt: skip
 """Read and write that are one step while the version is sent: a write that succeeds saw nothing change meanwhile."""
@@ -237,7 +243,7 @@ class Model:
                     yield who, "fails"
             else:
                 yield who, at
-                if run.fresh and at in ("check", "back.check", "flags.check", "undo.check"):
+                if run.fresh and at in KEPT:
                     yield who, "check.kept"
                 if at == "undo.check" and state.troubles:
                     yield who, "undo.blind"
@@ -251,7 +257,7 @@ class Model:
         """The state after; raises Violation."""
         who, name = move
         world = World(self, state, who)
-        getattr(world, name.replace(".", "_"))()
+        getattr(world, "check" if name in CHECKED else name.replace(".", "_"))()
         if (
             name in ONE_CALL
             and self.has(ONE_CALL[name])
@@ -347,25 +353,23 @@ class World:
             self.lease = Lease(FREE, self.lease.fence)
         self.runs[self.who] = Run("end")
 
-    def holds(self) -> bool:
-        """Guard.check: False ends the run, which writes nothing more."""
+    def check(self) -> None:
+        """Guard.check, with whose refusal the run ends and writes nothing more."""
         if not self.holds_it:
             if not self.model.has("lock_reread"):
                 raise Violation("lost_is_lost")
             self.runs[self.who] = Run("end")
-            return False
-        self.become(fresh=True)
-        return True
+            return
+        self.become(at=CHECKED[self.run.at], fresh=self.run.at in KEPT)
+
+    def check_kept(self) -> None:
+        self.become(at=CHECKED[self.run.at])
 
     @property
     def holds_it(self) -> bool:
         return (self.lease.holder, self.lease.fence) == (self.who, self.run.fence)
 
     # The record
-
-    def open_check(self) -> None:
-        if self.holds():
-            self.become(at="open.read", fresh=False)
 
     def open_read(self) -> None:
         self.saw("open.write", ("record", self.script.release), self.record)
@@ -399,10 +403,6 @@ class World:
         self.become(at="open.write")
         self.onward()
 
-    def close_check(self) -> None:
-        if self.holds():
-            self.become(at="close.read", fresh=False)
-
     def close_read(self) -> None:
         self.saw("close.write", ("record", self.script.release), self.record)
 
@@ -418,10 +418,6 @@ class World:
         self.put_record(self.run.seen._replace(status=status, fence=self.run.fence))
         self.become(at="close.write")
         self.onward()
-
-    def fail_check(self) -> None:
-        if self.holds():
-            self.become(at="fail.write", fresh=False)
 
     def fail_write(self) -> None:
         if self.record.status != BACK and not self.is_later(self.record.fence):
@@ -500,10 +496,6 @@ class World:
 
     # What a way back leaves first, so that nobody who lost the lock writes there
 
-    def seal_check(self) -> None:
-        if self.holds():
-            self.become(at="seal.record", fresh=False)
-
     def seal_record(self) -> None:
         if self.is_later(self.record.fence):
             self.stop()
@@ -538,10 +530,6 @@ class World:
             self.become(at="pins.look", fresh=False)
         else:
             self.saw("back.check", "flags", self.flags)
-
-    def back_check(self) -> None:
-        if self.holds():
-            self.become(at="back.write")
 
     def back_write(self) -> None:
         if not self.run.valid and self.model.has("flags_version"):
@@ -592,20 +580,6 @@ class World:
         foreign = self.script.kind == "rollback" and image != self.script.release
         return image == self.wanted() or (foreign and self.model.has("ours"))
 
-    def check(self) -> None:
-        if self.holds():
-            self.become(at="patch")
-
-    def check_kept(self) -> None:
-        self.become(
-            at={
-                "check": "patch",
-                "back.check": "back.write",
-                "flags.check": "flags.write",
-                "undo.check": "undo.patch",
-            }[self.run.at]
-        )
-
     def patch(self) -> None:
         if not self.run.valid and self.model.has("generation"):
             current = self.services[self.run.service][0]
@@ -642,10 +616,6 @@ class World:
             self.become(at="fail.check", fresh=False, back=0)
         else:
             self.saw("undo.check", ("service", self.run.service), seen)
-
-    def undo_check(self) -> None:
-        if self.holds():
-            self.become(at="undo.patch")
 
     def undo_blind(self) -> None:
         self.troubles -= 1
@@ -719,10 +689,6 @@ class World:
             self.onward(fresh=False)
             return
         self.saw("flags.check", "flags", self.flags)
-
-    def flags_check(self) -> None:
-        if self.holds():
-            self.become(at="flags.write")
 
     def flags_write(self) -> None:
         if not self.run.valid and self.model.has("flags_version"):

@@ -25,16 +25,22 @@ SHIPPED = 0.05
 
 
 def comparison(release: Release) -> float | None:
-    """Ours, by the code that gates run with."""
+    """Ours."""
+    for number, (value, problem) in enumerate(evidences(release), 1):
+        if not problem and value >= Comparison().needed:
+            return float(number * EVERY)
+    return None
+
+
+def evidences(release: Release) -> t.Iterator[tuple[float, str]]:
+    """At each look, by the code that gates run with; and what forbids to go by it."""
     how, evidence = Comparison(), Evidence(last=Cohorts())
     now = [0.0, 0.0, 0.0, 0.0]
-    for number, (one, other) in enumerate(zip(release.treated, release.control, strict=True), 1):
+    for one, other in zip(release.treated, release.control, strict=True):
         for at, more in enumerate((one.seen, one.failed, other.seen, other.failed)):
             now[at] += more
         evidence, problem = evidence.looked(Cohorts.of(now), how)
-        if not problem and evidence.value(how) >= how.needed:
-            return float(number * EVERY)
-    return None
+        yield evidence.value(how), problem
 
 
 @dataclass

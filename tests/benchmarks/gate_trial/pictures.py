@@ -9,11 +9,7 @@ import typing as t
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
-    Cohorts,
-    Comparison,
-    Evidence,
-)
+from tests.benchmarks.gate_trial.gates import evidences
 from tests.benchmarks.gate_trial.releases import Kind, Release, generated
 from tests.benchmarks.gate_trial.trial import GATES, OURS, Tried, tuned
 
@@ -58,19 +54,9 @@ def _height(evidence: float) -> float:
 
 
 def _evidence(release: Release) -> list[tuple[float, float]]:
-    how, evidence, now, points = (
-        Comparison(),
-        Evidence(last=Cohorts()),
-        [0.0] * 4,
-        [(0.0, _height(1.0))],
-    )
-    looks = list(zip(release.treated, release.control, strict=True))
-    for number, (one, other) in enumerate(looks, 1):
-        for at, more in enumerate((one.seen, one.failed, other.seen, other.failed)):
-            now[at] += more
-        evidence, _problem = evidence.looked(Cohorts.of(now), how)
-        value = evidence.value(how)
-        points.append((number / len(looks), _height(value)))
+    points = [(0.0, _height(1.0))]
+    for number, (value, _problem) in enumerate(evidences(release), 1):
+        points.append((number / len(release.treated), _height(value)))
         if value >= 1000.0:
             break
     return points

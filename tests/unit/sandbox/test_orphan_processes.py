@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -11,33 +12,25 @@ from sandbox.processes import ProcessId
 RUN = Path("/state/run")
 
 
+def process(pid: int = 10, started: int = 5, **seen: t.Any) -> ProcessInfo:
+    return ProcessInfo(pid, 1, started, **seen)
+
+
 @pytest.mark.parametrize(
     ("seen", "belongs"),
     [
-        pytest.param(ProcessInfo(10, 1, 5, marker="/state/run"), True, id="marked"),
+        pytest.param(process(marker="/state/run"), True, id="marked"),
+        pytest.param(process(marker="/state/run2"), False, id="marked by another sandbox"),
+        pytest.param(process(folder="/state/run"), True, id="at home"),
+        pytest.param(process(folder="/state/run/postgres/data"), True, id="below home"),
+        pytest.param(process(folder="/state/running"), False, id="in a folder named alike"),
+        pytest.param(process(folder="/state/run", has_terminal=True), False, id="a shell"),
         pytest.param(
-            ProcessInfo(10, 1, 5, marker="/state/run2"), False, id="marked by another sandbox"
+            process(marker="/state/run", has_terminal=True), True, id="marked, at a terminal"
         ),
-        pytest.param(ProcessInfo(10, 1, 5, folder="/state/run"), True, id="at home"),
-        pytest.param(
-            ProcessInfo(10, 1, 5, folder="/state/run/postgres/data"), True, id="below home"
-        ),
-        pytest.param(
-            ProcessInfo(10, 1, 5, folder="/state/running"), False, id="in a folder named alike"
-        ),
-        pytest.param(
-            ProcessInfo(10, 1, 5, folder="/state/run", has_terminal=True),
-            False,
-            id="somebody's shell",
-        ),
-        pytest.param(
-            ProcessInfo(10, 1, 5, marker="/state/run", has_terminal=True),
-            True,
-            id="marked, on a terminal",
-        ),
-        pytest.param(ProcessInfo(99, 1, 7), True, id="recorded"),
-        pytest.param(ProcessInfo(99, 1, 8), False, id="recorded pid used again by another"),
-        pytest.param(ProcessInfo(42, 1, 5, marker="/state/run"), False, id="excluded"),
+        pytest.param(process(99, 7), True, id="recorded"),
+        pytest.param(process(99, 8), False, id="recorded pid used again by another"),
+        pytest.param(process(42, marker="/state/run"), False, id="excluded"),
     ],
 )
 def test_what_belongs_to_a_sandbox(seen: ProcessInfo, belongs: bool) -> None:

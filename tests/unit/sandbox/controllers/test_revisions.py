@@ -63,20 +63,6 @@ def test_a_new_set_carries_hash_owner_sizes_and_the_deployments_own_annotations(
     assert entry["metadata"]["ownerReferences"][0]["controller"] is True
 
 
-def test_an_undo_finds_the_set_of_its_template_and_numbers_it_anew() -> None:
-    first, second = made("app:v1", 1), made("app:v2", 2)
-
-    new = revisions.find_new(deployment("app:v1"), [second, first])
-    assert new is first
-    changed = revisions.reused(deployment("app:v1"), first, revisions.next_revision([second]))
-
-    assert changed is not None
-    notes = changed["metadata"]["annotations"]
-    assert notes[revisions.REVISION] == "3"
-    assert notes[revisions.HISTORY] == "1"
-    assert revisions.reused(deployment("app:v1"), changed, 3) is None
-
-
 def test_numbers_a_set_had_before_are_all_kept() -> None:
     entry = made("app:v1", 1)
     for number in (3, 5):

@@ -71,29 +71,23 @@ def test_a_new_set_that_is_too_big_shrinks() -> None:
     assert rollout_plan.plan_new(deployment(3), new, [new]) == [Scale("new", 3)]
 
 
-def test_old_pods_stay_until_a_new_one_is_available() -> None:
-    old = replica_set("old", 3, 3)
+@pytest.mark.parametrize(
+    ("new", "old", "size"),
+    [
+        (replica_set("new", 1, 0), replica_set("old", 3, 3), 3),
+        (replica_set("new", 1, 1), replica_set("old", 3, 3), 2),
+        (replica_set("good", 3, 3), replica_set("bad", 1, 0, born="2"), 0),
+        (replica_set("new", 0), replica_set("old", 4, 3), 3),
+    ],
+    ids=["no new one is available", "one is", "an undo of a bad release", "one was not available"],
+)
+def test_old_pods_go_as_availability_allows_and_unavailable_ones_first(
+    new: Object, old: Object, size: int
+) -> None:
+    name = old["metadata"]["name"]
+    expected = [] if size == old["spec"]["replicas"] else [Scale(name, size)]
 
-    assert rollout_plan.plan_old(deployment(3), replica_set("new", 1, 0), [old]) == []
-    assert rollout_plan.plan_old(deployment(3), replica_set("new", 1, 1), [old]) == [
-        Scale("old", 2)
-    ]
-
-
-def test_undoing_a_bad_release_takes_its_unavailable_pods_first() -> None:
-    bad = replica_set("bad", 1, 0, born="2")
-
-    assert rollout_plan.plan_old(deployment(3), replica_set("good", 3, 3), [bad]) == [
-        Scale("bad", 0)
-    ]
-
-
-def test_unavailable_pods_of_an_old_set_go_though_no_available_one_may() -> None:
-    old = replica_set("old", 4, 3)
-
-    assert rollout_plan.plan_old(deployment(3, maxSurge=2), replica_set("new", 0), [old]) == [
-        Scale("old", 3)
-    ]
+    assert rollout_plan.plan_old(deployment(3), new, [old]) == expected
 
 
 def test_a_single_set_takes_the_whole_change_of_size() -> None:

@@ -45,30 +45,28 @@ def judged(
     return found.get("status", ""), found.get("reason", "")
 
 
-def test_a_new_available_pod_is_progress() -> None:
-    before = deployment(progressing("NewReplicaSetCreated"), replicas=3, readyReplicas=3)
-    new = replica_set("new", 1, 1)
-
-    assert judged(before, new, [replica_set("old", 3, 3), new]) == ("True", "ReplicaSetUpdated")
+UNDER_WAY = {"replicas": 4, "updatedReplicas": 1, "readyReplicas": 3, "availableReplicas": 3}
+DONE = {"replicas": 3, "updatedReplicas": 3, "readyReplicas": 3, "availableReplicas": 3}
+UPDATED, AVAILABLE = progressing("ReplicaSetUpdated"), progressing("NewReplicaSetAvailable")
 
 
-def test_all_new_and_available_is_complete() -> None:
-    new = replica_set("new", 3, 3)
+@pytest.mark.parametrize(
+    ("before", "sizes", "after", "expected"),
+    [
+        (deployment(UPDATED, **UNDER_WAY), [(1, 0), (3, 3)], 8, ("True", "ReplicaSetUpdated")),
+        (deployment(UPDATED, **UNDER_WAY), [(1, 0), (3, 3)], 8.1, ("False", "ProgressDeadlineExceeded")),
+        (deployment(AVAILABLE, **DONE), [(3, 1)], 600, ("True", "NewReplicaSetAvailable")),
+        (deployment(UPDATED, deadline=None), [(1, 0)], 0, ("", "")),
+    ],
+    ids=["the deadline", "beyond it", "a finished rollout is never late", "no deadline, no condition"],
+)  # fmt: skip
+def test_progress_is_judged(
+    before: Object, sizes: list[tuple[int, int]], after: float, expected: tuple[str, str]
+) -> None:
+    """Of the new ReplicaSet and then of the others: how many pods it has, and how many are ready."""
+    sets = [replica_set(str(number), *size) for number, size in enumerate(sizes)]
 
-    assert judged(deployment(progressing("ReplicaSetUpdated")), new, [new]) == (
-        "True",
-        "NewReplicaSetAvailable",
-    )
-
-
-def test_no_progress_beyond_the_deadline_is_a_timeout() -> None:
-    counters = {"replicas": 4, "updatedReplicas": 1, "readyReplicas": 3, "availableReplicas": 3}
-    before = deployment(progressing("ReplicaSetUpdated"), **counters)
-    new = replica_set("new", 1, 0)
-    sets = [replica_set("old", 3, 3), new]
-
-    assert judged(before, new, sets, NOW + 8) == ("True", "ReplicaSetUpdated")
-    assert judged(before, new, sets, NOW + 8.1) == ("False", "ProgressDeadlineExceeded")
+    assert judged(before, sets[0], sets, NOW + after) == expected
 
 
 def test_each_step_of_progress_starts_the_deadline_anew() -> None:
@@ -103,42 +101,6 @@ def test_an_undo_after_the_deadline_counts_as_progress_only_when_something_moved
     old["status"]["replicas"] = bad[0] or 1
 
     assert judged(before, new, [old, new], NOW + 20)[1] == expected
-
-
-def test_a_finished_rollout_is_never_late() -> None:
-    counters = {"replicas": 3, "updatedReplicas": 3, "readyReplicas": 3, "availableReplicas": 3}
-    before = deployment(progressing("NewReplicaSetAvailable"), **counters)
-    new = replica_set("new", 3, 1)
-
-    assert judged(before, new, [new], NOW + 600) == ("True", "NewReplicaSetAvailable")
-
-
-def test_without_a_deadline_there_is_no_progressing_condition() -> None:
-    new = replica_set("new", 1, 0)
-
-    assert judged(deployment(progressing("ReplicaSetUpdated"), deadline=None), new, [new]) == (
-        "",
-        "",
-    )
-
-
-def test_a_refused_pod_shows_as_replica_failure_beside_progress() -> None:
-    failure = {
-        "type": "ReplicaFailure",
-        "status": "True",
-        "lastTransitionTime": timestamp(NOW),
-        "reason": "FailedCreate",
-        "message": 'pods "x" is forbidden: exceeded quota: q',
-    }
-    new = replica_set("new", 1, 0, conditions=[failure], replicas=0)
-    before = deployment(progressing("NewReplicaSetCreated"))
-
-    status = rollout_status.rollout_status(before, new, [new], NOW)
-
-    found = condition(status, "ReplicaFailure")
-    assert found is not None
-    assert found["message"] == failure["message"]
-    assert condition(status, "Progressing") is not None
 
 
 def test_zero_counters_are_left_out_but_terminating_ones_are_told() -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from sandbox.kubernetes.apply import Manager, after_update, apply, owners_of
 from sandbox.kubernetes.errors import ApiError
-from sandbox.kubernetes.fieldsets import flatten, from_fields_v1, to_fields_v1, to_text
 
 TIME = "2026-11-24T10:00:00Z"
 CI = Manager("ci", "Update", "apps/v1")
@@ -33,35 +32,6 @@ def written_by(manager: Manager, obj: dict, model: str = "V1ConfigMap") -> dict:
     return after_update(model, manager, TIME, {"metadata": {}}, obj)
 
 
-def test_an_update_owns_what_it_changed_and_takes_it_from_the_one_before():
-    first = written_by(CI, config_map(a="1", b="1"))
-    second = after_update(
-        "V1ConfigMap",
-        Manager("patch", "Update", "v1"),
-        TIME,
-        first,
-        first | {"data": {"a": "2", "b": "1"}},
-    )
-
-    owners = {manager.name: owned.paths for manager, owned in owners_of(second).items()}
-
-    assert owners["patch"] == {("f:data", "f:a")}
-    assert ("f:data", "f:a") not in owners["ci"]
-    assert ("f:data", "f:b") in owners["ci"]
-
-
-def test_applying_over_another_manager_names_it_and_the_field():
-    live = written_by(CI, config_map(percent="5"))
-
-    with pytest.raises(ApiError) as refused:
-        apply("V1ConfigMap", RAMP, TIME, live, config_map(percent="10"), force=False)
-
-    assert refused.value.status == 409
-    assert str(refused.value) == (
-        'Apply failed with 1 conflict: conflict with "ci" using apps/v1: .data.percent'
-    )
-
-
 def test_two_conflicts_are_told_by_manager():
     live = written_by(CI, config_map(a="1", b="1"))
 
@@ -80,17 +50,6 @@ def test_the_same_value_is_shared_without_a_conflict():
 
     holders = {m.name for m, o in owners_of(after).items() if ("f:data", "f:percent") in o.paths}
     assert holders == {"ci", "ramp"}
-
-
-def test_force_takes_the_field_over():
-    live = written_by(CI, config_map(percent="5"))
-
-    after = apply("V1ConfigMap", RAMP, TIME, live, config_map(percent="10"), force=True)
-
-    assert after["data"] == {"percent": "10"}
-    owners = {manager.name: owned.paths for manager, owned in owners_of(after).items()}
-    assert owners["ramp"] == {("f:data", "f:percent")}
-    assert ("f:data", "f:percent") not in owners.get("ci", ())
 
 
 def test_a_field_left_out_is_removed_unless_somebody_else_holds_it():
@@ -135,12 +94,3 @@ def test_an_applied_item_left_out_goes_whole():
     after = apply("V1Deployment", RAMP, TIME, live, deployment("web:1"), force=False)
 
     assert after["spec"]["template"]["spec"]["containers"] == [{"name": "web", "image": "web:1"}]
-
-
-def test_fields_v1_and_paths_are_the_same_thing():
-    flat = flatten("V1Deployment", deployment("web:1", selector={"matchLabels": {"app": "web"}}))
-    paths = frozenset(flat)
-
-    assert from_fields_v1(to_fields_v1(paths)) == paths
-    assert ("f:spec", "f:selector") in paths
-    assert to_text(("f:spec", 'k:{"name":"web"}', "f:image")) == '.spec[name="web"].image'

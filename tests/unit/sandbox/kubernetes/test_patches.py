@@ -17,20 +17,6 @@ def pod_spec(*names: str) -> dict:
     return {"containers": [{"name": name, "image": f"{name}:1"} for name in names]}
 
 
-def test_a_failed_test_operation_is_422_and_changes_nothing():
-    current = {"metadata": {"generation": 3}, "spec": {"replicas": 1}}
-    patch = [
-        {"op": "test", "path": "/metadata/generation", "value": 4},
-        {"op": "replace", "path": "/spec/replicas", "value": 2},
-    ]
-
-    with pytest.raises(ApiError) as refused:
-        apply_json_patch(current, patch)
-
-    assert (refused.value.status, refused.value.reason) == (422, "Invalid")
-    assert current == {"metadata": {"generation": 3}, "spec": {"replicas": 1}}
-
-
 @pytest.mark.parametrize(
     "operation",
     [
@@ -62,26 +48,6 @@ def test_a_merge_patch_replaces_lists_and_deletes_by_null():
         "a": {"c": 2},
         "list": [3],
     }
-
-
-def test_a_strategic_patch_changes_one_container_and_keeps_the_other():
-    patched = apply_strategic_patch(
-        pod_spec("web", "sidecar"),
-        {
-            "$setElementOrder/containers": [{"name": "web"}, {"name": "sidecar"}],
-            "containers": [{"name": "web", "image": "web:2"}],
-        },
-    )
-
-    assert patched == {
-        "containers": [{"name": "web", "image": "web:2"}, {"name": "sidecar", "image": "sidecar:1"}]
-    }
-
-
-def test_a_strategic_patch_puts_an_unknown_container_first_as_the_real_server_does():
-    patched = apply_strategic_patch(pod_spec("web"), {"containers": [{"name": "new"}]})
-
-    assert [item["name"] for item in patched["containers"]] == ["new", "web"]
 
 
 def test_set_element_order_reorders():

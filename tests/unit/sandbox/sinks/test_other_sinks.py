@@ -20,43 +20,38 @@ def store(tmp_path):
 
 def event(action, **more):
     payload = {"summary": "rolled back", "source": "deploy", "severity": "critical"}
-    return {
-        "routing_key": KEY,
-        "event_action": action,
-        "dedup_key": "r",
-        "payload": payload,
-        **more,
-    }
+    given = {"routing_key": KEY, "event_action": action, "dedup_key": "r", "payload": payload}
+    return {**given, **more}
+
+
+def enqueue(store, action, **more):
+    services = {KEY: "on-call-engineer", "e" * 32: "engineering-manager"}
+    return incidents.enqueue(store, services, event(action, **more))
 
 
 def test_events_with_one_key_make_one_incident(store):
     for action in ("trigger", "trigger", "acknowledge", "resolve"):
-        assert incidents.enqueue(store, {KEY: "on-call-engineer"}, event(action))[0] == 202
+        assert enqueue(store, action)[0] == 202
     (incident,) = store.all("pagerduty")
     assert incident["status"] == "resolved"
     assert [line["action"] for line in incident["log"]][-1] == "resolve"
 
 
-def test_a_resolve_for_nothing_is_accepted_and_makes_nothing(store):
-    assert incidents.enqueue(store, {KEY: "on-call-engineer"}, event("resolve"))[0] == 202
+@pytest.mark.parametrize(
+    ("action", "key"), [("resolve", KEY), ("trigger", "f" * 32)], ids=["nothing", "another team"]
+)
+def test_a_resolve_for_nothing_and_another_teams_key_are_accepted_and_make_nothing(
+    store, action, key
+):
+    assert enqueue(store, action, routing_key=key)[0] == 202
     assert store.all("pagerduty") == []
 
 
 def test_the_routing_key_decides_who_is_paged(store):
-    services = {KEY: "on-call-engineer", "e" * 32: "engineering-manager"}
-    for key in services:
-        assert incidents.enqueue(store, services, event("trigger", routing_key=key, dedup_key=key))
-    assert [i["service"] for i in store.all("pagerduty")] == list(services.values())
-
-
-def test_another_teams_routing_key_pages_nobody_here(store):
-    assert (
-        incidents.enqueue(store, {KEY: "on-call-engineer"}, event("trigger", routing_key="f" * 32))[
-            0
-        ]
-        == 202
-    )
-    assert store.all("pagerduty") == []
+    for key in (KEY, "e" * 32):
+        assert enqueue(store, "trigger", routing_key=key, dedup_key=key)[0] == 202
+    paged = [incident["service"] for incident in store.all("pagerduty")]
+    assert paged == ["on-call-engineer", "engineering-manager"]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +64,7 @@ def test_another_teams_routing_key_pages_nobody_here(store):
     ],
 )
 def test_an_invalid_event_is_refused_with_the_reasons(store, wrong):
-    status, body = incidents.enqueue(store, {KEY: "on-call-engineer"}, event("trigger") | wrong)
+    status, body = enqueue(store, "trigger", **wrong)
     assert (status, body["status"]) == (400, "invalid event")
     assert body["errors"]
 
