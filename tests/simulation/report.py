@@ -95,7 +95,7 @@ def left_out(every: Totals) -> list[str]:
     playbooks = sorted({name for command in COMMANDS.values() for name in command.playbooks})
     there = {
         f"{where}: {name}"
-        for where, _again in flow_of(*playbooks)
+        for where in flow_of(*playbooks)
         if ANY not in where
         for name in tasks_of(where)
     }

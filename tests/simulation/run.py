@@ -245,6 +245,7 @@ class Operator:
             self._task_begun,
             lambda did, check: self._task_ended(process, did, check=check),
             lambda text: invariants.history.check(NO_SURPRISE, False, text),
+            lambda did: invariants.wave_rolled(process, did),
         )
         script = Script(world, self.actor, tasks)
         command = COMMANDS[self.actor.script]

@@ -98,17 +98,14 @@ def _flat(tasks: t.Iterable[t.Any]) -> t.Iterator[dict[str, t.Any]]:
 
 
 @functools.cache
-def flow_of(*playbooks: str) -> tuple[tuple[str, int], ...]:
-    """The files of tasks that they go through in their order, and where each may begin anew: a play in waves does."""
-    found: list[tuple[str, int]] = []
+def flow_of(*playbooks: str) -> tuple[str, ...]:
+    """The files of tasks that they go through in their order."""
+    files: list[str] = []
     for playbook in playbooks:
         for play in _read(f"playbooks/{playbook}"):
-            again = len(found) if "serial" in play else -1
-            found.append((f"playbooks/{playbook}", again))
-            found += [
-                (one, again) for one in _files(play.get("tasks") or (), f"playbooks/{playbook}")
-            ]
-    return tuple(found)
+            files.append(f"playbooks/{playbook}")
+            files += _files(play.get("tasks") or (), f"playbooks/{playbook}")
+    return tuple(files)
 
 
 def _files(tasks: t.Iterable[t.Any], where: str) -> t.Iterator[str]:
@@ -129,7 +126,7 @@ def _included(task: dict[str, t.Any], where: str) -> str:
         if asked is None:
             continue
         if way.endswith("tasks"):
-            found = f"{where.partition('/')[0]}/{str(asked).removesuffix('.yml')}"
+            found = f"{where.rpartition('/')[0]}/{str(asked).removesuffix('.yml')}"
         else:
             role = asked["name"]
             if _VARIABLE.search(role):
@@ -140,9 +137,8 @@ def _included(task: dict[str, t.Any], where: str) -> str:
     return ""
 
 
-def misplaced(done: t.Iterable[Did], flow: t.Sequence[tuple[str, int]]) -> str:
+def misplaced(done: t.Iterable[Did], flow: t.Sequence[str]) -> str:
     """The first task that comes where the playbooks do not have it; "" when all come in their order."""
-    names = [name for name, _again in flow]
     at, file, place = 0, "", 0
     for one in done:
         where, _colon, task = one.where.partition(": ")
@@ -150,15 +146,11 @@ def misplaced(done: t.Iterable[Did], flow: t.Sequence[tuple[str, int]]) -> str:
         if where == file and here >= place:
             place = here
             continue
-        again = flow[at - 1][1] if at else -1
-        if again >= 0 and where in names[again:at]:
-            at = names.index(where, again) + 1
-        else:
-            found = next((n for n in range(at, len(names)) if fnmatch(where, names[n])), None)
-            if found is None:
-                return one.where
-            # Hosts may go through one that is theirs in any order.
-            at = found if ANY in names[found] else found + 1
+        found = next((n for n in range(at, len(flow)) if fnmatch(where, flow[n])), None)
+        if found is None:
+            return one.where
+        # Hosts may go through one that is theirs in any order.
+        at = found if ANY in flow[found] else found + 1
         file, place = where, here
     return ""
 
@@ -166,17 +158,26 @@ def misplaced(done: t.Iterable[Did], flow: t.Sequence[tuple[str, int]]) -> str:
 class TaskModule:
     """What `run` may use of the controller's module."""
 
-    def __init__(self, params: dict[str, t.Any], say: t.Callable[[str], None], *, check: bool):
+    def __init__(
+        self,
+        params: dict[str, t.Any],
+        say: t.Callable[[str], None],
+        reported: t.Callable[[str, t.Mapping[str, t.Any]], None],
+        *,
+        check: bool,
+    ):
         self.params = params
         self.check_mode = check
         self._diff = False
         self._say = say
+        self._reported = reported
 
     def warn(self, warning: str) -> None:
         self._say(f"warning: {warning}")
 
-    def progress(self, _event: str, text: str, _data: dict[str, t.Any]) -> None:
+    def progress(self, event: str, text: str, data: dict[str, t.Any]) -> None:
         self._say(text)
+        self._reported(event, data)
 
     def progress_of(self, _host: str, _event: str, text: str, _data: dict[str, t.Any]) -> None:
         self._say(text)
@@ -193,6 +194,8 @@ class Tasks:
     begun: t.Callable[[str, str, t.Mapping[str, t.Any]], None]
     ended: t.Callable[[Did, bool], None]
     unexpected: t.Callable[[str], None]
+    rolled: t.Callable[[Did], None]
+    """Hears of each wave as it ends."""
     done: list[Did] = field(default_factory=list)
 
     def __call__(
@@ -223,9 +226,18 @@ class Tasks:
         self.say(f"{module} {_shown(options)}{' (check)' if check else ''}")
         began = self.now()
         self.begun(where, module, params)
+        since = [began]
+
+        def reported(event: str, data: t.Mapping[str, t.Any]) -> None:
+            if event == "WaveRolled" and not check:
+                services = [one for one in params["services"] if one["name"] in data["services"]]
+                of_wave = {**params, "services": services}
+                self.rolled(Did(where, module, of_wave, {"services": data["services"]}, since[-1]))
+                since.append(self.now())
+
         result: Result
         try:
-            result = self.modules[module].run(TaskModule(params, self.say, check=check))
+            result = self.modules[module].run(TaskModule(params, self.say, reported, check=check))
         except DeployError as exc:
             result = {"failed": True, **exc.to_result()}
             self.say(f"{module} failed: {exc}")

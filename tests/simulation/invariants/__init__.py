@@ -141,6 +141,11 @@ class Invariants:
             for part in self._parts:
                 part.written(write)
 
+    def wave_rolled(self, process: Process, did: Did) -> None:
+        """What a wave claims, when it ends: later ones last, and others may write meanwhile."""
+        if process.alive:
+            self._services.wave_rolled(process, did)
+
     def claimed(self, process: Process, did: Did) -> None:
         if not process.alive:
             return

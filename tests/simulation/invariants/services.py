@@ -252,15 +252,15 @@ class ServiceInvariants:
             self._check_all_back(process, did)
         if did.module == "rollout" and not did.failed:
             self._check_rolled(process, did, did.params["name"], did.params.get("image") or "")
-        elif did.module == "rollout_wave":
-            for service in did.params["services"]:
-                result = (did.result.get("services") or {}).get(service["name"])
-                if result is not None and not result.get("failed"):
-                    self._check_rolled(process, did, service["name"], service["image"])
         elif did.module == "release_rollback":
             self._check_returned(process, did)
         if did.module in ("rollout", "rollout_wave"):
             self._check_told(process, did)
+
+    def wave_rolled(self, process: Process, did: Did) -> None:
+        for service in did.params["services"]:
+            if not did.result["services"][service["name"]]["failed"]:
+                self._check_rolled(process, did, service["name"], service["image"])
 
     def _check_told(self, process: Process, did: Did) -> None:
         """Why a rollout failed. What ended earlier in a wave saw less than what is seen now."""

@@ -15,45 +15,45 @@ if t.TYPE_CHECKING:
 def microservices(script: Script) -> None:
     phase = "microservices"
     script.begin(phase)
-    changed = False
-    for wave in script.waves():
-        opened = script.open(phase)
-        if opened.get("failed"):
-            _settle(script, phase, dict.fromkeys(wave, opened))
-        rolled = script.task(
-            "rolling_update/main",
-            "Roll out the images of the release",
-            services=[
-                {
-                    "name": one,
-                    "image": image_of(one, script.version, script.world.plan),
-                    "log_line": "",
-                    "health_url": "",
-                }
-                for one in wave
-            ],
-            pinned={},
-            release=script.version,
-            undo_on_failure=True,
-            wait_timeout=300,
-            quorum="nodes",
-            soak=None,
-            wait_for_old=False,
-            fence=script.epoch,
-        )
-        if rolled.get("failed"):
-            _settle(script, phase, dict.fromkeys(wave, rolled))
-        failures = {name: one for name, one in rolled["services"].items() if one.get("failed")}
-        changed = changed or rolled["changed"]
-        if failures:
-            _settle(script, phase, failures)
-    script.close(phase, changed=changed)
+    opened = script.open(phase)
+    if opened.get("failed"):
+        _settle(script, phase, {"control": opened})
+    waves = script.waves()
+    rolled = script.task(
+        "rolling_update/main",
+        "Roll out the images of the release",
+        services=[
+            {
+                "name": name,
+                "image": image_of(name, script.version, script.world.plan),
+                "log_line": "",
+                "health_url": "",
+            }
+            for wave in waves
+            for name in wave
+        ],
+        waves=waves,
+        pinned={},
+        release=script.version,
+        undo_on_failure=True,
+        wait_timeout=300,
+        quorum="nodes",
+        soak=None,
+        wait_for_old=False,
+        fence=script.epoch,
+    )
+    if rolled.get("failed"):
+        _settle(script, phase, {"control": rolled})
+    failures = {name: rolled["services"][name] for name in rolled["failed_services"]}
+    if failures:
+        _settle(script, phase, failures)
+    script.close(phase, changed=rolled["changed"])
 
 
 def _settle(script: Script, phase: str, failures: dict[str, Result]) -> t.NoReturn:
-    for failure in failures.values():
-        script.failed(phase, failure)
-    if not any(lease_lost(one) for one in failures.values()):
+    first = next((one for one in failures.values() if lease_lost(one)), [*failures.values()][0])
+    script.failed(phase, first)
+    if not lease_lost(first):
         script.task(
             "service_rollback/settle_wave",
             "Record what was undone and each version",

@@ -69,6 +69,7 @@ def _back_up(script: Script, name: str) -> Result:
         pg_dump="pg_dump",
         pg_restore="pg_restore",
         max_age=3600,
+        not_before=None,
         server_side_encryption=None,
         kms_key_id=None,
         storage_class=None,
