@@ -155,17 +155,18 @@ def test_a_terminal_of_any_width_shows_the_same_words(run: str, columns: int) ->
                 "                 marketplace-service property-service healthcare-service",
                 "                 customer-support-service  3/3 v1.9.0→v2.0.0",
             ],
-            id="durations, as far to the right as in 80 columns where there is room",
+            id="a duration behind a line that leaves it no room",
         ),
         pytest.param(
             "green",
             140,
             [
+                "    ✓ backups    agent_core_prod 4.3 MB · supabase_prod 3.6 MB, read back   0:12",
                 "    · supabase_prod is backed up without objects that its user may not read: sequence",
                 "      cron.jobid_seq, table auth.schema_migrations, table realtime.schema_migrations, table",
                 "      storage.migrations.",
             ],
-            id="no line is longer than somebody likes to read",
+            id="a duration as far to the right as in 80 columns, and lines that are easy to read",
         ),
         pytest.param(
             "failing",
