@@ -43,6 +43,7 @@ SERVICES = (
         "customer-support-service",
     ),
 )
+COMMIT = "a1b2c3d4" * 5
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202egnp.exe\x00 " + "w" * 300
 KEPT = ("status", "started", "finished", "at", "decision")
 
@@ -67,8 +68,12 @@ def failed_by(host: str, task: str, message: str, reason: str = "") -> Record:
     return {host: {**failure, "reason": reason}}
 
 
+Course = t.Callable[[float], float | None]
+"""The value, by how much of the watch is over."""
+
+
 def metric(
-    name: str, unit: str, bounds: Record, value: t.Callable[[float], float | None], verdict: str
+    name: str, unit: str, passes: Record, rolls_back: Record, value: Course, verdict: str
 ) -> Record:
     points = [[30.0 * n, value(n / 120)] for n in range(120)]
     known = [one for _at, one in points if one is not None]
@@ -87,68 +92,33 @@ def metric(
         "verdict": verdict,
         "started": at(80),
         "points": points,
-        **bounds,
+        "pass": passes,
+        "rollback": rolls_back,
     }
 
 
-def wave(height: float, swing: float) -> t.Callable[[float], float | None]:
+def wave(height: float, swing: float) -> Course:
     return lambda x: height + swing * math.sin(19 * x) * math.cos(7 * x + 1)
 
 
+Watched = tuple[str, str, Record, Record]
+"""Name, unit, and the bounds within which it passes and beyond which it rolls back."""
+RESPONSE_TIME: Watched = ("response_time_p95", "seconds", {"max": 1}, {"above": 2})
+REDIS: Watched = ("redis_hit_rate", "ratio", {"min": 0.8}, {})
+
+
 def metrics() -> list[Record]:
-    ratio = {"pass": {"max": 0.01}, "rollback": {"above": 0.05}}
-    return [
-        metric("error_rate", "ratio", ratio, wave(0.003, 0.002), "proceed"),
-        metric(
-            "response_time_p95",
-            "seconds",
-            {"pass": {"max": 1}, "rollback": {"above": 2}},
-            wave(0.7, 0.15),
-            "proceed",
-        ),
-        metric(
-            "fallback_rate",
-            "ratio",
-            {"pass": {"max": 0.1}, "rollback": {"above": 0.3}},
-            wave(0.06, 0.03),
-            "proceed",
-        ),
-        metric(
-            "agent_fallbacks",
-            "events",
-            {"pass": {"max": 10}, "rollback": {}},
-            lambda x: round(3 + 2 * math.sin(11 * x)),
-            "proceed",
-        ),
-        metric(
-            "agent_success_rate",
-            "ratio",
-            {"pass": {"min": 0.99}, "rollback": {"below": 0.95}},
-            wave(0.995, 0.003),
-            "proceed",
-        ),
-        metric(
-            "database_connections",
-            "ratio",
-            {"pass": {"max": 0.8}, "rollback": {"above": 0.95}},
-            wave(0.41, 0.05),
-            "proceed",
-        ),
-        metric(
-            "redis_hit_rate",
-            "ratio",
-            {"pass": {"min": 0.8}, "rollback": {}},
-            lambda x: None if 0.4 < x < 0.52 else 0.93 + 0.02 * math.sin(15 * x),
-            "proceed",
-        ),
-        metric(
-            "kafka_lag",
-            "messages",
-            {"pass": {"max": 1000}, "rollback": {}},
-            lambda x: 140 + 120 * abs(math.sin(30 * x)),
-            "proceed",
-        ),
+    courses: list[tuple[str, str, Record, Record, Course]] = [
+        ("error_rate", "ratio", {"max": 0.01}, {"above": 0.05}, wave(0.003, 0.002)),
+        (*RESPONSE_TIME, wave(0.7, 0.15)),
+        ("fallback_rate", "ratio", {"max": 0.1}, {"above": 0.3}, wave(0.06, 0.03)),
+        ("agent_fallbacks", "events", {"max": 10}, {}, lambda x: round(3 + 2 * math.sin(11 * x))),
+        ("agent_success_rate", "ratio", {"min": 0.99}, {"below": 0.95}, wave(0.995, 0.003)),
+        ("database_connections", "ratio", {"max": 0.8}, {"above": 0.95}, wave(0.41, 0.05)),
+        (*REDIS, lambda x: None if 0.4 < x < 0.52 else 0.93 + 0.02 * math.sin(15 * x)),
+        ("kafka_lag", "messages", {"max": 1000}, {}, lambda x: 140 + 120 * abs(math.sin(30 * x))),
     ]
+    return [metric(*course, "proceed") for course in courses]
 
 
 def rollout(name: str, seconds: float) -> Record:
@@ -245,6 +215,11 @@ def smoke_tests() -> list[Record]:
     ]
 
 
+def signed(by: str, minute: float, what: str, note: str = "") -> Record:
+    said = {"by": by, "at": at(minute), "what": what, "note": note}
+    return {**said, "attempt": 1, "git_sha": COMMIT}
+
+
 def green() -> Record:
     """All eight phases, the database a little late, one more try of the microservices."""
     services = {
@@ -257,7 +232,7 @@ def green() -> Record:
         "attempt": 1,
         "status": "done",
         "actor": "amina@ops-1",
-        "git_sha": "a1b2c3d4" * 5,
+        "git_sha": COMMIT,
         "started": at(0),
         "finished": at(152),
         "previous_attempts": [],
@@ -346,22 +321,8 @@ def green() -> Record:
                 for name in services
             },
             "sign_offs": {
-                "qa": {
-                    "by": "Grace Uwase",
-                    "at": at(-60),
-                    "what": "all user flows by hand",
-                    "note": "",
-                    "attempt": 1,
-                    "git_sha": "a1b2c3d4" * 5,
-                },
-                "product": {
-                    "by": "Eric Mugisha",
-                    "at": at(-45),
-                    "what": "scope of v2.0",
-                    "note": "marketplace stays off",
-                    "attempt": 1,
-                    "git_sha": "a1b2c3d4" * 5,
-                },
+                "qa": signed("Grace Uwase", -60, "all user flows by hand"),
+                "product": signed("Eric Mugisha", -45, "scope of v2.0", "marketplace stays off"),
             },
             "ramp": {
                 "percentage": 1,
@@ -406,20 +367,8 @@ def held() -> Record:
     """The watch ended without enough data of one metric."""
     found = green()
     seen = metrics()
-    seen[6] = metric(
-        "redis_hit_rate",
-        "ratio",
-        {"pass": {"min": 0.8}, "rollback": {}},
-        lambda x: None if x > 0.55 else 0.93,
-        "hold",
-    )
-    seen[1] = metric(
-        "response_time_p95",
-        "seconds",
-        {"pass": {"max": 1}, "rollback": {"above": 2}},
-        lambda x: 0.7 + 0.65 * x,
-        "hold",
-    )
+    seen[6] = metric(*REDIS, lambda x: None if x > 0.55 else 0.93, "hold")
+    seen[1] = metric(*RESPONSE_TIME, lambda x: 0.7 + 0.65 * x, "hold")
     why = (
         "Hold: response_time_p95 is 1.34 seconds and should be at most 1; redis_hit_rate has no data at the end "
         "(Prometheus answered with no series). Fix it or wait for data, then run the same phase "

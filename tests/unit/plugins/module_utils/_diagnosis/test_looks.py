@@ -94,14 +94,17 @@ def test_a_pod_that_crashed_and_is_ready_again_is_no_certain_cause() -> None:
     assert all("ready again" in cause.sentence for cause in causes)
 
 
-def test_an_image_that_is_not_there_is_named() -> None:
-    assert "cannot be pulled" in sentences(looked("easymo/wallet:v2-nopull")) or (
-        "not in the registry" in sentences(looked("easymo/wallet:v2-nopull"))
-    )
-
-
-def test_pods_that_run_and_are_not_ready_are_told_as_such() -> None:
-    assert "run and are not ready" in sentences(looked("easymo/wallet:v2-unready"))
+@pytest.mark.parametrize(
+    ("image", "only", "words"),
+    [
+        ("easymo/wallet:v2-nopull", "", "not in the registry"),
+        ("easymo/wallet:v2-unready", "", "run and are not ready"),
+        ("easymo/wallet:v2", "nobody", "no such Deployment"),
+    ],
+    ids=["an image that is not there", "pods that run and are not ready", "a name of nothing"],
+)
+def test_what_is_wrong_is_named(image: str, only: str, words: str) -> None:
+    assert words in sentences(looked(image, only=only))
 
 
 def test_a_service_that_is_well_has_no_cause_and_logs_only_when_asked_for() -> None:
@@ -115,11 +118,6 @@ def test_no_more_pods_are_read_than_the_limit_and_that_is_told() -> None:
     part = looked("easymo/wallet:v2-crash")
     assert len({name.split(".")[0] for name in part.files if name.endswith(".log")}) == 2
     assert any("worst 2" in one for one in part.cut)
-
-
-def test_a_name_that_is_not_there_is_told() -> None:
-    part = looked("easymo/wallet:v2", only="nobody")
-    assert "no such Deployment" in sentences(part)
 
 
 def test_a_cluster_out_of_sight_is_no_cause() -> None:

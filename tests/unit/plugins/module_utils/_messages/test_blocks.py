@@ -77,8 +77,9 @@ def ended(*, good: bool, reason: str = "") -> ReleaseStatus:
     return made
 
 
-def another(playbook: str, play: str, status: str = "done") -> ReleaseStatus:
-    made = begin(release(playbook, status, preflight=phase("done")), Play(play))
+def rolled_back() -> ReleaseStatus:
+    made = release("rollback.yml", "rolled_back", preflight=phase("done"))
+    begin(made, Play("Way back 1"))
     made.finished(260.0, good=True)
     return made
 
@@ -119,16 +120,10 @@ STATES: dict[str, tuple[ReleaseStatus, str, list[str]]] = {
     ),
     "live": (live(), "✅ EasyMO v2.0 is live · production", ["✅ Monitoring"]),
     "rolled back": (
-        another("rollback.yml", "Way back 1", "rolled_back"),
+        rolled_back(),
         "↩️ EasyMO v2.0 was rolled back · production",
         ["*Rollback*", "✅ Way back 1"],
     ),
-    "killed": (
-        another("kill_switch.yml", "Kill switch"),
-        "🛑 EasyMO v2.0 · Kill switch: run finished · production",
-        ["✅ Kill switch"],
-    ),
-    "ramp": (another("ramp.yml", "Ramp"), "📈 EasyMO v2.0 · Ramp: run finished", ["✅ Ramp"]),
 }
 
 

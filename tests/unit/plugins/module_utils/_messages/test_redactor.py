@@ -16,6 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor i
         "sbp_0123456789abcdef0123456789abcdef01234567",
         "posted to https://hooks.slack.com/services/T0123456/B0123456/abcdefghijkl",
         "Authorization: Bearer abcdefgh12345678",
+        "API_KEY=abcdefgh12345678",
         "postgresql://u:pw123456@db/x",
     ],
 )

@@ -89,6 +89,19 @@ def status(
     return status_of(facts, Asked(names, PLAN, ramp or {}, guard or {}, typed=TYPED), NOW)
 
 
+def ramp(percentage: int = 1, step: int = 1, **more: t.Any) -> dict[str, t.Any]:
+    """As feature_ramp returns it."""
+    shown = {"percentage": percentage, "step": step}
+    says = {"before": shown, "steps": 8, "ramp": {"since": ""}, "sentence": "Long."}
+    return {**says, "next": {}, "notes": [], **more}
+
+
+def onward(percentage: int, *reasons: str, may: bool = False) -> dict[str, t.Any]:
+    """The step that comes next, and why not yet."""
+    said = [{"text": reason} for reason in reasons]
+    return {"percentage": percentage, "may": may, "not_before": "", "reasons": said}
+
+
 CASES = {
     "running": (
         recorded("running", database="done", microservices="running"),
@@ -277,15 +290,8 @@ def test_it_fits_one_screen_however_many_services_and_versions(record: dict[str,
         deployment(f"s{number}", f"v{number % 20}", complete=False, replicas={"available": 0})
         for number in range(200)
     ]
-    ramp = {
-        "before": {"percentage": 1, "step": 1},
-        "steps": 8,
-        "ramp": {"since": ""},
-        "sentence": "The ramp is at 1 %.",
-        "next": {},
-        "notes": ["note"] * 30,
-    }
-    told = lines_of(status(record, services=services, ramp=ramp, lock=HELD, killed=KILL), NOW)
+    noted = ramp(notes=["note"] * 30)
+    told = lines_of(status(record, services=services, ramp=noted, lock=HELD, killed=KILL), NOW)
     assert len(told) <= 25
     assert told[-1].startswith("  next")
     assert max(map(len, told)) < 250
@@ -322,96 +328,55 @@ def test_the_version_is_the_tag_of_the_container_of_the_same_name(
 
 
 @pytest.mark.parametrize(
-    ("onward", "said"),
+    ("step", "said"),
     [
-        ({"may": True, "not_before": "", "reasons": []}, "go up to 5 % of users, allowed now"),
-        (
-            {"may": False, "not_before": "2026-11-25T06:00:00Z", "reasons": []},
-            "go up to 5 % of users, not before 2026-11-25T06:00:00Z",
-        ),
-        (
-            {"may": False, "not_before": "", "reasons": [{"text": "frozen"}]},
-            "go up to 5 % of users, not yet: frozen",
-        ),
+        (onward(5, may=True), "allowed now"),
+        ({**onward(5), "not_before": "2026-11-25T06:00:00Z"}, "not before 2026-11-25T06:00:00Z"),
+        (onward(5, "frozen"), "not yet: frozen"),
     ],
 )
-def test_after_a_good_release_the_next_step_of_the_ramp(
-    onward: dict[str, t.Any], said: str
-) -> None:
-    ramp = {
-        "before": {"percentage": 1, "step": 1},
-        "steps": 8,
-        "ramp": {"since": ""},
-        "sentence": "The ramp is at 1 %.",
-        "next": {"percentage": 5, **onward},
-        "notes": [],
-    }
-    found = status(recorded("done", **DONE), ramp=ramp)
+def test_after_a_good_release_the_next_step_of_the_ramp(step: dict[str, t.Any], said: str) -> None:
+    found = status(recorded("done", **DONE), ramp=ramp(next=step))
     command = f"ansible-playbook playbooks/ramp.yml {END}"
-    assert found["next"] == [{"command": command, "why": said}]
+    assert found["next"] == [{"command": command, "why": f"go up to 5 % of users, {said}"}]
 
 
 @pytest.mark.parametrize(
-    ("onward", "killed", "row"),
+    ("step", "killed", "row"),
     [
         ({}, "", "100 %, step 8 of 8"),
-        ({"may": True}, "", "100 %, step 8 of 8 · next 5 %, allowed now"),
-        (
-            {"reasons": ["frozen", "locked"]},
-            "",
-            "100 %, step 8 of 8 · next 5 %: frozen (and 1 more)",
-        ),
-        ({"reasons": [KILL]}, KILL, "100 %, step 8 of 8 · next 5 %, not yet"),
+        (onward(5, may=True), "", "100 %, step 8 of 8 · next 5 %, allowed now"),
+        (onward(5, "frozen", "locked"), "", "100 %, step 8 of 8 · next 5 %: frozen (and 1 more)"),
+        (onward(5, KILL), KILL, "100 %, step 8 of 8 · next 5 %, not yet"),
     ],
 )
 def test_the_ramp_is_one_row_that_repeats_nothing(
-    onward: dict[str, t.Any], killed: str, row: str
+    step: dict[str, t.Any], killed: str, row: str
 ) -> None:
-    reasons = [{"text": one} for one in onward.get("reasons", [])]
-    ramp = {
-        "before": {"percentage": 100, "step": 8},
-        "steps": 8,
-        "ramp": {"since": ""},
-        "sentence": "Long.",
-        "next": onward
-        and {"percentage": 5, "may": False, "not_before": "", **onward, "reasons": reasons},
-        "notes": [],
-    }
-    told = lines_of(status(recorded("done", **DONE), ramp=ramp, killed=killed), NOW)
-    assert f"  ramp      {row}" in told
+    found = status(recorded("done", **DONE), ramp=ramp(100, 8, next=step), killed=killed)
+    assert f"  ramp      {row}" in lines_of(found, NOW)
 
 
 @pytest.mark.parametrize(
-    ("outcome", "onward", "silent", "looks", "row"),
+    ("outcome", "step", "silent", "looks", "row"),
     [
-        ("done", True, "", True, "guard     The guard looked last."),
-        ("done", True, "it must every 15 min", True, "guard     SILENT: it must every 15 min"),
-        ("done", True, "it has not looked yet", False, "guard     SILENT: it has not looked yet"),
-        ("done", False, "it must every 15 min", True, "guard     The guard looked last."),
-        ("done", True, "", False, ""),
-        ("running", True, "it has not looked yet", False, ""),
+        ("done", onward(10, may=True), "", 7, "The guard looked last."),
+        ("done", onward(10, may=True), "it must every 15 min", 7, "SILENT: it must every 15 min"),
+        ("done", onward(10, may=True), "it never looked", 0, "SILENT: it never looked"),
+        ("done", {}, "it must every 15 min", 7, "The guard looked last."),
+        ("done", onward(10, may=True), "", 0, ""),
+        ("running", onward(10, may=True), "it never looked", 0, ""),
     ],
     ids=["looks", "silent", "never", "complete", "not-asked-for", "not-signed-off"],
 )
 def test_the_guard_is_one_row_while_there_is_something_to_guard(
-    outcome: str, onward: bool, silent: str, looks: bool, row: str
+    outcome: str, step: dict[str, t.Any], silent: str, looks: int, row: str
 ) -> None:
-    ramp = {
-        "before": {"percentage": 5, "step": 2},
-        "steps": 8,
-        "ramp": {"since": ""},
-        "sentence": "Long.",
-        "next": {"percentage": 10, "may": True, "reasons": []} if onward else {},
-        "notes": [],
-    }
-    guard = {
-        "sentence": "The guard looked last.",
-        "silent": silent,
-        "looks": {"looks": 7} if looks else {},
-    }
-    found = status(recorded(outcome, **DONE), ramp=ramp, guard=guard)
-    told = [one.strip() for one in lines_of(found, NOW) if "guard" in one.split(maxsplit=1)[0]]
-    assert told == ([row] if row else [])
+    seen = {"looks": looks} if looks else {}
+    guard = {"sentence": "The guard looked last.", "silent": silent, "looks": seen}
+    found = status(recorded(outcome, **DONE), ramp=ramp(5, 2, next=step), guard=guard)
+    rows = [line.split(maxsplit=1) for line in lines_of(found, NOW) if "guard" in line.split()[0]]
+    assert rows == ([["guard", row]] if row else [])
 
 
 def test_what_was_typed_with_blanks_can_be_pasted() -> None:

@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Command
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.events import Task, TaskBegun
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.idle_detector import (
     IdleDetector,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.live import Live
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
     Earlier,
     Failure,
@@ -94,7 +96,9 @@ def test_check_mode_is_said_at_both_ends_of_a_phase():
     screen = Screen(PLAN, 0, check=True)
     assert "check mode, nothing is changed" in texts(screen.play_started(PREFLIGHT, 0))[0]
     screen.changed("localhost", "Set the flags")
-    assert texts(screen.ended("done", 1))[0].endswith("would change: Set the flags (localhost)")
+    (ended, _begun) = texts(screen.play_started(DATABASE, 1))
+    assert ended.endswith("would change: Set the flags (localhost)")
+    assert texts(screen.ended("done", 2))[0].endswith("nothing to change")
 
 
 def test_without_a_plan_plays_are_told_by_their_names():
@@ -340,6 +344,14 @@ def test_nothing_is_printed_into_what_somebody_types():
     quiet.began("h", "u", "Ask", "easymo.deploy.person_check", 0)
     quiet.began("i", "v", "Roll out", "easymo.deploy.rollout", 0)
     assert quiet.beat(1000)[0] == []
+
+
+def test_nothing_is_drawn_over_what_somebody_types():
+    live = Live()
+    live.task(TaskBegun(Task("u", "Roll out", "easymo.deploy.rollout"), "i", 0))
+    assert live.text(5) == "0:05  Roll out · i"
+    live.task(TaskBegun(Task("v", "Ask", "easymo.deploy.person_check"), "localhost", 5))
+    assert live.text(6) == ""
 
 
 RECORD = {
