@@ -255,12 +255,12 @@ class Console:
         took = max(pending.ended - pending.began, *map(lasted, pending.results), 0.0)
         return self._said(self._drawn(facts, watch(took) if took >= TOLD_DURATION else ""))
 
-    def _drawn(self, facts: t.Sequence[Fact], took: str) -> list[Line]:
-        """`took` stands in the first line."""
+    def _drawn(self, facts: t.Sequence[Fact], beside: str) -> list[Line]:
+        """`beside` stands at the right of the first line."""
         return [
             line
             for place, fact in enumerate(facts)
-            for line in fact_lines(fact, "" if place else took, self._columns)
+            for line in fact_lines(fact, "" if place else beside, self._columns)
         ]
 
     def _checked(self) -> list[Line]:
@@ -282,13 +282,13 @@ class Console:
 
     def _report(self, event: Reported) -> list[Line]:
         fact = self.live.report(event)
-        facts = [fact] if fact else []
+        facts, beside = [fact] if fact else [], self._clock(event.at)
         if event.event == WAVE:
-            facts = self._telling.wave(event.data)
+            facts, beside = self._telling.wave(event.data), _took(event.data)
             self.block.said += [one.text for one in facts if one.tone in ("bad", "warn")]
         if self._verbose:
             return []
-        return self._said(self._drawn(facts, self._clock(event.at)))
+        return self._said(self._drawn(facts, beside))
 
     def waiting(self, now: float) -> list[Line]:
         """Of a run that has said nothing for long, where there is no line that is drawn anew."""
@@ -311,6 +311,13 @@ class Console:
             screen, run, self.block, event, clock=self._clock(event.at), columns=self._columns
         )
         return [*lines, Line(""), *block]
+
+
+def _took(wave: t.Mapping[str, t.Any]) -> str:
+    """As long as the slowest of its services, "" for what was quick."""
+    services: t.Mapping[str, t.Mapping[str, t.Any]] = wave.get("services") or {}
+    took = max((float(result.get("duration") or 0) for result in services.values()), default=0.0)
+    return watch(took) if took >= TOLD_DURATION else ""
 
 
 def _only_looked(screen: Screen) -> bool:

@@ -24,6 +24,7 @@ SILENT = frozenset(
 )
 """What only carries a run on."""
 ANNOUNCE = "easymo.deploy.announce"
+AVAILABILITY = "easymo.deploy.availability"
 DEBUG = "ansible.builtin.debug"
 PAGE = "easymo.deploy.release_page"
 REPORT = "easymo.deploy.release_report"
@@ -108,8 +109,9 @@ class Telling:
         if task.action == SERVICE:
             return self._waves(items, would=task.check)
         found = facts_of(task.action, Group(task.name, items, task.check))
-        # In check mode a task and its rehearsal would do the same.
-        facts = [one for one in found if not task.check or one.text not in self._told]
+        # In check mode a task and its rehearsal would do the same, and what was measured may be what an earlier run had.
+        again = task.check or task.action == AVAILABILITY
+        facts = [one for one in found if not again or one.text not in self._told]
         for fact in facts:
             self._told.add(fact.text)
         if facts:

@@ -121,8 +121,8 @@ def test_a_terminal_of_any_width_shows_the_same_words(run: str, columns: int) ->
             60,
             [
                 "Release 2.0.0 → sandbox · deploy.yml · attempt 1 · locked",
-                "  by jane@ops-1 · 8 s in earlier runs",
-                "1/8 Pre-Deploy · 15:43 · planned 15 min",
+                "  by jane@ops-1",
+                "1/8 Pre-Deploy · 13:20 · planned 15 min",
                 "    · page       /home/jane/.sandbox/report/2.0.0/rep   0:01",
                 "                 ort.html ·",
                 "                 s3://easymo-db-backups/page/2.0.0.ht",
@@ -150,8 +150,8 @@ def test_a_terminal_of_any_width_shows_the_same_words(run: str, columns: int) ->
             "green",
             140,
             [
-                "    ✓ wave 2     ranking-service wallet-service vendor-service  3/3 v1.9.0→v2.0.0  0:06",
-                "    ✓ wave 3     buyer-service station-service driver-service voice-bridge  0:12",
+                "    ✓ wave 2     ranking-service wallet-service vendor-service  3/3 v1.9.0→v2.0.0  0:05",
+                "    ✓ wave 3     buyer-service station-service driver-service voice-bridge  0:06",
                 "                 marketplace-service property-service healthcare-service",
                 "                 customer-support-service  3/3 v1.9.0→v2.0.0",
             ],
@@ -161,7 +161,7 @@ def test_a_terminal_of_any_width_shows_the_same_words(run: str, columns: int) ->
             "green",
             140,
             [
-                "    ✓ backups    agent_core_prod 4.3 MB · supabase_prod 3.6 MB, read back   0:12",
+                "    ✓ backups    supabase_prod 801.4 kB · agent_core_prod 823.9 kB, read back  0:06",
                 "    · supabase_prod is backed up without objects that its user may not read: sequence",
                 "      cron.jobid_seq, table auth.schema_migrations, table realtime.schema_migrations, table",
                 "      storage.migrations.",
@@ -266,12 +266,18 @@ def test_a_run_that_is_cut_off_says_where_and_how_to_go_on() -> None:
 
 
 def test_hosts_that_fail_in_the_same_wave_are_each_told() -> None:
+    said = {"reason": "CrashLoop", "msg": "It crashes.", "result": "rollback_failed"}
+
     def also(event: events.Event) -> events.Event:
         """The neighbour in the wave fails as well."""
+        if isinstance(event, events.Reported) and event.data.get("wave") == 2:
+            services = event.data["services"]
+            crashed = {**services["vendor-service"], **said, "failed": True}
+            services = {**services, "vendor-service": crashed}
+            return replace(event, data={**event.data, "services": services})
         ended = isinstance(event, events.TaskEnded) and event.host == "vendor-service"
         if not ended or event.task.action != "easymo.deploy.wave_result":
             return event
-        said = {"reason": "CrashLoop", "msg": "It crashes.", "result": "rollback_failed"}
         return replace(event, status="failed", result={**event.result, **said})
 
     shown = drawn("failing", change=also)
@@ -340,3 +346,17 @@ def test_a_phase_that_the_release_does_not_have_is_shown_to_whoever_asked_for_it
 
     assert shown() == []
     assert shown("edge_functions")[-1] == "    - edge_functions is not a phase of this release"
+
+
+def test_a_wave_whose_end_no_report_told_is_told_by_its_hosts() -> None:
+    """As where a listener fell behind."""
+    heard = [
+        event
+        for event in recording("failing")
+        if not (isinstance(event, events.Reported) and event.event == "WaveRolled")
+    ]
+    console = Console()
+    shown = [line.text for event in heard for line in console.on(event, 80)]
+    told = [line for line in drawn("failing") if " wave " in line]
+    assert len(told) == 3
+    assert [line[:50] for line in shown if " wave " in line] == [line[:50] for line in told]
