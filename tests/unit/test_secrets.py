@@ -31,8 +31,10 @@ NO_SECRET = {
     "__smoke_tests_results": "results; of the metrics it only asks whether there are any",
 }
 """What is called like a secret, or is made of one, and holds none."""
-HARMLESS = re.compile(r"\w+(?:\.\w+)*\.(?:login_host|login_port|login_user|login_db|ca_cert)\b")
-"""The parts of a connection that are no secret."""
+HARMLESS = re.compile(
+    r"\w+(?:\.\w+)*(?:\.(?:login_host|login_port|login_user|login_db|ca_cert)\b|\s+is\s+defined\b)"
+)
+"""The parts of a connection that are no secret, and whether there is one."""
 
 Found = tuple[str, t.Mapping[str, t.Any]]
 

@@ -109,7 +109,7 @@ class Telling:
         if task.action == SERVICE:
             return self._waves(items, would=task.check)
         found = facts_of(task.action, Group(task.name, items, task.check))
-        # In check mode a task and its rehearsal would do the same, and what was measured may be what an earlier run had.
+        # In check mode a task and its rehearsal would do the same, and what was measured may be an earlier run's.
         again = task.check or task.action == AVAILABILITY
         facts = [one for one in found if not again or one.text not in self._told]
         for fact in facts:

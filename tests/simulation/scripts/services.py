@@ -51,9 +51,10 @@ def microservices(script: Script) -> None:
 
 
 def _settle(script: Script, phase: str, failures: dict[str, Result]) -> t.NoReturn:
-    first = next((one for one in failures.values() if lease_lost(one)), [*failures.values()][0])
-    script.failed(phase, first)
-    if not lease_lost(first):
+    # The cause of the phase: a lock that was lost, where one was.
+    cause = max(failures.values(), key=lease_lost)
+    script.failed(phase, cause)
+    if not lease_lost(cause):
         script.task(
             "service_rollback/settle_wave",
             "Record what was undone and each version",
