@@ -16,8 +16,8 @@ options:
     type: str
     required: true
   url:
-    description: URL of a service's health, with C({service}) for its name.
-    type: str
+    description: URL of a service's health, with C({service}) for its name; or these by the name of the service.
+    type: raw
     required: true
   version:
     description: The version that the service must report. Any when not given.
@@ -48,9 +48,13 @@ import typing as t
 
 
 def service_check(
-    service: str, url: str, version: str = "", version_at: str = "version"
+    service: str,
+    url: str | t.Mapping[str, str],
+    version: str = "",
+    version_at: str = "version",
 ) -> dict[str, t.Any]:
-    http: dict[str, t.Any] = {"url": url.replace("{service}", service), "status": [200]}
+    pattern = url if isinstance(url, str) else url[service]
+    http: dict[str, t.Any] = {"url": pattern.replace("{service}", service), "status": [200]}
     if version and version_at:
         http["json"] = {version_at: version}
     return {"name": service, "kind": "http", "http": http}
