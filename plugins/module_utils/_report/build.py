@@ -11,6 +11,7 @@ from datetime import datetime
 from .._claims.claims import REPORT_LINES, read_claims
 from .._claims.models import Claim
 from .._time import parse_time
+from .._words import listed
 from .deviations import deviations
 from .events import events_of
 from .lessons import lessons_of
@@ -180,15 +181,25 @@ def last_known(record: t.Any) -> datetime | None:
     return max((one for one in times if one is not None), default=None)
 
 
+RETURNING = {"microservices": "services", "edge_functions": "functions", "feature_flags": "flags"}
+"""What a rollback returns, by the phase that changes it."""
+
+
 def way_back(reader: Reader) -> tuple[str, ...]:
-    """How to undo it, from what the record knows. A database is restored by people only."""
-    version = reader.text("version")
-    steps = [
-        "Switch the feature off first: it takes effect at once and loses nothing.",
-        f"Services, functions and flags: playbooks/rollback.yml returns them to what the record "
-        f"release-{version or '<version>'} pinned.",
-        "Migrations only add, so the old code runs on the new schema: leave them in place.",
-    ]
+    """How to undo what the record knows of. A database is restored by people only."""
+    version, begun = reader.text("version"), reader.phases()
+    steps = []
+    if "feature_flags" in begun:
+        steps.append("Switch the feature off first: it takes effect at once and loses nothing.")
+    if returning := [words for phase, words in RETURNING.items() if phase in begun]:
+        steps.append(
+            f"{listed(returning).capitalize()}: playbooks/rollback.yml returns them to what the record "
+            f"release-{version or '<version>'} pinned."
+        )
+    if "database" in begun:
+        steps.append(
+            "Migrations only add, so the old code runs on the new schema: leave them in place."
+        )
     steps += [
         f"Database {name}, only if data is lost: playbooks/rollback.yml --tags database restores its backup, "
         "of which the checksum is verified first. Writes since the backup are lost."

@@ -516,3 +516,15 @@ def test_what_a_phase_has_nothing_of_is_not_told():
     told = everything(build_report(record, Asked(plan=records.PLAN)))
     assert "gaps" not in told
     assert 'decision: {"by": "Jane"}' in told
+
+
+def test_the_way_back_is_of_what_the_release_did():
+    record = {**complete(), "backups": {}}
+    assert build_report(record, PLAN).way_back == (
+        "Services: playbooks/rollback.yml returns them to what the record release-2.0.0 pinned.",
+        "Migrations only add, so the old code runs on the new schema: leave them in place.",
+    )
+    record["phases"]["feature_flags"] = phase("done", 40, 5)
+    first, second, _third = build_report(record, PLAN).way_back
+    assert first.startswith("Switch the feature off first")
+    assert second.startswith("Services, flags: playbooks/rollback.yml returns them")
