@@ -193,13 +193,15 @@ class Run:
         self._interrupted = True
         self._print("Interrupted: taking down what was started.")
         for process in (running.process for running in self._running.values()):
-            workers = [
-                child.pid
-                for child in psutil.Process(process.pid).children()
-                if "import sys;exec(eval(sys.stdin.readline()))" in " ".join(child.cmdline())
-            ]
-            for pid in workers or [process.pid]:
-                os.kill(pid, signal.SIGINT)
+            # One that has just ended needs no signal.
+            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+                workers = [
+                    child.pid
+                    for child in psutil.Process(process.pid).children()
+                    if "import sys;exec(eval(sys.stdin.readline()))" in _command(child)
+                ]
+                for pid in workers or [process.pid]:
+                    os.kill(pid, signal.SIGINT)
         signal.signal(signal.SIGALRM, lambda *_: self._kill())
         signal.alarm(int(ENDS_WITHIN))
 
@@ -229,6 +231,14 @@ class Run:
 def _end_with_parent() -> None:
     """When the run is killed, its steps take down what they started."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
+
+
+def _command(process: psutil.Process) -> str:
+    """As it was typed, "" of one that ended meanwhile."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def end_left_processes() -> list[str]:
