@@ -8,6 +8,7 @@ import functools
 import hashlib
 import secrets
 import typing as t
+from pathlib import Path
 
 import boto3
 import psycopg2
@@ -61,6 +62,19 @@ def bucket(world: World, prefix: str) -> dict[str, t.Any]:
         "secret_key": facts["secret_key"],
         "path_style": True,
     }
+
+
+STORE = ("bucket", "prefix", "endpoint_url", "region", "access_key", "secret_key", "path_style")
+"""What `bucket` gives, of options that have more."""
+
+
+def stand_in(folder: Path, name: str, script: str, *, version: str = "") -> str:
+    """A program of that name that runs lines of a shell; with `version` it tells that as PostgreSQL's own do."""
+    says = f'[ "$1" = --version ] && echo "{name} (PostgreSQL) {version}" && exit\n'
+    made = folder / name
+    made.write_text(f"#!/bin/sh\n{says if version else ''}{script}\n")
+    made.chmod(0o755)
+    return str(made)
 
 
 def client(options: dict[str, t.Any]) -> t.Any:

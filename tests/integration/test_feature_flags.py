@@ -51,12 +51,6 @@ def test_created_changed_and_taken_out_in_check_mode_for_real_and_again(place: P
         assert (again["changed"], again["checksum"]) == (False, real["checksum"])
 
 
-def test_a_missing_config_map_is_made(place: Place) -> None:
-    assert place.run(feature_flags, check_mode=True, flags=ON)["changed"] is True
-    assert place.run(feature_flags, flags=ON)["changed"] is True
-    assert place.run(feature_flags, flags=ON)["changed"] is False
-
-
 def test_what_kubectl_set_is_changed_and_named(place: Place) -> None:
     apply_by_kubectl(place, {"FEATURE_AI_AGENTS": "true"})
     kept = place.run(feature_flags, flags={"FEATURE_AI_AGENTS": False}, force=False)

@@ -167,14 +167,6 @@ def test_pods_that_were_turned_on_behind_its_back_are_found(live: Place) -> None
     assert environments(place) == [HELD] * 2
 
 
-def test_a_missing_consumer_is_named_after_the_others_are_off(live: Place) -> None:
-    place = live
-    result = kill(place, consumers=["gone-service", SERVICE])
-    assert result["failed"] is True
-    assert "gone-service" in result["msg"]
-    assert environments(place) == [HELD] * 2
-
-
 def test_a_consumer_that_does_not_read_the_flags_is_never_taken_for_off(live: Place) -> None:
     place = live
     drop = [{"op": "remove", "path": "/spec/template/spec/containers/0/envFrom"}]

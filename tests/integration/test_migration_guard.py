@@ -87,15 +87,6 @@ def test_a_waiver_lets_its_file_through_and_is_in_the_result(users):
         assert (again["changed"], again["waived"]) == (False, {})
 
 
-def test_a_waiver_of_no_file_or_without_a_reason_is_refused(users):
-    file = users.write("2_gone", "DROP TABLE users")
-    assert "not in the folder: 9_no.sql" in users.run(waivers={"9_no.sql": WORD})["msg"]
-    refused = users.run(waivers={file: " "})
-    assert refused["reason"] == "InvalidInput"
-    assert file in refused["msg"]
-    assert users.query("SELECT count(*) FROM users") == [(1,)]
-
-
 def test_what_may_break_code_that_runs_is_warned_of_and_runs(users, capsys):
     file = users.write("2_closed", "ALTER TABLE users ADD CONSTRAINT c CHECK (false) NOT VALID")
     for check in (True, False):
@@ -112,26 +103,6 @@ def test_what_may_break_code_that_runs_is_warned_of_and_runs(users, capsys):
     told = " ".join(capsys.readouterr().err.split())
     assert f"{file}, line 1, statement 1 (ALTER TABLE users ADD CONSTRAINT c" in told
     assert users.run()["guard_warnings"] == []
-
-
-def test_files_that_cannot_run_are_told_together_with_what_is_not_additive(users):
-    users.write("2_gone", "DROP TABLE users")
-    bad = users.write("3_psql", "\\i other.sql\nCREATE TABLE a ()")
-    if users.kind == "supabase":
-        users.write("4_one", "CREATE TABLE b ()")
-        users.write("4_two", "/* CREATE TABLE c ()")
-    result = users.run()
-    assert result["reason"] == "InvalidInput"
-    assert [each["rule"] for each in result["findings"]] == ["drop-table"]
-    lines = result["msg"].splitlines()
-    assert any(line.startswith(f"- {bad} has a psql meta-command in line 1") for line in lines)
-    if users.kind == "supabase":
-        assert "- 4_one.sql and 4_two.sql share a version, 4: give each its own." in lines
-        assert (
-            "- 4_two.sql has a comment that begins in line 1 and never ends: close it with */."
-            in lines
-        )
-    assert users.query("SELECT to_regclass('users') IS NOT NULL") == [(True,)]
 
 
 def test_sql_that_is_passed_over_is_warned_of(users, capsys):
@@ -182,17 +153,6 @@ def test_without_the_guard_everything_runs(users):
     result = users.run(additive_only=False)
     assert (result["changed"], result["waived"], result["verdicts"]) == (True, {}, {})
     assert users.query("SELECT to_regclass('users')") == [(None,)]
-
-
-def test_text_that_cannot_be_read_is_named_for_all_files_at_once(users):
-    second = users.write("2_typo", "INSERT INTO users VALUES (1, 'it's')")
-    third = users.write("3_typo", "SELECT 1;\nCRATE TABLE x ()")
-    result = users.run()
-    assert [(f["file"], f["rule"]) for f in result["findings"]] == [
-        (second, "syntax"),
-        (third, "syntax"),
-    ]
-    assert "in line 2, column 1" in result["findings"][1]["what"]
 
 
 @pytest.mark.parametrize("migrations", ["prisma command"], indirect=True)

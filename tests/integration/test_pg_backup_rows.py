@@ -14,7 +14,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
 from ansible_collections.easymo.deploy.plugins.module_utils._backup import rows
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup
 from sandbox.world import World
-from tests.integration.running import bucket, client, connection, opened, query, scratch_database
+from tests.integration.backups import backup_options
+from tests.integration.running import (
+    client,
+    connection,
+    opened,
+    query,
+    scratch_database,
+    stand_in,
+)
 from tests.module_runner import run_module
 
 EVERY_KIND = """
@@ -46,16 +54,9 @@ ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
 
 @pytest.fixture
 def options(world: World) -> t.Iterator[dict[str, t.Any]]:
-    programs = Path(world.facts("postgres")["bin"])
+    """Of an empty database."""
     with scratch_database(world) as database:
-        yield {
-            **database,
-            **bucket(world, f"test-{secrets.token_hex(4)}/"),
-            "name": "every_kind",
-            "release": "2.0.0",
-            "pg_dump": str(programs / "pg_dump"),
-            "pg_restore": str(programs / "pg_restore"),
-        }
+        yield backup_options(world, database)
 
 
 def test_just_the_tables_whose_rows_are_in_the_dump_are_counted(options):
@@ -78,25 +79,16 @@ def test_just_the_tables_whose_rows_are_in_the_dump_are_counted(options):
     }
 
 
-def test_an_empty_database_has_no_counts(options):
-    assert run_module(pg_backup, **options)["backup"]["rows"] == {}
-
-
 def test_what_is_written_after_the_snapshot_is_in_neither_the_dump_nor_the_counts(
     world, options, tmp_path
 ):
     """A pg_dump that adds rows before it begins, when the snapshot has been taken already."""
     query(options, "CREATE TABLE orders AS SELECT generate_series(1, 10) AS id")
     psql = Path(options["pg_dump"]).with_name("psql")
-    late = tmp_path / "pg_dump"
-    late.write_text(
-        "#!/bin/sh\n"
-        'case "$*" in *--snapshot=*) '
-        f"{psql} -qc 'INSERT INTO orders SELECT generate_series(11, 15)' >&2 || exit 9;; esac\n"
-        f'exec {options["pg_dump"]} "$@"\n'
-    )
-    late.chmod(0o755)
-    backup = run_module(pg_backup, **{**options, "pg_dump": str(late)})["backup"]
+    late = f"{psql} -qc 'INSERT INTO orders SELECT generate_series(11, 15)' >&2 || exit 9"
+    script = f'case "$*" in *--snapshot=*) {late};; esac\nexec {options["pg_dump"]} "$@"'
+    pg_dump = stand_in(tmp_path, "pg_dump", script)
+    backup = run_module(pg_backup, **{**options, "pg_dump": pg_dump})["backup"]
     assert backup["rows"] == {"public.orders": 10}
     assert len(dumped(options, backup["key"], "orders")) == 10
     assert query(options, "SELECT count(*) FROM orders") == [(15,)]
@@ -112,13 +104,9 @@ def dumped(options: dict[str, t.Any], key: str, table: str) -> list[bytes]:
 
 def test_a_dump_of_other_tables_than_were_counted_is_no_backup(options, tmp_path):
     query(options, "CREATE TABLE orders (id int); CREATE TABLE payments (id int)")
-    partial = tmp_path / "pg_dump"
-    partial.write_text(
-        f'#!/bin/sh\nexec {options["pg_dump"]} "$@" $([ "$1" = --version ] || '
-        "echo --exclude-table-data=payments)\n"
-    )
-    partial.chmod(0o755)
-    result = run_module(pg_backup, **{**options, "pg_dump": str(partial)})
+    less = '$([ "$1" = --version ] || echo --exclude-table-data=payments)'
+    partial = stand_in(tmp_path, "pg_dump", f'exec {options["pg_dump"]} "$@" {less}')
+    result = run_module(pg_backup, **{**options, "pg_dump": partial})
     assert (result["failed"], result["reason"]) == (True, "VerificationFailed")
     assert "public.payments is in one of them only" in result["msg"]
 

@@ -13,6 +13,7 @@ import pytest
 
 from sandbox.world import World
 from tests.integration.restoring import Restorable, restorable
+from tests.integration.running import stand_in
 
 METHODS = ("scratch", "swap", "in_place")
 
@@ -145,15 +146,6 @@ def test_a_listing_longer_than_a_pipe_holds_up_neither_backup_nor_restore(world:
             assert done.get("changed"), done
 
 
-def hanging(made: Restorable, folder: Path, name: str, script: str) -> str:
-    """The real program, but for what it is asked with --list."""
-    fake = folder / name
-    real = made.program("pg_restore")
-    fake.write_text(f'#!/bin/sh\n[ "$1" = --list ] || exec {real} "$@"\n{script}\n')
-    fake.chmod(0o755)
-    return str(fake)
-
-
 @pytest.mark.parametrize(
     ("script", "words"),
     [
@@ -169,7 +161,9 @@ def test_a_listing_that_fails_is_laid_to_nobody_else(
     with restorable(world) as made:
         made.psql(MANY)
         key = made.backup(release="2.0.1", compression="none")["key"]
-        program = hanging(made, tmp_path, "pg_restore", script)
+        real = made.program("pg_restore")
+        lists = f'[ "$1" = --list ] || exec {real} "$@"\n{script}'
+        program = stand_in(tmp_path, "pg_restore", lists)
         told = [
             made.restore(method="in_place", key=key, pg_restore=program, timeout=2),
             made.try_backup(release="2.0.2", compression="none", pg_restore=program, timeout=2),

@@ -3,32 +3,16 @@
 
 from __future__ import annotations
 
-import threading
-from pathlib import Path
-
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration import lock_retries
-from sandbox.world import World
-from tests.fakes.tcp_proxy import HOST, TcpProxy
-from tests.integration.prisma_project import Child, PrismaProject, applied_as
+from tests.integration.prisma_project import Child, PrismaProject
 from tests.integration.supabase_project import Holder, seconds_of
-from tests.integration.throwaway_server import ThrowawayServer
-from tests.waiting import until
 
 # In a schema of its own, so that the database counts as empty.
 COUNTER = (
     "CREATE SCHEMA witness; CREATE TABLE witness.ran (what text); CREATE TABLE witness.gate ()"
 )
-SLEEPS_ONCE = (
-    "INSERT INTO witness.ran VALUES ('{0}'); "
-    "SELECT pg_sleep(CASE WHEN EXISTS (SELECT FROM witness.ran WHERE what = 'again') THEN 0 ELSE 20 END);"
-)
-SLEEPING = """
-SELECT count(*) FROM pg_stat_activity
-WHERE query LIKE '%pg_sleep(CASE%' AND pid <> pg_backend_pid() AND state = 'active'
-AND datname = current_database()
-"""
 
 
 @pytest.fixture
@@ -45,21 +29,6 @@ def ran(project: PrismaProject) -> list[str]:
     ]
 
 
-def test_a_run_killed_at_any_point_is_simply_run_again(counted):
-    counted.write(a="CREATE TABLE a (); INSERT INTO witness.ran VALUES ('a')")
-    counted.write(b="CREATE TABLE b (); INSERT INTO witness.ran VALUES ('b')")
-    points, killed = -1, True
-    while killed:
-        points += 2
-        killed = not Child(counted, kill_at=points, additive_only=False).ended()
-        result = counted.run(additive_only=False)
-        assert result["versions"] == ["a", "b"], f"killed at {points}"
-        assert ran(counted) == ["a", "b"], f"killed at {points}"
-        assert counted.rows() == [("a", True, False, 1), ("b", True, False, 1)]
-        counted.query("DROP TABLE a, b, _prisma_migrations; TRUNCATE witness.ran")
-    assert points > 40, "every statement"
-
-
 def test_a_script_that_commits_by_itself_never_runs_twice_unnoticed(counted):
     counted.write(a="BEGIN; INSERT INTO witness.ran VALUES ('a'); COMMIT; CREATE TABLE a ()")
     killed, points, unsettled = True, -1, 0
@@ -74,66 +43,6 @@ def test_a_script_that_commits_by_itself_never_runs_twice_unnoticed(counted):
             assert (ran(counted), counted.rows()) == (["a"], [("a", True, False, 1)]), points
         counted.query("DROP TABLE IF EXISTS a, _prisma_migrations; TRUNCATE witness.ran")
     assert unsettled > 1
-
-
-def test_a_run_killed_in_the_middle_of_a_statement_frees_its_lock_at_once(counted):
-    counted.write(a="CREATE TABLE a ();" + SLEEPS_ONCE.format("a"))
-    child = Child(counted, additive_only=False)
-    until(lambda: counted.query(SLEEPING) == [(1,)])
-    child.kill()
-    counted.query("INSERT INTO witness.ran VALUES ('again')")
-    assert counted.run(additive_only=False, advisory_lock_timeout=8)["versions"] == ["a"]
-    assert ran(counted) == ["a"]
-
-
-def test_two_operators_at_once_apply_everything_once(counted):
-    counted.write(a="CREATE TABLE a (); INSERT INTO witness.ran VALUES ('a'); SELECT pg_sleep(0.3)")
-    children = [Child(counted, additive_only=False) for _ in range(2)]
-    results = [child.result() for child in children]
-    assert sorted(result["changed"] for result in results) == [False, True]
-    assert ran(counted) == ["a"]
-
-
-def test_a_connection_cut_in_mid_script_says_so_and_a_rerun_goes_on(counted):
-    counted.write(a="CREATE TABLE a ();" + SLEEPS_ONCE.format("a"))
-    with TcpProxy(HOST, counted.database["login_port"]) as proxy:
-        cutter = threading.Thread(
-            target=lambda: (until(lambda: counted.query(SLEEPING) == [(1,)]), proxy.cut())
-        )
-        cutter.start()
-        cut = counted.run(additive_only=False, login_port=proxy.port)
-        cutter.join()
-    assert cut["reason"] == "Unreachable"
-    assert "run it again" in cut["msg"]
-    counted.query("INSERT INTO witness.ran VALUES ('again')")
-    assert counted.run(additive_only=False)["versions"] == ["a"]
-    assert ran(counted) == ["a"]
-
-
-def test_a_server_that_crashes_in_mid_migration_comes_back_to_what_was_committed(
-    world: World, tmp_path: Path
-):
-    server = ThrowawayServer(Path(world.facts("postgres")["bin"]))
-    try:
-        project = PrismaProject(tmp_path / "migrations", server.options)
-        server.query(COUNTER)
-        project.write(a="CREATE TABLE a (); INSERT INTO witness.ran VALUES ('a')")
-        project.write(b="CREATE TABLE b ();" + SLEEPS_ONCE.format("b"))
-        child = Child(project, additive_only=False)
-        until(lambda: server.query(SLEEPING) == [(1,)])
-        server.crash_and_restart()
-        crashed = child.result()
-        assert (crashed["reason"], crashed["applied"]) == ("Unreachable", [applied_as("a", 2)])
-        server.query("INSERT INTO witness.ran VALUES ('again')")
-        done = project.run(additive_only=False)
-        assert done["versions"] == ["a", "b"]
-        assert server.query("SELECT what FROM witness.ran ORDER BY 1") == [
-            ("a",),
-            ("again",),
-            ("b",),
-        ]
-    finally:
-        server.stop()
 
 
 def test_a_syntax_error_in_the_third_statement_leaves_nothing_of_the_script(project):

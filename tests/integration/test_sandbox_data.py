@@ -126,19 +126,6 @@ def test_prometheus_has_earned_figures(world: World, query: str, at_least: float
         time.sleep(0.5)
 
 
-def test_the_alerts_of_the_runbook_are_loaded(world: World) -> None:
-    url = f"{world.facts('prometheus')['url']}/api/v1/rules"
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        groups = json.load(answer)["data"]["groups"]
-    rules = {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
-    assert list(rules) == [
-        "High Error Rate",
-        "Service Down",
-        "High Fallback Rate",
-        "Slow Response",
-    ]
-
-
 def test_ci_has_passed_the_releases_commit_and_no_other(world: World) -> None:
     facts = world.facts("sinks")
 

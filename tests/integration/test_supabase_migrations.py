@@ -19,16 +19,6 @@ def project(world: World, tmp_path: Path) -> t.Iterator[Project]:
         yield Project(tmp_path, database)
 
 
-def test_check_mode_lists_what_is_pending_and_touches_nothing(project):
-    project.write(v1_a="create table a(id int);")
-    result = project.run(check=True, diff=True)
-    assert [entry["file"] for entry in result["pending"]] == ["1_a.sql"]
-    assert (result["changed"], result["applied"]) == (True, [])
-    assert "create table a(id int);" in result["diff"]["after"]
-    assert not project.has("a")
-    assert not project.has("supabase_migrations.schema_migrations")
-
-
 def test_migrations_run_once_and_are_recorded_statement_by_statement(project):
     project.write(
         v1_a="-- why\ncreate table a(id int); insert into a values (1);", v2_b="create table b()"
