@@ -83,14 +83,6 @@ def test_pods_that_started_with_older_flags_make_place_for_others(deployed: Plac
     assert (again["changed"], again["replaced"]) == (False, [])
 
 
-def test_where_others_are_no_better_one_pod_is_ended_and_no_more(deployed: Place) -> None:
-    flags = {"FEATURE_OF_NO_CONFIG_MAP": True}
-    result = deployed.run(pod_flags, name=SERVICE, flags=flags, wait_timeout=90, replace=True)
-    assert result["failed"] is True
-    assert len(result["replaced"]) == 1
-    assert f"In place of {result['replaced'][0]} others were started since" in result["msg"]
-
-
 def test_pods_are_restarted_once_for_their_flags_and_run_with_them(deployed: Place) -> None:
     flags = deployed.run(feature_flags, flags=ON)
     stale = deployed.run(pod_flags, name=SERVICE, flags=ON)

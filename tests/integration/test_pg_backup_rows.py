@@ -25,58 +25,12 @@ from tests.integration.running import (
 )
 from tests.module_runner import run_module
 
-EVERY_KIND = """
-CREATE SCHEMA "odd schema"; CREATE SCHEMA "a.b"; CREATE SCHEMA a;
-CREATE TABLE plain AS SELECT generate_series(1, 7) AS id;
-CREATE TABLE empty (id int);
-CREATE TABLE no_columns ();
-INSERT INTO no_columns DEFAULT VALUES;
-CREATE UNLOGGED TABLE unlogged AS SELECT generate_series(1, 2) AS id;
-CREATE TABLE "Order Item" AS SELECT generate_series(1, 3) AS id;
-CREATE TABLE "odd schema"."say ""hi"" twice" AS SELECT generate_series(1, 4) AS id;
-CREATE TABLE "odd schema"."two
-lines" AS SELECT generate_series(1, 5) AS id;
-CREATE TABLE "a.b".c AS SELECT 1 AS id;
-CREATE TABLE a."b.c" AS SELECT generate_series(1, 2) AS id;
-CREATE TABLE parent (id int); CREATE TABLE child () INHERITS (parent);
-INSERT INTO parent VALUES (1); INSERT INTO child VALUES (2), (3);
-CREATE TABLE events (id int, day date) PARTITION BY RANGE (day);
-CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2025-02-01');
-CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM ('2025-02-01') TO ('2025-03-01') PARTITION BY LIST (id);
-CREATE TABLE events_2a PARTITION OF events_2 FOR VALUES IN (1, 2);
-INSERT INTO events VALUES (1, '2025-01-05'), (1, '2025-02-05'), (2, '2025-02-06');
-CREATE MATERIALIZED VIEW totals AS SELECT count(*) FROM plain;
-CREATE VIEW seen AS SELECT * FROM plain;
-CREATE TABLE guarded AS SELECT generate_series(1, 6) AS id;
-ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
-"""
-
 
 @pytest.fixture
 def options(world: World) -> t.Iterator[dict[str, t.Any]]:
     """Of an empty database."""
     with scratch_database(world) as database:
         yield backup_options(world, database)
-
-
-def test_just_the_tables_whose_rows_are_in_the_dump_are_counted(options):
-    query(options, EVERY_KIND)
-    assert run_module(pg_backup, **options)["backup"]["rows"] == {
-        "public.plain": 7,
-        "public.empty": 0,
-        "public.no_columns": 1,
-        "public.unlogged": 2,
-        "public.Order Item": 3,
-        'odd schema."say ""hi"" twice"': 4,
-        "odd schema.two\nlines": 5,
-        '"a.b".c': 1,
-        'a."b.c"': 2,
-        "public.parent": 1,
-        "public.child": 2,
-        "public.events_1": 1,
-        "public.events_2a": 2,
-        "public.guarded": 6,
-    }
 
 
 def test_what_is_written_after_the_snapshot_is_in_neither_the_dump_nor_the_counts(

@@ -139,16 +139,6 @@ def test_what_fails_midway_leaves_what_was_there(
     assert words in untouched(spoilt, result)
 
 
-def test_what_was_tampered_with_is_never_committed(spoilt: Restorable) -> None:
-    """A whole dump of the same size, but not the one that was backed up."""
-    key = spoilt.restore(check=True)["backup"]["key"]
-    where = {"Bucket": spoilt.options["bucket"], "Key": key}
-    content = bytearray(spoilt.s3().get_object(**where)["Body"].read())
-    content[-1] ^= 1
-    spoilt.s3().put_object(**where, Body=bytes(content))
-    untouched(spoilt, spoilt.restore())
-
-
 def test_clients_are_ended_but_not_what_steers_the_restore_of_another_database(
     spoilt: Restorable,
 ) -> None:

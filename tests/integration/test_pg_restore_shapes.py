@@ -60,6 +60,7 @@ CREATE MATERIALIZED VIEW filled AS SELECT count(*) FROM parent;
 CREATE MATERIALIZED VIEW unpopulated AS SELECT count(*) FROM parent WITH NO DATA;
 CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
 CREATE FOREIGN TABLE elsewhere (id int) SERVER nowhere;
+CREATE TABLE empty (id int); CREATE VIEW seen AS SELECT * FROM parent;
 CREATE TABLE no_columns (); INSERT INTO no_columns DEFAULT VALUES;
 CREATE TABLE guarded AS SELECT generate_series(1, 6) AS id; ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
 """
@@ -80,6 +81,7 @@ ROWS = {
     "public.child": 2,
     "public.unlogged": 9,
     "public.no_columns": 1,
+    "public.empty": 0,
     "public.guarded": 6,
 }
 
