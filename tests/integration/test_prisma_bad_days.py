@@ -6,43 +6,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration import lock_retries
-from tests.integration.prisma_project import Child, PrismaProject
+from tests.integration.prisma_project import PrismaProject
 from tests.integration.supabase_project import Holder, seconds_of
-
-# In a schema of its own, so that the database counts as empty.
-COUNTER = (
-    "CREATE SCHEMA witness; CREATE TABLE witness.ran (what text); CREATE TABLE witness.gate ()"
-)
-
-
-@pytest.fixture
-def counted(project: PrismaProject) -> PrismaProject:
-    """With a table that tells how often each migration ran."""
-    project.query(COUNTER)
-    return project
-
-
-def ran(project: PrismaProject) -> list[str]:
-    return [
-        row[0]
-        for row in project.query("SELECT what FROM witness.ran WHERE what <> 'again' ORDER BY 1")
-    ]
-
-
-def test_a_script_that_commits_by_itself_never_runs_twice_unnoticed(counted):
-    counted.write(a="BEGIN; INSERT INTO witness.ran VALUES ('a'); COMMIT; CREATE TABLE a ()")
-    killed, points, unsettled = True, -1, 0
-    while killed:
-        points += 2
-        killed = not Child(counted, kill_at=points, additive_only=False).ended()
-        result = counted.run(additive_only=False)
-        if result.get("code") == "P3009":
-            unsettled += 1
-            assert counted.rows() == [("a", False, False, 0)]
-        else:
-            assert (ran(counted), counted.rows()) == (["a"], [("a", True, False, 1)]), points
-        counted.query("DROP TABLE IF EXISTS a, _prisma_migrations; TRUNCATE witness.ran")
-    assert unsettled > 1
 
 
 def test_a_syntax_error_in_the_third_statement_leaves_nothing_of_the_script(project):
