@@ -8,17 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
-    read_catalog,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import migrating
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from sandbox.world import World
 from tests.integration.migration_folders import Migrations
-from tests.integration.running import hosted_database, opened, query, scratch_database
+from tests.integration.running import hosted_database, opened, scratch_database
 
 CHECKOUT = Path(__file__).parents[2] / "sandbox/checkout/v2.0.0"
 WORD = "nobody reads it"
@@ -171,60 +163,3 @@ def test_the_release_of_the_sandbox_needs_no_waiver(migrations):
     result = migrations.run(check=True, directory=str(CHECKOUT / path))
     assert result["waived"] == {}
     assert {counts["destructive"] for counts in result["verdicts"].values()} == {0}
-
-
-OBJECTS = """
-CREATE SCHEMA app;
-CREATE TYPE app.mood AS ENUM ('good');
-CREATE DOMAIN positive AS int CHECK (VALUE > 0);
-CREATE TABLE "Users" (id int CONSTRAINT ids CHECK (id > 0), email varchar(10), phone text NOT NULL);
-CREATE VIEW mine AS SELECT id FROM "Users";
-CREATE FUNCTION f(int, app.mood[], "Users") RETURNS int LANGUAGE sql AS 'SELECT 1';
-CREATE FUNCTION tg() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
-CREATE TRIGGER tg BEFORE UPDATE ON "Users" FOR EACH ROW EXECUTE FUNCTION tg();
-CREATE POLICY p ON "Users" USING (true);
-CREATE RULE r AS ON INSERT TO "Users" DO NOTHING;
-CREATE EXTENSION pgcrypto;
-"""
-
-SEEN = {
-    'DROP TABLE "Users"': ["drop-table"],
-    "DROP TABLE IF EXISTS users": [],
-    "DROP TABLE IF EXISTS app.nothing": [],
-    'ALTER TABLE "Users" ALTER email TYPE varchar(20)': [],
-    'ALTER TABLE "Users" ALTER email TYPE varchar(5)': ["column-type"],
-    'ALTER TABLE "Users" ALTER phone SET NOT NULL': [],
-    'ALTER TABLE "Users" ALTER id SET NOT NULL': ["set-not-null"],
-    'ALTER TABLE "Users" ADD COLUMN IF NOT EXISTS phone text NOT NULL': [],
-    'ALTER TABLE "Users" ADD COLUMN n positive': ["column-rewrite"],
-    'ALTER TABLE "Users" DROP CONSTRAINT ids; ALTER TABLE "Users" ADD CONSTRAINT ids CHECK (id > 1) NOT VALID': [],
-    "DROP FUNCTION f; CREATE FUNCTION f(int, app.mood[], \"Users\") RETURNS int LANGUAGE sql AS 'SELECT 2'": [],
-    "DROP FUNCTION f; CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 2'": [
-        "drop-not-recreated"
-    ],
-    "DROP FUNCTION IF EXISTS g(int)": [],
-    "DROP TYPE app.mood": ["drop-type"],
-    'DROP POLICY p ON "Users"': ["drop-not-recreated"],
-    'DROP POLICY IF EXISTS q ON "Users"': [],
-    'DROP TRIGGER IF EXISTS q ON "Users"': [],
-    'DROP RULE IF EXISTS q ON "Users"': [],
-    "DROP EXTENSION IF EXISTS citext": [],
-    "SELECT gen_random_uuid(), public.digest('x', 'sha1')": [],
-    "SELECT f(1, NULL, NULL)": ["function"],
-    "INSERT INTO mine VALUES (1)": ["statement"],
-    "CREATE SCHEMA IF NOT EXISTS app; DROP SCHEMA app": ["drop-schema"],
-}
-
-
-def test_the_database_is_asked_what_it_has(world):
-    with scratch_database(world) as database:
-        query(database, OBJECTS)
-        with migrating(PostgresTarget.from_params({**DEFAULTS, **database})) as session:
-            catalog = read_catalog(session)
-
-    for sql, rules in SEEN.items():
-        found = review([Source("m.sql", split_script(sql).statements)], catalog).findings
-        assert [finding.rule for finding in found] == rules, sql
-
-
-DEFAULTS = {"ssl_mode": "verify-full", "connect_timeout": 10}
