@@ -331,3 +331,14 @@ def test_plain_sql_files_are_compared_with_flyways_history(
         migrations.query("UPDATE flyway_schema_history SET success = false")
         doctor.look("migration", **database("sql", migrations))
     assert any("failed in V1.10__users.sql" in one for one in doctor.result["unseen"])
+
+
+def test_a_folder_that_cannot_be_made_hides_nothing(
+    tmp_path: Path, doctor: Doctor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    doctor.dest = tmp_path / "file"
+    doctor.look("migration")
+    assert doctor.result["folder"] == ""
+    assert "is not stored" in capsys.readouterr().err
+    assert doctor.result["unseen"]

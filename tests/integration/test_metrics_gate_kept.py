@@ -153,3 +153,15 @@ def test_lines_of_a_deployments_logs_are_counted(gate, deployed):
     assert gate.run({**counted, "query": "never written", "count": 1})["verdict"] == "proceed"
     assert "not a regular expression" in gate.run({**counted, "query": "("})["msg"]
     assert "no Deployment 'absent'" in gate.run({**counted, "deployment": "absent"})["msg"]
+
+
+def test_a_hold_goes_back_on_a_breach_and_on_by_itself_when_good_again(gate):
+    gate.server.says("q", BETWEEN)
+    with started("metrics_gate", gate.options(duration=0.4, hold_for=600)) as process:
+        until(gate.holds)
+        gate.server.says("q", BAD)
+        assert process.result()["verdict"] == "rollback"
+    gate.server.says("q", *[BETWEEN] * 12, GOOD)
+    result = gate.run(duration=0.4, hold_for=600, recover_for=0.5, max_gap=0)
+    assert (result["verdict"], result["decision"]) == ("proceed", {})
+    assert result["held"]["since"]

@@ -247,3 +247,11 @@ def test_the_role_brings_flags_without_a_restart_and_puts_back_what_does_not_com
     assert readers.run() == [(True, 10)] * 2
     assert names(place) == readers.pods, well
     assert json.loads(document)["flags"][PERCENTAGE]["variants"] == {"value": 10}
+
+
+def test_a_broken_template_stops_before_anything_is_written(place: Place) -> None:
+    flagd = {"key": FLAGD_KEY, "template": "{{ flags.NO_SUCH_FLAG }}"}
+    refused = place.run(feature_flags, flags=ON, flagd=flagd)
+    assert refused["reason"] == "InvalidInput"
+    assert "NO_SUCH_FLAG" in refused["msg"]
+    assert place.kubectl("get", "configmap", FLAGS, "--ignore-not-found") == ""

@@ -144,16 +144,25 @@ def test_what_is_stored_restores_to_the_same_rows(world, options, tmp_path):
         ({"name": "../x"}, "InvalidInput", "'name'"),
         ({"release": " "}, "InvalidInput", "'release'"),
         ({"pg_dump": "/nonexistent"}, "InvalidInput", "'pg_dump'"),
+        ({"local_copy": "/nonexistent"}, "InvalidInput", "is not a folder"),
+        ({"storage_class": "GLACIER"}, "InvalidInput", "cannot be read back"),
+        ({"kms_key_id": "x"}, "InvalidInput", "'server_side_encryption: aws:kms'"),
     ],
 )
 def test_what_cannot_work_is_refused_with_a_reason_and_leaves_nothing(
     options, changed, reason, words
 ):
-    result = run_module(pg_backup, **{**options, **changed})
-    assert (result["failed"], result["reason"]) == (True, reason)
-    assert words in result["msg"]
-    assert "wrong-one" not in str(result)
-    assert keys(options) == []
+    for check in (True, False):
+        result = run_module(pg_backup, check=check, **{**options, **changed})
+        assert (result["failed"], result["reason"]) == (True, reason)
+        assert words in result["msg"]
+        assert "wrong-one" not in str(result)
+    assert keys(options) == unfinished(options) == []
+
+
+def test_an_old_pg_dump_is_refused_with_its_version(options, tmp_path):
+    old = stand_in(tmp_path, "pg_dump", "exit 1", version="15.20")
+    assert "15.20" in run_module(pg_backup, **{**options, "pg_dump": old})["msg"]
 
 
 @pytest.mark.parametrize(

@@ -185,3 +185,10 @@ def test_an_s3_that_keeps_it_otherwise_than_asked_is_not_believed(options):
     assert (result["failed"], result["reason"]) == (True, "VerificationFailed")
     assert "'STANDARD' and should be 'STANDARD_IA'" in result["msg"]
     assert nothing_is_left(options)
+
+
+def test_connections_that_always_die_are_given_up(options, monkeypatch):
+    monkeypatch.setattr(_s3, "_ATTEMPTS", 2)
+    result = backed_up(options, up=cut_after(3_000_000, times=1_000))
+    assert (result["failed"], result["reason"]) == (True, "Unreachable")
+    assert nothing_is_left(options)

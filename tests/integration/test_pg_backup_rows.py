@@ -120,3 +120,7 @@ def test_no_table_can_be_emptied_between_the_snapshot_and_the_dump(options):
         pytest.raises(Exception, match="lock timeout"),
     ):
         query(options, "SET lock_timeout = 200; TRUNCATE orders")
+
+
+def test_an_empty_database_has_no_counts(options):
+    assert run_module(pg_backup, **options)["backup"]["rows"] == {}

@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.world import World
 from tests.integration.restoring import SPOIL, SPOILT, WHOLE, Restorable, restorable
+from tests.integration.running import stand_in
 
 
 def test_a_restore_is_predicted_done_and_then_known_to_be_done(spoilt: Restorable) -> None:
@@ -146,6 +147,11 @@ def test_what_cannot_work_is_refused_before_anything_is_touched(
         assert words in result["msg"]
         assert "wrong-one" not in str(result)
     assert list(spoilt.databases()) == [spoilt.database]
+
+
+def test_an_old_pg_restore_is_refused_with_its_version(spoilt: Restorable, tmp_path: t.Any) -> None:
+    old = stand_in(tmp_path, "pg_restore", "exit 1", version="15.20")
+    assert "15.20" in spoilt.restore(pg_restore=old)["msg"]
 
 
 def test_who_does_not_own_the_database_is_told_who_does(spoilt: Restorable, world: World) -> None:

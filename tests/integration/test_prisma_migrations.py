@@ -143,3 +143,12 @@ def test_another_schema_has_a_history_of_its_own(project):
         True,
         False,
     )
+
+
+def test_a_migration_the_folder_has_lost_is_warned_of(project):
+    project.write(a="create table a()", b="create table b()")
+    project.run()
+    (project.folder / "a" / "migration.sql").unlink()
+    (project.folder / "a").rmdir()
+    result = project.run()
+    assert (result["changed"], result["missing_locally"]) == (False, ["a"])
