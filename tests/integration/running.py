@@ -96,10 +96,10 @@ def opened(options: dict[str, t.Any]) -> t.Iterator[psycopg2.extensions.connecti
         host=options["login_host"],
         port=options["login_port"],
         user=options["login_user"],
-        password=options["login_password"],
+        password=options.get("login_password"),
         dbname=options["login_db"],
-        sslmode="verify-full",
-        sslrootcert=options["ca_cert"],
+        sslmode=options.get("ssl_mode", "verify-full"),
+        sslrootcert=options.get("ca_cert"),
     )
     session.autocommit = True
     with contextlib.closing(session):
