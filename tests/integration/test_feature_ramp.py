@@ -118,6 +118,8 @@ def test_what_kubectl_set_is_told_and_treated_by_rule(ramp: Ramp) -> None:
 
 def test_what_is_half_asked_for_touches_nothing(ramp: Ramp) -> None:
     before = ramp.body()
+    assert ramp.look()["action"] == "refuse", "another's lock"
+    ramp.place.run(deploy_lock, state="free")
     for params, message in (
         ({"fence": 0}, "going up needs the deploy lock"),
         ({"release_reason": "why"}, "set both"),
@@ -125,5 +127,4 @@ def test_what_is_half_asked_for_touches_nothing(ramp: Ramp) -> None:
     ):
         result = ramp.run(**params)
         assert (result["failed"], message in result["msg"]) == (True, True), (params, result)
-    assert ramp.look()["action"] == "refuse", "another's lock"
     assert ramp.body() == before
