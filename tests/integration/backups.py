@@ -24,18 +24,22 @@ SELECT g AS id, string_agg(md5(random()::text || n), '') AS note
 @contextlib.contextmanager
 def database_to_back_up(world: World) -> t.Iterator[dict[str, t.Any]]:
     """The options of pg_backup for it, with a prefix of its own in the bucket."""
-    programs = Path(world.facts("postgres")["bin"])
     with scratch_database(world) as database:
         query(database, _ROWS)
-        yield {
-            **database,
-            **bucket(world, f"test-{secrets.token_hex(4)}/"),
-            "name": "orders_db",
-            "release": "2.0.0",
-            "compression": "none",
-            "pg_dump": str(programs / "pg_dump"),
-            "pg_restore": str(programs / "pg_restore"),
-        }
+        yield {**backup_options(world, database), "compression": "none"}
+
+
+def backup_options(world: World, database: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Of pg_backup, with a prefix of their own in the bucket."""
+    programs = Path(world.facts("postgres")["bin"])
+    return {
+        **database,
+        **bucket(world, f"test-{secrets.token_hex(4)}/"),
+        "name": "orders_db",
+        "release": "2.0.0",
+        "pg_dump": str(programs / "pg_dump"),
+        "pg_restore": str(programs / "pg_restore"),
+    }
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from tests.contract.rollout_cluster import complete
 from tests.fault_setting import faults_set
 from tests.integration.backups import database_to_back_up
 from tests.integration.prisma_project import PrismaProject
+from tests.integration.restoring import SPOIL, Restorable, restorable
 from tests.integration.running import bucket, scratch_database
 from tests.waiting import until
 
@@ -199,6 +200,14 @@ def options(world: World, backup_database: Result, request: pytest.FixtureReques
     """The same, with a prefix of the test's own in the bucket."""
     prefix = f"{backup_database['prefix']}{abs(hash(request.node.name))}/"
     return {**backup_database, **bucket(world, prefix)}
+
+
+@pytest.fixture
+def spoilt(world: World) -> t.Iterator[Restorable]:
+    """Backed up, and then most orders deleted."""
+    with restorable(world) as made:
+        made.psql(SPOIL)
+        yield made
 
 
 @pytest.fixture

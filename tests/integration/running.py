@@ -8,6 +8,7 @@ import functools
 import hashlib
 import secrets
 import typing as t
+from pathlib import Path
 
 import boto3
 import psycopg2
@@ -63,6 +64,19 @@ def bucket(world: World, prefix: str) -> dict[str, t.Any]:
     }
 
 
+STORE = ("bucket", "prefix", "endpoint_url", "region", "access_key", "secret_key", "path_style")
+"""What `bucket` gives, of options that have more."""
+
+
+def stand_in(folder: Path, name: str, script: str, *, version: str = "") -> str:
+    """A program of that name that runs lines of a shell; with `version` it tells that as PostgreSQL's own do."""
+    says = f'[ "$1" = --version ] && echo "{name} (PostgreSQL) {version}" && exit\n'
+    made = folder / name
+    made.write_text(f"#!/bin/sh\n{says if version else ''}{script}\n")
+    made.chmod(0o755)
+    return str(made)
+
+
 def client(options: dict[str, t.Any]) -> t.Any:
     """S3 for a witness, by the options of `bucket`."""
     return boto3.client(
@@ -82,10 +96,10 @@ def opened(options: dict[str, t.Any]) -> t.Iterator[psycopg2.extensions.connecti
         host=options["login_host"],
         port=options["login_port"],
         user=options["login_user"],
-        password=options["login_password"],
+        password=options.get("login_password"),
         dbname=options["login_db"],
-        sslmode="verify-full",
-        sslrootcert=options["ca_cert"],
+        sslmode=options.get("ssl_mode", "verify-full"),
+        sslrootcert=options.get("ca_cert"),
     )
     session.autocommit = True
     with contextlib.closing(session):

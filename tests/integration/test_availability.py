@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import time
 import typing as t
 from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._availability import task
 from ansible_collections.easymo.deploy.plugins.modules import (
@@ -22,12 +18,11 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     release,
     release_info,
 )
-from tests.ansible_playbook import PROGRAM
 from tests.fakes.http_server import Handler, serving
 from tests.integration.conftest import Place, Result
+from tests.integration.plays import Player, connection
 from tests.waiting import until
 
-ROOT = Path(__file__).parents[2]
 VERSION = "2.0.0"
 CONFIG_MAP = f"release-{VERSION}-availability"
 TOKEN = "the-verify-token"
@@ -182,15 +177,6 @@ def test_one_that_is_switched_off_says_why(place: Place, asking: dict[str, t.Any
     assert told["availability"]["reason"] == "switched off: no way out of this network"
 
 
-def test_another_attempt_begins_anew(place: Place, asking: dict[str, t.Any]) -> None:
-    place.run(availability, **asking)
-    place.run(availability, release=VERSION, state="stopped")
-    place.run(release, name=VERSION, status="rolled_back")
-    assert facts(place)["closed"] is True
-    place.run(release, name=VERSION, phase="database", phase_status="running")
-    assert facts(place) == {}
-
-
 def test_a_release_that_is_signed_off_is_measured_no_longer_and_its_way_back_is(
     place: Place, asking: dict[str, t.Any]
 ) -> None:
@@ -203,47 +189,23 @@ def test_a_release_that_is_signed_off_is_measured_no_longer_and_its_way_back_is(
     assert facts(place) == {}
 
 
-class Player:
-    """An ansible-playbook that holds the lock, has the addresses asked, and works on until it is told to end."""
-
-    def __init__(self, place: Place, folder: Path, name: str, asking: dict[str, t.Any]) -> None:
-        self.go, self.output = folder / f"{name}.go", folder / f"{name}.txt"
-        self.go.touch()
-        where = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
-        tasks = [
-            {"easymo.deploy.deploy_lock": where, "register": "lock"},
-            {"easymo.deploy.availability": {**where, **asking, "fence": "{{ lock.fence }}"}},
-            {"ansible.builtin.wait_for": {"path": str(self.go), "state": "absent"}},
-        ]
-        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
-        playbook = folder / f"{name}.yml"
-        playbook.write_text(yaml.safe_dump([play]))
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [PROGRAM, str(playbook)],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
-            )
-
-    def ends(self) -> int:
-        self.go.unlink(missing_ok=True)
-        return self.process.wait(60)
+def playing(place: Place, folder: Path, name: str, asking: dict[str, t.Any]) -> Player:
+    """A run that holds the lock and has the addresses asked."""
+    where = connection(place)
+    lock = {"easymo.deploy.deploy_lock": where, "register": "lock"}
+    asks = {**where, **asking, "fence": "{{ lock.fence }}"}
+    return Player(folder, name, [lock, {"easymo.deploy.availability": asks}])
 
 
 def test_a_run_that_is_killed_takes_its_prober_along_and_the_next_one_goes_on(
     place: Place, asking: dict[str, t.Any], tmp_path: Path
 ) -> None:
     asking["targets"].append({"name": "vendor", "url": f"{asking['controls'][0]}/bad"})
-    first = Player(place, tmp_path, "first", asking)
+    first = playing(place, tmp_path, "first", asking)
     until(lambda: bool(facts(place).get("prober")))
     asks = prober(place)
     time.sleep(2)
-    os.killpg(first.process.pid, signal.SIGKILL)
-    first.process.wait(10)
+    first.dies()
     until(lambda: gone(asks), 15)
     left = facts(place)
     # It had time to write what it had measured until then.
@@ -251,7 +213,7 @@ def test_a_run_that_is_killed_takes_its_prober_along_and_the_next_one_goes_on(
     assert left["targets"]["vendor"]["failures"] == left["targets"]["vendor"]["probes"] > 5
     time.sleep(6)
 
-    second = Player(place, tmp_path, "second", asking)
+    second = playing(place, tmp_path, "second", asking)
     until(lambda: bool(facts(place)["prober"]))
     assert second.ends() == 0
     until(lambda: facts(place)["prober"] == "", 15)
@@ -264,7 +226,7 @@ def test_a_run_that_is_killed_takes_its_prober_along_and_the_next_one_goes_on(
 def test_a_prober_writes_no_longer_when_another_run_has_the_lock(
     place: Place, asking: dict[str, t.Any], tmp_path: Path
 ) -> None:
-    player = Player(place, tmp_path, "first", asking)
+    player = playing(place, tmp_path, "first", asking)
     until(lambda: bool(facts(place).get("prober")))
     asks, before = prober(place), facts(place)
     place.run(deploy_lock, holder="joe@b", purpose="undo", release=VERSION)

@@ -6,36 +6,29 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import threading
 import time
 import typing as t
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import Locking
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import (
-    LeaseLostError,
     LockedError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import Guard
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Claim
 from ansible_collections.easymo.deploy.plugins.module_utils._run import Run, never_alive
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock, deploy_lock_info
-from tests.ansible_playbook import PROGRAM
-from tests.fakes.tcp_proxy import Cut, TcpProxy, passing
 from tests.integration.conftest import Place, Result
+from tests.integration.plays import Player, connection
 from tests.waiting import until
 
 NAME = "easymo-deploy"
 KEEPER = "easymo.com/lock-keeper"
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -105,13 +98,6 @@ def test_the_info_tells_it_in_words(place: Place) -> None:
     assert told["sentence"].endswith("Deployments are frozen by eve: Black Friday.")
 
 
-def test_a_freeze_stops_a_deployment_and_no_undo(place: Place) -> None:
-    freeze(place, by="eve")
-    assert ask(place)["reason"] == "Frozen"
-    assert lease(place) == ("", 0)
-    assert ask(place, purpose="undo")["changed"] is True
-
-
 @pytest.mark.parametrize("option", [{"force": True}, {"manual": True}], ids=["force", "manual"])
 def test_no_lock_is_forced_or_set_by_hand_without_a_reason(
     place: Place, option: dict[str, t.Any]
@@ -120,56 +106,17 @@ def test_no_lock_is_forced_or_set_by_hand_without_a_reason(
     assert lease(place) == ("", 0)
 
 
-class Player:
-    """An ansible-playbook that takes the lock and works on until it is told to end."""
-
-    def __init__(self, place: Place, folder: Path, name: str, **params: t.Any) -> None:
-        folder.mkdir(exist_ok=True)
-        self.go, self.output = folder / f"{name}.go", folder / f"{name}.txt"
-        self.go.touch()
-        given = {"kubeconfig": place.kubeconfig, "namespace": place.namespace, **params}
-        tasks = [
-            {"name": "Take the lock", "easymo.deploy.deploy_lock": given, "register": "lock"},
-            {"name": "Work", "ansible.builtin.wait_for": {"path": str(self.go), "state": "absent"}},
-            {
-                "name": "Go on",
-                "easymo.deploy.deploy_lock": {**given, "fence": "{{ lock.fence }}"},
-            },
-        ]
-        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
-        playbook = folder / f"{name}.yml"
-        playbook.write_text(yaml.safe_dump([play]))
-        argv = [PROGRAM, str(playbook)]
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                argv,
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
-            )
-
-    def said(self) -> str:
-        return " ".join(self.output.read_text(errors="replace").split())
-
-    def ends(self) -> int:
-        self.go.unlink(missing_ok=True)
-        return self.process.wait(60)
-
-    def dies(self) -> None:
-        """With its workers, as a machine's memory killer or an impatient person does it."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
-
-
 @pytest.fixture
 def playing(place: Place, tmp_path: Path) -> t.Iterator[t.Callable[..., Player]]:
     players: list[Player] = []
 
     def play(**params: t.Any) -> Player:
-        players.append(Player(place, tmp_path / "plays", f"p{len(players)}", **params))
+        """Takes the lock, works, and asks for it once more."""
+        given = {**connection(place), **params}
+        lock = {"name": "Take the lock", "easymo.deploy.deploy_lock": given, "register": "lock"}
+        goes_on = {"easymo.deploy.deploy_lock": {**given, "fence": "{{ lock.fence }}"}}
+        name = f"p{len(players)}"
+        players.append(Player(tmp_path / "plays", name, [lock], {"name": "Go on", **goes_on}))
         return players[-1]
 
     yield play
@@ -287,62 +234,3 @@ def test_of_eight_operators_at_once_exactly_one_wins(place: Place, *, abandoned:
     if not abandoned:
         assert fences == [1]
         assert all(winner in one for one in losers)
-
-
-@pytest.fixture
-def proxied(place: Place, tmp_path: Path) -> t.Iterator[tuple[TcpProxy, Locking]]:
-    """An operator behind a network that the test breaks."""
-    kubeconfig = yaml.safe_load(Path(place.kubeconfig).read_text())
-    cluster = kubeconfig["clusters"][0]["cluster"]
-    server = urlsplit(cluster["server"])
-    with TcpProxy(server.hostname or "", server.port or 443) as proxy:
-        cluster["server"] = f"https://127.0.0.1:{proxy.port}"
-        # The certificate is for the server's own name.
-        cluster["tls-server-name"] = server.hostname
-        copy = tmp_path / "kubeconfig"
-        copy.write_text(json.dumps(kubeconfig))
-        far = KubernetesCluster(Connection(place.namespace, kubeconfig=str(copy)))
-        yield proxy, locking(place, 1, far)
-
-
-def test_an_api_server_that_comes_back_within_a_minute_costs_only_time(
-    proxied: tuple[TcpProxy, Locking],
-) -> None:
-    proxy, claimant = proxied
-    back = time.monotonic() + 3
-
-    def away(chunk: bytes) -> bytes:
-        if time.monotonic() < back:
-            raise Cut
-        return passing(chunk)
-
-    proxy.up = away
-    change = claimant.hold()
-    assert (change.changed, change.after.fence) == (True, 1)
-
-
-def test_a_lost_answer_is_no_lost_lock(place: Place, proxied: tuple[TcpProxy, Locking]) -> None:
-    """The server took the write and the connection broke before it could say so."""
-    proxy, claimant = proxied
-    claimant.read()
-
-    def deaf(chunk: bytes) -> bytes:
-        if lease(place)[0]:
-            proxy.down = passing
-            raise Cut
-        return passing(chunk)
-
-    proxy.down = deaf
-    change = claimant.hold()
-    assert (change.changed, change.after.fence, lease(place)[1]) == (True, 1, 1)
-
-
-def test_a_guard_lets_its_run_through_until_another_takes_over(place: Place) -> None:
-    cluster = KubernetesCluster(Connection(place.namespace, kubeconfig=place.kubeconfig))
-    fence = locking(place, 1).hold().after.fence
-    guard = Guard(cluster, NAME, fence, clock=MonotonicClock())
-    guard.check()
-    locking(place, 2).hold(force=True)
-    fresh = Guard(cluster, NAME, fence, clock=MonotonicClock())
-    with pytest.raises(LeaseLostError, match="operator-2"):
-        fresh.check()

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import REPLICAS_ANNOTATION
 from ansible_collections.easymo.deploy.plugins.modules import deployment_scale
-from tests.integration.conftest import ABSENT, SERVICE, Place
+from tests.integration.conftest import SERVICE, Place
 from tests.waiting import until
 
 
@@ -97,32 +97,6 @@ def test_nobody_serves_behind_the_service_while_stopped(deployed: Place) -> None
     until(lambda: endpoints() == 2, seconds=10)
 
 
-def test_an_autoscaler_is_named_and_a_paused_rollout_scales_too(deployed: Place) -> None:
-    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": SERVICE}
-    autoscaler = {
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": "buyers"},
-        "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 5},
-    }
-    deployed.kubectl("apply", "-f", "-", stdin=json.dumps(autoscaler))
-    deployed.kubectl("rollout", "pause", f"deployment/{SERVICE}")
-    assert scale(deployed, "stopped")["autoscalers"] == {SERVICE: "buyers"}
-    assert pods(deployed) == []
-    assert scale(deployed, "running")["changed"] is True
-    assert available(deployed) == 2
-
-
-def test_what_kubectl_scaled_to_nothing_stays_there(deployed: Place) -> None:
-    deployed.kubectl("scale", f"deployment/{SERVICE}", "--replicas=0")
-    result = scale(deployed, "running")
-    assert (result["changed"], result["left_alone"]) == (False, [SERVICE])
-    assert scale(deployed, "stopped")["changed"] is True
-    assert memory(deployed) == "0"
-    assert scale(deployed, "running")["changed"] is True
-    assert (replicas(deployed), memory(deployed)) == (0, None)
-
-
 def test_killed_while_it_waits_and_run_again_it_ends_as_if_undisturbed(deployed: Place) -> None:
     for state, after, remembered in (("stopped", 0, "2"), ("running", 2, None)):
         run = deployed.start("deployment_scale", deployments=[SERVICE], state=state)
@@ -132,11 +106,3 @@ def test_killed_while_it_waits_and_run_again_it_ends_as_if_undisturbed(deployed:
         assert "failed" not in scale(deployed, state)
         assert (replicas(deployed), memory(deployed)) == (after, remembered)
         assert (len(pods(deployed)), available(deployed)) == (after, after)
-
-
-def test_pods_that_cannot_come_back_are_told_and_their_count_stands(deployed: Place) -> None:
-    scale(deployed, "stopped")
-    deployed.kubectl("set", "image", f"deployment/{SERVICE}", f"{SERVICE}={ABSENT}")
-    failed = deployed.run(deployment_scale, deployments=[SERVICE], state="running", wait_timeout=2)
-    assert (failed["reason"], failed["waiting"]) == ("NotReady", {SERVICE: "0 of 2 available"})
-    assert (replicas(deployed), memory(deployed)) == (2, None)

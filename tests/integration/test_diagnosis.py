@@ -333,25 +333,6 @@ def test_plain_sql_files_are_compared_with_flyways_history(
     assert any("failed in V1.10__users.sql" in one for one in doctor.result["unseen"])
 
 
-def test_a_database_out_of_sight_is_no_cause(doctor: Doctor, tmp_path: Path) -> None:
-    connection = {
-        "login_host": "127.0.0.1",
-        "login_port": 1,
-        "login_user": "u",
-        "login_password": PLANTED,
-        "login_db": "d",
-    }
-    one = {"name": "a", "kind": "prisma", "connection": connection, "directory": str(tmp_path)}
-    empty = {**one, "name": "b", "connection": {**connection, "login_password": ""}}
-    doctor.look("migration", databases=[one, empty])
-    assert doctor.sentences == []
-    unseen = " ".join(doctor.result["unseen"])
-    assert "Cannot reach database 'd' at 127.0.0.1:1" in unseen
-    assert "'login_password' of database b is empty" in unseen
-    assert "'kubernetes' is not given" in unseen
-    assert PLANTED not in doctor.everything()
-
-
 def test_a_folder_that_cannot_be_made_hides_nothing(
     tmp_path: Path, doctor: Doctor, capsys: pytest.CaptureFixture[str]
 ) -> None:

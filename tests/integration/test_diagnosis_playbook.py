@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import subprocess
 import typing as t
-from pathlib import Path
 
 import pytest
 import requests
@@ -19,7 +18,6 @@ from tests.integration.conftest import KUBECTL
 from tests.integration.running import connection, query
 from tests.waiting import until
 
-REPOSITORY = Path(__file__).parents[2]
 DOWN = (
     Fault("kubernetes", "down"),
     Fault("prometheus", "paused"),

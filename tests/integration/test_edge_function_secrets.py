@@ -85,20 +85,6 @@ def test_set_changed_and_removed_in_check_mode_for_real_and_again(
         assert change(project, **arguments)["changed"] is False
 
 
-def test_a_function_is_not_uploaded_before_its_secrets_are_there(
-    project: Project, name: str, tmp_path: Path
-) -> None:
-    functions = checkout_copy(RELEASE_VERSION, tmp_path / "checkout")
-    asked = {**project.options, "directory": str(functions), "names": ["health"]}
-    project.break_down("bundle-fails")
-    for check in (True, False):
-        result = run_module(
-            edge_functions, check=check, required_secrets=[name, "WA_APP_SECRET", "B"], **asked
-        )
-        assert result["reason"] == "InvalidInput"
-        assert f"lacks 2 secrets that the functions need: B, {name}." in result["msg"]
-
-
 def test_functions_that_answer_pass_and_tell_their_version(project: Project) -> None:
     probes = {"wa-webhook": {"path": "/_health", "status": [200]}}
     result = probe(project, *FUNCTIONS, probes=probes, version=PREVIOUS_VERSION)

@@ -8,15 +8,12 @@ import json
 import typing as t
 import uuid
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _supabase_http
 from ansible_collections.easymo.deploy.plugins.modules import edge_functions, edge_functions_info
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from sandbox.world import World
-from tests.fakes.management_api import PassingTime
 from tests.integration.running import bucket, client
 from tests.integration.supabase import (
     FUNCTIONS,
@@ -102,18 +99,6 @@ def test_created_changed_and_removed_in_check_mode_for_real_and_again(
         assert project.listed() == after
 
 
-def test_only_what_differs_is_uploaded(project: Project, functions: Path) -> None:
-    assert deploy(project, functions, *FUNCTIONS)["changed"] is True
-    before = project.settings()
-    menu = functions / "_shared" / "menu.ts"
-    menu.write_text(menu.read_text() + "\n// The same menu.\n")
-    result = deploy(project, functions, *FUNCTIONS)
-    assert result["changes"] == [change("wa-webhook", "changed", "../_shared/menu.ts")]
-    assert sorted(result["unchanged"]) == ["admin-agents", "admin-metrics", "health"]
-    moved = {slug for slug, version in project.settings().items() if version != before[slug]}
-    assert moved == {"wa-webhook"}
-
-
 def test_what_was_saved_comes_back_byte_for_byte_and_with_its_settings(
     project: Project, functions: Path, tmp_path: Path
 ) -> None:
@@ -157,18 +142,6 @@ def test_what_runs_is_what_the_checkout_holds(project: Project, functions: Path)
         assert content == path.read_bytes(), name
 
 
-@pytest.mark.parametrize("check", [True, False], ids=["check", "real"])
-@pytest.mark.parametrize("slug", ["_health", "../health", "9lives", ""])
-def test_a_name_that_supabase_does_not_allow_is_refused(
-    project: Project, functions: Path, slug: str, check: bool
-) -> None:
-    before = project.listed()
-    result = deploy(project, functions, "health", slug, check=check)
-    assert (result["failed"], result["reason"]) == (True, "InvalidInput")
-    assert f"{slug!r} cannot be the name of an edge function" in result["msg"]
-    assert project.listed() == before
-
-
 def test_a_missing_import_is_refused_before_anything_is_uploaded(
     project: Project, functions: Path
 ) -> None:
@@ -197,71 +170,6 @@ def test_all_or_none_are_activated(project: Project, functions: Path, cause: str
     assert result["msg"].startswith("1 of 4 functions did not bundle, so none was activated: ")
     assert project.listed() == before
     assert project.call("health").json()["version"] == PREVIOUS_VERSION
-
-
-def test_a_jwt_switch_that_somebody_else_turned_is_turned_back(
-    project: Project, functions: Path
-) -> None:
-    deploy(project, functions, "health")
-    project.client.call("PATCH", "/functions/health", {"verify_jwt": True})
-    assert project.call("health").status_code == 401
-
-    predicted = deploy(project, functions, "health", check=True)
-    assert predicted["changes"] == [change("health", "changed", settings=["verify_jwt"])]
-    assert predicted["diff"][0]["before"].startswith("verify_jwt: true\n")
-    assert project.call("health").status_code == 401
-
-    result = deploy(project, functions, "health")
-    assert result["functions"]["health"]["verify_jwt"] is False
-    assert project.call("health").status_code == 200
-    assert deploy(project, functions, "health")["changed"] is False
-
-
-def test_a_jwt_switch_that_does_not_stay_is_reported(project: Project, functions: Path) -> None:
-    project.break_down("jwt-flipped", "health")
-    info = run_module(edge_functions_info, **project.options, names=["health"])
-    assert info["functions"]["health"]["verify_jwt"] is True
-    result = deploy(project, functions, "health")
-    assert (result["failed"], result["reason"]) == (True, "VerificationFailed")
-    assert "health has verify_jwt True, not False" in result["msg"]
-
-
-def test_the_rate_limit_is_waited_for_as_long_as_it_asks(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = PassingTime()
-
-    def sleep(seconds: float) -> None:
-        clock.sleep(seconds)
-        if len(clock.slept) == 2:
-            project.mend()
-
-    project.break_down("rate-limited", retry_after="7")
-    monkeypatch.setattr(
-        _supabase_http, "time", SimpleNamespace(sleep=sleep, monotonic=clock.monotonic)
-    )
-    info = run_module(edge_functions_info, **project.options)
-    assert clock.slept == [7.0, 7.0]
-    assert set(FUNCTIONS) <= set(info["functions"])
-
-
-@pytest.mark.parametrize("cause", ["fault", "token"])
-def test_a_refused_token_is_one_sentence_that_does_not_show_it(
-    project: Project, functions: Path, cause: str
-) -> None:
-    token = project.facts["access_token"]
-    if cause == "fault":
-        project.break_down("unauthorized")
-    else:
-        token = f"sbp_{'0' * 40}"
-    result = deploy(project, functions, "health", access_token=token)
-    assert (result["failed"], result["reason"]) == (True, "Refused")
-    assert result["msg"] == (
-        "The Supabase Management API answered 401 on the list of functions (Unauthorized): "
-        "check 'access_token' and its permissions."
-    )
-    assert "exception" not in result
-    assert token not in str(result)
 
 
 def test_the_list_tells_what_the_api_tells(project: Project) -> None:

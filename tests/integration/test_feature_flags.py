@@ -51,12 +51,6 @@ def test_created_changed_and_taken_out_in_check_mode_for_real_and_again(place: P
         assert (again["changed"], again["checksum"]) == (False, real["checksum"])
 
 
-def test_a_missing_config_map_is_made(place: Place) -> None:
-    assert place.run(feature_flags, check_mode=True, flags=ON)["changed"] is True
-    assert place.run(feature_flags, flags=ON)["changed"] is True
-    assert place.run(feature_flags, flags=ON)["changed"] is False
-
-
 def test_what_kubectl_set_is_changed_and_named(place: Place) -> None:
     apply_by_kubectl(place, {"FEATURE_AI_AGENTS": "true"})
     kept = place.run(feature_flags, flags={"FEATURE_AI_AGENTS": False}, force=False)
@@ -87,14 +81,6 @@ def test_pods_that_started_with_older_flags_make_place_for_others(deployed: Plac
     assert [pod["problems"] for pod in result["pods"]] == [[], []]
     again = deployed.run(pod_flags, **wanted)
     assert (again["changed"], again["replaced"]) == (False, [])
-
-
-def test_where_others_are_no_better_one_pod_is_ended_and_no_more(deployed: Place) -> None:
-    flags = {"FEATURE_OF_NO_CONFIG_MAP": True}
-    result = deployed.run(pod_flags, name=SERVICE, flags=flags, wait_timeout=90, replace=True)
-    assert result["failed"] is True
-    assert len(result["replaced"]) == 1
-    assert f"In place of {result['replaced'][0]} others were started since" in result["msg"]
 
 
 def test_pods_are_restarted_once_for_their_flags_and_run_with_them(deployed: Place) -> None:

@@ -8,40 +8,20 @@ import subprocess
 import typing as t
 from pathlib import Path
 
-import yaml
-
 from ansible_collections.easymo.deploy.plugins.modules import (
     feature_flags,
     kill_switch,
     release,
 )
-from tests.ansible_playbook import run_playbook
 from tests.integration.conftest import SERVICE, Place, deploy
+from tests.integration.plays import connection, play_on, run_plays, run_role
 
-ROOT = Path(__file__).parents[2]
 BEFORE = {"FEATURE_AI_AGENTS": "true", "LEVEL": "info"}
 
 
 def play(place: Place, folder: Path, **variables: t.Any) -> subprocess.CompletedProcess[str]:
-    connection = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
-    body = {
-        "hosts": "localhost",
-        "gather_facts": False,
-        "vars": {
-            "feature_flags_consumers": [SERVICE],
-            "feature_flags_release": "2.0.0",
-            **variables,
-        },
-        "module_defaults": {"group/easymo.deploy.kubernetes": connection},
-        "roles": ["easymo.deploy.feature_flags"],
-    }
-    return run_play(body, folder)
-
-
-def run_play(body: dict[str, t.Any], folder: Path) -> subprocess.CompletedProcess[str]:
-    file = folder / "play.yml"
-    file.write_text(yaml.safe_dump([body]), encoding="utf-8")
-    return run_playbook(file)
+    given = {"feature_flags_consumers": [SERVICE], "feature_flags_release": "2.0.0", **variables}
+    return run_role("feature_flags", place, folder, **given)
 
 
 def data_of(place: Place) -> t.Any:
@@ -80,20 +60,11 @@ OF_THE_RELEASE = {"FEATURE_AI_AGENTS": True, PERCENTAGE: 1}
 def stands_at(place: Place, folder: Path) -> t.Any:
     """What a deployment that begins now would leave of the flags."""
     told = folder / "standing.json"
-    connection = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
     standing = {"name": "easymo.deploy.feature_flags", "tasks_from": "standing"}
     keep = {"content": "{{ feature_flags_standing | to_json }}", "dest": str(told), "mode": "0600"}
-    body = {
-        "hosts": "localhost",
-        "gather_facts": False,
-        "vars": {"feature_flags_release": "2.0.0", "feature_flags_ramped": [PERCENTAGE]},
-        "module_defaults": {"group/easymo.deploy.kubernetes": connection},
-        "tasks": [
-            {"ansible.builtin.include_role": standing},
-            {"ansible.builtin.copy": keep},
-        ],
-    }
-    ended = run_play(body, folder)
+    ramped = {"feature_flags_release": "2.0.0", "feature_flags_ramped": [PERCENTAGE]}
+    tasks = [{"ansible.builtin.include_role": standing}, {"ansible.builtin.copy": keep}]
+    ended = run_plays(folder, play_on(connection(place), vars=ramped, tasks=tasks))
     assert ended.returncode == 0, ended.stdout
     return json.loads(told.read_text(encoding="utf-8"))
 

@@ -193,3 +193,53 @@ def test_row_level_security_is_told_where_it_changes(server, table, switch):
     )
     before, after = server.asked(sql, stands)
     assert server.rules(sql) == ({"row-security"} if before != after else set())
+
+
+HAS = """
+CREATE SCHEMA app;
+CREATE TYPE app.mood AS ENUM ('good');
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE TABLE "Users" (id int CONSTRAINT ids CHECK (id > 0), email varchar(10), phone text NOT NULL);
+CREATE VIEW mine AS SELECT id FROM "Users";
+CREATE FUNCTION f(int, app.mood[], "Users") RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION tg() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER tg BEFORE UPDATE ON "Users" FOR EACH ROW EXECUTE FUNCTION tg();
+CREATE POLICY p ON "Users" USING (true);
+CREATE RULE r AS ON INSERT TO "Users" DO NOTHING;
+CREATE EXTENSION pgcrypto;
+"""
+
+SEEN: dict[str, set[str]] = {
+    'DROP TABLE "Users"': {"drop-table"},
+    "DROP TABLE IF EXISTS users": set(),
+    "DROP TABLE IF EXISTS app.nothing": set(),
+    'ALTER TABLE "Users" ALTER email TYPE varchar(20)': set(),
+    'ALTER TABLE "Users" ALTER email TYPE varchar(5)': {"column-type"},
+    'ALTER TABLE "Users" ALTER phone SET NOT NULL': set(),
+    'ALTER TABLE "Users" ALTER id SET NOT NULL': {"set-not-null"},
+    'ALTER TABLE "Users" ADD COLUMN IF NOT EXISTS phone text NOT NULL': set(),
+    'ALTER TABLE "Users" ADD COLUMN n positive': {"column-rewrite"},
+    'ALTER TABLE "Users" DROP CONSTRAINT ids; ALTER TABLE "Users" ADD CONSTRAINT ids CHECK (id > 1) NOT VALID': set(),
+    "DROP FUNCTION f; CREATE FUNCTION f(int, app.mood[], \"Users\") RETURNS int LANGUAGE sql AS 'SELECT 2'": set(),
+    "DROP FUNCTION f; CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 2'": {
+        "drop-not-recreated"
+    },
+    "DROP FUNCTION IF EXISTS g(int)": set(),
+    "DROP TYPE app.mood": {"drop-type"},
+    'DROP POLICY p ON "Users"': {"drop-not-recreated"},
+    'DROP POLICY IF EXISTS q ON "Users"': set(),
+    'DROP TRIGGER IF EXISTS q ON "Users"': set(),
+    'DROP RULE IF EXISTS q ON "Users"': set(),
+    "DROP EXTENSION IF EXISTS citext": set(),
+    "SELECT gen_random_uuid(), public.digest('x', 'sha1')": set(),
+    "SELECT f(1, NULL, NULL)": {"function"},
+    "INSERT INTO mine VALUES (1)": {"statement"},
+    "CREATE SCHEMA IF NOT EXISTS app; DROP SCHEMA app": {"drop-schema"},
+}
+
+
+def test_the_database_is_asked_what_it_has(world: World) -> None:
+    with scratch_database(world) as database:
+        query(database, HAS)
+        asked = Server(database)
+    assert {sql: asked.rules(sql) for sql in SEEN} == SEEN

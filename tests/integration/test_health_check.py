@@ -73,15 +73,6 @@ def test_what_is_not_well_is_told_in_a_sentence(checks, kind, changed, words):
     assert "wrong-one" not in str(result["results"])
 
 
-def test_every_failure_is_named(checks):
-    bad = {**checks["redis"], "port": 1}
-    result = run(
-        ("redis", bad), ("postgres", checks["postgres"]), ("http", {"url": "http://127.0.0.1:1/"})
-    )
-    assert result["msg"].startswith("2 of 3 checks fail. the redis:")
-    assert "the http:" in result["msg"]
-
-
 def test_options_of_the_wrong_kind_are_refused(checks):
     result = run_module(
         health_check, checks=[{"name": "x", "kind": "redis", "postgres": checks["postgres"]}]

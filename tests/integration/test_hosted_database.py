@@ -12,9 +12,8 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_restore
 from sandbox.world import World
-from tests.integration.running import bucket, connection, hosted_database, query, scratch_database
+from tests.integration.running import bucket, connection, hosted_database, query
 from tests.integration.supabase_project import Project
-from tests.integration.throwaway_server import ThrowawayServer
 from tests.module_runner import Result, run_module
 
 # As people write it on Supabase: a trigger on auth.users, rows that refer to it and to storage.objects, a publication.
@@ -251,23 +250,3 @@ def test_an_event_trigger_that_fails_is_told_in_one_sentence(
         assert "changes are frozen" in failed["msg"]
     assert "Nothing was committed" in hosted.restore(method="in_place")["msg"]
     assert hosted.shape()[:3] == (5, 5, 20)
-
-
-def test_an_extension_that_a_server_lacks_is_named_before_anything_is_restored(
-    world: World,
-) -> None:
-    programs = Path(world.facts("postgres")["bin"])
-    server = ThrowawayServer(programs)
-    try:
-        with scratch_database(world) as plain:
-            query(plain, "CREATE EXTENSION pg_cron")
-            options = {**plain, **bucket(world, f"test-{secrets.token_hex(4)}/")}
-            made = Hosted(plain, options, plain, programs)
-            made.backup()
-            elsewhere = {**server.options, "login_password": None, "ca_cert": None}
-            refused = made.restore(method="scratch", **{**elsewhere, "login_db": "look"})
-            assert refused["reason"] == "Refused"
-            assert "lacks: pg_cron" in refused["msg"]
-            assert server.query("SELECT count(*) FROM pg_database WHERE datname = 'look'") == [(0,)]
-    finally:
-        server.stop()

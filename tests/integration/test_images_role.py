@@ -11,20 +11,18 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_text
 from ansible_collections.easymo.deploy.plugins.modules import image_info, release, release_info
 from sandbox.node.registry import digest
-from tests.ansible_playbook import run_playbook
 from tests.integration.conftest import NEW, SERVICE, Place
+from tests.integration.plays import connection, play_on, run_plays
 
 if t.TYPE_CHECKING:
     from sandbox.world import World
 
-ROOT = Path(__file__).parents[2]
 DOCKER = """#!{python}
 import json, pathlib, sys
 folder, argv = pathlib.Path(__file__).parent, sys.argv[1:]
@@ -62,7 +60,7 @@ class Player:
         self._place = place
         self._registry = registry
         self._docker = docker
-        self._file = folder / "play.yml"
+        self._folder = folder
 
     def play(self, *options: str, **variables: t.Any) -> subprocess.CompletedProcess[str]:
         given = {
@@ -72,17 +70,10 @@ class Player:
             "images_contexts_directory": "/srv/services",
             **variables,
         }
-        connection = {"kubeconfig": self._place.kubeconfig, "namespace": self._place.namespace}
-        play = {
-            "hosts": "localhost",
-            "gather_facts": False,
-            "vars": given,
-            "module_defaults": {"group/easymo.deploy.kubernetes": connection},
-            "roles": ["easymo.deploy.images"],
-        }
-        self._file.write_text(yaml.safe_dump([play]), encoding="utf-8")
+        roles = ["easymo.deploy.images"]
+        body = play_on(connection(self._place), vars=given, roles=roles)
         path = f"{self._docker}:{os.environ['PATH']}"
-        return run_playbook(self._file, *options, PATH=path)
+        return run_plays(self._folder, body, options=options, PATH=path)
 
 
 @pytest.fixture

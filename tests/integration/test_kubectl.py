@@ -110,32 +110,43 @@ def image_of(kubectl: Kubectl) -> str:
     return kubectl("get", "deployment", NAME, "-o", path)
 
 
-def test_version_and_discovery(kubectl):
-    assert "Server Version: v1." in kubectl("version")
+SHOWN = {
+    "version": "Server Version: v1.",
+    "explain deployment.spec.strategy": "rollingUpdate",
+    "auth can-i patch deployments": "yes",
+    "auth can-i --list": "*.*",
+    "auth whoami": "kubernetes-admin",
+    "get deploy -o wide": OLD,
+    "get all": "replicaset.apps/ranking-",
+    "get nodes": "sandbox-node",
+    "get events": "SuccessfulCreate",
+    f"events --for deployment/{NAME}": "ScalingReplicaSet",
+    f"get deployment {NAME} -o yaml": f"name: {NAME}",
+    f"get pods -l app={NAME} -o wide": "Running",
+    f"describe deployment {NAME}": "2 desired | 2 updated | 2 total | 2 available | 0 unavailable",
+    f"describe deploy {NAME}": f"Image:      {OLD}",
+    f"describe pods -l app={NAME}": "Conditions:",
+    f"logs deployment/{NAME}": "started successfully",
+    f"exec deployment/{NAME} -- env": f"HOSTNAME={NAME}-",
+}
+
+
+@pytest.mark.usefixtures("deployed")
+def test_what_an_operator_looks_at_is_shown(kubectl):
+    shown = {command: kubectl(*command.split()) for command in SHOWN}
+    assert {command for command, words in SHOWN.items() if words not in shown[command]} == set()
     resources = kubectl("api-resources")
     for kind in ("Deployment", "Lease", "EndpointSlice", "PodDisruptionBudget"):
         assert kind in resources
-    assert "rollingUpdate" in kubectl("explain", "deployment.spec.strategy")
-
-
-def test_auth(kubectl):
-    assert kubectl("auth", "can-i", "patch", "deployments").strip() == "yes"
-    assert "*.*" in kubectl("auth", "can-i", "--list")
-    assert "kubernetes-admin" in kubectl("auth", "whoami")
-
-
-def test_get_in_every_form(kubectl, deployed):
     assert kubectl("get", "deployments").split()[:5] == [
         "NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE",
     ]  # fmt: skip
-    assert OLD in kubectl("get", "deploy", "-o", "wide")
-    assert kubectl.json("get", deployed)["spec"]["replicas"] == 2
-    assert f"name: {NAME}" in kubectl("get", deployed, "-o", "yaml")
-    assert "Running" in kubectl("get", "pods", "-l", f"app={NAME}", "-o", "wide")
-    everything = kubectl("get", "all")
-    assert "deployment.apps/ranking" in everything
-    assert "replicaset.apps/ranking-" in everything
-    assert "sandbox-node" in kubectl("get", "nodes")
+
+
+def test_of_logs_and_commands_the_options_hold_and_failures_are_told(kubectl, deployed):
+    assert len(kubectl("logs", deployed, "--tail=1").splitlines()) == 1
+    assert "is not valid for pod" in kubectl.refused("logs", deployed, "-c", "nobody")
+    assert kubectl.run("exec", deployed, "--", "false").returncode == 1
 
 
 def test_get_watch_prints_changes(kubectl, deployed):
@@ -144,20 +155,6 @@ def test_get_watch_prints_changes(kubectl, deployed):
     )
 
     assert "ADDED" in watching.stdout
-
-
-def test_describe(kubectl, deployed):
-    told = kubectl("describe", deployed)
-
-    assert "2 desired | 2 updated | 2 total | 2 available | 0 unavailable" in told
-    assert "ScalingReplicaSet" in told
-    assert f"Image:      {OLD}" in told
-    assert "Conditions:" in kubectl("describe", "pods", "-l", f"app={NAME}")
-
-
-def test_events(kubectl, deployed):
-    assert "SuccessfulCreate" in kubectl("get", "events")
-    assert "ScalingReplicaSet" in kubectl("events", "--for", deployed)
 
 
 def test_apply_diff_and_server_side_apply(kubectl, deployed):
@@ -230,18 +227,6 @@ def test_patches(kubectl, deployed, kind, patch):
     assert kubectl.json("get", deployed)["spec"]["minReadySeconds"] == wanted
 
 
-def test_a_patch_whose_test_fails_changes_nothing(kubectl, deployed):
-    patch = [
-        {"op": "test", "path": "/metadata/generation", "value": 99999},
-        {"op": "replace", "path": "/spec/replicas", "value": 0},
-    ]
-
-    told = kubectl.refused("patch", deployed, "--type=json", "-p", json.dumps(patch))
-
-    assert "the server rejected our request" in told
-    assert kubectl.json("get", deployed)["spec"]["replicas"] == 2
-
-
 def test_label_and_annotate(kubectl, deployed):
     kubectl("label", deployed, "tier=backend", "--overwrite")
     kubectl("annotate", deployed, "note=seen", "--overwrite")
@@ -252,20 +237,6 @@ def test_label_and_annotate(kubectl, deployed):
     assert NAME in kubectl("get", "deployments", "-l", "tier in (backend)")
 
 
-def test_logs(kubectl, deployed):
-    kubectl("rollout", "status", deployed, "--timeout=60s")
-
-    assert "started successfully" in kubectl("logs", deployed)
-    assert len(kubectl("logs", deployed, "--tail=1").splitlines()) == 1
-    assert "is not valid for pod" in kubectl.refused("logs", deployed, "-c", "nobody")
-
-
-def test_exec(kubectl, deployed):
-    assert f"HOSTNAME={NAME}-" in kubectl("exec", deployed, "--", "env")
-    failed = kubectl.run("exec", deployed, "--", "false")
-    assert failed.returncode == 1
-
-
 def test_create_replace_and_delete(kubectl):
     flags = named("v1", "ConfigMap", "flags") | {"data": {"A": "true"}}
     kubectl("create", "-f", "-", stdin=json.dumps(flags))
@@ -274,15 +245,6 @@ def test_create_replace_and_delete(kubectl):
     assert kubectl.json("get", "configmap", "flags")["data"] == {"A": "false"}
     assert "deleted" in kubectl("delete", "configmap", "flags")
     assert "NotFound" in kubectl.refused("get", "configmap", "flags")
-
-
-def test_strict_validation_names_the_unknown_field(kubectl):
-    broken = deployment()
-    broken["spec"]["replica"] = 1
-
-    told = kubectl.refused("apply", "-f", "-", stdin=json.dumps(broken))
-
-    assert 'unknown field "spec.replica"' in told
 
 
 def test_deleting_a_deployment_takes_its_pods_along(kubectl, deployed):

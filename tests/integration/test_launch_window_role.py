@@ -9,8 +9,9 @@ from pathlib import Path
 import yaml
 
 from ansible_collections.easymo.deploy.plugins.modules import release_info
-from tests.ansible_playbook import ROOT, run_playbook
+from tests.ansible_playbook import ROOT
 from tests.integration.conftest import Place
+from tests.integration.plays import connection, play_on, run_plays
 
 OPEN = {"timezone": "Africa/Nairobi"}
 CLOSED = {**OPEN, "freezes": [{"from": "2020-01-01", "to": "2999-12-31", "why": "it is over"}]}
@@ -49,18 +50,9 @@ def begins(phase: str, **variables: t.Any) -> dict[str, t.Any]:
 def play(
     place: Place, folder: Path, *tasks: dict[str, t.Any], options: tuple[str, ...] = ()
 ) -> str:
-    connection = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
-    body = {
-        "hosts": "localhost",
-        "connection": "local",
-        "gather_facts": False,
-        "vars": {"release_phase_version": "2.0.0", "release_phase_changing": CHANGING},
-        "module_defaults": {"group/easymo.deploy.kubernetes": connection},
-        "tasks": list(tasks),
-    }
-    file = folder / "play.yml"
-    file.write_text(yaml.safe_dump([body]), encoding="utf-8")
-    done = run_playbook(file, *options)
+    known = {"release_phase_version": "2.0.0", "release_phase_changing": CHANGING}
+    body = play_on(connection(place), vars=known, tasks=list(tasks))
+    done = run_plays(folder, body, options=options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

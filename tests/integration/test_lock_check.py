@@ -16,10 +16,9 @@ from ansible_collections.easymo.deploy.plugins.modules import deploy_lock
 from sandbox.world import World
 from tests.integration.conftest import KUBECTL, Place
 from tests.integration.prisma_project import PrismaProject
-from tests.integration.restoring import SPOIL, SPOILT, WHOLE, Restorable, restorable
-from tests.integration.running import hosted_database, scratch_database
+from tests.integration.restoring import SPOILT, WHOLE, Restorable
+from tests.integration.running import hosted_database, scratch_database, stand_in
 from tests.integration.supabase_project import Holder, Project, SqlProject
-from tests.integration.test_pg_restore_faults import program
 from tests.waiting import until
 
 NAMES = {
@@ -42,13 +41,6 @@ def lock(place: Place) -> t.Iterator[dict[str, t.Any]]:
     place.run(deploy_lock, state="free", force=True, reason="the test is over")
 
 
-@pytest.fixture
-def spoilt(world: World) -> t.Iterator[Restorable]:
-    with restorable(world) as made:
-        made.psql(SPOIL)
-        yield made
-
-
 @pytest.mark.parametrize("method", ["swap", "in_place"])
 def test_a_restore_that_lost_the_lock_while_it_filled_never_goes_live(
     spoilt: Restorable, place: Place, lock: dict[str, t.Any], tmp_path: Path, method: str
@@ -57,7 +49,7 @@ def test_a_restore_that_lost_the_lock_while_it_filled_never_goes_live(
         f'{spoilt.program("pg_restore")} "$@" || exit; [ "$1" = --list ] || {KUBECTL} '
         f"--kubeconfig={place.kubeconfig} -n {place.namespace} delete lease easymo-deploy >/dev/null"
     )
-    pg_restore = program(tmp_path, "pg_restore", loses)
+    pg_restore = stand_in(tmp_path, "pg_restore", loses, version="18.6")
     # The first look is as fresh as the restore is short.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fence, "FRESH", 0.0)

@@ -99,29 +99,6 @@ def test_a_watch_that_was_ended_by_a_signal_goes_on_where_it_stopped(gate, numbe
     assert result["samples"][0]["missing"] > 0
 
 
-def test_missed_looks_count_and_too_long_a_gap_begins_anew(gate):
-    gate.server.says("q", GOOD)
-    with started("metrics_gate", gate.options()) as process:
-        until(lambda: gate.looks() >= 3)
-        interrupted(process, signal.SIGKILL)
-    held = gate.run({"count": gate.looks() + 1, "max_missing": 0})
-    assert (held["verdict"], "has no data in" in held["msg"]) == ("hold", True)
-    with started("metrics_gate", gate.options({"query": "q"})) as process:
-        until(lambda: gate.looks() >= 3)
-        interrupted(process, signal.SIGKILL)
-    anew = gate.run({"count": 2, "max_missing": 0}, max_gap=0)
-    assert (anew["verdict"], anew["samples"][0]["count"], anew["gaps"]) == ("proceed", 2, [])
-
-
-def test_breaches_of_before_a_kill_count_for_those_after_it(gate):
-    gate.server.says("q", GOOD, BAD, [])
-    with started("metrics_gate", gate.options()) as process:
-        until(lambda: gate.looks() >= 2)
-        interrupted(process, signal.SIGKILL)
-    gate.server.says("q", BAD, GOOD)
-    assert gate.run()["verdict"] == "rollback"
-
-
 def test_a_hold_guards_on_until_a_person_approves(gate):
     gate.server.says("q", BETWEEN)
     assert "nothing was watched yet" in gate.decide("approve")["msg"]
@@ -167,6 +144,17 @@ def test_a_reject_goes_back_and_a_watch_that_does_not_hold_cannot_be_approved(ga
     )
 
 
+def test_lines_of_a_deployments_logs_are_counted(gate, deployed):
+    """Of all its pods, in the time that is asked for."""
+    counted = {"kind": "kubernetes_log", "deployment": SERVICE, "window": 3600, "pass": {"max": 0}}
+    lines = gate.place.kubectl("logs", "-l", f"app={SERVICE}", "--tail=-1").splitlines()
+    result = gate.run({**counted, "query": ".", "count": 1}, fail_on=[])
+    assert result["samples"][0]["last"] >= len(lines) > 0
+    assert gate.run({**counted, "query": "never written", "count": 1})["verdict"] == "proceed"
+    assert "not a regular expression" in gate.run({**counted, "query": "("})["msg"]
+    assert "no Deployment 'absent'" in gate.run({**counted, "deployment": "absent"})["msg"]
+
+
 def test_a_hold_goes_back_on_a_breach_and_on_by_itself_when_good_again(gate):
     gate.server.says("q", BETWEEN)
     with started("metrics_gate", gate.options(duration=0.4, hold_for=600)) as process:
@@ -177,36 +165,3 @@ def test_a_hold_goes_back_on_a_breach_and_on_by_itself_when_good_again(gate):
     result = gate.run(duration=0.4, hold_for=600, recover_for=0.5, max_gap=0)
     assert (result["verdict"], result["decision"]) == ("proceed", {})
     assert result["held"]["since"]
-
-
-def test_what_nobody_watched_any_more_is_decided_by_the_next_run_and_once(gate):
-    gate.server.says("q", BETWEEN)
-    assert gate.run(duration=0.4)["verdict"] == "hold"
-    approved = gate.decide("approve")
-    assert approved["changed"]
-    gate.server.says("q", BAD, BETWEEN)
-    result = gate.run(duration=0.4, hold_for=600)
-    assert (result["verdict"], result["decision"]["by"]) == ("proceed", "ann")
-    assert result["samples"][0]["max"] == BAD
-    assert gate.place.run(release, name="2.0.0", phase="monitoring", phase_status="failed")[
-        "changed"
-    ]
-    # Tries of a phase are told apart by the second in which they begin.
-    time.sleep(1.1)
-    gate.opens()
-    again = gate.run(duration=0.4)
-    assert (again["verdict"], again["decision"]) == ("hold", {})
-    assert gate.decide("reject")["changed"]
-    gate.server.says("q", GOOD)
-    assert gate.run(duration=0.4)["verdict"] == "rollback"
-
-
-def test_lines_of_a_deployments_logs_are_counted(gate, deployed):
-    """Of all its pods, in the time that is asked for."""
-    counted = {"kind": "kubernetes_log", "deployment": SERVICE, "window": 3600, "pass": {"max": 0}}
-    lines = gate.place.kubectl("logs", "-l", f"app={SERVICE}", "--tail=-1").splitlines()
-    result = gate.run({**counted, "query": ".", "count": 1}, fail_on=[])
-    assert result["samples"][0]["last"] >= len(lines) > 0
-    assert gate.run({**counted, "query": "never written", "count": 1})["verdict"] == "proceed"
-    assert "not a regular expression" in gate.run({**counted, "query": "("})["msg"]
-    assert "no Deployment 'absent'" in gate.run({**counted, "deployment": "absent"})["msg"]

@@ -21,7 +21,7 @@ from ansible_collections.easymo.deploy.plugins.modules import (
 from sandbox.services.manifests import FLAGD_KEY, FLAGS, FLAGS_FOLDER
 from tests.agent_core_pods import AGENTS, NAME, PERCENTAGE, agent_core, names, start, told
 from tests.integration.conftest import Place
-from tests.integration.test_feature_flags_role import run_play
+from tests.integration.plays import run_role
 from tests.waiting import until
 
 ON = {AGENTS: True, PERCENTAGE: 10}
@@ -190,14 +190,6 @@ def test_the_environment_cannot_prove_what_a_volume_brings(place: Place) -> None
     assert place.kubectl("get", "configmap", FLAGS, "--ignore-not-found") == ""
 
 
-def test_a_broken_template_stops_before_anything_is_written(place: Place) -> None:
-    flagd = {"key": FLAGD_KEY, "template": "{{ flags.NO_SUCH_FLAG }}"}
-    refused = place.run(feature_flags, flags=ON, flagd=flagd)
-    assert refused["reason"] == "InvalidInput"
-    assert "NO_SUCH_FLAG" in refused["msg"]
-    assert place.kubectl("get", "configmap", FLAGS, "--ignore-not-found") == ""
-
-
 def test_killed_between_the_write_and_the_last_pod_the_same_command_continues(
     place: Place, fault: t.Callable[..., None]
 ) -> None:
@@ -224,27 +216,18 @@ def test_the_role_brings_flags_without_a_restart_and_puts_back_what_does_not_com
     readers = Readers(place, "flagd")
 
     def play(**values: t.Any) -> t.Any:
-        body = {
-            "hosts": "localhost",
-            "gather_facts": False,
-            "vars": {
-                "feature_flags_consumers": [NAME],
-                "feature_flags_release": "2.0.0",
-                "feature_flags_delivery": "volume",
-                "feature_flags_probe": ENDPOINT,
-                "feature_flags_flagd": {"key": FLAGD_KEY},
-                "feature_flags_wait_timeout": 6,
-                "feature_flags_values": values,
-            },
-            "module_defaults": {
-                "group/easymo.deploy.kubernetes": {
-                    "kubeconfig": place.kubeconfig,
-                    "namespace": place.namespace,
-                }
-            },
-            "roles": ["easymo.deploy.feature_flags"],
-        }
-        return run_play(body, tmp_path)
+        return run_role(
+            "feature_flags",
+            place,
+            tmp_path,
+            feature_flags_consumers=[NAME],
+            feature_flags_release="2.0.0",
+            feature_flags_delivery="volume",
+            feature_flags_probe=ENDPOINT,
+            feature_flags_flagd={"key": FLAGD_KEY},
+            feature_flags_wait_timeout=6,
+            feature_flags_values=values,
+        )
 
     ended = play(**ON)
     assert ended.returncode == 0, ended.stdout
@@ -264,3 +247,11 @@ def test_the_role_brings_flags_without_a_restart_and_puts_back_what_does_not_com
     assert readers.run() == [(True, 10)] * 2
     assert names(place) == readers.pods, well
     assert json.loads(document)["flags"][PERCENTAGE]["variants"] == {"value": 10}
+
+
+def test_a_broken_template_stops_before_anything_is_written(place: Place) -> None:
+    flagd = {"key": FLAGD_KEY, "template": "{{ flags.NO_SUCH_FLAG }}"}
+    refused = place.run(feature_flags, flags=ON, flagd=flagd)
+    assert refused["reason"] == "InvalidInput"
+    assert "NO_SUCH_FLAG" in refused["msg"]
+    assert place.kubectl("get", "configmap", FLAGS, "--ignore-not-found") == ""

@@ -1,56 +1,119 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Create and change, each predicted, done, and then seen as done twice; what it is worth, and what cannot work.
+
+A backup is never removed.
+"""
+
 from __future__ import annotations
 
 import hashlib
-import secrets
-import stat
 import subprocess
+import time
 import typing as t
-from pathlib import Path
 
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_backup_info
-from sandbox.world import World
-from tests.integration.running import bucket, client, connection, query, scratch_database
+from tests.integration.backups import keys, unfinished
+from tests.integration.running import STORE, client, query, scratch_database, stand_in
 from tests.module_runner import run_module
 
 
-@pytest.fixture
-def options(world: World) -> t.Iterator[dict[str, t.Any]]:
-    """A database with a table of 5,000 rows, and a prefix of its own in the bucket."""
-    programs = Path(world.facts("postgres")["bin"])
-    with scratch_database(world) as database:
-        query(
-            database,
-            "CREATE TABLE orders AS SELECT g AS id, md5(g::text) AS note FROM generate_series(1, 5000) g",
-        )
-        yield {
-            **database,
-            **bucket(world, f"test-{secrets.token_hex(4)}/"),
-            "name": "orders_db",
-            "release": "2.0.0",
-            "pg_dump": str(programs / "pg_dump"),
-            "pg_restore": str(programs / "pg_restore"),
-        }
+def four_runs(options: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    """In check mode, for real, in check mode, for real."""
+    before = keys(options)
+    predicted = run_module(pg_backup, check=True, diff=True, **options)
+    assert keys(options) == before, "check mode wrote something"
+    done = run_module(pg_backup, diff=True, **options)
+    after = keys(options)
+    assert set(before) < set(after)
+    later = [run_module(pg_backup, check=check, diff=True, **options) for check in (True, False)]
+    assert keys(options) == after, "a further run wrote something"
+    assert unfinished(options) == []
+    return [predicted, done, *later]
 
 
-def keys(options: dict[str, t.Any]) -> list[str]:
-    listed = client(options).list_objects_v2(Bucket=options["bucket"], Prefix=options["prefix"])
-    return [entry["Key"] for entry in listed.get("Contents", [])]
+def test_create_a_backup(options):
+    predicted, done, checked, again = four_runs(options)
+    assert [run["changed"] for run in (predicted, done, checked, again)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert (predicted["backup"], predicted["diff"]["before"]) == ({}, {})
+    named = {"name": "orders_db", "release": "2.0.0"}
+    assert predicted["diff"]["after"] == named
+    assert done["diff"] == {"before": {}, "after": done["backup"]}
+    for run in (checked, again):
+        assert run["backup"] == done["backup"]
+        assert run["diff"] == {"before": done["backup"], "after": done["backup"]}
 
 
-def test_check_mode_predicts_and_writes_nothing(options):
-    result = run_module(pg_backup, check=True, diff=True, **options)
-    assert (result["changed"], result["backup"], keys(options)) == (True, {}, [])
-    assert result["diff"]["before"] == {}
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"release": "2.0.1"}, id="another-release"),
+        pytest.param({"name": "orders_db_copy"}, id="another-name"),
+    ],
+)
+def test_change_what_is_backed_up(options, change):
+    first = run_module(pg_backup, **options)["backup"]
+    _predicted, done, checked, again = four_runs({**options, **change})
+    assert done["backup"]["uri"] != first["uri"]
+    assert (checked["changed"], again["changed"]) == (False, False)
+    assert run_module(pg_backup, **options)["backup"] == first
 
 
-def test_a_backup_is_taken_once_and_restores_to_the_same_rows(world, options, tmp_path):
+def test_a_backup_that_is_too_old_is_taken_anew_and_then_serves(options):
+    first = run_module(pg_backup, **options)["backup"]
+    time.sleep(2.1)
+    assert run_module(pg_backup, check=True, **options, max_age=1)["changed"]
+    done = run_module(pg_backup, **options, max_age=1)
+    assert done["backup"]["started"] > first["started"]
+    assert run_module(pg_backup, **options, max_age=60)["backup"] == done["backup"]
+    assert len(keys(options)) == 4
+
+
+def test_the_listing_tells_the_newest_of_each_and_writes_nothing(options):
+    for release in ("1.9.0", "2.0.0"):
+        run_module(pg_backup, **{**options, "release": release})
+    newest = run_module(pg_backup, **{**options, "name": "other_db"})["backup"]
+    store = {name: options[name] for name in STORE}
+    before = keys(options)
+    listed = run_module(pg_backup_info, **store)
+    assert (listed["changed"], keys(options)) == (False, before)
+    assert [(one["name"], one["release"]) for one in listed["backups"]] == [
+        ("other_db", "2.0.0"),
+        ("orders_db", "2.0.0"),
+        ("orders_db", "1.9.0"),
+    ]
+    assert {name: one["release"] for name, one in listed["newest"].items()} == {
+        "other_db": "2.0.0",
+        "orders_db": "2.0.0",
+    }
+    assert 0 <= listed["newest"]["other_db"]["age"] < 600
+    assert listed["newest"]["other_db"]["rows"] == newest["rows"] == {"public.orders": 6000}
+    only = run_module(pg_backup_info, **store, name="orders_db", release="1.9.0")
+    assert [one["release"] for one in only["backups"]] == ["1.9.0"]
+
+
+def test_zstd_is_taken_only_when_this_pg_dump_was_built_with_it(options, tmp_path):
+    """As builds without it speak, at the moment they do: before they connect."""
+    says = 'echo "pg_dump: error: this build does not support compression with zstd" >&2; exit 1'
+    script = f'case "$*" in *zstd*) {says};; esac\nexec {options["pg_dump"]} "$@"'
+    without = stand_in(tmp_path, "pg_dump", script)
+    auto = {**options, "compression": "auto"}
+    assert run_module(pg_backup, **auto)["backup"]["compression"] == "zstd:1"
+    other = {**auto, "pg_dump": without, "release": "2.0.1"}
+    assert run_module(pg_backup, **other)["backup"]["compression"] == "gzip:6"
+    forced = {**other, "compression": "zstd", "release": "2.0.2"}
+    assert "does not support compression" in run_module(pg_backup, **forced)["msg"]
+
+
+def test_what_is_stored_restores_to_the_same_rows(world, options, tmp_path):
     backup = run_module(pg_backup, **options)["backup"]
-    assert keys(options) == [backup["key"], backup["key"] + ".manifest.json"]
-    assert backup["rows"] == {"public.orders": 5000}
-
+    assert backup["rows"] == {"public.orders": 6000}
     content = client(options).get_object(Bucket=options["bucket"], Key=backup["key"])["Body"].read()
     assert (len(content), hashlib.sha256(content).hexdigest()) == (backup["size"], backup["sha256"])
 
@@ -68,27 +131,6 @@ def test_a_backup_is_taken_once_and_restores_to_the_same_rows(world, options, tm
         rows = "SELECT count(*), md5(string_agg(note, '' ORDER BY id)) FROM orders"
         assert query(restored, rows) == query(options, rows)
 
-    again = run_module(pg_backup, **options)
-    assert (again["changed"], again["backup"]) == (False, backup)
-    assert len(keys(options)) == 2
-
-
-def test_another_release_gets_a_backup_of_its_own(options):
-    run_module(pg_backup, **options)
-    assert run_module(pg_backup, **{**options, "release": "2.0.1"})["changed"]
-    store = {name: options[name] for name in bucket_options()}
-    listed = run_module(pg_backup_info, **store)["backups"]
-    assert [found["release"] for found in listed] == ["2.0.1", "2.0.0"]
-    assert all(found["age"] < 600 for found in listed)
-
-
-def test_a_dump_without_its_manifest_is_no_backup(options):
-    backup = run_module(pg_backup, **options)["backup"]
-    client(options).delete_object(Bucket=options["bucket"], Key=backup["key"] + ".manifest.json")
-    store = {name: options[name] for name in bucket_options()}
-    assert run_module(pg_backup_info, **store)["backups"] == []
-    assert run_module(pg_backup, **options)["changed"]
-
 
 @pytest.mark.parametrize(
     ("changed", "reason", "words"),
@@ -102,16 +144,25 @@ def test_a_dump_without_its_manifest_is_no_backup(options):
         ({"name": "../x"}, "InvalidInput", "'name'"),
         ({"release": " "}, "InvalidInput", "'release'"),
         ({"pg_dump": "/nonexistent"}, "InvalidInput", "'pg_dump'"),
+        ({"local_copy": "/nonexistent"}, "InvalidInput", "is not a folder"),
+        ({"storage_class": "GLACIER"}, "InvalidInput", "cannot be read back"),
+        ({"kms_key_id": "x"}, "InvalidInput", "'server_side_encryption: aws:kms'"),
     ],
 )
 def test_what_cannot_work_is_refused_with_a_reason_and_leaves_nothing(
     options, changed, reason, words
 ):
-    result = run_module(pg_backup, **{**options, **changed})
-    assert (result["failed"], result["reason"]) == (True, reason)
-    assert words in result["msg"]
-    assert "wrong-one" not in str(result)
-    assert keys(options) == []
+    for check in (True, False):
+        result = run_module(pg_backup, check=check, **{**options, **changed})
+        assert (result["failed"], result["reason"]) == (True, reason)
+        assert words in result["msg"]
+        assert "wrong-one" not in str(result)
+    assert keys(options) == unfinished(options) == []
+
+
+def test_an_old_pg_dump_is_refused_with_its_version(options, tmp_path):
+    old = stand_in(tmp_path, "pg_dump", "exit 1", version="15.20")
+    assert "15.20" in run_module(pg_backup, **{**options, "pg_dump": old})["msg"]
 
 
 @pytest.mark.parametrize(
@@ -128,40 +179,8 @@ def test_what_cannot_work_is_refused_with_a_reason_and_leaves_nothing(
     ],
 )
 def test_a_dump_that_fails_is_never_taken_for_a_backup(options, tmp_path, script, reason):
-    fake = tmp_path / "pg_dump"
-    fake.write_text(
-        f'#!/bin/sh\n[ "$1" = --version ] && echo "pg_dump (PostgreSQL) 18.6" && exit\n{script}\n'
-    )
-    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
-    result = run_module(
-        pg_backup, **{**options, "pg_dump": str(fake), "compression": "none", "timeout": 2}
-    )
+    fake = stand_in(tmp_path, "pg_dump", script, version="18.6")
+    result = run_module(pg_backup, **{**options, "pg_dump": fake, "timeout": 2})
     assert (result["failed"], result["reason"]) == (True, reason)
     assert not any(key.endswith(".manifest.json") for key in keys(options))
-    uploads = client(options).list_multipart_uploads(
-        Bucket=options["bucket"], Prefix=options["prefix"]
-    )
-    assert not uploads.get("Uploads")
-
-
-def test_an_old_pg_dump_is_refused_with_both_versions(options, tmp_path):
-    fake = tmp_path / "pg_dump"
-    fake.write_text('#!/bin/sh\necho "pg_dump (PostgreSQL) 15.20"\n')
-    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
-    result = run_module(pg_backup, **{**options, "pg_dump": str(fake)})
-    assert "15.20" in result["msg"]
-    assert "18." in result["msg"]
-
-
-def bucket_options() -> tuple[str, ...]:
-    return ("bucket", "prefix", "endpoint_url", "region", "access_key", "secret_key", "path_style")
-
-
-def test_the_password_is_in_no_ones_arguments(world, options, tmp_path):
-    """The real pg_dump, behind a script that writes down how it was called."""
-    spy = tmp_path / "pg_dump"
-    log = tmp_path / "log"
-    spy.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec {options["pg_dump"]} "$@"\n')
-    spy.chmod(spy.stat().st_mode | stat.S_IXUSR)
-    assert run_module(pg_backup, **{**options, "pg_dump": str(spy)})["changed"]
-    assert connection(world)["login_password"] not in log.read_text()
+    assert unfinished(options) == []

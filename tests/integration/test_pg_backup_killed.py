@@ -22,7 +22,7 @@ from tests.integration.backups import (
     unfinished,
 )
 from tests.integration.module_process import started
-from tests.integration.running import bucket
+from tests.integration.running import STORE, bucket, stand_in
 from tests.module_runner import run_module
 from tests.waiting import until
 
@@ -130,13 +130,10 @@ def test_killed_after_the_manifest_the_backup_stands(scenes):
 
 def test_killed_while_pg_dump_waits_nothing_is_left(options, tmp_path):
     """A dump that has sent a part and hangs; it must not outlive us for long."""
-    hanging = tmp_path / "pg_dump"
-    hanging.write_text(
-        f'#!/bin/sh\n[ "$1" = --version ] && exec {options["pg_dump"]} "$@"\n'
-        "head -c 9000000 /dev/zero; while sleep 0.1; do echo more; done\n"
-    )
-    hanging.chmod(0o755)
-    with started("pg_backup", {**options, "pg_dump": str(hanging)}) as process:
+    version = f'[ "$1" = --version ] && exec {options["pg_dump"]} "$@"'
+    sends = "head -c 9000000 /dev/zero; while sleep 0.1; do echo more; done"
+    hanging = stand_in(tmp_path, "pg_dump", f"{version}\n{sends}")
+    with started("pg_backup", {**options, "pg_dump": hanging}) as process:
         until(lambda: bool(unfinished(options)), seconds=30)
         family = process.family()
         process.kill()
@@ -174,8 +171,7 @@ def test_two_runs_at_once_make_two_backups_that_are_both_whole(options):
         with started("pg_backup", through) as one, started("pg_backup", through) as other:
             backups = [one.result()["backup"], other.result()["backup"]]
     assert len(keys(options)) == 4
-    store = ("bucket", "prefix", "endpoint_url", "region", "access_key", "secret_key", "path_style")
-    listed = run_module(pg_backup_info, **{name: options[name] for name in store})
+    listed = run_module(pg_backup_info, **{name: options[name] for name in STORE})
     assert listed["broken"] == []
     newest = max(backups, key=lambda backup: backup["started"])
     assert [found["uri"] for found in listed["backups"]] == [newest["uri"]]

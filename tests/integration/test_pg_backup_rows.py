@@ -14,72 +14,23 @@ from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
 from ansible_collections.easymo.deploy.plugins.module_utils._backup import rows
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup
 from sandbox.world import World
-from tests.integration.running import bucket, client, connection, opened, query, scratch_database
+from tests.integration.backups import backup_options
+from tests.integration.running import (
+    client,
+    connection,
+    opened,
+    query,
+    scratch_database,
+    stand_in,
+)
 from tests.module_runner import run_module
-
-EVERY_KIND = """
-CREATE SCHEMA "odd schema"; CREATE SCHEMA "a.b"; CREATE SCHEMA a;
-CREATE TABLE plain AS SELECT generate_series(1, 7) AS id;
-CREATE TABLE empty (id int);
-CREATE TABLE no_columns ();
-INSERT INTO no_columns DEFAULT VALUES;
-CREATE UNLOGGED TABLE unlogged AS SELECT generate_series(1, 2) AS id;
-CREATE TABLE "Order Item" AS SELECT generate_series(1, 3) AS id;
-CREATE TABLE "odd schema"."say ""hi"" twice" AS SELECT generate_series(1, 4) AS id;
-CREATE TABLE "odd schema"."two
-lines" AS SELECT generate_series(1, 5) AS id;
-CREATE TABLE "a.b".c AS SELECT 1 AS id;
-CREATE TABLE a."b.c" AS SELECT generate_series(1, 2) AS id;
-CREATE TABLE parent (id int); CREATE TABLE child () INHERITS (parent);
-INSERT INTO parent VALUES (1); INSERT INTO child VALUES (2), (3);
-CREATE TABLE events (id int, day date) PARTITION BY RANGE (day);
-CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2025-02-01');
-CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM ('2025-02-01') TO ('2025-03-01') PARTITION BY LIST (id);
-CREATE TABLE events_2a PARTITION OF events_2 FOR VALUES IN (1, 2);
-INSERT INTO events VALUES (1, '2025-01-05'), (1, '2025-02-05'), (2, '2025-02-06');
-CREATE MATERIALIZED VIEW totals AS SELECT count(*) FROM plain;
-CREATE VIEW seen AS SELECT * FROM plain;
-CREATE TABLE guarded AS SELECT generate_series(1, 6) AS id;
-ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
-"""
 
 
 @pytest.fixture
 def options(world: World) -> t.Iterator[dict[str, t.Any]]:
-    programs = Path(world.facts("postgres")["bin"])
+    """Of an empty database."""
     with scratch_database(world) as database:
-        yield {
-            **database,
-            **bucket(world, f"test-{secrets.token_hex(4)}/"),
-            "name": "every_kind",
-            "release": "2.0.0",
-            "pg_dump": str(programs / "pg_dump"),
-            "pg_restore": str(programs / "pg_restore"),
-        }
-
-
-def test_just_the_tables_whose_rows_are_in_the_dump_are_counted(options):
-    query(options, EVERY_KIND)
-    assert run_module(pg_backup, **options)["backup"]["rows"] == {
-        "public.plain": 7,
-        "public.empty": 0,
-        "public.no_columns": 1,
-        "public.unlogged": 2,
-        "public.Order Item": 3,
-        'odd schema."say ""hi"" twice"': 4,
-        "odd schema.two\nlines": 5,
-        '"a.b".c': 1,
-        'a."b.c"': 2,
-        "public.parent": 1,
-        "public.child": 2,
-        "public.events_1": 1,
-        "public.events_2a": 2,
-        "public.guarded": 6,
-    }
-
-
-def test_an_empty_database_has_no_counts(options):
-    assert run_module(pg_backup, **options)["backup"]["rows"] == {}
+        yield backup_options(world, database)
 
 
 def test_what_is_written_after_the_snapshot_is_in_neither_the_dump_nor_the_counts(
@@ -88,15 +39,10 @@ def test_what_is_written_after_the_snapshot_is_in_neither_the_dump_nor_the_count
     """A pg_dump that adds rows before it begins, when the snapshot has been taken already."""
     query(options, "CREATE TABLE orders AS SELECT generate_series(1, 10) AS id")
     psql = Path(options["pg_dump"]).with_name("psql")
-    late = tmp_path / "pg_dump"
-    late.write_text(
-        "#!/bin/sh\n"
-        'case "$*" in *--snapshot=*) '
-        f"{psql} -qc 'INSERT INTO orders SELECT generate_series(11, 15)' >&2 || exit 9;; esac\n"
-        f'exec {options["pg_dump"]} "$@"\n'
-    )
-    late.chmod(0o755)
-    backup = run_module(pg_backup, **{**options, "pg_dump": str(late)})["backup"]
+    late = f"{psql} -qc 'INSERT INTO orders SELECT generate_series(11, 15)' >&2 || exit 9"
+    script = f'case "$*" in *--snapshot=*) {late};; esac\nexec {options["pg_dump"]} "$@"'
+    pg_dump = stand_in(tmp_path, "pg_dump", script)
+    backup = run_module(pg_backup, **{**options, "pg_dump": pg_dump})["backup"]
     assert backup["rows"] == {"public.orders": 10}
     assert len(dumped(options, backup["key"], "orders")) == 10
     assert query(options, "SELECT count(*) FROM orders") == [(15,)]
@@ -112,13 +58,9 @@ def dumped(options: dict[str, t.Any], key: str, table: str) -> list[bytes]:
 
 def test_a_dump_of_other_tables_than_were_counted_is_no_backup(options, tmp_path):
     query(options, "CREATE TABLE orders (id int); CREATE TABLE payments (id int)")
-    partial = tmp_path / "pg_dump"
-    partial.write_text(
-        f'#!/bin/sh\nexec {options["pg_dump"]} "$@" $([ "$1" = --version ] || '
-        "echo --exclude-table-data=payments)\n"
-    )
-    partial.chmod(0o755)
-    result = run_module(pg_backup, **{**options, "pg_dump": str(partial)})
+    less = '$([ "$1" = --version ] || echo --exclude-table-data=payments)'
+    partial = stand_in(tmp_path, "pg_dump", f'exec {options["pg_dump"]} "$@" {less}')
+    result = run_module(pg_backup, **{**options, "pg_dump": partial})
     assert (result["failed"], result["reason"]) == (True, "VerificationFailed")
     assert "public.payments is in one of them only" in result["msg"]
 
@@ -178,3 +120,7 @@ def test_no_table_can_be_emptied_between_the_snapshot_and_the_dump(options):
         pytest.raises(Exception, match="lock timeout"),
     ):
         query(options, "SET lock_timeout = 200; TRUNCATE orders")
+
+
+def test_an_empty_database_has_no_counts(options):
+    assert run_module(pg_backup, **options)["backup"]["rows"] == {}

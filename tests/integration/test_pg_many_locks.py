@@ -18,7 +18,6 @@ LITTLE = (
     "max_worker_processes=8",
     "max_wal_senders=5",
 )
-MORE = "max_locks_per_transaction=100"
 
 
 def make_tables(place: Place, count: int) -> None:
@@ -28,22 +27,15 @@ def make_tables(place: Place, count: int) -> None:
 
 
 @pytest.fixture
-def make(world: World) -> t.Iterator[t.Callable[..., Place]]:
-    made: list[Place] = []
-
-    def one(*settings: str) -> Place:
-        made.append(Place(world, *settings))
-        return made[-1]
-
-    yield one
-    for place in made:
-        place.server.stop()
+def place(world: World) -> t.Iterator[Place]:
+    made = Place(world, *LITTLE)
+    yield made
+    made.server.stop()
 
 
 def test_a_restore_in_place_of_too_many_tables_is_refused_before_anything(
-    make: t.Callable[..., Place],
+    place: Place,
 ) -> None:
-    place = make(*LITTLE)
     make_tables(place, 100)
     assert place.backup().get("changed")
     for check in (True, False):
@@ -54,30 +46,10 @@ def test_a_restore_in_place_of_too_many_tables_is_refused_before_anything(
         assert "standing" not in result
 
 
-def test_what_has_room_is_restored_in_place(make: t.Callable[..., Place]) -> None:
-    place = make(*LITTLE, MORE)
-    make_tables(place, 100)
-    assert place.backup().get("changed")
-    done = place.restore()
-    assert done.get("changed"), done
-
-
 def test_a_dump_of_too_many_tables_is_refused_before_it_begins(
-    make: t.Callable[..., Place],
+    place: Place,
 ) -> None:
-    place = make(*LITTLE)
     make_tables(place, 600)
     result = place.backup()
     assert (result["failed"], result["reason"]) == (True, "Refused"), result
     assert "max_locks_per_transaction (now 10) to 64 or more" in result["msg"]
-
-
-def test_a_lock_table_that_is_full_is_called_by_its_name(make: t.Callable[..., Place]) -> None:
-    """Between what is promised and what surely fails nobody knows; so the failure tells."""
-    place = make(*LITTLE)
-    make_tables(place, 430)
-    result = place.backup()
-    if result.get("failed"):
-        assert "raise max_locks_per_transaction" in result["msg"], result
-    else:
-        assert len(result["backup"]["rows"]) == 430

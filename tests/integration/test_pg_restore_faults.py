@@ -7,9 +7,6 @@ import json
 import os
 import secrets
 import signal
-import stat
-import subprocess
-import sys
 import threading
 import typing as t
 from pathlib import Path
@@ -18,18 +15,11 @@ import psycopg2
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._restore import clone_settings, swap
-from sandbox.world import World
 from tests.fakes.tcp_proxy import TcpProxy
-from tests.integration.restoring import SPOIL, SPOILT, WHOLE, Restorable, restorable
-from tests.integration.running import opened
+from tests.integration.module_process import ModuleProcess
+from tests.integration.restoring import SPOILT, WHOLE, Restorable
+from tests.integration.running import opened, stand_in
 from tests.waiting import until
-
-
-@pytest.fixture
-def spoilt(world: World) -> t.Iterator[Restorable]:
-    with restorable(world) as made:
-        made.psql(SPOIL)
-        yield made
 
 
 def untouched(spoilt: Restorable, result: dict[str, t.Any]) -> str:
@@ -41,15 +31,6 @@ def untouched(spoilt: Restorable, result: dict[str, t.Any]) -> str:
     )
     assert result["msg"].endswith(result["standing"])
     return str(result["msg"])
-
-
-def program(folder: Path, name: str, script: str) -> str:
-    fake = folder / name
-    fake.write_text(
-        f'#!/bin/sh\n[ "$1" = --version ] && echo "{name} (PostgreSQL) 18.6" && exit\n{script}\n'
-    )
-    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
-    return str(fake)
 
 
 def listing_for_real(spoilt: Restorable) -> str:
@@ -80,7 +61,9 @@ def test_a_restore_that_fails_never_goes_live(
         real=spoilt.program("pg_restore"), psql=spoilt.program("psql")
     )
     timeout = 1 if "sleep" in script else 30
-    result = spoilt.restore(pg_restore=program(tmp_path, "pg_restore", filled), timeout=timeout)
+    result = spoilt.restore(
+        pg_restore=stand_in(tmp_path, "pg_restore", filled, version="18.6"), timeout=timeout
+    )
     assert words in untouched(spoilt, result)
     assert spoilt.restore()["changed"]
     assert spoilt.orders() == WHOLE
@@ -201,39 +184,11 @@ def test_a_session_that_may_not_be_ended_is_named_and_the_old_one_serves(
 
 
 def test_two_at_once_restore_once(spoilt: Restorable) -> None:
-    results: list[dict[str, t.Any]] = []
-    runs = [start(spoilt) for _unused in range(2)]
-    for run in runs:
-        results.append(ended(run))
+    runs = [ModuleProcess("pg_restore", spoilt.options) for _unused in range(2)]
+    results = [run.result() for run in runs]
     assert sorted(one["changed"] for one in results) == [False, True]
     assert spoilt.orders() == WHOLE
     assert len(spoilt.databases()) == 2
-
-
-def start(spoilt: Restorable) -> subprocess.Popen[str]:
-    """The module in a process of its own."""
-    root = Path(__file__).parents[2]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "ansible_collections.easymo.deploy.plugins.modules.pg_restore"],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": f"{root}/playbooks/collections"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert running.stdin is not None
-    running.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": spoilt.options}))
-    running.stdin.close()
-    running.stdin = None
-    return running
-
-
-def ended(running: subprocess.Popen[str]) -> dict[str, t.Any]:
-    output, errors = running.communicate(timeout=60)
-    assert output, errors
-    result: dict[str, t.Any] = json.loads(output)
-    return result
 
 
 def die(*_arguments: t.Any, **_more: t.Any) -> None:
@@ -330,7 +285,9 @@ def test_killed_while_rows_stream_it_ends_as_if_undisturbed(
     script = (
         '[ "$1" = --list ] && exec {0} "$@"; (head -c 9000; touch {1}; sleep 1; cat) | {0} "$@"'
     )
-    slow = program(tmp_path, "pg_restore", script.format(spoilt.program("pg_restore"), began))
+    slow = stand_in(
+        tmp_path, "pg_restore", script.format(spoilt.program("pg_restore"), began), version="18.6"
+    )
     pid = restored_by_a_fork(spoilt, lambda: None, pg_restore=slow, method=method)
     until(began.exists, 20)
     os.kill(pid, signal.SIGKILL)
@@ -350,13 +307,10 @@ def test_a_database_that_others_closed_is_not_opened(spoilt: Restorable) -> None
 
 def test_the_password_is_in_no_ones_arguments(spoilt: Restorable, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    spies = {}
-    for name in ("pg_restore", "psql"):
-        spies[name] = str(tmp_path / name)
-        (tmp_path / name).write_text(
-            f'#!/bin/sh\necho "$0 $@" >> {log}\nexec {spoilt.program(name)} "$@"\n'
-        )
-        (tmp_path / name).chmod(0o755)
+    spies = {
+        name: stand_in(tmp_path, name, f'echo "$0 $@" >> {log}\nexec {spoilt.program(name)} "$@"')
+        for name in ("pg_restore", "psql")
+    }
     for method in ("swap", "in_place"):
         result = spoilt.restore(method=method, request=method, **spies)
         assert result["changed"]

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import stat
 import typing as t
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Pos
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import administering
 from sandbox.world import World
 from tests.integration.restoring import SPOILT, WHOLE, Restorable, restorable
+from tests.integration.running import stand_in
 
 # A later release: what the backup does not know, entangled with what it knows.
 LATER = """
@@ -101,16 +101,6 @@ def test_who_is_connected_is_ended_or_named(spoilt: Restorable) -> None:
         holder.communicate()
 
 
-def failing(tmp_path: Path, name: str, script: str) -> str:
-    """The real program's name and version, and another behaviour."""
-    fake = tmp_path / name
-    fake.write_text(
-        f'#!/bin/sh\n[ "$1" = --version ] && echo "{name} (PostgreSQL) 18.6" && exit\n{script}\n'
-    )
-    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
-    return str(fake)
-
-
 @pytest.mark.parametrize(
     ("program", "script", "words"),
     [
@@ -144,19 +134,9 @@ def failing(tmp_path: Path, name: str, script: str) -> str:
 def test_what_fails_midway_leaves_what_was_there(
     spoilt: Restorable, tmp_path: Path, program: str, script: str, words: str
 ) -> None:
-    fake = failing(tmp_path, program, script.format(real=spoilt.program(program)))
+    fake = stand_in(tmp_path, program, script.format(real=spoilt.program(program)), version="18.6")
     result = spoilt.restore(**{program: fake, "timeout": 2})
     assert words in untouched(spoilt, result)
-
-
-def test_what_was_tampered_with_is_never_committed(spoilt: Restorable) -> None:
-    """A whole dump of the same size, but not the one that was backed up."""
-    key = spoilt.restore(check=True)["backup"]["key"]
-    where = {"Bucket": spoilt.options["bucket"], "Key": key}
-    content = bytearray(spoilt.s3().get_object(**where)["Body"].read())
-    content[-1] ^= 1
-    spoilt.s3().put_object(**where, Body=bytes(content))
-    untouched(spoilt, spoilt.restore())
 
 
 def test_clients_are_ended_but_not_what_steers_the_restore_of_another_database(

@@ -13,6 +13,7 @@ import pytest
 
 from sandbox.world import World
 from tests.integration.restoring import Restorable, restorable
+from tests.integration.running import stand_in
 
 METHODS = ("scratch", "swap", "in_place")
 
@@ -59,6 +60,7 @@ CREATE MATERIALIZED VIEW filled AS SELECT count(*) FROM parent;
 CREATE MATERIALIZED VIEW unpopulated AS SELECT count(*) FROM parent WITH NO DATA;
 CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
 CREATE FOREIGN TABLE elsewhere (id int) SERVER nowhere;
+CREATE TABLE empty (id int); CREATE VIEW seen AS SELECT * FROM parent;
 CREATE TABLE no_columns (); INSERT INTO no_columns DEFAULT VALUES;
 CREATE TABLE guarded AS SELECT generate_series(1, 6) AS id; ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
 """
@@ -79,6 +81,7 @@ ROWS = {
     "public.child": 2,
     "public.unlogged": 9,
     "public.no_columns": 1,
+    "public.empty": 0,
     "public.guarded": 6,
 }
 
@@ -145,15 +148,6 @@ def test_a_listing_longer_than_a_pipe_holds_up_neither_backup_nor_restore(world:
             assert done.get("changed"), done
 
 
-def hanging(made: Restorable, folder: Path, name: str, script: str) -> str:
-    """The real program, but for what it is asked with --list."""
-    fake = folder / name
-    real = made.program("pg_restore")
-    fake.write_text(f'#!/bin/sh\n[ "$1" = --list ] || exec {real} "$@"\n{script}\n')
-    fake.chmod(0o755)
-    return str(fake)
-
-
 @pytest.mark.parametrize(
     ("script", "words"),
     [
@@ -169,7 +163,9 @@ def test_a_listing_that_fails_is_laid_to_nobody_else(
     with restorable(world) as made:
         made.psql(MANY)
         key = made.backup(release="2.0.1", compression="none")["key"]
-        program = hanging(made, tmp_path, "pg_restore", script)
+        real = made.program("pg_restore")
+        lists = f'[ "$1" = --list ] || exec {real} "$@"\n{script}'
+        program = stand_in(tmp_path, "pg_restore", lists)
         told = [
             made.restore(method="in_place", key=key, pg_restore=program, timeout=2),
             made.try_backup(release="2.0.2", compression="none", pg_restore=program, timeout=2),

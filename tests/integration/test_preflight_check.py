@@ -17,7 +17,6 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     preflight_check,
     release,
     release_info,
-    release_sign_off,
 )
 from tests.fakes.http_server import Handler, serving
 from tests.integration.conftest import Place
@@ -273,77 +272,3 @@ def test_a_slack_that_hangs_can_be_released_by_name_and_reason(place: Place, sil
     kept = record["facts"]["overrides"]["people_in_slack"]
     assert (kept["by"], kept["reason"]) == ("Jane Doe", "Slack is down")
     assert not place.run(release, name="2.0.0", facts=look(waivers=waivers)["facts"])["changed"]
-
-
-# Sign-offs and overrides in the record of a real cluster
-
-COMMIT = "a1" * 20
-REQUIRED = [
-    {"name": "qa", "what": "QA sign-off received", "of": "the QA lead"},
-    {"name": "product", "what": "Product sign-off received"},
-]
-
-
-def sign(place: Place, *, check_mode: bool = False, **params: t.Any) -> dict[str, t.Any]:
-    given = {"release": "2.0.0", "required": REQUIRED, "name": "qa", "commit": COMMIT, **params}
-    return place.run(release_sign_off, check_mode=check_mode, **given)
-
-
-def signatures(place: Place, commit: str = COMMIT) -> dict[str, str]:
-    """The statuses of the rows of preflight."""
-    connection = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
-    rows = check(place, of("sign_offs", required=REQUIRED), commit=commit, **connection)
-    return {name.removeprefix("sign_off_"): row["status"] for name, row in rows.items()}
-
-
-def test_a_line_is_signed_once_by_a_person_for_a_commit_and_an_attempt(place: Place) -> None:
-    assert signatures(place) == {"qa": "hold", "product": "hold"}
-    assert sign(place, by="Jane Doe", check_mode=True)["changed"]
-    assert signatures(place)["qa"] == "hold", "check mode writes nothing"
-
-    signed = sign(place, by="Jane Doe", note="all flows")
-    assert (signed["changed"], signed["missing"]) == (True, ["product"])
-    assert not sign(place, by="jane doe")["changed"]
-    assert signatures(place) == {"qa": "pass", "product": "hold"}
-    assert signatures(place, commit="b2" * 20)["qa"] == "hold", "another commit was not signed"
-
-    for wrong in (
-        {"by": ""}, {"by": "nobody"}, {"by": "Joe Bloggs"}, {"by": "Jane Doe", "name": "quality"},
-        {"by": "Jane Doe", "signed_release": "1.9.0"},
-    ):  # fmt: skip
-        assert sign(place, **wrong)["failed"], wrong
-    info = place.run(release_info, name="2.0.0")
-    assert info["record"]["status"] == "planned"
-    assert info["record"]["facts"]["sign_offs"] == {"qa": signed["sign_off"]}
-    assert signed["sign_off"]["git_sha"] == COMMIT
-
-    # The release goes wrong and back: what is signed now is the next attempt.
-    place.run(release, name="2.0.0", phase="preflight", phase_status="running")
-    place.run(release, name="2.0.0", status="rolled_back")
-    assert signatures(place)["qa"] == "hold"
-    assert sign(place, by="Joe Bloggs")["sign_off"]["attempt"] == 2
-    place.run(release, name="2.0.0", phase="preflight", phase_status="running")
-    assert signatures(place) == {"qa": "pass", "product": "hold"}
-
-
-CLOSED = {
-    "timezone": "UTC",
-    "freezes": [{"from": "2020-01-01", "to": "2999-12-31", "why": "a test"}],
-}
-
-
-def test_who_overrules_the_window_is_told_for_the_record_once(place: Place) -> None:
-    where = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
-    window = of(
-        "launch_window", window=CLOSED, override_by="Jane Doe", override_reason="it cannot wait"
-    )
-
-    def look() -> dict[str, t.Any]:
-        given = {"release": "2.0.0", "checks": [window], **where}
-        return place.run_bare(preflight_check, **given)
-
-    first = look()
-    assert (first["verdict"], first["results"][0]["status"]) == ("go", "waived")
-    assert first["facts"]["overrides"]["launch_window"]["by"] == "Jane Doe"
-    assert place.run(release, name="2.0.0", facts=first["facts"])["changed"]
-    assert not place.run(release, name="2.0.0", facts=look()["facts"])["changed"]

@@ -7,22 +7,45 @@ import base64
 import json
 import time
 import typing as t
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
 
 import psycopg2
 import pytest
+import yaml
 
 from ansible_collections.easymo.deploy.plugins.modules import preflight_check
-from sandbox.faults import Faults
+from sandbox.faults import Fault, Faults
+from sandbox.services.routing import bucket
 from sandbox.world import World
 from tests.fakes.http_server import Handler, serving
 from tests.fault_setting import faults_set
-from tests.integration.broken_assumptions import BROKEN
 from tests.integration.conftest import Place
 from tests.integration.inventory_values import evaluated
 
 INVENTORY = Path(__file__).parents[2] / "inventories" / "sandbox"
+NOWHERE = "127.0.0.1:9"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """As broken_assumptions.yml tells it."""
+
+    check: str
+    told: str
+    values: t.Mapping[str, t.Any] = field(default_factory=dict)
+    row: str = ""
+    faults: t.Sequence[t.Sequence[str]] = ()
+    status: str = "fail"
+
+
+BROKEN = {
+    name: Broken(**told)
+    for name, told in yaml.safe_load(
+        Path(__file__).with_name("broken_assumptions.yml").read_text("utf-8")
+    ).items()
+}
 LOADED = {"preflight_placeholders": [], "preflight_wait_timeout": 0}
 
 
@@ -34,6 +57,12 @@ def expired() -> str:
         )
         + ".c2ln"
     )
+
+
+def first_percent() -> str:
+    """A number among the first percent."""
+    numbers = (f"25078{n:07d}" for n in range(10**6))
+    return next(one for one in numbers if bucket(one) < 100)
 
 
 class Web(Handler):
@@ -87,7 +116,14 @@ def rows(world: World, reader: str, tmp_path_factory: pytest.TempPathFactory) ->
     (folder / "pg_dump").write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 13.1'\n")
     (folder / "pg_dump").chmod(0o755)
     with serving(Web) as web:
-        known = {"$web": web, "$tmp": str(folder), "$reader": reader, "$expired": expired()}
+        known = {
+            "$web": web,
+            "$tmp": str(folder),
+            "$reader": reader,
+            "$expired": expired(),
+            "$nowhere": NOWHERE,
+            "$first": first_percent(),
+        }
 
         def filled(values: t.Mapping[str, t.Any]) -> t.Any:
             text = json.dumps(values)
@@ -117,7 +153,7 @@ def test_what_is_broken_is_named_with_its_cure(world: World, rows: t.Any, what: 
     assert isinstance(rows[what], list), rows[what]
     connection, checks = rows[what]
     assert len(checks) == 1
-    with faults_set(Faults(world.faults_file), *broken.faults):
+    with faults_set(Faults(world.faults_file), *(Fault(*one) for one in broken.faults)):
         result = look(connection, checks)
     found = {row["name"]: row for row in result["results"]}
     row = found[broken.row or broken.check]

@@ -20,7 +20,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import
 from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server import (
     MonitoringServer,
 )
-from sandbox.alertmanager import configuration
 from sandbox.prometheus import RULES, shortened
 from sandbox.world import CACHE_VARIABLE, World
 from tests.integration.rolling_update import Rollout, promtool_test
@@ -112,16 +111,6 @@ def test_the_sandbox_has_the_same_alerts_but_sooner() -> None:
             expected = expected.replace(there, here)
         assert ours["expr"] == expected != theirs["expr"]
         assert {**ours, "expr": "", "for": ""} == {**theirs, "expr": "", "for": ""}
-
-
-@pytest.mark.parametrize(
-    "rule", yaml.safe_load(RULES.read_text("utf-8"))["groups"][0]["rules"], ids=lambda r: r["alert"]
-)
-def test_whoever_a_rule_notifies_is_a_receiver_of_the_sandbox(
-    rule: dict[str, dict[str, str]], tmp_path: Path
-) -> None:
-    receivers = [receiver["name"] for receiver in configuration(World(tmp_path))["receivers"]]
-    assert rule["labels"]["notify"] in receivers
 
 
 def test_who_is_paged_and_which_channel_is_told(world: World) -> None:

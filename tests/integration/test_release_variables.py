@@ -96,18 +96,6 @@ def test_what_the_playbooks_set_for_all_hosts_is_refused_in_the_inventory(
     assert "The inventory sets monitoring_duration for all hosts" in sentence(done)
 
 
-def test_every_unknown_variable_is_named_with_the_nearest_known_one(
-    play: t.Any, tmp_path: Path
-) -> None:
-    unknown = ("-e", '{"release_verison": "2.0.1", "feature_flag_values": {}}', "-e", "xyzzy=1")
-    said = sentence(play("sandbox", tmp_path / "check.yml", *unknown))
-    assert (
-        "Unknown variables: feature_flag_values (did you mean feature_flags_values?), "
-        "release_verison (did you mean release_version?), xyzzy." in said
-    )
-    assert "Traceback" not in said
-
-
 def test_all_that_any_phase_could_not_work_with_stops_the_first_at_once(
     play: t.Any, place: Place
 ) -> None:

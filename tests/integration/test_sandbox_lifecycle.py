@@ -255,15 +255,6 @@ def test_what_a_crash_left_is_named_with_the_cure(sandbox: Sandbox) -> None:
     assert "down" in said
 
 
-def test_a_taken_port_is_named(sandbox: Sandbox) -> None:
-    sandbox.succeeds("up", "--only", "valkey")
-    port = json.loads((sandbox.run_folder / "state.json").read_text())["ports"]["valkey"]
-    other = Sandbox(sandbox.state.with_name("other"))
-    said = other.fails("up", "--only", "valkey", "--port", f"valkey={port}")
-    assert f"Port {port}" in said
-    assert not other.run_folder.exists()
-
-
 def test_env_reaches_the_databases(sandbox: Sandbox) -> None:
     sandbox.succeeds("up", "--only", "postgres", "--seed-mb", "5")
     script = (

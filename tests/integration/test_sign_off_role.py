@@ -9,13 +9,11 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
 
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock, release
-from tests.ansible_playbook import run_playbook
 from tests.integration.conftest import Place
+from tests.integration.plays import connection, play_on, run_plays
 
-ROOT = Path(__file__).parents[2]
 TOKEN = "xoxb-000000000000-fake"
 
 
@@ -56,7 +54,6 @@ def forced(folder: Path) -> list[dict[str, t.Any]]:
 class Player:
     def __init__(self, place: Place, folder: Path) -> None:
         self._folder = folder
-        connection = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
         away = {
             "server": "https://127.0.0.1:9",
             "token": "fake",
@@ -69,28 +66,15 @@ class Player:
                 {"ansible.builtin.debug": {"msg": "Without the cluster there is no report."}}
             ],
         }
-        plays = [
-            self._play(
-                connection,
-                [report_of(name, folder) for name in ("none", "damaged", "partial", "dead")],
-            ),
-            self._play(away, [guarded]),
+        reports = [report_of(name, folder) for name in ("none", "damaged", "partial", "dead")]
+        self._plays = [
+            play_on(connection(place), tasks=reports),
+            play_on(connection(place), tasks=forced(folder)),
+            play_on(away, tasks=[guarded]),
         ]
-        plays.insert(1, self._play(connection, forced(folder)))
-        (folder / "play.yml").write_text(yaml.safe_dump(plays), encoding="utf-8")
-
-    @staticmethod
-    def _play(connection: dict[str, t.Any], tasks: list[dict[str, t.Any]]) -> dict[str, t.Any]:
-        defaults = {"group/easymo.deploy.kubernetes": connection}
-        return {
-            "hosts": "localhost",
-            "gather_facts": False,
-            "module_defaults": defaults,
-            "tasks": tasks,
-        }
 
     def play(self) -> subprocess.CompletedProcess[str]:
-        return run_playbook(self._folder / "play.yml")
+        return run_plays(self._folder, *self._plays)
 
     def text(self, name: str) -> str:
         return (self._folder / name / "report.txt").read_text(encoding="utf-8")

@@ -190,22 +190,3 @@ def test_metrics_without_data_are_waited_for(world: World) -> None:
     query = f"vector(1) and on () vector(time()) > {began + 3}"
     (found,) = run(metrics(world, query, wait_timeout=60), fail_on=[])["results"]
     assert (found["status"], time.time() > began + 3) == ("pass", True)
-
-
-def test_a_wallet_that_answers_nobody_is_told_with_what_was_asked(world: World, key: str) -> None:
-    result = run(payment(world, key, api_url=f"http://{HOST}:9", request_timeout=2))
-    assert "for the balance, cannot be reached (Connection refused)" in result["msg"]
-
-
-def test_a_service_that_makes_two_orders_of_one_key_is_paid_by_nobody(
-    world: World, key: str
-) -> None:
-    def forgetful(chunk: bytes) -> bytes:
-        return chunk.replace(b"Idempotency-Key", b"Idempotency-Nix")
-
-    before = balance(world)
-    with TcpProxy(HOST, world.port("gateway")) as proxy:
-        proxy.up = forgetful
-        result = run(payment(world, key, api_url=f"http://{HOST}:{proxy.port}"))
-    assert "made two orders" in result["msg"]
-    assert balance(world) == before

@@ -10,13 +10,11 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway_history import (
     TABLE,
-    FlywayHistory,
     checksum_of,
 )
 from sandbox.world import World
-from tests.integration.prisma_project import Child
 from tests.integration.running import scratch_database
-from tests.integration.supabase_project import Holder, SqlProject
+from tests.integration.supabase_project import SqlProject
 
 HISTORY = f"SELECT installed_rank, version, description, type, script, checksum, success FROM {TABLE} ORDER BY 1"
 COLUMNS = """
@@ -184,36 +182,3 @@ def test_a_concurrent_index_is_reported_as_not_atomic_and_made(project):
     [entry] = project.run()["applied"]
     assert entry["atomic"] is False
     assert project.has("a_id")
-
-
-def test_two_runs_or_flyway_and_a_run_do_not_migrate_at_once(project):
-    project.write(V1__a="create table a()")
-    with Holder(project, f"SELECT pg_advisory_xact_lock({FlywayHistory.ADVISORY_LOCK})"):
-        result = project.run(advisory_lock_timeout=0.3)
-    assert (result["reason"], project.has("a")) == ("Locked", False)
-
-
-def test_two_operators_at_once_apply_everything_once(project):
-    project.write(V1__a="create table a(); select pg_sleep(0.3)")
-    children = [Child(project, additive_only=False) for _ in range(2)]
-    results = [child.result() for child in children]
-    assert sorted(result["changed"] for result in results) == [False, True]
-    assert [row[1] for row in project.query(HISTORY)] == ["1"]
-
-
-def test_a_run_killed_at_any_point_is_simply_run_again(project):
-    project.query("CREATE SCHEMA seen; CREATE TABLE seen.ran (what text)")
-    project.write(
-        V1__a="create table a(); insert into seen.ran values ('a')",
-        V2__b="create table b(); insert into seen.ran values ('b')",
-    )
-    point, killed, between = -1, True, 0
-    while killed:
-        point += 2
-        killed = not Child(project, kill_at=point, additive_only=False).ended()
-        between += project.has("a") and not project.has("b")
-        result = project.run(additive_only=False)
-        assert result["versions"] == ["1", "2"], f"killed at {point}"
-        assert project.query("SELECT what FROM seen.ran ORDER BY 1") == [("a",), ("b",)]
-        project.query(f"DROP TABLE a, b, {TABLE}; TRUNCATE seen.ran")
-    assert between > 0, "between the files too"

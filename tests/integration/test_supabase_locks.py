@@ -10,9 +10,6 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration import lock_retries
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_history import (
-    ADVISORY_LOCK,
-)
 from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
 from tests.integration.running import hosted_database
@@ -128,14 +125,6 @@ def test_an_index_left_invalid_is_named_and_not_built_on(project):
     assert "index public.i is there and invalid" in again["msg"]
     project.query("DROP INDEX i")
     assert [one["file"] for one in project.run(additive_only=False)["applied"]] == ["2_b.sql"]
-
-
-def test_two_runs_do_not_migrate_at_once(project):
-    project.write(v2_b="create table b()")
-    with Holder(project, f"SELECT pg_advisory_lock({ADVISORY_LOCK})"):
-        result = project.run(advisory_lock_timeout=0.3)
-    assert result["reason"] == "Locked"
-    assert "process " in result["msg"]
 
 
 def test_progress_is_told_file_by_file_and_of_each_wait(project, monkeypatch, brisk):

@@ -19,16 +19,6 @@ def project(world: World, tmp_path: Path) -> t.Iterator[Project]:
         yield Project(tmp_path, database)
 
 
-def test_check_mode_lists_what_is_pending_and_touches_nothing(project):
-    project.write(v1_a="create table a(id int);")
-    result = project.run(check=True, diff=True)
-    assert [entry["file"] for entry in result["pending"]] == ["1_a.sql"]
-    assert (result["changed"], result["applied"]) == (True, [])
-    assert "create table a(id int);" in result["diff"]["after"]
-    assert not project.has("a")
-    assert not project.has("supabase_migrations.schema_migrations")
-
-
 def test_migrations_run_once_and_are_recorded_statement_by_statement(project):
     project.write(
         v1_a="-- why\ncreate table a(id int); insert into a values (1);", v2_b="create table b()"
@@ -146,3 +136,66 @@ def test_a_table_that_is_missing_or_filled_fails_after_the_fact(project):
     )
     assert "no table b" in result["msg"]
     assert "a (1 rows)" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "alter role nobody_there password 'hunter2secret'",
+        "do $$ begin perform 'hunter2secret'::int; end $$",
+        "do $$ begin raise exception 'it is %', 'x' using detail = 'hunter2secret'; end $$",
+        "select 'hunter2secret'::int",
+        "create table a(k text unique); insert into a values ('hunter2secret'), ('hunter2secret')",
+        "create table a(k text check (k = '')); insert into a values ('hunter2secret')",
+        "select 'hunter2secret",
+        "select cast(row('hunter2secret') as nothing)",
+        "select E'\\'hunter2secret' || 1/0",
+    ],
+)
+def test_nothing_that_stands_in_quotes_is_told_of_a_failing_file(project, sql):
+    project.write(v1_a=sql)
+    failed = project.run(additive_only=False)
+    assert failed["failed"]
+    assert "hunter2secret" not in str(failed)
+
+
+def test_a_database_that_only_reads_is_refused_in_one_sentence(project):
+    name = project.database["login_db"]
+    project.query(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    project.write(v1_a="create table a()")
+    for check in (True, False):
+        failed = project.run(check=check)
+        assert (failed["reason"], failed.get("changed", False)) == ("Refused", False)
+        assert "is read-only, because its default_transaction_read_only is on" in failed["msg"]
+
+
+def test_what_cannot_be_is_refused_for_all_files_at_once(project):
+    (project.folder / "1_a.sql").write_bytes(b"select 1;\nselect '\xe4'")
+    project.write(v2_b="-- nothing\n", v3_c="select 1;\n\\i other.sql", v4_d="create table d()")
+    failed = project.run()
+    assert failed["reason"] == "InvalidInput"
+    for words in (
+        "1_a.sql is not UTF-8 (line 2",
+        "2_b.sql has no statement",
+        "3_c.sql has a psql meta-command in line 2",
+    ):
+        assert words in failed["msg"]  # fmt: skip
+    assert not project.has("d")
+
+
+def test_twelve_steps(project):
+    """Nothing to applied, then a new file; each in check mode, for real, in check mode again, and again.
+
+    Migrations only go forward, so there is nothing to remove.
+    """
+    for number, sql in enumerate(("create table a()", "create table b()"), start=1):
+        project.write(**{f"v{number}_x": sql})
+        before = project.query("SELECT count(*) FROM pg_class")
+        for check, changed in ((True, True), (False, True), (True, False), (False, False)):
+            result = project.run(check=check, diff=True)
+            assert result["changed"] is changed
+            if check and changed:
+                assert [one["file"] for one in result["pending"]] == [f"{number}_x.sql"]
+                assert (result["applied"], sql in result["diff"]["after"]) == ([], True)
+                assert project.query("SELECT count(*) FROM pg_class") == before
+        assert result["versions"] == [str(each) for each in range(1, number + 1)]

@@ -1,33 +1,42 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Each role alone, as its folder's playbooks use it: in check mode, for real, and again, which changes nothing.
 
-A folder has `converge.yml`, and `cleanup.yml` for the end; some have `prepare.yml` for before, `side_effect.yml` for
-after, and `destroy.yml` as the last of all. Its tests then look with other tools than ours.
+A folder has `converge.yml`; some have `prepare.yml` for before, `side_effect.yml` for after, and `cleanup.yml` for the
+end. Its tests then look with other tools than ours. Releases, databases and backups of a scenario have names that
+begin as RELEASES, DATABASES and BACKUPS say, and are removed by them.
 """
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 import typing as t
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from sandbox.world import World
 from tests.ansible_playbook import run_playbook
+from tests.integration.backups import keys
 from tests.integration.role_scenarios.witness import Witness
+from tests.integration.running import bucket, client
 
 CHANGED = re.compile(r"changed=([1-9]\d*)")
 FOLDER = "ROLE_TEST_FOLDER"
 """Names a folder to the playbooks in which they leave what the tests read."""
+RELEASES, DATABASES, BACKUPS = "release-2.0.0-test-role-", "test_role_", "test-role-"
 NEVER_THE_SAME = ("diagnosis",)
 """Roles that make something of its own each time, and rightly."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def folder(
-    world: World, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    world: World,
+    witness: Witness,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> t.Iterator[Path]:
     """What the playbooks left, once the role was converged."""
     here, left = request.path.parent, tmp_path_factory.mktemp(request.path.parent.name)
@@ -58,9 +67,37 @@ def folder(
         yield left
     finally:
         play("cleanup")
-        play("destroy")
+        remove_all(world, witness)
+
+
+def remove_all(world: World, witness: Witness) -> None:
+    """What a scenario left under its names."""
+    names = [one["metadata"]["name"] for one in witness.read("configmaps")["items"]]
+    if records := [name for name in names if name.startswith(RELEASES)]:
+        witness.kubectl(f"delete configmap {' '.join(records)}")
+    made = f"SELECT datname FROM pg_database WHERE starts_with(datname, '{DATABASES}')"
+    for name in witness.psql("postgres", made):
+        witness.psql("postgres", f'DROP DATABASE "{name}" WITH (FORCE)')
+    options = bucket(world, BACKUPS)
+    for key in keys(options):
+        client(options).delete_object(Bucket=options["bucket"], Key=key)
 
 
 @pytest.fixture(scope="session")
 def witness(world: World) -> Witness:
     return Witness(json.loads(world.state_file.read_text(encoding="utf-8"))["components"])
+
+
+@pytest.fixture(scope="module")
+def received(witness: Witness) -> t.Any:
+    """What the sinks received, by sink."""
+    url = f"{witness.facts['sinks']['url']}api/messages.json"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def since(witness: Witness, request: pytest.FixtureRequest) -> float:
+    """When this scenario began: its record was made then."""
+    made = witness.read(f"configmap release-{request.module.RELEASE}")["metadata"]
+    return datetime.datetime.fromisoformat(made["creationTimestamp"]).timestamp()

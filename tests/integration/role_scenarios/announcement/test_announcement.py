@@ -3,28 +3,11 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import typing as t
 import urllib.request
 
-import pytest
-
 RELEASE = "2.0.0-test-role-announcement"
-
-
-@pytest.fixture(scope="module")
-def since(witness: t.Any) -> float:
-    """When this scenario began: its record was made then."""
-    made = witness.read(f"configmap release-{RELEASE}")["metadata"]["creationTimestamp"]
-    return datetime.datetime.fromisoformat(made).timestamp()
-
-
-@pytest.fixture(scope="module")
-def received(witness: t.Any) -> t.Any:
-    url = f"{witness.facts['sinks']['url']}api/messages.json"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return json.load(answer)
 
 
 def test_slack_got_the_message_once(received: t.Any, since: float) -> None:

@@ -3,30 +3,11 @@
 
 from __future__ import annotations
 
-import datetime
-import json
 import typing as t
-import urllib.request
-
-import pytest
 
 from sandbox.world import World
 
 RELEASE = "2.0.0-test-role-sign-off"
-
-
-@pytest.fixture(scope="module")
-def received(witness: t.Any) -> t.Any:
-    url = f"{witness.facts['sinks']['url']}api/messages.json"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return json.load(answer)
-
-
-@pytest.fixture(scope="module")
-def since(witness: t.Any) -> float:
-    """When this scenario began: its record was made then."""
-    made = witness.read(f"configmap release-{RELEASE}")["metadata"]["creationTimestamp"]
-    return datetime.datetime.fromisoformat(made).timestamp()
 
 
 def test_slack_was_told_once_though_the_role_ran_twice(received: t.Any, since: float) -> None:
