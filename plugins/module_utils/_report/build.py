@@ -181,22 +181,23 @@ def last_known(record: t.Any) -> datetime | None:
     return max((one for one in times if one is not None), default=None)
 
 
-RETURNING = {"microservices": "services", "edge_functions": "functions", "feature_flags": "flags"}
-"""What a rollback returns, by the phase that changes it."""
+RETURNING = ("services", "functions", "flags")
+"""What a rollback returns, as the sections of a record are called."""
 
 
 def way_back(reader: Reader) -> tuple[str, ...]:
     """How to undo what the record knows of. A database is restored by people only."""
-    version, begun = reader.text("version"), reader.phases()
+    version = reader.text("version")
+    returning = [name for name in RETURNING if reader.section(name)]
     steps = []
-    if "feature_flags" in begun:
+    if "flags" in returning:
         steps.append("Switch the feature off first: it takes effect at once and loses nothing.")
-    if returning := [words for phase, words in RETURNING.items() if phase in begun]:
+    if returning:
         steps.append(
             f"{listed(returning).capitalize()}: playbooks/rollback.yml returns them to what the record "
             f"release-{version or '<version>'} pinned."
         )
-    if "database" in begun:
+    if reader.section("migrations"):
         steps.append(
             "Migrations only add, so the old code runs on the new schema: leave them in place."
         )
