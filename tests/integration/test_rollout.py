@@ -84,6 +84,7 @@ def test_a_rollout_leaves_its_trace_and_takes_few_requests(
     assert "release 2.0.0" in deployed.kubectl("rollout", "history", f"deployment/{SERVICE}")
     [standing] = deployed.run(rollout_info, names=[SERVICE])["deployments"]
     assert (standing["release"], standing["complete"]) == ("2.0.0", True)
+    assert deployed.run(rollout_info, names=[])["deployments"] == []
     assert all(pod["ready"] for pod in standing["pods"] if not pod["terminating"])
 
 

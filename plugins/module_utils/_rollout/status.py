@@ -25,7 +25,8 @@ def observe_standings(cluster: Cluster, names: t.Sequence[str] | None) -> list[S
         )
     replica_sets = [ReplicaSet.from_json(one) for one in cluster.list_objects("ReplicaSet")]
     pods = [Pod.from_json(one) for one in cluster.list_objects("Pod")]
-    return [to_standing(by_name[name], replica_sets, pods) for name in names or sorted(by_name)]
+    wanted = sorted(by_name) if names is None else names
+    return [to_standing(by_name[name], replica_sets, pods) for name in wanted]
 
 
 def to_standing(
