@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
         ),
         pytest.param(
             ["microservices.yml", "-i", "inventories/prod", "--limit", "databases"],
-            "Nothing would run: microservices.yml runs on microservices, control, and --limit databases",
+            "Nothing would run: microservices.yml runs on microservices, and --limit databases",
             id="a-limit-elsewhere",
         ),
     ],
