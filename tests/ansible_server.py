@@ -210,6 +210,8 @@ def _serve(templates: CompiledTemplates, scratch: Path) -> list[str] | None:
             for number, descriptor in enumerate(streams):
                 os.dup2(descriptor, number)
                 os.close(descriptor)
+            # The program flushes before each fork, so one that is killed has shown what it printed until then.
+            sys.stdout.reconfigure(line_buffering=True)
             asked = json.loads(request)
             os.chdir(asked["cwd"])
             os.environ.clear()
