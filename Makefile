@@ -51,7 +51,7 @@ unit: setup  ## Pure tests, seconds
 contract: setup  ## Fakes and sandbox parts against recorded and real behaviour
 	@$(PY) -m pytest -q -n 2 --dist loadfile tests/contract
 
-integration: setup  ## Modules and components against a sandbox
+integration: setup  ## Modules and components against a sandbox of its own
 	@$(PY) -m pytest -q -n 2 --dist loadfile tests/integration
 
 interop: setup  ## Our migrations beside those of the Supabase CLI and Prisma
@@ -63,7 +63,7 @@ stories: setup  ## The deployment as an operator sees it
 traffic: setup  ## The story under heavy traffic, in which no request may fail: it wants the machine for itself
 	@$(PY) -m pytest -q $(TRAFFIC)
 
-molecule: setup  ## The six roles of the design card, by molecule, against a sandbox
+molecule: setup  ## The six roles of the design card, by molecule, against a sandbox of its own
 	@scripts/molecule
 
 oldest: setup  ## Units and one story on the oldest supported ansible-core

@@ -103,7 +103,7 @@ def play(scene: Scene, method: bytes, has: bytes, answer: bool) -> None:
     with s3_through(scene.options) as (proxy, through):
         holding = Holding(proxy, method, has, answer=answer)
         with started("pg_backup", {**through, "local_copy": str(scene.folder)}) as process:
-            assert holding.reached.wait(180), process.poll()
+            assert holding.reached.wait(180), f"still running: {process.running}"
             family = process.family()
             process.kill()
             holding.release()
