@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Since when nobody has put something right by hand before a phase was begun again."""
+"""The time up to which somebody may have put something right by hand."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: repaired_since
-short_description: Since when nobody has put something right by hand before a phase was begun again
+short_description: The time up to which somebody may have put something right by hand
 version_added: 0.3.0
 author: Maintainers of easymo.deploy (@easymo)
 description:

@@ -29,7 +29,9 @@ VARIABLE = "EASYMO_DEPLOY_PROGRESS"
 RELAY = "EASYMO_DEPLOY_RELAY"
 DRAWN = "EASYMO_DEPLOY_DRAWN"
 """Set while a callback shows reports in its own way, so that they are not printed besides."""
-NEWS = frozenset({"StatusChanged", "Waiting", "WatchResumed", "WaveRolled"})
+WAVE_ROLLED = "WaveRolled"
+"""A wave of services has ended; `data` has its number as `wave`, and its `services` by host."""
+NEWS = frozenset({"StatusChanged", "Waiting", "WatchResumed", WAVE_ROLLED})
 """Reports of which each says something that happened."""
 LOST = "ProgressLost"
 """The event by which subscribers learn how many reports were lost; `data` has their number as `lost`."""

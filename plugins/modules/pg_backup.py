@@ -331,6 +331,7 @@ def module_spec() -> dict[str, t.Any]:
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_bad_input(params)
+    not_before = read_not_before(params["not_before"])
     bucket = connect(params)
     bucket.check()
     now = datetime.now(UTC)
@@ -340,7 +341,7 @@ def run(module: Module) -> dict[str, t.Any]:
         release=params["release"],
         max_age=params["max_age"],
         now=now,
-        not_before=read_not_before(params["not_before"]),
+        not_before=not_before,
     )
 
     backup, swept, copy = plan.existing, Sweep(), ""

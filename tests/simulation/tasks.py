@@ -21,6 +21,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._progress import WAVE_ROLLED
 
 from .world import NAMESPACE
 
@@ -229,7 +230,7 @@ class Tasks:
         since = [began]
 
         def reported(event: str, data: t.Mapping[str, t.Any]) -> None:
-            if event == "WaveRolled" and not check:
+            if event == WAVE_ROLLED and not check:
                 services = [one for one in params["services"] if one["name"] in data["services"]]
                 of_wave = {**params, "services": services}
                 self.rolled(Did(where, module, of_wave, {"services": data["services"]}, since[-1]))

@@ -234,7 +234,7 @@ def test_no_condition_keeps_a_failed_phase_from_being_noted(path: Path) -> None:
     services = (
         "release_phase_failure is not defined and rolling_update_wave.failed_services | length > 0"
     )
-    assert set(noting) <= {(), ("inventory_hostname == leading_service",), (services,)}
+    assert set(noting) <= {(), ("inventory_hostname == leading_host",), (services,)}
 
 
 def run_once(tasks: t.Sequence[dict[str, t.Any]]) -> t.Iterator[dict[str, t.Any]]:

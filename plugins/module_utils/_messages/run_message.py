@@ -9,7 +9,7 @@ import threading
 import time
 import typing as t
 
-from .._progress import Progress
+from .._progress import WAVE_ROLLED, Progress
 from . import blocks, headline
 from .message_state import MessageState
 from .mrkdwn import plain
@@ -18,7 +18,7 @@ from .record_reader import Attempt, Reading, read_attempt
 from .redactor import Redactor
 from .release_status import Failure, Play, ReleaseStatus
 
-SAMPLED, WAVE = "MetricsSampled", "WaveRolled"
+SAMPLED = "MetricsSampled"
 DRAIN = 3.0
 """Seconds that the end of a run waits for the last messages."""
 
@@ -95,7 +95,7 @@ class RunMessage:
             if progress.event == SAMPLED and self._measured(progress.data):
                 self._status.progressed("", watched(progress.data))
             else:
-                if progress.event == WAVE:
+                if progress.event == WAVE_ROLLED:
                     self._status.wave_rolled(progress.data.get("services") or {})
                 self._status.progressed(progress.host, text)
             self._show()

@@ -152,9 +152,9 @@ def kill_of(events: Events, container: str = "") -> tuple[str, str, str]:
     for message in messages:
         kill = KILLED.search(message)
         if kill and container in ("", kill[1]):
-            failed = [probe for line in messages if (probe := FAILED.match(line))]
-            own = [probe.string for probe in failed if probe[1].lower() == kill[2].lower()]
-            return kill[1], kill[2], own[0] if own else ""
+            probes = (probe for line in messages if (probe := FAILED.match(line)))
+            own = (probe.string for probe in probes if probe[1].lower() == kill[2].lower())
+            return kill[1], kill[2], next(own, "")
     return "", "", ""
 
 

@@ -16,6 +16,7 @@ from .._checks.run import run_check
 from .._cluster import Cluster
 from .._errors import DeployError, InputError
 from .._module import Module, Result, emit_progress, unexpected
+from .._progress import WAVE_ROLLED
 from .._release.pins import Pins
 from .._side_by_side import Patience
 from .._threads import Lock, side_by_side
@@ -154,7 +155,7 @@ def roll_waves(
         failed = [host for host, result in results.items() if result["failed"]]
         emit_progress(
             module,
-            "WaveRolled",
+            WAVE_ROLLED,
             f"wave {number} of {len(waves)}: {f'failed: {listed(failed)}' if failed else 'done'}",
             {"wave": number, "waves": len(waves), "services": _shown(results)},
         )

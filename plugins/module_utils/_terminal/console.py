@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from .._progress import WAVE_ROLLED
 from .._release.failure import failed_rounds, is_hold, sentence_of
 from .ending import Block, done_lines, stopped_lines
 from .events import (
@@ -21,7 +22,7 @@ from .events import (
 )
 from .facts.messages import receivers, still_told
 from .layout import INDENT, RIGHT, clipped, fact_lines, hanging, righted
-from .live import WAVE, Live
+from .live import Live
 from .models import Fact, Failure, Group, Item, Line, Play, Stage
 from .previous_runs import earlier_runs
 from .screen import Screen
@@ -251,9 +252,13 @@ class Console:
         if facts and all(one.tone == "good" and one.label in FOLDED for one in facts):
             self._checks += facts
             return []
-        self.block.said += [one.text for one in facts if one.tone in ("bad", "warn")]
+        self._keep_for_the_end(facts)
         took = max(pending.ended - pending.began, *map(lasted, pending.results), 0.0)
         return self._said(self._drawn(facts, watch(took) if took >= TOLD_DURATION else ""))
+
+    def _keep_for_the_end(self, facts: t.Sequence[Fact]) -> None:
+        """What went wrong stands above the last block, which need not repeat it."""
+        self.block.said += [fact.text for fact in facts if fact.tone in ("bad", "warn")]
 
     def _drawn(self, facts: t.Sequence[Fact], beside: str) -> list[Line]:
         """`beside` stands at the right of the first line."""
@@ -283,9 +288,9 @@ class Console:
     def _report(self, event: Reported) -> list[Line]:
         fact = self.live.report(event)
         facts, beside = [fact] if fact else [], self._clock(event.at)
-        if event.event == WAVE:
+        if event.event == WAVE_ROLLED:
             facts, beside = self._telling.wave(event.data), _took(event.data)
-            self.block.said += [one.text for one in facts if one.tone in ("bad", "warn")]
+            self._keep_for_the_end(facts)
         if self._verbose:
             return []
         return self._said(self._drawn(facts, beside))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._progress import LOST, NEWS
+from .._progress import LOST, NEWS, WAVE_ROLLED
 from .._words import listed
 from .events import PlayBegun, Reported, TaskBegun, TaskEnded
 from .idle_detector import ASKING
@@ -15,7 +15,6 @@ from .layout import clipped
 from .models import Fact, Tone
 from .words import bare, one_line, watch
 
-WAVE = "WaveRolled"
 LOOKS = 6
 """How many looks of a watch a log has, beside those at which something changed."""
 SHORT = 1.0
@@ -113,7 +112,7 @@ class Live:
             self._pods[str(data["deployment"])] = (ready, desired, complete and ready == desired)
             return None
         self._last = self._counted(data) or one_line(event.text)
-        if event.event == WAVE:
+        if event.event == WAVE_ROLLED:
             self._pods = {}
             return None
         if event.event in NEWS or event.event == LOST:

@@ -71,20 +71,17 @@ class Telling:
         return self._waves(items, would=self._check)
 
     def _waves(self, items: t.Sequence[Item], *, would: bool) -> list[Fact]:
-        new = [item for item in items if item.name not in self._services]
-        self._services |= {item.name for item in new}
-        numbers = dict.fromkeys(int(item.result.get("wave") or 0) for item in new)
+        """Of the services that were not told before."""
+        waves: dict[int, list[Item]] = {}
+        for item in items:
+            if item.name not in self._services:
+                waves.setdefault(int(item.result.get("wave") or 0), []).append(item)
+        self._services |= {item.name for item in items}
         return [
             fact
-            for number in numbers
+            for number, members in waves.items()
             for fact in facts_of(
-                SERVICE,
-                Group(
-                    "",
-                    tuple(item for item in new if int(item.result.get("wave") or 0) == number),
-                    would,
-                    0 if self._limited else number,
-                ),
+                SERVICE, Group("", tuple(members), would, 0 if self._limited else number)
             )
         ]
 
