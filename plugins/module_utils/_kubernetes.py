@@ -11,7 +11,7 @@ from urllib.parse import quote
 from ._cluster import FIELD_MANAGER, Clock, MonotonicClock, Object, Operation
 from ._errors import InputError, RefusedError
 from ._kubernetes_calls import CONNECT_TIMEOUT, DOUBT_PAUSE, Calls
-from ._kubernetes_client import Connection, lacks_a_role
+from ._kubernetes_client import Connection
 from ._kubernetes_exec import run_in_container
 from ._kubernetes_watch import KubernetesWatch
 
@@ -189,7 +189,7 @@ class KubernetesCluster:
         """As the server reviews it; what its caches do not know yet is no denial."""
         began = self._calls.clock.now()
         while True:
-            status = self._calls.json(
+            review = self._calls.json(
                 f"ask whether you may {wanted['verb']} {wanted['resource']}",
                 "POST",
                 REVIEWS,
@@ -198,10 +198,10 @@ class KubernetesCluster:
                     "kind": "SelfSubjectAccessReview",
                     "spec": {"resourceAttributes": wanted},
                 },
-            )["status"]
-            denial = "" if status.get("allowed") else str(status.get("reason") or "")
-            if not lacks_a_role(denial) or not self._calls.doubts(right, began):
-                return bool(status.get("allowed"))
+            )
+            allowed = bool(review["status"].get("allowed"))
+            if allowed or not self._calls.doubts(right, began):
+                return allowed
             self._calls.clock.sleep(DOUBT_PAUSE)
 
     def execute(self, pod: str, container: str, command: t.Sequence[str]) -> str:

@@ -22,8 +22,6 @@ with KUBERNETES:
     from urllib3.util import create_urllib3_context
 
 RETRIABLE = frozenset({429, 500, 502, 503, 504})
-MISSING_ROLE = re.compile(r"RBAC: .*role\.rbac\.authorization\.k8s\.io .*not found")
-"""What the RBAC authorizer says of a binding whose role it does not know, or does not know yet."""
 LONGEST_PAUSE = 10.0
 """Seconds; a server that asks for more is asked again sooner."""
 
@@ -130,11 +128,6 @@ def _server_message(exc: t.Any) -> tuple[str, list[Object]]:
     except (TypeError, ValueError, KeyError):
         text = exc.body or exc.reason or "no reason given"
         return re.sub(r"\s+", " ", str(text)).strip()[:300], []
-
-
-def lacks_a_role(denial: str) -> bool:
-    """Whether a denial says that a binding names a role which the server does not know (yet)."""
-    return bool(MISSING_ROLE.search(denial))
 
 
 def retry_after(exc: t.Any) -> float | None:

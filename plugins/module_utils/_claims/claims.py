@@ -267,8 +267,11 @@ def _approval(facts: Body, since: str) -> Body:
 
 
 def _reasons(body: Body) -> str:
+    """In words: a verdict keeps them with their figures, a hold as texts."""
     reasons = body.get("reasons")
-    return "; ".join(map(str, reasons)) if isinstance(reasons, list) else ""
+    if not isinstance(reasons, list):
+        return ""
+    return "; ".join(str(mapping(one).get("text") or "") or str(one) for one in reasons)
 
 
 def services_of(phase: Body | None) -> Claim:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from .._errors import ConflictError, InputError
 from .._release.models import Record
+from .models import Reason
 from .state import WatchState
 
 APPROVE, REJECT = "approve", "reject"
@@ -27,6 +28,12 @@ class ManualDecision:
     watch: str = ""
     held: str = ""
     holding: tuple[str, ...] = ()
+    concerns: tuple[str, ...] = ()
+    """Those of the reasons of its hold. A decision of version 0.2 names none."""
+
+    def covers(self, reasons: t.Sequence[Reason]) -> bool:
+        """Whether it was given for each of these, so that none is new to who gave it."""
+        return not self.concerns or all(one.concern in self.concerns for one in reasons)
 
     def to_json(self) -> dict[str, t.Any]:
         evidence = {
@@ -34,6 +41,7 @@ class ManualDecision:
             "watch": self.watch,
             "held": self.held,
             "reasons": list(self.holding),
+            "concerns": list(self.concerns),
         }
         return {**self.to_result(), "gate": self.gate, "evidence": evidence}
 
@@ -51,6 +59,7 @@ class ManualDecision:
             watch=str(evidence.get("watch", "")),
             held=str(evidence.get("held", "")),
             holding=tuple(evidence.get("reasons", ())),
+            concerns=tuple(evidence.get("concerns", ())),
         )
 
 
@@ -92,6 +101,7 @@ def plan_decision(
         watch=state.began_at,
         held=state.held_at,
         holding=state.held_why,
+        concerns=state.concerns,
     )
     before = [one for one in all_said(record, wanted.gate) if one.watch == bound.watch]
     _refuse_too_late(bound, state, before)

@@ -153,7 +153,10 @@ def failed_sample(problem: str) -> Sample:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a metric keeps the gate from proceeding. `bound` is what the value is beyond."""
+    """Why a metric keeps the gate from proceeding. `bound` is what the value is beyond.
+
+    `concern`: what an approval covers, the metric with whether its data or its value is in doubt: texts have figures.
+    """
 
     metric: str
     verdict: Verdict
@@ -162,6 +165,7 @@ class Reason:
     bound: float | None = None
     query: str = ""
     count: int = 0
+    concern: str = ""
 
     def to_result(self) -> dict[str, t.Any]:
         return {

@@ -40,7 +40,10 @@ def describe_end(metrics: t.Sequence[Metric], watch: WatchResult, *, kept_as: st
         return f"{reasons}. {_AFTERWARDS[verdict]}{more}."
     if watch.said:
         return f"Proceed: {watch.said.by} approved ({watch.said.reason}) that {reasons}.{seen}"
-    return f"Proceed: all metrics are good after {watch.seconds:.0f} s.{seen}"
+    good = "all metrics are good"
+    if watch.seconds < 1:
+        return f"Proceed: {good} in one look.{seen}"
+    return f"Proceed: {good} after {watch.seconds:.0f} s.{seen}"
 
 
 def sensitivity(metrics: t.Sequence[Metric], watch: WatchResult) -> str:

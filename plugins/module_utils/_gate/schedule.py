@@ -52,10 +52,15 @@ def _over(plan: WatchPlan, state: WatchState) -> Step:
     decision = decide(plan.metrics, state.series)
     if decision.verdict is not Verdict.HOLD:
         return _end(state, decision)
+    return _begin_hold(plan, state, decision)
+
+
+def _begin_hold(plan: WatchPlan, state: WatchState, decision: Decision) -> Step:
     held = replace(
         state,
         held=state.elapsed,
         held_why=tuple(reason.text for reason in decision.reasons),
+        concerns=tuple(reason.concern for reason in decision.reasons),
         guards_until=state.elapsed + plan.schedule.hold_for,
         good_since=state.elapsed if _good(plan, state) else None,
     )
@@ -69,6 +74,8 @@ def _hold(plan: WatchPlan, state: WatchState, said: ManualDecision | None) -> St
     state = replace(state, good_since=since if _good(plan, state) else None)
     decision = decide(plan.metrics, state.series)
     if said is not None and not in_breach(plan, state):
+        if not said.covers(decision.reasons):
+            return _begin_hold(plan, state, decision)
         return _end(state, Decision(Verdict.PROCEED, decision.reasons or _why(state)), said)
     good_for = 0.0 if state.good_since is None else state.elapsed - state.good_since
     if state.good_since is not None and good_for >= plan.schedule.recover_for:

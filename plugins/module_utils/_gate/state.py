@@ -48,6 +48,8 @@ class WatchState:
     held: float | None = None
     """When it began to hold."""
     held_why: tuple[str, ...] = ()
+    concerns: tuple[str, ...] = ()
+    """Of the same reasons: what an approval of this hold covers."""
     guards_until: float | None = None
     """When it stops guarding while it holds."""
     good_since: float | None = None
@@ -84,14 +86,17 @@ class WatchState:
         return replace(self, series={**self.series, **added}, evidence=evidence, elapsed=at)
 
     def unseen(self, metrics: t.Sequence[Metric], schedule: Schedule, now: float) -> WatchState:
-        """The same after a time in which nobody looked; those looks are missing in the watch."""
-        end = now if self.held is not None else min(now, schedule.duration)
+        """The same after a time in which nobody looked.
+
+        Those looks are missing in the watch. A hold comes after it: who waited for a person's decision missed none.
+        """
+        end = min(now, schedule.duration)
         missed = {
             one.name: self.series[one.name].miss(
                 math.floor((end - self.elapsed) / one.interval + 1e-9) - (end == now), now
             )
             for one in metrics
-            if not finished(one, self.series[one.name])
+            if self.held is None and not finished(one, self.series[one.name])
         }
         gaps = (*self.gaps, Gap(round(self.elapsed, 1), round(now, 1)))
         series = {**self.series, **missed}
@@ -107,7 +112,7 @@ class WatchState:
     @classmethod
     def load(cls, body: t.Mapping[str, t.Any]) -> WatchState:
         """ValueError, TypeError or KeyError for what is none. What another version kept beside it is left out."""
-        whole = {"evidence": {}, "carried": {}, **body}
+        whole = {"evidence": {}, "carried": {}, "concerns": (), **body}
         known = {name: whole[name] for name in cls.__dataclass_fields__}
         return cls(
             **{
@@ -118,6 +123,7 @@ class WatchState:
                 },
                 "gaps": tuple(Gap(*one) for one in known["gaps"]),
                 "held_why": tuple(known["held_why"]),
+                "concerns": tuple(known["concerns"]),
             }
         )
 

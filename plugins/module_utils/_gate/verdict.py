@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from .models import Decision, Metric, Reason, SampleStatus, Verdict
 from .series import Series
 
 Watched = t.Mapping[str, Series]
+DATA, VALUE = "data", "value"
 
 
 def breached(metrics: t.Sequence[Metric], watched: Watched) -> tuple[Reason, ...]:
@@ -31,10 +33,13 @@ def decide(metrics: t.Sequence[Metric], watched: Watched) -> Decision:
     held = []
     for metric in metrics:
         series = watched[metric.name]
-        text = _doubt(metric, series)
+        text, concern = _missing_data(metric, series), DATA
+        if not text:
+            text, concern = _unclear_value(metric, series), VALUE
         if text:
             value = series.last.value if series.last else None
-            held.append(reason(metric, series, Verdict.HOLD, text, value))
+            doubt = reason(metric, series, Verdict.HOLD, text, value)
+            held.append(replace(doubt, concern=f"{metric.name} {concern}"))
     if not metrics:
         held = [Reason("", Verdict.HOLD, "there is no metric", None)]
     return Decision(Verdict.HOLD if held else Verdict.PROCEED, tuple(held))
@@ -66,8 +71,8 @@ def _breach(metric: Metric, series: Series) -> str:
     )
 
 
-def _doubt(metric: Metric, series: Series) -> str:
-    """Why the metric does not pass, empty when it does."""
+def _missing_data(metric: Metric, series: Series) -> str:
+    """Why there are too few values to judge the metric, empty when there are enough."""
     limits, last = metric.limits, series.last
     if last is None or not series.count or series.value is None:
         return f"{metric.name} has no data ({last.problem if last else 'it was never sampled'})"
@@ -77,10 +82,15 @@ def _doubt(metric: Metric, series: Series) -> str:
         return f"{metric.name} has no data in {series.missing} of {series.count + series.missing} samples"
     if limits.count is not None and series.count < limits.count:
         return f"{metric.name} has {series.count} of {limits.count} samples"
-    if series.status is SampleStatus.GOOD:
+    return ""
+
+
+def _unclear_value(metric: Metric, series: Series) -> str:
+    """Why a metric with data does not pass, empty when it does."""
+    if series.status is SampleStatus.GOOD or series.value is None:
         return ""
-    if last.note:
-        return last.note
+    if series.last and series.last.note:
+        return series.last.note
     should = metric.bounds.describe_good() or f"not {metric.bounds.describe_breach(series.value)}"
     return f"{metric.name} is {series.value:g}{_unit(metric)} and should be {should}"
 

@@ -35,6 +35,9 @@ def switch(group: Group) -> list[Fact]:
         if not (held.get("automatic") and item.changed):
             return sentence(group)
         told = ", ".join(f"{name}={value}" for name, value in (held.get("flags") or {}).items())
+        if group.would:
+            facts.append(Fact("would", f"switch it off by the kill switch: {told}", "calm"))
+            continue
         tone: t.Literal["bad", "warn"] = "bad" if item.failed else "warn"
         facts.append(Fact("switched", f"off by the kill switch, which holds {told}", tone))
     return facts

@@ -30,6 +30,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._claims.claims impor
     REPORT_LINES,
     read_claims,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Reason, Verdict
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_text
@@ -189,9 +190,10 @@ def approved(info: Info) -> None:
         "by": "Jane Doe",
         "reason": "one scrape",
     }
+    reason = Reason("redis_hit_rate", Verdict.HOLD, "redis_hit_rate has no data", None)
     info["record"]["phases"]["monitoring"]["evidence"] |= {
         "decision": decision,
-        "reasons": ["redis_hit_rate has no data"],
+        "reasons": [reason.to_result()],
     }
 
 

@@ -115,6 +115,17 @@ def test_an_approval_ends_a_hold_and_says_what_was_held():
     assert "should be at most 1" in step.decision.reasons[0].text
 
 
+def test_an_approval_covers_the_reasons_it_was_given_for_and_another_holds_anew():
+    approval = said(HELD, "approve", concerns=HELD.concerns)
+    assert verdict(after(HELD, BETWEEN + 1, approval)) is Verdict.PROCEED
+    blind = after(HELD, GAP, approval)
+    assert (verdict(blind), blind.state.held, blind.state.guards_until) == (None, 30.0, 90.0)
+    assert blind.state.held_why == ("m has no data at the end ()",)
+    assert that_counts([approval], blind.state) is None
+    resumed = HELD.unseen(PLAN.metrics, SCHEDULE, 3_000.0)
+    assert resumed.series["m"].missing == 0, "who waits for a person misses no look of the watch"
+
+
 def test_an_approval_waits_while_a_breach_is_not_certain_and_never_covers_one():
     approval = said(HELD, "approve")
     one = after(HELD, BAD, approval)

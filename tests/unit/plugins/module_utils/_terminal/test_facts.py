@@ -28,6 +28,11 @@ AT_ITS_PIN = {
     "after": {"image": "host:5000/easymo/wallet:v1.9.0"},
 }
 """Of a service that ran the release already, and went back from a try to roll it again."""
+SWITCHED = {
+    "changed": True,
+    "kill_switch": {"automatic": True, "flags": {"A": "false", "P": "0"}},
+    "sentence": "ann@x set it, because: a cause that the run's end tells.",
+}
 FLAGS = {"before": {"A": "false", "P": "0", "S": "x"}, "after": {"A": "true", "P": "1", "S": "x"}}
 
 
@@ -207,11 +212,7 @@ def told(
         ),
         pytest.param(
             "kill_switch",
-            {
-                "changed": True,
-                "kill_switch": {"automatic": True, "flags": {"A": "false", "P": "0"}},
-                "sentence": "ann@x set it, because: a cause that the run's end tells.",
-            },
+            SWITCHED,
             ["warn switched: off by the kill switch, which holds A=false, P=0"],
             id="the kill switch, set by the run itself",
         ),
@@ -238,6 +239,11 @@ def test_a_result_says(module: str, result: dict[str, t.Any], facts: list[str]) 
         ("wave_result", SERVICE, ["calm services: host1  would go v1.9.0→v2.0.0"]),
         ("feature_flags", FLAGS, ["calm flags: would set A false→true · P 0→1"]),
         ("rollout", {"changed": True}, ["calm would: restart host1"]),
+        (
+            "kill_switch",
+            SWITCHED,
+            ["calm would: switch it off by the kill switch: A=false, P=0"],
+        ),
         (
             "announce",
             {"changed": True, "delivered": [{"channel": "slack", "target": "#x"}]},
