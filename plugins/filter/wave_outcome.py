@@ -55,7 +55,7 @@ _value:
 import json
 import typing as t
 
-from ..module_utils._images.reference import split_image
+from ..module_utils._images.reference import version_of
 
 UNDONE = ("rolled_back", "rollback_failed")
 ROLLED = ("succeeded", "no_change")
@@ -119,11 +119,11 @@ def _image(one: Entry) -> str:
 
 
 def _where(deployments: t.Sequence[Entry]) -> str:
-    by_tag: dict[str, list[str]] = {}
+    by_version: dict[str, list[str]] = {}
     for one in deployments:
-        tag = split_image(_image(one))[1]
-        by_tag.setdefault(tag or "no tag", []).append(one["name"])
-    parts = [f"{tag}: {', '.join(names)}" for tag, names in sorted(by_tag.items())]
+        version = version_of(_image(one)) or "no tag"
+        by_version.setdefault(version, []).append(one["name"])
+    parts = [f"{version}: {', '.join(names)}" for version, names in sorted(by_version.items())]
     unsettled = [one["name"] for one in deployments if not one["complete"]]
     if unsettled:
         parts.append(f"not complete: {', '.join(unsettled)}")

@@ -17,6 +17,7 @@ _REFERENCE = re.compile(
     rf"(?P<name>(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?{_NAME}(?:/{_NAME})*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
+DIGEST_SHOWN = len("sha256:0123456789ab")
 _PARAMETER = re.compile(r'(?<![a-zA-Z_])([a-zA-Z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 
@@ -26,6 +27,12 @@ def split_image(image: str) -> tuple[str, str, str]:
     path, slash, last = named.rpartition("/")
     name, _colon, tag = last.partition(":")
     return f"{path}{slash}{name}", tag, digest
+
+
+def version_of(image: str) -> str:
+    """How people know an image: its tag, else the beginning of its digest, "" without either."""
+    _name, tag, digest = split_image(image)
+    return tag or (f"{digest[:DIGEST_SHOWN]}…" if len(digest) > DIGEST_SHOWN else digest)
 
 
 @dataclass(frozen=True)

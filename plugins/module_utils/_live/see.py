@@ -11,7 +11,7 @@ from .._cluster import Cluster, MonotonicClock
 from .._gate.store import watches_of
 from .._release.store import ReleaseStore
 from .._rollout.models import Deployment
-from .._status.build import version_of
+from .._status.build import service_version
 from .models import Body, Service, Sight
 
 
@@ -45,7 +45,7 @@ def _services(cluster: Cluster, names: t.Container[str]) -> dict[str, Service]:
     found = map(Deployment.from_json, cluster.list_objects("Deployment"))
     return {
         one.name: Service(
-            version_of(one.name, one.images),
+            service_version(one.name, one.images),
             min(one.counts.updated, one.counts.available),
             one.counts.desired,
             complete=one.complete and one.counts.available >= one.counts.desired,

@@ -59,7 +59,7 @@ NOT_YET = ("not finished", "not run", "not watched")
 
 
 def build_report(record: t.Mapping[str, t.Any], asked: Asked) -> Report:
-    reader = Reader(legible(record, LONGEST), legible(asked.pins, LONGEST))
+    reader = Reader(*(legible(part, LONGEST) for part in (record, asked.pins, asked.versions)))
     phases = phase_rows(reader, asked.plan, TABLED, asked.zone)
     tables, watches = tables_of(reader, asked), metrics.watches(reader)
     missing = missing_of(phases, tables, watches, watched=asked.has("monitoring"))

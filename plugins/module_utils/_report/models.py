@@ -232,6 +232,8 @@ class Asked:
     problem: str = ""
     availability: t.Mapping[str, t.Any] = field(default_factory=dict)
     pins: t.Mapping[str, t.Any] = field(default_factory=dict)
+    versions: t.Mapping[str, str] = field(default_factory=dict)
+    """What each service runs now, from a look at the cluster; {} without one."""
     journal: tuple[Table, ...] = field(default=())
     now: datetime | None = None
     """Until when a phase without an end ran: set when its run lives, or when its end is known."""

@@ -75,6 +75,8 @@ class Reader:
     record: t.Mapping[str, t.Any]
     pins: Entry = field(default_factory=dict)
     """What each Deployment ran before the release, as release_info returns it."""
+    versions: Entry = field(default_factory=dict)
+    """What each Deployment runs now, by name; {} where nobody looked."""
     problems: list[str] = field(default_factory=list)
 
     def text(self, name: str) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from .._availability.claims import availability_of
 from .._availability.store import RELEASE
-from .._images.reference import split_image
+from .._images.reference import version_of
 from .._release.failure import is_held
 from .._release.models import DONE, FAILED, SETTLED
 from .._terminal.commands import Typed
@@ -133,7 +133,7 @@ def _service(deployment: Body | None) -> dict[str, t.Any]:
     replicas = deployment["replicas"]
     return {
         "exists": True,
-        "version": version_of(deployment["name"], deployment["images"]),
+        "version": service_version(deployment["name"], deployment["images"]),
         "desired": replicas["desired"],
         "available": replicas["available"],
         "terminating": replicas["terminating"],
@@ -142,15 +142,10 @@ def _service(deployment: Body | None) -> dict[str, t.Any]:
     }
 
 
-def version_of(name: str, images: t.Mapping[str, str]) -> str:
+def service_version(name: str, images: t.Mapping[str, str]) -> str:
     """The tag of the container that is called as its Deployment, else those of all its containers."""
     chosen = [images[name]] if name in images else images.values()
-    return " + ".join(dict.fromkeys(map(_tag, chosen))) or NO_TAG
-
-
-def _tag(image: str) -> str:
-    _name, tag, digest = split_image(image)
-    return tag or digest[:19] or NO_TAG
+    return " + ".join(dict.fromkeys(version_of(one) or NO_TAG for one in chosen)) or NO_TAG
 
 
 def _ramp(ramp: Body) -> dict[str, t.Any]:

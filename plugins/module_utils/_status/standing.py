@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .._release.models import DONE, FAILED, ROLLED_BACK
-from .build import version_of
+from .build import service_version
 from .lines import versions_told
 
 Fields = t.Mapping[str, t.Any]
@@ -54,7 +54,9 @@ def _services(rollouts: Fields) -> list[str]:
     found = rollouts.get("deployments")
     if not isinstance(found, list):
         return ["services not known"]
-    versions = {str(one["name"]): version_of(one["name"], one.get("images") or {}) for one in found}
+    versions = {
+        str(one["name"]): service_version(one["name"], one.get("images") or {}) for one in found
+    }
     if not versions:
         return []
     told = versions_told(versions)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._flags.values import only_flags
-from ..._images.reference import split_image
+from ..._images.reference import version_of
 from ..._words import counted
 from ..._words import listed as listing
 from ..models import Cell, Table
@@ -18,7 +18,6 @@ from .words import judged, share
 PHASE = "microservices"
 FOLDED_FROM = 40
 BACK, NOT_STARTED, EARLIER = "rolled back", "not started", "rolled out earlier"
-DIGEST_SHOWN = len("sha256:0123456789ab")
 NAMED = 6
 """As many services are named in one line."""
 
@@ -46,6 +45,7 @@ def services(reader: Reader) -> Table:
             inner(failed, name),
             inner(returned, name),
             pinned_image(reader, name),
+            version_now(reader, name),
         )
         for name in order
     ]
@@ -57,27 +57,37 @@ def services(reader: Reader) -> Table:
 
 
 def service_row(
-    name: str, one: Entry, wave: int | None, failure: Entry, back: Entry, pinned: str
+    name: str,
+    one: Entry,
+    wave: int | None,
+    failure: Entry,
+    back: Entry,
+    pinned: str,
+    seen: str,
 ) -> tuple[Cell, ...]:
-    """`pinned`: what it ran before the release, which a run that finds it rolled already cannot see."""
+    """`pinned`: what it ran before the release, which a run that finds it rolled already cannot see.
+
+    `seen`: the version that somebody saw last, "" for nobody: without it nothing is said of what was not started.
+    """
     replicas = inner(one, "replicas")
     result = text(one.get("result") or one.get("status") or ("failed" if failure else "unknown"))
     why = text(inner(one, "diagnosis").get("cause") or failure.get("message") or one.get("msg"))
     before = pinned or text(inner(one, "before").get("image"))
     now = text(inner(one, "after").get("image") or one.get("image"))
-    if result == NOT_STARTED:
-        now = before
     if back:
         why = f"{why} {text(back.get('message'))} {taken_away(back)}".strip()
         now = text(inner(back, "after").get("image")) or now
-    # A later run that finds it rolled already did not take "0 s".
-    earlier = result == "no_change" and pinned and now and pinned != now
+    version = seen or version_of(now) or now
+    # A later run that finds it rolled already did not take "0 s". A failed phase keeps no result of what went well.
+    earlier = (
+        result in ("no_change", NOT_STARTED) and pinned and version not in ("", version_of(pinned))
+    )
     return (
         Cell(name),
         Cell("" if wave is None else str(wave)),
         outcome_of(result, back) if not earlier else Cell(EARLIER, "good"),
-        Cell(version_of(before), code=True),
-        Cell(version_of(now), code=True),
+        Cell(version_of(before) or before, code=True),
+        Cell(version, code=True),
         Cell(
             f"{replicas['ready']} of {replicas.get('desired', '?')}" if "ready" in replicas else ""
         ),
@@ -92,14 +102,6 @@ def outcome_of(result: str, back: Entry) -> Cell:
     if back:
         return Cell(f"{result}, not rolled back".replace("_", " "), "bad")
     return Cell(result, "calm") if result == NOT_STARTED else judged(result)
-
-
-def version_of(image: str) -> str:
-    """The tag, or the begin of the digest: the repository is the service's own. The images' table has all of it."""
-    _name, tag, digest = split_image(image)
-    if digest:
-        return f"{digest[:DIGEST_SHOWN]}…" if len(digest) > DIGEST_SHOWN else digest
-    return tag or image
 
 
 def versions_now(table: Table) -> str:
@@ -120,6 +122,12 @@ def versions_now(table: Table) -> str:
 def pinned_image(reader: Reader, name: str) -> str:
     images = inner(inner(reader.pins, name), "images")
     return text(images.get(name) or next(iter(images.values()), ""))
+
+
+def version_now(reader: Reader, name: str) -> str:
+    """As a look at the cluster has it, else as the phase saw it when it failed."""
+    standing = inner(inner(reader.evidence(PHASE), "settlement"), "standing")
+    return text(reader.versions.get(name)) or version_of(text(standing.get(name)))
 
 
 def taken_away(back: Entry) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._images.reference import split_image
+from ..._images.reference import version_of
 from ..._words import counted, listed
 from ..models import Fact, Group, Item
 from ..words import one_line, words_of
@@ -15,11 +15,6 @@ ROLLED = ("succeeded", "no_change")
 FEW = 4
 """More names than this are told by their number."""
 Fields = t.Mapping[str, t.Any]
-
-
-def tag(image: t.Any) -> str:
-    """Of "registry/repository:tag@sha256:…" the tag."""
-    return split_image(str(image or ""))[1]
 
 
 def images(group: Group) -> list[Fact]:
@@ -44,7 +39,9 @@ def wave(group: Group) -> list[Fact]:
 def _rolled(item: Item, would: bool) -> str:
     if item.result.get("result") == "no_change" or not item.changed:
         return f"{_pods(item.result)} unchanged".strip()
-    before, after = (tag((item.result.get(key) or {}).get("image")) for key in ("before", "after"))
+    before, after = (
+        version_of((item.result.get(key) or {}).get("image") or "") for key in ("before", "after")
+    )
     step = f"{before}→{after}" if before and after and before != after else after
     return f"would go {step}" if would else f"{_pods(item.result)} {step}".strip()
 
@@ -60,7 +57,7 @@ def _failed(item: Item, label: str) -> list[Fact]:
     result = item.result
     facts = [Fact(label, f"{item.name}  {words_of(result.get('reason')) or 'failed'}", "bad")]
     if result.get("result") == "rolled_back":
-        image = tag((result.get("after") or {}).get("image"))
+        image = version_of((result.get("after") or {}).get("image") or "")
         facts.append(Fact("", f"↩ {item.name} is back on {image} {_pods(result)}".rstrip(), "warn"))
     elif result.get("result") == "rollback_failed":
         facts.append(Fact("", f"↩ {item.name} did not come back", "bad"))
@@ -87,7 +84,7 @@ def returned(group: Group) -> list[Fact]:
     back: dict[str, list[str]] = {}
     facts = []
     for name, one in services.items():
-        version = tag((one.get("after") or {}).get("image"))
+        version = version_of((one.get("after") or {}).get("image") or "")
         if one.get("message"):
             facts.append(Fact("services", f"{name}: {one_line(str(one['message']))}", "bad"))
         elif one.get("changed"):

@@ -483,18 +483,28 @@ def test_a_service_that_an_earlier_run_rolled_out_did_not_take_no_time():
     ]  # fmt: skip
 
 
-def test_what_no_wave_reached_still_runs_what_it_ran():
-    record = records.rolled_back()
+def test_what_runs_now_is_what_was_seen_last_and_else_not_known():
+    """A failed phase keeps results of those that failed, and how the platform stood then."""
+    record = {**records.rolled_back(), "status": "failed"}
     del record["facts"]["services_returned"]
-    pins = {
-        name: {"images": {name: f"easymo/{name}:v1.9.0"}}
-        for wave in records.SERVICES
-        for name in wave
-    }
-    report = build_report({**record, "status": "failed"}, Asked(plan=records.PLAN, pins=pins))
-    assert dict(report.now)["Versions"].text == (
-        "v2.0.0 on 3: agent-core, ranking-service, vendor-service; v1.9.0 on 9"
-    )
+    names = [name for wave in records.SERVICES for name in wave]
+    old = {name: f"easymo/{name}:v1.9.0" for name in names}
+    pins = {name: {"images": {name: image}} for name, image in old.items()}
+    evidence = record["phases"]["microservices"]["evidence"]
+    evidence["services"] = {"wallet-service": evidence["services"]["wallet-service"]}
+
+    def now(**asked) -> str:
+        report = build_report(record, Asked(plan=records.PLAN, pins=pins, **asked))
+        return dict(report.now)["Versions"].text
+
+    assert now() == "v1.9.0 on 1: wallet-service; not known on 11"
+    evidence["settlement"]["standing"] = old | {"agent-core": "easymo/agent-core:v2.0.0@sha256:0"}
+    assert now() == "v2.0.0 on 1: agent-core; v1.9.0 on 11"
+    later = dict.fromkeys(names, "v1.9.0")
+    assert now(versions=later) == "v1.9.0 on all 12 services"
+    report = build_report(record, Asked(plan=records.PLAN, pins=pins))
+    rolled = next(row for table in report.tables for row in table.rows if row[0].text == names[0])
+    assert [cell.text for cell in rolled[2:5]] == ["rolled out earlier", "v1.9.0", "v2.0.0"]
 
 
 def test_a_release_of_one_service_names_it():

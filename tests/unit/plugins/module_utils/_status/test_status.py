@@ -10,7 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.build import
     Asked,
     Seen,
     status_of,
-    version_of,
+    service_version,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import lines_of
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Typed
@@ -316,7 +316,7 @@ def test_a_service_that_is_not_there_is_told_as_missing() -> None:
         ({"wallet": "r:5000/easymo/wallet:v2", "envoy": "envoy:1.3"}, "v2"),
         ({"app": "easymo/wallet:v2", "envoy": "envoy:1.3"}, "v2 + 1.3"),
         ({"wallet": "easymo/wallet:v2@sha256:" + "a" * 64}, "v2"),
-        ({"wallet": "easymo/wallet@sha256:" + "a" * 64}, "sha256:aaaaaaaaaaaa"),
+        ({"wallet": "easymo/wallet@sha256:" + "a" * 64}, "sha256:aaaaaaaaaaaa…"),
         ({"wallet": "localhost:5000/wallet"}, "no tag"),
         ({}, "no tag"),
     ],
@@ -324,7 +324,7 @@ def test_a_service_that_is_not_there_is_told_as_missing() -> None:
 def test_the_version_is_the_tag_of_the_container_of_the_same_name(
     images: dict[str, str], version: str
 ) -> None:
-    assert version_of("wallet", images) == version
+    assert service_version("wallet", images) == version
 
 
 @pytest.mark.parametrize(
