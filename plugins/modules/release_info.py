@@ -56,6 +56,14 @@ pins:
     attempt: 1
     deployments: {wallet-service: {images: {wallet-service: "shop/wallet-service:v1.9.0"}, revision: 7, replicas: 3}}
     config_maps: {feature-flags: {exists: true, data: {FEATURE_CHECKOUT: "false"}}}
+flags:
+  description:
+    - What users have now, from a look at the ConfigMaps that the release pinned. C(values) by flag; C(kill_switch) as
+      RV(easymo.deploy.kill_switch#module:kill_switch), empty while it is not set.
+    - Empty where the release has pinned no ConfigMap, or it is not there any more.
+  returned: success
+  type: dict
+  sample: {values: {FEATURE_NEW_SEARCH: "true"}, kill_switch: {}}
 attachments:
   description: Names of the attachments.
   returned: success
@@ -104,6 +112,7 @@ import typing as t
 
 from ..module_utils._availability.store import facts_of
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._flags.look import flags_now
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
@@ -123,15 +132,17 @@ def module_spec() -> dict[str, t.Any]:
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    store = ReleaseStore(cluster_for(module), module.params["name"], clock=MonotonicClock())
+    cluster = cluster_for(module)
+    store = ReleaseStore(cluster, module.params["name"], clock=MonotonicClock())
     record = store.read()
     attempt = record.attempt if record else 1
-    attachments = store.attachments()
+    attachments, pins = store.attachments(), store.pins(attempt)
     return {
         "changed": False,
         "exists": record is not None,
         "record": record.to_json() if record else {},
-        "pins": store.pins(attempt).to_summary(),
+        "pins": pins.to_summary(),
+        "flags": flags_now(cluster, pins.config_maps),
         "attachments": attachments,
         "availability": facts_of(store, attempt, attachments),
     }

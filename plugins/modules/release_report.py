@@ -67,6 +67,10 @@ options:
     type: dict
     default: {}
     version_added: 0.2.0
+  flags:
+    description: What users have now, as RV(easymo.deploy.release_info#module:flags). Empty tells what was recorded.
+    type: dict
+    default: {}
   availability:
     description: What was measured of the public addresses, as RV(easymo.deploy.release_info#module:availability).
     type: dict
@@ -210,6 +214,7 @@ def argument_spec() -> dict[str, t.Any]:
         },
         "release": {"type": "str", "default": ""},
         "problem": {"type": "str", "default": ""},
+        "flags": {"type": "dict", "default": {}},
         "availability": {"type": "dict", "default": {}},
         "pins": {"type": "dict", "default": {}},
         "sign_offs": {"type": "list", "elements": "str", "default": []},

@@ -7,7 +7,13 @@ import os
 import typing as t
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.modules import release, release_info, rollout
+from ansible_collections.easymo.deploy.plugins.modules import (
+    feature_flags,
+    kill_switch,
+    release,
+    release_info,
+    rollout,
+)
 from tests.integration.conftest import NEW, OLD, SERVICE, Place, Result
 
 PIN = {"deployments": [SERVICE], "config_maps": ["feature-flags"]}
@@ -50,6 +56,11 @@ def test_opened_pinned_and_closed_in_check_mode_for_real_and_again(
     assert info["attachments"] == ["functions"]
     assert info["pins"]["deployments"][SERVICE]["images"] == {SERVICE: OLD}
     assert info["pins"]["config_maps"]["feature-flags"]["exists"] is False
+    assert info["flags"] == {}, "nobody made the ConfigMap"
+    deployed.run(feature_flags, flags={"FEATURE_A": True})
+    deployed.run(kill_switch, flags={"FEATURE_A": "false"}, reason="why", by="Ann")
+    flags = deployed.run(release_info, name="2.0.0")["flags"]
+    assert (flags["values"], flags["kill_switch"]["by"]) == ({"FEATURE_A": "false"}, "Ann")
 
 
 def test_a_release_that_was_rolled_back_is_deployed_again_from_new_pins(deployed: Place) -> None:

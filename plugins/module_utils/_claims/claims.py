@@ -52,7 +52,8 @@ def read_claims(info: Body, zone: tzinfo = UTC, plan: t.Collection[str] = ()) ->
         mapping(measured.get("release")), changed=_first_change(record), zone=zone
     )
     back = availability_of(mapping(measured.get("rollback")), zone=zone)
-    claims = claims_of(record, availability, alerts_of(record), zone=zone)
+    flags = mapping(info.get("flags"))
+    claims = claims_of(record, availability, alerts_of(record), flags, zone=zone)
     if plan and FLAGS not in plan:
         claims |= without_flags(record, claims["report_services"] if SERVICES in plan else None)
     return {**claims, "rollback_downtime": downtime_of(back)}
@@ -65,16 +66,18 @@ def _first_change(record: Body) -> datetime | None:
 
 
 def claims_of(
-    record: Body, availability: Availability, alerts: Alerts, *, zone: tzinfo = UTC
+    record: Body, availability: Availability, alerts: Alerts, flags: Body, *, zone: tzinfo = UTC
 ) -> dict[str, Claim]:
-    """By name. `downtime`, `errors`, `status`: of the announcement. `service`: of the public status page.
+    """By name. `flags`: what users have now, as release_info returns it; empty: as it was recorded.
+
+    `downtime`, `errors`, `status`: of the announcement. `service`: of the public status page.
 
     `state`, `impact`, `verified`: of the announcement of a rollback. `interruption`, `tests`, `rollout`, `monitoring`:
     of the mail. `report_*`: the six lines of the runbook's report.
     """
     phases = {name: mapping(one) for name, one in mapping(record.get("phases")).items()}
     facts = mapping(record.get("facts"))
-    percentage = rollout_percentage(phases, facts)
+    percentage = rollout_percentage(phases, facts, flags)
     downtime = downtime_of(availability)
     tests = tests_of(phases.get("smoke_tests"))
     watch = watch_of(phases.get("monitoring"), facts)
@@ -122,7 +125,7 @@ def without_flags(record: Body, services: Claim | None) -> dict[str, Claim]:
     return {"status": deployed, "rollout": none, "report_flags": none}
 
 
-def rollout_percentage(phases: t.Mapping[str, Body], facts: Body) -> Claim:
+def rollout_percentage(phases: t.Mapping[str, Body], facts: Body, seen: Body) -> Claim:
     """The words are a percentage, like "1%", when users have the feature; empty when its flags have no percentage."""
     phase = phases.get("feature_flags", {})
     if phase.get("status") != "done":
@@ -134,16 +137,27 @@ def rollout_percentage(phases: t.Mapping[str, Body], facts: Body) -> Claim:
     name = next((one for one in ours if one.endswith(PERCENTAGE)), "")
     if not flags or (not name and ours is flags):
         return Claim(NOT_KNOWN, None)
-    killed = newest_kill(facts, since=str(phase.get("finished") or ""))
+    switch = mapping(seen.get("kill_switch"))
+    killed = off_by(switch) if switch else ""
+    if not seen:
+        killed = newest_kill(facts, since=str(phase.get("finished") or ""))
     if killed:
         return Claim(killed, False)
+    stepped = {} if seen else mapping(facts.get("ramp"))
+    flags = mapping(seen.get("values")) if seen else flags
     if not name:
         on = any(flags.get(one) not in (None, "", "false", "0") for one in ours)
         return Claim("" if on else "off", on)
-    value = str(mapping(facts.get("ramp")).get("percentage", flags[name]))
+    value = str(stepped.get("percentage", flags.get(name, "")))
+    if not value:
+        return Claim(NOT_KNOWN, None)
     if flags.get(name.removesuffix(PERCENTAGE)) != "true" or value == "0":
         return Claim("off", False)
     return Claim(f"{value}%", True)
+
+
+def off_by(switch: Body) -> str:
+    return f"off by the kill switch of {switch.get('by')}: {switch.get('reason')}"
 
 
 def newest_kill(facts: Body, since: str = "") -> str:
@@ -154,8 +168,7 @@ def newest_kill(facts: Body, since: str = "") -> str:
         moment = parse_time(at)
         if moment and (begun is None or moment >= begun):
             what = mapping(one)
-            off = f"off by the kill switch of {what.get('by')}: {what.get('reason')}"
-            found = off if what.get("what") == "set" else ""
+            found = off_by(what) if what.get("what") == "set" else ""
     return found
 
 

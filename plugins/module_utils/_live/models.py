@@ -31,6 +31,7 @@ class Sight:
     watches: Body = field(default_factory=dict)
     availability: Body = field(default_factory=dict)
     pins: Body = field(default_factory=dict)
+    flags: Body = field(default_factory=dict)
 
     def runs(self, *, undo: bool) -> bool:
         """Whether a run is at work on it, for all that the record tells. `undo`: it takes the release back."""

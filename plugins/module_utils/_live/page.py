@@ -48,6 +48,7 @@ def _built(
         asked,
         pins=redact.within(sight.pins, DEPTH),
         availability=redact.within(sight.availability, DEPTH),
+        flags=redact.within(sight.flags, DEPTH),
         versions={name: service.version for name, service in sight.services.items()},
         now=now,
         live=live is not None,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Looks at all that a live page tells of: five small requests, and the pins once an attempt."""
+"""Looks at all that a live page tells of: six small requests, and the pins once an attempt."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typing as t
 
 from .._availability.store import SUBJECTS, attachment_of, facts_of
 from .._cluster import Cluster, MonotonicClock
+from .._flags.look import flags_now
 from .._gate.store import watches_of
 from .._release.store import ReleaseStore
 from .._rollout.models import Deployment
@@ -31,13 +32,14 @@ class Observer:
             services=_services(cluster, services),
             watches=watches_of(store, record.attempt),
             availability=facts_of(store, record.attempt, [attachment_of(one) for one in SUBJECTS]),
-            pins=self._pinned(store, record.attempt),
+            pins=self._pinned(store, record.attempt)["deployments"],
+            flags=flags_now(cluster, self._pinned(store, record.attempt)["config_maps"]),
         )
 
     def _pinned(self, store: ReleaseStore, attempt: int) -> Body:
         known_attempt, known = self._pins
-        if known_attempt != attempt or not known:
-            self._pins = attempt, store.pins(attempt).to_summary()["deployments"]
+        if known_attempt != attempt or not known.get("deployments"):
+            self._pins = attempt, store.pins(attempt).to_summary()
         return self._pins[1]
 
 

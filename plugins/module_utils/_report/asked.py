@@ -51,5 +51,6 @@ def asked_of(
         problem=redact(params.get("problem") or ""),
         pins=redact.within(params.get("pins") or {}, RECORD_DEPTH),
         availability=redact.within(params.get("availability") or {}, RECORD_DEPTH),
+        flags=redact.within(params.get("flags") or {}, RECORD_DEPTH),
         journal=told,
     )

@@ -101,7 +101,8 @@ def so_far(row: PhaseRow, now: datetime | None) -> PhaseRow:
 
 def claimed(record: t.Mapping[str, t.Any], asked: Asked) -> tuple[tuple[str, Cell], ...]:
     """Nothing of a record that is not there."""
-    claims = read_claims({"record": record, "availability": asked.availability}, asked.zone)
+    seen = {"record": record, "availability": asked.availability, "flags": asked.flags}
+    claims = read_claims(seen, asked.zone)
     lines = [
         (label, claims[name]) for label, name in REPORT_LINES if asked.has(PARTS.get(name, ""))
     ]

@@ -232,6 +232,8 @@ class Asked:
     problem: str = ""
     availability: t.Mapping[str, t.Any] = field(default_factory=dict)
     pins: t.Mapping[str, t.Any] = field(default_factory=dict)
+    flags: t.Mapping[str, t.Any] = field(default_factory=dict)
+    """What users have now, as release_info returns it; {} where nobody looked."""
     versions: t.Mapping[str, str] = field(default_factory=dict)
     """What each service runs now, from a look at the cluster; {} without one."""
     journal: tuple[Table, ...] = field(default=())

@@ -211,8 +211,19 @@ def rolled_back_after(*left: str) -> t.Callable[[Info], None]:
     return change
 
 
+def flags_seen(percentage: str, **switch: str) -> t.Callable[[Info], None]:
+    """As release_info looks at them."""
+    values = {"FEATURE_AI_AGENTS": "true", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": percentage}
+
+    def change(info: Info) -> None:
+        info["flags"] = {"values": values, "kill_switch": switch}
+
+    return change
+
+
 KILLED = {records.at(100): {"what": "set", "by": "Ann", "reason": "complaints"}}
 KILL_TOLD = "off by the kill switch of Ann: complaints"
+KILL_INCIDENT = "1: kill switch 10:25 by Ann"
 NOT_RUN = {
     "smoke_tests": {"tests": "Tests: not run", "report_tests": "not run"},
     "monitoring": {"monitoring": "Monitoring: not watched", "report_metrics": "not watched"},
@@ -394,6 +405,16 @@ CASES: list[Case] = [
         {"status": "LIVE", "rollout": "Feature active", "report_flags": "Active"},
     ),
     ("such flags are off", [next_flags(FEATURE_LIMITS="false")], off("off")),
+    *(
+        (f"seen {name}, whatever the record says", [fact(kill_switches=record, ramp={"percentage": 5}), seen], wanted)
+        for name, record, seen, wanted in (
+            ("at one percent, as the guard lowered it", {}, flags_seen("1"), {}),
+            ("on, after a reset that no record has", KILLED, flags_seen("1"), {"report_incidents": KILL_INCIDENT}),
+            ("off, by a failed smoke test", {}, flags_seen("0", by="Ann", reason="complaints"), off(KILL_TOLD)),
+            ("at nothing", {}, flags_seen("0"), off("off")),
+            ("without its percentage", {}, flags_seen(""), off("not known")),
+        )
+    ),
     ("flags nobody knows", [phase("feature_flags", "done", flags={})], off("not known")),
     # Services and databases
     (
@@ -557,7 +578,12 @@ def spoken(texts: Info, info: Info) -> dict[str, str]:
         "report": as_text(
             build_report(
                 info["record"],
-                Asked(plan=records.PLAN, zone=EAT, availability=info["availability"]),
+                Asked(
+                    plan=records.PLAN,
+                    zone=EAT,
+                    availability=info["availability"],
+                    flags=info.get("flags") or {},
+                ),
             )
         ),
     }

@@ -9,8 +9,8 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._status.build import (
     Asked,
     Seen,
-    status_of,
     service_version,
+    status_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import lines_of
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Typed
