@@ -20,6 +20,7 @@ from ..module_utils._variables.check import (
     placeholders_told,
     unknown_variables,
 )
+from ..module_utils._variables.release import misread
 from ..module_utils._words import listed
 from ..plugin_utils._role_contracts import (
     Contract,
@@ -102,7 +103,7 @@ class ActionModule(ActionBase):
         """What the variables of the hosts lack for the roles that the run will use, each told once for all hosts;
         and by the reason why they cannot be read, the options.
         """
-        roles = RoleContracts(self._loader, ROLES)
+        roles = RoleContracts(self._loader, ROLES, {"release_phase": misread})
         found: dict[str, list[str]] = {}
         unread: dict[str, dict[str, None]] = {}
         for entry in contracts:
