@@ -15,6 +15,7 @@ from ..module_utils._options import variables_options
 from ..module_utils._variables.check import (
     Secret,
     Variables,
+    incomplete,
     missing_secrets,
     placeholders,
     placeholders_told,
@@ -62,8 +63,10 @@ class ActionModule(ActionBase):
         ]
         if unknown:
             problems.append(f"Unknown variables: {', '.join(unknown)}. Check the spelling.")
-        if unfilled and arguments["placeholders"] == "refuse":
-            problems.append(placeholders_told(unfilled))
+        if arguments["placeholders"] == "refuse":
+            problems += incomplete(task_vars)
+            if unfilled:
+                problems.append(placeholders_told(unfilled))
         if missing:
             problems.append(
                 f"These secrets have no value: {', '.join(missing)}. Set the environment "

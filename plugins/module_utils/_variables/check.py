@@ -15,6 +15,13 @@ PLACEHOLDER = "CHANGE_ME"
 """Stands in a value that the owner of the inventory has to fill in, followed by what belongs there."""
 
 
+CONNECTIONS: t.Mapping[str, t.Sequence[str]] = {
+    "slack_channel": ("secret_slack_bot_token",),
+    "statuspage_url": ("statuspage_page_id", "secret_statuspage_token"),
+}
+"""By the variable that switches a connection on, those without which it is none. The others have a default."""
+
+
 @dataclass(frozen=True)
 class Secret:
     name: str
@@ -60,6 +67,20 @@ def missing_secrets(secrets: t.Iterable[Secret], values: t.Mapping[str, str]) ->
         f"{secret.name} (environment variable {secret.environment}, for {secret.purpose})"
         for secret in secrets
         if secret.needed and not values.get(secret.name, "").strip()
+    ]
+
+
+def incomplete(names: t.Container[str]) -> list[str]:
+    """One sentence for each connection of CONNECTIONS that lacks something, with all that it lacks."""
+    lacking = {
+        head: [one for one in siblings if one not in names]
+        for head, siblings in CONNECTIONS.items()
+        if head in names
+    }
+    return [
+        f"{head} is set without {' and '.join(missing)}: set {'it' if len(missing) == 1 else 'both'}, or leave {head} out."
+        for head, missing in lacking.items()
+        if missing
     ]
 
 
