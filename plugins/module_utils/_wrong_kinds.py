@@ -19,6 +19,8 @@ LARGEST = 1e15
 DEEPEST = 100
 """Levels of dictionaries and lists; Python itself ends at a thousand calls."""
 LONGEST_NAME = 60
+LONGEST_FILE = 255
+"""NAME_MAX in Linux' include/uapi/linux/limits.h."""
 MOST_BITS = 4_300 * 3
 """Python writes integers of 4,300 digits: https://docs.python.org/3/library/stdtypes.html#int-max-str-digits."""
 NUMBERS = frozenset({"int", "float"})
@@ -83,6 +85,8 @@ def _wrong(option: Spec, value: t.Any, path: str) -> list[str]:
         ]
     if kind in TEXTS and (why := _no_text(value)):
         return [f"Option {path!r} {why}"]
+    if kind == "path" and isinstance(value, str) and max(map(len, value.split("/"))) > LONGEST_FILE:
+        return [f"Option {path!r} has a name of more than {LONGEST_FILE} characters: no file has."]
     if kind in NUMBERS and not _is_countable(value):
         return [f"Option {path!r} is {_number(value)}: it must be a number within ±{LARGEST:g}."]
     if kind != "dict" or not option.get("options"):
