@@ -124,5 +124,5 @@ def _bounds_of(name: str, bounds: t.Any) -> tuple[int, int]:
 def _is_integer(value: t.Any) -> bool:
     """Written as the platform reads it: no sign but a minus, no space, no leading zero."""
     if isinstance(value, int):
-        return abs(value) < 10**DIGITS
+        return bool(abs(value) < 10**DIGITS)
     return re.fullmatch(rf"0|-?[1-9][0-9]{{0,{DIGITS - 1}}}", str(value)) is not None

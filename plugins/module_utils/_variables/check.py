@@ -78,7 +78,7 @@ def incomplete(names: t.Container[str]) -> list[str]:
         if head in names
     }
     return [
-        f"{head} is set without {' and '.join(missing)}: set {'it' if len(missing) == 1 else 'both'}, or leave {head} out."
+        f"{head} is set without {' and '.join(missing)}: set what is missing, or leave {head} out."
         for head, missing in lacking.items()
         if missing
     ]

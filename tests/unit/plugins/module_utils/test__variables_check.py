@@ -81,8 +81,8 @@ def test_a_value_that_contains_itself_is_no_placeholder() -> None:
         "all-that-one-lacks-is-told-at-once": (
             {"statuspage_url"},
             [
-                "statuspage_url is set without statuspage_page_id and secret_statuspage_token: set both, or leave "
-                "statuspage_url out."
+                "statuspage_url is set without statuspage_page_id and secret_statuspage_token: set what is missing, "
+                "or leave statuspage_url out."
             ],
         ),
     },
