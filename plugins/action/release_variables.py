@@ -15,11 +15,13 @@ from ..module_utils._options import variables_options
 from ..module_utils._variables.check import (
     Secret,
     Variables,
+    incomplete,
     missing_secrets,
     placeholders,
     placeholders_told,
     unknown_variables,
 )
+from ..module_utils._variables.release import misread
 from ..module_utils._words import listed
 from ..plugin_utils._role_contracts import (
     Contract,
@@ -61,8 +63,10 @@ class ActionModule(ActionBase):
         ]
         if unknown:
             problems.append(f"Unknown variables: {', '.join(unknown)}. Check the spelling.")
-        if unfilled and arguments["placeholders"] == "refuse":
-            problems.append(placeholders_told(unfilled))
+        if arguments["placeholders"] == "refuse":
+            problems += incomplete(task_vars)
+            if unfilled:
+                problems.append(placeholders_told(unfilled))
         if missing:
             problems.append(
                 f"These secrets have no value: {', '.join(missing)}. Set the environment "
@@ -102,7 +106,7 @@ class ActionModule(ActionBase):
         """What the variables of the hosts lack for the roles that the run will use, each told once for all hosts;
         and by the reason why they cannot be read, the options.
         """
-        roles = RoleContracts(self._loader, ROLES)
+        roles = RoleContracts(self._loader, ROLES, {"release_phase": misread})
         found: dict[str, list[str]] = {}
         unread: dict[str, dict[str, None]] = {}
         for entry in contracts:

@@ -161,7 +161,9 @@ class CallbackModule(Default):
 
     def _open(self, variables: PlayVariables) -> None:
         self._redact = Redactor(variables.secrets())
-        self._folder = variables.get("report_directory")
+        # The folder is made of the version. With one that is refused its path may lead anywhere.
+        strange = "/" in variables.get("release_version")
+        self._folder = "" if strange else variables.get("report_directory")
         self._feed(run_of(variables, self._title, self._phases, self._redact))
         self._unsubscribe = subscribe(self._progressed)
         if not self._verbose:

@@ -40,21 +40,16 @@ from ansible.errors import AnsibleFilterError
 
 from ..module_utils._errors import InputError
 from ..module_utils._time import now
-from ..module_utils._time_options import moment_of, start_of, zone_of
+from ..module_utils._time_options import is_within, moment_of
 
 
 def within_hours(hours: t.Mapping[str, t.Any], at: str = "") -> bool:
     if not hours:
         return True
     try:
-        moment = moment_of(at) if at else now()
-        local = moment.astimezone(zone_of(str(hours.get("timezone") or "UTC")))
-        begin, end = (start_of(local, 0, str(hours.get(name))) for name in ("from", "until"))
+        return is_within(hours, moment_of(at) if at else now())
     except InputError as exc:
         raise AnsibleFilterError(f"within_hours: {exc}") from exc
-    if begin <= end:
-        return begin <= local < end
-    return local >= begin or local < end
 
 
 class FilterModule:

@@ -21,6 +21,9 @@ from __future__ import annotations
 
 import typing as t
 
+MOST = 1_000
+"""Characters of a sentence about what was asked for, however much of it is quoted."""
+
 
 class DeployError(Exception):
     """One sentence: what, where, why, what to do. `details` become keys of the task's result."""
@@ -37,6 +40,9 @@ class DeployError(Exception):
 
 class InputError(DeployError):
     reason = "InvalidInput"
+
+    def __init__(self, message: str, **details: t.Any) -> None:
+        super().__init__(in_short(message), **details)
 
 
 class MissingLibraryError(InputError):
@@ -77,3 +83,11 @@ class RollbackError(DeployError):
 
 class PhaseFailedError(DeployError):
     reason = "PhaseFailed"
+
+
+def in_short(message: str) -> str:
+    """Without the middle, where a long value is quoted: before it stands what is wrong, and behind it what to do."""
+    if len(message) <= MOST:
+        return message
+    head, tail = message[: MOST * 3 // 4], message[-MOST // 8 :]
+    return f"{head}… ({len(message) - len(head) - len(tail)} characters) …{tail}"

@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import traceback
 import typing as t
 from pathlib import PurePath
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, _load_params
 
 from ._errors import DeployError, InputError
 from ._library import Library, refuse_missing
 from ._progress import relay
 from ._redaction import excerpt
+from ._wrong_kinds import wrong_kinds
 
 Result = dict[str, t.Any]
 SHOWN = 1_000
@@ -45,6 +48,10 @@ def execute(
     needs: t.Iterable[Library] = (),
 ) -> t.NoReturn:
     """Run the module of these options to its end. All modules support check mode."""
+    wrong = wrong_kinds(spec["argument_spec"], _load_params())
+    if wrong:  # Over some of it AnsibleModule ends with a traceback, and it cannot fail before it has read them.
+        sys.stdout.write(json.dumps({"failed": True, **InputError(" ".join(wrong)).to_result()}))
+        sys.exit(1)
     finish(AnsibleModule(**spec, supports_check_mode=True), run, needs=needs)
 
 

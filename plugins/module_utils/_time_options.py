@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import typing as t
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ._errors import InputError
@@ -40,3 +41,12 @@ def moment_of(text: str) -> datetime.datetime:
         raise InputError(
             f"Option 'since' is '{text}', which is not a time: write it like 2026-11-24T06:00:00Z."
         ) from None
+
+
+def is_within(hours: t.Mapping[str, t.Any], moment: datetime.datetime) -> bool:
+    """Whether it is at or after `from` and before `until` in the `timezone`, which may go over midnight."""
+    local = moment.astimezone(zone_of(str(hours.get("timezone") or "UTC")))
+    begin, end = (start_of(local, 0, str(hours.get(name))) for name in ("from", "until"))
+    if begin <= end:
+        return begin <= local < end
+    return local >= begin or local < end

@@ -197,9 +197,9 @@ from ..module_utils._flags.flagd import Document
 from ..module_utils._flags.probe import DELIVERIES, ENVIRONMENT, VOLUME, to_probe
 from ..module_utils._flags.switch import to_diff
 from ..module_utils._flags.values import to_values
-from ..module_utils._gate.cohort_options import refuse_bad_comparisons, with_comparisons
+from ..module_utils._gate.cohort_options import with_comparisons
 from ..module_utils._gate.models import Metric
-from ..module_utils._gate.options import looking_options, read_metric, refuse_bad_input
+from ..module_utils._gate.options import looking_options, read_metrics
 from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
 from ..module_utils._guard.apply import Guard, Look, Task, Watched
 from ..module_utils._guard.describe import to_result
@@ -254,9 +254,7 @@ def run(module: Module) -> dict[str, t.Any]:
     params = {**module.params, **_ONE_LOOK, **_NOTHING_YET}
     refuse_below(params, wait_timeout=1, settle=0, quiet=0, blind_after=0, max_silence=0)
     schedule = read_schedule(params)
-    metrics = [read_metric(entry, params) for entry in params["metrics"]]
-    refuse_bad_input(params, metrics)
-    refuse_bad_comparisons(params, metrics)
+    metrics = read_metrics(params)
     refuse_missing_libraries(metrics)
     off = to_values(params["flags_off"], {})
     cluster = cluster_for(module)

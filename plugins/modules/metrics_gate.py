@@ -496,12 +496,11 @@ from ..module_utils._alerts.fired import to_record
 from ..module_utils._alerts.models import Alerts
 from ..module_utils._cluster import Cluster
 from ..module_utils._gate.alerts import AlertsSource
-from ..module_utils._gate.cohort_options import refuse_bad_comparisons, with_comparisons
+from ..module_utils._gate.cohort_options import with_comparisons
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import (
     gate_options,
-    read_metric,
-    refuse_bad_input,
+    read_metrics,
     refuse_bad_keeping,
 )
 from ..module_utils._gate.report import describe_look, describe_watch, look_data, refuse_verdict
@@ -527,10 +526,7 @@ def module_spec() -> dict[str, t.Any]:
 
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
-    metrics = [read_metric(entry, params) for entry in params["metrics"]]
-    refuse_bad_input(params, metrics)
-    refuse_bad_comparisons(params, metrics)
-    metrics = with_comparisons(metrics, params)
+    metrics = with_comparisons(read_metrics(params), params)
     refuse_bad_keeping(params, metrics)
     refuse_missing_libraries(metrics)
     cluster = cluster_of(module)

@@ -12,14 +12,16 @@ import importlib
 import os
 import typing as t
 
+from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils._errors import DeployError
+from ..module_utils._errors import DeployError, InputError, in_short
 from ..module_utils._library import Library, refuse_missing
 from ..module_utils._module import Result, unexpected
 from ..module_utils._progress import DRAWN, Progress, relayed, report
+from ..module_utils._wrong_kinds import wrong_kinds
 
 LOCAL = frozenset({"local", "ansible.builtin.local"})
 
@@ -71,7 +73,12 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
             handed: Result = self._execute_module(task_vars=task_vars)
             return {**result, **handed}
         spec = type(self).module_spec()
-        validated, _arguments = self.validate_argument_spec(**spec)
+        if wrong := wrong_kinds(spec["argument_spec"], self._task.args):
+            return {**result, "failed": True, **InputError(" ".join(wrong)).to_result()}
+        try:
+            validated, _arguments = self.validate_argument_spec(**spec)
+        except AnsibleActionFail as exc:
+            raise AnsibleActionFail(in_short(str(exc))) from None
         given = {name: validated.validated_parameters.get(name) for name in spec["argument_spec"]}
         module = ControllerModule(
             self.parameters(given, task_vars or {}),

@@ -17,12 +17,14 @@ from pathlib import Path
 
 import jinja2
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.template import Templar
 
+from ..module_utils._arguments import read_options
+from ..module_utils._wrong_kinds import endless_sentence, is_endless
+
 Variables = Mapping[str, t.Any]
+Reader = t.Callable[[Variables], list[str]]
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,17 @@ class Problem:
 
 
 class RoleContracts:
-    """`loader` is Ansible's; `roles` is the folder of the collection's roles."""
+    """`loader` is Ansible's; `roles` is the folder of the collection's roles.
 
-    def __init__(self, loader: t.Any, roles: Path) -> None:
+    `readers` have by role what its tasks could not work with although their types are right, in a sentence each.
+    """
+
+    def __init__(
+        self, loader: t.Any, roles: Path, readers: t.Mapping[str, Reader] | None = None
+    ) -> None:
         self._loader = loader
         self._roles = roles
+        self._readers = readers or {}
         self._files: dict[Path, dict[str, t.Any]] = {}
         # One for all: each new one would look up the filters again.
         self._templar = Templar(loader=loader)
@@ -69,21 +77,31 @@ class RoleContracts:
         for name in spec:
             if name not in visible:
                 continue
+            if is_endless(visible[name]):
+                found.append(Problem(endless_sentence(name)))
+                continue
             try:
                 given[name] = self._templar.template(visible[name])
             except AnsibleUndefinedVariable as exc:
                 found.append(Problem(f"{str(exc).rstrip('.')}.", name))
+            except RecursionError:
+                found.append(Problem(f"{name} cannot be read: something in it contains itself."))
             except AnsibleError:
                 # Its text may hold what was being read.
                 found.append(Problem(f"{name} cannot be read: its template fails."))
         unread = {name for name in spec if name in visible and name not in given}
         known = {name: option for name, option in spec.items() if name not in unread}
-        checked = ArgumentSpecValidator(known).validate(given, validate_role_argument_spec=True)
-        found += [
-            Problem(_sentence(str(remove_values(message, checked._no_log_values))))
-            for message in checked.error_messages
-        ]
-        return found
+        values, wrong = read_options(known, given)
+        if contract.role in self._readers:
+            # A dictionary as its task will get it: here Ansible has made lists out of numbers in it.
+            as_it_is = {name: one for name, one in given.items() if isinstance(one, Mapping)}
+            fine = {
+                name: value
+                for name, value in {**values, **as_it_is}.items()
+                if not any(name in sentence for sentence in wrong)
+            }
+            wrong = wrong + self._readers[contract.role](fine)
+        return found + [Problem(one) for one in wrong]
 
     def _options(self, contract: Contract) -> dict[str, t.Any]:
         entry_points = entry_points_of(self._roles / contract.role)
@@ -99,12 +117,6 @@ class RoleContracts:
         if path not in self._files:
             self._files[path] = read_shared(self._loader, path) if path.is_file() else {}
         return self._files[path]
-
-
-def _sentence(message: str) -> str:
-    """Of keys that an option does not have, Ansible's text begins with their names."""
-    unknown = "unknown: " if ". Supported parameters include: " in message else ""
-    return f"{unknown}{message.rstrip('.')}."
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ def test_what_is_no_number_holds_from_beginning_to_end(server, gate, answer, wor
     assert (result["failed"], result["reason"], result["verdict"]) == (True, "Hold", "hold")
     assert result["samples"][0]["count"] == 0
     assert words in result["msg"]
-    assert "run the same phase again" in result["msg"]
+    assert "wait for data, then watch again" in result["msg"]
     assert result["samples"][0]["points"][0][1] is None
 
 

@@ -121,6 +121,42 @@ def test_all_that_any_phase_could_not_work_with_stops_the_first_at_once(
     assert "Traceback" not in said
 
 
+def test_what_the_tasks_of_a_phase_could_not_read_stops_the_first_too(
+    play: t.Any, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.yml").write_text(
+        "release_metrics: [{name: a, query: up, pass: 5, rollback: true}]\n"
+        "release_ramp: [{day: .inf, percentage: 1}, {day: 3, percentage: 1.0e+308}]\n"
+        "release_launch_window: {timezone: Africa/Nairobi, holidays: 1}\n"
+        "release_watch_duration: .nan\n"
+        "release_version: ../../etc/x\n"
+        "release_phases_waived: {preflight: text}\n"
+        "release_flags: &a {FEATURE_AI_AGENTS: true, SELF: *a}\n"
+        "statuspage_url: https://api.statuspage.io/v1\n",
+        encoding="utf-8",
+    )
+    done = play("example", DEPLOY, "--tags", "preflight", "-e", f"@{tmp_path / 'bad.yml'}")
+    said = sentence(done)
+    assert done.returncode == 2
+    for told in (
+        "Option 'release_metrics[a].pass' is 5: it must be a dictionary, of min, max.",
+        "Option 'release_metrics[a].rollback' is True",
+        "Option 'release_ramp[0].day' is inf",
+        "Option 'release_ramp[1].percentage' is 1e+308",
+        "A holiday of the launch window is '1'",
+        "Option 'release_watch_duration' is nan",
+        "The release '../../etc/x' cannot name a ConfigMap",
+        "'release_phases_waived' must say for 'preflight' who decided it and why",
+        "Option 'release_flags' contains itself",
+        "statuspage_url is set without statuspage_page_id and secret_statuspage_token",
+    ):
+        assert told in said
+    assert roles_that_ran(done) == {"easymo.deploy.release_phase"}
+    assert "Traceback" not in said
+    assert "maximum recursion" not in said
+    assert "failure-1.yml" not in said, "its folder would be outside of the reports"
+
+
 def test_a_typo_in_an_inventory_is_told_too(play: t.Any, tmp_path: Path) -> None:
     copy = tmp_path / "inventories" / "own"
     shutil.copytree(INVENTORIES / "prod", copy)

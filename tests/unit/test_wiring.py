@@ -8,7 +8,10 @@ import re
 import typing as t
 from pathlib import Path
 
+import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
 ROOT = Path(__file__).parents[2]
 WIRING = (ROOT / "playbooks/group_vars/all/wiring.yml").read_text("utf-8")
@@ -29,3 +32,19 @@ def test_the_wiring_takes_the_defaults_of_the_contract() -> None:
              for name, text in GIVEN.findall(WIRING) if name in options and COMPUTED.get(name) != text]  # fmt: skip
     assert len(given) > 40
     assert {name: value for name, value in given if value != options[name].get("default")} == {}
+
+
+@pytest.mark.parametrize(
+    ("connection", "given"),
+    [
+        ("preflight_redis", {"redis_host": "h"}),
+        ("preflight_kafka", {"kafka_bootstrap": "h:9092"}),
+        ("smtp_connection", {"smtp_host": "h", "secret_smtp_user": "u"}),
+        ("preflight_cluster_needs", {"kubernetes_access": {"api_key": ""}, "release_secrets": []}),
+    ],
+)
+def test_a_connection_needs_nothing_but_its_address(
+    connection: str, given: dict[str, t.Any]
+) -> None:
+    template = trust_as_template(yaml.safe_load(WIRING)[connection])
+    assert Templar(loader=DataLoader(), variables=given).template(template)

@@ -10,6 +10,10 @@ import typing as t
 from .._errors import InputError
 
 NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
+DIGITS = 18
+"""Of an integer, for which every platform has room."""
+LONGEST = 131_071 - 64
+"""Characters of a variable of the environment, less its name: MAX_ARG_STRLEN in Linux' include/uapi/linux/binfmts.h."""
 BOOLEANS = {True: "true", False: "false"}
 
 
@@ -57,7 +61,13 @@ def _to_text(name: str, value: t.Any) -> str:
             f"The flag {name} is {value!r}, a {type(value).__name__}: it may be true, false, an integer "
             "or a text."
         )
+    if isinstance(value, int) and not _is_integer(value):
+        raise InputError(f"The flag {name} is an integer of more than {DIGITS} digits: correct it.")
     text = str(value)
+    if len(text) > LONGEST:
+        raise InputError(
+            f"The flag {name} has {len(text)} characters: no environment holds more than {LONGEST}."
+        )
     if text in ("True", "False"):
         raise InputError(
             f"The flag {name} is the text {text!r}, which the platform does not read as a boolean: write "
@@ -71,8 +81,8 @@ def _to_text(name: str, value: t.Any) -> str:
     return text
 
 
-def _check_name(name: str, option: str) -> None:
-    if not NAME.fullmatch(name):
+def _check_name(name: t.Any, option: str) -> None:
+    if not NAME.fullmatch(str(name)):
         raise InputError(
             f"{option!r} has {name!r}, which is not an environment variable: use A-Z, 0-9 and _, not "
             "beginning with a digit."
@@ -113,4 +123,6 @@ def _bounds_of(name: str, bounds: t.Any) -> tuple[int, int]:
 
 def _is_integer(value: t.Any) -> bool:
     """Written as the platform reads it: no sign but a minus, no space, no leading zero."""
-    return re.fullmatch(r"0|-?[1-9][0-9]*", str(value)) is not None
+    if isinstance(value, int):
+        return bool(abs(value) < 10**DIGITS)
+    return re.fullmatch(rf"0|-?[1-9][0-9]{{0,{DIGITS - 1}}}", str(value)) is not None

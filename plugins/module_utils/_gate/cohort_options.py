@@ -9,6 +9,7 @@ import typing as t
 from dataclasses import replace
 
 from .._errors import InputError
+from .._numbers import number
 from .._options import Spec
 from .cohorts import Comparison, blamed
 from .models import Bounds, Metric
@@ -87,7 +88,7 @@ def _compared(
 def _before(params: t.Mapping[str, t.Any], names: t.Sequence[str]) -> dict[str, float]:
     found = {name: params["evidence_before"].get(name, 1.0) for name in names}
     for name, one in found.items():
-        if isinstance(one, bool) or not isinstance(one, (int, float)) or not one >= 0:
+        if number(one) is None or one < 0:
             raise InputError(
                 f"Option 'evidence_before' has {one!r} for metric {name!r}; it is a number from 0 on."
             )

@@ -10,7 +10,7 @@ import typing as t
 from .._errors import InputError
 from .._module import refuse_below, refuse_twice
 from .._options import Spec, kubernetes_options, monitoring_options, postgres_options
-from .cohort_options import budget_options, cohort_options
+from .cohort_options import budget_options, cohort_options, refuse_bad_comparisons
 from .http_json import read_pointer
 from .models import Bounds, Limits, Metric, Volume
 
@@ -117,6 +117,14 @@ def watching_options() -> Spec:
         "token": {"type": "str", "no_log": True},
         "ca_cert": {"type": "path"},
     }
+
+
+def read_metrics(params: t.Mapping[str, t.Any]) -> list[Metric]:
+    """Of the options of a gate. Raises InputError for what their types cannot say."""
+    metrics = [read_metric(entry, params) for entry in params["metrics"]]
+    refuse_bad_input(params, metrics)
+    refuse_bad_comparisons(params, metrics)
+    return metrics
 
 
 def read_metric(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> Metric:

@@ -18,8 +18,8 @@ from .watch import Measurement, WatchResult
 
 _ERRORS = {Verdict.HOLD: HoldError, Verdict.ROLLBACK: RollbackError}
 _AFTERWARDS = {
-    Verdict.HOLD: "Fix it or wait for data, then run the same phase again",
-    Verdict.ROLLBACK: "Roll back, or fix the cause and run the same phase again",
+    Verdict.HOLD: "Fix it or wait for data, then {again}",
+    Verdict.ROLLBACK: "Roll back, or fix the cause and {again}",
 }
 _SIGNS = {SampleStatus.BREACH: "!!", SampleStatus.BETWEEN: "!"}
 
@@ -37,7 +37,9 @@ def describe_end(metrics: t.Sequence[Metric], watch: WatchResult, *, kept_as: st
     reasons = "; ".join(_said_once(watch.decision.reasons))
     if verdict is not Verdict.PROCEED:
         more = _how_to_decide(kept_as) if verdict is Verdict.HOLD and kept_as else ""
-        return f"{reasons}. {_AFTERWARDS[verdict]}{more}."
+        # Without a memory it is no watch of a phase.
+        again = "run the same phase again" if kept_as else "watch again"
+        return f"{reasons}. {_AFTERWARDS[verdict].format(again=again)}{more}."
     if watch.said:
         return f"Proceed: {watch.said.by} approved ({watch.said.reason}) that {reasons}.{seen}"
     good = "all metrics are good"

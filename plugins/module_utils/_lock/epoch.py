@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .._cluster import FENCE_ANNOTATION, Cluster, Object
@@ -12,12 +13,13 @@ from .._json_patch import operation, set_annotations
 from .errors import LeaseLostError
 
 ATTEMPTS = 8
+EPOCH = re.compile(r"[0-9]{1,10}")
 
 
 def epoch_in(annotations: t.Mapping[str, str], annotation: str = FENCE_ANNOTATION) -> int:
-    """0 where no run that held the lock has written."""
+    """0 where no run that held the lock has written, and for what none writes: as manifests/policy reads it."""
     text = annotations.get(annotation, "")
-    return int(text) if text.isdecimal() else 0
+    return int(text) if EPOCH.fullmatch(text) else 0
 
 
 def fence_of(body: Object) -> int:

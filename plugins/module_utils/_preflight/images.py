@@ -11,6 +11,7 @@ from .._http import REQUESTS
 from .._images.reference import Reference
 from .._images.resolve import MissingImagesError, resolve
 from .._registry import HttpRegistry
+from .._words import counted
 from .models import Finding, Ground, Kind, Options, failed, passed, skipped
 
 
@@ -31,7 +32,8 @@ def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
         resolve(registry, references)
     except MissingImagesError as exc:
         return [failed(str(exc))]
-    return [passed(f"{len(references)} images are in their registry")]
+    number, services = counted(len(references), "image"), counted(len(options["images"]), "service")
+    return [passed(f"the registry has the {number} of {services}")]
 
 
 KIND = Kind(

@@ -11,6 +11,7 @@ from dataclasses import replace
 from .._errors import HoldError, InputError, NotReadyToReleaseError
 from .._release.order import Waiver
 from .._release.plan import merge
+from .._wrong_kinds import text_of
 from .models import FAIL, HOLD, PASS, SKIPPED, STOPPING, WAIVED, Row
 
 GO, STOP = "go", "stop"
@@ -25,8 +26,8 @@ def read_waivers(given: t.Mapping[str, t.Any]) -> dict[str, Waiver]:
     waivers = {}
     for name, entry in given.items():
         body = entry if isinstance(entry, dict) else {}
-        strange = sorted(set(body) - {"by", "reason"})
-        by, reason = (str(body.get(key) or "").strip() for key in ("by", "reason"))
+        strange = set(body) - {"by", "reason"}
+        by, reason = (text_of(body.get(key)) for key in ("by", "reason"))
         if strange or not by or not reason:
             raise InputError(
                 f"The waiver of {name!r} is {entry!r}: add 'by', the person's name, and 'reason'."

@@ -14,6 +14,10 @@ from .._time import read_time
 from .models import Schedule, Step
 from .status import Start
 
+DAY = 86400
+LONGEST = 3650 * DAY
+"""Seconds of a ramp. Nobody means more."""
+
 
 def read_schedule(params: t.Mapping[str, t.Any]) -> Schedule:
     refuse_below(params, watch_duration=0, day_length=0)
@@ -22,6 +26,7 @@ def read_schedule(params: t.Mapping[str, t.Any]) -> Schedule:
         raise InputError("Option 'schedule' has no steps: add one, like {day: 1, percentage: 1}.")
     for before, after in itertools.pairwise(steps):
         _refuse_falling(before, after)
+    _refuse_endless(params, steps[-1])
     return Schedule(
         steps,
         watch=timedelta(seconds=params["watch_duration"]),
@@ -75,6 +80,15 @@ def _read_step(entry: t.Mapping[str, t.Any]) -> Step:
         why = "nobody is left to compare with" if percentage == 100 else "it is more than 1"
         raise InputError(f"The step of {percentage} % has must_detect {must_detect:g}: {why}.")
     return Step(day, percentage, users, must_detect)
+
+
+def _refuse_endless(params: t.Mapping[str, t.Any], last: Step) -> None:
+    """Before a calendar ends over them."""
+    if params["watch_duration"] > LONGEST or last.day * params["day_length"] > LONGEST:
+        raise InputError(
+            f"The ramp takes longer than {LONGEST / DAY:g} days, with day {last.day} of {params['day_length']:g} s and "
+            f"watches of {params['watch_duration']:g} s: correct 'schedule', 'day_length' or 'watch_duration'."
+        )
 
 
 def _refuse_falling(before: Step, after: Step) -> None:

@@ -127,7 +127,7 @@ class Record:
                     "previous_attempts": tuple(body["previous_attempts"]),
                 }
             )
-        except (ValueError, TypeError, KeyError) as exc:
+        except (ValueError, TypeError, KeyError, AttributeError) as exc:
             raise VerificationError(
                 f"{where} has no valid release record ({exc}): restore it, or begin a new release.",
                 record=body if isinstance(body, dict) else {},

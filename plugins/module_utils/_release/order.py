@@ -9,6 +9,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import ConflictError, InputError
+from .._wrong_kinds import text_of
 from .models import DONE, FAILED, PARTLY, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED, Record
 
 STATES = {
@@ -58,11 +59,11 @@ def read_waivers(option: str, given: t.Mapping[str, t.Any]) -> dict[str, Waiver]
     waivers = {}
     for name, one in given.items():
         said = one if isinstance(one, dict) else {}
-        by, reason = (str(said.get(key) or "").strip() for key in ("by", "reason"))
+        by, reason = (text_of(said.get(key)) for key in ("by", "reason"))
         if not by or not reason:
             raise InputError(
                 f"'{option}' must say for {name!r} who decided it and why: "
-                f"""-e '{json.dumps({option: {name: {"by": "your name", "reason": "why"}}})}'."""
+                f"""-e '{json.dumps({option: {str(name): {"by": "your name", "reason": "why"}}})}'."""
             )
         waivers[str(name)] = Waiver(by, reason)
     return waivers

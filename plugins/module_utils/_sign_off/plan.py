@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from .._errors import ConflictError, InputError
 from .._module import refuse_twice
 from .._release.models import ROLLED_BACK, SIGN_OFFS, Record
+from .._wrong_kinds import text_of
 
 NOBODY = frozenset({"nobody", "none", "unknown", "anonymous", "somebody", "n/a", "tbd", "name"})
 
@@ -68,7 +69,7 @@ def read_given(given: t.Mapping[str, t.Any]) -> list[Ask]:
     asks = []
     for name, entry in given.items():
         body = entry if isinstance(entry, dict) else {"by": entry}
-        strange = sorted(set(body) - {"by", "note", "release", "git_sha", "instead"})
+        strange = sorted(map(str, set(body) - {"by", "note", "release", "git_sha", "instead"}))
         if strange:
             raise InputError(
                 f"The sign-off {name!r} has {strange[0]!r}; it may have by, note, release, git_sha and instead."
@@ -76,10 +77,10 @@ def read_given(given: t.Mapping[str, t.Any]) -> list[Ask]:
         asks.append(
             Ask(
                 name=str(name),
-                by=str(body.get("by") or "").strip(),
-                note=str(body.get("note") or ""),
-                release=str(body.get("release") or ""),
-                git_sha=str(body.get("git_sha") or ""),
+                by=text_of(body.get("by")),
+                note=text_of(body.get("note")),
+                release=text_of(body.get("release")),
+                git_sha=text_of(body.get("git_sha")),
                 instead=body.get("instead") is True,
             )
         )

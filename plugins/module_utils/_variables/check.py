@@ -9,8 +9,17 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from .._wrong_kinds import is_endless
+
 PLACEHOLDER = "CHANGE_ME"
 """Stands in a value that the owner of the inventory has to fill in, followed by what belongs there."""
+
+
+CONNECTIONS: t.Mapping[str, t.Sequence[str]] = {
+    "slack_channel": ("secret_slack_bot_token",),
+    "statuspage_url": ("statuspage_page_id", "secret_statuspage_token"),
+}
+"""By the variable that switches a connection on, those without which it is none. The others have a default."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +70,36 @@ def missing_secrets(secrets: t.Iterable[Secret], values: t.Mapping[str, str]) ->
     ]
 
 
+def incomplete(names: t.Container[str]) -> list[str]:
+    """One sentence for each connection of CONNECTIONS that lacks something, with all that it lacks."""
+    lacking = {
+        head: [one for one in siblings if one not in names]
+        for head, siblings in CONNECTIONS.items()
+        if head in names
+    }
+    return [
+        f"{head} is set without {' and '.join(missing)}: set what is missing, or leave {head} out."
+        for head, missing in lacking.items()
+        if missing
+    ]
+
+
 def placeholders(name: str, value: t.Any) -> t.Iterator[str]:
     """The paths to what still has to be filled in, as C(name.key[0]), however deep it stands."""
+    if not is_endless(value):
+        yield from _left_in(name, value)
+
+
+def _left_in(name: str, value: t.Any) -> t.Iterator[str]:
     if isinstance(value, str):
         if PLACEHOLDER in value:
             yield name
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from placeholders(f"{name}.{key}", inner)
+            yield from _left_in(f"{name}.{key}", inner)
     elif isinstance(value, Sequence):
         for number, inner in enumerate(value):
-            yield from placeholders(f"{name}[{number}]", inner)
+            yield from _left_in(f"{name}[{number}]", inner)
 
 
 def placeholders_told(found: t.Iterable[t.Mapping[str, str]]) -> str:

@@ -10,10 +10,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from .._arguments import options_or_refusal
 from .._errors import InputError
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 KEYS = frozenset({"timezone", "days", "start", "end", "holidays", "freezes"})
+LISTS = {
+    "holidays": {"type": "list", "elements": "str", "default": []},
+    "freezes": {"type": "list", "elements": "dict", "default": []},
+}
+YEARS = range(2, 9999)
+"""Of dates with another one before and after them."""
 WHOLE_DAY = "24:00"
 
 _HOUR = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
@@ -41,19 +48,21 @@ class Window:
 
 
 def read_window(given: t.Mapping[str, t.Any]) -> Window:
-    strange = sorted(set(given) - KEYS)
+    strange = sorted(map(str, set(given) - KEYS))
     if strange:
         raise InputError(
             f"The launch window has {strange[0]!r}; it may have {', '.join(sorted(KEYS))}."
         )
+    listed = {name: given[name] for name in LISTS if given.get(name) not in (None, "")}
+    lists = options_or_refusal(LISTS, listed)
     start, length = _hours(given.get("start", "00:00"), given.get("end", WHOLE_DAY))
     return Window(
         zone=_zone(given.get("timezone")),
         days=_days(given.get("days", DAYS)),
         start=start,
         length=length,
-        holidays=frozenset(_date(one, "A holiday") for one in given.get("holidays") or ()),
-        freezes=tuple(_freeze(one) for one in given.get("freezes") or ()),
+        holidays=frozenset(_date(one, "A holiday") for one in lists["holidays"]),
+        freezes=tuple(_freeze(one) for one in lists["freezes"]),
     )
 
 
@@ -99,11 +108,12 @@ def _hour(given: t.Any, name: str) -> int:
 
 def _date(given: t.Any, what: str) -> date:
     try:
-        return date.fromisoformat(str(given))
-    except ValueError as exc:
-        raise InputError(
-            f"{what} of the launch window is {given!r}: write it like 2025-12-25."
-        ) from exc
+        found = date.fromisoformat(str(given))
+    except ValueError:
+        found = None
+    if found is None or found.year not in YEARS:
+        raise InputError(f"{what} of the launch window is {given!r}: write it like 2025-12-25.")
+    return found
 
 
 def _freeze(given: t.Any) -> Freeze:
@@ -130,7 +140,7 @@ def _moment(given: t.Any, *, after: bool) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         found = None
-    if found is None or found.tzinfo is not None:
+    if found is None or found.tzinfo is not None or found.year not in YEARS:
         raise InputError(
             f"A freeze of the launch window has the time {given!r}: write a date, or a local time like "
             "2025-12-20 18:00 without a zone."

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import re
 import typing as t
 
@@ -17,6 +18,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._library import (
     refuse_missing,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._module import finish, refuse_below
+from ansible_collections.easymo.deploy.plugins.modules import deploy_lock
+from tests.module_runner import run_module
 
 
 class Ended(Exception):  # noqa: N818 - an AnsibleModule ends its process, which is no error
@@ -47,6 +50,12 @@ def ended(run: t.Callable[[t.Any], dict[str, t.Any]], *needs: Library) -> dict[s
     with pytest.raises(Ended):
         finish(process, run, needs=needs)
     return process.result
+
+
+def test_a_module_refuses_what_ansible_breaks_on_before_ansible_reads_it() -> None:
+    result = run_module(deploy_lock, wait=math.inf)
+    assert (result["failed"], result["reason"]) == (True, "InvalidInput")
+    assert result["msg"] == "Option 'wait' is inf: it must be a number within ±1e+15."
 
 
 def test_a_result_ends_the_module() -> None:

@@ -6,7 +6,9 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._variables.check import (
     Secret,
     Variables,
+    incomplete,
     missing_secrets,
+    placeholders,
     unknown_variables,
 )
 from tests.tables import cases
@@ -63,3 +65,27 @@ def test_a_secret_with_a_value_is_not_mentioned() -> None:
 
 def test_a_secret_that_is_not_needed_may_be_empty() -> None:
     assert missing_secrets([Secret("secret_token", "TOKEN", "the API", needed=False)], {}) == []
+
+
+def test_a_value_that_contains_itself_is_no_placeholder() -> None:
+    itself: dict[str, object] = {"left": "CHANGE_ME"}
+    itself["itself"] = itself
+    assert list(placeholders("release_flags", itself)) == []
+
+
+@cases(
+    ("names", "told"),
+    {
+        "no-connection-lacks-nothing": (set(), []),
+        "nor-does-a-whole-one": ({"slack_channel", "secret_slack_bot_token"}, []),
+        "all-that-one-lacks-is-told-at-once": (
+            {"statuspage_url"},
+            [
+                "statuspage_url is set without statuspage_page_id and secret_statuspage_token: set what is missing, "
+                "or leave statuspage_url out."
+            ],
+        ),
+    },
+)
+def test_a_connection_without_its_siblings(names: set[str], told: list[str]) -> None:
+    assert incomplete(names) == told

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from types import SimpleNamespace
 
@@ -63,6 +64,19 @@ def test_arguments_are_converted_and_defaults_filled() -> None:
     result = act(name="x", count="5")
     assert (result["changed"], result["count"], result["warnings"]) == (True, 5, ["noticed"])
     assert act(name="x", check_mode=True)["changed"] is False
+
+
+def test_what_ansible_takes_or_breaks_on_is_refused_by_its_name() -> None:
+    result = act(name="x", count=math.inf)
+    assert (result["failed"], result["reason"]) == (True, "InvalidInput")
+    assert result["msg"] == "Option 'count' is inf: it must be a number within ±1e+15."
+    assert act(name=["x"])["msg"] == "Option 'name' is a list: it must be a text."
+
+
+def test_what_ansible_refuses_is_quoted_in_short() -> None:
+    with pytest.raises(AnsibleActionFail) as raised:
+        act(name="x", count="y" * 100_000)
+    assert len(raised.value.message) < 1_100
 
 
 def test_an_error_becomes_a_failed_result() -> None:

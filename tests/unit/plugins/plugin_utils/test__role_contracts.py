@@ -69,6 +69,33 @@ def test_every_problem_is_told_at_once(contracts: RoleContracts) -> None:
     assert any("backup_mode must be one of: full, part, got: half" in one for one in found)
 
 
+def test_what_a_reader_could_not_work_with_is_told_beside_the_rest(
+    contracts: RoleContracts,
+) -> None:
+    read: list[dict[str, t.Any]] = []
+
+    def reader(variables: t.Mapping[str, t.Any]) -> list[str]:
+        read.append(dict(variables))
+        return ["backup_window is wrong."]
+
+    contracts._readers = {"backup": reader}
+    window = {"start": 9}
+    found = whys(contracts, MAIN, given(backup_name="x", backup_age="a week", backup_window=window))
+    assert [one for one in found if "backup_age" in one]
+    assert found[-1] == "backup_window is wrong."
+    (variables,) = read
+    assert variables["backup_window"] == window, "as its task gets it, and not made a text"
+    assert variables["backup_mode"] == "full"
+    assert "backup_age" not in variables, "it is told already"
+
+
+def test_a_value_that_contains_itself_is_told_by_its_name(contracts: RoleContracts) -> None:
+    itself: dict[str, t.Any] = {}
+    itself["start"] = itself
+    (found,) = whys(contracts, MAIN, given(backup_name="x", backup_window=itself))
+    assert found.startswith("Option 'backup_window' contains itself")
+
+
 def test_keys_that_an_option_does_not_have_are_said_to_be_unknown(contracts: RoleContracts) -> None:
     (found,) = whys(contracts, MAIN, given(backup_name="x", backup_window={"from": "09:00"}))
     assert found == "unknown: backup_window.from. Supported parameters include: start."

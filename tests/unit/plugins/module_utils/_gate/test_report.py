@@ -34,4 +34,6 @@ def test_a_hold_says_which_command_decides_it() -> None:
 
 
 def test_a_hold_that_nobody_may_decide_tells_no_such_command() -> None:
-    assert "decide" not in describe_end((), held(f"p95 {SILENT}"), kept_as="")
+    told = describe_end((), held(f"p95 {SILENT}"), kept_as="")
+    assert "decide" not in told
+    assert told.endswith("then watch again.")

@@ -37,7 +37,7 @@ def found(monkeypatch: pytest.MonkeyPatch, *names: str, absent: str = "") -> tup
 
 
 def test_images_that_are_there_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(monkeypatch, NAMES[0]) == ("pass", "1 images are in their registry")
+    assert found(monkeypatch, NAMES[0]) == ("pass", "the registry has the 1 image of 1 service")
 
 
 def test_a_missing_image_fails_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

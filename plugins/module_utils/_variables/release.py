@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Read the variables of a release as the tasks of its phases will, so that they are refused before the first. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._arguments import options_or_refusal
+from .._errors import InputError
+from .._flags.values import to_values
+from .._gate.cohort_options import budget_options
+from .._gate.options import looking_options, read_metrics
+from .._module import refuse_below
+from .._options import message_options, ramp_options
+from .._preflight.options import WANTED
+from .._preflight.outcome import read_waivers as read_row_waivers
+from .._ramp.options import read_schedule
+from .._release.order import read_waivers
+from .._release.packing import record_name
+from .._sign_off.plan import read_given, read_wanted
+from .._smoke.kinds import KINDS, read_tests, tests_option
+from .._time import now
+from .._time_options import is_within
+from .._window.models import read_window
+from .._wrong_kinds import text_of
+
+Release = t.Mapping[str, t.Any]
+"""Variables of a release by name, as the inventory has them, where nothing is wrong with their types."""
+
+_WATCH = {
+    "duration": {"type": "float"},
+    "interval": {"type": "float"},
+    "initial_delay": {"type": "float"},
+    **looking_options(),
+    **budget_options(),
+}
+_OF_THE_RAMP = {
+    "watch_duration": "release_ramp_watch_duration",
+    "day_length": "release_ramp_day_length",
+}
+_SERVER = {"url": "https://prometheus.invalid"}
+"""Whether one is set is another question."""
+
+
+def misread(release: Release) -> list[str]:
+    """One sentence for each variable that a phase could not work with."""
+    found = []
+    for name, read in READERS.items():
+        if release.get(name) not in (None, [], {}):
+            try:
+                read(name, release)
+            except InputError as exc:
+                found.append(str(exc) if name in str(exc) else f"{name} is wrong: {exc}")
+    return found
+
+
+def _not_below_0(name: str, release: Release) -> None:
+    refuse_below(release, **{name: 0})
+
+
+def _metrics(name: str, release: Release) -> None:
+    _watch(name, release[name], release)
+
+
+def _watch(name: str, metrics: t.Any, release: Release) -> None:
+    given = {
+        name: metrics,
+        "prometheus": _SERVER,
+        "duration": release.get("release_watch_duration") or 3600,
+        "interval": release.get("release_watch_interval") or 10,
+        "initial_delay": release.get("release_watch_delay") or 0,
+    }
+    values = options_or_refusal({**_WATCH, name: _WATCH["metrics"]}, {**given, "metrics": []})
+    read_metrics({**values, "metrics": values[name]})
+
+
+def _feedback(name: str, release: Release) -> None:
+    sources = [{**one["source"], "name": one["name"]} for one in release[name] if one.get("source")]
+    _watch(name, sources, release)
+
+
+def _smoke_metrics(name: str, release: Release) -> None:
+    spec = KINDS["metrics"].options
+    options_or_refusal({**spec, name: spec["metrics"]}, {name: release[name], "metrics": []})
+
+
+def _smoke_tests(name: str, release: Release) -> None:
+    read_tests(options_or_refusal({name: tests_option()}, {name: release[name]})[name])
+
+
+def _ramp(name: str, release: Release) -> None:
+    spec = ramp_options()
+    given = {
+        name: release[name],
+        "flag": "",
+        "schedule": [],
+        **{
+            option: release[name]
+            for option, name in _OF_THE_RAMP.items()
+            if release.get(name) is not None
+        },
+    }
+    values = options_or_refusal({**spec, name: spec["schedule"]}, given)
+    read_schedule({**values, "schedule": values[name]})
+
+
+def _flags(name: str, release: Release) -> None:
+    percentage, feature = (
+        text_of(release.get(one)) for one in ("release_percentage_flag", "release_feature_flag")
+    )
+    bounds = {percentage: [0, 100]} if percentage else {}
+    to_values(release[name], bounds, {feature: [True, False]} if feature else {})
+
+
+def _messages(name: str, release: Release) -> None:
+    spec = {"type": "list", "elements": "dict", "options": message_options()}
+    options_or_refusal({name: spec}, {name: release[name]})
+
+
+READERS: t.Mapping[str, t.Callable[[str, Release], object]] = {
+    "release_version": lambda name, release: record_name(str(release[name])),
+    "release_launch_window": lambda name, release: read_window(release[name]),
+    "release_ramp": _ramp,
+    **dict.fromkeys(("release_watch_duration", "release_watch_delay"), _not_below_0),
+    "release_metrics": _metrics,
+    "release_feedback": _feedback,
+    "release_smoke_metrics": _smoke_metrics,
+    "release_smoke_tests": _smoke_tests,
+    "release_smoke_tests_without_feature": _smoke_tests,
+    "release_rollback_tests": _smoke_tests,
+    "release_flags": _flags,
+    "release_flags_messages": _messages,
+    "release_sign_offs": lambda name, release: read_wanted(
+        options_or_refusal({name: WANTED}, {name: release[name]})[name]
+    ),
+    "release_sign_offs_given": lambda name, release: read_given(release[name]),
+    "release_waivers": lambda name, release: read_row_waivers(release[name]),
+    "release_phases_waived": lambda name, release: read_waivers(name, release[name]),
+    "release_supersedes": lambda name, release: read_waivers(name, release[name]),
+    "release_page_holds": lambda name, release: is_within(release[name], now()),
+}
+"""By variable of the role release_phase's entry point `guard`, what reads it."""
