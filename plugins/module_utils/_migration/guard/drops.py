@@ -241,6 +241,7 @@ def _await(
     lost: Concern,
     before: Signature | Columns | None = None,
 ) -> None:
+    scope.world.facts.dropped = True
     scope.unit.drops.append(Drop(scope.statement, kind, names, types, scope.place, lost, before))
 
 

@@ -109,6 +109,7 @@ def create_schema(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def create_extension(body: Node, scope: Scope) -> Iterator[Concern]:
     scope.world.create("extension", body["extname"], certain=scope.certain)
+    scope.world.facts.unclear = True
     yield from ()
 
 

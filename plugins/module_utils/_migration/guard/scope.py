@@ -71,6 +71,8 @@ class Scope:
     """Not in a body, so it surely runs."""
     calling: tuple[Name, ...] = ()
     """The routines one is in, outermost first."""
+    repeated: bool = False
+    """In a loop, so it may run after what stands below it."""
     depth: int = 0
 
     @property
@@ -79,6 +81,9 @@ class Scope:
 
     def branch(self) -> Scope:
         return replace(self, place=(*self.place, next(self.unit.branches)))
+
+    def loop(self) -> Scope:
+        return replace(self, repeated=True)
 
     def reading(self, sql: str) -> Scope:
         """For a part of the text, which runs where it stands."""

@@ -146,6 +146,7 @@ def _drop_constraint(command: Node, name: Name, found: Found, scope: Scope) -> I
         names = frozenset((*key, constraint) for key in found.keys)
         drop = Drop(scope.statement, "constraint", names, None, scope.place, lost)
         scope.unit.drops.append(drop)
+        scope.world.facts.dropped = True
     else:
         yield lost
 

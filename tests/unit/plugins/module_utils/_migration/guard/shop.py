@@ -8,6 +8,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.cat
     Column,
     Domain,
     RowSecurity,
+    Fired,
     TriggerFunction,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Name
@@ -16,6 +17,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.sig
 )
 
 _INT, _UUID, _TEXT, _TRIGGER = (Name(None, each) for each in ("int4", "uuid", "text", "trigger"))
+
+_TOUCH = """CREATE FUNCTION public.touch_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN NEW.created_at := now(); RETURN NEW; END $$"""
+_COUNT = """CREATE FUNCTION public.count_orders() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN UPDATE users SET name = 'x' WHERE id = NEW.user_id; RETURN NULL; END $$"""
 
 _COLUMNS = {
     "users": {
@@ -118,6 +124,19 @@ SHOP = Catalog(
             ("public", "touch_updated_at"), before_row=True
         )
     },
+    fired={
+        ("public", "users"): (Fired("users_touch", 20, _TOUCH), Fired("users_search", 4, "")),
+        ("public", "orders"): (Fired("orders_count", 4, _COUNT),),
+        ("public", "Wallet"): (Fired("keep", 4, "?"),),
+    },
+    granted={
+        ("public", "users"): frozenset({"postgres", "authenticated"}),
+        ("public", "orders"): frozenset({"postgres"}),
+        ("storage", "buckets"): frozenset({"postgres"}),
+        ("storage", "objects"): frozenset({"postgres"}),
+    },
+    foreign_relations=frozenset({("storage", "buckets")}),
+    system_relations=frozenset({"columns"}),
     swallowing=frozenset({("public", "drop_row")}),
     sizes={
         ("public", "settings"): 8192,
