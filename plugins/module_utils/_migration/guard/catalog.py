@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ..._postgres import SqlError
 from .names import Name, signature
 from .signatures import Signature
+from .view_options import to_options
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -75,6 +76,8 @@ class Catalog:
     """Those whose owner the session's user is not, nor a member of."""
     granted: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     """Of each relation the roles that have a privilege on it or on a column of it; "" is PUBLIC."""
+    view_options: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    """Of each view those that are on: security_invoker, security_barrier, check_option=<which>."""
     fired: Mapping[tuple[str, str], tuple[Fired, ...]] = field(default_factory=dict)
     """Of each table what its statements run, on tables that inherit from it too."""
     columns: Mapping[tuple[str, str, str], Column] = field(default_factory=dict)
@@ -132,6 +135,10 @@ _OURS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _RELATIONS = f"""
 SELECT n.nspname, c.relname, c.relkind
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS}
+"""  # noqa: S608 - constants
+_VIEW_OPTIONS = f"""
+SELECT n.nspname, c.relname, coalesce(c.reloptions, '{{}}')
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'v' AND {_OURS}
 """  # noqa: S608 - constants
 _SYSTEM_RELATIONS = f"""
 SELECT DISTINCT c.relname
@@ -289,6 +296,10 @@ def read_catalog(session: Session, sized: Collection[str] = ()) -> Catalog:
         system_relations=frozenset(str(row[0]) for row in session.rows(_SYSTEM_RELATIONS)),
         foreign_relations=frozenset((row[0], row[1]) for row in session.rows(_FOREIGN_RELATIONS)),
         granted={(row[0], row[1]): frozenset(row[2]) for row in session.rows(_GRANTED)},
+        view_options={
+            (row[0], row[1]): to_options(tuple(each.split("=", 1)) for each in row[2])
+            for row in session.rows(_VIEW_OPTIONS)
+        },
         fired=_read_fired(session),
         columns={
             (row[0], row[1], row[2]): Column(row[3], row[4], row[5])

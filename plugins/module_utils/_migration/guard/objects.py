@@ -13,6 +13,7 @@ from .rules import concern
 from .signatures import Signature, lost_for_callers, read_signature
 from .triggers import judge_replaced_function
 from .view_columns import view_columns
+from .view_options import read_options
 from .world import State
 
 if t.TYPE_CHECKING:
@@ -22,6 +23,7 @@ if t.TYPE_CHECKING:
     from .parser import Node
     from .scope import Drop, Scope
     from .view_columns import Columns
+    from .world import World
 
 _SERIAL = ("serial", "bigserial", "smallserial", "serial4", "serial8", "serial2")
 
@@ -69,6 +71,8 @@ def create_view(body: Node, scope: Scope) -> Iterator[Concern]:
     settled = scope.settle("view", (place, name.name)) if place is not None else ()
     for drop in settled:
         yield from _compare_view(t.cast("Columns | None", drop.before), name, body, scope)
+    if settled or body.get("replace"):
+        yield from _compare_options((place or "", name.name), name, body, scope.world)
     fresh = not body.get("replace") and not settled
     scope.world.create_relation(name, "view", certain=scope.certain, fresh=fresh)
 
@@ -96,6 +100,18 @@ def _compare_view(
                 "replacement-differs",
                 f"it makes the view {name} again with {column} as {other} instead of {type_}",
             )
+
+
+def _compare_options(
+    place: tuple[str, str], name: Name, body: Node, world: World
+) -> Iterator[Concern]:
+    """A view that is made again has those of the new statement alone, even with OR REPLACE."""
+    known = world.catalog.view_options if world.catalog else {}
+    if world.state("relation", *place) is State.EXISTING and place in known:
+        before, after = known[place], read_options(body)
+        for option in sorted(before ^ after):
+            word = "without" if option in before else "with"
+            yield concern("replacement-differs", f"it makes the view {name} again {word} {option}")
 
 
 def create_schema(body: Node, scope: Scope) -> Iterator[Concern]:

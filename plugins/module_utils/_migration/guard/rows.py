@@ -10,6 +10,7 @@ from .calls import RUNNING, judge_call_of, judge_called, judge_definition, judge
 from .models import Classification
 from .names import Name, relation_name, strings, walk
 from .rules import concern
+from .scope import lock_kept
 from .world import State, is_history
 
 if t.TYPE_CHECKING:
@@ -65,10 +66,7 @@ def _judge_time(query: Node, scope: Scope) -> Iterator[Concern]:
     read = [relation_name(body) for _key, body in walk(query, _RELATIONS)]
     old = [name for name in read if not scope.world.rows_are_new(name) and _is_there(name, scope)]
     if scope.unit.locked and old:
-        locked = ", ".join(map(str, scope.unit.locked))
-        yield concern(
-            "lock-kept", f"it reads {old[0]} while the file's lock keeps everybody out of {locked}"
-        )
+        yield lock_kept(old[0], scope)
 
 
 def _is_there(name: Name, scope: Scope) -> bool:

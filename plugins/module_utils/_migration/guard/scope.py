@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from .names import same_types
+from .rules import concern
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +56,13 @@ class Unit:
 
     def unsettled(self) -> Iterator[Drop]:
         return (drop for drop in self.drops if not drop.recreated)
+
+
+def lock_kept(read: Name, scope: Scope) -> Concern:
+    """Where the file has locked tables already."""
+    locked = ", ".join(map(str, scope.unit.locked))
+    what = f"it reads {read} while the file's lock keeps everybody out of {locked}"
+    return concern("lock-kept", what)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from .names import relation_name
 from .not_valid import judge_not_valid
 from .row_security import SWITCHES, judge_row_security, note_row_security
 from .rules import concern
-from .scope import Drop
+from .scope import Drop, lock_kept
 from .world import State
 
 if t.TYPE_CHECKING:
@@ -34,7 +34,6 @@ _ADDITIVE = frozenset(
         "AT_ResetOptions",
         "AT_SetStorage",
         "AT_SetCompression",
-        "AT_ValidateConstraint",
         "AT_SetRelOptions",
         "AT_ResetRelOptions",
     ]
@@ -172,6 +171,11 @@ def _add_constraint(command: Node, name: Name, found: Found, scope: Scope) -> It
         yield concern("table-change", f"it adds an unknown constraint to {name}")
 
 
+def _validate(_command: Node, name: Name, _found: Found, scope: Scope) -> Iterator[Concern]:
+    if scope.unit.locked:
+        yield lock_kept(name, scope)
+
+
 def _attach(command: Node, name: Name, _found: Found, scope: Scope) -> Iterator[Concern]:
     partition = relation_name(command["def"]["PartitionCmd"]["name"])
     if not scope.world.find(partition).new:
@@ -201,6 +205,7 @@ _COMMANDS: t.Final[dict[str, Judge]] = {
     "AT_DropColumn": _drop_column,
     "AT_DropConstraint": _drop_constraint,
     "AT_AddConstraint": _add_constraint,
+    "AT_ValidateConstraint": _validate,
     "AT_AttachPartition": _attach,
     "AT_AddInherit": _inherit,
     "AT_ReplicaIdentity": _replica_identity,

@@ -59,6 +59,7 @@ SHOP = Catalog(
         ("public", "events_2025"): "r",
         ("public", "active_users"): "v",
         ("public", "daily_totals"): "m",
+        ("app", "mine"): "v",
         ("public", "order_numbers"): "S",
         ("public", "users_email_key"): "i",
         ("public", "orders_user_id_idx"): "i",
@@ -123,6 +124,10 @@ SHOP = Catalog(
         ("public", "users", "users_touch"): TriggerFunction(
             ("public", "touch_updated_at"), before_row=True
         )
+    },
+    view_options={
+        ("public", "active_users"): frozenset(),
+        ("app", "mine"): frozenset({"security_invoker", "check_option=local"}),
     },
     fired={
         ("public", "users"): (Fired("users_touch", 20, _TOUCH), Fired("users_search", 4, "")),

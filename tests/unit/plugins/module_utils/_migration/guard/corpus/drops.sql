@@ -193,6 +193,18 @@ DROP VIEW active_users;
 -- unknown: replacement-unclear
 CREATE VIEW active_users AS SELECT * FROM members;
 
+-- == a view that is made again with other options
+CREATE OR REPLACE VIEW app.mine WITH (security_invoker = on) AS SELECT 1 AS one WITH LOCAL CHECK OPTION;
+CREATE OR REPLACE VIEW app.mine WITH (security_invoker, security_barrier = false, check_option = 'local') AS SELECT 1 AS one;
+CREATE OR REPLACE VIEW active_users AS SELECT id, name FROM users;
+-- destructive: replacement-differs
+CREATE OR REPLACE VIEW app.mine AS SELECT 1 AS one WITH LOCAL CHECK OPTION;
+-- destructive: replacement-differs
+CREATE OR REPLACE VIEW app.mine WITH (security_invoker = 1) AS SELECT 1 AS one;
+DROP VIEW active_users;
+-- destructive: replacement-differs
+CREATE VIEW active_users WITH (security_invoker) AS SELECT id, name FROM users;
+
 -- == drop a view and make it of a star in a WITH or a subquery
 DROP VIEW active_users;
 CREATE VIEW active_users AS WITH a AS (SELECT *, 1 AS one FROM users) SELECT a.*, 2 AS two FROM a;

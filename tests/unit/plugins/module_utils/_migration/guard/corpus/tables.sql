@@ -214,11 +214,19 @@ ALTER TABLE orders ADD CONSTRAINT orders_courier_fkey FOREIGN KEY (courier_id) R
 -- destructive: constraint-validates
 ALTER TABLE orders ADD CHECK (total > 0);
 
+-- == a constraint that is validated in a file of its own
+-- file 1.sql
+-- warning: rows-refused
+ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0) NOT VALID;
+-- file 2.sql
+ALTER TABLE orders VALIDATE CONSTRAINT positive;
+
 -- == a CHECK or foreign key that is validated later
 -- warning: rows-refused
 ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0) NOT VALID;
 -- warning: rows-refused
 ALTER TABLE orders ADD CONSTRAINT orders_courier_fkey FOREIGN KEY (courier_id) REFERENCES users (id) NOT VALID;
+-- warning: lock-kept
 ALTER TABLE orders VALIDATE CONSTRAINT positive;
 
 -- == a constraint that is validated later, and what it refuses from now on
