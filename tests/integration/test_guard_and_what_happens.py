@@ -114,7 +114,7 @@ def test_what_is_called_additive_takes_nothing_away(server: ThrowawayServer, see
             each.text for each in split_script(";\n".join(migrations.write())).statements
         ]
         figures.count(statements, witness.watch(statements), catalog)
-    print(f"seed {seed}: {figures}")
+    print("\n".join([f"seed {seed}: {figures}", *figures.missed, *figures.idle]))
     assert not figures.missed, "\n".join([str(figures), *figures.missed])
     idle = "\n".join([str(figures), *figures.idle])
     assert len(figures.idle) <= MOST_IDLE * figures.flagged, idle
