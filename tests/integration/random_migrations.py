@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 SHOP = r"""
 CREATE SCHEMA shop; CREATE TYPE shop.mood AS ENUM ('good', 'bad');
 CREATE TABLE shop.buyers (id int PRIMARY KEY, name varchar(40), phone text, email varchar(90) NOT NULL DEFAULT '', mood shop.mood, "Score" int DEFAULT 0 CHECK ("Score" >= 0));
-CREATE TABLE shop.orders (id bigserial PRIMARY KEY, buyer_id int REFERENCES shop.buyers (id), total numeric NOT NULL, note varchar(20), state text DEFAULT 'new', at timestamptz DEFAULT now());
+CREATE TABLE shop.orders (id bigserial PRIMARY KEY, buyer_id int REFERENCES shop.buyers (id), total numeric NOT NULL, note varchar(20), state text DEFAULT 'new', code varchar(9) COLLATE "C" UNIQUE, at timestamptz DEFAULT now());
 CREATE TABLE shop.tally (day date PRIMARY KEY, n int); CREATE TABLE shop.audit (what text, at timestamptz DEFAULT now());
 CREATE TABLE shop.visits (id int GENERATED ALWAYS AS IDENTITY, page text, on_day date NOT NULL, seconds int);
 CREATE INDEX orders_note ON shop.orders (lower(note)); CREATE INDEX orders_open ON shop.orders (at) WHERE state = 'new';
@@ -232,7 +232,7 @@ def _alter_column(m: RandomMigrations) -> list[str]:
 
 @_idiom(4)
 def _widen(m: RandomMigrations) -> list[str]:
-    table, column = m.one((("shop.orders", "note"), ("shop.buyers", "name"), ("shop.buyers", "email")))
+    table, column = m.one((("shop.orders", "note"), ("shop.buyers", "name"), ("shop.orders", "code"), ("shop.buyers", "email")))
     return [f"ALTER TABLE {table} ALTER {column} TYPE {m.one(('text', 'varchar(100)'))}"]
 
 

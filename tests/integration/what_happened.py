@@ -16,17 +16,18 @@ if t.TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
 
 _OURS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-# What running code may rely on, a line each. What is only wider or may be more is the same line: varchar as text, a
+# What running code may rely on, a line each; of a table by its number, for only its name goes when it is renamed. What is only wider or may be more is the same line: varchar as text, a
 # function by each number of arguments that it can be called with, an index or policy by its name.
 _FACTS = f"""
 WITH rel AS (
-  SELECT c.*, format('%I.%I', n.nspname, c.relname) AS named
+  SELECT c.*, CASE WHEN relkind IN ('r', 'p') THEN c.oid::text ELSE format('%I.%I', n.nspname, c.relname) END AS named,
+    format('%I.%I', n.nspname, c.relname) AS shown
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS}
 ), fn AS (
   SELECT p.*, format('%I.%I', n.nspname, p.proname) AS named FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {_OURS}
 )
-SELECT concat_ws(' ', 'relation', named, relkind) FROM rel
-UNION ALL SELECT concat_ws(' ', 'same', named, oid) FROM rel WHERE relkind IN ('r', 'p', 'm', 'S', 'f', 'i')
+SELECT concat_ws(' ', 'relation', shown, relkind) FROM rel
+UNION ALL SELECT concat_ws(' ', 'same', shown, oid) FROM rel WHERE relkind IN ('r', 'p', 'm', 'S', 'f')
 UNION ALL SELECT concat_ws(' ', 'state', named, relrowsecurity, relforcerowsecurity, relpersistence, relreplident = 'n', relispartition)
   FROM rel WHERE relkind IN ('r', 'p', 'v', 'm', 'S')
 UNION ALL SELECT concat_ws(' ', 'options of', named, reloptions) FROM rel WHERE relkind = 'v'
@@ -57,7 +58,7 @@ UNION ALL SELECT concat_ws(' ', 'collation', collnamespace::regnamespace, collna
 UNION ALL SELECT concat_ws(' ', 'operator', oprnamespace::regnamespace, oprname, oprleft, oprright) FROM pg_operator
 UNION ALL SELECT concat_ws(' ', 'cast', castsource, casttarget) FROM pg_cast
 UNION ALL SELECT concat_ws(' ', 'statistics', stxnamespace::regnamespace, stxname) FROM pg_statistic_ext
-UNION ALL SELECT concat_ws(' ', 'published', pubname, schemaname, tablename, rowfilter) FROM pg_publication_tables JOIN rel ON rel.named = format('%I.%I', schemaname, tablename)
+UNION ALL SELECT concat_ws(' ', 'published', pubname, schemaname, tablename, rowfilter) FROM pg_publication_tables JOIN rel ON rel.shown = format('%I.%I', schemaname, tablename)
 UNION ALL SELECT concat_ws(' ', 'sequence', s.seqrelid, seqincrement, seqmax, seqmin, seqstart, seqcycle) FROM pg_sequence s
 UNION ALL SELECT concat_ws(' ', 'granted', oid, 'owner', relowner) FROM rel
 UNION ALL SELECT concat_ws(' ', 'granted', rel.oid, (x).grantee, (x).privilege_type)
@@ -104,6 +105,11 @@ class Happened:
     back: set[str] = field(default_factory=set)
     """Facts that a statement took away and that hold again at the end."""
     error: str = ""
+
+    @property
+    def lasts(self) -> bool:
+        """Whether something is gone when all have run."""
+        return any(each.lasting for index in range(len(self.effects)) for each in self.of(index))
 
     def of(self, index: int) -> list[Effect]:
         """Without what the file itself made good."""

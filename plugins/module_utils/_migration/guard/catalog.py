@@ -30,6 +30,7 @@ class Column:
     type: str
     modifier: int
     not_null: bool
+    has_default: bool = True
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
 WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND {_OURS}
 """  # noqa: S608 - constants
 _COLUMNS = f"""
-SELECT n.nspname, c.relname, a.attname, t.typname, a.atttypmod, a.attnotnull
+SELECT n.nspname, c.relname, a.attname, t.typname, a.atttypmod, a.attnotnull, a.atthasdef OR a.attidentity <> ''
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -170,6 +171,7 @@ WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f', 'v', 
 """  # noqa: S608 - constants
 # PostgreSQL keeps an index through a change of type only if it has no expression and no condition (CheckIndexCompatible
 # in src/backend/commands/indexcmds.c), and checks a CHECK again (ATPostAlterTypeCleanup in tablecmds.c).
+# A new type brings its own collation, and a column that had another one is sorted anew.
 _SCANNED_COLUMNS = f"""
 SELECT n.nspname, c.relname, a.attname
 FROM pg_catalog.pg_depend d
@@ -180,6 +182,10 @@ LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::
 LEFT JOIN pg_catalog.pg_index i ON d.classid = 'pg_catalog.pg_class'::regclass AND i.indexrelid = d.objid
 WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0 AND {_OURS}
 AND ((k.contype = 'c' AND k.convalidated) OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
+UNION SELECT n.nspname, c.relname, a.attname
+FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE a.attcollation <> t.typcollation AND c.relkind IN ('r', 'p') AND {_OURS}
 """  # noqa: S608 - constants
 _CONSTRAINTS = f"""
 SELECT n.nspname, c.relname, k.conname, k.contype
@@ -302,7 +308,7 @@ def read_catalog(session: Session, sized: Collection[str] = ()) -> Catalog:
         },
         fired=_read_fired(session),
         columns={
-            (row[0], row[1], row[2]): Column(row[3], row[4], row[5])
+            (row[0], row[1], row[2]): Column(row[3], row[4], row[5], row[6])
             for row in session.rows(_COLUMNS)
         },
         scanned_columns=frozenset(

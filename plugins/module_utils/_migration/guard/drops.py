@@ -113,6 +113,7 @@ def _judge_of_table(
 ) -> Iterator[Concern]:
     *table_parts, name = strings(parts)
     table = to_name(table_parts)
+    scope.lock(table)
     found = scope.world.find(table)
     states = {scope.world.state(kind, *key, name) for key in found.keys}
     is_new = found.new or states == {State.NEW}

@@ -7,7 +7,17 @@ from __future__ import annotations
 import typing as t
 
 from .columns import note_domain
-from .names import Name, dropped_types, items, relation_name, signature, strings, to_name, type_name
+from .names import (
+    Name,
+    dropped_types,
+    items,
+    relation_name,
+    signature,
+    strings,
+    to_name,
+    type_name,
+    walk,
+)
 from .routine import read_routine
 from .rules import concern
 from .signatures import Signature, lost_for_callers, read_signature
@@ -25,6 +35,7 @@ if t.TYPE_CHECKING:
     from .view_columns import Columns
     from .world import World
 
+_CONSTRAINTS = frozenset({"Constraint"})
 _SERIAL = ("serial", "bigserial", "smallserial", "serial4", "serial8", "serial2")
 
 
@@ -37,8 +48,13 @@ def create_table(body: Node, scope: Scope) -> Iterator[Concern]:
         scope.world.create_type(name, certain=certain)
         for each in body.get("tableElts", ()):
             _create_sequence_of(each.get("ColumnDef", {}), name, scope)
+    for _key, each in walk(body.get("tableElts", []), _CONSTRAINTS):
+        if "pktable" in each:
+            scope.lock(relation_name(each["pktable"]))
     for each in body.get("inhRelations", ()):
         parent = scope.world.find(relation_name(each["RangeVar"]))
+        if "partbound" in body:
+            scope.lock(relation_name(each["RangeVar"]))
         if before is State.EXISTING:
             scope.world.entangle(parent)
     yield from ()

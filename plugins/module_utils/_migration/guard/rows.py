@@ -152,6 +152,7 @@ def judge_truncate(body: Node, scope: Scope) -> Iterator[Concern]:
     for each in body["relations"]:
         name = relation_name(each["RangeVar"])
         yield from _judge_triggers(name, _TRUNCATE, scope)
+        scope.lock(name)
         if not scope.world.rows_are_new(name):
             cascade = body.get("behavior") == "DROP_CASCADE"
             others = " and of all tables that reference it" if cascade else ""
@@ -161,6 +162,7 @@ def judge_truncate(body: Node, scope: Scope) -> Iterator[Concern]:
 def judge_lock(body: Node, scope: Scope) -> Iterator[Concern]:
     for each in body["relations"]:
         name = relation_name(each["RangeVar"])
+        scope.lock(name)
         if not scope.world.find(name).new:
             yield concern("lock-table", f"it locks {name} until the migration ends")
 

@@ -10,6 +10,7 @@ from itertools import count
 
 from .names import same_types
 from .rules import concern
+from .world import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ class Unit:
     enabled: list[tuple[int, Name, tuple[str, str]]] = field(default_factory=list)
     """Statements that enable row level security on a table of this run, with its name and key."""
     locked: dict[Name, None] = field(default_factory=dict)
-    """Tables of before this run that a statement has locked until the end of the transaction."""
+    """Tables of before this run that a statement has locked."""
     branches: Iterator[int] = field(default_factory=lambda: count(1))
 
     def unsettled(self) -> Iterator[Drop]:
@@ -61,7 +62,7 @@ class Unit:
 def lock_kept(read: Name, scope: Scope) -> Concern:
     """Where the file has locked tables already."""
     locked = ", ".join(map(str, scope.unit.locked))
-    what = f"it reads {read} while the file's lock keeps everybody out of {locked}"
+    what = f"it reads {read} while the file keeps its lock on {locked}"
     return concern("lock-kept", what)
 
 
@@ -89,6 +90,11 @@ class Scope:
 
     def branch(self) -> Scope:
         return replace(self, place=(*self.place, next(self.unit.branches)))
+
+    def lock(self, name: Name) -> None:
+        """A statement keeps writers or everybody out of a table of before this run, until the transaction ends."""
+        if self.world.find(name).state is State.EXISTING:
+            self.unit.locked[name] = None
 
     def loop(self) -> Scope:
         return replace(self, repeated=True)

@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
     from .names import Name
     from .parser import Node
     from .scope import Scope
-    from .world import Found
+    from .world import Found, World
 
     Judge = Callable[[Node, Name, Found, Scope], Iterator[Concern]]
 
@@ -81,8 +81,8 @@ def judge_alter_table(body: Node, scope: Scope) -> Iterator[Concern]:
             yield from _judge_command(command, kind or "", name, found, scope)
         note_row_security(command, name, found, scope)
         _note(command, found, scope)
-        if not found.new and command["subtype"] not in _LOCKS_NOBODY_OUT:
-            scope.unit.locked[name] = None
+        if command["subtype"] not in _LOCKS_NOBODY_OUT:
+            scope.lock(name)
 
 
 def _judge_command(
@@ -117,10 +117,17 @@ def _changes_nothing(command: Node, found: Found, scope: Scope) -> bool:
 def _column_default(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
     column = command.get("name", "")
     new = all(scope.world.state("column", *key, column) is State.NEW for key in found.keys)
-    if "def" not in command and not new:
+    if "def" not in command and not new and _has_default(column, found, scope.world):
         yield concern(
             "drop-default", f"it drops the default of {name}.{column}, which old code relies on"
         )
+
+
+def _has_default(column: str, found: Found, world: World) -> bool:
+    """Or perhaps so, before this run."""
+    known = world.catalog.columns if world.catalog else {}
+    columns = [known.get((*key, column)) for key in found.keys if world.is_untouched(key, column)]
+    return len(columns) < len(found.keys) or any(not of or of.has_default for of in columns)
 
 
 def _drop_column(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
@@ -265,12 +272,13 @@ def _note_family(command: Node, found: Found, scope: Scope) -> None:
 
 def _note_references(definition: Node, found: Found, scope: Scope) -> None:
     """Deleting rows of a new table may reach rows of an old one that references it."""
-    if found.new:
-        return
     inline = definition.get("ColumnDef", {}).get("constraints", ())
     for each in (
         {"Constraint": definition["Constraint"]} if "Constraint" in definition else {},
         *inline,
     ):
         if "pktable" in each.get("Constraint", {}):
-            scope.world.entangle(scope.world.find(relation_name(each["Constraint"]["pktable"])))
+            name = relation_name(each["Constraint"]["pktable"])
+            scope.lock(name)
+            if not found.new:
+                scope.world.entangle(scope.world.find(name))

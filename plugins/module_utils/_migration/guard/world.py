@@ -241,6 +241,11 @@ class World:
     def is_foreign(self, relation: tuple[str, str]) -> bool:
         return self.catalog is None or relation in self.catalog.foreign_relations
 
+    def is_untouched(self, table: tuple[str, str], column: str) -> bool:
+        """Whether the catalog's table and column of these names are still those."""
+        renamed = ("column", *table, column) in self._objects
+        return not renamed and table not in self.facts.moved
+
     def find(self, name: Name, kind: str = "relation") -> Found:
         """What a relation or type of this name is, over all search paths there may be."""
         found = [self._find_on(path, name, kind) for path in self.paths]

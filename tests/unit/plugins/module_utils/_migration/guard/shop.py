@@ -26,7 +26,7 @@ BEGIN UPDATE users SET name = 'x' WHERE id = NEW.user_id; RETURN NULL; END $$"""
 _COLUMNS = {
     "users": {
         "id": Column("uuid", -1, not_null=True),
-        "email": Column("varchar", 104, not_null=False),
+        "email": Column("varchar", 104, not_null=False, has_default=False),
         "name": Column("text", -1, not_null=False),
         "phone": Column("text", -1, not_null=True),
         "created_at": Column("timestamptz", -1, not_null=True),
