@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ _REFUSALS = frozenset(
         "SignatureDoesNotMatch",
     }
 )
+_QUERY = re.compile(r'\?[^\s"]*')
+"""Of an address: the upload's id, which tells an operator nothing."""
 CREDENTIALS = ("access_key", "secret_key", "session_token", "profile")
 CHECK = "check 'access_key', 'secret_key' or the profile, and what they may do"
 NO_CREDENTIALS: tuple[type[Exception], ...] = ()
@@ -303,8 +306,9 @@ class S3Bucket:
                 "'secret_key', or 'profile', or log in again as AWS's own tools want it."
             ) from exc
         except botocore.exceptions.BotoCoreError as exc:
+            why = _QUERY.sub("", str(exc)).rstrip(".")
             raise UnreachableError(
-                f"S3 at {self._where} cannot be reached for bucket {self.name!r}: {exc}."
+                f"S3 at {self._where} cannot be reached for bucket {self.name!r}: {why}."
             ) from exc
 
     def _refusal(self, exc: t.Any, key: str) -> DeployError:

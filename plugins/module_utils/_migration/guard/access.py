@@ -7,11 +7,12 @@ from __future__ import annotations
 import typing as t
 
 from .changes import is_new
+from .names import relation_name
 from .rules import concern
 from .world import State
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .models import Concern
     from .parser import Node
@@ -27,8 +28,35 @@ def judge_grant(body: Node, scope: Scope) -> Iterator[Concern]:
         new = all(scope.world.state("schema", name) is State.NEW for name in names)
     else:
         new = bool(objects) and all(is_new(kind, each, scope) for each in objects)
-    if not new:
+    if not new and not _has_none(body, objects, scope):
         yield concern("revoke", "it revokes privileges")
+
+
+def _has_none(body: Node, objects: Sequence[Node], scope: Scope) -> bool:
+    """Whether none of the roles had a privilege on any of the relations before this run."""
+    specs = [each["RoleSpec"] for each in body.get("grantees", ())]
+    named = {"ROLESPEC_CSTRING", "ROLESPEC_PUBLIC"} >= {each["roletype"] for each in specs}
+    granted = scope.world.catalog.granted if scope.world.catalog else {}
+    if body.get("targtype") == "ACL_TARGET_ALL_IN_SCHEMA":
+        schemas = {each["String"].get("sval", "") for each in objects}
+        kinds = _ALL.get(body.get("objtype", ""), "")
+        relations = scope.world.catalog.relations if scope.world.catalog else {}
+        places = {place for place, kind in relations.items() if kind in kinds}
+        places = {place for place in places | scope.world.facts.moved if place[0] in schemas}
+        named = named and bool(kinds)
+    else:
+        named = named and all("RangeVar" in each for each in objects)
+        found = [scope.world.find(relation_name(each.get("RangeVar", {}))) for each in objects]
+        places = {place for each in found for place in each.keys if not each.new}
+    roles = {each.get("rolename", "") for each in specs}
+    return named and not any(
+        place in scope.world.facts.moved or not roles.isdisjoint(granted.get(place, roles))
+        for place in places
+    )
+
+
+_ALL: t.Final = {"OBJECT_TABLE": "rpvmf", "OBJECT_SEQUENCE": "S"}
+"""The kinds of relations that ALL TABLES and ALL SEQUENCES mean."""
 
 
 def judge_grant_role(body: Node, _scope: Scope) -> Iterator[Concern]:

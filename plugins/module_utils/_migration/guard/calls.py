@@ -11,8 +11,9 @@ from contextlib import AbstractContextManager, nullcontext
 from . import builtins
 from .models import Classification
 from .names import Name, constant_text, strings, to_name, walk
-from .parser import UnparsableError
+from .parser import UnparsableError, parse
 from .plpgsql import judge_plpgsql
+from .routine import read_routine
 from .rules import concern
 from .scope import DEEPEST
 from .settings import judge_set_config, read_path
@@ -85,6 +86,17 @@ def judge_call_of(name: Name, scope: Scope) -> Iterator[Concern]:
         yield from _judge_defined(name, scope)
     if _may_be_another(scope.world, name, defined):
         yield concern("function", f"it calls {name}(), which is not defined in these files")
+
+
+def judge_definition(sql: str, scope: Scope) -> Iterator[Concern]:
+    """The body of a routine that the database has; `sql` is the whole CREATE."""
+    try:
+        [parsed] = parse(sql)
+    except (UnparsableError, ValueError):
+        yield concern("syntax", "what it does cannot be read")
+        return
+    if "CreateFunctionStmt" in parsed.node:
+        yield from _judge_body(read_routine(parsed.node["CreateFunctionStmt"], sql), scope)
 
 
 def find_routines(world: World, name: Name) -> Iterator[Routine]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ..._postgres import SqlError
 from .names import Name, signature
 from .signatures import Signature
+from .view_options import to_options
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -29,6 +30,7 @@ class Column:
     type: str
     modifier: int
     not_null: bool
+    has_default: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,15 @@ class TriggerFunction(t.NamedTuple):
     before_row: bool
 
 
+class Fired(t.NamedTuple):
+    """A trigger or a rule. `events` as in pg_trigger.tgtype: 4 insert, 8 delete, 16 update, 32 truncate."""
+
+    name: str
+    events: int
+    function: str
+    """As it was made; empty where it is one of PostgreSQL's own."""
+
+
 class RowSecurity(t.NamedTuple):
     enabled: bool
     forced: bool
@@ -60,6 +71,16 @@ class Catalog:
     schemas: frozenset[str] = frozenset({"public"})
     relations: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """To pg_class.relkind."""
+    system_relations: frozenset[str] = frozenset()
+    """Names of the server's own, and of what is temporary."""
+    foreign_relations: frozenset[tuple[str, str]] = frozenset()
+    """Those whose owner the session's user is not, nor a member of."""
+    granted: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    """Of each relation the roles that have a privilege on it or on a column of it; "" is PUBLIC."""
+    view_options: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    """Of each view those that are on: security_invoker, security_barrier, check_option=<which>."""
+    fired: Mapping[tuple[str, str], tuple[Fired, ...]] = field(default_factory=dict)
+    """Of each table what its statements run, on tables that inherit from it too."""
     columns: Mapping[tuple[str, str, str], Column] = field(default_factory=dict)
     scanned_columns: frozenset[tuple[str, str, str]] = frozenset()
     """With another type their indexes are built again, and their rows are checked again, under ACCESS EXCLUSIVE."""
@@ -84,15 +105,6 @@ class Catalog:
 
     def has(self, kind: str, *key: str) -> bool | None:
         """None when objects of this kind are not known."""
-        known: Mapping[str, t.Any] = {
-            "relation": self.relations,
-            "column": self.columns,
-            "constraint": self.constraints,
-            "type": self.types,
-            "policy": self.policies,
-            "trigger": self.triggers,
-            "rule": self.rules,
-        }
         if kind == "schema":
             return key[0] in self.schemas
         if kind == "extension":
@@ -100,20 +112,57 @@ class Catalog:
         if kind == "function":
             there = self.functions.get((key[0], key[1]), ())
             return key[2] in {signature(each.types) for each in there}
-        return key in known[kind] if kind in known else None
+        return key in self.keys(kind) if kind in _KINDS else None
+
+    def keys(self, kind: str) -> Collection[tuple[str, ...]]:
+        """All that there are of one of the kinds that belong to a schema or to a table."""
+        return t.cast("Collection[tuple[str, ...]]", getattr(self, _KINDS[kind]))
 
     @property
     def function_names(self) -> frozenset[str]:
         return frozenset(name for _schema, name in self.functions)
 
 
+_KINDS: t.Final = {
+    "relation": "relations",
+    "column": "columns",
+    "constraint": "constraints",
+    "type": "types",
+    "policy": "policies",
+    "trigger": "triggers",
+    "rule": "rules",
+}
 _OURS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _RELATIONS = f"""
 SELECT n.nspname, c.relname, c.relkind
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS}
 """  # noqa: S608 - constants
+_VIEW_OPTIONS = f"""
+SELECT n.nspname, c.relname, coalesce(c.reloptions, '{{}}')
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'v' AND {_OURS}
+"""  # noqa: S608 - constants
+_SYSTEM_RELATIONS = f"""
+SELECT DISTINCT c.relname
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT ({_OURS})
+"""  # noqa: S608 - constants
+_FOREIGN_RELATIONS = f"""
+SELECT n.nspname, c.relname
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT pg_catalog.pg_has_role(c.relowner, 'USAGE') AND {_OURS}
+"""  # noqa: S608 - constants
+# Without a list of its own a relation has its owner's privileges alone (acldefault in src/backend/utils/adt/acl.c).
+_GRANTED = f"""
+SELECT n.nspname, c.relname, ARRAY(
+  SELECT coalesce(r.rolname, '')::text FROM (
+    SELECT (pg_catalog.aclexplode(c.relacl)).grantee UNION SELECT c.relowner UNION
+    SELECT (pg_catalog.aclexplode(a.attacl)).grantee FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL) g
+  LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND {_OURS}
+"""  # noqa: S608 - constants
 _COLUMNS = f"""
-SELECT n.nspname, c.relname, a.attname, t.typname, a.atttypmod, a.attnotnull
+SELECT n.nspname, c.relname, a.attname, t.typname, a.atttypmod, a.attnotnull, a.atthasdef OR a.attidentity <> ''
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -122,6 +171,7 @@ WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f', 'v', 
 """  # noqa: S608 - constants
 # PostgreSQL keeps an index through a change of type only if it has no expression and no condition (CheckIndexCompatible
 # in src/backend/commands/indexcmds.c), and checks a CHECK again (ATPostAlterTypeCleanup in tablecmds.c).
+# A new type brings its own collation, and a column that had another one is sorted anew.
 _SCANNED_COLUMNS = f"""
 SELECT n.nspname, c.relname, a.attname
 FROM pg_catalog.pg_depend d
@@ -132,6 +182,10 @@ LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::
 LEFT JOIN pg_catalog.pg_index i ON d.classid = 'pg_catalog.pg_class'::regclass AND i.indexrelid = d.objid
 WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0 AND {_OURS}
 AND ((k.contype = 'c' AND k.convalidated) OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
+UNION SELECT n.nspname, c.relname, a.attname
+FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE a.attcollation <> t.typcollation AND c.relkind IN ('r', 'p') AND {_OURS}
 """  # noqa: S608 - constants
 _CONSTRAINTS = f"""
 SELECT n.nspname, c.relname, k.conname, k.contype
@@ -198,6 +252,24 @@ JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
 JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace f ON f.oid = p.pronamespace
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT t.tgisinternal AND {_OURS}
 """  # noqa: S608 - constants
+# What a rule does is not told: '?' can be read as no function.
+_FIRED = f"""
+WITH RECURSIVE family (below, above) AS (
+  SELECT oid, oid FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'f', 'v')
+  UNION SELECT f.below, i.inhparent FROM family f JOIN pg_catalog.pg_inherits i ON i.inhrelid = f.above
+), fires (relation, name, events, function) AS (
+  SELECT f.above, t.tgname, t.tgtype::int,
+    CASE WHEN p.pronamespace = 'pg_catalog'::regnamespace THEN '' ELSE pg_catalog.pg_get_functiondef(p.oid) END
+  FROM family f JOIN pg_catalog.pg_trigger t ON t.tgrelid = f.below
+  JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid WHERE NOT t.tgisinternal
+  UNION ALL
+  SELECT r.ev_class, r.rulename, CASE r.ev_type WHEN '2' THEN 16 WHEN '3' THEN 4 ELSE 8 END, '?'
+  FROM pg_catalog.pg_rewrite r WHERE r.ev_type <> '1'
+)
+SELECT DISTINCT n.nspname, c.relname, fires.name, fires.events, fires.function
+FROM fires JOIN pg_catalog.pg_class c ON c.oid = fires.relation
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS} ORDER BY 1, 2, 3
+"""  # noqa: S608 - constants
 _SWALLOWING = f"""
 SELECT n.nspname, p.proname FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype AND p.prosrc ~* '\\mreturn\\s+null\\s*;' AND {_OURS}
@@ -227,8 +299,16 @@ def read_catalog(session: Session, sized: Collection[str] = ()) -> Catalog:
         user=str(path[0][1]) if path else "",
         schemas=frozenset(str(row[0]) for row in schemas),
         relations={(row[0], row[1]): row[2] for row in session.rows(_RELATIONS)},
+        system_relations=frozenset(str(row[0]) for row in session.rows(_SYSTEM_RELATIONS)),
+        foreign_relations=frozenset((row[0], row[1]) for row in session.rows(_FOREIGN_RELATIONS)),
+        granted={(row[0], row[1]): frozenset(row[2]) for row in session.rows(_GRANTED)},
+        view_options={
+            (row[0], row[1]): to_options(tuple(each.split("=", 1)) for each in row[2])
+            for row in session.rows(_VIEW_OPTIONS)
+        },
+        fired=_read_fired(session),
         columns={
-            (row[0], row[1], row[2]): Column(row[3], row[4], row[5])
+            (row[0], row[1], row[2]): Column(row[3], row[4], row[5], row[6])
             for row in session.rows(_COLUMNS)
         },
         scanned_columns=frozenset(
@@ -252,6 +332,13 @@ def read_catalog(session: Session, sized: Collection[str] = ()) -> Catalog:
         rules=frozenset((row[0], row[1], row[2]) for row in session.rows(_RULES)),
         extensions=frozenset(str(row[0]) for row in extensions),
     )
+
+
+def _read_fired(session: Session) -> dict[tuple[str, str], tuple[Fired, ...]]:
+    fired: dict[tuple[str, str], list[Fired]] = {}
+    for schema, table, *trigger in session.rows(_FIRED):
+        fired.setdefault((schema, table), []).append(Fired(*trigger))
+    return {table: tuple(each) for table, each in fired.items()}
 
 
 def _read_sizes(session: Session, names: Collection[str]) -> dict[tuple[str, str], int]:

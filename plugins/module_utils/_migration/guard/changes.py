@@ -119,6 +119,7 @@ def _rename_at_relation(word: str, body: Node, scope: Scope) -> Iterator[Concern
             if word == "trigger":
                 _rename_trigger(key, body.get("subname", ""), new_name, scope)
         else:
+            scope.lock(Name(key[0], new_name))
             if not found.new:
                 yield concern("rename", f"it renames the {word} {name}, which code may use")
             scope.world.move("relation", key, (key[0], new_name), certain=scope.certain)

@@ -181,7 +181,7 @@ def judge_column_type(command: Node, name: Name, found: Found, scope: Scope) -> 
             yield concern(
                 "column-scanned",
                 f"it changes the type of {name}.{column}, which a CHECK, a partial index or an index on an expression "
-                "names: all rows are read while nobody can use the table",
+                "names, or which has a collation of its own: all rows are read while nobody can use the table",
             )
         return
     yield concern(
@@ -196,8 +196,10 @@ def _is_scanned(column: str, found: Found, world: World) -> bool:
 
 
 def _widens(before: Column, definition: Node) -> bool:
-    """varchar to a longer one or to text, which PostgreSQL does without looking at a row."""
+    """The same type, or varchar to a longer one or to text, which PostgreSQL does without looking at a row."""
     schema, wanted = type_name(definition["typeName"])
+    if wanted == before.type and before.modifier < 0 and "typmods" not in definition["typeName"]:
+        return schema is None and wanted in builtins.TYPES
     if schema is not None or before.type not in ("varchar", "text"):
         return False
     if wanted == "text":

@@ -113,6 +113,7 @@ def _judge_of_table(
 ) -> Iterator[Concern]:
     *table_parts, name = strings(parts)
     table = to_name(table_parts)
+    scope.lock(table)
     found = scope.world.find(table)
     states = {scope.world.state(kind, *key, name) for key in found.keys}
     is_new = found.new or states == {State.NEW}
@@ -241,6 +242,7 @@ def _await(
     lost: Concern,
     before: Signature | Columns | None = None,
 ) -> None:
+    scope.world.facts.dropped = True
     scope.unit.drops.append(Drop(scope.statement, kind, names, types, scope.place, lost, before))
 
 

@@ -30,8 +30,16 @@ class Facts:
     rows_written: bool = False
     """Whether existing tables may have more rows than the catalog's sizes tell."""
 
+    moved: set[Place] = field(default_factory=set)
+    """Tables that have the name of another one, of which the catalog tells."""
+    unclear: bool = False
+    """Whether something may be there, or gone, that nobody noted."""
+    dropped: bool = False
+    """Whether something of before the run may be gone, or out of sight."""
+
     def forget_table(self, table: Place) -> None:
         """It has the name of another one, of which the catalog tells."""
         self.rows_written = True
+        self.moved.add(table)
         for switch in ("enabled", "forced"):
             self.row_security[table, switch] = frozenset({None})

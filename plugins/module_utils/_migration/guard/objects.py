@@ -7,12 +7,23 @@ from __future__ import annotations
 import typing as t
 
 from .columns import note_domain
-from .names import Name, dropped_types, items, relation_name, signature, strings, to_name, type_name
+from .names import (
+    Name,
+    dropped_types,
+    items,
+    relation_name,
+    signature,
+    strings,
+    to_name,
+    type_name,
+    walk,
+)
 from .routine import read_routine
 from .rules import concern
 from .signatures import Signature, lost_for_callers, read_signature
 from .triggers import judge_replaced_function
 from .view_columns import view_columns
+from .view_options import read_options
 from .world import State
 
 if t.TYPE_CHECKING:
@@ -22,7 +33,9 @@ if t.TYPE_CHECKING:
     from .parser import Node
     from .scope import Drop, Scope
     from .view_columns import Columns
+    from .world import World
 
+_CONSTRAINTS = frozenset({"Constraint"})
 _SERIAL = ("serial", "bigserial", "smallserial", "serial4", "serial8", "serial2")
 
 
@@ -35,8 +48,13 @@ def create_table(body: Node, scope: Scope) -> Iterator[Concern]:
         scope.world.create_type(name, certain=certain)
         for each in body.get("tableElts", ()):
             _create_sequence_of(each.get("ColumnDef", {}), name, scope)
+    for _key, each in walk(body.get("tableElts", []), _CONSTRAINTS):
+        if "pktable" in each:
+            scope.lock(relation_name(each["pktable"]))
     for each in body.get("inhRelations", ()):
         parent = scope.world.find(relation_name(each["RangeVar"]))
+        if "partbound" in body:
+            scope.lock(relation_name(each["RangeVar"]))
         if before is State.EXISTING:
             scope.world.entangle(parent)
     yield from ()
@@ -69,6 +87,8 @@ def create_view(body: Node, scope: Scope) -> Iterator[Concern]:
     settled = scope.settle("view", (place, name.name)) if place is not None else ()
     for drop in settled:
         yield from _compare_view(t.cast("Columns | None", drop.before), name, body, scope)
+    if settled or body.get("replace"):
+        yield from _compare_options((place or "", name.name), name, body, scope.world)
     fresh = not body.get("replace") and not settled
     scope.world.create_relation(name, "view", certain=scope.certain, fresh=fresh)
 
@@ -98,6 +118,18 @@ def _compare_view(
             )
 
 
+def _compare_options(
+    place: tuple[str, str], name: Name, body: Node, world: World
+) -> Iterator[Concern]:
+    """A view that is made again has those of the new statement alone, even with OR REPLACE."""
+    known = world.catalog.view_options if world.catalog else {}
+    if world.state("relation", *place) is State.EXISTING and place in known:
+        before, after = known[place], read_options(body)
+        for option in sorted(before ^ after):
+            word = "without" if option in before else "with"
+            yield concern("replacement-differs", f"it makes the view {name} again {word} {option}")
+
+
 def create_schema(body: Node, scope: Scope) -> Iterator[Concern]:
     name = body.get("schemaname") or body.get("authrole", {}).get("rolename", "")
     scope.world.create("schema", name, certain=scope.certain)
@@ -109,6 +141,7 @@ def create_schema(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def create_extension(body: Node, scope: Scope) -> Iterator[Concern]:
     scope.world.create("extension", body["extname"], certain=scope.certain)
+    scope.world.facts.unclear = True
     yield from ()
 
 

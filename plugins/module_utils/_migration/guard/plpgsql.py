@@ -11,6 +11,7 @@ from .dynamic import read_dynamic
 from .models import Classification
 from .names import walk, words
 from .parser import UnparsableError, parse
+from .presence import answer
 from .rules import concern
 from .scope import DEEPEST
 
@@ -28,6 +29,7 @@ _KNOWN = words(
     getdiag if loop open perform raise return return_next return_query while
     """
 )
+_LOOPS = words("loop while fori fors forc foreach_a dynfors")
 _LEAVES = frozenset({"PLpgSQL_stmt_return", "PLpgSQL_stmt_exit"})
 _CONDITION = frozenset({"PLpgSQL_condition"})
 _IS_THERE = frozenset(
@@ -44,7 +46,7 @@ _ASSIGNMENT = re.compile(r"\s*([^:=]+?)\s*(?::=|=)(.*)", re.DOTALL)
 
 
 def judge_plpgsql(function: Node, scope: Scope) -> Iterator[Concern]:
-    """All of a body as if every branch of it were taken; the branches matter for what is made again."""
+    """All of a body, with every branch that the database does not rule out; they matter for what is made again."""
     yield from _judge_parts(function.get("datums", ()), scope)
     yield from _judge_statements([function.get("action", {})], scope)
 
@@ -65,12 +67,29 @@ def _judge_statement(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
         yield concern("statement", f"it has an unknown statement {kind!r}")
     elif kind == "block":
         yield from _judge_block(body, scope)
+    elif kind == "if":
+        yield from _judge_if(body, scope)
     else:
+        scope = scope.loop() if kind in _LOOPS else scope
         for key, part in body.items():
             if key == "dynquery" or (key == "query" and kind in ("dynexecute", "dynfors")):
                 yield from _judge_dynamic(part["PLpgSQL_expr"]["query"], scope)
             else:
                 yield from _judge_parts(part, scope)
+
+
+def _judge_if(body: Node, scope: Scope) -> Iterator[Concern]:
+    """The branches that may be taken, and the conditions that are asked on the way to them."""
+    branches = [(body, "then_body")]
+    branches += [(each["PLpgSQL_if_elsif"], "stmts") for each in body.get("elsif_list", ())]
+    for branch, statements in branches:
+        yield from _judge_parts(branch["cond"], scope)
+        holds = answer(branch["cond"]["PLpgSQL_expr"]["query"], scope)
+        if holds is not False:
+            yield from _judge_parts(branch.get(statements, []), scope)
+        if holds:
+            return
+    yield from _judge_parts(body.get("else_body", []), scope)
 
 
 def _judge_block(body: Node, scope: Scope) -> Iterator[Concern]:

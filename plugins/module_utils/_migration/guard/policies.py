@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
 def create_policy(body: Node, scope: Scope) -> Iterator[Concern]:
     table = relation_name(body["table"])
     found = scope.world.find(table)
+    scope.lock(table)
     name = body["policy_name"]
     settled = False
     for key in found.keys:
@@ -44,6 +45,7 @@ def create_policy(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def alter_policy(body: Node, scope: Scope) -> Iterator[Concern]:
     table = relation_name(body["table"])
+    scope.lock(table)
     if not scope.world.find(table).new:
         yield from _judge_condition(table, body["policy_name"], body)
 

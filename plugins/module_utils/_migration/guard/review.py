@@ -62,6 +62,9 @@ def _judge_file(source: Source, world: World, unit: Unit) -> list[list[Concern]]
     for index, statement in enumerate(source.statements):
         scope = Scope(world, unit, judge_statement, statement.text, statement=index)
         found = list(_judge_text(statement, scope))
+        verdict = worst(each.verdict for each in found)
+        if verdict in (Classification.UNKNOWN, Classification.DESTRUCTIVE):
+            world.facts.unclear = True
         if any(each.verdict is Classification.UNKNOWN for each in found):
             world.facts.rows_written = True
         concerns.append(found)

@@ -6,17 +6,20 @@ from __future__ import annotations
 
 import typing as t
 
-from .calls import RUNNING, judge_call_of, judge_called, judge_running
+from .calls import RUNNING, judge_call_of, judge_called, judge_definition, judge_running
+from .models import Classification
 from .names import Name, relation_name, strings, walk
 from .rules import concern
+from .scope import lock_kept
 from .world import State, is_history
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .models import Concern
     from .parser import Node
     from .scope import Scope
+    from .world import World
 
 _INSERT, _DELETE, _UPDATE, _TRUNCATE = 4, 8, 16, 32
 _RELATIONS = frozenset({"RangeVar"})
@@ -44,6 +47,7 @@ def _judge_insert(body: Node, scope: Scope) -> Iterator[Concern]:
         return
     if scope.world.rows_are_new(name):
         return
+    yield from _judge_fired(name, scope)
     scope.world.facts.rows_written = True
     if _is_system(name):
         yield concern("server", f"it writes into {name}, which belongs to the server")
@@ -62,10 +66,7 @@ def _judge_time(query: Node, scope: Scope) -> Iterator[Concern]:
     read = [relation_name(body) for _key, body in walk(query, _RELATIONS)]
     old = [name for name in read if not scope.world.rows_are_new(name) and _is_there(name, scope)]
     if scope.unit.locked and old:
-        locked = ", ".join(map(str, scope.unit.locked))
-        yield concern(
-            "lock-kept", f"it reads {old[0]} while the file's lock keeps everybody out of {locked}"
-        )
+        yield lock_kept(old[0], scope)
 
 
 def _is_there(name: Name, scope: Scope) -> bool:
@@ -89,9 +90,32 @@ def _sets_nothing(conflict: Node) -> bool:
 def _judge_update(body: Node, scope: Scope) -> Iterator[Concern]:
     name = relation_name(body["relation"])
     yield from _judge_triggers(name, _UPDATE, scope)
-    if not scope.world.rows_are_new(name):
-        scope.world.facts.rows_written = True
+    if scope.world.rows_are_new(name):
+        return
+    scope.world.facts.rows_written = True
+    if _only_fills(body.get("targetList", ()), name, scope.world):
+        yield concern(
+            "column-filled",
+            f"it fills columns of {name} that these files made: all rows are read, and locked until the file ends",
+        )
+    else:
         yield concern("rows-updated", f"it updates existing rows of {name}")
+
+
+def _only_fills(targets: Sequence[Node], name: Name, world: World) -> bool:
+    """Whether nothing changes but columns of this run: no trigger or rule sees the update either."""
+    found = world.find(name)
+    if world.catalog is None or len(found.keys) != 1 or found.keys & world.facts.moved:
+        return False
+    (key,) = found.keys
+    fired = [*world.catalog.fired.get(key, ()), *world.triggers.get(key, ())]
+    return (
+        world.kind_of(key) == "table"
+        and not any(each.events & _UPDATE for each in fired)
+        and all(
+            world.state("column", *key, each["ResTarget"]["name"]) is State.NEW for each in targets
+        )
+    )
 
 
 def _judge_delete(body: Node, scope: Scope) -> Iterator[Concern]:
@@ -128,6 +152,7 @@ def judge_truncate(body: Node, scope: Scope) -> Iterator[Concern]:
     for each in body["relations"]:
         name = relation_name(each["RangeVar"])
         yield from _judge_triggers(name, _TRUNCATE, scope)
+        scope.lock(name)
         if not scope.world.rows_are_new(name):
             cascade = body.get("behavior") == "DROP_CASCADE"
             others = " and of all tables that reference it" if cascade else ""
@@ -137,6 +162,7 @@ def judge_truncate(body: Node, scope: Scope) -> Iterator[Concern]:
 def judge_lock(body: Node, scope: Scope) -> Iterator[Concern]:
     for each in body["relations"]:
         name = relation_name(each["RangeVar"])
+        scope.lock(name)
         if not scope.world.find(name).new:
             yield concern("lock-table", f"it locks {name} until the migration ends")
 
@@ -189,13 +215,29 @@ def judge_call(body: Node, scope: Scope) -> Iterator[Concern]:
 
 
 def _judge_triggers(name: Name, events: int, scope: Scope) -> Iterator[Concern]:
-    """Those that the migrations made; what older ones do is nothing new to the database."""
+    """Those that the migrations made."""
     if not scope.world.triggers:
         return
     for key in scope.world.find(name).keys:
         for trigger in scope.world.triggers.get(key, ()):
             if trigger.events & events:
                 yield from judge_call_of(trigger.function, scope)
+
+
+def _judge_fired(name: Name, scope: Scope) -> Iterator[Concern]:
+    """Older triggers and rules: what they do is nothing new to the database, but the file does not show it."""
+    world = scope.world
+    fired = world.catalog.fired if world.catalog else {}
+    found = world.find(name)
+    for each in (of for key in found.keys for of in fired.get(key, ())):
+        if each.events & _INSERT and each.function:
+            with world.held():
+                concerns = list(judge_definition(each.function, scope))
+            for does in [of for of in concerns if of.verdict in _STOPPING][:1]:
+                yield concern("trigger-fires", f"it fires {each.name} of {name}: {does.what}")
+
+
+_STOPPING = (Classification.DESTRUCTIVE, Classification.UNKNOWN)
 
 
 def _is_system(name: Name) -> bool:

@@ -67,6 +67,8 @@ WARNINGS: t.Final[t.Mapping[str, str]] = {
     "policy-locks-out": "check that no client needs these rows",
     "no-policy": "add a policy, unless only its owner and roles that bypass row level security use it",
     "rows-swallowed": "check that rows that code needs are returned as NEW",
+    "column-filled": "check that the table is small, or fill it outside of the migration in batches",
+    "trigger-fires": "check that what the trigger does is meant for these rows too",
     "lock-kept": "do the long part in a migration before it, or the ALTER in one after it",
     "unique-index": "check first that no rows repeat; drop a failed one, which stays INVALID",
 }

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from .names import same_types
+from .rules import concern
+from .world import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,11 +52,18 @@ class Unit:
     enabled: list[tuple[int, Name, tuple[str, str]]] = field(default_factory=list)
     """Statements that enable row level security on a table of this run, with its name and key."""
     locked: dict[Name, None] = field(default_factory=dict)
-    """Tables of before this run that a statement has locked until the end of the transaction."""
+    """Tables of before this run that a statement has locked."""
     branches: Iterator[int] = field(default_factory=lambda: count(1))
 
     def unsettled(self) -> Iterator[Drop]:
         return (drop for drop in self.drops if not drop.recreated)
+
+
+def lock_kept(read: Name, scope: Scope) -> Concern:
+    """Where the file has locked tables already."""
+    locked = ", ".join(map(str, scope.unit.locked))
+    what = f"it reads {read} while the file keeps its lock on {locked}"
+    return concern("lock-kept", what)
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,8 @@ class Scope:
     """Not in a body, so it surely runs."""
     calling: tuple[Name, ...] = ()
     """The routines one is in, outermost first."""
+    repeated: bool = False
+    """In a loop, so it may run after what stands below it."""
     depth: int = 0
 
     @property
@@ -79,6 +90,14 @@ class Scope:
 
     def branch(self) -> Scope:
         return replace(self, place=(*self.place, next(self.unit.branches)))
+
+    def lock(self, name: Name) -> None:
+        """A statement keeps writers or everybody out of a table of before this run, until the transaction ends."""
+        if self.world.find(name).state is State.EXISTING:
+            self.unit.locked[name] = None
+
+    def loop(self) -> Scope:
+        return replace(self, repeated=True)
 
     def reading(self, sql: str) -> Scope:
         """For a part of the text, which runs where it stands."""

@@ -41,6 +41,7 @@ def judge_set(body: Node, scope: Scope) -> Iterator[Concern]:
         return
     yield from judge_value(name, _values(body))
     if name in ("role", "session_authorization"):
+        scope.world.facts.dropped = True
         # Another user may have a schema of its own, which is searched first.
         for user in _values(body):
             if scope.world.state("schema", user) is not State.ABSENT:

@@ -11,7 +11,7 @@ from .names import relation_name
 from .not_valid import judge_not_valid
 from .row_security import SWITCHES, judge_row_security, note_row_security
 from .rules import concern
-from .scope import Drop
+from .scope import Drop, lock_kept
 from .world import State
 
 if t.TYPE_CHECKING:
@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
     from .names import Name
     from .parser import Node
     from .scope import Scope
-    from .world import Found
+    from .world import Found, World
 
     Judge = Callable[[Node, Name, Found, Scope], Iterator[Concern]]
 
@@ -34,7 +34,6 @@ _ADDITIVE = frozenset(
         "AT_ResetOptions",
         "AT_SetStorage",
         "AT_SetCompression",
-        "AT_ValidateConstraint",
         "AT_SetRelOptions",
         "AT_ResetRelOptions",
     ]
@@ -82,8 +81,8 @@ def judge_alter_table(body: Node, scope: Scope) -> Iterator[Concern]:
             yield from _judge_command(command, kind or "", name, found, scope)
         note_row_security(command, name, found, scope)
         _note(command, found, scope)
-        if not found.new and command["subtype"] not in _LOCKS_NOBODY_OUT:
-            scope.unit.locked[name] = None
+        if command["subtype"] not in _LOCKS_NOBODY_OUT:
+            scope.lock(name)
 
 
 def _judge_command(
@@ -118,10 +117,17 @@ def _changes_nothing(command: Node, found: Found, scope: Scope) -> bool:
 def _column_default(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
     column = command.get("name", "")
     new = all(scope.world.state("column", *key, column) is State.NEW for key in found.keys)
-    if "def" not in command and not new:
+    if "def" not in command and not new and _has_default(column, found, scope.world):
         yield concern(
             "drop-default", f"it drops the default of {name}.{column}, which old code relies on"
         )
+
+
+def _has_default(column: str, found: Found, world: World) -> bool:
+    """Or perhaps so, before this run."""
+    known = world.catalog.columns if world.catalog else {}
+    columns = [known.get((*key, column)) for key in found.keys if world.is_untouched(key, column)]
+    return len(columns) < len(found.keys) or any(not of or of.has_default for of in columns)
 
 
 def _drop_column(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
@@ -146,6 +152,7 @@ def _drop_constraint(command: Node, name: Name, found: Found, scope: Scope) -> I
         names = frozenset((*key, constraint) for key in found.keys)
         drop = Drop(scope.statement, "constraint", names, None, scope.place, lost)
         scope.unit.drops.append(drop)
+        scope.world.facts.dropped = True
     else:
         yield lost
 
@@ -169,6 +176,11 @@ def _add_constraint(command: Node, name: Name, found: Found, scope: Scope) -> It
             yield from judge_not_valid(constraint, name, found, scope)
     else:
         yield concern("table-change", f"it adds an unknown constraint to {name}")
+
+
+def _validate(_command: Node, name: Name, _found: Found, scope: Scope) -> Iterator[Concern]:
+    if scope.unit.locked:
+        yield lock_kept(name, scope)
 
 
 def _attach(command: Node, name: Name, _found: Found, scope: Scope) -> Iterator[Concern]:
@@ -200,6 +212,7 @@ _COMMANDS: t.Final[dict[str, Judge]] = {
     "AT_DropColumn": _drop_column,
     "AT_DropConstraint": _drop_constraint,
     "AT_AddConstraint": _add_constraint,
+    "AT_ValidateConstraint": _validate,
     "AT_AttachPartition": _attach,
     "AT_AddInherit": _inherit,
     "AT_ReplicaIdentity": _replica_identity,
@@ -259,12 +272,13 @@ def _note_family(command: Node, found: Found, scope: Scope) -> None:
 
 def _note_references(definition: Node, found: Found, scope: Scope) -> None:
     """Deleting rows of a new table may reach rows of an old one that references it."""
-    if found.new:
-        return
     inline = definition.get("ColumnDef", {}).get("constraints", ())
     for each in (
         {"Constraint": definition["Constraint"]} if "Constraint" in definition else {},
         *inline,
     ):
         if "pktable" in each.get("Constraint", {}):
-            scope.world.entangle(scope.world.find(relation_name(each["Constraint"]["pktable"])))
+            name = relation_name(each["Constraint"]["pktable"])
+            scope.lock(name)
+            if not found.new:
+                scope.world.entangle(scope.world.find(name))

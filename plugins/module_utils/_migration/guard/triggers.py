@@ -27,6 +27,7 @@ _RETURN = frozenset({"PLpgSQL_stmt_return"})
 def create_trigger(body: Node, scope: Scope) -> Iterator[Concern]:
     table = relation_name(body["relation"])
     found = scope.world.find(table)
+    scope.lock(table)
     name, function = body["trigname"], to_name(strings(body["funcname"]))
     if is_history(found):
         yield concern("history", f"it makes the trigger {name} on the history of migrations")

@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
 
 Columns: t.TypeAlias = "Mapping[str, str | None]"
 """To their types as in pg_type.typname, None where that cannot be told."""
+Tables: t.TypeAlias = "Mapping[str, Columns | None]"
 
 _NAMED_LIKE_THIS = {
     "A_ArrayExpr": "array",
@@ -28,35 +29,77 @@ _NAMED_LIKE_THIS = {
 
 def view_columns(body: Node, world: World) -> tuple[Columns, bool]:
     """Of a ViewStmt; false when it may have more."""
-    query = body["query"].get("SelectStmt", {})
-    while "larg" in query:
-        query = query["larg"].get("SelectStmt", query["larg"])
-    tables = _tables(query, world)
-    found = [_columns_of(each["ResTarget"], tables) for each in query.get("targetList", ())]
-    whole = bool(found) and all(each is not None for each in found)
-    listed = [pair for each in found for pair in (each or {}).items()]
+    columns, whole = _columns_of_query(body["query"].get("SelectStmt", {}), {}, world)
     aliases = strings(body.get("aliases", ()))
     if aliases and not whole:
         return dict.fromkeys(aliases), False
-    renamed = [(name, type_) for name, (_old, type_) in zip(aliases, listed, strict=False)]
-    return dict([*renamed, *listed[len(aliases) :]]), whole
+    return _renamed(columns, aliases), whole
 
 
-def _tables(query: Node, world: World) -> Mapping[str, Columns | None]:
-    """By alias, the columns of each part of FROM; None for what is none of the database's relations."""
-    ctes = {
-        each["CommonTableExpr"]["ctename"] for each in query.get("withClause", {}).get("ctes", ())
-    }
+def _renamed(columns: Columns, aliases: t.Sequence[str]) -> Columns:
+    """The first ones have other names."""
+    listed = list(columns.items())
+    first = [(name, of) for name, (_old, of) in zip(aliases, listed, strict=False)]
+    return dict([*first, *listed[len(aliases) :]])
+
+
+def _columns_of_query(query: Node, ctes: Tables, world: World) -> tuple[Columns, bool]:
+    """`ctes` of the queries around it; of a set operation the first part's names, and the types that all parts have."""
+    ctes = _with_own(query, ctes, world)
+    if "larg" in query:
+        columns, whole = _columns_of_query(_part(query, "larg"), ctes, world)
+        others, all_there = _columns_of_query(_part(query, "rarg"), ctes, world)
+        types = list(others.values()) if all_there and len(others) == len(columns) else []
+        types = types or [None] * len(columns)
+        pairs = zip(columns.items(), types, strict=True)
+        return {name: of if of == other else None for (name, of), other in pairs}, whole
+    tables = _tables(query, ctes, world)
+    found = [_columns_of(each["ResTarget"], tables) for each in query.get("targetList", ())]
+    whole = bool(found) and all(each is not None for each in found)
+    return {name: of for each in found for name, of in (each or {}).items()}, whole
+
+
+def _part(query: Node, side: str) -> Node:
+    part: Node = query[side]
+    return part.get("SelectStmt", part)
+
+
+def _with_own(query: Node, ctes: Tables, world: World) -> Tables:
+    """Each may read those before it, and itself."""
+    for node in query.get("withClause", {}).get("ctes", ()):
+        cte = node["CommonTableExpr"]
+        name, aliases = cte["ctename"], strings(cte.get("aliascolnames", ()))
+        inner = {**ctes, name: None}
+        ctes = {**inner, name: _whole(cte["ctequery"].get("SelectStmt", {}), aliases, inner, world)}
+    return ctes
+
+
+def _whole(query: Node, aliases: t.Sequence[str], ctes: Tables, world: World) -> Columns | None:
+    columns, whole = _columns_of_query(query, ctes, world)
+    return _renamed(columns, aliases) if whole else None
+
+
+def _tables(query: Node, ctes: Tables, world: World) -> Tables:
+    """By alias, the columns of each part of FROM; None for what the database cannot tell."""
     tables: dict[str, Columns | None] = {}
     for number, node in enumerate(_sources(query.get("fromClause", ()))):
-        table = node.get("RangeVar")
-        if table is None or (table["relname"] in ctes and "schemaname" not in table):
-            tables[f"?{number}"] = None
-        else:
-            alias = table.get("alias", {}).get("aliasname", table["relname"])
-            renamed = "colnames" in table.get("alias", {})
-            tables[alias] = None if renamed else _known(table, world)
+        body: Node = node.get("RangeVar") or node.get("RangeSubselect") or {}
+        alias = body.get("alias", {})
+        name = alias.get("aliasname") or body.get("relname") or f"?{number}"
+        columns = _columns_of_source(body, ctes, world)
+        renamed = strings(alias.get("colnames", ()))
+        tables[name] = _renamed(columns, renamed) if columns is not None else None
     return tables
+
+
+def _columns_of_source(body: Node, ctes: Tables, world: World) -> Columns | None:
+    if "subquery" in body:
+        return _whole(body["subquery"].get("SelectStmt", {}), (), ctes, world)
+    if "relname" not in body:
+        return None
+    if "schemaname" not in body and body["relname"] in ctes:
+        return ctes[body["relname"]]
+    return _known(body, world)
 
 
 def _sources(nodes: t.Iterable[Node]) -> Iterator[Node]:
@@ -76,7 +119,7 @@ def _known(table: Node, world: World) -> Columns | None:
     return {name: of.type for (*place, name), of in columns if tuple(place) == key} or None
 
 
-def _columns_of(target: Node, tables: Mapping[str, Columns | None]) -> Columns | None:
+def _columns_of(target: Node, tables: Tables) -> Columns | None:
     """None when it is a star that cannot be told, or an expression whose name cannot."""
     value = target.get("val", {})
     fields = value.get("ColumnRef", {}).get("fields", ())
@@ -108,7 +151,7 @@ def _name_of(value: Node) -> str | None:
     return None
 
 
-def _type_of(value: Node, tables: Mapping[str, Columns | None]) -> str | None:
+def _type_of(value: Node, tables: Tables) -> str | None:
     if "TypeCast" in value:
         return type_name(value["TypeCast"]["typeName"]).name
     named = strings(value.get("ColumnRef", {}).get("fields", ()))

@@ -107,6 +107,7 @@ class World:
 
     def begin_file(self, *, reset: bool) -> None:
         """Temporary tables are forgotten, whether they last or not; a reset brings the first search path."""
+        self.facts.unclear = self.facts.unclear or bool(self._temporary)
         for key in self._temporary:
             self._objects.pop(key, None)
         self._temporary.clear()
@@ -128,7 +129,9 @@ class World:
 
     def create(self, kind: str, *key: str, certain: bool, fresh: bool = True) -> None:
         """`fresh` is false when it may replace one of the same name."""
-        if self.is_held or any(HOLE in part for part in key):
+        holes = any(HOLE in part for part in key)
+        if self.is_held or holes:
+            self.facts.unclear = self.facts.unclear or holes
             return
         full = (kind, *key)
         known = self._objects.get(full)
@@ -145,6 +148,7 @@ class World:
         """`kind` is table, view, sequence or another word of SQL; of several search paths none is believed."""
         schema = self.creation_place(name)
         if schema is None or self.is_held:
+            self.facts.unclear = self.facts.unclear or schema is None
             return
         self.create("relation", schema, name.name, certain=certain, fresh=fresh)
         if self.state("relation", schema, name.name) is State.NEW:
@@ -154,6 +158,7 @@ class World:
         """What is perhaps dropped is perhaps still there."""
         if self.is_held:
             return
+        self.facts.dropped = True
         if certain:
             self._objects[(kind, *key)] = State.ABSENT
         else:
@@ -181,6 +186,65 @@ class World:
             self.facts.forget_table((to[0], to[1]))
             if (key[0], key[1]) in self._entangled:
                 self._entangled.add((to[0], to[1]))
+
+    def presence(self, kind: str, pattern: tuple[str | None, ...]) -> bool | None:
+        """Whether something of this kind has a key like this, in which None is anything; None when it is open."""
+        if self.catalog is None or self.facts.unclear:
+            return None
+        fits = [key[1:] for key in {*self._objects, *self._known(kind)} if key[0] == kind]
+        fits = [key for key in fits if all(p in (None, k) for p, k in zip(pattern, key, strict=True))]
+        if any((kind, *key) in self._uncertain for key in fits):
+            return None
+        if any(self.state(kind, *key) is not State.ABSENT for key in fits):
+            return None if self.facts.dropped else True
+        if kind != "column":
+            return False
+        # Columns of what this run made or moved, of views, and those that come from a parent are not followed.
+        added = any(key[0] == "column" and key[3] == pattern[2] for key in self._objects)
+        places = self.relations_named(pattern[0], pattern[1])
+        plain = all(
+            self.catalog.relations.get(place) in ("r", "p", "f")
+            and self.state("relation", *place) is State.EXISTING
+            and place not in self.facts.moved
+            for place in places
+        )
+        return False if plain and not added and pattern[1] else None
+
+    def _known(self, kind: str) -> set[Key]:
+        catalog = self.catalog
+        if catalog is None:
+            return set()
+        return {(kind, *key) for key in catalog.keys(kind)}
+
+    def relations_named(self, schema: str | None, name: str | None) -> set[tuple[str, str]]:
+        """Those that there are, of any schema if that is None."""
+        known = {*self._objects, *self._known("relation")}
+        return {
+            (key[1], key[2])
+            for key in known
+            if key[0] == "relation"
+            and key[2] == name
+            and schema in (None, key[1])
+            and self.state(*key) is not State.ABSENT
+        }
+
+    def may_be_made(self, name: str) -> bool:
+        """Whether a relation of the database, or of this run, has the name of one of pg_catalog."""
+        return bool(self.relations_named(None, name))
+
+    def is_system(self, schema: str | None, name: str) -> bool:
+        """Whether a name may be one of the server's own relations."""
+        if schema is not None:
+            return schema in _SYSTEM or schema.startswith("pg_")
+        return self.catalog is None or name in self.catalog.system_relations
+
+    def is_foreign(self, relation: tuple[str, str]) -> bool:
+        return self.catalog is None or relation in self.catalog.foreign_relations
+
+    def is_untouched(self, table: tuple[str, str], column: str) -> bool:
+        """Whether the catalog's table and column of these names are still those."""
+        renamed = ("column", *table, column) in self._objects
+        return not renamed and table not in self.facts.moved
 
     def find(self, name: Name, kind: str = "relation") -> Found:
         """What a relation or type of this name is, over all search paths there may be."""

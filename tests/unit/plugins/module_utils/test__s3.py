@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     RefusedError,
+    UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._s3 import S3Bucket
 from tests.simulation.bucket import CONNECTION, Body, Bucket, Headers
@@ -104,3 +105,20 @@ def test_an_upload_that_was_given_up_is_not_complete(bucket: S3Bucket) -> None:
     bucket.abort_upload("dump", upload)
     with pytest.raises(RefusedError):
         bucket.complete_upload("dump", upload, [etag])
+
+
+def test_a_connection_that_is_lost_for_good_is_told_without_the_uploads_id(
+    bucket: S3Bucket,
+) -> None:
+    upload = bucket.start_upload("dump")
+
+    def reset(request: t.Any, **_more: t.Any) -> AWSResponse:
+        raise botocore.exceptions.ConnectionClosedError(endpoint_url=request.url)
+
+    bucket._client.meta.events.register_first("before-send.s3", reset)
+    with pytest.raises(UnreachableError) as told:
+        bucket.upload_part("dump", upload, 1, b"rows")
+    message = str(told.value)
+    assert upload not in message
+    assert "uploadId" not in message
+    assert message.endswith('dump".')

@@ -8,6 +8,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.cat
     Column,
     Domain,
     RowSecurity,
+    Fired,
     TriggerFunction,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Name
@@ -17,10 +18,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.sig
 
 _INT, _UUID, _TEXT, _TRIGGER = (Name(None, each) for each in ("int4", "uuid", "text", "trigger"))
 
+_TOUCH = """CREATE FUNCTION public.touch_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN NEW.created_at := now(); RETURN NEW; END $$"""
+_COUNT = """CREATE FUNCTION public.count_orders() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN UPDATE users SET name = 'x' WHERE id = NEW.user_id; RETURN NULL; END $$"""
+
 _COLUMNS = {
     "users": {
         "id": Column("uuid", -1, not_null=True),
-        "email": Column("varchar", 104, not_null=False),
+        "email": Column("varchar", 104, not_null=False, has_default=False),
         "name": Column("text", -1, not_null=False),
         "phone": Column("text", -1, not_null=True),
         "created_at": Column("timestamptz", -1, not_null=True),
@@ -53,6 +59,7 @@ SHOP = Catalog(
         ("public", "events_2025"): "r",
         ("public", "active_users"): "v",
         ("public", "daily_totals"): "m",
+        ("app", "mine"): "v",
         ("public", "order_numbers"): "S",
         ("public", "users_email_key"): "i",
         ("public", "orders_user_id_idx"): "i",
@@ -118,6 +125,23 @@ SHOP = Catalog(
             ("public", "touch_updated_at"), before_row=True
         )
     },
+    view_options={
+        ("public", "active_users"): frozenset(),
+        ("app", "mine"): frozenset({"security_invoker", "check_option=local"}),
+    },
+    fired={
+        ("public", "users"): (Fired("users_touch", 20, _TOUCH), Fired("users_search", 4, "")),
+        ("public", "orders"): (Fired("orders_count", 4, _COUNT),),
+        ("public", "Wallet"): (Fired("keep", 4, "?"),),
+    },
+    granted={
+        ("public", "users"): frozenset({"postgres", "authenticated"}),
+        ("public", "orders"): frozenset({"postgres"}),
+        ("storage", "buckets"): frozenset({"postgres"}),
+        ("storage", "objects"): frozenset({"postgres"}),
+    },
+    foreign_relations=frozenset({("storage", "buckets")}),
+    system_relations=frozenset({"columns"}),
     swallowing=frozenset({("public", "drop_row")}),
     sizes={
         ("public", "settings"): 8192,

@@ -193,6 +193,36 @@ DROP VIEW active_users;
 -- unknown: replacement-unclear
 CREATE VIEW active_users AS SELECT * FROM members;
 
+-- == a view that is made again with other options
+CREATE OR REPLACE VIEW app.mine WITH (security_invoker = on) AS SELECT 1 AS one WITH LOCAL CHECK OPTION;
+CREATE OR REPLACE VIEW app.mine WITH (security_invoker, security_barrier = false, check_option = 'local') AS SELECT 1 AS one;
+CREATE OR REPLACE VIEW active_users AS SELECT id, name FROM users;
+-- destructive: replacement-differs
+CREATE OR REPLACE VIEW app.mine AS SELECT 1 AS one WITH LOCAL CHECK OPTION;
+-- destructive: replacement-differs
+CREATE OR REPLACE VIEW app.mine WITH (security_invoker = 1) AS SELECT 1 AS one;
+DROP VIEW active_users;
+-- destructive: replacement-differs
+CREATE VIEW active_users WITH (security_invoker) AS SELECT id, name FROM users;
+
+-- == drop a view and make it of a star in a WITH or a subquery
+DROP VIEW active_users;
+CREATE VIEW active_users AS WITH a AS (SELECT *, 1 AS one FROM users) SELECT a.*, 2 AS two FROM a;
+DROP VIEW active_users;
+CREATE VIEW active_users AS SELECT * FROM (WITH b (id, name) AS (SELECT id, name FROM users) TABLE b) AS s (id);
+DROP VIEW active_users;
+-- destructive: replacement-differs
+CREATE VIEW active_users AS WITH a AS (SELECT id, email FROM users) SELECT * FROM a;
+DROP VIEW active_users;
+-- destructive: replacement-differs
+CREATE VIEW active_users AS SELECT s.* FROM (SELECT id::text, name FROM users) s;
+DROP VIEW active_users;
+-- destructive: replacement-differs
+CREATE VIEW active_users AS WITH users AS (SELECT id AS number FROM orders) SELECT * FROM users;
+DROP VIEW active_users;
+-- unknown: replacement-unclear
+CREATE VIEW active_users AS WITH RECURSIVE a AS (SELECT * FROM a) SELECT * FROM a;
+
 -- == drop a view and make a table of its name
 -- destructive: drop-not-recreated
 DROP VIEW active_users;

@@ -120,6 +120,23 @@ ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 -- destructive: revoke
 REVOKE EXECUTE ON FUNCTION archive_old(int) FROM PUBLIC;
 
+-- == privileges that a role does not have
+REVOKE ALL ON orders, storage.buckets FROM anon, PUBLIC;
+REVOKE SELECT (id) ON users FROM anon;
+REVOKE ALL ON ALL TABLES IN SCHEMA storage FROM anon;
+-- destructive: revoke
+REVOKE ALL ON orders, users FROM authenticated;
+-- destructive: revoke
+REVOKE ALL ON orders FROM CURRENT_USER;
+-- destructive: revoke
+REVOKE ALL ON "Wallet" FROM anon;
+-- destructive: rename
+ALTER TABLE users RENAME TO clients;
+-- destructive: rename
+ALTER TABLE orders RENAME TO users;
+-- destructive: revoke
+REVOKE ALL ON users FROM anon;
+
 -- == privileges on what this run made
 CREATE TABLE notes (id int);
 REVOKE ALL ON notes, public.notes FROM anon;

@@ -28,7 +28,7 @@ SELECT wipe();
 -- destructive: rows-deleted
 SELECT 1 WHERE EXISTS (SELECT public.wipe());
 -- destructive: rows-deleted
-INSERT INTO orders (total) SELECT 1 FROM wipe();
+INSERT INTO settings (total) SELECT 1 FROM wipe();
 -- destructive: rows-deleted
 DO $$ BEGIN PERFORM wipe(); END $$;
 
@@ -143,6 +143,81 @@ DO $$ DECLARE c CURSOR FOR WITH x AS (DELETE FROM users RETURNING 1) SELECT * FR
 DO LANGUAGE plperl 'unlink "x"';
 -- unknown: syntax
 DO $$ BEGIN nothing like this; END $$;
+
+-- == DO with what the database rules out
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM information_schema.tables WHERE table_schema = 'public' AND table_name = 'carts') THEN
+    DELETE FROM carts; DROP TABLE carts;
+  END IF;
+  IF to_regclass('public.carts') IS NOT NULL AND now() IS NOT NULL THEN TRUNCATE carts; END IF;
+  IF NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = 'orders_total_check') THEN
+    ALTER TABLE orders ADD CONSTRAINT orders_total_check CHECK (total > 0);
+  ELSIF EXISTS (SELECT 1 FROM information_schema.columns c WHERE c.table_name = 'users' AND column_name = 'nick') THEN
+    UPDATE users SET name = nick;
+  END IF;
+  IF EXISTS (SELECT FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'users' AND column_name = 'name') THEN
+    NULL;
+  ELSE
+    DROP TABLE users;
+  END IF;
+END $$;
+
+-- == DO with what the database does not rule out
+-- destructive: rows-deleted
+DO $$ BEGIN IF EXISTS (SELECT FROM pg_tables WHERE tablename = 'users') THEN DELETE FROM users; END IF; END $$;
+
+-- == DO where one condition more may rule out what is there
+-- destructive: rows-deleted
+DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_tables WHERE tablename = 'users' AND tableowner = 'me') THEN DELETE FROM users; END IF; END $$;
+
+-- == DO where what is there may be out of sight
+-- destructive: rows-deleted
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM information_schema.tables WHERE table_schema = 'storage' AND table_name = 'buckets') THEN
+    DELETE FROM users;
+  END IF;
+END $$;
+
+-- == DO where the server has what the database has not
+-- destructive: rows-deleted
+DO $$ BEGIN IF EXISTS (SELECT FROM information_schema.tables WHERE table_name = 'columns') THEN DELETE FROM users; END IF; END $$;
+
+-- == DO where a loop makes what it looks for
+-- destructive: rows-deleted
+DO $$ BEGIN
+  FOR i IN 1..2 LOOP
+    IF to_regclass('public.carts') IS NOT NULL THEN DELETE FROM users; END IF;
+    CREATE TABLE IF NOT EXISTS carts (id int);
+  END LOOP;
+END $$;
+
+-- == DO where this run made or dropped what it looks for
+CREATE TABLE carts (id int);
+DROP POLICY "Read own" ON users;
+-- destructive: rows-deleted
+DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_policies WHERE policyname = 'Read own') THEN DELETE FROM users; END IF; END $$;
+CREATE POLICY "Read own" ON users USING (true);
+-- destructive: rows-deleted
+DO $$ BEGIN IF to_regclass('carts') IS NOT NULL THEN DELETE FROM users; END IF; END $$;
+
+-- == DO where nobody knows what came before
+-- unknown: function
+SELECT make_everything();
+-- destructive: rows-deleted
+DO $$ BEGIN IF to_regclass('public.carts') IS NOT NULL THEN DELETE FROM users; END IF; END $$;
+
+-- == DO where what was made has a name known only at run time
+DO $$ BEGIN EXECUTE format('CREATE TABLE %I (id int)', current_setting('app.table')); END $$;
+-- destructive: rows-deleted
+DO $$ BEGIN IF to_regclass('public.carts') IS NOT NULL THEN DELETE FROM users; END IF; END $$;
+
+-- == DO in a function that may run again
+CREATE FUNCTION again() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+  IF to_regclass('public.carts') IS NOT NULL THEN DELETE FROM users; END IF;
+  CREATE TABLE IF NOT EXISTS carts (id int);
+END $$;
+-- destructive: rows-deleted
+SELECT again() FROM generate_series(1, 2);
 
 -- == what a DO makes
 DO $$ BEGIN CREATE TABLE notes (id int); END $$;

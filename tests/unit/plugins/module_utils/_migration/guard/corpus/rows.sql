@@ -34,10 +34,36 @@ CREATE TABLE archive (id uuid);
 -- destructive: rows-deleted
 WITH gone AS (DELETE FROM orders RETURNING id) INSERT INTO archive SELECT id FROM gone;
 
--- == backfill a new column
+-- == insert where an older trigger or rule does more
+-- warning: trigger-fires
+INSERT INTO orders (total) VALUES (1);
+-- warning: trigger-fires
+INSERT INTO "Wallet" DEFAULT VALUES;
+
+-- == fill a column that these files made
+ALTER TABLE orders ADD COLUMN note text, ADD COLUMN IF NOT EXISTS status text;
+-- warning: column-filled
+UPDATE orders SET note = status WHERE note IS NULL;
+-- destructive: rows-updated
+UPDATE orders SET note = status, status = 'new';
+-- destructive: rows-updated
+UPDATE orders SET (note, status) = (SELECT 'a', 'b');
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.total := 0; RETURN NEW; END';
+CREATE TRIGGER touch BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch();
+-- destructive: rows-updated
+UPDATE orders SET note = status;
+
+-- == fill one whose rows a trigger changes
 ALTER TABLE users ADD COLUMN nickname text;
 -- destructive: rows-updated
 UPDATE users SET nickname = name WHERE nickname IS NULL;
+
+-- == fill one of a table that was another
+-- destructive: rename
+ALTER TABLE orders RENAME TO old_orders;
+ALTER TABLE old_orders ADD COLUMN note text;
+-- destructive: rows-updated
+UPDATE old_orders SET note = '';
 
 -- == rows of an old table through a new view
 CREATE VIEW mine AS SELECT * FROM users;

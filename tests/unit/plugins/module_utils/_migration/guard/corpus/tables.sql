@@ -187,6 +187,25 @@ CREATE INDEX CONCURRENTLY users_email_lower ON users (lower(email));
 -- destructive: column-scanned
 ALTER TABLE users ALTER COLUMN email TYPE varchar(320);
 
+-- == locks of other statements that last as long
+CREATE POLICY "Read all" ON users USING (true);
+-- warning: lock-kept
+CREATE TABLE mails AS SELECT email FROM users;
+
+-- == the lock of a reference to an older table
+CREATE TABLE notes (id int, user_id uuid REFERENCES users (id));
+-- warning: lock-kept
+INSERT INTO notes (user_id) SELECT id FROM users;
+
+-- == a column that gets the type that it has
+ALTER TABLE users ALTER COLUMN id TYPE uuid, ALTER COLUMN name TYPE text;
+-- destructive: column-type
+ALTER TABLE users ALTER COLUMN id TYPE uuid USING gen_random_uuid();
+-- destructive: column-type
+ALTER TABLE users ALTER COLUMN created_at TYPE timestamptz(3);
+-- destructive: column-type
+ALTER TABLE orders ALTER COLUMN status TYPE order_status;
+
 -- == a lock that lasts as long as what is read after it
 ALTER TABLE users ADD COLUMN note text;
 -- warning: lock-kept
@@ -205,6 +224,14 @@ ALTER TABLE users ALTER COLUMN phone DROP NOT NULL;
 ALTER TABLE users ALTER COLUMN name SET DEFAULT 'nobody';
 -- destructive: drop-default
 ALTER TABLE users ALTER COLUMN created_at DROP DEFAULT;
+ALTER TABLE users ALTER COLUMN email SET DEFAULT '';
+ALTER TABLE users ALTER COLUMN email DROP DEFAULT;
+-- destructive: rename
+ALTER TABLE users RENAME COLUMN email TO mail;
+-- destructive: rename
+ALTER TABLE users RENAME COLUMN name TO email;
+-- destructive: drop-default
+ALTER TABLE users ALTER COLUMN email DROP DEFAULT;
 
 -- == a CHECK or foreign key that scans the table
 -- destructive: constraint-validates
@@ -214,11 +241,19 @@ ALTER TABLE orders ADD CONSTRAINT orders_courier_fkey FOREIGN KEY (courier_id) R
 -- destructive: constraint-validates
 ALTER TABLE orders ADD CHECK (total > 0);
 
+-- == a constraint that is validated in a file of its own
+-- file 1.sql
+-- warning: rows-refused
+ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0) NOT VALID;
+-- file 2.sql
+ALTER TABLE orders VALIDATE CONSTRAINT positive;
+
 -- == a CHECK or foreign key that is validated later
 -- warning: rows-refused
 ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0) NOT VALID;
 -- warning: rows-refused
 ALTER TABLE orders ADD CONSTRAINT orders_courier_fkey FOREIGN KEY (courier_id) REFERENCES users (id) NOT VALID;
+-- warning: lock-kept
 ALTER TABLE orders VALIDATE CONSTRAINT positive;
 
 -- == a constraint that is validated later, and what it refuses from now on
