@@ -154,6 +154,7 @@ def test_the_pods_have_the_flags_at_one_percent(witness: Witness) -> None:
     environment = witness.environment("agent-core")
     assert environment["FEATURE_AI_AGENTS"] == "true"
     assert environment["FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"] == "1"
+    assert (environment["LOG_LEVEL"], environment["AGENT_MAX_RETRIES"]) == ("info", "5")
 
 
 def test_people_were_told_once(witness: Witness) -> None:
@@ -343,6 +344,7 @@ def test_the_way_back_leads_to_what_ran_before(
     assert witness.flags()["FEATURE_AI_AGENTS"] == "false"
     assert witness.flags()["FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"] == "0"
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "false"
+    assert "LOG_LEVEL" not in witness.environment("agent-core")
     assert min(measured(witness, "-rollback").values()) > 3
 
 
