@@ -222,3 +222,11 @@ def test_the_rest_of_the_release_goes_through(operator: Operator, witness: Witne
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "true"
     record = witness.record("2.0.0")
     assert (record["attempt"], record["started"], record["status"]) == (1, BEGUN, "done")
+    said = " ".join(run.output.split())
+    assert "The war room #v2-deployment is open. To archive it, run " in said
+    archive = ("--tags", "sign_off", "-e", "release_archive_war_room=true")
+    assert " ".join(archive) in said
+    run = operator.deploys(*archive)
+    assert run.rc == 0, run.tail()
+    assert witness.record("2.0.0")["announcements"]["war_room_closed"]["undelivered"] == []
+    assert "The war room" not in run.output

@@ -9,6 +9,8 @@ import typing as t
 from pathlib import Path
 
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
 ROOT = Path(__file__).parents[2]
 WIRING = (ROOT / "playbooks/group_vars/all/wiring.yml").read_text("utf-8")
@@ -29,3 +31,16 @@ def test_the_wiring_takes_the_defaults_of_the_contract() -> None:
              for name, text in GIVEN.findall(WIRING) if name in options and COMPUTED.get(name) != text]  # fmt: skip
     assert len(given) > 40
     assert {name: value for name, value in given if value != options[name].get("default")} == {}
+
+
+def test_preflight_asks_a_database_by_each_of_its_names() -> None:
+    server = {"login_host": "db", "login_user": "ann"}
+    variables = {
+        "database_connections": {"orders": server, "users": {"login_host": "other"}},
+        "hostvars": {"orders": {"database_other_hosts": ["prod-db"]}, "users": {}},
+    }
+    template = trust_as_template(yaml.safe_load(WIRING)["preflight_databases"])
+    assert Templar(DataLoader(), variables=variables).template(template) == {
+        **variables["database_connections"],
+        "orders at prod-db": {**server, "login_host": "prod-db"},
+    }
