@@ -7,7 +7,9 @@ PostgreSQL's passwords go by passfile; other programs know no such thing, so the
 from __future__ import annotations
 
 import shlex
+import sys
 import typing as t
+from pathlib import Path
 
 from sandbox.errors import SandboxError
 from sandbox.world import write_private
@@ -29,8 +31,10 @@ def exports(world: World) -> str:
     if "postgres" in components:
         values["PGPASSFILE"] = _passfile(world, components["postgres"])
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-    if "postgres" in components:
-        lines.append(f'export PATH={shlex.quote(components["postgres"]["bin"])}:"$PATH"')
+    # kubectl is a package of this environment.
+    programs = [components["postgres"]["bin"]] if "postgres" in components else []
+    programs.append(str(Path(sys.executable).parent))
+    lines.append(f'export PATH={shlex.quote(":".join(programs))}:"$PATH"')
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ from textwrap import indent
 
 from ._database import DATABASE
 from ._monitoring import SERVER
+from ._supabase import SUPABASE
 
 PROMETHEUS = f"""prometheus:
   description: How Prometheus is reached. Needed when a metric is of the kind V(prometheus).
@@ -68,7 +69,7 @@ METRIC = f"""name:
 kind:
   description: Who is asked.
   type: str
-  choices: [prometheus, postgres, kubernetes_log, alerts, http]
+  choices: [prometheus, postgres, kubernetes_log, alerts, http, function_log]
   default: prometheus
 query:
   description:
@@ -82,6 +83,8 @@ query:
       RV(easymo.deploy.metrics_gate#module:alerts). Without it, it is C(hold), and so is one that has ended. A rule that
       is not loaded or not evaluated is missing.
     - For V(http) a JSON Pointer (RFC 6901) to the number in the answer of O(metrics[].url), such as V(/count).
+    - For V(function_log) a regular expression. The value is the number of lines of the level V(error) that it is found
+      in, in the logs of the edge functions O(metrics[].functions) in the last O(metrics[].window) seconds.
     - Needed unless the metric compares cohorts.
   type: str
 treated:
@@ -161,13 +164,24 @@ deployment:
   version_added: 0.2.0
 window:
   description:
-    - Of how many seconds before each look the logs are read. At most 1 MB of each container is.
+    - Of how many seconds before each look the logs are read. At most 1 MB of each container is, and 1,000 lines of each
+      edge function.
     - For V(alerts), within how many seconds an alert that has ended still counts.
     - Windows longer than the interval see a line in several looks.
   type: int
   default: 60
   version_added: 0.2.0
-url:
+functions:
+  description: The edge functions whose logs are read. Needed with the kind V(function_log).
+  type: list
+  elements: str
+  version_added: 0.3.0
+supabase:
+  description: The project of O(metrics[].functions). Needed with the kind V(function_log).
+  type: dict
+  version_added: 0.3.0
+  suboptions:
+{indent(SUPABASE, " " * 4)}url:
   description:
     - Needed with the kind V(http). Asked by GET, without following redirects. An answer without a number is a missing
       sample.

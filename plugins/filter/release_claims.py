@@ -28,6 +28,11 @@ options:
     elements: str
     default: []
     version_added: 0.3.0
+  at:
+    description: When it is said, as RFC 3339. Without it, what was measured last counts as the end.
+    type: str
+    default: ""
+    version_added: 0.3.0
 """
 
 EXAMPLES = r"""
@@ -41,7 +46,8 @@ _value:
   description:
     - By name, C(words), C(good) (true, false, or none where nobody looked) and C(mark), a sign for it.
     - Of a release C(status), C(downtime), C(errors), C(interruption), C(tests), C(rollout), C(monitoring), C(service).
-    - Of a rollback C(state), C(impact), C(verified), C(rollback_downtime), and C(cause), which is why it went back.
+    - Of a rollback C(state), C(impact), C(verified), C(users), C(rollback_downtime), and C(cause), which is
+      why it went back.
     - Of the report C(report_services), C(report_database), C(report_flags), C(report_tests), C(report_metrics) and
       C(report_incidents).
   type: dict
@@ -55,17 +61,18 @@ from ..module_utils._claims.cause import latest_cause
 from ..module_utils._claims.claims import read_claims
 from ..module_utils._claims.models import Claim
 from ..module_utils._errors import InputError
+from ..module_utils._time import parse_time
 from ..module_utils._time_options import zone_of
 
 
 def release_claims(
-    info: t.Mapping[str, t.Any], timezone: str = "UTC", plan: t.Sequence[str] = ()
+    info: t.Mapping[str, t.Any], timezone: str = "UTC", plan: t.Sequence[str] = (), at: str = ""
 ) -> dict[str, t.Any]:
     try:
         zone = zone_of(timezone)
     except InputError as exc:
         raise AnsibleFilterError(f"release_claims: {exc}") from exc
-    claims = read_claims(info, zone, plan)
+    claims = read_claims(info, zone, plan, parse_time(at))
     claims["cause"] = Claim(latest_cause(info.get("record") or {}).sentence(zone), good=None)
     return {name: claim.to_json() for name, claim in claims.items()}
 

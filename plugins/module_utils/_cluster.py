@@ -24,6 +24,7 @@ FENCE_ANNOTATION = "easymo.com/fence"
 """The epoch of the deploy lock under which an object was last written. It only ever rises."""
 CHANGE_CAUSE_ANNOTATION = "kubernetes.io/change-cause"
 SOAK_ANNOTATION = "easymo.com/soak"
+ENVIRONMENT_ANNOTATION = "easymo.com/environment"
 """On a Deployment: the id of a rollout whose soak no run has seen through yet."""
 CHECKSUM_ANNOTATION = "easymo.com/config-checksum"
 RESTARTED_ANNOTATION = "easymo.com/restarted-at"
@@ -45,6 +46,7 @@ OWN_ANNOTATIONS = (
     ADMITTED_ANNOTATION,
     ACTOR_ANNOTATION,
     CHANGE_CAUSE_ANNOTATION,
+    ENVIRONMENT_ANNOTATION,
 )
 """What a rollout writes on a Deployment's metadata, and an undo takes back key by key."""
 

@@ -9,8 +9,8 @@ module: metrics_gate
 short_description: Watch metrics for a while and decide to proceed, hold or roll back
 version_added: 0.1.0
 description:
-  - Asks Prometheus, PostgreSQL, the logs of pods and addresses with JSON for one number a metric, every O(interval)
-    seconds for O(duration) seconds.
+  - Asks Prometheus, PostgreSQL, the logs of pods and edge functions, and addresses with JSON for one number a metric,
+    every O(interval) seconds for O(duration) seconds.
   - V(rollback) as soon as a metric was beyond its rollback bound O(breaches) times in a row.
   - V(proceed) when at the end every metric has data and is within its pass bound.
   - V(hold) for everything else. Missing data, errors, NaN and several series where one is expected never pass,

@@ -50,6 +50,14 @@ options:
   image:
     description: The image to run, with tag or digest. Required with O(state=released).
     type: str
+  environment:
+    description:
+      - Environment variables that O(container) gets with O(image), beside those that it has. One of the same name is
+        replaced, and the way back restores it.
+      - Values stand in the Deployment for all to read, so a secret belongs into a Secret.
+    type: dict
+    default: {}
+    version_added: 0.3.0
   release:
     description:
       - The version that this belongs to, for example V(2.0.0). Written on the Deployment, and the way to its pins.

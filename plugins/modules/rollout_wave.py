@@ -47,6 +47,11 @@ options:
         description: The image to run, with tag or digest.
         type: str
         required: true
+      environment:
+        description: Variables that it gets with the image, as the option O(easymo.deploy.rollout#module:environment).
+        type: dict
+        default: {}
+        version_added: 0.3.0
       log_line:
         description: Text that the log of every new pod must contain.
         type: str

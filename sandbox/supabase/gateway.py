@@ -91,6 +91,8 @@ class FunctionsGateway:
             if fault.name == "slow":
                 await asyncio.sleep(float(fault.parameters.get("seconds", "2")))
             if fault.name == "errors":
+                # As the edge runtime tells what nobody caught: https://github.com/supabase/edge-runtime/issues/206.
+                self._runtime.log(function, "event loop error: Error: uncaught", is_error=True)
                 raise refused(500, "WORKER_ERROR", NOT_FINISHED)
 
     def _check_token(self, request: web.Request) -> None:

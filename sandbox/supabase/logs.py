@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The functions' log lines, kept for the platform's log query: the newest few thousand."""
+"""The functions' log lines, kept for the platform's log query: the newest few thousand.
+
+Their fields are those of function_logs in https://supabase.com/docs/guides/monitoring-and-debugging/log-field-reference.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from datetime import datetime
 KEPT = 4_000
 DEFAULT_LIMIT = 100
 FUNCTION_ID = re.compile(r"function_id\s*=\s*'([^']*)'", re.IGNORECASE)
+LEVEL = re.compile(r"\blevel\s*=\s*'([^']*)'", re.IGNORECASE)
 CONTAINS = re.compile(r"regexp_contains\(\s*event_message\s*,\s*'([^']*)'\s*\)", re.IGNORECASE)
 LIMIT = re.compile(r"\blimit\s+([0-9]+)", re.IGNORECASE)
 
@@ -41,9 +45,10 @@ class LogLine:
 
 @dataclass(frozen=True)
 class LogQuery:
-    """What is understood of the SQL: a function's id, a pattern and a limit. Times bound it, newest first."""
+    """What is understood of the SQL: a function's id, a level, a pattern and a limit. Times bound it, newest first."""
 
     function_id: str | None = None
+    level: str | None = None
     pattern: re.Pattern[str] | None = None
     limit: int = DEFAULT_LIMIT
     start: int = 0
@@ -62,6 +67,8 @@ class FunctionLogs:
         for line in reversed(self._lines):
             if query.function_id not in (None, line.function_id):
                 continue
+            if query.level not in (None, line.level):
+                continue
             if query.pattern and not query.pattern.search(line.message):
                 continue
             if line.microseconds < query.start or (query.end and line.microseconds > query.end):
@@ -76,11 +83,13 @@ def parse_query(parameters: t.Mapping[str, str]) -> LogQuery:
     """Raises ValueError when a time is not ISO 8601 or a pattern is none."""
     sql = parameters.get("sql", "")
     function_id = FUNCTION_ID.search(sql)
+    level = LEVEL.search(sql)
     contains = CONTAINS.search(sql)
     limit = LIMIT.search(sql)
     end = parameters.get("iso_timestamp_end")
     return LogQuery(
         function_id=function_id[1] if function_id else None,
+        level=level[1] if level else None,
         pattern=_pattern(contains[1]) if contains else None,
         limit=int(limit[1]) if limit else DEFAULT_LIMIT,
         start=_microseconds(parameters.get("iso_timestamp_start", "1970-01-01T00:00:00+00:00")),

@@ -96,14 +96,13 @@ class Runtime:
             import_map=function.import_map_path,
             environment=secrets | self._settings.function_environment(),
         )
+        return Worker(program, lambda text, is_error: self.log(function, text, is_error=is_error))
 
-        def log(message: str, is_error: bool) -> None:
-            level: t.Literal["log", "error"] = "error" if is_error else "log"
-            self._logs.add(LogLine(function.id, function.slug, level, message))
-            sys.stdout.write(f"{function.slug} v{function.version} {level}: {message}\n")
-            sys.stdout.flush()
-
-        return Worker(program, log)
+    def log(self, function: Function, message: str, *, is_error: bool) -> None:
+        level: t.Literal["log", "error"] = "error" if is_error else "log"
+        self._logs.add(LogLine(function.id, function.slug, level, message))
+        sys.stdout.write(f"{function.slug} v{function.version} {level}: {message}\n")
+        sys.stdout.flush()
 
     async def _forget(self, key: tuple[str, str], worker: Worker) -> None:
         """A bundle that nobody activates must not keep its process for ever."""

@@ -13,6 +13,7 @@ import typing as t
 import pytest
 import requests
 
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import function_query
 from sandbox.faults import Fault
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from sandbox.supabase.sources import Source
@@ -253,16 +254,18 @@ def test_secrets_are_digests_and_reach_running_functions(project: Project) -> No
 
 
 def test_function_logs_are_found(project: Project) -> None:
-    source = project.program('Deno.serve(() => { console.log("seen"); return new Response(); })')
+    source = project.program(
+        'Deno.serve(() => { console.log("seen"); console.error("bad"); return new Response(); })'
+    )
     record = project.deploy(source).json()
     project.call(f"/functions/v1/{source.slug}")
-    sql = f"select event_message from function_logs where function_id = '{record['id']}' limit 5"
+    sql = function_query(record["id"], 5, "error")
     deadline = time.monotonic() + 5
     found: list[dict[str, t.Any]] = []
     while not found and time.monotonic() < deadline:
         answer = project.manage("GET", "/analytics/endpoints/logs.all", params={"sql": sql})
         found = answer.json()["result"]
-    assert [line["event_message"] for line in found] == ["seen"]
+    assert [line["event_message"] for line in found] == ["bad"]
 
 
 def test_the_rest_root_is_for_the_service_key(project: Project) -> None:

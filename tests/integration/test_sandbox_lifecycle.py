@@ -255,19 +255,26 @@ def test_what_a_crash_left_is_named_with_the_cure(sandbox: Sandbox) -> None:
     assert "down" in said
 
 
-def test_env_reaches_the_databases(sandbox: Sandbox) -> None:
+def test_env_reaches_the_databases_and_has_kubectl(sandbox: Sandbox) -> None:
     sandbox.succeeds("up", "--only", "postgres", "--seed-mb", "5")
     script = (
         f'eval "$({sys.executable} -m sandbox --state {shlex.quote(str(sandbox.state))} env)"\n'
         "psql -Atc 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()'\n"
         "psql -U easymo_admin -d agent_core_prod -Atc 'SELECT current_user'\n"
         "PGSSLMODE=disable psql -Atc 'SELECT 1' 2>&1\n"
+        "kubectl version --client\n"
     )
     said = subprocess.run(
-        ["bash", "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=False
+        ["bash", "-c", script],
+        env={**os.environ, "PATH": os.defpath},
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
     ).stdout.splitlines()
     assert said[:2] == ["t", "easymo_admin"]
     assert "no encryption" in said[2]
+    assert said[3].startswith("Client Version: ")
 
 
 def test_no_secret_stands_in_a_command_line(sandbox: Sandbox) -> None:

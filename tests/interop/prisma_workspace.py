@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import typing as t
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ if t.TYPE_CHECKING:
     from tests.interop.toolchain import Tool
 
 _SOURCE = Path(__file__).parent / "prisma"
+_CHECKOUT = Path(__file__).parents[2] / "sandbox" / "checkout" / "v2.0.0"
 _WITHIN = 90.0
 _ROWS = """
 SELECT migration_name, checksum, finished_at IS NOT NULL, rolled_back_at IS NOT NULL, applied_steps_count,
@@ -95,11 +98,7 @@ class Workspace:
 
     def run_command(self, database: Options, **options: t.Any) -> Options:
         """What our module returns when Prisma itself is its command."""
-        before = dict(os.environ)
-        os.environ.update(
-            self.tool.environment(self.place / "home", **self.settings()),
-        )
-        try:
+        with self.environment():
             return self.run(
                 database,
                 engine="command",
@@ -114,9 +113,33 @@ class Workspace:
                 },
                 **options,
             )
+
+    @contextmanager
+    def environment(self, **more: str) -> t.Iterator[None]:
+        """Ours is that of the tool until the end of the block."""
+        before = dict(os.environ)
+        os.environ.update(self.tool.environment(self.place / "home", **self.settings(), **more))
+        try:
+            yield
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+    def checkout(self) -> Path:
+        """The application's, with the packages that its workspace of migrations needs, and pnpm in `bin` beside it."""
+        place = self.place / "checkout"
+        shutil.copytree(_CHECKOUT, place)
+        for package in (place / "packages" / "db", place):
+            (package / "node_modules").symlink_to(self.tool.folder / "node_modules")
+        programs = self.place / "bin"
+        programs.mkdir()
+        for name, argv in (
+            ("node", self.tool.script("pnpm")[:1]),
+            ("pnpm", self.tool.script("pnpm")),
+        ):
+            (programs / name).write_text(f'#!/bin/sh\nexec {shlex.join(argv)} "$@"\n')
+            (programs / name).chmod(0o755)
+        return place
 
     def info(self, database: Options) -> Options:
         return run_module(prisma_migrations_info, directory=str(self.folder), **database)

@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 
 from tests.integration.running import opened, query
 from tests.interop.prisma_workspace import Workspace, rows, without_logs
 from tests.interop.projects import Options, objects
 
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "your-stack.md"
 FOLDER: dict[str, str | bytes] = {
     # Names of twelve and fourteen digits, sorted as text.
     "20250310083000_init": "-- CreateTable\nCREATE TABLE a (id serial PRIMARY KEY, t text);\n",
@@ -162,6 +168,20 @@ def test_prisma_is_a_command_like_any_other(workspace, database):
     assert set(done["durations"]) == {"2_bad/migration.sql", "3_never/migration.sql"}
     assert any("have been applied" in line for line in done["output"])
     assert workspace.run_command(database)["changed"] is False
+
+
+def test_the_client_is_generated_by_the_command_that_the_documentation_has(workspace, database):
+    documented = re.search(r"^prisma_migrate_generate_command: (.*)$", DOCUMENTED.read_text(), re.M)
+    place = workspace.checkout()
+    with workspace.environment(PATH=f"{workspace.place / 'bin'}:{os.environ['PATH']}"):
+        done = workspace.run(
+            database,
+            generate_command=yaml.safe_load(documented[1]),
+            generate="always",
+            chdir=str(place),
+        )
+    assert done["generated"] is True
+    assert any("Generated Prisma Client" in line for line in done["output"]), done["output"]
 
 
 def test_the_lock_of_one_keeps_the_other_out(workspace, database):

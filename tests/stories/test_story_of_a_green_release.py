@@ -154,6 +154,7 @@ def test_the_pods_have_the_flags_at_one_percent(witness: Witness) -> None:
     environment = witness.environment("agent-core")
     assert environment["FEATURE_AI_AGENTS"] == "true"
     assert environment["FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"] == "1"
+    assert (environment["LOG_LEVEL"], environment["AGENT_MAX_RETRIES"]) == ("info", "5")
 
 
 def test_people_were_told_once(witness: Witness) -> None:
@@ -298,10 +299,21 @@ def test_its_way_back_ends_at_the_release_before(
     assert witness.record("2.0.0")["status"] == "done"
 
 
+def told_users(witness: Witness, status: str) -> str:
+    """The newest words of the status page's newest entry, which is in that state."""
+    entry = witness.received()["statuspage"]["incidents"][-1]
+    assert entry["status"] == status
+    return str(entry["incident_updates"][0]["body"])
+
+
 def test_the_flags_go_off_alone_and_come_back_with_their_phase(
     operator: Operator, witness: Witness
 ) -> None:
     assert operator.goes_back("--tags", "feature_flags").rc == 0
+    assert (
+        told_users(witness, "completed")
+        == "We took a part of the upgrade back. What users do was tried and works."
+    )
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "false"
     assert witness.images() == NEW
     assert operator.deploys("--tags", "feature_flags").rc == 0
@@ -314,8 +326,12 @@ def test_the_way_back_leads_to_what_ran_before(
     assert witness.function_sources() != sources_before
     why = ("-e", "reason='errors at 12 percent'", "-e", "by=eve")
     assert operator.plays("kill_switch", *why).rc == 0
+    assert told_users(witness, "monitoring") == "We have switched a feature off for everybody."
     run = operator.goes_back()
     assert run.rc == 0, run.tail()
+    assert told_users(witness, "completed").startswith(
+        "We took the upgrade back and will try again another day."
+    )
     texts = [message["text"] for message in witness.received()["slack"]["v2-deployment"]]
     (told,) = (text for text in texts if "was rolled back" in text and "12 percent" in text)
     assert "Cause: kill switch: errors at 12 percent (eve, " in told
@@ -328,6 +344,7 @@ def test_the_way_back_leads_to_what_ran_before(
     assert witness.flags()["FEATURE_AI_AGENTS"] == "false"
     assert witness.flags()["FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"] == "0"
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "false"
+    assert "LOG_LEVEL" not in witness.environment("agent-core")
     assert min(measured(witness, "-rollback").values()) > 3
 
 

@@ -81,6 +81,11 @@ def test_the_run_stops_names_service_image_and_cause_and_holds_what_is_there(
     assert "ImageNotFound" in evidence.read_text("utf-8")
     assert evidence.stat().st_mode & 0o077 == 0
     assert settlement(witness)["undone"] == {}
+    (entry,) = witness.received()["statuspage"]["incidents"]
+    assert entry["status"] == "in_progress"
+    assert entry["incident_updates"][0]["body"].startswith(
+        "The upgrade has stopped before its end."
+    )
     assert {images[service] for service in FIRST_BATCHES if service != "wallet-service"} == {
         "v2.0.0"
     }
@@ -158,6 +163,8 @@ def test_the_phases_run_again_finish_the_job(operator: Operator, witness: Witnes
         ["wallet-service"],
         ["localhost"],
     ]
+    (entry,) = witness.received()["statuspage"]["incidents"]
+    assert entry["incident_updates"][0]["body"].startswith("The upgrade goes on.")
     causes = [one["wallet-service"]["message"] for one in failures[:2]]
     assert ["easymo/wallet-service:v2.0.0" in cause for cause in causes] == [True, False]
 
@@ -215,3 +222,11 @@ def test_the_rest_of_the_release_goes_through(operator: Operator, witness: Witne
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "true"
     record = witness.record("2.0.0")
     assert (record["attempt"], record["started"], record["status"]) == (1, BEGUN, "done")
+    said = " ".join(run.output.split())
+    assert "The war room #v2-deployment is open. To archive it, run " in said
+    archive = ("--tags", "sign_off", "-e", "release_archive_war_room=true")
+    assert " ".join(archive) in said
+    run = operator.deploys(*archive)
+    assert run.rc == 0, run.tail()
+    assert witness.record("2.0.0")["announcements"]["war_room_closed"]["undelivered"] == []
+    assert "The war room" not in run.output

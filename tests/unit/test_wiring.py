@@ -34,6 +34,11 @@ def test_the_wiring_takes_the_defaults_of_the_contract() -> None:
     assert {name: value for name, value in given if value != options[name].get("default")} == {}
 
 
+def template(name: str, **variables: t.Any) -> t.Any:
+    text = trust_as_template(yaml.safe_load(WIRING)[name])
+    return Templar(DataLoader(), variables=variables).template(text)
+
+
 @pytest.mark.parametrize(
     ("connection", "given"),
     [
@@ -46,5 +51,21 @@ def test_the_wiring_takes_the_defaults_of_the_contract() -> None:
 def test_a_connection_needs_nothing_but_its_address(
     connection: str, given: dict[str, t.Any]
 ) -> None:
-    template = trust_as_template(yaml.safe_load(WIRING)[connection])
-    assert Templar(loader=DataLoader(), variables=given).template(template)
+    assert template(connection, **given)
+
+
+def test_the_guard_needs_no_token_that_could_deploy_functions() -> None:
+    rate, functions = {"name": "error_rate"}, {"name": "function_errors", "functions": ["a"]}
+    assert template("feature_guard_metrics", feature_ramp_metrics=[rate, functions]) == [rate]
+
+
+def test_preflight_asks_a_database_by_each_of_its_names() -> None:
+    server = {"login_host": "db", "login_user": "ann"}
+    variables = {
+        "database_connections": {"orders": server, "users": {"login_host": "other"}},
+        "hostvars": {"orders": {"database_other_hosts": ["prod-db"]}, "users": {}},
+    }
+    assert template("preflight_databases", **variables) == {
+        **variables["database_connections"],
+        "orders at prod-db": {**server, "login_host": "prod-db"},
+    }

@@ -169,7 +169,7 @@ def _target(name: str, one: TargetRecord, zone: tzinfo) -> TargetAvailability:
 def _summary(found: Availability, zone: tzinfo) -> tuple[str, ...]:
     failing = (
         f"{found.failures:,} of {found.probes:,} probes of {found.targets} addresses failed"
-        + (f": down for {_duration(found.downtime)} in all" if found.failures else "")
+        + (f": down for {duration(found.downtime)} in all" if found.failures else "")
     )
     gaps = (f"Not seen {_span(gap.start, gap.end, zone)}: {gap.why}" for gap in found.gaps)
     return (failing, *(one.sentence for one in found.failed), *gaps)
@@ -193,7 +193,7 @@ def _span(start: float, end: float, zone: tzinfo) -> str:
     return f"at {begin}" if begin == finish else f"{begin}-{finish}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     if seconds < 1:
         return "less than 1 s"
     if round(seconds) < 60:

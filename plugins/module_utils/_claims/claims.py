@@ -13,7 +13,7 @@ from datetime import datetime, tzinfo
 
 from .._alerts.fired import alerts_of
 from .._alerts.models import Alerts, FiredAlert
-from .._availability.claims import Availability, availability_of
+from .._availability.claims import Availability, availability_of, duration
 from .._messages.record_reader import mapping
 from .._release.failure import is_held
 from .._time import UTC, parse_time
@@ -44,12 +44,17 @@ LOOKS_ONLY = "preflight"
 """The phase that changes nothing."""
 
 
-def read_claims(info: Body, zone: tzinfo = UTC, plan: t.Collection[str] = ()) -> dict[str, Claim]:
-    """Of what the module release_info returns, or what is like it. `plan` are the phases of the release; empty: any."""
+def read_claims(
+    info: Body, zone: tzinfo = UTC, plan: t.Collection[str] = (), at: datetime | None = None
+) -> dict[str, Claim]:
+    """Of what the module release_info returns, or what is like it.
+
+    `plan` are the phases of the release; empty: any. `at`: when it is said, of a release that goes on.
+    """
     record = mapping(info.get("record"))
     measured = mapping(info.get("availability"))
     availability = availability_of(
-        mapping(measured.get("release")), changed=_first_change(record), zone=zone
+        mapping(measured.get("release")), changed=_first_change(record), at=at, zone=zone
     )
     back = availability_of(mapping(measured.get("rollback")), zone=zone)
     flags = mapping(info.get("flags"))
@@ -72,8 +77,8 @@ def claims_of(
 
     `downtime`, `errors`, `status`: of the announcement. `service`: of the public status page.
 
-    `state`, `impact`, `verified`: of the announcement of a rollback. `interruption`, `tests`, `rollout`, `monitoring`:
-    of the mail. `report_*`: the six lines of the runbook's report.
+    `state`, `impact`, `verified`: of the announcement of a rollback; `users`: of it on that page. `interruption`,
+    `tests`, `rollout`, `monitoring`: of the mail. `report_*`: the six lines of the runbook's report.
     """
     phases = {name: mapping(one) for name, one in mapping(record.get("phases")).items()}
     facts = mapping(record.get("facts"))
@@ -188,7 +193,7 @@ def service_of(availability: Availability) -> Claim:
     if availability.verdict == "complete":
         return Claim("Service was not interrupted.", True)
     if availability.failures:
-        return Claim("Some requests failed for a short time.", False)
+        return Claim(f"Some requests failed, for {duration(availability.downtime)} in all.", False)
     return Claim("", None)
 
 

@@ -24,6 +24,12 @@ TESTS, RETURNED, PODS, FLAGS, VERSIONS = (
     "Feature off in every pod",
     "Versions as before the release",
 )
+FOR_USERS: t.Mapping[bool | None, str] = {
+    True: "What users do was tried and works.",
+    False: "Some of what users do does not work.",
+    None: "",
+}
+"""What the public reads."""
 MEASURED = "metrics"
 """The kind of a test that nobody does as a user does."""
 
@@ -112,7 +118,7 @@ def row(name: str, status: str, detail: t.Any = "", kind: str = "") -> dict[str,
 
 
 def rollback_claims(rows: t.Any) -> dict[str, Claim]:
-    """`state`, `impact` and `verified` of the announcement, from the rows as the record keeps them."""
+    """`state`, `impact`, `verified` and `users` of the announcement, from the rows as the record keeps them."""
     kept = [one for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
     found = {str(one.get("name")): one for one in kept}
     flows = [
@@ -138,6 +144,7 @@ def rollback_claims(rows: t.Any) -> dict[str, Claim]:
         "state": state,
         "impact": Claim("; ".join(impact), _worst([*flows, *off])),
         "verified": _counted(kept),
+        "users": Claim(FOR_USERS[_worst(flows)], _worst(flows)),
     }
 
 

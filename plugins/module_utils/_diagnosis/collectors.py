@@ -9,6 +9,7 @@ import typing as t
 from .. import _s3
 from .._errors import InputError
 from .._flags.probe import FlagsProbe
+from .._functions.log import FunctionLog
 from .._functions.probe import Probe
 from .._functions.prober import HttpGateway
 from .._gate.options import read_metric
@@ -23,7 +24,6 @@ from .._monitoring_server import MonitoringServer
 from .._postgres import PSYCOPG2, PostgresTarget
 from .._supabase_api import SupabaseFunctionsApi
 from .._time import now
-from .._webhook.traces import FunctionLog
 from .changes import look_at_changes, look_at_flags, look_at_record
 from .crash_loop import look_at_deployments
 from .databases import Database, look_at_backups, look_at_sessions
@@ -142,13 +142,7 @@ def _of_function(params: Params) -> t.Iterator[tuple[str, Look]]:
     if not api or not api["access_token"]:
         yield "the Management API", _blind("Option 'access_token' of 'supabase' is empty.")
     else:
-        log = FunctionLog(
-            api["api_url"],
-            api["project_ref"],
-            api["access_token"],
-            api["ca_cert"],
-            min(api["request_timeout"], 15),
-        )
+        log = FunctionLog.from_params(api, timeout=min(api["request_timeout"], 15))
         yield (
             "the Management API",
             _needing(

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .._errors import DeployError, UnreachableError
+from .._functions.log import LogEntry
 from .._functions.models import Deployed
 from .._functions.probe import Answer, Gateway, Probe, platform_code, verdict
 from .._threads import side_by_side
 from .._time import UTC, format_time
-from .._webhook.traces import LogEntry
 from .crash_loop import ERROR_LINE
 from .evidence import Notebook, file_name
 from .models import Fact

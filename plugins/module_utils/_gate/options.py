@@ -9,14 +9,25 @@ import typing as t
 
 from .._errors import InputError
 from .._module import refuse_below, refuse_twice
+<<<<<<< HEAD
 from .._options import Spec, kubernetes_options, monitoring_options, postgres_options
 from .cohort_options import budget_options, cohort_options, refuse_bad_comparisons
+=======
+from .._options import (
+    Spec,
+    kubernetes_options,
+    monitoring_options,
+    postgres_options,
+    supabase_options,
+)
+from .cohort_options import budget_options, cohort_options
+>>>>>>> wt-runbook
 from .http_json import read_pointer
 from .models import Bounds, Limits, Metric, Volume
 
 PROMETHEUS, POSTGRES, LOG, ALERTS = "prometheus", "postgres", "kubernetes_log", "alerts"
-HTTP = "http"
-KINDS = (PROMETHEUS, POSTGRES, LOG, ALERTS, HTTP)
+HTTP, FUNCTION_LOG = "http", "function_log"
+KINDS = (PROMETHEUS, POSTGRES, LOG, ALERTS, HTTP, FUNCTION_LOG)
 
 
 def gate_options() -> Spec:
@@ -56,6 +67,7 @@ def looking_options() -> Spec:
                 ("kind", POSTGRES, ["connection"]),
                 ("kind", LOG, ["deployment"]),
                 ("kind", HTTP, ["url"]),
+                ("kind", FUNCTION_LOG, ["functions", "supabase"]),
             ],
         },
         "breaches": {"type": "int", "default": 2},
@@ -113,6 +125,8 @@ def watching_options() -> Spec:
         "max_missing": {"type": "float"},
         "deployment": {"type": "str"},
         "window": {"type": "int", "default": 60},
+        "functions": {"type": "list", "elements": "str"},
+        "supabase": {"type": "dict", "options": supabase_options()},
         "url": {"type": "str"},
         "token": {"type": "str", "no_log": True},
         "ca_cert": {"type": "path"},
@@ -211,7 +225,7 @@ def _refuse_bad_metric(metric: Metric, duration: float) -> None:
         )
     if not metric.query:
         return  # it counts users, by queries of its own
-    if metric.kind == LOG:
+    if metric.kind in (LOG, FUNCTION_LOG):
         read_pattern(metric.query)
     if metric.kind == HTTP:
         read_pointer(metric.query)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .._alerts.api import AlertsApi
 from .._cluster import Cluster
+from .._functions.log import FunctionLog
 from .._http import REQUESTS
 from .._kubernetes_client import KUBERNETES
 from .._library import refuse_missing
@@ -16,10 +17,11 @@ from .._monitoring_server import MonitoringServer
 from .._postgres import PSYCOPG2, PostgresTarget
 from .alerts import AlertsSource
 from .cohort_source import CohortSource
+from .function_logs import FunctionLogSource
 from .http_json import HttpSource
 from .logs import LogSource
 from .models import Metric, Sample, Volume
-from .options import ALERTS, HTTP, LOG, POSTGRES, PROMETHEUS, alert_names
+from .options import ALERTS, FUNCTION_LOG, HTTP, LOG, POSTGRES, PROMETHEUS, alert_names
 from .prometheus import Prometheus
 from .sql import SqlSource
 from .watch import Source, Sources
@@ -30,6 +32,7 @@ LIBRARIES = {
     HTTP: REQUESTS,
     POSTGRES: PSYCOPG2,
     LOG: KUBERNETES,
+    FUNCTION_LOG: REQUESTS,
 }
 
 
@@ -51,6 +54,9 @@ def sources_of(params: t.Mapping[str, t.Any], cluster: Cluster | None = None) ->
             return AlertsSource(api, alert_names(entry["query"]), entry["window"])
         if entry["kind"] == HTTP:
             return HttpSource(entry["url"], timeout, entry["token"] or "", entry["ca_cert"])
+        if entry["kind"] == FUNCTION_LOG:
+            log = FunctionLog.from_params(entry["supabase"], timeout=timeout)
+            return FunctionLogSource(log, tuple(entry["functions"]), entry["window"])
         if entry["kind"] == LOG and cluster is not None:
             return LogSource(cluster, entry["deployment"], entry["window"], timeout)
         return Prometheus(server, timeout)

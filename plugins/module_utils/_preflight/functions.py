@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
+from .._functions.log import FunctionLog
 from .._http import REQUESTS
 from .._options import supabase_options
 from .._supabase_api import SupabaseFunctionsApi
-from .._webhook.traces import FunctionLog
 from .models import Finding, Ground, Kind, Options, failed, passed
 from .options import names
 
@@ -18,13 +18,7 @@ def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
     api = SupabaseFunctionsApi.from_params(options)
     present = {one.slug for one in api.list()}
     secrets = api.secrets()
-    FunctionLog(
-        api_url=options["api_url"],
-        project_ref=options["project_ref"],
-        access_token=options["access_token"],
-        ca_cert=options["ca_cert"],
-        timeout=max(1, int(ground.timeout)),
-    ).lines(["readiness"])
+    FunctionLog.from_params(options, timeout=max(1, int(ground.timeout))).lines(["readiness"])
     return [judge(present, options["functions"], secrets, options["secrets"])]
 
 

@@ -45,6 +45,10 @@ def sentence_of(result: t.Mapping[str, t.Any]) -> str:
     return " ".join(dict.fromkeys(filter(None, told))) or _said(result) or UNEXPLAINED
 
 
+ELSEWHERE = "Elsewhere"
+"""The reason of a host that failed because another one did."""
+
+
 def phase_failure(result: t.Mapping[str, t.Any], task: str, host: str) -> dict[str, t.Any]:
     """The failure of a phase, and as its `by_host` that of each host: of a `rollout_wave` those of its failed services.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .._release.failure import is_held, is_hold, message_of
+from .._release.failure import ELSEWHERE, is_held, is_hold, message_of
 from .._time import parse_time
 from .models import PhaseRow, Planned, Tone, Try
 from .reader import Reader, dictionaries, inner, listed, names, text
@@ -112,11 +112,12 @@ def evidence(found: t.Any, tabled: t.Collection[str]) -> list[str]:
 
 
 def failures(found: t.Any) -> list[str]:
-    """What a failed phase keeps: by host, the task and its message."""
+    """What a failed phase keeps: by host, the task and its message. One that stopped for another host is no cause."""
+    known = {h: one for h, one in inner(found, "failures").items() if isinstance(one, dict)}
+    causes = {h: one for h, one in known.items() if one.get("reason") != ELSEWHERE} or known
     return [
         f"{said_by(host, text(one.get('task')) or 'a task')}{compact(message_of(one))}"
-        for host, one in inner(found, "failures").items()
-        if isinstance(one, dict)
+        for host, one in causes.items()
     ]
 
 

@@ -33,16 +33,18 @@ class Taken:
         return f"{self.field} ({self.now} becomes {self.then})"
 
 
-def taken_away(now: Object, then: Object, *, ours: t.Container[str]) -> list[Taken]:
+def taken_away(
+    now: Object, then: Object, *, ours: t.Collection[str], variables: t.Collection[str] = ()
+) -> list[Taken]:
     """Which fields a return from template `now` to `then` changes that the release did not write.
 
-    `ours` are the containers whose image it set. Values of environment variables are not shown, for
-    they may be secrets.
+    `ours` are the containers whose image it set, and `variables` the names of those that it gave them. Values of
+    environment variables are not shown, for they may be secrets.
     """
     return [
         Taken(field, _shown(field, before), _shown(field, after))
         for field, before, after in _differences("", _whole(now), _whole(then))
-        if not _is_own(field, ours)
+        if not _is_own(field, ours, variables)
     ]
 
 
@@ -69,6 +71,9 @@ _Difference = tuple[str, t.Any, t.Any]
 def _differences(path: str, now: t.Any, then: t.Any) -> t.Iterator[_Difference]:
     if now == then:
         return
+    if path.endswith("].env"):
+        # Each variable that comes or goes is a field of its own, the first one too.
+        now, then = ([] if one is _MISSING else one for one in (now, then))
     entries = _by_key(now), _by_key(then)
     if isinstance(now, list) and isinstance(then, list) and None not in entries:
         now, then = entries
@@ -98,11 +103,13 @@ def _by_key(entries: t.Any) -> dict[str, t.Any] | None:
     return None
 
 
-def _is_own(field: str, ours: t.Container[str]) -> bool:
+def _is_own(field: str, ours: t.Collection[str], variables: t.Collection[str]) -> bool:
     if field.removeprefix("metadata.annotations.") in TEMPLATE_ANNOTATIONS:
         return True
-    container = field.removeprefix("spec.containers[").removesuffix("].image")
-    return field == f"spec.containers[{container}].image" and container in ours
+    container, _, rest = field.removeprefix("spec.containers[").partition("].")
+    return container in ours and (
+        rest == "image" or any(f"{rest}.".startswith(f"env[{name}].") for name in variables)
+    )
 
 
 def _shown(field: str, value: t.Any) -> str:

@@ -21,6 +21,7 @@ def rollout_options() -> dict[str, t.Any]:
             "default": "released",
         },
         "image": {"type": "str"},
+        "environment": {"type": "dict", "default": {}},
         "release": {"type": "str"},
         "record": {"type": "str"},
         "checksum": {"type": "str"},
@@ -40,7 +41,7 @@ def wave_options() -> dict[str, t.Any]:
     """Of several rollouts: what all of them have in common, and a list of what is each one's own."""
     one = rollout_options()
     common = ("release", "wait_timeout", "quorum", "soak", "wait_for_old", "actor")
-    own = ("name", "container", "log_line")
+    own = ("name", "container", "environment", "log_line")
     services = {name: one[name] for name in own} | {
         "host": {"type": "str"},
         "image": {"type": "str", "required": True},

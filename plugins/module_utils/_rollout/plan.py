@@ -7,13 +7,14 @@ from __future__ import annotations
 import copy
 import hashlib
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .._cluster import (
     ACTOR_ANNOTATION,
     ADMITTED_ANNOTATION,
     CHANGE_CAUSE_ANNOTATION,
     CHECKSUM_ANNOTATION,
+    ENVIRONMENT_ANNOTATION,
     FENCE_ANNOTATION,
     OWN_ANNOTATIONS,
     RELEASE_ANNOTATION,
@@ -39,6 +40,8 @@ class Wanted:
     state: str
     container: str
     image: str = ""
+    environment: t.Mapping[str, str] = field(default_factory=dict)
+    """Variables that the release gives the container, beside those that it has."""
     release: str = ""
     checksum: str = ""
     actor: str = ""
@@ -224,13 +227,20 @@ def _plan_release(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
     index = list(deployment.images).index(wanted.container)
     path = f"/spec/template/spec/containers/{index}"
     template = copy.deepcopy(deployment.template)
-    template["spec"]["containers"][index]["image"] = wanted.image
+    container = template["spec"]["containers"][index]
+    container["image"] = wanted.image
+    variables = _with_environment(container.get("env") or [], wanted.environment)
+    # The test of the generation covers what is replaced by it.
+    adds = [operation("add", f"{path}/env", variables)] if wanted.environment else []
+    container |= {"env": variables} if wanted.environment else {}
     identity = _identity(wanted, deployment)
     annotations = {
         **identity,
         CHANGE_CAUSE_ANNOTATION: _cause(wanted, f"{wanted.container} {wanted.image}"),
         **_fence(wanted),
     }
+    if wanted.environment:
+        annotations[ENVIRONMENT_ANNOTATION] = ",".join(sorted(wanted.environment))
     if wanted.longest_soak(template):
         annotations[SOAK_ANNOTATION] = identity[ROLLOUT_ID_ANNOTATION]
     return RolloutPlan(
@@ -238,6 +248,7 @@ def _plan_release(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
         operations=(
             *_tests(deployment, wanted),
             operation("replace", f"{path}/image", wanted.image),
+            *adds,
             *set_annotations("/metadata/annotations", deployment.annotations, annotations),
         ),
         template=template,
@@ -246,9 +257,22 @@ def _plan_release(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
     )
 
 
+def _with_environment(variables: t.Sequence[Object], wanted: t.Mapping[str, str]) -> list[Object]:
+    """In their order, the new ones last: one may be made of those before it."""
+    known = [one["name"] for one in variables]
+    return [
+        {"name": one["name"], "value": wanted[one["name"]]} if one["name"] in wanted else one
+        for one in variables
+    ] + [{"name": name, "value": value} for name, value in wanted.items() if name not in known]
+
+
 def _stands(deployment: Deployment, wanted: Wanted) -> bool:
-    """Whether the image that is asked for is set, whatever webhooks have made of it."""
+    """Whether the image and the variables that are asked for are set, whatever webhooks have made of the image."""
     found = deployment.images[wanted.container]
+    index = list(deployment.images).index(wanted.container)
+    variables = deployment.template["spec"]["containers"][index].get("env") or []
+    if _with_environment(variables, wanted.environment) != variables:
+        return False
     return is_same_image(found, wanted.image) or (
         deployment.annotations.get(ROLLOUT_ID_ANNOTATION) == _asked_id(deployment, wanted)
         and deployment.annotations.get(ADMITTED_ANNOTATION)
@@ -330,7 +354,14 @@ def plan_return(
         ),
         template=pin.template,
         annotations={**kept, **annotations},
-        takes=tuple(taken_away(deployment.template, pin.template, ours={wanted.container})),
+        takes=tuple(
+            taken_away(
+                deployment.template,
+                pin.template,
+                ours={wanted.container},
+                variables=deployment.annotations.get(ENVIRONMENT_ANNOTATION, "").split(","),
+            )
+        ),
     )
 
 

@@ -8,6 +8,7 @@ import typing as t
 
 from .._cluster import Cluster, MonotonicClock
 from .._errors import InputError
+from .._flags.values import BOOLEANS
 from .._kubernetes_module import actor_of, cluster_for
 from .._lock.fence import guard_for
 from .._module import Module, Result, emit_progress
@@ -77,6 +78,7 @@ def to_wanted(params: Params) -> Wanted:
         state=params["state"],
         container=params["container"] or params["name"],
         image=params["image"] or "",
+        environment=to_environment(params["environment"]),
         release=params["release"] or "",
         checksum=params["checksum"] or "",
         actor=actor_of(params),
@@ -85,6 +87,19 @@ def to_wanted(params: Params) -> Wanted:
         allow_no_replicas=params["allow_no_replicas"],
         soak=params["soak"],
     )
+
+
+def to_environment(given: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """As a container has it, in texts. Raises InputError."""
+    for name, value in given.items():
+        if not isinstance(value, (bool, int, float, str)):
+            raise InputError(
+                f"{name} in 'environment' is a {type(value).__name__}: it may be true, false, a number or a text."
+            )
+    return {
+        name: BOOLEANS[value] if isinstance(value, bool) else str(value)
+        for name, value in given.items()
+    }
 
 
 def to_settings(params: Params) -> Settings:

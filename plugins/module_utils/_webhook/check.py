@@ -9,12 +9,13 @@ import secrets
 import typing as t
 
 from .._errors import InputError
+from .._functions.log import FunctionLog
 from .._postgres import PostgresTarget
 from .client import HttpWebhook
 from .exchange import Trace, ask, settle, trace, unanswered
 from .models import Form, Message, Probe, ProbeResult
 from .probes import plan_delivery, plan_guards, plan_messages
-from .traces import FunctionLog, PlatformSightings
+from .traces import PlatformSightings
 
 PREFIX = re.compile(r"[A-Za-z0-9._-]{1,60}")
 
@@ -97,15 +98,7 @@ def read_sightings(params: Params) -> PlatformSightings:
     logs = params["logs"]
     database = params["database"]
     return PlatformSightings(
-        FunctionLog(
-            api_url=logs["api_url"],
-            project_ref=logs["project_ref"],
-            access_token=logs["access_token"],
-            ca_cert=logs["ca_cert"],
-            timeout=logs["request_timeout"],
-        )
-        if logs
-        else None,
+        FunctionLog.from_params(logs) if logs else None,
         PostgresTarget.from_params(database) if database else None,
         params["message_column"],
     )

@@ -38,6 +38,7 @@ def pending(group: Group) -> list[Fact]:
     told = [
         f"{item.name} {counted(len(item.result.get('pending') or ()), 'migration')}"
         for item in group.items
+        if not item.failed
     ]
     return [Fact("would", f"apply: {' · '.join(told)}", "calm")] if told else []
 

@@ -26,6 +26,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import FunctionLog
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import Probe
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.prober import HttpGateway
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import Prometheus
@@ -51,7 +52,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._supabase_http impor
 from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.client import HttpWebhook
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import Request
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.traces import FunctionLog
 from tests.fakes.http_server import Handler, serving
 
 OURS = "Bearer our-own-token"

@@ -15,6 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import log_query
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.exchange import (
     Trace,
     ask,
@@ -33,7 +34,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes impo
     plan_guards,
     plan_messages,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.traces import log_query
 
 TOKEN, SECRET = "right-token", "right-secret"
 ASKED = Message("asked", "250780000001", "I need vegetables", "agent", reply_contains="Vendors")

@@ -50,24 +50,25 @@ def test_the_rate_limit_counts_each_endpoint_by_the_minute() -> None:
     assert rates.admit(("GET", "/a"), limit=1, now=60.0)
 
 
-def test_logs_are_found_newest_first_by_function_and_time() -> None:
+def test_logs_are_found_newest_first_by_function_level_and_time() -> None:
     logs = FunctionLogs()
     for moment in (1, 2, 3):
         logs.add(LogLine("one", "a", "log", str(moment), microseconds=moment))
-    logs.add(LogLine("two", "b", "log", "other", microseconds=4))
+    logs.add(LogLine("two", "b", "error", "other", microseconds=4))
 
     found = logs.find(LogQuery(function_id="one", limit=2, end=3))
     assert [line.message for line in found] == ["3", "2"]
+    assert [line.message for line in logs.find(LogQuery(level="error"))] == ["other"]
 
 
 def test_a_log_query_is_read_from_sql_and_times() -> None:
     query = parse_query(
         {
-            "sql": "select * from function_logs where function_id = 'one' LIMIT 7",
+            "sql": "select * from function_logs where m.function_id = 'one' and m.level = 'error' LIMIT 7",
             "iso_timestamp_start": "1970-01-01T00:00:01Z",
         }
     )
-    assert query == LogQuery(function_id="one", limit=7, start=1_000_000)
+    assert query == LogQuery(function_id="one", level="error", limit=7, start=1_000_000)
 
 
 def test_a_table_query_binds_values_and_quotes_names() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import re
 import typing as t
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -67,7 +68,7 @@ GREEN = {
 """The runbook's own words."""
 
 
-ROLLBACK = ("state", "impact", "verified", "rollback_downtime")
+ROLLBACK = ("state", "impact", "verified", "users", "rollback_downtime")
 """Claims of a rollback, which test_rollback.py has."""
 
 
@@ -272,7 +273,7 @@ Case = tuple[str, t.Sequence[t.Callable[[Info], None]], Info]
 CASES: list[Case] = [
     ("all is well", [], {}),
     # Availability
-    ("probes failed", [available(FAILED)], downtime(MEASURED_FAILURES, "Some requests failed for a short time.")),
+    ("probes failed", [available(FAILED)], downtime(MEASURED_FAILURES, "Some requests failed, for 25 s in all.")),
     ("not probed", [available(None)], downtime("not measured (the public addresses were not probed)")),
     ("asking was switched off", [available(OFF)], downtime("not measured (switched off: no route to them from here)")),
     (
@@ -567,6 +568,7 @@ def spoken(texts: Info, info: Info) -> dict[str, str]:
             "x",
         ),
         "release_on_call_name": "Jane Doe",
+        "sign_off_maintenance": "in_progress",
     }
     templar = Templar(DataLoader(), variables=variables)
     return {
@@ -574,6 +576,10 @@ def spoken(texts: Info, info: Info) -> dict[str, str]:
         "mail": templar.template(texts["message_mail_text"]),
         "html": templar.template(texts["message_mail_html"]),
         "status page": templar.template(texts["message_status_page"])["body"],
+        **{
+            name: templar.template(texts[f"message_status_page_{name}"])["body"]
+            for name in ("stopped", "resumed", "rolled_back", "partly_rolled_back")
+        },
         "rollback": templar.template(texts["message_rolled_back"]),
         "report": as_text(
             build_report(
@@ -608,6 +614,11 @@ def test_every_channel_says_what_may_be_claimed_and_nothing_else(
         assert f"{claims[name].mark} {claims[name].words}" in said["mail"]
         assert claims[name].mark in said["html"]
     assert said["status page"] == f"The upgrade is complete. {claims['service'].words}"
+    assert said["stopped"] == f"The upgrade has stopped before its end. {claims['service'].words}"
+    assert said["resumed"] == f"The upgrade goes on. {claims['service'].words}"
+    assert (
+        said["partly_rolled_back"] == f"We took a part of the upgrade back. {claims['users'].words}"
+    )
     marks = {True: "✅", False: "⚠️", None: "❔"}
     for label, name in REPORT_LINES:
         assert f"- {label}: {marks[claims[name].good]} {claims[name].words}" in said["report"]
@@ -634,6 +645,44 @@ def test_where_all_is_well_the_runbooks_words_stand(texts: Info) -> None:
     assert (
         "Deployment Summary:\n✅ Zero downtime\n✅ All tests passing\n✅ 1% rollout active\n✅ Monitoring stable\n"
     ) in said["mail"]
+
+
+def test_while_a_release_goes_on_nothing_is_claimed_of_the_time_since_the_last_probe() -> None:
+    info = green()
+    info["availability"]["release"] = measured().to_json()
+    last = records.BEGIN + timedelta(seconds=8220)
+    told = [
+        read_claims(info, at=last + timedelta(seconds=seconds))["service"].words
+        for seconds in (5, 300)
+    ]
+    assert told == ["Service was not interrupted.", ""]
+
+
+@pytest.mark.parametrize(
+    ("state", "problem", "status", "words"),
+    [
+        ("set", {}, "monitoring", "We have switched a feature off for everybody."),
+        ("set", {"reason": "NotReached"}, "identified", "Some may still have it."),
+        ("reset", {}, "resolved", "The feature stays off until a later upgrade."),
+    ],
+)
+def test_the_status_page_says_of_the_kill_switch_what_the_pods_showed(
+    texts: Info, state: str, problem: Info, status: str, words: str
+) -> None:
+    wiring = yaml.safe_load((ROOT / "playbooks/group_vars/all/wiring.yml").read_text("utf-8"))
+    variables = {
+        "release_title": "EasyMO v2.0",
+        "kill_switch_state": state,
+        "kill_switch_result": problem,
+        "kill_switch_incident": trusted(wiring["kill_switch_incident"]),
+    }
+    templar = Templar(DataLoader(), variables=variables)
+    for told in (
+        texts["message_status_page_kill_switch"],
+        trusted(wiring["default_message_status_page_kill_switch"]),
+    ):
+        assert templar.template(told)["status"] == status
+    assert templar.template(texts["message_status_page_kill_switch"])["body"].endswith(words)
 
 
 def cause(**record: t.Any) -> str:

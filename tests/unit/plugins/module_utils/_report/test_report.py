@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.models impor
     Cell,
     Planned,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import failures
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import (
     as_html,
     as_text,
@@ -536,3 +537,13 @@ def test_the_way_back_is_of_what_the_release_did():
     assert first.startswith("Switch the feature off first")
     assert second.startswith("Services, functions, flags: playbooks/rollback.yml returns them")
     assert third.startswith("Migrations only add")
+
+
+def test_a_host_that_stopped_for_another_is_no_cause_beside_it() -> None:
+    elsewhere = records.failed_by(
+        "booking_db", "a task on another host", "it failed on another host", "Elsewhere"
+    )
+    cause = records.failed_by("seats_db", "Migrate", "P3005: the schema is not empty")
+    told = "seats_db failed in 'Migrate': P3005: the schema is not empty"
+    assert failures({"failures": {**elsewhere, **cause}}) == [told]
+    assert len(failures({"failures": elsewhere})) == 1

@@ -31,6 +31,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import
     plan_rollout,
     runs_release,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import to_environment
 
 OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"
 FOREIGN = {"deployment.kubernetes.io/revision": "7", "team": "wallets"}
@@ -109,6 +110,57 @@ def test_an_image_that_is_there_already_needs_nothing() -> None:
     plan = planned(deployment(NEW), wanted(fence=3))
     assert (plan.changed, plan.writes) == (False, False), "not even its epoch is written"
     assert plan.to_diff()["before"] == plan.to_diff()["after"]
+
+
+def variables_of(body: Object) -> list[Object]:
+    containers = body["spec"]["template"]["spec"]["containers"]
+    return t.cast("list[Object]", containers[1].get("env", []))
+
+
+SECRET = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "wallet", "key": "token"}}}
+LEVEL = {"name": "LOG_LEVEL", "value": "info"}
+
+
+@pytest.mark.parametrize("image", [OLD, NEW], ids=["with the image", "of the image that runs"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, [LEVEL]),
+        ([SECRET], [SECRET, LEVEL]),
+        ([{"name": "LOG_LEVEL", "value": "debug"}, SECRET], [LEVEL, SECRET]),
+    ],
+    ids=["the first", "one more", "another value"],
+)
+def test_variables_of_the_release_come_and_go_back_exactly(
+    image: str, before: list[Object] | None, after: list[Object]
+) -> None:
+    body = deployment(image)
+    if before is not None:
+        body["spec"]["template"]["spec"]["containers"][1]["env"] = before
+    pin = Pin.of(Deployment.from_json(body))
+    ask = wanted(environment={"LOG_LEVEL": "info"})
+    released = patched(body, planned(body, ask))
+    assert variables_of(released) == after
+    assert not planned(released, ask).writes
+    back = planned(released, wanted("rolled_back"), pin)
+    assert back.takes == ()
+    assert patched(released, back) == body
+    released["spec"]["template"]["spec"]["containers"][1]["env"].append({"name": "X", "value": "1"})
+    (theirs,) = planned(released, wanted("rolled_back"), pin).takes
+    assert theirs.field == "spec.containers[wallet-service].env[X]"
+
+
+@pytest.mark.parametrize(
+    ("given", "text"), [(True, "true"), (60, "60"), ("info", "info"), ("", "")]
+)
+def test_a_variable_is_a_text_as_a_manifest_has_it(given: t.Any, text: str) -> None:
+    assert to_environment({"X": given}) == {"X": text}
+
+
+@pytest.mark.parametrize("given", [None, ["a"], {"a": 1}])
+def test_what_is_no_text_is_refused(given: t.Any) -> None:
+    with pytest.raises(InputError, match="X in 'environment' is a"):
+        to_environment({"X": given})
 
 
 def test_a_paused_deployment_is_refused_with_the_cure() -> None:

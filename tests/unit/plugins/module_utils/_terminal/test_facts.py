@@ -256,6 +256,11 @@ def test_in_check_mode_it_would(module: str, result: dict[str, t.Any], facts: li
     assert told(module, result, would=True) == facts
 
 
+def test_in_check_mode_nothing_would_be_applied_where_looking_failed() -> None:
+    """Such as P3005, by which nobody knows what is pending."""
+    assert told("prisma_migrations", {"msg": "P3005"}, would=True, failed=True) == []
+
+
 @pytest.mark.parametrize(
     "module",
     ["pg_backup", "supabase_migrations", "kill_switch", "alert_rules", "deploy_lock"],

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The log of a project's edge functions, as the Management API gives it."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from .._errors import InputError, UnreachableError
+from .._http import ask, bearer, good
+from .._time import now
+
+MESSAGE_ID = re.compile(r"[A-Za-z0-9._-]+")
+SKEW = timedelta(minutes=5)
+"""The platform's clock may differ from ours by so much."""
+LINES = 1000
+_WHERE = "The Supabase Management API, asked for the functions' log,"
+
+
+@dataclass(frozen=True)
+class FunctionLog:
+    """The log of a project's functions, as the Management API gives it."""
+
+    api_url: str
+    project_ref: str
+    access_token: str = field(repr=False)
+    ca_cert: str | None = None
+    timeout: float = 30
+
+    @classmethod
+    def from_params(
+        cls, params: t.Mapping[str, t.Any], *, timeout: float | None = None
+    ) -> FunctionLog:
+        """Of the options of the doc fragment _supabase; `timeout` in seconds in the place of theirs."""
+        names = ("api_url", "project_ref", "access_token", "ca_cert")
+        return cls(
+            **{name: params[name] for name in names}, timeout=timeout or params["request_timeout"]
+        )
+
+    def lines(self, about: t.Collection[str]) -> list[str]:
+        """Lines since shortly before now that name one of the ids."""
+        found = self._find(log_query(about), since=SKEW)
+        return [str(line.get("event_message", "")) for line in found]
+
+    def of_function(
+        self, function_id: str, *, since: timedelta, limit: int = LINES, level: str = ""
+    ) -> list[LogEntry]:
+        """The newest lines of one function, the oldest of them first. With `level` those alone."""
+        found = self._find(function_query(function_id, limit, level), since=since)
+        return [LogEntry.from_json(line) for line in reversed(found)]
+
+    def ids(self) -> dict[str, str]:
+        """The log's id of each function that the project has, by its name."""
+        try:
+            return {str(entry["slug"]): str(entry["id"]) for entry in self._ask("/functions")}
+        except (KeyError, TypeError):
+            raise self._no_json() from None
+
+    def _find(self, sql: str, *, since: timedelta) -> list[dict[str, t.Any]]:
+        document = self._ask(
+            "/analytics/endpoints/logs.all",
+            sql=sql,
+            iso_timestamp_start=(now() - since).isoformat(),
+            iso_timestamp_end=(now() + SKEW).isoformat(),
+        )
+        if not isinstance(document, dict):
+            raise self._no_json()
+        # Without its result, nobody knows whether there are no lines.
+        if document.get("error") or not isinstance(document.get("result"), list):
+            raise UnreachableError(f"{_WHERE} returned an error instead: try again later.")
+        return list(document["result"])
+
+    def _ask(self, path: str, **params: str) -> t.Any:
+        answer = ask(
+            _WHERE,
+            "GET",
+            f"{self.api_url.rstrip('/')}/v1/projects/{self.project_ref}{path}",
+            params=params,
+            authorization=bearer(self.access_token),
+            timeout=self.timeout,
+            ca_cert=self.ca_cert,
+        )
+        good(
+            answer,
+            _WHERE,
+            forbidden="check 'access_token' and that it may read functions and analytics",
+            otherwise=(UnreachableError, "check 'api_url' and 'project_ref'"),
+        )
+        try:
+            return answer.json()
+        except ValueError:
+            raise self._no_json() from None
+
+    def _no_json(self) -> UnreachableError:
+        return UnreachableError(f"{_WHERE} did not answer with its JSON: check 'api_url'.")
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One line of a function's log; `at` in seconds since the epoch, 0 when it was not told."""
+
+    at: float
+    level: str
+    message: str
+
+    @classmethod
+    def from_json(cls, line: t.Mapping[str, t.Any]) -> LogEntry:
+        """The level stands in the line or in its metadata, which the API gives as a list."""
+        metadata = line.get("metadata")
+        inner = metadata[0] if isinstance(metadata, list) and metadata else metadata
+        level = line.get("level") or (inner or {}).get("level") or ""
+        try:
+            at = float(line.get("timestamp") or 0) / 1_000_000
+        except (TypeError, ValueError):
+            at = 0.0
+        return cls(at, str(level), str(line.get("event_message", "")).rstrip())
+
+
+def function_query(function_id: str, limit: int, level: str = "") -> str:
+    """Refuses an id that could end the literal it stands in."""
+    if not MESSAGE_ID.fullmatch(function_id):
+        raise InputError(f"The log can't be asked for a function of the id {function_id!r}.")
+    only = f"and m.level = '{level}' " if level else ""
+    return (
+        "select t.timestamp, t.event_message, m.level from function_logs as t "  # noqa: S608
+        f"cross join unnest(metadata) as m where m.function_id = '{function_id}' {only}"
+        f"order by timestamp desc limit {limit}"
+    )
+
+
+def log_query(about: t.Collection[str]) -> str:
+    """The log's SQL takes no values apart from its text, so only what can't end a literal gets in."""
+    for one in about:
+        if not MESSAGE_ID.fullmatch(one):
+            raise InputError(f"The message id {one!r} has characters that the log can't search.")
+    pattern = "|".join(one.replace(".", "[.]") for one in sorted(about))
+    return (
+        "select timestamp, event_message from function_logs "  # noqa: S608
+        f"where regexp_contains(event_message, '{pattern}') order by timestamp desc limit {LINES}"
+    )
