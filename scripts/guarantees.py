@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "guarantees.md"
 TRIED = ROOT / "tests" / "simulation" / "tried.yml"
-REGRESSIONS = ROOT / "tests" / "simulation" / "regressions"
+REGRESSIONS = ROOT / "tests" / "simulation" / "regressions.jsonl"
 BEGIN, END = "<!-- tried: begin -->", "<!-- tried: end -->"
 FOUND_BEGIN, FOUND_END = "<!-- found: begin -->", "<!-- found: end -->"
 ROW = re.compile(r"^\| `(?P<name>[a-z_]+)` \| (?P<sentence>.+?) \|.*$", re.MULTILINE)
@@ -41,9 +41,9 @@ def _between(text: str, begin: str, end: str, what: str) -> str:
 def found() -> str:
     """A row for each run that once broke something."""
     rows = ["| regression | seed | what an operator would have met |", "|---|---|---|"]
-    for path in sorted(REGRESSIONS.glob("*.json")):
-        one = json.loads(path.read_text("utf-8"))
-        rows.append(f"| `{path.stem}` | {one['plan']['seed']} | {one['met']} |")
+    for line in REGRESSIONS.read_text("utf-8").splitlines():
+        one = json.loads(line)
+        rows.append(f"| `{one['name']}` | {one['plan']['seed']} | {one['met']} |")
     return "\n".join(rows)
 
 

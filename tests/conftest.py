@@ -15,6 +15,7 @@ from sandbox.lifecycle import Options, down, up
 from sandbox.record import records
 from sandbox.world import CACHE_VARIABLE, World
 from tests.caches import SANDBOX_CACHE
+from tests.examples import ALL, QUICK, USUAL
 from tests.suite.order import place
 
 SEED_MB = 10
@@ -22,12 +23,13 @@ SEED_MB = 10
 # How fast examples come says more about the machine than about the code. In CI they are the same each time: a new one
 # that fails is found where somebody works on it, and does not stop who changed something else.
 settings.register_profile(
-    "busy",
+    ALL,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize="CI" in os.environ,
 )
-settings.load_profile("busy")
+settings.register_profile(QUICK, settings.get_profile(ALL), max_examples=USUAL // 10)
+settings.load_profile(ALL)
 
 # A shell ignores SIGINT for what it runs in the background, and nohup SIGHUP. Children inherit that, and some tests
 # end them by these very signals.
@@ -36,7 +38,11 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
         signal.signal(number, usual)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("property")
     items.sort(key=place)
 
 

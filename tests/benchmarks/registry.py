@@ -19,7 +19,6 @@ from tests.benchmarks.kills import kills
 from tests.benchmarks.microservices import microservices
 from tests.benchmarks.migrations import migrations
 from tests.benchmarks.preflight import preflight
-from tests.benchmarks.redaction import redaction
 from tests.benchmarks.report import report
 from tests.benchmarks.round_trips import round_trips
 from tests.benchmarks.sandbox_start import sandbox_start
@@ -49,5 +48,4 @@ BENCHMARKS: dict[str, Benchmark] = {
     "availability": availability,
     "callbacks": callbacks,
     "report": report,
-    "redaction": redaction,
 }

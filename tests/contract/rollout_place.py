@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import typing as t
 import uuid
 from contextlib import contextmanager
@@ -127,9 +126,3 @@ def stage(world: World, **spec: t.Any) -> t.Iterator[Stage]:
     finally:
         made.faults.write(())
         kubernetes_api.delete_namespace(place.kubeconfig, place.namespace)
-
-
-def seconds(work: t.Callable[[], object]) -> float:
-    began = time.monotonic()
-    work()
-    return time.monotonic() - began

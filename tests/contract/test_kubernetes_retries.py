@@ -18,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import K
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from tests.fakes.cluster import FakeClock
 from tests.fakes.http_server import Handler, serving
+from tests.tables import cases
 
 TOKEN = "a-very-secret-token"
 FOUND = (200, {}, {"metadata": {"name": "x"}})
@@ -59,7 +60,7 @@ def server(script: Script) -> t.Iterator[str]:
             else:
                 self.answer_json(document, status, headers)
 
-        do_PATCH = do_POST = do_GET  # noqa: N815
+        do_PATCH = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
 
     with serving(Scripted) as url:
         yield url
@@ -194,15 +195,33 @@ def test_a_denial_for_a_role_that_is_not_known_yet_is_asked_again(
     assert len(script.requests) == len(before) + 4
 
 
+@cases(
+    "call",
+    {
+        "read": lambda cluster: cluster.read("ConfigMap", "y"),
+        "list": lambda cluster: cluster.list_objects("Pod"),
+        "create": lambda cluster: cluster.create("ConfigMap", {"metadata": {"name": "y"}}),
+        "replace": lambda cluster: cluster.replace("ConfigMap", {"metadata": {"name": "y"}}),
+        "patch": lambda cluster: cluster.patch("Deployment", "y", []),
+        "apply": lambda cluster: cluster.apply("ConfigMap", {"metadata": {"name": "y"}}),
+        "delete": lambda cluster: cluster.delete("Pod", "y"),
+        "log": lambda cluster: cluster.log("y", "z"),
+        "proxy": lambda cluster: cluster.proxy("y", 8080, "/"),
+    },
+)
 @pytest.mark.parametrize("before", [[], [FOUND]], ids=["at first", "later"])
 def test_any_denial_is_asked_again(
-    cluster: KubernetesCluster, script: Script, before: list[Answer]
+    cluster: KubernetesCluster,
+    script: Script,
+    before: list[Answer],
+    call: t.Callable[[KubernetesCluster], object],
 ) -> None:
     """A real server of 1.36 that restarts denies a session's first call without a word of a missing role."""
     script.answers = [*before, DENIED, DENIED, FOUND]
     for _read in before:
         cluster.read("ConfigMap", "x")
-    assert cluster.read("ConfigMap", "y") == FOUND[2]
+    call(cluster)
+    assert len(script.requests) == len(before) + 3
 
 
 def test_a_denial_after_the_server_was_away_is_doubted_although_another_lasted(

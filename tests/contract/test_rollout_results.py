@@ -1,101 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every way a rollout can end, reached through the API of a cluster that misbehaves accordingly."""
+"""Rollouts through the API of a small cluster: what depends on a server's own words, rights, events and outages.
+
+How a rollout ends by what it sees is for tests/unit/plugins/module_utils/_rollout to say.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 import time
 import typing as t
+from dataclasses import replace
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout import evaluate
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import ENDINGS
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout import failures, observer
 from sandbox.world import World
-from tests.contract.rollout_cluster import SERVICE
+from tests.contract.rollout_cluster import SERVICE, deployment
 from tests.contract.rollout_place import NEW, OLD, Stage, stage
 
 DEPLOYMENT = f"deployment/{SERVICE}"
-REACHED: set[str] = set()
-ALL_AT_ONCE = {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "100%"}}
-
-
-def ended(result: dict[str, t.Any], word: str, reason: str = "", *, changed: bool) -> None:
-    """As the table of endings promises."""
-    assert result["result"] == word, result
-    assert result.get("reason", "") == reason
-    assert result.get("changed", False) is changed
-    ending = ENDINGS[word]
-    allowed = {"yes": {True}, "no": {False}, "asked": {True, False}}[ending.failed]
-    assert result.get("failed", False) in allowed
-    assert {"never": not changed, "always": changed, "maybe": True}[ending.changed]
-    assert result["hint"] == ending.hint
-    assert {"before", "after", "replicas", "diagnosis"} <= result.keys()
-    REACHED.add(word)
-
-
-def test_succeeded_and_then_no_change(at: Stage) -> None:
-    ended(at.roll(), "succeeded", changed=True)
-    ended(at.roll(), "no_change", changed=False)
-
-
-def test_rolled_back_when_asked(at: Stage) -> None:
-    at.pin()
-    at.roll()
-    result = at.roll(state="rolled_back")
-    ended(result, "rolled_back", changed=True)
-    assert not result.get("failed")
-    assert at.image == OLD
-
-
-def test_rolled_back_after_a_failure(at: Stage) -> None:
-    at.pin()
-    result = at.roll(f"{NEW}-nopull")
-    ended(result, "rolled_back", "ImageNotFound", changed=True)
-    assert result["failed"]
-    assert at.image == OLD
-
-
-def test_rollback_failed_when_the_old_pods_do_not_come_up_either(cluster: World) -> None:
-    with stage(cluster, strategy=ALL_AT_ONCE) as at, at.fault("node.crash-loop"):
-        result = at.roll(quorum="any")
-        ended(result, "rollback_failed", "CrashLoop", changed=True)
-        assert "Undoing it failed too: container wallet-service crashed" in result["msg"]
-
-
-def test_a_failing_image_is_named_where_all_old_pods_go_first(cluster: World) -> None:
-    """The controller has observed the template long before it makes a ReplicaSet for it."""
-    with stage(cluster, strategy={"type": "Recreate"}) as at:
-        at.pin()
-        result = at.roll(f"{NEW}-nopull")
-        ended(result, "rolled_back", "ImageNotFound", changed=True)
-        assert at.image == OLD
-
-
-def test_failed_no_undo_when_told_so(at: Stage) -> None:
-    result = at.roll(f"{NEW}-nopull", undo_on_failure=False)
-    ended(result, "failed_no_undo", "ImageNotFound", changed=True)
-    assert at.image == f"{NEW}-nopull"
-
-
-def test_superseded_by_another_operator_midway(at: Stage) -> None:
-    theirs = f"easymo/{SERVICE}:v2.0.1"
-    at.pin()
-    with at.meanwhile(
-        lambda: at.image == f"{NEW}-unready",
-        lambda: at.kubectl("set", "image", DEPLOYMENT, f"{SERVICE}={theirs}"),
-    ):
-        result = at.roll(f"{NEW}-unready")
-    ended(result, "superseded", "Superseded", changed=True)
-    assert at.image == theirs
-
-
-def test_blocked_without_replicas(at: Stage) -> None:
-    result = at.roll()
-    assert result["result"] == "succeeded", result
-    at.patch(replicas=0)
-    ended(at.roll(OLD), "blocked", "Conflict", changed=False)
-    assert at.image == NEW
-    assert at.roll(OLD, allow_no_replicas=True)["result"] == "succeeded"
+DWELL = 3.0
+"""In place of the minutes that the rules give."""
 
 
 def test_lease_lost_to_a_later_epoch(at: Stage) -> None:
@@ -103,62 +29,30 @@ def test_lease_lost_to_a_later_epoch(at: Stage) -> None:
     assert at.roll(fence=7)["changed"]
     assert at.body()["metadata"]["annotations"]["easymo.com/fence"] == "7"
     at.hold_lock(epoch=8)
-    ended(at.roll(OLD, fence=7), "lease_lost", "Conflict", changed=False)
+    assert at.roll(OLD, fence=7)["result"] == "lease_lost"
     # A lock that was deleted begins to count anew; what was written under a later one is left alone all the same.
     at.hold_lock(epoch=6)
-    ended(at.roll(OLD, fence=6), "lease_lost", "LeaseLost", changed=False)
+    assert at.roll(OLD, fence=6)["result"] == "lease_lost"
     assert at.image == NEW
-
-
-def test_paused_before_and_midway(at: Stage) -> None:
-    with at.meanwhile(
-        lambda: at.image == f"{NEW}-unready", lambda: at.kubectl("rollout", "pause", DEPLOYMENT)
-    ):
-        result = at.roll(f"{NEW}-unready")
-    ended(result, "paused", "Paused", changed=True)
-    assert at.image == f"{NEW}-unready"
-    ended(at.roll(), "paused", "Conflict", changed=False)
 
 
 def test_rejected_by_the_server(at: Stage) -> None:
     for check_mode in (True, False):
-        ended(at.roll(" spaced", check_mode=check_mode), "rejected", "Refused", changed=False)
+        assert at.roll(" spaced", check_mode=check_mode)["result"] == "rejected"
     with at.fault("kubernetes.forbidden", "patch deployments"):
         result = at.roll()
-        ended(result, "rejected", "Refused", changed=False)
+        assert (result["result"], result["changed"]) == ("rejected", False)
         assert 'cannot patch resource "deployments"' in result["msg"]
     assert at.image == OLD
 
 
-def test_controller_silent_and_nothing_undone(at: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate, "CONTROLLER_SILENCE", 2.0)
-    with at.fault("kubernetes.controllers-rest"):
-        result = at.roll()
-    ended(result, "controller_silent", "ControllerSilent", changed=True)
-    assert at.image == NEW
-
-
-def test_deleted_midway(at: Stage) -> None:
-    with at.meanwhile(
-        lambda: at.image == f"{NEW}-unready", lambda: at.kubectl("delete", DEPLOYMENT)
-    ):
-        result = at.roll(f"{NEW}-unready")
-    ended(result, "deleted", "Deleted", changed=True)
-
-
-def test_indeterminate_out_of_sight_and_nothing_undone(at: Stage) -> None:
-    at.pin()
-    with at.meanwhile(
-        lambda: at.image == f"{NEW}-unready", lambda: at.break_cluster("kubernetes.errors")
-    ):
-        result = at.roll(f"{NEW}-unready", wait_timeout=6)
-    at.faults.write(())
-    ended(result, "indeterminate", "Unreachable", changed=True)
-    assert at.image == f"{NEW}-unready"
-
-
-def test_every_ending_was_reached() -> None:
-    assert set(ENDINGS) == REACHED
+def test_a_failing_image_is_named_where_all_old_pods_go_first(cluster: World) -> None:
+    """The controller has observed the template long before it makes a ReplicaSet for it."""
+    with stage(cluster, strategy={"type": "Recreate"}) as at:
+        at.pin()
+        result = at.roll(f"{NEW}-nopull")
+        assert (result["result"], result["reason"]) == ("rolled_back", "ImageNotFound")
+        assert at.image == OLD
 
 
 def test_the_diagnosis_tells_of_this_release_alone_and_its_newest_events_first(at: Stage) -> None:
@@ -175,3 +69,103 @@ def test_the_diagnosis_tells_of_this_release_alone_and_its_newest_events_first(a
     sets = [name.rpartition("/")[2] for name in earlier]
     grown = [message for message in mine if "Scaled up" in message]
     assert not [one for one in grown if any(name in one for name in sets)], mine
+
+
+@pytest.mark.parametrize("fault", ["errors", "throttled", "unauthorized", "slow", "gone", "down"])
+def test_an_api_server_that_stumbles_is_waited_for(at: Stage, fault: str) -> None:
+    generation = at.generation
+
+    def stumble() -> None:
+        at.break_cluster(f"kubernetes.{fault}")
+        time.sleep(2.5)
+        at.faults.write(())
+
+    with at.meanwhile(lambda: at.image == NEW, stumble):
+        result = at.roll()
+    assert result["result"] == "succeeded", result
+    assert at.generation == generation + 1
+    # Nothing ends without asking the server itself, so the end was put off.
+    assert fault in ("slow", "gone") or result["duration"] > 2
+
+
+def test_a_record_that_is_deleted_midway_changes_nothing(at: Stage) -> None:
+    at.pin()
+    records = ("configmap", "--all")
+    with at.meanwhile(lambda: at.image == f"{NEW}-crash", lambda: at.kubectl("delete", *records)):
+        result = at.roll(f"{NEW}-crash", quorum="any")
+    assert (result["result"], at.image) == ("rolled_back", OLD)
+
+
+def test_old_pods_are_counted_until_they_are_gone(at: Stage) -> None:
+    result = at.roll(wait_for_old=True)
+    assert (result["result"], result["replicas"]["old"]) == ("succeeded", 0)
+    new = {pod["spec"]["containers"][0]["image"] for pod in at.cluster.list_objects("Pod")}
+    assert new == {NEW}
+
+
+def test_a_lone_crashing_pod_is_replaced_before_it_dooms(
+    at: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with at.fault("kubernetes.forbidden", "delete pods"):
+        kept = at.roll(f"{NEW}-crash", undo_on_failure=False)
+    assert kept["reason"] == "CrashLoop", "whoever may not replace a pod judges by what was seen"
+    result = at.roll(OLD)
+    assert result["result"] == "succeeded", result
+    capsys.readouterr()
+    result = at.roll(f"{NEW}-crash")
+    assert result["reason"] == "CrashLoop"
+    replaced = re.findall(r"replacing pod (\S+),", capsys.readouterr().out)
+    assert len(replaced) == 1
+    seen = {pod["name"] for pod in result["diagnosis"]["pods"]}
+    assert seen - {*replaced}, "what dooms it is the fresh pod's crash"
+
+
+def test_pods_for_which_a_node_is_being_added_are_waited_for(
+    at: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = (replace(one, dwell=DWELL) if one.dwell == 120 else one for one in failures.RULES)
+    monkeypatch.setattr(failures, "RULES", tuple(rules))
+    monkeypatch.setattr(observer, "PROMISES_EVERY", 0.5)
+
+    def unscheduled() -> list[dict[str, t.Any]]:
+        return [pod for pod in at.cluster.list_objects("Pod") if not pod["spec"].get("nodeName")]
+
+    def add_a_node() -> None:
+        [pod] = unscheduled()
+        metadata = pod["metadata"]
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": "scale-up", "namespace": metadata["namespace"]},
+            "involvedObject": {
+                "apiVersion": "v1", "kind": "Pod", "name": metadata["name"],
+                "namespace": metadata["namespace"], "uid": metadata["uid"],
+            },
+            "type": "Normal",
+            "reason": "TriggeredScaleUp",
+            "message": "pod triggered scale-up: [{pool-1 2->3 (max: 5)}]",
+            "source": {"component": "cluster-autoscaler"},
+        }  # fmt: skip
+        at.place.kubectl("create", "-f", "-", stdin=json.dumps(event))
+        time.sleep(2 * DWELL)
+        at.faults.write(())
+
+    at.break_cluster("node.unschedulable")
+    with at.meanwhile(lambda: bool(unscheduled()), add_a_node):
+        result = at.roll()
+    assert result["result"] == "succeeded", result
+
+
+def test_an_image_that_is_ready_and_fails_its_liveness_probe_does_not_pass(cluster: World) -> None:
+    """Ready by one address, and killed by another after three failures 2 s apart."""
+    template = deployment(OLD)["spec"]["template"]
+    main = template["spec"]["containers"][0]
+    main["livenessProbe"] = {**main["readinessProbe"], "periodSeconds": 2}
+    main["readinessProbe"] = {"httpGet": {"path": "/metrics", "port": 8080}, "periodSeconds": 1}
+    with stage(cluster, template=template, replicas=2) as at:
+        result = at.roll(f"{NEW}-unhealthy")
+        assert (result["result"], result["reason"]) == ("rolled_back", "LivenessFailed"), result
+        assert f"container {SERVICE} does not answer its livenessProbe" in result["msg"]
+        assert "statuscode: 503" in result["msg"]
+        assert "crash" not in result["msg"].lower()
+        assert at.image == OLD

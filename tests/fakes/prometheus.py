@@ -14,9 +14,6 @@ from tests.fakes.http_server import Handler, serving
 Answer = t.Callable[[], t.Any]
 """Gives the value of each series as text, or a whole document as a dict with its `http` status."""
 
-UNAVAILABLE = {"http": 503, "status": "error", "errorType": "unavailable", "error": "starting"}
-NOT_UNDERSTOOD = {"http": 400, "status": "error", "errorType": "bad_data", "error": "parse error"}
-
 
 class FakePrometheus:
     """`answers` by query; those to come are taken in turn, and the last one stays."""

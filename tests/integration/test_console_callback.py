@@ -10,7 +10,6 @@ import pty
 import re
 import select
 import signal
-import struct
 import subprocess
 import sys
 import termios
@@ -131,12 +130,8 @@ def at_a_terminal(
     *more: str,
     asked: bytes = b"",
     answer: bytes = b"",
-    watch: t.Callable[[int, str], None] = lambda _terminal, _shown: None,
 ) -> tuple[int, str]:
-    """The exit code, and every character that reached the terminal. `answer` is typed a while after `asked`.
-
-    `watch` gets the terminal, and what it has shown so far.
-    """
+    """The exit code, and every character that reached the terminal. `answer` is typed a while after `asked`."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         command(*more),
@@ -158,7 +153,6 @@ def at_a_terminal(
                     asked = b""
                     time.sleep(2)
                     os.write(ours, answer)
-                watch(ours, shown.decode(errors="replace"))
             except OSError:  # the other side is closed
                 break
     os.close(ours)
@@ -278,32 +272,6 @@ def test_at_a_terminal_one_line_is_drawn_anew_and_gone_before_the_next(stage: Pa
 
 def drawn_lines(shown: str) -> list[str]:
     return [line for line in re.findall(r"\r\x1b\[K([^\r\n]*)", shown) if line]
-
-
-def test_a_terminal_that_is_resized_while_a_task_runs_gets_lines_of_its_new_width(
-    stage: Path,
-) -> None:
-    (stage / "slow.yml").write_text(
-        "- hosts: localhost\n  gather_facts: false\n  tasks:\n"
-        f"    - name: {'x' * 300}\n"
-        "      ansible.builtin.wait_for: {path: resized, timeout: 170}\n"
-    )
-    # A new one has no size, which counts as 80 columns.
-    sizes = [80, 140, 60]
-
-    def resize(terminal: int, shown: str) -> None:
-        if sizes and drawn_lines(shown) and len(drawn_lines(shown)[-1]) == sizes[0] - 2:
-            sizes.pop(0)
-            if sizes:
-                size = struct.pack("HHHH", 24, sizes[0], 0, 0)
-                fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
-            else:
-                (stage / "resized").touch()
-
-    code, shown = at_a_terminal(stage, "slow.yml", watch=resize)
-    assert code == 0, shown
-    assert sizes == []
-    assert {len(line) for line in drawn_lines(shown) if "xxx" in line} == {78, 138, 58}
 
 
 def test_a_prompt_is_shown_and_nothing_is_drawn_into_the_answer(stage: Path) -> None:

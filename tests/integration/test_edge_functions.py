@@ -25,7 +25,6 @@ from tests.integration.supabase import (
 from tests.module_runner import Result, run_module
 
 HELLO = 'Deno.serve(() => new Response("hello"));\n'
-BROKEN = 'import { nothing } from "../_shared/nothing.ts";\n' + HELLO
 
 
 @pytest.fixture
@@ -140,21 +139,6 @@ def test_what_runs_is_what_the_checkout_holds(project: Project, functions: Path)
         # The builder puts a folder of its own before the checkout's paths.
         path = functions / name.partition("supabase/functions/")[2]
         assert content == path.read_bytes(), name
-
-
-def test_a_missing_import_is_refused_before_anything_is_uploaded(
-    project: Project, functions: Path
-) -> None:
-    slug = add_function(functions, BROKEN)
-    before = project.listed()
-    # An upload would come to nothing here: the fault would be told instead of the import.
-    project.break_down("bundle-fails")
-    for check in (True, False):
-        result = deploy(project, functions, "health", slug, check=check)
-        assert result["reason"] == "InvalidInput"
-        assert f"{slug!r} needs supabase/functions/_shared/nothing.ts" in result["msg"]
-        assert f"{slug}/index.ts" in result["msg"]
-    assert project.listed() == before
 
 
 @pytest.mark.parametrize("cause", ["fault", "syntax"])

@@ -148,28 +148,6 @@ def test_what_passes_is_waited_for(
     assert clock.slept == [pytest.approx(waited, abs=0.01)]
 
 
-@pytest.mark.parametrize("after", [True, False], ids=["answer-lost", "call-lost"])
-def test_a_connection_lost_at_the_activation_is_found_out_from_the_list(
-    api: Management, functions: Path, clock: PassingTime, after: bool
-) -> None:
-    write(functions, "1", "a", "b")
-    api.troubles = [Trouble("PUT", "/functions", LOST, 1, after=after)]
-    assert deploy(api, functions)["activated"] is True
-    assert versions(api) == {"a": 1, "b": 1}
-    assert [call[:3] for call in api.calls].count("PUT") == (1 if after else 2)
-
-
-def test_one_of_ten_that_does_not_bundle_stops_all_of_them(
-    api: Management, functions: Path, clock: PassingTime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write(functions, "1", *(f"f{number}" for number in range(10)))
-    api.troubles = [Trouble("POST", "/deploy", 400, 1)]
-    result = deploy(api, functions)
-    assert result["msg"].startswith("1 of 10 functions did not bundle, so none was activated: ")
-    assert "no 400 today" in result["msg"]
-    assert (len(api.uploads), api.functions) == (9, {})
-
-
 def test_sixty_functions_get_through_the_limit(api: Management, functions: Path) -> None:
     write(functions, "1", *(f"f{number}" for number in range(60)))
     api.troubles = [Trouble("POST", "/deploy", 429, 30, {"Retry-After": "0.1"})]

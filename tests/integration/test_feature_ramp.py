@@ -109,22 +109,10 @@ def test_what_kubectl_set_is_told_and_treated_by_rule(ramp: Ramp) -> None:
     assert unknown["reason"] == "RampRefused"
     assert "'7', which is not a step" in unknown["msg"]
     assert "eve set it" in unknown["notes"][0]
+    assert ramp.look()["action"] == "refuse"
+    assert "set both" in ramp.run(release_reason="why")["msg"]
     ramp.place.kubectl(*patch, json.dumps({"data": {FLAG: "5"}}))
     found = ramp.run()
     assert (found["action"], found["changed"]) == ("watch", True)
     assert ramp.stands() == ("5", "pending", ["raised 0-1", "found 1-5"])
     assert ramp.run(percentage=1, fence=0)["action"] == "lower"
-
-
-def test_what_is_half_asked_for_touches_nothing(ramp: Ramp) -> None:
-    before = ramp.body()
-    assert ramp.look()["action"] == "refuse", "another's lock"
-    ramp.place.run(deploy_lock, state="free")
-    for params, message in (
-        ({"fence": 0}, "going up needs the deploy lock"),
-        ({"release_reason": "why"}, "set both"),
-        ({"percentage": 7}, "7 % is not a step of the ramp"),
-    ):
-        result = ramp.run(**params)
-        assert (result["failed"], message in result["msg"]) == (True, True), (params, result)
-    assert ramp.body() == before

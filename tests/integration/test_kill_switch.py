@@ -88,14 +88,6 @@ def test_set_lowered_and_reset_in_check_mode_for_real_and_again(live: Place) -> 
     assert real["kill_switch"] == {}
 
 
-def test_what_a_person_set_no_deployment_resets(place: Place) -> None:
-    place.run(kill_switch, flags=OFF, **WHY)
-    for more in ({}, {"kill_switch": "reset_automatic"}):
-        refused = place.run(feature_flags, flags=ON, **more)
-        assert refused["reason"] == "KillSwitchSet"
-        assert "ada@ops" in refused["msg"]
-
-
 def test_a_rollout_in_flight_and_anothers_lock_do_not_stop_it(live: Place) -> None:
     place = live
     held = place.run(deploy_lock, release="2.0.0", manual=True, reason="deploying")

@@ -204,49 +204,6 @@ def test_restart_pause_and_resume(kubectl, deployed):
     assert "successfully rolled out" in kubectl("rollout", "status", deployed, "--timeout=60s")
 
 
-def test_scale_and_wait(kubectl, deployed):
-    kubectl("scale", deployed, "--replicas=3")
-    kubectl("wait", deployed, "--for=jsonpath={.status.readyReplicas}=3", "--timeout=60s")
-    kubectl("wait", deployed, "--for=condition=Available", "--timeout=60s")
-    kubectl("scale", deployed, "--replicas=2")
-    assert kubectl.json("get", deployed)["spec"]["replicas"] == 2
-
-
-@pytest.mark.parametrize(
-    ("kind", "patch"),
-    [
-        ("strategic", {"spec": {"minReadySeconds": 1}}),
-        ("merge", {"spec": {"minReadySeconds": 2}}),
-        ("json", [{"op": "add", "path": "/spec/minReadySeconds", "value": 3}]),
-    ],
-)
-def test_patches(kubectl, deployed, kind, patch):
-    kubectl("patch", deployed, "--type", kind, "-p", json.dumps(patch))
-
-    wanted = patch[0]["value"] if kind == "json" else patch["spec"]["minReadySeconds"]
-    assert kubectl.json("get", deployed)["spec"]["minReadySeconds"] == wanted
-
-
-def test_label_and_annotate(kubectl, deployed):
-    kubectl("label", deployed, "tier=backend", "--overwrite")
-    kubectl("annotate", deployed, "note=seen", "--overwrite")
-
-    metadata = kubectl.json("get", deployed)["metadata"]
-    assert metadata["labels"]["tier"] == "backend"
-    assert metadata["annotations"]["note"] == "seen"
-    assert NAME in kubectl("get", "deployments", "-l", "tier in (backend)")
-
-
-def test_create_replace_and_delete(kubectl):
-    flags = named("v1", "ConfigMap", "flags") | {"data": {"A": "true"}}
-    kubectl("create", "-f", "-", stdin=json.dumps(flags))
-    assert "AlreadyExists" in kubectl.refused("create", "-f", "-", stdin=json.dumps(flags))
-    kubectl("replace", "-f", "-", stdin=json.dumps(flags | {"data": {"A": "false"}}))
-    assert kubectl.json("get", "configmap", "flags")["data"] == {"A": "false"}
-    assert "deleted" in kubectl("delete", "configmap", "flags")
-    assert "NotFound" in kubectl.refused("get", "configmap", "flags")
-
-
 def test_deleting_a_deployment_takes_its_pods_along(kubectl, deployed):
     kubectl("delete", deployed)
 

@@ -43,14 +43,6 @@ def test_a_verdict_that_should_not_fail_is_only_told(gate):
     assert (result.get("failed"), result["verdict"]) == (None, "hold")
 
 
-def test_breaches_in_a_row_roll_back_at_once(gate):
-    breach = {"query": "vector(3)", "pass": {"max": 1}, "rollback": {"above": 2}}
-    result = gate(breach, {"query": "nothing_of_that_name"}, duration=60, interval=0.1)
-    assert (result["reason"], result["verdict"]) == ("Rollback", "rollback")
-    assert "above 2 2 times in a row (last 3)" in result["msg"]
-    assert result["duration"] < 30
-
-
 def test_a_prometheus_out_of_sight_holds(gate):
     result = gate({"query": "vector(1)"}, prometheus={"url": "http://127.0.0.1:1"})
     assert (result["verdict"], "cannot be reached" in result["msg"]) == ("hold", True)

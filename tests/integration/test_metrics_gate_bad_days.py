@@ -8,7 +8,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import metrics_gate
-from tests.fakes.prometheus import UNAVAILABLE, FakePrometheus, prometheus
+from tests.fakes.prometheus import FakePrometheus, prometheus
 from tests.module_runner import run_module
 
 Gate = t.Callable[..., dict[str, t.Any]]
@@ -32,46 +32,11 @@ def gate(server: FakePrometheus) -> Gate:
     return run
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        ([], "no series"),
-        ("NaN", "the value is NaN"),
-        ("+Inf", "the value is +Inf"),
-        ([0, 0], "2 series where one is expected"),
-        (UNAVAILABLE, "503: starting"),
-        ({"http": 502, "unexpected": 1}, "Prometheus answered 502"),
-    ],
-)
-def test_what_is_no_number_holds_from_beginning_to_end(server, gate, answer, words):
-    server.says("q", answer)
-    result = gate()
-    assert (result["failed"], result["reason"], result["verdict"]) == (True, "Hold", "hold")
-    assert result["samples"][0]["count"] == 0
-    assert words in result["msg"]
-    assert "wait for data, then watch again" in result["msg"]
-    assert result["samples"][0]["points"][0][1] is None
-
-
 def test_no_answer_in_time_holds(server, gate):
     server.says("q", 0)
     server.delay = 1.0
     result = gate(query_timeout=0.2, duration=0)
     assert (result["verdict"], "did not answer within 0.2 s" in result["msg"]) == ("hold", True)
-
-
-def test_a_prometheus_that_goes_away_holds_and_hides_no_breach(server, gate):
-    server.says("q", 9, UNAVAILABLE, UNAVAILABLE, 9)
-    result = gate(duration=60)
-    assert (result["reason"], result["verdict"]) == ("Rollback", "rollback")
-    reason = result["reasons"][0]
-    assert (reason["value"], reason["bound"], reason["query"], reason["count"]) == (9, 5, "q", 2)
-    assert [point[1:] for point in result["samples"][0]["points"]] == [
-        [9, "breach"],
-        [None, "missing"],
-        [None, "missing"],
-        [9, "breach"],
-    ]
 
 
 def test_an_answer_out_of_a_cache_is_no_data(server, gate):

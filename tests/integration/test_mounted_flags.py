@@ -102,19 +102,6 @@ def test_all_pods_follow_without_a_restart_and_a_second_run_changes_nothing(
         assert readers.follow(ON, check_mode=check_mode)["changed"] is False
 
 
-def test_one_pod_that_never_follows_is_named(
-    readers: Readers, fault: t.Callable[..., None]
-) -> None:
-    deaf, well = readers.pods
-    fault("node", "volumes-stale", deaf)
-    readers.write(ON)
-    left = readers.follow(ON, wait_timeout=6)
-    assert (left["failed"], left["reason"]) == (True, "VerificationFailed")
-    assert f"1 of 2 pods of '{NAME}' run with other flags: in pod {deaf}" in left["msg"]
-    assert well not in left["msg"]
-    assert names(readers.place) == readers.pods
-
-
 def test_the_kill_switch_reaches_every_pod_while_it_runs_and_says_how_fast(
     readers: Readers,
 ) -> None:
@@ -182,14 +169,6 @@ def test_files_alone_and_a_command_are_asked_in_the_container(place: Place) -> N
     assert f"{PERCENTAGE} is '10' instead of '5'" in wrong["msg"]
 
 
-def test_the_environment_cannot_prove_what_a_volume_brings(place: Place) -> None:
-    refused = place.run(pod_flags, name=NAME, flags=ON, wait_timeout=5)
-    assert refused["reason"] == "InvalidInput"
-    killed = place.run(kill_switch, flags=OFF, reason="a test", delivery="volume")
-    assert "must be asked what they run" in killed["msg"]
-    assert place.kubectl("get", "configmap", FLAGS, "--ignore-not-found") == ""
-
-
 def test_killed_between_the_write_and_the_last_pod_the_same_command_continues(
     place: Place, fault: t.Callable[..., None]
 ) -> None:
@@ -247,11 +226,3 @@ def test_the_role_brings_flags_without_a_restart_and_puts_back_what_does_not_com
     assert readers.run() == [(True, 10)] * 2
     assert names(place) == readers.pods, well
     assert json.loads(document)["flags"][PERCENTAGE]["variants"] == {"value": 10}
-
-
-def test_a_broken_template_stops_before_anything_is_written(place: Place) -> None:
-    flagd = {"key": FLAGD_KEY, "template": "{{ flags.NO_SUCH_FLAG }}"}
-    refused = place.run(feature_flags, flags=ON, flagd=flagd)
-    assert refused["reason"] == "InvalidInput"
-    assert "NO_SUCH_FLAG" in refused["msg"]
-    assert place.kubectl("get", "configmap", FLAGS, "--ignore-not-found") == ""

@@ -75,13 +75,6 @@ def test_a_release_that_was_rolled_back_is_deployed_again_from_new_pins(deployed
     assert again["record"]["previous_attempts"][0]["status"] == "rolled_back"
 
 
-def test_what_runs_the_release_already_is_not_pinned_as_before(deployed: Place) -> None:
-    deployed.run(rollout, name=SERVICE, image=NEW, release="2.0.0")
-    result = change(deployed, phase="microservices", phase_status="running", pin=PIN)
-    assert result["failed"] is True
-    assert f"already on {SERVICE}" in result["msg"]
-
-
 def test_an_attachment_comes_back_byte_for_byte(place: Place, tmp_path: Path) -> None:
     source, target = tmp_path / "before", tmp_path / "back"
     source.write_bytes(os.urandom(100_000))

@@ -13,22 +13,7 @@ from datetime import datetime
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.message_state import (
-    MessageState,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import Outbox
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
-    Release,
-    ReleaseStatus,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.run_message import RunMessage
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
-    SlackApi,
-    SlackWebhook,
-)
 from tests.ansible_playbook import ROOT, run_playbook
-from tests.waiting import until
 
 SECRET = "hunter2-hunter2"
 TITLE = ""
@@ -159,38 +144,6 @@ def arrived(world):
     return since
 
 
-@pytest.fixture
-def run(world, title):
-    """A run without Ansible that talks to this sandbox's Slack: (its message, its outbox)."""
-
-    def begin(*, webhook=False, channel="#engineering-alerts"):
-        sinks = world.facts("sinks")
-        client = (
-            SlackWebhook(url=sinks["slack_webhook_url"], timeout=10)
-            if webhook
-            else SlackApi(
-                api_url=sinks["slack_api_url"],
-                token=sinks["slack_bot_token"],
-                channel=channel,
-                timeout=10,
-            )
-        )
-        box = Outbox(client, pace=0.1)
-        status = ReleaseStatus(Release(title, "deploy_v2.yml", on_call="U0ONCALL01"), time.time())
-        message = RunMessage(status, box, Redactor(), MessageState(None))
-        message.play_started("Phase 1", "preflight", 1)
-        message.task_started("Look")
-        message.touched()
-        return message, box
-
-    return begin
-
-
-def sent(box):
-    """Waits until the first message is there."""
-    until(lambda: box.ts != "", 40)
-
-
 def test_the_runs_of_a_release_edit_one_message_and_the_record_tells_of_the_others(stage, arrived):
     first = play(stage, "--tags", "preflight", EASYMO_DEPLOY_JOURNAL_PATH="journal.jsonl")
     assert first.returncode == 0, first.stdout
@@ -234,17 +187,6 @@ def test_the_runs_of_a_release_edit_one_message_and_the_record_tells_of_the_othe
     assert SECRET not in told + (stage / ".deploy/2.0.0/slack.json").read_text()
 
 
-def test_a_run_that_is_refused_says_nothing(stage, arrived):
-    refused = play(stage, "--tags", "preflight", "-e", '{"kubernetes_connection": {"host": 5}}')
-    assert refused.returncode == 2
-    assert arrived() == ([], [])
-
-
-def test_check_mode_says_nothing(stage, arrived):
-    assert play(stage, "--check").returncode == 0
-    assert arrived() == ([], [])
-
-
 def test_a_slack_that_hangs_neither_fails_nor_holds_up_a_run(stage, fault):
     fault("sinks", "hangs", "slack", seconds="30")
     started = time.monotonic()
@@ -257,102 +199,3 @@ def test_a_slack_that_hangs_neither_fails_nor_holds_up_a_run(stage, fault):
     times = [datetime.fromisoformat(json.loads(line)["at"]) for line in journal]
     # From the last event of the run to its end, interpreter and all.
     assert seconds - (times[-1] - times[0]).total_seconds() < 20
-
-
-@pytest.mark.parametrize(
-    ("name", "parameters", "told"),
-    [
-        ("hangs", {"seconds": "30"}, "did not answer in time"),
-        ("errors", {}, "HTTP 500"),
-        ("token-revoked", {}, "token_revoked"),
-        ("rate-limited", {"seconds": "8"}, "limits the rate"),
-    ],
-)
-@pytest.mark.parametrize("webhook", [False, True], ids=["token", "webhook"])
-def test_what_a_slack_in_trouble_did_not_take_is_counted(
-    run, fault, webhook, name, parameters, told
-):
-    if name == "rate-limited":
-        fault("sinks", name, "slack", **parameters)
-        run(webhook=webhook)[0].finished(good=True)  # takes the one request that is let through
-    fault("sinks", name, "slack", **parameters)
-    message, box = run(webhook=webhook)
-    message.host_failed("localhost", "Look", "no image")
-    assert message.finished(good=False) >= 1
-    assert told in box.reason or (
-        webhook and name == "token-revoked" and "no_service" in box.reason
-    )
-
-
-def test_a_token_that_is_revoked_midway_costs_what_comes_after(run, fault, arrived):
-    message, box = run()
-    sent(box)
-    fault("sinks", "token-revoked", "slack")
-    message.host_failed("localhost", "Look", "no image")
-    assert message.finished(good=False) == 2
-    assert "token_revoked" in box.reason
-    (posted,), replies = arrived()
-    assert posted["text"].startswith("🚀")
-    assert replies == []
-
-
-def test_a_rate_limit_delays_and_loses_nothing(run, fault, arrived):
-    fault("sinks", "rate-limited", "slack", seconds="1")
-    message, box = run()
-    sent(box)
-    box.reply("no image")
-    until(lambda: len(arrived()[1]) == 1, 30)
-    lost = message.finished(good=True)
-    assert lost <= 1, "only the last edit may come too late for the end of a run"
-    assert arrived()[1][0]["text"] == "no image"
-
-
-def test_a_channel_that_is_missing_is_named_in_what_is_told_at_the_end(run):
-    message, box = run(channel="#no-such-channel")
-    assert message.finished(good=True) == 1
-    assert "channel_not_found" in box.reason
-
-
-def test_a_text_over_the_limit_is_cut_and_one_that_is_not_costs_only_itself(run, arrived):
-    message, box = run()
-    message.host_failed("localhost", "Look " * 2000, "`<!channel> & " * 20_000)
-    box.reply("x" * 40_001)
-    assert message.finished(good=False) == 1
-    (headline,), replies = arrived()
-    assert len(headline["text"]) < 4_000
-    assert [len(reply["text"]) < 12_000 for reply in replies] == [True]
-    assert "<!channel>" not in json.dumps([headline, *replies])
-
-
-def test_a_webhook_is_told_of_the_start_the_cause_and_the_end(run, arrived):
-    message, _box = run(webhook=True)
-    until(lambda: len(arrived()[0]) == 1, 20)
-    message.host_failed("localhost", "Look", "no image")
-    assert message.finished(good=False) == 0
-    assert [text["text"][:2] for text in arrived()[0]] == ["🚀 ", "🛑 ", "🛑 "]
-
-
-@pytest.mark.parametrize("webhook", [False, True], ids=["token", "webhook"])
-def test_a_slack_that_takes_no_blocks_gets_the_whole_text(run, fault, arrived, webhook):
-    fault("sinks", "no-blocks")
-    message, _box = run(webhook=webhook)
-    until(lambda: len(arrived()[0]) == 1, 20)
-    message.host_failed("localhost", "Look", "no image")
-    assert message.finished(good=False) == 0
-    heads, replies = arrived()
-    assert not any(one["blocks"] for one in [*heads, *replies])
-    assert [one for one in heads if "❌ Preflight" in one["text"] and "no image" in one["text"]]
-
-
-def test_a_message_that_somebody_deleted_is_posted_anew(run, arrived, world):
-    message, box = run()
-    sent(box)
-    api = SlackApi(
-        api_url=world.facts("sinks")["slack_api_url"],
-        token=world.facts("sinks")["slack_bot_token"],
-        channel="C0ALERTS01",
-        timeout=10,
-    )
-    api._client.chat_delete(channel="C0ALERTS01", ts=box.ts)
-    assert message.finished(good=True) == 0
-    assert [m["deleted"] for m in arrived()[0]] == [True, False]

@@ -111,24 +111,16 @@ def test_a_database_with_tables_and_no_history_needs_its_version_once(project):
     assert not project.run()["changed"]
 
 
-REPEATABLE = "(9, NULL, 'views', 'SQL', 'R__views.sql', 1, 'app', now(), 0, true)"
 FAILED = "(9, '3', 'c', 'SQL', 'V3__c.sql', 1, 'app', now(), 0, false)"
 
 
 @pytest.mark.parametrize(
     ("files", "rows", "reason", "words"),
     [
-        ({"V2__b": None}, "", "MissingLocally", "delete their rows from public.flyway"),
-        ({"V1.5__late": "select 1"}, "", "OutOfOrder", "newer applied 2: V1.5__late.sql"),
         ({"V1__a": "create table a(id bigint)"}, "", "Drift", "its checksum was"),
         ({"V3__c": "create table c(); drop table a"}, "", "NotAdditive", "V3__c.sql"),
-        ({"V3__c": "-- nothing"}, "", "InvalidInput", "no statement"),
         ({"V3__c": "create table c(); select '${x}'"}, "", "InvalidInput", "placeholder ${x}"),
         ({"V2.0__c": "select 1"}, "", "InvalidInput", "share a version, 2"),
-        ({"R__views": "select 1"}, "", "InvalidInput", "R__views.sql is a repeatable migration"),
-        ({"U2__b": "drop table b"}, "", "InvalidInput", "U2__b.sql is an undo migration"),
-        ({"V3_c": "select 1"}, "", "InvalidInput", "V3_c.sql is not named"),
-        ({"V3__c": "create table c()"}, REPEATABLE, "Refused", "R__views.sql (repeatable)"),
         ({"V3__c": "create table c()"}, FAILED, "FailedMigration", "failed in V3__c.sql"),
     ],
 )  # fmt: skip
@@ -140,11 +132,7 @@ def test_what_cannot_end_well_is_refused_before_anything_is_touched(
     if rows:
         project.query(f"INSERT INTO {TABLE} VALUES {rows}")
     project.write(V4__d="create table d()")
-    for name, sql in files.items():
-        if sql is None:
-            (project.folder / f"{name}.sql").unlink()
-        else:
-            project.write(**{name: sql})
+    project.write(**files)
     for check in (True, False):
         result = project.run(check=check)
         assert (result["failed"], result["reason"]) == (True, reason), result
@@ -175,10 +163,3 @@ def test_a_failing_file_leaves_the_files_before_it_and_nothing_of_itself(project
     assert (result["file"], result["line"], result["sqlstate"]) == ("V2__b.sql", 2, "42P01")
     assert [project.has(table) for table in "ab"] == [True, False]
     assert [row[1] for row in project.query(HISTORY)] == ["1"]
-
-
-def test_a_concurrent_index_is_reported_as_not_atomic_and_made(project):
-    project.write(V1__a="create table a(id int); create index concurrently a_id on a(id)")
-    [entry] = project.run()["applied"]
-    assert entry["atomic"] is False
-    assert project.has("a_id")

@@ -89,11 +89,7 @@ def test_settings_of_one_file_do_not_reach_the_next(project):
 @pytest.mark.parametrize(
     ("files", "reason", "words"),
     [
-        ({"v2_b": None}, "MissingLocally", "migration repair --status reverted 2"),
-        ({"v15_late": "select 1"}, "OutOfOrder", "15_late.sql"),
         ({"v1_a": "create table a(id bigint)"}, "Drift", "1_a.sql"),
-        ({"v3_c": "-- nothing"}, "InvalidInput", "no statement"),
-        ({"v3_c": "\\d a"}, "InvalidInput", "meta-command"),
         ({"v3_c": "select 1;\ncopy a from stdin"}, "InvalidInput", "in line 2"),
         ({"v2_c": "select 1"}, "InvalidInput", "share a version"),
         ({"v3_c": "begin; create table c()"}, "MigrationFailed", "never commits"),
@@ -102,11 +98,7 @@ def test_settings_of_one_file_do_not_reach_the_next(project):
 def test_what_cannot_end_well_is_refused(project, files, reason, words):
     project.write(v1_a="create table a()", v2_b="create table b()")
     project.run()
-    for name, sql in files.items():
-        if sql is None:
-            (project.folder / f"{name.lstrip('v')}.sql").unlink()
-        else:
-            project.write(**{name: sql})
+    project.write(**files)
     result = project.run()
     assert (result["failed"], result.get("changed", False), result["reason"]) == (
         True,

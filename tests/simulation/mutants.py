@@ -87,11 +87,12 @@ def mutants() -> list[Mutant]:
     return [
         Mutant(
             one["name"],
-            tuple(map(Edit.of, [one, *one.get("also", ())])),
+            tuple(map(Edit.of, [{**one, "in": path}, *one.get("also", ())])),
             one.get("theme", ""),
             one.get("seed"),
         )
-        for one in listed
+        for path, ones in listed.items()
+        for one in ones
     ]
 
 

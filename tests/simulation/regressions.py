@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .plan import Plan
 
-FOLDER = Path(__file__).parent / "regressions"
+FILE = Path(__file__).with_name("regressions.jsonl")
 
 
 class Regression(t.NamedTuple):
@@ -19,9 +19,9 @@ class Regression(t.NamedTuple):
 
 
 def regressions() -> list[Regression]:
-    return [_read(path) for path in sorted(FOLDER.glob("*.json"))]
+    return [_read(line) for line in FILE.read_text("utf-8").splitlines()]
 
 
-def _read(path: Path) -> Regression:
-    text = path.read_text("utf-8")
-    return Regression(path.stem, json.loads(text)["met"], Plan.from_text(text))
+def _read(line: str) -> Regression:
+    found = json.loads(line)
+    return Regression(found["name"], found["met"], Plan.from_text(line))

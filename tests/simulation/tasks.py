@@ -27,10 +27,6 @@ from .world import NAMESPACE
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "easymo.deploy."
-TASK_WORDS = frozenset(
-    ("name", "register", "when", "vars", "run_once", "changed_when", "failed_when", "loop",
-     "loop_control", "ignore_errors", "check_mode")
-)  # fmt: skip
 ANY = "*"
 """What is the host's to say, in the name of a role or a file of it."""
 _VARIABLE = re.compile(r"\{\{.*?\}\}")

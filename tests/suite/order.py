@@ -3,7 +3,8 @@
 
 The tests of a file stay on one worker: they share a world, or follow one another. Levels come in the order of LEVELS,
 for what only a few tests need is to be gone before others start. Within one, files that take longest come first, so
-that all workers end together. `seconds.json` knows how long each took, and `python -m tests.suite.order` renews it.
+that all workers end together. `seconds.json` knows how long those took that need LEAST or more, and
+`python -m tests.suite.order` renews it.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from tests.suite.steps import LOGS
 
 RECORD = Path(__file__).with_name("seconds.json")
 LEVELS = ("stories", "contract", "interop", "integration")
-UNKNOWN = 20.0
-"""Seconds of a file of which nothing is known."""
+LEAST = 10
+"""Seconds that a file takes at least to be listed."""
 
 
 @functools.cache
@@ -35,7 +36,7 @@ def place(item: pytest.Item) -> tuple[int, float, str]:
     file = str(item.path.relative_to(ROOT))
     level = file.split("/")[1]
     rank = LEVELS.index(level) if level in LEVELS else len(LEVELS)
-    return rank, -known_seconds().get(file, UNKNOWN), file
+    return rank, -known_seconds().get(file, LEAST), file
 
 
 def tests_of_last_run() -> list[dict[str, t.Any]]:
@@ -50,7 +51,7 @@ def main() -> None:
         seconds[test["test"].partition("::")[0]] += test["seconds"]
     kept = {**known_seconds(), **{file: round(spent) for file, spent in seconds.items()}}
     there = {
-        file: kept[file] for file in sorted(kept) if (ROOT / file).exists() and kept[file] >= 1
+        file: kept[file] for file in sorted(kept) if (ROOT / file).exists() and kept[file] >= LEAST
     }
     RECORD.write_text(json.dumps(there, indent=1) + "\n", encoding="utf-8")
 

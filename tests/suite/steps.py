@@ -37,7 +37,7 @@ def _tests(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "pytest", "-q", "-p", "tests.suite.events", *arguments)
 
 
-QUICK, SLOW = "not nightly and not slow", "slow and not nightly"
+QUICK, SLOW = "not nightly and not slow", "(slow or property) and not nightly"
 SPREAD = ("-n", str(LANES), "--dist", "loadfile", "--no-loadscope-reorder")
 
 
@@ -47,7 +47,14 @@ STAGES: tuple[tuple[Step, ...], ...] = (
         Step("tools", (sys.executable, "-m", "tests.suite.tools"), 10),
         Step("types", ("scripts/types",), 25),
     ),
-    (Step("units", _tests("-n", str(LANES), "-m", QUICK, "tests/unit"), 85, LANES),),
+    (
+        Step(
+            "units",
+            _tests("-n", str(LANES), "-m", QUICK, "--hypothesis-profile=quick", "tests/unit"),
+            85,
+            LANES,
+        ),
+    ),
     (
         Step(
             "worlds",

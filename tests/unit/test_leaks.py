@@ -67,6 +67,7 @@ def test_what_a_failing_test_prints_has_names_alone():
     assert repr(SECRETS) == "<password, other>"
 
 
+@pytest.mark.slow
 def test_the_command_lines_of_a_run_are_seen_of_children_with_an_environment_of_their_own_too():
     mark = uuid.uuid4().hex
     grandchild = "[sys.executable, '-c', 'import time; time.sleep(5)', 'hunter2']"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import re
@@ -131,7 +132,12 @@ def tasks(entries: t.Sequence[t.Any], inherited: Task) -> t.Iterator[tuple[Task,
             yield from tasks(entry.get(part), brought)
 
 
-def every_task() -> t.Iterator[tuple[str, Task, set[str]]]:
+@functools.cache
+def every_task() -> tuple[tuple[str, Task, set[str]], ...]:
+    return tuple(_every_task())
+
+
+def _every_task() -> t.Iterator[tuple[str, Task, set[str]]]:
     """Where it stands, the task, and the names in it that hold secrets."""
     for path in [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/*.yml")]:
         for task, brought in tasks(yaml.safe_load(path.read_text("utf-8")), {}):

@@ -137,7 +137,8 @@ class Results:
         container = self._wanted.container
         return RolloutResult(
             result=result,
-            changed=plan.changed,
+            # A way back is a change, also of what an earlier run wrote.
+            changed=plan.changed or ENDINGS[result].changed == "always",
             before=Side.of(plan.before, container),
             after=Side.of(after, container),
             counts=after.counts,

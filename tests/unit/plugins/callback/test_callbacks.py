@@ -205,6 +205,7 @@ def test_the_name_of_a_task_with_no_log_is_not_told():
     assert task_name(task) == "Send hunter2"
 
 
+@pytest.mark.slow
 def test_the_phases_of_a_playbook_are_those_that_ansible_loads():
     """One phase in two plays, no phase, and all by import."""
     phases = {

@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 import typing as t
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -75,30 +74,17 @@ class Server:
 def server() -> t.Iterator[Server]:
     kept = Server()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Alike(Handler):
         def do_GET(self) -> None:
             kept.seen.append(self.headers["Authorization"])
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.send_response(kept.status)
-            if kept.location:
-                self.send_header("Location", kept.location)
-            if kept.retry_after:
-                self.send_header("Retry-After", kept.retry_after)
-            self.send_header("Content-Length", str(len(kept.body)))
-            self.end_headers()
-            self.wfile.write(kept.body)
+            self.body()
+            told = {"Location": kept.location, "Retry-After": kept.retry_after}
+            self.answer(kept.status, kept.body, {name: one for name, one in told.items() if one})
 
         do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815
 
-        def log_message(self, *_arguments: t.Any) -> None:
-            """Nobody reads it."""
-
-    serving = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=serving.serve_forever, args=(0.01,), daemon=True).start()
-    kept.url = f"http://127.0.0.1:{serving.server_port}"
-    yield kept
-    serving.shutdown()
-    serving.server_close()
+    with serving(Alike) as kept.url:
+        yield kept
 
 
 @pytest.fixture(params=["~/.netrc", "$NETRC"])

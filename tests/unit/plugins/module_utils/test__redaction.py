@@ -11,10 +11,11 @@ import typing as t
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt, redact
+from tests.examples import examples
 from tests.fakes.long_texts import LONG_TEXTS, long_text
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -203,7 +204,7 @@ def left_over(shown: str, secret: str, text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(25)
 @given(data=st.data())
 def test_no_planted_secret_survives(shape: str, data: st.DataObject) -> None:
     text, secret = data.draw(SHAPES[shape])
@@ -213,7 +214,7 @@ def test_no_planted_secret_survives(shape: str, data: st.DataObject) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(15)
 @given(data=st.data())
 def test_no_half_of_a_secret_survives_where_a_body_is_cut(shape: str, data: st.DataObject) -> None:
     """The place at which the body is cut goes through all of the secret."""
@@ -301,14 +302,14 @@ def test_nothing_else_is_hidden(line: str) -> None:
     assert redact(line) == line
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.sampled_from(ORDINARY), min_size=1, max_size=12))
 def test_nothing_else_is_hidden_wherever_a_line_stands(lines: list[str]) -> None:
     text = "\n".join(lines)
     assert redact(text) == text
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.one_of(
         words_of(HEX, 32, 200), st.uuids().map(str), st.integers().map(str), st.floats().map(str)
@@ -325,7 +326,7 @@ def test_digests_and_numbers_stay(value: str) -> None:
         assert redact(text) == text
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.text(max_size=300))
 def test_redacting_again_changes_nothing(text: str) -> None:
     once = redact(text)
@@ -333,7 +334,7 @@ def test_redacting_again_changes_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(10)
 @given(data=st.data())
 def test_what_is_around_a_secret_stays(shape: str, data: st.DataObject) -> None:
     text, _secret = data.draw(SHAPES[shape])

@@ -44,6 +44,7 @@ def test_a_report_from_a_fork_reaches_every_subscriber(listen):
     assert first.get(timeout=2) == second.get(timeout=2) == expected
 
 
+@pytest.mark.slow
 def test_news_arrive_at_a_listener_that_falls_behind_and_what_was_lost_is_counted():
     """As on a busy controller: its thread looks five times a second, and a socket holds ten reports or some more."""
     heard = queue.Queue()

@@ -21,7 +21,6 @@ from sandbox.services.routing import (
     route,
 )
 
-ALL_ON = Flags(enabled=True, percentage=100, agents=frozenset(AGENTS))
 numbers = st.from_regex(r"2507[0-9]{8}", fullmatch=True)
 percentages = st.floats(0, 100)
 

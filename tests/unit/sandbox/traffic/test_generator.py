@@ -65,6 +65,7 @@ def test_the_load_is_steady_and_every_answer_awaited() -> None:
     assert sum(found["answers"].values()) == 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ease", [True, False])
 def test_a_machine_that_cannot_keep_up_is_asked_for_less_where_that_is_wanted(ease: bool) -> None:
     async def run() -> Generator:

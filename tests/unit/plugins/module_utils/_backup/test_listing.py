@@ -46,6 +46,7 @@ def judge(listing: Listing) -> None:
     listing.refuse_unreadable("nothing was kept")
 
 
+@pytest.mark.slow
 def test_twenty_megabytes_of_listing_are_read_and_searched(tmp_path: Path) -> None:
     """Written before any of the dump is read, as much of it as there is."""
     says = program(

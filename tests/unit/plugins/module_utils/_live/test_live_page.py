@@ -279,6 +279,7 @@ def test_no_secret_reaches_the_page(tmp_path):
         assert secret not in page
 
 
+@pytest.mark.slow
 def test_a_reader_at_the_moment_of_writing_sees_a_whole_page(tmp_path):
     sights = [Sight({**records.dead(), "notes": [f"{n}" * 400]}) for n in range(60)]
     made = writer(tmp_path, *sights)

@@ -7,7 +7,7 @@ import json
 import typing as t
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
@@ -27,6 +27,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_st
     ReleaseStatus,
 )
 from sandbox.sinks.slack_shapes import content
+from tests.examples import examples
 
 PLAN = (
     Planned("preflight", "Pre-Deploy", 15),
@@ -198,7 +199,7 @@ ANYTHING = st.text(max_size=400) | st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     title=ANYTHING,
     host=ANYTHING,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import re
 
 import pytest
 
@@ -30,11 +31,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry impo
     retrying,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
+    GoneError,
+    NoBlocksError,
     SlackApi,
     SlackWebhook,
+    refused,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
 from tests.fakes.cluster import FakeClock
+from tests.fakes.http_server import Handler, serving
 
 MAIL = Mail("mail.example", 587, "required", "d@x.example", ("a@x.example",), "Done ✅", "text")
 
@@ -159,3 +164,34 @@ def test_slack_that_is_down_is_one_sentence_without_secrets(client):
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert "Slack can't be reached" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("message_not_found", GoneError),
+        ("invalid_blocks", NoBlocksError),
+        ("channel_not_found", RefusedError),
+    ],
+)
+def test_a_refusal_of_slack_is_of_a_kind_and_named(word, kind):
+    assert type(refused(word)) is kind
+    assert f"({word})" in str(refused(word))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "told"),
+    [
+        (429, b"", BusyError, "limits the rate for 3 s"),
+        (503, b"", UnreachableError, "HTTP 503"),
+        (404, b"no_service", RefusedError, "(no_service): the webhook was removed"),
+    ],
+)
+def test_a_webhook_s_refusals_are_told_apart(status, body, kind, told):
+    class Hook(Handler):
+        def do_POST(self):
+            self.body()
+            self.answer(status, body, {"Retry-After": "3"})
+
+    with serving(Hook) as url, pytest.raises(kind, match=re.escape(told)):
+        SlackWebhook(url=url, timeout=5).post("hello")

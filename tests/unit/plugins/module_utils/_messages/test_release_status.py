@@ -287,9 +287,15 @@ def test_the_message_never_outgrows_what_slack_takes():
     for number in range(200):
         begin(release, Play(f"Play {number} with a long name " * 3))
     shown = headline.render(release, START)
-    assert len(shown) <= headline.LIMIT
+    assert len(shown) < 4_000
     assert "Play 199" in shown
     assert "Monitoring" in shown
+    begin(release, MONITORING)
+    cause = Failure(MONITORING.name, "localhost", "Look " * 2000, "`<!channel> & " * 20_000)
+    release.host_failed(cause)
+    release.finished(START + 20, good=False)
+    assert len(headline.render(release, START)) < 4_000
+    assert max(len(headline.detail(cause)), len(headline.alarm(release))) < 12_000
 
 
 @pytest.mark.parametrize(

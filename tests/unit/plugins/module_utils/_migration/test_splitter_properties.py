@@ -6,13 +6,14 @@ from __future__ import annotations
 import re
 
 import pglast
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
     split_script,
     without_leading_comments,
 )
+from tests.examples import examples
 from tests.unit.plugins.module_utils._migration.guard.cases import read_cases
 
 _SPACE_AND_SEMICOLONS = re.compile(r"[\s;\ufeff]+")
@@ -50,7 +51,7 @@ def scripts(draw: st.DrawFn) -> tuple[list[str], str]:
     return statements, text
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(script=scripts())
 def test_a_script_is_split_where_postgresql_splits_it(script: tuple[list[str], str]) -> None:
     statements, text = script
@@ -66,7 +67,7 @@ def test_a_script_is_split_where_postgresql_splits_it(script: tuple[list[str], s
     assert [_bare(one) for one in ours] == [_bare(other) for other in theirs]
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(
     text=st.one_of(
         scripts().map(lambda script: script[1]),

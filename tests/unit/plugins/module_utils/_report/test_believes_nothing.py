@@ -117,6 +117,7 @@ RUBBISH = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [records.green, records.rolled_back], ids=lambda one: one.__name__)
 def test_rubbish_at_any_place_of_a_record_still_makes_a_report(made):
     record = made()

@@ -187,6 +187,7 @@ def test_a_release_that_is_complete_waits_for_its_probe(
     outcome = world.roll(soak=soak, wait_timeout=30.0)
     assert outcome.result == "succeeded"
     assert least <= outcome.duration <= most
+    assert len([line for line in world.said if "watched until its liveness probe" in line]) <= 1
 
 
 def test_a_pod_that_is_killed_for_its_probe_dooms_the_release_that_was_complete(

@@ -25,7 +25,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import Guard
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, Wanted
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import RolloutResult
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import (
+    ENDINGS,
+    RolloutResult,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
@@ -70,6 +73,7 @@ class World:
         at: str = "",
         fence: int = 0,
         soak: float | None = None,
+        allow_no_replicas: bool = False,
         check_mode: bool = False,
         **settings: t.Any,
     ) -> RolloutResult:
@@ -85,6 +89,7 @@ class World:
                 at=at,
                 fence=fence,
                 soak=soak,
+                allow_no_replicas=allow_no_replicas,
             ),
             pin,
             settings=Settings(**{"wait_timeout": 120.0, **settings}),
@@ -93,12 +98,26 @@ class World:
             guard=guard,
         )
         plan = rollout.plan()
-        return rollout.predict(plan) if check_mode else rollout.carry_out(plan)
+        outcome = rollout.predict(plan) if check_mode else rollout.carry_out(plan)
+        as_promised(outcome.to_result(), failed=False)
+        return outcome
 
     def fail(self, image: str = NEW, **settings: t.Any) -> DeployError:
         with pytest.raises(DeployError) as caught:
             self.roll(image, **settings)
+        as_promised(caught.value.details, failed=True)
         return caught.value
+
+
+def as_promised(result: t.Mapping[str, t.Any], *, failed: bool) -> None:
+    """By the table of endings."""
+    ending = ENDINGS[result["result"]]
+    assert failed in {"yes": {True}, "no": {False}, "asked": {True, False}}[ending.failed]
+    assert (
+        result["changed"]
+        in {"never": {False}, "always": {True}, "maybe": {True, False}}[ending.changed]
+    )
+    assert result["hint"] == ending.hint
 
 
 class Denying:
@@ -135,6 +154,14 @@ def test_a_second_run_finds_nothing_to_do(world: World) -> None:
     outcome = world.roll()
     assert (outcome.result, outcome.changed) == ("no_change", False)
     assert (world.cluster.writes, world.cluster.requests) == ([], ["read Deployment"])
+
+
+def test_without_replicas_nothing_is_released_unless_that_is_allowed(world: World) -> None:
+    world.body()["spec"]["replicas"] = 0
+    assert world.fail().details["result"] == "blocked"
+    assert world.image == OLD
+    world.roll(allow_no_replicas=True)
+    assert world.image == NEW
 
 
 @pytest.mark.parametrize(
@@ -368,6 +395,12 @@ def test_loss_of_sight_is_neither_success_nor_a_reason_to_undo(world: World) -> 
     world.clock.listeners.append(vanish)
     error = world.fail(NEW, pin=world.pin)
     assert error.details["result"] == "indeterminate"
+    assert world.image == NEW
+
+
+def test_one_that_is_paused_midway_is_left_so(world: World) -> None:
+    world.clock.listeners.append(lambda: world.body()["spec"].update(paused=world.image == NEW))
+    assert world.fail(NEW).details["result"] == "paused"
     assert world.image == NEW
 
 

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many examples of a property are tried: a tenth in the quick loop, all of them with the slow units."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+QUICK, ALL = "quick", "busy"
+"""Profiles, as `--hypothesis-profile` takes them."""
+USUAL = 100
+
+
+def examples(most: int) -> settings:
+    """For a test that wants another number than the usual one."""
+    quick = settings.get_current_profile_name() == QUICK
+    found = max(5, most // 10) if quick else most
+    return settings(max_examples=found, deadline=None, suppress_health_check=[HealthCheck.too_slow])
