@@ -325,7 +325,7 @@ def _functions(m: RandomMigrations) -> list[str]:
                 [f"CREATE FUNCTION public.{new}() RETURNS void LANGUAGE plpgsql AS $$BEGIN DELETE FROM shop.audit; END$$", f"SELECT public.{new}()"],
                 ["SELECT shop.tidy()"],
                 ["DROP FUNCTION shop.total_of(int, date)", m.one((more, less))],
-                [f"DROP FUNCTION IF EXISTS shop.absent(int)"],
+                ["DROP FUNCTION IF EXISTS shop.absent(int)"],
             )
         ),
     )
@@ -406,7 +406,7 @@ def _do(m: RandomMigrations) -> list[str]:
             f"IF NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = '{constraint}') THEN ALTER TABLE shop.visits ADD CONSTRAINT {constraint} CHECK (seconds < 9999); END IF;",
             f"IF EXISTS (SELECT 1 FROM information_schema.columns WHERE table_schema = 'shop' AND table_name = 'orders' AND column_name = '{column}') THEN ALTER TABLE shop.orders DROP COLUMN {column}; END IF;",
             f"IF NOT EXISTS (SELECT 1 FROM information_schema.columns WHERE table_schema = 'shop' AND table_name = 'orders' AND column_name = '{column}') THEN ALTER TABLE shop.orders ADD COLUMN {column} int; UPDATE shop.orders SET total = 0; END IF;",
-            f"IF NOT EXISTS (SELECT FROM pg_policies WHERE schemaname = 'shop' AND tablename = 'orders' AND policyname = 'adds') THEN CREATE POLICY adds ON shop.orders USING (true); ELSE DELETE FROM shop.audit; END IF;",
+            "IF NOT EXISTS (SELECT FROM pg_policies WHERE schemaname = 'shop' AND tablename = 'orders' AND policyname = 'adds') THEN CREATE POLICY adds ON shop.orders USING (true); ELSE DELETE FROM shop.audit; END IF;",
             f"CREATE TYPE shop.{m.one(('mood', m.new()))} AS ENUM ('a'); EXCEPTION WHEN duplicate_object THEN NULL;",
         )
     )

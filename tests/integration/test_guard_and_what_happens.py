@@ -22,8 +22,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rev
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import migrating
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-from tests.caches import SANDBOX_CACHE
 from sandbox.postgres.binaries import unpack
+from tests.caches import SANDBOX_CACHE
 from tests.integration.random_migrations import SHOP, RandomMigrations
 from tests.integration.random_schema import RandomSchema
 from tests.integration.random_script import quoted

@@ -69,13 +69,13 @@ UNION ALL SELECT concat_ws(' ', 'role', rolname, rolsuper, rolcanlogin, rolbypas
 UNION ALL SELECT concat_ws(' ', 'member', roleid, member) FROM pg_auth_members
 UNION ALL SELECT concat_ws(' ', 'default privileges', d.oid, (x).grantee, (x).privilege_type) FROM (SELECT oid, aclexplode(defaclacl) AS x FROM pg_default_acl) d
 UNION ALL SELECT concat_ws(' ', 'setting', name, setting) FROM pg_settings WHERE name IN ('session_replication_role', 'row_security')
-"""  # noqa: S608 - constants
+"""
 _RELATIONS = f"""
 SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind, pg_relation_filenode(c.oid),
   ARRAY(SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum),
   ARRAY(SELECT attnum::int FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'm', 'i', 'S') AND {_OURS}
-"""  # noqa: S608 - constants
+"""
 _READ = """
 SELECT c.oid, pg_stat_get_xact_tuples_returned(c.oid) FROM pg_class c WHERE c.relkind IN ('r', 'm', 't')
 """

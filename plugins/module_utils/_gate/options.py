@@ -9,10 +9,6 @@ import typing as t
 
 from .._errors import InputError
 from .._module import refuse_below, refuse_twice
-<<<<<<< HEAD
-from .._options import Spec, kubernetes_options, monitoring_options, postgres_options
-from .cohort_options import budget_options, cohort_options, refuse_bad_comparisons
-=======
 from .._options import (
     Spec,
     kubernetes_options,
@@ -20,8 +16,7 @@ from .._options import (
     postgres_options,
     supabase_options,
 )
-from .cohort_options import budget_options, cohort_options
->>>>>>> wt-runbook
+from .cohort_options import budget_options, cohort_options, refuse_bad_comparisons
 from .http_json import read_pointer
 from .models import Bounds, Limits, Metric, Volume
 
