@@ -358,7 +358,7 @@ from pathlib import Path
 from ..module_utils._diagnosis.folder import make_folder, write_files
 from ..module_utils._diagnosis.models import Diagnosis
 from ..module_utils._diagnosis.options import diagnosis_options
-from ..module_utils._diagnosis.render import cause_to_json, files_of, summary
+from ..module_utils._diagnosis.render import SHOWN, cause_to_json, files_of, summary
 from ..module_utils._diagnosis.task import diagnose_platform
 from ..module_utils._errors import DeployError
 from ..module_utils._module import Module, execute, refuse_below
@@ -381,7 +381,7 @@ def run(module: Module) -> dict[str, t.Any]:
     return {
         "changed": bool(folder) or module.check_mode,
         "causes": [cause_to_json(cause) for cause in diagnosis.causes],
-        "lines": summary(diagnosis),
+        "lines": summary(diagnosis, SHOWN),
         "unseen": [one for part in diagnosis.parts for one in part.unseen],
         "folder": folder,
     }

@@ -9,9 +9,12 @@ import typing as t
 from dataclasses import asdict
 
 from .._templates import template, trusted
+from .._words import counted
 from .models import TITLES, Cause, Diagnosis
 from .page import HTML, MACROS, STYLE
 
+SHOWN = 5
+"""Causes that the terminal shows."""
 EXCERPT = 40
 """Lines of a file that the page shows, its last ones; the file itself lies beside it."""
 
@@ -54,15 +57,18 @@ def cause_to_json(cause: Cause) -> dict[str, t.Any]:
     }
 
 
-def summary(diagnosis: Diagnosis) -> list[str]:
-    """What the terminal shows: causes with their evidence, then what could not be seen and what was cut."""
+def summary(diagnosis: Diagnosis, most: int | None = None) -> list[str]:
+    """The surest causes with their evidence, all unless `most`; then what could not be seen and what was cut."""
     lines = [f"Diagnosis of release {diagnosis.release}, {diagnosis.at}"]
-    for number, cause in enumerate(diagnosis.causes, 1):
+    for number, cause in enumerate(diagnosis.causes[:most], 1):
         lines += [
             f"{number}. {cause.heading}, {cause.certainty}: {cause.sentence}",
             f"   {cause.hint}",
             f"   Evidence: {', '.join(map(str, cause.evidence))}",
         ]
+    if most is not None and len(diagnosis.causes) > most:
+        more = counted(len(diagnosis.causes) - most, "less certain cause")
+        lines.append(f"And {more}, in summary.txt beside the page.")
     if not diagnosis.causes:
         seen = dict.fromkeys(part.title for part in diagnosis.parts if not part.unseen)
         looked = ", ".join(seen)

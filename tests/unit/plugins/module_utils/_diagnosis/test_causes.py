@@ -254,6 +254,24 @@ def test_what_explains_nothing_is_no_cause(facts: list[Fact]) -> None:
     assert find_causes(facts) == []
 
 
+def test_what_most_services_have_at_once_is_one_cause_and_comes_first() -> None:
+    """Liveness kills of an overloaded node were 29 causes on 201 lines."""
+    names = [f"s{number}" for number in range(12)]
+    standing = [fact("standing", name, ready=2, desired=3) for name in names]
+    errors = [fact("service_errors", name, share=0.1 + n / 100) for n, name in enumerate(names)]
+    first, *others = find_causes([*standing, *errors, BLOCKED])
+    assert first.sentence == (
+        "12 of 12 services at once, so look at what they share. s0 fails 10.0% of its requests, and was not rolled "
+        "out recently; 11 others alike: s1, s2, s3, s4, s5 and 6 more."
+    )
+    assert first.hint.endswith("kubectl describe nodes")
+    assert [cause.sentence.partition(" waits")[0] for cause in others] == ["supabase_db: pid 7"]
+    two = find_causes([*standing, *errors[:2]])
+    assert [cause.sentence for cause in two] == [
+        "s0 fails 10.0% of its requests, and was not rolled out recently; 1 other alike: s1."
+    ]
+
+
 def test_the_surest_comes_first_and_each_once() -> None:
     found = find_causes([TABLES, PENDING, BLOCKED, LONG, LONG, trouble(), trouble()])
     assert [cause.weight for cause in found] == sorted(

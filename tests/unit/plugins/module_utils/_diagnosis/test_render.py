@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import typing as t
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -78,6 +79,14 @@ def test_the_summary_tells_the_same_for_a_terminal() -> None:
     lines = "\n".join(summary(diagnosis()))
     for words in ("it crashed", "Roll it back.", "kubernetes/wallet.log:2", "Not seen", "secret_x"):
         assert words in lines
+
+
+def test_the_terminal_shows_the_surest_and_where_the_others_are() -> None:
+    many = diagnosis()
+    many = replace(many, causes=many.causes[:1] * 8)
+    shown, whole = (summary(many, most) for most in (5, None))
+    assert "And 3 less certain causes, in summary.txt beside the page." in shown
+    assert [sum("it crashed" in line for line in lines) for lines in (shown, whole)] == [5, 8]
 
 
 def test_without_a_cause_that_is_said_with_what_was_looked_at() -> None:
