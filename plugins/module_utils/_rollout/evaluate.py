@@ -218,7 +218,13 @@ def _deadline_verdict(progress: Progress, deployment: Deployment) -> Evaluation:
         "failing",
         "DeadlineExceeded",
         f"it made no progress within its progressDeadlineSeconds: {because}",
-        "See the pods and events below.",
+        read_events(deployment),
+    )
+
+
+def read_events(deployment: Deployment) -> str:
+    return (
+        f"Read what happened to its pods: kubectl describe pods --selector '{deployment.selector}'."
     )
 
 
@@ -231,7 +237,7 @@ def _stall_verdict(progress: Progress, deployment: Deployment, patience: float) 
         f"it made no progress for {patience:.0f} s: {because}",
         "Raise its progressDeadlineSeconds if its pods are slow to become ready."
         if progress.stall is None
-        else "See the pods and events below.",
+        else read_events(deployment),
     )
 
 

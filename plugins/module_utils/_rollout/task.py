@@ -15,6 +15,7 @@ from .._module import Module, Result, emit_progress
 from .._release.packing import record_name
 from .._release.pins import Pins, read_pins
 from .._time import utc_now
+from .._words import counted, listed
 from .changes import describe_changes
 from .models import LAST_APPLIED, Counts
 from .plan import Pin, Wanted
@@ -54,8 +55,10 @@ def roll_one(module: Module, pins: PinsReader = release_pins) -> Result:
     outcome = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
     if plan.takes:
         module.warn(describe_changes(plan.takes))
-    for pod in outcome.failing_before:
-        module.warn(f"Pod {pod!r} was in trouble before the rollout began.")
+    if pods := outcome.failing_before:
+        module.warn(
+            f"{counted(len(pods), 'pod')} of {params['name']!r} had trouble before this rollout: {listed(pods)}."
+        )
     result = outcome.to_result()
     if module._diff:
         result["diff"] = plan.to_diff()

@@ -169,6 +169,7 @@ def test_a_quota_is_called_at_the_deadline_with_the_servers_reason() -> None:
     now, _counts, verdict = replay("quota", deadline=9.0)[-1]
     assert (verdict.outcome, verdict.reason) == ("failing", "DeadlineExceeded")
     assert "quota has no room" in verdict.sentence
+    assert verdict.hint.endswith("kubectl describe pods --selector 'app=wallet-service'.")
     assert now == 9.77
 
 
