@@ -314,6 +314,10 @@ def test_the_flags_go_off_alone_and_come_back_with_their_phase(
         told_users(witness, "completed")
         == "We took a part of the upgrade back. What users do was tried and works."
     )
+    texts = [message["text"] for message in witness.received()["slack"]["v2-deployment"]]
+    assert any(
+        "EasyMO v2.0 stays, but for what was rolled back: feature flags\n" in text for text in texts
+    )
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "false"
     assert witness.images() == NEW
     assert operator.deploys("--tags", "feature_flags").rc == 0
@@ -333,10 +337,10 @@ def test_the_way_back_leads_to_what_ran_before(
         "We took the upgrade back and will try again another day."
     )
     texts = [message["text"] for message in witness.received()["slack"]["v2-deployment"]]
-    (told,) = (text for text in texts if "was rolled back" in text and "12 percent" in text)
+    (told,) = (text for text in texts if "v2.0 was rolled back" in text and "12 percent" in text)
     assert "Cause: kill switch: errors at 12 percent (eve, " in told
     assert "State: user flows work, 100 % of those tried" in told
-    assert "all else works as before the release" in told
+    assert "what users do was tried and works" in told
     assert witness.images() == OLD
     assert witness.rolled_out()
     assert witness.functions_version() == "1.9.0"

@@ -138,7 +138,7 @@ def rollback_claims(rows: t.Any) -> dict[str, Claim]:
             if off
             else []
         ),
-        "all else works as before the release" if _good(flows) else words(flows),
+        "what users do was tried and works" if _good(flows) else words(flows),
     ]
     return {
         "state": state,

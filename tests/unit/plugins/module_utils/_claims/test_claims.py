@@ -569,6 +569,7 @@ def spoken(texts: Info, info: Info) -> dict[str, str]:
         ),
         "release_on_call_name": "Jane Doe",
         "sign_off_maintenance": "in_progress",
+        "sign_off_rolled_back": "was rolled back",
     }
     templar = Templar(DataLoader(), variables=variables)
     return {
