@@ -15,7 +15,7 @@ from aiohttp import web
 from sandbox.faults import Faults
 from sandbox.kubernetes import controllers
 from sandbox.kubernetes.component import NAME
-from sandbox.kubernetes.server import FAULT_POLL_SECONDS, application, new_store
+from sandbox.kubernetes.server import AUTHORIZER, FAULT_POLL_SECONDS, application, new_store
 from sandbox.kubernetes.store import Store
 from sandbox.shutdown import stop_event
 from sandbox.world import World
@@ -33,6 +33,7 @@ async def serve(world: World) -> None:
         await _while_up(runner, world, store, faults, stopped)
         while faults.active(NAME, "down") and not stopped.done():
             await asyncio.sleep(FAULT_POLL_SECONDS)
+        runner.app[AUTHORIZER].restart()
     await runner.cleanup()
 
 

@@ -36,7 +36,7 @@ class Rest:
         """`secret` signs the tokens of service accounts."""
         self._store = store
         self._kubelets = kubelets
-        self._authorizer = Authorizer(store, faults)
+        self.authorizer = Authorizer(store, faults)
         self._secret = secret
 
     async def answer(self, request: web.Request, target: Target) -> web.StreamResponse:
@@ -45,7 +45,7 @@ class Rest:
         # Kubelets and controllers are exempt, as from every fault of the server.
         if not request.headers.get("User-Agent", "").startswith("kubelet"):
             watching = flag(request.query, "watch")
-            self._authorizer.admit(request[CALLER], target, request.method, watching=watching)
+            self.authorizer.admit(request[CALLER], target, request.method, watching=watching)
         if target.subresource:
             return await self._subresource(request, target)
         match request.method, bool(target.name):
@@ -216,7 +216,7 @@ class Rest:
             raise method_not_allowed()
         body = await self._typed(request, target.resource.kind)
         resource, user = target.resource, request[CALLER]
-        answered = self._authorizer.review(resource.kind, resource.api_version, body, user)
+        answered = self.authorizer.review(resource.kind, resource.api_version, body, user)
         return responses.json_response(answered, 201)
 
     async def _token(self, request: web.Request, target: Target) -> web.Response:

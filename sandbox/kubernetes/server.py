@@ -12,7 +12,7 @@ from aiohttp import web
 
 from sandbox.kubernetes import discovery, quota
 from sandbox.kubernetes.admission import ClusterRules
-from sandbox.kubernetes.authorization import CALLER
+from sandbox.kubernetes.authorization import CALLER, Authorizer
 from sandbox.kubernetes.errors import ApiError
 from sandbox.kubernetes.rbac import ADMINISTRATOR, User
 from sandbox.kubernetes.responses import json_response, refusal
@@ -25,6 +25,8 @@ from sandbox.names import NAMESPACE
 
 if t.TYPE_CHECKING:
     from sandbox.faults import Fault, Faults
+
+AUTHORIZER = web.AppKey("authorizer", Authorizer)
 
 HEALTH = ("/healthz", "/livez", "/readyz")
 SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system", NAMESPACE)
@@ -116,6 +118,7 @@ def application(store: Store, faults: Faults, token: str) -> web.Application:
 
     # The API has a limit of its own, with words of its own.
     app = web.Application(client_max_size=0)
+    app[AUTHORIZER] = rest.authorizer
     app.router.add_route("*", "/{path:.*}", handle)
     app.cleanup_ctx.append(background)
     return app

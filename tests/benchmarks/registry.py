@@ -15,9 +15,9 @@ from tests.benchmarks.functions import functions
 from tests.benchmarks.gates import gates
 from tests.benchmarks.guard import guard
 from tests.benchmarks.kill_switch import kill_switch
-from tests.benchmarks.kills import kills
 from tests.benchmarks.microservices import microservices
 from tests.benchmarks.migrations import migrations
+from tests.benchmarks.moments import moments
 from tests.benchmarks.preflight import preflight
 from tests.benchmarks.report import report
 from tests.benchmarks.round_trips import round_trips
@@ -32,7 +32,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "sandbox": sandbox_start,
     "deployment": deployment,
     "microservices": microservices,
-    "kills": kills,
+    "moments": moments,
     "failing": failing,
     "kill_switch": kill_switch,
     "guard": guard,

@@ -8,6 +8,7 @@ import itertools
 import typing as t
 
 from .._release.failure import stopped_by
+from .._release.models import TAKEN_BACK
 from .._time import epoch
 from .._words import counted
 from .mrkdwn import code, code_block, escape, mention, plain, shortened
@@ -191,12 +192,17 @@ def phase_state(
         return "🛑", "interrupted"
     if fact and fact.status == "failed":
         return ("⏸️", "on hold") if fact.held else ("❌", "failed")
+    if fact and fact.status in TAKEN_BACK:
+        return "↩️", fact.status.replace("_", " ")
     if fact or step:
         return "❔", "not finished"
     return "▫️", ""
 
 
 def time_spent(step: Step | None, fact: PhaseFact | None, now: float) -> float | None:
+    """Seconds; None of a phase that was taken back: its record keeps when the rollback ended, not the phase."""
+    if fact and fact.status in TAKEN_BACK and not step:
+        return None
     if fact and fact.finished is not None and not (step and not fact.settled):
         return fact.finished - fact.started
     if step:

@@ -253,13 +253,16 @@ def test_metrics_of_an_earlier_run_are_judged_by_their_bounds():
 )
 def test_another_run_appears_as_what_it_is_and_the_phases_stay(playbook, outcome, status, words):
     done = phase("done", finished="06:03:10")
-    release = board_of(Release("EasyMO v2.0", playbook, plan=PLAN), record(status, preflight=done))
+    back = phase("rolled_back", finished="06:30:00")
+    seen = record(status, preflight=done, microservices=back)
+    release = board_of(Release("EasyMO v2.0", playbook, plan=PLAN), seen)
     begin(release, Play("Way back 1: flags off"), "Switch it off")
     if outcome is not None:
         release.finished(START + 12, good=outcome)
     shown = read(release, 12)
     assert shown.startswith(words)
     assert "✅ Pre-Deploy · `3:10` of 15 min" in shown
+    assert "↩️ Microservices · 20 min · rolled back" in shown
     assert "Way back 1: flags off" in shown.rpartition("\n")[2]
 
 
