@@ -189,7 +189,7 @@ def differences(scene: Scene, log: Path) -> t.Iterator[str]:
     if bool(status["lock"]["holder"]) != bool(holder(witness)):
         yield f"status: lock of {status['lock']['holder']!r}, kubectl: {holder(witness)!r}"
     yield from of_the_screen(scene, log, status, phases)
-    yield from of_slack(witness, status, phases)
+    yield from of_slack(witness, status, phases, record.get("attempt"))
 
 
 def of_the_screen(
@@ -205,11 +205,12 @@ def of_the_screen(
 
 
 def of_slack(
-    witness: Witness, status: dict[str, t.Any], phases: t.Mapping[str, str]
+    witness: Witness, status: dict[str, t.Any], phases: t.Mapping[str, str], attempt: int | None
 ) -> t.Iterator[str]:
-    """A phase with its check mark in the message of the release is settled in the record, and none is ahead."""
+    """A phase with its check mark in the message of this attempt is settled in the record, and none is ahead."""
     channel = witness.received()["slack"].get("v2-deployment", [])
-    message = next((one["text"] for one in channel if one["text"].find("attempt ") > 0), "")
+    messages = [each["text"] for each in channel if f"attempt {attempt} ·" in each["text"]]
+    message = messages[-1] if messages else ""
     for each in status["phases"]:
         line = re.search(rf"^(\S+) \*?{re.escape(each['title'])}\*? ·.*$", message, re.MULTILINE)
         if line and line[1] == "✅" and phases.get(each["name"]) not in SETTLED:
