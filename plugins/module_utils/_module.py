@@ -48,11 +48,18 @@ def execute(
     needs: t.Iterable[Library] = (),
 ) -> t.NoReturn:
     """Run the module of these options to its end. All modules support check mode."""
-    wrong = wrong_kinds(spec["argument_spec"], _load_params())
-    if wrong:  # Over some of it AnsibleModule ends with a traceback, and it cannot fail before it has read them.
-        sys.stdout.write(json.dumps({"failed": True, **InputError(" ".join(wrong)).to_result()}))
-        sys.exit(1)
-    finish(AnsibleModule(**spec, supports_check_mode=True), run, needs=needs)
+    try:
+        module = AnsibleModule(**spec, supports_check_mode=True)
+    except (OverflowError, RecursionError, TypeError):
+        # It broke on a value before it could fail.
+        if wrong := wrong_kinds(spec["argument_spec"], _load_params()):
+            failure = InputError(" ".join(wrong)).to_result()
+            sys.stdout.write(json.dumps({"failed": True, **failure}))
+            sys.exit(1)
+        raise
+    if wrong := wrong_kinds(spec["argument_spec"], _load_params()):
+        module.fail_json(**InputError(" ".join(wrong)).to_result())
+    finish(module, run, needs=needs)
 
 
 def finish(

@@ -56,6 +56,8 @@ def test_a_module_refuses_what_ansible_breaks_on_before_ansible_reads_it() -> No
     result = run_module(deploy_lock, wait=math.inf)
     assert (result["failed"], result["reason"]) == (True, "InvalidInput")
     assert result["msg"] == "Option 'wait' is inf: it must be a number within ±1e+15."
+    result = run_module(deploy_lock, namespace=["shop"])
+    assert result["msg"] == "Option 'namespace' is a list: it must be a text."
 
 
 def test_a_result_ends_the_module() -> None:
