@@ -675,7 +675,7 @@ def test_the_status_page_says_of_the_kill_switch_what_the_pods_showed(
         "release_title": "EasyMO v2.0",
         "kill_switch_state": state,
         "kill_switch_result": problem,
-        "kill_switch_incident": trusted(wiring["kill_switch_incident"]),
+        "switch_incident": trusted(wiring["switch_incident"]),
     }
     templar = Templar(DataLoader(), variables=variables)
     for told in (
