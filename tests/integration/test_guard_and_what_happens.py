@@ -22,8 +22,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rev
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import migrating
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-from tests.caches import SANDBOX_CACHE
 from sandbox.postgres.binaries import unpack
+from tests.caches import SANDBOX_CACHE
 from tests.integration.random_migrations import SHOP, RandomMigrations
 from tests.integration.random_schema import RandomSchema
 from tests.integration.random_script import quoted
@@ -132,9 +132,7 @@ def test_what_is_called_additive_takes_nothing_away(server: ThrowawayServer, see
         migrations = RandomMigrations(seed, rows)
     witness, figures = Witness(server.port, database), Figures()
     for _n in range(FILES):
-        statements = [
-            each.text for each in split_script(";\n".join(migrations.write())).statements
-        ]
+        statements = [each.text for each in split_script(";\n".join(migrations.write())).statements]
         figures.count(statements, witness.watch(statements), catalog)
     figures.hold(f"seed {seed}")
 

@@ -7,8 +7,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.cat
     Catalog,
     Column,
     Domain,
-    RowSecurity,
     Fired,
+    RowSecurity,
     TriggerFunction,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Name
