@@ -36,11 +36,10 @@ UNION ALL SELECT concat_ws(' ', 'label', enumtypid, enumlabel) FROM pg_enum
 UNION ALL SELECT concat_ws(' ', 'domain checks', t.oid::regtype, array(SELECT conname FROM pg_constraint WHERE contypid = t.oid ORDER BY 1)) FROM pg_type t WHERE typtype = 'd'
 UNION ALL SELECT concat_ws(' ', 'schema', nspname, nspowner) FROM pg_namespace n WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 UNION ALL SELECT concat_ws(' ', 'extension', extname) FROM pg_extension
-UNION ALL SELECT concat_ws(' ', 'collation', collnamespace::regnamespace, collname) FROM pg_collation
-UNION ALL SELECT concat_ws(' ', 'operator', oprnamespace::regnamespace, oprname, oprleft, oprright) FROM pg_operator
-UNION ALL SELECT concat_ws(' ', 'cast', castsource, casttarget) FROM pg_cast
+UNION ALL SELECT concat_ws(' ', 'collation', collnamespace::regnamespace, collname) FROM pg_collation WHERE oid >= 16384
+UNION ALL SELECT concat_ws(' ', 'operator', oprnamespace::regnamespace, oprname, oprleft, oprright) FROM pg_operator WHERE oid >= 16384
+UNION ALL SELECT concat_ws(' ', 'cast', castsource, casttarget) FROM pg_cast WHERE oid >= 16384
 UNION ALL SELECT concat_ws(' ', 'statistics', stxnamespace::regnamespace, stxname) FROM pg_statistic_ext
-UNION ALL SELECT concat_ws(' ', 'published', pubname, schemaname, tablename, rowfilter) FROM pg_publication_tables JOIN rel ON rel.shown = format('%I.%I', schemaname, tablename)
 UNION ALL SELECT concat_ws(' ', 'sequence', s.seqrelid, seqincrement, seqmax, seqmin, seqstart, seqcycle) FROM pg_sequence s
 UNION ALL SELECT concat_ws(' ', 'granted', oid, 'owner', relowner) FROM rel
 UNION ALL SELECT concat_ws(' ', 'granted', rel.oid, (x).grantee, (x).privilege_type)
@@ -50,4 +49,4 @@ UNION ALL SELECT concat_ws(' ', 'granted', fn.oid, (x).grantee, (x).privilege_ty
 UNION ALL SELECT concat_ws(' ', 'role', rolname, rolsuper, rolcanlogin, rolbypassrls, rolconfig) FROM pg_roles WHERE rolname !~ '^pg_'
 UNION ALL SELECT concat_ws(' ', 'member', roleid, member) FROM pg_auth_members
 UNION ALL SELECT concat_ws(' ', 'default privileges', d.oid, (x).grantee, (x).privilege_type) FROM (SELECT oid, aclexplode(defaclacl) AS x FROM pg_default_acl) d
-UNION ALL SELECT concat_ws(' ', 'setting', name, setting) FROM pg_settings WHERE name IN ('session_replication_role', 'row_security')
+UNION ALL SELECT concat_ws(' ', 'setting', current_setting('session_replication_role'), current_setting('row_security'))
