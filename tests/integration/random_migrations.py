@@ -94,7 +94,10 @@ class RandomMigrations:
             for kind, sql in _NAMED.items():
                 rows.execute(sql, (oid,))
                 named[kind] = [each for (each,) in rows.fetchall()]
-            rows.execute("SELECT quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s", (oid,))
+            rows.execute(
+                "SELECT quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s",
+                (oid,),
+            )
             if filled and columns:
                 self._tables.append(Table(name, columns, named, dict(rows.fetchall())))
         rows.execute(_VIEWS)
@@ -201,13 +204,18 @@ def _fill(m: RandomMigrations) -> list[str]:
     table, name = m.table(), m.new()
     also = m.one(("", "", f", {m.column(table)} = NULL"))
     where = m.one((f" WHERE {name} IS NULL", ""))
-    return [f"ALTER TABLE {table.name} ADD COLUMN {name} int", f"UPDATE {table.name} SET {name} = 1{also}{where}"]
+    return [
+        f"ALTER TABLE {table.name} ADD COLUMN {name} int",
+        f"UPDATE {table.name} SET {name} = 1{also}{where}",
+    ]
 
 
 @_idiom(3)
 def _drop_column(m: RandomMigrations) -> list[str]:
     table = m.table()
-    return [f"ALTER TABLE {table.name} DROP COLUMN IF EXISTS {m.one((m.column(table), m.column(table), 'absent'))}"]
+    return [
+        f"ALTER TABLE {table.name} DROP COLUMN IF EXISTS {m.one((m.column(table), m.column(table), 'absent'))}"
+    ]
 
 
 @_idiom(5)
@@ -232,7 +240,14 @@ def _alter_column(m: RandomMigrations) -> list[str]:
 
 @_idiom(4)
 def _widen(m: RandomMigrations) -> list[str]:
-    table, column = m.one((("shop.orders", "note"), ("shop.buyers", "name"), ("shop.orders", "code"), ("shop.buyers", "email")))
+    table, column = m.one(
+        (
+            ("shop.orders", "note"),
+            ("shop.buyers", "name"),
+            ("shop.orders", "code"),
+            ("shop.buyers", "email"),
+        )
+    )
     return [f"ALTER TABLE {table} ALTER {column} TYPE {m.one(('text', 'varchar(100)'))}"]
 
 
@@ -255,7 +270,9 @@ def _constrain(m: RandomMigrations) -> list[str]:
 @_idiom(3)
 def _reference(m: RandomMigrations) -> list[str]:
     end = m.one((" NOT VALID", ""))
-    return [f"ALTER TABLE shop.orders ADD CONSTRAINT {m.new()} FOREIGN KEY (buyer_id) REFERENCES shop.buyers (id){end}"]
+    return [
+        f"ALTER TABLE shop.orders ADD CONSTRAINT {m.new()} FOREIGN KEY (buyer_id) REFERENCES shop.buyers (id){end}"
+    ]
 
 
 @_idiom(3)
@@ -265,7 +282,13 @@ def _constraint_anew(m: RandomMigrations) -> list[str]:
         return []
     table, name, of = found
     definition = of.constraints[name].removesuffix(" NOT VALID")
-    anew = m.one(([], [f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition} NOT VALID"], [f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"]))
+    anew = m.one(
+        (
+            [],
+            [f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition} NOT VALID"],
+            [f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"],
+        )
+    )
     return [f"ALTER TABLE {table} DROP CONSTRAINT {m.one(('', 'IF EXISTS '))}{name}", *anew]
 
 
@@ -273,7 +296,9 @@ def _constraint_anew(m: RandomMigrations) -> list[str]:
 def _index(m: RandomMigrations) -> list[str]:
     table = m.table()
     column = m.column(table)
-    return [f"CREATE INDEX {m.new()} ON {table.name} {m.one((f'USING brin (({column}::text))', f'(({column} IS NULL))', f'((1)) WHERE {column} IS NULL'))}"]
+    return [
+        f"CREATE INDEX {m.new()} ON {table.name} {m.one((f'USING brin (({column}::text))', f'(({column} IS NULL))', f'((1)) WHERE {column} IS NULL'))}"
+    ]
 
 
 @_idiom(4)
@@ -285,7 +310,9 @@ def _drop_index(m: RandomMigrations) -> list[str]:
 @_idiom(4)
 def _row_security(m: RandomMigrations) -> list[str]:
     table = m.one((m.table().name, "shop.orders", "shop.orders"))
-    return [f"ALTER TABLE {table} {m.one(('ENABLE', 'ENABLE', 'DISABLE', 'NO FORCE', 'FORCE'))} ROW LEVEL SECURITY"]
+    return [
+        f"ALTER TABLE {table} {m.one(('ENABLE', 'ENABLE', 'DISABLE', 'NO FORCE', 'FORCE'))} ROW LEVEL SECURITY"
+    ]
 
 
 @_idiom(6)
@@ -297,14 +324,37 @@ def _policies(m: RandomMigrations) -> list[str]:
     old, name, _table = found
     again = f"CREATE POLICY {name} ON {old} FOR SELECT USING (true)"
     gone = f"DROP POLICY IF EXISTS {name} ON {old}"
-    return t.cast("list[str]", m.one(([make], [gone, again], [gone, again], [gone], [f"DROP POLICY IF EXISTS absent ON {old}"])))
+    return t.cast(
+        "list[str]",
+        m.one(
+            (
+                [make],
+                [gone, again],
+                [gone, again],
+                [gone],
+                [f"DROP POLICY IF EXISTS absent ON {old}"],
+            )
+        ),
+    )
 
 
 @_idiom(4)
 def _triggers(m: RandomMigrations) -> list[str]:
     make = "CREATE TRIGGER logs AFTER INSERT ON shop.visits FOR EACH ROW EXECUTE FUNCTION shop.log_visit()"
     gone = "DROP TRIGGER IF EXISTS logs ON shop.visits"
-    return t.cast("list[str]", m.one(([gone, make], [gone, make], [gone], ["DROP TRIGGER IF EXISTS absent ON shop.visits"], ["ALTER TABLE shop.visits DISABLE TRIGGER logs"], [make.replace("logs", m.new(), 1)])))
+    return t.cast(
+        "list[str]",
+        m.one(
+            (
+                [gone, make],
+                [gone, make],
+                [gone],
+                ["DROP TRIGGER IF EXISTS absent ON shop.visits"],
+                ["ALTER TABLE shop.visits DISABLE TRIGGER logs"],
+                [make.replace("logs", m.new(), 1)],
+            )
+        ),
+    )
 
 
 @_idiom(6)
@@ -321,8 +371,14 @@ def _functions(m: RandomMigrations) -> list[str]:
                 [definition],
                 [definition],
                 [f"DROP FUNCTION IF EXISTS {name} {m.one(('', 'CASCADE'))}", make],
-                [f"CREATE FUNCTION public.{new}() RETURNS int LANGUAGE sql AS 'SELECT 1'", f"SELECT public.{new}()"],
-                [f"CREATE FUNCTION public.{new}() RETURNS void LANGUAGE plpgsql AS $$BEGIN DELETE FROM shop.audit; END$$", f"SELECT public.{new}()"],
+                [
+                    f"CREATE FUNCTION public.{new}() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+                    f"SELECT public.{new}()",
+                ],
+                [
+                    f"CREATE FUNCTION public.{new}() RETURNS void LANGUAGE plpgsql AS $$BEGIN DELETE FROM shop.audit; END$$",
+                    f"SELECT public.{new}()",
+                ],
                 ["SELECT shop.tidy()"],
                 ["DROP FUNCTION shop.total_of(int, date)", m.one((more, less))],
                 ["DROP FUNCTION IF EXISTS shop.absent(int)"],
@@ -344,12 +400,30 @@ def _views(m: RandomMigrations) -> list[str]:
     )
     anew = m.one(([f"CREATE VIEW {name} AS {more}"], [f"CREATE VIEW {name} AS {more}"], []))
     replace = [f"CREATE OR REPLACE VIEW {name} AS SELECT v.*, 1 AS {m.new()} FROM ({query}) v"]
-    return t.cast("list[str]", m.one((replace, [f"DROP VIEW IF EXISTS {name}", *anew], [f"DROP VIEW IF EXISTS {name}", *anew])))
+    return t.cast(
+        "list[str]",
+        m.one(
+            (
+                replace,
+                [f"DROP VIEW IF EXISTS {name}", *anew],
+                [f"DROP VIEW IF EXISTS {name}", *anew],
+            )
+        ),
+    )
 
 
 @_idiom(2)
 def _materialized(m: RandomMigrations) -> list[str]:
-    return [m.one(("REFRESH MATERIALIZED VIEW shop.sums", "DROP MATERIALIZED VIEW shop.sums", "DROP MATERIALIZED VIEW IF EXISTS shop.absent", f"CREATE MATERIALIZED VIEW public.{m.new()} AS SELECT state, count(*) FROM shop.orders GROUP BY 1"))]
+    return [
+        m.one(
+            (
+                "REFRESH MATERIALIZED VIEW shop.sums",
+                "DROP MATERIALIZED VIEW shop.sums",
+                "DROP MATERIALIZED VIEW IF EXISTS shop.absent",
+                f"CREATE MATERIALIZED VIEW public.{m.new()} AS SELECT state, count(*) FROM shop.orders GROUP BY 1",
+            )
+        )
+    ]
 
 
 @_idiom(7)
@@ -399,7 +473,14 @@ def _do(m: RandomMigrations) -> list[str]:
         )
     )
     target = f"{named[0]}.{named[1]}"
-    does = m.one((f"DROP TABLE {target}", f"DELETE FROM {target}", f"ALTER TABLE {target} ADD COLUMN {m.new()} int", f"EXECUTE format('TRUNCATE %I.%I', '{named[0]}', '{named[1]}')"))
+    does = m.one(
+        (
+            f"DROP TABLE {target}",
+            f"DELETE FROM {target}",
+            f"ALTER TABLE {target} ADD COLUMN {m.new()} int",
+            f"EXECUTE format('TRUNCATE %I.%I', '{named[0]}', '{named[1]}')",
+        )
+    )
     body = m.one(
         (
             f"IF {look} THEN {does}; END IF;",
@@ -417,38 +498,99 @@ def _do(m: RandomMigrations) -> list[str]:
 def _privileges(m: RandomMigrations) -> list[str]:
     role = m.one(("clerk", "guest", "guest", "PUBLIC"))
     where = m.one((m.table().name, "shop.orders", "shop.buyers", "ALL TABLES IN SCHEMA shop"))
-    return [m.one((f"GRANT SELECT ON {where} TO {role}", f"REVOKE ALL ON {where} FROM {role}", f"REVOKE INSERT ON {where} FROM {role}"))]
+    return [
+        m.one(
+            (
+                f"GRANT SELECT ON {where} TO {role}",
+                f"REVOKE ALL ON {where} FROM {role}",
+                f"REVOKE INSERT ON {where} FROM {role}",
+            )
+        )
+    ]
 
 
 @_idiom(3)
 def _types(m: RandomMigrations) -> list[str]:
-    return [m.one((f"ALTER TYPE shop.mood ADD VALUE '{m.new()}'", "ALTER TYPE shop.mood RENAME VALUE 'bad' TO 'worse'", f"CREATE TYPE public.{m.new()} AS ENUM ('a')", "DROP TYPE IF EXISTS shop.absent"))]
+    return [
+        m.one(
+            (
+                f"ALTER TYPE shop.mood ADD VALUE '{m.new()}'",
+                "ALTER TYPE shop.mood RENAME VALUE 'bad' TO 'worse'",
+                f"CREATE TYPE public.{m.new()} AS ENUM ('a')",
+                "DROP TYPE IF EXISTS shop.absent",
+            )
+        )
+    ]
 
 
 @_idiom(4)
 def _rename(m: RandomMigrations) -> list[str]:
     table = m.table()
-    return [m.one((f"ALTER TABLE {table.name} RENAME TO {m.new()}", f"ALTER TABLE {table.name} RENAME COLUMN {m.column(table)} TO {m.new()}", f"ALTER TABLE IF EXISTS shop.absent RENAME TO {m.new()}", f"ALTER TABLE {table.name} SET SCHEMA public", f"ALTER TABLE {table.name} OWNER TO guest"))]
+    return [
+        m.one(
+            (
+                f"ALTER TABLE {table.name} RENAME TO {m.new()}",
+                f"ALTER TABLE {table.name} RENAME COLUMN {m.column(table)} TO {m.new()}",
+                f"ALTER TABLE IF EXISTS shop.absent RENAME TO {m.new()}",
+                f"ALTER TABLE {table.name} SET SCHEMA public",
+                f"ALTER TABLE {table.name} OWNER TO guest",
+            )
+        )
+    ]
 
 
 @_idiom(4)
 def _drop_table(m: RandomMigrations) -> list[str]:
-    return [f"DROP TABLE {m.one((f'{m.table().name} CASCADE', 'IF EXISTS shop.absent', 'IF EXISTS shop.absent CASCADE', 'IF EXISTS shop.audit'))}"]
+    return [
+        f"DROP TABLE {m.one((f'{m.table().name} CASCADE', 'IF EXISTS shop.absent', 'IF EXISTS shop.absent CASCADE', 'IF EXISTS shop.audit'))}"
+    ]
 
 
 @_idiom(4)
 def _under_lock(m: RandomMigrations) -> list[str]:
     table, name = m.table(), m.new()
-    return [f"ALTER TABLE {table.name} ADD COLUMN {name} text", m.one((f"CREATE TABLE public.{name} AS SELECT 1 AS one FROM {m.table().name}", f"CREATE MATERIALIZED VIEW public.{name} AS SELECT count(*) FROM {table.name}", f"INSERT INTO shop.audit (what) SELECT 'x' FROM {table.name}", f"COMMENT ON COLUMN {table.name}.{name} IS 'x'"))]
+    return [
+        f"ALTER TABLE {table.name} ADD COLUMN {name} text",
+        m.one(
+            (
+                f"CREATE TABLE public.{name} AS SELECT 1 AS one FROM {m.table().name}",
+                f"CREATE MATERIALIZED VIEW public.{name} AS SELECT count(*) FROM {table.name}",
+                f"INSERT INTO shop.audit (what) SELECT 'x' FROM {table.name}",
+                f"COMMENT ON COLUMN {table.name}.{name} IS 'x'",
+            )
+        ),
+    ]
 
 
 @_idiom(2)
 def _sequences(m: RandomMigrations) -> list[str]:
-    return [m.one(("ALTER SEQUENCE shop.numbers RESTART WITH 100", "SELECT setval('shop.numbers', 50)", "ALTER SEQUENCE shop.numbers INCREMENT 5", f"CREATE SEQUENCE public.{m.new()}", "SELECT nextval('shop.numbers')"))]
+    return [
+        m.one(
+            (
+                "ALTER SEQUENCE shop.numbers RESTART WITH 100",
+                "SELECT setval('shop.numbers', 50)",
+                "ALTER SEQUENCE shop.numbers INCREMENT 5",
+                f"CREATE SEQUENCE public.{m.new()}",
+                "SELECT nextval('shop.numbers')",
+            )
+        )
+    ]
 
 
 @_idiom(3)
 def _other(m: RandomMigrations) -> list[str]:
-    return [m.one(("LOCK TABLE shop.orders IN ACCESS EXCLUSIVE MODE", "REINDEX TABLE shop.orders", "CLUSTER shop.orders USING orders_pkey", f"CREATE STATISTICS public.{m.new()} ON page, seconds FROM shop.visits", "ANALYZE shop.orders", "CREATE RULE r AS ON DELETE TO shop.audit DO INSTEAD NOTHING", f"CREATE SCHEMA {m.new()}", "ALTER TABLE shop.visits SET (fillfactor = 70)", "ALTER TABLE shop.visits SET UNLOGGED"))]
-
-
+    return [
+        m.one(
+            (
+                "LOCK TABLE shop.orders IN ACCESS EXCLUSIVE MODE",
+                "REINDEX TABLE shop.orders",
+                "CLUSTER shop.orders USING orders_pkey",
+                f"CREATE STATISTICS public.{m.new()} ON page, seconds FROM shop.visits",
+                "ANALYZE shop.orders",
+                "CREATE RULE r AS ON DELETE TO shop.audit DO INSTEAD NOTHING",
+                f"CREATE SCHEMA {m.new()}",
+                "ALTER TABLE shop.visits SET (fillfactor = 70)",
+                "ALTER TABLE shop.visits SET UNLOGGED",
+            )
+        )
+    ]

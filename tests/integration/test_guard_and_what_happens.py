@@ -132,9 +132,7 @@ def test_what_is_called_additive_takes_nothing_away(server: ThrowawayServer, see
         migrations = RandomMigrations(seed, rows)
     witness, figures = Witness(server.port, database), Figures()
     for _n in range(FILES):
-        statements = [
-            each.text for each in split_script(";\n".join(migrations.write())).statements
-        ]
+        statements = [each.text for each in split_script(";\n".join(migrations.write())).statements]
         figures.count(statements, witness.watch(statements), catalog)
     figures.hold(f"seed {seed}")
 

@@ -21,6 +21,8 @@ from sandbox.postgres.binaries import unpack
 from tests.caches import SANDBOX_CACHE
 from tests.integration.round_trip import SETTINGS
 from tests.integration.throwaway_server import ThrowawayServer
+from tests.interop.prisma_workspace import Workspace
+from tests.interop.toolchain import install
 
 STEPS = Path(__file__).parents[1] / "integration" / "steps"
 _HERE = Path(__file__).parent
@@ -50,7 +52,7 @@ model Order {
 _EDITS = (
     ("model Order", "model Tag {\n  id Int @id\n  word String @unique\n}\nmodel Order"),
     ("  orders Order[]", "  email  String?\n  orders Order[]"),
-    ("  orders Order[]", "  city   String  @default(\"\")\n  orders Order[]"),
+    ("  orders Order[]", '  city   String  @default("")\n  orders Order[]'),
     ("  orders Order[]", "  key    String  @default(uuid())\n  orders Order[]"),
     ("  @@index([note])", "  more   Json?\n  @@index([note])"),
     ("@db.VarChar(40)", "@db.VarChar(80)"),
@@ -60,7 +62,10 @@ _EDITS = (
     ("  BAD\n", "  BAD\n  UGLY\n"),
     ("  @@index([note])", "  @@index([note])\n  @@index([at])"),
     ("  UGLY\n", ""),
-    ("@relation(fields: [buyerId], references: [id])", "@relation(fields: [buyerId], references: [id], onDelete: Cascade)"),
+    (
+        "@relation(fields: [buyerId], references: [id])",
+        "@relation(fields: [buyerId], references: [id], onDelete: Cascade)",
+    ),
     ("  @@index([at])", ""),
     ("city   String", "town   String"),
     ("  at      DateTime?\n", ""),
@@ -76,22 +81,23 @@ def main(tool: str, *arguments: str) -> None:
         server.stop()
     lines = [f"-- Made by python -m tests.interop.steps {tool}, with version {made['version']}."]
     for step in made["steps"]:
-        text = "\n".join(line for line in step.splitlines() if line.strip() not in ("BEGIN;", "COMMIT;"))
+        text = "\n".join(
+            line for line in step.splitlines() if line.strip() not in ("BEGIN;", "COMMIT;")
+        )
         lines += ["-- step", text.strip()]
     (STEPS / f"{tool}.sql").write_text("\n".join(lines) + "\n")
 
 
 def _django(server: ThrowawayServer, python: str) -> dict[str, object]:
     argv = [python, str(_HERE / "django_steps.py"), f"127.0.0.1:{server.port}:postgres"]
-    done = subprocess.run(argv, stdout=subprocess.PIPE, check=True, env={"PATH": os.environ["PATH"]})
+    done = subprocess.run(
+        argv, stdout=subprocess.PIPE, check=True, env={"PATH": os.environ["PATH"]}
+    )
     made: dict[str, object] = json.loads(done.stdout)
     return made
 
 
 def _prisma(server: ThrowawayServer) -> dict[str, object]:
-    from tests.interop.prisma_workspace import Workspace
-    from tests.interop.toolchain import install
-
     tool = install("prisma")
     package = json.loads((tool.folder / "node_modules/prisma/package.json").read_text())
     with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +115,13 @@ def _prisma(server: ThrowawayServer) -> dict[str, object]:
                 schema = schema.replace(old, new, 1)
             after.write_text(head + schema)
             since = ["--from-schema-datamodel", str(before)] if number else ["--from-empty"]
-            done = tool.run([*diff, *since], work.place / "home", cwd=work.place, **work.settings(), DATABASE_URL=address)
+            done = tool.run(
+                [*diff, *since],
+                work.place / "home",
+                cwd=work.place,
+                **work.settings(),
+                DATABASE_URL=address,
+            )
             assert done.returncode == 0, done.stderr
             steps.append(done.stdout)
     return {"version": package["version"], "steps": steps}

@@ -12,6 +12,7 @@ import typing as t
 
 from .names import Name, constant_text, relation_name, strings, to_name
 from .parser import UnparsableError, parse
+from .world import State
 
 if t.TYPE_CHECKING:
     from .parser import Node
@@ -43,9 +44,7 @@ _VIEWS: t.Final = {
     ),
     Name("pg_catalog", "pg_class"): _View("relation", (None, "relname")),
     Name("pg_catalog", "pg_constraint"): _View("constraint", (None, None, "conname")),
-    Name("pg_catalog", "pg_policies"): _View(
-        "policy", ("schemaname", "tablename", "policyname")
-    ),
+    Name("pg_catalog", "pg_policies"): _View("policy", ("schemaname", "tablename", "policyname")),
 }
 _NAMED_BY_POSTGRES = re.compile(r"_(pkey|key|idx|excl|seq)\d*\Z")
 """Such relations come with a table, and are not followed."""
@@ -70,7 +69,7 @@ def answer(expression: str, scope: Scope) -> bool | None:
 def _answer(node: Node, world: World) -> bool | None:
     if "BoolExpr" in node:
         parts = [_answer(each, world) for each in node["BoolExpr"]["args"]]
-        kind = node["BoolExpr"]["boolop"]
+        kind: str = node["BoolExpr"]["boolop"]
         if kind == "NOT_EXPR":
             return None if parts[0] is None else not parts[0]
         settles = kind == "OR_EXPR"
@@ -87,7 +86,8 @@ def _answer(node: Node, world: World) -> bool | None:
         there = _is_there("relation", (name.schema, name.name), world) if name else None
         # Without a schema it may be in one that is not searched.
         there = None if there and name and name.schema is None else there
-        return None if there is None else there is (test["nulltesttype"] == "IS_NOT_NULL")
+        wanted: str = test["nulltesttype"]
+        return None if there is None else there is (wanted == "IS_NOT_NULL")
     return None
 
 
@@ -107,7 +107,9 @@ def _exists(query: Node, world: World) -> bool | None:
     return there
 
 
-_MORE = frozenset({"groupClause", "havingClause", "limitCount", "limitOffset", "withClause", "larg"})
+_MORE = frozenset(
+    {"groupClause", "havingClause", "limitCount", "limitOffset", "withClause", "larg"}
+)
 
 
 def _read_conditions(condition: Node) -> tuple[dict[str, str], bool]:
@@ -135,8 +137,11 @@ def _is_there(kind: str, key: tuple[str | None, ...], world: World) -> bool | No
         return there
     # Of others it is not followed what makes them.
     named = key[1] if kind == "column" else key[-1]
-    followed = kind in ("relation", "column") and named and not _NAMED_BY_POSTGRES.search(named)
-    return False if followed and not world.is_system(key[0], named) else None
+    if kind not in ("relation", "column") or not named or _NAMED_BY_POSTGRES.search(named):
+        return None
+    # A composite type is in pg_class too.
+    typed = world.find(Name(key[0], named), "type").state is not State.ABSENT
+    return None if typed or world.is_system(key[0], named) else False
 
 
 def _shows(view: _View, key: tuple[str | None, ...], world: World) -> bool:

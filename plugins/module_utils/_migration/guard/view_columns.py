@@ -61,7 +61,8 @@ def _columns_of_query(query: Node, ctes: Tables, world: World) -> tuple[Columns,
 
 def _part(query: Node, side: str) -> Node:
     part: Node = query[side]
-    return part.get("SelectStmt", part)
+    inner: Node = part.get("SelectStmt", part)
+    return inner
 
 
 def _with_own(query: Node, ctes: Tables, world: World) -> Tables:

@@ -192,7 +192,9 @@ class World:
         if self.catalog is None or self.facts.unclear:
             return None
         fits = [key[1:] for key in {*self._objects, *self._known(kind)} if key[0] == kind]
-        fits = [key for key in fits if all(p in (None, k) for p, k in zip(pattern, key, strict=True))]
+        fits = [
+            key for key in fits if all(p in (None, k) for p, k in zip(pattern, key, strict=True))
+        ]
         if any((kind, *key) in self._uncertain for key in fits):
             return None
         if any(self.state(kind, *key) is not State.ABSENT for key in fits):

@@ -211,6 +211,11 @@ DO $$ BEGIN EXECUTE format('CREATE TABLE %I (id int)', current_setting('app.tabl
 -- destructive: rows-deleted
 DO $$ BEGIN IF to_regclass('public.carts') IS NOT NULL THEN DELETE FROM users; END IF; END $$;
 
+-- == DO where a type has the name
+CREATE TYPE carts AS (id int);
+-- destructive: rows-deleted
+DO $$ BEGIN IF EXISTS (SELECT FROM pg_class WHERE relname = 'carts') THEN DELETE FROM users; END IF; END $$;
+
 -- == DO in a function that may run again
 CREATE FUNCTION again() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
   IF to_regclass('public.carts') IS NOT NULL THEN DELETE FROM users; END IF;
