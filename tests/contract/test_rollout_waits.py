@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout import failures, observer
 from sandbox.world import World
+from tests.contract.rollout_cluster import SERVICE
 from tests.contract.rollout_place import NEW, OLD, Stage, stage
 
 DWELL = 3.0
@@ -114,3 +115,23 @@ def test_a_scheduling_gate_holds_the_rollout_beyond_its_deadline(cluster: World)
         with at.meanwhile(lambda: at.image == NEW, lift):
             result = at.roll()
         assert result["result"] == "succeeded", result
+
+
+@pytest.mark.parametrize("replicas", [5, 2], ids=["up", "down"])
+def test_what_an_autoscaler_scales_meanwhile_is_followed_and_never_undone(
+    at: Stage, replicas: int
+) -> None:
+    """It writes the count alone, by the subresource `scale`, at any moment (Kubernetes: Horizontal Pod Autoscaling)."""
+
+    def autoscale(count: int) -> None:
+        at.kubectl("scale", "deployment", SERVICE, f"--replicas={count}")
+
+    at.pin()
+    with at.meanwhile(lambda: at.image == NEW, lambda: autoscale(replicas)):
+        result = at.roll()
+    assert result["result"] == "succeeded", result
+    assert result["replicas"]["desired"] == result["replicas"]["available"] == replicas
+    autoscale(4)
+    with at.meanwhile(lambda: at.image == OLD, lambda: autoscale(replicas)):
+        result = at.roll(state="rolled_back", image=OLD)
+    assert (result.get("msg"), at.image, at.body()["spec"]["replicas"]) == (None, OLD, replicas)
