@@ -18,6 +18,15 @@ PROMETHEUS, POSTGRES, LOG, ALERTS = "prometheus", "postgres", "kubernetes_log", 
 HTTP = "http"
 KINDS = (PROMETHEUS, POSTGRES, LOG, ALERTS, HTTP)
 
+ONE_LOOK: t.Mapping[str, float] = {
+    "duration": 0,
+    "initial_delay": 0,
+    "breaches": 1,
+    "max_missing": 0,
+    "interval": 1,
+}
+"""What a metric without its own gets from a gate, for which one look is all."""
+
 
 def gate_options() -> Spec:
     return {
