@@ -20,9 +20,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_exec import exit_of
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight import (
+    health as preflight_health,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke import health as smoke_health
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.fakes.prometheus import UNAVAILABLE, prometheus
+from tests.unit.plugins.module_utils._preflight.ground import ground
 
 
 class Programs(MemoryCluster):
@@ -123,6 +128,19 @@ def test_a_number_beyond_them_is_not() -> None:
 def test_without_a_number_nothing_is_known(answer: t.Any, more: dict[str, t.Any], why: str) -> None:
     with pytest.raises(NotKnownError, match=why):
         ask(answer, **more)
+
+
+@pytest.mark.parametrize(("answer", "status"), [([], "hold"), (61, "fail"), (7, "pass")])
+def test_what_is_not_known_holds_a_phase_and_fails_none(answer: t.Any, status: str) -> None:
+    with prometheus() as server:
+        server.says("lag", answer)
+        asked = {"query": "lag", "unit": "s", "pass": {"max": 60}, "volume": None}
+        asked["prometheus"] = {"url": server.url}
+        check = {"name": "indexer", "kind": "metric", "timeout": 5, "metric": asked}
+        options = {"checks": [check], "wait_timeout": 0, "wait_sleep": 1}
+        assert smoke_health.run(options).status == status
+        [row] = preflight_health.look(options, ground())
+        assert (row.name, row.status) == ("indexer", status)
 
 
 FAILED = {"status": "Failure", "message": 'exec: "check": executable file not found in $PATH'}
