@@ -5,7 +5,34 @@ from __future__ import annotations
 from textwrap import indent
 
 from ._database import LOGIN
+from ._metrics import GOOD, VOLUME
+from ._monitoring import SERVER
 from ._nested import nested
+
+CLUSTER = """    kubeconfig:
+      description: A kubeconfig file to connect with.
+      type: path
+    context:
+      description: The context of the kubeconfig.
+      type: str
+    host:
+      description: URL of the API server.
+      type: str
+    api_key:
+      description: Bearer token for the API server.
+      type: str
+    ca_cert:
+      description: File with the certificate authorities that may have signed the API server's certificate.
+      type: path
+    validate_certs:
+      description: Whether the certificate of the API server is verified.
+      type: bool
+      default: true
+    namespace:
+      description: The namespace of the pods.
+      type: str
+      required: true
+"""
 
 CHECKS = (
     r"""name:
@@ -15,7 +42,7 @@ CHECKS = (
 kind:
   description: What is checked, and which of the options below is read.
   type: str
-  choices: [postgres, redis, kafka, http, kubernetes]
+  choices: [postgres, redis, kafka, http, kubernetes, exec, metric]
   required: true
 timeout:
   description: Seconds one look may take.
@@ -144,33 +171,20 @@ kubernetes:
   description: All pods run and are ready, none is in a crash loop. Pods that end or have succeeded do not count.
   type: dict
   suboptions:
-    kubeconfig:
-      description: A kubeconfig file to connect with.
-      type: path
-    context:
-      description: The context of the kubeconfig.
-      type: str
-    host:
-      description: URL of the API server.
-      type: str
-    api_key:
-      description: Bearer token for the API server.
-      type: str
-    ca_cert:
-      description: File with the certificate authorities that may have signed the API server's certificate.
-      type: path
-    validate_certs:
-      description: Whether the certificate of the API server is verified.
-      type: bool
-      default: true
-    namespace:
-      description: The namespace of the pods.
-      type: str
-      required: true
-    label_selector:
+"""
+    + CLUSTER
+    + r"""    label_selector:
       description: Only pods with these labels.
       type: str
       default: ""
+    deployments:
+      description:
+        - Only pods of these Deployments must be well. What is wrong with others is told and fails nothing.
+        - Needs C(list) on C(deployments) and C(replicasets).
+      type: list
+      elements: str
+      default: []
+      version_added: 0.3.0
     log_without:
       description:
         - A text that the last 500 log lines of no container may contain, for example V(ERROR).
@@ -178,7 +192,46 @@ kubernetes:
       type: str
       default: ""
       version_added: 0.2.0
+exec:
+  description:
+    - Run a program in every pod of a Deployment. It is well when each ends with 0, within 30 seconds.
+    - Needs C(create) on C(pods/exec), and C(list) on C(pods) and C(replicasets).
+  type: dict
+  version_added: 0.3.0
+  suboptions:
 """
+    + CLUSTER
+    + r"""    deployment:
+      description: The Deployment. Pods of an earlier template and those that end are left out.
+      type: str
+      required: true
+    container:
+      description: The container to run it in. The one of the Deployment's name when not given, else the first.
+      type: str
+    command:
+      description: The program and its arguments. No shell reads them.
+      type: list
+      elements: str
+      required: true
+metric:
+  description:
+    - Ask Prometheus for one number. Without a value it is not known whether all is well, and the check does not pass.
+  type: dict
+  version_added: 0.3.0
+  suboptions:
+    prometheus:
+      description: How Prometheus is reached.
+      type: dict
+      required: true
+      suboptions:
+"""
+    + indent(SERVER, " " * 8)
+    + r"""    query:
+      description: PromQL that gives one series.
+      type: str
+      required: true
+"""
+    + nested(GOOD + VOLUME, 4, "")
 )
 
 

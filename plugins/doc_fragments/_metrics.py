@@ -14,7 +14,7 @@ PROMETHEUS = f"""prometheus:
   suboptions:
 {indent(SERVER, " " * 4)}"""
 
-BOUNDS = f"""unit:
+GOOD = """unit:
   description: The unit of the value, for people.
   type: str
   default: ""
@@ -28,17 +28,9 @@ pass:
     max:
       description: The highest good value.
       type: float
-rollback:
-  description: Where the value is so bad that the release goes back. Without bounds, the metric only holds.
-  type: dict
-  suboptions:
-    below:
-      description: Lower values are breaches.
-      type: float
-    above:
-      description: Higher values are breaches.
-      type: float
-volume:
+"""
+
+VOLUME = """volume:
   description:
     - What a ratio is of. With fewer than C(at_least) of them it proves nothing, and the sample is missing.
   type: dict
@@ -56,7 +48,19 @@ volume:
       description: What they are, for people.
       type: str
       default: requests
-connection:
+"""
+
+BOUNDS = f"""{GOOD}rollback:
+  description: Where the value is so bad that the release goes back. Without bounds, the metric only holds.
+  type: dict
+  suboptions:
+    below:
+      description: Lower values are breaches.
+      type: float
+    above:
+      description: Higher values are breaches.
+      type: float
+{VOLUME}connection:
   description: The database to ask. Needed with the kind V(postgres).
   type: dict
   suboptions:

@@ -1,26 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reshape a service's name into a check for health_check."""
+"""The check of one service for health_check."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: service_check
-short_description: A health check of a service at its public address
+short_description: The health check of a service, and of the version that it reports
 version_added: 0.1.0
 author: Maintainers of easymo.deploy (@easymo)
 description: Turns a service's name into one entry of the option C(checks) of M(easymo.deploy.health_check).
-positional: url, version, version_at
+positional: health, version, version_at
 options:
   _input:
     description: Name of the service.
     type: str
     required: true
-  url:
-    description: URL of a service's health, with C({service}) for its name; or these by the name of the service.
+  health:
+    description:
+      - The check of each service by its name, as P(easymo.deploy.service_health#filter) makes them; or one URL for all,
+        with C({service}) for the name.
     type: raw
     required: true
   version:
-    description: The version that the service must report. Any when not given.
+    description: The version that a service must report that is asked at an address. Any when not given.
     type: str
     default: ""
   version_at:
@@ -29,6 +31,11 @@ options:
     type: str
     default: version
     version_added: 0.2.0
+  form:
+    description: Whether any version passes that is written as O(version) is, with or without a C(v) before it.
+    type: bool
+    default: false
+    version_added: 0.3.0
 """
 
 EXAMPLES = r"""
@@ -49,15 +56,27 @@ import typing as t
 
 def service_check(
     service: str,
-    url: str | t.Mapping[str, str],
+    health: str | t.Mapping[str, t.Mapping[str, t.Any]],
     version: str = "",
     version_at: str = "version",
+    form: bool = False,
 ) -> dict[str, t.Any]:
-    pattern = url if isinstance(url, str) else url[service]
-    http: dict[str, t.Any] = {"url": pattern.replace("{service}", service), "status": [200]}
-    if version and version_at:
-        http["json"] = {version_at: version}
-    return {"name": service, "kind": "http", "http": http}
+    if isinstance(health, str):
+        url = health.replace("{service}", service)
+        check: t.Mapping[str, t.Any] = {"name": service, "kind": "http", "http": {"url": url}}
+    else:
+        check = health[service]
+    if check["kind"] != "http" or not (version and version_at):
+        return {**check}
+    http = check["http"]
+    if form:
+        prefixed = "true" if version.startswith("v") else "false"
+        like = f"starts_with(to_string({version_at}), 'v') == `{prefixed}`"
+        return {
+            **check,
+            "http": {**http, "holds": [*http.get("holds", ()), version_at, like]},
+        }
+    return {**check, "http": {**http, "json": {**http.get("json", {}), version_at: version}}}
 
 
 class FilterModule:

@@ -14,6 +14,7 @@ from ._kubernetes_calls import CONNECT_TIMEOUT, DOUBT_PAUSE, Calls
 from ._kubernetes_client import Connection
 from ._kubernetes_exec import run_in_container
 from ._kubernetes_watch import KubernetesWatch
+from ._redaction import excerpt
 
 # The path of the API and the plural, for each kind that is worked with.
 APIS = {
@@ -215,7 +216,7 @@ class KubernetesCluster:
         )
         if ended.code != 0:
             raise RefusedError(
-                f"Could not {what}: it ended with code {ended.code}: {ended.err.strip()[:300]}"
+                f"Could not {what}: it ended with code {ended.code}: {excerpt(ended.err, 300)}"
             )
         return ended.out
 

@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - easymo.deploy._libraries.jinja2
   - easymo.deploy._libraries.jmespath
   - easymo.deploy._flags.probe
+  - easymo.deploy._checks
 attributes:
   check_mode:
     description: Looks and names the causes all the same, and writes no folder.
@@ -90,12 +91,14 @@ options:
     type: list
     elements: str
     default: []
-  public_url:
+  checks:
     description:
-      - URL of a service's public health, with C({service}) for its name, or which its name follows.
-      - Without it, that is not asked.
-    type: str
-    default: ""
+      - How services are asked whether they are well, as by M(easymo.deploy.health_check), each by the name of its
+        service. Of one that is asked at an address, all that it answers is looked at.
+    type: list
+    elements: dict
+    default: []
+    version_added: 0.3.0
   prometheus:
     description: Where the metrics are, and which.
     type: dict

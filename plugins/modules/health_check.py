@@ -72,6 +72,9 @@ EXAMPLES = r"""
       - name: pods
         kind: kubernetes
         kubernetes: {namespace: shop-prod}
+      - name: worker without a port
+        kind: exec
+        exec: {namespace: shop-prod, deployment: mailer, command: [python, -m, mailer.health]}
 """
 
 RETURN = r"""
@@ -92,7 +95,7 @@ results:
       type: str
       sample: redis
     status:
-      description: V(pass) or V(fail).
+      description: V(pass), V(fail), or V(unknown) of a metric that has no value, with which the task fails, too.
       returned: always
       type: str
       sample: pass

@@ -71,9 +71,9 @@ problems:
       sample: wallet-service
     check:
       description:
-        - Which check found it. One of V(Access), V(Unseen), V(InFlight), V(Paused), V(Strategy), V(MaxUnavailable),
-          V(Replicas), V(ReadinessProbe), V(References), V(Quota), V(DisruptionBudget), V(RevisionHistory),
-          V(ProgressDeadline), V(TerminationGrace) and V(OtherWriters).
+        - Which check found it. One of V(Access), V(Unseen), V(InFlight), V(Scaling), V(Paused), V(Strategy),
+          V(MaxUnavailable), V(Replicas), V(ReadinessProbe), V(References), V(Quota), V(DisruptionBudget),
+          V(RevisionHistory), V(ProgressDeadline), V(TerminationGrace) and V(OtherWriters).
       returned: always
       type: str
       sample: ReadinessProbe

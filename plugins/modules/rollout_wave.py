@@ -11,21 +11,20 @@ version_added: 0.2.0
 description:
   - Does what M(easymo.deploy.rollout) does with O(ignore:state=released), for each service in a thread of its own. So a
     wave takes as long as its slowest service, however few forks Ansible has.
-  - A service that has a O(services[].health_url) is done when that answers 200 too. One that rolled and does not answer
-    fails, and stays rolled.
+  - A service that O(checks) name is done when these pass too. One that rolled and does not pass fails, and stays
+    rolled.
   - What becomes of one service changes nothing for the others of its wave. A wave begins when all services of the one
     before it are done; after a wave in which one failed, no other begins.
   - Give each host its own result with M(easymo.deploy.wave_result).
   - On a host with a local connection it runs in the controller and shows one line per change of counts.
 requirements:
-  - requests, only with a O(services[].health_url)
+  - what M(easymo.deploy.health_check) needs for the kinds of O(checks)
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
-  - easymo.deploy._libraries.requests
-  - easymo.deploy._libraries.jmespath
+  - easymo.deploy._checks
 options:
   services:
     description: What to roll. No two may have the same O(services[].name) or O(services[].host).
@@ -55,9 +54,6 @@ options:
       log_line:
         description: Text that the log of every new pod must contain.
         type: str
-      health_url:
-        description: Its public health endpoint. It is not asked when not given.
-        type: str
   waves:
     description: The hosts of each wave, in order. Each host of O(services) is in one. All are one wave when not given.
     type: list
@@ -70,8 +66,16 @@ options:
       - When it has anything, it must have each image of O(services).
     type: dict
     default: {}
+  checks:
+    description:
+      - How services are asked whether they are well, as by M(easymo.deploy.health_check). The name of each is the host
+        of its service. A service that none names is done when its pods are.
+    type: list
+    elements: dict
+    default: []
+    version_added: 0.3.0
   health_timeout:
-    description: Seconds in which a health endpoint must answer once its service is rolled. 0 asks once.
+    description: Seconds in which O(checks) must pass once their service is rolled. 0 asks once.
     type: int
     default: 30
   release:
@@ -119,6 +123,10 @@ EXAMPLES = r"""
         image: shop/wallet-service:v2.0.0
       - name: buyer-service
         image: shop/buyer-service:v2.0.0
+    checks:
+      - name: wallet-service
+        kind: http
+        http: {url: https://api.example.com/health/wallet-service, json: {version: 2.0.0}}
 
 - name: Roll the services of all hosts of the play, wave after wave
   easymo.deploy.rollout_wave:
@@ -162,7 +170,7 @@ reason:
 import functools
 import typing as t
 
-from ..module_utils._checks.kinds import refuse_missing_libraries
+from ..module_utils._checks.kinds import read_checks, refuse_missing_libraries
 from ..module_utils._errors import DeployError
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, Result, execute, refuse_below
@@ -171,7 +179,7 @@ from ..module_utils._rollout.task import roll_one
 from ..module_utils._rollout.wave import (
     SharedPins,
     answers,
-    health_checks,
+    checks_by_host,
     host_of,
     pin_images,
     plan_waves,
@@ -196,14 +204,15 @@ def run(module: Module) -> Result:
     refuse_twins(params["services"])
     services = pin_images(params["services"], params["pinned"])
     rollouts = {host_of(service): options_of(params, service) for service in services}
-    checks = health_checks(services)
-    refuse_missing_libraries(checks.values())
+    checks = read_checks(params)
+    refuse_missing_libraries(checks)
+    by_host = checks_by_host(checks, rollouts)
     done = roll_waves(
         module,
         plan_waves([*rollouts], params["waves"]),
         rollouts,
         functools.partial(roll_one, pins=SharedPins()),
-        lambda service: answers(checks.get(service.host), params["health_timeout"]),
+        lambda service: answers(by_host.get(service.host, ()), params["health_timeout"]),
     )
     failed = [host for host, result in done.items() if result["failed"]]
     result = {

@@ -149,7 +149,8 @@ def inventory(place: Stage, checkout: Path, fleet: Fleet) -> Path:
     }
     settings = {
         "service_image": NEW,
-        "rolling_update_health_url": "{{ api_url }}/{{ inventory_hostname }}/livez",
+        "contract_health_url": "{{ api_url }}/{service}/livez",
+        "contract_health_version": "",
     }
     for name, content in (("hosts.yml", hosts), ("group_vars/microservices.yml", settings)):
         (folder / name).write_text(yaml.safe_dump(content), encoding="utf-8")

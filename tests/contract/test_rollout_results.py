@@ -169,3 +169,23 @@ def test_an_image_that_is_ready_and_fails_its_liveness_probe_does_not_pass(clust
         assert "statuscode: 503" in result["msg"]
         assert "crash" not in result["msg"].lower()
         assert at.image == OLD
+
+
+@pytest.mark.parametrize("replicas", [5, 2], ids=["up", "down"])
+def test_what_an_autoscaler_scales_meanwhile_is_followed_and_never_undone(
+    at: Stage, replicas: int
+) -> None:
+    """It writes the count alone, by the subresource `scale`, at any moment (Kubernetes: Horizontal Pod Autoscaling)."""
+
+    def autoscale(count: int) -> None:
+        at.kubectl("scale", "deployment", SERVICE, f"--replicas={count}")
+
+    at.pin()
+    with at.meanwhile(lambda: at.image == NEW, lambda: autoscale(replicas)):
+        result = at.roll()
+    assert result["result"] == "succeeded", result
+    assert result["replicas"]["desired"] == result["replicas"]["available"] == replicas
+    autoscale(4)
+    with at.meanwhile(lambda: at.image == OLD, lambda: autoscale(replicas)):
+        result = at.roll(state="rolled_back", image=OLD)
+    assert (result.get("msg"), at.image, at.body()["spec"]["replicas"]) == (None, OLD, replicas)

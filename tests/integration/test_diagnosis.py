@@ -160,7 +160,9 @@ def test_requests_that_fail_before_healthy_pods_are_laid_to_the_gateway(
     options = {
         "kubernetes": {"kubeconfig": facts["kubeconfig"], "namespace": facts["namespace"]},
         "services": ["wallet-service"],
-        "public_url": public,
+        "checks": [
+            {"name": "wallet-service", "kind": "http", "http": {"url": f"{public}/wallet-service"}}
+        ],
         "prometheus": {
             "server": {"url": world.facts("prometheus")["url"]},
             "service_errors": rates,

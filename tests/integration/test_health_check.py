@@ -7,6 +7,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import health_check
 from sandbox.world import World
+from tests.integration.inventory_values import ROOT, evaluated
 from tests.integration.running import connection
 from tests.module_runner import run_module
 
@@ -16,6 +17,12 @@ def checks(world: World) -> dict[str, dict[str, t.Any]]:
     """One check that passes for each kind."""
     valkey, kafka = world.facts("valkey"), world.facts("kafka")
     kubernetes = world.facts("kubernetes")
+    cluster = {
+        "host": kubernetes["server"],
+        "api_key": kubernetes["token"],
+        "ca_cert": kubernetes["ca_cert"],
+        "namespace": kubernetes["namespace"],
+    }
     return {
         "postgres": connection(world),
         "redis": {name: valkey[name] for name in ("host", "port", "password")},
@@ -27,11 +34,12 @@ def checks(world: World) -> dict[str, dict[str, t.Any]]:
             "url": f"{world.facts('gateway')['url']}/health/whatsapp-webhook-worker",
             "json": {"status": "ok", "checks.redis.status": "ok"},
         },
-        "kubernetes": {
-            "host": kubernetes["server"],
-            "api_key": kubernetes["token"],
-            "ca_cert": kubernetes["ca_cert"],
-            "namespace": kubernetes["namespace"],
+        "kubernetes": {**cluster, "deployments": ["agent-core", "wallet-service"]},
+        "exec": {**cluster, "deployment": "wallet-service", "command": ["sh", "-c", "exit 0"]},
+        "metric": {
+            "prometheus": {"url": world.facts("prometheus")["url"]},
+            "query": "count(up)",
+            "pass": {"min": 1},
         },
     }
 
@@ -64,6 +72,13 @@ def test_the_platform_is_well(checks):
         ("kubernetes", {"api_key": "wrong-one"}, "refused"),
         ("kubernetes", {"label_selector": "app=nowhere"}, "no pod"),
         ("kubernetes", {"ca_cert": None}, "ca_cert"),
+        ("kubernetes", {"deployments": ["nowhere"]}, "no pod"),
+        ("exec", {"command": ["sh", "-c", "echo too late >&2; exit 3"]}, "code 3: too late"),
+        ("exec", {"command": ["no-such-program"]}, "not found"),
+        ("exec", {"deployment": "nowhere"}, "no Deployment 'nowhere'"),
+        ("metric", {"pass": {"max": 0}}, "should give at most 0"),
+        ("metric", {"query": "no_such_metric"}, "no series"),
+        ("metric", {"query": "sum("}, "rejects the query"),
     ],
 )
 def test_what_is_not_well_is_told_in_a_sentence(checks, kind, changed, words):
@@ -78,3 +93,22 @@ def test_options_of_the_wrong_kind_are_refused(checks):
         health_check, checks=[{"name": "x", "kind": "redis", "postgres": checks["postgres"]}]
     )
     assert "redis" in result["msg"]
+
+
+def test_a_wave_waits_for_the_releases_version_where_a_service_tells_one(world: World) -> None:
+    """The platform is at 1.9.0, so what phase 4 asks fails for that alone; in check mode nothing is rolled."""
+    program = {"exec": {"command": ["sh", "-c", "exit 0"]}}
+    given = {
+        "rolling_update_waves": [["agent-core", "wallet-service", "buyer-service"]],
+        "contract_health": {"wallet-service": program, "buyer-service": ""},
+    }
+    questions = [
+        ("{{ __rolling_update_checks }}", {**given, "ansible_check_mode": check_mode})
+        for check_mode in (False, True)
+    ]
+    inventory = ROOT / "inventories" / "sandbox"
+    rolled, checked = evaluated(inventory, "rolling_update", questions, world.directory)
+    result = run_module(health_check, checks=rolled)
+    assert [row["status"] for row in result["results"]] == ["fail", "pass"], result
+    assert "has version '1.9.0' and not '2.0.0'" in result["msg"]
+    assert run_module(health_check, checks=checked).get("msg") is None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Three services and one database of a team that has no flags, functions, messages or channels: inventories/example.
 
+Somebody else's Deployment crashes in their namespace all along.
 A dangerous migration is refused, a run is killed between two waves, resumed, run again, and taken back.
 """
 
@@ -13,13 +14,19 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.shop import NAMESPACE, SERVICES
+from sandbox.services.manifests import Team, deployment
+from sandbox.shop import IMAGES, NAMESPACE, SERVICES
 from sandbox.world import World
 from tests.stories.people import Operator, Run, Witness
 from tests.waiting import until
 
 OLD, NEW = dict.fromkeys(SERVICES, "v1.0.0"), dict.fromkeys(SERVICES, "v1.1.0")
-SANDBOX = ("-i", "inventories/example_sandbox")
+# One service answers at its address, one by a program in its pods, and one by a number.
+HEALTH = {
+    "payments": {"exec": {"command": ["sh", "-c", 'test -n "$DATABASE_URL"']}},
+    "orders": {"metric": {"query": "count(up)", "pass": {"min": 1}}},
+}
+SANDBOX = ("-i", "inventories/example_sandbox", "-e", json.dumps({"contract_health": HEALTH}))
 HISTORY = "select version || ' ' || installed_on::text from flyway_schema_history order by 1"
 
 
@@ -32,7 +39,7 @@ class Shop:
 
     def images(self) -> dict[str, str]:
         """By service, the version that its Deployment asks for."""
-        listed = json.loads(self._kubectl("get", "deployments", "-o", "json"))["items"]
+        listed = json.loads(self._kubectl("get", "deployments", *SERVICES, "-o", "json"))["items"]
         images = {
             one["metadata"]["name"]: one["spec"]["template"]["spec"]["containers"][0]["image"]
             for one in listed
@@ -45,14 +52,17 @@ class Shop:
         return True
 
     def versions(self) -> list[str]:
-        """Every Deployment with its version: any write shows."""
+        """Each service's Deployment with its version: any write shows."""
         path = "jsonpath={range .items[*]}{.metadata.name}={.metadata.resourceVersion} {end}"
-        return self._kubectl("get", "deployments", "-o", path).split()
+        return self._kubectl("get", "deployments", *SERVICES, "-o", path).split()
 
     def record(self) -> dict[str, t.Any]:
         path = "jsonpath={.data.record\\.json}"
         printed = self._kubectl("get", "configmap", "release-1.1.0", "-o", path)
         return t.cast("dict[str, t.Any]", json.loads(printed))
+
+    def lets_in(self, manifest: dict[str, t.Any]) -> None:
+        self._witness.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
 
     def sql(self, query: str) -> list[str]:
         return self._witness.sql("shop", query)
@@ -80,7 +90,16 @@ class Shop:
 def shop(world: World, operator: Operator) -> Shop:
     made = operator.sandbox("shop")
     assert made.rc == 0, made.tail()
-    return Shop(world)
+    shop = Shop(world)
+    foreign = deployment("orders", 1, "1.0.0-crash", Team(NAMESPACE, IMAGES))
+    foreign["metadata"]["name"] = "solo"
+    for labels in (
+        foreign["spec"]["selector"]["matchLabels"],
+        foreign["spec"]["template"]["metadata"]["labels"],
+    ):
+        labels["app"] = "solo"
+    shop.lets_in(foreign)
+    return shop
 
 
 def plays(operator: Operator, playbook: str, *arguments: str) -> Run:

@@ -15,11 +15,6 @@ from .models import CheckError, Kind, Options
 _SHOWN = 200
 
 
-def options_for(url: str) -> Options:
-    """Those of a check that passes when the URL answers 200."""
-    return {**{name: one.get("default") for name, one in KIND.options.items()}, "url": url}
-
-
 def probe(options: Options, timeout: float) -> str:
     body = options["body"]
     answer = ask(

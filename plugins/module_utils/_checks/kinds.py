@@ -9,7 +9,7 @@ import typing as t
 from .._errors import InputError
 from .._library import Library, refuse_missing
 from .._options import Spec
-from . import http, kafka, kubernetes, postgres, redis
+from . import http, kafka, kubernetes, metric, postgres, program, redis
 from .models import Check, Kind, Options
 
 KINDS: t.Mapping[str, Kind] = {
@@ -18,6 +18,8 @@ KINDS: t.Mapping[str, Kind] = {
     "kafka": kafka.KIND,
     "http": http.KIND,
     "kubernetes": kubernetes.KIND,
+    "exec": program.KIND,
+    "metric": metric.KIND,
 }
 
 

@@ -11,6 +11,7 @@ from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
 from .._options import kubernetes_options
 from .._redaction import excerpt
+from .._rollout.models import owner_of
 from .._words import listed
 from .models import CheckError, Kind, Options
 
@@ -25,11 +26,32 @@ _SHOWN = 200
 def probe(options: Options, timeout: float) -> str:
     cluster = KubernetesCluster(Connection.from_params(options)).until(time.monotonic() + timeout)
     pods = cluster.list_objects("Pod", label_selector=options["label_selector"])
-    verdict = judge_pods(pods, options["namespace"])
+    others: list[Object] = []
+    if options["deployments"]:
+        pods, others = parted(cluster, pods, options["deployments"])
+    verdict = judge_pods(pods, options["namespace"], others)
     if options["log_without"]:
         refuse_lines(cluster, pods, options["log_without"])
         verdict += f", none has logged {options['log_without']!r}"
     return verdict
+
+
+def parted(
+    cluster: Cluster, pods: t.Sequence[Object], deployments: t.Collection[str]
+) -> tuple[list[Object], list[Object]]:
+    """The pods of the Deployments, by their owners and not by labels, which a Job may share; then all others."""
+    wanted = {
+        body["metadata"]["uid"]
+        for body in cluster.list_objects("Deployment")
+        if body["metadata"]["name"] in deployments
+    }
+    sets = {
+        body["metadata"]["uid"]
+        for body in cluster.list_objects("ReplicaSet")
+        if owner_of(body["metadata"]) in wanted
+    }
+    mine = [pod for pod in pods if owner_of(pod["metadata"]) in sets]
+    return mine, [pod for pod in pods if pod not in mine]
 
 
 def refuse_lines(cluster: Cluster, pods: t.Sequence[Object], text: str) -> None:
@@ -46,19 +68,25 @@ def refuse_lines(cluster: Cluster, pods: t.Sequence[Object], text: str) -> None:
                 raise CheckError(f"Pod {name!r} has logged {text!r}: {shown}")
 
 
-def judge_pods(pods: t.Sequence[Object], namespace: str) -> str:
-    """Pods that end or have done their work do not count; there must be one that does."""
+def judge_pods(pods: t.Sequence[Object], namespace: str, others: t.Sequence[Object] = ()) -> str:
+    """Pods that end or have done their work do not count; there must be one that does. Of others it is told only."""
     counted = [pod for pod in pods if not _leaving(pod)]
     if not counted:
         raise CheckError(f"There is no pod to check in namespace {namespace!r}.")
-    problems = {pod["metadata"]["name"]: pod_problem(pod) for pod in counted}
-    bad = [f"{name} {problem}" for name, problem in problems.items() if problem]
+    bad = _unwell(counted)
     if bad:
         raise CheckError(
             f"{len(bad)} of {len(counted)} pods in namespace {namespace!r} are unhealthy: "
             f"{listed(bad, _NAMED)}."
         )
-    return f"{len(counted)} pods ready"
+    foreign = _unwell(pod for pod in others if not _leaving(pod))
+    note = f"; of others: {listed(foreign, _NAMED)}" if foreign else ""
+    return f"{len(counted)} pods ready{note}"
+
+
+def _unwell(pods: t.Iterable[Object]) -> list[str]:
+    problems = {pod["metadata"]["name"]: pod_problem(pod) for pod in pods}
+    return [f"{name} {problem}" for name, problem in problems.items() if problem]
 
 
 def pod_problem(pod: Object) -> str:
@@ -103,6 +131,7 @@ KIND = Kind(
     {
         **kubernetes_options(),
         "label_selector": {"type": "str", "default": ""},
+        "deployments": {"type": "list", "elements": "str", "default": []},
         "log_without": {"type": "str", "default": ""},
     },
     (KUBERNETES,),

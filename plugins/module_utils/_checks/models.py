@@ -32,6 +32,10 @@ class CheckError(DeployError):
     reason = "CheckFailed"
 
 
+class NotKnownError(CheckError):
+    """It had nothing to tell, which says neither that it is well nor that it is not."""
+
+
 @dataclass(frozen=True)
 class Check:
     name: str
@@ -48,12 +52,14 @@ class CheckResult:
     seconds: float
     """How long the last look took."""
     detail: str
+    known: bool = True
+    """False of one that had nothing to tell, and did not pass for that."""
 
     def to_result(self) -> dict[str, t.Any]:
         return {
             "name": self.name,
             "kind": self.kind,
-            "status": "pass" if self.passed else "fail",
+            "status": "pass" if self.passed else "fail" if self.known else "unknown",
             "seconds": round(self.seconds, 3),
             "detail": self.detail,
         }

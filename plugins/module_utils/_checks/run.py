@@ -9,37 +9,35 @@ import typing as t
 from .._errors import DeployError
 from .._side_by_side import Looking, Patience
 from .kinds import KINDS, read_checks
-from .models import Check, CheckError, CheckResult, Options, Probe
+from .models import Check, CheckError, CheckResult, NotKnownError, Options, Probe
+
+PROBES: t.Mapping[str, Probe] = {name: kind.probe for name, kind in KINDS.items()}
 
 
 def check_all(options: Options) -> list[CheckResult]:
     """What came of all that `checks_options` ask for, in their order."""
-    probes = {name: kind.probe for name, kind in KINDS.items()}
     patience = Patience(options["wait_timeout"], options["wait_sleep"])
-    return run_checks(read_checks(options), probes, patience)
+    return run_checks(read_checks(options), PROBES, patience)
 
 
 def run_checks(
     checks: t.Sequence[Check], probes: t.Mapping[str, Probe], patience: Patience
 ) -> list[CheckResult]:
     """The outcomes in the order of the checks."""
-    return _looking(probes, patience).at_all(checks)
-
-
-def run_check(check: Check, probe: Probe, patience: Patience) -> CheckResult:
-    """One alone, in the caller's thread."""
-    return _looking({check.kind: probe}, patience).at(check)
-
-
-def _looking(probes: t.Mapping[str, Probe], patience: Patience) -> Looking[Check, str, CheckResult]:
-    return Looking(
+    looking: Looking[Check, str, CheckResult] = Looking(
         look=lambda check: probes[check.kind](check.options, check.timeout),
         judge=lambda check, found, seconds: CheckResult(
-            check.name, check.kind, not isinstance(found, DeployError), seconds, str(found)
+            check.name,
+            check.kind,
+            not isinstance(found, DeployError),
+            seconds,
+            str(found),
+            not isinstance(found, NotKnownError),
         ),
         well=lambda outcome: outcome.passed,
         patience=patience,
     )
+    return looking.at_all(checks)
 
 
 def refuse_failures(outcomes: t.Sequence[CheckResult]) -> None:

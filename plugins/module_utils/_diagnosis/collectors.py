@@ -7,15 +7,16 @@ from __future__ import annotations
 import typing as t
 
 from .. import _s3
+from .._checks.kinds import libraries, read_checks
 from .._errors import InputError
 from .._flags.probe import FlagsProbe
 from .._functions.log import FunctionLog
 from .._functions.probe import Probe
 from .._functions.prober import HttpGateway
-from .._gate.options import read_metric
+from .._gate.options import ONE_LOOK, read_metric
 from .._gate.prometheus import Prometheus, Vector
 from .._gate.sources import sources_of
-from .._http import REQUESTS
+from .._http import REQUESTS, Answer, send
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
 from .._library import Library, refuse_missing
@@ -27,7 +28,13 @@ from .._time import now
 from .changes import look_at_changes, look_at_flags, look_at_record
 from .crash_loop import look_at_deployments
 from .databases import Database, look_at_backups, look_at_sessions
-from .error_rate import look_at_error_lines, look_at_metrics, look_at_prometheus, look_at_public
+from .error_rate import (
+    look_at_error_lines,
+    look_at_health,
+    look_at_metrics,
+    look_at_prometheus,
+    look_at_public,
+)
 from .evidence import Notebook
 from .function import Policy, look_at_answers, look_at_list
 from .gather import Collector
@@ -35,9 +42,6 @@ from .migration import look_at_history
 
 Params = t.Mapping[str, t.Any]
 Look = t.Callable[[Notebook], None]
-
-ONE_LOOK: Params = {"interval": 1.0, "breaches": 1, "max_missing": 0.0}
-"""What a metric without its own gets from a gate, for which one look is all."""
 
 
 def collectors_of(params: Params) -> list[Collector]:
@@ -121,11 +125,24 @@ def _of_error_rate(params: Params) -> t.Iterator[tuple[str, Look]]:
                 lambda notes, cluster: look_at_flags(notes, cluster, flags, consumers, probe),
             ),
         )
-    if params["public_url"]:
-        gateway = HttpGateway(params["public_url"], ca_cert=None, timeout=5)
+    checks = [check for check in read_checks(params) if check.name in services]
+    public = {check.name: check.options for check in checks if check.kind == "http"}
+    others = [check for check in checks if check.kind != "http"]
+    if public:
+
+        def ask(name: str) -> Answer:
+            options = public[name]
+            return send("GET", options["url"], timeout=5, ca_cert=options["ca_cert"])
+
         yield (
             "the public addresses",
-            _needing([REQUESTS], lambda notes: look_at_public(notes, gateway, services)),
+            _needing([REQUESTS], lambda notes: look_at_public(notes, [*public], ask)),
+        )
+    if others:
+        needed = libraries(check.kind for check in others)
+        yield (
+            "what else tells of services",
+            _needing(needed, lambda notes: look_at_health(notes, others)),
         )
 
 

@@ -9,15 +9,18 @@ import re
 import typing as t
 from collections import Counter
 
+from .._checks.models import Check
+from .._checks.run import PROBES, run_checks
 from .._cluster import Cluster
-from .._errors import DeployError, UnreachableError
-from .._functions.probe import Answer, Gateway, Probe
+from .._errors import DeployError
 from .._gate.models import Metric, Sample, SampleStatus
 from .._gate.prometheus import Prometheus, Vector
 from .._gate.watch import Source
+from .._http import Answer, NoAnswerError
 from .._kill_switch.consumer import container_of
 from .._monitoring_server import NO_SERIES
 from .._rollout.logs import read_tail
+from .._side_by_side import Patience
 from .._threads import side_by_side
 from .crash_loop import ERROR_LINE, WorkloadStatus, observe
 from .evidence import Notebook, file_name
@@ -35,6 +38,7 @@ _WORDS = {
     SampleStatus.BETWEEN: "not good",
     SampleStatus.BREACH: "a breach",
 }
+HEALTH = "public/health.txt"
 BODY = 20_000
 """Characters of a public answer that are read."""
 _VARYING = re.compile(r"\b[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b|\d+", re.I)
@@ -169,11 +173,25 @@ def common(lines: t.Sequence[str]) -> list[tuple[str, int, int]]:
     return [(text, count, last[text]) for text, count in counted.most_common(PATTERNS)]
 
 
-def look_at_public(notes: Notebook, gateway: Gateway, services: t.Sequence[str]) -> None:
-    """What the public address of each service's health answers, and on what they say that they depend in vain."""
-    file = "public/health.txt"
+def look_at_health(notes: Notebook, checks: t.Sequence[Check]) -> None:
+    """What the checks of services say that are not asked at an address."""
+    for outcome in run_checks(checks, PROBES, Patience()):
+        text = f"{outcome.name}: {outcome.detail}"
+        if outcome.passed:
+            notes.write(HEALTH, text)
+        elif outcome.known:
+            notes.see("unwell", outcome.name, text, file=HEALTH, said=outcome.detail)
+        else:
+            notes.blind(text)
+
+
+def look_at_public(
+    notes: Notebook, services: t.Sequence[str], ask: t.Callable[[str], Answer]
+) -> None:
+    """What the address of each service's health answers, and on what they say that they depend in vain."""
+    file = HEALTH
     blamed: dict[str, list[tuple[str, str]]] = {}
-    answers = side_by_side(lambda name: _ask(gateway, name), services, at_once=AT_ONCE)
+    answers = side_by_side(lambda name: _asked(ask, name), services, at_once=AT_ONCE)
     for name, answer in zip(services, answers, strict=True):
         if isinstance(answer, str):
             text = f"{name}: {answer}"
@@ -200,11 +218,11 @@ def look_at_public(notes: Notebook, gateway: Gateway, services: t.Sequence[str])
         )
 
 
-def _ask(gateway: Gateway, name: str) -> Answer | str:
+def _asked(ask: t.Callable[[str], Answer], name: str) -> Answer | str:
     try:
-        return gateway.ask(Probe(name))
-    except UnreachableError as exc:
-        return str(exc)
+        return ask(name)
+    except NoAnswerError as exc:
+        return f"it {exc.problem}"
 
 
 def failed_checks(text: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._checks.kinds import checks_options
 from .._gate.options import metric_options
 from .._options import (
     flags_probe_options,
@@ -33,7 +34,7 @@ def diagnosis_options() -> dict[str, t.Any]:
         "flags_config_map": {"type": "str", "default": ""},
         "flags_consumers": {**names},
         **flags_probe_options(),
-        "public_url": {"type": "str", "default": ""},
+        "checks": {**checks_options()["checks"], "required": False, "default": []},
         "prometheus": {"type": "dict", "options": prometheus_options()},
         "supabase": {"type": "dict", "options": supabase_options()},
         "functions": {"type": "dict", "options": functions_options()},

@@ -135,6 +135,12 @@ SERVICE_RULES = (
         "Check the gateway, DNS and the network.",
     ),
     Rule(
+        "unwell",
+        SURE - 5,
+        "{subject} is not well: {said}",
+        f"{PLAY}/diagnose.yml -e diagnose=crash_loop -e service={{subject}} examines its pods.",
+    ),
+    Rule(
         "metric_breach",
         LIKELY,
         "{subject} is {value:.4g} {unit}, {bound}",

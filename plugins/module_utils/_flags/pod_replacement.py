@@ -96,7 +96,7 @@ def sweep(
     ask: t.Callable[[], list[PodState]],
     replaceable: Replaceable,
     *,
-    replicas: int,
+    replicas: t.Callable[[], int],
     clock: Clock,
     deadline: float,
     report: t.Callable[[str], None],
@@ -106,7 +106,7 @@ def sweep(
     Never more than one of them is missing at a time.
 
     Of `replicas` pods, and of more that come meanwhile, those count that serve, and for a while all but those that
-    cannot be asked.
+    cannot be asked. It is asked again when pods are missing, which an autoscaler may have taken.
 
     A pod that should have ended long ago is believed to be lost only when it is still there after as long again, since
     this began or ended a pod itself, at a look that began then: our clock may be wrong, and a look lasts while one pod
@@ -117,9 +117,10 @@ def sweep(
     since = clock.now()
     there_by = min(clock.now() + COMING, deadline)
     most = _count(pods)
-    there = min(most, replicas)
+    wanted = replicas()
+    there = min(most, wanted)
     served = sum(one.serves for one in pods)
-    whole = max(served, replicas - sum(one.state == UNKNOWN and not one.deleting for one in pods))
+    whole = max(served, wanted - sum(one.state == UNKNOWN and not one.deleting for one in pods))
     replaced: list[str] = []
     while (
         _any_stale(pods, replaceable.ever)
@@ -145,6 +146,9 @@ def sweep(
             whole += _count(pods) - most
             most = _count(pods)
             there_by = min(clock.now() + COMING, deadline)
+        if _count(pods) < whole:
+            wanted = replicas()
+            whole, served, there = min(whole, wanted), min(served, wanted), min(there, wanted)
         served = max(served, min(sum(one.serves for one in pods), whole))
         victim = next_victim(pods, replaceable.now, whole if clock.now() < there_by else served)
         if victim is not None:

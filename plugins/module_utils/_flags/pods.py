@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from .._cluster import Clock, Cluster, Object
 from .._errors import DeployError, UnreachableError
 from .._rollout.models import Deployment, Pod
+from .._rollout.observe import list_pods
 from .._threads import side_by_side
 from .._time import parse_time
 from .probe import FlagsProbe
@@ -99,7 +100,7 @@ class Asker:
         """
         found: list[PodState] = []
         for _look in range(LOOKS):
-            listed = cluster.list_objects("Pod", label_selector=deployment.selector)
+            listed = list_pods(cluster, deployment)
             pods = [one for one in listed if (one.get("status") or {}).get("phase") not in ENDED]
             asked = side_by_side(
                 lambda one: self._ask(cluster, one, container), pods, at_once=AT_ONCE

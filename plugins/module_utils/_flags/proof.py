@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .._cluster import Clock, Cluster
 from .._rollout.models import Deployment
+from .._rollout.observe import desired_replicas
 from .follow import follow
 from .pod_replacement import Replaceable, sweep
 from .pods import REACHED, STALE, Asker, PodState
@@ -58,7 +59,7 @@ class Prover:
             self._cluster,
             self._ask,
             Replaceable(frozenset(), self._began, self._written.helps),
-            replicas=self._deployment.counts.desired,
+            replicas=lambda: desired_replicas(self._cluster, self._deployment),
             clock=self._clock,
             deadline=self._began + patience,
             report=self._report,

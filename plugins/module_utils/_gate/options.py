@@ -24,6 +24,15 @@ PROMETHEUS, POSTGRES, LOG, ALERTS = "prometheus", "postgres", "kubernetes_log", 
 HTTP, FUNCTION_LOG = "http", "function_log"
 KINDS = (PROMETHEUS, POSTGRES, LOG, ALERTS, HTTP, FUNCTION_LOG)
 
+ONE_LOOK: t.Mapping[str, float] = {
+    "duration": 0,
+    "initial_delay": 0,
+    "breaches": 1,
+    "max_missing": 0,
+    "interval": 1,
+}
+"""What a metric without its own gets from a gate, for which one look is all."""
+
 
 def gate_options() -> Spec:
     return {

@@ -19,7 +19,7 @@ from .._flags.pods import IDLE, STALE, UNKNOWN, Asker, PodState
 from .._flags.probe import FlagsProbe
 from .._flags.written import Written
 from .._rollout.models import Deployment
-from .._rollout.observe import observe_all_pods, observe_deployment
+from .._rollout.observe import desired_replicas, observe_all_pods, observe_deployment
 from .._rollout.plan import RolloutPlan, Wanted
 from .._rollout.runner import Rollout, Settings
 from .models import ConsumerState
@@ -143,7 +143,7 @@ class Consumer:
             self._cluster,
             lambda: self._ask(deployment),
             Replaceable(known, self._started, self._written.helps),
-            replicas=deployment.counts.desired,
+            replicas=lambda: desired_replicas(self._cluster, deployment),
             clock=self._clock,
             deadline=max(self._deadline, self._clock.now() + 1.0),
             report=self._report,

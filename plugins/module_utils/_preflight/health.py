@@ -8,12 +8,13 @@ import typing as t
 
 from .._checks.kinds import checks_options, libraries
 from .._checks.run import check_all
-from .models import Finding, Ground, Kind, Options, failed, passed
+from .models import Finding, Ground, Kind, Options, failed, held, passed
 
 
 def look(options: Options, _ground: Ground) -> t.Sequence[Finding]:
     return [
-        (passed if one.passed else failed)(one.detail, name=one.name) for one in check_all(options)
+        (passed if one.passed else failed if one.known else held)(one.detail, name=one.name)
+        for one in check_all(options)
     ]
 
 

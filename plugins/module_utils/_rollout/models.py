@@ -324,6 +324,12 @@ def owner_of(metadata: Object) -> str:
     return next((one["uid"] for one in owners if one.get("controller")), "")
 
 
+def controller_kind(metadata: Object) -> str:
+    """The kind of that controller, empty without one."""
+    owners = metadata.get("ownerReferences") or []
+    return next((one.get("kind", "") for one in owners if one.get("controller")), "")
+
+
 def to_label_selector(selector: Object) -> str:
     """A LabelSelector as the API's query parameter takes it."""
     parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]

@@ -6,9 +6,16 @@ from __future__ import annotations
 
 import typing as t
 
-from .._cluster import Cluster
+from .._cluster import Cluster, Object
 from .._errors import InputError
-from .models import HASH_LABEL, Deployment, Pod, ReplicaSet, current_replica_set
+from .models import (
+    HASH_LABEL,
+    Deployment,
+    Pod,
+    ReplicaSet,
+    controller_kind,
+    current_replica_set,
+)
 
 
 def find_deployment(cluster: Cluster, name: str) -> Deployment | None:
@@ -24,6 +31,11 @@ def observe_deployment(cluster: Cluster, name: str) -> Deployment:
             "'namespace', or create it first."
         )
     return deployment
+
+
+def desired_replicas(cluster: Cluster, deployment: Deployment) -> int:
+    """As they are now, which an autoscaler may change at any time; as they were of one that is gone."""
+    return (find_deployment(cluster, deployment.name) or deployment).counts.desired
 
 
 def observe_replica_set(cluster: Cluster, deployment: Deployment) -> ReplicaSet | None:
@@ -44,6 +56,11 @@ def observe_pods(
 
 
 def observe_all_pods(cluster: Cluster, deployment: Deployment) -> t.Sequence[Pod]:
-    """Every pod that the Deployment's selector finds, old and ending ones too."""
-    found = cluster.list_objects("Pod", label_selector=deployment.selector)
-    return [Pod.from_json(one) for one in found]
+    """Old and ending ones too."""
+    return [Pod.from_json(one) for one in list_pods(cluster, deployment)]
+
+
+def list_pods(cluster: Cluster, deployment: Deployment) -> list[Object]:
+    """What the Deployment's selector finds, without the pods of a Job or another controller that has its labels."""
+    pods = cluster.list_objects("Pod", label_selector=deployment.selector)
+    return [pod for pod in pods if controller_kind(pod["metadata"]) in ("", "ReplicaSet")]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._checks.kinds import checks_options
 from .._options import guard_options, kubernetes_options
 from .quorum import QUORUMS
 
@@ -45,7 +46,6 @@ def wave_options() -> dict[str, t.Any]:
     services = {name: one[name] for name in own} | {
         "host": {"type": "str"},
         "image": {"type": "str", "required": True},
-        "health_url": {"type": "str"},
     }
     return {
         **kubernetes_options(),
@@ -55,6 +55,7 @@ def wave_options() -> dict[str, t.Any]:
         "services": {"type": "list", "elements": "dict", "required": True, "options": services},
         "waves": {"type": "list", "elements": "list"},
         "pinned": {"type": "dict", "default": {}},
+        "checks": {**checks_options()["checks"], "required": False, "default": []},
         "health_timeout": {"type": "int", "default": 30},
         "fail": {"type": "bool", "default": True},
     }

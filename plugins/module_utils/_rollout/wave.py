@@ -2,7 +2,7 @@
 # PRIVATE to easymo.deploy.
 """Rollouts of many services in one process: wave after wave, those of a wave side by side, each to its own end.
 
-A service is done when it also answers at its public health endpoint.
+A service is done when its own checks pass, too.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from .._checks import http
 from .._checks.models import Check, CheckError
-from .._checks.run import run_check
+from .._checks.run import PROBES, run_checks
 from .._cluster import Cluster
 from .._errors import DeployError, InputError
 from .._module import Module, Result, emit_progress, unexpected
@@ -22,9 +21,6 @@ from .._side_by_side import Patience
 from .._threads import Lock, side_by_side
 from .._words import listed
 from .task import Params, release_pins
-
-LOOK_WITHIN = 10.0
-"""Seconds of one look at a health endpoint."""
 
 
 class SharedPins:
@@ -106,22 +102,22 @@ def pin_images(
     return [{**service, "image": pinned[service["image"]]} for service in services]
 
 
-def health_checks(services: t.Iterable[Params]) -> dict[str, Check]:
-    """The check of each service that has a `health_url`, by its host."""
-    urls = {host_of(service): service["health_url"] for service in services}
-    return {
-        host: Check(host, "http", http.options_for(url), LOOK_WITHIN)
-        for host, url in urls.items()
-        if url
-    }
+def checks_by_host(checks: t.Iterable[Check], hosts: t.Collection[str]) -> dict[str, list[Check]]:
+    """Those of each host by their names. Raises InputError for one of no host."""
+    by_host: dict[str, list[Check]] = {}
+    for check in checks:
+        if check.name not in hosts:
+            raise InputError(f"'checks' has {check.name!r}, which is no host in 'services'.")
+        by_host.setdefault(check.name, []).append(check)
+    return by_host
 
 
-def answers(check: Check | None, timeout: float) -> Result:
-    """Nothing, once the endpoint answers; raises CheckError when it does not for `timeout` seconds."""
-    if check is not None:
-        outcome = run_check(check, http.probe, Patience(timeout, pause=1.0))
-        if not outcome.passed:
-            raise CheckError(f"{outcome.name}: {outcome.detail}", results=[outcome.to_result()])
+def answers(checks: t.Sequence[Check], timeout: float) -> Result:
+    """Nothing, once they pass; raises CheckError when one does not for `timeout` seconds."""
+    outcomes = run_checks(checks, PROBES, Patience(timeout, pause=1.0))
+    sentences = [f"{outcome.name}: {outcome.detail}" for outcome in outcomes if not outcome.passed]
+    if sentences:
+        raise CheckError(" ".join(sentences), results=[outcome.to_result() for outcome in outcomes])
     return {}
 
 

@@ -8,6 +8,7 @@ import typing as t
 
 from .._cluster import RELEASE_ANNOTATION, Object
 from .._rollout.models import LAST_APPLIED, Deployment, selects
+from .._scale.plan import autoscaled
 from .models import ERROR, WARNING, Facts, Problem
 from .quota import resolve, shortages, surge_of
 from .references import references_of
@@ -152,6 +153,11 @@ def _standing(body: Object, facts: Facts) -> Found:
                 "its rollout of this release is incomplete and will continue, at "
                 f"{deployment.counts}{because}",
             )
+            return
+        counts = deployment.counts
+        scaled = autoscaled(facts.autoscalers, [deployment.name])
+        if scaled and counts.updated == counts.total and not trouble:
+            yield "Scaling", WARNING, f"its autoscaler is scaling it, at {counts}"
             return
         yield (
             "InFlight",

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .._gate.models import Metric, SampleStatus, Verdict
-from .._gate.options import metric_options, read_metric, refuse_bad_input
+from .._gate.options import ONE_LOOK, metric_options, read_metric, refuse_bad_input
 from .._gate.series import Series
 from .._gate.sources import LIBRARIES, sources_of
 from .._gate.state import Schedule
@@ -20,8 +20,8 @@ from .models import Finding, Kind, Row
 
 def run(options: Row) -> Finding:
     """A definite breach fails, a value between its bounds holds, and so does what is missing after all that waiting."""
-    wanted = [read_metric(entry, _ONE_LOOK) for entry in options["metrics"]]
-    refuse_bad_input({**options, **_ONE_LOOK}, wanted)
+    wanted = [read_metric(entry, ONE_LOOK) for entry in options["metrics"]]
+    refuse_bad_input({**options, **ONE_LOOK}, wanted)
     deadline = Deadline(options["wait_timeout"])
     while True:
         watch = _look(wanted, options)
@@ -51,7 +51,6 @@ def _finding(wanted: t.Sequence[Metric], watch: WatchResult, *, skips: bool) -> 
 
 _WAIT_SLEEP = 2.0
 """Seconds between two looks while data are missing."""
-_ONE_LOOK = {"duration": 0, "initial_delay": 0, "breaches": 1, "max_missing": 0, "interval": 1}
 
 
 def _only_missing(wanted: t.Sequence[Metric], watch: WatchResult) -> bool:

@@ -110,8 +110,8 @@ def _return_services(script: Script) -> tuple[Result, list[str]]:
         found = _check_pods(
             script,
             "service_rollback/verify",
-            "Check the pods and the public health endpoint of every returned service",
-            label_selector=f"app in ({','.join(back)})",
+            "Check the pods and the health of every returned service",
+            deployments=back,
         )
     return returned, found
 
@@ -121,7 +121,12 @@ def _close_rollback(script: Script, *, services: bool) -> list[str]:
     where = "sign_off/rolled_back"
     found: list[str] = []
     if services:
-        found = _check_pods(script, "sign_off/verify_rollback", "Check that every pod runs")
+        found = _check_pods(
+            script,
+            "sign_off/verify_rollback",
+            "Check that every pod runs",
+            deployments=script.services,
+        )
     script.require(
         script.task(
             where,
@@ -135,7 +140,7 @@ def _close_rollback(script: Script, *, services: bool) -> list[str]:
     return found
 
 
-def _check_pods(script: Script, where: str, name: str, **which: str) -> list[str]:
+def _check_pods(script: Script, where: str, name: str, **which: t.Any) -> list[str]:
     checked = script.task(
         where,
         name,

@@ -27,13 +27,13 @@ def microservices(script: Script) -> None:
                 "name": name,
                 "image": image_of(name, script.version, script.world.plan),
                 "log_line": "",
-                "health_url": "",
             }
             for wave in waves
             for name in wave
         ],
         waves=waves,
         pinned={},
+        checks=[],
         release=script.version,
         undo_on_failure=True,
         wait_timeout=300,

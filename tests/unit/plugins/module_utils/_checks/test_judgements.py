@@ -12,9 +12,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.http import 
     without_query,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.kafka import client_settings
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.kubernetes import judge_pods
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.kubernetes import (
+    judge_pods,
+    parted,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from tests.fakes.cluster import MemoryCluster
+from tests.fakes.controller import NAME, Controller
 
 HEALTH = json.dumps(
     {"status": "ok", "rollout_percentage": 1, "checks": {"redis": {"status": "ok"}}, "list": [3]}
@@ -142,6 +147,34 @@ def test_pods_that_end_or_are_done_do_not_count():
 def test_a_pod_that_is_not_well_is_named(bad, why):
     with pytest.raises(CheckError, match=f"1 of 2 pods .* {why}"):
         judge_pods([pod("a"), bad], "prod")
+
+
+def test_what_is_wrong_with_pods_of_others_is_told_and_fails_nothing():
+    broken = pod("solo-7d4f", containerStatuses=waiting("CrashLoopBackOff"))
+    told = judge_pods(
+        [pod("a")], "prod", [pod("postgres-0"), broken, pod("job", phase="Succeeded")]
+    )
+    assert told == "1 pods ready; of others: solo-7d4f is in CrashLoopBackOff (3 restarts)"
+
+
+def test_the_pods_of_a_deployment_are_those_that_it_owns_and_not_those_with_its_labels():
+    cluster = MemoryCluster()
+    Controller(cluster, "wallet:v1-crash")
+    for name, owner in (
+        ("migrate-wallet-x2x", "job-1"),
+        ("wallet-0", "stateful-set-1"),
+        ("bare", ""),
+    ):
+        owners = [{"uid": owner, "controller": True}] if owner else []
+        labels = {"app": NAME}
+        cluster.put(
+            "Pod", {"metadata": {"name": name, "labels": labels, "ownerReferences": owners}}
+        )
+    mine, others = parted(cluster, cluster.list_objects("Pod"), [NAME, "not-there"])
+    assert {one["metadata"]["labels"]["pod-template-hash"] for one in mine}
+    assert [one["metadata"]["name"] for one in others] == ["migrate-wallet-x2x", "wallet-0", "bare"]
+    with pytest.raises(CheckError, match="3 of 3 pods"):
+        judge_pods(mine, "prod", others)
 
 
 def test_no_pod_at_all_is_not_well():

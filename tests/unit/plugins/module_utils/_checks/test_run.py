@@ -6,6 +6,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
     Check,
     CheckError,
+    NotKnownError,
     Options,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import (
@@ -73,6 +74,16 @@ def test_every_failure_is_named_and_what_passed_is_not():
         "pass",
         "fail",
     ]
+
+
+def test_what_has_nothing_to_tell_is_neither_well_nor_broken():
+    def silent(options: Options, timeout: float) -> str:
+        raise NotKnownError("There is no value.")
+
+    outcomes = run_checks([check("a")], {"good": silent}, patience(0))
+    assert outcomes[0].to_result()["status"] == "unknown"
+    with pytest.raises(CheckError, match="1 of 1 checks fail"):
+        refuse_failures(outcomes)
 
 
 def test_nothing_to_check_is_no_failure():

@@ -86,6 +86,14 @@ def test_a_pod_that_is_not_seen_is_named_and_is_nothing_that_users_do() -> None:
     returned = verification(ran(menu="pass"), OFF, returned=unseen)
     assert returned[1] == {**rows[1], "name": RETURNED}
     assert rollback_claims(returned)["state"].good is True
+    silent = {"name": "queue", "status": "unknown", "detail": "There is no value."}
+    told = {"failed": True, "results": [{"status": "pass", "detail": "9 pods ready"}, silent]}
+    assert verification(ran(), OFF, returned=told)[-2] == {
+        "name": RETURNED,
+        "status": "not looked at",
+        "detail": silent["detail"],
+        "kind": "",
+    }
     well = {"results": [{**lost, "status": "pass", "detail": "9 pods ready"}]}
     assert states(verification(ran(), OFF, running=well))[PODS] == "verified"
 

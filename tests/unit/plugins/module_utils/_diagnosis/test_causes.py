@@ -101,6 +101,12 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
             id="the gateway",
         ),
         pytest.param(
+            [fact("unwell", said="'check' ended with code 1")],
+            "is not well: 'check' ended with code 1",
+            "likely",
+            id="a worker's own check",
+        ),
+        pytest.param(
             [ERRORS],
             "none of the services, answers 12.0% of its requests",
             "possible",

@@ -7,6 +7,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.causes import find_causes
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.crash_loop import (
     last_error,
@@ -16,6 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.error_rat
     common,
     failed_checks,
     look_at_error_lines,
+    look_at_health,
     look_at_public,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import Notebook
@@ -39,10 +41,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus imp
     Vector,
     read_vector,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer as HttpAnswer
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.logs import read_tail
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
+from tests.fakes.prometheus import prometheus
 
 SECRET = "pl4nted-secret"
 
@@ -203,10 +207,27 @@ def test_answers_of_functions(answers: dict[str, Answer], words: list[str]) -> N
 def test_what_services_say_of_what_they_depend_on_is_one_cause() -> None:
     unwell = '{"status": "fail", "checks": {"redis": {"status": "fail", "error": "refused"}, "db": {"status": "ok"}}}'
     notes = notebook()
-    gateway = Gateway({"a": Answer(503, {}, unwell), "b": Answer(503, {}, unwell)})
-    look_at_public(notes, gateway, ["a", "b"])
+    look_at_public(notes, ["a", "b"], lambda _name: HttpAnswer(503, {}, unwell.encode()))
     (cause,) = find_causes(notes.to_part().facts)
     assert cause.sentence == "2 of 2 services say that their redis fails (refused)."
+
+
+def test_what_the_check_of_a_worker_says_is_a_cause_and_its_silence_is_none() -> None:
+    def metric(name: str) -> Check:
+        given = {"prometheus": {"url": server.url}, "query": name, "unit": "s", "pass": {"max": 60}}
+        return Check(name, "metric", {**given, "volume": None}, 5)
+
+    notes = notebook()
+    with prometheus() as server:
+        server.says("late", 61)
+        server.says("well", 7)
+        server.says("quiet", [])
+        look_at_health(notes, [metric("late"), metric("well"), metric("quiet")])
+    part = notes.to_part()
+    assert [cause.sentence for cause in find_causes(part.facts)] == [
+        "late is not well: 'late' gives 61 s and should give at most 60."
+    ]
+    assert part.unseen == ("quiet: There is no value of 'quiet' (no series).",)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"checks": 3}', '{"checks": {"a": null}}', "<html>"])

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import copy
 import typing as t
 from datetime import UTC, datetime
+
+import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
@@ -77,6 +80,17 @@ def test_every_pod_is_asked_at_its_endpoint() -> None:
     assert [one.state for one in readers.ask()] == [STALE, REACHED, STALE]
     readers.cluster.answers[readers.pods[1]] = '{"flags": {}}'
     assert readers.ask()[1].detail == f"{AGENTS} is unset instead of 'true'"
+
+
+@pytest.mark.parametrize("kind", ["Job", "StatefulSet", "DaemonSet"])
+def test_a_pod_of_another_controller_with_the_same_labels_is_not_asked(kind: str) -> None:
+    readers = Readers()
+    other = copy.deepcopy(readers.cluster.objects["Pod", readers.pods[0]])
+    owner = {"kind": kind, "name": "migrate", "uid": "j-1", "controller": True}
+    other["metadata"] |= {"name": "migrate-x", "uid": "p-1", "ownerReferences": [owner]}
+    readers.cluster.put("Pod", other)
+    readers.tell({"migrate-x": "false"})
+    assert [one.pod for one in readers.ask()] == readers.pods
 
 
 def test_a_pod_whose_application_knows_no_such_path_is_not_taken_for_one_that_went() -> None:

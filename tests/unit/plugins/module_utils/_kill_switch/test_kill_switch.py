@@ -360,7 +360,7 @@ def sweeps(
     known: t.Iterable[str],
     *,
     clock: FakeClock,
-    replicas: int = 3,
+    replicas: int | t.Callable[[], int] = 3,
     report: t.Callable[[str], None] = lambda _text: None,
     helps: t.Callable[[PodState], bool] = lambda _pod: True,
 ) -> Swept:
@@ -369,7 +369,7 @@ def sweeps(
         cluster,
         ask,
         Replaceable(frozenset(known), clock.now(), helps),
-        replicas=replicas,
+        replicas=replicas if callable(replicas) else lambda: replicas,
         clock=clock,
         deadline=deadline,
         report=report,
@@ -431,6 +431,28 @@ def test_pods_of_a_scale_up_meanwhile_are_waited_for_but_not_for_long(
         return [one for one in pods if one.pod != "old" or ("Pod", "old") in cluster.objects]
 
     assert ends(cluster, ask, {"old"}, clock) == [ended_after]
+
+
+def test_pods_that_an_autoscaler_takes_meanwhile_are_not_waited_for() -> None:
+    cluster, clock = running(*"abcd"), FakeClock()
+    began = clock.now()
+
+    def scaled_down() -> bool:
+        return clock.now() - began >= 3
+
+    def ask() -> list[PodState]:
+        if scaled_down():
+            cluster.objects.pop(("Pod", "d"), None)
+            cluster.objects.pop(("Pod", "c"), None)
+        there = [name for _kind, name in cluster.objects]
+        fresh = [
+            pod(f"new-{name}", REACHED, ready=scaled_down()) for name in "ab" if name not in there
+        ]
+        return [pod(name, STALE) for name in there] + fresh
+
+    swept = sweeps(cluster, ask, "abcd", clock=clock, replicas=lambda: 2 if scaled_down() else 4)
+    assert (swept.replaced, swept.problem) == (("a", "b"), "")
+    assert clock.now() - began < 60
 
 
 @pytest.mark.parametrize(

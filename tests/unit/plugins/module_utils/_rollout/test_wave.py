@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import http
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     InputError,
@@ -16,7 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.options import options_of
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.wave import (
     answers,
-    health_checks,
+    checks_by_host,
     pin_images,
     plan_waves,
     refuse_twins,
@@ -45,7 +47,7 @@ class Wave:
 
 
 def service(name: str, **more: t.Any) -> dict[str, t.Any]:
-    empty = {"host": None, "container": None, "log_line": None, "health_url": None}
+    empty = {"host": None, "container": None, "log_line": None}
     return {"name": name, "image": f"{name}:v2", **empty, **more}
 
 
@@ -103,15 +105,19 @@ def answering(*statuses: int) -> t.Iterator[str]:
         yield f"{url}/health?token=none"
 
 
+def http_check(name: str, url: str) -> Check:
+    defaults = {option: one.get("default") for option, one in http.KIND.options.items()}
+    return Check(name, "http", {**defaults, "url": url}, 10)
+
+
 def rolled_and_asked(url: str, timeout: float) -> dict[str, t.Any]:
-    checks = health_checks([service("wallet", health_url=url), service("buyer")])
-    assert [*checks] == ["wallet"]
+    checks = checks_by_host([http_check("wallet", url)], ("wallet", "buyer"))
 
     def roll(_module: t.Any) -> dict[str, t.Any]:
         return {"changed": True, "result": "succeeded", "reason": ""}
 
     def snapshot(one: t.Any) -> dict[str, t.Any]:
-        return answers(checks.get(one.host), timeout)
+        return answers(checks.get(one.host, ()), timeout)
 
     done = roll_all(Wave(), {"wallet": {}, "buyer": {}}, roll, snapshot)
     assert done["buyer"] == {"changed": True, "failed": False, "result": "succeeded", "reason": ""}
@@ -133,6 +139,11 @@ def test_one_that_rolled_and_does_not_answer_fails_and_stays_rolled() -> None:
     assert "answered 503 and not 200" in done["msg"]
     assert "token" not in done["msg"]
     assert done["results"][0]["status"] == "fail"
+
+
+def test_a_check_of_no_service_is_refused_by_its_name() -> None:
+    with pytest.raises(InputError, match="'walet', which is no host in 'services'"):
+        checks_by_host([http_check("walet", "https://x.example.com")], ("wallet",))
 
 
 def test_a_service_that_failed_is_not_asked_as_well() -> None:

@@ -232,3 +232,20 @@ def test_an_unfinished_rollout_of_the_same_release_is_taken_up(release: str, sev
     body = changed("status.updatedReplicas", 1)
     body["metadata"]["annotations"] = {"easymo.com/release": "2.0.0"}
     assert problems(body, release=release) == [("InFlight", severity)]
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "found"),
+    [
+        ("status.availableReplicas", {}, ("Scaling", "warning")),
+        ("status.updatedReplicas", {}, ("InFlight", "error")),
+        ("status.availableReplicas", {"troubled": {NAME: "it crashes"}}, ("InFlight", "error")),
+    ],
+    ids=["more of the same pods", "old and new pods", "pods in trouble"],
+)
+def test_what_an_autoscaler_adds_is_no_other_rollout(
+    path: str, more: dict[str, t.Any], found: tuple[str, str]
+) -> None:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME}
+    autoscalers = [{"metadata": {"name": "cpu"}, "spec": {"scaleTargetRef": target}}]
+    assert problems(changed(path, 1), autoscalers=autoscalers, **more) == [found]
