@@ -32,7 +32,7 @@ options:
     description: How the platform stands, as P(easymo.deploy.standing#filter) puts it together. Returned as it is.
     type: dict
   missing_phases:
-    description: The phases that the next run has to begin with, as M(easymo.deploy.release) names them. Returned as given.
+    description: The phases that the next run has to begin with, of M(easymo.deploy.release). Returned as it is.
     type: list
     elements: str
     default: []
