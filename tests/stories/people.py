@@ -173,9 +173,9 @@ class Operator:
 
     def types(self, run: Run, playbook: str) -> Run:
         """What a run told to type of that playbook, as it is printed."""
-        # Ansible's own output doubles the marks of what it quotes.
-        said = " ".join(run.output.split()).replace("''", "'")
-        (options,) = {told for name, told in asked_for(said) if name == f"{playbook}.yml"}
+        said = asked_for(" ".join(run.output.split()))
+        # Ansible tells a failure as it is first, and once more as YAML.
+        options = next(told for name, told in said if name == f"{playbook}.yml")
         return self.plays(playbook, *shlex.split(options))
 
     def sandbox(self, *arguments: str) -> Run:
