@@ -71,7 +71,7 @@ def test_a_rehearsal_is_not_kept_out_and_names_all_that_stands_against_rolling_t
     assert "set by hand" in said
     assert "ranking-service: revisionHistoryLimit is 1" in said, "shown, not fatal"
     assert "2 problems prevent a rollout without downtime" in said
-    (resume,) = re.findall(r"wallet-service: it is paused: run 'kubectl (.*?)'", said)
+    resume, *_more = re.findall(r"wallet-service: it is paused: run 'kubectl (.*?)'", said)
     assert "vendor-service: maxUnavailable lets" in said
     assert "The platform was not touched" in said
     assert (witness.resource_versions(), lock_of(witness)) == seen
