@@ -20,6 +20,9 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    KILL_SWITCH_ANNOTATION,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import RESET
 from sandbox.world import World
 from tests.firing_alerts import Fire
@@ -222,4 +225,5 @@ def test_in_the_morning_it_is_over_and_people_are_told_that_too(
     assert (len(posted(witness)), len(acts(witness))) == (said, 2)
     reset = operator.types(Run(0, RESET), "kill_switch")
     assert reset.rc == 0, reset.tail()
-    assert "kill switch" not in words(ramps(operator))
+    flags = witness.reads("configmaps", "feature-flags")["metadata"]["annotations"]
+    assert KILL_SWITCH_ANNOTATION not in flags
