@@ -66,6 +66,12 @@ options:
           - A missing phase is recorded as V(waived) when a later one is opened. It can still be run.
         type: dict
         default: {}
+      flags:
+        description:
+          - The ConfigMap of the flags. A phase that is done and of whose flags one is off since, by itself or after a
+            reset, is missing again. What a person's kill switch holds off counts as it was set.
+        type: str
+        version_added: 0.3.0
       passed:
         description: Phases that this run went through in check mode, where nothing is recorded.
         type: list
@@ -302,6 +308,7 @@ def module_spec() -> dict[str, t.Any]:
                     "waived": {"type": "dict", "default": {}},
                     "passed": {**names, "no_log": False},
                     "supersedes": {"type": "dict", "default": {}},
+                    "flags": {"type": "str"},
                 },
             },
             "phase_changed": {"type": "bool", "default": False},

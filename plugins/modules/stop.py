@@ -31,6 +31,12 @@ options:
   standing:
     description: How the platform stands, as P(easymo.deploy.standing#filter) puts it together. Returned as it is.
     type: dict
+  missing_phases:
+    description: The phases that the next run has to begin with, of M(easymo.deploy.release). Returned as it is.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
 seealso:
   - module: ansible.builtin.fail
 """
@@ -54,6 +60,13 @@ standing:
   returned: failure
   type: dict
   sample: {undone: wallet-service went back, now: ["v2.0.0: checkout · v1.9.0: the other 11", databases not touched]}
+missing_phases:
+  description: What O(missing_phases) says.
+  returned: failure
+  type: list
+  elements: str
+  sample: [feature_flags]
+  version_added: 0.3.0
 """
 
 import typing as t
@@ -86,13 +99,16 @@ def module_spec() -> dict[str, t.Any]:
             "msg": {"type": "str", "required": True},
             "reason": {"type": "str", "choices": list(ERRORS), "required": True},
             "standing": {"type": "dict"},
+            "missing_phases": {"type": "list", "elements": "str", "default": []},
         },
     }
 
 
 def run(module: Module) -> t.NoReturn:
     given = module.params
-    raise ERRORS[given["reason"]](given["msg"], standing=given["standing"] or {})
+    raise ERRORS[given["reason"]](
+        given["msg"], standing=given["standing"] or {}, missing_phases=given["missing_phases"]
+    )
 
 
 def main() -> None:

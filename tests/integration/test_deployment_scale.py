@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import typing as t
 
@@ -61,6 +62,15 @@ def test_stopped_and_started_in_check_mode_for_real_and_again(deployed: Place) -
         assert scale(deployed, state, check_mode=True)["changed"] is False
         assert scale(deployed, state)["changed"] is False
         assert deployed.deployment()["metadata"]["generation"] == version
+
+
+def test_a_number_that_somebody_spoilt_is_put_right_as_it_is_printed(deployed: Place) -> None:
+    deployed.kubectl("annotate", f"deployment/{SERVICE}", f"{REPLICAS_ANNOTATION}=two")
+    refused = scale(deployed, "stopped")
+    assert f"-n {deployed.namespace} annotate" in refused["msg"]
+    (printed,) = re.findall(r"'kubectl ([^']+)'", refused["msg"])
+    deployed.kubectl(*printed.replace("<count>", "2").split())
+    assert scale(deployed, "stopped", check_mode=True)["changed"] is True
 
 
 def test_the_template_is_untouched_so_nothing_rolls(deployed: Place) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import threading
 import time
@@ -304,8 +305,11 @@ def test_what_stands_in_the_way_of_pending_migrations_is_named(
             waiting.start()
             until(lambda: bool(migrations.query("SELECT 1 FROM pg_locks WHERE NOT granted")))
             doctor.look("migration", **database("supabase", migrations))
-            holder.cursor().execute("ROLLBACK")
-            waiting.join()
+            # As the hint is printed.
+            (cure,) = re.findall(r"SELECT pg_terminate_backend\(\d+\)", doctor.first["hint"])
+            migrations.query(cure)
+            waiting.join(30)
+            assert not waiting.is_alive()
     assert f"waits for a lock that pid {pid}" in doctor.first["sentence"]
     assert f"pg_terminate_backend({pid})" in doctor.first["hint"]
     assert "LOCK TABLE users" in doctor.everything()

@@ -74,6 +74,14 @@ def secrets_of(value: t.Any, name: str = "") -> t.Iterator[str]:
         yield value
 
 
+def test_a_cause_s_hint_to_look_at_one_service_can_be_typed(broken: World) -> None:
+    printed = "-e diagnose=crash_loop -e service=wallet-service"
+    words = ("playbooks/diagnose.yml", "-i", "inventories/sandbox", *printed.split())
+    done = run_playbook(*words, EASYMO_SANDBOX_STATE=str(broken.directory))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "wallet-service" in done.stdout
+
+
 def test_it_tells_what_it_can_and_what_it_cannot_and_no_secret(broken: World) -> None:
     secrets = ("secret_agent_core_db_password=''", f"secret_wa_app_secret={ANSWERED}")
     given = [word for secret in secrets for word in ("-e", secret)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import sys
 import time
 import typing as t
 
@@ -15,8 +16,12 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_backup_info
 from tests.integration.backups import keys, unfinished
+from tests.integration.plays import run_plays
 from tests.integration.running import STORE, client, query, scratch_database, stand_in
 from tests.module_runner import run_module
+from tests.unit.test_docs import ROOT, plays_of
+
+CONNECTIONS = pg_backup.module_spec()["argument_spec"].keys() - {"name", "release"}
 
 
 def four_runs(options: dict[str, t.Any]) -> list[dict[str, t.Any]]:
@@ -48,6 +53,18 @@ def test_create_a_backup(options):
     for run in (checked, again):
         assert run["backup"] == done["backup"]
         assert run["diff"] == {"before": done["backup"], "after": done["backup"]}
+
+
+def test_the_role_s_example_backs_up_a_database_without_any_cluster(options, tmp_path):
+    (play,) = plays_of(ROOT / "roles/db_backup")
+    programs = {name: options.pop(name) for name in ("pg_dump", "pg_restore")}
+    for group in play["module_defaults"].values():
+        group.update({name: value for name, value in options.items() if name in CONNECTIONS})
+    play["vars"] = {f"db_backup_{name}": path for name, path in programs.items()}
+    play["vars"]["ansible_python_interpreter"] = sys.executable
+    done = run_plays(tmp_path, play, KUBECONFIG="/nonexistent")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [key for key in keys(options) if "shop_prod" in key]
 
 
 @pytest.mark.parametrize(

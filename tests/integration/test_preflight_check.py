@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import time
@@ -63,6 +64,15 @@ class Repository:
         self.git("init", "--quiet", "--initial-branch=main")
         self.write("CHANGELOG.md", "# Changelog\n\n## 2.0.0\n")
 
+    @classmethod
+    def clone(cls, other: Repository, tag: str) -> Repository:
+        """Of the tag alone, as CI makes one."""
+        made = cls.__new__(cls)
+        made.folder = other.folder.with_name("clone")
+        where = ("--branch", tag, "--depth", "1", f"file://{other.folder}", str(made.folder))
+        other.git("-c", "advice.detachedHead=false", "clone", "--quiet", *where)
+        return made
+
     def git(self, *arguments: str) -> str:
         done = subprocess.run(
             ["git", "-C", str(self.folder), *arguments],
@@ -90,6 +100,13 @@ def look_at(nowhere: Place, repository: Repository, **params: t.Any) -> dict[str
     return {name.removeprefix("git_"): row["status"] for name, row in rows.items()}
 
 
+def types(nowhere: Place, repository: Repository, part: str) -> None:
+    """What the row of that part tells to type."""
+    rows = check(nowhere, of("git", tag="v2.0.0"), checkout=str(repository.folder))
+    (printed,) = re.findall(r"'git ([^']+)'", rows[f"git_{part}"]["detail"])
+    repository.git(*printed.split())
+
+
 def test_a_checkout_on_its_way_to_the_release(nowhere: Place, repository: Repository) -> None:
     assert look_at(nowhere, repository) == {
         "tag": "fail", "branch": "hold", "clean": "pass", "changelog": "pass",
@@ -99,10 +116,26 @@ def test_a_checkout_on_its_way_to_the_release(nowhere: Place, repository: Reposi
     assert look_at(nowhere, repository) == good
     (repository.folder / "stray").touch()
     assert look_at(nowhere, repository) == {**good, "clean": "fail"}
+    types(nowhere, repository, "clean")
+    assert look_at(nowhere, repository) == good
     repository.write("stray", "and now it is committed")
     assert look_at(nowhere, repository) == {**good, "tag": "fail"}
-    repository.git("checkout", "--quiet", "v2.0.0")
+    types(nowhere, repository, "tag")
     assert look_at(nowhere, repository) == good
+
+
+def test_a_clone_of_the_tag_alone_learns_the_branch_by_what_is_printed(
+    nowhere: Place, repository: Repository
+) -> None:
+    repository.git("tag", "v2.0.0")
+    repository.write("later", "")
+    clone = Repository.clone(repository, "v2.0.0")
+    assert look_at(nowhere, clone)["branch"] == "hold"
+    types(nowhere, clone, "branch")
+    assert look_at(nowhere, clone)["branch"] == "pass"
+    clone.git("tag", "--delete", "v2.0.0")
+    types(nowhere, clone, "tag")
+    assert look_at(nowhere, clone)["tag"] == "pass"
 
 
 def test_a_tag_beside_the_branch_is_not_in_it(nowhere: Place, repository: Repository) -> None:

@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import shlex
+import typing as t
+
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import asked_for
 from tests.integration.prisma_project import PrismaProject
 from tests.integration.supabase_project import Holder
 
@@ -47,32 +51,40 @@ def test_resolving_is_predicted_done_once_and_then_nothing_to_do(failed, resolut
     assert failed.rows() == rows
 
 
-def test_the_error_of_a_failed_one_is_answered_by_the_task_it_names(failed):
+def typed(refused: dict[str, t.Any]) -> list[tuple[str, list[str]]]:
+    """What the commands of a message say: resolution and names of each."""
+    said = []
+    for playbook, options in asked_for(refused["msg"]):
+        values = dict(word.split("=") for word in shlex.split(options) if word != "-e")
+        assert playbook == "resolve_migrations.yml"
+        assert list(values) == ["prisma_migrate_resolution", "prisma_migrate_resolved"]
+        said.append(
+            (values["prisma_migrate_resolution"], values["prisma_migrate_resolved"].split(","))
+        )
+    return said
+
+
+def test_the_error_of_a_failed_one_is_answered_by_the_command_it_names(failed):
     stopped = failed.run()
     assert (stopped["reason"], stopped["code"]) == ("FailedMigration", "P3009")
-    for words in (
-        "state=resolved",
-        "migrations=[b]",
-        "resolution=rolled_back",
-        "resolution=applied",
-    ):
-        assert words in stopped["msg"]
-    failed.resolve("rolled_back", "b")
+    rolled_back, applied = typed(stopped)
+    assert applied == ("applied", ["b"])
+    failed.resolve(rolled_back[0], *rolled_back[1])
     failed.write(b="CREATE TABLE b ()")
     assert failed.run()["versions"] == ["a", "b", "c"]
 
 
-def test_a_database_without_history_is_baselined_by_the_task_its_refusal_names(project):
+def test_a_database_without_history_is_baselined_by_the_command_its_refusal_names(project):
     project.query("CREATE TABLE a ()")
-    project.write(a="CREATE TABLE a ()", b="CREATE TABLE b ()")
+    project.query("CREATE TABLE b ()")
+    project.write(a="CREATE TABLE a ()", b="CREATE TABLE b ()", c="CREATE TABLE c ()")
     refused = project.run()
     assert (refused["code"], project.info()["status"]) == ("P3005", "needs_baseline")
-    for words in ("state=resolved", "resolution=applied", "the first is a"):
-        assert words in refused["msg"]
-    project.resolve("applied", "a", check=True)
+    [(resolution, names)] = typed(refused)
+    project.resolve(resolution, *names, check=True)
     assert not project.has("_prisma_migrations")
-    project.resolve("applied", "a")
-    assert [each["name"] for each in project.run()["applied"]] == ["b"]
+    project.resolve(resolution, *names)
+    assert [each["name"] for each in project.run()["applied"]] == ["c"]
 
 
 def test_one_name_that_may_not_be_resolved_stops_all(failed):

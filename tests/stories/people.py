@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from pathlib import Path
 import boto3
 import requests
 
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import asked_for
 from sandbox.names import NAMESPACE, SERVICES
 from sandbox.world import Facts, World
 from tests import ansible_server, kubernetes_api
@@ -168,6 +170,13 @@ class Operator:
     def pastes(self, script: str) -> Run:
         """Lines of a shell, from a guide."""
         return self._types("bash", "-ec", script)
+
+    def types(self, run: Run, playbook: str) -> Run:
+        """What a run told to type of that playbook, as it is printed."""
+        said = asked_for(" ".join(run.output.split()))
+        # Ansible tells a failure as it is first, and once more as YAML.
+        options = next(told for name, told in said if name == f"{playbook}.yml")
+        return self.plays(playbook, *shlex.split(options))
 
     def sandbox(self, *arguments: str) -> Run:
         return self._types(sys.executable, "-m", "sandbox", *arguments)

@@ -198,6 +198,12 @@ def test_a_smoke_test_that_fails_switches_the_feature_off(
     assert "✅ Database connectivity: PASS (" in run.output
     assert "The feature is switched off in every pod." in run.output
     assert set(witness.environments("agent-core", "FEATURE_AI_AGENTS").values()) == {"false"}
+    assert "resume with --tags feature_flags,smoke_tests," in " ".join(run.output.split())
+    # Else the phases that are left would pass without the feature.
+    run = operator.deploys("--tags", "smoke_tests")
+    assert run.rc != 0
+    refused = " ".join(run.output.split())
+    assert "feature_flags is done, and what it switched on is off since" in refused
     assert operator.sandbox("fault", "clear", "supabase.missing-blob").rc == 0
 
 

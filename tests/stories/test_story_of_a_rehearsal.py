@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A migration that works on an empty database and not on production's rows is stopped by its rehearsal."""
+"""A migration that works on an empty database and not on production's rows is stopped by its rehearsal.
+
+And a database that nobody told Prisma of is led into the release by what the screen says.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import typing as t
 from pathlib import Path
@@ -126,11 +130,21 @@ def test_in_check_mode_it_is_told_what_would_be_rehearsed(
     assert witness.resource_versions() == before
 
 
-def test_without_it_the_rehearsal_passes_and_production_follows(
+def test_tables_without_a_history_are_baselined_by_the_commands_on_the_screen(
     operator: Operator, witness: Witness, migrations: Path
 ) -> None:
-    run = migrates(operator, migrations)
-    assert run.rc == 0, run.tail()
+    witness.sql("agent_core", "drop table _prisma_migrations")
+    refused = migrates(operator.at_the_console(), migrations)
+    assert refused.rc != 0
+    assert "(P3005)" in refused.output
+    assert "agent_core_db 0 migrations" not in refused.output
+    commands = dict(re.findall(r"^  (next|or) +(\S*ansible-playbook .*)", refused.output, re.M))
+    for label in ("or", "next"):
+        typed = operator.pastes(commands[label])
+        assert typed.rc == 0, typed.tail()
+
+
+def test_the_rehearsal_passed_and_production_followed(witness: Witness) -> None:
     found = rehearsals(witness)
     assert {one["status"] for one in found.values()} == {"passed"}
     assert not any(one["waiver"] or one["failure"] for one in found.values())

@@ -8,13 +8,26 @@ tell; here kubectl does, and who was paged.
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
+import sys
 import time
 import typing as t
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    KILL_SWITCH_ANNOTATION,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import RESET
+from sandbox.world import World
 from tests.firing_alerts import Fire
-from tests.stories.people import Operator, Run, Witness
+from tests.stories.people import BIN, ROOT, Operator, Run, Witness
+from tests.stories.pod import run_container, why_not
 from tests.stories.ramp import PERCENTAGE, begin_release, ramp_of, runs_with, words
 from tests.waiting import until
 
@@ -83,6 +96,73 @@ def test_a_quiet_day_writes_only_that_it_looked_and_tells_nobody(
     assert (posted(witness), incidents(witness)) == ([], [])
 
 
+@pytest.fixture(scope="module")
+def container(world: World, tmp_path_factory: pytest.TempPathFactory) -> t.Callable[..., t.Any]:
+    """Runs a command in the CronJob's container, whose image is as docs/guard.md makes it."""
+    if reason := why_not():
+        pytest.skip(reason)
+    folder, account = (tmp_path_factory.mktemp(name) for name in ("releases", "account"))
+    collection = "collections/ansible_collections/easymo/deploy"
+    (folder / collection).mkdir(parents=True)
+    page = (ROOT / "docs/installed.md").read_text("utf-8")
+    (settings,) = re.findall(r"```ini\n(.*?)```", page, re.DOTALL)
+    (folder / "ansible.cfg").write_text(settings, encoding="utf-8")
+    inventory = folder / "inventories/prod"
+    shutil.copytree(ROOT / "inventories/sandbox", inventory)
+    (inventory / "state.py").unlink()
+    (inventory / "group_vars/all/secrets_of_the_sandbox.yml").unlink()
+    facts = json.loads(world.state_file.read_text(encoding="utf-8"))["components"]
+    given = {**QUIET, "sandbox": facts, "kubernetes_access": {}}
+    (inventory / "group_vars/all/zz.yml").write_text(json.dumps(given), encoding="utf-8")
+    kubernetes, sinks = facts["kubernetes"], facts["sinks"]
+    (account / "token").write_text(kubernetes["deployer_token"], encoding="utf-8")
+    (account / "namespace").write_text(kubernetes["namespace"], encoding="utf-8")
+    shutil.copy(kubernetes["ca_cert"], account / "ca.crt")
+    for path in (*folder.rglob("*"), *account.rglob("*"), folder, account):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    server = urlsplit(kubernetes["server"])
+    environment = {
+        "PATH": f"{BIN}:/usr/bin:/bin",
+        "KUBERNETES_SERVICE_HOST": str(server.hostname),
+        "KUBERNETES_SERVICE_PORT": str(server.port),
+        "SUPABASE_DB_PASSWORD": facts["postgres"]["databases"]["supabase"]["password"],
+        "SLACK_BOT_TOKEN": sinks["slack_bot_token"],
+        "PAGERDUTY_ROUTING_KEY": sinks["pagerduty_routing_key"],
+    }
+    text = (ROOT / "manifests/guard/cronjob.yaml").read_text(encoding="utf-8")
+    pod = yaml.safe_load(text)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        (shipped,) = pod["containers"]
+        return run_container(
+            {**pod, "containers": [{**shipped, **({"command": command} if command else {})}]},
+            image={"/srv/releases": folder, f"/srv/releases/{collection}": ROOT},
+            shown=[ROOT, Path(sys.prefix)],
+            account=account,
+            environment=environment,
+        )
+
+    return run
+
+
+def test_the_container_has_the_rules_of_its_manifest(container: t.Any) -> None:
+    told = container("sh", "-c", "id; touch /x /srv/releases/x /tmp/x; ls /tmp; whoami")
+    assert "uid=10001 gid=10001 groups=10001" in told.stdout
+    assert told.stderr.count("Read-only file system") == 2
+    assert told.stdout.split()[-1] == "x"
+    assert "cannot find name for user ID 10001" in told.stderr
+
+
+def test_the_shipped_cronjob_looks_as_it_is_printed(container: t.Any, witness: Witness) -> None:
+    before = witness.resource_versions()
+    look = container()
+    said = " ".join(look.stdout.split())
+    assert look.returncode == 0, look.stdout + look.stderr
+    assert "Nothing calls for the guard." in said
+    moved = {one.partition("=")[0] for one in {*before} ^ {*witness.resource_versions()}}
+    assert moved == {"release-2.0.0-guard"}
+
+
 def test_nothing_goes_up_while_nobody_looks(
     operator: Operator, witness: Witness, fire: Fire
 ) -> None:
@@ -143,3 +223,7 @@ def test_in_the_morning_it_is_over_and_people_are_told_that_too(
     said = len(posted(witness))
     assert looks(operator).rc == 0
     assert (len(posted(witness)), len(acts(witness))) == (said, 2)
+    reset = operator.types(Run(0, RESET), "kill_switch")
+    assert reset.rc == 0, reset.tail()
+    flags = witness.reads("configmaps", "feature-flags")["metadata"]["annotations"]
+    assert KILL_SWITCH_ANNOTATION not in flags

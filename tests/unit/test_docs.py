@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.ansible_playbook import run_playbook
+
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "plugins/modules").glob("*.py"))
 Options = t.Mapping[str, t.Mapping[str, t.Any]]
@@ -129,6 +131,92 @@ def test_our_tasks_give_our_modules_only_options_that_they_have(path: Path) -> N
                 *(alias for one in options.values() for alias in one.get("aliases", ())),
             }
             assert set(given) <= known, task.get("name")
+
+
+ROLES = sorted(path.parent for path in ROOT.glob("roles/*/README.md"))
+ALONE = {
+    *("db_backup", "supabase_migrate", "prisma_migrate", "sql_migrate", "edge_functions"),
+    *("rolling_update", "feature_flags", "smoke_tests"),
+}
+"""Roles whose example is a playbook. The pages of the others show what a playbook of ours has around it."""
+ROLE_TASKS = ("ansible.builtin.import_role", "ansible.builtin.include_role")
+
+
+@functools.cache
+def read_yaml(path: Path) -> t.Any:
+    return yaml.safe_load(path.read_text("utf-8"))
+
+
+def examples_of(role: Path) -> list[t.Any]:
+    page = (role / "README.md").read_text("utf-8")
+    return [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.S)]
+
+
+def plays_of(role: Path) -> t.Iterator[dict[str, t.Any]]:
+    """Those of a role's page, each as a play."""
+    for listed in examples_of(role):
+        if isinstance(listed, list):
+            yield from listed if "hosts" in listed[0] else [{"tasks": listed}]
+
+
+def named(condition: t.Any) -> list[str]:
+    return re.findall(r"\w+", str(condition))
+
+
+def unset(module: Path, task: t.Any, connections: t.Container[str]) -> t.Iterator[str]:
+    """The options that a module needs and neither a task nor a connection gives."""
+    documented = read(module)[0]
+    groups = documented["attributes"].get("action_group", {}).get("membership", [])
+    for name, option in documented["options"].items():
+        if option.get("required") and name not in task and name not in connections:
+            yield f"{module.stem} needs {name}, of {' or '.join(groups)}"
+
+
+def example_problems(role: Path) -> t.Iterator[str]:
+    inventory = {
+        name: value
+        for one in examples_of(role)
+        if isinstance(one, dict)
+        for name, value in one.items()
+    }
+    for play in plays_of(role):
+        defaults = play.get("module_defaults") or {}
+        connections = {name for one in defaults.values() for name in one}
+        for task in tasks_of(play.get("tasks")):
+            (used,) = [task[name] for name in ROLE_TASKS if name in task] or [{}]
+            name, entry = used.get("name", ""), used.get("tasks_from", "main")
+            if not name.startswith("easymo.deploy."):
+                continue
+            here = ROOT / "roles" / name.rpartition(".")[2]
+            spec = read_yaml(here / "meta/argument_specs.yml")["argument_specs"][entry]
+            given = {**inventory, **(play.get("vars") or {}), **(task.get("vars") or {})}
+            yield from problems(given, spec.get("options") or {}, f"{name} {entry}")
+            for step in tasks_of(read_yaml(here / f"tasks/{entry}.yml")):
+                if any(given.get(name) is False for name in named(step.get("when", ""))):
+                    continue
+                for module in MODULES:
+                    if args := step.get(f"easymo.deploy.{module.stem}"):
+                        yield from unset(module, args, connections)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_the_example_of_a_role_would_run(role: Path) -> None:
+    found = sorted({*example_problems(role)})
+    if role.name in ALONE:
+        assert all("hosts" in play for play in plays_of(role))
+        assert found == []
+    assert [one for one in found if " needs " not in one] == []
+
+
+def test_the_examples_that_are_playbooks_are_some_to_ansible(tmp_path: Path) -> None:
+    files = []
+    for role in ROLES:
+        if role.name in ALONE:
+            files.append(tmp_path / f"{role.name}.yml")
+            files[-1].write_text(yaml.safe_dump([*plays_of(role)]), encoding="utf-8")
+    checked = run_playbook("--syntax-check", "-i", "localhost,", *files)
+    assert checked.returncode == 0, checked.stderr
+    assert [one for one in files if f"playbook: {one}" not in checked.stdout] == []
 
 
 def imported(source: str) -> t.Iterator[str]:

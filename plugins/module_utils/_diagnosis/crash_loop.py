@@ -186,7 +186,8 @@ def _tell_unready(
 ) -> None:
     name, unready = standing.deployment.name, standing.unready
     if standing.deployment.paused:
-        notes.see("paused", name, f"{name}: its rollout is paused", file=sheet)
+        text, resume = f"{name}: its rollout is paused", standing.deployment.resume
+        notes.see("paused", name, text, file=sheet, resume=resume)
     elif unready:
         said = events.get(UNHEALTHY, "no events of its probe")
         text = (

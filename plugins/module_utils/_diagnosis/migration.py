@@ -18,6 +18,7 @@ from .._migration import (
 from .._migration.file_history import History
 from .._migration.flyway_history import FlywayHistory
 from .._migration.guard.catalog import Catalog, read_catalog
+from .._migration.prisma_plan import baseline_of, resolve_by
 from .._migration.prisma_status import describe_status
 from .._migration.supabase_folder import Folder, Migration
 from .._migration.supabase_plan import find_late, find_pending, missing_locally
@@ -121,7 +122,8 @@ def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scrip
         )
     if status["code"] == "P3005":
         text = f"{name}: schema {database.schema} has tables and no history of Prisma"
-        notes.see("no_baseline", name, text, file=file)
+        how = resolve_by("applied", *baseline_of(history, local))
+        notes.see("no_baseline", name, text, file=file, how=how)
     _tell_state(notes, database, pending=status["pending"], absent=status["missing_locally"])
     for each, how in status["drift"].items():
         _tell_edited(notes, database, each, str(how), None)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from .._migration.prisma_plan import resolve_by
 from .models import LIKELY, SURE
 from .rules import MIGRATE, Rule, never_with
 
@@ -13,9 +14,7 @@ DATABASE_RULES = (
         "failed_row",
         SURE,
         "{subject}: migration {migration} of {at} failed and blocks the others: {said}",
-        "Fix it, resolve its row with the module prisma_migrations (failed_migrations), then "
-        + MIGRATE
-        + ".",
+        f"Fix it, say that nothing of it remains by {resolve_by('rolled_back', '{migration}')}, then {MIGRATE}.",
     ),
     Rule(
         "read_only",
@@ -59,7 +58,7 @@ DATABASE_RULES = (
         "no_baseline",
         SURE,
         "{subject} has tables and no history of Prisma",
-        "Baseline it: see the docs of prisma_migrations.",
+        f"If it is the right one, name the migrations all of which it has by {{how}}, then {MIGRATE}.",
     ),
     Rule(
         "schema_missing",

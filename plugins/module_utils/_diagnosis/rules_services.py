@@ -53,7 +53,7 @@ SERVICE_RULES = (
         "paused",
         LIKELY,
         "{subject}: its rollout is paused, so nothing starts",
-        "Find out who paused it; then kubectl rollout resume deployment/{subject}.",
+        "Find out who paused it; then {resume}.",
     ),
     Rule(
         "incomplete",

@@ -13,6 +13,7 @@ from .._gate.alerts import GATE, NOTE, ROLLBACK
 from .._gate.models import Metric, Reason, Sample
 from .._kill_switch.models import ConsumerState
 from .._lock.models import Lock
+from .._lock.plan import UNLOCK
 from .._lock.plan import describe as describe_lock
 from .models import (
     ALERT,
@@ -84,7 +85,7 @@ def of_lock(lock: Lock | None, *, dead: bool, unchanged_for: float) -> list[Caus
         return []
     if not dead and not 0 < lock.duration < unchanged_for:
         return []
-    text = f"{describe_lock(lock)}, and the run that took it is gone: run playbooks/unlock.yml"
+    text = f"{describe_lock(lock)}, and the run that took it is gone: run {UNLOCK}"
     return [Cause(f"{LOCK} {lock.fence}", TELL, text)]
 
 

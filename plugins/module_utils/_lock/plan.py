@@ -94,17 +94,15 @@ def lost(lock: Lock, fence: int) -> LeaseLostError:
     )
 
 
+FORCE = "-e deploy_lock_force=true -e \"deploy_lock_reason='WHY'\""
+UNLOCK = f"playbooks/unlock.yml {FORCE}"
+
+
 def locked(lock: Lock) -> LockedError:
     if lock.manual:
-        way = (
-            "Ask, or remove it with playbooks/unlock.yml -e deploy_lock_force=true "
-            "-e \"deploy_lock_reason='WHY'\"."
-        )
+        way = f"Ask, or remove it with {UNLOCK}."
     else:
-        way = (
-            "Wait for it with -e deploy_lock_wait=600, or take it over with -e deploy_lock_force=true "
-            "-e \"deploy_lock_reason='WHY'\", which stops that run."
-        )
+        way = f"Wait for it with -e deploy_lock_wait=600, or take it over with {FORCE}, which stops that run."
     return LockedError(f"Another run is deploying: {describe(lock)}. {way}", lock=lock.to_result())
 
 

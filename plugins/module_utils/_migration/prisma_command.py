@@ -15,6 +15,7 @@ from .._errors import DeployError, InputError, RefusedError, UnreachableError, V
 from .._postgres import mask_secret
 from .._redaction import redact
 from .errors import FailedMigrationError, LockedError, MigrationError, NotEmptyError
+from .prisma_plan import resolve_by
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -122,9 +123,8 @@ def _failure(command: Command, rc: int, said: Sequence[str]) -> DeployError:
 def failed_by_command(said: RefusedError, name: str) -> MigrationError:
     """What the history shows of a failure, whichever way the command put it."""
     return MigrationError(
-        f"{said} The history says that {name} failed (P3018). Fix it, run "
-        "easymo.deploy.prisma_migrations with "
-        f"state=resolved, migrations=[{name}] and resolution=rolled_back, and run again.",
+        f"{said} The history says that {name} failed (P3018). Fix it, say that nothing of it remains by "
+        f"{resolve_by('rolled_back', name)}, and run again.",
         **{**said.details, "code": "P3018", "file": f"{name}/migration.sql"},
     )
 

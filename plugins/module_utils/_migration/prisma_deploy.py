@@ -252,9 +252,8 @@ def verify_applied(history: PrismaHistory, order: PrismaRequest, expected: set[s
     if strange:
         raise VerificationError(
             f"The migrations ran, but the history has {', '.join(strange)}, which this run did "
-            "not write: one of them wrote it, or somebody else did meanwhile. Find out which, "
-            "and fix it with "
-            "easymo.deploy.prisma_migrations and state=resolved.",
+            "not write: one of them wrote it, or somebody else did meanwhile. Find out which, and "
+            "add what is right to the folder. Run again: what is applied and not in the folder is warned of.",
             foreign_versions=strange,
         )
     left = plan_prisma(history, order.local).pending

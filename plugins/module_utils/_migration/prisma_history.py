@@ -141,6 +141,6 @@ def read_history(session: Session, schema: str, table: HistoryTable) -> PrismaHi
     exists = _NAME in relations
     return PrismaHistory(
         exists=exists,
-        empty=not relations - {_NAME},
+        relations=frozenset(relations - {_NAME}),
         rows=table.rows() if exists else (),
     )

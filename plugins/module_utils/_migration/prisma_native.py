@@ -16,6 +16,7 @@ from .._postgres import SqlError
 from .errors import MigrationError
 from .lock_retries import LockRetries
 from .prisma_history import Attempt, HistoryTable
+from .prisma_plan import resolve_by
 from .runs import Run
 from .session import begin_anew
 from .splitter import failing_line, without_leading_comments
@@ -201,9 +202,8 @@ def describe_failure(migration: PrismaMigration, error: SqlError, advice: str) -
         advice = " It ran for longer than option 'statement_timeout'."
     left = "was rolled back" if migration.atomic else "is not atomic: what it committed stays"
     return MigrationError(
-        f"{where}: {said}.{advice} The script {left}. Fix it, run "
-        "easymo.deploy.prisma_migrations with "
-        f"state=resolved, migrations=[{migration.name}] and resolution=rolled_back, and run again.",
+        f"{where}: {said}.{advice} The script {left}. Fix it, say that nothing of it remains by "
+        f"{resolve_by('rolled_back', migration.name)}, and run again.",
         **details,
     )
 

@@ -4,10 +4,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 import typing as t
 from dataclasses import dataclass
 
 from .errors import DriftError, FailedMigrationError, NotEmptyError
+
+Resolution = t.Literal["applied", "rolled_back"]
+_CREATED = re.compile(
+    r'^\s*CREATE TABLE (?:IF NOT EXISTS )?(?:"?\w+"?\.)?"?(\w+)"? *\(', re.I | re.M
+)
+"""As Prisma writes it."""
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,10 +48,10 @@ class PrismaRow:
 
 @dataclass(frozen=True)
 class PrismaHistory:
-    """`rows` in the order they were started; `exists` is about the table, `empty` about the rest of the schema."""
+    """`rows` in the order they were started; `exists` is about the table, `relations` are the rest of the schema."""
 
     exists: bool
-    empty: bool
+    relations: frozenset[str]
     rows: tuple[PrismaRow, ...]
 
     @property
@@ -56,7 +64,7 @@ class PrismaHistory:
 
     @property
     def needs_baseline(self) -> bool:
-        return not self.exists and not self.empty
+        return not self.exists and bool(self.relations)
 
     def of(self, name: str) -> list[PrismaRow]:
         return [row for row in self.rows if row.name == name]
@@ -117,27 +125,39 @@ def refuse_unsettled(history: PrismaHistory, local: Sequence[PrismaMigration]) -
     if history.needs_baseline:
         raise NotEmptyError(
             "The schema has tables and no history of Prisma (P3005). If this is the wrong database, correct "
-            "'login_db' and 'schema'. If migrations of the folder match it, say which: run "
-            "easymo.deploy.prisma_migrations with state=resolved, resolution=applied and their names in "
-            f"'migrations'{_first_of(local)}, then run again.",
+            "'login_db' and 'schema'. If not, name the migrations all of which it has (by its tables these) by "
+            f"{resolve_by('applied', *baseline_of(history, local))}, and run again.",
             code="P3005",
         )
     failed = history.failed
     if failed:
-        listed = ", ".join(failed)
         raise FailedMigrationError(
-            f"An earlier run failed in {listed} (P3009). easymo.deploy.prisma_migrations_info "
-            "shows why. Fix the database, run easymo.deploy.prisma_migrations with "
-            f"state=resolved, migrations=[{listed}] and "
-            "resolution=rolled_back (nothing remains) or resolution=applied (all of it remains), "
-            "then run again.",
+            f"An earlier run failed in {', '.join(failed)} (P3009). playbooks/diagnose.yml shows why. Fix the "
+            f"database, say that nothing of it remains by {resolve_by('rolled_back', *failed)}, or that all of it "
+            f"does by {resolve_by('applied', *failed)}, and run again.",
             code="P3009",
             failed_migrations=failed,
         )
 
 
-def _first_of(local: Sequence[PrismaMigration]) -> str:
-    return f" (the first is {local[0].name})" if local else ""
+def resolve_by(resolution: Resolution, *names: str) -> str:
+    """What a person types who says what became of migrations."""
+    named = f"prisma_migrate_resolved={','.join(names)}"
+    return (
+        f"playbooks/resolve_migrations.yml -e prisma_migrate_resolution={resolution} "
+        f"-e {named if names[1:] == () else json.dumps(named)}"
+    )
+
+
+def baseline_of(history: PrismaHistory, local: Sequence[PrismaMigration]) -> list[str]:
+    """The first migrations, up to the last one whose tables are there. The first one alone where no table tells."""
+    known = 1
+    for number, migration in enumerate(local, start=1):
+        made = set(_CREATED.findall(migration.content.decode("utf-8", "replace")))
+        if made - history.relations:
+            break
+        known = number if made else known
+    return [migration.name for migration in local[:known]] or ["NAME"]
 
 
 def refuse_drift(drift: t.Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .._errors import ConflictError, InputError
 from .prisma_history import Attempt
+from .prisma_plan import Resolution
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +18,6 @@ if t.TYPE_CHECKING:
     from .prisma_folder import PrismaMigration
     from .prisma_history import HistoryTable
     from .prisma_plan import PrismaHistory
-
-Resolution = t.Literal["applied", "rolled_back"]
 
 
 @dataclass(frozen=True)

@@ -44,16 +44,22 @@ def judge_tag(facts: GitFacts, tag: str) -> Finding:
     return passed(f"{tag} is {facts.tagged[:12]}, and the checkout is there")
 
 
+def _fetch(branch: str) -> str:
+    """Also where the clone is of a tag alone, and a plain fetch of the branch would keep none."""
+    name = branch.removeprefix("origin/")
+    return f"git fetch origin {name}:refs/remotes/origin/{name}"
+
+
 def judge_branch(facts: GitFacts, tag: str) -> Finding:
     if not facts.branch:
         return held(
-            f"there is no branch {facts.branch_name}, here or of origin: 'git fetch origin {facts.branch_name}'"
+            f"there is no branch {facts.branch_name}, here or of origin: '{_fetch(facts.branch_name)}'"
         )
     if not facts.tagged:
         return held(f"without the tag {tag}, {facts.branch_name} cannot be checked")
     if not facts.on_branch:
         return failed(
-            f"{facts.branch_name} does not contain {tag}: merge it, or 'git fetch origin' when it was merged"
+            f"{facts.branch_name} does not contain {tag}: merge it, or '{_fetch(facts.branch_name)}' when it was merged"
         )
     since = f", which has {facts.behind} commits since" if facts.behind else ", its newest commit"
     return passed(f"{tag} is in {facts.branch_name}{since}")

@@ -189,7 +189,7 @@ def _reasons(
         found.append(
             Reason(
                 OFF,
-                "the feature is off, so a percentage has no effect: run the phase feature_flags "
+                "the feature is off, so a percentage has no effect: run playbooks/deploy.yml --tags feature_flags "
                 "first",
             )
         )

@@ -8,7 +8,9 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
+from .._cluster import Object
 from .._errors import ConflictError, InputError
+from .._flags.switch import KillSwitch
 from .._wrong_kinds import text_of
 from .models import DONE, FAILED, PARTLY, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED, Record
 
@@ -19,6 +21,8 @@ STATES = {
     PARTLY: "was partly rolled back",
 }
 NEVER = "was not begun"
+SWITCHED_OFF = "is done, and what it switched on is off since"
+OFF = ("false", "0")
 UNFINISHED = frozenset({RUNNING, FAILED, PARTLY})
 
 
@@ -53,6 +57,10 @@ class PhaseOrder:
     passed: frozenset[str] = frozenset()
     supersedes: t.Mapping[str, Waiver] = field(default_factory=dict)
     """Releases, by version, beside which this one may begin unfinished, or over which it may go on, or below back."""
+    flags: str = ""
+    """The ConfigMap of the flags, "" where nobody looks at it."""
+    switched_off: frozenset[str] = frozenset()
+    """The phases of whose flags one is off since: a later phase would look at a release without its feature."""
 
 
 def read_waivers(option: str, given: t.Mapping[str, t.Any]) -> dict[str, Waiver]:
@@ -76,6 +84,7 @@ def read_order(given: t.Mapping[str, t.Any]) -> PhaseOrder:
         waivers=read_waivers("release_phases_waived", given.get("waived") or {}),
         passed=frozenset(given.get("passed") or ()),
         supersedes=read_waivers("release_supersedes", given.get("supersedes") or {}),
+        flags=str(given.get("flags") or ""),
     )
 
 
@@ -87,10 +96,34 @@ def missing_phases(record: Record | None, phase: str, order: PhaseOrder) -> dict
     known = record.phases if record else {}
     statuses = {name: known[name].status if name in known else "" for name in before}
     return {
-        name: STATES.get(status, NEVER)
+        name: SWITCHED_OFF if status == DONE else STATES.get(status, NEVER)
         for name, status in statuses.items()
-        if status not in SETTLED and name not in order.passed
+        if (status not in SETTLED or name in order.switched_off) and name not in order.passed
     }
+
+
+def flags_of(record: Record | None) -> dict[str, t.Mapping[str, t.Any]]:
+    """By phase that is done, the flags that it set."""
+    phases = record.phases if record else {}
+    asked = {
+        name: (one.evidence.get("flags") or {}).get("asked")
+        for name, one in phases.items()
+        if one.status == DONE
+    }
+    return {name: flags for name, flags in asked.items() if flags}
+
+
+def switched_off(record: Record | None, flags: Object | None) -> frozenset[str]:
+    """The phases of whose flags one is off in this ConfigMap. What a person switched off is that person's to end."""
+    switch = KillSwitch.from_annotations((flags or {}).get("metadata", {}).get("annotations") or {})
+    if switch and not switch.automatic:
+        return frozenset()
+    data = (flags or {}).get("data") or {}
+    return frozenset(
+        name
+        for name, asked in flags_of(record).items()
+        if any(data.get(flag) in OFF and str(to).lower() not in OFF for flag, to in asked.items())
+    )
 
 
 def waived_now(record: Record | None, phase: str, order: PhaseOrder) -> dict[str, Waiver]:

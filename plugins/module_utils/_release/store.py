@@ -14,7 +14,7 @@ from .._cluster import RELEASE_ANNOTATION, Clock, Cluster, Object
 from .._errors import ConflictError, InputError, VerificationError
 from .._lock.epoch import fence_of, leave_epoch, refuse_later
 from .models import ROLLBACK_PHASE, Record
-from .order import below_later, override_of, superseded
+from .order import below_later, flags_of, override_of, superseded, switched_off
 from .packing import ATTACHMENT, RECORD, RECORDS, config_map, pack, record_name, unpack
 from .pins import Pins, add_pins, missing_pins, outdated_pins, pins_name, read_pins, write_pins
 from .plan import Change, begins_release, merge, plan_record
@@ -66,7 +66,9 @@ class ReleaseStore:
             kept = self._read()
             before = kept.record
             refuse_later(f"ConfigMap {self.name!r}", kept.fence, change.fence)
-            after = plan_record(before, self._beside_others(before, change))
+            after = plan_record(
+                before, self._beside_others(before, self._seeing_flags(before, change))
+            )
             if check_mode or (after == before and kept.fence >= change.fence):
                 return before, after
             try:
@@ -81,6 +83,14 @@ class ReleaseStore:
             f"The record of release {self.version!r} was changed {ATTEMPTS} times during our "
             "writes: another deployment of it is running. Find out whose, and try again."
         ) from last
+
+    def _seeing_flags(self, before: Record | None, change: Change) -> Change:
+        """The change, with the phases whose flags are off since."""
+        order = change.order
+        if not (change.opens and order.flags and flags_of(before)):
+            return change
+        off = switched_off(before, self._cluster.read("ConfigMap", order.flags))
+        return replace(change, order=replace(order, switched_off=off))
 
     def _beside_others(self, before: Record | None, change: Change) -> Change:
         """The change, with who let it by another release. Raises OutOfOrderError for one that is not named.

@@ -71,6 +71,13 @@ class Deployment:
     """When this collection last wrote it, by the server's clock; "" when it did not."""
     owned_images: frozenset[str] = frozenset()
     """The containers whose image this collection wrote last, be it changed by admission webhooks."""
+    namespace: str = ""
+
+    @property
+    def resume(self) -> str:
+        """What is typed to go on with a rollout that is paused."""
+        where = f"-n {self.namespace} " if self.namespace else ""
+        return f"kubectl {where}rollout resume deployment/{self.name}"
 
     @classmethod
     def from_json(cls, body: Object) -> Deployment:
@@ -98,6 +105,7 @@ class Deployment:
             min_ready=spec.get("minReadySeconds") or 0.0,
             written=max((str(one.get("time", "")) for one in own), default=""),
             owned_images=frozenset(_owned_images(own)),
+            namespace=metadata.get("namespace", ""),
         )
 
     def condition(self, wanted: str) -> Condition | None:

@@ -139,7 +139,7 @@ def plan_rollout(deployment: Deployment, wanted: Wanted, pin: Pin | None) -> Rol
     if plan.changed and deployment.paused:
         raise ConflictError(
             f"Deployment {deployment.name!r} is paused, so nothing would roll: run "
-            f"'kubectl rollout resume deployment/{deployment.name}' and try again.",
+            f"'{deployment.resume}' and try again.",
             result="paused",
         )
     if plan.changed:

@@ -142,7 +142,7 @@ def _pre_stop(body: Object, _facts: Facts) -> Found:
 def _standing(body: Object, facts: Facts) -> Found:
     deployment = Deployment.from_json(body)
     if deployment.paused:
-        yield "Paused", ERROR, "it is paused: run 'kubectl rollout resume'"
+        yield "Paused", ERROR, f"it is paused: run '{deployment.resume}'"
     elif not deployment.complete:
         trouble = facts.troubled.get(deployment.name)
         because = f": {trouble}" if trouble else ""

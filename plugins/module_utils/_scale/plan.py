@@ -37,7 +37,7 @@ class Size:
             uid=metadata["uid"],
             generation=metadata["generation"],
             replicas=body["spec"].get("replicas", 1),
-            remembered=_remembered(metadata["name"], annotations.get(REPLICAS_ANNOTATION)),
+            remembered=_remembered(metadata, annotations.get(REPLICAS_ANNOTATION)),
             annotated=bool(annotations),
         )
 
@@ -124,13 +124,15 @@ def autoscaled(autoscalers: t.Iterable[Object], names: t.Collection[str]) -> dic
     return found
 
 
-def _remembered(name: str, text: str | None) -> int | None:
+def _remembered(metadata: Object, text: str | None) -> int | None:
     if text is None:
         return None
     if re.fullmatch(r"\d{1,10}", text) and int(text) <= MOST_REPLICAS:
         return int(text)
+    name = metadata["name"]
+    where = f"-n {metadata['namespace']} " if metadata.get("namespace") else ""
     raise InputError(
         f"The annotation {REPLICAS_ANNOTATION} of Deployment {name!r} is {text!r}, which is no "
-        f"number of replicas: fix it with 'kubectl annotate --overwrite deployment/{name} "
+        f"number of replicas: fix it with 'kubectl {where}annotate --overwrite deployment/{name} "
         f"{REPLICAS_ANNOTATION}=<count>'."
     )

@@ -143,7 +143,7 @@ def plan_sign_off(
 def missing_because(wanted: Wanted, given: Given | None, subject: Subject) -> str:
     """Why the line is not signed; empty when it is."""
     whom = wanted.of or "somebody"
-    how = f"playbooks/approve.yml -e sign_off={wanted.name}"
+    how = f"playbooks/approve.yml -e sign_off={wanted.name} -e by=$USER"
     if given is None:
         return f"not signed yet: {whom} signs it by {how}"
     if counts(given, subject):

@@ -26,7 +26,8 @@ class Seen:
     """What was read. `lock` is as deploy_lock_info returns it, `sentence` is both of lock and freeze in words.
 
     `flags` is None when the ConfigMap is not there. `killed` says who set the kill switch, "" for nobody.
-    `automatic`: a failed phase or a rollback did, and the next deployment resets it.
+    `automatic`: a failed phase or a rollback did, and the next deployment resets it. `switched_off`: the phases of
+    whose flags one is off since.
     """
 
     lock: Body
@@ -37,6 +38,7 @@ class Seen:
     flags: t.Mapping[str, str] | None = None
     killed: str = ""
     automatic: bool = False
+    switched_off: frozenset[str] = frozenset()
     availability: Body = field(default_factory=dict)
     watches: Body = field(default_factory=dict)
 
@@ -89,7 +91,11 @@ def status_of(seen: Seen, asked: Asked, now: datetime) -> dict[str, t.Any]:
 def _next(told: Verdict, seen: Seen, asked: Asked) -> list[dict[str, str]]:
     phases = seen.record.get("phases") or {}
     evidence = (phases.get(told.phase) or {}).get("evidence") or {}
-    settled = [name for name, one in phases.items() if one.get("status") in SETTLED]
+    settled = [
+        name
+        for name, one in phases.items()
+        if one.get("status") in SETTLED and name not in seen.switched_off
+    ]
     left = [one["name"] for one in asked.plan if one["name"] not in settled]
     # Of a release without a phase that is done, the whole.
     left = left if len(left) < len(asked.plan) else []

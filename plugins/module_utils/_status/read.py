@@ -12,6 +12,7 @@ from .._gate.store import watches_of
 from .._lock.apply import Locking
 from .._lock.models import Claim
 from .._lock.plan import describe
+from .._release.order import switched_off
 from .._release.store import ReleaseStore
 from .._rollout.status import observe_standings
 from .._run import never_alive
@@ -38,6 +39,7 @@ def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Seen:
         flags=only_flags(flags.get("data") or {}) if flags is not None else None,
         killed=str(switch) if switch else "",
         automatic=bool(switch and switch.automatic),
+        switched_off=switched_off(record, flags),
         availability=facts_of(store, attempt, store.attachments()),
         watches=watches_of(store, attempt) if record else {},
     )

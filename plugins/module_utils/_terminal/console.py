@@ -215,12 +215,13 @@ class Console:
 
     def _failed(self, event: TaskEnded, screen: Screen) -> None:
         result = event.result
+        missing = tuple(map(str, result.get("missing_phases") or ()))
         if result.get("standing"):
             self.block.standing = dict(result["standing"])
+            screen.begins_with(missing)
             if self.evidence:
                 # The end of a phase repeats what failed in it.
                 return
-        missing = tuple(map(str, result.get("missing_phases") or ()))
         why = sentence_of(result)
         self.evidence.append(event)
         said = next(iter(failed_rounds(result)), result)

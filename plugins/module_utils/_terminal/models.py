@@ -126,6 +126,8 @@ class Stage:
     hosts: int = 0
     changes: dict[str, set[str]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    missing: tuple[str, ...] = ()
+    """The phases that the next run has to begin with, for what was switched off."""
     recorded: float | None = None
     """Seconds by the release record, which are told in place of what the terminal saw."""
 

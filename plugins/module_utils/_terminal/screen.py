@@ -108,6 +108,10 @@ class Screen:
         if self.current:
             self.current.failures.append(failure)
 
+    def begins_with(self, missing: tuple[str, ...]) -> None:
+        if self.current:
+            self.current.missing = missing
+
     def ended(self, ending: Ending, now: float) -> list[Line]:
         """The run ends, and its last phase with it."""
         return self._close(ending, now)

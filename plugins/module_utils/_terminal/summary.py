@@ -122,7 +122,7 @@ def next_steps(screen: Screen, command: Command, ending: Ending) -> list[tuple[s
     """What to type next, each with a word for what it is for."""
     stage, plan = screen.stages[-1], [one.name for one in screen.plan]
     if ending != "done":
-        missing = stage.cause.missing if stage.cause else ()
+        missing = stage.missing or (stage.cause.missing if stage.cause else ())
         steps = [("next", command.resumed(stage.key, plan, missing).line())]
         if stage.cause:
             asked = few_asked_for(stage.cause.sentence)

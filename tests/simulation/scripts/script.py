@@ -45,7 +45,8 @@ class Script:
         supersedes = {one: beside for one in RELEASES if named and one != self.version}
         looks = "preflight"
         return {
-            "phases": [looks, *self.phases], "waived": {}, "passed": [looks], "supersedes": supersedes
+            "phases": [looks, *self.phases], "waived": {}, "passed": [looks], "supersedes": supersedes,
+            "flags": FLAGS,
         }  # fmt: skip
 
     @property

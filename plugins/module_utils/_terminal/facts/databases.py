@@ -14,7 +14,7 @@ from ..models import Fact, Group
 def backups(group: Group) -> list[Fact]:
     """A backup is in a result only when it was read back from where it lies."""
     if group.would:
-        names = [item.name for item in group.items if item.changed]
+        names = [item.name for item in group.items if item.changed and not item.failed]
         return [Fact("backups", f"would back up {', '.join(names)}", "calm")] if names else []
     made = [item.result["backup"] for item in group.items if item.result.get("backup")]
     told = [f"{one['name']} {size(one.get('size'))}" for one in made]
@@ -23,6 +23,14 @@ def backups(group: Group) -> list[Fact]:
 
 
 def migrations(group: Group) -> list[Fact]:
+    settled = [
+        (item.name, item.result["resolved"]) for item in group.items if "resolved" in item.result
+    ]
+    if settled:
+        told = " · ".join(f"{name} {', '.join(names) or 'nothing'}" for name, names in settled)
+        return [
+            Fact("would", f"resolve: {told}", "calm") if group.would else Fact("resolved", told)
+        ]
     if group.would:
         return pending(group)
     done = [(item.name, len(item.result.get("applied") or ())) for item in group.items]

@@ -81,7 +81,12 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
             "likely",
             id="unready",
         ),
-        pytest.param([fact("paused")], "is paused", "likely", id="paused"),
+        pytest.param(
+            [fact("paused", resume="kubectl rollout resume deployment/a")],
+            "is paused",
+            "likely",
+            id="paused",
+        ),
         pytest.param(
             [ERRORS, rolled(14)],
             "fails 12.0% of its requests, and was rolled out recently",

@@ -32,6 +32,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_pl
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import asked_for
 from tests.fakes.session import MemorySession
 
 LIMITS = Limits(lock_timeout=5, statement_timeout=0)
@@ -45,8 +46,8 @@ def row(name: str, *, finished: bool = True, rolled_back: bool = False) -> Prism
     return PrismaRow(name, migration(name).checksum, finished, rolled_back, 0.1)
 
 
-def history(*rows: PrismaRow, exists: bool = True, empty: bool = True) -> PrismaHistory:
-    return PrismaHistory(exists=exists, empty=empty, rows=rows)
+def history(*rows: PrismaRow, exists: bool = True, relations: str = "") -> PrismaHistory:
+    return PrismaHistory(exists=exists, relations=frozenset(relations.split()), rows=rows)
 
 
 def pending(seen: PrismaHistory, *names: str) -> list[str]:
@@ -67,10 +68,38 @@ def test_what_is_not_applied_is_pending(seen, expected):
     assert pending(seen, "a", "b", "c") == expected
 
 
-def test_tables_without_a_history_are_refused():
+INIT = """-- CreateTable
+CREATE TABLE "users" (
+  id int
+);
+create table if not exists public.orders(id int);
+"""
+
+
+@pytest.mark.parametrize(
+    ("relations", "named"),
+    [
+        ("users orders", "=1_init"),
+        ("users orders payments", '"prisma_migrate_resolved=1_init,2_index,3_payments"'),
+        ("users payments", "=1_init"),
+        ("spatial_ref_sys", "=1_init"),
+    ],
+    ids=["the first", "up to the last that is there", "none is whole", "none is there"],
+)
+def test_tables_without_a_history_are_refused_and_tell_what_to_name(relations, named):
+    local = [
+        migration("1_init", INIT),
+        migration("2_index", "create index on users (id)"),
+        migration("3_payments", 'CREATE TABLE "payments" (id int);'),
+        migration("4_index", "create index on payments (id)"),
+    ]
     with pytest.raises(NotEmptyError) as caught:
-        pending(history(exists=False, empty=False), "a")
+        plan_prisma(history(exists=False, relations=relations), local)
     assert caught.value.details["code"] == "P3005"
+    assert f"{named}, and run again." in str(caught.value)
+    [(playbook, options)] = asked_for(str(caught.value))
+    assert playbook == "resolve_migrations.yml"
+    assert options.endswith(named)
 
 
 def test_a_failed_migration_stops_the_next_deploy():

@@ -8,7 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    KILL_SWITCH_ANNOTATION,
+    Object,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Phase, Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import (
     OutOfOrderError,
@@ -18,6 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.order impor
     missing_phases,
     read_order,
     superseded,
+    switched_off,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
     Change,
@@ -96,6 +102,39 @@ def test_the_refusal_says_what_is_missing_and_how_to_go_on() -> None:
         """-e '{"release_phases_waived": {"database": {"by": "your name", "reason": "why"}}}'."""
     )
     assert refused.value.details == {"missing_phases": ["database", "microservices"]}
+
+
+ON = {"metadata": {}, "data": {"AI": "true", "PERCENTAGE": "5"}}
+OFF = {"metadata": {}, "data": {"AI": "false", "PERCENTAGE": "0"}}
+
+
+def held(*, automatic: bool) -> Object:
+    """Off, by a kill switch."""
+    switch = KillSwitch("09:10", "ann", "errors", automatic, {"AI": "false"})
+    return {**OFF, "metadata": {"annotations": {KILL_SWITCH_ANNOTATION: switch.to_annotation()}}}
+
+
+@cases(
+    ("flags", "missing"),
+    {
+        "on": (ON, []),
+        "lower": ({**ON, "data": {"AI": "true", "PERCENTAGE": "1"}}, []),
+        "held-off-by-a-failed-phase": (held(automatic=True), ["flags"]),
+        "off-after-a-reset": (OFF, ["flags"]),
+        "held-off-by-a-person": (held(automatic=False), []),
+        "not-there": (None, []),
+    },
+)
+def test_a_phase_whose_flags_are_off_since_is_missing_again(
+    flags: Object | None, missing: list[str]
+) -> None:
+    order = PhaseOrder(("flags", "watch", "sign_off"))
+    set_by = {"flags": {"asked": {"AI": "True", "PERCENTAGE": 1, "OLD": "false"}}}
+    record = plan_record(None, replace(ends("flags", "done"), evidence=set_by))
+    seen = replace(order, switched_off=switched_off(record, flags))
+    assert [*missing_phases(record, "sign_off", seen)] == [*missing, "watch"]
+    assert missing_phases(record, "flags", seen) == {}
+    assert missing_phases(record, "watch", replace(seen, passed=frozenset({"flags"}))) == {}
 
 
 def test_in_check_mode_what_this_run_went_through_counts() -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 import jsonpatch
 import pytest
@@ -165,7 +166,9 @@ def test_what_is_no_text_is_refused(given: t.Any) -> None:
 
 def test_a_paused_deployment_is_refused_with_the_cure() -> None:
     paused = Deployment.from_json(deployment(paused=True))
-    with pytest.raises(ConflictError, match="kubectl rollout resume"):
+    paused = replace(paused, namespace="shop-prod")
+    typed = f"run 'kubectl -n shop-prod rollout resume deployment/{paused.name}' and"
+    with pytest.raises(ConflictError, match=typed):
         plan_rollout(paused, wanted(), None)
 
 

@@ -166,10 +166,10 @@ CASES = {
     ),
     "killed by the phase that failed, which the next deployment undoes": (
         recorded("failed", **{**DONE, "monitoring": failed("error_rate was above 0.05", "")}),
-        {"killed": KILL, "automatic": True},
+        {"killed": KILL, "automatic": True, "switched_off": frozenset({"microservices"})},
         "FAILED: release 2.0.0 in Monitoring (4 of 4) since 08:50:00 UTC: error_rate was above 0.05",
         [
-            f"ansible-playbook playbooks/deploy.yml {END} --tags monitoring",
+            f"ansible-playbook playbooks/deploy.yml {END} --tags microservices,monitoring",
             f"ansible-playbook playbooks/rollback.yml {END}",
             f"ansible-playbook playbooks/diagnose.yml {END}",
         ],

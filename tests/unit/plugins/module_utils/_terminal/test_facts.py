@@ -222,6 +222,15 @@ def told(
             ["good told: PagerDuty to resolve any incident"],
             id="an incident that is over",
         ),
+        pytest.param(
+            "prisma_migrations", {"resolved": ["a"]}, ["good resolved: host1 a"], id="resolved"
+        ),
+        pytest.param(
+            "prisma_migrations",
+            {"resolved": []},
+            ["good resolved: host1 nothing"],
+            id="resolved before",
+        ),
         pytest.param("alert_rules", {"changed": True}, ["good : The task"], id="a change"),
         pytest.param("alert_rules", {"changed": False}, [], id="no change"),
     ],
@@ -235,6 +244,7 @@ def test_a_result_says(module: str, result: dict[str, t.Any], facts: list[str]) 
     [
         ("pg_backup", {"changed": True}, ["calm backups: would back up host1"]),
         ("supabase_migrations", {"pending": [{}]}, ["calm would: apply: host1 1 migration"]),
+        ("prisma_migrations", {"resolved": ["a", "b"]}, ["calm would: resolve: host1 a, b"]),
         ("edge_functions", {"changes": [{"slug": "a"}]}, ["calm functions: would change: a"]),
         ("wave_result", SERVICE, ["calm services: host1  would go v1.9.0→v2.0.0"]),
         ("feature_flags", FLAGS, ["calm flags: would set A false→true · P 0→1"]),
@@ -270,6 +280,7 @@ def test_what_failed_is_told_of_as_nothing_that_was_done(module: str) -> None:
     lock = {"held": True, "manual": True, "holder": "ann@x"}
     result = {"changed": True, "msg": "no", "sentence": "It is off.", "lock": lock}
     assert told(module, result, failed=True) == []
+    assert told(module, result, failed=True, would=True) == []
 
 
 def test_of_pods_that_were_to_restart_those_that_failed_are_told_apart() -> None:
