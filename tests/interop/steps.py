@@ -89,7 +89,7 @@ def main(tool: str, *arguments: str) -> None:
 
 
 def _django(server: ThrowawayServer, python: str) -> dict[str, object]:
-    argv = [python, str(_HERE / "django_steps.py"), f"127.0.0.1:{server.port}:postgres"]
+    argv = [python, str(_HERE / "django_steps.txt"), f"127.0.0.1:{server.port}:postgres"]
     done = subprocess.run(
         argv, stdout=subprocess.PIPE, check=True, env={"PATH": os.environ["PATH"]}
     )
