@@ -69,3 +69,16 @@ def test_preflight_asks_a_database_by_each_of_its_names() -> None:
         **variables["database_connections"],
         "orders at prod-db": {**server, "login_host": "prod-db"},
     }
+
+
+def test_what_begins_with_a_role_s_name_is_an_option_of_that_role() -> None:
+    """Any other is refused as misspelt, in every run."""
+    specs = {path.parts[-3]: yaml.safe_load(path.read_text("utf-8"))["argument_specs"].values()
+             for path in ROOT.glob("roles/*/meta/argument_specs.yml")}  # fmt: skip
+    unknown = [
+        name
+        for name in yaml.safe_load(WIRING)
+        for role, entries in specs.items()
+        if name.startswith(f"{role}_") and not any(name in one["options"] for one in entries)
+    ]
+    assert unknown == []
