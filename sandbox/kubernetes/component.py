@@ -29,7 +29,7 @@ class Kubernetes(Component):
         "errors": "A share of the requests is answered 500 (share=1.0, from 0 to 1).",
         "throttled": "A share of the requests is answered 429 with Retry-After (share=1.0, retry_after=1).",
         "slow": "Every request is held for seconds=1.",
-        "down": "Connections are refused and controllers stop; objects are kept. Then roles count for nothing for 1.3 s.",
+        "down": "Connections are refused, controllers stop, objects are kept. Afterwards 1.3 s of denials.",
         "gone": "Once: every watch ends with 410, and older resource versions are expired.",
         "forbidden": 'Nobody may do what the target names, such as "patch deployments". Access reviews say so too.',
         "controllers-rest": "Requests are answered, but no Deployment is reconciled.",
