@@ -22,7 +22,7 @@ from __future__ import annotations
 import typing as t
 
 MOST = 1_000
-"""Characters of a sentence about what was asked for, however much of it is quoted."""
+"""Characters of a line about what was asked for, however much of it is quoted."""
 
 
 class DeployError(Exception):
@@ -42,7 +42,7 @@ class InputError(DeployError):
     reason = "InvalidInput"
 
     def __init__(self, message: str, **details: t.Any) -> None:
-        super().__init__(in_short(message), **details)
+        super().__init__("\n".join(map(in_short, message.split("\n"))), **details)
 
 
 class MissingLibraryError(InputError):
@@ -86,7 +86,7 @@ class PhaseFailedError(DeployError):
 
 
 def in_short(message: str) -> str:
-    """Without the middle, where a long value is quoted: before it stands what is wrong, and behind it what to do."""
+    """A line without its middle, where a long value is quoted: before it stands what is wrong, and behind it what to do."""
     if len(message) <= MOST:
         return message
     head, tail = message[: MOST * 3 // 4], message[-MOST // 8 :]

@@ -26,7 +26,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._preflight import (
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke import health as smoke_health
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
-from tests.fakes.prometheus import UNAVAILABLE, prometheus
+from tests.fakes.prometheus import prometheus
 from tests.unit.plugins.module_utils._preflight.ground import ground
 
 
@@ -120,7 +120,11 @@ def test_a_number_beyond_them_is_not() -> None:
     ("answer", "more", "why"),
     [
         ([], {}, "no series"),
-        (UNAVAILABLE, {}, "answered 503: starting"),
+        (
+            {"http": 503, "status": "error", "errorType": "unavailable", "error": "starting"},
+            {},
+            "answered 503: starting",
+        ),
         (7, {"volume": {"query": "count", "at_least": 5, "unit": "jobs"}}, "3 jobs of 5 needed"),
     ],
     ids=["no series", "a server that starts", "too few"],
