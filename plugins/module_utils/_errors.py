@@ -86,7 +86,7 @@ class PhaseFailedError(DeployError):
 
 
 def in_short(message: str) -> str:
-    """A line without its middle, where a long value is quoted: before it stands what is wrong, and behind it what to do."""
+    """A line without its middle, where a long value is quoted: what is wrong stands before it, what to do behind."""
     if len(message) <= MOST:
         return message
     head, tail = message[: MOST * 3 // 4], message[-MOST // 8 :]
