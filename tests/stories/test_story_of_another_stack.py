@@ -91,7 +91,7 @@ def shop(world: World, operator: Operator) -> Shop:
     made = operator.sandbox("shop")
     assert made.rc == 0, made.tail()
     shop = Shop(world)
-    foreign = deployment("orders", 1, "1.0.0-crash", Team(NAMESPACE, IMAGES))
+    foreign = deployment("orders", 1, "1.0.0-crash", Team(NAMESPACE, IMAGES, ()))
     foreign["metadata"]["name"] = "solo"
     for labels in (
         foreign["spec"]["selector"]["matchLabels"],

@@ -148,8 +148,10 @@ def test_whoever_decides_has_a_name_and_a_reason(operator: Operator, witness: Wi
 
 
 def test_what_a_person_approved_proceeds_and_the_record_says_who(
-    operator: Operator, witness: Witness, world: World
+    operator: Operator, witness: Witness, world: World, fire: Fire
 ) -> None:
+    # Without the alert there would be another reason, which nobody approved.
+    fire(Held=("hold", True))
     run = watches_what_is_held(operator, world)
     assert run.rc == 0, run.tail()
     seen = phase(witness)
