@@ -173,10 +173,15 @@ def test_credentials_that_never_worked_are_refused_at_once(
     assert len(script.requests) == 2
 
 
-def test_each_right_is_asked_for_once(cluster: KubernetesCluster, script: Script) -> None:
-    script.answers = [(201, {}, {"status": {"allowed": False}})]
-    assert [cluster.may("get", "pods", subresource="log") for _again in range(2)] == [False, False]
-    assert script.requests == ["POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"]
+@pytest.mark.parametrize(("allowed", "asked"), [(True, 1), (False, 11)])
+def test_a_right_is_asked_for_until_it_is_sure_and_then_remembered(
+    cluster: KubernetesCluster, script: Script, allowed: bool, asked: int
+) -> None:
+    """A restarting server denies in a review what it allows, so a denial is asked again for five seconds."""
+    script.answers = [(201, {}, {"status": {"allowed": allowed}})] * asked
+    assert [cluster.may("get", "pods", subresource="log") for _again in range(2)] == [allowed] * 2
+    review = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    assert script.requests == [review] * asked
 
 
 ROLE_UNKNOWN = 'RBAC: role.rbac.authorization.k8s.io "easymo-deployer" not found'
