@@ -64,6 +64,20 @@ class Runner(threading.Thread):
 
     def _run_once(self) -> bool:
         """One process from start to end; True when it is to be started again."""
+        try:
+            self._serve()
+        except SandboxError:
+            # A fault may kill it while it starts, too.
+            if not self._killed:
+                raise
+        self._note(Phase.KILLED, "killed by a fault")
+        while self._faults.active(self.component.name, "killed") is not None:
+            self._pause(POLL)
+        self._killed = False
+        return True
+
+    def _serve(self) -> None:
+        """Raises SandboxError once the process has ended, or cannot work."""
         self._start()
         self._await_ready()
         self._await(self.component.settles_after)
@@ -71,14 +85,7 @@ class Runner(threading.Thread):
         self.component.settle(self._world)
         self._world.publish(self.component.name, self.component.facts(self._world))
         self._note(Phase.READY)
-        status = self._await_end()
-        if not self._killed:
-            raise SandboxError(self._exit_message(status))
-        self._note(Phase.KILLED, "killed by a fault")
-        while self._faults.active(self.component.name, "killed") is not None:
-            self._pause(POLL)
-        self._killed = False
-        return True
+        raise SandboxError(self._exit_message(self._await_end()))
 
     def _await(self, needs: t.Iterable[str]) -> None:
         for need in needs:

@@ -18,7 +18,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sandbox.faults import Faults
 from sandbox.processes import RUN_VARIABLE, start_ticks
+from sandbox.world import World
+from tests.waiting import until
 
 CHECKOUT = Path(__file__).parents[2]
 CACHE = CHECKOUT / ".sandbox" / "cache"
@@ -162,6 +165,10 @@ def test_a_killed_component_is_back_once_the_fault_is_cleared(sandbox: Sandbox) 
         before = sandbox.pid(name)
         sandbox.succeeds("fault", "set", f"{name}.killed")
         assert sandbox.status()[name]["phase"] == "killed"
+        # Cleared and set again before it is up, it is killed while it starts.
+        Faults(World(sandbox.state).faults_file).write([])
+        until(lambda name=name: sandbox.status()[name]["phase"] != "killed")
+        sandbox.succeeds("fault", "set", f"{name}.killed")
         sandbox.succeeds("fault", "clear", f"{name}.killed")
         assert sandbox.status()[name]["phase"] == "ready"
         assert sandbox.pid(name) != before
