@@ -13,6 +13,7 @@ import requests
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.render import SHOWN
 from sandbox.fault_commands import set_fault
 from sandbox.faults import Fault, Faults
+from sandbox.record import Phase, records
 from sandbox.world import World
 from tests.ansible_playbook import run_playbook
 from tests.integration.conftest import KUBECTL
@@ -63,7 +64,9 @@ def well(world: World) -> bool:
         timeout=60,
         check=False,
     )
-    return asked.returncode == 0 and bool(query(connection(world), "SELECT 1"))
+    # A store that was killed needs half a minute to elect itself again.
+    up = all(one.phase is Phase.READY for one in records(world).values())
+    return up and asked.returncode == 0 and bool(query(connection(world), "SELECT 1"))
 
 
 def secrets_of(value: t.Any, name: str = "") -> t.Iterator[str]:

@@ -62,7 +62,7 @@ class Shop:
         return t.cast("dict[str, t.Any]", json.loads(printed))
 
     def lets_in(self, manifest: dict[str, t.Any]) -> None:
-        self._witness.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+        self._kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
 
     def sql(self, query: str) -> list[str]:
         return self._witness.sql("shop", query)
@@ -82,8 +82,8 @@ class Shop:
         folder = self._world.directory / "shop" / "1.1.0"
         return (folder / f"report.{kind}").read_text(encoding="utf-8")
 
-    def _kubectl(self, *arguments: str) -> str:
-        return self._witness.kubectl("-n", NAMESPACE, *arguments)
+    def _kubectl(self, *arguments: str, stdin: str = "") -> str:
+        return self._witness.kubectl("-n", NAMESPACE, *arguments, stdin=stdin)
 
 
 @pytest.fixture(scope="module")
