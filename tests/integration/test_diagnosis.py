@@ -278,7 +278,7 @@ def test_a_failed_prisma_migration_is_named_with_its_own_words_and_the_backup_is
     )
     assert "migration 2_bad of" in doctor.first["sentence"]
     assert "function nonsense() does not exist" in doctor.first["sentence"]
-    assert "prisma_migrations" in doctor.first["hint"]
+    assert "resolve_migrations.yml -e prisma_migrate_resolution=rolled_back" in doctor.first["hint"]
     assert any("column public.orders.note" in one for one in doctor.sentences)
     told = "\n".join(doctor.everything().splitlines())
     assert "expected tables are missing: payments" in told
