@@ -233,7 +233,8 @@ def test_bounds_alone_let_a_step_pass_whose_users_fail_twice_as_often(
 ) -> None:
     fails(operator, 4, treated=8)
     with crowd.writing():
-        run = ramps(operator, GOOD, metrics=[ERROR_RATE], release_ramp_watch_duration=10)
+        quick = {"release_ramp_watch_duration": 10, "release_watch_delay": 6}
+        run = ramps(operator, GOOD, metrics=[ERROR_RATE], **quick)
     assert run.rc == 0, run.tail()
     assert "5 % was watched for 10 s and is good." in said_in_slack(witness)
     verdict, seen = watch_at_five(witness)
