@@ -55,7 +55,7 @@ def execute(
         if wrong := wrong_kinds(spec["argument_spec"], _load_params()):
             failure = InputError(" ".join(wrong)).to_result()
             sys.stdout.write(json.dumps({"failed": True, **failure}))
-            sys.exit(1)
+            raise SystemExit(1) from None
         raise
     if wrong := wrong_kinds(spec["argument_spec"], _load_params()):
         module.fail_json(**InputError(" ".join(wrong)).to_result())

@@ -106,7 +106,7 @@ def _by_key(entries: t.Any) -> dict[str, t.Any] | None:
 def _is_own(field: str, ours: t.Collection[str], variables: t.Collection[str]) -> bool:
     if field.removeprefix("metadata.annotations.") in TEMPLATE_ANNOTATIONS:
         return True
-    container, _, rest = field.removeprefix("spec.containers[").partition("].")
+    container, _end, rest = field.removeprefix("spec.containers[").partition("].")
     return container in ours and (
         rest == "image" or any(f"{rest}.".startswith(f"env[{name}].") for name in variables)
     )
