@@ -324,7 +324,7 @@ class Replay:
     def _wanted(self, who: int, run: Remembered, name: str) -> Wanted:
         release = VERSIONS[self._release(who)]
         state = "released" if self.model.scripts[who].kind == "deploy" else "rolled_back"
-        return Wanted(state, name, _image(self._release(who)), release, actor=f"op{who}", fence=run.fence,
+        return Wanted(state, name, _image(self._release(who)), release=release, actor=f"op{who}", fence=run.fence,
                       allow_no_replicas=True)  # fmt: skip
 
     def _plan(self, who: int, run: Remembered, state: State, deployment: Deployment) -> RolloutPlan:
