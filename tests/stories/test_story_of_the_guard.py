@@ -158,7 +158,8 @@ def test_the_shipped_cronjob_looks_as_it_is_printed(container: t.Any, witness: W
     look = container()
     said = " ".join(look.stdout.split())
     assert look.returncode == 0, look.stdout + look.stderr
-    assert "Nothing calls for the guard." in said
+    # What an earlier alert was is not known where its rule is not loaded any more.
+    assert re.search("Nothing (that was seen )?calls for the guard", said), said
     moved = {one.partition("=")[0] for one in {*before} ^ {*witness.resource_versions()}}
     assert moved == {"release-2.0.0-guard"}
 
