@@ -18,7 +18,7 @@ def flags_now(cluster: Cluster, config_maps: t.Iterable[str]) -> dict[str, t.Any
     bodies = [body for name in config_maps if (body := cluster.read("ConfigMap", name))]
     for body in bodies:
         values |= only_flags(body.get("data") or {})
-        switch = KillSwitch.from_annotations(body["metadata"].get("annotations") or {}) or switch
+        switch = KillSwitch.from_config_map(body) or switch
     if not bodies:
         return {}
     return {"values": values, "kill_switch": switch.to_result() if switch else {}}

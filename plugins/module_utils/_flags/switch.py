@@ -9,7 +9,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._cluster import KILL_SWITCH_ANNOTATION, KILL_SWITCH_EPOCH_ANNOTATION
+from .._cluster import KILL_SWITCH_ANNOTATION, KILL_SWITCH_EPOCH_ANNOTATION, Object
 from .._errors import ConflictError
 from .._lock.epoch import epoch_in
 from .plan import Changes, FlagsMap, FlagsPlan, Wish
@@ -39,6 +39,11 @@ class KillSwitch:
     reason: str
     automatic: bool = False
     flags: t.Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_config_map(cls, body: Object | None) -> KillSwitch | None:
+        """Of the ConfigMap as the API has it, None for one that is not there."""
+        return cls.from_annotations((body or {}).get("metadata", {}).get("annotations") or {})
 
     @classmethod
     def from_annotations(cls, annotations: t.Mapping[str, str]) -> KillSwitch | None:

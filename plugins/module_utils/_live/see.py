@@ -27,13 +27,14 @@ class Observer:
         record = store.read()
         if record is None:
             return Sight({})
+        pins = self._pinned(store, record.attempt)
         return Sight(
             record=record.to_json(),
             services=_services(cluster, services),
             watches=watches_of(store, record.attempt),
             availability=facts_of(store, record.attempt, [attachment_of(one) for one in SUBJECTS]),
-            pins=self._pinned(store, record.attempt)["deployments"],
-            flags=flags_now(cluster, self._pinned(store, record.attempt)["config_maps"]),
+            pins=pins["deployments"],
+            flags=flags_now(cluster, pins["config_maps"]),
         )
 
     def _pinned(self, store: ReleaseStore, attempt: int) -> Body:

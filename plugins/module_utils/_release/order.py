@@ -115,7 +115,7 @@ def flags_of(record: Record | None) -> dict[str, t.Mapping[str, t.Any]]:
 
 def switched_off(record: Record | None, flags: Object | None) -> frozenset[str]:
     """The phases of whose flags one is off in this ConfigMap. What a person switched off is that person's to end."""
-    switch = KillSwitch.from_annotations((flags or {}).get("metadata", {}).get("annotations") or {})
+    switch = KillSwitch.from_config_map(flags)
     if switch and not switch.automatic:
         return frozenset()
     data = (flags or {}).get("data") or {}

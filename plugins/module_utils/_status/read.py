@@ -28,7 +28,7 @@ def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Seen:
     record = store.read()
     attempt = record.attempt if record else 1
     flags = cluster.read("ConfigMap", config_map) if config_map else None
-    switch = KillSwitch.from_annotations((flags or {}).get("metadata", {}).get("annotations") or {})
+    switch = KillSwitch.from_config_map(flags)
     return Seen(
         lock=held.to_result(),
         # Begins as a holder is called, who may be called with a small letter.
