@@ -6,7 +6,7 @@ from textwrap import indent
 
 from ._database import LOGIN
 from ._metrics import GOOD, VOLUME
-from ._monitoring import SERVER
+from ._monitoring import PROMETHEUS
 from ._nested import nested
 
 CLUSTER = """    kubeconfig:
@@ -219,13 +219,8 @@ metric:
   type: dict
   version_added: 0.3.0
   suboptions:
-    prometheus:
-      description: How Prometheus is reached.
-      type: dict
-      required: true
-      suboptions:
 """
-    + indent(SERVER, " " * 8)
+    + PROMETHEUS
     + r"""    query:
       description: PromQL that gives one series.
       type: str

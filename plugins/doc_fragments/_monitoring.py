@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from textwrap import indent
+
 SERVER = """url:
   description:
     - Its URL without C(/api), with the path prefix that it is served under, such as C(https://example.com/prometheus).
@@ -33,3 +35,11 @@ tenant:
       instead of an error, and that is a missing sample.
   type: str
 """
+
+PROMETHEUS = """    prometheus:
+      description: How Prometheus is reached.
+      type: dict
+      required: true
+      suboptions:
+""" + indent(SERVER, " " * 8)
+"""The option of a kind that asks Prometheus."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import indent
 
 from ._checks import health
-from ._monitoring import SERVER
+from ._monitoring import PROMETHEUS, SERVER
 from ._nested import nested
 from ._readiness_kinds import READINESS_KINDS
 from ._s3 import S3
@@ -339,13 +339,8 @@ alert_rules:
       which has an integration, is in no route with time intervals, and is not silenced.
   type: dict
   suboptions:
-    prometheus:
-      description: How Prometheus is reached.
-      type: dict
-      required: true
-      suboptions:
 """
-    + indent(SERVER, " " * 8)
+    + PROMETHEUS
     + """    alertmanager:
       description: How Alertmanager is reached.
       type: dict

@@ -8,7 +8,7 @@ from textwrap import indent
 
 from ._database import DATABASE
 from ._mail import MAIL_SERVER
-from ._monitoring import SERVER
+from ._monitoring import PROMETHEUS
 from ._nested import nested
 from ._s3 import S3
 from ._supabase import SUPABASE
@@ -94,13 +94,8 @@ series:
   description: Whether Prometheus understands queries and has series of everything that they ask for.
   type: dict
   suboptions:
-    prometheus:
-      description: How Prometheus is reached.
-      type: dict
-      required: true
-      suboptions:
 """
-    + indent(SERVER, " " * 8)
+    + PROMETHEUS
     + r"""    queries:
       description: The queries by a name of each.
       type: dict
