@@ -16,9 +16,7 @@ from ..plugin_utils._command_line import typed_here
 
 
 class ActionModule(ControllerActionBase):
-    module_spec = diagnosis.module_spec
-    needs = diagnosis.NEEDS
-    run_module = diagnosis.run
+    module = diagnosis
 
     def parameters(
         self, given: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]

@@ -11,9 +11,7 @@ from ..plugin_utils._command_line import typed_here
 
 
 class ActionModule(ControllerActionBase):
-    module_spec = release_status_info.module_spec
-    needs = release_status_info.NEEDS
-    run_module = release_status_info.run
+    module = release_status_info
 
     def parameters(
         self,

@@ -69,6 +69,7 @@ from ..module_utils._terminal.models import Ending, Line, Tone
 from ..module_utils._terminal.telling import RECORDS
 from ..plugin_utils._failure_file import write_failures
 from ..plugin_utils._interruption import held_if_free, when_cut_short
+from ..plugin_utils._module_of import import_ahead
 from ..plugin_utils._observing import PlayVariables, host_names, observing, selected
 from ..plugin_utils._run_events import (
     begun,
@@ -198,6 +199,7 @@ class CallbackModule(Default):
         return not self._plain and is_ours(task)
 
     def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
+        import_ahead(task)
         if self._own(task):
             # So that the parent, asked for a result of this task, prints this one's name.
             self._last_task_name = None
@@ -206,6 +208,7 @@ class CallbackModule(Default):
         self._said()
 
     def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
+        import_ahead(task)
         if not self._own(task):
             super().v2_playbook_on_handler_task_start(task)
 

@@ -63,6 +63,7 @@ from ..module_utils._report.journal import Journal
 from ..module_utils._user import user_here
 from ..plugin_utils._command_line import collection_version, extra_variable_names, shown_options
 from ..plugin_utils._interruption import when_cut_short
+from ..plugin_utils._module_of import module_of
 from ..plugin_utils._observing import PlayVariables, observing, task_name
 
 OURS = "easymo.deploy."
@@ -219,7 +220,7 @@ class CallbackModule(CallbackBase):
             changed=bool(found.get("changed")) if event == "task_ok" else None,
             duration=None if started is None else round(time.monotonic() - started, 3),
             msg=CENSORED if "censored" in found else sentence_of(found) if failed else None,
-            result=promised(found, task.resolved_action or task.action),
+            result=promised(found, module_of(task)),
             **more,
         )
 

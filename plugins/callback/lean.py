@@ -11,6 +11,8 @@ version_added: 0.3.0
 description:
   - Ansible runs each task in a copy of itself, and Python searches every copy for garbage anew, all that was loaded
     before the first task too. With this callback it leaves that out, and searches the rest less often.
+  - The copies for several hosts would import the same module of this collection each for itself. With this callback
+    it is imported before.
   - Ansible compiles the modules of a collection anew in each run. With this callback Python keeps those of this one
     compiled, in folders named C(__pycache__) beside them, where it may write.
   - Changes nothing that a run does or says.
@@ -29,6 +31,8 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 
 from ansible.plugins.callback import CallbackBase
+
+from ..plugin_utils._module_of import import_ahead
 
 NEW_OBJECTS = 100_000
 """Between two searches: most tasks end before the first, and a run holds a few MB more."""
@@ -58,7 +62,7 @@ def _folder(path: str) -> FileFinder:
 
 
 class CallbackModule(CallbackBase):
-    """Acts twice: what is loaded when a playbook starts lives as long as the run."""
+    """What is loaded when a playbook starts lives as long as the run."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -76,3 +80,13 @@ class CallbackModule(CallbackBase):
     ) -> None:
         gc.set_threshold(NEW_OBJECTS)
         gc.freeze()
+
+    def v2_playbook_on_task_start(
+        self,
+        task: t.Any,
+        is_conditional: bool,  # noqa: ARG002 - Ansible's
+    ) -> None:
+        import_ahead(task)
+
+    def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
+        import_ahead(task)

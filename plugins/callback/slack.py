@@ -149,6 +149,7 @@ from ..module_utils._progress import subscribe
 from ..module_utils._release.failure import sentence_of
 from ..module_utils._terminal.telling import RECORDS
 from ..plugin_utils._interruption import when_cut_short
+from ..plugin_utils._module_of import module_of
 from ..plugin_utils._observing import PlayVariables, hosts_of, observing, task_name
 
 if t.TYPE_CHECKING:
@@ -318,7 +319,7 @@ class CallbackModule(CallbackBase):
     @observing
     def v2_runner_on_ok(self, result: t.Any) -> None:
         if self._message:
-            action = str(result.task.resolved_action or result.task.action)
+            action = module_of(result.task)
             if changes(action, result.result):
                 self._message.touched()
             if action in RECORDS:
@@ -340,7 +341,7 @@ class CallbackModule(CallbackBase):
     def _failed(self, result: t.Any, why: str) -> None:
         name, reason = task_name(result.task), str(result.result.get("reason") or "")
         if self._message:
-            if changes(str(result.task.resolved_action or result.task.action), result.result):
+            if changes(module_of(result.task), result.result):
                 self._message.touched()
             self._message.host_failed(result.host.get_name(), name, why, reason)
 

@@ -8,7 +8,6 @@ controller's fork costs nearly nothing, because the controller has imported it b
 
 from __future__ import annotations
 
-import importlib
 import os
 import typing as t
 
@@ -18,7 +17,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils._errors import DeployError, InputError, in_short
-from ..module_utils._library import Library, refuse_missing
+from ..module_utils._library import refuse_missing
 from ..module_utils._module import Result, unexpected
 from ..module_utils._progress import DRAWN, Progress, relayed, report
 from ..module_utils._wrong_kinds import wrong_kinds
@@ -63,16 +62,15 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
     _supports_check_mode = True
     _supports_async = False
 
-    module_spec: t.ClassVar[t.Callable[[], dict[str, t.Any]]]
-    needs: t.ClassVar[tuple[Library, ...]] = ()
-    run_module: t.ClassVar[t.Callable[[t.Any], Result]]
+    module: t.Any
+    """The Python module of that name, with its `module_spec`, its `run` and the `NEEDS` that it may have."""
 
     def run(self, tmp: None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
         if self._connection.transport not in LOCAL:
             handed: Result = self._execute_module(task_vars=task_vars)
             return {**result, **handed}
-        spec = type(self).module_spec()
+        spec = self.module.module_spec()
         if wrong := wrong_kinds(spec["argument_spec"], self._task.args):
             return {**result, "failed": True, **InputError(" ".join(wrong)).to_result()}
         try:
@@ -87,8 +85,8 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
             host=(task_vars or {}).get("inventory_hostname", "localhost"),
         )
         try:
-            refuse_missing(self.needs)
-            outcome = type(self).run_module(module)
+            refuse_missing(getattr(self.module, "NEEDS", ()))
+            outcome = self.module.run(module)
         except DeployError as exc:
             outcome = {"failed": True, **exc.to_result()}
         except Exception as exc:
@@ -102,20 +100,8 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
         given: dict[str, t.Any],
         task_vars: t.Mapping[str, t.Any],  # noqa: ARG002 - for those that override this
     ) -> dict[str, t.Any]:
-        """What `run_module` gets, for a module that needs to know more of the run than its task says."""
+        """What `run` gets, for a module that needs to know more of the run than its task says."""
         return given
-
-
-def controller_action(action: str) -> type[ControllerActionBase]:
-    """The action plugin, called by its `__name__`, of the module of the same name."""
-    name = action.rpartition(".")[2]
-    module = importlib.import_module(f"ansible_collections.easymo.deploy.plugins.modules.{name}")
-    plugin = {
-        "module_spec": module.module_spec,
-        "needs": getattr(module, "NEEDS", ()),
-        "run_module": module.run,
-    }
-    return type("ActionModule", (ControllerActionBase,), plugin)
 
 
 class WatchedActionBase(ActionBase):  # type: ignore[misc]

@@ -26,6 +26,7 @@ from ..module_utils._terminal.events import (
 from ..module_utils._terminal.models import Planned
 from ..module_utils._time import utc_milliseconds
 from ._command_line import extra_variables, playbooks, playbooks_place, program, shown_options
+from ._module_of import module_of
 from ._observing import PlayVariables, host_names, task_name
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +55,7 @@ def is_ours(thing: t.Any) -> bool:
 
 def expected(result: t.Any) -> bool:
     """Whether a failure is one that its module words, and no defect."""
-    if str(result.task.resolved_action or result.task.action) in WORDED:
+    if module_of(result.task) in WORDED:
         return "msg" in result.result
     found = [result.result, *failed_rounds(result.result)]
     reasons = [one.get("reason") for one in found if one.get("reason")]
@@ -66,7 +67,7 @@ def task_of(task: t.Any, redact: Redactor) -> Task:
     return Task(
         uid=str(task._uuid),
         name=redact(task_name(task)),
-        action=str(task.resolved_action or task.action),
+        action=module_of(task),
         role=str(role),
         ours=is_ours(task),
         check=bool(task.check_mode),

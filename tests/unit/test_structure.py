@@ -140,6 +140,14 @@ def test_every_action_group_names_modules_that_exist() -> None:
             assert (PLUGINS / "modules" / f"{name}.py").exists(), f"{group} names {name}"
 
 
+def test_every_module_without_an_action_plugin_is_routed_to_the_one_in_the_controller() -> None:
+    """Not by a redirect of the action: a task would have the plugin's groups of module_defaults, which are none."""
+    routing = load("meta/runtime.yml")["plugin_routing"]["modules"]  # type: ignore[index]
+    routed = {name for name, entry in routing.items() if "action_plugin" in entry}
+    modules, actions = ({p.stem for p in modules_below(kind)} for kind in ("modules", "action"))
+    assert routed == modules - actions
+
+
 def test_every_task_of_a_role_that_talks_names_its_module_in_full() -> None:
     for path in sorted((ROOT / "roles").glob("*/tasks/*.yml")):
         used = re.findall(r"^\s+(easymo\.deploy\.[a-z_]+):", path.read_text("utf-8"), re.M)

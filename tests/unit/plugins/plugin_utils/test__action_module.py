@@ -41,8 +41,7 @@ def run(module: ControllerModule) -> dict[str, t.Any]:
 
 
 class Action(ControllerActionBase):
-    module_spec = spec
-    run_module = run
+    module = SimpleNamespace(module_spec=spec, run=run)
 
 
 def act(transport: str = "local", *, check_mode: bool = False, **args: t.Any) -> dict[str, t.Any]:
@@ -107,7 +106,8 @@ def test_secrets_never_come_back() -> None:
 
 def test_a_missing_library_is_named_and_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     missing = Library("redis >= 6", "Traceback: no redis")
-    monkeypatch.setattr(Action, "needs", (Library("requests >= 2.32", None), missing))
+    needs = (Library("requests >= 2.32", None), missing)
+    monkeypatch.setattr(Action.module, "NEEDS", needs, raising=False)
     result = act(name="x")
     assert (result["failed"], result["reason"]) == (True, "MissingLibrary")
     assert "redis >= 6" in result["msg"]

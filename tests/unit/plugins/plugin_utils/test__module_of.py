@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A task's module, by any name that a task may give it; and its import before Ansible forks."""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from ansible_collections.easymo.deploy.plugins.plugin_utils import _module_of
+from ansible_collections.easymo.deploy.plugins.plugin_utils._module_of import IN_CONTROLLER
+from tests.ansible_playbook import run_playbook
+
+MODULES = "ansible_collections.easymo.deploy.plugins.modules."
+
+
+@pytest.fixture(autouse=True)
+def _every_module_is_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = SimpleNamespace(resolved_fqcn="easymo.deploy.stop")
+    monkeypatch.setattr(
+        _module_of,
+        "module_loader",
+        SimpleNamespace(find_plugin_with_context=lambda *_names, **_more: found),
+    )
+
+
+def task(action: str, resolved: str | None = IN_CONTROLLER) -> t.Any:
+    return SimpleNamespace(action=action, resolved_action=resolved, collections=None)
+
+
+@pytest.mark.parametrize(
+    ("given", "module"),
+    [
+        (task("stop"), "easymo.deploy.stop"),
+        (task("debug", "ansible.builtin.debug"), "ansible.builtin.debug"),
+        (task("{{ unknown }}", None), "{{ unknown }}"),
+    ],
+    ids=["in the controller", "of Ansible", "templated"],
+)
+def test_the_module_of_a_task(given: t.Any, module: str) -> None:
+    assert _module_of.module_of(given) == module
+
+
+def test_only_what_runs_in_the_controller_is_imported_ahead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, f"{MODULES}stop", raising=False)
+    _module_of.import_ahead(task("stop", "easymo.deploy.stop"))
+    assert f"{MODULES}stop" not in sys.modules
+    _module_of.import_ahead(task("stop"))
+    assert f"{MODULES}stop" in sys.modules
+
+
+def test_a_task_has_the_defaults_of_its_module_by_any_of_its_names(tmp_path: Path) -> None:
+    """What it still lacks is what no group gives."""
+    given = {"easymo.deploy.rollout": {}, "easymo.deploy.pod_environment": {}, "rollout_wave": {}}
+    tasks = [
+        {name: options, "ignore_errors": True, "collections": ["easymo.deploy"]}
+        for name, options in given.items()
+    ]
+    cluster = {"kubeconfig": "/nowhere", "namespace": "shop-prod"}
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "module_defaults": {"group/easymo.deploy.kubernetes": cluster},
+        "tasks": [
+            *tasks,
+            {
+                "easymo.deploy.stop": {"reason": "Hold", "msg": "x", "typo": 1},
+                "ignore_errors": True,
+            },
+        ],
+    }
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(yaml.safe_dump([play]), encoding="utf-8")
+    done = run_playbook("-vvv", "-i", "localhost,", "-c", "local", playbook)
+    printed = " ".join(done.stdout.split())
+    for lacking in ("name", "flags, name", "services"):
+        assert f"missing required arguments: {lacking}" in printed
+    assert "Unsupported parameters for (easymo.deploy.stop) module: typo" in printed
+    assert "AnsiballZ" not in printed
