@@ -11,7 +11,6 @@ from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
-from ..module_utils._options import variables_options
 from ..module_utils._variables.check import (
     Secret,
     Variables,
@@ -23,6 +22,7 @@ from ..module_utils._variables.check import (
 )
 from ..module_utils._variables.release import misread
 from ..module_utils._words import listed
+from ..modules import release_variables
 from ..plugin_utils._role_contracts import (
     Contract,
     RoleContracts,
@@ -46,7 +46,7 @@ class ActionModule(ActionBase):
         self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None
     ) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        _checked, arguments = self.validate_argument_spec(argument_spec=variables_options())
+        _checked, arguments = self.validate_argument_spec(**release_variables.module_spec())
         secrets = [Secret(**entry) for entry in arguments["secrets"]]
         task_vars = task_vars or {}
         unknown = unknown_variables(self._variables(task_vars))

@@ -144,44 +144,26 @@ from pathlib import Path
 from ..module_utils._alerts.api import AlertsApi
 from ..module_utils._alerts.apply import LoadedRules, refuse_misrouted
 from ..module_utils._alerts.destinations import Destination, RuleFile, RuleObject
-from ..module_utils._alerts.options import alerts_api, alerts_options, alerts_result
+from ..module_utils._alerts.options import alerts_api, alerts_result
 from ..module_utils._alerts.plan import of_pods, wanted_rules
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._documentation import documented
 from ..module_utils._http import REQUESTS
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._options import kubernetes_options
 
 NEEDS = (REQUESTS,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            **alerts_options(),
-            "groups": {"type": "list", "elements": "dict", "required": True},
-            "destination": {
-                "type": "str",
-                "choices": ["prometheus_rule", "file"],
-                "default": "prometheus_rule",
-            },
-            "namespace": {"type": "str"},
-            "name": {"type": "str", "default": "release-alerts"},
-            "labels": {"type": "dict", "default": {}},
-            "force": {"type": "bool", "default": False},
-            "path": {"type": "path"},
-            "reload": {"type": "bool", "default": True},
-            "wait_timeout": {"type": "float", "default": 180},
-            "wait_sleep": {"type": "float", "default": 2},
-        },
-        "required_if": [
-            ("destination", "prometheus_rule", ("namespace",)),
-            ("destination", "file", ("path",)),
-        ],
-    }
+module_spec = documented(
+    DOCUMENTATION,
+    required_if=[
+        ("destination", "prometheus_rule", ("namespace",)),
+        ("destination", "file", ("path",)),
+    ],
+)
 
 
 def run(module: Module) -> dict[str, t.Any]:

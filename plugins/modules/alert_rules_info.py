@@ -73,20 +73,15 @@ reason:
 import typing as t
 
 from ..module_utils._alerts.apply import LoadedRules
-from ..module_utils._alerts.options import alerts_api, alerts_options, alerts_result, wanted_of
+from ..module_utils._alerts.options import alerts_api, alerts_result, wanted_of
+from ..module_utils._documentation import documented
 from ..module_utils._http import REQUESTS
 from ..module_utils._module import Module, execute, refuse_below
 
 NEEDS = (REQUESTS,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **alerts_options(),
-            "groups": {"type": "list", "elements": "dict", "default": []},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -248,13 +248,13 @@ reason:
 
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError, RefusedError, UnreachableError
 from ..module_utils._http import REQUESTS
 from ..module_utils._library import refuse_missing
 from ..module_utils._messages.apply import deliver
 from ..module_utils._messages.mail import read_attachments
 from ..module_utils._messages.models import Delivered, Undelivered
-from ..module_utils._messages.options import announce_options
 from ..module_utils._messages.plan import CHANNELS, plan_messages
 from ..module_utils._messages.slack import SLACK_SDK
 from ..module_utils._module import Module, execute
@@ -267,8 +267,7 @@ LIBRARIES = {
 """What a channel needs; mail needs nothing."""
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": announce_options()}
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -170,46 +170,18 @@ reason:
 import typing as t
 
 from ..module_utils._availability.claims import availability_of
-from ..module_utils._availability.store import RELEASE, SUBJECTS
 from ..module_utils._availability.task import Order, conclude, measure
+from ..module_utils._documentation import documented
 from ..module_utils._http import REQUESTS
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
-from ..module_utils._lock.apply import LEASE
 from ..module_utils._module import Module, emit_progress, execute, in_controller, refuse_below
-from ..module_utils._options import kubernetes_options
 from ..module_utils._run_process import current_run
 
 NEEDS = (KUBERNETES, REQUESTS)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            "release": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
-            "subject": {"type": "str", "choices": list(SUBJECTS), "default": RELEASE},
-            "targets": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "url": {"type": "str", "required": True},
-                    "verify_token": {"type": "str", "default": "", "no_log": True},
-                    "ca_cert": {"type": "path"},
-                },
-            },
-            "controls": {"type": "list", "elements": "str", "default": []},
-            "rate": {"type": "float", "default": 1},
-            "timeout": {"type": "float", "default": 5},
-            "enabled": {"type": "bool", "default": True},
-            "reason": {"type": "str"},
-            "lock": {"type": "str", "default": LEASE},
-            "fence": {"type": "int", "default": 0},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

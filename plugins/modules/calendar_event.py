@@ -107,6 +107,7 @@ reason:
 import typing as t
 from pathlib import Path
 
+from ..module_utils._documentation import documented
 from ..module_utils._messages.calendar import (
     ICALENDAR,
     plan_event,
@@ -119,25 +120,7 @@ from ..module_utils._module import Module, execute
 NEEDS = (ICALENDAR,)
 
 
-def argument_spec() -> dict[str, t.Any]:
-    return {
-        "path": {"type": "path", "required": True},
-        "uid": {"type": "str", "required": True},
-        "summary": {"type": "str", "required": True},
-        "description": {"type": "str", "default": ""},
-        "location": {"type": "str", "default": ""},
-        "since": {"type": "str", "required": True},
-        "days": {"type": "int", "default": 0},
-        "time": {"type": "str", "required": True},
-        "timezone": {"type": "str", "default": "UTC"},
-        "minutes": {"type": "int", "default": 30},
-        "organizer": {"type": "str", "default": ""},
-        "attendees": {"type": "list", "elements": "str", "default": []},
-    }
-
-
-def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": argument_spec()}
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

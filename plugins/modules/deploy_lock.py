@@ -169,35 +169,18 @@ reason:
 import typing as t
 
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._documentation import documented
 from ..module_utils._kubernetes_client import KUBERNETES, Connection
 from ..module_utils._kubernetes_module import cluster_for
-from ..module_utils._lock.apply import LEASE, Locking
+from ..module_utils._lock.apply import Locking
 from ..module_utils._lock.task import claim_of, dismiss, keep
 from ..module_utils._module import Module, emit_progress, execute, in_controller, refuse_below
-from ..module_utils._options import kubernetes_options
 from ..module_utils._run_process import alive, current_run
 
 NEEDS = (KUBERNETES,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            "name": {"type": "str", "default": LEASE},
-            "state": {"type": "str", "choices": ["held", "free"], "default": "held"},
-            "holder": {"type": "str"},
-            "release": {"type": "str"},
-            "purpose": {"type": "str", "choices": ["deploy", "undo"], "default": "deploy"},
-            "reason": {"type": "str"},
-            "ticket": {"type": "str"},
-            "duration": {"type": "int", "default": 120},
-            "wait": {"type": "int", "default": 0},
-            "fence": {"type": "int", "default": 0},
-            "manual": {"type": "bool", "default": False},
-            "force": {"type": "bool", "default": False},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -108,24 +108,16 @@ reason:
 import typing as t
 
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._documentation import documented
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._options import kubernetes_options
 from ..module_utils._scale.apply import Scaling
 
 NEEDS = (KUBERNETES,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            "deployments": {"type": "list", "elements": "str", "required": True},
-            "state": {"type": "str", "choices": ["stopped", "running"], "required": True},
-            "wait_timeout": {"type": "int", "default": 300},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -360,9 +360,9 @@ from pathlib import Path
 
 from ..module_utils._diagnosis.folder import make_folder, write_files
 from ..module_utils._diagnosis.models import Diagnosis
-from ..module_utils._diagnosis.options import diagnosis_options
 from ..module_utils._diagnosis.render import SHOWN, cause_to_json, files_of, summary
 from ..module_utils._diagnosis.task import diagnose_platform
+from ..module_utils._documentation import documented
 from ..module_utils._errors import DeployError
 from ..module_utils._module import Module, execute, refuse_below
 from ..module_utils._templates import JINJA2
@@ -371,8 +371,11 @@ from ..module_utils._time import now
 NEEDS = (JINJA2,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": diagnosis_options()}
+module_spec = documented(
+    DOCUMENTATION,
+    no_log=["redact"],
+    inside={"prometheus.metrics": {"required_if": [("kind", "postgres", ["connection"])]}},
+)
 
 
 def run(module: Module) -> dict[str, t.Any]:

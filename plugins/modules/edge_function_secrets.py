@@ -70,18 +70,20 @@ reason:
 
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._functions.secrets import SecretsPlan, apply_secrets, plan_secrets
 from ..module_utils._http import REQUESTS
 from ..module_utils._module import Module, execute
-from ..module_utils._options import function_secrets_options, supabase_options
 from ..module_utils._supabase_api import SupabaseFunctionsApi
 
 NEEDS = (REQUESTS,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": {**supabase_options(), **function_secrets_options()}}
+module_spec = documented(
+    DOCUMENTATION,
+    no_log=["values"],
+)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -253,6 +253,7 @@ import typing as t
 from pathlib import Path
 
 from ..module_utils import _s3
+from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._functions.archive import Archive, read_archive
 from ..module_utils._functions.checkout import FolderCheckout
@@ -264,23 +265,21 @@ from ..module_utils._library import refuse_missing
 from ..module_utils._lock.check import Check, lock_check, no_check
 from ..module_utils._lock.errors import FrozenError
 from ..module_utils._module import Module, emit_progress, execute
-from ..module_utils._options import functions_options, supabase_options
 from ..module_utils._supabase_api import SupabaseFunctionsApi
 
 NEEDS = (REQUESTS,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {**supabase_options(), **functions_options()},
-        "required_if": [
-            ("state", "deployed", ["directory"]),
-            ("state", "staged", ["directory"]),
-            ("state", "saved", ["archive", "names"]),
-            ("state", "restored", ["archive", "archive_key"], True),
-        ],
-        "required_by": {"archive_key": ["bucket", "archive_sha256"]},
-    }
+module_spec = documented(
+    DOCUMENTATION,
+    required_if=[
+        ("state", "deployed", ["directory"]),
+        ("state", "staged", ["directory"]),
+        ("state", "saved", ["archive", "names"]),
+        ("state", "restored", ["archive", "archive_key"], True),
+    ],
+    required_by={"archive_key": ["bucket", "archive_sha256"]},
+)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -47,16 +47,15 @@ reason:
 
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._http import REQUESTS
 from ..module_utils._module import Module, execute
-from ..module_utils._options import supabase_options
 from ..module_utils._supabase_api import SupabaseFunctionsApi
 
 NEEDS = (REQUESTS,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": {**supabase_options(), "names": {"type": "list", "elements": "str"}}}
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

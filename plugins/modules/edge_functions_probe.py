@@ -85,20 +85,19 @@ reason:
 
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError, VerificationError
 from ..module_utils._functions.probe import Probe
 from ..module_utils._functions.prober import HttpGateway, probe_all
 from ..module_utils._http import REQUESTS
 from ..module_utils._module import Module, execute
-from ..module_utils._options import function_probe_options
 
 NEEDS = (REQUESTS,)
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": function_probe_options()}
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

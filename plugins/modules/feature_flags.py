@@ -152,34 +152,21 @@ reason:
 import typing as t
 
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._documentation import documented
 from ..module_utils._flags.apply import decide_flags
 from ..module_utils._flags.flagd import Document
-from ..module_utils._flags.switch import REFUSE, RULES, KillSwitch, to_diff, wish_under
+from ..module_utils._flags.switch import KillSwitch, to_diff, wish_under
 from ..module_utils._flags.values import to_values
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._lock.fence import guard_for
 from ..module_utils._module import Module, execute
-from ..module_utils._options import flagd_options, guard_options, kubernetes_options
 from ..module_utils._templates import JINJA2
 
 NEEDS = (KUBERNETES, JINJA2)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            **guard_options(),
-            **flagd_options(),
-            "name": {"type": "str", "default": "feature-flags"},
-            "flags": {"type": "dict", "required": True},
-            "bounds": {"type": "dict", "default": {}},
-            "choices": {"type": "dict", "default": {}},
-            "kill_switch": {"type": "str", "choices": [*RULES], "default": REFUSE},
-            "force": {"type": "bool", "default": True},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

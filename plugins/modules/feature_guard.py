@@ -193,13 +193,14 @@ reason:
 import typing as t
 
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._documentation import documented
 from ..module_utils._flags.flagd import Document
-from ..module_utils._flags.probe import DELIVERIES, ENVIRONMENT, VOLUME, to_probe
+from ..module_utils._flags.probe import VOLUME, to_probe
 from ..module_utils._flags.switch import to_diff
 from ..module_utils._flags.values import to_values
 from ..module_utils._gate.cohort_options import with_comparisons
 from ..module_utils._gate.models import Metric
-from ..module_utils._gate.options import looking_options, read_metrics
+from ..module_utils._gate.options import METRIC_RULES, read_metrics
 from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
 from ..module_utils._guard.apply import Guard, Look, Task, Watched
 from ..module_utils._guard.describe import to_result
@@ -209,12 +210,6 @@ from ..module_utils._jmespath import JMESPATH
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for, opener_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._options import (
-    flagd_options,
-    flags_probe_options,
-    kubernetes_options,
-    ramp_options,
-)
 from ..module_utils._ramp.apply import Place
 from ..module_utils._ramp.options import read_schedule
 from ..module_utils._release.store import ReleaseStore
@@ -227,27 +222,10 @@ _ONE_LOOK = {"duration": 0.0, "initial_delay": 0.0, "interval": 60.0, "must_dete
 _NOTHING_YET: dict[str, t.Any] = {"treated_share": None, "evidence_before": {}}
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            **ramp_options(),
-            **flags_probe_options(),
-            **flagd_options(),
-            **looking_options(),
-            "alpha": {"type": "float", "default": 0.01},
-            "release": {"type": "str", "required": True},
-            "flags_off": {"type": "dict", "required": True},
-            "consumers": {"type": "list", "elements": "str", "default": []},
-            "delivery": {"type": "str", "choices": [*DELIVERIES], "default": ENVIRONMENT},
-            "wait_timeout": {"type": "int", "default": 180},
-            "settle": {"type": "float", "default": 600},
-            "quiet": {"type": "float", "default": 600},
-            "blind_after": {"type": "float", "default": 900},
-            "max_silence": {"type": "float", "default": 0},
-            "actor": {"type": "str"},
-        },
-    }
+module_spec = documented(
+    DOCUMENTATION,
+    inside={"metrics": METRIC_RULES},
+)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -84,6 +84,7 @@ reason:
 import typing as t
 
 from ..module_utils._cluster import GUARD_ANNOTATION, MonotonicClock
+from ..module_utils._documentation import documented
 from ..module_utils._flags.apply import observe_flags
 from ..module_utils._guard.describe import looks, when
 from ..module_utils._guard.models import Acts
@@ -91,22 +92,13 @@ from ..module_utils._guard.store import MemoryStore
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute, refuse_below
-from ..module_utils._options import kubernetes_options
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._time import now
 
 NEEDS = (KUBERNETES,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            "release": {"type": "str", "required": True},
-            "max_silence": {"type": "float", "default": 0},
-            "name": {"type": "str", "default": ""},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

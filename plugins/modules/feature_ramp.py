@@ -243,17 +243,12 @@ reason:
 
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._flags.flagd import Document
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for
 from ..module_utils._module import Module, emit_progress, execute
-from ..module_utils._options import (
-    flagd_options,
-    kubernetes_options,
-    ramp_options,
-    start_options,
-)
 from ..module_utils._ramp.apply import Done, Place, Ramp
 from ..module_utils._ramp.describe import describe, to_diff
 from ..module_utils._ramp.judge import Finding
@@ -265,26 +260,10 @@ from ..module_utils._templates import JINJA2
 NEEDS = (KUBERNETES, JINJA2)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            **ramp_options(),
-            **start_options(),
-            **flagd_options(),
-            "state": {"type": "str", "choices": ["moved", "judged"], "default": "moved"},
-            "percentage": {"type": "int"},
-            "verdict": {"type": "str", "choices": ["proceed", "hold", "rollback"]},
-            "verdict_reasons": {"type": "list", "elements": "str", "default": []},
-            "since": {"type": "str"},
-            "release_reason": {"type": "str", "default": ""},
-            "released_by": {"type": "str", "default": ""},
-            "reason": {"type": "str", "default": ""},
-            "actor": {"type": "str"},
-            "fence": {"type": "int", "default": 0},
-        },
-        "required_if": [("state", "judged", ["percentage", "verdict"])],
-    }
+module_spec = documented(
+    DOCUMENTATION,
+    required_if=[("state", "judged", ["percentage", "verdict"])],
+)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -105,10 +105,10 @@ reason:
 
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
-from ..module_utils._options import kubernetes_options, ramp_options, start_options
 from ..module_utils._ramp.apply import Place, Ramp
 from ..module_utils._ramp.describe import describe
 from ..module_utils._ramp.options import read_percentage, read_schedule, read_start
@@ -118,15 +118,7 @@ from ..module_utils._run_process import alive
 NEEDS = (KUBERNETES,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            **ramp_options(),
-            **start_options(),
-            "percentage": {"type": "int"},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

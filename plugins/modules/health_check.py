@@ -118,15 +118,12 @@ reason:
 
 import typing as t
 
-from ..module_utils._checks.kinds import checks_options, read_checks, refuse_missing_libraries
+from ..module_utils._checks.kinds import read_checks, refuse_missing_libraries
 from ..module_utils._checks.run import check_all, refuse_failures
+from ..module_utils._documentation import documented
 from ..module_utils._module import Module, execute
 
-
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": checks_options(),
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -91,6 +91,7 @@ reason:
 import typing as t
 
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._documentation import documented
 from ..module_utils._http import REQUESTS
 from ..module_utils._images.reference import Reference
 from ..module_utils._images.resolve import resolve
@@ -100,18 +101,7 @@ from ..module_utils._registry import HttpRegistry
 NEEDS = (REQUESTS,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            "images": {"type": "list", "elements": "str", "required": True},
-            "registry": {"type": "str", "default": ""},
-            "username": {"type": "str", "default": ""},
-            "password": {"type": "str", "default": "", "no_log": True},
-            "ca_cert": {"type": "path"},
-            "request_timeout": {"type": "float", "default": 10},
-            "wait_timeout": {"type": "float", "default": 30},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -55,6 +55,7 @@ reason:
 import typing as t
 from pathlib import Path
 
+from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._module import Module, execute
@@ -64,14 +65,7 @@ from ..module_utils._smoke.junit import junit_xml
 DEPTH = 20
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            "results": {"type": "list", "elements": "dict", "required": True},
-            "suite": {"type": "str", "required": True},
-            "dest": {"type": "path", "required": True},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

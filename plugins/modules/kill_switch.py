@@ -222,10 +222,11 @@ import typing as t
 from datetime import UTC, datetime
 
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._flags.flagd import Document
 from ..module_utils._flags.plan import FlagsPlan
-from ..module_utils._flags.probe import DELIVERIES, ENVIRONMENT, VOLUME, FlagsProbe, to_probe
+from ..module_utils._flags.probe import VOLUME, FlagsProbe, to_probe
 from ..module_utils._flags.switch import KillSwitch, to_diff
 from ..module_utils._flags.values import to_values
 from ..module_utils._jmespath import JMESPATH
@@ -235,7 +236,6 @@ from ..module_utils._kill_switch.models import ConsumerState, reached_after
 from ..module_utils._kill_switch.plan import (
     LOWERED,
     RESET,
-    SET,
     plan_lowered,
     plan_reset,
     plan_set,
@@ -244,33 +244,16 @@ from ..module_utils._kill_switch.plan import (
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, opener_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._options import flagd_options, flags_probe_options, kubernetes_options
 from ..module_utils._templates import JINJA2
 from ..module_utils._time import utc_now
 
 NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            **flags_probe_options(),
-            **flagd_options(),
-            "state": {"type": "str", "choices": [SET, LOWERED, RESET], "default": SET},
-            "reason": {"type": "str", "required": True},
-            "by": {"type": "str"},
-            "automatic": {"type": "bool", "default": False},
-            "name": {"type": "str", "default": "feature-flags"},
-            "flags": {"type": "dict", "default": {}},
-            "percentage": {"type": "int"},
-            "percentage_flag": {"type": "str"},
-            "consumers": {"type": "list", "elements": "str", "default": []},
-            "delivery": {"type": "str", "choices": [*DELIVERIES], "default": ENVIRONMENT},
-            "wait_timeout": {"type": "int", "default": 180},
-        },
-        "required_if": [("state", LOWERED, ["percentage", "percentage_flag"])],
-    }
+module_spec = documented(
+    DOCUMENTATION,
+    required_if=[("state", LOWERED, ["percentage", "percentage_flag"])],
+)
 
 
 def run(module: Module) -> dict[str, t.Any]:

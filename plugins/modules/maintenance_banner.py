@@ -80,6 +80,7 @@ import typing as t
 
 from ..module_utils._banner.api import BannerApi
 from ..module_utils._banner.plan import BannerPlan, wanted_banner
+from ..module_utils._documentation import documented
 from ..module_utils._errors import VerificationError
 from ..module_utils._http import REQUESTS
 from ..module_utils._module import Module, execute, refuse_below
@@ -88,23 +89,10 @@ from ..module_utils._time import Deadline
 NEEDS = (REQUESTS,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            "url": {"type": "str", "required": True},
-            "token": {"type": "str", "required": True, "no_log": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "text": {"type": "str"},
-            "type": {
-                "type": "str",
-                "choices": ["info", "success", "warning", "error"],
-                "default": "info",
-            },
-            "ca_cert": {"type": "path"},
-            "wait_timeout": {"type": "float", "default": 15},
-        },
-        "required_if": [("state", "present", ("text",))],
-    }
+module_spec = documented(
+    DOCUMENTATION,
+    required_if=[("state", "present", ("text",))],
+)
 
 
 def run(module: Module) -> dict[str, t.Any]:

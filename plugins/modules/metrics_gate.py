@@ -495,11 +495,12 @@ import typing as t
 from ..module_utils._alerts.fired import to_record
 from ..module_utils._alerts.models import Alerts
 from ..module_utils._cluster import Cluster
+from ..module_utils._documentation import documented
 from ..module_utils._gate.alerts import AlertsSource
 from ..module_utils._gate.cohort_options import with_comparisons
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import (
-    gate_options,
+    METRIC_RULES,
     read_metrics,
     refuse_bad_keeping,
 )
@@ -520,8 +521,10 @@ from ..module_utils._module import Module, emit_progress, execute
 TIMES = ("duration", "interval", "initial_delay", "hold_for", "recover_for", "max_gap")
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": gate_options()}
+module_spec = documented(
+    DOCUMENTATION,
+    inside={"metrics": METRIC_RULES},
+)
 
 
 def run(module: Module) -> dict[str, t.Any]:

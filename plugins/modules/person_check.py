@@ -139,11 +139,10 @@ reason:
 import time
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._smoke.outcome import conclude
 from ..module_utils._smoke.people import (
-    SCALES,
-    YES_NO,
     Answer,
     Question,
     planned,
@@ -157,33 +156,7 @@ from ..module_utils._time import utc_now
 Ask = t.Callable[[Question, int], Answer]
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            "questions": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "question": {"type": "str", "required": True},
-                    "asked_of": {"type": "str", "default": ""},
-                    "scenario": {"type": "str", "default": ""},
-                    "scale": {"type": "str", "choices": [*SCALES], "default": YES_NO},
-                },
-            },
-            "answers": {"type": "dict", "default": {}},
-            "answered_by": {"type": "str", "default": ""},
-            "prompt": {"type": "bool", "default": True},
-            "timeout": {"type": "int", "default": 600},
-            "fail_on": {
-                "type": "list",
-                "elements": "str",
-                "choices": ["hold", "rollback"],
-                "default": ["hold", "rollback"],
-            },
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

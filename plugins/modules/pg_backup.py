@@ -290,9 +290,9 @@ from ..module_utils._backup.poolers import refuse_pooler
 from ..module_utils._backup.progress import Progress
 from ..module_utils._backup.rows import list_dumped
 from ..module_utils._backup.tables import refuse_unreadable
+from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._options import postgres_options, s3_options
 from ..module_utils._postgres import PostgresTarget
 from ..module_utils._s3 import S3Bucket, Storage
 from ..module_utils._time import read_time
@@ -302,30 +302,7 @@ NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)
 _METHODS = {"zstd": ZSTD, "gzip": GZIP, "none": "none"}
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            "name": {"type": "str", "required": True},
-            "release": {"type": "str", "required": True},
-            "max_age": {"type": "int", "default": 0},
-            "not_before": {"type": "str"},
-            "pg_dump": {"type": "str", "default": "pg_dump"},
-            "pg_restore": {"type": "str", "default": "pg_restore"},
-            "compression": {
-                "type": "str",
-                "choices": ["auto", "zstd", "gzip", "none"],
-                "default": "auto",
-            },
-            "lock_timeout": {"type": "int", "default": 60},
-            "timeout": {"type": "int", "default": 3600},
-            "server_side_encryption": {"type": "str", "choices": ["AES256", "aws:kms"]},
-            "kms_key_id": {"type": "str", "no_log": False},
-            "storage_class": {"type": "str"},
-            "local_copy": {"type": "path"},
-            **postgres_options(),
-            **s3_options(),
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -86,15 +86,14 @@ from datetime import UTC, datetime
 from ..module_utils import _s3
 from ..module_utils._backup.catalog import read_catalog
 from ..module_utils._backup.plan import newest_per_release
+from ..module_utils._documentation import documented
 from ..module_utils._module import Module, execute
-from ..module_utils._options import s3_options
 from ..module_utils._s3 import S3Bucket
 
 NEEDS = (_s3.BOTO3,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": {"name": {"type": "str"}, "release": {"type": "str"}, **s3_options()}}
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

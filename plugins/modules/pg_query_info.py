@@ -58,23 +58,15 @@ reason:
 import typing as t
 
 from ..module_utils import _postgres
+from ..module_utils._documentation import documented
 from ..module_utils._errors import RefusedError
 from ..module_utils._module import Module, execute, refuse_below
-from ..module_utils._options import postgres_options
 from ..module_utils._postgres import PSYCOPG2, PostgresTarget, SqlError
 
 NEEDS = (PSYCOPG2,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **postgres_options(),
-            "query": {"type": "str", "required": True},
-            "values": {"type": "list", "elements": "raw", "default": []},
-            "timeout": {"type": "int", "default": 10},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

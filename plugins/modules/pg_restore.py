@@ -271,9 +271,9 @@ clients:
 import typing as t
 
 from ..module_utils import _postgres, _s3
+from ..module_utils._documentation import documented
 from ..module_utils._lock.check import lock_check
 from ..module_utils._module import Module, emit_progress, execute
-from ..module_utils._options import lock_check_options, postgres_options, s3_options
 from ..module_utils._postgres import PostgresTarget
 from ..module_utils._restore.apply import drop, predict, restore
 from ..module_utils._restore.task import control_target, find_backup, place_order, refuse_bad_input
@@ -284,32 +284,7 @@ PATIENCE = 600.0
 """Seconds for which the deploy lock is asked for: what fills a database may have taken an hour."""
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "method": {
-                "type": "str",
-                "choices": ["swap", "in_place", "scratch"],
-                "required": True,
-            },
-            "name": {"type": "str"},
-            "release": {"type": "str"},
-            "key": {"type": "str", "no_log": False},
-            "approved_by": {"type": "str"},
-            "reason": {"type": "str"},
-            "request": {"type": "str"},
-            "maintenance_db": {"type": "str", "default": "postgres"},
-            "terminate_sessions": {"type": "bool", "default": True},
-            "owners": {"type": "str", "choices": ["keep", "skip"], "default": "keep"},
-            "pg_restore": {"type": "str", "default": "pg_restore"},
-            "psql": {"type": "str", "default": "psql"},
-            "timeout": {"type": "int", "default": 3600},
-            **lock_check_options(),
-            **postgres_options(),
-            **s3_options(),
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -150,6 +150,7 @@ import typing as t
 from dataclasses import replace
 
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._documentation import documented
 from ..module_utils._errors import ConflictError, InputError, VerificationError
 from ..module_utils._flags.follow import SETTLE, latest
 from ..module_utils._flags.pods import REACHED, STALE, Asker, PodState
@@ -161,27 +162,13 @@ from ..module_utils._jmespath import JMESPATH
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._options import flags_probe_options, kubernetes_options
 from ..module_utils._rollout.observe import observe_deployment
 from ..module_utils._time import now as wall_clock
 
 NEEDS = (KUBERNETES, JMESPATH)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            **flags_probe_options(),
-            "moved": {"type": "bool", "default": False},
-            "replace": {"type": "bool", "default": False},
-            "name": {"type": "str", "required": True},
-            "config_map": {"type": "str", "default": ""},
-            "container": {"type": "str"},
-            "flags": {"type": "dict", "required": True, "aliases": ["environment"]},
-            "wait_timeout": {"type": "int", "default": 0},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -184,14 +184,14 @@ import typing as t
 from datetime import datetime
 
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._documentation import documented
 from ..module_utils._errors import DeployError, InputError
 from ..module_utils._kubernetes import KubernetesCluster
 from ..module_utils._kubernetes_client import Connection
 from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._options import kubernetes_options
 from ..module_utils._preflight.git_program import head_of
-from ..module_utils._preflight.kinds import KINDS, checks_option, libraries, read_checks
+from ..module_utils._preflight.kinds import KINDS, libraries, read_checks
 from ..module_utils._preflight.models import Check, Ground, Known, Row
 from ..module_utils._preflight.outcome import (
     GO,
@@ -207,21 +207,10 @@ from ..module_utils._release.models import Record
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._time import UTC, utc_now
 
-
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            "namespace": {"type": "str"},
-            "release": {"type": "str", "required": True},
-            "checkout": {"type": "path"},
-            "commit": {"type": "str", "default": ""},
-            "timeout": {"type": "float", "default": 5},
-            "waivers": {"type": "dict", "default": {}},
-            "fail": {"type": "bool", "default": True},
-            "checks": checks_option(),
-        },
-    }
+module_spec = documented(
+    DOCUMENTATION,
+    no_log=["checks.needs"],
+)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -367,6 +367,7 @@ output:
 
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._lock.check import Check, lock_check
 from ..module_utils._migration.advisory_lock import advisory_lock
@@ -380,48 +381,18 @@ from ..module_utils._migration.prisma_history import ADVISORY_LOCK, read_history
 from ..module_utils._migration.prisma_resolve import apply_resolve, plan_resolve
 from ..module_utils._migration.session import Limits, migrating, refuse_read_only, watching
 from ..module_utils._module import Module, Result, emit_progress, execute, refuse_below
-from ..module_utils._options import migrations_options, postgres_options
 from ..module_utils._postgres import PSYCOPG2, PostgresTarget
 
 NEEDS = (PSYCOPG2,)
 
 
-def argument_spec() -> dict[str, t.Any]:
-    return {
-        "state": {"type": "str", "choices": ["applied", "resolved"], "default": "applied"},
-        "migrations": {"type": "list", "elements": "str"},
-        "resolution": {"type": "str", "choices": ["applied", "rolled_back"]},
-        "directory": {"type": "path", "required": True},
-        "schema": {"type": "str", "default": "public"},
-        "engine": {"type": "str", "choices": ["native", "command"], "default": "native"},
-        "command": {"type": "list", "elements": "str"},
-        "chdir": {"type": "path"},
-        "command_timeout": {"type": "float", "default": 600},
-        "generate_command": {"type": "list", "elements": "str"},
-        "generate": {
-            "type": "str",
-            "choices": ["after_migrations", "always"],
-            "default": "after_migrations",
-        },
-        "url_parameters": {"type": "dict", "default": {}},
-        "expect_tables": {"type": "list", "elements": "str", "default": []},
-        "drift": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
-        "lock_timeout": {"type": "float", "default": 5},
-        "statement_timeout": {"type": "float", "default": 0},
-        "advisory_lock_timeout": {"type": "float", "default": 10},
-        **migrations_options(),
-        **postgres_options(),
-    }
-
-
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": argument_spec(),
-        "required_if": [
-            ("state", "resolved", ("migrations", "resolution")),
-            ("engine", "command", ("command",)),
-        ],
-    }
+module_spec = documented(
+    DOCUMENTATION,
+    required_if=[
+        ("state", "resolved", ("migrations", "resolution")),
+        ("engine", "command", ("command",)),
+    ],
+)
 
 
 def run(module: Module) -> Result:

@@ -116,27 +116,19 @@ reason:
   sample: Unreachable
 """
 
-import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._migration.prisma_folder import read_folder
 from ..module_utils._migration.prisma_history import read_history, use_schema
 from ..module_utils._migration.prisma_status import describe_status
 from ..module_utils._migration.session import migrating
 from ..module_utils._module import Module, Result, execute
-from ..module_utils._options import postgres_options
 from ..module_utils._postgres import PSYCOPG2, PostgresTarget
 
 NEEDS = (PSYCOPG2,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            "directory": {"type": "path", "required": True},
-            "schema": {"type": "str", "default": "public"},
-            **postgres_options(),
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> Result:

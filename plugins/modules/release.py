@@ -271,67 +271,22 @@ missing_phases:
 import typing as t
 
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._documentation import documented
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._lock.errors import FrozenError
 from ..module_utils._lock.fence import guard_for
 from ..module_utils._module import Module, execute
-from ..module_utils._options import guard_options, kubernetes_options
 from ..module_utils._release.models import FAILED
 from ..module_utils._release.task import Task, carry_out
 
 NEEDS = (KUBERNETES,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    names = {"type": "list", "elements": "str", "default": []}
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            "name": {"type": "str", "required": True, "aliases": ["version"]},
-            "phase": {"type": "str"},
-            "phase_status": {
-                "type": "str",
-                "choices": [
-                    "running",
-                    "done",
-                    "failed",
-                    "waived",
-                    "rolled_back",
-                    "partly_rolled_back",
-                ],
-            },
-            "order": {
-                "type": "dict",
-                "options": {
-                    "phases": {**names},
-                    "waived": {"type": "dict", "default": {}},
-                    "passed": {**names, "no_log": False},
-                    "supersedes": {"type": "dict", "default": {}},
-                    "flags": {"type": "str"},
-                },
-            },
-            "phase_changed": {"type": "bool", "default": False},
-            "phase_started": {"type": "str"},
-            "evidence": {"type": "dict", "default": {}},
-            "status": {"type": "str", "choices": ["running", "done", "failed", "rolled_back"]},
-            "announcements": {"type": "dict", "default": {}},
-            "backups": {"type": "dict", "default": {}},
-            "facts": {"type": "dict", "default": {}},
-            "notes": {**names},
-            "actor": {"type": "str"},
-            "git_sha": {"type": "str"},
-            "pin": {
-                "type": "dict",
-                "options": {"deployments": {**names}, "config_maps": {**names}},
-            },
-            "attach": {"type": "dict", "default": {}},
-            "fetch": {"type": "dict", "default": {}},
-            "fenced": {"type": "bool", "default": False},
-            **guard_options(),
-        },
-        "required_by": {"phase_status": ["phase"]},
-    }
+module_spec = documented(
+    DOCUMENTATION,
+    required_by={"phase_status": ["phase"]},
+)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -84,28 +84,18 @@ reason:
 
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._gate.manual_decision import ManualDecision
 from ..module_utils._gate.record_decision import record_decision
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
-from ..module_utils._options import kubernetes_options
 from ..module_utils._time import utc_now
 
 NEEDS = (KUBERNETES,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            "release": {"type": "str", "required": True},
-            "gate": {"type": "str", "default": "monitoring"},
-            "decision": {"type": "str", "choices": ["approve", "reject"], "required": True},
-            "by": {"type": "str", "required": True},
-            "reason": {"type": "str", "required": True},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

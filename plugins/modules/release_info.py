@@ -112,23 +112,17 @@ import typing as t
 
 from ..module_utils._availability.store import facts_of
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._documentation import documented
 from ..module_utils._flags.look import flags_now
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
-from ..module_utils._options import kubernetes_options
 from ..module_utils._release.store import ReleaseStore
 
 NEEDS = (KUBERNETES,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            "name": {"type": "str", "required": True, "aliases": ["version"]},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

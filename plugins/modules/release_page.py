@@ -119,12 +119,10 @@ reason:
 
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._live.task import write_pages
-from ..module_utils._live.writer import EVERY
 from ..module_utils._module import Module, execute, in_controller, refuse_below
-from ..module_utils._options import kubernetes_options, s3_options
-from ..module_utils._report.asked import planned_options
 from ..module_utils._run_process import current_run
 from ..module_utils._s3 import BOTO3
 from ..module_utils._templates import JINJA2
@@ -132,26 +130,7 @@ from ..module_utils._templates import JINJA2
 NEEDS = (KUBERNETES, BOTO3, JINJA2)
 
 
-def module_spec() -> dict[str, t.Any]:
-    planned = {"type": "list", "elements": "dict", "required": True, "options": planned_options()}
-    s3 = {**s3_options(), "key": {"type": "str", "required": True, "no_log": False}}
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            "release": {"type": "str", "required": True},
-            "dest": {"type": "path", "required": True},
-            "folder": {"type": "path"},
-            "s3": {"type": "dict", "options": s3},
-            "plan": planned,
-            "purpose": {"type": "str", "default": "deploy"},
-            "services": {"type": "list", "elements": "str", "default": []},
-            "sign_offs": {"type": "list", "elements": "str", "default": []},
-            "announced": {"type": "bool", "default": True},
-            "time_zone": {"type": "str", "default": "UTC"},
-            "journal": {"type": "path"},
-            "interval": {"type": "float", "default": EVERY},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

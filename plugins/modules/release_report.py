@@ -190,9 +190,10 @@ reason:
 import typing as t
 from pathlib import Path
 
+from ..module_utils._documentation import documented
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._module import Module, execute
-from ..module_utils._report.asked import RECORD_DEPTH, asked_of, planned_options
+from ..module_utils._report.asked import RECORD_DEPTH, asked_of
 from ..module_utils._report.build import build_report
 from ..module_utils._report.files import incident_name, notes_of
 from ..module_utils._report.folder import ReportFolder
@@ -202,33 +203,10 @@ from ..module_utils._templates import JINJA2
 NEEDS = (JINJA2,)
 
 
-def argument_spec() -> dict[str, t.Any]:
-    return {
-        "record": {"type": "dict", "required": True},
-        "dest": {"type": "path", "required": True},
-        "plan": {
-            "type": "list",
-            "elements": "dict",
-            "required": True,
-            "options": planned_options(),
-        },
-        "release": {"type": "str", "default": ""},
-        "problem": {"type": "str", "default": ""},
-        "flags": {"type": "dict", "default": {}},
-        "availability": {"type": "dict", "default": {}},
-        "pins": {"type": "dict", "default": {}},
-        "sign_offs": {"type": "list", "elements": "str", "default": []},
-        "announced": {"type": "bool", "default": True},
-        "time_zone": {"type": "str", "default": "UTC"},
-        "journal": {"type": "path"},
-    }
-
-
 PAGE = "report.html"
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": argument_spec()}
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -128,37 +128,22 @@ reason:
 import typing as t
 
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for
 from ..module_utils._lock.fence import guard_for
 from ..module_utils._module import Module, execute, refuse_below
-from ..module_utils._options import guard_options, kubernetes_options
 from ..module_utils._rollback.apply import NotReturnedError, Returned, describe_return
 from ..module_utils._rollback.task import Asked, Returner, plan_waves
 from ..module_utils._rollout.changes import describe_changes
-from ..module_utils._rollout.quorum import QUORUMS
 from ..module_utils._rollout.task import emit_counts
 from ..module_utils._time import utc_now
 
 NEEDS = (KUBERNETES,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    names = {"type": "list", "elements": "str", "default": []}
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            "name": {"type": "str", "required": True, "aliases": ["version"]},
-            "deployments": {**names},
-            "first": {**names},
-            "parallel": {"type": "int", "default": 50},
-            "wait_timeout": {"type": "int", "default": 300},
-            "quorum": {"type": "str", "choices": [*QUORUMS], "default": "nodes"},
-            **guard_options(),
-            "actor": {"type": "str"},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

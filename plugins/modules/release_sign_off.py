@@ -112,12 +112,11 @@ reason:
 import typing as t
 
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._documentation import documented
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for
 from ..module_utils._module import Module, execute
-from ..module_utils._options import kubernetes_options
 from ..module_utils._preflight.git_program import head_of
-from ..module_utils._preflight.options import WANTED
 from ..module_utils._release.models import PLANNED, SIGN_OFFS
 from ..module_utils._release.plan import Change
 from ..module_utils._release.store import ReleaseStore
@@ -134,23 +133,7 @@ from ..module_utils._time import utc_now
 NEEDS = (KUBERNETES,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    text = {"type": "str", "default": ""}
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            "release": {"type": "str", "required": True},
-            "required": WANTED,
-            "name": {"type": "str", "required": True},
-            "by": {"type": "str", "required": True},
-            "note": {**text},
-            "instead": {"type": "bool", "default": False},
-            "signed_release": {**text},
-            "signed_commit": {**text},
-            "checkout": {"type": "path"},
-            "commit": {**text},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -239,12 +239,11 @@ import typing as t
 from datetime import datetime
 
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
-from ..module_utils._lock.apply import LEASE
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._options import kubernetes_options
 from ..module_utils._status.build import Asked, Seen, status_of
 from ..module_utils._status.follow import follow
 from ..module_utils._status.lines import lines_of
@@ -255,25 +254,7 @@ from ..module_utils._time import now
 NEEDS = (KUBERNETES,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            "name": {"type": "str", "required": True, "aliases": ["version"]},
-            "services": {"type": "list", "elements": "str", "required": True},
-            "plan": {"type": "list", "elements": "dict", "default": []},
-            "ramp": {"type": "dict", "default": {}},
-            "guard": {"type": "dict", "default": {}},
-            "config_map": {"type": "str", "default": ""},
-            "lock": {"type": "str", "default": LEASE},
-            "page_url": {"type": "str", "default": ""},
-            "follow": {"type": "bool", "default": False},
-            "interval": {"type": "float", "default": 2.0},
-            "playbooks": {"type": "str", "default": ""},
-            "inventories": {"type": "list", "elements": "str", "default": []},
-            "program": {"type": "str", "default": ""},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -128,11 +128,13 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._options import variables_options
+from ..module_utils._documentation import documented
+
+module_spec = documented(DOCUMENTATION)
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=variables_options(), supports_check_mode=True)
+    module = AnsibleModule(**module_spec(), supports_check_mode=True)
     module.fail_json(
         msg="release_variables reads the controller's variables, so it runs only as an action plugin.",
         reason="InvalidInput",

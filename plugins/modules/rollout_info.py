@@ -112,22 +112,16 @@ reason:
 
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
-from ..module_utils._options import kubernetes_options
 from ..module_utils._rollout.status import observe_standings
 
 NEEDS = (KUBERNETES,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            "names": {"type": "list", "elements": "str"},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -102,11 +102,11 @@ reason:
 
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._errors import NotReadyError
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
-from ..module_utils._options import kubernetes_options
 from ..module_utils._rollout_preflight.checks import find_problems
 from ..module_utils._rollout_preflight.models import ERROR, WARNING
 from ..module_utils._rollout_preflight.observe import observe_facts
@@ -115,19 +115,7 @@ NEEDS = (KUBERNETES,)
 FATAL = {"error": {ERROR}, "warning": {ERROR, WARNING}, "never": set[str]()}
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            **kubernetes_options(),
-            "names": {"type": "list", "elements": "str"},
-            "release": {"type": "str"},
-            "fail_on": {
-                "type": "str",
-                "choices": ["error", "warning", "never"],
-                "default": "error",
-            },
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

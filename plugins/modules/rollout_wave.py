@@ -168,13 +168,13 @@ reason:
 """
 
 import functools
-import typing as t
 
 from ..module_utils._checks.kinds import read_checks, refuse_missing_libraries
+from ..module_utils._documentation import documented
 from ..module_utils._errors import DeployError
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, Result, execute, refuse_below
-from ..module_utils._rollout.options import options_of, wave_options
+from ..module_utils._rollout.options import options_of
 from ..module_utils._rollout.task import roll_one
 from ..module_utils._rollout.wave import (
     SharedPins,
@@ -194,8 +194,7 @@ class RolloutsFailedError(DeployError):
     reason = "RolloutsFailed"
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": wave_options()}
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> Result:

@@ -135,27 +135,16 @@ reason:
 
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, emit_progress, execute
-from ..module_utils._smoke.kinds import KINDS, libraries, read_tests, tests_option
+from ..module_utils._smoke.kinds import KINDS, libraries, read_tests
 from ..module_utils._smoke.models import Result
 from ..module_utils._smoke.outcome import conclude
 from ..module_utils._smoke.plan import line
 from ..module_utils._smoke.run import run_tests
 
-
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            "tests": tests_option(),
-            "fail_on": {
-                "type": "list",
-                "elements": "str",
-                "choices": ["hold", "rollback"],
-                "default": ["hold", "rollback"],
-            },
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

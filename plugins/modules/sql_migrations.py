@@ -224,27 +224,18 @@ sqlstate:
 
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._migration import sql_folder
 from ..module_utils._migration.flyway_history import FlywayHistory
 from ..module_utils._migration.task import Kind, apply_files
 from ..module_utils._module import Module, execute
-from ..module_utils._options import file_migrations_options, migrations_options, postgres_options
 from ..module_utils._postgres import PSYCOPG2
 
 NEEDS = (PSYCOPG2,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            "directory": {"type": "path", "required": True},
-            "baseline": {"type": "str"},
-            **file_migrations_options(),
-            **migrations_options(),
-            **postgres_options(),
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -71,6 +71,7 @@ missing_phases:
 
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._errors import (
     DeployError,
     HoldError,
@@ -93,15 +94,7 @@ ERRORS: dict[str, type[DeployError]] = {
 }
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            "msg": {"type": "str", "required": True},
-            "reason": {"type": "str", "choices": list(ERRORS), "required": True},
-            "standing": {"type": "dict"},
-            "missing_phases": {"type": "list", "elements": "str", "default": []},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> t.NoReturn:

@@ -50,17 +50,11 @@ reason:
   sample: ImageNotFound
 """
 
-import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._module import Module, Result, execute
 
-
-def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            "rollout": {"type": "dict", "required": True},
-        },
-    }
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> Result:

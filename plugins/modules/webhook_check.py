@@ -100,10 +100,10 @@ reason:
 
 import typing as t
 
+from ..module_utils._documentation import documented
 from ..module_utils._http import REQUESTS
 from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, execute
-from ..module_utils._options import webhook_options
 from ..module_utils._postgres import PSYCOPG2
 from ..module_utils._webhook.check import check_webhook
 from ..module_utils._webhook.exchange import refuse_failures
@@ -111,8 +111,7 @@ from ..module_utils._webhook.exchange import refuse_failures
 NEEDS = (REQUESTS,)
 
 
-def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": webhook_options()}
+module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -12,7 +12,6 @@ from .api import AlertsApi
 from .apply import Routing
 from .models import WantedRule
 from .plan import of_pods, wanted_rules
-from .selectors import PODS
 
 Params = t.Mapping[str, t.Any]
 
@@ -21,14 +20,6 @@ def servers_options() -> dict[str, t.Any]:
     return {
         "prometheus": {"type": "dict", "required": True, "options": monitoring_options()},
         "alertmanager": {"type": "dict", "options": monitoring_options()},
-    }
-
-
-def alerts_options() -> dict[str, t.Any]:
-    return {
-        **servers_options(),
-        "pods": {"type": "str", "default": PODS},
-        "request_timeout": {"type": "float", "default": 10},
     }
 
 

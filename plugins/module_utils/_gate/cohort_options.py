@@ -36,16 +36,6 @@ def cohort_options() -> Spec:
     }
 
 
-def budget_options() -> Spec:
-    """Of all comparisons of a gate together."""
-    return {
-        "alpha": {"type": "float", "default": 0.01},
-        "must_detect": {"type": "float"},
-        "treated_share": {"type": "float"},
-        "evidence_before": {"type": "dict", "default": {}},
-    }
-
-
 def with_comparisons(metrics: t.Sequence[Metric], params: t.Mapping[str, t.Any]) -> list[Metric]:
     """The metrics of `params`, with how those are compared that count users."""
     entries = params["metrics"]

@@ -11,12 +11,9 @@ from .._errors import InputError
 from .._module import refuse_below, refuse_twice
 from .._options import (
     Spec,
-    kubernetes_options,
-    monitoring_options,
     postgres_options,
-    supabase_options,
 )
-from .cohort_options import budget_options, cohort_options, refuse_bad_comparisons
+from .cohort_options import refuse_bad_comparisons
 from .http_json import read_pointer
 from .models import Bounds, Limits, Metric, Volume
 
@@ -34,61 +31,18 @@ ONE_LOOK: t.Mapping[str, float] = {
 """What a metric without its own gets from a gate, for which one look is all."""
 
 
-def gate_options() -> Spec:
-    return {
-        **looking_options(),
-        "duration": {"type": "float", "default": 3600},
-        "interval": {"type": "float", "default": 10},
-        "initial_delay": {"type": "float", "default": 0},
-        **budget_options(),
-        **keeping_options(),
-        "fail_on": {
-            "type": "list",
-            "elements": "str",
-            "choices": ["hold", "rollback"],
-            "default": ["hold", "rollback"],
-        },
-    }
-
-
-def looking_options() -> Spec:
-    """What one look needs."""
-    return {
-        "prometheus": {"type": "dict", "options": monitoring_options()},
-        "metrics": {
-            "type": "list",
-            "elements": "dict",
-            "required": True,
-            "options": {**metric_options(KINDS), **watching_options(), **cohort_options()},
-            "mutually_exclusive": [
-                ("query", "treated"),
-                ("volume", "treated"),
-                ("count", "treated"),
-            ],
-            "required_one_of": [("query", "treated")],
-            "required_together": [("treated", "control")],
-            "required_if": [
-                ("kind", POSTGRES, ["connection"]),
-                ("kind", LOG, ["deployment"]),
-                ("kind", HTTP, ["url"]),
-                ("kind", FUNCTION_LOG, ["functions", "supabase"]),
-            ],
-        },
-        "breaches": {"type": "int", "default": 2},
-        "max_missing": {"type": "float", "default": 0.1},
-        "query_timeout": {"type": "float", "default": 10},
-    }
-
-
-def keeping_options() -> Spec:
-    return {
-        "release": {"type": "str"},
-        "gate": {"type": "str", "default": "monitoring"},
-        "kubernetes": {"type": "dict", "options": kubernetes_options()},
-        "hold_for": {"type": "float", "default": 0},
-        "recover_for": {"type": "float", "default": 600},
-        "max_gap": {"type": "float", "default": 300},
-    }
+METRIC_RULES: t.Mapping[str, t.Any] = {
+    "mutually_exclusive": [("query", "treated"), ("volume", "treated"), ("count", "treated")],
+    "required_one_of": [("query", "treated")],
+    "required_together": [("treated", "control")],
+    "required_if": [
+        ("kind", POSTGRES, ["connection"]),
+        ("kind", LOG, ["deployment"]),
+        ("kind", HTTP, ["url"]),
+        ("kind", FUNCTION_LOG, ["functions", "supabase"]),
+    ],
+}
+"""What a metric that is watched needs together."""
 
 
 def metric_options(kinds: t.Sequence[str] = (PROMETHEUS, POSTGRES)) -> Spec:
@@ -116,24 +70,6 @@ def metric_options(kinds: t.Sequence[str] = (PROMETHEUS, POSTGRES)) -> Spec:
                 "unit": {"type": "str", "default": "requests"},
             },
         },
-    }
-
-
-def watching_options() -> Spec:
-    """What only matters to whoever looks more than once."""
-    return {
-        "interval": {"type": "float"},
-        "initial_delay": {"type": "float", "default": 0},
-        "count": {"type": "int"},
-        "breaches": {"type": "int"},
-        "max_missing": {"type": "float"},
-        "deployment": {"type": "str"},
-        "window": {"type": "int", "default": 60},
-        "functions": {"type": "list", "elements": "str"},
-        "supabase": {"type": "dict", "options": supabase_options()},
-        "url": {"type": "str"},
-        "token": {"type": "str", "no_log": True},
-        "ca_cert": {"type": "path"},
     }
 
 

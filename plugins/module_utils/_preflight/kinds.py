@@ -8,7 +8,6 @@ import typing as t
 
 from .._library import Library
 from .._module import refuse_twice
-from .._options import Spec
 from . import (
     alert_rules,
     backup_age,
@@ -81,29 +80,6 @@ KINDS: t.Mapping[str, Kind] = {
     "rollout_share": rollout_share.KIND,
     "unknowable": unknowable.KIND,
 }
-
-
-def checks_option() -> Spec:
-    """A list of checks, each with the options of its kind under the name of its kind."""
-    return {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {
-            "name": {"type": "str", "required": True},
-            "item": {"type": "str", "default": ""},
-            "cure": {"type": "str", "default": ""},
-            "needs": {"type": "dict", "default": {}, "no_log": True},
-            "unless": {"type": "str", "default": ""},
-            "kind": {"type": "str", "required": True, "choices": list(KINDS)},
-            # Sanity takes the kind `token` for one; what is secret in any kind is hidden by itself.
-            **{
-                name: {"type": "dict", "no_log": False, "options": kind.options}
-                for name, kind in KINDS.items()
-            },
-        },
-        "required_if": [("kind", name, [name]) for name, kind in KINDS.items() if kind.options],
-    }
 
 
 def read_checks(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:

@@ -8,7 +8,6 @@ import typing as t
 
 from .._library import Library
 from .._module import refuse_twice
-from .._options import Spec
 from . import health, metrics, wallet, webhook
 from .models import Kind, SmokeTest
 
@@ -18,23 +17,6 @@ KINDS: t.Mapping[str, Kind] = {
     "payment": wallet.KIND,
     "metrics": metrics.KIND,
 }
-
-
-def tests_option() -> Spec:
-    """A list of tests, each with the options of its kind under that name."""
-    return {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {
-            "name": {"type": "str", "required": True},
-            "kind": {"type": "str", "choices": list(KINDS), "required": True},
-            "scenario": {"type": "str", "default": ""},
-            "note": {"type": "str", "default": ""},
-            **{name: {"type": "dict", "options": kind.options} for name, kind in KINDS.items()},
-        },
-        "required_if": [("kind", name, [name]) for name in KINDS],
-    }
 
 
 def read_tests(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[SmokeTest]:

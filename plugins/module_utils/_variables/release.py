@@ -7,19 +7,17 @@ from __future__ import annotations
 import typing as t
 
 from .._arguments import options_or_refusal
+from .._documentation import fragment_spec
 from .._errors import InputError
 from .._flags.values import to_values
-from .._gate.cohort_options import budget_options
-from .._gate.options import looking_options, read_metrics
+from .._gate.options import METRIC_RULES, read_metrics
 from .._module import refuse_below
-from .._options import message_options, ramp_options
-from .._preflight.options import WANTED
 from .._preflight.outcome import read_waivers as read_row_waivers
 from .._ramp.options import read_schedule
 from .._release.order import read_waivers
 from .._release.packing import record_name
 from .._sign_off.plan import read_given, read_wanted
-from .._smoke.kinds import KINDS, read_tests, tests_option
+from .._smoke.kinds import read_tests
 from .._time import now
 from .._time_options import is_within
 from .._window.models import read_window
@@ -32,8 +30,9 @@ _WATCH = {
     "duration": {"type": "float"},
     "interval": {"type": "float"},
     "initial_delay": {"type": "float"},
-    **looking_options(),
-    **budget_options(),
+    "must_detect": {"type": "float"},
+    "treated_share": {"type": "float"},
+    "evidence_before": {"type": "dict", "default": {}},
 }
 _OF_THE_RAMP = {
     "watch_duration": "release_ramp_watch_duration",
@@ -63,15 +62,17 @@ def _metrics(name: str, release: Release) -> None:
     _watch(name, release[name], release)
 
 
-def _watch(name: str, metrics: t.Any, release: Release) -> None:
+def _watch(name: str, entries: t.Any, release: Release) -> None:
     given = {
-        name: metrics,
+        name: entries,
         "prometheus": _SERVER,
         "duration": release.get("release_watch_duration") or 3600,
         "interval": release.get("release_watch_interval") or 10,
         "initial_delay": release.get("release_watch_delay") or 0,
     }
-    values = options_or_refusal({**_WATCH, name: _WATCH["metrics"]}, {**given, "metrics": []})
+    spec = {**_WATCH, **fragment_spec("_metrics")}
+    metrics = {**spec["metrics"], **METRIC_RULES}
+    values = options_or_refusal({**spec, name: metrics}, {**given, "metrics": []})
     read_metrics({**values, "metrics": values[name]})
 
 
@@ -81,16 +82,17 @@ def _feedback(name: str, release: Release) -> None:
 
 
 def _smoke_metrics(name: str, release: Release) -> None:
-    spec = KINDS["metrics"].options
+    spec = fragment_spec("_smoke_tests", "tests", "metrics")
     options_or_refusal({**spec, name: spec["metrics"]}, {name: release[name], "metrics": []})
 
 
 def _smoke_tests(name: str, release: Release) -> None:
-    read_tests(options_or_refusal({name: tests_option()}, {name: release[name]})[name])
+    spec = fragment_spec("_smoke_tests")["tests"]
+    read_tests(options_or_refusal({name: spec}, {name: release[name]})[name])
 
 
 def _ramp(name: str, release: Release) -> None:
-    spec = ramp_options()
+    spec = fragment_spec("_ramp")
     given = {
         name: release[name],
         "flag": "",
@@ -114,7 +116,7 @@ def _flags(name: str, release: Release) -> None:
 
 
 def _messages(name: str, release: Release) -> None:
-    spec = {"type": "list", "elements": "dict", "options": message_options()}
+    spec = fragment_spec("_webhook")["messages"]
     options_or_refusal({name: spec}, {name: release[name]})
 
 
@@ -132,7 +134,9 @@ READERS: t.Mapping[str, t.Callable[[str, Release], object]] = {
     "release_flags": _flags,
     "release_flags_messages": _messages,
     "release_sign_offs": lambda name, release: read_wanted(
-        options_or_refusal({name: WANTED}, {name: release[name]})[name]
+        options_or_refusal({name: fragment_spec("_sign_offs")["required"]}, {name: release[name]})[
+            name
+        ]
     ),
     "release_sign_offs_given": lambda name, release: read_given(release[name]),
     "release_waivers": lambda name, release: read_row_waivers(release[name]),
