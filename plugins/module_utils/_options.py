@@ -130,7 +130,8 @@ def variables_options() -> Spec:
             "elements": "dict",
             "default": [],
             "options": {
-                "role": {"type": "str", "required": True},
+                "role": {"type": "str", "default": ""},
+                "reads": {"type": "list", "elements": "str", "default": []},
                 "entry_points": {"type": "list", "elements": "str", "default": ["main"]},
                 "hosts": {"type": "list", "elements": "str"},
                 "later": {"type": "list", "elements": "str", "default": []},
