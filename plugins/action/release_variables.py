@@ -34,7 +34,7 @@ from ..plugin_utils._role_contracts import (
 ROLES = Path(__file__).parents[2] / "roles"
 COMPUTED = frozenset({"hostvars", "vars", "groups", "ansible_facts"})
 """Variables of Ansible's, which hold the others again or what no inventory says."""
-PREFIXES = ("release_", "deploy_lock_", "restore_")
+PREFIXES = ("release_", "deploy_lock_", "restore_", "alert_rules_", "diagnosis_")
 """Beginnings, besides the roles' names, of variables that are declared one by one."""
 
 
