@@ -51,7 +51,7 @@ def main() -> int:
     check = parser.parse_args().check
     stale = [
         role
-        for role in sorted(ROLES.iterdir())
+        for role in sorted(path.parent for path in ROLES.glob("*/README.md"))
         if expected(role) != (role / "README.md").read_text("utf-8")
     ]
     for role in stale:

@@ -34,7 +34,7 @@ from ..plugin_utils._role_contracts import (
 ROLES = Path(__file__).parents[2] / "roles"
 COMPUTED = frozenset({"hostvars", "vars", "groups", "ansible_facts"})
 """Variables of Ansible's, which hold the others again or what no inventory says."""
-PREFIXES = ("release_", "deploy_lock_", "restore_")
+PREFIXES = ("release_", "deploy_lock_", "restore_", "alert_rules_", "diagnosis_")
 """Beginnings, besides the roles' names, of variables that are declared one by one."""
 
 
@@ -114,6 +114,7 @@ class ActionModule(ActionBase):
                 entry["role"],
                 tuple(entry["entry_points"]),
                 frozenset(entry["later"]),
+                tuple(entry["reads"]),
             )
             here = [task_vars["inventory_hostname"]]
             for host in here if entry["hosts"] is None else entry["hosts"]:
@@ -121,7 +122,8 @@ class ActionModule(ActionBase):
                     if one.unread:
                         unread.setdefault(one.why, {})[one.unread] = None
                     else:
-                        found.setdefault(f"role {contract.role}: {one.why}", []).append(host)
+                        whose = f"role {contract.role}: " if contract.role else ""
+                        found.setdefault(f"{whose}{one.why}", []).append(host)
         told = [f"On {listed(hosts)}, {problem}" for problem, hosts in found.items()]
         return told, {why: list(names) for why, names in unread.items()}
 

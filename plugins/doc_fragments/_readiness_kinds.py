@@ -96,10 +96,15 @@ series:
   suboptions:
 """
     + PROMETHEUS
-    + r"""    queries:
-      description: The queries by a name of each.
-      type: dict
-      required: true
+    + r"""    metrics:
+      description: Metrics as of M(easymo.deploy.metrics_gate), whose queries are asked.
+      type: list
+      elements: dict
+      default: []
+    service_errors:
+      description: PromQL for the share of failing requests by service, if a diagnosis asks for it.
+      type: str
+      default: ""
     events:
       description:
         - Labels that tell what happened, such as a status. Of these only the label must be there, for it may not have

@@ -53,15 +53,21 @@ options:
     default: refuse
     version_added: 0.2.0
   contracts:
-    description: The roles of this collection that the run will use.
+    description: The roles of this collection that the run will use, and the variables that it reads without one.
     type: list
     elements: dict
     default: []
     suboptions:
       role:
-        description: The role's name, without the collection's.
+        description: The role's name, without the collection's. If empty, only O(contracts[].reads) is checked.
         type: str
-        required: true
+        default: ""
+      reads:
+        description: Variables that must have a value on these hosts, besides the role's.
+        type: list
+        elements: str
+        default: []
+        version_added: 0.3.0
       entry_points:
         description: Those of its argument specs that the run uses.
         type: list

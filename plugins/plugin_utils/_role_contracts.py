@@ -29,14 +29,16 @@ Reader = t.Callable[[Variables], list[str]]
 
 @dataclass(frozen=True)
 class Contract:
-    """The entry points of a role that a run uses.
+    """The entry points of a role that a run uses, and variables that it reads besides.
 
-    `later` are options whose value another task of the run makes: their type can't be known yet.
+    `later` are options whose value another task of the run makes: their type can't be known yet. Without a role, only
+    `reads` are looked at: tasks that are no product of their own have no spec.
     """
 
     role: str
     entry_points: tuple[str, ...]
     later: frozenset[str] = frozenset()
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,11 @@ class RoleContracts:
         return found + [Problem(one) for one in wrong]
 
     def _options(self, contract: Contract) -> dict[str, t.Any]:
-        entry_points = entry_points_of(self._roles / contract.role)
-        return {
+        entry_points = entry_points_of(self._roles / contract.role) if contract.role else {}
+        needed = {name: {"type": "raw", "required": True} for name in contract.reads}
+        return needed | {
             name: option
-            for entry_point in contract.entry_points
+            for entry_point in (contract.entry_points if contract.role else ())
             for name, option in entry_points[entry_point].get("options", {}).items()
             if name not in contract.later
         }

@@ -64,10 +64,10 @@ class Player:
 
     def play(self, *options: str, **variables: t.Any) -> subprocess.CompletedProcess[str]:
         given = {
-            "images_names": {SERVICE: NEW},
-            "images_release": "2.0.0",
-            "images_registry": self._registry,
-            "images_contexts_directory": "/srv/services",
+            "released_images": {SERVICE: NEW},
+            "release_version": "2.0.0",
+            "registry_url": self._registry,
+            "release_checkout": "/srv",
             **variables,
         }
         roles = ["easymo.deploy.images"]
@@ -98,7 +98,7 @@ def test_all_that_are_missing_are_named_and_nothing_is_recorded(
     player: Player, place: Place
 ) -> None:
     names = {SERVICE: NEW, "one": "easymo/one:v9", "two": "easymo/two:v9"}
-    played = player.play(images_names=names)
+    played = player.play(released_images=names)
     assert played.returncode != 0
     assert "easymo/one:v9, easymo/two:v9" in " ".join(played.stdout.split())
     assert place.run(release_info, name="2.0.0")["record"]["facts"] == {}
@@ -107,7 +107,7 @@ def test_all_that_are_missing_are_named_and_nothing_is_recorded(
 def test_where_no_registry_can_be_asked_the_record_and_the_report_say_so(
     player: Player, place: Place
 ) -> None:
-    away = {"images_check": False, "images_registry": "https://127.0.0.1:9"}
+    away = {"release_check_images": False, "registry_url": "https://127.0.0.1:9"}
     told = player.play("--check", **away)
     assert told.returncode == 0, told.stdout[-2000:]
     assert "Images: digest not checked." in " ".join(told.stdout.split())
@@ -126,12 +126,12 @@ def test_where_no_registry_can_be_asked_the_record_and_the_report_say_so(
 
 
 def test_images_are_built_pushed_and_read_back(player: Player, docker: Path) -> None:
-    told = player.play("--check", images_build=True)
+    told = player.play("--check", release_build_images=True)
     assert told.returncode == 0, told.stdout[-2000:]
     assert f"Would build {NEW} from /srv/services/{SERVICE}" in " ".join(told.stdout.split())
     assert asked(docker) == []
 
-    played = player.play(images_build=True)
+    played = player.play(release_build_images=True)
     assert played.returncode == 0, played.stdout[-2000:]
     build, push, inspect = asked(docker)
     assert (build[0], build[-3:]) == ("build", ["--tag", NEW, f"/srv/services/{SERVICE}"])
@@ -141,7 +141,7 @@ def test_images_are_built_pushed_and_read_back(player: Player, docker: Path) -> 
 
 def test_a_tag_that_somebody_else_pushed_too_is_noticed(player: Player, docker: Path) -> None:
     (docker / "pushed").write_text(json.dumps([f"easymo/{SERVICE}@sha256:{'0' * 64}"]))
-    played = player.play(images_build=True)
+    played = player.play(release_build_images=True)
     assert played.returncode != 0
     assert "somebody else pushed that tag too" in " ".join(played.stdout.split())
 

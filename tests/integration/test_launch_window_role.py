@@ -11,13 +11,13 @@ import yaml
 from ansible_collections.easymo.deploy.plugins.modules import release_info
 from tests.ansible_playbook import ROOT
 from tests.integration.conftest import Place
-from tests.integration.plays import connection, play_on, run_plays
+from tests.integration.plays import ALONE, connection, play_on, run_plays
 
 OPEN = {"timezone": "Africa/Nairobi"}
 CLOSED = {**OPEN, "freezes": [{"from": "2020-01-01", "to": "2999-12-31", "why": "it is over"}]}
 OVERRULED = {
-    "release_phase_window_override_by": "Jane Doe",
-    "release_phase_window_override_reason": "the fix cannot wait",
+    "release_window_override_by": "Jane Doe",
+    "release_window_override_reason": "the fix cannot wait",
 }
 
 
@@ -29,7 +29,7 @@ def begins(phase: str, **variables: t.Any) -> dict[str, t.Any]:
     """Tasks that note whether the phase might begin."""
     lock = {"name": "easymo.deploy.release_phase", "tasks_from": "lock"}
     opened = {"name": "easymo.deploy.release_phase"}
-    given = {"release_phase_name": phase, "release_phase_window": CLOSED, **variables}
+    given = {"release_phase_name": phase, "release_launch_window": CLOSED, **variables}
 
     def report(what: str) -> dict[str, t.Any]:
         return {"ansible.builtin.debug": {"msg": f"{what} {phase}"}}
@@ -50,7 +50,12 @@ def begins(phase: str, **variables: t.Any) -> dict[str, t.Any]:
 def play(
     place: Place, folder: Path, *tasks: dict[str, t.Any], options: tuple[str, ...] = ()
 ) -> str:
-    known = {"release_phase_version": "2.0.0", "release_phase_changing": CHANGING}
+    known = {
+        **ALONE,
+        "release_version": "2.0.0",
+        "release_phase_changing": CHANGING,
+        "report_directory": str(folder),
+    }
     body = play_on(connection(place), vars=known, tasks=list(tasks))
     done = run_plays(folder, body, options=options)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -63,7 +68,7 @@ def test_a_window_that_closes_meanwhile_stops_the_next_change_and_nothing_else(
     shown = play(
         place,
         tmp_path,
-        begins("database", release_phase_window=OPEN),
+        begins("database", release_launch_window=OPEN),
         begins("edge_functions"),
         begins("microservices"),
         begins("smoke_tests"),

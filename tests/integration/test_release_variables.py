@@ -89,11 +89,11 @@ def test_what_the_playbooks_set_for_all_hosts_is_refused_in_the_inventory(
     inventory = tmp_path / "inventories" / "own"
     shutil.copytree(INVENTORIES, inventory.parent, symlinks=True)
     shutil.copytree(INVENTORIES / "sandbox", inventory, symlinks=True)
-    (inventory / "group_vars" / "all" / "own.yml").write_text("monitoring_duration: 5\n")
+    (inventory / "group_vars" / "all" / "own.yml").write_text("leading_host: x\n")
     (inventory / "group_vars" / "databases.yml").write_text("deploy_lock_wait: 5\n")
     done = play(str(inventory), tmp_path / "check.yml")
     assert done.returncode != 0
-    assert "The inventory sets monitoring_duration for all hosts" in sentence(done)
+    assert "The inventory sets leading_host for all hosts" in sentence(done)
 
 
 def test_all_that_any_phase_could_not_work_with_stops_the_first_at_once(
@@ -110,7 +110,7 @@ def test_all_that_any_phase_could_not_work_with_stops_the_first_at_once(
     said = sentence(done)
     assert done.returncode == 2
     assert "release_watch_duraton (did you mean release_watch_duration?)" in said
-    assert "On localhost, role monitoring: argument 'monitoring_duration'" in said
+    assert "On localhost, role release_phase: argument 'release_watch_duration'" in said
     assert "On localhost, role smoke_tests: argument 'smoke_tests_prompt_timeout'" in said
     quorum = "rolling_update_quorum must be one of: any, all, nodes, got: most"
     services = "agent-core, ranking-service, wallet-service and 9 more"

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock, release
 from tests.integration.conftest import Place
-from tests.integration.plays import connection, play_on, run_plays
+from tests.integration.plays import ALONE, connection, play_on, run_plays
 
 TOKEN = "xoxb-000000000000-fake"
 
@@ -23,12 +23,9 @@ def report_of(name: str, folder: Path, **variables: t.Any) -> dict[str, t.Any]:
         "name": f"Report of {name}",
         "ansible.builtin.include_role": {"name": "easymo.deploy.sign_off", "tasks_from": "report"},
         "vars": {
-            "sign_off_release": name,
-            "sign_off_report_directory": str(folder / name),
-            "sign_off_plan": [{"name": "database", "title": "Database", "minutes": 15}],
-            "sign_off_expected": ["qa"],
-            "sign_off_time_zone": "Africa/Nairobi",
-            "sign_off_journal": str(folder / "journal.jsonl"),
+            **ALONE,
+            "release_version": name,
+            "report_directory": str(folder / name),
             **variables,
         },
     }
@@ -40,11 +37,13 @@ def forced(folder: Path) -> list[dict[str, t.Any]]:
     def part(tasks_from: str) -> dict[str, t.Any]:
         role = {"name": "easymo.deploy.release_phase", "tasks_from": tasks_from}
         given = {
-            "release_phase_version": "forced",
+            **ALONE,
+            "release_version": "forced",
             "release_phase_name": "database",
             "release_phase_changing": ["database"],
-            "release_phase_lock_force": True,
-            "release_phase_lock_reason": "joe sleeps",
+            "deploy_lock_force": True,
+            "deploy_lock_reason": "joe sleeps",
+            "report_directory": str(folder / "forced"),
         }
         return {"name": tasks_from, "ansible.builtin.include_role": role, "vars": given}
 
@@ -61,7 +60,7 @@ class Player:
             "request_timeout": 1,
         }
         guarded = {
-            "block": [report_of("none", folder, sign_off_report_directory=str(folder / "away"))],
+            "block": [report_of("none", folder, report_directory=str(folder / "away"))],
             "rescue": [
                 {"ansible.builtin.debug": {"msg": "Without the cluster there is no report."}}
             ],
@@ -110,7 +109,8 @@ def player(place: Place, tmp_path: Path) -> Player:
         "{ damaged",
         json.dumps({"run": "r1", "seq": 1, "at": "2999-01-01T00:00:00Z", **backed_up}),
     ]
-    (tmp_path / "journal.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "dead").mkdir(mode=0o700)
+    (tmp_path / "dead" / "journal.jsonl").write_text("\n".join(lines), encoding="utf-8")
     return Player(place, tmp_path)
 
 

@@ -135,7 +135,7 @@ def test_our_tasks_give_our_modules_only_options_that_they_have(path: Path) -> N
 
 ROLES = sorted(path.parent for path in ROOT.glob("roles/*/README.md"))
 ALONE = {
-    *("db_backup", "supabase_migrate", "prisma_migrate", "sql_migrate", "edge_functions"),
+    *("db_backup", "supabase_migrate", "edge_functions"),
     *("rolling_update", "feature_flags", "smoke_tests"),
 }
 """Roles whose example is a playbook. The pages of the others show what a playbook of ours has around it."""

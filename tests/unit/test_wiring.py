@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an inventory may leave out has one default: that of its contract is the one that the wiring takes."""
+"""What an inventory may leave out has one default: that of its contract is the one that roles and wiring take."""
 
 from __future__ import annotations
 
@@ -15,8 +15,19 @@ from ansible.template import Templar, trust_as_template
 
 ROOT = Path(__file__).parents[2]
 WIRING = (ROOT / "playbooks/group_vars/all/wiring.yml").read_text("utf-8")
+OF_PREFLIGHT = (ROOT / "roles/preflight/vars/main.yml").read_text("utf-8")
+READERS = "\n".join(
+    path.read_text("utf-8")
+    for top in ("roles", "playbooks")
+    for path in sorted((ROOT / top).rglob("*.yml"))
+    if "meta" not in path.parts and "collections" not in path.parts
+)
 GIVEN = re.compile(r"\b(release_\w+) \| default\(([^)]*?)(?:, true)?\)")
-COMPUTED = {"release_services": "groups.microservices"}
+COMPUTED = {
+    "release_services": ("groups.microservices", "[]"),
+    "release_functions_verify_jwt": ("release_functions is defined",),
+}
+"""Defaults that are no constant."""
 JINJA = {"true": True, "false": False, "none": None}
 
 
@@ -26,24 +37,27 @@ def declared() -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", options)
 
 
-def test_the_wiring_takes_the_defaults_of_the_contract() -> None:
+def test_roles_and_wiring_take_the_defaults_of_the_contract() -> None:
+    """But for those left to a module, by `omit`."""
     options = declared()
     given = [(name, JINJA[text] if text in JINJA else ast.literal_eval(text))
-             for name, text in GIVEN.findall(WIRING) if name in options and COMPUTED.get(name) != text]  # fmt: skip
+             for name, text in GIVEN.findall(READERS)
+             if name in options and text not in ("omit", *COMPUTED.get(name, ()))]  # fmt: skip
     assert len(given) > 40
     assert {name: value for name, value in given if value != options[name].get("default")} == {}
 
 
 def template(name: str, **variables: t.Any) -> t.Any:
-    text = trust_as_template(yaml.safe_load(WIRING)[name])
+    known = {**yaml.safe_load(OF_PREFLIGHT), **yaml.safe_load(WIRING)}
+    text = trust_as_template(known[name])
     return Templar(DataLoader(), variables=variables).template(text)
 
 
 @pytest.mark.parametrize(
     ("connection", "given"),
     [
-        ("preflight_redis", {"redis_host": "h"}),
-        ("preflight_kafka", {"kafka_bootstrap": "h:9092"}),
+        ("redis_connection", {"redis_host": "h"}),
+        ("kafka_connection", {"kafka_bootstrap": "h:9092"}),
         ("smtp_connection", {"smtp_host": "h", "secret_smtp_user": "u"}),
         ("preflight_cluster_needs", {"kubernetes_access": {"api_key": ""}, "release_secrets": []}),
     ],
@@ -56,7 +70,7 @@ def test_a_connection_needs_nothing_but_its_address(
 
 def test_the_guard_needs_no_token_that_could_deploy_functions() -> None:
     rate, functions = {"name": "error_rate"}, {"name": "function_errors", "functions": ["a"]}
-    assert template("feature_guard_metrics", feature_ramp_metrics=[rate, functions]) == [rate]
+    assert template("guarded_metrics", watched_metrics=[rate, functions]) == [rate]
 
 
 def test_preflight_asks_a_database_by_each_of_its_names() -> None:

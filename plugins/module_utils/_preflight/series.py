@@ -22,7 +22,8 @@ def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
         return [failed(f"Prometheus has {NO_SERIES}")]
     wrong: dict[str, str] = {}
     later: dict[str, None] = {}
-    for name, query in options["queries"].items():
+    queries = queries_of(options["metrics"], options["service_errors"])
+    for name, query in queries.items():
         try:
             api.formatted(query)
         except InputError as exc:
@@ -34,7 +35,21 @@ def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
                 later[selector.name] = None
             elif why:
                 wrong[name] = why
-    return [judge(len(options["queries"]), wrong, list(later))]
+    return [judge(len(queries), wrong, list(later))]
+
+
+def queries_of(metrics: t.Iterable[Options], service_errors: str) -> dict[str, str]:
+    """Every query of a release by name. Of metrics that compare cohorts, those of the users seen."""
+    asked: dict[str, str] = {}
+    for metric in metrics:
+        name = metric["name"]
+        if "query" in metric:
+            asked[name] = metric["query"]
+        else:
+            asked |= {f"{name} ({who})": metric[who]["seen"] for who in ("treated", "control")}
+        if "volume" in metric:
+            asked[f"{name} (volume)"] = metric["volume"]["query"]
+    return asked | ({"error rate by service": service_errors} if service_errors else {})
 
 
 def missing(selector: Selector, count: t.Callable[[str], int], events: t.Collection[str]) -> str:
@@ -71,7 +86,8 @@ KIND = Kind(
     look,
     {
         "prometheus": {"type": "dict", "required": True, "options": monitoring_options()},
-        "queries": {"type": "dict", "required": True},
+        "metrics": {"type": "list", "elements": "dict", "default": []},
+        "service_errors": {"type": "str", "default": ""},
         "events": names(),
         "new_metrics": names(),
     },

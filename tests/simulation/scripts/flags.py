@@ -200,7 +200,6 @@ def _kill_switch(script: Script, state: str) -> None:
         probe=script.flags_probe,
         reason="errors",
         by=script.actor.name,
-        wait_timeout=180,
     )
     if "sentence" in done:
         _record_switch(script, done)

@@ -16,6 +16,7 @@ def guard(script: Script) -> None:
         script.task(
             "feature_guard/main",
             "Look once, and act on what calls for it",
+            module_defaults={"actor": script.actor.name},
             **RAMP,
             flags_off=FLAGS_OFF,
             flagd=None,
@@ -29,7 +30,6 @@ def guard(script: Script) -> None:
             quiet=QUIET,
             blind_after=900,
             max_silence=0,
-            actor=script.actor.name,
         )
     )
     script.world.say(f"{script.actor.name}: {look['sentence']}")

@@ -78,7 +78,7 @@ def _watch(script: Script, moved: Result, record: Result) -> None:
     gate = script.require(
         script.task(
             "feature_ramp/watch",
-            "Watch the metrics, in seconds: {{ feature_ramp_watch_duration }}",
+            "Watch the metrics, in seconds: {{ ramp_watch_duration }}",
             prometheus={"url": URL},
             metrics=[METRIC],
             duration=WATCHED,

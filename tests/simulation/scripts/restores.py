@@ -127,7 +127,6 @@ def _put_back(script: Script, name: str, order: Result) -> Result:
     return script.task(
         "database_restore/main",
         "Restore the database",
-        timeout=3600,
         fence=script.epoch,
         kubernetes=CLUSTER,
         **_asked(script, name, order),
@@ -157,9 +156,7 @@ def _start(script: Script, causes: list[str]) -> None:
 
 
 def _scale(script: Script, file: str, task: str) -> Result:
-    return script.task(
-        f"database_restore/{file}", task, deployments=script.services, wait_timeout=300
-    )
+    return script.task(f"database_restore/{file}", task, deployments=script.services)
 
 
 def _note_it(script: Script) -> None:

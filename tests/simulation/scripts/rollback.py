@@ -89,7 +89,6 @@ def _return_services(script: Script) -> tuple[Result, list[str]]:
         name=script.version,
         deployments=[],
         first=script.services[:1],
-        wait_timeout=300,
         fence=script.epoch,
     )
     if "services" in returned and (returned.get("changed") or returned.get("failed")):

@@ -52,7 +52,7 @@ def decide(script: Script) -> None:
     decided = script.require(
         script.task(
             "monitoring/decide",
-            "Record the decision: {{ monitoring_decision }}",
+            "Record the decision: {{ decision }}",
             release=script.version,
             gate=WATCH,
             decision=script.actor.options["decision"],
