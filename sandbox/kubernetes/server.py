@@ -10,15 +10,13 @@ import typing as t
 
 from aiohttp import web
 
-from sandbox.kubernetes import discovery, quota
+from sandbox.kubernetes import admission, discovery
 from sandbox.kubernetes.admission import ClusterRules
-from sandbox.kubernetes.authorization import CALLER, Authorizer
 from sandbox.kubernetes.errors import ApiError
-from sandbox.kubernetes.rbac import ADMINISTRATOR, User
+from sandbox.kubernetes.requests import CALLER, Authorizer, parse_path
 from sandbox.kubernetes.responses import json_response, refusal
 from sandbox.kubernetes.rest import Rest
-from sandbox.kubernetes.routing import parse_path
-from sandbox.kubernetes.service_accounts import user_of
+from sandbox.kubernetes.service_accounts import ADMINISTRATOR, User, user_of
 from sandbox.kubernetes.store import Rules, Store
 from sandbox.kubernetes.streaming import Kubelets
 from sandbox.names import NAMESPACE
@@ -108,7 +106,9 @@ def application(store: Store, faults: Faults, token: str) -> web.Application:
             return refusal(exc)
 
     async def background(_app: web.Application) -> t.AsyncIterator[None]:
-        tasks = [asyncio.create_task(quota.keep_status(store, name)) for name in quota.COUNTED]
+        tasks = [
+            asyncio.create_task(admission.keep_status(store, name)) for name in admission.COUNTED
+        ]
         tasks.append(asyncio.create_task(expire_on_demand(store, faults)))
         yield
         for task in tasks:

@@ -7,9 +7,8 @@ import random
 import typing as t
 from dataclasses import dataclass, field
 
-from sandbox.kubernetes.controllers.cluster import Cluster
 from sandbox.kubernetes.controllers.events import Recorder
-from sandbox.kubernetes.controllers.objects import terminating, timestamp
+from sandbox.kubernetes.controllers.objects import Cluster, terminating, timestamp
 from sandbox.kubernetes.errors import ApiError, Object, bad_request
 from sandbox.node import backoff, images, status
 from sandbox.node.status import ContainerState

@@ -18,7 +18,7 @@ from sandbox.kubernetes.controllers.objects import (
 from sandbox.kubernetes.errors import ApiError
 
 if t.TYPE_CHECKING:
-    from sandbox.kubernetes.controllers.cluster import Cluster
+    from sandbox.kubernetes.controllers.objects import Cluster
 
 # client-go's recorder combines from the tenth different message within ten minutes on.
 DISTINCT_MESSAGES = 10

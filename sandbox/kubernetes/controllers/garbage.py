@@ -10,7 +10,7 @@ from sandbox.kubernetes.controllers.events import expired_events
 from sandbox.kubernetes.controllers.objects import Object, copied, metadata, terminating
 
 if t.TYPE_CHECKING:
-    from sandbox.kubernetes.controllers.cluster import Cluster
+    from sandbox.kubernetes.controllers.objects import Cluster
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
