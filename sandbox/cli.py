@@ -236,7 +236,7 @@ def _down(world: World, _: argparse.Namespace) -> int:
 
 
 def _status(world: World, arguments: argparse.Namespace) -> int:
-    from sandbox.status import as_json, as_text, observe  # noqa: PLC0415
+    from sandbox.commands import as_json, as_text, observe  # noqa: PLC0415
 
     seen = observe(world)
     _print_line(as_json(seen) if arguments.json else as_text(seen))
@@ -244,7 +244,7 @@ def _status(world: World, arguments: argparse.Namespace) -> int:
 
 
 def _logs(world: World, arguments: argparse.Namespace) -> int:
-    from sandbox.logs import follow, tail  # noqa: PLC0415
+    from sandbox.commands import follow, tail  # noqa: PLC0415
 
     tail(world, arguments.component, arguments.lines, _print_line)
     if arguments.follow:
@@ -267,7 +267,7 @@ def _ci(world: World, arguments: argparse.Namespace) -> int:
 
 
 def _env(world: World, _: argparse.Namespace) -> int:
-    from sandbox.environment import exports  # noqa: PLC0415
+    from sandbox.commands import exports  # noqa: PLC0415
 
     _print_line(exports(world))
     return 0
@@ -281,21 +281,21 @@ def _promtool(world: World, arguments: argparse.Namespace) -> t.NoReturn:
 
 
 def _fault_list(world: World, _: argparse.Namespace) -> int:
-    from sandbox.fault_commands import listing  # noqa: PLC0415
+    from sandbox.commands import listing  # noqa: PLC0415
 
     _print_line(listing(world))
     return 0
 
 
 def _fault_set(world: World, arguments: argparse.Namespace) -> int:
-    from sandbox.fault_commands import parse, set_fault  # noqa: PLC0415
+    from sandbox.commands import parse, set_fault  # noqa: PLC0415
 
     set_fault(world, parse(arguments.fault, arguments.words))
     return 0
 
 
 def _fault_clear(world: World, arguments: argparse.Namespace) -> int:
-    from sandbox.fault_commands import clear_faults  # noqa: PLC0415
+    from sandbox.commands import clear_faults  # noqa: PLC0415
 
     _print_line(clear_faults(world, arguments.fault, arguments.target))
     return 0

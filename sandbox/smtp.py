@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sandbox.component import Component, Process, python
 from sandbox.faults import Faults
-from sandbox.shutdown import stop_event
+from sandbox.serving import stop_event
 from sandbox.world import Facts, World
 
 USER = "deployer"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from sandbox.lifecycle import Options, down, up
-from sandbox.record import records
+from sandbox.processes import records
 from sandbox.world import CACHE_VARIABLE, World
 from tests.caches import SANDBOX_CACHE
 from tests.examples import ALL, QUICK, USUAL

@@ -26,7 +26,7 @@ class Gateway(Component):
         world.folder("gateway")
 
     def process(self, world: World) -> Process:
-        return Process(python("sandbox.gateway", world))
+        return Process(python("sandbox.gateway.server", world))
 
     def ready(self, world: World) -> bool:
         return responds(f"{base_url(world)}/healthz")

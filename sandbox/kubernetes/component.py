@@ -45,7 +45,7 @@ class Kubernetes(Component):
         write_private(deployer_token(world), deployer.encode())
 
     def process(self, world: World) -> Process:
-        return Process(python("sandbox.kubernetes", world))
+        return Process(python("sandbox.kubernetes.server", world))
 
     def ready(self, world: World) -> bool:
         trusted = ssl.create_default_context(cafile=str(world.certificate(NAME).ca))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Objects in the form that the client asked for: one object, a list, a Table, or a Status.
+"""Objects in the form that the client asked for: one object, a list, a Table, a Status, or a watch.
 
-A watch: the objects that exist, the events since a version, new events, and bookmarks.
+A watch tells the objects that exist, the events since a version, new events, and bookmarks.
 """
 
 from __future__ import annotations

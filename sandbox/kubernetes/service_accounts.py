@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may do what: Roles and RoleBindings of a namespace, and what every authenticated user may.
+"""Who may do what, and the tokens of service accounts, as the TokenRequest API gives them.
 
-https://kubernetes.io/docs/reference/access-authn-authz/rbac/. Of cluster roles only the two are played that every
-cluster gives to all its users, system:basic-user and system:discovery.
-
-Tokens of service accounts, as the TokenRequest API gives them.
-
+Roles and RoleBindings of a namespace: https://kubernetes.io/docs/reference/access-authn-authz/rbac/. Of cluster roles
+only the two are played that every cluster gives to all its users, system:basic-user and system:discovery.
 https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/. A cluster signs with
 RS256; nobody but the cluster verifies it, so here it is HS256.
 """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Events are stored as v1 has them; events.k8s.io shows the same objects under newer names.
+"""From the body of a write to the object that is stored: decoding, patching, strictness, ownership.
 
-From the body of a write to the object that is stored: decoding, patching, strictness, ownership.
+Events are stored as v1 has them; events.k8s.io shows the same objects under newer names.
 """
 
 from __future__ import annotations

@@ -19,23 +19,29 @@ from sandbox.node.behaviour import (
     node_refused,
     registry_unavailable,
 )
-from sandbox.node.client import UNREACHABLE, ApiStatusError, Client
-from sandbox.node.events import Events
+from sandbox.node.client import (
+    LEASE_SECONDS,
+    UNREACHABLE,
+    ApiStatusError,
+    Client,
+    Events,
+    node_object,
+    node_status,
+)
 from sandbox.node.images import (
     Image,
     not_found_message,
     refused_message,
     unavailable_message,
 )
-from sandbox.node.node_objects import LEASE_SECONDS, node_object, node_status
 from sandbox.node.pod import PodWorker
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.faults import Faults
+    from sandbox.node.component import Subnet
     from sandbox.node.registry import Registry
-    from sandbox.node.subnet import Subnet
 
 Object = dict[str, t.Any]
 

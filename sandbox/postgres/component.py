@@ -15,8 +15,7 @@ from sandbox.names import (
     SUPABASE_DATABASE,
     SUPABASE_USER,
 )
-from sandbox.postgres.account import choose
-from sandbox.postgres.binaries import unpack, uuid_library
+from sandbox.postgres.binaries import choose, unpack, uuid_library
 from sandbox.world import write_private
 
 if t.TYPE_CHECKING:

@@ -21,7 +21,7 @@ from sandbox.names import (
     SERVICES,
     WORKER,
 )
-from sandbox.supabase.tokens import mint
+from sandbox.supabase.settings import mint
 
 if t.TYPE_CHECKING:
     from sandbox.world import Facts, World

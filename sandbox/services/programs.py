@@ -10,8 +10,7 @@ from sandbox.names import WORKER
 from sandbox.services import METRICS, ConfigurationError
 from sandbox.services.agent_core import agent_core
 from sandbox.services.base_service import Service, application
-from sandbox.services.catalogue import ENDPOINTS, catalogue_service
-from sandbox.services.shop import shop_service
+from sandbox.services.catalogue import ENDPOINTS, catalogue_service, shop_service
 from sandbox.services.wallet import wallet_service
 from sandbox.services.worker import worker
 

@@ -8,10 +8,10 @@ import secrets
 import typing as t
 import urllib.request
 
-from sandbox import application, staging
+from sandbox import application
 from sandbox.component import Component, Process, python, responds
 from sandbox.names import RELEASE_VERSION
-from sandbox.sinks import on_call, status_page
+from sandbox.sinks import pagerduty, status_page
 from sandbox.world import Facts, World
 
 ON_CALL = "on-call-engineer"
@@ -47,10 +47,10 @@ class Sinks(Component):
         world.port("sinks")
         world.folder("sinks")
         commit = application.prepare(world)
-        staging.write(application.folder(world) / "staging-results", RELEASE_VERSION, commit)
+        application.write(application.folder(world) / "staging-results", RELEASE_VERSION, commit)
 
     def process(self, world: World) -> Process:
-        return Process(python("sandbox.sinks", world))
+        return Process(python("sandbox.sinks.server", world))
 
     def ready(self, world: World) -> bool:
         return responds(f"{base_url(world)}/api/messages.json")
@@ -70,7 +70,7 @@ class Sinks(Component):
             "pagerduty_url": f"{base}/pagerduty",
             "pagerduty_api_url": f"{base}/pagerduty",
             "pagerduty_token": pagerduty_token(world),
-            "pagerduty_schedule": on_call.SCHEDULE,
+            "pagerduty_schedule": pagerduty.SCHEDULE,
             "pagerduty_routing_key": routing_key(world, ON_CALL),
             "github_api_url": f"{base}/github",
             "github_token": github_token(world),

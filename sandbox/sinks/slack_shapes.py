@@ -1,14 +1,166 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Slack takes for a message and how it answers: limits, shapes, pages."""
+"""What Slack takes for a message and how it answers: limits, shapes, pages.
+
+Blocks: required fields, lengths, and nothing that Slack does not know.
+https://docs.slack.dev/reference/block-kit/blocks, each block's and element's own page below it, and
+/reference/block-kit/composition-objects/text-object. Other blocks are known by their type alone.
+"""
 
 from __future__ import annotations
 
 import json
 import typing as t
 
-from sandbox.sinks.slack_blocks import blocks_error
 from sandbox.sinks.store import Record
 from sandbox.sinks.workspace import TEAM
+
+Shape = t.Mapping[str, t.Any]
+Check = t.Callable[[t.Any], bool]
+
+LIMIT = 50
+IN_ALL = 13_000
+"""Characters of all texts. No page names it; Slack answered so: https://github.com/slackapi/bolt-js/issues/2509"""
+ID = 255
+UNCHECKED = frozenset(
+    {"file", "input", "markdown", "rich_text", "table", "video", "context_actions", "alert", "card"}
+)
+
+
+def blocks_error(blocks: t.Any) -> str:
+    """Slack's word for what is wrong with them, "" for nothing."""
+    if not isinstance(blocks, list) or len(blocks) > LIMIT or not all(map(block, blocks)):
+        return "invalid_blocks"
+    ids = [one["block_id"] for one in blocks if "block_id" in one]
+    if len(set(ids)) < len(ids):
+        return "invalid_blocks"
+    return "msg_blocks_too_long" if sum(map(characters, blocks)) > IN_ALL else ""
+
+
+def block(given: t.Any) -> bool:
+    kind = given.get("type") if isinstance(given, dict) else None
+    if kind in UNCHECKED:
+        return True
+    return isinstance(kind, str) and kind in BLOCKS and BLOCKS[kind](given)
+
+
+def written(limit: int) -> Check:
+    return lambda value: isinstance(value, str) and 0 < len(value) <= limit
+
+
+def text(limit: int, *kinds: str) -> Check:
+    def check(value: t.Any) -> bool:
+        plain = (
+            {"emoji"} if isinstance(value, dict) and value.get("type") == "plain_text" else set()
+        )
+        return (
+            has(value, {"type": kinds.__contains__, "text": written(limit)})
+            and set(value) <= {"type", "text", "verbatim"} | plain
+            and isinstance(value.get("emoji", True), bool)
+        )
+
+    return check
+
+
+def several(most: int, check: Check) -> Check:
+    return lambda value: (
+        isinstance(value, list) and 0 < len(value) <= most and all(map(check, value))
+    )
+
+
+def has(
+    value: t.Any, needed: t.Mapping[str, Check], may: t.Mapping[str, Check] | None = None
+) -> bool:
+    """`may`: what it may have besides; None when that is judged elsewhere."""
+    if not isinstance(value, dict) or not all(
+        k in value and c(value[k]) for k, c in needed.items()
+    ):
+        return False
+    if may is None:
+        return True
+    known = {**needed, **may, "type": bool, "block_id": written(ID)}
+    return all(name in known and known[name](value[name]) for name in value)
+
+
+def address(value: t.Any) -> bool:
+    return written(3_000)(value) and value.split(":")[0] in ("http", "https", "mailto")
+
+
+ANY_TEXT, PLAIN = ("plain_text", "mrkdwn"), ("plain_text",)
+TITLE = {"title": text(2_000, *PLAIN)}
+
+
+def section(given: Shape) -> bool:
+    parts: dict[str, Check] = {
+        "text": text(3_000, *ANY_TEXT),
+        "fields": several(10, text(2_000, *ANY_TEXT)),
+    }
+    one = [name for name in parts if name in given]
+    more: dict[str, Check] = {"accessory": element, "expand": lambda value: isinstance(value, bool)}
+    return bool(one) and has(given, {name: parts[name] for name in one}, {**parts, **more})
+
+
+def image(given: t.Any) -> bool:
+    source: dict[str, Check] = (
+        {"image_url": address} if "image_url" in given else {"slack_file": bool}
+    )
+    return has(given, {**source, "alt_text": written(2_000)}, TITLE)
+
+
+def element(given: t.Any) -> bool:
+    """Of what is interactive, buttons; the others by their type alone."""
+    if not isinstance(given, dict) or not isinstance(given.get("type"), str):
+        return False
+    if given["type"] != "button":
+        return given["type"] in INTERACTIVE
+    may: dict[str, Check] = {
+        "action_id": written(ID),
+        "url": address,
+        "value": written(2_000),
+        "style": ("primary", "danger").__contains__,
+        "confirm": lambda value: isinstance(value, dict),
+        "accessibility_label": written(75),
+    }
+    return has(given, {"text": text(75, *PLAIN)}, may)
+
+
+def actions(given: Shape) -> bool:
+    if not has(given, {"elements": several(25, element)}, {}):
+        return False
+    ids = [one["action_id"] for one in given["elements"] if "action_id" in one]
+    return len(set(ids)) == len(ids)
+
+
+def in_context(given: t.Any) -> bool:
+    if isinstance(given, dict) and given.get("type") == "image":
+        return image(given)
+    return text(3_000, *ANY_TEXT)(given)
+
+
+INTERACTIVE = frozenset(
+    {
+        "checkboxes", "datepicker", "datetimepicker", "overflow", "radio_buttons", "static_select",
+        "external_select", "users_select", "conversations_select", "channels_select", "timepicker",
+        "multi_static_select", "multi_users_select", "image", "workflow_button",
+    }
+)  # fmt: skip
+BLOCKS: dict[str, Check] = {
+    "actions": actions,
+    "context": lambda given: has(given, {"elements": several(10, in_context)}, {}),
+    "divider": lambda given: has(given, {}, {}),
+    "header": lambda given: has(given, {"text": text(150, *PLAIN)}, {}),
+    "image": image,
+    "section": section,
+}
+
+
+def characters(given: t.Any) -> int:
+    """Of every text in it."""
+    if isinstance(given, dict):
+        own = given.get("text")
+        rest = sum(characters(value) for name, value in given.items() if name != "text")
+        return rest + (len(own) if isinstance(own, str) else characters(own))
+    return sum(map(characters, given)) if isinstance(given, list) else 0
+
 
 Args = t.Mapping[str, t.Any]
 

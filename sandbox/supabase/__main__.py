@@ -11,20 +11,15 @@ from pathlib import Path
 from aiohttp import web
 
 from sandbox.faults import Faults
-from sandbox.shutdown import stop_event
+from sandbox.serving import stop_event
 from sandbox.supabase.admission import Admission
 from sandbox.supabase.data import Data
-from sandbox.supabase.gateway import FunctionsGateway
-from sandbox.supabase.logs import FunctionLogs
-from sandbox.supabase.management import FunctionsApi
-from sandbox.supabase.metrics import Metrics
-from sandbox.supabase.multipart import MAX_UPLOAD
-from sandbox.supabase.project import ProjectApi
-from sandbox.supabase.proxy import client_session
-from sandbox.supabase.rest import RestGateway
+from sandbox.supabase.functions import MAX_UPLOAD
+from sandbox.supabase.gateway import FunctionsGateway, Metrics, RestGateway, client_session
+from sandbox.supabase.management import FunctionsApi, ProjectApi
 from sandbox.supabase.runtime import Runtime
 from sandbox.supabase.settings import Settings, read_settings
-from sandbox.supabase.store import Store
+from sandbox.supabase.store import FunctionLogs, Store
 from sandbox.world import World
 
 

@@ -8,12 +8,11 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
-from sandbox.application_files import checkout
+from sandbox.application import checkout
 from sandbox.component import Component, Process, python
 from sandbox.names import PREVIOUS_VERSION
-from sandbox.supabase.client import ManagementClient
+from sandbox.supabase.client import ManagementClient, read_functions
 from sandbox.supabase.settings import NAME, Settings, function_secrets, read_settings
-from sandbox.supabase.sources import read_functions
 
 if t.TYPE_CHECKING:
     from sandbox.world import Facts, World

@@ -14,8 +14,7 @@ import typing as t
 
 from sandbox.errors import SandboxError
 from sandbox.processes import CHECKOUT, RUN_VARIABLE, ProcessId, environment
-from sandbox.traffic.figures import summary
-from sandbox.traffic.report import (
+from sandbox.traffic.figures import (
     MESSAGE_SHARE,
     TIMEOUT_SECONDS,
     folder,
@@ -23,6 +22,7 @@ from sandbox.traffic.report import (
     record_process,
     report_file,
     running_process,
+    summary,
 )
 from sandbox.world import World
 

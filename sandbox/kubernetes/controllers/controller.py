@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work queue of a controller: each key once, later when asked, with backoff after a failure.
+"""The loop of every controller: events become keys, keys are reconciled, failed keys are retried.
 
-The loop of every controller: events become keys, keys are reconciled, failed keys are retried.
+Its queue has each key once, later when asked, with backoff after a failure.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The node lifecycle controller: a node whose lease is not renewed is not ready, nor are its pods, which go in time.
+"""The scheduler and the node lifecycle controller.
 
-The scheduler: a pod gets a ready node with room for what it requests, or is told why not.
+A pod gets a ready node with room for what it requests, or is told why not. A node whose lease is not renewed is not
+ready, nor are its pods, which go in time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading and shaping API objects: owners, selectors, conditions and times, in one vocabulary.
+"""API objects in one vocabulary: owners, selectors, conditions and times; and the store as controllers see it.
 
-What controllers read and write of the API server's store. Reads do not copy.
+Reads of the store do not copy.
 """
 
 from __future__ import annotations

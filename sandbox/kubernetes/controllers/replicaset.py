@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which pods a ReplicaSet makes or deletes next, and what its status says: pure decisions.
-
-The ReplicaSet controller: as many pods as wanted, no more and no fewer.
-"""
+"""The ReplicaSet controller: as many pods as wanted, no more and no fewer. What it decides is pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pod-template-hash: which ReplicaSet belongs to which template.
+"""Revisions of a Deployment: which ReplicaSet is new, its number, its history and its annotations.
 
-Revisions of a Deployment: which ReplicaSet is new, its number, its history and its annotations.
+Which ReplicaSet belongs to which template is told by the pod-template-hash.
 """
 
 from __future__ import annotations

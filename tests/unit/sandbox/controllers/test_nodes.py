@@ -10,7 +10,7 @@ import pytest
 from sandbox.kubernetes.controllers.nodes import GRACE, LEASES, NodeController
 from sandbox.kubernetes.controllers.objects import Cluster, condition, micro_timestamp, terminating
 from sandbox.kubernetes.server import new_store
-from sandbox.node.node_objects import node_object, node_status
+from sandbox.node.client import node_object, node_status
 
 Object = dict[str, t.Any]
 NODE = "node-1"

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.sinks import check_runs, commit_statuses, incidents, status_page
-from sandbox.sinks.mailbox import parse
-from sandbox.sinks.store import Store
+from sandbox.sinks import github, pagerduty, status_page
+from sandbox.sinks.store import Store, parse
 
 KEY = "0123456789abcdef0123456789abcdef"
 SHA = "a1" * 20
@@ -26,7 +25,7 @@ def event(action, **more):
 
 def enqueue(store, action, **more):
     services = {KEY: "on-call-engineer", "e" * 32: "engineering-manager"}
-    return incidents.enqueue(store, services, event(action, **more))
+    return pagerduty.enqueue(store, services, event(action, **more))
 
 
 def test_events_with_one_key_make_one_incident(store):
@@ -72,8 +71,8 @@ def test_an_invalid_event_is_refused_with_the_reasons(store, wrong):
 def test_the_newest_status_of_each_context_counts(store):
     for state, context in (("pending", "deploy"), ("success", "ci"), ("success", "deploy")):
         body = {"state": state, "context": context}
-        assert commit_statuses.create(store, "o/r", SHA, body)[0] == 201
-    status, body = commit_statuses.combined(store, "o/r", SHA, {})
+        assert github.create_status(store, "o/r", SHA, body)[0] == 201
+    status, body = github.combined(store, "o/r", SHA, {})
     assert (status, body["state"], body["total_count"]) == (200, "success", 2)
 
 
@@ -86,21 +85,21 @@ def test_check_runs_are_listed_in_pages_and_the_newest_of_each_suite(store):
     ]
     for name, conclusion, suite in runs:
         body = {"name": name, "head_sha": SHA, "conclusion": conclusion, "check_suite": suite}
-        assert check_runs.create(store, "o/r", body)[0] == 201
-    status, body = check_runs.listed(store, "o/r", SHA, {"per_page": "2"})
+        assert github.create_run(store, "o/r", body)[0] == 201
+    status, body = github.listed(store, "o/r", SHA, {"per_page": "2"})
     told = [(run["name"], run["status"], run["conclusion"]) for run in body["check_runs"]]
     assert (status, body["total_count"]) == (200, 3)
     assert told == [("docs", "completed", "skipped"), ("unit", "completed", "failure")]
-    assert check_runs.listed(store, "o/r", SHA, {"filter": "all"})[1]["total_count"] == 4
-    assert check_runs.listed(store, "o/r", SHA, {"status": "queued"})[1]["total_count"] == 1
+    assert github.listed(store, "o/r", SHA, {"filter": "all"})[1]["total_count"] == 4
+    assert github.listed(store, "o/r", SHA, {"status": "queued"})[1]["total_count"] == 1
     assert (
-        check_runs.create(store, "o/r", {"name": "x", "head_sha": SHA, "conclusion": "great"})[0]
+        github.create_run(store, "o/r", {"name": "x", "head_sha": SHA, "conclusion": "great"})[0]
         == 422
     )
 
 
 def test_a_commit_nobody_has_is_refused(store):
-    assert commit_statuses.create(store, "o/r", "main", {"state": "success"})[0] == 422
+    assert github.create_status(store, "o/r", "main", {"state": "success"})[0] == 422
 
 
 def test_an_incident_of_the_status_page_grows_by_updates(store):
