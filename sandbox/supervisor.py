@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The supervisor: starts all components, watches them, applies faults, and stops them.
 
-`python -m sandbox.supervisor STATE [COMPONENT…]`, started by `up` in a session of its own. Each component waits for what
-it needs, starts, becomes ready and ends; each phase is recorded.
+`python -m sandbox.supervisor STATE [COMPONENT…]`, started by `up` in a session of its own. Each component waits for
+what it needs, starts, becomes ready and ends; each phase is recorded.
 """
 
 from __future__ import annotations
