@@ -107,19 +107,9 @@ Say = t.Callable[[str], None]
 @dataclass(frozen=True)
 class Options:
     ports: t.Mapping[str, int] = field(default_factory=dict)
-    seed_mb: int | None = None
-    """None, here and below: as a sandbox that is up has it, else the default."""
-    nodes: int | None = None
-    pods_per_node: int | None = None
-    kubelet_sync: int | None = None
-    replicas: int | None = None
+    asked: t.Mapping[str, int] = field(default_factory=dict)
+    """The numbers of DEFAULTS that were asked for; others are as in a sandbox that is up, else the default."""
     only: tuple[str, ...] = ()
-
-    @property
-    def asked(self) -> dict[str, int]:
-        """The numbers that were asked for."""
-        numbers = {name: getattr(self, name) for name in DEFAULTS}
-        return {name: number for name, number in numbers.items() if number is not None}
 
 
 def up(world: World, options: Options, report: Say) -> None:

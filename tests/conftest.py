@@ -58,7 +58,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
         return
     os.environ.setdefault(CACHE_VARIABLE, str(SANDBOX_CACHE))
     running = World(tmp_path_factory.mktemp("sandbox"))
-    up(running, Options(seed_mb=SEED_MB, replicas=1), print)
+    up(running, Options(asked={"seed_mb": SEED_MB, "replicas": 1}), print)
     try:
         yield running
     finally:
