@@ -9,7 +9,7 @@ import typing as t
 import sandbox.alertmanager
 import sandbox.exporters.component
 import sandbox.gateway.component
-import sandbox.kafka.component
+import sandbox.kafka
 import sandbox.kubernetes.component
 import sandbox.node.component
 import sandbox.postgres.component
@@ -71,7 +71,7 @@ COMPONENTS: tuple[Component, ...] = (
     sandbox.postgres.component.COMPONENT,
     sandbox.valkey.COMPONENT,
     sandbox.seaweedfs.COMPONENT,
-    sandbox.kafka.component.COMPONENT,
+    sandbox.kafka.COMPONENT,
     sandbox.kubernetes.component.COMPONENT,
     sandbox.node.component.COMPONENT,
     sandbox.supabase.component.COMPONENT,

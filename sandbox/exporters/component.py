@@ -23,7 +23,7 @@ class Exporters(Component):
         world.folder(NAME)
 
     def process(self, world: World) -> Process:
-        return Process(python("sandbox.exporters", world))
+        return Process(python("sandbox.exporters.server", world))
 
     def ready(self, world: World) -> bool:
         with urllib.request.urlopen(self._url(world), timeout=2) as answer:  # noqa: S310

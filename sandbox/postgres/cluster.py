@@ -20,7 +20,7 @@ import psycopg2
 from sandbox import seed
 from sandbox.errors import SandboxError
 from sandbox.names import AGENT_CORE_DATABASE, AGENT_CORE_USER, SUPABASE_ADMIN
-from sandbox.postgres.binaries import Account
+from sandbox.postgres.component import Account
 from sandbox.world import write_private
 
 if t.TYPE_CHECKING:

@@ -36,8 +36,16 @@ from sandbox.services.base_service import (
 from sandbox.services.cohorts import Cohorts, UsersFail
 from sandbox.services.connections import Cache, Database, Events
 from sandbox.services.dashboard import Banner, Dashboard
-from sandbox.services.flag_source import Fixed, FlagSource, flag_source
-from sandbox.services.routing import Agent, Flags, cohort, normalized, route
+from sandbox.services.routing import (
+    Agent,
+    Fixed,
+    Flags,
+    FlagSource,
+    cohort,
+    flag_source,
+    normalized,
+    route,
+)
 
 METRICS_SECONDS = 10.0
 # Whoever asks waits five seconds in all, and the menu is still to come.

@@ -20,7 +20,7 @@ from sandbox.services.connections import Cache, setting
 if t.TYPE_CHECKING:
     from sandbox.services.base_service import Service
     from sandbox.services.connections import Database
-    from sandbox.services.flag_source import FlagSource
+    from sandbox.services.routing import FlagSource
 
 KEY = "admin:banner"
 TYPES = ("info", "success", "warning", "error")

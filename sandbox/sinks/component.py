@@ -11,7 +11,7 @@ import urllib.request
 from sandbox import application
 from sandbox.component import Component, Process, python, responds
 from sandbox.names import RELEASE_VERSION
-from sandbox.sinks import pagerduty, status_page
+from sandbox.sinks import incidents
 from sandbox.world import Facts, World
 
 ON_CALL = "on-call-engineer"
@@ -70,7 +70,7 @@ class Sinks(Component):
             "pagerduty_url": f"{base}/pagerduty",
             "pagerduty_api_url": f"{base}/pagerduty",
             "pagerduty_token": pagerduty_token(world),
-            "pagerduty_schedule": pagerduty.SCHEDULE,
+            "pagerduty_schedule": incidents.SCHEDULE,
             "pagerduty_routing_key": routing_key(world, ON_CALL),
             "github_api_url": f"{base}/github",
             "github_token": github_token(world),
@@ -80,7 +80,7 @@ class Sinks(Component):
             "staging_results": str(application.folder(world) / "staging-results"),
             "statuspage_url": f"{base}/statuspage/v1",
             "statuspage_token": statuspage_token(world),
-            "statuspage_page_id": status_page.PAGE_ID,
+            "statuspage_page_id": incidents.PAGE_ID,
             "openai_url": f"{base}/openai",
             "openai_api_key": openai_api_key(world),
         }

@@ -17,8 +17,8 @@ import jinja2
 from markupsafe import Markup
 
 from sandbox.sinks.slack import Slack
+from sandbox.sinks.slack_shapes import USERS
 from sandbox.sinks.store import Record, Store
-from sandbox.sinks.workspace import USERS
 
 EMOJI = {
     "arrow_right": "➡️",

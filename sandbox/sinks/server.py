@@ -16,7 +16,7 @@ from aiohttp import web
 
 from sandbox import application
 from sandbox.faults import Fault, Faults
-from sandbox.sinks import component, github, pagerduty, status_page
+from sandbox.sinks import component, github, incidents
 from sandbox.sinks.page import render
 from sandbox.sinks.slack import Slack
 from sandbox.sinks.store import Mailbox, Store
@@ -40,7 +40,7 @@ class Server:
         self.store = Store(world.folder("sinks") / "received.jsonl")
         self.mailbox = Mailbox(world.run / "smtp" / "mails")
         self.slack = Slack(self.store, self._wrong)
-        status_page.seed(self.store)
+        incidents.seed(self.store)
         self._tokens = {
             "slack": component.slack_bot_token(world),
             "github": component.github_token(world),
@@ -134,7 +134,7 @@ class Server:
         return web.Response(status=404, text="no_service")
 
     async def _pagerduty(self, request: web.Request) -> web.Response:
-        status, body = pagerduty.enqueue(self.store, self._services, await body_of(request))
+        status, body = incidents.enqueue(self.store, self._services, await body_of(request))
         return web.json_response(body, status=status)
 
     async def _on_call(self, request: web.Request) -> web.Response:
@@ -145,7 +145,7 @@ class Server:
             return web.Response(status=401, text="Unauthorized")
         nobody = self._faults.active("sinks", "nobody-on-call") is not None
         what = request.match_info["what"]
-        status, body = pagerduty.answer(what, request.query, self.store.moment(), nobody=nobody)
+        status, body = incidents.answer(what, request.query, self.store.moment(), nobody=nobody)
         return web.json_response(body, status=status)
 
     async def _github(self, request: web.Request) -> web.Response:
@@ -172,7 +172,7 @@ class Server:
             return web.json_response({"error": "Could not authenticate"}, status=401)
         sent = await body_of(request)
         what = request.match_info["what"]
-        if request.match_info["page"] != status_page.PAGE_ID:
+        if request.match_info["page"] != incidents.PAGE_ID:
             return web.json_response({"error": "Not found"}, status=404)
         status, body = statuspage_answer(self.store, request.method, what, sent)
         return web.json_response(body, status=status)
@@ -220,17 +220,17 @@ def statuspage_answer(store: Store, method: str, what: str, sent: object) -> tup
     kind, _, name = what.partition("/")
     match method, kind, name:
         case "GET", "incidents", "":
-            return status_page.incidents(store)
-        case "GET", "incidents", _ if name in status_page.LISTS:
-            return status_page.incidents(store, name)
+            return incidents.incidents(store)
+        case "GET", "incidents", _ if name in incidents.LISTS:
+            return incidents.incidents(store, name)
         case "POST", "incidents", "":
-            return status_page.create_incident(store, sent)
+            return incidents.create_incident(store, sent)
         case (("PATCH" | "PUT"), "incidents", _):
-            return status_page.update_incident(store, name, sent)
+            return incidents.update_incident(store, name, sent)
         case "GET", "components", "":
-            return status_page.components(store)
+            return incidents.components(store)
         case (("PATCH" | "PUT"), "components", _):
-            return status_page.update_component(store, name, sent)
+            return incidents.update_component(store, name, sent)
     return 404, {"error": "Not found"}
 
 

@@ -37,7 +37,7 @@ class Supabase(Component):
         settings.deno_cache.mkdir(parents=True, exist_ok=True)
 
     def process(self, world: World) -> Process:
-        return Process(argv=python("sandbox.supabase", world))
+        return Process(argv=python("sandbox.supabase.server", world))
 
     def ready(self, world: World) -> bool:
         """The gateway answers; a refusal for want of a key is an answer too."""

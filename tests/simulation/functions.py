@@ -19,12 +19,12 @@ from aiohttp.payload import Payload
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from sandbox.supabase.admission import Admission
 from sandbox.supabase.client import Source, encode, read_functions
 from sandbox.supabase.functions import MAX_UPLOAD, Function, Upload
 from sandbox.supabase.gateway import FunctionsGateway, Metrics, refused
 from sandbox.supabase.management import FunctionsApi
 from sandbox.supabase.runtime import BundleError
+from sandbox.supabase.server import Admission
 from sandbox.supabase.store import Store
 
 from .control_plane import NoFaults

@@ -9,7 +9,7 @@ import typing as t
 from sandbox.kubernetes.controllers.controller import Controller, run_controller
 from sandbox.kubernetes.controllers.deployment import DeploymentController
 from sandbox.kubernetes.controllers.endpointslices import EndpointSliceController
-from sandbox.kubernetes.controllers.garbage import GarbageCollector, expire_events
+from sandbox.kubernetes.controllers.events import GarbageCollector, expire_events
 from sandbox.kubernetes.controllers.nodes import NodeController, Scheduler
 from sandbox.kubernetes.controllers.objects import Cluster
 from sandbox.kubernetes.controllers.replicaset import ReplicaSetController

@@ -14,7 +14,7 @@ from sandbox import cli
 from sandbox.commands import clear_faults, listing, parse, set_fault
 from sandbox.errors import SandboxError, sentence
 from sandbox.faults import Fault, Faults
-from sandbox.postgres.binaries import missing_libraries
+from sandbox.postgres.component import missing_libraries
 from sandbox.processes import Phase, note
 from sandbox.world import World
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.sinks import github, pagerduty, status_page
+from sandbox.sinks import github, incidents
 from sandbox.sinks.store import Store, parse
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -25,7 +25,7 @@ def event(action, **more):
 
 def enqueue(store, action, **more):
     services = {KEY: "on-call-engineer", "e" * 32: "engineering-manager"}
-    return pagerduty.enqueue(store, services, event(action, **more))
+    return incidents.enqueue(store, services, event(action, **more))
 
 
 def test_events_with_one_key_make_one_incident(store):
@@ -103,7 +103,7 @@ def test_a_commit_nobody_has_is_refused(store):
 
 
 def test_an_incident_of_the_status_page_grows_by_updates(store):
-    status_page.seed(store)
+    incidents.seed(store)
     wanted = {
         "name": "Upgrade",
         "status": "in_progress",
@@ -112,19 +112,19 @@ def test_an_incident_of_the_status_page_grows_by_updates(store):
         "body": "a",
         "components": {"cmpapi": "under_maintenance"},
     }
-    _, made = status_page.create_incident(store, {"incident": wanted})
-    assert status_page.incidents(store, "unresolved") == (200, [])
-    assert status_page.incidents(store, "active_maintenance")[1] == [made]
+    _, made = incidents.create_incident(store, {"incident": wanted})
+    assert incidents.incidents(store, "unresolved") == (200, [])
+    assert incidents.incidents(store, "active_maintenance")[1] == [made]
     closing = {"status": "completed", "body": "b", "components": {"cmpapi": "operational"}}
-    _, closed = status_page.update_incident(store, made["id"], {"incident": closing})
+    _, closed = incidents.update_incident(store, made["id"], {"incident": closing})
     assert [update["body"] for update in closed["incident_updates"]] == ["b", "a"]
-    assert status_page.incidents(store, "active_maintenance") == (200, [])
+    assert incidents.incidents(store, "active_maintenance") == (200, [])
     assert {c["status"] for c in store.all("statuspage_components")} == {"operational"}
 
 
 def test_a_maintenance_without_its_times_is_refused(store):
     wanted = {"name": "Upgrade", "status": "in_progress"}
-    assert status_page.create_incident(store, {"incident": wanted})[0] == 422
+    assert incidents.create_incident(store, {"incident": wanted})[0] == 422
 
 
 def test_a_mail_is_read_with_both_bodies_and_its_real_recipients():

@@ -10,11 +10,11 @@ import pytest
 from sandbox.application import checkout
 from sandbox.jwt import TokenError, verify
 from sandbox.names import RELEASE_VERSION
-from sandbox.supabase.admission import RateLimit
 from sandbox.supabase.client import read_functions
 from sandbox.supabase.data import table_query
 from sandbox.supabase.errors import ApiError, RefusedError
 from sandbox.supabase.runtime import Program, command
+from sandbox.supabase.server import RateLimit
 from sandbox.supabase.settings import EXPIRES_AT, mint
 from sandbox.supabase.store import FunctionLogs, LogLine, LogQuery, parse_query
 
