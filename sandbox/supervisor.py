@@ -37,6 +37,8 @@ from sandbox.world import World, claim_block
 
 READY_WITHIN = 60.0
 POLL = 0.03
+READY_POLL = 0.1
+"""Seconds: an exchange costs more than a look at a phase."""
 FOR_WANT = "It needs"
 
 
@@ -137,7 +139,7 @@ class Runner(threading.Thread):
                 Exception
             ) as exc:  # Not yet, whatever it is; what it was is told at the deadline.
                 last = sentence(exc)
-            self._pause(POLL)
+            self._pause(READY_POLL)
         raise SandboxError(f"It was not ready within {READY_WITHIN:.0f} s; last: {last}")
 
     def _await_end(self) -> int:
@@ -201,7 +203,7 @@ class Runner(threading.Thread):
             signal_tree(self._child.pid, number)
 
 
-TICK = 0.1
+TICK = 0.2
 STOP_WAVE_WITHIN = 4.0
 _PR_SET_CHILD_SUBREAPER = 36
 

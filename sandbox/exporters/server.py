@@ -185,7 +185,10 @@ def _committed(consumer: Consumer, topics: t.Sequence[str]) -> t.Iterator[Commit
 SOURCES: tuple[t.Callable[[World], Source], ...] = (Postgres, Valkey, Kafka)
 
 
-REFRESH = 1.0
+REFRESH = 4.0
+"""Seconds, as often as Prometheus asks."""
+RETRY = 1.0
+FRESH = REFRESH + 2 * TIMEOUT
 
 
 class CachedMetrics:
@@ -211,10 +214,10 @@ class CachedMetrics:
             except Exception as exc:
                 print(f"{self._source.prefix}: {type(exc).__name__}: {exc}", flush=True)  # noqa: T201
                 self._metrics = ()
-                time.sleep(REFRESH)
+                time.sleep(RETRY)
 
     def collect(self) -> t.Iterator[Metric]:
-        fresh = bool(self._metrics) and time.monotonic() - self._refreshed < 3 * REFRESH
+        fresh = bool(self._metrics) and time.monotonic() - self._refreshed < FRESH
         yield GaugeMetricFamily(
             f"{self._source.prefix}_up", "1 while the source answers.", value=float(fresh)
         )

@@ -237,8 +237,8 @@ def _container(service: str, version: str, team: Team) -> Manifest:
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "envFrom": list(team.environment),
-        # Of what a sandbox costs while nobody uses it, probes are most: no more often than a rehearsal needs.
-        "readinessProbe": {**_probe("/health"), "periodSeconds": 5, "failureThreshold": 2},
+        # As often as a kubelet asks by itself: probes are most of what a sandbox costs while nobody uses it.
+        "readinessProbe": {**_probe("/health"), "periodSeconds": 10, "failureThreshold": 2},
         # Not /health: a database that is away must not have every pod restarted. Asked often, so that a
         # new pod soon proves that it answers, and patient, for the machine may be busy.
         "livenessProbe": {
