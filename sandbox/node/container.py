@@ -18,11 +18,12 @@ from sandbox.node.images import ensure_image
 from sandbox.node.probes import ProbeWorker
 from sandbox.node.process import ConfigError, ContainerLog, Server, resolve
 from sandbox.node.volumes import Mounts, Volumes, located
-from sandbox.services import ConfigurationError, ContainerContext, build
+from sandbox.services import ConfigurationError, ContainerContext
+from sandbox.services.programs import build
 
 if t.TYPE_CHECKING:
+    from sandbox.node.host import Host
     from sandbox.node.images import Image
-    from sandbox.node.node import Node
 
 Object = dict[str, t.Any]
 
@@ -52,7 +53,7 @@ class Container:
 
     def __init__(
         self,
-        node: Node,
+        node: Host,
         pod: Object,
         spec: Object,
         volumes: Volumes,

@@ -24,7 +24,8 @@ from sandbox.node.behaviour import COMPONENT as NAME
 from sandbox.node.client import UNREACHABLE, ApiStatusError, Client, ExpiredError
 from sandbox.node.component import Subnet, new_octet, nodes_of, octet
 from sandbox.node.exec import Runner
-from sandbox.node.node import Node, NodeContext
+from sandbox.node.host import NodeContext
+from sandbox.node.node import Node
 from sandbox.node.process import ContainerLog, LogOptions, chosen, rendered
 from sandbox.node.registry import Registry
 from sandbox.serving import stop_event

@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 
-from sandbox.node.node import references
+from sandbox.node.host import references
 from sandbox.node.process import ConfigError, resolve
 
 Object = dict[str, t.Any]
