@@ -41,10 +41,6 @@ def add_parser(commands: Commands, common: argparse.ArgumentParser) -> None:
         help="send requests all the time, and count those that fail",
         description="Start, stop and read a steady load of WhatsApp messages and calls of all services.",
     )
-    add_verbs(parser, common)
-
-
-def add_verbs(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     start_ = verbs.add_parser("start", help="start sending, in the background", parents=[common])
     start_.add_argument(
