@@ -23,172 +23,128 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from sandbox.world import World
 
 TIMEOUT = 2.0
+REFRESH = 4.0
+"""Seconds, as often as Prometheus asks."""
+RETRY = 1.0
+FRESH = REFRESH + 2 * TIMEOUT
 
 Read = t.Callable[[], t.Iterator[Metric]]
+Source = t.Callable[[World], t.ContextManager[Read]]
+"""A connection, and what reads the figures through it. Any exception: it does not answer."""
 
 
-class Source(t.Protocol):
-    prefix: str
+@contextmanager
+def postgres(world: World) -> t.Iterator[Read]:
+    facts = world.facts("postgres")
+    database = facts["databases"]["supabase"]
+    connection = psycopg2.connect(
+        host=facts["host"],
+        port=facts["port"],
+        user=database["user"],
+        password=database["password"],
+        dbname=database["name"],
+        sslmode="verify-full",
+        sslrootcert=facts["ca_cert"],
+        application_name="exporters",
+        connect_timeout=int(TIMEOUT),
+    )
+    connection.autocommit = True
+    with closing(connection), connection.cursor() as cursor:
 
-    def connected(self) -> t.ContextManager[Read]:
-        """A connection, and what reads the figures through it. Any exception: it does not answer."""
+        def read() -> t.Iterator[Metric]:
+            text = "Connections by database and state."
+            active = GaugeMetricFamily("pg_stat_activity_count", text, labels=("datname", "state"))
+            cursor.execute(
+                "SELECT datname, coalesce(state, 'unknown'), count(*) FROM pg_stat_activity"
+                " WHERE datname IS NOT NULL GROUP BY 1, 2"
+            )
+            for name, state, count in cursor.fetchall():
+                active.add_metric((name, state), count)
+            yield active
+            cursor.execute("SELECT current_setting('max_connections')::int")
+            (limit,) = t.cast("tuple[int]", cursor.fetchone())
+            text = "Connections at most."
+            yield GaugeMetricFamily("pg_settings_max_connections", text, value=limit)
 
-
-class Postgres:
-    prefix = "pg"
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    @contextmanager
-    def connected(self) -> t.Iterator[Read]:
-        facts = self._world.facts("postgres")
-        database = facts["databases"]["supabase"]
-        connection = psycopg2.connect(
-            host=facts["host"],
-            port=facts["port"],
-            user=database["user"],
-            password=database["password"],
-            dbname=database["name"],
-            sslmode="verify-full",
-            sslrootcert=facts["ca_cert"],
-            application_name="exporters",
-            connect_timeout=int(TIMEOUT),
-        )
-        connection.autocommit = True
-        with closing(connection), connection.cursor() as cursor:
-
-            def read() -> t.Iterator[Metric]:
-                active = GaugeMetricFamily(
-                    "pg_stat_activity_count",
-                    "Connections by database and state.",
-                    labels=("datname", "state"),
-                )
-                cursor.execute(
-                    "SELECT datname, coalesce(state, 'unknown'), count(*) FROM pg_stat_activity"
-                    " WHERE datname IS NOT NULL GROUP BY 1, 2"
-                )
-                for name, state, count in cursor.fetchall():
-                    active.add_metric((name, state), count)
-                yield active
-                cursor.execute("SELECT current_setting('max_connections')::int")
-                (limit,) = t.cast("tuple[int]", cursor.fetchone())
-                yield GaugeMetricFamily(
-                    "pg_settings_max_connections", "Connections at most.", value=limit
-                )
-
-            yield read
+        yield read
 
 
-class Valkey:
-    prefix = "redis"
+@contextmanager
+def valkey(world: World) -> t.Iterator[Read]:
+    facts = world.facts("valkey")
+    client = redis.Redis(
+        host=facts["host"],
+        port=facts["port"],
+        password=facts["password"],
+        socket_timeout=TIMEOUT,
+        socket_connect_timeout=TIMEOUT,
+    )
+    with closing(client):
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+        def read() -> t.Iterator[Metric]:
+            info = t.cast("dict[str, float]", client.info())
+            for name in ("keyspace_hits", "keyspace_misses"):
+                text = f"INFO's {name}."
+                yield CounterMetricFamily(f"redis_{name}_total", text, value=info[name])
+            for name in ("connected_clients", "used_memory"):
+                yield GaugeMetricFamily(f"redis_{name}", f"INFO's {name}.", value=info[name])
 
-    @contextmanager
-    def connected(self) -> t.Iterator[Read]:
-        facts = self._world.facts("valkey")
-        client = redis.Redis(
-            host=facts["host"],
-            port=facts["port"],
-            password=facts["password"],
-            socket_timeout=TIMEOUT,
-            socket_connect_timeout=TIMEOUT,
-        )
-        with closing(client):
-
-            def read() -> t.Iterator[Metric]:
-                told = t.cast("dict[str, float]", client.info())
-                for name in ("keyspace_hits", "keyspace_misses"):
-                    text = f"INFO's {name}."
-                    yield CounterMetricFamily(f"redis_{name}_total", text, value=told[name])
-                for name in ("connected_clients", "used_memory"):
-                    yield GaugeMetricFamily(f"redis_{name}", f"INFO's {name}.", value=told[name])
-
-            yield read
+        yield read
 
 
-class Kafka:
-    prefix = "kafka"
+@contextmanager
+def kafka(world: World) -> t.Iterator[Read]:
+    facts = world.facts("kafka")
+    group = facts["group"]
+    # It never subscribes, so it joins no group and takes no partition from the real consumers.
+    consumer = Consumer(
+        {
+            "bootstrap.servers": facts["bootstrap"],
+            "group.id": group,
+            "enable.auto.commit": False,
+            "log_level": 0,
+        }
+    )
+    with closing(consumer):
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    @contextmanager
-    def connected(self) -> t.Iterator[Read]:
-        facts = self._world.facts("kafka")
-        group = facts["group"]
-        # It never subscribes, so it joins no group and takes no partition from the real consumers.
-        consumer = Consumer(
-            {
-                "bootstrap.servers": facts["bootstrap"],
-                "group.id": group,
-                "enable.auto.commit": False,
-                "log_level": 0,
+        def read() -> t.Iterator[Metric]:
+            """As github.com/danielqsj/kafka_exporter: -1 of a partition that the group never committed."""
+            partitions = _partitions(consumer, facts["topics"])
+            # The ends first, so that what comes meanwhile is not taken for waiting.
+            ends = {
+                (at.topic, at.partition): consumer.get_watermark_offsets(
+                    at, timeout=TIMEOUT, cached=False
+                )[1]
+                for at in partitions
             }
-        )
-        with closing(consumer):
+            labels = ("consumergroup", "topic", "partition")
+            name, text = "kafka_consumergroup_lag", "Messages not yet committed."
+            lag = GaugeMetricFamily(name, text, labels=labels)
+            name, text = "kafka_consumergroup_current_offset", "The offset committed last."
+            offset = GaugeMetricFamily(name, text, labels=labels)
+            for at in consumer.committed(partitions, timeout=TIMEOUT):
+                never = at.offset == OFFSET_INVALID
+                of = (group, at.topic, str(at.partition))
+                waiting = max(0, ends[at.topic, at.partition] - at.offset)
+                lag.add_metric(of, -1 if never else waiting)
+                offset.add_metric(of, -1 if never else at.offset)
+            yield lag
+            yield offset
 
-            def read() -> t.Iterator[Metric]:
-                labels = ("consumergroup", "topic", "partition")
-                lag = GaugeMetricFamily(
-                    "kafka_consumergroup_lag", "Messages not yet committed.", labels=labels
-                )
-                offset = GaugeMetricFamily(
-                    "kafka_consumergroup_current_offset",
-                    "The offset committed last.",
-                    labels=labels,
-                )
-                for one in _committed(consumer, facts["topics"]):
-                    of = (group, one.topic, str(one.partition))
-                    lag.add_metric(of, one.lag)
-                    offset.add_metric(of, one.offset)
-                yield lag
-                yield offset
-
-            yield read
+        yield read
 
 
-class Committed(t.NamedTuple):
-    """As github.com/danielqsj/kafka_exporter tells it: -1 of a partition that the group never committed."""
-
-    topic: str
-    partition: int
-    offset: int
-    lag: int
-
-
-def _committed(consumer: Consumer, topics: t.Sequence[str]) -> t.Iterator[Committed]:
+def _partitions(consumer: Consumer, topics: t.Sequence[str]) -> list[TopicPartition]:
     known = consumer.list_topics(timeout=TIMEOUT).topics
-    partitions = [
+    return [
         TopicPartition(topic, partition)
         for topic in topics
         if topic in known
         for partition in known[topic].partitions
     ]
-    # The ends first, so that what comes meanwhile is not taken for waiting.
-    ends = {
-        (one.topic, one.partition): consumer.get_watermark_offsets(
-            one, timeout=TIMEOUT, cached=False
-        )[1]
-        for one in partitions
-    }
-    for at in consumer.committed(partitions, timeout=TIMEOUT):
-        if at.offset == OFFSET_INVALID:
-            yield Committed(at.topic, at.partition, -1, -1)
-        else:
-            waiting = max(0, ends[at.topic, at.partition] - at.offset)
-            yield Committed(at.topic, at.partition, at.offset, waiting)
 
 
-SOURCES: tuple[t.Callable[[World], Source], ...] = (Postgres, Valkey, Kafka)
-
-
-REFRESH = 4.0
-"""Seconds, as often as Prometheus asks."""
-RETRY = 1.0
-FRESH = REFRESH + 2 * TIMEOUT
+SOURCES: t.Mapping[str, Source] = {"pg": postgres, "redis": valkey, "kafka": kafka}
 
 
 class CachedMetrics:
@@ -197,8 +153,8 @@ class CachedMetrics:
     They are read apart from the scrape, so that a source that hangs does not hold up the others.
     """
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, prefix: str, source: Source, world: World) -> None:
+        self._prefix, self._source, self._world = prefix, source, world
         self._metrics: tuple[Metric, ...] = ()
         self._refreshed = time.monotonic()
 
@@ -206,21 +162,20 @@ class CachedMetrics:
         """Read for ever. After a failure connect again, for the source may have moved."""
         while True:
             try:
-                with self._source.connected() as read:
+                with self._source(self._world) as read:
                     while True:
                         self._metrics = tuple(read())
                         self._refreshed = time.monotonic()
                         time.sleep(REFRESH)
             except Exception as exc:
-                print(f"{self._source.prefix}: {type(exc).__name__}: {exc}", flush=True)  # noqa: T201
+                print(f"{self._prefix}: {type(exc).__name__}: {exc}", flush=True)  # noqa: T201
                 self._metrics = ()
                 time.sleep(RETRY)
 
     def collect(self) -> t.Iterator[Metric]:
         fresh = bool(self._metrics) and time.monotonic() - self._refreshed < FRESH
-        yield GaugeMetricFamily(
-            f"{self._source.prefix}_up", "1 while the source answers.", value=float(fresh)
-        )
+        text = "1 while the source answers."
+        yield GaugeMetricFamily(f"{self._prefix}_up", text, value=float(fresh))
         if fresh:
             yield from self._metrics
 
@@ -229,8 +184,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     world = World(Path(sys.argv[1]))
     registry = CollectorRegistry()
-    for make in SOURCES:
-        cached = CachedMetrics(make(world))
+    for prefix, source in SOURCES.items():
+        cached = CachedMetrics(prefix, source, world)
         registry.register(cached)
         threading.Thread(target=cached.refresh, daemon=True).start()
     start_http_server(world.port("exporters"), "127.0.0.1", registry)
