@@ -18,7 +18,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from sandbox.component import Component, Process, python
+from sandbox.component import Component, Process
 from sandbox.errors import SandboxError
 from sandbox.faults import Faults
 from sandbox.names import KAFKA_GROUP, KAFKA_TOPICS
@@ -35,18 +35,16 @@ _BROKER = 1
 
 class Kafka(Component):
     name = NAME
+    program = "sandbox.kafka"
     survives_kill = False
     faults: t.Mapping[str, str] = {
         "down": "The broker drops every connection and refuses new ones. Messages are kept.",
     }
 
-    def prepare(self, world: World) -> None:
-        world.folder(NAME)
-
     def process(self, world: World) -> Process:
         # Of an earlier process, which listened elsewhere.
         broker_file(world).unlink(missing_ok=True)
-        return Process(python("sandbox.kafka", world))
+        return super().process(world)
 
     def ready(self, world: World) -> bool:
         """ApiVersions, the request every client begins with."""

@@ -7,7 +7,7 @@ import secrets
 import socket
 import typing as t
 
-from sandbox.component import Component, Process, python, responds
+from sandbox.component import Component, responds
 from sandbox.node.behaviour import COMPONENT as NAME
 from sandbox.node.behaviour import FAULTS
 
@@ -71,6 +71,7 @@ class Subnet:
 
 class NodeComponent(Component):
     name = NAME
+    program = "sandbox.node.kubelet"
     needs = ("kubernetes",)
     settles_after = ("postgres", "valkey", "kafka", "sinks")
     # The worker in the cluster is healthy only when Supabase is.
@@ -82,9 +83,6 @@ class NodeComponent(Component):
         world.port(NAME)
         world.folder(NAME)
         octet(world)
-
-    def process(self, world: World) -> Process:
-        return Process(python("sandbox.node.kubelet", world))
 
     def ready(self, world: World) -> bool:
         return responds(f"http://127.0.0.1:{world.port(NAME)}/healthz")

@@ -9,7 +9,7 @@ import typing as t
 import urllib.request
 
 from sandbox import application
-from sandbox.component import Component, Process, python, responds
+from sandbox.component import Component, responds
 from sandbox.names import RELEASE_VERSION
 from sandbox.sinks import incidents
 from sandbox.world import Facts, World
@@ -27,6 +27,7 @@ class Sinks(Component):
     """Slack, PagerDuty, GitHub, the status page and OpenAI in one process."""
 
     name = "sinks"
+    program = "sandbox.sinks.server"
     ports = ("sinks",)
     faults: t.Mapping[str, str] = {
         "rate-limited": "All but one request in seconds=1 are answered 429 with Retry-After.",
@@ -48,9 +49,6 @@ class Sinks(Component):
         world.folder("sinks")
         commit = application.prepare(world)
         application.write(application.folder(world) / "staging-results", RELEASE_VERSION, commit)
-
-    def process(self, world: World) -> Process:
-        return Process(python("sandbox.sinks.server", world))
 
     def ready(self, world: World) -> bool:
         return responds(f"{base_url(world)}/api/messages.json")
