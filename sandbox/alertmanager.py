@@ -9,9 +9,8 @@ import typing as t
 import urllib.request
 from pathlib import Path
 
-from sandbox.cache import cached
+from sandbox.cache import cached, unpack
 from sandbox.component import Component, Process
-from sandbox.debian import unpack
 from sandbox.errors import SandboxError
 from sandbox.sinks.component import MANAGER, ON_CALL, base_url, routing_key, webhook_url
 from sandbox.world import write_private

@@ -1,28 +1,143 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The application's repository, as somebody who releases it has it: cloned, on `main`, at the release's tag.
+"""The application's repository and files at both versions, and what staging would have left of its tests.
+
+Whoever releases it has it cloned, on `main`, at the release's tag:
 
     run/application/origin.git      what GitHub has: main, v1.9.0, v2.0.0
     run/application/v2.0.0          its clone
     run/application/v1.9.0          a second work tree of that clone
-    run/application/staging-results what staging would have left (sandbox/staging.py)
+    run/application/staging-results what staging would have left
 
 The same commits in every sandbox, so that a commit can be told by its id. Without git: the files alone.
+`checkout/v2.0.0` holds the release whole. `checkout/v1.9.0` holds only the files that differ there; the rest of the
+previous version are the release's files without its new migrations.
+
+Nobody ran the tests of staging. `unit.xml` and `synthetic.xml` are JUnit reports, `load-test.json` is a summary. Each
+names the version and the commit that it is about, and that it was made for a rehearsal.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import tempfile
 import typing as t
+from contextlib import contextmanager
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
-from sandbox.application_files import application_files, write_application
 from sandbox.errors import SandboxError
-from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
+from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION, SERVICES
 
 if t.TYPE_CHECKING:
     from sandbox.world import World
+
+CHECKOUTS = Path(__file__).with_name("checkout")
+SUPABASE_MIGRATIONS = Path("supabase/migrations")
+PRISMA_MIGRATIONS = Path("packages/db/prisma/migrations")
+# How the paths of the release's own migrations begin: all were written in November 2025.
+ADDED_BY_RELEASE = (f"{SUPABASE_MIGRATIONS}/202511", f"{PRISMA_MIGRATIONS}/202511")
+
+
+def application_files(version: str) -> dict[str, bytes]:
+    """Each file of the application's repository at `version`, by its path there."""
+    files = _read(CHECKOUTS / f"v{RELEASE_VERSION}")
+    if version == PREVIOUS_VERSION:
+        kept = {path: text for path, text in files.items() if not path.startswith(ADDED_BY_RELEASE)}
+        files = kept | _read(CHECKOUTS / f"v{PREVIOUS_VERSION}")
+    return dict(sorted(files.items()))
+
+
+def write_application(version: str, folder: Path) -> None:
+    for name, content in application_files(version).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+@contextmanager
+def checkout(version: str) -> t.Iterator[Path]:
+    """A temporary folder with the application's repository at `version`."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_application(version, Path(folder))
+        yield Path(folder)
+
+
+def _read(root: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file()
+    }
+
+
+UNIT_TESTS = 84
+STARTED = "2025-11-10T08:00:00+00:00"
+NOTE = "Made for a rehearsal by the sandbox; nobody ran these tests."
+# What a customer can do, each tried at three times of a day.
+JOURNEYS = (
+    "greets and gets the menu",
+    "asks an agent for vegetables",
+    "orders and pays from the wallet",
+    "finds a station that has fuel",
+    "calls a driver",
+    "asks for support",
+    "leaves the agent for the menu",
+)
+LOAD_TEST = {
+    "users": 100,
+    "duration_seconds": 900,
+    "requests": 184_320,
+    "errors": 737,
+    "error_rate": 0.004,
+    "p50_seconds": 0.12,
+    "p95_seconds": 0.41,
+    "p99_seconds": 0.78,
+}
+
+
+def write(folder: Path, version: str, commit: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    units = [
+        (f"{SERVICES[n % len(SERVICES)]}.unit", f"case {n // len(SERVICES) + 1}")
+        for n in range(UNIT_TESTS)
+    ]
+    times = ("morning", "noon", "evening")
+    synthetic = [("synthetic", f"{journey}, {time}") for journey in JOURNEYS for time in times]
+    told = {"version": version, "commit": commit, "environment": "staging"}
+    (folder / "unit.xml").write_text(_junit("unit", units, told), encoding="utf-8")
+    (folder / "synthetic.xml").write_text(_junit("synthetic", synthetic, told), encoding="utf-8")
+    summary = {**told, "started": STARTED, "note": NOTE, **LOAD_TEST}
+    text = json.dumps(summary, indent=1) + "\n"
+    (folder / "load-test.json").write_text(text, encoding="utf-8")
+
+
+def _junit(name: str, cases: t.Sequence[tuple[str, str]], told: t.Mapping[str, str]) -> str:
+    counts = f'tests="{len(cases)}" failures="0" errors="0" skipped="0"'
+    properties = {**told, "note": NOTE}
+    return "\n".join(
+        [
+            '<?xml version="1.0" encoding="UTF-8"?>',
+            f"<testsuites {counts}>",
+            f'<testsuite name="{name}" {counts} time="{len(cases) * 0.05:.2f}" timestamp="{STARTED}">',
+            "<properties>",
+            *(
+                f"<property name={quoteattr(k)} value={quoteattr(v)}/>"
+                for k, v in properties.items()
+            ),
+            "</properties>",
+            *(
+                f'<testcase classname={quoteattr(where)} name={quoteattr(what)} time="0.05"/>'
+                for where, what in cases
+            ),
+            "</testsuite>",
+            "</testsuites>",
+            "",
+        ]
+    )
+
 
 REPOSITORY = "easymo/easymo"
 AUTHOR = "Daniel Okello <daniel@easymo.example>"

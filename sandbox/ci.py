@@ -7,7 +7,7 @@ import typing as t
 import urllib.error
 import urllib.request
 
-from sandbox import application, staging
+from sandbox import application
 from sandbox.errors import SandboxError
 from sandbox.node.registry import MEDIA_TYPE, TOKEN, manifest
 from sandbox.sinks.component import report_ci
@@ -30,7 +30,7 @@ def pass_ci(world: World, checkout: Path, services: t.Sequence[str]) -> str:
         _push(registry, image)
     report_ci(world, commit)
     results = application.folder(world) / "staging-results"
-    staging.write(results, tag.removeprefix("v"), commit)
+    application.write(results, tag.removeprefix("v"), commit)
     pushed = f", {', '.join(images)} pushed" if images else ""
     return f"CI and staging passed {tag} ({commit[:12]}){pushed}."
 

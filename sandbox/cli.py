@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sandbox.errors import SandboxError, sentence
 from sandbox.traffic.cli import add_parser as add_traffic
-from sandbox.world import World
+from sandbox.world import DEFAULTS, World
 
 STATE_VARIABLE = "EASYMO_SANDBOX_STATE"
 
@@ -113,6 +113,19 @@ def _add(
     return parser
 
 
+_NUMBERS = {
+    "seed_mb": (20000, "size of the databases at the start, in MB"),
+    "nodes": (50, "number of nodes in the cluster"),
+    "pods_per_node": (2000, "most pods on one node"),
+    "kubelet_sync": (
+        3600,
+        "seconds from one look of the kubelet at a pod's ConfigMap volumes to the next, and up to half as much more",
+    ),
+    "replicas": (3, "most pods of each service of the platform"),
+}
+"""The options of `up` that are numbers: the most, and what it is. Without one, a sandbox that is up keeps its own."""
+
+
 def _add_up(commands: _Commands, folder: argparse.ArgumentParser) -> None:
     parser = _add(
         commands,
@@ -129,41 +142,11 @@ def _add_up(commands: _Commands, folder: argparse.ArgumentParser) -> None:
         default=[],
         help="use this port, for example postgres=5432 (default: a free one)",
     )
-    parser.add_argument(
-        "--seed-mb",
-        metavar="N",
-        type=_at_most(20000),
-        default=None,
-        help="size of the databases at the start, in MB (50)",
-    )
-    parser.add_argument(
-        "--nodes",
-        metavar="N",
-        type=_at_most(50),
-        default=None,
-        help="number of nodes in the cluster (1)",
-    )
-    parser.add_argument(
-        "--pods-per-node",
-        metavar="N",
-        type=_at_most(2000),
-        default=None,
-        help="most pods on one node (250)",
-    )
-    parser.add_argument(
-        "--kubelet-sync",
-        metavar="SECONDS",
-        type=_at_most(3600),
-        default=None,
-        help="from one look of the kubelet at a pod's ConfigMap volumes to the next, and up to half as much more (60)",
-    )
-    parser.add_argument(
-        "--replicas",
-        metavar="N",
-        type=_at_most(3),
-        default=None,
-        help="most pods of each service of the platform (3)",
-    )
+    for name, (most, text) in _NUMBERS.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", metavar="N", type=_at_most(most),
+            help=f"{text} ({DEFAULTS[name]})",
+        )  # fmt: skip
     parser.add_argument(
         "--only", metavar="A,B", default="", help="start only these components and what they need"
     )
@@ -215,15 +198,8 @@ def _up(world: World, arguments: argparse.Namespace) -> int:
     from sandbox.lifecycle import Options, up  # noqa: PLC0415
 
     only = tuple(name for name in arguments.only.split(",") if name)
-    options = Options(
-        ports=dict(arguments.port),
-        seed_mb=arguments.seed_mb,
-        nodes=arguments.nodes,
-        pods_per_node=arguments.pods_per_node,
-        kubelet_sync=arguments.kubelet_sync,
-        replicas=arguments.replicas,
-        only=only,
-    )
+    asked = {name: number for name in DEFAULTS if (number := getattr(arguments, name)) is not None}
+    options = Options(dict(arguments.port), asked, only)
     up(world, options, _print_line)
     return 0
 
@@ -236,7 +212,7 @@ def _down(world: World, _: argparse.Namespace) -> int:
 
 
 def _status(world: World, arguments: argparse.Namespace) -> int:
-    from sandbox.status import as_json, as_text, observe  # noqa: PLC0415
+    from sandbox.commands import as_json, as_text, observe  # noqa: PLC0415
 
     seen = observe(world)
     _print_line(as_json(seen) if arguments.json else as_text(seen))
@@ -244,7 +220,7 @@ def _status(world: World, arguments: argparse.Namespace) -> int:
 
 
 def _logs(world: World, arguments: argparse.Namespace) -> int:
-    from sandbox.logs import follow, tail  # noqa: PLC0415
+    from sandbox.commands import follow, tail  # noqa: PLC0415
 
     tail(world, arguments.component, arguments.lines, _print_line)
     if arguments.follow:
@@ -267,7 +243,7 @@ def _ci(world: World, arguments: argparse.Namespace) -> int:
 
 
 def _env(world: World, _: argparse.Namespace) -> int:
-    from sandbox.environment import exports  # noqa: PLC0415
+    from sandbox.commands import exports  # noqa: PLC0415
 
     _print_line(exports(world))
     return 0
@@ -281,21 +257,21 @@ def _promtool(world: World, arguments: argparse.Namespace) -> t.NoReturn:
 
 
 def _fault_list(world: World, _: argparse.Namespace) -> int:
-    from sandbox.fault_commands import listing  # noqa: PLC0415
+    from sandbox.commands import listing  # noqa: PLC0415
 
     _print_line(listing(world))
     return 0
 
 
 def _fault_set(world: World, arguments: argparse.Namespace) -> int:
-    from sandbox.fault_commands import parse, set_fault  # noqa: PLC0415
+    from sandbox.commands import parse, set_fault  # noqa: PLC0415
 
     set_fault(world, parse(arguments.fault, arguments.words))
     return 0
 
 
 def _fault_clear(world: World, arguments: argparse.Namespace) -> int:
-    from sandbox.fault_commands import clear_faults  # noqa: PLC0415
+    from sandbox.commands import clear_faults  # noqa: PLC0415
 
     _print_line(clear_faults(world, arguments.fault, arguments.target))
     return 0

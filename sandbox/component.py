@@ -31,11 +31,6 @@ class Process:
     """Files it makes outside the run folder, removed when the sandbox goes down."""
 
 
-def python(module: str, world: World) -> tuple[str, ...]:
-    """The argv of a component that is a Python module of ours, given the state folder."""
-    return (sys.executable, "-m", module, str(world.directory))
-
-
 def responds(url: str, context: ssl.SSLContext | None = None) -> bool:
     """Whether GET `url` is answered with 200; raises when there is no answer within two seconds."""
     with urllib.request.urlopen(url, timeout=2, context=context) as answer:  # noqa: S310 - our own URL
@@ -51,6 +46,8 @@ class Component(t.Protocol):
     """
 
     name: str
+    program: str = ""
+    """The Python module of ours that is its process, given the state folder; others make their `process`."""
     needs: tuple[str, ...] = ()
     """Who must be ready before it starts."""
     settles_after: tuple[str, ...] = ()
@@ -68,9 +65,11 @@ class Component(t.Protocol):
 
     def prepare(self, world: World) -> None:
         """Make folders, files and certificates. May block; safe to repeat."""
+        world.folder(self.name)
 
     def process(self, world: World) -> Process:
         """The process to run, in the foreground, ended by SIGTERM."""
+        return Process((sys.executable, "-m", self.program, str(world.directory)))
 
     def ready(self, world: World) -> bool:
         """One protocol-level exchange with the running process. False or any exception: not yet."""

@@ -15,20 +15,86 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.component_graph import select_components
-from sandbox.components import COMPONENTS
+from sandbox.components import COMPONENTS, select_components
 from sandbox.errors import SandboxError, sentence
-from sandbox.orphan_processes import kill_orphans
-from sandbox.preconditions import (
-    failed_by_dependency,
-    require_free_ports,
-    require_named_ports,
-    require_same,
-    require_whole,
+from sandbox.processes import (
+    CHECKOUT,
+    RUN_VARIABLE,
+    SUPERVISOR,
+    Phase,
+    ProcessId,
+    Record,
+    kill_orphans,
+    records,
+    setpriv,
+    stored_records,
 )
-from sandbox.processes import CHECKOUT, RUN_VARIABLE, ProcessId, setpriv
-from sandbox.record import SUPERVISOR, Phase, Record, records, stored_records
-from sandbox.world import DEFAULTS, StateError, World
+from sandbox.supervisor import FOR_WANT
+from sandbox.world import DEFAULTS, StateError, World, port_is_free
+
+
+def require_named_ports(ports: t.Mapping[str, int], names: t.Collection[str]) -> None:
+    for name, port in ports.items():
+        if name not in names:
+            raise SandboxError(
+                f"No component listens on a port named {name!r}: "
+                f"choose from {', '.join(sorted(names))}."
+            )
+        if others := [other for other, same in ports.items() if same == port and other != name]:
+            raise SandboxError(
+                f"Port {port} is asked for by both {name!r} and {others[0]!r}: choose two."
+            )
+
+
+def require_free_ports(ports: t.Mapping[str, int]) -> None:
+    for name, port in ports.items():
+        if not port_is_free(port):
+            raise SandboxError(
+                f"Port {port}, asked for by --port {name}={port}, cannot be had: stop what listens "
+                "there ('ss -ltnp' names it) or choose another."
+            )
+
+
+def require_whole(world: World, names: t.Collection[str]) -> None:
+    """What is there must be a whole sandbox with at least `names` in it."""
+    known = records(world)
+    supervisor = known.pop(SUPERVISOR, None)
+    again = "run 'python -m sandbox down', then 'up'"
+    if supervisor is None or supervisor.phase is Phase.DEAD:
+        raise SandboxError(f"The sandbox in {world.directory} has lost its supervisor: {again}.")
+    for record in sorted(known.values(), key=failed_by_dependency):
+        if record.phase is Phase.DEAD:
+            raise SandboxError(
+                f"The sandbox in {world.directory} is damaged: {record.name} is dead "
+                f"({record.why.rstrip('.')}): {again}."
+            )
+    if missing := sorted(set(names) - set(known)):
+        raise SandboxError(
+            f"The sandbox in {world.directory} is up without {', '.join(missing)}: {again}."
+        )
+
+
+def require_same(world: World, options: Options) -> None:
+    """What is asked for must be what the sandbox that is up was started with."""
+    state, again = world.state(), "run 'python -m sandbox down', then 'up'"
+    for name, port in options.ports.items():
+        if (has := state.get("ports", {}).get(name)) != port:
+            raise SandboxError(
+                f"The sandbox in {world.directory} is up, with {name} on port {has} and not {port}: "
+                f"{again}."
+            )
+    for option, wanted in options.asked.items():
+        if (has := world.option(option)) != wanted:
+            flag = f"--{option.replace('_', '-')}"
+            raise SandboxError(
+                f"The sandbox in {world.directory} is up, with {flag} {has} and not {wanted}: {again}."
+            )
+
+
+def failed_by_dependency(record: Record) -> bool:
+    """Whether it died because another component did, which is then the one to repair."""
+    return record.why.startswith(FOR_WANT)
+
 
 UP_WITHIN = 240.0
 SUPERVISOR_ENDS_WITHIN = 30.0
@@ -41,19 +107,9 @@ Say = t.Callable[[str], None]
 @dataclass(frozen=True)
 class Options:
     ports: t.Mapping[str, int] = field(default_factory=dict)
-    seed_mb: int | None = None
-    """None, here and below: as a sandbox that is up has it, else the default."""
-    nodes: int | None = None
-    pods_per_node: int | None = None
-    kubelet_sync: int | None = None
-    replicas: int | None = None
+    asked: t.Mapping[str, int] = field(default_factory=dict)
+    """The numbers of DEFAULTS that were asked for; others are as in a sandbox that is up, else the default."""
     only: tuple[str, ...] = ()
-
-    @property
-    def asked(self) -> dict[str, int]:
-        """The numbers that were asked for."""
-        numbers = {name: getattr(self, name) for name in DEFAULTS}
-        return {name: number for name, number in numbers.items() if number is not None}
 
 
 def up(world: World, options: Options, report: Say) -> None:

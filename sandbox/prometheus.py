@@ -12,8 +12,8 @@ import urllib.request
 from pathlib import Path
 
 from sandbox import shop
+from sandbox.cache import unpack
 from sandbox.component import Component, Process, responds
-from sandbox.debian import unpack
 from sandbox.names import NAMESPACE
 from sandbox.world import write_private
 

@@ -12,9 +12,9 @@ import sys
 import typing as t
 from pathlib import Path
 
-from sandbox.component import Component, Process, python
+from sandbox.component import Component
 from sandbox.faults import Faults
-from sandbox.shutdown import stop_event
+from sandbox.serving import stop_event
 from sandbox.world import Facts, World
 
 USER = "deployer"
@@ -24,6 +24,7 @@ class Smtp(Component):
     """The mail server as a component."""
 
     name = "smtp"
+    program = "sandbox.smtp"
     ports = ("smtp", "smtp-tls")
     faults: t.Mapping[str, str] = {
         "rejects": "All recipients, or the target address, are refused with 550.",
@@ -37,9 +38,6 @@ class Smtp(Component):
         password(world)
         world.certificate("smtp")
         (world.folder("smtp") / "mails").mkdir(exist_ok=True)
-
-    def process(self, world: World) -> Process:
-        return Process(python("sandbox.smtp", world))
 
     def ready(self, world: World) -> bool:
         with smtplib.SMTP("127.0.0.1", world.port("smtp"), timeout=2) as session:

@@ -26,6 +26,9 @@ from pathlib import Path
 
 from sandbox.errors import SandboxError
 
+if t.TYPE_CHECKING:
+    import trustme
+
 Facts = dict[str, t.Any]
 
 # Below the range from which the kernel takes ports for connections.
@@ -155,13 +158,33 @@ class World:
         made = Certificate(cert=tls / f"{name}.crt", key=tls / f"{name}.key", ca=tls / "ca.crt")
         if made.cert.exists():
             return made
-        # Its import takes a tenth of a second, which only the first start needs.
-        from sandbox.certificates import issue  # noqa: PLC0415
-
         with self.locked():
             if not made.cert.exists():
-                issue(made)
+                _issue(made)
         return made
+
+
+def _issue(certificate: Certificate) -> None:
+    """Write a server certificate for the loopback names, and the authority if there is none yet."""
+    folder = certificate.ca.parent
+    folder.mkdir(mode=0o755, exist_ok=True)
+    issued = _authority(certificate.ca, folder / "ca.key").issue_cert(
+        "127.0.0.1", "localhost", "::1"
+    )
+    write_private(certificate.key, issued.private_key_pem.bytes())
+    issued.cert_chain_pems[0].write_to_path(str(certificate.cert))
+
+
+def _authority(cert: Path, key: Path) -> trustme.CA:
+    # Its import takes a tenth of a second, which only the first start needs.
+    import trustme  # noqa: PLC0415
+
+    if key.exists():
+        return trustme.CA.from_pem(cert.read_bytes(), key.read_bytes())
+    authority = trustme.CA(organization_name="EasyMO sandbox")
+    authority.cert_pem.write_to_path(str(cert))
+    write_private(key, authority.private_key_pem.bytes())
+    return authority
 
 
 def free_port(taken: t.Collection[int] = (), block: int | None = None) -> int:

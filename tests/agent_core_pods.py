@@ -6,34 +6,44 @@ from __future__ import annotations
 import json
 import typing as t
 
-from sandbox.services.manifests import FLAGS, with_flags
+from sandbox.services.manifests import FLAGS
 from tests.integration.conftest import Place
 
 NAME = "agent-core"
+FLAGS_FOLDER = "/etc/feature-flags"
+FLAGD_KEY = "flags.flagd.json"
+FLAGS_SETTINGS: t.Mapping[str, t.Mapping[str, str]] = {
+    "environment": {},
+    "files": {"FLAGS_DIRECTORY": FLAGS_FOLDER},
+    "flagd": {"FLAGD_OFFLINE_FLAG_SOURCE_PATH": f"{FLAGS_FOLDER}/{FLAGD_KEY}"},
+}
+"""How a service may have its flags, and which settings tell it so."""
 AGENTS, PERCENTAGE = "FEATURE_AI_AGENTS", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 
 
 def agent_core(delivery: str, replicas: int = 1) -> dict[str, t.Any]:
     """Its Deployment; `delivery` as in FLAGS_SETTINGS. Its probe needs nothing but the pod."""
     labels = {"app": NAME}
-    container = {
+    container: dict[str, t.Any] = {
         "name": NAME,
         "image": f"easymo/{NAME}:v2.0.0",
         "ports": [{"containerPort": 8080}],
-        "envFrom": [{"configMapRef": {"name": FLAGS, "optional": True}}],
         "readinessProbe": {"httpGet": {"path": "/livez", "port": 8080}, "periodSeconds": 1},
     }
-    template = {
-        "metadata": {"labels": labels},
-        "spec": {"containers": [container], "terminationGracePeriodSeconds": 3},
-    }
-    body = {
+    pod: dict[str, t.Any] = {"containers": [container], "terminationGracePeriodSeconds": 3}
+    if settings := FLAGS_SETTINGS[delivery]:
+        container["env"] = [{"name": name, "value": value} for name, value in settings.items()]
+        container["volumeMounts"] = [{"name": FLAGS, "mountPath": FLAGS_FOLDER}]
+        pod["volumes"] = [{"name": FLAGS, "configMap": {"name": FLAGS, "optional": True}}]
+    else:
+        container["envFrom"] = [{"configMapRef": {"name": FLAGS, "optional": True}}]
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": NAME},
         "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template},
     }
-    return with_flags(body, delivery)
 
 
 def start(place: Place, deployment: t.Mapping[str, t.Any]) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from sandbox.lifecycle import Options, down, up
-from sandbox.record import records
+from sandbox.processes import records
 from sandbox.world import CACHE_VARIABLE, World
 from tests.caches import SANDBOX_CACHE
 from tests.examples import ALL, QUICK, USUAL
@@ -58,7 +58,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
         return
     os.environ.setdefault(CACHE_VARIABLE, str(SANDBOX_CACHE))
     running = World(tmp_path_factory.mktemp("sandbox"))
-    up(running, Options(seed_mb=SEED_MB, replicas=1), print)
+    up(running, Options(asked={"seed_mb": SEED_MB, "replicas": 1}), print)
     try:
         yield running
     finally:

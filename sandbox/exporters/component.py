@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 import urllib.request
 
-from sandbox.component import Component, Process, python
+from sandbox.component import Component
 
 if t.TYPE_CHECKING:
     from sandbox.world import Facts, World
@@ -16,14 +16,9 @@ NAME = "exporters"
 
 class Exporters(Component):
     name = NAME
+    program = "sandbox.exporters.server"
     needs = ("postgres", "valkey", "kafka")
     ports = (NAME,)
-
-    def prepare(self, world: World) -> None:
-        world.folder(NAME)
-
-    def process(self, world: World) -> Process:
-        return Process(python("sandbox.exporters", world))
 
     def ready(self, world: World) -> bool:
         with urllib.request.urlopen(self._url(world), timeout=2) as answer:  # noqa: S310

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from sandbox.component import Component, Process, python, responds
+from sandbox.component import Component, responds
 from sandbox.world import Facts, World
 
 
@@ -13,6 +13,7 @@ class Gateway(Component):
     """Needs the Kubernetes API alone: that pods are missing is an answer it can give."""
 
     name = "gateway"
+    program = "sandbox.gateway.server"
     needs = ("kubernetes",)
     ports = ("gateway",)
     faults: t.Mapping[str, str] = {
@@ -24,9 +25,6 @@ class Gateway(Component):
         world.port("gateway")
         admin_token(world)
         world.folder("gateway")
-
-    def process(self, world: World) -> Process:
-        return Process(python("sandbox.gateway", world))
 
     def ready(self, world: World) -> bool:
         return responds(f"{base_url(world)}/healthz")

@@ -1,23 +1,126 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gateway's web server: its own pages, faults and figures. All else goes to the proxy."""
+"""The gateway, `python -m sandbox.gateway.server <state folder>`: its own pages, faults and figures.
+
+All else goes to a pod, and to another one when the first could not have begun to work on it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
+import ssl
+import sys
 import time
 import typing as t
+from dataclasses import dataclass
+from pathlib import Path
 
+import aiohttp
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from yarl import URL
 
-from sandbox.gateway.paths import Target, resolve
-from sandbox.gateway.proxy import UpstreamError
+from sandbox import shop
+from sandbox.faults import Faults
+from sandbox.gateway.routes import Endpoints, Object, Reflector, Target, resolve
+from sandbox.names import NAMESPACE
+from sandbox.serving import end_to_end, stop_event
+from sandbox.world import World
 
-if t.TYPE_CHECKING:
-    from sandbox.faults import Faults
-    from sandbox.gateway.endpoints import Object
-    from sandbox.gateway.proxy import Proxy
+# The body's length is made anew beside what belongs to one connection.
+SET_ANEW = ("content-length",)
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+# By it whoever asks says that the same may be asked twice.
+REPEATABLE = "Idempotency-Key"
+TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=3)
+
+
+# Nothing of the request reached the pod.
+CONNECT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+# The pod closed the connection before any byte of its answer.
+CLOSED_ERRORS = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+
+
+class UpstreamError(Exception):
+    """Why a pod's answer could not be had: the status and the one-word reason to answer with."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+
+@dataclass
+class Proxy:
+    """`on_retry` is told the service and the reason of each second try."""
+
+    session: aiohttp.ClientSession
+    endpoints: Endpoints
+    on_retry: t.Callable[[str, str], None]
+
+    async def forward(self, request: web.BaseRequest, target: Target) -> web.Response:
+        """The pod's answer. Raises UpstreamError when there is none."""
+        first = self.endpoints.choose(target.service, unready=target.health)
+        if first is None:
+            raise self._no_endpoints(target.service)
+        body = await request.read() if request.body_exists else None
+        try:
+            return await self._exchange(request, target, first, body)
+        except UpstreamError as exc:
+            # Doing twice what a pod may have done already is worse than saying so.
+            again = exc.reason == "ConnectFailed" or (
+                exc.reason == "ClosedEarly"
+                and (request.method in IDEMPOTENT or REPEATABLE in request.headers)
+            )
+            if not again:
+                raise
+            second = self.endpoints.choose(target.service, but=first, unready=target.health)
+            if second is None:
+                raise
+            self.on_retry(target.service, exc.reason)
+        return await self._exchange(request, target, second, body)
+
+    async def _exchange(
+        self, request: web.BaseRequest, target: Target, address: str, body: bytes | None
+    ) -> web.Response:
+        query = request.rel_url.raw_query_string
+        url = f"http://{address}{target.path}{'?' if query else ''}{query}"
+        headers = end_to_end(request.headers, without=SET_ANEW)
+        headers["X-Forwarded-For"] = request.remote or "unknown"
+        try:
+            async with self.session.request(
+                request.method,
+                URL(url, encoded=True),
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+            ) as answer:
+                content = await answer.read()
+        except CONNECT_ERRORS as exc:
+            raise _failed(target.service, address, "ConnectFailed", exc) from exc
+        except CLOSED_ERRORS as exc:
+            raise _failed(target.service, address, "ClosedEarly", exc) from exc
+        except aiohttp.ClientPayloadError as exc:
+            raise _failed(target.service, address, "AnswerBrokeOff", exc) from exc
+        except TimeoutError as exc:
+            raise _failed(target.service, address, "TimedOut", exc, 504) from exc
+        kept = end_to_end(answer.headers, without=SET_ANEW)
+        return web.Response(status=answer.status, body=content, headers=kept)
+
+    def _no_endpoints(self, service: str) -> UpstreamError:
+        _, known = self.endpoints.counts(service)
+        message = f"None of the {known} pods of {service} is ready." if known else "It has no pods."
+        return UpstreamError(503, "NoReadyEndpoint", message)
+
+
+def _failed(
+    service: str, address: str, reason: str, exc: Exception, status: int = 502
+) -> UpstreamError:
+    detail = f"{type(exc).__name__}: {exc}".removesuffix(": ")
+    return UpstreamError(status, reason, f"{service} at {address}: {detail}")
+
 
 NAME = "gateway"
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5)
@@ -116,3 +219,73 @@ class Server:
 def refusal(service: str, status: int, reason: str, message: str) -> web.Response:
     body = {"error": message, "service": service, "reason": reason}
     return web.json_response(body, status=status)
+
+
+PUBLIC = (NAMESPACE, shop.NAMESPACE)
+
+
+async def serve(world: World) -> None:
+    kubernetes = world.facts("kubernetes")
+    tls = ssl.create_default_context(cafile=kubernetes["ca_cert"])
+    api = aiohttp.ClientSession(
+        headers={"Authorization": f"Bearer {kubernetes['token']}", "User-Agent": "gateway/1"},
+        connector=aiohttp.TCPConnector(ssl=tls),
+        read_bufsize=2**20,
+    )
+    # Shorter than a pod keeps an idle connection, so that no request meets one just being closed.
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=15)
+    pods = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT, auto_decompress=False)
+    async with api, pods:
+        await _serve(world, api, pods, _watched(kubernetes["server"]))
+
+
+def _watched(server: str) -> tuple[str, str]:
+    """The URLs of all Services and of all EndpointSlices."""
+    return f"{server}/api/v1/services", f"{server}/apis/discovery.k8s.io/v1/endpointslices"
+
+
+def _public(take: t.Callable[[t.Iterable[Object]], None]) -> t.Callable[[t.Iterable[Object]], None]:
+    """Only what is in a namespace that the public reaches."""
+    return lambda found: take([one for one in found if one["metadata"]["namespace"] in PUBLIC])
+
+
+async def _serve(
+    world: World, api: aiohttp.ClientSession, pods: aiohttp.ClientSession, urls: tuple[str, str]
+) -> None:
+    endpoints, figures = Endpoints(), Figures()
+    proxy = Proxy(pods, endpoints, figures.retried)
+    server = Server(
+        proxy, Faults(world.faults_file), figures, lambda: all(r.synced for r in reflectors)
+    )
+    reflectors = (
+        Reflector(api, urls[0], _public(server.set_services)),
+        Reflector(api, urls[1], _public(endpoints.replace)),
+    )
+    runner = web.ServerRunner(web.Server(server.handle, access_log=None))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", world.port("gateway")).start()
+    watching = [asyncio.create_task(reflector.run()) for reflector in reflectors]
+    try:
+        await _terminated(watching)
+    finally:
+        for task in watching:
+            task.cancel()
+        await runner.cleanup()
+
+
+async def _terminated(watching: t.Sequence[asyncio.Task[t.Never]]) -> None:
+    """Returns at SIGTERM or SIGINT; raises what ended a reflector, which should never end."""
+    waiting = asyncio.create_task(stop_event().wait())
+    await asyncio.wait((waiting, *watching), return_when=asyncio.FIRST_COMPLETED)
+    for task in watching:
+        if task.done():
+            task.result()
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    asyncio.run(serve(World(Path(sys.argv[1]))))
+
+
+if __name__ == "__main__":
+    main()

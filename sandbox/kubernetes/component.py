@@ -7,7 +7,7 @@ import json
 import ssl
 import typing as t
 
-from sandbox.component import Component, Process, python, responds
+from sandbox.component import Component, responds
 from sandbox.kubernetes.service_accounts import token
 from sandbox.names import DEPLOYER, NAMESPACE
 from sandbox.world import write_private
@@ -23,6 +23,7 @@ DEPLOYER_SECONDS = 30 * 86400
 
 class Kubernetes(Component):
     name = NAME
+    program = "sandbox.kubernetes.server"
     ports = (NAME,)
     survives_kill = False
     faults: t.Mapping[str, str] = {
@@ -43,9 +44,6 @@ class Kubernetes(Component):
         write_kubeconfig(world)
         deployer = token(world.secret("kubernetes-token"), NAMESPACE, DEPLOYER, DEPLOYER_SECONDS)
         write_private(deployer_token(world), deployer.encode())
-
-    def process(self, world: World) -> Process:
-        return Process(python("sandbox.kubernetes", world))
 
     def ready(self, world: World) -> bool:
         trusted = ssl.create_default_context(cafile=str(world.certificate(NAME).ca))

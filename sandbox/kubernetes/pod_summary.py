@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
-from sandbox.kubernetes.durations import since
 from sandbox.kubernetes.errors import Object
+from sandbox.kubernetes.quantities import since
 
 
 def pod_cells(pod: Object) -> list[t.Any]:

@@ -7,18 +7,11 @@ import typing as t
 
 from aiohttp import web
 
-from sandbox.kubernetes import (
-    protobuf,
-    responses,
-    selectors,
-    service_accounts,
-    subresources,
-)
-from sandbox.kubernetes.authorization import CALLER, Authorizer
+from sandbox.kubernetes import requests, responses, selectors, service_accounts, subresources
 from sandbox.kubernetes.errors import ApiError, Object, bad_request
-from sandbox.kubernetes.routing import Target, WriteOptions, flag, whole_number
+from sandbox.kubernetes.requests import CALLER, Authorizer, Target, WriteOptions, flag, whole_number
+from sandbox.kubernetes.responses import Watch, view_of
 from sandbox.kubernetes.streaming import Kubelets
-from sandbox.kubernetes.watching import Watch, view_of
 from sandbox.kubernetes.writing import Writer, decode, whole
 
 if t.TYPE_CHECKING:
@@ -231,8 +224,8 @@ class Rest:
     async def _typed(request: web.Request, kind: str) -> Object:
         """The body in either of the forms that kubectl sends."""
         data = await request.read()
-        if request.content_type == protobuf.CONTENT_TYPE:
-            return protobuf.decode(data, kind)
+        if request.content_type == requests.CONTENT_TYPE:
+            return requests.decode(data, kind)
         return whole(decode(data, request.content_type))
 
     def _writer(self, request: web.Request, target: Target) -> Writer:

@@ -1,30 +1,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HTTP server: authentication, faults, routes and errors."""
+"""The HTTP server: authentication, faults, routes and errors. `python -m sandbox.kubernetes.server <state folder>`."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import random
+import ssl
+import sys
 import typing as t
+from pathlib import Path
 
 from aiohttp import web
 
-from sandbox.kubernetes import discovery, quota
+from sandbox.faults import Faults
+from sandbox.kubernetes import admission, controllers, discovery
 from sandbox.kubernetes.admission import ClusterRules
-from sandbox.kubernetes.authorization import CALLER, Authorizer
+from sandbox.kubernetes.component import NAME
 from sandbox.kubernetes.errors import ApiError
-from sandbox.kubernetes.rbac import ADMINISTRATOR, User
+from sandbox.kubernetes.requests import CALLER, Authorizer, parse_path
 from sandbox.kubernetes.responses import json_response, refusal
 from sandbox.kubernetes.rest import Rest
-from sandbox.kubernetes.routing import parse_path
-from sandbox.kubernetes.service_accounts import user_of
+from sandbox.kubernetes.service_accounts import ADMINISTRATOR, User, user_of
 from sandbox.kubernetes.store import Rules, Store
 from sandbox.kubernetes.streaming import Kubelets
 from sandbox.names import NAMESPACE
+from sandbox.serving import stop_event
+from sandbox.world import World
 
 if t.TYPE_CHECKING:
-    from sandbox.faults import Fault, Faults
+    from sandbox.faults import Fault
 
 AUTHORIZER = web.AppKey("authorizer", Authorizer)
 
@@ -108,7 +114,9 @@ def application(store: Store, faults: Faults, token: str) -> web.Application:
             return refusal(exc)
 
     async def background(_app: web.Application) -> t.AsyncIterator[None]:
-        tasks = [asyncio.create_task(quota.keep_status(store, name)) for name in quota.COUNTED]
+        tasks = [
+            asyncio.create_task(admission.keep_status(store, name)) for name in admission.COUNTED
+        ]
         tasks.append(asyncio.create_task(expire_on_demand(store, faults)))
         yield
         for task in tasks:
@@ -146,3 +154,61 @@ async def expire_on_demand(store: Store, faults: Faults) -> None:
             store.expire_histories()
         was_set = is_set
         await asyncio.sleep(FAULT_POLL_SECONDS)
+
+
+async def serve(world: World) -> None:
+    store, faults = new_store(), Faults(world.faults_file)
+    runner = web.AppRunner(
+        application(store, faults, world.secret("kubernetes-token")),
+        access_log=None, shutdown_timeout=1, handler_cancellation=True,
+    )  # fmt: skip
+    await runner.setup()
+    stopped = asyncio.create_task(stop_event().wait())
+    while not stopped.done():
+        await _while_up(runner, world, store, faults, stopped)
+        while faults.active(NAME, "down") and not stopped.done():
+            await asyncio.sleep(FAULT_POLL_SECONDS)
+        runner.app[AUTHORIZER].restart()
+    await runner.cleanup()
+
+
+async def _while_up(
+    runner: web.AppRunner,
+    world: World,
+    store: Store,
+    faults: Faults,
+    stopped: asyncio.Task[t.Literal[True]],
+) -> None:
+    """Listen and reconcile until the end or the fault `down`.
+
+    A controller that fails ends the server, so that nobody waits for a dead cluster. While the
+    server is down controllers rest, as real ones must: they would take its silence for the nodes'.
+    """
+    certificate = world.certificate(NAME)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate.cert, certificate.key)
+    site = web.TCPSite(runner, "127.0.0.1", world.port(NAME), ssl_context=context)
+    await site.start()
+    reconciling = asyncio.create_task(controllers.run(store, faults))
+    down = asyncio.create_task(_wait_for_down_fault(faults))
+    await asyncio.wait({reconciling, stopped, down}, return_when=asyncio.FIRST_COMPLETED)
+    if reconciling.done():
+        reconciling.result()
+    for task in (reconciling, down):
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    if not stopped.done():
+        await site.stop()
+        for connection in t.cast("web.Server", runner.server).connections:
+            if connection.transport is not None:
+                connection.transport.abort()
+
+
+async def _wait_for_down_fault(faults: Faults) -> None:
+    while faults.active(NAME, "down") is None:
+        await asyncio.sleep(FAULT_POLL_SECONDS)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(World(Path(sys.argv[1]))))

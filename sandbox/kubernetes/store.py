@@ -18,8 +18,7 @@ from sandbox.kubernetes.errors import (
     forbidden,
     not_found,
 )
-from sandbox.kubernetes.history import Event, History, Record, Subscription, deep_copy
-from sandbox.kubernetes.ownership import Ownership
+from sandbox.kubernetes.history import Event, History, Ownership, Record, Subscription, deep_copy
 from sandbox.kubernetes.resources import STORED, Resource
 
 Key = tuple[str, str]

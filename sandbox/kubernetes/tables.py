@@ -7,9 +7,9 @@ import typing as t
 from dataclasses import dataclass
 
 from sandbox.kubernetes import selectors
-from sandbox.kubernetes.durations import since
 from sandbox.kubernetes.errors import Object
 from sandbox.kubernetes.pod_summary import pod_cells
+from sandbox.kubernetes.quantities import since
 
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.resources import Resource

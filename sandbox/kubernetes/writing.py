@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the body of a write to the object that is stored: decoding, patching, strictness, ownership."""
+"""From the body of a write to the object that is stored: decoding, patching, strictness, ownership.
+
+Events are stored as v1 has them; events.k8s.io shows the same objects under newer names.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,36 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from sandbox.kubernetes import apply, events_view, lifecycle, patches, schema
+from sandbox.kubernetes import apply, lifecycle, patches, schema
 from sandbox.kubernetes.defaulting import default
 from sandbox.kubernetes.errors import ApiError, Cause, Object, bad_request, invalid_patch
 from sandbox.kubernetes.history import deep_copy
 
 if t.TYPE_CHECKING:
+    from sandbox.kubernetes.requests import Target, WriteOptions
     from sandbox.kubernetes.resources import Resource
-    from sandbox.kubernetes.routing import Target, WriteOptions
     from sandbox.kubernetes.store import Store
+
+NEW_NAMES = {
+    "involvedObject": "regarding",
+    "message": "note",
+    "firstTimestamp": "deprecatedFirstTimestamp",
+    "lastTimestamp": "deprecatedLastTimestamp",
+    "count": "deprecatedCount",
+    "source": "deprecatedSource",
+    "reportingComponent": "reportingController",
+}
+OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}
+
+
+def to_events_v1(obj: Object) -> Object:
+    shown = {NEW_NAMES.get(key, key): value for key, value in obj.items()}
+    return shown | {"apiVersion": "events.k8s.io/v1"}
+
+
+def to_core(obj: Object) -> Object:
+    stored = {OLD_NAMES.get(key, key): value for key, value in obj.items()}
+    return stored | {"apiVersion": "v1"}
 
 
 MAX_BODY = 3 * 1024 * 1024
@@ -243,10 +267,10 @@ class Writer:
         return self._as_stored(report.value)
 
     def _shown(self, obj: Object) -> Object:
-        return events_view.to_events_v1(obj) if self._is_events_view else obj
+        return to_events_v1(obj) if self._is_events_view else obj
 
     def _as_stored(self, obj: Object) -> Object:
-        return events_view.to_core(obj) if self._is_events_view else obj
+        return to_core(obj) if self._is_events_view else obj
 
     @property
     def _is_events_view(self) -> bool:

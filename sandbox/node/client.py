@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kubelet's way to the API server: HTTPS with its CA and a bearer token, as any client."""
+"""The kubelet's way to the API server, by HTTPS as any client, and what it writes there: its Node and Events."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import ssl
+import time
 import typing as t
+from collections import OrderedDict, deque
 
 import aiohttp
+
+from sandbox.kubernetes.controllers.events import made_event
+from sandbox.kubernetes.controllers.objects import timestamp
 
 Object = dict[str, t.Any]
 
@@ -154,3 +159,112 @@ def _message(content: bytes) -> str:
 
 
 UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError, asyncio.IncompleteReadError)
+
+
+LEASE_SECONDS = 40
+CAPACITY = {"cpu": "16", "memory": "32Gi", "ephemeral-storage": "100Gi"}
+
+
+def node_object(name: str, pod_cidr: str) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": name,
+            "labels": {
+                "kubernetes.io/hostname": name,
+                "kubernetes.io/os": "linux",
+                "kubernetes.io/arch": "amd64",
+            },
+        },
+        "spec": {"podCIDR": pod_cidr, "podCIDRs": [pod_cidr]},
+    }
+
+
+def node_status(
+    name: str, port: int, *, pods: int, ready: bool, before: t.Sequence[Object], now: float
+) -> Object:
+    """With room for so many `pods`; `before` are the conditions that it had."""
+    words = (
+        ("True", "KubeletReady", "kubelet is posting ready status")
+        if ready
+        else ("False", "KubeletNotReady", "container runtime is down")
+    )
+    state, reason, message = words
+    capacity = {**CAPACITY, "pods": str(pods)}
+    same = [c for c in before if c["type"] == "Ready" and c["status"] == state]
+    return {
+        "capacity": capacity,
+        "allocatable": capacity,
+        "addresses": [
+            {"type": "InternalIP", "address": "127.0.0.1"},
+            {"type": "Hostname", "address": name},
+        ],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
+        "nodeInfo": {
+            "architecture": "amd64",
+            "containerRuntimeVersion": "containerd://2.1.0",
+            "kernelVersion": "sandbox",
+            "kubeletVersion": "v1.36.2",
+            "operatingSystem": "linux",
+            "osImage": "EasyMO sandbox",
+        },
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": state,
+                "lastHeartbeatTime": timestamp(now),
+                "lastTransitionTime": same[0]["lastTransitionTime"] if same else timestamp(now),
+                "reason": reason,
+                "message": message,
+            }
+        ],
+    }
+
+
+REMEMBERED = 512
+MOST_WAITING = 1024
+
+
+class Events:
+    def __init__(self, client: Client, node_name: str) -> None:
+        self._client = client
+        self._node_name = node_name
+        self._waiting: deque[tuple[tuple[str, ...], Object]] = deque(maxlen=MOST_WAITING)
+        self._wake = asyncio.Event()
+        self._sent: OrderedDict[tuple[str, ...], Object] = OrderedDict()
+
+    def record(
+        self, pod: Object, kind: str, reason: str, message: str, *, container: str = ""
+    ) -> None:
+        event = made_event(pod, kind, reason, message, now=time.time(), component="kubelet")
+        event["source"]["host"] = self._node_name
+        event["reportingInstance"] = self._node_name
+        if container:
+            event["involvedObject"]["fieldPath"] = f"spec.containers{{{container}}}"
+        key = (pod["metadata"]["uid"], container, kind, reason, message)
+        self._waiting.append((key, event))
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                key, event = self._waiting.popleft()
+                try:
+                    await self._send(key, event)
+                except (*UNREACHABLE, ApiStatusError):
+                    continue  # an event is a courtesy
+
+    async def _send(self, key: tuple[str, ...], event: Object) -> None:
+        namespace = event["metadata"]["namespace"]
+        standing = self._sent.get(key)
+        if standing is not None:
+            standing["count"] += 1
+            patch = {"count": standing["count"], "lastTimestamp": timestamp(time.time())}
+            await self._client.patch("events", namespace, standing["metadata"]["name"], patch)
+            return
+        self._sent[key] = await self._client.create("events", namespace, event)
+        if len(self._sent) > REMEMBERED:
+            self._sent.popitem(last=False)

@@ -12,19 +12,18 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox.node import backoff, probes, status
+from sandbox.node import images, probes, status
 from sandbox.node.behaviour import OOM_AFTER, Behaviour, config_missing
-from sandbox.node.environment import ConfigError, resolve
-from sandbox.node.image_pull import ensure_image
-from sandbox.node.logs import ContainerLog
-from sandbox.node.probe_worker import ProbeWorker
-from sandbox.node.server import Server
+from sandbox.node.images import ensure_image
+from sandbox.node.probes import ProbeWorker
+from sandbox.node.process import ConfigError, ContainerLog, Server, resolve
 from sandbox.node.volumes import Mounts, Volumes, located
-from sandbox.services import ConfigurationError, ContainerContext, build
+from sandbox.services import ConfigurationError, ContainerContext
+from sandbox.services.programs import build
 
 if t.TYPE_CHECKING:
+    from sandbox.node.host import Host
     from sandbox.node.images import Image
-    from sandbox.node.node import Node
 
 Object = dict[str, t.Any]
 
@@ -54,7 +53,7 @@ class Container:
 
     def __init__(
         self,
-        node: Node,
+        node: Host,
         pod: Object,
         spec: Object,
         volumes: Volumes,
@@ -279,11 +278,11 @@ class Container:
         self.show(state)
 
     async def _back_off(self, ran: float) -> None:
-        self._crashes = 1 if ran > backoff.FORGOTTEN_AFTER else self._crashes + 1
+        self._crashes = 1 if ran > images.FORGOTTEN_AFTER else self._crashes + 1
         await asyncio.sleep(0.2)
-        delay = backoff.restart_delay(self._crashes)
+        delay = images.restart_delay(self._crashes)
         if delay:
-            name, span = self.state.name, backoff.words(delay)
+            name, span = self.state.name, images.words(delay)
             message = f"back-off {span} restarting failed container={name} pod={self.where}"
             self._to_last_state()
             self.show(status.waiting("CrashLoopBackOff", message))

@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Commands in a container: a real child process, spoken with over Kubernetes' channel protocol.
 
-Every WebSocket message begins with its channel: 0 stdin, 1 stdout, 2 stderr, 3 the final Status, 4 a new
-terminal size; in v5 the byte 255 followed by a channel says that the channel is closed.
+Every WebSocket message begins with its channel: 0 stdin, 1 stdout, 2 stderr, 3 the final Status; in v5 the
+byte 255 followed by a channel says that the channel is closed. There are no terminals.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import shutil
 import signal
-import struct
 import tempfile
-import termios
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +24,10 @@ if t.TYPE_CHECKING:
     from aiohttp import web
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-STDIN, STDOUT, STDERR, STATUS, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
+STDIN, STDOUT, STDERR, STATUS, CLOSE = 0, 1, 2, 3, 255
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CHUNK = 32 * 1024
+NO_TERMINAL = "a container of the sandbox has no terminal: leave out --tty"
 
 Object = dict[str, t.Any]
 
@@ -86,15 +84,17 @@ class Runner:
     async def run(self, command: Command, socket: web.WebSocketResponse) -> None:
         """Until the command ends; the command ends when the other side leaves."""
         env = {"PATH": DEFAULT_PATH, **command.env}
+        if command.tty:
+            await _finish(socket, start_failure(command.argv[0], NO_TERMINAL))
+            return
         program = shutil.which(command.argv[0], path=env["PATH"]) if command.argv else None
         if program is None:
             name = command.argv[0] if command.argv else ""
             await _finish(socket, start_failure(name, "executable file not found in $PATH"))
             return
         with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
-            run = _run_tty if command.tty else _run_pipes
             try:
-                code = await run(command, env, scratch, socket)
+                code = await _run_pipes(command, env, scratch, socket)
             except OSError as exc:
                 await _finish(socket, start_failure(command.argv[0], str(exc.strerror).lower()))
                 return
@@ -154,7 +154,6 @@ async def _receive(
     socket: web.WebSocketResponse,
     process: asyncio.subprocess.Process,
     feed: t.Callable[[bytes | None], t.Awaitable[None]],
-    resize: t.Callable[[bytes], None] | None = None,
 ) -> None:
     """What the other side sends. When it leaves, so does the command."""
     async for message in socket:
@@ -165,8 +164,6 @@ async def _receive(
             await feed(content)
         elif channel == CLOSE and content[:1] == bytes([STDIN]):
             await feed(None)
-        elif channel == RESIZE and resize is not None:
-            resize(content)
     _kill_group(process)
 
 
@@ -174,60 +171,3 @@ def _kill_group(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-
-
-async def _run_tty(
-    command: Command, env: t.Mapping[str, str], scratch: str, socket: web.WebSocketResponse
-) -> int:
-    """As above with a terminal between: one stream, and the size can change."""
-    master, slave = os.openpty()
-    loop = asyncio.get_running_loop()
-    output: asyncio.Queue[bytes] = asyncio.Queue()
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command.argv,
-            env={"TERM": "xterm", **env},
-            cwd=scratch,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-        )
-    except OSError:
-        os.close(master)
-        raise
-    finally:
-        os.close(slave)
-
-    def readable() -> None:
-        try:
-            content = os.read(master, CHUNK)
-        except OSError:  # Linux says EIO when the last process has closed its side
-            content = b""
-        if not content:
-            loop.remove_reader(master)
-        output.put_nowait(content)
-
-    async def feed(content: bytes | None) -> None:
-        os.write(master, b"\x04" if content is None else content)
-
-    loop.add_reader(master, readable)
-    receiver = asyncio.create_task(
-        _receive(socket, process, feed, lambda size: _resize(master, size))
-    )
-    try:
-        while content := await output.get():
-            with contextlib.suppress(ConnectionError):
-                await socket.send_bytes(bytes([STDOUT]) + content)
-        return exit_code(await process.wait())
-    finally:
-        receiver.cancel()
-        loop.remove_reader(master)
-        os.close(master)
-        _kill_group(process)
-
-
-def _resize(master: int, size: bytes) -> None:
-    wanted = json.loads(size)
-    packed = struct.pack("HHHH", wanted.get("Height", 24), wanted.get("Width", 80), 0, 0)
-    fcntl.ioctl(master, termios.TIOCSWINSZ, packed)

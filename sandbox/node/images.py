@@ -1,11 +1,38 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Image references, what the registry has, and how an image behaves by its tag."""
+"""Image references, what the registry has, and how the node pulls.
+
+A pull that failed is told and tried again by the kubelet's rules, at a tenth of its time.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import typing as t
 from dataclasses import dataclass
+
+from sandbox.node import status
+
+BASE = 1.0
+LONGEST = 30.0
+FORGOTTEN_AFTER = 60.0
+
+
+def restart_delay(crashes: int) -> float:
+    """Seconds before the next start after so many crashes in a row (at least one)."""
+    return 0.0 if crashes <= 1 else min(LONGEST, BASE * 2.0 ** min(crashes - 2, 16))
+
+
+def pull_delay(failures: int) -> float:
+    """Seconds before the next pull after so many failures in a row (at least one)."""
+    return min(LONGEST, BASE * 2.0 ** min(failures - 1, 16))
+
+
+def words(delay: float) -> str:
+    """A duration as Go prints it: `10s`, `1m20s`."""
+    minutes, rest = divmod(int(delay), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
 
 # Tags with these endings exist beside each version and behave so; `nopull` is the one that does not exist.
 BEHAVIOURS = ("crash", "unready", "unhealthy", "slow", "oom")
@@ -95,3 +122,67 @@ def refused_message(image: Image) -> str:
         "authorize: failed to fetch oauth token: unexpected status from GET request to "
         "https://auth.docker.io/token: 401 Unauthorized"
     )
+
+
+Object = dict[str, t.Any]
+
+# How long ErrImagePull is shown before ImagePullBackOff, at most.
+ERROR_SHOWN_SECONDS = 0.5
+
+
+class Registry(t.Protocol):
+    def pull(self, image: Image, *, main: bool) -> str:
+        """Empty when the image could be had, else why not."""
+
+    def was_present(self, image: Image) -> bool:
+        """Whether it was on the node before."""
+
+
+class StatusReporter(t.Protocol):
+    """Takes the container's state and the pod's events."""
+
+    def show(self, state: Object) -> None: ...
+
+    def event(self, kind: str, reason: str, message: str) -> None: ...
+
+
+async def ensure_image(
+    reference: str, registry: Registry, reporter: StatusReporter, *, main: bool
+) -> Image:
+    """Returns once the image is there; a reference that cannot name one is waited on for ever."""
+    try:
+        image = parse_image(reference)
+    except InvalidImageError as exc:
+        reporter.show(status.waiting("InvalidImageName", str(exc)))
+        reporter.event("Warning", "InspectFailed", str(exc))
+        await asyncio.Event().wait()
+        raise
+    failures = 0
+    while why := registry.pull(image, main=main):
+        failures += 1
+        await _report_pull_failure(image, why, failures, reporter)
+    words = (
+        f'Container image "{reference}" already present on machine'
+        if registry.was_present(image)
+        else f'Successfully pulled image "{reference}"'
+    )
+    reporter.event("Normal", "Pulled", words)
+    return image
+
+
+async def _report_pull_failure(
+    image: Image, why: str, failures: int, reporter: StatusReporter
+) -> None:
+    """ErrImagePull at the try, ImagePullBackOff until the next."""
+    name = image.reference
+    reporter.event("Normal", "Pulling", f'Pulling image "{name}"')
+    reporter.show(status.waiting("ErrImagePull", why))
+    reporter.event("Warning", "Failed", f'Failed to pull image "{name}": {why}')
+    reporter.event("Warning", "Failed", "Error: ErrImagePull")
+    delay = pull_delay(failures)
+    await asyncio.sleep(min(ERROR_SHOWN_SECONDS, delay / 2))
+    back_off = f'Back-off pulling image "{name}"'
+    reporter.show(status.waiting("ImagePullBackOff", f"{back_off}: ErrImagePull: {why}"))
+    reporter.event("Normal", "BackOff", back_off)
+    reporter.event("Warning", "Failed", "Error: ImagePullBackOff")
+    await asyncio.sleep(delay)

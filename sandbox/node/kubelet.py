@@ -1,21 +1,83 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kubelets' own HTTP API, which the API server passes logs and exec on to, and the registry. Loopback only."""
+"""All nodes in one process, `python -m sandbox.node.kubelet <state folder>`, and the kubelets' own HTTP API.
+
+The API server passes logs and exec on to it; clients see the registry there.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+import shutil
+import socket
+import sys
 import time
 import typing as t
+from pathlib import Path
 
 from aiohttp import web
 
+from sandbox.faults import Faults
 from sandbox.node import exec as execution
-from sandbox.node.logs import ContainerLog, LogOptions, chosen, rendered
+from sandbox.node.behaviour import COMPONENT as NAME
+from sandbox.node.client import UNREACHABLE, ApiStatusError, Client, ExpiredError
+from sandbox.node.component import Subnet, new_octet, nodes_of, octet
+from sandbox.node.exec import Runner
+from sandbox.node.host import NodeContext
+from sandbox.node.node import Node
+from sandbox.node.process import ContainerLog, LogOptions, chosen, rendered
+from sandbox.node.registry import Registry
+from sandbox.serving import stop_event
+from sandbox.world import World
 
 if t.TYPE_CHECKING:
     from sandbox.node.container import Container
-    from sandbox.node.nodes import Nodes
-    from sandbox.node.registry import Registry
+    from sandbox.node.pod import PodWorker
+
+Object = dict[str, t.Any]
+
+logger = logging.getLogger(__name__)
+
+# Pods that have a node.
+QUERY = "fieldSelector=spec.nodeName%21%3D"
+
+
+class Nodes:
+    def __init__(self, names: t.Iterable[str], context: NodeContext) -> None:
+        self._context = context
+        self._nodes = {name: Node(name, context) for name in names}
+
+    def worker(self, namespace: str, name: str) -> PodWorker | None:
+        found = (node.worker(namespace, name) for node in self._nodes.values())
+        return next((worker for worker in found if worker is not None), None)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for node in self._nodes.values():
+                group.create_task(node.run())
+            group.create_task(self._watch_pods())
+
+    async def _watch_pods(self) -> None:
+        client = self._context.client
+        while True:
+            try:
+                pods, version = await client.list("pods", QUERY)
+                for name, node in self._nodes.items():
+                    node.relist([pod for pod in pods if pod["spec"]["nodeName"] == name])
+                async for event in client.watch("pods", QUERY, version):
+                    if event["type"] != "BOOKMARK":
+                        self._take(event["type"], event["object"])
+            except ExpiredError:
+                continue
+            except (*UNREACHABLE, ApiStatusError) as exc:
+                logger.info("watching pods: %s", exc)
+                await asyncio.sleep(0.3)
+
+    def _take(self, kind: str, pod: Object) -> None:
+        node = self._nodes.get(pod["spec"]["nodeName"])
+        if node is not None:
+            node.take(kind, pod)
 
 
 def application(nodes: Nodes, runner: execution.Runner, registry: Registry) -> web.Application:
@@ -143,3 +205,59 @@ async def _send_log(response: web.StreamResponse, log: ContainerLog, options: Lo
 def _last_number(log: ContainerLog) -> int:
     kept = log.lines()
     return kept[-1].number if kept else 0
+
+
+NETWORK_PATIENCE = 5.0
+"""Seconds in which a node that was killed lets go of its network. After them it is another run's."""
+
+
+def show_network(world: World) -> tuple[socket.socket, Subnet]:
+    """Listens in this run's network, which shows other sandboxes that it is taken, and keeps it or takes another."""
+    number, deadline = octet(world), time.monotonic() + NETWORK_PATIENCE
+    while True:
+        try:
+            return socket.create_server((f"127.{number}.0.1", 8080)), Subnet(number)
+        except OSError:
+            if time.monotonic() > deadline:
+                number = new_octet(world)
+            time.sleep(0.1)
+
+
+async def serve(world: World) -> None:
+    shown, subnet = show_network(world)
+    facts = world.facts("kubernetes")
+    scratch, volumes = world.folder(NAME) / "exec", world.folder(NAME) / "pods"
+    for folder in (scratch, volumes):
+        shutil.rmtree(folder, ignore_errors=True)
+    async with Client(facts["server"], facts["token"], facts["ca_cert"]) as client:
+        faults, port = Faults(world.faults_file), world.port(NAME)
+        registry = Registry(world.folder(NAME) / "pushed.json")
+        context = NodeContext(
+            client,
+            subnet,
+            faults,
+            registry,
+            port,
+            pods=world.option("pods_per_node"),
+            folder=volumes,
+            sync_frequency=world.option("kubelet_sync"),
+        )
+        nodes = Nodes(nodes_of(world), context)
+        runner = web.AppRunner(
+            application(nodes, Runner(scratch), registry), access_log=None, shutdown_timeout=1
+        )
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", world.port(NAME)).start()
+        await web.SockSite(runner, shown).start()
+        running = asyncio.create_task(nodes.run())
+        stopped = asyncio.create_task(stop_event().wait())
+        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        await runner.cleanup()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    asyncio.run(serve(World(Path(sys.argv[1]))))

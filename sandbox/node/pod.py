@@ -17,7 +17,7 @@ from sandbox.node.container import Container
 from sandbox.node.volumes import Volumes
 
 if t.TYPE_CHECKING:
-    from sandbox.node.node import Node
+    from sandbox.node.host import Host
 
 Object = dict[str, t.Any]
 
@@ -32,7 +32,7 @@ TEARDOWN = 0.3
 class PodWorker:
     """Takes an address, runs the containers, and reports their status."""
 
-    def __init__(self, node: Node, pod: Object) -> None:
+    def __init__(self, node: Host, pod: Object) -> None:
         self.pod = pod
         self._node = node
         before = pod.get("status") or {}

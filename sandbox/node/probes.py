@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Startup, readiness and liveness probes: what to ask, how often, and when an answer counts."""
+"""Startup, readiness and liveness probes: what to ask, how often, when an answer counts, and what follows from it."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import time
 import typing as t
 from dataclasses import dataclass
 
@@ -127,3 +129,89 @@ def _request(probe: Probe, host: str) -> bytes:
     }
     lines = [f"GET {probe.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
+
+
+POLL_SECONDS = 0.05
+UNREADY_SECONDS = 1.0
+
+
+class ProbedContainer(t.Protocol):
+    """What a probe reads of a container, and changes."""
+
+    spec: Object
+
+    @property
+    def process_started(self) -> bool: ...
+
+    def set_health(self, *, started: bool, ready: bool) -> None: ...
+
+    def event(self, kind: str, reason: str, message: str) -> None: ...
+
+    def kill_unhealthy(self, probe: str) -> None: ...
+
+
+class ProbeWorker:
+    """One start of one container."""
+
+    def __init__(self, container: ProbedContainer, address: str) -> None:
+        self._container = container
+        self._address = address
+
+    def _probe(self, kind: str) -> Probe | None:
+        return parse_probe(self._container.spec.get(f"{kind}Probe"), self._container.spec)
+
+    async def run(self) -> None:
+        startup = self._probe("startup")
+        if startup is None:
+            while not self._container.process_started:
+                await asyncio.sleep(POLL_SECONDS)
+        elif not await self._passed_startup(startup):
+            return
+        readiness, liveness = self._probe("readiness"), self._probe("liveness")
+        self._container.set_health(started=True, ready=readiness is None)
+        async with asyncio.TaskGroup() as group:
+            if readiness is not None:
+                group.create_task(self._watch_readiness(readiness))
+            if liveness is not None:
+                group.create_task(self._watch_liveness(liveness))
+
+    async def _passed_startup(self, probe: Probe) -> bool:
+        counter = ThresholdCounter(probe, passing=True)
+        async for failure in self._results(lambda: probe, "Startup"):
+            if failure is None:
+                return True
+            if not counter.observe(False):
+                self._container.kill_unhealthy("startup")
+                return False
+        return False
+
+    async def _watch_readiness(self, probe: Probe) -> None:
+        """While the container is not ready it is asked more often, to make it ready faster:
+        https://kubernetes.io/docs/concepts/workloads/pods/probes/
+        """
+        counter = ThresholdCounter(probe, passing=False)
+        often = dataclasses.replace(probe, period=min(probe.period, UNREADY_SECONDS))
+        async for failure in self._results(
+            lambda: probe if counter.passing else often, "Readiness"
+        ):
+            self._container.set_health(started=True, ready=counter.observe(failure is None))
+
+    async def _watch_liveness(self, probe: Probe) -> None:
+        counter = ThresholdCounter(probe, passing=True)
+        async for failure in self._results(lambda: probe, "Liveness"):
+            if not counter.observe(failure is None):
+                self._container.kill_unhealthy("liveness")
+                return
+
+    async def _results(
+        self, probe: t.Callable[[], Probe], name: str
+    ) -> t.AsyncIterator[str | None]:
+        """The probe's answers, for ever, one a period; a failed one is told as an event."""
+        await asyncio.sleep(probe().initial_delay)
+        while True:
+            began = time.monotonic()
+            failure = await run_probe(probe(), self._address)
+            if failure is not None:
+                self._container.event("Warning", "Unhealthy", f"{name} probe failed: {failure}")
+            yield failure
+            await asyncio.sleep(max(0.0, began + probe().period - time.monotonic()))

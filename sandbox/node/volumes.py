@@ -23,7 +23,7 @@ from pathlib import Path
 from sandbox.node.behaviour import volumes_stale
 
 if t.TYPE_CHECKING:
-    from sandbox.node.node import Node
+    from sandbox.node.host import Host
 
 Object = dict[str, t.Any]
 
@@ -83,7 +83,7 @@ def located(mounts: Mounts, path: str) -> Path:
 class Volumes:
     """Those of one pod."""
 
-    def __init__(self, node: Node, pod: Object) -> None:
+    def __init__(self, node: Host, pod: Object) -> None:
         self._node = node
         self._name = pod["metadata"]["name"]
         self._namespace = pod["metadata"]["namespace"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -20,7 +21,7 @@ import psycopg2
 from sandbox import seed
 from sandbox.errors import SandboxError
 from sandbox.names import AGENT_CORE_DATABASE, AGENT_CORE_USER, SUPABASE_ADMIN
-from sandbox.postgres.account import Account
+from sandbox.processes import setpriv
 from sandbox.world import write_private
 
 if t.TYPE_CHECKING:
@@ -66,6 +67,51 @@ _INITDB = (
     "scram-sha-256",
     "--wal-segsize=1",
 )
+
+
+@dataclass(frozen=True)
+class Account:
+    prefix: tuple[str, ...]
+    """Stands before the argv of every PostgreSQL server program."""
+    owner: tuple[int, int] | None
+    """uid and gid its files must have; None when they already do."""
+
+    def own(self, path: Path) -> None:
+        """Give `path`, a file or a folder with all in it, to the account."""
+        if self.owner is None:
+            return
+        os.chown(path, *self.owner)
+        for folder, folders, files in path.walk() if path.is_dir() else ():
+            for name in (*folders, *files):
+                os.chown(folder / name, *self.owner)
+
+
+def choose(programs: Path, folder: Path) -> Account:
+    """The account for a server with its `programs` there and its data in `folder`."""
+    if os.geteuid() != 0:
+        return Account(setpriv(), None)
+    nobody = pwd.getpwnam("nobody")
+    identity = (f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups")
+    as_nobody = Account(setpriv(*identity), (nobody.pw_uid, nobody.pw_gid))
+    if _reaches(as_nobody, programs, folder):
+        return as_nobody
+    # Root under another name: reaches what root reaches, and needs no change of owner.
+    unshare = shutil.which("unshare") or "unshare"
+    mapped = (f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}")
+    as_mapped = Account((unshare, "--user", *mapped, *setpriv()), (0, 0))
+    if _reaches(as_mapped, programs, folder):
+        return as_mapped
+    raise SandboxError(
+        f"PostgreSQL does not run as root, the user nobody cannot enter {folder}, and this kernel "
+        "allows no user namespaces: give --state a folder that others may enter, or run as a "
+        "normal user."
+    )
+
+
+def _reaches(account: Account, programs: Path, folder: Path) -> bool:
+    checks = ["test", "-x", str(programs / "postgres"), "-a", "-x", str(folder)]
+    answer = subprocess.run([*account.prefix, *checks], capture_output=True, check=False)
+    return answer.returncode == 0
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ import typing as t
 from contextlib import closing
 from pathlib import Path
 
-from sandbox.application_files import (
+from sandbox.application import (
     PRISMA_MIGRATIONS,
     SUPABASE_MIGRATIONS,
     application_files,

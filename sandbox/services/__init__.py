@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What runs in the platform's pods: `build` makes a web application of an image's name.
+"""What runs in the platform's pods: `programs.build` makes a web application of an image's name.
 
 Every pod of the sandbox lives in one process, so an application keeps all it has in itself: its
-own metrics registry, its own connections, nothing in a module. Importing this package is light;
-`build` imports what it needs.
+own metrics registry, its own connections, nothing in a module. Importing this package is light.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ from sandbox import shop
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION, SERVICES, WORKER
 
 if t.TYPE_CHECKING:
-    from aiohttp import web
-
     from sandbox.faults import Fault
 
 METRICS = "metrics"
@@ -73,14 +70,3 @@ class ContainerContext:
 
 class ConfigurationError(Exception):
     """The container's environment cannot be used: it ends with this sentence in its log."""
-
-
-def build(service: str, version: str, context: ContainerContext) -> web.Application:
-    """The application of `easymo/<service>:v<version>`; `version` with or without its leading v.
-
-    Raises ConfigurationError, as a process would end at start, when the environment is not usable.
-    """
-    # The supervisor imports this package for its names alone.
-    from sandbox.services.programs import program  # noqa: PLC0415
-
-    return program(service, version.removeprefix("v"), context)

@@ -13,19 +13,39 @@ from aiohttp import web
 from prometheus_client import Counter, Histogram
 
 from sandbox.names import PREVIOUS_VERSION
-from sandbox.services.agent_store import AgentFallback, AgentRequest, AgentStore
-from sandbox.services.agents import MENU, Question, Reply, answer
-from sandbox.services.banner import Banner
-from sandbox.services.base_service import BUCKETS, Service, application, json_object, text_field
-from sandbox.services.cohorts import Cohorts
+from sandbox.services.agents import (
+    MENU,
+    AgentFallback,
+    AgentRequest,
+    AgentStore,
+    Profiles,
+    Question,
+    Reply,
+    answer,
+)
+from sandbox.services.base_service import (
+    BUCKETS,
+    Check,
+    Service,
+    application,
+    described,
+    json_object,
+    masked,
+    text_field,
+)
+from sandbox.services.cohorts import Cohorts, UsersFail
 from sandbox.services.connections import Cache, Database, Events
-from sandbox.services.dashboard import Dashboard
-from sandbox.services.flag_source import Fixed, FlagSource, flag_source
-from sandbox.services.health import Check
-from sandbox.services.log import described, masked
-from sandbox.services.profiles import Profiles
-from sandbox.services.routing import Agent, Flags, cohort, normalized, route
-from sandbox.services.users_fail import UsersFail
+from sandbox.services.dashboard import Banner, Dashboard
+from sandbox.services.routing import (
+    Agent,
+    Fixed,
+    Flags,
+    FlagSource,
+    cohort,
+    flag_source,
+    normalized,
+    route,
+)
 
 METRICS_SECONDS = 10.0
 # Whoever asks waits five seconds in all, and the menu is still to come.

@@ -1,12 +1,137 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the AI agents answer: each looks its subject up in the database and words the result."""
+"""What the AI agents answer, to whom, and what agent-core keeps of it in the database.
+
+Profiles of those who write are kept in Valkey, so that the database is hardly ever asked.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import json
 import typing as t
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from sandbox.services.base_service import described
 from sandbox.services.routing import Agent
+
+if t.TYPE_CHECKING:
+    from sandbox.services.base_service import Log
+    from sandbox.services.connections import Cache, Database
+
+# One statement, one round trip. A conversation goes on in its session for half an hour.
+SAVE_REQUEST = """
+    with open_session as (
+      select id from public.agent_sessions
+      where phone = $1 and agent = $2 and status = 'active'
+        and updated_at > now() - interval '30 minutes'
+      order by created_at desc limit 1
+    ), continued as (
+      update public.agent_sessions s
+      set context = jsonb_build_object('turns', coalesce((s.context ->> 'turns')::int, 0) + 1)
+      from open_session o where s.id = o.id
+      returning s.id
+    ), opened as (
+      insert into public.agent_sessions (phone, agent, status, context)
+      select $1, $2, 'active', '{"turns": 1}'::jsonb where not exists (table open_session)
+      returning id
+    )
+    insert into public.agent_requests
+      (session_id, message_id, phone, agent, message, reply, success, duration_ms, error)
+    select id, $3, $1, $2, $4, $5, $6, $7, $8
+    from (table continued union all table opened) as session(id)
+"""
+
+SAVE_FALLBACK = """
+    insert into public.agent_fallbacks (message_id, phone, agent, reason, detail)
+    values ($1, $2, $3, $4, $5)
+"""
+
+# Computed anew from the requests, so that several pods may do it at once and in any order.
+SAVE_METRICS = """
+    with windows as (
+      select agent, date_trunc('minute', created_at) as window_start, success, duration_ms,
+             error is not null as failed
+      from public.agent_requests
+      where created_at >= date_trunc('minute', now()) - interval '1 minute'
+    ), fallbacks as (
+      select agent, date_trunc('minute', created_at) as window_start, count(*) as number
+      from public.agent_fallbacks
+      where created_at >= date_trunc('minute', now()) - interval '1 minute'
+      group by 1, 2
+    )
+    insert into public.agent_metrics as m
+      (agent, window_start, window_seconds, requests, successes, errors, fallbacks, p95_ms)
+    select w.agent, w.window_start, 60, count(*), count(*) filter (where w.success),
+           count(*) filter (where w.failed), coalesce(max(f.number), 0),
+           percentile_disc(0.95) within group (order by w.duration_ms)
+    from windows w left join fallbacks f using (agent, window_start)
+    group by 1, 2
+    on conflict (agent, window_start, window_seconds) do update
+    set requests = excluded.requests, successes = excluded.successes, errors = excluded.errors,
+        fallbacks = excluded.fallbacks, p95_ms = excluded.p95_ms
+"""
+
+# As text, so that they pass from one server to the other as they are.
+PROFILES = """
+    select phone, json_build_object('display_name', display_name, 'language', language)::text
+    from public.users order by updated_at desc limit $1
+"""
+PROFILE = "select display_name, language from public.users where phone = $1"
+
+
+@dataclass(frozen=True)
+class AgentRequest:
+    """One message that an agent was asked to answer, and how that went."""
+
+    message_id: str
+    number: str
+    agent: Agent
+    message: str
+    duration_ms: int
+    reply: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class AgentFallback:
+    message_id: str
+    number: str
+    agent: Agent
+    reason: t.Literal["disabled", "error", "timeout"]
+    detail: str | None = None
+
+
+class AgentStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def save_request(self, request: AgentRequest) -> None:
+        await self._database.execute(
+            SAVE_REQUEST,
+            request.number,
+            request.agent,
+            request.message_id,
+            request.message,
+            request.reply,
+            request.error is None,
+            request.duration_ms,
+            request.error,
+        )
+
+    async def save_fallback(self, fallback: AgentFallback) -> None:
+        await self._database.execute(
+            SAVE_FALLBACK,
+            fallback.message_id,
+            fallback.number,
+            fallback.agent,
+            fallback.reason,
+            fallback.detail,
+        )
+
+    async def save_metrics(self) -> None:
+        await self._database.execute(SAVE_METRICS)
+
 
 Row = t.Mapping[str, t.Any]
 MENU_BUTTONS = ("Find vendors", "Fuel stations", "Book a ride", "Rent a home", "My wallet", "Help")
@@ -129,3 +254,69 @@ def _worded(key: str, value: object) -> str:
         if key in ("name", "vehicle", "category", "district", "phone")
         else f"{key} {value}"
     )
+
+
+KEEP_SECONDS = 3600
+WARM_KEY = "profiles:warm"
+WARM_AT_MOST = 10_000
+LOOKUP_SECONDS = 0.75
+
+
+@dataclass(frozen=True)
+class Profile:
+    display_name: str = "there"
+    language: str = "rw"
+
+
+class Profiles:
+    """Never fails: a user who cannot be looked up is greeted without a name."""
+
+    def __init__(self, cache: Cache, query: Query, log: Log) -> None:
+        self._cache = cache
+        self._query = query
+        self._log = log
+        self._told = ""
+
+    async def of(self, number: str) -> Profile:
+        try:
+            async with asyncio.timeout(LOOKUP_SECONDS):
+                profile = await self._look_up(f"profile:{number}", number)
+        except Exception as exc:
+            self._log_failure(described(exc))
+            return Profile()
+        self._told = ""
+        return profile
+
+    async def warm(self) -> None:
+        """Fill an empty cache before users have to wait for it; one pod does so for all."""
+        try:
+            cache = self._cache.client()
+            if not await cache.set(WARM_KEY, "1", nx=True, ex=KEEP_SECONDS):
+                return
+            rows = await self._query(PROFILES, WARM_AT_MOST)
+            for batch in itertools.batched(rows, 500):
+                pipeline = cache.pipeline(transaction=False)
+                for phone, profile in batch:
+                    pipeline.set(f"profile:{phone}", profile, ex=KEEP_SECONDS, nx=True)
+                await pipeline.execute()
+        except Exception as exc:
+            self._log_failure(described(exc))
+        else:
+            self._log.info("profiles are in the cache", number=len(rows))
+
+    async def _look_up(self, key: str, number: str) -> Profile:
+        cache = self._cache.client()
+        # Asking keeps it: who writes often is never looked up again.
+        kept = await cache.getex(key, ex=KEEP_SECONDS)
+        if kept is not None:
+            return Profile(**json.loads(kept))
+        rows = await self._query(PROFILE, number)
+        profile = Profile(**dict(rows[0])) if rows else Profile()
+        await cache.set(key, json.dumps(asdict(profile)), ex=KEEP_SECONDS)
+        return profile
+
+    def _log_failure(self, error: str) -> None:
+        """Says each kind of trouble once, not once a message."""
+        if error != self._told:
+            self._log.warning("profiles cannot be looked up", error=error)
+            self._told = error

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all services have in common: health, counted requests, errors as JSON, start-up line."""
+"""What all services have in common: log lines, health, counted requests, errors as JSON, start-up line."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import typing as t
@@ -11,11 +12,125 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from sandbox.services.health import Check, Health
-from sandbox.services.log import Log, described
-
 if t.TYPE_CHECKING:
     from sandbox.services import ContainerContext
+
+
+class Log:
+    """Writes structured lines through the container's own log."""
+
+    def __init__(self, write: t.Callable[[str], None]) -> None:
+        self._write = write
+
+    def line(self, text: str) -> None:
+        self._write(text)
+
+    def info(self, event: str, **fields: object) -> None:
+        self._write(render("INFO", event, fields))
+
+    def warning(self, event: str, **fields: object) -> None:
+        self._write(render("WARNING", event, fields))
+
+    def error(self, event: str, **fields: object) -> None:
+        self._write(render("ERROR", event, fields))
+
+
+def render(level: str, event: str, fields: t.Mapping[str, object]) -> str:
+    return " ".join((level, event, *(f"{key}={_value(value)}" for key, value in fields.items())))
+
+
+def masked(number: str) -> str:
+    """A telephone number as logs may have it: the last four digits."""
+    return f"***{number[-4:]}"
+
+
+def described(exc: BaseException) -> str:
+    """An exception as one short text; some have no message at all."""
+    return f"{type(exc).__name__}: {exc}".splitlines()[0].removesuffix(": ")
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    plain = text and not any(letter.isspace() or letter in '"=' for letter in text)
+    return text if plain else json.dumps(text, ensure_ascii=False)
+
+
+REMEMBER_SECONDS = 2.0
+TIMEOUT_SECONDS = 2.0
+# Slow is not down: while everything is slow, taking pods away would make the rest slower still.
+PATIENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    probe: t.Callable[[], t.Awaitable[None]]
+    """Returns when the dependency answers as it should; raises otherwise."""
+    required: bool = True
+    """False: the service can work without it, so a failure is told but it stays ready."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    name: str
+    required: bool
+    error: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        return {"status": "fail", "error": self.error} if self.error else {"status": "ok"}
+
+
+@dataclass(frozen=True)
+class Report:
+    results: tuple[CheckResult, ...] = ()
+
+    @property
+    def status(self) -> t.Literal["ok", "degraded", "fail"]:
+        failed = [result for result in self.results if result.error]
+        if any(result.required for result in failed):
+            return "fail"
+        return "degraded" if failed else "ok"
+
+    @property
+    def http_status(self) -> int:
+        return 503 if self.status == "fail" else 200
+
+
+class Health:
+    """Asks all checks at once; callers at the same moment share one asking."""
+
+    def __init__(
+        self, checks: t.Sequence[Check], clock: t.Callable[[], float] = time.monotonic
+    ) -> None:
+        self._checks = checks
+        self._clock = clock
+        self._asking = asyncio.Lock()
+        self._last_ok = {check.name: float("-inf") for check in checks}
+        self._asked_at = float("-inf")
+        self._report = Report()
+
+    async def report(self) -> Report:
+        async with self._asking:
+            if self._clock() - self._asked_at >= REMEMBER_SECONDS:
+                results = await asyncio.gather(*(self._ask(check) for check in self._checks))
+                self._report = Report(tuple(results))
+                self._asked_at = self._clock()
+            return self._report
+
+    async def _ask(self, check: Check) -> CheckResult:
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                await check.probe()
+        except TimeoutError:
+            if self._clock() - self._last_ok[check.name] < PATIENCE_SECONDS:
+                return CheckResult(check.name, check.required)
+            error = f"no answer within {TIMEOUT_SECONDS:g} s"
+            return CheckResult(check.name, check.required, error)
+        except Exception as exc:
+            return CheckResult(check.name, check.required, described(exc))
+        self._last_ok[check.name] = self._clock()
+        return CheckResult(check.name, check.required)
+
 
 # Around the service's target of 1 s and the alert at 2 s.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5)

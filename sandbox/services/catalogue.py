@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The services that each answer one question from the Supabase database, as a table."""
+"""The services that each answer one question from the Supabase database, as a table; and those of the shop."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox.services.base_service import RequestError, Service, application
+from sandbox.services.base_service import Check, RequestError, Service, application
 from sandbox.services.connections import Database
-from sandbox.services.health import Check
 
 MOST_ROWS = 50
 TEXT_LENGTH = 100
@@ -132,3 +131,8 @@ def jsonable(value: object) -> object:
     if isinstance(value, (datetime.date, uuid.UUID)):
         return str(value)
     return value
+
+
+def shop_service(service: Service) -> web.Application:
+    database = Database(service.env, "DATABASE_URL")
+    return application(service, checks=[Check("database", database.ping)], resources=[database])

@@ -2,7 +2,8 @@
 """How many users were seen, and for how many a message failed: with the feature, and without it at the same time.
 
 Users and not messages, as docs/watch.md asks: whoever tries again and again is one. Which of the two somebody is was
-drawn, and holds whatever answers in the end: the menu in an agent's place, or the menu that a user asks for.
+drawn, and holds whatever answers in the end: the menu in an agent's place, or the menu that a user asks for. The fault
+`users-fail` leaves a share of messages without an answer, and another of those of users who have the feature.
 """
 
 from __future__ import annotations
@@ -14,15 +15,44 @@ import typing as t
 
 from prometheus_client import CollectorRegistry, Counter
 
-from sandbox.services.log import described
+from sandbox.services.base_service import described
 from sandbox.services.routing import COHORTS
 
 if t.TYPE_CHECKING:
     from aiohttp import web
 
+    from sandbox.faults import Fault
+    from sandbox.services.base_service import Log
     from sandbox.services.connections import Cache
-    from sandbox.services.log import Log
     from sandbox.services.routing import Cohort
+
+FAULT = "users-fail"
+
+
+class BrokenError(Exception):
+    """What a bug raises that its author did not think of."""
+
+
+class UsersFail:
+    """Evenly, so that few messages are enough for the share that was asked for: every 25th of 4 percent."""
+
+    def __init__(self, fault: t.Callable[[str], Fault | None]) -> None:
+        self._fault = fault
+        self._due = dict.fromkeys(COHORTS, 0.0)
+
+    def unless_spared(self, drawn: Cohort | None) -> None:
+        """Raises BrokenError in place of the answer to a message. Whom nobody drew is spared."""
+        fault = self._fault(FAULT)
+        if fault is None or drawn is None:
+            return
+        percent = fault.parameters.get("percent", "0")
+        if drawn == "treated":
+            percent = fault.parameters.get("treated", percent)
+        self._due[drawn] += float(percent)
+        if self._due[drawn] >= 100:
+            self._due[drawn] -= 100
+            raise BrokenError(f"the fault {FAULT}")
+
 
 ANSWER_SECONDS = 5.0
 """So long the webhook waits (TIMEOUT_MS in agent_core.ts): whoever is answered later has had its menu."""

@@ -11,10 +11,10 @@ import asyncpg
 from confluent_kafka import Producer
 from redis.asyncio import Redis
 
-from sandbox.services.log import described
+from sandbox.services.base_service import described
 
 if t.TYPE_CHECKING:
-    from sandbox.services.log import Log
+    from sandbox.services.base_service import Log
 
 CONNECT_SECONDS = 3.0
 COMMAND_SECONDS = 5.0

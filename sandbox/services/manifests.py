@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from sandbox.names import (
     SERVICES,
     WORKER,
 )
-from sandbox.supabase.tokens import mint
+from sandbox.supabase.settings import mint
 
 if t.TYPE_CHECKING:
     from sandbox.world import Facts, World
@@ -42,15 +41,6 @@ class Team:
 
 
 FLAGS = "feature-flags"
-FLAGS_FOLDER = "/etc/feature-flags"
-FLAGD_KEY = "flags.flagd.json"
-FLAGS_SETTINGS: t.Mapping[str, t.Mapping[str, str]] = {
-    "environment": {},
-    "files": {"FLAGS_DIRECTORY": FLAGS_FOLDER},
-    "flagd": {"FLAGD_OFFLINE_FLAG_SOURCE_PATH": f"{FLAGS_FOLDER}/{FLAGD_KEY}"},
-}
-"""How a service may have its flags, and which settings tell it so."""
-
 EASYMO = Team(
     NAMESPACE,
     "easymo",
@@ -81,7 +71,7 @@ def manifests(world: World) -> list[Manifest]:
         *home(EASYMO),
         _config_map("platform-config", _platform_config(world)),
         secret("platform-secrets", _platform_secrets(world)),
-        _config_map("feature-flags", FLAGS_BEFORE),
+        _config_map(FLAGS, FLAGS_BEFORE),
     ]
     for service, most in MOST_REPLICAS.items():
         objects += workload(service, min(most, world.option("replicas")))
@@ -148,74 +138,40 @@ def _metadata(name: str, team: Team = EASYMO, **labels: str) -> Manifest:
     return {"name": name, "namespace": team.namespace, "labels": labels}
 
 
+def _object(kind: str, metadata: Manifest, version: str = "v1", **rest: t.Any) -> Manifest:
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **rest}
+
+
 def _namespace(team: Team) -> Manifest:
     labels = {"kubernetes.io/metadata.name": team.namespace}
-    return {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": team.namespace, "labels": labels},
-    }
+    return _object("Namespace", {"name": team.namespace, "labels": labels})
 
 
 def _config_map(name: str, data: t.Mapping[str, str]) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": _metadata(name),
-        "data": dict(data),
-    }
+    return _object("ConfigMap", _metadata(name), data=dict(data))
 
 
 def secret(name: str, values: t.Mapping[str, str], team: Team = EASYMO) -> Manifest:
     data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": _metadata(name, team),
-        "type": "Opaque",
-        "data": data,
-    }
+    return _object("Secret", _metadata(name, team), type="Opaque", data=data)
 
 
 def deployment(
     service: str, replicas: int, version: str = PREVIOUS_VERSION, team: Team = EASYMO
 ) -> Manifest:
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": _metadata(service, team, app=service),
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": {"app": service}},
-            "strategy": {
-                "type": "RollingUpdate",
-                "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
-            },
-            "minReadySeconds": 0,
-            "progressDeadlineSeconds": 60,
-            "revisionHistoryLimit": 10,
-            "template": _pod_template(service, version, team),
+    spec = {
+        "replicas": replicas,
+        "selector": {"matchLabels": {"app": service}},
+        "strategy": {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
         },
+        "minReadySeconds": 0,
+        "progressDeadlineSeconds": 60,
+        "revisionHistoryLimit": 10,
+        "template": _pod_template(service, version, team),
     }
-
-
-def with_flags(deployment: Manifest, delivery: str) -> Manifest:
-    """The same Deployment, with its flags by another way of FLAGS_SETTINGS than its environment."""
-    settings = FLAGS_SETTINGS[delivery]
-    if not settings:
-        return deployment
-    changed = copy.deepcopy(deployment)
-    spec = changed["spec"]["template"]["spec"]
-    container = spec["containers"][0]
-    container["envFrom"] = [
-        one
-        for one in container.get("envFrom") or ()
-        if (one.get("configMapRef") or {}).get("name") != FLAGS
-    ]
-    container["env"] = [{"name": name, "value": value} for name, value in settings.items()]
-    container["volumeMounts"] = [{"name": FLAGS, "mountPath": FLAGS_FOLDER}]
-    spec["volumes"] = [{"name": FLAGS, "configMap": {"name": FLAGS, "optional": True}}]
-    return changed
+    return _object("Deployment", _metadata(service, team, app=service), "apps/v1", spec=spec)
 
 
 def _pod_template(service: str, version: str, team: Team) -> Manifest:
@@ -237,8 +193,8 @@ def _container(service: str, version: str, team: Team) -> Manifest:
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "envFrom": list(team.environment),
-        # Of what a sandbox costs while nobody uses it, probes are most: no more often than a rehearsal needs.
-        "readinessProbe": {**_probe("/health"), "periodSeconds": 5, "failureThreshold": 2},
+        # As often as a kubelet asks by itself: probes are most of what a sandbox costs while nobody uses it.
+        "readinessProbe": {**_probe("/health"), "periodSeconds": 10, "failureThreshold": 2},
         # Not /health: a database that is away must not have every pod restarted. Asked often, so that a
         # new pod soon proves that it answers, and patient, for the machine may be busy.
         "livenessProbe": {
@@ -261,25 +217,15 @@ def _probe(path: str) -> Manifest:
 
 
 def _service(service: str, team: Team) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": _metadata(service, team, app=service),
-        "spec": {
-            "type": "ClusterIP",
-            "selector": {"app": service},
-            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
-        },
+    spec = {
+        "type": "ClusterIP",
+        "selector": {"app": service},
+        "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
     }
+    return _object("Service", _metadata(service, team, app=service), spec=spec)
 
 
 def _disruption_budget(service: str, available: int, team: Team) -> Manifest:
-    return {
-        "apiVersion": "policy/v1",
-        "kind": "PodDisruptionBudget",
-        "metadata": _metadata(service, team, app=service),
-        "spec": {
-            "minAvailable": available,
-            "selector": {"matchLabels": {"app": service}},
-        },
-    }
+    spec = {"minAvailable": available, "selector": {"matchLabels": {"app": service}}}
+    metadata = _metadata(service, team, app=service)
+    return _object("PodDisruptionBudget", metadata, "policy/v1", spec=spec)

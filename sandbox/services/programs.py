@@ -10,8 +10,7 @@ from sandbox.names import WORKER
 from sandbox.services import METRICS, ConfigurationError
 from sandbox.services.agent_core import agent_core
 from sandbox.services.base_service import Service, application
-from sandbox.services.catalogue import ENDPOINTS, catalogue_service
-from sandbox.services.shop import shop_service
+from sandbox.services.catalogue import ENDPOINTS, catalogue_service, shop_service
 from sandbox.services.wallet import wallet_service
 from sandbox.services.worker import worker
 
@@ -31,9 +30,13 @@ PROGRAMS: t.Mapping[str, t.Callable[[Service], web.Application]] = {
 }
 
 
-def program(name: str, version: str, context: ContainerContext) -> web.Application:
+def build(service: str, version: str, context: ContainerContext) -> web.Application:
+    """The application of `easymo/<service>:v<version>`; `version` with or without its leading v.
+
+    Raises ConfigurationError, as a process would end at start, when the environment is not usable.
+    """
     try:
-        make = PROGRAMS[name]
+        make = PROGRAMS[service]
     except KeyError:
-        raise ConfigurationError(f"There is no program {name!r} in this image.") from None
-    return make(Service.of(name, version, context))
+        raise ConfigurationError(f"There is no program {service!r} in this image.") from None
+    return make(Service.of(service, version.removeprefix("v"), context))

@@ -9,6 +9,7 @@ import uuid
 from aiohttp import web
 
 from sandbox.services.base_service import (
+    Check,
     RequestError,
     Service,
     application,
@@ -16,7 +17,6 @@ from sandbox.services.base_service import (
     text_field,
 )
 from sandbox.services.connections import Database, Events
-from sandbox.services.health import Check
 from sandbox.services.routing import normalized
 
 ORDERS = uuid.UUID("0a6c5d3e-3b1f-5f0c-9d0e-3d1f0c5b7a21")

@@ -13,10 +13,8 @@ from confluent_kafka import Consumer
 from prometheus_client import Counter
 
 from sandbox.names import KAFKA_GROUP
-from sandbox.services.base_service import Service, application
+from sandbox.services.base_service import Check, Service, application, described
 from sandbox.services.connections import Cache, setting
-from sandbox.services.health import Check
-from sandbox.services.log import described
 
 TOPIC = "whatsapp.messages"
 POLL_SECONDS = 0.5

@@ -8,10 +8,10 @@ import secrets
 import typing as t
 import urllib.request
 
-from sandbox import application, staging
-from sandbox.component import Component, Process, python, responds
+from sandbox import application
+from sandbox.component import Component, responds
 from sandbox.names import RELEASE_VERSION
-from sandbox.sinks import on_call, status_page
+from sandbox.sinks import incidents
 from sandbox.world import Facts, World
 
 ON_CALL = "on-call-engineer"
@@ -27,6 +27,7 @@ class Sinks(Component):
     """Slack, PagerDuty, GitHub, the status page and OpenAI in one process."""
 
     name = "sinks"
+    program = "sandbox.sinks.server"
     ports = ("sinks",)
     faults: t.Mapping[str, str] = {
         "rate-limited": "All but one request in seconds=1 are answered 429 with Retry-After.",
@@ -47,10 +48,7 @@ class Sinks(Component):
         world.port("sinks")
         world.folder("sinks")
         commit = application.prepare(world)
-        staging.write(application.folder(world) / "staging-results", RELEASE_VERSION, commit)
-
-    def process(self, world: World) -> Process:
-        return Process(python("sandbox.sinks", world))
+        application.write(application.folder(world) / "staging-results", RELEASE_VERSION, commit)
 
     def ready(self, world: World) -> bool:
         return responds(f"{base_url(world)}/api/messages.json")
@@ -70,7 +68,7 @@ class Sinks(Component):
             "pagerduty_url": f"{base}/pagerduty",
             "pagerduty_api_url": f"{base}/pagerduty",
             "pagerduty_token": pagerduty_token(world),
-            "pagerduty_schedule": on_call.SCHEDULE,
+            "pagerduty_schedule": incidents.SCHEDULE,
             "pagerduty_routing_key": routing_key(world, ON_CALL),
             "github_api_url": f"{base}/github",
             "github_token": github_token(world),
@@ -80,7 +78,7 @@ class Sinks(Component):
             "staging_results": str(application.folder(world) / "staging-results"),
             "statuspage_url": f"{base}/statuspage/v1",
             "statuspage_token": statuspage_token(world),
-            "statuspage_page_id": status_page.PAGE_ID,
+            "statuspage_page_id": incidents.PAGE_ID,
             "openai_url": f"{base}/openai",
             "openai_api_key": openai_api_key(world),
         }

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PagerDuty's Events API v2: all events with one dedup_key make one incident.
+"""PagerDuty and a status page in the shape of Statuspage's API.
 
-https://developer.pagerduty.com/docs/events-api-v2
+By PagerDuty's Events API v2 all events with one dedup_key make one incident:
+https://developer.pagerduty.com/docs/events-api-v2. Its REST API tells who is on call by /oncalls, /schedules and
+/schedules/{id}: https://developer.pagerduty.com/api-reference. Shifts last a week, from Monday to Monday, and are
+everybody's own.
 """
 
 from __future__ import annotations
 
 import secrets
 import typing as t
+from datetime import UTC, datetime, timedelta
 
 from sandbox.sinks.store import Record, Store
 
@@ -82,3 +86,240 @@ def problems(event: t.Mapping[str, t.Any]) -> list[str]:
 
 def invalid(errors: list[str]) -> tuple[int, Record]:
     return 400, {"status": "invalid event", "message": "Event object is invalid", "errors": errors}
+
+
+SITE = "https://easymo.pagerduty.example"
+SCHEDULE = "PONCALL"
+POLICY = "PRELEAS"
+# By escalation level: who, and by which schedule; the manager always is.
+LEVELS = (
+    ("PAMINA1", "Amina Uwase", SCHEDULE),
+    ("PKWAME1", "Kwame Mensah", "PBACKUP"),
+    ("PWANJIR", "Wanjiru Kariuki", ""),
+)
+NAMES = {SCHEDULE: "On-call engineers", "PBACKUP": "Backup engineers"}
+WEEK = timedelta(weeks=1)
+MOST = timedelta(days=90)
+NOT_FOUND = 404, {"error": {"message": "Not Found", "code": 2100}}
+
+Answer = tuple[int, Record]
+Query = t.Any  # A multidict: names may come several times.
+
+
+def answer(what: str, query: Query, now: datetime, *, nobody: bool) -> Answer:
+    """HTTP status and body for a GET. `nobody`: of all shifts none is taken."""
+    try:
+        since, until = span(query, now)
+    except ValueError as exc:
+        error = {"message": "Invalid Input Provided", "code": 2001, "errors": [str(exc)]}
+        return 400, {"error": error}
+    kind, _, name = what.partition("/")
+    if kind == "oncalls":
+        return on_calls(query, since, until, nobody=nobody)
+    if not name:
+        schedules = [schedule(found) for found in NAMES]
+        return 200, {"schedules": schedules, "limit": 25, "offset": 0, "more": False}
+    if name not in NAMES:
+        return NOT_FOUND
+    asked = "since" in query and "until" in query
+    shown = shifts(name, since, until) if asked and not nobody else []
+    return 200, {"schedule": schedule(name) | rendered(shown, asked=asked, nobody=nobody)}
+
+
+def span(query: Query, now: datetime) -> tuple[datetime, datetime]:
+    """`since` and `until` as asked for, else this very moment."""
+    since = moment(query["since"]) if "since" in query else now
+    until = moment(query["until"]) if "until" in query else max(now, since)
+    if until < since:
+        raise ValueError("'until' must be after 'since'.")
+    if until - since > MOST:
+        raise ValueError("The time range cannot be longer than 90 days.")
+    return since, until
+
+
+def moment(text: str) -> datetime:
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise ValueError(f"'{text[:40]}' is not a valid date.") from exc
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def on_calls(query: Query, since: datetime, until: datetime, *, nobody: bool) -> Answer:
+    policies = query.getall("escalation_policy_ids[]", [POLICY])
+    wanted = query.getall("schedule_ids[]", None)
+    people = query.getall("user_ids[]", None)
+    listed: list[Record] = []
+    for level, (person, name, by) in enumerate(LEVELS, 1):
+        if nobody or POLICY not in policies:
+            continue
+        if (wanted and by not in wanted) or (people and person not in people):
+            continue
+        entry = {
+            "user": reference("user", person, name),
+            "escalation_policy": reference("escalation_policy", POLICY, "Releases"),
+            "escalation_level": level,
+            "schedule": reference("schedule", by, NAMES[by]) if by else None,
+        }
+        whole = shifts(by, since, until) if by else [{"start": None, "end": None}]
+        listed += [entry | {end: shift[end] for end in ("start", "end")} for shift in whole]
+    return 200, {"oncalls": listed, "limit": 25, "offset": 0, "more": False, "total": None}
+
+
+def shifts(name: str, since: datetime, until: datetime) -> list[Record]:
+    """Every shift of a schedule that lies in the span, whole or in part."""
+    day = since.astimezone(UTC).replace(hour=6, minute=0, second=0, microsecond=0)
+    start = day - timedelta(days=day.weekday())
+    if start > since:
+        start -= WEEK
+    found = []
+    while start <= until:
+        user = next(reference("user", who, called) for who, called, by in LEVELS if by == name)
+        found.append({"start": stamp(start), "end": stamp(start + WEEK), "user": user})
+        start += WEEK
+    return found
+
+
+def stamp(when: datetime) -> str:
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def schedule(name: str) -> Record:
+    return {
+        **reference("schedule", name, NAMES[name]),
+        "type": "schedule",
+        "name": NAMES[name],
+        "time_zone": "Africa/Nairobi",
+        "description": "",
+        "escalation_policies": [reference("escalation_policy", POLICY, "Releases")],
+        "users": [reference("user", who, called) for who, called, by in LEVELS if by == name],
+        "teams": [],
+    }
+
+
+def rendered(entries: list[Record], *, asked: bool, nobody: bool) -> Record:
+    """What a single schedule tells beside; its shifts only for who gives `since` and `until`."""
+    coverage = None if not asked else 0.0 if nobody else 100.0
+    final = {
+        "name": "Final Schedule",
+        "rendered_schedule_entries": entries,
+        "rendered_coverage_percentage": coverage,
+    }
+    overrides: Record = {
+        "name": "Overrides",
+        "rendered_schedule_entries": [],
+        "rendered_coverage_percentage": None,
+    }
+    return {"schedule_layers": [], "overrides_subschedule": overrides, "final_schedule": final}
+
+
+def reference(kind: str, name: str, summary: str) -> Record:
+    plural = {"escalation_policy": "escalation_policies"}.get(kind, f"{kind}s")
+    return {
+        "id": name,
+        "type": f"{kind}_reference",
+        "summary": summary,
+        "self": f"https://api.pagerduty.example/{plural}/{name}",
+        "html_url": f"{SITE}/{plural}/{name}",
+    }
+
+
+PAGE_ID = "easymo"
+INCIDENT_STATUSES = (
+    "investigating", "identified", "monitoring", "resolved",
+    "scheduled", "in_progress", "verifying", "completed",
+)  # fmt: skip
+MAINTENANCE = ("scheduled", "in_progress", "verifying", "completed")
+LISTS = {
+    "unresolved": ("investigating", "identified", "monitoring"),
+    "active_maintenance": ("in_progress", "verifying"),
+    "scheduled": ("scheduled",),
+}
+COMPONENT_STATUSES = (
+    "operational", "under_maintenance", "degraded_performance", "partial_outage", "major_outage",
+)  # fmt: skip
+COMPONENTS = {
+    "cmpwhatsapp": "WhatsApp",
+    "cmpagents": "AI agents",
+    "cmppayments": "Payments",
+    "cmpapi": "API",
+}
+PageAnswer = tuple[int, t.Any]
+
+
+def seed(store: Store) -> None:
+    for component_id, name in COMPONENTS.items():
+        if store.get("statuspage_components", component_id) is None:
+            component = {"id": component_id, "name": name, "status": "operational"}
+            store.put("statuspage_components", component_id, component)
+
+
+def incidents(store: Store, wanted: str = "") -> PageAnswer:
+    """All of them, or those of one of LISTS: a maintenance is not among the unresolved."""
+    newest_first = list(reversed(store.all("statuspage")))
+    return 200, [i for i in newest_first if not wanted or i["status"] in LISTS[wanted]]
+
+
+def create_incident(store: Store, body: object) -> PageAnswer:
+    wanted = part(body, "incident")
+    if not wanted.get("name"):
+        return 422, {"error": ["Name can't be blank"]}
+    timed = wanted.get("scheduled_for") and wanted.get("scheduled_until")
+    if wanted.get("status") in MAINTENANCE and not timed:
+        return 422, {"error": ["Scheduled for and scheduled until can't be blank"]}
+    incident: Record = {
+        "id": secrets.token_hex(6),
+        "name": str(wanted["name"]),
+        "impact": wanted.get("impact_override") or ("maintenance" if timed else "none"),
+        "scheduled_for": wanted.get("scheduled_for"),
+        "scheduled_until": wanted.get("scheduled_until"),
+        "created_at": store.now(),
+        "incident_updates": [],
+    }
+    return save(store, incident, {"status": "investigating", **wanted}, 201)
+
+
+def update_incident(store: Store, incident_id: str, body: object) -> PageAnswer:
+    incident = store.get("statuspage", incident_id)
+    if incident is None:
+        return 404, {"error": "Not found"}
+    wanted = part(body, "incident")
+    return save(store, {**incident, "name": wanted.get("name") or incident["name"]}, wanted, 200)
+
+
+def save(store: Store, incident: Record, wanted: Record, code: int) -> PageAnswer:
+    status = wanted.get("status") or incident["status"]
+    if status not in INCIDENT_STATUSES:
+        return 422, {"error": [f"Status {status} is not one of {', '.join(INCIDENT_STATUSES)}"]}
+    affected = wanted.get("components") or {}
+    for component_id, component_status in affected.items():
+        answer = update_component(store, component_id, {"component": {"status": component_status}})
+        if answer[0] != 200:
+            return answer
+    update = {"status": status, "body": str(wanted.get("body") or ""), "created_at": store.now()}
+    updates = [update, *incident["incident_updates"]]
+    changed = {"status": status, "updated_at": store.now(), "incident_updates": updates}
+    saved = {**incident, **changed}
+    store.put("statuspage", incident["id"], saved)
+    return code, saved
+
+
+def components(store: Store) -> PageAnswer:
+    return 200, store.all("statuspage_components")
+
+
+def update_component(store: Store, component_id: str, body: object) -> PageAnswer:
+    component = store.get("statuspage_components", component_id)
+    if component is None:
+        return 404, {"error": "Not found"}
+    status = part(body, "component").get("status", component["status"])
+    if status not in COMPONENT_STATUSES:
+        return 422, {"error": [f"Status {status} is not one of {', '.join(COMPONENT_STATUSES)}"]}
+    changed = {**component, "status": status}
+    store.put("statuspage_components", component_id, changed)
+    return 200, changed
+
+
+def part(body: object, name: str) -> Record:
+    inner = body.get(name) if isinstance(body, dict) else None
+    return inner if isinstance(inner, dict) else {}

@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sinks over HTTP: tokens, faults and routes."""
+"""The sinks over HTTP: tokens, faults and routes. `python -m sandbox.sinks.server <state folder>`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
+import sys
 import time
 import typing as t
+from pathlib import Path
 
 from aiohttp import web
 
 from sandbox import application
 from sandbox.faults import Fault, Faults
-from sandbox.sinks import check_runs, commit_statuses, component, incidents, on_call, status_page
-from sandbox.sinks.mailbox import Mailbox
+from sandbox.sinks import component, github, incidents
 from sandbox.sinks.page import render
 from sandbox.sinks.slack import Slack
-from sandbox.sinks.store import Store
+from sandbox.sinks.store import Mailbox, Store
 from sandbox.world import World
 
 Handler = t.Callable[[web.Request], t.Awaitable[web.StreamResponse]]
@@ -38,7 +40,7 @@ class Server:
         self.store = Store(world.folder("sinks") / "received.jsonl")
         self.mailbox = Mailbox(world.run / "smtp" / "mails")
         self.slack = Slack(self.store, self._wrong)
-        status_page.seed(self.store)
+        incidents.seed(self.store)
         self._tokens = {
             "slack": component.slack_bot_token(world),
             "github": component.github_token(world),
@@ -143,7 +145,7 @@ class Server:
             return web.Response(status=401, text="Unauthorized")
         nobody = self._faults.active("sinks", "nobody-on-call") is not None
         what = request.match_info["what"]
-        status, body = on_call.answer(what, request.query, self.store.moment(), nobody=nobody)
+        status, body = incidents.answer(what, request.query, self.store.moment(), nobody=nobody)
         return web.json_response(body, status=status)
 
     async def _github(self, request: web.Request) -> web.Response:
@@ -156,13 +158,13 @@ class Server:
             return web.json_response({"message": "Not Found", "status": "404"}, status=404)
         checks = request.path.endswith("/check-runs")
         if request.method == "GET":
-            read = check_runs.listed if checks else commit_statuses.combined
+            read = github.listed if checks else github.combined
             status, body = read(self.store, repository, parts["sha"], request.query)
         elif checks:
-            status, body = check_runs.create(self.store, repository, await body_of(request))
+            status, body = github.create_run(self.store, repository, await body_of(request))
         else:
             sent = await body_of(request)
-            status, body = commit_statuses.create(self.store, repository, parts["sha"], sent)
+            status, body = github.create_status(self.store, repository, parts["sha"], sent)
         return web.json_response(body, status=status)
 
     async def _statuspage(self, request: web.Request) -> web.Response:
@@ -170,7 +172,7 @@ class Server:
             return web.json_response({"error": "Could not authenticate"}, status=401)
         sent = await body_of(request)
         what = request.match_info["what"]
-        if request.match_info["page"] != status_page.PAGE_ID:
+        if request.match_info["page"] != incidents.PAGE_ID:
             return web.json_response({"error": "Not found"}, status=404)
         status, body = statuspage_answer(self.store, request.method, what, sent)
         return web.json_response(body, status=status)
@@ -218,17 +220,17 @@ def statuspage_answer(store: Store, method: str, what: str, sent: object) -> tup
     kind, _, name = what.partition("/")
     match method, kind, name:
         case "GET", "incidents", "":
-            return status_page.incidents(store)
-        case "GET", "incidents", _ if name in status_page.LISTS:
-            return status_page.incidents(store, name)
+            return incidents.incidents(store)
+        case "GET", "incidents", _ if name in incidents.LISTS:
+            return incidents.incidents(store, name)
         case "POST", "incidents", "":
-            return status_page.create_incident(store, sent)
+            return incidents.create_incident(store, sent)
         case (("PATCH" | "PUT"), "incidents", _):
-            return status_page.update_incident(store, name, sent)
+            return incidents.update_incident(store, name, sent)
         case "GET", "components", "":
-            return status_page.components(store)
+            return incidents.components(store)
         case (("PATCH" | "PUT"), "components", _):
-            return status_page.update_component(store, name, sent)
+            return incidents.update_component(store, name, sent)
     return 404, {"error": "Not found"}
 
 
@@ -254,3 +256,22 @@ async def body_of(request: web.Request) -> object:
         return json.loads(await request.read() or b"null")
     except ValueError:
         return None
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.WARNING)
+    world = World(Path(sys.argv[1]))
+    app = Server(world).app()
+    # A hanging request must not hold up the end.
+    web.run_app(
+        app,
+        host="127.0.0.1",
+        port=world.port("sinks"),
+        print=None,
+        access_log=None,
+        shutdown_timeout=0.1,
+    )
+
+
+if __name__ == "__main__":
+    main()

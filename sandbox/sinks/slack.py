@@ -9,27 +9,25 @@ from __future__ import annotations
 import typing as t
 
 from sandbox.sinks.slack_shapes import (
-    Args,
-    SlackError,
-    attachments,
-    content,
-    flag,
-    has_more,
-    page,
-    shown,
-)
-from sandbox.sinks.store import Record, Store
-from sandbox.sinks.workspace import (
     BOT,
     CHANNELS,
     GROUPS,
     TEAM,
     URL,
     USERS,
+    Args,
+    SlackError,
+    attachments,
     channel_shape,
+    content,
+    flag,
     group_shape,
+    has_more,
+    page,
+    shown,
     user_shape,
 )
+from sandbox.sinks.store import Record, Store
 
 
 def _no_faults(_fault: str, _target: str) -> bool:

@@ -8,12 +8,11 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
-from sandbox.application_files import checkout
-from sandbox.component import Component, Process, python
+from sandbox.application import checkout
+from sandbox.component import Component
 from sandbox.names import PREVIOUS_VERSION
-from sandbox.supabase.client import ManagementClient
+from sandbox.supabase.client import ManagementClient, read_functions
 from sandbox.supabase.settings import NAME, Settings, function_secrets, read_settings
-from sandbox.supabase.sources import read_functions
 
 if t.TYPE_CHECKING:
     from sandbox.world import Facts, World
@@ -21,6 +20,7 @@ if t.TYPE_CHECKING:
 
 class Supabase(Component):
     name = NAME
+    program = "sandbox.supabase.server"
     needs = ("postgres",)
     ports = ("supabase-management", "supabase-gateway")
     faults: t.Mapping[str, str] = {
@@ -36,9 +36,6 @@ class Supabase(Component):
     def prepare(self, world: World) -> None:
         settings = read_settings(world)
         settings.deno_cache.mkdir(parents=True, exist_ok=True)
-
-    def process(self, world: World) -> Process:
-        return Process(argv=python("sandbox.supabase", world))
 
     def ready(self, world: World) -> bool:
         """The gateway answers; a refusal for want of a key is an answer too."""

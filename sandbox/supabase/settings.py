@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything the process is told when it starts, read once from the state folder."""
+"""Everything the process is told when it starts, read once from the state folder.
+
+Its JSON Web Tokens are as Supabase's legacy anon and service_role keys.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+from sandbox.jwt import sign
 from sandbox.names import PROJECT_REF
-from sandbox.supabase.tokens import mint
 
 if t.TYPE_CHECKING:
     from sandbox.world import World
+
+ISSUED_AT = 1_740_000_000
+EXPIRES_AT = 2_055_576_000
+
+
+def mint(secret: str, *, role: str, project_ref: str) -> str:
+    claims = {
+        "iss": "supabase",
+        "ref": project_ref,
+        "role": role,
+        "iat": ISSUED_AT,
+        "exp": EXPIRES_AT,
+    }
+    return sign(secret, claims)
+
 
 NAME = "supabase"
 

@@ -1,16 +1,118 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the project remembers over a restart of this process: functions, their sources, secrets."""
+"""What the project remembers over a restart of this process, and the newest few thousand log lines of functions.
+
+The lines' fields are those of function_logs in https://supabase.com/docs/guides/monitoring-and-debugging/log-field-reference.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import time
 import typing as t
-from dataclasses import asdict
+import uuid
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from sandbox.supabase.functions import Function, Upload
 from sandbox.world import write_private
+
+KEPT = 4_000
+DEFAULT_LIMIT = 100
+FUNCTION_ID = re.compile(r"function_id\s*=\s*'([^']*)'", re.IGNORECASE)
+LEVEL = re.compile(r"\blevel\s*=\s*'([^']*)'", re.IGNORECASE)
+CONTAINS = re.compile(r"regexp_contains\(\s*event_message\s*,\s*'([^']*)'\s*\)", re.IGNORECASE)
+LIMIT = re.compile(r"\blimit\s+([0-9]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class LogLine:
+    function_id: str
+    slug: str
+    level: t.Literal["log", "error"]
+    message: str
+    microseconds: int = field(default_factory=lambda: time.time_ns() // 1000)
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "id": self.id,
+            "timestamp": self.microseconds,
+            "event_message": self.message,
+            "event_type": "Log",
+            "function_id": self.function_id,
+            "function_name": self.slug,
+            "level": self.level,
+        }
+
+
+@dataclass(frozen=True)
+class LogQuery:
+    """What is understood of the SQL: a function's id, a level, a pattern and a limit. Times bound it, newest first."""
+
+    function_id: str | None = None
+    level: str | None = None
+    pattern: re.Pattern[str] | None = None
+    limit: int = DEFAULT_LIMIT
+    start: int = 0
+    end: int | None = None
+
+
+class FunctionLogs:
+    def __init__(self) -> None:
+        self._lines: deque[LogLine] = deque(maxlen=KEPT)
+
+    def add(self, line: LogLine) -> None:
+        self._lines.append(line)
+
+    def find(self, query: LogQuery) -> list[LogLine]:
+        found = []
+        for line in reversed(self._lines):
+            if query.function_id not in (None, line.function_id):
+                continue
+            if query.level not in (None, line.level):
+                continue
+            if query.pattern and not query.pattern.search(line.message):
+                continue
+            if line.microseconds < query.start or (query.end and line.microseconds > query.end):
+                continue
+            found.append(line)
+            if len(found) == query.limit:
+                break
+        return found
+
+
+def parse_query(parameters: t.Mapping[str, str]) -> LogQuery:
+    """Raises ValueError when a time is not ISO 8601 or a pattern is none."""
+    sql = parameters.get("sql", "")
+    function_id = FUNCTION_ID.search(sql)
+    level = LEVEL.search(sql)
+    contains = CONTAINS.search(sql)
+    limit = LIMIT.search(sql)
+    end = parameters.get("iso_timestamp_end")
+    return LogQuery(
+        function_id=function_id[1] if function_id else None,
+        level=level[1] if level else None,
+        pattern=_pattern(contains[1]) if contains else None,
+        limit=int(limit[1]) if limit else DEFAULT_LIMIT,
+        start=_microseconds(parameters.get("iso_timestamp_start", "1970-01-01T00:00:00+00:00")),
+        end=_microseconds(end) if end else None,
+    )
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as exc:
+        raise ValueError(str(exc)) from exc
+
+
+def _microseconds(moment: str) -> int:
+    parsed = datetime.fromisoformat(moment)
+    return int((parsed if parsed.tzinfo else parsed.astimezone()).timestamp() * 1_000_000)
 
 
 class Store:

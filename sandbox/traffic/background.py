@@ -16,11 +16,9 @@ from pathlib import Path
 
 import aiohttp
 
-from sandbox.shutdown import stop_event
-from sandbox.traffic.calls import QUESTIONS
-from sandbox.traffic.generator import Generator, Load, Targets
-from sandbox.traffic.messages import user_count
-from sandbox.traffic.report import report_file
+from sandbox.serving import stop_event
+from sandbox.traffic.figures import report_file
+from sandbox.traffic.generator import QUESTIONS, Generator, Load, Targets, user_count
 from sandbox.world import World
 
 REPORT_SECONDS = 1.0

@@ -14,8 +14,7 @@ import typing as t
 
 from sandbox.errors import SandboxError
 from sandbox.processes import CHECKOUT, RUN_VARIABLE, ProcessId, environment
-from sandbox.traffic.figures import summary
-from sandbox.traffic.report import (
+from sandbox.traffic.figures import (
     MESSAGE_SHARE,
     TIMEOUT_SECONDS,
     folder,
@@ -23,6 +22,7 @@ from sandbox.traffic.report import (
     record_process,
     report_file,
     running_process,
+    summary,
 )
 from sandbox.world import World
 
@@ -41,10 +41,6 @@ def add_parser(commands: Commands, common: argparse.ArgumentParser) -> None:
         help="send requests all the time, and count those that fail",
         description="Start, stop and read a steady load of WhatsApp messages and calls of all services.",
     )
-    add_verbs(parser, common)
-
-
-def add_verbs(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     start_ = verbs.add_parser("start", help="start sending, in the background", parents=[common])
     start_.add_argument(

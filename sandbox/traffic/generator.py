@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sends requests when they are due, whether or not the answers to earlier ones are there (open loop)."""
+"""Sends requests when they are due, whether or not the answers to earlier ones are there (open loop).
+
+Users write messages, as notifications that Meta sends; applications ask each service a question that writes nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import itertools
 import json
 import random
@@ -12,13 +17,99 @@ import typing as t
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
 
-from sandbox.traffic.figures import Failure, Figures
-from sandbox.traffic.messages import notification
-from sandbox.traffic.report import MESSAGE_SHARE, TIMEOUT_SECONDS
+from sandbox.names import INTERNAL_NUMBER
+from sandbox.seed.rows import volumes
+from sandbox.traffic.figures import MESSAGE_SHARE, TIMEOUT_SECONDS, Failure, Figures
+
+QUESTIONS: t.Mapping[str, str] = {
+    "agent-core": "/agents/dashboard",
+    "ranking-service": "/ranking/rank?category=bakery",
+    "wallet-service": f"/wallet/wallets/{INTERNAL_NUMBER}",
+    "vendor-service": "/vendor/vendors?category=bakery",
+    "buyer-service": f"/buyer/products?name={quote('cassava leaves')}",
+    "station-service": "/station/stations?fuel=diesel",
+    "driver-service": "/driver/drivers?district=Huye",
+    "voice-bridge": "/voice-bridge/languages?language=rw",
+    "marketplace-service": "/marketplace/categories?district=Huye",
+    "property-service": "/property/properties?district=Huye",
+    "healthcare-service": "/healthcare/pharmacies?district=Huye",
+    "customer-support-service": f"/customer-support/conversations?number={INTERNAL_NUMBER}",
+}
+"""Path and query by service: narrow enough that an answer is short."""
+
+
+# A stable crowd, as in life, so that caches can help and one percent of it is somebody.
+MOST_USERS = 1000
+
+# How many of a hundred messages are of each kind.
+TEXTS: t.Mapping[tuple[str, ...], int] = {
+    (
+        "I need vegetables",
+        "Need tomatoes and onions in Kimironko",
+        "Where can I buy groceries?",
+        "buy 2 kg of fruit",
+    ): 34,
+    ("fuel station near Remera", "Where is diesel today?", "petrol please"): 10,
+    ("I want a ride to Nyabugogo", "moto to town now", "taxi to the airport at 6"): 14,
+    ("I want to sell my tomatoes", "How is my shop doing?"): 6,
+    ("MENU", "menu", " Menu "): 12,
+    ("Muraho", "Hello", "Good morning EasyMO", "Bonjour"): 12,
+    ("ok thanks", "haha yes", "see you later 👍", "not now"): 11,
+    ("house for rent in Kacyiru",): 1,
+}
+KINDS = tuple(TEXTS)
+WEIGHTS = tuple(TEXTS.values())
+
+
+@dataclass(frozen=True)
+class Notification:
+    """One webhook call: the body's bytes and the signature of exactly these."""
+
+    body: bytes
+    signature: str
+
+
+def text(chance: random.Random) -> str:
+    (kind,) = chance.choices(KINDS, WEIGHTS)
+    return chance.choice(kind)
+
+
+def user_count(seed_mb: int) -> int:
+    """How many of the users in a database of `seed_mb` MB write."""
+    return min(MOST_USERS, volumes(seed_mb)["users"])
+
+
+def number(chance: random.Random, users: int) -> str:
+    """The number of one of the first `users` users that the seed made."""
+    return f"2507{20_000_000 + 7 * chance.randint(1, users):08d}"
+
+
+def notification(
+    chance: random.Random, users: int, *, app_secret: str, message_id: str, timestamp: int
+) -> Notification:
+    """A text message as Meta's Cloud API delivers it, signed with the app's secret."""
+    message = {
+        "from": number(chance, users),
+        "id": message_id,
+        "timestamp": str(timestamp),
+        "type": "text",
+        "text": {"body": text(chance)},
+    }
+    value = {
+        "messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": "250788000000", "phone_number_id": "106540352242922"},
+        "messages": [message],
+    }
+    entry = {"id": "102290129340398", "changes": [{"field": "messages", "value": value}]}
+    body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+    digest = hmac.new(app_secret.encode(), body, hashlib.sha256).hexdigest()
+    return Notification(body, f"sha256={digest}")
+
 
 MESSAGE, CALL = "message", "call"
 ERROR_LENGTH = 300

@@ -7,7 +7,7 @@ import time
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from sandbox.postgres.binaries import unpack
+from sandbox.postgres.component import unpack
 from tests.benchmarks.measurement import Measurement, Size
 from tests.benchmarks.stage import CACHE
 from tests.integration.random_schema import RandomSchema

@@ -9,8 +9,8 @@ import typing as t
 from pathlib import Path
 
 from sandbox.kubernetes.history import Record
+from sandbox.kubernetes.requests import parse_path
 from sandbox.kubernetes.resources import STORED
-from sandbox.kubernetes.routing import parse_path
 from sandbox.kubernetes.store import Store
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 import pytest
 import requests
 
-from sandbox.application_files import checkout
+from sandbox.application import checkout
 from sandbox.component import Component
 from sandbox.faults import Fault, Faults
 from sandbox.processes import environment
-from sandbox.supabase.client import ManagementClient, encode
+from sandbox.supabase.client import ManagementClient, Source, encode, read_functions
 from sandbox.supabase.component import COMPONENT, management_client
 from sandbox.supabase.settings import read_settings
-from sandbox.supabase.sources import Source, read_functions
 from sandbox.world import World, free_port
 
 READY_WITHIN = 60.0

@@ -10,9 +10,18 @@ import typing as t
 
 import pytest
 
-from sandbox.services.manifests import FLAGD_KEY, FLAGS, FLAGS_FOLDER
+from sandbox.services.manifests import FLAGS
 from sandbox.world import World
-from tests.agent_core_pods import AGENTS, NAME, PERCENTAGE, agent_core, start, told
+from tests.agent_core_pods import (
+    AGENTS,
+    FLAGD_KEY,
+    FLAGS_FOLDER,
+    NAME,
+    PERCENTAGE,
+    agent_core,
+    start,
+    told,
+)
 from tests.contract.rollout_cluster import running_cluster
 from tests.contract.rollout_place import Stage
 from tests.integration.conftest import Place

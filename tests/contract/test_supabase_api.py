@@ -16,7 +16,7 @@ import requests
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import function_query
 from sandbox.faults import Fault
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
-from sandbox.supabase.sources import Source
+from sandbox.supabase.client import Source
 from tests.contract.supabase_project import Project, release
 
 pytestmark = pytest.mark.skipif(

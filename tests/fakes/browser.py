@@ -19,7 +19,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from sandbox import debian
+from sandbox import cache
 from sandbox.errors import SandboxError
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
@@ -46,12 +46,12 @@ def browser() -> tuple[str, dict[str, str]] | None:
         if found := shutil.which(name):
             return found, {}
     try:
-        root = debian.unpack(CACHE, PACKAGE, dependencies=True)
+        root = cache.unpack(CACHE, PACKAGE, dependencies=True)
     except SandboxError:
         return None
-    variables = {"LD_LIBRARY_PATH": debian.libraries(root)}
+    variables = {"LD_LIBRARY_PATH": cache.libraries(root)}
     with contextlib.suppress(SandboxError):  # without it, symbols are boxes
-        variables["XDG_DATA_HOME"] = str(debian.unpack(CACHE, EMOJI) / "usr/share")
+        variables["XDG_DATA_HOME"] = str(cache.unpack(CACHE, EMOJI) / "usr/share")
     return str(root / "usr/lib/chromium" / PACKAGE), variables
 
 

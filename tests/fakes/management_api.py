@@ -22,8 +22,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from sandbox.supabase.admission import RateLimit
 from sandbox.supabase.errors import ApiError
+from sandbox.supabase.server import RateLimit
 from tests.fakes.http_server import Handler, serving
 
 REF = "abcdefghijklmnopqrst"

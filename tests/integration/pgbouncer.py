@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg2
 
-from sandbox import debian
+from sandbox import cache
 from sandbox.world import free_port
 from tests.caches import SANDBOX_CACHE
 from tests.waiting import until
@@ -25,8 +25,8 @@ def program() -> tuple[str, dict[str, str]]:
     """The program, and what its environment needs. Raises SandboxError where there is none to be had."""
     if installed := shutil.which(NAME) or shutil.which(NAME, path="/usr/sbin"):
         return installed, {}
-    root = debian.unpack(SANDBOX_CACHE, NAME, dependencies=True)
-    return str(root / "usr/sbin" / NAME), {"LD_LIBRARY_PATH": debian.libraries(root)}
+    root = cache.unpack(SANDBOX_CACHE, NAME, dependencies=True)
+    return str(root / "usr/sbin" / NAME), {"LD_LIBRARY_PATH": cache.libraries(root)}
 
 
 @contextmanager

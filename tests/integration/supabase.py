@@ -14,10 +14,9 @@ from pathlib import Path
 
 import requests
 
-from sandbox.application_files import checkout
+from sandbox.application import checkout
 from sandbox.faults import Fault, Faults
-from sandbox.supabase.client import ManagementClient
-from sandbox.supabase.sources import read_functions
+from sandbox.supabase.client import ManagementClient, read_functions
 from sandbox.world import World
 
 FUNCTIONS = ("admin-agents", "admin-metrics", "health", "wa-webhook")

@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.render import SHOWN
-from sandbox.fault_commands import set_fault
+from sandbox.commands import set_fault
 from sandbox.faults import Fault, Faults
-from sandbox.record import Phase, records
+from sandbox.processes import Phase, records
 from sandbox.world import World
 from tests.ansible_playbook import run_playbook
 from tests.integration.conftest import KUBECTL

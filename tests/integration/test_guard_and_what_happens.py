@@ -22,7 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rev
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import migrating
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-from sandbox.postgres.binaries import unpack
+from sandbox.postgres.component import unpack
 from tests.caches import SANDBOX_CACHE
 from tests.integration.random_migrations import SHOP, RandomMigrations
 from tests.integration.random_schema import RandomSchema

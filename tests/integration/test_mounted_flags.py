@@ -18,8 +18,18 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     kill_switch,
     pod_flags,
 )
-from sandbox.services.manifests import FLAGD_KEY, FLAGS, FLAGS_FOLDER
-from tests.agent_core_pods import AGENTS, NAME, PERCENTAGE, agent_core, names, start, told
+from sandbox.services.manifests import FLAGS
+from tests.agent_core_pods import (
+    AGENTS,
+    FLAGD_KEY,
+    FLAGS_FOLDER,
+    NAME,
+    PERCENTAGE,
+    agent_core,
+    names,
+    start,
+    told,
+)
 from tests.integration.conftest import Place
 from tests.integration.plays import run_role
 from tests.waiting import until

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg2
 
-from sandbox.postgres.account import choose
+from sandbox.postgres.cluster import choose
 
 _STARTS_WITHIN = 20.0
 _USER = "postgres"

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sandbox.postgres.binaries import unpack
+from sandbox.postgres.component import unpack
 from tests.caches import SANDBOX_CACHE
 from tests.integration.round_trip import SETTINGS
 from tests.integration.throwaway_server import ThrowawayServer

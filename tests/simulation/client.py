@@ -20,8 +20,8 @@ from urllib3.util import parse_url
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_exec import RUN_TIMEOUT
 from sandbox.kubernetes import selectors
 from sandbox.kubernetes.errors import ApiError
-from sandbox.kubernetes.routing import flag, parse_path
-from sandbox.kubernetes.watching import Watch, ends, error_line, view_of
+from sandbox.kubernetes.requests import flag, parse_path
+from sandbox.kubernetes.responses import Watch, ends, error_line, view_of
 
 from . import plan
 from .scheduler import Event

@@ -12,16 +12,16 @@ from aiohttp import web
 
 from sandbox.faults import Faults
 from sandbox.kubernetes.admission import ClusterRules
-from sandbox.kubernetes.controllers.cluster import Cluster
+from sandbox.kubernetes.controllers.controller import backoff
 from sandbox.kubernetes.controllers.deployment import DeploymentController
 from sandbox.kubernetes.controllers.nodes import NodeController
-from sandbox.kubernetes.controllers.queue import backoff
+from sandbox.kubernetes.controllers.objects import Cluster
 from sandbox.kubernetes.controllers.replicaset import ReplicaSetController
 from sandbox.kubernetes.errors import ApiError, Object
-from sandbox.kubernetes.rbac import ADMINISTRATOR
+from sandbox.kubernetes.requests import Target, parse_path
 from sandbox.kubernetes.rest import Rest
-from sandbox.kubernetes.routing import Target, parse_path
 from sandbox.kubernetes.server import new_store
+from sandbox.kubernetes.service_accounts import ADMINISTRATOR
 from sandbox.kubernetes.store import Store
 from sandbox.kubernetes.streaming import Kubelets, chosen_container
 

@@ -19,16 +19,13 @@ from aiohttp.payload import Payload
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from sandbox.supabase.admission import Admission
-from sandbox.supabase.client import encode
-from sandbox.supabase.functions import Function, Upload
-from sandbox.supabase.gateway import FunctionsGateway, refused
+from sandbox.supabase.client import Source, encode, read_functions
+from sandbox.supabase.functions import MAX_UPLOAD, Function, Upload
+from sandbox.supabase.gateway import FunctionsGateway, Metrics, refused
 from sandbox.supabase.management import FunctionsApi
-from sandbox.supabase.metrics import Metrics
-from sandbox.supabase.multipart import MAX_UPLOAD
-from sandbox.supabase.sources import Source, read_functions
+from sandbox.supabase.runtime import BundleError
+from sandbox.supabase.server import Admission
 from sandbox.supabase.store import Store
-from sandbox.supabase.worker import BundleError
 
 from .control_plane import NoFaults
 from .platform import OLD, VERSION

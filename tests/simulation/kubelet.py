@@ -7,11 +7,10 @@ import random
 import typing as t
 from dataclasses import dataclass, field
 
-from sandbox.kubernetes.controllers.cluster import Cluster
 from sandbox.kubernetes.controllers.events import Recorder
-from sandbox.kubernetes.controllers.objects import terminating, timestamp
+from sandbox.kubernetes.controllers.objects import Cluster, terminating, timestamp
 from sandbox.kubernetes.errors import ApiError, Object, bad_request
-from sandbox.node import backoff, images, status
+from sandbox.node import images, status
 from sandbox.node.status import ContainerState
 
 from . import nodes
@@ -234,7 +233,7 @@ class Kubelet:
         delay = BACKOFF[min(first.instance - 2, len(BACKOFF) - 1)]
         where = f"{pod['metadata']['name']}_{pod['metadata']['namespace']}({uid})"
         told = (
-            f"back-off {backoff.words(delay)} restarting failed container={first.name} pod={where}"
+            f"back-off {images.words(delay)} restarting failed container={first.name} pod={where}"
         )
         _keep_last_state(first)
         first.state = status.waiting("CrashLoopBackOff", told)

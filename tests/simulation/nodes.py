@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
-from sandbox.kubernetes.controllers.nodes import LEASES
+from sandbox.kubernetes.controllers.nodes import LEASES, filter_reasons
 from sandbox.kubernetes.controllers.objects import copied, micro_timestamp
-from sandbox.kubernetes.controllers.scheduler import filter_reasons
-from sandbox.node.node_objects import node_object, node_status
+from sandbox.node.client import node_object, node_status
 
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.store import Store

@@ -9,10 +9,9 @@ import re
 import typing as t
 from contextlib import contextmanager
 
-from sandbox.kubernetes.authorization import Authorizer
 from sandbox.kubernetes.errors import ApiError
-from sandbox.kubernetes.rbac import User
-from sandbox.kubernetes.routing import parse_path
+from sandbox.kubernetes.requests import Authorizer, parse_path
+from sandbox.kubernetes.service_accounts import User
 from sandbox.kubernetes.store import Store
 
 from . import plan, substitutes

@@ -19,7 +19,7 @@ SEED_MB = 10
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
-    options = Options(seed_mb=SEED_MB)
+    options = Options(asked={"seed_mb": SEED_MB})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(SANDBOX_CACHE))
         platform = World(tmp_path_factory.mktemp("platform"))

@@ -9,7 +9,7 @@ import typing as t
 
 from sandbox import alertmanager, prometheus
 from sandbox.errors import SandboxError
-from sandbox.postgres import binaries
+from sandbox.postgres import component
 from sandbox.world import CACHE_VARIABLE, World
 from tests.caches import ROOT, SANDBOX_CACHE
 from tests.fakes.browser import browser
@@ -31,7 +31,7 @@ def main() -> int:
         "Prometheus": lambda: prometheus.program(world),
         "promtool": lambda: prometheus.promtool(SANDBOX_CACHE),
         "Alertmanager": lambda: alertmanager.program(world),
-        "PostgreSQL": lambda: binaries.unpack(SANDBOX_CACHE),
+        "PostgreSQL": lambda: component.unpack(SANDBOX_CACHE),
         "PgBouncer": pgbouncer,
         "Chromium": _chromium,
         **{name: lambda name=name: install(name) for name in NPM},

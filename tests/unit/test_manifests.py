@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import FENCE_ANNOTATION
-from sandbox import debian
+from sandbox import cache
 from sandbox.kubernetes.schema import decode_model
 from tests.caches import SANDBOX_CACHE
 
@@ -201,9 +201,9 @@ def test_systemd_takes_the_units_as_they_are(tmp_path: Path) -> None:
     variables: dict[str, str] = {}
     systemd = shutil.which("systemd-analyze")
     if systemd is None:
-        root = debian.unpack(SANDBOX_CACHE, "systemd", dependencies=True)
+        root = cache.unpack(SANDBOX_CACHE, "systemd", dependencies=True)
         systemd = str(root / "usr/bin/systemd-analyze")
-        variables["LD_LIBRARY_PATH"] = debian.libraries(root)
+        variables["LD_LIBRARY_PATH"] = cache.libraries(root)
     folder = ROOT / "manifests/guard"
     for name in ("guard.service", "guard.timer"):
         text = (folder / name).read_text("utf-8")

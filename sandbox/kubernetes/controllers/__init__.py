@@ -6,14 +6,13 @@ from __future__ import annotations
 import asyncio
 import typing as t
 
-from sandbox.kubernetes.controllers.cluster import Cluster
 from sandbox.kubernetes.controllers.controller import Controller, run_controller
 from sandbox.kubernetes.controllers.deployment import DeploymentController
 from sandbox.kubernetes.controllers.endpointslices import EndpointSliceController
-from sandbox.kubernetes.controllers.garbage import GarbageCollector, expire_events
-from sandbox.kubernetes.controllers.nodes import NodeController
+from sandbox.kubernetes.controllers.events import GarbageCollector, expire_events
+from sandbox.kubernetes.controllers.nodes import NodeController, Scheduler
+from sandbox.kubernetes.controllers.objects import Cluster
 from sandbox.kubernetes.controllers.replicaset import ReplicaSetController
-from sandbox.kubernetes.controllers.scheduler import Scheduler
 
 if t.TYPE_CHECKING:
     from sandbox.faults import Faults

@@ -22,12 +22,12 @@ from sandbox.kubernetes.controllers.objects import (
     selected,
     terminating,
 )
-from sandbox.kubernetes.controllers.template_hash import same_template
+from sandbox.kubernetes.controllers.revisions import same_template
 from sandbox.kubernetes.errors import ApiError
 
 if t.TYPE_CHECKING:
     from sandbox.faults import Faults
-    from sandbox.kubernetes.controllers.cluster import Cluster
+    from sandbox.kubernetes.controllers.objects import Cluster
 
 logger = logging.getLogger(__name__)
 

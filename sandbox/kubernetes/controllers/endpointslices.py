@@ -19,7 +19,7 @@ from sandbox.kubernetes.controllers.objects import (
 )
 
 if t.TYPE_CHECKING:
-    from sandbox.kubernetes.controllers.cluster import Cluster
+    from sandbox.kubernetes.controllers.objects import Cluster
 
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 SERVICE_NAME = "kubernetes.io/service-name"

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ReplicaSet controller: as many pods as wanted, no more and no fewer."""
+"""The ReplicaSet controller: as many pods as wanted, no more and no fewer. What it decides is pure."""
 
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 
-from sandbox.kubernetes.controllers import replica_plan
 from sandbox.kubernetes.controllers.events import Recorder
 from sandbox.kubernetes.controllers.objects import (
     Object,
+    annotations_of,
+    condition,
     controller_of,
     copied,
     key_of,
@@ -16,14 +18,140 @@ from sandbox.kubernetes.controllers.objects import (
     metadata,
     owner_reference,
     pod_active,
+    pod_available,
+    pod_ready,
+    random_suffix,
+    replicas,
+    seconds,
     selected,
     terminating,
+    timestamp,
 )
 from sandbox.kubernetes.errors import ApiError
 
 if t.TYPE_CHECKING:
     from sandbox.faults import Faults
-    from sandbox.kubernetes.controllers.cluster import Cluster
+    from sandbox.kubernetes.controllers.objects import Cluster
+
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+_PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why pods could not be made or deleted, as the ReplicaFailure condition tells it."""
+
+    reason: t.Literal["FailedCreate", "FailedDelete"]
+    message: str
+
+
+def missing(entry: Object, pods: t.Sequence[Object]) -> int:
+    """Pods to make (positive) or to delete (negative)."""
+    if terminating(entry):
+        return 0
+    return replicas(entry) - sum(1 for pod in pods if pod_active(pod))
+
+
+def surplus(pods: t.Iterable[Object], count: int) -> list[Object]:
+    """The `count` pods that are missed least.
+
+    Unassigned, pending and not ready ones first, then cheap, young and often restarted ones: the
+    documented order of scaling down. (Spreading over nodes does not matter on one node.)
+    """
+    return sorted((pod for pod in pods if pod_active(pod)), key=_rank)[:count]
+
+
+def _rank(pod: Object) -> tuple[t.Any, ...]:
+    status = pod.get("status") or {}
+    ready = condition(status, "Ready") if pod_ready(pod) else None
+    restarts = max(
+        (c.get("restartCount", 0) for c in status.get("containerStatuses") or ()), default=0
+    )
+    return (
+        bool(pod["spec"].get("nodeName")),
+        _PHASES.get(status.get("phase", "Pending"), 1),
+        ready is not None,
+        _cost(pod),
+        -seconds(ready["lastTransitionTime"]) if ready else 0.0,
+        -restarts,
+        -seconds(metadata(pod).get("creationTimestamp")),
+        metadata(pod)["name"],
+    )
+
+
+def _cost(pod: Object) -> int:
+    try:
+        return int(annotations_of(pod).get(DELETION_COST, "0"))
+    except ValueError:
+        return 0
+
+
+def made_pod(entry: Object) -> Object:
+    template = copied(entry["spec"]["template"])
+    prefix = f"{metadata(entry)['name']}-"
+    head: Object = {
+        "name": prefix + random_suffix(),
+        "generateName": prefix,
+        "namespace": metadata(entry)["namespace"],
+        "labels": (template.get("metadata") or {}).get("labels") or {},
+        "ownerReferences": [owner_reference(entry, api_version="apps/v1", kind="ReplicaSet")],
+    }
+    notes = (template.get("metadata") or {}).get("annotations")
+    if notes:
+        head["annotations"] = notes
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": head, "spec": template["spec"]}
+
+
+def set_status(
+    entry: Object, pods: t.Sequence[Object], failure: Failure | None, now: float
+) -> Object:
+    """The ReplicaSet's status from the pods as they were seen before anything was made or deleted."""
+    active = [pod for pod in pods if pod_active(pod)]
+    wanted_labels = ((entry["spec"]["template"].get("metadata") or {}).get("labels") or {}).items()
+    min_ready = int(entry["spec"].get("minReadySeconds") or 0)
+    counters = {
+        "fullyLabeledReplicas": sum(1 for pod in active if wanted_labels <= labels_of(pod).items()),
+        "readyReplicas": sum(1 for pod in active if pod_ready(pod)),
+        "availableReplicas": sum(1 for pod in active if pod_available(pod, min_ready, now)),
+    }
+    status: Object = {"replicas": len(active)}
+    status |= {name: value for name, value in counters.items() if value}
+    status["terminatingReplicas"] = sum(1 for pod in pods if terminating(pod))
+    status["observedGeneration"] = metadata(entry).get("generation", 0)
+    conditions = _conditions(entry, failure, now)
+    return status | {"conditions": conditions} if conditions else status
+
+
+def _conditions(entry: Object, failure: Failure | None, now: float) -> list[Object]:
+    """A failure that stands keeps its first words; success takes it away."""
+    before = (entry.get("status") or {}).get("conditions") or []
+    others = [c for c in before if c["type"] != "ReplicaFailure"]
+    if failure is None:
+        return others
+    standing = [c for c in before if c["type"] == "ReplicaFailure"]
+    made = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "lastTransitionTime": timestamp(now),
+        "reason": failure.reason,
+        "message": failure.message,
+    }
+    return [*others, standing[0] if standing else made]
+
+
+def available_in(entry: Object, pods: t.Iterable[Object], now: float) -> float | None:
+    """Seconds until the next ready pod has been ready for minReadySeconds."""
+    min_ready = int(entry["spec"].get("minReadySeconds") or 0)
+    waits = [
+        seconds((condition(pod["status"], "Ready") or {}).get("lastTransitionTime"))
+        + min_ready
+        - now
+        for pod in pods
+        if min_ready and pod_active(pod) and pod_ready(pod)
+    ]
+    due = [wait for wait in waits if wait > 0]
+    return min(due) + 0.05 if due else None
+
 
 # Pods made in one go before the next look: the real controller's burst.
 BURST = 500
@@ -64,12 +192,12 @@ class ReplicaSetController:
         pods = self._claimed_pods(entry)
         failure, raised = self._settle_count(entry, pods)
         now = self._cluster.clock()
-        status = replica_plan.set_status(entry, pods, failure, now)
+        status = set_status(entry, pods, failure, now)
         if status != (entry.get("status") or {}):
             self._write_status(namespace, name, status)
         if raised is not None:
             raise raised
-        return replica_plan.available_in(entry, pods, now)
+        return available_in(entry, pods, now)
 
     def _claimed_pods(self, entry: Object) -> list[Object]:
         """Its pods: one that matches and has no controller is adopted, one that ceased to match let go."""
@@ -97,27 +225,27 @@ class ReplicaSetController:
 
     def _settle_count(
         self, entry: Object, pods: t.Sequence[Object]
-    ) -> tuple[replica_plan.Failure | None, ApiError | None]:
+    ) -> tuple[Failure | None, ApiError | None]:
         """Make or delete pods. A refusal is both told in the status and raised for a later try."""
-        missing = replica_plan.missing(entry, pods)
+        lacking = missing(entry, pods)
         try:
-            for _ in range(min(missing, BURST)):
+            for _ in range(min(lacking, BURST)):
                 self._make(entry)
-            for pod in replica_plan.surplus(pods, -missing) if missing < 0 else ():
+            for pod in surplus(pods, -lacking) if lacking < 0 else ():
                 self._cluster.delete("pods", pod)
                 told = f"Deleted pod: {metadata(pod)['name']}"
                 self._events.normal(entry, "SuccessfulDelete", told)
         except ApiError as exc:
             reason: t.Literal["FailedCreate", "FailedDelete"] = (
-                "FailedCreate" if missing > 0 else "FailedDelete"
+                "FailedCreate" if lacking > 0 else "FailedDelete"
             )
-            doing = "creating" if missing > 0 else "deleting"
+            doing = "creating" if lacking > 0 else "deleting"
             self._events.warning(entry, reason, f"Error {doing}: {exc.message}")
-            return replica_plan.Failure(reason, exc.message), exc
+            return Failure(reason, exc.message), exc
         return None, None
 
     def _make(self, entry: Object) -> None:
-        pod = replica_plan.made_pod(entry)
+        pod = made_pod(entry)
         name = metadata(pod)["name"]
         app = metadata(pod)["labels"].get("app", "")
         if self._faults.active("node", "quota-exceeded", app):

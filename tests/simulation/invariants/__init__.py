@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from sandbox.kubernetes.routing import parse_path
+from sandbox.kubernetes.requests import parse_path
 
 from ..plan import MILD, REVERTS, WATCH
 from ..platform import VERSION, image_of

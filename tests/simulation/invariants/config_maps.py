@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from sandbox.kubernetes.routing import parse_path
+from sandbox.kubernetes.requests import parse_path
 
 from ..platform import FLAGS
 from .history import LEASE, PINS, RECORDS, History, Write

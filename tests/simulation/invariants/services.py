@@ -12,7 +12,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 )
 from sandbox.kubernetes.controllers.objects import condition, pod_ready, seconds, terminating
 from sandbox.kubernetes.controllers.revisions import REVISION
-from sandbox.kubernetes.routing import parse_path
+from sandbox.kubernetes.requests import parse_path
 
 from ..control_plane import WEBHOOKS
 from ..kubelet import RESTARTS, SLOW, UNLIVE

@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sandbox import application, staging
-from sandbox.application_files import application_files
+from sandbox import application
+from sandbox.application import application_files
 from sandbox.world import World
 
 
@@ -90,7 +90,7 @@ def test_without_git_the_files_are_there_alone(
 
 
 def test_stagings_results_are_the_runbooks_numbers_about_this_commit(tmp_path: Path) -> None:
-    staging.write(tmp_path, "2.0.0", "a" * 40)
+    application.write(tmp_path, "2.0.0", "a" * 40)
 
     def suite(name: str) -> tuple[int, dict[str, t.Any]]:
         (read,) = ElementTree.parse(tmp_path / f"{name}.xml").getroot()

@@ -9,7 +9,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as Witness
 
-from sandbox.aws_signature import Credentials, signed_headers
+from sandbox.seaweedfs import Credentials, signed_headers
 
 
 def test_we_sign_as_botocore_does() -> None:

@@ -11,11 +11,11 @@ import pytest
 
 import sandbox
 from sandbox import cli
+from sandbox.commands import clear_faults, listing, parse, set_fault
 from sandbox.errors import SandboxError, sentence
-from sandbox.fault_commands import clear_faults, listing, parse, set_fault
 from sandbox.faults import Fault, Faults
-from sandbox.postgres.binaries import missing_libraries
-from sandbox.record import Phase, note
+from sandbox.postgres.component import missing_libraries
+from sandbox.processes import Phase, note
 from sandbox.world import World
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sandbox.component_graph import requirements, select_components, stop_waves
-from sandbox.components import COMPONENTS
+from sandbox.components import COMPONENTS, requirements, select_components, stop_waves
 from sandbox.errors import SandboxError
 
 if t.TYPE_CHECKING:

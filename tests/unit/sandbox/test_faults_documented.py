@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sandbox.fault_commands import known_faults
+from sandbox.commands import known_faults
 
 GUIDE = (Path(__file__).parents[3] / "docs/rehearsing.md").read_text("utf-8")
 TABLE = GUIDE.partition("### Every fault")[2].partition("\n### ")[0]

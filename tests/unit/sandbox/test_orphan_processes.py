@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.orphan_processes import ProcessInfo, sandbox_pids
-from sandbox.processes import ProcessId
+from sandbox.processes import ProcessId, ProcessInfo, sandbox_pids
 
 RUN = Path("/state/run")
 

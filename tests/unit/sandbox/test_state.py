@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.cache import cached
-from sandbox.processes import ProcessId
-from sandbox.record import Phase, note, records
+from sandbox.processes import Phase, ProcessId, note, records
 from sandbox.world import StateError, World, claim_block
 
 

@@ -7,11 +7,10 @@ import typing as t
 
 import pytest
 
-from sandbox.kubernetes.controllers.cluster import Cluster
 from sandbox.kubernetes.controllers.nodes import GRACE, LEASES, NodeController
-from sandbox.kubernetes.controllers.objects import condition, micro_timestamp, terminating
+from sandbox.kubernetes.controllers.objects import Cluster, condition, micro_timestamp, terminating
 from sandbox.kubernetes.server import new_store
-from sandbox.node.node_objects import node_object, node_status
+from sandbox.node.client import node_object, node_status
 
 Object = dict[str, t.Any]
 NODE = "node-1"

@@ -7,7 +7,8 @@ import typing as t
 
 import pytest
 
-from sandbox.kubernetes.controllers import endpointslices, queue, replica_plan, scheduler
+from sandbox.kubernetes.controllers import controller, endpointslices, replicaset
+from sandbox.kubernetes.controllers.nodes import by_free_room, filter_reasons, quantity, refusal
 from sandbox.kubernetes.controllers.objects import seconds, timestamp
 
 Object = dict[str, t.Any]
@@ -45,22 +46,22 @@ def pod(name: str, *, ready: bool = True, age: float = 100, **over: t.Any) -> Ob
         (pod("a", node=""), pod("b")),
         (pod("a", phase="Pending", ready=False), pod("b", ready=False)),
         (pod("a", ready=False), pod("b")),
-        (pod("a", annotations={replica_plan.DELETION_COST: "-1"}), pod("b")),
+        (pod("a", annotations={replicaset.DELETION_COST: "-1"}), pod("b")),
         (pod("a", age=5), pod("b", age=50)),
         (pod("a", restarts=3), pod("b")),
     ],
     ids=["unassigned", "pending", "not ready", "cheap", "young", "restarted"],
 )
 def test_the_pod_that_is_missed_least_goes_first(loser: Object, keeper: Object) -> None:
-    assert replica_plan.surplus([keeper, loser], 1) == [loser]
+    assert replicaset.surplus([keeper, loser], 1) == [loser]
 
 
 def test_pods_on_their_way_out_are_neither_counted_nor_deleted_again() -> None:
     entry = {"metadata": {"name": "rs"}, "spec": {"replicas": 2}}
     pods = [pod("a"), pod("b", leaving=True)]
 
-    assert replica_plan.missing(entry, pods) == 1
-    assert replica_plan.surplus(pods, 5) == [pods[0]]
+    assert replicaset.missing(entry, pods) == 1
+    assert replicaset.surplus(pods, 5) == [pods[0]]
 
 
 def test_a_failure_keeps_its_first_words_until_it_is_over() -> None:
@@ -68,12 +69,12 @@ def test_a_failure_keeps_its_first_words_until_it_is_over() -> None:
         "metadata": {"name": "rs", "generation": 1},
         "spec": {"replicas": 1, "template": {}},
     }
-    first = replica_plan.Failure("FailedCreate", "first words")
+    first = replicaset.Failure("FailedCreate", "first words")
 
-    entry["status"] = replica_plan.set_status(entry, [], first, NOW)
-    again = replica_plan.Failure("FailedCreate", "other words")
-    assert replica_plan.set_status(entry, [], again, NOW + 5) == entry["status"]
-    assert "conditions" not in replica_plan.set_status(entry, [], None, NOW + 9)
+    entry["status"] = replicaset.set_status(entry, [], first, NOW)
+    again = replicaset.Failure("FailedCreate", "other words")
+    assert replicaset.set_status(entry, [], again, NOW + 5) == entry["status"]
+    assert "conditions" not in replicaset.set_status(entry, [], None, NOW + 9)
 
 
 def test_available_comes_min_ready_seconds_after_ready() -> None:
@@ -83,16 +84,16 @@ def test_available_comes_min_ready_seconds_after_ready() -> None:
     }
     young = [pod("a", age=4)]
 
-    assert "availableReplicas" not in replica_plan.set_status(entry, young, None, NOW)
-    assert replica_plan.available_in(entry, young, NOW) == pytest.approx(6, abs=0.1)
-    assert replica_plan.set_status(entry, young, None, NOW + 6)["availableReplicas"] == 1
+    assert "availableReplicas" not in replicaset.set_status(entry, young, None, NOW)
+    assert replicaset.available_in(entry, young, NOW) == pytest.approx(6, abs=0.1)
+    assert replicaset.set_status(entry, young, None, NOW + 6)["availableReplicas"] == 1
 
 
 @pytest.mark.parametrize(
     ("text", "value"), [("250m", "0.25"), ("2", "2"), ("128Mi", "134217728"), ("1k", "1000")]
 )
 def test_quantities_are_read_in_their_base_unit(text: str, value: str) -> None:
-    assert str(scheduler.quantity(text).normalize()) == str(scheduler.quantity(value).normalize())
+    assert str(quantity(text).normalize()) == str(quantity(value).normalize())
 
 
 def node(cpu: str = "1", *, ready: str = "True") -> Object:
@@ -109,19 +110,17 @@ def node(cpu: str = "1", *, ready: str = "True") -> Object:
 def test_a_pod_fits_only_where_its_requests_are_left() -> None:
     wanted = pod("a", containers=[{"resources": {"requests": {"cpu": "600m"}}}])
 
-    assert scheduler.filter_reasons(wanted, node(), []) == []
-    assert scheduler.filter_reasons(wanted, node(), [wanted]) == ["Insufficient cpu"]
-    assert scheduler.filter_reasons(pod("b"), node(), [pod("c"), pod("d")]) == ["Too many pods"]
-    assert scheduler.filter_reasons(wanted, node(ready="False"), []) == [
-        "node(s) had untolerated taint(s)"
-    ]
+    assert filter_reasons(wanted, node(), []) == []
+    assert filter_reasons(wanted, node(), [wanted]) == ["Insufficient cpu"]
+    assert filter_reasons(pod("b"), node(), [pod("c"), pod("d")]) == ["Too many pods"]
+    assert filter_reasons(wanted, node(ready="False"), []) == ["node(s) had untolerated taint(s)"]
 
 
 def test_nodes_with_fewest_pods_come_first_and_those_with_as_many_by_name() -> None:
     nodes = [{"metadata": {"name": name}} for name in ("c", "b", "a")]
     on_node = {"a": [pod("1")], "c": [pod("2")]}
 
-    assert [n["metadata"]["name"] for n in scheduler.by_free_room(nodes, on_node)] == [
+    assert [n["metadata"]["name"] for n in by_free_room(nodes, on_node)] == [
         "b",
         "a",
         "c",
@@ -129,10 +128,10 @@ def test_nodes_with_fewest_pods_come_first_and_those_with_as_many_by_name() -> N
 
 
 def test_the_refusal_counts_the_reasons() -> None:
-    told = scheduler.refusal(1, ["Insufficient cpu"])
+    told = refusal(1, ["Insufficient cpu"])
 
     assert told.startswith("0/1 nodes are available: 1 Insufficient cpu.")
-    assert scheduler.refusal(0, []) == "no nodes available to schedule pods"
+    assert refusal(0, []) == "no nodes available to schedule pods"
 
 
 def service(**spec: t.Any) -> Object:
@@ -184,7 +183,7 @@ def test_a_named_port_is_looked_up_in_the_pods() -> None:
 
 
 def test_retries_double_from_five_milliseconds_and_stay_watchable() -> None:
-    delays = [queue.backoff(failures) for failures in range(20)]
+    delays = [controller.backoff(failures) for failures in range(20)]
 
     assert delays[:4] == [0.005, 0.01, 0.02, 0.04]
-    assert delays[-1] == queue.LAST_DELAY
+    assert delays[-1] == controller.LAST_DELAY

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
-from sandbox.kubernetes.controllers.cluster import Cluster
 from sandbox.kubernetes.controllers.events import COMBINED, Recorder, expired_events
+from sandbox.kubernetes.controllers.objects import Cluster
 from sandbox.kubernetes.store import Store
 
 Object = dict[str, t.Any]

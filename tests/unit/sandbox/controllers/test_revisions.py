@@ -8,7 +8,7 @@ import re
 import typing as t
 
 from sandbox.kubernetes.controllers import revisions
-from sandbox.kubernetes.controllers.template_hash import template_hash
+from sandbox.kubernetes.controllers.revisions import template_hash
 
 Object = dict[str, t.Any]
 

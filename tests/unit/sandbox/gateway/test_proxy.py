@@ -15,9 +15,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from sandbox.faults import Fault, Faults
-from sandbox.gateway.endpoints import Endpoints
-from sandbox.gateway.proxy import Proxy
-from sandbox.gateway.server import Figures, Server
+from sandbox.gateway.routes import Endpoints
+from sandbox.gateway.server import Figures, Proxy, Server
 from tests.unit.sandbox.gateway.test_routes import slice_of
 
 Story = t.Callable[["World"], t.Awaitable[None]]

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from sandbox.gateway.reflector import Reflector
+from sandbox.gateway.routes import Reflector
 
 Event = tuple[str, str, int]
 

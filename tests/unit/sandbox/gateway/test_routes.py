@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.gateway.endpoints import Endpoint, Endpoints, endpoints_of
-from sandbox.gateway.paths import Target, resolve
+from sandbox.gateway.routes import Endpoint, Endpoints, Target, endpoints_of, resolve
 from sandbox.names import SERVICES, WORKER
 
 KNOWN = frozenset({*SERVICES, WORKER})

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from sandbox.kubernetes.errors import ApiError
+from sandbox.kubernetes.requests import Target, WriteOptions
 from sandbox.kubernetes.resources import STORED
-from sandbox.kubernetes.routing import Target, WriteOptions
 from sandbox.kubernetes.schema import decode_model
 from sandbox.kubernetes.server import new_store
 from sandbox.kubernetes.writing import Writer, decode

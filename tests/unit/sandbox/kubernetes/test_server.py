@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from sandbox.faults import Fault, Faults
-from sandbox.kubernetes.protobuf import decode
+from sandbox.kubernetes.requests import decode
 from sandbox.kubernetes.server import application, new_store
 from sandbox.kubernetes.store import Store
 

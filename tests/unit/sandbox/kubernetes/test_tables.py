@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.kubernetes.durations import human_duration, since
 from sandbox.kubernetes.pod_summary import pod_cells, summary
+from sandbox.kubernetes.quantities import human_duration, since
 
 
 def pod(*states: dict, phase: str = "Running", **metadata: str) -> dict:

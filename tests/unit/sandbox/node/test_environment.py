@@ -8,8 +8,8 @@ import typing as t
 
 import pytest
 
-from sandbox.node.environment import ConfigError, resolve
-from sandbox.node.node import references
+from sandbox.node.host import references
+from sandbox.node.process import ConfigError, resolve
 
 Object = dict[str, t.Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.node import backoff
+from sandbox.node import images
 from sandbox.node.images import InvalidImageError, in_registry, not_found_message, parse_image
 
 REGISTRY = {"easymo/wallet-service:v2.0.0", "easymo/metrics:v1"}
@@ -61,6 +61,6 @@ def test_a_missing_image_is_named_as_the_runtime_names_it() -> None:
 
 
 def test_restarts_are_at_once_then_wait_longer_and_longer() -> None:
-    assert [backoff.restart_delay(n) for n in range(1, 9)] == [0, 1, 2, 4, 8, 16, 30, 30]
-    assert [backoff.pull_delay(n) for n in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
-    assert [backoff.words(n) for n in (1, 30, 80)] == ["1s", "30s", "1m20s"]
+    assert [images.restart_delay(n) for n in range(1, 9)] == [0, 1, 2, 4, 8, 16, 30, 30]
+    assert [images.pull_delay(n) for n in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
+    assert [images.words(n) for n in (1, 30, 80)] == ["1s", "30s", "1m20s"]

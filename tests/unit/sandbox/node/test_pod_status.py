@@ -13,12 +13,12 @@ from sandbox.faults import Fault, Faults
 from sandbox.node import exec as execution
 from sandbox.node import status
 from sandbox.node.behaviour import Behaviour
+from sandbox.node.component import Subnet, pick_octet
 from sandbox.node.images import parse_image
-from sandbox.node.logs import ContainerLog, LogOptions, chosen, rendered
 from sandbox.node.probes import Probe, ThresholdCounter, parse_probe
+from sandbox.node.process import ContainerLog, LogOptions, chosen, rendered
 from sandbox.node.settle import collection
 from sandbox.node.status import ContainerState, phase, pod_status
-from sandbox.node.subnet import Subnet, pick_octet
 
 NOW = 1_795_510_800.0
 EXITED = status.terminated(1, "Error", started=NOW, finished=NOW)

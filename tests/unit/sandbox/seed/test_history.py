@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.application_files import (
+from sandbox.application import (
     PRISMA_MIGRATIONS,
     SUPABASE_MIGRATIONS,
     checkout,

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from aiohttp.test_utils import TestClient, TestServer
 
 from sandbox.faults import Fault
-from sandbox.services import ContainerContext, build
+from sandbox.services import ContainerContext
+from sandbox.services.programs import build
 
 
 @dataclass

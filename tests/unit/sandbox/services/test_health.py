@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from sandbox.services.health import PATIENCE_SECONDS, REMEMBER_SECONDS, Check, Health, Report
+from sandbox.services.base_service import PATIENCE_SECONDS, REMEMBER_SECONDS, Check, Health, Report
 
 
 class Dependency:

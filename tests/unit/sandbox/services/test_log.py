@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from sandbox.services.log import Log, described, masked
+from sandbox.services.base_service import Log, described, masked
 
 
 def test_a_line_has_level_event_and_fields() -> None:

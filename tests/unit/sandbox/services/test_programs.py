@@ -9,7 +9,8 @@ import pytest
 from aiohttp.test_utils import TestClient
 
 from sandbox.names import SERVICES, WORKER
-from sandbox.services import IMAGES, ConfigurationError, ContainerContext, build
+from sandbox.services import IMAGES, ConfigurationError, ContainerContext
+from sandbox.services.programs import build
 from tests.unit.sandbox.services.client import Container
 
 Client = TestClient[t.Any, t.Any]

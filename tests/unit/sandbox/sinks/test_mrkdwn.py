@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.sinks.mrkdwn import to_html
+from sandbox.sinks.page import to_html
 
 NAMES = {"U1": "Amina", "C1": "devops"}
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.sinks import check_runs, commit_statuses, incidents, status_page
-from sandbox.sinks.mailbox import parse
-from sandbox.sinks.store import Store
+from sandbox.sinks import github, incidents
+from sandbox.sinks.store import Store, parse
 
 KEY = "0123456789abcdef0123456789abcdef"
 SHA = "a1" * 20
@@ -72,8 +71,8 @@ def test_an_invalid_event_is_refused_with_the_reasons(store, wrong):
 def test_the_newest_status_of_each_context_counts(store):
     for state, context in (("pending", "deploy"), ("success", "ci"), ("success", "deploy")):
         body = {"state": state, "context": context}
-        assert commit_statuses.create(store, "o/r", SHA, body)[0] == 201
-    status, body = commit_statuses.combined(store, "o/r", SHA, {})
+        assert github.create_status(store, "o/r", SHA, body)[0] == 201
+    status, body = github.combined(store, "o/r", SHA, {})
     assert (status, body["state"], body["total_count"]) == (200, "success", 2)
 
 
@@ -86,25 +85,25 @@ def test_check_runs_are_listed_in_pages_and_the_newest_of_each_suite(store):
     ]
     for name, conclusion, suite in runs:
         body = {"name": name, "head_sha": SHA, "conclusion": conclusion, "check_suite": suite}
-        assert check_runs.create(store, "o/r", body)[0] == 201
-    status, body = check_runs.listed(store, "o/r", SHA, {"per_page": "2"})
+        assert github.create_run(store, "o/r", body)[0] == 201
+    status, body = github.listed(store, "o/r", SHA, {"per_page": "2"})
     told = [(run["name"], run["status"], run["conclusion"]) for run in body["check_runs"]]
     assert (status, body["total_count"]) == (200, 3)
     assert told == [("docs", "completed", "skipped"), ("unit", "completed", "failure")]
-    assert check_runs.listed(store, "o/r", SHA, {"filter": "all"})[1]["total_count"] == 4
-    assert check_runs.listed(store, "o/r", SHA, {"status": "queued"})[1]["total_count"] == 1
+    assert github.listed(store, "o/r", SHA, {"filter": "all"})[1]["total_count"] == 4
+    assert github.listed(store, "o/r", SHA, {"status": "queued"})[1]["total_count"] == 1
     assert (
-        check_runs.create(store, "o/r", {"name": "x", "head_sha": SHA, "conclusion": "great"})[0]
+        github.create_run(store, "o/r", {"name": "x", "head_sha": SHA, "conclusion": "great"})[0]
         == 422
     )
 
 
 def test_a_commit_nobody_has_is_refused(store):
-    assert commit_statuses.create(store, "o/r", "main", {"state": "success"})[0] == 422
+    assert github.create_status(store, "o/r", "main", {"state": "success"})[0] == 422
 
 
 def test_an_incident_of_the_status_page_grows_by_updates(store):
-    status_page.seed(store)
+    incidents.seed(store)
     wanted = {
         "name": "Upgrade",
         "status": "in_progress",
@@ -113,19 +112,19 @@ def test_an_incident_of_the_status_page_grows_by_updates(store):
         "body": "a",
         "components": {"cmpapi": "under_maintenance"},
     }
-    _, made = status_page.create_incident(store, {"incident": wanted})
-    assert status_page.incidents(store, "unresolved") == (200, [])
-    assert status_page.incidents(store, "active_maintenance")[1] == [made]
+    _, made = incidents.create_incident(store, {"incident": wanted})
+    assert incidents.incidents(store, "unresolved") == (200, [])
+    assert incidents.incidents(store, "active_maintenance")[1] == [made]
     closing = {"status": "completed", "body": "b", "components": {"cmpapi": "operational"}}
-    _, closed = status_page.update_incident(store, made["id"], {"incident": closing})
+    _, closed = incidents.update_incident(store, made["id"], {"incident": closing})
     assert [update["body"] for update in closed["incident_updates"]] == ["b", "a"]
-    assert status_page.incidents(store, "active_maintenance") == (200, [])
+    assert incidents.incidents(store, "active_maintenance") == (200, [])
     assert {c["status"] for c in store.all("statuspage_components")} == {"operational"}
 
 
 def test_a_maintenance_without_its_times_is_refused(store):
     wanted = {"name": "Upgrade", "status": "in_progress"}
-    assert status_page.create_incident(store, {"incident": wanted})[0] == 422
+    assert incidents.create_incident(store, {"incident": wanted})[0] == 422
 
 
 def test_a_mail_is_read_with_both_bodies_and_its_real_recipients():

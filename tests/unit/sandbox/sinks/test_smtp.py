@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from sandbox.faults import Fault, Faults
-from sandbox.sinks.mailbox import Mailbox
+from sandbox.sinks.store import Mailbox
 from sandbox.smtp import Delivery
 
 MAIL = b"From: d@x.example\r\nSubject: Done\r\n\r\ntext"

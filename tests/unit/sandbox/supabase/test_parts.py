@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.application_files import checkout
+from sandbox.application import checkout
 from sandbox.jwt import TokenError, verify
 from sandbox.names import RELEASE_VERSION
-from sandbox.supabase.admission import RateLimit
+from sandbox.supabase.client import read_functions
 from sandbox.supabase.data import table_query
 from sandbox.supabase.errors import ApiError, RefusedError
-from sandbox.supabase.logs import FunctionLogs, LogLine, LogQuery, parse_query
-from sandbox.supabase.sources import read_functions
-from sandbox.supabase.tokens import EXPIRES_AT, mint
-from sandbox.supabase.worker import Program, command
+from sandbox.supabase.runtime import Program, command
+from sandbox.supabase.server import RateLimit
+from sandbox.supabase.settings import EXPIRES_AT, mint
+from sandbox.supabase.store import FunctionLogs, LogLine, LogQuery, parse_query
 
 
 def test_a_minted_token_tells_its_role() -> None:

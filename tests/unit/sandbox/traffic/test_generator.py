@@ -17,11 +17,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from sandbox.errors import SandboxError
-from sandbox.gateway.paths import resolve
+from sandbox.gateway.routes import resolve
 from sandbox.names import SERVICES
-from sandbox.traffic.calls import QUESTIONS as QUESTIONS_OF_ALL
 from sandbox.traffic.cli import _rate, _seconds, _workers, report, start, stop
 from sandbox.traffic.figures import Figures
+from sandbox.traffic.generator import QUESTIONS as QUESTIONS_OF_ALL
 from sandbox.traffic.generator import FailedError, Generator, Load, Targets, route_taken
 from sandbox.world import World
 

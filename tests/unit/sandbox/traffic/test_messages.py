@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from sandbox.services.routing import agent_for, in_rollout
-from sandbox.traffic.messages import TEXTS, notification, number, text, user_count
+from sandbox.traffic.generator import TEXTS, notification, number, text, user_count
 
 CHANCE = random.Random(1)
 

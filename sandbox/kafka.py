@@ -1,20 +1,79 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""librdkafka's mock cluster through ctypes: confluent-kafka carries the library but wraps none of this.
+"""A Kafka broker: librdkafka's mock cluster, which speaks the real protocol, in a process of its own.
 
-https://github.com/confluentinc/librdkafka/blob/master/src/rdkafka_mock.h
+Its port is librdkafka's choice and its memory its only store. By ctypes: confluent-kafka carries the library but wraps
+none of this, https://github.com/confluentinc/librdkafka/blob/master/src/rdkafka_mock.h.
 """
 
 from __future__ import annotations
 
 import ctypes
 import importlib.util
+import json
+import signal
+import socket
+import struct
+import sys
+import time
 import typing as t
 from pathlib import Path
 
+from sandbox.component import Component, Process
 from sandbox.errors import SandboxError
+from sandbox.faults import Faults
+from sandbox.names import KAFKA_GROUP, KAFKA_TOPICS
+from sandbox.world import Facts, World
 
+NAME = "kafka"
+
+POLL_SECONDS = 0.1
+
+_API_VERSIONS = 18
 _PRODUCER = 0
 _BROKER = 1
+
+
+class Kafka(Component):
+    name = NAME
+    program = "sandbox.kafka"
+    survives_kill = False
+    faults: t.Mapping[str, str] = {
+        "down": "The broker drops every connection and refuses new ones. Messages are kept.",
+    }
+
+    def process(self, world: World) -> Process:
+        # Of an earlier process, which listened elsewhere.
+        broker_file(world).unlink(missing_ok=True)
+        return super().process(world)
+
+    def ready(self, world: World) -> bool:
+        """ApiVersions, the request every client begins with."""
+        host, _, port = _bootstrap(world).rpartition(":")
+        client = b"\x00\x07sandbox"
+        request = struct.pack(">hhi", _API_VERSIONS, 0, 1) + client
+        with socket.create_connection((host, int(port)), timeout=1) as connection:
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            answer = connection.recv(10, socket.MSG_WAITALL)
+        _, correlation, error = struct.unpack(">iih", answer)
+        return bool(correlation == 1 and error == 0)
+
+    def facts(self, world: World) -> Facts:
+        return {
+            "bootstrap": _bootstrap(world),
+            "topics": list(KAFKA_TOPICS),
+            "group": KAFKA_GROUP,
+        }
+
+
+def broker_file(world: World) -> Path:
+    return world.folder(NAME) / "broker.json"
+
+
+def _bootstrap(world: World) -> str:
+    return t.cast("str", json.loads(broker_file(world).read_text(encoding="utf-8"))["bootstrap"])
+
+
+COMPONENT = Kafka()
 
 
 class MockCluster:
@@ -75,3 +134,26 @@ def _load() -> ctypes.CDLL:
     library.rd_kafka_mock_topic_create.restype = number
     library.rd_kafka_mock_topic_create.argtypes = [pointer, text, number, number]
     return library
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    cluster = MockCluster()
+    for name, partitions in KAFKA_TOPICS.items():
+        cluster.create_topic(name, partitions)
+    world = World(Path(sys.argv[1]))
+    path = broker_file(world)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps({"bootstrap": cluster.bootstrap}), encoding="utf-8")
+    partial.replace(path)
+    faults = Faults(world.faults_file)
+    down = False
+    while True:
+        if down != (faults.active(NAME, "down") is not None):
+            down = not down
+            cluster.set_down(down)
+        time.sleep(POLL_SECONDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The headers that belong to one connection, which no proxy passes on."""
+"""The end of a component's own process.
+
+The headers that belong to one connection, which no proxy passes on.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import typing as t
 
 from multidict import CIMultiDict
+
+
+def stop_event() -> asyncio.Event:
+    """Set at SIGTERM or SIGINT. For a running event loop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
 
 HOP_BY_HOP = frozenset(
     {

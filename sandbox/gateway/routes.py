@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a public path leads: to which service, and to which of its pods, as the cluster's EndpointSlices tell it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import logging
+import typing as t
+from collections import defaultdict
+from dataclasses import dataclass
+
+import aiohttp
+
+Object = t.Mapping[str, t.Any]
+SERVICE_LABEL = "kubernetes.io/service-name"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One pod's address, `host:port`, and whether requests may go there."""
+
+    address: str
+    ready: bool
+
+
+class Endpoints:
+    """The addresses of all services, chosen in turn."""
+
+    def __init__(self) -> None:
+        self._by_service: dict[str, tuple[Endpoint, ...]] = {}
+        self._turns: defaultdict[str, t.Iterator[int]] = defaultdict(itertools.count)
+
+    def replace(self, slices: t.Iterable[Object]) -> None:
+        """Forget what was known: `slices` is all there is."""
+        found: dict[str, list[Endpoint]] = {}
+        for one in slices:
+            service = one["metadata"].get("labels", {}).get(SERVICE_LABEL)
+            if service:
+                found.setdefault(service, []).extend(endpoints_of(one))
+        self._by_service = {service: tuple(some) for service, some in found.items()}
+
+    def choose(self, service: str, *, but: str = "", unready: bool = False) -> str | None:
+        """The next ready address that is not `but`; with `unready`, any rather than none."""
+        known = [one for one in self._by_service.get(service, ()) if one.address != but]
+        usable = [one for one in known if one.ready] or (known if unready else [])
+        if not usable:
+            return None
+        return usable[next(self._turns[service]) % len(usable)].address
+
+    def counts(self, service: str) -> tuple[int, int]:
+        """How many are ready, and how many there are."""
+        known = self._by_service.get(service, ())
+        return sum(one.ready for one in known), len(known)
+
+
+def endpoints_of(one: Object) -> t.Iterator[Endpoint]:
+    """The endpoints of one EndpointSlice; its port is the one named http, or else its first."""
+    ports = one.get("ports") or []
+    if not ports:
+        return
+    port = next((port for port in ports if port.get("name") == "http"), ports[0])["port"]
+    for endpoint in one.get("endpoints") or []:
+        conditions = endpoint.get("conditions") or {}
+        # Kubernetes: an unknown condition is to be taken as ready.
+        ready = conditions.get("ready") is not False
+        for address in endpoint.get("addresses", []):
+            yield Endpoint(f"{address}:{port}", ready)
+
+
+# Whole areas of the public API that one service answers under the same path.
+AREAS = {"admin": "agent-core", "agents": "agent-core"}
+
+
+@dataclass(frozen=True)
+class Target:
+    service: str
+    path: str
+    """Starts with a slash; has no query."""
+    health: bool = False
+
+
+def resolve(path: str, services: t.Collection[str]) -> Target | None:
+    """Where `path` goes, given the services that exist; None when it goes nowhere.
+
+    `/health/<service>` is that service's health; `/admin/…` and `/agents/…` are agent-core's;
+    `/internal/<service>/…`, `/<service>/…` and `/<service without -service>/…` are that service's `/…`.
+    """
+    first, _, rest = path.removeprefix("/").partition("/")
+    if first == "health":
+        return Target(rest, "/health", health=True) if rest in services else None
+    if first in AREAS:
+        return Target(AREAS[first], path)
+    if first == "internal":
+        first, _, rest = rest.partition("/")
+        return Target(first, f"/{rest}") if first in services else None
+    for service in (first, f"{first}-service"):
+        if service in services:
+            return Target(service, f"/{rest}")
+    return None
+
+
+log = logging.getLogger("sandbox.gateway")
+
+WATCH_SECONDS = 300
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+GONE = 410
+
+
+class ExpiredError(Exception):
+    """The server no longer has the changes since our version: list again."""
+
+
+class Reflector:
+    """Calls `on_change` with all objects whenever one changed: whoever listens needs no history.
+
+    While the API is away, what was known last stays in force.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        on_change: t.Callable[[t.Iterable[Object]], None],
+    ) -> None:
+        self._session = session
+        self._url = url
+        self._on_change = on_change
+        self._objects: dict[tuple[str, str], Object] = {}
+        self._version = ""
+        self.synced = False
+
+    async def run(self) -> t.NoReturn:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                if not self._version:
+                    await self._list()
+                await self._watch()
+                pause = FIRST_PAUSE
+            except ExpiredError:
+                self._version = ""
+            except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
+                log.warning("%s: %s: %s", self._url, type(exc).__name__, exc)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _list(self) -> None:
+        timeout = aiohttp.ClientTimeout(total=10)
+        async with self._session.get(self._url, timeout=timeout) as response:
+            response.raise_for_status()
+            listed = await response.json()
+        self._objects = {_key(one): one for one in listed["items"]}
+        self._version = listed["metadata"]["resourceVersion"]
+        self._on_change(self._objects.values())
+        self.synced = True
+
+    async def _watch(self) -> None:
+        query = {
+            "watch": "true",
+            "resourceVersion": self._version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(WATCH_SECONDS),
+        }
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=WATCH_SECONDS + 10)
+        async with self._session.get(self._url, params=query, timeout=timeout) as response:
+            if response.status == GONE:
+                raise ExpiredError
+            response.raise_for_status()
+            async for line in response.content:
+                self._take(json.loads(line))
+
+    def _take(self, event: Object) -> None:
+        kind, changed = event["type"], event["object"]
+        if kind == "ERROR":
+            # Whatever the server says here, a new list puts it right.
+            raise ExpiredError
+        self._version = changed["metadata"]["resourceVersion"]
+        if kind == "BOOKMARK":
+            return
+        if kind == "DELETED":
+            self._objects.pop(_key(changed), None)
+        else:
+            self._objects[_key(changed)] = changed
+        self._on_change(self._objects.values())
+
+
+def _key(one: Object) -> tuple[str, str]:
+    """A name is its own in its namespace alone."""
+    return one["metadata"].get("namespace", ""), one["metadata"]["name"]

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A request understood: its path and query, the protobuf that kubectl sends, and whether the caller may do that."""
+
+from __future__ import annotations
+
+import functools
+import time
+import typing as t
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from sandbox.kubernetes import service_accounts
+from sandbox.kubernetes.errors import ApiError, Object, bad_request, forbidden
+from sandbox.kubernetes.resources import Resource, find
+from sandbox.kubernetes.service_accounts import User
+
+if t.TYPE_CHECKING:
+    from sandbox.faults import Faults
+    from sandbox.kubernetes.store import Store
+
+
+@dataclass(frozen=True)
+class Target:
+    resource: Resource
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    rest: str = ""
+    """What a proxy is asked for."""
+
+
+@functools.lru_cache(maxsize=4096)
+def parse_path(path: str) -> Target | None:
+    """`/apis/apps/v1/namespaces/shop/deployments/web/scale` and its shorter kin; None for no resource."""
+    parts = [part for part in path.split("/") if part]
+    if parts[:1] == ["api"]:
+        group, version, rest = "", parts[1] if len(parts) > 1 else "", parts[2:]
+    elif parts[:1] == ["apis"] and len(parts) > 2:
+        group, version, rest = parts[1], parts[2], parts[3:]
+    else:
+        return None
+    namespace = ""
+    # /namespaces/x and /namespaces/x/status are about the namespace itself.
+    if len(rest) > 2 and rest[0] == "namespaces" and find(group, version, rest[2]):
+        namespace, rest = rest[1], rest[2:]
+    resource = find(group, version, rest[0]) if rest else None
+    if resource is None:
+        return None
+    if rest[2:3] == ["proxy"]:
+        return Target(resource, namespace, rest[1], "proxy", "/".join(rest[3:]))
+    return Target(resource, namespace, *rest[1:]) if len(rest) <= 3 else None
+
+
+Query = t.Mapping[str, str]
+
+
+def flag(query: Query, name: str) -> bool:
+    return query.get(name, "").lower() in ("true", "1")
+
+
+def seconds(query: Query, name: str) -> int | None:
+    return whole_number(query, name) if query.get(name) else None
+
+
+def whole_number(query: Query, name: str) -> int:
+    text = query.get(name) or "0"
+    try:
+        return int(text)
+    except ValueError:
+        raise bad_request(f'strconv.ParseUint: parsing "{text}": invalid syntax') from None
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """What the query of a write asks for."""
+
+    manager: str
+    dry_run: bool = False
+    validation: str = "Warn"
+    force: bool = False
+    manager_given: bool = False
+
+    @classmethod
+    def of(cls, query: Query, user_agent: str) -> WriteOptions:
+        dry_run = query.get("dryRun", "")
+        if dry_run not in ("", "All"):
+            message = f'Invalid value: "{dry_run}": dryRun must be All'
+            raise ApiError(422, "Invalid", message)
+        given = query.get("fieldManager", "")
+        return cls(
+            # Who does not say their name is known by their program's.
+            manager=given or user_agent.partition("/")[0][:128] or "unknown",
+            dry_run=dry_run == "All",
+            validation=query.get("fieldValidation") or "Warn",
+            force=flag(query, "force"),
+            manager_given=bool(given),
+        )
+
+
+MAGIC = b"k8s\x00"
+CONTENT_TYPE = "application/vnd.kubernetes.protobuf"
+
+
+class Nested(t.NamedTuple):
+    name: str
+    fields: Fields
+
+
+Fields = t.Mapping[int, str | Nested]
+
+RESOURCE_ATTRIBUTES: Fields = {
+    1: "namespace", 2: "verb", 3: "group", 4: "version", 5: "resource", 6: "subresource", 7: "name",
+}  # fmt: skip
+MESSAGES: t.Mapping[str, Fields] = {
+    "SelfSubjectAccessReview": {
+        2: Nested(
+            "spec",
+            {
+                1: Nested("resourceAttributes", RESOURCE_ATTRIBUTES),
+                2: Nested("nonResourceAttributes", {1: "path", 2: "verb"}),
+            },
+        )
+    },
+    "SelfSubjectRulesReview": {2: Nested("spec", {1: "namespace"})},
+    "SelfSubjectReview": {},
+    "TokenRequest": {2: Nested("spec", {4: "expirationSeconds"})},
+}
+
+
+def decode(data: bytes, kind: str) -> Object:
+    """The object of `kind` in a `runtime.Unknown` envelope."""
+    if not data.startswith(MAGIC):
+        raise bad_request("the body of the request is not Kubernetes protobuf")
+    try:
+        message = dict(_parts(data[len(MAGIC) :])).get(2, b"")
+        return _read(message if isinstance(message, bytes) else b"", MESSAGES[kind])
+    except (IndexError, UnicodeDecodeError) as exc:
+        raise bad_request("the body of the request is broken protobuf") from exc
+
+
+def _read(data: bytes, fields: Fields) -> Object:
+    found: Object = {}
+    for number, payload in _parts(data):
+        field = fields.get(number)
+        if isinstance(payload, int):
+            found |= {field: payload} if isinstance(field, str) else {}
+        elif isinstance(field, Nested):
+            found[field.name] = _read(payload, field.fields)
+        elif field is not None and payload:
+            found[field] = payload.decode()
+    return found
+
+
+def _parts(data: bytes) -> t.Iterator[tuple[int, bytes | int]]:
+    """The fields of a message: length-delimited ones, and numbers."""
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        if tag & 7 == 2:
+            length, at = _varint(data, at)
+            yield tag >> 3, data[at : at + length]
+            at += length
+        else:
+            value, at = _varint(data, at)
+            yield tag >> 3, value
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return value, at
+
+
+CALLER = web.RequestKey("caller", User)
+"""Whose request it is."""
+
+RBAC_CACHES_FILL = 1.3
+"""Seconds after its port opened for which a kube-apiserver 1.36.2 that restarts denies what roles allow (measured).
+
+Its audit log has no `authorization.k8s.io/reason` at first, so the message does not differ from a missing right's.
+"""
+
+VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+class Authorizer:
+    def __init__(self, store: Store, faults: Faults) -> None:
+        self._store = store
+        self._faults = faults
+        self._caches_filled = 0.0
+
+    def restart(self) -> None:
+        """The server begins to listen again: it knows no role until its caches are filled."""
+        self._caches_filled = time.monotonic() + RBAC_CACHES_FILL
+
+    def admit(self, user: User, target: Target, method: str, *, watching: bool) -> None:
+        """403 in the server's words for what is forbidden."""
+        reading = "watch" if watching else "get" if target.name else "list"
+        verb, resource = VERBS.get(method, reading), target.resource
+        path = f"{resource.plural}/{target.subresource}" if target.subresource else resource.plural
+        asked = service_accounts.Request(verb, resource.group, path, target.namespace, target.name)
+        if self._allows(user, asked):
+            return
+        where = (
+            f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
+        )
+        why = f'User "{user.name}" cannot {verb} resource "{path}" in API group "{resource.group}" {where}'
+        raise forbidden(resource, target.name, why)
+
+    def review(self, kind: str, api_version: str, body: Object, user: User) -> Object:
+        """The answer to a self subject review: the request with its status filled in."""
+        answered: Object = {"kind": kind, "apiVersion": api_version, "metadata": {}}
+        if kind == "SelfSubjectReview":
+            who = {"username": user.name, "groups": list(user.groups)}
+            return answered | {"status": {"userInfo": who}}
+        answered["spec"] = body.get("spec", {})
+        if kind == "SelfSubjectRulesReview":
+            rules = service_accounts.resource_rules(
+                self._store, user, answered["spec"].get("namespace", "")
+            )
+            status = {
+                "resourceRules": rules,
+                "nonResourceRules": service_accounts.path_rules(user),
+                "incomplete": False,
+            }
+            return answered | {"status": status}
+        asked = answered["spec"].get("resourceAttributes") or {}
+        subresource = asked.get("subresource", "")
+        path = asked.get("resource", "") + (f"/{subresource}" if subresource else "")
+        request = service_accounts.Request(
+            asked.get("verb", ""),
+            asked.get("group", ""),
+            path,
+            asked.get("namespace", ""),
+            asked.get("name", ""),
+        )
+        return answered | {"status": {"allowed": self._allows(user, request)}}
+
+    def _allows(self, user: User, asked: service_accounts.Request) -> bool:
+        """Unless the fault `forbidden` names just this, as in `get pods/log`."""
+        named = f"{asked.verb} {asked.resource}"
+        if any(
+            (fault.component, fault.name, fault.target) == ("kubernetes", "forbidden", named)
+            for fault in self._faults.all()
+        ):
+            return False
+        if service_accounts.MASTERS in user.groups:
+            return True
+        if time.monotonic() < self._caches_filled:
+            return False
+        return service_accounts.permits(
+            service_accounts.resource_rules(self._store, user, asked.namespace), asked
+        )
