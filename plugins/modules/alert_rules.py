@@ -210,7 +210,7 @@ def _destination(module: Module, api: AlertsApi) -> Destination:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -405,7 +405,7 @@ def keep(module: Module, diagnosis: Diagnosis, now: t.Any) -> str:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -502,7 +502,7 @@ def to_command(params: t.Mapping[str, t.Any], option: str) -> Command:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

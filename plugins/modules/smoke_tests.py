@@ -176,7 +176,7 @@ def report(module: Module, result: Result) -> None:
 
 
 def main() -> None:
-    execute(module_spec(), run)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

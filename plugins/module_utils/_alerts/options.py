@@ -7,20 +7,12 @@ from __future__ import annotations
 import typing as t
 
 from .._monitoring_server import MonitoringServer
-from .._options import monitoring_options
 from .api import AlertsApi
 from .apply import Routing
 from .models import WantedRule
 from .plan import of_pods, wanted_rules
 
 Params = t.Mapping[str, t.Any]
-
-
-def servers_options() -> dict[str, t.Any]:
-    return {
-        "prometheus": {"type": "dict", "required": True, "options": monitoring_options()},
-        "alertmanager": {"type": "dict", "options": monitoring_options()},
-    }
 
 
 def alerts_api(params: Params, timeout: float) -> AlertsApi:

@@ -76,18 +76,4 @@ def same(found: t.Any, wanted: t.Any) -> bool:
     return bool(found == wanted or str(found) == str(wanted))
 
 
-KIND = Kind(
-    probe,
-    {
-        "url": {"type": "str", "required": True},
-        "method": {"type": "str", "default": "GET"},
-        "headers": {"type": "dict", "default": {}, "no_log": True},
-        "body": {"type": "raw"},
-        "status": {"type": "list", "elements": "int", "default": [200]},
-        "json": {"type": "dict", "default": {}},
-        "holds": {"type": "list", "elements": "str", "default": []},
-        "text": {"type": "str"},
-        "ca_cert": {"type": "path"},
-    },
-    (REQUESTS, JMESPATH),
-)
+KIND = Kind(probe, (REQUESTS, JMESPATH))

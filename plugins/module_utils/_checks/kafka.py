@@ -68,20 +68,4 @@ class _Silent:
         return
 
 
-KIND = Kind(
-    probe,
-    {
-        "bootstrap": {"type": "str", "required": True},
-        "topics": {"type": "list", "elements": "str", "default": []},
-        "tls": {"type": "bool", "default": False},
-        "ca_cert": {"type": "path"},
-        "username": {"type": "str"},
-        "password": {"type": "str", "no_log": True},
-        "sasl_mechanism": {
-            "type": "str",
-            "choices": ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
-            "default": "SCRAM-SHA-512",
-        },
-    },
-    (CONFLUENT_KAFKA,),
-)
+KIND = Kind(probe, (CONFLUENT_KAFKA,))

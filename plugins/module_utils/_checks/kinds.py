@@ -8,7 +8,6 @@ import typing as t
 
 from .._errors import InputError
 from .._library import Library, refuse_missing
-from .._options import Spec
 from . import http, kafka, kubernetes, metric, postgres, program, redis
 from .models import Check, Kind, Options
 
@@ -21,26 +20,6 @@ KINDS: t.Mapping[str, Kind] = {
     "exec": program.KIND,
     "metric": metric.KIND,
 }
-
-
-def checks_options() -> Spec:
-    """Several checks, each with the options of its kind under that name, and how long they may take to be well."""
-    return {
-        "checks": {
-            "type": "list",
-            "elements": "dict",
-            "required": True,
-            "options": {
-                "name": {"type": "str", "required": True},
-                "kind": {"type": "str", "choices": list(KINDS), "required": True},
-                "timeout": {"type": "float", "default": 10},
-                **{name: {"type": "dict", "options": kind.options} for name, kind in KINDS.items()},
-            },
-            "required_if": [("kind", name, [name]) for name in KINDS],
-        },
-        "wait_timeout": {"type": "float", "default": 0},
-        "wait_sleep": {"type": "float", "default": 1.0},
-    }
 
 
 def read_checks(options: Options) -> list[Check]:

@@ -9,7 +9,6 @@ import typing as t
 
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
-from .._options import kubernetes_options
 from .._redaction import excerpt
 from .._rollout.models import owner_of
 from .._words import listed
@@ -126,13 +125,4 @@ def _leaving(pod: Object) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp")) or phase == "Succeeded"
 
 
-KIND = Kind(
-    probe,
-    {
-        **kubernetes_options(),
-        "label_selector": {"type": "str", "default": ""},
-        "deployments": {"type": "list", "elements": "str", "default": []},
-        "log_without": {"type": "str", "default": ""},
-    },
-    (KUBERNETES,),
-)
+KIND = Kind(probe, (KUBERNETES,))

@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 from .._gate.models import Metric, Sample, SampleStatus
-from .._gate.options import ONE_LOOK, PROMETHEUS, metric_options, read_metric
+from .._gate.options import ONE_LOOK, PROMETHEUS, read_metric
 from .._gate.sources import sources_of
 from .._http import REQUESTS
-from .._options import monitoring_options
 from .._report.times import quantity
 from .models import CheckError, Kind, NotKnownError, Options
 
@@ -32,11 +31,4 @@ def judge(metric: Metric, sample: Sample) -> str:
     return shown
 
 
-KIND = Kind(
-    probe,
-    {
-        "prometheus": {"type": "dict", "required": True, "options": monitoring_options()},
-        **{name: metric_options()[name] for name in ("query", "unit", "pass", "volume")},
-    },
-    (REQUESTS,),
-)
+KIND = Kind(probe, (REQUESTS,))

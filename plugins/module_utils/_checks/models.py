@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from .._errors import DeployError
 from .._library import Library
-from .._options import Spec
 
 Options = t.Mapping[str, t.Any]
 
@@ -19,10 +18,9 @@ Probe = t.Callable[[Options, float], str]
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind of check looks, which options it has, and which libraries it needs."""
+    """How one kind of check looks, and which libraries it needs."""
 
     probe: Probe
-    options: Spec
     libraries: tuple[Library, ...]
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .. import _postgres
-from .._options import postgres_options
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError
 from .http import same
 from .models import CheckError, Kind, Options
@@ -36,12 +35,4 @@ def probe(options: Options, timeout: float) -> str:
     return f"PostgreSQL {version} answers {value}"
 
 
-KIND = Kind(
-    probe,
-    {
-        **postgres_options(),
-        "query": {"type": "str", "default": "SELECT 1"},
-        "expect": {"type": "str", "default": "1"},
-    },
-    (PSYCOPG2,),
-)
+KIND = Kind(probe, (PSYCOPG2,))

@@ -12,7 +12,6 @@ from .._errors import RefusedError, UnreachableError
 from .._kill_switch.consumer import container_of
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
-from .._options import kubernetes_options
 from .._rollout.models import Pod
 from .._rollout.observe import observe_deployment, observe_pods, observe_replica_set
 from .._threads import side_by_side
@@ -52,13 +51,4 @@ def run_in_pods(
     return f"{command[0]} ended with 0 in {counted(len(pods), 'pod')}"
 
 
-KIND = Kind(
-    probe,
-    {
-        **kubernetes_options(),
-        "deployment": {"type": "str", "required": True},
-        "container": {"type": "str"},
-        "command": {"type": "list", "elements": "str", "required": True},
-    },
-    (KUBERNETES,),
-)
+KIND = Kind(probe, (KUBERNETES,))

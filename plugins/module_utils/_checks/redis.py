@@ -58,15 +58,4 @@ def _reason(exc: Exception) -> str:
     return str(getattr(cause, "strerror", None) or exc).rstrip(".")
 
 
-KIND = Kind(
-    probe,
-    {
-        "host": {"type": "str", "required": True},
-        "port": {"type": "int", "default": 6379},
-        "username": {"type": "str"},
-        "password": {"type": "str", "no_log": True},
-        "tls": {"type": "bool", "default": False},
-        "ca_cert": {"type": "path"},
-    },
-    (REDIS,),
-)
+KIND = Kind(probe, (REDIS,))

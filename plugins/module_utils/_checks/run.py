@@ -15,7 +15,7 @@ PROBES: t.Mapping[str, Probe] = {name: kind.probe for name, kind in KINDS.items(
 
 
 def check_all(options: Options) -> list[CheckResult]:
-    """What came of all that `checks_options` ask for, in their order."""
+    """What came of all that the option `checks` asks for, in their order."""
     patience = Patience(options["wait_timeout"], options["wait_sleep"])
     return run_checks(read_checks(options), PROBES, patience)
 

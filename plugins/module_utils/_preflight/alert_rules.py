@@ -9,12 +9,10 @@ import typing as t
 from .._alerts.apply import Routing
 from .._alerts.fired import describe, moment
 from .._alerts.models import LoadedRule
-from .._alerts.options import alerts_api, servers_options
-from .._alerts.selectors import PODS, Selector, grouped_by, read_matchers, selectors
-from .._http import REQUESTS
+from .._alerts.options import alerts_api
+from .._alerts.selectors import Selector, grouped_by, read_matchers, selectors
 from .._monitoring_server import NO_SERIES
 from .models import Finding, Ground, Kind, Options, failed, held, passed
-from .options import names
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -105,13 +103,4 @@ def judge(
     )
 
 
-KIND = Kind(
-    look,
-    {
-        **servers_options(),
-        "alerts": names(required=True),
-        "pods": {"type": "str", "default": PODS},
-        "new_metrics": names(),
-    },
-    (REQUESTS,),
-)
+KIND = Kind(look)

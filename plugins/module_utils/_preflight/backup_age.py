@@ -9,10 +9,8 @@ from datetime import datetime
 
 from .._backup.catalog import read_catalog
 from .._backup.plan import newest_per_release
-from .._options import s3_options
-from .._s3 import BOTO3, S3Bucket
+from .._s3 import S3Bucket
 from .models import Finding, Ground, Kind, Options, held, passed
-from .options import names
 
 _ATTEMPTS = 2
 """A backup waits for an S3 that is slow; whoever only looks says soon that there is no answer."""
@@ -52,13 +50,4 @@ def judge(
     return passed(f"{told}; {consequence}" if old else told)
 
 
-KIND = Kind(
-    look,
-    {
-        **s3_options(),
-        "names": names(required=True),
-        "max_age": {"type": "int", "default": 3600},
-        "required": {"type": "bool", "default": False},
-    },
-    (BOTO3,),
-)
+KIND = Kind(look)

@@ -8,8 +8,7 @@ import secrets
 import typing as t
 
 from .._errors import DeployError, InputError, RefusedError, UnreachableError
-from .._options import s3_options
-from .._s3 import BOTO3, Bucket, S3Bucket, Storage
+from .._s3 import Bucket, S3Bucket, Storage
 from .models import Finding, Ground, Kind, Options, failed, passed
 
 _ATTEMPTS = 2
@@ -69,13 +68,4 @@ def _read_nothing(bucket: Bucket, key: str) -> None:
             raise
 
 
-KIND = Kind(
-    look,
-    {
-        **s3_options(),
-        "server_side_encryption": {"type": "str"},
-        "kms_key_id": {"type": "str"},
-        "storage_class": {"type": "str"},
-    },
-    (BOTO3,),
-)
+KIND = Kind(look)

@@ -12,11 +12,10 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from .._errors import InputError, RefusedError, UnreachableError
-from .._http import REQUESTS, authorities
+from .._http import authorities
 from .._time import UTC
 from .._tls import relax
 from .models import Finding, Ground, Kind, Options, failed, passed, skipped
-from .options import CLIENT
 
 LONG_YEARS = 10
 """One that is valid for longer than that is told in years: its day is of no use."""
@@ -101,13 +100,4 @@ def _context(options: Options) -> ssl.SSLContext:
     return context
 
 
-KIND = Kind(
-    look,
-    {
-        "url": {"type": "str", "required": True},
-        "ca_cert": {"type": "path"},
-        **CLIENT,
-        "days": {"type": "int", "default": 14},
-    },
-    (REQUESTS,),
-)
+KIND = Kind(look)

@@ -8,10 +8,9 @@ import time
 import typing as t
 from email.utils import parsedate_to_datetime
 
-from .._http import REQUESTS, client_certificate
+from .._http import client_certificate
 from .http import ask
 from .models import Finding, Ground, Kind, Options, failed, held, passed
-from .options import CLIENT
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -44,13 +43,4 @@ def judge(header: str, before: float, after: float, bound: float) -> Finding:
     return passed(f"within {max(1.0, skew):.0f} s of the server's clock")
 
 
-KIND = Kind(
-    look,
-    {
-        "url": {"type": "str", "required": True},
-        "ca_cert": {"type": "path"},
-        **CLIENT,
-        "max_skew": {"type": "float", "default": 5},
-    },
-    (REQUESTS,),
-)
+KIND = Kind(look)

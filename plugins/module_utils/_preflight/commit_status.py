@@ -10,10 +10,9 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import VerificationError
-from .._http import REQUESTS, bearer
+from .._http import bearer
 from .http import get_json
 from .models import Finding, Ground, Kind, Options, failed, held, passed
-from .options import names, service
 
 _PAGE = 100
 _PAGES = 10
@@ -122,13 +121,4 @@ def _told(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple[str
                 break
 
 
-KIND = Kind(
-    look,
-    {
-        **service("https://api.github.com"),
-        "repository": {"type": "str", "required": True},
-        "contexts": names(),
-        "ignore": names(),
-    },
-    (REQUESTS,),
-)
+KIND = Kind(look)

@@ -14,11 +14,8 @@ from .._errors import InputError, NotReadyError, VerificationError
 from .._http import bearer, without_query
 from .http import get
 from .models import Finding, Ground, Options, failed, held
-from .options import ACCESS
 
 LEAST_OF_A_COMMIT = 7
-DOCUMENT = {"path": {"type": "path"}, "url": {"type": "str"}, **ACCESS}
-"""Options that say where the document lies."""
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,9 @@ import typing as t
 from .._cluster import Object
 from .._errors import InputError
 from .._flags.flagd import Document
-from .._flags.probe import DELIVERIES, ENVIRONMENT, VOLUME, to_probe
+from .._flags.probe import VOLUME, to_probe
 from .._flags.values import to_values
-from .._jmespath import JMESPATH
-from .._kubernetes_client import KUBERNETES
-from .._templates import JINJA2
 from .models import Finding, Ground, Kind, Options, failed, passed
-from .options import names
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -114,15 +110,4 @@ def mounted(deployment: Object, name: str) -> list[Object]:
     ]
 
 
-KIND = Kind(
-    look,
-    {
-        "name": {"type": "str", "default": "feature-flags"},
-        "deployments": names(required=True),
-        "delivery": {"type": "str", "choices": [*DELIVERIES], "default": ENVIRONMENT},
-        "probe": {"type": "dict", "default": {}},
-        "flagd": {"type": "dict", "default": {}},
-        "values": {"type": "list", "elements": "dict", "default": []},
-    },
-    (KUBERNETES, JMESPATH, JINJA2),
-)
+KIND = Kind(look)

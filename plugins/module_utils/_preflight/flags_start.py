@@ -8,7 +8,6 @@ import typing as t
 
 from .._flags.plan import FlagsMap
 from .._flags.switch import RESET, KillSwitch
-from .._kubernetes_client import KUBERNETES
 from .models import Finding, Ground, Kind, Options, failed, passed
 
 PHASE = "feature_flags"
@@ -47,13 +46,4 @@ def judge(flags: FlagsMap, flag: str, enabled_by: str, *, own: bool) -> Finding:
     )
 
 
-KIND = Kind(
-    look,
-    {
-        "name": {"type": "str", "default": "feature-flags"},
-        "flag": {"type": "str", "default": ""},
-        "enabled_by": {"type": "str", "default": ""},
-    },
-    (KUBERNETES,),
-    reads_record=True,
-)
+KIND = Kind(look, reads_record=True)

@@ -7,11 +7,8 @@ from __future__ import annotations
 import typing as t
 
 from .._functions.log import FunctionLog
-from .._http import REQUESTS
-from .._options import supabase_options
 from .._supabase_api import SupabaseFunctionsApi
 from .models import Finding, Ground, Kind, Options, failed, passed
-from .options import names
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -41,8 +38,4 @@ def judge(
     )
 
 
-KIND = Kind(
-    look,
-    {**supabase_options(), "functions": names(), "secrets": {**names(), "no_log": False}},
-    (REQUESTS,),
-)
+KIND = Kind(look)

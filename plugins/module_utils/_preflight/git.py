@@ -86,12 +86,4 @@ def judge_changelog(text: str | None, version: str, name: str) -> Finding:
     return passed(f"{name} has an entry for {version}")
 
 
-KIND = Kind(
-    look,
-    {
-        "tag": {"type": "str", "required": True},
-        "branch": {"type": "str", "default": "main"},
-        "changelog": {"type": "str", "default": "CHANGELOG.md"},
-        "items": {"type": "dict", "default": {}},
-    },
-)
+KIND = Kind(look)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._checks.kinds import checks_options, libraries
+from .._checks.kinds import libraries
 from .._checks.run import check_all
 from .models import Finding, Ground, Kind, Options, failed, held, passed
 
@@ -19,7 +19,5 @@ def look(options: Options, _ground: Ground) -> t.Sequence[Finding]:
 
 
 KIND = Kind(
-    look,
-    checks_options(),
-    components=lambda options: libraries(entry["kind"] for entry in options["checks"]),
+    look, components=lambda options: libraries(entry["kind"] for entry in options["checks"])
 )

@@ -7,7 +7,6 @@ from __future__ import annotations
 import typing as t
 
 from .._cluster import MonotonicClock
-from .._http import REQUESTS
 from .._images.reference import Reference
 from .._images.resolve import MissingImagesError, resolve
 from .._registry import HttpRegistry
@@ -36,15 +35,4 @@ def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
     return [passed(f"the registry has the {number} of {services}")]
 
 
-KIND = Kind(
-    look,
-    {
-        "images": {"type": "list", "elements": "str", "required": True},
-        "registry": {"type": "str", "default": ""},
-        "username": {"type": "str", "default": ""},
-        "password": {"type": "str", "default": "", "no_log": True},
-        "ca_cert": {"type": "path"},
-        "absent": {"type": "str", "default": ""},
-    },
-    (REQUESTS,),
-)
+KIND = Kind(look)

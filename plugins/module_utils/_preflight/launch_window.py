@@ -102,15 +102,4 @@ def _minutes(span: timedelta) -> int:
     return int(span.total_seconds() // 60)
 
 
-KIND = Kind(
-    look,
-    {
-        "window": {"type": "dict", "required": True},
-        "lead_minutes": {"type": "int", "default": 0},
-        "needed_minutes": {"type": "int", "default": 0},
-        "wait_minutes": {"type": "int", "default": 0},
-        "override_by": {"type": "str", "default": ""},
-        "override_reason": {"type": "str", "default": ""},
-    },
-    reads_record=True,
-)
+KIND = Kind(look, reads_record=True)

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._http import REQUESTS
-from .documents import DOCUMENT, number, origin_of, parse_json, place_of, read_document, strangeness
+from .documents import number, origin_of, parse_json, place_of, read_document, strangeness
 from .models import Finding, Ground, Kind, Options, failed, held, passed
 
 
@@ -54,13 +53,4 @@ def _below(value: float, bound: float) -> bool:
     return 0 <= value < bound
 
 
-KIND = Kind(
-    look,
-    {
-        **DOCUMENT,
-        "least_users": {"type": "float"},
-        "error_rate": {"type": "float"},
-        "p95": {"type": "float"},
-    },
-    (REQUESTS,),
-)
+KIND = Kind(look)

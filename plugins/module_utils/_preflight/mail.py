@@ -8,7 +8,6 @@ import typing as t
 
 from .._messages import plan
 from .._messages.mail import would_take
-from .._messages.options import mail_server_options
 from .._time import Deadline
 from .models import Finding, Ground, Kind, Options, passed
 
@@ -19,4 +18,4 @@ def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
     return [passed(f"{mail.host}:{mail.port} takes mail for {mail.target}")]
 
 
-KIND = Kind(look, {**mail_server_options(), "ca_cert": {"type": "path"}})
+KIND = Kind(look)

@@ -11,7 +11,6 @@ from datetime import datetime
 from .._cluster import Cluster
 from .._errors import DeployError, NotReadyError
 from .._library import Library
-from .._options import Spec
 from .._release.models import Record
 
 PASS, FAIL, HOLD, SKIPPED, WAIVED = "pass", "fail", "hold", "skipped", "waived"
@@ -119,14 +118,13 @@ Runner = t.Callable[[Options, Ground], t.Sequence[Finding]]
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind of check looks, which options it has, and which libraries it needs.
+    """How one kind of check looks, and which libraries it needs.
 
     `components` are the libraries that depend on the options. `reads_record`: it looks into the release record,
     where one can be read.
     """
 
     look: Runner
-    options: Spec = field(default_factory=dict)
     libraries: tuple[Library, ...] = ()
     components: t.Callable[[Options], t.Iterable[Library]] = lambda _options: ()
     reads_record: bool = False

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .._errors import VerificationError
-from .._http import REQUESTS
 from .._time import UTC, format_time, read_time
 from .http import get_json
 from .models import Finding, Ground, Kind, Options, failed, passed
-from .options import names, service
 
 
 @dataclass(frozen=True)
@@ -75,12 +73,4 @@ def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) ->
         raise VerificationError("PagerDuty's answer is no on-call list: check 'api_url'.") from None
 
 
-KIND = Kind(
-    look,
-    {
-        **service("https://api.pagerduty.com"),
-        "schedules": names(required=True),
-        "minutes": {"type": "int", "default": 0},
-    },
-    (REQUESTS,),
-)
+KIND = Kind(look)

@@ -22,4 +22,4 @@ def look(options: Options, _ground: Ground) -> t.Sequence[Finding]:
     return [passed(f"{len(options['paths'])} files and folders exist")]
 
 
-KIND = Kind(look, {"paths": {"type": "list", "elements": "path", "required": True}})
+KIND = Kind(look)

@@ -8,13 +8,11 @@ import typing as t
 from dataclasses import dataclass
 
 from .._cluster import Object
-from .._kubernetes_client import KUBERNETES
 from .._release.packing import record_name
 from .._release.pins import carries, read_pins
 from .._rollout.models import Deployment, ReplicaSet, owned_by
 from .._words import counted
 from .models import Finding, Ground, Kind, Options, failed, passed
-from .options import names
 
 
 @dataclass(frozen=True)
@@ -69,4 +67,4 @@ def _problem(standing: ClusterStatus, name: str, release: str) -> str:
     return ""
 
 
-KIND = Kind(look, {"services": names(required=True)}, (KUBERNETES,), reads_record=True)
+KIND = Kind(look, reads_record=True)

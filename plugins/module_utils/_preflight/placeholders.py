@@ -15,17 +15,4 @@ def look(options: Options, _ground: Ground) -> t.Sequence[Finding]:
     return [failed(placeholders_told(left)) if left else passed("every value is filled in")]
 
 
-KIND = Kind(
-    look,
-    {
-        "left": {
-            "type": "list",
-            "elements": "dict",
-            "required": True,
-            "options": {
-                "name": {"type": "str", "required": True},
-                "file": {"type": "str", "default": ""},
-            },
-        },
-    },
-)
+KIND = Kind(look)

@@ -50,11 +50,4 @@ def problems_of(
     return problems
 
 
-KIND = Kind(
-    look,
-    {
-        "phases": {"type": "list", "elements": "str", "required": True},
-        "known": {"type": "list", "elements": "str", "required": True},
-        "needs": {"type": "dict", "default": {}},
-    },
-)
+KIND = Kind(look)

@@ -10,8 +10,7 @@ from .. import _child_process
 from .._backup import programs
 from .._backup.plan import refuse_older_programs
 from .._errors import DeployError, InputError
-from .._options import postgres_options
-from .._postgres import PSYCOPG2, PostgresTarget, connected
+from .._postgres import PostgresTarget, connected
 from .models import Finding, Ground, Kind, Options, failed, passed
 
 OF_POSTGRES = ("pg_dump", "pg_restore", "psql")
@@ -51,17 +50,4 @@ def _too_old(found: t.Mapping[str, programs.Program], target: PostgresTarget) ->
         yield str(exc)
 
 
-KIND = Kind(
-    look,
-    {
-        **{name: {"type": "str", "default": name} for name in OF_POSTGRES},
-        "servers": {
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "options": postgres_options(),
-        },
-        "others": {"type": "list", "elements": "str", "default": []},
-    },
-    (PSYCOPG2,),
-)
+KIND = Kind(look)

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._options import postgres_options
-from .._postgres import PSYCOPG2, PostgresTarget, SqlError, connected
+from .._postgres import PostgresTarget, SqlError, connected
 from .models import Finding, Ground, Kind, Options, failed, passed
-from .options import names
 
 NO_TABLE = "42P01"
 
@@ -47,12 +45,4 @@ def judge(
     return passed(seen + new)
 
 
-KIND = Kind(
-    look,
-    {
-        "connection": {"type": "dict", "required": True, "options": postgres_options()},
-        "queries": {"type": "dict", "required": True},
-        "new_tables": names(),
-    },
-    (PSYCOPG2,),
-)
+KIND = Kind(look)

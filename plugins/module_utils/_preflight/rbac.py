@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import typing as t
 
-from .._kubernetes_client import KUBERNETES
 from .._rollout_preflight.models import RIGHTS, WARNING, Right
 from .models import Finding, Ground, Kind, Options, failed, passed
 
@@ -51,4 +50,4 @@ def judge(denied: t.Sequence[Right], namespace: str) -> Finding:
     return passed(f"{asked - len(denied)} of {asked} rights exist", warnings=warnings)
 
 
-KIND = Kind(look, {}, (KUBERNETES,))
+KIND = Kind(look)

@@ -24,13 +24,4 @@ def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
     return [passed(f"{where} you may {', '.join(options['verbs'])} {what}")]
 
 
-KIND = Kind(
-    look,
-    {
-        "namespace": {"type": "str", "default": ""},
-        "group": {"type": "str", "default": ""},
-        "resource": {"type": "str", "required": True},
-        "verbs": {"type": "list", "elements": "str", "required": True},
-    },
-    (KUBERNETES,),
-)
+KIND = Kind(look, (KUBERNETES,))

@@ -12,7 +12,6 @@ from .._rollout_preflight.models import ERROR, Problem
 from .._rollout_preflight.observe import observe_facts
 from .._words import counted
 from .models import Finding, Ground, Kind, Options, failed, passed
-from .options import names
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -33,4 +32,4 @@ def judge(problems: t.Sequence[Problem], services: int) -> Finding:
     return passed(f"{counted(services, 'service')} can roll", warnings=warnings)
 
 
-KIND = Kind(look, {"services": names(required=True)}, (KUBERNETES,))
+KIND = Kind(look, (KUBERNETES,))

@@ -36,20 +36,4 @@ def share_of(number: str, draw: t.Mapping[str, t.Any]) -> float:
     return int.from_bytes(digest[: draw["bytes"]], "big") % buckets / buckets * 100
 
 
-KIND = Kind(
-    look,
-    {
-        "number": {"type": "str", "required": True},
-        "percentage": {"type": "float", "required": True},
-        "draw": {
-            "type": "dict",
-            "options": {
-                "hash": {"type": "str", "choices": ["md5", "sha1", "sha256"]},
-                "prefix": {"type": "str", "default": ""},
-                "digits_only": {"type": "bool", "default": True},
-                "bytes": {"type": "int", "default": 8},
-                "buckets": {"type": "int", "default": 100},
-            },
-        },
-    },
-)
+KIND = Kind(look)

@@ -11,9 +11,7 @@ from .._alerts.selectors import Selector, selectors
 from .._errors import InputError
 from .._http import REQUESTS
 from .._monitoring_server import NO_SERIES, MonitoringServer
-from .._options import monitoring_options
 from .models import Finding, Ground, Kind, Options, failed, passed
-from .options import names
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -82,14 +80,4 @@ def judge(asked: int, wrong: t.Mapping[str, str], later: t.Sequence[str]) -> Fin
     return passed(f"{asked} queries are understood and have series{new}")
 
 
-KIND = Kind(
-    look,
-    {
-        "prometheus": {"type": "dict", "required": True, "options": monitoring_options()},
-        "metrics": {"type": "list", "elements": "dict", "default": []},
-        "service_errors": {"type": "str", "default": ""},
-        "events": names(),
-        "new_metrics": names(),
-    },
-    (REQUESTS,),
-)
+KIND = Kind(look, (REQUESTS,))

@@ -23,7 +23,6 @@ from .._sign_off.plan import (
 )
 from .._time import format_time
 from .models import FAIL, HOLD, PASS, Finding, Ground, Kind, Options
-from .options import WANTED
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -78,8 +77,4 @@ def judge(wanted: Wanted, given: Given | None, subject: Subject) -> Finding:
     )
 
 
-KIND = Kind(
-    look,
-    {"required": WANTED, "given": {"type": "dict", "default": {}}},
-    reads_record=True,
-)
+KIND = Kind(look, reads_record=True)

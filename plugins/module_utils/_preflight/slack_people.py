@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from .._errors import DeployError, RefusedError, UnreachableError
 from .._messages.slack import SLACK_SDK, attempt, web_client
 from .models import Finding, Ground, Kind, Options, failed, held, passed
-from .options import names, service
 
 _PAGE = 1000
 _PAGES = 50
@@ -136,8 +135,4 @@ def _refused(response: t.Any) -> DeployError:
     return RefusedError(f"Slack refused ({word or f'HTTP {status}'}).", word=word)
 
 
-KIND = Kind(
-    look,
-    {**service("https://slack.com/api/"), "people": names(), "channels": names()},
-    (SLACK_SDK,),
-)
+KIND = Kind(look, (SLACK_SDK,))

@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 from .._errors import VerificationError
 from .._http import REQUESTS
 from .documents import (
-    DOCUMENT,
     Origin,
     number,
     origin_of,
@@ -94,4 +93,4 @@ def _of_junit(text: str, where: str) -> Results:
     )
 
 
-KIND = Kind(look, {**DOCUMENT, "least": {"type": "int", "default": 1}}, (REQUESTS,))
+KIND = Kind(look, (REQUESTS,))

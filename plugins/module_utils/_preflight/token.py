@@ -54,10 +54,4 @@ def read_claims(token: str) -> dict[str, t.Any] | None:
     return body if isinstance(body, dict) else None
 
 
-KIND = Kind(
-    look,
-    {
-        "token": {"type": "str", "required": True, "no_log": True},
-        "minutes": {"type": "int", "default": 0},
-    },
-)
+KIND = Kind(look)

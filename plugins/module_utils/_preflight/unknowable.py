@@ -13,4 +13,4 @@ def look(options: Options, _ground: Ground) -> t.Sequence[Finding]:
     return [skipped(options["why"])]
 
 
-KIND = Kind(look, {"why": {"type": "str", "required": True}})
+KIND = Kind(look)

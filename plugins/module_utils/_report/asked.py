@@ -18,14 +18,6 @@ from .models import Asked, Planned
 RECORD_DEPTH = 20
 
 
-def planned_options() -> dict[str, t.Any]:
-    return {
-        "name": {"type": "str", "required": True},
-        "minutes": {"type": "int", "required": True},
-        "title": {"type": "str", "default": ""},
-    }
-
-
 def asked_of(
     params: t.Mapping[str, t.Any], record: t.Mapping[str, t.Any], redact: Redactor
 ) -> Asked:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from .._checks.kinds import checks_options, libraries
+from .._checks.kinds import libraries
 from .._checks.run import check_all
 from .models import Finding, Kind, Row, Status, together
 
@@ -21,7 +21,6 @@ def run(options: Row) -> Finding:
 
 KIND = Kind(
     run,
-    checks_options(),
     libraries=lambda options: libraries(entry["kind"] for entry in options["checks"]),
     intention=lambda options: f"would ask {', '.join(one['name'] for one in options['checks'])}",
 )

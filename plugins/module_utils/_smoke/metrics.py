@@ -7,12 +7,11 @@ from __future__ import annotations
 import typing as t
 
 from .._gate.models import Metric, SampleStatus, Verdict
-from .._gate.options import ONE_LOOK, metric_options, read_metric, refuse_bad_input
+from .._gate.options import ONE_LOOK, read_metric, refuse_bad_input
 from .._gate.series import Series
 from .._gate.sources import LIBRARIES, sources_of
 from .._gate.state import Schedule
 from .._gate.watch import Watcher, WatchResult
-from .._options import monitoring_options
 from .._report.times import quantity
 from .._time import Deadline
 from .models import Finding, Kind, Row
@@ -81,18 +80,6 @@ def _metric_row(metric: Metric, series: Series) -> dict[str, t.Any]:
 
 KIND = Kind(
     run,
-    {
-        "metrics": {
-            "type": "list",
-            "elements": "dict",
-            "required": True,
-            "options": metric_options(),
-        },
-        "missing": {"type": "str", "choices": ["hold", "skip"], "default": "hold"},
-        "wait_timeout": {"type": "float", "default": 0},
-        "prometheus": {"type": "dict", "options": monitoring_options()},
-        "query_timeout": {"type": "float", "default": 10},
-    },
     libraries=lambda options: [LIBRARIES[entry["kind"]] for entry in options["metrics"]],
     intention=lambda options: (
         f"would sample {', '.join(one['name'] for one in options['metrics'])}"

@@ -8,7 +8,6 @@ import typing as t
 from dataclasses import dataclass
 
 from .._library import Library
-from .._options import Spec
 
 Status = t.Literal["pass", "fail", "hold", "skip", "planned"]
 """`hold` is what nobody can tell, `skip` what was left out on purpose; neither is a pass."""
@@ -67,10 +66,9 @@ Runner = t.Callable[[t.Mapping[str, t.Any]], Finding]
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind of smoke test is run, which options it has, what it needs for that, and what it would do."""
+    """How one kind of smoke test is run, what it needs for that, and what it would do."""
 
     run: Runner
-    options: Spec
     libraries: t.Callable[[Row], t.Iterable[Library]]
     intention: t.Callable[[Row], str]
     """For check mode."""

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from .._http import REQUESTS
-from .._options import webhook_options
 from .._postgres import PSYCOPG2
 from .._webhook.check import check_webhook
 from .models import Finding, Kind, Row, Status, together
@@ -30,7 +29,6 @@ def intention(options: Row) -> str:
 
 KIND = Kind(
     run,
-    webhook_options(),
     libraries=lambda options: [REQUESTS, PSYCOPG2] if options["database"] else [REQUESTS],
     intention=intention,
 )
