@@ -26,7 +26,7 @@ from ansible_collections.easymo.deploy.plugins.plugin_utils._role_contracts impo
 from tests.tables import cases
 
 REPOSITORY = Path(__file__).parents[2]
-ROLES = sorted((REPOSITORY / "roles").iterdir())
+ROLES = [path.parents[1] for path in sorted(REPOSITORY.glob("roles/*/meta/argument_specs.yml"))]
 MODULES = sorted((REPOSITORY / "plugins" / "modules").glob("*.py"))
 GUARD = entry_points_of(REPOSITORY / "roles" / "release_phase")["guard"]["options"]
 

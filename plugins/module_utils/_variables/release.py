@@ -87,7 +87,7 @@ def _smoke_metrics(name: str, release: Release) -> None:
 
 
 def _smoke_tests(name: str, release: Release) -> None:
-    spec = fragment_spec("_smoke_tests")["tests"]
+    spec = _list_of("_smoke_tests", "tests")
     read_tests(options_or_refusal({name: spec}, {name: release[name]})[name])
 
 
@@ -116,8 +116,13 @@ def _flags(name: str, release: Release) -> None:
 
 
 def _messages(name: str, release: Release) -> None:
-    spec = fragment_spec("_webhook")["messages"]
+    spec = _list_of("_webhook", "messages")
     options_or_refusal({name: spec}, {name: release[name]})
+
+
+def _list_of(fragment: str, option: str) -> dict[str, t.Any]:
+    """Where a fragment leaves it to the modules to say that its option is a list."""
+    return {**fragment_spec(fragment)[option], "type": "list", "elements": "dict"}
 
 
 READERS: t.Mapping[str, t.Callable[[str, Release], object]] = {
@@ -134,9 +139,7 @@ READERS: t.Mapping[str, t.Callable[[str, Release], object]] = {
     "release_flags": _flags,
     "release_flags_messages": _messages,
     "release_sign_offs": lambda name, release: read_wanted(
-        options_or_refusal({name: fragment_spec("_sign_offs")["required"]}, {name: release[name]})[
-            name
-        ]
+        options_or_refusal({name: _list_of("_sign_offs", "required")}, {name: release[name]})[name]
     ),
     "release_sign_offs_given": lambda name, release: read_given(release[name]),
     "release_waivers": lambda name, release: read_row_waivers(release[name]),
