@@ -370,16 +370,25 @@ import typing as t
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._lock.check import Check, lock_check
-from ..module_utils._migration.advisory_lock import advisory_lock
 from ..module_utils._migration.guard.options import Guard
-from ..module_utils._migration.lock_retries import LockRetries
-from ..module_utils._migration.locks import BlockerMonitor
 from ..module_utils._migration.prisma_command import Command
 from ..module_utils._migration.prisma_deploy import PrismaRequest, migrate, predict
 from ..module_utils._migration.prisma_folder import PrismaMigration, read_folder, stray_files
-from ..module_utils._migration.prisma_history import ADVISORY_LOCK, read_history, use_schema
-from ..module_utils._migration.prisma_resolve import apply_resolve, plan_resolve
-from ..module_utils._migration.session import Limits, migrating, refuse_read_only, watching
+from ..module_utils._migration.prisma_history import (
+    ADVISORY_LOCK,
+    apply_resolve,
+    plan_resolve,
+    read_history,
+    use_schema,
+)
+from ..module_utils._migration.runner import LockRetries, advisory_lock
+from ..module_utils._migration.session import (
+    BlockerMonitor,
+    Limits,
+    migrating,
+    refuse_read_only,
+    watching,
+)
 from ..module_utils._module import Module, Result, emit_progress, execute, refuse_below
 from ..module_utils._postgres import PSYCOPG2, PostgresTarget
 

@@ -108,8 +108,7 @@ from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
 from ..module_utils._rollout_preflight.checks import find_problems
-from ..module_utils._rollout_preflight.models import ERROR, WARNING
-from ..module_utils._rollout_preflight.observe import observe_facts
+from ..module_utils._rollout_preflight.facts import ERROR, WARNING, observe_facts
 
 NEEDS = (KUBERNETES,)
 FATAL = {"error": {ERROR}, "warning": {ERROR, WARNING}, "never": set[str]()}

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Ask a URL, and compare the answer with what is expected."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """List the topics of a Kafka cluster."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Look whether every pod of a namespace runs and is ready."""
 
 from __future__ import annotations

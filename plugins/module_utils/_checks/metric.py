@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Ask Prometheus for a number, and judge it as a gate does at one look."""
 
 from __future__ import annotations

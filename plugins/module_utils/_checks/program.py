@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Run a program in every pod of a Deployment: it is well when each ends with 0."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Run checks side by side, each again and again until it passes or its time is over."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """One task that applies a folder of migration files, whichever table keeps their history."""
 
 from __future__ import annotations
@@ -12,12 +11,11 @@ from .._module import Module, Result, emit_progress, refuse_below
 from .._postgres import PostgresTarget
 from . import supabase_folder, supabase_history
 from .execution import session_role
+from .file_deploy import SupabaseRequest, migrate, predict
 from .file_history import History
 from .guard.options import Guard
-from .lock_retries import LockRetries
-from .locks import BlockerMonitor
-from .session import Limits, migrating, watching
-from .supabase_deploy import SupabaseRequest, migrate, predict
+from .runner import LockRetries
+from .session import BlockerMonitor, Limits, migrating, watching
 from .supabase_folder import Folder, Migration
 
 

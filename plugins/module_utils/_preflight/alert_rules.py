@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether the release's alerts can fire, whoever they are for hears of them, and none fires now."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """How old the newest backup of each database is."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether the key of the backups may do in its prefix what backups do. Nothing is left there."""
 
 from __future__ import annotations

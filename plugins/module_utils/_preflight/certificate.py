@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """For how long the TLS certificate of an endpoint is still valid, verified as its clients do."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether this machine's clock agrees with that of a server, as the Date of its answers tells."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether CI passed on the commit, as GitHub's check runs and commit statuses tell.
 
 Their states: https://docs.github.com/en/rest/checks/runs and https://docs.github.com/en/rest/commits/statuses.

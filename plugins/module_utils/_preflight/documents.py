@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A document that others wrote about a release: where it lies, and whether it is of this release."""
 
 from __future__ import annotations

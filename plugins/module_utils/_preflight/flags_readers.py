@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether the Deployments that read the feature flags have them from the ConfigMap, as the release says they do."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether the feature flags are where a release begins: nobody in the feature, and nobody's kill switch set."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether the Management API lets the token in, the project's secrets are set, and its functions' log can be read."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether the checkout is the release: tagged, on the branch, clean, with an entry in the changelog."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What the program git tells of a checkout: argv lists, no configuration of this user or machine, only reading."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Components as M(easymo.deploy.health_check) looks at them, a row for each."""
 
 from __future__ import annotations

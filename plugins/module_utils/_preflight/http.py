@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What preflight reads from the web, and why there is none of it."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether the images of the release are in their registry, before anything is touched."""
 
 from __future__ import annotations
@@ -8,9 +7,7 @@ import typing as t
 
 from .._cluster import MonotonicClock
 from .._http import REQUESTS
-from .._images.reference import Reference
-from .._images.resolve import MissingImagesError, resolve
-from .._registry import HttpRegistry
+from .._images import HttpRegistry, MissingImagesError, Reference, resolve
 from .._words import counted
 from .models import Finding, Ground, Kind, Options, failed, passed, skipped
 

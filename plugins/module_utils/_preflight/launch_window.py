@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether the launch window is open, for long enough, or who lets the release go outside of it."""
 
 from __future__ import annotations
@@ -9,8 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from .._time import format_time
-from .._window.models import Window, read_window
-from .._window.plan import Outlook, closed_sentence, describe, outlook
+from .._window import Outlook, Window, closed_sentence, describe, outlook, read_window
 from .models import STOPPING, WAIVED, Finding, Ground, Kind, Options, failed, held, passed
 from .outcome import read_waivers
 

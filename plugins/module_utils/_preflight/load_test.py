@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether a load test was large enough and its answers good enough, as its summary in JSON tells."""
 
 from __future__ import annotations

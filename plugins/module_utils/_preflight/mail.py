@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether a mail server would take a mail. None is sent: the conversation ends before its text."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A check of what a release stands on, what all checks of a task know, and what is found."""
 
 from __future__ import annotations

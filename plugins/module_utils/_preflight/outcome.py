@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What the rows of all checks mean together: waivers, the one sentence with every problem, how a task ends. Pure."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether somebody is on call now and to the release's end, as PagerDuty's REST API tells."""
 
 from __future__ import annotations

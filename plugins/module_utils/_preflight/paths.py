@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether the files and folders that a release is made of are here."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether every service that is going to be rolled has something to return to."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether the phases of a release are those of the deployment, in its order, and have something to work on."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether PostgreSQL's programs on this machine are as new as the servers, and other programs are there."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether a database understands queries and lets this user run them: its tables, columns and rights. None is run."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether the cluster lets this user do all that the phases do there."""
 
 from __future__ import annotations
@@ -7,7 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from .._kubernetes_client import KUBERNETES
-from .._rollout_preflight.models import RIGHTS, WARNING, Right
+from .._rollout_preflight.facts import RIGHTS, WARNING, Right
 from .models import Finding, Ground, Kind, Options, failed, passed
 
 MORE = (

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether the cluster lets this user do more than what every release does, perhaps in another namespace."""
 
 from __future__ import annotations

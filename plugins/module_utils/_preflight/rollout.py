@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What stands against rolling the services without downtime, as M(easymo.deploy.rollout_preflight) finds it."""
 
 from __future__ import annotations
@@ -8,8 +7,7 @@ import typing as t
 
 from .._kubernetes_client import KUBERNETES
 from .._rollout_preflight.checks import find_problems
-from .._rollout_preflight.models import ERROR, Problem
-from .._rollout_preflight.observe import observe_facts
+from .._rollout_preflight.facts import ERROR, Problem, observe_facts
 from .._words import counted
 from .models import Finding, Ground, Kind, Options, failed, passed
 from .options import names

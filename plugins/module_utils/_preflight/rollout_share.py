@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether a number is outside of the first percentage of the users, by the application's own way to draw them."""
 
 from __future__ import annotations

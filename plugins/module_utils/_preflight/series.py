@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether Prometheus understands queries and has series of everything that they ask for."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether everything that no machine can check was signed by a person, a row for each line."""
 
 from __future__ import annotations

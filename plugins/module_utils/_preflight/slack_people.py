@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether the people and channels that messages name are there, as Slack's Web API tells."""
 
 from __future__ import annotations

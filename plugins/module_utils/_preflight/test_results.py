@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether enough tests passed and none failed, as JUnit XML or a summary in JSON tells."""
 
 from __future__ import annotations

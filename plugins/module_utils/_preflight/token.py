@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether a token outlives the release, as its own claim tells. It is read, not verified, and never shown."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What nobody can know from here before it happens: listed, so that a list without problems does not look complete."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether a webhook answers challenges and refuses what it must. No message is sent, so nobody is answered."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Scale Deployments as planned, one patch each, and tell which of them stand where when it stops midway."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Decide how many replicas each Deployment gets, and what it has to remember for the way back."""
 
 from __future__ import annotations

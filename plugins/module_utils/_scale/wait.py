@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Wait until stopped Deployments have no pod left, or started ones all their pods available."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Results of tests as JUnit XML, which CI servers read."""
 
 from __future__ import annotations

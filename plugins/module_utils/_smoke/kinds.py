@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The kinds of smoke tests, and the options of a task that has some of them."""
 
 from __future__ import annotations

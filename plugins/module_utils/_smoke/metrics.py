@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Metrics as M(easymo.deploy.metrics_gate) judges them, at one look at which all have data."""
 
 from __future__ import annotations

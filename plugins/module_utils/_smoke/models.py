@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A smoke test, what came of it, and the verdict over all of them."""
 
 from __future__ import annotations

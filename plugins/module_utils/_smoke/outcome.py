@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """How a task with results of smoke tests ends: with its verdict, or as the failure that the verdict is."""
 
 from __future__ import annotations

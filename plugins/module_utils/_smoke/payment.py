@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Order something and pay for it from a test wallet, once for each key however often it is repeated."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Questions that only a person can answer, and what an answer, or none, means."""
 
 from __future__ import annotations

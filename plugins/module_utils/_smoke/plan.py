@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What the results of smoke tests mean together, and how they are worded."""
 
 from __future__ import annotations

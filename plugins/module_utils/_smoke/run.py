@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Run smoke tests side by side, each to its end whatever becomes of the others."""
 
 from __future__ import annotations

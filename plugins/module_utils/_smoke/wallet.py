@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The one place that speaks to the wallet's public API, and the test that orders and pays there."""
 
 from __future__ import annotations

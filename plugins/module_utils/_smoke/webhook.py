@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Exchanges with a webhook as M(easymo.deploy.webhook_check) has them, all in one test."""
 
 from __future__ import annotations

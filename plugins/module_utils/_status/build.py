@@ -10,7 +10,7 @@ from datetime import datetime
 
 from .._availability.claims import availability_of
 from .._availability.store import RELEASE
-from .._images.reference import version_of
+from .._images import version_of
 from .._release.failure import is_held
 from .._release.models import DONE, FAILED, SETTLED
 from .._terminal.commands import Typed

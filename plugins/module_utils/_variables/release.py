@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Read the variables of a release as the tasks of its phases will, so that they are refused before the first. Pure."""
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from .._sign_off.plan import read_given, read_wanted
 from .._smoke.kinds import read_tests
 from .._time import now
 from .._time_options import is_within
-from .._window.models import read_window
+from .._window import read_window
 from .._wrong_kinds import text_of
 
 Release = t.Mapping[str, t.Any]

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._flags.values import only_flags
-from ..._images.reference import version_of
+from ..._images import version_of
 from ..._words import counted
 from ..._words import listed as listing
 from ..models import Cell, Table

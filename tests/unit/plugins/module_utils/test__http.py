@@ -39,18 +39,17 @@ from ansible_collections.easymo.deploy.plugins.module_utils._http import (
     send,
     without_query,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import Reference
+from ansible_collections.easymo.deploy.plugins.module_utils._images import HttpRegistry, Reference
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.services import Service
 from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server import (
     MonitoringServer,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._preflight import http as readiness
-from ansible_collections.easymo.deploy.plugins.module_utils._registry import HttpRegistry
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.wallet import HttpWallets
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_http import ManagementClient
 from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.client import HttpWebhook
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import Request
+from ansible_collections.easymo.deploy.plugins.module_utils._webhook.check import HttpWebhook
+from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import Request
 from tests.fakes.http_server import Handler, serving
 
 OURS = "Bearer our-own-token"

@@ -8,7 +8,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import Reference
+from ansible_collections.easymo.deploy.plugins.module_utils._images import Reference
 from ansible_collections.easymo.deploy.plugins.module_utils._preflight import images
 from tests.unit.plugins.module_utils._preflight.ground import ground
 

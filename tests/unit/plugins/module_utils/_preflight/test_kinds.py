@@ -49,7 +49,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._preflight import (
 from ansible_collections.easymo.deploy.plugins.module_utils._preflight.git_program import GitFacts
 from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import Check, Known
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.models import Problem
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.facts import Problem
 from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan import Subject
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller

@@ -27,7 +27,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._smoke.outcome impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.plan import line
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.run import run_tests
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import ProbeResult
+from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import ProbeResult
 
 
 def results_of(**runners: Runner) -> list[Result]:
