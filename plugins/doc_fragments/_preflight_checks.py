@@ -94,37 +94,37 @@ kind:
   choices:
     - plan
     - paths
+    - placeholders
+    - unknowable
+    - rollout_share
+    - launch_window
     - health
+    - webhook
     - rollout
-    - pins
     - rbac
+    - rights
+    - pins
     - flags_start
-    - backup_age
+    - flags_readers
     - images
-    - test_results
-    - load_test
+    - queries
+    - programs
+    - backup_age
+    - bucket
     - git
     - commit_status
-    - alert_rules
+    - test_results
+    - load_test
     - clock
     - certificate
     - token
+    - functions
+    - alert_rules
+    - series
     - slack
     - pagerduty
-    - launch_window
-    - sign_offs
-    - placeholders
-    - programs
-    - queries
-    - series
     - mail
-    - bucket
-    - webhook
-    - functions
-    - rights
-    - flags_readers
-    - rollout_share
-    - unknowable
+    - sign_offs
 plan:
   description:
     - Whether the phases of the release are phases of the deployment, in its order, end with its last one, and have

@@ -21,20 +21,17 @@ from ansible_collections.easymo.deploy.plugins.doc_fragments import (
     _preflight_checks,
     _smoke_tests,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import kinds as checks
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import cluster, health, kinds
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Kind, passed
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.changes import ENTRY_OF_PHASE
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
     SERVICES_PHASE,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight import flags_start
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight import kinds as preflight
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import Kind, passed
 from ansible_collections.easymo.deploy.plugins.module_utils._report import verdict
 from ansible_collections.easymo.deploy.plugins.module_utils._report.sections import (
     metrics,
     services,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke import kinds as smoke
 from ansible_collections.easymo.deploy.plugins.modules import preflight_check
 from tests.module_runner import run_module
 
@@ -149,8 +146,8 @@ def test_a_kind_is_known_to_preflight_by_its_registration_alone(
         lambda options, _ground: [passed(f"it is {options['moon']}")],
         {"moon": {"type": "str", "default": "full"}},
     )
-    monkeypatch.setattr(preflight, "KINDS", {**preflight.KINDS, "moon": kind})
-    monkeypatch.setattr(preflight_check, "KINDS", preflight.KINDS)
+    monkeypatch.setattr(kinds, "PREFLIGHT", {**kinds.PREFLIGHT, "moon": kind})
+    monkeypatch.setattr(preflight_check, "PREFLIGHT", kinds.PREFLIGHT)
     check = {"name": "night", "kind": "moon", "moon": {}}
     done = run_module(preflight_check, release="2.0.0", checks=[check])
     assert [(row["name"], row["detail"]) for row in done["results"]] == [("night", "it is full")]
@@ -159,9 +156,9 @@ def test_a_kind_is_known_to_preflight_by_its_registration_alone(
 @pytest.mark.parametrize(
     ("fragment", "option", "kinds"),
     [
-        (_checks, "checks", checks.KINDS),
-        (_preflight_checks, "checks", preflight.KINDS),
-        (_smoke_tests, "tests", smoke.KINDS),
+        (_checks, "checks", health.PROBES),
+        (_preflight_checks, "checks", kinds.PREFLIGHT),
+        (_smoke_tests, "tests", kinds.SMOKE_TESTS),
     ],
 )
 def test_every_kind_is_documented_with_its_options(
@@ -198,7 +195,7 @@ def test_who_names_a_phase_names_one_of_the_plan() -> None:
         *wiring["release_phase_changing"],
         *(phase for phases in back.values() for phase in phases),
         *ENTRY_OF_PHASE,
-        flags_start.PHASE,
+        cluster.PHASE,
         metrics.PHASE,
         services.PHASE,
         SERVICES_PHASE,
@@ -211,7 +208,7 @@ def test_the_page_for_contributors_names_every_place() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     named = set(re.findall(r"`([^`]+)`", page))
     for path in {*places("edge_functions"), *places("commit_status")} - {
-        "plugins/module_utils/_preflight/commit_status.py",
+        "plugins/module_utils/_checks/git.py",
         "playbooks/edge_functions.yml",
     }:
         assert any(path.endswith(one) for one in named if one.endswith((".yml", ".py"))), path

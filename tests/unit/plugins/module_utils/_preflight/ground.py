@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from datetime import UTC, datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import Ground, Known
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Ground, Known
 from tests.fakes.cluster import MemoryCluster
 
 COMMIT = "a1" * 20

@@ -7,9 +7,9 @@ import typing as t
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import cluster
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._images import Reference
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight import images
 from tests.unit.plugins.module_utils._preflight.ground import ground
 
 NAMES = ("easymo/agent-core:v2.0.0", "easymo/wallet-service:v2.0.0")
@@ -29,10 +29,10 @@ class Registry:
 
 
 def found(monkeypatch: pytest.MonkeyPatch, *names: str, absent: str = "") -> tuple[str, str]:
-    monkeypatch.setattr(images, "HttpRegistry", Registry)
+    monkeypatch.setattr(cluster, "HttpRegistry", Registry)
     Registry.asked.clear()
     options = {"registry": "", "username": "", "password": "", "ca_cert": None}
-    (finding,) = images.look({**options, "images": names, "absent": absent}, ground())
+    (finding,) = cluster.look_images({**options, "images": names, "absent": absent}, ground())
     return finding.status, finding.detail
 
 

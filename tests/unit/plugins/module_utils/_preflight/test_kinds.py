@@ -17,6 +17,22 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models impor
     ActiveAlert,
     LoadedRule,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
+    cluster as cluster_checks,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
+    database,
+    documents,
+    git,
+    metrics,
+    people,
+    release,
+    web,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.git import GitFacts
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import PREFLIGHT
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check, Known
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import libraries
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     NotReadyError,
@@ -26,28 +42,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight import (
-    alert_rules,
-    backup_age,
-    certificate,
-    clock,
-    commit_status,
-    flags_start,
-    git,
-    kinds,
-    launch_window,
-    load_test,
-    pagerduty,
-    pins,
-    rbac,
-    rollout,
-    sign_offs,
-    slack_people,
-    test_results,
-    token,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.git_program import GitFacts
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import Check, Known
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.facts import Problem
 from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan import Subject
@@ -129,21 +123,21 @@ def junit(*cases: str, commit: str = COMMIT) -> str:
     ],
 )
 def test_results_of_tests(text: str, least: int, status: str, told: str) -> None:
-    found = test_results.judge(test_results.read_results(text, "here"), least, ON, "here")
+    found = documents.judge_test_results(documents.read_results(text, "here"), least, ON, "here")
     assert (found.status, told in found.detail) == (status, True), found
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "<testsuites>"])
 def test_results_that_cannot_be_read_are_said_to_be_so(text: str) -> None:
     with pytest.raises(VerificationError, match="here is not"):
-        test_results.read_results(text, "here")
+        documents.read_results(text, "here")
 
 
 def test_results_of_a_commit_while_none_is_known_prove_nothing() -> None:
     nowhere = ground(commit=Known("", NotReadyError("The program git is not here.")))
-    results = test_results.read_results(summary(commit=COMMIT), "here")
+    results = documents.read_results(summary(commit=COMMIT), "here")
     with pytest.raises(NotReadyError, match="program git"):
-        test_results.judge(results, 84, nowhere, "here")
+        documents.judge_test_results(results, 84, nowhere, "here")
 
 
 @cases(
@@ -168,13 +162,13 @@ def test_results_of_a_commit_while_none_is_known_prove_nothing() -> None:
 def test_load_tests(body: dict[str, t.Any], status: str, told: str) -> None:
     good = {"version": "2.0.0", "users": 100, "error_rate": 0.004, "p95_seconds": 0.41}
     bounds = {"least_users": 100, "error_rate": 0.02, "p95": 1}
-    found = load_test.judge({**good, **body}, bounds, ON, "here")
+    found = documents.judge_load_test({**good, **body}, bounds, ON, "here")
     assert (found.status, told in found.detail) == (status, True), found
 
 
 def test_a_load_test_is_held_to_the_bounds_that_are_set_alone() -> None:
     bounds = {"least_users": None, "error_rate": None, "p95": 1}
-    found = load_test.judge({"version": "2.0.0", "p95_seconds": 0.5}, bounds, ON, "here")
+    found = documents.judge_load_test({"version": "2.0.0", "p95_seconds": 0.5}, bounds, ON, "here")
     assert (found.status, found.detail) == ("pass", "p95 0.5 s (below 1 s)")
 
 
@@ -260,19 +254,19 @@ def test_the_changelog_has_a_heading_for_the_version(text: str | None, status: s
          "cancelled", "skipped", "neutral", "skipped and not wanted", "timed out", "asks a person"],
 )  # fmt: skip
 def test_statuses_of_ci(states: dict[str, str], status: str, told: str) -> None:
-    found = commit_status.judge(states, ["unit", "lint"], ["deploy"], COMMIT)
+    found = git.judge_commit_status(states, ["unit", "lint"], ["deploy"], COMMIT)
     assert (found.status, told in found.detail) == (status, True), found
 
 
 @pytest.mark.parametrize("states", [{}, {"docs": "skipped"}], ids=["nothing", "nothing that ran"])
 def test_a_commit_without_any_success_holds(states: dict[str, str]) -> None:
-    assert commit_status.judge(states, [], [], COMMIT).status == "hold"
+    assert git.judge_commit_status(states, [], [], COMMIT).status == "hold"
 
 
 def test_of_several_of_one_name_the_worst_counts() -> None:
     told = [("unit", "success"), ("unit", "failure"), ("unit", "queued"), ("e2e", "skipped"), ("e2e", "success"),
             ("lint", "success"), ("lint", "queued")]  # fmt: skip
-    assert commit_status.worst(told) == {"unit": "failure", "e2e": "success", "lint": "queued"}
+    assert git.worst(told) == {"unit": "failure", "e2e": "success", "lint": "queued"}
 
 
 # The platform
@@ -289,7 +283,7 @@ def test_of_several_of_one_name_the_worst_counts() -> None:
     ids=["fresh", "just too old", "missing", "missing and only told"],
 )
 def test_ages_of_backups(ages: dict[str, int], required: bool, status: str) -> None:
-    found = backup_age.judge(ages, ["a", "b"], 3600, required=required)
+    found = database.judge_backup_age(ages, ["a", "b"], 3600, required=required)
     assert found.status == status
     assert "a 1 minutes old" in found.detail
 
@@ -319,7 +313,7 @@ def rule(name: str, health: str = "ok", error: str = "") -> LoadedRule:
     ids=["active", "not loaded", "broken", "not evaluated", "nobody to tell", "firing"],
 )
 def test_alerts(rules: list[LoadedRule], problems: list[str], status: str, told: str) -> None:
-    found = alert_rules.judge(["A", "B"], rules, problems)
+    found = metrics.judge_alert_rules(["A", "B"], rules, problems)
     assert (found.status, told in found.detail) == (status, True), found
 
 
@@ -361,7 +355,7 @@ def test_what_an_alert_asks_for_in_vain_is_named(
     query: str, told: list[str], later: list[str]
 ) -> None:
     rules = [replace(rule("A"), query=query)]
-    found = alert_rules.unseen(rules, count, ('job="pods"',), ["new_total"])
+    found = metrics.unseen(rules, count, ('job="pods"',), ["new_total"])
     assert found == ([f"'A' can't fire: Prometheus has {one}" for one in told], later)
 
 
@@ -412,7 +406,7 @@ def test_flags_at_their_start(
     data: dict[str, str], annotations: dict[str, str], own: bool, status: str, told: str
 ) -> None:
     flags = FlagsMap("feature-flags", bool(data), data=data, annotations=annotations)
-    found = flags_start.judge(flags, PERCENT, ENABLED, own=own)
+    found = cluster_checks.judge_flags_start(flags, PERCENT, ENABLED, own=own)
     assert (found.status, told in found.detail) == (status, True), found
 
 
@@ -427,7 +421,9 @@ def test_flags_at_their_start(
 def test_a_feature_without_a_percentage_starts_switched_off(
     data: dict[str, str], status: str, told: str
 ) -> None:
-    found = flags_start.judge(FlagsMap("feature-flags", True, data=data), "", ENABLED, own=False)
+    found = cluster_checks.judge_flags_start(
+        FlagsMap("feature-flags", True, data=data), "", ENABLED, own=False
+    )
     assert (found.status, told.replace("FEATURE_X", ENABLED) in found.detail) == (status, True), (
         found
     )
@@ -466,26 +462,26 @@ def cluster_with(image: str, **spec: t.Any) -> MemoryCluster:
 def test_whether_a_service_can_return(
     cluster: MemoryCluster, pinned: tuple[str, ...], told: str
 ) -> None:
-    found = pins.look({"services": [NAME]}, ground(cluster=lambda: cluster))
+    found = cluster_checks.look_pins({"services": [NAME]}, ground(cluster=lambda: cluster))
     if pinned:
-        standing = pins.ClusterStatus(
+        standing = cluster_checks.ClusterStatus(
             {NAME: cluster.objects["Deployment", NAME]}, [], pinned=pinned
         )
-        found = [pins.judge(standing, [NAME], "2.0.0")]
+        found = [cluster_checks.judge_pins(standing, [NAME], "2.0.0")]
     (row,) = found
     assert (row.status, told in row.detail) == ("fail" if told else "pass", True), row
 
 
 def test_a_service_that_never_ran_has_nothing_to_return_to() -> None:
     cluster = cluster_with(f"easymo/{NAME}:v1.9.0")
-    standing = pins.ClusterStatus({NAME: cluster.objects["Deployment", NAME]}, [], ())
-    assert "never ran" in pins.judge(standing, [NAME], "2.0.0").detail
+    standing = cluster_checks.ClusterStatus({NAME: cluster.objects["Deployment", NAME]}, [], ())
+    assert "never ran" in cluster_checks.judge_pins(standing, [NAME], "2.0.0").detail
 
 
 def test_rights_that_are_missing_are_all_named_with_what_they_are_for() -> None:
     cluster = MemoryCluster()
     cluster.denied = {"patch deployments", "create leases", "watch pods"}
-    (row,) = rbac.look({}, ground(cluster=lambda: cluster))
+    (row,) = cluster_checks.look_rbac({}, ground(cluster=lambda: cluster))
     assert row.status == "fail"
     assert "patch deployments.apps (to release, restart and undo)" in row.detail
     assert "create leases.coordination.k8s.io (to take the deploy lock)" in row.detail
@@ -493,7 +489,7 @@ def test_rights_that_are_missing_are_all_named_with_what_they_are_for() -> None:
 
 
 def test_a_rollout_that_only_warns_passes_and_leaves_rights_to_others() -> None:
-    found = rollout.judge(
+    found = cluster_checks.judge_rollout(
         [
             Problem("", "Access", "error", "you may not patch deployments"),
             Problem("wallet-service", "Replicas", "warning", "it has one pod"),
@@ -501,7 +497,10 @@ def test_a_rollout_that_only_warns_passes_and_leaves_rights_to_others() -> None:
         12,
     )
     assert (found.status, found.warnings) == ("pass", ("wallet-service: it has one pod.",))
-    assert rollout.judge([Problem("w", "Paused", "error", "it is paused")], 1).status == "fail"
+    assert (
+        cluster_checks.judge_rollout([Problem("w", "Paused", "error", "it is paused")], 1).status
+        == "fail"
+    )
 
 
 # Clocks, certificates, tokens
@@ -525,20 +524,20 @@ SERVER = NOW.timestamp()
 def test_only_a_difference_that_is_certain_counts(
     before: float, after: float, status: str, told: str
 ) -> None:
-    found = clock.judge(HEADER, SERVER + before, SERVER + after, 5)
+    found = web.judge_clock(HEADER, SERVER + before, SERVER + after, 5)
     assert (found.status, told in found.detail) == (status, True), found
 
 
 @pytest.mark.parametrize("header", ["", "yesterday"])
 def test_a_server_without_a_date_proves_nothing(header: str) -> None:
-    assert clock.judge(header, SERVER, SERVER, 5).status == "hold"
+    assert web.judge_clock(header, SERVER, SERVER, 5).status == "hold"
 
 
 @pytest.mark.parametrize(
     ("days", "status"), [(15, "pass"), (13, "fail")], ids=["long enough", "too short"]
 )
 def test_a_certificate_is_valid_for_days(days: int, status: str) -> None:
-    assert certificate.judge(NOW + timedelta(days=days), NOW, 14).status == status
+    assert web.judge_certificate(NOW + timedelta(days=days), NOW, 14).status == status
 
 
 def jwt(**claims: t.Any) -> str:
@@ -570,7 +569,7 @@ def jwt(**claims: t.Any) -> str:
     ],
 )
 def test_tokens_are_read_and_never_shown(text: str, status: str, told: str) -> None:
-    found = token.judge(text, NOW, timedelta(minutes=150))
+    found = web.judge_token(text, NOW, timedelta(minutes=150))
     assert (found.status, told in found.detail) == (status, True), found
     assert not text or text not in found.detail
 
@@ -660,15 +659,15 @@ def refusal(word: str) -> RefusedError:
 def test_people_and_channels_in_slack(
     name: str, refuses: dict[str, DeployError], status: str, told: str
 ) -> None:
-    find = slack_people.find_channel if name[0] in "#C" else slack_people.find_person
-    seen = slack_people._looked(find, Workspace(refuses), name)
-    found = slack_people.judge([seen])
+    find = people.find_channel if name[0] in "#C" else people.find_person
+    seen = people._looked(find, Workspace(refuses), name)
+    found = people.judge_slack([seen])
     assert (found.status, told in found.detail) == (status, True), found
 
 
-def shift(who: str, start: int, end: int | None) -> pagerduty.Shift:
+def shift(who: str, start: int, end: int | None) -> people.Shift:
     until = None if end is None else NOW + timedelta(minutes=end)
-    return pagerduty.Shift(who, NOW + timedelta(minutes=start), until)
+    return people.Shift(who, NOW + timedelta(minutes=start), until)
 
 
 @pytest.mark.parametrize(
@@ -697,9 +696,9 @@ def shift(who: str, start: int, end: int | None) -> pagerduty.Shift:
     ],
 )
 def test_somebody_is_on_call_all_the_time(
-    shifts: list[pagerduty.Shift], status: str, told: str
+    shifts: list[people.Shift], status: str, told: str
 ) -> None:
-    found = pagerduty.judge("PONCALL", shifts, NOW, NOW + timedelta(minutes=150))
+    found = people.judge_pagerduty("PONCALL", shifts, NOW, NOW + timedelta(minutes=150))
     assert (found.status, told in found.detail) == (status, True), found
 
 
@@ -712,7 +711,7 @@ WINDOW = {"window": TUESDAYS, "lead_minutes": 15, "needed_minutes": 50, "wait_mi
 
 def window(at: str, known: Record | None = None, **more: t.Any) -> t.Any:
     now = datetime.fromisoformat(at).replace(tzinfo=UTC)
-    (found,) = launch_window.look({**WINDOW, **more}, ground(now=now, record=Known(known)))
+    (found,) = release.look_launch_window({**WINDOW, **more}, ground(now=now, record=Known(known)))
     return found
 
 
@@ -761,7 +760,7 @@ def test_a_phase_that_comes_a_little_too_early_waits_for_the_window(
     told: list[tuple[float, str]] = []
     now = datetime.fromisoformat(at).replace(tzinfo=UTC)
     here = ground(now=now, check_mode=check_mode, wait=lambda *how: told.append(how))
-    (found,) = launch_window.look({**WINDOW, "lead_minutes": 0, "wait_minutes": 15}, here)
+    (found,) = release.look_launch_window({**WINDOW, "lead_minutes": 0, "wait_minutes": 15}, here)
     assert (found.status, [seconds for seconds, _why in told]) == (status, waited)
     assert all("opens Tuesday 2025-11-11 09:00 EAT" in why for _seconds, why in told)
 
@@ -818,7 +817,7 @@ def signed(name: str, **more: t.Any) -> dict[str, t.Any]:
 
 def test_each_line_that_people_sign_is_a_row() -> None:
     known = record(facts={"sign_offs": signed("qa")})
-    rows = sign_offs.look({"required": REQUIRED, "given": {}}, ground(record=Known(known)))
+    rows = people.look_sign_offs({"required": REQUIRED, "given": {}}, ground(record=Known(known)))
     assert [(row.name, row.item, row.status) for row in rows] == [
         ("sign_off_qa", "1 Staging: QA sign-off received", "pass"),
         ("sign_off_product", "Product sign-off received", "hold"),
@@ -827,7 +826,7 @@ def test_each_line_that_people_sign_is_a_row() -> None:
 
 def test_those_that_come_with_the_run_count_and_are_kept() -> None:
     given = {"product": "Joe Bloggs"}
-    qa, product = sign_offs.look({"required": REQUIRED, "given": given}, ON)
+    qa, product = people.look_sign_offs({"required": REQUIRED, "given": given}, ON)
     assert (qa.status, product.status) == ("hold", "pass")
     assert product.facts["sign_offs"]["product"]["by"] == "Joe Bloggs"
     assert product.facts["sign_offs"]["product"]["at"] == "2025-11-11T06:30:00Z"
@@ -835,7 +834,7 @@ def test_those_that_come_with_the_run_count_and_are_kept() -> None:
 
 def test_one_that_a_person_gave_is_not_replaced_by_one_of_the_run() -> None:
     known = record(facts={"sign_offs": signed("qa")})
-    rows = sign_offs.look(
+    rows = people.look_sign_offs(
         {"required": REQUIRED[:1], "given": {"qa": "Rehearser"}}, ground(record=Known(known))
     )
     assert [(row.status, row.facts) for row in rows] == [("pass", None)]
@@ -843,7 +842,7 @@ def test_one_that_a_person_gave_is_not_replaced_by_one_of_the_run() -> None:
 
 def test_a_bad_one_of_the_run_fails_beside_the_others() -> None:
     given = {"qa": "nobody", "typo": "Jane Doe", "product": "Joe Bloggs"}
-    rows = sign_offs.look({"required": REQUIRED, "given": given}, ON)
+    rows = people.look_sign_offs({"required": REQUIRED, "given": given}, ON)
     assert [(row.name, row.status) for row in rows] == [
         ("sign_off_qa", "hold"),
         ("sign_off_product", "pass"),
@@ -853,13 +852,13 @@ def test_a_bad_one_of_the_run_fails_beside_the_others() -> None:
 
 
 def test_one_for_another_commit_does_not_count_and_is_told() -> None:
-    (wanted,) = sign_offs.read_wanted(REQUIRED[:1])
+    (wanted,) = people.read_wanted(REQUIRED[:1])
     other = signed("qa", git_sha="b2" * 20)["qa"]
-    found = sign_offs.judge(wanted, other, Subject("2.0.0", 1, COMMIT))
+    found = people.judge_sign_offs(wanted, other, Subject("2.0.0", 1, COMMIT))
     assert found.status == "hold"
     assert "Jane Doe signed commit b2b2b2b2b2b2" in found.detail
 
 
 def test_a_library_that_two_checks_need_is_named_once() -> None:
     checks = [Check(name, "alert_rules", {}) for name in ("one", "two")]
-    assert [one.requirement for one in kinds.libraries(checks)] == ["requests >= 2.32"]
+    assert [one.requirement for one in libraries(checks, PREFLIGHT)] == ["requests >= 2.32"]

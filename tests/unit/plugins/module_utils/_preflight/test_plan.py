@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight import plan
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import release
 from tests.tables import cases
 from tests.unit.plugins.module_utils._preflight.ground import ground
 
@@ -17,7 +17,7 @@ NEEDS = {
 
 
 def look(*phases: str) -> t.Any:
-    (found,) = plan.look({"phases": list(phases), "known": KNOWN, "needs": NEEDS}, ground())
+    (found,) = release.look_plan({"phases": list(phases), "known": KNOWN, "needs": NEEDS}, ground())
     return found
 
 

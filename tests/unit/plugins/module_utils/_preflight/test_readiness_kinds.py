@@ -8,24 +8,25 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.selectors import selectors
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight import (
-    flags_readers,
-    functions,
-    queries,
-    rollout_share,
-    series,
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
+    cluster,
+    database,
+    metrics,
+    release,
+    web,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.bucket import denials
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.database import denials
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
     Check,
     Finding,
     Ground,
+    Kind,
     failed,
     passed,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.run import run_checks
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import run_preflight
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
 
 
 class KeyOf:
@@ -102,7 +103,7 @@ def count(selector: str) -> int:
         seen = selectors(one)[0]
         pairs = dict(matcher.split("=", 1) for matcher in seen.matchers)
         return seen.name == wanted.name and all(
-            (label := series.label_of(matcher)) in pairs
+            (label := metrics.label_of(matcher)) in pairs
             and (matcher.endswith('!=""') or pairs[label] == matcher.split("=", 1)[1])
             for matcher in wanted.matchers
         )
@@ -123,7 +124,7 @@ def count(selector: str) -> int:
 )  # fmt: skip
 def test_what_is_missing_of_a_selector_is_found(selector: str, why: str) -> None:
     (asked,) = selectors(selector)
-    assert series.missing(asked, count, ["status", "outcome"]) == why
+    assert metrics.missing(asked, count, ["status", "outcome"]) == why
 
 
 def error(state: str, message: str) -> SqlError:
@@ -143,14 +144,14 @@ def error(state: str, message: str) -> SqlError:
 def test_only_a_table_of_the_release_may_be_missing(
     answer: SqlError | None, status: str, told: str
 ) -> None:
-    found = queries.judge({"users": answer}, ["agents"], "database 'x'")
+    found = database.judge_queries({"users": answer}, ["agents"], "database 'x'")
     assert (found.status, told in found.detail) == (status, True), found.detail
 
 
 def test_functions_that_are_new_are_told_and_a_secret_that_is_missing_is_wrong() -> None:
-    found = functions.judge({"a"}, ["a", "b"], {"TOKEN": "x"}, ["TOKEN"])
+    found = web.judge_functions({"a"}, ["a", "b"], {"TOKEN": "x"}, ["TOKEN"])
     assert (found.status, "b come with the release" in found.detail) == ("pass", True)
-    assert functions.judge({"a"}, ["a"], {}, ["TOKEN"]).status == "fail"
+    assert web.judge_functions({"a"}, ["a"], {}, ["TOKEN"]).status == "fail"
 
 
 READERS: dict[str, t.Any] = {
@@ -176,7 +177,7 @@ def test_a_reader_takes_its_environment_from_the_config_map(
     container: dict[str, t.Any], status: str
 ) -> None:
     deployment = {"spec": {"template": {"spec": {"containers": [{"name": "a"}, container]}}}}
-    assert flags_readers.judge(READERS, {"a": deployment}, {}).status == status
+    assert cluster.judge_flags_readers(READERS, {"a": deployment}, {}).status == status
 
 
 @pytest.mark.parametrize(
@@ -204,7 +205,7 @@ def test_a_reader_mounts_the_config_map_as_a_folder_and_can_be_asked(
     container = {"name": "a", "volumeMounts": [{"name": "v", "mountPath": "/f", **mount}]}
     spec = {"containers": [container], "volumes": [{"name": "v", **volume}]}
     options = {**READERS, "delivery": "volume", "probe": {"command": ["tell"]}, **more}
-    found = flags_readers.judge(options, {"a": {"spec": {"template": {"spec": spec}}}}, {})
+    found = cluster.judge_flags_readers(options, {"a": {"spec": {"template": {"spec": spec}}}}, {})
     assert (found.status, words in found.detail) == (status, True), found
     assert bool(found.warnings) == (options["probe"] == {"files": "/f"})
 
@@ -212,7 +213,7 @@ def test_a_reader_mounts_the_config_map_as_a_folder_and_can_be_asked(
 def test_users_are_drawn_as_the_application_draws_them() -> None:
     draw = {"hash": "md5", "prefix": "", "digits_only": True, "bytes": 2, "buckets": 100}
     # The first two bytes of MD5 of "1" are c4 ca, 50378.
-    assert rollout_share.share_of("+1", draw) == 78.0
+    assert release.share_of("+1", draw) == 78.0
 
 
 # What every kind has
@@ -220,10 +221,9 @@ def test_users_are_drawn_as_the_application_draws_them() -> None:
 
 def row(check: Check, finding: Finding) -> tuple[str, str]:
     ground = t.cast("Ground", None)
-    rows, _findings = run_checks(
-        [check], {"a": lambda _options, _ground: [finding]}, ground, report=lambda _row: None
-    )
-    return rows[0].status, rows[0].detail
+    kinds = {"a": Kind(lambda _options, _ground: finding)}
+    (ended,) = run_preflight([check], kinds, ground, report=lambda _row: None)
+    return ended.status, ended.detail
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,24 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
+    Check,
+    Finding,
+    Kind,
+    Look,
+    Row,
+    failed,
+    held,
+    passed,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import (
+    conclude,
+    gather_facts,
+    overrides,
+    read_waivers,
+    run_preflight,
+    waive,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     HoldError,
     InputError,
@@ -19,42 +37,26 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import (
-    Check,
-    Finding,
-    Row,
-    Runner,
-    failed,
-    held,
-    passed,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.outcome import (
-    conclude,
-    gather_facts,
-    overrides,
-    read_waivers,
-    waive,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.run import run_checks
 from tests.unit.plugins.module_utils._preflight.ground import ground
 
 AT = "2025-11-11T06:30:00Z"
 
 
-def raising(error: Exception) -> Runner:
+def raising(error: Exception) -> Look:
     def look(_options: t.Any, _ground: t.Any) -> t.Sequence[Finding]:
         raise error
 
     return look
 
 
-def finding(*found: Finding) -> Runner:
+def finding(*found: Finding) -> Look:
     return lambda _options, _ground: found
 
 
-def rows_of(**runners: Runner) -> list[Row]:
-    checks = [Check(name, name, {}, f"item of {name}") for name in runners]
-    return run_checks(checks, runners, ground(), report=lambda _row: None)[0]
+def rows_of(**runners: Look) -> list[Row]:
+    checks = [Check(name, name, {}, item=f"item of {name}") for name in runners]
+    kinds = {name: Kind(look) for name, look in runners.items()}
+    return run_preflight(checks, kinds, ground(), report=lambda _row: None)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import http
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import servers
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
@@ -106,7 +106,9 @@ def answering(*statuses: int) -> t.Iterator[str]:
 
 
 def http_check(name: str, url: str) -> Check:
-    defaults = {option: one.get("default") for option, one in http.KIND.options.items()}
+    defaults = {
+        option: one.get("default") for option, one in servers.PROBES["http"].options.items()
+    }
     return Check(name, "http", {**defaults, "url": url}, 10)
 
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.junit import junit_xml
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import junit_xml
 
 ROWS = [
     {"name": "A", "kind": "health", "status": "pass", "seconds": 0.25, "detail": "well"},

@@ -7,12 +7,12 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.payment import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.payment import (
     Order,
     Purchase,
     play_payment,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
 
 PURCHASE = Purchase("250780000001", "v-1", 1500, "release-2.0.0/attempt-1")
 

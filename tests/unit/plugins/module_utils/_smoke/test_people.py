@@ -7,8 +7,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.people import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.questions import (
     SEVERITY,
     Answer,
     Question,
@@ -16,6 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._smoke.people import
     read_word,
     to_result,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 
 QUESTION = Question("phone", "Do buttons appear?", "the team", "2 Traditional Flow")
 NOW = "2026-11-24T09:00:00Z"

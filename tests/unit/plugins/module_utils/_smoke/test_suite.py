@@ -8,38 +8,45 @@ import typing as t
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import composed
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import read_tests
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
+    Check,
+    Finding,
+    Kind,
+    Kinds,
+    Look,
+    Row,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import (
+    conclude,
+    line,
+    run_tests,
+    to_result,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     HoldError,
     InputError,
     UnreachableError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke import webhook
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.kinds import read_tests
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import (
-    Finding,
-    Result,
-    Runner,
-    SmokeTest,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.outcome import (
-    conclude,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.plan import line
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.run import run_tests
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import ProbeResult
 
 
-def results_of(**runners: Runner) -> list[Result]:
-    tests = [SmokeTest(name, name, {}, note="1% traffic") for name in runners]
-    return run_tests(tests, runners, report=lambda _result: None)
+def kinds_of(runners: t.Mapping[str, Look]) -> Kinds:
+    return {name: Kind(look) for name, look in runners.items()}
 
 
-def finding(status: t.Any, detail: str = "seen") -> Runner:
+def results_of(**runners: Look) -> list[Row]:
+    tests = [Check(name, name, {}, note="1% traffic") for name in runners]
+    return run_tests(tests, kinds_of(runners), report=lambda _row: None)
+
+
+def finding(status: t.Any, detail: str = "seen") -> Look:
     return lambda _options: Finding(status, detail)
 
 
-def raising(error: Exception) -> Runner:
+def raising(error: Exception) -> Look:
     def run(_options: t.Any) -> Finding:
         raise error
 
@@ -57,7 +64,7 @@ def test_a_test_that_fails_does_not_keep_the_others_from_ending() -> None:
         ("unreachable", "fail"),
         ("good", "pass"),
     ]
-    assert found[0].to_result()["facts"] == {"order_id": "7"}
+    assert to_result(found[0])["facts"] == {"order_id": "7"}
 
 
 def test_a_question_that_is_wrong_in_itself_says_nothing_about_the_platform() -> None:
@@ -77,8 +84,8 @@ def test_the_tests_run_side_by_side_and_each_is_told_as_it_ends() -> None:
 
     told: list[str] = []
     runners = dict.fromkeys(("a", "b", "c"), meets)
-    tests = [SmokeTest(name, name, {}) for name in runners]
-    found = run_tests(tests, runners, report=lambda result: told.append(result.name))
+    tests = [Check(name, name, {}) for name in runners]
+    found = run_tests(tests, kinds_of(runners), report=lambda row: told.append(row.name))
     assert [one.name for one in found] == ["a", "b", "c"]
     assert sorted(told) == ["a", "b", "c"]
 
@@ -136,8 +143,8 @@ def test_a_log_that_is_late_alone_switches_nothing_off(
     monkeypatch: pytest.MonkeyPatch, unseen: list[bool], status: str
 ) -> None:
     outcomes = [ProbeResult("m", False, 200, 0.1, "not seen", "id", unseen=one) for one in unseen]
-    monkeypatch.setattr(webhook, "check_webhook", lambda *_args, **_more: outcomes)
-    assert webhook.run({}).status == status
+    monkeypatch.setattr(composed, "check_webhook", lambda *_args, **_more: outcomes)
+    assert composed.play_webhook({}).status == status
 
 
 def entry(name: str, kind: str = "payment", **options: t.Any) -> dict[str, t.Any]:

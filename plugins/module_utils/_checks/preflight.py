@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the rows of all checks mean together: waivers, the one sentence with every problem, how a task ends. Pure."""
+"""Run the checks of a preflight, and judge their rows together: waivers, one sentence of all problems, the verdict."""
 
 from __future__ import annotations
 
@@ -7,11 +7,32 @@ import json
 import typing as t
 from dataclasses import replace
 
-from .._errors import HoldError, InputError, NotReadyToReleaseError
+from .._errors import (
+    HoldError,
+    InputError,
+    NotReadyError,
+    NotReadyToReleaseError,
+    UnreachableError,
+)
 from .._release.order import Waiver
 from .._release.plan import merge
+from .._variables.check import placeholders
 from .._wrong_kinds import text_of
-from .models import FAIL, HOLD, PASS, SKIPPED, STOPPING, WAIVED, Row
+from . import run
+from .models import (
+    FAIL,
+    HOLD,
+    PASS,
+    SKIPPED,
+    STOPPING,
+    WAIVED,
+    Check,
+    Finding,
+    Ground,
+    Kinds,
+    Row,
+    skipped,
+)
 
 GO, STOP = "go", "stop"
 SIGNS = {PASS: "✅", FAIL: "❌", HOLD: "⏸️", SKIPPED: "⏭️", WAIVED: "☑️"}
@@ -19,6 +40,31 @@ OF_THE_DAY = frozenset({"launch_window", "sign_offs"})
 """Kinds that a rehearsal tells of and does not stop at: it may be made at any hour and before anybody has signed."""
 OF_MESSAGES = frozenset({"slack", "pagerduty"})
 """Kinds that look at how people are told. What is released runs without them."""
+
+
+def run_preflight(
+    checks: t.Sequence[Check], kinds: Kinds, ground: Ground, *, report: t.Callable[[Row], None]
+) -> list[Row]:
+    """The rows in the order of the checks. `report` hears of each as it ends."""
+    return run.run_checks(
+        checks,
+        lambda check: _unmet(check) or kinds[check.kind].look(check.options, ground),
+        lambda problem: run.error_finding(problem, UnreachableError, NotReadyError),
+        report=report,
+    )
+
+
+def _unmet(check: Check) -> list[Finding]:
+    """Why it is not looked at. What is missing is a problem of its own, told elsewhere and once."""
+    if check.unless:
+        return [skipped(check.unless)]
+    missing = [name for name, value in check.needs.items() if not str(value or "").strip()]
+    if missing:
+        return [skipped(f"not known from here: {', '.join(missing)} has no value")]
+    left = list(placeholders(check.kind, check.options))
+    if left:
+        return [skipped(f"not known before {', '.join(left)} is filled in")]
+    return []
 
 
 def read_waivers(given: t.Mapping[str, t.Any]) -> dict[str, Waiver]:
@@ -135,7 +181,7 @@ def conclude(
     told = sentence(rows, check_mode=check_mode)
     result: dict[str, t.Any] = {
         "verdict": verdict,
-        "results": [row.to_result() for row in rows],
+        "results": [row.to_result("item") for row in rows],
         "lines": [line(row) for row in rows],
         "facts": dict(facts),
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one place that speaks to the wallet's public API, and the test that orders and pays there."""
+"""The one place that speaks to the wallet's public API, and the test that orders and pays there, once for each key."""
 
 from __future__ import annotations
 
@@ -12,8 +12,83 @@ from .._errors import InputError, RefusedError, VerificationError
 from .._http import REQUESTS, Repeat, ask, said_in
 from .._jmespath import JMESPATH, search
 from .._time import Deadline
-from .models import Finding, Kind, Row
-from .payment import Order, Purchase, play_payment
+from .models import Finding, Kind, Kinds, Options
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """`amount` is in whole francs; whoever sends the same `key` again means the same order."""
+
+    number: str
+    vendor_id: str
+    amount: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """`status` is the service's word, `paid` whether that means that it has the money."""
+
+    id: str
+    status: str
+    paid: bool
+    payment_id: str = ""
+
+
+class Wallets(t.Protocol):
+    def balance(self, number: str) -> int: ...
+    def order(self, purchase: Purchase) -> Order: ...
+    def pay(self, order: Order, purchase: Purchase) -> Order: ...
+
+
+def play_payment(wallets: Wallets, purchase: Purchase, *, prove_key: bool) -> Finding:
+    """Raises VerificationError with the order's id as soon as money is not where it should be."""
+    before = wallets.balance(purchase.number)
+    order = wallets.order(purchase)
+    if prove_key:
+        _refuse_forgetful(order, wallets.order(purchase))
+    paid_before = order.paid
+    if paid_before:
+        # The payment of a run that was killed may have been booked between the two looks.
+        before = wallets.balance(purchase.number)
+    paid = wallets.pay(order, purchase)
+    after = wallets.balance(purchase.number)
+    facts = {
+        "order_id": order.id,
+        "payment_id": paid.payment_id,
+        "amount": purchase.amount,
+        "number": purchase.number,
+        "vendor_id": purchase.vendor_id,
+        "key": purchase.key,
+        "balance_before": before,
+        "balance_after": after,
+        "paid_before": paid_before,
+    }
+    moved = 0 if paid_before else purchase.amount
+    if not paid.paid:
+        raise VerificationError(
+            f"The order {order.id} should be paid but is {paid.status or 'without status'}: "
+            "check the log of the wallet service.",
+            facts=facts,
+        )
+    if before - after != moved:
+        raise VerificationError(
+            f"The order {order.id} of {purchase.amount} moved the balance from {before} to "
+            f"{after} but should have moved it by {moved}: check the log of the wallet service.",
+            facts=facts,
+        )
+    was = "was already paid by this attempt" if paid_before else "paid from the wallet"
+    return Finding("pass", f"order {order.id} {was}, balance {after}", facts=facts)
+
+
+def _refuse_forgetful(first: Order, second: Order) -> None:
+    if first.id != second.id:
+        raise VerificationError(
+            f"The wallet service made two orders, {first.id} and {second.id}, for one "
+            "Idempotency-Key. Neither was paid: a repeated run would pay twice. Fix the service, "
+            "or set 'prove_key' to false.",
+            facts={"order_id": first.id, "second_order_id": second.id},
+        )
 
 
 @dataclass(frozen=True)
@@ -145,7 +220,8 @@ def _below(path: str, **values: str) -> str:
     return path
 
 
-def run(options: Row) -> Finding:
+def play_wallet(options: Options) -> Finding:
+    """The one place that speaks to the wallet's public API, and the test that orders and pays there."""
     wallets = HttpWallets(
         options["api_url"],
         _form(options),
@@ -162,12 +238,12 @@ def run(options: Row) -> Finding:
     return play_payment(wallets, purchase, prove_key=options["prove_key"])
 
 
-def _form(options: Row) -> Form:
+def _form(options: Options) -> Form:
     given = options["form"] or {}
     return Form(**{**given, "paid": tuple(given["paid"])}) if given else Form()
 
 
-def refuse(name: str, options: Row) -> None:
+def refuse_wallet(name: str, options: Options) -> None:
     if options["amount"] <= 0:
         raise InputError(f"The amount of {name!r} is {options['amount']}; it is more than 0.")
     form = _form(options)
@@ -175,24 +251,26 @@ def refuse(name: str, options: Row) -> None:
         search(expression, {})  # raises on what is no JMESPath, before anything is ordered
 
 
-KIND = Kind(
-    run,
-    {
-        "api_url": {"type": "str", "required": True},
-        "number": {"type": "str", "required": True},
-        "vendor_id": {"type": "raw", "required": True},
-        "amount": {"type": "int", "required": True},
-        # A key of idempotency, which is no secret.
-        "key": {"type": "str", "required": True, "no_log": False},
-        "form": {"type": "dict", "options": _form_options()},
-        "token": {"type": "str", "no_log": True},
-        "prove_key": {"type": "bool", "default": True, "no_log": False},
-        "ca_cert": {"type": "path"},
-        "request_timeout": {"type": "float", "default": 10},
-    },
-    libraries=lambda _options: [REQUESTS, JMESPATH],
-    intention=lambda options: (
-        f"would order for {options['amount']} and pay from the wallet of {options['number']}"
+TESTS: Kinds = {
+    "payment": Kind(
+        play_wallet,
+        {
+            "api_url": {"type": "str", "required": True},
+            "number": {"type": "str", "required": True},
+            "vendor_id": {"type": "raw", "required": True},
+            "amount": {"type": "int", "required": True},
+            # A key of idempotency, which is no secret.
+            "key": {"type": "str", "required": True, "no_log": False},
+            "form": {"type": "dict", "options": _form_options()},
+            "token": {"type": "str", "no_log": True},
+            "prove_key": {"type": "bool", "default": True, "no_log": False},
+            "ca_cert": {"type": "path"},
+            "request_timeout": {"type": "float", "default": 10},
+        },
+        components=lambda _options: [REQUESTS, JMESPATH],
+        intention=lambda options: (
+            f"would order for {options['amount']} and pay from the wallet of {options['number']}"
+        ),
+        refuse=refuse_wallet,
     ),
-    refuse=refuse,
-)
+}
