@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from .._cluster import RELEASE_ANNOTATION, Object
 from .._rollout.models import LAST_APPLIED, Deployment, selects
-from .._scale.plan import autoscaled
+from .._rollout.scale import autoscaled
 from .facts import ERROR, WARNING, Facts, Problem, references_of
 
 SUFFIXES = {
