@@ -164,8 +164,9 @@ health:
     + health("checks[].health")
     + r"""rollout:
   description:
-    - What stands against a rollout without downtime, as M(easymo.deploy.rollout_preflight) finds it. Its
-      warnings are warnings.
+    - What stands against a rollout without downtime, every problem at once. An error is a rollout that would fail, or
+      an outage while it goes on. A warning is what a release survives, and somebody should know.
+    - Of Secrets that pods refer to only the names of their keys are looked at. What may not be seen is a warning.
   type: dict
   suboptions:
 """

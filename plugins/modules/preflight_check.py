@@ -77,7 +77,6 @@ requirements:
 seealso:
   - module: easymo.deploy.release_sign_off
   - module: easymo.deploy.health_check
-  - module: easymo.deploy.rollout_preflight
 """
 
 EXAMPLES = r"""

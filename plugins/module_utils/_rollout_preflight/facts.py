@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from .._cluster import Cluster, Object
 from .._errors import InputError, RefusedError
@@ -22,9 +22,6 @@ class Problem:
     check: str
     severity: str
     message: str
-
-    def to_json(self) -> dict[str, str]:
-        return asdict(self)
 
     def __str__(self) -> str:
         return f"{self.deployment}: {self.message}" if self.deployment else self.message
@@ -135,15 +132,15 @@ def _needed(kind: str, source: Object | None, name: str) -> Found:
     yield kind, source[name], frozenset(keys)
 
 
-def observe_facts(cluster: Cluster, names: t.Sequence[str] | None, *, release: str = "") -> Facts:
+def observe_facts(cluster: Cluster, names: t.Sequence[str], *, release: str = "") -> Facts:
     found = {one["metadata"]["name"]: one for one in cluster.list_objects("Deployment")}
-    missing = [name for name in names or () if name not in found]
+    missing = [name for name in names if name not in found]
     if missing:
         raise InputError(
             f"There is no Deployment {', '.join(map(repr, missing))} in namespace "
             f"{cluster.namespace!r}: correct 'names' or 'namespace'."
         )
-    deployments = {name: found[name] for name in names or sorted(found)}
+    deployments = {name: found[name] for name in names}
     unseen: list[str] = []
 
     def seen(kind: str) -> t.Sequence[Object]:
