@@ -19,7 +19,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight im
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import run_tests
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import Answer, Probe
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.prober import probe_all
-from tests.unit.plugins.module_utils._preflight.ground import ground
+from tests.unit.plugins.module_utils._checks.ground import ground
 
 NAMES = ("first", "broken", "last")
 TOLD = "it could not be checked (KeyError: 'token=********')"

@@ -23,7 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_exec imp
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.fakes.prometheus import prometheus
-from tests.unit.plugins.module_utils._preflight.ground import ground
+from tests.unit.plugins.module_utils._checks.ground import ground
 
 
 class Programs(MemoryCluster):

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import cluster
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._images import Reference
-from tests.unit.plugins.module_utils._preflight.ground import ground
+from tests.unit.plugins.module_utils._checks.ground import ground
 
 NAMES = ("easymo/agent-core:v2.0.0", "easymo/wallet-service:v2.0.0")
 

@@ -48,7 +48,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan impor
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.tables import cases
-from tests.unit.plugins.module_utils._preflight.ground import COMMIT, NOW, ground
+from tests.unit.plugins.module_utils._checks.ground import COMMIT, NOW, ground
 
 ON = ground()
 

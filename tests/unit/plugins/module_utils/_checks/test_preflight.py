@@ -37,7 +37,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
-from tests.unit.plugins.module_utils._preflight.ground import ground
+from tests.unit.plugins.module_utils._checks.ground import ground
 
 AT = "2025-11-11T06:30:00Z"
 

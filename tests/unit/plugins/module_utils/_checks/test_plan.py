@@ -7,7 +7,7 @@ import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import release
 from tests.tables import cases
-from tests.unit.plugins.module_utils._preflight.ground import ground
+from tests.unit.plugins.module_utils._checks.ground import ground
 
 KNOWN = ["preflight", "database", "edge_functions", "microservices", "sign_off"]
 NEEDS = {
