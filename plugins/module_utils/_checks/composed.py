@@ -13,7 +13,8 @@ from .._library import Library
 from .._options import webhook_options
 from .._postgres import PSYCOPG2
 from .._webhook.check import check_webhook, check_without_messages
-from .health import check_all, checks_options, libraries, read_checks
+from . import run
+from .health import check_all, checks_options, libraries
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed, together
 
 
@@ -36,7 +37,7 @@ def play_health(options: Options) -> Finding:
 
 
 def _libraries_of_health(options: Options) -> list[Library]:
-    return libraries(read_checks(options))
+    return libraries(run.read_checks(options["checks"]))
 
 
 def look_webhook(options: Options, ground: Ground) -> Finding:

@@ -9,7 +9,10 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import composed
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import read_tests
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import (
+    SMOKE_TESTS,
+    read_tests,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
     Check,
     Finding,
@@ -18,6 +21,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     Look,
     Row,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import libraries
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.servers import REDIS
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import (
     conclude,
     line,
@@ -162,3 +167,13 @@ def entry(name: str, kind: str = "payment", **options: t.Any) -> dict[str, t.Any
 def test_bad_tests_are_refused_before_any_runs(entries: list[dict[str, t.Any]], said: str) -> None:
     with pytest.raises(InputError, match=said):
         read_tests(entries)
+
+
+def test_a_component_that_is_asked_wrongly_holds_its_own_test() -> None:
+    component = {"name": "redis", "kind": "redis", "timeout": 0.0, "redis": {"host": "localhost"}}
+    tests = read_tests(
+        [entry("Health", "health", checks=[component], wait_timeout=0, wait_sleep=1)]
+    )
+    assert libraries(tests, SMOKE_TESTS) == [REDIS]
+    (row,) = run_tests(tests, SMOKE_TESTS, report=lambda _row: None)
+    assert (row.status, "its options are wrong" in row.detail) == ("hold", True), row
