@@ -139,15 +139,17 @@ def test_a_kind_of_check_stands_in_at_most_three_files_and_in_the_checks_of_it(k
     assert len(found) <= 3, found
 
 
-def test_a_kind_is_known_to_preflight_by_its_registration_alone(
+def test_a_kind_is_known_to_preflight_by_its_registration_and_its_documentation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    kind = Kind(
-        lambda options, _ground: [passed(f"it is {options['moon']}")],
-        {"moon": {"type": "str", "default": "full"}},
-    )
+    kind = Kind(lambda options, _ground: passed(f"it is {options['moon']}"))
     monkeypatch.setattr(kinds, "PREFLIGHT", {**kinds.PREFLIGHT, "moon": kind})
     monkeypatch.setattr(preflight_check, "PREFLIGHT", kinds.PREFLIGHT)
+    spec = preflight_check.module_spec()
+    options = spec["argument_spec"]["checks"]["options"]
+    options["kind"]["choices"].append("moon")
+    options["moon"] = {"type": "dict", "options": {"moon": {"default": "full"}}}
+    monkeypatch.setattr(preflight_check, "module_spec", lambda: spec)
     check = {"name": "night", "kind": "moon", "moon": {}}
     done = run_module(preflight_check, release="2.0.0", checks=[check])
     assert [(row["name"], row["detail"]) for row in done["results"]] == [("night", "it is full")]
@@ -161,13 +163,12 @@ def test_a_kind_is_known_to_preflight_by_its_registration_alone(
         (_smoke_tests, "tests", kinds.SMOKE_TESTS),
     ],
 )
-def test_every_kind_is_documented_with_its_options(
+def test_every_kind_is_documented(
     fragment: t.Any, option: str, kinds: t.Mapping[str, t.Any]
 ) -> None:
     told = yaml.safe_load(fragment.ModuleDocFragment.DOCUMENTATION)["options"][option]["suboptions"]
     assert told["kind"]["choices"] == list(kinds)
-    for name, kind in kinds.items():
-        assert set(told[name]["suboptions"]) == set(kind.options), name
+    assert told.keys() >= kinds.keys()
 
 
 def plays_of(playbook: str) -> list[dict[str, t.Any]]:

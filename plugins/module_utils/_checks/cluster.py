@@ -10,7 +10,7 @@ from .._cluster import MonotonicClock, Object
 from .._errors import InputError
 from .._flags.flagd import Document
 from .._flags.plan import FlagsMap
-from .._flags.probe import DELIVERIES, ENVIRONMENT, VOLUME, to_probe
+from .._flags.probe import VOLUME, to_probe
 from .._flags.switch import RESET, KillSwitch
 from .._flags.values import to_values
 from .._http import REQUESTS
@@ -24,7 +24,7 @@ from .._rollout_preflight.checks import find_problems
 from .._rollout_preflight.facts import ERROR, RIGHTS, WARNING, Problem, Right, observe_facts
 from .._templates import JINJA2
 from .._words import counted
-from .models import Finding, Ground, Kind, Kinds, Options, failed, names, passed, skipped
+from .models import Finding, Ground, Kind, Kinds, Options, failed, passed, skipped
 
 
 def look_rollout(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -313,51 +313,24 @@ def look_images(options: Options, ground: Ground) -> t.Sequence[Finding]:
 
 
 KINDS: Kinds = {
-    "rollout": Kind(look_rollout, {"services": names(required=True)}, (KUBERNETES,)),
-    "rbac": Kind(look_rbac, {}, (KUBERNETES,)),
+    "rollout": Kind(look_rollout, (KUBERNETES,)),
+    "rbac": Kind(look_rbac, (KUBERNETES,)),
     "rights": Kind(
         look_rights,
-        {
-            "namespace": {"type": "str", "default": ""},
-            "group": {"type": "str", "default": ""},
-            "resource": {"type": "str", "required": True},
-            "verbs": {"type": "list", "elements": "str", "required": True},
-        },
         (KUBERNETES,),
     ),
-    "pins": Kind(look_pins, {"services": names(required=True)}, (KUBERNETES,), reads_record=True),
+    "pins": Kind(look_pins, (KUBERNETES,), reads_record=True),
     "flags_start": Kind(
         look_flags_start,
-        {
-            "name": {"type": "str", "default": "feature-flags"},
-            "flag": {"type": "str", "default": ""},
-            "enabled_by": {"type": "str", "default": ""},
-        },
         (KUBERNETES,),
         reads_record=True,
     ),
     "flags_readers": Kind(
         look_flags_readers,
-        {
-            "name": {"type": "str", "default": "feature-flags"},
-            "deployments": names(required=True),
-            "delivery": {"type": "str", "choices": [*DELIVERIES], "default": ENVIRONMENT},
-            "probe": {"type": "dict", "default": {}},
-            "flagd": {"type": "dict", "default": {}},
-            "values": {"type": "list", "elements": "dict", "default": []},
-        },
         (KUBERNETES, JMESPATH, JINJA2),
     ),
     "images": Kind(
         look_images,
-        {
-            "images": {"type": "list", "elements": "str", "required": True},
-            "registry": {"type": "str", "default": ""},
-            "username": {"type": "str", "default": ""},
-            "password": {"type": "str", "default": "", "no_log": True},
-            "ca_cert": {"type": "path"},
-            "absent": {"type": "str", "default": ""},
-        },
         (REQUESTS,),
     ),
 }

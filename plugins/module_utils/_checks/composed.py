@@ -10,11 +10,10 @@ import typing as t
 
 from .._http import REQUESTS
 from .._library import Library
-from .._options import webhook_options
 from .._postgres import PSYCOPG2
 from .._webhook.check import check_webhook, check_without_messages
 from . import run
-from .health import check_all, checks_options, libraries
+from .health import check_all, libraries
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed, together
 
 
@@ -68,19 +67,13 @@ def _messages(options: Options) -> str:
     return f"would send {', '.join(guards + sent)}"
 
 
-_WITHOUT_MESSAGES = ("url", "verify_token", "app_secret", "oversized_bytes", "ca_cert")
-_WEBHOOK = webhook_options()
-
 KINDS: Kinds = {
-    "health": Kind(look_health, checks_options(), components=_libraries_of_health),
-    "webhook": Kind(
-        look_webhook, {name: _WEBHOOK[name] for name in _WITHOUT_MESSAGES}, (REQUESTS,)
-    ),
+    "health": Kind(look_health, components=_libraries_of_health),
+    "webhook": Kind(look_webhook, (REQUESTS,)),
 }
 TESTS: Kinds = {
     "health": Kind(
         play_health,
-        checks_options(),
         components=_libraries_of_health,
         intention=lambda options: (
             f"would ask {', '.join(entry['name'] for entry in options['checks'])}"
@@ -88,7 +81,6 @@ TESTS: Kinds = {
     ),
     "webhook": Kind(
         play_webhook,
-        _WEBHOOK,
         (REQUESTS,),
         components=lambda options: [PSYCOPG2] if options["database"] else [],
         intention=_messages,

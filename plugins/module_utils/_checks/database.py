@@ -12,10 +12,9 @@ from .._backup import programs
 from .._backup.catalog import read_catalog
 from .._backup.plan import newest_per_release, refuse_older_programs
 from .._errors import DeployError, InputError, RefusedError, UnreachableError
-from .._options import postgres_options, s3_options
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError, connected
 from .._s3 import BOTO3, Bucket, S3Bucket, Storage
-from .models import Finding, Ground, Kind, Kinds, Options, failed, held, names, passed
+from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
 
 NO_TABLE = "42P01"
 
@@ -191,45 +190,18 @@ def _read_nothing(bucket: Bucket, key: str) -> None:
 KINDS: Kinds = {
     "queries": Kind(
         look_queries,
-        {
-            "connection": {"type": "dict", "required": True, "options": postgres_options()},
-            "queries": {"type": "dict", "required": True},
-            "new_tables": names(),
-        },
         (PSYCOPG2,),
     ),
     "programs": Kind(
         look_programs,
-        {
-            **{name: {"type": "str", "default": name} for name in OF_POSTGRES},
-            "servers": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": postgres_options(),
-            },
-            "others": {"type": "list", "elements": "str", "default": []},
-        },
         (PSYCOPG2,),
     ),
     "backup_age": Kind(
         look_backup_age,
-        {
-            **s3_options(),
-            "names": names(required=True),
-            "max_age": {"type": "int", "default": 3600},
-            "required": {"type": "bool", "default": False},
-        },
         (BOTO3,),
     ),
     "bucket": Kind(
         look_bucket,
-        {
-            **s3_options(),
-            "server_side_encryption": {"type": "str"},
-            "kms_key_id": {"type": "str"},
-            "storage_class": {"type": "str"},
-        },
         (BOTO3,),
     ),
 }

@@ -12,11 +12,10 @@ from xml.etree import ElementTree
 
 from .._errors import InputError, NotReadyError, VerificationError
 from .._http import REQUESTS, bearer, without_query
-from .models import ACCESS, Finding, Ground, Kind, Kinds, Options, failed, held, passed
+from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
 from .web import get
 
 LEAST_OF_A_COMMIT = 7
-DOCUMENT = {"path": {"type": "path"}, "url": {"type": "str"}, **ACCESS}
 """Options that say where the document lies."""
 
 
@@ -223,17 +222,9 @@ def _below(value: float, bound: float) -> bool:
 
 
 KINDS: Kinds = {
-    "test_results": Kind(
-        look_test_results, {**DOCUMENT, "least": {"type": "int", "default": 1}}, (REQUESTS,)
-    ),
+    "test_results": Kind(look_test_results, (REQUESTS,)),
     "load_test": Kind(
         look_load_test,
-        {
-            **DOCUMENT,
-            "least_users": {"type": "float"},
-            "error_rate": {"type": "float"},
-            "p95": {"type": "float"},
-        },
         (REQUESTS,),
     ),
 }

@@ -12,7 +12,7 @@ from .._child_process import Ended, child_environment, find_program, run
 from .._errors import ConflictError, InputError, NotReadyError, RefusedError, VerificationError
 from .._http import REQUESTS, bearer
 from .._words import listed
-from .models import Finding, Ground, Kind, Kinds, Options, failed, held, names, passed, service
+from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
 from .web import get_json
 
 TIMEOUT = 30.0
@@ -303,21 +303,9 @@ def _told(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple[str
 KINDS: Kinds = {
     "git": Kind(
         look_git,
-        {
-            "tag": {"type": "str", "required": True},
-            "branch": {"type": "str", "default": "main"},
-            "changelog": {"type": "str", "default": "CHANGELOG.md"},
-            "items": {"type": "dict", "default": {}},
-        },
     ),
     "commit_status": Kind(
         look_commit_status,
-        {
-            **service("https://api.github.com"),
-            "repository": {"type": "str", "required": True},
-            "contexts": names(),
-            "ignore": names(),
-        },
         (REQUESTS,),
     ),
 }

@@ -7,21 +7,11 @@ import typing as t
 
 from .._errors import DeployError, InputError
 from .._library import Library, refuse_missing
-from .._options import Spec
 from .._side_by_side import ONE_LOOK, Patience
 from . import metrics, pods, run, servers
 from .models import FAIL, UNKNOWN, Check, CheckError, Finding, Kinds, NotKnownError, Options, Row
 
 PROBES: Kinds = {**servers.PROBES, **pods.PROBES, **metrics.PROBES}
-
-
-def checks_options() -> Spec:
-    """Several checks, each with the options of its kind under that name, and how long they may take to be well."""
-    return {
-        "checks": run.checks_option(PROBES, timeout={"type": "float", "default": 10}),
-        "wait_timeout": {"type": "float", "default": 0},
-        "wait_sleep": {"type": "float", "default": 1.0},
-    }
 
 
 def read_checks(options: Options) -> list[Check]:
@@ -44,7 +34,7 @@ def refuse_missing_libraries(checks: t.Iterable[Check]) -> None:
 
 
 def check_all(options: Options) -> list[Row]:
-    """What came of all that `checks_options` ask for, in their order."""
+    """What came of all checks of a task, in their order."""
     patience = Patience(options["wait_timeout"], options["wait_sleep"])
     return run_probes(read_checks(options), patience)
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import typing as t
 
 from .._module import refuse_twice
-from .._options import Spec
 from . import (
     cluster,
     composed,
@@ -36,28 +35,10 @@ PREFLIGHT: Kinds = {
 SMOKE_TESTS: Kinds = {**composed.TESTS, **payment.TESTS, **metrics.TESTS}
 
 
-def preflight_option() -> Spec:
-    return run.checks_option(
-        PREFLIGHT,
-        item={"type": "str", "default": ""},
-        cure={"type": "str", "default": ""},
-        needs={"type": "dict", "default": {}, "no_log": True},
-        unless={"type": "str", "default": ""},
-    )
-
-
 def read_preflight(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:
     checks = run.read_checks(entries)
     refuse_twice("Checks", checks)
     return checks
-
-
-def tests_option() -> Spec:
-    return run.checks_option(
-        SMOKE_TESTS,
-        scenario={"type": "str", "default": ""},
-        note={"type": "str", "default": ""},
-    )
 
 
 def read_tests(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:

@@ -9,18 +9,17 @@ from .._alerts.api import AlertsApi
 from .._alerts.apply import Routing
 from .._alerts.fired import describe, moment
 from .._alerts.models import LoadedRule
-from .._alerts.options import alerts_api, servers_options
-from .._alerts.selectors import PODS, Selector, grouped_by, read_matchers, selectors
+from .._alerts.options import alerts_api
+from .._alerts.selectors import Selector, grouped_by, read_matchers, selectors
 from .._errors import InputError
 from .._gate.models import Metric, Sample, SampleStatus, Verdict
-from .._gate.options import ONE_LOOK, PROMETHEUS, metric_options, read_metric, refuse_bad_input
+from .._gate.options import ONE_LOOK, PROMETHEUS, read_metric, refuse_bad_input
 from .._gate.series import Series
 from .._gate.sources import LIBRARIES, sources_of
 from .._gate.state import Schedule
 from .._gate.watch import Watcher, WatchResult
 from .._http import REQUESTS
 from .._monitoring_server import NO_SERIES, MonitoringServer
-from .._options import monitoring_options
 from .._report.times import quantity
 from .._time import Deadline
 from .models import (
@@ -33,7 +32,6 @@ from .models import (
     Options,
     failed,
     held,
-    names,
     passed,
 )
 
@@ -280,23 +278,10 @@ def _metric_row(metric: Metric, series: Series) -> dict[str, t.Any]:
 KINDS: Kinds = {
     "alert_rules": Kind(
         look_alert_rules,
-        {
-            **servers_options(),
-            "alerts": names(required=True),
-            "pods": {"type": "str", "default": PODS},
-            "new_metrics": names(),
-        },
         (REQUESTS,),
     ),
     "series": Kind(
         look_series,
-        {
-            "prometheus": {"type": "dict", "required": True, "options": monitoring_options()},
-            "metrics": {"type": "list", "elements": "dict", "default": []},
-            "service_errors": {"type": "str", "default": ""},
-            "events": names(),
-            "new_metrics": names(),
-        },
         (REQUESTS,),
     ),
 }
@@ -305,10 +290,6 @@ KINDS: Kinds = {
 PROBES: Kinds = {
     "metric": Kind(
         probe_metric,
-        {
-            "prometheus": {"type": "dict", "required": True, "options": monitoring_options()},
-            **{name: metric_options()[name] for name in ("query", "unit", "pass", "volume")},
-        },
         (REQUESTS,),
     ),
 }
@@ -317,18 +298,6 @@ PROBES: Kinds = {
 TESTS: Kinds = {
     "metrics": Kind(
         play_metrics,
-        {
-            "metrics": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": metric_options(),
-            },
-            "missing": {"type": "str", "choices": ["hold", "skip"], "default": "hold"},
-            "wait_timeout": {"type": "float", "default": 0},
-            "prometheus": {"type": "dict", "options": monitoring_options()},
-            "query_timeout": {"type": "float", "default": 10},
-        },
         components=lambda options: [LIBRARIES[entry["kind"]] for entry in options["metrics"]],
         intention=lambda options: (
             f"would sample {', '.join(one['name'] for one in options['metrics'])}"

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from .._errors import DeployError, NotReadyError
 from .._library import Library
-from .._options import Spec
 
 if t.TYPE_CHECKING:
     from datetime import datetime
@@ -160,7 +159,7 @@ After its options preflight's get the Ground, probes of components the seconds f
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind of check looks, which options it has, and which libraries it needs.
+    """How one kind of check looks, and which libraries it needs. Its options stand in the documentation.
 
     `components` are the libraries that depend on the options. `reads_record`: it looks into the release record, where
     one can be read. `intention` is what it would do, for check mode. `refuse` raises an InputError for options that no
@@ -168,7 +167,6 @@ class Kind:
     """
 
     look: Look
-    options: Spec = field(default_factory=dict)
     libraries: tuple[Library, ...] = ()
     components: t.Callable[[Options], t.Iterable[Library]] = lambda _options: ()
     reads_record: bool = False
@@ -198,29 +196,3 @@ def skipped(detail: str, **more: t.Any) -> Finding:
 def together(details: t.Sequence[str]) -> str:
     """All of a few, else their number: the steps have them all."""
     return ", ".join(details) if len(details) <= 2 else f"{len(details)} of {len(details)} well"
-
-
-# Options that several kinds have.
-ACCESS: Spec = {"token": {"type": "str", "no_log": True}, "ca_cert": {"type": "path"}}
-CLIENT: Spec = {"client_cert": {"type": "path"}, "client_key": {"type": "path", "no_log": False}}
-WANTED: Spec = {
-    "type": "list",
-    "elements": "dict",
-    "required": True,
-    "options": {
-        "name": {"type": "str", "required": True},
-        "what": {"type": "str", "required": True},
-        "of": {"type": "str", "default": ""},
-        "section": {"type": "str", "default": ""},
-    },
-}
-"""The sign-offs that a release needs."""
-
-
-def service(url: str) -> Spec:
-    return {"api_url": {"type": "str", "default": url}, **ACCESS}
-
-
-def names(*, required: bool = False) -> Spec:
-    texts: Spec = {"type": "list", "elements": "str"}
-    return {**texts, "required": True} if required else {**texts, "default": []}

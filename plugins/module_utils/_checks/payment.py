@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import typing as t
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from .._errors import InputError, RefusedError, VerificationError
@@ -111,15 +111,6 @@ class Form:
     status: str = "status"
     payment_id: str = "payment_id"
     paid: tuple[str, ...] = ("paid", "fulfilled")
-
-
-def _form_options() -> dict[str, t.Any]:
-    words = {
-        one.name: {"type": "str", "default": one.default, "no_log": False}
-        for one in fields(Form)
-        if one.name != "paid"
-    }
-    return {**words, "paid": {"type": "list", "elements": "str", "default": [*Form.paid]}}
 
 
 class HttpWallets:
@@ -254,19 +245,6 @@ def refuse_wallet(name: str, options: Options) -> None:
 TESTS: Kinds = {
     "payment": Kind(
         play_wallet,
-        {
-            "api_url": {"type": "str", "required": True},
-            "number": {"type": "str", "required": True},
-            "vendor_id": {"type": "raw", "required": True},
-            "amount": {"type": "int", "required": True},
-            # A key of idempotency, which is no secret.
-            "key": {"type": "str", "required": True, "no_log": False},
-            "form": {"type": "dict", "options": _form_options()},
-            "token": {"type": "str", "no_log": True},
-            "prove_key": {"type": "bool", "default": True, "no_log": False},
-            "ca_cert": {"type": "path"},
-            "request_timeout": {"type": "float", "default": 10},
-        },
         components=lambda _options: [REQUESTS, JMESPATH],
         intention=lambda options: (
             f"would order for {options['amount']} and pay from the wallet of {options['number']}"

@@ -12,7 +12,6 @@ from .._errors import DeployError, RefusedError, UnreachableError, VerificationE
 from .._http import REQUESTS
 from .._messages import plan
 from .._messages.mail import would_take
-from .._messages.options import mail_server_options
 from .._messages.slack import SLACK_SDK, attempt, web_client
 from .._release.models import SIGN_OFFS
 from .._sign_off.plan import (
@@ -32,7 +31,6 @@ from .models import (
     FAIL,
     HOLD,
     PASS,
-    WANTED,
     Finding,
     Ground,
     Kind,
@@ -40,9 +38,7 @@ from .models import (
     Options,
     failed,
     held,
-    names,
     passed,
-    service,
 )
 from .web import get_json
 
@@ -295,22 +291,15 @@ def judge_sign_offs(wanted: Wanted, given: Given | None, subject: Subject) -> Fi
 KINDS: Kinds = {
     "slack": Kind(
         look_slack,
-        {**service("https://slack.com/api/"), "people": names(), "channels": names()},
         (SLACK_SDK,),
     ),
     "pagerduty": Kind(
         look_pagerduty,
-        {
-            **service("https://api.pagerduty.com"),
-            "schedules": names(required=True),
-            "minutes": {"type": "int", "default": 0},
-        },
         (REQUESTS,),
     ),
-    "mail": Kind(look_mail, {**mail_server_options(), "ca_cert": {"type": "path"}}),
+    "mail": Kind(look_mail),
     "sign_offs": Kind(
         look_sign_offs,
-        {"required": WANTED, "given": {"type": "dict", "default": {}}},
         reads_record=True,
     ),
 }

@@ -11,7 +11,6 @@ from .._errors import RefusedError, UnreachableError
 from .._kill_switch.consumer import container_of
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
-from .._options import kubernetes_options
 from .._redaction import excerpt
 from .._rollout.models import Pod, owner_of
 from .._rollout.observe import observe_deployment, observe_pods, observe_replica_set
@@ -169,22 +168,10 @@ def run_in_pods(
 PROBES: Kinds = {
     "kubernetes": Kind(
         probe_kubernetes,
-        {
-            **kubernetes_options(),
-            "label_selector": {"type": "str", "default": ""},
-            "deployments": {"type": "list", "elements": "str", "default": []},
-            "log_without": {"type": "str", "default": ""},
-        },
         (KUBERNETES,),
     ),
     "exec": Kind(
         probe_exec,
-        {
-            **kubernetes_options(),
-            "deployment": {"type": "str", "required": True},
-            "container": {"type": "str"},
-            "command": {"type": "list", "elements": "str", "required": True},
-        },
         (KUBERNETES,),
     ),
 }

@@ -213,55 +213,17 @@ def _minutes(span: timedelta) -> int:
 KINDS: Kinds = {
     "plan": Kind(
         look_plan,
-        {
-            "phases": {"type": "list", "elements": "str", "required": True},
-            "known": {"type": "list", "elements": "str", "required": True},
-            "needs": {"type": "dict", "default": {}},
-        },
     ),
-    "paths": Kind(look_paths, {"paths": {"type": "list", "elements": "path", "required": True}}),
+    "paths": Kind(look_paths),
     "placeholders": Kind(
         look_placeholders,
-        {
-            "left": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "file": {"type": "str", "default": ""},
-                },
-            },
-        },
     ),
-    "unknowable": Kind(look_unknowable, {"why": {"type": "str", "required": True}}),
+    "unknowable": Kind(look_unknowable),
     "rollout_share": Kind(
         look_rollout_share,
-        {
-            "number": {"type": "str", "required": True},
-            "percentage": {"type": "float", "required": True},
-            "draw": {
-                "type": "dict",
-                "options": {
-                    "hash": {"type": "str", "choices": ["md5", "sha1", "sha256"]},
-                    "prefix": {"type": "str", "default": ""},
-                    "digits_only": {"type": "bool", "default": True},
-                    "bytes": {"type": "int", "default": 8},
-                    "buckets": {"type": "int", "default": 100},
-                },
-            },
-        },
     ),
     "launch_window": Kind(
         look_launch_window,
-        {
-            "window": {"type": "dict", "required": True},
-            "lead_minutes": {"type": "int", "default": 0},
-            "needed_minutes": {"type": "int", "default": 0},
-            "wait_minutes": {"type": "int", "default": 0},
-            "override_by": {"type": "str", "default": ""},
-            "override_reason": {"type": "str", "default": ""},
-        },
         reads_record=True,
     ),
 }

@@ -8,30 +8,8 @@ from dataclasses import fields
 
 from .._errors import DeployError, InputError
 from .._library import Library
-from .._options import Spec
 from .._side_by_side import ONE_LOOK, Looking, Patience, UnexpectedError
 from .models import FAIL, HOLD, PASS, STOPPING, Check, Finding, Findings, Kinds, Row, held, passed
-
-
-def checks_option(kinds: Kinds, **own: Spec) -> Spec:
-    """A list of checks, each with the options of its kind under the name of its kind. `own` are those of every kind."""
-    return {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {
-            "name": {"type": "str", "required": True},
-            "kind": {"type": "str", "required": True, "choices": list(kinds)},
-            **own,
-            # Sanity takes the kind `token` for one; what is secret in any kind is hidden by itself.
-            **{
-                name: {"type": "dict", "no_log": False, "options": kind.options}
-                for name, kind in kinds.items()
-            },
-        },
-        "required_if": [("kind", name, [name]) for name, kind in kinds.items() if kind.options],
-    }
-
 
 _OWN = tuple(each.name for each in fields(Check) if each.name != "options")
 

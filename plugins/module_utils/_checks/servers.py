@@ -12,7 +12,6 @@ from .._errors import RefusedError, UnreachableError
 from .._http import REQUESTS, ask, without_query
 from .._jmespath import JMESPATH, holds, search
 from .._library import Library
-from .._options import postgres_options
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError
 from .._redaction import excerpt
 from .models import CheckError, Kind, Kinds, Options
@@ -218,55 +217,18 @@ def same(found: t.Any, wanted: t.Any) -> bool:
 PROBES: Kinds = {
     "postgres": Kind(
         probe_postgres,
-        {
-            **postgres_options(),
-            "query": {"type": "str", "default": "SELECT 1"},
-            "expect": {"type": "str", "default": "1"},
-        },
         (PSYCOPG2,),
     ),
     "redis": Kind(
         probe_redis,
-        {
-            "host": {"type": "str", "required": True},
-            "port": {"type": "int", "default": 6379},
-            "username": {"type": "str"},
-            "password": {"type": "str", "no_log": True},
-            "tls": {"type": "bool", "default": False},
-            "ca_cert": {"type": "path"},
-        },
         (REDIS,),
     ),
     "kafka": Kind(
         probe_kafka,
-        {
-            "bootstrap": {"type": "str", "required": True},
-            "topics": {"type": "list", "elements": "str", "default": []},
-            "tls": {"type": "bool", "default": False},
-            "ca_cert": {"type": "path"},
-            "username": {"type": "str"},
-            "password": {"type": "str", "no_log": True},
-            "sasl_mechanism": {
-                "type": "str",
-                "choices": ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
-                "default": "SCRAM-SHA-512",
-            },
-        },
         (CONFLUENT_KAFKA,),
     ),
     "http": Kind(
         probe_http,
-        {
-            "url": {"type": "str", "required": True},
-            "method": {"type": "str", "default": "GET"},
-            "headers": {"type": "dict", "default": {}, "no_log": True},
-            "body": {"type": "raw"},
-            "status": {"type": "list", "elements": "int", "default": [200]},
-            "json": {"type": "dict", "default": {}},
-            "holds": {"type": "list", "elements": "str", "default": []},
-            "text": {"type": "str"},
-            "ca_cert": {"type": "path"},
-        },
         (REQUESTS, JMESPATH),
     ),
 }

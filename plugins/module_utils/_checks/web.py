@@ -18,12 +18,10 @@ from .. import _http
 from .._errors import InputError, NotReadyError, RefusedError, UnreachableError
 from .._functions.log import FunctionLog
 from .._http import REQUESTS, Answer, authorities, client_certificate, without_query
-from .._options import supabase_options
 from .._supabase_api import SupabaseFunctionsApi
 from .._time import UTC
 from .._tls import relax
 from .models import (
-    CLIENT,
     Finding,
     Ground,
     Kind,
@@ -31,7 +29,6 @@ from .models import (
     Options,
     failed,
     held,
-    names,
     passed,
     skipped,
 )
@@ -259,34 +256,17 @@ def judge_functions(
 KINDS: Kinds = {
     "clock": Kind(
         look_clock,
-        {
-            "url": {"type": "str", "required": True},
-            "ca_cert": {"type": "path"},
-            **CLIENT,
-            "max_skew": {"type": "float", "default": 5},
-        },
         (REQUESTS,),
     ),
     "certificate": Kind(
         look_certificate,
-        {
-            "url": {"type": "str", "required": True},
-            "ca_cert": {"type": "path"},
-            **CLIENT,
-            "days": {"type": "int", "default": 14},
-        },
         (REQUESTS,),
     ),
     "token": Kind(
         look_token,
-        {
-            "token": {"type": "str", "required": True, "no_log": True},
-            "minutes": {"type": "int", "default": 0},
-        },
     ),
     "functions": Kind(
         look_functions,
-        {**supabase_options(), "functions": names(), "secrets": {**names(), "no_log": False}},
         (REQUESTS,),
     ),
 }

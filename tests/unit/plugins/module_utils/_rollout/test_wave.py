@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import servers
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
+from ansible_collections.easymo.deploy.plugins.module_utils._documentation import fragment_spec
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     InputError,
@@ -106,9 +106,8 @@ def answering(*statuses: int) -> t.Iterator[str]:
 
 
 def http_check(name: str, url: str) -> Check:
-    defaults = {
-        option: one.get("default") for option, one in servers.PROBES["http"].options.items()
-    }
+    options = fragment_spec("_checks", "checks", "http")
+    defaults = {option: one.get("default") for option, one in options.items()}
     return Check(name, "http", {**defaults, "url": url}, 10)
 
 
