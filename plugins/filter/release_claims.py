@@ -61,6 +61,7 @@ from ..module_utils._claims.cause import latest_cause
 from ..module_utils._claims.claims import read_claims
 from ..module_utils._claims.models import Claim
 from ..module_utils._errors import InputError
+from ..module_utils._story.record import Record
 from ..module_utils._time import parse_time
 from ..module_utils._time_options import zone_of
 
@@ -72,8 +73,10 @@ def release_claims(
         zone = zone_of(timezone)
     except InputError as exc:
         raise AnsibleFilterError(f"release_claims: {exc}") from exc
-    claims = read_claims(info, zone, plan, parse_time(at))
-    claims["cause"] = Claim(latest_cause(info.get("record") or {}).sentence(zone), good=None)
+    record = Record.read(info.get("record"))
+    measured, flags = info.get("availability") or {}, info.get("flags") or {}
+    claims = read_claims(record, measured, flags, zone, plan, parse_time(at))
+    claims["cause"] = Claim(latest_cause(record).sentence(zone), good=None)
     return {name: claim.to_json() for name, claim in claims.items()}
 
 

@@ -42,24 +42,32 @@ class Process(Module, t.Protocol):
 
 
 def execute(
-    spec: t.Mapping[str, t.Any],
+    module_spec: t.Callable[[], dict[str, t.Any]],
     run: t.Callable[[t.Any], Result],
     *,
     needs: t.Iterable[Library] = (),
 ) -> t.NoReturn:
     """Run the module of these options to its end. All modules support check mode."""
     try:
+        spec = module_spec()
+    except DeployError as exc:
+        _fail_without_options(exc)
+    try:
         module = AnsibleModule(**spec, supports_check_mode=True)
     except (OverflowError, RecursionError, TypeError):
         # It broke on a value before it could fail.
         if wrong := wrong_kinds(spec["argument_spec"], _load_params()):
-            failure = InputError(" ".join(wrong)).to_result()
-            sys.stdout.write(json.dumps({"failed": True, **failure}))
-            raise SystemExit(1) from None
+            _fail_without_options(InputError(" ".join(wrong)))
         raise
     if wrong := wrong_kinds(spec["argument_spec"], _load_params()):
         module.fail_json(**InputError(" ".join(wrong)).to_result())
     finish(module, run, needs=needs)
+
+
+def _fail_without_options(why: DeployError) -> t.NoReturn:
+    """As AnsibleModule would, where there is none yet."""
+    sys.stdout.write(json.dumps({"failed": True, **why.to_result()}))
+    raise SystemExit(1) from None
 
 
 def finish(

@@ -81,8 +81,6 @@ notes:
     O(destination=prometheus_rule).
   - In check mode an apply is tried without keeping it, a file is not written, and what Prometheus lacks now is told in
     RV(lacking) without failing.
-seealso:
-  - module: easymo.deploy.alert_rules_info
 """
 
 EXAMPLES = r"""
@@ -210,7 +208,7 @@ def _destination(module: Module, api: AlertsApi) -> Destination:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -302,7 +302,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(module_spec(), run)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

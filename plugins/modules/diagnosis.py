@@ -167,7 +167,7 @@ options:
         default: ""
       query_timeout: {description: Seconds that one query may take., type: float, default: 10}
   supabase:
-    description: The Management API, with the options of M(easymo.deploy.edge_functions_info).
+    description: The Management API, with the connection's options of M(easymo.deploy.edge_functions).
     type: dict
     suboptions:
       api_url: {description: URL of the API., type: str, default: https://api.supabase.com}
@@ -405,7 +405,7 @@ def keep(module: Module, diagnosis: Diagnosis, now: t.Any) -> str:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ def _diff(plan: SecretsPlan) -> dict[str, dict[str, str]]:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -400,7 +400,7 @@ def _warn(module: Module, result: dict[str, t.Any]) -> None:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

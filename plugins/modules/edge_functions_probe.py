@@ -154,7 +154,7 @@ def _probe(slug: str, given: t.Any, version: str) -> Probe | None:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

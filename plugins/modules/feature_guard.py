@@ -280,7 +280,7 @@ def told(module: Module, look: Look, attempt: int) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

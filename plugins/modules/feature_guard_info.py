@@ -127,7 +127,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

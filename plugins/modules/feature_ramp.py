@@ -332,7 +332,7 @@ def _judge(ramp: Ramp, module: Module, percentage: int | None) -> Done:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -374,7 +374,7 @@ def wanted_of(plan: FlagsPlan) -> dict[str, str]:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -588,7 +588,7 @@ def report_measurement(module: Module, metrics: t.Sequence[Metric], look: Measur
 
 
 def main() -> None:
-    execute(module_spec(), run)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

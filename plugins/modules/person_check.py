@@ -194,7 +194,7 @@ def nobody(_question: Question, _timeout: int) -> Answer:
 
 
 def main() -> None:
-    execute(module_spec(), run)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -333,7 +333,7 @@ def _absent(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -281,7 +281,7 @@ def known(look: t.Callable[[], t.Any], instead: t.Any) -> Known[t.Any]:
 
 
 def main() -> None:
-    execute(module_spec(), run)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -198,6 +198,7 @@ from ..module_utils._report.build import build_report
 from ..module_utils._report.files import incident_name, notes_of
 from ..module_utils._report.folder import ReportFolder
 from ..module_utils._report.render import files_of
+from ..module_utils._story.record import Record
 from ..module_utils._templates import JINJA2
 
 NEEDS = (JINJA2,)
@@ -212,7 +213,7 @@ module_spec = documented(DOCUMENTATION)
 def run(module: Module) -> dict[str, t.Any]:
     params, redact = module.params, Redactor()
     record = redact.within(params["record"], RECORD_DEPTH)
-    asked = asked_of(params, record, redact)
+    asked = asked_of(params, Record.read(record), redact)
     report = build_report(record, asked)
     folder = ReportFolder(Path(params["dest"]))
     incident = incident_name(record)
@@ -242,7 +243,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -204,7 +204,7 @@ def to_diff(returned: t.Sequence[Returned]) -> list[dict[str, t.Any]]:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -179,7 +179,7 @@ def read_ask(params: t.Mapping[str, t.Any]) -> Ask:
 
 
 def main() -> None:
-    execute(module_spec(), run, needs=NEEDS)
+    execute(module_spec, run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ def report(module: Module, row: Row) -> None:
 
 
 def main() -> None:
-    execute(module_spec(), run)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

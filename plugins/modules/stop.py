@@ -105,7 +105,7 @@ def run(module: Module) -> t.NoReturn:
 
 
 def main() -> None:
-    execute(module_spec(), run)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def run(module: Module) -> Result:
 
 
 def main() -> None:
-    execute(module_spec(), run)
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

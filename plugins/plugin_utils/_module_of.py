@@ -31,6 +31,6 @@ def imported(name: str) -> ModuleType:
 
 
 def import_ahead(task: t.Any) -> None:
-    """Before Ansible forks for each host: a fork would import its module, and the clients that it uses, anew."""
+    """Before Ansible forks for each host: a fork would import its module and read its options anew."""
     if task.resolved_action == IN_CONTROLLER:
-        imported(module_of(task))
+        imported(module_of(task)).module_spec()

@@ -107,13 +107,14 @@ class RoleContracts:
 
     def _options(self, contract: Contract) -> dict[str, t.Any]:
         entry_points = entry_points_of(self._roles / contract.role) if contract.role else {}
-        needed = {name: {"type": "raw", "required": True} for name in contract.reads}
-        return needed | {
+        declared = {
             name: option
             for entry_point in (contract.entry_points if contract.role else ())
             for name, option in entry_points[entry_point].get("options", {}).items()
             if name not in contract.later
         }
+        needed = {name: {"type": "raw", "required": True} for name in contract.reads}
+        return declared | needed
 
     def _file(self, role: str, name: str) -> dict[str, t.Any]:
         path = self._roles / role / name

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import edge_functions, edge_functions_info
+from ansible_collections.easymo.deploy.plugins.modules import edge_functions
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from sandbox.world import World
 from tests.integration.running import bucket, client
@@ -154,22 +154,6 @@ def test_all_or_none_are_activated(project: Project, functions: Path, cause: str
     assert result["msg"].startswith("1 of 4 functions did not bundle, so none was activated: ")
     assert project.listed() == before
     assert project.call("health").json()["version"] == PREVIOUS_VERSION
-
-
-def test_the_list_tells_what_the_api_tells(project: Project) -> None:
-    listed = project.listed()
-    everything = run_module(edge_functions_info, **project.options)
-    assert everything["changed"] is False
-    assert set(everything["functions"]) == set(listed)
-    one = run_module(edge_functions_info, **project.options, names=["health", "nobody"])
-    assert one["functions"] == {
-        "health": {
-            "status": "ACTIVE",
-            "version": listed["health"]["version"],
-            "verify_jwt": False,
-            "sha256": listed["health"]["ezbr_sha256"],
-        }
-    }
 
 
 def test_an_archive_that_is_in_the_bucket_alone_leads_back(

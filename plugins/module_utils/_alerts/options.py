@@ -1,26 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""The options of the doc fragment _alerts, and what both modules about alerts do with them."""
+"""What alert_rules and the kind of check of that name do with the options of the doc fragment _alerts."""
 
 from __future__ import annotations
 
 import typing as t
 
 from .._monitoring_server import MonitoringServer
-from .._options import monitoring_options
 from .api import AlertsApi
 from .apply import Routing
 from .models import WantedRule
-from .plan import of_pods, wanted_rules
 
 Params = t.Mapping[str, t.Any]
-
-
-def servers_options() -> dict[str, t.Any]:
-    return {
-        "prometheus": {"type": "dict", "required": True, "options": monitoring_options()},
-        "alertmanager": {"type": "dict", "options": monitoring_options()},
-    }
 
 
 def alerts_api(params: Params, timeout: float) -> AlertsApi:
@@ -30,11 +21,6 @@ def alerts_api(params: Params, timeout: float) -> AlertsApi:
         MonitoringServer.from_params(params["alertmanager"]),
         timeout=timeout,
     )
-
-
-def wanted_of(params: Params) -> list[WantedRule]:
-    """The rules of `groups`, with the matchers of the release's pods."""
-    return wanted_rules(of_pods(params["groups"], params["pods"])) if params["groups"] else []
 
 
 def alerts_result(

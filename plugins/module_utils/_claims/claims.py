@@ -11,11 +11,10 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, tzinfo
 
-from .._alerts.fired import alerts_of
 from .._alerts.models import Alerts, FiredAlert
 from .._availability.claims import Availability, availability_of, duration
-from .._messages.record_reader import mapping
-from .._release.failure import is_held
+from .._release.models import ROLLED_BACK
+from .._story.record import ON_HOLD, Act, Check, Evidence, Flags, Phase, Record
 from .._time import UTC, parse_time
 from .._words import counted
 from .models import Claim
@@ -25,7 +24,7 @@ Body = t.Mapping[str, t.Any]
 
 PERCENTAGE = "_ROLLOUT_PERCENTAGE"
 """Ends the name of the flag that is a feature's percentage; the name before it is the feature's own flag."""
-NOT_KNOWN, ON_HOLD = "not known", "on hold"
+NOT_KNOWN = "not known"
 RAN = ("succeeded", "no_change")
 """Results of a rollout that left the service well."""
 REPORT_LINES = (
@@ -45,51 +44,31 @@ LOOKS_ONLY = "preflight"
 
 
 def read_claims(
-    info: Body, zone: tzinfo = UTC, plan: t.Collection[str] = (), at: datetime | None = None
+    record: Record,
+    availability: Body,
+    flags: Body,
+    zone: tzinfo = UTC,
+    plan: t.Collection[str] = (),
+    at: datetime | None = None,
 ) -> dict[str, Claim]:
-    """Of what the module release_info returns, or what is like it.
+    """By name. `availability` and `flags` are as release_info returns them; without flags they are as recorded.
 
     `plan` are the phases of the release; empty: any. `at`: when it is said, of a release that goes on.
-    """
-    record = mapping(info.get("record"))
-    measured = mapping(info.get("availability"))
-    availability = availability_of(
-        mapping(measured.get("release")), changed=_first_change(record), at=at, zone=zone
-    )
-    back = availability_of(mapping(measured.get("rollback")), zone=zone)
-    flags = mapping(info.get("flags"))
-    claims = claims_of(record, availability, alerts_of(record), flags, zone=zone)
-    if plan and FLAGS not in plan:
-        claims |= without_flags(record, claims["report_services"] if SERVICES in plan else None)
-    return {**claims, "rollback_downtime": downtime_of(back)}
-
-
-def _first_change(record: Body) -> datetime | None:
-    phases = mapping(record.get("phases")).items()
-    times = [parse_time(mapping(one).get("started")) for name, one in phases if name != LOOKS_ONLY]
-    return min((one for one in times if one), default=None)
-
-
-def claims_of(
-    record: Body, availability: Availability, alerts: Alerts, flags: Body, *, zone: tzinfo = UTC
-) -> dict[str, Claim]:
-    """By name. `flags`: what users have now, as release_info returns it; empty: as it was recorded.
 
     `downtime`, `errors`, `status`: of the announcement. `service`: of the public status page.
-
-    `state`, `impact`, `verified`: of the announcement of a rollback; `users`: of it on that page. `interruption`,
-    `tests`, `rollout`, `monitoring`: of the mail. `report_*`: the six lines of the runbook's report.
+    `state`, `impact`, `verified`, `rollback_downtime`: of the announcement of a rollback; `users`: of it on that page.
+    `interruption`, `tests`, `rollout`, `monitoring`: of the mail. `report_*`: the six lines of the runbook's report.
     """
-    phases = {name: mapping(one) for name, one in mapping(record.get("phases")).items()}
-    facts = mapping(record.get("facts"))
-    percentage = rollout_percentage(phases, facts, flags)
-    downtime = downtime_of(availability)
-    tests = tests_of(phases.get("smoke_tests"))
-    watch = watch_of(phases.get("monitoring"), facts)
-    return {
+    release, back = availability.get("release"), availability.get("rollback")
+    measured = availability_of(release, changed=_first_change(record), at=at, zone=zone)
+    percentage = rollout_percentage(record, flags)
+    downtime = downtime_of(measured)
+    tests = tests_of(record.phase("smoke_tests"))
+    watch = watch_of(record)
+    claims = {
         "status": status_of(record, percentage),
         "downtime": downtime,
-        "errors": errors_of(alerts, zone),
+        "errors": errors_of(record.alerts, zone),
         "interruption": downtime.said("Zero downtime", "Downtime: "),
         "tests": tests.said("All tests passing", "Tests: "),
         "rollout": percentage.said(
@@ -97,32 +76,40 @@ def claims_of(
             "Rollout: ",
         ),
         "monitoring": watch.said("Monitoring stable", "Monitoring: "),
-        "service": service_of(availability),
-        **rollback_claims(facts.get("rollback_verified")),
-        "report_services": services_of(phases.get("microservices")),
-        "report_database": database_of(phases.get("database")),
+        "service": service_of(measured),
+        **rollback_claims(record.facts.rollback_verified),
+        "report_services": services_of(record.phase("microservices")),
+        "report_database": database_of(record.phase("database")),
         "report_flags": percentage.said(
             f"Active at {percentage.words}" if percentage.words else "Active"
         ),
         "report_tests": tests.said("All passing"),
-        "report_metrics": watch.said(within_targets(phases.get("monitoring"))),
-        "report_incidents": incidents_of(phases, alerts, facts, zone),
+        "report_metrics": watch.said(within_targets(record.phase("monitoring"))),
+        "report_incidents": incidents_of(record, zone),
+        "rollback_downtime": downtime_of(availability_of(back, zone=zone)),
     }
+    if plan and FLAGS not in plan:
+        claims |= without_flags(record, claims["report_services"] if SERVICES in plan else None)
+    return claims
 
 
-def status_of(record: Body, percentage: Claim) -> Claim:
-    stands = str(record.get("status") or "")
-    if stands == "rolled_back":
+def _first_change(record: Record) -> datetime | None:
+    times = [one.begun for name, one in record.phases.items() if name != LOOKS_ONLY]
+    return min((one for one in times if one), default=None)
+
+
+def status_of(record: Record, percentage: Claim) -> Claim:
+    if record.status == ROLLED_BACK:
         return Claim("rolled back", False)
     if percentage.good:
         return Claim(f"LIVE ({percentage.words} rollout)" if percentage.words else "LIVE", True)
     return Claim(f"deployed, feature {percentage.words}", percentage.good)
 
 
-def without_flags(record: Body, services: Claim | None) -> dict[str, Claim]:
+def without_flags(record: Record, services: Claim | None) -> dict[str, Claim]:
     """Of a release that has none: users have what its services run."""
     deployed = Claim("deployed", True)
-    if record.get("status") == "rolled_back":
+    if record.status == ROLLED_BACK:
         deployed = Claim("rolled back", False)
     elif services and not services.good:
         deployed = Claim(f"deployed, services {services.words}", services.good)
@@ -130,30 +117,31 @@ def without_flags(record: Body, services: Claim | None) -> dict[str, Claim]:
     return {"status": deployed, "rollout": none, "report_flags": none}
 
 
-def rollout_percentage(phases: t.Mapping[str, Body], facts: Body, seen: Body) -> Claim:
+def rollout_percentage(record: Record, seen: Body) -> Claim:
     """The words are a percentage, like "1%", when users have the feature; empty when its flags have no percentage."""
-    phase = phases.get("feature_flags", {})
-    if phase.get("status") != "done":
-        return Claim(f"flags {state(phase)}", None if not phase else False)
-    found = mapping(mapping(phase.get("evidence")).get("flags"))
-    flags = mapping(found.get("after"))
+    phase = record.phase("feature_flags")
+    if not phase.done:
+        return Claim(f"flags {state(phase)}", False if phase.status else None)
+    kept = phase.evidence.flags or Flags()
+    flags: Body = kept.after
     # Beside them are those of releases before. A record of before version 0.3.0 does not tell them apart.
-    ours = mapping(found.get("asked")) or flags
+    ours = kept.asked or flags
     name = next((one for one in ours if one.endswith(PERCENTAGE)), "")
     if not flags or (not name and ours is flags):
         return Claim(NOT_KNOWN, None)
-    switch = mapping(seen.get("kill_switch"))
-    killed = off_by(switch) if switch else ""
+    switch = seen.get("kill_switch") or {}
+    killed = off_by(switch.get("by"), switch.get("reason")) if switch else ""
     if not seen:
-        killed = newest_kill(facts, since=str(phase.get("finished") or ""))
+        killed = newest_kill(record, phase.finished)
     if killed:
         return Claim(killed, False)
-    stepped = {} if seen else mapping(facts.get("ramp"))
-    flags = mapping(seen.get("values")) if seen else flags
+    if seen:
+        flags = seen.get("values") or {}
     if not name:
         on = any(flags.get(one) not in (None, "", "false", "0") for one in ours)
         return Claim("" if on else "off", on)
-    value = str(stepped.get("percentage", flags.get(name, "")))
+    stepped = None if seen else record.facts.percentage
+    value = str(flags.get(name, "")) if stepped is None else stepped
     if not value:
         return Claim(NOT_KNOWN, None)
     if flags.get(name.removesuffix(PERCENTAGE)) != "true" or value == "0":
@@ -161,19 +149,18 @@ def rollout_percentage(phases: t.Mapping[str, Body], facts: Body, seen: Body) ->
     return Claim(f"{value}%", True)
 
 
-def off_by(switch: Body) -> str:
-    return f"off by the kill switch of {switch.get('by')}: {switch.get('reason')}"
+def off_by(who: t.Any, why: t.Any) -> str:
+    return f"off by the kill switch of {who}: {why}"
 
 
-def newest_kill(facts: Body, since: str = "") -> str:
+def newest_kill(record: Record, since: str) -> str:
     """Who switched the feature off after `since`, "" for nobody."""
     begun = parse_time(since)
     found = ""
-    for at, one in sorted(mapping(facts.get("kill_switches")).items()):
-        moment = parse_time(at)
+    for one in sorted(record.facts.kill_switches, key=lambda one: one.name):
+        moment = parse_time(one.name)
         if moment and (begun is None or moment >= begun):
-            what = mapping(one)
-            found = off_by(what) if what.get("what") == "set" else ""
+            found = off_by(one.by, one.reason) if one.what == "set" else ""
     return found
 
 
@@ -220,137 +207,129 @@ def fired_words(alert: FiredAlert, zone: tzinfo) -> str:
     return f"{alert.name}{of} {when}"
 
 
-def tests_of(phase: Body | None) -> Claim:
-    if not phase:
+def tests_of(phase: Phase) -> Claim:
+    if not phase.status:
         return Claim("not run", None)
-    if phase.get("status") == "waived":
-        return Claim(f"not run, waived{by(mapping(phase.get('evidence')))}", None)
-    checks = mapping(phase.get("evidence")).get("checks")
-    found = [mapping(one) for one in checks] if isinstance(checks, list) else []
-    if not found:
+    if phase.waived:
+        return Claim(f"not run, waived{by(phase.evidence)}", None)
+    checks = phase.evidence.checks
+    if not checks:
         return Claim(NOT_KNOWN, None)
-    passed = sum(1 for one in found if one.get("status") == "pass")
-    if passed == len(found) and phase.get("status") == "done":
+    passed = sum(1 for one in checks if one.status == "pass")
+    if passed == len(checks) and phase.done:
         return Claim("all passing", True)
     rest: dict[str, int] = {}
-    for one in found:
-        status = str(one.get("status"))
-        if status != "pass":
-            word = {"fail": "failed", "hold": "not known", "skip": "not run"}.get(status, status)
-            who = by(one) if status == "waived" else ""
+    for one in checks:
+        if one.status != "pass":
+            word = {"fail": "failed", "hold": "not known", "skip": "not run"}.get(
+                one.status, one.status
+            )
+            who = by(one) if one.status == "waived" else ""
             rest[f"{word}{who}"] = rest.get(f"{word}{who}", 0) + 1
     told = "".join(f", {count} {word}" for word, count in rest.items())
     # What was left out is not known; what failed is known to be wrong.
-    bad = any(one.get("status") == "fail" for one in found) or phase.get("status") != "done"
-    return Claim(f"{passed} of {len(found)} passed{told}", False if bad else None)
+    bad = any(one.status == "fail" for one in checks) or not phase.done
+    return Claim(f"{passed} of {len(checks)} passed{told}", False if bad else None)
 
 
-def watch_of(phase: Body | None, facts: Body) -> Claim:
-    if not phase:
+def watch_of(record: Record) -> Claim:
+    phase = record.phase("monitoring")
+    evidence = phase.evidence
+    if not phase.status:
         return Claim("not watched", None)
-    evidence = mapping(phase.get("evidence"))
-    if phase.get("status") == "waived":
+    if phase.waived:
         return Claim(f"not watched, waived{by(evidence)}", None)
-    if phase.get("status") != "done":
+    if not phase.done:
         return Claim(state(phase), None if state(phase) == ON_HOLD else False)
-    metrics = evidence.get("metrics")
-    if not isinstance(metrics, list) or not metrics:
+    if not evidence.metrics:
         return Claim(NOT_KNOWN, None)
-    approved = mapping(evidence.get("decision")) or _approval(
-        facts, str(phase.get("started") or "")
-    )
-    if approved.get("decision") == "approve":
-        held = _reasons(evidence) or _reasons(mapping(evidence.get("held")))
-        why = f" on hold ({held})" if held else " on hold"
-        return Claim(f"approved{why}{by(approved)}: {approved.get('reason')}", False)
-    if evidence.get("verdict") != "proceed":
-        return Claim(f"verdict {evidence.get('verdict') or NOT_KNOWN}", False)
+    approved = evidence.decision or _approval(record, phase.begun)
+    if approved.decision == "approve":
+        why = f" on hold ({evidence.why_held})" if evidence.why_held else " on hold"
+        return Claim(f"approved{why}{by(approved)}: {approved.reason}", False)
+    if evidence.verdict != "proceed":
+        return Claim(f"verdict {evidence.verdict or NOT_KNOWN}", False)
     return Claim("within targets", True)
 
 
-def within_targets(phase: Body | None) -> str:
+def within_targets(phase: Phase) -> str:
     """A good watch is worth as much as it could have seen."""
-    seen = str(mapping((phase or {}).get("evidence")).get("sensitivity") or "").rstrip(".")
+    seen = phase.evidence.sensitivity.rstrip(".")
     return f"Within targets; {seen}" if seen else "Within targets"
 
 
-def _approval(facts: Body, since: str) -> Body:
+def _approval(record: Record, begun: datetime | None) -> Act:
     """A person's approval of the watch that began then."""
-    begun = parse_time(since)
-    for one in map(mapping, mapping(facts.get("decisions")).values()):
-        at = parse_time(one.get("at"))
-        if one.get("gate") == "monitoring" and at and begun and at >= begun:
+    for one in record.facts.decisions:
+        at = parse_time(one.at)
+        if one.gate == "monitoring" and at and begun and at >= begun:
             return one
-    return {}
+    return Act()
 
 
-def _reasons(body: Body) -> str:
-    """In words: a verdict keeps them with their figures, a hold as texts."""
-    reasons = body.get("reasons")
-    if not isinstance(reasons, list):
-        return ""
-    return "; ".join(str(mapping(one).get("text") or "") or str(one) for one in reasons)
-
-
-def services_of(phase: Body | None) -> Claim:
-    if not phase or phase.get("status") != "done":
-        return Claim(state(phase), None if not phase else False)
-    services = mapping(mapping(phase.get("evidence")).get("services"))
+def services_of(phase: Phase) -> Claim:
+    if not phase.done:
+        return Claim(state(phase), False if phase.status else None)
+    services = phase.evidence.services
     if not services:
         return Claim(NOT_KNOWN, None)
-    behind = [name for name, one in services.items() if mapping(one).get("result") not in RAN]
-    unknown = [name for name in behind if not services[name]]
-    failed = [name for name in behind if services[name]]
+    behind = [one for one in services if one.result not in RAN]
+    unknown = [one.name for one in behind if not one.known]
+    failed = [one.name for one in behind if one.known]
     if failed:
         return Claim(f"{', '.join(failed)} not healthy", False)
     return Claim(f"{', '.join(unknown)} not known", None) if unknown else Claim("Healthy", True)
 
 
-def database_of(phase: Body | None) -> Claim:
-    if not phase or phase.get("status") != "done":
-        return Claim(f"Migrations {state(phase)}", None if not phase else False)
-    migrations = mapping(mapping(phase.get("evidence")).get("migrations"))
+def database_of(phase: Phase) -> Claim:
+    if not phase.done:
+        return Claim(f"Migrations {state(phase)}", False if phase.status else None)
+    migrations = phase.evidence.migrations
     if not migrations:
         return Claim("Migrations not known", None)
-    left = (one.get("pending") for one in map(mapping, migrations.values()))
-    pending = sum(len(one) for one in left if isinstance(one, list))
+    pending = sum(len(one.pending) for one in migrations)
     if pending:
         return Claim(f"{counted(pending, 'migration')} pending", False)
     return Claim("Migrations applied", True)
 
 
-def incidents_of(phases: t.Mapping[str, Body], alerts: Alerts, facts: Body, zone: tzinfo) -> Claim:
+def incidents_of(record: Record, zone: tzinfo) -> Claim:
     """Critical alerts, phases that failed, and uses of the kill switch."""
-    found = [fired_words(one, zone) for one in alerts.fired if one.severity == "critical"]
-    for name, phase in phases.items():
-        tries = phase.get("earlier_failures")
-        failures = [mapping(one) for one in tries] if isinstance(tries, list) else []
-        failures += [phase] if phase.get("status") == "failed" else []
-        for one in failures:
-            if not is_held(one.get("evidence")):
-                found.append(f"{title(name)} failed {clock(str(one.get('finished') or ''), zone)}")
-    for at, one in mapping(facts.get("kill_switches")).items():
-        if mapping(one).get("what") == "set":
-            found.append(f"kill switch {clock(str(at), zone)}{by(mapping(one))}")
+    fired = record.alerts.fired
+    found = [fired_words(one, zone) for one in fired if one.severity == "critical"]
+    found += [
+        f"{title(name)} failed {clock(one.finished, zone)}"
+        for name, phase in record.phases.items()
+        for one in (phase.tries if phase.failed else phase.earlier_failures)
+        if not one.evidence.on_hold
+    ]
+    found += [
+        f"kill switch {clock(one.name, zone)}{by(one)}"
+        for one in record.facts.kill_switches
+        if one.what == "set"
+    ]
     if found:
         return Claim(f"{len(found)}: {', '.join(found)}", False)
-    return Claim("0", True) if alerts.looked else Claim("none recorded, alerts not checked", None)
+    return (
+        Claim("0", True)
+        if record.alerts.looked
+        else Claim("none recorded, alerts not checked", None)
+    )
 
 
-def state(phase: Body | None) -> str:
-    if phase and phase.get("status") == "failed" and is_held(phase.get("evidence")):
-        return ON_HOLD
-    return {
+def state(phase: Phase) -> str:
+    words = {
         "": "not run",
         "running": "not finished",
         "partly_rolled_back": "partly rolled back",
         "rolled_back": "rolled back",
         "done": NOT_KNOWN,
-    }.get(str((phase or {}).get("status") or ""), str((phase or {}).get("status") or ""))
+    }
+    return words.get(phase.outcome, phase.outcome)
 
 
-def by(entry: Body) -> str:
-    who = entry.get("by") or entry.get("waived_by")
+def by(entry: Act | Check | Evidence) -> str:
+    who = entry.by if isinstance(entry, Act) else entry.waived_by
     return f" by {who}" if who else ""
 
 

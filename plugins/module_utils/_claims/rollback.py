@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .._rollout.models import is_same_image
+from .._story.record import Verified
 from .._words import counted
 from .models import Claim
 
@@ -119,16 +120,15 @@ def row(name: str, status: str, detail: t.Any = "", kind: str = "") -> dict[str,
     return {"name": name, "status": status, "detail": str(detail or ""), "kind": kind}
 
 
-def rollback_claims(rows: t.Any) -> dict[str, Claim]:
+def rollback_claims(kept: t.Sequence[Verified]) -> dict[str, Claim]:
     """`state`, `impact`, `verified` and `users` of the announcement, from the rows as the record keeps them."""
-    kept = [one for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
-    found = {str(one.get("name")): one for one in kept}
+    found = {one.name: one for one in kept}
     flows = [
         one
         for name, one in found.items()
-        if name not in (RETURNED, PODS, FLAGS, VERSIONS) and one.get("kind", "") != MEASURED
-    ] or [row(TESTS, NOT_LOOKED_AT)]
-    off = [found.get(FLAGS, row(FLAGS, NOT_LOOKED_AT))] if FLAGS in found or not kept else []
+        if name not in (RETURNED, PODS, FLAGS, VERSIONS) and one.kind != MEASURED
+    ] or [Verified(TESTS, NOT_LOOKED_AT)]
+    off = [found.get(FLAGS, Verified(FLAGS, NOT_LOOKED_AT))] if FLAGS in found or not kept else []
     state = (
         Claim("user flows work, 100 % of those tried", True)
         if _good(flows)
@@ -150,27 +150,27 @@ def rollback_claims(rows: t.Any) -> dict[str, Claim]:
     }
 
 
-def _counted(kept: t.Sequence[Body]) -> Claim:
+def _counted(kept: t.Sequence[Verified]) -> Claim:
     if not kept:
         return Claim("nothing was checked", None)
-    rest = [one for one in kept if one.get("status") != VERIFIED]
+    rest = [one for one in kept if one.status != VERIFIED]
     count = f"{len(kept) - len(rest)} of {len(kept)}"
     return Claim(f"{count}; {words(rest)}" if rest else count, _worst(kept))
 
 
-def words(rows: t.Iterable[Body]) -> str:
+def words(rows: t.Iterable[Verified]) -> str:
     return ", ".join(
-        f"{one.get('name')} {one.get('status')}"
-        + (f" ({one['detail']})" if one.get("detail") and one.get("status") != VERIFIED else "")
+        f"{one.name} {one.status}"
+        + (f" ({one.detail})" if one.detail and one.status != VERIFIED else "")
         for one in rows
     )
 
 
-def _good(rows: t.Iterable[Body]) -> bool:
-    return all(one.get("status") == VERIFIED for one in rows)
+def _good(rows: t.Iterable[Verified]) -> bool:
+    return all(one.status == VERIFIED for one in rows)
 
 
-def _worst(rows: t.Sequence[Body]) -> bool | None:
-    if any(one.get("status") == FAILED for one in rows):
+def _worst(rows: t.Sequence[Verified]) -> bool | None:
+    if any(one.status == FAILED for one in rows):
         return False
     return True if _good(rows) else None

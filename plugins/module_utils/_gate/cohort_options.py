@@ -10,30 +10,12 @@ from dataclasses import replace
 
 from .._errors import InputError
 from .._numbers import number
-from .._options import Spec
 from .cohorts import Comparison, blamed
 from .models import Bounds, Metric
 
 COHORTS = ("treated", "control")
 _COUNTING = ("prometheus", "postgres", "kubernetes_log")
 """The kinds that can count users."""
-
-
-def cohort_options() -> Spec:
-    """Of a metric, in place of a query for one number."""
-    users: Spec = {
-        "seen": {"type": "str", "required": True},
-        "failed": {"type": "str"},
-        "total": {"type": "str"},
-    }
-    return {
-        "query": {"type": "str"},
-        "treated": {"type": "dict", "options": users},
-        "control": {"type": "dict", "options": users},
-        "worse_than": {"type": "float", "default": 1.0},
-        "at_most": {"type": "float"},
-        "worse_by": {"type": "float", "default": 0.0},
-    }
 
 
 def with_comparisons(metrics: t.Sequence[Metric], params: t.Mapping[str, t.Any]) -> list[Metric]:

@@ -9,10 +9,6 @@ import typing as t
 
 from .._errors import InputError
 from .._module import refuse_below, refuse_twice
-from .._options import (
-    Spec,
-    postgres_options,
-)
 from .cohort_options import refuse_bad_comparisons
 from .http_json import read_pointer
 from .models import Bounds, Limits, Metric, Volume
@@ -43,34 +39,6 @@ METRIC_RULES: t.Mapping[str, t.Any] = {
     ],
 }
 """What a metric that is watched needs together."""
-
-
-def metric_options(kinds: t.Sequence[str] = (PROMETHEUS, POSTGRES)) -> Spec:
-    return {
-        "name": {"type": "str", "required": True},
-        "kind": {"type": "str", "choices": list(kinds), "default": PROMETHEUS},
-        "query": {"type": "str", "required": True},
-        "unit": {"type": "str", "default": ""},
-        # Sanity takes the word for a password.
-        "pass": {
-            "type": "dict",
-            "no_log": False,
-            "options": {"min": {"type": "float"}, "max": {"type": "float"}},
-        },
-        "rollback": {
-            "type": "dict",
-            "options": {"below": {"type": "float"}, "above": {"type": "float"}},
-        },
-        "connection": {"type": "dict", "options": postgres_options()},
-        "volume": {
-            "type": "dict",
-            "options": {
-                "query": {"type": "str", "required": True},
-                "at_least": {"type": "float", "required": True},
-                "unit": {"type": "str", "default": "requests"},
-            },
-        },
-    }
 
 
 def read_metrics(params: t.Mapping[str, t.Any]) -> list[Metric]:

@@ -11,9 +11,9 @@ from datetime import datetime, tzinfo
 from .._gate.models import SampleStatus
 from .._gate.report import numbers
 from .._gate.series import Series
-from .._release.models import RUNNING
 from .._report.times import lasting
-from .._status.verdict import in_order, place_of, watch_of
+from .._status.verdict import names_in, place_of, watch_of
+from .._story.record import Phase, Record
 from .._time import UTC, parse_time
 from .._words import counted, listed
 from .models import Body, Service, Sight
@@ -29,12 +29,13 @@ def doing(
     record = sight.record
     if undo:
         return (going_back(record, zone), *rolling(sight.services))
-    if not record:
+    if not record.exists:
         return ("The release is starting: no phase is open yet.",)
-    running = [(name, one) for name, one in in_order(record, plan) if one.get("status") == RUNNING]
+    known = record.ordered(names_in(plan))
+    running = [(name, one) for name, one in known.items() if one.running]
     lines = [_phase(name, phase, plan, record, zone) for name, phase in running[-1:]]
     if not running:
-        lines.append(f"Between two phases, by {record.get('actor')}.")
+        lines.append(f"Between two phases, by {record.actor or 'somebody'}.")
     lines += rolling(sight.services)
     lines += [
         line
@@ -45,22 +46,22 @@ def doing(
     return tuple(lines)
 
 
-def going_back(record: Body, zone: tzinfo) -> str:
-    asked = (record.get("facts") or {}).get("rollback_asked") or {}
-    began = parse_time(asked.get("at"))
+def going_back(record: Record, zone: tzinfo) -> str:
+    asked = record.facts.rollback_asked
+    began = parse_time(asked.at)
     since = f" since {moment(began, zone)}" if began else ""
-    who = f", by {asked['by']}" if asked.get("by") else ""
-    why = f": {str(asked['reason']).rstrip('.')}" if asked.get("reason") else ""
+    who = f", by {asked.by}" if asked.by else ""
+    why = f": {asked.reason.rstrip('.')}" if asked.reason else ""
     return f"The release is being rolled back{since}{who}{why}."
 
 
-def _phase(name: str, phase: Body, plan: t.Sequence[Body], record: Body, zone: tzinfo) -> str:
+def _phase(name: str, phase: Phase, plan: t.Sequence[Body], record: Record, zone: tzinfo) -> str:
     minutes = next((one.get("minutes") for one in plan if one["name"] == name), None)
     planned = f", planned {lasting(60 * minutes)}" if minutes else ""
     place = "The rollback" if name == "rollback" else place_of(name, plan)
-    began = parse_time(phase.get("started"))
+    began = phase.begun
     since = f" since {moment(began, zone)}" if began else ""
-    return f"{place}{since}{planned}, by {record.get('actor')}."
+    return f"{place}{since}{planned}, by {record.actor or 'somebody'}."
 
 
 def rolling(services: t.Mapping[str, Service]) -> t.Iterator[str]:
@@ -92,15 +93,13 @@ def watching(state: Body, zone: tzinfo) -> t.Iterator[str]:
 
 def with_watch(sight: Sight) -> dict[str, t.Any]:
     """The record as if its running watch had ended now."""
-    record = dict(sight.record)
-    phases = dict(record.get("phases") or {})
-    for name, phase in phases.items():
-        state = watch_of(sight.watches, phase, name) if phase.get("status") == RUNNING else None
+    phases = dict(sight.body.get("phases") or {})
+    for name, phase in sight.record.phases.items():
+        state = watch_of(sight.watches, phase, name) if phase.running else None
         if state is not None:
-            seen = [*_entries(state)]
-            evidence = {**(phase.get("evidence") or {}), "metrics": seen}
-            phases[name] = {**phase, "evidence": evidence}
-    return {**record, "phases": phases}
+            evidence = {**(phases[name].get("evidence") or {}), "metrics": [*_entries(state)]}
+            phases[name] = {**phases[name], "evidence": evidence}
+    return {**sight.body, "phases": phases}
 
 
 def _entries(state: Body) -> t.Iterator[dict[str, t.Any]]:

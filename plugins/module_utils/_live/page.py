@@ -30,20 +30,20 @@ def page_of(
     plan = [{"name": one.name, "title": one.title, "minutes": one.minutes} for one in asked.plan]
     lines = (*doing(sight, plan, asked.zone, undo=asked.undo), *problems)
     live = Live(now, moment(now, asked.zone), tuple(redact(line) for line in lines))
-    return _built(replace(sight, record=with_watch(sight)), asked, now, redact, live)
+    return _built(replace(sight, body=with_watch(sight)), asked, now, redact, live)
 
 
 def last_page_of(sight: Sight, asked: Asked, ended: datetime, redact: Redactor) -> str:
     """Of a run that is over: a release that says it runs was interrupted."""
     if sight.runs(undo=asked.undo):
-        return _built(replace(sight, record=with_watch(sight)), asked, ended, redact, None)
+        return _built(replace(sight, body=with_watch(sight)), asked, ended, redact, None)
     return _built(sight, asked, None, redact, None)
 
 
 def _built(
     sight: Sight, asked: Asked, now: datetime | None, redact: Redactor, live: Live | None
 ) -> str:
-    record = redact.within(sight.record, DEPTH)
+    record = redact.within(sight.body, DEPTH)
     wanted = replace(
         asked,
         pins=redact.within(sight.pins, DEPTH),

@@ -29,7 +29,7 @@ class Observer:
             return Sight({})
         pins = self._pinned(store, record.attempt)
         return Sight(
-            record=record.to_json(),
+            body=record.to_json(),
             services=_services(cluster, services),
             watches=watches_of(store, record.attempt),
             availability=facts_of(store, record.attempt, [attachment_of(one) for one in SUBJECTS]),

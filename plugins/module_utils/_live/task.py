@@ -16,6 +16,7 @@ from .._messages.redactor import Redactor
 from .._report.asked import asked_of
 from .._run import Run
 from .._run_process import detach, wait_for_end
+from .._story.record import Record
 from .._time import now
 from .places import FilePlace, Place, Published, places_of
 from .see import Observer
@@ -71,8 +72,8 @@ def writer_of(
     return PageWriter(
         observer=Observer(params["release"]),
         services=params["services"],
-        asked=lambda sight: replace(asked_of(params, dict(sight.record), redact), undo=undo),
-        live=replace(asked_of(without_journal, {}, redact), undo=undo),
+        asked=lambda sight: replace(asked_of(params, sight.record, redact), undo=undo),
+        live=replace(asked_of(without_journal, Record(), redact), undo=undo),
         own=own,
         others=[Published(one) for one in others],
         redact=redact,

@@ -67,7 +67,7 @@ class PageWriter:
             return
         if self.before is None:
             self.before, self.found = sight, self.own.read()
-        if sight.record and not sight.runs(undo=self.live.undo):
+        if sight.body and not sight.runs(undo=self.live.undo):
             # Once the release has ended, its own task writes the report.
             return
         due = self.clock.now() - self.said >= AT_LEAST
@@ -84,7 +84,7 @@ class PageWriter:
             if self.seen is None:
                 return
             sight = self.seen
-        if not self.mine.page and (self.before is None or sight.record == self.before.record):
+        if not self.mine.page and (self.before is None or sight.body == self.before.body):
             return  # it was never live, and nothing came of it
         page = self.own.read()
         if page == (self.mine.page or self.found):

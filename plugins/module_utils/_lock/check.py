@@ -28,7 +28,7 @@ def no_check() -> None:
 
 
 def lock_check(module: Module, *, patience: float = 0.0) -> Check:
-    """By the options of `lock_check_options`. InputError when they do not say in which cluster.
+    """By the options of the fragment `_lock_check`. InputError when they do not say in which cluster.
 
     `patience`: seconds for which a cluster that is out of reach is asked again, where a failure throws away long work.
     """

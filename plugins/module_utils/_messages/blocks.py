@@ -11,10 +11,10 @@ from __future__ import annotations
 import typing as t
 
 from .._release.failure import stopped_by
+from .._story.record import Metric
 from .._words import listed
 from . import headline
 from .mrkdwn import CONTROL, code, code_block, escape, plain, shortened
-from .record_reader import Reading
 from .release_status import SERVICES_PHASE, Link, ReleaseStatus, Step
 
 Block = dict[str, t.Any]
@@ -101,11 +101,11 @@ def named(names: t.Sequence[str]) -> str:
     return listed([plain(shortened(name, 60)) for name in names], SHOWN_NAMES)
 
 
-def metrics(readings: t.Sequence[Reading]) -> list[Block]:
+def metrics(readings: t.Sequence[Metric]) -> list[Block]:
     """In two columns; of many the worst."""
     if not readings:
         return []
-    ordered = sorted(readings, key=lambda one: WORST_FIRST.get(one.status, 3))
+    ordered = sorted(readings, key=lambda one: WORST_FIRST.get(one.judged, 3))
     chosen = ordered if len(ordered) <= FIELDS else ordered[: FIELDS - 1]
     texts = [shortened(headline.reading_words(one), FIELD) for one in chosen]
     more = len(ordered) - len(chosen)

@@ -8,11 +8,11 @@ import itertools
 import typing as t
 
 from .._release.failure import stopped_by
-from .._release.models import TAKEN_BACK
+from .._release.models import DONE, ROLLED_BACK
+from .._story.record import NO_PHASE, Act, Metric, Phase
 from .._time import epoch
 from .._words import counted
 from .mrkdwn import code, code_block, escape, mention, plain, shortened
-from .record_reader import PhaseFact, Reading
 from .release_status import SERVICES_PHASE, Failure, Planned, ReleaseStatus, Step
 
 LIMIT = 3_800
@@ -71,13 +71,11 @@ def deployment_words(status: ReleaseStatus) -> tuple[str, str]:
         return ("⏸️" if status.held else "🛑"), f"{words}{where}"
     if status.outcome == "interrupted":
         return "🛑", "was interrupted"
-    if status.attempt and status.attempt.status == "done":
+    if status.record.status == DONE:
         return "✅", "is live"
     if status.outcome == "done":
-        facts = status.attempt.phases if status.attempt else {}
-        done = sum(
-            1 for one in status.release.plan if one.name in facts and facts[one.name].settled
-        )
+        phases = status.phases
+        done = sum(1 for one in status.release.plan if phases.get(one.name, NO_PHASE).settled)
         of = (
             f": {done} of {len(status.release.plan)} phases are done" if status.release.plan else ""
         )
@@ -92,7 +90,7 @@ def other_words(status: ReleaseStatus) -> tuple[str, str]:
     if status.outcome in ("failed", "interrupted"):
         return "🛑", f"· {name} {'stopped' if status.outcome == 'failed' else 'was interrupted'}"
     if status.outcome == "done":
-        whole = status.attempt and status.attempt.status == "rolled_back" and mark == "↩️"
+        whole = status.record.status == ROLLED_BACK and mark == "↩️"
         return mark, "was rolled back" if whole else f"· {name}: run finished"
     return mark, f"· {name} is running"
 
@@ -104,14 +102,14 @@ def run_name(status: ReleaseStatus) -> tuple[str, str]:
 
 def context(status: ReleaseStatus, now: float) -> str:
     """Which attempt, how long it has taken against the plan, and who is on call."""
-    attempt = status.attempt
-    began = (epoch(attempt.started) if attempt else None) or status.started
-    ended = (epoch(attempt.finished) if attempt and status.outcome else None) or now
+    record = status.record
+    began = epoch(record.started) or status.started
+    ended = (epoch(record.finished) if status.outcome else None) or now
     minutes = sum(one.minutes for one in status.release.plan) if status.deploys else 0
     spent = f"`{duration(ended - began)}`" + (f" of {in_minutes(minutes)}" if minutes else "")
     caller = status.release.on_call_name
     parts = [
-        f"attempt {attempt.number}" if attempt else "",
+        f"attempt {record.attempt}" if record.attempt else "",
         spent,
         f"on call: {plain(caller)}" if caller else "",
     ]
@@ -120,16 +118,16 @@ def context(status: ReleaseStatus, now: float) -> str:
 
 def phase_lines(status: ReleaseStatus, now: float, *, brief: bool = False) -> t.Iterator[str]:
     """`brief`: one line each, where metrics, services and causes stand elsewhere."""
-    facts = status.attempt.phases if status.attempt else {}
+    phases = status.phases
     names = [one.name for one in status.release.plan]
-    known = {step.phase for step in status.steps if step.phase} | set(facts)
+    known = {step.phase for step in status.steps if step.phase} | set(phases)
     for name in [*names, *sorted(known - set(names))]:
-        lines = one_phase(status, status.planned(name), facts.get(name), now)
+        lines = one_phase(status, status.planned(name), phases.get(name), now)
         yield from (itertools.islice(lines, 1) if brief else lines)
 
 
 def one_phase(
-    status: ReleaseStatus, planned: Planned, fact: PhaseFact | None, now: float
+    status: ReleaseStatus, planned: Planned, fact: Phase | None, now: float
 ) -> t.Iterator[str]:
     step = status.step_of(planned.name)
     mark, words = phase_state(status, step, fact)
@@ -151,23 +149,27 @@ def one_phase(
         yield from progress_lines(step)
 
 
-def current_readings(status: ReleaseStatus) -> tuple[Reading, ...]:
+def current_readings(status: ReleaseStatus) -> tuple[Metric, ...]:
     """Of this run's watch, else as the record keeps them."""
-    facts = status.attempt.phases if status.attempt else {}
-    kept = facts[WATCH_PHASE].readings if WATCH_PHASE in facts else ()
-    return status.readings or kept
+    return status.readings or status.phases.get(WATCH_PHASE, NO_PHASE).evidence.metrics
 
 
-def phase_ended(planned: Planned, fact: PhaseFact) -> str:
+def phase_ended(planned: Planned, fact: Phase) -> str:
     """The one line of the thread about a phase that was settled."""
     parts = [
         f"✅ {plain(planned.title)}",
-        time_words(planned, time_spent(None, fact, fact.started)),
+        time_words(planned, time_spent(None, fact, 0.0)),
         services_words(planned, None, fact),
-        "waived" if fact.status == "waived" else "",
-        plain(fact.decision),
+        "waived" if fact.waived else "",
+        plain(decision_words(fact.evidence.decision)),
     ]
     return " · ".join(part for part in parts if part)
+
+
+def decision_words(decision: Act | None) -> str:
+    """What a person decided of a phase, by whom and why; "" for nothing."""
+    word = {"approve": "approved", "reject": "rejected"}.get(decision.decision if decision else "")
+    return f"{word} by {decision.by}: {decision.reason}" if decision and word else ""
 
 
 def cause_lines(status: ReleaseStatus, step: Step) -> t.Iterator[str]:
@@ -177,34 +179,32 @@ def cause_lines(status: ReleaseStatus, step: Step) -> t.Iterator[str]:
         yield INDENT + host_line(failures[0].host, failures[0].sentence, 200)
 
 
-def phase_state(
-    status: ReleaseStatus, step: Step | None, fact: PhaseFact | None
-) -> tuple[str, str]:
+def phase_state(status: ReleaseStatus, step: Step | None, fact: Phase | None) -> tuple[str, str]:
     """Its mark, and what else is to be said. What this run sees fail counts before what the record had."""
     if step and step.failed:
         held = any(one.step == step.name and one.held for one in status.failures)
         return ("⏸️", "on hold") if held else ("❌", "failed")
     if fact and fact.settled:
-        return "✅", "waived" if fact.status == "waived" else ""
+        return "✅", "waived" if fact.waived else ""
     if step and step.live:
         return "⏳", ""
     if step and status.outcome == "interrupted":
         return "🛑", "interrupted"
-    if fact and fact.status == "failed":
-        return ("⏸️", "on hold") if fact.held else ("❌", "failed")
-    if fact and fact.status in TAKEN_BACK:
+    if fact and fact.failed:
+        return ("⏸️", "on hold") if fact.evidence.on_hold else ("❌", "failed")
+    if fact and fact.taken_back:
         return "↩️", fact.status.replace("_", " ")
     if fact or step:
         return "❔", "not finished"
     return "▫️", ""
 
 
-def time_spent(step: Step | None, fact: PhaseFact | None, now: float) -> float | None:
+def time_spent(step: Step | None, fact: Phase | None, now: float) -> float | None:
     """Seconds; None of a phase that was taken back: its record keeps when the rollback ended, not the phase."""
-    if fact and fact.status in TAKEN_BACK and not step:
+    if fact and fact.taken_back and not step:
         return None
-    if fact and fact.finished is not None and not (step and not fact.settled):
-        return fact.finished - fact.started
+    if fact and fact.begun and fact.ended and not (step and not fact.settled):
+        return (fact.ended - fact.begun).total_seconds()
     if step:
         return (now if step.finished is None else step.finished) - step.started
     return None
@@ -220,30 +220,32 @@ def time_words(planned: Planned, spent: float | None) -> str:
     return f"`{duration(spent)}`{of}{late}"
 
 
-def services_words(planned: Planned, step: Step | None, fact: PhaseFact | None) -> str:
+def services_words(planned: Planned, step: Step | None, fact: Phase | None) -> str:
     if planned.name != SERVICES_PHASE:
         return ""
     if fact and fact.settled:
-        return counted(fact.services, "service") if fact.services else ""
+        services = sum(1 for one in fact.evidence.services if one.known)
+        return counted(services, "service") if services else ""
     return f"{len(step.rolled)} of {max(step.hosts, len(step.rolled))} services" if step else ""
 
 
-def reading_words(reading: Reading) -> str:
-    mark = STATUS_SIGNS.get(reading.status, "")
+def reading_words(reading: Metric) -> str:
+    mark = STATUS_SIGNS.get(reading.judged, "")
     name = plain(reading.name.replace("_", " "))
     return f"{mark} {name} {value_words(reading)}".strip()
 
 
-def value_words(reading: Reading) -> str:
-    if reading.value is None:
+def value_words(reading: Metric) -> str:
+    value = reading.newest
+    if value is None:
         return "no data"
     if reading.unit == "ratio":
-        return f"{reading.value * 100:.2f}".rstrip("0").rstrip(".") + " %"
-    if reading.unit == "seconds" and abs(reading.value) < 1:
-        return f"{reading.value * 1000:.0f} ms"
+        return f"{value * 100:.2f}".rstrip("0").rstrip(".") + " %"
+    if reading.unit == "seconds" and abs(value) < 1:
+        return f"{value * 1000:.0f} ms"
     unit = {"seconds": " s", "": ""}.get(reading.unit, f" {plain(reading.unit)}")
-    many = abs(reading.value) >= 1_000
-    return f"{reading.value:,.0f}{unit}" if many else f"{reading.value:.3g}{unit}"
+    many = abs(value) >= 1_000
+    return f"{value:,.0f}{unit}" if many else f"{value:.3g}{unit}"
 
 
 def step_lines(status: ReleaseStatus, step: Step, now: float) -> t.Iterator[str]:

@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._release.failure import NOT_READY, is_hold
-from .record_reader import Attempt, Reading
+from .._story.record import Metric, Phase, Record
 
 SERVICES_PHASE = "microservices"
 ROLLED = "easymo.deploy.wave_result"
@@ -91,7 +91,7 @@ class Failure:
 
     @property
     def held(self) -> bool:
-        return is_hold({"reason": self.reason})
+        return is_hold(self.reason)
 
 
 class ReleaseStatus:
@@ -101,10 +101,11 @@ class ReleaseStatus:
         self.release = release
         self.started = started
         self.outcome: Outcome = ""
-        self.attempt: Attempt | None = None
+        self.record = Record()
+        """Of the attempt; one without a number until it was seen."""
         self.steps: list[Step] = []
         self.failures: list[Failure] = []
-        self.readings: tuple[Reading, ...] = ()
+        self.readings: tuple[Metric, ...] = ()
         self.touched = False
         """Whether this run has changed anything: one that was refused has not."""
         self._announced: Play | None = None
@@ -130,6 +131,11 @@ class ReleaseStatus:
 
     def step_of(self, phase: str) -> Step | None:
         return next((step for step in self.steps if step.phase == phase), None)
+
+    @property
+    def phases(self) -> dict[str, Phase]:
+        """Those of the record that have begun."""
+        return {name: one for name, one in self.record.phases.items() if one.begun}
 
     def planned(self, phase: str) -> Planned:
         known = (one for one in self.release.plan if one.name == phase)
@@ -187,15 +193,15 @@ class ReleaseStatus:
             self.steps[-1].progress.pop(host, None)
             self.steps[-1].progress[host] = text
 
-    def measured(self, readings: t.Iterable[Reading]) -> None:
+    def measured(self, readings: t.Iterable[Metric]) -> None:
         """The newest of each metric counts: the sign-off looks at the alerts alone."""
         known = {one.name: one for one in self.readings}
         self.readings = tuple((known | {one.name: one for one in readings}).values())
 
-    def record_seen(self, attempt: Attempt) -> None:
-        if self.attempt and self.attempt.identity != attempt.identity:
+    def record_seen(self, record: Record) -> None:
+        if self.record.attempt and self.record.identity != record.identity:
             self.readings = ()
-        self.attempt = attempt
+        self.record = record
 
     def finished(self, now: float, *, good: bool) -> None:
         self._end(now, "done" if good else "failed")

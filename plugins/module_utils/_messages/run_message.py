@@ -10,11 +10,13 @@ import time
 import typing as t
 
 from .._progress import WAVE_ROLLED, Progress
+from .._release.models import ROLLED_BACK
+from .._story.record import NO_PHASE, Metric, Record
+from .._time import epoch
 from . import blocks, headline
 from .message_state import MessageState
 from .mrkdwn import plain
 from .outbox import Content, Outbox
-from .record_reader import Attempt, Reading, read_attempt
 from .redactor import Redactor
 from .release_status import Failure, Play, ReleaseStatus
 
@@ -107,39 +109,39 @@ class RunMessage:
         units = self._status.release.units
         told = statuses if isinstance(statuses, dict) else {}
         self._status.measured(
-            Reading(name, value, units.get(name, ""), str(told.get(name, "")))
+            Metric(name, units.get(name, ""), status=str(told.get(name, "")), newest=value)
             for name, value in values.items()
             if value is None or isinstance(value, (int, float))
         )
         return True
 
-    def record_seen(self, record: t.Any) -> None:
-        attempt = read_attempt(record)
-        if attempt is None:
+    def record_seen(self, body: t.Any) -> None:
+        record = Record.read(body)
+        if not record.attempt:
             return
         with self._lock:
-            if attempt.status == "rolled_back" and self._status.deploys:
+            if record.status == ROLLED_BACK and self._status.deploys:
                 return  # opening a phase begins the next attempt
-            before = self._status.attempt
-            self._status.record_seen(attempt)
-            if before and self._settled and before.identity != attempt.identity:
+            before = self._status.record
+            self._status.record_seen(record)
+            if before.attempt and self._settled and before.identity != record.identity:
                 self._state.forget()
                 self._outbox.begin("", "")
             elif not self._settled:
-                self._settle(attempt.identity)
-            self._state.belongs(attempt.identity)
-            self._tell_phases(attempt)
+                self._settle(record.identity)
+            self._state.belongs(record.identity)
+            self._tell_phases()
             self._show()
 
-    def _tell_phases(self, attempt: Attempt) -> None:
+    def _tell_phases(self) -> None:
         """A line for each phase of this run that the record has settled since."""
         for step in self._status.steps:
-            fact = attempt.phases.get(step.phase)
-            if fact is None or not fact.settled or step.phase in self._ended:
+            phase = self._status.phases.get(step.phase, NO_PHASE)
+            if not phase.settled or step.phase in self._ended:
                 continue
-            if (fact.finished or 0) >= int(step.started):
+            if (epoch(phase.finished) or 0) >= int(step.started):
                 self._ended.add(step.phase)
-                line = headline.phase_ended(self._status.planned(step.phase), fact)
+                line = headline.phase_ended(self._status.planned(step.phase), phase)
                 self._outbox.reply(self._redact(line), detail=True)
 
     def _settle(self, identity: tuple[int, str] | None) -> None:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from .._errors import HoldError, NotReadyToReleaseError
 from .._lock.errors import LeaseLostError
 
-_HOLD = f"{HoldError.reason}: "
 NOT_READY = frozenset({HoldError.reason, NotReadyToReleaseError.reason})
 """Of the first phase, which only looks: nothing was touched, and nobody has to get up."""
 CENSORED = "its output is hidden because it may have secrets (no_log)"
@@ -57,7 +56,7 @@ def phase_failure(result: t.Mapping[str, t.Any], task: str, host: str) -> dict[s
     services = result.get("failed_services") or ()
     by_host = {name: _failure(result["services"][name], task) for name in services}
     by_host = by_host or {host: _failure(result, task)}
-    failures = sorted(by_host.values(), key=is_hold)
+    failures = sorted(by_host.values(), key=lambda failure: is_hold(failure["reason"]))
     messages = [f"{name}: {failure['message']}" for name, failure in by_host.items()]
     return {
         **failures[0],
@@ -106,22 +105,6 @@ def _said(result: t.Mapping[str, t.Any]) -> str:
     return next((str(result[k]).strip() for k in ("msg", "reason", "stderr") if result.get(k)), "")
 
 
-def is_hold(failure: t.Mapping[str, t.Any]) -> bool:
-    """Whether nothing went wrong for sure: by `reason`, or in old records without one by how `message` begins."""
-    if "reason" in failure:
-        return bool(failure["reason"] == HoldError.reason)
-    return str(failure.get("message")).startswith(_HOLD)
-
-
-def is_held(evidence: t.Any) -> bool:
-    """Whether the phase with this evidence failed, and nothing went wrong for sure. Of rubbish, not."""
-    failures = evidence.get("failures") if isinstance(evidence, dict) else None
-    kept = failures.values() if isinstance(failures, dict) else ()
-    found = [one for one in kept if isinstance(one, dict)]
-    return bool(found) and all(map(is_hold, found))
-
-
-def message_of(failure: t.Mapping[str, t.Any]) -> t.Any:
-    """As it is kept, without the word that records of old begin that of a hold with."""
-    message = failure.get("message", "no message")
-    return message.removeprefix(_HOLD) if isinstance(message, str) and is_hold(failure) else message
+def is_hold(reason: t.Any) -> bool:
+    """Whether nothing went wrong for sure, by a failure's reason."""
+    return bool(reason == HoldError.reason)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .._errors import InputError
 from .._messages.redactor import Redactor
+from .._story.record import Record
 from .._time import parse_time
 from .folder import journal_lines
 from .journal_tables import read_journal
@@ -18,17 +19,7 @@ from .models import Asked, Planned
 RECORD_DEPTH = 20
 
 
-def planned_options() -> dict[str, t.Any]:
-    return {
-        "name": {"type": "str", "required": True},
-        "minutes": {"type": "int", "required": True},
-        "title": {"type": "str", "default": ""},
-    }
-
-
-def asked_of(
-    params: t.Mapping[str, t.Any], record: t.Mapping[str, t.Any], redact: Redactor
-) -> Asked:
+def asked_of(params: t.Mapping[str, t.Any], record: Record, redact: Redactor) -> Asked:
     """The options as the report wants them, the journal among them."""
     try:
         zone = ZoneInfo(params["time_zone"])
@@ -39,9 +30,7 @@ def asked_of(
         ) from exc
     path = Path(params["journal"]) if params["journal"] else None
     with journal_lines(path) as lines:
-        told = read_journal(
-            lines, parse_time(record.get("started")), parse_time(record.get("finished")), redact
-        )
+        told = read_journal(lines, parse_time(record.started), parse_time(record.finished), redact)
     return Asked(
         plan=tuple(Planned(**one) for one in params["plan"]),
         release=params["release"],

@@ -10,36 +10,19 @@ from datetime import datetime
 
 from .._claims.claims import REPORT_LINES, read_claims
 from .._claims.models import Claim
-from .._time import parse_time
+from .._story.record import Record, between
 from .._words import listed
 from .deviations import deviations
 from .events import events_of
+from .legible import LONGEST, legible
 from .lessons import lessons_of
 from .models import Asked, Cell, MetricsTable, PhaseRow, Report, Table, Tone
 from .phases import NOT_RUN, phase_rows
-from .reader import LONGEST, Reader, legible, names
 from .sections import checks, database, metrics, people, services
 from .timeline import timeline_of
-from .times import between, shown_both
+from .times import shown_both
 from .verdict import glance, summary, verdict_of
 
-SECTIONS: t.Mapping[t.Callable[[Reader], Table | None], str] = {
-    services.services: "services",
-    checks.checks: "tests",
-    database.backups: "database",
-    database.rehearsals: "database",
-    database.migrations: "database",
-    database.restores: "database",
-    services.functions: "functions",
-    services.flags: "flags",
-    people.ramp: "flags",
-    people.guard: "flags",
-    services.images: "services",
-    checks.traffic: "",
-    people.feedback: "",
-    people.decisions: "",
-}
-"""Each with what it is about. What a release does not have, it does not miss."""
 PARTS = {
     "report_services": "services",
     "report_database": "database",
@@ -58,36 +41,35 @@ TABLED = frozenset(
 NOT_YET = ("not finished", "not run", "not watched")
 
 
-def build_report(record: t.Mapping[str, t.Any], asked: Asked) -> Report:
-    reader = Reader(*(legible(part, LONGEST) for part in (record, asked.pins, asked.versions)))
-    phases = phase_rows(reader, asked.plan, TABLED, asked.zone)
-    tables, watches = tables_of(reader, asked), metrics.watches(reader)
+def build_report(body: t.Mapping[str, t.Any], asked: Asked) -> Report:
+    """From a record as JSON, whose texts are made legible first. What is claimed is that of the record as it is."""
+    record = Record.read(legible(body, LONGEST))
+    phases = phase_rows(record, asked.plan, TABLED, asked.zone)
+    tables, watches = tables_of(record, asked), metrics.watches(record)
     missing = missing_of(phases, tables, watches, watched=asked.has("monitoring"))
-    strayed, events = deviations(reader, phases), events_of(reader, phases)
+    strayed, events = deviations(record, phases), events_of(record, phases)
     told = tuple(so_far(row, asked.now) for row in phases)
     return Report(
-        title=title_of(reader, asked),
-        verdict=verdict_of(reader, phases, missing, len(strayed), asked),
+        title=title_of(record, asked),
+        verdict=verdict_of(record, phases, missing, len(strayed), asked),
         now=state_now(tables),
-        claims=claimed(record, asked),
-        glance=glance(reader.text("status"), phases, tables, watches, len(strayed), live=asked.live)
-        if record
+        claims=claimed(Record.read(body), asked),
+        glance=glance(record.status, phases, tables, watches, len(strayed), live=asked.live)
+        if record.exists
         else (),
-        summary=summary(reader, phases, lambda value: shown_both(value, asked.zone)),
+        summary=summary(record, phases, lambda value: shown_both(value, asked.zone)),
         phases=told,
-        timeline=timeline_of(told, asked.now or last_known(reader.record), asked.zone, events),
+        timeline=timeline_of(told, asked.now or last_known(record), asked.zone, events),
         events=events,
         deviations=strayed,
         tables=(*tables, *asked.journal),
         watches=watches,
-        way_back=way_back(reader),
+        way_back=way_back(record),
         lessons=lessons_of(phases, tables, watches, strayed),
         zone=asked.zone,
-        notes=tuple(names(reader.record.get("notes"))),
+        notes=record.notes,
         missing=missing,
-        problems=tuple(
-            dict.fromkeys([*([asked.problem] if asked.problem else []), *reader.problems])
-        ),
+        problems=tuple(filter(None, (asked.problem, *record.problems))),
     )
 
 
@@ -99,10 +81,11 @@ def so_far(row: PhaseRow, now: datetime | None) -> PhaseRow:
     return replace(row, actual=between(begun.isoformat(), now.isoformat()))
 
 
-def claimed(record: t.Mapping[str, t.Any], asked: Asked) -> tuple[tuple[str, Cell], ...]:
+def claimed(record: Record, asked: Asked) -> tuple[tuple[str, Cell], ...]:
     """Nothing of a record that is not there."""
-    seen = {"record": record, "availability": asked.availability, "flags": asked.flags}
-    claims = read_claims(seen, asked.zone)
+    if not record.exists:
+        return ()
+    claims = read_claims(record, asked.availability, asked.flags, asked.zone)
     lines = [
         (label, claims[name]) for label, name in REPORT_LINES if asked.has(PARTS.get(name, ""))
     ]
@@ -115,28 +98,42 @@ def claimed(record: t.Mapping[str, t.Any], asked: Asked) -> tuple[tuple[str, Cel
         return "calm" if waits else tones[claim.good]
 
     return tuple(
-        (label, Cell(legible(claim.words, LONGEST), tone_of(claim)))
-        for label, claim in lines
-        if record
+        (label, Cell(legible(claim.words, LONGEST), tone_of(claim))) for label, claim in lines
     )
 
 
-def title_of(reader: Reader, asked: Asked) -> str:
-    version = reader.text("version")
-    if version or not asked.release:
-        return f"Release {version}" if version else "A release without a version"
+def title_of(record: Record, asked: Asked) -> str:
+    if record.version or not asked.release:
+        return f"Release {record.version}" if record.version else "A release without a version"
     return f"Release {legible(asked.release, LONGEST)}"
 
 
-def tables_of(reader: Reader, asked: Asked) -> tuple[Table, ...]:
-    wanted = {make: asked.has(part) for make, part in SECTIONS.items()}
-    found = [(make(reader), has) for make, has in wanted.items()]
-    found += [
-        (people.sign_offs(reader, asked.sign_offs), True),
-        (people.announcements(reader), asked.announced),
-        *((table, True) for table in checks.checklist(reader)),
+def tables_of(record: Record, asked: Asked) -> tuple[Table, ...]:
+    """Each with the part of the release that it is about: what a release does not have, it does not miss."""
+    pins, versions = legible(asked.pins, LONGEST), legible(asked.versions, LONGEST)
+    has = {
+        part: asked.has(part) for part in ("services", "tests", "database", "functions", "flags")
+    }
+    found = [
+        (services.services(record, pins, versions), has["services"]),
+        (checks.checks(record), has["tests"]),
+        (database.backups(record), has["database"]),
+        (database.rehearsals(record), has["database"]),
+        (database.migrations(record), has["database"]),
+        (database.restores(record), has["database"]),
+        (services.functions(record), has["functions"]),
+        (services.flags(record), has["flags"]),
+        (people.ramp(record), has["flags"]),
+        (people.guard(record), has["flags"]),
+        (services.images(record), has["services"]),
+        (checks.traffic(record), True),
+        (people.feedback(record), True),
+        (people.decisions(record), True),
+        (people.sign_offs(record, asked.sign_offs), True),
+        (people.announcements(record), asked.announced),
+        *((table, True) for table in checks.checklist(record)),
     ]
-    return tuple(table for table, has in found if table is not None and (has or table.rows))
+    return tuple(table for table, wanted in found if table is not None and (wanted or table.rows))
 
 
 def state_now(tables: t.Sequence[Table]) -> tuple[tuple[str, Cell], ...]:
@@ -170,15 +167,9 @@ def missing_of(
     return tuple(missing)
 
 
-def last_known(record: t.Any) -> datetime | None:
+def last_known(record: Record) -> datetime | None:
     """The last time that the phases of a record tell of: so long at least a run went on that never ended."""
-    phases = record.get("phases")
-    times = [
-        parse_time(phase.get(key))
-        for phase in (phases.values() if isinstance(phases, dict) else ())
-        if isinstance(phase, dict)
-        for key in ("started", "finished")
-    ]
+    times = (time for phase in record.phases.values() for time in (phase.begun, phase.ended))
     return max((one for one in times if one is not None), default=None)
 
 
@@ -186,25 +177,24 @@ RETURNING = ("services", "functions", "flags")
 """What a rollback returns, as the sections of a record are called."""
 
 
-def way_back(reader: Reader) -> tuple[str, ...]:
+def way_back(record: Record) -> tuple[str, ...]:
     """How to undo what the record knows of. A database is restored by people only."""
-    version = reader.text("version")
-    returning = [name for name in RETURNING if reader.section(name)]
+    returning = [name for name in RETURNING if record.section(name)]
     steps = []
     if "flags" in returning:
         steps.append("Switch the feature off first: it takes effect at once and loses nothing.")
     if returning:
         steps.append(
             f"{listed(returning).capitalize()}: playbooks/rollback.yml returns them to what the record "
-            f"release-{version or '<version>'} pinned."
+            f"release-{record.version or '<version>'} pinned."
         )
-    if reader.section("migrations"):
+    if record.section("migrations"):
         steps.append(
             "Migrations only add, so the old code runs on the new schema: leave them in place."
         )
     steps += [
-        f"Database {name}, only if data is lost: playbooks/rollback.yml --tags database restores its backup, "
+        f"Database {one.name}, only if data is lost: playbooks/rollback.yml --tags database restores its backup, "
         "of which the checksum is verified first. Writes since the backup are lost."
-        for name, _one in reader.entries("backups")
+        for one in record.section("backups")
     ]
     return tuple(steps)

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
+from .._release.models import ROLLED_BACK
+from .._story.record import ON_HOLD, Act, Record
 from .._time import parse_time
 from .models import Event, PhaseRow, Tone
-from .phases import FAILED, ON_HOLD
-from .reader import Reader, dictionaries, inner, text
+from .phases import FAILED
 
 Found = t.Iterator[Event]
 
@@ -21,20 +22,38 @@ SWITCHED = {
 DECIDED = {"approve": "approved", "reject": "rejected"}
 
 
-def events_of(reader: Reader, phases: t.Sequence[PhaseRow]) -> tuple[Event, ...]:
+def events_of(record: Record, phases: t.Sequence[PhaseRow]) -> tuple[Event, ...]:
     """All of them in the order of time."""
-    return tuple(sorted([*stops(phases), *acts(reader)], key=lambda one: one.at))
+    return tuple(sorted([*stops(phases), *acts(record)], key=lambda one: one.at))
 
 
-def acts(reader: Reader) -> Found:
+def acts(record: Record) -> Found:
     """What happened besides the phases."""
-    facts = reader.mapping("facts")
-    yield from overrides(reader, facts)
-    yield from kill_switches(reader, facts)
-    yield from decisions(reader, facts)
-    yield from ramp(facts)
-    yield from interruptions(reader)
-    yield from returns(reader, facts)
+    facts = record.facts
+    for one in facts.overrides:
+        said = f"{one.by or 'Somebody'} overrode the {one.name.replace('_', ' ')}"
+        yield from timed(one.at, said, one.reason, "warn")
+    for one in facts.kill_switches:
+        did = SWITCHED.get(one.what, "used the kill switch")
+        yield from timed(
+            one.name, f"{one.by} {did}", one.reason, "" if one.what == "reset" else "bad"
+        )
+    for one in facts.decisions:
+        did = DECIDED.get(one.decision, "decided")
+        yield from timed(one.at, f"{one.by} {did} at {one.gate or one.name}", one.reason)
+    for one in facts.ramp:
+        who = f" by {one.by}" if one.by else ""
+        said = f"Ramp {one.what}{who}, {one.before} % to {one.to} %"
+        yield from timed(one.at, said, one.reason, "bad" if one.what == "breached" else "")
+    for name, phase in record.phases.items():
+        for one in phase.interruptions:
+            said = f"{one.by} resumed phase {name}, in which the previous run ended"
+            yield from timed(one.at, said, tone="warn")
+    asked = facts.rollback_asked
+    if asked != Act():
+        yield from timed(asked.at, f"{asked.by or 'Somebody'} rolled back", asked.reason, "warn")
+    if record.status == ROLLED_BACK:
+        yield from timed(record.finished, "The rollback was done", "", "warn")
 
 
 def stops(phases: t.Sequence[PhaseRow]) -> Found:
@@ -45,50 +64,6 @@ def stops(phases: t.Sequence[PhaseRow]) -> Found:
                 cause = f": {one.causes[0]}" if one.causes else ""
                 went = "failed" if one.status == FAILED else "went on hold"
                 yield Event(one.finished, f"{row.title} {went}{cause}", tone)
-
-
-def overrides(reader: Reader, facts: t.Mapping[str, t.Any]) -> Found:
-    for name, one in reader.named("overrides", facts.get("overrides")):
-        said = f"{text(one.get('by')) or 'Somebody'} overrode the {name.replace('_', ' ')}"
-        yield from timed(one.get("at"), said, text(one.get("reason")), "warn")
-
-
-def kill_switches(reader: Reader, facts: t.Mapping[str, t.Any]) -> Found:
-    for at, one in reader.named("kill_switches", facts.get("kill_switches")):
-        did = SWITCHED.get(text(one.get("what")), "used the kill switch")
-        tone: Tone = "" if one.get("what") == "reset" else "bad"
-        yield from timed(at, f"{text(one.get('by'))} {did}", text(one.get("reason")), tone)
-
-
-def decisions(reader: Reader, facts: t.Mapping[str, t.Any]) -> Found:
-    for name, one in reader.named("decisions", facts.get("decisions")):
-        did = DECIDED.get(text(one.get("decision")), "decided")
-        said = f"{text(one.get('by'))} {did} at {text(one.get('gate')) or name}"
-        yield from timed(one.get("at"), said, text(one.get("reason")))
-
-
-def ramp(facts: t.Mapping[str, t.Any]) -> Found:
-    for one in dictionaries(inner(facts, "ramp").get("history")):
-        tone: Tone = "bad" if one.get("what") == "breached" else ""
-        who = f" by {text(one.get('by'))}" if one.get("by") else ""
-        said = f"Ramp {text(one.get('what'))}{who}, {text(one.get('from'))} % to {text(one.get('to'))} %"
-        yield from timed(one.get("at"), said, text(one.get("reason")), tone)
-
-
-def interruptions(reader: Reader) -> Found:
-    for name, phase in reader.named("phases", reader.mapping("phases")):
-        for one in dictionaries(phase.get("interruptions")):
-            said = f"{text(one.get('by'))} resumed phase {name}, in which the previous run ended"
-            yield from timed(one.get("at"), said, tone="warn")
-
-
-def returns(reader: Reader, facts: t.Mapping[str, t.Any]) -> Found:
-    asked = inner(facts, "rollback_asked")
-    if asked:
-        said = f"{text(asked.get('by')) or 'Somebody'} rolled back"
-        yield from timed(asked.get("at"), said, text(asked.get("reason")), "warn")
-    if reader.text("status") == "rolled_back":
-        yield from timed(reader.text("finished"), "The rollback was done", "", "warn")
 
 
 def timed(at: t.Any, said: str, why: str = "", tone: Tone = "") -> Found:

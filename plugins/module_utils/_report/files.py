@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
+from .._story.record import Record
 from .incident import escaped, incident_facts, is_incident, lessons_facts
+from .legible import LONGEST, legible
 from .models import Report
-from .reader import LONGEST, Reader, legible
 
 if t.TYPE_CHECKING:
     from datetime import tzinfo
@@ -63,8 +64,8 @@ def notes_of(
         )
     }
     if is_incident(report):
-        name, reader = incident_name(record), Reader(legible(record, LONGEST))
-        facts = incident_facts(report, reader, zone)
+        name = incident_name(record)
+        facts = incident_facts(report, Record.read(legible(record, LONGEST)), zone)
         found[name] = written(f"Incident: {report.title}", facts, FOLLOW_UPS, before.get(name))
     return found
 

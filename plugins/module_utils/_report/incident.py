@@ -9,10 +9,10 @@ import typing as t
 from datetime import datetime, tzinfo
 
 from .._claims.cause import causes_of
+from .._story.record import Record
 from .._time import parse_time
 from .events import acts
 from .models import Report
-from .reader import Reader, dictionaries, inner, listed, text
 from .times import shown
 
 INCIDENTS = ("Failed", "Rolled back")
@@ -30,23 +30,23 @@ def is_incident(report: Report) -> bool:
     return report.verdict.word in INCIDENTS
 
 
-def incident_facts(report: Report, reader: Reader, zone: tzinfo) -> str:
+def incident_facts(report: Report, record: Record, zone: tzinfo) -> str:
     """The part that the record can tell."""
     parts = [
         (
             "What happened",
             [f"**{escaped(report.verdict.word)}.** {escaped(report.verdict.sentence)}"],
         ),
-        ("When", when(events(report, reader), zone)),
-        ("Known impact", bullets(impact(report, reader))),
+        ("When", when(events(report, record), zone)),
+        ("Known impact", bullets(impact(report, record))),
         (
             "Cause, as it was recorded",
             bullets(
-                (one.sentence(zone) for one in reversed(causes_of(reader.record))),
+                (one.sentence(zone) for one in reversed(causes_of(record))),
                 "No cause is recorded.",
             ),
         ),
-        ("What was done", bullets(done(reader), "No action is recorded.")),
+        ("What was done", bullets(done(record), "No action is recorded.")),
         (
             "Deviations from the runbook",
             bullets([one.sentence() for one in report.deviations], "Nowhere."),
@@ -59,21 +59,21 @@ def bullets(lines: t.Iterable[str], empty: str = "") -> list[str]:
     return [f"- {escaped(line)}" for line in lines] or [empty]
 
 
-def events(report: Report, reader: Reader) -> list[Event]:
+def events(report: Report, record: Record) -> list[Event]:
     """All moments of the record, in their order."""
     found: list[tuple[datetime | None, str]] = [
         (
-            parse_time(reader.text("started")),
-            f"The release was begun by {reader.text('actor') or 'somebody'}.",
+            parse_time(record.started),
+            f"The release was begun by {record.actor or 'somebody'}.",
         ),
-        (parse_time(reader.text("finished")), f"The release ended: {report.verdict.word.lower()}."),
+        (parse_time(record.finished), f"The release ended: {report.verdict.word.lower()}."),
     ]
     for row in report.phases:
         for one in row.tries:
             cause = f": {one.causes[0]}" if one.causes else "."
             found.append((one.started, f"{row.title} began."))
             found.append((one.finished, f"{row.title}: {one.status}{cause}"))
-    found += [(one.at, one.said) for one in acts(reader)]
+    found += [(one.at, one.said) for one in acts(record)]
     return sorted(((at, said) for at, said in found if at), key=lambda event: event[0])
 
 
@@ -91,10 +91,10 @@ def when(found: t.Sequence[Event], zone: tzinfo) -> list[str]:
     return [f"| UTC | {escaped(local)} | what |", "|---|---|---|", *rows]
 
 
-def impact(report: Report, reader: Reader) -> t.Iterator[str]:
-    traffic = reader.section("traffic")
+def impact(report: Report, record: Record) -> t.Iterator[str]:
+    traffic = record.section("traffic")
     if isinstance(traffic, dict) and "failed" in traffic:
-        yield f"Counted failed requests: {text(traffic['failed'])} of {text(traffic.get('sent'))}."
+        yield f"Counted failed requests: {traffic['failed']} of {traffic.get('sent', '')}."
     for table in report.tables:
         if table.title in ("Services", "Tests") and table.standing_out():
             yield f"{table.title}: {table.lead}"
@@ -105,22 +105,19 @@ def impact(report: Report, reader: Reader) -> t.Iterator[str]:
     yield "Affected users, and for how long: fill in below."
 
 
-def done(reader: Reader) -> t.Iterator[str]:
-    for phase in reader.mapping("phases").values():
-        settled = text(inner(inner(phase, "evidence"), "settlement").get("sentence"))
-        if settled:
-            yield settled
-    facts = reader.mapping("facts")
-    for name, one in inner(facts, "services_returned").items():
-        back = text(inner(one, "after").get("image")) or "what ran before"
-        stuck = text(one.get("message")) if isinstance(one, dict) else ""
-        yield f"{name} did not go back: {stuck}" if stuck else f"{name} went back to {back}."
-    for name, requests in inner(facts, "database_restores").items():
-        for one in dictionaries(requests):
-            yield f"{name} was restored from {text(one.get('backup'))}."
-    yield from (text(note) for note in listed(reader.record, "notes"))
-    if reader.text("finished"):
-        yield f"The record was closed at {shown(reader.text('finished'))}."
+def done(record: Record) -> t.Iterator[str]:
+    yield from filter(None, (phase.evidence.settlement for phase in record.phases.values()))
+    for one in record.facts.services_returned:
+        back = one.after or "what ran before"
+        stuck = one.message
+        yield (
+            f"{one.name} did not go back: {stuck}" if stuck else f"{one.name} went back to {back}."
+        )
+    for name, act in record.facts.restored:
+        yield f"{name} was restored from {act.backup}."
+    yield from record.notes
+    if record.finished:
+        yield f"The record was closed at {shown(record.finished)}."
 
 
 def lessons_facts(report: Report) -> str:

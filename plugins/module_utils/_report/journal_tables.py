@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from .._numbers import number
+from .._story.decode import text
 from .._time import parse_time
 from .._words import counted
 from .journal_reader import Event, read_events
+from .legible import legible
 from .models import Cell, Table, Tone
-from .reader import legible, text
 from .times import shown, took
 
 LONGEST = 10

@@ -7,11 +7,11 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .._release.failure import ELSEWHERE, is_held, is_hold, message_of
-from .._time import parse_time
+from .._story.decode import names
+from .._story.record import NO_PHASE, ON_HOLD, Evidence, Phase, Record
+from .._story.record import Try as RecordedTry
 from .models import PhaseRow, Planned, Tone, Try
-from .reader import Reader, dictionaries, inner, listed, names, text
-from .times import between, shown_both
+from .times import shown_both
 
 if t.TYPE_CHECKING:
     from datetime import tzinfo
@@ -25,106 +25,69 @@ TONES: dict[str, Tone] = {
     "rolled_back": "warn",
     "partly_rolled_back": "warn",
 }
-NOT_RUN, FAILED, ON_HOLD = "not run", "failed", "on hold"
+NOT_RUN, FAILED = "not run", "failed"
 EVIDENCE_LIMIT = 400
 
 
 def phase_rows(
-    reader: Reader, plan: t.Sequence[Planned], tabled: t.Collection[str], zone: tzinfo
+    record: Record, plan: t.Sequence[Planned], tabled: t.Collection[str], zone: tzinfo
 ) -> tuple[PhaseRow, ...]:
     """The planned phases in their order, then those that nobody planned."""
-    recorded = reader.phases()
     planned = {one.name: one for one in plan}
-    unplanned = [name for name in recorded if name not in planned]
+    unplanned = [name for name in record.phases if name not in planned]
     return tuple(
-        phase_row(
-            planned.get(name) or Planned(name, 0),
-            recorded.get(name),
-            tabled,
-            zone,
-        )
+        phase_row(planned.get(name) or Planned(name, 0), record.phases.get(name), tabled, zone)
         for name in [*planned, *unplanned]
     )
 
 
 def phase_row(
-    planned: Planned,
-    recorded: t.Mapping[str, t.Any] | None,
-    tabled: t.Collection[str],
-    zone: tzinfo,
+    planned: Planned, recorded: Phase | None, tabled: t.Collection[str], zone: tzinfo
 ) -> PhaseRow:
-    phase = recorded or {}
-    found = phase.get("evidence")
-    status = outcome(text(phase.get("status")), found) or NOT_RUN
+    phase = recorded or NO_PHASE
+    status = phase.outcome or NOT_RUN
     return PhaseRow(
         name=planned.name,
         title=planned.title or planned.name.replace("_", " ").capitalize(),
         status=status.replace("_", " "),
         tone=TONES.get(status, ""),
         planned=planned.minutes * 60,
-        started=shown_both(phase.get("started"), zone),
-        finished=shown_both(phase.get("finished"), zone),
-        actual=between(phase.get("started"), phase.get("finished")),
-        causes=tuple(failures(found)),
-        waits_for=next(holds(found), ""),
-        evidence=tuple(evidence(found, tabled)),
-        tries=tuple(tries(phase)) if recorded else (),
+        started=shown_both(phase.started, zone),
+        finished=shown_both(phase.finished, zone),
+        actual=phase.lasted,
+        causes=tuple(causes(phase.evidence)),
+        waits_for=next((compact(one.sentence) for one in phase.evidence.failures if one.held), ""),
+        evidence=tuple(evidence(phase.evidence, tabled)),
+        tries=tuple(map(try_of, phase.tries)) if phase.status or phase.started else (),
     )
 
 
-def tries(phase: t.Mapping[str, t.Any]) -> t.Iterator[Try]:
-    for one in listed(phase, "earlier_failures"):
-        if isinstance(one, dict):
-            found = one.get("evidence")
-            status = outcome(FAILED, found)
-            begun, ended = parse_time(one.get("started")), parse_time(one.get("finished"))
-            yield Try(begun, ended, status, tuple(failures(found)))
-    status = outcome(text(phase.get("status")), phase.get("evidence")) or "unknown"
-    yield Try(
-        parse_time(phase.get("started")),
-        parse_time(phase.get("finished")),
-        status.replace("_", " "),
-        tuple(failures(phase.get("evidence"))) if status in (FAILED, ON_HOLD) else (),
-    )
+def try_of(one: RecordedTry) -> Try:
+    status = one.outcome or "unknown"
+    why = causes(one.evidence) if status in (FAILED, ON_HOLD) else ()
+    return Try(one.begun, one.ended, status.replace("_", " "), tuple(why))
 
 
-def outcome(status: str, found: t.Any) -> str:
-    """A phase that failed is on hold when nothing went wrong for sure: data was missing, or nobody answered."""
-    if status != FAILED:
-        return status
-    return ON_HOLD if is_held(found) else FAILED
-
-
-def evidence(found: t.Any, tabled: t.Collection[str]) -> list[str]:
+def evidence(kept: Evidence, tabled: t.Collection[str]) -> list[str]:
     """Lines as they are; a dictionary as one line for each key that no table of the report shows."""
+    found = kept.all
     if isinstance(found, str):
         return [found]
     if isinstance(found, list):
         return names(found)
     if not isinstance(found, dict):
         return []
-    apart = {*tabled, "failures"} if failures(found) else set(tabled)
-    settled = text(inner(found, "settlement").get("sentence"))
-    lines = [settled] if settled else []
-    apart |= {"settlement"} if settled else set()
+    apart = {*tabled, "failures"} if kept.failures else set(tabled)
+    lines = [kept.settlement] if kept.settlement else []
+    apart |= {"settlement"} if lines else set()
     said = {key: one for key, one in found.items() if one not in (None, "", [], {})}
     return lines + [f"{key}: {compact(one)}" for key, one in said.items() if key not in apart]
 
 
-def failures(found: t.Any) -> list[str]:
-    """What a failed phase keeps: by host, the task and its message. One that stopped for another host is no cause."""
-    known = {h: one for h, one in inner(found, "failures").items() if isinstance(one, dict)}
-    causes = {h: one for h, one in known.items() if one.get("reason") != ELSEWHERE} or known
-    return [
-        f"{said_by(host, text(one.get('task')) or 'a task')}{compact(message_of(one))}"
-        for host, one in causes.items()
-    ]
-
-
-def holds(found: t.Any) -> t.Iterator[str]:
-    return (
-        compact(message_of(one)) for one in dictionaries(inner(found, "failures")) if is_hold(one)
-    )
+def causes(kept: Evidence) -> t.Iterator[str]:
+    """What a failed phase keeps: by host, the task and its message."""
+    for one in kept.causes:
+        yield f"{said_by(one.name, one.task or 'a task')}{compact(one.sentence)}"
 
 
 def said_by(host: str, task: str) -> str:

@@ -12,12 +12,12 @@ from dataclasses import asdict, replace
 
 from .._templates import template, trusted
 from . import plot
+from .legible import legible
 from .models import Cell, PhaseRow, Report, Table
 from .page.html import LIVE, MACROS, PAGE, PLOT, TIMELINE
 from .page.plain import as_text
 from .page.script import SCRIPT, SCRIPT_HASH
 from .page.style import STYLE
-from .reader import legible
 from .times import lasting, shown
 
 if t.TYPE_CHECKING:

@@ -8,10 +8,11 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
+from .._story.record import between
 from .._words import counted
 from .models import Event, PhaseRow, Tone, Try
 from .scale import Scale, Span, Tick
-from .times import between, lasting
+from .times import lasting
 
 PLAN_REACH = 6
 """A plan this many times longer than what happened would leave nothing of it to see."""

@@ -27,12 +27,6 @@ def shown_both(value: t.Any, zone: tzinfo) -> str:
     return f"{shown(read)} ({read.astimezone(zone):%H:%M:%S %Z})"
 
 
-def between(started: t.Any, finished: t.Any) -> int | None:
-    """Whole seconds, None when one of the two is missing or the end stands before the beginning."""
-    begin, end = parse_time(started), parse_time(finished)
-    return round((end - begin).total_seconds()) if begin and end and end >= begin else None
-
-
 def lasting(seconds: float | None) -> str:
     """For example "1 h 58 min", "3 min 5 s", "1.4 s", "4 ms"."""
     if seconds is None or not math.isfinite(seconds):

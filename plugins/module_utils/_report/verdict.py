@@ -7,13 +7,14 @@ from __future__ import annotations
 import typing as t
 
 from .._claims.cause import latest_cause
+from .._release.models import DONE, ROLLED_BACK
+from .._story.record import ON_HOLD, Record, between
 from .._words import counted
 from .models import Asked, Cell, MetricsTable, PhaseRow, Summary, Table
-from .phases import FAILED, NOT_RUN, ON_HOLD
-from .reader import Reader
+from .phases import FAILED, NOT_RUN
 from .sections.checks import NOT_APPLICABLE
 from .sections.services import BACK, NOT_STARTED
-from .times import between, lasting, shown_both
+from .times import lasting, shown_both
 
 LAST_PHASE = "sign_off"
 SHA_SHOWN = 12
@@ -22,16 +23,16 @@ JUDGED = (("checklist", "Checklist", 1), ("services", "Services", 2), ("tests", 
 
 
 def verdict_of(
-    reader: Reader,
+    record: Record,
     phases: t.Sequence[PhaseRow],
     missing: t.Sequence[str],
     deviations: int,
     asked: Asked,
 ) -> Summary:
-    status, zone = reader.text("status"), asked.zone
+    status, zone = record.status, asked.zone
     failed = [row for row in phases if row.status in (FAILED, ON_HOLD)]
-    if status == "rolled_back":
-        why = latest_cause(reader.record).sentence(zone).rstrip(".")
+    if status == ROLLED_BACK:
+        why = latest_cause(record).sentence(zone).rstrip(".")
         return Summary(
             "Rolled back", "bad", f"The platform is back at what ran before. Cause: {why}."
         )
@@ -47,11 +48,11 @@ def verdict_of(
     ]
     if not status:
         return Summary("Unknown", "warn", "The record has no status of the release.")
-    if status != "done":
+    if status != DONE:
         return unfinished_yet(phases, unfinished, asked)
     if unfinished:
         return Summary("Incomplete", "warn", f"Closed as done without {', '.join(unfinished)}.")
-    took = lasting(between(reader.text("started"), reader.text("finished")))
+    took = lasting(between(record.started, record.finished))
     done = f"All {len(phases)} phases are done{f' after {took}' if took else ''}"
     strayed = f", with {counted(deviations, 'deviation')} from the runbook" if deviations else ""
     lacking = f" What is missing: {missing[0]}" if missing else ""
@@ -109,7 +110,7 @@ def glance(
     live: bool = False,
 ) -> tuple[tuple[str, Cell], ...]:
     """A number for each part, for whoever reads no further."""
-    back = status == "rolled_back"
+    back = status == ROLLED_BACK
     done = sum(1 for row in phases if row.tone in ("good", "calm"))
     taken_back = sum(1 for row in phases if row.back)
     found = [
@@ -147,18 +148,17 @@ def of(good: int, total: int) -> Cell:
 
 
 def summary(
-    reader: Reader, phases: t.Sequence[PhaseRow], shown: t.Callable[[t.Any], str]
+    record: Record, phases: t.Sequence[PhaseRow], shown: t.Callable[[t.Any], str]
 ) -> tuple[tuple[str, Cell], ...]:
-    started, finished = reader.text("started"), reader.text("finished")
-    took = lasting(between(started, finished))
+    took = lasting(between(record.started, record.finished))
     planned = lasting(sum(row.planned for row in phases))
     rows = [
-        ("Version", Cell(reader.text("version"))),
-        ("Commit", Cell(reader.text("git_sha")[:SHA_SHOWN], code=True)),
-        ("Released by", Cell(reader.text("actor"))),
-        ("Attempt", Cell(reader.text("attempt"))),
-        ("Started", Cell(shown(started))),
-        ("Finished", Cell(shown(finished))),
+        ("Version", Cell(record.version)),
+        ("Commit", Cell(record.git_sha[:SHA_SHOWN], code=True)),
+        ("Released by", Cell(record.actor)),
+        ("Attempt", Cell(str(record.attempt or ""))),
+        ("Started", Cell(shown(record.started))),
+        ("Finished", Cell(shown(record.finished))),
         ("Duration", Cell(f"{took} (planned {planned})" if took else "")),
     ]
     return tuple((name, cell) for name, cell in rows if cell.text)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from .failures import Sign, Suspicion, counts, first_signs_of, rule_for
 from .models import Pod
 
-QUORUMS = ("nodes", "any", "all")
 MOST_REPLACED = 5
 """Pods that one rollout ends to see what a fresh one does: the scheduler may choose the bad node again."""
 

@@ -11,11 +11,11 @@ from datetime import datetime
 from .._availability.claims import availability_of
 from .._availability.store import RELEASE
 from .._images import version_of
-from .._release.failure import is_held
-from .._release.models import DONE, FAILED, SETTLED
+from .._release.models import DONE
+from .._story.record import NO_PHASE, ON_HOLD, Phase, Record
 from .._terminal.commands import Typed
 from .commands import next_commands
-from .verdict import Body, Verdict, in_order, number_of, title_of, verdict
+from .verdict import Body, Verdict, names_in, number_of, title_of, verdict
 
 HELD, NOT_STARTED = "on_hold", "not_started"
 NO_TAG = "no tag"
@@ -32,7 +32,7 @@ class Seen:
 
     lock: Body
     sentence: str
-    record: Body
+    record: Record
     deployments: t.Sequence[Body]
     freeze: str = ""
     flags: t.Mapping[str, str] | None = None
@@ -61,16 +61,18 @@ def status_of(seen: Seen, asked: Asked, now: datetime) -> dict[str, t.Any]:
     told = verdict(
         record, seen.lock, seen.killed, plan, now, seen.watches, automatic=seen.automatic
     )
-    known = dict(in_order(record, plan))
-    phases = [_phase(name, known.get(name, {}), plan) for name in names_of(plan, known)]
+    planned = names_in(plan)
+    known = record.ordered(planned)
+    names = [*planned, *(name for name in known if name not in planned)]
+    phases = [_phase(name, known.get(name, NO_PHASE), plan) for name in names]
     return {
         "verdict": told.word,
         "why": told.why,
-        "release": str(record.get("version") or ""),
-        "attempt": record.get("attempt") or 0,
-        "by": str(record.get("actor") or ""),
-        "since": str(record.get("started") or ""),
-        "finished": str(record.get("finished") or ""),
+        "release": record.version,
+        "attempt": record.attempt,
+        "by": record.actor,
+        "since": record.started,
+        "finished": record.finished,
         "phase": told.phase,
         "watching": told.watching,
         "phases": phases,
@@ -89,12 +91,10 @@ def status_of(seen: Seen, asked: Asked, now: datetime) -> dict[str, t.Any]:
 
 
 def _next(told: Verdict, seen: Seen, asked: Asked) -> list[dict[str, str]]:
-    phases = seen.record.get("phases") or {}
-    evidence = (phases.get(told.phase) or {}).get("evidence") or {}
     settled = [
         name
-        for name, one in phases.items()
-        if one.get("status") in SETTLED and name not in seen.switched_off
+        for name, one in seen.record.phases.items()
+        if one.settled and name not in seen.switched_off
     ]
     left = [one["name"] for one in asked.plan if one["name"] not in settled]
     # Of a release without a phase that is done, the whole.
@@ -103,28 +103,20 @@ def _next(told: Verdict, seen: Seen, asked: Asked) -> list[dict[str, str]]:
         told,
         asked.typed,
         left=left,
-        decides="decision" in evidence,
+        decides=seen.record.evidence(told.phase).decides,
         ramp=_ramp(asked.ramp),
     )
     return [{"command": one.command, "why": one.why} for one in found]
 
 
-def names_of(plan: t.Sequence[Body], known: Body) -> list[str]:
-    """All that are planned, then those that only the record has."""
-    planned = [one["name"] for one in plan]
-    return [*planned, *(name for name in known if name not in planned)]
-
-
-def _phase(name: str, phase: Body, plan: t.Sequence[Body]) -> dict[str, t.Any]:
-    status = str(phase.get("status") or NOT_STARTED)
-    held = status == FAILED and is_held(phase.get("evidence"))
+def _phase(name: str, phase: Phase, plan: t.Sequence[Body]) -> dict[str, t.Any]:
     return {
         "name": name,
         "title": title_of(name, plan),
         "number": number_of(name, plan),
-        "status": HELD if held else status,
-        "started": str(phase.get("started") or ""),
-        "finished": str(phase.get("finished") or ""),
+        "status": HELD if phase.outcome == ON_HOLD else phase.status or NOT_STARTED,
+        "started": phase.started,
+        "finished": phase.finished,
     }
 
 
@@ -169,9 +161,9 @@ def _ramp(ramp: Body) -> dict[str, t.Any]:
     }
 
 
-def _guard(guard: Body, record: Body, ramp: Body) -> dict[str, t.Any]:
+def _guard(guard: Body, record: Record, ramp: Body) -> dict[str, t.Any]:
     """Empty while there is nothing to guard. Of a ramp without a next step nobody need look."""
-    if not guard or record.get("status") != DONE:
+    if not guard or record.status != DONE:
         return {}
     silent = guard["silent"] if ramp and ramp["next"] else ""
     if not guard["looks"] and not silent:
@@ -179,8 +171,7 @@ def _guard(guard: Body, record: Body, ramp: Body) -> dict[str, t.Any]:
     return {"sentence": guard["sentence"], "silent": silent, "looks": guard["looks"]}
 
 
-def _backups(record: Body) -> list[dict[str, t.Any]]:
-    kept = record.get("backups") or {}
+def _backups(record: Record) -> list[dict[str, t.Any]]:
     names = ("name", "finished", "size", "uri")
-    found = [{name: one.get(name) for name in names} for one in kept.values()]
+    found = [{name: getattr(one, name) for name in names} for one in record.backups]
     return sorted(found, key=lambda one: str(one["finished"]))

@@ -16,6 +16,7 @@ from .._release.order import switched_off
 from .._release.store import ReleaseStore
 from .._rollout.status import observe_standings
 from .._run import never_alive
+from .._story.record import Record
 from .build import Seen
 
 
@@ -33,7 +34,7 @@ def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Seen:
         lock=held.to_result(),
         # Begins as a holder is called, who may be called with a small letter.
         sentence=". ".join([describe(held), *([str(freeze)] if freeze else [])]) + ".",
-        record=record.to_json() if record else {},
+        record=Record.read(record.to_json() if record else None),
         deployments=observe_standings(cluster, None),
         freeze=str(freeze) if freeze else "",
         flags=only_flags(flags.get("data") or {}) if flags is not None else None,

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._release.models import DONE, FAILED, ROLLED_BACK
+from .._release.models import ROLLED_BACK
+from .._story.record import Evidence, Record
 from .build import service_version
 from .lines import versions_told
 
@@ -26,11 +27,12 @@ def standing(
     `parts`: by phase, what it brings to the release. Returns `undone`, a sentence, "" where nobody decided about that,
     and `now`, a list of lines.
     """
+    kept = Record.read(record.get("record"))
     return {
         "undone": _undone(settlement or {}),
         "now": [
             *_services(rollouts),
-            *(f"{part} {_part(record, phase)}" for phase, part in parts.items()),
+            *(f"{part} {_part(kept, phase)}" for phase, part in parts.items()),
             *([f"flags {_flags(record, flags, config_map)}"] if config_map else []),
         ],
     }
@@ -67,40 +69,27 @@ def _services(rollouts: Fields) -> list[str]:
     return [" · ".join([*told, *more])]
 
 
-def _part(record: Fields, phase: str) -> str:
+def _part(record: Record, name: str) -> str:
     """The record is written before the platform is: a phase that it has not got has not begun."""
-    known = record.get("record")
-    if not isinstance(known, dict) or not known:
+    phase = record.phase(name)
+    if not record.exists:
         return "not known"
-    found = (known.get("phases") or {}).get(phase) or {}
-    status = str(found.get("status") or "")
-    if not status:
+    if not phase.status:
         return "not touched"
-    if status == ROLLED_BACK:
+    if phase.status == ROLLED_BACK:
         return "rolled back"
-    if _only_rehearsed(found):
+    if phase.only_rehearsed:
         return "not touched, the rehearsal failed"
-    if status != DONE:
-        return f"not known for sure, phase {phase} is {status.replace('_', ' ')}"
-    return _done(found.get("evidence") or {})
+    if not phase.done:
+        return f"not known for sure, phase {name} is {phase.status.replace('_', ' ')}"
+    return _done(phase.evidence)
 
 
-def _only_rehearsed(phase: Fields) -> bool:
-    """In each of its tries: what is rehearsed is applied only after every rehearsal passed."""
-    if phase.get("status") != FAILED or phase.get("interruptions"):
-        return False
-    tries = [phase, *(phase.get("earlier_failures") or ()), *(phase.get("earlier_runs") or ())]
-    found = [(one.get("evidence") or {}).get("rehearsals") or {} for one in tries]
-    return all(any(one.get("status") == FAILED for one in each.values()) for each in found)
-
-
-def _done(evidence: Fields) -> str:
-    migrations = evidence.get("migrations")
-    if isinstance(migrations, dict):
-        kinds = [one for one in migrations.values() if isinstance(one, dict)]
-        applied = sum(len(one.get("applied") or ()) for one in kinds)
+def _done(evidence: Evidence) -> str:
+    if evidence.migrations:
+        applied = sum(len(one.applied) for one in evidence.migrations)
         return f"migrated, {applied} applied" if applied else "migrated, nothing was pending"
-    activated = (evidence.get("functions") or {}).get("activated")
+    activated = evidence.functions and evidence.functions.activated
     return "of the release" if activated else "of the release, nothing was to change"
 
 

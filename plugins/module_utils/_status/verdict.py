@@ -7,9 +7,9 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from .._release.failure import is_held, message_of
-from .._release.models import DONE, FAILED, PLANNED, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED
+from .._release.models import DONE, PLANNED, ROLLBACK_PHASE, ROLLED_BACK
 from .._report.times import lasting
+from .._story.record import NO_PHASE, Phase, Record
 from .._time import parse_time
 
 Body = t.Mapping[str, t.Any]
@@ -39,7 +39,7 @@ class Verdict(t.NamedTuple):
 
 
 def verdict(
-    record: Body,
+    record: Record,
     lock: Body,
     killed: str,
     plan: t.Sequence[Body],
@@ -53,21 +53,19 @@ def verdict(
     `automatic`: a failed phase or a rollback set it, and the next deployment resets it: that is no verdict of its own.
     `plan`: all phases, each with `name`, and `title` and `minutes` where they are known.
     """
-    phases = dict(in_order(record, plan))
-    running = [name for name, one in phases.items() if one.get("status") == RUNNING]
+    phases = record.ordered(names_in(plan))
+    running = [name for name, one in phases.items() if one.running]
     # A lock that a person set belongs to no run.
     if lock.get("held") and (running or not lock.get("manual")):
         told = _in_progress(lock, running[-1:], phases, plan, now)
-        return _holding(told, watch_of(watches or {}, phases.get(told.phase, {}), told.phase))
-    if record.get("status") == ROLLED_BACK:
+        return _holding(told, watch_of(watches or {}, record.phase(told.phase), told.phase))
+    if record.status == ROLLED_BACK:
         still = f". {killed}" if killed else ""
-        return Verdict(
-            BACK, f"release {record.get('version')} at {shown(record.get('finished'), now)}{still}"
-        )
-    stopped = running or any(one.get("status") == FAILED for one in phases.values())
+        return Verdict(BACK, f"release {record.version} at {shown(record.finished, now)}{still}")
+    stopped = running or any(one.failed for one in phases.values())
     if killed and not (automatic and stopped):
         return Verdict(KILLED, killed)
-    if not record:
+    if not record.exists:
         return Verdict(NONE, "no release is recorded")
     return _recorded(record, running, phases, plan, now)
 
@@ -75,7 +73,7 @@ def verdict(
 def _in_progress(
     lock: Body,
     running: t.Sequence[str],
-    phases: t.Mapping[str, Body],
+    phases: t.Mapping[str, Phase],
     plan: t.Sequence[Body],
     now: datetime,
 ) -> Verdict:
@@ -91,10 +89,10 @@ def _in_progress(
     return Verdict(IN_PROGRESS, why, running[0] if running else "")
 
 
-def watch_of(watches: Body, phase: Body, gate: str) -> Body | None:
+def watch_of(watches: Body, phase: Phase, gate: str) -> Body | None:
     """That of the phase itself, of its newest try alone."""
     state = watches.get(gate)
-    if not isinstance(state, dict) or state.get("phase_started") != phase.get("started"):
+    if not isinstance(state, dict) or state.get("phase_started") != phase.started:
         return None
     return state
 
@@ -108,49 +106,41 @@ def _holding(told: Verdict, watch: Body | None) -> Verdict:
 
 
 def _recorded(
-    record: Body,
+    record: Record,
     running: t.Sequence[str],
-    phases: t.Mapping[str, Body],
+    phases: t.Mapping[str, Phase],
     plan: t.Sequence[Body],
     now: datetime,
 ) -> Verdict:
     """Of a release that nobody works on."""
-    version = f"release {record.get('version')}"
-    failed = [name for name, one in phases.items() if one.get("status") == FAILED]
+    version = f"release {record.version}"
+    failed = [name for name, one in phases.items() if one.failed]
     if running:
         place = _place(running[-1], phases[running[-1]], plan, now)
         why = f"{version} in {place}; nobody holds the deploy lock"
         return Verdict(INTERRUPTED, why, running[-1])
     if failed:
         name = failed[-1]
-        word = ON_HOLD if is_held(phases[name].get("evidence")) else STOPPED
+        word = ON_HOLD if phases[name].evidence.on_hold else STOPPED
         why = f"{version} in {_place(name, phases[name], plan, now)}{_causes(phases[name])}"
         return Verdict(word, why, name)
-    if record.get("status") == DONE:
-        return Verdict(FINE, f"{version} is done since {shown(record.get('finished'), now)}")
-    if record.get("status") == PLANNED:
+    if record.status == DONE:
+        return Verdict(FINE, f"{version} is done since {shown(record.finished, now)}")
+    if record.status == PLANNED:
         return Verdict(NONE, f"{version} has sign-offs, and no phase has begun")
-    left = [one for one in plan if phases.get(one["name"], {}).get("status") not in SETTLED]
+    left = [one for one in plan if not phases.get(one["name"], NO_PHASE).settled]
     names = ", ".join(title_of(one["name"], plan) for one in left)
     return Verdict(UNFINISHED, f"{version}: {names} {'is' if len(left) == 1 else 'are'} left")
 
 
-def _causes(phase: Body) -> str:
-    failures = (phase.get("evidence") or {}).get("failures")
-    found = failures.values() if isinstance(failures, dict) else ()
-    told = [str(message_of(one)) for one in found if isinstance(one, dict)]
+def _causes(phase: Phase) -> str:
+    told = [one.sentence for one in phase.evidence.failures]
     more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
     return f": {told[0]}{more}" if told else ""
 
 
-def in_order(record: Body, plan: t.Sequence[Body]) -> list[tuple[str, Body]]:
-    """The phases of the record as the plan orders them; those that it has not got come last, by their beginning."""
-    found = record.get("phases") or {}
-    names = [one["name"] for one in plan]
-    rest = sorted(
-        (name for name in found if name not in names), key=lambda name: found[name]["started"]
-    )
-    return [(name, found[name]) for name in (*names, *rest) if name in found]
+def names_in(plan: t.Sequence[Body]) -> list[str]:
+    return [one["name"] for one in plan]
 
 
 def title_of(name: str, plan: t.Sequence[Body]) -> str:
@@ -169,14 +159,14 @@ def place_of(name: str, plan: t.Sequence[Body]) -> str:
     return title_of(name, plan) + (f" ({number} of {len(plan)})" if number else "")
 
 
-def _place(name: str, phase: Body, plan: t.Sequence[Body], now: datetime) -> str:
+def _place(name: str, phase: Phase, plan: t.Sequence[Body], now: datetime) -> str:
     # A rollback is known by its own word.
-    began = f" since {shown(phase.get('started'), now)}"
+    began = f" since {shown(phase.started, now)}"
     return (place_of(name, plan) if name != ROLLBACK_PHASE else "the rollback") + began
 
 
-def _how_far(name: str, phase: Body, plan: t.Sequence[Body], now: datetime) -> str:
-    began = parse_time(phase.get("started"))
+def _how_far(name: str, phase: Phase, plan: t.Sequence[Body], now: datetime) -> str:
+    began = phase.begun
     if began is None:
         return place_of(name, plan)
     minutes = next((one.get("minutes") for one in plan if one["name"] == name), None)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from .._progress import WAVE_ROLLED
 from .._release.failure import failed_rounds, is_hold, sentence_of
+from .._story.record import Record
 from .ending import Block, done_lines, stopped_lines
 from .events import (
     Event,
@@ -207,10 +208,10 @@ class Console:
         return lines if self._verbose else []
 
     def _recorded(self, result: t.Mapping[str, t.Any], screen: Screen) -> list[Line]:
-        record = result.get("record")
-        if not isinstance(record, dict) or not record:
+        record = Record.read(result.get("record"))
+        if not record.exists:
             return []
-        self.block.status = str(record.get("status") or "")
+        self.block.status = record.status
         return screen.recorded(earlier_runs(record, t.cast("RunBegun", self.run).began))
 
     def _failed(self, event: TaskEnded, screen: Screen) -> None:
@@ -226,7 +227,7 @@ class Console:
         self.evidence.append(event)
         said = next(iter(failed_rounds(result)), result)
         reason = str(said.get("reason") or ("InvalidInput" if "argument_errors" in said else ""))
-        held, log = is_hold({"reason": reason}), last_lines(said)
+        held, log = is_hold(reason), last_lines(said)
         screen.failed(Failure(event.host, event.task.name, why, missing, held, reason, log))
 
     # --- facts -------------------------------------------------------------------------------------------------------

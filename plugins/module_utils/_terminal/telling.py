@@ -7,6 +7,8 @@ from __future__ import annotations
 import typing as t
 
 from .._release.failure import has_failed, sentence_of
+from .._story.decode import decode
+from .._story.record import Phase
 from .events import TaskEnded
 from .facts import facts_of
 from .facts.databases import rehearsals
@@ -93,8 +95,9 @@ class Telling:
             said = (text for one in ended for text in self._said_by(one.result))
             return [Fact("", clipped(one_line(text), REMARK), "") for text in said]
         if task.action in RECORDS and not failed:
-            found = ((ended[-1].result.get("phase") or {}).get("evidence") or {}).get("rehearsals")
-            return [f for f in rehearsals(found or {}) if self._new(f"{f.label} {f.text}")]
+            phase = decode(Phase, ended[-1].result.get("phase"), "phase", [])
+            known = rehearsals(phase.evidence.rehearsals)
+            return [f for f in known if self._new(f"{f.label} {f.text}")]
         if (task.action == ANNOUNCE and failing) or (task.action in SILENT and not failed):
             return []
         # A task that only looks, in a run that does.

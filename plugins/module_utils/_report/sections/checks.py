@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._story.decode import text
+from ..._story.record import Record
 from ..._words import counted
 from ..models import Cell, Table
-from ..reader import Reader, text
 from ..times import took
 from .words import judged, share
 
@@ -17,16 +18,11 @@ NOT_APPLICABLE = "skipped"
 """Of a line of the checklist."""
 
 
-def checks(reader: Reader) -> Table:
+def checks(record: Record) -> Table:
     """What smoke_tests, person_check and health_check return as `results`."""
     rows = [
-        (
-            Cell(name),
-            judged(one.get("status")),
-            Cell(text(one.get("detail"))),
-            Cell(took(one.get("seconds"))),
-        )
-        for name, one in reader.entries("checks")
+        (Cell(one.name), judged(one.status), Cell(one.detail), Cell(took(one.seconds)))
+        for one in record.section("checks")
     ]
     columns = ("Test", "Result", "Seen", "Took")
     return Table(
@@ -34,16 +30,16 @@ def checks(reader: Reader) -> Table:
     )
 
 
-def checklist(reader: Reader) -> tuple[Table, ...]:
+def checklist(record: Record) -> tuple[Table, ...]:
     """A table for each section of the runbook's checklist, a row for each check; none when none is recorded."""
     sections: dict[str, list[tuple[Cell, ...]]] = {}
-    for name, one in reader.named("preflight", reader.evidence("preflight").get("preflight")):
-        section, divided, line = text(one.get("item")).partition(": ")
+    for one in record.evidence("preflight").preflight:
+        section, divided, line = one.item.partition(": ")
         row = (
-            Cell(line if divided else section or name),
-            judged(one.get("status")),
-            Cell(name if one.get("item") else ""),
-            Cell(text(one.get("detail"))),
+            Cell(line if divided else section or one.name),
+            judged(one.status),
+            Cell(one.name if one.item else ""),
+            Cell(one.detail),
         )
         sections.setdefault(section if divided else OTHER, []).append(row)
     columns = ("Item", "Result", "Proven by", "Seen")
@@ -64,9 +60,9 @@ def passed(rows: t.Sequence[tuple[Cell, ...]], what: str) -> str:
     return f"{told} {counted(len(away), 'other')} do not apply: {named}." if away else told
 
 
-def traffic(reader: Reader) -> Table | None:
+def traffic(record: Record) -> Table | None:
     """Requests that were counted while the release went on; left out when nobody counted."""
-    found = reader.section("traffic")
+    found = record.section("traffic")
     if not isinstance(found, dict):
         return None
     rows = tuple(

@@ -7,61 +7,58 @@ from __future__ import annotations
 import typing as t
 
 from ..._numbers import number
+from ..._story.record import Backup, Record, TableLock
 from ..._words import counted
 from ..models import Cell, Table
-from ..reader import Reader, dictionaries, inner, names, text
 from ..times import shown, size, took
 from .words import judged
 
 
-def backups(reader: Reader) -> Table:
+def backups(record: Record) -> Table:
     """By name: what pg_backup returns as `backup`. Its end is when it had been read back and compared."""
+    known = record.section("backups")
     rows = [
         (
-            Cell(name),
-            Cell(shown(one.get("finished"))),
-            Cell(took(one.get("duration"))),
-            Cell(size(one.get("size"))),
+            Cell(one.name),
+            Cell(shown(one.finished)),
+            Cell(took(one.duration)),
+            Cell(size(one.size)),
             Cell(rows_of(one)),
-            Cell(text(one.get("sha256")), code=True),
-            Cell(text(one.get("uri")), code=True),
+            Cell(one.sha256, code=True),
+            Cell(one.uri, code=True),
         )
-        for name, one in reader.entries("backups")
+        for one in known
     ]
     lead = f"{counted(len(rows), 'backup')}, each read back." if rows else ""
     lead += "".join(
-        f" {name} lacks objects that its user may not read: {', '.join(lacking)}."
-        for name, one in reader.entries("backups")
-        if (lacking := names(one.get("left_out")))
+        f" {one.name} lacks objects that its user may not read: {', '.join(one.left_out)}."
+        for one in known
+        if one.left_out
     )
     columns = ("Database", "Read back", "Took", "Size", "Rows", "SHA-256", "Where")
     return Table("Backups", columns, tuple(rows), "No backup is recorded.", lead)
 
 
-def rows_of(one: t.Mapping[str, t.Any]) -> str:
+def rows_of(one: Backup) -> str:
     """Counted in the snapshot of the dump."""
-    counts = [number(count) for count in inner(one, "rows").values()]
-    known = [count for count in counts if count is not None]
+    known = [count for count in map(number, one.rows.values()) if count is not None]
     return f"{sum(known):,.0f} in {counted(len(known), 'table')}" if known else ""
 
 
-def migrations(reader: Reader) -> Table:
+def migrations(record: Record) -> Table:
     """By database: what the module of its migrations returns."""
     rows = []
-    for name, one in reader.entries("migrations"):
-        pending = names(one.get("pending"))
-        waived = inner(one, "waived")
+    for one in record.section("migrations"):
         warned = [
-            f"{text(each.get('file'))}, line {each.get('line')}: {text(each.get('what'))}"
-            for each in dictionaries(one.get("guard_warnings"))
+            f"{each.file}, line {each.line}: {each.what}" for each in one.guard_warnings or ()
         ]
-        nothing = "none" if "guard_warnings" in one else "not known"
+        nothing = "not known" if one.guard_warnings is None else "none"
         rows.append(
             (
-                Cell(name),
-                Cell(", ".join(names(one.get("applied"))) or "none", code=True),
-                Cell(", ".join(pending) or "none", "warn" if pending else "good"),
-                Cell(", ".join(waived) or "none", "warn" if waived else ""),
+                Cell(one.name),
+                Cell(", ".join(one.applied) or "none", code=True),
+                Cell(", ".join(one.pending) or "none", "warn" if one.pending else "good"),
+                Cell(", ".join(one.waived) or "none", "warn" if one.waived else ""),
                 Cell("; ".join(warned) or nothing, "warn" if warned else ""),
             )
         )
@@ -69,51 +66,38 @@ def migrations(reader: Reader) -> Table:
     return Table("Migrations", columns, tuple(rows), "No migration is recorded.")
 
 
-def rehearsals(reader: Reader) -> Table | None:
+def rehearsals(record: Record) -> Table | None:
     """By database: what the role migration_rehearsal says; left out when nothing was rehearsed or waived."""
-    rows = []
-    for name, one in reader.entries("rehearsals"):
-        status = text(one.get("status"))
-        head = (Cell(name), judged(status))
-        durations, locks = inner(one, "durations"), inner(one, "locks")
+    rows, known = [], record.section("rehearsals")
+    for one in known:
+        head = (Cell(one.name), judged(one.status))
         rows += [
-            (*head, Cell(file, code=True), Cell(took(seconds)), Cell(held(locks.get(file))))
-            for file, seconds in durations.items()
+            (*head, Cell(file, code=True), Cell(took(seconds)), Cell(held(one.locks.get(file, ()))))
+            for file, seconds in one.durations.items()
             if number(seconds) is not None
         ]
-        if status != "passed":
-            who = text(one.get("waived_by"))
-            why = f"{text(one.get('waiver'))} ({who})" if who else text(one.get("failure"))
+        if one.status != "passed":
+            why = f"{one.waiver} ({one.waived_by})" if one.waived_by else one.failure
             rows.append((*head, Cell(""), Cell(""), Cell(why)))
     columns = ("Database", "Result", "Migration", "Took", "Locks held")
     lead = " ".join(
-        f"{name} was rehearsed without {'; '.join(lacking)}."
-        for name, one in reader.entries("rehearsals")
-        if (lacking := names(one.get("left_out")))
+        f"{one.name} was rehearsed without {'; '.join(one.left_out)}."
+        for one in known
+        if one.left_out
     )
     return Table("Rehearsals", columns, tuple(rows), "Nothing was pending.", lead) if rows else None
 
 
-def held(locks: t.Any) -> str:
+def held(locks: t.Iterable[TableLock]) -> str:
     """For example "ACCESS EXCLUSIVE on public.orders"."""
-    return ", ".join(
-        f"{text(one.get('mode'))} on {text(one.get('relation'))}"
-        for one in (locks if isinstance(locks, list) else [])
-        if isinstance(one, dict)
-    )
+    return ", ".join(f"{one.mode} on {one.relation}" for one in locks)
 
 
-def restores(reader: Reader) -> Table | None:
+def restores(record: Record) -> Table | None:
     """By database and request what the role database_restore noted; left out when nothing was restored."""
     rows = [
-        (
-            Cell(name),
-            Cell(text(one.get("backup")), code=True),
-            Cell(text(one.get("approved_by"))),
-            Cell(text(one.get("reason"))),
-        )
-        for name, requests in inner(reader.mapping("facts"), "database_restores").items()
-        for one in dictionaries(requests)
+        (Cell(name), Cell(one.backup, code=True), Cell(one.by), Cell(one.reason))
+        for name, one in record.facts.restored
     ]
     columns = ("Database", "From the backup", "Approved by", "Why")
     return Table("Restored databases", columns, tuple(rows), "") if rows else None

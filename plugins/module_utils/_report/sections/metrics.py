@@ -7,12 +7,10 @@ from __future__ import annotations
 import typing as t
 
 from ..._gate.models import Bounds, SampleStatus
-from ..._gate.recorded import bounds_of, course_of, status_of
-from ..._numbers import number
+from ..._story.record import Comparison, Metric, Record
 from ..._words import counted
 from ..models import Cell, MetricsTable, Watched
 from ..plot import bound_words, plot_of
-from ..reader import Entry, Reader, dictionaries, inner, text
 from ..times import quantity, shown
 from .words import judged, share
 
@@ -20,25 +18,19 @@ NOT_WATCHED = "No metric was watched."
 PHASE = "monitoring"
 
 
-def watches(reader: Reader) -> tuple[MetricsTable, ...]:
+def watches(record: Record) -> tuple[MetricsTable, ...]:
     """The release's own first, then the tries of it that failed, then the ramp."""
-    found = [watch_of("Metrics", reader.entries("metrics"))]
-    tries = dictionaries(inner(reader.mapping("phases"), PHASE).get("earlier_failures"))
-    for nth, one in enumerate(tries, start=1):
-        entries = reader.named("metrics", inner(one, "evidence").get("metrics"))
-        title = f"Metrics of try {nth}, which ended {shown(one.get('finished'))}"
-        found.append(watch_of(title, entries, fold=True))
-    for name, one in inner(reader.mapping("facts"), "ramp_watches").items():
-        step = one if isinstance(one, dict) else {}
-        entries, verdict = reader.named("samples", step.get("samples")), text(step.get("verdict"))
-        found.append(watch_of(f"Metrics at {name}: {verdict}", entries, fold=True))
+    found = [watch_of("Metrics", record.section("metrics"))]
+    for nth, one in enumerate(record.phase(PHASE).earlier_failures, start=1):
+        title = f"Metrics of try {nth}, which ended {shown(one.finished)}"
+        found.append(watch_of(title, one.evidence.metrics, fold=True))
+    for step in record.facts.ramp_watches:
+        found.append(watch_of(f"Metrics at {step.name}: {step.verdict}", step.samples, fold=True))
     return tuple(watch for watch in found if watch.metrics)
 
 
-def watch_of(
-    title: str, entries: t.Sequence[tuple[str, Entry]], *, fold: bool = False
-) -> MetricsTable:
-    metrics = tuple(watched(name, one) for name, one in entries)
+def watch_of(title: str, entries: t.Sequence[Metric], *, fold: bool = False) -> MetricsTable:
+    metrics = tuple(map(watched, entries))
     bad = [one.name for one in metrics if one.verdict.tone in ("bad", "warn")]
     lead = share(
         len(metrics) - len(bad), len(metrics), "metrics were good", f"not {', '.join(bad)}"
@@ -46,66 +38,56 @@ def watch_of(
     return MetricsTable(title, lead, metrics, fold)
 
 
-def watched(name: str, one: Entry) -> Watched:
-    unit, bounds = text(one.get("unit")), bounds_of(one)
-    told = name.replace("_", " ")
+def watched(one: Metric) -> Watched:
+    told = one.name.replace("_", " ")
     return Watched(
         name=told,
         verdict=verdict_of(one),
-        words=tuple(words_of(one, unit, bounds)),
-        plot=plot_of(told, unit, course_of(one), bounds),
+        words=tuple(words_of(one)),
+        plot=plot_of(told, one.unit, one.course, one.bounds),
     )
 
 
-def verdict_of(one: Entry) -> Cell:
+def verdict_of(one: Metric) -> Cell:
     """As it was recorded; an older record has none, and then the status of the last sample."""
-    said = text(one.get("verdict"))
-    if said:
-        return judged(said)
-    status = status_of(one)
-    if status == SampleStatus.NO_DATA.shown:
+    if one.verdict:
+        return judged(one.verdict)
+    if one.judged == SampleStatus.NO_DATA.shown:
         return Cell("no data", "warn")
-    return judged(status) if status else Cell("no bound recorded", "calm")
+    return judged(one.judged) if one.judged else Cell("no bound recorded", "calm")
 
 
-def words_of(one: Entry, unit: str, bounds: Bounds) -> t.Iterator[str]:
-    last = quantity(one.get("last", one.get("value")), unit)
-    seen = {
-        word: quantity(one[key], unit)
-        for key, word in (("min", "lowest"), ("max", "highest"), ("mean", "mean"))
-        if number(one.get(key)) is not None
-    }
+def words_of(one: Metric) -> t.Iterator[str]:
+    last = quantity(one.newest, one.unit)
+    known = {"lowest": one.lowest, "highest": one.highest, "mean": one.mean}
+    seen = {k: quantity(value, one.unit) for k, value in known.items() if value is not None}
     if len(seen) == 3 and {*seen.values()} == {last}:
         yield f"{last} throughout."
     else:
         yield (
             ", ".join([f"Last {last}", *(f"{word} {value}" for word, value in seen.items())]) + "."
         )
-    count, missing = number(one.get("count")), number(one.get("missing"))
-    if count is not None:
-        without = f", {counted(int(missing), 'sample')} without data" if missing else ""
-        yield f"{counted(int(count), 'sample')}{without}."
-    compared = inner(one, "comparison")
-    if compared:
-        yield from _compared(compared)
-    given = one.get("bound", one.get("pass"))
-    if given is not None and not isinstance(given, dict):
-        yield f"Passes when {text(given)} {unit}".rstrip() + "."
-    elif bounds != Bounds():
-        yield bound_words(bounds, unit)
-    if one.get("problem"):
-        yield f"No data at the end: {text(one['problem'])}."
+    if one.count is not None:
+        without = f", {counted(int(one.missing), 'sample')} without data" if one.missing else ""
+        yield f"{counted(int(one.count), 'sample')}{without}."
+    if one.comparison:
+        yield from _compared(one.comparison)
+    if one.bound is not None and not isinstance(one.bound, dict):
+        yield f"Passes when {one.bound} {one.unit}".rstrip() + "."
+    elif one.bounds != Bounds():
+        yield bound_words(one.bounds, one.unit)
+    if one.problem:
+        yield f"No data at the end: {one.problem}."
 
 
-def _compared(one: Entry) -> t.Iterator[str]:
+def _compared(one: Comparison) -> t.Iterator[str]:
     """Users with the feature beside those without, and which harm would have been seen."""
-    what = "failed" if one.get("at_most") is None else "total"
-    told = {
-        cohort: f"{number(inner(one, cohort).get(what)) or 0:,.0f} of "
-        f"{number(inner(one, cohort).get('seen')) or 0:,.0f}"
-        for cohort in ("treated", "control")
-    }
-    title = "Failing users" if what == "failed" else "Sum of values, of users"
-    yield f"{title}: {told['treated']} treated, {told['control']} of the control."
-    if could := text(one.get("could_have_seen")):
-        yield f"The watch {could}."
+    failing = one.at_most is None
+    treated, control = (
+        f"{(cohort.failed if failing else cohort.total) or 0:,.0f} of {cohort.seen or 0:,.0f}"
+        for cohort in (one.treated, one.control)
+    )
+    title = "Failing users" if failing else "Sum of values, of users"
+    yield f"{title}: {treated} treated, {control} of the control."
+    if one.could_have_seen:
+        yield f"The watch {one.could_have_seen}."

@@ -8,10 +8,11 @@ import typing as t
 
 from ..._flags.values import only_flags
 from ..._images import version_of
+from ..._story.decode import text
+from ..._story.record import Failure, Flags, Functions, Record, Service
 from ..._words import counted
 from ..._words import listed as listing
 from ..models import Cell, Table
-from ..reader import Entry, Reader, dictionaries, inner, listed, text
 from ..times import took
 from .words import judged, share
 
@@ -22,30 +23,36 @@ NAMED = 6
 """As many services are named in one line."""
 
 
-def services(reader: Reader) -> Table:
-    """By name what the rollout module returns; of a failed phase also what each host failed with."""
-    waves, failed = wave_numbers(reader), inner(reader.evidence(PHASE), "failures")
-    found = dict(reader.entries("services"))
-    for name, one in failed.items():
+Json = t.Mapping[str, t.Any]
+
+
+def services(record: Record, pins: Json, versions: Json) -> Table:
+    """By name what the rollout module returns; of a failed phase also what each host failed with.
+
+    `pins`: what each Deployment ran before the release, as release_info returns it. `versions`: what each runs now.
+    """
+    evidence, waves = record.evidence(PHASE), record.facts.wave_numbers
+    failed = {one.name: one for one in evidence.failures}
+    found = {one.name: one for one in record.section("services")}
+    for name, failure in failed.items():
         if name in waves or name not in ("localhost", *found):
-            found.setdefault(name, one if isinstance(one, dict) else {})
-    returned = inner(reader.mapping("facts"), "services_returned")
-    for name, one in returned.items():
-        found.setdefault(name, one if isinstance(one, dict) else {})
-    if PHASE in reader.phases():
+            found.setdefault(name, Service(name, result=failure.result))
+    returned = {one.name: one for one in record.facts.services_returned}
+    found |= {name: one for name, one in returned.items() if name not in found}
+    if PHASE in record.phases:
         # What a wave did not reach still runs what it ran before.
         for name in waves:
-            found.setdefault(name, {"result": NOT_STARTED})
+            found.setdefault(name, Service(name, result=NOT_STARTED))
     order = sorted(found, key=lambda name: (waves.get(name, 10_000), list(found).index(name)))
     rows = [
         service_row(
-            name,
             found[name],
             waves.get(name),
-            inner(failed, name),
-            inner(returned, name),
-            pinned_image(reader, name),
-            version_now(reader, name),
+            failed.get(name),
+            returned.get(name),
+            pinned_image(pins, name),
+            # As a look at the cluster has it, else as the phase saw it when it failed.
+            text(versions.get(name)) or version_of(text((evidence.standing or {}).get(name))),
         )
         for name in order
     ]
@@ -57,11 +64,10 @@ def services(reader: Reader) -> Table:
 
 
 def service_row(
-    name: str,
-    one: Entry,
+    one: Service,
     wave: int | None,
-    failure: Entry,
-    back: Entry,
+    failure: Failure | None,
+    back: Service | None,
     pinned: str,
     seen: str,
 ) -> tuple[Cell, ...]:
@@ -69,35 +75,31 @@ def service_row(
 
     `seen`: the version that somebody saw last, "" for nobody: without it nothing is said of what was not started.
     """
-    replicas = inner(one, "replicas")
-    result = text(one.get("result") or one.get("status") or ("failed" if failure else "unknown"))
-    why = text(inner(one, "diagnosis").get("cause") or failure.get("message") or one.get("msg"))
-    before = pinned or text(inner(one, "before").get("image"))
-    now = text(inner(one, "after").get("image") or one.get("image"))
+    result = one.result or ("failed" if failure else "unknown")
+    why, now = one.cause or (failure.message if failure else "") or one.msg, one.after
+    before = pinned or one.before
     if back:
-        why = f"{why} {text(back.get('message'))} {taken_away(back)}".strip()
-        now = text(inner(back, "after").get("image")) or now
+        why = f"{why} {back.message} {taken_away(back)}".strip()
+        now = back.after or now
     version = seen or version_of(now) or now
     # A later run that finds it rolled already did not take "0 s". A failed phase keeps no result of what went well.
     earlier = (
         result in ("no_change", NOT_STARTED) and pinned and version not in ("", version_of(pinned))
     )
     return (
-        Cell(name),
+        Cell(one.name),
         Cell("" if wave is None else str(wave)),
         outcome_of(result, back) if not earlier else Cell(EARLIER, "good"),
         Cell(version_of(before) or before, code=True),
         Cell(version, code=True),
-        Cell(
-            f"{replicas['ready']} of {replicas.get('desired', '?')}" if "ready" in replicas else ""
-        ),
-        Cell("" if earlier else took(one.get("duration"))),
+        Cell(f"{one.ready} of {one.desired}" if one.ready else ""),
+        Cell("" if earlier else took(one.duration)),
         Cell(why),
     )
 
 
-def outcome_of(result: str, back: Entry) -> Cell:
-    if back and not text(back.get("message")):
+def outcome_of(result: str, back: Service | None) -> Cell:
+    if back and not back.message:
         return Cell(BACK, "warn")
     if back:
         return Cell(f"{result}, not rolled back".replace("_", " "), "bad")
@@ -119,31 +121,17 @@ def versions_now(table: Table) -> str:
     return "; ".join(told)
 
 
-def pinned_image(reader: Reader, name: str) -> str:
-    images = inner(inner(reader.pins, name), "images")
-    return text(images.get(name) or next(iter(images.values()), ""))
+def pinned_image(pins: Json, name: str) -> str:
+    pin = pins.get(name)
+    images = pin.get("images") if isinstance(pin, dict) else None
+    known = images if isinstance(images, dict) else {}
+    return text(known.get(name) or next(iter(known.values()), ""))
 
 
-def version_now(reader: Reader, name: str) -> str:
-    """As a look at the cluster has it, else as the phase saw it when it failed."""
-    standing = inner(inner(reader.evidence(PHASE), "settlement"), "standing")
-    return text(reader.versions.get(name)) or version_of(text(standing.get(name)))
-
-
-def taken_away(back: Entry) -> str:
+def taken_away(back: Service) -> str:
     """What another hand had changed, and the way back changed with the rest."""
-    fields = [text(one.get("field")) for one in dictionaries(listed(back, "taken_away"))]
-    return f"That removed other people's changes: {', '.join(fields)}." if fields else ""
-
-
-def wave_numbers(reader: Reader) -> dict[str, int]:
-    """From the facts: lists of names, in the order of the waves."""
-    waves = reader.mapping("facts").get("waves")
-    return {
-        text(name): number
-        for number, wave in enumerate(waves if isinstance(waves, list) else [], start=1)
-        for name in (wave if isinstance(wave, list) else [])
-    }
+    fields = ", ".join(back.taken_away)
+    return f"That removed other people's changes: {fields}." if fields else ""
 
 
 def lead_of(rows: t.Sequence[tuple[Cell, ...]]) -> str:
@@ -155,17 +143,14 @@ def lead_of(rows: t.Sequence[tuple[Cell, ...]]) -> str:
     return share(len(rows) - len(bad), len(rows), "services rolled out", f"not {rest}")
 
 
-def images(reader: Reader) -> Table | None:
+def images(record: Record) -> Table | None:
     """By image its digest, or that nobody looked; left out when no image is recorded."""
-    found = inner(reader.mapping("facts"), "images")
     rows = [
         (
-            Cell(name, code=True),
-            Cell(text(one.get("digest")), code=True)
-            if isinstance(one, dict)
-            else Cell(text(one), "warn"),
+            Cell(one.name, code=True),
+            Cell(one.digest, code=True) if one.digest else Cell(one.unseen, "warn"),
         )
-        for name, one in found.items()
+        for one in record.facts.images
     ]
     looked = sum(1 for row in rows if not row[1].tone)
     lead = share(looked, len(rows), "images were found in the registry")
@@ -173,26 +158,23 @@ def images(reader: Reader) -> Table | None:
     return table if rows else None
 
 
-def functions(reader: Reader) -> Table:
+def functions(record: Record) -> Table:
     """What edge_functions returns: `changes` with slug and kind, `unchanged` as names."""
-    found = reader.section("functions")
-    found = found if isinstance(found, dict) else {}
-    versions = inner(found, "functions")
+    found: Functions = record.section("functions") or Functions()
+    versions = {slug: one.version for slug, one in found.functions.items()}
     rows = [
         (
-            Cell(text(one.get("slug"))),
-            Cell(text(one.get("kind"))),
-            Cell(text(inner(versions, text(one.get("slug"))).get("version"))),
-            Cell(", ".join(text(file) for file in listed(one, "files")), code=True),
+            Cell(one.slug),
+            Cell(one.kind),
+            Cell(versions.get(one.slug, "")),
+            Cell(", ".join(one.files), code=True),
         )
-        for one in dictionaries(listed(found, "changes"))
+        for one in found.changes
     ]
-    unchanged = found.get("unchanged")
     rows += [
-        (Cell(text(name)), Cell("unchanged", "calm"), Cell(""), Cell(""))
-        for name in (unchanged if isinstance(unchanged, list) else [])
+        (Cell(name), Cell("unchanged", "calm"), Cell(""), Cell("")) for name in found.unchanged
     ]
-    changed = sum(1 for row in rows if row[1].tone != "calm")
+    changed = len(found.changes)
     lead = (
         f"{counted(changed, 'function')} deployed, {len(rows) - changed} unchanged." if rows else ""
     )
@@ -200,12 +182,10 @@ def functions(reader: Reader) -> Table:
     return Table("Edge functions", columns, tuple(rows), "No edge function is recorded.", lead)
 
 
-def flags(reader: Reader) -> Table:
+def flags(record: Record) -> Table:
     """What feature_flags returns: all keys `before` and `after`. A plain dictionary is the state after."""
-    found = reader.section("flags")
-    found = found if isinstance(found, dict) else {}
-    after = found["after"] if isinstance(found.get("after"), dict) else found
-    before = inner(found, "before")
+    kept: Flags = record.section("flags") or Flags()
+    before, after = kept.before, kept.state
     rows = []
     for name in sorted({*only_flags(after), *only_flags(before)}):
         was, now = text(before.get(name)), text(after.get(name))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._report.times import size
+from ..._story.record import Rehearsal
 from ..._words import counted
 from ..models import Fact, Group
 
@@ -51,18 +52,16 @@ def pending(group: Group) -> list[Fact]:
     return [Fact("would", f"apply: {' · '.join(told)}", "calm")] if told else []
 
 
-def rehearsals(found: t.Mapping[str, t.Any]) -> list[Fact]:
+def rehearsals(found: t.Sequence[Rehearsal]) -> list[Fact]:
     """By database, as the record has them."""
     facts = []
-    for name, one in found.items():
-        if not isinstance(one, dict):
-            continue
-        number = counted(len(one.get("pending") or ()), "migration")
-        if one.get("status") == "passed":
-            facts.append(Fact("rehearsed", f"{name}: {number} on its restored backup"))
-        elif one.get("status") == "waived":
-            why = f"{one.get('waiver')} (by {one.get('waived_by')})"
-            facts.append(Fact("rehearsed", f"{name}: waived, {why}", "warn"))
+    for one in found:
+        number = counted(len(one.pending), "migration")
+        if one.status == "passed":
+            facts.append(Fact("rehearsed", f"{one.name}: {number} on its restored backup"))
+        elif one.status == "waived":
+            why = f"{one.waiver} (by {one.waived_by})"
+            facts.append(Fact("rehearsed", f"{one.name}: waived, {why}", "warn"))
     return facts
 
 

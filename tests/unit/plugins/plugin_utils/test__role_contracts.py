@@ -125,6 +125,15 @@ def test_what_a_later_task_makes_is_left_to_that_task(contracts: RoleContracts) 
     assert contracts.problems(later, given(backup_name="{{ nowhere }}")) == []
 
 
+def test_variables_that_are_read_without_a_role_must_have_a_value(contracts: RoleContracts) -> None:
+    reads = Contract("", ("main",), reads=("where", "what"))
+    assert contracts.problems(reads, given(where="s3", what="{{ where }}")) == []
+    (missing,) = whys(contracts, reads, given(where="s3"))
+    assert missing == "missing required arguments: what."
+    (unread,) = contracts.problems(reads, given(where="{{ nowhere }}", what="x"))
+    assert unread.unread == "where"
+
+
 def test_no_secret_is_quoted(contracts: RoleContracts) -> None:
     found = whys(contracts, MAIN, given(backup_name="x", backup_key="hunter2hunter2"))
     assert found

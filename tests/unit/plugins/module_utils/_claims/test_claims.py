@@ -31,10 +31,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._claims.claims impor
     REPORT_LINES,
     read_claims,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._claims.models import Claim
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Reason, Verdict
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_text
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from tests.fakes import release_records as records
 
 try:
@@ -477,6 +479,14 @@ CASES: list[Case] = [
 ]  # fmt: skip
 
 
+def claims_in(info: Info, *context: t.Any, **more: t.Any) -> dict[str, Claim]:
+    """As of what release_info returns."""
+    record = Record.read(info["record"])
+    return read_claims(
+        record, info.get("availability") or {}, info.get("flags") or {}, *context, **more
+    )
+
+
 def info_of(changes: t.Sequence[t.Callable[[Info], None]]) -> Info:
     info = copy.deepcopy(green())
     for change in changes:
@@ -504,7 +514,7 @@ def test_of_a_release_without_flags_nothing_is_said_of_flags(
     info = green()
     without("feature_flags")(info)
     change(info)
-    claims = read_claims(info, plan=plan)
+    claims = claims_in(info, plan=plan)
     assert (claims["status"].words, claims["status"].good) == status
     assert {claims[name].words for name in ("rollout", "report_flags")} == {"no feature flags"}
 
@@ -513,7 +523,7 @@ def test_of_a_release_with_flags_it_is_said_that_they_were_not_run() -> None:
     info = green()
     without("feature_flags")(info)
     assert (
-        read_claims(info, plan=["microservices", "feature_flags"])["status"].words
+        claims_in(info, plan=["microservices", "feature_flags"])["status"].words
         == "deployed, feature flags not run"
     )
 
@@ -524,7 +534,7 @@ def test_of_a_release_with_flags_it_is_said_that_they_were_not_run() -> None:
 def test_every_claim_of_every_record(
     changes: t.Sequence[t.Callable[[Info], None]], otherwise: Info
 ) -> None:
-    claims = read_claims(info_of(changes), EAT)
+    claims = claims_in(info_of(changes), EAT)
     for name in ROLLBACK:
         assert claims.pop(name).good is None
     assert {name: claim.words for name, claim in claims.items()} == {**GREEN, **otherwise}
@@ -548,8 +558,8 @@ def trusted(value: t.Any) -> t.Any:
 
 def spoken(texts: Info, info: Info) -> dict[str, str]:
     """What each channel says, as Ansible makes it of the inventory's texts."""
-    claims = {name: claim.to_json() for name, claim in read_claims(info, EAT).items()}
-    claims["cause"] = {"words": latest_cause(info["record"]).sentence(EAT)}
+    claims = {name: claim.to_json() for name, claim in claims_in(info, EAT).items()}
+    claims["cause"] = {"words": latest_cause(Record.read(info["record"])).sentence(EAT)}
     ramp = [
         {"day": 1, "percentage": 1},
         {"day": 2, "percentage": 5},
@@ -601,7 +611,7 @@ def test_every_channel_says_what_may_be_claimed_and_nothing_else(
     texts: Info, changes: t.Sequence[t.Callable[[Info], None]]
 ) -> None:
     info = info_of(changes)
-    claims = read_claims(info, EAT)
+    claims = claims_in(info, EAT)
     said = spoken(texts, info)
     for line in (
         f"Status: {claims['status'].words}",
@@ -653,7 +663,7 @@ def test_while_a_release_goes_on_nothing_is_claimed_of_the_time_since_the_last_p
     info["availability"]["release"] = measured().to_json()
     last = records.BEGIN + timedelta(seconds=8220)
     told = [
-        read_claims(info, at=last + timedelta(seconds=seconds))["service"].words
+        claims_in(info, at=last + timedelta(seconds=seconds))["service"].words
         for seconds in (5, 300)
     ]
     assert told == ["Service was not interrupted.", ""]
@@ -688,7 +698,7 @@ def test_the_status_page_says_of_the_kill_switch_what_the_pods_showed(
 
 
 def cause(**record: t.Any) -> str:
-    return latest_cause(record).sentence(EAT)
+    return latest_cause(Record.read(record)).sentence(EAT)
 
 
 def test_the_cause_of_a_rollback_is_the_latest_with_who_and_when() -> None:
@@ -720,5 +730,5 @@ def test_a_good_watch_says_which_harm_it_could_have_seen():
         "metrics": [{"name": "x"}],
         "sensitivity": "x could have seen 2 times.",
     }
-    claim = read_claims(info_of([phase("monitoring", "done", **seen)]), EAT)["report_metrics"]
+    claim = claims_in(info_of([phase("monitoring", "done", **seen)]), EAT)["report_metrics"]
     assert (claim.words, claim.good) == ("Within targets; x could have seen 2 times", True)

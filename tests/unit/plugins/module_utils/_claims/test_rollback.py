@@ -7,6 +7,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._claims.models import Claim
 from ansible_collections.easymo.deploy.plugins.module_utils._claims.rollback import (
     FLAGS,
     PODS,
@@ -16,6 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._claims.rollback imp
     rollback_claims,
     verification,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 
 MENU, PAYMENT = "Webhook", "Payment integration"
 Row = dict[str, t.Any]
@@ -80,12 +82,12 @@ def test_a_pod_that_is_not_seen_is_named_and_is_nothing_that_users_do() -> None:
     assert [one for one in rows if one["name"] == PODS] == [
         {"name": PODS, "status": "failed", "detail": lost["detail"], "kind": ""}
     ]
-    claims = rollback_claims(rows)
+    claims = claims_in(rows)
     assert claims["state"].good is True
     assert claims["verified"].words == f"2 of 3; {PODS} failed (1 of 9 pods: a is not seen.)"
     returned = verification(ran(menu="pass"), OFF, returned=unseen)
     assert returned[1] == {**rows[1], "name": RETURNED}
-    assert rollback_claims(returned)["state"].good is True
+    assert claims_in(returned)["state"].good is True
     silent = {"name": "queue", "status": "unknown", "detail": "There is no value."}
     told = {"failed": True, "results": [{"status": "pass", "detail": "9 pods ready"}, silent]}
     assert verification(ran(), OFF, returned=told)[-2] == {
@@ -121,8 +123,14 @@ def test_tests_that_did_not_run_verify_nothing() -> None:
     assert states(rows) == {TESTS: "not looked at", FLAGS: "verified"}
 
 
+def claims_in(rows: t.Any) -> dict[str, Claim]:
+    return rollback_claims(
+        Record.read({"facts": {"rollback_verified": rows}}).facts.rollback_verified
+    )
+
+
 def words(rows: t.Any) -> dict[str, str]:
-    return {name: claim.words for name, claim in rollback_claims(rows).items()}
+    return {name: claim.words for name, claim in claims_in(rows).items()}
 
 
 def test_when_all_is_verified_the_facts_own_words_stand() -> None:
@@ -133,7 +141,7 @@ def test_when_all_is_verified_the_facts_own_words_stand() -> None:
         "verified": "4 of 4",
         "users": "What users do was tried and works.",
     }
-    assert all(claim.good for claim in rollback_claims(rows).values())
+    assert all(claim.good for claim in claims_in(rows).values())
 
 
 def test_what_failed_and_what_nobody_looked_at_is_said() -> None:
@@ -146,14 +154,14 @@ def test_what_failed_and_what_nobody_looked_at_is_said() -> None:
         "(no pod was asked)",
         "users": "Some of what users do does not work.",
     }
-    assert {claim.good for claim in rollback_claims(rows).values()} == {False}
+    assert {claim.good for claim in claims_in(rows).values()} == {False}
 
 
 @pytest.mark.parametrize("rows", [None, [], "rubbish", [3]])
 def test_a_rollback_without_a_look_claims_nothing(rows: t.Any) -> None:
     assert words(rows)["verified"] == "nothing was checked"
     assert words(rows)["users"] == ""
-    assert {claim.good for claim in rollback_claims(rows).values()} == {None}
+    assert {claim.good for claim in claims_in(rows).values()} == {None}
 
 
 def test_a_release_without_flags_has_none_that_are_off() -> None:

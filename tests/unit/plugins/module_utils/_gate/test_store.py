@@ -16,7 +16,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Sample,
     SampleStatus,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.recorded import status_of
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.schedule import WatchPlan
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     Schedule,
@@ -28,6 +27,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
     WatchStore,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.metrics import watched
+from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric as Recorded
 from tests.fakes.cluster import MemoryCluster
 
 STARTED = 1_700_000_000.0
@@ -218,5 +219,6 @@ def test_a_watch_and_a_metric_of_a_version_before_are_still_read(cluster):
         "hard_limit": {"below": None, "above": 9},
         "baseline": COMPARED,
     }
-    assert status_of(old) == "good"
-    assert watched("m", old).verdict.text == "hold"
+    read = decode(Recorded, {"name": "m", **old}, "m", [])
+    assert read.judged == "good"
+    assert watched(read).verdict.text == "hold"

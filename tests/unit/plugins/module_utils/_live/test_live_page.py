@@ -271,9 +271,9 @@ def test_a_place_that_is_gone_is_told_on_the_other_page_and_tried_again(tmp_path
 
 def test_no_secret_reaches_the_page(tmp_path):
     sight = rolling()
-    sight.record["notes"] = [f"the token is {TOKEN}"]
-    sight.record["facts"]["api_token"] = "hunter2hunter2"
-    sight.record["phases"]["database"]["evidence"]["password"] = "s3cr3t-pass-9"
+    sight.body["notes"] = [f"the token is {TOKEN}"]
+    sight.body["facts"]["api_token"] = "hunter2hunter2"
+    sight.body["phases"]["database"]["evidence"]["password"] = "s3cr3t-pass-9"
     page = looked(writer(tmp_path, sight))
     for secret in (TOKEN, "hunter2hunter2", "s3cr3t-pass-9"):
         assert secret not in page

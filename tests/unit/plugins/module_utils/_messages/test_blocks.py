@@ -13,10 +13,6 @@ from slack_sdk.models.blocks import Block
 
 from ansible_collections.easymo.deploy.plugins.module_utils._messages import blocks
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.record_reader import (
-    Reading,
-    read_attempt,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
     ROLLED,
     Failure,
@@ -26,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_st
     Release,
     ReleaseStatus,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric, Record
 from sandbox.sinks.slack_shapes import content
 from tests.examples import examples
 
@@ -49,7 +46,7 @@ def release(
     made = ReleaseStatus(
         Release("EasyMO v2.0", playbook, "production", plan=PLAN, links=LINKS), 0.0
     )
-    seen = read_attempt(
+    seen = Record.read(
         {"attempt": 1, "status": status, "started": "1970-01-01T00:00:00Z", "phases": phases}
     )
     if seen:
@@ -87,7 +84,12 @@ def rolled_back() -> ReleaseStatus:
 
 def watching() -> ReleaseStatus:
     made = begin(release(microservices=phase("done")), Play("Phase 7", "monitoring"))
-    made.measured([Reading("error_rate", 0.0, "ratio", "good"), Reading("p95", 2.0, "", "breach")])
+    made.measured(
+        [
+            Metric("error_rate", "ratio", status="good", newest=0.0),
+            Metric("p95", "", status="breach", newest=2.0),
+        ]
+    )
     return made
 
 
@@ -171,7 +173,12 @@ def test_two_hundred_services_fit() -> None:
 
 def test_a_later_look_at_some_metrics_leaves_the_others() -> None:
     made = watching()
-    made.measured([Reading("alerts", 0.0, "alerts", "good"), Reading("p95", 1.0, "", "good")])
+    made.measured(
+        [
+            Metric("alerts", "alerts", status="good", newest=0.0),
+            Metric("p95", "", status="good", newest=1.0),
+        ]
+    )
     (found,) = [one for one in blocks.render(made, 260.0) if "fields" in one]
     assert [one["text"] for one in found["fields"]] == [
         "🟢 error rate 0 %",
@@ -184,8 +191,8 @@ def test_many_metrics_show_the_worst_first() -> None:
     made = begin(release(), Play("Phase 7", "monitoring"))
     made.measured(
         [
-            *(Reading(f"m{number}", 1.0, "", "good") for number in range(20)),
-            Reading("bad", 9.0, "", "breach"),
+            *(Metric(f"m{number}", "", status="good", newest=1.0) for number in range(20)),
+            Metric("bad", "", status="breach", newest=9.0),
         ]
     )
     (found,) = [one for one in blocks.render(made, 260.0) if "fields" in one]
@@ -224,7 +231,7 @@ def test_slack_would_take_it_whatever_is_in_it(
         made.progressed(name, sentence)
         made.host_done(name, ROLLED)
     made.host_failed(Failure(SERVICES.name, host, title, sentence))
-    made.measured([Reading(name, 1.0, sentence, "good") for name in names])
+    made.measured([Metric(name, sentence, status="good", newest=1.0) for name in names])
     for number in range(plays):
         begin(made, Play(f"{title} {number}"))
     made.finished(300.0, good=False)

@@ -7,10 +7,6 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._messages import headline
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.record_reader import (
-    Reading,
-    read_attempt,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
     ROLLED,
     Failure,
@@ -19,6 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_st
     Release,
     ReleaseStatus,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric, Record
 from ansible_collections.easymo.deploy.plugins.module_utils._time import epoch
 
 START = epoch("2026-11-24T06:00:00Z")
@@ -64,7 +61,7 @@ def board_of(release=RELEASE, seen=None):
     release = ReleaseStatus(release, START)
     release.touched = True
     if seen:
-        release.record_seen(read_attempt(seen))
+        release.record_seen(Record.read(seen))
     return release
 
 
@@ -214,12 +211,15 @@ def test_an_interrupted_run_is_no_finished_phase():
 @pytest.mark.parametrize(
     ("reading", "shown"),
     [
-        (Reading("error_rate", 0.004, "ratio", "good"), "🟢 error rate 0.4 %"),
-        (Reading("p95", 1.234, "seconds", "between"), "🟡 p95 1.23 s"),
-        (Reading("kafka_lag", 1200, "messages", "breach"), "🔴 kafka lag 1,200 messages"),
-        (Reading("kafka_lag", None, "messages", "missing"), "⚪ kafka lag no data"),
-        (Reading("p95", 0.0122, "seconds", "good"), "🟢 p95 12 ms"),
-        (Reading("x", 1.0), "x 1"),
+        (Metric("error_rate", "ratio", status="good", newest=0.004), "🟢 error rate 0.4 %"),
+        (Metric("p95", "seconds", status="between", newest=1.234), "🟡 p95 1.23 s"),
+        (
+            Metric("kafka_lag", "messages", status="breach", newest=1200),
+            "🔴 kafka lag 1,200 messages",
+        ),
+        (Metric("kafka_lag", "messages", status="missing", newest=None), "⚪ kafka lag no data"),
+        (Metric("p95", "seconds", status="good", newest=0.0122), "🟢 p95 12 ms"),
+        (Metric("x", newest=1.0), "x 1"),
     ],
 )
 def test_metrics_have_a_mark_and_a_unit(reading, shown):
@@ -316,8 +316,8 @@ def test_the_message_never_outgrows_what_slack_takes():
 )
 def test_an_odd_record_breaks_nothing(odd):
     release = board_of()
-    attempt = read_attempt(odd)
-    if attempt:
+    attempt = Record.read(odd)
+    if attempt.attempt:
         release.record_seen(attempt)
     assert "Monitoring" in read(release, 1)
 

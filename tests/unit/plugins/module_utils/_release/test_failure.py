@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a phase is on hold is told alike by Slack, which reads a failure, and by the report."""
+"""Whether a phase is on hold, and what of its failures is told."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.record_reader import (
-    read_phase,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import (
-    is_hold,
-    message_of,
     phase_failure,
     repaired_since,
     stopped_by,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import outcome
+from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import (
+    Failure as RecordedFailure,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Phase
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Failure
 
 STARTED = "2026-11-24T06:00:00Z"
@@ -51,12 +50,11 @@ HELD, FAILED = {"reason": "Hold", "message": "no data"}, {"reason": "", "message
         "unreadable",
     ],
 )
-def test_slack_and_the_report_agree(evidence: dict[str, t.Any], held: bool) -> None:
+def test_a_phase_is_on_hold_where_nothing_went_wrong_for_sure(
+    evidence: dict[str, t.Any], held: bool
+) -> None:
     phase = {"started": "2026-11-24T06:00:00Z", "status": "failed", "evidence": evidence}
-    read = read_phase(phase)
-    assert read is not None
-    assert read.held is held
-    assert (outcome("failed", evidence) == "on hold") is held
+    assert (decode(Phase, phase, "phase", []).outcome == "on hold") is held
 
 
 @pytest.mark.parametrize(
@@ -65,19 +63,18 @@ def test_slack_and_the_report_agree(evidence: dict[str, t.Any], held: bool) -> N
         ({"message": "Hold: no data"}, "no data"),
         ({"reason": "Hold", "message": "Hold: no data"}, "no data"),
         ({"reason": "Conflict", "message": "Hold: is no flag"}, "Hold: is no flag"),
-        ({"message": ["odd"]}, ["odd"]),
         ({}, "no message"),
     ],
-    ids=["old hold", "hold", "begins with that word", "no text", "none"],
+    ids=["old hold", "hold", "begins with that word", "none"],
 )
 def test_a_message_is_told_without_the_word_of_old_records(
     failure: dict[str, t.Any], told: t.Any
 ) -> None:
-    assert message_of(failure) == told
+    assert decode(RecordedFailure, failure, "failure", []).sentence == told
 
 
 def test_a_failure_without_a_message_is_no_hold() -> None:
-    assert not is_hold({})
+    assert not RecordedFailure().held
 
 
 def failed(host: str, sentence: str) -> Failure:

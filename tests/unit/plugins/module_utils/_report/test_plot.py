@@ -7,7 +7,6 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.points import Point as Sample
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.recorded import course_of
 from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import (
     BOTTOM,
     LEFT,
@@ -19,6 +18,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import 
     plot_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.times import quantity
+from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric
 
 UP_TO_ONE = Bounds(maximum=1.0, above=2.0)
 
@@ -27,7 +28,7 @@ def drawn(samples, bounds=UP_TO_ONE, unit="seconds"):
     rollback = {"below": bounds.below, "above": bounds.above}
     passes = {"min": bounds.minimum, "max": bounds.maximum}
     recorded = {"points": [list(one) for one in samples], "pass": passes, "rollback": rollback}
-    plot = plot_of("p95", unit, course_of(recorded), bounds)
+    plot = plot_of("p95", unit, decode(Metric, recorded, "metric", []).course, bounds)
     assert plot is not None
     return plot
 
@@ -102,7 +103,10 @@ def test_the_height_holds_everything_that_is_to_be_seen():
 
 def test_without_a_value_there_is_nothing_to_draw():
     assert plot_of("x", "", [], Bounds()) is None
-    assert plot_of("x", "", course_of({"points": [[0, None]]}), Bounds()) is None
+    assert (
+        plot_of("x", "", decode(Metric, {"points": [[0, None]]}, "metric", []).course, Bounds())
+        is None
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.models impor
     Cell,
     Planned,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import failures
+from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import causes
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import (
     as_html,
     as_text,
     files_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.times import lasting, size
+from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Evidence
 from tests.fakes import release_records as records
 from tests.fakes.report_lines import everything
 
@@ -539,11 +541,15 @@ def test_the_way_back_is_of_what_the_release_did():
     assert third.startswith("Migrations only add")
 
 
+def caused_by(failures):
+    return [*causes(decode(Evidence, {"failures": failures}, "evidence", []))]
+
+
 def test_a_host_that_stopped_for_another_is_no_cause_beside_it() -> None:
     elsewhere = records.failed_by(
         "booking_db", "a task on another host", "it failed on another host", "Elsewhere"
     )
     cause = records.failed_by("seats_db", "Migrate", "P3005: the schema is not empty")
     told = "seats_db failed in 'Migrate': P3005: the schema is not empty"
-    assert failures({"failures": {**elsewhere, **cause}}) == [told]
-    assert len(failures({"failures": elsewhere})) == 1
+    assert caused_by({**elsewhere, **cause}) == [told]
+    assert len(caused_by(elsewhere)) == 1

@@ -20,6 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.follow impor
     changes,
     follow,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.events import Reported
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.live import Live
 
@@ -69,7 +70,7 @@ def seen(held: dict[str, t.Any], wallet: int = 3, **phases: str) -> Seen:
         "finished": "2026-11-24T09:05:00Z" if done else "",
         "phases": {name: phase(one) for name, one in phases.items()},
     }
-    return Seen(held, "The lock.", record, pods(wallet))
+    return Seen(held, "The lock.", Record.read(record), pods(wallet))
 
 
 class Clock:

@@ -13,6 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.build import
     status_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import lines_of
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Typed
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -84,7 +85,7 @@ def status(
     guard: t.Mapping[str, t.Any] | None = None,
     **seen: t.Any,
 ) -> dict[str, t.Any]:
-    facts = Seen(lock, "The lock.", record, services, **seen)
+    facts = Seen(lock, "The lock.", Record.read(record), services, **seen)
     names = [one["name"] for one in services]
     return status_of(facts, Asked(names, PLAN, ramp or {}, guard or {}, typed=TYPED), NOW)
 
@@ -304,7 +305,7 @@ def test_a_long_cause_is_cut_for_people_and_whole_for_programs() -> None:
 
 
 def test_a_service_that_is_not_there_is_told_as_missing() -> None:
-    facts = Seen(FREE, "The lock.", {}, [deployment("a")])
+    facts = Seen(FREE, "The lock.", Record(), [deployment("a")])
     found = status_of(facts, Asked(["a", "gone"]), NOW)
     assert found["services"]["gone"]["exists"] is False
     assert "  versions  missing: gone" in lines_of(found, NOW)

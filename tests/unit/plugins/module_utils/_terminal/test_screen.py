@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Command
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.events import Task, TaskBegun
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.idle_detector import (
@@ -247,7 +248,7 @@ def test_a_phase_takes_as_long_as_its_record_says():
             }
         },
     }
-    screen.recorded(earlier_runs(record, "2026-11-24T06:00:00.500Z"))
+    screen.recorded(earlier_runs(Record.read(record), "2026-11-24T06:00:00.500Z"))
     assert texts(screen.ended("done", 11))[0].startswith("Phase 1 of 4: Pre-Deploy took 6 s")
 
 
@@ -376,7 +377,7 @@ RECORD = {
 
 
 def test_a_record_tells_of_earlier_runs_and_not_of_this_one():
-    earlier = earlier_runs(RECORD, "2026-11-24T07:00:00.500Z")
+    earlier = earlier_runs(Record.read(RECORD), "2026-11-24T07:00:00.500Z")
     assert earlier == Earlier(3, {"preflight": 600.0, "database": 120.0}, {"preflight": "done"})
 
 
@@ -384,7 +385,7 @@ def test_a_record_tells_of_earlier_runs_and_not_of_this_one():
     "record", [None, "x", {}, {"phases": 1}, {"phases": {"a": 1}, "attempt": "x"}]
 )
 def test_of_a_record_that_is_none_nothing_is_told(record):
-    assert earlier_runs(record, "2026-11-24T07:00:00Z") == Earlier()
+    assert earlier_runs(Record.read(record), "2026-11-24T07:00:00Z") == Earlier()
 
 
 @pytest.mark.parametrize(

@@ -14,19 +14,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     failed_sample,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.points import Point
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.recorded import (
-    bounds_of,
-    course_of,
-    status_of,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import describe_watch
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Watcher
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.record_reader import (
-    read_readings,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import plot_of
 from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.metrics import watched
+from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric as Recorded
 
 BOUNDS = Bounds(minimum=0, maximum=1, below=-5, above=2)
 
@@ -39,6 +33,10 @@ def recorded(**more: t.Any) -> dict[str, t.Any]:
         "rollback": {"below": BOUNDS.below, "above": BOUNDS.above},
         **more,
     }
+
+
+def read(metric: dict[str, t.Any]) -> Recorded:
+    return decode(Recorded, metric, "metric", [])
 
 
 VALUES = [
@@ -73,9 +71,9 @@ def test_what_the_gate_keeps_is_what_slack_and_the_report_show(value: float, sta
     assert (kept["status"], kept["points"]) == (status, [[0.0, value, status]])
     # Whatever the bounds say to whoever reads them later.
     other = {**kept, "pass": {"max": 99}, "rollback": {"above": 100}}
-    (reading,) = read_readings([other])
-    assert reading.status == status
-    plot = plot_of("lag", "", course_of(other), bounds_of(other))
+    reading = read(other)
+    assert reading.judged == status
+    plot = plot_of("lag", "", reading.course, reading.bounds)
     assert plot is not None
     assert (len(plot.breaches), len(plot.between)) == (status == "breach", status == "between")
 
@@ -90,20 +88,20 @@ def test_a_sample_without_a_value_is_missing_whyever() -> None:
 def test_a_record_of_an_older_version_is_judged_by_the_same_rule(value: float, status: str) -> None:
     old = recorded(last=value, points=[[0, value]])
     assert Metric("lag", "prometheus", "x", "", BOUNDS).judge(Sample(value)).shown == status
-    assert status_of(old) == status
-    assert course_of(old) == [Point(0.0, value, status)]
-    assert watched("lag", old).verdict.tone == TONES[status]
+    assert read(old).judged == status
+    assert read(old).course == [Point(0.0, value, status)]
+    assert watched(read(old)).verdict.tone == TONES[status]
 
 
 def test_what_an_older_version_called_a_mark_counts() -> None:
-    assert status_of(recorded(last=0.5, mark="breach")) == "breach"
-    assert status_of(recorded(last=None, mark="missing")) == "missing"
+    assert read(recorded(last=0.5, mark="breach")).judged == "breach"
+    assert read(recorded(last=None, mark="missing")).judged == "missing"
 
 
 @pytest.mark.parametrize("broken", [{}, {"pass": None, "rollback": "x"}, {"pass": {"max": "1"}}])
 def test_a_metric_without_bounds_that_can_be_read_has_no_status(broken: dict[str, t.Any]) -> None:
-    assert status_of({"name": "lag", "last": 5, **broken}) == ""
-    assert course_of({"points": [[0, 5]], **broken}) == [Point(0.0, 5.0, "")]
+    assert read({"name": "lag", "last": 5, **broken}).judged == ""
+    assert read({"points": [[0, 5]], **broken}).course == [Point(0.0, 5.0, "")]
 
 
 @pytest.mark.parametrize(
@@ -122,15 +120,15 @@ def test_a_metric_without_bounds_that_can_be_read_has_no_status(broken: dict[str
     ids=repr,
 )
 def test_what_is_no_point_is_left_out(points: t.Any) -> None:
-    assert course_of({"points": points}) == []
+    assert read({"points": points}).course == []
 
 
 @pytest.mark.parametrize(
     "value", [float("nan"), True, "1", 10**400], ids=["nan", "bool", "text", "huge"]
 )
 def test_what_is_no_number_is_missing(value: t.Any) -> None:
-    assert course_of(recorded(points=[[0, value]])) == [Point(0.0, None, "missing")]
+    assert read(recorded(points=[[0, value]])).course == [Point(0.0, None, "missing")]
 
 
 def test_points_out_of_order_are_put_in_order() -> None:
-    assert [one.at for one in course_of({"points": [[20, 2], [0, 1, "good"]]})] == [0.0, 20.0]
+    assert [one.at for one in read({"points": [[20, 2], [0, 1, "good"]]}).course] == [0.0, 20.0]

@@ -1,0 +1,578 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""A release record as those who tell of it read it: whole, typed, of whichever version wrote it. Pure.
+
+Each type has the fields of the JSON that the modules return and the record keeps. Times stay as they are written:
+what is no time is shown as it is.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from .._alerts.fired import alerts_of
+from .._alerts.models import Alerts
+from .._errors import HoldError
+from .._gate.models import Bounds, SampleStatus
+from .._gate.points import Point
+from .._numbers import number
+from .._release.failure import ELSEWHERE, is_hold
+from .._release.models import DONE, FAILED, RUNNING, SETTLED, TAKEN_BACK, WAIVED
+from .._time import parse_time
+from .decode import decode, text, under
+
+Json = t.Mapping[str, t.Any]
+ON_HOLD = "on hold"
+_HOLD = f"{HoldError.reason}: "
+
+
+# --- what a phase leaves ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Of one host, its `name`. Records of old have no `reason`, and a message that begins with it."""
+
+    name: str = ""
+    task: str = ""
+    message: str = ""
+    result: str = ""
+    reason: str | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing went wrong for sure."""
+        if self.reason is None:
+            return self.message.startswith(_HOLD)
+        return is_hold(self.reason)
+
+    @property
+    def sentence(self) -> str:
+        return (self.message.removeprefix(_HOLD) if self.held else self.message) or "no message"
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a rollout made of a service, or a rollback: then `message` says why it did not go back."""
+
+    name: str = ""
+    result: str = under("result", "status")
+    before: str = under("before.image")
+    after: str = under("after.image", "image")
+    ready: str = under("replicas.ready")
+    desired: str = under("replicas.desired", default="?")
+    duration: float | None = None
+    cause: str = under("diagnosis.cause")
+    msg: str = ""
+    message: str = ""
+    taken_away: tuple[str, ...] = ()
+    """The fields that another hand had changed."""
+
+    @property
+    def known(self) -> bool:
+        return self != Service(self.name)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A line of the checklist, a smoke test, or a question that a watch asked; `answer` and below of who was asked."""
+
+    name: str = ""
+    status: str = ""
+    detail: str = ""
+    item: str = ""
+    kind: str = ""
+    seconds: float | None = None
+    question: str = under("facts.question", "question")
+    answer: str = under("facts.answer", "answer")
+    by: str = under("facts.by", "by")
+    waived_by: str = under("by", "waived_by")
+    at: str = under("facts.at", "at")
+    how: str = under("facts.how")
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Backup:
+    name: str = ""
+    finished: str = ""
+    duration: float | None = None
+    size: t.Any = None
+    sha256: str = ""
+    uri: str = ""
+    rows: t.Mapping[str, t.Any] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GuardWarning:
+    file: str = ""
+    line: t.Any = None
+    what: str = ""
+
+
+@dataclass(frozen=True)
+class Migrations:
+    """Of one database. `guard_warnings` is None where nobody looked."""
+
+    name: str = ""
+    applied: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+    waived: t.Mapping[str, t.Any] = field(default_factory=dict)
+    guard_warnings: tuple[GuardWarning, ...] | None = None
+
+    @property
+    def waivers(self) -> dict[str, str]:
+        """Why, by file."""
+        known = self.waived.items()
+        return {k: text(one.get("reason") if isinstance(one, dict) else one) for k, one in known}
+
+
+@dataclass(frozen=True)
+class TableLock:
+    relation: str = ""
+    mode: str = ""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    name: str = ""
+    status: str = ""
+    pending: tuple[str, ...] = ()
+    durations: t.Mapping[str, t.Any] = field(default_factory=dict)
+    locks: t.Mapping[str, tuple[TableLock, ...]] = field(default_factory=dict)
+    waiver: str = ""
+    waived_by: str = ""
+    failure: str = ""
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Function:
+    slug: str = ""
+    kind: str = ""
+    version: str = ""
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Functions:
+    changes: tuple[Function, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    functions: t.Mapping[str, Function] = field(default_factory=dict)
+    activated: t.Any = None
+
+
+@dataclass(frozen=True)
+class Flags:
+    """All of the ConfigMap `before` and `after`. `asked` are those of this release, in records since 0.3.0."""
+
+    RAW = "all"
+    asked: t.Mapping[str, t.Any] = field(default_factory=dict)
+    before: t.Mapping[str, t.Any] = field(default_factory=dict)
+    after: t.Mapping[str, t.Any] = field(default_factory=dict)
+    all: t.Any = None
+
+    @property
+    def state(self) -> t.Mapping[str, t.Any]:
+        """A plain dictionary is the state after."""
+        known = self.all if isinstance(self.all, dict) else {}
+        return self.after if isinstance(known.get("after"), dict) else known
+
+
+@dataclass(frozen=True)
+class Cohort:
+    seen: float | None = None
+    failed: float | None = None
+    total: float | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Users with the feature beside those without."""
+
+    treated: Cohort = Cohort()
+    control: Cohort = Cohort()
+    at_most: t.Any = None
+    could_have_seen: str = ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """As the gate judged it. A record of an older version keeps no status: its numbers are judged by the same rule."""
+
+    name: str = ""
+    unit: str = ""
+    verdict: str = ""
+    status: str = under("status", "mark")
+    problem: str = ""
+    newest: float | None = under("last", "value", default=None)
+    lowest: float | None = under("min", default=None)
+    highest: float | None = under("max", default=None)
+    mean: float | None = None
+    count: float | None = None
+    missing: float | None = None
+    minimum: float | None = under("pass.min", default=None)
+    maximum: float | None = under("pass.max", default=None)
+    below: float | None = under("rollback.below", default=None)
+    above: float | None = under("rollback.above", default=None)
+    bound: t.Any = under("bound", "pass", default=None)  # noqa: RUF009 - frozen
+    points: t.Any = None
+    comparison: Comparison | None = None
+
+    @property
+    def bounds(self) -> Bounds:
+        """What is no number is no bound."""
+        return Bounds(self.minimum, self.maximum, self.below, self.above)
+
+    @property
+    def judged(self) -> str:
+        """Of the last sample: good, between, breach or missing, and "" when nobody judged it."""
+        return self.status or _judged(self.newest, self.bounds)
+
+    @property
+    def course(self) -> list[Point]:
+        """In the order of time; what is no point is left out."""
+        found, bounds = [], self.bounds
+        for one in self.points if isinstance(self.points, list) else []:
+            if isinstance(one, (list, tuple)) and len(one) in (2, 3):
+                moment, value = number(one[0]), number(one[1])
+                if moment is not None and moment >= 0:
+                    status = str(one[2]) if len(one) == 3 else _judged(value, bounds)
+                    found.append(Point(moment, value, status))
+        return sorted(found, key=lambda point: point.at)
+
+
+def _judged(value: float | None, bounds: Bounds) -> str:
+    if value is None:
+        return SampleStatus.NO_DATA.shown
+    return "" if bounds == Bounds() else bounds.judge(value).shown
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a person or a rule of the release did: who, when, why, and what belongs to its kind.
+
+    The `name` of a use of the kill switch is its time.
+    """
+
+    name: str = ""
+    what: str = ""
+    by: str = under("by", "approved_by")
+    at: str = ""
+    reason: str = under("reason", "why")
+    gate: str = ""
+    decision: str = ""
+    evidence: t.Any = None
+    before: str = under("from", "before")
+    to: str = ""
+    stolen_from: str = ""
+    backup: str = ""
+    note: str = ""
+    attempt: str = ""
+    git_sha: str = ""
+
+
+@dataclass(frozen=True)
+class Feedback:
+    watched: str = ""
+    answers: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True)
+class Missed:
+    """Whom an announcement did not reach."""
+
+    channel: str = ""
+    msg: str = ""
+
+
+@dataclass(frozen=True)
+class Announcement:
+    name: str = ""
+    undelivered: tuple[Missed, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sections:
+    """What stands in the evidence of a phase; in records that others wrote also in the facts, or in the record."""
+
+    services: tuple[Service, ...] = ()
+    checks: tuple[Check, ...] = ()
+    backups: tuple[Backup, ...] = ()
+    rehearsals: tuple[Rehearsal, ...] = ()
+    migrations: tuple[Migrations, ...] = ()
+    functions: Functions | None = None
+    flags: Flags | None = None
+    metrics: tuple[Metric, ...] = ()
+    traffic: t.Any = None
+    announcements: tuple[Announcement, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evidence(Sections):
+    """Of one try of a phase. `all` is what was written."""
+
+    RAW = "all"
+    failures: tuple[Failure, ...] = ()
+    settlement: str = under("settlement.sentence")
+    standing: t.Mapping[str, t.Any] | None = under("settlement.standing", default=None)
+    """The image that each service was found with."""
+    preflight: tuple[Check, ...] = ()
+    verdict: str = ""
+    reasons: tuple[str, ...] = under("reasons", "held.reasons", default=())
+    decision: Act | None = None
+    sensitivity: str = ""
+    feedback: Feedback = Feedback()
+    waived_by: str = under("waived_by", "by")
+    waiver: str = under("reason", "waiver")
+    all: t.Any = None
+
+    @property
+    def on_hold(self) -> bool:
+        """Whether what failed is a hold, and nothing went wrong for sure."""
+        return bool(self.failures) and all(one.held for one in self.failures)
+
+    @property
+    def decides(self) -> bool:
+        """Whether it is for a person to decide, who did or did not."""
+        return isinstance(self.all, dict) and "decision" in self.all
+
+    @property
+    def causes(self) -> tuple[Failure, ...]:
+        """A host that stopped for another one's sake is no cause."""
+        return tuple(one for one in self.failures if one.reason != ELSEWHERE) or self.failures
+
+    @property
+    def why_held(self) -> str:
+        return "; ".join(self.reasons)
+
+
+@dataclass(frozen=True)
+class Try:
+    """One go at a phase: of `earlier_runs` with its status, of those that failed without."""
+
+    started: str = ""
+    finished: str = ""
+    status: str = FAILED
+    evidence: Evidence = Evidence()
+
+    @property
+    def begun(self) -> datetime | None:
+        return parse_time(self.started)
+
+    @property
+    def ended(self) -> datetime | None:
+        return parse_time(self.finished)
+
+    @property
+    def outcome(self) -> str:
+        """A phase that failed is on hold when nothing went wrong for sure: data was missing, or nobody answered."""
+        return ON_HOLD if self.status == FAILED and self.evidence.on_hold else self.status
+
+    @property
+    def lasted(self) -> int | None:
+        return between(self.started, self.finished)
+
+
+@dataclass(frozen=True)
+class Phase(Try):
+    status: str = ""
+    earlier_failures: tuple[Try, ...] = ()
+    earlier_runs: tuple[Try, ...] = ()
+    interruptions: tuple[Act, ...] = ()
+
+    @property
+    def done(self) -> bool:
+        return self.status == DONE
+
+    @property
+    def failed(self) -> bool:
+        return self.status == FAILED
+
+    @property
+    def running(self) -> bool:
+        return self.status == RUNNING
+
+    @property
+    def waived(self) -> bool:
+        return self.status == WAIVED
+
+    @property
+    def settled(self) -> bool:
+        return self.status in SETTLED
+
+    @property
+    def taken_back(self) -> bool:
+        return self.status in TAKEN_BACK
+
+    @property
+    def tries(self) -> tuple[Try, ...]:
+        """Those that failed, oldest first, then the last one."""
+        return (*self.earlier_failures, self)
+
+    @property
+    def only_rehearsed(self) -> bool:
+        """Whether each of its tries failed in a rehearsal: nothing is applied before every rehearsal passed."""
+        if not self.failed or self.interruptions:
+            return False
+        kept = [one.evidence.rehearsals for one in (*self.tries, *self.earlier_runs)]
+        return all(any(one.status == FAILED for one in each) for each in kept)
+
+
+# --- what happened besides the phases ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RegistryImage:
+    """`unseen`: why nobody looked."""
+
+    TEXT = "unseen"
+    name: str = ""
+    digest: str = ""
+    unseen: str = ""
+
+
+@dataclass(frozen=True)
+class RampWatch:
+    name: str = ""
+    verdict: str = ""
+    samples: tuple[Metric, ...] = ()
+    feedback: Feedback = Feedback()
+
+
+@dataclass(frozen=True)
+class Silence:
+    begin: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True)
+class GuardLooks:
+    looks: str = ""
+    begun: str = ""
+    last: str = ""
+    longest: str = ""
+    silences: tuple[Silence, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What a rollback must bring back, and whether it did."""
+
+    name: str = ""
+    status: str = ""
+    detail: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Facts(Sections):
+    overrides: tuple[Act, ...] = ()
+    kill_switches: tuple[Act, ...] = ()
+    decisions: tuple[Act, ...] = ()
+    forced_locks: tuple[Act, ...] = ()
+    sign_offs: tuple[Act, ...] = ()
+    images: tuple[RegistryImage, ...] = ()
+    waves: tuple[t.Any, ...] = ()
+    services_returned: tuple[Service, ...] = ()
+    database_restores: t.Mapping[str, tuple[Act, ...]] = field(default_factory=dict)
+    percentage: str | None = under("ramp.percentage", default=None)
+    ramp: tuple[Act, ...] = under("ramp.history", default=())
+    ramp_watches: tuple[RampWatch, ...] = ()
+    guard_acts: tuple[Act, ...] = under("guard.acts", default=())
+    guard_looks: GuardLooks | None = under("guard.looks", default=None)  # noqa: RUF009 - frozen
+    rollback_asked: Act = Act()
+    rollback_verified: tuple[Verified, ...] = ()
+
+    @property
+    def restored(self) -> list[tuple[str, Act]]:
+        """Each database with a restore of it."""
+        return [(name, one) for name, acts in self.database_restores.items() for one in acts]
+
+    @property
+    def wave_numbers(self) -> dict[str, int]:
+        """By service."""
+        waves = [wave if isinstance(wave, list) else [] for wave in self.waves]
+        return {text(name): number for number, wave in enumerate(waves, start=1) for name in wave}
+
+
+@dataclass(frozen=True)
+class EarlierAttempt:
+    attempt: str = ""
+    status: str = ""
+    actor: str = ""
+    started: str = ""
+
+
+NO_PHASE = Phase()
+
+
+@dataclass(frozen=True)
+class Record(Sections):
+    """`problems`: what could not be read, a sentence each. One that does not `exist` has nothing in it."""
+
+    version: str = ""
+    attempt: int = 0
+    status: str = ""
+    actor: str = ""
+    git_sha: str = ""
+    started: str = ""
+    finished: str = ""
+    phases: t.Mapping[str, Phase] = field(default_factory=dict)
+    facts: Facts = Facts()
+    notes: tuple[str, ...] = ()
+    previous_attempts: tuple[EarlierAttempt, ...] = ()
+    alerts: Alerts = field(default_factory=Alerts)
+    problems: tuple[str, ...] = ()
+    exists: bool = False
+
+    @classmethod
+    def read(cls, body: t.Any) -> Record:
+        """From the JSON of any version."""
+        problems: list[str] = []
+        kept = (
+            {name: one for name, one in body.items() if name in cls.__dataclass_fields__}
+            if isinstance(body, dict)
+            else {}
+        )
+        found = decode(
+            cls,
+            {**kept, "alerts": None, "problems": None, "exists": bool(kept)},
+            "record",
+            problems,
+        )
+        return replace(found, alerts=alerts_of(kept), problems=tuple(dict.fromkeys(problems)))
+
+    @property
+    def identity(self) -> tuple[int, str]:
+        """Of the attempt: its number may be another's, of another environment or of a record begun anew."""
+        return self.attempt, self.started
+
+    def phase(self, name: str) -> Phase:
+        """One that has not begun has no status."""
+        return self.phases.get(name, NO_PHASE)
+
+    def evidence(self, name: str) -> Evidence:
+        return self.phase(name).evidence
+
+    def section(self, name: str) -> t.Any:
+        """From where it stands: the record, its facts, or the first phase that has it; else what it is without."""
+        places = (self, self.facts, *(one.evidence for one in self.phases.values()))
+        found = (getattr(place, name) for place in places)
+        return next((one for one in found if one), getattr(Sections(), name))
+
+    def ordered(self, plan: t.Sequence[str]) -> dict[str, Phase]:
+        """The phases as the plan orders them; those that it has not got come last, by their beginning."""
+        rest = sorted(
+            self.phases.keys() - {*plan}, key=lambda name: (self.phases[name].started, name)
+        )
+        return {name: self.phases[name] for name in (*plan, *rest) if name in self.phases}
+
+
+def between(started: t.Any, finished: t.Any) -> int | None:
+    """Whole seconds, None when one of the two is missing or the end stands before the beginning."""
+    begin, end = parse_time(started), parse_time(finished)
+    return round((end - begin).total_seconds()) if begin and end and end >= begin else None

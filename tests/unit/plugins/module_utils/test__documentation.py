@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An option stands once: what Ansible checks a task by is read out of the documentation."""
+
+from __future__ import annotations
+
+import importlib
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _documentation
+from ansible_collections.easymo.deploy.plugins.module_utils._documentation import (
+    FRAGMENTS,
+    documented,
+    fragment_spec,
+)
+from ansible_collections.easymo.deploy.plugins.modules import deploy_lock
+from tests.module_runner import run_module
+
+PLUGINS = Path(__file__).parents[4] / "plugins"
+DOCUMENTATION = """
+extends_documentation_fragment: [easymo.deploy._kubernetes, easymo.deploy._module.reads]
+options:
+  namespace: {required: false}
+  number: {type: int, default: 5, aliases: [count], description: Of them.}
+  words: {type: list, elements: str, choices: {a: The first., b: The second.}}
+  key: {type: str}
+  checks:
+    type: list
+    elements: dict
+    suboptions:
+      kind: {type: str, choices: [http, token, none], required: true}
+      http: {type: dict, suboptions: {url: {type: str, required: true}}}
+      token: {type: dict, suboptions: {token: {type: str}}}
+      none: {type: dict}
+"""
+
+
+def spec_of(**more: t.Any) -> dict[str, t.Any]:
+    spec: dict[str, t.Any] = documented(DOCUMENTATION, **more)()["argument_spec"]
+    return spec
+
+
+def test_an_option_has_the_type_default_and_choices_that_are_documented() -> None:
+    spec = spec_of()
+    assert spec["number"] == {"type": "int", "default": 5, "aliases": ["count"]}
+    assert spec["words"] == {"type": "list", "elements": "str", "choices": ["a", "b"]}
+
+
+def test_a_module_adds_to_the_options_of_a_fragment() -> None:
+    assert spec_of()["namespace"] == {"type": "str", "required": False}
+    assert fragment_spec("_kubernetes")["namespace"]["required"] is True
+
+
+def test_secrets_are_hidden_by_their_names_and_what_only_sounds_like_one_is_not() -> None:
+    spec = spec_of(no_log=["words"])
+    assert [name for name, one in spec.items() if one.get("no_log")] == ["api_key", "words"]
+    assert spec["key"]["no_log"] is False
+    kinds = spec["checks"]["options"]
+    assert (kinds["token"]["no_log"], kinds["token"]["options"]["token"]["no_log"]) == (False, True)
+
+
+def test_what_is_of_a_kind_needs_the_options_of_its_kind_where_it_has_any() -> None:
+    assert spec_of()["checks"]["required_if"] == [
+        ("kind", "http", ["http"]),
+        ("kind", "token", ["token"]),
+    ]
+
+
+def test_rules_go_to_the_option_that_is_named_by_its_path() -> None:
+    inside = {"checks.http": {"required_by": {"url": ["x"]}}}
+    read = documented(DOCUMENTATION, inside=inside, required_by={"number": ["key"]})()
+    assert read["required_by"] == {"number": ["key"]}
+    http = read["argument_spec"]["checks"]["options"]["http"]
+    assert http["required_by"] == {"url": ["x"]}
+
+
+def test_each_call_returns_a_fresh_spec() -> None:
+    module_spec = documented(DOCUMENTATION)
+    module_spec()["argument_spec"].clear()
+    fragment_spec("_kubernetes").clear()
+    assert "api_key" in module_spec()["argument_spec"]
+
+
+def test_a_machine_without_a_reader_of_documentation_is_told_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_documentation, "HAS_YAML", False)
+    monkeypatch.setattr(deploy_lock, "module_spec", documented(DOCUMENTATION))
+    result = run_module(deploy_lock)
+    assert (result["failed"], result["reason"]) == (True, "MissingLibrary")
+    assert "PyYAML" in result["msg"]
+
+
+def test_every_fragment_goes_along_with_the_modules() -> None:
+    files = (PLUGINS / "doc_fragments").glob("*.py")
+    named = {one.stem for one in files if "class ModuleDocFragment" in one.read_text("utf-8")}
+    assert FRAGMENTS.keys() == named
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PLUGINS / "modules").glob("*.py")), ids=lambda one: one.stem
+)
+def test_every_rule_and_secret_of_a_module_names_options_that_it_has(path: Path) -> None:
+    name = f"ansible_collections.easymo.deploy.plugins.modules.{path.stem}"
+    read = importlib.import_module(name).module_spec()
+    spec = read.pop("argument_spec")
+    for option, _value, needed, *_any in read.pop("required_if", ()):
+        assert {option, *needed} <= spec.keys()
+    for option, needed in read.pop("required_by", {}).items():
+        assert {option, *needed} <= spec.keys()
+    assert not read
