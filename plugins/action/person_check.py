@@ -10,9 +10,9 @@ from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ..module_utils._checks.questions import SCALES, SEVERITY, Answer, Question, read_word
 from ..module_utils._errors import DeployError, InputError
 from ..module_utils._module import Result
-from ..module_utils._smoke.people import SCALES, SEVERITY, Answer, Question, read_word
 from ..module_utils._time import utc_now
 from ..module_utils._user import user_here
 from ..modules import person_check

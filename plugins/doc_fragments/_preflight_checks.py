@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 from __future__ import annotations
 
 from textwrap import indent
@@ -94,37 +93,37 @@ kind:
   choices:
     - plan
     - paths
+    - placeholders
+    - unknowable
+    - rollout_share
+    - launch_window
     - health
+    - webhook
     - rollout
-    - pins
     - rbac
+    - rights
+    - pins
     - flags_start
-    - backup_age
+    - flags_readers
     - images
-    - test_results
-    - load_test
+    - queries
+    - programs
+    - backup_age
+    - bucket
     - git
     - commit_status
-    - alert_rules
+    - test_results
+    - load_test
     - clock
     - certificate
     - token
+    - functions
+    - alert_rules
+    - series
     - slack
     - pagerduty
-    - launch_window
-    - sign_offs
-    - placeholders
-    - programs
-    - queries
-    - series
     - mail
-    - bucket
-    - webhook
-    - functions
-    - rights
-    - flags_readers
-    - rollout_share
-    - unknowable
+    - sign_offs
 plan:
   description:
     - Whether the phases of the release are phases of the deployment, in its order, end with its last one, and have
@@ -164,8 +163,9 @@ health:
     + health("checks[].health")
     + r"""rollout:
   description:
-    - What stands against a rollout without downtime, as M(easymo.deploy.rollout_preflight) finds it. Its
-      warnings are warnings.
+    - What stands against a rollout without downtime, every problem at once. An error is a rollout that would fail, or
+      an outage while it goes on. A warning is what a release survives, and somebody should know.
+    - Of Secrets that pods refer to only the names of their keys are looked at. What may not be seen is a warning.
   type: dict
   suboptions:
 """

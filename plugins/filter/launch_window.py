@@ -34,8 +34,7 @@ from ansible.errors import AnsibleFilterError
 
 from ..module_utils._errors import InputError
 from ..module_utils._time import now
-from ..module_utils._window.models import read_window
-from ..module_utils._window.plan import for_people
+from ..module_utils._window import for_people, read_window
 
 
 def launch_window(window: t.Mapping[str, t.Any]) -> str:

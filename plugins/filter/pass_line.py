@@ -33,7 +33,7 @@ _value:
 
 import typing as t
 
-from ..module_utils._smoke.plan import line
+from ..module_utils._checks.smoke import line
 
 
 class FilterModule:

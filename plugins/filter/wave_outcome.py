@@ -55,7 +55,7 @@ _value:
 import json
 import typing as t
 
-from ..module_utils._images.reference import version_of
+from ..module_utils._images import version_of
 
 UNDONE = ("rolled_back", "rollback_failed")
 ROLLED = ("succeeded", "no_change")

@@ -39,6 +39,9 @@ class Patience:
     sleep: t.Callable[[float], None] = time.sleep
 
 
+ONE_LOOK = Patience()
+
+
 @dataclass(frozen=True)
 class Looking(t.Generic[Item, Found, Result]):  # noqa: UP046 - targets may run an older Python
     """`judge` makes the result of what `look` found or raised, within so many seconds."""
@@ -46,7 +49,7 @@ class Looking(t.Generic[Item, Found, Result]):  # noqa: UP046 - targets may run 
     look: t.Callable[[Item], Found]
     judge: t.Callable[[Item, Found | DeployError, float], Result]
     well: t.Callable[[Result], bool] = lambda _result: True
-    patience: Patience = Patience()
+    patience: Patience = ONE_LOOK
 
     def at(self, item: Item) -> Result:
         """In the caller's thread."""

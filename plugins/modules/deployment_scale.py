@@ -112,7 +112,7 @@ from ..module_utils._documentation import documented
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._scale.apply import Scaling
+from ..module_utils._rollout.scale import Scaling
 
 NEEDS = (KUBERNETES,)
 

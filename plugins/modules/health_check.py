@@ -118,8 +118,12 @@ reason:
 
 import typing as t
 
-from ..module_utils._checks.kinds import read_checks, refuse_missing_libraries
-from ..module_utils._checks.run import check_all, refuse_failures
+from ..module_utils._checks.health import (
+    check_all,
+    read_checks,
+    refuse_failures,
+    refuse_missing_libraries,
+)
 from ..module_utils._documentation import documented
 from ..module_utils._module import Module, execute
 

@@ -93,10 +93,8 @@ import typing as t
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
 from ..module_utils._http import REQUESTS
-from ..module_utils._images.reference import Reference
-from ..module_utils._images.resolve import resolve
+from ..module_utils._images import HttpRegistry, Reference, resolve
 from ..module_utils._module import Module, execute, refuse_below
-from ..module_utils._registry import HttpRegistry
 
 NEEDS = (REQUESTS,)
 

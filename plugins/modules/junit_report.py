@@ -55,12 +55,12 @@ reason:
 import typing as t
 from pathlib import Path
 
+from ..module_utils._checks.smoke import junit_xml
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._module import Module, execute
 from ..module_utils._report.folder import ReportFolder
-from ..module_utils._smoke.junit import junit_xml
 
 DEPTH = 20
 

@@ -139,10 +139,7 @@ reason:
 import time
 import typing as t
 
-from ..module_utils._documentation import documented
-from ..module_utils._module import Module, emit_progress, execute
-from ..module_utils._smoke.outcome import conclude
-from ..module_utils._smoke.people import (
+from ..module_utils._checks.questions import (
     Answer,
     Question,
     planned,
@@ -150,7 +147,9 @@ from ..module_utils._smoke.people import (
     read_questions,
     to_result,
 )
-from ..module_utils._smoke.plan import line
+from ..module_utils._checks.smoke import conclude, line
+from ..module_utils._documentation import documented
+from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._time import utc_now
 
 Ask = t.Callable[[Question, int], Answer]

@@ -77,7 +77,6 @@ requirements:
 seealso:
   - module: easymo.deploy.release_sign_off
   - module: easymo.deploy.health_check
-  - module: easymo.deploy.rollout_preflight
 """
 
 EXAMPLES = r"""
@@ -183,6 +182,20 @@ import time
 import typing as t
 from datetime import datetime
 
+from ..module_utils._checks.git import head_of
+from ..module_utils._checks.kinds import PREFLIGHT, read_preflight
+from ..module_utils._checks.models import Check, Ground, Known, Row
+from ..module_utils._checks.preflight import (
+    GO,
+    conclude,
+    gather_facts,
+    line,
+    overrides,
+    read_waivers,
+    run_preflight,
+    waive,
+)
+from ..module_utils._checks.run import libraries
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
 from ..module_utils._errors import DeployError, InputError
@@ -190,19 +203,6 @@ from ..module_utils._kubernetes import KubernetesCluster
 from ..module_utils._kubernetes_client import Connection
 from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._preflight.git_program import head_of
-from ..module_utils._preflight.kinds import KINDS, libraries, read_checks
-from ..module_utils._preflight.models import Check, Ground, Known, Row
-from ..module_utils._preflight.outcome import (
-    GO,
-    conclude,
-    gather_facts,
-    line,
-    overrides,
-    read_waivers,
-    waive,
-)
-from ..module_utils._preflight.run import run_checks
 from ..module_utils._release.models import Record
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._time import UTC, utc_now
@@ -217,18 +217,17 @@ def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, timeout=0.1)
     waivers = read_waivers(params["waivers"])
-    checks = read_checks(params["checks"])
-    refuse_missing(libraries(checks))
+    checks = read_preflight(params["checks"])
+    refuse_missing(libraries(checks, PREFLIGHT))
     ground = survey(module, checks, uses_record=bool(waivers))
-    runners = {name: kind.look for name, kind in KINDS.items()}
-    rows, findings = run_checks(checks, runners, ground, report=lambda row: report(module, row))
-    for warning in (one for finding in findings for one in finding.warnings):
+    rows = run_preflight(checks, PREFLIGHT, ground, report=lambda row: report(module, row))
+    for warning in (each for row in rows for each in row.warnings):
         module.warn(warning)
     waived = waive(rows, waivers)
     record = ground.record.value
     known = record.overrides if record else {}
     used = overrides(rows, waived, waivers, known, utc_now())
-    facts = gather_facts([*(one.facts for one in findings), {"overrides": used} if used else None])
+    facts = gather_facts([*(row.facts for row in rows), {"overrides": used} if used else None])
     result = conclude(waived, facts, check_mode=module.check_mode, fail=params["fail"])
     if result["sentence"] and result["verdict"] == GO:
         module.warn(f"It would stop: {result['sentence']}")
@@ -242,7 +241,7 @@ def report(module: Module, row: Row) -> None:
 def survey(module: Module, checks: t.Sequence[Check], *, uses_record: bool) -> Ground:
     """What is looked up once for all of them."""
     params = module.params
-    wants = uses_record or any(KINDS[check.kind].reads_record for check in checks)
+    wants = uses_record or any(PREFLIGHT[check.kind].reads_record for check in checks)
 
     def cluster() -> KubernetesCluster:
         if not params["namespace"]:

@@ -365,23 +365,11 @@ output:
   sample: ["Error: P3018"]
 """
 
-import typing as t
-
 from ..module_utils._documentation import documented
-from ..module_utils._errors import InputError
-from ..module_utils._lock.check import Check, lock_check
-from ..module_utils._migration.advisory_lock import advisory_lock
-from ..module_utils._migration.guard.options import Guard
-from ..module_utils._migration.lock_retries import LockRetries
-from ..module_utils._migration.locks import BlockerMonitor
-from ..module_utils._migration.prisma_command import Command
-from ..module_utils._migration.prisma_deploy import PrismaRequest, migrate, predict
-from ..module_utils._migration.prisma_folder import PrismaMigration, read_folder, stray_files
-from ..module_utils._migration.prisma_history import ADVISORY_LOCK, read_history, use_schema
-from ..module_utils._migration.prisma_resolve import apply_resolve, plan_resolve
-from ..module_utils._migration.session import Limits, migrating, refuse_read_only, watching
-from ..module_utils._module import Module, Result, emit_progress, execute, refuse_below
-from ..module_utils._postgres import PSYCOPG2, PostgresTarget
+from ..module_utils._migration.prisma_folder import read_folder
+from ..module_utils._migration.task import apply_prisma, resolve_prisma
+from ..module_utils._module import Module, Result, execute, refuse_below
+from ..module_utils._postgres import PSYCOPG2
 
 NEEDS = (PSYCOPG2,)
 
@@ -400,105 +388,8 @@ def run(module: Module) -> Result:
     refuse_below(params, lock_timeout=0, statement_timeout=0)
     refuse_below(params, advisory_lock_timeout=0, command_timeout=0, lock_retries=0)
     local = read_folder(params["directory"])
-    return resolve(module, local) if params["state"] == "resolved" else deploy(module, local)
-
-
-def deploy(module: Module, local: list[PrismaMigration]) -> Result:
-    params = module.params
-    if params["engine"] == "command" and not params["command"]:
-        raise InputError("Option 'command' is empty; engine 'command' runs it.")
-    order = to_order(params, local, lock_check(module))
-    with migrating(order.target) as session:
-        if module.check_mode:
-            outcome = predict(session, order)
-        else:
-            with watching(order.target, session) as watch:
-                outcome = migrate(session, order, to_retries(module, watch))
-    for warning in outcome.warnings:
-        module.warn(warning)
-    skipped = stray_files(params["directory"])
-    if skipped:
-        module.warn(
-            f"Skipped, because a migration is a folder with a migration.sql: {', '.join(skipped)}."
-        )
-    result = {**outcome.to_result(), "passed_over": skipped}
-    if module._diff:
-        result["diff"] = outcome.plan.to_diff()
-    return result
-
-
-def resolve(module: Module, local: list[PrismaMigration]) -> Result:
-    params = module.params
-    schema, asked = params["schema"], (params["migrations"], params["resolution"])
-    target = PostgresTarget.from_params(params)
-    check_lock = lock_check(module)
-    with migrating(target) as session:
-        table = use_schema(session, schema)
-        history = read_history(session, schema, table)
-        plan = plan_resolve(history, local, *asked)
-        if plan.changed:
-            refuse_read_only(session, target.where)
-        if plan.changed and not module.check_mode:
-            with advisory_lock(session, ADVISORY_LOCK, timeout=params["advisory_lock_timeout"]):
-                # What we saw before we held the lock may be old by now.
-                history = read_history(session, schema, table)
-                plan = plan_resolve(history, local, *asked)
-                check_lock()
-                apply_resolve(session, table, plan, exists=history.exists)
-            history = read_history(session, schema, table)
-    for warning in plan.warnings:
-        module.warn(warning)
-    result = {
-        "changed": plan.changed,
-        "resolved": [each.name for each in plan.settlements],
-        "versions": history.applied,
-    }
-    if module._diff:
-        result["diff"] = plan.to_diff()
-    return result
-
-
-def to_order(
-    params: t.Mapping[str, t.Any], local: list[PrismaMigration], check_lock: Check
-) -> PrismaRequest:
-    schema = params["schema"]
-    return PrismaRequest(
-        local=tuple(local),
-        schema=schema,
-        expect_tables=tuple(
-            name if "." in name else f"{schema}.{name}" for name in params["expect_tables"]
-        ),
-        refuse_drift=params["drift"] == "fail",
-        limits=Limits(params["lock_timeout"], params["statement_timeout"]),
-        guard=Guard.from_params(params, [migration.file for migration in local]),
-        advisory_lock_timeout=params["advisory_lock_timeout"],
-        target=PostgresTarget.from_params(params),
-        command=to_command(params, "command") if params["engine"] == "command" else None,
-        generate=to_command(params, "generate_command") if params["generate_command"] else None,
-        generate_always=params["generate"] == "always",
-        check_lock=check_lock,
-    )
-
-
-def to_retries(module: Module, watch: BlockerMonitor) -> LockRetries:
-    return LockRetries(
-        count=module.params["lock_retries"],
-        watch=watch,
-        report=lambda *told: emit_progress(module, *told),
-    )
-
-
-def to_command(params: t.Mapping[str, t.Any], option: str) -> Command:
-    return Command(
-        argv=tuple(params[option]),
-        directory=params["chdir"],
-        timeout=params["command_timeout"],
-        url_parameters={
-            name: None if value is None else str(value)
-            for name, value in params["url_parameters"].items()
-        },
-        option=option,
-    )
+    engine = resolve_prisma if params["state"] == "resolved" else apply_prisma
+    return engine(module, local)
 
 
 def main() -> None:

@@ -119,8 +119,7 @@ reason:
 
 from ..module_utils._documentation import documented
 from ..module_utils._migration.prisma_folder import read_folder
-from ..module_utils._migration.prisma_history import read_history, use_schema
-from ..module_utils._migration.prisma_status import describe_status
+from ..module_utils._migration.prisma_history import describe_status, read_history, use_schema
 from ..module_utils._migration.session import migrating
 from ..module_utils._module import Module, Result, execute
 from ..module_utils._postgres import PSYCOPG2, PostgresTarget

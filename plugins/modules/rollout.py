@@ -39,7 +39,7 @@ notes:
 seealso:
   - module: easymo.deploy.release
   - module: easymo.deploy.rollout_info
-  - module: easymo.deploy.rollout_preflight
+  - module: easymo.deploy.preflight_check
 """
 
 EXAMPLES = r"""

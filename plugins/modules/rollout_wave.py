@@ -169,7 +169,7 @@ reason:
 
 import functools
 
-from ..module_utils._checks.kinds import read_checks, refuse_missing_libraries
+from ..module_utils._checks.health import read_checks, refuse_missing_libraries
 from ..module_utils._documentation import documented
 from ..module_utils._errors import DeployError
 from ..module_utils._kubernetes_client import KUBERNETES

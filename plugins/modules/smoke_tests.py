@@ -135,43 +135,30 @@ reason:
 
 import typing as t
 
+from ..module_utils._checks.kinds import SMOKE_TESTS, read_tests
+from ..module_utils._checks.models import Row
+from ..module_utils._checks.run import libraries
+from ..module_utils._checks.smoke import conclude, line, planned, run_tests, to_result
 from ..module_utils._documentation import documented
 from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, emit_progress, execute
-from ..module_utils._smoke.kinds import KINDS, libraries, read_tests
-from ..module_utils._smoke.models import Result
-from ..module_utils._smoke.outcome import conclude
-from ..module_utils._smoke.plan import line
-from ..module_utils._smoke.run import run_tests
 
 module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:
     tests = read_tests(module.params["tests"])
-    refuse_missing(libraries(tests))
+    refuse_missing(libraries(tests, SMOKE_TESTS))
     if module.check_mode:
-        found = [
-            Result(
-                name=test.name,
-                kind=test.kind,
-                status="planned",
-                seconds=0.0,
-                detail=KINDS[test.kind].intention(test.options),
-                scenario=test.scenario,
-            )
-            for test in tests
-        ]
+        rows = [planned(test, SMOKE_TESTS) for test in tests]
     else:
-        runners = {name: kind.run for name, kind in KINDS.items()}
-        found = run_tests(tests, runners, report=lambda result: report(module, result))
-    return conclude([result.to_result() for result in found], module.params["fail_on"])
+        rows = run_tests(tests, SMOKE_TESTS, report=lambda row: report(module, row))
+    return conclude([to_result(row) for row in rows], module.params["fail_on"])
 
 
-def report(module: Module, result: Result) -> None:
-    row = result.to_result()
+def report(module: Module, row: Row) -> None:
     emit_progress(
-        module, "SmokeTestEnded", line(row), {"name": row["name"], "status": row["status"]}
+        module, "SmokeTestEnded", line(to_result(row)), {"name": row.name, "status": row.status}
     )
 
 

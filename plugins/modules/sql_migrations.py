@@ -226,8 +226,8 @@ import typing as t
 
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
-from ..module_utils._migration import sql_folder
-from ..module_utils._migration.flyway_history import FlywayHistory
+from ..module_utils._migration import flyway
+from ..module_utils._migration.flyway import FlywayHistory
 from ..module_utils._migration.task import Kind, apply_files
 from ..module_utils._module import Module, execute
 from ..module_utils._postgres import PSYCOPG2
@@ -240,13 +240,13 @@ module_spec = documented(DOCUMENTATION)
 
 def run(module: Module) -> dict[str, t.Any]:
     baseline = module.params["baseline"] or ""
-    if baseline and not sql_folder.is_version(baseline):
+    if baseline and not flyway.is_version(baseline):
         raise InputError(f"Option 'baseline' is {baseline!r}: give a version, as '41' or '1.2'.")
     kind = Kind(
-        read_folder=sql_folder.read_folder,
+        read_folder=flyway.read_folder,
         history=FlywayHistory(baseline.replace("_", ".")),
-        problems_of=sql_folder.problems_of,
-        named=sql_folder.NAMED,
+        problems_of=flyway.problems_of,
+        named=flyway.NAMED,
         role_of=lambda _user: None,
     )
     return apply_files(module, kind)

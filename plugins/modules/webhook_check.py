@@ -105,8 +105,7 @@ from ..module_utils._http import REQUESTS
 from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, execute
 from ..module_utils._postgres import PSYCOPG2
-from ..module_utils._webhook.check import check_webhook
-from ..module_utils._webhook.exchange import refuse_failures
+from ..module_utils._webhook.check import check_webhook, refuse_failures
 
 NEEDS = (REQUESTS,)
 

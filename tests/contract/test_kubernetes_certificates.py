@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import web
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Ground
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight import certificate
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import Ground
 from tests.fakes.http_server import Handler, serving
 from tests.integration.conftest import KUBECTL
 
@@ -116,7 +116,7 @@ def preflight(server: str, ca: Path) -> str:
     nothing = t.cast("t.Any", None)
     ground = Ground("", "", datetime.now(UTC), 10, False, nothing, nothing, nothing, nothing)
     given = {"url": server, "ca_cert": str(ca), "client_cert": None, "client_key": None, "days": 30}
-    return certificate.look(given, ground)[0].status
+    return web.look_certificate(given, ground)[0].status
 
 
 def test_an_authority_without_key_usage_is_trusted_as_by_kubectl(

@@ -17,8 +17,16 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     FENCE_ANNOTATION,
     OWN_ANNOTATIONS,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import REVISION
-from ansible_collections.easymo.deploy.plugins.modules import release, rollout, rollout_preflight
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.checks import (
+    find_problems,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.facts import (
+    observe_facts,
+)
+from ansible_collections.easymo.deploy.plugins.modules import release, rollout
 from sandbox.world import World
 from tests import kubernetes_api
 from tests.contract.rollout_cluster import running_cluster
@@ -162,15 +170,16 @@ def ran(place: Place, name: str, **params: t.Any) -> Result:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_preflight_says_what_stands_against_it(place: Place, name: str) -> None:
-    found = place.run(rollout_preflight, names=[name])
+    cluster = KubernetesCluster(Connection(place.namespace, kubeconfig=place.kubeconfig))
+    problems = find_problems(observe_facts(cluster, [name]))
     expected = EXPECTED.get(name, Expected())
     by_severity: dict[str, set[str]] = {"error": set(), "warning": set()}
-    for one in found["problems"]:
-        by_severity[one["severity"]].add(one["check"])
-    assert by_severity["error"] == expected.errors, found["problems"]
-    assert by_severity["warning"] >= expected.warnings, found["problems"]
+    for problem in problems:
+        by_severity[problem.severity].add(problem.check)
+    assert by_severity["error"] == expected.errors, problems
+    assert by_severity["warning"] >= expected.warnings, problems
     if name in WELL_BEHAVED:
-        assert not found["problems"]
+        assert not problems
     if name != "disruption-budget":
         assert "DisruptionBudget" not in by_severity["warning"], "that budget is another's"
 

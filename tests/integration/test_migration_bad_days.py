@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration import supabase_history
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway_history import (
-    FlywayHistory,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway import FlywayHistory
 from sandbox.world import World
 from tests.fakes.tcp_proxy import HOST, TcpProxy
 from tests.integration.prisma_project import Child, PrismaProject

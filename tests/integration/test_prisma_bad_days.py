@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration import lock_retries
+from ansible_collections.easymo.deploy.plugins.module_utils._migration import runner
 from tests.integration.prisma_project import PrismaProject
 from tests.integration.supabase_project import Holder, seconds_of
 
@@ -47,7 +47,7 @@ def test_so_is_one_of_a_script_that_is_one_statement_and_no_transaction(project)
 @pytest.fixture
 def brisk(monkeypatch):
     """Waits of a twentieth of a second."""
-    monkeypatch.setattr(lock_retries, "_LONGEST", 0.05)
+    monkeypatch.setattr(runner, "_LONGEST", 0.05)
 
 
 @pytest.fixture

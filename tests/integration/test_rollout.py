@@ -9,10 +9,10 @@ import pytest
 from kubernetes.client.rest import RESTClientObject
 
 from ansible_collections.easymo.deploy.plugins.modules import (
+    preflight_check,
     release,
     rollout,
     rollout_info,
-    rollout_preflight,
 )
 from tests.integration.conftest import (
     ABSENT,
@@ -134,9 +134,15 @@ def test_what_is_not_there_is_named(deployed: Place) -> None:
     assert "no Deployment 'nobody'" in deployed.run(rollout_info, names=["nobody"])["msg"]
 
 
+def stands_against(place: Place, name: str, *, check_mode: bool = False) -> Result:
+    check = {"name": "services", "kind": "rollout", "rollout": {"services": [name]}}
+    given: dict[str, t.Any] = {"release": "2.0.0", "fail": False, "checks": [check]}
+    (row,) = place.run(preflight_check, check_mode=check_mode, **given)["results"]
+    return t.cast("Result", row)
+
+
 def test_a_preflight_tells_every_problem_at_once_and_touches_nothing(deployed: Place) -> None:
-    fit = deployed.run(rollout_preflight, names=[SERVICE])
-    assert not fit.get("failed"), fit
+    assert stands_against(deployed, SERVICE)["status"] == "pass"
     deployed.kubectl(
         "patch", "deployment", SERVICE, "--type=json", "-p",
         '[{"op": "remove", "path": "/spec/template/spec/containers/0/readinessProbe"}]',
@@ -144,11 +150,9 @@ def test_a_preflight_tells_every_problem_at_once_and_touches_nothing(deployed: P
     deployed.kubectl("rollout", "pause", f"deployment/{SERVICE}")
     before = deployed.deployment()["metadata"]["generation"]
     for check_mode in (True, False):
-        result = deployed.run(rollout_preflight, names=[SERVICE], check_mode=check_mode)
-        assert result["failed"]
-        found = {one["check"] for one in result["problems"] if one["severity"] == "error"}
-        assert {"Paused", "ReadinessProbe"} <= found
-    looked = deployed.run(rollout_preflight, names=[SERVICE], fail_on="never")
-    assert looked["problems"] == result["problems"]
+        row = stands_against(deployed, SERVICE, check_mode=check_mode)
+        assert row["status"] == "fail"
+        assert "it is paused" in row["detail"]
+        assert "readinessProbe" in row["detail"]
     assert deployed.deployment()["metadata"]["generation"] == before
-    assert "no Deployment 'nobody'" in deployed.run(rollout_preflight, names=["nobody"])["msg"]
+    assert "no Deployment 'nobody'" in stands_against(deployed, "nobody")["detail"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway_history import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway import (
     TABLE,
     checksum_of,
 )

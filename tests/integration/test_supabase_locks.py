@@ -9,7 +9,7 @@ import typing as t
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration import lock_retries
+from ansible_collections.easymo.deploy.plugins.module_utils._migration import runner
 from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
 from tests.integration.running import hosted_database
@@ -89,7 +89,7 @@ def test_a_lock_that_others_hold_is_not_waited_for_too_long_and_its_holder_is_na
 @pytest.fixture
 def brisk(monkeypatch):
     """Waits of a tenth."""
-    monkeypatch.setattr(lock_retries, "_LONGEST", 0.3)
+    monkeypatch.setattr(runner, "_LONGEST", 0.3)
 
 
 @pytest.mark.usefixtures("brisk")

@@ -21,20 +21,17 @@ from ansible_collections.easymo.deploy.plugins.doc_fragments import (
     _preflight_checks,
     _smoke_tests,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import kinds as checks
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import cluster, health, kinds
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Kind, passed
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.changes import ENTRY_OF_PHASE
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
     SERVICES_PHASE,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight import flags_start
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight import kinds as preflight
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import Kind, passed
 from ansible_collections.easymo.deploy.plugins.module_utils._report import verdict
 from ansible_collections.easymo.deploy.plugins.module_utils._report.sections import (
     metrics,
     services,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke import kinds as smoke
 from ansible_collections.easymo.deploy.plugins.modules import preflight_check
 from tests.module_runner import run_module
 
@@ -145,9 +142,9 @@ def test_a_kind_of_check_stands_in_at_most_three_files_and_in_the_checks_of_it(k
 def test_a_kind_is_known_to_preflight_by_its_registration_and_its_documentation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    kind = Kind(lambda options, _ground: [passed(f"it is {options['moon']}")])
-    monkeypatch.setattr(preflight, "KINDS", {**preflight.KINDS, "moon": kind})
-    monkeypatch.setattr(preflight_check, "KINDS", preflight.KINDS)
+    kind = Kind(lambda options, _ground: passed(f"it is {options['moon']}"))
+    monkeypatch.setattr(kinds, "PREFLIGHT", {**kinds.PREFLIGHT, "moon": kind})
+    monkeypatch.setattr(preflight_check, "PREFLIGHT", kinds.PREFLIGHT)
     spec = preflight_check.module_spec()
     options = spec["argument_spec"]["checks"]["options"]
     options["kind"]["choices"].append("moon")
@@ -161,9 +158,9 @@ def test_a_kind_is_known_to_preflight_by_its_registration_and_its_documentation(
 @pytest.mark.parametrize(
     ("fragment", "option", "kinds"),
     [
-        (_checks, "checks", checks.KINDS),
-        (_preflight_checks, "checks", preflight.KINDS),
-        (_smoke_tests, "tests", smoke.KINDS),
+        (_checks, "checks", health.PROBES),
+        (_preflight_checks, "checks", kinds.PREFLIGHT),
+        (_smoke_tests, "tests", kinds.SMOKE_TESTS),
     ],
 )
 def test_every_kind_is_documented(
@@ -199,7 +196,7 @@ def test_who_names_a_phase_names_one_of_the_plan() -> None:
         *wiring["release_phase_changing"],
         *(phase for phases in back.values() for phase in phases),
         *ENTRY_OF_PHASE,
-        flags_start.PHASE,
+        cluster.PHASE,
         metrics.PHASE,
         services.PHASE,
         SERVICES_PHASE,
@@ -212,7 +209,7 @@ def test_the_page_for_contributors_names_every_place() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     named = set(re.findall(r"`([^`]+)`", page))
     for path in {*places("edge_functions"), *places("commit_status")} - {
-        "plugins/module_utils/_preflight/commit_status.py",
+        "plugins/module_utils/_checks/git.py",
         "playbooks/edge_functions.yml",
     }:
         assert any(path.endswith(one) for one in named if one.endswith((".yml", ".py"))), path

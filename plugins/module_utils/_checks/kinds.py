@@ -1,43 +1,49 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
-"""The kinds of checks, the options of a task that has some of them, and the libraries that these need."""
+"""The kinds of checks of a preflight, and of smoke tests."""
 
 from __future__ import annotations
 
 import typing as t
 
-from .._errors import InputError
-from .._library import Library, refuse_missing
-from . import http, kafka, kubernetes, metric, postgres, program, redis
-from .models import Check, Kind, Options
+from .._module import refuse_twice
+from . import (
+    cluster,
+    composed,
+    database,
+    documents,
+    git,
+    metrics,
+    payment,
+    people,
+    release,
+    run,
+    web,
+)
+from .models import Check, Kinds
 
-KINDS: t.Mapping[str, Kind] = {
-    "postgres": postgres.KIND,
-    "redis": redis.KIND,
-    "kafka": kafka.KIND,
-    "http": http.KIND,
-    "kubernetes": kubernetes.KIND,
-    "exec": program.KIND,
-    "metric": metric.KIND,
+PREFLIGHT: Kinds = {
+    **release.KINDS,
+    **composed.KINDS,
+    **cluster.KINDS,
+    **database.KINDS,
+    **git.KINDS,
+    **documents.KINDS,
+    **web.KINDS,
+    **metrics.KINDS,
+    **people.KINDS,
 }
+SMOKE_TESTS: Kinds = {**composed.TESTS, **payment.TESTS, **metrics.TESTS}
 
 
-def read_checks(options: Options) -> list[Check]:
-    return [_read(entry) for entry in options["checks"]]
+def read_preflight(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:
+    checks = run.read_checks(entries)
+    refuse_twice("Checks", checks)
+    return checks
 
 
-def _read(entry: Options) -> Check:
-    if entry["timeout"] <= 0:
-        raise InputError(
-            f"The timeout of check {entry['name']!r} is {entry['timeout']:g}; it is more than 0."
-        )
-    return Check(entry["name"], entry["kind"], entry[entry["kind"]], entry["timeout"])
-
-
-def libraries(kinds: t.Iterable[str]) -> list[Library]:
-    """Only what a check of this task needs must be installed."""
-    return [library for kind in sorted(set(kinds)) for library in KINDS[kind].libraries]
-
-
-def refuse_missing_libraries(checks: t.Iterable[Check]) -> None:
-    refuse_missing(libraries(check.kind for check in checks))
+def read_tests(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:
+    tests = run.read_checks(entries)
+    refuse_twice("Smoke tests", tests)
+    for test in tests:
+        SMOKE_TESTS[test.kind].refuse(test.name, test.options)
+    return tests

@@ -1,27 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
-"""What a check is, and what came of it."""
+"""A check, what all checks of a task know, how one kind of check looks, and what is found."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from .._errors import DeployError
+from .._errors import DeployError, NotReadyError
 from .._library import Library
 
+if t.TYPE_CHECKING:
+    from datetime import datetime
+
+    from .._cluster import Cluster
+    from .._release.models import Record
+
+PASS, FAIL, HOLD, SKIPPED, WAIVED = "pass", "fail", "hold", "skipped", "waived"
+UNKNOWN = "unknown"
+STOPPING = (FAIL, HOLD)
+"""A definite problem, and what nobody can tell. Both stop the release."""
+
 Options = t.Mapping[str, t.Any]
-
-Probe = t.Callable[[Options, float], str]
-"""Looks once, within so many seconds. Returns what it saw; raises CheckError, or another DeployError."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How one kind of check looks, and which libraries it needs."""
-
-    probe: Probe
-    libraries: tuple[Library, ...]
 
 
 class CheckError(DeployError):
@@ -36,28 +35,164 @@ class NotKnownError(CheckError):
 
 @dataclass(frozen=True)
 class Check:
+    """`timeout` bounds one look, in seconds. The rest depends on the task that has the check.
+
+    `item` is the line of a checklist that it proves, `cure` what mends it beside what its kind says. `needs`: values by
+    the name of the variable, without which nothing can be seen. `unless`: why nobody needs it. `scenario` is the
+    runbook's scenario that a smoke test plays, `note` what its line begins with.
+    """
+
     name: str
     kind: str
     options: Options
-    timeout: float
+    timeout: float = 0
+    item: str = ""
+    cure: str = ""
+    needs: t.Mapping[str, str] = field(default_factory=dict)
+    unless: str = ""
+    scenario: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
-class CheckResult:
-    name: str
-    kind: str
-    passed: bool
-    seconds: float
-    """How long the last look took."""
-    detail: str
-    known: bool = True
-    """False of one that had nothing to tell, and did not pass for that."""
+class Finding:
+    """One sentence. `name` and `item` are those of the check unless a check proves several lines.
 
-    def to_result(self) -> dict[str, t.Any]:
+    `warnings` are what a release survives and somebody should know, `facts` what its record is to keep, and `steps` the
+    exchanges behind it.
+    """
+
+    status: str
+    detail: str
+    name: str = ""
+    item: str = ""
+    warnings: tuple[str, ...] = ()
+    facts: t.Mapping[str, t.Any] | None = None
+    steps: tuple[Options, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of a check, within so many seconds."""
+
+    name: str
+    item: str
+    kind: str
+    status: str
+    detail: str
+    seconds: float
+    scenario: str = ""
+    warnings: tuple[str, ...] = ()
+    facts: t.Mapping[str, t.Any] | None = None
+    steps: tuple[Options, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return self.status == PASS
+
+    @property
+    def known(self) -> bool:
+        """False of one that had nothing to tell, and did not pass for that."""
+        return self.status != UNKNOWN
+
+    def to_result(self, *also: str) -> dict[str, t.Any]:
+        """As a task returns it, with the fields that its kind of task has beside these."""
         return {
             "name": self.name,
             "kind": self.kind,
-            "status": "pass" if self.passed else "fail" if self.known else "unknown",
+            "status": self.status,
             "seconds": round(self.seconds, 3),
             "detail": self.detail,
+            **{name: getattr(self, name) for name in also},
         }
+
+
+T = t.TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Known(t.Generic[T]):  # noqa: UP046 - targets may run an older Python
+    """What was looked up once for all checks, or why it could not be."""
+
+    value: T
+    problem: DeployError | None = None
+
+    def get(self) -> T:
+        if self.problem is not None:
+            raise self.problem
+        return self.value
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every check may ask for. `cluster` makes a client of its own at each call, for threads.
+
+    `commit` is the full name of the commit that is released, "" when nobody said where to look.
+    """
+
+    release: str
+    checkout: str
+    now: datetime
+    timeout: float
+    check_mode: bool
+    commit: Known[str]
+    record: Known[Record | None]
+    cluster: t.Callable[[], Cluster]
+    wait: t.Callable[[float, str], None]
+    """For so many seconds, after telling why."""
+
+    def known_commit(self) -> str:
+        commit = self.commit.get()
+        if not commit:
+            raise NotReadyError("The released commit is unknown: set 'checkout' or 'commit'.")
+        return commit
+
+
+Findings = str | Finding | t.Sequence[Finding]
+"""A text is what was seen where all is well."""
+Look = t.Callable[..., Findings]
+"""Looks by the options of its kind. What it can't see, or finds not as it should be, it may raise as a DeployError.
+
+After its options preflight's get the Ground, probes of components the seconds for one look, and smoke tests nothing.
+"""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of check looks, and which libraries it needs. Its options stand in the documentation.
+
+    `components` are the libraries that depend on the options. `reads_record`: it looks into the release record, where
+    one can be read. `intention` is what it would do, for check mode. `refuse` raises an InputError for options that no
+    spec can refuse, by the name of the check.
+    """
+
+    look: Look
+    libraries: tuple[Library, ...] = ()
+    components: t.Callable[[Options], t.Iterable[Library]] = lambda _options: ()
+    reads_record: bool = False
+    intention: t.Callable[[Options], str] = lambda _options: ""
+    refuse: t.Callable[[str, Options], None] = lambda _name, _options: None
+
+
+Kinds = t.Mapping[str, Kind]
+
+
+def passed(detail: str, **more: t.Any) -> Finding:
+    return Finding(PASS, detail, **more)
+
+
+def failed(detail: str, **more: t.Any) -> Finding:
+    return Finding(FAIL, detail, **more)
+
+
+def held(detail: str, **more: t.Any) -> Finding:
+    return Finding(HOLD, detail, **more)
+
+
+def skipped(detail: str, **more: t.Any) -> Finding:
+    return Finding(SKIPPED, detail, **more)
+
+
+def together(details: t.Sequence[str]) -> str:
+    """All of a few, else their number: the steps have them all."""
+    return ", ".join(details) if len(details) <= 2 else f"{len(details)} of {len(details)} well"

@@ -1,51 +1,87 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
-"""Run checks side by side, each again and again until it passes or its time is over."""
+"""Read checks from a task's options, and run them side by side, each to its end whatever becomes of the others."""
 
 from __future__ import annotations
 
 import typing as t
+from dataclasses import fields
 
-from .._errors import DeployError
-from .._side_by_side import Looking, Patience
-from .kinds import KINDS, read_checks
-from .models import Check, CheckError, CheckResult, NotKnownError, Options, Probe
+from .._errors import DeployError, InputError
+from .._library import Library
+from .._side_by_side import ONE_LOOK, Looking, Patience, UnexpectedError
+from .models import FAIL, HOLD, PASS, STOPPING, Check, Finding, Findings, Kinds, Row, held, passed
 
-PROBES: t.Mapping[str, Probe] = {name: kind.probe for name, kind in KINDS.items()}
+_OWN = tuple(each.name for each in fields(Check) if each.name != "options")
 
 
-def check_all(options: Options) -> list[CheckResult]:
-    """What came of all that the option `checks` asks for, in their order."""
-    patience = Patience(options["wait_timeout"], options["wait_sleep"])
-    return run_checks(read_checks(options), PROBES, patience)
+def read_checks(entries: t.Iterable[t.Mapping[str, t.Any]]) -> list[Check]:
+    return [
+        Check(options=entry[entry["kind"]], **{name: entry[name] for name in _OWN if name in entry})
+        for entry in entries
+    ]
+
+
+def libraries(checks: t.Iterable[Check], kinds: Kinds) -> list[Library]:
+    """Those that the checks need, and no others."""
+    needed: list[Library] = []
+    for check in checks:
+        kind = kinds[check.kind]
+        needed += [*kind.libraries, *kind.components(check.options)]
+    return list(dict.fromkeys(needed))
 
 
 def run_checks(
-    checks: t.Sequence[Check], probes: t.Mapping[str, Probe], patience: Patience
-) -> list[CheckResult]:
-    """The outcomes in the order of the checks."""
-    looking: Looking[Check, str, CheckResult] = Looking(
-        look=lambda check: probes[check.kind](check.options, check.timeout),
-        judge=lambda check, found, seconds: CheckResult(
-            check.name,
-            check.kind,
-            not isinstance(found, DeployError),
-            seconds,
-            str(found),
-            not isinstance(found, NotKnownError),
-        ),
-        well=lambda outcome: outcome.passed,
+    checks: t.Sequence[Check],
+    look: t.Callable[[Check], Findings],
+    of_error: t.Callable[[DeployError], Finding],
+    *,
+    report: t.Callable[[Row], object] = lambda _row: None,
+    patience: Patience = ONE_LOOK,
+) -> list[Row]:
+    """The rows in the order of the checks. `report` hears of each as its check ends."""
+
+    def judge(check: Check, found: Findings | DeployError, seconds: float) -> list[Row]:
+        findings = of_error(found) if isinstance(found, DeployError) else found
+        if isinstance(findings, str):
+            findings = passed(findings)
+        several = [findings] if isinstance(findings, Finding) else findings
+        return [_row(check, finding, seconds) for finding in several]
+
+    looking: Looking[Check, Findings, list[Row]] = Looking(
+        look=look,
+        judge=judge,
+        well=lambda rows: all(row.passed for row in rows),
         patience=patience,
     )
-    return looking.at_all(checks)
+    rows = looking.at_all(checks, lambda ended: [report(row) for row in ended])
+    return [row for ended in rows for row in ended]
 
 
-def refuse_failures(outcomes: t.Sequence[CheckResult]) -> None:
-    """Raise one error that names every check that fails."""
-    failed = [outcome for outcome in outcomes if not outcome.passed]
-    if failed:
-        listed = " ".join(f"{outcome.name}: {outcome.detail}" for outcome in failed)
-        raise CheckError(
-            f"{len(failed)} of {len(outcomes)} checks fail. {listed}",
-            results=[outcome.to_result() for outcome in outcomes],
-        )
+def error_finding(problem: DeployError, *unseen: type[DeployError]) -> Finding:
+    """A mistake in the question, or of ours, says nothing about what it asks of; nor does an error of `unseen`."""
+    if isinstance(problem, InputError):
+        return held(f"its options are wrong: {problem}")
+    status = HOLD if isinstance(problem, (UnexpectedError, *unseen)) else FAIL
+    return Finding(status, str(problem), facts=problem.details.get("facts"))
+
+
+def _row(check: Check, finding: Finding, seconds: float) -> Row:
+    return Row(
+        name=finding.name or check.name,
+        item=finding.item or check.item,
+        kind=check.kind,
+        status=finding.status,
+        detail=_detail(check, finding),
+        seconds=seconds,
+        scenario=check.scenario,
+        warnings=finding.warnings,
+        facts=finding.facts,
+        steps=finding.steps,
+    )
+
+
+def _detail(check: Check, finding: Finding) -> str:
+    if check.cure and finding.status in STOPPING:
+        return f"{finding.detail.rstrip('.')}. {check.cure}"
+    note = check.note if finding.status == PASS else ""
+    return "; ".join(part for part in (note, finding.detail) if part)

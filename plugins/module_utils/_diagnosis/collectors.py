@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import _s3
-from .._checks.kinds import libraries, read_checks
+from .._checks.health import libraries, read_checks
 from .._errors import InputError
 from .._flags.probe import FlagsProbe
 from .._functions.log import FunctionLog
@@ -139,7 +139,7 @@ def _of_error_rate(params: Params) -> t.Iterator[tuple[str, Look]]:
             _needing([REQUESTS], lambda notes: look_at_public(notes, [*public], ask)),
         )
     if others:
-        needed = libraries(check.kind for check in others)
+        needed = libraries(others)
         yield (
             "what else tells of services",
             _needing(needed, lambda notes: look_at_health(notes, others)),

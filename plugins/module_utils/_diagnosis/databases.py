@@ -12,7 +12,7 @@ from datetime import datetime
 from .._backup.catalog import read_catalog
 from .._backup.plan import newest_per_release
 from .._errors import RefusedError
-from .._migration.text import mask_literals
+from .._migration.execution import mask_literals
 from .._postgres import PostgresTarget, Session, SqlError, connected
 from .evidence import Notebook, file_name
 

@@ -9,8 +9,8 @@ import re
 import typing as t
 from collections import Counter
 
+from .._checks.health import run_probes
 from .._checks.models import Check
-from .._checks.run import PROBES, run_checks
 from .._cluster import Cluster
 from .._errors import DeployError
 from .._gate.models import Metric, Sample, SampleStatus
@@ -20,7 +20,6 @@ from .._http import Answer, NoAnswerError
 from .._kill_switch.consumer import container_of
 from .._monitoring_server import NO_SERIES
 from .._rollout.logs import read_tail
-from .._side_by_side import Patience
 from .._threads import side_by_side
 from .crash_loop import ERROR_LINE, WorkloadStatus, observe
 from .evidence import Notebook, file_name
@@ -175,7 +174,7 @@ def common(lines: t.Sequence[str]) -> list[tuple[str, int, int]]:
 
 def look_at_health(notes: Notebook, checks: t.Sequence[Check]) -> None:
     """What the checks of services say that are not asked at an address."""
-    for outcome in run_checks(checks, PROBES, Patience()):
+    for outcome in run_probes(checks):
         text = f"{outcome.name}: {outcome.detail}"
         if outcome.passed:
             notes.write(HEALTH, text)

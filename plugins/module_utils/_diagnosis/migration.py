@@ -8,21 +8,14 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import DeployError
-from .._migration import (
-    prisma_folder,
-    prisma_history,
-    sql_folder,
-    supabase_folder,
-    supabase_history,
-)
-from .._migration.file_history import History
-from .._migration.flyway_history import FlywayHistory
+from .._migration import flyway, prisma_folder, prisma_history, supabase_folder, supabase_history
+from .._migration.file_history import History, find_late, find_pending, missing_locally
+from .._migration.flyway import FlywayHistory
 from .._migration.guard.catalog import Catalog, read_catalog
-from .._migration.prisma_plan import baseline_of, resolve_by
-from .._migration.prisma_status import describe_status
+from .._migration.models import find_tables
+from .._migration.prisma_folder import baseline_of, resolve_by
+from .._migration.prisma_history import describe_status
 from .._migration.supabase_folder import Folder, Migration
-from .._migration.supabase_plan import find_late, find_pending, missing_locally
-from .._migration.tables import find_tables
 from .._postgres import Session
 from .databases import Database, reading
 from .evidence import Notebook, file_name
@@ -36,7 +29,7 @@ WHERE name = 'default_transaction_read_only'
 """The value without what this session set itself."""
 _FILES: dict[str, tuple[t.Callable[[str], Folder], History]] = {
     "supabase": (supabase_folder.read_folder, supabase_history),
-    "sql": (sql_folder.read_folder, FlywayHistory()),
+    "sql": (flyway.read_folder, FlywayHistory()),
 }
 
 

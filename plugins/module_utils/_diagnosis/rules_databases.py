@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from .._migration.prisma_plan import resolve_by
+from .._migration.prisma_folder import resolve_by
 from .models import LIKELY, SURE
 from .rules import MIGRATE, Rule, never_with
 

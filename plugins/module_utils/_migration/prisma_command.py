@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Run the workspace's own commands, which get the database in DATABASE_URL and say in codes why they failed."""
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from .. import _child_process
 from .._errors import DeployError, InputError, RefusedError, UnreachableError, VerificationError
 from .._postgres import mask_secret
 from .._redaction import redact
-from .errors import FailedMigrationError, LockedError, MigrationError, NotEmptyError
-from .prisma_plan import resolve_by
+from .models import FailedMigrationError, LockedError, MigrationError, NotEmptyError
+from .prisma_folder import resolve_by
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """One deployment of Prisma migrations: look, decide, apply natively or by a command, and look again."""
 
 from __future__ import annotations
@@ -10,19 +9,22 @@ from dataclasses import dataclass, field
 from .._errors import DeployError, RefusedError, VerificationError
 from .._lock.check import Check, no_check
 from .._postgres import PostgresTarget, Session
-from .advisory_lock import advisory_lock
-from .errors import GenerateError
 from .guard.options import Guard, GuardReport
-from .lock_retries import LockRetries
-from .models import Table
+from .models import GenerateError, Table, describe_tables, find_tables, verify_tables
 from .prisma_command import Command, failed_by_command, refuse_unchanged, run_command
-from .prisma_folder import PrismaMigration, problems_of
+from .prisma_folder import (
+    PrismaHistory,
+    PrismaMigration,
+    PrismaPlan,
+    compare,
+    plan_prisma,
+    problems_of,
+    refuse_drift,
+)
 from .prisma_history import ADVISORY_LOCK, HistoryTable, read_history, use_schema
 from .prisma_native import Runner
-from .prisma_plan import PrismaHistory, PrismaPlan, compare, plan_prisma, refuse_drift
-from .runs import Run, Runs, describe_runs
-from .session import Limits, refuse_read_only, role_timeout
-from .tables import describe_tables, find_tables, verify_tables
+from .runner import LockRetries, advisory_lock
+from .session import Limits, Run, Runs, describe_runs, refuse_read_only, role_timeout
 
 
 @dataclass(frozen=True)

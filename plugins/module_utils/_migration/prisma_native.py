@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Apply one Prisma migration ourselves, and leave the rows that `prisma migrate deploy` would leave.
 
 A script that can be a transaction commits together with its row, so that a run that was cut off anywhere left either
@@ -13,21 +12,18 @@ import typing as t
 
 from .._errors import UnreachableError
 from .._postgres import SqlError
-from .errors import MigrationError
-from .lock_retries import LockRetries
+from .execution import excerpt, mask_message
+from .models import MigrationError
+from .prisma_folder import resolve_by
 from .prisma_history import Attempt, HistoryTable
-from .prisma_plan import resolve_by
-from .runs import Run
-from .session import begin_anew
+from .runner import LockRetries, would_skip
+from .session import Run, begin_anew
 from .splitter import failing_line, without_leading_comments
-from .statement_runner import would_skip
-from .text import excerpt, mask_message
 
 if t.TYPE_CHECKING:
     from .._postgres import Session
-    from .locks import HeldLock
     from .prisma_folder import PrismaMigration
-    from .session import Limits
+    from .session import HeldLock, Limits
 
 # "Cannot run inside a transaction block", and a COMMIT inside of a procedure: the server alone knows which ones.
 _WANTS_NO_TRANSACTION = ("25001", "2D000")

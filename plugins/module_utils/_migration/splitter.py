@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Split an SQL script into statements exactly as the Supabase CLI (3.1) does, its oddities included.
 
 What the CLI records in its history depends on this, so being right about SQL comes second to being alike. The oddities,

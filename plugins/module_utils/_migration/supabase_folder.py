@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Read a folder of Supabase migrations: the CLI's choice of files in the CLI's order, bad ones refused at once."""
 
 from __future__ import annotations
@@ -11,11 +10,17 @@ from functools import cached_property
 from pathlib import Path
 
 from .._errors import InputError
-from .execution import Execution, plan_execution, refused_in_its_transaction
+from .execution import (
+    Execution,
+    decode,
+    excerpt,
+    mask_literals,
+    plan_execution,
+    refused_in_its_transaction,
+)
 from .guard.models import Source
 from .models import MigrationFile, Pending
 from .splitter import Script, comments_end, script_problems, split_script, without_leading_comments
-from .text import decode, excerpt, mask_literals
 
 _NAME = re.compile(r"([0-9]+)_(.*)\.sql")
 _COPY = re.compile(r"(?is)COPY\s.*\s(?:FROM\s+STDIN|TO\s+STDOUT)\b")

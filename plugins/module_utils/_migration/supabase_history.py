@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The history table of the Supabase CLI: read it, make it or bring an older one up to date, add a row."""
 
 from __future__ import annotations
@@ -7,9 +6,8 @@ from __future__ import annotations
 import typing as t
 
 from .._postgres import SqlError
-from .supabase_drift import find_drift
-from .supabase_plan import REPAIR as MEND
-from .supabase_plan import Applied
+from .file_history import REPAIR as MEND
+from .file_history import Applied, find_drift
 
 __all__ = (
     "ADVISORY_LOCK",

@@ -1,29 +1,87 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
-"""One task that applies a folder of migration files, whichever table keeps their history."""
+"""One task of migrations, by one of three engines: the Supabase CLI's files, plain SQL as Flyway's, or Prisma's."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
 
-from .._lock.check import Check, lock_check
+from .._errors import InputError
+from .._lock.check import lock_check
 from .._module import Module, Result, emit_progress, refuse_below
-from .._postgres import PostgresTarget
-from . import supabase_folder, supabase_history
+from .._postgres import PostgresTarget, Session
+from . import file_deploy, prisma_deploy, supabase_folder, supabase_history
 from .execution import session_role
 from .file_history import History
 from .guard.options import Guard
-from .lock_retries import LockRetries
-from .locks import BlockerMonitor
-from .session import Limits, migrating, watching
-from .supabase_deploy import SupabaseRequest, migrate, predict
+from .prisma_command import Command
+from .prisma_folder import PrismaMigration, stray_files
+from .prisma_history import ADVISORY_LOCK, apply_resolve, plan_resolve, read_history, use_schema
+from .runner import LockRetries, advisory_lock
+from .session import Limits, migrating, refuse_read_only, watching
 from .supabase_folder import Folder, Migration
+
+Params = t.Mapping[str, t.Any]
+
+
+class Plan(t.Protocol):
+    def to_diff(self) -> dict[str, t.Any]: ...
+
+
+class Outcome(t.Protocol):
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def warnings(self) -> list[str]: ...
+    def to_result(self) -> dict[str, t.Any]: ...
+
+
+def run_migrations(
+    module: Module,
+    target: PostgresTarget,
+    predict: t.Callable[[Session], Outcome],
+    migrate: t.Callable[[Session, LockRetries], Outcome],
+    *,
+    passed_over: t.Sequence[str],
+    because: str,
+) -> Result:
+    """`passed_over` are files of the folder that are no migrations, in a warning that says why."""
+    with migrating(target) as session:
+        if module.check_mode:
+            outcome = predict(session)
+        else:
+            with watching(target, session) as watch:
+                retries = LockRetries(
+                    count=module.params["lock_retries"],
+                    watch=watch,
+                    report=lambda *told: emit_progress(module, *told),
+                )
+                outcome = migrate(session, retries)
+    for warning in outcome.warnings:
+        module.warn(warning)
+    if passed_over:
+        module.warn(f"Skipped, {because}: {', '.join(passed_over)}.")
+    result = {**outcome.to_result(), "passed_over": list(passed_over)}
+    if module._diff:
+        result["diff"] = outcome.plan.to_diff()
+    return result
+
+
+def common_request(module: Module, files: t.Sequence[str]) -> dict[str, t.Any]:
+    """What each engine is asked for, as in the module's options."""
+    params = module.params
+    return {
+        "refuse_drift": params["drift"] == "fail",
+        "limits": Limits(params["lock_timeout"], params["statement_timeout"]),
+        "guard": Guard.from_params(params, files),
+        "advisory_lock_timeout": params["advisory_lock_timeout"],
+        "check_lock": lock_check(module),
+    }
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Those of the Supabase CLI, unless it says otherwise."""
+    """A folder of files. Those of the Supabase CLI, unless it says otherwise."""
 
     read_folder: t.Callable[[str], Folder] = supabase_folder.read_folder
     history: History = supabase_history
@@ -39,51 +97,93 @@ def apply_files(module: Module, kind: Kind) -> Result:
     )
     folder = kind.read_folder(params["directory"])
     target = PostgresTarget.from_params(params)
-    order = to_order(params, folder, kind, target.where, lock_check(module))
-    with migrating(target) as session:
-        if module.check_mode:
-            outcome = predict(session, order)
-        else:
-            with watching(target, session) as watch:
-                outcome = migrate(session, order, to_retries(module, watch))
-    for warning in outcome.warnings:
-        module.warn(warning)
-    if folder.skipped:
-        module.warn(
-            f"Skipped, not named like a migration ({kind.named}): {', '.join(folder.skipped)}."
-        )
-    result = {**outcome.to_result(), "passed_over": list(folder.skipped)}
-    if module._diff:
-        result["diff"] = outcome.plan.to_diff()
-    return result
-
-
-def to_order(
-    params: t.Mapping[str, t.Any],
-    folder: Folder,
-    kind: Kind,
-    where: str,
-    check_lock: Check,
-) -> SupabaseRequest:
-    return SupabaseRequest(
+    order = file_deploy.SupabaseRequest(
         local=tuple(Migration(file) for file in folder.files),
         expect_tables=tuple(params["expect_tables"]),
-        refuse_drift=params["drift"] == "fail",
         include_all=params["include_all"],
-        limits=Limits(params["lock_timeout"], params["statement_timeout"]),
-        guard=Guard.from_params(params, [file.file for file in folder.files]),
-        advisory_lock_timeout=params["advisory_lock_timeout"],
         role=kind.role_of(params["login_user"]),
-        where=where,
+        where=target.where,
         history=kind.history,
         problems_of=kind.problems_of,
-        check_lock=check_lock,
+        **common_request(module, [file.file for file in folder.files]),
+    )
+    return run_migrations(
+        module,
+        target,
+        lambda session: file_deploy.predict(session, order),
+        lambda session, retries: file_deploy.migrate(session, order, retries),
+        passed_over=folder.skipped,
+        because=f"not named like a migration ({kind.named})",
     )
 
 
-def to_retries(module: Module, watch: BlockerMonitor) -> LockRetries:
-    return LockRetries(
-        count=module.params["lock_retries"],
-        watch=watch,
-        report=lambda *told: emit_progress(module, *told),
+def apply_prisma(module: Module, local: t.Sequence[PrismaMigration]) -> Result:
+    params = module.params
+    if params["engine"] == "command" and not params["command"]:
+        raise InputError("Option 'command' is empty; engine 'command' runs it.")
+    schema, target = params["schema"], PostgresTarget.from_params(params)
+    order = prisma_deploy.PrismaRequest(
+        local=tuple(local),
+        schema=schema,
+        expect_tables=tuple(
+            name if "." in name else f"{schema}.{name}" for name in params["expect_tables"]
+        ),
+        target=target,
+        command=to_command(params, "command") if params["engine"] == "command" else None,
+        generate=to_command(params, "generate_command") if params["generate_command"] else None,
+        generate_always=params["generate"] == "always",
+        **common_request(module, [migration.file for migration in local]),
     )
+    return run_migrations(
+        module,
+        target,
+        lambda session: prisma_deploy.predict(session, order),
+        lambda session, retries: prisma_deploy.migrate(session, order, retries),
+        passed_over=stray_files(params["directory"]),
+        because="because a migration is a folder with a migration.sql",
+    )
+
+
+def to_command(params: Params, option: str) -> Command:
+    return Command(
+        argv=tuple(params[option]),
+        directory=params["chdir"],
+        timeout=params["command_timeout"],
+        url_parameters={
+            name: None if value is None else str(value)
+            for name, value in params["url_parameters"].items()
+        },
+        option=option,
+    )
+
+
+def resolve_prisma(module: Module, local: t.Sequence[PrismaMigration]) -> Result:
+    """Settle in the history what a person says became of migrations."""
+    params = module.params
+    schema, asked = params["schema"], (params["migrations"], params["resolution"])
+    target = PostgresTarget.from_params(params)
+    check_lock = lock_check(module)
+    with migrating(target) as session:
+        table = use_schema(session, schema)
+        history = read_history(session, schema, table)
+        plan = plan_resolve(history, local, *asked)
+        if plan.changed:
+            refuse_read_only(session, target.where)
+        if plan.changed and not module.check_mode:
+            with advisory_lock(session, ADVISORY_LOCK, timeout=params["advisory_lock_timeout"]):
+                # What we saw before we held the lock may be old by now.
+                history = read_history(session, schema, table)
+                plan = plan_resolve(history, local, *asked)
+                check_lock()
+                apply_resolve(session, table, plan, exists=history.exists)
+            history = read_history(session, schema, table)
+    for warning in plan.warnings:
+        module.warn(warning)
+    result = {
+        "changed": plan.changed,
+        "resolved": [each.name for each in plan.settlements],
+        "versions": history.applied,
+    }
+    if module._diff:
+        result["diff"] = plan.to_diff()
+    return result

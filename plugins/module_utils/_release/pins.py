@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from .._cluster import OWN_ANNOTATIONS, Clock, Cluster, Object
 from .._errors import ConflictError, InputError, VerificationError
-from .._images.reference import split_image
+from .._images import split_image
 from .._lock.epoch import fence_of
 from .._rollout.models import Deployment, ReplicaSet, current_replica_set, owned_by
 from .._rollout.observe import observe_deployment

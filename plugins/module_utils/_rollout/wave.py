@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import typing as t
 
+from .._checks.health import run_probes
 from .._checks.models import Check, CheckError
-from .._checks.run import PROBES, run_checks
 from .._cluster import Cluster
 from .._errors import DeployError, InputError
 from .._module import Module, Result, emit_progress, unexpected
@@ -114,7 +114,7 @@ def checks_by_host(checks: t.Iterable[Check], hosts: t.Collection[str]) -> dict[
 
 def answers(checks: t.Sequence[Check], timeout: float) -> Result:
     """Nothing, once they pass; raises CheckError when one does not for `timeout` seconds."""
-    outcomes = run_checks(checks, PROBES, Patience(timeout, pause=1.0))
+    outcomes = run_probes(checks, Patience(timeout, pause=1.0))
     sentences = [f"{outcome.name}: {outcome.detail}" for outcome in outcomes if not outcome.passed]
     if sentences:
         raise CheckError(" ".join(sentences), results=[outcome.to_result() for outcome in outcomes])

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether Deployments can be rolled out without downtime, before anything is touched."""

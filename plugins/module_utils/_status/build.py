@@ -10,7 +10,7 @@ from datetime import datetime
 
 from .._availability.claims import availability_of
 from .._availability.store import RELEASE
-from .._images.reference import version_of
+from .._images import version_of
 from .._release.models import DONE
 from .._story.record import NO_PHASE, ON_HOLD, Phase, Record
 from .._terminal.commands import Typed

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Decide what is wrong with the variables of a run: names nobody reads, placeholders, and secrets without a value."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Read the variables of a release as the tasks of its phases will, so that they are refused before the first. Pure."""
 
 from __future__ import annotations
@@ -7,20 +6,20 @@ from __future__ import annotations
 import typing as t
 
 from .._arguments import options_or_refusal
+from .._checks.kinds import read_tests
+from .._checks.preflight import read_waivers as read_row_waivers
 from .._documentation import fragment_spec
 from .._errors import InputError
 from .._flags.values import to_values
 from .._gate.options import METRIC_RULES, read_metrics
 from .._module import refuse_below
-from .._preflight.outcome import read_waivers as read_row_waivers
 from .._ramp.options import read_schedule
 from .._release.order import read_waivers
 from .._release.packing import record_name
 from .._sign_off.plan import read_given, read_wanted
-from .._smoke.kinds import read_tests
 from .._time import now
 from .._time_options import is_within
-from .._window.models import read_window
+from .._window import read_window
 from .._wrong_kinds import text_of
 
 Release = t.Mapping[str, t.Any]

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Judge privileges, roles, publications and what belongs to the server."""
 
 from __future__ import annotations

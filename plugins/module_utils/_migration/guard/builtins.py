@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Functions of PostgreSQL, of its common extensions and of Supabase that change nothing but the caller's own row."""
 
 from __future__ import annotations

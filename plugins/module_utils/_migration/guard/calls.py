@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Judge the functions a statement calls: known ones by name, those of this run by their bodies."""
 
 from __future__ import annotations

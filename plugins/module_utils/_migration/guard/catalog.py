@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a database has before the migrations run, but for what is the system's or an extension's own."""
 
 from __future__ import annotations

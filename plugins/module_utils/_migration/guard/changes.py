@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Judge what alters, renames, moves and gives away objects other than tables."""
 
 from __future__ import annotations

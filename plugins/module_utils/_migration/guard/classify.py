@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Which judge a statement goes to. What no judge knows cannot be told."""
 
 from __future__ import annotations

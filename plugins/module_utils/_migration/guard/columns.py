@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Judge new columns of existing tables, and new types of existing columns."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Read conditions that hold for no row, whichever it is."""
 
 from __future__ import annotations

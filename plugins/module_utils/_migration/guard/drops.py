@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Judge DROP: of what holds data or is relied upon, and of what the same file makes again."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Read the text that EXECUTE will run out of the expression that makes it."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What the files that ran before a statement changed of what the catalog says, beside which objects there are."""
 
 from __future__ import annotations

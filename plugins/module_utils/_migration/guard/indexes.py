@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Judge new indexes: how long a table stands still for one, and what a unique one refuses."""
 
 from __future__ import annotations

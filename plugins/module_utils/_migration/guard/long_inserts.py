@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Read a long INSERT in parts: its tree takes thirty times the memory of its text."""
 
 from __future__ import annotations

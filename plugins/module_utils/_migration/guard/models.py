@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What the guard says about a statement, and what it is told."""
 
 from __future__ import annotations

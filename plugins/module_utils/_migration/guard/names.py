@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Read names and types out of the parser's trees."""
 
 from __future__ import annotations

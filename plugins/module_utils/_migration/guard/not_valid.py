@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Judge constraints that are NOT VALID: they look at no row that is there, and at each that code writes from now on."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The guard as the modules use it: options in, a report for their results out."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The one place that knows pglast: PostgreSQL 18's own parser, for SQL and for the bodies of PL/pgSQL.
 
 Trees are the parser's JSON: a node is a dict with one key, the name of its type.

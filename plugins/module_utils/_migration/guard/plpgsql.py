@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Judge all that a body of PL/pgSQL may run: its statements, its expressions, and the text it executes."""
 
 from __future__ import annotations

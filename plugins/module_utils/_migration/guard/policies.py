@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Judge policies: those that hide rows, those that let nobody through, and tables that have none."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Answer the conditions of a DO block that ask whether something is there, as far as the database told.
 
 A wrong answer would leave a branch unread, so whatever may have changed what is there leaves the question open.

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Class every statement of the files that will run."""
 
 from __future__ import annotations
 
 import typing as t
 
+from ..execution import excerpt
 from ..splitter import Statement, failing_line, without_leading_comments
-from ..text import excerpt
 from .classify import judge_statement
 from .long_inserts import in_parts
 from .models import Classification, Concern, Finding, Review, Source, count_verdicts, worst

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Functions and procedures that the migrations define, with their bodies unread until one is called."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Judge what switches row level security, held against how it stands."""
 
 from __future__ import annotations

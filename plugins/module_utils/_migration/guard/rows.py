@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Judge statements that read or change rows, and those that lock or write whole tables."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The rules by name: which verdict each gives, and how to write safely what it stops."""
 
 from __future__ import annotations

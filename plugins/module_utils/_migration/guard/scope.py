@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Where a statement stands while it is judged: in which file, below which conditions, in which body."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """SET, RESET and set_config: which of them change what later statements mean."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What callers of a routine rely on, and what of it another one in its place has no more."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Judge ALTER TABLE and what else changes a relation that is there: what it rewrites, blocks or takes away."""
 
 from __future__ import annotations

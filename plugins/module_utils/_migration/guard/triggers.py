@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Judge triggers, and functions of triggers, that make rows of existing tables go nowhere."""
 
 from __future__ import annotations

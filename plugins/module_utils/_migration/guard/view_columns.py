@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Which columns a view will have, as far as its query and the database tell."""
 
 from __future__ import annotations

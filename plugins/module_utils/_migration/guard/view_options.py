@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The options of views, which decide whose rights and which rows count."""
 
 from __future__ import annotations

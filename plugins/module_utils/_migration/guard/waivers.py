@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Hold findings against the waivers an operator gave, a reason for each file."""
 
 from __future__ import annotations
@@ -8,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._errors import InputError
-from ..errors import GuardError
+from ..models import GuardError
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

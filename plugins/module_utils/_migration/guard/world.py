@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What exists while the migrations run: the catalog before them, and on top of it what they made and took away."""
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._flags.values import only_flags
-from ..._images.reference import version_of
+from ..._images import version_of
 from ..._story.decode import text
 from ..._story.record import Failure, Flags, Functions, Record, Service
 from ..._words import counted

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._images.reference import version_of
+from ..._images import version_of
 from ..._words import counted, listed
 from ..models import Fact, Group, Item
 from ..words import one_line, words_of

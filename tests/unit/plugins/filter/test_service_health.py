@@ -8,10 +8,11 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.easymo.deploy.plugins.filter.service_check import service_check
 from ansible_collections.easymo.deploy.plugins.filter.service_health import service_health
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.http import judge_answer
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import KINDS
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.servers import judge_answer
+from ansible_collections.easymo.deploy.plugins.module_utils._documentation import fragment_spec
 
+HTTP = fragment_spec("_checks", "checks", "http")
 PATTERN = "https://{service}.example.com/healthz"
 SERVICES = ["wallet", "mailer", "legacy", "indexer", "backlog", "quiet"]
 RUN = ["python", "-m", "health"]
@@ -35,7 +36,7 @@ def test_each_service_is_asked_in_its_own_way_and_one_that_cannot_be_asked_not_a
     assert health["indexer"]["exec"]["deployment"] == "indexer-v2"
     assert health["backlog"]["metric"]["prometheus"] == SERVER
     for check in health.values():
-        assert {*check[check["kind"]]} <= {*KINDS[check["kind"]].options}
+        assert {*check[check["kind"]]} <= {*fragment_spec("_checks", "checks", check["kind"])}
 
 
 def test_without_a_pattern_no_service_has_an_address() -> None:
@@ -80,7 +81,7 @@ def test_another_version_tells_whether_versions_are_written_as_the_releases_is(
     told: t.Any, release: str, fits: bool
 ) -> None:
     check = service_check("wallet", PATTERN, release, "build.version", form=True)
-    options = {name: one.get("default") for name, one in KINDS["http"].options.items()}
+    options = {name: one.get("default") for name, one in HTTP.items()}
     answer = f'{{"build": {{"version": {told!r}}}}}'.replace("'", '"')
     if fits:
         judge_answer({**options, **check["http"]}, 200, answer)

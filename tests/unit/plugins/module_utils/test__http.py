@@ -15,8 +15,9 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
 from ansible_collections.easymo.deploy.plugins.module_utils._banner.api import BannerApi
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import http as http_check
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import servers, web
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.payment import HttpWallets
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
@@ -39,18 +40,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._http import (
     send,
     without_query,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import Reference
+from ansible_collections.easymo.deploy.plugins.module_utils._images import HttpRegistry, Reference
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.services import Service
 from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server import (
     MonitoringServer,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight import http as readiness
-from ansible_collections.easymo.deploy.plugins.module_utils._registry import HttpRegistry
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.wallet import HttpWallets
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_http import ManagementClient
 from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.client import HttpWebhook
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import Request
+from ansible_collections.easymo.deploy.plugins.module_utils._webhook.check import HttpWebhook
+from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import Request
 from tests.fakes.http_server import Handler, serving
 
 OURS = "Bearer our-own-token"
@@ -109,7 +107,7 @@ def check(url: str, **more: t.Any) -> None:
         "json": {},
         "holds": [],
     }
-    http_check.probe({**given, "url": url, **more}, 20)
+    servers.probe_http({**given, "url": url, **more}, 20)
 
 
 def management(url: str) -> ManagementClient:
@@ -150,7 +148,7 @@ WITH_TOKEN: dict[str, t.Callable[[str], object]] = {
     "health check with a header": lambda url: check(url, headers={"Authorization": OURS}),
     "management api": lambda url: management(url).call("GET", "/functions", "the functions"),
     "prometheus": lambda url: Prometheus(monitoring(url, TOKEN), 20).sample("up"),
-    "preflight": lambda url: readiness.ask("CI", url, timeout=20, authorization=OURS),
+    "preflight": lambda url: web.ask("CI", url, timeout=20, authorization=OURS),
     "log of the functions": lambda url: FunctionLog(url, "x", TOKEN).lines(["a"]),
     "status page and pager": lambda url: service(url, authorization=OURS),
     "webhook with a header": lambda url: webhook(url, Authorization=OURS),
@@ -160,7 +158,7 @@ WITHOUT: dict[str, t.Callable[[str], object]] = {
     "functions": lambda url: HttpGateway(url, ca_cert=None, timeout=20).ask(Probe("wa-webhook")),
     "health check": check,
     "prometheus": lambda url: Prometheus(monitoring(url), 20).sample("up"),
-    "preflight": lambda url: readiness.ask("CI", url, timeout=20),
+    "preflight": lambda url: web.ask("CI", url, timeout=20),
     "registry": lambda url: registry(url).digest(Reference.parse("easymo/app:v1")),
     "status page and pager": service,
     "wallet": lambda url: HttpWallets(url, ca_cert=None, timeout=20).balance("1"),

@@ -8,17 +8,18 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _side_by_side
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import run_checks
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import models
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.health import run_probes
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
+    Check,
+    Finding,
+    Kind,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import run_preflight
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import run_tests
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import Answer, Probe
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.prober import probe_all
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight import models as preflight
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.run import (
-    run_checks as run_preflight,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import Finding, SmokeTest
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.run import run_tests
-from tests.unit.plugins.module_utils._preflight.ground import ground
+from tests.unit.plugins.module_utils._checks.ground import ground
 
 NAMES = ("first", "broken", "last")
 TOLD = "it could not be checked (KeyError: 'token=********')"
@@ -37,7 +38,7 @@ def of_components() -> Ended:
         return "fine"
 
     checks = [Check(name, "k", {"name": name}, 1) for name in NAMES]
-    rows = run_checks(checks, {"k": probe}, _side_by_side.Patience())
+    rows = run_probes(checks, kinds={"k": Kind(probe)})
     return {row.name: ("pass" if row.passed else "fail", row.detail) for row in rows}
 
 
@@ -46,18 +47,18 @@ def of_smoke_tests() -> Ended:
         defect(options["name"])
         return Finding("pass", "fine")
 
-    tests = [SmokeTest(name, "health", {"name": name}) for name in NAMES]
-    rows = run_tests(tests, {"health": run}, report=lambda _row: None)
+    tests = [Check(name, "health", {"name": name}) for name in NAMES]
+    rows = run_tests(tests, {"health": Kind(run)}, report=lambda _row: None)
     return {row.name: (row.status, row.detail) for row in rows}
 
 
 def of_preflight() -> Ended:
-    def look(options: t.Any, _ground: t.Any) -> t.Sequence[preflight.Finding]:
+    def look(options: t.Any, _ground: t.Any) -> t.Sequence[models.Finding]:
         defect(options["name"])
-        return [preflight.passed("fine")]
+        return [models.passed("fine")]
 
-    checks = [preflight.Check(name, "k", {"name": name}) for name in NAMES]
-    rows, _findings = run_preflight(checks, {"k": look}, ground(), report=lambda _row: None)
+    checks = [models.Check(name, "k", {"name": name}) for name in NAMES]
+    rows = run_preflight(checks, {"k": Kind(look)}, ground(), report=lambda _row: None)
     return {row.name: (row.status, row.detail) for row in rows}
 
 

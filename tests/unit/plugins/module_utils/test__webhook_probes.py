@@ -16,21 +16,19 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import log_query
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.exchange import (
+from ansible_collections.easymo.deploy.plugins.module_utils._webhook.check import (
     Trace,
     ask,
     refuse_failures,
     settle,
     trace,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import (
     Answer,
     Form,
     Message,
     ProbeResult,
     Request,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import (
     plan_guards,
     plan_messages,
 )

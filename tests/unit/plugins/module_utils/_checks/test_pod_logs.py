@@ -7,8 +7,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.kubernetes import refuse_lines
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.pods import refuse_lines
 from tests.fakes.cluster import MemoryCluster
 
 

@@ -9,25 +9,21 @@ import typing as t
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import metric
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import composed, metrics
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
     CheckError,
     NotKnownError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.program import run_in_pods
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.pods import run_in_pods
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     RefusedError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_exec import exit_of
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight import (
-    health as preflight_health,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke import health as smoke_health
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.fakes.prometheus import prometheus
-from tests.unit.plugins.module_utils._preflight.ground import ground
+from tests.unit.plugins.module_utils._checks.ground import ground
 
 
 class Programs(MemoryCluster):
@@ -103,7 +99,7 @@ def ask(answer: t.Any, **more: t.Any) -> str:
         server.says("lag", answer)
         server.says("count", 3)
         options = {"query": "lag", "unit": "s", "pass": {"max": 60}, "volume": None, **more}
-        return metric.probe({"prometheus": {"url": server.url}, **options}, 5)
+        return metrics.probe_metric({"prometheus": {"url": server.url}, **options}, 5)
 
 
 def test_a_number_within_its_bounds_is_well() -> None:
@@ -142,8 +138,8 @@ def test_what_is_not_known_holds_a_phase_and_fails_none(answer: t.Any, status: s
         asked["prometheus"] = {"url": server.url}
         check = {"name": "indexer", "kind": "metric", "timeout": 5, "metric": asked}
         options = {"checks": [check], "wait_timeout": 0, "wait_sleep": 1}
-        assert smoke_health.run(options).status == status
-        [row] = preflight_health.look(options, ground())
+        assert composed.play_health(options).status == status
+        [row] = composed.look_health(options, ground())
         assert (row.name, row.status) == ("indexer", status)
 
 

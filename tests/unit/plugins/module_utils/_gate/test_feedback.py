@@ -7,15 +7,15 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.feedback import (
-    that_count,
-    with_feedback,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.people import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.questions import (
     SEVERITY,
     Answer,
     Question,
     to_result,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.feedback import (
+    that_count,
+    with_feedback,
 )
 from tests.tables import cases
 

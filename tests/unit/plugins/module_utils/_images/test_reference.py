@@ -8,10 +8,7 @@ import time
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import (
-    Challenge,
-    Reference,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._images import Challenge, Reference
 
 DIGEST = "sha256:" + "a1" * 32
 

@@ -18,12 +18,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import Reference
-from ansible_collections.easymo.deploy.plugins.module_utils._images.resolve import (
+from ansible_collections.easymo.deploy.plugins.module_utils._images import (
+    HttpRegistry,
     MissingImagesError,
+    Reference,
     resolve,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._registry import HttpRegistry
 from tests.fakes.cluster import FakeClock
 from tests.fakes.http_server import Handler, serving
 

@@ -5,10 +5,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.lock_retries import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.runner import (
     LockRetries,
+    Walk,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.statement_runner import Walk
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
 from tests.fakes.session import MemorySession
 

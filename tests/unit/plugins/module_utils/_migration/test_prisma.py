@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
     DriftError,
     FailedMigrationError,
     MigrationError,
@@ -16,20 +16,18 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_co
     database_url,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
+    PrismaHistory,
     PrismaMigration,
+    PrismaRow,
+    plan_prisma,
     problems_of,
     read_folder,
+    refuse_drift,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
     HistoryTable,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_native import Runner
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_plan import (
-    PrismaHistory,
-    PrismaRow,
-    plan_prisma,
-    refuse_drift,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import asked_for

@@ -8,32 +8,30 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError, RefusedError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import (
-    FailedMigrationError,
-    MissingLocallyError,
-    NotEmptyError,
-    OutOfOrderError,
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.file_history import (
+    Applied,
+    plan_migrations,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway_history import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway import (
     TABLE,
     FlywayHistory,
     checksum_of,
     lock_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import MigrationFile
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.sql_folder import (
     plain_version,
     problems_of,
     read_folder,
     shown_version,
     version_order,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
+    FailedMigrationError,
+    MigrationFile,
+    MissingLocallyError,
+    NotEmptyError,
+    OutOfOrderError,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
     Migration,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_plan import (
-    Applied,
-    plan_migrations,
 )
 
 if t.TYPE_CHECKING:

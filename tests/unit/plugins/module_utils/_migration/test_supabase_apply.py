@@ -3,17 +3,19 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import MigrationError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import MigrationFile
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import failing_line
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import Runner
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
-    Migration,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
     excerpt,
     mask_message,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.file_deploy import Runner
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
+    MigrationError,
+    MigrationFile,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import failing_line
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
+    Migration,
 )
 from tests.fakes.session import MemorySession
 

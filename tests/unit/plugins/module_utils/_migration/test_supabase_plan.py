@@ -6,25 +6,23 @@ import re
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.file_history import (
+    Applied,
+    find_drift,
+    plan_migrations,
+    refuse_drift,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
     DriftError,
+    MigrationFile,
     MissingLocallyError,
     OutOfOrderError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import MigrationFile
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_drift import (
-    find_drift,
-    refuse_drift,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
     Migration,
     duplicates,
     problems_of,
     read_folder,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_plan import (
-    Applied,
-    plan_migrations,
 )
 
 

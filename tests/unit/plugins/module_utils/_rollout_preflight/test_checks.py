@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.checks import (
     find_problems,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.facts import (
     RIGHTS,
     Facts,
 )

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.facts import (
     Reference,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.references import (
     references_of,
 )
 

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._window.models import read_window
-from ansible_collections.easymo.deploy.plugins.module_utils._window.plan import (
+from ansible_collections.easymo.deploy.plugins.module_utils._window import (
     closed_sentence,
     for_people,
     instant,
     outlook,
+    read_window,
 )
 
 NAIROBI = {"timezone": "Africa/Nairobi", "days": ["tuesday"], "start": "09:00", "end": "11:00"}

@@ -8,7 +8,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     MissingLibraryError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import GuardError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import options
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
     Review,
@@ -23,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.wai
     enforce,
     refuse_bad_waivers,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import GuardError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
 
 

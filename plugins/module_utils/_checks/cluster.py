@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of what runs in the cluster: Deployments, rights, pins, flags and who reads them, images."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._cluster import MonotonicClock, Object
+from .._errors import InputError
+from .._flags.flagd import Document
+from .._flags.plan import FlagsMap
+from .._flags.probe import VOLUME, to_probe
+from .._flags.switch import RESET, KillSwitch
+from .._flags.values import to_values
+from .._http import REQUESTS
+from .._images import HttpRegistry, MissingImagesError, Reference, resolve
+from .._jmespath import JMESPATH
+from .._kubernetes_client import KUBERNETES
+from .._release.packing import record_name
+from .._release.pins import carries, read_pins
+from .._rollout.models import Deployment, ReplicaSet, owned_by
+from .._rollout_preflight.checks import find_problems
+from .._rollout_preflight.facts import ERROR, RIGHTS, WARNING, Problem, Right, observe_facts
+from .._templates import JINJA2
+from .._words import counted
+from .models import Finding, Ground, Kind, Kinds, Options, failed, passed, skipped
+
+
+def look_rollout(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """What stands against rolling the services without downtime, as M(easymo.deploy.rollout_preflight) finds it."""
+    facts = observe_facts(ground.cluster(), options["services"], release=ground.release)
+    return [judge_rollout(find_problems(facts), len(options["services"]))]
+
+
+def judge_rollout(problems: t.Sequence[Problem], services: int) -> Finding:
+    """Rights are the business of the kind `rbac`, which asks for those of the other phases too."""
+    mine = [one for one in problems if one.check != "Access"]
+    errors = [str(one) for one in mine if one.severity == ERROR]
+    warnings = tuple(f"{one}." for one in mine if one.severity != ERROR)
+    if errors:
+        return failed(
+            f"{len(errors)} problems prevent a rollout without downtime: {'; '.join(errors)}",
+            warnings=warnings,
+        )
+    return passed(f"{counted(services, 'service')} can roll", warnings=warnings)
+
+
+MORE = (
+    Right("get", "coordination.k8s.io", "leases", "", "read the deploy lock"),
+    Right("create", "coordination.k8s.io", "leases", "", "take the deploy lock"),
+    Right("update", "coordination.k8s.io", "leases", "", "renew the deploy lock"),
+    Right("list", "", "configmaps", "", "find attachments of the record"),
+    Right("create", "", "configmaps", "", "create the release record"),
+    Right("update", "", "configmaps", "", "write the release record"),
+    Right("patch", "", "configmaps", "", "set feature flags"),
+    # Newer servers ask for create and older ones for get.
+    Right("create", "", "pods", "exec", "check the flags in every pod"),
+)
+"""What the other phases ask of the server, besides those of a rollout."""
+
+
+def look_rbac(_options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether the cluster lets this user do all that the phases do there."""
+    cluster = ground.cluster()
+    denied = [
+        one
+        for one in (*RIGHTS, *MORE)
+        if not cluster.may(one.verb, one.resource, group=one.group, subresource=one.subresource)
+    ]
+    return [judge_rbac(denied, cluster.namespace)]
+
+
+def judge_rbac(denied: t.Sequence[Right], namespace: str) -> Finding:
+    asked = len(RIGHTS) + len(MORE)
+    fatal = [one for one in denied if one.severity != WARNING]
+    warnings = tuple(
+        f"You may not {one} in {namespace}, needed to {one.purpose}."
+        for one in denied
+        if one.severity == WARNING
+    )
+    if fatal:
+        listed = "; ".join(f"{one} (to {one.purpose})" for one in fatal)
+        return failed(
+            f"in {namespace} you may not {listed}: apply manifests/rbac/, and bind its Role to your user",
+            warnings=warnings,
+        )
+    return passed(f"{asked - len(denied)} of {asked} rights exist", warnings=warnings)
+
+
+def look_rights(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether the cluster lets this user do more than what every release does, perhaps in another namespace."""
+    cluster, namespace = ground.cluster(), options["namespace"]
+    what = f"{options['resource']}{f'.{options["group"]}' if options['group'] else ''}"
+    denied = [
+        verb
+        for verb in options["verbs"]
+        if not cluster.may(verb, options["resource"], group=options["group"], namespace=namespace)
+    ]
+    where = f"in {namespace or cluster.namespace}"
+    if denied:
+        return [failed(f"{where} you may not {', '.join(denied)} {what}")]
+    return [passed(f"{where} you may {', '.join(options['verbs'])} {what}")]
+
+
+@dataclass(frozen=True)
+class ClusterStatus:
+    """`pinned` are the services whose state from before the release this attempt has kept."""
+
+    deployments: t.Mapping[str, Object]
+    replica_sets: t.Sequence[ReplicaSet]
+    pinned: t.Collection[str]
+
+
+def look_pins(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether every service that is going to be rolled has something to return to."""
+    cluster = ground.cluster()
+    record = ground.record.get()
+    kept = read_pins(cluster, record_name(ground.release)) if record else None
+    mine = kept if kept and record and kept.attempt == record.attempt else None
+    standing = ClusterStatus(
+        deployments={one["metadata"]["name"]: one for one in cluster.list_objects("Deployment")},
+        replica_sets=[ReplicaSet.from_json(one) for one in cluster.list_objects("ReplicaSet")],
+        pinned=mine.deployments if mine else (),
+    )
+    return [judge_pins(standing, options["services"], ground.release)]
+
+
+def judge_pins(standing: ClusterStatus, services: t.Sequence[str], release: str) -> Finding:
+    wrong = {name: problem for name in services if (problem := _problem(standing, name, release))}
+    if wrong:
+        return failed("; ".join(f"{name} {problem}" for name, problem in wrong.items()))
+    kept = len(set(services) & set(standing.pinned))
+    known = f", {kept} pinned by this attempt already" if kept else ""
+    have = "has" if len(services) == 1 else "have"
+    return passed(f"{counted(len(services), 'service')} {have} a template to return to{known}")
+
+
+def _problem(standing: ClusterStatus, name: str, release: str) -> str:
+    body = standing.deployments.get(name)
+    if body is None:
+        return "has no Deployment: create it, or remove it from the inventory"
+    if body["spec"].get("revisionHistoryLimit", 10) < 1:
+        return "keeps no old ReplicaSet: raise its revisionHistoryLimit from 0 to at least 1"
+    if name in standing.pinned:
+        return ""
+    deployment = Deployment.from_json(body)
+    if not owned_by(deployment, standing.replica_sets):
+        return "never ran, so there is nothing to return to: roll it out once"
+    if carries(deployment, release):
+        images = ", ".join(deployment.images.values())
+        return (
+            f"runs {images} already, but not by this attempt: roll it back, or release a new "
+            "version"
+        )
+    return ""
+
+
+PHASE = "feature_flags"
+
+
+def look_flags_start(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether the feature flags are where a release begins: nobody in the feature, and nobody's kill switch set."""
+    name = options["name"]
+    flags = FlagsMap.from_json(name, ground.cluster().read("ConfigMap", name))
+    record = ground.record.get()
+    own = record is not None and PHASE in record.phases
+    return [judge_flags_start(flags, options["flag"], options["enabled_by"], own=own)]
+
+
+def judge_flags_start(flags: FlagsMap, flag: str, enabled_by: str, *, own: bool) -> Finding:
+    """`flag` is a percentage, or empty where `enabled_by` alone decides. `own`: this attempt has set flags already."""
+    switch = KillSwitch.from_annotations(flags.annotations)
+    ours = {flag, enabled_by}
+    if switch is not None and not (switch.automatic and ours & {*(switch.flags or ours)}):
+        # Of another release's feature, which this one does not switch on again.
+        holds = (
+            f" It holds {', '.join(switch.flags)}."
+            if switch.flags and not ours & switch.flags.keys()
+            else ""
+        )
+        return failed(f"{switch}.{holds} After the fix, a person resets it: {RESET}")
+    automatic = f"; {switch}, which the deployment resets" if switch else ""
+    name, off = (flag, "0") if flag else (enabled_by, "false")
+    value = flags.data.get(name)
+    if value in (None, "", off) or flags.data.get(enabled_by) == "false":
+        shown = value or "not set"
+        return passed(f"{name} is {shown}, nobody is in the feature{automatic}")
+    if own:
+        return passed(f"{name} is {value}, which this attempt of the release set{automatic}")
+    return failed(
+        f"{name} is {value}, but a release starts with nobody in the feature: find who set it, and set it to {off}"
+    )
+
+
+def look_flags_readers(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether the Deployments that read the feature flags have them from the ConfigMap, as the release says they do."""
+    cluster = ground.cluster()
+    seen = {name: cluster.read("Deployment", name) for name in options["deployments"]}
+    body = cluster.read("ConfigMap", options["name"])
+    return [judge_flags_readers(options, seen, None if body is None else body.get("data") or {})]
+
+
+def judge_flags_readers(
+    options: Options,
+    deployments: t.Mapping[str, Object | None],
+    data: t.Mapping[str, str] | None,
+) -> Finding:
+    """`data` is None where there is no ConfigMap yet."""
+    name, delivery = options["name"], options["delivery"]
+    gone = [one for one, body in deployments.items() if body is None]
+    if gone:
+        return failed(f"there is no Deployment {', '.join(gone)} that would read the flags")
+    found = {one: body for one, body in deployments.items() if body}
+    problem = _by_volume(name, found) if delivery == VOLUME else _by_environment(name, found)
+    if problem:
+        return failed(problem)
+    try:
+        probe = to_probe(delivery, options["probe"])
+        document = Document.from_options(options["flagd"])
+        for values in options["values"] if document else ():
+            _render(document, data or {}, values)
+    except InputError as exc:
+        return failed(str(exc).rstrip("."))
+    new = "" if data is not None else "; the release creates it"
+    verb = "mounts" if delivery == VOLUME else "reads"
+    return passed(
+        f"{', '.join(deployments)} {verb} the ConfigMap {name}{new}",
+        warnings=(probe.weakness,) if probe.weakness else (),
+    )
+
+
+def _render(
+    document: Document | None, data: t.Mapping[str, str], values: t.Mapping[str, t.Any]
+) -> None:
+    wanted = {key: text for key, text in to_values(values, {}).items() if text is not None}
+    if document:
+        document.render({**data, **wanted})
+
+
+def _by_environment(name: str, deployments: t.Mapping[str, Object]) -> str:
+    blind = [one for one, body in deployments.items() if name not in sources(body)]
+    if not blind:
+        return ""
+    return f"{', '.join(blind)} takes no environment from the ConfigMap {name}, so flags would change nothing"
+
+
+def _by_volume(name: str, deployments: t.Mapping[str, Object]) -> str:
+    mounts = {one: mounted(body, name) for one, body in deployments.items()}
+    blind = [one for one, found in mounts.items() if not found]
+    if blind:
+        return (
+            f"{', '.join(blind)} does not mount the ConfigMap {name}, so flags would change nothing"
+        )
+    fixed = [one for one, found in mounts.items() if all(mount.get("subPath") for mount in found)]
+    if fixed:
+        return (
+            f"{', '.join(fixed)} mounts the ConfigMap {name} by subPath alone, which the kubelet never brings "
+            "up to date: mount the folder"
+        )
+    return ""
+
+
+def sources(deployment: Object) -> set[str]:
+    """The ConfigMaps that its containers take environment variables from."""
+    found: set[str] = set()
+    for container in deployment["spec"]["template"]["spec"]["containers"]:
+        for entry in container.get("envFrom") or []:
+            found.add(str((entry.get("configMapRef") or {}).get("name")))
+        for entry in container.get("env") or []:
+            source = entry.get("valueFrom") or {}
+            found.add(str((source.get("configMapKeyRef") or {}).get("name")))
+    return found
+
+
+def mounted(deployment: Object, name: str) -> list[Object]:
+    """Where its containers mount the ConfigMap."""
+    spec = deployment["spec"]["template"]["spec"]
+    volumes = {
+        one["name"]
+        for one in spec.get("volumes") or []
+        for source in (one, *((one.get("projected") or {}).get("sources") or []))
+        if (source.get("configMap") or {}).get("name") == name
+    }
+    return [
+        mount
+        for container in spec["containers"]
+        for mount in container.get("volumeMounts") or []
+        if mount["name"] in volumes
+    ]
+
+
+def look_images(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether the images of the release are in their registry, before anything is touched."""
+    if options["absent"]:
+        return [skipped(options["absent"])]
+    references = [Reference.parse(one) for one in dict.fromkeys(options["images"])]
+    registry = HttpRegistry(
+        api=options["registry"],
+        username=options["username"],
+        password=options["password"],
+        ca_cert=options["ca_cert"],
+        timeout=ground.timeout,
+        patience=ground.timeout,
+        clock=MonotonicClock(),
+    )
+    try:
+        resolve(registry, references)
+    except MissingImagesError as exc:
+        return [failed(str(exc))]
+    number, services = counted(len(references), "image"), counted(len(options["images"]), "service")
+    return [passed(f"the registry has the {number} of {services}")]
+
+
+KINDS: Kinds = {
+    "rollout": Kind(look_rollout, (KUBERNETES,)),
+    "rbac": Kind(look_rbac, (KUBERNETES,)),
+    "rights": Kind(
+        look_rights,
+        (KUBERNETES,),
+    ),
+    "pins": Kind(look_pins, (KUBERNETES,), reads_record=True),
+    "flags_start": Kind(
+        look_flags_start,
+        (KUBERNETES,),
+        reads_record=True,
+    ),
+    "flags_readers": Kind(
+        look_flags_readers,
+        (KUBERNETES, JMESPATH, JINJA2),
+    ),
+    "images": Kind(
+        look_images,
+        (REQUESTS,),
+    ),
+}

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of the databases and of what keeps them: tables, programs of PostgreSQL, backups and their bucket."""
+
+from __future__ import annotations
+
+import secrets
+import typing as t
+from datetime import datetime
+
+from .. import _child_process
+from .._backup import programs
+from .._backup.catalog import read_catalog
+from .._backup.plan import newest_per_release, refuse_older_programs
+from .._errors import DeployError, InputError, RefusedError, UnreachableError
+from .._postgres import PSYCOPG2, PostgresTarget, SqlError, connected
+from .._s3 import BOTO3, Bucket, S3Bucket, Storage
+from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
+
+NO_TABLE = "42P01"
+
+
+def look_queries(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+    """Whether a database understands queries and lets this user run them: tables, columns and rights. None is run."""
+    target = PostgresTarget.from_params(options["connection"])
+    answers: dict[str, SqlError | None] = {}
+    with connected(target, application_name="easymo.deploy preflight_check") as session:
+        session.execute("SET default_transaction_read_only = on")
+        for name, query in options["queries"].items():
+            try:
+                session.rows(f"EXPLAIN {query}")
+                answers[name] = None
+            except SqlError as exc:
+                answers[name] = exc
+    return [judge_queries(answers, options["new_tables"], target.where)]
+
+
+def judge_queries(
+    answers: t.Mapping[str, SqlError | None], new_tables: t.Collection[str], where: str
+) -> Finding:
+    """`answers`: why the server refused each query, None when it did not."""
+    later, wrong = [], []
+    for name, error in answers.items():
+        if error is None:
+            continue
+        if error.sqlstate == NO_TABLE and any(f'"{one}"' in error.message for one in new_tables):
+            later.append(name)
+        else:
+            wrong.append(f"{where} refuses the query of {name}: {error}")
+    if wrong:
+        return failed("; ".join(wrong))
+    seen = f"{len(answers) - len(later)} of {len(answers)} queries are understood and allowed"
+    new = f"; the tables of {', '.join(later)} come with the release" if later else ""
+    return passed(seen + new)
+
+
+OF_POSTGRES = ("pg_dump", "pg_restore", "psql")
+
+
+def look_programs(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+    """Whether PostgreSQL's programs on this machine are as new as the servers, and other programs are there."""
+    problems: list[str] = []
+    found: dict[str, programs.Program] = {}
+    for name in OF_POSTGRES:
+        try:
+            found[name] = programs.find(options[name], name)
+        except DeployError as exc:
+            problems.append(str(exc))
+    for name in options["others"]:
+        try:
+            _child_process.find_program(name, name)
+        except DeployError as exc:
+            problems.append(str(exc))
+    for server in options["servers"] if len(found) == len(OF_POSTGRES) else ():
+        problems += _too_old(found, PostgresTarget.from_params(server))
+    if problems:
+        return [failed(" ".join(dict.fromkeys(problems)))]
+    versions = ", ".join(f"{name} {one.version}" for name, one in found.items())
+    return [passed(f"{versions} are as new as the servers")]
+
+
+def _too_old(found: t.Mapping[str, programs.Program], target: PostgresTarget) -> t.Iterator[str]:
+    with connected(target, application_name="easymo.deploy preflight_check") as session:
+        server = session.server_version
+    try:
+        refuse_older_programs(
+            server=server,
+            pg_dump=found["pg_dump"].numbers,
+            pg_restore=found["pg_restore"].numbers,
+        )
+    except InputError as exc:
+        yield str(exc)
+
+
+_ATTEMPTS = 2
+"""A backup waits for an S3 that is slow; whoever only looks says soon that there is no answer."""
+
+
+def look_backup_age(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """How old the newest backup of each database is."""
+    bucket = S3Bucket.from_params(options, patience=ground.timeout, attempts=_ATTEMPTS)
+    bucket.check()
+    found = read_catalog(bucket, prefix=options["prefix"], name=None)
+    ages = newest_ages(found.backups, ground.now)
+    return [
+        judge_backup_age(ages, options["names"], options["max_age"], required=options["required"])
+    ]
+
+
+def newest_ages(backups: t.Iterable[t.Any], now: datetime) -> dict[str, int]:
+    """Seconds by the name of the database."""
+    ages: dict[str, int] = {}
+    for backup in newest_per_release(backups):
+        name = backup.manifest.name
+        ages[name] = min(backup.age(now), ages.get(name, backup.age(now)))
+    return ages
+
+
+def judge_backup_age(
+    ages: t.Mapping[str, int], names: t.Sequence[str], max_age: int, *, required: bool
+) -> Finding:
+    """The database phase takes a backup itself, so an old one only stops whom it must."""
+    told = ", ".join(
+        f"{name} {f'{ages[name] // 60} minutes old' if name in ages else 'none yet'}"
+        for name in names
+    )
+    old = [name for name in names if ages.get(name, max_age) >= max_age]
+    if old and required:
+        return held(
+            f"{told}; {', '.join(old)} needs one that is less than {max_age // 60} minutes old: take it"
+        )
+    consequence = "the database phase takes one unless this release's is recent"
+    return passed(f"{told}; {consequence}" if old else told)
+
+
+def look_bucket(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether the key of the backups may do in its prefix what backups do. Nothing is left there."""
+    storage = Storage(
+        server_side_encryption=options["server_side_encryption"],
+        kms_key_id=options["kms_key_id"],
+        storage_class=options["storage_class"],
+    )
+    bucket = S3Bucket.from_params(options, storage, patience=ground.timeout, attempts=_ATTEMPTS)
+    try:
+        bucket.check()
+    except InputError as exc:
+        return [failed(str(exc))]
+    prefix = options["prefix"]
+    refused = denials(bucket, prefix, f"{prefix}readiness-{secrets.token_hex(6)}")
+    if refused:
+        return [failed("; ".join(f"it may not {what}: {why}" for what, why in refused.items()))]
+    return [
+        passed(
+            f"s3://{bucket.name}/{prefix} may be listed, read, written to, and an upload aborted"
+        )
+    ]
+
+
+def denials(bucket: Bucket, prefix: str, key: str) -> dict[str, str]:
+    """What the key may not do, each with S3's own word. An upload that was begun is aborted whatever happens."""
+    found: dict[str, str] = {}
+
+    def attempt(what: str, act: t.Callable[[], t.Any]) -> t.Any:
+        try:
+            return act()
+        except UnreachableError:
+            raise
+        except DeployError as exc:
+            found[what] = str(exc)
+            return None
+
+    attempt("list", lambda: next(iter(bucket.list(prefix)), None))
+    attempt("list unfinished uploads", lambda: next(iter(bucket.list_uploads(prefix)), None))
+    attempt("get", lambda: _read_nothing(bucket, key))
+    upload = attempt("put", lambda: bucket.start_upload(key))
+    if upload:
+        attempt("put", lambda: bucket.upload_part(key, upload, 1, b"readiness"))
+        attempt("abort an upload", lambda: bucket.abort_upload(key, upload))
+    return found
+
+
+def _read_nothing(bucket: Bucket, key: str) -> None:
+    """Of an object that is not there S3 says so only to who may get it."""
+    try:
+        next(iter(bucket.read(key)), None)
+    except RefusedError as exc:
+        if "NoSuchKey" not in str(exc):
+            raise
+
+
+KINDS: Kinds = {
+    "queries": Kind(
+        look_queries,
+        (PSYCOPG2,),
+    ),
+    "programs": Kind(
+        look_programs,
+        (PSYCOPG2,),
+    ),
+    "backup_age": Kind(
+        look_backup_age,
+        (BOTO3,),
+    ),
+    "bucket": Kind(
+        look_bucket,
+        (BOTO3,),
+    ),
+}

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of what is released: the tag, its branch and CHANGELOG in the clone, and CI at GitHub."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+from .._child_process import Ended, child_environment, find_program, run
+from .._errors import ConflictError, InputError, NotReadyError, RefusedError, VerificationError
+from .._http import REQUESTS, bearer
+from .._words import listed
+from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
+from .web import get_json
+
+TIMEOUT = 30.0
+
+
+@dataclass(frozen=True)
+class GitFacts:
+    """`tagged` and `branch` are full names of commits, "" for what is not there; `dirty` are paths."""
+
+    head: str
+    tagged: str
+    branch: str
+    branch_name: str
+    on_branch: bool
+    behind: int
+    dirty: tuple[str, ...]
+
+
+class Git:
+    """One work tree. ConflictError for a folder that is none of its own."""
+
+    def __init__(self, checkout: str) -> None:
+        self.checkout = checkout
+        if not checkout or not Path(checkout).is_dir():
+            raise InputError(
+                f"The checkout {checkout!r} is no folder: check out the application at the "
+                "release's tag and set release_checkout."
+            )
+        try:
+            self._program = find_program("git", "PATH")
+        except InputError:
+            raise NotReadyError("git is missing: install it.") from None
+        top = self.ask("rev-parse", "--show-toplevel")
+        if top.rc != 0 or Path(top.stdout.strip()).resolve() != Path(checkout).resolve():
+            raise ConflictError(
+                f"{checkout} is not a git work tree, so its commit is unknown: make it by 'git "
+                "clone' or 'git worktree add' at the release's tag."
+            )
+
+    def ask(self, *arguments: str) -> Ended:
+        # The folder may be another user's, and whoever deploys from it trusts it by that.
+        settings = (f"safe.directory={Path(self.checkout).resolve()}", "core.fsmonitor=false")
+        flags = [part for one in settings for part in ("-c", one)]
+        environment = {
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_OPTIONAL_LOCKS": "0",
+            # A parent that only happens to be a work tree is none of ours.
+            "GIT_CEILING_DIRECTORIES": str(Path(self.checkout).resolve().parent),
+            "LC_ALL": "C",
+        }
+        argv = [self._program, *flags, "-C", self.checkout, *arguments]
+        return run(argv, child_environment(environment), timeout=TIMEOUT)
+
+    def commit(self, name: str) -> str:
+        """The full name of the commit behind a reference, "" when there is none."""
+        if not name or name.startswith("-"):
+            raise InputError(f"{name!r} names no tag or branch.")
+        found = self.ask("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        return found.stdout.strip() if found.rc == 0 else ""
+
+    def facts(self, *, tag: str, branch: str) -> GitFacts:
+        tagged = self.commit(f"refs/tags/{tag}")
+        name, at = self._branch(branch)
+        known = bool(tagged and at)
+        return GitFacts(
+            head=self.commit("HEAD"),
+            tagged=tagged,
+            branch=at,
+            branch_name=name,
+            on_branch=known and self.ask("merge-base", "--is-ancestor", tagged, at).rc == 0,
+            behind=self._count(f"{tagged}..{at}") if known else 0,
+            dirty=self._dirty(),
+        )
+
+    def _branch(self, branch: str) -> tuple[str, str]:
+        """As the remote has it, which everybody sees; the local one where there is no remote."""
+        for name, reference in (
+            (f"origin/{branch}", f"refs/remotes/origin/{branch}"),
+            (branch, f"refs/heads/{branch}"),
+        ):
+            at = self.commit(reference)
+            if at:
+                return name, at
+        return branch, ""
+
+    def _count(self, span: str) -> int:
+        found = self.ask("rev-list", "--count", span).stdout.strip()
+        return int(found) if found.isdecimal() else 0
+
+    def _dirty(self) -> tuple[str, ...]:
+        found = self.ask("status", "--porcelain", "-z", "--untracked-files=normal")
+        if found.rc != 0:
+            raise RefusedError(f"git cannot tell whether {self.checkout} is clean: {found.stderr}.")
+        return tuple(entry[3:] for entry in found.stdout.split("\0") if len(entry) > 3)[:100]
+
+
+def head_of(checkout: str) -> str:
+    return Git(checkout).commit("HEAD")
+
+
+def look_git(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether the checkout is the release: tagged, on the branch, clean, with an entry in the changelog."""
+    git = Git(ground.checkout)
+    facts = git.facts(tag=options["tag"], branch=options["branch"])
+    found = [
+        ("tag", judge_tag(facts, options["tag"])),
+        ("branch", judge_branch(facts, options["tag"])),
+        ("clean", judge_clean(facts, ground.checkout)),
+    ]
+    if options["changelog"]:
+        path = Path(ground.checkout, options["changelog"])
+        text = path.read_text("utf-8", "replace") if path.is_file() else None
+        found.append(("changelog", judge_changelog(text, ground.release, options["changelog"])))
+    items = options["items"]
+    return [
+        Finding(one.status, one.detail, name=f"git_{part}", item=str(items.get(part) or ""))
+        for part, one in found
+    ]
+
+
+def judge_tag(facts: GitFacts, tag: str) -> Finding:
+    if not facts.tagged:
+        return failed(
+            f"there is no tag {tag}: tag the release and push it, then 'git fetch --tags' here"
+        )
+    if facts.tagged != facts.head:
+        return failed(
+            f"the checkout is at {facts.head[:12]} and {tag} at {facts.tagged[:12]}: 'git checkout {tag}'"
+        )
+    return passed(f"{tag} is {facts.tagged[:12]}, and the checkout is there")
+
+
+def _fetch(branch: str) -> str:
+    """Also where the clone is of a tag alone, and a plain fetch of the branch would keep none."""
+    name = branch.removeprefix("origin/")
+    return f"git fetch origin {name}:refs/remotes/origin/{name}"
+
+
+def judge_branch(facts: GitFacts, tag: str) -> Finding:
+    if not facts.branch:
+        return held(
+            f"there is no branch {facts.branch_name}, here or of origin: '{_fetch(facts.branch_name)}'"
+        )
+    if not facts.tagged:
+        return held(f"without the tag {tag}, {facts.branch_name} cannot be checked")
+    if not facts.on_branch:
+        return failed(
+            f"{facts.branch_name} does not contain {tag}: merge it, or '{_fetch(facts.branch_name)}' when it was merged"
+        )
+    since = f", which has {facts.behind} commits since" if facts.behind else ", its newest commit"
+    return passed(f"{tag} is in {facts.branch_name}{since}")
+
+
+def judge_clean(facts: GitFacts, checkout: str) -> Finding:
+    if facts.dirty:
+        return failed(
+            f"{checkout} has uncommitted files: {listed(facts.dirty, 5)}; commit them, or 'git "
+            "stash --include-untracked'"
+        )
+    return passed("the checkout has no changes")
+
+
+def judge_changelog(text: str | None, version: str, name: str) -> Finding:
+    """A heading with the version, in Markdown or underlined as reStructuredText has it."""
+    if text is None:
+        return failed(f"the checkout has no {name}: write one, or correct 'changelog'")
+    number = rf"(?<![\w.])v?{re.escape(version)}(?![\w.]*\d)"
+    markdown = re.search(rf"^#+[^\n]*{number}", text, re.M)
+    underlined = re.search(rf"^[^\n]*{number}[^\n]*\n(=|-|~|\^){{3,}}\s*$", text, re.M)
+    if not markdown and not underlined:
+        return failed(f"{name} has no heading for {version}: add the release's changes")
+    return passed(f"{name} has an entry for {version}")
+
+
+_PAGE = 100
+_PAGES = 10
+_BAD = frozenset({"failure", "error", "timed_out", "startup_failure"})
+_LEFT_OUT = frozenset({"skipped", "neutral"})
+_WORDS = {
+    "cancelled": "was cancelled",
+    "stale": "was abandoned by GitHub",
+    "action_required": "waits for a person",
+    "skipped": "was skipped",
+    "neutral": "says neither yes nor no",
+}
+"""Of states that are no failure and no success. All others are on their way."""
+
+
+def look_commit_status(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether CI passed on the commit, as GitHub's check runs and commit statuses tell.
+
+    Their states: https://docs.github.com/en/rest/checks/runs and https://docs.github.com/en/rest/commits/statuses.
+    """
+    commit = ground.known_commit()
+    states = worst(_told(options, ground, commit))
+    return [judge_commit_status(states, options["contexts"], options["ignore"], commit)]
+
+
+def worst(told: t.Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The state that counts of each name: several apps, workflows and a status may share one, and all must be good."""
+    found: dict[str, str] = {}
+    for name, state in told:
+        found[name] = max(found.get(name, state), state, key=_rank)
+    return found
+
+
+def _rank(state: str) -> int:
+    if state in _BAD:
+        return 3
+    if state == "success":
+        return 1
+    return 0 if state in _LEFT_OUT else 2
+
+
+def judge_commit_status(
+    states: t.Mapping[str, str], wanted: t.Sequence[str], ignored: t.Sequence[str], commit: str
+) -> Finding:
+    """`states` by name: GitHub's conclusion of a check run, its status until there is one, or the state of a status.
+
+    What was skipped or is neutral is as good as nothing: not in the way, but where it is wanted it proves nothing.
+    """
+    counted = {name: state for name, state in states.items() if name not in ignored}
+    bad = sorted(name for name, state in counted.items() if state in _BAD)
+    if bad:
+        return failed(f"{', '.join(bad)} failed on {commit[:12]}: fix it, and tag a passing commit")
+    doubtful = {
+        name: _WORDS.get(state, "is not done")
+        for name, state in sorted(counted.items())
+        if _rank(state) == 2 or (state in _LEFT_OUT and name in wanted)
+    }
+    parts = [
+        f"{', '.join(name for name, said in doubtful.items() if said == words)} {words}"
+        for words in dict.fromkeys(doubtful.values())
+    ]
+    if missing := sorted(set(wanted) - set(counted)):
+        parts.append(f"no status of {', '.join(missing)}")
+    if parts:
+        return held(f"{'; '.join(parts)} on {commit[:12]}: wait for CI, or start it")
+    done = sorted(name for name, state in counted.items() if state == "success")
+    if not done:
+        return held(f"GitHub has no success of {commit[:12]}: check that CI ran on it")
+    left_out = sorted(set(counted) - set(done))
+    more = f"; skipped or neutral: {', '.join(left_out)}" if left_out else ""
+    return passed(f"{', '.join(done)} passed on {commit[:12]}{more}")
+
+
+def _check_run(run: t.Mapping[str, t.Any]) -> tuple[str, str]:
+    return str(run["name"]), str(run["conclusion"] or run["status"])
+
+
+def _status(status: t.Mapping[str, t.Any]) -> tuple[str, str]:
+    return str(status["context"]), str(status["state"])
+
+
+_LISTS = (("check-runs", "check_runs", _check_run), ("status", "statuses", _status))
+"""Both give only the newest: of each suite, and of each context."""
+
+
+def _told(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple[str, str]]:
+    """Name and state of each, of every page of both lists."""
+    url = f"{options['api_url'].rstrip('/')}/repos/{options['repository']}/commits/{commit}"
+    for path, key, read in _LISTS:
+        seen = 0
+        for page in range(1, _PAGES + 1):
+            answer = get_json(
+                "GitHub",
+                f"{url}/{path}",
+                timeout=ground.timeout,
+                authorization=bearer(options["token"]),
+                ca_cert=options["ca_cert"],
+                params=[("per_page", str(_PAGE)), ("page", str(page))],
+            )
+            try:
+                entries = [read(one) for one in answer[key]]
+                total = int(answer["total_count"])
+            except (KeyError, TypeError, ValueError):
+                raise VerificationError(
+                    f"GitHub's answer has no {key}: check 'api_url', which ends in /api/v3 on a server of your own."
+                ) from None
+            yield from entries
+            seen += len(entries)
+            if seen >= total or not entries:
+                break
+
+
+KINDS: Kinds = {
+    "git": Kind(
+        look_git,
+    ),
+    "commit_status": Kind(
+        look_commit_status,
+        (REQUESTS,),
+    ),
+}

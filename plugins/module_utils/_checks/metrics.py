@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks that ask for metrics: rules, series, one value, and a judgement as of a gate."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._alerts.api import AlertsApi
+from .._alerts.apply import Routing
+from .._alerts.fired import describe, moment
+from .._alerts.models import LoadedRule
+from .._alerts.options import alerts_api
+from .._alerts.selectors import Selector, grouped_by, read_matchers, selectors
+from .._errors import InputError
+from .._gate.models import Metric, Sample, SampleStatus, Verdict
+from .._gate.options import ONE_LOOK, PROMETHEUS, read_metric, refuse_bad_input
+from .._gate.series import Series
+from .._gate.sources import LIBRARIES, sources_of
+from .._gate.state import Schedule
+from .._gate.watch import Watcher, WatchResult
+from .._http import REQUESTS
+from .._monitoring_server import NO_SERIES, MonitoringServer
+from .._report.times import quantity
+from .._time import Deadline
+from .models import (
+    CheckError,
+    Finding,
+    Ground,
+    Kind,
+    Kinds,
+    NotKnownError,
+    Options,
+    failed,
+    held,
+    passed,
+)
+
+
+def look_alert_rules(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether the release's alerts can fire, whoever they are for hears of them, and none fires now."""
+    api = alerts_api(options, ground.timeout)
+    loaded = {rule.name: rule for rule in api.rules()}
+    if not loaded and not api.count("up"):
+        return [held(f"Prometheus has {NO_SERIES}")]
+    alerts = options["alerts"]
+    mine = [loaded[name] for name in alerts if name in loaded]
+    blind, later = unseen(mine, api.count, read_matchers(options["pods"]), options["new_metrics"])
+    routing = Routing.read(api) if options["alertmanager"] else None
+    misrouted = [why for rule in mine if routing and (why := routing.problem(rule))]
+    return [
+        judge_alert_rules(alerts, mine, [*blind, *misrouted], later, routed=routing is not None)
+    ]
+
+
+def unseen(
+    rules: t.Sequence[LoadedRule],
+    count: t.Callable[[str], int],
+    pods: t.Collection[str],
+    new_metrics: t.Collection[str],
+) -> tuple[list[str], list[str]]:
+    """What the rules ask for and Prometheus has no series of, and which of it only comes with the release.
+
+    A matcher beside those of the pods may choose what did not happen yet, such as an error, so it is left out.
+    """
+    wrong: list[str] = []
+    later: list[str] = []
+    for rule in rules:
+        labels = grouped_by(rule.query)
+        for selector in selectors(rule.query):
+            why = _missing(selector, labels, count, pods)
+            if not why:
+                continue
+            if selector.name in new_metrics:
+                later.append(selector.name)
+            else:
+                wrong.append(f"{rule.name!r} can't fire: {why}")
+    return list(dict.fromkeys(wrong)), list(dict.fromkeys(later))
+
+
+def _missing(
+    selector: Selector,
+    labels: t.Sequence[str],
+    count: t.Callable[[str], int],
+    pods: t.Collection[str],
+) -> str:
+    metric = selector.among(pods) if set(selector.matchers) & set(pods) else selector
+    if count(str(metric.having(labels))):
+        return ""
+    if labels and count(str(metric)):
+        return f"Prometheus has no series of {metric} with the label {', '.join(labels)}"
+    return f"Prometheus has no series of {metric}"
+
+
+def judge_alert_rules(
+    alerts: t.Sequence[str],
+    rules: t.Sequence[LoadedRule],
+    problems: t.Sequence[str] = (),
+    later: t.Sequence[str] = (),
+    *,
+    routed: bool = False,
+) -> Finding:
+    """`rules`: those of the alerts that are loaded. `problems`: what else is wrong with them."""
+    loaded = [rule.name for rule in rules]
+    wrong = [f"Prometheus has no alert {name!r} loaded" for name in alerts if name not in loaded]
+    wrong += [
+        f"the query of {rule.name!r} fails: {rule.last_error or 'Prometheus does not say why'}"
+        for rule in rules
+        if rule.health == "err"
+    ]
+    wrong += problems
+    if wrong:
+        return failed(f"{'; '.join(wrong)}: see docs/alerts.md, and run playbooks/alert_rules.yml")
+    firing = [
+        describe(rule.name, alert.labels, moment(alert.since))
+        for rule in rules
+        for alert in rule.firing
+    ]
+    if firing:
+        return failed(f"firing now: {'; '.join(firing)}: put that right before the release")
+    waiting = [rule.name for rule in rules if rule.health != "ok"]
+    if waiting:
+        return held(f"{', '.join(waiting)} was not evaluated yet: wait for Prometheus")
+    told = ", each reaches its receiver" if routed else ""
+    new = f"; nothing of {', '.join(later)} is there before the release" if later else ""
+    return passed(
+        f"{len(rules)} alerts are loaded and evaluated, none fires, their series exist{told}{new}"
+    )
+
+
+def look_series(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether Prometheus understands queries and has series of everything that they ask for."""
+    api = AlertsApi(MonitoringServer.from_params(options["prometheus"]), timeout=ground.timeout)
+    if not api.count("up"):
+        return [failed(f"Prometheus has {NO_SERIES}")]
+    wrong: dict[str, str] = {}
+    later: dict[str, None] = {}
+    queries = queries_of(options["metrics"], options["service_errors"])
+    for name, query in queries.items():
+        try:
+            api.formatted(query)
+        except InputError as exc:
+            wrong[name] = str(exc)
+            continue
+        for selector in selectors(query):
+            why = missing(selector, api.count, options["events"])
+            if why and selector.name in options["new_metrics"]:
+                later[selector.name] = None
+            elif why:
+                wrong[name] = why
+    return [judge_series(len(queries), wrong, list(later))]
+
+
+def queries_of(metrics: t.Iterable[Options], service_errors: str) -> dict[str, str]:
+    """Every query of a release by name. Of metrics that compare cohorts, those of the users seen."""
+    asked: dict[str, str] = {}
+    for metric in metrics:
+        name = metric["name"]
+        if "query" in metric:
+            asked[name] = metric["query"]
+        else:
+            asked |= {f"{name} ({who})": metric[who]["seen"] for who in ("treated", "control")}
+        if "volume" in metric:
+            asked[f"{name} (volume)"] = metric["volume"]["query"]
+    return asked | ({"error rate by service": service_errors} if service_errors else {})
+
+
+def missing(selector: Selector, count: t.Callable[[str], int], events: t.Collection[str]) -> str:
+    """What Prometheus has no series of, empty when it has. What a label of `events` says may not have happened yet,
+    so of that only the label must be there.
+    """
+    happening = [one for one in selector.matchers if label_of(one) in events]
+    lasting = [one for one in selector.matchers if one not in happening]
+    wanted = selector.among(lasting)
+    if count(str(wanted.having(map(label_of, happening)))):
+        return ""
+    if happening and count(str(wanted)):
+        return f"there are series of {wanted}, but none with the label {', '.join(map(label_of, happening))}"
+    for left_out in lasting:
+        rest = wanted.among([one for one in lasting if one != left_out])
+        if count(str(rest)):
+            return f"there are series of {rest}, but none with {left_out}"
+    return f"there is no series of {wanted}"
+
+
+def label_of(matcher: str) -> str:
+    return matcher[: min(at for at in map(matcher.find, "=!") if at >= 0)]
+
+
+def judge_series(asked: int, wrong: t.Mapping[str, str], later: t.Sequence[str]) -> Finding:
+    if wrong:
+        told = "; ".join(f"{name}: {why}" for name, why in wrong.items())
+        return failed(f"Prometheus cannot answer {len(wrong)} of {asked} queries: {told}")
+    new = f"; {', '.join(later)} come with the release" if later else ""
+    return passed(f"{asked} queries are understood and have series{new}")
+
+
+def probe_metric(options: Options, timeout: float) -> str:
+    """Ask Prometheus for a number, and judge it as a gate does at one look."""
+    entry = {"name": "metric", "kind": PROMETHEUS, **options}
+    params = {**options, "metrics": [entry], "query_timeout": timeout}
+    return judge_metric(
+        read_metric(entry, ONE_LOOK), sources_of(params)["metric"].sample(options["query"])
+    )
+
+
+def judge_metric(metric: Metric, sample: Sample) -> str:
+    if sample.value is None:
+        raise NotKnownError(f"There is no value of {metric.query!r} ({sample.problem}).")
+    shown = quantity(sample.value, metric.unit)
+    if metric.judge(sample) is not SampleStatus.GOOD:
+        raise CheckError(
+            f"{metric.query!r} gives {shown} and should give {metric.bounds.describe_good()}."
+        )
+    return shown
+
+
+def play_metrics(options: Options) -> Finding:
+    """A definite breach fails, a value between its bounds holds, and so does what is missing after all that waiting."""
+    wanted = [read_metric(entry, ONE_LOOK) for entry in options["metrics"]]
+    refuse_bad_input({**options, **ONE_LOOK}, wanted)
+    deadline = Deadline(options["wait_timeout"])
+    while True:
+        watch = _look(wanted, options)
+        lacking = any(watch.series[metric.name].value is None for metric in wanted)
+        if not (lacking and _only_missing(wanted, watch)) or deadline.left() < _WAIT_SLEEP:
+            return _finding(wanted, watch, skips=options["missing"] == "skip")
+        deadline.sleep(_WAIT_SLEEP)
+
+
+def _look(wanted: t.Sequence[Metric], options: Options) -> WatchResult:
+    watcher = Watcher(wanted, sources_of(options), report=lambda _look: None)
+    return watcher.run(Schedule(duration=0))
+
+
+def _finding(wanted: t.Sequence[Metric], watch: WatchResult, *, skips: bool) -> Finding:
+    steps = tuple(_metric_row(metric, watch.series[metric.name]) for metric in wanted)
+    seen = ", ".join(f"{step['name']} {step['evidence']}" for step in steps)
+    reasons = "; ".join(reason.text for reason in watch.decision.reasons)
+    if watch.decision.verdict is Verdict.ROLLBACK:
+        return Finding("fail", reasons, steps=steps)
+    if watch.decision.verdict is Verdict.PROCEED:
+        return Finding("pass", seen, steps=steps)
+    if skips and _only_missing(wanted, watch):
+        return Finding("skip", f"no data is no pass: {reasons}", steps=steps)
+    return Finding("hold", reasons, steps=steps)
+
+
+_WAIT_SLEEP = 2.0
+"""Seconds between two looks while data are missing."""
+
+
+def _only_missing(wanted: t.Sequence[Metric], watch: WatchResult) -> bool:
+    """Whether every metric that has a value is good."""
+    series = [watch.series[metric.name] for metric in wanted]
+    return all(one.value is None or one.status is SampleStatus.GOOD for one in series)
+
+
+_OUTCOMES = {
+    SampleStatus.GOOD: "pass",
+    SampleStatus.BETWEEN: "fail",
+    SampleStatus.BREACH: "fail",
+}
+
+
+def _metric_row(metric: Metric, series: Series) -> dict[str, t.Any]:
+    value, last = series.value, series.last
+    shown = quantity(value, metric.unit)
+    problem = f" ({last.problem})" if last and last.problem else ""
+    return {
+        "name": metric.name,
+        "outcome": _OUTCOMES.get(series.status, "hold"),
+        "value": value,
+        "unit": metric.unit,
+        "evidence": shown + problem,
+    }
+
+
+KINDS: Kinds = {
+    "alert_rules": Kind(
+        look_alert_rules,
+        (REQUESTS,),
+    ),
+    "series": Kind(
+        look_series,
+        (REQUESTS,),
+    ),
+}
+
+
+PROBES: Kinds = {
+    "metric": Kind(
+        probe_metric,
+        (REQUESTS,),
+    ),
+}
+
+
+TESTS: Kinds = {
+    "metrics": Kind(
+        play_metrics,
+        components=lambda options: [LIBRARIES[entry["kind"]] for entry in options["metrics"]],
+        intention=lambda options: (
+            f"would sample {', '.join(one['name'] for one in options['metrics'])}"
+        ),
+    ),
+}

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of whom a release needs: people and channels of Slack, who is on call, mail, and sign-offs."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from .._errors import DeployError, RefusedError, UnreachableError, VerificationError
+from .._http import REQUESTS
+from .._messages import plan
+from .._messages.mail import would_take
+from .._messages.slack import SLACK_SDK, attempt, web_client
+from .._release.models import SIGN_OFFS
+from .._sign_off.plan import (
+    Given,
+    Subject,
+    Wanted,
+    counts,
+    known_sign_offs,
+    missing_because,
+    plan_sign_off,
+    read_given,
+    read_wanted,
+    subject_of,
+)
+from .._time import UTC, Deadline, format_time, read_time
+from .models import (
+    FAIL,
+    HOLD,
+    PASS,
+    Finding,
+    Ground,
+    Kind,
+    Kinds,
+    Options,
+    failed,
+    held,
+    passed,
+)
+from .web import get_json
+
+_PAGE = 1000
+_PAGES = 50
+SCOPES = "users:read, users:read.email, usergroups:read, channels:read and groups:read"
+ABSENT = frozenset({"user_not_found", "users_not_found", "user_not_visible", "channel_not_found"})
+TOKEN = frozenset(
+    {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"}
+)
+
+Call = t.Callable[..., t.Mapping[str, t.Any]]
+"""A method of the Web API by name. RefusedError when Slack says no, with Slack's own `word` in its details."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """`problem` is empty for one that is there and can be reached."""
+
+    name: str
+    problem: str = ""
+    unknown: bool = False
+
+
+def look_slack(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether the people and channels that messages name are there, as Slack's Web API tells."""
+    call = caller(options, ground.timeout)
+    seen = [_looked(find_person, call, name) for name in options["people"]]
+    seen += [_looked(find_channel, call, name) for name in options["channels"]]
+    return [judge_slack(seen)]
+
+
+def judge_slack(seen: t.Sequence[Seen]) -> Finding:
+    wrong = [f"{one.name} {one.problem}" for one in seen if one.problem and not one.unknown]
+    if wrong:
+        return failed("; ".join(wrong))
+    unknown = [f"{one.name} {one.problem}" for one in seen if one.unknown]
+    if unknown:
+        return held("; ".join(unknown))
+    return passed(f"{', '.join(one.name for one in seen) or 'nobody'} can be reached")
+
+
+def find_person(call: Call, name: str) -> str:
+    """A member by id, e-mail address or name, or a user group by its handle."""
+    wanted = name.removeprefix("@")
+    if re.fullmatch(r"[UW][A-Z0-9]{7,}", wanted):
+        return _active(call("users.info", user=wanted)["user"])
+    if re.fullmatch(r"[^@\s]+@[^@\s]+", name):
+        return _active(call("users.lookupByEmail", email=name)["user"])
+    groups = call("usergroups.list").get("usergroups") or []
+    for group in groups:
+        if wanted in (group.get("handle"), group.get("id")):
+            return "is a user group that was disabled" if group.get("date_delete") else ""
+    for user in _pages(call, "users.list", "members"):
+        profile = user.get("profile") or {}
+        if wanted in (user.get("name"), profile.get("display_name")):
+            return _active(user)
+    return "is not a member or user group of the workspace: correct the name, or invite them"
+
+
+def find_channel(call: Call, name: str) -> str:
+    if re.fullmatch(r"[CG][A-Z0-9]{7,}", name):
+        return _open(call("conversations.info", channel=name)["channel"])
+    wanted = name.removeprefix("#")
+    kinds = "public_channel,private_channel"
+    for channel in _pages(call, "conversations.list", "channels", types=kinds):
+        if channel.get("name") == wanted:
+            return _open(channel)
+    return "is not a channel visible to the app: create it, and invite the app if it is private"
+
+
+def _active(user: t.Mapping[str, t.Any]) -> str:
+    return "was deactivated in Slack: choose somebody else" if user.get("deleted") else ""
+
+
+def _open(channel: t.Mapping[str, t.Any]) -> str:
+    if channel.get("is_archived"):
+        return "is archived: unarchive it, or choose another"
+    return "" if channel.get("is_member", True) else "does not have the app: invite it there"
+
+
+def _pages(call: Call, method: str, key: str, **more: t.Any) -> t.Iterator[t.Mapping[str, t.Any]]:
+    cursor = ""
+    for _page in range(_PAGES):
+        answer = call(method, limit=_PAGE, cursor=cursor, **more)
+        yield from answer.get(key) or []
+        cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
+        if not cursor:
+            return
+
+
+def _looked(find: t.Callable[[Call, str], str], call: Call, name: str) -> Seen:
+    try:
+        return Seen(name, find(call, name))
+    except UnreachableError as exc:
+        return Seen(name, f"cannot be looked up: {exc}", unknown=True)
+    except RefusedError as exc:
+        word = str(exc.details.get("word", ""))
+        if word in ABSENT:
+            return Seen(name, "is not in the workspace: correct it, or invite them")
+        return Seen(name, f"cannot be looked up: {exc}", unknown=word not in TOKEN)
+
+
+def caller(options: Options, timeout: float) -> Call:
+    client = web_client(options["api_url"], options["token"], timeout, options["ca_cert"])
+
+    def call(method: str, **arguments: t.Any) -> t.Mapping[str, t.Any]:
+        given = {name: value for name, value in arguments.items() if value not in ("", None)}
+        answer = attempt(lambda: client.api_call(method, http_verb="GET", params=given), _refused)
+        return t.cast("t.Mapping[str, t.Any]", answer.data)
+
+    return call
+
+
+def _refused(response: t.Any) -> DeployError:
+    status, word = getattr(response, "status_code", 0), str(response.get("error") or "")
+    if status == 429 or word == "ratelimited":
+        return UnreachableError("Slack limits the rate: try again in a minute.")
+    if status >= 500:
+        return UnreachableError(f"Slack answered HTTP {status}: try again later.")
+    if word == "missing_scope":
+        return RefusedError(f"Slack refused (missing_scope): give the app {SCOPES}.", word=word)
+    if word in TOKEN:
+        return RefusedError(f"Slack refused ({word}): check the bot token.", word=word)
+    return RefusedError(f"Slack refused ({word or f'HTTP {status}'}).", word=word)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """`until` is None for one that never ends."""
+
+    who: str
+    since: datetime
+    until: datetime | None
+
+
+def look_pagerduty(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether somebody is on call now and to the release's end, as PagerDuty's REST API tells."""
+    until = ground.now + timedelta(minutes=options["minutes"])
+    return [
+        judge_pagerduty(name, list(_shifts(options, name, until, ground)), ground.now, until)
+        for name in options["schedules"]
+    ]
+
+
+def judge_pagerduty(
+    schedule: str, shifts: t.Sequence[Shift], now: datetime, until: datetime
+) -> Finding:
+    """Every moment from `now` to `until` needs somebody."""
+    covered, people = now, []
+    for shift in sorted(shifts, key=lambda one: one.since):
+        if shift.since > covered or covered > until:
+            break
+        if shift.until is None or shift.until > covered:
+            people.append(shift.who)
+            covered = shift.until or until + timedelta(seconds=1)
+    told = ", then ".join(dict.fromkeys(people))
+    if covered >= until and people:
+        return passed(f"{told} on call to {until.astimezone(UTC):%H:%M UTC}, says {schedule}")
+    gap = f"{covered.astimezone(UTC):%Y-%m-%d %H:%M UTC}"
+    whom = f"{told} is on call only until {gap}" if people else "nobody is on call"
+    return failed(f"{whom} in the schedule {schedule}: find somebody until {until:%H:%M UTC}")
+
+
+def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) -> t.Iterator[Shift]:
+    answer = get_json(
+        "PagerDuty",
+        f"{options['api_url'].rstrip('/')}/oncalls",
+        timeout=ground.timeout,
+        authorization=f"Token token={options['token']}" if options["token"] else "",
+        ca_cert=options["ca_cert"],
+        params=[
+            ("schedule_ids[]", schedule),
+            ("since", format_time(ground.now)),
+            ("until", format_time(until)),
+            ("limit", "100"),
+        ],
+    )
+    try:
+        for one in answer["oncalls"]:
+            yield Shift(
+                who=str(one["user"].get("summary") or one["user"]["id"]),
+                since=read_time(one["start"]) if one["start"] else ground.now,
+                until=read_time(one["end"]) if one["end"] else None,
+            )
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise VerificationError("PagerDuty's answer is no on-call list: check 'api_url'.") from None
+
+
+def look_mail(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether a mail server would take a mail. None is sent: the conversation ends before its text."""
+    mail = plan.mail({**options, "subject": ""}, text="")
+    would_take(mail, Deadline(ground.timeout), options["ca_cert"])
+    return [passed(f"{mail.host}:{mail.port} takes mail for {mail.target}")]
+
+
+def look_sign_offs(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether everything that no machine can check was signed by a person, a row for each line."""
+    record = ground.record.get()
+    wanted = read_wanted(options["required"])
+    subject = subject_of(record, ground.release, ground.commit.get())
+    known = known_sign_offs(record)
+    now = format_time(ground.now)
+    new, problems = sign_given(known, wanted, options["given"], subject, now)
+    rows = [judge_sign_offs(one, {**known, **new}.get(one.name), subject) for one in wanted]
+    signed = [
+        replace(row, facts={SIGN_OFFS: {one.name: new[one.name]}}) if one.name in new else row
+        for one, row in zip(wanted, rows, strict=True)
+    ]
+    refused = [
+        Finding(FAIL, detail, name=f"given_sign_off_{name}") for name, detail in problems.items()
+    ]
+    return [*signed, *refused]
+
+
+def sign_given(
+    known: t.Mapping[str, Given],
+    wanted: t.Sequence[Wanted],
+    given: t.Mapping[str, t.Any],
+    subject: Subject,
+    now: str,
+) -> tuple[dict[str, Given], dict[str, str]]:
+    """What the inventory or the command line signs, and what of it is refused."""
+    new: dict[str, Given] = {}
+    problems = {}
+    for ask in read_given(given):
+        signed = known.get(ask.name)
+        if signed is not None and counts(signed, subject) and not ask.instead:
+            # Whoever signed by themselves did more than whoever is only named here.
+            continue
+        try:
+            new |= plan_sign_off(known, wanted, ask, subject, now)
+        except DeployError as exc:
+            problems[ask.name] = str(exc)
+    return new, problems
+
+
+def judge_sign_offs(wanted: Wanted, given: Given | None, subject: Subject) -> Finding:
+    """What nobody signed holds, and is no failure."""
+    name = f"sign_off_{wanted.name}"
+    problem = missing_because(wanted, given, subject)
+    if problem or given is None:
+        return Finding(HOLD, problem, name=name, item=wanted.item)
+    note = f", {given.get('note')}" if given.get("note") else ""
+    return Finding(
+        PASS, f"{given.get('by')} signed it at {given.get('at')}{note}", name=name, item=wanted.item
+    )
+
+
+KINDS: Kinds = {
+    "slack": Kind(
+        look_slack,
+        (SLACK_SDK,),
+    ),
+    "pagerduty": Kind(
+        look_pagerduty,
+        (REQUESTS,),
+    ),
+    "mail": Kind(look_mail),
+    "sign_offs": Kind(
+        look_sign_offs,
+        reads_record=True,
+    ),
+}

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of what is asked over the web: clock, certificates, tokens and functions."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import ssl
+import struct
+import time
+import typing as t
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from .. import _http
+from .._errors import InputError, NotReadyError, RefusedError, UnreachableError
+from .._functions.log import FunctionLog
+from .._http import REQUESTS, Answer, authorities, client_certificate, without_query
+from .._supabase_api import SupabaseFunctionsApi
+from .._time import UTC
+from .._tls import relax
+from .models import (
+    Finding,
+    Ground,
+    Kind,
+    Kinds,
+    Options,
+    failed,
+    held,
+    passed,
+    skipped,
+)
+
+
+def ask(who: str, url: str, **how: t.Any) -> Answer:
+    """Whatever is answered. `how` as for `_http.send`."""
+    return _http.ask(
+        f"{who} at {without_query(url)}",
+        "GET",
+        url,
+        headers={"Accept": "application/json, */*"},
+        **how,
+    )
+
+
+def get(who: str, url: str, **how: t.Any) -> Answer:
+    """Only a good answer."""
+    answer, where = ask(who, url, **how), f"{who} at {without_query(url)}"
+    if answer.status == 404:
+        raise NotReadyError(f"{where} is missing (HTTP 404): create it, or correct its URL.")
+    return _http.good(
+        answer,
+        where,
+        forbidden="set a token that may read it",
+        otherwise=(InputError, "correct its URL"),
+    )
+
+
+def get_json(who: str, url: str, **how: t.Any) -> t.Any:
+    answer = get(who, url, **how)
+    try:
+        return answer.json()
+    except ValueError:
+        raise InputError(
+            f"{who} at {without_query(url)} did not answer with JSON: correct its URL."
+        ) from None
+
+
+def look_clock(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether this machine's clock agrees with that of a server, as the Date of its answers tells."""
+    before = time.time()
+    # Whatever it answers, its Date counts.
+    answer = ask(
+        "The server",
+        options["url"],
+        timeout=ground.timeout,
+        ca_cert=options["ca_cert"],
+        cert=client_certificate(options["client_cert"], options["client_key"]),
+    )
+    return [judge_clock(answer.headers.get("Date", ""), before, time.time(), options["max_skew"])]
+
+
+def judge_clock(header: str, before: float, after: float, bound: float) -> Finding:
+    """The server wrote its time somewhere between `before` and `after`, cut to whole seconds."""
+    try:
+        server = parsedate_to_datetime(header).timestamp()
+    except (TypeError, ValueError):
+        return held(f"the server's answer has no readable Date ({header[:40]!r})")
+    behind, ahead = server - after, before - (server + 1)
+    skew = max(behind, ahead, 0.0)
+    if skew > bound:
+        way = "behind" if behind > 0 else "ahead of"
+        return failed(
+            f"this machine's clock is {skew:.0f} s {way} the server's, at most {bound:g} s are "
+            "allowed: synchronise it by NTP; ages and windows depend on it"
+        )
+    return passed(f"within {max(1.0, skew):.0f} s of the server's clock")
+
+
+LONG_YEARS = 10
+"""One that is valid for longer than that is told in years: its day is of no use."""
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+"""How a client of PostgreSQL asks for TLS; the server answers S or N in plain text."""
+
+
+def look_certificate(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """For how long the TLS certificate of an endpoint is still valid, verified as its clients do."""
+    parts = urlsplit(options["url"])
+    if parts.scheme == "http":
+        return [skipped(f"{options['url']} has no TLS")]
+    if not parts.hostname or parts.scheme not in ("https", "tls", "postgresql"):
+        raise InputError(
+            f"The URL {options['url']!r} must be https://, tls:// or postgresql:// with a host."
+        )
+    port = parts.port or {"https": 443, "postgresql": 5432}.get(parts.scheme)
+    if port is None:
+        raise InputError(f"The URL {options['url']!r} has no port.")
+    context = _context(options)
+    ends = _read_end(parts.scheme, parts.hostname, port, context, ground.timeout)
+    return [judge_certificate(ends, ground.now, options["days"])]
+
+
+def judge_certificate(ends: datetime, now: datetime, days: int) -> Finding:
+    left = ends - now
+    years = left.days // 365
+    told = (
+        f"valid for {years} years more"
+        if years > LONG_YEARS
+        else f"valid until {ends:%Y-%m-%d %H:%M UTC}, {left.days} days from now"
+    )
+    if left < timedelta(days=days):
+        return failed(f"{told}, but {days} days are required: renew it")
+    return passed(told)
+
+
+def _read_end(
+    scheme: str, host: str, port: int, context: ssl.SSLContext, timeout: float
+) -> datetime:
+    where = f"{host}:{port}"
+    try:
+        with socket.create_connection((host, port), timeout=timeout) as plain:
+            if scheme == "postgresql":
+                _ask_for_tls(plain, where)
+            with context.wrap_socket(plain, server_hostname=host) as secured:
+                told = t.cast("dict[str, t.Any]", secured.getpeercert())
+    except ssl.SSLCertVerificationError as exc:
+        raise RefusedError(
+            f"the certificate of {where} is not accepted ({exc.verify_message}): renew it, or correct "
+            "'ca_cert'."
+        ) from None
+    except ssl.SSLError as exc:
+        raise RefusedError(f"{where} has no TLS ({exc.reason}).") from None
+    except OSError as exc:
+        raise UnreachableError(f"{where} cannot be reached ({exc.strerror or exc}).") from None
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(told["notAfter"])), UTC)
+
+
+def _ask_for_tls(plain: socket.socket, where: str) -> None:
+    plain.sendall(SSL_REQUEST)
+    answer = plain.recv(1)
+    if answer != b"S":
+        raise RefusedError(f"PostgreSQL at {where} offers no TLS: turn it on there.")
+
+
+def _context(options: Options) -> ssl.SSLContext:
+    # The authorities that requests has are those which our calls trust.
+    authority = options["ca_cert"] or authorities()
+    try:
+        context = relax(ssl.create_default_context(cafile=authority))
+    except OSError as exc:
+        raise InputError(
+            f"{authority} holds no certificate authorities ({exc.strerror or exc})."
+        ) from None
+    if options["client_cert"]:
+        try:
+            context.load_cert_chain(options["client_cert"], options["client_key"] or None)
+        except OSError as exc:
+            raise InputError(
+                f"{options['client_cert']} is not a client certificate with its key ({exc.strerror or exc})."
+            ) from None
+    return context
+
+
+def look_token(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether a token outlives the release, as its own claim tells. It is read, not verified, and never shown."""
+    needed = timedelta(minutes=options["minutes"])
+    return [judge_token(options["token"], ground.now, needed)]
+
+
+def judge_token(token: str, now: datetime, needed: timedelta) -> Finding:
+    if not token:
+        return held("it is empty: set it")
+    claims = read_claims(token)
+    if claims is None:
+        return skipped("it is opaque: only its issuer knows its expiry")
+    ends = claims.get("exp")
+    if ends is None:
+        return passed("it never expires")
+    try:
+        until = datetime.fromtimestamp(float(ends), UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return held("its expiry cannot be read")
+    left = int((until - now).total_seconds() // 60)
+    if until <= now:
+        return failed(f"it expired at {until:%Y-%m-%d %H:%M UTC}: get a new one")
+    if until < now + needed:
+        return failed(
+            f"it expires at {until:%Y-%m-%d %H:%M UTC}, in {left} minutes, but the release may take "
+            f"{int(needed.total_seconds() // 60)}: get a new one"
+        )
+    return passed(f"it is valid until {until:%Y-%m-%d %H:%M UTC}")
+
+
+def read_claims(token: str) -> dict[str, t.Any] | None:
+    """The payload of a JSON Web Token; None for what is none."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        body = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def look_functions(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether the Management API lets the token in, the project's secrets are set, and its log can be read."""
+    api = SupabaseFunctionsApi.from_params(options)
+    present = {one.slug for one in api.list()}
+    secrets = api.secrets()
+    FunctionLog.from_params(options, timeout=max(1, int(ground.timeout))).lines(["readiness"])
+    return [judge_functions(present, options["functions"], secrets, options["secrets"])]
+
+
+def judge_functions(
+    present: t.Collection[str],
+    wanted: t.Sequence[str],
+    secrets: t.Collection[str],
+    needed: t.Sequence[str],
+) -> Finding:
+    unset = [one for one in needed if one not in secrets]
+    if unset:
+        return failed(
+            f"the project has no secret {', '.join(unset)}: set it in the dashboard or with edge_function_secrets"
+        )
+    new = [one for one in wanted if one not in present]
+    told = f"; {', '.join(new)} come with the release" if new else ""
+    return passed(
+        f"{len(wanted) - len(new)} of {len(wanted)} functions are there, {len(needed)} secrets are set, "
+        f"the log can be read{told}"
+    )
+
+
+KINDS: Kinds = {
+    "clock": Kind(
+        look_clock,
+        (REQUESTS,),
+    ),
+    "certificate": Kind(
+        look_certificate,
+        (REQUESTS,),
+    ),
+    "token": Kind(
+        look_token,
+    ),
+    "functions": Kind(
+        look_functions,
+        (REQUESTS,),
+    ),
+}

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rollout's preflight looks at: a dozen requests and one for each right, however many Deployments."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from .._cluster import Cluster, Object
+from .._errors import InputError, RefusedError
+from .._rollout.failures import signs_of
+from .._rollout.models import Deployment, Pod, ReplicaSet, current_replica_set
+
+ERROR, WARNING = "error", "warning"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`deployment` is empty for what concerns them all."""
+
+    deployment: str
+    check: str
+    severity: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.deployment}: {self.message}" if self.deployment else self.message
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A ConfigMap or Secret that a pod template needs; `keys` are those it names one by one."""
+
+    kind: str
+    name: str
+    keys: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Right:
+    """One verb on one resource, and what a rollout does with it."""
+
+    verb: str
+    group: str
+    resource: str
+    subresource: str
+    purpose: str
+    severity: str = ERROR
+
+    def __str__(self) -> str:
+        path = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+        return f"{self.verb} {path}{f'.{self.group}' if self.group else ''}"
+
+
+RIGHTS = (
+    Right("get", "apps", "deployments", "", "read a Deployment"),
+    Right("list", "apps", "deployments", "", "see Deployments"),
+    Right("watch", "apps", "deployments", "", "follow a rollout in few requests", WARNING),
+    Right("patch", "apps", "deployments", "", "release, restart and undo"),
+    Right("list", "apps", "replicasets", "", "tell new pods from old ones"),
+    Right("list", "", "pods", "", "tell why a rollout fails"),
+    Right("watch", "", "pods", "", "follow a rollout in few requests", WARNING),
+    Right("delete", "", "pods", "", "replace a pod on a bad node", WARNING),
+    Right("get", "", "pods", "log", "find start-up lines and show why pods crash"),
+    Right("list", "", "events", "", "show why pods do not start", WARNING),
+    Right("get", "", "configmaps", "", "read the release record and its pins"),
+)
+"""What the rollout module asks of the server."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that was seen of a namespace, as the server tells it.
+
+    `held`: by kind and name, the keys of what pod templates refer to; None when it is not there.
+    `unseen`: what could not be looked at, and why.
+    `release`: the one that is about to be rolled, empty when nobody says so.
+    """
+
+    deployments: t.Mapping[str, Object]
+    troubled: t.Mapping[str, str]
+    """By name, what the current pods of a Deployment suffer from, in words."""
+    autoscalers: t.Sequence[Object] = ()
+    budgets: t.Sequence[Object] = ()
+    quotas: t.Sequence[Object] = ()
+    held: t.Mapping[tuple[str, str], frozenset[str] | None] = field(default_factory=dict)
+    denied: t.Sequence[Right] = ()
+    unseen: t.Sequence[str] = ()
+    release: str = ""
+
+
+Found = t.Iterator[tuple[str, str, frozenset[str]]]
+
+
+def references_of(template: Object) -> list[Reference]:
+    """Without those that are marked optional, one for each object."""
+    spec = template["spec"]
+    merged: dict[tuple[str, str], frozenset[str]] = {}
+    for container in [*(spec.get("initContainers") or []), *spec["containers"]]:
+        for kind, name, keys in _of_container(container):
+            merged[kind, name] = merged.get((kind, name), frozenset()) | keys
+    for volume in spec.get("volumes") or []:
+        for kind, name, keys in _of_volume(volume):
+            merged[kind, name] = merged.get((kind, name), frozenset()) | keys
+    return [Reference(kind, name, keys) for (kind, name), keys in sorted(merged.items())]
+
+
+def _of_container(container: Object) -> Found:
+    for source in container.get("envFrom") or []:
+        for key, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+            yield from _needed(kind, source.get(key), "name")
+    for variable in container.get("env") or []:
+        source = variable.get("valueFrom") or {}
+        for key, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
+            yield from _needed(kind, source.get(key), "name")
+
+
+def _of_volume(volume: Object) -> Found:
+    yield from _needed("ConfigMap", volume.get("configMap"), "name")
+    yield from _needed("Secret", volume.get("secret"), "secretName")
+    for source in (volume.get("projected") or {}).get("sources") or []:
+        yield from _needed("ConfigMap", source.get("configMap"), "name")
+        yield from _needed("Secret", source.get("secret"), "name")
+
+
+def _needed(kind: str, source: Object | None, name: str) -> Found:
+    if not source or source.get("optional") or not source.get(name):
+        return
+    keys = {one["key"] for one in source.get("items") or []}
+    if source.get("key"):
+        keys.add(source["key"])
+    yield kind, source[name], frozenset(keys)
+
+
+def observe_facts(cluster: Cluster, names: t.Sequence[str], *, release: str = "") -> Facts:
+    found = {one["metadata"]["name"]: one for one in cluster.list_objects("Deployment")}
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise InputError(
+            f"There is no Deployment {', '.join(map(repr, missing))} in namespace "
+            f"{cluster.namespace!r}: correct 'names' or 'namespace'."
+        )
+    deployments = {name: found[name] for name in names}
+    unseen: list[str] = []
+
+    def seen(kind: str) -> t.Sequence[Object]:
+        try:
+            return cluster.list_objects(kind)
+        except RefusedError as exc:
+            unseen.append(str(exc))
+            return ()
+
+    replica_sets = [ReplicaSet.from_json(one) for one in seen("ReplicaSet")]
+    pods = [Pod.from_json(one) for one in seen("Pod")]
+    return Facts(
+        deployments=deployments,
+        troubled={
+            name: trouble
+            for name, body in deployments.items()
+            if (trouble := _trouble(Deployment.from_json(body), replica_sets, pods))
+        },
+        autoscalers=[
+            one
+            for one in seen("HorizontalPodAutoscaler")
+            if one["spec"]["scaleTargetRef"]["name"] in deployments
+        ],
+        budgets=seen("PodDisruptionBudget"),
+        quotas=seen("ResourceQuota"),
+        held=_observe_held(cluster, deployments.values(), unseen),
+        denied=[
+            one
+            for one in RIGHTS
+            if not cluster.may(one.verb, one.resource, group=one.group, subresource=one.subresource)
+        ],
+        unseen=unseen,
+        release=release,
+    )
+
+
+def _trouble(
+    deployment: Deployment, replica_sets: t.Sequence[ReplicaSet], pods: t.Sequence[Pod]
+) -> str:
+    current = current_replica_set(deployment, replica_sets)
+    mine = [pod for pod in pods if current and pod.owner == current.uid]
+    signs = signs_of(mine, current)
+    return f"{signs[0].where} {signs[0].reason} {signs[0].message}".strip() if signs else ""
+
+
+def _observe_held(
+    cluster: Cluster, bodies: t.Iterable[Object], unseen: list[str]
+) -> dict[tuple[str, str], frozenset[str] | None]:
+    """The keys of what pod templates refer to. The values of Secrets are not kept."""
+    held: dict[tuple[str, str], frozenset[str] | None] = {}
+    for reference in {
+        (one.kind, one.name) for body in bodies for one in references_of(body["spec"]["template"])
+    }:
+        kind, name = reference
+        try:
+            found = cluster.read(kind, name)
+        except RefusedError as exc:
+            unseen.append(str(exc))
+            continue
+        held[reference] = None if found is None else _keys_of(found)
+    return held
+
+
+def _keys_of(body: Object) -> frozenset[str]:
+    return frozenset(key for part in ("data", "binaryData") for key in body.get(part) or {})

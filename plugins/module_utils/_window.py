@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A launch window as people write it down: days and hours of one time zone, less holidays and freezes. When it is open,
+when it closes and opens next, and how that is said. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ._arguments import options_or_refusal
+from ._errors import InputError
+from ._time import UTC
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+KEYS = frozenset({"timezone", "days", "start", "end", "holidays", "freezes"})
+LISTS = {
+    "holidays": {"type": "list", "elements": "str", "default": []},
+    "freezes": {"type": "list", "elements": "dict", "default": []},
+}
+YEARS = range(2, 9999)
+"""Of dates with another one before and after them."""
+WHOLE_DAY = "24:00"
+
+_HOUR = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """Local times without a zone; `until` is the first moment after it."""
+
+    since: datetime
+    until: datetime
+    why: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """`length` is what the clocks on the wall go through, longer than a day never."""
+
+    zone: ZoneInfo
+    days: frozenset[int]
+    start: time
+    length: timedelta
+    holidays: frozenset[date] = frozenset()
+    freezes: tuple[Freeze, ...] = ()
+
+
+def read_window(given: t.Mapping[str, t.Any]) -> Window:
+    strange = sorted(map(str, set(given) - KEYS))
+    if strange:
+        raise InputError(
+            f"The launch window has {strange[0]!r}; it may have {', '.join(sorted(KEYS))}."
+        )
+    listed = {name: given[name] for name in LISTS if given.get(name) not in (None, "")}
+    lists = options_or_refusal(LISTS, listed)
+    start, length = _hours(given.get("start", "00:00"), given.get("end", WHOLE_DAY))
+    return Window(
+        zone=_zone(given.get("timezone")),
+        days=_days(given.get("days", DAYS)),
+        start=start,
+        length=length,
+        holidays=frozenset(_date(one, "A holiday") for one in lists["holidays"]),
+        freezes=tuple(_freeze(one) for one in lists["freezes"]),
+    )
+
+
+def _zone(name: t.Any) -> ZoneInfo:
+    try:
+        return ZoneInfo(str(name or ""))
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise InputError(
+            f"The launch window's timezone {name!r} is unknown here: write it like "
+            "Africa/Nairobi, and install the system's or Python's package 'tzdata' if no zone is "
+            "known."
+        ) from exc
+
+
+def _days(given: t.Any) -> frozenset[int]:
+    wanted = [str(one).strip().lower() for one in given] if isinstance(given, (list, tuple)) else []
+    strange = [one for one in wanted if one not in DAYS]
+    if strange or not wanted:
+        raise InputError(
+            f"The launch window's days are {given!r}: give a list of {', '.join(DAYS)}."
+        )
+    return frozenset(DAYS.index(one) for one in wanted)
+
+
+def _hours(start: t.Any, end: t.Any) -> tuple[time, timedelta]:
+    """An end that is not after the start is of the day after."""
+    began = _hour(start, "start")
+    ended = 24 * 60 if str(end) == WHOLE_DAY else _hour(end, "end")
+    minutes = ended - began if ended > began else ended - began + 24 * 60
+    return time(began // 60, began % 60), timedelta(minutes=minutes)
+
+
+def _hour(given: t.Any, name: str) -> int:
+    # YAML reads 09:00 without quotes as a number of minutes or seconds.
+    found = _HOUR.fullmatch(str(given))
+    if found is None:
+        raise InputError(
+            f"The launch window's {name} is {given!r}: write it in quotes with two digits each, like "
+            f'"09:00"{" or " + repr(WHOLE_DAY) if name == "end" else ""}.'
+        )
+    return int(found[1]) * 60 + int(found[2])
+
+
+def _date(given: t.Any, what: str) -> date:
+    try:
+        found = date.fromisoformat(str(given))
+    except ValueError:
+        found = None
+    if found is None or found.year not in YEARS:
+        raise InputError(f"{what} of the launch window is {given!r}: write it like 2025-12-25.")
+    return found
+
+
+def _freeze(given: t.Any) -> Freeze:
+    if not isinstance(given, dict) or not {"from", "to", "why"} >= set(given) >= {"from", "to"}:
+        raise InputError(
+            f"A freeze of the launch window is {given!r}: give it 'from', 'to' and 'why'."
+        )
+    since = _moment(given["from"], after=False)
+    until = _moment(given["to"], after=True)
+    if until <= since:
+        raise InputError(
+            f"A freeze of the launch window ends before it begins: from {given['from']} to {given['to']}."
+        )
+    return Freeze(since, until, str(given.get("why") or "no reason given"))
+
+
+def _moment(given: t.Any, *, after: bool) -> datetime:
+    """A date alone means all of that day."""
+    text = str(given)
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+        day = _date(text, "A freeze")
+        return datetime.combine(day + timedelta(days=1) if after else day, time())
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is not None or found.year not in YEARS:
+        raise InputError(
+            f"A freeze of the launch window has the time {given!r}: write a date, or a local time like "
+            "2025-12-20 18:00 without a zone."
+        )
+    return found
+
+
+FAR = timedelta(days=400)
+"""How far ahead the next opening is looked for."""
+LONG = timedelta(days=7)
+"""What is open for so long without a break counts as never closing."""
+
+Span = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """`closes` is None while closed and for a window that never closes; `opens` None when none is in sight.
+
+    `why` says what keeps it closed besides its hours, "" for nothing. All times are in UTC.
+    """
+
+    open: bool
+    closes: datetime | None
+    opens: datetime | None
+    why: str
+
+
+def outlook(window: Window, now: datetime) -> Outlook:
+    now = now.astimezone(UTC)
+    for since, until in _joined(_spans(window, now - timedelta(days=2), now + FAR)):
+        if since <= now < until:
+            endless = until - now > LONG
+            return Outlook(True, None if endless else until, None, "")
+        if since > now:
+            return Outlook(False, None, since, _why(window, now))
+    return Outlook(False, None, None, _why(window, now))
+
+
+def instant(local: datetime, zone: tzinfo) -> datetime:
+    """A local time in UTC.
+
+    One that the clocks show twice is the first of both; one that they jump over is the moment of the jump.
+    """
+    first = local.replace(tzinfo=zone, fold=0)
+    found = first.astimezone(UTC)
+    shown = found.astimezone(zone).replace(tzinfo=None)
+    if shown == local:
+        return found
+    # Over the gap, the two folds are as far from the jump as the gap is long, one on each side.
+    low, high = sorted((found, local.replace(tzinfo=zone, fold=1).astimezone(UTC)))
+    before = low.astimezone(zone).utcoffset()
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) / 2
+        if middle.astimezone(zone).utcoffset() == before:
+            low = middle
+        else:
+            high = middle
+    return high.replace(microsecond=0)
+
+
+def _spans(window: Window, since: datetime, until: datetime) -> t.Iterator[Span]:
+    """The single openings in order, freezes cut out."""
+    day = since.astimezone(window.zone).date()
+    while (start := instant(datetime.combine(day, window.start), window.zone)) < until:
+        if day.weekday() in window.days and day not in window.holidays:
+            end = instant(datetime.combine(day, window.start) + window.length, window.zone)
+            yield from _thawed(window, (start, end))
+        day += timedelta(days=1)
+
+
+def _thawed(window: Window, span: Span) -> list[Span]:
+    # Hours that the clocks jump over leave nothing.
+    left = [span] if span[0] < span[1] else []
+    for freeze in window.freezes:
+        cold = instant(freeze.since, window.zone), instant(freeze.until, window.zone)
+        left = [
+            part
+            for start, end in left
+            for part in ((start, min(end, cold[0])), (max(start, cold[1]), end))
+            if part[0] < part[1]
+        ]
+    return sorted(left)
+
+
+def _joined(spans: t.Iterable[Span]) -> t.Iterator[Span]:
+    """Openings that follow one another without a gap are one."""
+    current: Span | None = None
+    for start, end in spans:
+        if current is None:
+            current = (start, end)
+        elif start <= current[1]:
+            current = (current[0], max(end, current[1]))
+        else:
+            yield current
+            current = (start, end)
+    if current is not None:
+        yield current
+
+
+def _why(window: Window, now: datetime) -> str:
+    local = now.astimezone(window.zone)
+    for freeze in window.freezes:
+        if instant(freeze.since, window.zone) <= now < instant(freeze.until, window.zone):
+            return f"a freeze: {freeze.why}"
+    return "a holiday" if local.date() in window.holidays else ""
+
+
+def describe(moment: datetime, window: Window) -> str:
+    """In the window's own time and in UTC."""
+    local = moment.astimezone(window.zone)
+    return f"{local:%A %Y-%m-%d %H:%M %Z} ({moment.astimezone(UTC):%Y-%m-%d %H:%M UTC})"
+
+
+def closed_sentence(window: Window, seen: Outlook) -> str:
+    because = f", for {seen.why}" if seen.why else ""
+    if seen.opens is None:
+        return f"the launch window is closed{because} for {FAR.days} days"
+    return f"the launch window is closed{because}; it opens next {describe(seen.opens, window)}"
+
+
+def for_people(window: Window, now: datetime) -> str:
+    """Its hours as an announcement tells them, like 09:00 AM - 11:00 AM EAT."""
+    if window.length == timedelta(days=1):
+        return "any time"
+    # Whether it is summer time is a matter of the day on which it is open.
+    seen = outlook(window, now)
+    day = (now if seen.open or seen.opens is None else seen.opens).astimezone(window.zone)
+    start = day.replace(hour=window.start.hour, minute=window.start.minute)
+    end = start.replace(tzinfo=None) + window.length
+    return f"{start:%I:%M %p} - {end:%I:%M %p} {start:%Z}"

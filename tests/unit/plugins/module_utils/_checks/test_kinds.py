@@ -1,0 +1,864 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each kind of check makes of what it sees."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import typing as t
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import (
+    ActiveAlert,
+    LoadedRule,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
+    cluster as cluster_checks,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
+    database,
+    documents,
+    git,
+    metrics,
+    people,
+    release,
+    web,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.git import GitFacts
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import PREFLIGHT
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check, Known
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import libraries
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    NotReadyError,
+    RefusedError,
+    UnreachableError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
+from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.facts import Problem
+from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan import Subject
+from tests.fakes.cluster import MemoryCluster
+from tests.fakes.controller import NAME, Controller
+from tests.tables import cases
+from tests.unit.plugins.module_utils._checks.ground import COMMIT, NOW, ground
+
+ON = ground()
+
+
+def record(**more: t.Any) -> Record:
+    return Record(
+        **{"version": "2.0.0", "attempt": 1, "status": "running", "actor": "a", "git_sha": "",
+           "started": "", **more}
+    )  # fmt: skip
+
+
+# Tests and load tests
+
+
+def summary(**body: t.Any) -> str:
+    return json.dumps({"version": "2.0.0", "passed": 84, "failed": 0, **body})
+
+
+JUNIT = """<testsuites><testsuite name="u" tests="9"><properties><property name="version" value="v2.0.0"/>
+<property name="commit" value="{commit}"/></properties>{cases}</testsuite></testsuites>"""
+GOOD_CASE, BAD_CASE = "<testcase name='a'/>", "<testcase name='b'><failure/></testcase>"
+ERROR_CASE, SKIPPED_CASE = "<testcase><error/></testcase>", "<testcase><skipped/></testcase>"
+
+
+def junit(*cases: str, commit: str = COMMIT) -> str:
+    return JUNIT.format(cases="".join(cases), commit=commit)
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "status", "told"),
+    [
+        (summary(), 84, "pass", "84 passed, 0 failed"),
+        (summary(passed=83), 84, "fail", "83 tests passed, 84 are required"),
+        (summary(passed=83, skipped=1), 84, "fail", "1 were skipped"),
+        (summary(failed=1), 84, "fail", "1 tests failed"),
+        (summary(errors=2), 84, "fail", "2 tests failed"),
+        (summary(passed=None), 84, "hold", "has no numbers of passed"),
+        (summary(passed=math.nan), 84, "hold", "has no numbers of passed"),
+        (summary(passed=True), 1, "hold", "has no numbers of passed"),
+        (summary(version="1.9.0"), 84, "fail", "is of version 1.9.0 and not of 2.0.0"),
+        (summary(version=""), 84, "hold", "has neither a version nor a commit"),
+        (summary(commit="b2" * 20), 84, "fail", "is of commit b2b2b2b2b2b2 but a1a1a1a1a1a1"),
+        (summary(commit=COMMIT[:7]), 84, "pass", "84 passed"),
+        (summary(commit="a"), 84, "fail", "is of commit a but"),
+        (junit(*[GOOD_CASE] * 21), 21, "pass", "21 passed"),
+        (junit(*[GOOD_CASE] * 20, BAD_CASE), 21, "fail", "1 tests failed and 20 passed"),
+        (junit(*[GOOD_CASE] * 20, ERROR_CASE), 20, "fail", "1 tests failed"),
+        (junit(*[GOOD_CASE] * 20, SKIPPED_CASE), 21, "fail", "20 tests passed, 21"),
+        (junit(), 21, "hold", "has no numbers of passed"),
+        (junit(GOOD_CASE, commit="b2" * 20), 1, "fail", "is of commit"),
+    ],
+    ids=[
+        "enough",
+        "too few",
+        "skipped",
+        "failed",
+        "errors",
+        "no number",
+        "not a number",
+        "a boolean",
+        "stale version",
+        "of nothing",
+        "other commit",
+        "short commit",
+        "too short a commit",
+        "junit",
+        "junit failure",
+        "junit error",
+        "junit skipped",
+        "junit without cases",
+        "junit of another commit",
+    ],
+)
+def test_results_of_tests(text: str, least: int, status: str, told: str) -> None:
+    found = documents.judge_test_results(documents.read_results(text, "here"), least, ON, "here")
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "<testsuites>"])
+def test_results_that_cannot_be_read_are_said_to_be_so(text: str) -> None:
+    with pytest.raises(VerificationError, match="here is not"):
+        documents.read_results(text, "here")
+
+
+def test_results_of_a_commit_while_none_is_known_prove_nothing() -> None:
+    nowhere = ground(commit=Known("", NotReadyError("The program git is not here.")))
+    results = documents.read_results(summary(commit=COMMIT), "here")
+    with pytest.raises(NotReadyError, match="program git"):
+        documents.judge_test_results(results, 84, nowhere, "here")
+
+
+@cases(
+    ("body", "status", "told"),
+    {
+        "good": (
+            {},
+            "pass",
+            "100 users (at least 100), error rate 0.40% (below 2.00%), p95 0.41 s",
+        ),
+        "too few users": ({"users": 99}, "fail", "99 users (at least 100)"),
+        "just too many errors": ({"error_rate": 0.02}, "fail", "error rate 2.00%"),
+        "nonsense": ({"error_rate": -1}, "fail", "error rate"),
+        "just too slow": ({"p95_seconds": 1.0}, "fail", "p95 1 s"),
+        "missing": ({"p95_seconds": None}, "hold", "no number as p95_seconds"),
+        "text": ({"users": "100"}, "hold", "no number as users"),
+        "not a number": ({"error_rate": math.nan}, "hold", "no number as error_rate"),
+        "bad beats missing": ({"users": 1, "p95_seconds": None}, "fail", "1 users"),
+        "stale": ({"version": "1.9.0"}, "fail", "is of version 1.9.0"),
+    },
+)
+def test_load_tests(body: dict[str, t.Any], status: str, told: str) -> None:
+    good = {"version": "2.0.0", "users": 100, "error_rate": 0.004, "p95_seconds": 0.41}
+    bounds = {"least_users": 100, "error_rate": 0.02, "p95": 1}
+    found = documents.judge_load_test({**good, **body}, bounds, ON, "here")
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+def test_a_load_test_is_held_to_the_bounds_that_are_set_alone() -> None:
+    bounds = {"least_users": None, "error_rate": None, "p95": 1}
+    found = documents.judge_load_test({"version": "2.0.0", "p95_seconds": 0.5}, bounds, ON, "here")
+    assert (found.status, found.detail) == ("pass", "p95 0.5 s (below 1 s)")
+
+
+# Git and CI
+
+FACTS = GitFacts(COMMIT, COMMIT, COMMIT, "origin/main", True, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("facts", "status", "told"),
+    [
+        ({}, "pass", "v2.0.0 is a1a1a1a1a1a1"),
+        ({"tagged": ""}, "fail", "there is no tag v2.0.0"),
+        ({"tagged": "b2" * 20}, "fail", "the checkout is at a1a1a1a1a1a1 and v2.0.0 at b2b2"),
+    ],
+    ids=["at the tag", "no tag", "elsewhere"],
+)
+def test_the_tag(facts: dict[str, t.Any], status: str, told: str) -> None:
+    found = git.judge_tag(GitFacts(**{**vars(FACTS), **facts}), "v2.0.0")
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+@pytest.mark.parametrize(
+    ("facts", "status", "told"),
+    [
+        ({}, "pass", "is in origin/main, its newest commit"),
+        ({"behind": 3}, "pass", "which has 3 commits since"),
+        ({"on_branch": False}, "fail", "origin/main does not contain v2.0.0"),
+        ({"branch": ""}, "hold", "there is no branch origin/main"),
+        ({"tagged": ""}, "hold", "without the tag"),
+    ],
+    ids=["newest", "moved on", "not merged", "no branch", "no tag"],
+)
+def test_the_branch(facts: dict[str, t.Any], status: str, told: str) -> None:
+    found = git.judge_branch(GitFacts(**{**vars(FACTS), **facts}), "v2.0.0")
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+def test_what_is_not_in_the_commit_is_named() -> None:
+    dirty = tuple(f"file{n}" for n in range(7))
+    found = git.judge_clean(GitFacts(**{**vars(FACTS), "dirty": dirty}), "/srv")
+    assert found.status == "fail"
+    assert "file0, file1, file2, file3, file4 and 2 more" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        pytest.param("# Changelog\n\n## 2.0.0 - 2025-11-11\n", "pass", id="heading"),
+        pytest.param("## [v2.0.0]\n", "pass", id="in brackets"),
+        pytest.param("v2.0.0\n======\n", "pass", id="underlined"),
+        pytest.param("## 12.0.0\n", "fail", id="longer"),
+        pytest.param("## 2.0.01\n", "fail", id="longer at its end"),
+        pytest.param("## 2.0.0.1\n", "fail", id="a patch of it"),
+        pytest.param("We plan 2.0.0 for later.\n", "fail", id="only named"),
+        pytest.param("", "fail", id="empty"),
+        pytest.param(None, "fail", id="no file"),
+    ],
+)
+def test_the_changelog_has_a_heading_for_the_version(text: str | None, status: str) -> None:
+    assert git.judge_changelog(text, "2.0.0", "CHANGELOG.md").status == status
+
+
+@pytest.mark.parametrize(
+    ("states", "status", "told"),
+    [
+        ({"unit": "success", "lint": "success"}, "pass", "lint, unit passed"),
+        ({"unit": "success"}, "hold", "no status of lint"),
+        ({"unit": "success", "lint": "pending"}, "hold", "lint is not done"),
+        ({"unit": "failure", "lint": "pending"}, "fail", "unit failed"),
+        ({"unit": "success", "lint": "success", "extra": "error"}, "fail", "extra failed"),
+        ({"unit": "success", "lint": "success", "deploy": "pending"}, "pass", "lint, unit passed"),
+        ({}, "hold", "no status of lint, unit"),
+        ({"unit": "success", "lint": "queued"}, "hold", "lint is not done"),
+        ({"unit": "success", "lint": "cancelled"}, "hold", "lint was cancelled on"),
+        ({"unit": "success", "lint": "skipped"}, "hold", "lint was skipped on"),
+        ({"unit": "success", "lint": "neutral"}, "hold", "lint says neither yes nor no"),
+        ({"unit": "success", "lint": "success", "docs": "skipped"}, "pass", "skipped or neutral: docs"),
+        ({"unit": "success", "lint": "timed_out"}, "fail", "lint failed"),
+        ({"unit": "success", "lint": "action_required"}, "hold", "lint waits for a person"),
+    ],
+    ids=["green", "missing", "running", "red", "red though not wanted", "our own", "nothing", "queued",
+         "cancelled", "skipped", "neutral", "skipped and not wanted", "timed out", "asks a person"],
+)  # fmt: skip
+def test_statuses_of_ci(states: dict[str, str], status: str, told: str) -> None:
+    found = git.judge_commit_status(states, ["unit", "lint"], ["deploy"], COMMIT)
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+@pytest.mark.parametrize("states", [{}, {"docs": "skipped"}], ids=["nothing", "nothing that ran"])
+def test_a_commit_without_any_success_holds(states: dict[str, str]) -> None:
+    assert git.judge_commit_status(states, [], [], COMMIT).status == "hold"
+
+
+def test_of_several_of_one_name_the_worst_counts() -> None:
+    told = [("unit", "success"), ("unit", "failure"), ("unit", "queued"), ("e2e", "skipped"), ("e2e", "success"),
+            ("lint", "success"), ("lint", "queued")]  # fmt: skip
+    assert git.worst(told) == {"unit": "failure", "e2e": "success", "lint": "queued"}
+
+
+# The platform
+
+
+@pytest.mark.parametrize(
+    ("ages", "required", "status"),
+    [
+        ({"a": 60, "b": 3599}, True, "pass"),
+        ({"a": 60, "b": 3600}, True, "hold"),
+        ({"a": 60}, True, "hold"),
+        ({"a": 60}, False, "pass"),
+    ],
+    ids=["fresh", "just too old", "missing", "missing and only told"],
+)
+def test_ages_of_backups(ages: dict[str, int], required: bool, status: str) -> None:
+    found = database.judge_backup_age(ages, ["a", "b"], 3600, required=required)
+    assert found.status == status
+    assert "a 1 minutes old" in found.detail
+
+
+WALLET = {"alertname": "B", "severity": "page", "service": "wallet-service"}
+
+
+def rule(name: str, health: str = "ok", error: str = "") -> LoadedRule:
+    return LoadedRule(name, "up", 0, {}, {}, "release", health, error)
+
+
+@pytest.mark.parametrize(
+    ("rules", "problems", "status", "told"),
+    [
+        ([rule("A"), rule("B")], [], "pass", "2 alerts are loaded and evaluated, none fires"),
+        ([rule("A")], [], "fail", "no alert 'B' loaded"),
+        ([rule("A"), rule("B", "err", "many-to-many")], [], "fail", "'B' fails: many-to-many"),
+        ([rule("A"), rule("B", "unknown")], [], "hold", "B was not evaluated yet"),
+        ([rule("A"), rule("B")], ["no receiver 'r'"], "fail", "no receiver 'r'"),
+        (
+            [rule("A"), replace(rule("B"), firing=(ActiveAlert(WALLET, 1795685700.0),))],
+            [],
+            "fail",
+            "firing now: B (service=wallet-service) since 2026-11-26T09:35:00Z",
+        ),
+    ],
+    ids=["active", "not loaded", "broken", "not evaluated", "nobody to tell", "firing"],
+)
+def test_alerts(rules: list[LoadedRule], problems: list[str], status: str, told: str) -> None:
+    found = metrics.judge_alert_rules(["A", "B"], rules, problems)
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+SERIES = [
+    {"__name__": "up", "job": "pods", "service": "a"},
+    {"__name__": "http_requests_total", "job": "pods", "status": "200"},
+    {"__name__": "errors_total", "job": "other"},
+]
+
+
+def count(selector: str) -> int:
+    """As Prometheus does of these series, which it has by equality and by what is there alone."""
+    name, _, rest = selector.partition("{")
+    wanted = [re.fullmatch(r'(\w+)(!?=)"(.*)"', one) for one in rest.rstrip("}").split(",") if one]
+    assert all(wanted), selector
+    return sum(
+        one["__name__"] == name
+        and all(m and (one.get(m[1], "") == m[3]) == (m[2] == "=") for m in wanted)
+        for one in SERIES
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "told", "later"),
+    [
+        ('up{job="pods"} < 1', [], []),
+        ('count by (service) (up{job="pods"}) < 1', [], []),
+        ('sum(rate(http_requests_total{job="pods",status=~"5.."}[5m]))', [], []),
+        ('sum(rate(errors_total{job="pods"}[5m]))', ['no series of errors_total{job="pods"}'], []),
+        ('errors_total{job="pods"} / up{job="nobody"}',
+         ['no series of errors_total{job="pods"}', 'no series of up{job="nobody"}'], []),
+        ('sum by (service) (http_requests_total{job="pods"})',
+         ['no series of http_requests_total{job="pods"} with the label service'], []),
+        ('new_total{job="pods",reason!="disabled"}', [], ["new_total"]),
+    ],
+    ids=["there", "grouped", "no error yet", "other pods", "two", "no such label", "with the release"],
+)  # fmt: skip
+def test_what_an_alert_asks_for_in_vain_is_named(
+    query: str, told: list[str], later: list[str]
+) -> None:
+    rules = [replace(rule("A"), query=query)]
+    found = metrics.unseen(rules, count, ('job="pods"',), ["new_total"])
+    assert found == ([f"'A' can't fire: Prometheus has {one}" for one in told], later)
+
+
+PERCENT, ENABLED = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE", "FEATURE_AI_AGENTS"
+
+
+def switched(*, automatic: bool, flags: t.Mapping[str, str] | None = None) -> dict[str, str]:
+    switch = KillSwitch("2025-11-11T05:00:00Z", "ann", "errors", automatic, flags or {})
+    return {"easymo.com/kill-switch": switch.to_annotation()}
+
+
+@pytest.mark.parametrize(
+    ("data", "annotations", "own", "status", "told"),
+    [
+        ({}, {}, False, "pass", "is not set"),
+        ({PERCENT: "0", ENABLED: "true"}, {}, False, "pass", "is 0"),
+        ({PERCENT: "5", ENABLED: "false"}, {}, False, "pass", "nobody is in the feature"),
+        ({PERCENT: "5", ENABLED: "true"}, {}, False, "fail", "is 5, but a release starts"),
+        (
+            {PERCENT: "5", ENABLED: "true"},
+            {},
+            True,
+            "pass",
+            "which this attempt of the release set",
+        ),
+        ({PERCENT: "0"}, switched(automatic=False), False, "fail", "ann set the kill switch"),
+        ({PERCENT: "0"}, switched(automatic=True), False, "pass", "which the deployment resets"),
+        (
+            {},
+            switched(automatic=True, flags={"FEATURE_OTHER": "false"}),
+            False,
+            "fail",
+            "It holds FEATURE_OTHER. After the fix, a person resets it",
+        ),
+    ],
+    ids=[
+        "absent",
+        "at 0",
+        "switched off",
+        "somebody's users",
+        "its own",
+        "killed by a person",
+        "killed by a phase",
+        "another feature, killed by its release",
+    ],
+)
+def test_flags_at_their_start(
+    data: dict[str, str], annotations: dict[str, str], own: bool, status: str, told: str
+) -> None:
+    flags = FlagsMap("feature-flags", bool(data), data=data, annotations=annotations)
+    found = cluster_checks.judge_flags_start(flags, PERCENT, ENABLED, own=own)
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "told"),
+    [
+        ({}, "pass", "FEATURE_X is not set, nobody is in the feature"),
+        ({ENABLED: "false"}, "pass", "FEATURE_X is false"),
+        ({ENABLED: "true"}, "fail", "FEATURE_X is true, but a release starts"),
+    ],
+)
+def test_a_feature_without_a_percentage_starts_switched_off(
+    data: dict[str, str], status: str, told: str
+) -> None:
+    found = cluster_checks.judge_flags_start(
+        FlagsMap("feature-flags", True, data=data), "", ENABLED, own=False
+    )
+    assert (found.status, told.replace("FEATURE_X", ENABLED) in found.detail) == (status, True), (
+        found
+    )
+
+
+def cluster_with(image: str, **spec: t.Any) -> MemoryCluster:
+    cluster = MemoryCluster()
+    Controller(cluster, image)
+    cluster.objects["Deployment", NAME]["spec"] |= spec
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("cluster", "pinned", "told"),
+    [
+        (cluster_with(f"easymo/{NAME}:v1.9.0"), (), ""),
+        (cluster_with(f"easymo/{NAME}:v2.0.0"), (), "already, but not by this attempt"),
+        (cluster_with(f"easymo/{NAME}:v2.0.0"), (NAME,), ""),
+        (
+            cluster_with(f"easymo/{NAME}:v1.9.0", revisionHistoryLimit=0),
+            (),
+            "revisionHistoryLimit from 0 to at least 1",
+        ),
+        (cluster_with(f"easymo/{NAME}:v1.9.0", revisionHistoryLimit=1), (), ""),
+        (MemoryCluster(), (), "has no Deployment"),
+    ],
+    ids=[
+        "the old one",
+        "the release, by others",
+        "the release, by this attempt",
+        "no history",
+        "the least history that is asked for",
+        "missing",
+    ],
+)
+def test_whether_a_service_can_return(
+    cluster: MemoryCluster, pinned: tuple[str, ...], told: str
+) -> None:
+    found = cluster_checks.look_pins({"services": [NAME]}, ground(cluster=lambda: cluster))
+    if pinned:
+        standing = cluster_checks.ClusterStatus(
+            {NAME: cluster.objects["Deployment", NAME]}, [], pinned=pinned
+        )
+        found = [cluster_checks.judge_pins(standing, [NAME], "2.0.0")]
+    (row,) = found
+    assert (row.status, told in row.detail) == ("fail" if told else "pass", True), row
+
+
+def test_a_service_that_never_ran_has_nothing_to_return_to() -> None:
+    cluster = cluster_with(f"easymo/{NAME}:v1.9.0")
+    standing = cluster_checks.ClusterStatus({NAME: cluster.objects["Deployment", NAME]}, [], ())
+    assert "never ran" in cluster_checks.judge_pins(standing, [NAME], "2.0.0").detail
+
+
+def test_rights_that_are_missing_are_all_named_with_what_they_are_for() -> None:
+    cluster = MemoryCluster()
+    cluster.denied = {"patch deployments", "create leases", "watch pods"}
+    (row,) = cluster_checks.look_rbac({}, ground(cluster=lambda: cluster))
+    assert row.status == "fail"
+    assert "patch deployments.apps (to release, restart and undo)" in row.detail
+    assert "create leases.coordination.k8s.io (to take the deploy lock)" in row.detail
+    assert [one for one in row.warnings if "watch pods" in one]
+
+
+def test_a_rollout_that_only_warns_passes_and_leaves_rights_to_others() -> None:
+    found = cluster_checks.judge_rollout(
+        [
+            Problem("", "Access", "error", "you may not patch deployments"),
+            Problem("wallet-service", "Replicas", "warning", "it has one pod"),
+        ],
+        12,
+    )
+    assert (found.status, found.warnings) == ("pass", ("wallet-service: it has one pod.",))
+    assert (
+        cluster_checks.judge_rollout([Problem("w", "Paused", "error", "it is paused")], 1).status
+        == "fail"
+    )
+
+
+# Clocks, certificates, tokens
+
+HEADER = "Tue, 11 Nov 2025 06:30:00 GMT"
+SERVER = NOW.timestamp()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "status", "told"),
+    [
+        (0.1, 0.4, "pass", "within 1 s"),
+        (0.9, 1.4, "pass", "within 1 s"),
+        (-30, 0.1, "pass", "within 1 s"),
+        (5.5, 5.6, "pass", "within 4 s"),
+        (7.0, 7.1, "fail", "6 s ahead of"),
+        (-9.0, -8.0, "fail", "8 s behind"),
+    ],
+    ids=["same", "a second begins", "a slow answer", "within the bound", "ahead", "behind"],
+)
+def test_only_a_difference_that_is_certain_counts(
+    before: float, after: float, status: str, told: str
+) -> None:
+    found = web.judge_clock(HEADER, SERVER + before, SERVER + after, 5)
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+@pytest.mark.parametrize("header", ["", "yesterday"])
+def test_a_server_without_a_date_proves_nothing(header: str) -> None:
+    assert web.judge_clock(header, SERVER, SERVER, 5).status == "hold"
+
+
+@pytest.mark.parametrize(
+    ("days", "status"), [(15, "pass"), (13, "fail")], ids=["long enough", "too short"]
+)
+def test_a_certificate_is_valid_for_days(days: int, status: str) -> None:
+    assert web.judge_certificate(NOW + timedelta(days=days), NOW, 14).status == status
+
+
+def jwt(**claims: t.Any) -> str:
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"eyJhbGciOiJIUzI1NiJ9.{body}.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "told"),
+    [
+        (jwt(exp=(NOW + timedelta(hours=3)).timestamp()), "pass", "valid until 2025-11-11 09:30"),
+        (jwt(exp=(NOW + timedelta(hours=2)).timestamp()), "fail", "in 120 minutes"),
+        (jwt(exp=(NOW - timedelta(hours=1)).timestamp()), "fail", "it expired at"),
+        (jwt(role="service_role"), "pass", "never expires"),
+        (jwt(exp="soon"), "hold", "cannot be read"),
+        ("sb_secret_abcdefgh", "skipped", "opaque"),
+        ("a.b.c", "skipped", "opaque"),
+        ("", "hold", "empty"),
+    ],
+    ids=[
+        "outlives it",
+        "ends meanwhile",
+        "ended",
+        "endless",
+        "nonsense",
+        "opaque",
+        "only dots",
+        "none",
+    ],
+)
+def test_tokens_are_read_and_never_shown(text: str, status: str, told: str) -> None:
+    found = web.judge_token(text, NOW, timedelta(minutes=150))
+    assert (found.status, told in found.detail) == (status, True), found
+    assert not text or text not in found.detail
+
+
+# People
+
+
+@dataclass
+class Workspace:
+    """A directory of Slack in memory. `refuses` is Slack's word for a method."""
+
+    refuses: dict[str, DeployError]
+
+    def __call__(self, method: str, **arguments: t.Any) -> t.Mapping[str, t.Any]:
+        if method in self.refuses:
+            raise self.refuses[method]
+        known: dict[str, t.Any] = {
+            "users.info": {"user": {"id": arguments.get("user"), "deleted": False}},
+            "users.lookupByEmail": {"user": {"deleted": True}},
+            "usergroups.list": {"usergroups": [{"handle": "on-call", "date_delete": 0},
+                                               {"handle": "old-team", "date_delete": 9}]},
+            "conversations.info": {"channel": {"is_archived": False, "is_member": True}},
+        }  # fmt: skip
+        if method == "users.list":
+            names = {"": ["amina"], "2": ["kwame"]}[arguments.get("cursor", "")]
+            page = "" if arguments.get("cursor") else "2"
+            return {
+                "members": [{"name": name} for name in names],
+                "response_metadata": {"next_cursor": page},
+            }
+        if method == "conversations.list":
+            return {
+                "channels": [
+                    {"name": "v2-deployment", "is_member": True},
+                    {"name": "general", "is_member": False},
+                    {"name": "v1-deployment", "is_archived": True, "is_member": True},
+                ]
+            }
+        return t.cast("t.Mapping[str, t.Any]", known[method])
+
+
+def refusal(word: str) -> RefusedError:
+    return RefusedError(f"Slack refused ({word}).", word=word)
+
+
+@cases(
+    ("name", "refuses", "status", "told"),
+    {
+        "group": ("@on-call", {}, "pass", "@on-call can be reached"),
+        "member on the second page": ("@kwame", {}, "pass", "@kwame"),
+        "id": ("U0ONCALL01", {}, "pass", "U0ONCALL01"),
+        "disabled group": ("@old-team", {}, "fail", "was disabled"),
+        "deactivated": ("jonas@easymo.example", {}, "fail", "was deactivated"),
+        "stranger": ("@stranger", {}, "fail", "is not a member or user group"),
+        "unknown id": (
+            "U0ONCALL01",
+            {"users.info": refusal("user_not_found")},
+            "fail",
+            "is not in the workspace",
+        ),
+        "no scope": (
+            "@on-call",
+            {"usergroups.list": refusal("missing_scope")},
+            "hold",
+            "cannot be looked up",
+        ),
+        "no token": (
+            "@on-call",
+            {"usergroups.list": refusal("token_revoked")},
+            "fail",
+            "token_revoked",
+        ),
+        "rate limited": ("@on-call", {"usergroups.list": UnreachableError("429")}, "hold", "429"),
+        "channel": ("#v2-deployment", {}, "pass", "#v2-deployment"),
+        "not in the channel": ("#general", {}, "fail", "does not have the app"),
+        "archived": ("#v1-deployment", {}, "fail", "is archived"),
+        "no channel": ("#nowhere", {}, "fail", "is not a channel"),
+        "channel's id": ("C0DEPLOY01", {}, "pass", "C0DEPLOY01"),
+        "unknown channel's id": (
+            "C0DEPLOY01",
+            {"conversations.info": refusal("channel_not_found")},
+            "fail",
+            "is not in",
+        ),
+    },
+)
+def test_people_and_channels_in_slack(
+    name: str, refuses: dict[str, DeployError], status: str, told: str
+) -> None:
+    find = people.find_channel if name[0] in "#C" else people.find_person
+    seen = people._looked(find, Workspace(refuses), name)
+    found = people.judge_slack([seen])
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+def shift(who: str, start: int, end: int | None) -> people.Shift:
+    until = None if end is None else NOW + timedelta(minutes=end)
+    return people.Shift(who, NOW + timedelta(minutes=start), until)
+
+
+@pytest.mark.parametrize(
+    ("shifts", "status", "told"),
+    [
+        ([shift("Amina", -60, 600)], "pass", "Amina on call to 09:00 UTC"),
+        ([shift("Amina", -60, None)], "pass", "Amina"),
+        ([shift("Amina", -60, 30), shift("Kwame", 30, 600)], "pass", "Amina, then Kwame"),
+        ([shift("Kwame", 30, 600), shift("Amina", -60, 30)], "pass", "Amina, then Kwame"),
+        ([shift("Amina", -60, 150)], "pass", "Amina"),
+        ([shift("Amina", -60, 149)], "fail", "Amina is on call only until 2025-11-11 08:59 UTC"),
+        ([shift("Amina", -60, 30), shift("Kwame", 45, 600)], "fail", "only until 2025-11-11 07:00"),
+        ([shift("Kwame", 10, 600)], "fail", "nobody is on call"),
+        ([], "fail", "nobody is on call"),
+    ],
+    ids=[
+        "one",
+        "always",
+        "two",
+        "two in disorder",
+        "to the minute",
+        "a minute short",
+        "a gap",
+        "only later",
+        "nobody",
+    ],
+)
+def test_somebody_is_on_call_all_the_time(
+    shifts: list[people.Shift], status: str, told: str
+) -> None:
+    found = people.judge_pagerduty("PONCALL", shifts, NOW, NOW + timedelta(minutes=150))
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+# The launch window
+
+TUESDAYS = {"timezone": "Africa/Nairobi", "days": ["tuesday"], "start": "09:00", "end": "11:00"}
+WINDOW = {"window": TUESDAYS, "lead_minutes": 15, "needed_minutes": 50, "wait_minutes": 0,
+          "override_by": "", "override_reason": ""}  # fmt: skip
+
+
+def window(at: str, known: Record | None = None, **more: t.Any) -> t.Any:
+    now = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    (found,) = release.look_launch_window({**WINDOW, **more}, ground(now=now, record=Known(known)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("at", "status", "told"),
+    [
+        (
+            "2025-11-11 05:44",
+            "fail",
+            "it opens next Tuesday 2025-11-11 09:00 EAT (2025-11-11 06:00",
+        ),
+        ("2025-11-11 05:45", "pass", "it opens Tuesday 2025-11-11 09:00 EAT"),
+        ("2025-11-11 06:30", "pass", "90 minutes later"),
+        ("2025-11-11 07:10", "pass", "50 minutes later"),
+        ("2025-11-11 07:11", "hold", "49 minutes are left, the plan needs 50"),
+        ("2025-11-11 08:00", "fail", "it opens next Tuesday 2025-11-18 09:00 EAT"),
+    ],
+    ids=[
+        "too early",
+        "for the final checks",
+        "open",
+        "just enough",
+        "too late for all of it",
+        "over",
+    ],
+)
+def test_the_launch_window(at: str, status: str, told: str) -> None:
+    found = window(at)
+    assert (found.status, told in found.detail) == (status, True), found
+    assert ("release_window_override_by" in found.detail) == (status != "pass")
+
+
+@pytest.mark.parametrize(
+    ("at", "check_mode", "waited", "status"),
+    [
+        ("2025-11-11 05:50", False, [600.0], "pass"),
+        ("2025-11-11 05:50", True, [], "fail"),
+        ("2025-11-11 05:44", False, [], "fail"),
+        ("2025-11-11 06:00", False, [], "pass"),
+    ],
+    ids=["soon", "soon, in check mode", "not soon", "open"],
+)
+def test_a_phase_that_comes_a_little_too_early_waits_for_the_window(
+    at: str, check_mode: bool, waited: list[float], status: str
+) -> None:
+    told: list[tuple[float, str]] = []
+    now = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    here = ground(now=now, check_mode=check_mode, wait=lambda *how: told.append(how))
+    (found,) = release.look_launch_window({**WINDOW, "lead_minutes": 0, "wait_minutes": 15}, here)
+    assert (found.status, [seconds for seconds, _why in told]) == (status, waited)
+    assert all("opens Tuesday 2025-11-11 09:00 EAT" in why for _seconds, why in told)
+
+
+def test_somebody_by_name_lets_it_go_outside_of_the_window_and_the_record_keeps_that() -> None:
+    given = {"override_by": "Jane Doe", "override_reason": "the fix cannot wait"}
+    found = window("2025-11-12 06:30", **given)
+    assert found.status == "waived"
+    override = found.facts["overrides"]["launch_window"]
+    assert override == {
+        "by": "Jane Doe",
+        "reason": "the fix cannot wait",
+        "at": "2025-11-12T06:30:00Z",
+        "what": "the launch window is closed; it opens next Tuesday 2025-11-18 09:00 EAT (2025-11-18 06:00 UTC)",
+    }
+    again = window("2025-11-12 06:50", record(facts=found.facts), **given)
+    assert again.facts == found.facts, "a second run changes nothing"
+    other = {**given, "override_by": "Joe Bloggs"}
+    assert window("2025-11-12 06:50", record(facts=found.facts), **other).facts != found.facts
+
+
+def test_what_is_open_needs_nobody_to_overrule_it() -> None:
+    found = window("2025-11-11 06:30", override_by="Jane Doe", override_reason="to be sure")
+    assert (found.status, found.facts) == ("pass", None)
+
+
+@pytest.mark.parametrize(
+    "given", [{"override_by": "Jane Doe"}, {"override_reason": "why"}], ids=["no reason", "no name"]
+)
+def test_an_override_needs_a_name_and_a_reason(given: dict[str, str]) -> None:
+    with pytest.raises(DeployError, match="'launch_window'"):
+        window("2025-11-12 06:30", **given)
+
+
+# Sign-offs
+
+REQUIRED = [
+    {"name": "qa", "what": "QA sign-off received", "of": "the QA lead", "section": "1 Staging"},
+    {"name": "product", "what": "Product sign-off received", "of": "", "section": ""},
+]
+
+
+def signed(name: str, **more: t.Any) -> dict[str, t.Any]:
+    entry = {
+        "by": "Jane Doe",
+        "at": "then",
+        "what": "",
+        "note": "",
+        "attempt": 1,
+        "git_sha": COMMIT,
+    }
+    return {name: {**entry, **more}}
+
+
+def test_each_line_that_people_sign_is_a_row() -> None:
+    known = record(facts={"sign_offs": signed("qa")})
+    rows = people.look_sign_offs({"required": REQUIRED, "given": {}}, ground(record=Known(known)))
+    assert [(row.name, row.item, row.status) for row in rows] == [
+        ("sign_off_qa", "1 Staging: QA sign-off received", "pass"),
+        ("sign_off_product", "Product sign-off received", "hold"),
+    ]
+
+
+def test_those_that_come_with_the_run_count_and_are_kept() -> None:
+    given = {"product": "Joe Bloggs"}
+    qa, product = people.look_sign_offs({"required": REQUIRED, "given": given}, ON)
+    assert (qa.status, product.status) == ("hold", "pass")
+    assert product.facts["sign_offs"]["product"]["by"] == "Joe Bloggs"
+    assert product.facts["sign_offs"]["product"]["at"] == "2025-11-11T06:30:00Z"
+
+
+def test_one_that_a_person_gave_is_not_replaced_by_one_of_the_run() -> None:
+    known = record(facts={"sign_offs": signed("qa")})
+    rows = people.look_sign_offs(
+        {"required": REQUIRED[:1], "given": {"qa": "Rehearser"}}, ground(record=Known(known))
+    )
+    assert [(row.status, row.facts) for row in rows] == [("pass", None)]
+
+
+def test_a_bad_one_of_the_run_fails_beside_the_others() -> None:
+    given = {"qa": "nobody", "typo": "Jane Doe", "product": "Joe Bloggs"}
+    rows = people.look_sign_offs({"required": REQUIRED, "given": given}, ON)
+    assert [(row.name, row.status) for row in rows] == [
+        ("sign_off_qa", "hold"),
+        ("sign_off_product", "pass"),
+        ("given_sign_off_qa", "fail"),
+        ("given_sign_off_typo", "fail"),
+    ]
+
+
+def test_one_for_another_commit_does_not_count_and_is_told() -> None:
+    (wanted,) = people.read_wanted(REQUIRED[:1])
+    other = signed("qa", git_sha="b2" * 20)["qa"]
+    found = people.judge_sign_offs(wanted, other, Subject("2.0.0", 1, COMMIT))
+    assert found.status == "hold"
+    assert "Jane Doe signed commit b2b2b2b2b2b2" in found.detail
+
+
+def test_a_library_that_two_checks_need_is_named_once() -> None:
+    checks = [Check(name, "alert_rules", {}) for name in ("one", "two")]
+    assert [one.requirement for one in libraries(checks, PREFLIGHT)] == ["requests >= 2.32"]

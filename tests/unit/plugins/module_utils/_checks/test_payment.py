@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A test order is paid once for each key, and money that is not where it should be is told with the order's id."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.payment import (
+    Order,
+    Purchase,
+    play_payment,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
+
+PURCHASE = Purchase("250780000001", "v-1", 1500, "release-2.0.0/attempt-1")
+
+
+class MemoryWallets:
+    """`broken` is what the service gets wrong."""
+
+    def __init__(self, balance: int = 5000, broken: str = "") -> None:
+        self.money, self.broken = balance, broken
+        self.orders: dict[str, str] = {}
+
+    def balance(self, _number: str) -> int:
+        return self.money
+
+    def order(self, purchase: Purchase) -> Order:
+        number = f"-{len(self.orders)}" if self.broken == "forgets keys" else ""
+        known = f"order-of-{purchase.key}{number}"
+        status = self.orders.setdefault(known, "pending")
+        return Order(known, status, status == "paid")
+
+    def pay(self, order: Order, purchase: Purchase) -> Order:
+        if self.broken == "does not pay":
+            return order
+        if self.orders[order.id] != "paid" or self.broken == "pays again":
+            self.money -= purchase.amount + (1 if self.broken == "takes too much" else 0)
+        self.orders[order.id] = "paid"
+        return Order(order.id, "paid", True, "p-1")
+
+
+def test_a_payment_is_told_with_what_the_accountant_needs() -> None:
+    wallets = MemoryWallets()
+    found = play_payment(wallets, PURCHASE, prove_key=True)
+    assert (found.status, wallets.money) == ("pass", 3500)
+    facts = dict(found.facts or {})
+    assert (facts["order_id"], facts["payment_id"]) == (f"order-of-{PURCHASE.key}", "p-1")
+    assert (facts["balance_before"], facts["balance_after"], facts["amount"]) == (5000, 3500, 1500)
+
+
+def test_the_same_key_pays_once_however_often_the_test_runs() -> None:
+    wallets = MemoryWallets()
+    play_payment(wallets, PURCHASE, prove_key=True)
+    again = play_payment(wallets, PURCHASE, prove_key=True)
+    assert (again.status, wallets.money, len(wallets.orders)) == ("pass", 3500, 1)
+    assert "was already paid by this attempt" in again.detail
+
+
+def test_a_run_that_was_killed_after_ordering_pays_that_order() -> None:
+    wallets = MemoryWallets()
+    wallets.order(PURCHASE)
+    play_payment(wallets, PURCHASE, prove_key=True)
+    assert (wallets.money, list(wallets.orders.values())) == (3500, ["paid"])
+
+
+class BookedLate(MemoryWallets):
+    """The payment of a run that was killed is booked when the balance was just read."""
+
+    def balance(self, number: str) -> int:
+        seen = super().balance(number)
+        for order in [*self.orders]:
+            if self.orders[order] == "pending":
+                self.pay(Order(order, "pending", False), PURCHASE)
+        return seen
+
+
+def test_a_payment_that_is_booked_while_the_test_begins_again_is_no_missing_money() -> None:
+    wallets = BookedLate()
+    wallets.order(PURCHASE)
+    found = play_payment(wallets, PURCHASE, prove_key=True)
+    assert (found.status, wallets.money) == ("pass", 3500)
+    assert "was already paid by this attempt" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("broken", "said", "left"),
+    [
+        ("forgets keys", "made two orders", 5000),
+        ("does not pay", "should be paid but is pending", 5000),
+        ("takes too much", "from 5000 to 3499 but should have moved it by 1500", 3499),
+    ],
+)
+def test_money_that_is_not_where_it_should_be_fails_with_the_order(
+    broken: str, said: str, left: int
+) -> None:
+    """And nothing is paid to a service that would pay twice."""
+    wallets = MemoryWallets(broken=broken)
+    with pytest.raises(VerificationError, match=said) as failed:
+        play_payment(wallets, PURCHASE, prove_key=True)
+    facts = t.cast("dict[str, t.Any]", failed.value.details["facts"])
+    assert facts["order_id"] in wallets.orders
+    assert wallets.money == left
+
+
+def test_a_second_payment_of_a_paid_order_is_found() -> None:
+    wallets = MemoryWallets(broken="pays again")
+    play_payment(wallets, PURCHASE, prove_key=True)
+    with pytest.raises(VerificationError, match="should have moved it by 0"):
+        play_payment(wallets, PURCHASE, prove_key=True)

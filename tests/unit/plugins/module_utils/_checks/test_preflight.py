@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every check runs to its end, and every problem is told in one go."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import typing as t
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
+    Check,
+    Finding,
+    Kind,
+    Look,
+    Row,
+    failed,
+    held,
+    passed,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import (
+    conclude,
+    gather_facts,
+    overrides,
+    read_waivers,
+    run_preflight,
+    waive,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    HoldError,
+    InputError,
+    NotReadyError,
+    NotReadyToReleaseError,
+    RefusedError,
+    UnreachableError,
+)
+from tests.unit.plugins.module_utils._checks.ground import ground
+
+AT = "2025-11-11T06:30:00Z"
+
+
+def raising(error: Exception) -> Look:
+    def look(_options: t.Any, _ground: t.Any) -> t.Sequence[Finding]:
+        raise error
+
+    return look
+
+
+def finding(*found: Finding) -> Look:
+    return lambda _options, _ground: found
+
+
+def rows_of(**runners: Look) -> list[Row]:
+    checks = [Check(name, name, {}, item=f"item of {name}") for name in runners]
+    kinds = {name: Kind(look) for name, look in runners.items()}
+    return run_preflight(checks, kinds, ground(), report=lambda _row: None)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [
+        (UnreachableError("it is away"), "hold", "it is away"),
+        (NotReadyError("it is not there"), "hold", "it is not there"),
+        (InputError("no such thing"), "hold", "its options are wrong: no such thing"),
+        (RefusedError("no"), "fail", "no"),
+        (
+            KeyError("token=abcdef"),
+            "hold",
+            "it could not be checked (KeyError: 'token=********')",
+        ),
+    ],
+    ids=["unreachable", "missing", "asked wrongly", "refused", "a mistake of ours"],
+)
+def test_a_check_that_raises_is_a_row_and_stops_no_other(
+    error: Exception, status: str, told: str
+) -> None:
+    first, second = rows_of(broken=raising(error), good=finding(passed("fine")))
+    assert (first.status, first.detail, first.item) == (status, told, "item of broken")
+    assert second.status == "pass"
+
+
+def test_checks_run_side_by_side() -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    def meet(_options: t.Any, _ground: t.Any) -> t.Sequence[Finding]:
+        both.wait()
+        return [passed("met")]
+
+    assert [row.status for row in rows_of(one=meet, two=meet)] == ["pass", "pass"]
+
+
+def test_a_check_may_prove_several_lines_of_the_list() -> None:
+    rows = rows_of(git=finding(passed("a", name="tag", item="Tagged"), failed("b", name="clean")))
+    assert [(row.name, row.item, row.status) for row in rows] == [
+        ("tag", "Tagged", "pass"),
+        ("clean", "item of git", "fail"),
+    ]
+
+
+def test_every_problem_is_in_one_sentence_the_definite_ones_first() -> None:
+    rows = rows_of(
+        slow=finding(held("no answer.")),
+        tests=finding(failed("3 tests failed")),
+        fine=finding(passed("fine")),
+        backup=finding(failed("too old")),
+    )
+    with pytest.raises(NotReadyToReleaseError) as caught:
+        conclude(rows, {}, check_mode=False, fail=True)
+    assert str(caught.value) == (
+        "2 of 4 checks failed: (1) tests: 3 tests failed. (2) backup: too old. "
+        "1 of 4 checks have no answer: (1) slow: no answer."
+    )
+    assert len(caught.value.details["results"]) == 4
+
+
+def test_what_holds_stops_too_and_is_told_apart_from_what_fails() -> None:
+    rows = rows_of(slow=finding(held("?")))
+    result = conclude(rows, {}, check_mode=False, fail=False)
+    assert (result["verdict"], result["changed"]) == ("hold", False)
+    with pytest.raises(HoldError):
+        conclude(rows, {}, check_mode=False, fail=True)
+
+
+SLACK = Row("people_in_slack", "", "slack", "hold", "Slack can't be reached", 0.0)
+PAGER = Row("on_call", "", "pagerduty", "hold", "PagerDuty can't be reached", 0.0)
+WINDOW = Row("launch_window", "", "launch_window", "fail", "closed", 0.0)
+HEALTH = Row("redis", "", "health", "hold", "no answer", 0.0)
+
+
+def way_on(*rows: Row, check_mode: bool = False) -> t.Any:
+    """The waivers that the sentence tells to give; None when it tells of none."""
+    told = conclude(rows, {}, check_mode=check_mode, fail=False)["sentence"]
+    given = re.search(r"-e '(.*)'", told)
+    return json.loads(given[1])["release_waivers"] if given else None
+
+
+def test_where_only_messages_hold_the_sentence_says_how_to_release_without_them() -> None:
+    waivers = way_on(SLACK, PAGER)
+    assert set(waivers) == {"people_in_slack", "on_call"}
+    rows = waive([SLACK, PAGER], read_waivers(waivers))
+    assert conclude(rows, {}, check_mode=False, fail=True)["verdict"] == "go"
+
+
+def test_nobody_is_told_to_release_without_anything_else() -> None:
+    assert way_on(SLACK, HEALTH) is None
+    assert way_on(SLACK, replace(PAGER, status="fail")) is None
+    assert way_on(SLACK, WINDOW) is None
+    assert way_on(replace(SLACK, status="pass")) is None
+    assert set(way_on(SLACK, WINDOW, check_mode=True)) == {"people_in_slack"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"), [("launch_window", "go"), ("sign_offs", "go"), ("health", "stop")]
+)
+def test_a_rehearsal_tells_of_window_and_signatures_and_stops_at_all_else(
+    kind: str, verdict: str
+) -> None:
+    rows = [Row("x", "", kind, "fail", "closed", 0.0)]
+    result = conclude(rows, {}, check_mode=True, fail=False)
+    assert result["verdict"] == verdict
+    assert "closed" in result["sentence"]
+
+
+WAIVER = {"by": "Jane Doe", "reason": "80 users is all the site has"}
+
+
+def test_a_waived_row_stops_nothing_and_is_recorded() -> None:
+    rows = rows_of(load=finding(failed("80 users")), unit=finding(passed("fine")))
+    waivers = read_waivers({"load": WAIVER, "unit": WAIVER})
+    waived = waive(rows, waivers)
+    assert [row.status for row in waived] == ["waived", "pass"]
+    assert "waived by Jane Doe, because: 80 users is all" in waived[0].detail
+    assert "was fail: 80 users" in waived[0].detail
+    used = overrides(rows, waived, waivers, {}, AT)
+    assert used == {"load": {**WAIVER, "what": "item of load: 80 users", "at": AT}}
+    again = overrides(rows, waived, waivers, used, "2025-11-11T07:00:00Z")
+    assert again == used, "a second run changes nothing"
+
+
+def test_what_a_check_itself_lets_go_needs_no_waiver_of_ours() -> None:
+    rows = rows_of(window=finding(Finding("waived", "Jane Doe lets it go")))
+    assert overrides(rows, waive(rows, {}), {}, {}, AT) == {}
+
+
+@pytest.mark.parametrize(
+    "waiver",
+    [{"by": "Jane Doe"}, {"reason": "why"}, {"by": " ", "reason": "why"}, "Jane Doe",
+     {**WAIVER, "until": "tomorrow"}],
+    ids=["no reason", "no name", "blanks", "text", "something else"],
+)  # fmt: skip
+def test_a_waiver_needs_a_name_and_a_reason(waiver: t.Any) -> None:
+    with pytest.raises(InputError, match="add 'by'"):
+        read_waivers({"load": waiver})
+
+
+def test_a_waiver_of_what_is_not_there_is_a_problem_of_its_own() -> None:
+    rows = rows_of(load=finding(failed("80 users")))
+    waived = waive(rows, read_waivers({"lod": WAIVER}))
+    assert [row.status for row in waived] == ["fail", "fail"]
+    assert "no row is called lod; there are load" in waived[1].detail
+
+
+def test_facts_of_several_rows_are_one() -> None:
+    assert gather_facts([{"sign_offs": {"qa": 1}}, None, {"sign_offs": {"product": 2}}]) == {
+        "sign_offs": {"qa": 1, "product": 2}
+    }

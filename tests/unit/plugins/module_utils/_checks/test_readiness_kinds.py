@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What readiness decides by, without the servers that it asks."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.selectors import selectors
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
+    cluster,
+    database,
+    metrics,
+    release,
+    web,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.database import denials
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
+    Check,
+    Finding,
+    Ground,
+    Kind,
+    failed,
+    passed,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import run_preflight
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+
+
+class KeyOf:
+    """A bucket whose key may not do some things, as AWS refuses them; remembers what is left in it."""
+
+    name = "backups"
+
+    def __init__(self, *refused: str) -> None:
+        self.refused = refused
+        self.open: list[str] = []
+
+    def _do(self, what: str) -> None:
+        if what in self.refused:
+            raise RefusedError(f"S3 refused {what} (AccessDenied).")
+
+    def list(self, _prefix: str) -> t.Iterator[t.Any]:
+        self._do("ListBucket")
+        return iter(())
+
+    def list_uploads(self, _prefix: str) -> t.Iterator[t.Any]:
+        self._do("ListMultipartUploads")
+        return iter(())
+
+    def read(self, _key: str) -> t.Iterator[bytes]:
+        self._do("GetObject")
+        raise RefusedError("S3 refused GetObject (NoSuchKey).")
+
+    def start_upload(self, key: str) -> str:
+        self._do("PutObject")
+        self.open.append(key)
+        return "u1"
+
+    def upload_part(self, _key: str, _upload: str, _number: int, _body: bytes) -> str:
+        self._do("UploadPart")
+        return "etag"
+
+    def abort_upload(self, key: str, _upload: str) -> None:
+        self._do("Abort")
+        self.open.remove(key)
+
+
+@pytest.mark.parametrize(
+    ("refused", "told"),
+    [
+        ([], []),
+        (["ListBucket"], ["list"]),
+        (["ListMultipartUploads"], ["list unfinished uploads"]),
+        (["GetObject"], ["get"]),
+        (["PutObject"], ["put"]),
+        (["UploadPart"], ["put"]),
+        (["GetObject", "PutObject"], ["get", "put"]),
+    ],
+)
+def test_each_right_that_the_key_lacks_is_named_and_nothing_is_left(
+    refused: list[str], told: list[str]
+) -> None:
+    bucket = KeyOf(*refused)
+    assert list(denials(t.cast("t.Any", bucket), "v2/", "v2/probe")) == told
+    assert bucket.open == []
+
+
+def test_a_key_that_may_not_abort_is_told() -> None:
+    assert list(denials(t.cast("t.Any", KeyOf("Abort")), "v2/", "v2/probe")) == ["abort an upload"]
+
+
+KNOWN = {'http{ns="prod",status="200"}', 'lag{group="worker"}', "up"}
+
+
+def count(selector: str) -> int:
+    """Of the series in KNOWN, as Prometheus counts them; `!=""` asks for any value."""
+    wanted = selectors(selector)[0]
+
+    def has(one: str) -> bool:
+        seen = selectors(one)[0]
+        pairs = dict(matcher.split("=", 1) for matcher in seen.matchers)
+        return seen.name == wanted.name and all(
+            (label := metrics.label_of(matcher)) in pairs
+            and (matcher.endswith('!=""') or pairs[label] == matcher.split("=", 1)[1])
+            for matcher in wanted.matchers
+        )
+
+    return sum(map(has, KNOWN))
+
+
+@pytest.mark.parametrize(
+    ("selector", "why"),
+    [
+        ('http{ns="prod",status="500"}', ""),
+        ("up", ""),
+        ('http{ns="other",status="500"}', 'there are series of http, but none with ns="other"'),
+        ('http{ns="prod",outcome="error"}', 'there are series of http{ns="prod"}, but none with the label outcome'),
+        ('lag{group="workers"}', 'there are series of lag, but none with group="workers"'),
+        ('requests{ns="prod"}', 'there is no series of requests{ns="prod"}'),
+    ],
+)  # fmt: skip
+def test_what_is_missing_of_a_selector_is_found(selector: str, why: str) -> None:
+    (asked,) = selectors(selector)
+    assert metrics.missing(asked, count, ["status", "outcome"]) == why
+
+
+def error(state: str, message: str) -> SqlError:
+    return SqlError(sqlstate=state, message=message, position=None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "told"),
+    [
+        (None, "pass", "1 of 1 queries"),
+        (error("42P01", 'relation "agents" does not exist'), "pass", "come with the release"),
+        (error("42P01", 'relation "orders" does not exist'), "fail", "orders"),
+        (error("42703", 'column "agents" does not exist'), "fail", "column"),
+        (error("42501", "permission denied for table agents"), "fail", "permission denied"),
+    ],
+)
+def test_only_a_table_of_the_release_may_be_missing(
+    answer: SqlError | None, status: str, told: str
+) -> None:
+    found = database.judge_queries({"users": answer}, ["agents"], "database 'x'")
+    assert (found.status, told in found.detail) == (status, True), found.detail
+
+
+def test_functions_that_are_new_are_told_and_a_secret_that_is_missing_is_wrong() -> None:
+    found = web.judge_functions({"a"}, ["a", "b"], {"TOKEN": "x"}, ["TOKEN"])
+    assert (found.status, "b come with the release" in found.detail) == ("pass", True)
+    assert web.judge_functions({"a"}, ["a"], {}, ["TOKEN"]).status == "fail"
+
+
+READERS: dict[str, t.Any] = {
+    "name": "flags",
+    "delivery": "environment",
+    "probe": {},
+    "flagd": {},
+    "values": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("container", "status"),
+    [
+        ({"envFrom": [{"configMapRef": {"name": "flags", "optional": True}}]}, "pass"),
+        ({"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "flags", "key": "A"}}}]}, "pass"),
+        ({"env": [{"name": "A", "value": "flags"}]}, "fail"),
+        ({"envFrom": [{"secretRef": {"name": "flags"}}]}, "fail"),
+        ({}, "fail"),
+    ],
+)  # fmt: skip
+def test_a_reader_takes_its_environment_from_the_config_map(
+    container: dict[str, t.Any], status: str
+) -> None:
+    deployment = {"spec": {"template": {"spec": {"containers": [{"name": "a"}, container]}}}}
+    assert cluster.judge_flags_readers(READERS, {"a": deployment}, {}).status == status
+
+
+@pytest.mark.parametrize(
+    ("volume", "mount", "more", "status", "words"),
+    [
+        ({"configMap": {"name": "flags"}}, {}, {}, "pass", "a mounts the ConfigMap flags"),
+        ({"projected": {"sources": [{"configMap": {"name": "flags"}}]}}, {}, {}, "pass", "mounts"),
+        ({"configMap": {"name": "other"}}, {}, {}, "fail", "does not mount"),
+        ({"configMap": {"name": "flags"}}, {"subPath": "A"}, {}, "fail", "by subPath alone"),
+        ({"configMap": {"name": "flags"}}, {}, {"probe": {}}, "fail", "must be asked"),
+        ({"configMap": {"name": "flags"}}, {}, {"probe": {"files": "/f"}}, "pass", "mounts"),
+        (
+            {"configMap": {"name": "flags"}},
+            {},
+            {"flagd": {"key": "f.json", "template": "{{ 100 // flags.P }}"}, "values": [{"P": 0}]},
+            "fail",
+            "template of 'flagd'",
+        ),
+    ],
+    ids=["folder", "projected", "another", "subPath", "nobody asked", "files", "template"],
+)
+def test_a_reader_mounts_the_config_map_as_a_folder_and_can_be_asked(
+    volume: t.Any, mount: t.Any, more: t.Any, status: str, words: str
+) -> None:
+    container = {"name": "a", "volumeMounts": [{"name": "v", "mountPath": "/f", **mount}]}
+    spec = {"containers": [container], "volumes": [{"name": "v", **volume}]}
+    options = {**READERS, "delivery": "volume", "probe": {"command": ["tell"]}, **more}
+    found = cluster.judge_flags_readers(options, {"a": {"spec": {"template": {"spec": spec}}}}, {})
+    assert (found.status, words in found.detail) == (status, True), found
+    assert bool(found.warnings) == (options["probe"] == {"files": "/f"})
+
+
+def test_users_are_drawn_as_the_application_draws_them() -> None:
+    draw = {"hash": "md5", "prefix": "", "digits_only": True, "bytes": 2, "buckets": 100}
+    # The first two bytes of MD5 of "1" are c4 ca, 50378.
+    assert release.share_of("+1", draw) == 78.0
+
+
+# What every kind has
+
+
+def row(check: Check, finding: Finding) -> tuple[str, str]:
+    ground = t.cast("Ground", None)
+    kinds = {"a": Kind(lambda _options, _ground: finding)}
+    (ended,) = run_preflight([check], kinds, ground, report=lambda _row: None)
+    return ended.status, ended.detail
+
+
+@pytest.mark.parametrize(
+    ("check", "finding", "seen"),
+    [
+        (Check("a", "a", {}, cure="Mend it."), failed("it broke."), ("fail", "it broke. Mend it.")),
+        (Check("a", "a", {}, cure="Mend it."), passed("it is well"), ("pass", "it is well")),
+        (Check("a", "a", {}, unless="nobody needs it"), failed(""), ("skipped", "nobody needs it")),
+        (Check("a", "a", {}, needs={"secret_x": " ", "secret_y": "y"}), failed(""),
+         ("skipped", "not known from here: secret_x has no value")),
+        (Check("a", "a", {"b": [{"c": "CHANGE_ME: it"}]}), failed(""),
+         ("skipped", "not known before a.b[0].c is filled in")),
+    ],
+)  # fmt: skip
+def test_a_row_has_its_cure_and_is_not_asked_for_what_is_not_there(
+    check: Check, finding: Finding, seen: tuple[str, str]
+) -> None:
+    assert row(check, finding) == seen
