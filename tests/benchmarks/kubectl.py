@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a person does by hand, with the real kubectl."""
-
-from __future__ import annotations
 
 import json
 import subprocess
@@ -13,9 +10,7 @@ from pathlib import Path
 from sandbox.names import NAMESPACE, PREVIOUS_VERSION, RELEASE_VERSION
 from sandbox.world import World
 from tests.benchmarks.measurement import BenchmarkError
-
-if t.TYPE_CHECKING:
-    from tests.benchmarks.stage import Stage
+from tests.benchmarks.stage import Stage
 
 Object = dict[str, t.Any]
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Phase 4 beside the same by hand: twelve services of two pods that start in a second, and again with nothing to do."""
-
-from __future__ import annotations
 
 import time
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The whole checklist at once, against its slowest check and against its checks one after the other."""
-
-from __future__ import annotations
 
 import json
 import typing as t

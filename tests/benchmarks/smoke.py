@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The suite of smoke tests against its slowest test, and against its tests one after the other."""
-
-from __future__ import annotations
 
 import typing as t
 from xml.etree import ElementTree

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Calls of the Kubernetes API by chance, sensible ones and odd ones; the same seed makes the same."""
-
-from __future__ import annotations
 
 import random
 import typing as t

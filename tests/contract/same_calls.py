@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The same random calls to the sandbox's API, by the official client over HTTP, and to the simulated world.
 
 `make same-calls MINUTES=10` tries for so long, and prints each answer that differs.
 """
-
-from __future__ import annotations
 
 import argparse
 import json

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The sandbox's API server twice, for recorded requests: served over HTTP, and in the simulated world."""
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the adapter makes of an API server that stumbles: a scripted one, on loopback."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The simulated world answers random calls as the served sandbox does, to the letter."""
-
-from __future__ import annotations
 
 import typing as t
 from collections import Counter

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What befalls a call in the simulated world: what its caller is told, and what the server has done."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A watch of the simulated world, whatever befalls it, tells no other story than a real API server's would."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The prober asks real servers, and some of them are not well."""
-
-from __future__ import annotations
 
 import errno
 import socket

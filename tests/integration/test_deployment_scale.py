@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Deployments stopped and started on a real API server, as kubectl sees it."""
-
-from __future__ import annotations
 
 import json
 import os

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Users with a feature beside those without, by the module and a Prometheus that tells what it is told to."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Up, whatever dies, down: nothing is left. Each test has a sandbox of its own with light components."""
-
-from __future__ import annotations
 
 import json
 import os

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """One run as a log, by its seed or its plan. Without either: fresh seeds for so many seconds of work.
 
 A run that breaks an invariant is made as small as it can be, and printed as a plan to be kept among the regressions.

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The sandbox's API server and controllers, each request and each look of a controller one step of the scheduler."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A Supabase project: the sandbox's Management API and gateway, their handlers called instead of served.
 
 Of their own here are what they keep, in memory, and the programs: none runs, and what one would answer stands in its

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The pods' lives, as recordings tell them: bound, started, ready after a while, crashing, ended with their grace."""
 
 from __future__ import annotations

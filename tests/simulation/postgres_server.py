@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The real PostgreSQL behind the simulated databases: one server a process, on a socket in memory, gone with it.
 
 Real, because what a lost connection, a lock or a rollback leaves is what the simulation is about. A database is made of

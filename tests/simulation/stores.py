@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a release writes beside the cluster: the databases and what is to be migrated in them."""
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What `make test` runs, in stages: within one, as many steps side by side as two lanes have room for."""
-
-from __future__ import annotations
 
 import os
 import sys

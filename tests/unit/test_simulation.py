@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The simulated world: what it once found holds, fresh seeds find nothing, and what it looks at is written down."""
-
-from __future__ import annotations
 
 import json
 import re

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The proxy that integration tests use for bad networks does what it says."""
-
-from __future__ import annotations
 
 import contextlib
 import socket

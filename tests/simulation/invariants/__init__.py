@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What holds after every step, whatever happens. Each is a sentence of docs/guarantees.md.
 
 They look at the server's objects alone, never at what the product believes, except where a task claims success.

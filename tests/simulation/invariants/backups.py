@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What holds of backups, by what the bucket itself holds."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What is written by compare-and-swap: lock, record, pins and flags, each over what was read of it."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The feature's flags, its percentage and its kill switch."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Edge functions, as the Management API has them."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The guard of a ramp: what it did, as it wrote it beside the flags, against what fired."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Who wrote and who read what, as the server carried it out, and what was found broken."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The deploy lock, and what a run writes that has lost it."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The release record and its pins."""
 
 from __future__ import annotations

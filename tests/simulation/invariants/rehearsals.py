@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What holds of rehearsals, by the copy in which one was done and by what is applied after it."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What holds of restores, by the server's databases and by what the dump itself holds."""
 
 from __future__ import annotations

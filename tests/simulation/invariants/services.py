@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Deployments and their pods: what rollouts and rollbacks write, and what they say of it."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What lets the ramp leave a step upwards, or call it good: its own watch, or a person's word about its hold."""
 
 from __future__ import annotations

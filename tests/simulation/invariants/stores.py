@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What holds of the databases, as somebody sees them who looks by himself."""
 
 from __future__ import annotations

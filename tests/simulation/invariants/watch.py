@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The watch of a release or of a step of its ramp: its verdict, against what the metric was and what people said."""
 
 from __future__ import annotations

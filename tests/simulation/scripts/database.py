@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """playbooks/database.yml: the databases backed up, their migrations rehearsed, then applied."""
 
 from __future__ import annotations

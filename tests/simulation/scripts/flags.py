@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """playbooks/feature_flags.yml and kill_switch.yml: the flags, and the feature off."""
 
 from __future__ import annotations

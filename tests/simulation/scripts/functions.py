@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Phase 3, the edge functions: what runs is saved, then all are activated and called. And their way back."""
 
 from __future__ import annotations

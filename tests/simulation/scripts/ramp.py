@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """playbooks/ramp.yml: the feature for more people, or for fewer."""
 
 from __future__ import annotations

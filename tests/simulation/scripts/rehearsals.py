@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """roles/migration_rehearsal: what is pending is applied to a copy that is made of the backup, and dropped again."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """playbooks/rollback.yml --tags database: services stopped, each database from its backup, services back."""
 
 from __future__ import annotations

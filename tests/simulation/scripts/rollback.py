@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """playbooks/rollback.yml: the feature off, the flags, the services and the functions as they were."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """One run of one command, and what all playbooks share: the role release_phase."""
 
 from __future__ import annotations

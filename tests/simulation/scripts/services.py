@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """playbooks/microservices.yml: the services in waves."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a release does with the databases, with both at a time as Ansible's hosts are, and others beside it."""
 
 from __future__ import annotations

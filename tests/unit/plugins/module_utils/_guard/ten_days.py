@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Ten days of a ramp, generated from a seed: alerts that fire, flap and last, and guards that look at them late,
 twice, at once, killed, with wrong clocks and without Prometheus.
 
 `python -m tests.unit.plugins.module_utils._guard.ten_days 1000` lives through so many, and says what it saw.
 """
-
-from __future__ import annotations
 
 import random
 import sys

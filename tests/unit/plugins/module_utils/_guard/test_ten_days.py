@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """One act for each cause, never two, over ten days in which looks are lost, late, doubled, killed and blind."""
-
-from __future__ import annotations
 
 import pytest
 
