@@ -3,19 +3,15 @@
 A run that breaks an invariant is made as small as it can be, and printed as a plan to be kept among the regressions.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import os
 import secrets
 import sys
 import time
-import typing as t
 from pathlib import Path
 
-if t.TYPE_CHECKING:
-    from .branches import Ended
+from .branches import Ended
 
 HASHING = "PYTHONHASHSEED"
 OTHERS = 60

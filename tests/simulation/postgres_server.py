@@ -4,8 +4,6 @@ Real, because what a lost connection, a lock or a rollback leaves is what the si
 its template in 11 ms, a statement takes 0.03.
 """
 
-from __future__ import annotations
-
 import atexit
 import hashlib
 import os
@@ -18,12 +16,10 @@ import typing as t
 from pathlib import Path
 
 import psycopg2
+from psycopg2.extensions import connection
 
 from sandbox.cache import cached
 from sandbox.postgres import component
-
-if t.TYPE_CHECKING:
-    from psycopg2.extensions import connection
 
 CACHE = Path(__file__).parents[2] / ".sandbox" / "cache"
 ADMIN, USER = "simulation", "deployer"

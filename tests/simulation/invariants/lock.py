@@ -1,14 +1,13 @@
 """The deploy lock, and what a run writes that has lost it."""
 
-from __future__ import annotations
-
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
 
 from .. import plan
 from ..plan import KEEPER, MILD
-from ..scheduler import GONE
+from ..scheduler import GONE, Process
+from ..tasks import Did
 from .history import (
     LEASE,
     PINS,
@@ -35,10 +34,6 @@ from .sentences import (
     OWN_LOCK,
     TRUE_CLAIMS,
 )
-
-if t.TYPE_CHECKING:
-    from ..scheduler import Process
-    from ..tasks import Did
 
 DURATION = 120.0
 GIVEN_BACK = 15.0

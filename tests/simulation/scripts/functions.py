@@ -1,17 +1,13 @@
 """Phase 3, the edge functions: what runs is saved, then all are activated and called. And their way back."""
 
-from __future__ import annotations
-
 import tempfile
 import typing as t
 from pathlib import Path
 
 from ..functions import CHECKOUT, CONNECTION, FUNCTIONS_URL, by_hand
 from ..platform import CLUSTER
+from ..tasks import Result
 from .script import Script, StopError
-
-if t.TYPE_CHECKING:
-    from ..tasks import Result
 
 
 def edge_functions(script: Script) -> None:
