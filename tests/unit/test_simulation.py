@@ -14,7 +14,7 @@ from tests.source_seed import source_seed
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-RUNS = 120
+RUNS = 70
 """About twenty seconds of CPU; `make nightly` tries for minutes."""
 
 
