@@ -19,7 +19,7 @@ import psycopg2
 from psycopg2.extensions import connection
 
 from sandbox.cache import cached
-from sandbox.postgres import component
+from sandbox.postgres import cluster, component
 
 CACHE = Path(__file__).parents[2] / ".sandbox" / "cache"
 ADMIN, USER = "simulation", "deployer"
@@ -69,7 +69,7 @@ class Server:
     def __init__(self) -> None:
         self.programs = component.unpack(CACHE)
         self.folder = _own_folder()
-        self._account = component.choose(self.programs, self.folder)
+        self._account = cluster.choose(self.programs, self.folder)
         self._account.own(self.folder)
         shutil.copytree(self._built() / "data", self.folder / "data")
         self._account.own(self.folder)
@@ -179,7 +179,7 @@ class Server:
 
 
 def _begin(
-    as_whom: component.Account, programs: Path, folder: Path, socket: Path | None = None
+    as_whom: cluster.Account, programs: Path, folder: Path, socket: Path | None = None
 ) -> subprocess.Popen[bytes]:
     settings = {**SETTINGS, "unix_socket_directories": str(socket or folder)}
     options = [f"--{name}={value}" for name, value in settings.items()]
