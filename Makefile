@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 TRAFFIC := tests/stories/test_story_of_the_waves.py
 
-.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic nightly oldest molecule simulate same-calls bench bench-gates pictures docs site lock \
+.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic nightly oldest molecule simulate bench bench-gates pictures docs site lock \
 	sandbox-up sandbox-down sandbox-status clean
 
 help:  ## What can be made
@@ -72,9 +72,6 @@ oldest: setup  ## Units and one story on the oldest supported ansible-core
 
 simulate: setup  ## Simulated releases with fresh seeds, for MINUTES=10 of each core, and what was tried by all of them so far
 	@$(PY) -m tests.simulation.report --minutes $(or $(MINUTES),10)
-
-same-calls: setup  ## Random calls to the simulated API server and, by HTTP, to the sandbox's, for MINUTES=10: the answers must be the same
-	@PYTHONPATH=playbooks/collections $(PY) -m tests.contract.same_calls --seconds $$(( 60 * $(or $(MINUTES),10) ))
 
 bench: setup  ## Speed and size, as ratios within one run
 	@$(PY) -m tests.benchmarks
