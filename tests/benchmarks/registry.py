@@ -11,20 +11,16 @@ from tests.benchmarks.gates import gates
 from tests.benchmarks.guard import guard
 from tests.benchmarks.kill_switch import kill_switch
 from tests.benchmarks.measurement import Benchmark
-from tests.benchmarks.microservices import microservices
 from tests.benchmarks.migrations import migrations
 from tests.benchmarks.moments import moments
-from tests.benchmarks.preflight import preflight
 from tests.benchmarks.report import report
 from tests.benchmarks.round_trips import round_trips
 from tests.benchmarks.sandbox_start import sandbox_start
-from tests.benchmarks.smoke import smoke
 from tests.benchmarks.watch import watch
 
 BENCHMARKS: dict[str, Benchmark] = {
     "sandbox": sandbox_start,
     "deployment": deployment,
-    "microservices": microservices,
     "moments": moments,
     "failing": failing,
     "kill_switch": kill_switch,
@@ -34,8 +30,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "round_trips": round_trips,
     "migrations": migrations,
     "functions": functions,
-    "smoke": smoke,
-    "preflight": preflight,
     "watch": watch,
     "gates": gates,
     "availability": availability,
