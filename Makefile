@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 TRAFFIC := tests/stories/test_story_of_the_waves.py
 
-.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic nightly oldest molecule simulate same-calls bench bench-gates pictures docs site lock \
+.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic nightly oldest molecule simulate bench bench-gates pictures docs site lock \
 	sandbox-up sandbox-down sandbox-status clean
 
 help:  ## What can be made
@@ -23,8 +23,9 @@ demo: setup  ## Deploy v2.0 to a sandbox on this machine, under traffic, and loo
 test: setup  ## Everything but nightly, in order of what it costs; STEPS="style units" for some steps alone
 	@$(PY) -m tests.suite $(STEPS)
 
-nightly: setup  ## What is slow and hardly changes: benchmarks, scaling, thirty megabytes, random schemas, fresh seeds
+nightly: setup  ## What is slow and hardly changes: benchmarks, scaling, thirty megabytes, random schemas, fresh seeds, pylint
 	@env -u CI $(PY) -m pytest -q -n 2 --dist loadfile -m nightly tests
+	@scripts/sanity --test pylint
 	@$(PY) -m tests.simulation.report --minutes $(or $(MINUTES),10)
 
 test-cluster: setup  ## Rollouts, waves back, lock and scale on the cluster of KUBECONFIG, in namespaces of their own
@@ -71,9 +72,6 @@ oldest: setup  ## Units and one story on the oldest supported ansible-core
 
 simulate: setup  ## Simulated releases with fresh seeds, for MINUTES=10 of each core, and what was tried by all of them so far
 	@$(PY) -m tests.simulation.report --minutes $(or $(MINUTES),10)
-
-same-calls: setup  ## Random calls to the simulated API server and, by HTTP, to the sandbox's, for MINUTES=10: the answers must be the same
-	@PYTHONPATH=playbooks/collections $(PY) -m tests.contract.same_calls --seconds $$(( 60 * $(or $(MINUTES),10) ))
 
 bench: setup  ## Speed and size, as ratios within one run
 	@$(PY) -m tests.benchmarks

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the scenarios' verifiers look with: the same as the tests of the other roles."""
-
-from __future__ import annotations
 
 import json
 import os

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """agent-core in a namespace of a test's own, with its flags as the test wants them delivered."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Run ansible-playbook as somebody would who reads what it prints."""
-
-from __future__ import annotations
 
 import os
 import subprocess

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Runs of ansible-playbook that are forked from a process which has imported Ansible and the collection before.
 
 A run is a process of its own still: exit code, output and environment are those of the program, as

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Where the checkout keeps between runs what was fetched or made once."""
-
-from __future__ import annotations
 
 from pathlib import Path
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The running sandbox that integration and contract tests share, one for each worker of a session."""
-
-from __future__ import annotations
 
 import os
 import signal

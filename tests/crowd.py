@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Users who write to agent-core, each of them once: more than the sandbox's traffic has, and past the functions."""
-
-from __future__ import annotations
 
 import asyncio
 import contextlib

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """How many examples of a property are tried: a tenth in the quick loop, all of them with the slow units."""
-
-from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 

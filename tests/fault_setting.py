@@ -1,13 +1,9 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Set faults of the sandbox for as long as a block lasts."""
-
-from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
 
-if t.TYPE_CHECKING:
-    from sandbox.faults import Fault, Faults
+from sandbox.faults import Fault, Faults
 
 
 @contextmanager

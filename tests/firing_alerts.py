@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Alerts of a test's own in the sandbox's Prometheus, that fire or do not."""
-
-from __future__ import annotations
 
 import contextlib
 import json

@@ -1,12 +1,9 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible in one process: each task runs where it was queued, and no template is compiled twice.
 
 Of a deployment's CPU half goes to a fork for each task, and to what each fork does anew: templates are compiled,
 filters looked up, and modules that run as a process of their own import their libraries. Here such a module is a fork.
 The tasks of several hosts run one after the other, in the order of the hosts. Compiled code depends only on its key.
 """
-
-from __future__ import annotations
 
 import copy
 import importlib
@@ -15,6 +12,8 @@ import operator
 import os
 import sys
 import typing as t
+from pathlib import Path
+from types import CodeType
 
 from ansible._internal import _task
 from ansible._internal._templating import _jinja_bits
@@ -31,10 +30,6 @@ from ansible.executor.task_executor import TaskExecutor
 from ansible.module_utils.testing import patch_module_args
 from ansible.plugins import strategy
 from jinja2.environment import TemplateExpression
-
-if t.TYPE_CHECKING:
-    from pathlib import Path
-    from types import CodeType
 
 
 class InlineWorker(WorkerProcess):  # type: ignore[misc]

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Objects as the API server has them, by the official client: a kubectl for each look costs eighty times as much."""
-
-from __future__ import annotations
 
 import functools
 import json

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Looks for secrets where none may be: as they are, and as they look once they were encoded.
 
 What is found is told by name. A failing test must not be the one that prints the secret.

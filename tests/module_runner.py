@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Run a module of the collection in this process."""
-
-from __future__ import annotations
 
 import contextlib
 import io

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A seed that is new with each change of the plugins and the same for the same ones: what it finds is found again."""
-
-from __future__ import annotations
 
 import hashlib
 from pathlib import Path

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Tables of cases, each beside its name."""
-
-from __future__ import annotations
 
 import typing as t
 

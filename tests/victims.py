@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The processes of one ansible-playbook, for tests that kill them.
 
 Each worker of ansible-core leads a session of its own, and the keeper of the lock is nobody's child: a signal to the
 group that was started reaches neither. What all of them carry is the environment that the run began with.
 """
-
-from __future__ import annotations
 
 import os
 import random

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Wait for what happens on its own, and no longer than it may take."""
-
-from __future__ import annotations
 
 import time
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Removes from the sandbox's bucket what stands below a prefix: remove_backups.py PREFIX."""
-
-from __future__ import annotations
 
 import json
 import os

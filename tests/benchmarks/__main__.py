@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """`python -m tests.benchmarks [--size small] [NAME...]`: measures, prints a table, writes .cache/bench.json.
 
 It asserts nothing.
 """
-
-from __future__ import annotations
 
 import argparse
 import json

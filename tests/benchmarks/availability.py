@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the prober costs beside a run of ansible-playbook, which asks twenty addresses over TLS once a second each."""
-
-from __future__ import annotations
 
 import base64
 import gzip

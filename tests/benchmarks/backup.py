@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """pg_backup beside what people do by hand, `pg_dump -Fc` into a file and an upload of that, and the memory it takes."""
-
-from __future__ import annotations
 
 import contextlib
 import json

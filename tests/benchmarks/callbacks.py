@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the callbacks slack and journal add to a run: none of them, both, and both while Slack hangs, turn by turn."""
-
-from __future__ import annotations
 
 import json
 import subprocess

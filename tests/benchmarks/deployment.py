@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A deployment, phase by phase, and again with nothing to do."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """How late a failing rollout is called: from when the API first showed why, less the time that this must last."""
-
-from __future__ import annotations
 
 import json
 import typing as t

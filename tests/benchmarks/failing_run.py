@@ -1,12 +1,9 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Rolls a service to what can only fail, once for each way to fail, and prints when it was called as JSON.
 
 Its argument is the size: small is two ways to fail.
 
 A thread of its own asks the API ten times a second for the sign that dooms, by the words of Kubernetes and not by ours.
 """
-
-from __future__ import annotations
 
 import json
 import sys

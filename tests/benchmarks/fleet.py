@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Many services in waves: by the rollout's own code in one process, and by phase 4's playbook beside it.
 
 Each wave takes as long as its slowest rollout: their sum is the critical path. EASYMO_FLEET=60 takes 60 services, not
 200 and then 1,000.
 """
-
-from __future__ import annotations
 
 import json
 import os

@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Rolls services in waves by the rollout's own code, in a process that does nothing else.
 
 Reads what to roll as JSON from its standard input, and prints what it took.
 """
-
-from __future__ import annotations
 
 import json
 import resource

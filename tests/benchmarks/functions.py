@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Sixty edge functions, unchanged and changed, against an API that keeps its limits and bundles in no time.
 
 So what is measured is what we add: reading the checkout, comparing, uploading, and waiting no longer than the API asks.
 """
-
-from __future__ import annotations
 
 import tempfile
 import time

@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Whether the comparison of cohorts keeps its promises: few false alarms, and a doubling found soon.
 
 `make bench-gates` tries it beside other gates, and writes what they did into docs/watch.md.
 """
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """One look of the guard that finds nothing, against the start of ansible-playbook alone: 1,440 of them make a day."""
-
-from __future__ import annotations
 
 import json
 import subprocess

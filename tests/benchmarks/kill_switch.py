@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The kill switch from the command to every pod off, against the same by hand: kubectl patch, restart and status."""
-
-from __future__ import annotations
 
 import json
 import time

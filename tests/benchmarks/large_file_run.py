@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Writes a Supabase migration of one long INSERT and checks it by the collection's own code, in a process of its own.
 
 Takes the folder and how many megabytes, and prints as JSON how long it took and how much memory the process had.
 """
-
-from __future__ import annotations
 
 import json
 import sys

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a benchmark is given, a size, and what it gives: numbers with a unit, some with what they should be."""
-
-from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass

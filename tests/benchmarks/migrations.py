@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Supabase migrations: a long folder in check mode and for real, and the role when nothing is left to do."""
-
-from __future__ import annotations
 
 import json
 import tempfile

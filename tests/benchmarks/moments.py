@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A release and its rollback, disturbed in every phase at seeded moments: does each witness say the same, each time?
 
 A moment is a SIGKILL of the run, or an API server that restarts under it. After each, what status.yml says is compared
@@ -6,8 +5,6 @@ with the record, the Deployments, the flags and the Lease, what the screen showe
 with the record. A killed run is typed again until it ends. EASYMO_BENCH_MOMENTS says how many in all, and
 EASYMO_BENCH_SEED of which series; each is told on standard error, and .cache/moments keeps what was printed.
 """
-
-from __future__ import annotations
 
 import json
 import os

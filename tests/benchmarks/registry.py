@@ -1,9 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Every benchmark by name. A new one is a file beside this one and a line here."""
-
-from __future__ import annotations
-
-import typing as t
 
 from tests.benchmarks.availability import availability
 from tests.benchmarks.backup import backup
@@ -15,23 +10,17 @@ from tests.benchmarks.functions import functions
 from tests.benchmarks.gates import gates
 from tests.benchmarks.guard import guard
 from tests.benchmarks.kill_switch import kill_switch
-from tests.benchmarks.microservices import microservices
+from tests.benchmarks.measurement import Benchmark
 from tests.benchmarks.migrations import migrations
 from tests.benchmarks.moments import moments
-from tests.benchmarks.preflight import preflight
 from tests.benchmarks.report import report
 from tests.benchmarks.round_trips import round_trips
 from tests.benchmarks.sandbox_start import sandbox_start
-from tests.benchmarks.smoke import smoke
 from tests.benchmarks.watch import watch
-
-if t.TYPE_CHECKING:
-    from tests.benchmarks.measurement import Benchmark
 
 BENCHMARKS: dict[str, Benchmark] = {
     "sandbox": sandbox_start,
     "deployment": deployment,
-    "microservices": microservices,
     "moments": moments,
     "failing": failing,
     "kill_switch": kill_switch,
@@ -41,8 +30,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "round_trips": round_trips,
     "migrations": migrations,
     "functions": functions,
-    "smoke": smoke,
-    "preflight": preflight,
     "watch": watch,
     "gates": gates,
     "availability": availability,

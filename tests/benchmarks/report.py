@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The report of 200 services with everything that a record may hold, and of a journal of 20 MB beside it."""
-
-from __future__ import annotations
 
 import json
 import tempfile

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Schemas that nobody designed through backup, reading back and every restore: how many come back otherwise."""
-
-from __future__ import annotations
 
 import time
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """How long the sandbox takes to come up when its cache is warm, to go down, and how much memory it needs."""
-
-from __future__ import annotations
 
 import json
 import time

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Where benchmarks run: a sandbox of their own, and ansible-playbook with its journal to read times from."""
-
-from __future__ import annotations
 
 import json
 import os

@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """An hour of watching at ten seconds, without the sleep: CPU of all its looks, and memory at its end.
 
 The module runs as in production, in a process of its own with real requests to a Prometheus on loopback and to the
 API of a sandbox, which keeps each look. Only its clock is quick: a second of it passes for each that it would sleep.
 """
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A small cluster for all contracts of a session, and a Supabase of a test module's own."""
-
-from __future__ import annotations
 
 import typing as t
 

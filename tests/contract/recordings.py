@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """golden/kubernetes-*.jsonl: conversations with a real API server, and what of an answer can be compared."""
-
-from __future__ import annotations
 
 import json
 import re

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A small cluster for contract tests: API server, controllers and node as processes, nothing else."""
-
-from __future__ import annotations
 
 import asyncio
 import subprocess

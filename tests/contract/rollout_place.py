@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Rollouts through the API of a small cluster of their own: its faults disturb nobody else."""
-
-from __future__ import annotations
 
 import json
 import threading

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The sandbox's API server twice, for recorded requests: served over HTTP, and in the simulated world."""
 
 from __future__ import annotations
@@ -88,12 +87,12 @@ class Simulated:
     Its controllers and its kubelet are held: a conversation tells itself what the real ones did meanwhile.
     """
 
-    def __init__(self, user_agent: str = KUBECTL, faults: tuple[Fault, ...] = ()) -> None:
+    def __init__(self, faults: tuple[Fault, ...] = ()) -> None:
         """`faults` befall the actor ACTOR."""
         self._world = World(Plan(1, {}, (), faults), lambda _text: None)
         self._world.plane.controllers.clear()
         self._world.plane.listeners.clear()
-        self._world.plane.user_agent = user_agent
+        self._world.plane.user_agent = KUBECTL
         self.store = self._world.store
 
     def ask(self, request: Exchange) -> tuple[int, str]:

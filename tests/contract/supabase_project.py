@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A running Supabase of the sandbox for tests: the component started as the supervisor would."""
-
-from __future__ import annotations
 
 import subprocess
 import time

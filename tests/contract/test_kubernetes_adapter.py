@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The same cases over the cluster in memory and the adapter on a real API server, so neither drifts."""
-
-from __future__ import annotations
 
 import typing as t
 import uuid

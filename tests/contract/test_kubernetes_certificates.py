@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Which authorities are trusted: those that kubectl trusts, by its own word, and no others."""
 
 from __future__ import annotations

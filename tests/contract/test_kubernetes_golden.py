@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The sandbox's API server against a real one's words: the same requests, the same answers.
 
 Each file of golden/kubernetes-*.jsonl is a recorded conversation. A GET that found an object tells what the
@@ -6,8 +5,6 @@ real server had at that moment (its controllers were at work), so the object is 
 was; every other exchange is sent to our server and compared. The server is once the sandbox's, over HTTP, and
 once the simulated world's.
 """
-
-from __future__ import annotations
 
 import json
 import re

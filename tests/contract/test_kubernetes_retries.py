@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the adapter makes of an API server that stumbles: a scripted one, on loopback."""
-
-from __future__ import annotations
 
 import json
 import typing as t
@@ -11,6 +8,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
+    InputError,
     RefusedError,
     UnreachableError,
 )
@@ -132,6 +130,17 @@ def test_a_dry_run_and_its_field_manager_are_asked_for_by_name(
     [line] = script.requests
     assert "dryRun=All" in line
     assert "fieldManager=easymo-deploy" in line
+
+
+@pytest.mark.parametrize(("namespace", "name"), [("easymo-prod", ".."), ("..", "a")])
+def test_a_name_is_no_step_of_the_path(
+    server: str, script: Script, namespace: str, name: str
+) -> None:
+    """A client sends `configmaps/..` as the namespace's own path."""
+    cluster = KubernetesCluster(Connection(namespace=namespace, host=server, api_key=TOKEN))
+    with pytest.raises(InputError, match=r"can be named '\.\.'"):
+        cluster.delete("ConfigMap", name)
+    assert script.requests == []
 
 
 def test_an_answer_without_json_is_told_in_short(

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Whoever holds the deployer's token may do what manifests/rbac/ says and no more, by kubectl's own word."""
-
-from __future__ import annotations
 
 import base64
 import json

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a watch knows of a cluster whose server ends, forgets, or refuses it."""
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """ConfigMap volumes as the kubelet keeps them, and a service that has its flags from one while it runs."""
-
-from __future__ import annotations
 
 import json
 import re

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What operators see of pods: failures in the kubelet's words, logs, exec, and no lost request."""
-
-from __future__ import annotations
 
 import asyncio
 import json

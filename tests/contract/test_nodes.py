@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Several nodes, as kubectl sees them: pods are spread, and one node goes bad without the others."""
-
-from __future__ import annotations
 
 import json
 import socket

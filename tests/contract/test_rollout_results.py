@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Rollouts through the API of a small cluster: what depends on a server's own words, rights, events and outages.
 
 How a rollout ends by what it sees is for tests/unit/plugins/module_utils/_rollout to say.
 """
-
-from __future__ import annotations
 
 import json
 import re

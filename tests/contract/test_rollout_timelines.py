@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Rollouts of the sandbox beside the same ones recorded on a real control plane, state by state.
 
 Once of the sandbox as it runs for people, with a node that runs real processes, and once of the simulated world,
 with its own kubelet and in virtual time.
 """
-
-from __future__ import annotations
 
 import asyncio
 import json

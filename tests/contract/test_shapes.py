@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Deployments as found in the wild, through preflight, rollout and return: nothing but the image may change."""
-
-from __future__ import annotations
 
 import copy
 import json

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What befalls a call in the simulated world: what its caller is told, and what the server has done."""
-
-from __future__ import annotations
 
 import json
 import typing as t
@@ -12,7 +9,7 @@ from kubernetes.client.exceptions import ApiException
 
 from tests.contract.servers import ACTOR, Simulated
 from tests.simulation import plan
-from tests.simulation.client import Session
+from tests.simulation.client import Session, is_watch, sent
 
 PATH = "/api/v1/namespaces/easymo-prod/configmaps"
 Told = tuple[int, str]
@@ -91,3 +88,16 @@ def test_what_no_proxy_repeats_is_done_once() -> None:
     status, _words = place.tell("POST", PATH, {"metadata": {"name": "b"}})
     assert status == 500
     assert len(place.world.store.records("configmaps", "easymo-prod")) == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "arrives"),
+    [(f"{PATH}/x.y-z", f"{PATH}/x.y-z"), (f"{PATH}/%41", f"{PATH}/A"), (f"{PATH}/..", PATH[:-10])],
+)
+def test_a_path_arrives_as_a_server_reads_it(typed: str, arrives: str) -> None:
+    assert sent(typed) == arrives
+
+
+def test_of_one_object_there_is_no_watch() -> None:
+    assert is_watch(PATH, {"watch": "true"})
+    assert not is_watch(f"{PATH}/a", {"watch": "true"})

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What can be had of a pod of the simulated world, beside its object: logs and commands, in the words of a kubelet."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A watch of the simulated world, whatever befalls it, tells no other story than a real API server's would."""
-
-from __future__ import annotations
 
 import json
 import typing as t
@@ -132,3 +129,19 @@ def test_a_quiet_watch_has_bookmarks() -> None:
         "ConfigMap",
         watched.world.store.version,
     )
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [({"fieldSelector": "metadata.name=a0"}, {"a0"}), ({"labelSelector": "app=x"}, set())],
+)
+def test_a_watch_tells_of_what_it_selects(query: dict[str, str], names: set[str]) -> None:
+    watched = Watched()
+    watched.watch(**query)
+    elsewhere = {"metadata": {"name": "a0", "namespace": "elsewhere"}}
+    watched.world.store.create("namespaces", {"metadata": {"name": "elsewhere"}})
+    watched.world.store.create("configmaps", elsewhere)
+    watched.change(3)
+    watched.world.pass_time(5.0)
+    assert {one["object"]["metadata"]["namespace"] for one in watched.events} <= {"easymo-prod"}
+    assert {one["object"]["metadata"]["name"] for one in watched.events} == names

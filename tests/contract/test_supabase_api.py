@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The sandbox's Supabase, running, against the wire facts of the hosted platform."""
-
-from __future__ import annotations
 
 import hashlib
 import json

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The sandbox's Supabase over its seeded PostgreSQL, and over a death of its own."""
-
-from __future__ import annotations
 
 import signal
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The application's edge functions, run by the sandbox's Supabase."""
-
-from __future__ import annotations
 
 import hashlib
 import hmac

@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """golden/rollout-*.jsonl: what watches showed of five rollouts on a real control plane, and how to compare it.
 
 They tell of Deployments, ReplicaSets, pods, Events and EndpointSlices. Times, hashes and pod names vary, and of states
 that last no time some may be missing; order and words may not. The recorded node only pretended to run its containers.
 """
-
-from __future__ import annotations
 
 import json
 import re

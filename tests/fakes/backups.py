@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Manifests of backups that nobody took."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A headless Chromium, asked over a pipe by its DevTools protocol: what its layout engine makes of a page.
 
 It is the one on PATH or Debian's, unpacked into the cache. The protocol: https://chromedevtools.github.io/devtools-protocol/
 """
-
-from __future__ import annotations
 
 import base64
 import contextlib

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A bucket in memory that behaves as S3 does where backups rely on it."""
-
-from __future__ import annotations
 
 import typing as t
 from datetime import UTC, datetime

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A cluster in memory: objects with versions and generations, JSON Patch, server-side apply of data and annotations.
 
 `tick` stands for the controllers: FakeClock calls it while time passes.

@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A Deployment controller and kubelet for one Deployment in a MemoryCluster, one pod a tick.
 
 Images end in what becomes of their pods: `-nopull`, `-crash`, `-unready`, or anything else for a good one.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json

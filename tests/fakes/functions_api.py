@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The Management API's edge functions in memory: what is uploaded, what is bundled, what is active."""
-
-from __future__ import annotations
 
 import threading
 import typing as t

@@ -1,16 +1,11 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A web server on loopback, for a test that decides what it answers."""
 
-from __future__ import annotations
-
 import json
+import ssl
 import threading
 import typing as t
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-if t.TYPE_CHECKING:
-    import ssl
 
 
 class Handler(BaseHTTPRequestHandler):

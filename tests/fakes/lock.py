@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Runs on machines that live and die as a test wants, and a wall clock that jumps."""
-
-from __future__ import annotations
 
 import typing as t
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Texts of any length at which a regular expression may look again and again."""
-
-from __future__ import annotations
 
 _REPEATED = {
     "letters": "a",

@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A Management API on loopback for the Supabase CLI and for us to deploy to, which keeps what was uploaded to it.
 
 Alone it is a project that takes everything and runs nothing. Before the sandbox's API it hands each call on.
 Either way it can be told to go wrong at one call, or to keep a limit.
 """
-
-from __future__ import annotations
 
 import email.parser
 import email.policy

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A Prometheus on loopback that answers what a test tells it to, in its own JSON."""
-
-from __future__ import annotations
 
 import contextlib
 import threading

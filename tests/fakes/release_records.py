@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Release records as runs leave them, whole enough to fill every part of a report."""
-
-from __future__ import annotations
 
 import math
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """All that a report has to say, a line each, for tests: the page and the text show parts of it in many ways."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A database session in memory: it remembers what was committed, and refuses what it is told to refuse."""
-
-from __future__ import annotations
 
 import typing as t
 

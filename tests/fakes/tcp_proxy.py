@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A TCP proxy on loopback that a test puts before a server of the sandbox, to be its bad network.
 
 What goes `up` to the server and `down` to the client passes a hook, chunk by chunk. A hook returns what is passed on,

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the tests of backups share: a database with rows that take a while, and what a witness sees in the bucket."""
-
-from __future__ import annotations
 
 import contextlib
 import secrets

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A throw-away namespace with one Deployment, and the collection's own code to act on it."""
-
-from __future__ import annotations
 
 import json
 import os
@@ -11,6 +8,7 @@ import typing as t
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -18,6 +16,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
 from sandbox.faults import Fault, Faults
+from sandbox.world import World
 from tests import kubernetes_api
 from tests.contract.rollout_cluster import complete
 from tests.fault_setting import faults_set
@@ -26,11 +25,6 @@ from tests.integration.prisma_project import PrismaProject
 from tests.integration.restoring import SPOIL, Restorable, restorable
 from tests.integration.running import bucket, scratch_database
 from tests.waiting import until
-
-if t.TYPE_CHECKING:
-    from types import ModuleType
-
-    from sandbox.world import World
 
 Result = dict[str, t.Any]
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))

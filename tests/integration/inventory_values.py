@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a variable of a playbook is for other values of an inventory, many questions in one start of Ansible.
 
 A program of its own, for Ansible's finder of collections and that of pytest exclude each other in one process.
@@ -7,8 +6,6 @@ Reads from standard input a list of questions, each an expression and values as 
 what the expressions are then. A value `{"$deep": {path: value}}` changes parts of what the inventory has, by paths such
 as `0.query`.
 """
-
-from __future__ import annotations
 
 import json
 import os

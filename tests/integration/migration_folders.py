@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A folder of migrations for either module, and a database for it."""
-
-from __future__ import annotations
 
 import typing as t
 from pathlib import Path

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A module in a process of its own, which a test may watch, limit and kill. Its arguments go through a pipe."""
-
-from __future__ import annotations
 
 import contextlib
 import json

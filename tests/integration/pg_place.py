@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A PostgreSQL server of a test's own and where its backups go."""
-
-from __future__ import annotations
 
 import secrets
 import typing as t

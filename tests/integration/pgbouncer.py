@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The real PgBouncer in front of a server: the one on PATH, or Debian's, unpacked into the cache."""
-
-from __future__ import annotations
 
 import os
 import shutil

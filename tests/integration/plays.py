@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Plays of a test's own over the namespace of the test, and runs that go on until they are told to end."""
-
-from __future__ import annotations
 
 import os
 import signal

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A folder of Prisma migrations and a database for it, and runs of the module that die on the way."""
-
-from __future__ import annotations
 
 import json
 import os

@@ -1,19 +1,15 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Migrations by chance, for whatever a database has; the same seed and database make the same ones.
 
 The idioms are those that `sqlmigrate`, `prisma migrate diff`, Rails' `db/structure.sql` and people write. Where one asks
 whether something is there, it is there as often as not.
 """
 
-from __future__ import annotations
-
 import random
 import typing as t
 
-from tests.integration.random_script import literal
+from psycopg2.extensions import cursor
 
-if t.TYPE_CHECKING:
-    from psycopg2.extensions import cursor
+from tests.integration.random_script import literal
 
 SHOP = r"""
 CREATE SCHEMA shop; CREATE TYPE shop.mood AS ENUM ('good', 'bad');

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Objects that a database has beside its tables, one method each, made by chance."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Schemas by rules and chance, of every kind of object that PostgreSQL 18 dumps; the same seed makes the same one.
 
 The kinds are those of the manual's chapter "SQL Commands" that begin with CREATE and live in a database, but for security
 labels, which need a provider, and tablespaces, which are the server's.
 """
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """SQL by chance, and names with every printable character in them; the same seed makes the same."""
-
-from __future__ import annotations
 
 import random
 import typing as t

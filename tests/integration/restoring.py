@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A database of a test's own with a backup of it, and psql's view of what became of both."""
-
-from __future__ import annotations
 
 import secrets
 import subprocess

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What Prometheus scrapes of a Deployment that is rolled, as Kubernetes documents the strategy RollingUpdate."""
-
-from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field

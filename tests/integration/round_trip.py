@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A schema made by chance through backup, reading back and every restore, each compared with what was backed up."""
-
-from __future__ import annotations
 
 import subprocess
 import typing as t
@@ -11,20 +8,17 @@ from pathlib import Path
 
 import psycopg2
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from psycopg2.extensions import connection
 
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.apply import take_backup
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.progress import Progress
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.apply import restore
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.task import place_order
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_restore
 from tests.fakes.bucket import MemoryBucket
 from tests.integration.random_schema import RandomSchema, quoted
-
-if t.TYPE_CHECKING:
-    from psycopg2.extensions import connection
-
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
-    from tests.integration.throwaway_server import ThrowawayServer
+from tests.integration.throwaway_server import ThrowawayServer
 
 METHODS = ("scratch", "swap", "in_place")
 SETTINGS = (

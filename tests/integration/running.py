@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The sandbox's databases and bucket as options of modules, and scratch databases."""
-
-from __future__ import annotations
 
 import contextlib
 import functools

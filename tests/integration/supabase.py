@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The sandbox's Supabase as tests use it: a checkout to deploy from, and witnesses of their own."""
-
-from __future__ import annotations
 
 import email.parser
 import email.policy

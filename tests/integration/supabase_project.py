@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A folder of Supabase or plain SQL migrations, a database for it, and other sessions that are in the way."""
 
 from __future__ import annotations

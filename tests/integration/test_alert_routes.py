@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Routes as we walk them beside Alertmanager's own tool: the same receivers, in the same order."""
-
-from __future__ import annotations
 
 import itertools
 import os

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Rules put where the real Prometheus takes them from, and seen to be loaded."""
-
-from __future__ import annotations
 
 import threading
 import typing as t

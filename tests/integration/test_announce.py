@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What announce sends is what the owners of the channels see."""
-
-from __future__ import annotations
 
 import json
 import urllib.request

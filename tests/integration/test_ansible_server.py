@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A run by `tests.ansible_server` is to be told from ansible-playbook itself by nothing that a test looks at."""
-
-from __future__ import annotations
 
 import os
 import subprocess

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The callback arguments over the real playbooks and inventories: ansible-playbook alone would end well."""
-
-from __future__ import annotations
 
 import os
 import subprocess

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Availability in a real cluster: the prober lives and dies with its run, and what it measured stands in the record."""
-
-from __future__ import annotations
 
 import json
 import time

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Every benchmark still measures: each at its small size, those that need a sandbox on one that they share."""
-
-from __future__ import annotations
 
 import math
 import typing as t
@@ -10,10 +7,7 @@ import pytest
 
 from tests.benchmarks.measurement import Size
 from tests.benchmarks.registry import BENCHMARKS
-from tests.benchmarks.stage import SEED_MB, own_stage, sharing
-
-if t.TYPE_CHECKING:
-    from tests.benchmarks.stage import Stage
+from tests.benchmarks.stage import SEED_MB, Stage, own_stage, sharing
 
 
 @pytest.fixture(scope="module")

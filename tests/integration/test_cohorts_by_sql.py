@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The queries of docs/watch.md for rows that do not tell who had the feature, and the draw of the platform itself."""
-
-from __future__ import annotations
 
 import re
 import time

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What phase 7 is told: which comparisons to watch, which share of the users has the feature, which watch counts."""
-
-from __future__ import annotations
 
 from sandbox.world import World
 from tests.integration.inventory_values import ROOT, evaluated

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Real runs of ansible-playbook, as somebody sees them at a terminal, through a pipe, in a log, and after a signal."""
-
-from __future__ import annotations
 
 import fcntl
 import json

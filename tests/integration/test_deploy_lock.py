@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The lock in a real cluster, with runs that are real processes: one wins, dies, and is succeeded."""
-
-from __future__ import annotations
 
 import json
 import os

@@ -1,18 +1,11 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Deployments stopped and started on a real API server, as kubectl sees it."""
 
-from __future__ import annotations
-
-import json
-import os
 import re
-import signal
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import REPLICAS_ANNOTATION
 from ansible_collections.easymo.deploy.plugins.modules import deployment_scale
 from tests.integration.conftest import SERVICE, Place
-from tests.waiting import until
 
 
 def replicas(place: Place) -> int:
@@ -85,34 +78,3 @@ def test_the_template_is_untouched_so_nothing_rolls(deployed: Place) -> None:
     assert "successfully rolled out" in deployed.kubectl(
         "rollout", "status", f"deployment/{SERVICE}", "--timeout=30s"
     )
-
-
-def test_nobody_serves_behind_the_service_while_stopped(deployed: Place) -> None:
-    service = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": SERVICE},
-        "spec": {"selector": {"app": SERVICE}, "ports": [{"port": 80, "targetPort": 8080}]},
-    }
-    deployed.kubectl("apply", "-f", "-", stdin=json.dumps(service))
-
-    def endpoints() -> int:
-        slices = deployed.read("endpointslices")["items"]
-        return sum(len(one["endpoints"] or ()) for one in slices)
-
-    until(lambda: endpoints() == 2)
-    scale(deployed, "stopped")
-    until(lambda: endpoints() == 0, seconds=10)
-    scale(deployed, "running")
-    until(lambda: endpoints() == 2, seconds=10)
-
-
-def test_killed_while_it_waits_and_run_again_it_ends_as_if_undisturbed(deployed: Place) -> None:
-    for state, after, remembered in (("stopped", 0, "2"), ("running", 2, None)):
-        run = deployed.start("deployment_scale", deployments=[SERVICE], state=state)
-        until(lambda after=after: replicas(deployed) == after)  # type: ignore[misc]
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
-        assert "failed" not in scale(deployed, state)
-        assert (replicas(deployed), memory(deployed)) == (after, remembered)
-        assert (len(pods(deployed)), available(deployed)) == (after, after)

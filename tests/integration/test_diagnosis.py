@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Real trouble of each of the runbook's entries, and whether it is named by its cause."""
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The playbook on the worst of days: nearly everything is down, a secret is missing, and it still tells what it can."""
-
-from __future__ import annotations
 
 import json
 import subprocess

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Secrets set, changed and removed in a project whose functions read them."""
-
-from __future__ import annotations
 
 import json
 import secrets

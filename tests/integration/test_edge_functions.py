@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Edge functions deployed, saved and restored in a project that really bundles and runs them."""
-
-from __future__ import annotations
 
 import hashlib
 import json

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a Management API that goes wrong does to a deployment of edge functions."""
-
-from __future__ import annotations
 
 import json
 import typing as t

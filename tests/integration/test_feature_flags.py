@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Flags in a real ConfigMap, and in the containers that read it."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The role feature_flags where its consumers do not come along, and where the ramp has moved on."""
-
-from __future__ import annotations
 
 import json
 import subprocess

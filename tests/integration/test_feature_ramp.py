@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A ramp over a real ConfigMap, with kubectl as the witness and as the one who edits in between."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the guard calls additive is held against what PostgreSQL itself does with it."""
-
-from __future__ import annotations
 
 import typing as t
 

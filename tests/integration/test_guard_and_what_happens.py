@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Migrations by chance run on filled tables: what the guard says of each is held against what it did."""
-
-from __future__ import annotations
 
 import os
 import typing as t
@@ -12,6 +9,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from psycopg2.extensions import cursor
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
     Catalog,
@@ -30,9 +28,6 @@ from tests.integration.random_script import quoted
 from tests.integration.round_trip import SETTINGS
 from tests.integration.throwaway_server import ThrowawayServer
 from tests.integration.what_happened import Happened, Witness
-
-if t.TYPE_CHECKING:
-    from psycopg2.extensions import cursor
 
 FILES = int(os.environ.get("EASYMO_ORACLE_FILES", "120"))
 MOST_IDLE = 0.05

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Backup, rehearsal and restore of a Supabase as it is hosted, by its role `postgres`, who is no superuser."""
-
-from __future__ import annotations
 
 import secrets
 import typing as t

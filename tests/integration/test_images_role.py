@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The role images against the sandbox's registry, with a docker that only says what it was asked."""
-
-from __future__ import annotations
 
 import json
 import os
@@ -17,11 +14,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.models impor
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_text
 from ansible_collections.easymo.deploy.plugins.modules import image_info, release, release_info
 from sandbox.node.registry import digest
+from sandbox.world import World
 from tests.integration.conftest import NEW, SERVICE, Place
 from tests.integration.plays import connection, play_on, run_plays
-
-if t.TYPE_CHECKING:
-    from sandbox.world import World
 
 DOCKER = """#!{python}
 import json, pathlib, sys

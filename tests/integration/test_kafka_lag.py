@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """How long a message waits, from what Kafka's exporters tell: the query of the watch, by Prometheus's own tool."""
-
-from __future__ import annotations
 
 import json
 import typing as t

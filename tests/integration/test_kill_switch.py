@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The kill switch against real pods: twelve steps, rollouts in flight, and half-broken Deployments."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The real kubectl as a witness: every verb an operator uses works against the sandbox's cluster."""
-
-from __future__ import annotations
 
 import json
 import subprocess
@@ -12,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-if t.TYPE_CHECKING:
-    from sandbox.world import World
+from sandbox.world import World
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 OLD, NEW = "easymo/ranking-service:v1.9.0", "easymo/ranking-service:v2.0.0"

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The window closes while a phase runs: that one goes on, and the next that changes something does not begin."""
-
-from __future__ import annotations
 
 import typing as t
 from pathlib import Path

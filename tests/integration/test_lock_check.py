@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What is not in the cluster, by a run whose deploy lock is another's when it comes to its next write."""
-
-from __future__ import annotations
 
 import json
 import threading

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The banner of the sandbox's admin API, through the gateway, as people see it."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,6 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-from __future__ import annotations
-
 import threading
 import time
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A Prometheus that is down, slow, empty-handed or of two minds: nothing of that passes, nor goes back for it."""
-
-from __future__ import annotations
 
 import typing as t
 

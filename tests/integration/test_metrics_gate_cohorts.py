@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Users with a feature beside those without, by the module and a Prometheus that tells what it is told to."""
-
-from __future__ import annotations
 
 import typing as t
 
@@ -73,18 +70,3 @@ def test_users_are_counted_by_sql_since_the_watch_began(world: World, server):
     refused = gate(server, users={**by_sql, "treated": wrong})
     assert "'failing_users'" in refused["msg"]
     assert "rejects the query" in refused["msg"]
-
-
-@pytest.mark.parametrize(
-    ("users", "words"),
-    [
-        ({"query": "x"}, "mutually exclusive"),
-        ({"control": None}, "no 'control' to compare with"),
-        ({"kind": "alerts"}, "counts no users"),
-        ({"worse_than": 0.9}, "at least 1"),
-    ],
-)
-def test_bad_input_is_refused_before_anything_is_asked(server, users, words):
-    result = gate(server, users=users)
-    assert words in result["msg"]
-    assert server.asked == []

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A watch that is kept with its release: killed and taken up, held and decided, in processes of their own."""
-
-from __future__ import annotations
 
 import base64
 import gzip

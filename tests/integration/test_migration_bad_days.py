@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Each kind of migrations on bad days: whatever is cut off, a rerun ends where an undisturbed run would have."""
-
-from __future__ import annotations
 
 import threading
 import typing as t

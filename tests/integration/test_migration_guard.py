@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Both migration modules refuse what is not additive before anything runs, and let through what is waived."""
-
-from __future__ import annotations
 
 import typing as t
 from pathlib import Path

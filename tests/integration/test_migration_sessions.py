@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What stands between a migration and its server: limits of the role, a pooler, a standby."""
-
-from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager

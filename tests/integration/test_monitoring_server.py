@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Prometheus as people have it: behind TLS, a password, a client certificate and a path; and with tenants."""
-
-from __future__ import annotations
 
 import json
 import subprocess

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Flags that running pods take from a volume: all follow without a restart, or those that do not are named."""
-
-from __future__ import annotations
 
 import contextlib
 import json

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A person at a real terminal, one who goes away, and no terminal at all."""
-
-from __future__ import annotations
 
 import json
 import os

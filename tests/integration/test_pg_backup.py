@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Create and change, each predicted, done, and then seen as done twice; what it is worth, and what cannot work.
 
 A backup is never removed.
 """
-
-from __future__ import annotations
 
 import hashlib
 import subprocess

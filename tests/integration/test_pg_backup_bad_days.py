@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """S3 and PostgreSQL on their bad days: a backup that is whole, or a sentence and nothing left."""
-
-from __future__ import annotations
 
 import re
 import threading

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Killed by SIGKILL at the worst moments, a backup leaves nothing, and the next run is as if nothing had happened."""
-
-from __future__ import annotations
 
 import threading
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The row counts of a manifest: of just the tables in the dump, and of just its snapshot."""
-
-from __future__ import annotations
 
 import secrets
 import subprocess

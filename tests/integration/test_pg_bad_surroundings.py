@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a server, a role or a pooler may have set against backups and restores: one sentence, or no effect at all."""
-
-from __future__ import annotations
 
 import itertools
 import shutil

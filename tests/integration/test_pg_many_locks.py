@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A server with little room for locks: what cannot work is refused before anything is touched, with the cure."""
-
-from __future__ import annotations
 
 import typing as t
 

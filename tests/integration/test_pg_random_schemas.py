@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Schemas that nobody designed, 252 tables, come back as they were by every method; `make bench` tries two thousand."""
-
-from __future__ import annotations
 
 import typing as t
 from pathlib import Path

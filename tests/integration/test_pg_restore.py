@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Swapped in: the twelve steps, what a twin keeps, and what is refused before anything is touched."""
-
-from __future__ import annotations
 
 import re
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Bad days of a swap. Whatever happens a database serves, the failure says which, and running it again ends well."""
-
-from __future__ import annotations
 
 import json
 import os

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Over the database itself: all in one transaction, so that every failure leaves what was there."""
-
-from __future__ import annotations
 
 import typing as t
 from pathlib import Path

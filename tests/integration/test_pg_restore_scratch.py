@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Into a database made for it: the twelve steps, and that nothing but such a one is ever dropped."""
-
-from __future__ import annotations
 
 import typing as t
 

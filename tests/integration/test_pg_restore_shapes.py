@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Whatever kinds of tables and names a database has: what was proven to be backed up comes back by every method."""
-
-from __future__ import annotations
 
 import shutil
 import subprocess

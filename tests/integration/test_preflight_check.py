@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Preflight against real programs and servers: git, TLS, the sandbox's services, and files over the web."""
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Prisma migrations on bad days: whatever is cut off, a rerun ends where an undisturbed run would have."""
-
-from __future__ import annotations
 
 import pytest
 

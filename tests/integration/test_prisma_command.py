@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The workspace's own commands: what they say is understood, and what they did is looked at."""
-
-from __future__ import annotations
 
 import threading
 import time

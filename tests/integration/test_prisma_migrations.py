@@ -1,13 +1,9 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-from __future__ import annotations
-
 import hashlib
 import typing as t
 
 import pytest
 
-if t.TYPE_CHECKING:
-    from tests.integration.prisma_project import PrismaProject
+from tests.integration.prisma_project import PrismaProject
 
 ROWS = """
 SELECT migration_name, checksum, applied_steps_count, finished_at IS NOT NULL, rolled_back_at IS NOT NULL

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a person says became of a migration, and where a folder and a database stand to each other."""
-
-from __future__ import annotations
 
 import shlex
 import typing as t

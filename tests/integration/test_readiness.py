@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Each assumption of a release broken in turn: readiness names it, says what was seen and how to mend it."""
-
-from __future__ import annotations
 
 import base64
 import json

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The life of a release record in a real cluster."""
-
-from __future__ import annotations
 
 import os
 import typing as t

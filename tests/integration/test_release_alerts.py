@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The alerts that ship, by Prometheus's own tool: what makes them fire, and what does not."""
-
-from __future__ import annotations
 
 import json
 import os

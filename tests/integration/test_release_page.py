@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The live page in a real S3: what a browser gets, and what becomes of it while S3 is gone."""
-
-from __future__ import annotations
 
 import secrets
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """All services of a release return to what ran before it; the API server is the witness."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Variables that nobody reads and secrets without a value, as a run of ansible-playbook tells them."""
-
-from __future__ import annotations
 
 import json
 import os

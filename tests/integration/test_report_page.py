@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The report in a browser: narrow and wide, light and dark, and on paper. Nothing runs over, everything can be read."""
-
-from __future__ import annotations
 
 import itertools
 import json

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Rollouts against a cluster whose pods really start, crash and serve; kubectl is the witness."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The bucket takes keys, a profile or an environment as AWS's own tools do, and says what is missing."""
-
-from __future__ import annotations
 
 import typing as t
 from pathlib import Path

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The data components answer production's own clients, by the facts that the state gives."""
-
-from __future__ import annotations
 
 import base64
 import hashlib

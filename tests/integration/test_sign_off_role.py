@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The report of any record by the role, as playbooks/report.yml has it made: none, damaged, of a run that died."""
-
-from __future__ import annotations
 
 import json
 import subprocess

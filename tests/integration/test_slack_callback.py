@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A real run through ansible-playbook, as its readers see it: in Slack, journal and terminal."""
-
-from __future__ import annotations
 
 import json
 import sys

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Smoke tests against the platform: what they find, what they leave behind, and what a kill in the middle costs."""
-
-from __future__ import annotations
 
 import threading
 import time

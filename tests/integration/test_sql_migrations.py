@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Plain SQL migrations on a server: Flyway's history, the guard, the lock, and runs that are killed."""
-
-from __future__ import annotations
 
 import typing as t
 from pathlib import Path

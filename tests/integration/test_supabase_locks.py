@@ -1,10 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Locks: what a migration holds, who is in its way, and how long it stands in others'."""
-
-from __future__ import annotations
 
 import re
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -12,13 +10,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.easymo.deploy.plugins.module_utils._migration import runner
 from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
+from sandbox.world import World
 from tests.integration.running import hosted_database
 from tests.integration.supabase_project import Holder, Project
-
-if t.TYPE_CHECKING:
-    from pathlib import Path
-
-    from sandbox.world import World
 
 
 @pytest.fixture

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A real webhook that is ours and closed to others, and others that are not."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,20 +1,14 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a migration on filled tables, takes it back, and tells what each statement did to what was there before."""
-
-from __future__ import annotations
 
 import typing as t
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg2
-
-if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from psycopg2.extensions import connection, cursor
+from psycopg2.extensions import connection, cursor
 
 _OURS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _FACTS = Path(__file__).with_suffix(".sql").read_text()

@@ -1,21 +1,15 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The tools whose work ours must be indistinguishable from."""
 
-from __future__ import annotations
-
 import typing as t
+from pathlib import Path
 
 import pytest
 
+from sandbox.world import World
 from tests.integration.running import hosted_database
 from tests.interop.prisma_workspace import Workspace
 from tests.interop.projects import Options, Project
 from tests.interop.toolchain import Tool, install
-
-if t.TYPE_CHECKING:
-    from pathlib import Path
-
-    from sandbox.world import World
 
 
 @pytest.fixture(scope="session")

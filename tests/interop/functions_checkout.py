@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A checkout of functions that the Supabase CLI and we deploy from, and what each of its functions is there for."""
-
-from __future__ import annotations
 
 import json
 import typing as t
@@ -10,10 +7,8 @@ from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.modules import edge_functions
 from tests.fakes.management_api import REF, TOKEN, Management
+from tests.interop.toolchain import Tool
 from tests.module_runner import Result, run_module
-
-if t.TYPE_CHECKING:
-    from tests.interop.toolchain import Tool
 
 
 @dataclass(frozen=True)

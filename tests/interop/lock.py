@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Renew a tool's package-lock.json from its package.json: `python -m tests.interop.lock supabase`.
 
 The lock pins versions and checksums and names no registry, so that it installs from whichever one a machine uses.
 """
-
-from __future__ import annotations
 
 import json
 import os

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A folder of migrations and two databases for it: one that Prisma migrates, one that we do."""
 
 from __future__ import annotations

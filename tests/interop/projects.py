@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A folder of migrations and two databases for it: one that the Supabase CLI migrates, one that we do."""
-
-from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
@@ -10,10 +7,8 @@ from urllib.parse import quote
 
 from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
 from tests.integration.running import query
+from tests.interop.toolchain import Tool
 from tests.module_runner import run_module
-
-if t.TYPE_CHECKING:
-    from tests.interop.toolchain import Tool
 
 Options = dict[str, t.Any]
 Row = tuple[str, str | None, list[str] | None]

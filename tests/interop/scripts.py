@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Migrations of every shape, for both to run: written ones, and ones put together by Hypothesis."""
-
-from __future__ import annotations
 
 from hypothesis import strategies as st
 

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Writes `tests/integration/steps/*.sql`: what other projects' tools make of a series of changes to a filled database.
 
     PYTHONPATH=playbooks/collections python -m tests.interop.steps prisma
@@ -7,8 +6,6 @@
 
 Each file is one database's history: sections that begin with `-- step`, each a migration.
 """
-
-from __future__ import annotations
 
 import json
 import os

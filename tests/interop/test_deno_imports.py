@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What Deno's own parser takes for imports, and what we do: the same, whatever stands around them."""
-
-from __future__ import annotations
 
 import json
 import os

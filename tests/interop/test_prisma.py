@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Prisma and we take each other's work for their own: same rows, same objects, same refusals."""
-
-from __future__ import annotations
 
 import os
 import re

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """One history for two: what the Supabase CLI pushed is applied for us, and what we applied is pushed for it."""
-
-from __future__ import annotations
 
 import contextlib
 import tempfile

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the Supabase CLI uploads for a checkout and what we upload for it: the same files, paths and metadata."""
-
-from __future__ import annotations
 
 import shutil
 import typing as t
@@ -11,13 +8,11 @@ from pathlib import Path
 import pytest
 
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
+from sandbox.world import World
 from tests.fakes.management_api import Management, Upload, management_api
 from tests.integration.supabase import FUNCTIONS, Project, checkout_copy, project_of
 from tests.interop.functions_checkout import FILES, ONLY_THEIRS, SERVE, SLUGS, Checkout
 from tests.interop.toolchain import Tool
-
-if t.TYPE_CHECKING:
-    from sandbox.world import World
 
 Uploads = dict[str, Upload]
 

@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Command-line tools from npm, at the versions their lock files pin, run by the Node that pip installed.
 
 A tool is a folder beside this file with package.json and package-lock.json. The first session installs it into
 `.cache/npm` of the checkout, where later ones find it without a network.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json

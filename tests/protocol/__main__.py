@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The whole search: python -m tests.protocol. Every roster, three services, two crashes or pauses."""
-
-from __future__ import annotations
 
 import resource
 import sys

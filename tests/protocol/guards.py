@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The product's guards as data: what the model does without each, and the smallest world in which that is seen."""
-
-from __future__ import annotations
 
 from typing import NamedTuple
 

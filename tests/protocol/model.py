@@ -1,12 +1,9 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Lease, fence, record, intent, pins, undo, rollback and kill switch: small enough to try every order of events.
 
 A state is a tuple. A run goes through its script, one call to the API server a step. What it read it remembers, with
 whether that is still so (`valid`), which stands for resourceVersion and generation. PRODUCT names the function of each
 step.
 """
-
-from __future__ import annotations
 
 import typing as t
 from typing import NamedTuple

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The model's steps taken by the product's own functions, upon a cluster in memory: after each the two stand alike."""
-
-from __future__ import annotations
 
 import json
 import typing as t

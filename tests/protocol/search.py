@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Every state that a model can come to, breadth first, so that a counterexample is the shortest one."""
-
-from __future__ import annotations
 
 import gc
 import time

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Traces to replay: random walks of the model, and counterexamples as far as they go with their guard back in."""
-
-from __future__ import annotations
 
 import random
 import typing as t

@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """One run as a log, by its seed or its plan. Without either: fresh seeds for so many seconds of work.
 
 A run that breaks an invariant is made as small as it can be, and printed as a plan to be kept among the regressions.
 """
-
-from __future__ import annotations
 
 import argparse
 import itertools
@@ -12,11 +9,9 @@ import os
 import secrets
 import sys
 import time
-import typing as t
 from pathlib import Path
 
-if t.TYPE_CHECKING:
-    from .branches import Ended
+from .branches import Ended
 
 HASHING = "PYTHONHASHSEED"
 OTHERS = 60

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Several runs with one beginning: from a moment of a run on, other faults befall each of them.
 
 Most of a run is spent on the way to where it is in trouble. So the process is forked there, and what led to it is

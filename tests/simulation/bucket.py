@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """S3 below botocore, whose signing, retries and parsing stay: what is put, listed, uploaded in parts and given up.
 
 What it answers is by https://docs.aws.amazon.com/AmazonS3/latest/API/ (PutObject with If-None-Match, GetObject with

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What stands in for the official client's session: each request a journey through the plan's faults.
 
 All of the product's adapter is above it: paths, retries, deadlines, what an answer means.

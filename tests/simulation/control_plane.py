@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The sandbox's API server and controllers, each request and each look of a controller one step of the scheduler."""
-
-from __future__ import annotations
 
 import hashlib
 import random
@@ -12,13 +9,15 @@ from aiohttp import web
 
 from sandbox.faults import Faults
 from sandbox.kubernetes.admission import ClusterRules
-from sandbox.kubernetes.controllers.controller import backoff
+from sandbox.kubernetes.controllers.controller import Controller, backoff
 from sandbox.kubernetes.controllers.deployment import DeploymentController
 from sandbox.kubernetes.controllers.nodes import NodeController
 from sandbox.kubernetes.controllers.objects import Cluster
 from sandbox.kubernetes.controllers.replicaset import ReplicaSetController
 from sandbox.kubernetes.errors import ApiError, Object
+from sandbox.kubernetes.history import Event
 from sandbox.kubernetes.requests import Target, parse_path
+from sandbox.kubernetes.resources import Resource
 from sandbox.kubernetes.rest import Rest
 from sandbox.kubernetes.server import new_store
 from sandbox.kubernetes.service_accounts import ADMINISTRATOR
@@ -27,11 +26,6 @@ from sandbox.kubernetes.streaming import Kubelets, chosen_container
 
 from .plan import DIGESTS, MIRRORS
 from .scheduler import Scheduler
-
-if t.TYPE_CHECKING:
-    from sandbox.kubernetes.controllers.controller import Controller
-    from sandbox.kubernetes.history import Event
-    from sandbox.kubernetes.resources import Resource
 
 DELAYS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.3, 1.0)
 RETURNS = (0.2, 1.0, 5.0)

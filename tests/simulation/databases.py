@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What stands in for psycopg2's connection: each statement a journey through the plan's faults to the real server.
 
 All of the product's adapter is above it. Who waits for a lock is put aside until another step has let go of it; what a

@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A Supabase project: the sandbox's Management API and gateway, their handlers called instead of served.
 
 Of their own here are what they keep, in memory, and the programs: none runs, and what one would answer stands in its
 sources.
 """
-
-from __future__ import annotations
 
 import asyncio
 import functools
@@ -23,7 +20,7 @@ from sandbox.supabase.client import Source, encode, read_functions
 from sandbox.supabase.functions import MAX_UPLOAD, Function, Upload
 from sandbox.supabase.gateway import FunctionsGateway, Metrics, refused
 from sandbox.supabase.management import FunctionsApi
-from sandbox.supabase.runtime import BundleError
+from sandbox.supabase.runtime import BundleError, Runtime
 from sandbox.supabase.server import Admission
 from sandbox.supabase.store import Store
 
@@ -31,11 +28,7 @@ from .control_plane import NoFaults
 from .platform import OLD, VERSION
 from .scheduler import sender_of
 from .web import Answered, Asked
-
-if t.TYPE_CHECKING:
-    from sandbox.supabase.runtime import Runtime
-
-    from .world import World
+from .world import World
 
 REF, TOKEN = "abcdefghijklmnopqrst", f"sbp_{'0' * 40}"
 API, GATEWAY = "api.supabase.com", f"{REF}.supabase.co"

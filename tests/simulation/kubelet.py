@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The pods' lives, as recordings tell them: bound, started, ready after a while, crashing, ended with their grace."""
-
-from __future__ import annotations
 
 import random
 import typing as t
@@ -15,9 +12,7 @@ from sandbox.node.status import ContainerState
 
 from . import nodes
 from .control_plane import ControlPlane, News
-
-if t.TYPE_CHECKING:
-    from .mounts import Known, Mounts
+from .mounts import Known, Mounts
 
 CRASHES, NEVER_READY, ABSENT, SLOW = "crashes", "never-ready", "absent", "slow"
 UNLIVE, RESTARTS = "unlive", "restarts"

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Prometheus, as far as guard and watch ask it: the alerting rules that are loaded and fire, and one metric.
 
 Its answers have the form that Prometheus documents at https://prometheus.io/docs/prometheus/latest/querying/api/, under

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What kubelets know of ConfigMaps, and how flags from a volume come to a process that runs.
 
 A kubelet has ConfigMaps from its watch, in environments and volumes alike, so it may know an older one: "the watch

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Takes the product's guards away one at a time, and looks how soon the simulation notices.
 
 A mutant is made where its modules are imported, in a process of its own: no file is changed.

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The cluster's nodes, of plans in which some are out of reach for a while or for good.
 
 What follows from that is the sandbox's node lifecycle controller's to say: after 40 seconds without a lease a node is

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """One simulated run as data: who acts when, and what goes wrong at which of their calls. A seed names it."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The platform that stands before the release, and what the release wants of it."""
 
 from __future__ import annotations

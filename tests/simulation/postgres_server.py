@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The real PostgreSQL behind the simulated databases: one server a process, on a socket in memory, gone with it.
 
 Real, because what a lost connection, a lock or a rollback leaves is what the simulation is about. A database is made of
 its template in 11 ms, a statement takes 0.03.
 """
-
-from __future__ import annotations
 
 import atexit
 import hashlib
@@ -19,12 +16,10 @@ import typing as t
 from pathlib import Path
 
 import psycopg2
+from psycopg2.extensions import connection
 
 from sandbox.cache import cached
-from sandbox.postgres import component
-
-if t.TYPE_CHECKING:
-    from psycopg2.extensions import connection
+from sandbox.postgres import cluster, component
 
 CACHE = Path(__file__).parents[2] / ".sandbox" / "cache"
 ADMIN, USER = "simulation", "deployer"
@@ -74,7 +69,7 @@ class Server:
     def __init__(self) -> None:
         self.programs = component.unpack(CACHE)
         self.folder = _own_folder()
-        self._account = component.choose(self.programs, self.folder)
+        self._account = cluster.choose(self.programs, self.folder)
         self._account.own(self.folder)
         shutil.copytree(self._built() / "data", self.folder / "data")
         self._account.own(self.folder)
@@ -184,7 +179,7 @@ class Server:
 
 
 def _begin(
-    as_whom: component.Account, programs: Path, folder: Path, socket: Path | None = None
+    as_whom: cluster.Account, programs: Path, folder: Path, socket: Path | None = None
 ) -> subprocess.Popen[bytes]:
     settings = {**SETTINGS, "unix_socket_directories": str(socket or folder)}
     options = [f"--{name}={value}" for name, value in settings.items()]

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Child processes of the product in the world: the real programs, each one step, whose pg_dump waits as it would.
 
 What the same program says of the same input is asked once a process: 46 ms for a dump are a third of a run.

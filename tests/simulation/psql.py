@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """psql as a restore in place feeds it: its input becomes statements of a session, each a journey through faults.
 
 A program of its own would wait for a lock in real time; what it does with a script is little. The rows of a COPY go in

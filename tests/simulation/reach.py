@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What of the product's code the simulation reaches: lines and branches, measured over some runs by coverage.py."""
-
-from __future__ import annotations
 
 import json
 import os

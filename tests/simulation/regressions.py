@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Every run that once broke something, as small as it got, and what an operator would have met."""
-
-from __future__ import annotations
 
 import json
 import typing as t

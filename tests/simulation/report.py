@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the simulation has tried, on one screen: speed, invariants, faults, scripts, tasks, coverage and mutants.
 
 With --minutes it first tries fresh seeds for so long, in a process for each core. What is shown is of the present
 commit and, beside it, of all commits that were tried in this checkout.
 """
-
-from __future__ import annotations
 
 import argparse
 import json

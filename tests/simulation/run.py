@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """One plan carried out from beginning to end, with every invariant looked at after every step."""
-
-from __future__ import annotations
 
 import gc
 import typing as t

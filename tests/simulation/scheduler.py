@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """One thread, virtual time: whoever waits is put aside, and the next in time goes on.
 
 Greenlets, because the product's code is synchronous: a switch costs half a microsecond where handing a baton from

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """From a run that broke something to the smallest one that still does: fewer actors, fewer faults, plainer clocks."""
-
-from __future__ import annotations
 
 import time
 import typing as t

@@ -1,9 +1,5 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a release writes beside the cluster: the databases and what is to be migrated in them."""
 
-from __future__ import annotations
-
-import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +9,7 @@ import psycopg2.errors
 from .bucket import Bucket
 from .databases import Databases
 from .programs import Programs
-
-if t.TYPE_CHECKING:
-    from .world import World
+from .world import World
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSIONS = ("1", "2", "3", "4")

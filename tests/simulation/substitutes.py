@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What product and sandbox ask of the system, answered by the world that runs: time, chance, threads, processes.
 
 Set once in a process, in every module that imported the real thing, so that the code itself stays as it is.

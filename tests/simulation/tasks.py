@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The tasks of the roles, carried out by the product's own modules.
 
 Which module a task calls, and what it gives it beside its variables, is read from the role: a script that names a task
 or an option which the role does not have fails at once, so the two cannot part.
 """
-
-from __future__ import annotations
 
 import functools
 import pickle

@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The recorded rollouts once more, in the simulated world: what its watches show of them, as JSON.
 
 tests/contract/test_rollout_timelines.py runs this in a process of its own, and holds it against what a real control
 plane showed.
 """
-
-from __future__ import annotations
 
 import json
 import typing as t

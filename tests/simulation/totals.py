@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What was tried, summed up over runs, sessions and commits. Sessions are only ever added."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Servers of plain HTTP, in the place of urllib3's connections: sessions, retries and deadlines stay the product's.
 
 A server is a function from what was asked to what is answered, known to the world by its host.

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Everything that one run happens in: the scheduler, the cluster, the processes, and what befalls them."""
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A platform of its own for each story, at the release before: stories change everything."""
-
-from __future__ import annotations
 
 import typing as t
 

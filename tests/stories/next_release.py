@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Whoever makes the next release: follows docs/next-release.md word for word, in a checkout of their own."""
-
-from __future__ import annotations
 
 import re
 from pathlib import Path

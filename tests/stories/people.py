@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The people of a story: an operator who types commands, and a witness who looks with other tools than ours."""
 
 from __future__ import annotations

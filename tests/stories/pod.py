@@ -1,12 +1,9 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A container of a manifest by its own rules, as far as one machine has them: by `unshare` and `setpriv`.
 
 Its user has no entry in passwd, no group and no capability, the root is read-only, each emptyDir is empty, and the
 account's files and variables are where a kubelet puts them
 (https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/). Its memory and system calls are not limited.
 """
-
-from __future__ import annotations
 
 import os
 import shlex

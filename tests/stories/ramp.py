@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A release that was signed off and whose ramp goes on, for the stories about that; and how a witness sees the ramp."""
-
-from __future__ import annotations
 
 import json
 import time

@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A run with everything turned up that tells, and all the places in which somebody could learn a secret.
 
 The sandbox makes its secrets anew for each platform, and they are looked for by their values in all forms.
 """
-
-from __future__ import annotations
 
 import json
 import os

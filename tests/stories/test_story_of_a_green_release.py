@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Rehearse, deploy, deploy again, release the next and go back twice: under traffic, seen by other tools than ours.
 
 The tests are the chapters of one story and stand in its order.

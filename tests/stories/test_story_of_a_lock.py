@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Somebody keeps everybody out, others look, rehearse and are refused, and in the end deploy.
 
 The tests are the chapters of one story and stand in its order.
 """
-
-from __future__ import annotations
 
 import json
 import os

@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Phase by phase until an image is missing; then the cause is put right and only that phase runs again.
 
 The release was begun with an earlier version of the collection, whose record is as it wrote it.
 """
-
-from __future__ import annotations
 
 import typing as t
 from pathlib import Path

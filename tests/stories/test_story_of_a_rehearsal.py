@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A migration that works on an empty database and not on production's rows is stopped by its rehearsal.
 
 And a database that nobody told Prisma of is led into the release by what the screen says.
 """
-
-from __future__ import annotations
 
 import json
 import re

@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A release garbles the data: refused without approval, failing midway, killed midway, and in the end restored.
 
 The tests are the chapters of one story and stand in its order.
 """
-
-from __future__ import annotations
 
 import json
 import shlex

@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Somebody posts: strangers, a replay, five at once, and at last Alertmanager with an alert that fires.
 
 ansible-rulebook runs the rulebook that is shipped. It is told to look every ten minutes, so that within a chapter only
 who posts makes it look.
 """
-
-from __future__ import annotations
 
 import json
 import os

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The collection as people have it: the built tarball, requirements.txt alone, and AWX's engine.
 
 `scripts/oldest` makes the environment and runs this, elsewhere it is skipped. The tests stand in the story's order.

@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Three services and one database of a team that has no flags, functions, messages or channels: inventories/example.
 
 Somebody else's Deployment crashes in their namespace all along.
 A dangerous migration is refused, a run is killed between two waves, resumed, run again, and taken back.
 """
-
-from __future__ import annotations
 
 import json
 import shutil

@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a tired operator types: refused in one sentence, before anything is touched. Needs no platform at all.
 
 What a deployment refuses in its variables and secrets: tests/integration/test_release_variables.py.
 """
-
-from __future__ import annotations
 
 from pathlib import Path
 

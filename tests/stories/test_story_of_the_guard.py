@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Three days of a ramp under guard: a quiet day, a night with an alert, guards that meet and die, and a morning.
 
 The tests are the chapters of one story and stand in its order. What a cause is, and which one waits for which, units
 tell; here kubectl does, and who was paged.
 """
-
-from __future__ import annotations
 
 import json
 import re

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """One percent, five, a run that is killed, a gate that holds and is released, ten, a breach, and the kill switch.
 
 Before the last, users who have the feature fail twice as often, and then everybody does.
@@ -6,8 +5,6 @@ Before the last, users who have the feature fail twice as often, and then everyb
 The tests are the chapters of one story and stand in its order. Prometheus is asked for numbers that the chapters
 choose, but for those about users, of whom a crowd writes.
 """
-
-from __future__ import annotations
 
 import json
 import typing as t

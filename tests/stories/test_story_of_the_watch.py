@@ -1,12 +1,9 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A watch that proceeds, one that holds on missing data and is approved, and one that goes back.
 
 And one that users are asked about: nobody answers, bad, good.
 
 The tests are the chapters of one story and stand in its order. Prometheus says what the chapters choose.
 """
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Wave after wave under heavy traffic: failing, undone, killed midway, taken up again, and brought back from elsewhere.
 
 The tests are the chapters of one story and stand in its order.
 """
-
-from __future__ import annotations
 
 import json
 import re

@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """`make test`: all steps in their stages, with one line of progress, and ten lines at the end.
 
 `python -m tests.suite [STEP…]` runs those steps alone. Ctrl-C ends what runs, in order, and says what was found. All
 that a run makes stands in its own temporary folder, and every process that outlives its step is ended.
 """
-
-from __future__ import annotations
 
 import contextlib
 import ctypes

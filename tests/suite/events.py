@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A plugin of pytest that tells how far its session is, one JSON object a line, to the descriptor in VARIABLE.
 
 `{"collected": N}` once; for each test `{"test", "outcome", "seconds", "cpu", "why"}`: CPU seconds are those of the
 process that ran it and of its children that ended meanwhile, and so those of a sandbox where it was taken down.
 """
-
-from __future__ import annotations
 
 import json
 import os

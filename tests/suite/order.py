@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Which tests begin first.
 
 The tests of a file stay on one worker: they share a world, or follow one another. Levels come in the order of LEVELS,
@@ -6,8 +5,6 @@ for what only a few tests need is to be gone before others start. Within one, fi
 that all workers end together. `seconds.json` knows how long those took that need LEAST or more, and
 `python -m tests.suite.order` renews it.
 """
-
-from __future__ import annotations
 
 import collections
 import functools

@@ -1,14 +1,10 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a person reads of a test run: pure functions of what was counted."""
-
-from __future__ import annotations
 
 import collections
 import typing as t
 from dataclasses import dataclass, field
 
-if t.TYPE_CHECKING:
-    from tests.suite.steps import Step
+from tests.suite.steps import Step
 
 SHOWN_FAILURES = 3
 SHOWN_REASONS = 2

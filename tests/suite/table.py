@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Writes into CONTRIBUTING.md what each step of the last whole `make test` cost: `python -m tests.suite.table`."""
-
-from __future__ import annotations
 
 import collections
 import json

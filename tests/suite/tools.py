@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Fetches what tests need of the registries and the machine lacks: a network that is away is told first, and once."""
-
-from __future__ import annotations
 
 import os
 import sys

@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Adding a service, a metric, a secret, a phase or a kind of check touches few files, and those that the page names.
 
 Counted are the files of the product in which the name of one that exists must stand: not its own role and module, not
 documentation, comments and examples.
 """
-
-from __future__ import annotations
 
 import ast
 import functools

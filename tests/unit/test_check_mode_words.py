@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """In check mode nothing is claimed to be done: each sentence of a module that acts says "would"."""
-
-from __future__ import annotations
 
 import re
 import typing as t

@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Holds the modules' documentation to what they are: examples that would be accepted, attributes that are true.
 
 ansible-test compares options with argument specs, but reads neither the examples nor the attributes.
 """
-
-from __future__ import annotations
 
 import functools
 import json

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The inventory that another team copies is whole, small, and nobody's but theirs. A story deploys it."""
-
-from __future__ import annotations
 
 from pathlib import Path
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the trial of gates stands on: sealed releases, exact intervals, and a judge that judges as Kayenta's does."""
-
-from __future__ import annotations
 
 from pathlib import Path
 

@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A value of a wrong kind, wherever one may be given, is taken for what it says or refused in one short sentence.
 
 Each option of each module and role, by their own argument specs, and each value that a release is read from.
 """
-
-from __future__ import annotations
 
 import copy
 import importlib

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Whoever looks for secrets finds them in every form, or the story of secrets proves nothing."""
-
-from __future__ import annotations
 
 import base64
 import gzip

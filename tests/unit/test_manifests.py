@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Holds the manifests to what the plugins really ask of the API server, and to what fencing means."""
-
-from __future__ import annotations
 
 import ast
 import functools

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """No role, plugin or playbook knows one application: what is EasyMO's stands in its inventories."""
-
-from __future__ import annotations
 
 import re
 import subprocess

@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Every command that a message tells somebody to type can be typed, and a test does type it.
 
 Messages are read from the source, with `x` for what only a run knows. A command is typed as it is printed, or the test
 that is named carries the same one out.
 """
-
-from __future__ import annotations
 
 import ast
 import functools

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The protocol as a small model: nothing breaks it, every guard is needed, and the product goes the same steps."""
-
-from __future__ import annotations
 
 import functools
 from pathlib import Path

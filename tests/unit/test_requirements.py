@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What is imported is declared, what is declared is imported, and an image of the collection has it."""
-
-from __future__ import annotations
 
 import ast
 import functools

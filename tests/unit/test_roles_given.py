@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible resolves a variable when it is used, so that a role which gives another one its own may ask in a circle."""
-
-from __future__ import annotations
 
 import re
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Every option that may hold a secret says so: of modules, and of roles; and no task writes one into its own name."""
-
-from __future__ import annotations
 
 import functools
 import importlib

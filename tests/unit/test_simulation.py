@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The simulated world: what it once found holds, fresh seeds find nothing, and what it looks at is written down."""
-
-from __future__ import annotations
 
 import json
 import re
@@ -17,7 +14,7 @@ from tests.source_seed import source_seed
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-RUNS = 120
+RUNS = 70
 """About twenty seconds of CPU; `make nightly` tries for minutes."""
 
 

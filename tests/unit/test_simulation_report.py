@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the simulation tells of itself: what was tried is counted once, and nothing that was counted goes."""
-
-from __future__ import annotations
 
 import json
 import subprocess

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Holds the rules that make the tree readable: imports point one way, names agree wherever they stand."""
-
-from __future__ import annotations
 
 import ast
 import functools

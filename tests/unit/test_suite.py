@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a person reads of a test run, and in which order its tests begin."""
-
-from __future__ import annotations
 
 import json
 import os

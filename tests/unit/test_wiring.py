@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What an inventory may leave out has one default: that of its contract is the one that roles and wiring take."""
-
-from __future__ import annotations
 
 import ast
 import re

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Each backup in the bucket is what the record says and is one that pg_restore can read."""
-
-from __future__ import annotations
 
 import hashlib
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The functions answer with the release's version, without a JWT and not to strangers."""
-
-from __future__ import annotations
 
 import hashlib
 import json

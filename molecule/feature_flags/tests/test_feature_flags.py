@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The flags stand in the ConfigMap and in the environment of every container that reads them."""
-
-from __future__ import annotations
 
 import typing as t
 

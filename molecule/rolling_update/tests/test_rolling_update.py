@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The service runs the release in every pod, and the public way in says so."""
-
-from __future__ import annotations
 
 import json
 import os

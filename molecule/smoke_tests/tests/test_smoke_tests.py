@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The results tell what the platform lacks, and one order of each kind was paid although the role ran twice."""
-
-from __future__ import annotations
 
 import os
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The release's tables are there, empty, and its migrations are recorded where the Supabase CLI looks."""
-
-from __future__ import annotations
 
 import typing as t
 from pathlib import Path

@@ -1,19 +1,15 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """`python -m tests.benchmarks.gate_trial [--releases 10000] [--write]`: the table of docs/watch.md, from sealed seeds.
 
 With --write it and the pictures are written there.
 """
-
-from __future__ import annotations
 
 import argparse
 import sys
 import typing as t
 from pathlib import Path
 
-if t.TYPE_CHECKING:
-    from tests.benchmarks.gate_trial.traces import Recorded
-    from tests.benchmarks.gate_trial.trial import Result, Row, Tried
+from tests.benchmarks.gate_trial.traces import Recorded
+from tests.benchmarks.gate_trial.trial import Result, Row, Tried
 
 REPOSITORY = Path(__file__).parents[3]
 DOCS = REPOSITORY / "docs"

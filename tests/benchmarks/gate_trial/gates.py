@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The gates that are tried: when each would go back, in seconds, None for never."""
-
-from __future__ import annotations
 
 import math
 import typing as t

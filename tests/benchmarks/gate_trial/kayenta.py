@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Kayenta's judge for one metric that must not increase, from what its source describes.
 
 A metric is High when the interval of the Mann-Whitney test for the shift between canary and baseline, at a confidence
 of 98 %, begins above a quarter of the shift's own estimate (Hodges and Lehmann), and the canary's mean is not lower.
 """
-
-from __future__ import annotations
 
 import math
 import typing as t

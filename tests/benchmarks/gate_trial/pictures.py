@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The pictures of docs/watch.md: how evidence grows, and which gate finds what."""
-
-from __future__ import annotations
 
 import itertools
 import math

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """`python -m tests.benchmarks.gate_trial.record`: the traces anew, from a sandbox of its own, in eight minutes."""
-
-from __future__ import annotations
 
 import csv
 import json

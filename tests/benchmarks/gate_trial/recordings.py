@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What was recorded of the sandbox under faults, and where: `record.py` writes the files, `traces.py` reads them."""
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path

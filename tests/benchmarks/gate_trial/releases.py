@@ -1,11 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Releases that are generated: an hour before and an hour of watching, look by look, from a seed alone.
 
 What hits everybody goes up and down by itself for minutes (log-normal, autocorrelated), and with the time of day. Users
 who fail try again for a while, a few of them hundreds of times: events come in bursts, users do not.
 """
-
-from __future__ import annotations
 
 import math
 import random

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Two gates on what Prometheus told of the sandbox under faults, look by look."""
-
-from __future__ import annotations
 
 import csv
 import itertools

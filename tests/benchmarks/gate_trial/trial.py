@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Try every gate on the same releases, and tell how often each was wrong, how soon it was right, and at whose cost."""
-
-from __future__ import annotations
 
 import math
 import typing as t

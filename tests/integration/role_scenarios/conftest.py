@@ -1,12 +1,9 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Each role alone, as its folder's playbooks use it: in check mode, for real, and again, which changes nothing.
 
 A folder has `converge.yml`; some have `prepare.yml` for before, `side_effect.yml` for after, and `cleanup.yml` for the
 end. Its tests then look with other tools than ours. Releases, databases and backups of a scenario have names that
 begin as RELEASES, DATABASES and BACKUPS say, and are removed by them.
 """
-
-from __future__ import annotations
 
 import datetime
 import json

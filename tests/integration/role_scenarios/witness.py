@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What those look with who verify a role: kubectl, psql, and this machine as testinfra sees it."""
-
-from __future__ import annotations
 
 import json
 import sys

@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
 // Prisma over node-postgres, for its own engine is a download. DATABASE_URL names the database, MIGRATIONS the folder.
 import path from 'node:path'
 import { PrismaPg } from '@prisma/adapter-pg'

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Writes what happens in a run as the console's events, one JSON object a line, into $EASYMO_RECORD_EVENTS."""
-
-from __future__ import annotations
 
 DOCUMENTATION = """
 name: record_events

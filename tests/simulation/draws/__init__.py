@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """From a seed to a plan. Each theme brings about what chance alone seldom does."""
-
-from __future__ import annotations
 
 import random
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Who acts and what befalls them: what all draws are made of."""
-
-from __future__ import annotations
 
 import random
 import typing as t

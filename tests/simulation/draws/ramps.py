@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Ramps under guards, and releases that watch their metric."""
-
-from __future__ import annotations
 
 import random
 import typing as t

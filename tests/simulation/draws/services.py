@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Releases of services and flags, those who act beside them, and a cluster with a life of its own."""
-
-from __future__ import annotations
 
 import random
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Releases that migrate databases or deploy functions, their ways back, and restores."""
-
-from __future__ import annotations
 
 import random
 from dataclasses import replace

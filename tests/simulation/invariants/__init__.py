@@ -1,20 +1,19 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What holds after every step, whatever happens. Each is a sentence of docs/guarantees.md.
 
 They look at the server's objects alone, never at what the product believes, except where a task claims success.
 """
 
-from __future__ import annotations
-
 import typing as t
 
 from sandbox.kubernetes.requests import parse_path
 
-from ..plan import MILD, REVERTS, WATCH
+from ..plan import MILD, REVERTS, WATCH, Actor
 from ..platform import VERSION, image_of
-from ..scheduler import GONE
+from ..scheduler import GONE, Process
 from ..scripts.rollback import LEFT_OUT
 from ..stores import QUERY
+from ..tasks import Did
+from ..world import Request, World
 from .backups import BackupInvariants
 from .config_maps import SwapInvariants
 from .flags import FlagInvariants
@@ -30,12 +29,6 @@ from .services import ServiceInvariants
 from .steps import StepInvariants
 from .stores import StoreInvariants
 from .watch import WatchInvariants
-
-if t.TYPE_CHECKING:
-    from ..plan import Actor
-    from ..scheduler import Process
-    from ..tasks import Did
-    from ..world import Request, World
 
 BY_ANOTHER = "was changed by somebody else"
 UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {

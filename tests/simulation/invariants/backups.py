@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What holds of backups, by what the bucket itself holds."""
-
-from __future__ import annotations
 
 import hashlib
 import json
@@ -12,15 +9,11 @@ import psycopg2
 
 from .. import plan
 from ..programs import rows_in
-from ..stores import QUERY
-from .history import RECORD, record_of
+from ..scheduler import Process
+from ..stores import QUERY, Stores
+from ..tasks import Did
+from .history import RECORD, History, Write, record_of
 from .sentences import BACKUP_COUNTS, DONE_IS_DONE, NOTHING_LEFT, RESTORES_BEFORE, TRUE_CLAIMS
-
-if t.TYPE_CHECKING:
-    from ..scheduler import Process
-    from ..stores import Stores
-    from ..tasks import Did
-    from .history import History, Write
 
 MANIFEST = ".manifest.json"
 EFFECTS = "effects.applied"

@@ -1,20 +1,15 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What is written by compare-and-swap: lock, record, pins and flags, each over what was read of it."""
-
-from __future__ import annotations
 
 import typing as t
 
 from sandbox.kubernetes.requests import parse_path
 
 from ..platform import FLAGS
+from ..scheduler import Process
+from ..tasks import Did
+from ..world import Request
 from .history import LEASE, PINS, RECORDS, History, Write
 from .sentences import LOOKS_AGAIN, NOTHING_LOST
-
-if t.TYPE_CHECKING:
-    from ..scheduler import Process
-    from ..tasks import Did
-    from ..world import Request
 
 SWAPPED = {("leases", LEASE), *(("configmaps", name) for name in (*RECORDS, *PINS, FLAGS))}
 

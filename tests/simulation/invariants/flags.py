@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The feature's flags, its percentage and its kill switch."""
-
-from __future__ import annotations
 
 import json
 import typing as t
@@ -15,6 +12,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 from ansible_collections.easymo.deploy.plugins.module_utils._time import parse_time
 from sandbox.kubernetes.controllers.objects import terminating
 
+from ..kubelet import Life
 from ..platform import (
     DAY,
     FLAGS,
@@ -26,7 +24,8 @@ from ..platform import (
     STEPS,
     SWITCH,
 )
-from ..scheduler import GONE
+from ..scheduler import GONE, Process
+from ..tasks import Did
 from .history import LEASE, SPARED, TRIED, History, Write, annotations_of, epoch_of, percentage_in
 from .sentences import (
     AS_ASKED,
@@ -40,11 +39,6 @@ from .sentences import (
     STEP_BY_STEP,
     TRUE_CLAIMS,
 )
-
-if t.TYPE_CHECKING:
-    from ..kubelet import Life
-    from ..scheduler import Process
-    from ..tasks import Did
 
 
 class FlagInvariants:

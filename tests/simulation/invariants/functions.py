@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Edge functions, as the Management API has them."""
-
-from __future__ import annotations
 
 import base64
 import json
@@ -13,7 +10,8 @@ from sandbox.supabase.functions import Function, Upload
 
 from ..functions import Project, Written
 from ..platform import VERSION
-from ..scheduler import GONE
+from ..scheduler import GONE, Process
+from ..tasks import Did
 from .history import RECORD, SPARED, History, Write, record_of, unpacked
 from .sentences import (
     BACK_AT_PINS,
@@ -26,10 +24,6 @@ from .sentences import (
     SAVED_FIRST,
     TRUE_CLAIMS,
 )
-
-if t.TYPE_CHECKING:
-    from ..scheduler import Process
-    from ..tasks import Did
 
 PHASE = "edge_functions"
 

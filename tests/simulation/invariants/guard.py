@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The guard of a ramp: what it did, as it wrote it beside the flags, against what fired."""
-
-from __future__ import annotations
 
 import typing as t
 
@@ -10,19 +7,15 @@ import orjson
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     GUARD_ANNOTATION,
     KILL_SWITCH_ANNOTATION,
+    Object,
 )
 
-from ..plan import CLOCK_JUMPS, KILL_AFTER, KILL_BEFORE
+from ..plan import CLOCK_JUMPS, KILL_AFTER, KILL_BEFORE, Alert
 from ..platform import BREACH, FLAGS, QUIET, SETTLE, STEPS, SWITCH, VERSION
+from ..scheduler import Process
+from ..tasks import Did
 from .history import RECORD, History, Write, annotations_of, percentage_of
 from .sentences import GUARD_LOWERS, GUARD_WAITS, ONE_ACT
-
-if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
-
-    from ..plan import Alert
-    from ..scheduler import Process
-    from ..tasks import Did
 
 BY_A_CLOCK = 6.0
 """Seconds by which SETTLE is shorter for a clock that goes two in a hundred too fast, in whole seconds."""

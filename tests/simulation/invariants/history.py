@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Who wrote and who read what, as the server carried it out, and what was found broken."""
-
-from __future__ import annotations
 
 import base64
 import functools
@@ -18,15 +15,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 )
 from sandbox.kubernetes.errors import ApiError
 
-from ..plan import LATE, PAUSE_AFTER, PAUSE_BEFORE, SLOW, WATCH
+from ..plan import LATE, PAUSE_AFTER, PAUSE_BEFORE, SLOW, WATCH, Actor
 from ..platform import NAMESPACE, PERCENTAGE, RELEASES, VERSION
 from ..scheduler import GONE
+from ..tasks import Did
+from ..world import World
 from .sentences import FROZEN
-
-if t.TYPE_CHECKING:
-    from ..plan import Actor
-    from ..tasks import Did
-    from ..world import World
 
 LEASE = "easymo-deploy"
 FREEZE = "deploy-freeze"

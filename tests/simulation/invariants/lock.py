@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The deploy lock, and what a run writes that has lost it."""
-
-from __future__ import annotations
 
 import typing as t
 
@@ -9,7 +6,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Obje
 
 from .. import plan
 from ..plan import KEEPER, MILD
-from ..scheduler import GONE
+from ..scheduler import GONE, Process
+from ..tasks import Did
 from .history import (
     LEASE,
     PINS,
@@ -36,10 +34,6 @@ from .sentences import (
     OWN_LOCK,
     TRUE_CLAIMS,
 )
-
-if t.TYPE_CHECKING:
-    from ..scheduler import Process
-    from ..tasks import Did
 
 DURATION = 120.0
 GIVEN_BACK = 15.0

@@ -1,19 +1,14 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The release record and its pins."""
-
-from __future__ import annotations
 
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
 
+from ..scheduler import Process
 from ..scripts.script import PHASES
+from ..tasks import Did
 from .history import PINS, RECORDS, History, Write, record_of, unpacked
 from .sentences import IN_ORDER, LATEST_GOES_ON, PHASES_LAST, PINS_ARE_OLD, TRUE_CLAIMS
-
-if t.TYPE_CHECKING:
-    from ..scheduler import Process
-    from ..tasks import Did
 
 UNFINISHED = ("running", "failed")
 SETTLED = ("done", "failed", "rolled_back", "partly_rolled_back", "waived")

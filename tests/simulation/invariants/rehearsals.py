@@ -1,22 +1,16 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What holds of rehearsals, by the copy in which one was done and by what is applied after it."""
-
-from __future__ import annotations
 
 import typing as t
 from contextlib import suppress
 
 import psycopg2
 
-from ..stores import COUNTED, REHEARSAL, VERSIONS
+from ..scheduler import Process
+from ..stores import COUNTED, REHEARSAL, VERSIONS, Stores
+from ..tasks import Did
+from .history import History, Write
 from .sentences import REHEARSED_FIRST, TRUE_CLAIMS
 from .stores import MODULES, seen_in, version_of
-
-if t.TYPE_CHECKING:
-    from ..scheduler import Process
-    from ..stores import Stores
-    from ..tasks import Did
-    from .history import History, Write
 
 
 class RehearsalInvariants:

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What holds of restores, by the server's databases and by what the dump itself holds."""
-
-from __future__ import annotations
 
 import io
 import typing as t
@@ -12,9 +9,11 @@ import psycopg2
 
 from ..plan import AGAIN
 from ..programs import content_of
-from ..scheduler import GONE, sender_of
+from ..scheduler import GONE, Process, sender_of
 from ..scripts.restores import METHODS, SCRATCH
-from ..stores import REHEARSAL
+from ..stores import REHEARSAL, Stores
+from ..tasks import Did
+from .history import History, Write
 from .sentences import (
     ASKS_FIRST,
     COPY_GOES,
@@ -23,12 +22,6 @@ from .sentences import (
     RESTORED_WHOLE,
     TRUE_CLAIMS,
 )
-
-if t.TYPE_CHECKING:
-    from ..scheduler import Process
-    from ..stores import Stores
-    from ..tasks import Did
-    from .history import History, Write
 
 CONTROL = "postgres"
 """The database from which others are made and renamed."""

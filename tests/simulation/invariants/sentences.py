@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What holds, each as a name and a sentence. docs/guarantees.md has the same."""
-
-from __future__ import annotations
 
 import typing as t
 

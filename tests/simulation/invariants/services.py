@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Deployments and their pods: what rollouts and rollbacks write, and what they say of it."""
-
-from __future__ import annotations
 
 import typing as t
 
@@ -14,9 +11,12 @@ from sandbox.kubernetes.controllers.objects import condition, pod_ready, seconds
 from sandbox.kubernetes.controllers.revisions import REVISION
 from sandbox.kubernetes.requests import parse_path
 
-from ..control_plane import WEBHOOKS
+from ..control_plane import WEBHOOKS, News
 from ..kubelet import RESTARTS, SLOW, UNLIVE
 from ..platform import NAMESPACE, VERSION
+from ..scheduler import Process
+from ..tasks import Did
+from ..world import Request
 from .history import LEASE, History, Write, annotations_of, epoch_of, fence_of, template_of
 from .sentences import (
     BACK_AT_PINS,
@@ -32,12 +32,6 @@ from .sentences import (
     STAYS_BACK,
     TRUE_CLAIMS,
 )
-
-if t.TYPE_CHECKING:
-    from ..control_plane import News
-    from ..scheduler import Process
-    from ..tasks import Did
-    from ..world import Request
 
 STALE = 3.0
 """Seconds that a task needs, after its last look, to say what it saw."""

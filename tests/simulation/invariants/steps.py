@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What lets the ramp leave a step upwards, or call it good: its own watch, or a person's word about its hold."""
-
-from __future__ import annotations
 
 import typing as t
 
@@ -10,13 +7,11 @@ import orjson
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import RAMP_ANNOTATION, Object
 
 from ..platform import FLAGS, STEPS
+from ..scheduler import Process
 from ..scripts.script import WATCH
+from ..tasks import Did
 from .history import History, Write, annotations_of, percentage_of
 from .sentences import OWN_STEP, WATCHED_AGAIN
-
-if t.TYPE_CHECKING:
-    from ..scheduler import Process
-    from ..tasks import Did
 
 UNWATCHED, PROCEED, HOLD, ROLLBACK, FIRST, LET_GO = (
     "unwatched",

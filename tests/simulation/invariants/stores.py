@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What holds of the databases, as somebody sees them who looks by himself."""
-
-from __future__ import annotations
 
 import typing as t
 from collections import Counter
@@ -10,10 +7,12 @@ from dataclasses import dataclass
 
 import psycopg2
 import psycopg2.errors
+from psycopg2.extensions import connection
 
-from ..scheduler import sender_of
-from ..stores import INDEXED, VERSIONS
-from .history import RECORD, record_of
+from ..scheduler import Process, sender_of
+from ..stores import INDEXED, VERSIONS, Kind, Stores
+from ..tasks import Did
+from .history import RECORD, History, Write, record_of
 from .sentences import (
     APPLIED_ONCE,
     ASKS_FIRST,
@@ -23,14 +22,6 @@ from .sentences import (
     TRIES_AGAIN,
     TRUE_CLAIMS,
 )
-
-if t.TYPE_CHECKING:
-    from psycopg2.extensions import connection
-
-    from ..scheduler import Process
-    from ..stores import Kind, Stores
-    from ..tasks import Did
-    from .history import History, Write
 
 _EFFECTS = "SELECT version, at, count(*) FROM effects.applied GROUP BY version, at"
 _INDEX = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('shop.orders_note')"

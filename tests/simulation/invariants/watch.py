@@ -1,20 +1,15 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The watch of a release or of a step of its ramp: its verdict, against what the metric was and what people said."""
-
-from __future__ import annotations
 
 import itertools
 import typing as t
 
 from ..plan import KILL_AFTER, KILL_BEFORE, PAUSE_AFTER, PAUSE_BEFORE
 from ..platform import BREACH, GOOD
+from ..scheduler import Process
 from ..scripts.script import WATCH
+from ..tasks import Did
 from .history import History, Write, record_of
 from .sentences import WATCH_GOES_BACK, WATCH_PASSES
-
-if t.TYPE_CHECKING:
-    from ..scheduler import Process
-    from ..tasks import Did
 
 BY_A_CLOCK = 0.97
 """Of the time of a watch by a clock that goes two in a hundred too fast."""

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What operators run: the playbooks, task by task and in their order, and what a person does by hand."""
-
-from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a person does beside the playbooks that release."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,15 +1,8 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """playbooks/database.yml: the databases backed up, their migrations rehearsed, then applied."""
 
-from __future__ import annotations
-
-import typing as t
-
 from .rehearsals import rehearse
+from .script import Script
 from .stores import TASKS, back_up, migrate, on_each, record_points, refuse
-
-if t.TYPE_CHECKING:
-    from .script import Script
 
 
 def database(script: Script) -> None:

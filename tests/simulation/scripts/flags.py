@@ -1,15 +1,10 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """playbooks/feature_flags.yml and kill_switch.yml: the flags, and the feature off."""
-
-from __future__ import annotations
 
 import typing as t
 
 from ..platform import FLAGS, FLAGS_ON, OFF, PERCENTAGE, SWITCH
+from ..tasks import Result
 from .script import Script, StopError, lease_lost
-
-if t.TYPE_CHECKING:
-    from ..tasks import Result
 
 FOLLOWED = 120
 """Seconds until pods have to follow what was written, or others have to be in their places."""

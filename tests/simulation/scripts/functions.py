@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Phase 3, the edge functions: what runs is saved, then all are activated and called. And their way back."""
-
-from __future__ import annotations
 
 import tempfile
 import typing as t
@@ -9,10 +6,8 @@ from pathlib import Path
 
 from ..functions import CHECKOUT, CONNECTION, FUNCTIONS_URL, by_hand
 from ..platform import CLUSTER
+from ..tasks import Result
 from .script import Script, StopError
-
-if t.TYPE_CHECKING:
-    from ..tasks import Result
 
 
 def edge_functions(script: Script) -> None:

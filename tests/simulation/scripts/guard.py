@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """playbooks/guard.yml: one look at what is wrong with a feature on its way to its users."""
-
-from __future__ import annotations
 
 from ..monitoring import URL
 from ..platform import FLAGS_OFF, QUIET, RAMP, SETTLE

@@ -1,18 +1,13 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """playbooks/ramp.yml: the feature for more people, or for fewer."""
-
-from __future__ import annotations
 
 import typing as t
 
 from ..monitoring import URL
 from ..platform import CLUSTER, LOOKS, PERCENTAGE, RAMP, WATCHED
+from ..tasks import Result
 from .flags import check_pods, roll_out
 from .script import WATCH, Script, StopError
 from .watch import METRIC
-
-if t.TYPE_CHECKING:
-    from ..tasks import Result
 
 
 def ramp(script: Script) -> None:

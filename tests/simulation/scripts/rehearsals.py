@@ -1,17 +1,12 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """roles/migration_rehearsal: what is pending is applied to a copy that is made of the backup, and dropped again."""
-
-from __future__ import annotations
 
 import typing as t
 
 from ..bucket import CONNECTION as BUCKET
 from ..stores import QUERY, REHEARSAL
+from ..tasks import Result
+from .script import Script
 from .stores import CONNECTION, failed_of, migrate, on_each, refuse
-
-if t.TYPE_CHECKING:
-    from ..tasks import Result
-    from .script import Script
 
 
 def rehearse(script: Script, phase: str) -> list[str]:

@@ -1,20 +1,15 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """playbooks/rollback.yml --tags database: services stopped, each database from its backup, services back."""
-
-from __future__ import annotations
 
 import hashlib
 import typing as t
 
 from ..bucket import CONNECTION as BUCKET
 from ..platform import CLUSTER
+from ..tasks import Result
 from .flags import keep_off
 from .rollback import mark_as_back
 from .script import Script, StopError
 from .stores import CONNECTION, on_each
-
-if t.TYPE_CHECKING:
-    from ..tasks import Result
 
 APPROVED_BY = "Jane Doe"
 METHODS = {"agent_core": "swap", "platform": "in_place"}

@@ -1,17 +1,12 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """playbooks/rollback.yml: the feature off, the flags, the services and the functions as they were."""
-
-from __future__ import annotations
 
 import typing as t
 
 from ..platform import CLUSTER, FLAGS, FLAGS_ON, PERCENTAGE
+from ..tasks import Result
 from . import functions
 from .flags import keep_off, switch_off
 from .script import Script, StopError
-
-if t.TYPE_CHECKING:
-    from ..tasks import Result
 
 UNVERIFIED = "VerificationFailed"
 """The ConfigMap is written, and who goes back replaces the pods."""

@@ -1,16 +1,11 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """One run of one command, and what all playbooks share: the role release_phase."""
-
-from __future__ import annotations
 
 import typing as t
 
+from ..plan import Actor
 from ..platform import CONSUMERS, FLAGS, PRINT_FLAGS, RELEASES, VERSION
-
-if t.TYPE_CHECKING:
-    from ..plan import Actor
-    from ..tasks import Result, Tasks
-    from ..world import World
+from ..tasks import Result, Tasks
+from ..world import World
 
 WATCH = "monitoring"
 PHASES = ["microservices", "feature_flags", WATCH]

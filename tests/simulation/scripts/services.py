@@ -1,15 +1,10 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """playbooks/microservices.yml: the services in waves."""
-
-from __future__ import annotations
 
 import typing as t
 
 from ..platform import image_of
+from ..tasks import Result
 from .script import Script, StopError, lease_lost
-
-if t.TYPE_CHECKING:
-    from ..tasks import Result
 
 
 def microservices(script: Script) -> None:

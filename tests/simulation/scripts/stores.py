@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a release does with the databases, with both at a time as Ansible's hosts are, and others beside it."""
-
-from __future__ import annotations
 
 import typing as t
 
@@ -10,10 +7,8 @@ import psycopg2
 from ..bucket import CONNECTION as BUCKET
 from ..platform import CLUSTER
 from ..stores import KINDS
+from ..tasks import Result
 from .script import Script, StopError
-
-if t.TYPE_CHECKING:
-    from ..tasks import Result
 
 CONNECTION = {
     "login_host": "db.example.com",

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """playbooks/monitoring.yml and decide.yml: the metric of a release, and what people say of it."""
-
-from __future__ import annotations
 
 from ..monitoring import URL
 from ..platform import BREACH, CLUSTER, GATE, GOOD

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the event source answers, and how often it makes it look. That ansible-rulebook heeds it is told by a story."""
-
-from __future__ import annotations
 
 import asyncio
 import json

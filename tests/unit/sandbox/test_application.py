@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The application's repository and staging's results, as whoever releases finds them."""
-
-from __future__ import annotations
 
 import json
 import shutil

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """botocore, which S3 itself accepts, as the witness of our signature."""
-
-from __future__ import annotations
 
 import datetime
 

@@ -1,16 +1,11 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-from __future__ import annotations
-
 import typing as t
 from dataclasses import dataclass
 
 import pytest
 
+from sandbox.component import Component
 from sandbox.components import COMPONENTS, requirements, select_components, stop_waves
 from sandbox.errors import SandboxError
-
-if t.TYPE_CHECKING:
-    from sandbox.component import Component
 
 
 @dataclass

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Whoever rehearses finds every fault in the guide, with what a deployment must make of it."""
-
-from __future__ import annotations
 
 import re
 from pathlib import Path

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Prometheus has the alerts as production gets them, beside the sandbox's own."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Everybody was told, once, though the role ran twice."""
-
-from __future__ import annotations
 
 import json
 import typing as t

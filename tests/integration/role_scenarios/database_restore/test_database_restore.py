@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The rows are back, the failed database is kept, the service runs as before, and the record knows who approved it."""
-
-from __future__ import annotations
 
 import typing as t
 

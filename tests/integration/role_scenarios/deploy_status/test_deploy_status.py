@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the operator was told is what kubectl sees."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The check made no folder, the run made one, for its owner alone, and it says what kubectl sees."""
-
-from __future__ import annotations
 
 import json
 import typing as t

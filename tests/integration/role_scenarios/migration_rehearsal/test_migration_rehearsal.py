@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The release's migrations were rehearsed, the record tells how it went, and no scratch database is left."""
-
-from __future__ import annotations
 
 import typing as t
 from pathlib import Path

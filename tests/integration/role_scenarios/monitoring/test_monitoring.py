@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The record tells what was seen of each metric, and the watch is kept beside it."""
-
-from __future__ import annotations
 
 import base64
 import gzip

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The record tells who let the release go, who signed, and which commit it is."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The release's table is there and its migrations are recorded as Prisma itself records them."""
-
-from __future__ import annotations
 
 import hashlib
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The record tells of the phase, and what ran is pinned beside it."""
-
-from __future__ import annotations
 
 import datetime
 import typing as t

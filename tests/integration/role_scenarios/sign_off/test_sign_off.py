@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Everybody was told once, the release is closed, and its report says what a release without the other phases lacks."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The table is there, empty, and each file is recorded once where Flyway looks."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The switchboards: silent without configuration, never a reason for a run to fail, careful with results."""
-
-from __future__ import annotations
 
 import json
 import os

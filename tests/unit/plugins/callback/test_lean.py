@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What is loaded as a playbook starts is not searched for garbage any more; and modules stay compiled between runs."""
-
-from __future__ import annotations
 
 import configparser
 import gc

@@ -1,6 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-from __future__ import annotations
-
 from ansible_collections.easymo.deploy.plugins.filter.host_values import host_values
 
 HOSTVARS = {

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The waves of an inventory, of which a release may roll only some services."""
-
-from __future__ import annotations
 
 from ansible_collections.easymo.deploy.plugins.filter.service_waves import service_waves
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The last message of a wave that failed says what was undone and what stands where."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """At which hours somebody has to get up."""
-
-from __future__ import annotations
 
 import pytest
 from ansible.errors import AnsibleFilterError

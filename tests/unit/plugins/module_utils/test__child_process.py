@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Children with pipes: neither side ever waits for the other, however much is said and whoever stops first."""
-
-from __future__ import annotations
 
 import os
 import sys

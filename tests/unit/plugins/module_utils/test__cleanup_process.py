@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The process that acts when we die, in processes that the tests fork and kill."""
-
-from __future__ import annotations
 
 import os
 import subprocess

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """An option stands once: what Ansible checks a task by is read out of the documentation."""
-
-from __future__ import annotations
 
 import importlib
 import typing as t

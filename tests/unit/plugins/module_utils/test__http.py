@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Every client over a real server, on a machine whose ~/.netrc has a password for it."""
-
-from __future__ import annotations
 
 import contextlib
 import json

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """No secret survives in text of others, whatever surrounds it, and nothing else is hidden."""
-
-from __future__ import annotations
 
 import base64
 import itertools

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Processes as they really are: which lives, which is another with an old number, and one that outlives its task."""
-
-from __future__ import annotations
 
 import os
 import resource

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What an answer that was lost means: boto3 made the call again, and found what the first one did."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What nobody thought of is the failure of the one item that met it, in words, for every kind of check."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Things done side by side: in their order, so many at once, and all of them whatever one raises."""
-
-from __future__ import annotations
 
 import threading
 

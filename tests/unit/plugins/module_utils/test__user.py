@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Who a run belongs to, where the system knows no name for its account."""
-
-from __future__ import annotations
 
 import os
 import pwd

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What an action plugin reports from its fork reaches every callback; what nobody hears harms nobody."""
-
-from __future__ import annotations
 
 import os
 import queue

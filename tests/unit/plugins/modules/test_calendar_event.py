@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """An event that a calendar reads back as it was meant, and that a second run leaves alone."""
-
-from __future__ import annotations
 
 from datetime import UTC, datetime
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Several Deployments in a cluster in memory, stopped and started: nothing is ever forgotten or undone twice."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Under which lock the record is written, and that a freeze keeps no failure from it."""
-
-from __future__ import annotations
 
 import json
 import typing as t

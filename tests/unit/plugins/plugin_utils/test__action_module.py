@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The controller's shell: the same arguments, errors and results as the module's."""
-
-from __future__ import annotations
 
 import math
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The playbooks beside the one that was typed are told as they would be typed, of a collection by its name."""
-
-from __future__ import annotations
 
 import pytest
 from ansible import context

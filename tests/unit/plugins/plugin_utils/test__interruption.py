@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Whatever ends a run, its callbacks have the last word, once, and no signal waits for them for ever."""
-
-from __future__ import annotations
 
 import os
 import signal

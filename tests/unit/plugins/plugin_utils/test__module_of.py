@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A task's module, by any name that a task may give it; and its import before Ansible forks."""
-
-from __future__ import annotations
 
 import sys
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What Ansible would refuse at a role's include is refused, with who lacks what, before the first role runs."""
-
-from __future__ import annotations
 
 import typing as t
 from pathlib import Path

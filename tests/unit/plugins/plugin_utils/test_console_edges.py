@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Where the console meets Ansible and the machine: what was typed, whose a task is, which failure is a defect."""
-
-from __future__ import annotations
 
 import stat
 import threading

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A node out of reach: not ready after a while, its pods too, and those deleted that tolerate it no longer."""
-
-from __future__ import annotations
 
 import typing as t
 

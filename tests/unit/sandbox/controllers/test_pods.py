@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """ReplicaSets, scheduling and endpoints: which pods go first, where they fit, who gets traffic."""
-
-from __future__ import annotations
 
 import typing as t
 

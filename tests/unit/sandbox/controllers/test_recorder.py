@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Events over a real store: counted when repeated, combined from the tenth, gone after an hour."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Revisions: numbering, reuse by an undo, annotations, hashes, and which old ones are dropped."""
-
-from __future__ import annotations
 
 import copy
 import re

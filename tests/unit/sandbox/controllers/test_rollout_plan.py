@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The arithmetic of rollouts: fenceposts, the next sizes, proportional scaling."""
-
-from __future__ import annotations
 
 import typing as t
 

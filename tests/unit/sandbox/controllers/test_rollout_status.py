@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """When a Deployment is available, progresses, is complete or late, and in which words it says so."""
-
-from __future__ import annotations
 
 import copy
 import typing as t

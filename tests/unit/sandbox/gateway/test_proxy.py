@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the gateway does when a pod is gone, closes early, or answers: with real connections on loopback."""
-
-from __future__ import annotations
 
 import asyncio
 import json

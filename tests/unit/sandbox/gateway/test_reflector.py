@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The copy of the cluster's objects follows the watch, survives its end, and lists anew when told to."""
-
-from __future__ import annotations
 
 import asyncio
 import json

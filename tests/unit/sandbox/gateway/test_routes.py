@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Where a public path goes, and to which of a service's pods."""
-
-from __future__ import annotations
 
 import pytest
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Field ownership and server-side apply."""
-
-from __future__ import annotations
 
 import pytest
 

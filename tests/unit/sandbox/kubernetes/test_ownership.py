@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Who owns whom stays right whatever is written: told by the store, beside what its objects say."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """JSON, merge and strategic merge patches."""
-
-from __future__ import annotations
 
 import pytest
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the server takes of a body: known fields of the right type."""
-
-from __future__ import annotations
 
 import pytest
 

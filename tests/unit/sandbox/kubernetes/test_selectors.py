@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Label and field selectors."""
-
-from __future__ import annotations
 
 import pytest
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The HTTP side: tokens, faults, and what is passed on to a kubelet."""
-
-from __future__ import annotations
 
 import asyncio
 import json

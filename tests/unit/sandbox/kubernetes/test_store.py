@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The store: versions, generations, preconditions, deletion, quota, history."""
-
-from __future__ import annotations
 
 import asyncio
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What `kubectl get` prints of a pod, and ages."""
-
-from __future__ import annotations
 
 import pytest
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A container's environment: sources, precedence, references, and the kubelet's words when one is missing."""
-
-from __future__ import annotations
 
 import base64
 import typing as t

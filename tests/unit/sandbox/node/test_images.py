@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Image references: what they name, how they behave, what the registry has."""
-
-from __future__ import annotations
 
 import pytest
 

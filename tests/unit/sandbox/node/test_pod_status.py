@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the kubelet reports of a pod, when probes count, what logs show, and how exec says its end."""
-
-from __future__ import annotations
 
 import asyncio
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The sandbox's registry: what is there from the start, and what is pushed."""
-
-from __future__ import annotations
 
 import asyncio
 import typing as t

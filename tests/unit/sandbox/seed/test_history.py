@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The seed writes the histories that the real tools would have written."""
-
-from __future__ import annotations
 
 import hashlib
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The seed's size and identity."""
-
-from __future__ import annotations
 
 import pytest
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Starts an application on loopback and asks it, for tests that are not themselves asynchronous."""
-
-from __future__ import annotations
 
 import asyncio
 import typing as t

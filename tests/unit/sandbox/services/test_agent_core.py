@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """agent-core answers every message, whatever is switched off or away."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Users are counted, not messages: by what was drawn, whatever answers, and once for all pods."""
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Health: required checks decide, others only degrade, and answers are remembered for a moment."""
-
-from __future__ import annotations
 
 import asyncio
 

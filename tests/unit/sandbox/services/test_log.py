@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Log lines are one line each, and readable by people and by grep."""
-
-from __future__ import annotations
 
 from sandbox.services.base_service import Log, described, masked
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The platform's objects: complete, consistent among themselves, and with secrets in Secrets only."""
-
-from __future__ import annotations
 
 import base64
 import json

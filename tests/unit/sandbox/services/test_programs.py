@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Every image: it starts, says so, and has health and metrics; what is wrong with it ends it at start."""
-
-from __future__ import annotations
 
 import typing as t
 

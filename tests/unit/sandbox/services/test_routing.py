@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Who gets an agent and which one: the rules, and what holds for every user and percentage."""
-
-from __future__ import annotations
 
 import pytest
 from hypothesis import given

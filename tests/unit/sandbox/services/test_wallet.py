@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Paying an order: once, with money that is there, or not at all."""
-
-from __future__ import annotations
 
 import asyncio
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Slack's markup is shown, everything else is shown as it was written."""
-
-from __future__ import annotations
 
 import pytest
 from hypothesis import given

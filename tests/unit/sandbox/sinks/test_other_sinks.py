@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """PagerDuty, GitHub, the status page and the mailbox: the rules a deployment relies on."""
-
-from __future__ import annotations
 
 import pytest
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Over HTTP: who may speak, what a fault does, and that the page believes nothing it shows."""
-
-from __future__ import annotations
 
 import asyncio
 import json

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The Slack sink answers as Slack does, in the words a client must understand."""
-
-from __future__ import annotations
 
 import pytest
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The mail server delivers into its folder, and has its bad days."""
-
-from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What an upload must be, and the record that it becomes."""
-
-from __future__ import annotations
 
 import typing as t
 

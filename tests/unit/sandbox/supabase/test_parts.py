@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The pure parts: tokens, rate limit, log queries, table queries, file selection, Deno's rights."""
-
-from __future__ import annotations
 
 from pathlib import Path
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Counting: nothing is lost, percentiles are close, the first failures are kept in full."""
-
-from __future__ import annotations
 
 import pytest
 from hypothesis import given

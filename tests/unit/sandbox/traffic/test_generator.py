@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The open loop against a server on loopback: what counts as lost, and that a stall cannot hide."""
-
-from __future__ import annotations
 
 import argparse
 import asyncio

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The messages are signed as Meta signs them, and the crowd writes what the platform is measured by."""
-
-from __future__ import annotations
 
 import hashlib
 import hmac

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What Prometheus and Alertmanager, on loopback, may answer."""
-
-from __future__ import annotations
 
 import json
 import threading

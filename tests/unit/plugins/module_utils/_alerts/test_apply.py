@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Waiting for Prometheus, and the file that it reads, with a Prometheus in memory."""
-
-from __future__ import annotations
 
 import typing as t
 from pathlib import Path

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What fired, from Prometheus's series to the record and back."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Whom Alertmanager tells, by routes as people have them. Configurations are written as Alertmanager shows its own."""
-
-from __future__ import annotations
 
 import typing as t
 

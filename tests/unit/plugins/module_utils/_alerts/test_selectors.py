@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a query asks for, whatever is around it."""
-
-from __future__ import annotations
 
 import pytest
 import yaml

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What may be said of a release's availability."""
-
-from __future__ import annotations
 
 import typing as t
 from datetime import datetime

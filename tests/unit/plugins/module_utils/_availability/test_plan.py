@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What is folded into the record of a release's availability, and what was only not seen."""
-
-from __future__ import annotations
 
 import itertools
 import json

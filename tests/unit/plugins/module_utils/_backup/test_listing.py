@@ -1,9 +1,5 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-from __future__ import annotations
-
 import sys
 import time
-import typing as t
 from pathlib import Path
 
 import pytest
@@ -14,15 +10,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.listing impo
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import parse_contents
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import Program
+from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     NotReadyError,
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import parse_entries
 from tests.tables import cases
-
-if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
 
 ENTRIES = 200_000
 NAME = "a_name_as_long_as_people_make_them_" + "x" * 40

@@ -1,6 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-from __future__ import annotations
-
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.progress import Progress
 
 TIMES = (101.0, 104.9, 105.0, 106.0, 138.0)

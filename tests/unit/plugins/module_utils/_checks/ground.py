@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the checks of a test stand on."""
-
-from __future__ import annotations
 
 import typing as t
 from datetime import UTC, datetime

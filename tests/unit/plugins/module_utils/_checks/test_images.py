@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Whether the images are asked for before anything is touched."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The file is XML whatever a platform answered, and counts as CI servers count."""
-
-from __future__ import annotations
 
 from xml.etree import ElementTree
 

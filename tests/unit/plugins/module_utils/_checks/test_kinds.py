@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What each kind of check makes of what it sees."""
-
-from __future__ import annotations
 
 import base64
 import json

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A test order is paid once for each key, and money that is not where it should be is told with the order's id."""
-
-from __future__ import annotations
 
 import typing as t
 

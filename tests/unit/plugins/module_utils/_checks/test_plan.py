@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a release's phases can be gone through."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the log of a pod may not contain."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Every check runs to its end, and every problem is told in one go."""
-
-from __future__ import annotations
 
 import json
 import re

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Only a yes with a name to it passes; silence is never one."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What readiness decides by, without the servers that it asks."""
-
-from __future__ import annotations
 
 import typing as t
 

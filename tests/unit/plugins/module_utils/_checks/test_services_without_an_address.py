@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Health of what listens nowhere: a program in its pods, a number of the monitoring server."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """All tests run to their end, and what they found together is one verdict in the runbook's words."""
-
-from __future__ import annotations
 
 import threading
 import typing as t

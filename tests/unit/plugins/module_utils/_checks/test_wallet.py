@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A test order at an API of wallets that has other paths, fields and answers than those of the defaults."""
-
-from __future__ import annotations
 
 import json
 import typing as t

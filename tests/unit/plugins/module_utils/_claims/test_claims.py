@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What may be claimed of a release, for records of every kind, and that each channel says just that."""
-
-from __future__ import annotations
 
 import copy
 import re

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a rollback proved, and what its announcement may say of it."""
-
-from __future__ import annotations
 
 import typing as t
 

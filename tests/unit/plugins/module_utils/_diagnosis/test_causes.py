@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Which cause each fact speaks for, and that nothing else does."""
-
-from __future__ import annotations
 
 import typing as t
 from pathlib import Path

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What is written down is redacted, bounded, and stands where its place says."""
-
-from __future__ import annotations
 
 import base64
 import json

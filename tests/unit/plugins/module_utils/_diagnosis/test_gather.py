@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Collectors stand alone: one that fails, breaks or hangs takes nothing from the others."""
-
-from __future__ import annotations
 
 import threading
 

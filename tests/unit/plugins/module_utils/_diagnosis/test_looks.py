@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the collectors make of what they see, over a cluster in memory and gateways of our own."""
-
-from __future__ import annotations
 
 import typing as t
 

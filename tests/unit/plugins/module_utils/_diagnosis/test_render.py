@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The folder: for its owner alone, a page that links to what lies there, and nothing taken for HTML."""
-
-from __future__ import annotations
 
 import json
 import os

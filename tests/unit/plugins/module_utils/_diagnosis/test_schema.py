@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What migrations make, as far as their statements tell."""
-
-from __future__ import annotations
 
 import pytest
 

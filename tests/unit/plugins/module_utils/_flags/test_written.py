@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What was written may be changed again while pods are brought to it."""
-
-from __future__ import annotations
 
 import typing as t
 

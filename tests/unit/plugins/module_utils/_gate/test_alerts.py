@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What firing alerts are to a gate, with a Prometheus in memory."""
-
-from __future__ import annotations
 
 import typing as t
 from dataclasses import replace

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Values of treated users beside those of the control: what chance may do, and what is found."""
-
-from __future__ import annotations
 
 import itertools
 import math

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Evidence that treated users fail more often: what it may do by chance, by counting every case there is."""
-
-from __future__ import annotations
 
 import itertools
 import json

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Comparisons of cohorts within a watch: breach, doubt, silence, a kill, and what is said of it all."""
-
-from __future__ import annotations
 
 import json
 import typing as t

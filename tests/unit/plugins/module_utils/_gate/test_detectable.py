@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a watch could have seen, against watches of simulated users."""
-
-from __future__ import annotations
 
 import random
 from itertools import pairwise

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the newest watch of a record tells the next one."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What people say of users counts beside the metrics: good proceeds, minor and silence hold, bad goes back."""
-
-from __future__ import annotations
 
 import typing as t
 

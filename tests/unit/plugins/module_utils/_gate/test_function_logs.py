@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Error lines of edge functions, as the Management API tells them; what it does not tell is no zero."""
-
-from __future__ import annotations
 
 import re
 import typing as t

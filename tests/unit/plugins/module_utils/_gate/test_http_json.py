@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A count in somebody else's JSON: only a number is one, and no secret is told."""
-
-from __future__ import annotations
 
 import contextlib
 import json

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Lines of logs that match, over a cluster in memory; what cannot be read is no zero."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a watch says at its end."""
-
-from __future__ import annotations
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Decision,

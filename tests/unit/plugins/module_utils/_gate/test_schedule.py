@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Holding, recovering, deciding, going on after a kill: step by step, without a clock."""
-
-from __future__ import annotations
 
 import json
 import typing as t

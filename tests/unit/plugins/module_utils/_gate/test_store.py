@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A watch in the record of a release, over a cluster in memory: resumed, shared, decided, out of sight."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A ratio of too few is missing, and what is missing holds."""
-
-from __future__ import annotations
 
 import re
 from pathlib import Path

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A ramp with its alerts and metrics over a cluster in memory, and guards that look at it, side by side if need be."""
 
 from __future__ import annotations

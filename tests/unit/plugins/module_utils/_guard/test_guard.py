@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The guard over a cluster in memory: one act for each cause, whatever happens around it."""
-
-from __future__ import annotations
 
 import json
 import typing as t

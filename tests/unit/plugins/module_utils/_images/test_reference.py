@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Which registry an image's name means, and what a registry wants."""
-
-from __future__ import annotations
 
 import time
 

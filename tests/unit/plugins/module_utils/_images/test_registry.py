@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a registry on loopback, with TLS of its own, may do to us."""
-
-from __future__ import annotations
 
 import base64
 import hashlib

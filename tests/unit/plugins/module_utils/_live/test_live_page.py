@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A page that is written again while its release runs, and tells how the run ended."""
-
-from __future__ import annotations
 
 import re
 import threading

@@ -1,6 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-from __future__ import annotations
-
 import typing as t
 
 import pytest

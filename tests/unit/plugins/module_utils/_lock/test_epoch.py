@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Which epoch an object carries, and that none of an earlier one is written over it."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,6 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-from __future__ import annotations
-
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Who gets the lock, who waits, and what they are told."""
-
-from __future__ import annotations
 
 import typing as t
 from datetime import timedelta

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The keeper: renews while the run lives, gives back when it ends, and goes away when the lock is another's."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The release's message as blocks: what it shows in each state, and that Slack would take it whatever is in it."""
-
-from __future__ import annotations
 
 import json
 import typing as t

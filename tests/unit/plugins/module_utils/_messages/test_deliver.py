@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Who is told when a channel fails, limits its rate, or takes too long."""
-
-from __future__ import annotations
 
 import email
 import email.policy

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Nothing in a quoted text can mention, link, style or break out."""
-
-from __future__ import annotations
 
 import pytest
 from hypothesis import given

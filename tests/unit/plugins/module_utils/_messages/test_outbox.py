@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Whatever Slack does, the run is not held up, and what was lost is counted."""
-
-from __future__ import annotations
 
 import threading
 import time

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a task's options become, and what is refused before anybody is told anything."""
-
-from __future__ import annotations
 
 import pytest
 

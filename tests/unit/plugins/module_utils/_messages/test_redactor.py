@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """No secret that the run knows, and none that looks like one, leaves in a message or the journal."""
-
-from __future__ import annotations
 
 import pytest
 

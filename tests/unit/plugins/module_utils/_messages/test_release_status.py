@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What people read in Slack of a release, from its start to its end, whoever runs which part of it."""
-
-from __future__ import annotations
 
 import pytest
 

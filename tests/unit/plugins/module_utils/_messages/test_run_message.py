@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Which message of a release is edited by which run, and what of a secret reaches it."""
-
-from __future__ import annotations
 
 import json
 import stat

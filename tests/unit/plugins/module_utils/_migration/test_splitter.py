@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Each expectation here was recorded from the history that the Supabase CLI 3.1.0 wrote."""
-
-from __future__ import annotations
 
 import pytest
 

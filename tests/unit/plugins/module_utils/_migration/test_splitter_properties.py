@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """No statement is lost or merged: held against PostgreSQL's own split, and against the text itself."""
-
-from __future__ import annotations
 
 import re
 

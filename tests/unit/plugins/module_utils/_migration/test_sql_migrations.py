@@ -1,9 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Plain SQL files: their names and order, Flyway's checksum and lock, and what only Flyway can do."""
 
-from __future__ import annotations
-
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -33,9 +31,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.models im
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
     Migration,
 )
-
-if t.TYPE_CHECKING:
-    from pathlib import Path
 
 Row = tuple[t.Any, ...]
 ONE_LINE = "alter table user add bio varchar(256) null;"

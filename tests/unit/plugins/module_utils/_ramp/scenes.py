@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A ramp on some day of its life, in one line."""
-
-from __future__ import annotations
 
 import typing as t
 from dataclasses import replace

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The ramp over a cluster in memory: what was decided is what is written, whatever happens in between."""
-
-from __future__ import annotations
 
 import json
 import typing as t

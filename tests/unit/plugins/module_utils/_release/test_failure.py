@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a phase is on hold, and what of its failures is told."""
-
-from __future__ import annotations
 
 import typing as t
 

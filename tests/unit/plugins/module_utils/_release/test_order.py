@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Which phase may begin when: in order, in this attempt, or waived by name and reason."""
-
-from __future__ import annotations
 
 import typing as t
 from dataclasses import replace

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """No record, however hostile or damaged, gets anything past the report or keeps it from being made."""
-
-from __future__ import annotations
 
 import copy
 import random

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Whatever left the runbook is a sentence of the report, with who and why where the record tells."""
-
-from __future__ import annotations
 
 import pytest
 

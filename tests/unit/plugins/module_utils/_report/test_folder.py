@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Two runs of a release write the same page: whoever opens it sees one of them whole."""
-
-from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """After a failure there is a file to write the incident up in: facts by the record, the rest by people."""
-
-from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The journal of a run: every event a line, and never a reason for a run to fail."""
-
-from __future__ import annotations
 
 import json
 import re

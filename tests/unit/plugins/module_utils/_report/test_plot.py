@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A plot shows where a metric stood, where it was not seen, and where it went beyond its bounds."""
-
-from __future__ import annotations
 
 import pytest
 

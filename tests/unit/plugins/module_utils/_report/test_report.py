@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A report says how a release stands, whatever its record holds, and believes nothing in it."""
-
-from __future__ import annotations
 
 import json
 import re

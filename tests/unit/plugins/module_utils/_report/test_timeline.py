@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Planned and actual phases stand on one axis by the wall clock; waits, failures and cuts are seen."""
-
-from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime

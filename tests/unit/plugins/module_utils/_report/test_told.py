@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A journal tells which tasks took long and what was tried again; damage is told, and rehearsals don't count."""
-
-from __future__ import annotations
 
 import json
 

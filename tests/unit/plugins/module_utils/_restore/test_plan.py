@@ -1,6 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-from __future__ import annotations
-
 import typing as t
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

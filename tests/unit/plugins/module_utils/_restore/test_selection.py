@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Which entries of a dump a role restores that is no superuser; lines as pg_restore 18 lists a hosted project's."""
-
-from __future__ import annotations
 
 import dataclasses
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What cannot return keeps nothing else from returning, and is named at the end."""
-
-from __future__ import annotations
 
 import threading
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Which services roll together, and in which order they return."""
-
-from __future__ import annotations
 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollback.waves import (
     waves_of,

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a way back takes away is told field by field, and what the release wrote itself is not told."""
-
-from __future__ import annotations
 
 import copy
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """docs/rollouts.md and the module tell of the endings and classes that the code has."""
-
-from __future__ import annotations
 
 from pathlib import Path
 

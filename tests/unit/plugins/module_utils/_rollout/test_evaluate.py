@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Verdicts over what a real control plane said, event by event (tests/unit/fixtures/timelines)."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A release lasts until its liveness probe has answered, and no longer; a kill for a probe is called that."""
-
-from __future__ import annotations
 
 import typing as t
 

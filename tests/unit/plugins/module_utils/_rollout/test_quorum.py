@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """When the trouble of some pods dooms a release, and when it may be that of a node."""
-
-from __future__ import annotations
 
 import typing as t
 

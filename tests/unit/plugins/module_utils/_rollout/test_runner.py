@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Whole rollouts against a cluster in memory: every way they can end, and what is left behind."""
-
-from __future__ import annotations
 
 import copy
 import typing as t

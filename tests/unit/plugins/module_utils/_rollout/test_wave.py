@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Several rollouts in one task: each to its own end, each with its own options, none in another's way."""
-
-from __future__ import annotations
 
 import threading
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Who may sign what, which sign-offs count, and how they live with the attempts of a release."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Following: what changed, one line each, and an end for each way a release can end."""
-
-from __future__ import annotations
 
 import typing as t
 from dataclasses import replace

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """How the platform stands after a failure: as it was read, and not known where it was not."""
-
-from __future__ import annotations
 
 import typing as t
 

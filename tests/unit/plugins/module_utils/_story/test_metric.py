@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A sample is judged when it is taken; Slack and the report read what it was, and judge only what nobody has."""
-
-from __future__ import annotations
 
 import typing as t
 

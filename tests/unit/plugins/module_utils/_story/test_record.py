@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A record is read whole, whoever wrote it: what cannot be read is left out, and told."""
-
-from __future__ import annotations
 
 import json
 import typing as t

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Which command lines would do nothing, or not what was typed, and what is said of them."""
-
-from __future__ import annotations
 
 import typing as t
 

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The command to type next: as a shell reads it, with what was typed, without what was a mistake."""
-
-from __future__ import annotations
 
 import shlex
 from dataclasses import replace

@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What a result says in the terminal, module by module; and what none may say, for the result does not prove it."""
-
-from __future__ import annotations
 
 import typing as t
 

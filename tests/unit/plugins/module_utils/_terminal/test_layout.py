@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Lines by what a terminal shows of them, with wide characters, marks over others, and words that fill a line."""
-
-from __future__ import annotations
 
 import pytest
 

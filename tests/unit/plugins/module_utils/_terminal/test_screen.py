@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """What the terminal says of a run, from events and a clock of our own."""
-
-from __future__ import annotations
 
 from dataclasses import replace
 

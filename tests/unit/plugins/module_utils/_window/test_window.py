@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A launch window is what the clocks on the wall show, across changes of them too."""
-
-from __future__ import annotations
 
 import typing as t
 from datetime import UTC, datetime

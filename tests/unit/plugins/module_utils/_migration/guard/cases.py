@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Reads the corpus: cases of statements, each with the verdict and the rule it must get unless it is additive."""
-
-from __future__ import annotations
 
 import re
 import typing as t

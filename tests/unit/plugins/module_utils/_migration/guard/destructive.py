@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Generates destructive SQL: every way to destroy, written every way it may be, wrapped in all that runs it."""
-
-from __future__ import annotations
 
 import random
 import re

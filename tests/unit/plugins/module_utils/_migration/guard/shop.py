@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The database the corpus is judged against."""
-
-from __future__ import annotations
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
     Catalog,

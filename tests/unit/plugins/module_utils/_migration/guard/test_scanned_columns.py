@@ -1,7 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """A type that is only wider costs nothing, but where PostgreSQL has to read all rows for it."""
-
-from __future__ import annotations
 
 from dataclasses import replace
 

@@ -1,10 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Screens drawn again from the recorded events of real runs, as they lie in `recorded/`, and what must hold for each.
 
 With EASYMO_REDRAW=1 the files are written anew: read the difference before it is committed.
 """
-
-from __future__ import annotations
 
 import gzip
 import json
