@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """In which groups of C(module_defaults) a module is, as meta/runtime.yml says."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """How pods tell which flags they run, and the document that is made of the flags."""
 
 from __future__ import annotations

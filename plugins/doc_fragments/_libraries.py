@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The Python libraries of the plugins, each with its lowest version. A plugin says when it can do without one."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What the modules have in common: those that change something or only read, and those that run in the controller."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """How Prometheus or Alertmanager is reached, as part of other options."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The kinds of checks that look at what a release will need, weeks before it."""
 
 from __future__ import annotations

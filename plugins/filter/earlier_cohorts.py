@@ -57,7 +57,7 @@ _value:
 
 import typing as t
 
-from ..module_utils._gate.earlier import evidence_before, outlook
+from ..module_utils._gate.state import evidence_before, outlook
 
 
 def earlier_cohorts(

@@ -51,7 +51,7 @@ _value:
 
 import typing as t
 
-from ..module_utils._gate.feedback import that_count
+from ..module_utils._gate.verdict import that_count
 
 
 def feedback_answers(

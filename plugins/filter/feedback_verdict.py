@@ -48,7 +48,7 @@ _value:
 
 import typing as t
 
-from ..module_utils._gate.feedback import with_feedback
+from ..module_utils._gate.verdict import with_feedback
 
 
 def feedback_verdict(

@@ -1,16 +1,172 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
-"""Check values against an argument spec, as Ansible does, with each problem in one short sentence."""
+"""Check values against an argument spec, as Ansible does, with each problem in one short sentence.
+
+Values that Ansible's own check of options takes, or breaks on. Pure.
+
+What it takes: infinite and huge numbers, NaN. What it breaks on: those where a whole number is due, a number in the
+place of a dictionary with options, and a value that contains itself, as a YAML anchor inside its own value does.
+"""
 
 from __future__ import annotations
 
+import math
 import typing as t
+from collections.abc import Mapping
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.common.validation import check_type_dict
 
 from ._errors import InputError, in_short
-from ._wrong_kinds import Spec, wrong_kinds
+
+LARGEST = 1e15
+"""Beyond it a float no longer counts by ones, and no option of this collection means such a number."""
+DEEPEST = 100
+"""Levels of dictionaries and lists; Python itself ends at a thousand calls."""
+LONGEST_NAME = 60
+LONGEST_FILE = 255
+"""NAME_MAX in Linux' include/uapi/linux/limits.h."""
+MOST_BITS = 4_300 * 3
+"""Python writes integers of 4,300 digits: https://docs.python.org/3/library/stdtypes.html#int-max-str-digits."""
+NUMBERS = frozenset({"int", "float"})
+TEXTS = frozenset({"str", "path"})
+LONGEST_TEXT = 262_144
+"""Characters, as many as all annotations of an object in Kubernetes may have together."""
+
+Spec = t.Mapping[str, t.Any]
+
+
+def wrong_kinds(spec: Spec, given: t.Mapping[str, t.Any], where: str = "") -> list[str]:
+    """One sentence for each of those values among the options of an argument spec, with the path to it."""
+    found: list[str] = []
+    for name, option in spec.items():
+        for word in (name, *option.get("aliases", ())):
+            if word in given:
+                path = f"{where}{word}"
+                endless = not where and is_endless(given[word])
+                found += [endless_sentence(path)] if endless else _wrong(option, given[word], path)
+    return found
+
+
+def is_endless(value: t.Any) -> bool:
+    """Whether Python cannot write it: it contains itself, is nested too deeply, or has too long an integer."""
+    return _ends_not(value, [], set())
+
+
+def _ends_not(value: t.Any, around: list[int], known: set[int]) -> bool:
+    if isinstance(value, int):
+        return value.bit_length() > MOST_BITS
+    if not isinstance(value, (Mapping, list, tuple)) or id(value) in known:
+        return False
+    if id(value) in around or len(around) >= DEEPEST:
+        return True
+    inner = value.values() if isinstance(value, Mapping) else value
+    around.append(id(value))
+    endless = any(_ends_not(one, around, known) for one in inner)
+    around.pop()
+    known.add(id(value))
+    return endless
+
+
+def endless_sentence(path: str) -> str:
+    return (
+        f"Option {path!r} contains itself, is nested more than {DEEPEST} levels deep, or has a number of thousands of "
+        "digits: write it out, without a YAML anchor inside its own value."
+    )
+
+
+def _wrong(option: Spec, value: t.Any, path: str) -> list[str]:
+    kind = option.get("type", "str")
+    if isinstance(value, bytes):
+        return [f"Option {path!r} is binary: write it as a text."]
+    if kind == "list":
+        if option.get("options") and isinstance(value, str):
+            return [f"Option {path!r} is a text: it must be a list of dictionaries."]
+        element = {**option, "type": option.get("elements") or "raw", "elements": None}
+        return [
+            one
+            for number, inner in enumerate(_as_list(value))
+            for one in _wrong(element, inner, f"{path}[{_name_of(inner) or number}]")
+        ]
+    if kind in TEXTS and (why := _no_text(value)):
+        return [f"Option {path!r} {why}"]
+    if kind == "path" and isinstance(value, str) and max(map(len, value.split("/"))) > LONGEST_FILE:
+        return [f"Option {path!r} has a name of more than {LONGEST_FILE} characters: no file has."]
+    if kind in NUMBERS and not _is_countable(value):
+        return [f"Option {path!r} is {_number(value)}: it must be a number within ±{LARGEST:g}."]
+    if kind != "dict" or not option.get("options"):
+        return []
+    if isinstance(value, Mapping):
+        return wrong_kinds(option["options"], value, f"{path}.")
+    if value is None or _spells_a_dictionary(value):
+        return []
+    # Of a text or a list nothing is quoted: a password may be in it.
+    plain = isinstance(value, (int, float)) and _is_countable(value)
+    what = str(value) if plain else "a list" if isinstance(value, (list, tuple)) else "none"
+    return [
+        f"Option {path!r} is {what}: it must be a dictionary, of {', '.join(option['options'])}."
+    ]
+
+
+def _as_list(value: t.Any) -> t.Sequence[t.Any]:
+    """As Ansible makes one of it."""
+    if isinstance(value, str):
+        return value.split(",")
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+def _spells_a_dictionary(value: t.Any) -> bool:
+    """Whether Ansible makes one of it, as of C(min=1 max=2)."""
+    try:
+        return isinstance(value, str) and bool(check_type_dict(value))
+    except (TypeError, ValueError):
+        return False
+
+
+def _no_text(value: t.Any) -> str:
+    """Why it is none that can be written and sent; "" for one."""
+    if isinstance(value, (Mapping, list, tuple)):
+        what = "dictionary" if isinstance(value, Mapping) else "list"
+        return f"is a {what}: it must be a text."
+    if not isinstance(value, str):
+        return ""
+    if len(value) > LONGEST_TEXT:
+        return f"has {len(value)} characters: it may have at most {LONGEST_TEXT}."
+    if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
+        return "has a NUL or half of a character: write it anew."
+    return ""
+
+
+def text_of(value: t.Any) -> str:
+    """What somebody wrote as a text, or "" for what is none, such as a list: it names nobody and gives no reason."""
+    if isinstance(value, str):
+        return "" if _no_text(value) else value.strip()
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return str(value) if number and _is_countable(value) else ""
+
+
+def _name_of(value: t.Any) -> str:
+    """By which people know an entry of a list."""
+    name = value.get("name") if isinstance(value, Mapping) else None
+    return name if isinstance(name, str) and len(name) <= LONGEST_NAME else ""
+
+
+def _number(value: t.Any) -> str:
+    try:
+        return f"{float(value):g}"
+    except OverflowError:
+        return "too large for Python"
+
+
+def _is_countable(value: t.Any) -> bool:
+    """Whatever is no number at all, Ansible refuses by itself."""
+    try:
+        number = float(value)
+    except OverflowError:
+        return False
+    except (TypeError, ValueError):
+        return True
+    return math.isfinite(number) and abs(number) <= LARGEST
 
 
 def read_options(spec: Spec, given: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], list[str]]:

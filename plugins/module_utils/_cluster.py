@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What this collection asks of a Kubernetes cluster: the boundary between deciding and doing."""
 
 from __future__ import annotations
@@ -152,3 +151,21 @@ class Cluster(t.Protocol):
 
     def proxy(self, pod: str, port: int, path: str, *, tls: bool = False) -> str:
         """What a pod answers to GET, through the API server; RefusedError when that is no success."""
+
+
+def operation(op: str, path: str, value: t.Any) -> Operation:
+    return {"op": op, "path": path, "value": value}
+
+
+def escape(key: str) -> str:
+    """A key as one step of a pointer."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def set_annotations(
+    path: str, present: t.Mapping[str, str], wanted: t.Mapping[str, str]
+) -> tuple[Operation, ...]:
+    """`path` is theirs. Where none are `present`, the map itself is added."""
+    if not present:
+        return (operation("add", path, dict(wanted)),)
+    return tuple(operation("add", f"{path}/{escape(key)}", value) for key, value in wanted.items())

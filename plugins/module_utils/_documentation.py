@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a module's documentation says of its options, as the argument spec that Ansible checks them by.
 
 The documentation is the one place for options. It is read where a module runs, so its fragments go there with it:

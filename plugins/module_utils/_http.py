@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The one HTTP client: with our token and no other, TLS verified, redirects told, a deadline, and failures in words.
 
 What an answer means is its caller's to say.

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Where in an answer a value is, in the words of https://jmespath.org."""
 
 from __future__ import annotations

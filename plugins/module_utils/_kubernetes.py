@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What is asked of a Kubernetes cluster, by the paths of its API. _kubernetes_calls.py sends it."""
 
 from __future__ import annotations
@@ -10,9 +9,8 @@ from urllib.parse import quote
 
 from ._cluster import FIELD_MANAGER, Clock, MonotonicClock, Object, Operation
 from ._errors import InputError, RefusedError
-from ._kubernetes_calls import CONNECT_TIMEOUT, DOUBT_PAUSE, Calls
+from ._kubernetes_calls import CONNECT_TIMEOUT, DOUBT_PAUSE, Calls, run_in_container
 from ._kubernetes_client import Connection
-from ._kubernetes_exec import run_in_container
 from ._kubernetes_watch import KubernetesWatch
 from ._redaction import excerpt
 

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Connects the official client to a cluster, and turns its exceptions into sentences."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What every module about the cluster does with its parameters before its own work begins."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Objects of a cluster kept up to date by one watch, on a thread of its own, for the cost of two requests."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A third-party library that may be missing where a module runs, and the sentence that says so."""
 
 from __future__ import annotations

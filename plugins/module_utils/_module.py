@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What every module has in common: the shell its `run` sees, how it ends, and how it tells of its progress."""
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from pathlib import PurePath
 
 from ansible.module_utils.basic import AnsibleModule, _load_params
 
+from ._arguments import wrong_kinds
 from ._errors import DeployError, InputError
 from ._library import Library, refuse_missing
 from ._progress import relay
 from ._redaction import excerpt
-from ._wrong_kinds import wrong_kinds
 
 Result = dict[str, t.Any]
 SHOWN = 1_000

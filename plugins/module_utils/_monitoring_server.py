@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Where Prometheus or Alertmanager is, and how it lets us in."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Read a number of a record, of which nothing is certain. Pure."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The one place that talks to PostgreSQL: where it is, how to reach it, and what went wrong in whose words."""
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from ._library import Library
 
 if t.TYPE_CHECKING:
     from psycopg2.extensions import connection
+
 
 PSYCOPG2 = Library("psycopg2-binary >= 2.9.10")
 with PSYCOPG2:
@@ -280,3 +280,21 @@ def _no_client_certificate() -> dict[str, t.Any]:
     return (
         {} if not home or os.access(home, os.X_OK) else {"sslcert": "/nonexistent/postgresql.crt"}
     )
+
+
+_LOOKS = 3
+
+
+def shares_sessions(session: PostgresSession, target: PostgresTarget) -> bool:
+    """Whether settings, snapshots and locks of ours would be other people's; not with a pooler of whole sessions.
+
+    A pooler announces a process of its own. Nothing is held open for the look, for in statement mode that is refused.
+    """
+    if session.process == session.announced_process:
+        return False
+    with connected(target, application_name="easymo.deploy, is this a pooler") as other:
+        ours, theirs = set(), set()
+        for _look in range(_LOOKS):
+            ours.add(session.process)
+            theirs.add(other.process)
+    return len(ours) > 1 or bool(ours & theirs)

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Live progress from a task to the callbacks, while the task runs.
 
 Ansible has no public way for that: an action plugin runs in a fork, and callbacks hear of it only at its end.

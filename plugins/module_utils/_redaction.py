@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Blank out what looks like a secret in text that others wrote: log lines, events, error bodies.
 
 What to look for stands in `_secret_names`, `_secret_fields` and `_secret_forms`, and nowhere else.

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A run as another process may know it: the boundary between deciding about processes and looking at them."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The processes behind a deploy lock: which run this is, whether another lives, and a companion that outlives a task.
 
 Tasks are short processes; a run is the ansible-playbook that forks them. Nothing here needs more than os and /proc.

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The one place that talks to S3: a bucket with streaming in, streaming out and objects that are never overwritten."""
 
 from __future__ import annotations

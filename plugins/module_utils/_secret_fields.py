@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Secrets that stand under a name: in JSON, YAML, INI, environments, headers, query strings, connection strings, XML,
 SQL and on command lines, also where these are quoted in one another or encoded for a URL.
 
@@ -12,8 +11,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ._secret_forms import BLANK
-from ._secret_names import SECRET_NAME, Naming, naming
+from ._secret_forms import BLANK, SECRET_NAME, Naming, naming
 
 _LONGEST_NAME = 200
 _WORD_END = re.compile(rf"[\w.-]{{0,{_LONGEST_NAME}}}")

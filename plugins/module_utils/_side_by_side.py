@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Look at several things side by side, each again and again until it is well or its time is over.
 
 Nothing that one look raises keeps another from ending, or from being told.

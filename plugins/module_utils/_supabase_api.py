@@ -1,16 +1,167 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Edge functions and secrets at the Supabase Management API, in its own words."""
 
 from __future__ import annotations
 
 import json
+import threading
+import time
 import typing as t
 
-from ._errors import UnreachableError
+from ._errors import DeployError, InputError, RefusedError, UnreachableError
 from ._functions.models import Deployed, Source
-from ._functions.multipart import parse_sources, static_rest, uploaded_path
-from ._supabase_http import ManagementClient
+from ._functions.prepare import parse_sources, static_rest, uploaded_path
+from ._http import LATER, Answer, NoAnswerError, bearer, pooled, said_in, send
+
+LONGEST_PAUSE = 65.0
+"""Seconds. The API's rate limit resets within a minute."""
+PATIENCE = 150.0
+"""Seconds that one call may take with all its repetitions."""
+_CONNECTIONS = 16
+
+
+class RateGate:
+    """Holds every worker back from an endpoint until its limit is over, so that one refusal is enough for all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._opens: dict[str, float] = {}
+
+    def shut(self, endpoint: str, seconds: float) -> None:
+        opens = time.monotonic() + seconds
+        with self._lock:
+            self._opens[endpoint] = max(opens, self._opens.get(endpoint, 0.0))
+
+    def wait(self, endpoint: str) -> None:
+        while (left := self._left(endpoint)) > 0:
+            time.sleep(left)
+
+    def _left(self, endpoint: str) -> float:
+        with self._lock:
+            return self._opens.get(endpoint, 0.0) - time.monotonic()
+
+
+class ManagementClient:
+    """Calls for one project. Threads share it."""
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        project_ref: str,
+        access_token: str,
+        ca_cert: str | None,
+        timeout: int,
+    ) -> None:
+        self._base = f"{api_url.rstrip('/')}/v1/projects/{project_ref}"
+        self._project_ref = project_ref
+        self._timeout = timeout
+        self._gate = RateGate()
+        self._session = pooled(_CONNECTIONS)
+        self._session.headers["Accept"] = "application/json"
+        self._authorization = bearer(access_token)
+        self._ca_cert = ca_cert
+
+    @classmethod
+    def from_params(cls, params: t.Mapping[str, t.Any]) -> ManagementClient:
+        """Of the options of the doc fragment _supabase."""
+        return cls(
+            api_url=params["api_url"],
+            project_ref=params["project_ref"],
+            access_token=params["access_token"],
+            ca_cert=params["ca_cert"],
+            timeout=params["request_timeout"],
+        )
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        *,
+        endpoint: str = "",
+        repeatable: bool | None = None,
+        gone_is_fine: bool = False,
+        **more: t.Any,
+    ) -> Answer:
+        """`what` completes "the API answered 500 on …"; `endpoint` is the path without its variable parts.
+
+        A lost call is repeated where that does no harm, which only the caller knows of anything but GET.
+        """
+        deadline = time.monotonic() + PATIENCE
+        place = f"{method} {endpoint or path}"
+        again = method == "GET" if repeatable is None else repeatable
+        attempt = 0
+        while True:
+            attempt += 1
+            self._gate.wait(place)
+            try:
+                answer = send(
+                    method,
+                    self._base + path,
+                    session=self._session,
+                    authorization=self._authorization,
+                    ca_cert=self._ca_cert,
+                    timeout=self._timeout,
+                    **more,
+                )
+            except NoAnswerError as exc:
+                where = f"The Supabase Management API, asked for {what},"
+                if exc.error is not UnreachableError:
+                    raise exc.of(where) from None
+                failure: DeployError = UnreachableError(
+                    f"{where} {exc.problem}: check 'api_url' and the network."
+                )
+                pause, repeat, limited = 2.0 ** min(attempt, 3), again and attempt < 4, False
+            else:
+                if answer.good or (gone_is_fine and answer.status == 404):
+                    self._heed(answer, place)
+                    return answer
+                failure = self._refusal(answer, what)
+                pause = _pause(answer, attempt)
+                limited = answer.status == 429
+                if limited:
+                    self._gate.shut(place, pause)
+                repeat = limited or (answer.status in LATER and attempt < 4)
+            if not repeat or attempt >= 9 or time.monotonic() + pause > deadline:
+                raise failure
+            if not limited:
+                time.sleep(pause)
+
+    def _heed(self, answer: Answer, place: str) -> None:
+        """The last call that the limit allowed says so: whoever asks next would be refused."""
+        if answer.headers.get("X-RateLimit-Remaining") == "0":
+            self._gate.shut(place, _seconds(answer.headers.get("X-RateLimit-Reset")) or 0.0)
+
+    def _refusal(self, answer: Answer, what: str) -> DeployError:
+        said = said_in(answer, limit=500) or "no reason given"
+        where = f"The Supabase Management API answered {answer.status} on {what}"
+        if answer.status in (401, 403):
+            return RefusedError(f"{where} ({said}): check 'access_token' and its permissions.")
+        if answer.status == 402:
+            return RefusedError(f"{where} ({said}): the plan's number of functions is reached.")
+        if answer.status == 404:
+            return InputError(f"{where} ({said}): is {self._project_ref!r} the right project?")
+        if answer.status in LATER:
+            return UnreachableError(f"{where} ({said}), also after a retry: try again later.")
+        return RefusedError(f"{where}: {said}")
+
+
+def _pause(answer: Answer, attempt: int) -> float:
+    if answer.status == 429:
+        for header in ("Retry-After", "X-RateLimit-Reset"):
+            seconds = _seconds(answer.headers.get(header))
+            if seconds is not None:
+                return seconds
+    return float(min(2 ** (attempt - 1), 8))
+
+
+def _seconds(said: str | None) -> float | None:
+    try:
+        return min(max(float(said or ""), 0.0), LONGEST_PAUSE)
+    except ValueError:
+        return None
+
 
 ACTIVATED = ("id", "slug", "name", "status", "version", "created_at", "verify_jwt", "import_map",
              "entrypoint_path", "import_map_path", "ezbr_sha256")  # fmt: skip

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Pages by Jinja. What they are given is never taken for HTML."""
 
 from __future__ import annotations

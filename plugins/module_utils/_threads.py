@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Threads, as far as this collection uses them to ask a cluster and others several things at once.
 
 The one place where they are made, so that the simulation can make them steps of its scheduler instead.

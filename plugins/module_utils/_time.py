@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Moments as RFC 3339 writes them, and the time that is left."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Options of tasks and filters that tell a time: a zone, a moment, an hour of a day. Wrong ones raise InputError."""
 
 from __future__ import annotations

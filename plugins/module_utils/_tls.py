@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """How strictly certificates are read: as kubectl, libpq and OpenSSL do by default."""
 
 from __future__ import annotations

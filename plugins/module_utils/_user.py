@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Who runs this, as the record, the lock and the journal name them."""
 
 from __future__ import annotations

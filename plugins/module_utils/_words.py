@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Numbers and names in a sentence. Pure."""
 
 from __future__ import annotations

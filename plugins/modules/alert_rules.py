@@ -140,8 +140,13 @@ import typing as t
 from pathlib import Path
 
 from ..module_utils._alerts.api import AlertsApi
-from ..module_utils._alerts.apply import LoadedRules, refuse_misrouted
-from ..module_utils._alerts.destinations import Destination, RuleFile, RuleObject
+from ..module_utils._alerts.apply import (
+    Destination,
+    LoadedRules,
+    RuleFile,
+    RuleObject,
+    refuse_misrouted,
+)
 from ..module_utils._alerts.options import alerts_api, alerts_result
 from ..module_utils._alerts.plan import of_pods, wanted_rules
 from ..module_utils._cluster import MonotonicClock

@@ -358,8 +358,7 @@ reason:
 import typing as t
 from pathlib import Path
 
-from ..module_utils._diagnosis.folder import make_folder, write_files
-from ..module_utils._diagnosis.models import Diagnosis
+from ..module_utils._diagnosis.evidence import Diagnosis, make_folder, write_files
 from ..module_utils._diagnosis.render import SHOWN, cause_to_json, files_of, summary
 from ..module_utils._diagnosis.task import diagnose_platform
 from ..module_utils._documentation import documented

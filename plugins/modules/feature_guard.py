@@ -195,17 +195,16 @@ import typing as t
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
 from ..module_utils._flags.flagd import Document
-from ..module_utils._flags.probe import VOLUME, to_probe
+from ..module_utils._flags.pods import VOLUME, to_probe
 from ..module_utils._flags.switch import to_diff
 from ..module_utils._flags.values import to_values
-from ..module_utils._gate.cohort_options import with_comparisons
 from ..module_utils._gate.models import Metric
-from ..module_utils._gate.options import METRIC_RULES, read_metrics
+from ..module_utils._gate.options import METRIC_RULES, read_metrics, with_comparisons
 from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
 from ..module_utils._guard.apply import Guard, Look, Task, Watched
 from ..module_utils._guard.describe import to_result
+from ..module_utils._guard.memory import MemoryStore
 from ..module_utils._guard.models import Rules
-from ..module_utils._guard.store import MemoryStore
 from ..module_utils._jmespath import JMESPATH
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for, opener_for

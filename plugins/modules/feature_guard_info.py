@@ -87,8 +87,8 @@ from ..module_utils._cluster import GUARD_ANNOTATION, MonotonicClock
 from ..module_utils._documentation import documented
 from ..module_utils._flags.apply import observe_flags
 from ..module_utils._guard.describe import looks, when
+from ..module_utils._guard.memory import MemoryStore
 from ..module_utils._guard.models import Acts
-from ..module_utils._guard.store import MemoryStore
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute, refuse_below

@@ -226,13 +226,12 @@ from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._flags.flagd import Document
 from ..module_utils._flags.plan import FlagsPlan
-from ..module_utils._flags.probe import VOLUME, FlagsProbe, to_probe
+from ..module_utils._flags.pods import VOLUME, FlagsProbe, to_probe
 from ..module_utils._flags.switch import KillSwitch, to_diff
 from ..module_utils._flags.values import to_values
 from ..module_utils._jmespath import JMESPATH
 from ..module_utils._kill_switch.apply import Decide, KillSwitching, check_reached
-from ..module_utils._kill_switch.consumer import FlagsRequest
-from ..module_utils._kill_switch.models import ConsumerState, reached_after
+from ..module_utils._kill_switch.consumer import ConsumerState, FlagsRequest, reached_after
 from ..module_utils._kill_switch.plan import (
     LOWERED,
     RESET,

@@ -78,8 +78,7 @@ reason:
 
 import typing as t
 
-from ..module_utils._banner.api import BannerApi
-from ..module_utils._banner.plan import BannerPlan, wanted_banner
+from ..module_utils._banner.api import BannerApi, BannerPlan, wanted_banner
 from ..module_utils._documentation import documented
 from ..module_utils._errors import VerificationError
 from ..module_utils._http import REQUESTS

@@ -493,17 +493,17 @@ reason:
 import typing as t
 
 from ..module_utils._alerts.fired import to_record
-from ..module_utils._alerts.models import Alerts
+from ..module_utils._alerts.plan import Alerts
 from ..module_utils._cluster import Cluster
 from ..module_utils._documentation import documented
-from ..module_utils._gate.alerts import AlertsSource
-from ..module_utils._gate.cohort_options import with_comparisons
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import (
     METRIC_RULES,
     read_metrics,
     refuse_bad_keeping,
+    with_comparisons,
 )
+from ..module_utils._gate.prometheus import AlertsSource
 from ..module_utils._gate.report import describe_look, describe_watch, look_data, refuse_verdict
 from ..module_utils._gate.sources import (
     refuse_missing_libraries,

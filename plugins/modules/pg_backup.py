@@ -275,10 +275,8 @@ from pathlib import Path
 from ..module_utils import _postgres, _s3
 from ..module_utils._backup import local_copy, programs
 from ..module_utils._backup.apply import BackupRequest, take_backup
-from ..module_utils._backup.catalog import read_catalog
-from ..module_utils._backup.locks import find_room, refuse_shortage
+from ..module_utils._backup.catalog import Sweep, find_remains, read_catalog
 from ..module_utils._backup.models import NAME, Backup, dump_key
-from ..module_utils._backup.orphans import Sweep, find_remains
 from ..module_utils._backup.plan import (
     GZIP,
     ZSTD,
@@ -286,10 +284,9 @@ from ..module_utils._backup.plan import (
     refuse_older_programs,
     refuse_storage,
 )
-from ..module_utils._backup.poolers import refuse_pooler
-from ..module_utils._backup.progress import Progress
-from ..module_utils._backup.rows import list_dumped
-from ..module_utils._backup.tables import refuse_unreadable
+from ..module_utils._backup.server import find_room, refuse_pooler, refuse_shortage
+from ..module_utils._backup.tables import list_dumped, refuse_unreadable
+from ..module_utils._backup.upload import Progress
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._module import Module, emit_progress, execute, refuse_below

@@ -152,17 +152,23 @@ from dataclasses import replace
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
 from ..module_utils._errors import ConflictError, InputError, VerificationError
-from ..module_utils._flags.follow import SETTLE, latest
-from ..module_utils._flags.pods import REACHED, STALE, Asker, PodState
-from ..module_utils._flags.probe import ENVIRONMENT, VOLUME, to_probe
-from ..module_utils._flags.proof import Proof, Prover
+from ..module_utils._flags.apply import Written
+from ..module_utils._flags.pods import (
+    ENVIRONMENT,
+    REACHED,
+    STALE,
+    VOLUME,
+    Asker,
+    PodState,
+    to_probe,
+)
+from ..module_utils._flags.proof import SETTLE, Proof, Prover, latest
 from ..module_utils._flags.values import to_values
-from ..module_utils._flags.written import Written
 from ..module_utils._jmespath import JMESPATH
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._rollout.observe import observe_deployment
+from ..module_utils._rollout.observer import observe_deployment
 from ..module_utils._time import now as wall_clock
 
 NEEDS = (KUBERNETES, JMESPATH)

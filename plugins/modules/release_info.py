@@ -113,7 +113,7 @@ import typing as t
 from ..module_utils._availability.store import facts_of
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
-from ..module_utils._flags.look import flags_now
+from ..module_utils._flags.apply import flags_now
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute

@@ -116,7 +116,7 @@ from ..module_utils._documentation import documented
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
-from ..module_utils._rollout.status import observe_standings
+from ..module_utils._rollout.observer import observe_standings
 
 NEEDS = (KUBERNETES,)
 

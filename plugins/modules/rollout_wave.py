@@ -174,8 +174,7 @@ from ..module_utils._documentation import documented
 from ..module_utils._errors import DeployError
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, Result, execute, refuse_below
-from ..module_utils._rollout.options import options_of
-from ..module_utils._rollout.task import roll_one
+from ..module_utils._rollout.task import options_of, roll_one
 from ..module_utils._rollout.wave import (
     SharedPins,
     answers,

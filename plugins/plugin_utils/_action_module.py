@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """An AnsibleModule-shaped face for action plugins, so that module and action share one `run(module)`.
 
 A module that imports a heavy client costs a second of CPU per host; the same code in the
@@ -16,11 +15,11 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ..module_utils._arguments import wrong_kinds
 from ..module_utils._errors import DeployError, InputError, in_short
 from ..module_utils._library import refuse_missing
 from ..module_utils._module import Result, unexpected
 from ..module_utils._progress import DRAWN, Progress, relayed, report
-from ..module_utils._wrong_kinds import wrong_kinds
 
 LOCAL = frozenset({"local", "ansible.builtin.local"})
 

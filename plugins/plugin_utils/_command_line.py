@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The command that began this run, as callbacks may tell of it.
 
 Extra variables are told by their names alone, for a value may be a secret.
@@ -19,7 +18,7 @@ from ansible import context
 from ansible.parsing.splitter import parse_kv
 from ansible.parsing.utils.yaml import from_yaml
 
-from ..module_utils._secret_names import holds_secret
+from ..module_utils._secret_forms import holds_secret
 
 TOLD = ("tags", "skip_tags", "subset", "start_at_task", "diff", "forks", "verbosity")
 LIMIT = "subset"

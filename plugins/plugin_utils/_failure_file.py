@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The whole evidence of a failed run in a file, for the terminal shows one sentence of it."""
 
 from __future__ import annotations

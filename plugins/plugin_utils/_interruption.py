@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What callbacks have to say when a run ends without its last event: by a signal, or because its terminal is gone.
 
 SIGINT ends ansible-playbook as an exception, and what is registered with atexit still runs. SIGTERM and SIGHUP

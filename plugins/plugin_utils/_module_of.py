@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Which module a task names: where tasks are read, Ansible resolves all that run in the controller to one plugin."""
 
 from __future__ import annotations

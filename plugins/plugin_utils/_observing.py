@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """How the callbacks observe a run: variables, secrets to blank out, errors as sentences, and never in its way."""
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ import typing as t
 
 from ansible.template import Templar
 
-from ..module_utils._secret_names import holds_secret
+from ..module_utils._secret_forms import holds_secret
 
 Variables = t.Mapping[str, t.Any]
 F = t.TypeVar("F", bound=t.Callable[..., None])

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The argument specs of several roles for several hosts, checked by one task before the first of them runs.
 
 Ansible checks a role's spec at each include and on each host by a task of its own. A playbook that switches that off
@@ -20,8 +19,7 @@ from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.template import Templar
 
-from ..module_utils._arguments import read_options
-from ..module_utils._wrong_kinds import endless_sentence, is_endless
+from ..module_utils._arguments import endless_sentence, is_endless, read_options
 
 Variables = Mapping[str, t.Any]
 Reader = t.Callable[[Variables], list[str]]

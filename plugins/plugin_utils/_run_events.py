@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Ansible's objects as the plain events of a run."""
 
 from __future__ import annotations

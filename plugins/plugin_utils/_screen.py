@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The terminal under Ansible's display: one last line that is drawn anew, and an output that may close."""
 
 from __future__ import annotations

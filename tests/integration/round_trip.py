@@ -12,7 +12,7 @@ from psycopg2.extensions import connection
 
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.apply import take_backup
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.progress import Progress
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import Progress
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.apply import restore
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.task import place_order
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_restore

@@ -13,7 +13,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import trustme
 
-from ansible_collections.easymo.deploy.plugins.module_utils._availability.http import Address, Door
 from ansible_collections.easymo.deploy.plugins.module_utils._availability.models import (
     NOT_SEEN,
     STOOD_STILL,
@@ -23,6 +22,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._availability.models
 from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan import at, start
 from ansible_collections.easymo.deploy.plugins.module_utils._availability.prober import (
     MOST_WAITING,
+    Address,
+    Door,
     Prober,
 )
 from tests.fakes.http_server import Handler, serving

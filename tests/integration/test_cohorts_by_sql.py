@@ -8,9 +8,9 @@ import jinja2
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohort_source import CohortSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import Cohorts, Counts
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sql import SqlSource
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import CohortSource
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import SqlSource
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from sandbox.services.routing import in_rollout
 from sandbox.world import World

@@ -12,8 +12,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import A
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.error_rate import (
     look_at_prometheus,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import Notebook
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Limits
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
+    Limits,
+    Notebook,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import Prometheus
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor

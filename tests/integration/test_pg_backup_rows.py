@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
-from ansible_collections.easymo.deploy.plugins.module_utils._backup import rows
+from ansible_collections.easymo.deploy.plugins.module_utils._backup import tables
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup
 from sandbox.world import World
 from tests.integration.backups import backup_options
@@ -113,7 +113,7 @@ def test_no_table_can_be_emptied_between_the_snapshot_and_the_dump(options):
         {"ssl_mode": "verify-full", "connect_timeout": 10, **options}
     )
     with (
-        rows.exported_snapshot(target, lock_timeout=1),
+        tables.exported_snapshot(target, lock_timeout=1),
         pytest.raises(Exception, match="lock timeout"),
     ):
         query(options, "SET lock_timeout = 200; TRUNCATE orders")

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._restore import clone_settings, swap
+from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases, swap
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.integration.module_process import ModuleProcess
 from tests.integration.restoring import SPOILT, WHOLE, Restorable
@@ -215,11 +215,11 @@ def restored_by_a_fork(spoilt: Restorable, prepare: t.Callable[[], None], **more
 @pytest.mark.parametrize(
     ("owner", "name", "function", "stands", "changed"),
     [
-        pytest.param(clone_settings, "transaction", die, SPOILT, True, id="when-it-is-born"),
+        pytest.param(databases, "transaction", die, SPOILT, True, id="when-it-is-born"),
         pytest.param(
-            clone_settings,
+            databases,
             "create",
-            dying_after(clone_settings.create),
+            dying_after(databases.create),
             SPOILT,
             True,
             id="when-marked",
@@ -228,9 +228,9 @@ def restored_by_a_fork(spoilt: Restorable, prepare: t.Callable[[], None], **more
         pytest.param(swap, "_sessions_end", die, None, True, id="when-closed"),
         pytest.param(swap, "_rename", die, None, True, id="when-sessions-are-ended"),
         pytest.param(
-            clone_settings,
+            databases,
             "dress",
-            dying_after(clone_settings.dress),
+            dying_after(databases.dress),
             None,
             True,
             id="before-the-commit",

@@ -59,10 +59,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Change
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import apply_plan
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import GuardedCluster
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import (
+    GuardedCluster,
+    apply_plan,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observer import (
     observe_deployment,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (

@@ -16,7 +16,7 @@ import urllib3
 from kubernetes.client.exceptions import ApiException
 from urllib3.util import parse_url
 
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_exec import RUN_TIMEOUT
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_calls import RUN_TIMEOUT
 from sandbox.kubernetes import selectors
 from sandbox.kubernetes.errors import ApiError
 from sandbox.kubernetes.requests import flag, parse_path

@@ -26,11 +26,9 @@ import psycopg2
 from ansible_collections.easymo.deploy.plugins import modules
 from ansible_collections.easymo.deploy.plugins.module_utils import (
     _child_process,
-    _cleanup_process,
     _http,
     _kubernetes,
     _kubernetes_calls,
-    _kubernetes_exec,
     _kubernetes_module,
     _run_process,
     _threads,
@@ -113,7 +111,7 @@ def _http_session(**adapting: t.Any) -> t.Any:
 
 def _executed(_client: t.Any, path: str, _container: str, command: t.Sequence[str]) -> t.Any:
     assert [*command] == (PRINT_FLAGS if current.plan.mounted else ["env"])
-    return _kubernetes_exec.Ended(0, Execution(current, path).go(), "")
+    return _kubernetes_calls.Ended(0, Execution(current, path).go(), "")
 
 
 def _stores() -> Stores:
@@ -197,16 +195,14 @@ def _substitutes() -> dict[t.Any, t.Any]:
         _child_process.child: lambda argv, env, *, timeout, write=None: _stores().programs.child(
             argv, env, write
         ),
-        _cleanup_process.cleanup_process: lambda execute: programs.cleanup_process(
-            current, execute
-        ),
+        _child_process.cleanup_process: lambda execute: programs.cleanup_process(current, execute),
         psycopg2: _instead(
             psycopg2, connect=lambda **options: _stores().databases.connect(**options)
         ),
         _kubernetes_calls._Session: lambda _client: Session(current),
         _kubernetes_calls.connect: lambda _connection: None,
         _http._session: _http_session,
-        _kubernetes_exec.run_in_container: _executed,
+        _kubernetes_calls.run_in_container: _executed,
         _run_process.current_run: lambda: _run_of(current.scheduler.step.process),
         _run_process.identified: lambda _pid: _run_of(current.scheduler.step.process),
         _run_process.alive: lambda run: current.is_alive(run),

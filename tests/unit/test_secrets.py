@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _module
-from ansible_collections.easymo.deploy.plugins.module_utils._secret_names import SECRET_NAME
+from ansible_collections.easymo.deploy.plugins.module_utils._secret_forms import SECRET_NAME
 
 ROOT = Path(__file__).parents[2]
 COLLECTION = "ansible_collections.easymo.deploy.plugins.modules"

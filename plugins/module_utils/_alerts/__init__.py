@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Which alerts a release counts on, whether Prometheus has them loaded, and whom Alertmanager can tell."""

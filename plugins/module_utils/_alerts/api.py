@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The one place that asks Prometheus for its rules and Alertmanager for its routes."""
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from .._errors import InputError, RefusedError, VerificationError
 from .._http import Answer, ask, good, said_in, without_query
 from .._monitoring_server import MonitoringServer
 from .._time import epoch
-from .models import ActiveAlert, Labels, LoadedRule
+from .plan import ActiveAlert, Labels, LoadedRule
 
 _BLIND = 120
 """Seconds without a sample that are an outage: targets may be scraped once a minute."""

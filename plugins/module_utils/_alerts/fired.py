@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Alerts that fire or fired: in words, from Prometheus's own series of them, and in the record of a release. Pure."""
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from .._time import UTC, format_time
-from .models import Alerts, FiredAlert, Labels
+from .plan import Alerts, FiredAlert, Labels
 
 KEPT = 50
 """How many alerts a record keeps."""

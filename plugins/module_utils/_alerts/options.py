@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What alert_rules and the kind of check of that name do with the options of the doc fragment _alerts."""
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ import typing as t
 from .._monitoring_server import MonitoringServer
 from .api import AlertsApi
 from .apply import Routing
-from .models import WantedRule
+from .plan import WantedRule
 
 Params = t.Mapping[str, t.Any]
 

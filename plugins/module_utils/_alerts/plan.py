@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Read the groups of a rule file, and decide what is missing of them in what Prometheus has loaded. Pure."""
 
 from __future__ import annotations
@@ -7,10 +6,79 @@ from __future__ import annotations
 import json
 import re
 import typing as t
+from dataclasses import dataclass
 
 from .._errors import InputError
-from .models import Labels, LoadedRule, WantedRule
 from .selectors import PODS
+
+Labels = t.Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ActiveAlert:
+    """An alert that fires. `since` is when, in seconds since 1970; None when Prometheus does not say."""
+
+    labels: Labels
+    since: float | None
+
+
+@dataclass(frozen=True)
+class LoadedRule:
+    """`duration` is the rule's `for`, in seconds; `health` is ok, err, or unknown until it was evaluated once."""
+
+    name: str
+    query: str
+    duration: float
+    labels: Labels
+    annotations: Labels
+    group: str
+    health: str
+    last_error: str
+    firing: tuple[ActiveAlert, ...] = ()
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "name": self.name,
+            "group": self.group,
+            "query": self.query,
+            "duration": self.duration,
+            "labels": dict(self.labels),
+            "health": self.health,
+            "last_error": self.last_error,
+        }
+
+
+@dataclass(frozen=True)
+class WantedRule:
+    """An alerting rule of a rule file. `duration` is its `for`, in seconds."""
+
+    name: str
+    query: str
+    duration: float
+    labels: Labels
+    annotations: Labels
+    group: str
+
+
+@dataclass(frozen=True)
+class FiredAlert:
+    """An alert of the release that fired while it went on. Times are RFC 3339; `until` is "" while it fires."""
+
+    name: str
+    severity: str
+    since: str
+    until: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """What fired, if somebody `looked`; else `why_not`."""
+
+    looked: bool = False
+    fired: tuple[FiredAlert, ...] = ()
+    why_not: str = ""
+
 
 Groups = t.Sequence[t.Mapping[str, t.Any]]
 """As under `groups` in a rule file of Prometheus, and in the `spec` of a PrometheusRule."""

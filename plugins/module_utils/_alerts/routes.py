@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whom Alertmanager tells of an alert, by its configured routes. Pure.
 
 Routes, `continue` and time intervals as on https://prometheus.io/docs/alerting/latest/configuration/.
@@ -12,7 +11,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from .models import Labels
+from .plan import Labels
 
 Config = t.Mapping[str, t.Any]
 """Alertmanager's own, as it shows it: without secrets."""

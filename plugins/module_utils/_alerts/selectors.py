@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Find the series that a PromQL query asks for, without evaluating it. Pure.
 
 The grammar is that of https://prometheus.io/docs/prometheus/latest/querying/basics/.

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What may be said of a release's availability, from what was measured. Pure."""
 
 from __future__ import annotations

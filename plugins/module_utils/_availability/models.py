@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a public address answered while a release went on, as it is kept in the release's record.
 
 Times are seconds since 1970 here, and RFC 3339 in UTC in JSON.

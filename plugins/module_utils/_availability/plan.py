@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Fold probes into the bounded record of what was measured, and tell apart what failed from what was not seen. Pure."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Keep what was measured beside the release's record, in a ConfigMap of its own that nothing else of the run writes."""
 
 from __future__ import annotations

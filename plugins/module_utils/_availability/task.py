@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """One task of the module availability: a prober of its own process that lives as long as the run, and its end."""
 
 from __future__ import annotations
@@ -20,10 +19,9 @@ from .._release.models import DONE, ROLLED_BACK, Record
 from .._release.store import ReleaseStore
 from .._run import Run
 from .._run_process import alive, detach, end, identified, wait_for_end
-from .http import Address, Door, split
 from .models import WRITE_EVERY, Measured, Target
 from .plan import State, at, begin, close, start, switch_off
-from .prober import Prober
+from .prober import Address, Door, Prober, split
 from .store import RELEASE, ROLLBACK, MeasuredStore, Recorder
 
 CALL = 5.0

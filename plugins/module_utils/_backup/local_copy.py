@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """An extra copy of a dump in a local folder, written while the dump streams and named only once it is proven."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a backup is: a dump, and beside it a manifest that was written last and makes it one."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Decide whether a backup is needed and whether these programs can make it. Nothing here does I/O."""
 
 from __future__ import annotations

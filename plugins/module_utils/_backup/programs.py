@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
-"""pg_dump and pg_restore as this collection calls them."""
+"""pg_dump and pg_restore as this collection calls them, and what `pg_restore --list` says of a dump from S3."""
 
 from __future__ import annotations
 
@@ -8,14 +7,15 @@ import typing as t
 from dataclasses import dataclass
 
 from .. import _child_process
-from .._errors import InputError
-from .plan import GZIP, ZSTD, compression_argument, may_use_zstd, parse_program_version
+from .._errors import InputError, NotReadyError, VerificationError
+from .plan import GZIP, ZSTD, compression_argument, is_listing, may_use_zstd, parse_program_version
 
 if t.TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from .._child_process import Child
+    from .._child_process import Child, Writer
     from .._postgres import PostgresTarget
+
 
 _PROBE_TIMEOUT = 20
 
@@ -85,3 +85,49 @@ def dumping(
     return _child_process.child(
         argv, _child_process.child_environment(environment), timeout=timeout
     )
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What it printed of the dump called `what`, and how it ended."""
+
+    what: str
+    lines: tuple[str, ...]
+    rc: int
+    complaint: str
+    ended: Child
+    timeout: float
+
+    def refuse_late(self, consequence: str) -> None:
+        """The two sides have their time together; who let the other wait is named."""
+        if not self.ended.timed_out:
+            return
+        if self.ended.starved:
+            raise NotReadyError(
+                f"{self.what} could not be read within {self.timeout:g} s; {consequence}. Raise option 'timeout' if "
+                "S3 is this slow."
+            )
+        raise NotReadyError(
+            f"pg_restore --list of {self.what} did not end within {self.timeout:g} s and was stopped; {consequence}. "
+            "Raise option 'timeout' if this machine is that slow."
+        )
+
+    def refuse_unreadable(self, consequence: str) -> None:
+        if self.rc != 0 or not is_listing(self.lines):
+            said = self.complaint or "it did not mention a dump"
+            raise VerificationError(
+                f"pg_restore cannot read {self.what} (exit code {self.rc}: {said}); {consequence}."
+            )
+
+
+def list_dump(pg_restore: Program, what: str, write: Writer, *, timeout: float) -> Listing:
+    """`write` gives it the dump, of which it needs no more than the beginning. Raises what `write` raises."""
+    with _child_process.child(
+        [pg_restore.path, "--list"],
+        _child_process.child_environment({}),
+        timeout=timeout,
+        write=write,
+    ) as running:
+        lines = tuple(line.decode("utf-8", "replace").rstrip("\r\n") for line in running.stdout)
+        rc = running.wait()
+        return Listing(what, lines, rc, running.stderr(), running, timeout)

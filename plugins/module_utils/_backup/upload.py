@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Stream bytes of unknown length into one object: parts side by side, bounded memory, all or nothing."""
 
 from __future__ import annotations
 
 import hashlib
+import time
 import typing as t
 from collections import deque
 from contextlib import suppress
@@ -17,6 +17,44 @@ if t.TYPE_CHECKING:
 
     from .._s3 import Bucket
     from .._threads import Begun
+
+
+Reporter = t.Callable[[str, dict[str, t.Any]], None]
+
+EVERY = 5.0
+_MEGABYTE = 1_000_000
+
+
+class Progress:
+    """`report` gets one line for people, and the same as data."""
+
+    def __init__(
+        self, name: str, report: Reporter, clock: t.Callable[[], float] = time.monotonic
+    ) -> None:
+        self._name = name
+        self._report = report
+        self._clock = clock
+        self._began = self._last = clock()
+
+    @property
+    def seconds(self) -> float:
+        return self._clock() - self._began
+
+    def dumped(self, size: int) -> None:
+        """Bytes so far."""
+        if self._clock() - self._last >= EVERY:
+            self._last = self._clock()
+            self._emit(f"{size / _MEGABYTE:.0f} MB dumped, {self.seconds:.0f} s", "dump", size)
+
+    def reading_back(self, size: int) -> None:
+        self._emit(
+            f"reading back {size / _MEGABYTE:.0f} MB, {self.seconds:.0f} s", "read back", size
+        )
+
+    def _emit(self, text: str, step: str, size: int) -> None:
+        data = {"name": self._name, "step": step, "size": size, "seconds": round(self.seconds, 1)}
+        self._report(f"{self._name}: {text}", data)
+
 
 _PART = 8 << 20
 # What is on its way, beside the one part that is being read: four parts as long as they are small.

@@ -10,7 +10,7 @@ from .._cluster import MonotonicClock, Object
 from .._errors import InputError
 from .._flags.flagd import Document
 from .._flags.plan import FlagsMap
-from .._flags.probe import VOLUME, to_probe
+from .._flags.pods import VOLUME, to_probe
 from .._flags.switch import RESET, KillSwitch
 from .._flags.values import to_values
 from .._http import REQUESTS

@@ -8,8 +8,8 @@ import typing as t
 from .._alerts.api import AlertsApi
 from .._alerts.apply import Routing
 from .._alerts.fired import describe, moment
-from .._alerts.models import LoadedRule
 from .._alerts.options import alerts_api
+from .._alerts.plan import LoadedRule
 from .._alerts.selectors import Selector, grouped_by, read_matchers, selectors
 from .._errors import InputError
 from .._gate.models import Metric, Sample, SampleStatus, Verdict

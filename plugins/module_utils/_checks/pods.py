@@ -13,7 +13,7 @@ from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
 from .._redaction import excerpt
 from .._rollout.models import Pod, owner_of
-from .._rollout.observe import observe_deployment, observe_pods, observe_replica_set
+from .._rollout.observer import observe_deployment, observe_pods, observe_replica_set
 from .._threads import side_by_side
 from .._words import counted, listed
 from .models import CheckError, Kind, Kinds, NotKnownError, Options

@@ -7,6 +7,7 @@ import json
 import typing as t
 from dataclasses import replace
 
+from .._arguments import text_of
 from .._errors import (
     HoldError,
     InputError,
@@ -17,7 +18,6 @@ from .._errors import (
 from .._release.order import Waiver
 from .._release.plan import merge
 from .._variables.check import placeholders
-from .._wrong_kinds import text_of
 from . import run
 from .models import (
     FAIL,

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Why a release went back, from its record: the causes in the order of time, each with who and when. Pure."""
 
 from __future__ import annotations

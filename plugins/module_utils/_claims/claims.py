@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """From a release record to what may be claimed of the release, for every channel. Pure.
 
 Where all is well the words are the runbook's own; where not, they say what was seen instead; what nobody looked at is
@@ -11,7 +10,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, tzinfo
 
-from .._alerts.models import Alerts, FiredAlert
+from .._alerts.plan import Alerts, FiredAlert
 from .._availability.claims import Availability, availability_of, duration
 from .._release.models import ROLLED_BACK
 from .._story.record import ON_HOLD, Act, Check, Evidence, Flags, Phase, Record

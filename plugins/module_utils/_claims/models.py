@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What may be claimed of a release, each with the evidence's word on it."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a rollback proved: each thing that it must bring back as verified, failed or not looked at. Pure."""
 
 from __future__ import annotations

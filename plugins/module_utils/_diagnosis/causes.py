@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """From facts to likely causes: sentences with their evidence and what to do next, the surest first. Pure.
 
 What could not be looked at is no fact, so it is never a cause.
@@ -12,10 +11,8 @@ import typing as t
 from dataclasses import replace
 
 from .._words import counted, listed
-from .models import LIKELY, Cause, Fact, Place
-from .rules import PLAY, Facts, Rule
-from .rules_databases import DATABASE_RULES
-from .rules_functions import FUNCTION_RULES
+from .evidence import LIKELY, Cause, Fact, Place
+from .rules import DATABASE_RULES, FUNCTION_RULES, PLAY, Facts, Rule
 from .rules_services import SERVICE_RULES
 
 SHARED = 100

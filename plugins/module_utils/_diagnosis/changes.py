@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Look at what was changed of late, by whom, and whether pods run with the flags that the ConfigMap has."""
 
 from __future__ import annotations
@@ -16,15 +15,14 @@ from .._cluster import (
     Object,
 )
 from .._errors import DeployError
-from .._flags.pods import STALE, UNKNOWN, Asker
-from .._flags.probe import FlagsProbe
+from .._flags.pods import STALE, UNKNOWN, Asker, FlagsProbe
 from .._flags.switch import KillSwitch
 from .._flags.values import only_flags
 from .._kill_switch.consumer import container_of
 from .._release.models import FAILED, Record
 from .._release.store import ReleaseStore
 from .._rollout.models import Deployment, ReplicaSet, current_replica_set
-from .._rollout.observe import observe_deployment
+from .._rollout.observer import observe_deployment
 from .._time import now as wall_clock
 from .._time import parse_time
 from .evidence import Notebook

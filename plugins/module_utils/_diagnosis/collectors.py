@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Who looks at what: a collector for each system of an entry. One without its connection tells that and no more."""
 
 from __future__ import annotations
@@ -9,10 +8,9 @@ import typing as t
 from .. import _s3
 from .._checks.health import libraries, read_checks
 from .._errors import InputError
-from .._flags.probe import FlagsProbe
+from .._flags.pods import FlagsProbe
 from .._functions.log import FunctionLog
-from .._functions.probe import Probe
-from .._functions.prober import HttpGateway
+from .._functions.probe import HttpGateway, Probe
 from .._gate.options import ONE_LOOK, read_metric
 from .._gate.prometheus import Prometheus, Vector
 from .._gate.sources import sources_of

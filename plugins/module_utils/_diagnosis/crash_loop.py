@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Look at Deployments in trouble as a rollout does: conditions, pods, logs before and after a crash, events."""
 
 from __future__ import annotations
@@ -22,8 +21,7 @@ from .._rollout.evaluate import Evaluation, explain
 from .._rollout.failures import Suspicion, first_signs_of, refusal_sign, rule_for, signs_of
 from .._rollout.liveness import as_kill
 from .._rollout.models import Deployment, Pod, ReplicaSet, current_replica_set, owned_by
-from .evidence import Notebook, file_name
-from .models import Place
+from .evidence import Notebook, Place, file_name
 
 ERROR_LINE = re.compile(
     r"\b(?:ERROR|FATAL|CRITICAL|PANIC)\b|\b\w*(?:Error|Exception)\b|^panic:|Traceback", re.M

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Look at a database as a whole: who blocks whom in it, and which backups there are of it."""
 
 from __future__ import annotations

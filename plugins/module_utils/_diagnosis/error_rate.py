@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Look for what makes requests fail: metrics and alerts now, error lines, and what the public addresses answer."""
 
 from __future__ import annotations
@@ -19,11 +18,10 @@ from .._gate.watch import Source
 from .._http import Answer, NoAnswerError
 from .._kill_switch.consumer import container_of
 from .._monitoring_server import NO_SERIES
-from .._rollout.logs import read_tail
+from .._rollout.diagnosis import read_tail
 from .._threads import side_by_side
 from .crash_loop import ERROR_LINE, WorkloadStatus, observe
-from .evidence import Notebook, file_name
-from .models import Place
+from .evidence import Notebook, Place, file_name
 
 ALERTS = 'ALERTS{alertstate="firing"}'
 ANY = "count(up)"

@@ -1,15 +1,150 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
-"""What one collector writes down: redacted before it is kept, bounded, and each line with its place."""
+"""What a diagnosis is made of: facts with their places, redacted, bounded, in a folder for its owner alone."""
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import typing as t
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 
+from .._errors import InputError
 from .._messages.redactor import Redactor
-from .models import Fact, Limits, Part, Place
+
+MOST_TRIES = 50
+
+
+def folder_name(now: datetime) -> str:
+    return f"diagnosis-{now.strftime('%Y%m%dT%H%M%SZ')}"
+
+
+def make_folder(parent: Path, now: datetime) -> Path:
+    """A new one below `parent`, mode 0700; one that is there is another diagnosis of the same second."""
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for number in range(MOST_TRIES):
+            path = parent / (folder_name(now) + (f"-{number + 1}" if number else ""))
+            try:
+                path.mkdir(mode=0o700)
+            except FileExistsError:
+                continue
+            return path
+    except OSError as exc:
+        raise InputError(
+            f"No folder can be made in '{parent}' ({exc.strerror}): set 'dest'."
+        ) from exc
+    raise InputError(f"'{parent}' has {MOST_TRIES} diagnoses of this second: delete some.")
+
+
+def write_files(folder: Path, files: t.Mapping[str, str]) -> None:
+    try:
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(opened, "w", encoding="utf-8", errors="replace") as file:
+                file.write(content)
+    except OSError as exc:
+        raise InputError(f"'{folder}' can't be written ({exc.strerror}): make room there.") from exc
+
+
+ENTRIES = ("crash_loop", "error_rate", "function", "migration")
+TITLES: t.Mapping[str, str] = {
+    "crash_loop": "Microservice crash loop",
+    "error_rate": "High error rate",
+    "function": "Edge function not responding",
+    "migration": "Database migration failed",
+}
+"""The runbook's four entries of trouble."""
+
+SURE, LIKELY, POSSIBLE = 90, 60, 30
+"""How strongly a fact speaks: the platform names the trouble itself; it explains what was seen; it may."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of what is collected. Bytes are of one file."""
+
+    lines: int = 200
+    bytes: int = 256 * 1024
+    pods: int = 5
+    deployments: int = 10
+    seconds: float = 40.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of a file in the folder."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that was seen. `kind` is what rules go by, `subject` whom it is about, `text` its line in the file."""
+
+    entry: str
+    kind: str
+    subject: str
+    text: str
+    place: Place
+    values: t.Mapping[str, t.Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cause:
+    entry: str
+    weight: int
+    sentence: str
+    hint: str
+    evidence: tuple[Place, ...]
+    title: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Its own, or that of the runbook's entry that it is an answer to."""
+        return self.title or TITLES[self.entry]
+
+    @property
+    def certainty(self) -> str:
+        if self.weight >= SURE:
+            return "almost certain"
+        return "likely" if self.weight >= LIKELY else "possible"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one collector brought home. `unseen`: what it could not look at, `cut`: what was left out for its size."""
+
+    entry: str
+    title: str
+    facts: tuple[Fact, ...] = ()
+    unseen: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
+    files: t.Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """`at` is UTC, RFC 3339."""
+
+    release: str
+    at: str
+    entries: tuple[str, ...]
+    parts: tuple[Part, ...]
+    causes: tuple[Cause, ...]
+    missing_secrets: tuple[str, ...] = ()
+
+    def parts_of(self, entry: str) -> list[Part]:
+        return [part for part in self.parts if part.entry == entry]
+
 
 SHEET_LINES = 2000
 """Of a file that is no log."""

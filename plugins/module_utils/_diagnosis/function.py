@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Look at edge functions from both sides: what the Management API lists and logs, and what a call of each answers."""
 
 from __future__ import annotations
@@ -16,8 +15,7 @@ from .._functions.probe import Answer, Gateway, Probe, platform_code, verdict
 from .._threads import side_by_side
 from .._time import UTC, format_time
 from .crash_loop import ERROR_LINE
-from .evidence import Notebook, file_name
-from .models import Fact
+from .evidence import Fact, Notebook, file_name
 
 HEADERS = (
     "sb-error-code",

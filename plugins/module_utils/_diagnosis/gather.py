@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Let collectors look at the platform, all at once and each on its own: none stops or outlasts the others."""
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ from dataclasses import dataclass
 
 from .._errors import DeployError
 from .._messages.redactor import Redactor
-from .evidence import Notebook
-from .models import Limits, Part
+from .evidence import Limits, Notebook, Part
 
 
 @dataclass(frozen=True)

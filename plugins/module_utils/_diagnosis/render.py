@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
-"""A diagnosis as a self-contained page, as text, and as JSON. What others wrote is never taken for HTML."""
+"""A diagnosis as a self-contained page, as text, and as JSON. What others wrote is never taken for HTML.
+
+How a diagnosis looks, as a page and as text. A module can carry no other files, so the templates are here.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,109 @@ from dataclasses import asdict
 
 from .._templates import template, trusted
 from .._words import counted
-from .models import TITLES, Cause, Diagnosis
-from .page import HTML, MACROS, STYLE
+from .evidence import TITLES, Cause, Diagnosis
+
+STYLE = """
+:root { color-scheme: light dark; --bg: #f6f7f9; --card: #fff; --line: #dfe3e8; --text: #1b2430;
+  --faint: #5d6b7a; --good: #14764a; --warn: #94590a; --bad: #b3261e; --link: #2f6fb3; --code: #f0f2f5; }
+@media (prefers-color-scheme: dark) { :root { --bg: #14181d; --card: #1c2229; --line: #303943;
+  --text: #e4e9ee; --faint: #9aa8b5; --good: #5ac894; --warn: #e6b05f; --bad: #ff8a80; --link: #6aa9e9;
+  --code: #12161b; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--bg); color: var(--text); font: 15px/1.5 system-ui, "Segoe UI",
+  "Noto Sans", sans-serif; }
+main { max-width: 1080px; margin: 0 auto; padding: 28px 20px 60px; }
+h1 { font-size: 26px; margin: 0; }
+h2 { font-size: 18px; margin: 0 0 10px; }
+h3 { font-size: 14px; margin: 16px 0 6px; color: var(--faint); }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 18px
+  20px; margin: 16px 0; }
+a { color: var(--link); }
+ul, ol { margin: 0; padding-left: 22px; }
+li { margin: 3px 0; overflow-wrap: anywhere; }
+.causes > li { margin: 0 0 14px; }
+.causes b { font-weight: 600; }
+.certainty { font-size: 13px; font-weight: 600; }
+.bad { color: var(--bad); }
+.warn { color: var(--warn); }
+.faint { color: var(--faint); font-size: 13px; overflow-wrap: anywhere; }
+code, pre { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
+  overflow-wrap: anywhere; }
+pre { background: var(--code); border: 1px solid var(--line); border-radius: 6px; margin: 6px 0; padding: 10px 12px;
+  overflow-x: auto; white-space: pre-wrap; }
+summary { cursor: pointer; overflow-wrap: anywhere; }
+@media print { body { background: #fff; color: #000; font-size: 12px; }
+main { max-width: none; padding: 0; }
+section { break-inside: avoid; border-color: #bbb; } }
+"""
+
+HTML = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>Diagnosis of {{ one.release }}, {{ one.at }}</title>
+<style>{{ style }}</style>
+</head>
+<body><main>
+<h1>Diagnosis of release {{ one.release }}</h1>
+<p class="faint">{{ one.at }}, checked:
+{% for entry in one.entries %}{{ titles[entry] }}{{ "" if loop.last else "; " }}{% endfor %}</p>
+<section><h2>Likely causes</h2>
+{% if one.causes %}
+<ol class="causes">
+{% for cause in one.causes %}
+<li><b>{{ cause.sentence }}</b>
+<div><span class="certainty {{ "bad" if cause.certainty == "almost certain" else "warn" }}">{{ cause.certainty }}</span>
+<span class="faint">{{ cause.heading }}</span></div>
+<div>{{ cause.hint }}</div>
+<div class="faint">Evidence:
+{% for place in cause.evidence %}{{ linked(place) }}{{ "" if loop.last else ", " }}{% endfor %}</div></li>
+{% endfor %}
+</ol>
+{% else %}
+<p>No cause was found. What could not be seen is listed below each part.</p>
+{% endif %}
+{% if one.missing_secrets %}
+<h3 class="warn">Empty secrets; what needs them was skipped</h3>
+{{ listed(one.missing_secrets) }}
+{% endif %}
+</section>
+{% for entry in one.entries %}
+<section><h2>{{ titles[entry] }}</h2>
+{% for part in one.parts_of(entry) %}
+<h3>{{ part.title[:1] | upper }}{{ part.title[1:] }}</h3>
+{% if part.unseen %}<div class="warn">{{ listed(part.unseen) }}</div>{% endif %}
+{% if part.facts %}
+<ul>
+{% for fact in part.facts %}
+<li>{{ fact.text }} <span class="faint">{{ linked(fact.place) }}</span></li>
+{% endfor %}
+</ul>
+{% elif not part.unseen %}
+<p class="faint">Nothing unusual.</p>
+{% endif %}
+{% if part.cut %}<div class="faint">{{ listed(part.cut) }}</div>{% endif %}
+{% for name, content in part.files | dictsort %}
+<details><summary><code><a href="{{ name | urlencode }}">{{ name }}</a></code></summary>
+<pre>{{ excerpt(content) }}</pre></details>
+{% endfor %}
+{% endfor %}
+</section>
+{% endfor %}
+</main></body>
+</html>
+"""
+
+MACROS = """{% macro listed(lines) %}
+<ul>{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>
+{% endmacro %}
+{% macro linked(place) -%}
+<a href="{{ place.file | urlencode }}">{{ place }}</a>
+{%- endmacro %}
+"""
+
 
 SHOWN = 5
 """Causes that the terminal shows."""

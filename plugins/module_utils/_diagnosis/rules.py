@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a rule is that makes a cause of a fact, and the conditions and commands that rules share. Pure."""
 
 from __future__ import annotations
@@ -7,7 +6,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .models import Fact
+from .._migration.prisma_folder import resolve_by
+from .evidence import LIKELY, POSSIBLE, SURE, Fact
 
 RECENT = 120
 """Minutes after a change within which what fails is laid to it."""
@@ -119,3 +119,197 @@ def with_code(*codes: str) -> t.Callable[[Fact, Facts], bool]:
 
 def of_its_own(fact: Fact, _facts: Facts) -> bool:
     return not fact.values["code"]
+
+
+DATABASE_RULES = (
+    # A migration
+    Rule(
+        "failed_row",
+        SURE,
+        "{subject}: migration {migration} of {at} failed and blocks the others: {said}",
+        f"Fix it, say that nothing of it remains by {resolve_by('rolled_back', '{migration}')}, then {MIGRATE}.",
+    ),
+    Rule(
+        "read_only",
+        SURE,
+        "{subject} is read-only ({why}), so nothing can be migrated",
+        "Use the primary in the inventory, or reset that.",
+    ),
+    Rule(
+        "blocked",
+        SURE,
+        "{subject}: {who} waits for a lock that {by} holds",
+        "Find its owner; SELECT pg_terminate_backend({blocker}) ends it. Then " + MIGRATE + ".",
+    ),
+    Rule(
+        "made_already",
+        SURE - 5,
+        "{subject}: pending migrations make {tables}, which exists already, so they fail",
+        "It was made by hand or by an interrupted run: compare it, then drop it or mark the "
+        "migration as applied.",
+    ),
+    Rule(
+        "not_in_folder",
+        SURE - 5,
+        "{subject}: {migrations} is applied but not in the checkout",
+        "Check out its commit: RELEASE_CHECKOUT may be wrong.",
+    ),
+    Rule(
+        "edited",
+        SURE - 10,
+        "{subject}: {migration} was edited after it was applied ({how})",
+        "Restore the file from git, and write the change as a new migration.",
+    ),
+    Rule(
+        "out_of_order",
+        SURE - 10,
+        "{subject}: {files} would run after newer ones that are applied",
+        "Give it a new version, or set {database_kind}_migrate_include_all if nothing newer changes its "
+        "effect.",
+    ),
+    Rule(
+        "no_baseline",
+        SURE,
+        "{subject} has tables and no history of Prisma",
+        f"If it is the right one, name the migrations all of which it has by {{how}}, then {MIGRATE}.",
+    ),
+    Rule(
+        "schema_missing",
+        SURE - 5,
+        "{subject}: applied migrations made {objects}, which is missing",
+        "Somebody removed it later: a restore brings rows back, a new migration only the table.",
+    ),
+    Rule(
+        "tables_missing",
+        LIKELY + 10,
+        "{subject}: the release's tables {tables} are missing, and its migrations are pending",
+        MIGRATE + " applies them.",
+        when=lambda fact, facts: bool(facts.of("pending", subject=fact.subject)),
+        also=("pending",),
+    ),
+    Rule(
+        "tables_missing",
+        LIKELY,
+        "{subject}: the release's tables {tables} are missing, and no migration is pending",
+        "Check release_expected_tables, and the migrations that should make them.",
+        when=lambda fact, facts: not facts.of("pending", "schema_missing", subject=fact.subject),
+    ),
+    Rule(
+        "long_transaction",
+        LIKELY,
+        "{subject}: {who} has had a transaction open for {seconds} s, and migrations wait for its locks",
+        "Find its owner; SELECT pg_terminate_backend({pid}) ends it. Then " + MIGRATE + ".",
+        when=never_with("blocked"),
+    ),
+)
+
+
+FUNCTION_RULES = (
+    # An edge function
+    Rule(
+        "gateway_silent",
+        SURE,
+        "no function answers, so the gateway or the network fails ({said})",
+        "Check the project's status, DNS and the network: deploying again would change nothing.",
+    ),
+    Rule(
+        "jwt_policy",
+        SURE,
+        "{subject}: its JWT check is {on}, against the release's policy, so it answers the wrong callers",
+        DEPLOY_FUNCTIONS,
+        also=("function_fails",),
+    ),
+    Rule(
+        "not_listed",
+        SURE,
+        "{subject} is not deployed in this project",
+        DEPLOY_FUNCTIONS,
+        also=("function_fails",),
+    ),
+    Rule(
+        "not_active",
+        SURE,
+        "{subject} is {status} in the project's list",
+        DEPLOY_FUNCTIONS,
+        also=("function_fails",),
+    ),
+    Rule(
+        "no_secret",
+        SURE - 5,
+        "the project has no secret {subject}, which its functions need",
+        "Set it: supabase secrets set {subject}=… , or the module edge_function_secrets.",
+        also=("function_errors",),
+    ),
+    Rule(
+        "function_fails",
+        SURE,
+        "{subject} is listed and has no bundle: {problem}",
+        DEPLOY_FUNCTIONS,
+        when=with_code("NOT_FOUND_FUNCTION_BLOB"),
+    ),
+    Rule(
+        "function_fails",
+        SURE,
+        "{subject} does not start: {problem}",
+        "Read its log. " + FUNCTIONS_BACK,
+        when=with_code("BOOT_ERROR"),
+        also=("function_errors",),
+    ),
+    Rule(
+        "function_fails",
+        SURE - 5,
+        "{subject} starts, and ends while it answers: {problem}",
+        "Read its log. " + FUNCTIONS_BACK,
+        when=with_code("WORKER_ERROR"),
+        also=("function_errors",),
+    ),
+    Rule(
+        "function_fails",
+        SURE - 5,
+        "{subject} exceeds a function's limits: {problem}",
+        "Find what uses its memory or time. " + FUNCTIONS_BACK,
+        when=with_code("WORKER_LIMIT", "WORKER_RESOURCE_LIMIT"),
+        also=("function_errors",),
+    ),
+    Rule(
+        "function_fails",
+        LIKELY,
+        "{subject}: the gateway requires a JWT, so it refuses callers without one",
+        "Check its policy in the release. " + DEPLOY_FUNCTIONS,
+        when=lambda fact, facts: (
+            fact.values["code"] == "UNAUTHORIZED" and never_with("jwt_policy")(fact, facts)
+        ),
+    ),
+    Rule(
+        "function_fails",
+        LIKELY,
+        "{subject} is unknown to the gateway: {problem}",
+        DEPLOY_FUNCTIONS,
+        when=lambda fact, facts: (
+            fact.values["code"] == "NOT_FOUND" and never_with("not_listed")(fact, facts)
+        ),
+    ),
+    Rule(
+        "function_fails",
+        LIKELY + 10,
+        "{subject} answers, and fails itself: {problem}",
+        "Read its log. " + FUNCTIONS_BACK,
+        when=of_its_own,
+        also=("function_errors",),
+    ),
+    Rule(
+        "function_silent",
+        LIKELY + 10,
+        "{subject} alone does not answer ({said})",
+        "Read its log. " + FUNCTIONS_BACK,
+        when=without("gateway_silent"),
+        also=("function_errors",),
+    ),
+    Rule(
+        "function_errors",
+        POSSIBLE,
+        "{subject} answers and has {count} error lines in the last hour, the last: {last}",
+        "Read its log.",
+        when=never_with("function_fails", "function_silent"),
+    ),
+)

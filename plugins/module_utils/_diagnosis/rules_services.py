@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What trouble of services and a high error rate come from."""
 
 from __future__ import annotations
 
-from .models import LIKELY, POSSIBLE, SURE
+from .evidence import LIKELY, POSSIBLE, SURE
 from .rules import (
     FEATURE_OFF,
     PLAY,

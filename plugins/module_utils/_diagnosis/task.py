@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """From a module's parameters to a diagnosis: what is known to be secret, who looks, and what it comes to."""
 
 from __future__ import annotations
@@ -9,12 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from .._messages.redactor import Redactor
-from .._secret_names import holds_secret
+from .._secret_forms import holds_secret
 from .._terminal.commands import Typed
 from .causes import find_causes
 from .collectors import collectors_of
+from .evidence import Diagnosis, Limits
 from .gather import gather
-from .models import Diagnosis, Limits
 
 INNOCENT = frozenset({"secrets", "required_secrets"})
 """Options that name secrets and hold none."""

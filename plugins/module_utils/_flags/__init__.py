@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Feature flags: what they may be, who else sets them, and whether the pods really run with them."""

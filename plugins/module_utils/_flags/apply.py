@@ -1,18 +1,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
-"""Write planned flags, and look whether they are there. The kill switch has a say in every write."""
+"""Write planned flags and look whether they still stand. The kill switch has a say in every write.
+
+Something else may write there: a person, or what holds the ConfigMap to what is in Git. Then a pod that is behind
+would read what that wrote, and neither waiting for it nor replacing it helps.
+"""
 
 from __future__ import annotations
 
 import typing as t
 
-from .._cluster import FENCE_ANNOTATION, KILL_SWITCH_ANNOTATION, Cluster
-from .._errors import ConflictError, VerificationError
+from .._cluster import FENCE_ANNOTATION, KILL_SWITCH_ANNOTATION, Clock, Cluster
+from .._errors import ConflictError, DeployError, VerificationError
 from .._lock.epoch import epoch_in, refuse_later
 from .._lock.fence import NO_GUARD, Guard, NoGuard
 from .flagd import Document
 from .plan import Changes, FlagsMap, FlagsPlan, Wish, plan_flags
+from .pods import STALE, PodState
 from .switch import KillSwitch, refuse_up
+from .values import only_flags
+
+
+def flags_now(cluster: Cluster, config_maps: t.Iterable[str]) -> dict[str, t.Any]:
+    """`values` of these ConfigMaps by flag, and `kill_switch`, who switched off, {} for nobody; {} without any."""
+    values: dict[str, str] = {}
+    switch: KillSwitch | None = None
+    bodies = [body for name in config_maps if (body := cluster.read("ConfigMap", name))]
+    for body in bodies:
+        values |= only_flags(body.get("data") or {})
+        switch = KillSwitch.from_config_map(body) or switch
+    if not bodies:
+        return {}
+    return {"values": values, "kill_switch": switch.to_result() if switch else {}}
+
 
 ATTEMPTS = 5
 
@@ -118,3 +137,42 @@ def _see(cluster: Cluster, plan: FlagsPlan, decide: Decide, fence: int) -> None:
 def _wants_more(seen: FlagsMap, decide: Decide) -> bool:
     wish = decide(seen)
     return plan_flags(seen, wish.flags, wish.annotations).changed
+
+
+ASK_EVERY = 2.0
+"""Seconds for which an answer counts."""
+
+
+def differing(seen: FlagsMap, flags: Changes) -> tuple[str, ...]:
+    """Which of them the ConfigMap has otherwise."""
+    return tuple(sorted(name for name, value in flags.items() if seen.data.get(name) != value))
+
+
+class Written:
+    """`flags` as they were written to a ConfigMap; "" for its name where it is not known, and never asked."""
+
+    def __init__(self, cluster: Cluster, config_map: str, flags: Changes, clock: Clock) -> None:
+        self._cluster = cluster
+        self._config_map = config_map
+        self._flags = flags
+        self._clock = clock
+        self._asked = float("-inf")
+        self._changed: tuple[str, ...] = ()
+
+    def changed(self) -> tuple[str, ...]:
+        """What somebody else has changed since. A ConfigMap that cannot be read is not known to be changed."""
+        if self._config_map and self._clock.now() - self._asked >= ASK_EVERY:
+            try:
+                seen = observe_flags(self._cluster, self._config_map)
+            except DeployError:
+                return self._changed
+            self._asked = self._clock.now()
+            self._changed = differing(seen, self._flags)
+        return self._changed
+
+    def helps(self, pod: PodState) -> bool:
+        """Whether a pod that reads the ConfigMap anew may come closer to what was written."""
+        if pod.state != STALE:
+            return True
+        wrong = {name for name, value in self._flags.items() if pod.seen.get(name) != value}
+        return not wrong <= {*self.changed()}

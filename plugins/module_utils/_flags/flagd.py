@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The flags once more as a flagd document, for applications that read them by OpenFeature. Pure.
 
 The plain keys of the ConfigMap stay what is written, compared and held by the kill switch; the document is made of

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Decide which flags and annotations of a flags ConfigMap change. Pure; values.py checks what is asked for."""
 
 from __future__ import annotations

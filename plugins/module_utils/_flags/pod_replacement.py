@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """End the pods that still run with old flags one by one, where no rollout replaces them.
 
 Whatever ReplicaSet a pod belongs to makes another from its own template, which reads the ConfigMap

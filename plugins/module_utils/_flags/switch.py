@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The kill switch, as an annotation beside the flags it holds off, and what it forbids. Pure."""
 
 from __future__ import annotations

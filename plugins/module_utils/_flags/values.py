@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Typed flags as an environment holds them. What the platform would misread is refused. Pure."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Make a plan true: activate every bundle with one call, then read the list back."""
 
 from __future__ import annotations
@@ -8,7 +7,7 @@ import time
 import typing as t
 
 from .._errors import DeployError, UnreachableError, VerificationError
-from .._lock.check import Check, no_check
+from .._lock.fence import Check, no_check
 from .models import Deployed, FunctionsApi, Known
 from .plan import FunctionsPlan, activation_problems
 from .prepare import Prepared, Reporter, silent

@@ -1,12 +1,82 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
-"""The one place that reads the application's checkout for functions."""
+"""The one place that reads the application's checkout for functions, and what supabase/config.toml says of each."""
 
 from __future__ import annotations
 
+import posixpath
+import tomllib
+import typing as t
+from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import InputError
+
+
+@dataclass(frozen=True)
+class FunctionConfig:
+    """Paths are relative to the checkout's root, empty where nothing is said."""
+
+    enabled: bool = True
+    verify_jwt: bool | None = None
+    entrypoint: str = ""
+    import_map: str = ""
+    static_files: tuple[str, ...] = ()
+
+
+_KINDS: dict[str, tuple[type, str]] = {
+    "enabled": (bool, "true or false"),
+    "verify_jwt": (bool, "true or false"),
+    "entrypoint": (str, "a path"),
+    "import_map": (str, "a path"),
+    "static_files": (list, "a list of paths"),
+}
+
+
+def read_config(path: str, content: bytes | None, project_ref: str) -> dict[str, FunctionConfig]:
+    """By function. What stands under a remote of this project overrides what stands outside."""
+    if content is None:
+        return {}
+    try:
+        parsed = tomllib.loads(content.decode("utf-8-sig"))
+    except ValueError as exc:
+        raise InputError(f"{path} is not TOML: {exc}.") from exc
+    remotes = [
+        remote
+        for remote in _table(parsed, "remotes").values()
+        if isinstance(remote, dict) and remote.get("project_id") == project_ref
+    ]
+    merged: dict[str, dict[str, t.Any]] = {}
+    for source in (parsed, *remotes):
+        for slug, settings in _table(source, "functions").items():
+            # Beside the functions stand settings of all of them, which are no tables.
+            if isinstance(settings, dict):
+                merged.setdefault(slug, {}).update(settings)
+    return {slug: _function(path, slug, settings) for slug, settings in merged.items()}
+
+
+def _table(parsed: t.Mapping[str, t.Any], name: str) -> dict[str, t.Any]:
+    found = parsed.get(name, {})
+    return found if isinstance(found, dict) else {}
+
+
+def _function(path: str, slug: str, settings: dict[str, t.Any]) -> FunctionConfig:
+    for key, (kind, words) in _KINDS.items():
+        if key in settings and not isinstance(settings[key], kind):
+            raise InputError(
+                f"{path} says {key} = {settings[key]!r} of function {slug!r}: it is {words}."
+            )
+    folder = posixpath.dirname(path)
+
+    def located(given: str) -> str:
+        return posixpath.normpath(posixpath.join(folder, given)) if given else ""
+
+    return FunctionConfig(
+        enabled=settings.get("enabled", True),
+        verify_jwt=settings.get("verify_jwt"),
+        entrypoint=located(settings.get("entrypoint", "")),
+        import_map=located(settings.get("import_map", "")),
+        static_files=tuple(located(str(pattern)) for pattern in settings.get("static_files", ())),
+    )
 
 
 class FolderCheckout:

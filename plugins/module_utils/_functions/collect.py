@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Find the files that belong to a function: those that the Supabase CLI uploads, without what only comments name."""
 
 from __future__ import annotations
@@ -11,11 +10,46 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from .._errors import InputError
-from . import static_files
-from .config import FunctionConfig, read_config
-from .import_map import ImportMap
+from .checkout import FunctionConfig, read_config
 from .models import Source
-from .scan import find_imports
+from .scan import ImportMap, find_imports
+
+_WILD = re.compile(r"[*?[]")
+_PIECE = re.compile(
+    r"(?P<deep>\*\*)|(?P<many>\*)|(?P<one>\?)|\[(?P<set>[^\]]+)\]|(?P<plain>.)", re.DOTALL
+)
+
+
+def is_pattern(path: str) -> bool:
+    return bool(_WILD.search(path))
+
+
+def fixed_folder(pattern: str) -> str:
+    """The longest folder in which everything lies that can match."""
+    fixed = []
+    for part in pattern.split("/"):
+        if _WILD.search(part):
+            break
+        fixed.append(part)
+    return "/".join(fixed) or "."
+
+
+def expression(pattern: str) -> re.Pattern[str]:
+    return re.compile("".join(_translated(piece) for piece in _PIECE.finditer(pattern)))
+
+
+def _translated(piece: re.Match[str]) -> str:
+    if piece["deep"]:
+        return ".*"
+    if piece["many"]:
+        return "[^/]*"
+    if piece["one"]:
+        return "[^/]"
+    if characters := piece["set"]:
+        negated = characters.startswith("!")
+        return f"[{'^' if negated else ''}{characters[negated:]}]".replace("\\", "\\\\")
+    return re.escape(piece["plain"])
+
 
 SLUG = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
@@ -189,15 +223,11 @@ class _Walk:
 
     def add_static(self, pattern: str) -> None:
         wanted_by = "config.toml names it in static_files"
-        if not static_files.is_pattern(pattern):
+        if not is_pattern(pattern):
             self._add(pattern, wanted_by)
             return
-        matches = static_files.expression(pattern).fullmatch
-        found = [
-            path
-            for path in self._checkout.walk(static_files.fixed_folder(pattern))
-            if matches(path)
-        ]
+        matches = expression(pattern).fullmatch
+        found = [path for path in self._checkout.walk(fixed_folder(pattern)) if matches(path)]
         if not found:
             self.problems.append(
                 f"No file matches {pattern}, which config.toml names in static_files of {self._slug!r}."

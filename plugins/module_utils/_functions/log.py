@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The log of a project's edge functions, as the Management API gives it."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What an edge function is: as sources here, as a record at the Management API, and the API itself as a Protocol."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Secrets of a project, which its functions read from their environment. Values are compared by digest, never shown."""
 
 from __future__ import annotations

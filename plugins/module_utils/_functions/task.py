@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """One task of the edge_functions module: deploy a checkout, stage it, save what runs, or go back to what was saved."""
 
 from __future__ import annotations
@@ -9,17 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .._errors import ConflictError, InputError
-from .._lock.check import Check, no_check
+from .._lock.fence import Check, no_check
 from .apply import apply_plan, by_slug
 from .archive import Archive
 from .collect import Collected
-from .diff import diff_of
 from .models import Deployed, FunctionsApi, Knowledge, Known, Running, Source
-from .plan import FunctionsPlan, deployed_since, missing_secrets, plan_functions, prune
+from .plan import FunctionsPlan, deployed_since, diff_of, missing_secrets, plan_functions, prune
 from .prepare import Memory, Prepared, Reporter, Staged, prepare, silent
 
 if t.TYPE_CHECKING:
-    from .storage import Saved
+    from .archive import Saved
 
 REMEMBERED = 8
 """How many versions of a function are known at most."""

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Evidence that values of treated users, such as the length of an answer, are higher on average. Pure.
 
 Each user brings one value from 0 to `at_most`. A look adds `n` treated users with the mean `x` and `m` of the control

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether treated users fail more often than those of the control, as evidence that may be looked at at any time. Pure.
 
 At each look `k` of the `k + m` users who failed for the first time are treated, and so is a share `q` of all who could

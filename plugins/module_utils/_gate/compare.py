@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Judge what a look saw of all comparisons of cohorts: together, for they share one budget of false alarms. Pure."""
 
 from __future__ import annotations

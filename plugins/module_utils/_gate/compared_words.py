@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A comparison of cohorts in words and numbers, for results, the record and people."""
 
 from __future__ import annotations

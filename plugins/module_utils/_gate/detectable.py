@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a comparison could have seen: the smallest harm that it would have found nine times of ten. Pure.
 
 Of `n` failing users a breach needs `k(n)` treated ones, which follows from the rule. With a harm `r` there would be

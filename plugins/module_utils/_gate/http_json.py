@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Ask an address that answers with JSON for one number in it."""
 
 from __future__ import annotations

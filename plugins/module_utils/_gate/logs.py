@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Count the lines of a Deployment's logs that match."""
 
 from __future__ import annotations
@@ -8,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import DeployError, InputError, RefusedError
-from .._rollout.observe import observe_all_pods, observe_deployment
+from .._rollout.observer import observe_all_pods, observe_deployment
 from .models import Sample, failed_sample
 from .options import read_pattern
 

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a person decides of a gate, and whether it counts for the hold that there is. Pure."""
 
 from __future__ import annotations

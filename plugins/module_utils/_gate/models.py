@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a gate looks at: metrics with their bounds and limits, and the samples taken of them."""
 
 from __future__ import annotations

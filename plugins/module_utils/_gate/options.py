@@ -1,17 +1,147 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The options of a gate, and what their types cannot say about them."""
 
 from __future__ import annotations
 
+import math
 import re
 import typing as t
+from dataclasses import replace
 
 from .._errors import InputError
 from .._module import refuse_below, refuse_twice
-from .cohort_options import refuse_bad_comparisons
+from .._numbers import number
+from .cohorts import Comparison, blamed
 from .http_json import read_pointer
 from .models import Bounds, Limits, Metric, Volume
+
+COHORTS = ("treated", "control")
+_COUNTING = ("prometheus", "postgres", "kubernetes_log")
+"""The kinds that can count users."""
+
+
+def with_comparisons(metrics: t.Sequence[Metric], params: t.Mapping[str, t.Any]) -> list[Metric]:
+    """The metrics of `params`, with how those are compared that count users."""
+    entries = params["metrics"]
+    before = _before(params, [entry["name"] for entry in entries if entry["treated"]])
+    return [
+        _compared(metric, entry, params, before) if entry["treated"] else metric
+        for metric, entry in zip(metrics, entries, strict=True)
+    ]
+
+
+def _compared(
+    metric: Metric,
+    entry: t.Mapping[str, t.Any],
+    params: t.Mapping[str, t.Any],
+    before: t.Mapping[str, float],
+) -> Metric:
+    comparison = Comparison(
+        margin=entry["worse_than"],
+        alpha=params["alpha"],
+        of=len(before),
+        before=before[metric.name],
+        must_detect=params["must_detect"],
+        share=params["treated_share"],
+        at_most=entry["at_most"],
+        allowed=entry["worse_by"],
+    )
+    number = "failed" if comparison.at_most is None else "total"
+    asked = (f"{what}: {entry[what][number]} of {entry[what]['seen']}" for what in COHORTS)
+    return replace(
+        metric,
+        query="; ".join(asked),
+        unit=metric.unit or "evidence",
+        bounds=Bounds(above=comparison.needed),
+        # Enough evidence needs nobody to confirm it.
+        limits=replace(metric.limits, breaches=1),
+        comparison=comparison,
+    )
+
+
+def _before(params: t.Mapping[str, t.Any], names: t.Sequence[str]) -> dict[str, float]:
+    found = {name: params["evidence_before"].get(name, 1.0) for name in names}
+    for name, one in found.items():
+        if number(one) is None or one < 0:
+            raise InputError(
+                f"Option 'evidence_before' has {one!r} for metric {name!r}; it is a number from 0 on."
+            )
+    # What sufficed to go back on is spent.
+    return dict.fromkeys(names, 1.0) if blamed(found, params["alpha"]) else found
+
+
+def refuse_bad_comparisons(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric]) -> None:
+    """Before `with_comparisons`, for which these are numbers that mean something."""
+    _refuse_outside(params, "alpha", more_than=0.0, less_than=1.0)
+    _refuse_outside(params, "treated_share", at_least=0.0, at_most=1.0)
+    entries = [one for one in params["metrics"] if one["treated"]]
+    for entry in entries:
+        if entry["kind"] not in _COUNTING:
+            raise InputError(
+                f"Metric {entry['name']!r} has 'treated', and the kind {entry['kind']!r} counts no users: use "
+                f"{', '.join(_COUNTING)}."
+            )
+        if not entry["control"]:
+            raise InputError(
+                f"Metric {entry['name']!r} has 'treated' and no 'control' to compare with: add it."
+            )
+        _refuse_wrong_numbers(entry)
+        if entry["pass"] or entry["rollback"]:
+            raise InputError(
+                f"Metric {entry['name']!r} has 'treated', so that the evidence decides: leave out 'pass' and "
+                "'rollback', or give the bounds to a metric of their own."
+            )
+        _refuse_outside(entry, "worse_than", at_least=1.0)
+        if params["must_detect"] is not None and params["must_detect"] <= entry["worse_than"]:
+            raise InputError(
+                f"Option 'must_detect' is {params['must_detect']:g}, and metric {entry['name']!r} allows "
+                f"{entry['worse_than']:g}: it is more than that."
+            )
+    names = {one["name"] for one in entries}
+    if len({(one.interval, one.delay) for one in metrics if one.name in names}) > 1:
+        raise InputError(
+            "Metrics with 'treated' share one budget of false alarms, so that they are looked at together: give them "
+            "the same 'interval' and 'initial_delay'."
+        )
+
+
+def _refuse_wrong_numbers(entry: t.Mapping[str, t.Any]) -> None:
+    """`failed` users, or with `at_most` the `total` of their values, for both cohorts alike."""
+    counted = entry["at_most"] is None
+    needed, other = ("failed", "total") if counted else ("total", "failed")
+    for cohort in COHORTS:
+        if not entry[cohort][needed] or entry[cohort][other]:
+            raise InputError(
+                f"Metric {entry['name']!r} {'has no' if counted else 'has'} 'at_most', so that {cohort!r} needs "
+                f"{needed!r} and no {other!r}."
+            )
+    if not counted and entry["kind"] == "kubernetes_log":
+        raise InputError(
+            f"Metric {entry['name']!r} has 'at_most', and logs tell no values: use prometheus or postgres."
+        )
+    if entry["at_most"] is not None and not 0 <= entry["worse_by"] < entry["at_most"]:
+        raise InputError(
+            f"Option 'worse_by' of metric {entry['name']!r} is {entry['worse_by']:g}; it is from 0 to below the "
+            f"'at_most' of {entry['at_most']:g}."
+        )
+
+
+def _refuse_outside(
+    params: t.Mapping[str, t.Any],
+    option: str,
+    *,
+    at_least: float = -math.inf,
+    at_most: float = math.inf,
+    more_than: float = -math.inf,
+    less_than: float = math.inf,
+) -> None:
+    value = params[option]
+    if value is None or (at_least <= value <= at_most and more_than < value < less_than):
+        return
+    least = f"at least {at_least:g}" if math.isinf(at_most) else f"from {at_least:g} to {at_most:g}"
+    wanted = least if math.isfinite(at_least) else f"between {more_than:g} and {less_than:g}"
+    raise InputError(f"Option {option!r} is {value:g}; it is {wanted}.")
+
 
 PROMETHEUS, POSTGRES, LOG, ALERTS = "prometheus", "postgres", "kubernetes_log", "alerts"
 HTTP, FUNCTION_LOG = "http", "function_log"

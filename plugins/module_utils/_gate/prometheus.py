@@ -1,17 +1,168 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
-"""Ask Prometheus for one number, or for every series."""
+"""Ask Prometheus for one number, for every series, for alerts of the release, and for what cohorts are compared by."""
 
 from __future__ import annotations
 
 import math
+import time
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from .._errors import InputError, UnreachableError
+from .._alerts.api import AlertsApi
+from .._alerts.fired import Course, describe, fired, identity, joined, moment
+from .._alerts.plan import Alerts, Labels, LoadedRule
+from .._errors import DeployError, InputError, UnreachableError
 from .._http import NoAnswerError, pooled, send
 from .._monitoring_server import MonitoringServer
-from .models import Sample, failed_sample
+from .cohorts import Cohorts, Counts
+from .logs import LogSource
+from .models import Sample, SampleStatus, failed_sample
+from .state import utc
+
+SINCE = "{since}"
+"""Stands in a query for the time at which the watch began, as RFC 3339 in UTC."""
+SHARE = "{treated_share}"
+"""Stands there for the share of users who are treated, for rows that do not tell."""
+
+
+class Counter(t.Protocol):
+    def sample(self, query: str) -> Sample: ...
+
+
+@dataclass(frozen=True)
+class CohortSource:
+    """`treated` and `control` have the queries `seen` and `failed`, or `total`, which `source` answers."""
+
+    source: Counter
+    treated: t.Mapping[str, str]
+    control: t.Mapping[str, str]
+
+    def count(self, began: float, now: float, share: float | None = None) -> Sample:
+        """With all four, or without any and why. InputError when a query itself is wrong.
+
+        `share`: of the users those who are treated, None when nobody knows.
+        """
+        found: dict[tuple[str, str], float] = {}
+        # Failures are asked for first, so that no user fails who is not among those seen.
+        number = "failed" if self.treated.get("failed") else "total"
+        for what in (number, "seen"):
+            for cohort, queries in (("treated", self.treated), ("control", self.control)):
+                sample = self._ask(queries[what], began, now, share)
+                if sample.value is None:
+                    told = "total" if what == "total" else f"users {what}"
+                    problem = f"the {cohort} {told} cannot be told: {sample.problem}"
+                    return Sample(None, problem, error=sample.error)
+                found[cohort, what] = sample.value
+        counts = (
+            Counts(found[cohort, "seen"], found[cohort, number])
+            for cohort in ("treated", "control")
+        )
+        return Sample(None, counts=Cohorts(*counts))
+
+    def _ask(self, query: str, began: float, now: float, share: float | None) -> Sample:
+        query = query.replace(SINCE, utc(began))
+        if share is not None:
+            query = query.replace(SHARE, f"{share:g}")
+        elif SHARE in query:
+            return Sample(None, f"the query asks for {SHARE}, which nobody has told")
+        if isinstance(self.source, LogSource):
+            return self.source.users(query, max(1, math.ceil(now - began)))
+        return self.source.sample(query)
+
+
+GATE = "gate"
+"""The annotation of a rule that says what a release does when the alert fires."""
+ROLLBACK, NOTE = "rollback", "note"
+"""Its values beside hold, which is also for what is none of them: go back, and only keep it in the record."""
+_APART = 90.0
+"""Seconds between two evaluations beyond which an alert fired twice: groups are evaluated at least once a minute."""
+_LONGEST = 3 * 86400.0
+"""Seconds that are looked back at most."""
+
+
+@dataclass(frozen=True)
+class AlertsSource:
+    """`window`: an alert that ended within so many seconds counts too, but never goes back."""
+
+    api: AlertsApi
+    names: tuple[str, ...]
+    window: float
+
+    def sample(self, _query: str) -> Sample:
+        """What is not loaded or not evaluated cannot fire, so it is a missing sample."""
+        try:
+            rules = self.loaded()
+            course = self.api.firing_times(self.names, self.window)
+        except DeployError as exc:
+            return failed_sample(str(exc).rstrip("."))
+        blind = self.blindness(rules)
+        if blind:
+            return failed_sample(blind)
+        return judged(rules, course)
+
+    def loaded(self) -> dict[str, LoadedRule]:
+        """Those of its rules that Prometheus has, by name."""
+        return {rule.name: rule for rule in self.api.rules() if rule.name in self.names}
+
+    def blindness(self, rules: t.Mapping[str, LoadedRule]) -> str:
+        """Which alerts could not fire, "" for none."""
+        blind = [name for name in self.names if name not in rules]
+        if blind:
+            return f"Prometheus has no alert {', '.join(map(repr, blind))} loaded"
+        blind = [rule.name for rule in rules.values() if rule.health != "ok"]
+        return f"Prometheus does not evaluate {', '.join(map(repr, blind))}" if blind else ""
+
+    def since(self, begun: float, known: Alerts, wall: t.Callable[[], float] = time.time) -> Alerts:
+        """All that fired since then, with what was known before. Whatever was out of sight is told."""
+        now = wall()
+        begun = max(begun, now - _LONGEST)
+        try:
+            firing = {
+                identity(one.labels) for rule in self.loaded().values() for one in rule.firing
+            }
+            course = self.api.firing_times(self.names, now - begun)
+            outages = self.api.outages(begun, now)
+        except DeployError as exc:
+            return replace(known, looked=False, why_not=str(exc).rstrip("."))
+        told = ", ".join(f"{moment(since)} to {moment(until)}" for since, until in outages)
+        why_not = f"Prometheus kept nothing from {told}" if told else ""
+        seen = Alerts(not outages, fired(course, firing, _APART), why_not)
+        return joined(known, seen)
+
+
+def judged(rules: t.Mapping[str, LoadedRule], course: Course) -> Sample:
+    """The number of alerts that count, and the worst of them."""
+    firing = {
+        identity({"alertname": rule.name, **one.labels}): (rule, one.labels, one.since)
+        for rule in rules.values()
+        for one in rule.firing
+        if _gate(rule) != NOTE
+    }
+    ended = {
+        identity(labels): (labels, times[-1])
+        for labels, times in course
+        if identity(labels) not in firing
+        and labels.get("alertname") in rules
+        and _gate(rules[labels["alertname"]]) != NOTE
+    }
+    told = [f"{_told(rule.name, labels, since)} fires" for rule, labels, since in firing.values()]
+    told += [
+        f"{describe(labels['alertname'], labels, '')} fired until {moment(last)}"
+        for labels, last in ended.values()
+    ]
+    if not told:
+        return Sample(0.0)
+    back = any(_gate(rule) == ROLLBACK for rule, _labels, _since in firing.values())
+    status = SampleStatus.BREACH if back else SampleStatus.BETWEEN
+    return Sample(float(len(told)), note="; ".join(told), judged=status.value)
+
+
+def _told(name: str, labels: Labels, since: float | None) -> str:
+    return describe(name, labels, moment(since))
+
+
+def _gate(rule: LoadedRule) -> str:
+    return rule.annotations.get(GATE, "").strip()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Write a person's decision into the record of a release."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A watch in words and numbers: while it goes on, at its end, and as the failure that a verdict may be."""
 
 from __future__ import annotations
@@ -10,8 +9,7 @@ from .._errors import HoldError, RollbackError
 from . import compared_words
 from .compared_words import could_see
 from .models import Metric, Reason, SampleStatus, Verdict
-from .points import thin
-from .series import Series
+from .series import Series, thin
 from .state import utc
 from .verdict import decide
 from .watch import Measurement, WatchResult

@@ -1,30 +1,111 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Where the samples of each metric come from, and the libraries that this needs."""
 
 from __future__ import annotations
 
+import math
 import typing as t
 from dataclasses import dataclass
+from datetime import timedelta
 
+from .. import _postgres
 from .._alerts.api import AlertsApi
 from .._cluster import Cluster
+from .._errors import DeployError, InputError
 from .._functions.log import FunctionLog
 from .._http import REQUESTS
 from .._kubernetes_client import KUBERNETES
 from .._library import refuse_missing
 from .._monitoring_server import MonitoringServer
-from .._postgres import PSYCOPG2, PostgresTarget
-from .alerts import AlertsSource
-from .cohort_source import CohortSource
-from .function_logs import FunctionLogSource
+from .._postgres import PSYCOPG2, PostgresTarget, SqlError
+from .._threads import side_by_side
 from .http_json import HttpSource
 from .logs import LogSource
-from .models import Metric, Sample, Volume
-from .options import ALERTS, FUNCTION_LOG, HTTP, LOG, POSTGRES, PROMETHEUS, alert_names
-from .prometheus import Prometheus
-from .sql import SqlSource
+from .models import Metric, Sample, Volume, failed_sample
+from .options import (
+    ALERTS,
+    FUNCTION_LOG,
+    HTTP,
+    LOG,
+    POSTGRES,
+    PROMETHEUS,
+    alert_names,
+    read_pattern,
+)
+from .prometheus import AlertsSource, CohortSource, Prometheus
 from .watch import Source, Sources
+
+ERROR = "error"
+
+
+@dataclass(frozen=True)
+class FunctionLogSource:
+    """What the functions of these names logged as errors in the last `window` seconds."""
+
+    log: FunctionLog
+    functions: tuple[str, ...]
+    window: int
+
+    def sample(self, query: str) -> Sample:
+        """InputError for a wrong pattern; a function or a log that is not there is a missing sample."""
+        pattern = read_pattern(query)
+        try:
+            ids = self.log.ids()
+            absent = [name for name in self.functions if name not in ids]
+            if absent:
+                return failed_sample(f"the project has no function {', '.join(absent)}")
+            logs = side_by_side(self._errors, [ids[name] for name in self.functions])
+        except DeployError as exc:
+            return failed_sample(str(exc).rstrip("."))
+        return Sample(float(sum(1 for log in logs for text in log if pattern.search(text))))
+
+    def _errors(self, function_id: str) -> list[str]:
+        since = timedelta(seconds=self.window)
+        found = self.log.of_function(function_id, since=since, level=ERROR)
+        return [entry.message for entry in found]
+
+
+@dataclass(frozen=True)
+class SqlSource:
+    target: PostgresTarget
+    timeout: float
+
+    def sample(self, query: str) -> Sample:
+        """InputError when the query itself is wrong (class 42); everything else is a missing sample."""
+        try:
+            with _postgres.connected(
+                self.target, application_name="easymo.deploy metrics_gate"
+            ) as session:
+                session.execute("SET default_transaction_read_only = on")
+                session.rows(
+                    "SELECT pg_catalog.set_config('statement_timeout', %s, false)",
+                    (str(int(self.timeout * 1000)),),
+                )
+                rows = session.rows(query)
+        except SqlError as exc:
+            if exc.sqlstate.startswith("42"):
+                raise InputError(f"{self.target.where} rejects the query: {exc}.") from exc
+            return failed_sample(f"the database refused the query ({exc})")
+        except DeployError as exc:
+            return failed_sample(str(exc).rstrip("."))
+        return read_rows(rows)
+
+
+def read_rows(rows: list[_postgres.Row]) -> Sample:
+    """One row with one number, or why there is none."""
+    if len(rows) != 1 or len(rows[0]) != 1:
+        return failed_sample(f"{len(rows)} rows where one value is expected")
+    value = rows[0][0]
+    if value is None:
+        return Sample(None, "the value is NULL")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return failed_sample("the value is no number")
+    if math.isfinite(number):
+        return Sample(number)
+    return Sample(None, f"the value is {number}", error=math.isinf(number))
+
 
 LIBRARIES = {
     PROMETHEUS: REQUESTS,

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Keep a watch with the record of its release, so that a rerun goes on where it stopped and people can decide."""
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import uuid
 from dataclasses import dataclass, field, replace
 
 from .._alerts.fired import alerts_of
-from .._alerts.models import Alerts
+from .._alerts.plan import Alerts
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, VerificationError
 from .._release.models import SETTLED, Record
@@ -22,8 +21,8 @@ from .._time import epoch
 from .manual_decision import ManualDecision, all_said, that_counts
 from .models import Metric, Verdict
 from .report import described
-from .schedule import WatchPlan, elapsed_at, take_up
 from .state import WatchState
+from .watch import WatchPlan, elapsed_at, take_up
 
 ATTACHMENT = "watch"
 _PATIENCE = 2.0

@@ -1,23 +1,167 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
-"""Look at all metrics every so often until the time is over, a breach is certain, or a person has decided."""
+"""Look at all metrics until the time is over, a breach is certain, or a person has decided."""
 
 from __future__ import annotations
 
 import math
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._errors import InputError
 from .._threads import side_by_side
-from .cohort_source import CohortSource
-from .manual_decision import ManualDecision
-from .models import Decision, Metric, Sample, SampleStatus, failed_sample
-from .schedule import Step, WatchPlan, due_now, next_step
+from .manual_decision import APPROVE, ManualDecision
+from .models import Decision, Metric, Reason, Sample, SampleStatus, Verdict, failed_sample
+from .prometheus import CohortSource
 from .series import Series
-from .state import Schedule, WatchState, as_begun, begin
-from .verdict import breached
+from .state import Schedule, WatchState, as_begun, begin, finished
+from .verdict import all_good, breached, decide
+
+
+@dataclass(frozen=True)
+class WatchPlan:
+    """What is watched, and when."""
+
+    metrics: tuple[Metric, ...]
+    schedule: Schedule
+
+
+@dataclass(frozen=True)
+class Step:
+    """After a look. `wait`: until so many seconds since the beginning; with a decision the watch is over."""
+
+    state: WatchState
+    wait: float = 0.0
+    decision: Decision | None = None
+    said: ManualDecision | None = None
+
+
+def next_step(plan: WatchPlan, state: WatchState, said: ManualDecision | None) -> Step:
+    """`said` is what a person decided of this very watch."""
+    reasons = breached(plan.metrics, state.series)
+    if reasons:
+        return _end(state, Decision(Verdict.ROLLBACK, reasons))
+    if said is not None and said.decision != APPROVE:
+        told = Reason("", Verdict.ROLLBACK, f"{said.by} rejected the release: {said.reason}", None)
+        return _end(state, Decision(Verdict.ROLLBACK, (told,)), said)
+    if state.held is None:
+        due = min(next_dues(plan, state).values(), default=math.inf)
+        if due <= plan.schedule.duration:
+            return Step(state, due)
+        return _over(plan, state)
+    return _hold(plan, state, said)
+
+
+def _over(plan: WatchPlan, state: WatchState) -> Step:
+    """The time is over: good, or held from now on."""
+    decision = decide(plan.metrics, state.series)
+    if decision.verdict is not Verdict.HOLD:
+        return _end(state, decision)
+    return _begin_hold(plan, state, decision)
+
+
+def _begin_hold(plan: WatchPlan, state: WatchState, decision: Decision) -> Step:
+    held = replace(
+        state,
+        held=state.elapsed,
+        held_why=tuple(reason.text for reason in decision.reasons),
+        concerns=tuple(reason.concern for reason in decision.reasons),
+        guards_until=state.elapsed + plan.schedule.hold_for,
+        good_since=state.elapsed if _good(plan, state) else None,
+    )
+    if plan.schedule.hold_for <= 0 or not plan.metrics:
+        return _end(held, decision)
+    return Step(held, min(next_dues(plan, held).values()))
+
+
+def _hold(plan: WatchPlan, state: WatchState, said: ManualDecision | None) -> Step:
+    since = state.elapsed if state.good_since is None else state.good_since
+    state = replace(state, good_since=since if _good(plan, state) else None)
+    decision = decide(plan.metrics, state.series)
+    if said is not None and not in_breach(plan, state):
+        if not said.covers(decision.reasons):
+            return _begin_hold(plan, state, decision)
+        return _end(state, Decision(Verdict.PROCEED, decision.reasons or _why(state)), said)
+    good_for = 0.0 if state.good_since is None else state.elapsed - state.good_since
+    if state.good_since is not None and good_for >= plan.schedule.recover_for:
+        return _end(state, Decision(Verdict.PROCEED, ()))
+    due = min(next_dues(plan, state).values(), default=math.inf)
+    if state.guards_until is not None and due <= state.guards_until + 1e-9:
+        return Step(state, due)
+    return _end(state, Decision(Verdict.HOLD, decision.reasons or _why(state)))
+
+
+def _good(plan: WatchPlan, state: WatchState) -> bool:
+    return all_good(plan.metrics, state.series)
+
+
+def _why(state: WatchState) -> tuple[Reason, ...]:
+    """What it held for at first."""
+    return tuple(Reason("", Verdict.HOLD, text, None) for text in state.held_why)
+
+
+def in_breach(plan: WatchPlan, state: WatchState) -> bool:
+    """Whether a metric's last value is a breach, certain or not: nobody can approve that."""
+    return any(
+        state.series[one.name].breaches > 0 or state.series[one.name].status is SampleStatus.BREACH
+        for one in plan.metrics
+    )
+
+
+def _end(state: WatchState, decision: Decision, said: ManualDecision | None = None) -> Step:
+    return Step(replace(state, ended=decision.verdict.value), decision=decision, said=said)
+
+
+def next_dues(plan: WatchPlan, state: WatchState) -> dict[str, float]:
+    """When each metric is looked at next. While it holds, those too whose own watch is over."""
+    return {
+        one.name: next_due(state.elapsed, one.interval, one.delay)
+        for one in plan.metrics
+        if state.held is not None or not finished(one, state.series[one.name])
+    }
+
+
+def next_due(elapsed: float, interval: float, delay: float = 0.0) -> float:
+    """The next multiple of the interval; those that a slow look has missed are left out."""
+    if elapsed < delay:
+        return delay
+    return delay + (math.floor((elapsed - delay) / interval + 1e-9) + 1) * interval
+
+
+def due_now(plan: WatchPlan, before: WatchState, at: float) -> list[Metric]:
+    dues = next_dues(plan, before)
+    return [one for one in plan.metrics if dues.get(one.name, math.inf) <= at + 1e-9]
+
+
+def take_up(
+    plan: WatchPlan,
+    state: WatchState,
+    now: float,
+    *,
+    phase_started: str,
+    said: ManualDecision | None,
+) -> WatchState | None:
+    """The watch of a run before, as this one goes on with it; None when it begins anew.
+
+    A watch that came to its end is the run's that watched. It is taken up when that run died before it could tell, or
+    when it held and somebody has decided since.
+    """
+    same_try = bool(phase_started) and phase_started == state.phase_started
+    decided = said is not None and state.ended in ("", Verdict.HOLD.value)
+    late = now - state.elapsed > plan.schedule.max_gap
+    if not decided and (late or (state.ended and not same_try)):
+        return None
+    seen = state.unseen(plan.metrics, plan.schedule, now)
+    guards_until = state.guards_until
+    if decided and state.held is not None:
+        guards_until = now + plan.schedule.hold_for
+    return replace(seen, ended="", guards_until=guards_until, phase_started=phase_started)
+
+
+def elapsed_at(state: WatchState, wall: float) -> float:
+    """Seconds since the beginning; clocks of two machines may differ, and time goes forward."""
+    return max(wall - state.started, state.elapsed)
+
 
 _THREADS = 8
 _STANDSTILL = 60.0

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """One look of the guard: read, decide, write what was decided beside the flags, and bring the pods to them."""
 
 from __future__ import annotations
@@ -9,24 +8,23 @@ import uuid
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from .._alerts.models import LoadedRule
+from .._alerts.plan import LoadedRule
 from .._cluster import GUARD_ANNOTATION, RAMP_ANNOTATION, Clock, Cluster, MonotonicClock
 from .._errors import DeployError
 from .._flags.apply import decide_flags, observe_flags
 from .._flags.flagd import Document
 from .._flags.plan import FlagsMap, FlagsPlan, Wish, checksum
-from .._flags.probe import FlagsProbe
+from .._flags.pods import FlagsProbe
 from .._flags.switch import KillSwitch
-from .._gate.alerts import AlertsSource
-from .._gate.earlier import evidence_before
 from .._gate.models import Metric, Sample
+from .._gate.prometheus import AlertsSource
 from .._gate.state import begin as begin_watch
+from .._gate.state import evidence_before
 from .._gate.store import definition
 from .._gate.verdict import breached
 from .._gate.watch import Sources, sample_all
 from .._kill_switch.apply import ATTEMPTS, KillSwitching
-from .._kill_switch.consumer import FlagsRequest
-from .._kill_switch.models import ConsumerState
+from .._kill_switch.consumer import ConsumerState, FlagsRequest
 from .._kill_switch.plan import plan_set
 from .._lock.apply import LEASE
 from .._lock.models import Lock
@@ -40,10 +38,9 @@ from .._release.models import DONE, Record
 from .._run import Alive, never_alive
 from .._time import format_time, now, parse_time
 from . import causes
-from .memory import Memory, begin
+from .memory import Memory, MemoryStore, begin
 from .models import KILL_SWITCH, Act, Acts, Choice, Observation, Place, Rules
 from .plan import choose, lasting
-from .store import MemoryStore
 from .tell import Announcement, announcements
 
 OpenCluster = t.Callable[[], Cluster]

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Make causes of what was looked at. What could not be looked at is no cause, and ends none. Pure."""
 
 from __future__ import annotations
@@ -7,11 +6,11 @@ from __future__ import annotations
 import typing as t
 
 from .._alerts.fired import describe, identity, moment
-from .._alerts.models import LoadedRule
+from .._alerts.plan import LoadedRule
 from .._flags.pods import RUNNING, STALE, PodState
-from .._gate.alerts import GATE, NOTE, ROLLBACK
 from .._gate.models import Metric, Reason, Sample
-from .._kill_switch.models import ConsumerState
+from .._gate.prometheus import GATE, NOTE, ROLLBACK
+from .._kill_switch.consumer import ConsumerState
 from .._lock.models import Lock
 from .._lock.plan import UNLOCK
 from .._lock.plan import describe as describe_lock

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A look as a result and in words."""
 
 from __future__ import annotations
@@ -8,8 +7,8 @@ import typing as t
 from dataclasses import asdict
 
 from .._alerts.fired import moment
-from .._gate.earlier import minutes
-from .._kill_switch.models import tell_wrong
+from .._gate.state import minutes
+from .._kill_switch.consumer import tell_wrong
 from .apply import Look
 from .memory import Memory
 from .models import KILL_SWITCH, Choice

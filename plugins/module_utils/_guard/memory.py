@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
-"""What the guard keeps from one look to the next. What it did stands beside the flags, so that losing this lets it act
-on nothing twice: it then knows of no cause that ended, and acts on none that it acted on before. Pure."""
+"""What the guard keeps from one look to the next, beside the record of its release. Of two guards one is kept.
+
+What it did stands beside the flags, so that losing this lets it act on nothing twice: it then knows of no cause that
+ended, and acts on none that it acted on before.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass, field, replace
 
+from .._errors import ConflictError, VerificationError
 from .._gate.state import WatchState
+from .._release.store import ReleaseStore
 from .._time import epoch
 from .models import Acts, Cause, Observation, Rules
 
@@ -177,3 +181,43 @@ def begin(now: float) -> Memory:
 
 def _lasting(before: Episode | None, cause: Cause, now: float) -> Episode:
     return Episode(before.since if before else now, cause.text, cause.calls_for)
+
+
+ATTACHMENT = "guard"
+
+
+class MemoryStore:
+    def __init__(self, store: ReleaseStore, attempt: int) -> None:
+        self._store = store
+        self._attempt = attempt
+        self._version = ""
+
+    def read(self) -> Memory | None:
+        """None before the first look of this attempt, and when what is there cannot be read."""
+        try:
+            found = self._store.attachment(ATTACHMENT)
+        except VerificationError:
+            self._version = self._store.attachment_version(ATTACHMENT)
+            return None
+        if found is None:
+            return None
+        self._version = found.resource_version
+        return loaded(found.content) if found.attempt == self._attempt else None
+
+    def keep(self, memory: Memory) -> bool:
+        """Whether it was kept: another guard that looked meanwhile has seen as much."""
+        try:
+            self._version = self._store.overwrite(
+                self._attempt, ATTACHMENT, memory.dump().encode(), version=self._version
+            )
+        except ConflictError:
+            return False
+        return True
+
+
+def loaded(content: bytes) -> Memory | None:
+    try:
+        body: t.Any = json.loads(content)
+        return Memory.load(body)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None

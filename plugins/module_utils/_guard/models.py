@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a look of the guard finds, and what the guard did, as an annotation beside the flags that it changed."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Decide what the guard does about what it found: nothing, one step down, or the kill switch. Pure.
 
 One act answers all causes of a look. No cause is answered twice, and a step down gets the time to take effect.

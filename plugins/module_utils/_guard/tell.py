@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What people are told of a look, each only once: the record of the release knows what was told. Pure."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Write the switch and the flags in one go, then bring all consumers to them side by side."""
 
 from __future__ import annotations
@@ -9,16 +8,14 @@ from datetime import datetime
 
 from .._cluster import KILL_SWITCH_ANNOTATION, Clock, Cluster
 from .._errors import ConflictError, DeployError, VerificationError
-from .._flags.apply import decide_flags, observe_flags
+from .._flags.apply import decide_flags, differing, observe_flags
 from .._flags.flagd import Document
 from .._flags.plan import FlagsMap, FlagsPlan, Wish
 from .._flags.pods import REACHED, RUNNING
-from .._flags.written import differing
 from .._lock.epoch import epoch_in
 from .._lock.fence import epoch_now
 from .._threads import Lock, side_by_side
-from .consumer import Consumer, FlagsRequest
-from .models import ConsumerState, tell_wrong
+from .consumer import Consumer, ConsumerState, FlagsRequest, tell_wrong
 
 ATTEMPTS = 50
 """Whoever else writes the flags, the switch gets its turn."""

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Bring the pods of one Deployment to the flags that were written: by a rollout, or by their volumes while they run.
 
-Those that are not brought to them so are ended one by one.
-"""
+Those that are not brought to them so are ended one by one."""
 
 from __future__ import annotations
 
@@ -13,16 +11,67 @@ from datetime import datetime
 
 from .._cluster import Clock, Cluster
 from .._errors import DeployError
-from .._flags.follow import SETTLE, follow, is_behind
+from .._flags.apply import Written
 from .._flags.pod_replacement import KUBELETS_KNOW, Replaceable, Swept, sweep
-from .._flags.pods import IDLE, STALE, UNKNOWN, Asker, PodState
-from .._flags.probe import FlagsProbe
-from .._flags.written import Written
+from .._flags.pods import IDLE, REACHED, STALE, UNKNOWN, Asker, FlagsProbe, PodState
+from .._flags.proof import SETTLE, follow, is_behind
 from .._rollout.models import Deployment
-from .._rollout.observe import desired_replicas, observe_all_pods, observe_deployment
+from .._rollout.observer import desired_replicas, observe_all_pods, observe_deployment
 from .._rollout.plan import RolloutPlan, Wanted
 from .._rollout.runner import Rollout, Settings
-from .models import ConsumerState
+
+
+@dataclass(frozen=True)
+class ConsumerState:
+    """One Deployment. `problem` is why it may not be as wanted, `note` what else is worth telling."""
+
+    name: str
+    pods: tuple[PodState, ...] = ()
+    restarted: bool = False
+    replaced: tuple[str, ...] = ()
+    """Pods that were ended one by one, because a rollout did not replace them."""
+    problem: str = ""
+    note: str = ""
+    seen: bool = True
+    """Whether its pods could be listed."""
+
+    @property
+    def wrong(self) -> list[PodState]:
+        return [one for one in self.pods if one.state in (STALE, UNKNOWN)]
+
+    @property
+    def reached(self) -> bool:
+        return self.seen and not self.wrong
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "name": self.name,
+            "reached": self.reached,
+            "restarted": self.restarted,
+            "replaced": list(self.replaced),
+            "problem": self.problem,
+            "note": self.note,
+            "pods": [one.to_result() for one in self.pods],
+        }
+
+
+def reached_after(consumers: t.Sequence[ConsumerState]) -> float | None:
+    """Seconds until the last pod was seen to run with the flags; None while one does not, and without any."""
+    times = [pod.at for one in consumers for pod in one.pods if pod.state == REACHED]
+    if not times or not all(one.reached for one in consumers):
+        return None
+    return round(max(times), 2)
+
+
+def tell_wrong(consumers: t.Iterable[ConsumerState]) -> str:
+    """Every pod and every consumer that is not as wanted, by name."""
+    told: list[str] = []
+    for one in consumers:
+        told += [f"pod {pod.pod} ({pod.detail or pod.state})" for pod in one.wrong]
+        if not one.seen:
+            told.append(f"whatever {one.name!r} runs ({one.problem})")
+    return ", ".join(told)
+
 
 ATTEMPTS = 5
 ROLLING = 2 / 3

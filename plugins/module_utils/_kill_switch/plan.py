@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Decide what setting, resetting and lowering write, told by the flags as they stand. Pure."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What goes on now, in sentences, and a record with what its running watch has seen so far. Pure."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a live page is ordered with, and what one look at the cluster gives it."""
 
 from __future__ import annotations

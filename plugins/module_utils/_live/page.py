@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """From a look to the page: live, or as the run left it. Pure."""
 
 from __future__ import annotations

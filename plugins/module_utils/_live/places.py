@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Where a page is written to, whole or not at all: a file of this machine, an object in S3."""
 
 from __future__ import annotations

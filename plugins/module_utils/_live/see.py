@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Looks at all that a live page tells of: six small requests, and the pins once an attempt."""
 
 from __future__ import annotations
@@ -8,7 +7,7 @@ import typing as t
 
 from .._availability.store import SUBJECTS, attachment_of, facts_of
 from .._cluster import Cluster, MonotonicClock
-from .._flags.look import flags_now
+from .._flags.apply import flags_now
 from .._gate.store import watches_of
 from .._release.store import ReleaseStore
 from .._rollout.models import Deployment

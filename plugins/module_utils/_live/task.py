@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """One task of the module release_page: the page once, and a process that writes it again as long as the run lives."""
 
 from __future__ import annotations

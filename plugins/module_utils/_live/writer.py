@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Write the page again whenever something changed, as long as the run lives, and once more when it is over."""
 
 from __future__ import annotations

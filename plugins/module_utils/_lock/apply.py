@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Take the lock, wait for it, and give it back: each write bound to the version that was read."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The epoch of the deploy lock that an object carries: written under it, and never again under an earlier one."""
 
 from __future__ import annotations
@@ -7,9 +6,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._cluster import FENCE_ANNOTATION, Cluster, Object
+from .._cluster import FENCE_ANNOTATION, Cluster, Object, operation, set_annotations
 from .._errors import ConflictError
-from .._json_patch import operation, set_annotations
 from .errors import LeaseLostError
 
 ATTEMPTS = 8

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The lock as its Lease tells it, who asks for it, and the freeze that stops everybody."""
 
 from __future__ import annotations

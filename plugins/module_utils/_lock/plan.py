@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Decide whose the lock is: taken, renewed, left to its holder or given back. Pure."""
 
 from __future__ import annotations

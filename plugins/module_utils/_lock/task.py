@@ -1,21 +1,109 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
-"""One task of the module deploy_lock: whose claim it is, what it does, and who keeps the lock afterwards."""
+"""One task of the module deploy_lock: whose claim it is, what it does, and who renews the lock afterwards."""
 
 from __future__ import annotations
 
 import os
 import typing as t
+from dataclasses import replace
 
-from .._cluster import MonotonicClock
-from .._errors import InputError
+from .._cluster import Clock, Cluster, MonotonicClock
+from .._errors import ConflictError, DeployError, InputError
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
 from .._kubernetes_module import actor_of
-from .._run import Run
+from .._run import Run, never_alive
 from .._run_process import alive, detach, end, identified, wait_for_end
-from .models import Claim, Lock
-from .renewer import LeaseRenewer
+from .._time import now
+from .apply import WallClock
+from .models import Claim, Lock, format_time
+from .plan import is_ours, plan_free
+
+LOOK_EVERY = 5.0
+"""Seconds between two looks at most: so soon a keeper without a lock goes away."""
+CALL = 5.0
+
+Ended = t.Callable[[float], bool]
+"""Waits up to so many seconds and tells whether the run ended."""
+
+
+class LeaseRenewer:
+    """Of one `lock` as it was taken. A keeper that was named on it then is dead, and replaced."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        lock: Lock,
+        claim: Claim,
+        *,
+        me: Run,
+        ended: Ended,
+        clock: Clock,
+        wall: WallClock = now,
+    ) -> None:
+        self._cluster = cluster
+        self._name = lock.name
+        self._fence = lock.fence
+        self._claim = claim
+        self._me = me
+        self._known = (None, me, lock.keeper)
+        self._ended = ended
+        self._clock = clock
+        self._wall = wall
+        self._renewed: float | None = None
+
+    def keep(self) -> None:
+        """Until the run ends or the lock is seen to be another's. Trouble with the API is sat out."""
+        pause = min(LOOK_EVERY, self._claim.duration / 3)
+        while self._look():
+            if self._ended(pause):
+                self._give_back()
+                return
+
+    def _look(self) -> bool:
+        """Whether it is still ours to keep."""
+        try:
+            lock = self._read()
+            if lock is None or lock.keeper not in self._known:
+                return False
+            due = self._claim.duration / 3
+            if self._renewed is None or self._clock.now() - self._renewed >= due:
+                began = self._clock.now()
+                moment = format_time(self._wall())
+                self._write(replace(lock, renewed=moment, keeper=self._me))
+                self._renewed = began
+        except DeployError:
+            return True
+        return True
+
+    def _give_back(self) -> None:
+        """What can't be given back within a duration has lapsed by then."""
+        end = self._clock.now() + self._claim.duration
+        while self._clock.now() < end:
+            try:
+                lock = self._read()
+                if lock is not None:
+                    self._write(plan_free(lock, self._claim, never_alive, force=False))
+            except ConflictError:
+                continue
+            except DeployError:
+                self._clock.sleep(1.0)
+                continue
+            return
+
+    def _read(self) -> Lock | None:
+        """The lock, if it is ours since our epoch."""
+        body = self._soon().read("Lease", self._name)
+        lock = None if body is None else Lock.from_json(body)
+        ours = lock is not None and is_ours(lock, self._claim) and lock.fence == self._fence
+        return lock if ours else None
+
+    def _write(self, lock: Lock) -> None:
+        self._soon().replace("Lease", lock.to_json(self._cluster.namespace))
+
+    def _soon(self) -> Cluster:
+        return self._cluster.until(self._clock.now() + CALL)
+
 
 Params = t.Mapping[str, t.Any]
 

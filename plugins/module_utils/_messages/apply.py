@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Send each message through its adapter; one channel that fails keeps none of the others from being told."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The status of a release as Slack's blocks: header, phases, services, metrics, cause, and buttons that are links.
 
 What Slack refuses cannot be made here: every block is made by a function that keeps its limits.

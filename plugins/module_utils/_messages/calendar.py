@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """An event of a calendar as a file: RFC 5545 by icalendar, in UTC, so that no reader needs our time zone."""
 
 from __future__ import annotations

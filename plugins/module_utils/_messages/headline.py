@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The status of a release in words, as mrkdwn. Names and errors come from outside and are escaped here."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """E-mail by smtplib: text and HTML in one mail, encrypted before a password is said."""
 
 from __future__ import annotations

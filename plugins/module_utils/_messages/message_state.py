@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Which message in Slack is that of a release, in a file of this machine, so that the next run edits the same."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What may be announced and what became of it: one frozen message per channel."""
 
 from __future__ import annotations

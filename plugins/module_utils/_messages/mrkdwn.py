@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Text for Slack from parts that nobody vouches for: no mention, link or style can be smuggled in.
 
 https://docs.slack.dev/messaging/formatting-message-text

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Sends the messages of a run on a thread of its own, so that Slack never slows or fails the run.
 
 Of the headline only the newest version counts, so it is written when it is sent; replies wait in a bounded queue.

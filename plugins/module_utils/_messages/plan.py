@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """From the options of a task to the messages to send: what is wrong is refused before the first one goes out."""
 
 from __future__ import annotations

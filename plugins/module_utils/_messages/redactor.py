@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Blanks out the secrets that a run knows, and what has the form of one, in what callbacks and reports tell."""
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import typing as t
 from urllib.parse import quote
 
 from .._redaction import BLANK, redact
-from .._secret_names import naming
+from .._secret_forms import naming
 
 # Shorter ones would blank out ordinary words.
 SECRET_LENGTH = 6

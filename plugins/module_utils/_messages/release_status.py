@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What is known of a release while a run goes on: the record's phases, and what this run does in them.
 
 Knows neither Ansible nor Slack; `headline` puts it into words. Times are seconds since the epoch, as in the record.

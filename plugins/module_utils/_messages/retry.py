@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Try again while there is time: after what a rate limit asks for, and after a failure that may pass."""
 
 from __future__ import annotations

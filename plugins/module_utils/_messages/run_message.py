@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """One run in Slack: turns what happens into the newest headline of its release and into replies of the thread."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """PagerDuty and the status page: JSON over HTTP by requests, with their answers as our errors."""
 
 from __future__ import annotations

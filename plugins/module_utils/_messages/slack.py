@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Slack by slack_sdk, one attempt a call: by bot token, which can edit and thread, or by incoming webhook."""
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from .._errors import DeployError, UnreachableError, VerificationError
-from .._lock.check import Check, no_check
+from .._lock.fence import Check, no_check
 from .._postgres import Session, SqlError
 from . import supabase_history
 from .execution import Mode, controls_transaction, resets_role

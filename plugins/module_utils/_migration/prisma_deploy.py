@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import DeployError, RefusedError, VerificationError
-from .._lock.check import Check, no_check
+from .._lock.fence import Check, no_check
 from .._postgres import PostgresTarget, Session
 from .guard.options import Guard, GuardReport
 from .models import GenerateError, Table, describe_tables, find_tables, verify_tables

@@ -12,8 +12,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from .._errors import DeployError, RefusedError
-from .._pooler import shares_sessions
-from .._postgres import PostgresSession, PostgresTarget, Session, SqlError, connected, lift_timeouts
+from .._postgres import (
+    PostgresSession,
+    PostgresTarget,
+    Session,
+    SqlError,
+    connected,
+    lift_timeouts,
+    shares_sessions,
+)
 from .._threads import Event, begin
 
 if t.TYPE_CHECKING:

@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import InputError
-from .._lock.check import lock_check
+from .._lock.fence import lock_check
 from .._module import Module, Result, emit_progress, refuse_below
 from .._postgres import PostgresTarget, Session
 from . import file_deploy, prisma_deploy, supabase_folder, supabase_history

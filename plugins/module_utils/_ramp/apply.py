@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Look where the ramp stands, and write what was decided, in the compare-and-swap that the flags are written by."""
 
 from __future__ import annotations
@@ -22,9 +21,8 @@ from .._lock.plan import looks_abandoned
 from .._run import Alive, never_alive
 from .._time import now
 from .describe import describe, sentence
-from .errors import RampRefusedError
 from .judge import Finding, judge
-from .models import PROCEED, Schedule
+from .models import PROCEED, RampRefusedError, Schedule
 from .plan import RAISE, REFUSE, WATCH, Ask, RampPlan, is_down, plan
 from .status import Seen
 

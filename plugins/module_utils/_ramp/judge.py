@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What the gate's verdict makes of a step: good, held, or back to the step before. Pure."""
 
 from __future__ import annotations

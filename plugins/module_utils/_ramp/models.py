@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The schedule as data, and the ramp's state as an annotation beside the percentage it tells of."""
 
 from __future__ import annotations
@@ -9,7 +8,13 @@ import typing as t
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from .._errors import ConflictError
 from .._time import format_time, read_time
+
+
+class RampRefusedError(ConflictError):
+    reason = "RampRefused"
+
 
 PENDING, PROCEED, HOLD, ROLLBACK, RELEASED = "pending", "proceed", "hold", "rollback", "released"
 """What is known of the present step: watched not to its end, the gate's verdict, or a person's over a held one."""

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The options of a ramp, and what their types cannot say about them."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Decide what the ramp may do next: the step, when it may happen, and every reason why not. Pure.
 
 Up: one step at a time, with lock, gate, watch and day. Down: to any earlier step, at any time.

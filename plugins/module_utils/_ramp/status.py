@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Where the ramp stands: what the cluster runs with counts, and the ramp's own state is held against it. Pure."""
 
 from __future__ import annotations

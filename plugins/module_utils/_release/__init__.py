@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The release record: what a run leaves in the cluster for the next run, a rollback and the report."""

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Reads a failure of a release: of this run, or as the record keeps it."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A release record: its phases, and what was kept of each."""
 
 from __future__ import annotations

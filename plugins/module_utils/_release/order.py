@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Decide whether a phase may begin: every phase before it is done in this attempt, or a person waived it."""
 
 from __future__ import annotations
@@ -8,10 +7,10 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
+from .._arguments import text_of
 from .._cluster import Object
 from .._errors import ConflictError, InputError
 from .._flags.switch import KillSwitch
-from .._wrong_kinds import text_of
 from .models import DONE, FAILED, PARTLY, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED, Record
 
 STATES = {

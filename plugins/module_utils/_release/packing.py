@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Large things in small ConfigMaps: gzip and base64, with a limit that is told before the server's."""
 
 from __future__ import annotations

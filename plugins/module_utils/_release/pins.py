@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Pins: what Deployments and ConfigMaps were before a release touched them. What an undo returns to."""
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from .._errors import ConflictError, InputError, VerificationError
 from .._images import split_image
 from .._lock.epoch import fence_of
 from .._rollout.models import Deployment, ReplicaSet, current_replica_set, owned_by
-from .._rollout.observe import observe_deployment
+from .._rollout.observer import observe_deployment
 from .._rollout.plan import Pin, is_as_pinned, may_run_release, runs_release
 from .packing import PINS, config_map, pack, unpack
 

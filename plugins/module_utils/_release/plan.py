@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Decide what a task changes in a release record: from the record before to the record after."""
 
 from __future__ import annotations

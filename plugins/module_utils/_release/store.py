@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Keep release records, their pins and attachments in ConfigMaps, one writer at a time."""
 
 from __future__ import annotations

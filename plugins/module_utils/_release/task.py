@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """One task of the release module: change the record first, then pin, attach and fetch."""
 
 from __future__ import annotations

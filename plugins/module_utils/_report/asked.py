@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """From options to what a report is asked for; the same for the report itself and for its live page."""
 
 from __future__ import annotations

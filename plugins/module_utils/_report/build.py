@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """From a release record, complete or not, to a report. All times come from the record: same record, same report."""
 
 from __future__ import annotations

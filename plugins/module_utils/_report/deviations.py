@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Where a release left the runbook, worked out from its record: what, by whom and why."""
 
 from __future__ import annotations

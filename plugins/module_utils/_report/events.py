@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What happened while a release went on, with its time: failures and holds, what people did, the rollback."""
 
 from __future__ import annotations

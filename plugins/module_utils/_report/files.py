@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The files beside a report that people write in: the review, and the incident when there was one."""
 
 from __future__ import annotations

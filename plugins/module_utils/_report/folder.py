@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The folder a report lies in: read what is there, write what differs, each file whole or not at all."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What happened when a release failed or went back, as Markdown, for whoever writes the incident up."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The journal of a release: one JSON line for each event of each run, for the report and a later audit."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Reads the events of a journal back, and tells which lines are damaged."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What the journal adds to a report: which runs there were, which tasks took longest, what was tried again."""
 
 from __future__ import annotations

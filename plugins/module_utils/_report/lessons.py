@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The template of the review after a release, filled in as far as the record can tell."""
 
 from __future__ import annotations

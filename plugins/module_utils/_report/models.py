@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A report before it is a page: what stands in it, in order, without a word on how it looks."""
 
 from __future__ import annotations

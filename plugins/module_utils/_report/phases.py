@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The phases of a record, planned and actual, with every try and its cause."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A metric as a small plot: coordinates for an SVG, and the same in words. Pure."""
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._gate.models import Bounds, SampleStatus
-from .._gate.points import Point as Sample
+from .._gate.series import Point as Sample
 from .._words import counted
 from .times import lasting, quantity
 

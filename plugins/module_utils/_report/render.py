@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A report as a self-contained page, as text, and as JSON. What stands in a record is never taken for HTML."""
 
 from __future__ import annotations

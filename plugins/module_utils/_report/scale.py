@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A time axis from 0 to 100 that leaves out the hours in which nothing happened, and says so."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Planned against actual phases on one time axis: where each bar stands, and what it says."""
 
 from __future__ import annotations

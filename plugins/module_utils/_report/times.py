@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Times, sizes and quantities of a record, for people."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """How the release stands, in a word and the one sentence that matters. Never better than its record."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Look at the server, plan, and carry out or predict one restore."""
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from .._errors import ConflictError, DeployError, UnreachableError
 from .._postgres import SqlError, connected
 from . import databases
 from .contents import Dump, read_contents
-from .extensions import refuse_missing_extensions
+from .ground import refuse_missing_extensions
 from .in_place import restore_in_place, survey
 from .models import Done, RestoreRequest
 from .plan import RestorePlan, free_stamp, plan_restore, table_of_rows
@@ -31,7 +30,7 @@ if t.TYPE_CHECKING:
     from .._s3 import Bucket
     from .contents import Contents
     from .models import Database, ServerStatus
-    from .stream import Report
+    from .programs import Report
 
 
 _GOING = 1.0

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Compare what a dump knows with what a database has, and say how to drop what is there."""
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ import typing as t
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from .._backup.listing import list_dump
+from .._backup.programs import list_dump
 from .databases import composed
 
 if t.TYPE_CHECKING:

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Ask a server what a role that is no superuser may restore there, and what in the schemas of others hangs on it."""
 
 from __future__ import annotations
 
 import typing as t
 
-from .._backup.others import find_others
+from .._backup.server import find_others
 from .._errors import RefusedError
 from .._postgres import SqlError
 from .selection import Ground
@@ -17,6 +16,24 @@ if t.TYPE_CHECKING:
     from .._postgres import Session
     from .contents import Contents
     from .models import RestoreRequest
+
+
+_AVAILABLE = "SELECT e.name::text FROM pg_catalog.pg_available_extensions e"
+
+
+def refuse_missing_extensions(
+    session: Session, order: RestoreRequest, needed: Sequence[str]
+) -> None:
+    available = {name for (name,) in session.rows(_AVAILABLE)}
+    missing = sorted(set(needed) - available)
+    if missing:
+        raise RefusedError(
+            f"{order.backup.uri} needs extensions that the server at "
+            f"{order.target.host}:{order.target.port} lacks: {', '.join(missing)}: install them "
+            "there, or restore on a server that has them. "
+            "Nothing was touched."
+        )
+
 
 _ROLES = "SELECT rolname FROM pg_catalog.pg_roles WHERE pg_catalog.pg_has_role(oid, 'USAGE')"
 _SCHEMAS = "SELECT nspname FROM pg_catalog.pg_namespace"

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Restore over a database in one transaction, which is committed only when checksum and rows are right."""
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import typing as t
 from contextlib import closing
 from dataclasses import dataclass
 
-from .._backup.locks import find_room, refuse_shortage
+from .._backup.server import find_room, refuse_shortage
 from .._backup.tables import TABLES
 from .._errors import DeployError, UnreachableError
 from .._postgres import LIFT_TIMEOUTS, SqlError
@@ -19,9 +18,9 @@ from .contents import Extra, dropping, find_objects, foreign_schemas, parse_entr
 from .ground import find_ground
 from .models import Database, Done, RestoreRequest, unmarked
 from .plan import refuse_other_rows
+from .programs import Feed, Report, refuse_failure
 from .selection import select_in_place
 from .status import settling
-from .stream import Feed, Report, refuse_failure
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a restore is asked for, what it finds on the server, and the mark it leaves on a database."""
 
 from __future__ import annotations
@@ -8,7 +7,7 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass, replace
 
-from .._lock.check import Check, no_check
+from .._lock.fence import Check, no_check
 
 if t.TYPE_CHECKING:
     from datetime import datetime

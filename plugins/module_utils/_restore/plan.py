@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Decide which backup comes back, whether it may, and what that takes. Nothing here does I/O."""
 
 from __future__ import annotations

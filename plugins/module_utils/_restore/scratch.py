@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Restore into a database made for that alone, and drop it when it has served."""
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ from dataclasses import replace
 
 from .._errors import ConflictError, DeployError, RefusedError
 from .._postgres import SqlError
-from . import clone_settings, databases
+from . import databases
 from .ground import is_superuser, roles_of, try_extensions
 from .models import Database, Done, RestoreRequest, ServerStatus
 from .plan import is_scratch
+from .programs import Report, restore_into
 from .selection import extensions_of, select_for_scratch
 from .status import settling
-from .stream import Report, restore_into
 from .swap import inspect
 
 if t.TYPE_CHECKING:
@@ -34,15 +33,15 @@ def restore_scratch(
     mark = order.mark("scratch")
     like = replace(origin, owner=order.target.user) if origin else None
     with settling(lambda: _give_up(order)):
-        clone_settings.create(session, order.database, replace(mark, whole=False), like)
+        databases.create(session, order.database, replace(mark, whole=False), like)
         selection = _select(order, dump.contents.lines)
         report(f"restoring {order.backup.uri} into {order.database}")
         with _telling(selection):
             restore_into(order, dump.bucket, order.database, report, selection)
         counted = inspect(order, order.database, selection)
         if origin is not None:
-            clone_settings.dress_settings(session, order.database, origin.name)
-        clone_settings.set_mark(session, order.database, mark)
+            databases.dress_settings(session, order.database, origin.name)
+        databases.set_mark(session, order.database, mark)
     return Done(
         counted=counted,
         expected=selection.expected(order.backup.manifest.rows) if selection else None,

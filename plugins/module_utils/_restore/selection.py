@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Which entries of a dump a role that is no superuser may restore, and what stays out. Nothing here does I/O.
 
 Ownership decides: an entry is ours when its owner is a role that we may act as.

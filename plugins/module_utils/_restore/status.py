@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Say, whatever went wrong, which database serves now, what else is there and what to do next."""
 
 from __future__ import annotations

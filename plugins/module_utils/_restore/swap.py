@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Restore into a twin of the live database and put it in its place: renamed both or none, the failed one kept."""
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from dataclasses import replace
 from .._backup.tables import count_database
 from .._errors import DeployError, NotReadyError, UnreachableError
 from .._postgres import SqlError
-from . import clone_settings, databases
+from . import databases
 from .models import Database, Done, RestoreRequest, unmarked
 from .plan import derived_name, refuse_other_rows
+from .programs import Report, restore_into
 from .status import settling
-from .stream import Report, restore_into
 
 if t.TYPE_CHECKING:
     from .._postgres import Session
@@ -36,7 +35,7 @@ def swap(
     copy = derived_name(order.database, "restore", order.stamp)
     kept = derived_name(order.database, "failed", order.stamp)
     with settling(lambda: _give_up(order, copy)):
-        clone_settings.create(session, copy, replace(order.mark("copy"), whole=False), live)
+        databases.create(session, copy, replace(order.mark("copy"), whole=False), live)
         report(f"restoring {order.backup.uri} into {copy}")
         restore_into(order, bucket, copy, report)
         report("comparing the rows")
@@ -60,9 +59,9 @@ def inspect(order: RestoreRequest, copy: str, selection: Selection | None = None
 def _switch(
     session: Session, order: RestoreRequest, live: Database, *, copy: str, kept: str
 ) -> None:
-    with clone_settings.transaction(session):
+    with databases.transaction(session):
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS false", live.name)
-        clone_settings.set_mark(session, copy, replace(order.mark("copy"), closed=True))
+        databases.set_mark(session, copy, replace(order.mark("copy"), closed=True))
     for _attempt in range(_ATTEMPTS):
         if not _sessions_end(session, order, live.name, copy):
             break
@@ -87,12 +86,12 @@ def _rename(
     session: Session, order: RestoreRequest, live: Database, *, copy: str, kept: str
 ) -> None:
     """All of it or nothing, whatever happens to us or to the server."""
-    with clone_settings.transaction(session):
-        clone_settings.dress(session, copy, live)
+    with databases.transaction(session):
+        databases.dress(session, copy, live)
         databases.change(session, "ALTER DATABASE %I RENAME TO %I", live.name, kept)
         databases.change(session, "ALTER DATABASE %I RENAME TO %I", copy, live.name)
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true", kept)
-        clone_settings.set_mark(session, kept, order.mark("failed"), unmarked(live.comment))
+        databases.set_mark(session, kept, order.mark("failed"), unmarked(live.comment))
 
 
 def _sessions_end(session: Session, order: RestoreRequest, *names: str) -> bool:

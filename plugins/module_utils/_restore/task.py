@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """From the options of the task to an order: refuse what cannot work, find the backup and the programs."""
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from datetime import UTC, datetime
 from .._backup import programs
 from .._backup.catalog import read_catalog
 from .._errors import InputError
-from .._lock.check import Check, no_check
+from .._lock.fence import Check, no_check
 from .._module import refuse_below
 from .._postgres import PostgresTarget
 from .models import RestoreRequest

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """One task of the release_rollback module: what its record keeps, in which order, each with a rollout of its own."""
 
 from __future__ import annotations
@@ -12,12 +11,11 @@ from .._errors import InputError
 from .._release.packing import record_name
 from .._release.pins import Pins, read_pins
 from .._release.store import ReleaseStore
-from .._rollout.guard import Guard
+from .._rollout.apply import Guard
 from .._rollout.models import Counts
 from .._rollout.plan import Pin, Wanted
 from .._rollout.runner import Rollout, Settings
-from .apply import Returned, return_all
-from .waves import Waves, way_back
+from .apply import Returned, Waves, return_all, way_back
 
 Report = t.Callable[[str, str, Counts], None]
 """Live progress: the Deployment, what happened to it, and its counts."""

@@ -1,17 +1,132 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
-"""Write a planned change to a Deployment, and settle conflicts with whoever writes at the same time."""
+"""Write a planned change to a Deployment while the run may deploy, and undo only what this release wrote."""
 
 from __future__ import annotations
 
 import random
 import typing as t
+from dataclasses import dataclass, replace
 
-from .._errors import ConflictError, RefusedError
-from .guard import GuardedCluster
+from .._cluster import Clock, Cluster, Object, Operation
+from .._errors import ConflictError, DeployError, RefusedError, UnreachableError
+from .evaluate import Evaluation, Progress, start_course
+from .follow import RolloutStatus
 from .models import Deployment
-from .observe import find_deployment
-from .plan import RolloutPlan, Wanted, check_fence, is_own_write, plan_admitted, superseded
+from .observer import find_deployment
+from .plan import (
+    Pin,
+    RolloutPlan,
+    Wanted,
+    check_fence,
+    is_own_write,
+    plan_admitted,
+    plan_return,
+    superseded,
+)
+from .results import Results
+
+FROZEN = "Frozen"
+"""The reason of an error of `check` that forbids releases, but not their undoing."""
+ONE_TRY = 16.0
+"""Seconds that a write without an answer is tried before the guard is asked again: a busy API server may take 15."""
+PAUSE = 1.0
+"""Seconds until the guard is asked again."""
+
+Written = t.TypeVar("Written")
+
+
+class Guard(t.Protocol):
+    def check(self, *, fresh: bool = False) -> None:
+        """Raise a DeployError when the deploy lock is not ours any more, or deployments are frozen.
+
+        `fresh`: an earlier answer does not count.
+        """
+
+
+class NoGuard:
+    """For a task that was given no lock."""
+
+    def check(self, *, fresh: bool = False) -> None:  # noqa: ARG002 - it has nothing to look at
+        return
+
+
+def require(guard: Guard) -> None:
+    """Before a write that goes forward. Raises with the rollout's result for what the guard says."""
+    try:
+        guard.check()
+    except UnreachableError as exc:
+        raise UnreachableError(str(exc), **{"result": "indeterminate", **exc.details}) from exc
+    except DeployError as exc:
+        raise _refusal(exc) from exc
+
+
+def require_for_undo(guard: Guard) -> None:
+    """Before a write that goes back: a freeze does not forbid it, nor does a lock out of sight."""
+    try:
+        guard.check()
+    except UnreachableError:
+        return
+    except DeployError as exc:
+        if exc.reason != FROZEN:
+            raise _refusal(exc) from exc
+
+
+@dataclass(frozen=True)
+class GuardedCluster:
+    """Writes of one rollout. `ask` is one of the two above, and asked before each try; `deadline`: on `clock`."""
+
+    cluster: Cluster
+    ask: t.Callable[[], None]
+    clock: Clock
+    deadline: float
+
+    def patch_deployment(self, name: str, operations: t.Sequence[Operation]) -> Object:
+        return self._write(lambda cluster: cluster.patch("Deployment", name, operations))
+
+    def delete_pod(self, name: str) -> None:
+        self._write(lambda cluster: cluster.delete("Pod", name))
+
+    def _write(self, once: t.Callable[[Cluster], Written]) -> Written:
+        """What `once` gives, tried again while nothing answers.
+
+        Raises UnreachableError at the deadline, and when the guard forbids to try again what had no answer: it may
+        have been written.
+        """
+        unanswered: UnreachableError | None = None
+        while True:
+            try:
+                self.ask()
+            except UnreachableError as exc:
+                failure = exc
+            except DeployError as exc:
+                if unanswered is None:
+                    raise
+                raise UnreachableError(f"{unanswered} It was not tried again: {exc}") from exc
+            else:
+                try:
+                    return once(self.cluster.until(min(self.deadline, self.clock.now() + ONE_TRY)))
+                except UnreachableError as exc:
+                    failure = unanswered = exc
+            if self.clock.now() + PAUSE > self.deadline:
+                raise failure
+            self.clock.sleep(PAUSE)
+
+
+def loss(guard: Guard) -> ConflictError | None:
+    """That the lock is another's by now, asked anew; None while it is ours, or out of sight."""
+    try:
+        guard.check(fresh=True)
+    except UnreachableError:
+        return None
+    except DeployError as exc:
+        return None if exc.reason == FROZEN else _refusal(exc)
+    return None
+
+
+def _refusal(exc: DeployError) -> ConflictError:
+    result = "blocked" if exc.reason == FROZEN else "lease_lost"
+    return ConflictError(str(exc), **{"result": result, **exc.details})
+
 
 ATTEMPTS = 5
 
@@ -92,3 +207,75 @@ def deleted(deployment: Deployment) -> ConflictError:
     return ConflictError(
         f"Deployment {deployment.name!r} was deleted before it could be written.", result="deleted"
     )
+
+
+FOREIGN = frozenset({"superseded", "deleted", "paused"})
+"""Ends of following an undo that are somebody else's doing."""
+
+
+@dataclass
+class Undo:
+    """One undo. `guarded` and `follow` carry its own deadline."""
+
+    guarded: GuardedCluster
+    wanted: Wanted
+    pin: Pin
+    follow: t.Callable[[Progress, Deployment], RolloutStatus]
+    results: Results
+
+    def carry_out(
+        self,
+        plan: RolloutPlan,
+        progress: Progress,
+        verdict: Evaluation,
+        diagnosis: t.Mapping[str, t.Any],
+    ) -> DeployError:
+        """Undo what `plan` wrote, and the error that tells of both."""
+        seen = plan.before
+
+        def failure(result: str, after: Deployment, why: str) -> DeployError:
+            return self.results.failure(plan, verdict, result, after, diagnosis, why)
+
+        try:
+            current = find_deployment(self.guarded.cluster, plan.before.name)
+            if current is None:
+                raise deleted(plan.before)
+            seen = current
+            status = self._return(current, plan, progress)
+        except ConflictError as exc:
+            return failure(exc.details.get("result", "rollback_failed"), seen, str(exc))
+        except DeployError as exc:
+            return failure("rollback_failed", seen, f"Undoing it failed too: {exc}")
+        after = status.deployment or seen
+        if status.verdict.outcome == "complete":
+            image = after.images.get(self.wanted.container, "")
+            return failure(
+                "rolled_back", after, f"It was rolled back to {image} and serves as before."
+            )
+        result = status.verdict.outcome if status.verdict.outcome in FOREIGN else "rollback_failed"
+        return failure(result, after, f"Undoing it failed too: {status.verdict.sentence}.")
+
+    def _return(self, current: Deployment, plan: RolloutPlan, progress: Progress) -> RolloutStatus:
+        ours = plan.changed and current.template == progress.template
+
+        def back(deployment: Deployment) -> RolloutPlan:
+            undo = plan_return(deployment, self.wanted, self.pin, ours=ours)
+            if undo.changed:
+                check_fence(deployment, self.wanted)
+            return undo
+
+        if plan.changed and not ours:
+            raise superseded(current, self.wanted)
+        undo = back(current)
+        restored = current
+        if undo.writes:
+            restored = apply_plan(self.guarded, undo, self.wanted, replan=back)
+        way_back = start_course(current, restored, self.wanted.container, self.guarded.clock.now())
+        way_back = replace(
+            way_back,
+            quorum=progress.quorum,
+            stall=progress.stall,
+            needs_pods=False,
+            failing_before=progress.failing_before,
+        )
+        return self.follow(way_back, restored)

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What another hand has made of a pod template since it was pinned, field by field. Pure."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Which signs of trouble doom a rollout, and how long each must last before it does.
 
 The classes and times follow what deployment tools learned the hard way: a registry that hiccups, a

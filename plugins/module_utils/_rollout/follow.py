@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Follow a patched Deployment to a terminal verdict, then let it prove itself for a while."""
 
 from __future__ import annotations

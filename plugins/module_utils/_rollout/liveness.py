@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Whether new pods have lived through their liveness probes, and whether a kubelet killed them for one. Pure.
 
 A pod may be ready at once and be killed a quarter of a minute later, again and again. The status of a pod does not

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a rollout looks at: Deployments, ReplicaSets and Pods, reduced to what decisions need."""
 
 from __future__ import annotations

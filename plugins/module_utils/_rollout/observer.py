@@ -1,21 +1,131 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a follower sees of its Deployment, in as few requests as it can be seen with.
 
 Two watches keep the Deployment and its pods up to date. While one of them is blind, and now and then all
-the same, for a connection may be dead without saying so, it is asked directly.
-"""
+the same, for a connection may be dead without saying so, it is asked directly."""
 
 from __future__ import annotations
 
 import typing as t
+from dataclasses import asdict
 
-from .._cluster import Clock, Cluster, Object, Watch
-from .._errors import RefusedError
+from .._cluster import CHANGE_CAUSE_ANNOTATION, RELEASE_ANNOTATION, Clock, Cluster, Object, Watch
+from .._errors import InputError, RefusedError
 from .._threads import Event
 from .evaluate import Snapshot
-from .models import Condition, Deployment, Pod, ReplicaSet, old_pods
-from .observe import find_deployment, observe_all_pods, observe_replica_set
+from .models import (
+    HASH_LABEL,
+    Condition,
+    Deployment,
+    Pod,
+    ReplicaSet,
+    controller_kind,
+    current_replica_set,
+    old_pods,
+    owned_by,
+)
+
+Standing = dict[str, t.Any]
+
+
+def observe_standings(cluster: Cluster, names: t.Sequence[str] | None) -> list[Standing]:
+    found = map(Deployment.from_json, cluster.list_objects("Deployment"))
+    by_name = {one.name: one for one in found}
+    missing = [name for name in names or () if name not in by_name]
+    if missing:
+        raise InputError(
+            f"There is no Deployment {', '.join(map(repr, missing))} in namespace "
+            f"{cluster.namespace!r}: correct 'names' or 'namespace'."
+        )
+    replica_sets = [ReplicaSet.from_json(one) for one in cluster.list_objects("ReplicaSet")]
+    pods = [Pod.from_json(one) for one in cluster.list_objects("Pod")]
+    wanted = sorted(by_name) if names is None else names
+    return [to_standing(by_name[name], replica_sets, pods) for name in wanted]
+
+
+def to_standing(
+    deployment: Deployment, replica_sets: t.Sequence[ReplicaSet], pods: t.Sequence[Pod]
+) -> Standing:
+    owned = {one.uid for one in owned_by(deployment, replica_sets)}
+    current = current_replica_set(deployment, replica_sets)
+    mine = [pod for pod in pods if pod.owner in owned]
+    counts = asdict(deployment.counts)
+    counts.pop("total")
+    return {
+        "name": deployment.name,
+        "images": deployment.images,
+        "revision": deployment.revision,
+        "complete": deployment.complete,
+        "paused": deployment.paused,
+        "release": deployment.annotations.get(RELEASE_ANNOTATION, ""),
+        "change_cause": deployment.annotations.get(CHANGE_CAUSE_ANNOTATION, ""),
+        "replicas": {**counts, "terminating": sum(pod.deleting for pod in mine)},
+        "replica_set": current.name if current else "",
+        "conditions": [asdict(one) for one in deployment.conditions],
+        "pods": [_pod_face(pod, current) for pod in mine],
+    }
+
+
+def _pod_face(pod: Pod, current: ReplicaSet | None) -> dict[str, t.Any]:
+    return {
+        "name": pod.name,
+        "phase": pod.phase,
+        "node": pod.node,
+        "ready": pod.ready,
+        "restarts": sum(one.restarts for one in pod.containers),
+        "waiting": [one.reason for one in pod.containers if one.state == "waiting"],
+        "current": current is not None and pod.owner == current.uid,
+        "terminating": pod.deleting,
+    }
+
+
+def find_deployment(cluster: Cluster, name: str) -> Deployment | None:
+    body = cluster.read("Deployment", name)
+    return None if body is None else Deployment.from_json(body)
+
+
+def observe_deployment(cluster: Cluster, name: str) -> Deployment:
+    deployment = find_deployment(cluster, name)
+    if deployment is None:
+        raise InputError(
+            f"There is no Deployment {name!r} in namespace {cluster.namespace!r}: correct 'name' or "
+            "'namespace', or create it first."
+        )
+    return deployment
+
+
+def desired_replicas(cluster: Cluster, deployment: Deployment) -> int:
+    """As they are now, which an autoscaler may change at any time; as they were of one that is gone."""
+    return (find_deployment(cluster, deployment.name) or deployment).counts.desired
+
+
+def observe_replica_set(cluster: Cluster, deployment: Deployment) -> ReplicaSet | None:
+    """The ReplicaSet of the current template."""
+    found = cluster.list_objects("ReplicaSet", label_selector=deployment.selector)
+    return current_replica_set(deployment, map(ReplicaSet.from_json, found))
+
+
+def observe_pods(
+    cluster: Cluster, deployment: Deployment, replica_set: ReplicaSet | None
+) -> tuple[Pod, ...]:
+    """The pods of `replica_set`, and none without one."""
+    if replica_set is None:
+        return ()
+    selector = f"{deployment.selector},{HASH_LABEL}={replica_set.template_hash}"
+    found = map(Pod.from_json, cluster.list_objects("Pod", label_selector=selector))
+    return tuple(pod for pod in found if pod.owner == replica_set.uid)
+
+
+def observe_all_pods(cluster: Cluster, deployment: Deployment) -> t.Sequence[Pod]:
+    """Old and ending ones too."""
+    return [Pod.from_json(one) for one in list_pods(cluster, deployment)]
+
+
+def list_pods(cluster: Cluster, deployment: Deployment) -> list[Object]:
+    """What the Deployment's selector finds, without the pods of a Job or another controller that has its labels."""
+    pods = cluster.list_objects("Pod", label_selector=deployment.selector)
+    return [pod for pod in pods if controller_kind(pod["metadata"]) in ("", "ReplicaSet")]
+
 
 PODS_EVERY = 2.0
 """Seconds between two looks at pods that must be asked for: they tell why, the Deployment's counts how far."""

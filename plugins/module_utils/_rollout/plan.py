@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Decide what one Deployment needs: nothing, or one JSON Patch that fits only what was seen."""
 
 from __future__ import annotations
@@ -24,9 +23,11 @@ from .._cluster import (
     TEMPLATE_ANNOTATIONS,
     Object,
     Operation,
+    escape,
+    operation,
+    set_annotations,
 )
 from .._errors import ConflictError, InputError
-from .._json_patch import escape, operation, set_annotations
 from .._lock.epoch import epoch_in, refuse_later
 from .changes import Taken, taken_away
 from .liveness import Patience, patience_of

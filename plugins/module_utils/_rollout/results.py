@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """How a rollout ends: in stable words, with counts and times, and as a failure in a sentence or two."""
 
 from __future__ import annotations

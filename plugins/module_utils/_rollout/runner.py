@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """One rollout from first look to last: observe, plan, patch, follow, soak, verify, and undo if failing."""
 
 from __future__ import annotations
@@ -10,21 +9,17 @@ from dataclasses import dataclass, replace
 
 from .._cluster import SOAK_ANNOTATION, Clock, Cluster
 from .._errors import DeployError, RefusedError, UnreachableError
-from .apply import apply_plan
+from .apply import Guard, GuardedCluster, NoGuard, Undo, apply_plan, loss, require, require_for_undo
 from .changes import describe_changes
-from .diagnosis import diagnose
+from .diagnosis import diagnose, find_log_line
 from .evaluate import CONTROLLER_SILENCE, Evaluation, Progress, start_course
 from .failures import signs_of
 from .follow import Follower, Report, RolloutStatus
-from .guard import Guard, GuardedCluster, NoGuard, loss, require, require_for_undo
 from .liveness import RESTARTS, as_kill
-from .logs import find_log_line
 from .models import Deployment, Pod
-from .observe import observe_all_pods, observe_deployment
-from .observer import Observer
+from .observer import Observer, observe_all_pods, observe_deployment
 from .plan import Pin, RolloutPlan, Wanted, plan_rollout, plan_soaked, runs_release
 from .results import Results, RolloutResult
-from .undo import Undo
 
 HANDS_OFF = {
     "superseded": "superseded",

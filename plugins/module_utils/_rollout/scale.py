@@ -19,7 +19,7 @@ from .._errors import (
 )
 from .follow import pause
 from .models import Deployment
-from .observe import observe_all_pods
+from .observer import observe_all_pods
 
 STOPPED, RUNNING = "stopped", "running"
 

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """One task of the rollout module: what it asks for, checked before anything is read, and the rollout itself."""
 
 from __future__ import annotations
@@ -7,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from .._cluster import Cluster, MonotonicClock
+from .._documentation import fragment_spec
 from .._errors import InputError
 from .._flags.values import BOOLEANS
 from .._kubernetes_module import actor_of, cluster_for
@@ -20,6 +20,16 @@ from .changes import describe_changes
 from .models import LAST_APPLIED, Counts
 from .plan import Pin, Wanted
 from .runner import Rollout, Settings
+
+
+def options_of(wave: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The options of one rollout of a wave, with defaults for what a wave does not have."""
+    one = fragment_spec("_kubernetes") | fragment_spec("_guard") | fragment_spec("_rollout")
+    common = {name: value for name, value in wave.items() if name in one}
+    own = {name: value for name, value in service.items() if name in one and name != "host"}
+    defaults = {name: option.get("default") for name, option in one.items()}
+    return {**defaults, **common, **own, "state": "released"}
+
 
 Params = t.Mapping[str, t.Any]
 

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Rollouts of many services in one process: wave after wave, those of a wave side by side, each to its own end.
 
 A service is done when its own checks pass, too.

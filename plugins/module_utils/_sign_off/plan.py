@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Who signed what of a release: what a sign-off adds to its record, and whether one counts. Pure."""
 
 from __future__ import annotations
@@ -7,10 +6,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._arguments import text_of
 from .._errors import ConflictError, InputError
 from .._module import refuse_twice
 from .._release.models import ROLLED_BACK, SIGN_OFFS, Record
-from .._wrong_kinds import text_of
 
 NOBODY = frozenset({"nobody", "none", "unknown", "anonymous", "somebody", "n/a", "tbd", "name"})
 

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """From what was read to the status of a release as data, whose keys other programs read. Pure."""
 
 from __future__ import annotations

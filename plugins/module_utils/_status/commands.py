@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The commands that help from where a release stands, ready to paste. Pure."""
 
 from __future__ import annotations

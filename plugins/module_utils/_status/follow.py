@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Follows a release to its end: what changed between two looks, one line each."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A status in lines for people: the verdict first, the next command last, and no more than one screen. Pure."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Reads what a status is made of: lock, freeze, record, Deployments, flags. Changes nothing."""
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from .._lock.models import Claim
 from .._lock.plan import describe
 from .._release.order import switched_off
 from .._release.store import ReleaseStore
-from .._rollout.status import observe_standings
+from .._rollout.observer import observe_standings
 from .._run import never_alive
 from .._story.record import Record
 from .build import Seen

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """How the platform stands after a failure, in a line for each part. What could not be read is not known. Pure."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """How a release stands now, in a word and a sentence: from its record, the deploy lock and the kill switch. Pure."""
 
 from __future__ import annotations

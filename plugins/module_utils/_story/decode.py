@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Reads JSON of which nothing is certain into frozen dataclasses, by the types of their fields. Pure.
 
 What has another kind than its field is left out, and the problem noted: people and older versions write records too.

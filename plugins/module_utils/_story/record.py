@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A release record as those who tell of it read it: whole, typed, of whichever version wrote it. Pure.
 
 Each type has the fields of the JSON that the modules return and the record keeps. Times stay as they are written:
@@ -13,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .._alerts.fired import alerts_of
-from .._alerts.models import Alerts
+from .._alerts.plan import Alerts
 from .._errors import HoldError
 from .._gate.models import Bounds, SampleStatus
-from .._gate.points import Point
+from .._gate.series import Point
 from .._numbers import number
 from .._release.failure import ELSEWHERE, is_hold
 from .._release.models import DONE, FAILED, RUNNING, SETTLED, TAKEN_BACK, WAIVED

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Decide whether a run would do what was typed: a tag, a limit or an inventory that matches nothing is a mistake."""
 
 from __future__ import annotations

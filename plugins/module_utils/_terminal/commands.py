@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The command to type next, from the one that was typed, ready to be pasted."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """From the events of a run to the lines that a terminal or a log shows of it. Knows neither Ansible nor a clock."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The last lines of a run: what came of it, how things are now, and what to type next."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What happens in a run, as plain data. Times are seconds on one clock that the console reads."""
 
 from __future__ import annotations

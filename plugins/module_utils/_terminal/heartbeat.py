@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """A thread that asks from time to time, for nothing calls a callback while a task is silent."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Tells when a run has said nothing for so long that somebody may think it hangs, and of which task."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a terminal of so many columns shows: text is measured as terminals do it, and folded or clipped."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What goes on now, in one line that a terminal draws anew."""
 
 from __future__ import annotations

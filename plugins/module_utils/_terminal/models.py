@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What the terminal shows of a run: its phases against their plan, before it is lines."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What a release record tells of the runs before this one. Of a record that is unlike ours it tells nothing."""
 
 from __future__ import annotations

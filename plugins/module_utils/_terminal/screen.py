@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """From what happens in a run to the lines that tell how far it is. Knows neither Ansible nor a terminal nor a clock."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The end of a run: each phase planned and actual, what failed, and what to type next."""
 
 from __future__ import annotations

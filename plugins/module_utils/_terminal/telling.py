@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Which facts the results of one task are, after what was told before them."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """How the terminal words times, lists and what stands behind the plan."""
 
 from __future__ import annotations

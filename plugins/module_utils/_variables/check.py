@@ -8,7 +8,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .._wrong_kinds import is_endless
+from .._arguments import is_endless
 
 PLACEHOLDER = "CHANGE_ME"
 """Stands in a value that the owner of the inventory has to fill in, followed by what belongs there."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._arguments import options_or_refusal
+from .._arguments import options_or_refusal, text_of
 from .._checks.kinds import read_tests
 from .._checks.preflight import read_waivers as read_row_waivers
 from .._documentation import fragment_spec
@@ -20,7 +20,6 @@ from .._sign_off.plan import read_given, read_wanted
 from .._time import now
 from .._time_options import is_within
 from .._window import read_window
-from .._wrong_kinds import text_of
 
 Release = t.Mapping[str, t.Any]
 """Variables of a release by name, as the inventory has them, where nothing is wrong with their types."""

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The page, from its verdict to the template of the review."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The report as plain text, for a terminal or a mail: what a run prints at its end, on one screen."""
 
 from __future__ import annotations

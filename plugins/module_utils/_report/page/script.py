@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The few lines of a live page that its reader's browser runs: news that stays out is told, and open folds stay open.
 
 The page allows this script by its hash, and no other.

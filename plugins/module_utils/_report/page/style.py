@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The page's style: light and dark, narrow and wide, on paper. No colour says anything alone."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What was tested: the smoke tests, the checklist before the release, and traffic during it."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """The databases: their backups, what was rehearsed on them, what was migrated, what was restored."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What the metrics did while somebody watched: the release, an earlier try, a step of the ramp."""
 
 from __future__ import annotations

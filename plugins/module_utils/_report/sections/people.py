@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What people did: decided, signed, were told, and moved the ramp."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Services and their images: what ran before, what runs now, and why where it did not get there."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What the words of a record mean for a reader: good, bad, or worth a look."""
 
 from __future__ import annotations

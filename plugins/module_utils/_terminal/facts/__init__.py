@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """What the results of a task say, by its module. Nothing is told that a result does not prove."""
 
 from __future__ import annotations

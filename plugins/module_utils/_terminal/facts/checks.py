@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Facts of checks, tests and people's answers: a count, and each exception by its name."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Facts of messages, invitations and the deploy lock."""
 
 from __future__ import annotations

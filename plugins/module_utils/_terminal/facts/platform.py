@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# PRIVATE to easymo.deploy.
 """Facts of images, services, functions, flags and the ramp."""
 
 from __future__ import annotations

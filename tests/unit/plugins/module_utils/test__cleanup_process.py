@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[4]
 PROGRAM = """
 import os, signal, sys, time
 from pathlib import Path
-from ansible_collections.easymo.deploy.plugins.module_utils._cleanup_process import cleanup_process
+from ansible_collections.easymo.deploy.plugins.module_utils._child_process import cleanup_process
 folder, how = Path(sys.argv[1]), sys.argv[2]
 
 def execute(notes):

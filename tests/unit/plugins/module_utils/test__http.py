@@ -24,8 +24,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import FunctionLog
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import Probe
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.prober import HttpGateway
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
+    HttpGateway,
+    Probe,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import Prometheus
 from ansible_collections.easymo.deploy.plugins.module_utils._http import (
     Answer,
@@ -42,7 +44,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.services i
 from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server import (
     MonitoringServer,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._supabase_http import ManagementClient
+from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import ManagementClient
 from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.check import HttpWebhook
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import Request

@@ -14,8 +14,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import run_preflight
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import run_tests
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import Answer, Probe
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.prober import probe_all
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
+    Answer,
+    Probe,
+    probe_all,
+)
 from tests.unit.plugins.module_utils._checks.ground import ground
 
 NAMES = ("first", "broken", "last")

@@ -3,8 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _supabase_http
-from ansible_collections.easymo.deploy.plugins.module_utils._supabase_http import RateGate
+from ansible_collections.easymo.deploy.plugins.module_utils import _supabase_api
+from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import RateGate
 
 
 class Clock:
@@ -24,7 +24,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     fake = SimpleNamespace(monotonic=made.monotonic, sleep=made.sleep)
-    monkeypatch.setattr(_supabase_http, "time", fake)
+    monkeypatch.setattr(_supabase_api, "time", fake)
     return made
 
 

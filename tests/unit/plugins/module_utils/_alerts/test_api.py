@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
     ActiveAlert,
     LoadedRule,
 )

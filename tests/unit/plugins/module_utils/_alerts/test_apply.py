@@ -9,11 +9,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import A
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import (
     LoadedRules,
     Routing,
+    RuleFile,
     refuse_misrouted,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.destinations import RuleFile
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import LoadedRule
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import wanted_rules
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
+    LoadedRule,
+    wanted_rules,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     InputError,

@@ -14,7 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.fired import
     joined,
     to_record,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
     Alerts,
     FiredAlert,
 )

@@ -3,8 +3,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import LoadedRule
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
+    LoadedRule,
     plain,
     shortcomings,
     to_seconds,

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.listing import (
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import parse_contents
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import (
     Listing,
+    Program,
     list_dump,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import parse_contents
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import Program
 from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     NotReadyError,

@@ -2,14 +2,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import manifest_key
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.orphans import (
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import (
     Remains,
     find_remains,
     plan_sweep,
+    read_catalog,
     run_cleanup,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import manifest_key
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,

@@ -1,4 +1,4 @@
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.progress import Progress
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import Progress
 
 TIMES = (101.0, 104.9, 105.0, 106.0, 138.0)
 

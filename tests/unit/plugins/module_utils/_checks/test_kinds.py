@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
     ActiveAlert,
     LoadedRule,
 )

@@ -16,7 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     RefusedError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_exec import exit_of
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_calls import exit_of
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.fakes.prometheus import prometheus

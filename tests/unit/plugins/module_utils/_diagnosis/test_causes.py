@@ -10,7 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.causes im
     RULES,
     find_causes,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
     Fact,
     Place,
 )

@@ -9,10 +9,10 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
     LINE_LENGTH,
     SHEET_LINES,
+    Limits,
     Notebook,
     file_name,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Limits
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 
 SECRET = 'pl4nted/"secret"+$'

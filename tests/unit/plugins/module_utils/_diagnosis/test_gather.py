@@ -2,12 +2,14 @@
 
 import threading
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import Notebook
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
+    Limits,
+    Notebook,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.gather import (
     Collector,
     gather,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Limits
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 

@@ -17,13 +17,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.error_rat
     look_at_health,
     look_at_public,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import Notebook
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
+    Limits,
+    Notebook,
+    Part,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.function import (
     look_at_answers,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
-    Limits,
-    Part,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.task import secrets_within
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
@@ -40,7 +40,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus imp
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer as HttpAnswer
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.logs import read_tail
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.diagnosis import read_tail
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.fakes.prometheus import prometheus

@@ -11,17 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.folder import (
-    make_folder,
-    write_files,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
     SURE,
     Cause,
     Diagnosis,
     Fact,
     Part,
     Place,
+    make_folder,
+    write_files,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.render import (
     EXCERPT,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.schema import made_by
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.migration import made_by
 
 A = ("public", "a")
 

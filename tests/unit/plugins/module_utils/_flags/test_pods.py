@@ -8,20 +8,20 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     RefusedError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.follow import (
-    SETTLE,
-    follow,
-    latest,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     REACHED,
     STALE,
     UNKNOWN,
     Asker,
+    FlagsProbe,
     PodState,
     differences,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.probe import FlagsProbe
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.proof import (
+    SETTLE,
+    follow,
+    latest,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller

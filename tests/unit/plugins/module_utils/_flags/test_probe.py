@@ -8,7 +8,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     RefusedError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.probe import (
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     ENVIRONMENT,
     VOLUME,
     FlagsProbe,

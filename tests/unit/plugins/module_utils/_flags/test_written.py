@@ -5,14 +5,14 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import (
+    ASK_EVERY,
+    Written,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     REACHED,
     STALE,
     PodState,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.written import (
-    ASK_EVERY,
-    Written,
 )
 from tests.fakes.cluster import FakeClock, MemoryCluster
 

@@ -9,14 +9,17 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import Archive
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import (
+    Archive,
+    fetch,
+    keep,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Known, Source
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.multipart import (
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.prepare import (
     parse_sources,
     static_rest,
     uploaded_path,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.storage import fetch, keep
 from tests.fakes.bucket import MemoryBucket
 
 ROOT = "supabase/functions"

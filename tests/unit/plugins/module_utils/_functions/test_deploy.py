@@ -15,11 +15,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._functions import apply
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import (
     Archive,
+    Saved,
+    keep,
     read_archive,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect import Collected
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Source
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.storage import Saved, keep
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.task import (
     FunctionsRequest,
     deploy,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.easymo.deploy.plugins.module_utils._functions import jsonc
+from ansible_collections.easymo.deploy.plugins.module_utils._functions import scan
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.scan import find_imports
 
 
@@ -92,9 +92,9 @@ def test_any_text_is_read_to_its_end(text: str) -> None:
 
 def test_deno_may_comment_its_configuration() -> None:
     content = b'\xef\xbb\xbf{ // first\n "a": "https://x/*y*/", /* b */ "c": ["//", 1,], }'
-    assert jsonc.load(content) == {"a": "https://x/*y*/", "c": ["//", 1]}
+    assert scan.load(content) == {"a": "https://x/*y*/", "c": ["//", 1]}
 
 
 def test_what_is_wrong_with_a_configuration_is_told_where_it_stands() -> None:
     with pytest.raises(ValueError, match="line 3"):
-        jsonc.load(b'{\n// a comment\n "a" 1}')
+        scan.load(b'{\n// a comment\n "a" 1}')

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
     ActiveAlert,
     Alerts,
     FiredAlert,
@@ -14,7 +14,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models impor
     LoadedRule,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.alerts import AlertsSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
     Limits,
@@ -23,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     SampleStatus,
     Verdict,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import AlertsSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import breached, decide
 

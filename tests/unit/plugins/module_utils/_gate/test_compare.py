@@ -7,11 +7,6 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohort_options import (
-    refuse_bad_comparisons,
-    with_comparisons,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohort_source import CohortSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import Cohorts, Comparison
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
@@ -22,18 +17,24 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Verdict,
     failed_sample,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import describe_watch
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.schedule import (
-    Step,
-    WatchPlan,
-    next_step,
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import (
+    refuse_bad_comparisons,
+    with_comparisons,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import CohortSource
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import describe_watch
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     Schedule,
     WatchState,
     begin,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Watcher, WatchResult
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
+    Step,
+    Watcher,
+    WatchPlan,
+    WatchResult,
+    next_step,
+)
 
 Look: t.TypeAlias = "tuple[float, float, float, float] | str | None"
 NOTHING: Look = (0, 0, 0, 0)

@@ -12,7 +12,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.compared_words import (
     described,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.earlier import (
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     evidence_before,
     outlook,
 )

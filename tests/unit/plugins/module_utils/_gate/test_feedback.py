@@ -10,7 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.questions im
     Question,
     to_result,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.feedback import (
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
     that_count,
     with_feedback,
 )

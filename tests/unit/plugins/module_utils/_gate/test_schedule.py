@@ -23,16 +23,16 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Sample,
     Verdict,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.schedule import (
-    Step,
-    WatchPlan,
-    next_step,
-    take_up,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     Schedule,
     WatchState,
     begin,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
+    Step,
+    WatchPlan,
+    next_step,
+    take_up,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
 

@@ -13,7 +13,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Sample,
     SampleStatus,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.schedule import WatchPlan
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     Schedule,
     WatchState,
@@ -23,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
     ReleaseMemory,
     WatchStore,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchPlan
 from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.metrics import watched
 from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric as Recorded

@@ -13,13 +13,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Verdict,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import read_answer
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.schedule import next_due
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sql import read_rows
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import read_rows
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
     Measurement,
     Watcher,
     WatchResult,
+    next_due,
 )
 
 LIMITS = Limits(breaches=2, max_missing=0.5)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
     ActiveAlert,
     LoadedRule,
 )
@@ -21,21 +21,21 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.alerts import AlertsSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
     Metric,
     Sample,
     failed_sample,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import AlertsSource
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.apply import (
     Guard,
     Look,
     Task,
     Watched,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import MemoryStore
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.models import Act, Acts, Rules
-from ansible_collections.easymo.deploy.plugins.module_utils._guard.store import MemoryStore
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import Place
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import RampState
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Phase, Record

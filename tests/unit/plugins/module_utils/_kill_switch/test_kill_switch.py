@@ -43,7 +43,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.apply i
     KillSwitching,
     check_reached,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.consumer import (
     ConsumerState,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan import (

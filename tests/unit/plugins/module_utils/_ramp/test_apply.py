@@ -17,13 +17,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import Done, Place, Ramp
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.errors import RampRefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.judge import Finding
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     HOLD,
     PENDING,
     PROCEED,
     ROLLBACK,
+    RampRefusedError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import Ask
 from tests.fakes.cluster import MemoryCluster

@@ -1,9 +1,9 @@
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.clone_settings import (
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import parse_entries
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import (
     split_list,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import parse_entries
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.programs import (
     connection_string,
 )

@@ -1,6 +1,6 @@
 """Which services roll together, and in which order they return."""
 
-from ansible_collections.easymo.deploy.plugins.module_utils._rollback.waves import (
+from ansible_collections.easymo.deploy.plugins.module_utils._rollback.apply import (
     waves_of,
     way_back,
 )

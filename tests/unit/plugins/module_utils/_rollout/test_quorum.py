@@ -4,17 +4,17 @@ import typing as t
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.evaluate import (
+    MOST_REPLACED,
+    Replacement,
+    find_proof,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
     Sign,
     Suspicion,
     suspect,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Pod
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.quorum import (
-    MOST_REPLACED,
-    Replacement,
-    find_proof,
-)
 
 
 def pod(uid: str, node: str = "n1", *, crashes: int = 0, **status: t.Any) -> Pod:

@@ -19,7 +19,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import 
     FrozenError,
     LeaseLostError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import Guard
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import Guard
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, Wanted
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import (

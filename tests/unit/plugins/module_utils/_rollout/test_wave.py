@@ -12,7 +12,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     InputError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.options import options_of
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import options_of
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.wave import (
     answers,
     checks_by_host,

@@ -10,8 +10,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Sample,
     failed_sample,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.points import Point
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import describe_watch
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Point
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Watcher
 from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import plot_of
