@@ -21,7 +21,8 @@ from pathlib import Path
 import psycopg2
 
 from sandbox.cache import cached
-from sandbox.postgres import component
+from sandbox.postgres import cluster
+from sandbox.postgres.component import unpack
 
 if t.TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -72,9 +73,9 @@ WHERE d.datname = %s AND l.classid = 'pg_database'::regclass AND l.mode = 'Acces
 
 class Server:
     def __init__(self) -> None:
-        self.programs = component.unpack(CACHE)
+        self.programs = unpack(CACHE)
         self.folder = _own_folder()
-        self._account = component.choose(self.programs, self.folder)
+        self._account = cluster.choose(self.programs, self.folder)
         self._account.own(self.folder)
         shutil.copytree(self._built() / "data", self.folder / "data")
         self._account.own(self.folder)
@@ -184,7 +185,7 @@ class Server:
 
 
 def _begin(
-    as_whom: component.Account, programs: Path, folder: Path, socket: Path | None = None
+    as_whom: cluster.Account, programs: Path, folder: Path, socket: Path | None = None
 ) -> subprocess.Popen[bytes]:
     settings = {**SETTINGS, "unix_socket_directories": str(socket or folder)}
     options = [f"--{name}={value}" for name, value in settings.items()]
