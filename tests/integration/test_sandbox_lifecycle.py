@@ -102,7 +102,7 @@ def test_a_kill_is_noticed_and_down_leaves_no_process(sandbox: Sandbox, victim: 
     sandbox.succeeds("up", "--only", LIGHT, "--seed-mb", "5")
     os.kill(sandbox.pid(victim), signal.SIGKILL)
 
-    _within(1.0, lambda: sandbox.commands()[victim]["phase"] == "dead")
+    _within(1.0, lambda: sandbox.status()[victim]["phase"] == "dead")
     assert sandbox("status").returncode == 1
     assert victim in sandbox.fails("up", "--only", LIGHT)
 
@@ -118,7 +118,7 @@ def test_all_die_with_the_supervisor(sandbox: Sandbox) -> None:
 
 def test_whatever_of_the_whole_dies_nothing_is_left(sandbox: Sandbox) -> None:
     sandbox.succeeds("up", "--seed-mb", "10")
-    components = sandbox.commands()
+    components = sandbox.status()
     assert sandbox("status").returncode == 0
     for name in sorted(components):
         os.kill(components[name]["pid"], signal.SIGKILL)
@@ -138,9 +138,9 @@ def test_a_paused_component_hangs_and_goes_on(sandbox: Sandbox) -> None:
     before = sandbox.pid("valkey")
     sandbox.succeeds("fault", "set", "valkey.paused")
     assert psutil.Process(before).status() == psutil.STATUS_STOPPED
-    assert sandbox.commands()["valkey"]["phase"] == "paused"
+    assert sandbox.status()["valkey"]["phase"] == "paused"
     sandbox.succeeds("fault", "clear", "valkey.paused")
-    assert sandbox.commands()["valkey"] | {"seconds": 0, "memory_mb": 0} == {
+    assert sandbox.status()["valkey"] | {"seconds": 0, "memory_mb": 0} == {
         "phase": "ready",
         "pid": before,
         "seconds": 0,
@@ -161,13 +161,13 @@ def test_a_killed_component_is_back_once_the_fault_is_cleared(sandbox: Sandbox) 
     for name in ("postgres", "valkey"):
         before = sandbox.pid(name)
         sandbox.succeeds("fault", "set", f"{name}.killed")
-        assert sandbox.commands()[name]["phase"] == "killed"
+        assert sandbox.status()[name]["phase"] == "killed"
         # Cleared and set again before it is up, it is killed while it starts.
         Faults(World(sandbox.state).faults_file).write([])
-        until(lambda name=name: sandbox.commands()[name]["phase"] != "killed")
+        until(lambda name=name: sandbox.status()[name]["phase"] != "killed")
         sandbox.succeeds("fault", "set", f"{name}.killed")
         sandbox.succeeds("fault", "clear", f"{name}.killed")
-        assert sandbox.commands()[name]["phase"] == "ready"
+        assert sandbox.status()[name]["phase"] == "ready"
         assert sandbox.pid(name) != before
 
 
@@ -233,7 +233,7 @@ def test_an_interrupted_up_leaves_nothing(sandbox: Sandbox) -> None:
         # A shell ignores SIGINT for what it runs in the background, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    _within(20.0, lambda: sandbox.commands().get("seaweedfs", {}).get("phase") == "starting")
+    _within(20.0, lambda: sandbox.status().get("seaweedfs", {}).get("phase") == "starting")
     up.send_signal(signal.SIGINT)
     assert "taken down" in up.communicate(timeout=30)[1]
     assert up.returncode == 1

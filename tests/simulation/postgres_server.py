@@ -19,7 +19,8 @@ import psycopg2
 from psycopg2.extensions import connection
 
 from sandbox.cache import cached
-from sandbox.postgres import cluster, component
+from sandbox.postgres import cluster
+from sandbox.postgres.component import unpack
 
 CACHE = Path(__file__).parents[2] / ".sandbox" / "cache"
 ADMIN, USER = "simulation", "deployer"
@@ -67,7 +68,7 @@ WHERE d.datname = %s AND l.classid = 'pg_database'::regclass AND l.mode = 'Acces
 
 class Server:
     def __init__(self) -> None:
-        self.programs = component.unpack(CACHE)
+        self.programs = unpack(CACHE)
         self.folder = _own_folder()
         self._account = cluster.choose(self.programs, self.folder)
         self._account.own(self.folder)
