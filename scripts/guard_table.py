@@ -57,7 +57,10 @@ def rules() -> str:
         ("unknown", UNKNOWN),
         ("warning", WARNINGS),
     ):
-        lines += [f"| `{rule}` | {verdict} | {safe_way} |" for rule, safe_way in of.items()]
+        by_way: dict[str, list[str]] = {}
+        for rule, safe_way in of.items():
+            by_way.setdefault(safe_way, []).append(f"`{rule}`")
+        lines += [f"| {', '.join(names)} | {verdict} | {way} |" for way, names in by_way.items()]
     return "\n".join(lines)
 
 
