@@ -76,7 +76,7 @@ simulate: setup  ## Simulated releases with fresh seeds, for MINUTES=10 of each 
 bench: setup  ## Speed and size, as ratios within one run
 	@$(PY) -m tests.benchmarks
 
-bench-gates: setup  ## Gates on 10,000 generated releases: false alarms, misses, time and users harmed, into docs/watch.md
+bench-gates: setup  ## Gates on 10,000 generated releases: false alarms, misses, time and users harmed, into tests/benchmarks/gate_trial
 	@nice $(PY) -m tests.benchmarks.gate_trial --write
 
 pictures: setup  ## The README's pictures, anew from a release of the sandbox, in Chromium

@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes into docs/guarantees.md how often each guarantee was tried, and what was found, or checks that.
-
-The one stands in tests/simulation/tried.yml, the other in the regressions beside it.
-"""
+"""Writes into tests/simulation/README.md how often each guarantee was tried, by tried.yml beside it, or checks that."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 import typing as t
@@ -16,11 +12,9 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "guarantees.md"
+PAGE = ROOT / "tests" / "simulation" / "README.md"
 TRIED = ROOT / "tests" / "simulation" / "tried.yml"
-REGRESSIONS = ROOT / "tests" / "simulation" / "regressions.jsonl"
 BEGIN, END = "<!-- tried: begin -->", "<!-- tried: end -->"
-FOUND_BEGIN, FOUND_END = "<!-- found: begin -->", "<!-- found: end -->"
 ROW = re.compile(r"^\| `(?P<name>[a-z_]+)` \| (?P<sentence>.+?) \|.*$", re.MULTILINE)
 
 
@@ -29,22 +23,8 @@ def page(text: str, tried: t.Mapping[str, t.Any]) -> str:
         times = tried["checked"].get(found["name"], 0)
         return f"| `{found['name']}` | {found['sentence']} | {f'{times:,}' if times else 'never'} |"
 
-    told = _between(ROW.sub(row, text), BEGIN, END, figures(tried))
-    return _between(told, FOUND_BEGIN, FOUND_END, found())
-
-
-def _between(text: str, begin: str, end: str, what: str) -> str:
-    before, _begin, rest = text.partition(begin)
-    return f"{before}{begin}\n{what}\n{end}{rest.partition(end)[2]}"
-
-
-def found() -> str:
-    """A row for each run that once broke something."""
-    rows = ["| regression | seed | what an operator would have met |", "|---|---|---|"]
-    for line in REGRESSIONS.read_text("utf-8").splitlines():
-        one = json.loads(line)
-        rows.append(f"| `{one['name']}` | {one['plan']['seed']} | {one['met']} |")
-    return "\n".join(rows)
+    before, _begin, rest = ROW.sub(row, text).partition(BEGIN)
+    return f"{before}{BEGIN}\n{figures(tried)}\n{END}{rest.partition(END)[2]}"
 
 
 def figures(tried: t.Mapping[str, t.Any]) -> str:
@@ -111,9 +91,7 @@ def main() -> int:
     if text == wanted:
         return 0
     if checks:
-        print(
-            "docs/guarantees.md differs from tests/simulation/tried.yml: run scripts/guarantees.py"
-        )
+        print("tests/simulation/README.md differs from tried.yml: run scripts/guarantees.py")
         return 1
     PAGE.write_text(wanted, "utf-8")
     return 0

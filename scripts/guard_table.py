@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the tables of docs/migration-guard.md from the corpus and the rules, or checks that they are up to date."""
+"""Writes the rules into docs/migration-guard.md and the idioms into the corpus's README, or checks both."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rul
 )
 from tests.unit.plugins.module_utils._migration.guard.cases import read_cases
 
-PAGE = ROOT / "docs/migration-guard.md"
+PAGES = (
+    ROOT / "docs/migration-guard.md",
+    ROOT / "tests/unit/plugins/module_utils/_migration/guard/corpus/README.md",
+)
 TOPICS = {
     "idioms": "Whole files",
     "drops": "DROP",
@@ -54,7 +57,10 @@ def rules() -> str:
         ("unknown", UNKNOWN),
         ("warning", WARNINGS),
     ):
-        lines += [f"| `{rule}` | {verdict} | {safe_way} |" for rule, safe_way in of.items()]
+        by_way: dict[str, list[str]] = {}
+        for rule, safe_way in of.items():
+            by_way.setdefault(safe_way, []).append(f"`{rule}`")
+        lines += [f"| {', '.join(names)} | {verdict} | {way} |" for way, names in by_way.items()]
     return "\n".join(lines)
 
 
@@ -71,14 +77,14 @@ def main() -> int:
     parser.add_argument(
         "--check", action="store_true", help="change nothing, exit 1 on a difference"
     )
-    text = PAGE.read_text(encoding="utf-8")
-    if text == expected(text):
-        return 0
-    if parser.parse_args().check:
-        print(f"{PAGE.relative_to(ROOT)} is out of date: run scripts/guard_table.py")
-        return 1
-    PAGE.write_text(expected(text), encoding="utf-8")
-    return 0
+    checks = parser.parse_args().check
+    stale = [page for page in PAGES if (text := page.read_text("utf-8")) != expected(text)]
+    for page in stale:
+        if checks:
+            print(f"{page.relative_to(ROOT)} is out of date: run scripts/guard_table.py")
+        else:
+            page.write_text(expected(page.read_text("utf-8")), encoding="utf-8")
+    return int(checks and bool(stale))
 
 
 if __name__ == "__main__":

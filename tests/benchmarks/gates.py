@@ -1,6 +1,6 @@
 """Whether the comparison of cohorts keeps its promises: few false alarms, and a doubling found soon.
 
-`make bench-gates` tries it beside other gates, and writes what they did into docs/watch.md.
+`make bench-gates` tries it beside other gates, and writes what they did into gate_trial/README.md.
 """
 
 import typing as t

@@ -217,7 +217,7 @@ def keep() -> None:
         one["name"]: round(reach.Area(**one).percent) for one in told["coverage"]["areas"]
     }  # fmt: skip
     kept["mutants"] = body.get("mutants") if not told["mutants"] else _mutants(told["mutants"])
-    head = "---\n# What was tried, by `python -m tests.simulation.report --keep`. docs/guarantees.md tells of it.\n"
+    head = "---\n# What was tried, by `python -m tests.simulation.report --keep`. README.md tells of it.\n"
     TRIED.write_text(head + yaml.safe_dump(kept, sort_keys=False), "utf-8")
     KEPT.write_text(str(len(found)), "utf-8")
 

@@ -105,4 +105,6 @@ def test_of_what_the_sandbox_recorded_each_gate_finds_what_it_is_for():
 
 
 def test_the_guide_tells_what_was_recorded():
-    assert traces_table(recorded()) in (ROOT / "docs/watch.md").read_text("utf-8")
+    assert traces_table(recorded()) in (ROOT / "tests/benchmarks/gate_trial/README.md").read_text(
+        "utf-8"
+    )

@@ -12,7 +12,7 @@ from tests.protocol.search import Found, search, tell
 from tests.protocol.traces import replay, walk
 
 pytestmark = pytest.mark.slow
-PAGE = Path(__file__).parents[2] / "docs" / "guarantees.md"
+PAGE = Path(__file__).parents[2] / "tests" / "simulation" / "README.md"
 WALKS = 15
 
 

@@ -66,7 +66,9 @@ def test_every_invariant_is_a_sentence_of_the_guarantees() -> None:
     names = dict(re.findall(r'^([A-Z_]+) = "([a-z_]+)"$', source, re.MULTILINE))
     sentences = re.findall(r'^    ([A-Z_]+): (?:\(\s*)?"(.+?)"', source, re.MULTILINE | re.DOTALL)
     page, _begin, _rest = (
-        (ROOT / "docs" / "guarantees.md").read_text("utf-8").partition("<!-- tried: begin -->")
+        (ROOT / "tests" / "simulation" / "README.md")
+        .read_text("utf-8")
+        .partition("<!-- tried: begin -->")
     )
     rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+?) \|", page, re.MULTILINE))
     assert len(sentences) > 10

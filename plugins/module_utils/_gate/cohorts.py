@@ -12,8 +12,8 @@ and `k` and `m` multiply the evidence for `r` against the margin by
 
 As long as treated users fail at most `margin` times as often, its expectation never grows, so that it ever reaches
 1 / alpha in at most a share alpha of watches (Ville, 1939), however often one looks. It is the safe logrank test of
-Grünwald, Ly, Pérez-Ortiz and ter Schure (2020), and the test for counts of Lindon and Malek (2022). docs/watch.md has
-the proof, in a few lines.
+Grünwald, Ly, Pérez-Ortiz and ter Schure (2020), and the test for counts of Lindon and Malek (2022). The proof
+is in tests/benchmarks/gate_trial/README.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.gate_trial [--releases 10000] [--write]`: the table of docs/watch.md, from sealed seeds.
+"""`python -m tests.benchmarks.gate_trial [--releases 10000] [--write]`: the table of README.md, from sealed seeds.
 
 With --write it and the pictures are written there.
 """
@@ -26,7 +26,7 @@ def main() -> int:
         prog="python -m tests.benchmarks.gate_trial", description=__doc__
     )
     parser.add_argument("--releases", type=int, default=10_000)
-    parser.add_argument("--write", action="store_true", help="into docs/watch.md and docs/pictures")
+    parser.add_argument("--write", action="store_true", help="into README.md and docs/pictures")
     given = parser.parse_args()
     found = [trial.tried(generated(seed)) for seed in range(given.releases)]
     told = gates_table(trial.results(found)) + "\n\n" + memory_table(found) + "\n\n"
@@ -34,7 +34,7 @@ def main() -> int:
     told += "\n\n" + traces_table(recorded())
     print(told)
     if given.write:
-        page = DOCS / "watch.md"
+        page = Path(__file__).with_name("README.md")
         before, after = "<!-- gates: begin -->\n", "<!-- gates: end -->"
         head, found_head, rest = page.read_text().partition(before)
         _old, found_tail, tail = rest.partition(after)

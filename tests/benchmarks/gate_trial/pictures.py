@@ -1,4 +1,4 @@
-"""The pictures of docs/watch.md: how evidence grows, and which gate finds what."""
+"""The pictures of docs/watch.md and of README.md: how evidence grows, and which gate finds what."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""What holds after every step, whatever happens. Each is a sentence of docs/guarantees.md.
+"""What holds after every step, whatever happens. Each is a sentence of ../README.md.
 
 They look at the server's objects alone, never at what the product believes, except where a task claims success.
 """

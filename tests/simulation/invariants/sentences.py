@@ -1,4 +1,4 @@
-"""What holds, each as a name and a sentence. docs/guarantees.md has the same."""
+"""What holds, each as a name and a sentence. README.md has the same."""
 
 import typing as t
 

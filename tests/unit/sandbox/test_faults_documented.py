@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sandbox.commands import known_faults
 
-GUIDE = (Path(__file__).parents[3] / "docs/rehearsing.md").read_text("utf-8")
+GUIDE = (Path(__file__).parents[3] / "sandbox/README.md").read_text("utf-8")
 TABLE = GUIDE.partition("### Every fault")[2].partition("\n### ")[0]
 
 

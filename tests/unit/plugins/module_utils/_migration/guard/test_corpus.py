@@ -50,5 +50,7 @@ def test_the_corpus_is_large() -> None:
 
 
 def test_the_tables_of_the_documentation_are_made_from_the_corpus() -> None:
-    page = guard_table.PAGE.read_text("utf-8")
-    assert page == guard_table.expected(page), "run scripts/guard_table.py"
+    for page in guard_table.PAGES:
+        text = page.read_text("utf-8")
+        assert "| verdict |" in text
+        assert text == guard_table.expected(text), "run scripts/guard_table.py"
