@@ -11,6 +11,7 @@ from tests.benchmarks.gates import gates
 from tests.benchmarks.guard import guard
 from tests.benchmarks.kill_switch import kill_switch
 from tests.benchmarks.measurement import Benchmark
+from tests.benchmarks.microservices import microservices
 from tests.benchmarks.migrations import migrations
 from tests.benchmarks.moments import moments
 from tests.benchmarks.report import report
@@ -25,6 +26,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "failing": failing,
     "kill_switch": kill_switch,
     "guard": guard,
+    "microservices": microservices,
     "fleet": fleet,
     "backup": backup,
     "round_trips": round_trips,
