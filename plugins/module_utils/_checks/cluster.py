@@ -28,7 +28,7 @@ from .models import Finding, Ground, Kind, Kinds, Options, failed, passed, skipp
 
 
 def look_rollout(options: Options, ground: Ground) -> t.Sequence[Finding]:
-    """What stands against rolling the services without downtime, as M(easymo.deploy.rollout_preflight) finds it."""
+    """What stands against rolling the services without downtime."""
     facts = observe_facts(ground.cluster(), options["services"], release=ground.release)
     return [judge_rollout(find_problems(facts), len(options["services"]))]
 
