@@ -18,6 +18,7 @@ from ..module_utils._variables.check import (
     missing_secrets,
     placeholders,
     placeholders_told,
+    typed_unchanged,
     unknown_variables,
 )
 from ..module_utils._variables.release import misread
@@ -63,6 +64,7 @@ class ActionModule(ActionBase):
         ]
         if unknown:
             problems.append(f"Unknown variables: {', '.join(unknown)}. Check the spelling.")
+        problems += typed_unchanged(load_extra_vars(self._loader))
         if arguments["placeholders"] == "refuse":
             problems += incomplete(task_vars)
             if unfilled:

@@ -244,7 +244,6 @@ reason:
 import typing as t
 
 from ..module_utils._documentation import documented
-from ..module_utils._errors import InputError
 from ..module_utils._flags.flagd import Document
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for
@@ -256,6 +255,7 @@ from ..module_utils._ramp.options import read_moment, read_percentage, read_sche
 from ..module_utils._ramp.plan import Ask, refuse_no_step
 from ..module_utils._run_process import alive
 from ..module_utils._templates import JINJA2
+from ..module_utils._user import read_who_and_why, refuse_placeholders
 
 NEEDS = (KUBERNETES, JINJA2)
 
@@ -271,8 +271,13 @@ def run(module: Module) -> dict[str, t.Any]:
     schedule = read_schedule(params)
     percentage = read_percentage(params["percentage"])
     refuse_no_step(schedule, percentage)
-    if bool(params["release_reason"].strip()) != bool(params["released_by"].strip()):
-        raise InputError("To release a held gate, set both 'released_by' and 'release_reason'.")
+    refuse_placeholders(ramp_reason=params["reason"])
+    who_and_why = {
+        "ramp_released_by": params["released_by"].strip(),
+        "ramp_release_reason": params["release_reason"].strip(),
+    }
+    if any(who_and_why.values()):
+        read_who_and_why(**who_and_why)
     place = Place(params["name"], params["flag"], params["enabled_by"])
     ramp = Ramp(
         cluster_for(module),

@@ -245,6 +245,7 @@ from ..module_utils._kubernetes_module import actor_of, opener_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._templates import JINJA2
 from ..module_utils._time import utc_now
+from ..module_utils._user import read_who_and_why, refuse_placeholders
 
 NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 
@@ -327,10 +328,8 @@ def run(module: Module) -> dict[str, t.Any]:
 def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
     """What the options ask for. Raises InputError before anything is touched."""
     refuse_below(params, wait_timeout=1)
-    if not params["reason"].strip():
-        raise InputError(
-            "'reason' is empty: add -e \"reason='WHY'\"; it is shown to everyone it stops."
-        )
+    (reason,) = read_who_and_why(reason=params["reason"])
+    refuse_placeholders(by=params["by"])
     state, percentage = params["state"], params["percentage"]
     if percentage is not None and state != LOWERED:
         raise InputError(f"'percentage' has no effect when 'state' is {state!r}: use 'lowered'.")
@@ -348,7 +347,7 @@ def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
     switch = KillSwitch(
         set_at=utc_now(),
         by=actor_of({"actor": params["by"]}),
-        reason=params["reason"].strip(),
+        reason=reason,
         automatic=params["automatic"],
         flags=flags,
     )

@@ -91,6 +91,7 @@ from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
 from ..module_utils._time import utc_now
+from ..module_utils._user import read_who_and_why
 
 NEEDS = (KUBERNETES,)
 
@@ -100,12 +101,9 @@ module_spec = documented(DOCUMENTATION)
 
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
+    by, reason = read_who_and_why(by=params["by"], reason=params["reason"])
     wanted = ManualDecision(
-        gate=params["gate"],
-        decision=params["decision"],
-        by=params["by"].strip(),
-        reason=params["reason"].strip(),
-        at=utc_now(),
+        gate=params["gate"], decision=params["decision"], by=by, reason=reason, at=utc_now()
     )
     recorded = record_decision(
         cluster_for(module), params["release"], wanted, check_mode=module.check_mode

@@ -15,6 +15,8 @@ description:
   - Names every secret that has no value, all at once. Values are never shown.
   - Names every value that still has a placeholder, of all hosts, in lists and dictionaries too. A placeholder is a
     text with C(CHANGE_ME).
+  - Refuses a name or a reason of C(--extra-vars) that is the placeholder of a printed command, such as C(by=NAME) or
+    C(reason=WHY).
   - Checks what O(contracts) names against the argument specs of the collection's roles, on every host at once, so that
     a playbook may include them with C(rolespec_validate=false) without losing a refusal.
   - Runs on the controller only.

@@ -150,7 +150,8 @@ def test_a_consumer_that_does_not_read_the_flags_is_never_taken_for_off(live: Pl
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"reason": " "}, "'reason' is empty"),
+        ({"reason": " "}, "'reason' is '', which gives no reason"),
+        ({"reason": "WHY"}, "'reason' is 'WHY', which gives no reason"),
         ({"percentage": 5}, "use 'lowered'"),
         ({"state": "lowered", "percentage": 101}, "from 0 to 100"),
         ({"state": "lowered", "percentage": -1}, "from 0 to 100"),

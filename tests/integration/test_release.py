@@ -55,7 +55,7 @@ def test_opened_pinned_and_closed_in_check_mode_for_real_and_again(
     assert info["pins"]["config_maps"]["feature-flags"]["exists"] is False
     assert info["flags"] == {}, "nobody made the ConfigMap"
     deployed.run(feature_flags, flags={"FEATURE_A": True})
-    deployed.run(kill_switch, flags={"FEATURE_A": "false"}, reason="why", by="Ann")
+    deployed.run(kill_switch, flags={"FEATURE_A": "false"}, reason="errors", by="Ann")
     flags = deployed.run(release_info, name="2.0.0")["flags"]
     assert (flags["values"], flags["kill_switch"]["by"]) == ({"FEATURE_A": "false"}, "Ann")
 

@@ -34,7 +34,7 @@ def words(text: str) -> str:
 def test_nobody_is_kept_out_without_a_reason(operator: Operator) -> None:
     run = operator.plays("lock")
     assert run.rc != 0
-    assert "'reason' is missing" in words(run.output)
+    assert "'deploy_lock_reason' is '', which gives no reason" in words(run.output)
 
 
 def test_everybody_is_kept_out_and_told_why_and_nothing_is_touched(

@@ -23,6 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands i
     _OPTION,
     MENTIONED,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._variables.check import typed_unchanged
 
 ROOT = Path(__file__).parents[2]
 STORY, PARTS = "stories/test_story_of", "integration/test"
@@ -261,6 +262,20 @@ def test_what_a_message_tells_to_type_is_there(printed: str) -> None:
                 key: one for key, one in option.items() if key in ("type", "elements", "choices")
             }
             assert ArgumentSpecValidator({name: spec}).validate({name: value}).error_messages == []
+
+
+TO_FILL_IN = ("NAME", "name", "$USER", "WHY", "why", "WHAT WAS SEEN")
+"""Each printed as a variable's value. A shell puts a person's name in the place of $USER, and these tests do not."""
+
+
+@pytest.mark.parametrize(
+    "printed", [one for one in commands() if {*TO_FILL_IN} & {*map(str, given(one).values())}]
+)
+def test_a_printed_placeholder_typed_unchanged_is_refused(printed: str) -> None:
+    left = [name for name, value in given(printed).items() if value in TO_FILL_IN]
+    refused = list(typed_unchanged(given(printed)))
+    assert [sentence.partition(" is ")[0] for sentence in refused] == [repr(name) for name in left]
+    assert all("in the place of" in sentence for sentence in refused)
 
 
 def test_each_command_is_typed_by_a_test_that_is_there() -> None:

@@ -7,7 +7,6 @@ import json
 import typing as t
 from dataclasses import replace
 
-from .._arguments import text_of
 from .._errors import (
     HoldError,
     InputError,
@@ -17,6 +16,7 @@ from .._errors import (
 )
 from .._release.order import Waiver
 from .._release.plan import merge
+from .._user import as_meant
 from .._variables.check import placeholders
 from . import run
 from .models import (
@@ -72,7 +72,7 @@ def read_waivers(given: t.Mapping[str, t.Any]) -> dict[str, Waiver]:
     for name, entry in given.items():
         body = entry if isinstance(entry, dict) else {}
         strange = set(body) - {"by", "reason"}
-        by, reason = (text_of(body.get(key)) for key in ("by", "reason"))
+        by, reason = as_meant(body.get("by"), name=True), as_meant(body.get("reason"))
         if strange or not by or not reason:
             raise InputError(
                 f"The waiver of {name!r} is {entry!r}: add 'by', the person's name, and 'reason'."

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .._errors import InputError
 from .._module import refuse_twice
+from .._user import as_meant
 
 YES_NO, SEVERITY = "yes_no", "severity"
 SCALES: t.Mapping[str, t.Mapping[str, str]] = {
@@ -73,7 +74,7 @@ def read_answers(
             raise InputError(
                 f"The answer to {name!r} has {excess[0]!r}; it may have answer, by, at and note."
             )
-        who = str(said.get("by") or by).strip()
+        who = as_meant(said.get("by") or by, name=True)
         if not who:
             raise InputError(f"The answer to {name!r} has no name: set 'by' or 'answered_by'.")
         answers[name] = Answer(

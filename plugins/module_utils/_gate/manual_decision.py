@@ -117,12 +117,6 @@ def _known(record: Record, state: WatchState, wanted: ManualDecision) -> list[Ma
     ]
 
 
-def refuse_nobody(wanted: ManualDecision) -> None:
-    for option in ("by", "reason"):
-        if not getattr(wanted, option).strip():
-            raise InputError(f"A decision needs a name and a reason: set {option!r}.")
-
-
 def _refuse_too_late(
     bound: ManualDecision, state: WatchState, before: t.Sequence[ManualDecision]
 ) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .._cluster import Cluster, MonotonicClock
 from .._release.plan import Change, check_attempt
 from .._release.store import ReleaseStore
-from .manual_decision import APPROVE, ManualDecision, plan_decision, refuse_nobody
+from .manual_decision import APPROVE, ManualDecision, plan_decision
 from .store import WatchStore
 
 
@@ -38,7 +38,6 @@ class Recorded:
 def record_decision(
     cluster: Cluster, release: str, wanted: ManualDecision, *, check_mode: bool
 ) -> Recorded:
-    refuse_nobody(wanted)
     store = ReleaseStore(cluster, release, clock=MonotonicClock())
     record = check_attempt(store.read(), release)
     shelf = WatchStore(store)

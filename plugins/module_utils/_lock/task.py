@@ -8,13 +8,14 @@ import typing as t
 from dataclasses import replace
 
 from .._cluster import Clock, Cluster, MonotonicClock
-from .._errors import ConflictError, DeployError, InputError
+from .._errors import ConflictError, DeployError
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
 from .._kubernetes_module import actor_of
 from .._run import Run, never_alive
 from .._run_process import alive, detach, end, identified, wait_for_end
 from .._time import now
+from .._user import read_who_and_why, refuse_placeholders
 from .apply import WallClock
 from .models import Claim, Lock, format_time
 from .plan import is_ours, plan_free
@@ -109,12 +110,9 @@ Params = t.Mapping[str, t.Any]
 
 
 def claim_of(params: Params, run: Run | None) -> Claim:
-    if params["force"] and not (params["reason"] or "").strip():
-        raise InputError(
-            "'reason' is missing: taking a lock by force needs a reason for its holder."
-        )
-    if params["manual"] and params["state"] == "held" and not (params["reason"] or "").strip():
-        raise InputError("'reason' is missing: a lock set by hand needs a reason for others.")
+    by_hand = params["manual"] and params["state"] == "held"
+    check = read_who_and_why if params["force"] or by_hand else refuse_placeholders
+    check(deploy_lock_reason=params["reason"])
     return Claim(
         holder=actor_of({"actor": params["holder"]}),
         # What is set by hand outlives the run that sets it.

@@ -7,10 +7,10 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
-from .._arguments import text_of
 from .._cluster import Object
 from .._errors import ConflictError, InputError
 from .._flags.switch import KillSwitch
+from .._user import as_meant
 from .models import DONE, FAILED, PARTLY, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED, Record
 
 STATES = {
@@ -66,7 +66,7 @@ def read_waivers(option: str, given: t.Mapping[str, t.Any]) -> dict[str, Waiver]
     waivers = {}
     for name, one in given.items():
         said = one if isinstance(one, dict) else {}
-        by, reason = (text_of(said.get(key)) for key in ("by", "reason"))
+        by, reason = as_meant(said.get("by"), name=True), as_meant(said.get("reason"))
         if not by or not reason:
             raise InputError(
                 f"'{option}' must say for {name!r} who decided it and why: "

@@ -13,6 +13,7 @@ from .._errors import InputError
 from .._lock.fence import Check, no_check
 from .._module import refuse_below
 from .._postgres import PostgresTarget
+from .._user import read_who_and_why
 from .models import RestoreRequest
 from .plan import NAME_LIMIT, choose_backup, default_request
 
@@ -37,18 +38,7 @@ def refuse_bad_input(params: Params) -> None:
     if not params["key"] and not (params["name"] and params["release"]):
         raise InputError("Which backup? Set 'key', or 'name' and 'release'.")
     if params["method"] != "scratch":
-        _refuse_missing_approval(params)
-
-
-def _refuse_missing_approval(params: Params) -> None:
-    approved_by = (params["approved_by"] or "").strip()
-    if not any(letter.isalpha() for letter in approved_by):
-        raise InputError(
-            f"Option 'approved_by' is {params['approved_by']!r}: a person must approve the "
-            f"restore of {params['login_db']!r} by name, because writes since the backup are lost."
-        )
-    if not (params["reason"] or "").strip():
-        raise InputError("Option 'reason' is empty: say why to restore the database.")
+        read_who_and_why(restore_approved_by=params["approved_by"], restore_reason=params["reason"])
 
 
 def control_target(params: Params) -> PostgresTarget:

@@ -10,8 +10,7 @@ from .._arguments import text_of
 from .._errors import ConflictError, InputError
 from .._module import refuse_twice
 from .._release.models import ROLLED_BACK, SIGN_OFFS, Record
-
-NOBODY = frozenset({"nobody", "none", "unknown", "anonymous", "somebody", "n/a", "tbd", "name"})
+from .._user import read_who_and_why
 
 Given = t.Mapping[str, t.Any]
 """A sign-off as the record keeps it: by, at, what, note, attempt, git_sha."""
@@ -116,7 +115,7 @@ def plan_sign_off(
             f"No sign-off {ask.name!r} is required for release {subject.release}; there are "
             f"{names}."
         )
-    _refuse_no_name(ask)
+    read_who_and_why(by=ask.by)
     _refuse_other_subject(ask, subject)
     before = known.get(ask.name)
     if before is not None and counts(before, subject):
@@ -152,14 +151,6 @@ def missing_because(wanted: Wanted, given: Given | None, subject: Subject) -> st
     else:
         signed = f"commit {_short(given.get('git_sha'))}, and {_short(subject.git_sha)} is released"
     return f"{given.get('by')} signed {signed}: {whom} signs again by {how}"
-
-
-def _refuse_no_name(ask: Ask) -> None:
-    letters = [one for one in ask.by if one.isalpha()]
-    if len(letters) < 2 or ask.by.lower() in NOBODY:
-        raise InputError(
-            f"The sign-off {ask.name!r} is by {ask.by!r}, which is not a name: set 'by' to the signer."
-        )
 
 
 def _refuse_other_subject(ask: Ask, subject: Subject) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .._arguments import is_endless
+from .._errors import InputError
+from .._user import refuse_placeholders
 
 PLACEHOLDER = "CHANGE_ME"
 """Stands in a value that the owner of the inventory has to fill in, followed by what belongs there."""
@@ -113,3 +115,13 @@ def placeholders_told(found: t.Iterable[t.Mapping[str, str]]) -> str:
     number = sum(map(len, by_file.values()))
     what = "1 value still has" if number == 1 else f"{number} values still have"
     return f"{what} to be filled in: {listed}. What belongs there stands behind {PLACEHOLDER}."
+
+
+def typed_unchanged(extra: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    """One sentence for each name and reason among --extra-vars that is the placeholder of a printed command."""
+    for name, value in extra.items():
+        if f"_{name}".endswith(("_by", "_reason")):
+            try:
+                refuse_placeholders(**{name: value})
+            except InputError as exc:
+                yield str(exc)

@@ -1,4 +1,4 @@
-"""Who a run belongs to, where the system knows no name for its account."""
+"""Who a run belongs to, where the system knows no name for its account, and who decides something, and why."""
 
 import os
 import pwd
@@ -6,7 +6,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._user import user_here
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._user import (
+    as_meant,
+    read_who_and_why,
+    refuse_placeholders,
+    user_here,
+)
 
 
 @pytest.fixture
@@ -30,3 +36,52 @@ def test_an_account_without_a_name_is_told_by_its_number() -> None:
 def test_a_name_in_the_environment_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "guard")
     assert user_here() == "guard"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        " ",
+        "…",
+        "-",
+        "WHY",
+        "why",
+        "<reason>",
+        "'WHY'",
+        "NAME",
+        "your name",
+        "$USER",
+        "TBD",
+        None,
+        [],
+    ],
+)
+def test_what_holds_the_place_of_a_name_or_a_reason_is_neither(typed: t.Any) -> None:
+    assert as_meant(typed) == as_meant(typed, name=True) == ""
+
+
+@pytest.mark.parametrize(
+    "reason", ["no reason known", "why not: nobody is awake", "503", "错误", " x "]
+)
+def test_a_reason_may_have_these_words_in_it(reason: str) -> None:
+    assert as_meant(reason) == reason.strip()
+
+
+@pytest.mark.parametrize("name", ["Jane Doe", "Name Nakamura", "bo", "user"])
+def test_a_name_is_of_two_letters(name: str) -> None:
+    assert as_meant(name, name=True) == name
+    assert as_meant(name[:1], name=True) == ""
+
+
+def test_what_says_nothing_is_refused_by_what_to_type() -> None:
+    assert read_who_and_why(by=" Ann ", reason="a mail") == ["Ann", "a mail"]
+    with pytest.raises(InputError) as caught:
+        read_who_and_why(by="ann", restore_reason="WHY")
+    assert str(caught.value) == (
+        "'restore_reason' is 'WHY', which gives no reason: type -e \"restore_reason='WHY'\", "
+        "with the reason in the place of WHY."
+    )
+    with pytest.raises(InputError, match="'by' is 'NAME', which names nobody: type -e"):
+        refuse_placeholders(reason="", by="NAME")
+    refuse_placeholders(by="", reason=None)

@@ -785,7 +785,9 @@ def test_what_is_open_needs_nobody_to_overrule_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"override_by": "Jane Doe"}, {"override_reason": "why"}], ids=["no reason", "no name"]
+    "given",
+    [{"override_by": "Jane Doe"}, {"override_reason": "hurry"}],
+    ids=["no reason", "no name"],
 )
 def test_an_override_needs_a_name_and_a_reason(given: dict[str, str]) -> None:
     with pytest.raises(DeployError, match="'launch_window'"):

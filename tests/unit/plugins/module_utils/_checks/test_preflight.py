@@ -137,7 +137,9 @@ def way_on(*rows: Row, check_mode: bool = False) -> t.Any:
 def test_where_only_messages_hold_the_sentence_says_how_to_release_without_them() -> None:
     waivers = way_on(SLACK, PAGER)
     assert set(waivers) == {"people_in_slack", "on_call"}
-    rows = waive([SLACK, PAGER], read_waivers(waivers))
+    with pytest.raises(InputError, match="'by', the person's name"):
+        read_waivers(waivers)
+    rows = waive([SLACK, PAGER], read_waivers(dict.fromkeys(waivers, WAIVER)))
     assert conclude(rows, {}, check_mode=False, fail=True)["verdict"] == "go"
 
 
@@ -184,7 +186,7 @@ def test_what_a_check_itself_lets_go_needs_no_waiver_of_ours() -> None:
 
 @pytest.mark.parametrize(
     "waiver",
-    [{"by": "Jane Doe"}, {"reason": "why"}, {"by": " ", "reason": "why"}, "Jane Doe",
+    [{"by": "Jane Doe"}, {"reason": "hurry"}, {"by": " ", "reason": "hurry"}, "Jane Doe",
      {**WAIVER, "until": "tomorrow"}],
     ids=["no reason", "no name", "blanks", "text", "something else"],
 )  # fmt: skip

@@ -13,7 +13,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.manual_decision import (
     ManualDecision,
     plan_decision,
-    refuse_nobody,
     that_counts,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
@@ -254,15 +253,6 @@ def test_the_same_decision_is_recorded_once():
 def test_what_is_no_decision_is_refused(state, asked, error, words):
     with pytest.raises(error, match=words):
         plan_decision(RECORD, state, asked, ["monitoring"])
-
-
-@pytest.mark.parametrize(
-    ("asked", "words"),
-    [(wanted(by=" "), "set 'by'"), (wanted(reason=""), "set 'reason'")],
-)
-def test_a_decision_without_a_name_or_a_reason_is_none(asked, words):
-    with pytest.raises(InputError, match=words):
-        refuse_nobody(asked)
 
 
 def test_what_was_rejected_cannot_be_approved():

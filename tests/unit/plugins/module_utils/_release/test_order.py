@@ -198,7 +198,9 @@ def test_a_waived_phase_can_still_be_run_and_the_waiver_stays_known() -> None:
     [
         {"preflight": "hurry"},
         {"preflight": {"by": "Ann"}},
-        {"preflight": {"reason": "why", "by": " "}},
+        {"preflight": {"reason": "hurry", "by": " "}},
+        {"preflight": {"by": "your name", "reason": "hurry"}},
+        {"preflight": {"by": "Ann", "reason": "why"}},
     ],
 )
 def test_a_waiver_needs_a_name_and_a_reason(given: dict[str, t.Any]) -> None:
