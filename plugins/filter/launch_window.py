@@ -8,7 +8,10 @@ name: launch_window
 short_description: A launch window in words
 version_added: 0.2.0
 author: Maintainers of easymo.deploy (@easymo)
-description: Words the hours of a launch window as an announcement tells them, in its own time zone.
+description:
+  - Words the hours of a launch window as an announcement tells them, in its own time zone.
+  - When it is closed now and does not open within the hour, the announcement is of a release that somebody lets begin
+    outside of it, and that is told.
 options:
   _input:
     description: The window, as the kind C(launch_window) of M(easymo.deploy.preflight_check) takes it.
@@ -24,7 +27,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: For example V(09:00 AM - 11:00 AM EAT), or V(any time) for one that is open all day.
+  description: >-
+    For example V(09:00 AM - 11:00 AM EAT), V(any time) for one that is open all day, or
+    V(from 03:20 PM EAT on, outside of the launch window).
   type: str
 """
 

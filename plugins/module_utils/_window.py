@@ -155,6 +155,9 @@ FAR = timedelta(days=400)
 LONG = timedelta(days=7)
 """What is open for so long without a break counts as never closing."""
 
+SOON = timedelta(hours=1)
+"""What begins so long before it opens, which only looks, belongs to it."""
+
 Span = tuple[datetime, datetime]
 
 
@@ -265,11 +268,13 @@ def closed_sentence(window: Window, seen: Outlook) -> str:
 
 
 def for_people(window: Window, now: datetime) -> str:
-    """Its hours as an announcement tells them, like 09:00 AM - 11:00 AM EAT."""
+    """Its hours as an announcement tells them, like 09:00 AM - 11:00 AM EAT; outside of them, from when on."""
+    seen = outlook(window, now)
+    if not seen.open and (seen.opens is None or seen.opens - now > SOON):
+        return f"from {now.astimezone(window.zone):%I:%M %p %Z} on, outside of the launch window"
     if window.length == timedelta(days=1):
         return "any time"
     # Whether it is summer time is a matter of the day on which it is open.
-    seen = outlook(window, now)
     day = (now if seen.open or seen.opens is None else seen.opens).astimezone(window.zone)
     start = day.replace(hour=window.start.hour, minute=window.start.minute)
     end = start.replace(tzinfo=None) + window.length

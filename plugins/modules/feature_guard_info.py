@@ -47,7 +47,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sentence:
-  description: When it looked last, in words.
+  description: When it looked last, in words. Empty when it never did and by O(max_silence) need not.
   returned: success
   type: str
   sample: The guard looked last at 2026-11-25T02:14:00Z, 40 s ago, 1021 times since 2026-11-24T09:10:00Z.

@@ -93,10 +93,14 @@ def looks(memory: Memory | None) -> dict[str, t.Any]:
 
 
 def when(memory: Memory | None, max_silence: float, now: float) -> tuple[str, str]:
-    """When it looked last, and the same as a reason where that is too long ago, "" where it is not."""
+    """When it looked last, and the same as a reason where that is too long ago, "" where it is not.
+
+    Where it never looked and need not, there is none to speak of.
+    """
     if memory is None:
-        told = "The guard has not looked yet."
-        return told, _silent("the guard has not looked yet", max_silence) if max_silence else ""
+        if not max_silence:
+            return "", ""
+        return "The guard has not looked yet.", _silent("the guard has not looked yet", max_silence)
     ago = now - memory.last
     last = f"looked last at {moment(memory.last)}, {minutes(max(0.0, ago))} ago"
     told = f"The guard {last}, {memory.looks} times since {moment(memory.begun)}."

@@ -408,8 +408,10 @@ def test_the_ramp_is_told_that_nobody_looked() -> None:
     now = world.now.timestamp()
     assert when(found, 900, now + 900)[1] == ""
     assert when(found, 900, now + 901)[1].startswith("the guard looked last at ")
-    assert when(None, 900, now)[1].startswith("the guard has not looked yet")
-    assert when(None, 0, now)[1] == ""
+    told, silent = when(None, 900, now)
+    assert told == "The guard has not looked yet."
+    assert silent.startswith("the guard has not looked yet, and must every 15 min")
+    assert when(None, 0, now) == ("", "")
 
 
 def test_a_value_that_is_no_percentage_is_left_to_people() -> None:

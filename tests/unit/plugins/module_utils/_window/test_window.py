@@ -13,6 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._window import (
     outlook,
     read_window,
 )
+from tests.tables import cases
 
 NAIROBI = {"timezone": "Africa/Nairobi", "days": ["tuesday"], "start": "09:00", "end": "11:00"}
 BERLIN = {"timezone": "Europe/Berlin"}
@@ -159,18 +160,41 @@ def test_what_follows_without_a_gap_is_one_window(
     assert seen.closes == (utc(closes) if closes else None)
 
 
-@pytest.mark.parametrize(
-    ("window", "told"),
-    [(NAIROBI, "09:00 AM - 11:00 AM EAT"), ({"timezone": "UTC"}, "any time")],
-    ids=["hours", "always"],
+@cases(
+    ("window", "at", "told"),
+    {
+        "hours": (NAIROBI, "2025-11-11 06:00", "09:00 AM - 11:00 AM EAT"),
+        "within-the-hour": (NAIROBI, "2025-11-11 05:45", "09:00 AM - 11:00 AM EAT"),
+        "always": ({"timezone": "UTC"}, "2025-11-10 06:00", "any time"),
+        "overridden": (
+            NAIROBI,
+            "2025-11-10 12:20",
+            "from 03:20 PM EAT on, outside of the launch window",
+        ),
+        "overridden-on-another-day": (
+            {"timezone": "UTC", "days": ["tuesday"]},
+            "2025-11-10 12:20",
+            "from 12:20 PM UTC on, outside of the launch window",
+        ),
+        "never-again": (
+            {
+                "timezone": "UTC",
+                "freezes": [{"from": "2025-01-01", "to": "2035-01-01", "why": "x"}],
+            },
+            "2025-11-10 12:20",
+            "from 12:20 PM UTC on, outside of the launch window",
+        ),
+    },
 )
-def test_people_are_told_its_hours(window: dict[str, t.Any], told: str) -> None:
-    assert for_people(read_window(window), utc("2025-11-10 06:00")) == told
+def test_people_are_told_its_hours_or_that_a_release_does_not_keep_to_them(
+    window: dict[str, t.Any], at: str, told: str
+) -> None:
+    assert for_people(read_window(window), utc(at)) == told
 
 
-def test_people_are_told_the_zone_of_the_day_on_which_it_is_open() -> None:
-    window = read_window({**BERLIN, "days": ["monday"], "start": "09:00", "end": "10:00"})
-    assert for_people(window, utc("2026-03-27 12:00")).endswith("CEST")
+def test_people_are_told_the_zone_of_the_moment_at_which_it_opens() -> None:
+    window = read_window({**BERLIN, "days": ["sunday"], "start": "03:00", "end": "10:00"})
+    assert for_people(window, utc("2026-03-29 00:30")).endswith("CEST")
 
 
 @pytest.mark.parametrize(
