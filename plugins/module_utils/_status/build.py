@@ -104,6 +104,7 @@ def _next(told: Verdict, seen: Seen, asked: Asked) -> list[dict[str, str]]:
         left=left,
         decides=seen.record.evidence(told.phase).decides,
         ramp=_ramp(asked.ramp),
+        kept_out_by=str(seen.lock["holder"]) if seen.lock.get("manual") else "",
     )
     return [{"command": one.command, "why": one.why} for one in found]
 

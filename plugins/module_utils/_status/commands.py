@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._lock.plan import FORCE
 from .._release.models import ROLLBACK_PHASE
 from .._terminal.commands import Typed
 from .verdict import (
@@ -23,6 +24,8 @@ from .verdict import (
 
 WATCH_PHASE = "monitoring"
 """Whose watch is decided without its name."""
+DEPLOYED_NEXT = (ON_HOLD, STOPPED, INTERRUPTED, UNFINISHED, BACK)
+"""Verdicts after which the next thing to do is a deployment, unless a rollback is half done."""
 WHY = "-e \"reason='WHY'\""
 
 
@@ -32,11 +35,24 @@ class Next(t.NamedTuple):
 
 
 def next_commands(
-    told: Verdict, typed: Typed, *, left: t.Sequence[str], decides: bool, ramp: Body
+    told: Verdict,
+    typed: Typed,
+    *,
+    left: t.Sequence[str],
+    decides: bool,
+    ramp: Body,
+    kept_out_by: str = "",
 ) -> list[Next]:
-    """The best one first. `left`: the phases that are not done. `decides`: whether a person may decide the hold."""
+    """The best one first. `left`: the phases that are not done. `decides`: whether a person may decide the hold.
+
+    `kept_out_by`: who set the deploy lock by hand. It stops deployments, and no rollback.
+    """
     rest = ["--tags", ",".join(left)] if left else []
     onward = Next(typed.line("deploy.yml", *rest), "go on from there")
+    unlock = Next(
+        typed.line("unlock.yml", FORCE),
+        f"first ask {kept_out_by}, whose lock keeps deployments out",
+    )
     back = Next(typed.line("rollback.yml"), "go back to what ran before")
     if told.word in (STOPPED, INTERRUPTED, ON_HOLD) and told.phase == ROLLBACK_PHASE:
         return [Next(typed.line("rollback.yml"), "finish the rollback")]
@@ -48,8 +64,9 @@ def next_commands(
     follow = Next(typed.line("status.yml", "-e follow=true"), "watch it to its end")
     if told.watching:
         return [decide._replace(why="decide it: the run goes on"), follow]
+    first = [unlock] if kept_out_by and told.word in DEPLOYED_NEXT else []
     if told.word == ON_HOLD and decides:
-        return [onward._replace(why="look again"), decide, back]
+        return [*first, onward._replace(why="look again"), decide, back]
     found: dict[str, list[Next]] = {
         IN_PROGRESS: [follow],
         ON_HOLD: [onward._replace(why="look again"), back],
@@ -67,7 +84,7 @@ def next_commands(
         NONE: [Next(typed.line("deploy.yml", "--check --diff"), "see what it would change")],
         FINE: _up(typed, ramp),
     }
-    return found[told.word]
+    return [*first, *found[told.word]]
 
 
 def _up(typed: Typed, ramp: Body) -> list[Next]:

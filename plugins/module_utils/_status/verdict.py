@@ -62,11 +62,18 @@ def verdict(
         still = f". {killed}" if killed else ""
         return Verdict(BACK, f"release {record.version} at {shown(record.finished, now)}{still}")
     stopped = running or any(one.failed for one in phases.values())
-    if killed and not (automatic and stopped):
+    if killed and not (automatic and stopped) and not _half_back(record):
         return Verdict(KILLED, killed)
     if not record.exists:
         return Verdict(NONE, "no release is recorded")
     return _recorded(record, running, phases, plan, now)
+
+
+def _half_back(record: Record) -> bool:
+    """Whether the last that was begun is a rollback which did not end well: lifting a switch comes after it."""
+    back = record.phase(ROLLBACK_PHASE)
+    newest = max((one.started for one in record.phases.values()), default="")
+    return (back.running or back.failed) and record.status != DONE and back.started == newest
 
 
 def _in_progress(

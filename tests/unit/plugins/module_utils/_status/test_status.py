@@ -29,9 +29,11 @@ HELD = {
     "until": "2026-11-24T09:01:50Z",
 }
 FREE = {"held": False, "holder": "", "manual": False, "renewed": "", "until": ""}
+BY_HAND = {**FREE, "held": True, "holder": "eve@ops", "manual": True}
 KILL = "Ann set the kill switch at 2026-11-24T08:59:00Z, because: complaints"
 TYPED = Typed("playbooks", ("inventories/prod",))
 END = "-i inventories/prod"
+UNLOCK = f"ansible-playbook playbooks/unlock.yml {END} -e deploy_lock_force=true -e \"deploy_lock_reason='WHY'\""
 
 
 def deployment(name: str, version: str = "v2.0.0", **more: t.Any) -> dict[str, t.Any]:
@@ -71,6 +73,7 @@ WATCH = {
     "held_why": ["redis_hit_rate has no data"],
 }
 DONE = {one["name"]: "done" for one in PLAN}
+LATER = {"status": "done", "started": "2026-11-24T08:56:00Z", "finished": "2026-11-24T08:57:00Z"}
 
 
 def status(
@@ -223,6 +226,59 @@ CASES = {
     "the rollback failed": (
         recorded("failed", database="done", rollback=failed("wallet is down", "")),
         {},
+        "FAILED: release 2.0.0 in the rollback since 08:50:00 UTC: wallet is down",
+        [f"ansible-playbook playbooks/rollback.yml {END}"],
+    ),
+    "a person had killed it, and the rollback failed": (
+        recorded("failed", database="done", rollback=failed("wallet is down", "")),
+        {"killed": KILL},
+        "FAILED: release 2.0.0 in the rollback since 08:50:00 UTC: wallet is down",
+        [f"ansible-playbook playbooks/rollback.yml {END}"],
+    ),
+    "a person had killed it, and the rollback was killed half way": (
+        recorded("running", database="done", rollback="running"),
+        {"killed": KILL},
+        "INTERRUPTED: release 2.0.0 in the rollback since 08:50:00 UTC; nobody holds the deploy lock",
+        [f"ansible-playbook playbooks/rollback.yml {END}"],
+    ),
+    "a rollback failed, a phase was run again, and a person killed it": (
+        recorded("failed", database=LATER, rollback=failed("wallet is down", "")),
+        {"killed": KILL},
+        f"KILLED: {KILL}",
+        [f"ansible-playbook playbooks/kill_switch.yml {END} -e reset=true -e \"reason='WHY'\""],
+    ),
+    "failed, and locked by hand": (
+        recorded("failed", preflight="done", database=failed("disk full", "Conflict")),
+        {"lock": BY_HAND},
+        "FAILED: release 2.0.0 in Database (2 of 4) since 08:50:00 UTC: disk full",
+        [
+            UNLOCK,
+            f"ansible-playbook playbooks/deploy.yml {END} --tags database,microservices,monitoring",
+            f"ansible-playbook playbooks/rollback.yml {END}",
+            f"ansible-playbook playbooks/diagnose.yml {END}",
+        ],
+    ),
+    "on hold, for a person to decide, and locked by hand": (
+        recorded("failed", **{**DONE, "monitoring": failed("no data", "Hold", decision={})}),
+        {"lock": BY_HAND},
+        "ON HOLD: release 2.0.0 in Monitoring (4 of 4) since 08:50:00 UTC: no data",
+        [
+            UNLOCK,
+            f"ansible-playbook playbooks/deploy.yml {END} --tags monitoring",
+            f"ansible-playbook playbooks/decide.yml {END} -e decision=approve -e by=$USER "
+            "-e \"reason='WHY'\"",
+            f"ansible-playbook playbooks/rollback.yml {END}",
+        ],
+    ),
+    "rolled back, and locked by hand": (
+        recorded("rolled_back", preflight="done", database="rolled_back"),
+        {"lock": BY_HAND},
+        "ROLLED BACK: release 2.0.0 at 08:58:00 UTC",
+        [UNLOCK, f"ansible-playbook playbooks/deploy.yml {END}"],
+    ),
+    "the rollback failed, which a lock by hand does not stop": (
+        recorded("failed", database="done", rollback=failed("wallet is down", "")),
+        {"lock": BY_HAND},
         "FAILED: release 2.0.0 in the rollback since 08:50:00 UTC: wallet is down",
         [f"ansible-playbook playbooks/rollback.yml {END}"],
     ),
