@@ -167,8 +167,11 @@ def test_of_two_runs_at_once_one_deploys_and_the_other_says_who_and_both_keep_wh
     cause = words(second.output).partition(" cause ")[2]
     who = f"{holder} (pid {begun.process.pid}) holds 'easymo-deploy' to deploy 2.0.0 since "
     assert cause.startswith(f"Another run is deploying: {who}")
-    assert "Wait for it with -e deploy_lock_wait=600, or take it over with" in cause
-    assert [line.split()[0] for line in said if line.startswith("  ")][-2:] == ["next", "detail"]
+    steps = {one.split()[0]: one for one in said if one.startswith("  ")}
+    assert [*steps][-3:] == ["next", "or", "detail"]
+    assert steps["next"].endswith(" -e deploy_lock_wait=600")
+    assert "playbooks/status.yml" in steps["or"]
+    assert steps["or"].endswith(" -e follow=true")
     # Each screen is the run's own.
     assert [line for line in shown if line.startswith("✓ deploy_v2.yml done in ")]
     assert not [line for line in shown if "✗" in line or "Another run" in line]

@@ -84,6 +84,7 @@ NOT_TYPED = {
     "rollback.yml --tags services -e '{\"service_rollback_names\": []}'",
     "rollback.yml --tags services -e '{{\"service_rollback_names\": [{names}]}}'",
     "rollback.yml -e release_version=x",
+    "status.yml -e follow=true",
     "supabase migration repair --status applied <version>",
     "supabase migration repair --status reverted {}",
     "supabase secrets set {subject}=…",

@@ -94,6 +94,7 @@ def lost(lock: Lock, fence: int) -> LeaseLostError:
 
 
 FORCE = "-e deploy_lock_force=true -e \"deploy_lock_reason='WHY'\""
+FOLLOW = "playbooks/status.yml -e follow=true"
 UNLOCK = f"playbooks/unlock.yml {FORCE}"
 
 
@@ -101,7 +102,10 @@ def locked(lock: Lock) -> LockedError:
     if lock.manual:
         way = f"Ask, or remove it with {UNLOCK}."
     else:
-        way = f"Wait for it with -e deploy_lock_wait=600, or take it over with {FORCE}, which stops that run."
+        way = (
+            f"To wait for it add -e deploy_lock_wait=600, watch it with {FOLLOW}, "
+            f"or take it over with {FORCE}, which stops that run."
+        )
     return LockedError(f"Another run is deploying: {describe(lock)}. {way}", lock=lock.to_result())
 
 

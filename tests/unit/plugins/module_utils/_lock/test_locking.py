@@ -12,6 +12,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import 
     LockedError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Claim
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import asked_for
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.ending import OPTION
 from tests.fakes.lock import NAME, Scene
 
 
@@ -51,9 +53,14 @@ def test_the_loser_learns_who_since_when_and_how_to_wait(scene: Scene) -> None:
         "since 2026-11-24 12:00:00 UTC",
         "until 2026-11-24 12:01:00 UTC unless renewed",
         "big day; OPS-1",
-        "-e deploy_lock_wait=600",
     ):
         assert part in told
+    added = OPTION.search(told)
+    assert added is not None
+    assert added[1] == "-e deploy_lock_wait=600", (
+        "what the next command has that was refused lacked"
+    )
+    assert asked_for(told) == [("status.yml", "-e follow=true")]
     assert caught.value.to_result()["lock"]["holder"] == "ann@here"
     assert caught.value.to_result()["reason"] == "Locked"
 
