@@ -59,6 +59,6 @@ def _read(variable: str, value: t.Any) -> str:
         else ("gives no reason", "the reason", "WHY")
     )
     raise InputError(
-        f"{variable!r} is {text_of(value)!r}, which {lacks}: type -e \"{variable}='{place}'\", "
+        f"{variable!r} is {text_of(value)!r}, which {lacks}: add -e \"{variable}='{place}'\", "
         f"with {wanted} in the place of {place}."
     )

@@ -156,8 +156,7 @@ def _steps(
     if cause and cause.reason == "InvalidInput":
         # What is refused is named.
         command = command.without(re.findall(r"\w+", cause.sentence))
-    missing = OPTION.search(cause.sentence) if cause else None
-    if missing:
-        added = [one for one in shlex.split(missing[1]) if one != "-e"]
-        command = replace(command, extra=(*command.extra, *added))
+    missing = " ".join(one[1] for one in OPTION.finditer(cause.sentence)) if cause else ""
+    added = [one for one in shlex.split(missing) if one != "-e"]
+    command = replace(command, extra=(*command.extra, *added))
     return next_steps(screen, command, event.ending)

@@ -79,9 +79,9 @@ def test_what_says_nothing_is_refused_by_what_to_type() -> None:
     with pytest.raises(InputError) as caught:
         read_who_and_why(by="ann", restore_reason="WHY")
     assert str(caught.value) == (
-        "'restore_reason' is 'WHY', which gives no reason: type -e \"restore_reason='WHY'\", "
+        "'restore_reason' is 'WHY', which gives no reason: add -e \"restore_reason='WHY'\", "
         "with the reason in the place of WHY."
     )
-    with pytest.raises(InputError, match="'by' is 'NAME', which names nobody: type -e"):
+    with pytest.raises(InputError, match="'by' is 'NAME', which names nobody: add -e"):
         refuse_placeholders(reason="", by="NAME")
     refuse_placeholders(by="", reason=None)

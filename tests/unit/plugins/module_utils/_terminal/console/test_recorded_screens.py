@@ -18,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands i
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.console import Console
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.layout import clipped, width
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Planned
+from ansible_collections.easymo.deploy.plugins.module_utils._variables.check import typed_unchanged
 
 HERE = Path(__file__).parent
 RUNS = sorted(one.name.partition(".")[0] for one in (HERE / "events").glob("*.jsonl.gz"))
@@ -320,6 +321,22 @@ def test_the_next_command_is_without_what_was_refused() -> None:
 
     command = next(line for line in drawn("typo", change=typed) if line.startswith("  next "))
     assert command.endswith(""" -e right=1 -e '{"other": "x"}'""")
+
+
+def test_the_next_command_keeps_the_place_of_a_name_and_a_reason_and_all_that_was_right() -> None:
+    given = {"decision": "reject", "by": "", "reason": "why"}
+    refused = " ".join(typed_unchanged({**given, "by": "name"}))
+
+    def typed(event: events.Event) -> events.Event:
+        if isinstance(event, events.RunBegun):
+            extra = tuple(f"{name}={value}" for name, value in given.items())
+            return replace(event, command=replace(event.command, extra=extra))
+        if isinstance(event, events.TaskEnded) and event.status == "failed":
+            return replace(event, result={**event.result, "msg": refused})
+        return event
+
+    command = next(line for line in drawn("no_reason", change=typed) if line.startswith("  next "))
+    assert command.endswith(""" -e decision=reject -e "by='NAME'" -e "reason='WHY'\"""")
 
 
 def test_a_result_of_a_megabyte_is_told_in_a_few_lines() -> None:
