@@ -22,6 +22,7 @@ from tests.agent_core_pods import (
 from tests.contract.rollout_cluster import running_cluster
 from tests.contract.rollout_place import Stage
 from tests.integration.conftest import Place
+from tests.tables import cases
 from tests.waiting import until
 
 OFF, ON = {AGENTS: "false", PERCENTAGE: "0"}, {AGENTS: "true", PERCENTAGE: "10"}
@@ -97,11 +98,11 @@ def test_a_pod_waits_for_a_volume_that_is_not_there(at: Stage) -> None:
     place.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=20s")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("delivery", "document"),
-    [
-        ("files", lambda flags: flags),
-        (
+    {
+        "files": ("files", lambda flags: flags),
+        "flagd": (
             "flagd",
             lambda flags: {
                 FLAGD_KEY: flagd(
@@ -109,8 +110,7 @@ def test_a_pod_waits_for_a_volume_that_is_not_there(at: Stage) -> None:
                 )
             },
         ),
-    ],
-    ids=["files", "flagd"],
+    },
 )
 def test_the_service_runs_what_its_volume_has(
     at: Stage, delivery: str, document: t.Callable[[t.Mapping[str, str]], dict[str, str]]

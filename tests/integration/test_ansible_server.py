@@ -10,6 +10,7 @@ import pytest
 from tests import ansible_server
 from tests.ansible_playbook import ITS_OWN_OUTPUT
 from tests.ansible_server import PROGRAM, ROOT
+from tests.tables import cases
 
 SETTINGS = {**ITS_OWN_OUTPUT, "PYTHONHASHSEED": "0", "ANSIBLE_FORKS": "1"}
 """Sets and hosts are printed in the same order then."""
@@ -85,15 +86,14 @@ def both(
     return ansible_server.run(argv, cwd=cwd, env=env, timeout=120), program
 
 
-@pytest.mark.parametrize(
+@cases(
     ("words", "status"),
-    [
-        (["playbooks/rollback.yml", "-i", "inventories/example", "--list-tasks"], 0),
-        (["playbooks/lock.yml", "-i", "inventories/example"], 2),
-        (["playbooks/no_such_playbook.yml"], 1),
-        (["--no-such-option"], 2),
-    ],
-    ids=["tasks", "refused", "missing", "unknown"],
+    {
+        "tasks": (["playbooks/rollback.yml", "-i", "inventories/example", "--list-tasks"], 0),
+        "refused": (["playbooks/lock.yml", "-i", "inventories/example"], 2),
+        "missing": (["playbooks/no_such_playbook.yml"], 1),
+        "unknown": (["--no-such-option"], 2),
+    },
 )
 def test_it_prints_and_ends_as_the_program(words: list[str], status: int) -> None:
     served, program = both(*words)

@@ -18,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.modules import (
 from tests.fakes.http_server import Handler, serving
 from tests.integration.conftest import Place, Result
 from tests.integration.plays import Player, connection
+from tests.tables import cases
 from tests.waiting import until
 
 VERSION = "2.0.0"
@@ -130,14 +131,12 @@ def test_a_prober_that_is_killed_leaves_a_gap_and_the_next_phase_another_prober(
     assert done["unseen"] > 5
 
 
-@pytest.mark.parametrize(
+@cases(
     "spoil",
-    [
-        pytest.param(
-            ["patch", "configmap", CONFIG_MAP, "-p", '{"data":{"sha256":"0"}}'], id="edited"
-        ),
-        pytest.param(["delete", "configmap", CONFIG_MAP], id="deleted"),
-    ],
+    {
+        "edited": ["patch", "configmap", CONFIG_MAP, "-p", '{"data":{"sha256":"0"}}'],
+        "deleted": ["delete", "configmap", CONFIG_MAP],
+    },
 )
 def test_what_a_hand_does_to_it_meanwhile_is_written_over(
     place: Place, asking: dict[str, t.Any], spoil: list[str], monkeypatch: pytest.MonkeyPatch

@@ -27,6 +27,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._availability.prober
     Prober,
 )
 from tests.fakes.http_server import Handler, serving
+from tests.tables import cases
 
 TOKEN = "a-verify-token"
 EVERY = 0.05
@@ -149,14 +150,13 @@ def test_a_status_that_is_no_success_is_a_failure() -> None:
             assert Address(Target("a", f"{url}/status/{status}")).ask(3) == problem
 
 
-@pytest.mark.parametrize(
+@cases(
     ("token", "path", "problem"),
-    [
-        (TOKEN, "/hook", ""),
-        ("another", "/hook", "status 403"),
-        (TOKEN, "/status/200", "the challenge was not echoed"),
-    ],
-    ids=["echoed", "refused", "not echoed"],
+    {
+        "echoed": (TOKEN, "/hook", ""),
+        "refused": ("another", "/hook", "status 403"),
+        "not echoed": (TOKEN, "/status/200", "the challenge was not echoed"),
+    },
 )
 def test_a_webhook_has_to_echo_the_challenge(token: str, path: str, problem: str) -> None:
     with serving(Platform) as url:

@@ -22,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._run import Run, nev
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock, deploy_lock_info
 from tests.integration.conftest import Place, Result
 from tests.integration.plays import Player, connection
+from tests.tables import cases
 from tests.waiting import until
 
 NAME = "easymo-deploy"
@@ -56,13 +57,12 @@ def freeze(place: Place, **data: str) -> None:
 BY_HAND = {"manual": True, "holder": "ann", "reason": "the data centre moves", "ticket": "OPS-1"}
 
 
-@pytest.mark.parametrize(
+@cases(
     "steps",
-    [
-        [{"release": "2.0.0"}, {"release": "2.0.1"}, {"state": "free"}],
-        [BY_HAND, {**BY_HAND, "reason": "it moved"}, {**BY_HAND, "state": "free"}],
-    ],
-    ids=["of a run", "by hand"],
+    {
+        "of a run": [{"release": "2.0.0"}, {"release": "2.0.1"}, {"state": "free"}],
+        "by hand": [BY_HAND, {**BY_HAND, "reason": "it moved"}, {**BY_HAND, "state": "free"}],
+    },
 )
 def test_taken_changed_and_freed_in_check_mode_for_real_and_again(
     place: Place, steps: list[dict[str, t.Any]]

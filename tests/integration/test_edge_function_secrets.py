@@ -16,6 +16,7 @@ from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from sandbox.world import World
 from tests.integration.supabase import FUNCTIONS, Project, add_function, checkout_copy, project_of
 from tests.module_runner import Result, run_module
+from tests.tables import cases
 
 # Asking for a variable that is not there is refused here, and undefined on the platform.
 TELLING = """
@@ -114,15 +115,14 @@ def test_a_function_that_is_not_there_is_named(project: Project) -> None:
     assert "nobody: the platform answered 404 NOT_FOUND" in probe(project, "nobody")["msg"]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("probes", "said"),
-    [
-        ({"helth": {}}, "'probes' names helth"),
-        ({"health": {"paht": "/x"}}, "The probe of health takes method, path, skip, status"),
-        ({"health": {"method": "DELETE"}}, "'DELETE'"),
-        ({"health": {"status": "twohundred"}}, "no list of numbers"),
-    ],
-    ids=["name", "key", "method", "status"],
+    {
+        "name": ({"helth": {}}, "'probes' names helth"),
+        "key": ({"health": {"paht": "/x"}}, "The probe of health takes method, path, skip, status"),
+        "method": ({"health": {"method": "DELETE"}}, "'DELETE'"),
+        "status": ({"health": {"status": "twohundred"}}, "no list of numbers"),
+    },
 )
 def test_a_probe_that_makes_no_sense_is_refused(
     project: Project, probes: dict[str, t.Any], said: str

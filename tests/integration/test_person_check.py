@@ -9,7 +9,7 @@ import time
 import typing as t
 from pathlib import Path
 
-import pytest
+from tests.tables import cases
 
 ROOT = Path(__file__).parents[2]
 ANSIBLE = str(Path(sys.executable).with_name("ansible"))
@@ -112,13 +112,12 @@ def test_a_yes_that_was_not_ended_in_time_is_none() -> None:
     assert "no answer within 2 s" in shown
 
 
-@pytest.mark.parametrize(
+@cases(
     ("answers", "found"),
-    [
-        ({}, ["hold", "hold"]),
-        ({"phone": {"answer": "yes", "by": "Joe"}}, ["pass", "hold"]),
-    ],
-    ids=["nobody", "one by variable"],
+    {
+        "nobody": ({}, ["hold", "hold"]),
+        "one by variable": ({"phone": {"answer": "yes", "by": "Joe"}}, ["pass", "hold"]),
+    },
 )
 def test_without_a_terminal_what_has_no_answer_holds(
     answers: dict[str, t.Any], found: list[str]

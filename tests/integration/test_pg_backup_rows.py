@@ -21,6 +21,7 @@ from tests.integration.running import (
     stand_in,
 )
 from tests.module_runner import run_module
+from tests.tables import cases
 
 
 @pytest.fixture
@@ -73,17 +74,16 @@ def reader(world: World) -> t.Iterator[dict[str, t.Any]]:
 
 
 @pytest.mark.parametrize("check", [True, False], ids=["check-mode", "for-real"])
-@pytest.mark.parametrize(
+@cases(
     ("setup", "words"),
-    [
-        ("GRANT SELECT ON orders TO {user}", "may not read public.secrets"),
-        (
+    {
+        "not-granted": ("GRANT SELECT ON orders TO {user}", "may not read public.secrets"),
+        "row-security": (
             "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {user}; "
             "ALTER TABLE orders ENABLE ROW LEVEL SECURITY",
             "Row security hides rows of public.orders",
         ),
-    ],
-    ids=["not-granted", "row-security"],
+    },
 )
 def test_a_table_that_cannot_be_read_whole_is_refused_before_the_dump(
     options, reader, setup, words, check

@@ -16,6 +16,7 @@ from tests.fakes.tcp_proxy import TcpProxy
 from tests.integration.module_process import ModuleProcess
 from tests.integration.restoring import SPOILT, WHOLE, Restorable
 from tests.integration.running import opened, stand_in
+from tests.tables import cases
 from tests.waiting import until
 
 
@@ -35,21 +36,18 @@ def listing_for_real(spoilt: Restorable) -> str:
     return f'[ "$1" = --list ] && exec {spoilt.program("pg_restore")} "$@"\n'
 
 
-@pytest.mark.parametrize(
+@cases(
     ("script", "words"),
-    [
-        pytest.param(
-            'head -c 9000 | {real} "$@"', "pg_restore failed on", id="the-dump-ends-midway"
-        ),
-        pytest.param("head -c 9000 >/dev/null; kill -9 $$", "exit code -9", id="is-killed"),
-        pytest.param("exec sleep 60", "did not end within 1 s", id="hangs"),
-        pytest.param(
+    {
+        "the-dump-ends-midway": ('head -c 9000 | {real} "$@"', "pg_restore failed on"),
+        "is-killed": ("head -c 9000 >/dev/null; kill -9 $$", "exit code -9"),
+        "hangs": ("exec sleep 60", "did not end within 1 s"),
+        "a-row-is-missing": (
             '{real} --file=- | sed "/^1999\\t/d" | {psql} -Xq "$3"',
             "public.orders has 1999 instead of 2000",
-            id="a-row-is-missing",
         ),
-        pytest.param("cat >/dev/null", "public.orders has no such table", id="restores-nothing"),
-    ],
+        "restores-nothing": ("cat >/dev/null", "public.orders has no such table"),
+    },
 )
 def test_a_restore_that_fails_never_goes_live(
     spoilt: Restorable, tmp_path: Path, script: str, words: str
@@ -212,33 +210,17 @@ def restored_by_a_fork(spoilt: Restorable, prepare: t.Callable[[], None], **more
     return pid
 
 
-@pytest.mark.parametrize(
+@cases(
     ("owner", "name", "function", "stands", "changed"),
-    [
-        pytest.param(databases, "transaction", die, SPOILT, True, id="when-it-is-born"),
-        pytest.param(
-            databases,
-            "create",
-            dying_after(databases.create),
-            SPOILT,
-            True,
-            id="when-marked",
-        ),
-        pytest.param(swap, "inspect", die, SPOILT, True, id="when-restored"),
-        pytest.param(swap, "_sessions_end", die, None, True, id="when-closed"),
-        pytest.param(swap, "_rename", die, None, True, id="when-sessions-are-ended"),
-        pytest.param(
-            databases,
-            "dress",
-            dying_after(databases.dress),
-            None,
-            True,
-            id="before-the-commit",
-        ),
-        pytest.param(
-            swap, "_rename", dying_after(swap._rename), WHOLE, False, id="after-the-commit"
-        ),
-    ],
+    {
+        "when-it-is-born": (databases, "transaction", die, SPOILT, True),
+        "when-marked": (databases, "create", dying_after(databases.create), SPOILT, True),
+        "when-restored": (swap, "inspect", die, SPOILT, True),
+        "when-closed": (swap, "_sessions_end", die, None, True),
+        "when-sessions-are-ended": (swap, "_rename", die, None, True),
+        "before-the-commit": (databases, "dress", dying_after(databases.dress), None, True),
+        "after-the-commit": (swap, "_rename", dying_after(swap._rename), WHOLE, False),
+    },
 )
 def test_killed_anywhere_and_run_again_it_ends_as_if_undisturbed(
     spoilt: Restorable, owner: t.Any, name: str, function: t.Any, stands: str | None, changed: bool

@@ -10,6 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases i
 from sandbox.world import World
 from tests.integration.restoring import SPOILT, WHOLE, Restorable, restorable
 from tests.integration.running import stand_in
+from tests.tables import cases
 
 # A later release: what the backup does not know, entangled with what it knows.
 LATER = """
@@ -98,35 +99,28 @@ def test_who_is_connected_is_ended_or_named(spoilt: Restorable) -> None:
         holder.communicate()
 
 
-@pytest.mark.parametrize(
+@cases(
     ("program", "script", "words"),
-    [
-        pytest.param(
+    {
+        "pg_restore-fails-midway": (
             "pg_restore",
             '[ "$1" = --list ] && exec {real} "$@"; {real} "$@" | head -c 60000; echo "error: it broke" >&2; exit 1',
             "pg_restore failed",
-            id="pg_restore-fails-midway",
         ),
-        pytest.param(
+        "pg_restore-is-killed-midway": (
             "pg_restore",
             '[ "$1" = --list ] && exec {real} "$@"; {real} "$@" | head -c 60000; kill -9 $$',
             "exit code -9",
-            id="pg_restore-is-killed-midway",
         ),
-        pytest.param(
+        "a-row-is-missing": (
             "pg_restore",
             '[ "$1" = --list ] && exec {real} "$@"; {real} "$@" | sed "/^1999\t/d"',
             "public.orders has 1999 instead of 2000",
-            id="a-row-is-missing",
         ),
-        pytest.param(
-            "psql", 'head -c 30000 | {real} "$@"; exit 3', "psql failed", id="psql-dies-midway"
-        ),
-        pytest.param(
-            "psql", 'head -c 30000 | {real} "$@"; kill -9 $$', "psql failed", id="psql-is-killed"
-        ),
-        pytest.param("psql", "exec sleep 60", "did not end within 2 s", id="psql-hangs"),
-    ],
+        "psql-dies-midway": ("psql", 'head -c 30000 | {real} "$@"; exit 3', "psql failed"),
+        "psql-is-killed": ("psql", 'head -c 30000 | {real} "$@"; kill -9 $$', "psql failed"),
+        "psql-hangs": ("psql", "exec sleep 60", "did not end within 2 s"),
+    },
 )
 def test_what_fails_midway_leaves_what_was_there(
     spoilt: Restorable, tmp_path: Path, program: str, script: str, words: str

@@ -11,6 +11,7 @@ import pytest
 from sandbox.world import World
 from tests.integration.restoring import Restorable, restorable
 from tests.integration.running import stand_in
+from tests.tables import cases
 
 METHODS = ("scratch", "swap", "in_place")
 
@@ -145,14 +146,12 @@ def test_a_listing_longer_than_a_pipe_holds_up_neither_backup_nor_restore(world:
             assert done.get("changed"), done
 
 
-@pytest.mark.parametrize(
+@cases(
     ("script", "words"),
-    [
-        pytest.param("sleep 60", "pg_restore --list of s3://", id="never-reads"),
-        pytest.param(
-            "echo 'error: no room' >&2; exit 1", "exit code 1: error: no room", id="fails"
-        ),
-    ],
+    {
+        "never-reads": ("sleep 60", "pg_restore --list of s3://"),
+        "fails": ("echo 'error: no room' >&2; exit 1", "exit code 1: error: no room"),
+    },
 )
 def test_a_listing_that_fails_is_laid_to_nobody_else(
     world: World, tmp_path: Path, script: str, words: str

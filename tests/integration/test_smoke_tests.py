@@ -15,6 +15,7 @@ from tests.integration.module_process import started
 from tests.integration.running import connection
 from tests.integration.supabase import Project, project_of
 from tests.module_runner import Result, run_module
+from tests.tables import cases
 
 NUMBER, VENDOR, AMOUNT = "250780000001", "7e570000-0000-4000-8000-000000000001", 1500
 
@@ -149,26 +150,17 @@ def test_every_test_runs_to_its_end_although_others_fail(
     assert not any(secret in str(result) for secret in secrets)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("query", "options", "status"),
-    [
-        ("vector(1)", {}, "pass"),
-        ("vector(1.5)", {}, "hold"),
-        ("vector(3)", {"missing": "skip"}, "fail"),
-        ("nothing_of_that_name", {}, "hold"),
-        ("nothing_of_that_name", {"missing": "skip"}, "skip"),
-        ("vector(1.5)", {"missing": "skip"}, "hold"),
-        ("sum(", {}, "hold"),
-    ],
-    ids=[
-        "good",
-        "doubtful",
-        "breach",
-        "missing",
-        "missing told",
-        "doubtful still holds",
-        "no query",
-    ],
+    {
+        "good": ("vector(1)", {}, "pass"),
+        "doubtful": ("vector(1.5)", {}, "hold"),
+        "breach": ("vector(3)", {"missing": "skip"}, "fail"),
+        "missing": ("nothing_of_that_name", {}, "hold"),
+        "missing told": ("nothing_of_that_name", {"missing": "skip"}, "skip"),
+        "doubtful still holds": ("vector(1.5)", {"missing": "skip"}, "hold"),
+        "no query": ("sum(", {}, "hold"),
+    },
 )
 def test_metrics_are_looked_at_once_and_missing_ones_never_pass(
     world: World, query: str, options: dict[str, t.Any], status: str

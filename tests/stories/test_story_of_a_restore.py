@@ -12,6 +12,7 @@ import pytest
 
 from sandbox.names import SERVICES
 from tests.stories.people import Operator, Run, Witness
+from tests.tables import cases
 
 DATABASES = {"supabase": "supabase_prod", "agent_core": "agent_core_prod"}
 WHO, WHY = "Jane Doe", "the release garbled messages and the ledger"
@@ -74,17 +75,16 @@ def said(run: Run) -> str:
     return " ".join(run.output.split())
 
 
-@pytest.mark.parametrize(
+@cases(
     ("approval", "added"),
-    [
-        pytest.param([], ["restore_approved_by='NAME'", "restore_reason='WHY'"], id="none"),
-        pytest.param(["-e", "restore_reason=garbled"], ["restore_approved_by='NAME'"], id="nobody"),
-        pytest.param(
+    {
+        "none": ([], ["restore_approved_by='NAME'", "restore_reason='WHY'"]),
+        "nobody": (["-e", "restore_reason=garbled"], ["restore_approved_by='NAME'"]),
+        "blank": (
             ["-e", "restore_approved_by=Jane", "-e", 'restore_reason=" "'],
             ["restore_reason='WHY'"],
-            id="blank",
         ),
-    ],
+    },
 )
 def test_without_an_approval_nothing_is_touched_and_the_command_shown(
     operator: Operator, witness: Witness, before: Seen, approval: list[str], added: list[str]

@@ -10,6 +10,7 @@ import yaml
 
 from sandbox.world import World
 from tests.stories.people import ROOT, Operator
+from tests.tables import cases
 
 
 @pytest.fixture
@@ -72,20 +73,18 @@ def test_variables_that_nobody_reads_are_refused_with_the_ones_that_were_meant(
     assert set(run.changed().values()) == {0}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("given", "told"),
-    [
-        pytest.param(
+    {
+        "digests-that-nobody-looks-up": (
             "release_pin_digests=true release_check_images=false",
             "release_pin_digests needs the digests from release_check_images",
-            id="digests-that-nobody-looks-up",
         ),
-        pytest.param(
+        "a-service-that-is-not-there": (
             '{"release_services": ["wallet-service", "walet-service"]}',
             "release_services names walet-service, and the group microservices of the inventory does not",
-            id="a-service-that-is-not-there",
         ),
-    ],
+    },
 )
 def test_what_cannot_be_is_refused(nobody_home: Operator, given: str, told: str) -> None:
     secret = ("-e", "secret_kubernetes_token=any")

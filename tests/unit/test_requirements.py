@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.tables import cases
+
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -87,14 +89,13 @@ SANDBOX = {*map(named, PROJECT["dependency-groups"]["sandbox"])}
 DEVELOP = {*map(named, PROJECT["dependency-groups"]["dev"])}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("folders", "declared"),
-    [
-        (("plugins", "inventories"), RUN),
-        (("sandbox",), RUN | SANDBOX),
-        (("tests", "scripts"), RUN | SANDBOX | DEVELOP),
-    ],
-    ids=["collection", "sandbox", "tests"],
+    {
+        "collection": (("plugins", "inventories"), RUN),
+        "sandbox": (("sandbox",), RUN | SANDBOX),
+        "tests": (("tests", "scripts"), RUN | SANDBOX | DEVELOP),
+    },
 )
 def test_what_is_imported_is_declared(folders: t.Sequence[str], declared: set[str]) -> None:
     found = imported(*folders)

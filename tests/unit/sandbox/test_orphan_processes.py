@@ -1,9 +1,8 @@
 import typing as t
 from pathlib import Path
 
-import pytest
-
 from sandbox.processes import ProcessId, ProcessInfo, sandbox_pids
+from tests.tables import cases
 
 RUN = Path("/state/run")
 
@@ -12,22 +11,20 @@ def process(pid: int = 10, started: int = 5, **seen: t.Any) -> ProcessInfo:
     return ProcessInfo(pid, 1, started, **seen)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("seen", "belongs"),
-    [
-        pytest.param(process(marker="/state/run"), True, id="marked"),
-        pytest.param(process(marker="/state/run2"), False, id="marked by another sandbox"),
-        pytest.param(process(folder="/state/run"), True, id="at home"),
-        pytest.param(process(folder="/state/run/postgres/data"), True, id="below home"),
-        pytest.param(process(folder="/state/running"), False, id="in a folder named alike"),
-        pytest.param(process(folder="/state/run", has_terminal=True), False, id="a shell"),
-        pytest.param(
-            process(marker="/state/run", has_terminal=True), True, id="marked, at a terminal"
-        ),
-        pytest.param(process(99, 7), True, id="recorded"),
-        pytest.param(process(99, 8), False, id="recorded pid used again by another"),
-        pytest.param(process(42, marker="/state/run"), False, id="excluded"),
-    ],
+    {
+        "marked": (process(marker="/state/run"), True),
+        "marked by another sandbox": (process(marker="/state/run2"), False),
+        "at home": (process(folder="/state/run"), True),
+        "below home": (process(folder="/state/run/postgres/data"), True),
+        "in a folder named alike": (process(folder="/state/running"), False),
+        "a shell": (process(folder="/state/run", has_terminal=True), False),
+        "marked, at a terminal": (process(marker="/state/run", has_terminal=True), True),
+        "recorded": (process(99, 7), True),
+        "recorded pid used again by another": (process(99, 8), False),
+        "excluded": (process(42, marker="/state/run"), False),
+    },
 )
 def test_what_belongs_to_a_sandbox(seen: ProcessInfo, belongs: bool) -> None:
     found = sandbox_pids([seen], RUN, recorded=[ProcessId(99, 7)], excluded=[42])

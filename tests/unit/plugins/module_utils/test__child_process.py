@@ -104,15 +104,13 @@ def test_one_that_does_not_end_is_killed_when_its_time_is_up(
     assert time.monotonic() - began < LONG
 
 
-@pytest.mark.parametrize(
+@cases(
     ("program", "rc"),
-    [
-        pytest.param("os.kill(os.getpid(), signal.SIGKILL)", -9, id="at-once"),
-        pytest.param(
-            "sys.stdin.buffer.read(1 << 20); os.kill(os.getpid(), signal.SIGKILL)", -9, id="midway"
-        ),
-        pytest.param("print('said', flush=True); sys.exit(7)", 7, id="by-itself"),
-    ],
+    {
+        "at-once": ("os.kill(os.getpid(), signal.SIGKILL)", -9),
+        "midway": ("sys.stdin.buffer.read(1 << 20); os.kill(os.getpid(), signal.SIGKILL)", -9),
+        "by-itself": ("print('said', flush=True); sys.exit(7)", 7),
+    },
 )
 def test_one_that_dies_holds_up_nobody(program: str, rc: int) -> None:
     ended, _said, _errors, running = talk(program)

@@ -17,6 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.modules import deployment_scale
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.module_runner import run_module
+from tests.tables import cases
 
 COUNTS = {"agent-core": 3, "wallet-service": 2, "idle-service": 0}
 NAMES = list(COUNTS)
@@ -278,15 +279,13 @@ def test_a_server_that_refuses_every_write_is_not_asked_for_ever(
     assert (fleet.counts(), failed["not_scaled"]) == (COUNTS, NAMES)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("state", "error", "scaled"),
-    [
-        pytest.param("stopped", RefusedError, ["agent-core"], id="stopping-ends-at-once"),
-        pytest.param(
-            "running", RefusedError, ["agent-core", "idle-service"], id="starting-goes-on"
-        ),
-        pytest.param("running", UnreachableError, ["agent-core"], id="nobody-answers"),
-    ],
+    {
+        "stopping-ends-at-once": ("stopped", RefusedError, ["agent-core"]),
+        "starting-goes-on": ("running", RefusedError, ["agent-core", "idle-service"]),
+        "nobody-answers": ("running", UnreachableError, ["agent-core"]),
+    },
 )
 def test_a_failure_midway_tells_which_are_where(
     fleet: Fleet,

@@ -11,6 +11,7 @@ import yaml
 from ansible_collections.easymo.deploy.plugins.plugin_utils import _module_of
 from ansible_collections.easymo.deploy.plugins.plugin_utils._module_of import IN_CONTROLLER
 from tests.ansible_playbook import run_playbook
+from tests.tables import cases
 
 MODULES = "ansible_collections.easymo.deploy.plugins.modules."
 
@@ -29,14 +30,13 @@ def task(action: str, resolved: str | None = IN_CONTROLLER) -> t.Any:
     return SimpleNamespace(action=action, resolved_action=resolved, collections=None)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("given", "module"),
-    [
-        (task("stop"), "easymo.deploy.stop"),
-        (task("debug", "ansible.builtin.debug"), "ansible.builtin.debug"),
-        (task("{{ unknown }}", None), "{{ unknown }}"),
-    ],
-    ids=["in the controller", "of Ansible", "templated"],
+    {
+        "in the controller": (task("stop"), "easymo.deploy.stop"),
+        "of Ansible": (task("debug", "ansible.builtin.debug"), "ansible.builtin.debug"),
+        "templated": (task("{{ unknown }}", None), "{{ unknown }}"),
+    },
 )
 def test_the_module_of_a_task(given: t.Any, module: str) -> None:
     assert _module_of.module_of(given) == module

@@ -7,6 +7,7 @@ import pytest
 from sandbox.kubernetes.controllers import controller, endpointslices, replicaset
 from sandbox.kubernetes.controllers.nodes import by_free_room, filter_reasons, quantity, refusal
 from sandbox.kubernetes.controllers.objects import seconds, timestamp
+from tests.tables import cases
 
 Object = dict[str, t.Any]
 NOW = seconds("2026-11-24T09:00:00Z")
@@ -37,17 +38,16 @@ def pod(name: str, *, ready: bool = True, age: float = 100, **over: t.Any) -> Ob
     return {"metadata": metadata, "spec": spec, "status": status}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("loser", "keeper"),
-    [
-        (pod("a", node=""), pod("b")),
-        (pod("a", phase="Pending", ready=False), pod("b", ready=False)),
-        (pod("a", ready=False), pod("b")),
-        (pod("a", annotations={replicaset.DELETION_COST: "-1"}), pod("b")),
-        (pod("a", age=5), pod("b", age=50)),
-        (pod("a", restarts=3), pod("b")),
-    ],
-    ids=["unassigned", "pending", "not ready", "cheap", "young", "restarted"],
+    {
+        "unassigned": (pod("a", node=""), pod("b")),
+        "pending": (pod("a", phase="Pending", ready=False), pod("b", ready=False)),
+        "not ready": (pod("a", ready=False), pod("b")),
+        "cheap": (pod("a", annotations={replicaset.DELETION_COST: "-1"}), pod("b")),
+        "young": (pod("a", age=5), pod("b", age=50)),
+        "restarted": (pod("a", restarts=3), pod("b")),
+    },
 )
 def test_the_pod_that_is_missed_least_goes_first(loser: Object, keeper: Object) -> None:
     assert replicaset.surplus([keeper, loser], 1) == [loser]
@@ -139,14 +139,13 @@ def service(**spec: t.Any) -> Object:
     }
 
 
-@pytest.mark.parametrize(
+@cases(
     ("entry", "expected"),
-    [
-        (pod("a"), (True, True, False)),
-        (pod("a", ready=False), (False, False, False)),
-        (pod("a", leaving=True), (False, True, True)),
-    ],
-    ids=["ready", "unready", "leaving"],
+    {
+        "ready": (pod("a"), (True, True, False)),
+        "unready": (pod("a", ready=False), (False, False, False)),
+        "leaving": (pod("a", leaving=True), (False, True, True)),
+    },
 )
 def test_traffic_goes_to_ready_pods_that_stay(
     entry: Object, expected: tuple[bool, bool, bool]

@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer, unused_port
 from sandbox.faults import Fault, Faults
 from sandbox.gateway.routes import Endpoints
 from sandbox.gateway.server import Figures, Proxy, Server
+from tests.tables import cases
 from tests.unit.sandbox.gateway.test_routes import slice_of
 
 Story = t.Callable[["World"], t.Awaitable[None]]
@@ -106,14 +107,13 @@ def test_a_pod_that_is_gone_costs_no_request(tmp_path: Path, method: str) -> Non
     live(tmp_path, story)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("method", "headers", "expected"),
-    [
-        ("GET", {}, {201}),
-        ("POST", {}, {201, 502}),
-        ("POST", {"idempotency-key": "wamid.1"}, {201}),
-    ],
-    ids=["reading", "writing", "writing what may be written twice"],
+    {
+        "reading": ("GET", {}, {201}),
+        "writing": ("POST", {}, {201, 502}),
+        "writing what may be written twice": ("POST", {"idempotency-key": "wamid.1"}, {201}),
+    },
 )
 def test_after_an_early_close_only_what_may_be_repeated_is(
     tmp_path: Path, method: str, headers: dict[str, str], expected: set[int]

@@ -1,24 +1,22 @@
 import typing as t
 from pathlib import Path
 
-import pytest
-
 from sandbox.node.volumes import located, projected, write
+from tests.tables import cases
 
 FOUND = {"data": {"A": "1", "B": "2"}}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("source", "found", "files"),
-    [
-        ({}, FOUND, {"A": "1", "B": "2"}),
-        ({}, None, None),
-        ({"optional": True}, None, {}),
-        ({"items": [{"key": "A", "path": "a.txt"}]}, FOUND, {"a.txt": "1"}),
-        ({"items": [{"key": "C", "path": "c"}]}, FOUND, None),
-        ({"items": [{"key": "C", "path": "c"}], "optional": True}, FOUND, {}),
-    ],
-    ids=["all", "missing", "optional", "item", "missing key", "optional key"],
+    {
+        "all": ({}, FOUND, {"A": "1", "B": "2"}),
+        "missing": ({}, None, None),
+        "optional": ({"optional": True}, None, {}),
+        "item": ({"items": [{"key": "A", "path": "a.txt"}]}, FOUND, {"a.txt": "1"}),
+        "missing key": ({"items": [{"key": "C", "path": "c"}]}, FOUND, None),
+        "optional key": ({"items": [{"key": "C", "path": "c"}], "optional": True}, FOUND, {}),
+    },
 )
 def test_which_files_a_volume_has(source: t.Any, found: t.Any, files: t.Any) -> None:
     assert projected({"configMap": {"name": "x", **source}}, found) == files

@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.services.base_service import RequestError
 from sandbox.services.wallet import _amount, pay
+from tests.tables import cases
 
 ORDER = uuid.uuid4()
 
@@ -57,14 +58,13 @@ def test_paying_again_changes_nothing() -> None:
     assert (balance, fresh, books.payments) == (150, False, 1)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("books", "status"),
-    [
-        (Books(total=251), 402),
-        (Books(status="cancelled"), 409),
-        (Books(balance=None), 404),
-    ],
-    ids=["too little money", "cancelled", "no wallet"],
+    {
+        "too little money": (Books(total=251), 402),
+        "cancelled": (Books(status="cancelled"), 409),
+        "no wallet": (Books(balance=None), 404),
+    },
 )
 def test_what_cannot_be_paid_leaves_no_trace(books: Books, status: int) -> None:
     before = books.balance

@@ -24,6 +24,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server i
     MonitoringServer,
 )
 from tests.fakes.http_server import Handler, serving
+from tests.tables import cases
 
 LOADED = {
     "state": "inactive",
@@ -275,17 +276,16 @@ def test_when_alerts_fired_is_asked_of_the_series_that_prometheus_keeps_of_them(
     assert query == [r'ALERTS{alertstate="firing",alertname=~"a\\.b|c"}[601s]']
 
 
-@pytest.mark.parametrize(
+@cases(
     ("seen", "gaps"),
-    [
-        (range(0, 601, 60), []),
-        ([*range(0, 241, 60), *range(540, 601, 60)], [(180, 480)]),
-        (range(240, 601, 60), [(0, 180)]),
-        (range(0, 421, 60), [(360, 600)]),
-        ([], [(0, 600)]),
-        (range(60, 601, 60), []),
-    ],
-    ids=["none", "in between", "at first", "until now", "nothing at all", "only before"],
+    {
+        "none": (range(0, 601, 60), []),
+        "in between": ([*range(0, 241, 60), *range(540, 601, 60)], [(180, 480)]),
+        "at first": (range(240, 601, 60), [(0, 180)]),
+        "until now": (range(0, 421, 60), [(360, 600)]),
+        "nothing at all": ([], [(0, 600)]),
+        "only before": (range(60, 601, 60), []),
+    },
 )
 def test_an_outage_is_a_time_without_any_sample(
     place: Place, seen: t.Sequence[int], gaps: list[tuple[float, float]]

@@ -25,6 +25,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from tests.fakes.cluster import FakeClock
+from tests.tables import cases
 
 GROUPS = [{"name": "g", "rules": [{"alert": "a", "expr": "up < 1", "for": "1m"}]}]
 GOOD = LoadedRule("a", "up < 1", 60.0, {}, {}, "g", "ok", "")
@@ -93,14 +94,13 @@ class Alertmanager:
         return self._external
 
 
-@pytest.mark.parametrize(
+@cases(
     ("external", "told"),
-    [
-        ({"cluster": "prod"}, ""),
-        ({}, "routes take 'a' to 'null' and not to 'r'"),
-        (RefusedError("No."), "routes take 'a' to 'null' and not to 'r'"),
-    ],
-    ids=["labels of Prometheus", "none", "not told"],
+    {
+        "labels of Prometheus": ({"cluster": "prod"}, ""),
+        "none": ({}, "routes take 'a' to 'null' and not to 'r'"),
+        "not told": (RefusedError("No."), "routes take 'a' to 'null' and not to 'r'"),
+    },
 )
 def test_the_labels_that_prometheus_adds_decide_on_the_way_too(
     external: dict[str, str] | DeployError, told: str

@@ -18,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import 
     Alerts,
     FiredAlert,
 )
+from tests.tables import cases
 
 WALLET = {
     "__name__": "ALERTS",
@@ -36,16 +37,15 @@ def down(since: str, until: str = "", subject: str = "service=wallet-service") -
     return FiredAlert("Service Down", "critical", at[0], at[1], subject)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("seconds", "firing", "expected"),
-    [
-        ([0, 15, 30], False, [down("09:30:00", "09:30:30")]),
-        ([0, 15, 30], True, [down("09:30:00")]),
-        ([0], False, [down("09:30:00", "09:30:00")]),
-        ([0, 15, 600, 615], True, [down("09:30:00", "09:30:15"), down("09:40:00")]),
-        ([0, 60, 120], False, [down("09:30:00", "09:32:00")]),
-    ],
-    ids=["ended", "fires", "one evaluation", "twice", "evaluated once a minute"],
+    {
+        "ended": ([0, 15, 30], False, [down("09:30:00", "09:30:30")]),
+        "fires": ([0, 15, 30], True, [down("09:30:00")]),
+        "one evaluation": ([0], False, [down("09:30:00", "09:30:00")]),
+        "twice": ([0, 15, 600, 615], True, [down("09:30:00", "09:30:15"), down("09:40:00")]),
+        "evaluated once a minute": ([0, 60, 120], False, [down("09:30:00", "09:32:00")]),
+    },
 )
 def test_times_at_which_an_alert_fired_become_spans(
     seconds: list[float], expected: list[FiredAlert], *, firing: bool

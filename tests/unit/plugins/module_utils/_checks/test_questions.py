@@ -13,6 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.questions im
     to_result,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from tests.tables import cases
 
 QUESTION = Question("phone", "Do buttons appear?", "the team", "2 Traditional Flow")
 NOW = "2026-11-24T09:00:00Z"
@@ -22,14 +23,13 @@ def answers(given: dict[str, t.Any], by: str = "Jane Doe") -> dict[str, Answer]:
     return read_answers(given, [QUESTION], by=by, now=NOW)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("answer", "status"),
-    [
-        (Answer("yes", "Jane", NOW), "pass"),
-        (Answer("no", "Jane", NOW), "fail"),
-        (Answer(), "hold"),
-    ],
-    ids=["yes", "no", "silence"],
+    {
+        "yes": (Answer("yes", "Jane", NOW), "pass"),
+        "no": (Answer("no", "Jane", NOW), "fail"),
+        "silence": (Answer(), "hold"),
+    },
 )
 def test_only_a_yes_passes(answer: Answer, status: str) -> None:
     found = to_result(QUESTION, answer, 1.5)
@@ -49,16 +49,15 @@ def test_an_answer_may_bring_name_time_and_note() -> None:
     assert found["facts"]["how"] == "variable"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("given", "by", "said"),
-    [
-        ({"fone": "yes"}, "Jane", "There is no question fone; the questions are phone"),
-        ({"phone": "yes"}, "", "has no name"),
-        ({"phone": "maybe"}, "Jane", "is 'maybe'; it is yes or no"),
-        ({"phone": {"by": "Jane"}}, "", "is ''; it is yes or no"),
-        ({"phone": {"answer": "yes", "who": "Jane"}}, "", "has 'who'"),
-    ],
-    ids=["typo", "no name", "no word", "no answer", "unknown key"],
+    {
+        "typo": ({"fone": "yes"}, "Jane", "There is no question fone; the questions are phone"),
+        "no name": ({"phone": "yes"}, "", "has no name"),
+        "no word": ({"phone": "maybe"}, "Jane", "is 'maybe'; it is yes or no"),
+        "no answer": ({"phone": {"by": "Jane"}}, "", "is ''; it is yes or no"),
+        "unknown key": ({"phone": {"answer": "yes", "who": "Jane"}}, "", "has 'who'"),
+    },
 )
 def test_an_answer_that_is_none_is_refused(given: dict[str, t.Any], by: str, said: str) -> None:
     with pytest.raises(InputError, match=said):

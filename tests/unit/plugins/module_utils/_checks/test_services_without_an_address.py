@@ -20,6 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_calls im
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.fakes.prometheus import prometheus
+from tests.tables import cases
 from tests.unit.plugins.module_utils._checks.ground import ground
 
 
@@ -143,21 +144,20 @@ def test_what_is_not_known_holds_a_phase_and_fails_none(answer: t.Any, status: s
 FAILED = {"status": "Failure", "message": 'exec: "check": executable file not found in $PATH'}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("status", "ended"),
-    [
-        ({"status": "Success"}, (0, "")),
-        (
+    {
+        "well": ({"status": "Success"}, (0, "")),
+        "its own code": (
             {**FAILED, "details": {"causes": [{"reason": "ExitCode", "message": "3"}]}},
             (3, ""),
         ),
-        (
+        "not started": (
             {**FAILED, "details": {"causes": [{"message": FAILED["message"]}]}},
             (126, FAILED["message"]),
         ),
-        (FAILED, (126, FAILED["message"])),
-    ],
-    ids=["well", "its own code", "not started", "without causes"],
+        "without causes": (FAILED, (126, FAILED["message"])),
+    },
 )
 def test_the_status_at_the_end_tells_the_code_or_why_there_is_none(
     status: t.Any, ended: tuple[int, str]

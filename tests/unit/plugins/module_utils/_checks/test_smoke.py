@@ -33,6 +33,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import ProbeResult
+from tests.tables import cases
 
 
 def kinds_of(runners: t.Mapping[str, Look]) -> Kinds:
@@ -96,15 +97,14 @@ def row(name: str, status: str, detail: str = "seen") -> dict[str, t.Any]:
     return {"name": name, "status": status, "detail": detail, "seconds": 0.314}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("statuses", "verdict"),
-    [
-        (["pass", "pass"], "proceed"),
-        (["pass", "skip", "planned"], "proceed"),
-        (["pass", "hold"], "hold"),
-        (["hold", "fail", "pass"], "rollback"),
-    ],
-    ids=["all well", "left out on purpose", "nobody can tell", "one failed"],
+    {
+        "all well": (["pass", "pass"], "proceed"),
+        "left out on purpose": (["pass", "skip", "planned"], "proceed"),
+        "nobody can tell": (["pass", "hold"], "hold"),
+        "one failed": (["hold", "fail", "pass"], "rollback"),
+    },
 )
 def test_the_worst_result_is_the_verdict(statuses: list[str], verdict: str) -> None:
     assert conclude([row(one, one) for one in statuses], [])["verdict"] == verdict
@@ -153,13 +153,12 @@ def entry(name: str, kind: str = "payment", **options: t.Any) -> dict[str, t.Any
     return {"name": name, "kind": kind, "scenario": "", "note": "", kind: options}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("entries", "said"),
-    [
-        ([entry("A", amount=1), entry("A", amount=1)], "share a name"),
-        ([entry("A", amount=0)], "amount of 'A' is 0"),
-    ],
-    ids=["two of one name", "nothing to pay"],
+    {
+        "two of one name": ([entry("A", amount=1), entry("A", amount=1)], "share a name"),
+        "nothing to pay": ([entry("A", amount=0)], "amount of 'A' is 0"),
+    },
 )
 def test_bad_tests_are_refused_before_any_runs(entries: list[dict[str, t.Any]], said: str) -> None:
     with pytest.raises(InputError, match=said):

@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence 
     file_name,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from tests.tables import cases
 
 SECRET = 'pl4nted/"secret"+$'
 
@@ -22,15 +23,14 @@ def notebook(*secrets: str, **limits: int) -> Notebook:
     return Notebook("crash_loop", "the pods", redactor=Redactor(secrets), limits=Limits(**limits))
 
 
-@pytest.mark.parametrize(
+@cases(
     "shown",
-    [
-        SECRET,
-        json.dumps({"a": SECRET}),
-        f"https://example.com/?q={quote(SECRET, safe='')}",
-        base64.b64encode(SECRET.encode()).decode(),
-    ],
-    ids=["as it is", "in JSON", "in a URL", "in base64"],
+    {
+        "as it is": SECRET,
+        "in JSON": json.dumps({"a": SECRET}),
+        "in a URL": f"https://example.com/?q={quote(SECRET, safe='')}",
+        "in base64": base64.b64encode(SECRET.encode()).decode(),
+    },
 )
 def test_a_known_secret_is_blank_in_every_form(shown: str) -> None:
     notes = notebook(SECRET)

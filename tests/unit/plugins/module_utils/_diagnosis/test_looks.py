@@ -44,6 +44,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.diagnosis i
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.fakes.prometheus import prometheus
+from tests.tables import cases
 
 SECRET = "pl4nted-secret"
 
@@ -172,25 +173,24 @@ class Gateway:
         return self._answers[probe.slug]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("answers", "words"),
-    [
-        ({}, ["no function answers"]),
-        ({"a": Answer(200, {}, "ok")}, ["b alone does not answer"]),
-        (
+    {
+        "gateway down": ({}, ["no function answers"]),
+        "one silent": ({"a": Answer(200, {}, "ok")}, ["b alone does not answer"]),
+        "platform": (
             {
                 "a": Answer(404, {"sb-error-code": "NOT_FOUND_FUNCTION_BLOB"}, ""),
                 "b": Answer(503, {}, '{"code": "BOOT_ERROR"}'),
             },
             ["a is listed and has no bundle", "b does not start"],
         ),
-        (
+        "own and JWT": (
             {"a": Answer(500, {}, "{'boom'}"), "b": Answer(401, {}, '{"code": 401}')},
             ["a answers, and fails itself: it answered 500", "b: the gateway requires a JWT"],
         ),
-        ({"a": Answer(200, {}, ""), "b": Answer(404, {}, "no such path")}, []),
-    ],
-    ids=["gateway down", "one silent", "platform", "own and JWT", "well"],
+        "well": ({"a": Answer(200, {}, ""), "b": Answer(404, {}, "no such path")}, []),
+    },
 )
 def test_answers_of_functions(answers: dict[str, Answer], words: list[str]) -> None:
     notes = notebook()

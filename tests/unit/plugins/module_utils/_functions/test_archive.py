@@ -21,6 +21,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.prepare i
     uploaded_path,
 )
 from tests.fakes.bucket import MemoryBucket
+from tests.tables import cases
 
 ROOT = "supabase/functions"
 
@@ -82,15 +83,13 @@ def test_sources_come_out_of_the_multipart_answer_byte_for_byte(content: bytes) 
 SENT = {f"{ROOT}/a/index.ts": b"", f"{ROOT}/a/deno.json": b"", "index.ts": b""}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("location", "path"),
-    [
-        pytest.param("", "", id="nothing-named"),
-        pytest.param(f"{ROOT}/a/index.ts", f"{ROOT}/a/index.ts", id="as-uploaded"),
-        pytest.param(
-            f"tmp/fn_1/source/{ROOT}/a/deno.json", f"{ROOT}/a/deno.json", id="on-the-builder"
-        ),
-    ],
+    {
+        "nothing-named": ("", ""),
+        "as-uploaded": (f"{ROOT}/a/index.ts", f"{ROOT}/a/index.ts"),
+        "on-the-builder": (f"tmp/fn_1/source/{ROOT}/a/deno.json", f"{ROOT}/a/deno.json"),
+    },
 )
 def test_a_path_of_the_builder_is_led_back_to_the_upload(location: str, path: str) -> None:
     assert uploaded_path(SENT, location) == path

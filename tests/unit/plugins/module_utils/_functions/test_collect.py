@@ -15,6 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect i
     collect_functions,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Source
+from tests.tables import cases
 
 ROOT = "supabase/functions"
 REF = "abcdefghijklmnopqrst"
@@ -53,20 +54,17 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("text", "more"),
-    [
-        pytest.param('import { a } from "./a.ts";', {"hello/a.ts"}, id="import"),
-        pytest.param('import "../_shared/b.ts"', {"_shared/b.ts", "_shared/c.ts"}, id="nested"),
-        pytest.param('// import "./a.ts";', set(), id="in-a-comment"),
-        pytest.param('// import "./gone.ts";', set(), id="in-a-comment-and-not-there"),
-        pytest.param('export const A = "./a.ts";', {"hello/a.ts"}, id="as-the-cli-follows-it"),
-        pytest.param('export const A = "./gone.ts";', set(), id="as-the-cli-follows-it-and-not-there"),
-        pytest.param('import x from "npm:zod"; import y from "jsr:@std/x"', set(), id="packages"),
-        pytest.param('import x from "https://deno.land/x.ts";', set(), id="address"),
-        pytest.param('import x from "./a";', set(), id="without-an-ending"),
-    ],
-)  # fmt: skip
+@cases(("text", "more"), {
+    "import": ('import { a } from "./a.ts";', {"hello/a.ts"}),
+    "nested": ('import "../_shared/b.ts"', {"_shared/b.ts", "_shared/c.ts"}),
+    "in-a-comment": ('// import "./a.ts";', set()),
+    "in-a-comment-and-not-there": ('// import "./gone.ts";', set()),
+    "as-the-cli-follows-it": ('export const A = "./a.ts";', {"hello/a.ts"}),
+    "as-the-cli-follows-it-and-not-there": ('export const A = "./gone.ts";', set()),
+    "packages": ('import x from "npm:zod"; import y from "jsr:@std/x"', set()),
+    "address": ('import x from "https://deno.land/x.ts";', set()),
+    "without-an-ending": ('import x from "./a";', set()),
+})  # fmt: skip
 def test_imports_are_followed(folder: Folder, text: str, more: set[str]) -> None:
     folder.write({"hello/index.ts": text, "hello/a.ts": "", "_shared/b.ts": 'import "./c.ts"'})
     folder.write({"_shared/c.ts": "", "_shared/unused.ts": ""})

@@ -13,6 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.http_json impo
     read_pointer,
 )
 from tests.fakes.http_server import Handler, serving
+from tests.tables import cases
 
 TOKEN = "a-token-of-the-help-desk"
 # As help desks, trackers and monitors document their answers.
@@ -22,16 +23,15 @@ ELASTICSEARCH = {"count": 3, "_shards": {"total": 1, "successful": 1, "skipped":
 STATUS_PAGE = {"series": [{"a/b": {"v~": 2.5}}]}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("document", "pointer", "value"),
-    [
-        (ZENDESK, "/count", 1234),
-        (JIRA, "/total", 7),
-        (ELASTICSEARCH, "/_shards/failed", 0),
-        (STATUS_PAGE, "/series/0/a~1b/v~0", 2.5),
-        (12, "", 12),
-    ],
-    ids=["zendesk", "jira", "elasticsearch", "escaped", "the document itself"],
+    {
+        "zendesk": (ZENDESK, "/count", 1234),
+        "jira": (JIRA, "/total", 7),
+        "elasticsearch": (ELASTICSEARCH, "/_shards/failed", 0),
+        "escaped": (STATUS_PAGE, "/series/0/a~1b/v~0", 2.5),
+        "the document itself": (12, "", 12),
+    },
 )
 def test_the_number_is_found_where_the_pointer_leads(
     document: t.Any, pointer: str, value: float

@@ -23,6 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._images import (
 )
 from tests.fakes.cluster import FakeClock
 from tests.fakes.http_server import Handler, serving
+from tests.tables import cases
 
 DIGEST = "sha256:" + "a1" * 32
 MANIFEST = b'{"schemaVersion": 2}'
@@ -170,10 +171,9 @@ def test_one_that_stumbles_is_asked_again_and_one_that_stays_away_is_told(
         digest(shop, authority, api="https://localhost:1")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("scheme", "credentials"),
-    [("basic", {}), ("bearer", {"username": "ann", "password": "wrong"})],
-    ids=["none-given", "wrong"],
+    {"none-given": ("basic", {}), "wrong": ("bearer", {"username": "ann", "password": "wrong"})},
 )
 def test_without_the_right_credentials_it_is_refused_and_no_secret_is_told(
     shop: Shop, authority: Path, scheme: str, credentials: dict[str, str]

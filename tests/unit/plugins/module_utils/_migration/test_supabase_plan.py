@@ -21,6 +21,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_
     problems_of,
     read_folder,
 )
+from tests.tables import cases
 
 
 def migration(version: str, content: str | bytes = "select 1", name: str = "x") -> Migration:
@@ -48,20 +49,14 @@ def test_up_to_date_is_no_change():
     assert not plan_migrations([applied("1")], [migration("1")]).changed
 
 
-@pytest.mark.parametrize(
+@cases(
     ("history", "local", "error", "words"),
-    [
-        pytest.param(
-            ["1", "2", "3"], ["2"], MissingLocallyError, "reverted 1 3'", id="the way out"
-        ),
-        pytest.param(
-            ["1", "3"], ["2", "3"], MissingLocallyError, "reverted 1'", id="missing is told first"
-        ),
-        pytest.param(["1", "3"], ["1", "2", "3"], OutOfOrderError, r"2_x\.sql", id="an older file"),
-        pytest.param(
-            ["9"], ["9", "10"], OutOfOrderError, r"10_x\.sql", id="versions compare as text"
-        ),
-    ],
+    {
+        "the way out": (["1", "2", "3"], ["2"], MissingLocallyError, "reverted 1 3'"),
+        "missing is told first": (["1", "3"], ["2", "3"], MissingLocallyError, "reverted 1'"),
+        "an older file": (["1", "3"], ["1", "2", "3"], OutOfOrderError, r"2_x\.sql"),
+        "versions compare as text": (["9"], ["9", "10"], OutOfOrderError, r"10_x\.sql"),
+    },
 )
 def test_a_history_that_the_files_do_not_continue_is_refused(history, local, error, words):
     with pytest.raises(error, match=words):

@@ -27,6 +27,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     WATCH,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Seen, Start
+from tests.tables import cases
 from tests.unit.plugins.module_utils._ramp.scenes import (
     DAY,
     DAY_1,
@@ -246,9 +247,7 @@ def test_a_release_before_the_next_day_is_kept_for_it() -> None:
     assert planned(replace(seen, annotation=written, now=DAY_1 + 2 * DAY)).action == RAISE
 
 
-@pytest.mark.parametrize(
-    "verdict", [ROLLBACK, PENDING], ids=["a definite breach", "a watch that is not over"]
-)
+@cases("verdict", {"a definite breach": ROLLBACK, "a watch that is not over": PENDING})
 def test_a_person_cannot_release(verdict: str) -> None:
     found = planned(seen_at(3, 5, state_at(5, verdict)), **RELEASE)
     assert (found.action, found.after.verdict) == (WATCH, verdict)

@@ -228,16 +228,14 @@ def test_rights_are_what_the_method_needs(
         plan_restore(order(method), found)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("seen", "changed", "replaced"),
-    [
-        pytest.param(marked("shop_prod", "scratch"), False, False, id="the-same"),
-        pytest.param(marked("shop_prod", "scratch", whole=False), True, True, id="unfinished"),
-        pytest.param(marked("shop_prod", "scratch", request="r0"), True, True, id="another"),
-        pytest.param(
-            database(open=False, connection_limit=NEWBORN_LIMIT), True, True, id="newborn"
-        ),
-    ],
+    {
+        "the-same": (marked("shop_prod", "scratch"), False, False),
+        "unfinished": (marked("shop_prod", "scratch", whole=False), True, True),
+        "another": (marked("shop_prod", "scratch", request="r0"), True, True),
+        "newborn": (database(open=False, connection_limit=NEWBORN_LIMIT), True, True),
+    },
 )
 def test_a_scratch_database_of_ours_is_kept_or_replaced(
     seen: Database, changed: bool, replaced: bool

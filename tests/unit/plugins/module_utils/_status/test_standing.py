@@ -5,6 +5,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._status.standing import standing
+from tests.tables import cases
 
 PARTS = {"database": "databases", "edge_functions": "functions"}
 UNREAD = {"msg": "The cluster does not answer.", "reason": "Unreachable"}
@@ -54,28 +55,22 @@ def test_versions_are_told_by_version_and_the_most_by_their_number() -> None:
     assert now({}, old)[0] == "v1.9.0: all 9"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("phase", "said"),
-    [
-        pytest.param(None, "not touched", id="its phase was not begun"),
-        pytest.param(
-            {"status": "running"}, "not known for sure, phase database is running", id="cut"
-        ),
-        pytest.param(
-            {"status": "failed"}, "not known for sure, phase database is failed", id="failed"
-        ),
-        pytest.param({"status": "rolled_back"}, "rolled back", id="back"),
-        pytest.param(
+    {
+        "its phase was not begun": (None, "not touched"),
+        "cut": ({"status": "running"}, "not known for sure, phase database is running"),
+        "failed": ({"status": "failed"}, "not known for sure, phase database is failed"),
+        "back": ({"status": "rolled_back"}, "rolled back"),
+        "done": (
             {"status": "done", "evidence": {"migrations": {"a": {"applied": [1, 2]}, "b": {}}}},
             "migrated, 2 applied",
-            id="done",
         ),
-        pytest.param(
+        "nothing to do": (
             {"status": "done", "evidence": {"migrations": {"a": {"applied": []}}}},
             "migrated, nothing was pending",
-            id="nothing to do",
         ),
-    ],
+    },
 )
 def test_a_part_stands_as_its_phase_is_recorded(phase: dict[str, t.Any] | None, said: str) -> None:
     phases = {"preflight": {"status": "done"}} | ({"database": phase} if phase else {})

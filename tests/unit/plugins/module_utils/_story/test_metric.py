@@ -18,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import 
 from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.metrics import watched
 from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric as Recorded
+from tests.tables import cases
 
 BOUNDS = Bounds(minimum=0, maximum=1, below=-5, above=2)
 
@@ -120,9 +121,7 @@ def test_what_is_no_point_is_left_out(points: t.Any) -> None:
     assert read({"points": points}).course == []
 
 
-@pytest.mark.parametrize(
-    "value", [float("nan"), True, "1", 10**400], ids=["nan", "bool", "text", "huge"]
-)
+@cases("value", {"nan": float("nan"), "bool": True, "text": "1", "huge": 10**400})
 def test_what_is_no_number_is_missing(value: t.Any) -> None:
     assert read(recorded(points=[[0, value]])).course == [Point(0.0, None, "missing")]
 
