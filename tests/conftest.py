@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
+def world(tmp_path_factory) -> t.Iterator[World]:
     """The sandbox of $EASYMO_SANDBOX_STATE when that is up, else a new one, taken down at the end.
 
     Workers side by side each have a new one, for some tests break it for a while.

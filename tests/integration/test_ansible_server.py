@@ -95,7 +95,7 @@ def both(
         "unknown": (["--no-such-option"], 2),
     },
 )
-def test_it_prints_and_ends_as_the_program(words: list[str], status: int) -> None:
+def test_it_prints_and_ends_as_the_program(words, status):
     served, program = both(*words)
 
     assert (served.returncode, served.stdout, served.stderr) == (
@@ -106,7 +106,7 @@ def test_it_prints_and_ends_as_the_program(words: list[str], status: int) -> Non
     assert program.returncode == status
 
 
-def test_a_play_of_several_hosts_runs_as_by_the_program(tmp_path: Path) -> None:
+def test_a_play_of_several_hosts_runs_as_by_the_program(tmp_path):
     """Batches, a block that rescues, a task that runs once, the environment, and a failure that ends it all."""
     (tmp_path / "hosts").write_text(HOSTS)
     (tmp_path / "play.yml").write_text(BATCHES)
@@ -122,7 +122,7 @@ def test_a_play_of_several_hosts_runs_as_by_the_program(tmp_path: Path) -> None:
     assert "pay is not well" in runs[0].stdout
 
 
-def test_a_run_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+def test_a_run_that_takes_too_long_is_ended(tmp_path):
     (tmp_path / "play.yml").write_text(
         "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - ansible.builtin.pause: {seconds: 300}\n"
     )

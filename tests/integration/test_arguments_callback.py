@@ -32,9 +32,7 @@ ROOT = Path(__file__).parents[2]
         ),
     },
 )
-def test_a_run_that_would_do_nothing_fails_before_its_first_task(
-    words: list[str], said: str
-) -> None:
+def test_a_run_that_would_do_nothing_fails_before_its_first_task(words, said):
     done = subprocess.run(
         [Path(sys.executable).parent / "ansible-playbook", f"playbooks/{words[0]}", *words[1:]],
         cwd=ROOT,

@@ -13,7 +13,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rev
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import migrating
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-from sandbox.world import World
 from tests.integration.running import opened, query, scratch_database
 
 _DEFAULTS = {"ssl_mode": "verify-full", "connect_timeout": 10}
@@ -64,7 +63,7 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(world: World) -> t.Iterator[Server]:
+def server(world) -> t.Iterator[Server]:
     with scratch_database(world) as database:
         query(database, _OBJECTS)
         yield Server(database)
@@ -235,7 +234,7 @@ SEEN: dict[str, set[str]] = {
 }
 
 
-def test_the_database_is_asked_what_it_has(world: World) -> None:
+def test_the_database_is_asked_what_it_has(world):
     with scratch_database(world) as database:
         query(database, HAS)
         asked = Server(database)

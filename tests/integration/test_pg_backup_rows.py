@@ -10,7 +10,6 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
 from ansible_collections.easymo.deploy.plugins.module_utils._backup import tables
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup
-from sandbox.world import World
 from tests.integration.backups import backup_options
 from tests.integration.running import (
     client,
@@ -25,7 +24,7 @@ from tests.tables import cases
 
 
 @pytest.fixture
-def options(world: World) -> t.Iterator[dict[str, t.Any]]:
+def options(world) -> t.Iterator[dict[str, t.Any]]:
     """Of an empty database."""
     with scratch_database(world) as database:
         yield backup_options(world, database)
@@ -64,7 +63,7 @@ def test_a_dump_of_other_tables_than_were_counted_is_no_backup(options, tmp_path
 
 
 @pytest.fixture
-def reader(world: World) -> t.Iterator[dict[str, t.Any]]:
+def reader(world) -> t.Iterator[dict[str, t.Any]]:
     """The options of a user who owns nothing."""
     name = f"reader_{secrets.token_hex(4)}"
     password = secrets.token_hex(8)

@@ -49,7 +49,7 @@ def brisk(monkeypatch):
 
 
 @pytest.fixture
-def waiting(project: PrismaProject) -> PrismaProject:
+def waiting(project) -> PrismaProject:
     """With a migration that wants a lock on a table that was there before."""
     project.write(a="CREATE TABLE a ()")
     project.run()

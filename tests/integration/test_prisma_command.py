@@ -16,7 +16,7 @@ INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at{0}) VAL
 
 
 @pytest.fixture
-def pending(project: PrismaProject) -> PrismaProject:
+def pending(project) -> PrismaProject:
     project.write(a="CREATE TABLE a ()")
     return project
 
@@ -132,7 +132,7 @@ def deploys(project: PrismaProject, *then: str) -> str:
 
 
 @pytest.fixture
-def accomplice(pending: PrismaProject) -> t.Iterator[t.Callable[[str], None]]:
+def accomplice(pending) -> t.Iterator[t.Callable[[str], None]]:
     """Writes to the database while the command runs."""
     threads: list[threading.Thread] = []
 

@@ -12,7 +12,7 @@ from tests.tables import cases
 
 
 @pytest.fixture
-def failed(project: PrismaProject) -> PrismaProject:
+def failed(project) -> PrismaProject:
     """One migration applied, the second one failed, the third one pending."""
     project.write(
         a="CREATE TABLE a ()", b="INSERT INTO nowhere VALUES ('k3y')", c="CREATE TABLE c ()"

@@ -25,12 +25,7 @@ RELEASES, DATABASES, BACKUPS = "release-2.0.0-test-role-", "test_role_", "test-r
 
 
 @pytest.fixture(scope="module", autouse=True)
-def folder(
-    world: World,
-    witness: Witness,
-    tmp_path_factory: pytest.TempPathFactory,
-    request: pytest.FixtureRequest,
-) -> t.Iterator[Path]:
+def folder(world, witness, tmp_path_factory, request) -> t.Iterator[Path]:
     """What the playbooks left, once the role was converged."""
     here, left = request.path.parent, tmp_path_factory.mktemp(request.path.parent.name)
 
@@ -76,5 +71,5 @@ def remove_all(world: World, witness: Witness) -> None:
 
 
 @pytest.fixture(scope="session")
-def witness(world: World) -> Witness:
+def witness(world) -> Witness:
     return Witness(json.loads(world.state_file.read_text(encoding="utf-8"))["components"])

@@ -26,12 +26,12 @@ def process(pid: int = 10, started: int = 5, **seen: t.Any) -> ProcessInfo:
         "excluded": (process(42, marker="/state/run"), False),
     },
 )
-def test_what_belongs_to_a_sandbox(seen: ProcessInfo, belongs: bool) -> None:
+def test_what_belongs_to_a_sandbox(seen, belongs):
     found = sandbox_pids([seen], RUN, recorded=[ProcessId(99, 7)], excluded=[42])
     assert found == ({seen.pid} if belongs else set())
 
 
-def test_descendants_belong_however_deep_and_in_whatever_order() -> None:
+def test_descendants_belong_however_deep_and_in_whatever_order():
     seen = [
         ProcessInfo(30, 20, 1),
         ProcessInfo(20, 10, 1),
@@ -41,6 +41,6 @@ def test_descendants_belong_however_deep_and_in_whatever_order() -> None:
     assert sandbox_pids(seen, RUN, recorded=[], excluded=[]) == {10, 20, 30}
 
 
-def test_children_of_the_excluded_are_not_ours() -> None:
+def test_children_of_the_excluded_are_not_ours():
     seen = [ProcessInfo(42, 1, 1, marker="/state/run"), ProcessInfo(43, 42, 1)]
     assert sandbox_pids(seen, RUN, recorded=[], excluded=[42]) == set()

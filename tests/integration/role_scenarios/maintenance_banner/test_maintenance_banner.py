@@ -1,11 +1,10 @@
 """The dashboard shows the banner of the release."""
 
 import json
-import typing as t
 import urllib.request
 
 
-def test_the_dashboard_shows_the_banner(witness: t.Any) -> None:
+def test_the_dashboard_shows_the_banner(witness):
     gateway = witness.facts["gateway"]
     url, token = f"{gateway['url']}/admin/banner", f"Bearer {gateway['admin_token']}"
     request = urllib.request.Request(url, headers={"Authorization": token})

@@ -110,7 +110,7 @@ def test_applying_needs_a_manager_and_makes_what_is_not_there():
     assert [entry["operation"] for entry in made["metadata"]["managedFields"]] == ["Apply"]
 
 
-def test_a_custom_resource_is_held_to_its_own_fields() -> None:
+def test_a_custom_resource_is_held_to_its_own_fields():
     rule = {"alert": "a", "expr": 1, "for": "1m", "labels": {"notify": "x"}, "fro": "1m"}
     spec = {"groups": [{"name": "g", "rules": [rule], "interval": 30}]}
     report = decode_model("V1PrometheusRule", {"kind": "PrometheusRule", "spec": spec})

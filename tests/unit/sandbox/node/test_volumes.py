@@ -1,4 +1,3 @@
-import typing as t
 from pathlib import Path
 
 from sandbox.node.volumes import located, projected, write
@@ -18,11 +17,11 @@ FOUND = {"data": {"A": "1", "B": "2"}}
         "optional key": ({"items": [{"key": "C", "path": "c"}], "optional": True}, FOUND, {}),
     },
 )
-def test_which_files_a_volume_has(source: t.Any, found: t.Any, files: t.Any) -> None:
+def test_which_files_a_volume_has(source, found, files):
     assert projected({"configMap": {"name": "x", **source}}, found) == files
 
 
-def test_the_same_content_is_not_written_again(tmp_path: Path) -> None:
+def test_the_same_content_is_not_written_again(tmp_path):
     write(tmp_path, {"A": "1"})
     before = (tmp_path / "..data").readlink()
     write(tmp_path, {"A": "1"})
@@ -32,7 +31,7 @@ def test_the_same_content_is_not_written_again(tmp_path: Path) -> None:
     assert (tmp_path / "A").read_text() == "2"
 
 
-def test_a_path_is_looked_for_in_the_nearest_mount() -> None:
+def test_a_path_is_looked_for_in_the_nearest_mount():
     mounts = {"/etc": Path("/a"), "/etc/flags": Path("/b"), "/etc/one": Path("/c/file")}
     assert located(mounts, "/etc/flags/X") == Path("/b/X")
     assert located(mounts, "/etc/flagship") == Path("/a/flagship")

@@ -44,17 +44,17 @@ def other(**changed: t.Any) -> LoadedRule:
     ("text", "seconds"),
     [("0s", 0), ("0", 0), ("30s", 30), ("1h30m", 5400), ("1d", 86400), ("1s500ms", 1.5)],
 )
-def test_durations_are_read_as_prometheus_writes_them(text: str, seconds: float) -> None:
+def test_durations_are_read_as_prometheus_writes_them(text, seconds):
     assert to_seconds(text, "for") == seconds
 
 
 @pytest.mark.parametrize("text", ["", "5", "5 m", "m", "1.5h", None, 60])
-def test_what_is_no_duration_is_named(text: object) -> None:
+def test_what_is_no_duration_is_named(text):
     with pytest.raises(InputError, match="should be a duration such as 30s, 5m or 1h30m"):
         to_seconds(text, "'for' of the alert 'x'")
 
 
-def test_an_alert_that_is_loaded_as_wanted_lacks_nothing() -> None:
+def test_an_alert_that_is_loaded_as_wanted_lacks_nothing():
     assert lacking(LOADED) == {}
     assert lacking(other(query="errors>0.05")) == {}
 
@@ -76,15 +76,15 @@ def test_an_alert_that_is_loaded_as_wanted_lacks_nothing() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_an_alert_lacks_is_told(loaded: LoadedRule, told: str) -> None:
+def test_what_an_alert_lacks_is_told(loaded, told):
     assert lacking(loaded) == {"High Error Rate": told}
 
 
-def test_of_two_alike_one_that_is_right_suffices() -> None:
+def test_of_two_alike_one_that_is_right_suffices():
     assert lacking(other(duration=10.0), LOADED) == {}
 
 
-def test_groups_compare_without_the_blanks_of_yaml() -> None:
+def test_groups_compare_without_the_blanks_of_yaml():
     folded = [
         {"name": "release", "rules": [{**RULE, "expr": "errors > 0.05"}, GROUPS[0]["rules"][1]]}
     ]
@@ -109,9 +109,7 @@ def test_groups_compare_without_the_blanks_of_yaml() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_prometheus_would_not_load_is_refused(
-    groups: list[dict[str, t.Any]], told: str
-) -> None:
+def test_what_prometheus_would_not_load_is_refused(groups, told):
     with pytest.raises(InputError) as caught:
         wanted_rules(groups)
     assert told in str(caught.value)

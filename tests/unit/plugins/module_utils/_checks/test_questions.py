@@ -31,18 +31,18 @@ def answers(given: dict[str, t.Any], by: str = "Jane Doe") -> dict[str, Answer]:
         "silence": (Answer(), "hold"),
     },
 )
-def test_only_a_yes_passes(answer: Answer, status: str) -> None:
+def test_only_a_yes_passes(answer, status):
     found = to_result(QUESTION, answer, 1.5)
     assert (found["status"], found["scenario"]) == (status, "2 Traditional Flow")
     assert ("Jane" in found["detail"]) is bool(answer.said)
 
 
 @pytest.mark.parametrize("word", [True, "yes", "YES", " y ", "true"])
-def test_a_yes_is_a_yes_however_it_is_written(word: t.Any) -> None:
+def test_a_yes_is_a_yes_however_it_is_written(word):
     assert answers({"phone": word})["phone"] == Answer("yes", "Jane Doe", NOW, "variable")
 
 
-def test_an_answer_may_bring_name_time_and_note() -> None:
+def test_an_answer_may_bring_name_time_and_note():
     given = {"phone": {"answer": "no", "by": "Joe", "at": "09:41", "note": "no buttons"}}
     found = to_result(QUESTION, answers(given)["phone"], 0)
     assert found["detail"] == "Joe said no at 09:41, no buttons, asked: Do buttons appear?"
@@ -59,7 +59,7 @@ def test_an_answer_may_bring_name_time_and_note() -> None:
         "unknown key": ({"phone": {"answer": "yes", "who": "Jane"}}, "", "has 'who'"),
     },
 )
-def test_an_answer_that_is_none_is_refused(given: dict[str, t.Any], by: str, said: str) -> None:
+def test_an_answer_that_is_none_is_refused(given, by, said):
     with pytest.raises(InputError, match=said):
         answers(given, by)
 
@@ -68,7 +68,7 @@ def test_an_answer_that_is_none_is_refused(given: dict[str, t.Any], by: str, sai
     ("word", "status"),
     [("good", "pass"), ("Minor", "hold"), ("bad", "fail")],
 )
-def test_what_users_say_has_three_answers(word: str, status: str) -> None:
+def test_what_users_say_has_three_answers(word, status):
     question = Question("tickets", "How many?", "the team", scale=SEVERITY)
     given = {"tickets": {"answer": word, "note": "slow"}}
     found = to_result(question, read_answers(given, [question], by="Joe", now=NOW)["tickets"], 0)
@@ -78,6 +78,6 @@ def test_what_users_say_has_three_answers(word: str, status: str) -> None:
         read_answers({"tickets": "yes"}, [question], by="Joe", now=NOW)
 
 
-def test_an_empty_line_is_no_yes() -> None:
+def test_an_empty_line_is_no_yes():
     with pytest.raises(InputError):
         read_word("", "The answer")

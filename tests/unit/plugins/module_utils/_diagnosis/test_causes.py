@@ -14,7 +14,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence 
     Fact,
     Place,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import Rule
 from tests.tables import cases
 
 PLACE = Place("kubernetes/x.txt", 3)
@@ -190,7 +189,7 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
         ),
     },
 )
-def test_a_fact_speaks_for_its_cause(facts: list[Fact], words: str, certainty: str) -> None:
+def test_a_fact_speaks_for_its_cause(facts, words, certainty):
     found = find_causes(facts)
     assert [cause.certainty for cause in found if words in cause.sentence] == [certainty]
     assert all(cause.hint and cause.evidence for cause in found)
@@ -207,11 +206,11 @@ def test_a_fact_speaks_for_its_cause(facts: list[Fact], words: str, certainty: s
         "no backup": [fact("no_backup", "supabase_prod")],
     },
 )
-def test_what_explains_nothing_is_no_cause(facts: list[Fact]) -> None:
+def test_what_explains_nothing_is_no_cause(facts):
     assert find_causes(facts) == []
 
 
-def test_what_most_services_have_at_once_is_one_cause_and_comes_first() -> None:
+def test_what_most_services_have_at_once_is_one_cause_and_comes_first():
     """Liveness kills of an overloaded node were 29 causes on 201 lines."""
     names = [f"s{number}" for number in range(12)]
     standing = [fact("standing", name, ready=2, desired=3) for name in names]
@@ -229,7 +228,7 @@ def test_what_most_services_have_at_once_is_one_cause_and_comes_first() -> None:
     ]
 
 
-def test_the_surest_comes_first_and_each_once() -> None:
+def test_the_surest_comes_first_and_each_once():
     found = find_causes([TABLES, PENDING, BLOCKED, LONG, LONG, trouble(), trouble()])
     assert [cause.weight for cause in found] == sorted(
         (cause.weight for cause in found), reverse=True
@@ -238,35 +237,35 @@ def test_the_surest_comes_first_and_each_once() -> None:
     assert "open for" not in " ".join(cause.sentence for cause in found), "the lock says it better"
 
 
-def test_a_silent_gateway_is_one_cause_and_not_one_for_each_function() -> None:
+def test_a_silent_gateway_is_one_cause_and_not_one_for_each_function():
     silent = [fact("function_silent", name, said="refused") for name in ("a", "b")]
     found = find_causes([*silent, fact("gateway_silent", "the functions' gateway", said="refused")])
     assert len(found) == 1
 
 
-def test_the_evidence_has_the_last_words_first_and_then_the_facts() -> None:
+def test_the_evidence_has_the_last_words_first_and_then_the_facts():
     (cause,) = find_causes([trouble(last=LAST), rolled(5)])
     assert [str(place) for place in cause.evidence] == [LAST["place"], str(PLACE)]
 
 
-def test_braces_in_what_others_wrote_are_words() -> None:
+def test_braces_in_what_others_wrote_are_words():
     (cause,) = find_causes([answer(problem="it answered 500: {subject} {0}")])
     assert "{subject} {0}" in cause.sentence
 
 
-def test_the_way_back_of_a_service_is_a_command_that_can_be_pasted() -> None:
+def test_the_way_back_of_a_service_is_a_command_that_can_be_pasted():
     (cause,) = find_causes([trouble()])
     assert """-e '{"service_rollback_names": ["wallet-service"]}'""" in cause.hint
 
 
-def test_the_same_of_several_services_is_one_cause_with_one_command() -> None:
+def test_the_same_of_several_services_is_one_cause_with_one_command():
     alike = [fact("unready", name, pods=2, of=3, said="HTTP 503") for name in ("a", "b", "c")]
     (cause,) = find_causes([*alike, fact("unready", "a", pods=2, of=3, said="HTTP 503")])
     assert cause.sentence.startswith("a, b, c: 2 of 3 new pods run and are not ready")
     assert '["a", "b", "c"]' in cause.hint
 
 
-def test_services_that_blame_a_dependency_are_not_blamed_themselves() -> None:
+def test_services_that_blame_a_dependency_are_not_blamed_themselves():
     unwell = fact("public_unwell", status=503, body="{}")
     blame = fact("dependency", "database", count=1, of=1, why="no answer within 2 s")
     symptoms = [fact("unready", pods=2, of=3, said="HTTP 503"), ERRORS, rolled(5)]
@@ -281,11 +280,11 @@ COLLECTED = "".join(
 
 
 @pytest.mark.parametrize("kind", sorted({rule.kind for rule in RULES}))
-def test_every_rule_goes_by_a_fact_that_somebody_notes(kind: str) -> None:
+def test_every_rule_goes_by_a_fact_that_somebody_notes(kind):
     assert f'"{kind}"' in COLLECTED
 
 
-def test_a_failed_phase_is_called_so_and_ends_with_one_full_stop() -> None:
+def test_a_failed_phase_is_called_so_and_ends_with_one_full_stop():
     said = "the image is not in the registry. Push the image, or correct its tag."
     (found,) = find_causes([fact("phase_failed", "x", at="10:00", host="h", said=said)])
     assert (found.entry, found.heading) == ("crash_loop", "Failed phase")
@@ -293,5 +292,5 @@ def test_a_failed_phase_is_called_so_and_ends_with_one_full_stop() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.kind}: {rule.sentence[:40]}")
-def test_a_cure_leaves_the_program_to_the_run_that_tells_it(rule: Rule) -> None:
+def test_a_cure_leaves_the_program_to_the_run_that_tells_it(rule):
     assert "ansible-playbook" not in rule.hint

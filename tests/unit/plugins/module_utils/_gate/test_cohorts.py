@@ -3,7 +3,6 @@
 import itertools
 import json
 import math
-import typing as t
 
 import pytest
 from hypothesis import given
@@ -168,7 +167,7 @@ def test_what_was_counted_before_the_watch_is_not_of_the_watch():
     ),
     st.floats(1.0, 20.0),
 )
-def test_it_stays_a_number_and_survives_being_kept(grown: list[t.Any], margin: float):
+def test_it_stays_a_number_and_survives_being_kept(grown, margin):
     running = list(
         itertools.accumulate(grown, lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True)))
     )

@@ -84,7 +84,7 @@ def test_a_slow_look_delays_no_later_one_beyond_its_time():
 
 
 @pytest.mark.parametrize("within", ["the wait", "a look"])
-def test_looks_of_a_time_in_which_the_process_stood_still_are_missing(within: str):
+def test_looks_of_a_time_in_which_the_process_stood_still_are_missing(within):
     source = Scripted(*[0.0] * 13)
     stops = 70.0
 

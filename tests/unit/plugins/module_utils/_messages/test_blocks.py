@@ -137,9 +137,7 @@ def taken(made: t.Sequence[dict[str, t.Any]]) -> None:
 
 
 @pytest.mark.parametrize(("made", "title", "told"), STATES.values(), ids=STATES)
-def test_each_state_has_its_header_its_parts_and_its_links(
-    made: ReleaseStatus, title: str, told: list[str]
-) -> None:
+def test_each_state_has_its_header_its_parts_and_its_links(made, title, told):
     shown = blocks.render(made, 260.0)
     taken(shown)
     assert shown[0]["type"] == "header"
@@ -149,12 +147,12 @@ def test_each_state_has_its_header_its_parts_and_its_links(
     assert [one["url"] for one in shown[-1]["elements"]] == [one.url for one in LINKS]
 
 
-def test_without_addresses_there_are_no_buttons() -> None:
+def test_without_addresses_there_are_no_buttons():
     made = ReleaseStatus(Release("R", "deploy_v2.yml", plan=PLAN), 0.0)
     assert [one["type"] for one in blocks.render(made, 1.0)] == ["header", "context", "section"]
 
 
-def test_two_hundred_services_fit() -> None:
+def test_two_hundred_services_fit():
     made = begin(release(), Play("Phase 4", "microservices", 200))
     for number in range(200):
         made.progressed(f"service-{number}-with-quite-a-long-name", "1 of 3 pods is ready")
@@ -168,7 +166,7 @@ def test_two_hundred_services_fit() -> None:
     assert "and 46 more" in text
 
 
-def test_a_later_look_at_some_metrics_leaves_the_others() -> None:
+def test_a_later_look_at_some_metrics_leaves_the_others():
     made = watching()
     made.measured(
         [
@@ -184,7 +182,7 @@ def test_a_later_look_at_some_metrics_leaves_the_others() -> None:
     ]
 
 
-def test_many_metrics_show_the_worst_first() -> None:
+def test_many_metrics_show_the_worst_first():
     made = begin(release(), Play("Phase 7", "monitoring"))
     made.measured(
         [
@@ -212,14 +210,7 @@ ANYTHING = st.text(max_size=400) | st.sampled_from(
     plays=st.integers(0, 150),
     links=st.lists(st.tuples(ANYTHING, ANYTHING), max_size=30),
 )
-def test_slack_would_take_it_whatever_is_in_it(
-    title: str,
-    host: str,
-    sentence: str,
-    names: list[str],
-    plays: int,
-    links: list[tuple[str, str]],
-) -> None:
+def test_slack_would_take_it_whatever_is_in_it(title, host, sentence, names, plays, links):
     plan = tuple(Planned(f"phase_{number}", name, 5.0) for number, name in enumerate(names))
     buttons = tuple(Link(text, f"https://x.example/{url}") for text, url in links)
     made = ReleaseStatus(Release(title, "rollback.yml", title, plan=plan, links=buttons), 0.0)

@@ -37,7 +37,7 @@ def now(
 PINS = {"config_maps": {"feature-flags": {"data": {"A": "false"}}}}
 
 
-def test_what_was_not_read_is_not_known() -> None:
+def test_what_was_not_read_is_not_known():
     assert now() == [
         "services not known",
         "databases not known",
@@ -46,7 +46,7 @@ def test_what_was_not_read_is_not_known() -> None:
     ]
 
 
-def test_versions_are_told_by_version_and_the_most_by_their_number() -> None:
+def test_versions_are_told_by_version_and_the_most_by_their_number():
     old = [deployment(f"s{number}", "v1.9.0") for number in range(9)]
     new = [deployment("a", "v2.0.0"), deployment("b", "v2.0.0", complete=False, paused=True)]
     assert now({}, [*old, *new])[0] == (
@@ -72,7 +72,7 @@ def test_versions_are_told_by_version_and_the_most_by_their_number() -> None:
         ),
     },
 )
-def test_a_part_stands_as_its_phase_is_recorded(phase: dict[str, t.Any] | None, said: str) -> None:
+def test_a_part_stands_as_its_phase_is_recorded(phase, said):
     phases = {"preflight": {"status": "done"}} | ({"database": phase} if phase else {})
     assert now({"phases": phases}, [])[0] == f"databases {said}"
 
@@ -88,13 +88,11 @@ def test_a_part_stands_as_its_phase_is_recorded(phase: dict[str, t.Any] | None, 
         ),
     ],
 )
-def test_flags_stand_against_what_the_release_has_pinned(
-    flags: dict[str, t.Any], said: str
-) -> None:
+def test_flags_stand_against_what_the_release_has_pinned(flags, said):
     assert now({"phases": {}}, [], flags)[-1] == f"flags {said}"
 
 
-def test_flags_that_a_release_has_not_pinned_it_has_not_touched() -> None:
+def test_flags_that_a_release_has_not_pinned_it_has_not_touched():
     flags = {"before": {"A": "false"}, "kill_switch": {}}
     assert now({"phases": {}}, [], flags, {})[-1] == "flags not touched by the release"
     assert now(None, [], flags)[-1] == "flags not known against those before the release"
@@ -121,9 +119,7 @@ APPLIED = {"evidence": {"rehearsals": {"a": {"status": "passed"}, "b": {"status"
         (APPLIED, "not known for sure, phase database is failed"),
     ],
 )
-def test_a_database_is_untouched_where_no_try_came_beyond_its_rehearsal(
-    phase: dict[str, t.Any], said: str
-) -> None:
+def test_a_database_is_untouched_where_no_try_came_beyond_its_rehearsal(phase, said):
     phases = {"database": {"status": "failed", **phase}}
     assert now({"phases": phases}, [])[0] == f"databases {said}"
 
@@ -139,5 +135,5 @@ def test_a_database_is_untouched_where_no_try_came_beyond_its_rehearsal(
         ({}, ""),
     ],
 )
-def test_what_was_undone_is_as_it_was_settled(settlement: dict[str, t.Any], said: str) -> None:
+def test_what_was_undone_is_as_it_was_settled(settlement, said):
     assert standing(UNREAD, UNREAD, UNREAD, "", {}, settlement)["undone"] == said
