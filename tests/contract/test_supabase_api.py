@@ -284,15 +284,11 @@ def test_health_tells_that_the_database_is_away(project):
     assert project.manage("GET", "/health").status_code == 400
 
 
-@pytest.mark.parametrize(
-    ("fault", "status"),
-    [
-        (Fault("supabase", "errors"), 500),
-        (Fault("supabase", "unauthorized"), 401),
-        (Fault("supabase", "rate-limited"), 429),
-    ],
-    ids=lambda value: value.name if isinstance(value, Fault) else "",
-)
+@pytest.mark.parametrize(("fault", "status"), [
+    (Fault("supabase", "errors"), 500),
+    (Fault("supabase", "unauthorized"), 401),
+    (Fault("supabase", "rate-limited"), 429),
+], ids=lambda value: value.name if isinstance(value, Fault) else "")  # fmt: skip
 def test_faults_of_the_management_api(project, fault, status):
     project.set_faults(fault)
     answer = project.manage("GET", "/functions")

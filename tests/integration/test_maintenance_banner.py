@@ -63,18 +63,14 @@ def api() -> t.Iterator[tuple[str, list[tuple[int, str]]]]:
 NONE, SHOWN = '{"banner": null}', f'{{"banner": {{"message": "{TEXT}", "type": "info"}}}}'
 
 
-@pytest.mark.parametrize(
-    ("answers", "outcome"),
-    [
-        ([(200, NONE), (503, "busy"), (429, ""), (201, SHOWN), (200, SHOWN)], "changed"),
-        ([(200, NONE), (201, SHOWN), (200, NONE)], "accepted the banner but shows another"),
-        ([(200, "<html>Sign in</html>")], "does not say which banner is shown"),
-        ([(200, '{"banner": "x"}')], "does not say which banner is shown"),
-        ([(302, "")], "answered HTTP 302"),
-        ([(400, '{"error": "Bearer t0ken-of-the-admin is bad"}')], "answered HTTP 400"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
+@pytest.mark.parametrize(("answers", "outcome"), [
+    ([(200, NONE), (503, "busy"), (429, ""), (201, SHOWN), (200, SHOWN)], "changed"),
+    ([(200, NONE), (201, SHOWN), (200, NONE)], "accepted the banner but shows another"),
+    ([(200, "<html>Sign in</html>")], "does not say which banner is shown"),
+    ([(200, '{"banner": "x"}')], "does not say which banner is shown"),
+    ([(302, "")], "answered HTTP 302"),
+    ([(400, '{"error": "Bearer t0ken-of-the-admin is bad"}')], "answered HTTP 400"),
+], ids=lambda value: value if isinstance(value, str) else "")  # fmt: skip
 def test_bad_days(api, answers, outcome):
     url, given = api
     given.extend(answers)

@@ -107,15 +107,11 @@ def test_a_password_a_client_certificate_an_authority_and_a_path_all_at_once(gua
     assert AlertsApi(MonitoringServer.from_params(guarded.whole), timeout=10).rules() == []
 
 
-@pytest.mark.parametrize(
-    ("missing", "words"),
-    [
-        (["username"], "HTTP 401"),
-        (["ca_cert"], "set 'ca_cert'"),
-        (["client_cert", "client_key"], "certificate required"),
-    ],
-    ids=lambda one: one[0] if isinstance(one, list) else "",
-)
+@pytest.mark.parametrize(("missing", "words"), [
+    (["username"], "HTTP 401"),
+    (["ca_cert"], "set 'ca_cert'"),
+    (["client_cert", "client_key"], "certificate required"),
+], ids=lambda one: one[0] if isinstance(one, list) else "")  # fmt: skip
 def test_what_is_missing_of_it_is_told(guarded, missing, words):
     told = run_module(metrics_gate, prometheus=guarded.without(*missing), metrics=[UP], duration=0)
     assert (told["verdict"], told["changed"]) == ("hold", False)

@@ -35,19 +35,14 @@ def listing_for_real(spoilt: Restorable) -> str:
     return f'[ "$1" = --list ] && exec {spoilt.program("pg_restore")} "$@"\n'
 
 
-@cases(
-    ("script", "words"),
-    {
-        "the-dump-ends-midway": ('head -c 9000 | {real} "$@"', "pg_restore failed on"),
-        "is-killed": ("head -c 9000 >/dev/null; kill -9 $$", "exit code -9"),
-        "hangs": ("exec sleep 60", "did not end within 1 s"),
-        "a-row-is-missing": (
-            '{real} --file=- | sed "/^1999\\t/d" | {psql} -Xq "$3"',
-            "public.orders has 1999 instead of 2000",
-        ),
-        "restores-nothing": ("cat >/dev/null", "public.orders has no such table"),
-    },
-)
+@cases(("script", "words"), {
+    "the-dump-ends-midway": ('head -c 9000 | {real} "$@"', "pg_restore failed on"),
+    "is-killed": ("head -c 9000 >/dev/null; kill -9 $$", "exit code -9"),
+    "hangs": ("exec sleep 60", "did not end within 1 s"),
+    "a-row-is-missing": ('{real} --file=- | sed "/^1999\\t/d" | {psql} -Xq "$3"',
+                         "public.orders has 1999 instead of 2000"),
+    "restores-nothing": ("cat >/dev/null", "public.orders has no such table"),
+})  # fmt: skip
 def test_a_restore_that_fails_never_goes_live(spoilt, tmp_path, script, words):
     filled = listing_for_real(spoilt) + script.format(
         real=spoilt.program("pg_restore"), psql=spoilt.program("psql")

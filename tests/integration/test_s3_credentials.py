@@ -70,24 +70,14 @@ def test_what_does_not_belong_together_is_refused(options, given, words):
         S3Bucket.from_params({**options, **given})
 
 
-@pytest.mark.parametrize(
-    ("ended", "words"),
-    [
-        (
-            botocore.exceptions.ClientError(
-                {"Error": {"Code": "ExpiredToken"}, "ResponseMetadata": {"HTTPStatusCode": 400}},
-                "HeadBucket",
-            ),
-            "ExpiredToken.*log in again or renew the session token",
-        ),
-        (botocore.exceptions.UnauthorizedSSOTokenError(), "There are no credentials.*log in again"),
-        (
-            botocore.exceptions.CredentialRetrievalError(provider="process", error_msg="it ended"),
-            "There are no credentials.*it ended",
-        ),
-    ],
-    ids=["session token", "sso", "helper program"],
-)
+@pytest.mark.parametrize(("ended", "words"), [
+    (botocore.exceptions.ClientError({"Error": {"Code": "ExpiredToken"},
+     "ResponseMetadata": {"HTTPStatusCode": 400}}, "HeadBucket"),
+     "ExpiredToken.*log in again or renew the session token"),
+    (botocore.exceptions.UnauthorizedSSOTokenError(), "There are no credentials.*log in again"),
+    (botocore.exceptions.CredentialRetrievalError(provider="process", error_msg="it ended"),
+     "There are no credentials.*it ended"),
+], ids=["session token", "sso", "helper program"])  # fmt: skip
 def test_credentials_that_end_midway_say_how_to_go_on(options, ended, words):
     class Client:
         def head_bucket(self, **_asked: str) -> t.NoReturn:

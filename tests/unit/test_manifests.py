@@ -144,21 +144,17 @@ def test_the_policy_is_bound_and_denies():
     assert all(FENCE_ANNOTATION in one["expression"] for one in found["spec"]["variables"])
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "allowed"),
-    [
-        (None, {FENCE_ANNOTATION: "1"}, True),
-        ({FENCE_ANNOTATION: "7"}, {FENCE_ANNOTATION: "7"}, True),
-        ({FENCE_ANNOTATION: "7"}, {FENCE_ANNOTATION: "10"}, True),
-        ({FENCE_ANNOTATION: "10"}, {FENCE_ANNOTATION: "9"}, False),
-        ({FENCE_ANNOTATION: "7"}, {"team": "w"}, False),
-        ({FENCE_ANNOTATION: "7"}, None, False),
-        ({FENCE_ANNOTATION: "garbage"}, {FENCE_ANNOTATION: "1"}, True),
-        ({FENCE_ANNOTATION: "7"}, {FENCE_ANNOTATION: "-8"}, False),
-        ({"team": "w"}, None, True),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("before", "after", "allowed"), [
+    (None, {FENCE_ANNOTATION: "1"}, True),
+    ({FENCE_ANNOTATION: "7"}, {FENCE_ANNOTATION: "7"}, True),
+    ({FENCE_ANNOTATION: "7"}, {FENCE_ANNOTATION: "10"}, True),
+    ({FENCE_ANNOTATION: "10"}, {FENCE_ANNOTATION: "9"}, False),
+    ({FENCE_ANNOTATION: "7"}, {"team": "w"}, False),
+    ({FENCE_ANNOTATION: "7"}, None, False),
+    ({FENCE_ANNOTATION: "garbage"}, {FENCE_ANNOTATION: "1"}, True),
+    ({FENCE_ANNOTATION: "7"}, {FENCE_ANNOTATION: "-8"}, False),
+    ({"team": "w"}, None, True),
+], ids=str)  # fmt: skip
 def test_the_policy_rejects_an_older_fence(before, after, *, allowed):
     def evaluate(expression: str, context: dict[str, t.Any]) -> t.Any:
         environment = celpy.Environment()

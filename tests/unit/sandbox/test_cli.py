@@ -28,38 +28,31 @@ def _listening() -> tuple[socket.socket, int]:
     return listener, listener.getsockname()[1]
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["up", "--only", "nope"], "no component 'nope'"),
-        (["up", "--port", "postgres"], "not NAME=N"),
-        (["up", "--port", "postgres=0"], "not NAME=N"),
-        (["up", "--port", "postgers=5432"], "No component listens on a port named 'postgers'"),
-        (["up", "--port", "kafka=9092"], "No component listens on a port named 'kafka'"),
-        (["up", "--only", "valkey", "--port", "node=10250"], "'node': choose from valkey"),
-        (["up", "--port", "postgres=23456", "--port", "valkey=23456"], "asked for by both"),
-        (["up", "--seed-mb", "x"], "'x' is not a number"),
-        (["up", "--nodes", "0"], "'0' is not a number from 1 to 50"),
-        (["frobnicate"], "invalid choice: 'frobnicate'"),
-        ([], "COMMAND"),
-        (["logs", "valkey"], "No sandbox is up"),
-        (["env"], "No sandbox is up"),
-        (["fault", "set", "valkey.paused"], "No sandbox is up"),
-        (["fault", "set", "valkey.nope"], "no fault 'nope'"),
-        (["fault", "set", "nope.paused"], "no component 'nope'"),
-        (["fault", "set", "sinks.hangs", "secs=3"], "no parameter 'secs': it takes seconds"),
-        (
-            ["fault", "set", "sinks.hangs", "seconds=x"],
-            "seconds='x' of the fault 'sinks.hangs' is not",
-        ),
-        (["fault", "set", "node.oom", "existing=1"], "is not true or false"),
-        (["fault", "set", "valkey.paused", "x=1"], "it takes none"),
-        (["fault", "set", "kafka.killed"], "no fault 'killed': choose from down, paused"),
-        (["fault", "set", "valkey.paused", "a", "b"], "one target"),
-        (["fault", "clear"], "No sandbox is up"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
-)
+@pytest.mark.parametrize(("words", "said"), [
+    (["up", "--only", "nope"], "no component 'nope'"),
+    (["up", "--port", "postgres"], "not NAME=N"),
+    (["up", "--port", "postgres=0"], "not NAME=N"),
+    (["up", "--port", "postgers=5432"], "No component listens on a port named 'postgers'"),
+    (["up", "--port", "kafka=9092"], "No component listens on a port named 'kafka'"),
+    (["up", "--only", "valkey", "--port", "node=10250"], "'node': choose from valkey"),
+    (["up", "--port", "postgres=23456", "--port", "valkey=23456"], "asked for by both"),
+    (["up", "--seed-mb", "x"], "'x' is not a number"),
+    (["up", "--nodes", "0"], "'0' is not a number from 1 to 50"),
+    (["frobnicate"], "invalid choice: 'frobnicate'"),
+    ([], "COMMAND"),
+    (["logs", "valkey"], "No sandbox is up"),
+    (["env"], "No sandbox is up"),
+    (["fault", "set", "valkey.paused"], "No sandbox is up"),
+    (["fault", "set", "valkey.nope"], "no fault 'nope'"),
+    (["fault", "set", "nope.paused"], "no component 'nope'"),
+    (["fault", "set", "sinks.hangs", "secs=3"], "no parameter 'secs': it takes seconds"),
+    (["fault", "set", "sinks.hangs", "seconds=x"], "seconds='x' of the fault 'sinks.hangs' is not"),
+    (["fault", "set", "node.oom", "existing=1"], "is not true or false"),
+    (["fault", "set", "valkey.paused", "x=1"], "it takes none"),
+    (["fault", "set", "kafka.killed"], "no fault 'killed': choose from down, paused"),
+    (["fault", "set", "valkey.paused", "a", "b"], "one target"),
+    (["fault", "clear"], "No sandbox is up"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else None)  # fmt: skip
 def test_an_error_is_one_sentence_and_touches_nothing(words, said, tmp_path, capsys):
     state = tmp_path / "state"
     assert cli.main(["--state", str(state), *words]) == 1

@@ -40,16 +40,12 @@ def test_without_a_pattern_no_service_has_an_address():
     assert service_health(["wallet"], "") == {}
 
 
-@pytest.mark.parametrize(
-    ("others", "why"),
-    [
-        ({"walet": ""}, "'walet', which is no service of the inventory"),
-        ({"wallet": {"exec": RUN}}, "of 'wallet': give a URL, nothing at all, or one kind"),
-        ({"wallet": {**OTHERS["mailer"], **OTHERS["backlog"]}}, "one kind of check"),
-        ({"wallet": ["exec"]}, "one kind of check"),
-    ],
-    ids=["no service", "no options", "two kinds", "a list"],
-)
+@pytest.mark.parametrize(("others", "why"), [
+    ({"walet": ""}, "'walet', which is no service of the inventory"),
+    ({"wallet": {"exec": RUN}}, "of 'wallet': give a URL, nothing at all, or one kind"),
+    ({"wallet": {**OTHERS["mailer"], **OTHERS["backlog"]}}, "one kind of check"),
+    ({"wallet": ["exec"]}, "one kind of check"),
+], ids=["no service", "no options", "two kinds", "a list"])  # fmt: skip
 def test_what_cannot_be_read_is_refused_with_the_service(others, why):
     with pytest.raises(AnsibleFilterError, match=why):
         service_health(["wallet"], PATTERN, others)

@@ -22,28 +22,19 @@ def variables(*, extra: set[str] = frozenset(), inventory: set[str] = frozenset(
     )
 
 
-@cases(
-    ("given", "refused"),
-    {
-        "an-option-of-a-role-is-known": (variables(extra={"release_version"}), []),
-        "an-inventory-may-have-names-of-its-own": (variables(inventory={"our_region"}), []),
-        "and-override-them": (variables(extra={"our_region"}, inventory={"our_region"}), []),
-        "a-value-that-was-cut-at-its-blank-is-explained": (
-            variables(extra={"_raw_params"}),
-            ["stray words (a value with spaces needs -e 'name=\"a value\"')"],
-        ),
-        "a-typo-on-the-command-line-is-refused": (
-            variables(extra={"release_verison"}),
-            ["release_verison (did you mean release_version?)"],
-        ),
-        "a-typo-in-the-inventory-is-refused": (
-            variables(inventory={"db_backup_nam"}),
-            ["db_backup_nam (did you mean db_backup_name?)"],
-        ),
-        "nothing-near-nothing-proposed": (variables(extra={"zzz"}), ["zzz"]),
-        "ansible's-own-are-its-own": (variables(extra={"ansible_verbosity"}), []),
-    },
-)
+@cases(("given", "refused"), {
+    "an-option-of-a-role-is-known": (variables(extra={"release_version"}), []),
+    "an-inventory-may-have-names-of-its-own": (variables(inventory={"our_region"}), []),
+    "and-override-them": (variables(extra={"our_region"}, inventory={"our_region"}), []),
+    "a-value-that-was-cut-at-its-blank-is-explained": (variables(extra={"_raw_params"}),
+        ["stray words (a value with spaces needs -e 'name=\"a value\"')"]),
+    "a-typo-on-the-command-line-is-refused": (variables(extra={"release_verison"}),
+        ["release_verison (did you mean release_version?)"]),
+    "a-typo-in-the-inventory-is-refused": (variables(inventory={"db_backup_nam"}),
+                                           ["db_backup_nam (did you mean db_backup_name?)"]),
+    "nothing-near-nothing-proposed": (variables(extra={"zzz"}), ["zzz"]),
+    "ansible's-own-are-its-own": (variables(extra={"ansible_verbosity"}), []),
+})  # fmt: skip
 def test_unknown_variables(given, refused):
     assert unknown_variables(given) == refused
 

@@ -42,20 +42,14 @@ def test_of_extra_variables_all_is_repeated_but_what_may_be_a_secret(
     assert extra_variables(Redactor([SECRET])) == (tuple(shown), tuple(hidden))
 
 
-@pytest.mark.parametrize(
-    ("path", "ours"),
-    [
-        (f"{ROOT}/roles/images/tasks/main.yml:3", True),
-        (
-            f"{ROOT}/playbooks/collections/ansible_collections/easymo/deploy/roles/images/x.yml:3",
-            True,
-        ),
-        (f"{ROOT}/playbooks/database.yml:3", True),
-        (f"{ROOT}/tests/stories/playbooks/x.yml:3", False),
-        ("/elsewhere/roles/x/tasks/main.yml:3", False),
-        ("", False),
-    ],
-)
+@pytest.mark.parametrize(("path", "ours"), [
+    (f"{ROOT}/roles/images/tasks/main.yml:3", True),
+    (f"{ROOT}/playbooks/collections/ansible_collections/easymo/deploy/roles/images/x.yml:3", True),
+    (f"{ROOT}/playbooks/database.yml:3", True),
+    (f"{ROOT}/tests/stories/playbooks/x.yml:3", False),
+    ("/elsewhere/roles/x/tasks/main.yml:3", False),
+    ("", False),
+])  # fmt: skip
 def test_a_task_is_ours_by_its_file(path, ours):
     task = SimpleNamespace(get_path=lambda: path, implicit=False)
     assert _run_events.is_ours(task) is ours

@@ -62,26 +62,13 @@ def test_otherwise_they_are_dropped_with_a_warning():
     assert lenient.warnings == ['unknown field "dta"']
 
 
-@pytest.mark.parametrize(
-    ("plural", "body", "words"),
-    [
-        (
-            "configmaps",
-            {"data": {"a": 5}},
-            "number into Go struct field ConfigMap.data of type string",
-        ),
-        (
-            "deployments",
-            {"spec": {"replicas": "three"}},
-            "string into Go struct field DeploymentSpec.spec.replicas of type int32",
-        ),
-        (
-            "pods",
-            {"spec": {"containers": [{"image": True}]}},
-            "bool into Go struct field Container.spec.containers.image of type string",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("plural", "body", "words"), [
+    ("configmaps", {"data": {"a": 5}}, "number into Go struct field ConfigMap.data of type string"),
+    ("deployments", {"spec": {"replicas": "three"}},
+     "string into Go struct field DeploymentSpec.spec.replicas of type int32"),
+    ("pods", {"spec": {"containers": [{"image": True}]}},
+     "bool into Go struct field Container.spec.containers.image of type string"),
+])  # fmt: skip
 def test_a_wrong_type_is_a_bad_request_in_gos_words(plural, body, words):
     with pytest.raises(ApiError) as refused:
         writer(plural=plural).create({"metadata": {"name": "x"}} | body)

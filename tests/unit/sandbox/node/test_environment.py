@@ -62,21 +62,14 @@ def one_key(field: str, **reference: object) -> Object:
     return {"env": [{"name": "X", "valueFrom": {field: reference}}]}
 
 
-@pytest.mark.parametrize(
-    ("container", "words"),
-    [
-        ({"envFrom": [{"configMapRef": {"name": "gone"}}]}, 'configmap "gone" not found'),
-        ({"envFrom": [{"secretRef": {"name": "gone"}}]}, 'secret "gone" not found'),
-        (
-            one_key("configMapKeyRef", name="flags", key="NONE"),
-            "couldn't find key NONE in ConfigMap easymo-prod/flags",
-        ),
-        (
-            one_key("secretKeyRef", name="keys", key="NONE"),
-            "couldn't find key NONE in Secret easymo-prod/keys",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("container", "words"), [
+    ({"envFrom": [{"configMapRef": {"name": "gone"}}]}, 'configmap "gone" not found'),
+    ({"envFrom": [{"secretRef": {"name": "gone"}}]}, 'secret "gone" not found'),
+    (one_key("configMapKeyRef", name="flags", key="NONE"),
+     "couldn't find key NONE in ConfigMap easymo-prod/flags"),
+    (one_key("secretKeyRef", name="keys", key="NONE"),
+     "couldn't find key NONE in Secret easymo-prod/keys"),
+])  # fmt: skip
 def test_a_missing_reference_is_refused_in_the_kubelets_words(container, words):
     with pytest.raises(ConfigError) as refused:
         resolve(container, POD, OBJECTS)

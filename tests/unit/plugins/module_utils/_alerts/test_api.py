@@ -164,32 +164,18 @@ def test_the_token_goes_along_whatever_a_netrc_says(place, tmp_path, monkeypatch
     assert [permit for _path, permit in place.asked] == ["Bearer t-1", ""]
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "kind", "told"),
-    [
-        (401, b"Unauthorized", RefusedError, "HTTP 401 (Unauthorized): set a token"),
-        (403, b"", RefusedError, "HTTP 403: set a token"),
-        (
-            503,
-            b"Service Unavailable",
-            UnreachableError,
-            "HTTP 503 (Service Unavailable): see its log",
-        ),
-        (429, b"", UnreachableError, "HTTP 429: see its log"),
-        (404, b"404 page not found", VerificationError, "check its URL"),
-        (302, b"", VerificationError, "HTTP 302: check its URL"),
-        (200, b"<html>Sign in</html>", VerificationError, "did not answer as Prometheus does"),
-        (200, b'{"status": "success", "data": null}', VerificationError, "did not answer as"),
-        (
-            200,
-            b'{"data": {"groups": [{"name": "g", "rules": [{}]}]}}',
-            VerificationError,
-            "did not",
-        ),
-        (200, b"[]", VerificationError, "did not answer as Prometheus does"),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("status", "body", "kind", "told"), [
+    (401, b"Unauthorized", RefusedError, "HTTP 401 (Unauthorized): set a token"),
+    (403, b"", RefusedError, "HTTP 403: set a token"),
+    (503, b"Service Unavailable", UnreachableError, "HTTP 503 (Service Unavailable): see its log"),
+    (429, b"", UnreachableError, "HTTP 429: see its log"),
+    (404, b"404 page not found", VerificationError, "check its URL"),
+    (302, b"", VerificationError, "HTTP 302: check its URL"),
+    (200, b"<html>Sign in</html>", VerificationError, "did not answer as Prometheus does"),
+    (200, b'{"status": "success", "data": null}', VerificationError, "did not answer as"),
+    (200, b'{"data": {"groups": [{"name": "g", "rules": [{}]}]}}', VerificationError, "did not"),
+    (200, b"[]", VerificationError, "did not answer as Prometheus does"),
+], ids=str)  # fmt: skip
 def test_an_answer_that_is_none_says_what_to_do(place, status, body, kind, told):
     place.status, place.body = status, body
     with pytest.raises(kind) as caught:

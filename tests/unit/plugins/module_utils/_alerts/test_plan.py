@@ -59,23 +59,17 @@ def test_an_alert_that_is_loaded_as_wanted_lacks_nothing():
     assert lacking(other(query="errors>0.05")) == {}
 
 
-@pytest.mark.parametrize(
-    ("loaded", "told"),
-    [
-        (other(group="other"), "not loaded"),
-        (other(name="high error rate"), "not loaded"),
-        (other(query="errors > 0.5"), "loaded with another expression, 'errors > 0.5'"),
-        (other(duration=10.0), "loaded with 'for' 10 s and not 120 s"),
-        (other(labels={}), "loaded with the label notify None and not 'on-call-engineer'"),
-        (other(annotations={}), "loaded with another annotation summary"),
-        (other(health="unknown"), "loaded and not evaluated yet"),
-        (
-            other(health="err", last_error="many-to-many"),
-            "loaded, and its evaluation fails: many-to-many",
-        ),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
+@pytest.mark.parametrize(("loaded", "told"), [
+    (other(group="other"), "not loaded"),
+    (other(name="high error rate"), "not loaded"),
+    (other(query="errors > 0.5"), "loaded with another expression, 'errors > 0.5'"),
+    (other(duration=10.0), "loaded with 'for' 10 s and not 120 s"),
+    (other(labels={}), "loaded with the label notify None and not 'on-call-engineer'"),
+    (other(annotations={}), "loaded with another annotation summary"),
+    (other(health="unknown"), "loaded and not evaluated yet"),
+    (other(health="err", last_error="many-to-many"),
+     "loaded, and its evaluation fails: many-to-many"),
+], ids=lambda value: value if isinstance(value, str) else "")  # fmt: skip
 def test_what_an_alert_lacks_is_told(loaded, told):
     assert lacking(loaded) == {"High Error Rate": told}
 
@@ -92,23 +86,17 @@ def test_groups_compare_without_the_blanks_of_yaml():
     assert plain(GROUPS) != plain([{**GROUPS[0], "interval": "30s"}])
 
 
-@pytest.mark.parametrize(
-    ("groups", "told"),
-    [
-        ([], "'groups' is empty"),
-        ([{"rules": []}], "needs a 'name' and 'rules'; this is None"),
-        ([{"name": "g"}], "needs a 'name' and 'rules'; this is 'g'"),
-        ([{"name": "g", "rules": ["x"]}], "needs a 'name' and 'rules'"),
-        ([{"name": "g", "rules": [{"expr": "1"}]}], "A rule of group 'g' needs 'alert' and 'expr'"),
-        ([{"name": "g", "rules": [{"alert": "a", "expr": ""}]}], "this is 'a'"),
-        (
-            [{"name": "g", "rules": [{**RULE, "for": "2 min"}]}],
-            "'for' of the alert 'High Error Rate' is '2 min'",
-        ),
-        ([{"name": "g", "rules": [RULE, RULE]}], "has the alert 'High Error Rate' twice"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
+@pytest.mark.parametrize(("groups", "told"), [
+    ([], "'groups' is empty"),
+    ([{"rules": []}], "needs a 'name' and 'rules'; this is None"),
+    ([{"name": "g"}], "needs a 'name' and 'rules'; this is 'g'"),
+    ([{"name": "g", "rules": ["x"]}], "needs a 'name' and 'rules'"),
+    ([{"name": "g", "rules": [{"expr": "1"}]}], "A rule of group 'g' needs 'alert' and 'expr'"),
+    ([{"name": "g", "rules": [{"alert": "a", "expr": ""}]}], "this is 'a'"),
+    ([{"name": "g", "rules": [{**RULE, "for": "2 min"}]}],
+     "'for' of the alert 'High Error Rate' is '2 min'"),
+    ([{"name": "g", "rules": [RULE, RULE]}], "has the alert 'High Error Rate' twice"),
+], ids=lambda value: value if isinstance(value, str) else "")  # fmt: skip
 def test_what_prometheus_would_not_load_is_refused(groups, told):
     with pytest.raises(InputError) as caught:
         wanted_rules(groups)

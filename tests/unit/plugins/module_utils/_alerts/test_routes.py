@@ -139,16 +139,12 @@ def silence(state: str = "active", **matchers: t.Any) -> dict[str, t.Any]:
     }
 
 
-@pytest.mark.parametrize(
-    ("silence", "told"),
-    [
-        (silence(alertname="Service Down"), "silenced until 2026-11-26T10:00:00.000Z by ann (main"),
-        (silence("expired", alertname="Service Down"), ""),
-        (silence(alertname="Other"), ""),
-        (silence(service="wallet-service"), ""),
-    ],
-    ids=["all of it", "over", "another alert", "one service of it"],
-)
+@pytest.mark.parametrize(("silence", "told"), [
+    (silence(alertname="Service Down"), "silenced until 2026-11-26T10:00:00.000Z by ann (main"),
+    (silence("expired", alertname="Service Down"), ""),
+    (silence(alertname="Other"), ""),
+    (silence(service="wallet-service"), ""),
+], ids=["all of it", "over", "another alert", "one service of it"])  # fmt: skip
 def test_a_silenced_alert_is_told(silence, told):
     found = misrouted(config(OURS), [silence], "Service Down", PAGED)
     assert (told in found) if told else found == ""

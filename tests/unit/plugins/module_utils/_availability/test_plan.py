@@ -50,54 +50,27 @@ def measured(failing: dict[str, range], seconds: int = 60) -> Measured:
     return at(state, NOON + seconds)
 
 
-@cases(
-    ("failing", "failures", "downtime", "unseen"),
-    {
-        "nothing fails": ({}, {}, 0, 0),
-        "one probe fails": ({"wallet": range(5, 6)}, {"wallet": 1}, 1, 0),
-        "an address fails": ({"wallet": range(5, 25)}, {"wallet": 20}, 20, 0),
-        "all addresses fail and the controls do not": (
-            dict.fromkeys(NAMES, range(5, 25)),
-            {"wallet": 20, "agent": 20},
-            20.1,
-            0,
-        ),
-        "the API server fails too, what is outside does not": (
-            dict.fromkeys((*NAMES, "api"), range(5, 25)),
-            {"wallet": 20, "agent": 20},
-            20.1,
-            0,
-        ),
-        "what is outside fails too, the API server does not": (
-            dict.fromkeys((*NAMES, "outside"), range(5, 25)),
-            {"wallet": 20, "agent": 20},
-            20.1,
-            0,
-        ),
-        "everything fails: nothing was seen": (dict.fromkeys(ALL, range(5, 25)), {}, 0, 20),
-        "an address fails before nothing is seen": (
-            {**dict.fromkeys(ALL, range(5, 25)), "wallet": range(3, 25)},
-            {"wallet": 2},
-            2,
-            20,
-        ),
-        "an address fails on when something is seen again": (
-            {**dict.fromkeys(ALL, range(5, 25)), "wallet": range(5, 27)},
-            {"wallet": 1},
-            1,
-            20,
-        ),
-        "what overlaps is down once": (
-            {"wallet": range(5, 15), "agent": range(10, 20)},
-            {"wallet": 10, "agent": 10},
-            15.1,
-            0,
-        ),
-        "it fails to the end": ({"wallet": range(50, 60)}, {"wallet": 10}, 10, 0),
-        "unseen to the end": (dict.fromkeys(ALL, range(50, 60)), {}, 0, 10),
-        "a control address is no address": ({"api": range(5, 25)}, {}, 0, 0),
-    },
-)
+@cases(("failing", "failures", "downtime", "unseen"), {
+    "nothing fails": ({}, {}, 0, 0),
+    "one probe fails": ({"wallet": range(5, 6)}, {"wallet": 1}, 1, 0),
+    "an address fails": ({"wallet": range(5, 25)}, {"wallet": 20}, 20, 0),
+    "all addresses fail and the controls do not": (dict.fromkeys(NAMES, range(5, 25)),
+        {"wallet": 20, "agent": 20}, 20.1, 0),
+    "the API server fails too, what is outside does not": (dict.fromkeys((*NAMES, "api"),
+        range(5, 25)), {"wallet": 20, "agent": 20}, 20.1, 0),
+    "what is outside fails too, the API server does not": (dict.fromkeys((*NAMES, "outside"),
+        range(5, 25)), {"wallet": 20, "agent": 20}, 20.1, 0),
+    "everything fails: nothing was seen": (dict.fromkeys(ALL, range(5, 25)), {}, 0, 20),
+    "an address fails before nothing is seen": ({**dict.fromkeys(ALL, range(5, 25)),
+        "wallet": range(3, 25)}, {"wallet": 2}, 2, 20),
+    "an address fails on when something is seen again": ({**dict.fromkeys(ALL, range(5, 25)),
+        "wallet": range(5, 27)}, {"wallet": 1}, 1, 20),
+    "what overlaps is down once": ({"wallet": range(5, 15), "agent": range(10, 20)},
+                                   {"wallet": 10, "agent": 10}, 15.1, 0),
+    "it fails to the end": ({"wallet": range(50, 60)}, {"wallet": 10}, 10, 0),
+    "unseen to the end": (dict.fromkeys(ALL, range(50, 60)), {}, 0, 10),
+    "a control address is no address": ({"api": range(5, 25)}, {}, 0, 0),
+})  # fmt: skip
 def test_what_failed_is_told_from_what_was_not_seen(failing, failures, downtime, unseen):
     found = measured(failing)
     assert {name: one.failures for name, one in found.targets.items() if one.failures} == failures

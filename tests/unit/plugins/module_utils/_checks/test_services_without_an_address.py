@@ -108,19 +108,12 @@ def test_a_number_beyond_them_is_not():
     assert not isinstance(caught.value, NotKnownError)
 
 
-@pytest.mark.parametrize(
-    ("answer", "more", "why"),
-    [
-        ([], {}, "no series"),
-        (
-            {"http": 503, "status": "error", "errorType": "unavailable", "error": "starting"},
-            {},
-            "answered 503: starting",
-        ),
-        (7, {"volume": {"query": "count", "at_least": 5, "unit": "jobs"}}, "3 jobs of 5 needed"),
-    ],
-    ids=["no series", "a server that starts", "too few"],
-)
+@pytest.mark.parametrize(("answer", "more", "why"), [
+    ([], {}, "no series"),
+    ({"http": 503, "status": "error", "errorType": "unavailable", "error": "starting"}, {},
+     "answered 503: starting"),
+    (7, {"volume": {"query": "count", "at_least": 5, "unit": "jobs"}}, "3 jobs of 5 needed"),
+], ids=["no series", "a server that starts", "too few"])  # fmt: skip
 def test_without_a_number_nothing_is_known(answer, more, why):
     with pytest.raises(NotKnownError, match=why):
         ask(answer, **more)
@@ -142,21 +135,14 @@ def test_what_is_not_known_holds_a_phase_and_fails_none(answer, status):
 FAILED = {"status": "Failure", "message": 'exec: "check": executable file not found in $PATH'}
 
 
-@cases(
-    ("status", "ended"),
-    {
-        "well": ({"status": "Success"}, (0, "")),
-        "its own code": (
-            {**FAILED, "details": {"causes": [{"reason": "ExitCode", "message": "3"}]}},
-            (3, ""),
-        ),
-        "not started": (
-            {**FAILED, "details": {"causes": [{"message": FAILED["message"]}]}},
-            (126, FAILED["message"]),
-        ),
-        "without causes": (FAILED, (126, FAILED["message"])),
-    },
-)
+@cases(("status", "ended"), {
+    "well": ({"status": "Success"}, (0, "")),
+    "its own code": ({**FAILED, "details": {"causes": [{"reason": "ExitCode", "message": "3"}]}},
+                     (3, "")),
+    "not started": ({**FAILED, "details": {"causes": [{"message": FAILED["message"]}]}},
+                    (126, FAILED["message"])),
+    "without causes": (FAILED, (126, FAILED["message"])),
+})  # fmt: skip
 def test_the_status_at_the_end_tells_the_code_or_why_there_is_none(status, ended):
     assert exit_of(json.dumps(status)) == ended
 

@@ -122,16 +122,12 @@ def test_a_failure_names_every_test_that_failed_and_every_one_that_holds():
         conclude(rows[1:], ["hold"])
 
 
-@pytest.mark.parametrize(
-    ("result", "worded"),
-    [
-        ({"name": "Agent routing", "detail": "1% traffic"}, "✅ Agent routing: PASS (1% traffic)"),
-        (row("Payment", "fail", "no order"), "❌ Payment: FAIL (no order; 0.31 s)"),
-        (row("Metrics", "hold", "no data"), "⏸️ Metrics: HOLD (no data; 0.31 s)"),
-        ({"name": "People", "status": "skip"}, "⏭️ People: SKIPPED"),
-    ],
-    ids=["as the runbook words it", "failed", "held", "left out"],
-)
+@pytest.mark.parametrize(("result", "worded"), [
+    ({"name": "Agent routing", "detail": "1% traffic"}, "✅ Agent routing: PASS (1% traffic)"),
+    (row("Payment", "fail", "no order"), "❌ Payment: FAIL (no order; 0.31 s)"),
+    (row("Metrics", "hold", "no data"), "⏸️ Metrics: HOLD (no data; 0.31 s)"),
+    ({"name": "People", "status": "skip"}, "⏭️ People: SKIPPED"),
+], ids=["as the runbook words it", "failed", "held", "left out"])  # fmt: skip
 def test_a_line_says_what_came_of_a_test(result, worded):
     assert line(result) == worded
 

@@ -173,25 +173,17 @@ class Gateway:
         return self._answers[probe.slug]
 
 
-@cases(
-    ("answers", "words"),
-    {
-        "gateway down": ({}, ["no function answers"]),
-        "one silent": ({"a": Answer(200, {}, "ok")}, ["b alone does not answer"]),
-        "platform": (
-            {
-                "a": Answer(404, {"sb-error-code": "NOT_FOUND_FUNCTION_BLOB"}, ""),
-                "b": Answer(503, {}, '{"code": "BOOT_ERROR"}'),
-            },
-            ["a is listed and has no bundle", "b does not start"],
-        ),
-        "own and JWT": (
-            {"a": Answer(500, {}, "{'boom'}"), "b": Answer(401, {}, '{"code": 401}')},
-            ["a answers, and fails itself: it answered 500", "b: the gateway requires a JWT"],
-        ),
-        "well": ({"a": Answer(200, {}, ""), "b": Answer(404, {}, "no such path")}, []),
-    },
-)
+@cases(("answers", "words"), {
+    "gateway down": ({}, ["no function answers"]),
+    "one silent": ({"a": Answer(200, {}, "ok")}, ["b alone does not answer"]),
+    "platform": ({"a": Answer(404, {"sb-error-code": "NOT_FOUND_FUNCTION_BLOB"}, ""),
+                 "b": Answer(503, {}, '{"code": "BOOT_ERROR"}')}, ["a is listed and has no bundle",
+                 "b does not start"]),
+    "own and JWT": ({"a": Answer(500, {}, "{'boom'}"), "b": Answer(401, {}, '{"code": 401}')},
+                    ["a answers, and fails itself: it answered 500",
+                    "b: the gateway requires a JWT"]),
+    "well": ({"a": Answer(200, {}, ""), "b": Answer(404, {}, "no such path")}, []),
+})  # fmt: skip
 def test_answers_of_functions(answers, words):
     notes = notebook()
     look_at_answers(notes, Gateway(answers), [Probe("a"), Probe("b")])

@@ -101,33 +101,18 @@ def counts(known: dict[str, dict[str, str]], given: dict[str, t.Any] | None = No
     return {name: (one["answer"], one["by"]) for name, one in found.items()}
 
 
-@cases(
-    ("known", "given", "expected"),
-    {
-        "nobody": (recorded(), {}, {}),
-        "before-the-watch": (
-            recorded(("monitoring", "good", "Ann", "2026-11-25T09:04:59Z")),
-            {},
-            {},
-        ),
-        "about-another-watch": (recorded(("ramp", "good", "Ann", MEANWHILE)), {}, {}),
-        "the-newest": (
-            recorded(("monitoring", "good", "Eve", ENDED), ("monitoring", "bad", "Ann", MEANWHILE)),
-            {},
-            {"tickets": ("good", "Eve")},
-        ),
-        "given": (recorded(), {"tickets": "good"}, {"tickets": ("good", "Joe Roe")}),
-        "recorded-before-given": (
-            recorded(("monitoring", "bad", "Ann", MEANWHILE)),
-            {"tickets": "good"},
-            {"tickets": ("bad", "Ann")},
-        ),
-        "given-with-a-later-time": (
-            recorded(("monitoring", "bad", "Ann", MEANWHILE)),
-            {"tickets": {"answer": "minor", "by": "Eve", "at": ENDED}},
-            {"tickets": ("minor", "Eve")},
-        ),
-    },
-)
+@cases(("known", "given", "expected"), {
+    "nobody": (recorded(), {}, {}),
+    "before-the-watch": (recorded(("monitoring", "good", "Ann", "2026-11-25T09:04:59Z")), {}, {}),
+    "about-another-watch": (recorded(("ramp", "good", "Ann", MEANWHILE)), {}, {}),
+    "the-newest": (recorded(("monitoring", "good", "Eve", ENDED), ("monitoring", "bad", "Ann",
+                   MEANWHILE)), {}, {"tickets": ("good", "Eve")}),
+    "given": (recorded(), {"tickets": "good"}, {"tickets": ("good", "Joe Roe")}),
+    "recorded-before-given": (recorded(("monitoring", "bad", "Ann", MEANWHILE)),
+                              {"tickets": "good"}, {"tickets": ("bad", "Ann")}),
+    "given-with-a-later-time": (recorded(("monitoring", "bad", "Ann", MEANWHILE)),
+                                {"tickets": {"answer": "minor", "by": "Eve", "at": ENDED}},
+                                {"tickets": ("minor", "Eve")}),
+})  # fmt: skip
 def test_the_newest_answer_about_this_watch_counts(known, given, expected):
     assert counts(known, given) == expected

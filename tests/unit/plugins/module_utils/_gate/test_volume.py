@@ -34,20 +34,14 @@ class Answers:
         return self._answers[query.replace(" ", "_")]
 
 
-@pytest.mark.parametrize(
-    ("count", "expected"),
-    [
-        (Sample(20.0), Sample(1.0)),
-        (Sample(3.2), Sample(None, "3 requests of 20 needed")),
-        (Sample(0.0), Sample(None, "0 requests of 20 needed")),
-        (Sample(None, "no series"), Sample(None, "the number of requests is not known: no series")),
-        (
-            failed_sample("Prometheus is away"),
-            failed_sample("the number of requests is not known: Prometheus is away"),
-        ),
-    ],
-    ids=["enough", "too few", "none", "not told", "away"],
-)
+@pytest.mark.parametrize(("count", "expected"), [
+    (Sample(20.0), Sample(1.0)),
+    (Sample(3.2), Sample(None, "3 requests of 20 needed")),
+    (Sample(0.0), Sample(None, "0 requests of 20 needed")),
+    (Sample(None, "no series"), Sample(None, "the number of requests is not known: no series")),
+    (failed_sample("Prometheus is away"),
+     failed_sample("the number of requests is not known: Prometheus is away")),
+], ids=["enough", "too few", "none", "not told", "away"])  # fmt: skip
 def test_a_ratio_counts_only_with_enough_of_what_it_is_of(count, expected):
     found = VolumeSource(Answers(how_many=count, ratio=Sample(1.0)), VOLUME).sample("ratio")
     assert (found, found.error) == (expected, expected.error)

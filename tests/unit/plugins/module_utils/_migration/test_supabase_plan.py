@@ -172,23 +172,18 @@ def test_two_files_of_one_version_are_told():
     assert duplicates(files) == {"1": ["1_a.sql", "1_b.sql"]}
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b"select 1;\n\xff", r"not UTF-8 \(line 2, byte 10\)"),
-        (b"select 1;\n\0", "NUL character in line 2"),
-        ("", "no statement"),
-        ("-- nothing\n;", "no statement"),
-        ("select 1;\n\n/* open\ncreate table a ()", "comment that begins in line 3 and never ends"),
-        ("/* /* */ create table a ()", "comment that begins in line 1 and never ends"),
-        (
-            "begin; create index concurrently a on b (c); commit",
-            r"'create index concurrently a on b \(c\)' \(statement 2\) between a BEGIN and its COMMIT",
-        ),
-        ("begin; select 1; commit and chain; vacuum a; commit", r"'vacuum a' \(statement 4\)"),
-        ("select 1;\n\\d x", "meta-command in line 2"),
-    ],
-)
+@pytest.mark.parametrize(("content", "problem"), [
+    (b"select 1;\n\xff", r"not UTF-8 \(line 2, byte 10\)"),
+    (b"select 1;\n\0", "NUL character in line 2"),
+    ("", "no statement"),
+    ("-- nothing\n;", "no statement"),
+    ("select 1;\n\n/* open\ncreate table a ()", "comment that begins in line 3 and never ends"),
+    ("/* /* */ create table a ()", "comment that begins in line 1 and never ends"),
+    ("begin; create index concurrently a on b (c); commit",
+     r"'create index concurrently a on b \(c\)' \(statement 2\) between a BEGIN and its COMMIT"),
+    ("begin; select 1; commit and chain; vacuum a; commit", r"'vacuum a' \(statement 4\)"),
+    ("select 1;\n\\d x", "meta-command in line 2"),
+])  # fmt: skip
 def test_what_cannot_run_is_told(content, problem):
     [told] = problems_of(migration("1", content))
     assert re.search(problem, told)

@@ -71,22 +71,18 @@ def test_from_nothing_the_first_step_is_day_1():
     assert found.after.started == DAY_1 + 4 * DAY
 
 
-@pytest.mark.parametrize(
-    ("changes", "kind"),
-    [
-        ({"killed": KILLED}, "kill_switch"),
-        ({"held": HELD}, "lock"),
-        ({"frozen": "Deployments are frozen"}, "freeze"),
-        ({"enabled": False}, "off"),
-        ({"value": "3"}, "unknown"),
-        ({"value": "ten"}, "unknown"),
-        ({"value": "1.5"}, "unknown"),
-        ({"value": "-1"}, "unknown"),
-        ({"value": "101"}, "unknown"),
-        ({"value": ""}, "unknown"),
-    ],
-    ids=lambda value: str(value),
-)
+@pytest.mark.parametrize(("changes", "kind"), [
+    ({"killed": KILLED}, "kill_switch"),
+    ({"held": HELD}, "lock"),
+    ({"frozen": "Deployments are frozen"}, "freeze"),
+    ({"enabled": False}, "off"),
+    ({"value": "3"}, "unknown"),
+    ({"value": "ten"}, "unknown"),
+    ({"value": "1.5"}, "unknown"),
+    ({"value": "-1"}, "unknown"),
+    ({"value": "101"}, "unknown"),
+    ({"value": ""}, "unknown"),
+], ids=lambda value: str(value))  # fmt: skip
 @pytest.mark.parametrize("percentage", [None, 5])
 @pytest.mark.parametrize("verdict", [PROCEED, PENDING])
 def test_what_keeps_everybody_from_going_up(changes, kind, percentage, verdict):

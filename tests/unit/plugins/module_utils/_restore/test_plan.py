@@ -175,28 +175,15 @@ def test_a_finished_restore_still_tidies_up():
     assert (plan.done, plan.steps, plan.changed) == (kept, (), True)
 
 
-@cases(
-    ("given", "found", "error", "words"),
-    {
-        "no-database": (order(), (database("x"),), InputError, "There is no"),
-        "closed": (order(), (database(open=False),), ConflictError, "not by our restore"),
-        "of-another": (order(backup=backup(database="x")), (), InputError, "of database 'x'"),
-        "old-server": (order(backup=backup(server_version="19.0")), (), InputError, "19.0"),
-        "old-reader": (order(backup=backup(pg_dump_version="19.1")), (), InputError, "19.1"),
-        "old-psql": (
-            order("in_place", psql=Program("psql", 15, "15.2")),
-            (),
-            InputError,
-            "psql 15.2",
-        ),
-        "scratch-over-another": (
-            order("scratch"),
-            (),
-            ConflictError,
-            "not a scratch database of ours",
-        ),
-    },
-)
+@cases(("given", "found", "error", "words"), {
+    "no-database": (order(), (database("x"),), InputError, "There is no"),
+    "closed": (order(), (database(open=False),), ConflictError, "not by our restore"),
+    "of-another": (order(backup=backup(database="x")), (), InputError, "of database 'x'"),
+    "old-server": (order(backup=backup(server_version="19.0")), (), InputError, "19.0"),
+    "old-reader": (order(backup=backup(pg_dump_version="19.1")), (), InputError, "19.1"),
+    "old-psql": (order("in_place", psql=Program("psql", 15, "15.2")), (), InputError, "psql 15.2"),
+    "scratch-over-another": (order("scratch"), (), ConflictError, "not a scratch database of ours"),
+})  # fmt: skip
 def test_what_cannot_end_well_is_refused(given, found, error, words):
     with pytest.raises(error, match=words):
         plan_restore(given, standing(*found))

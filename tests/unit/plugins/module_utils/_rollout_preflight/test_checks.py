@@ -75,37 +75,25 @@ CONTAINER = "spec.template.spec.containers.0"
 ROLLING = "spec.strategy.rollingUpdate"
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "check", "severity"),
-    [
-        ("spec.strategy.type", "Recreate", "Strategy", "error"),
-        (f"{ROLLING}.maxUnavailable", "100%", "MaxUnavailable", "error"),
-        (f"{ROLLING}.maxUnavailable", 3, "MaxUnavailable", "error"),
-        (f"{CONTAINER}.readinessProbe", None, "ReadinessProbe", "error"),
-        ("spec.paused", True, "Paused", "error"),
-        ("status.availableReplicas", 2, "InFlight", "error"),
-        ("metadata.generation", 2, "InFlight", "error"),
-        ("spec.revisionHistoryLimit", 1, "RevisionHistory", "warning"),
-        ("spec.progressDeadlineSeconds", 2147483647, "ProgressDeadline", "warning"),
-        ("spec.template.spec.terminationGracePeriodSeconds", 0, "TerminationGrace", "warning"),
-        (f"{CONTAINER}.lifecycle", None, "PreStop", "warning"),
-        (f"{CONTAINER}.lifecycle.preStop.sleep.seconds", 0, "PreStop", "warning"),
-        (f"{CONTAINER}.lifecycle.preStop.sleep.seconds", 30, "PreStop", "warning"),
-        ("metadata.annotations", {"reloader.stakater.com/auto": "true"}, "OtherWriters", "warning"),
-        (
-            "metadata.annotations",
-            {"argocd.argoproj.io/tracking-id": "x"},
-            "OtherWriters",
-            "warning",
-        ),
-        (
-            "metadata.annotations",
-            {"kubectl.kubernetes.io/last-applied-configuration": "{}"},
-            "OtherWriters",
-            "warning",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("path", "value", "check", "severity"), [
+    ("spec.strategy.type", "Recreate", "Strategy", "error"),
+    (f"{ROLLING}.maxUnavailable", "100%", "MaxUnavailable", "error"),
+    (f"{ROLLING}.maxUnavailable", 3, "MaxUnavailable", "error"),
+    (f"{CONTAINER}.readinessProbe", None, "ReadinessProbe", "error"),
+    ("spec.paused", True, "Paused", "error"),
+    ("status.availableReplicas", 2, "InFlight", "error"),
+    ("metadata.generation", 2, "InFlight", "error"),
+    ("spec.revisionHistoryLimit", 1, "RevisionHistory", "warning"),
+    ("spec.progressDeadlineSeconds", 2147483647, "ProgressDeadline", "warning"),
+    ("spec.template.spec.terminationGracePeriodSeconds", 0, "TerminationGrace", "warning"),
+    (f"{CONTAINER}.lifecycle", None, "PreStop", "warning"),
+    (f"{CONTAINER}.lifecycle.preStop.sleep.seconds", 0, "PreStop", "warning"),
+    (f"{CONTAINER}.lifecycle.preStop.sleep.seconds", 30, "PreStop", "warning"),
+    ("metadata.annotations", {"reloader.stakater.com/auto": "true"}, "OtherWriters", "warning"),
+    ("metadata.annotations", {"argocd.argoproj.io/tracking-id": "x"}, "OtherWriters", "warning"),
+    ("metadata.annotations", {"kubectl.kubernetes.io/last-applied-configuration": "{}"},
+     "OtherWriters", "warning"),
+])  # fmt: skip
 def test_each_flaw_is_found(path, value, check, severity):
     assert problems(changed(path, value)) == [(check, severity)]
 
@@ -231,15 +219,11 @@ def test_an_unfinished_rollout_of_the_same_release_is_taken_up(release, severity
     assert problems(body, release=release) == [("InFlight", severity)]
 
 
-@pytest.mark.parametrize(
-    ("path", "more", "found"),
-    [
-        ("status.availableReplicas", {}, ("Scaling", "warning")),
-        ("status.updatedReplicas", {}, ("InFlight", "error")),
-        ("status.availableReplicas", {"troubled": {NAME: "it crashes"}}, ("InFlight", "error")),
-    ],
-    ids=["more of the same pods", "old and new pods", "pods in trouble"],
-)
+@pytest.mark.parametrize(("path", "more", "found"), [
+    ("status.availableReplicas", {}, ("Scaling", "warning")),
+    ("status.updatedReplicas", {}, ("InFlight", "error")),
+    ("status.availableReplicas", {"troubled": {NAME: "it crashes"}}, ("InFlight", "error")),
+], ids=["more of the same pods", "old and new pods", "pods in trouble"])  # fmt: skip
 def test_what_an_autoscaler_adds_is_no_other_rollout(path, more, found):
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME}
     autoscalers = [{"metadata": {"name": "cpu"}, "spec": {"scaleTargetRef": target}}]

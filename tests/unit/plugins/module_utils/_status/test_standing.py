@@ -55,39 +55,27 @@ def test_versions_are_told_by_version_and_the_most_by_their_number():
     assert now({}, old)[0] == "v1.9.0: all 9"
 
 
-@cases(
-    ("phase", "said"),
-    {
-        "its phase was not begun": (None, "not touched"),
-        "cut": ({"status": "running"}, "not known for sure, phase database is running"),
-        "failed": ({"status": "failed"}, "not known for sure, phase database is failed"),
-        "back": ({"status": "rolled_back"}, "rolled back"),
-        "done": (
-            {"status": "done", "evidence": {"migrations": {"a": {"applied": [1, 2]}, "b": {}}}},
-            "migrated, 2 applied",
-        ),
-        "nothing to do": (
-            {"status": "done", "evidence": {"migrations": {"a": {"applied": []}}}},
-            "migrated, nothing was pending",
-        ),
-    },
-)
+@cases(("phase", "said"), {
+    "its phase was not begun": (None, "not touched"),
+    "cut": ({"status": "running"}, "not known for sure, phase database is running"),
+    "failed": ({"status": "failed"}, "not known for sure, phase database is failed"),
+    "back": ({"status": "rolled_back"}, "rolled back"),
+    "done": ({"status": "done", "evidence": {"migrations": {"a": {"applied": [1, 2]}, "b": {}}}},
+             "migrated, 2 applied"),
+    "nothing to do": ({"status": "done", "evidence": {"migrations": {"a": {"applied": []}}}},
+                      "migrated, nothing was pending"),
+})  # fmt: skip
 def test_a_part_stands_as_its_phase_is_recorded(phase, said):
     phases = {"preflight": {"status": "done"}} | ({"database": phase} if phase else {})
     assert now({"phases": phases}, [])[0] == f"databases {said}"
 
 
-@pytest.mark.parametrize(
-    ("flags", "said"),
-    [
-        ({"before": {"A": "false"}, "kill_switch": {}}, "as before the release"),
-        ({"before": {"A": "true", "B": "1"}, "kill_switch": {}}, "2 set by the release"),
-        (
-            {"before": {"A": "false"}, "kill_switch": {"by": "ann"}},
-            "held off by the kill switch, set by ann",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("flags", "said"), [
+    ({"before": {"A": "false"}, "kill_switch": {}}, "as before the release"),
+    ({"before": {"A": "true", "B": "1"}, "kill_switch": {}}, "2 set by the release"),
+    ({"before": {"A": "false"}, "kill_switch": {"by": "ann"}},
+     "held off by the kill switch, set by ann"),
+])  # fmt: skip
 def test_flags_stand_against_what_the_release_has_pinned(flags, said):
     assert now({"phases": {}}, [], flags)[-1] == f"flags {said}"
 
@@ -102,23 +90,15 @@ REHEARSED = {"evidence": {"rehearsals": {"a": {"status": "passed"}, "b": {"statu
 APPLIED = {"evidence": {"rehearsals": {"a": {"status": "passed"}, "b": {"status": "passed"}}}}
 
 
-@pytest.mark.parametrize(
-    ("phase", "said"),
-    [
-        (REHEARSED, "not touched, the rehearsal failed"),
-        ({**REHEARSED, "earlier_failures": [REHEARSED]}, "not touched, the rehearsal failed"),
-        (
-            {**REHEARSED, "earlier_failures": [APPLIED]},
-            "not known for sure, phase database is failed",
-        ),
-        ({**REHEARSED, "earlier_runs": [APPLIED]}, "not known for sure, phase database is failed"),
-        (
-            {**REHEARSED, "interruptions": [{"by": "ann"}]},
-            "not known for sure, phase database is failed",
-        ),
-        (APPLIED, "not known for sure, phase database is failed"),
-    ],
-)
+@pytest.mark.parametrize(("phase", "said"), [
+    (REHEARSED, "not touched, the rehearsal failed"),
+    ({**REHEARSED, "earlier_failures": [REHEARSED]}, "not touched, the rehearsal failed"),
+    ({**REHEARSED, "earlier_failures": [APPLIED]}, "not known for sure, phase database is failed"),
+    ({**REHEARSED, "earlier_runs": [APPLIED]}, "not known for sure, phase database is failed"),
+    ({**REHEARSED, "interruptions": [{"by": "ann"}]},
+     "not known for sure, phase database is failed"),
+    (APPLIED, "not known for sure, phase database is failed"),
+])  # fmt: skip
 def test_a_database_is_untouched_where_no_try_came_beyond_its_rehearsal(phase, said):
     phases = {"database": {"status": "failed", **phase}}
     assert now({"phases": phases}, [])[0] == f"databases {said}"

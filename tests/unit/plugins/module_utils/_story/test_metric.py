@@ -102,21 +102,17 @@ def test_a_metric_without_bounds_that_can_be_read_has_no_status(broken):
     assert read({"points": [[0, 5]], **broken}).course == [Point(0.0, 5.0, "")]
 
 
-@pytest.mark.parametrize(
-    "points",
-    [
-        None,
-        "x",
-        [],
-        [[0]],
-        [["a", 1]],
-        [[-1, 2]],
-        [[float("inf"), 2]],
-        [[10**400, 2]],
-        [[0, 1, "good", 2]],
-    ],
-    ids=repr,
-)
+@pytest.mark.parametrize("points", [
+    None,
+    "x",
+    [],
+    [[0]],
+    [["a", 1]],
+    [[-1, 2]],
+    [[float("inf"), 2]],
+    [[10**400, 2]],
+    [[0, 1, "good", 2]],
+], ids=repr)  # fmt: skip
 def test_what_is_no_point_is_left_out(points):
     assert read({"points": points}).course == []
 

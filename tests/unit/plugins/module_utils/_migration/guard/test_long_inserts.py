@@ -46,25 +46,19 @@ def test_every_row_that_may_do_something_is_in_a_part(monkeypatch):
     assert parts == [*rows, "(8999, 'it''s ), (row 8999')"]
 
 
-@pytest.mark.parametrize(
-    ("sql", "found"),
-    [
-        (long(), []),
-        (long("(1, lower('x'))"), []),
-        (long("(1, who_knows())"), ["function"]),
-        (long("(1, 'a'), (2, who_knows()), (3, lower('b'))"), ["function"]),
-        (long(tail=" ON CONFLICT (id) DO UPDATE SET name = 'x'"), ["rows-overwritten"]),
-        (long(tail=" RETURNING who_knows()"), ["function"]),
-        (long("(1, 'it's')"), ["syntax"]),
-        (long("(1, $$ open)"), ["syntax"]),
-        (long("(1, (SELECT 1)"), ["syntax"]),
-        (long(head="WITH gone AS (DELETE FROM users RETURNING 1) " + HEAD), ["rows-deleted"]),
-        (
-            long(head="INSERT INTO users (id, name) SELECT who_knows(), 'x' UNION VALUES "),
-            ["function"],
-        ),
-    ],
-)
+@pytest.mark.parametrize(("sql", "found"), [
+    (long(), []),
+    (long("(1, lower('x'))"), []),
+    (long("(1, who_knows())"), ["function"]),
+    (long("(1, 'a'), (2, who_knows()), (3, lower('b'))"), ["function"]),
+    (long(tail=" ON CONFLICT (id) DO UPDATE SET name = 'x'"), ["rows-overwritten"]),
+    (long(tail=" RETURNING who_knows()"), ["function"]),
+    (long("(1, 'it's')"), ["syntax"]),
+    (long("(1, $$ open)"), ["syntax"]),
+    (long("(1, (SELECT 1)"), ["syntax"]),
+    (long(head="WITH gone AS (DELETE FROM users RETURNING 1) " + HEAD), ["rows-deleted"]),
+    (long(head="INSERT INTO users (id, name) SELECT who_knows(), 'x' UNION VALUES "), ["function"]),
+])  # fmt: skip
 def test_a_long_insert_is_judged_as_a_short_one(sql, found):
     assert rules(sql) == found
 
