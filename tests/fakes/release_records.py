@@ -29,17 +29,9 @@ PLAN = (
 SERVICES = (
     ("agent-core",),
     ("ranking-service", "wallet-service", "vendor-service"),
-    (
-        "buyer-service",
-        "station-service",
-        "driver-service",
-        "voice-bridge",
-        "marketplace-service",
-        "property-service",
-        "healthcare-service",
-        "customer-support-service",
-    ),
-)
+    ("buyer-service", "station-service", "driver-service", "voice-bridge", "marketplace-service",
+     "property-service", "healthcare-service", "customer-support-service"),
+)  # fmt: skip
 COMMIT = "a1b2c3d4" * 5
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202egnp.exe\x00 " + "w" * 300
 KEPT = ("status", "started", "finished", "at", "decision")
@@ -267,7 +259,7 @@ def green() -> Record:
                                 {"relation": "public.users", "mode": "SHARE ROW EXCLUSIVE"}
                             ]
                         },
-                    },
+                    }
                 },
             ),
             "edge_functions": phase(

@@ -50,11 +50,7 @@ def file(world, monitoring) -> t.Iterator[Path]:
 @pytest.fixture
 def run(place, monitoring, file) -> t.Callable[..., Result]:
     def one(wanted: list[dict[str, t.Any]], *, check: bool = False, **more: t.Any) -> Result:
-        given = {
-            "destination": "file",
-            "path": str(file),
-            **more,
-        }
+        given = {"destination": "file", "path": str(file), **more}
         given |= {"groups": wanted, "wait_sleep": 0.2, **monitoring}
         return place.run(alert_rules, check_mode=check, **given)
 

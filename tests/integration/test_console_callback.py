@@ -123,10 +123,7 @@ def piped(stage: Path, *more: str, **variables: str) -> subprocess.CompletedProc
 
 
 def at_a_terminal(
-    stage: Path,
-    *more: str,
-    asked: bytes = b"",
-    answer: bytes = b"",
+    stage: Path, *more: str, asked: bytes = b"", answer: bytes = b""
 ) -> tuple[int, str]:
     """The exit code, and every character that reached the terminal. `answer` is typed a while after `asked`."""
     ours, theirs = pty.openpty()

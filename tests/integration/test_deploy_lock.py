@@ -14,9 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Mono
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import Locking
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import (
-    LockedError,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LockedError
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Claim
 from ansible_collections.easymo.deploy.plugins.module_utils._run import Run, never_alive
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock, deploy_lock_info

@@ -31,11 +31,7 @@ def available(place: Place) -> int:
 
 def scale(place: Place, state: str, *, check_mode: bool = False) -> dict[str, t.Any]:
     return place.run(
-        deployment_scale,
-        check_mode=check_mode,
-        deployments=[SERVICE],
-        state=state,
-        wait_timeout=60,
+        deployment_scale, check_mode=check_mode, deployments=[SERVICE], state=state, wait_timeout=60
     )
 
 

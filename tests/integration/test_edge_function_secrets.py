@@ -51,11 +51,7 @@ def test_set_changed_and_removed_in_check_mode_for_real_and_again(project, name,
     functions = checkout_copy(RELEASE_VERSION, tmp_path / "checkout")
     slug = add_function(functions, TELLING % name)
     deployed = run_module(
-        edge_functions,
-        **project.options,
-        directory=str(functions),
-        names=[slug],
-        verify_jwt=False,
+        edge_functions, **project.options, directory=str(functions), names=[slug], verify_jwt=False
     )
     assert deployed["activated"] is True
     steps: list[tuple[dict[str, t.Any], str, str]] = [

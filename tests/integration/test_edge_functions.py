@@ -11,13 +11,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.modules import edge_functions
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from tests.integration.running import bucket, client
-from tests.integration.supabase import (
-    FUNCTIONS,
-    Project,
-    add_function,
-    checkout_copy,
-    project_of,
-)
+from tests.integration.supabase import FUNCTIONS, Project, add_function, checkout_copy, project_of
 from tests.module_runner import Result, run_module
 
 HELLO = 'Deno.serve(() => new Response("hello"));\n'

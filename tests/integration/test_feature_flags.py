@@ -5,11 +5,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import (
-    feature_flags,
-    pod_flags,
-    rollout,
-)
+from ansible_collections.easymo.deploy.plugins.modules import feature_flags, pod_flags, rollout
 from tests.integration.conftest import SERVICE, Place
 
 PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"

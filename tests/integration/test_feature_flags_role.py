@@ -5,11 +5,7 @@ import subprocess
 import typing as t
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.modules import (
-    feature_flags,
-    kill_switch,
-    release,
-)
+from ansible_collections.easymo.deploy.plugins.modules import feature_flags, kill_switch, release
 from tests.integration.conftest import SERVICE, Place, deploy
 from tests.integration.plays import connection, play_on, run_plays, run_role
 

@@ -22,10 +22,7 @@ def checks(world) -> dict[str, dict[str, t.Any]]:
     return {
         "postgres": connection(world),
         "redis": {name: valkey[name] for name in ("host", "port", "password")},
-        "kafka": {
-            "bootstrap": kafka["bootstrap"],
-            "topics": kafka["topics"],
-        },
+        "kafka": {"bootstrap": kafka["bootstrap"], "topics": kafka["topics"]},
         "http": {
             "url": f"{world.facts('gateway')['url']}/health/whatsapp-webhook-worker",
             "json": {"status": "ok", "checks.redis.status": "ok"},

@@ -9,11 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import (
-    feature_flags,
-    kill_switch,
-    pod_flags,
-)
+from ansible_collections.easymo.deploy.plugins.modules import feature_flags, kill_switch, pod_flags
 from sandbox.services.manifests import FLAGS
 from tests.agent_core_pods import (
     AGENTS,
@@ -35,10 +31,7 @@ OFF = {AGENTS: False, PERCENTAGE: 0}
 ENDPOINT = {"http": {"port": 8080, "path": "/flags"}, "values": "flags"}
 SOON = 15
 """Seconds in which every pod has followed, and far less than the kubelet takes by itself."""
-DELIVERIES: t.Mapping[str, dict[str, t.Any]] = {
-    "files": {},
-    "flagd": {"flagd": {"key": FLAGD_KEY}},
-}
+DELIVERIES: t.Mapping[str, dict[str, t.Any]] = {"files": {}, "flagd": {"flagd": {"key": FLAGD_KEY}}}
 
 
 class Readers:

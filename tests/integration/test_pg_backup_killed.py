@@ -11,12 +11,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_backup_info
 from tests.fakes.tcp_proxy import TcpProxy, passing
-from tests.integration.backups import (
-    keys,
-    nothing_is_left,
-    s3_through,
-    unfinished,
-)
+from tests.integration.backups import keys, nothing_is_left, s3_through, unfinished
 from tests.integration.module_process import started
 from tests.integration.running import STORE, bucket, stand_in
 from tests.module_runner import run_module

@@ -11,14 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
 from ansible_collections.easymo.deploy.plugins.module_utils._backup import tables
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup
 from tests.integration.backups import backup_options
-from tests.integration.running import (
-    client,
-    connection,
-    opened,
-    query,
-    scratch_database,
-    stand_in,
-)
+from tests.integration.running import client, connection, opened, query, scratch_database, stand_in
 from tests.module_runner import run_module
 from tests.tables import cases
 

@@ -13,11 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import (
-    preflight_check,
-    release,
-    release_info,
-)
+from ansible_collections.easymo.deploy.plugins.modules import preflight_check, release, release_info
 from tests.fakes.http_server import Handler, serving
 from tests.integration.conftest import Place
 

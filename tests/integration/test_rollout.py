@@ -11,16 +11,7 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     rollout,
     rollout_info,
 )
-from tests.integration.conftest import (
-    ABSENT,
-    CRASHING,
-    LOG_LINE,
-    NEW,
-    OLD,
-    SERVICE,
-    Place,
-    Result,
-)
+from tests.integration.conftest import ABSENT, CRASHING, LOG_LINE, NEW, OLD, SERVICE, Place, Result
 
 
 def roll(place: Place, image: str = NEW, **params: t.Any) -> Result:

@@ -9,12 +9,7 @@ from tests.integration.running import connection
 from tests.integration.supabase import Project, project_of
 from tests.module_runner import Result, run_module
 
-REFUSALS = [
-    "unsigned message",
-    "wrongly signed message",
-    "malformed message",
-    "oversized message",
-]
+REFUSALS = ["unsigned message", "wrongly signed message", "malformed message", "oversized message"]
 CHALLENGES = ["verification challenge", "challenge with a wrong token"]
 SENDER = "250780000000"
 

@@ -260,8 +260,7 @@ def test_the_next_release_takes_one_migration_one_service_and_one_flag(
 
 
 @pytest.mark.parametrize(
-    ("command", "cannot"),
-    [("goes_back", "go back"), ("deploys", "go on with phase preflight")],
+    ("command", "cannot"), [("goes_back", "go back"), ("deploys", "go on with phase preflight")]
 )
 def test_the_release_before_can_neither_go_back_below_it_nor_be_deployed_over_it(
     command, cannot, operator, at_the_end_of_the_ramp, witness

@@ -17,9 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    KILL_SWITCH_ANNOTATION,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import KILL_SWITCH_ANNOTATION
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import RESET
 from tests.stories.people import BIN, ROOT, Operator, Run, Witness
 from tests.stories.pod import run_container, why_not
@@ -28,10 +26,7 @@ from tests.waiting import until
 
 ALERTS = {"name": "alerts", "kind": "alerts", "query": "Errors|Down", "pass": {"max": 0}}
 QUIET = {
-    "release_metrics": [
-        {"name": "complaints", "query": "vector(0)", "pass": {"max": 1}},
-        ALERTS,
-    ],
+    "release_metrics": [{"name": "complaints", "query": "vector(0)", "pass": {"max": 1}}, ALERTS],
     "release_guard": {"settle": 0, "quiet": 1, "blind_after": 60, "max_silence": 0},
     "release_watch_interval": 1,
     "release_watch_delay": 0,

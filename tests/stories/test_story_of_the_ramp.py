@@ -138,10 +138,7 @@ def test_a_run_killed_in_its_watch_is_taken_up_by_the_same_command(operator, wit
     assert (
         state["verdict"],
         [one["to"] for one in state["history"] if one["what"] == "raised"],
-    ) == (
-        "hold",
-        [5],
-    )
+    ) == ("hold", [5])
 
 
 @pytest.mark.usefixtures("users_at_five")

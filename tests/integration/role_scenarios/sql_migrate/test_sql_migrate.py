@@ -11,7 +11,4 @@ def test_the_table_is_there_and_empty(witness):
 
 
 def test_each_file_is_recorded_once_in_the_order_of_versions(witness):
-    assert witness.psql(DATABASE, HISTORY) == [
-        "1|V1__orders.sql|t",
-        "1.1|V1.1__order_notes.sql|t",
-    ]
+    assert witness.psql(DATABASE, HISTORY) == ["1|V1__orders.sql|t", "1.1|V1.1__order_notes.sql|t"]

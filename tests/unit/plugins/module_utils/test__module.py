@@ -10,10 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     MissingLibraryError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._library import (
-    Library,
-    refuse_missing,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library, refuse_missing
 from ansible_collections.easymo.deploy.plugins.module_utils._module import finish, refuse_below
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock
 from tests.module_runner import run_module

@@ -24,7 +24,7 @@ def spec() -> dict[str, t.Any]:
             "name": {"type": "str", "required": True},
             "count": {"type": "int", "default": 3},
             "api_key": {"type": "str", "no_log": True},
-        },
+        }
     }
 
 

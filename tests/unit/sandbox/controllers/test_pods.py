@@ -117,11 +117,7 @@ def test_nodes_with_fewest_pods_come_first_and_those_with_as_many_by_name():
     nodes = [{"metadata": {"name": name}} for name in ("c", "b", "a")]
     on_node = {"a": [pod("1")], "c": [pod("2")]}
 
-    assert [n["metadata"]["name"] for n in by_free_room(nodes, on_node)] == [
-        "b",
-        "a",
-        "c",
-    ]
+    assert [n["metadata"]["name"] for n in by_free_room(nodes, on_node)] == ["b", "a", "c"]
 
 
 def test_the_refusal_counts_the_reasons():

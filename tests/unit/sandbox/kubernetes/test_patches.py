@@ -3,11 +3,7 @@
 import pytest
 
 from sandbox.kubernetes.errors import ApiError
-from sandbox.kubernetes.patches import (
-    apply_json_patch,
-    apply_merge_patch,
-    apply_strategic_patch,
-)
+from sandbox.kubernetes.patches import apply_json_patch, apply_merge_patch, apply_strategic_patch
 
 
 def pod_spec(*names: str) -> dict:

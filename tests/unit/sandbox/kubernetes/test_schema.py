@@ -25,10 +25,7 @@ def test_nulls_and_empty_maps_go_and_empty_structs_stay():
 
     assert taken == {
         "metadata": {},
-        "spec": {
-            "containers": [{"name": "a"}],
-            "volumes": [{"name": "v", "emptyDir": {}}],
-        },
+        "spec": {"containers": [{"name": "a"}], "volumes": [{"name": "v", "emptyDir": {}}]},
     }
 
 

@@ -7,17 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.application import (
-    PRISMA_MIGRATIONS,
-    SUPABASE_MIGRATIONS,
-    checkout,
-)
+from sandbox.application import PRISMA_MIGRATIONS, SUPABASE_MIGRATIONS, checkout
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
-from sandbox.seed.history import (
-    read_prisma_migrations,
-    read_supabase_migrations,
-    split_statements,
-)
+from sandbox.seed.history import read_prisma_migrations, read_supabase_migrations, split_statements
 
 
 @pytest.fixture

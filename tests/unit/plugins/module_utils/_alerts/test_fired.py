@@ -13,10 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.fired import
     joined,
     to_record,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
-    Alerts,
-    FiredAlert,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import Alerts, FiredAlert
 from tests.tables import cases
 
 WALLET = {
@@ -63,11 +60,7 @@ def test_a_later_look_ends_what_was_firing_and_forgets_nothing():
     other = down("08:00:00", "08:01:00", "service=agent-core")
     known = Alerts(True, (other, down("09:30:00")))
     seen = Alerts(True, (down("09:30:00", "09:33:00"), down("10:00:00")))
-    assert joined(known, seen).fired == (
-        other,
-        down("09:30:00", "09:33:00"),
-        down("10:00:00"),
-    )
+    assert joined(known, seen).fired == (other, down("09:30:00", "09:33:00"), down("10:00:00"))
 
 
 def test_a_look_over_less_time_keeps_when_it_began():

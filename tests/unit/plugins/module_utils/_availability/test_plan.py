@@ -131,10 +131,7 @@ def test_one_that_ended_a_moment_ago_leaves_none():
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from((*NAMES, "more")),
-            st.floats(0, 300),
-            st.booleans(),
-            st.booleans(),
+            st.sampled_from((*NAMES, "more")), st.floats(0, 300), st.booleans(), st.booleans()
         ),
         max_size=300,
     )

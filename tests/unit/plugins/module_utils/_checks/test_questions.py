@@ -64,10 +64,7 @@ def test_an_answer_that_is_none_is_refused(given, by, said):
         answers(given, by)
 
 
-@pytest.mark.parametrize(
-    ("word", "status"),
-    [("good", "pass"), ("Minor", "hold"), ("bad", "fail")],
-)
+@pytest.mark.parametrize(("word", "status"), [("good", "pass"), ("Minor", "hold"), ("bad", "fail")])
 def test_what_users_say_has_three_answers(word, status):
     question = Question("tickets", "How many?", "the team", scale=SEVERITY)
     given = {"tickets": {"answer": word, "note": "slow"}}

@@ -12,10 +12,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     NotKnownError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.pods import run_in_pods
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    RefusedError,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError, RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_calls import exit_of
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller

@@ -10,10 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.causes im
     RULES,
     find_causes,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
-    Fact,
-    Place,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import Fact, Place
 from tests.tables import cases
 
 PLACE = Place("kubernetes/x.txt", 3)

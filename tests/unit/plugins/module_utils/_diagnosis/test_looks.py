@@ -30,10 +30,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
-    Answer,
-    Probe,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import Answer, Probe
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import (
     Vector,
     read_vector,

@@ -97,34 +97,21 @@ def live() -> ReleaseStatus:
 
 
 STATES: dict[str, tuple[ReleaseStatus, str, list[str]]] = {
-    "running": (
-        running(),
-        "🚀 EasyMO v2.0 is being deployed · production",
-        ["✅ Pre-Deploy", "*Services* 1 of 12", "✅ agent-core", "`wallet-service` 3 of 4 pods"],
-    ),
+    "running": (running(), "🚀 EasyMO v2.0 is being deployed · production",
+                ["✅ Pre-Deploy", "*Services* 1 of 12", "✅ agent-core",
+                "`wallet-service` 3 of 4 pods"]),
     "watching": (watching(), "🚀 EasyMO v2.0 is being deployed", ["🔴 p95 2", "🟢 error rate 0 %"]),
-    "failed": (
-        ended(good=False),
-        "🛑 EasyMO v2.0 stopped in Microservices",
-        ["*Cause* `wallet-service` in `Roll`", "```no image```", "❌ wallet-service"],
-    ),
-    "on hold": (
-        ended(good=False, reason="Hold"),
-        "⏸️ EasyMO v2.0 is on hold in Microservices",
-        ["```no image```"],
-    ),
-    "one phase done": (
-        ended(good=True),
-        "☑️ EasyMO v2.0 run finished: 1 of 3 phases are done · production",
-        ["✅ Pre-Deploy"],
-    ),
+    "failed": (ended(good=False), "🛑 EasyMO v2.0 stopped in Microservices",
+               ["*Cause* `wallet-service` in `Roll`", "```no image```", "❌ wallet-service"]),
+    "on hold": (ended(good=False, reason="Hold"), "⏸️ EasyMO v2.0 is on hold in Microservices",
+                ["```no image```"]),
+    "one phase done": (ended(good=True),
+                       "☑️ EasyMO v2.0 run finished: 1 of 3 phases are done · production",
+                       ["✅ Pre-Deploy"]),
     "live": (live(), "✅ EasyMO v2.0 is live · production", ["✅ Monitoring"]),
-    "rolled back": (
-        rolled_back(),
-        "↩️ EasyMO v2.0 was rolled back · production",
-        ["*Rollback*", "✅ Way back 1"],
-    ),
-}
+    "rolled back": (rolled_back(), "↩️ EasyMO v2.0 was rolled back · production",
+                    ["*Rollback*", "✅ Way back 1"]),
+}  # fmt: skip
 
 
 def taken(made: t.Sequence[dict[str, t.Any]]) -> None:

@@ -86,8 +86,7 @@ def test_an_edited_file_is_drift_and_the_statement_is_named_without_its_values()
 
 
 @pytest.mark.parametrize(
-    ("now", "how"),
-    [("a; b; c", "statement 3 is new: c"), ("a", "statement 2 is gone: b")],
+    ("now", "how"), [("a; b; c", "statement 3 is new: c"), ("a", "statement 2 is gone: b")]
 )
 def test_statements_added_and_taken_away_are_drift(now, how):
     assert find_drift([applied("1", "a", "b")], [migration("1", now)])["1_x.sql"].how == how

@@ -197,11 +197,7 @@ def test_a_feature_that_is_off_is_not_ramped():
 
 @pytest.mark.parametrize(
     ("verdict", "after"),
-    [
-        (PROCEED, ("5", 5, PROCEED)),
-        (HOLD, ("5", 5, HOLD)),
-        (ROLLBACK, ("1", 1, ROLLBACK)),
-    ],
+    [(PROCEED, ("5", 5, PROCEED)), (HOLD, ("5", 5, HOLD)), (ROLLBACK, ("1", 1, ROLLBACK))],
 )
 def test_a_verdict_is_one_write_and_again_none(verdict, after):
     stage = Stage(PENDING)

@@ -12,17 +12,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import 
     ROLLBACK,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RAISE, WATCH, RampPlan
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import (
-    Seen,
-    Start,
-)
-from tests.unit.plugins.module_utils._ramp.scenes import (
-    HOUR,
-    SCHEDULE,
-    planned,
-    seen_at,
-    state_at,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Seen, Start
+from tests.unit.plugins.module_utils._ramp.scenes import HOUR, SCHEDULE, planned, seen_at, state_at
 
 WHY = ("error_rate is 0.02 ratio and should be at most 0.01",)
 

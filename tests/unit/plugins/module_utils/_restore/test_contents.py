@@ -1,9 +1,7 @@
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import parse_entries
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import (
-    split_list,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import split_list
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.programs import (
     connection_string,
 )

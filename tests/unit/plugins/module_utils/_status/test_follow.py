@@ -146,17 +146,14 @@ def test_a_watch_that_holds_is_told_of_and_followed_on():
         seen(FREE, database="done", microservices="done"),
     )
     assert told[1:] == [
-        "on hold: Services (2 of 2) for 30 s, by ann@ops, still watching: kafka_lag has no data",
+        "on hold: Services (2 of 2) for 30 s, by ann@ops, still watching: kafka_lag has no data"
     ]
     assert status["verdict"] == "FINE"
 
 
 @pytest.mark.parametrize(
     ("last", "verdict"),
-    [
-        (seen(FREE, database="failed"), "FAILED"),
-        (seen(FREE, database="running"), "INTERRUPTED"),
-    ],
+    [(seen(FREE, database="failed"), "FAILED"), (seen(FREE, database="running"), "INTERRUPTED")],
 )
 def test_it_ends_when_nobody_works_on_it_any_more(last, verdict):
     status, _told, _clock = followed(seen(lock(0), database="running"), last)

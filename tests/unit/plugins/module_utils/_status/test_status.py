@@ -178,12 +178,7 @@ CASES = {
         f"KILLED: {KILL}",
         [f"ansible-playbook playbooks/kill_switch.yml {END} -e reset=true -e \"reason='WHY'\""],
     ),
-    "fine": (
-        recorded("done", **DONE),
-        {},
-        "FINE: release 2.0.0 is done since 08:58:00 UTC",
-        [],
-    ),
+    "fine": (recorded("done", **DONE), {}, "FINE: release 2.0.0 is done since 08:58:00 UTC", []),
     "failed": (
         recorded("failed", preflight="done", database=failed("disk full", "Conflict")),
         {},

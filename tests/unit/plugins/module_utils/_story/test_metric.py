@@ -37,13 +37,7 @@ def read(metric: dict[str, t.Any]) -> Recorded:
     return decode(Recorded, metric, "metric", [])
 
 
-VALUES = [
-    (0.5, "good"),
-    (1.5, "between"),
-    (3, "breach"),
-    (-1, "between"),
-    (-6, "breach"),
-]
+VALUES = [(0.5, "good"), (1.5, "between"), (3, "breach"), (-1, "between"), (-6, "breach")]
 TONES = {"good": "good", "between": "warn", "breach": "bad"}
 
 
