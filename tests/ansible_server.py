@@ -170,9 +170,7 @@ def _preload() -> None:
     """Import what a playbook of the collection imports, and leave nothing that a run would not do itself."""
     importlib.import_module("ansible.cli.playbook")
     from ansible.plugins.loader import init_plugin_loader  # noqa: PLC0415
-    from ansible.utils.collection_loader._collection_finder import (  # noqa: PLC0415
-        _AnsibleCollectionFinder,
-    )
+    from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder  # noqa: PLC0415
 
     init_plugin_loader()
     importlib.import_module("ansible.plugins.strategy.linear")

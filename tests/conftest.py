@@ -20,10 +20,7 @@ SEED_MB = 10
 # How fast examples come says more about the machine than about the code. In CI they are the same each time: a new one
 # that fails is found where somebody works on it, and does not stop who changed something else.
 settings.register_profile(
-    ALL,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    derandomize="CI" in os.environ,
+    ALL, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
 settings.register_profile(QUICK, settings.get_profile(ALL), max_examples=USUAL // 10)
 settings.load_profile(ALL)
@@ -44,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
+def world(tmp_path_factory) -> t.Iterator[World]:
     """The sandbox of $EASYMO_SANDBOX_STATE when that is up, else a new one, taken down at the end.
 
     Workers side by side each have a new one, for some tests break it for a while.

@@ -85,12 +85,12 @@ class Found(Handler):
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+def authority(tmp_path_factory) -> Authority:
     return Authority.made(tmp_path_factory.mktemp("authority"), "kubernetes")
 
 
 @pytest.fixture(params=["127.0.0.1"])
-def server(request: pytest.FixtureRequest, authority: Authority, tmp_path: Path) -> t.Iterator[str]:
+def server(request, authority, tmp_path) -> t.Iterator[str]:
     """The URL of a server whose certificate is for the address of the parameter."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.issue(tmp_path, request.param))
@@ -118,15 +118,13 @@ def preflight(server: str, ca: Path) -> str:
     return web.look_certificate(given, ground)[0].status
 
 
-def test_an_authority_without_key_usage_is_trusted_as_by_kubectl(
-    server: str, authority: Authority
-) -> None:
+def test_an_authority_without_key_usage_is_trusted_as_by_kubectl(server, authority):
     assert kubectl(server, authority.pem) == 0
     assert read(server, authority.pem) == FOUND
     assert preflight(server, authority.pem) == "pass"
 
 
-def test_another_authority_is_refused_by_all_three(server: str, tmp_path: Path) -> None:
+def test_another_authority_is_refused_by_all_three(server, tmp_path):
     other = Authority.made(tmp_path, "kubernetes").pem
     assert kubectl(server, other) != 0
     with pytest.raises(RefusedError, match="authority that signed it"):
@@ -136,9 +134,7 @@ def test_another_authority_is_refused_by_all_three(server: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("server", ["127.0.0.2"], indirect=True)
-def test_a_certificate_for_another_address_is_refused_by_all_three(
-    server: str, authority: Authority
-) -> None:
+def test_a_certificate_for_another_address_is_refused_by_all_three(server, authority):
     assert kubectl(server, authority.pem) != 0
     with pytest.raises(RefusedError):
         read(server, authority.pem)

@@ -9,7 +9,6 @@ once the simulated world's.
 import json
 import re
 import typing as t
-from pathlib import Path
 
 import pytest
 
@@ -26,18 +25,18 @@ from tests.contract.servers import Served, Simulated
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> t.Iterator[Server]:
+def served(tmp_path) -> t.Iterator[Server]:
     with Served.running(tmp_path / "faults.json") as server:
         yield server
 
 
 @pytest.fixture(params=["served", "simulated"])
-def server(request: pytest.FixtureRequest) -> Server:
+def server(request) -> Server:
     return Simulated() if request.param == "simulated" else request.getfixturevalue("served")
 
 
 @pytest.mark.parametrize("name", CONVERSATIONS)
-def test_the_conversation_is_the_same(name: str, server: Server) -> None:
+def test_the_conversation_is_the_same(name, server):
     for number, exchange in enumerate(exchanges(name)):
         request, response = exchange["request"], exchange["response"]
         if (found := found_object(exchange)) is not None:
@@ -55,7 +54,7 @@ NOT_RECORDED = ("monitoring.coreos.com", "rbac.authorization.k8s.io")
 """The recorded server had no Prometheus operator, and ran without RBAC."""
 
 
-def test_discovery_tells_of_each_resource_what_the_real_one_does(served: Server) -> None:
+def test_discovery_tells_of_each_resource_what_the_real_one_does(served):
     version, core, groups, apps = exchanges("discovery")
     _, text = served.ask(version["request"])
     assert json.loads(text).keys() == version["response"]["body"].keys()
@@ -87,7 +86,7 @@ def aggregated(body: dict[str, t.Any]) -> dict[tuple[str, ...], t.Any]:
     return found
 
 
-def test_tables_have_the_columns_of_the_real_ones(served: Server) -> None:
+def test_tables_have_the_columns_of_the_real_ones(served):
     for exchange in exchanges("tables"):
         real = exchange["response"]["body"]
         for row in real["rows"]:
@@ -102,7 +101,7 @@ def test_tables_have_the_columns_of_the_real_ones(served: Server) -> None:
             assert cells[0] == cells[1], where
 
 
-def test_a_watch_begins_with_what_there_is_and_a_bookmark(server: Server) -> None:
+def test_a_watch_begins_with_what_there_is_and_a_bookmark(server):
     get, watch = exchanges("watch")
     put(server.store, get["response"]["body"])
     request = watch["request"] | {
@@ -118,7 +117,7 @@ def test_a_watch_begins_with_what_there_is_and_a_bookmark(server: Server) -> Non
         assert event["object"]["kind"] == "Deployment"
 
 
-def test_a_watch_from_a_forgotten_version_ends_in_the_stream(server: Server) -> None:
+def test_a_watch_from_a_forgotten_version_ends_in_the_stream(server):
     watch = next(entry for entry in exchanges("lease") if "events" in entry["response"])
     server.store.expire_histories()
     status, text = server.ask(watch["request"])
@@ -129,7 +128,7 @@ def test_a_watch_from_a_forgotten_version_ends_in_the_stream(server: Server) -> 
     assert (status, ours) == (200, real)
 
 
-def test_a_limited_list_is_continued_and_expires(server: Server) -> None:
+def test_a_limited_list_is_continued_and_expires(server):
     recorded = next(entry for entry in exchanges("lease") if "limit=" in entry["request"]["path"])
     real = recorded["response"]["body"]
     item = real["items"][0] | {"kind": "Pod", "apiVersion": "v1"}

@@ -46,7 +46,7 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def server(script: Script) -> t.Iterator[str]:
+def server(script) -> t.Iterator[str]:
     """The URL of an API server that answers as scripted."""
 
     class Scripted(Handler):
@@ -65,7 +65,7 @@ def server(script: Script) -> t.Iterator[str]:
 
 
 @pytest.fixture
-def cluster(server: str, clock: FakeClock) -> KubernetesCluster:
+def cluster(server, clock) -> KubernetesCluster:
     return KubernetesCluster(Connection("easymo-prod", host=server, api_key=TOKEN), clock=clock)
 
 
@@ -74,24 +74,20 @@ def status(code: int, message: str, **details: t.Any) -> Answer:
 
 
 @pytest.mark.parametrize("stumble", [429, 500, 502, 503, 504, 0])
-def test_a_stumble_is_tried_again(cluster: KubernetesCluster, script: Script, stumble: int) -> None:
+def test_a_stumble_is_tried_again(cluster, script, stumble):
     script.answers = [status(stumble, "later"), FOUND]
     assert cluster.read("ConfigMap", "x") == FOUND[2]
     assert len(script.requests) == 2
 
 
-def test_retry_after_is_honoured(
-    cluster: KubernetesCluster, script: Script, clock: FakeClock
-) -> None:
+def test_retry_after_is_honoured(cluster, script, clock):
     script.answers = [(429, {"Retry-After": "7"}, {"message": "slow down"}), FOUND]
     began = clock.now()
     cluster.read("ConfigMap", "x")
     assert clock.now() - began == 7
 
 
-def test_trying_ends_at_the_deadline_and_says_what_it_last_saw(
-    cluster: KubernetesCluster, script: Script, clock: FakeClock
-) -> None:
+def test_trying_ends_at_the_deadline_and_says_what_it_last_saw(cluster, script, clock):
     script.answers = [status(503, "etcd has no leader")]
     deadline = clock.now() + 60
     with pytest.raises(UnreachableError, match="etcd has no leader"):
@@ -100,9 +96,7 @@ def test_trying_ends_at_the_deadline_and_says_what_it_last_saw(
 
 
 @pytest.mark.parametrize("refusal", [400, 401])
-def test_a_refusal_is_final_and_keeps_the_token_to_itself(
-    cluster: KubernetesCluster, script: Script, refusal: int
-) -> None:
+def test_a_refusal_is_final_and_keeps_the_token_to_itself(cluster, script, refusal):
     script.answers = [status(refusal, "no, and you know why")]
     with pytest.raises(RefusedError, match="no, and you know why") as caught:
         cluster.read("ConfigMap", "x")
@@ -110,9 +104,7 @@ def test_a_refusal_is_final_and_keeps_the_token_to_itself(
     assert len(script.requests) == 1
 
 
-def test_a_failed_test_is_a_conflict_and_an_invalid_value_is_not(
-    cluster: KubernetesCluster, script: Script
-) -> None:
+def test_a_failed_test_is_a_conflict_and_an_invalid_value_is_not(cluster, script):
     operations = [{"op": "test", "path": "/metadata/uid", "value": "1"}]
     script.answers = [status(422, "the server rejected our request")]
     with pytest.raises(ConflictError):
@@ -122,9 +114,7 @@ def test_a_failed_test_is_a_conflict_and_an_invalid_value_is_not(
         cluster.patch("Deployment", "x", operations)
 
 
-def test_a_dry_run_and_its_field_manager_are_asked_for_by_name(
-    cluster: KubernetesCluster, script: Script
-) -> None:
+def test_a_dry_run_and_its_field_manager_are_asked_for_by_name(cluster, script):
     script.answers = [FOUND]
     cluster.patch("Deployment", "x", [], dry_run=True)
     [line] = script.requests
@@ -133,9 +123,7 @@ def test_a_dry_run_and_its_field_manager_are_asked_for_by_name(
 
 
 @pytest.mark.parametrize(("namespace", "name"), [("easymo-prod", ".."), ("..", "a")])
-def test_a_name_is_no_step_of_the_path(
-    server: str, script: Script, namespace: str, name: str
-) -> None:
+def test_a_name_is_no_step_of_the_path(server, script, namespace, name):
     """A client sends `configmaps/..` as the namespace's own path."""
     cluster = KubernetesCluster(Connection(namespace=namespace, host=server, api_key=TOKEN))
     with pytest.raises(InputError, match=r"can be named '\.\.'"):
@@ -143,9 +131,7 @@ def test_a_name_is_no_step_of_the_path(
     assert script.requests == []
 
 
-def test_an_answer_without_json_is_told_in_short(
-    cluster: KubernetesCluster, script: Script
-) -> None:
+def test_an_answer_without_json_is_told_in_short(cluster, script):
     script.answers = [(403, {}, {"no": "message"})]
     with pytest.raises(RefusedError, match="in namespace 'easymo-prod'"):
         cluster.read("ConfigMap", "x")
@@ -155,15 +141,13 @@ EXPIRED = status(401, "Unauthorized")
 
 
 @pytest.fixture
-def renewing(server: str, clock: FakeClock, tmp_path: Path) -> KubernetesCluster:
+def renewing(server, clock, tmp_path) -> KubernetesCluster:
     """With credentials that can be read anew."""
     connection = Connection("easymo-prod", kubeconfig=str(kubeconfig(tmp_path, server)))
     return KubernetesCluster(connection, clock=clock)
 
 
-def test_credentials_that_expire_are_awaited_and_read_anew(
-    renewing: KubernetesCluster, script: Script, clock: FakeClock
-) -> None:
+def test_credentials_that_expire_are_awaited_and_read_anew(renewing, script, clock):
     script.answers = [FOUND]
     renewing.read("ConfigMap", "x")
     script.answers = [EXPIRED, EXPIRED, EXPIRED, FOUND]
@@ -173,9 +157,7 @@ def test_credentials_that_expire_are_awaited_and_read_anew(
         renewing.until(clock.now() + 60).read("ConfigMap", "x")
 
 
-def test_credentials_that_never_worked_are_refused_at_once(
-    renewing: KubernetesCluster, script: Script, clock: FakeClock
-) -> None:
+def test_credentials_that_never_worked_are_refused_at_once(renewing, script, clock):
     script.answers = [EXPIRED]
     with pytest.raises(RefusedError):
         renewing.until(clock.now() + 60).read("ConfigMap", "x")
@@ -183,9 +165,7 @@ def test_credentials_that_never_worked_are_refused_at_once(
 
 
 @pytest.mark.parametrize(("allowed", "asked"), [(True, 1), (False, 11)])
-def test_a_right_is_asked_for_until_it_is_sure_and_then_remembered(
-    cluster: KubernetesCluster, script: Script, allowed: bool, asked: int
-) -> None:
+def test_a_right_is_asked_for_until_it_is_sure_and_then_remembered(cluster, script, allowed, asked):
     """A restarting server denies in a review what it allows, so a denial is asked again for five seconds."""
     script.answers = [(201, {}, {"status": {"allowed": allowed}})] * asked
     assert [cluster.may("get", "pods", subresource="log") for _again in range(2)] == [allowed] * 2
@@ -200,9 +180,7 @@ DENIED = status(403, "configmaps is forbidden: User x cannot get it")
 
 
 @pytest.mark.parametrize("before", [[], [FOUND]], ids=["at first", "later"])
-def test_a_denial_for_a_role_that_is_not_known_yet_is_asked_again(
-    cluster: KubernetesCluster, script: Script, clock: FakeClock, before: list[Answer]
-) -> None:
+def test_a_denial_for_a_role_that_is_not_known_yet_is_asked_again(cluster, script, clock, before):
     script.answers = [*before, FILLING, FILLING, FILLING, FOUND]
     for _read in range(len(before) + 1):
         assert cluster.read("ConfigMap", "x") == FOUND[2]
@@ -224,12 +202,7 @@ def test_a_denial_for_a_role_that_is_not_known_yet_is_asked_again(
     },
 )
 @pytest.mark.parametrize("before", [[], [FOUND]], ids=["at first", "later"])
-def test_any_denial_is_asked_again(
-    cluster: KubernetesCluster,
-    script: Script,
-    before: list[Answer],
-    call: t.Callable[[KubernetesCluster], object],
-) -> None:
+def test_any_denial_is_asked_again(cluster, script, before, call):
     """A real server of 1.36 that restarts denies a session's first call without a word of a missing role."""
     script.answers = [*before, DENIED, DENIED, FOUND]
     for _read in before:
@@ -238,9 +211,7 @@ def test_any_denial_is_asked_again(
     assert len(script.requests) == len(before) + 3
 
 
-def test_a_denial_after_the_server_was_away_is_doubted_although_another_lasted(
-    cluster: KubernetesCluster, script: Script
-) -> None:
+def test_a_denial_after_the_server_was_away_is_doubted_although_another_lasted(cluster, script):
     script.answers = [DENIED]
     with pytest.raises(RefusedError):
         cluster.read("ConfigMap", "x")
@@ -250,8 +221,8 @@ def test_a_denial_after_the_server_was_away_is_doubted_although_another_lasted(
 
 @pytest.mark.parametrize("denial", [FILLING, DENIED], ids=["no such role", "no such right"])
 def test_a_denial_that_lasts_is_told_within_seconds_and_spares_others_the_wait(
-    cluster: KubernetesCluster, script: Script, clock: FakeClock, denial: Answer
-) -> None:
+    cluster, script, clock, denial
+):
     script.answers = [FOUND, denial]
     cluster.read("ConfigMap", "x")
     began = clock.now()
@@ -266,9 +237,7 @@ def test_a_denial_that_lasts_is_told_within_seconds_and_spares_others_the_wait(
     assert cluster.read("ConfigMap", "x") == FOUND[2], "what was allowed is still doubted"
 
 
-def test_a_review_by_a_server_that_does_not_know_the_roles_yet_is_no_denial(
-    cluster: KubernetesCluster, script: Script
-) -> None:
+def test_a_review_by_a_server_that_does_not_know_the_roles_yet_is_no_denial(cluster, script):
     unknown = (201, {}, {"status": {"allowed": False, "reason": ROLE_UNKNOWN}})
     script.answers = [unknown, unknown, (201, {}, {"status": {"allowed": True}})]
     assert cluster.may("list", "pods") is True

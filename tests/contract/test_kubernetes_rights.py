@@ -30,7 +30,7 @@ def as_deployer(world: World, *arguments: str) -> subprocess.CompletedProcess[st
     return kubectl(world, f"--token={world.facts('kubernetes')['deployer_token']}", *arguments)
 
 
-def test_an_administrator_makes_the_account_by_one_command(world: World) -> None:
+def test_an_administrator_makes_the_account_by_one_command(world):
     applied = kubectl(world, "apply", "--filename", str(RIGHTS)).stdout.splitlines()
     assert [line.partition("/")[0] for line in applied] == [
         "rolebinding.rbac.authorization.k8s.io",
@@ -39,7 +39,7 @@ def test_an_administrator_makes_the_account_by_one_command(world: World) -> None
     ]
 
 
-def test_the_account_has_a_token_that_ends(world: World) -> None:
+def test_the_account_has_a_token_that_ends(world):
     token = kubectl(world, "create", "token", DEPLOYER, "--duration=8h").stdout.strip()
     claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
     assert (claims["sub"], claims["exp"] - claims["iat"]) == (ACCOUNT, 8 * 3600)
@@ -61,7 +61,7 @@ def test_the_account_has_a_token_that_ends(world: World) -> None:
         ("create", "rolebindings", "no"),
     ],
 )
-def test_what_the_role_says_holds(world: World, verb: str, what: str, answer: str) -> None:
+def test_what_the_role_says_holds(world, verb, what, answer):
     kind, _, subresource = what.partition("/")
     asked = [verb, kind, *([f"--subresource={subresource}"] if subresource else [])]
     assert as_deployer(world, "auth", "can-i", *asked).stdout.strip() == answer
@@ -86,15 +86,13 @@ def test_what_the_role_says_holds(world: World, verb: str, what: str, answer: st
         ),
     ],
 )
-def test_what_it_does_not_say_is_refused(world: World, arguments: list[str], words: str) -> None:
+def test_what_it_does_not_say_is_refused(world, arguments, words):
     done = as_deployer(world, *arguments)
     assert done.returncode == 1
     assert done.stderr.strip() == f"Error from server (Forbidden): {words}"
 
 
-def test_a_credential_of_an_exec_plugin_is_renewed_when_it_ends(
-    world: World, tmp_path: Path
-) -> None:
+def test_a_credential_of_an_exec_plugin_is_renewed_when_it_ends(world, tmp_path):
     """https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins."""
     asked, end = tmp_path / "asked", datetime.now(UTC) + timedelta(seconds=3)
     facts = world.facts("kubernetes")
@@ -119,9 +117,7 @@ def test_a_credential_of_an_exec_plugin_is_renewed_when_it_ends(
     assert len(asked.read_text().splitlines()) > before
 
 
-def test_in_a_pod_its_own_account_is_used(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_in_a_pod_its_own_account_is_used(world, tmp_path, monkeypatch):
     """https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/."""
     facts = world.facts("kubernetes")
     token = tmp_path / "token"

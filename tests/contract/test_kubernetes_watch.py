@@ -10,19 +10,18 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _kubernetes_watch
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object, Watch
-from sandbox.world import World
 from tests.contract.rollout_place import Stage, stage
 from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def at(cluster: World) -> t.Iterator[Stage]:
+def at(cluster) -> t.Iterator[Stage]:
     with stage(cluster, replicas=1) as made:
         yield made
 
 
 @pytest.fixture
-def watch(at: Stage) -> t.Iterator[Watch]:
+def watch(at) -> t.Iterator[Watch]:
     woken = threading.Event()
     made = at.cluster.watch("ConfigMap", woken.set, label_selector="case=watch")
     assert woken.wait(10)
@@ -40,7 +39,7 @@ def values(watch: Watch) -> set[str] | None:
     return None if known is None else {one["data"]["v"] for one in known}
 
 
-def test_it_sees_what_appears_changes_and_goes(at: Stage, watch: Watch) -> None:
+def test_it_sees_what_appears_changes_and_goes(at, watch):
     at.cluster.create("ConfigMap", config_map("a", "1"))
     until(lambda: values(watch) == {"1"}, 5)
     change = [{"op": "replace", "path": "/data/v", "value": "2"}]
@@ -51,7 +50,7 @@ def test_it_sees_what_appears_changes_and_goes(at: Stage, watch: Watch) -> None:
 
 
 @pytest.mark.parametrize("fault", ["gone", "down"])
-def test_it_lists_anew_what_it_missed(at: Stage, watch: Watch, fault: str) -> None:
+def test_it_lists_anew_what_it_missed(at, watch, fault):
     at.cluster.create("ConfigMap", config_map("b", "1"))
     until(lambda: values(watch) == {"1"}, 5)
     with at.fault(f"kubernetes.{fault}"):
@@ -62,7 +61,7 @@ def test_it_lists_anew_what_it_missed(at: Stage, watch: Watch, fault: str) -> No
     until(lambda: values(watch) == set(), 10)
 
 
-def test_without_the_right_to_look_nothing_is_known(at: Stage) -> None:
+def test_without_the_right_to_look_nothing_is_known(at):
     woken = threading.Event()
     with at.fault("kubernetes.forbidden", "list configmaps"):
         blind = at.cluster.watch("ConfigMap", woken.set)
@@ -99,7 +98,7 @@ def watching(streams: Streams) -> _kubernetes_watch.KubernetesWatch:
     return _kubernetes_watch.KubernetesWatch(streams.list, streams.open, lambda: None)
 
 
-def test_streams_that_end_at_once_are_opened_less_and_less_often() -> None:
+def test_streams_that_end_at_once_are_opened_less_and_less_often():
     streams = Streams()
     watch = watching(streams)
     until(lambda: len(streams.opened) >= 4, 10)
@@ -112,7 +111,7 @@ def test_streams_that_end_at_once_are_opened_less_and_less_often() -> None:
     assert all(pause >= least for pause, least in zip(pauses, (0.1, 0.2, 0.4, 0.8), strict=False))
 
 
-def test_the_end_of_a_stream_that_lasted_costs_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_of_a_stream_that_lasted_costs_no_time(monkeypatch):
     """Servers end each of them after some minutes."""
     monkeypatch.setattr(_kubernetes_watch, "STEADY", 0.02)
     streams = Streams(lasting=0.03)

@@ -20,8 +20,8 @@ from tests.agent_core_pods import (
     told,
 )
 from tests.contract.rollout_cluster import running_cluster
-from tests.contract.rollout_place import Stage
 from tests.integration.conftest import Place
+from tests.tables import cases
 from tests.waiting import until
 
 OFF, ON = {AGENTS: "false", PERCENTAGE: "0"}, {AGENTS: "true", PERCENTAGE: "10"}
@@ -31,7 +31,7 @@ FOLLOWED = 1.5
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
+def cluster(tmp_path_factory) -> t.Iterator[World]:
     """Its kubelet syncs a pod when it is told to, and not by itself."""
     folder = tmp_path_factory.mktemp("volumes")
     with running_cluster(folder, kubelet_sync=NEVER) as world:
@@ -59,7 +59,7 @@ def files(place: Place, pod: str, *words: str) -> str:
     return place.kubectl("exec", pod, "--", *words)
 
 
-def test_a_volume_changes_at_a_sync_whole_and_nothing_else_does(at: Stage) -> None:
+def test_a_volume_changes_at_a_sync_whole_and_nothing_else_does(at):
     place = at.place
     write(place, OFF)
     body = agent_core("files")
@@ -82,7 +82,7 @@ def test_a_volume_changes_at_a_sync_whole_and_nothing_else_does(at: Stage) -> No
     assert f"{AGENTS}=false" in files(place, pod, "env").splitlines()
 
 
-def test_a_pod_waits_for_a_volume_that_is_not_there(at: Stage) -> None:
+def test_a_pod_waits_for_a_volume_that_is_not_there(at):
     place = at.place
     body = agent_core("files")
     body["spec"]["template"]["spec"]["volumes"][0]["configMap"].pop("optional")
@@ -97,11 +97,11 @@ def test_a_pod_waits_for_a_volume_that_is_not_there(at: Stage) -> None:
     place.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=20s")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("delivery", "document"),
-    [
-        ("files", lambda flags: flags),
-        (
+    {
+        "files": ("files", lambda flags: flags),
+        "flagd": (
             "flagd",
             lambda flags: {
                 FLAGD_KEY: flagd(
@@ -109,12 +109,9 @@ def test_a_pod_waits_for_a_volume_that_is_not_there(at: Stage) -> None:
                 )
             },
         ),
-    ],
-    ids=["files", "flagd"],
+    },
 )
-def test_the_service_runs_what_its_volume_has(
-    at: Stage, delivery: str, document: t.Callable[[t.Mapping[str, str]], dict[str, str]]
-) -> None:
+def test_the_service_runs_what_its_volume_has(at, delivery, document):
     place = at.place
     write(place, document(OFF))
     (pod,) = start(place, agent_core(delivery))
@@ -133,7 +130,7 @@ def test_the_service_runs_what_its_volume_has(
     until(lambda: told(place, pod)[PERCENTAGE] == 0, 10)
 
 
-def test_without_a_document_everything_is_off_until_there_is_one(at: Stage) -> None:
+def test_without_a_document_everything_is_off_until_there_is_one(at):
     (pod,) = start(at.place, agent_core("flagd"))
     assert told(at.place, pod)[AGENTS] is False
     write(at.place, {FLAGD_KEY: flagd({AGENTS: True, PERCENTAGE: 10})})
@@ -141,7 +138,7 @@ def test_without_a_document_everything_is_off_until_there_is_one(at: Stage) -> N
     until(lambda: told(at.place, pod)[PERCENTAGE] == 10, 10)
 
 
-def test_what_cannot_be_read_leaves_what_held(at: Stage) -> None:
+def test_what_cannot_be_read_leaves_what_held(at):
     place = at.place
     write(place, ON)
     (pod,) = start(place, agent_core("files"))

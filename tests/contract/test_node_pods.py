@@ -7,7 +7,6 @@ import signal
 import subprocess
 import time
 import typing as t
-from pathlib import Path
 
 import aiohttp
 import psutil
@@ -15,7 +14,6 @@ import pytest
 
 from sandbox.node.client import GROUPS, Client
 from sandbox.node.component import COMPONENT as NODE
-from sandbox.world import World
 from tests.contract import rollout_cluster
 from tests.contract.rollout_cluster import REPOSITORY, SERVICE, complete, running_cluster, service
 from tests.contract.rollout_place import NEW, Stage, stage
@@ -61,9 +59,7 @@ def waits_for(reason: str) -> t.Callable[[Object], bool]:
         ("Easymo/Wallet:v1", "InvalidImageName", "invalid reference format"),
     ],
 )
-def test_a_bad_image_is_told_in_the_kubelets_words(
-    at: Stage, image: str, reason: str, words: str
-) -> None:
+def test_a_bad_image_is_told_in_the_kubelets_words(at, image, reason, words):
     show(at, image)
     assert words in container_where(at, waits_for(reason))["state"]["waiting"]["message"]
 
@@ -75,7 +71,7 @@ def test_a_bad_image_is_told_in_the_kubelets_words(
         ("bad-config-reference", "CreateContainerConfigError"),
     ],
 )
-def test_a_fault_hits_new_pods_and_old_ones_serve_on(at: Stage, fault: str, reason: str) -> None:
+def test_a_fault_hits_new_pods_and_old_ones_serve_on(at, fault, reason):
     with at.fault(f"node.{fault}", SERVICE):
         show(at)
         container_where(at, waits_for(reason))
@@ -83,7 +79,7 @@ def test_a_fault_hits_new_pods_and_old_ones_serve_on(at: Stage, fault: str, reas
     at.settle()
 
 
-def test_a_container_killed_for_memory_says_so(at: Stage) -> None:
+def test_a_container_killed_for_memory_says_so(at):
     with at.fault("node.oom", SERVICE):
         show(at)
         container = container_where(at, lambda status: "terminated" in status["lastState"])
@@ -92,7 +88,7 @@ def test_a_container_killed_for_memory_says_so(at: Stage) -> None:
     assert container["restartCount"] >= 1
 
 
-def test_a_pod_without_room_is_unschedulable(at: Stage) -> None:
+def test_a_pod_without_room_is_unschedulable(at):
     def messages() -> list[str]:
         conditions = [each for pod in pods(at) for each in pod["status"].get("conditions", ())]
         return [each["message"] for each in conditions if each.get("reason") == "Unschedulable"]
@@ -103,7 +99,7 @@ def test_a_pod_without_room_is_unschedulable(at: Stage) -> None:
         assert messages()[0].startswith("0/1 nodes are available: 1 Insufficient cpu.")
 
 
-def test_no_request_is_lost_while_pods_are_replaced(cluster: World, at: Stage) -> None:
+def test_no_request_is_lost_while_pods_are_replaced(cluster, at):
     """Routed by EndpointSlices as a load balancer does, over connections that are kept."""
     namespace = at.place.namespace
     body = {**service(), "metadata": {"name": SERVICE, "labels": {"app": SERVICE}}}
@@ -156,7 +152,7 @@ async def _follow_endpoints(api: Client, namespace: str, ready: list[str]) -> No
             take(event["object"])
 
 
-def test_logs_show_the_start_and_know_no_previous_instance(at: Stage) -> None:
+def test_logs_show_the_start_and_know_no_previous_instance(at):
     log = ("logs", pods(at)[0]["metadata"]["name"], f"--container={SERVICE}")
     assert at.kubectl(*log, "--tail=1") == "Wallet Service v1.9.0 started successfully\n"
     with pytest.raises(AssertionError, match=r"\(BadRequest\): previous terminated container"):
@@ -164,9 +160,7 @@ def test_logs_show_the_start_and_know_no_previous_instance(at: Stage) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["v5.channel.k8s.io", "v4.channel.k8s.io"])
-def test_exec_runs_with_the_containers_environment_and_tells_the_exit_code(
-    protocol: str, cluster: World, at: Stage
-) -> None:
+def test_exec_runs_with_the_containers_environment_and_tells_the_exit_code(protocol, cluster, at):
     pod = pods(at)[0]["metadata"]["name"]
     url = f"{cluster.facts('node')['url']}/exec/{at.place.namespace}/{pod}/{SERVICE}"
     channels: dict[int, bytes] = {}
@@ -190,7 +184,7 @@ def test_exec_runs_with_the_containers_environment_and_tells_the_exit_code(
     assert causes == [{"reason": "ExitCode", "message": "3"}]
 
 
-def test_a_browser_may_not_reach_exec(cluster: World) -> None:
+def test_a_browser_may_not_reach_exec(cluster):
     async def ask() -> int:
         url = f"{cluster.facts('node')['url']}/exec/a/b/c"
         async with (
@@ -202,7 +196,7 @@ def test_a_browser_may_not_reach_exec(cluster: World) -> None:
     assert asyncio.run(ask()) == 403
 
 
-def test_pods_are_started_anew_after_the_node_was_killed(tmp_path: Path) -> None:
+def test_pods_are_started_anew_after_the_node_was_killed(tmp_path):
     def addresses(at: Stage) -> dict[str, str]:
         return {pod["metadata"]["name"]: pod["status"]["podIP"] for pod in pods(at)}
 

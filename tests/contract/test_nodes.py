@@ -4,7 +4,6 @@ import json
 import socket
 import typing as t
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +19,7 @@ BAD = NODES[1]
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
+def cluster(tmp_path_factory) -> t.Iterator[World]:
     with running_cluster(
         tmp_path_factory.mktemp("nodes"), nodes=len(NODES), pods_per_node=ROOM
     ) as world:
@@ -28,7 +27,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
 
 
 @pytest.fixture
-def at(cluster: World) -> t.Iterator[Stage]:
+def at(cluster) -> t.Iterator[Stage]:
     with stage(cluster) as made:
         yield made
     # The next test needs the room.
@@ -68,7 +67,7 @@ def reasons(at: Stage, node: str) -> set[str]:
     }
 
 
-def test_pods_are_spread_and_reached_on_every_node(at: Stage) -> None:
+def test_pods_are_spread_and_reached_on_every_node(at):
     scale(at, 6)
     at.settle()
 
@@ -82,7 +81,7 @@ def test_pods_are_spread_and_reached_on_every_node(at: Stage) -> None:
         assert "started successfully" in logged
 
 
-def test_a_node_takes_no_more_pods_than_it_has_room_for(at: Stage) -> None:
+def test_a_node_takes_no_more_pods_than_it_has_room_for(at):
     scale(at, ROOM * len(NODES) + 1)
     until(lambda: sum(by_node(at, ready=True).values()) == ROOM * len(NODES), 20)
 
@@ -99,9 +98,7 @@ def test_a_node_takes_no_more_pods_than_it_has_room_for(at: Stage) -> None:
     [({}, "CreateContainerError"), ({"images": "true"}, "ImagePullBackOff")],
     ids=["makes no containers", "is refused images"],
 )
-def test_on_a_bad_node_new_pods_fail_and_old_ones_serve(
-    parameters: dict[str, str], reason: str, at: Stage
-) -> None:
+def test_on_a_bad_node_new_pods_fail_and_old_ones_serve(parameters, reason, at):
     with at.fault("node.node-bad", BAD, **parameters):
         scale(at, 6)
         until(lambda: reasons(at, BAD) == {reason}, 20)
@@ -109,7 +106,7 @@ def test_on_a_bad_node_new_pods_fail_and_old_ones_serve(
     until(lambda: by_node(at, ready=True) == dict.fromkeys(NODES, 2), 20)
 
 
-def test_a_node_that_is_not_ready_is_tainted_avoided_and_comes_back(at: Stage) -> None:
+def test_a_node_that_is_not_ready_is_tainted_avoided_and_comes_back(at):
     def seen(node: str) -> str:
         return at.kubectl("get", "node", node, "--no-headers").split()[1]
 
@@ -130,7 +127,7 @@ def test_a_node_that_is_not_ready_is_tainted_avoided_and_comes_back(at: Stage) -
     assert "Taints:             <none>" in at.kubectl("describe", "node", BAD)
 
 
-def test_a_run_whose_network_another_one_took_first_takes_the_next(tmp_path: Path) -> None:
+def test_a_run_whose_network_another_one_took_first_takes_the_next(tmp_path):
     world = World(tmp_path)
     number = octet(world)
     with socket.create_server((f"127.{number}.0.1", 8080)), running_cluster(tmp_path) as cluster:

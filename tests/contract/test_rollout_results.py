@@ -12,16 +12,15 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout import failures, observer
-from sandbox.world import World
 from tests.contract.rollout_cluster import SERVICE, deployment
-from tests.contract.rollout_place import NEW, OLD, Stage, stage
+from tests.contract.rollout_place import NEW, OLD, stage
 
 DEPLOYMENT = f"deployment/{SERVICE}"
 DWELL = 3.0
 """In place of the minutes that the rules give."""
 
 
-def test_lease_lost_to_a_later_epoch(at: Stage) -> None:
+def test_lease_lost_to_a_later_epoch(at):
     at.hold_lock(epoch=7)
     assert at.roll(fence=7)["changed"]
     assert at.body()["metadata"]["annotations"]["easymo.com/fence"] == "7"
@@ -33,7 +32,7 @@ def test_lease_lost_to_a_later_epoch(at: Stage) -> None:
     assert at.image == NEW
 
 
-def test_rejected_by_the_server(at: Stage) -> None:
+def test_rejected_by_the_server(at):
     for check_mode in (True, False):
         assert at.roll(" spaced", check_mode=check_mode)["result"] == "rejected"
     with at.fault("kubernetes.forbidden", "patch deployments"):
@@ -43,7 +42,7 @@ def test_rejected_by_the_server(at: Stage) -> None:
     assert at.image == OLD
 
 
-def test_a_failing_image_is_named_where_all_old_pods_go_first(cluster: World) -> None:
+def test_a_failing_image_is_named_where_all_old_pods_go_first(cluster):
     """The controller has observed the template long before it makes a ReplicaSet for it."""
     with stage(cluster, strategy={"type": "Recreate"}) as at:
         at.pin()
@@ -52,7 +51,7 @@ def test_a_failing_image_is_named_where_all_old_pods_go_first(cluster: World) ->
         assert at.image == OLD
 
 
-def test_the_diagnosis_tells_of_this_release_alone_and_its_newest_events_first(at: Stage) -> None:
+def test_the_diagnosis_tells_of_this_release_alone_and_its_newest_events_first(at):
     at.roll()
     earlier = at.kubectl("get", "replicasets", "-o", "name").split()
     at.kubectl("rollout", "undo", DEPLOYMENT)
@@ -69,7 +68,7 @@ def test_the_diagnosis_tells_of_this_release_alone_and_its_newest_events_first(a
 
 
 @pytest.mark.parametrize("fault", ["errors", "throttled", "unauthorized", "slow", "gone", "down"])
-def test_an_api_server_that_stumbles_is_waited_for(at: Stage, fault: str) -> None:
+def test_an_api_server_that_stumbles_is_waited_for(at, fault):
     generation = at.generation
 
     def stumble() -> None:
@@ -85,7 +84,7 @@ def test_an_api_server_that_stumbles_is_waited_for(at: Stage, fault: str) -> Non
     assert fault in ("slow", "gone") or result["duration"] > 2
 
 
-def test_a_record_that_is_deleted_midway_changes_nothing(at: Stage) -> None:
+def test_a_record_that_is_deleted_midway_changes_nothing(at):
     at.pin()
     records = ("configmap", "--all")
     with at.meanwhile(lambda: at.image == f"{NEW}-crash", lambda: at.kubectl("delete", *records)):
@@ -93,16 +92,14 @@ def test_a_record_that_is_deleted_midway_changes_nothing(at: Stage) -> None:
     assert (result["result"], at.image) == ("rolled_back", OLD)
 
 
-def test_old_pods_are_counted_until_they_are_gone(at: Stage) -> None:
+def test_old_pods_are_counted_until_they_are_gone(at):
     result = at.roll(wait_for_old=True)
     assert (result["result"], result["replicas"]["old"]) == ("succeeded", 0)
     new = {pod["spec"]["containers"][0]["image"] for pod in at.cluster.list_objects("Pod")}
     assert new == {NEW}
 
 
-def test_a_lone_crashing_pod_is_replaced_before_it_dooms(
-    at: Stage, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_lone_crashing_pod_is_replaced_before_it_dooms(at, capsys):
     with at.fault("kubernetes.forbidden", "delete pods"):
         kept = at.roll(f"{NEW}-crash", undo_on_failure=False)
     assert kept["reason"] == "CrashLoop", "whoever may not replace a pod judges by what was seen"
@@ -117,9 +114,7 @@ def test_a_lone_crashing_pod_is_replaced_before_it_dooms(
     assert seen - {*replaced}, "what dooms it is the fresh pod's crash"
 
 
-def test_pods_for_which_a_node_is_being_added_are_waited_for(
-    at: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pods_for_which_a_node_is_being_added_are_waited_for(at, monkeypatch):
     rules = (replace(one, dwell=DWELL) if one.dwell == 120 else one for one in failures.RULES)
     monkeypatch.setattr(failures, "RULES", tuple(rules))
     monkeypatch.setattr(observer, "PROMISES_EVERY", 0.5)
@@ -153,7 +148,7 @@ def test_pods_for_which_a_node_is_being_added_are_waited_for(
     assert result["result"] == "succeeded", result
 
 
-def test_an_image_that_is_ready_and_fails_its_liveness_probe_does_not_pass(cluster: World) -> None:
+def test_an_image_that_is_ready_and_fails_its_liveness_probe_does_not_pass(cluster):
     """Ready by one address, and killed by another after three failures 2 s apart."""
     template = deployment(OLD)["spec"]["template"]
     main = template["spec"]["containers"][0]
@@ -169,9 +164,7 @@ def test_an_image_that_is_ready_and_fails_its_liveness_probe_does_not_pass(clust
 
 
 @pytest.mark.parametrize("replicas", [5, 2], ids=["up", "down"])
-def test_what_an_autoscaler_scales_meanwhile_is_followed_and_never_undone(
-    at: Stage, replicas: int
-) -> None:
+def test_what_an_autoscaler_scales_meanwhile_is_followed_and_never_undone(at, replicas):
     """It writes the count alone, by the subresource `scale`, at any moment (Kubernetes: Horizontal Pod Autoscaling)."""
 
     def autoscale(count: int) -> None:

@@ -127,18 +127,14 @@ def of_the_simulation() -> dict[str, Timeline]:
 
 
 @pytest.fixture(scope="module", params=["sandbox", "simulation"])
-def observed(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Timeline]:
+def observed(request, tmp_path_factory) -> dict[str, Timeline]:
     if request.param == "simulation":
         return of_the_simulation()
     return of_the_sandbox(tmp_path_factory.mktemp("rollouts"))
 
 
 @pytest.mark.parametrize("name", ["green", "crash", "undo", "quota"])
-def test_conditions_pass_through_the_recorded_states_in_order(
-    name: str, observed: dict[str, Timeline]
-) -> None:
+def test_conditions_pass_through_the_recorded_states_in_order(name, observed):
     ours, real = condition_story(observed[name]), condition_story(golden(name))
 
     assert in_order(ours, real), f"{ours} is not within {real}"
@@ -147,9 +143,7 @@ def test_conditions_pass_through_the_recorded_states_in_order(
     assert said == {condition[:3] for state in real for condition in state}
 
 
-def test_a_failure_that_was_lifted_is_forgotten_and_the_rollout_goes_on(
-    observed: dict[str, Timeline],
-) -> None:
+def test_a_failure_that_was_lifted_is_forgotten_and_the_rollout_goes_on(observed):
     ours, real = condition_story(observed["quota-lifted"]), condition_story(golden("quota-lifted"))
 
     assert ours[-1] == real[-1]
@@ -158,7 +152,7 @@ def test_a_failure_that_was_lifted_is_forgotten_and_the_rollout_goes_on(
 
 
 @pytest.mark.parametrize("name", ["green", "crash", "undo", "quota"])
-def test_revision_and_generation_move_as_recorded(name: str, observed: dict[str, Timeline]) -> None:
+def test_revision_and_generation_move_as_recorded(name, observed):
     ours, real = revision_story(observed[name]), revision_story(golden(name))
 
     assert in_order(ours, real), f"{ours} is not within {real}"
@@ -166,9 +160,7 @@ def test_revision_and_generation_move_as_recorded(name: str, observed: dict[str,
 
 
 @pytest.mark.parametrize("name", ["green", "undo", "quota-lifted"])
-def test_counters_stay_within_the_recorded_bounds_and_end_the_same(
-    name: str, observed: dict[str, Timeline]
-) -> None:
+def test_counters_stay_within_the_recorded_bounds_and_end_the_same(name, observed):
     def counters(timeline: Timeline, counter: str) -> list[int]:
         return distinct(e["status"].get(counter, 0) for e in deployments(timeline))
 
@@ -180,7 +172,7 @@ def test_counters_stay_within_the_recorded_bounds_and_end_the_same(
 
 
 @pytest.mark.parametrize("counter", ["replicas", "updatedReplicas", "terminatingReplicas"])
-def test_a_green_rollout_shows_each_step(counter: str, observed: dict[str, Timeline]) -> None:
+def test_a_green_rollout_shows_each_step(counter, observed):
     def seen(timeline: Timeline) -> set[int | None]:
         return {entry["status"].get(counter) for entry in deployments(timeline)}
 
@@ -190,23 +182,17 @@ def test_a_green_rollout_shows_each_step(counter: str, observed: dict[str, Timel
 
 
 @pytest.mark.parametrize("name", ["green", "crash", "undo", "quota"])
-def test_the_deployments_events_are_the_recorded_ones_in_order(
-    name: str, observed: dict[str, Timeline]
-) -> None:
+def test_the_deployments_events_are_the_recorded_ones_in_order(name, observed):
     assert told(observed[name], "Deployment") == told(golden(name), "Deployment")
 
 
 @pytest.mark.parametrize("name", ["green", "crash", "undo", "quota"])
-def test_the_replica_sets_events_have_the_recorded_words(
-    name: str, observed: dict[str, Timeline]
-) -> None:
+def test_the_replica_sets_events_have_the_recorded_words(name, observed):
     assert set(told(observed[name], "ReplicaSet")) == set(told(golden(name), "ReplicaSet"))
 
 
 @pytest.mark.parametrize("name", ["green", "crash", "undo", "quota"])
-def test_replica_sets_carry_the_recorded_annotations(
-    name: str, observed: dict[str, Timeline]
-) -> None:
+def test_replica_sets_carry_the_recorded_annotations(name, observed):
     def last(timeline: Timeline) -> list[dict[str, str]]:
         found = {e["name"]: e["annotations"] for e in named(timeline) if e["kind"] == "ReplicaSet"}
         return [found[name] for name in sorted(found)]
@@ -215,7 +201,7 @@ def test_replica_sets_carry_the_recorded_annotations(
 
 
 @pytest.mark.parametrize("name", ["green", "quota-lifted"])
-def test_a_pod_comes_up_as_recorded(name: str, observed: dict[str, Timeline]) -> None:
+def test_a_pod_comes_up_as_recorded(name, observed):
     def risen(timeline: Timeline) -> list[Object]:
         """Of the first new pod, until it is ready."""
         story = next(one for one in pod_stories(timeline) if one[0]["change"] == "ADDED")
@@ -229,7 +215,7 @@ def test_a_pod_comes_up_as_recorded(name: str, observed: dict[str, Timeline]) ->
 
 
 @pytest.mark.parametrize("name", ["green", "undo", "quota-lifted"])
-def test_a_pod_goes_as_recorded(name: str, observed: dict[str, Timeline]) -> None:
+def test_a_pod_goes_as_recorded(name, observed):
     def gone(timeline: Timeline) -> list[list[tuple[str, bool]]]:
         """Of each pod that went: the kind of change, and whether its grace was over by then."""
         stories = [
@@ -244,7 +230,7 @@ def test_a_pod_goes_as_recorded(name: str, observed: dict[str, Timeline]) -> Non
     assert distinct(ours) == distinct(real) == [real[0]]
 
 
-def test_a_container_that_crashes_leaves_the_other_one_alone(observed: dict[str, Timeline]) -> None:
+def test_a_container_that_crashes_leaves_the_other_one_alone(observed):
     def crashing(timeline: Timeline) -> list[tuple[t.Any, ...]]:
         """State, reason, readiness and restarts of both containers, of the pod that crashes."""
         story = next(one for one in pod_stories(timeline) if one[0]["change"] == "ADDED")
@@ -263,7 +249,7 @@ def test_a_container_that_crashes_leaves_the_other_one_alone(observed: dict[str,
 
 
 @pytest.mark.parametrize("observed", ["sandbox"], indirect=True)
-def test_an_endpoint_is_unready_while_it_still_serves(observed: dict[str, Timeline]) -> None:
+def test_an_endpoint_is_unready_while_it_still_serves(observed):
     leaving = {"ready": False, "serving": True, "terminating": True}
     slices = [e["endpoints"] for e in observed["green"] if e["kind"] == "EndpointSlice"]
 

@@ -118,7 +118,7 @@ SHAPES = [one["metadata"]["name"] for one in documents() if one["kind"] == "Depl
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Place]:
+def place(tmp_path_factory) -> t.Iterator[Place]:
     """One namespace with all of them, rolled out, as a chart's tool applies them."""
     with running_cluster(tmp_path_factory.mktemp("shapes")) as world:
         yield filled(world)
@@ -166,7 +166,7 @@ def ran(place: Place, name: str, **params: t.Any) -> Result:
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_preflight_says_what_stands_against_it(place: Place, name: str) -> None:
+def test_preflight_says_what_stands_against_it(place, name):
     cluster = KubernetesCluster(Connection(place.namespace, kubeconfig=place.kubeconfig))
     problems = find_problems(observe_facts(cluster, [name]))
     expected = EXPECTED.get(name, Expected())
@@ -182,7 +182,7 @@ def test_preflight_says_what_stands_against_it(place: Place, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_it_is_rolled_and_returned_and_nothing_else_of_it_changes(place: Place, name: str) -> None:
+def test_it_is_rolled_and_returned_and_nothing_else_of_it_changes(place, name):
     before, expected = seen(place, name), EXPECTED.get(name, Expected())
     image = image_of(before, name)["image"].replace(OLD, NEW)
     version = f"2.0.0-{name}"
@@ -211,7 +211,7 @@ def test_it_is_rolled_and_returned_and_nothing_else_of_it_changes(place: Place, 
     assert ran(place, name, state="rolled_back")["result"] == "no_change"
 
 
-def test_init_containers_end_and_native_sidecars_go_on(place: Place) -> None:
+def test_init_containers_end_and_native_sidecars_go_on(place):
     for name, words in (
         ("native-sidecar", ["terminated", "running"]),
         ("init-containers", ["terminated"] * 2),

@@ -57,13 +57,13 @@ class Place:
         (plan.SLOW, 200, True),
     ],
 )
-def test_what_is_told_and_what_is_done(kind: str, status: int, *, done: bool) -> None:
+def test_what_is_told_and_what_is_done(kind, status, *, done):
     place = Place(kind)
     assert place.replace()[0] == status
     assert place.value() == ("2" if done else "1")
 
 
-def test_what_arrives_late_is_done_when_nobody_waits_for_it() -> None:
+def test_what_arrives_late_is_done_when_nobody_waits_for_it():
     place = Place(plan.LATE, seconds=10.0)
     assert place.replace()[0] == 0
     assert place.value() == "1"
@@ -71,19 +71,19 @@ def test_what_arrives_late_is_done_when_nobody_waits_for_it() -> None:
     assert place.value() == "2"
 
 
-def test_a_put_that_is_sent_twice_finds_what_the_first_did() -> None:
+def test_a_put_that_is_sent_twice_finds_what_the_first_did():
     place = Place(plan.CONFLICT)
     status, words = place.replace()
     assert (status, place.value()) == (409, "2")
     assert "Operation cannot be fulfilled on configmaps" in words
 
 
-def test_a_deletion_that_is_sent_twice_finds_nothing() -> None:
+def test_a_deletion_that_is_sent_twice_finds_nothing():
     place = Place(plan.CONFLICT)
     assert place.tell("DELETE", f"{PATH}/a", None) == (404, 'configmaps "a" not found')
 
 
-def test_what_no_proxy_repeats_is_done_once() -> None:
+def test_what_no_proxy_repeats_is_done_once():
     place = Place(plan.CONFLICT)
     status, _words = place.tell("POST", PATH, {"metadata": {"name": "b"}})
     assert status == 500
@@ -94,10 +94,10 @@ def test_what_no_proxy_repeats_is_done_once() -> None:
     ("typed", "arrives"),
     [(f"{PATH}/x.y-z", f"{PATH}/x.y-z"), (f"{PATH}/%41", f"{PATH}/A"), (f"{PATH}/..", PATH[:-10])],
 )
-def test_a_path_arrives_as_a_server_reads_it(typed: str, arrives: str) -> None:
+def test_a_path_arrives_as_a_server_reads_it(typed, arrives):
     assert sent(typed) == arrives
 
 
-def test_of_one_object_there_is_no_watch() -> None:
+def test_of_one_object_there_is_no_watch():
     assert is_watch(PATH, {"watch": "true"})
     assert not is_watch(f"{PATH}/a", {"watch": "true"})

@@ -53,7 +53,7 @@ class Stage:
         return self.ask(lambda: Execution(self.world, f"{PODS}/{pod or self.name}").go())
 
 
-def test_a_running_container_has_a_log_and_runs_commands() -> None:
+def test_a_running_container_has_a_log_and_runs_commands():
     stage = Stage("v2.0.0")
     assert stage.log() == (200, "it runs\n")
     assert stage.execute() == (200, "")
@@ -62,20 +62,20 @@ def test_a_running_container_has_a_log_and_runs_commands() -> None:
     assert "previous terminated container" in words
 
 
-def test_one_that_crashes_tells_of_it_and_of_the_time_before() -> None:
+def test_one_that_crashes_tells_of_it_and_of_the_time_before():
     stage = Stage("v2.0.0-crashes")
     assert stage.log() == stage.log(previous="true") == (200, "it crashes\n")
     status, words = stage.execute()
     assert (status, "container not found" in words) == (500, True)
 
 
-def test_one_without_an_image_has_no_log() -> None:
+def test_one_without_an_image_has_no_log():
     status, words = Stage("v2.0.0-absent").log()
     assert status == 400
     assert "is waiting to start: trying and failing to pull image" in words
 
 
-def test_a_pod_that_is_not_there_is_not_found() -> None:
+def test_a_pod_that_is_not_there_is_not_found():
     stage = Stage("v2.0.0")
     assert stage.log("nobody")[0] == stage.execute("nobody")[0] == 404
 
@@ -83,6 +83,6 @@ def test_a_pod_that_is_not_there_is_not_found() -> None:
 @pytest.mark.parametrize(
     ("kind", "status"), [(plan.LOST, 0), (plan.THROTTLED, 429), (plan.ERROR, 500)]
 )
-def test_a_command_is_lost_as_any_call(kind: str, status: int) -> None:
+def test_a_command_is_lost_as_any_call(kind, status):
     stage = Stage("v2.0.0", plan.Fault(ACTOR, kind, plan.EXEC, 2))
     assert [stage.execute()[0] for _time in range(3)] == [200, status, 200]

@@ -77,7 +77,7 @@ class Watched:
 
 
 @pytest.mark.parametrize("kind", ["", *plan.AT_WATCHES])
-def test_nothing_is_left_out_within_a_stream_and_nothing_comes_twice(kind: str) -> None:
+def test_nothing_is_left_out_within_a_stream_and_nothing_comes_twice(kind):
     watched = Watched(kind, seconds=2.0)
     watched.watch()
     watched.change(12)
@@ -91,7 +91,7 @@ def test_nothing_is_left_out_within_a_stream_and_nothing_comes_twice(kind: str) 
 
 
 @pytest.mark.parametrize("kind", [plan.WATCH_GONE, plan.WATCH_SKIPS])
-def test_what_is_missed_is_said_to_be_gone(kind: str) -> None:
+def test_what_is_missed_is_said_to_be_gone(kind):
     watched = Watched(kind, seconds=2.0)
     watched.watch()
     watched.change(6)
@@ -104,7 +104,7 @@ def test_what_is_missed_is_said_to_be_gone(kind: str) -> None:
     )
 
 
-def test_a_stream_that_ended_or_broke_is_gone_on_with_from_what_was_seen_last() -> None:
+def test_a_stream_that_ended_or_broke_is_gone_on_with_from_what_was_seen_last():
     for kind in (plan.WATCH_ENDS, plan.WATCH_BREAKS):
         watched = Watched(kind)
         watched.watch()
@@ -117,7 +117,7 @@ def test_a_stream_that_ended_or_broke_is_gone_on_with_from_what_was_seen_last() 
         assert seen + watched.story() == watched.truth()
 
 
-def test_a_quiet_watch_has_bookmarks() -> None:
+def test_a_quiet_watch_has_bookmarks():
     watched = Watched()
     watched.watch(allowWatchBookmarks="true")
     watched.change(1)
@@ -135,7 +135,7 @@ def test_a_quiet_watch_has_bookmarks() -> None:
     ("query", "names"),
     [({"fieldSelector": "metadata.name=a0"}, {"a0"}), ({"labelSelector": "app=x"}, set())],
 )
-def test_a_watch_tells_of_what_it_selects(query: dict[str, str], names: set[str]) -> None:
+def test_a_watch_tells_of_what_it_selects(query, names):
     watched = Watched()
     watched.watch(**query)
     elsewhere = {"metadata": {"name": "a0", "namespace": "elsewhere"}}

@@ -14,7 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.log impor
 from sandbox.faults import Fault
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from sandbox.supabase.client import Source
-from tests.contract.supabase_project import Project, release
+from tests.contract.supabase_project import release
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("setpriv"), reason="the sandbox needs setpriv of util-linux"
@@ -22,11 +22,11 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(autouse=True)
-def no_faults(project: Project) -> None:
+def no_faults(project) -> None:
     project.set_faults()
 
 
-def test_the_previous_release_is_deployed(project: Project) -> None:
+def test_the_previous_release_is_deployed(project):
     listed = project.manage("GET", "/functions").json()
 
     assert {"admin-agents", "admin-metrics", "health", "wa-webhook"} <= {f["slug"] for f in listed}
@@ -36,13 +36,13 @@ def test_the_previous_release_is_deployed(project: Project) -> None:
 
 
 @pytest.mark.parametrize("token", [None, "Bearer sbp_wrong", "Bearer "])
-def test_no_call_without_the_token(project: Project, token: str | None) -> None:
+def test_no_call_without_the_token(project, token):
     url = f"{project.facts['management_url']}/v1/projects/{project.facts['project_ref']}/functions"
     headers = {"Authorization": token} if token else {}
     assert requests.get(url, headers=headers, timeout=5).status_code == 401
 
 
-def test_a_deployment_is_the_next_version_and_answers_at_once(project: Project) -> None:
+def test_a_deployment_is_the_next_version_and_answers_at_once(project):
     source = project.program('Deno.serve(() => new Response("one"))')
     first = project.deploy(source)
     again = project.deploy(source)
@@ -53,7 +53,7 @@ def test_a_deployment_is_the_next_version_and_answers_at_once(project: Project) 
     assert project.call(f"/functions/v1/{source.slug}").text == "one"
 
 
-def test_metadata_may_come_first(project: Project) -> None:
+def test_metadata_may_come_first(project):
     parts = [
         ("metadata", (None, json.dumps({"entrypoint_path": "index.ts"}))),
         ("file", ("index.ts", b"Deno.serve(() => new Response())")),
@@ -62,7 +62,7 @@ def test_metadata_may_come_first(project: Project) -> None:
     assert (answer.status_code, answer.json()["verify_jwt"]) == (201, True)
 
 
-def test_bundling_alone_changes_nothing_until_all_are_activated(project: Project) -> None:
+def test_bundling_alone_changes_nothing_until_all_are_activated(project):
     slugs = ("health", "admin-agents")
     sources = [release(RELEASE_VERSION, slug) for slug in slugs]
     records = [project.client.bundle(source, verify_jwt=False) for source in sources]
@@ -75,7 +75,7 @@ def test_bundling_alone_changes_nothing_until_all_are_activated(project: Project
     assert versions == [RELEASE_VERSION, RELEASE_VERSION]
 
 
-def test_nothing_is_activated_when_one_was_never_bundled(project: Project) -> None:
+def test_nothing_is_activated_when_one_was_never_bundled(project):
     source = project.program('Deno.serve(() => new Response("one"))')
     record = project.client.bundle(source, verify_jwt=False)
     unknown = {**record, "slug": "never", "version": 7}
@@ -92,14 +92,14 @@ def test_nothing_is_activated_when_one_was_never_bundled(project: Project) -> No
         pytest.param('import "jsr:@std/assert";', "jsr", id="remote-import"),
     ],
 )
-def test_what_makes_no_program_is_not_bundled(project: Project, code: str, reason: str) -> None:
+def test_what_makes_no_program_is_not_bundled(project, code, reason):
     answer = project.deploy(project.program(code))
     assert answer.status_code == 400
     assert reason.lower() in answer.json()["message"].lower()
     assert str(project.world.directory) not in answer.text
 
 
-def test_what_throws_at_start_is_a_bundle_that_does_not_boot(project: Project) -> None:
+def test_what_throws_at_start_is_a_bundle_that_does_not_boot(project):
     source = project.program('throw new Error("boom")')
     assert project.deploy(source).status_code == 201
 
@@ -107,7 +107,7 @@ def test_what_throws_at_start_is_a_bundle_that_does_not_boot(project: Project) -
     assert (answer.status_code, answer.json()["code"]) == (503, "BOOT_ERROR")
 
 
-def test_sources_come_back_as_they_were_and_can_be_sent_again(project: Project) -> None:
+def test_sources_come_back_as_they_were_and_can_be_sent_again(project):
     source = release(PREVIOUS_VERSION, "wa-webhook")
     answer = project.manage(
         "GET", "/functions/wa-webhook/body", headers={"Accept": "multipart/form-data"}
@@ -125,12 +125,12 @@ def test_sources_come_back_as_they_were_and_can_be_sent_again(project: Project) 
     assert project.deploy(exported).json()["ezbr_sha256"] == before["ezbr_sha256"]
 
 
-def test_the_compressed_bundle_is_refused_clearly(project: Project) -> None:
+def test_the_compressed_bundle_is_refused_clearly(project):
     answer = project.manage("GET", "/functions/health/body")
     assert (answer.status_code, "multipart/form-data" in answer.json()["message"]) == (406, True)
 
 
-def test_no_request_is_lost_while_versions_change(project: Project) -> None:
+def test_no_request_is_lost_while_versions_change(project):
     source = project.program('Deno.serve(() => new Response("0"))')
     project.deploy(source)
     answers: list[tuple[int, str]] = []
@@ -158,7 +158,7 @@ def test_no_request_is_lost_while_versions_change(project: Project) -> None:
     assert {"0", "1", "2"} <= set(texts)
 
 
-def test_a_slow_answer_outlives_its_version(project: Project) -> None:
+def test_a_slow_answer_outlives_its_version(project):
     slow = 'Deno.serve(async () => { await new Promise((r) => setTimeout(r, 700)); return new Response("old"); })'
     source = project.program(slow)
     project.deploy(source)
@@ -177,7 +177,7 @@ def test_a_slow_answer_outlives_its_version(project: Project) -> None:
     assert texts == ["old"]
 
 
-def test_a_dead_worker_is_started_again(project: Project) -> None:
+def test_a_dead_worker_is_started_again(project):
     source = project.program(
         'Deno.serve((r) => r.method === "DELETE" ? Deno.exit(3) : new Response("up"))'
     )
@@ -186,7 +186,7 @@ def test_a_dead_worker_is_started_again(project: Project) -> None:
     assert project.call(f"/functions/v1/{source.slug}").text == "up"
 
 
-def test_a_function_reaches_loopback_alone(project: Project) -> None:
+def test_a_function_reaches_loopback_alone(project):
     source = project.program(
         'Deno.serve(async () => { try { await fetch("http://192.0.2.1/"); } '
         "catch (e) { return new Response(e.name); } return new Response(); })"
@@ -195,7 +195,7 @@ def test_a_function_reaches_loopback_alone(project: Project) -> None:
     assert project.call(f"/functions/v1/{source.slug}").text == "NotCapable"
 
 
-def test_methods_paths_headers_and_large_bodies_pass_unchanged(project: Project) -> None:
+def test_methods_paths_headers_and_large_bodies_pass_unchanged(project):
     source = project.program(
         "Deno.serve(async (r) => new Response(await r.arrayBuffer(), { status: 207, headers: "
         '{ "x-method": r.method, "x-path": new URL(r.url).pathname + new URL(r.url).search, '
@@ -212,7 +212,7 @@ def test_methods_paths_headers_and_large_bodies_pass_unchanged(project: Project)
     assert answer.headers["x-given"] == "yes"
 
 
-def test_verify_jwt_is_honoured(project: Project) -> None:
+def test_verify_jwt_is_honoured(project):
     source = project.program('Deno.serve(() => new Response("in"))')
     project.deploy(source)
     path = f"/functions/v1/{source.slug}"
@@ -227,7 +227,7 @@ def test_verify_jwt_is_honoured(project: Project) -> None:
     assert project.call(path, headers=key).text == "in"
 
 
-def test_a_deleted_function_is_gone(project: Project) -> None:
+def test_a_deleted_function_is_gone(project):
     source = project.program('Deno.serve(() => new Response("in"))')
     project.deploy(source)
 
@@ -236,7 +236,7 @@ def test_a_deleted_function_is_gone(project: Project) -> None:
     assert project.call(f"/functions/v1/{source.slug}").status_code == 404
 
 
-def test_secrets_are_digests_and_reach_running_functions(project: Project) -> None:
+def test_secrets_are_digests_and_reach_running_functions(project):
     source = project.program('Deno.serve(() => new Response(Deno.env.get("COLOUR") ?? ""))')
     project.manage("POST", "/secrets", json=[{"name": "COLOUR", "value": "red"}])
     project.deploy(source)
@@ -250,7 +250,7 @@ def test_secrets_are_digests_and_reach_running_functions(project: Project) -> No
     assert project.manage("DELETE", "/secrets", json=["COLOUR"]).status_code == 200
 
 
-def test_function_logs_are_found(project: Project) -> None:
+def test_function_logs_are_found(project):
     source = project.program(
         'Deno.serve(() => { console.log("seen"); console.error("bad"); return new Response(); })'
     )
@@ -265,7 +265,7 @@ def test_function_logs_are_found(project: Project) -> None:
     assert [line["event_message"] for line in found] == ["bad"]
 
 
-def test_the_rest_root_is_for_the_service_key(project: Project) -> None:
+def test_the_rest_root_is_for_the_service_key(project):
     anon, service = project.facts["anon_key"], project.facts["service_role_key"]
 
     assert project.call("/rest/v1/").status_code == 401
@@ -275,7 +275,7 @@ def test_the_rest_root_is_for_the_service_key(project: Project) -> None:
     assert project.call("/auth/v1/health", headers={"apikey": anon}).status_code == 200
 
 
-def test_health_tells_that_the_database_is_away(project: Project) -> None:
+def test_health_tells_that_the_database_is_away(project):
     answer = project.manage("GET", "/health?services=auth&services=db").json()
     assert [(entry["name"], entry["status"]) for entry in answer] == [
         ("auth", "ACTIVE_HEALTHY"),
@@ -284,16 +284,12 @@ def test_health_tells_that_the_database_is_away(project: Project) -> None:
     assert project.manage("GET", "/health").status_code == 400
 
 
-@pytest.mark.parametrize(
-    ("fault", "status"),
-    [
-        (Fault("supabase", "errors"), 500),
-        (Fault("supabase", "unauthorized"), 401),
-        (Fault("supabase", "rate-limited"), 429),
-    ],
-    ids=lambda value: value.name if isinstance(value, Fault) else "",
-)
-def test_faults_of_the_management_api(project: Project, fault: Fault, status: int) -> None:
+@pytest.mark.parametrize(("fault", "status"), [
+    (Fault("supabase", "errors"), 500),
+    (Fault("supabase", "unauthorized"), 401),
+    (Fault("supabase", "rate-limited"), 429),
+], ids=lambda value: value.name if isinstance(value, Fault) else "")  # fmt: skip
+def test_faults_of_the_management_api(project, fault, status):
     project.set_faults(fault)
     answer = project.manage("GET", "/functions")
     assert answer.status_code == status
@@ -301,13 +297,13 @@ def test_faults_of_the_management_api(project: Project, fault: Fault, status: in
     assert project.call("/functions/v1/health").status_code == 200
 
 
-def test_a_rate_of_two_a_minute(project: Project) -> None:
+def test_a_rate_of_two_a_minute(project):
     project.set_faults(Fault("supabase", "rate-limited", parameters={"limit": "2"}))
     codes = [project.manage("GET", "/api-keys").status_code for _ in range(3)]
     assert codes == [200, 200, 429]
 
 
-def test_faults_of_one_function(project: Project) -> None:
+def test_faults_of_one_function(project):
     source = project.program('Deno.serve(() => new Response("in"))')
     project.deploy(source)
     path = f"/functions/v1/{source.slug}"

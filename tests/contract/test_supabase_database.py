@@ -17,7 +17,7 @@ SEED_MB = 1
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
+def world(tmp_path_factory) -> t.Iterator[World]:
     world = World(tmp_path_factory.mktemp("supabase"))
     with world.changing() as state:
         state["options"] = {"seed_mb": SEED_MB}
@@ -26,7 +26,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
 
 
 @pytest.fixture
-def project(world: World) -> t.Iterator[Project]:
+def project(world) -> t.Iterator[Project]:
     with project_in(world) as made:
         yield made
 
@@ -35,7 +35,7 @@ def rows(world: World, database: str, sql: str) -> list[tuple[t.Any, ...]]:
     return query(seeded(world, database), sql)
 
 
-def test_every_balance_is_what_its_ledger_adds_up_to(world: World) -> None:
+def test_every_balance_is_what_its_ledger_adds_up_to(world):
     sql = """
         select count(*), count(*) filter (where balance_rwf is distinct from
           (select sum(amount_rwf) from ledger_entries where wallet_id = wallets.id)::bigint)
@@ -45,26 +45,26 @@ def test_every_balance_is_what_its_ledger_adds_up_to(world: World) -> None:
     assert (wallets > 100, wrong) == (True, 0)
 
 
-def test_the_internal_tester_can_order_and_pay(world: World) -> None:
+def test_the_internal_tester_can_order_and_pay(world):
     vendor = f"select category from vendors where id = '{TEST_VENDOR_ID}' and is_open"
     wallet = f"select balance_rwf from wallets where phone = '{INTERNAL_NUMBER}'"
     assert rows(world, "supabase", vendor) == [("vegetables",)]
     assert rows(world, "agent_core", wallet) == [(INTERNAL_BALANCE_RWF,)]
 
 
-def test_the_histories_say_what_was_applied(world: World) -> None:
+def test_the_histories_say_what_was_applied(world):
     supabase = rows(world, "supabase", "select name from supabase_migrations.schema_migrations")
     prisma = rows(world, "agent_core", "select * from _prisma_migrations where logs is null")
     assert (len(supabase), len(prisma)) == (4, 2)
 
 
-def test_each_database_belongs_to_its_own_user(world: World) -> None:
+def test_each_database_belongs_to_its_own_user(world):
     sql = "select distinct tableowner from pg_tables where schemaname = 'public'"
     assert rows(world, "supabase", sql) == [("postgres",)]
     assert rows(world, "agent_core", sql) == [(AGENT_CORE_USER,)]
 
 
-def test_rest_reads_in_the_role_of_the_key(project: Project) -> None:
+def test_rest_reads_in_the_role_of_the_key(project):
     anon = {"apikey": project.facts["anon_key"]}
     service = {"apikey": project.facts["service_role_key"]}
     private = f"/rest/v1/users?phone=eq.{INTERNAL_NUMBER}&select=display_name"
@@ -80,12 +80,12 @@ def test_rest_reads_in_the_role_of_the_key(project: Project) -> None:
     assert (missing.status_code, missing.json()["code"]) == (404, "42P01")
 
 
-def test_health_sees_the_database(project: Project) -> None:
+def test_health_sees_the_database(project):
     (answer,) = project.manage("GET", "/health?services=db").json()
     assert answer["status"] == "ACTIVE_HEALTHY"
 
 
-def test_a_killed_process_takes_its_workers_along_and_comes_back_as_it_was(world: World) -> None:
+def test_a_killed_process_takes_its_workers_along_and_comes_back_as_it_was(world):
     with project_in(world) as project:
         project.deploy(release(RELEASE_VERSION, "health"))
         workers = psutil.Process(project.child.pid).children(recursive=True)

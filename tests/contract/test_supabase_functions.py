@@ -23,9 +23,7 @@ def notification(text: str) -> bytes:
 
 
 @pytest.mark.parametrize("version", [PREVIOUS_VERSION, RELEASE_VERSION])
-def test_the_webhook_answers_with_the_menu_when_agent_core_is_away(
-    project: Project, version: str
-) -> None:
+def test_the_webhook_answers_with_the_menu_when_agent_core_is_away(project, version):
     assert project.deploy(release(version, "wa-webhook")).status_code == 201
     body = notification("I need vegetables")
     answer = project.call(
@@ -39,7 +37,7 @@ def test_the_webhook_answers_with_the_menu_when_agent_core_is_away(
     assert "Find vendors" in reply["buttons"]
 
 
-def test_the_webhook_refuses_what_is_not_whatsapps(project: Project) -> None:
+def test_the_webhook_refuses_what_is_not_whatsapps(project):
     path, body = "/functions/v1/wa-webhook", notification("hello")
     right = signed(project, body)
     large = b"x" * (1024 * 1024 + 1)
@@ -50,7 +48,7 @@ def test_the_webhook_refuses_what_is_not_whatsapps(project: Project) -> None:
     assert project.call(path, "POST", data=large, headers=signed(project, large)).status_code == 413
 
 
-def test_the_webhook_gives_the_challenge_back_to_who_knows_the_token(project: Project) -> None:
+def test_the_webhook_gives_the_challenge_back_to_who_knows_the_token(project):
     query = {"hub.mode": "subscribe", "hub.challenge": "test"}
     right = {**query, "hub.verify_token": project.facts["wa_verify_token"]}
     path = "/functions/v1/wa-webhook"
@@ -60,7 +58,7 @@ def test_the_webhook_gives_the_challenge_back_to_who_knows_the_token(project: Pr
     assert project.call(path, params={**right, "hub.mode": "x"}).status_code == 403
 
 
-def test_administrators_need_their_token(project: Project) -> None:
+def test_administrators_need_their_token(project):
     project.deploy(release(PREVIOUS_VERSION, "admin-agents"))
     token = {"Authorization": f"Bearer {project.world.secret('admin-token')}"}
 

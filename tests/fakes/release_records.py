@@ -29,17 +29,9 @@ PLAN = (
 SERVICES = (
     ("agent-core",),
     ("ranking-service", "wallet-service", "vendor-service"),
-    (
-        "buyer-service",
-        "station-service",
-        "driver-service",
-        "voice-bridge",
-        "marketplace-service",
-        "property-service",
-        "healthcare-service",
-        "customer-support-service",
-    ),
-)
+    ("buyer-service", "station-service", "driver-service", "voice-bridge", "marketplace-service",
+     "property-service", "healthcare-service", "customer-support-service"),
+)  # fmt: skip
 COMMIT = "a1b2c3d4" * 5
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202egnp.exe\x00 " + "w" * 300
 KEPT = ("status", "started", "finished", "at", "decision")
@@ -51,13 +43,8 @@ def at(minute: float) -> str:
 
 def phase(status: str, begin: float, end: float | None, **evidence: t.Any) -> Record:
     finished = "" if end is None else at(end)
-    return {
-        "status": status,
-        "started": at(begin),
-        "finished": finished,
-        "evidence": evidence,
-        "earlier_failures": [],
-    }
+    return {"status": status, "started": at(begin), "finished": finished, "evidence": evidence,
+            "earlier_failures": []}  # fmt: skip
 
 
 def failed_by(host: str, task: str, message: str, reason: str = "") -> Record:
@@ -75,23 +62,11 @@ def metric(
     points = [[30.0 * n, value(n / 120)] for n in range(120)]
     known = [one for _at, one in points if one is not None]
     return {
-        "name": name,
-        "unit": unit,
-        "query": "sum(rate(x[1m]))",
-        "kind": "prometheus",
-        "count": 3 * len(known),
-        "missing": 3 * (120 - len(known)),
-        "min": min(known),
-        "max": max(known),
-        "mean": sum(known) / len(known),
-        "last": points[-1][1],
-        "problem": "",
-        "verdict": verdict,
-        "started": at(80),
-        "points": points,
-        "pass": passes,
-        "rollback": rolls_back,
-    }
+        "name": name, "unit": unit, "query": "sum(rate(x[1m]))", "kind": "prometheus",
+        "count": 3 * len(known), "missing": 3 * (120 - len(known)), "min": min(known), "max": max(known),
+        "mean": sum(known) / len(known), "last": points[-1][1], "problem": "", "verdict": verdict,
+        "started": at(80), "points": points, "pass": passes, "rollback": rolls_back,
+    }  # fmt: skip
 
 
 def wave(height: float, swing: float) -> Course:
@@ -119,37 +94,21 @@ def metrics() -> list[Record]:
 
 
 def rollout(name: str, seconds: float) -> Record:
-    return {
-        "result": "succeeded",
-        "before": {"image": f"easymo/{name}:v1.9.0", "revision": "7"},
-        "after": {"image": f"easymo/{name}:v2.0.0", "revision": "8"},
-        "replicas": {
-            "desired": 3,
-            "updated": 3,
-            "ready": 3,
-            "available": 3,
-            "terminating": 0,
-            "old": 0,
-        },
-        "duration": seconds,
-        "diagnosis": {},
-        "hint": "",
-    }
+    replicas = {"desired": 3, "updated": 3, "ready": 3, "available": 3, "terminating": 0, "old": 0}
+    before = {"image": f"easymo/{name}:v1.9.0", "revision": "7"}
+    after = {"image": f"easymo/{name}:v2.0.0", "revision": "8"}
+    return {"result": "succeeded", "before": before, "after": after, "replicas": replicas,
+            "duration": seconds, "diagnosis": {}, "hint": ""}  # fmt: skip
 
 
 def backup(name: str, count: int) -> Record:
     key = f"v2-migration/{name}_20261124_060012_5e1f0a.dump"
     return {
-        "uri": f"s3://easymo-db-backups/{key}",
-        "key": key,
-        "name": name,
-        "size": count,
+        "uri": f"s3://easymo-db-backups/{key}", "key": key, "name": name, "size": count,
         "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        "started": at(15.2),
-        "finished": at(18.3),
-        "duration": 186,
+        "started": at(15.2), "finished": at(18.3), "duration": 186,
         "rows": {"public.orders": 48120, "public.users": 9034},
-    }
+    }  # fmt: skip
 
 
 def check(name: str, status: str, detail: str, seconds: float, **more: t.Any) -> Record:
@@ -157,57 +116,28 @@ def check(name: str, status: str, detail: str, seconds: float, **more: t.Any) ->
 
 
 def preflight() -> list[Record]:
-    return [
-        check(
-            "staging tests",
-            "pass",
-            "84 unit and 21 synthetic tests passed, none failed",
-            0.4,
-            item="1 Staging Validation: All tests passing in staging",
-        ),
-        check(
-            "load test",
-            "pass",
-            "100 users, 0.4 % errors, p95 0.71 s",
-            0.2,
-            item="1 Staging Validation: Load test completed",
-        ),
-        check(
-            "alert rules",
-            "pass",
-            "4 rules loaded, receivers pagerduty and slack",
-            0.3,
-            item="3 Infrastructure Readiness: Alerting rules active",
-        ),
-        check(
-            "changelog",
-            "waived",
-            "the entry follows with the tag",
-            0.1,
-            item="4 Code Readiness: Changelog updated",
-        ),
-    ]
+    rows = [
+        ("staging tests", "pass", "84 unit and 21 synthetic tests passed, none failed", 0.4,
+         "1 Staging Validation: All tests passing in staging"),
+        ("load test", "pass", "100 users, 0.4 % errors, p95 0.71 s", 0.2,
+         "1 Staging Validation: Load test completed"),
+        ("alert rules", "pass", "4 rules loaded, receivers pagerduty and slack", 0.3,
+         "3 Infrastructure Readiness: Alerting rules active"),
+        ("changelog", "waived", "the entry follows with the tag", 0.1,
+         "4 Code Readiness: Changelog updated"),
+    ]  # fmt: skip
+    return [check(*row, item=item) for *row, item in rows]
 
 
 def smoke_tests() -> list[Record]:
-    facts = {
-        "question": "On an internal phone, does MENU get the buttons?",
-        "asked_of": "the internal team",
-        "answer": "yes",
-        "by": "Jane Doe",
-        "at": at(73),
-        "how": "terminal",
-    }
+    facts = {"question": "On an internal phone, does MENU get the buttons?", "asked_of": "the internal team",
+             "answer": "yes", "by": "Jane Doe", "at": at(73), "how": "terminal"}  # fmt: skip
+    paid = "order 7e57 was paid, the balance went from 9000 to 7500"
     return [
         check("Database connectivity", "pass", "2 databases answered", 0.02),
         check("Microservices health", "pass", "12 services say ok at v2.0.0", 0.41),
         check("Agent routing", "pass", "the listed number got an agent, another the menu", 3.2),
-        check(
-            "Payment integration",
-            "pass",
-            "order 7e57 was paid, the balance went from 9000 to 7500",
-            1.9,
-        ),
+        check("Payment integration", "pass", paid, 1.9),
         check("phone", "pass", "Jane Doe said yes at 09:58", 31.0, facts=facts),
     ]
 
@@ -217,6 +147,10 @@ def signed(by: str, minute: float, what: str, note: str = "") -> Record:
     return {**said, "attempt": 1, "git_sha": COMMIT}
 
 
+def images(services: t.Iterable[str]) -> Record:
+    return {f"easymo/{name}:v2.0.0": {"digest": "sha256:2a1c9d", "pinned": ""} for name in services}
+
+
 def green() -> Record:
     """All eight phases, the database a little late, one more try of the microservices."""
     services = {
@@ -224,85 +158,44 @@ def green() -> Record:
         for n, group in enumerate(SERVICES)
         for k, name in enumerate(group)
     }
+    sessions, preferences = (
+        "20251104080000_agent_sessions.sql",
+        "20251105090000_agent_preferences/migration.sql",
+    )
+    waived = {preferences: {"reason": "the column was never read", "findings": []}}
+    migrations = {
+        "supabase": {"applied": [{"file": sessions}, {"file": "20251104080100_agent_metrics.sql"}],
+                     "pending": []},
+        "prisma": {"applied": [{"file": preferences}], "pending": [], "waived": waived},
+    }  # fmt: skip
+    lock = {"relation": "public.users", "mode": "SHARE ROW EXCLUSIVE"}
+    rehearsal = {"status": "passed", "durations": {sessions: 0.4}, "locks": {sessions: [lock]}}
+    functions = {
+        "changes": [
+            {
+                "slug": "wa-webhook",
+                "kind": "changed",
+                "files": ["index.ts", "../_shared/version.ts"],
+            },
+            {"slug": "admin-agents", "kind": "new", "files": ["index.ts"]},
+        ],
+        "unchanged": ["health"],
+        "functions": {"wa-webhook": {"version": 7}},
+    }
+    flag, percentage = "FEATURE_AI_AGENTS", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
+    flags = {"before": {flag: "false", percentage: "0"}, "after": {flag: "true", percentage: "1"}}
+    raised = {"what": "raised", "from": 0, "to": 1, "at": at(71), "by": "amina@ops-1", "reason": ""}
+    missing = "its image easymo/wallet-service:v2.0.0 is not in the registry (manifest unknown)"
+    failures = failed_by("wallet-service", "Roll out the service", missing)
     found: Record = {
-        "version": "2.0.0",
-        "attempt": 1,
-        "status": "done",
-        "actor": "amina@ops-1",
-        "git_sha": COMMIT,
-        "started": at(0),
-        "finished": at(152),
-        "previous_attempts": [],
+        "version": "2.0.0", "attempt": 1, "status": "done", "actor": "amina@ops-1", "git_sha": COMMIT,
+        "started": at(0), "finished": at(152), "previous_attempts": [],
         "phases": {
             "preflight": phase("done", 0, 9, preflight=preflight()),
-            "database": phase(
-                "done",
-                15,
-                37,
-                migrations={
-                    "supabase": {
-                        "applied": [
-                            {"file": "20251104080000_agent_sessions.sql"},
-                            {"file": "20251104080100_agent_metrics.sql"},
-                        ],
-                        "pending": [],
-                    },
-                    "prisma": {
-                        "applied": [{"file": "20251105090000_agent_preferences/migration.sql"}],
-                        "pending": [],
-                        "waived": {
-                            "20251105090000_agent_preferences/migration.sql": {
-                                "reason": "the column was never read",
-                                "findings": [],
-                            }
-                        },
-                    },
-                },
-                rehearsals={
-                    "supabase_prod": {
-                        "status": "passed",
-                        "durations": {"20251104080000_agent_sessions.sql": 0.4},
-                        "locks": {
-                            "20251104080000_agent_sessions.sql": [
-                                {"relation": "public.users", "mode": "SHARE ROW EXCLUSIVE"}
-                            ]
-                        },
-                    },
-                },
-            ),
-            "edge_functions": phase(
-                "done",
-                37.2,
-                43,
-                functions={
-                    "changes": [
-                        {
-                            "slug": "wa-webhook",
-                            "kind": "changed",
-                            "files": ["index.ts", "../_shared/version.ts"],
-                        },
-                        {"slug": "admin-agents", "kind": "new", "files": ["index.ts"]},
-                    ],
-                    "unchanged": ["health"],
-                    "functions": {"wa-webhook": {"version": 7}},
-                },
-            ),
+            "database": phase("done", 15, 37, migrations=migrations, rehearsals={"supabase_prod": rehearsal}),
+            "edge_functions": phase("done", 37.2, 43, functions=functions),
             "microservices": phase("done", 58, 70, services=services),
-            "feature_flags": phase(
-                "done",
-                70.2,
-                72,
-                flags={
-                    "before": {
-                        "FEATURE_AI_AGENTS": "false",
-                        "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "0",
-                    },
-                    "after": {
-                        "FEATURE_AI_AGENTS": "true",
-                        "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "1",
-                    },
-                },
-            ),
+            "feature_flags": phase("done", 70.2, 72, flags=flags),
             "smoke_tests": phase("done", 72.1, 80, checks=smoke_tests()),
             "monitoring": phase("done", 80.1, 140.4, metrics=metrics(), verdict="proceed"),
             "sign_off": phase("done", 141, 152),
@@ -313,49 +206,21 @@ def green() -> Record:
         },
         "facts": {
             "waves": [list(group) for group in SERVICES],
-            "images": {
-                f"easymo/{name}:v2.0.0": {"digest": "sha256:2a1c9d", "pinned": ""}
-                for name in services
-            },
+            "images": images(services),
             "sign_offs": {
                 "qa": signed("Grace Uwase", -60, "all user flows by hand"),
                 "product": signed("Eric Mugisha", -45, "scope of v2.0", "marketplace stays off"),
             },
-            "ramp": {
-                "percentage": 1,
-                "step": 1,
-                "history": [
-                    {
-                        "what": "raised",
-                        "from": 0,
-                        "to": 1,
-                        "at": at(71),
-                        "by": "amina@ops-1",
-                        "reason": "",
-                    }
-                ],
-            },
+            "ramp": {"percentage": 1, "step": 1, "history": [raised]},
         },
         "announcements": {
             "start": {"undelivered": []},
-            "success": {
-                "undelivered": [{"channel": "email", "msg": "the server asked for another time"}]
-            },
+            "success": {"undelivered": [{"channel": "email", "msg": "the server asked for another time"}]},
         },
         "notes": ["The status page was updated by hand at 09:02."],
-    }
+    }  # fmt: skip
     found["phases"]["microservices"]["earlier_failures"] = [
-        {
-            "started": at(43.2),
-            "finished": at(47),
-            "evidence": {
-                "failures": failed_by(
-                    "wallet-service",
-                    "Roll out the service",
-                    "its image easymo/wallet-service:v2.0.0 is not in the registry (manifest unknown)",
-                )
-            },
-        }
+        {"started": at(43.2), "finished": at(47), "evidence": {"failures": failures}}
     ]
     return found
 
@@ -398,60 +263,33 @@ def rolled_back() -> Record:
         "ranking-service, vendor-service."
     )
     phases = found["phases"]
+    told = f"wallet-service was returned to what ran before: {cause}"
+    failures = failed_by("wallet-service", "Roll out the service", told)
     phases["microservices"] = phase(
-        "failed",
-        43.2,
-        52,
-        services=kept,
-        settlement={"sentence": settled},
-        failures=failed_by(
-            "wallet-service",
-            "Roll out the service",
-            f"wallet-service was returned to what ran before: {cause}",
-        ),
+        "failed", 43.2, 52, services=kept, settlement={"sentence": settled}, failures=failures
     )
     for name in ("feature_flags", "smoke_tests", "monitoring", "sign_off"):
         del phases[name]
-    back = {
-        name: {
-            "result": "rolled_back",
-            "changed": True,
-            "message": "",
-            "after": {"image": f"easymo/{name}:v1.9.0"},
-        }
-        for name in kept
-    }
+    returned = {"result": "rolled_back", "changed": True, "message": ""}
     found["facts"] |= {
-        "services_returned": back,
+        "services_returned": {
+            name: {**returned, "after": {"image": f"easymo/{name}:v1.9.0"}} for name in kept
+        },
         "kill_switches": {
             at(53): {"what": "set", "by": "amina@ops-1", "reason": "wallets cannot pay"}
         },
         "decisions": {
-            f"release-{at(54)}": {
-                "gate": "release",
-                "decision": "reject",
-                "by": "Jane Doe",
-                "at": at(54),
-                "reason": "the ledger is down",
-                "evidence": {"error_rate": 0.081},
-            }
+            f"release-{at(54)}": {"gate": "release", "decision": "reject", "by": "Jane Doe", "at": at(54),
+                                  "reason": "the ledger is down", "evidence": {"error_rate": 0.081}}
         },
         "overrides": {
-            "launch_window": {
-                "by": "Jane Doe",
-                "reason": "the market day moved",
-                "at": at(-5),
-                "what": "12 min before it opens",
-            }
+            "launch_window": {"by": "Jane Doe", "reason": "the market day moved", "at": at(-5),
+                              "what": "12 min before it opens"}
         },
         "forced_locks": {
-            "7": {
-                "by": "amina@ops-1",
-                "reason": "the build machine died",
-                "stolen_from": "joe@build-2",
-            }
+            "7": {"by": "amina@ops-1", "reason": "the build machine died", "stolen_from": "joe@build-2"}
         },
-    }
+    }  # fmt: skip
     found["announcements"] = {"start": {"undelivered": []}, "rolled_back": {"undelivered": []}}
     return {**found, "status": "rolled_back", "finished": at(61)}
 
@@ -469,19 +307,12 @@ def many(count: int = 200) -> Record:
     found = green()
     names = [f"service-{n:03}" for n in range(count)]
     services = {name: rollout(name, 12 + n % 40) for n, name in enumerate(names)}
-    services[names[77]] |= {
-        "result": "rolled_back",
-        "diagnosis": {"cause": "a node was out of memory"},
-    }
+    cause = {"cause": "a node was out of memory"}
+    services[names[77]] |= {"result": "rolled_back", "diagnosis": cause}
     found["phases"]["microservices"]["evidence"]["services"] = services
-    found["facts"]["waves"] = [
-        names[:1],
-        names[1:10],
-        *(names[n : n + 50] for n in range(10, count, 50)),
-    ]
-    found["facts"]["images"] = {
-        f"easymo/{name}:v2.0.0": {"digest": "sha256:2a1c9d", "pinned": ""} for name in names
-    }
+    rest = (names[n : n + 50] for n in range(10, count, 50))
+    found["facts"]["waves"] = [names[:1], names[1:10], *rest]
+    found["facts"]["images"] = images(names)
     return found
 
 

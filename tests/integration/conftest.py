@@ -116,7 +116,7 @@ class Place:
 
 
 @pytest.fixture
-def kubeconfig(request: pytest.FixtureRequest) -> str:
+def kubeconfig(request) -> str:
     if CLUSTER:
         return CLUSTER
     world: World = request.getfixturevalue("world")
@@ -124,7 +124,7 @@ def kubeconfig(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def place(kubeconfig: str) -> t.Iterator[Place]:
+def place(kubeconfig) -> t.Iterator[Place]:
     """An empty namespace, gone afterwards."""
     place = Place(kubeconfig, f"test-{uuid.uuid4().hex[:8]}")
     kubernetes_api.create_namespace(kubeconfig, place.namespace)
@@ -134,7 +134,7 @@ def place(kubeconfig: str) -> t.Iterator[Place]:
 
 
 @pytest.fixture
-def deployed(place: Place) -> Place:
+def deployed(place) -> Place:
     """With the service at its old version, two replicas, rolled out."""
     return deploy(place, SERVICE)
 
@@ -170,7 +170,7 @@ def deployment(name: str, image: str = OLD) -> dict[str, t.Any]:
 
 
 @pytest.fixture
-def fault(world: World) -> t.Iterator[t.Callable[..., None]]:
+def fault(world) -> t.Iterator[t.Callable[..., None]]:
     """Sets a fault of the sandbox until the test ends, in place of the one that it set before."""
     faults = Faults(world.faults_file)
     before = faults.all()
@@ -183,21 +183,21 @@ def fault(world: World) -> t.Iterator[t.Callable[..., None]]:
 
 
 @pytest.fixture(scope="module")
-def backup_database(world: World) -> t.Iterator[Result]:
+def backup_database(world) -> t.Iterator[Result]:
     """The options of pg_backup for a database of the module's own."""
     with database_to_back_up(world) as options:
         yield options
 
 
 @pytest.fixture
-def options(world: World, backup_database: Result, request: pytest.FixtureRequest) -> Result:
+def options(world, backup_database, request) -> Result:
     """The same, with a prefix of the test's own in the bucket."""
     prefix = f"{backup_database['prefix']}{abs(hash(request.node.name))}/"
     return {**backup_database, **bucket(world, prefix)}
 
 
 @pytest.fixture
-def spoilt(world: World) -> t.Iterator[Restorable]:
+def spoilt(world) -> t.Iterator[Restorable]:
     """Backed up, and then most orders deleted."""
     with restorable(world) as made:
         made.psql(SPOIL)
@@ -205,6 +205,6 @@ def spoilt(world: World) -> t.Iterator[Restorable]:
 
 
 @pytest.fixture
-def project(world: World, tmp_path: Path) -> t.Iterator[PrismaProject]:
+def project(world, tmp_path) -> t.Iterator[PrismaProject]:
     with scratch_database(world) as database:
         yield PrismaProject(tmp_path / "migrations", database)

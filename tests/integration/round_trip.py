@@ -22,16 +22,9 @@ from tests.integration.throwaway_server import ThrowawayServer
 
 METHODS = ("scratch", "swap", "in_place")
 SETTINGS = (
-    "fsync=off",
-    "full_page_writes=off",
-    "wal_level=minimal",
-    "max_wal_senders=0",
-    "autovacuum=off",
-    "jit=off",
-    "default_statistics_target=1",
-    "io_method=sync",
-    "max_locks_per_transaction=512",
-)
+    "fsync=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0", "autovacuum=off",
+    "jit=off", "default_statistics_target=1", "io_method=sync", "max_locks_per_transaction=512",
+)  # fmt: skip
 """Of a server for throw-away data. A restore in place locks many objects."""
 
 _RELATIONS = """

@@ -37,9 +37,7 @@ ROUTES = """
         ("wallet", ""),
     )
 ], ids=lambda one: ", ".join(one.values()))  # fmt: skip
-def test_an_alert_ends_where_alertmanagers_own_tool_says(
-    labels: dict[str, str], tmp_path: Path
-) -> None:
+def test_an_alert_ends_where_alertmanagers_own_tool_says(labels, tmp_path):
     config = {
         "route": {"receiver": "root", "routes": yaml.safe_load(ROUTES)},
         "receivers": [{"name": name} for name in ("root", *"abcdefg")],
@@ -49,7 +47,7 @@ def test_an_alert_ends_where_alertmanagers_own_tool_says(
     )
 
 
-def test_so_do_the_routes_of_the_sandbox(tmp_path: Path) -> None:
+def test_so_do_the_routes_of_the_sandbox(tmp_path):
     config = configuration(World(tmp_path))
     labels = {"alertname": "Service Down", "notify": "engineering-manager"}
     found = [one.receiver for one in stops(config["route"], labels)]

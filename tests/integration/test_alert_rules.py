@@ -12,8 +12,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server i
     MonitoringServer,
 )
 from ansible_collections.easymo.deploy.plugins.modules import alert_rules
-from sandbox.world import World
-from tests.integration.conftest import Place, Result
+from tests.integration.conftest import Result
 from tests.waiting import until
 
 OBJECT = "alerts-of-a-test"
@@ -33,7 +32,7 @@ def groups(**rule: t.Any) -> list[dict[str, t.Any]]:
 
 
 @pytest.fixture
-def monitoring(world: World) -> dict[str, str]:
+def monitoring(world) -> dict[str, str]:
     return {
         "prometheus": {"url": world.facts("prometheus")["url"]},
         "alertmanager": {"url": world.facts("alertmanager")["url"]},
@@ -41,7 +40,7 @@ def monitoring(world: World) -> dict[str, str]:
 
 
 @pytest.fixture
-def file(world: World, monitoring: dict[str, str]) -> t.Iterator[Path]:
+def file(world, monitoring) -> t.Iterator[Path]:
     path = Path(world.facts("prometheus")["rules_folder"]) / f"{OBJECT}.yml"
     yield path
     path.unlink(missing_ok=True)
@@ -49,22 +48,16 @@ def file(world: World, monitoring: dict[str, str]) -> t.Iterator[Path]:
 
 
 @pytest.fixture
-def run(place: Place, monitoring: dict[str, str], file: Path) -> t.Callable[..., Result]:
+def run(place, monitoring, file) -> t.Callable[..., Result]:
     def one(wanted: list[dict[str, t.Any]], *, check: bool = False, **more: t.Any) -> Result:
-        given = {
-            "destination": "file",
-            "path": str(file),
-            **more,
-        }
+        given = {"destination": "file", "path": str(file), **more}
         given |= {"groups": wanted, "wait_sleep": 0.2, **monitoring}
         return place.run(alert_rules, check_mode=check, **given)
 
     return one
 
 
-def test_a_file_is_written_loaded_changed_and_then_left_alone(
-    run: t.Callable[..., Result], file: Path
-) -> None:
+def test_a_file_is_written_loaded_changed_and_then_left_alone(run, file):
     predicted = run(groups(), check=True)
     assert (predicted["changed"], predicted["lacking"]) == (True, {"Tested": "not loaded"})
     assert not file.exists()
@@ -89,9 +82,7 @@ def test_a_file_is_written_loaded_changed_and_then_left_alone(
     assert info["misrouted"] == {}
 
 
-def test_bad_rules_and_unknown_receivers_are_refused_before_anything_is_written(
-    run: t.Callable[..., Result], file: Path
-) -> None:
+def test_bad_rules_and_unknown_receivers_are_refused_before_anything_is_written(run, file):
     bad = run(groups(expr="sum(rate(x[5m])"))
     assert (bad["failed"], bad["reason"]) == (True, "InvalidInput")
     assert "Prometheus does not understand the query" in bad["msg"]
@@ -100,9 +91,7 @@ def test_bad_rules_and_unknown_receivers_are_refused_before_anything_is_written(
     assert not file.exists()
 
 
-def test_rules_are_given_over_the_pods_of_the_inventory(
-    run: t.Callable[..., Result], file: Path
-) -> None:
+def test_rules_are_given_over_the_pods_of_the_inventory(run, file):
     wanted = groups(expr='up{job="pods"} == 7', labels={})
     other = 'container!="",namespace="easymo-prod"'
     assert run(wanted, pods=other)["alerts"][0]["query"] == f"up{{{other}}} == 7"
@@ -110,9 +99,7 @@ def test_rules_are_given_over_the_pods_of_the_inventory(
     assert run(wanted, pods=other, check=True)["changed"] is False
 
 
-def test_what_prometheus_does_not_take_is_put_back_and_it_stays_with_what_it_had(
-    run: t.Callable[..., Result], file: Path
-) -> None:
+def test_what_prometheus_does_not_take_is_put_back_and_it_stays_with_what_it_had(run, file):
     run(groups())
     # Only the reload sees it: a template of an annotation that cannot be read.
     refused = run(groups(annotations={"summary": "{{ $value"}))
@@ -123,8 +110,8 @@ def test_what_prometheus_does_not_take_is_put_back_and_it_stays_with_what_it_had
 
 
 def test_an_object_is_applied_and_waited_for_until_the_operator_has_given_it(
-    place: Place, run: t.Callable[..., Result], file: Path, monitoring: dict[str, str]
-) -> None:
+    place, run, file, monitoring
+):
     """The sandbox has no operator: a thread of this test does what it does, a moment later."""
     wanted = {"destination": "prometheus_rule", "name": OBJECT, "labels": {"release": "kube"}}
     assert run(groups(), check=True, **wanted)["changed"] is True
@@ -147,8 +134,8 @@ def test_an_object_is_applied_and_waited_for_until_the_operator_has_given_it(
 
 
 def test_a_prometheus_that_is_away_fails_before_anything_is_written(
-    world: World, run: t.Callable[..., Result], file: Path, place: Place, monitoring: dict[str, str]
-) -> None:
+    world, run, file, place, monitoring
+):
     gone = place.run(
         alert_rules,
         destination="file",

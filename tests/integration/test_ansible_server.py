@@ -10,6 +10,7 @@ import pytest
 from tests import ansible_server
 from tests.ansible_playbook import ITS_OWN_OUTPUT
 from tests.ansible_server import PROGRAM, ROOT
+from tests.tables import cases
 
 SETTINGS = {**ITS_OWN_OUTPUT, "PYTHONHASHSEED": "0", "ANSIBLE_FORKS": "1"}
 """Sets and hosts are printed in the same order then."""
@@ -85,17 +86,16 @@ def both(
     return ansible_server.run(argv, cwd=cwd, env=env, timeout=120), program
 
 
-@pytest.mark.parametrize(
+@cases(
     ("words", "status"),
-    [
-        (["playbooks/rollback.yml", "-i", "inventories/example", "--list-tasks"], 0),
-        (["playbooks/lock.yml", "-i", "inventories/example"], 2),
-        (["playbooks/no_such_playbook.yml"], 1),
-        (["--no-such-option"], 2),
-    ],
-    ids=["tasks", "refused", "missing", "unknown"],
+    {
+        "tasks": (["playbooks/rollback.yml", "-i", "inventories/example", "--list-tasks"], 0),
+        "refused": (["playbooks/lock.yml", "-i", "inventories/example"], 2),
+        "missing": (["playbooks/no_such_playbook.yml"], 1),
+        "unknown": (["--no-such-option"], 2),
+    },
 )
-def test_it_prints_and_ends_as_the_program(words: list[str], status: int) -> None:
+def test_it_prints_and_ends_as_the_program(words, status):
     served, program = both(*words)
 
     assert (served.returncode, served.stdout, served.stderr) == (
@@ -106,7 +106,7 @@ def test_it_prints_and_ends_as_the_program(words: list[str], status: int) -> Non
     assert program.returncode == status
 
 
-def test_a_play_of_several_hosts_runs_as_by_the_program(tmp_path: Path) -> None:
+def test_a_play_of_several_hosts_runs_as_by_the_program(tmp_path):
     """Batches, a block that rescues, a task that runs once, the environment, and a failure that ends it all."""
     (tmp_path / "hosts").write_text(HOSTS)
     (tmp_path / "play.yml").write_text(BATCHES)
@@ -122,7 +122,7 @@ def test_a_play_of_several_hosts_runs_as_by_the_program(tmp_path: Path) -> None:
     assert "pay is not well" in runs[0].stdout
 
 
-def test_a_run_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+def test_a_run_that_takes_too_long_is_ended(tmp_path):
     (tmp_path / "play.yml").write_text(
         "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - ansible.builtin.pause: {seconds: 300}\n"
     )

@@ -5,40 +5,34 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from tests.tables import cases
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("words", "said"),
-    [
-        pytest.param(["status.yml"], "No inventory was given", id="no-inventory"),
-        pytest.param(
+    {
+        "no-inventory": (["status.yml"], "No inventory was given"),
+        "not-our-groups": (
             ["kill_switch.yml", "-i", "localhost,", "-e", "reason=x"],
             "has no group control, so nothing would run",
-            id="not-our-groups",
         ),
-        pytest.param(
+        "one-tag-of-two": (
             ["deploy_v2.yml", "-i", "inventories/prod", "--tags", "database,microservice"],
             "--tags 'microservice' matches nothing (did you mean microservices?)",
-            id="one-tag-of-two",
         ),
-        pytest.param(
+        "an-empty-limit": (
             ["rollback.yml", "-i", "inventories/prod", "--limit", ""],
             "--limit is empty, which would mean all hosts",
-            id="an-empty-limit",
         ),
-        pytest.param(
+        "a-limit-elsewhere": (
             ["microservices.yml", "-i", "inventories/prod", "--limit", "databases"],
             "Nothing would run: microservices.yml runs on microservices, and --limit databases",
-            id="a-limit-elsewhere",
         ),
-    ],
+    },
 )
-def test_a_run_that_would_do_nothing_fails_before_its_first_task(
-    words: list[str], said: str
-) -> None:
+def test_a_run_that_would_do_nothing_fails_before_its_first_task(words, said):
     done = subprocess.run(
         [Path(sys.executable).parent / "ansible-playbook", f"playbooks/{words[0]}", *words[1:]],
         cwd=ROOT,

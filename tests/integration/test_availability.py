@@ -18,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.modules import (
 from tests.fakes.http_server import Handler, serving
 from tests.integration.conftest import Place, Result
 from tests.integration.plays import Player, connection
+from tests.tables import cases
 from tests.waiting import until
 
 VERSION = "2.0.0"
@@ -41,7 +42,7 @@ def url() -> t.Iterator[str]:
 
 
 @pytest.fixture
-def asking(place: Place, url: str) -> t.Iterator[dict[str, t.Any]]:
+def asking(place, url) -> t.Iterator[dict[str, t.Any]]:
     """Options for a well address, in a release that is under way."""
     place.run(release, name=VERSION, phase="database", phase_status="running")
     yield {
@@ -66,9 +67,7 @@ def gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-def test_started_and_stopped_in_check_mode_for_real_and_again(
-    place: Place, asking: dict[str, t.Any], url: str
-) -> None:
+def test_started_and_stopped_in_check_mode_for_real_and_again(place, asking, url):
     would = place.run(availability, check_mode=True, **asking)
     assert (would["changed"], would["sentence"]) == (
         True,
@@ -101,9 +100,7 @@ def test_started_and_stopped_in_check_mode_for_real_and_again(
     assert (again["changed"], again["facts"]) == (False, done["facts"])
 
 
-def test_the_prober_shows_no_secret_and_keeps_none(
-    place: Place, asking: dict[str, t.Any], url: str
-) -> None:
+def test_the_prober_shows_no_secret_and_keeps_none(place, asking, url):
     hook = {"name": "webhook", "url": url, "verify_token": TOKEN}
     place.run(availability, **{**asking, "targets": [hook]})
     process = prober(place)
@@ -113,9 +110,7 @@ def test_the_prober_shows_no_secret_and_keeps_none(
     assert TOKEN not in json.dumps([kept, facts(place)])
 
 
-def test_a_prober_that_is_killed_leaves_a_gap_and_the_next_phase_another_prober(
-    place: Place, asking: dict[str, t.Any]
-) -> None:
+def test_a_prober_that_is_killed_leaves_a_gap_and_the_next_phase_another_prober(place, asking):
     place.run(availability, **asking)
     killed = prober(place)
     killed.kill()
@@ -130,18 +125,14 @@ def test_a_prober_that_is_killed_leaves_a_gap_and_the_next_phase_another_prober(
     assert done["unseen"] > 5
 
 
-@pytest.mark.parametrize(
+@cases(
     "spoil",
-    [
-        pytest.param(
-            ["patch", "configmap", CONFIG_MAP, "-p", '{"data":{"sha256":"0"}}'], id="edited"
-        ),
-        pytest.param(["delete", "configmap", CONFIG_MAP], id="deleted"),
-    ],
+    {
+        "edited": ["patch", "configmap", CONFIG_MAP, "-p", '{"data":{"sha256":"0"}}'],
+        "deleted": ["delete", "configmap", CONFIG_MAP],
+    },
 )
-def test_what_a_hand_does_to_it_meanwhile_is_written_over(
-    place: Place, asking: dict[str, t.Any], spoil: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_hand_does_to_it_meanwhile_is_written_over(place, asking, spoil, monkeypatch):
     monkeypatch.setattr(task, "WRITE_EVERY", 2.0)
     place.run(availability, **asking)
     place.kubectl(*spoil)
@@ -150,9 +141,7 @@ def test_what_a_hand_does_to_it_meanwhile_is_written_over(
     assert done["verdict"] == "complete"
 
 
-def test_what_a_hand_edited_before_counts_for_nothing_and_says_why(
-    place: Place, asking: dict[str, t.Any]
-) -> None:
+def test_what_a_hand_edited_before_counts_for_nothing_and_says_why(place, asking):
     place.run(availability, **asking)
     place.run(availability, release=VERSION, state="stopped")
     place.kubectl("patch", "configmap", CONFIG_MAP, "-p", '{"data":{"sha256":"0"}}')
@@ -164,7 +153,7 @@ def test_what_a_hand_edited_before_counts_for_nothing_and_says_why(
     assert "is damaged" in done["gaps"][0]["why"]
 
 
-def test_one_that_is_switched_off_says_why(place: Place, asking: dict[str, t.Any]) -> None:
+def test_one_that_is_switched_off_says_why(place, asking):
     off = {**asking, "enabled": False}
     assert place.run(availability, **off)["reason"] == "InvalidInput"
     off["reason"] = "no way out of this network"
@@ -174,9 +163,7 @@ def test_one_that_is_switched_off_says_why(place: Place, asking: dict[str, t.Any
     assert told["availability"]["reason"] == "switched off: no way out of this network"
 
 
-def test_a_release_that_is_signed_off_is_measured_no_longer_and_its_way_back_is(
-    place: Place, asking: dict[str, t.Any]
-) -> None:
+def test_a_release_that_is_signed_off_is_measured_no_longer_and_its_way_back_is(place, asking):
     place.run(release, name=VERSION, status="done")
     assert place.run(availability, **asking)["changed"] is False
     back = {"release": VERSION, "subject": "rollback"}
@@ -195,8 +182,8 @@ def playing(place: Place, folder: Path, name: str, asking: dict[str, t.Any]) -> 
 
 
 def test_a_run_that_is_killed_takes_its_prober_along_and_the_next_one_goes_on(
-    place: Place, asking: dict[str, t.Any], tmp_path: Path
-) -> None:
+    place, asking, tmp_path
+):
     asking["targets"].append({"name": "vendor", "url": f"{asking['controls'][0]}/bad"})
     first = playing(place, tmp_path, "first", asking)
     until(lambda: bool(facts(place).get("prober")))
@@ -220,9 +207,7 @@ def test_a_run_that_is_killed_takes_its_prober_along_and_the_next_one_goes_on(
     assert found["gaps"][0]["start"] == left["until"]
 
 
-def test_a_prober_writes_no_longer_when_another_run_has_the_lock(
-    place: Place, asking: dict[str, t.Any], tmp_path: Path
-) -> None:
+def test_a_prober_writes_no_longer_when_another_run_has_the_lock(place, asking, tmp_path):
     player = playing(place, tmp_path, "first", asking)
     until(lambda: bool(facts(place).get("prober")))
     asks, before = prober(place), facts(place)

@@ -7,7 +7,6 @@ import threading
 import time
 import typing as t
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -27,6 +26,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._availability.prober
     Prober,
 )
 from tests.fakes.http_server import Handler, serving
+from tests.tables import cases
 
 TOKEN = "a-verify-token"
 EVERY = 0.05
@@ -81,7 +81,7 @@ def measured(prober: Prober) -> Measured:
 
 
 @pytest.mark.parametrize("trouble", ["hangs", "drips"])
-def test_an_address_that_hangs_fails_and_slows_no_other(trouble: str) -> None:
+def test_an_address_that_hangs_fails_and_slows_no_other(trouble):
     with serving(Platform) as url:
         names = dict.fromkeys(("a", "b", "c"), f"{url}/status/200")
         with probing({**names, "bad": f"{url}/{trouble}"}) as prober:
@@ -96,7 +96,7 @@ def test_an_address_that_hangs_fails_and_slows_no_other(trouble: str) -> None:
     assert measured(prober).downtime > 1.5
 
 
-def test_many_that_hang_are_asked_no_more_than_so_many_times_at_once() -> None:
+def test_many_that_hang_are_asked_no_more_than_so_many_times_at_once():
     """Else a platform that is busy would be busier by each question that it cannot answer."""
     before = threading.active_count()
     with serving(Platform) as url:
@@ -111,7 +111,7 @@ def test_many_that_hang_are_asked_no_more_than_so_many_times_at_once() -> None:
     assert {one.failures for one in found.values()} == {MOST_WAITING}
 
 
-def test_a_machine_without_threads_to_spare_goes_on_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_threads_to_spare_goes_on_asking(monkeypatch):
     with serving(Platform) as url, probing({"a": f"{url}/status/200"}) as prober:
         time.sleep(0.3)
         monkeypatch.setattr(prober, "_idle", 0)
@@ -130,7 +130,7 @@ def test_a_machine_without_threads_to_spare_goes_on_asking(monkeypatch: pytest.M
     assert measured(prober).targets["a"].probes > asked
 
 
-def test_a_connection_that_is_closed_between_two_probes_is_no_failure() -> None:
+def test_a_connection_that_is_closed_between_two_probes_is_no_failure():
     with serving(Platform) as url, probing({"a": f"{url}/closes"}) as prober:
         time.sleep(1)
     found = measured(prober).targets["a"]
@@ -138,7 +138,7 @@ def test_a_connection_that_is_closed_between_two_probes_is_no_failure() -> None:
     assert found.probes > 5
 
 
-def test_a_status_that_is_no_success_is_a_failure() -> None:
+def test_a_status_that_is_no_success_is_a_failure():
     for status, problem in (
         (204, ""),
         (302, "status 302"),
@@ -149,16 +149,15 @@ def test_a_status_that_is_no_success_is_a_failure() -> None:
             assert Address(Target("a", f"{url}/status/{status}")).ask(3) == problem
 
 
-@pytest.mark.parametrize(
+@cases(
     ("token", "path", "problem"),
-    [
-        (TOKEN, "/hook", ""),
-        ("another", "/hook", "status 403"),
-        (TOKEN, "/status/200", "the challenge was not echoed"),
-    ],
-    ids=["echoed", "refused", "not echoed"],
+    {
+        "echoed": (TOKEN, "/hook", ""),
+        "refused": ("another", "/hook", "status 403"),
+        "not echoed": (TOKEN, "/status/200", "the challenge was not echoed"),
+    },
 )
-def test_a_webhook_has_to_echo_the_challenge(token: str, path: str, problem: str) -> None:
+def test_a_webhook_has_to_echo_the_challenge(token, path, problem):
     with serving(Platform) as url:
         address = Address(Target("hook", f"{url}{path}", verify_token=token))
         assert [address.ask(3), address.ask(3)] == [problem, problem]
@@ -166,7 +165,7 @@ def test_a_webhook_has_to_echo_the_challenge(token: str, path: str, problem: str
 
 
 @pytest.fixture
-def lost(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+def lost(monkeypatch) -> set[int]:
     """Ports that this machine cannot reach: what a network that is gone says at once of every new connection."""
     ports: set[int] = set()
     connect = socket.create_connection
@@ -182,7 +181,7 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     return ports
 
 
-def test_what_this_machine_did_not_see_is_no_downtime(lost: set[int]) -> None:
+def test_what_this_machine_did_not_see_is_no_downtime(lost):
     with ExitStack() as stack:
         urls = {name: stack.enter_context(serving(Platform)) for name in ("a", "b", "api", "far")}
         targets = {name: f"{urls[name]}/status/200" for name in ("a", "b")}
@@ -199,7 +198,7 @@ def test_what_this_machine_did_not_see_is_no_downtime(lost: set[int]) -> None:
     assert 1 < gap.end - gap.start < 3
 
 
-def test_a_certificate_that_nobody_trusts_is_a_failure(tmp_path: Path) -> None:
+def test_a_certificate_that_nobody_trusts_is_a_failure(tmp_path):
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -212,7 +211,7 @@ def test_a_certificate_that_nobody_trusts_is_a_failure(tmp_path: Path) -> None:
         assert [known.ask(3), known.ask(3)] == ["", ""]
 
 
-def test_a_clock_that_jumps_as_after_a_sleep_leaves_a_gap() -> None:
+def test_a_clock_that_jumps_as_after_a_sleep_leaves_a_gap():
     ahead = [0.0]
     with serving(Platform) as url:
         address = {"a": Address(Target("a", f"{url}/status/200"))}
@@ -231,7 +230,7 @@ def test_a_clock_that_jumps_as_after_a_sleep_leaves_a_gap() -> None:
     assert (gap.why, round(gap.end - gap.start, -1)) == (STOOD_STILL, 600)
 
 
-def test_an_address_that_nobody_knows_or_listens_at_says_so(lost: set[int]) -> None:
+def test_an_address_that_nobody_knows_or_listens_at_says_so(lost):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     assert Address(Target("a", f"http://127.0.0.1:{port}/")).ask(3) == "connection refused"

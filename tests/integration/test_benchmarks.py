@@ -19,7 +19,7 @@ def place() -> t.Iterator[Stage]:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_it_measures_something(place: Stage, name: str) -> None:
+def test_it_measures_something(place, name):
     with sharing(place):
         measured = list(BENCHMARKS[name](Size.SMALL))
 

@@ -13,7 +13,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus imp
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import SqlSource
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from sandbox.services.routing import in_rollout
-from sandbox.world import World
 from tests.integration.running import query, scratch_database
 
 PAGE = (Path(__file__).parents[2] / "docs/watch.md").read_text("utf-8")
@@ -33,7 +32,7 @@ def queries(cohort: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.5, 1.0])
-def test_the_query_draws_as_the_platform_does(world: World, share: float) -> None:
+def test_the_query_draws_as_the_platform_does(world, share):
     drawn = {number: in_rollout(number, 100 * share) for number in NUMBERS}
     failed = set(NUMBERS[::9])
     rows = ", ".join(f"('{one}', {one in failed}, now())" for one in NUMBERS)

@@ -1,13 +1,12 @@
 """What phase 7 is told: which comparisons to watch, which share of the users has the feature, which watch counts."""
 
-from sandbox.world import World
 from tests.integration.inventory_values import ROOT, evaluated
 
 SANDBOX = ROOT / "inventories" / "sandbox"
 FLAG = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 
 
-def test_phase_7_is_told_what_the_ramp_has_made_of_the_percentage(world: World) -> None:
+def test_phase_7_is_told_what_the_ramp_has_made_of_the_percentage(world):
     share = "{{ treated_share | float }}"
     moved = {"feature_flags_standing": {FLAG: 100}}
     at_once = {"release_percentage_flag": ""}
@@ -17,7 +16,7 @@ def test_phase_7_is_told_what_the_ramp_has_made_of_the_percentage(world: World) 
     assert told == [0.01, 1.0, 1.0]
 
 
-def test_a_comparison_ships_and_a_rehearsal_too_short_for_it_leaves_it_out(world: World) -> None:
+def test_a_comparison_ships_and_a_rehearsal_too_short_for_it_leaves_it_out(world):
     names = "{{ watched_metrics | map(attribute='name') | list }}"
     compare = {"release_compare_cohorts": True}
     shipped, short = evaluated(
@@ -26,9 +25,7 @@ def test_a_comparison_ships_and_a_rehearsal_too_short_for_it_leaves_it_out(world
     assert {*shipped} - {*short} == {"failing_users"}
 
 
-def test_a_watch_that_was_over_before_the_flags_were_set_gets_a_time_of_its_own(
-    world: World,
-) -> None:
+def test_a_watch_that_was_over_before_the_flags_were_set_gets_a_time_of_its_own(world):
     def opened(**finished: str) -> dict[str, object]:
         phases = {name: {"finished": at} for name, at in finished.items()}
         return {"release_phase_opened": {"record": {"phases": phases}}}

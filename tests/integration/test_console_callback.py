@@ -75,7 +75,7 @@ PLAN = [
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Path:
+def stage(tmp_path) -> Path:
     """A folder with a playbook, a way back, and an inventory with a plan."""
     variables = {
         "ansible_connection": "local",
@@ -123,10 +123,7 @@ def piped(stage: Path, *more: str, **variables: str) -> subprocess.CompletedProc
 
 
 def at_a_terminal(
-    stage: Path,
-    *more: str,
-    asked: bytes = b"",
-    answer: bytes = b"",
+    stage: Path, *more: str, asked: bytes = b"", answer: bytes = b""
 ) -> tuple[int, str]:
     """The exit code, and every character that reached the terminal. `answer` is typed a while after `asked`."""
     ours, theirs = pty.openpty()
@@ -156,7 +153,7 @@ def at_a_terminal(
     return process.wait(30), shown.decode()
 
 
-def test_through_a_pipe_and_in_a_log_there_are_words_and_no_colours(stage: Path) -> None:
+def test_through_a_pipe_and_in_a_log_there_are_words_and_no_colours(stage):
     log = stage / "ansible.log"
     run = piped(stage, "-vvv", "-e", "failing=wallet-service", ANSIBLE_LOG_PATH=str(log))
     assert run.returncode == 2, run.stdout + run.stderr
@@ -205,7 +202,7 @@ def assert_journal_of_a_failure(stage: Path) -> None:
     assert SECRET not in path.read_text("utf-8")
 
 
-def test_at_a_terminal_the_same_lines_have_colours(stage: Path) -> None:
+def test_at_a_terminal_the_same_lines_have_colours(stage):
     code, shown = at_a_terminal(stage, "-v", "--check", "--tags", "preflight")
     assert code == 0, shown
     plain = re.sub(r"\x1b\[[0-9;]*m", "", shown).replace("\r\n", "\n")
@@ -218,7 +215,7 @@ def test_at_a_terminal_the_same_lines_have_colours(stage: Path) -> None:
     assert coloured.rstrip().endswith(f"{ESCAPE}0m")
 
 
-def test_what_is_not_of_this_collection_is_shown_as_ansible_shows_it(stage: Path) -> None:
+def test_what_is_not_of_this_collection_is_shown_as_ansible_shows_it(stage):
     run = piped(stage, "-e", "failing=wallet-service")
     assert run.returncode == 2, run.stdout + run.stderr
     lines = run.stdout.splitlines()
@@ -231,7 +228,7 @@ def test_what_is_not_of_this_collection_is_shown_as_ansible_shows_it(stage: Path
     assert SECRET not in run.stdout.partition("PLAY RECAP")[2]
 
 
-def test_a_pipe_that_closes_ends_the_output_and_not_the_run(stage: Path) -> None:
+def test_a_pipe_that_closes_ends_the_output_and_not_the_run(stage):
     """Its reader has gone before the first line."""
     read, write = os.pipe()
     os.close(read)
@@ -253,7 +250,7 @@ def test_a_pipe_that_closes_ends_the_output_and_not_the_run(stage: Path) -> None
     assert events[-1]["outcome"] == "done"
 
 
-def test_at_a_terminal_one_line_is_drawn_anew_and_gone_before_the_next(stage: Path) -> None:
+def test_at_a_terminal_one_line_is_drawn_anew_and_gone_before_the_next(stage):
     (stage / "slow.yml").write_text(
         "- hosts: localhost\n  gather_facts: false\n  tasks:\n"
         "    - name: Take a while\n      ansible.builtin.wait_for: {timeout: 2}\n"
@@ -271,7 +268,7 @@ def drawn_lines(shown: str) -> list[str]:
     return [line for line in re.findall(r"\r\x1b\[K([^\r\n]*)", shown) if line]
 
 
-def test_a_prompt_is_shown_and_nothing_is_drawn_into_the_answer(stage: Path) -> None:
+def test_a_prompt_is_shown_and_nothing_is_drawn_into_the_answer(stage):
     (stage / "asks.yml").write_text(
         "- hosts: localhost\n  gather_facts: false\n  tasks:\n"
         "    - name: Ask\n      ansible.builtin.pause: {prompt: Go on}\n      register: said\n"
@@ -294,7 +291,7 @@ def wait_for(process: subprocess.Popen[str], path: Path, text: str) -> None:
 
 
 @pytest.fixture
-def waiting(stage: Path) -> t.Iterator[subprocess.Popen[str]]:
+def waiting(stage) -> t.Iterator[subprocess.Popen[str]]:
     """A run in the middle of a phase; what it waits for comes with the end of the test, for whoever outlives it."""
     with (stage / "output").open("w") as output:
         process = subprocess.Popen(
@@ -335,9 +332,7 @@ def until_it_waits(process: subprocess.Popen[str]) -> None:
         pytest.param(signal.SIGHUP, -signal.SIGHUP, id="SIGHUP"),
     ],
 )
-def test_a_run_that_a_signal_ends_says_so_and_how_to_resume(
-    stage: Path, waiting: subprocess.Popen[str], number: signal.Signals, code: int
-) -> None:
+def test_a_run_that_a_signal_ends_says_so_and_how_to_resume(stage, waiting, number, code):
     waiting.send_signal(number)
     assert waiting.wait(PATIENCE) == code
     shown = (stage / "output").read_text("utf-8").splitlines()
@@ -348,9 +343,7 @@ def test_a_run_that_a_signal_ends_says_so_and_how_to_resume(
     assert events[-1]["outcome"] == "interrupted"
 
 
-def test_a_silent_task_is_told_of_and_a_killed_run_leaves_whole_lines(
-    stage: Path, waiting: subprocess.Popen[str]
-) -> None:
+def test_a_silent_task_is_told_of_and_a_killed_run_leaves_whole_lines(stage, waiting):
     wait_for(waiting, stage / "output", "  Wait · agent-core")
     os.killpg(waiting.pid, signal.SIGKILL)
     waiting.wait(30)
@@ -367,7 +360,7 @@ def in_slack(world: World) -> list[str]:
 
 
 @pytest.fixture
-def told_before(stage: Path, world: World) -> int:
+def told_before(stage, world) -> int:
     """How many messages the sandbox's Slack has, which the run is going to write to."""
     sinks = world.facts("sinks")
     inventory = yaml.safe_load((stage / "inventory.yml").read_text("utf-8"))
@@ -380,9 +373,7 @@ def told_before(stage: Path, world: World) -> int:
     return len(in_slack(world))
 
 
-def test_slack_is_told_of_a_signal_too(
-    world: World, told_before: int, waiting: subprocess.Popen[str]
-) -> None:
+def test_slack_is_told_of_a_signal_too(world, told_before, waiting):
     waiting.send_signal(signal.SIGTERM)
     assert waiting.wait(PATIENCE) == -signal.SIGTERM
     assert [text for text in in_slack(world)[told_before:] if "interrupted" in text]

@@ -14,14 +14,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Mono
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import Locking
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import (
-    LockedError,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LockedError
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Claim
 from ansible_collections.easymo.deploy.plugins.module_utils._run import Run, never_alive
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock, deploy_lock_info
 from tests.integration.conftest import Place, Result
 from tests.integration.plays import Player, connection
+from tests.tables import cases
 from tests.waiting import until
 
 NAME = "easymo-deploy"
@@ -29,7 +28,7 @@ KEEPER = "easymo.com/lock-keeper"
 
 
 @pytest.fixture
-def place(place: Place) -> t.Iterator[Place]:
+def place(place) -> t.Iterator[Place]:
     """Without a keeper left behind."""
     yield place
     place.run(deploy_lock, state="free", force=True, reason="the test is over")
@@ -56,17 +55,14 @@ def freeze(place: Place, **data: str) -> None:
 BY_HAND = {"manual": True, "holder": "ann", "reason": "the data centre moves", "ticket": "OPS-1"}
 
 
-@pytest.mark.parametrize(
+@cases(
     "steps",
-    [
-        [{"release": "2.0.0"}, {"release": "2.0.1"}, {"state": "free"}],
-        [BY_HAND, {**BY_HAND, "reason": "it moved"}, {**BY_HAND, "state": "free"}],
-    ],
-    ids=["of a run", "by hand"],
+    {
+        "of a run": [{"release": "2.0.0"}, {"release": "2.0.1"}, {"state": "free"}],
+        "by hand": [BY_HAND, {**BY_HAND, "reason": "it moved"}, {**BY_HAND, "state": "free"}],
+    },
 )
-def test_taken_changed_and_freed_in_check_mode_for_real_and_again(
-    place: Place, steps: list[dict[str, t.Any]]
-) -> None:
+def test_taken_changed_and_freed_in_check_mode_for_real_and_again(place, steps):
     for number, step in enumerate(steps):
         before = lease(place)
         predicted = ask(place, check_mode=True, **step)
@@ -83,7 +79,7 @@ def test_taken_changed_and_freed_in_check_mode_for_real_and_again(
         assert (after[0] != "", after[1]) == (number < 2, 1)
 
 
-def test_the_info_tells_it_in_words(place: Place) -> None:
+def test_the_info_tells_it_in_words(place):
     told = place.run(deploy_lock_info)
     assert (told["lock"]["held"], told["freeze"]) == (False, {})
     assert told["sentence"] == "The deploy lock 'easymo-deploy' is free."
@@ -96,15 +92,13 @@ def test_the_info_tells_it_in_words(place: Place) -> None:
 
 
 @pytest.mark.parametrize("option", [{"force": True}, {"manual": True}], ids=["force", "manual"])
-def test_no_lock_is_forced_or_set_by_hand_without_a_reason(
-    place: Place, option: dict[str, t.Any]
-) -> None:
+def test_no_lock_is_forced_or_set_by_hand_without_a_reason(place, option):
     assert ask(place, **option)["reason"] == "InvalidInput"
     assert lease(place) == ("", 0)
 
 
 @pytest.fixture
-def playing(place: Place, tmp_path: Path) -> t.Iterator[t.Callable[..., Player]]:
+def playing(place, tmp_path) -> t.Iterator[t.Callable[..., Player]]:
     players: list[Player] = []
 
     def play(**params: t.Any) -> Player:
@@ -128,8 +122,8 @@ def keepers(place: Place) -> list[int]:
 
 
 def test_one_of_two_operators_wins_works_longer_than_its_lock_lasts_and_frees_it_by_dying(
-    place: Place, playing: t.Callable[..., Player]
-) -> None:
+    place, playing
+):
     players = {who: playing(holder=who, release="2.0.0", duration=3) for who in ("ann@a", "joe@b")}
     until(lambda: any(one.process.poll() is not None for one in players.values()))
     winners = [who for who, one in players.items() if one.process.poll() is None]
@@ -156,8 +150,8 @@ def test_one_of_two_operators_wins_works_longer_than_its_lock_lasts_and_frees_it
 
 
 def test_one_killed_with_its_keeper_is_succeeded_at_once_and_the_successor_stops_when_overruled(
-    place: Place, playing: t.Callable[..., Player]
-) -> None:
+    place, playing
+):
     first = playing(duration=600)
     until(lambda: lease(place)[0] != "" and bool(keepers(place)))
     (keeper,) = keepers(place)
@@ -179,7 +173,7 @@ def test_one_killed_with_its_keeper_is_succeeded_at_once_and_the_successor_stops
     assert lease(place)[0].startswith("joe@b/")
 
 
-def test_a_keeper_that_was_killed_alone_is_replaced_by_the_next_task(place: Place) -> None:
+def test_a_keeper_that_was_killed_alone_is_replaced_by_the_next_task(place):
     ask(place)
     until(lambda: bool(keepers(place)), 10)
     (keeper,) = keepers(place)
@@ -202,7 +196,7 @@ def locking(place: Place, number: int, cluster: KubernetesCluster | None = None)
 
 
 @pytest.mark.parametrize("abandoned", [False, True], ids=["free", "abandoned"])
-def test_of_eight_operators_at_once_exactly_one_wins(place: Place, *, abandoned: bool) -> None:
+def test_of_eight_operators_at_once_exactly_one_wins(place, *, abandoned):
     if abandoned:
         locking(place, 99).hold()
         time.sleep(1.1)

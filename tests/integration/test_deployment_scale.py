@@ -31,15 +31,11 @@ def available(place: Place) -> int:
 
 def scale(place: Place, state: str, *, check_mode: bool = False) -> dict[str, t.Any]:
     return place.run(
-        deployment_scale,
-        check_mode=check_mode,
-        deployments=[SERVICE],
-        state=state,
-        wait_timeout=60,
+        deployment_scale, check_mode=check_mode, deployments=[SERVICE], state=state, wait_timeout=60
     )
 
 
-def test_stopped_and_started_in_check_mode_for_real_and_again(deployed: Place) -> None:
+def test_stopped_and_started_in_check_mode_for_real_and_again(deployed):
     for state, after, remembered in (("stopped", 0, "2"), ("running", 2, None)):
         before = deployed.deployment()
         predicted = scale(deployed, state, check_mode=True)
@@ -57,7 +53,7 @@ def test_stopped_and_started_in_check_mode_for_real_and_again(deployed: Place) -
         assert deployed.deployment()["metadata"]["generation"] == version
 
 
-def test_a_number_that_somebody_spoilt_is_put_right_as_it_is_printed(deployed: Place) -> None:
+def test_a_number_that_somebody_spoilt_is_put_right_as_it_is_printed(deployed):
     deployed.kubectl("annotate", f"deployment/{SERVICE}", f"{REPLICAS_ANNOTATION}=two")
     refused = scale(deployed, "stopped")
     assert f"-n {deployed.namespace} annotate" in refused["msg"]
@@ -66,7 +62,7 @@ def test_a_number_that_somebody_spoilt_is_put_right_as_it_is_printed(deployed: P
     assert scale(deployed, "stopped", check_mode=True)["changed"] is True
 
 
-def test_the_template_is_untouched_so_nothing_rolls(deployed: Place) -> None:
+def test_the_template_is_untouched_so_nothing_rolls(deployed):
     def history() -> list[str]:
         sets = deployed.read("replicasets")["items"]
         return sorted(one["metadata"]["name"] for one in sets)

@@ -15,7 +15,6 @@ import requests
 
 from ansible_collections.easymo.deploy.plugins.modules import diagnosis, edge_functions
 from sandbox.faults import Fault, Faults
-from sandbox.world import World
 from tests.fault_setting import faults_set
 from tests.integration.conftest import CRASHING, SERVICE, Place
 from tests.integration.prisma_project import PrismaProject
@@ -67,12 +66,12 @@ class Doctor:
 
 
 @pytest.fixture
-def doctor(tmp_path: Path) -> Doctor:
+def doctor(tmp_path) -> Doctor:
     return Doctor(tmp_path / "report")
 
 
 @pytest.fixture
-def functions(world: World) -> t.Iterator[Project]:
+def functions(world) -> t.Iterator[Project]:
     with project_of(world) as found:
         yield found
 
@@ -81,9 +80,7 @@ def at(place: Place) -> dict[str, t.Any]:
     return {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
 
 
-def test_a_crash_loop_is_named_and_proven_and_what_is_secret_stays_so(
-    deployed: Place, doctor: Doctor
-) -> None:
+def test_a_crash_loop_is_named_and_proven_and_what_is_secret_stays_so(deployed, doctor):
     deployed.kubectl(
         "annotate", f"deployment/{SERVICE}", f"kubernetes.io/change-cause=by {PLANTED}"
     )
@@ -124,9 +121,7 @@ def test_a_crash_loop_is_named_and_proven_and_what_is_secret_stays_so(
     assert (folder / "index.html").is_file()
 
 
-def test_pods_with_other_flags_than_the_config_map_are_named_also_in_check_mode(
-    deployed: Place, doctor: Doctor
-) -> None:
+def test_pods_with_other_flags_than_the_config_map_are_named_also_in_check_mode(deployed, doctor):
     flags = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "feature-flags"}}
     deployed.kubectl(
         "create", "-f", "-", stdin=json.dumps({**flags, "data": {"FEATURE_AI_AGENTS": "false"}})
@@ -148,9 +143,7 @@ def test_pods_with_other_flags_than_the_config_map_are_named_also_in_check_mode(
     assert not doctor.dest.exists()
 
 
-def test_requests_that_fail_before_healthy_pods_are_laid_to_the_gateway(
-    world: World, doctor: Doctor
-) -> None:
+def test_requests_that_fail_before_healthy_pods_are_laid_to_the_gateway(world, doctor):
     facts, faults = world.facts("kubernetes"), Faults(world.faults_file)
     public = f"{world.facts('gateway')['url']}/health"
     rates = (
@@ -215,9 +208,7 @@ def of_functions(project: Project, **options: t.Any) -> dict[str, t.Any]:
         ("errors", "wa-webhook starts, and ends while it answers"),
     ],
 )
-def test_what_is_wrong_with_a_function_is_named(
-    functions: Project, doctor: Doctor, fault: str, words: str
-) -> None:
+def test_what_is_wrong_with_a_function_is_named(functions, doctor, fault, words):
     # Another test of this world may have left lines in the log of the last hour.
     before = doctor.look("function", **of_functions(functions)).sentences
     functions.break_down(fault, "wa-webhook")
@@ -229,8 +220,8 @@ def test_what_is_wrong_with_a_function_is_named(
 
 
 def test_a_function_that_does_not_start_is_named_and_its_log_kept_without_secrets(
-    functions: Project, doctor: Doctor, tmp_path: Path
-) -> None:
+    functions, doctor, tmp_path
+):
     folder = checkout_copy("2.0.0", tmp_path)
     code = f'console.error("boot with {PLANTED}");\nthrow new Error("no such module: {PLANTED}");\n'
     slug = add_function(folder, code)
@@ -251,9 +242,7 @@ def test_a_function_that_does_not_start_is_named_and_its_log_kept_without_secret
     assert PLANTED not in doctor.everything()
 
 
-def test_a_gateway_that_is_down_and_an_api_that_refuses_are_told_apart(
-    functions: Project, doctor: Doctor
-) -> None:
+def test_a_gateway_that_is_down_and_an_api_that_refuses_are_told_apart(functions, doctor):
     functions.break_down("unauthorized")
     doctor.look("function", **of_functions(functions, functions_url=f"{NOWHERE}/functions/v1"))
     assert "no function answers" in doctor.first["sentence"]
@@ -267,8 +256,8 @@ def database(kind: str, project: PrismaProject | Migrations, **more: t.Any) -> d
 
 
 def test_a_failed_prisma_migration_is_named_with_its_own_words_and_the_backup_is_looked_for(
-    world: World, project: PrismaProject, doctor: Doctor
-) -> None:
+    world, project, doctor
+):
     project.write(
         **{"1_orders": "CREATE TABLE orders (id int, note text);", "2_bad": "SELECT nonsense();"}
     )
@@ -289,9 +278,7 @@ def test_a_failed_prisma_migration_is_named_with_its_own_words_and_the_backup_is
     assert "no types, defaults, constraints" in told
 
 
-def test_what_stands_in_the_way_of_pending_migrations_is_named(
-    world: World, doctor: Doctor, tmp_path: Path
-) -> None:
+def test_what_stands_in_the_way_of_pending_migrations_is_named(world, doctor, tmp_path):
     folder = tmp_path / "migrations"
     folder.mkdir()
     with hosted_database(world) as connection:
@@ -320,9 +307,7 @@ def test_what_stands_in_the_way_of_pending_migrations_is_named(
     assert any(made in one for one in doctor.sentences)
 
 
-def test_plain_sql_files_are_compared_with_flyways_history(
-    world: World, doctor: Doctor, tmp_path: Path
-) -> None:
+def test_plain_sql_files_are_compared_with_flyways_history(world, doctor, tmp_path):
     folder = tmp_path / "migrations"
     folder.mkdir()
     with scratch_database(world) as connection:
@@ -342,9 +327,7 @@ def test_plain_sql_files_are_compared_with_flyways_history(
     assert any("failed in V1.10__users.sql" in one for one in doctor.result["unseen"])
 
 
-def test_a_folder_that_cannot_be_made_hides_nothing(
-    tmp_path: Path, doctor: Doctor, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_cannot_be_made_hides_nothing(tmp_path, doctor, capsys):
     (tmp_path / "file").write_text("", "utf-8")
     doctor.dest = tmp_path / "file"
     doctor.look("migration")

@@ -31,7 +31,7 @@ ANSWERED = "InjectedFault"
 
 
 @pytest.fixture(scope="module")
-def broken(world: World) -> t.Iterator[World]:
+def broken(world) -> t.Iterator[World]:
     faults = Faults(world.faults_file)
     before = faults.all()
     try:
@@ -75,7 +75,7 @@ def secrets_of(value: t.Any, name: str = "") -> t.Iterator[str]:
         yield value
 
 
-def test_a_cause_s_hint_to_look_at_one_service_can_be_typed(broken: World) -> None:
+def test_a_cause_s_hint_to_look_at_one_service_can_be_typed(broken):
     printed = "-e diagnose=crash_loop -e service=wallet-service"
     words = ("playbooks/diagnose.yml", "-i", "inventories/sandbox", *printed.split())
     done = run_playbook(*words, EASYMO_SANDBOX_STATE=str(broken.directory))
@@ -83,7 +83,7 @@ def test_a_cause_s_hint_to_look_at_one_service_can_be_typed(broken: World) -> No
     assert "Diagnosis of release 2.0.0" in done.stdout
 
 
-def test_it_tells_what_it_can_and_what_it_cannot_and_no_secret(broken: World) -> None:
+def test_it_tells_what_it_can_and_what_it_cannot_and_no_secret(broken):
     secrets = ("secret_agent_core_db_password=''", f"secret_wa_app_secret={ANSWERED}")
     given = [word for secret in secrets for word in ("-e", secret)]
     words = ("playbooks/diagnose.yml", "-i", "inventories/sandbox", "-vvv", *given)

@@ -3,7 +3,6 @@
 import json
 import secrets
 import typing as t
-from pathlib import Path
 
 import pytest
 
@@ -13,9 +12,9 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     edge_functions_probe,
 )
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
-from sandbox.world import World
 from tests.integration.supabase import FUNCTIONS, Project, add_function, checkout_copy, project_of
 from tests.module_runner import Result, run_module
+from tests.tables import cases
 
 # Asking for a variable that is not there is refused here, and undefined on the platform.
 TELLING = """
@@ -25,13 +24,13 @@ Deno.serve(() => new Response(told() ?? "not set"));
 
 
 @pytest.fixture
-def project(world: World) -> t.Iterator[Project]:
+def project(world) -> t.Iterator[Project]:
     with project_of(world) as found:
         yield found
 
 
 @pytest.fixture
-def name(project: Project) -> t.Iterator[str]:
+def name(project) -> t.Iterator[str]:
     """Of a secret for one test."""
     made = f"TEST_{secrets.token_hex(4).upper()}"
     yield made
@@ -48,17 +47,11 @@ def probe(project: Project, *names: str, **arguments: t.Any) -> Result:
     return run_module(edge_functions_probe, functions_url=url, names=list(names), **given)
 
 
-def test_set_changed_and_removed_in_check_mode_for_real_and_again(
-    project: Project, name: str, tmp_path: Path
-) -> None:
+def test_set_changed_and_removed_in_check_mode_for_real_and_again(project, name, tmp_path):
     functions = checkout_copy(RELEASE_VERSION, tmp_path / "checkout")
     slug = add_function(functions, TELLING % name)
     deployed = run_module(
-        edge_functions,
-        **project.options,
-        directory=str(functions),
-        names=[slug],
-        verify_jwt=False,
+        edge_functions, **project.options, directory=str(functions), names=[slug], verify_jwt=False
     )
     assert deployed["activated"] is True
     steps: list[tuple[dict[str, t.Any], str, str]] = [
@@ -82,7 +75,7 @@ def test_set_changed_and_removed_in_check_mode_for_real_and_again(
         assert change(project, **arguments)["changed"] is False
 
 
-def test_functions_that_answer_pass_and_tell_their_version(project: Project) -> None:
+def test_functions_that_answer_pass_and_tell_their_version(project):
     probes = {"wa-webhook": {"path": "/_health", "status": [200]}}
     result = probe(project, *FUNCTIONS, probes=probes, version=PREVIOUS_VERSION)
     assert [each["name"] for each in result["probes"]] == list(FUNCTIONS)
@@ -100,9 +93,7 @@ def test_functions_that_answer_pass_and_tell_their_version(project: Project) -> 
         ("errors", "the platform answered 500 WORKER_ERROR"),
     ],
 )
-def test_a_function_that_is_listed_as_active_and_does_not_answer_is_named(
-    project: Project, fault: str, said: str
-) -> None:
+def test_a_function_that_is_listed_as_active_and_does_not_answer_is_named(project, fault, said):
     project.break_down(fault, "health")
     assert project.listed()["health"]["status"] == "ACTIVE"
     result = probe(project, "health", "wa-webhook", probes={"wa-webhook": {"path": "/_health"}})
@@ -110,22 +101,19 @@ def test_a_function_that_is_listed_as_active_and_does_not_answer_is_named(
     assert f"health: {said}" in result["msg"]
 
 
-def test_a_function_that_is_not_there_is_named(project: Project) -> None:
+def test_a_function_that_is_not_there_is_named(project):
     assert "nobody: the platform answered 404 NOT_FOUND" in probe(project, "nobody")["msg"]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("probes", "said"),
-    [
-        ({"helth": {}}, "'probes' names helth"),
-        ({"health": {"paht": "/x"}}, "The probe of health takes method, path, skip, status"),
-        ({"health": {"method": "DELETE"}}, "'DELETE'"),
-        ({"health": {"status": "twohundred"}}, "no list of numbers"),
-    ],
-    ids=["name", "key", "method", "status"],
+    {
+        "name": ({"helth": {}}, "'probes' names helth"),
+        "key": ({"health": {"paht": "/x"}}, "The probe of health takes method, path, skip, status"),
+        "method": ({"health": {"method": "DELETE"}}, "'DELETE'"),
+        "status": ({"health": {"status": "twohundred"}}, "no list of numbers"),
+    },
 )
-def test_a_probe_that_makes_no_sense_is_refused(
-    project: Project, probes: dict[str, t.Any], said: str
-) -> None:
+def test_a_probe_that_makes_no_sense_is_refused(project, probes, said):
     result = probe(project, "health", probes=probes)
     assert (result["reason"], said in result["msg"]) == ("InvalidInput", True), result

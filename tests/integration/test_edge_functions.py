@@ -10,28 +10,21 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import edge_functions
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
-from sandbox.world import World
 from tests.integration.running import bucket, client
-from tests.integration.supabase import (
-    FUNCTIONS,
-    Project,
-    add_function,
-    checkout_copy,
-    project_of,
-)
+from tests.integration.supabase import FUNCTIONS, Project, add_function, checkout_copy, project_of
 from tests.module_runner import Result, run_module
 
 HELLO = 'Deno.serve(() => new Response("hello"));\n'
 
 
 @pytest.fixture
-def project(world: World) -> t.Iterator[Project]:
+def project(world) -> t.Iterator[Project]:
     with project_of(world) as found:
         yield found
 
 
 @pytest.fixture
-def functions(tmp_path: Path) -> Path:
+def functions(tmp_path) -> Path:
     """A checkout's supabase/functions at the new release."""
     return checkout_copy(RELEASE_VERSION, tmp_path / "checkout")
 
@@ -63,9 +56,7 @@ def without_versions(archive: Path) -> t.Any:
     return content
 
 
-def test_created_changed_and_removed_in_check_mode_for_real_and_again(
-    project: Project, functions: Path, tmp_path: Path
-) -> None:
+def test_created_changed_and_removed_in_check_mode_for_real_and_again(project, functions, tmp_path):
     slug = add_function(functions, HELLO)
     archive = tmp_path / "before.json"
     assert save(project, archive, slug)["unchanged"] == []
@@ -96,8 +87,8 @@ def test_created_changed_and_removed_in_check_mode_for_real_and_again(
 
 
 def test_what_was_saved_comes_back_byte_for_byte_and_with_its_settings(
-    project: Project, functions: Path, tmp_path: Path
-) -> None:
+    project, functions, tmp_path
+):
     project.client.call("PATCH", "/functions/admin-metrics", {"verify_jwt": True})
     slug = add_function(functions, HELLO)
     names = (*FUNCTIONS, slug)
@@ -128,7 +119,7 @@ def test_what_was_saved_comes_back_byte_for_byte_and_with_its_settings(
     assert without_versions(tmp_path / "after.json") == saved
 
 
-def test_what_runs_is_what_the_checkout_holds(project: Project, functions: Path) -> None:
+def test_what_runs_is_what_the_checkout_holds(project, functions):
     deploy(project, functions, "wa-webhook")
     uploaded = project.download("wa-webhook")
     assert len(uploaded) > 5
@@ -139,7 +130,7 @@ def test_what_runs_is_what_the_checkout_holds(project: Project, functions: Path)
 
 
 @pytest.mark.parametrize("cause", ["fault", "syntax"])
-def test_all_or_none_are_activated(project: Project, functions: Path, cause: str) -> None:
+def test_all_or_none_are_activated(project, functions, cause):
     if cause == "fault":
         project.break_down("bundle-fails", "admin-metrics")
     else:
@@ -153,9 +144,7 @@ def test_all_or_none_are_activated(project: Project, functions: Path, cause: str
     assert project.call("health").json()["version"] == PREVIOUS_VERSION
 
 
-def test_an_archive_that_is_in_the_bucket_alone_leads_back(
-    world: World, project: Project, functions: Path, tmp_path: Path
-) -> None:
+def test_an_archive_that_is_in_the_bucket_alone_leads_back(world, project, functions, tmp_path):
     s3 = bucket(world, f"test-{uuid.uuid4().hex[:8]}/")
     archive = tmp_path / "before.json"
     given = {"archive": str(archive), "release": "2.0.0", **s3}

@@ -34,7 +34,7 @@ def api() -> t.Iterator[Management]:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> PassingTime:
+def clock(monkeypatch) -> PassingTime:
     passing = PassingTime()
     monkeypatch.setattr(_supabase_api, "time", passing)
     monkeypatch.setattr(apply, "LOOK_PAUSE", 0.0)
@@ -42,7 +42,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> PassingTime:
 
 
 @pytest.fixture
-def functions(tmp_path: Path) -> Path:
+def functions(tmp_path) -> Path:
     return tmp_path / "supabase" / "functions"
 
 
@@ -92,8 +92,8 @@ ANSWERS = {
 @pytest.mark.parametrize("status", ANSWERS)
 @pytest.mark.parametrize("call", CALLS)
 def test_whatever_goes_wrong_is_one_sentence_and_a_rerun_finishes(
-    api: Management, functions: Path, clock: PassingTime, call: str, status: int
-) -> None:
+    api, functions, clock, call, status
+):
     write(functions, "1", "a", "old")
     known = deploy(api, functions)["known"]
     write(functions, "2", "a", "b")
@@ -127,15 +127,7 @@ def test_whatever_goes_wrong_is_one_sentence_and_a_rerun_finishes(
         pytest.param(503, {}, 1.0, id="busy"),
     ],
 )
-def test_what_passes_is_waited_for(
-    api: Management,
-    functions: Path,
-    clock: PassingTime,
-    call: str,
-    status: int,
-    headers: dict[str, str],
-    waited: float,
-) -> None:
+def test_what_passes_is_waited_for(api, functions, clock, call, status, headers, waited):
     write(functions, "1", "a")
     deploy(api, functions)
     write(functions, "2", "a")
@@ -145,7 +137,7 @@ def test_what_passes_is_waited_for(
     assert clock.slept == [pytest.approx(waited, abs=0.01)]
 
 
-def test_sixty_functions_get_through_the_limit(api: Management, functions: Path) -> None:
+def test_sixty_functions_get_through_the_limit(api, functions):
     write(functions, "1", *(f"f{number}" for number in range(60)))
     api.troubles = [Trouble("POST", "/deploy", 429, 30, {"Retry-After": "0.1"})]
     assert deploy(api, functions)["activated"] is True
@@ -164,8 +156,8 @@ KILLED_AT = {
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("call", KILLED_AT)
 def test_a_run_that_is_killed_is_finished_by_the_next_and_can_go_back(
-    api: Management, functions: Path, tmp_path: Path, call: str, after: bool
-) -> None:
+    api, functions, tmp_path, call, after
+):
     write(functions, "1", "a")
     deploy(api, functions)
     write(functions, "2", "a", "b")

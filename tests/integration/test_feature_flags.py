@@ -5,11 +5,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import (
-    feature_flags,
-    pod_flags,
-    rollout,
-)
+from ansible_collections.easymo.deploy.plugins.modules import feature_flags, pod_flags, rollout
 from tests.integration.conftest import SERVICE, Place
 
 PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
@@ -28,7 +24,7 @@ def apply_by_kubectl(place: Place, data: dict[str, str]) -> None:
     place.kubectl("apply", "-f", "-", stdin=json.dumps(body))
 
 
-def test_created_changed_and_taken_out_in_check_mode_for_real_and_again(place: Place) -> None:
+def test_created_changed_and_taken_out_in_check_mode_for_real_and_again(place):
     apply_by_kubectl(place, {})
     for flags, after in (
         (ON, {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "1"}),
@@ -48,7 +44,7 @@ def test_created_changed_and_taken_out_in_check_mode_for_real_and_again(place: P
         assert (again["changed"], again["checksum"]) == (False, real["checksum"])
 
 
-def test_what_kubectl_set_is_changed_and_named(place: Place) -> None:
+def test_what_kubectl_set_is_changed_and_named(place):
     apply_by_kubectl(place, {"FEATURE_AI_AGENTS": "true"})
     kept = place.run(feature_flags, flags={"FEATURE_AI_AGENTS": False}, force=False)
     assert kept["failed"] is True
@@ -59,7 +55,7 @@ def test_what_kubectl_set_is_changed_and_named(place: Place) -> None:
 
 
 @pytest.mark.parametrize("value", [101, -1, "ten", True])
-def test_a_value_out_of_bounds_touches_nothing(place: Place, value: t.Any) -> None:
+def test_a_value_out_of_bounds_touches_nothing(place, value):
     flags = {**ON, PERCENTAGE: value}
     result = place.run(feature_flags, flags=flags, bounds={PERCENTAGE: [0, 100]})
     assert result["failed"] is True
@@ -67,7 +63,7 @@ def test_a_value_out_of_bounds_touches_nothing(place: Place, value: t.Any) -> No
     assert place.kubectl("get", "configmap", "feature-flags", "--ignore-not-found") == ""
 
 
-def test_pods_that_started_with_older_flags_make_place_for_others(deployed: Place) -> None:
+def test_pods_that_started_with_older_flags_make_place_for_others(deployed):
     deployed.run(feature_flags, flags=ON)
     wanted = {"name": SERVICE, "flags": ON, "wait_timeout": 90, "replace": True}
     before = set(deployed.kubectl("get", "pods", "-o", "name").split())
@@ -80,7 +76,7 @@ def test_pods_that_started_with_older_flags_make_place_for_others(deployed: Plac
     assert (again["changed"], again["replaced"]) == (False, [])
 
 
-def test_pods_are_restarted_once_for_their_flags_and_run_with_them(deployed: Place) -> None:
+def test_pods_are_restarted_once_for_their_flags_and_run_with_them(deployed):
     flags = deployed.run(feature_flags, flags=ON)
     stale = deployed.run(pod_flags, name=SERVICE, flags=ON)
     assert stale["failed"] is True

@@ -5,11 +5,7 @@ import subprocess
 import typing as t
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.modules import (
-    feature_flags,
-    kill_switch,
-    release,
-)
+from ansible_collections.easymo.deploy.plugins.modules import feature_flags, kill_switch, release
 from tests.integration.conftest import SERVICE, Place, deploy
 from tests.integration.plays import connection, play_on, run_plays, run_role
 
@@ -25,7 +21,7 @@ def data_of(place: Place) -> t.Any:
     return place.read("configmaps", "feature-flags")["data"]
 
 
-def test_flags_that_never_reach_a_pod_go_back(place: Place, tmp_path: Path) -> None:
+def test_flags_that_never_reach_a_pod_go_back(place, tmp_path):
     """The container sets one of them itself, so no restart ever brings it the new value."""
     place.run(feature_flags, flags=BEFORE)
     deploy(place, SERVICE)
@@ -66,9 +62,7 @@ def stands_at(place: Place, folder: Path) -> t.Any:
     return json.loads(told.read_text(encoding="utf-8"))
 
 
-def test_a_percentage_that_was_moved_since_the_phase_was_done_is_left(
-    place: Place, tmp_path: Path
-) -> None:
+def test_a_percentage_that_was_moved_since_the_phase_was_done_is_left(place, tmp_path):
     place.run(release, name="2.0.0")
     place.run(release, name="2.0.0", phase="feature_flags", phase_status="running")
     place.run(feature_flags, flags={**OF_THE_RELEASE, PERCENTAGE: 10})
@@ -89,9 +83,7 @@ def test_a_percentage_that_was_moved_since_the_phase_was_done_is_left(
     assert stands_at(place, tmp_path) == {}, "the next attempt begins at the first step"
 
 
-def test_a_percentage_that_is_moved_after_it_was_read_is_left_too(
-    place: Place, tmp_path: Path
-) -> None:
+def test_a_percentage_that_is_moved_after_it_was_read_is_left_too(place, tmp_path):
     place.run(feature_flags, flags={"FEATURE_AI_AGENTS": False, PERCENTAGE: 0})
     merged = {**OF_THE_RELEASE, PERCENTAGE: 10}
     ended = play(

@@ -13,7 +13,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rev
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import migrating
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-from sandbox.world import World
 from tests.integration.running import opened, query, scratch_database
 
 _DEFAULTS = {"ssl_mode": "verify-full", "connect_timeout": 10}
@@ -64,7 +63,7 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(world: World) -> t.Iterator[Server]:
+def server(world) -> t.Iterator[Server]:
     with scratch_database(world) as database:
         query(database, _OBJECTS)
         yield Server(database)
@@ -120,35 +119,23 @@ def test_so_is_one_of_a_domain_that_the_same_file_makes_or_changes(server, domai
     assert server.rules(sql) == (set() if before == after else {"column-rewrite"})
 
 
-@pytest.mark.parametrize(
-    ("replacement", "calls", "differs"),
-    [
-        ("FUNCTION total(a int) RETURNS int", "SELECT total(a => 1)", False),
-        ("FUNCTION total(a int DEFAULT 1) RETURNS integer", "SELECT total(1)", False),
-        ("FUNCTION total(a int, b text DEFAULT '') RETURNS int", "SELECT total(a => 1)", False),
-        ("FUNCTION total(a int) RETURNS text", "SELECT total(1)", True),
-        ("FUNCTION total(a int) RETURNS SETOF int", "SELECT 1 WHERE total(1) = 1", True),
-        ("FUNCTION total(b int) RETURNS int", "SELECT total(a => 1)", True),
-        ("FUNCTION total(int) RETURNS int", "SELECT total(a => 1)", True),
-        ("FUNCTION total(a int, b text) RETURNS int", "SELECT total(1)", True),
-        ("PROCEDURE total(a int)", "SELECT total(1)", True),
-        (
-            "FUNCTION listed(a int, b int DEFAULT 9) RETURNS TABLE (id int, name text)",
-            "SELECT * FROM listed(1)",
-            False,
-        ),
-        (
-            "FUNCTION listed(a int, b int) RETURNS TABLE (id int, name text)",
-            "SELECT * FROM listed(1)",
-            True,
-        ),
-        (
-            "FUNCTION listed(a int, b int DEFAULT 9) RETURNS TABLE (id int, title text)",
-            "SELECT * FROM listed(1)",
-            True,
-        ),
-    ],
-)
+@pytest.mark.parametrize(("replacement", "calls", "differs"), [
+    ("FUNCTION total(a int) RETURNS int", "SELECT total(a => 1)", False),
+    ("FUNCTION total(a int DEFAULT 1) RETURNS integer", "SELECT total(1)", False),
+    ("FUNCTION total(a int, b text DEFAULT '') RETURNS int", "SELECT total(a => 1)", False),
+    ("FUNCTION total(a int) RETURNS text", "SELECT total(1)", True),
+    ("FUNCTION total(a int) RETURNS SETOF int", "SELECT 1 WHERE total(1) = 1", True),
+    ("FUNCTION total(b int) RETURNS int", "SELECT total(a => 1)", True),
+    ("FUNCTION total(int) RETURNS int", "SELECT total(a => 1)", True),
+    ("FUNCTION total(a int, b text) RETURNS int", "SELECT total(1)", True),
+    ("PROCEDURE total(a int)", "SELECT total(1)", True),
+    ("FUNCTION listed(a int, b int DEFAULT 9) RETURNS TABLE (id int, name text)",
+     "SELECT * FROM listed(1)", False),
+    ("FUNCTION listed(a int, b int) RETURNS TABLE (id int, name text)", "SELECT * FROM listed(1)",
+     True),
+    ("FUNCTION listed(a int, b int DEFAULT 9) RETURNS TABLE (id int, title text)",
+     "SELECT * FROM listed(1)", True),
+])  # fmt: skip
 def test_a_routine_in_anothers_place_is_additive_where_calls_get_the_same(
     server, replacement, calls, differs
 ):
@@ -235,7 +222,7 @@ SEEN: dict[str, set[str]] = {
 }
 
 
-def test_the_database_is_asked_what_it_has(world: World) -> None:
+def test_the_database_is_asked_what_it_has(world):
     with scratch_database(world) as database:
         query(database, HAS)
         asked = Server(database)

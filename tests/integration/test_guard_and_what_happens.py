@@ -119,7 +119,7 @@ def server() -> t.Iterator[ThrowawayServer]:
 
 
 @pytest.mark.parametrize("seed", _SEEDS)
-def test_what_is_called_additive_takes_nothing_away(server: ThrowawayServer, seed: int) -> None:
+def test_what_is_called_additive_takes_nothing_away(server, seed):
     database = f"oracle_{seed}"
     _fill(server, database, seed)
     catalog = _read_catalog(server, database)
@@ -133,7 +133,7 @@ def test_what_is_called_additive_takes_nothing_away(server: ThrowawayServer, see
 
 
 @pytest.mark.parametrize("tool", sorted(ROWS))
-def test_so_it_is_with_what_other_tools_make(server: ThrowawayServer, tool: str) -> None:
+def test_so_it_is_with_what_other_tools_make(server, tool):
     """Their files are written by `python -m tests.interop.steps`."""
     server.query(f"CREATE DATABASE {tool} TEMPLATE template0")
     witness, figures = Witness(server.port, tool), Figures()

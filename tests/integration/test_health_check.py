@@ -3,14 +3,13 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import health_check
-from sandbox.world import World
 from tests.integration.inventory_values import ROOT, evaluated
 from tests.integration.running import connection
 from tests.module_runner import run_module
 
 
 @pytest.fixture
-def checks(world: World) -> dict[str, dict[str, t.Any]]:
+def checks(world) -> dict[str, dict[str, t.Any]]:
     """One check that passes for each kind."""
     valkey, kafka = world.facts("valkey"), world.facts("kafka")
     kubernetes = world.facts("kubernetes")
@@ -23,10 +22,7 @@ def checks(world: World) -> dict[str, dict[str, t.Any]]:
     return {
         "postgres": connection(world),
         "redis": {name: valkey[name] for name in ("host", "port", "password")},
-        "kafka": {
-            "bootstrap": kafka["bootstrap"],
-            "topics": kafka["topics"],
-        },
+        "kafka": {"bootstrap": kafka["bootstrap"], "topics": kafka["topics"]},
         "http": {
             "url": f"{world.facts('gateway')['url']}/health/whatsapp-webhook-worker",
             "json": {"status": "ok", "checks.redis.status": "ok"},
@@ -92,7 +88,7 @@ def test_options_of_the_wrong_kind_are_refused(checks):
     assert "redis" in result["msg"]
 
 
-def test_a_wave_waits_for_the_releases_version_where_a_service_tells_one(world: World) -> None:
+def test_a_wave_waits_for_the_releases_version_where_a_service_tells_one(world):
     """The platform is at 1.9.0, so what phase 4 asks fails for that alone; in check mode nothing is rolled."""
     program = {"exec": {"command": ["sh", "-c", "exit 0"]}}
     given = {

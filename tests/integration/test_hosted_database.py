@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_restore
-from sandbox.world import World
 from tests.integration.running import bucket, connection, hosted_database, query
 from tests.integration.supabase_project import Project
 from tests.module_runner import Result, run_module
@@ -84,7 +83,7 @@ class Hosted:
 
 
 @pytest.fixture
-def hosted(world: World) -> t.Iterator[Hosted]:
+def hosted(world) -> t.Iterator[Hosted]:
     with hosted_database(world) as database:
         options = {**database, **bucket(world, f"test-{secrets.token_hex(4)}/")}
         administrator = connection(world, database["login_db"])
@@ -96,14 +95,14 @@ def hosted(world: World) -> t.Iterator[Hosted]:
 
 
 @pytest.fixture
-def looked_at(hosted: Hosted) -> t.Iterator[dict[str, t.Any]]:
+def looked_at(hosted) -> t.Iterator[dict[str, t.Any]]:
     """The options of a scratch database that may be made of the backup; gone at the end."""
     name = f"{hosted.options['login_db']}_look"
     yield {**hosted.database, "login_db": name}
     hosted.by_platform(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
-def test_the_deployer_is_no_superuser_and_the_platform_owns_its_schemas(hosted: Hosted) -> None:
+def test_the_deployer_is_no_superuser_and_the_platform_owns_its_schemas(hosted):
     role = "rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls"
     assert hosted.query(f"SELECT {role} FROM pg_roles WHERE rolname = current_user") == [
         (False, True, True, True, True)
@@ -117,7 +116,7 @@ def test_the_deployer_is_no_superuser_and_the_platform_owns_its_schemas(hosted: 
 
 
 @pytest.mark.parametrize("check", [True, False], ids=["check-mode", "for-real"])
-def test_a_backup_tells_beforehand_what_of_others_it_lacks(hosted: Hosted, check: bool) -> None:
+def test_a_backup_tells_beforehand_what_of_others_it_lacks(hosted, check):
     result = hosted.backup(check=check)
     assert (result["changed"], result["left_out"]) == (True, CLOSED)
     if not check:
@@ -130,16 +129,14 @@ def test_a_backup_tells_beforehand_what_of_others_it_lacks(hosted: Hosted, check
         assert hosted.backup()["changed"] is False
 
 
-def test_what_cannot_be_read_in_a_schema_of_ours_is_no_backup(hosted: Hosted) -> None:
+def test_what_cannot_be_read_in_a_schema_of_ours_is_no_backup(hosted):
     hosted.by_platform("CREATE TABLE app.hidden (id int); REVOKE ALL ON app.hidden FROM postgres")
     refused = hosted.backup(check=True)
     assert refused["reason"] == "Refused"
     assert "may not read app.hidden" in refused["msg"]
 
 
-def test_a_rehearsal_runs_migrations_that_refer_to_auth_and_storage(
-    hosted: Hosted, looked_at: dict[str, t.Any], tmp_path: Path
-) -> None:
+def test_a_rehearsal_runs_migrations_that_refer_to_auth_and_storage(hosted, looked_at, tmp_path):
     hosted.backup()
     restored = hosted.restore(method="scratch", login_db=looked_at["login_db"])
     told = "\n".join(restored["left_out"])
@@ -161,7 +158,7 @@ def test_a_rehearsal_runs_migrations_that_refer_to_auth_and_storage(
     assert again["changed"] is True
 
 
-def test_in_place_only_what_is_ours_is_restored(hosted: Hosted) -> None:
+def test_in_place_only_what_is_ours_is_restored(hosted):
     before = hosted.shape()
     publication = hosted.query("SELECT oid FROM pg_publication")
     hosted.backup()
@@ -194,7 +191,7 @@ def test_in_place_only_what_is_ours_is_restored(hosted: Hosted) -> None:
     assert hosted.restore(method="in_place")["changed"] is False
 
 
-def test_a_trigger_on_a_table_of_others_that_the_release_dropped_comes_back(hosted: Hosted) -> None:
+def test_a_trigger_on_a_table_of_others_that_the_release_dropped_comes_back(hosted):
     hosted.backup()
     hosted.query("DROP FUNCTION public.handle_new_user() CASCADE")
     assert "failed" not in hosted.restore(method="in_place")
@@ -202,7 +199,7 @@ def test_a_trigger_on_a_table_of_others_that_the_release_dropped_comes_back(host
     assert hosted.shape()[0] == 6
 
 
-def test_users_who_went_since_the_backup_are_named_and_nothing_is_committed(hosted: Hosted) -> None:
+def test_users_who_went_since_the_backup_are_named_and_nothing_is_committed(hosted):
     hosted.backup()
     hosted.by_platform("DELETE FROM auth.users WHERE email = 'p1@example.com'")
     before = hosted.shape()
@@ -212,7 +209,7 @@ def test_users_who_went_since_the_backup_are_named_and_nothing_is_committed(host
     assert hosted.shape() == before
 
 
-def test_a_policy_that_could_not_be_made_again_is_refused_beforehand(hosted: Hosted) -> None:
+def test_a_policy_that_could_not_be_made_again_is_refused_beforehand(hosted):
     hosted.query("CREATE FUNCTION public.may() RETURNS boolean LANGUAGE sql AS 'SELECT true'")
     hosted.by_platform("CREATE POLICY ours ON storage.objects USING (public.may())")
     hosted.backup()
@@ -222,18 +219,14 @@ def test_a_policy_that_could_not_be_made_again_is_refused_beforehand(hosted: Hos
 
 
 @pytest.mark.parametrize("check", [True, False], ids=["check-mode", "for-real"])
-def test_a_swap_is_refused_because_the_twin_would_lack_the_platform(
-    hosted: Hosted, check: bool
-) -> None:
+def test_a_swap_is_refused_because_the_twin_would_lack_the_platform(hosted, check):
     hosted.backup()
     refused = hosted.restore(method="swap", check=check)
     assert refused["reason"] == "Refused"
     assert "restore with method 'in_place'" in refused["msg"]
 
 
-def test_an_event_trigger_that_fails_is_told_in_one_sentence(
-    hosted: Hosted, tmp_path: Path
-) -> None:
+def test_an_event_trigger_that_fails_is_told_in_one_sentence(hosted, tmp_path):
     hosted.backup()
     hosted.by_platform(
         "CREATE FUNCTION extensions.no() RETURNS event_trigger LANGUAGE plpgsql AS"

@@ -14,7 +14,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.models impor
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_text
 from ansible_collections.easymo.deploy.plugins.modules import image_info, release, release_info
 from sandbox.node.registry import digest
-from sandbox.world import World
 from tests.integration.conftest import NEW, SERVICE, Place
 from tests.integration.plays import connection, play_on, run_plays
 
@@ -32,7 +31,7 @@ if argv[:2] == ["image", "inspect"]:
 
 
 @pytest.fixture
-def docker(tmp_path: Path) -> Path:
+def docker(tmp_path) -> Path:
     """A folder for the PATH. `pushed` is what it says was pushed, `asked.jsonl` what it was asked."""
     folder = tmp_path / "bin"
     folder.mkdir()
@@ -72,14 +71,12 @@ class Player:
 
 
 @pytest.fixture
-def player(world: World, place: Place, docker: Path, tmp_path: Path) -> Player:
+def player(world, place, docker, tmp_path) -> Player:
     place.run(release, name="2.0.0")
     return Player(place, world.facts("node")["registry_url"], docker, tmp_path)
 
 
-def test_digests_are_looked_up_and_kept_in_the_record(
-    player: Player, place: Place, docker: Path
-) -> None:
+def test_digests_are_looked_up_and_kept_in_the_record(player, place, docker):
     played = player.play()
     assert played.returncode == 0, played.stdout[-2000:]
     facts = place.run(release_info, name="2.0.0")["record"]["facts"]
@@ -89,9 +86,7 @@ def test_digests_are_looked_up_and_kept_in_the_record(
     assert asked(docker) == []
 
 
-def test_all_that_are_missing_are_named_and_nothing_is_recorded(
-    player: Player, place: Place
-) -> None:
+def test_all_that_are_missing_are_named_and_nothing_is_recorded(player, place):
     names = {SERVICE: NEW, "one": "easymo/one:v9", "two": "easymo/two:v9"}
     played = player.play(released_images=names)
     assert played.returncode != 0
@@ -99,9 +94,7 @@ def test_all_that_are_missing_are_named_and_nothing_is_recorded(
     assert place.run(release_info, name="2.0.0")["record"]["facts"] == {}
 
 
-def test_where_no_registry_can_be_asked_the_record_and_the_report_say_so(
-    player: Player, place: Place
-) -> None:
+def test_where_no_registry_can_be_asked_the_record_and_the_report_say_so(player, place):
     away = {"release_check_images": False, "registry_url": "https://127.0.0.1:9"}
     told = player.play("--check", **away)
     assert told.returncode == 0, told.stdout[-2000:]
@@ -120,7 +113,7 @@ def test_where_no_registry_can_be_asked_the_record_and_the_report_say_so(
     assert record["facts"]["images"][NEW]["digest"] == digest(NEW)
 
 
-def test_images_are_built_pushed_and_read_back(player: Player, docker: Path) -> None:
+def test_images_are_built_pushed_and_read_back(player, docker):
     told = player.play("--check", release_build_images=True)
     assert told.returncode == 0, told.stdout[-2000:]
     assert f"Would build {NEW} from /srv/services/{SERVICE}" in " ".join(told.stdout.split())
@@ -134,14 +127,14 @@ def test_images_are_built_pushed_and_read_back(player: Player, docker: Path) -> 
     assert inspect[:4] == ["image", "inspect", "--format", "{{json .RepoDigests}}"]
 
 
-def test_a_tag_that_somebody_else_pushed_too_is_noticed(player: Player, docker: Path) -> None:
+def test_a_tag_that_somebody_else_pushed_too_is_noticed(player, docker):
     (docker / "pushed").write_text(json.dumps([f"easymo/{SERVICE}@sha256:{'0' * 64}"]))
     played = player.play(release_build_images=True)
     assert played.returncode != 0
     assert "somebody else pushed that tag too" in " ".join(played.stdout.split())
 
 
-def test_the_sandbox_registry_knows_what_its_node_can_pull(world: World, place: Place) -> None:
+def test_the_sandbox_registry_knows_what_its_node_can_pull(world, place):
     registry = world.facts("node")["registry_url"]
     found = place.run_bare(image_info, images=[NEW, f"{NEW}-crash"], registry=registry)
     assert found["images"][NEW]["digest"] == digest(NEW)

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.world import World
-
 KUBECTL = Path(sys.executable).with_name("kubectl")
 OLD, NEW = "easymo/ranking-service:v1.9.0", "easymo/ranking-service:v2.0.0"
 NAME = "ranking"
@@ -52,7 +50,7 @@ class Kubectl:
 
 
 @pytest.fixture(scope="module")
-def kubectl(world: World, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Kubectl]:
+def kubectl(world, tmp_path_factory) -> t.Iterator[Kubectl]:
     """A throw-away namespace that holds copies of the platform's settings, as its pods need them."""
     facts = world.facts("kubernetes")
     cache = tmp_path_factory.mktemp("kubectl-cache")
@@ -69,7 +67,7 @@ def kubectl(world: World, tmp_path_factory: pytest.TempPathFactory) -> t.Iterato
 
 
 @pytest.fixture
-def deployed(kubectl: Kubectl) -> str:
+def deployed(kubectl) -> str:
     """The Deployment with the old image and two replicas, rolled out."""
     kubectl("apply", "-f", "-", stdin=json.dumps(deployment()))
     kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=60s")

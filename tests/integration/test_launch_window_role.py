@@ -59,9 +59,7 @@ def play(
     return done.stdout + done.stderr
 
 
-def test_a_window_that_closes_meanwhile_stops_the_next_change_and_nothing_else(
-    place: Place, tmp_path: Path
-) -> None:
+def test_a_window_that_closes_meanwhile_stops_the_next_change_and_nothing_else(place, tmp_path):
     shown = play(
         place,
         tmp_path,
@@ -86,9 +84,7 @@ def test_a_window_that_closes_meanwhile_stops_the_next_change_and_nothing_else(
     assert (override["by"], override["reason"]) == ("Jane Doe", "the fix cannot wait")
 
 
-def test_a_rehearsal_only_tells_and_a_way_back_may_begin_at_any_time(
-    place: Place, tmp_path: Path
-) -> None:
+def test_a_rehearsal_only_tells_and_a_way_back_may_begin_at_any_time(place, tmp_path):
     rehearsed = play(place, tmp_path, begins("database"), options=("--check",))
     assert "msg: begun database" in rehearsed
     assert "It would stop: 1 of 1 checks failed" in " ".join(rehearsed.split())

@@ -4,16 +4,14 @@ import json
 import threading
 import typing as t
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._lock import fence
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock
-from sandbox.world import World
-from tests.integration.conftest import KUBECTL, Place
+from tests.integration.conftest import KUBECTL
 from tests.integration.prisma_project import PrismaProject
-from tests.integration.restoring import SPOILT, WHOLE, Restorable
+from tests.integration.restoring import SPOILT, WHOLE
 from tests.integration.running import hosted_database, scratch_database, stand_in
 from tests.integration.supabase_project import Holder, Project, SqlProject
 from tests.waiting import until
@@ -28,7 +26,7 @@ WAITS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
 @pytest.fixture
-def lock(place: Place) -> t.Iterator[dict[str, t.Any]]:
+def lock(place) -> t.Iterator[dict[str, t.Any]]:
     """The options of a run that holds it."""
     held = place.run(deploy_lock, release="2.0.0")
     yield {
@@ -40,8 +38,8 @@ def lock(place: Place) -> t.Iterator[dict[str, t.Any]]:
 
 @pytest.mark.parametrize("method", ["swap", "in_place"])
 def test_a_restore_that_lost_the_lock_while_it_filled_never_goes_live(
-    spoilt: Restorable, place: Place, lock: dict[str, t.Any], tmp_path: Path, method: str
-) -> None:
+    spoilt, place, lock, tmp_path, method
+):
     loses = (
         f'{spoilt.program("pg_restore")} "$@" || exit; [ "$1" = --list ] || {KUBECTL} '
         f"--kubeconfig={place.kubeconfig} -n {place.namespace} delete lease easymo-deploy >/dev/null"
@@ -59,18 +57,14 @@ def test_a_restore_that_lost_the_lock_while_it_filled_never_goes_live(
     assert spoilt.orders() == WHOLE
 
 
-def test_a_restore_without_the_lock_touches_nothing(
-    spoilt: Restorable, place: Place, lock: dict[str, t.Any]
-) -> None:
+def test_a_restore_without_the_lock_touches_nothing(spoilt, place, lock):
     place.kubectl("delete", "lease", "easymo-deploy")
     assert spoilt.restore(**lock)["reason"] == "LeaseLost"
     assert (spoilt.orders(), list(spoilt.databases())) == (SPOILT, [spoilt.database])
 
 
 @pytest.mark.parametrize("kind", NAMES, ids=lambda kind: kind.__name__)
-def test_of_some_migrations_none_runs_after_the_lock_was_lost(
-    world: World, place: Place, lock: dict[str, t.Any], tmp_path: Path, kind: t.Any
-) -> None:
+def test_of_some_migrations_none_runs_after_the_lock_was_lost(world, place, lock, tmp_path, kind):
     first, second, third = NAMES[kind]
     with hosted_database(world) if kind is Project else scratch_database(world) as database:
         project = kind(tmp_path, database)
@@ -93,9 +87,7 @@ def test_of_some_migrations_none_runs_after_the_lock_was_lost(
         assert (len(again["applied"]), project.has("c")) == (2, True)
 
 
-def test_a_migration_after_a_freeze_waits_for_its_end(
-    world: World, place: Place, lock: dict[str, t.Any], tmp_path: Path
-) -> None:
+def test_a_migration_after_a_freeze_waits_for_its_end(world, place, lock, tmp_path):
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "deploy-freeze"}}
     stated = {**body, "data": {"reason": "Black Friday"}}
     place.kubectl("create", "-f", "-", stdin=json.dumps(stated))
@@ -109,7 +101,7 @@ def test_a_migration_after_a_freeze_waits_for_its_end(
         assert project.run(**lock)["changed"]
 
 
-def test_a_lock_of_no_cluster_is_refused(world: World, tmp_path: Path) -> None:
+def test_a_lock_of_no_cluster_is_refused(world, tmp_path):
     with hosted_database(world) as database:
         project = Project(tmp_path, database)
         project.write(v1_a="CREATE TABLE a ()")

@@ -5,7 +5,6 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import maintenance_banner
-from sandbox.world import World
 from tests.fakes.http_server import Handler, serving
 from tests.module_runner import Result, run_module
 
@@ -13,7 +12,7 @@ TEXT = "System upgrade in progress. Service uninterrupted."
 
 
 @pytest.fixture
-def banner(world: World) -> t.Iterator[t.Callable[..., Result]]:
+def banner(world) -> t.Iterator[t.Callable[..., Result]]:
     facts = world.facts("gateway")
 
     def run(**more: t.Any) -> Result:
@@ -25,7 +24,7 @@ def banner(world: World) -> t.Iterator[t.Callable[..., Result]]:
     run(state="absent")
 
 
-def test_it_is_put_up_changed_and_taken_down_each_once(banner: t.Callable[..., Result]) -> None:
+def test_it_is_put_up_changed_and_taken_down_each_once(banner):
     predicted = banner(text=TEXT, check=True, diff=True)
     assert (predicted["changed"], predicted["diff"]["before"]) == (True, {})
     for expected in (True, False):
@@ -38,7 +37,7 @@ def test_it_is_put_up_changed_and_taken_down_each_once(banner: t.Callable[..., R
     assert [banner(state="absent")["changed"] for _ in range(2)] == [True, False]
 
 
-def test_a_wrong_token_is_refused_and_not_shown(banner: t.Callable[..., Result]) -> None:
+def test_a_wrong_token_is_refused_and_not_shown(banner):
     refused = banner(text=TEXT, token="not-the-admin-token")
     assert (refused["failed"], refused["reason"]) == (True, "Refused")
     assert "HTTP 401" in refused["msg"]
@@ -64,21 +63,15 @@ def api() -> t.Iterator[tuple[str, list[tuple[int, str]]]]:
 NONE, SHOWN = '{"banner": null}', f'{{"banner": {{"message": "{TEXT}", "type": "info"}}}}'
 
 
-@pytest.mark.parametrize(
-    ("answers", "outcome"),
-    [
-        ([(200, NONE), (503, "busy"), (429, ""), (201, SHOWN), (200, SHOWN)], "changed"),
-        ([(200, NONE), (201, SHOWN), (200, NONE)], "accepted the banner but shows another"),
-        ([(200, "<html>Sign in</html>")], "does not say which banner is shown"),
-        ([(200, '{"banner": "x"}')], "does not say which banner is shown"),
-        ([(302, "")], "answered HTTP 302"),
-        ([(400, '{"error": "Bearer t0ken-of-the-admin is bad"}')], "answered HTTP 400"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_bad_days(
-    api: tuple[str, list[tuple[int, str]]], answers: list[tuple[int, str]], outcome: str
-) -> None:
+@pytest.mark.parametrize(("answers", "outcome"), [
+    ([(200, NONE), (503, "busy"), (429, ""), (201, SHOWN), (200, SHOWN)], "changed"),
+    ([(200, NONE), (201, SHOWN), (200, NONE)], "accepted the banner but shows another"),
+    ([(200, "<html>Sign in</html>")], "does not say which banner is shown"),
+    ([(200, '{"banner": "x"}')], "does not say which banner is shown"),
+    ([(302, "")], "answered HTTP 302"),
+    ([(400, '{"error": "Bearer t0ken-of-the-admin is bad"}')], "answered HTTP 400"),
+], ids=lambda value: value if isinstance(value, str) else "")  # fmt: skip
+def test_bad_days(api, answers, outcome):
     url, given = api
     given.extend(answers)
     result = run_module(maintenance_banner, url=url, token="t0ken-of-the-admin", text=TEXT)
@@ -86,7 +79,7 @@ def test_bad_days(
     assert "t0ken-of-the-admin" not in str({**result, "invocation": ""})
 
 
-def test_nobody_there_fails_within_the_time_and_touches_nothing() -> None:
+def test_nobody_there_fails_within_the_time_and_touches_nothing():
     gone = run_module(
         maintenance_banner, url="http://127.0.0.1:9/x", token="t", state="absent", wait_timeout=1
     )

@@ -5,7 +5,6 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import metrics_gate
-from sandbox.world import World
 from tests.firing_alerts import Fire, firing_alerts
 from tests.integration.running import connection
 from tests.module_runner import run_module
@@ -14,7 +13,7 @@ SQL = "SELECT count(*) FROM pg_database"
 
 
 @pytest.fixture
-def gate(world: World) -> t.Callable[..., dict[str, t.Any]]:
+def gate(world) -> t.Callable[..., dict[str, t.Any]]:
     def run(*metrics: dict[str, t.Any], **options: t.Any) -> dict[str, t.Any]:
         named = [{"name": f"m{number}", **metric} for number, metric in enumerate(metrics)]
         given = {"prometheus": {"url": world.facts("prometheus")["url"]}, "duration": 0, **options}
@@ -46,7 +45,7 @@ def test_a_prometheus_out_of_sight_holds(gate):
 
 
 @pytest.fixture
-def fire(world: World) -> t.Iterator[Fire]:
+def fire(world) -> t.Iterator[Fire]:
     with firing_alerts(world) as load:
         yield load
 

@@ -19,7 +19,7 @@ def server() -> t.Iterator[FakePrometheus]:
 
 
 @pytest.fixture
-def gate(server: FakePrometheus) -> Gate:
+def gate(server) -> Gate:
     def run(*, metric: dict[str, t.Any] | None = None, **options: t.Any) -> dict[str, t.Any]:
         watched = {**METRIC, **(metric or {})}
         quick = {"duration": 0.4, "interval": 0.1, "query_timeout": 5}

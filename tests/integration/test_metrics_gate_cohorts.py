@@ -5,7 +5,6 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import metrics_gate
-from sandbox.world import World
 from tests.fakes.prometheus import FakePrometheus, prometheus
 from tests.integration.running import connection
 from tests.module_runner import run_module
@@ -54,7 +53,7 @@ def test_a_harm_to_treated_users_alone_goes_back_while_the_overall_rate_is_withi
     assert "treated users failed" in result["msg"]
 
 
-def test_users_are_counted_by_sql_since_the_watch_began(world: World, server):
+def test_users_are_counted_by_sql_since_the_watch_began(world, server):
     """Nobody has been seen since then, so that nothing is compared, and that holds."""
     users = "SELECT count(*) FROM pg_stat_activity WHERE backend_start >= timestamptz '{since}' + interval '1 day'"
     by_sql = {

@@ -67,7 +67,7 @@ class Gate:
 
 
 @pytest.fixture
-def gate(place: Place) -> t.Iterator[Gate]:
+def gate(place) -> t.Iterator[Gate]:
     with prometheus() as server:
         made = Gate(place, server)
         made.opens()

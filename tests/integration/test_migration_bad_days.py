@@ -9,7 +9,6 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration import supabase_history
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway import FlywayHistory
-from sandbox.world import World
 from tests.fakes.tcp_proxy import HOST, TcpProxy
 from tests.integration.prisma_project import Child, PrismaProject
 from tests.integration.running import hosted_database, scratch_database
@@ -98,18 +97,18 @@ class Migrations:
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> Kind:
+def kind(request) -> Kind:
     return KINDS[request.param]
 
 
 @pytest.fixture
-def migrations(kind: Kind, world: World, tmp_path: Path) -> t.Iterator[Migrations]:
+def migrations(kind, world, tmp_path) -> t.Iterator[Migrations]:
     made = hosted_database if kind.project is Project else scratch_database
     with made(world) as database:
         yield Migrations(kind, tmp_path / "migrations", database)
 
 
-def test_a_run_killed_at_any_point_is_simply_run_again(migrations: Migrations) -> None:
+def test_a_run_killed_at_any_point_is_simply_run_again(migrations):
     migrations.write(*(f"create table {name} (); {NOTES.format(name)}" for name in "ab"))
     point, killed, between = -1, True, 0
     while killed:
@@ -124,9 +123,7 @@ def test_a_run_killed_at_any_point_is_simply_run_again(migrations: Migrations) -
     assert between > 0, "between the files too"
 
 
-def test_a_run_killed_in_the_middle_of_a_statement_frees_its_lock_at_once(
-    migrations: Migrations,
-) -> None:
+def test_a_run_killed_in_the_middle_of_a_statement_frees_its_lock_at_once(migrations):
     migrations.write("create table a ();" + SLEEPS_ONCE.format("a"))
     child = Child(migrations.project)
     migrations.until_it_sleeps()
@@ -134,7 +131,7 @@ def test_a_run_killed_in_the_middle_of_a_statement_frees_its_lock_at_once(
     migrations.goes_on("a", advisory_lock_timeout=8)
 
 
-def test_two_operators_at_once_apply_everything_once(migrations: Migrations) -> None:
+def test_two_operators_at_once_apply_everything_once(migrations):
     migrations.write(f"create table a (); {NOTES.format('a')} select pg_sleep(0.3)")
     children = [Child(migrations.project) for _ in range(2)]
     results = [child.result() for child in children]
@@ -156,7 +153,7 @@ def cut_while_it_sleeps(migrations: Migrations) -> dict[str, t.Any]:
     return result
 
 
-def test_a_connection_cut_in_mid_file_says_so_and_a_rerun_goes_on(migrations: Migrations) -> None:
+def test_a_connection_cut_in_mid_file_says_so_and_a_rerun_goes_on(migrations):
     migrations.write("create table a ();" + SLEEPS_ONCE.format("a"))
     cut = cut_while_it_sleeps(migrations)
     assert cut["reason"] == "Unreachable"
@@ -168,9 +165,7 @@ def test_a_connection_cut_in_mid_file_says_so_and_a_rerun_goes_on(migrations: Mi
 
 
 @pytest.mark.parametrize("kind", ["supabase"], indirect=True)
-def test_of_one_that_is_no_transaction_it_says_that_something_may_be_left(
-    migrations: Migrations,
-) -> None:
+def test_of_one_that_is_no_transaction_it_says_that_something_may_be_left(migrations):
     no_transaction = "-- pg-delta: transaction=false\n"
     migrations.write(f"{no_transaction}{SLEEPS_ONCE.format('a')} create table a ()")
     assert "undo what it left" in cut_while_it_sleeps(migrations)["msg"]
@@ -181,8 +176,8 @@ def test_of_one_that_is_no_transaction_it_says_that_something_may_be_left(
 
 @pytest.mark.parametrize("kind", ["supabase", "prisma"], indirect=True)
 def test_a_file_that_commits_by_itself_is_never_taken_for_applied_nor_run_twice_unnoticed(
-    migrations: Migrations,
-) -> None:
+    migrations,
+):
     prisma = migrations.kind is KINDS["prisma"]
     migrations.write(f"begin; {NOTES.format('a')} commit; create table if not exists a ()")
     point, killed, unsettled = -1, True, 0
@@ -206,8 +201,8 @@ def test_a_file_that_commits_by_itself_is_never_taken_for_applied_nor_run_twice_
 
 
 def test_a_server_that_crashes_in_mid_migration_comes_back_to_what_was_committed(
-    kind: Kind, world: World, tmp_path: Path
-) -> None:
+    kind, world, tmp_path
+):
     server = ThrowawayServer(Path(world.facts("postgres")["bin"]))
     try:
         migrations = Migrations(kind, tmp_path / "migrations", server.options)
@@ -228,16 +223,14 @@ def test_a_server_that_crashes_in_mid_migration_comes_back_to_what_was_committed
         server.stop()
 
 
-def test_a_syntax_error_in_the_third_statement_leaves_nothing_of_the_file(
-    migrations: Migrations,
-) -> None:
+def test_a_syntax_error_in_the_third_statement_leaves_nothing_of_the_file(migrations):
     migrations.write("create table a ();\ncreate table b ();\ncreate tabel c ();")
     failed = migrations.run()
     assert (failed["statement"], failed["line"], failed["sqlstate"]) == (3, 3, "42601")
     assert not migrations.has("a")
 
 
-def test_two_runs_do_not_migrate_at_once(migrations: Migrations) -> None:
+def test_two_runs_do_not_migrate_at_once(migrations):
     migrations.write("create table a ()")
     with Holder(migrations.project, f"SELECT pg_advisory_lock({migrations.kind.lock})"):
         result = migrations.run(advisory_lock_timeout=0.3)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.world import World
 from tests.integration.migration_folders import Migrations
 from tests.integration.running import hosted_database, opened, scratch_database
 
@@ -14,16 +13,14 @@ WORD = "nobody reads it"
 
 
 @pytest.fixture(params=["supabase", "prisma"])
-def migrations(
-    world: World, tmp_path: Path, request: pytest.FixtureRequest
-) -> t.Iterator[Migrations]:
+def migrations(world, tmp_path, request) -> t.Iterator[Migrations]:
     make = hosted_database if request.param == "supabase" else scratch_database
     with make(world) as database:
         yield Migrations(request.param, tmp_path, database)
 
 
 @pytest.fixture
-def users(migrations: Migrations) -> Migrations:
+def users(migrations) -> Migrations:
     """With a table of one row, applied."""
     migrations.write(
         "1_users", "CREATE TABLE users (id int, name text); INSERT INTO users VALUES (1)"

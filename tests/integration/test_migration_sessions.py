@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.world import World
 from tests.integration.migration_folders import Migrations
 from tests.integration.pgbouncer import pooler
 from tests.integration.running import hosted_database, query, scratch_database
@@ -17,7 +16,7 @@ KINDS = pytest.mark.parametrize("kind", ["supabase", "prisma"])
 
 
 @pytest.fixture(scope="module")
-def server(world: World) -> t.Iterator[ThrowawayServer]:
+def server(world) -> t.Iterator[ThrowawayServer]:
     server = ThrowawayServer(Path(world.facts("postgres")["bin"]))
     try:
         yield server

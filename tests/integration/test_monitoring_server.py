@@ -25,7 +25,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server i
 )
 from ansible_collections.easymo.deploy.plugins.modules import metrics_gate, preflight_check
 from sandbox.prometheus import program
-from sandbox.world import World, free_port
+from sandbox.world import free_port
 from tests.fakes.http_server import Handler, serving
 from tests.module_runner import run_module
 from tests.waiting import until
@@ -51,7 +51,7 @@ class Guarded(t.NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def guarded(world: World, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Guarded]:
+def guarded(world, tmp_path_factory) -> t.Iterator[Guarded]:
     """The real program by its own --web.config.file, https://prometheus.io/docs/prometheus/latest/configuration/https/."""
     folder, port = tmp_path_factory.mktemp("guarded"), free_port()
     authority = trustme.CA()
@@ -102,31 +102,23 @@ def _sample(options: dict[str, t.Any], query: str) -> t.Any:
     return Prometheus(MonitoringServer.from_params(options), 10).sample(query)
 
 
-def test_a_password_a_client_certificate_an_authority_and_a_path_all_at_once(
-    guarded: Guarded,
-) -> None:
+def test_a_password_a_client_certificate_an_authority_and_a_path_all_at_once(guarded):
     assert _sample(guarded.whole, "vector(7)").value == 7
     assert AlertsApi(MonitoringServer.from_params(guarded.whole), timeout=10).rules() == []
 
 
-@pytest.mark.parametrize(
-    ("missing", "words"),
-    [
-        (["username"], "HTTP 401"),
-        (["ca_cert"], "set 'ca_cert'"),
-        (["client_cert", "client_key"], "certificate required"),
-    ],
-    ids=lambda one: one[0] if isinstance(one, list) else "",
-)
-def test_what_is_missing_of_it_is_told(guarded: Guarded, missing: list[str], words: str) -> None:
+@pytest.mark.parametrize(("missing", "words"), [
+    (["username"], "HTTP 401"),
+    (["ca_cert"], "set 'ca_cert'"),
+    (["client_cert", "client_key"], "certificate required"),
+], ids=lambda one: one[0] if isinstance(one, list) else "")  # fmt: skip
+def test_what_is_missing_of_it_is_told(guarded, missing, words):
     told = run_module(metrics_gate, prometheus=guarded.without(*missing), metrics=[UP], duration=0)
     assert (told["verdict"], told["changed"]) == ("hold", False)
     assert words in told["msg"]
 
 
-def test_preflight_reads_clock_and_certificate_behind_a_client_certificate(
-    guarded: Guarded,
-) -> None:
+def test_preflight_reads_clock_and_certificate_behind_a_client_certificate(guarded):
     tls = guarded.without("username", "password")
     rows = _rows(clock=tls, certificate=tls, alert_rules={"prometheus": tls, "alerts": ["Down"]})
     assert {kind: row["status"] for kind, row in rows.items()} == {
@@ -144,7 +136,7 @@ def _rows(**kinds: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
 
 
 @pytest.fixture(scope="module")
-def tenants(world: World) -> t.Iterator[str]:
+def tenants(world) -> t.Iterator[str]:
     """A gateway before the sandbox's Prometheus: a token of ours, and each tenant sees its own series alone."""
     prometheus = world.facts("prometheus")["url"]
 
@@ -167,7 +159,7 @@ def tenants(world: World) -> t.Iterator[str]:
         yield url
 
 
-def test_a_token_and_a_tenant_are_sent(tenants: str) -> None:
+def test_a_token_and_a_tenant_are_sent(tenants):
     server = {"url": tenants, "token": "t-1", "tenant": "easymo"}
     assert (
         run_module(metrics_gate, prometheus=server, metrics=[UP], duration=0)["verdict"]
@@ -176,7 +168,7 @@ def test_a_token_and_a_tenant_are_sent(tenants: str) -> None:
     assert AlertsApi(MonitoringServer.from_params(server), timeout=10).rules()
 
 
-def test_without_the_tenant_nothing_is_good(tenants: str) -> None:
+def test_without_the_tenant_nothing_is_good(tenants):
     server = {"url": tenants, "token": "t-1"}
     gate = run_module(metrics_gate, prometheus=server, metrics=[UP], duration=0)
     assert (gate["verdict"], "no series" in gate["msg"]) == ("hold", True)
@@ -184,14 +176,14 @@ def test_without_the_tenant_nothing_is_good(tenants: str) -> None:
     assert (row["status"], "'tenant'" in row["detail"]) == ("hold", True)
 
 
-def test_the_diagnosis_says_that_it_does_not_know_which_alerts_fire(tenants: str) -> None:
+def test_the_diagnosis_says_that_it_does_not_know_which_alerts_fire(tenants):
     notes = Notebook("error_rate", "Prometheus", redactor=Redactor([]), limits=Limits())
     server = MonitoringServer.from_params({"url": tenants, "token": "t-1"})
     look_at_prometheus(notes, Prometheus(server, 10), "")
     assert any("Which alerts fire is not known" in one for one in notes.to_part().unseen)
 
 
-def test_two_ways_in_at_once_are_refused() -> None:
+def test_two_ways_in_at_once_are_refused():
     with pytest.raises(InputError, match="so set one"):
         MonitoringServer.from_params({"url": "http://x", "token": "a", "username": "b"})
     with pytest.raises(InputError, match="set the certificate"):

@@ -6,15 +6,10 @@ import os
 import signal
 import time
 import typing as t
-from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import (
-    feature_flags,
-    kill_switch,
-    pod_flags,
-)
+from ansible_collections.easymo.deploy.plugins.modules import feature_flags, kill_switch, pod_flags
 from sandbox.services.manifests import FLAGS
 from tests.agent_core_pods import (
     AGENTS,
@@ -36,10 +31,7 @@ OFF = {AGENTS: False, PERCENTAGE: 0}
 ENDPOINT = {"http": {"port": 8080, "path": "/flags"}, "values": "flags"}
 SOON = 15
 """Seconds in which every pod has followed, and far less than the kubelet takes by itself."""
-DELIVERIES: t.Mapping[str, dict[str, t.Any]] = {
-    "files": {},
-    "flagd": {"flagd": {"key": FLAGD_KEY}},
-}
+DELIVERIES: t.Mapping[str, dict[str, t.Any]] = {"files": {}, "flagd": {"flagd": {"key": FLAGD_KEY}}}
 
 
 class Readers:
@@ -81,13 +73,11 @@ class Readers:
 
 
 @pytest.fixture(params=[*DELIVERIES])
-def readers(place: Place, request: pytest.FixtureRequest) -> Readers:
+def readers(place, request) -> Readers:
     return Readers(place, request.param)
 
 
-def test_all_pods_follow_without_a_restart_and_a_second_run_changes_nothing(
-    readers: Readers,
-) -> None:
+def test_all_pods_follow_without_a_restart_and_a_second_run_changes_nothing(readers):
     assert readers.write(ON)["changed"] is True
     predicted = readers.follow(ON, check_mode=True)
     assert predicted["changed"] is True
@@ -109,9 +99,7 @@ def test_all_pods_follow_without_a_restart_and_a_second_run_changes_nothing(
         assert readers.follow(ON, check_mode=check_mode)["changed"] is False
 
 
-def test_the_kill_switch_reaches_every_pod_while_it_runs_and_says_how_fast(
-    readers: Readers,
-) -> None:
+def test_the_kill_switch_reaches_every_pod_while_it_runs_and_says_how_fast(readers):
     readers.write(ON)
     readers.follow(ON)
     predicted = readers.kill(check_mode=True)
@@ -133,9 +121,7 @@ def test_the_kill_switch_reaches_every_pod_while_it_runs_and_says_how_fast(
     assert readers.write(ON)["reason"] == "KillSwitchSet"
 
 
-def test_the_kill_switch_ends_a_pod_that_never_follows(
-    place: Place, fault: t.Callable[..., None]
-) -> None:
+def test_the_kill_switch_ends_a_pod_that_never_follows(place, fault):
     readers = Readers(place, "files")
     readers.write(ON)
     readers.follow(ON)
@@ -150,7 +136,7 @@ def test_the_kill_switch_ends_a_pod_that_never_follows(
     assert readers.run() == [(False, 0)] * 2
 
 
-def test_pods_that_mount_the_flags_by_a_subpath_are_all_named(place: Place) -> None:
+def test_pods_that_mount_the_flags_by_a_subpath_are_all_named(place):
     place.run(feature_flags, flags=OFF)
     body = agent_core("files", replicas=2)
     (container,) = body["spec"]["template"]["spec"]["containers"]
@@ -165,7 +151,7 @@ def test_pods_that_mount_the_flags_by_a_subpath_are_all_named(place: Place) -> N
     assert "does each mount it as a folder" in left["msg"]
 
 
-def test_files_alone_and_a_command_are_asked_in_the_container(place: Place) -> None:
+def test_files_alone_and_a_command_are_asked_in_the_container(place):
     readers = Readers(place, "files")
     readers.write(ON)
     assert readers.follow(ON, probe={"files": FLAGS_FOLDER}).get("failed") is None
@@ -176,9 +162,7 @@ def test_files_alone_and_a_command_are_asked_in_the_container(place: Place) -> N
     assert f"{PERCENTAGE} is '10' instead of '5'" in wrong["msg"]
 
 
-def test_killed_between_the_write_and_the_last_pod_the_same_command_continues(
-    place: Place, fault: t.Callable[..., None]
-) -> None:
+def test_killed_between_the_write_and_the_last_pod_the_same_command_continues(place, fault):
     readers = Readers(place, "files")
     readers.write(ON)
     readers.follow(ON)
@@ -197,8 +181,8 @@ def test_killed_between_the_write_and_the_last_pod_the_same_command_continues(
 
 
 def test_the_role_brings_flags_without_a_restart_and_puts_back_what_does_not_come(
-    place: Place, fault: t.Callable[..., None], tmp_path: Path
-) -> None:
+    place, fault, tmp_path
+):
     readers = Readers(place, "flagd")
 
     def play(**values: t.Any) -> t.Any:

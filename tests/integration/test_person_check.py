@@ -9,7 +9,7 @@ import time
 import typing as t
 from pathlib import Path
 
-import pytest
+from tests.tables import cases
 
 ROOT = Path(__file__).parents[2]
 ANSIBLE = str(Path(sys.executable).with_name("ansible"))
@@ -76,7 +76,7 @@ def statuses(shown: str) -> list[str]:
     return re.findall(r'"status": "(\w+)"', shown)
 
 
-def test_a_person_answers_and_gives_a_name_once() -> None:
+def test_a_person_answers_and_gives_a_name_once():
     shown = types(
         ("Do buttons appear? (the team) [yes/no]: ", "perhaps\r"),
         ("Do buttons appear? (the team) [yes/no]: ", "yes\r"),
@@ -88,7 +88,7 @@ def test_a_person_answers_and_gives_a_name_once() -> None:
     assert "Jane Doe said no at " in shown
 
 
-def test_who_says_that_it_is_minor_says_what() -> None:
+def test_who_says_that_it_is_minor_says_what():
     question = {"name": "tickets", "question": "How many?", "scale": "severity"}
     shown = types(
         ("How many? [good/minor/bad]: ", "yes\r"),
@@ -102,7 +102,7 @@ def test_who_says_that_it_is_minor_says_what() -> None:
     assert "the menu is slow" in shown
 
 
-def test_a_yes_that_was_not_ended_in_time_is_none() -> None:
+def test_a_yes_that_was_not_ended_in_time_is_none():
     shown = types(
         ("Do buttons appear? (the team) [yes/no]: ", "yes"),
         ("Do metrics flow? [yes/no]: ", ""),
@@ -112,17 +112,14 @@ def test_a_yes_that_was_not_ended_in_time_is_none() -> None:
     assert "no answer within 2 s" in shown
 
 
-@pytest.mark.parametrize(
+@cases(
     ("answers", "found"),
-    [
-        ({}, ["hold", "hold"]),
-        ({"phone": {"answer": "yes", "by": "Joe"}}, ["pass", "hold"]),
-    ],
-    ids=["nobody", "one by variable"],
+    {
+        "nobody": ({}, ["hold", "hold"]),
+        "one by variable": ({"phone": {"answer": "yes", "by": "Joe"}}, ["pass", "hold"]),
+    },
 )
-def test_without_a_terminal_what_has_no_answer_holds(
-    answers: dict[str, t.Any], found: list[str]
-) -> None:
+def test_without_a_terminal_what_has_no_answer_holds(answers, found):
     done = subprocess.run(
         command(answers=answers),
         cwd=ROOT,

@@ -16,6 +16,7 @@ from tests.integration.backups import keys, unfinished
 from tests.integration.plays import run_plays
 from tests.integration.running import STORE, client, query, scratch_database, stand_in
 from tests.module_runner import run_module
+from tests.tables import cases
 from tests.unit.test_docs import ROOT, plays_of
 
 CONNECTIONS = pg_backup.module_spec()["argument_spec"].keys() - {"name", "release"}
@@ -64,12 +65,8 @@ def test_the_role_s_example_backs_up_a_database_without_any_cluster(options, tmp
     assert [key for key in keys(options) if "shop_prod" in key]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param({"release": "2.0.1"}, id="another-release"),
-        pytest.param({"name": "orders_db_copy"}, id="another-name"),
-    ],
+@cases(
+    "change", {"another-release": {"release": "2.0.1"}, "another-name": {"name": "orders_db_copy"}}
 )
 def test_change_what_is_backed_up(options, change):
     first = run_module(pg_backup, **options)["backup"]
@@ -179,18 +176,14 @@ def test_an_old_pg_dump_is_refused_with_its_version(options, tmp_path):
     assert "15.20" in run_module(pg_backup, **{**options, "pg_dump": old})["msg"]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("script", "reason"),
-    [
-        pytest.param(
-            "head -c 1000 /dev/zero; echo 'pg_dump: error: it broke' >&2; exit 1",
-            "Refused",
-            id="fails",
-        ),
-        pytest.param("head -c 1000 /dev/zero; kill -9 $$", "Refused", id="is-killed"),
-        pytest.param("head -c 1000 /dev/zero; exec sleep 60", "NotReady", id="hangs"),
-        pytest.param("echo hello", "VerificationFailed", id="writes-no-dump"),
-    ],
+    {
+        "fails": ("head -c 1000 /dev/zero; echo 'pg_dump: error: it broke' >&2; exit 1", "Refused"),
+        "is-killed": ("head -c 1000 /dev/zero; kill -9 $$", "Refused"),
+        "hangs": ("head -c 1000 /dev/zero; exec sleep 60", "NotReady"),
+        "writes-no-dump": ("echo hello", "VerificationFailed"),
+    },
 )
 def test_a_dump_that_fails_is_never_taken_for_a_backup(options, tmp_path, script, reason):
     fake = stand_in(tmp_path, "pg_dump", script, version="18.6")

@@ -10,14 +10,8 @@ import psutil
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_backup_info
-from sandbox.world import World
 from tests.fakes.tcp_proxy import TcpProxy, passing
-from tests.integration.backups import (
-    keys,
-    nothing_is_left,
-    s3_through,
-    unfinished,
-)
+from tests.integration.backups import keys, nothing_is_left, s3_through, unfinished
 from tests.integration.module_process import started
 from tests.integration.running import STORE, bucket, stand_in
 from tests.module_runner import run_module
@@ -80,7 +74,7 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scenes(world: World, backup_database: dict[str, t.Any], tmp_path_factory) -> dict[str, Scene]:
+def scenes(world, backup_database, tmp_path_factory) -> dict[str, Scene]:
     """One for each moment. What tidies up takes its time, so they are played side by side."""
     moments = {**MOMENTS, "after-the-manifest": AFTER_THE_MANIFEST}
     made = {

@@ -10,21 +10,14 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
 from ansible_collections.easymo.deploy.plugins.module_utils._backup import tables
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup
-from sandbox.world import World
 from tests.integration.backups import backup_options
-from tests.integration.running import (
-    client,
-    connection,
-    opened,
-    query,
-    scratch_database,
-    stand_in,
-)
+from tests.integration.running import client, connection, opened, query, scratch_database, stand_in
 from tests.module_runner import run_module
+from tests.tables import cases
 
 
 @pytest.fixture
-def options(world: World) -> t.Iterator[dict[str, t.Any]]:
+def options(world) -> t.Iterator[dict[str, t.Any]]:
     """Of an empty database."""
     with scratch_database(world) as database:
         yield backup_options(world, database)
@@ -63,7 +56,7 @@ def test_a_dump_of_other_tables_than_were_counted_is_no_backup(options, tmp_path
 
 
 @pytest.fixture
-def reader(world: World) -> t.Iterator[dict[str, t.Any]]:
+def reader(world) -> t.Iterator[dict[str, t.Any]]:
     """The options of a user who owns nothing."""
     name = f"reader_{secrets.token_hex(4)}"
     password = secrets.token_hex(8)
@@ -73,17 +66,16 @@ def reader(world: World) -> t.Iterator[dict[str, t.Any]]:
 
 
 @pytest.mark.parametrize("check", [True, False], ids=["check-mode", "for-real"])
-@pytest.mark.parametrize(
+@cases(
     ("setup", "words"),
-    [
-        ("GRANT SELECT ON orders TO {user}", "may not read public.secrets"),
-        (
+    {
+        "not-granted": ("GRANT SELECT ON orders TO {user}", "may not read public.secrets"),
+        "row-security": (
             "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {user}; "
             "ALTER TABLE orders ENABLE ROW LEVEL SECURITY",
             "Row security hides rows of public.orders",
         ),
-    ],
-    ids=["not-granted", "row-security"],
+    },
 )
 def test_a_table_that_cannot_be_read_whole_is_refused_before_the_dump(
     options, reader, setup, words, check

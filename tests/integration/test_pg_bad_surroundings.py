@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.world import World
 from tests.integration.pg_place import Place
 from tests.integration.pgbouncer import pooler
 
@@ -16,7 +15,7 @@ METHODS = ("scratch", "swap", "in_place")
 
 
 @pytest.fixture
-def place(world: World) -> t.Iterator[Place]:
+def place(world) -> t.Iterator[Place]:
     made = Place(world)
     made.server.query("CREATE TABLE orders AS SELECT generate_series(1, 100) AS id")
     yield made
@@ -34,7 +33,7 @@ def where(method: str) -> dict[str, str]:
     }
 
 
-def test_timeouts_of_a_role_are_not_those_of_a_backup_or_a_restore(place: Place) -> None:
+def test_timeouts_of_a_role_are_not_those_of_a_backup_or_a_restore(place):
     """A statement of the restore sleeps longer than the role may, and sessions idle longer."""
     place.server.query(
         "CREATE FUNCTION slow(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS"
@@ -55,7 +54,7 @@ def test_timeouts_of_a_role_are_not_those_of_a_backup_or_a_restore(place: Place)
         assert done.get("changed"), done
 
 
-def test_a_server_that_lets_nothing_be_written_is_called_so(place: Place) -> None:
+def test_a_server_that_lets_nothing_be_written_is_called_so(place):
     assert place.backup().get("changed")
     place.server.query("ALTER ROLE postgres SET default_transaction_read_only = on")
     for method, check in itertools.product(METHODS, (True, False)):
@@ -64,7 +63,7 @@ def test_a_server_that_lets_nothing_be_written_is_called_so(place: Place) -> Non
         assert result["msg"].endswith("Nothing was touched.")
 
 
-def test_a_standby_is_backed_up_and_never_restored(place: Place) -> None:
+def test_a_standby_is_backed_up_and_never_restored(place):
     place.server.query("CREATE UNLOGGED TABLE fleeting (id int)")
     with place.server.standby() as port:
         backup = place.backup(login_port=port)
@@ -74,7 +73,7 @@ def test_a_standby_is_backed_up_and_never_restored(place: Place) -> None:
     assert result["msg"].endswith("Nothing was touched.")
 
 
-def test_a_pooler_that_shares_sessions_is_refused(place: Place) -> None:
+def test_a_pooler_that_shares_sessions_is_refused(place):
     assert place.backup().get("changed")
     results = []
     for mode in ("transaction", "statement"):
@@ -87,16 +86,14 @@ def test_a_pooler_that_shares_sessions_is_refused(place: Place) -> None:
         assert result["msg"].endswith("Nothing was touched.")
 
 
-def test_a_pooler_that_gives_whole_sessions_is_fine(place: Place) -> None:
+def test_a_pooler_that_gives_whole_sessions_is_fine(place):
     with pooler(place.server.options["login_port"], "session") as port:
         assert place.backup(login_port=port).get("changed")
         done = place.restore(login_port=port)
     assert done.get("changed"), done
 
 
-def test_an_extension_that_the_server_lacks_is_missed_beforehand(
-    place: Place,
-) -> None:
+def test_an_extension_that_the_server_lacks_is_missed_beforehand(place):
     """The server that was backed up has it in a folder of its own, which is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="extensions-"))
     (folder / "extension").mkdir()

@@ -4,7 +4,6 @@ import typing as t
 
 import pytest
 
-from sandbox.world import World
 from tests.integration.pg_place import Place
 
 # Room for 26 x 10 locks by PostgreSQL's promise, and in truth for about twice as many.
@@ -24,15 +23,13 @@ def make_tables(place: Place, count: int) -> None:
 
 
 @pytest.fixture
-def place(world: World) -> t.Iterator[Place]:
+def place(world) -> t.Iterator[Place]:
     made = Place(world, *LITTLE)
     yield made
     made.server.stop()
 
 
-def test_a_restore_in_place_of_too_many_tables_is_refused_before_anything(
-    place: Place,
-) -> None:
+def test_a_restore_in_place_of_too_many_tables_is_refused_before_anything(place):
     make_tables(place, 100)
     assert place.backup().get("changed")
     for check in (True, False):
@@ -43,9 +40,7 @@ def test_a_restore_in_place_of_too_many_tables_is_refused_before_anything(
         assert "standing" not in result
 
 
-def test_a_dump_of_too_many_tables_is_refused_before_it_begins(
-    place: Place,
-) -> None:
+def test_a_dump_of_too_many_tables_is_refused_before_it_begins(place):
     make_tables(place, 600)
     result = place.backup()
     assert (result["failed"], result["reason"]) == (True, "Refused"), result

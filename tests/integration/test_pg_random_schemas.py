@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.world import World
 from tests.integration.random_schema import RandomSchema
 from tests.integration.round_trip import SETTINGS, Traveller
 from tests.integration.throwaway_server import ThrowawayServer
@@ -16,7 +15,7 @@ TABLES = 18
 
 
 @pytest.fixture(scope="module")
-def traveller(world: World) -> t.Iterator[Traveller]:
+def traveller(world) -> t.Iterator[Traveller]:
     programs = Path(world.facts("postgres")["bin"])
     server = ThrowawayServer(programs, *SETTINGS)
     yield Traveller(server, programs)
@@ -24,9 +23,9 @@ def traveller(world: World) -> t.Iterator[Traveller]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_chance_made_comes_back_as_it_was(traveller: Traveller, seed: int) -> None:
+def test_what_chance_made_comes_back_as_it_was(traveller, seed):
     traveller.travel(RandomSchema(seed, TABLES))
 
 
-def test_the_same_seed_makes_the_same_schema() -> None:
+def test_the_same_seed_makes_the_same_schema():
     assert RandomSchema(7, 20).sql == RandomSchema(7, 20).sql != RandomSchema(8, 20).sql

@@ -6,7 +6,6 @@ import secrets
 import signal
 import threading
 import typing as t
-from pathlib import Path
 
 import psycopg2
 import pytest
@@ -16,6 +15,7 @@ from tests.fakes.tcp_proxy import TcpProxy
 from tests.integration.module_process import ModuleProcess
 from tests.integration.restoring import SPOILT, WHOLE, Restorable
 from tests.integration.running import opened, stand_in
+from tests.tables import cases
 from tests.waiting import until
 
 
@@ -35,25 +35,15 @@ def listing_for_real(spoilt: Restorable) -> str:
     return f'[ "$1" = --list ] && exec {spoilt.program("pg_restore")} "$@"\n'
 
 
-@pytest.mark.parametrize(
-    ("script", "words"),
-    [
-        pytest.param(
-            'head -c 9000 | {real} "$@"', "pg_restore failed on", id="the-dump-ends-midway"
-        ),
-        pytest.param("head -c 9000 >/dev/null; kill -9 $$", "exit code -9", id="is-killed"),
-        pytest.param("exec sleep 60", "did not end within 1 s", id="hangs"),
-        pytest.param(
-            '{real} --file=- | sed "/^1999\\t/d" | {psql} -Xq "$3"',
-            "public.orders has 1999 instead of 2000",
-            id="a-row-is-missing",
-        ),
-        pytest.param("cat >/dev/null", "public.orders has no such table", id="restores-nothing"),
-    ],
-)
-def test_a_restore_that_fails_never_goes_live(
-    spoilt: Restorable, tmp_path: Path, script: str, words: str
-) -> None:
+@cases(("script", "words"), {
+    "the-dump-ends-midway": ('head -c 9000 | {real} "$@"', "pg_restore failed on"),
+    "is-killed": ("head -c 9000 >/dev/null; kill -9 $$", "exit code -9"),
+    "hangs": ("exec sleep 60", "did not end within 1 s"),
+    "a-row-is-missing": ('{real} --file=- | sed "/^1999\\t/d" | {psql} -Xq "$3"',
+                         "public.orders has 1999 instead of 2000"),
+    "restores-nothing": ("cat >/dev/null", "public.orders has no such table"),
+})  # fmt: skip
+def test_a_restore_that_fails_never_goes_live(spoilt, tmp_path, script, words):
     filled = listing_for_real(spoilt) + script.format(
         real=spoilt.program("pg_restore"), psql=spoilt.program("psql")
     )
@@ -80,9 +70,7 @@ def tamper(spoilt: Restorable, change: t.Callable[[bytes], bytes]) -> None:
         pytest.param(lambda dump: dump[:600] + bytes([dump[600] ^ 1]) + dump[601:], id="a-byte"),
     ],
 )
-def test_a_dump_that_was_tampered_with_never_goes_live(
-    spoilt: Restorable, change: t.Callable[[bytes], bytes]
-) -> None:
+def test_a_dump_that_was_tampered_with_never_goes_live(spoilt, change):
     tamper(spoilt, change)
     untouched(spoilt, spoilt.restore())
 
@@ -92,9 +80,7 @@ SECOND = 13
 
 
 @pytest.mark.parametrize("method", ["swap", "in_place"])
-def test_a_tampered_dump_that_restores_well_is_found_by_its_checksum(
-    spoilt: Restorable, method: str
-) -> None:
+def test_a_tampered_dump_that_restores_well_is_found_by_its_checksum(spoilt, method):
     tamper(spoilt, lambda dump: dump[:SECOND] + bytes([dump[SECOND] ^ 1]) + dump[SECOND + 1 :])
     result = spoilt.restore(method=method)
     assert "its checksum differs" in result["msg"]
@@ -110,7 +96,7 @@ THROWN_OUT = (
 )
 
 
-def test_clients_keep_asking_and_get_the_restored_rows(spoilt: Restorable) -> None:
+def test_clients_keep_asking_and_get_the_restored_rows(spoilt):
     """Eight that connect again as soon as they are thrown out. None ever sees anything but one of the two states."""
     seen: set[str] = set()
     strange: list[str] = []
@@ -142,9 +128,7 @@ def test_clients_keep_asking_and_get_the_restored_rows(spoilt: Restorable) -> No
     assert not strange
 
 
-def test_a_session_that_may_not_be_ended_is_named_and_the_old_one_serves(
-    spoilt: Restorable,
-) -> None:
+def test_a_session_that_may_not_be_ended_is_named_and_the_old_one_serves(spoilt):
     """The owner restores; a superuser is connected, whom the owner can't throw out."""
     role, password = f"{spoilt.database}_owner", secrets.token_hex(8)
     spoilt.psql(f"CREATE ROLE {role} LOGIN CREATEDB PASSWORD '{password}'")
@@ -180,7 +164,7 @@ def test_a_session_that_may_not_be_ended_is_named_and_the_old_one_serves(
         spoilt.psql(f"DROP ROLE {role}", "template1")
 
 
-def test_two_at_once_restore_once(spoilt: Restorable) -> None:
+def test_two_at_once_restore_once(spoilt):
     runs = [ModuleProcess("pg_restore", spoilt.options) for _unused in range(2)]
     results = [run.result() for run in runs]
     assert sorted(one["changed"] for one in results) == [False, True]
@@ -212,37 +196,21 @@ def restored_by_a_fork(spoilt: Restorable, prepare: t.Callable[[], None], **more
     return pid
 
 
-@pytest.mark.parametrize(
+@cases(
     ("owner", "name", "function", "stands", "changed"),
-    [
-        pytest.param(databases, "transaction", die, SPOILT, True, id="when-it-is-born"),
-        pytest.param(
-            databases,
-            "create",
-            dying_after(databases.create),
-            SPOILT,
-            True,
-            id="when-marked",
-        ),
-        pytest.param(swap, "inspect", die, SPOILT, True, id="when-restored"),
-        pytest.param(swap, "_sessions_end", die, None, True, id="when-closed"),
-        pytest.param(swap, "_rename", die, None, True, id="when-sessions-are-ended"),
-        pytest.param(
-            databases,
-            "dress",
-            dying_after(databases.dress),
-            None,
-            True,
-            id="before-the-commit",
-        ),
-        pytest.param(
-            swap, "_rename", dying_after(swap._rename), WHOLE, False, id="after-the-commit"
-        ),
-    ],
+    {
+        "when-it-is-born": (databases, "transaction", die, SPOILT, True),
+        "when-marked": (databases, "create", dying_after(databases.create), SPOILT, True),
+        "when-restored": (swap, "inspect", die, SPOILT, True),
+        "when-closed": (swap, "_sessions_end", die, None, True),
+        "when-sessions-are-ended": (swap, "_rename", die, None, True),
+        "before-the-commit": (databases, "dress", dying_after(databases.dress), None, True),
+        "after-the-commit": (swap, "_rename", dying_after(swap._rename), WHOLE, False),
+    },
 )
 def test_killed_anywhere_and_run_again_it_ends_as_if_undisturbed(
-    spoilt: Restorable, owner: t.Any, name: str, function: t.Any, stands: str | None, changed: bool
-) -> None:
+    spoilt, owner, name, function, stands, changed
+):
     """`stands`: what the live database shows in between; None when it is closed until the rerun."""
     pid = restored_by_a_fork(spoilt, lambda: setattr(owner, name, function))
     _pid, status = os.waitpid(pid, 0)
@@ -257,9 +225,7 @@ def test_killed_anywhere_and_run_again_it_ends_as_if_undisturbed(
     assert not spoilt.restore()["changed"]
 
 
-def test_what_a_killed_run_has_closed_serves_while_it_is_restored_again(
-    spoilt: Restorable, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_killed_run_has_closed_serves_while_it_is_restored_again(spoilt, monkeypatch):
     pid = restored_by_a_fork(spoilt, lambda: setattr(swap, "_sessions_end", die))
     os.waitpid(pid, 0)
     served: list[str] = []
@@ -275,9 +241,7 @@ def test_what_a_killed_run_has_closed_serves_while_it_is_restored_again(
 
 
 @pytest.mark.parametrize("method", ["swap", "in_place"])
-def test_killed_while_rows_stream_it_ends_as_if_undisturbed(
-    spoilt: Restorable, tmp_path: Path, method: str
-) -> None:
+def test_killed_while_rows_stream_it_ends_as_if_undisturbed(spoilt, tmp_path, method):
     began = tmp_path / "began"
     script = (
         '[ "$1" = --list ] && exec {0} "$@"; (head -c 9000; touch {1}; sleep 1; cat) | {0} "$@"'
@@ -295,14 +259,14 @@ def test_killed_while_rows_stream_it_ends_as_if_undisturbed(
     assert len(spoilt.databases()) == (2 if method == "swap" else 1)
 
 
-def test_a_database_that_others_closed_is_not_opened(spoilt: Restorable) -> None:
+def test_a_database_that_others_closed_is_not_opened(spoilt):
     spoilt.psql(f"ALTER DATABASE {spoilt.database} ALLOW_CONNECTIONS false", "template1")
     result = spoilt.restore()
     assert result["reason"] == "Conflict"
     assert "not by our restore" in result["msg"]
 
 
-def test_the_password_is_in_no_ones_arguments(spoilt: Restorable, tmp_path: Path) -> None:
+def test_the_password_is_in_no_ones_arguments(spoilt, tmp_path):
     log = tmp_path / "log"
     spies = {
         name: stand_in(tmp_path, name, f'echo "$0 $@" >> {log}\nexec {spoilt.program(name)} "$@"')
@@ -317,9 +281,7 @@ def test_the_password_is_in_no_ones_arguments(spoilt: Restorable, tmp_path: Path
         assert spoilt.options[secret] not in log.read_text()
 
 
-def test_a_connection_lost_at_the_switch_leaves_the_old_one_serving(
-    spoilt: Restorable, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_connection_lost_at_the_switch_leaves_the_old_one_serving(spoilt, monkeypatch):
     """Lost when the live database is closed already; it is opened over a new connection."""
     with TcpProxy(spoilt.options["login_host"], spoilt.options["login_port"]) as proxy:
 

@@ -1,15 +1,14 @@
 """Over the database itself: all in one transaction, so that every failure leaves what was there."""
 
 import typing as t
-from pathlib import Path
 
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import administering
-from sandbox.world import World
 from tests.integration.restoring import SPOILT, WHOLE, Restorable, restorable
 from tests.integration.running import stand_in
+from tests.tables import cases
 
 # A later release: what the backup does not know, entangled with what it knows.
 LATER = """
@@ -38,14 +37,14 @@ DROPPED = [
 
 
 @pytest.fixture
-def spoilt(world: World) -> t.Iterator[Restorable]:
+def spoilt(world) -> t.Iterator[Restorable]:
     with restorable(world, method="in_place") as made:
         made.psql(LATER)
         made.psql(f"COMMENT ON DATABASE {made.database} IS 'The shop''s'")
         yield made
 
 
-def test_a_restore_in_place_is_predicted_done_and_then_known_to_be_done(spoilt: Restorable) -> None:
+def test_a_restore_in_place_is_predicted_done_and_then_known_to_be_done(spoilt):
     predicted = spoilt.restore(check=True)
     assert (predicted["changed"], spoilt.orders()) == (True, SPOILT), predicted
     assert sorted(predicted["dropped"]) == sorted(DROPPED)
@@ -80,12 +79,12 @@ def untouched(spoilt: Restorable, result: dict[str, t.Any]) -> str:
     return str(result["msg"])
 
 
-def test_what_other_schemas_need_is_not_dropped(spoilt: Restorable) -> None:
+def test_what_other_schemas_need_is_not_dropped(spoilt):
     spoilt.psql("CREATE VIEW later.needs AS SELECT id FROM orders")
     assert "depend on what is to be restored" in untouched(spoilt, spoilt.restore())
 
 
-def test_who_is_connected_is_ended_or_named(spoilt: Restorable) -> None:
+def test_who_is_connected_is_ended_or_named(spoilt):
     holder = spoilt.start_psql("BEGIN; LOCK orders; SELECT pg_sleep(30)")
     try:
         spoilt.wait_for_client("pg_sleep(30)")
@@ -98,47 +97,36 @@ def test_who_is_connected_is_ended_or_named(spoilt: Restorable) -> None:
         holder.communicate()
 
 
-@pytest.mark.parametrize(
+@cases(
     ("program", "script", "words"),
-    [
-        pytest.param(
+    {
+        "pg_restore-fails-midway": (
             "pg_restore",
             '[ "$1" = --list ] && exec {real} "$@"; {real} "$@" | head -c 60000; echo "error: it broke" >&2; exit 1',
             "pg_restore failed",
-            id="pg_restore-fails-midway",
         ),
-        pytest.param(
+        "pg_restore-is-killed-midway": (
             "pg_restore",
             '[ "$1" = --list ] && exec {real} "$@"; {real} "$@" | head -c 60000; kill -9 $$',
             "exit code -9",
-            id="pg_restore-is-killed-midway",
         ),
-        pytest.param(
+        "a-row-is-missing": (
             "pg_restore",
             '[ "$1" = --list ] && exec {real} "$@"; {real} "$@" | sed "/^1999\t/d"',
             "public.orders has 1999 instead of 2000",
-            id="a-row-is-missing",
         ),
-        pytest.param(
-            "psql", 'head -c 30000 | {real} "$@"; exit 3', "psql failed", id="psql-dies-midway"
-        ),
-        pytest.param(
-            "psql", 'head -c 30000 | {real} "$@"; kill -9 $$', "psql failed", id="psql-is-killed"
-        ),
-        pytest.param("psql", "exec sleep 60", "did not end within 2 s", id="psql-hangs"),
-    ],
+        "psql-dies-midway": ("psql", 'head -c 30000 | {real} "$@"; exit 3', "psql failed"),
+        "psql-is-killed": ("psql", 'head -c 30000 | {real} "$@"; kill -9 $$', "psql failed"),
+        "psql-hangs": ("psql", "exec sleep 60", "did not end within 2 s"),
+    },
 )
-def test_what_fails_midway_leaves_what_was_there(
-    spoilt: Restorable, tmp_path: Path, program: str, script: str, words: str
-) -> None:
+def test_what_fails_midway_leaves_what_was_there(spoilt, tmp_path, program, script, words):
     fake = stand_in(tmp_path, program, script.format(real=spoilt.program(program)), version="18.6")
     result = spoilt.restore(**{program: fake, "timeout": 2})
     assert words in untouched(spoilt, result)
 
 
-def test_clients_are_ended_but_not_what_steers_the_restore_of_another_database(
-    spoilt: Restorable,
-) -> None:
+def test_clients_are_ended_but_not_what_steers_the_restore_of_another_database(spoilt):
     """Two databases of one server are restored at a time, and one of them is where the other's run connects."""
     client = spoilt.start_psql("SELECT 'a client', pg_sleep(60)")
     spoilt.wait_for_client("a client")

@@ -4,19 +4,18 @@ import typing as t
 
 import pytest
 
-from sandbox.world import World
 from tests.integration.restoring import Restorable, restorable
 
 WHOLE = "2000|2001000"
 
 
 @pytest.fixture
-def place(world: World) -> t.Iterator[Restorable]:
+def place(world) -> t.Iterator[Restorable]:
     with restorable(world, method="scratch", approved_by=None, reason=None) as made:
         yield made
 
 
-def test_a_scratch_database_comes_and_goes(place: Restorable) -> None:
+def test_a_scratch_database_comes_and_goes(place):
     scratch = f"{place.database}_look"
     place.psql(f"ALTER DATABASE {place.database} SET work_mem TO '6MB'", "template1")
 
@@ -38,7 +37,7 @@ def test_a_scratch_database_comes_and_goes(place: Restorable) -> None:
     assert place.orders() == WHOLE
 
 
-def test_what_no_restore_made_is_neither_replaced_nor_dropped(place: Restorable) -> None:
+def test_what_no_restore_made_is_neither_replaced_nor_dropped(place):
     for state in ("present", "absent"):
         result = place.restore(state=state)
         assert result["reason"] == "Conflict"
@@ -46,7 +45,7 @@ def test_what_no_restore_made_is_neither_replaced_nor_dropped(place: Restorable)
     assert place.orders() == WHOLE
 
 
-def test_one_in_use_is_left_when_sessions_are_not_to_be_ended(place: Restorable) -> None:
+def test_one_in_use_is_left_when_sessions_are_not_to_be_ended(place):
     scratch = f"{place.database}_look"
     place.restore(login_db=scratch)
     client = place.start_psql("SELECT pg_sleep(60)", scratch)
@@ -61,7 +60,7 @@ def test_one_in_use_is_left_when_sessions_are_not_to_be_ended(place: Restorable)
         client.communicate()
 
 
-def test_owners_that_are_not_there_fail_with_the_way_out(place: Restorable) -> None:
+def test_owners_that_are_not_there_fail_with_the_way_out(place):
     scratch, role = f"{place.database}_look", f"{place.database}_owner"
     place.psql(f"CREATE ROLE {role}; ALTER TABLE orders OWNER TO {role}")
     backup = place.backup(release="2.0.1")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.world import World
 from tests.integration.restoring import Restorable, restorable
 from tests.integration.running import stand_in
+from tests.tables import cases
 
 METHODS = ("scratch", "swap", "in_place")
 
@@ -84,7 +84,7 @@ ROWS = {
 
 
 @pytest.fixture
-def extensions(world: World) -> t.Iterator[None]:
+def extensions(world) -> t.Iterator[None]:
     """The server finds `keeps_rows` in a folder of ours."""
     folder = Path(tempfile.mkdtemp(prefix="extensions-"))
     (folder / "extension").mkdir()
@@ -109,7 +109,7 @@ def schema(made: Restorable, database: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("extensions")
-def test_every_shape_comes_back_by_every_method(world: World) -> None:
+def test_every_shape_comes_back_by_every_method(world):
     with restorable(world) as made:
         made.psql(f"DROP TABLE orders CASCADE; DROP SCHEMA shop CASCADE; {SHAPES}")
         key = made.backup(release="2.0.1")["key"]
@@ -134,7 +134,7 @@ CREATE TABLE noise AS SELECT string_agg(md5(random()::text || n), '') FROM gener
 """.format(schema="s" * 63)
 
 
-def test_a_listing_longer_than_a_pipe_holds_up_neither_backup_nor_restore(world: World) -> None:
+def test_a_listing_longer_than_a_pipe_holds_up_neither_backup_nor_restore(world):
     with restorable(world, timeout=60) as made:
         made.psql(MANY)
         backup = made.backup(release="2.0.1", compression="none", timeout=60)
@@ -145,18 +145,14 @@ def test_a_listing_longer_than_a_pipe_holds_up_neither_backup_nor_restore(world:
             assert done.get("changed"), done
 
 
-@pytest.mark.parametrize(
+@cases(
     ("script", "words"),
-    [
-        pytest.param("sleep 60", "pg_restore --list of s3://", id="never-reads"),
-        pytest.param(
-            "echo 'error: no room' >&2; exit 1", "exit code 1: error: no room", id="fails"
-        ),
-    ],
+    {
+        "never-reads": ("sleep 60", "pg_restore --list of s3://"),
+        "fails": ("echo 'error: no room' >&2; exit 1", "exit code 1: error: no room"),
+    },
 )
-def test_a_listing_that_fails_is_laid_to_nobody_else(
-    world: World, tmp_path: Path, script: str, words: str
-) -> None:
+def test_a_listing_that_fails_is_laid_to_nobody_else(world, tmp_path, script, words):
     with restorable(world) as made:
         made.psql(MANY)
         key = made.backup(release="2.0.1", compression="none")["key"]

@@ -13,16 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import (
-    preflight_check,
-    release,
-    release_info,
-)
+from ansible_collections.easymo.deploy.plugins.modules import preflight_check, release, release_info
 from tests.fakes.http_server import Handler, serving
 from tests.integration.conftest import Place
 
 if t.TYPE_CHECKING:
-    from sandbox.world import World
+    pass
 
 Row = dict[str, t.Any]
 TOKEN = "a-token-that-is-no-secret"
@@ -89,7 +85,7 @@ class Repository:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Repository:
+def repository(tmp_path) -> Repository:
     return Repository(tmp_path / "checkout")
 
 
@@ -106,7 +102,7 @@ def types(nowhere: Place, repository: Repository, part: str) -> None:
     repository.git(*printed.split())
 
 
-def test_a_checkout_on_its_way_to_the_release(nowhere: Place, repository: Repository) -> None:
+def test_a_checkout_on_its_way_to_the_release(nowhere, repository):
     assert look_at(nowhere, repository) == {
         "tag": "fail", "branch": "hold", "clean": "pass", "changelog": "pass",
     }  # fmt: skip
@@ -123,9 +119,7 @@ def test_a_checkout_on_its_way_to_the_release(nowhere: Place, repository: Reposi
     assert look_at(nowhere, repository) == good
 
 
-def test_a_clone_of_the_tag_alone_learns_the_branch_by_what_is_printed(
-    nowhere: Place, repository: Repository
-) -> None:
+def test_a_clone_of_the_tag_alone_learns_the_branch_by_what_is_printed(nowhere, repository):
     repository.git("tag", "v2.0.0")
     repository.write("later", "")
     clone = Repository.clone(repository, "v2.0.0")
@@ -137,7 +131,7 @@ def test_a_clone_of_the_tag_alone_learns_the_branch_by_what_is_printed(
     assert look_at(nowhere, clone)["tag"] == "pass"
 
 
-def test_a_tag_beside_the_branch_is_not_in_it(nowhere: Place, repository: Repository) -> None:
+def test_a_tag_beside_the_branch_is_not_in_it(nowhere, repository):
     repository.git("checkout", "--quiet", "-b", "beside")
     repository.write("beside", "")
     repository.git("tag", "--annotate", "v2.0.0", "--message=it")
@@ -145,8 +139,8 @@ def test_a_tag_beside_the_branch_is_not_in_it(nowhere: Place, repository: Reposi
 
 
 def test_a_folder_that_is_no_work_tree_of_its_own_says_how_to_make_one(
-    nowhere: Place, repository: Repository, tmp_path: Path
-) -> None:
+    nowhere, repository, tmp_path
+):
     inner = repository.folder / "inner"
     inner.mkdir()
     for folder in (inner, tmp_path):
@@ -155,7 +149,7 @@ def test_a_folder_that_is_no_work_tree_of_its_own_says_how_to_make_one(
         assert "'git clone' or 'git worktree add'" in row["detail"]
 
 
-def test_what_the_checkout_configures_is_not_run(nowhere: Place, repository: Repository) -> None:
+def test_what_the_checkout_configures_is_not_run(nowhere, repository):
     """Whoever may write there could otherwise run what they like as the deployer."""
     repository.git("tag", "v2.0.0")
     mark = repository.folder.parent / "ran"
@@ -185,9 +179,7 @@ def web() -> t.Iterator[tuple[str, dict[str, bytes]]]:
         yield url, files
 
 
-def test_results_come_from_the_web_for_who_has_the_token(
-    nowhere: Place, web: tuple[str, dict[str, bytes]], tmp_path: Path
-) -> None:
+def test_results_come_from_the_web_for_who_has_the_token(nowhere, web, tmp_path):
     url, files = web
     files["/unit.json"] = json.dumps({"version": "2.0.0", "passed": 84, "failed": 0}).encode()
     rows = check(
@@ -210,7 +202,7 @@ def test_results_come_from_the_web_for_who_has_the_token(
 # The sandbox's services
 
 
-def test_the_services_around_a_release(nowhere: Place, world: World) -> None:
+def test_the_services_around_a_release(nowhere, world):
     sinks, kubernetes = world.facts("sinks"), world.facts("kubernetes")
     database = world.facts("postgres")
     at = f"{database['host']}:{database['port']}"
@@ -268,9 +260,7 @@ def silent() -> t.Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-def test_an_s3_that_hangs_is_told_before_anybody_loses_patience(
-    nowhere: Place, silent: str
-) -> None:
+def test_an_s3_that_hangs_is_told_before_anybody_loses_patience(nowhere, silent):
     keys = {"access_key": "nobody", "secret_key": TOKEN}
     where = {"bucket": "backups", "endpoint_url": silent, "path_style": True, **keys}
     backups = of("backup_age", **where, names=["supabase_prod"])
@@ -282,7 +272,7 @@ def test_an_s3_that_hangs_is_told_before_anybody_loses_patience(
     assert f"S3 at {silent} cannot be reached" in row["detail"]
 
 
-def test_a_slack_that_hangs_can_be_released_by_name_and_reason(place: Place, silent: str) -> None:
+def test_a_slack_that_hangs_can_be_released_by_name_and_reason(place, silent):
     where = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
     people = of("slack", "people_in_slack", api_url=silent, token=TOKEN, people=["U0ONCALL01"])
 

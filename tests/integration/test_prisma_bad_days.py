@@ -5,6 +5,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._migration import runner
 from tests.integration.prisma_project import PrismaProject
 from tests.integration.supabase_project import Holder, seconds_of
+from tests.tables import cases
 
 
 def test_a_syntax_error_in_the_third_statement_leaves_nothing_of_the_script(project):
@@ -48,7 +49,7 @@ def brisk(monkeypatch):
 
 
 @pytest.fixture
-def waiting(project: PrismaProject) -> PrismaProject:
+def waiting(project) -> PrismaProject:
     """With a migration that wants a lock on a table that was there before."""
     project.write(a="CREATE TABLE a ()")
     project.run()
@@ -122,15 +123,14 @@ def test_a_check_that_fails_at_the_commit_fails_the_script(project):
     assert (project.has("a"), project.rows()) == (False, [("a", False, False, 0)])
 
 
-@pytest.mark.parametrize(
+@cases(
     "sql",
-    [
-        "CREATE INDEX CONCURRENTLY i ON t (x)",
-        "DO $$ BEGIN INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (2); COMMIT; END $$",
-        "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY",
-        "VACUUM t",
-    ],
-    ids=["concurrent index", "block that commits", "concurrent detach", "vacuum"],
+    {
+        "concurrent index": "CREATE INDEX CONCURRENTLY i ON t (x)",
+        "block that commits": "DO $$ BEGIN INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (2); COMMIT; END $$",
+        "concurrent detach": "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY",
+        "vacuum": "VACUUM t",
+    },
 )
 def test_a_single_statement_that_wants_no_transaction_has_none(project, sql):
     project.write(

@@ -16,7 +16,7 @@ INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at{0}) VAL
 
 
 @pytest.fixture
-def pending(project: PrismaProject) -> PrismaProject:
+def pending(project) -> PrismaProject:
     project.write(a="CREATE TABLE a ()")
     return project
 
@@ -28,23 +28,17 @@ def command(project: PrismaProject, script: str, **options: t.Any) -> dict[str, 
     return project.run(**given)
 
 
-@pytest.mark.parametrize(
-    ("said", "reason", "code"),
-    [
-        ("Error: P1000\n\nAuthentication failed against database server", "Refused", "P1000"),
-        ("Error: P1001: Can't reach database server at db:5432", "Unreachable", "P1001"),
-        ("Error: P1002\n\nThe database server was reached but timed out.", "Unreachable", "P1002"),
-        (
-            "Error: P1002\n\nTimed out.\nTimed out trying to acquire a postgres advisory lock",
-            "Locked",
-            "P1002",
-        ),
-        ("Error: P3005\n\nThe database schema is not empty.", "NotEmpty", "P3005"),
-        ("Error: P3009\n\nmigrate found failed migrations", "FailedMigration", "P3009"),
-        ("Error: P3018\n\nA migration failed to apply.", "MigrationFailed", "P3018"),
-        ("Segmentation fault", "Refused", None),
-    ],
-)
+@pytest.mark.parametrize(("said", "reason", "code"), [
+    ("Error: P1000\n\nAuthentication failed against database server", "Refused", "P1000"),
+    ("Error: P1001: Can't reach database server at db:5432", "Unreachable", "P1001"),
+    ("Error: P1002\n\nThe database server was reached but timed out.", "Unreachable", "P1002"),
+    ("Error: P1002\n\nTimed out.\nTimed out trying to acquire a postgres advisory lock", "Locked",
+     "P1002"),
+    ("Error: P3005\n\nThe database schema is not empty.", "NotEmpty", "P3005"),
+    ("Error: P3009\n\nmigrate found failed migrations", "FailedMigration", "P3009"),
+    ("Error: P3018\n\nA migration failed to apply.", "MigrationFailed", "P3018"),
+    ("Segmentation fault", "Refused", None),
+])  # fmt: skip
 def test_what_the_command_says_is_sorted_as_our_own_failures(pending, said, reason, code):
     result = command(pending, f"cat <<'END' >&2\n{said}\nEND\nexit 1")
     assert (result["reason"], result.get("code"), result["rc"]) == (reason, code, 1)
@@ -132,7 +126,7 @@ def deploys(project: PrismaProject, *then: str) -> str:
 
 
 @pytest.fixture
-def accomplice(pending: PrismaProject) -> t.Iterator[t.Callable[[str], None]]:
+def accomplice(pending) -> t.Iterator[t.Callable[[str], None]]:
     """Writes to the database while the command runs."""
     threads: list[threading.Thread] = []
 

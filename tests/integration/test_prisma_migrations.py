@@ -1,9 +1,8 @@
 import hashlib
 import typing as t
 
-import pytest
-
 from tests.integration.prisma_project import PrismaProject
+from tests.tables import cases
 
 ROWS = """
 SELECT migration_name, checksum, applied_steps_count, finished_at IS NOT NULL, rolled_back_at IS NOT NULL
@@ -76,16 +75,15 @@ def test_the_command_runs_when_something_is_pending_and_is_not_believed(project)
     assert not (project.folder / "ran").exists()
 
 
-@pytest.mark.parametrize(
+@cases(
     ("content", "table"),
-    [
-        (b"\xef\xbb\xbfCREATE TABLE a ();", "a"),
-        (b"CREATE TABLE a (\r\n id int\r\n);\r\n", "a"),
-        (b"", None),
-        (b"-- nothing; yet\n;;\n/* ; */", None),
-        (b"INSERT INTO nothing SELECT ';' WHERE false; CREATE TABLE a ()", None),
-    ],
-    ids=["byte order mark", "windows", "empty", "comments", "failing"],
+    {
+        "byte order mark": (b"\xef\xbb\xbfCREATE TABLE a ();", "a"),
+        "windows": (b"CREATE TABLE a (\r\n id int\r\n);\r\n", "a"),
+        "empty": (b"", None),
+        "comments": (b"-- nothing; yet\n;;\n/* ; */", None),
+        "failing": (b"INSERT INTO nothing SELECT ';' WHERE false; CREATE TABLE a ()", None),
+    },
 )
 def test_a_checksum_is_of_the_bytes_in_the_file(project, content, table):
     project.write(a=content)
@@ -96,14 +94,13 @@ def test_a_checksum_is_of_the_bytes_in_the_file(project, content, table):
     assert table is None or project.has(table)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("content", "words"),
-    [
-        (b"CREATE TABLE a (); -- caf\xe9", "not UTF-8 (line 1"),
-        (b"CREATE TABLE a ();\n\\connect other", "meta-command in line 2"),
-        (b"CREATE TABLE a ();\nSELECT '\x00'", "NUL character in line 2"),
-    ],
-    ids=["latin-1", "psql", "nul"],
+    {
+        "latin-1": (b"CREATE TABLE a (); -- caf\xe9", "not UTF-8 (line 1"),
+        "psql": (b"CREATE TABLE a ();\n\\connect other", "meta-command in line 2"),
+        "nul": (b"CREATE TABLE a ();\nSELECT '\x00'", "NUL character in line 2"),
+    },
 )
 def test_a_script_that_cannot_run_is_refused_before_any_other_runs(project, content, words):
     project.write(a="CREATE TABLE first ()", b=content)

@@ -8,10 +8,11 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import asked_for
 from tests.integration.prisma_project import PrismaProject
 from tests.integration.supabase_project import Holder
+from tests.tables import cases
 
 
 @pytest.fixture
-def failed(project: PrismaProject) -> PrismaProject:
+def failed(project) -> PrismaProject:
     """One migration applied, the second one failed, the third one pending."""
     project.write(
         a="CREATE TABLE a ()", b="INSERT INTO nowhere VALUES ('k3y')", c="CREATE TABLE c ()"
@@ -20,19 +21,15 @@ def failed(project: PrismaProject) -> PrismaProject:
     return project
 
 
-@pytest.mark.parametrize(
-    ("resolution", "names", "rows"),
-    [
-        ("rolled_back", ["b"], [("a", True, False, 1), ("b", False, True, 0)]),
-        ("applied", ["b"], [("a", True, False, 1), ("b", False, True, 0), ("b", True, False, 0)]),
-        (
+@cases(("resolution", "names", "rows"), {
+    "rolled back": ("rolled_back", ["b"], [("a", True, False, 1), ("b", False, True, 0)]),
+    "applied": ("applied", ["b"], [("a", True, False, 1), ("b", False, True, 0), ("b", True, False, 0)]),
+    "applied and pending ones": (
             "applied",
             ["c", "b", "a"],
             [("a", True, False, 1), ("b", False, True, 0), ("b", True, False, 0), ("c", True, False, 0)],
         ),
-    ],
-    ids=["rolled back", "applied", "applied and pending ones"],
-)  # fmt: skip
+})  # fmt: skip
 def test_resolving_is_predicted_done_once_and_then_nothing_to_do(failed, resolution, names, rows):
     before = failed.rows()
     predicted = failed.resolve(resolution, *names, check=True, diff=True)

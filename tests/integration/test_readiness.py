@@ -15,7 +15,6 @@ import yaml
 from ansible_collections.easymo.deploy.plugins.modules import preflight_check
 from sandbox.faults import Fault, Faults
 from sandbox.services.routing import bucket
-from sandbox.world import World
 from tests.fakes.http_server import Handler, serving
 from tests.fault_setting import faults_set
 from tests.integration.conftest import Place
@@ -88,7 +87,7 @@ class Web(Handler):
 
 
 @pytest.fixture(scope="module")
-def reader(world: World) -> t.Iterator[str]:
+def reader(world) -> t.Iterator[str]:
     """A role that may connect and no more."""
     facts = world.facts("postgres")
     login = facts["administrator"]
@@ -106,7 +105,7 @@ def reader(world: World) -> t.Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def rows(world: World, reader: str, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[t.Any]:
+def rows(world, reader, tmp_path_factory) -> t.Iterator[t.Any]:
     """By the name of what is broken, the check as the inventory makes it then, and how the cluster is reached."""
     folder = tmp_path_factory.mktemp("readiness")
     (folder / "other.crt").write_bytes(Path("/etc/ssl/certs/ca-certificates.crt").read_bytes())
@@ -145,7 +144,7 @@ def look(connection: dict[str, str], checks: list[dict[str, t.Any]]) -> dict[str
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_what_is_broken_is_named_with_its_cure(world: World, rows: t.Any, what: str) -> None:
+def test_what_is_broken_is_named_with_its_cure(world, rows, what):
     broken = BROKEN[what]
     assert isinstance(rows[what], list), rows[what]
     connection, checks = rows[what]
@@ -162,7 +161,7 @@ def test_what_is_broken_is_named_with_its_cure(world: World, rows: t.Any, what: 
     assert not [one for one in ("s3cr3t", "xoxb-", "sbp_", "s3cr3t") if f" {one}" in row["detail"]]
 
 
-def test_before_a_release_everything_is_ready_and_what_nobody_can_know_is_told(rows: t.Any) -> None:
+def test_before_a_release_everything_is_ready_and_what_nobody_can_know_is_told(rows):
     connection, checks = rows[""]
     result = look(connection, checks)
     assert result["verdict"] == "go", result["sentence"]

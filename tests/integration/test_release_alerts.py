@@ -18,7 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server i
     MonitoringServer,
 )
 from sandbox.prometheus import RULES, shortened
-from sandbox.world import CACHE_VARIABLE, World
+from sandbox.world import CACHE_VARIABLE
 from tests.integration.rolling_update import Rollout, promtool_test
 from tests.waiting import until
 
@@ -39,7 +39,7 @@ def promtool(*words: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_every_alert_fires_above_its_threshold_and_not_below() -> None:
+def test_every_alert_fires_above_its_threshold_and_not_below():
     status, said = promtool("test", "rules", "tests/integration/release_alerts.test.yml")
     assert status == 0, said
 
@@ -59,14 +59,14 @@ def test_every_alert_fires_above_its_threshold_and_not_below() -> None:
     ],
     ids=lambda one: f"{one.pods}+{one.surge}-{one.unavailable}, {one.start} s, {one.drain} s",
 )
-def test_no_clean_rolling_update_wakes_anybody(rollout: Rollout, tmp_path: Path) -> None:
+def test_no_clean_rolling_update_wakes_anybody(rollout, tmp_path):
     path = tmp_path / "rolling.test.yml"
     path.write_text(json.dumps(promtool_test(str(RULES), rollout)), "utf-8")
     status, said = promtool("test", "rules", str(path))
     assert status == 0, said
 
 
-def test_the_tests_would_notice_another_threshold(tmp_path: Path) -> None:
+def test_the_tests_would_notice_another_threshold(tmp_path):
     """Each threshold a little lower or later: what must not fire fires, or what must fire does not."""
     shipped, test = (
         RULES.read_text("utf-8"),
@@ -89,13 +89,13 @@ def test_the_tests_would_notice_another_threshold(tmp_path: Path) -> None:
         assert status != 0, f"{now} as {then}: {said}"
 
 
-def test_the_rules_are_right_as_they_ship_and_as_the_sandbox_has_them(tmp_path: Path) -> None:
+def test_the_rules_are_right_as_they_ship_and_as_the_sandbox_has_them(tmp_path):
     (tmp_path / "short.yml").write_text(shortened(RULES.read_text("utf-8")), "utf-8")
     status, said = promtool("check", "rules", str(RULES), str(tmp_path / "short.yml"))
     assert status == 0, said
 
 
-def test_the_sandbox_has_the_same_alerts_but_sooner() -> None:
+def test_the_sandbox_has_the_same_alerts_but_sooner():
     shipped, short = (
         yaml.safe_load(text)["groups"][0]["rules"]
         for text in (RULES.read_text("utf-8"), shortened(RULES.read_text("utf-8")))
@@ -110,7 +110,7 @@ def test_the_sandbox_has_the_same_alerts_but_sooner() -> None:
         assert {**ours, "expr": "", "for": ""} == {**theirs, "expr": "", "for": ""}
 
 
-def test_who_is_paged_and_which_channel_is_told(world: World) -> None:
+def test_who_is_paged_and_which_channel_is_told(world):
     """Alertmanager's own routes, by alerts as Prometheus would send them."""
     sent = [
         {
@@ -136,7 +136,7 @@ def test_who_is_paged_and_which_channel_is_told(world: World) -> None:
     }
 
 
-def test_prometheus_has_the_alerts_and_knows_its_alertmanager(world: World) -> None:
+def test_prometheus_has_the_alerts_and_knows_its_alertmanager(world):
     url = world.facts("prometheus")["url"]
     api = AlertsApi(
         MonitoringServer(url), MonitoringServer(world.facts("alertmanager")["url"]), timeout=20

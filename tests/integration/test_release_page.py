@@ -10,7 +10,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._live.places import 
     ObjectPlace,
     Published,
 )
-from sandbox.world import World
 from tests.integration.backups import s3_through
 from tests.integration.running import bucket, client
 
@@ -19,13 +18,13 @@ PAGE = "<!doctype html><html lang='en'><title>Zürich 🎉</title></html>"
 
 
 @pytest.fixture
-def options(world: World) -> t.Iterator[dict[str, t.Any]]:
+def options(world) -> t.Iterator[dict[str, t.Any]]:
     made = {**UNSET, **bucket(world, f"test-{secrets.token_hex(4)}/"), "key": "2.0.0.html"}
     yield made
     client(made).delete_object(Bucket=made["bucket"], Key=f"{made['prefix']}2.0.0.html")
 
 
-def test_a_browser_gets_the_newest_page_as_a_page(options: dict[str, t.Any], world: World) -> None:
+def test_a_browser_gets_the_newest_page_as_a_page(options, world):
     kept = Published(ObjectPlace(options))
     kept.publish("an older page")
     kept.publish(PAGE)
@@ -38,9 +37,7 @@ def test_a_browser_gets_the_newest_page_as_a_page(options: dict[str, t.Any], wor
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_while_s3_is_gone_the_last_page_stays_and_the_next_is_written(
-    options: dict[str, t.Any],
-) -> None:
+def test_while_s3_is_gone_the_last_page_stays_and_the_next_is_written(options):
     with s3_through(options) as (proxy, through):
         kept = Published(ObjectPlace(through))
         kept.publish("before")
@@ -59,7 +56,7 @@ def test_while_s3_is_gone_the_last_page_stays_and_the_next_is_written(
     assert stored["Body"].read().decode() == PAGE
 
 
-def test_a_key_that_may_not_write_is_told_by_what_to_check(options: dict[str, t.Any]) -> None:
+def test_a_key_that_may_not_write_is_told_by_what_to_check(options):
     kept = Published(ObjectPlace({**options, "secret_key": "wrong-secret-key"}))
     kept.publish(PAGE)
     assert "refused access" in kept.problem

@@ -33,7 +33,7 @@ def images(place: Place) -> dict[str, str]:
 
 
 @pytest.fixture
-def released(place: Place) -> Place:
+def released(place) -> Place:
     """Three services, pinned at the old version; all but the last one run the new one by now."""
     deploy(place, *SERVICES)
     place.run(
@@ -47,7 +47,7 @@ def released(place: Place) -> Place:
     return place
 
 
-def test_returned_in_check_mode_for_real_and_again(released: Place) -> None:
+def test_returned_in_check_mode_for_real_and_again(released):
     predicted = goes_back(released, check_mode=True, first=[CORE])
     assert predicted["changed"] is True
     assert [one["before_header"] for one in predicted["diff"]] == [CORE, WALLET]
@@ -70,9 +70,7 @@ def test_returned_in_check_mode_for_real_and_again(released: Place) -> None:
         assert set(again) == set(real) == set(predicted)
 
 
-def test_under_a_lock_also_what_stands_at_its_pin_is_fenced_and_restarts_nothing(
-    released: Place,
-) -> None:
+def test_under_a_lock_also_what_stands_at_its_pin_is_fenced_and_restarts_nothing(released):
     lost = released.run(deploy_lock, release="2.0.0")["fence"]
     fence = released.run(deploy_lock, purpose="undo", release="2.0.0")["fence"]
     before = released.read("deployments", VENDOR)
@@ -94,7 +92,7 @@ def test_under_a_lock_also_what_stands_at_its_pin_is_fenced_and_restarts_nothing
 
 
 @pytest.mark.parametrize("purpose", ["deploy", "undo"])
-def test_a_freeze_stops_releases_and_neither_way_back(released: Place, purpose: str) -> None:
+def test_a_freeze_stops_releases_and_neither_way_back(released, purpose):
     fence = released.run(deploy_lock, purpose=purpose, release="2.0.0")["fence"]
     frozen = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "deploy-freeze"}}
     released.kubectl("create", "-f", "-", stdin=json.dumps({**frozen, "data": {"by": "eve"}}))
@@ -110,9 +108,7 @@ def test_a_freeze_stops_releases_and_neither_way_back(released: Place, purpose: 
     assert images(released) == dict.fromkeys(SERVICES, OLD)
 
 
-def test_what_another_hand_changed_is_left_alone_named_and_keeps_nobody_else(
-    released: Place,
-) -> None:
+def test_what_another_hand_changed_is_left_alone_named_and_keeps_nobody_else(released):
     theirs = f"{NEW.rpartition(':')[0]}:another-hand"
     released.kubectl("set", "image", f"deployment/{CORE}", f"{CORE}={theirs}")
     result = goes_back(released, first=[CORE])
@@ -122,7 +118,7 @@ def test_what_another_hand_changed_is_left_alone_named_and_keeps_nobody_else(
     assert images(released) == {CORE: theirs, WALLET: OLD, VENDOR: OLD}
 
 
-def test_some_alone_and_those_that_nobody_pinned_are_refused(released: Place) -> None:
+def test_some_alone_and_those_that_nobody_pinned_are_refused(released):
     refused = goes_back(released, deployments=[WALLET, "nobody"])
     assert "Nothing is pinned for nobody" in refused["msg"]
     assert images(released)[WALLET] == NEW
@@ -130,7 +126,7 @@ def test_some_alone_and_those_that_nobody_pinned_are_refused(released: Place) ->
     assert images(released) == {CORE: NEW, WALLET: OLD, VENDOR: OLD}
 
 
-def test_without_a_record_nothing_is_guessed(place: Place) -> None:
+def test_without_a_record_nothing_is_guessed(place):
     assert "Nothing is pinned for release '9.9.9'" in goes_back(place, name="9.9.9")["msg"]
 
 
@@ -161,7 +157,7 @@ def opened_again(place: Place) -> Result:
     )
 
 
-def test_a_fix_between_two_tries_survives_the_second_way_back(released: Place) -> None:
+def test_a_fix_between_two_tries_survives_the_second_way_back(released):
     goes_back(released)
     patched(released, WALLET)
     with_fix = template(released, WALLET)
@@ -179,9 +175,7 @@ def test_a_fix_between_two_tries_survives_the_second_way_back(released: Place) -
     assert template(released, WALLET) == with_fix
 
 
-def test_a_try_of_the_release_is_never_pinned_and_what_its_way_back_takes_is_told_before(
-    released: Place,
-) -> None:
+def test_a_try_of_the_release_is_never_pinned_and_what_its_way_back_takes_is_told_before(released):
     before = json.dumps(released.run(release_info, name="2.0.0")["pins"])
     patched(released, WALLET)
     opened = opened_again(released)

@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sandbox.world import World
 from tests.ansible_playbook import run_playbook
-from tests.integration.conftest import Place
 
 REPOSITORY = Path(__file__).parents[2]
 INVENTORIES = REPOSITORY / "inventories"
@@ -32,7 +30,7 @@ CHECK = """\
 
 
 @pytest.fixture
-def play(world: World, tmp_path: Path) -> t.Callable[..., subprocess.CompletedProcess[str]]:
+def play(world, tmp_path) -> t.Callable[..., subprocess.CompletedProcess[str]]:
     """Runs ansible-playbook in a folder of its own, without any secret in its environment."""
     secret = {entry["environment"] for entry in SECRETS}
     clean = {name: value for name, value in os.environ.items() if name not in secret}
@@ -64,13 +62,13 @@ def plays(done: subprocess.CompletedProcess[str]) -> list[str]:
     return re.findall(r"^PLAY \[(.*?)\]", done.stdout, re.MULTILINE)
 
 
-def test_a_release_as_it_stands_is_fine(play: t.Any, tmp_path: Path) -> None:
+def test_a_release_as_it_stands_is_fine(play, tmp_path):
     known = ("-e", "release_watch_duration=3", "-e", "feature_flags_bounds={}", "-e", "pg_dump=x")
     done = play("sandbox", tmp_path / "check.yml", *known)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_sandbox_that_is_not_up_is_said_once(play: t.Any, tmp_path: Path) -> None:
+def test_a_sandbox_that_is_not_up_is_said_once(play, tmp_path):
     done = play("sandbox", DEPLOY, EASYMO_SANDBOX_STATE=str(tmp_path))
     assert done.returncode == 2
     # In the task's result, in the phase's failure and at the end, not once a variable.
@@ -80,9 +78,7 @@ def test_a_sandbox_that_is_not_up_is_said_once(play: t.Any, tmp_path: Path) -> N
     assert "So these cannot be read: the secrets, release_checkout" in sentence(done)
 
 
-def test_what_the_playbooks_set_for_all_hosts_is_refused_in_the_inventory(
-    play: t.Any, tmp_path: Path
-) -> None:
+def test_what_the_playbooks_set_for_all_hosts_is_refused_in_the_inventory(play, tmp_path):
     inventory = tmp_path / "inventories" / "own"
     shutil.copytree(INVENTORIES, inventory.parent, symlinks=True)
     shutil.copytree(INVENTORIES / "sandbox", inventory, symlinks=True)
@@ -93,9 +89,7 @@ def test_what_the_playbooks_set_for_all_hosts_is_refused_in_the_inventory(
     assert "The inventory sets leading_host for all hosts" in sentence(done)
 
 
-def test_all_that_any_phase_could_not_work_with_stops_the_first_at_once(
-    play: t.Any, place: Place
-) -> None:
+def test_all_that_any_phase_could_not_work_with_stops_the_first_at_once(play, place):
     bad = {
         "release_watch_duraton": 3,
         "release_watch_duration": "sixty",
@@ -118,9 +112,7 @@ def test_all_that_any_phase_could_not_work_with_stops_the_first_at_once(
     assert "Traceback" not in said
 
 
-def test_what_the_tasks_of_a_phase_could_not_read_stops_the_first_too(
-    play: t.Any, tmp_path: Path
-) -> None:
+def test_what_the_tasks_of_a_phase_could_not_read_stops_the_first_too(play, tmp_path):
     (tmp_path / "bad.yml").write_text(
         "release_metrics: [{name: a, query: up, pass: 5, rollback: true}]\n"
         "release_ramp: [{day: .inf, percentage: 1}, {day: 3, percentage: 1.0e+308}]\n"
@@ -154,7 +146,7 @@ def test_what_the_tasks_of_a_phase_could_not_read_stops_the_first_too(
     assert "failure-1.yml" not in said, "its folder would be outside of the reports"
 
 
-def test_a_typo_in_an_inventory_is_told_too(play: t.Any, tmp_path: Path) -> None:
+def test_a_typo_in_an_inventory_is_told_too(play, tmp_path):
     copy = tmp_path / "inventories" / "own"
     shutil.copytree(INVENTORIES / "prod", copy)
     typos = "deploy_lock_wiat: 600\nrestore_aproved_by: Jane Doe\nour_region: eu\n"
@@ -166,9 +158,7 @@ def test_a_typo_in_an_inventory_is_told_too(play: t.Any, tmp_path: Path) -> None
     )
 
 
-def test_placeholders_are_named_wherever_they_stand_unless_something_overrides_them(
-    play: t.Any, tmp_path: Path
-) -> None:
+def test_placeholders_are_named_wherever_they_stand_unless_something_overrides_them(play, tmp_path):
     copy = tmp_path / "inventories" / "own"
     shutil.copytree(INVENTORIES / "sandbox", copy)
     (copy / "group_vars" / "all" / "zz_own.yml").write_text(
@@ -203,9 +193,7 @@ def of_the_owner(value: t.Any, path: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("phase", ["preflight", "database"])
-def test_production_without_secrets_names_all_of_them_and_does_nothing(
-    play: t.Any, phase: str
-) -> None:
+def test_production_without_secrets_names_all_of_them_and_does_nothing(play, phase):
     done = play("prod", DEPLOY, "--tags", phase)
     said = sentence(done)
     assert done.returncode == 2
@@ -227,9 +215,7 @@ def test_production_without_secrets_names_all_of_them_and_does_nothing(
     assert "Traceback" not in said
 
 
-def test_only_the_missing_secret_is_named_and_no_value_is_shown(
-    play: t.Any, tmp_path: Path
-) -> None:
+def test_only_the_missing_secret_is_named_and_no_value_is_shown(play, tmp_path):
     values = {entry["environment"]: f"hunter2-{entry['name']}" for entry in SECRETS}
     values["ADMIN_TOKEN"] = "  "
     done = play("prod", tmp_path / "check.yml", "-vvv", **values)

@@ -62,13 +62,13 @@ def axe() -> str:
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Browser]:
+def opened(tmp_path_factory) -> t.Iterator[Browser]:
     with Browser(tmp_path_factory.mktemp("browser")) as one:
         yield one
 
 
 @pytest.fixture(scope="module")
-def seen(opened: Browser, axe: str) -> list[Seen]:
+def seen(opened, axe) -> list[Seen]:
     asked = Asked(plan=records.PLAN, sign_offs=("qa", "security"))
     found = []
     for name, record in RECORDS.items():
@@ -95,52 +95,52 @@ def violations(opened: Browser, axe: str) -> list[str]:
     )
 
 
-def test_every_page_was_opened_in_the_scheme_that_its_reader_prefers(seen: list[Seen]) -> None:
+def test_every_page_was_opened_in_the_scheme_that_its_reader_prefers(seen):
     assert len(seen) == 4 * len(RECORDS)
     for one in seen:
         assert one.layout["dark"] == (one.scheme == "dark")
         assert (one.layout["background"] == "rgb(18, 22, 27)") == (one.scheme == "dark")
 
 
-def test_nothing_runs_over_the_edge(seen: list[Seen]) -> None:
+def test_nothing_runs_over_the_edge(seen):
     over = [(one.name, one.width, one.layout["scroll"]) for one in seen]
     assert [one for one in over if one[2] > one[1]] == []
 
 
-def test_it_meets_wcag_aa(seen: list[Seen]) -> None:
+def test_it_meets_wcag_aa(seen):
     assert {(one.name, one.scheme, *one.violations) for one in seen if one.violations} == set()
 
 
-def test_axe_is_no_judge_that_lets_everything_pass(opened: Browser, axe: str) -> None:
+def test_axe_is_no_judge_that_lets_everything_pass(opened, axe):
     opened.open("<p style='color: #aaa; background: #fff'>faint</p><img src=x>", width=400)
     found = {one.partition(":")[0] for one in violations(opened, axe)}
     assert {"color-contrast", "image-alt", "html-has-lang"} <= found
 
 
-def test_its_headings_are_in_order(seen: list[Seen]) -> None:
+def test_its_headings_are_in_order(seen):
     for one in seen:
         assert one.layout["headings"][0] == "H1"
         assert one.layout["headings"].count("H1") == 1
 
 
-def test_timeline_and_plots_are_drawn(seen: list[Seen]) -> None:
+def test_timeline_and_plots_are_drawn(seen):
     green = [one.layout for one in seen if one.name == "green"]
     assert [one["plots"] for one in green] == [8] * 4
     assert all(len(one["bars"]) > 16 and min(one["bars"]) >= 2 for one in green)
 
 
-def test_no_label_of_the_timeline_touches_another(seen: list[Seen]) -> None:
+def test_no_label_of_the_timeline_touches_another(seen):
     for one in seen:
         for row in one.layout["labels"]:
             pairs = itertools.pairwise(row)
             assert all(a[1] < b[0] for a, b in pairs), (one.name, one.width, row)
 
 
-def test_nothing_of_a_record_became_an_element(seen: list[Seen]) -> None:
+def test_nothing_of_a_record_became_an_element(seen):
     assert [one.layout["strange"] for one in seen] == [0] * len(seen)
 
 
-def test_on_paper_all_folds_are_open(opened: Browser) -> None:
+def test_on_paper_all_folds_are_open(opened):
     page = as_html(build_report(records.green(), Asked(plan=records.PLAN)))
     opened.open(page, width=800, media="print")
     hidden = opened.evaluate(
@@ -166,9 +166,7 @@ STALE = "getComputedStyle(document.querySelector('.stale')).display !== 'none'"
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_live_page_tells_first_what_goes_on_and_meets_wcag_aa(
-    opened: Browser, axe: str, width: int, scheme: str
-) -> None:
+def test_a_live_page_tells_first_what_goes_on_and_meets_wcag_aa(opened, axe, width, scheme):
     opened.open(live_page(0.1), width=width, scheme=scheme)
     first = opened.evaluate("document.querySelector('main').firstElementChild.innerText")
     assert "Microservices (4 of 8) since 08:28:12 CAT." in first
@@ -178,14 +176,14 @@ def test_a_live_page_tells_first_what_goes_on_and_meets_wcag_aa(
     assert [one for one in found if not one.startswith("meta-refresh")] == []
 
 
-def test_a_page_without_news_for_two_minutes_says_so_under_its_own_policy(opened: Browser) -> None:
+def test_a_page_without_news_for_two_minutes_says_so_under_its_own_policy(opened):
     opened.open(live_page(2.1), width=400, policy=True)
     assert opened.evaluate(STALE) is True
     opened.open(live_page(1.8), width=400, policy=True)
     assert opened.evaluate(STALE) is False
 
 
-def test_without_scripts_a_live_page_tells_when_it_was_written(opened: Browser) -> None:
+def test_without_scripts_a_live_page_tells_when_it_was_written(opened):
     opened.open(live_page(5), width=400, scripts=False)
     text = opened.evaluate("document.body.innerText")
     assert "If that is more than two minutes ago, the run has died" in text

@@ -11,16 +11,7 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     rollout,
     rollout_info,
 )
-from tests.integration.conftest import (
-    ABSENT,
-    CRASHING,
-    LOG_LINE,
-    NEW,
-    OLD,
-    SERVICE,
-    Place,
-    Result,
-)
+from tests.integration.conftest import ABSENT, CRASHING, LOG_LINE, NEW, OLD, SERVICE, Place, Result
 
 
 def roll(place: Place, image: str = NEW, **params: t.Any) -> Result:
@@ -35,9 +26,7 @@ def pinned(place: Place) -> Place:
     return place
 
 
-def test_released_restarted_and_rolled_back_in_check_mode_for_real_and_again(
-    deployed: Place,
-) -> None:
+def test_released_restarted_and_rolled_back_in_check_mode_for_real_and_again(deployed):
     pinned(deployed)
     template = deployed.deployment()["spec"]["template"]
     for state, image, extra in (
@@ -64,9 +53,7 @@ def test_released_restarted_and_rolled_back_in_check_mode_for_real_and_again(
     assert deployed.deployment()["spec"]["template"] == template
 
 
-def test_a_rollout_leaves_its_trace_and_takes_few_requests(
-    deployed: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rollout_leaves_its_trace_and_takes_few_requests(deployed, monkeypatch):
     asked: list[str] = []
     request = RESTClientObject.request
 
@@ -93,9 +80,7 @@ def test_a_rollout_leaves_its_trace_and_takes_few_requests(
         ("Not An Image", "InvalidImage", "can never be pulled"),
     ],
 )
-def test_a_failing_release_is_called_early_explained_and_undone(
-    deployed: Place, image: str, reason: str, word: str
-) -> None:
+def test_a_failing_release_is_called_early_explained_and_undone(deployed, image, reason, word):
     pinned(deployed)
     template = deployed.deployment()["spec"]["template"]
     result = roll(deployed, image)
@@ -107,7 +92,7 @@ def test_a_failing_release_is_called_early_explained_and_undone(
     assert deployed.deployment()["spec"]["template"] == template
 
 
-def test_another_hand_is_never_undone(deployed: Place) -> None:
+def test_another_hand_is_never_undone(deployed):
     pinned(deployed)
     roll(deployed)
     theirs = f"{NEW.rpartition(':')[0]}:another-hand"
@@ -117,7 +102,7 @@ def test_another_hand_is_never_undone(deployed: Place) -> None:
     assert deployed.image() == theirs
 
 
-def test_a_paused_deployment_is_refused_untouched(deployed: Place) -> None:
+def test_a_paused_deployment_is_refused_untouched(deployed):
     deployed.kubectl("rollout", "pause", f"deployment/{SERVICE}")
     for check_mode in (True, False):
         result = roll(deployed, check_mode=check_mode)
@@ -125,7 +110,7 @@ def test_a_paused_deployment_is_refused_untouched(deployed: Place) -> None:
     assert deployed.image() == OLD
 
 
-def test_what_is_not_there_is_named(deployed: Place) -> None:
+def test_what_is_not_there_is_named(deployed):
     assert "no Deployment 'nobody'" in roll(deployed, name="nobody")["msg"]
     assert f"it has '{SERVICE}'" in roll(deployed, container="nobody")["msg"]
     assert "no Deployment 'nobody'" in deployed.run(rollout_info, names=["nobody"])["msg"]
@@ -138,7 +123,7 @@ def stands_against(place: Place, name: str, *, check_mode: bool = False) -> Resu
     return t.cast("Result", row)
 
 
-def test_a_preflight_tells_every_problem_at_once_and_touches_nothing(deployed: Place) -> None:
+def test_a_preflight_tells_every_problem_at_once_and_touches_nothing(deployed):
     assert stands_against(deployed, SERVICE)["status"] == "pass"
     deployed.kubectl(
         "patch", "deployment", SERVICE, "--type=json", "-p",

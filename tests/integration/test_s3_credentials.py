@@ -1,7 +1,6 @@
 """The bucket takes keys, a profile or an environment as AWS's own tools do, and says what is missing."""
 
 import typing as t
-from pathlib import Path
 
 import botocore.exceptions
 import pytest
@@ -19,7 +18,7 @@ Options = dict[str, t.Any]
 
 
 @pytest.fixture
-def options(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Options:
+def options(world, monkeypatch, tmp_path) -> Options:
     """Of the sandbox's bucket without its keys, on a machine that has no other credentials."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
@@ -40,7 +39,7 @@ def keys(world: World) -> tuple[str, str]:
     return given["access_key"], given["secret_key"]
 
 
-def test_a_profile_serves(options: Options, world: World, tmp_path: Path) -> None:
+def test_a_profile_serves(options, world, tmp_path):
     access, secret = keys(world)
     text = f"[release]\naws_access_key_id = {access}\naws_secret_access_key = {secret}\n"
     (tmp_path / "credentials").write_text(text, "utf-8")
@@ -51,9 +50,7 @@ def test_a_profile_serves(options: Options, world: World, tmp_path: Path) -> Non
         S3Bucket.from_params({**options, "profile": "nobody"})
 
 
-def test_the_environment_serves(
-    options: Options, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_serves(options, world, monkeypatch):
     access, secret = keys(world)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", access)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
@@ -68,34 +65,20 @@ def test_the_environment_serves(
         ({"access_key": "a", "secret_key": "s", "profile": "p"}, "exclude each other"),
     ],
 )
-def test_what_does_not_belong_together_is_refused(
-    options: Options, given: Options, words: str
-) -> None:
+def test_what_does_not_belong_together_is_refused(options, given, words):
     with pytest.raises(InputError, match=words):
         S3Bucket.from_params({**options, **given})
 
 
-@pytest.mark.parametrize(
-    ("ended", "words"),
-    [
-        (
-            botocore.exceptions.ClientError(
-                {"Error": {"Code": "ExpiredToken"}, "ResponseMetadata": {"HTTPStatusCode": 400}},
-                "HeadBucket",
-            ),
-            "ExpiredToken.*log in again or renew the session token",
-        ),
-        (botocore.exceptions.UnauthorizedSSOTokenError(), "There are no credentials.*log in again"),
-        (
-            botocore.exceptions.CredentialRetrievalError(provider="process", error_msg="it ended"),
-            "There are no credentials.*it ended",
-        ),
-    ],
-    ids=["session token", "sso", "helper program"],
-)
-def test_credentials_that_end_midway_say_how_to_go_on(
-    options: Options, ended: Exception, words: str
-) -> None:
+@pytest.mark.parametrize(("ended", "words"), [
+    (botocore.exceptions.ClientError({"Error": {"Code": "ExpiredToken"},
+     "ResponseMetadata": {"HTTPStatusCode": 400}}, "HeadBucket"),
+     "ExpiredToken.*log in again or renew the session token"),
+    (botocore.exceptions.UnauthorizedSSOTokenError(), "There are no credentials.*log in again"),
+    (botocore.exceptions.CredentialRetrievalError(provider="process", error_msg="it ended"),
+     "There are no credentials.*it ended"),
+], ids=["session token", "sso", "helper program"])  # fmt: skip
+def test_credentials_that_end_midway_say_how_to_go_on(options, ended, words):
     class Client:
         def head_bucket(self, **_asked: str) -> t.NoReturn:
             raise ended

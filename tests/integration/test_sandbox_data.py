@@ -13,11 +13,10 @@ from botocore.exceptions import ClientError
 from confluent_kafka import Consumer, Producer
 
 from sandbox.names import KAFKA_TOPICS, SERVICES
-from sandbox.world import World
 from tests.integration.running import bucket, client, query, scratch_database, seeded
 
 
-def test_the_extension_that_every_supabase_has_makes_names(world: World) -> None:
+def test_the_extension_that_every_supabase_has_makes_names(world):
     """Its name has no time or chance in it: RFC 9562, appendix A.4."""
     with scratch_database(world) as database:
         query(database, 'CREATE EXTENSION "uuid-ossp"')
@@ -26,16 +25,14 @@ def test_the_extension_that_every_supabase_has_makes_names(world: World) -> None
 
 
 @pytest.mark.parametrize(("database", "table"), [("supabase", "users"), ("agent_core", "wallets")])
-def test_both_databases_are_seeded_and_verified_by_tls(
-    world: World, database: str, table: str
-) -> None:
+def test_both_databases_are_seeded_and_verified_by_tls(world, database, table):
     options = seeded(world, database)
     for host in ("localhost", options["login_host"]):
         ((count,),) = query({**options, "login_host": host}, f"SELECT count(*) FROM {table}")
         assert count > 100
 
 
-def test_s3_checks_signatures_and_checksums(world: World) -> None:
+def test_s3_checks_signatures_and_checksums(world):
     options = bucket(world, "")
     s3 = client(options)
     put = {"Bucket": options["bucket"], "Key": "test/a.dump", "Body": b"content"}
@@ -48,7 +45,7 @@ def test_s3_checks_signatures_and_checksums(world: World) -> None:
         client({**options, "secret_key": "0" * 40}).put_object(**put)
 
 
-def test_kafka_keeps_what_is_produced(world: World) -> None:
+def test_kafka_keeps_what_is_produced(world):
     facts = world.facts("kafka")
     producer = Producer({"bootstrap.servers": facts["bootstrap"]})
     topics = producer.list_topics(timeout=5).topics
@@ -84,7 +81,7 @@ def test_kafka_keeps_what_is_produced(world: World) -> None:
         ('count(up{job=~"gateway|supabase|exporters"} == 1)', 3),
     ],
 )
-def test_prometheus_has_earned_figures(world: World, query: str, at_least: float) -> None:
+def test_prometheus_has_earned_figures(world, query, at_least):
     """Found by its own discovery, which looks every five seconds."""
     url = f"{world.facts('prometheus')['url']}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
     deadline = time.monotonic() + 30

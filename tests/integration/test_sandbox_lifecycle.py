@@ -74,14 +74,14 @@ class Sandbox:
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> t.Iterator[Sandbox]:
+def sandbox(tmp_path) -> t.Iterator[Sandbox]:
     sandbox = Sandbox(tmp_path / "a state")  # A blank, as a folder may have.
     yield sandbox
     sandbox("down")
     assert sandbox.processes() == []
 
 
-def test_up_works_twice_and_down_leaves_only_the_cache(sandbox: Sandbox) -> None:
+def test_up_works_twice_and_down_leaves_only_the_cache(sandbox):
     first = sandbox.succeeds("up", "--only", LIGHT, "--seed-mb", "5")
     assert [line.split()[0] for line in first.splitlines()[-1:]] == ["The"]
     assert {"valkey", "postgres", "kafka"} <= {line.split()[0] for line in first.splitlines()}
@@ -98,7 +98,7 @@ def test_up_works_twice_and_down_leaves_only_the_cache(sandbox: Sandbox) -> None
 
 
 @pytest.mark.parametrize("victim", ["postgres", "supervisor"])
-def test_a_kill_is_noticed_and_down_leaves_no_process(sandbox: Sandbox, victim: str) -> None:
+def test_a_kill_is_noticed_and_down_leaves_no_process(sandbox, victim):
     sandbox.succeeds("up", "--only", LIGHT, "--seed-mb", "5")
     os.kill(sandbox.pid(victim), signal.SIGKILL)
 
@@ -110,13 +110,13 @@ def test_a_kill_is_noticed_and_down_leaves_no_process(sandbox: Sandbox, victim: 
     assert sandbox.processes() == []
 
 
-def test_all_die_with_the_supervisor(sandbox: Sandbox) -> None:
+def test_all_die_with_the_supervisor(sandbox):
     sandbox.succeeds("up", "--only", LIGHT, "--seed-mb", "5")
     os.kill(sandbox.pid("supervisor"), signal.SIGKILL)
     _within(5.0, lambda: sandbox.processes() == [])
 
 
-def test_whatever_of_the_whole_dies_nothing_is_left(sandbox: Sandbox) -> None:
+def test_whatever_of_the_whole_dies_nothing_is_left(sandbox):
     sandbox.succeeds("up", "--seed-mb", "10")
     components = sandbox.status()
     assert sandbox("status").returncode == 0
@@ -126,14 +126,14 @@ def test_whatever_of_the_whole_dies_nothing_is_left(sandbox: Sandbox) -> None:
     assert sandbox.processes() == []
 
 
-def test_removing_the_folder_takes_the_sandbox_down(sandbox: Sandbox) -> None:
+def test_removing_the_folder_takes_the_sandbox_down(sandbox):
     sandbox.succeeds("up", "--only", "valkey")
     shutil.rmtree(sandbox.run_folder)
     _within(5.0, lambda: sandbox.processes() == [])
     assert not sandbox.run_folder.exists()
 
 
-def test_a_paused_component_hangs_and_goes_on(sandbox: Sandbox) -> None:
+def test_a_paused_component_hangs_and_goes_on(sandbox):
     sandbox.succeeds("up", "--only", "valkey")
     before = sandbox.pid("valkey")
     sandbox.succeeds("fault", "set", "valkey.paused")
@@ -149,14 +149,14 @@ def test_a_paused_component_hangs_and_goes_on(sandbox: Sandbox) -> None:
     }
 
 
-def test_a_paused_component_goes_down_too(sandbox: Sandbox) -> None:
+def test_a_paused_component_goes_down_too(sandbox):
     sandbox.succeeds("up", "--only", "postgres", "--seed-mb", "5")
     sandbox.succeeds("fault", "set", "postgres.paused")
     sandbox.succeeds("down")
     assert sandbox.processes() == []
 
 
-def test_a_killed_component_is_back_once_the_fault_is_cleared(sandbox: Sandbox) -> None:
+def test_a_killed_component_is_back_once_the_fault_is_cleared(sandbox):
     sandbox.succeeds("up", "--only", LIGHT, "--seed-mb", "5")
     for name in ("postgres", "valkey"):
         before = sandbox.pid(name)
@@ -171,7 +171,7 @@ def test_a_killed_component_is_back_once_the_fault_is_cleared(sandbox: Sandbox) 
         assert sandbox.pid(name) != before
 
 
-def test_the_cluster_comes_back_with_all_it_held(sandbox: Sandbox) -> None:
+def test_the_cluster_comes_back_with_all_it_held(sandbox):
     sandbox.succeeds("up", "--only", "kubernetes")
     kubeconfig = sandbox.run_folder / "kubernetes" / "kubeconfig"
     kubectl = [str(Path(sys.executable).with_name("kubectl")), f"--kubeconfig={kubeconfig}"]
@@ -189,7 +189,7 @@ def test_the_cluster_comes_back_with_all_it_held(sandbox: Sandbox) -> None:
     _within(5.0, lambda: get().returncode == 0)
 
 
-def test_an_up_that_asks_for_something_else_is_refused(sandbox: Sandbox) -> None:
+def test_an_up_that_asks_for_something_else_is_refused(sandbox):
     sandbox.succeeds("up", "--only", "valkey")
     port = json.loads((sandbox.run_folder / "state.json").read_text())["ports"]["valkey"]
     assert "already up" in sandbox.succeeds("up", "--only", "valkey", "--port", f"valkey={port}")
@@ -199,7 +199,7 @@ def test_an_up_that_asks_for_something_else_is_refused(sandbox: Sandbox) -> None
     assert "--nodes 1 and not 2" in sandbox.fails("up", "--only", "valkey", "--nodes", "2")
 
 
-def test_spoilt_faults_end_nothing_and_are_cleared(sandbox: Sandbox) -> None:
+def test_spoilt_faults_end_nothing_and_are_cleared(sandbox):
     sandbox.succeeds("up", "--only", "valkey")
     (sandbox.run_folder / "faults.json").write_text("?")
     assert "fault clear" in sandbox.fails("fault", "set", "valkey.paused")
@@ -208,7 +208,7 @@ def test_spoilt_faults_end_nothing_and_are_cleared(sandbox: Sandbox) -> None:
     sandbox.succeeds("fault", "set", "valkey.paused")
 
 
-def test_two_ups_at_once_make_one_sandbox(sandbox: Sandbox) -> None:
+def test_two_ups_at_once_make_one_sandbox(sandbox):
     argv = [sys.executable, "-m", "sandbox", "--state", str(sandbox.state), "up"]
     both = [
         subprocess.Popen(
@@ -222,7 +222,7 @@ def test_two_ups_at_once_make_one_sandbox(sandbox: Sandbox) -> None:
     assert sum("already up" in text for text in said) == 1
 
 
-def test_an_interrupted_up_leaves_nothing(sandbox: Sandbox) -> None:
+def test_an_interrupted_up_leaves_nothing(sandbox):
     argv = [sys.executable, "-m", "sandbox", "--state", str(sandbox.state), "up"]
     # SeaweedFS takes seconds to start, so the interruption finds the start under way.
     up = subprocess.Popen(
@@ -240,7 +240,7 @@ def test_an_interrupted_up_leaves_nothing(sandbox: Sandbox) -> None:
     assert sandbox.processes() == []
 
 
-def test_a_damaged_state_is_named_and_down_clears_it(sandbox: Sandbox) -> None:
+def test_a_damaged_state_is_named_and_down_clears_it(sandbox):
     sandbox.succeeds("up", "--only", "valkey")
     (sandbox.run_folder / "state.json").write_text("{")
     for command in ("up", "status", "env"):
@@ -252,14 +252,14 @@ def test_a_damaged_state_is_named_and_down_clears_it(sandbox: Sandbox) -> None:
     assert sandbox.processes() == []
 
 
-def test_what_a_crash_left_is_named_with_the_cure(sandbox: Sandbox) -> None:
+def test_what_a_crash_left_is_named_with_the_cure(sandbox):
     sandbox.run_folder.mkdir(parents=True)
     said = sandbox.fails("up", "--only", "valkey")
     assert "lost its supervisor" in said
     assert "down" in said
 
 
-def test_env_reaches_the_databases_and_has_kubectl(sandbox: Sandbox) -> None:
+def test_env_reaches_the_databases_and_has_kubectl(sandbox):
     sandbox.succeeds("up", "--only", "postgres", "--seed-mb", "5")
     script = (
         f'eval "$({sys.executable} -m sandbox --state {shlex.quote(str(sandbox.state))} env)"\n'
@@ -281,7 +281,7 @@ def test_env_reaches_the_databases_and_has_kubectl(sandbox: Sandbox) -> None:
     assert said[3].startswith("Client Version: ")
 
 
-def test_no_secret_stands_in_a_command_line(sandbox: Sandbox) -> None:
+def test_no_secret_stands_in_a_command_line(sandbox):
     sandbox.succeeds("up", "--only", f"{LIGHT},seaweedfs", "--seed-mb", "5")
     secrets = json.loads((sandbox.run_folder / "state.json").read_text())["secrets"].values()
     assert oct((sandbox.run_folder / "state.json").stat().st_mode & 0o777) == "0o600"
@@ -291,7 +291,7 @@ def test_no_secret_stands_in_a_command_line(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can hide a folder from others")
-def test_root_needs_no_folder_that_others_may_enter(tmp_path: Path) -> None:
+def test_root_needs_no_folder_that_others_may_enter(tmp_path):
     hidden = tmp_path / "hidden"
     hidden.mkdir(mode=0o700)
     sandbox = Sandbox(hidden / "state")
@@ -306,7 +306,7 @@ def test_root_needs_no_folder_that_others_may_enter(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_normal_user_has_a_sandbox_too() -> None:
+def test_a_normal_user_has_a_sandbox_too():
     """As nobody, who owns nothing here, with a copy of the package and our Python by its path."""
     nobody = pwd.getpwnam("nobody")
     home = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())

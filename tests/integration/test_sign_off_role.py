@@ -88,7 +88,7 @@ def stored(place: Place, name: str, content: str) -> None:
 
 
 @pytest.fixture
-def player(place: Place, tmp_path: Path) -> Player:
+def player(place, tmp_path) -> Player:
     stored(place, "damaged", '{"version": "damaged", "phases')
     stored(
         place,
@@ -111,9 +111,7 @@ def player(place: Place, tmp_path: Path) -> Player:
     return Player(place, tmp_path)
 
 
-def test_every_record_makes_a_report_that_says_what_is_missing(
-    player: Player, tmp_path: Path
-) -> None:
+def test_every_record_makes_a_report_that_says_what_is_missing(player, tmp_path):
     played = player.play()
     assert played.returncode == 0, played.stdout[-3000:]
     assert "Release none has no record." in player.text("none")

@@ -15,12 +15,13 @@ from tests.integration.module_process import started
 from tests.integration.running import connection
 from tests.integration.supabase import Project, project_of
 from tests.module_runner import Result, run_module
+from tests.tables import cases
 
 NUMBER, VENDOR, AMOUNT = "250780000001", "7e570000-0000-4000-8000-000000000001", 1500
 
 
 @pytest.fixture
-def project(world: World) -> t.Iterator[Project]:
+def project(world) -> t.Iterator[Project]:
     with project_of(world) as found:
         yield found
 
@@ -74,7 +75,7 @@ def balance(world: World) -> int:
     return int(answer.json()["balance"])
 
 
-def test_in_check_mode_nothing_is_asked_and_nothing_is_sent(world: World, key: str) -> None:
+def test_in_check_mode_nothing_is_asked_and_nothing_is_sent(world, key):
     before = balance(world)
     nowhere = {"url": "http://127.0.0.1:9/", "verify_token": "no-token", "app_secret": "no-secret"}
     told = {"name": "Talk", "kind": "webhook", "webhook": {**nowhere, "messages": []}}
@@ -88,7 +89,7 @@ def test_in_check_mode_nothing_is_asked_and_nothing_is_sent(world: World, key: s
     assert balance(world) == before
 
 
-def test_an_order_is_paid_and_found_paid_when_the_test_runs_again(world: World, key: str) -> None:
+def test_an_order_is_paid_and_found_paid_when_the_test_runs_again(world, key):
     before = balance(world)
     first = run(payment(world, key))["results"][0]
     second = run(payment(world, key))["results"][0]
@@ -99,7 +100,7 @@ def test_an_order_is_paid_and_found_paid_when_the_test_runs_again(world: World, 
 
 
 @pytest.mark.parametrize("moment", ["/wallet/orders HTTP", "/pay HTTP"], ids=["ordered", "paid"])
-def test_a_run_that_is_killed_and_repeated_pays_once(world: World, key: str, moment: str) -> None:
+def test_a_run_that_is_killed_and_repeated_pays_once(world, key, moment):
     """The process dies by SIGKILL when its request has reached the platform and the answer has not reached it."""
     before = balance(world)
     arrived, forever = threading.Event(), threading.Event()
@@ -127,9 +128,7 @@ def test_a_run_that_is_killed_and_repeated_pays_once(world: World, key: str, mom
     assert balance(world) == before - AMOUNT
 
 
-def test_every_test_runs_to_its_end_although_others_fail(
-    world: World, project: Project, key: str
-) -> None:
+def test_every_test_runs_to_its_end_although_others_fail(world, project, key):
     project.break_down("missing-blob", "wa-webhook")
     said = {"name": "MENU", "from": NUMBER, "text": "MENU", "route": "menu"}
     poor = payment(world, key, amount=10**9)
@@ -149,30 +148,19 @@ def test_every_test_runs_to_its_end_although_others_fail(
     assert not any(secret in str(result) for secret in secrets)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("query", "options", "status"),
-    [
-        ("vector(1)", {}, "pass"),
-        ("vector(1.5)", {}, "hold"),
-        ("vector(3)", {"missing": "skip"}, "fail"),
-        ("nothing_of_that_name", {}, "hold"),
-        ("nothing_of_that_name", {"missing": "skip"}, "skip"),
-        ("vector(1.5)", {"missing": "skip"}, "hold"),
-        ("sum(", {}, "hold"),
-    ],
-    ids=[
-        "good",
-        "doubtful",
-        "breach",
-        "missing",
-        "missing told",
-        "doubtful still holds",
-        "no query",
-    ],
+    {
+        "good": ("vector(1)", {}, "pass"),
+        "doubtful": ("vector(1.5)", {}, "hold"),
+        "breach": ("vector(3)", {"missing": "skip"}, "fail"),
+        "missing": ("nothing_of_that_name", {}, "hold"),
+        "missing told": ("nothing_of_that_name", {"missing": "skip"}, "skip"),
+        "doubtful still holds": ("vector(1.5)", {"missing": "skip"}, "hold"),
+        "no query": ("sum(", {}, "hold"),
+    },
 )
-def test_metrics_are_looked_at_once_and_missing_ones_never_pass(
-    world: World, query: str, options: dict[str, t.Any], status: str
-) -> None:
+def test_metrics_are_looked_at_once_and_missing_ones_never_pass(world, query, options, status):
     result = run(metrics(world, query, **options), fail_on=[])
     (found,) = result["results"]
     assert found["status"] == status
@@ -182,7 +170,7 @@ def test_metrics_are_looked_at_once_and_missing_ones_never_pass(
         assert (failed["failed"], failed["reason"]) == (True, "Hold")
 
 
-def test_metrics_without_data_are_waited_for(world: World) -> None:
+def test_metrics_without_data_are_waited_for(world):
     began = time.time()
     query = f"vector(1) and on () vector(time()) > {began + 3}"
     (found,) = run(metrics(world, query, wait_timeout=60), fail_on=[])["results"]

@@ -1,7 +1,6 @@
 """Plain SQL migrations on a server: Flyway's history, the guard, the lock, and runs that are killed."""
 
 import typing as t
-from pathlib import Path
 
 import pytest
 
@@ -9,7 +8,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway im
     TABLE,
     checksum_of,
 )
-from sandbox.world import World
 from tests.integration.running import scratch_database
 from tests.integration.supabase_project import SqlProject
 
@@ -45,7 +43,7 @@ BIO = "alter table user add bio varchar(256) null;"
 
 
 @pytest.fixture
-def project(world: World, tmp_path: Path) -> t.Iterator[SqlProject]:
+def project(world, tmp_path) -> t.Iterator[SqlProject]:
     folder = tmp_path / "migrations"
     folder.mkdir()
     with scratch_database(world) as database:

@@ -2,7 +2,6 @@
 
 import re
 import typing as t
-from pathlib import Path
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -10,13 +9,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.easymo.deploy.plugins.module_utils._migration import runner
 from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
-from sandbox.world import World
 from tests.integration.running import hosted_database
 from tests.integration.supabase_project import Holder, Project
 
 
 @pytest.fixture
-def project(world: World, tmp_path: Path) -> t.Iterator[Project]:
+def project(world, tmp_path) -> t.Iterator[Project]:
     """With two tables that are there before the migrations of a test."""
     with hosted_database(world) as database:
         project = Project(tmp_path, database)

@@ -1,9 +1,7 @@
 import typing as t
-from pathlib import Path
 
 import pytest
 
-from sandbox.world import World
 from tests.integration.running import hosted_database
 from tests.integration.supabase_project import Project
 
@@ -11,7 +9,7 @@ HISTORY = "SELECT version, name, statements FROM supabase_migrations.schema_migr
 
 
 @pytest.fixture
-def project(world: World, tmp_path: Path) -> t.Iterator[Project]:
+def project(world, tmp_path) -> t.Iterator[Project]:
     with hosted_database(world) as database:
         yield Project(tmp_path, database)
 

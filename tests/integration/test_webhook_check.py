@@ -5,23 +5,17 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import webhook_check
-from sandbox.world import World
 from tests.integration.running import connection
 from tests.integration.supabase import Project, project_of
 from tests.module_runner import Result, run_module
 
-REFUSALS = [
-    "unsigned message",
-    "wrongly signed message",
-    "malformed message",
-    "oversized message",
-]
+REFUSALS = ["unsigned message", "wrongly signed message", "malformed message", "oversized message"]
 CHALLENGES = ["verification challenge", "challenge with a wrong token"]
 SENDER = "250780000000"
 
 
 @pytest.fixture
-def project(world: World) -> t.Iterator[Project]:
+def project(world) -> t.Iterator[Project]:
     with project_of(world) as found:
         yield found
 
@@ -45,7 +39,7 @@ def failing(result: Result) -> list[str]:
     return [probe["name"] for probe in result["probes"] if probe["outcome"] == "fail"]
 
 
-def test_our_webhook_answers_us_and_refuses_others(project: Project) -> None:
+def test_our_webhook_answers_us_and_refuses_others(project):
     result = check(project, messages=[message("hello"), message("MENU", route="menu")])
     assert (result["changed"], failing(result)) == (False, [])
     names = [probe["name"] for probe in result["probes"]]
@@ -53,7 +47,7 @@ def test_our_webhook_answers_us_and_refuses_others(project: Project) -> None:
     assert all(probe["seconds"] < 30 for probe in result["probes"])
 
 
-def test_in_check_mode_nobody_is_written_to(project: Project) -> None:
+def test_in_check_mode_nobody_is_written_to(project):
     result = check(project, messages=[message("hello")], check_mode=True)
     assert [probe["name"] for probe in result["probes"]] == [*CHALLENGES, *REFUSALS]
 
@@ -65,9 +59,7 @@ def test_in_check_mode_nobody_is_written_to(project: Project) -> None:
         ("verify_token", ["verification challenge"]),
     ],
 )
-def test_a_wrong_secret_is_one_sentence_that_names_the_probe(
-    project: Project, wrong: str, probes: list[str]
-) -> None:
+def test_a_wrong_secret_is_one_sentence_that_names_the_probe(project, wrong, probes):
     result = check(project, messages=[message("hello")], **{wrong: "not-the-secret"})
     assert (result["failed"], result["reason"]) == (True, "VerificationFailed")
     assert failing(result) == probes
@@ -80,7 +72,7 @@ def test_a_wrong_secret_is_one_sentence_that_names_the_probe(
     assert not any(secret in str(result) for secret in secrets)
 
 
-def test_a_webhook_that_is_not_there_or_does_not_answer_is_told(project: Project) -> None:
+def test_a_webhook_that_is_not_there_or_does_not_answer_is_told(project):
     missing = check(project, "nobody")
     assert "the challenge was answered 404" in missing["msg"]
     project.break_down("slow", "wa-webhook", seconds="5")
@@ -91,7 +83,7 @@ def test_a_webhook_that_is_not_there_or_does_not_answer_is_told(project: Project
     assert project.facts["wa_verify_token"] not in str(slow)
 
 
-def test_an_accepted_message_is_seen_in_the_log(world: World, project: Project) -> None:
+def test_an_accepted_message_is_seen_in_the_log(world, project):
     result = check(
         project,
         messages=[message("MENU", route="menu", buttons=True)],
@@ -106,9 +98,7 @@ def test_an_accepted_message_is_seen_in_the_log(world: World, project: Project) 
     assert any(sent["message_id"] in line["event_message"] for line in lines)
 
 
-def test_a_message_that_leaves_no_trace_is_told_with_the_table(
-    world: World, project: Project
-) -> None:
+def test_a_message_that_leaves_no_trace_is_told_with_the_table(world, project):
     result = check(
         project,
         messages=[message("MENU", recorded_in=["whatsapp_messages"])],
@@ -119,7 +109,7 @@ def test_a_message_that_leaves_no_trace_is_told_with_the_table(
     assert "it was accepted and is not seen in whatsapp_messages" in result["msg"]
 
 
-def test_a_table_that_is_not_there_is_named_at_once(world: World, project: Project) -> None:
+def test_a_table_that_is_not_there_is_named_at_once(world, project):
     result = check(
         project,
         messages=[message("MENU", recorded_in=["no such table"])],
@@ -129,8 +119,6 @@ def test_a_table_that_is_not_there_is_named_at_once(world: World, project: Proje
     assert "has no table 'no such table'" in result["msg"]
 
 
-def test_a_message_prefix_that_is_none_is_refused_before_anything_is_sent(
-    project: Project,
-) -> None:
+def test_a_message_prefix_that_is_none_is_refused_before_anything_is_sent(project):
     result = check(project, message_prefix="a b")
     assert result["reason"] == "InvalidInput"

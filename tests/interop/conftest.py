@@ -1,11 +1,9 @@
 """The tools whose work ours must be indistinguishable from."""
 
 import typing as t
-from pathlib import Path
 
 import pytest
 
-from sandbox.world import World
 from tests.integration.running import hosted_database
 from tests.interop.prisma_workspace import Workspace
 from tests.interop.projects import Options, Project
@@ -18,7 +16,7 @@ def supabase_cli() -> Tool:
 
 
 @pytest.fixture
-def project(supabase_cli: Tool, tmp_path: Path) -> Project:
+def project(supabase_cli, tmp_path) -> Project:
     home = tmp_path / "home"
     home.mkdir()
     return Project(tmp_path / "workspace", supabase_cli, home)
@@ -30,19 +28,19 @@ def prisma() -> Tool:
 
 
 @pytest.fixture
-def workspace(prisma: Tool, tmp_path: Path) -> Workspace:
+def workspace(prisma, tmp_path) -> Workspace:
     return Workspace(tmp_path / "workspace", prisma).prepare()
 
 
 @pytest.fixture
-def database(world: World) -> t.Iterator[Options]:
+def database(world) -> t.Iterator[Options]:
     """As Supabase hosts it, for the role that a project's people connect as."""
     with hosted_database(world) as options:
         yield options
 
 
 @pytest.fixture
-def twin(world: World) -> t.Iterator[Options]:
+def twin(world) -> t.Iterator[Options]:
     """A second database, for the other of the two."""
     with hosted_database(world) as options:
         yield options

@@ -42,7 +42,7 @@ def script(dice: random.Random) -> str:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_deno_and_we_find_the_same_imports(tmp_path: Path, seed: int) -> None:
+def test_deno_and_we_find_the_same_imports(tmp_path, seed):
     dice = random.Random(seed)
     scripts = [script(dice) for _number in range(FILES)]
     for number, text in enumerate(scripts):

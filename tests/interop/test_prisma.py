@@ -9,7 +9,7 @@ import yaml
 
 from tests.integration.running import opened, query
 from tests.interop.prisma_workspace import Workspace, rows, without_logs
-from tests.interop.projects import Options, objects
+from tests.interop.projects import objects
 
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "your-stack.md"
 FOLDER: dict[str, str | bytes] = {
@@ -78,7 +78,7 @@ def test_the_table_itself_is_the_same(workspace, database, twin):
 
 
 @pytest.fixture
-def failed(workspace: Workspace, database: Options, twin: Options) -> Workspace:
+def failed(workspace, database, twin) -> Workspace:
     """The second migration failed: in `database` when Prisma ran it, in `twin` when we did."""
     workspace.write(FAILING)
     assert workspace.prisma(database, "deploy").rc == 1

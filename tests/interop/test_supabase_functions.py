@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
-from sandbox.world import World
 from tests.fakes.management_api import Management, Upload, management_api
 from tests.integration.supabase import FUNCTIONS, Project, checkout_copy, project_of
 from tests.interop.functions_checkout import FILES, ONLY_THEIRS, SERVE, SLUGS, Checkout
@@ -18,7 +17,7 @@ Uploads = dict[str, Upload]
 
 
 @pytest.fixture
-def checkout(supabase_cli: Tool, tmp_path: Path) -> Checkout:
+def checkout(supabase_cli, tmp_path) -> Checkout:
     return made(supabase_cli, tmp_path)
 
 
@@ -43,24 +42,20 @@ def both(
 
 
 @pytest.fixture(scope="module")
-def uploads(
-    supabase_cli: Tool, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Uploads, Uploads]:
+def uploads(supabase_cli, tmp_path_factory) -> tuple[Uploads, Uploads]:
     checkout = made(supabase_cli, tmp_path_factory.mktemp("checkout"))
     checkout.write(FILES)
     with management_api() as api:
         return both(checkout, api)
 
 
-def test_the_same_functions_are_uploaded(uploads: tuple[Uploads, Uploads]) -> None:
+def test_the_same_functions_are_uploaded(uploads):
     theirs, ours = uploads
     assert sorted(ours) == sorted(theirs) == [slug for slug in SLUGS if slug != "off"]
 
 
 @pytest.mark.parametrize("slug", [slug for slug in SLUGS if slug != "off"])
-def test_the_same_files_and_metadata_are_uploaded(
-    uploads: tuple[Uploads, Uploads], slug: str
-) -> None:
+def test_the_same_files_and_metadata_are_uploaded(uploads, slug):
     theirs, ours = uploads[0][slug], uploads[1][slug]
     only_theirs = {f"supabase/functions/{name}" for name in ONLY_THEIRS.get(slug, set())}
     assert set(theirs.files) - set(ours.files) == only_theirs
@@ -68,9 +63,7 @@ def test_the_same_files_and_metadata_are_uploaded(
     assert list(ours.metadata.items()) == list(theirs.metadata.items())
 
 
-def test_the_import_map_for_all_functions_and_the_policy_of_the_command_line(
-    checkout: Checkout,
-) -> None:
+def test_the_import_map_for_all_functions_and_the_policy_of_the_command_line(checkout):
     checkout.write(
         {
             "one/index.ts": 'import "v";\n' + SERVE,
@@ -91,7 +84,7 @@ def test_the_import_map_for_all_functions_and_the_policy_of_the_command_line(
     assert {upload.metadata["verify_jwt"] for upload in ours.values()} == {False}
 
 
-def test_the_import_map_of_old(checkout: Checkout) -> None:
+def test_the_import_map_of_old(checkout):
     checkout.write({"import_map.json": '{"imports": {"v": "./_shared/v.ts"}}', "_shared/v.ts": ""})
     checkout.write(
         {"one/index.ts": 'import "v";\n' + SERVE, "two/index.ts": SERVE, "two/deno.json": "{}"}
@@ -102,7 +95,7 @@ def test_the_import_map_of_old(checkout: Checkout) -> None:
     assert ours["one"].metadata["import_map_path"] == "supabase/functions/import_map.json"
 
 
-def test_what_the_cli_lets_pass_we_refuse(checkout: Checkout) -> None:
+def test_what_the_cli_lets_pass_we_refuse(checkout):
     checkout.write(
         {
             "gone/index.ts": 'import "./gone.ts";\n' + SERVE,
@@ -139,7 +132,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("files", REFUSED.values(), ids=REFUSED)
-def test_what_the_cli_refuses_we_refuse(checkout: Checkout, files: dict[str, str]) -> None:
+def test_what_the_cli_refuses_we_refuse(checkout, files):
     checkout.write(files)
     with management_api() as api:
         assert checkout.supabase(api, "deploy", "--yes")["rc"] == 1
@@ -148,14 +141,12 @@ def test_what_the_cli_refuses_we_refuse(checkout: Checkout, files: dict[str, str
 
 
 @pytest.fixture
-def project(world: World) -> t.Iterator[Project]:
+def project(world) -> t.Iterator[Project]:
     with project_of(world) as found:
         yield found
 
 
-def test_what_one_deployed_the_other_finds_deployed_and_gets_back(
-    project: Project, checkout: Checkout
-) -> None:
+def test_what_one_deployed_the_other_finds_deployed_and_gets_back(project, checkout):
     """On the sandbox, which runs what it is sent."""
     token = project.facts["access_token"]
     checkout = replace(checkout, project_ref=project.facts["project_ref"])

@@ -11,13 +11,8 @@ from typing import NamedTuple
 FREE, DEAD = 8, 9
 """Holders of the lease that are no living run: nobody, and a process that is gone. (-1 and -2 have one hash.)"""
 NONE, RUNNING, DONE, FAILED, BACK, PARTLY = (
-    "none",
-    "running",
-    "done",
-    "failed",
-    "rolled_back",
-    "partly_rolled_back",
-)
+    "none", "running", "done", "failed", "rolled_back", "partly_rolled_back",
+)  # fmt: skip
 UNSET, AUTOMATIC, PERSON = "unset", "automatic", "person"
 
 Service = tuple[int, int, int, bool]
@@ -109,18 +104,9 @@ AFTER_EFFECT = ("lock.read", "open.check", "pin.read", "seal.pins", "again.read"
                 "close.check", "unlock")  # fmt: skip
 """Where a crash tells apart: what was only read since is lost with the process."""
 AFTER_LOOK = (
-    "open.read",
-    "pin.read",
-    "patch",
-    "proof",
-    "undo.patch",
-    "seal.record",
-    "seal.pins",
-    "back.write",
-    "flags.write",
-    "close.read",
-    "fail.write",
-)
+    "open.read", "pin.read", "patch", "proof", "undo.patch", "seal.record", "seal.pins",
+    "back.write", "flags.write", "close.read", "fail.write",
+)  # fmt: skip
 """Where a pause tells apart: past its look at the lock, or where it needs none. Elsewhere it looks, and ends."""
 RETURNING = ("back.read", "back.check", "back.write", "pins.look", "observe", "check", "patch",
              "close.check", "close.read", "close.write")  # fmt: skip

@@ -32,8 +32,7 @@ def main() -> int:
         "--regressions", action="store_true", help="run each that once broke something"
     )
     parser.add_argument(
-        "--mutant",
-        help="with this guard taken away; alone: from --seed on until it is noticed",
+        "--mutant", help="with this guard taken away; alone: from --seed on until it is noticed"
     )
     parser.add_argument("--runs", type=int, help="so many seeds from --seed on, instead of one")
     parser.add_argument("--seconds", type=float, default=20.0, help="of CPU, for fresh seeds")

@@ -98,9 +98,6 @@ def _deployment(name: str, replicas: int, plan: Plan) -> dict[str, t.Any]:
             "selector": {"matchLabels": {"app": name}},
             "strategy": {"type": "Recreate"} if name in plan.recreated else rolls,
             "progressDeadlineSeconds": 120,
-            "template": {
-                "metadata": {"labels": {"app": name}},
-                "spec": pods,
-            },
+            "template": {"metadata": {"labels": {"app": name}}, "spec": pods},
         },
     }

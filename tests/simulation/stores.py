@@ -39,9 +39,7 @@ KINDS = {
     one.name: one
     for one in (
         Kind(
-            "sql",
-            "sql_migrate",
-            "SELECT version FROM public.flyway_schema_history WHERE success",
+            "sql", "sql_migrate", "SELECT version FROM public.flyway_schema_history WHERE success"
         ),
         Kind(
             "supabase",

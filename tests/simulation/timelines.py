@@ -17,10 +17,7 @@ from .world import NAMESPACE, World
 
 __all__ = ["_run"]
 
-APPS, CORE = (
-    f"/apis/apps/v1/namespaces/{NAMESPACE}",
-    f"/api/v1/namespaces/{NAMESPACE}",
-)
+APPS, CORE = (f"/apis/apps/v1/namespaces/{NAMESPACE}", f"/api/v1/namespaces/{NAMESPACE}")
 WATCHED = (f"{APPS}/deployments", f"{APPS}/replicasets", f"{CORE}/pods", f"{CORE}/events")
 """EndpointSlices are not: the product reads none, so nobody keeps them here."""
 DEADLINE = 30

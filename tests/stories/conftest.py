@@ -15,7 +15,7 @@ SEED_MB = 10
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
+def world(tmp_path_factory) -> t.Iterator[World]:
     options = Options(asked={"seed_mb": SEED_MB})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(SANDBOX_CACHE))
@@ -28,16 +28,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def operator(world: World) -> Operator:
+def operator(world) -> Operator:
     return Operator(world)
 
 
 @pytest.fixture(scope="module")
-def witness(world: World) -> Witness:
+def witness(world) -> Witness:
     return Witness(world)
 
 
 @pytest.fixture
-def fire(world: World) -> t.Iterator[Fire]:
+def fire(world) -> t.Iterator[Fire]:
     with firing_alerts(world) as load:
         yield load

@@ -20,11 +20,7 @@ from tests.victims import MARK
 
 SECRETS_FILE = ROOT / "inventories/sandbox/group_vars/all/secrets_of_the_sandbox.yml"
 WRONG_SECRETS = Path("tests/stories/playbooks/wrong_secrets.yml")
-PLANTED_ELSEWHERE = (
-    "planted_webhook",
-    "planted_routing_key",
-    "planted_smtp_password",
-)
+PLANTED_ELSEWHERE = ("planted_webhook", "planted_routing_key", "planted_smtp_password")
 WEBHOOK = "https://hooks.slack.com/services/T0PLANTED/B0PLANTED/pLaNtEdWebhook+42"
 PLANTED = {
     "secret_registry_user": "robot",

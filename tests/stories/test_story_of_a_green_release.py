@@ -14,10 +14,9 @@ import pytest
 import yaml
 
 from sandbox.names import SERVICES
-from sandbox.world import World
 from tests.leaks import SHORTEST, Secrets
 from tests.stories.next_release import Successor
-from tests.stories.people import ROOT, Operator, Witness
+from tests.stories.people import ROOT, Witness
 from tests.stories.talkative import (
     PLANTED,
     SECRETS_FILE,
@@ -43,14 +42,12 @@ NEW = dict.fromkeys(SERVICES, "v2.0.0")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def traffic(operator: Operator) -> None:
+def traffic(operator) -> None:
     """Users write messages from the first chapter to the last."""
     assert operator.sandbox("traffic", "start", "--rate", "15").rc == 0
 
 
-def test_a_rehearsal_shows_what_would_change_and_changes_nothing(
-    operator: Operator, witness: Witness
-) -> None:
+def test_a_rehearsal_shows_what_would_change_and_changes_nothing(operator, witness):
     before = witness.resource_versions(), witness.sql("supabase", HISTORY)
     run = operator.deploys("--check", "--diff")
     assert run.rc == 0, run.tail()
@@ -69,32 +66,30 @@ def test_a_rehearsal_shows_what_would_change_and_changes_nothing(
 
 
 @pytest.fixture(scope="module")
-def sources_before(witness: Witness) -> dict[str, bytes]:
+def sources_before(witness) -> dict[str, bytes]:
     """Of the functions that ran before the release."""
     return witness.function_sources()
 
 
 @pytest.fixture(scope="module")
-def secrets(world: World) -> Secrets:
+def secrets(world) -> Secrets:
     return secrets_of(world)
 
 
 @pytest.fixture
-def talkative(world: World, tmp_path: Path) -> Talkative:
+def talkative(world, tmp_path) -> Talkative:
     return Talkative(world, tmp_path)
 
 
 @pytest.fixture(scope="module")
-def deployment(
-    world: World, sources_before: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
-) -> Told:
+def deployment(world, sources_before, tmp_path_factory) -> Told:
     """With all turned up that tells, so that one deployment shows that it works and that it tells no secret."""
     talkative = Talkative(world, tmp_path_factory.mktemp("deployment"))
     deploy = Path("playbooks/deploy_v2.yml")
     return talkative.plays(deploy, PLANTED, "-e", "release_watch_duration=10")
 
 
-def test_the_deployment_goes_through_all_eight_phases(deployment: Told, witness: Witness) -> None:
+def test_the_deployment_goes_through_all_eight_phases(deployment, witness):
     run = deployment.run
     assert run.rc == 0, run.tail()
     # A play is named again for each batch of hosts.
@@ -115,12 +110,12 @@ def measured(witness: Witness, subject: str = "") -> dict[str, int]:
     return {name: one["probes"] for name, one in found["targets"].items()}
 
 
-def test_every_public_address_was_asked_and_answered(deployment: Told, witness: Witness) -> None:
+def test_every_public_address_was_asked_and_answered(deployment, witness):
     assert "Asks 13 public addresses once a second each." in deployment.run.output
     assert min(measured(witness).values()) > 10
 
 
-def test_it_tells_no_secret(deployment: Told, secrets: Secrets) -> None:
+def test_it_tells_no_secret(deployment, secrets):
     listed = yaml.safe_load(SECRETS_FILE.read_text("utf-8"))
     assert set(secrets) >= {name for name, template in listed.items() if template}
     assert [name for name, value in secrets.items() if len(value) < SHORTEST] == []
@@ -130,13 +125,13 @@ def test_it_tells_no_secret(deployment: Told, secrets: Secrets) -> None:
     assert deployment.leaks(secrets) == {}
 
 
-def test_psql_sees_the_tables_and_the_histories(witness: Witness) -> None:
+def test_psql_sees_the_tables_and_the_histories(witness):
     assert witness.sql("supabase", TABLES_QUERY) == TABLES
     assert len(witness.sql("supabase", HISTORY)) == 8
     assert len(witness.sql("agent_core", PRISMA_HISTORY)) == 4
 
 
-def test_pg_restore_reads_both_dumps_back(witness: Witness) -> None:
+def test_pg_restore_reads_both_dumps_back(witness):
     dumps = witness.dumps()
     assert sorted(key.split("/")[-1].split("_2")[0] for key in dumps) == [
         "agent_core_prod",
@@ -145,18 +140,18 @@ def test_pg_restore_reads_both_dumps_back(witness: Witness) -> None:
     assert all("TABLE DATA public" in listing for listing in dumps.values())
 
 
-def test_the_functions_report_the_new_version(witness: Witness) -> None:
+def test_the_functions_report_the_new_version(witness):
     assert witness.functions_version() == "2.0.0"
 
 
-def test_the_pods_have_the_flags_at_one_percent(witness: Witness) -> None:
+def test_the_pods_have_the_flags_at_one_percent(witness):
     environment = witness.environment("agent-core")
     assert environment["FEATURE_AI_AGENTS"] == "true"
     assert environment["FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"] == "1"
     assert (environment["LOG_LEVEL"], environment["AGENT_MAX_RETRIES"]) == ("info", "5")
 
 
-def test_people_were_told_once(witness: Witness) -> None:
+def test_people_were_told_once(witness):
     received = witness.received()
     texts = [message["text"] for message in received["slack"]["v2-deployment"]]
     assert sum("Deployment Starting" in text for text in texts) == 1
@@ -173,7 +168,7 @@ def test_people_were_told_once(witness: Witness) -> None:
     assert [incident["status"] for incident in received["statuspage"]["incidents"]] == ["completed"]
 
 
-def test_a_second_deployment_changes_nothing_anywhere(operator: Operator, witness: Witness) -> None:
+def test_a_second_deployment_changes_nothing_anywhere(operator, witness):
     before = witness.states()
     run = operator.deploys()
     assert run.rc == 0, run.tail()
@@ -182,7 +177,7 @@ def test_a_second_deployment_changes_nothing_anywhere(operator: Operator, witnes
     assert len(witness.dumps()) == 2
 
 
-def test_errors_quote_no_secret(talkative: Talkative, secrets: Secrets) -> None:
+def test_errors_quote_no_secret(talkative, secrets):
     """Every module that takes a secret is given a wrong one."""
     wrong = wrong_secrets()
     told = talkative.plays(WRONG_SECRETS, wrong)
@@ -192,9 +187,7 @@ def test_errors_quote_no_secret(talkative: Talkative, secrets: Secrets) -> None:
 
 
 @pytest.mark.usefixtures("deployment")
-def test_readiness_may_be_asked_at_any_time_and_changes_nothing(
-    operator: Operator, witness: Witness
-) -> None:
+def test_readiness_may_be_asked_at_any_time_and_changes_nothing(operator, witness):
     def state() -> tuple[t.Any, ...]:
         told = {sink: what for sink, what in witness.received().items() if sink != "requests"}
         return witness.record("2.0.0"), witness.dumps(), told
@@ -229,12 +222,12 @@ class Seen(t.NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def successor(world: World, tmp_path_factory: pytest.TempPathFactory) -> Successor:
+def successor(world, tmp_path_factory) -> Successor:
     return Successor(world, tmp_path_factory.mktemp("successor"))
 
 
 @pytest.fixture(scope="module")
-def at_the_end_of_the_ramp(deployment: Told, witness: Witness) -> Seen:
+def at_the_end_of_the_ramp(deployment, witness) -> Seen:
     """As if ten days had gone."""
     assert deployment.run.rc == 0
     everybody = {"data": {"FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "100"}}
@@ -246,8 +239,8 @@ def at_the_end_of_the_ramp(deployment: Told, witness: Witness) -> Seen:
 
 
 def test_the_next_release_takes_one_migration_one_service_and_one_flag(
-    successor: Successor, at_the_end_of_the_ramp: Seen, witness: Witness
-) -> None:
+    successor, at_the_end_of_the_ramp, witness
+):
     successor.prepares()
     run = successor.rehearses("deploy")
     assert run.rc == 0, run.tail()
@@ -267,12 +260,11 @@ def test_the_next_release_takes_one_migration_one_service_and_one_flag(
 
 
 @pytest.mark.parametrize(
-    ("command", "cannot"),
-    [("goes_back", "go back"), ("deploys", "go on with phase preflight")],
+    ("command", "cannot"), [("goes_back", "go back"), ("deploys", "go on with phase preflight")]
 )
 def test_the_release_before_can_neither_go_back_below_it_nor_be_deployed_over_it(
-    command: str, cannot: str, operator: Operator, at_the_end_of_the_ramp: Seen, witness: Witness
-) -> None:
+    command, cannot, operator, at_the_end_of_the_ramp, witness
+):
     run = getattr(operator, command)()
     assert run.rc != 0
     told = " ".join(run.output.split())
@@ -281,9 +273,7 @@ def test_the_release_before_can_neither_go_back_below_it_nor_be_deployed_over_it
     assert Seen.by(witness) == at_the_end_of_the_ramp
 
 
-def test_its_way_back_ends_at_the_release_before(
-    successor: Successor, at_the_end_of_the_ramp: Seen, witness: Witness
-) -> None:
+def test_its_way_back_ends_at_the_release_before(successor, at_the_end_of_the_ramp, witness):
     theirs = {"FEATURE_MARKETPLACE_AGENT": "true"}  # somebody else's, set since
     witness.kubectl("patch", "configmap", "feature-flags", "-p", json.dumps({"data": theirs}))
     run = successor.rehearses("rollback")
@@ -305,9 +295,7 @@ def told_users(witness: Witness, status: str) -> str:
     return str(entry["incident_updates"][0]["body"])
 
 
-def test_the_flags_go_off_alone_and_come_back_with_their_phase(
-    operator: Operator, witness: Witness
-) -> None:
+def test_the_flags_go_off_alone_and_come_back_with_their_phase(operator, witness):
     assert operator.goes_back("--tags", "feature_flags").rc == 0
     assert (
         told_users(witness, "completed")
@@ -323,9 +311,7 @@ def test_the_flags_go_off_alone_and_come_back_with_their_phase(
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "true"
 
 
-def test_the_way_back_leads_to_what_ran_before(
-    operator: Operator, witness: Witness, sources_before: dict[str, bytes]
-) -> None:
+def test_the_way_back_leads_to_what_ran_before(operator, witness, sources_before):
     assert witness.function_sources() != sources_before
     why = ("-e", "reason='errors at 12 percent'", "-e", "by=eve")
     assert operator.plays("kill_switch", *why).rc == 0
@@ -351,7 +337,7 @@ def test_the_way_back_leads_to_what_ran_before(
     assert min(measured(witness, "-rollback").values()) > 3
 
 
-def test_no_user_noticed(operator: Operator) -> None:
+def test_no_user_noticed(operator):
     run = operator.sandbox("traffic", "stop")
     report = json.loads(operator.sandbox("traffic", "report", "--json").output)
     assert report["failed"] == 0, report["first_failures"]

@@ -8,8 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from sandbox.names import SERVICES
-from sandbox.world import World
-from tests.stories.people import Operator, Witness
+from tests.stories.people import Witness
 
 FIRST_BATCHES = SERVICES[:4]
 LAST_BATCH = SERVICES[4:]
@@ -24,7 +23,7 @@ def settlement(witness: Witness) -> t.Any:
     return witness.record("2.0.0")["phases"]["microservices"]["evidence"]["settlement"]
 
 
-def test_what_an_earlier_version_wrote_is_read(operator: Operator, witness: Witness) -> None:
+def test_what_an_earlier_version_wrote_is_read(operator, witness):
     witness.kubectl("create", "--filename=-", stdin=RECORD.read_text(encoding="utf-8"))
     run = operator.plays("report")
     assert run.rc == 0, run.tail()
@@ -37,7 +36,7 @@ def test_what_an_earlier_version_wrote_is_read(operator: Operator, witness: Witn
     }
 
 
-def test_phases_run_alone_by_their_tags(operator: Operator) -> None:
+def test_phases_run_alone_by_their_tags(operator):
     """What the record calls done is done again, as far as anything is missing: the platform is another."""
     run = operator.deploys("--tags", "database,edge_functions")
     assert run.rc == 0, run.tail()
@@ -45,9 +44,7 @@ def test_phases_run_alone_by_their_tags(operator: Operator) -> None:
     assert not any(others.values())
 
 
-def test_the_run_stops_names_service_image_and_cause_and_holds_what_is_there(
-    operator: Operator, witness: Witness
-) -> None:
+def test_the_run_stops_names_service_image_and_cause_and_holds_what_is_there(operator, witness):
     assert operator.sandbox("fault", "set", "node.image-not-found", "wallet-service").rc == 0
     hold = ("-e", "release_rollback_policy=hold")
     console = operator.at_the_console()
@@ -91,8 +88,8 @@ def test_the_run_stops_names_service_image_and_cause_and_holds_what_is_there(
 
 
 def test_a_health_endpoint_that_fails_behind_well_pods_pauses_the_rollout_and_undoes_nothing(
-    operator: Operator, witness: Witness
-) -> None:
+    operator, witness
+):
     assert operator.sandbox("fault", "clear", "node.image-not-found").rc == 0
     assert operator.sandbox("fault", "set", "gateway.errors", "wallet-service").rc == 0
     run = operator.deploys("--limit", "wallet-service", "--tags", "microservices")
@@ -109,14 +106,14 @@ def test_a_health_endpoint_that_fails_behind_well_pods_pauses_the_rollout_and_un
     assert operator.sandbox("fault", "clear", "gateway.errors").rc == 0
 
 
-def test_one_service_is_brought_home_alone(operator: Operator, witness: Witness) -> None:
+def test_one_service_is_brought_home_alone(operator, witness):
     run = operator.deploys("--limit", "wallet-service", "--tags", "microservices")
     assert run.rc == 0, run.tail()
     assert set(run.changed()) == {"wallet-service"}
     assert witness.images()["wallet-service"] == "v2.0.0"
 
 
-def test_one_service_is_not_the_phase(operator: Operator, witness: Witness) -> None:
+def test_one_service_is_not_the_phase(operator, witness):
     run = operator.deploys("--limit", "wallet-service,localhost", "--tags", "microservices")
     assert run.rc == 0, run.tail()
     behind = ", ".join(LAST_BATCH)
@@ -129,8 +126,8 @@ def test_one_service_is_not_the_phase(operator: Operator, witness: Witness) -> N
 
 
 def test_what_fails_for_all_services_stops_the_release_and_is_recorded_told_and_led_on(
-    operator: Operator, witness: Witness
-) -> None:
+    operator, witness
+):
     """Once such a failure took every service out of the play but one, and the phase was called done."""
     unpushed = ("-e", "release_image_tag=v2.0.9")
     run = operator.at_the_console().deploys("--tags", "microservices,feature_flags", *unpushed)
@@ -146,7 +143,7 @@ def test_what_fails_for_all_services_stops_the_release_and_is_recorded_told_and_
     assert {witness.images()[service] for service in LAST_BATCH} == {"v1.9.0"}
 
 
-def test_the_phases_run_again_finish_the_job(operator: Operator, witness: Witness) -> None:
+def test_the_phases_run_again_finish_the_job(operator, witness):
     run = operator.deploys("--tags", "microservices,feature_flags")
     assert run.rc == 0, run.tail()
     assert witness.images() == dict.fromkeys(SERVICES, "v2.0.0")
@@ -166,9 +163,7 @@ def test_the_phases_run_again_finish_the_job(operator: Operator, witness: Witnes
     assert ["easymo/wallet-service:v2.0.0" in cause for cause in causes] == [True, False]
 
 
-def test_a_question_that_nobody_answers_holds_and_leaves_the_flags(
-    operator: Operator, witness: Witness
-) -> None:
+def test_a_question_that_nobody_answers_holds_and_leaves_the_flags(operator, witness):
     run = operator.deploys("--tags", "smoke_tests", "-e", "release_smoke_people=true")
     assert run.rc != 0
     assert "✅ Payment integration: PASS (order " in run.output
@@ -185,9 +180,7 @@ def test_a_question_that_nobody_answers_holds_and_leaves_the_flags(
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "true"
 
 
-def test_a_smoke_test_that_fails_switches_the_feature_off(
-    operator: Operator, witness: Witness
-) -> None:
+def test_a_smoke_test_that_fails_switches_the_feature_off(operator, witness):
     assert operator.sandbox("fault", "set", "supabase.missing-blob", "wa-webhook").rc == 0
     run = operator.deploys("--tags", "smoke_tests")
     assert run.rc != 0
@@ -204,7 +197,7 @@ def test_a_smoke_test_that_fails_switches_the_feature_off(
     assert operator.sandbox("fault", "clear", "supabase.missing-blob").rc == 0
 
 
-def test_what_was_seen_is_kept_and_the_money_can_be_found(world: World, witness: Witness) -> None:
+def test_what_was_seen_is_kept_and_the_money_can_be_found(world, witness):
     """The payment of the run that held was the attempt's only one; the failed run found it paid."""
     evidence = witness.record("2.0.0")["phases"]["smoke_tests"]["evidence"]
     checks = {check["name"]: check for check in evidence["checks"]}
@@ -218,7 +211,7 @@ def test_what_was_seen_is_kept_and_the_money_can_be_found(world: World, witness:
     assert suite.get("failures") == str(len(failed))
 
 
-def test_the_rest_of_the_release_goes_through(operator: Operator, witness: Witness) -> None:
+def test_the_rest_of_the_release_goes_through(operator, witness):
     assert operator.sandbox("traffic", "start", "--rate", "10", "--seconds", "600").rc == 0
     run = operator.deploys("--tags", "feature_flags,smoke_tests,monitoring,sign_off")
     assert run.rc == 0, run.tail()

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.world import World
 from tests.stories.people import ROOT, Operator, Run, Witness
 
 # As additive as can be, and refused by any two people of one name.
@@ -31,7 +30,7 @@ AGENT_CORE = (
 
 
 @pytest.fixture(scope="module")
-def migrations(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def migrations(world, tmp_path_factory) -> Path:
     """The release's, and one more."""
     folder = tmp_path_factory.mktemp("checkout") / "migrations"
     shutil.copytree(ROOT / "sandbox/checkout/v2.0.0/supabase/migrations", folder)
@@ -55,9 +54,7 @@ def rehearsals(witness: Witness) -> dict[str, t.Any]:
 
 
 @pytest.mark.parametrize("words", [(), ("--check",)], ids=["for-real", "check-mode"])
-def test_a_phase_out_of_order_is_refused_before_anything_is_touched(
-    operator: Operator, witness: Witness, words: tuple[str, ...]
-) -> None:
+def test_a_phase_out_of_order_is_refused_before_anything_is_touched(operator, witness, words):
     before = witness.resource_versions()
     run = operator.deploys("--tags", "database", *words)
     assert run.rc != 0
@@ -70,9 +67,7 @@ def test_a_phase_out_of_order_is_refused_before_anything_is_touched(
     assert witness.resource_versions() == before
 
 
-def test_the_rehearsal_stops_it_and_both_databases_are_untouched(
-    operator: Operator, witness: Witness, migrations: Path
-) -> None:
+def test_the_rehearsal_stops_it_and_both_databases_are_untouched(operator, witness, migrations):
     before = witness.sql("supabase", STATE), witness.sql("agent_core", AGENT_CORE)
     run = migrates(operator, migrations)
     assert run.rc != 0
@@ -89,9 +84,7 @@ def test_the_rehearsal_stops_it_and_both_databases_are_untouched(
     assert BAD in found["failure"]
 
 
-def test_nobody_waives_it_without_a_name(
-    operator: Operator, witness: Witness, migrations: Path
-) -> None:
+def test_nobody_waives_it_without_a_name(operator, witness, migrations):
     before = witness.sql("agent_core", AGENT_CORE)
     run = migrates(operator, migrations, "-e", "migration_rehearsal_waiver=hurry")
     assert run.rc != 0
@@ -100,8 +93,8 @@ def test_nobody_waives_it_without_a_name(
 
 
 def test_waived_by_a_name_it_is_recorded_and_production_learns_it_the_hard_way(
-    operator: Operator, witness: Witness, migrations: Path
-) -> None:
+    operator, witness, migrations
+):
     before = witness.sql("agent_core", AGENT_CORE)
     waiver = {"migration_rehearsal_waiver": "no room", "migration_rehearsal_waived_by": "Jane Doe"}
     run = migrates(operator, migrations, "-e", json.dumps(waiver))
@@ -114,9 +107,7 @@ def test_waived_by_a_name_it_is_recorded_and_production_learns_it_the_hard_way(
     assert witness.sql("agent_core", AGENT_CORE) == before
 
 
-def test_in_check_mode_it_is_told_what_would_be_rehearsed(
-    operator: Operator, witness: Witness, migrations: Path
-) -> None:
+def test_in_check_mode_it_is_told_what_would_be_rehearsed(operator, witness, migrations):
     (migrations / BAD).rename(migrations / "20251106000000_note.sql")
     (migrations / "20251106000000_note.sql").write_text("create table public.notes (id int);\n")
     witness.sql("supabase", "drop index if exists public.users_display_name_key")
@@ -128,8 +119,8 @@ def test_in_check_mode_it_is_told_what_would_be_rehearsed(
 
 
 def test_tables_without_a_history_are_baselined_by_the_commands_on_the_screen(
-    operator: Operator, witness: Witness, migrations: Path
-) -> None:
+    operator, witness, migrations
+):
     witness.sql("agent_core", "drop table _prisma_migrations")
     refused = migrates(operator.at_the_console(), migrations)
     assert refused.rc != 0
@@ -141,7 +132,7 @@ def test_tables_without_a_history_are_baselined_by_the_commands_on_the_screen(
         assert typed.rc == 0, typed.tail()
 
 
-def test_the_rehearsal_passed_and_production_followed(witness: Witness) -> None:
+def test_the_rehearsal_passed_and_production_followed(witness):
     found = rehearsals(witness)
     assert {one["status"] for one in found.values()} == {"passed"}
     assert not any(one["waiver"] or one["failure"] for one in found.values())

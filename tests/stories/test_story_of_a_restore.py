@@ -11,7 +11,8 @@ import typing as t
 import pytest
 
 from sandbox.names import SERVICES
-from tests.stories.people import Operator, Run, Witness
+from tests.stories.people import Run, Witness
+from tests.tables import cases
 
 DATABASES = {"supabase": "supabase_prod", "agent_core": "agent_core_prod"}
 WHO, WHY = "Jane Doe", "the release garbled messages and the ledger"
@@ -26,7 +27,7 @@ Seen = dict[str, t.Any]
 
 
 @pytest.fixture(scope="module")
-def before(operator: Operator, witness: Witness) -> Seen:
+def before(operator, witness) -> Seen:
     """The rows before the release, with the release deployed and its data garbled since."""
     rows = {database: witness.rows(database) for database in DATABASES}
     given = json.dumps({"release_phases_waived": {"preflight": WAIVED}})
@@ -74,21 +75,15 @@ def said(run: Run) -> str:
     return " ".join(run.output.split())
 
 
-@pytest.mark.parametrize(
-    ("approval", "added"),
-    [
-        pytest.param([], ["restore_approved_by='NAME'", "restore_reason='WHY'"], id="none"),
-        pytest.param(["-e", "restore_reason=garbled"], ["restore_approved_by='NAME'"], id="nobody"),
-        pytest.param(
-            ["-e", "restore_approved_by=Jane", "-e", 'restore_reason=" "'],
-            ["restore_reason='WHY'"],
-            id="blank",
-        ),
-    ],
-)
+@cases(("approval", "added"), {
+    "none": ([], ["restore_approved_by='NAME'", "restore_reason='WHY'"]),
+    "nobody": (["-e", "restore_reason=garbled"], ["restore_approved_by='NAME'"]),
+    "blank": (["-e", "restore_approved_by=Jane", "-e", 'restore_reason=" "'],
+              ["restore_reason='WHY'"]),
+})  # fmt: skip
 def test_without_an_approval_nothing_is_touched_and_the_command_shown(
-    operator: Operator, witness: Witness, before: Seen, approval: list[str], added: list[str]
-) -> None:
+    operator, witness, before, approval, added
+):
     seen = standing(witness)
     run = operator.at_the_console().goes_back("--tags", "database", *approval)
     assert run.rc != 0
@@ -99,9 +94,7 @@ def test_without_an_approval_nothing_is_touched_and_the_command_shown(
     assert standing(witness) == seen
 
 
-def test_a_limit_that_leaves_the_judge_out_is_refused(
-    operator: Operator, witness: Witness, before: Seen
-) -> None:
+def test_a_limit_that_leaves_the_judge_out_is_refused(operator, witness, before):
     seen = standing(witness)
     run = operator.restores(WHO, WHY, "--limit", "supabase_db")
     assert run.rc != 0
@@ -109,9 +102,7 @@ def test_a_limit_that_leaves_the_judge_out_is_refused(
     assert standing(witness) == seen
 
 
-def test_check_mode_tells_it_all_and_touches_nothing(
-    operator: Operator, witness: Witness, before: Seen
-) -> None:
+def test_check_mode_tells_it_all_and_touches_nothing(operator, witness, before):
     seen = standing(witness)
     run = operator.restores(WHO, WHY, "--check", "--diff")
     assert run.rc == 0, run.tail()
@@ -120,8 +111,8 @@ def test_check_mode_tells_it_all_and_touches_nothing(
 
 
 def test_a_restore_that_fails_midway_leaves_what_serves_and_says_what_that_is(
-    operator: Operator, witness: Witness, before: Seen
-) -> None:
+    operator, witness, before
+):
     key = min(one for one in witness.dumps() if "agent_core_prod" in one)
     dump = witness.bucket().Object(key)
     good = dump.get()["Body"].read()
@@ -142,9 +133,7 @@ def test_a_restore_that_fails_midway_leaves_what_serves_and_says_what_that_is(
     assert any("restore of the databases FAILED" in text for text in slack(witness))
 
 
-def test_killed_while_the_services_are_down_and_run_again_it_ends_well(
-    operator: Operator, witness: Witness, before: Seen
-) -> None:
+def test_killed_while_the_services_are_down_and_run_again_it_ends_well(operator, witness, before):
     run = operator.begins_to_restore(WHO, WHY)
     deadline = time.monotonic() + 60
     while any(count for count, _pods in witness.replicas().values()):
@@ -160,21 +149,21 @@ def test_killed_while_the_services_are_down_and_run_again_it_ends_well(
     )
 
 
-def test_psql_counts_what_the_manifests_tell(witness: Witness, before: Seen) -> None:
+def test_psql_counts_what_the_manifests_tell(witness, before):
     told = manifests(witness)
     assert difference(witness.rows("supabase"), told["supabase_prod"]) == {}
     assert difference(witness.rows("agent_core"), told["agent_core_prod"]) == ORDERED
     assert told == {name: before["rows"][database] for database, name in DATABASES.items()}
 
 
-def test_the_services_are_back_at_their_counts_and_serve(witness: Witness, before: Seen) -> None:
+def test_the_services_are_back_at_their_counts_and_serve(witness, before):
     assert witness.replicas() == before["replicas"]
     assert MEMORY not in json.dumps(witness.reads("deployments"))
     assert all(witness.serves(service) for service in SERVICES)
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "false"
 
 
-def test_the_record_knows_who_and_why_and_where_the_failed_data_is(witness: Witness) -> None:
+def test_the_record_knows_who_and_why_and_where_the_failed_data_is(witness):
     restores = witness.record("2.0.0")["facts"]["database_restores"]
     entries = {name: next(iter(restores[name].values())) for name in DATABASES.values()}
     assert {(one["approved_by"], one["reason"]) for one in entries.values()} == {(WHO, WHY)}
@@ -191,13 +180,13 @@ def slack(witness: Witness) -> list[str]:
     return [message["text"] for message in witness.received()["slack"]["v2-deployment"]]
 
 
-def test_people_were_told_when_it_began_and_how_it_ended(witness: Witness) -> None:
+def test_people_were_told_when_it_began_and_how_it_ended(witness):
     texts = [text for text in slack(witness) if f"Approved by: {WHO}" in text]
     assert sum("restoring the databases from the backups" in text for text in texts) == 1
     assert sum("the databases are restored\n" in text for text in texts) == 1
 
 
-def test_the_same_words_again_change_nothing(operator: Operator, witness: Witness) -> None:
+def test_the_same_words_again_change_nothing(operator, witness):
     def found() -> list[str]:
         return [one["status"] for one in witness.record("2.0.0")["facts"]["rollback_verified"]]
 
@@ -214,7 +203,7 @@ def test_the_same_words_again_change_nothing(operator: Operator, witness: Witnes
         assert [one.partition("=")[0] for one in written] == ["release-2.0.0"]
 
 
-def test_the_milder_ways_still_lead_back(operator: Operator, witness: Witness) -> None:
+def test_the_milder_ways_still_lead_back(operator, witness):
     told = len(slack(witness))
     run = operator.goes_back()
     assert run.rc == 0, run.tail()

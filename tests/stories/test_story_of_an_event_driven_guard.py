@@ -23,7 +23,7 @@ import requests
 from sandbox.world import World
 from tests.ansible_playbook import ITS_OWN_OUTPUT
 from tests.firing_alerts import Fire
-from tests.stories.people import BIN, ROOT, Witness
+from tests.stories.people import BIN, ROOT
 from tests.stories.ramp import PERCENTAGE, begin_release, ramp_of
 from tests.waiting import until
 
@@ -128,15 +128,13 @@ def _argv(process: psutil.Process) -> list[str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def release(witness: Witness) -> None:
+def release(witness) -> None:
     """Agents at five percent, of a release that was signed off."""
     begin_release(witness, percentage=5)
 
 
 @pytest.fixture(scope="module")
-def guard_trigger(
-    release: None, world: World, tmp_path_factory: pytest.TempPathFactory
-) -> t.Iterator[Trigger]:
+def guard_trigger(release, world, tmp_path_factory) -> t.Iterator[Trigger]:
     made = Trigger(world, tmp_path_factory.mktemp("guard_trigger"))
     try:
         yield made
@@ -145,21 +143,19 @@ def guard_trigger(
 
 
 @pytest.fixture
-def quiet_alert(fire: Fire) -> Fire:
+def quiet_alert(fire) -> Fire:
     """The alert is loaded and does not fire."""
     fire(Broken=("rollback", False))
     return fire
 
 
-def test_it_looks_as_soon_as_it_is_started(guard_trigger: Trigger, quiet_alert: Fire) -> None:
+def test_it_looks_as_soon_as_it_is_started(guard_trigger, quiet_alert):
     until(lambda: guard_trigger.at_rest(1), 120)
     assert [why for _at, why in guard_trigger.looks()] == ["start"]
     assert "At 5 %, step 2 of 8." in guard_trigger.output(), guard_trigger.output()[-3000:]
 
 
-def test_strangers_and_rubbish_are_answered_and_make_it_look_at_nothing(
-    guard_trigger: Trigger, quiet_alert: Fire
-) -> None:
+def test_strangers_and_rubbish_are_answered_and_make_it_look_at_nothing(guard_trigger, quiet_alert):
     assert [guard_trigger.posts(token=one) for one in ("", "wrong", TOKEN[:-1])] == [401, 401, 401]
     rubbish = (b"", b"\xff\xfe", "[]", "{", "null", "[" * 100_000, {"alerts": 1}, {"version": "4"})
     assert {guard_trigger.posts(one) for one in rubbish} == {400}
@@ -171,9 +167,7 @@ def test_strangers_and_rubbish_are_answered_and_make_it_look_at_nothing(
     until(lambda: guard_trigger.at_rest(2), 120)
 
 
-def test_a_forged_alert_makes_it_look_and_believe_what_it_sees(
-    guard_trigger: Trigger, quiet_alert: Fire, witness: Witness
-) -> None:
+def test_a_forged_alert_makes_it_look_and_believe_what_it_sees(guard_trigger, quiet_alert, witness):
     # The same as before: a replay.
     assert guard_trigger.posts(FORGED) == 202
     until(lambda: guard_trigger.at_rest(3), 120)
@@ -184,9 +178,7 @@ def test_a_forged_alert_makes_it_look_and_believe_what_it_sees(
     assert "kill_switch" not in guard_trigger.output()
 
 
-def test_of_those_who_ring_while_it_looks_one_makes_it_look_once_more(
-    guard_trigger: Trigger, quiet_alert: Fire
-) -> None:
+def test_of_those_who_ring_while_it_looks_one_makes_it_look_once_more(guard_trigger, quiet_alert):
     assert guard_trigger.posts() == 202
     until(lambda: len(guard_trigger.looks()) == 4 and bool(guard_trigger.playbooks()), 60)
     assert {guard_trigger.posts() for _each in range(5)} == {202}
@@ -202,12 +194,8 @@ def test_of_those_who_ring_while_it_looks_one_makes_it_look_once_more(
 
 
 def test_an_alert_that_fires_takes_users_out_within_seconds(
-    guard_trigger: Trigger,
-    quiet_alert: Fire,
-    witness: Witness,
-    world: World,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+    guard_trigger, quiet_alert, witness, world, capsys
+):
     alertmanager_posts(world, guard_trigger.url)
     quiet_alert(Broken=("rollback", True))
     until(lambda: witness.flags()[PERCENTAGE] == "1", 120)

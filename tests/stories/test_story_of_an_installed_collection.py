@@ -18,7 +18,7 @@ import yaml
 
 from sandbox.names import SERVICES
 from sandbox.world import World
-from tests.stories.people import PATIENCE, ROOT, Operator, Witness
+from tests.stories.people import PATIENCE, ROOT
 
 BIN = Path(os.environ.get("EASYMO_TEST_INSTALLED", "/nonexistent")) / "bin"
 pytestmark = pytest.mark.skipif(
@@ -90,7 +90,7 @@ class Job:
 
 
 @pytest.fixture(scope="module")
-def runner(world: World, tmp_path_factory: pytest.TempPathFactory) -> Runner:
+def runner(world, tmp_path_factory) -> Runner:
     """As docs/installed.md says, word for word."""
     runner = Runner(tmp_path_factory.mktemp("installed"), world)
     build = subprocess.run(
@@ -113,12 +113,12 @@ def runner(world: World, tmp_path_factory: pytest.TempPathFactory) -> Runner:
 
 
 @pytest.fixture(scope="module")
-def deployed(runner: Runner, operator: Operator) -> Job:
+def deployed(runner, operator) -> Job:
     assert operator.sandbox("traffic", "start", "--rate", "50").rc == 0
     return runner.plays("easymo.deploy.deploy_v2", **ANSWERS)
 
 
-def test_the_tarball_has_no_dead_link_in_its_documents(runner: Runner) -> None:
+def test_the_tarball_has_no_dead_link_in_its_documents(runner):
     collection = runner.project / "collections/ansible_collections/easymo/deploy"
     dead = [
         f"{page.relative_to(collection)}: {link}"
@@ -129,15 +129,13 @@ def test_the_tarball_has_no_dead_link_in_its_documents(runner: Runner) -> None:
     assert dead == []
 
 
-def test_it_deploys_by_its_name(deployed: Job, witness: Witness) -> None:
+def test_it_deploys_by_its_name(deployed, witness):
     assert deployed.status == "successful", deployed.output[-4000:]
     assert witness.images() == dict.fromkeys(SERVICES, "v2.0.0")
     assert deployed.hosts() >= {"localhost", *SERVICES}
 
 
-def test_its_callbacks_are_on(
-    deployed: Job, runner: Runner, witness: Witness, world: World
-) -> None:
+def test_its_callbacks_are_on(deployed, runner, witness, world):
     assert "✓ DEPLOYED in" in deployed.output
     assert "TASK [" not in deployed.output
     # The callback's own message; the others are announcements.
@@ -147,14 +145,12 @@ def test_its_callbacks_are_on(
     assert (world.directory / "report/2.0.0/report.html").exists()
 
 
-def test_what_it_says_to_type_next_is_its_name(deployed: Job) -> None:
+def test_what_it_says_to_type_next_is_its_name(deployed):
     (following,) = re.findall(r"^  next +(\S+) (\S+)", deployed.output, re.MULTILINE)
     assert following[1] == "easymo.deploy.ramp"
 
 
-def test_it_goes_back_by_the_path_that_a_job_template_names(
-    deployed: Job, runner: Runner, witness: Witness
-) -> None:
+def test_it_goes_back_by_the_path_that_a_job_template_names(deployed, runner, witness):
     (template,) = [one for one in templates(runner) if one["name"].endswith("Rollback")]
     answers = {"reason": "a rehearsal", "by": "Jane Doe"}
     assert set(answers) == {one["variable"] for one in template["survey_spec"]["spec"]}
@@ -166,12 +162,11 @@ def test_it_goes_back_by_the_path_that_a_job_template_names(
 def templates(runner: Runner) -> list[dict[str, t.Any]]:
     folder = runner.project / "collections/ansible_collections/easymo/deploy/docs/awx"
     return t.cast(
-        "list[dict[str, t.Any]]",
-        yaml.safe_load((folder / "job_templates.yml").read_text("utf-8")),
+        "list[dict[str, t.Any]]", yaml.safe_load((folder / "job_templates.yml").read_text("utf-8"))
     )
 
 
-def test_the_job_templates_of_awx_name_what_is_there(runner: Runner) -> None:
+def test_the_job_templates_of_awx_name_what_is_there(runner):
     assert [
         one["playbook"]
         for one in templates(runner)

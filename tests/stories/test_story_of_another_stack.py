@@ -84,7 +84,7 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(world: World, operator: Operator) -> Shop:
+def shop(world, operator) -> Shop:
     made = operator.sandbox("shop")
     assert made.rc == 0, made.tail()
     shop = Shop(world)
@@ -104,8 +104,8 @@ def plays(operator: Operator, playbook: str, *arguments: str) -> Run:
 
 
 def test_a_migration_that_destroys_is_refused_before_anything_is_touched(
-    operator: Operator, shop: Shop, world: World, tmp_path: Path
-) -> None:
+    operator, shop, world, tmp_path
+):
     folder = tmp_path / "migrations"
     shutil.copytree(Path(world.facts("shop")["checkout"]) / "migrations", folder)
     (folder / "V4__forget_orders.sql").write_text("DROP TABLE orders;\n", encoding="utf-8")
@@ -120,7 +120,7 @@ def test_a_migration_that_destroys_is_refused_before_anything_is_touched(
     assert shop.images() == OLD
 
 
-def test_a_run_is_killed_between_two_waves(operator: Operator, shop: Shop) -> None:
+def test_a_run_is_killed_between_two_waves(operator, shop):
     victim = operator.begins("deploy", *SANDBOX, inventory="example")
     until(lambda: shop.images() != OLD, 120)
     victim.kill("everything")
@@ -129,7 +129,7 @@ def test_a_run_is_killed_between_two_waves(operator: Operator, shop: Shop) -> No
     assert shop.record()["phases"]["database"]["status"] == "done"
 
 
-def test_the_same_command_goes_on_from_there(operator: Operator, shop: Shop) -> None:
+def test_the_same_command_goes_on_from_there(operator, shop):
     before = shop.sql(HISTORY)
     assert len(shop.sql("select version from flyway_schema_history")) == 3
     run = plays(operator, "deploy")
@@ -151,7 +151,7 @@ def test_the_same_command_goes_on_from_there(operator: Operator, shop: Shop) -> 
     }
 
 
-def test_the_migrations_were_rehearsed_on_the_backup(shop: Shop) -> None:
+def test_the_migrations_were_rehearsed_on_the_backup(shop):
     listed = "".join(shop.dumps().values())
     # As the database was before.
     assert "TABLE DATA public orders shop" in listed
@@ -161,7 +161,7 @@ def test_the_migrations_were_rehearsed_on_the_backup(shop: Shop) -> None:
     assert shop.databases() == {"shop"}
 
 
-def test_the_report_misses_nothing_that_the_team_does_not_have(shop: Shop) -> None:
+def test_the_report_misses_nothing_that_the_team_does_not_have(shop):
     report = shop.report()
     assert "DEPLOYED" in report
     page = shop.report("html").partition("<body")[2]
@@ -169,7 +169,7 @@ def test_the_report_misses_nothing_that_the_team_does_not_have(shop: Shop) -> No
         assert word not in page
 
 
-def test_a_second_run_changes_nothing(operator: Operator, shop: Shop) -> None:
+def test_a_second_run_changes_nothing(operator, shop):
     before = (shop.versions(), shop.sql(HISTORY), set(shop.dumps()))
     run = plays(operator, "deploy")
     assert run.rc == 0, run.tail()
@@ -185,9 +185,7 @@ def test_a_second_run_changes_nothing(operator: Operator, shop: Shop) -> None:
         ("alert_rules", "There are no alerts to load: the inventory sets no alert_rules_source"),
     ],
 )  # fmt: skip
-def test_what_the_team_does_not_have_is_refused_in_one_sentence(
-    operator: Operator, shop: Shop, playbook: str, sentence: str
-) -> None:
+def test_what_the_team_does_not_have_is_refused_in_one_sentence(operator, shop, playbook, sentence):
     before = shop.versions()
     run = plays(operator, playbook, "-e", "reason='to see'")
     assert run.rc != 0
@@ -196,9 +194,7 @@ def test_what_the_team_does_not_have_is_refused_in_one_sentence(
     assert shop.versions() == before
 
 
-def test_the_release_is_taken_back(
-    operator: Operator, shop: Shop, world: World, witness: Witness, tmp_path: Path
-) -> None:
+def test_the_release_is_taken_back(operator, shop, world, witness, tmp_path):
     """By now the team has Slack, and has written no text for it."""
     sinks = world.facts("sinks")
     slack = {

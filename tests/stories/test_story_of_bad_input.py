@@ -3,17 +3,16 @@
 What a deployment refuses in its variables and secrets: tests/integration/test_release_variables.py.
 """
 
-from pathlib import Path
-
 import pytest
 import yaml
 
 from sandbox.world import World
 from tests.stories.people import ROOT, Operator
+from tests.tables import cases
 
 
 @pytest.fixture
-def nobody_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Operator:
+def nobody_home(tmp_path, monkeypatch) -> Operator:
     """An operator whose sandbox is not up and whose environment holds no secret."""
     for entry in yaml.safe_load((ROOT / "inventories/shared/secrets.yml").read_text())[
         "release_secrets"
@@ -23,9 +22,7 @@ def nobody_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Operator:
 
 
 @pytest.mark.parametrize("inventory", ["prod", "staging", "sandbox"])
-def test_playbooks_can_be_looked_at_without_a_platform(
-    nobody_home: Operator, inventory: str
-) -> None:
+def test_playbooks_can_be_looked_at_without_a_platform(nobody_home, inventory):
     """Both ways in, and both questions, which one command may ask at once."""
     questions = ("--syntax-check", "--list-tasks")
     run = nobody_home.plays("deploy_v2 rollback", *questions, inventory=inventory)
@@ -43,9 +40,7 @@ def test_playbooks_can_be_looked_at_without_a_platform(
         pytest.param(["--tags", "all,database"], True, id="all-and-by-name"),
     ],
 )
-def test_databases_are_restored_only_when_that_is_asked_for_by_name(
-    nobody_home: Operator, tags: list[str], restores: bool
-) -> None:
+def test_databases_are_restored_only_when_that_is_asked_for_by_name(nobody_home, tags, restores):
     run = nobody_home.plays("rollback", "--list-tasks", *tags, inventory="prod")
     assert run.rc == 0, run.tail()
     assert ("Restore the database" in run.output) is restores
@@ -54,8 +49,8 @@ def test_databases_are_restored_only_when_that_is_asked_for_by_name(
 
 @pytest.mark.parametrize("playbook", ["rollback", "unlock"])
 def test_variables_that_nobody_reads_are_refused_with_the_ones_that_were_meant(
-    nobody_home: Operator, playbook: str
-) -> None:
+    nobody_home, playbook
+):
     typos = {
         "release_verison": "release_version",
         "deploy_lock_forse": "deploy_lock_force",
@@ -72,22 +67,20 @@ def test_variables_that_nobody_reads_are_refused_with_the_ones_that_were_meant(
     assert set(run.changed().values()) == {0}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("given", "told"),
-    [
-        pytest.param(
+    {
+        "digests-that-nobody-looks-up": (
             "release_pin_digests=true release_check_images=false",
             "release_pin_digests needs the digests from release_check_images",
-            id="digests-that-nobody-looks-up",
         ),
-        pytest.param(
+        "a-service-that-is-not-there": (
             '{"release_services": ["wallet-service", "walet-service"]}',
             "release_services names walet-service, and the group microservices of the inventory does not",
-            id="a-service-that-is-not-there",
         ),
-    ],
+    },
 )
-def test_what_cannot_be_is_refused(nobody_home: Operator, given: str, told: str) -> None:
+def test_what_cannot_be_is_refused(nobody_home, given, told):
     secret = ("-e", "secret_kubernetes_token=any")
     run = nobody_home.plays("unlock", *secret, "-e", given, inventory="prod")
     assert run.rc != 0

@@ -17,12 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    KILL_SWITCH_ANNOTATION,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import KILL_SWITCH_ANNOTATION
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import RESET
-from sandbox.world import World
-from tests.firing_alerts import Fire
 from tests.stories.people import BIN, ROOT, Operator, Run, Witness
 from tests.stories.pod import run_container, why_not
 from tests.stories.ramp import PERCENTAGE, begin_release, ramp_of, runs_with, words
@@ -30,10 +26,7 @@ from tests.waiting import until
 
 ALERTS = {"name": "alerts", "kind": "alerts", "query": "Errors|Down", "pass": {"max": 0}}
 QUIET = {
-    "release_metrics": [
-        {"name": "complaints", "query": "vector(0)", "pass": {"max": 1}},
-        ALERTS,
-    ],
+    "release_metrics": [{"name": "complaints", "query": "vector(0)", "pass": {"max": 1}}, ALERTS],
     "release_guard": {"settle": 0, "quiet": 1, "blind_after": 60, "max_silence": 0},
     "release_watch_interval": 1,
     "release_watch_delay": 0,
@@ -74,13 +67,11 @@ def incidents(witness: Witness) -> list[str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def release(witness: Witness) -> None:
+def release(witness) -> None:
     begin_release(witness)
 
 
-def test_a_quiet_day_writes_only_that_it_looked_and_tells_nobody(
-    operator: Operator, witness: Witness, fire: Fire
-) -> None:
+def test_a_quiet_day_writes_only_that_it_looked_and_tells_nobody(operator, witness, fire):
     fire(Errors=("rollback", False), Down=("kill_switch", False))
     first = looks(operator)
     assert first.rc == 0, first.tail()
@@ -94,7 +85,7 @@ def test_a_quiet_day_writes_only_that_it_looked_and_tells_nobody(
 
 
 @pytest.fixture(scope="module")
-def container(world: World, tmp_path_factory: pytest.TempPathFactory) -> t.Callable[..., t.Any]:
+def container(world, tmp_path_factory) -> t.Callable[..., t.Any]:
     """Runs a command in the CronJob's container, whose image is as docs/guard.md makes it."""
     if reason := why_not():
         pytest.skip(reason)
@@ -142,7 +133,7 @@ def container(world: World, tmp_path_factory: pytest.TempPathFactory) -> t.Calla
     return run
 
 
-def test_the_container_has_the_rules_of_its_manifest(container: t.Any) -> None:
+def test_the_container_has_the_rules_of_its_manifest(container):
     told = container("sh", "-c", "id; touch /x /srv/releases/x /tmp/x; ls /tmp; whoami")
     assert "uid=10001 gid=10001 groups=10001" in told.stdout
     assert told.stderr.count("Read-only file system") == 2
@@ -150,7 +141,7 @@ def test_the_container_has_the_rules_of_its_manifest(container: t.Any) -> None:
     assert "cannot find name for user ID 10001" in told.stderr
 
 
-def test_the_shipped_cronjob_looks_as_it_is_printed(container: t.Any, witness: Witness) -> None:
+def test_the_shipped_cronjob_looks_as_it_is_printed(container, witness):
     before = witness.resource_versions()
     look = container()
     said = " ".join(look.stdout.split())
@@ -161,9 +152,7 @@ def test_the_shipped_cronjob_looks_as_it_is_printed(container: t.Any, witness: W
     assert moved == {"release-2.0.0-guard"}
 
 
-def test_nothing_goes_up_while_nobody_looks(
-    operator: Operator, witness: Witness, fire: Fire
-) -> None:
+def test_nothing_goes_up_while_nobody_looks(operator, witness, fire):
     fire(Errors=("rollback", False), Down=("kill_switch", False))
     unguarded = {**QUIET["release_guard"], "max_silence": 0.5}
     silent = ramps(operator, release_guard=unguarded)
@@ -175,9 +164,7 @@ def test_nothing_goes_up_while_nobody_looks(
     assert runs_with(witness) == {"5"}
 
 
-def test_at_night_two_guards_meet_over_one_alert_and_one_step_goes_down(
-    operator: Operator, witness: Witness, fire: Fire
-) -> None:
+def test_at_night_two_guards_meet_over_one_alert_and_one_step_goes_down(operator, witness, fire):
     fire(Errors=("rollback", True), Down=("kill_switch", False))
     guards = [operator.begins("guard", *told()) for _guard in range(2)]
     until(lambda: all(one.process.poll() is not None for one in guards), 120)
@@ -190,9 +177,7 @@ def test_at_night_two_guards_meet_over_one_alert_and_one_step_goes_down(
     )
 
 
-def test_a_guard_that_dies_after_its_write_is_finished_by_the_next(
-    operator: Operator, witness: Witness, fire: Fire
-) -> None:
+def test_a_guard_that_dies_after_its_write_is_finished_by_the_next(operator, witness, fire):
     fire(Errors=("rollback", True), Down=("kill_switch", True))
     victim = operator.begins("guard", *told())
     until(lambda: witness.flags()[PERCENTAGE] == "0", 90)
@@ -208,9 +193,7 @@ def test_a_guard_that_dies_after_its_write_is_finished_by_the_next(
     assert "set the kill switch automatically" in words(up)
 
 
-def test_in_the_morning_it_is_over_and_people_are_told_that_too(
-    operator: Operator, witness: Witness, fire: Fire
-) -> None:
+def test_in_the_morning_it_is_over_and_people_are_told_that_too(operator, witness, fire):
     fire(Errors=("rollback", False), Down=("kill_switch", False))
     looks(operator)
     time.sleep(1)

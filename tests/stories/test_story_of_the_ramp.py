@@ -14,9 +14,7 @@ import pytest
 import requests
 import yaml
 
-from sandbox.world import World
 from tests.crowd import Crowd
-from tests.firing_alerts import Fire
 from tests.stories.people import ROOT, Operator, Run, Witness
 from tests.stories.ramp import PERCENTAGE, begin_release, keep, pods, ramp_of, runs_with, words
 from tests.waiting import until
@@ -95,18 +93,16 @@ def answered_by_agents(witness: Witness) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def users_at_five(witness: Witness) -> set[str]:
+def users_at_five(witness) -> set[str]:
     return answered_by_agents(witness)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def release(witness: Witness) -> None:
+def release(witness) -> None:
     begin_release(witness)
 
 
-def test_a_release_that_is_not_signed_off_goes_no_further(
-    operator: Operator, witness: Witness
-) -> None:
+def test_a_release_that_is_not_signed_off_goes_no_further(operator, witness):
     record = witness.record("2.0.0")
     keep(witness, "replace", {**record, "status": "running"})
     run = ramps(operator, GOOD)
@@ -115,9 +111,7 @@ def test_a_release_that_is_not_signed_off_goes_no_further(
     keep(witness, "replace", record)
 
 
-def test_what_the_release_has_watched_waits_for_the_next_day(
-    operator: Operator, witness: Witness
-) -> None:
+def test_what_the_release_has_watched_waits_for_the_next_day(operator, witness):
     version = ("get", "configmap", "feature-flags", "-o", "jsonpath={.metadata.resourceVersion}")
     before = witness.kubectl(*version)
     told = ramps(operator, GOOD, "--check", release_ramp_day_length=86400, release_ramp=STEPS)
@@ -130,9 +124,7 @@ def test_what_the_release_has_watched_waits_for_the_next_day(
     assert witness.kubectl(*version) == before
 
 
-def test_a_run_killed_in_its_watch_is_taken_up_by_the_same_command(
-    operator: Operator, witness: Witness
-) -> None:
+def test_a_run_killed_in_its_watch_is_taken_up_by_the_same_command(operator, witness):
     process = operator.begins("ramp", *complaints(GOOD, release_watch_delay=60))
     until(lambda: witness.flags()[PERCENTAGE] == "5", 90)
     process.kill("everything")
@@ -146,16 +138,11 @@ def test_a_run_killed_in_its_watch_is_taken_up_by_the_same_command(
     assert (
         state["verdict"],
         [one["to"] for one in state["history"] if one["what"] == "raised"],
-    ) == (
-        "hold",
-        [5],
-    )
+    ) == ("hold", [5])
 
 
 @pytest.mark.usefixtures("users_at_five")
-def test_a_held_gate_lets_nobody_in_until_a_person_says_so(
-    operator: Operator, witness: Witness
-) -> None:
+def test_a_held_gate_lets_nobody_in_until_a_person_says_so(operator, witness):
     said = ["-e", "ramp_release_reason='a marketing mail'", "-e", "ramp_released_by=ann"]
     run = ramps(operator, GOOD, *said, metrics=[COHORTS], release_ramp=STEPS)
     assert run.rc == 0, run.tail()
@@ -175,15 +162,13 @@ def test_a_held_gate_lets_nobody_in_until_a_person_says_so(
     assert "Up from 5 %, step 2 of 8 to 10 %, step 3 of 8, about 1000 users" in news
 
 
-def test_going_up_only_added_users(witness: Witness, users_at_five: set[str]) -> None:
+def test_going_up_only_added_users(witness, users_at_five):
     users = answered_by_agents(witness)
     assert users_at_five < users
     assert len(users) < 50
 
 
-def test_an_alert_whose_rule_says_so_goes_back_one_step_by_itself(
-    operator: Operator, witness: Witness, fire: Fire
-) -> None:
+def test_an_alert_whose_rule_says_so_goes_back_one_step_by_itself(operator, witness, fire):
     fire(Back=("rollback", True), Held=("hold", True))
     alerts = {"name": "alerts", "kind": "alerts", "query": "Back|Held", "pass": {"max": 0}}
     run = ramps(operator, GOOD, metrics=[{**alerts, "breaches": 1}], release_ramp=STEPS)
@@ -194,9 +179,7 @@ def test_an_alert_whose_rule_says_so_goes_back_one_step_by_itself(
     assert ramp_of(witness)["verdict"] == "rollback"
 
 
-def test_down_needs_neither_lock_nor_gate(
-    operator: Operator, witness: Witness, users_at_five: set[str]
-) -> None:
+def test_down_needs_neither_lock_nor_gate(operator, witness, users_at_five):
     spec = {"holderIdentity": "zoe", "leaseDurationSeconds": 3600, "leaseTransitions": 99}
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": spec}
     lease["metadata"] = {"name": "easymo-deploy"}
@@ -209,7 +192,7 @@ def test_down_needs_neither_lock_nor_gate(
 
 
 @pytest.fixture(scope="module")
-def crowd(world: World) -> Crowd:
+def crowd(world) -> Crowd:
     return Crowd(world, rate=200)
 
 
@@ -225,9 +208,7 @@ def watch_at_five(witness: Witness) -> tuple[str, dict[str, t.Any]]:
     return last["verdict"], {one["name"]: one for one in last["samples"]}
 
 
-def test_bounds_alone_let_a_step_pass_whose_users_fail_twice_as_often(
-    operator: Operator, witness: Witness, crowd: Crowd
-) -> None:
+def test_bounds_alone_let_a_step_pass_whose_users_fail_twice_as_often(operator, witness, crowd):
     fails(operator, 4, treated=8)
     with crowd.writing():
         quick = {"release_ramp_watch_duration": 10, "release_watch_delay": 6}
@@ -241,8 +222,8 @@ def test_bounds_alone_let_a_step_pass_whose_users_fail_twice_as_often(
 
 
 def test_the_comparison_steps_down_and_says_who_is_to_blame_and_by_how_much(
-    operator: Operator, witness: Witness, crowd: Crowd
-) -> None:
+    operator, witness, crowd
+):
     # Nobody remembers that the step was good: the same one is watched once more.
     witness.kubectl("annotate", "configmap", "feature-flags", "easymo.com/ramp-")
     metrics = [ERROR_RATE, FAILING_USERS]
@@ -265,9 +246,7 @@ def test_the_comparison_steps_down_and_says_who_is_to_blame_and_by_how_much(
     print("users seen until it went back:", compared["treated"], compared["control"])
 
 
-def test_what_hits_everybody_at_once_brings_nobody_down(
-    operator: Operator, witness: Witness, crowd: Crowd
-) -> None:
+def test_what_hits_everybody_at_once_brings_nobody_down(operator, witness, crowd):
     fails(operator, 4.2, treated=4.2)
     change = json.dumps({"data": {PERCENTAGE: "5"}})
     witness.kubectl("patch", "configmap", "feature-flags", "--type=merge", "-p", change)
@@ -289,9 +268,7 @@ def test_what_hits_everybody_at_once_brings_nobody_down(
     assert operator.sandbox("fault", "clear", "node.users-fail", "agent-core").rc == 0
 
 
-def test_the_kill_switch_wins_over_a_step_that_is_watched(
-    operator: Operator, witness: Witness
-) -> None:
+def test_the_kill_switch_wins_over_a_step_that_is_watched(operator, witness):
     victim = operator.begins("ramp", *complaints(GOOD, release_watch_delay=600))
     holder = ("get", "lease", "easymo-deploy", "--ignore-not-found", "-o", "jsonpath={.spec}")
     until(lambda: "holderIdentity" in witness.kubectl(*holder), 90)

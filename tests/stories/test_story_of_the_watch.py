@@ -13,7 +13,6 @@ import pytest
 
 from sandbox.world import World
 from tests.fakes.prometheus import FakePrometheus, prometheus
-from tests.firing_alerts import Fire
 from tests.stories.people import Operator, Run, Witness
 
 PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
@@ -36,7 +35,7 @@ def complaints() -> t.Iterator[FakePrometheus]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def release(witness: Witness) -> None:
+def release(witness) -> None:
     """Agents at one percent, as the phases before leave them."""
     flags = {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "1"}
     patch = ("patch", "configmap", "feature-flags", "--type=merge", "-p")
@@ -113,8 +112,8 @@ def watches_what_is_held(operator: Operator, world: World) -> Run:
 
 
 def test_no_data_a_good_rate_without_traffic_and_an_alert_that_fires_hold_and_say_how_to_decide(
-    operator: Operator, witness: Witness, world: World, fire: Fire
-) -> None:
+    operator, witness, world, fire
+):
     fire(Held=("hold", True))
     run = watches_what_is_held(operator, world)
     assert run.rc != 0
@@ -133,7 +132,7 @@ def test_no_data_a_good_rate_without_traffic_and_an_alert_that_fires_hold_and_sa
     assert {(value, status) for _at, value, status in metric["points"]} == {(None, "missing")}
 
 
-def test_whoever_decides_has_a_name_and_a_reason(operator: Operator, witness: Witness) -> None:
+def test_whoever_decides_has_a_name_and_a_reason(operator, witness):
     before = witness.record("2.0.0")
     nobody = decides(operator, "approve", "", "seen")
     assert nobody.rc != 0
@@ -144,9 +143,7 @@ def test_whoever_decides_has_a_name_and_a_reason(operator: Operator, witness: Wi
     assert sum(approved.changed().values()) == 1
 
 
-def test_what_a_person_approved_proceeds_and_the_record_says_who(
-    operator: Operator, witness: Witness, world: World, fire: Fire
-) -> None:
+def test_what_a_person_approved_proceeds_and_the_record_says_who(operator, witness, world, fire):
     # Without the alert there would be another reason, which nobody approved.
     fire(Held=("hold", True))
     run = watches_what_is_held(operator, world)
@@ -159,9 +156,7 @@ def test_what_a_person_approved_proceeds_and_the_record_says_who(
     assert any("no data (no series)" in one for one in known["evidence"]["reasons"])
 
 
-def test_a_breach_switches_the_feature_off(
-    operator: Operator, witness: Witness, complaints: FakePrometheus
-) -> None:
+def test_a_breach_switches_the_feature_off(operator, witness, complaints):
     next_attempt(witness)
     complaints.says("complaints", GOOD, GOOD, BAD)
     run = watches(operator, complaints, release_watch_duration=3600)
@@ -191,9 +186,7 @@ COHORTS = {
 }
 
 
-def test_good_metrics_hold_until_somebody_answers_for_the_users(
-    operator: Operator, witness: Witness, complaints: FakePrometheus
-) -> None:
+def test_good_metrics_hold_until_somebody_answers_for_the_users(operator, witness, complaints):
     complaints.says("complaints", GOOD)
     for cohort, users in (("treated", 50), ("control", 4950)):
         complaints.says(f"{cohort} seen", 0, 100 * users)
@@ -210,9 +203,7 @@ def test_good_metrics_hold_until_somebody_answers_for_the_users(
     assert "failing_users could have seen" in seen["sensitivity"]
 
 
-def test_a_bad_answer_goes_back_without_another_hour_of_watching(
-    operator: Operator, witness: Witness, complaints: FakePrometheus
-) -> None:
+def test_a_bad_answer_goes_back_without_another_hour_of_watching(operator, witness, complaints):
     nobody = answers(operator, "critical_issues", "bad", "", "payments are lost")
     assert nobody.rc != 0
     assert "who answers by 'by'" in words(nobody)
@@ -232,9 +223,7 @@ def test_a_bad_answer_goes_back_without_another_hour_of_watching(
     assert "failing_users could have seen" in seen["sensitivity"]
 
 
-def test_good_metrics_and_good_answers_proceed_by_themselves(
-    operator: Operator, witness: Witness, complaints: FakePrometheus
-) -> None:
+def test_good_metrics_and_good_answers_proceed_by_themselves(operator, witness, complaints):
     complaints.says("complaints", GOOD)
     run = watches(operator, complaints)
     assert run.rc == 0, run.tail()
@@ -253,8 +242,8 @@ def signs_off(operator: Operator, world: World, names: str) -> Run:
 
 
 def test_an_alert_that_fires_before_the_sign_off_holds_it_and_nothing_is_announced(
-    operator: Operator, world: World, witness: Witness, fire: Fire
-) -> None:
+    operator, world, witness, fire
+):
     told = witness.received()["mail"]
     fire(Held=("hold", True), Back=("rollback", False))
     run = signs_off(operator, world, "Held|Back")
@@ -267,8 +256,8 @@ def test_an_alert_that_fires_before_the_sign_off_holds_it_and_nothing_is_announc
 
 
 def test_one_whose_rule_says_so_switches_the_feature_off_before_the_sign_off(
-    operator: Operator, world: World, witness: Witness, fire: Fire
-) -> None:
+    operator, world, witness, fire
+):
     flags = {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "1"}
     witness.kubectl(
         "patch", "configmap", "feature-flags", "--type=merge", "-p", json.dumps({"data": flags})

@@ -9,12 +9,10 @@ import time
 import typing as t
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from sandbox.names import SERVICES
-from sandbox.world import World
 from tests.stories.people import Operator, Witness
 from tests.victims import Victim
 
@@ -41,7 +39,7 @@ BEFORE_IT = [name for name in SERVICES[:4] if name != FAILING]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def rate(operator: Operator) -> int:
+def rate(operator) -> int:
     """Requests a second that go on through all chapters: above 200, unless this machine is too busy for it at rest.
 
     Calls of every service, and every fifth a WhatsApp message.
@@ -63,7 +61,7 @@ def rate(operator: Operator) -> int:
 
 
 @pytest.fixture
-def nobody_noticed(operator: Operator, rate: int) -> t.Iterator[None]:
+def nobody_noticed(operator, rate) -> t.Iterator[None]:
     """Not one request failed from the beginning of the chapter to its end."""
     before = answered(operator)
     yield
@@ -122,8 +120,8 @@ def settlement(witness: Witness) -> t.Any:
 
 @pytest.mark.usefixtures("nobody_noticed")
 def test_a_failing_service_in_the_second_wave_returns_and_the_third_is_never_touched(
-    operator: Operator, witness: Witness
-) -> None:
+    operator, witness
+):
     assert operator.sandbox("fault", "set", "node.image-not-found", FAILING).rc == 0
     before = generations(witness)
     run = operator.plays("microservices", *ALONE)
@@ -140,8 +138,8 @@ def test_a_failing_service_in_the_second_wave_returns_and_the_third_is_never_tou
 
 @pytest.mark.usefixtures("nobody_noticed")
 def test_by_its_policy_all_of_the_release_returns_even_what_an_earlier_run_had_rolled(
-    operator: Operator, witness: Witness
-) -> None:
+    operator, witness
+):
     before = revisions(witness)
     run = operator.plays("microservices", *ALONE, "-e", "release_rollback_policy=undo_release")
     assert run.rc != 0
@@ -157,8 +155,8 @@ def test_by_its_policy_all_of_the_release_returns_even_what_an_earlier_run_had_r
 
 @pytest.mark.usefixtures("nobody_noticed")
 def test_a_run_killed_in_the_middle_is_taken_up_with_no_patch_but_those_that_were_missing(
-    operator: Operator, witness: Witness
-) -> None:
+    operator, witness
+):
     assert operator.sandbox("fault", "clear", "node.image-not-found").rc == 0
     before, written = revisions(witness), generations(witness)
     run = operator.begins("microservices", *PINNED)
@@ -177,8 +175,8 @@ def test_a_run_killed_in_the_middle_is_taken_up_with_no_patch_but_those_that_wer
 
 @pytest.mark.usefixtures("nobody_noticed")
 def test_a_way_back_that_is_killed_is_taken_up_on_another_machine_from_the_record_alone(
-    world: World, operator: Operator, witness: Witness, tmp_path: Path
-) -> None:
+    world, operator, witness, tmp_path
+):
     before = revisions(witness)
     killed = operator.begins("rollback", "--tags", "services")
     until_written(witness, "agent-core", killed)
@@ -207,8 +205,8 @@ def test_a_way_back_that_is_killed_is_taken_up_on_another_machine_from_the_recor
 
 @pytest.mark.usefixtures("nobody_noticed")
 def test_whoever_goes_back_stops_a_deployment_that_runs_and_is_named_to_its_operator(
-    world: World, operator: Operator, witness: Witness, tmp_path: Path
-) -> None:
+    world, operator, witness, tmp_path
+):
     # Long enough that the deployment is in the middle of a rollout when the lock is taken from it.
     assert operator.sandbox("fault", "set", "node.slow-start", FAILING, "seconds=120").rc == 0
     patience = '{"spec": {"progressDeadlineSeconds": 600}}'

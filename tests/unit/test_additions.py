@@ -100,16 +100,16 @@ PLAN = [entry["name"] for entry in read_yaml("inventories/shared/release.yml")["
 
 
 @pytest.mark.parametrize("service", ["property-service", "voice-bridge", "driver-service"])
-def test_a_service_stands_in_one_file(service: str) -> None:
+def test_a_service_stands_in_one_file(service):
     assert places(service) == ["inventories/shared/hosts.yml"]
 
 
 @pytest.mark.parametrize("metric", ["fallback_rate", "redis_hit_rate", "agent_core_errors"])
-def test_a_metric_stands_in_one_file(metric: str) -> None:
+def test_a_metric_stands_in_one_file(metric):
     assert places(metric) == ["inventories/shared/metrics.yml"]
 
 
-def test_a_secret_is_listed_in_three_files() -> None:
+def test_a_secret_is_listed_in_three_files():
     secret = "secret_statuspage_token"
     listed = re.compile(rf"^{secret}:|name: {secret}\b", re.M)
     assert [path for path in places(secret) if listed.search(product()[path])] == [
@@ -120,13 +120,13 @@ def test_a_secret_is_listed_in_three_files() -> None:
 
 
 @pytest.mark.parametrize("phase", ["edge_functions", "smoke_tests"])
-def test_a_phase_stands_in_at_most_eight_files(phase: str) -> None:
+def test_a_phase_stands_in_at_most_eight_files(phase):
     """One with a way back, an entry in the diagnosis and the launch window; and one with nothing of that."""
     assert len(places(phase)) <= 8, places(phase)
 
 
 @pytest.mark.parametrize("kind", ["commit_status", "flags_start", "load_test", "kafka"])
-def test_a_kind_of_check_stands_in_at_most_three_files_and_in_the_checks_of_it(kind: str) -> None:
+def test_a_kind_of_check_stands_in_at_most_three_files_and_in_the_checks_of_it(kind):
     used = {
         "inventories/shared/checklist.yml",
         "inventories/staging/group_vars/all/staging.yml",
@@ -136,9 +136,7 @@ def test_a_kind_of_check_stands_in_at_most_three_files_and_in_the_checks_of_it(k
     assert len(found) <= 3, found
 
 
-def test_a_kind_is_known_to_preflight_by_its_registration_and_its_documentation(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_kind_is_known_to_preflight_by_its_registration_and_its_documentation(monkeypatch):
     kind = Kind(lambda options, _ground: passed(f"it is {options['moon']}"))
     monkeypatch.setattr(kinds, "PREFLIGHT", {**kinds.PREFLIGHT, "moon": kind})
     monkeypatch.setattr(preflight_check, "PREFLIGHT", kinds.PREFLIGHT)
@@ -160,9 +158,7 @@ def test_a_kind_is_known_to_preflight_by_its_registration_and_its_documentation(
         (_smoke_tests, "tests", kinds.SMOKE_TESTS),
     ],
 )
-def test_every_kind_is_documented(
-    fragment: t.Any, option: str, kinds: t.Mapping[str, t.Any]
-) -> None:
+def test_every_kind_is_documented(fragment, option, kinds):
     told = yaml.safe_load(fragment.ModuleDocFragment.DOCUMENTATION)["options"][option]["suboptions"]
     assert told["kind"]["choices"] == list(kinds)
     assert told.keys() >= kinds.keys()
@@ -172,7 +168,7 @@ def plays_of(playbook: str) -> list[dict[str, t.Any]]:
     return t.cast("list[dict[str, t.Any]]", read_yaml(f"playbooks/{playbook}"))
 
 
-def test_the_deployment_runs_the_phases_of_the_plan_in_their_order() -> None:
+def test_the_deployment_runs_the_phases_of_the_plan_in_their_order():
     imported = [play["ansible.builtin.import_playbook"] for play in plays_of("deploy.yml")]
     assert imported == [f"{name}.yml" for name in PLAN]
     for name in PLAN:
@@ -181,7 +177,7 @@ def test_the_deployment_runs_the_phases_of_the_plan_in_their_order() -> None:
             assert play["tags"] == name
 
 
-def test_who_names_a_phase_names_one_of_the_plan() -> None:
+def test_who_names_a_phase_names_one_of_the_plan():
     wiring = read_yaml("playbooks/group_vars/all/wiring.yml")
     (back,) = (
         task["vars"]["sign_off_ways_back"]
@@ -202,7 +198,7 @@ def test_who_names_a_phase_names_one_of_the_plan() -> None:
     assert PLAN[-1] == verdict.LAST_PHASE
 
 
-def test_the_page_for_contributors_names_every_place() -> None:
+def test_the_page_for_contributors_names_every_place():
     page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     named = set(re.findall(r"`([^`]+)`", page))
     for path in {*places("edge_functions"), *places("commit_status")} - {

@@ -59,13 +59,13 @@ SENTENCES: dict[str, t.Callable[[bool], str]] = {
 
 
 @pytest.mark.parametrize("name", SENTENCES)
-def test_a_sentence_says_would_in_check_mode_and_only_there(name: str) -> None:
+def test_a_sentence_says_would_in_check_mode_and_only_there(name):
     say = SENTENCES[name]
     assert re.search(r"\b[Ww]ould\b", say(True))
     assert not re.search(r"\b[Ww]ould\b", say(False))
 
 
-def test_every_module_with_a_sentence_and_check_mode_is_walked_here() -> None:
+def test_every_module_with_a_sentence_and_check_mode_is_walked_here():
     """A new one joins the table above, or tells what is and not what was done."""
     acting = {
         path.stem
@@ -109,5 +109,5 @@ def messages(node: t.Any) -> t.Iterator[tuple[str, str]]:
         for found in messages(yaml.safe_load(path.read_text("utf-8")))
     ],
 )
-def test_a_message_of_check_mode_claims_no_act(name: str, text: str) -> None:
+def test_a_message_of_check_mode_claims_no_act(name, text):
     assert re.search(r"\b[Ww]ould\b|\.sentence", text), f"{name}: {text}"

@@ -50,7 +50,7 @@ def read(path: Path) -> tuple[dict[str, t.Any], Tasks]:
     return documented["doc"], yaml.safe_load(documented["examples"])
 
 
-def test_ansible_doc_renders_every_module() -> None:
+def test_ansible_doc_renders_every_module():
     assert not isinstance(everything := rendered(), str), everything
     assert len(everything) == len(MODULES)
 
@@ -79,7 +79,7 @@ def value_problems(value: t.Any, option: t.Mapping[str, t.Any], where: str) -> t
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_every_example_would_be_accepted(path: Path) -> None:
+def test_every_example_would_be_accepted(path):
     documentation, examples = read(path)
     name = f"easymo.deploy.{path.stem}"
     tasks = [task for task in examples if name in task]
@@ -92,7 +92,7 @@ ROUTED = yaml.safe_load((ROOT / "meta/runtime.yml").read_text("utf-8"))["plugin_
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_attributes_are_true(path: Path) -> None:
+def test_attributes_are_true(path):
     documentation, _examples = read(path)
     support = {name: one["support"] for name, one in documentation["attributes"].items()}
     source = path.read_text(encoding="utf-8")
@@ -117,7 +117,7 @@ TASK_FILES = sorted([*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/tasks/*.
 
 
 @pytest.mark.parametrize("path", TASK_FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_our_tasks_give_our_modules_only_options_that_they_have(path: Path) -> None:
+def test_our_tasks_give_our_modules_only_options_that_they_have(path):
     """Ansible itself says so only when the task runs, which for some is on a bad day."""
     for task in tasks_of(yaml.safe_load(path.read_text("utf-8"))):
         for module in MODULES:
@@ -197,7 +197,7 @@ def example_problems(role: Path) -> t.Iterator[str]:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-def test_the_example_of_a_role_would_run(role: Path) -> None:
+def test_the_example_of_a_role_would_run(role):
     found = sorted({*example_problems(role)})
     if role.name in ALONE:
         assert all("hosts" in play for play in plays_of(role))
@@ -205,7 +205,7 @@ def test_the_example_of_a_role_would_run(role: Path) -> None:
     assert [one for one in found if " needs " not in one] == []
 
 
-def test_the_examples_that_are_playbooks_are_some_to_ansible(tmp_path: Path) -> None:
+def test_the_examples_that_are_playbooks_are_some_to_ansible(tmp_path):
     files = []
     for role in ROLES:
         if role.name in ALONE:
@@ -223,7 +223,7 @@ def imported(source: str) -> t.Iterator[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_a_module_says_in_which_action_groups_it_is(path: Path) -> None:
+def test_a_module_says_in_which_action_groups_it_is(path):
     groups = yaml.safe_load((ROOT / "meta/runtime.yml").read_text("utf-8"))["action_groups"]
     told = read(path)[0]["attributes"].get("action_group", {}).get("membership", [])
     assert told == [f"easymo.deploy.{name}" for name in sorted(groups) if path.stem in groups[name]]
@@ -234,7 +234,7 @@ SECTIONS = dict(yaml.safe_load((ROOT / "changelogs/config.yaml").read_text("utf-
 
 
 @pytest.mark.parametrize("path", FRAGMENTS, ids=lambda path: path.stem)
-def test_changelog_fragments_are_lists_of_sentences_by_section(path: Path) -> None:
+def test_changelog_fragments_are_lists_of_sentences_by_section(path):
     for section, entries in yaml.safe_load(path.read_text("utf-8")).items():
         assert section in SECTIONS
         assert [one for one in entries if not isinstance(one, str)] == []

@@ -11,13 +11,13 @@ EXAMPLE = ROOT / "inventories/example"
 FILES = sorted(path for path in EXAMPLE.rglob("*") if not path.is_dir())
 
 
-def test_it_stands_alone() -> None:
+def test_it_stands_alone():
     assert [path for path in FILES if path.is_symlink()] == []
     assert [path.name for path in FILES if "shared" in path.read_text("utf-8")] == []
     assert [path.name for path in FILES if APPLICATION.search(path.read_text("utf-8"))] == []
 
 
-def test_it_is_little_to_write() -> None:
+def test_it_is_little_to_write():
     written = [
         line
         for path in FILES
@@ -27,13 +27,13 @@ def test_it_is_little_to_write() -> None:
     assert len(written) < 130
 
 
-def test_the_guide_names_each_of_its_files() -> None:
+def test_the_guide_names_each_of_its_files():
     page = (ROOT / "docs/your-stack.md").read_text("utf-8")
     for path in FILES:
         assert f"../{path.relative_to(ROOT)})" in page
 
 
-def test_in_the_sandbox_it_differs_only_in_where_it_is_and_how_long_it_watches() -> None:
+def test_in_the_sandbox_it_differs_only_in_where_it_is_and_how_long_it_watches():
     def variables(folder: str) -> dict[str, object]:
         files = (ROOT / "inventories" / folder / "group_vars/all").glob("*.yml")
         return {

@@ -10,22 +10,22 @@ from tests.benchmarks.gate_trial.kayenta import is_high, score, shift
 from tests.benchmarks.gate_trial.releases import Kind, generated, kind_of
 from tests.benchmarks.gate_trial.traces import recorded
 from tests.benchmarks.gate_trial.trial import interval
+from tests.tables import cases
 
 ROOT = Path(__file__).parents[2]
 
 LOW, HIGH = (1.0, 2.2, 1.1, 2.5, 3.0), (20.0, 22.0, 21.0, 25.0, 30.0)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("canary", "baseline", "expected"),
-    [
-        (HIGH, LOW, True),
-        (LOW, HIGH, False),
-        (HIGH, HIGH, False),
-        ((), LOW, False),
-        ([3.0] * 9, [3.0] * 9, False),
-    ],
-    ids=["high", "low", "the same", "no data", "one value"],
+    {
+        "high": (HIGH, LOW, True),
+        "low": (LOW, HIGH, False),
+        "the same": (HIGH, HIGH, False),
+        "no data": ((), LOW, False),
+        "one value": ([3.0] * 9, [3.0] * 9, False),
+    },
 )
 def test_the_judge_decides_the_published_cases_as_published(canary, baseline, expected):
     assert is_high(canary, baseline, confidence=0.95, tolerance=0.1) is expected

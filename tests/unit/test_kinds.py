@@ -202,13 +202,13 @@ def bad_sentences(named: str, sentences: list[str]) -> list[str]:
     ]
 
 
-def test_a_release_without_fault_is_not_refused() -> None:
+def test_a_release_without_fault_is_not_refused():
     assert refused(RELEASE) == []
     assert READERS.keys() <= RELEASE.keys()
 
 
 @pytest.mark.parametrize("name", RELEASE)
-def test_whatever_stands_in_a_release_is_read_or_refused_by_its_name(name: str) -> None:
+def test_whatever_stands_in_a_release_is_read_or_refused_by_its_name(name):
     names = next((one for one in TOGETHER if name in one), (name,))
     given = {one: RELEASE[one] for one in names}
     for path in paths_in({name: RELEASE[name]}):
@@ -219,12 +219,12 @@ def test_whatever_stands_in_a_release_is_read_or_refused_by_its_name(name: str) 
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda one: one.stem)
-def test_every_option_of_a_module_takes_or_refuses_every_kind(module: Path) -> None:
+def test_every_option_of_a_module_takes_or_refuses_every_kind(module):
     _each_is_taken_or_refused(options_of(module))
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda one: one.name)
-def test_every_option_of_a_role_takes_or_refuses_every_kind(role: Path) -> None:
+def test_every_option_of_a_role_takes_or_refuses_every_kind(role):
     for entry_point in entry_points_of(role).values():
         _each_is_taken_or_refused(entry_point.get("options", {}))
 
@@ -305,9 +305,7 @@ def _each_is_taken_or_refused(options: dict[str, t.Any]) -> None:
         ),
     },
 )
-def test_what_a_phase_could_not_work_with_is_told_before_the_first(
-    wrong: dict[str, t.Any], sentence: str
-) -> None:
+def test_what_a_phase_could_not_work_with_is_told_before_the_first(wrong, sentence):
     (told,) = refused(wrong)
     assert sentence in told
     assert len(told) <= MOST + 100
@@ -322,5 +320,5 @@ def test_what_a_phase_could_not_work_with_is_told_before_the_first(
         "other-digits": ("١٢", 0),
     },
 )
-def test_a_fence_that_no_run_writes_is_none(text: str, epoch: int) -> None:
+def test_a_fence_that_no_run_writes_is_none(text, epoch):
     assert epoch_in({"easymo.com/fence": text}) == epoch

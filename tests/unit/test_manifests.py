@@ -107,12 +107,12 @@ def granted() -> Rights:
     }
 
 
-def test_the_role_grants_exactly_the_verbs_that_are_used() -> None:
+def test_the_role_grants_exactly_the_verbs_that_are_used():
     assert granted() - used() == set(), "granted and never used"
     assert used() - granted() == set(), "used and not granted"
 
 
-def test_no_call_hides_its_kind_from_this_test() -> None:
+def test_no_call_hides_its_kind_from_this_test():
     """A kind in a variable would be a right that nobody lists."""
     hidden = [
         ast.unparse(call)
@@ -133,7 +133,7 @@ def policy() -> tuple[dict[str, t.Any], dict[str, t.Any]]:
     return found, binding
 
 
-def test_the_policy_is_bound_and_denies() -> None:
+def test_the_policy_is_bound_and_denies():
     found, binding = policy()
     assert binding["spec"]["policyName"] == found["metadata"]["name"]
     assert binding["spec"]["validationActions"] == ["Deny"]
@@ -144,24 +144,18 @@ def test_the_policy_is_bound_and_denies() -> None:
     assert all(FENCE_ANNOTATION in one["expression"] for one in found["spec"]["variables"])
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "allowed"),
-    [
-        (None, {FENCE_ANNOTATION: "1"}, True),
-        ({FENCE_ANNOTATION: "7"}, {FENCE_ANNOTATION: "7"}, True),
-        ({FENCE_ANNOTATION: "7"}, {FENCE_ANNOTATION: "10"}, True),
-        ({FENCE_ANNOTATION: "10"}, {FENCE_ANNOTATION: "9"}, False),
-        ({FENCE_ANNOTATION: "7"}, {"team": "w"}, False),
-        ({FENCE_ANNOTATION: "7"}, None, False),
-        ({FENCE_ANNOTATION: "garbage"}, {FENCE_ANNOTATION: "1"}, True),
-        ({FENCE_ANNOTATION: "7"}, {FENCE_ANNOTATION: "-8"}, False),
-        ({"team": "w"}, None, True),
-    ],
-    ids=str,
-)
-def test_the_policy_rejects_an_older_fence(
-    before: dict[str, str] | None, after: dict[str, str] | None, *, allowed: bool
-) -> None:
+@pytest.mark.parametrize(("before", "after", "allowed"), [
+    (None, {FENCE_ANNOTATION: "1"}, True),
+    ({FENCE_ANNOTATION: "7"}, {FENCE_ANNOTATION: "7"}, True),
+    ({FENCE_ANNOTATION: "7"}, {FENCE_ANNOTATION: "10"}, True),
+    ({FENCE_ANNOTATION: "10"}, {FENCE_ANNOTATION: "9"}, False),
+    ({FENCE_ANNOTATION: "7"}, {"team": "w"}, False),
+    ({FENCE_ANNOTATION: "7"}, None, False),
+    ({FENCE_ANNOTATION: "garbage"}, {FENCE_ANNOTATION: "1"}, True),
+    ({FENCE_ANNOTATION: "7"}, {FENCE_ANNOTATION: "-8"}, False),
+    ({"team": "w"}, None, True),
+], ids=str)  # fmt: skip
+def test_the_policy_rejects_an_older_fence(before, after, *, allowed):
     def evaluate(expression: str, context: dict[str, t.Any]) -> t.Any:
         environment = celpy.Environment()
         program = environment.program(environment.compile(expression))
@@ -182,7 +176,7 @@ def test_the_policy_rejects_an_older_fence(
     assert "epoch" in str(evaluate(validation["messageExpression"], context))
 
 
-def test_the_cron_job_is_one_and_runs_with_the_rights_of_the_deployer() -> None:
+def test_the_cron_job_is_one_and_runs_with_the_rights_of_the_deployer():
     job = yaml.safe_load((ROOT / "manifests/guard/cronjob.yaml").read_text("utf-8"))
     decoded = decode_model("V1CronJob", job)
     assert (decoded.unknown, decoded.field_errors) == ([], [])
@@ -194,7 +188,7 @@ def test_the_cron_job_is_one_and_runs_with_the_rights_of_the_deployer() -> None:
     assert container["command"][:2] == ["ansible-playbook", "easymo.deploy.guard"]
 
 
-def test_systemd_takes_the_units_as_they_are(tmp_path: Path) -> None:
+def test_systemd_takes_the_units_as_they_are(tmp_path):
     variables: dict[str, str] = {}
     systemd = shutil.which("systemd-analyze")
     if systemd is None:

@@ -38,7 +38,7 @@ def product() -> list[str]:
     return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
 
 
-def test_no_role_plugin_or_playbook_names_an_application() -> None:
+def test_no_role_plugin_or_playbook_names_an_application():
     found = [
         f"{name}:{number}: {line.strip()}"
         for name in product()
@@ -48,6 +48,6 @@ def test_no_role_plugin_or_playbook_names_an_application() -> None:
     assert found == []
 
 
-def test_every_exception_is_needed() -> None:
+def test_every_exception_is_needed():
     text = "\n".join((ROOT / name).read_text("utf-8") for name in product())
     assert [one for one in EXCEPTIONS if not re.search(one, text)] == []

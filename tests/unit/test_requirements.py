@@ -7,11 +7,12 @@ import re
 import subprocess
 import sys
 import tomllib
-import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.tables import cases
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -87,34 +88,33 @@ SANDBOX = {*map(named, PROJECT["dependency-groups"]["sandbox"])}
 DEVELOP = {*map(named, PROJECT["dependency-groups"]["dev"])}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("folders", "declared"),
-    [
-        (("plugins", "inventories"), RUN),
-        (("sandbox",), RUN | SANDBOX),
-        (("tests", "scripts"), RUN | SANDBOX | DEVELOP),
-    ],
-    ids=["collection", "sandbox", "tests"],
+    {
+        "collection": (("plugins", "inventories"), RUN),
+        "sandbox": (("sandbox",), RUN | SANDBOX),
+        "tests": (("tests", "scripts"), RUN | SANDBOX | DEVELOP),
+    },
 )
-def test_what_is_imported_is_declared(folders: t.Sequence[str], declared: set[str]) -> None:
+def test_what_is_imported_is_declared(folders, declared):
     found = imported(*folders)
     assert {name: found[name] for name in found.keys() - declared} == {}
 
 
-def test_what_is_declared_is_imported_or_started() -> None:
+def test_what_is_declared_is_imported_or_started():
     everywhere = imported("plugins", "sandbox", "tests", "scripts").keys()
     assert (RUN | SANDBOX | DEVELOP) - everywhere - PROGRAMS == set()
     assert RUN - CORE - imported("plugins").keys() == set()
 
 
-def test_a_module_that_misses_a_library_asks_for_the_same_version() -> None:
+def test_a_module_that_misses_a_library_asks_for_the_same_version():
     declared = {one.replace(">=", " >= ") for one in requirements()}
     texts = (path.read_text("utf-8") for path in (ROOT / "plugins").rglob("*.py"))
     asked = {one for text in texts for one in re.findall(r'Library\("([^"]+)"\)', text)}
     assert asked - declared == set()
 
 
-def test_an_image_that_is_built_for_the_collection_has_them() -> None:
+def test_an_image_that_is_built_for_the_collection_has_them():
     """By the program that builds the images of AWX and ansible-navigator."""
     ended = subprocess.run(
         [

@@ -43,5 +43,5 @@ def needed(name: str) -> set[str]:
     GIVEN,
     ids=[f"{path.parents[1].name}-{name}" for path, name, _ in GIVEN],
 )
-def test_what_a_role_is_given_is_not_made_of_itself(path: Path, name: str, value: t.Any) -> None:
+def test_what_a_role_is_given_is_not_made_of_itself(path, name, value):
     assert name not in {one for other in named(value) for one in needed(other)}

@@ -76,9 +76,7 @@ ALL = [one for name, spec in SPECS.items() for one in options(spec, name)]
     [one for one in ALL if SECRETIVE.search(one[0].rpartition(".")[2])],
     ids=lambda one: one if isinstance(one, str) else "",
 )
-def test_an_option_that_is_called_like_a_secret_is_hidden(
-    where: str, option: t.Mapping[str, t.Any]
-) -> None:
+def test_an_option_that_is_called_like_a_secret_is_hidden(where, option):
     assert hides(option) or where in NO_SECRET
 
 
@@ -144,7 +142,7 @@ def _every_task() -> t.Iterator[tuple[str, Task, set[str]]]:
             yield str(path.relative_to(ROOT)), task, SECRETIVE_VARIABLES | local | looped
 
 
-def test_what_is_made_of_secrets_only_goes_where_it_is_hidden() -> None:
+def test_what_is_made_of_secrets_only_goes_where_it_is_hidden():
     shown = []
     for where, task, secretive in every_task():
         for module, arguments in task.items():
@@ -167,7 +165,7 @@ TELLING = (
 )
 
 
-def test_nothing_that_is_made_of_secrets_is_told() -> None:
+def test_nothing_that_is_made_of_secrets_is_told():
     told = [
         f"{where}: {key} tells {sorted(found)}"
         for where, task, secretive in every_task()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.mutants import Mutant, attempt, mutants
+from tests.simulation.mutants import attempt, mutants
 from tests.source_seed import source_seed
 
 pytestmark = pytest.mark.slow
@@ -32,36 +32,36 @@ def simulated(*arguments: str) -> str:
     return ended.stdout
 
 
-def test_what_once_broke_holds() -> None:
+def test_what_once_broke_holds():
     told = simulated("--regressions").splitlines()
     lines = (ROOT / "tests/simulation/regressions.jsonl").read_text("utf-8").splitlines()
     assert told == [f"{json.loads(line)['name']}: holds" for line in lines]
 
 
-def test_fresh_seeds_break_nothing() -> None:
+def test_fresh_seeds_break_nothing():
     print(simulated("--seed", str(source_seed()), "--runs", str(RUNS)))
 
 
-def test_a_seed_names_one_run_to_the_letter() -> None:
+def test_a_seed_names_one_run_to_the_letter():
     once, again = (simulated("--seed", "12") for _ in range(2))
     assert "deploy-0: done" in once
     assert once == again
 
 
-def test_a_branch_is_the_same_from_its_own_beginning() -> None:
+def test_a_branch_is_the_same_from_its_own_beginning():
     told = [
         line for line in simulated("--seed", "12", "--branches").splitlines() if "again" in line
     ]
     assert told == ["holds; again by its plan: the same"] * 33
 
 
-def test_a_run_of_databases_is_the_same_again() -> None:
+def test_a_run_of_databases_is_the_same_again():
     once, again = (simulated("--seed", "19") for _ in range(2))
     assert "again: done" in once
     assert once == again
 
 
-def test_every_invariant_is_a_sentence_of_the_guarantees() -> None:
+def test_every_invariant_is_a_sentence_of_the_guarantees():
     source = (ROOT / "tests" / "simulation" / "invariants" / "sentences.py").read_text("utf-8")
     names = dict(re.findall(r'^([A-Z_]+) = "([a-z_]+)"$', source, re.MULTILINE))
     sentences = re.findall(r'^    ([A-Z_]+): (?:\(\s*)?"(.+?)"', source, re.MULTILINE | re.DOTALL)
@@ -75,7 +75,7 @@ def test_every_invariant_is_a_sentence_of_the_guarantees() -> None:
     assert rows == {names[name]: sentence for name, sentence in sentences}
 
 
-def test_every_mutant_can_be_made_of_the_product_as_it_is() -> None:
+def test_every_mutant_can_be_made_of_the_product_as_it_is():
     """A guard that was rewritten takes its mutant along."""
     made = mutants()
     assert len({one.name for one in made}) == len(made) >= 100
@@ -87,7 +87,7 @@ def test_every_mutant_can_be_made_of_the_product_as_it_is() -> None:
 @pytest.mark.parametrize(
     "mutant", [one for one in mutants() if one.seed is not None], ids=lambda one: one.name
 )
-def test_a_guard_that_is_taken_away_is_missed(mutant: Mutant) -> None:
+def test_a_guard_that_is_taken_away_is_missed(mutant):
     """A few of them, from a seed on that did; `python -m tests.simulation.mutants` tries all."""
     trial = attempt(mutant.name, t.cast("int", mutant.seed), seconds=10.0)
     assert trial.killed

@@ -30,7 +30,7 @@ def tried(runs: int) -> Totals:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path, monkeypatch) -> Path:
     """Where sessions are, and what is kept of them."""
     monkeypatch.setattr(report, "TRIED", tmp_path / "tried.yml")
     for name in ("KEPT", "REACHED", "MUTANTS"):
@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_sessions_are_added_up(folder: Path) -> None:
+def test_sessions_are_added_up(folder):
     for runs in (2, 3):
         totals.append("abc", tried(runs), folder / "sessions.jsonl")
     found = totals.together(totals.sessions())
@@ -48,7 +48,7 @@ def test_sessions_are_added_up(folder: Path) -> None:
     assert found.scripts == {"deploy|done": 5, "deploy|killed": 2}
 
 
-def test_a_session_is_kept_once(folder: Path) -> None:
+def test_a_session_is_kept_once(folder):
     totals.append("abc", tried(2), folder / "sessions.jsonl")
     report.keep()
     report.keep()
@@ -59,7 +59,7 @@ def test_a_session_is_kept_once(folder: Path) -> None:
     assert kept["checked"] == {"fenced": 15}
 
 
-def test_the_screen_tells_what_of_the_tasks_ended_how(folder: Path) -> None:
+def test_the_screen_tells_what_of_the_tasks_ended_how(folder):
     totals.append(totals.commit(), tried(1234), folder / "sessions.jsonl")
     told = report.screen(report.gathered())
     assert "fenced 6,170 | 6,170" in told
@@ -68,7 +68,7 @@ def test_the_screen_tells_what_of_the_tasks_ended_how(folder: Path) -> None:
     assert "mutants: not tried" in told
 
 
-def test_coverage_and_mutants_are_told_with_their_commit(folder: Path) -> None:
+def test_coverage_and_mutants_are_told_with_their_commit(folder):
     areas = [{"name": "_lock", "lines": 200, "covered": 150, "unreached": [["plan.py: hold", 3]]}]
     reached = {"commit": "abc", "runs": 150, "areas": areas}
     (folder / "reached").write_text(json.dumps(reached), "utf-8")
@@ -83,7 +83,7 @@ def test_coverage_and_mutants_are_told_with_their_commit(folder: Path) -> None:
     assert "mutants at abc: 1 of 2 killed, in 2.0 s of CPU at the median; alive: two" in told
 
 
-def test_a_sentence_that_nothing_was_compared_for_is_told_so() -> None:
+def test_a_sentence_that_nothing_was_compared_for_is_told_so():
     told = {**tried(2).to_dict(), "since": "2026-11-01", "until": "2026-11-02", "mutants": None}
     text = "| `fenced` | It is. |\n| `capacity` | It stays. | 7 |\n"
     made = guarantees.page(
@@ -94,7 +94,7 @@ def test_a_sentence_that_nothing_was_compared_for_is_told_so() -> None:
     assert "is not known" in made
 
 
-def test_the_page_tells_what_was_kept() -> None:
+def test_the_page_tells_what_was_kept():
     argv = [sys.executable, "scripts/guarantees.py", "--check"]
     ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout

@@ -44,7 +44,7 @@ def modules_below(*folders: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("path", modules_below("module_utils"), ids=lambda path: path.name)
-def test_module_utils_know_nothing_of_modules_and_little_of_ansible(path: Path) -> None:
+def test_module_utils_know_nothing_of_modules_and_little_of_ansible(path):
     for name in imports(path):
         ours = name.removeprefix(COLLECTION)
         assert not ours.startswith(("modules", "action", "callback", "plugin_utils")), name
@@ -57,12 +57,12 @@ def test_module_utils_know_nothing_of_modules_and_little_of_ansible(path: Path) 
 @pytest.mark.parametrize(
     "path", sorted(PLUGINS.glob("module_utils/_*/plan.py")), ids=lambda path: path.parent.name
 )
-def test_a_plan_does_no_input_or_output(path: Path) -> None:
+def test_a_plan_does_no_input_or_output(path):
     forbidden = {"socket", "subprocess", "requests", "kubernetes", "psycopg2", "boto3", "time"}
     assert not {name.split(".")[0] for name in imports(path)} & forbidden
 
 
-def test_one_file_knows_the_sql_parser() -> None:
+def test_one_file_knows_the_sql_parser():
     knowing = [
         path.name
         for path in modules_below(".")
@@ -71,7 +71,7 @@ def test_one_file_knows_the_sql_parser() -> None:
     assert knowing == ["parser.py"]
 
 
-def test_one_file_imports_requests() -> None:
+def test_one_file_imports_requests():
     """It keeps passwords of this machine away from every server, and its own certificates with each request."""
     importing = [
         path.name
@@ -81,7 +81,7 @@ def test_one_file_imports_requests() -> None:
     assert importing == ["_http.py"]
 
 
-def test_nothing_in_the_collection_knows_the_sandbox() -> None:
+def test_nothing_in_the_collection_knows_the_sandbox():
     for folder in ("plugins", "roles", "playbooks"):
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in (".py", ".yml") and "collections" not in path.parts:
@@ -108,11 +108,11 @@ def every_secret() -> set[str]:
         "inventories/vault.example.yml",
     ],
 )
-def test_every_secret_stands_wherever_secrets_are_listed(path: str) -> None:
+def test_every_secret_stands_wherever_secrets_are_listed(path):
     assert set(load(path)) == every_secret()
 
 
-def test_a_release_needs_every_secret_but_those_that_the_page_calls_optional() -> None:
+def test_a_release_needs_every_secret_but_those_that_the_page_calls_optional():
     needed = load(SECRETS)["release_secrets"]
     checked = {entry["name"] for entry in needed}  # type: ignore[attr-defined]
     told = (ROOT / "docs" / "secrets.md").read_text("utf-8")
@@ -123,21 +123,21 @@ def test_a_release_needs_every_secret_but_those_that_the_page_calls_optional() -
     assert checked | optional == every_secret()
 
 
-def test_the_inventories_differ_in_endpoints_and_secrets_alone() -> None:
+def test_the_inventories_differ_in_endpoints_and_secrets_alone():
     prod = set(load("inventories/prod/group_vars/all/endpoints.yml"))
     assert set(load("inventories/staging/group_vars/all/endpoints.yml")) == prod
     own = {"sandbox_directory"}
     assert set(load("inventories/sandbox/group_vars/all/endpoints.yml")) - own == prod
 
 
-def test_every_action_group_names_modules_that_exist() -> None:
+def test_every_action_group_names_modules_that_exist():
     runtime = load("meta/runtime.yml")
     for group, names in runtime["action_groups"].items():  # type: ignore[attr-defined]
         for name in names:
             assert (PLUGINS / "modules" / f"{name}.py").exists(), f"{group} names {name}"
 
 
-def test_every_module_without_an_action_plugin_is_routed_to_the_one_in_the_controller() -> None:
+def test_every_module_without_an_action_plugin_is_routed_to_the_one_in_the_controller():
     """Not by a redirect of the action: a task would have the plugin's groups of module_defaults, which are none."""
     routing = load("meta/runtime.yml")["plugin_routing"]["modules"]  # type: ignore[index]
     routed = {name for name, entry in routing.items() if "action_plugin" in entry}
@@ -145,7 +145,7 @@ def test_every_module_without_an_action_plugin_is_routed_to_the_one_in_the_contr
     assert routed == modules - actions
 
 
-def test_every_task_of_a_role_that_talks_names_its_module_in_full() -> None:
+def test_every_task_of_a_role_that_talks_names_its_module_in_full():
     for path in sorted((ROOT / "roles").glob("*/tasks/*.yml")):
         used = re.findall(r"^\s+(easymo\.deploy\.[a-z_]+):", path.read_text("utf-8"), re.M)
         for name in used:
@@ -154,7 +154,7 @@ def test_every_task_of_a_role_that_talks_names_its_module_in_full() -> None:
             )
 
 
-def test_the_client_of_kubernetes_is_used_without_its_models() -> None:
+def test_the_client_of_kubernetes_is_used_without_its_models():
     """They would be in every process that talks to a cluster, and in every fork of the controller."""
     looking = (
         f"import sys, {COLLECTION}module_utils._kubernetes; "
@@ -215,7 +215,7 @@ def read_yaml(path: Path) -> t.Any:
     sorted(p for p in ROOT.glob("playbooks/*.yml") if p.stem not in REACHED_THROUGH_OTHERS),
     ids=lambda path: path.stem,
 )
-def test_every_playbook_refuses_unknown_variables_before_it_does_anything(path: Path) -> None:
+def test_every_playbook_refuses_unknown_variables_before_it_does_anything(path):
     first = read_yaml(path)[0]
     while "ansible.builtin.import_playbook" in first:
         first = read_yaml(ROOT / "playbooks" / first["ansible.builtin.import_playbook"])[0]
@@ -225,7 +225,7 @@ def test_every_playbook_refuses_unknown_variables_before_it_does_anything(path: 
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "playbooks").glob("*.yml")), ids=lambda p: p.stem)
-def test_no_condition_keeps_a_failed_phase_from_being_noted(path: Path) -> None:
+def test_no_condition_keeps_a_failed_phase_from_being_noted(path):
     """A phase whose failure is not noted counts as done. A block's condition holds for its `always` too.
 
     In phase 4 one host notes what failed on it, or each service that failed: these may be conditions of an include.
@@ -250,7 +250,7 @@ def run_once(tasks: t.Sequence[dict[str, t.Any]]) -> t.Iterator[dict[str, t.Any]
             yield from run_once(task.get(part, []))
 
 
-def test_where_services_fail_one_by_one_nothing_else_fails_for_several_hosts() -> None:
+def test_where_services_fail_one_by_one_nothing_else_fails_for_several_hosts():
     """A task that runs once and fails takes all hosts out of the play, and only one of them through the rescue.
 
     ansible-core's linear strategy marks every host of the batch as failed. So a failed phase went on as done.
@@ -270,7 +270,7 @@ def test_where_services_fail_one_by_one_nothing_else_fails_for_several_hosts() -
     assert [path for path in inside if [*run_once(read_yaml(path))]] == []
 
 
-def test_what_ansible_does_not_check_at_each_include_is_checked_when_the_run_begins() -> None:
+def test_what_ansible_does_not_check_at_each_include_is_checked_when_the_run_begins():
     checked = {
         (contract.get("role"), entry_point)
         for contracts in read_yaml(ROOT / "roles/release_phase/defaults/main.yml")[
@@ -294,7 +294,7 @@ def has_a_spec(role: str, entry_point: str) -> bool:
     return specs.exists() and entry_point in read_yaml(specs)["argument_specs"]
 
 
-def test_that_something_is_on_hold_is_read_from_text_in_old_records_alone() -> None:
+def test_that_something_is_on_hold_is_read_from_text_in_old_records_alone():
     reading = [
         str(path.relative_to(ROOT))
         for top in ("plugins", "roles", "playbooks", "inventories")
@@ -306,9 +306,7 @@ def test_that_something_is_on_hold_is_read_from_text_in_old_records_alone() -> N
     assert reading == ["plugins/module_utils/_story/record.py"]
 
 
-def test_the_lowest_version_of_a_library_stands_once_in_the_code_and_once_in_the_documentation() -> (
-    None
-):
+def test_the_lowest_version_of_a_library_stands_once_in_the_code_and_once_in_the_documentation():
     guarded = [
         requirement
         for path in modules_below(".")

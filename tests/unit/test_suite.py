@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import typing as t
-from pathlib import Path
 
 import pytest
 
@@ -28,7 +27,7 @@ def ended(step: Step, seconds: float, status: int = 0, **more: t.Any) -> StepSta
     return StepState(step, began=0, ended=seconds, status=status, **more)
 
 
-def test_one_line_tells_the_step_the_counts_the_time_and_what_is_left() -> None:
+def test_one_line_tells_the_step_the_counts_the_time_and_what_is_left():
     states = [ended(STYLE, 20), running(UNITS, passed=50, collected=100)]
 
     line = screen.progress(Overview(states, 0, 30, LANES))
@@ -36,7 +35,7 @@ def test_one_line_tells_the_step_the_counts_the_time_and_what_is_left() -> None:
     assert line == "units 50/100 · 50 passed, 0 failed · 0:30, about 0:30 to go"
 
 
-def test_before_anything_was_measured_the_time_is_the_recorded_one() -> None:
+def test_before_anything_was_measured_the_time_is_the_recorded_one():
     states = [running(STYLE, passed=0, collected=0), StepState(UNITS)]
 
     assert (
@@ -45,7 +44,7 @@ def test_before_anything_was_measured_the_time_is_the_recorded_one() -> None:
     )
 
 
-def test_the_end_has_ten_lines_however_much_failed() -> None:
+def test_the_end_has_ten_lines_however_much_failed():
     failures = [(f"tests/a.py::test_{number}", "assert 1 == 2") for number in range(30)]
     skips = [(f"tests/b.py::test_{number}", f"reason {number % 7}") for number in range(20)]
     states = [ended(UNITS, 60, 1, passed=9, failures=failures, skips=skips), StepState(STYLE)]
@@ -60,13 +59,13 @@ def test_the_end_has_ten_lines_however_much_failed() -> None:
     assert lines[-1] == "9 passed, 30 failed, 20 skipped"
 
 
-def test_a_step_without_tests_that_fails_counts() -> None:
+def test_a_step_without_tests_that_fails_counts():
     overview = Overview([ended(STYLE, 3, 1)], 0, 3, LANES)
 
     assert screen.ending(overview, 1, [], "logs", "")[-1] == "0 passed, 1 failed"
 
 
-def test_what_is_cheap_comes_first() -> None:
+def test_what_is_cheap_comes_first():
     names = [[step.name for step in stage] for stage in STAGES]
 
     assert names[0][0] == "style"
@@ -75,7 +74,7 @@ def test_what_is_cheap_comes_first() -> None:
 
 
 @pytest.fixture
-def suite(tmp_path: Path) -> t.Callable[..., subprocess.Popen[str]]:
+def suite(tmp_path) -> t.Callable[..., subprocess.Popen[str]]:
     """A run of `tests.suite` over steps of its own, whose logs and temporary files stand in a folder of the test's."""
     program = tmp_path / "suite.py"
 
@@ -106,9 +105,7 @@ sys.exit(suite.main([]))
     return start
 
 
-def test_a_failure_ends_the_run_and_says_why_at_once(
-    suite: t.Callable[..., subprocess.Popen[str]],
-) -> None:
+def test_a_failure_ends_the_run_and_says_why_at_once(suite):
     run = suite(("first", "echo 'line 3: too long'; exit 1"), ("second", "echo never > ran"))
 
     printed, _none = run.communicate(timeout=60)
@@ -119,7 +116,7 @@ def test_a_failure_ends_the_run_and_says_why_at_once(
     assert printed.endswith("0 passed, 1 failed\n")
 
 
-def test_an_orphan_that_ended_is_gone(suite: t.Callable[..., subprocess.Popen[str]]) -> None:
+def test_an_orphan_that_ended_is_gone(suite):
     run = suite(("one", "(sleep 0.1 & echo $! > pid); sleep 1.5; test ! -e /proc/$(cat pid)"))
 
     printed, _none = run.communicate(timeout=60)
@@ -127,9 +124,7 @@ def test_an_orphan_that_ended_is_gone(suite: t.Callable[..., subprocess.Popen[st
     assert run.returncode == 0, printed
 
 
-def test_ctrl_c_waits_for_what_was_started_and_leaves_nothing(
-    suite: t.Callable[..., subprocess.Popen[str]], tmp_path: Path
-) -> None:
+def test_ctrl_c_waits_for_what_was_started_and_leaves_nothing(suite, tmp_path):
     """The step needs a moment to take down what it started, and leaves a process that nobody waits for."""
     run = suite(
         (
@@ -153,7 +148,7 @@ def test_ctrl_c_waits_for_what_was_started_and_leaves_nothing(
     assert not list(tmp_path.glob("deploy-test-*"))
 
 
-def test_the_record_of_seconds_names_files_that_are_there() -> None:
+def test_the_record_of_seconds_names_files_that_are_there():
     record = json.loads((ROOT / "tests/suite/seconds.json").read_text("utf-8"))
 
     assert [file for file in record if not (ROOT / file).exists()] == []

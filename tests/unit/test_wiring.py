@@ -34,7 +34,7 @@ def declared() -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", options)
 
 
-def test_roles_and_wiring_take_the_defaults_of_the_contract() -> None:
+def test_roles_and_wiring_take_the_defaults_of_the_contract():
     """But for those left to a module, by `omit`."""
     options = declared()
     given = [(name, JINJA[text] if text in JINJA else ast.literal_eval(text))
@@ -59,18 +59,16 @@ def template(name: str, **variables: t.Any) -> t.Any:
         ("preflight_cluster_needs", {"kubernetes_access": {"api_key": ""}, "release_secrets": []}),
     ],
 )
-def test_a_connection_needs_nothing_but_its_address(
-    connection: str, given: dict[str, t.Any]
-) -> None:
+def test_a_connection_needs_nothing_but_its_address(connection, given):
     assert template(connection, **given)
 
 
-def test_the_guard_needs_no_token_that_could_deploy_functions() -> None:
+def test_the_guard_needs_no_token_that_could_deploy_functions():
     rate, functions = {"name": "error_rate"}, {"name": "function_errors", "functions": ["a"]}
     assert template("guarded_metrics", watched_metrics=[rate, functions]) == [rate]
 
 
-def test_preflight_asks_a_database_by_each_of_its_names() -> None:
+def test_preflight_asks_a_database_by_each_of_its_names():
     server = {"login_host": "db", "login_user": "ann"}
     variables = {
         "database_connections": {"orders": server, "users": {"login_host": "other"}},
@@ -82,7 +80,7 @@ def test_preflight_asks_a_database_by_each_of_its_names() -> None:
     }
 
 
-def test_what_begins_with_a_role_s_name_is_an_option_of_that_role() -> None:
+def test_what_begins_with_a_role_s_name_is_an_option_of_that_role():
     """Any other is refused as misspelt, in every run."""
     specs = {path.parts[-3]: yaml.safe_load(path.read_text("utf-8"))["argument_specs"].values()
              for path in ROOT.glob("roles/*/meta/argument_specs.yml")}  # fmt: skip

@@ -2,7 +2,6 @@
 
 import hashlib
 import typing as t
-from pathlib import Path
 
 import boto3
 import pytest
@@ -27,7 +26,7 @@ def download(witness: t.Any, key: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_the_backup_is_whole_and_can_be_restored(witness: t.Any, tmp_path: Path, name: str) -> None:
+def test_the_backup_is_whole_and_can_be_restored(witness, tmp_path, name):
     backup = witness.record(RELEASE)["backups"][name]
     assert backup["key"].startswith("molecule/")
     content = download(witness, backup["key"])

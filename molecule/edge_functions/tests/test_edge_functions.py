@@ -15,19 +15,19 @@ def call(witness: t.Any, path: str, method: str = "GET") -> requests.Response:
     return requests.request(method, url, json={} if method == "POST" else None, timeout=20)
 
 
-def test_the_health_function_tells_the_version(witness: t.Any) -> None:
+def test_the_health_function_tells_the_version(witness):
     told = call(witness, "health").json()
     assert (told["status"], told["version"]) == ("healthy", "2.0.0")
 
 
-def test_the_webhook_asks_for_a_signature_and_not_for_a_jwt(witness: t.Any) -> None:
+def test_the_webhook_asks_for_a_signature_and_not_for_a_jwt(witness):
     answer = call(witness, "wa-webhook", "POST")
     assert answer.status_code == 401
     assert answer.json() == {"error": "The signature is missing or wrong."}
 
 
 @pytest.mark.parametrize("slug", ["admin-agents", "admin-metrics", "health", "wa-webhook"])
-def test_the_platform_lists_it(witness: t.Any, slug: str) -> None:
+def test_the_platform_lists_it(witness, slug):
     facts = witness.facts["supabase"]
     url = f"{facts['management_url']}/v1/projects/{facts['project_ref']}/functions/{slug}"
     token = {"Authorization": f"Bearer {facts['access_token']}"}
@@ -43,13 +43,13 @@ def facts(witness: t.Any) -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", found)
 
 
-def test_what_ran_before_is_kept_with_the_record(witness: t.Any) -> None:
+def test_what_ran_before_is_kept_with_the_record(witness):
     name = f"release-2.0.0-{facts(witness)['saved']['attachment']}"
     kept = witness.kubectl(f"get configmap {name} -o name", namespace="default")
     assert kept.strip() == f"configmap/{name}"
 
 
-def test_what_ran_before_is_kept_in_the_bucket_with_its_checksum(witness: t.Any) -> None:
+def test_what_ran_before_is_kept_in_the_bucket_with_its_checksum(witness):
     saved = facts(witness)["saved"]
     bucket = witness.facts["seaweedfs"]
     client = boto3.client(
@@ -66,7 +66,7 @@ def test_what_ran_before_is_kept_in_the_bucket_with_its_checksum(witness: t.Any)
     assert slugs == {"admin-agents", "admin-metrics", "health", "wa-webhook"}
 
 
-def test_the_record_knows_the_versions_that_run(witness: t.Any) -> None:
+def test_the_record_knows_the_versions_that_run(witness):
     platform = witness.facts["supabase"]
     url = f"{platform['management_url']}/v1/projects/{platform['project_ref']}/functions"
     token = {"Authorization": f"Bearer {platform['access_token']}"}

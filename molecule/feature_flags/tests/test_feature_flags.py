@@ -1,7 +1,5 @@
 """The flags stand in the ConfigMap and in the environment of every container that reads them."""
 
-import typing as t
-
 WANTED = {
     "FEATURE_AI_AGENTS": "true",
     "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "1",
@@ -10,12 +8,12 @@ WANTED = {
 }
 
 
-def test_the_config_map_holds_them(witness: t.Any) -> None:
+def test_the_config_map_holds_them(witness):
     data = witness.read("configmap feature-flags")["data"]
     assert WANTED.items() <= data.items()
 
 
-def test_every_pod_runs_with_them(witness: t.Any) -> None:
+def test_every_pod_runs_with_them(witness):
     pods = witness.read("pods --selector=app=agent-core")["items"]
     names = [p["metadata"]["name"] for p in pods if "deletionTimestamp" not in p["metadata"]]
     assert names
@@ -25,7 +23,7 @@ def test_every_pod_runs_with_them(witness: t.Any) -> None:
         assert WANTED.items() <= environment.items(), name
 
 
-def test_they_are_ours_and_the_pods_were_made_for_them(witness: t.Any) -> None:
+def test_they_are_ours_and_the_pods_were_made_for_them(witness):
     body = witness.read("configmap feature-flags --show-managed-fields")
     ours = [
         entry

@@ -1,7 +1,6 @@
 """The results tell what the platform lacks, and one order of each kind was paid although the role ran twice."""
 
 import os
-import typing as t
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -25,17 +24,13 @@ def named(cases: list[ElementTree.Element], child: str) -> set[str | None]:
     return {case.get("name") for case in cases if case.find(child) is not None}
 
 
-def test_what_the_platform_has_passes_and_what_it_lacks_fails(
-    cases: list[ElementTree.Element],
-) -> None:
+def test_what_the_platform_has_passes_and_what_it_lacks_fails(cases):
     assert named(cases, "failure") == FAILED
     assert named(cases, "skipped") == {"Metrics"}
     assert {case.get("name") for case in cases} == PASSED | FAILED | {"Metrics"}
 
 
-def test_the_role_that_ran_twice_paid_its_order_once(
-    cases: list[ElementTree.Element], witness: t.Any
-) -> None:
+def test_the_role_that_ran_twice_paid_its_order_once(cases, witness):
     (payment,) = (case for case in cases if case.get("name") == "Payment integration")
     said = payment.findtext("system-out") or ""
     assert "was already paid by this attempt" in said

@@ -1,15 +1,13 @@
-"""Each role alone, as its folder's playbooks use it: in check mode, for real, and again, which changes nothing.
+"""Roles alone, in what no story runs, as their folders' playbooks use them: in check mode, for real, and again.
 
 A folder has `converge.yml`; some have `prepare.yml` for before, `side_effect.yml` for after, and `cleanup.yml` for the
 end. Its tests then look with other tools than ours. Releases, databases and backups of a scenario have names that
 begin as RELEASES, DATABASES and BACKUPS say, and are removed by them.
 """
 
-import datetime
 import json
 import re
 import typing as t
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -24,17 +22,10 @@ CHANGED = re.compile(r"changed=([1-9]\d*)")
 FOLDER = "ROLE_TEST_FOLDER"
 """Names a folder to the playbooks in which they leave what the tests read."""
 RELEASES, DATABASES, BACKUPS = "release-2.0.0-test-role-", "test_role_", "test-role-"
-NEVER_THE_SAME = ("diagnosis",)
-"""Roles that make something of its own each time, and rightly."""
 
 
 @pytest.fixture(scope="module", autouse=True)
-def folder(
-    world: World,
-    witness: Witness,
-    tmp_path_factory: pytest.TempPathFactory,
-    request: pytest.FixtureRequest,
-) -> t.Iterator[Path]:
+def folder(world, witness, tmp_path_factory, request) -> t.Iterator[Path]:
     """What the playbooks left, once the role was converged."""
     here, left = request.path.parent, tmp_path_factory.mktemp(request.path.parent.name)
 
@@ -57,9 +48,8 @@ def folder(
         play("prepare")
         play("converge", "--check")
         play("converge")
-        if here.name not in NEVER_THE_SAME:
-            again = play("converge")
-            assert not CHANGED.search(again), f"A second run changed something: {again[-3000:]}"
+        again = play("converge")
+        assert not CHANGED.search(again), f"A second run changed something: {again[-3000:]}"
         play("side_effect")
         yield left
     finally:
@@ -81,20 +71,5 @@ def remove_all(world: World, witness: Witness) -> None:
 
 
 @pytest.fixture(scope="session")
-def witness(world: World) -> Witness:
+def witness(world) -> Witness:
     return Witness(json.loads(world.state_file.read_text(encoding="utf-8"))["components"])
-
-
-@pytest.fixture(scope="module")
-def received(witness: Witness) -> t.Any:
-    """What the sinks received, by sink."""
-    url = f"{witness.facts['sinks']['url']}api/messages.json"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return json.load(answer)
-
-
-@pytest.fixture(scope="module")
-def since(witness: Witness, request: pytest.FixtureRequest) -> float:
-    """When this scenario began: its record was made then."""
-    made = witness.read(f"configmap release-{request.module.RELEASE}")["metadata"]
-    return datetime.datetime.fromisoformat(made["creationTimestamp"]).timestamp()

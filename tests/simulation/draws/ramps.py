@@ -19,14 +19,7 @@ from ..plan import (
     Fault,
     Plan,
 )
-from .actors import (
-    DEPLOYED,
-    STEP,
-    any_actor,
-    any_fault,
-    named_actor,
-    with_actors,
-)
+from .actors import DEPLOYED, STEP, any_actor, any_fault, named_actor, with_actors
 
 _UP: t.Mapping[str, t.Any] = {"wait": 60, "force": False, "percentage": None}
 

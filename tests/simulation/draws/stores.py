@@ -30,13 +30,7 @@ from ..plan import (
     Plan,
 )
 from ..stores import COUNTED
-from .actors import (
-    DEPLOYED,
-    any_actor,
-    any_fault,
-    named_actor,
-    with_actors,
-)
+from .actors import DEPLOYED, any_actor, any_fault, named_actor, with_actors
 
 
 def stores(draw: random.Random, plan: Plan) -> Plan:

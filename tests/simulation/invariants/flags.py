@@ -380,9 +380,7 @@ class FlagInvariants:
                 )
                 has = {one: life.environment.get(one) for one in off}
                 self._history.check(
-                    TRUE_CLAIMS,
-                    has == off,
-                    f"the kill switch succeeded, and {life.name} has {has}",
+                    TRUE_CLAIMS, has == off, f"the kill switch succeeded, and {life.name} has {has}"
                 )
 
 

@@ -9,10 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    FENCE_ANNOTATION,
-    Object,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import FENCE_ANNOTATION, Object
 from sandbox.kubernetes.errors import ApiError
 
 from ..plan import LATE, PAUSE_AFTER, PAUSE_BEFORE, SLOW, WATCH, Actor

@@ -14,14 +14,7 @@ from ..scripts.restores import METHODS, SCRATCH
 from ..stores import REHEARSAL, Stores
 from ..tasks import Did
 from .history import History, Write
-from .sentences import (
-    ASKS_FIRST,
-    COPY_GOES,
-    NEVER_GONE,
-    RESTORE_ENDS,
-    RESTORED_WHOLE,
-    TRUE_CLAIMS,
-)
+from .sentences import ASKS_FIRST, COPY_GOES, NEVER_GONE, RESTORE_ENDS, RESTORED_WHOLE, TRUE_CLAIMS
 
 CONTROL = "postgres"
 """The database from which others are made and renamed."""

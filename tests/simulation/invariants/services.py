@@ -364,9 +364,7 @@ class ServiceInvariants:
                 )
             if template is not None:
                 self._history.check(
-                    BACK_AT_PINS,
-                    template == pins[name]["template"],
-                    f"{name} differs: {template}",
+                    BACK_AT_PINS, template == pins[name]["template"], f"{name} differs: {template}"
                 )
 
     def _check_all_back(self, process: Process, did: Did) -> None:

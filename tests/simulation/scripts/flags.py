@@ -92,22 +92,12 @@ def _restart(
 ) -> Result:
     """With what the write of the flags said."""
     return script.task(
-        where,
-        text,
-        name=consumer,
-        release=script.version,
-        checksum=moved["checksum"],
-        **more,
+        where, text, name=consumer, release=script.version, checksum=moved["checksum"], **more
     )
 
 
 def check_pods(
-    script: Script,
-    where: str,
-    text: str,
-    consumer: str,
-    wanted: dict[str, t.Any],
-    **more: t.Any,
+    script: Script, where: str, text: str, consumer: str, wanted: dict[str, t.Any], **more: t.Any
 ) -> Result:
     return script.task(
         where,

@@ -107,11 +107,7 @@ def _attach(script: Script, saved: Result, file: str) -> Result:
 def _record(script: Script, where: str, name: str, told: Result) -> None:
     script.require(
         script.task(
-            where,
-            name,
-            name=script.version,
-            facts={"edge_functions": told},
-            fence=script.epoch,
+            where, name, name=script.version, facts={"edge_functions": told}, fence=script.epoch
         )
     )
 

@@ -35,12 +35,12 @@ def answers(
     return asyncio.run(ask())
 
 
-def test_alertmanager_with_the_token_makes_it_look() -> None:
+def test_alertmanager_with_the_token_makes_it_look():
     assert answers() == (202, True)
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], f"{TOKEN}x", TOKEN.upper()])
-def test_nobody_without_the_token_does(token: str) -> None:
+def test_nobody_without_the_token_does(token):
     assert answers(token=token) == (401, False)
     assert answers(scheme="Basic") == (401, False)
 
@@ -50,15 +50,15 @@ def test_nobody_without_the_token_does(token: str) -> None:
     [b"", b"\xff\xfe", b"{", b"[]", b"null", b"1", b"[" * 200_000, {}, {"alerts": 1}, b"NaN"],
     ids=repr,
 )
-def test_rubbish_is_no_reason_to_look(body: t.Any) -> None:
+def test_rubbish_is_no_reason_to_look(body):
     assert answers(body) == (400, False)
 
 
-def test_a_body_that_is_too_long_is_not_read() -> None:
+def test_a_body_that_is_too_long_is_not_read():
     assert answers({**MESSAGE, "more": "x" * 1000}, max_bytes=500) == (413, False)
 
 
-def test_a_token_that_was_replaced_needs_no_restart(tmp_path: Path) -> None:
+def test_a_token_that_was_replaced_needs_no_restart(tmp_path):
     path = tmp_path / "token"
     path.write_text(f"{TOKEN}\n")
     read = SOURCE["Options"].read({"token_file": str(path)})
@@ -79,7 +79,7 @@ def test_a_token_that_was_replaced_needs_no_restart(tmp_path: Path) -> None:
         ({"token": TOKEN, "port": "http"}, "invalid literal"),
     ],
 )
-def test_bad_options_are_refused(args: dict[str, t.Any], said: str) -> None:
+def test_bad_options_are_refused(args, said):
     with pytest.raises(ValueError, match=said):
         SOURCE["Options"].read(args)
 
@@ -128,28 +128,28 @@ def ringing(lasts: float, posts: t.Sequence[float], seconds: float, **options: t
     return asyncio.run(run())
 
 
-def test_it_looks_when_it_is_started_and_then_every_so_often() -> None:
+def test_it_looks_when_it_is_started_and_then_every_so_often():
     assert ringing(0.01, [], 1.0, every=0.4).why == ["start", "time", "time"]
 
 
-def test_posts_during_a_look_have_one_more() -> None:
+def test_posts_during_a_look_have_one_more():
     looks = ringing(0.5, [0.1, 0.2, 0.3, 0.4], 2.0, pause=0)
     assert looks.why == ["start", "alert"]
     assert looks.at_once == 1
 
 
-def test_posts_without_end_have_no_more_looks_than_the_pause_allows() -> None:
+def test_posts_without_end_have_no_more_looks_than_the_pause_allows():
     looks = ringing(0.01, [n / 20 for n in range(30)], 1.9, pause=0.8)
     assert looks.why == ["start", "alert", "alert", "alert"]
 
 
-def test_a_look_that_takes_longer_than_a_minute_delays_the_next_one() -> None:
+def test_a_look_that_takes_longer_than_a_minute_delays_the_next_one():
     looks = ringing(0.5, [], 1.4, every=0.2)
     assert looks.at_once == 1
     assert looks.why == ["start", "time", "time"]
 
 
-def test_the_rulebook_is_one_and_hands_nothing_of_an_event_on() -> None:
+def test_the_rulebook_is_one_and_hands_nothing_of_an_event_on():
     text = (ROOT / "extensions/eda/rulebooks/guard.yml").read_text("utf-8")
     [rules] = rulebook = yaml.safe_load(text)
     Validate.rulebook(rulebook)

@@ -15,7 +15,7 @@ from sandbox.world import World
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path) -> World:
     return World(tmp_path)
 
 
@@ -32,7 +32,7 @@ def content(where: Path) -> dict[str, bytes]:
     }
 
 
-def test_the_checkout_is_main_at_the_releases_tag_and_clean(world: World) -> None:
+def test_the_checkout_is_main_at_the_releases_tag_and_clean(world):
     commit = application.prepare(world)
     clone = application.folder(world) / "v2.0.0"
     assert git(clone, "rev-parse", "main", "origin/main", "v2.0.0^{commit}").split() == [commit] * 3
@@ -42,16 +42,14 @@ def test_the_checkout_is_main_at_the_releases_tag_and_clean(world: World) -> Non
     assert git(clone, "ls-remote", "origin", "refs/heads/main").split()[0] == commit
 
 
-def test_the_previous_version_lies_beside_it(world: World) -> None:
+def test_the_previous_version_lies_beside_it(world):
     application.prepare(world)
     older = application.folder(world) / "v1.9.0"
     assert content(older) == application_files("1.9.0")
     assert git(older, "describe", "--tags") == "v1.9.0"
 
 
-def test_every_sandbox_has_the_same_commits_whatever_git_is_told(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_sandbox_has_the_same_commits_whatever_git_is_told(world, tmp_path, monkeypatch):
     first = application.prepare(world)
     (tmp_path / ".gitconfig").write_text("[core]\n autocrlf = true\n", "utf-8")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -70,15 +68,13 @@ def test_every_sandbox_has_the_same_commits_whatever_git_is_told(
         ("v2.0.0", "2fa6fdf729a652413564058324cba4d52576b0b6"),
     ],
 )
-def test_each_version_has_its_files_byte_by_byte(world: World, tag: str, tree: str) -> None:
+def test_each_version_has_its_files_byte_by_byte(world, tag, tree):
     """Git's id of a tree is a hash of the names and contents of all its files."""
     application.prepare(world)
     assert git(application.folder(world) / "v2.0.0", "rev-parse", f"{tag}^{{tree}}") == tree
 
 
-def test_without_git_the_files_are_there_alone(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_git_the_files_are_there_alone(world, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     assert application.prepare(world) == ""
     for version in ("1.9.0", "2.0.0"):
@@ -86,7 +82,7 @@ def test_without_git_the_files_are_there_alone(
         assert content(here) == application_files(version)
 
 
-def test_stagings_results_are_the_runbooks_numbers_about_this_commit(tmp_path: Path) -> None:
+def test_stagings_results_are_the_runbooks_numbers_about_this_commit(tmp_path):
     application.write(tmp_path, "2.0.0", "a" * 40)
 
     def suite(name: str) -> tuple[int, dict[str, t.Any]]:

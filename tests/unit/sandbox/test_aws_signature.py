@@ -9,7 +9,7 @@ from botocore.credentials import Credentials as Witness
 from sandbox.seaweedfs import Credentials, signed_headers
 
 
-def test_we_sign_as_botocore_does() -> None:
+def test_we_sign_as_botocore_does():
     ours = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI", "eu-west-1")
     request = AWSRequest("PUT", "http://127.0.0.1:8333/a-bucket", headers={})
     S3SigV4Auth(Witness("AKIDEXAMPLE", "wJalrXUtnFEMI"), "s3", "eu-west-1").add_auth(request)

@@ -20,7 +20,7 @@ def told() -> set[str]:
     return found
 
 
-def test_the_guide_tells_of_every_fault_and_of_no_other() -> None:
+def test_the_guide_tells_of_every_fault_and_of_no_other():
     known = {
         f"{component}.{name}" for component, faults in known_faults().items() for name in faults
     }

@@ -1,11 +1,10 @@
 """Prometheus has the alerts as production gets them, beside the sandbox's own."""
 
 import json
-import typing as t
 import urllib.request
 
 
-def test_prometheus_evaluates_the_alerts_with_productions_windows(witness: t.Any) -> None:
+def test_prometheus_evaluates_the_alerts_with_productions_windows(witness):
     url = f"{witness.facts['prometheus']['url']}/api/v1/rules?type=alert"
     with urllib.request.urlopen(url, timeout=20) as answer:
         found = json.load(answer)["data"]["groups"]

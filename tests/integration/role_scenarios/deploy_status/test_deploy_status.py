@@ -14,19 +14,17 @@ SERVICES = {name for wave in WAVES.values() for name in wave["hosts"]}
 
 
 @pytest.fixture(scope="module")
-def lines(folder: Path) -> list[str]:
+def lines(folder) -> list[str]:
     return t.cast("list[str]", json.loads((folder / "told.json").read_text(encoding="utf-8")))
 
 
 @pytest.fixture(scope="module")
-def told(lines: list[str]) -> t.Callable[[str], str]:
+def told(lines) -> t.Callable[[str], str]:
     """What stands behind a label; "" when it is not told."""
     return lambda label: next((line[12:] for line in lines if line[2:12].strip() == label), "")
 
 
-def test_its_verdict_comes_first_and_then_who_began_it(
-    witness: t.Any, lines: list[str], told: t.Callable[[str], str]
-) -> None:
+def test_its_verdict_comes_first_and_then_who_began_it(witness, lines, told):
     assert lines[0].startswith(f"INTERRUPTED: release {RELEASE} in Database (2 of 8)")
     assert told("release").startswith(
         f"{RELEASE}, attempt 1 by {witness.record(RELEASE)['actor']}, begun "
@@ -35,9 +33,7 @@ def test_its_verdict_comes_first_and_then_who_began_it(
     assert len(lines) <= 25
 
 
-def test_it_tells_which_tags_run_in_how_many_pods(
-    witness: t.Any, told: t.Callable[[str], str]
-) -> None:
+def test_it_tells_which_tags_run_in_how_many_pods(witness, told):
     every = {one["metadata"]["name"]: one for one in witness.read("deployments")["items"]}
     found = [one for name, one in every.items() if name in SERVICES]
     assert len(found) == 12
@@ -48,6 +44,6 @@ def test_it_tells_which_tags_run_in_how_many_pods(
     assert told("pods") == f"{available}/{desired} available"
 
 
-def test_it_tells_what_to_type_next(told: t.Callable[[str], str]) -> None:
+def test_it_tells_what_to_type_next(told):
     assert "deploy.yml" in told("next")
     assert "rollback.yml" in told("or")

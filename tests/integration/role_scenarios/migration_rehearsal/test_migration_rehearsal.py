@@ -1,6 +1,5 @@
 """The release's migrations were rehearsed, the record tells how it went, and no scratch database is left."""
 
-import typing as t
 from pathlib import Path
 
 RELEASE = "2.0.0-test-role-rehearsal"
@@ -8,7 +7,7 @@ MIGRATIONS = Path(__file__).parents[4] / "sandbox/checkout/v2.0.0/supabase/migra
 PENDING = {path.name for path in MIGRATIONS.glob("202511*.sql")}
 
 
-def test_the_record_tells_of_each_migration(witness: t.Any) -> None:
+def test_the_record_tells_of_each_migration(witness):
     evidence = witness.record(RELEASE)["phases"]["database"]["evidence"]
     rehearsed = evidence["rehearsals"]["supabase_prod"]
     assert rehearsed["status"] == "passed"
@@ -17,7 +16,7 @@ def test_the_record_tells_of_each_migration(witness: t.Any) -> None:
     assert {check["status"] for check in rehearsed["checks"]} == {"pass"}
 
 
-def test_no_scratch_database_is_left_and_the_live_one_is_migrated(witness: t.Any) -> None:
+def test_no_scratch_database_is_left_and_the_live_one_is_migrated(witness):
     names = witness.psql(
         "postgres", "SELECT datname FROM pg_database WHERE datname ~ 'test_role_r'"
     )

@@ -171,21 +171,15 @@ def test_of_a_plan_that_is_none_nothing_is_told(plan, read):
     assert read_plan(plan) == read
 
 
-@pytest.mark.parametrize(
-    ("result", "said"),
-    [
-        ({"msg": " no image "}, "no image"),
-        ({"censored": "x", "msg": "hunter2"}, CENSORED),
-        ({"results": [{"msg": "fine"}, {"failed": True, "msg": "bad"}], "msg": "All"}, "bad"),
-        ({"results": [{"msg": "fine"}, {"exception": "…", "msg": "bad"}], "msg": "All"}, "bad"),
-        (
-            {"results": [{"failed": True, "msg": one} for one in ("bad", "bad", "worse")]},
-            "bad worse",
-        ),
-        ({"stderr": "boom"}, "boom"),
-        ({}, "it failed without a reason"),
-    ],
-)
+@pytest.mark.parametrize(("result", "said"), [
+    ({"msg": " no image "}, "no image"),
+    ({"censored": "x", "msg": "hunter2"}, CENSORED),
+    ({"results": [{"msg": "fine"}, {"failed": True, "msg": "bad"}], "msg": "All"}, "bad"),
+    ({"results": [{"msg": "fine"}, {"exception": "…", "msg": "bad"}], "msg": "All"}, "bad"),
+    ({"results": [{"failed": True, "msg": one} for one in ("bad", "bad", "worse")]}, "bad worse"),
+    ({"stderr": "boom"}, "boom"),
+    ({}, "it failed without a reason"),
+])  # fmt: skip
 def test_a_failure_is_told_as_its_module_put_it(result, said):
     assert sentence_of(result) == said
 

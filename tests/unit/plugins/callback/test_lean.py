@@ -47,7 +47,7 @@ def test_garbage_of_the_run_itself_goes():
 
 
 @pytest.fixture
-def finder(monkeypatch: pytest.MonkeyPatch) -> lean.Compiled:
+def finder(monkeypatch) -> lean.Compiled:
     """The one that a run has."""
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
     lean.CallbackModule()
@@ -57,7 +57,7 @@ def finder(monkeypatch: pytest.MonkeyPatch) -> lean.Compiled:
     return found
 
 
-def test_modules_of_the_collection_are_kept_compiled(finder: lean.Compiled):
+def test_modules_of_the_collection_are_kept_compiled(finder):
     spec = finder.find_spec(words.__name__, [str(Path(words.__file__).parent)])
     assert spec is not None
     assert isinstance(spec.loader, SourceFileLoader)
@@ -74,7 +74,7 @@ def test_modules_of_the_collection_are_kept_compiled(finder: lean.Compiled):
         pytest.param("tests.waiting", ROOT / "tests", id="somebody-elses"),
     ],
 )
-def test_the_rest_is_left_to_ansible(finder: lean.Compiled, name: str, folder: Path):
+def test_the_rest_is_left_to_ansible(finder, name, folder):
     assert finder.find_spec(name, [str(folder)]) is None
     assert finder.find_spec(name, None) is None
 

@@ -6,7 +6,7 @@ HOSTVARS = {
 }
 
 
-def test_each_host_brings_its_own_values_in_the_order_asked_for() -> None:
+def test_each_host_brings_its_own_values_in_the_order_asked_for():
     names = {"name": "deployment", "image": "image"}
     assert host_values(["buyer", "wallet"], HOSTVARS, names) == [
         # What a host does not have is for whoever uses it to default or to refuse.

@@ -23,7 +23,7 @@ OTHERS: dict[str, t.Any] = {
 CLUSTER, SERVER = {"namespace": "prod", "api_key": "t"}, {"url": "https://prometheus.example.com"}
 
 
-def test_each_service_is_asked_in_its_own_way_and_one_that_cannot_be_asked_not_at_all() -> None:
+def test_each_service_is_asked_in_its_own_way_and_one_that_cannot_be_asked_not_at_all():
     health = service_health(SERVICES, PATTERN, OTHERS, CLUSTER, SERVER)
     assert [*health] == SERVICES[:-1]
     assert all(check["name"] == name for name, check in health.items())
@@ -36,26 +36,22 @@ def test_each_service_is_asked_in_its_own_way_and_one_that_cannot_be_asked_not_a
         assert {*check[check["kind"]]} <= {*fragment_spec("_checks", "checks", check["kind"])}
 
 
-def test_without_a_pattern_no_service_has_an_address() -> None:
+def test_without_a_pattern_no_service_has_an_address():
     assert service_health(["wallet"], "") == {}
 
 
-@pytest.mark.parametrize(
-    ("others", "why"),
-    [
-        ({"walet": ""}, "'walet', which is no service of the inventory"),
-        ({"wallet": {"exec": RUN}}, "of 'wallet': give a URL, nothing at all, or one kind"),
-        ({"wallet": {**OTHERS["mailer"], **OTHERS["backlog"]}}, "one kind of check"),
-        ({"wallet": ["exec"]}, "one kind of check"),
-    ],
-    ids=["no service", "no options", "two kinds", "a list"],
-)
-def test_what_cannot_be_read_is_refused_with_the_service(others: t.Any, why: str) -> None:
+@pytest.mark.parametrize(("others", "why"), [
+    ({"walet": ""}, "'walet', which is no service of the inventory"),
+    ({"wallet": {"exec": RUN}}, "of 'wallet': give a URL, nothing at all, or one kind"),
+    ({"wallet": {**OTHERS["mailer"], **OTHERS["backlog"]}}, "one kind of check"),
+    ({"wallet": ["exec"]}, "one kind of check"),
+], ids=["no service", "no options", "two kinds", "a list"])  # fmt: skip
+def test_what_cannot_be_read_is_refused_with_the_service(others, why):
     with pytest.raises(AnsibleFilterError, match=why):
         service_health(["wallet"], PATTERN, others)
 
 
-def test_only_what_answers_at_an_address_is_asked_for_its_version() -> None:
+def test_only_what_answers_at_an_address_is_asked_for_its_version():
     health = service_health(SERVICES, PATTERN, OTHERS, CLUSTER, SERVER)
     assert service_check("legacy", health, "2.0.0", "build.tag")["http"] == {
         "url": "https://old.example.com/up",
@@ -74,9 +70,7 @@ def test_only_what_answers_at_an_address_is_asked_for_its_version() -> None:
         (19, "20", True),
     ],
 )
-def test_another_version_tells_whether_versions_are_written_as_the_releases_is(
-    told: t.Any, release: str, fits: bool
-) -> None:
+def test_another_version_tells_whether_versions_are_written_as_the_releases_is(told, release, fits):
     check = service_check("wallet", PATTERN, release, "build.version", form=True)
     options = {name: one.get("default") for name, one in HTTP.items()}
     answer = f'{{"build": {{"version": {told!r}}}}}'.replace("'", '"')

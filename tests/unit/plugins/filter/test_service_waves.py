@@ -5,7 +5,7 @@ from ansible_collections.easymo.deploy.plugins.filter.service_waves import servi
 GROUPS = {"services": list("abcd"), "service_wave_1": ["a"], "service_wave_2": ["b", "c"]}
 
 
-def test_a_release_of_some_services_has_only_their_waves() -> None:
+def test_a_release_of_some_services_has_only_their_waves():
     assert service_waves(GROUPS, "services") == [["a"], ["b", "c"], ["d"]]
     assert service_waves(GROUPS, "services", ["d", "b"]) == [["b"], ["d"]]
     assert service_waves(GROUPS, "services", []) == []

@@ -20,7 +20,7 @@ THERE = [
 FAILED = {"wallet": {"message": "failing", "result": "rolled_back"}}
 
 
-def test_the_failed_one_alone_is_undone_and_every_service_is_placed() -> None:
+def test_the_failed_one_alone_is_undone_and_every_service_is_placed():
     told = wave_outcome(THERE, FAILED, "undo_failed")
     assert told["undone"] == {"wallet": "rolled_back"}
     assert told["sentence"] == (
@@ -29,7 +29,7 @@ def test_the_failed_one_alone_is_undone_and_every_service_is_placed() -> None:
     )
 
 
-def test_what_the_release_wrote_is_told_and_what_it_did_not_write_is_not() -> None:
+def test_what_the_release_wrote_is_told_and_what_it_did_not_write_is_not():
     services = {
         "core": {"result": "rolled_back", "changed": True, "message": ""},
         "vendor": {"result": "no_change", "changed": False, "message": ""},
@@ -39,19 +39,19 @@ def test_what_the_release_wrote_is_told_and_what_it_did_not_write_is_not() -> No
     assert told["sentence"].startswith("All of this release was undone.")
 
 
-def test_one_that_is_stuck_is_named_first() -> None:
+def test_one_that_is_stuck_is_named_first():
     services = {"core": {"result": "superseded", "changed": False, "message": "another hand"}}
     told = wave_outcome(THERE, {}, "undo_release", {"failed": True, "services": services})
     assert told["not_undone"] == ["core"]
     assert told["sentence"].startswith("Not undone, check them now: core.")
 
 
-def test_a_way_back_that_could_not_begin_is_not_called_done() -> None:
+def test_a_way_back_that_could_not_begin_is_not_called_done():
     told = wave_outcome(THERE, FAILED, "undo_release", {"failed": True, "msg": "No record."})
     assert told["sentence"].startswith("Nothing more was undone: No record.")
 
 
-def test_nothing_undone_is_said_as_such() -> None:
+def test_nothing_undone_is_said_as_such():
     told = wave_outcome(THERE, {"wallet": {"result": "failed_no_undo"}}, "hold")
     assert (told["undone"], told["sentence"][:20]) == ({}, "Nothing was undone. ")
 
@@ -61,23 +61,21 @@ UNHEALTHY = {"wallet": {"message": "HTTP 503", "result": ""}}
 
 
 @pytest.mark.parametrize("policy", ["undo_failed", "hold"])
-def test_a_service_that_is_unwell_behind_well_pods_is_paused_and_not_called_undone(
-    policy: str,
-) -> None:
+def test_a_service_that_is_unwell_behind_well_pods_is_paused_and_not_called_undone(policy):
     told = wave_outcome(THERE, UNHEALTHY, policy, {}, WELL)
     assert (told["paused"], told["undone"]) == (["wallet"], {})
     assert told["sentence"].startswith("Nothing was undone. Paused there: wallet, whose rollout ")
     assert '-e \'{"service_rollback_names": ["wallet"]}\'' in told["sentence"]
 
 
-def test_one_that_returned_with_all_of_the_release_is_not_paused() -> None:
+def test_one_that_returned_with_all_of_the_release_is_not_paused():
     services = {"wallet": {"result": "rolled_back", "changed": True, "message": ""}}
     told = wave_outcome(THERE, UNHEALTHY, "undo_release", {"services": services}, WELL)
     assert (told["paused"], told["undone"]) == ([], {"wallet": "rolled_back"})
     assert "Paused" not in told["sentence"]
 
 
-def test_a_failing_one_and_one_that_never_rolled_are_not_paused() -> None:
+def test_a_failing_one_and_one_that_never_rolled_are_not_paused():
     rollouts = {"wallet": {"result": "rolled_back"}}
     told = wave_outcome(THERE, {**FAILED, "vendor": {"result": ""}}, "undo_failed", {}, rollouts)
     assert told["paused"] == []

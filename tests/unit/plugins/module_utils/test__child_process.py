@@ -55,18 +55,18 @@ def talk(
         " sys.stdout.buffer.write(chunk); sys.stderr.buffer.write(b'e' * len(chunk))",
     },
 )
-def test_ten_megabytes_go_each_way(program: str) -> None:
+def test_ten_megabytes_go_each_way(program):
     rc, said, errors, running = talk(program)
     assert (rc, said, errors) == (0, MUCH, SHORTENED)
     assert not running.timed_out
 
 
-def test_ten_megabytes_of_errors_hold_up_nobody_who_only_reads() -> None:
+def test_ten_megabytes_of_errors_hold_up_nobody_who_only_reads():
     rc, said, errors, _running = talk(SAYS_MUCH, write=None)
     assert (rc, said, errors) == (0, MUCH, SHORTENED)
 
 
-def test_output_that_the_block_does_not_read_is_read_for_it() -> None:
+def test_output_that_the_block_does_not_read_is_read_for_it():
     with child(python(SAYS_MUCH), dict(os.environ), timeout=LONG) as running:
         assert running.wait() == 0
     with child(python(f"{SAYS_MUCH}\n{IN_FULL}"), dict(os.environ), timeout=LONG, write=much) as it:
@@ -74,7 +74,7 @@ def test_output_that_the_block_does_not_read_is_read_for_it() -> None:
     assert not it.timed_out
 
 
-def test_one_that_closes_its_input_early_is_heard_to_its_end() -> None:
+def test_one_that_closes_its_input_early_is_heard_to_its_end():
     stopped: list[bool] = []
 
     def write(running: Child) -> None:
@@ -95,31 +95,27 @@ def test_one_that_closes_its_input_early_is_heard_to_its_end() -> None:
         "left-one-behind": ("if os.fork(): os._exit(0)\ntime.sleep(600)", None, False),
     },
 )
-def test_one_that_does_not_end_is_killed_when_its_time_is_up(
-    program: str, write: Writer | None, starved: bool
-) -> None:
+def test_one_that_does_not_end_is_killed_when_its_time_is_up(program, write, starved):
     began = time.monotonic()
     _rc, said, _errors, running = talk(program, write, timeout=1)
     assert (said, running.timed_out, running.starved) == (0, True, starved)
     assert time.monotonic() - began < LONG
 
 
-@pytest.mark.parametrize(
+@cases(
     ("program", "rc"),
-    [
-        pytest.param("os.kill(os.getpid(), signal.SIGKILL)", -9, id="at-once"),
-        pytest.param(
-            "sys.stdin.buffer.read(1 << 20); os.kill(os.getpid(), signal.SIGKILL)", -9, id="midway"
-        ),
-        pytest.param("print('said', flush=True); sys.exit(7)", 7, id="by-itself"),
-    ],
+    {
+        "at-once": ("os.kill(os.getpid(), signal.SIGKILL)", -9),
+        "midway": ("sys.stdin.buffer.read(1 << 20); os.kill(os.getpid(), signal.SIGKILL)", -9),
+        "by-itself": ("print('said', flush=True); sys.exit(7)", 7),
+    },
 )
-def test_one_that_dies_holds_up_nobody(program: str, rc: int) -> None:
+def test_one_that_dies_holds_up_nobody(program, rc):
     ended, _said, _errors, running = talk(program)
     assert (ended, running.timed_out) == (rc, False)
 
 
-def test_a_source_that_fails_ends_the_program_and_is_what_is_told() -> None:
+def test_a_source_that_fails_ends_the_program_and_is_what_is_told():
     def write(running: Child) -> None:
         running.give(CHUNK)
         raise UnreachableError("S3 is away")
@@ -128,7 +124,7 @@ def test_a_source_that_fails_ends_the_program_and_is_what_is_told() -> None:
         talk(f"{IN_FULL}\nprint('took the part for the whole')", write)
 
 
-def test_a_block_that_fails_leaves_nothing_running() -> None:
+def test_a_block_that_fails_leaves_nothing_running():
     def fails() -> t.Iterator[int]:
         program = "print(os.getpid(), flush=True); time.sleep(600)"
         with child(python(program), dict(os.environ), timeout=LONG, write=much) as running:
@@ -143,7 +139,7 @@ def test_a_block_that_fails_leaves_nothing_running() -> None:
         os.kill(pid, 0)
 
 
-def test_its_errors_are_readable_while_it_still_writes_them() -> None:
+def test_its_errors_are_readable_while_it_still_writes_them():
     program = "for n in range(2000): os.write(2, b'%d\\n' % n); os.write(1, b'.')"
     with child(python(program), dict(os.environ), timeout=LONG) as running:
         while running.stdout.read1(64):  # type: ignore[attr-defined]

@@ -39,18 +39,18 @@ def spec_of(**more: t.Any) -> dict[str, t.Any]:
     return spec
 
 
-def test_an_option_has_the_type_default_and_choices_that_are_documented() -> None:
+def test_an_option_has_the_type_default_and_choices_that_are_documented():
     spec = spec_of()
     assert spec["number"] == {"type": "int", "default": 5, "aliases": ["count"]}
     assert spec["words"] == {"type": "list", "elements": "str", "choices": ["a", "b"]}
 
 
-def test_a_module_adds_to_the_options_of_a_fragment() -> None:
+def test_a_module_adds_to_the_options_of_a_fragment():
     assert spec_of()["namespace"] == {"type": "str", "required": False}
     assert fragment_spec("_kubernetes")["namespace"]["required"] is True
 
 
-def test_secrets_are_hidden_by_their_names_and_what_only_sounds_like_one_is_not() -> None:
+def test_secrets_are_hidden_by_their_names_and_what_only_sounds_like_one_is_not():
     spec = spec_of(no_log=["words"])
     assert [name for name, one in spec.items() if one.get("no_log")] == ["api_key", "words"]
     assert spec["key"]["no_log"] is False
@@ -58,14 +58,14 @@ def test_secrets_are_hidden_by_their_names_and_what_only_sounds_like_one_is_not(
     assert (kinds["token"]["no_log"], kinds["token"]["options"]["token"]["no_log"]) == (False, True)
 
 
-def test_what_is_of_a_kind_needs_the_options_of_its_kind_where_it_has_any() -> None:
+def test_what_is_of_a_kind_needs_the_options_of_its_kind_where_it_has_any():
     assert spec_of()["checks"]["required_if"] == [
         ("kind", "http", ["http"]),
         ("kind", "token", ["token"]),
     ]
 
 
-def test_rules_go_to_the_option_that_is_named_by_its_path() -> None:
+def test_rules_go_to_the_option_that_is_named_by_its_path():
     inside = {"checks.http": {"required_by": {"url": ["x"]}}}
     read = documented(DOCUMENTATION, inside=inside, required_by={"number": ["key"]})()
     assert read["required_by"] == {"number": ["key"]}
@@ -73,16 +73,14 @@ def test_rules_go_to_the_option_that_is_named_by_its_path() -> None:
     assert http["required_by"] == {"url": ["x"]}
 
 
-def test_each_call_returns_a_fresh_spec() -> None:
+def test_each_call_returns_a_fresh_spec():
     module_spec = documented(DOCUMENTATION)
     module_spec()["argument_spec"].clear()
     fragment_spec("_kubernetes").clear()
     assert "api_key" in module_spec()["argument_spec"]
 
 
-def test_a_machine_without_a_reader_of_documentation_is_told_so(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_machine_without_a_reader_of_documentation_is_told_so(monkeypatch):
     monkeypatch.setattr(_documentation, "HAS_YAML", False)
     monkeypatch.setattr(deploy_lock, "module_spec", documented(DOCUMENTATION))
     result = run_module(deploy_lock)
@@ -90,7 +88,7 @@ def test_a_machine_without_a_reader_of_documentation_is_told_so(
     assert "PyYAML" in result["msg"]
 
 
-def test_every_fragment_goes_along_with_the_modules() -> None:
+def test_every_fragment_goes_along_with_the_modules():
     files = (PLUGINS / "doc_fragments").glob("*.py")
     named = {one.stem for one in files if "class ModuleDocFragment" in one.read_text("utf-8")}
     assert FRAGMENTS.keys() == named
@@ -99,7 +97,7 @@ def test_every_fragment_goes_along_with_the_modules() -> None:
 @pytest.mark.parametrize(
     "path", sorted((PLUGINS / "modules").glob("*.py")), ids=lambda one: one.stem
 )
-def test_every_rule_and_secret_of_a_module_names_options_that_it_has(path: Path) -> None:
+def test_every_rule_and_secret_of_a_module_names_options_that_it_has(path):
     name = f"ansible_collections.easymo.deploy.plugins.modules.{path.stem}"
     read = importlib.import_module(name).module_spec()
     spec = read.pop("argument_spec")

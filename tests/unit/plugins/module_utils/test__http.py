@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 import typing as t
-from pathlib import Path
 
 import pytest
 
@@ -85,7 +84,7 @@ def server() -> t.Iterator[Server]:
 
 
 @pytest.fixture(params=["~/.netrc", "$NETRC"])
-def netrc(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def netrc(request, tmp_path, monkeypatch) -> None:
     file = tmp_path / ".netrc"
     file.write_text("machine 127.0.0.1 login somebody password else\n", "utf-8")
     file.chmod(0o600)
@@ -167,7 +166,7 @@ WITHOUT: dict[str, t.Callable[[str], object]] = {
 
 @pytest.mark.usefixtures("netrc")
 @pytest.mark.parametrize("client", WITH_TOKEN)
-def test_our_token_goes_along_whatever_a_netrc_says(client: str, server: Server) -> None:
+def test_our_token_goes_along_whatever_a_netrc_says(client, server):
     with contextlib.suppress(DeployError):
         WITH_TOKEN[client](server.url)
     assert set(server.seen) == {OURS}
@@ -175,21 +174,21 @@ def test_our_token_goes_along_whatever_a_netrc_says(client: str, server: Server)
 
 @pytest.mark.usefixtures("netrc")
 @pytest.mark.parametrize("client", WITHOUT)
-def test_a_password_of_this_machine_goes_to_nobody(client: str, server: Server) -> None:
+def test_a_password_of_this_machine_goes_to_nobody(client, server):
     with contextlib.suppress(DeployError):
         WITHOUT[client](server.url)
     assert set(server.seen) == {None}
 
 
 @pytest.mark.usefixtures("netrc")
-def test_a_login_in_the_url_is_used(server: Server) -> None:
+def test_a_login_in_the_url_is_used(server):
     url = server.url.replace("://", "://bob:hunter2@")
     send("GET", url, timeout=20)
     assert server.seen == ["Basic Ym9iOmh1bnRlcjI="]
 
 
 @pytest.mark.usefixtures("netrc")
-def test_nobody_is_sent_elsewhere(server: Server) -> None:
+def test_nobody_is_sent_elsewhere(server):
     server.status, server.location = 302, f"{server.url}/elsewhere"
     for client in WITH_TOKEN.values():
         server.seen.clear()
@@ -198,9 +197,7 @@ def test_nobody_is_sent_elsewhere(server: Server) -> None:
         assert server.seen == [OURS]
 
 
-def test_our_authorities_are_asked_whatever_the_environment_names(
-    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_our_authorities_are_asked_whatever_the_environment_names(server, monkeypatch, tmp_path):
     """requests would take REQUESTS_CA_BUNDLE in the place of a session's own."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing"))
     own = tmp_path / "own.pem"
@@ -264,7 +261,7 @@ WITHOUT_ANSWER: dict[str, tuple[str, Speak | None, type[DeployError], str]] = {
 
 
 @pytest.mark.parametrize("failure", WITHOUT_ANSWER)
-def test_without_an_answer_it_says_what_where_why_and_what_to_do(failure: str) -> None:
+def test_without_an_answer_it_says_what_where_why_and_what_to_do(failure):
     scheme, speak, kind, told = WITHOUT_ANSWER[failure]
     server = listening(speak) if speak else iter(["127.0.0.1:1"])
     place = next(server)
@@ -284,7 +281,7 @@ def test_without_an_answer_it_says_what_where_why_and_what_to_do(failure: str) -
     assert list(server) == []
 
 
-def test_authorities_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_authorities_that_are_not_there_are_told(tmp_path):
     missing = str(tmp_path / "none.pem")
     with pytest.raises(InputError, match=r"^It cannot be asked .*none\.pem\): correct 'ca_cert'"):
         ask("It", "GET", "https://127.0.0.1:1", timeout=5, ca_cert=missing)
@@ -312,9 +309,7 @@ def test_authorities_that_are_not_there_are_told(tmp_path: Path) -> None:
         (b"", ""),
     ],
 )
-def test_a_bad_answer_is_told_with_its_reason(
-    status: int, kind: type[DeployError], told: str, body: bytes, said: str
-) -> None:
+def test_a_bad_answer_is_told_with_its_reason(status, kind, told, body, said):
     with pytest.raises(kind) as caught:
         good(Answer(status, {}, body), "It", secret="t-1")
     assert str(caught.value).startswith(f"It answered HTTP {status}{said}: ")
@@ -344,9 +339,7 @@ class Pauses:
         pytest.param(404, "1", True, [], id="what stays as it is"),
     ],
 )
-def test_it_asks_again_until_the_deadline(
-    server: Server, status: int, header: str, lost: bool, slept: list[float]
-) -> None:
+def test_it_asks_again_until_the_deadline(server, status, header, lost, slept):
     server.status, server.retry_after = status, header
     pauses = Pauses()
     repeat = Repeat(pauses.deadline(7), lost=lost)
@@ -356,7 +349,7 @@ def test_it_asks_again_until_the_deadline(
 
 
 @pytest.mark.parametrize(("lost", "times"), [(True, 3), (False, 1)])
-def test_a_lost_call_is_repeated_where_it_may_be(lost: bool, times: int) -> None:
+def test_a_lost_call_is_repeated_where_it_may_be(lost, times):
     met: list[bytes] = []
     server = listening(lambda _connection: met.append(b"once"))
     url = f"http://{next(server)}"
@@ -366,7 +359,7 @@ def test_a_lost_call_is_repeated_where_it_may_be(lost: bool, times: int) -> None
     assert len(met) == times
 
 
-def test_all_attempts_together_keep_to_the_deadline() -> None:
+def test_all_attempts_together_keep_to_the_deadline():
     """The first is lost at once, and the second has what is left for it and not 30 s."""
     speaks = iter([says(), says(b"", pause=8)])
     server = listening(lambda connection: next(speaks)(connection))
@@ -376,14 +369,14 @@ def test_all_attempts_together_keep_to_the_deadline() -> None:
     assert time.monotonic() - began < 5
 
 
-def test_the_first_attempt_has_its_timeout_however_late_it_is() -> None:
+def test_the_first_attempt_has_its_timeout_however_late_it_is():
     server = listening(says(b"", GOOD + b"Content-Length: 0\r\n\r\n", pause=0.4))
     url, late = f"http://{next(server)}", Repeat(Pauses().deadline(0))
     assert send("GET", url, timeout=20, repeat=late).status == 200
     assert list(server) == []
 
 
-def test_one_connection_serves_many_requests() -> None:
+def test_one_connection_serves_many_requests():
     opened: list[int] = []
 
     def speak(connection: socket.socket) -> None:
@@ -409,14 +402,14 @@ def test_one_connection_serves_many_requests() -> None:
         (b"text/plain; charset=nonsense", b"ok", "ok"),
     ],
 )
-def test_a_text_is_read_as_it_is_written(header: bytes, body: bytes, text: str) -> None:
+def test_a_text_is_read_as_it_is_written(header, body, text):
     head = GOOD + b"Content-Type: " + header + b"\r\n\r\n"
     server = listening(says(head + body))
     assert send("GET", f"http://{next(server)}", timeout=5).text == text
     assert list(server) == []
 
 
-def test_a_long_error_body_costs_next_to_nothing(server: Server) -> None:
+def test_a_long_error_body_costs_next_to_nothing(server):
     """40 kB of hexadecimal took more than half a minute of CPU to redact."""
     server.status, server.body = 500, json.dumps({"trace": "a1" * 20_000}).encode()
     before = time.process_time()
@@ -436,9 +429,7 @@ class LoginProxy(Handler):
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_wants_a_login_is_told_with_its_cure(
-    monkeypatch: pytest.MonkeyPatch, scheme: str
-) -> None:
+def test_a_proxy_that_wants_a_login_is_told_with_its_cure(monkeypatch, scheme):
     with serving(LoginProxy) as url:
         monkeypatch.setenv("NO_PROXY", "")
         monkeypatch.setenv("no_proxy", "")
@@ -448,9 +439,7 @@ def test_a_proxy_that_wants_a_login_is_told_with_its_cure(
     assert "s3cret" not in str(told.value)
 
 
-def test_a_proxy_that_is_not_there_is_no_server_that_is_not_there(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_proxy_that_is_not_there_is_no_server_that_is_not_there(monkeypatch):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(UnreachableError, match=r"proxy.*refused.*check HTTPS_PROXY"):
         ask("CI", "GET", "https://ci.example.com/", timeout=20)

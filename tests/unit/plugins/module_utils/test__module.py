@@ -10,10 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     MissingLibraryError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._library import (
-    Library,
-    refuse_missing,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library, refuse_missing
 from ansible_collections.easymo.deploy.plugins.module_utils._module import finish, refuse_below
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock
 from tests.module_runner import run_module
@@ -49,7 +46,7 @@ def ended(run: t.Callable[[t.Any], dict[str, t.Any]], *needs: Library) -> dict[s
     return process.result
 
 
-def test_a_module_refuses_what_ansible_breaks_on_before_ansible_reads_it() -> None:
+def test_a_module_refuses_what_ansible_breaks_on_before_ansible_reads_it():
     result = run_module(deploy_lock, wait=math.inf)
     assert (result["failed"], result["reason"]) == (True, "InvalidInput")
     assert result["msg"] == "Option 'wait' is inf: it must be a number within ±1e+15."
@@ -57,11 +54,11 @@ def test_a_module_refuses_what_ansible_breaks_on_before_ansible_reads_it() -> No
     assert result["msg"] == "Option 'namespace' is a list: it must be a text."
 
 
-def test_a_result_ends_the_module() -> None:
+def test_a_result_ends_the_module():
     assert ended(lambda _module: {"changed": True}) == {"changed": True}
 
 
-def test_what_nobody_thought_of_ends_it_as_a_failure_that_tells_where() -> None:
+def test_what_nobody_thought_of_ends_it_as_a_failure_that_tells_where():
     """Returned, it is searched for secrets like any result; raised, Ansible would show it as it is."""
 
     def run(_module: t.Any) -> dict[str, t.Any]:
@@ -72,7 +69,7 @@ def test_what_nobody_thought_of_ends_it_as_a_failure_that_tells_where() -> None:
     assert re.match(r"KeyError at test__module.py:\d+ run, a defect", result["msg"])
 
 
-def test_an_error_ends_it_with_its_sentence_and_details() -> None:
+def test_an_error_ends_it_with_its_sentence_and_details():
     def run(_module: t.Any) -> dict[str, t.Any]:
         raise ConflictError("It is taken.", holder="ada")
 
@@ -84,13 +81,13 @@ def test_an_error_ends_it_with_its_sentence_and_details() -> None:
     }
 
 
-def test_without_a_library_nothing_runs() -> None:
+def test_without_a_library_nothing_runs():
     result = ended(lambda _module: pytest.fail("it ran"), Library("redis >= 6", "Traceback"))
     assert (result["failed"], result["reason"]) == (True, "MissingLibrary")
     assert "redis >= 6" in result["msg"]
 
 
-def test_a_library_that_is_not_there_is_told_only_where_it_is_needed() -> None:
+def test_a_library_that_is_not_there_is_told_only_where_it_is_needed():
     absent, there = Library("no-such-library >= 1"), Library("json >= 2")
     with absent:
         importlib.import_module("no_such_library")
@@ -102,12 +99,12 @@ def test_a_library_that_is_not_there_is_told_only_where_it_is_needed() -> None:
     assert "No module named 'no_such_library'" in raised.value.to_result()["exception"]
 
 
-def test_only_the_absence_of_a_library_is_kept_for_later() -> None:
+def test_only_the_absence_of_a_library_is_kept_for_later():
     with pytest.raises(ZeroDivisionError), Library("json >= 2"):
         1 / 0  # noqa: B018
 
 
-def test_the_first_option_below_its_bound_is_named() -> None:
+def test_the_first_option_below_its_bound_is_named():
     params = {"interval": 1, "duration": -0.5}
     refuse_below(params, interval=1)
     with pytest.raises(InputError, match=r"'duration' is -0\.5; it is at least 0"):

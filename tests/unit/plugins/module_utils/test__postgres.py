@@ -21,7 +21,7 @@ ADVICE = "\n\tIs the server running on that host and accepting TCP/IP connection
 
 
 @pytest.mark.parametrize("host", [DIRECT, POOLER])
-def test_the_transaction_mode_of_a_pooler_is_refused_and_its_session_mode_taken(host: str) -> None:
+def test_the_transaction_mode_of_a_pooler_is_refused_and_its_session_mode_taken(host):
     with pytest.raises(InputError, match=r"transaction mode.*Set port 5432"):
         PostgresTarget.from_params({**GIVEN, "login_host": host, "login_port": 6543})
     assert (
@@ -29,7 +29,7 @@ def test_the_transaction_mode_of_a_pooler_is_refused_and_its_session_mode_taken(
     )
 
 
-def test_another_server_may_have_that_port() -> None:
+def test_another_server_may_have_that_port():
     given = {**GIVEN, "login_host": "db.example.com", "login_port": 6543}
     assert PostgresTarget.from_params(given).port == 6543
 
@@ -49,6 +49,6 @@ def test_another_server_may_have_that_port() -> None:
     ],
     ids=["name", "address", "both kinds", "refused"],
 )  # fmt: skip
-def test_a_machine_without_ipv6_is_told_so(said: str, told: bool) -> None:
+def test_a_machine_without_ipv6_is_told_so(said, told):
     target = PostgresTarget(host=DIRECT, user="postgres", database="postgres")
     assert ("Give this machine IPv6" in str(connection_failure(target, said))) is told

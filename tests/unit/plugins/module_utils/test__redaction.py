@@ -203,7 +203,7 @@ def left_over(shown: str, secret: str, text: str) -> list[str]:
 @pytest.mark.parametrize("shape", SHAPES)
 @examples(25)
 @given(data=st.data())
-def test_no_planted_secret_survives(shape: str, data: st.DataObject) -> None:
+def test_no_planted_secret_survives(shape, data):
     text, secret = data.draw(SHAPES[shape])
     whole = data.draw(BEFORE) + text + data.draw(AFTER)
     assert not left_over(redact(whole), secret, whole), redact(whole)
@@ -213,7 +213,7 @@ def test_no_planted_secret_survives(shape: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 @examples(15)
 @given(data=st.data())
-def test_no_half_of_a_secret_survives_where_a_body_is_cut(shape: str, data: st.DataObject) -> None:
+def test_no_half_of_a_secret_survives_where_a_body_is_cut(shape, data):
     """The place at which the body is cut goes through all of the secret."""
     text, secret = data.draw(SHAPES[shape])
     at = data.draw(st.integers(0, len(text)))
@@ -295,13 +295,13 @@ wa-webhook answered 500 and not 200 (it said: {"error":"upstream timed out"})
 
 
 @pytest.mark.parametrize("line", ORDINARY)
-def test_nothing_else_is_hidden(line: str) -> None:
+def test_nothing_else_is_hidden(line):
     assert redact(line) == line
 
 
 @examples(100)
 @given(st.lists(st.sampled_from(ORDINARY), min_size=1, max_size=12))
-def test_nothing_else_is_hidden_wherever_a_line_stands(lines: list[str]) -> None:
+def test_nothing_else_is_hidden_wherever_a_line_stands(lines):
     text = "\n".join(lines)
     assert redact(text) == text
 
@@ -312,7 +312,7 @@ def test_nothing_else_is_hidden_wherever_a_line_stands(lines: list[str]) -> None
         words_of(HEX, 32, 200), st.uuids().map(str), st.integers().map(str), st.floats().map(str)
     )
 )
-def test_digests_and_numbers_stay(value: str) -> None:
+def test_digests_and_numbers_stay(value):
     for text in (
         value,
         f"digest sha256:{value}",
@@ -325,7 +325,7 @@ def test_digests_and_numbers_stay(value: str) -> None:
 
 @examples(200)
 @given(st.text(max_size=300))
-def test_redacting_again_changes_nothing(text: str) -> None:
+def test_redacting_again_changes_nothing(text):
     once = redact(text)
     assert redact(once) == once
 
@@ -333,14 +333,14 @@ def test_redacting_again_changes_nothing(text: str) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 @examples(10)
 @given(data=st.data())
-def test_what_is_around_a_secret_stays(shape: str, data: st.DataObject) -> None:
+def test_what_is_around_a_secret_stays(shape, data):
     text, _secret = data.draw(SHAPES[shape])
     lines = data.draw(st.lists(st.sampled_from(ORDINARY), min_size=2, max_size=2))
     shown = redact(f"{lines[0]}\n{text}\n{lines[1]}").splitlines()
     assert (shown[0], shown[-1]) == (lines[0], lines[1])
 
 
-def test_a_line_that_ends_with_the_name_of_a_scheme_hides_nothing_of_the_next() -> None:
+def test_a_line_that_ends_with_the_name_of_a_scheme_hides_nothing_of_the_next():
     assert redact("is it still basic\n    secretName: db-creds").endswith("secretName: db-creds")
     for lines in itertools.permutations(
         ("is it still basic", "or a bearer", "2026-11-25T06:00:00.123Z INFO")
@@ -363,7 +363,7 @@ def cpu_seconds(text: str) -> float:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("kind", LONG_TEXTS)
-def test_eight_times_the_text_takes_about_eight_times_as_long(kind: str) -> None:
+def test_eight_times_the_text_takes_about_eight_times_as_long(kind):
     """Were it quadratic, it would take 64 times as long."""
     least = 0.001  # below it the clock counts more than the text
     once, eightfold = (cpu_seconds(long_text(kind, length)) for length in (12_000, 96_000))
@@ -371,10 +371,10 @@ def test_eight_times_the_text_takes_about_eight_times_as_long(kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", LONG_TEXTS)
-def test_an_excerpt_of_a_long_body_reads_no_more_than_its_beginning(kind: str) -> None:
+def test_an_excerpt_of_a_long_body_reads_no_more_than_its_beginning(kind):
     assert excerpt(long_text(kind, 17_000), 300) == excerpt(long_text(kind, 1_000_000), 300)
 
 
-def test_a_body_without_any_space_is_shown_as_far_as_there_is_room() -> None:
+def test_a_body_without_any_space_is_shown_as_far_as_there_is_room():
     assert excerpt("a1" * 20_000, 300) == "a1" * 150
     assert excerpt("it failed: " + "a1" * 20_000, 40) == "it failed: " + "a1" * 14 + "a"

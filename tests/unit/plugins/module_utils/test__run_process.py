@@ -32,7 +32,7 @@ def child() -> t.Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def test_a_process_lives_until_it_ends(child: subprocess.Popen[bytes]) -> None:
+def test_a_process_lives_until_it_ends(child):
     run = identified(child.pid)
     assert alive(run) is True
     child.kill()
@@ -42,9 +42,7 @@ def test_a_process_lives_until_it_ends(child: subprocess.Popen[bytes]) -> None:
     assert alive(run) is False
 
 
-def test_the_end_is_seen_without_proc_and_pidfd_too(
-    child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_end_is_seen_without_proc_and_pidfd_too(child, monkeypatch):
     monkeypatch.setattr(_run_process, "_machine", lambda: "")
     monkeypatch.setattr(_run_process, "_stat", lambda _pid: [])
     monkeypatch.delattr(os, "pidfd_open")
@@ -56,29 +54,29 @@ def test_the_end_is_seen_without_proc_and_pidfd_too(
     assert wait_for_end(run, 5)
 
 
-def test_an_old_number_that_another_process_has_now_is_dead() -> None:
+def test_an_old_number_that_another_process_has_now_is_dead():
     assert alive(replace(current_run(), started="1")) is False
     assert wait_for_end(replace(current_run(), started="1"), 0)
 
 
 @pytest.mark.parametrize("machine", ["", "another-boot/pid:[1]"])
-def test_nothing_is_known_of_another_machine(machine: str) -> None:
+def test_nothing_is_known_of_another_machine(machine):
     assert alive(replace(current_run(), machine=machine)) is None
 
 
-def test_this_run_is_not_at_its_end() -> None:
+def test_this_run_is_not_at_its_end():
     assert current_run().pid == os.getpid()
     assert wait_for_end(current_run(), 0.05) is False
 
 
-def test_a_run_survives_being_written_down() -> None:
+def test_a_run_survives_being_written_down():
     for run in (current_run(), Run(machine="", pid=3)):
         assert Run.from_text(run.to_text()) == run
     for damaged in ("", "x y z", "12", "12 - - -"):
         assert Run.from_text(damaged) is None
 
 
-def test_a_companion_outlives_its_maker_and_holds_nothing_of_it_open(tmp_path: Path) -> None:
+def test_a_companion_outlives_its_maker_and_holds_nothing_of_it_open(tmp_path):
     mark = tmp_path / "mark"
     program = (
         "import time\n"
@@ -113,7 +111,7 @@ def test_a_companion_outlives_its_maker_and_holds_nothing_of_it_open(tmp_path: P
     assert wait_for_end(companion, 10)
 
 
-def test_a_companion_holds_no_pipe_open() -> None:
+def test_a_companion_holds_no_pipe_open():
     reader, writer = os.pipe()
     detach(lambda: time.sleep(3))
     os.close(writer)
@@ -135,14 +133,14 @@ def _member(session: int) -> int:
     raise AssertionError("no companion")
 
 
-def test_only_the_process_that_is_meant_is_ended(child: subprocess.Popen[bytes]) -> None:
+def test_only_the_process_that_is_meant_is_ended(child):
     end(replace(identified(child.pid), started="1"))
     assert child.poll() is None
     end(identified(child.pid))
     assert child.wait(10) != 0
 
 
-def test_what_a_companion_raises_stays_with_it(capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_a_companion_raises_stays_with_it(capfd):
     def work() -> None:
         raise RuntimeError("secret")
 
@@ -151,7 +149,7 @@ def test_what_a_companion_raises_stays_with_it(capfd: pytest.CaptureFixture[str]
     assert "secret" not in "".join(capfd.readouterr())
 
 
-def test_the_end_of_a_run_is_seen_by_a_process_with_many_open_files() -> None:
+def test_the_end_of_a_run_is_seen_by_a_process_with_many_open_files():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 1200:
         pytest.skip("this machine allows too few open files")

@@ -42,7 +42,7 @@ def server() -> Server:
 
 
 @pytest.fixture
-def bucket(server: Server, monkeypatch: pytest.MonkeyPatch) -> S3Bucket:
+def bucket(server, monkeypatch) -> S3Bucket:
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
     params = {"session_token": None, "profile": None, "s3_ca_cert": None, **CONNECTION}
     found = S3Bucket.from_params(params)
@@ -50,18 +50,14 @@ def bucket(server: Server, monkeypatch: pytest.MonkeyPatch) -> S3Bucket:
     return found
 
 
-def test_an_object_that_was_stored_and_not_answered_is_ours(
-    server: Server, bucket: S3Bucket
-) -> None:
+def test_an_object_that_was_stored_and_not_answered_is_ours(server, bucket):
     server.loses = "PUT"
     bucket.put_new("manifest", b"{}")
     assert server.bucket.objects["manifest"].body == b"{}"
 
 
 @pytest.mark.parametrize("stored", [b"{}", b"theirs", None], ids=["ours", "theirs", "nothing"])
-def test_a_write_that_meets_another_is_looked_at(
-    stored: bytes | None, bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_write_that_meets_another_is_looked_at(stored, bucket, monkeypatch):
     """As S3 answers a conditional write while another one is under way."""
     if stored is not None:
         bucket.put_new("manifest", stored)
@@ -78,7 +74,7 @@ def test_a_write_that_meets_another_is_looked_at(
             bucket.put_new("manifest", b"{}")
 
 
-def test_an_object_of_somebody_else_is_not_overwritten(server: Server, bucket: S3Bucket) -> None:
+def test_an_object_of_somebody_else_is_not_overwritten(server, bucket):
     bucket.put_new("manifest", b"theirs")
     server.loses = "PUT"
     with pytest.raises(ConflictError, match="exists already"):
@@ -86,9 +82,7 @@ def test_an_object_of_somebody_else_is_not_overwritten(server: Server, bucket: S
     assert server.bucket.objects["manifest"].body == b"theirs"
 
 
-def test_an_upload_that_was_completed_and_not_answered_is_complete(
-    server: Server, bucket: S3Bucket
-) -> None:
+def test_an_upload_that_was_completed_and_not_answered_is_complete(server, bucket):
     upload = bucket.start_upload("dump")
     etag = bucket.upload_part("dump", upload, 1, b"rows")
     server.loses = "POST"
@@ -96,7 +90,7 @@ def test_an_upload_that_was_completed_and_not_answered_is_complete(
     assert server.bucket.objects["dump"].body == b"rows"
 
 
-def test_an_upload_that_was_given_up_is_not_complete(bucket: S3Bucket) -> None:
+def test_an_upload_that_was_given_up_is_not_complete(bucket):
     upload = bucket.start_upload("dump")
     etag = bucket.upload_part("dump", upload, 1, b"rows")
     bucket.abort_upload("dump", upload)
@@ -104,9 +98,7 @@ def test_an_upload_that_was_given_up_is_not_complete(bucket: S3Bucket) -> None:
         bucket.complete_upload("dump", upload, [etag])
 
 
-def test_a_connection_that_is_lost_for_good_is_told_without_the_uploads_id(
-    bucket: S3Bucket,
-) -> None:
+def test_a_connection_that_is_lost_for_good_is_told_without_the_uploads_id(bucket):
     upload = bucket.start_upload("dump")
 
     def reset(request: t.Any, **_more: t.Any) -> AWSResponse:

@@ -82,13 +82,11 @@ def of_functions() -> Ended:
         (of_functions, "fail"),
     ],
 )
-def test_a_defect_of_one_is_told_as_its_failure_and_the_others_end(
-    run: t.Callable[[], Ended], status: str
-) -> None:
+def test_a_defect_of_one_is_told_as_its_failure_and_the_others_end(run, status):
     assert run() == {"first": ("pass", "fine"), "broken": (status, TOLD), "last": ("pass", "fine")}
 
 
-def test_a_look_is_repeated_until_it_is_well_or_its_time_is_over() -> None:
+def test_a_look_is_repeated_until_it_is_well_or_its_time_is_over():
     now = [0.0]
 
     def sleep(seconds: float) -> None:

@@ -21,14 +21,14 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch) -> Clock:
     made = Clock()
     fake = SimpleNamespace(monotonic=made.monotonic, sleep=made.sleep)
     monkeypatch.setattr(_supabase_api, "time", fake)
     return made
 
 
-def test_a_limit_that_one_worker_met_holds_all_of_them_back(clock: Clock) -> None:
+def test_a_limit_that_one_worker_met_holds_all_of_them_back(clock):
     gate = RateGate()
     gate.shut("POST /deploy", 30)
     worker = threading.Thread(target=gate.wait, args=("POST /deploy",))
@@ -37,7 +37,7 @@ def test_a_limit_that_one_worker_met_holds_all_of_them_back(clock: Clock) -> Non
     assert clock.slept == [30.0]
 
 
-def test_a_limit_holds_for_its_endpoint_alone_and_never_gets_shorter(clock: Clock) -> None:
+def test_a_limit_holds_for_its_endpoint_alone_and_never_gets_shorter(clock):
     gate = RateGate()
     gate.shut("POST /deploy", 30)
     gate.shut("POST /deploy", 5)

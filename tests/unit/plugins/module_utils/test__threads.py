@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._threads import begin, side_by_side
 
 
-def test_the_results_come_in_the_order_of_the_items() -> None:
+def test_the_results_come_in_the_order_of_the_items():
     second_first = threading.Event()
 
     def act(item: int) -> int:
@@ -20,11 +20,11 @@ def test_the_results_come_in_the_order_of_the_items() -> None:
     assert side_by_side(act, [1, 2]) == [10, 20]
 
 
-def test_nothing_makes_nothing() -> None:
+def test_nothing_makes_nothing():
     assert side_by_side(str, []) == []
 
 
-def test_no_more_run_at_once_than_asked_for() -> None:
+def test_no_more_run_at_once_than_asked_for():
     running, most, counting = 0, 0, threading.Lock()
 
     def act(_item: int) -> None:
@@ -40,7 +40,7 @@ def test_no_more_run_at_once_than_asked_for() -> None:
     assert most == 2
 
 
-def test_an_error_keeps_no_other_from_its_end() -> None:
+def test_an_error_keeps_no_other_from_its_end():
     done: list[int] = []
 
     def act(item: int) -> None:
@@ -53,7 +53,7 @@ def test_an_error_keeps_no_other_from_its_end() -> None:
     assert sorted(done) == [1, 2, 3]
 
 
-def test_what_was_begun_gives_its_result_when_it_ends() -> None:
+def test_what_was_begun_gives_its_result_when_it_ends():
     may_end = threading.Event()
     begun = begin(lambda: may_end.wait(5))
     with pytest.raises(TimeoutError):
@@ -64,7 +64,7 @@ def test_what_was_begun_gives_its_result_when_it_ends() -> None:
     assert begun.done()
 
 
-def test_what_was_begun_raises_where_its_result_is_wanted() -> None:
+def test_what_was_begun_raises_where_its_result_is_wanted():
     def fail() -> None:
         raise ValueError("no")
 

@@ -22,49 +22,40 @@ def variables(*, extra: set[str] = frozenset(), inventory: set[str] = frozenset(
     )
 
 
-@cases(
-    ("given", "refused"),
-    {
-        "an-option-of-a-role-is-known": (variables(extra={"release_version"}), []),
-        "an-inventory-may-have-names-of-its-own": (variables(inventory={"our_region"}), []),
-        "and-override-them": (variables(extra={"our_region"}, inventory={"our_region"}), []),
-        "a-value-that-was-cut-at-its-blank-is-explained": (
-            variables(extra={"_raw_params"}),
-            ["stray words (a value with spaces needs -e 'name=\"a value\"')"],
-        ),
-        "a-typo-on-the-command-line-is-refused": (
-            variables(extra={"release_verison"}),
-            ["release_verison (did you mean release_version?)"],
-        ),
-        "a-typo-in-the-inventory-is-refused": (
-            variables(inventory={"db_backup_nam"}),
-            ["db_backup_nam (did you mean db_backup_name?)"],
-        ),
-        "nothing-near-nothing-proposed": (variables(extra={"zzz"}), ["zzz"]),
-        "ansible's-own-are-its-own": (variables(extra={"ansible_verbosity"}), []),
-    },
-)
-def test_unknown_variables(given: Variables, refused: list[str]) -> None:
+@cases(("given", "refused"), {
+    "an-option-of-a-role-is-known": (variables(extra={"release_version"}), []),
+    "an-inventory-may-have-names-of-its-own": (variables(inventory={"our_region"}), []),
+    "and-override-them": (variables(extra={"our_region"}, inventory={"our_region"}), []),
+    "a-value-that-was-cut-at-its-blank-is-explained": (variables(extra={"_raw_params"}),
+        ["stray words (a value with spaces needs -e 'name=\"a value\"')"]),
+    "a-typo-on-the-command-line-is-refused": (variables(extra={"release_verison"}),
+        ["release_verison (did you mean release_version?)"]),
+    "a-typo-in-the-inventory-is-refused": (variables(inventory={"db_backup_nam"}),
+                                           ["db_backup_nam (did you mean db_backup_name?)"]),
+    "nothing-near-nothing-proposed": (variables(extra={"zzz"}), ["zzz"]),
+    "ansible's-own-are-its-own": (variables(extra={"ansible_verbosity"}), []),
+})  # fmt: skip
+def test_unknown_variables(given, refused):
     assert unknown_variables(given) == refused
 
 
 @pytest.mark.parametrize("value", ["", "  ", None])
-def test_a_secret_without_a_value_is_named_with_its_source(value: str | None) -> None:
+def test_a_secret_without_a_value_is_named_with_its_source(value):
     values = {} if value is None else {"secret_token": value}
     assert missing_secrets([TOKEN], values) == [
         "secret_token (environment variable TOKEN, for the API)"
     ]
 
 
-def test_a_secret_with_a_value_is_not_mentioned() -> None:
+def test_a_secret_with_a_value_is_not_mentioned():
     assert missing_secrets([TOKEN], {"secret_token": "set"}) == []
 
 
-def test_a_secret_that_is_not_needed_may_be_empty() -> None:
+def test_a_secret_that_is_not_needed_may_be_empty():
     assert missing_secrets([Secret("secret_token", "TOKEN", "the API", needed=False)], {}) == []
 
 
-def test_a_value_that_contains_itself_is_no_placeholder() -> None:
+def test_a_value_that_contains_itself_is_no_placeholder():
     itself: dict[str, object] = {"left": "CHANGE_ME"}
     itself["itself"] = itself
     assert list(placeholders("release_flags", itself)) == []
@@ -84,5 +75,5 @@ def test_a_value_that_contains_itself_is_no_placeholder() -> None:
         ),
     },
 )
-def test_a_connection_without_its_siblings(names: set[str], told: list[str]) -> None:
+def test_a_connection_without_its_siblings(names, told):
     assert incomplete(names) == told

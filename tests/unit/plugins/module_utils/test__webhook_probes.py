@@ -93,7 +93,7 @@ def failures(webhook: GoodWebhook, *messages: Message) -> dict[str, str]:
     return {one.name: one.evidence for one in outcomes(webhook, *messages) if not one.passed}
 
 
-def test_a_webhook_that_keeps_the_protocol_passes_every_probe() -> None:
+def test_a_webhook_that_keeps_the_protocol_passes_every_probe():
     assert failures(GoodWebhook()) == {}
 
 
@@ -109,7 +109,7 @@ def test_a_webhook_that_keeps_the_protocol_passes_every_probe() -> None:
         ("reset", "oversized message"),
     ],
 )
-def test_each_missing_guard_is_found_by_its_probe(broken: str, probe: str) -> None:
+def test_each_missing_guard_is_found_by_its_probe(broken, probe):
     assert list(failures(GoodWebhook(broken))) == [probe]
 
 
@@ -124,14 +124,12 @@ def test_each_missing_guard_is_found_by_its_probe(broken: str, probe: str) -> No
     ],
     ids=["menu", "agent", "other words", "no buttons", "buttons"],
 )  # fmt: skip
-def test_a_reply_that_is_not_as_expected_says_how(
-    route: str, wanted: dict[str, str], found: str
-) -> None:
+def test_a_reply_that_is_not_as_expected_says_how(route, wanted, found):
     message = Message("asked", "250780000001", "I need vegetables", **wanted)  # type: ignore[arg-type]
     assert failures(GoodWebhook(route=route), message) == {"asked": found}
 
 
-def test_every_message_has_an_id_of_its_own_that_says_whose_it_is() -> None:
+def test_every_message_has_an_id_of_its_own_that_says_whose_it_is():
     probes = plan_messages(
         [ASKED, ASKED], app_secret=SECRET, challenge="c0ffee", prefix="release-2"
     )
@@ -169,13 +167,13 @@ def traced(message: Message, memory: Memory) -> ProbeResult:
     return outcome
 
 
-def test_an_accepted_message_is_waited_for_and_the_places_are_told() -> None:
+def test_an_accepted_message_is_waited_for_and_the_places_are_told():
     outcome = traced(replace(ASKED, recorded_in=("agent_requests",)), Memory(after=2))
     assert outcome.passed
     assert outcome.evidence.endswith("seen in the function's log and in agent_requests")
 
 
-def test_a_message_that_nobody_worked_on_fails_although_it_was_accepted() -> None:
+def test_a_message_that_nobody_worked_on_fails_although_it_was_accepted():
     outcome = traced(replace(ASKED, recorded_in=("agent_fallbacks",)), Memory(after=99))
     assert not outcome.passed
     assert outcome.evidence == (
@@ -183,24 +181,24 @@ def test_a_message_that_nobody_worked_on_fails_although_it_was_accepted() -> Non
     )
 
 
-def test_why_one_could_not_look_stands_in_the_evidence() -> None:
+def test_why_one_could_not_look_stands_in_the_evidence():
     outcome = traced(ASKED, Memory(error=UnreachableError("The log is away.")))
     assert outcome.evidence.endswith("is not seen in the function's log (The log is away)")
 
 
-def test_a_menu_message_that_an_agent_worked_on_is_told() -> None:
+def test_a_menu_message_that_an_agent_worked_on_is_told():
     outcome = traced(replace(ASKED, not_recorded_in=("agent_requests",)), Memory())
     assert outcome.evidence == "it stands in agent_requests, where it should not"
 
 
-def test_a_question_that_is_wrong_in_itself_is_not_waited_out() -> None:
+def test_a_question_that_is_wrong_in_itself_is_not_waited_out():
     memory = Memory(error=InputError("There is no such table."))
     with pytest.raises(InputError, match="no such table"):
         traced(ASKED, memory)
     assert memory.looks == 1
 
 
-def test_silence_everywhere_is_one_sentence_and_no_verdict() -> None:
+def test_silence_everywhere_is_one_sentence_and_no_verdict():
     silent = [ProbeResult(name, False, 0, 1.0, "no answer within 1 s") for name in ("a", "b")]
     with pytest.raises(UnreachableError, match="answered none of 2 probes"):
         refuse_failures("https://x", silent)
@@ -208,7 +206,7 @@ def test_silence_everywhere_is_one_sentence_and_no_verdict() -> None:
         refuse_failures("https://x", [silent[0], ProbeResult("b", True, 200, 1.0, "echoed")])
 
 
-def test_no_id_can_leave_its_place_in_the_query_of_the_log() -> None:
+def test_no_id_can_leave_its_place_in_the_query_of_the_log():
     assert "wamid[.]r[.]1" in log_query(["wamid.r.1"])
     with pytest.raises(InputError, match="characters"):
         log_query(["x') or ('1' = '1"])
@@ -248,7 +246,7 @@ NOTHING = "accepted with 200; the answer does not tell what was replied"
 @pytest.mark.parametrize(
     "text", ["EVENT_RECEIVED", "", "<html>Log in</html>", "{}", '{"replies": []}', "[1]"]
 )
-def test_an_answer_that_tells_no_reply_is_neither_right_nor_wrong(text: str) -> None:
+def test_an_answer_that_tells_no_reply_is_neither_right_nor_wrong(text):
     """The first is what Meta's own examples of a webhook answer, the second all that the runbook asks."""
     assert told(text) == (False, True, NOTHING)
     assert told(text, accept=True) == (True, False, NOTHING)
@@ -261,7 +259,7 @@ def test_an_answer_that_tells_no_reply_is_neither_right_nor_wrong(text: str) -> 
     assert told(text, Message("any", "250780000001", "test")) == (True, False, "accepted with 200")
 
 
-def test_a_form_of_another_platform_is_read_as_well() -> None:
+def test_a_form_of_another_platform_is_read_as_well():
     body = {"results": [{"meta": {"handler": "agent", "name": "buyer"}, "body": "3 vendors"}]}
     assert told(json.dumps(body), form=THEIRS) == (
         True,
@@ -276,7 +274,7 @@ def test_a_form_of_another_platform_is_read_as_well() -> None:
     assert told(json.dumps(body), menu, form=THEIRS)[0]
 
 
-def test_with_an_empty_form_nothing_is_read_from_the_answer() -> None:
+def test_with_an_empty_form_nothing_is_read_from_the_answer():
     text = json.dumps({"replies": [{"message_id": "wamid.r.c0ffee.0", "route": "menu"}]})
     assert told(text, form=Form(reply="")) == (False, True, NOTHING)
     assert told(text) == (False, False, "it went to menu instead of agent")

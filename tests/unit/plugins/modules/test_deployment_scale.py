@@ -17,6 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.modules import deployment_scale
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.module_runner import run_module
+from tests.tables import cases
 
 COUNTS = {"agent-core": 3, "wallet-service": 2, "idle-service": 0}
 NAMES = list(COUNTS)
@@ -103,7 +104,7 @@ def pod_of(name: str, number: int) -> Object:
 
 
 @pytest.fixture
-def fleet(monkeypatch: pytest.MonkeyPatch) -> Fleet:
+def fleet(monkeypatch) -> Fleet:
     fleet = Fleet()
     monkeypatch.setattr(deployment_scale, "cluster_for", lambda _module: fleet.cluster)
     monkeypatch.setattr(deployment_scale, "MonotonicClock", lambda: fleet.clock)
@@ -111,7 +112,7 @@ def fleet(monkeypatch: pytest.MonkeyPatch) -> Fleet:
 
 
 @pytest.fixture
-def scale(fleet: Fleet) -> t.Callable[..., dict[str, t.Any]]:
+def scale(fleet) -> t.Callable[..., dict[str, t.Any]]:
     def run(state: str, **arguments: t.Any) -> dict[str, t.Any]:
         given = {
             "namespace": "easymo-prod",
@@ -131,9 +132,7 @@ NO_MEMORIES = dict.fromkeys(NAMES)
 NOBODY = dict.fromkeys(NAMES, 0)
 
 
-def test_stopped_means_that_no_pod_is_left_and_every_count_remembered(
-    fleet: Fleet, scale: Scale
-) -> None:
+def test_stopped_means_that_no_pod_is_left_and_every_count_remembered(fleet, scale):
     result = scale("stopped")
     assert result["changed"] is True
     assert (fleet.counts(), fleet.memories(), fleet.pods()) == (NOBODY, MEMORIES, 0)
@@ -145,7 +144,7 @@ def test_stopped_means_that_no_pod_is_left_and_every_count_remembered(
     }
 
 
-def test_running_brings_every_count_back_and_forgets_it(fleet: Fleet, scale: Scale) -> None:
+def test_running_brings_every_count_back_and_forgets_it(fleet, scale):
     scale("stopped")
     result = scale("running")
     assert result["changed"] is True
@@ -154,7 +153,7 @@ def test_running_brings_every_count_back_and_forgets_it(fleet: Fleet, scale: Sca
 
 
 @pytest.mark.parametrize("state", ["stopped", "running"])
-def test_a_second_run_writes_nothing(fleet: Fleet, scale: Scale, state: str) -> None:
+def test_a_second_run_writes_nothing(fleet, scale, state):
     scale("stopped")
     scale(state)
     fleet.cluster.writes.clear()
@@ -165,9 +164,7 @@ def test_a_second_run_writes_nothing(fleet: Fleet, scale: Scale, state: str) -> 
 
 
 @pytest.mark.parametrize("state", ["stopped", "running"])
-def test_check_mode_tells_what_the_real_run_returns_and_writes_nothing(
-    fleet: Fleet, scale: Scale, state: str
-) -> None:
+def test_check_mode_tells_what_the_real_run_returns_and_writes_nothing(fleet, scale, state):
     if state == "running":
         scale("stopped")
         fleet.cluster.writes.clear()
@@ -179,7 +176,7 @@ def test_check_mode_tells_what_the_real_run_returns_and_writes_nothing(
     assert predicted == real
 
 
-def test_what_this_module_did_not_stop_it_does_not_start(fleet: Fleet, scale: Scale) -> None:
+def test_what_this_module_did_not_stop_it_does_not_start(fleet, scale):
     fleet.body("agent-core")["spec"]["replicas"] = 0  # by somebody else
     fleet.settle()
     result = scale("running")
@@ -187,9 +184,7 @@ def test_what_this_module_did_not_stop_it_does_not_start(fleet: Fleet, scale: Sc
     assert fleet.counts()["agent-core"] == 0
 
 
-def test_a_count_that_somebody_set_meanwhile_yields_to_the_memory(
-    fleet: Fleet, scale: Scale, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_count_that_somebody_set_meanwhile_yields_to_the_memory(fleet, scale, monkeypatch):
     warnings: list[str] = []
     monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: warnings.append(text))
     scale("stopped")
@@ -199,7 +194,7 @@ def test_a_count_that_somebody_set_meanwhile_yields_to_the_memory(
     assert (fleet.counts(), fleet.memories()) == (NOBODY, MEMORIES)
 
 
-def test_an_interrupted_stop_goes_on_where_it_ended(fleet: Fleet, scale: Scale) -> None:
+def test_an_interrupted_stop_goes_on_where_it_ended(fleet, scale):
     scale("stopped", deployments=["agent-core"])  # as far as a killed run came
     assert scale("stopped")["changed"] is True
     assert (fleet.counts(), fleet.memories()) == (NOBODY, MEMORIES)
@@ -208,9 +203,7 @@ def test_an_interrupted_stop_goes_on_where_it_ended(fleet: Fleet, scale: Scale) 
     assert (fleet.counts(), fleet.memories()) == (COUNTS, NO_MEMORIES)
 
 
-def test_one_that_is_missing_keeps_all_from_stopping_but_none_from_starting(
-    fleet: Fleet, scale: Scale
-) -> None:
+def test_one_that_is_missing_keeps_all_from_stopping_but_none_from_starting(fleet, scale):
     refused = scale("stopped", deployments=[*NAMES, "wallet-servcie"])
     assert "There is no Deployment 'wallet-servcie'" in refused["msg"]
     assert fleet.counts() == COUNTS
@@ -220,9 +213,7 @@ def test_one_that_is_missing_keeps_all_from_stopping_but_none_from_starting(
     assert (fleet.counts(), fleet.memories()) == (COUNTS, NO_MEMORIES)
 
 
-def test_a_memory_that_is_no_number_is_said_and_keeps_no_other_from_starting(
-    fleet: Fleet, scale: Scale
-) -> None:
+def test_a_memory_that_is_no_number_is_said_and_keeps_no_other_from_starting(fleet, scale):
     scale("stopped")
     fleet.body("agent-core")["metadata"]["annotations"][REPLICAS_ANNOTATION] = "three"
     failed = scale("running")
@@ -230,7 +221,7 @@ def test_a_memory_that_is_no_number_is_said_and_keeps_no_other_from_starting(
     assert fleet.counts() == {**COUNTS, "agent-core": 0}
 
 
-def test_pods_that_do_not_end_are_told_and_their_counts_kept(fleet: Fleet, scale: Scale) -> None:
+def test_pods_that_do_not_end_are_told_and_their_counts_kept(fleet, scale):
     fleet.stubborn.add("wallet-service")
     failed = scale("stopped", wait_timeout=30)
     assert (failed["reason"], list(failed["waiting"])) == ("NotReady", ["wallet-service"])
@@ -238,9 +229,7 @@ def test_pods_that_do_not_end_are_told_and_their_counts_kept(fleet: Fleet, scale
     assert fleet.memories() == MEMORIES
 
 
-def test_pods_that_do_not_become_available_are_told_after_all_were_started(
-    fleet: Fleet, scale: Scale
-) -> None:
+def test_pods_that_do_not_become_available_are_told_after_all_were_started(fleet, scale):
     scale("stopped")
     fleet.stubborn.add("agent-core")
     failed = scale("running", wait_timeout=30)
@@ -248,9 +237,7 @@ def test_pods_that_do_not_become_available_are_told_after_all_were_started(
     assert fleet.counts() == COUNTS
 
 
-def test_a_conflict_is_looked_at_again_and_the_newest_count_remembered(
-    fleet: Fleet, scale: Scale
-) -> None:
+def test_a_conflict_is_looked_at_again_and_the_newest_count_remembered(fleet, scale):
     def meanwhile() -> None:
         body = fleet.body("agent-core")
         body["spec"]["replicas"] = 5
@@ -261,9 +248,7 @@ def test_a_conflict_is_looked_at_again_and_the_newest_count_remembered(
     assert fleet.memories()["agent-core"] == "5"
 
 
-def test_a_server_that_refuses_every_write_is_not_asked_for_ever(
-    fleet: Fleet, scale: Scale, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_refuses_every_write_is_not_asked_for_ever(fleet, scale, monkeypatch):
     patch = fleet.cluster.patch
 
     def contended(
@@ -278,24 +263,15 @@ def test_a_server_that_refuses_every_write_is_not_asked_for_ever(
     assert (fleet.counts(), failed["not_scaled"]) == (COUNTS, NAMES)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("state", "error", "scaled"),
-    [
-        pytest.param("stopped", RefusedError, ["agent-core"], id="stopping-ends-at-once"),
-        pytest.param(
-            "running", RefusedError, ["agent-core", "idle-service"], id="starting-goes-on"
-        ),
-        pytest.param("running", UnreachableError, ["agent-core"], id="nobody-answers"),
-    ],
+    {
+        "stopping-ends-at-once": ("stopped", RefusedError, ["agent-core"]),
+        "starting-goes-on": ("running", RefusedError, ["agent-core", "idle-service"]),
+        "nobody-answers": ("running", UnreachableError, ["agent-core"]),
+    },
 )
-def test_a_failure_midway_tells_which_are_where(
-    fleet: Fleet,
-    scale: Scale,
-    monkeypatch: pytest.MonkeyPatch,
-    state: str,
-    error: type[Exception],
-    scaled: list[str],
-) -> None:
+def test_a_failure_midway_tells_which_are_where(fleet, scale, monkeypatch, state, error, scaled):
     if state == "running":
         scale("stopped")
     patch = fleet.cluster.patch
@@ -312,9 +288,7 @@ def test_a_failure_midway_tells_which_are_where(
     assert "wallet-service" in failed["not_scaled"]
 
 
-def test_autoscalers_are_named_and_may_be_hidden_from_us(
-    fleet: Fleet, scale: Scale, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_autoscalers_are_named_and_may_be_hidden_from_us(fleet, scale, monkeypatch):
     target = {"kind": "Deployment", "name": "wallet-service"}
     fleet.cluster.put(
         "HorizontalPodAutoscaler",
@@ -333,7 +307,7 @@ def test_autoscalers_are_named_and_may_be_hidden_from_us(
     assert fleet.counts() == COUNTS
 
 
-def test_bad_input_is_refused_before_anything_is_read(fleet: Fleet, scale: Scale) -> None:
+def test_bad_input_is_refused_before_anything_is_read(fleet, scale):
     fleet.cluster.requests.clear()
     assert "'wait_timeout' is 0" in scale("stopped", wait_timeout=0)["msg"]
     assert fleet.cluster.requests == []

@@ -13,7 +13,7 @@ def write(dest: Path, *rows: dict[str, t.Any], **how: bool) -> dict[str, t.Any]:
     return run_module(junit_report, suite="s", results=list(rows or [ROW]), dest=str(dest), **how)
 
 
-def test_the_file_is_predicted_made_and_then_left_alone(tmp_path: Path) -> None:
+def test_the_file_is_predicted_made_and_then_left_alone(tmp_path):
     dest = tmp_path / "folder" / "smoke.xml"
     predicted = write(dest, check=True, diff=True)
     assert predicted["changed"]
@@ -25,19 +25,19 @@ def test_the_file_is_predicted_made_and_then_left_alone(tmp_path: Path) -> None:
     assert not write(dest)["changed"]
 
 
-def test_what_has_the_form_of_a_secret_is_blanked_out(tmp_path: Path) -> None:
+def test_what_has_the_form_of_a_secret_is_blanked_out(tmp_path):
     dest = tmp_path / "smoke.xml"
     write(dest, {**ROW, "detail": "said password=hunter2"})
     assert "hunter2" not in dest.read_text("utf-8")
 
 
 @pytest.mark.parametrize("dest", ["", "file/smoke.xml"], ids=["a folder", "below a file"])
-def test_a_place_that_is_none_is_one_sentence(tmp_path: Path, dest: str) -> None:
+def test_a_place_that_is_none_is_one_sentence(tmp_path, dest):
     (tmp_path / "file").write_text("")
     result = write(tmp_path / dest)
     assert (result["failed"], result["reason"]) == (True, "InvalidInput")
 
 
-def test_a_result_without_a_name_is_refused(tmp_path: Path) -> None:
+def test_a_result_without_a_name_is_refused(tmp_path):
     result = write(tmp_path / "smoke.xml", {"status": "pass"})
     assert result["msg"] == "1 of 1 results have no 'name'."

@@ -12,7 +12,7 @@ from tests.module_runner import run_module
 
 
 @pytest.fixture
-def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
+def scene(monkeypatch) -> Scene:
     """Of one who holds the lock at its first epoch and has opened the phase."""
     scene = Scene()
     monkeypatch.setattr(release, "cluster_for", lambda _module: scene.cluster)
@@ -40,7 +40,7 @@ def phase_of(scene: Scene) -> str:
     return str(json.loads(body["data"]["record.json"])["phases"]["database"]["status"])
 
 
-def test_a_failure_is_recorded_during_a_freeze_and_nothing_else_is(scene: Scene) -> None:
+def test_a_failure_is_recorded_during_a_freeze_and_nothing_else_is(scene):
     frozen = {"metadata": {"name": "deploy-freeze"}, "data": {"reason": "Black Friday"}}
     scene.cluster.put("ConfigMap", frozen)
     assert told(phase_status="done")["reason"] == "Frozen"
@@ -49,7 +49,7 @@ def test_a_failure_is_recorded_during_a_freeze_and_nothing_else_is(scene: Scene)
     assert phase_of(scene) == "failed"
 
 
-def test_a_failure_is_not_recorded_by_who_lost_the_lock(scene: Scene) -> None:
+def test_a_failure_is_not_recorded_by_who_lost_the_lock(scene):
     scene.locking(scene.claim("joe", "there", purpose="undo")).hold()
     assert told(phase_status="failed")["reason"] == "LeaseLost"
     assert phase_of(scene) == "running"

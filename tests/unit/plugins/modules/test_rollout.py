@@ -12,7 +12,7 @@ OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> MemoryCluster:
+def cluster(monkeypatch) -> MemoryCluster:
     cluster, clock = MemoryCluster(), FakeClock()
     clock.listeners.append(Controller(cluster, OLD).tick)
     monkeypatch.setattr(task, "cluster_for", lambda _module: cluster)
@@ -26,20 +26,20 @@ def roll(**arguments: t.Any) -> Result:
     )
 
 
-def test_check_mode_predicts_without_writing(cluster: MemoryCluster) -> None:
+def test_check_mode_predicts_without_writing(cluster):
     result = roll(check=True, diff=True)
     assert (result["changed"], result["result"]) == (True, "succeeded")
     assert result["diff"]["after"]["images"] == {NAME: NEW}
     assert cluster.writes == []
 
 
-def test_a_second_run_reports_no_change_in_the_same_shape(cluster: MemoryCluster) -> None:
+def test_a_second_run_reports_no_change_in_the_same_shape(cluster):
     first, second = (roll() for _unused in range(2))
     assert (first["changed"], second["changed"]) == (True, False)
     assert set(first) == set(second)
 
 
-def test_a_failure_has_a_reason_a_result_and_a_sentence(cluster: MemoryCluster) -> None:
+def test_a_failure_has_a_reason_a_result_and_a_sentence(cluster):
     result = roll(image=f"{NEW}-nopull")
     assert (result["failed"], result["result"]) == (True, "rolled_back")
     assert result["reason"] == "ImageNotFound"
@@ -55,11 +55,7 @@ def test_a_failure_has_a_reason_a_result_and_a_sentence(cluster: MemoryCluster) 
         ({"soak": -1}, "'soak' is -1"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_read(
-    cluster: MemoryCluster,
-    arguments: dict[str, t.Any],
-    message: str,
-) -> None:
+def test_bad_input_is_refused_before_anything_is_read(cluster, arguments, message):
     cluster.requests.clear()
     assert message in roll(**arguments)["msg"]
     assert cluster.requests == []

@@ -18,7 +18,7 @@ DOOMED = {
 }
 
 
-def test_a_host_tells_what_the_wave_did_with_its_service() -> None:
+def test_a_host_tells_what_the_wave_did_with_its_service():
     result = run_module(wave_result, rollout=ROLLED)
     assert (result["changed"], result["result"], result.get("failed", False)) == (
         True,
@@ -28,11 +28,11 @@ def test_a_host_tells_what_the_wave_did_with_its_service() -> None:
     assert "diff" not in result
 
 
-def test_a_difference_is_shown_when_asked_for() -> None:
+def test_a_difference_is_shown_when_asked_for():
     assert run_module(wave_result, rollout=ROLLED, diff=True)["diff"] == ROLLED["diff"]
 
 
-def test_a_doomed_service_fails_its_host_with_its_own_reason() -> None:
+def test_a_doomed_service_fails_its_host_with_its_own_reason():
     result = run_module(wave_result, rollout=DOOMED)
     assert (result["failed"], result["reason"], result["msg"]) == (
         True,
@@ -41,7 +41,7 @@ def test_a_doomed_service_fails_its_host_with_its_own_reason() -> None:
     )
 
 
-def test_its_warnings_are_the_hosts() -> None:
+def test_its_warnings_are_the_hosts():
     class Shell:
         params: t.ClassVar = {"rollout": {**ROLLED, "warnings": ["made by hand"]}}
         check_mode, _diff = False, False

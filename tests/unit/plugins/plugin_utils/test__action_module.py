@@ -24,7 +24,7 @@ def spec() -> dict[str, t.Any]:
             "name": {"type": "str", "required": True},
             "count": {"type": "int", "default": 3},
             "api_key": {"type": "str", "no_log": True},
-        },
+        }
     }
 
 
@@ -52,36 +52,36 @@ def act(transport: str = "local", *, check_mode: bool = False, **args: t.Any) ->
 
 
 @pytest.fixture(autouse=True)
-def _without_a_play(monkeypatch: pytest.MonkeyPatch) -> None:
+def _without_a_play(monkeypatch) -> None:
     monkeypatch.setattr(ActionBase, "run", lambda _self, _tmp, _vars: {})
 
 
-def test_arguments_are_converted_and_defaults_filled() -> None:
+def test_arguments_are_converted_and_defaults_filled():
     result = act(name="x", count="5")
     assert (result["changed"], result["count"], result["warnings"]) == (True, 5, ["noticed"])
     assert act(name="x", check_mode=True)["changed"] is False
 
 
-def test_what_ansible_takes_or_breaks_on_is_refused_by_its_name() -> None:
+def test_what_ansible_takes_or_breaks_on_is_refused_by_its_name():
     result = act(name="x", count=math.inf)
     assert (result["failed"], result["reason"]) == (True, "InvalidInput")
     assert result["msg"] == "Option 'count' is inf: it must be a number within ±1e+15."
     assert act(name=["x"])["msg"] == "Option 'name' is a list: it must be a text."
 
 
-def test_what_ansible_refuses_is_quoted_in_short() -> None:
+def test_what_ansible_refuses_is_quoted_in_short():
     with pytest.raises(AnsibleActionFail) as raised:
         act(name="x", count="y" * 100_000)
     assert len(raised.value.message) < 1_100
 
 
-def test_an_error_becomes_a_failed_result() -> None:
+def test_an_error_becomes_a_failed_result():
     result = act(name="conflict")
     assert (result["failed"], result["reason"]) == (True, "Conflict")
     assert (result["msg"], result["result"]) == ("It is taken.", "superseded")
 
 
-def test_what_nobody_thought_of_is_told_with_its_place_and_without_secrets() -> None:
+def test_what_nobody_thought_of_is_told_with_its_place_and_without_secrets():
     """Ansible itself would show the exception as it is."""
     result = act(name="defect", api_key=SECRET)
     assert (result["failed"], result["reason"]) == (True, "Unexpected")
@@ -90,18 +90,18 @@ def test_what_nobody_thought_of_is_told_with_its_place_and_without_secrets() -> 
     assert SECRET not in str(result)
 
 
-def test_bad_arguments_fail_as_in_a_module() -> None:
+def test_bad_arguments_fail_as_in_a_module():
     with pytest.raises(AnsibleActionFail, match="missing required arguments: name"):
         act()
     with pytest.raises(AnsibleActionFail, match="Unsupported parameters"):
         act(name="x", nmae="y")
 
 
-def test_secrets_never_come_back() -> None:
+def test_secrets_never_come_back():
     assert SECRET not in str(act(name="x", api_key=SECRET))
 
 
-def test_a_missing_library_is_named_and_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_named_and_nothing_runs(monkeypatch):
     missing = Library("redis >= 6", "Traceback: no redis")
     needs = (Library("requests >= 2.32", None), missing)
     monkeypatch.setattr(Action.module, "NEEDS", needs, raising=False)
@@ -110,5 +110,5 @@ def test_a_missing_library_is_named_and_nothing_runs(monkeypatch: pytest.MonkeyP
     assert "redis >= 6" in result["msg"]
 
 
-def test_another_connection_gets_the_module() -> None:
+def test_another_connection_gets_the_module():
     assert act("ssh", name="x")["by"] == "the module"

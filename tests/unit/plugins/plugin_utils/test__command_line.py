@@ -18,8 +18,6 @@ from ansible_collections.easymo.deploy.plugins.plugin_utils._command_line import
         ([], "ramp.yml"),
     ],
 )
-def test_a_neighbour_is_typed_alike(
-    typed: list[str], other: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_neighbour_is_typed_alike(typed, other, monkeypatch):
     monkeypatch.setattr(context, "CLIARGS", ImmutableDict(args=typed))
     assert typed_playbook(playbooks_place(), "ramp.yml") == other

@@ -42,33 +42,33 @@ _interruption.when_cut_short(lambda: told("second"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
-def test_a_signal_lets_the_hooks_speak_and_then_ends_the_process_as_ever(number) -> None:
+def test_a_signal_lets_the_hooks_speak_and_then_ends_the_process_as_ever(number):
     assert ended(f"{HOOKS}told('ready'); time.sleep(60)", number) == (-number, ["second", "first"])
 
 
-def test_whoever_handled_the_signal_before_still_does() -> None:
+def test_whoever_handled_the_signal_before_still_does():
     script = "signal.signal(signal.SIGTERM, lambda *_: (told('before'), sys.exit(3)))\n"
     code, said = ended(f"{script}{HOOKS}told('ready'); time.sleep(60)", signal.SIGTERM)
     assert (code, said) == (3, ["second", "first", "before"])
 
 
-def test_an_ignored_hangup_stays_ignored() -> None:
+def test_an_ignored_hangup_stays_ignored():
     script = "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
     wait = "told('ready'); time.sleep(1); told('goes on')"
     code, said = ended(f"{script}{HOOKS}{wait}", signal.SIGHUP)
     assert (code, said) == (0, ["goes on", "second", "first"])
 
 
-def test_the_end_without_a_signal_lets_them_speak_too() -> None:
+def test_the_end_without_a_signal_lets_them_speak_too():
     assert ended(f"{HOOKS}raise SystemExit(99)") == (99, ["second", "first"])
 
 
-def test_a_fork_is_not_the_run() -> None:
+def test_a_fork_is_not_the_run():
     script = f"{HOOKS}\nif os.fork() == 0:\n    sys.exit(0)\nos.wait()\n"
     assert ended(script) == (0, ["second", "first"])
 
 
-def test_a_hook_that_needs_what_the_main_thread_holds_does_not_hold_up_the_signal() -> None:
+def test_a_hook_that_needs_what_the_main_thread_holds_does_not_hold_up_the_signal():
     script = """\
 lock = threading.Lock()
 _interruption.PATIENCE = 0.2
@@ -80,12 +80,12 @@ with lock:
     assert ended(script, signal.SIGTERM)[0] == -signal.SIGTERM
 
 
-def test_a_broken_hook_does_not_silence_the_others() -> None:
+def test_a_broken_hook_does_not_silence_the_others():
     script = "_interruption.when_cut_short(lambda: 1 / 0)\n"
     assert ended(f"{HOOKS}{script}") == (0, ["second", "first"])
 
 
-def test_a_hook_speaks_although_the_signal_stopped_who_holds_its_lock() -> None:
+def test_a_hook_speaks_although_the_signal_stopped_who_holds_its_lock():
     script = """\
 lock = threading.RLock()
 

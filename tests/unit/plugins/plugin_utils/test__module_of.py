@@ -2,7 +2,6 @@
 
 import sys
 import typing as t
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,12 +10,13 @@ import yaml
 from ansible_collections.easymo.deploy.plugins.plugin_utils import _module_of
 from ansible_collections.easymo.deploy.plugins.plugin_utils._module_of import IN_CONTROLLER
 from tests.ansible_playbook import run_playbook
+from tests.tables import cases
 
 MODULES = "ansible_collections.easymo.deploy.plugins.modules."
 
 
 @pytest.fixture(autouse=True)
-def _every_module_is_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+def _every_module_is_stop(monkeypatch) -> None:
     found = SimpleNamespace(resolved_fqcn="easymo.deploy.stop")
     monkeypatch.setattr(
         _module_of,
@@ -29,22 +29,19 @@ def task(action: str, resolved: str | None = IN_CONTROLLER) -> t.Any:
     return SimpleNamespace(action=action, resolved_action=resolved, collections=None)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("given", "module"),
-    [
-        (task("stop"), "easymo.deploy.stop"),
-        (task("debug", "ansible.builtin.debug"), "ansible.builtin.debug"),
-        (task("{{ unknown }}", None), "{{ unknown }}"),
-    ],
-    ids=["in the controller", "of Ansible", "templated"],
+    {
+        "in the controller": (task("stop"), "easymo.deploy.stop"),
+        "of Ansible": (task("debug", "ansible.builtin.debug"), "ansible.builtin.debug"),
+        "templated": (task("{{ unknown }}", None), "{{ unknown }}"),
+    },
 )
-def test_the_module_of_a_task(given: t.Any, module: str) -> None:
+def test_the_module_of_a_task(given, module):
     assert _module_of.module_of(given) == module
 
 
-def test_only_what_runs_in_the_controller_is_imported_ahead(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_only_what_runs_in_the_controller_is_imported_ahead(monkeypatch):
     monkeypatch.delitem(sys.modules, f"{MODULES}stop", raising=False)
     _module_of.import_ahead(task("stop", "easymo.deploy.stop"))
     assert f"{MODULES}stop" not in sys.modules
@@ -52,7 +49,7 @@ def test_only_what_runs_in_the_controller_is_imported_ahead(
     assert f"{MODULES}stop" in sys.modules
 
 
-def test_a_task_has_the_defaults_of_its_module_by_any_of_its_names(tmp_path: Path) -> None:
+def test_a_task_has_the_defaults_of_its_module_by_any_of_its_names(tmp_path):
     """What it still lacks is what no group gives."""
     given = {"easymo.deploy.rollout": {}, "easymo.deploy.pod_environment": {}, "rollout_wave": {}}
     tasks = [

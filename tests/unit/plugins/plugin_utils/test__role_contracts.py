@@ -1,7 +1,6 @@
 """What Ansible would refuse at a role's include is refused, with who lacks what, before the first role runs."""
 
 import typing as t
-from pathlib import Path
 
 import jinja2
 import pytest
@@ -31,7 +30,7 @@ MAIN = Contract("backup", ("main",))
 
 
 @pytest.fixture
-def contracts(tmp_path: Path) -> RoleContracts:
+def contracts(tmp_path) -> RoleContracts:
     files = {
         "meta/argument_specs.yml": {"argument_specs": SPEC},
         "defaults/main.yml": {"backup_age": 60, "backup_mode": "full"},
@@ -54,11 +53,11 @@ def whys(contracts: RoleContracts, contract: Contract, variables: dict[str, t.An
     return [one.why for one in contracts.problems(contract, variables)]
 
 
-def test_variables_that_meet_the_spec_are_no_problem(contracts: RoleContracts) -> None:
+def test_variables_that_meet_the_spec_are_no_problem(contracts):
     assert contracts.problems(MAIN, given(where="s3", backup_name="{{ where }}/prod")) == []
 
 
-def test_every_problem_is_told_at_once(contracts: RoleContracts) -> None:
+def test_every_problem_is_told_at_once(contracts):
     found = whys(contracts, MAIN, given(backup_age="a week", backup_mode="half"))
     assert len(found) == 3
     assert any("missing required" in one and "backup_name" in one for one in found)
@@ -66,9 +65,7 @@ def test_every_problem_is_told_at_once(contracts: RoleContracts) -> None:
     assert any("backup_mode must be one of: full, part, got: half" in one for one in found)
 
 
-def test_what_a_reader_could_not_work_with_is_told_beside_the_rest(
-    contracts: RoleContracts,
-) -> None:
+def test_what_a_reader_could_not_work_with_is_told_beside_the_rest(contracts):
     read: list[dict[str, t.Any]] = []
 
     def reader(variables: t.Mapping[str, t.Any]) -> list[str]:
@@ -86,43 +83,43 @@ def test_what_a_reader_could_not_work_with_is_told_beside_the_rest(
     assert "backup_age" not in variables, "it is told already"
 
 
-def test_a_value_that_contains_itself_is_told_by_its_name(contracts: RoleContracts) -> None:
+def test_a_value_that_contains_itself_is_told_by_its_name(contracts):
     itself: dict[str, t.Any] = {}
     itself["start"] = itself
     (found,) = whys(contracts, MAIN, given(backup_name="x", backup_window=itself))
     assert found.startswith("Option 'backup_window' contains itself")
 
 
-def test_keys_that_an_option_does_not_have_are_said_to_be_unknown(contracts: RoleContracts) -> None:
+def test_keys_that_an_option_does_not_have_are_said_to_be_unknown(contracts):
     (found,) = whys(contracts, MAIN, given(backup_name="x", backup_window={"from": "09:00"}))
     assert found == "unknown: backup_window.from. Supported parameters include: start."
 
 
-def test_a_value_that_cannot_be_read_names_what_is_missing(contracts: RoleContracts) -> None:
+def test_a_value_that_cannot_be_read_names_what_is_missing(contracts):
     (found,) = contracts.problems(MAIN, given(backup_name="{{ nowhere }}"))
     assert found.unread == "backup_name"
     assert found.why.startswith("'nowhere' is undefined")
 
 
-def test_variables_of_one_host_are_no_values_for_the_next(contracts: RoleContracts) -> None:
+def test_variables_of_one_host_are_no_values_for_the_next(contracts):
     asked = {"backup_name": "{{ where }}/prod"}
     assert contracts.problems(MAIN, given(where="s3", **asked)) == []
     (found,) = contracts.problems(MAIN, given(**asked))
     assert found.unread == "backup_name"
 
 
-def test_other_entry_points_are_asked_for_by_name(contracts: RoleContracts) -> None:
+def test_other_entry_points_are_asked_for_by_name(contracts):
     both = Contract("backup", ("main", "remove"))
     assert contracts.problems(MAIN, given(backup_name="x")) == []
     assert "backup_force" in " ".join(whys(contracts, both, given(backup_name="x")))
 
 
-def test_what_a_later_task_makes_is_left_to_that_task(contracts: RoleContracts) -> None:
+def test_what_a_later_task_makes_is_left_to_that_task(contracts):
     later = Contract("backup", ("main",), later=frozenset({"backup_name"}))
     assert contracts.problems(later, given(backup_name="{{ nowhere }}")) == []
 
 
-def test_variables_that_are_read_without_a_role_must_have_a_value(contracts: RoleContracts) -> None:
+def test_variables_that_are_read_without_a_role_must_have_a_value(contracts):
     reads = Contract("", ("main",), reads=("where", "what"))
     assert contracts.problems(reads, given(where="s3", what="{{ where }}")) == []
     (missing,) = whys(contracts, reads, given(where="s3"))
@@ -131,15 +128,13 @@ def test_variables_that_are_read_without_a_role_must_have_a_value(contracts: Rol
     assert unread.unread == "where"
 
 
-def test_no_secret_is_quoted(contracts: RoleContracts) -> None:
+def test_no_secret_is_quoted(contracts):
     found = whys(contracts, MAIN, given(backup_name="x", backup_key="hunter2hunter2"))
     assert found
     assert "hunter2hunter2" not in " ".join(found)
 
 
-def test_a_text_that_many_hosts_share_is_compiled_once(
-    contracts: RoleContracts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_text_that_many_hosts_share_is_compiled_once(contracts, monkeypatch):
     asked: list[str] = []
     compiles = jinja2.Environment.compile
 

@@ -36,27 +36,21 @@ SECRET = "hunter2-hunter2"
     ],
 )
 def test_of_extra_variables_all_is_repeated_but_what_may_be_a_secret(
-    monkeypatch: pytest.MonkeyPatch, typed: list[str], shown: list[str], hidden: list[str]
-) -> None:
+    monkeypatch, typed, shown, hidden
+):
     monkeypatch.setattr(context, "CLIARGS", ImmutableDict(extra_vars=tuple(typed)))
     assert extra_variables(Redactor([SECRET])) == (tuple(shown), tuple(hidden))
 
 
-@pytest.mark.parametrize(
-    ("path", "ours"),
-    [
-        (f"{ROOT}/roles/images/tasks/main.yml:3", True),
-        (
-            f"{ROOT}/playbooks/collections/ansible_collections/easymo/deploy/roles/images/x.yml:3",
-            True,
-        ),
-        (f"{ROOT}/playbooks/database.yml:3", True),
-        (f"{ROOT}/tests/stories/playbooks/x.yml:3", False),
-        ("/elsewhere/roles/x/tasks/main.yml:3", False),
-        ("", False),
-    ],
-)
-def test_a_task_is_ours_by_its_file(path: str, ours: bool) -> None:
+@pytest.mark.parametrize(("path", "ours"), [
+    (f"{ROOT}/roles/images/tasks/main.yml:3", True),
+    (f"{ROOT}/playbooks/collections/ansible_collections/easymo/deploy/roles/images/x.yml:3", True),
+    (f"{ROOT}/playbooks/database.yml:3", True),
+    (f"{ROOT}/tests/stories/playbooks/x.yml:3", False),
+    ("/elsewhere/roles/x/tasks/main.yml:3", False),
+    ("", False),
+])  # fmt: skip
+def test_a_task_is_ours_by_its_file(path, ours):
     task = SimpleNamespace(get_path=lambda: path, implicit=False)
     assert _run_events.is_ours(task) is ours
 
@@ -72,9 +66,7 @@ def test_a_task_is_ours_by_its_file(path: str, ours: bool) -> None:
         ("ansible.builtin.command", {"msg": "non-zero return code"}, False),
     ],
 )
-def test_a_failure_that_no_module_words_is_shown_as_ansible_shows_it(
-    action: str, result: dict[str, t.Any], usual: bool
-) -> None:
+def test_a_failure_that_no_module_words_is_shown_as_ansible_shows_it(action, result, usual):
     task = SimpleNamespace(resolved_action=action, action=action)
     assert _run_events.expected(SimpleNamespace(task=task, result=result)) is usual
 
@@ -83,9 +75,7 @@ def failure(**result: t.Any) -> TaskEnded:
     return TaskEnded(Task("1", "Roll it", "easymo.deploy.rollout"), "wallet", "failed", result)
 
 
-def test_the_evidence_of_each_failed_run_is_a_file_of_its_own_without_secrets(
-    tmp_path: Path,
-) -> None:
+def test_the_evidence_of_each_failed_run_is_a_file_of_its_own_without_secrets(tmp_path):
     folder = tmp_path / "report"
     failed = [failure(msg=f"It said {SECRET}.", admin_token="abc", logs={"a": ["x"] * 50})]
     first = write_failures(str(folder), failed, Redactor([SECRET]))
@@ -98,7 +88,7 @@ def test_the_evidence_of_each_failed_run_is_a_file_of_its_own_without_secrets(
     assert len(told["result"]["logs"]["a"]) == 50
 
 
-def test_two_runs_that_fail_at_once_write_a_file_each(tmp_path: Path) -> None:
+def test_two_runs_that_fail_at_once_write_a_file_each(tmp_path):
     def write(_number: int) -> str:
         return write_failures(str(tmp_path), [failure(msg="ключ")], Redactor())
 
@@ -107,14 +97,14 @@ def test_two_runs_that_fail_at_once_write_a_file_each(tmp_path: Path) -> None:
     assert names == {str(tmp_path / f"failure-{number}.yml") for number in range(1, 41)}
 
 
-def test_evidence_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+def test_evidence_that_cannot_be_written_stops_nothing(tmp_path):
     (tmp_path / "file").write_text("")
     assert write_failures(str(tmp_path / "file"), [failure(msg="x")], Redactor()) == ""
     assert write_failures("", [failure(msg="x")], Redactor()) == ""
     assert write_failures(str(tmp_path), [], Redactor()) == ""
 
 
-def test_a_callback_that_raises_warns_once_and_is_silent_from_then_on() -> None:
+def test_a_callback_that_raises_warns_once_and_is_silent_from_then_on():
     warnings: list[str] = []
 
     class Callback:
@@ -151,7 +141,7 @@ class Terminal:
 
 
 @pytest.fixture
-def display(monkeypatch: pytest.MonkeyPatch) -> t.Any:
+def display(monkeypatch) -> t.Any:
     terminal = Terminal()
     monkeypatch.setattr(_screen, "sys", SimpleNamespace(stdout=terminal))
     return SimpleNamespace(
@@ -159,7 +149,7 @@ def display(monkeypatch: pytest.MonkeyPatch) -> t.Any:
     )
 
 
-def test_the_drawn_line_is_gone_before_whatever_is_printed(display: t.Any) -> None:
+def test_the_drawn_line_is_gone_before_whatever_is_printed(display):
     screen = LiveScreen(display, {"TERM": "xterm"})
     screen.draw("… now")
     screen.draw("… now")
@@ -173,9 +163,7 @@ def test_the_drawn_line_is_gone_before_whatever_is_printed(display: t.Any) -> No
     )
 
 
-def test_the_drawn_line_has_the_width_that_the_terminal_has_now(
-    monkeypatch: pytest.MonkeyPatch, display: t.Any
-) -> None:
+def test_the_drawn_line_has_the_width_that_the_terminal_has_now(monkeypatch, display):
     screen = LiveScreen(display, {"TERM": "xterm"})
     for columns, most in ((80, 78), (30, 28)):
         monkeypatch.setenv("COLUMNS", str(columns))
@@ -185,14 +173,12 @@ def test_the_drawn_line_has_the_width_that_the_terminal_has_now(
 
 
 @pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {}, {"TERM": "xterm", "CI": "true"}])
-def test_nothing_is_drawn_anew_where_nobody_looks_at_a_terminal(
-    display: t.Any, environment: dict[str, str]
-) -> None:
+def test_nothing_is_drawn_anew_where_nobody_looks_at_a_terminal(display, environment):
     LiveScreen(display, environment).draw("… now")
     assert display.terminal.text == ""
 
 
-def test_nothing_is_drawn_while_somebody_types(display: t.Any) -> None:
+def test_nothing_is_drawn_while_somebody_types(display):
     """Ansible holds the display's lock as long as it asks."""
     screen = LiveScreen(display, {"TERM": "xterm"})
     asked, answered = threading.Event(), threading.Event()

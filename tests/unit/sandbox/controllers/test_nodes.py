@@ -47,7 +47,7 @@ class Scene:
         return found
 
 
-def test_a_silent_node_is_not_ready_nor_is_its_pod() -> None:
+def test_a_silent_node_is_not_ready_nor_is_its_pod():
     scene = Scene([])
     scene.passes(GRACE)
     assert condition(scene.pod["status"], "Ready") == {"type": "Ready", "status": "True"}
@@ -58,18 +58,12 @@ def test_a_silent_node_is_not_ready_nor_is_its_pod() -> None:
     assert ready["status"] == "False"
 
 
-@pytest.mark.parametrize(
-    ("tolerations", "stays"),
-    [
-        ([], 300),  # what admission gives each pod
-        ([{"key": UNREACHABLE, "operator": "Exists", "tolerationSeconds": 60}], 60),
-        ([{"operator": "Exists"}], None),
-    ],
-    ids=["as all", "impatient", "for ever"],
-)
-def test_a_pod_stays_for_as_long_as_it_tolerates_it(
-    tolerations: list[Object], stays: int | None
-) -> None:
+@pytest.mark.parametrize(("tolerations", "stays"), [
+    ([], 300),
+    ([{"key": UNREACHABLE, "operator": "Exists", "tolerationSeconds": 60}], 60),
+    ([{"operator": "Exists"}], None),
+], ids=["as all", "impatient", "for ever"])  # fmt: skip
+def test_a_pod_stays_for_as_long_as_it_tolerates_it(tolerations, stays):
     scene = Scene(tolerations)
     scene.passes(GRACE + 15)
     scene.passes((stays or 3600) - 15)

@@ -7,6 +7,7 @@ import pytest
 from sandbox.kubernetes.controllers import controller, endpointslices, replicaset
 from sandbox.kubernetes.controllers.nodes import by_free_room, filter_reasons, quantity, refusal
 from sandbox.kubernetes.controllers.objects import seconds, timestamp
+from tests.tables import cases
 
 Object = dict[str, t.Any]
 NOW = seconds("2026-11-24T09:00:00Z")
@@ -37,23 +38,22 @@ def pod(name: str, *, ready: bool = True, age: float = 100, **over: t.Any) -> Ob
     return {"metadata": metadata, "spec": spec, "status": status}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("loser", "keeper"),
-    [
-        (pod("a", node=""), pod("b")),
-        (pod("a", phase="Pending", ready=False), pod("b", ready=False)),
-        (pod("a", ready=False), pod("b")),
-        (pod("a", annotations={replicaset.DELETION_COST: "-1"}), pod("b")),
-        (pod("a", age=5), pod("b", age=50)),
-        (pod("a", restarts=3), pod("b")),
-    ],
-    ids=["unassigned", "pending", "not ready", "cheap", "young", "restarted"],
+    {
+        "unassigned": (pod("a", node=""), pod("b")),
+        "pending": (pod("a", phase="Pending", ready=False), pod("b", ready=False)),
+        "not ready": (pod("a", ready=False), pod("b")),
+        "cheap": (pod("a", annotations={replicaset.DELETION_COST: "-1"}), pod("b")),
+        "young": (pod("a", age=5), pod("b", age=50)),
+        "restarted": (pod("a", restarts=3), pod("b")),
+    },
 )
-def test_the_pod_that_is_missed_least_goes_first(loser: Object, keeper: Object) -> None:
+def test_the_pod_that_is_missed_least_goes_first(loser, keeper):
     assert replicaset.surplus([keeper, loser], 1) == [loser]
 
 
-def test_pods_on_their_way_out_are_neither_counted_nor_deleted_again() -> None:
+def test_pods_on_their_way_out_are_neither_counted_nor_deleted_again():
     entry = {"metadata": {"name": "rs"}, "spec": {"replicas": 2}}
     pods = [pod("a"), pod("b", leaving=True)]
 
@@ -61,7 +61,7 @@ def test_pods_on_their_way_out_are_neither_counted_nor_deleted_again() -> None:
     assert replicaset.surplus(pods, 5) == [pods[0]]
 
 
-def test_a_failure_keeps_its_first_words_until_it_is_over() -> None:
+def test_a_failure_keeps_its_first_words_until_it_is_over():
     entry: Object = {
         "metadata": {"name": "rs", "generation": 1},
         "spec": {"replicas": 1, "template": {}},
@@ -74,7 +74,7 @@ def test_a_failure_keeps_its_first_words_until_it_is_over() -> None:
     assert "conditions" not in replicaset.set_status(entry, [], None, NOW + 9)
 
 
-def test_available_comes_min_ready_seconds_after_ready() -> None:
+def test_available_comes_min_ready_seconds_after_ready():
     entry: Object = {
         "metadata": {"name": "rs", "generation": 1},
         "spec": {"replicas": 1, "minReadySeconds": 10, "template": {}},
@@ -89,7 +89,7 @@ def test_available_comes_min_ready_seconds_after_ready() -> None:
 @pytest.mark.parametrize(
     ("text", "value"), [("250m", "0.25"), ("2", "2"), ("128Mi", "134217728"), ("1k", "1000")]
 )
-def test_quantities_are_read_in_their_base_unit(text: str, value: str) -> None:
+def test_quantities_are_read_in_their_base_unit(text, value):
     assert str(quantity(text).normalize()) == str(quantity(value).normalize())
 
 
@@ -104,7 +104,7 @@ def node(cpu: str = "1", *, ready: str = "True") -> Object:
     }
 
 
-def test_a_pod_fits_only_where_its_requests_are_left() -> None:
+def test_a_pod_fits_only_where_its_requests_are_left():
     wanted = pod("a", containers=[{"resources": {"requests": {"cpu": "600m"}}}])
 
     assert filter_reasons(wanted, node(), []) == []
@@ -113,18 +113,14 @@ def test_a_pod_fits_only_where_its_requests_are_left() -> None:
     assert filter_reasons(wanted, node(ready="False"), []) == ["node(s) had untolerated taint(s)"]
 
 
-def test_nodes_with_fewest_pods_come_first_and_those_with_as_many_by_name() -> None:
+def test_nodes_with_fewest_pods_come_first_and_those_with_as_many_by_name():
     nodes = [{"metadata": {"name": name}} for name in ("c", "b", "a")]
     on_node = {"a": [pod("1")], "c": [pod("2")]}
 
-    assert [n["metadata"]["name"] for n in by_free_room(nodes, on_node)] == [
-        "b",
-        "a",
-        "c",
-    ]
+    assert [n["metadata"]["name"] for n in by_free_room(nodes, on_node)] == ["b", "a", "c"]
 
 
-def test_the_refusal_counts_the_reasons() -> None:
+def test_the_refusal_counts_the_reasons():
     told = refusal(1, ["Insufficient cpu"])
 
     assert told.startswith("0/1 nodes are available: 1 Insufficient cpu.")
@@ -139,18 +135,15 @@ def service(**spec: t.Any) -> Object:
     }
 
 
-@pytest.mark.parametrize(
+@cases(
     ("entry", "expected"),
-    [
-        (pod("a"), (True, True, False)),
-        (pod("a", ready=False), (False, False, False)),
-        (pod("a", leaving=True), (False, True, True)),
-    ],
-    ids=["ready", "unready", "leaving"],
+    {
+        "ready": (pod("a"), (True, True, False)),
+        "unready": (pod("a", ready=False), (False, False, False)),
+        "leaving": (pod("a", leaving=True), (False, True, True)),
+    },
 )
-def test_traffic_goes_to_ready_pods_that_stay(
-    entry: Object, expected: tuple[bool, bool, bool]
-) -> None:
+def test_traffic_goes_to_ready_pods_that_stay(entry, expected):
     found = endpointslices.endpoint(service(), entry)
 
     assert found is not None
@@ -158,19 +151,19 @@ def test_traffic_goes_to_ready_pods_that_stay(
     assert tuple(conditions[n] for n in ("ready", "serving", "terminating")) == expected
 
 
-def test_pods_without_address_or_finished_are_no_endpoints() -> None:
+def test_pods_without_address_or_finished_are_no_endpoints():
     assert endpointslices.endpoint(service(), pod("a", ip="")) is None
     assert endpointslices.endpoint(service(), pod("a", phase="Failed")) is None
 
 
-def test_endpoints_keep_their_place_and_new_ones_come_last() -> None:
+def test_endpoints_keep_their_place_and_new_ones_come_last():
     first = endpointslices.endpoints(service(), [pod("b"), pod("c")], [])
     second = endpointslices.endpoints(service(), [pod("a"), pod("c"), pod("b")], first)
 
     assert [entry["targetRef"]["name"] for entry in second] == ["b", "c", "a"]
 
 
-def test_a_named_port_is_looked_up_in_the_pods() -> None:
+def test_a_named_port_is_looked_up_in_the_pods():
     offering = pod("a", containers=[{"ports": [{"name": "http", "containerPort": 8080}]}])
 
     assert endpointslices.ports(service(), [offering]) == [
@@ -179,7 +172,7 @@ def test_a_named_port_is_looked_up_in_the_pods() -> None:
     assert endpointslices.ports(service(), []) == []
 
 
-def test_retries_double_from_five_milliseconds_and_stay_watchable() -> None:
+def test_retries_double_from_five_milliseconds_and_stay_watchable():
     delays = [controller.backoff(failures) for failures in range(20)]
 
     assert delays[:4] == [0.005, 0.01, 0.02, 0.04]

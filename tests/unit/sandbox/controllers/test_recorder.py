@@ -25,7 +25,7 @@ def started() -> tuple[Cluster, Clock, Recorder, Object]:
     return cluster, clock, Recorder(cluster, "replicaset-controller"), about
 
 
-def test_the_same_words_again_are_counted() -> None:
+def test_the_same_words_again_are_counted():
     cluster, clock, recorder, about = started()
 
     recorder.warning(about, "FailedCreate", "no")
@@ -37,7 +37,7 @@ def test_the_same_words_again_are_counted() -> None:
     assert event["firstTimestamp"] < event["lastTimestamp"]
 
 
-def test_from_the_tenth_different_message_on_they_are_combined() -> None:
+def test_from_the_tenth_different_message_on_they_are_combined():
     cluster, _, recorder, about = started()
 
     for number in range(12):
@@ -50,7 +50,7 @@ def test_from_the_tenth_different_message_on_they_are_combined() -> None:
     assert combined[0]["reportingComponent"] == ""
 
 
-def test_events_expire_an_hour_after_they_last_happened() -> None:
+def test_events_expire_an_hour_after_they_last_happened():
     cluster, clock, recorder, about = started()
     recorder.normal(about, "SuccessfulCreate", "made")
 

@@ -34,7 +34,7 @@ def made(image: str, number: int) -> Object:
     return entry
 
 
-def test_the_hash_looks_real_and_ignores_its_own_label() -> None:
+def test_the_hash_looks_real_and_ignores_its_own_label():
     bare, labelled = template("app:v2"), template("app:v2")
     labelled["metadata"]["labels"]["pod-template-hash"] = "abc"
 
@@ -43,7 +43,7 @@ def test_the_hash_looks_real_and_ignores_its_own_label() -> None:
     assert template_hash(bare, 1) != template_hash(bare)
 
 
-def test_a_new_set_carries_hash_owner_sizes_and_the_deployments_own_annotations() -> None:
+def test_a_new_set_carries_hash_owner_sizes_and_the_deployments_own_annotations():
     entry = revisions.made_set(
         deployment(**{"kubernetes.io/change-cause": "v2", revisions.LAST_APPLIED: "{}"}), 4, 1
     )
@@ -60,7 +60,7 @@ def test_a_new_set_carries_hash_owner_sizes_and_the_deployments_own_annotations(
     assert entry["metadata"]["ownerReferences"][0]["controller"] is True
 
 
-def test_numbers_a_set_had_before_are_all_kept() -> None:
+def test_numbers_a_set_had_before_are_all_kept():
     entry = made("app:v1", 1)
     for number in (3, 5):
         entry = t.cast("Object", revisions.reused(deployment("app:v1"), entry, number))
@@ -68,7 +68,7 @@ def test_numbers_a_set_had_before_are_all_kept() -> None:
     assert entry["metadata"]["annotations"][revisions.HISTORY] == "1,3"
 
 
-def test_a_changed_annotation_reaches_the_set_without_a_new_revision() -> None:
+def test_a_changed_annotation_reaches_the_set_without_a_new_revision():
     entry = made("app:v2", 2)
 
     changed = revisions.reused(deployment("app:v2", release="r-7"), entry, 2)
@@ -78,7 +78,7 @@ def test_a_changed_annotation_reaches_the_set_without_a_new_revision() -> None:
     assert revisions.REVISION in changed["metadata"]["annotations"]
 
 
-def test_only_empty_sets_beyond_the_limit_are_dropped_lowest_first() -> None:
+def test_only_empty_sets_beyond_the_limit_are_dropped_lowest_first():
     old = [made(f"app:v{number}", number) for number in (1, 2, 3, 4)]
     for entry in old:
         entry["spec"]["replicas"] = 0

@@ -47,22 +47,20 @@ def replica_set(
         (0, "25%", "25%", (0, 1)),
     ],
 )
-def test_surge_rounds_up_and_unavailability_down(
-    replicas: int, surge: object, unavailable: object, expected: tuple[int, int]
-) -> None:
+def test_surge_rounds_up_and_unavailability_down(replicas, surge, unavailable, expected):
     wanted = deployment(replicas, maxSurge=surge, maxUnavailable=unavailable)
 
     assert rollout_plan.fenceposts(wanted) == expected
 
 
-def test_new_pods_fill_the_room_that_surge_leaves() -> None:
+def test_new_pods_fill_the_room_that_surge_leaves():
     old, new = replica_set("old", 3, 3), replica_set("new", 1)
 
     assert rollout_plan.plan_new(deployment(3), new, [old, new]) == []
     assert rollout_plan.plan_new(deployment(3, maxSurge=2), new, [old, new]) == [Scale("new", 2)]
 
 
-def test_a_new_set_that_is_too_big_shrinks() -> None:
+def test_a_new_set_that_is_too_big_shrinks():
     new = replica_set("new", 5, 5)
 
     assert rollout_plan.plan_new(deployment(3), new, [new]) == [Scale("new", 3)]
@@ -78,23 +76,21 @@ def test_a_new_set_that_is_too_big_shrinks() -> None:
     ],
     ids=["no new one is available", "one is", "an undo of a bad release", "one was not available"],
 )
-def test_old_pods_go_as_availability_allows_and_unavailable_ones_first(
-    new: Object, old: Object, size: int
-) -> None:
+def test_old_pods_go_as_availability_allows_and_unavailable_ones_first(new, old, size):
     name = old["metadata"]["name"]
     expected = [] if size == old["spec"]["replicas"] else [Scale(name, size)]
 
     assert rollout_plan.plan_old(deployment(3), new, [old]) == expected
 
 
-def test_a_single_set_takes_the_whole_change_of_size() -> None:
+def test_a_single_set_takes_the_whole_change_of_size():
     only = replica_set("only", 3, 3, desired=3, most=4)
 
     assert rollout_plan.scaling_event(deployment(5), [only])
     assert rollout_plan.plan_scale(deployment(5), only, []) == [Scale("only", 5)]
 
 
-def test_a_change_of_size_during_a_rollout_is_spread_in_proportion() -> None:
+def test_a_change_of_size_during_a_rollout_is_spread_in_proportion():
     old = replica_set("old", 8, 8, born="1", desired=10, most=13)
     new = replica_set("new", 5, 3, born="2", desired=10, most=13)
 
@@ -104,14 +100,14 @@ def test_a_change_of_size_during_a_rollout_is_spread_in_proportion() -> None:
     assert plan == {"old": 15, "new": 10}
 
 
-def test_scaling_to_nothing_empties_every_set() -> None:
+def test_scaling_to_nothing_empties_every_set():
     old = replica_set("old", 2, 2, desired=3, most=4)
     new = replica_set("new", 2, 1, born="2", desired=3, most=4)
 
     assert dict(rollout_plan.plan_scale(deployment(0), new, [old])) == {"old": 0, "new": 0}
 
 
-def test_a_rollout_never_passes_its_fenceposts() -> None:
+def test_a_rollout_never_passes_its_fenceposts():
     """Play a whole rollout: each step within bounds, and it ends."""
     wanted = deployment(4)
     old, new = replica_set("old", 4, 4), replica_set("new", 0, born="2")

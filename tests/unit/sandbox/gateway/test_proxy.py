@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer, unused_port
 from sandbox.faults import Fault, Faults
 from sandbox.gateway.routes import Endpoints
 from sandbox.gateway.server import Figures, Proxy, Server
+from tests.tables import cases
 from tests.unit.sandbox.gateway.test_routes import slice_of
 
 Story = t.Callable[["World"], t.Awaitable[None]]
@@ -81,7 +82,7 @@ async def hang_up(request: web.Request) -> web.Response:
     return web.Response()
 
 
-def test_request_and_answer_pass_as_they_are(tmp_path: Path) -> None:
+def test_request_and_answer_pass_as_they_are(tmp_path):
     async def story(world: World) -> None:
         async with AsyncExitStack() as stack:
             world.pods(await start_pod(stack, echo))
@@ -94,7 +95,7 @@ def test_request_and_answer_pass_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_pod_that_is_gone_costs_no_request(tmp_path: Path, method: str) -> None:
+def test_a_pod_that_is_gone_costs_no_request(tmp_path, method):
     async def story(world: World) -> None:
         async with AsyncExitStack() as stack:
             world.pods(unused_port(), await start_pod(stack, echo))
@@ -106,18 +107,15 @@ def test_a_pod_that_is_gone_costs_no_request(tmp_path: Path, method: str) -> Non
     live(tmp_path, story)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("method", "headers", "expected"),
-    [
-        ("GET", {}, {201}),
-        ("POST", {}, {201, 502}),
-        ("POST", {"idempotency-key": "wamid.1"}, {201}),
-    ],
-    ids=["reading", "writing", "writing what may be written twice"],
+    {
+        "reading": ("GET", {}, {201}),
+        "writing": ("POST", {}, {201, 502}),
+        "writing what may be written twice": ("POST", {"idempotency-key": "wamid.1"}, {201}),
+    },
 )
-def test_after_an_early_close_only_what_may_be_repeated_is(
-    tmp_path: Path, method: str, headers: dict[str, str], expected: set[int]
-) -> None:
+def test_after_an_early_close_only_what_may_be_repeated_is(tmp_path, method, headers, expected):
     async def story(world: World) -> None:
         async with AsyncExitStack() as stack:
             world.pods(await start_pod(stack, hang_up), await start_pod(stack, echo))
@@ -132,7 +130,7 @@ def test_after_an_early_close_only_what_may_be_repeated_is(
     live(tmp_path, story)
 
 
-def test_without_ready_pods_the_answer_names_service_and_reason(tmp_path: Path) -> None:
+def test_without_ready_pods_the_answer_names_service_and_reason(tmp_path):
     async def story(world: World) -> None:
         world.pods(unused_port(), ready=False)
         status, body = await world.ask("GET", "/agents/dashboard")
@@ -142,7 +140,7 @@ def test_without_ready_pods_the_answer_names_service_and_reason(tmp_path: Path) 
     live(tmp_path, story)
 
 
-def test_the_health_page_shows_why_a_pod_is_not_ready(tmp_path: Path) -> None:
+def test_the_health_page_shows_why_a_pod_is_not_ready(tmp_path):
     async def sick(_request: web.Request) -> web.Response:
         return web.json_response({"status": "fail", "checks": {"redis": {}}}, status=503)
 
@@ -155,7 +153,7 @@ def test_the_health_page_shows_why_a_pod_is_not_ready(tmp_path: Path) -> None:
     live(tmp_path, story)
 
 
-def test_an_unknown_path_is_not_found(tmp_path: Path) -> None:
+def test_an_unknown_path_is_not_found(tmp_path):
     async def story(world: World) -> None:
         status, body = await world.ask("GET", "/nobody")
         assert (status, body["reason"]) == (404, "NoSuchRoute")
@@ -173,7 +171,7 @@ def test_an_unknown_path_is_not_found(tmp_path: Path) -> None:
         (Fault("gateway", "slow", parameters={"seconds": "0.01"}), 201),
     ],
 )
-def test_faults_hit_their_target(tmp_path: Path, fault: Fault, status: int) -> None:
+def test_faults_hit_their_target(tmp_path, fault, status):
     async def story(world: World) -> None:
         async with AsyncExitStack() as stack:
             world.pods(await start_pod(stack, echo))

@@ -69,25 +69,25 @@ def reflect(api: Api, until: t.Callable[[list[set[str]]], bool]) -> list[set[str
     return views
 
 
-def test_changes_are_followed() -> None:
+def test_changes_are_followed():
     api = Api([("ADDED", "b", 11), ("MODIFIED", "b", 12), ("DELETED", "a", 13)])
     views = reflect(api, lambda seen: seen[-1] == {"b"})
     assert views == [{"a"}, {"a", "b"}, {"a", "b"}, {"b"}]
 
 
-def test_a_watch_that_ends_goes_on_where_it_was() -> None:
+def test_a_watch_that_ends_goes_on_where_it_was():
     api = Api([("ADDED", "b", 11), ("BOOKMARK", "", 40)], [("ADDED", "c", 41)])
     reflect(api, lambda seen: "c" in seen[-1])
     assert (api.lists, api.resumed_at[:2]) == (1, ["10", "40"])
 
 
-def test_an_expired_version_lists_anew_and_forgets_what_is_gone() -> None:
+def test_an_expired_version_lists_anew_and_forgets_what_is_gone():
     api = Api([("ADDED", "b", 11)], 410)
     views = reflect(api, lambda seen: len(seen) == 3)
     assert (api.lists, views[-1]) == (2, {"a"})
 
 
-def test_an_error_of_the_server_is_waited_out() -> None:
+def test_an_error_of_the_server_is_waited_out():
     api = Api(500, [("ADDED", "b", 11)])
     reflect(api, lambda seen: "b" in seen[-1])
     assert api.lists == 1

@@ -21,14 +21,14 @@ KNOWN = frozenset({*SERVICES, WORKER})
         ("/voice-bridge/languages", Target("voice-bridge", "/languages")),
     ],
 )
-def test_paths_go_to_their_service(path: str, target: Target) -> None:
+def test_paths_go_to_their_service(path, target):
     assert resolve(path, KNOWN) == target
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/health", "/health/", "/health/agent", "/internal/nobody/x", "/nobody/x"]
 )
-def test_other_paths_go_nowhere(path: str) -> None:
+def test_other_paths_go_nowhere(path):
     assert resolve(path, KNOWN) is None
 
 
@@ -45,7 +45,7 @@ def pod(ip: str, ready: bool | None) -> dict[str, object]:
     return {"addresses": [ip], "conditions": {"ready": ready}}
 
 
-def test_the_port_is_the_one_named_http_and_unknown_counts_as_ready() -> None:
+def test_the_port_is_the_one_named_http_and_unknown_counts_as_ready():
     one = slice_of("a", pod("127.1.0.1", True), pod("127.1.0.2", False), pod("127.1.0.3", None))
     assert list(endpoints_of(one)) == [
         Endpoint("127.1.0.1:8080", True),
@@ -54,20 +54,20 @@ def test_the_port_is_the_one_named_http_and_unknown_counts_as_ready() -> None:
     ]
 
 
-def test_ready_pods_take_turns_and_no_others_get_any() -> None:
+def test_ready_pods_take_turns_and_no_others_get_any():
     endpoints = Endpoints()
     endpoints.replace([slice_of("a", pod("1", True), pod("2", False), pod("3", True))])
     chosen = {endpoints.choose("a") for _ in range(4)}
     assert chosen == {"1:8080", "3:8080"}
 
 
-def test_the_second_choice_is_another_pod() -> None:
+def test_the_second_choice_is_another_pod():
     endpoints = Endpoints()
     endpoints.replace([slice_of("a", pod("1", True), pod("2", True))])
     assert endpoints.choose("a", but="1:8080") == "2:8080"
 
 
-def test_without_ready_pods_only_the_health_page_finds_one() -> None:
+def test_without_ready_pods_only_the_health_page_finds_one():
     endpoints = Endpoints()
     endpoints.replace([slice_of("a", pod("1", False))])
     assert endpoints.choose("a") is None
@@ -75,7 +75,7 @@ def test_without_ready_pods_only_the_health_page_finds_one() -> None:
     assert endpoints.counts("a") == (0, 1)
 
 
-def test_a_new_view_replaces_the_old_one() -> None:
+def test_a_new_view_replaces_the_old_one():
     endpoints = Endpoints()
     endpoints.replace([slice_of("a", pod("1", True))])
     endpoints.replace([])

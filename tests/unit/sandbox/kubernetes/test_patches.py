@@ -3,27 +3,19 @@
 import pytest
 
 from sandbox.kubernetes.errors import ApiError
-from sandbox.kubernetes.patches import (
-    apply_json_patch,
-    apply_merge_patch,
-    apply_strategic_patch,
-)
+from sandbox.kubernetes.patches import apply_json_patch, apply_merge_patch, apply_strategic_patch
 
 
 def pod_spec(*names: str) -> dict:
     return {"containers": [{"name": name, "image": f"{name}:1"} for name in names]}
 
 
-@pytest.mark.parametrize(
-    "operation",
-    [
-        {"op": "replace", "path": "/spec/containers/9/image", "value": "x"},
-        {"op": "remove", "path": "/spec/nothing"},
-        {"op": "test", "path": "/spec/nothing", "value": 1},
-        {"op": "add", "path": "/no/parent", "value": 1},
-    ],
-    ids=lambda operation: operation["op"],
-)
+@pytest.mark.parametrize("operation", [
+    {"op": "replace", "path": "/spec/containers/9/image", "value": "x"},
+    {"op": "remove", "path": "/spec/nothing"},
+    {"op": "test", "path": "/spec/nothing", "value": 1},
+    {"op": "add", "path": "/no/parent", "value": 1},
+], ids=lambda operation: operation["op"])  # fmt: skip
 def test_a_path_that_does_not_exist_is_422(operation):
     with pytest.raises(ApiError) as refused:
         apply_json_patch({"spec": {"containers": []}}, [operation])

@@ -25,10 +25,7 @@ def test_nulls_and_empty_maps_go_and_empty_structs_stay():
 
     assert taken == {
         "metadata": {},
-        "spec": {
-            "containers": [{"name": "a"}],
-            "volumes": [{"name": "v", "emptyDir": {}}],
-        },
+        "spec": {"containers": [{"name": "a"}], "volumes": [{"name": "v", "emptyDir": {}}]},
     }
 
 
@@ -62,26 +59,13 @@ def test_otherwise_they_are_dropped_with_a_warning():
     assert lenient.warnings == ['unknown field "dta"']
 
 
-@pytest.mark.parametrize(
-    ("plural", "body", "words"),
-    [
-        (
-            "configmaps",
-            {"data": {"a": 5}},
-            "number into Go struct field ConfigMap.data of type string",
-        ),
-        (
-            "deployments",
-            {"spec": {"replicas": "three"}},
-            "string into Go struct field DeploymentSpec.spec.replicas of type int32",
-        ),
-        (
-            "pods",
-            {"spec": {"containers": [{"image": True}]}},
-            "bool into Go struct field Container.spec.containers.image of type string",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("plural", "body", "words"), [
+    ("configmaps", {"data": {"a": 5}}, "number into Go struct field ConfigMap.data of type string"),
+    ("deployments", {"spec": {"replicas": "three"}},
+     "string into Go struct field DeploymentSpec.spec.replicas of type int32"),
+    ("pods", {"spec": {"containers": [{"image": True}]}},
+     "bool into Go struct field Container.spec.containers.image of type string"),
+])  # fmt: skip
 def test_a_wrong_type_is_a_bad_request_in_gos_words(plural, body, words):
     with pytest.raises(ApiError) as refused:
         writer(plural=plural).create({"metadata": {"name": "x"}} | body)
@@ -110,7 +94,7 @@ def test_applying_needs_a_manager_and_makes_what_is_not_there():
     assert [entry["operation"] for entry in made["metadata"]["managedFields"]] == ["Apply"]
 
 
-def test_a_custom_resource_is_held_to_its_own_fields() -> None:
+def test_a_custom_resource_is_held_to_its_own_fields():
     rule = {"alert": "a", "expr": 1, "for": "1m", "labels": {"notify": "x"}, "fro": "1m"}
     spec = {"groups": [{"name": "g", "rules": [rule], "interval": 30}]}
     report = decode_model("V1PrometheusRule", {"kind": "PrometheusRule", "spec": spec})

@@ -21,20 +21,16 @@ def pod(*states: dict, phase: str = "Running", **metadata: str) -> dict:
 RUNNING = {"running": {}}
 
 
-@pytest.mark.parametrize(
-    ("found", "words"),
-    [
-        (pod(RUNNING), "Running"),
-        (pod(phase="Pending"), "Pending"),
-        (pod(RUNNING, {"waiting": {"reason": "CrashLoopBackOff"}}), "CrashLoopBackOff"),
-        (pod({"waiting": {"reason": "ImagePullBackOff"}}, RUNNING), "ImagePullBackOff"),
-        (pod({"terminated": {"reason": "OOMKilled"}}), "OOMKilled"),
-        (pod({"terminated": {"exitCode": 3}}), "ExitCode:3"),
-        (pod({"terminated": {"signal": 9}}), "Signal:9"),
-        (pod(RUNNING, deletionTimestamp="2026-11-24T10:00:00Z"), "Terminating"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
+@pytest.mark.parametrize(("found", "words"), [
+    (pod(RUNNING), "Running"),
+    (pod(phase="Pending"), "Pending"),
+    (pod(RUNNING, {"waiting": {"reason": "CrashLoopBackOff"}}), "CrashLoopBackOff"),
+    (pod({"waiting": {"reason": "ImagePullBackOff"}}, RUNNING), "ImagePullBackOff"),
+    (pod({"terminated": {"reason": "OOMKilled"}}), "OOMKilled"),
+    (pod({"terminated": {"exitCode": 3}}), "ExitCode:3"),
+    (pod({"terminated": {"signal": 9}}), "Signal:9"),
+    (pod(RUNNING, deletionTimestamp="2026-11-24T10:00:00Z"), "Terminating"),
+], ids=lambda value: value if isinstance(value, str) else "")  # fmt: skip
 def test_the_one_word_for_a_pod(found, words):
     assert summary(found) == words
 

@@ -21,7 +21,7 @@ OBJECTS: dict[tuple[str, str], Object] = {
 }
 
 
-def test_later_sources_win_and_env_wins_over_all() -> None:
+def test_later_sources_win_and_env_wins_over_all():
     container = {
         "envFrom": [
             {"configMapRef": {"name": "flags"}},
@@ -52,7 +52,7 @@ def test_later_sources_win_and_env_wins_over_all() -> None:
         ("status.podIP", "127.20.0.2"),
     ],
 )
-def test_fields_of_the_pod_are_read(path: str, value: str) -> None:
+def test_fields_of_the_pod_are_read(path, value):
     container = {"env": [{"name": "X", "valueFrom": {"fieldRef": {"fieldPath": path}}}]}
 
     assert resolve(container, POD, OBJECTS) == {"X": value}
@@ -62,31 +62,22 @@ def one_key(field: str, **reference: object) -> Object:
     return {"env": [{"name": "X", "valueFrom": {field: reference}}]}
 
 
-@pytest.mark.parametrize(
-    ("container", "words"),
-    [
-        ({"envFrom": [{"configMapRef": {"name": "gone"}}]}, 'configmap "gone" not found'),
-        ({"envFrom": [{"secretRef": {"name": "gone"}}]}, 'secret "gone" not found'),
-        (
-            one_key("configMapKeyRef", name="flags", key="NONE"),
-            "couldn't find key NONE in ConfigMap easymo-prod/flags",
-        ),
-        (
-            one_key("secretKeyRef", name="keys", key="NONE"),
-            "couldn't find key NONE in Secret easymo-prod/keys",
-        ),
-    ],
-)
-def test_a_missing_reference_is_refused_in_the_kubelets_words(
-    container: Object, words: str
-) -> None:
+@pytest.mark.parametrize(("container", "words"), [
+    ({"envFrom": [{"configMapRef": {"name": "gone"}}]}, 'configmap "gone" not found'),
+    ({"envFrom": [{"secretRef": {"name": "gone"}}]}, 'secret "gone" not found'),
+    (one_key("configMapKeyRef", name="flags", key="NONE"),
+     "couldn't find key NONE in ConfigMap easymo-prod/flags"),
+    (one_key("secretKeyRef", name="keys", key="NONE"),
+     "couldn't find key NONE in Secret easymo-prod/keys"),
+])  # fmt: skip
+def test_a_missing_reference_is_refused_in_the_kubelets_words(container, words):
     with pytest.raises(ConfigError) as refused:
         resolve(container, POD, OBJECTS)
 
     assert str(refused.value) == words
 
 
-def test_an_optional_reference_may_be_missing() -> None:
+def test_an_optional_reference_may_be_missing():
     container = {
         "envFrom": [{"configMapRef": {"name": "gone", "optional": True}}],
         **one_key("secretKeyRef", name="gone", key="X", optional=True),
@@ -95,7 +86,7 @@ def test_an_optional_reference_may_be_missing() -> None:
     assert resolve(container, POD, OBJECTS) == {}
 
 
-def test_every_referenced_object_is_known_beforehand() -> None:
+def test_every_referenced_object_is_known_beforehand():
     container = {
         "envFrom": [{"configMapRef": {"name": "a"}}, {"secretRef": {"name": "b"}}],
         **one_key("secretKeyRef", name="c", key="X"),

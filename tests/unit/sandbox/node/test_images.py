@@ -20,9 +20,7 @@ REGISTRY = {"easymo/wallet-service:v2.0.0", "easymo/metrics:v1"}
         (f"easymo/metrics:v1@sha256:{'a' * 64}", "metrics", "v1", ""),
     ],
 )
-def test_a_reference_says_service_version_and_behaviour(
-    reference: str, service: str, version: str, behaviour: str
-) -> None:
+def test_a_reference_says_service_version_and_behaviour(reference, service, version, behaviour):
     image = parse_image(reference)
 
     assert (image.service, image.version, image.behaviour) == (service, version, behaviour)
@@ -31,7 +29,7 @@ def test_a_reference_says_service_version_and_behaviour(
 @pytest.mark.parametrize(
     "reference", ["", "Easymo/Wallet:v1", "easymo/wallet:", "easymo//wallet", "easymo/wallet:v 1"]
 )
-def test_what_cannot_name_an_image_is_invalid(reference: str) -> None:
+def test_what_cannot_name_an_image_is_invalid(reference):
     with pytest.raises(InvalidImageError, match="invalid reference format"):
         parse_image(reference)
 
@@ -46,18 +44,18 @@ def test_what_cannot_name_an_image_is_invalid(reference: str) -> None:
         ("elsewhere/wallet-service:v2.0.0", False),
     ],
 )
-def test_the_registry_has_each_version_with_each_behaviour(reference: str, there: bool) -> None:
+def test_the_registry_has_each_version_with_each_behaviour(reference, there):
     assert in_registry(parse_image(reference), REGISTRY) is there
 
 
-def test_a_missing_image_is_named_as_the_runtime_names_it() -> None:
+def test_a_missing_image_is_named_as_the_runtime_names_it():
     told = not_found_message(parse_image("easymo/wallet-service:v9"))
 
     assert told.startswith("rpc error: code = NotFound desc = failed to pull and unpack image")
     assert told.endswith("docker.io/easymo/wallet-service:v9: not found")
 
 
-def test_restarts_are_at_once_then_wait_longer_and_longer() -> None:
+def test_restarts_are_at_once_then_wait_longer_and_longer():
     assert [images.restart_delay(n) for n in range(1, 9)] == [0, 1, 2, 4, 8, 16, 30, 30]
     assert [images.pull_delay(n) for n in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
     assert [images.words(n) for n in (1, 30, 80)] == ["1s", "30s", "1m20s"]

@@ -37,17 +37,15 @@ def container(state: dict[str, t.Any], last: dict[str, t.Any] | None = None) -> 
         ([EXITED], "Never", "Failed"),
     ],
 )
-def test_the_phase_follows_from_the_containers(
-    states: list[dict[str, t.Any]], policy: str, expected: str
-) -> None:
+def test_the_phase_follows_from_the_containers(states, policy, expected):
     assert phase([container(state) for state in states], policy) == expected
 
 
-def test_a_crash_loop_is_still_a_running_pod() -> None:
+def test_a_crash_loop_is_still_a_running_pod():
     assert phase([container(status.waiting("CrashLoopBackOff"), EXITED)], "Always") == "Running"
 
 
-def test_conditions_keep_their_time_while_they_stay_the_same() -> None:
+def test_conditions_keep_their_time_while_they_stay_the_same():
     pod: dict[str, t.Any] = {"metadata": {"name": "p", "uid": "u"}, "spec": {}}
     state = container(status.running(NOW))
 
@@ -64,7 +62,7 @@ def test_conditions_keep_their_time_while_they_stay_the_same() -> None:
     assert told["ContainersReady"] == "containers with unready status: [c]"
 
 
-def test_probes_have_the_apis_defaults_and_named_ports() -> None:
+def test_probes_have_the_apis_defaults_and_named_ports():
     spec = {"ports": [{"name": "http", "containerPort": 8080}]}
     probe = parse_probe({"httpGet": {"path": "/health", "port": "http"}}, spec)
 
@@ -72,7 +70,7 @@ def test_probes_have_the_apis_defaults_and_named_ports() -> None:
     assert parse_probe(None, spec) is None
 
 
-def test_a_verdict_turns_only_at_its_threshold() -> None:
+def test_a_verdict_turns_only_at_its_threshold():
     probe = Probe(port=1, success_threshold=2, failure_threshold=3)
     counter = ThresholdCounter(probe, passing=False)
 
@@ -82,7 +80,7 @@ def test_a_verdict_turns_only_at_its_threshold() -> None:
     ]  # fmt: skip
 
 
-def test_logs_are_bounded_and_shown_from_the_end() -> None:
+def test_logs_are_bounded_and_shown_from_the_end():
     log = ContainerLog(clock=lambda: NOW)
     for number in range(3000):
         log.write(f"line {number}")
@@ -96,7 +94,7 @@ def test_logs_are_bounded_and_shown_from_the_end() -> None:
         LogOptions.of({"tailLines": "-1"})
 
 
-def test_a_reader_that_follows_is_woken_by_a_line() -> None:
+def test_a_reader_that_follows_is_woken_by_a_line():
     async def follow() -> list[str]:
         log = ContainerLog()
         waiting = asyncio.create_task(log.wait())
@@ -108,7 +106,7 @@ def test_a_reader_that_follows_is_woken_by_a_line() -> None:
     assert asyncio.run(follow()) == ["one", "two"]
 
 
-def test_an_exit_code_is_told_as_the_real_server_tells_it() -> None:
+def test_an_exit_code_is_told_as_the_real_server_tells_it():
     assert execution.exit_status(["true"], 0) == {"metadata": {}, "status": "Success"}
     failed = execution.exit_status(["sh", "-c", "exit 3"], 3)
     assert failed["reason"] == "NonZeroExitCode"
@@ -122,7 +120,7 @@ def faults(tmp_path: Path, *given: Fault) -> Faults:
     return made
 
 
-def test_a_fault_strikes_new_containers_and_passes_when_it_is_cleared(tmp_path: Path) -> None:
+def test_a_fault_strikes_new_containers_and_passes_when_it_is_cleared(tmp_path):
     image = parse_image("easymo/wallet-service:v2.0.0")
     quiet = faults(tmp_path)
     running = Behaviour(quiet, image, main=True)
@@ -135,7 +133,7 @@ def test_a_fault_strikes_new_containers_and_passes_when_it_is_cleared(tmp_path: 
     assert not new.unready
 
 
-def test_a_fault_can_reach_existing_containers_too(tmp_path: Path) -> None:
+def test_a_fault_can_reach_existing_containers_too(tmp_path):
     image = parse_image("easymo/wallet-service:v2.0.0")
     quiet = faults(tmp_path)
     running = Behaviour(quiet, image, main=True)
@@ -144,7 +142,7 @@ def test_a_fault_can_reach_existing_containers_too(tmp_path: Path) -> None:
     assert running.crashes
 
 
-def test_addresses_are_handed_out_in_turn_and_reclaimed() -> None:
+def test_addresses_are_handed_out_in_turn_and_reclaimed():
     subnet = Subnet(20, is_free=lambda address: not address.endswith(".4"))
 
     assert [subnet.claim() for _ in range(3)] == ["127.20.0.3", "127.20.0.5", "127.20.0.6"]
@@ -155,7 +153,7 @@ def test_addresses_are_handed_out_in_turn_and_reclaimed() -> None:
     assert subnet.claim("10.0.0.1") == "127.20.0.9"
 
 
-def test_a_run_takes_a_network_nobody_uses() -> None:
+def test_a_run_takes_a_network_nobody_uses():
     assert pick_octet(lambda octet: octet == 77) == 77
     with pytest.raises(OSError, match=r"127\.16-250"):
         pick_octet(lambda _octet: False)
@@ -170,9 +168,7 @@ def test_a_run_takes_a_network_nobody_uses() -> None:
          "/apis/policy/v1/namespaces/n/poddisruptionbudgets"),
     ],
 )  # fmt: skip
-def test_a_manifest_is_posted_to_its_collection(
-    version: str, kind: str, namespace: str | None, path: str
-) -> None:
+def test_a_manifest_is_posted_to_its_collection(version, kind, namespace, path):
     metadata = {"name": "x", **({"namespace": namespace} if namespace else {})}
 
     assert collection({"apiVersion": version, "kind": kind, "metadata": metadata}) == path

@@ -16,7 +16,7 @@ MANIFEST = '{"schemaVersion": 2}'
 
 
 @pytest.fixture
-def pushed(tmp_path: Path) -> Path:
+def pushed(tmp_path) -> Path:
     return tmp_path / "pushed.json"
 
 
@@ -43,7 +43,7 @@ def path(image: str) -> str:
     return f"/v2/{name}/manifests/{tag}"
 
 
-def test_what_is_pushed_can_be_pulled_by_tag_and_digest_also_after_a_restart(pushed: Path) -> None:
+def test_what_is_pushed_can_be_pulled_by_tag_and_digest_also_after_a_restart(pushed):
     registry = Registry(pushed)
     assert not registry.has(parse_image(NEXT))
     before, put, after = ask(
@@ -59,6 +59,6 @@ def test_what_is_pushed_can_be_pulled_by_tag_and_digest_also_after_a_restart(pus
     assert ask(restarted, ("GET", f"/v2/easymo/wallet-service/manifests/{named}"))[0][0] == 200
 
 
-def test_only_what_the_platform_has_a_program_for_can_be_pushed(pushed: Path) -> None:
+def test_only_what_the_platform_has_a_program_for_can_be_pushed(pushed):
     assert ask(Registry(pushed), ("PUT", path("easymo/wallet:v2.1.0")))[0][0] == 404
     assert not pushed.exists()

@@ -7,17 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.application import (
-    PRISMA_MIGRATIONS,
-    SUPABASE_MIGRATIONS,
-    checkout,
-)
+from sandbox.application import PRISMA_MIGRATIONS, SUPABASE_MIGRATIONS, checkout
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
-from sandbox.seed.history import (
-    read_prisma_migrations,
-    read_supabase_migrations,
-    split_statements,
-)
+from sandbox.seed.history import read_prisma_migrations, read_supabase_migrations, split_statements
 
 
 @pytest.fixture
@@ -46,11 +38,11 @@ def release() -> t.Iterator[Path]:
         pytest.param(" ;; ", (), id="nothing"),
     ],
 )
-def test_statements_are_cut_where_the_cli_cuts(script: str, statements: tuple[str, ...]) -> None:
+def test_statements_are_cut_where_the_cli_cuts(script, statements):
     assert split_statements(script) == statements
 
 
-def test_a_release_only_adds_supabase_migrations(previous: Path, release: Path) -> None:
+def test_a_release_only_adds_supabase_migrations(previous, release):
     before = read_supabase_migrations(previous / SUPABASE_MIGRATIONS)
     after = read_supabase_migrations(release / SUPABASE_MIGRATIONS)
 
@@ -63,7 +55,7 @@ def test_a_release_only_adds_supabase_migrations(previous: Path, release: Path) 
     ]
 
 
-def test_a_release_only_adds_prisma_migrations(previous: Path, release: Path) -> None:
+def test_a_release_only_adds_prisma_migrations(previous, release):
     before = read_prisma_migrations(previous / PRISMA_MIGRATIONS)
     after = read_prisma_migrations(release / PRISMA_MIGRATIONS)
 
@@ -71,7 +63,7 @@ def test_a_release_only_adds_prisma_migrations(previous: Path, release: Path) ->
     assert len(after) > len(before) > 0
 
 
-def test_prismas_rows_have_the_files_checksum_and_a_random_looking_id(previous: Path) -> None:
+def test_prismas_rows_have_the_files_checksum_and_a_random_looking_id(previous):
     migration = read_prisma_migrations(previous / PRISMA_MIGRATIONS)[0]
     path = previous / PRISMA_MIGRATIONS / migration.name / "migration.sql"
 

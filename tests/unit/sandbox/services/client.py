@@ -24,11 +24,7 @@ class Container:
     def run(self, story: t.Callable[[TestClient[t.Any, t.Any]], t.Awaitable[None]]) -> None:
         async def live() -> None:
             context = ContainerContext(
-                self.env,
-                f"{self.service}-0",
-                "127.0.0.1",
-                self.log.append,
-                fault=self.faults.get,
+                self.env, f"{self.service}-0", "127.0.0.1", self.log.append, fault=self.faults.get
             )
             server = TestServer(build(self.service, self.version, context), host="127.0.0.1")
             async with TestClient(server) as client:

@@ -36,13 +36,13 @@ def ask(container: Container, text: str, number: str = INTERNAL_NUMBER) -> dict[
     return answers[0]
 
 
-def test_the_previous_release_always_answers_with_the_menu() -> None:
+def test_the_previous_release_always_answers_with_the_menu():
     answer = ask(Container("agent-core", "1.9.0", ON), "I need vegetables")
     assert (answer["handled_by"], answer["agent"]) == ("menu", None)
     assert answer["reply"]["type"] == "menu"
 
 
-def test_an_agent_answers_an_allow_listed_number() -> None:
+def test_an_agent_answers_an_allow_listed_number():
     container = Container("agent-core", "2.0.0", ON)
     answer = ask(container, "hello")
     assert (answer["handled_by"], answer["agent"]) == ("agent", "customer_support")
@@ -50,26 +50,26 @@ def test_an_agent_answers_an_allow_listed_number() -> None:
     assert any("routed to an agent" in line and "***0001" in line for line in container.log)
 
 
-def test_no_line_of_the_log_has_a_whole_number() -> None:
+def test_no_line_of_the_log_has_a_whole_number():
     container = Container("agent-core", "2.0.0", ON)
     ask(container, "hello")
     assert not any(INTERNAL_NUMBER in line for line in container.log)
 
 
-def test_menu_never_asks_an_agent() -> None:
+def test_menu_never_asks_an_agent():
     answer = ask(Container("agent-core", "2.0.0", ON), " menu ")
     assert (answer["handled_by"], answer["reason"]) == ("menu", "menu_requested")
     assert 'agent_requests_total{outcome="success"} 0.0' in answer["metrics"]
 
 
-def test_an_agent_that_is_switched_off_falls_back_to_the_menu() -> None:
+def test_an_agent_that_is_switched_off_falls_back_to_the_menu():
     answer = ask(Container("agent-core", "2.0.0", ON), "house for rent")
     assert (answer["handled_by"], answer["agent"]) == ("menu", "marketplace")
     assert answer["reason"] == "fallback_disabled"
     assert 'agent_fallbacks_total{reason="disabled"} 1.0' in answer["metrics"]
 
 
-def test_an_agent_that_fails_falls_back_to_the_menu_and_says_so() -> None:
+def test_an_agent_that_fails_falls_back_to_the_menu_and_says_so():
     container = Container("agent-core", "2.0.0", ON)  # It has no database to look vendors up in.
     answer = ask(container, "I need vegetables")
     assert (answer["handled_by"], answer["reason"]) == ("menu", "fallback_error")
@@ -81,7 +81,7 @@ def test_an_agent_that_fails_falls_back_to_the_menu_and_says_so() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b'{"from": "1", "text": 3, "message_id": "x"}', b'{"from": "1"}']
 )
-def test_what_is_no_message_is_refused(body: bytes) -> None:
+def test_what_is_no_message_is_refused(body):
     async def story(client: Client) -> None:
         async with client.post("/messages", data=body) as response:
             assert response.status == 400
@@ -91,7 +91,7 @@ def test_what_is_no_message_is_refused(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "Bearer wrong", "letmein"])
-def test_the_banner_asks_for_the_admin_token(token: str) -> None:
+def test_the_banner_asks_for_the_admin_token(token):
     async def story(client: Client) -> None:
         headers = {"Authorization": token}
         async with client.post("/admin/banner", json={"message": "x"}, headers=headers) as response:
@@ -101,7 +101,7 @@ def test_the_banner_asks_for_the_admin_token(token: str) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"message": " "}, {"message": "x", "type": "loud"}])
-def test_a_bad_banner_is_refused(body: dict[str, str]) -> None:
+def test_a_bad_banner_is_refused(body):
     async def story(client: Client) -> None:
         headers = {"Authorization": "Bearer letmein"}
         async with client.post("/admin/banner", json=body, headers=headers) as response:
@@ -110,7 +110,7 @@ def test_a_bad_banner_is_refused(body: dict[str, str]) -> None:
     Container("agent-core", "1.9.0", ON).run(story)
 
 
-def test_the_dashboards_page_needs_nothing_from_elsewhere() -> None:
+def test_the_dashboards_page_needs_nothing_from_elsewhere():
     async def story(client: Client) -> None:
         async with client.get("/agents/dashboard") as response:
             page = await response.text()
@@ -120,11 +120,11 @@ def test_the_dashboards_page_needs_nothing_from_elsewhere() -> None:
     Container("agent-core", "1.9.0").run(story)
 
 
-def test_a_fallback_is_no_error() -> None:
+def test_a_fallback_is_no_error():
     row = {"agent": "", "requests": 10, "errors": 1, "fallbacks": 3, "p95_ms": 40}
     assert figures_of(row) == Figures("", 10, 0.9, 0.1, 0.3, 40)
 
 
-def test_without_requests_there_is_no_success_rate() -> None:
+def test_without_requests_there_is_no_success_rate():
     row = {"agent": "", "requests": 0, "errors": 0, "fallbacks": 0, "p95_ms": None}
     assert figures_of(row) == Figures("")

@@ -58,7 +58,7 @@ class Pipeline:
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+def store(monkeypatch) -> Store:
     shared = Store()
     monkeypatch.setattr(Cache, "client", lambda cache: shared.client(cache))
     return shared
@@ -102,19 +102,19 @@ def container(version: str = "2.0.0", **given: t.Any) -> Container:
 
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("version", ["1.9.0", "2.0.0"])
-def test_nobody_is_0_and_not_silence(version: str) -> None:
+def test_nobody_is_0_and_not_silence(version):
     assert writes(container(version))[1] == counts((0, 0), (0, 0))
 
 
 @pytest.mark.usefixtures("store")
-def test_a_user_who_writes_and_fails_again_and_again_is_one() -> None:
+def test_a_user_who_writes_and_fails_again_and_again_is_one():
     messages = [(TREATED[0], "hello")] * 5 + [(CONTROL[0], "hello")] * 3
     _statuses, counted = writes(container(faults=failing(100, 100)), *messages)
     assert counted == counts((1, 1), (1, 1))
 
 
 @pytest.mark.usefixtures("store")
-def test_the_menu_leaves_users_where_they_were_drawn() -> None:
+def test_the_menu_leaves_users_where_they_were_drawn():
     # Asked for, in the place of an agent that is off, and of one that cannot look anything up.
     messages = zip(TREATED[:3], ("MENU", "a house to rent", "hello"), strict=True)
     statuses, counted = writes(container(), *messages, (CONTROL[0], "MENU"))
@@ -123,13 +123,13 @@ def test_the_menu_leaves_users_where_they_were_drawn() -> None:
 
 
 @pytest.mark.usefixtures("store")
-def test_nobody_drew_who_is_in_the_allow_list() -> None:
+def test_nobody_drew_who_is_in_the_allow_list():
     statuses, counted = writes(container(faults=failing(100, 100)), (INTERNAL_NUMBER, "hello"))
     assert (statuses, counted) == ([200], counts((0, 0), (0, 0)))
 
 
 @pytest.mark.usefixtures("store")
-def test_another_pod_and_another_draw_do_not_count_a_user_once_more() -> None:
+def test_another_pod_and_another_draw_do_not_count_a_user_once_more():
     faults = failing(100, 100)
     assert writes(container(faults=faults), (CONTROL[0], "hello"))[1] == counts((0, 0), (1, 1))
     everybody = {**ON, "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "100"}
@@ -137,20 +137,20 @@ def test_another_pod_and_another_draw_do_not_count_a_user_once_more() -> None:
     assert writes(other, (CONTROL[0], "hello"))[1] == counts((0, 0), (0, 0))
 
 
-def test_a_user_is_seen_once_a_minute_and_fails_once_in_two_hours(store: Store) -> None:
+def test_a_user_is_seen_once_a_minute_and_fails_once_in_two_hours(store):
     writes(container(faults=failing(100, 100)), (TREATED[0], "hello"))
     assert sorted(store.kept.values()) == [60, 7200]
     assert not any("treated" in key for key in store.kept)
 
 
 @pytest.mark.usefixtures("store")
-def test_an_answer_later_than_the_webhook_waits_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_later_than_the_webhook_waits_has_failed(monkeypatch):
     monkeypatch.setattr("sandbox.services.cohorts.ANSWER_SECONDS", 0.0)
     statuses, counted = writes(container(), (TREATED[0], "hello"))
     assert (statuses, counted) == ([200], counts((1, 1), (0, 0)))
 
 
-def test_users_whom_nobody_can_tell_apart_are_answered_and_not_counted() -> None:
+def test_users_whom_nobody_can_tell_apart_are_answered_and_not_counted():
     silent = container()
     statuses, counted = writes(silent, (TREATED[0], "hello"), (CONTROL[0], "hello"))
     assert (statuses, counted) == ([200, 200], counts((0, 0), (0, 0)))
@@ -159,7 +159,7 @@ def test_users_whom_nobody_can_tell_apart_are_answered_and_not_counted() -> None
 
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("treated", [8, 4])
-def test_the_fault_fails_as_many_as_it_was_asked_for(treated: int) -> None:
+def test_the_fault_fails_as_many_as_it_was_asked_for(treated):
     messages = [(number, "hello") for number in (*TREATED[:100], *CONTROL[:200])]
     statuses, counted = writes(container(faults=failing(4, treated)), *messages)
     assert statuses.count(500) == treated + 8

@@ -32,19 +32,17 @@ def asked_once(*checks: Check) -> Report:
         (OSError("refused"), False, "degraded", 200),
     ],
 )
-def test_only_a_required_failure_fails_the_service(
-    error: Exception | None, required: bool, status: str, http_status: int
-) -> None:
+def test_only_a_required_failure_fails_the_service(error, required, status, http_status):
     report = asked_once(Check("redis", Dependency(error), required))
     assert (report.status, report.http_status) == (status, http_status)
 
 
-def test_the_failing_check_says_why() -> None:
+def test_the_failing_check_says_why():
     report = asked_once(Check("redis", Dependency(OSError("refused"))))
     assert report.results[0].to_dict() == {"status": "fail", "error": "OSError: refused"}
 
 
-def test_results_are_remembered_and_then_asked_again() -> None:
+def test_results_are_remembered_and_then_asked_again():
     now = [0.0]
     dependency = Dependency()
 
@@ -59,7 +57,7 @@ def test_results_are_remembered_and_then_asked_again() -> None:
     asyncio.run(ask())
 
 
-def test_a_service_without_checks_is_ok() -> None:
+def test_a_service_without_checks_is_ok():
     assert asked_once().status == "ok"
 
 
@@ -71,7 +69,7 @@ def test_a_service_without_checks_is_ok() -> None:
         (OSError("refused"), REMEMBER_SECONDS, "fail"),
     ],
 )
-def test_slow_is_down_only_after_a_while(error: Exception, after: float, status: str) -> None:
+def test_slow_is_down_only_after_a_while(error, after, status):
     now = [0.0]
     dependency = Dependency()
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import typing as t
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -17,7 +16,7 @@ PASSWORD = "p@ss/word"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path) -> World:
     world = World(tmp_path)
     login = {"user": "postgres", "password": PASSWORD}
     databases = {
@@ -37,7 +36,7 @@ def of_kind(objects: t.Iterable[Manifest], kind: str) -> dict[str, Manifest]:
     return {one["metadata"]["name"]: one for one in objects if one["kind"] == kind}
 
 
-def test_each_service_has_deployment_service_and_budget(world: World) -> None:
+def test_each_service_has_deployment_service_and_budget(world):
     objects = manifests(world)
     names = {*SERVICES, WORKER}
     for kind in ("Deployment", "Service", "PodDisruptionBudget"):
@@ -45,11 +44,11 @@ def test_each_service_has_deployment_service_and_budget(world: World) -> None:
     assert all(one["metadata"].get("namespace", NAMESPACE) == NAMESPACE for one in objects)
 
 
-def test_the_namespace_comes_first(world: World) -> None:
+def test_the_namespace_comes_first(world):
     assert manifests(world)[0]["kind"] == "Namespace"
 
 
-def test_deployments_run_images_that_exist_and_select_their_own_pods(world: World) -> None:
+def test_deployments_run_images_that_exist_and_select_their_own_pods(world):
     for name, one in of_kind(manifests(world), "Deployment").items():
         spec = one["spec"]
         (container,) = spec["template"]["spec"]["containers"]
@@ -62,14 +61,14 @@ def test_deployments_run_images_that_exist_and_select_their_own_pods(world: Worl
         assert spec["replicas"] == (2 if name == WORKER else 3)
 
 
-def test_a_pod_can_always_be_evicted(world: World) -> None:
+def test_a_pod_can_always_be_evicted(world):
     objects = manifests(world)
     budgets = of_kind(objects, "PodDisruptionBudget")
     for name, one in of_kind(objects, "Deployment").items():
         assert budgets[name]["spec"]["minAvailable"] < one["spec"]["replicas"]
 
 
-def test_everything_the_environment_names_exists(world: World) -> None:
+def test_everything_the_environment_names_exists(world):
     objects = manifests(world)
     known = {*of_kind(objects, "ConfigMap"), *of_kind(objects, "Secret")}
     for one in of_kind(objects, "Deployment").values():
@@ -78,7 +77,7 @@ def test_everything_the_environment_names_exists(world: World) -> None:
             assert reference["name"] in known
 
 
-def test_passwords_are_in_secrets_only_and_survive_quoting(world: World) -> None:
+def test_passwords_are_in_secrets_only_and_survive_quoting(world):
     objects = manifests(world)
     secrets = of_kind(objects, "Secret")["platform-secrets"]["data"]
     url = urlsplit(base64.b64decode(secrets["DATABASE_URL"]).decode())
@@ -89,6 +88,6 @@ def test_passwords_are_in_secrets_only_and_survive_quoting(world: World) -> None
     assert world.secret("admin-token") not in json.dumps(others)
 
 
-def test_every_flag_is_off_before_the_release(world: World) -> None:
+def test_every_flag_is_off_before_the_release(world):
     assert of_kind(manifests(world), "ConfigMap")["feature-flags"]["data"] == FLAGS_BEFORE
     assert set(FLAGS_BEFORE.values()) == {"false", "0"}

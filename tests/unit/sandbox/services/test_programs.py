@@ -14,7 +14,7 @@ Client = TestClient[t.Any, t.Any]
 
 
 @pytest.mark.parametrize("image", sorted(IMAGES))
-def test_every_image_is_alive_and_tells_its_version(image: str) -> None:
+def test_every_image_is_alive_and_tells_its_version(image):
     service, _, version = image.partition("/")[2].partition(":v")
     container = Container(service, f"v{version}")
 
@@ -29,12 +29,12 @@ def test_every_image_is_alive_and_tells_its_version(image: str) -> None:
     assert f"{service.replace('-', ' ').title()} v{version} started successfully" in container.log
 
 
-def test_images_are_both_releases_of_all_services() -> None:
+def test_images_are_both_releases_of_all_services():
     assert sum(image.startswith("easymo/") for image in IMAGES) == 2 * (len(SERVICES) + 1) + 1
     assert f"easymo/{WORKER}:v1.9.0" in IMAGES
 
 
-def test_the_start_up_line_of_agent_core_is_the_runbooks() -> None:
+def test_the_start_up_line_of_agent_core_is_the_runbooks():
     container = Container("agent-core", "2.0.0")
 
     async def story(_client: Client) -> None:
@@ -43,18 +43,18 @@ def test_the_start_up_line_of_agent_core_is_the_runbooks() -> None:
     container.run(story)
 
 
-def test_a_wrong_flag_ends_agent_core_at_start() -> None:
+def test_a_wrong_flag_ends_agent_core_at_start():
     context = ContainerContext({"FEATURE_AI_AGENTS": "perhaps"}, "p", "127.0.0.1", print)
     with pytest.raises(ConfigurationError):
         build("agent-core", "2.0.0", context)
 
 
-def test_the_previous_release_does_not_read_the_flags() -> None:
+def test_the_previous_release_does_not_read_the_flags():
     context = ContainerContext({"FEATURE_AI_AGENTS": "perhaps"}, "p", "127.0.0.1", print)
     build("agent-core", "1.9.0", context)
 
 
-def test_a_required_dependency_that_is_away_makes_the_service_unready() -> None:
+def test_a_required_dependency_that_is_away_makes_the_service_unready():
     async def story(client: Client) -> None:
         async with client.get("/health") as response:
             body = await response.json()
@@ -64,7 +64,7 @@ def test_a_required_dependency_that_is_away_makes_the_service_unready() -> None:
     Container("wallet-service", "1.9.0").run(story)
 
 
-def test_traffic_is_counted_and_probes_are_not() -> None:
+def test_traffic_is_counted_and_probes_are_not():
     async def story(client: Client) -> None:
         for headers in ({}, {"X-Forwarded-For": "127.0.0.1"}):
             async with client.get("/health", headers=headers):
@@ -81,6 +81,6 @@ def test_traffic_is_counted_and_probes_are_not() -> None:
     Container("metrics", "1").run(story)
 
 
-def test_an_unknown_program_is_refused() -> None:
+def test_an_unknown_program_is_refused():
     with pytest.raises(ConfigurationError, match="no program 'nonsense'"):
         build("nonsense", "1", ContainerContext({}, "p", "127.0.0.1", print))

@@ -23,41 +23,41 @@ percentages = st.floats(0, 100)
 
 
 @pytest.mark.parametrize("word", ["MENU", "menu", " Menu \n"])
-def test_menu_is_the_menu_for_everybody(word: str) -> None:
+def test_menu_is_the_menu_for_everybody(word):
     flags = Flags(True, 100, frozenset(AGENTS), frozenset({INTERNAL_NUMBER}))
     assert route(INTERNAL_NUMBER, word, flags).reason == "menu_requested"
 
 
-def test_nobody_gets_an_agent_while_the_feature_is_off() -> None:
+def test_nobody_gets_an_agent_while_the_feature_is_off():
     flags = Flags(False, 100, frozenset(AGENTS), frozenset({INTERNAL_NUMBER}))
     assert route(INTERNAL_NUMBER, "I need vegetables", flags).agent is None
 
 
-def test_an_allow_listed_number_gets_an_agent_at_zero_percent() -> None:
+def test_an_allow_listed_number_gets_an_agent_at_zero_percent():
     flags = Flags(True, 0, frozenset(AGENTS), frozenset({INTERNAL_NUMBER}))
     routed = route(f"+{INTERNAL_NUMBER}", "I need vegetables", flags)
     assert (routed.agent, routed.reason) == ("buyer", "allow_listed")
 
 
 @given(number=numbers, text=st.text())
-def test_a_switched_off_feature_never_asks_an_agent(number: str, text: str) -> None:
+def test_a_switched_off_feature_never_asks_an_agent(number, text):
     assert route(number, text, Flags()).agent is None
 
 
 @given(number=numbers, low=percentages, high=percentages)
-def test_a_higher_percentage_only_adds_users(number: str, low: float, high: float) -> None:
+def test_a_higher_percentage_only_adds_users(number, low, high):
     low, high = sorted((low, high))
     assert in_rollout(number, low) <= in_rollout(number, high)
 
 
 @given(number=numbers)
-def test_zero_is_nobody_and_hundred_is_everybody(number: str) -> None:
+def test_zero_is_nobody_and_hundred_is_everybody(number):
     assert not in_rollout(number, 0)
     assert in_rollout(number, 100)
 
 
 @given(number=numbers)
-def test_a_user_stays_in_the_same_bucket_however_the_number_is_written(number: str) -> None:
+def test_a_user_stays_in_the_same_bucket_however_the_number_is_written(number):
     written = f"+{number[:3]} {number[3:6]}-{number[6:]}"
     assert bucket(written) == bucket(number)
     assert 0 <= bucket(number) < BUCKETS
@@ -66,19 +66,19 @@ def test_a_user_stays_in_the_same_bucket_however_the_number_is_written(number: s
 @pytest.mark.parametrize(
     ("number", "place"), [("250780000000", 9872), ("250780000001", 514), ("250788123456", 8015)]
 )
-def test_no_release_draws_the_users_anew(number: str, place: int) -> None:
+def test_no_release_draws_the_users_anew(number, place):
     """Whoever was let in at five percent would be out, and others in, in the middle of a ramp."""
     assert bucket(number) == place
 
 
 @pytest.mark.parametrize("percentage", [1, 5, 50])
-def test_the_share_of_users_is_close_to_the_percentage(percentage: float) -> None:
+def test_the_share_of_users_is_close_to_the_percentage(percentage):
     crowd = [f"2507{n:08d}" for n in range(20_000)]
     share = 100 * sum(in_rollout(number, percentage) for number in crowd) / len(crowd)
     assert share == pytest.approx(percentage, abs=0.08 * percentage + 0.2)
 
 
-def test_the_runbooks_outside_number_is_outside_one_percent() -> None:
+def test_the_runbooks_outside_number_is_outside_one_percent():
     assert not in_rollout("250780000000", 1)
 
 
@@ -96,15 +96,15 @@ def test_the_runbooks_outside_number_is_outside_one_percent() -> None:
         ("parental advice", "customer_support"),
     ],
 )
-def test_the_subject_names_the_agent(text: str, agent: str) -> None:
+def test_the_subject_names_the_agent(text, agent):
     assert agent_for(text) == agent
 
 
-def test_reports_are_for_colleagues() -> None:
+def test_reports_are_for_colleagues():
     assert agent_for("statistics", internal=True) == "admin"
 
 
-def test_flags_are_read_from_the_environment() -> None:
+def test_flags_are_read_from_the_environment():
     env = {
         "FEATURE_AI_AGENTS": "True",
         "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "0.5",
@@ -125,17 +125,17 @@ def test_flags_are_read_from_the_environment() -> None:
         ("FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE", "one"),
     ],
 )
-def test_a_flag_that_is_none_names_itself(name: str, value: str) -> None:
+def test_a_flag_that_is_none_names_itself(name, value):
     with pytest.raises(ConfigurationError, match=f"{name} is '{value}'"):
         Flags.from_env({name: value})
 
 
-def test_normalized_keeps_digits_only() -> None:
+def test_normalized_keeps_digits_only():
     assert normalized("+250 (78) 000-0001") == "250780000001"
 
 
 @given(numbers, percentages)
-def test_whoever_is_drawn_is_treated_and_everybody_else_is_the_control(number, percentage) -> None:
+def test_whoever_is_drawn_is_treated_and_everybody_else_is_the_control(number, percentage):
     drawn = "treated" if in_rollout(number, percentage) else "control"
     # No agent is on, so that each of them gets the menu.
     assert cohort(f"+{number}", Flags(True, percentage)) == drawn
@@ -143,6 +143,6 @@ def test_whoever_is_drawn_is_treated_and_everybody_else_is_the_control(number, p
 
 
 @given(percentages)
-def test_nobody_drew_who_is_in_the_allow_list(percentage) -> None:
+def test_nobody_drew_who_is_in_the_allow_list(percentage):
     flags = Flags(True, percentage, allow_list=frozenset({normalized(INTERNAL_NUMBER)}))
     assert cohort(f"+{INTERNAL_NUMBER}", flags) is None

@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.services.base_service import RequestError
 from sandbox.services.wallet import _amount, pay
+from tests.tables import cases
 
 ORDER = uuid.uuid4()
 
@@ -43,30 +44,29 @@ class Books:
             self.ledger.append(arguments[2])
 
 
-def test_a_payment_moves_the_balance_and_is_booked() -> None:
+def test_a_payment_moves_the_balance_and_is_booked():
     books = Books()
     order, balance, fresh = asyncio.run(pay(books, ORDER))
     assert (order["status"], balance, fresh) == ("paid", 150, True)
     assert (books.balance, books.payments, books.ledger) == (150, 1, [-100])
 
 
-def test_paying_again_changes_nothing() -> None:
+def test_paying_again_changes_nothing():
     books = Books()
     asyncio.run(pay(books, ORDER))
     _, balance, fresh = asyncio.run(pay(books, ORDER))
     assert (balance, fresh, books.payments) == (150, False, 1)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("books", "status"),
-    [
-        (Books(total=251), 402),
-        (Books(status="cancelled"), 409),
-        (Books(balance=None), 404),
-    ],
-    ids=["too little money", "cancelled", "no wallet"],
+    {
+        "too little money": (Books(total=251), 402),
+        "cancelled": (Books(status="cancelled"), 409),
+        "no wallet": (Books(balance=None), 404),
+    },
 )
-def test_what_cannot_be_paid_leaves_no_trace(books: Books, status: int) -> None:
+def test_what_cannot_be_paid_leaves_no_trace(books, status):
     before = books.balance
     with pytest.raises(RequestError) as refused:
         asyncio.run(pay(books, ORDER))
@@ -74,17 +74,17 @@ def test_what_cannot_be_paid_leaves_no_trace(books: Books, status: int) -> None:
     assert (books.balance, books.payments, books.ledger) == (before, 0, [])
 
 
-def test_an_unknown_order_is_not_found() -> None:
+def test_an_unknown_order_is_not_found():
     with pytest.raises(RequestError, match="no order"):
         asyncio.run(pay(Books(), uuid.uuid4()))
 
 
 @pytest.mark.parametrize("value", [0, -1, True, 1.5, "1.5", "", None, "²", 10**13])
-def test_an_amount_is_whole_francs(value: object) -> None:
+def test_an_amount_is_whole_francs(value):
     with pytest.raises(RequestError):
         _amount(value)
 
 
 @pytest.mark.parametrize("value", [100, "100"])
-def test_an_amount_may_come_as_text(value: object) -> None:
+def test_an_amount_may_come_as_text(value):
     assert _amount(value) == 100

@@ -4,6 +4,7 @@ import pytest
 
 from sandbox.sinks import github, incidents
 from sandbox.sinks.store import Store, parse
+from tests.tables import cases
 
 KEY = "0123456789abcdef0123456789abcdef"
 SHA = "a1" * 20
@@ -33,9 +34,7 @@ def test_events_with_one_key_make_one_incident(store):
     assert [line["action"] for line in incident["log"]][-1] == "resolve"
 
 
-@pytest.mark.parametrize(
-    ("action", "key"), [("resolve", KEY), ("trigger", "f" * 32)], ids=["nothing", "another team"]
-)
+@cases(("action", "key"), {"nothing": ("resolve", KEY), "another team": ("trigger", "f" * 32)})
 def test_a_resolve_for_nothing_and_another_teams_key_are_accepted_and_make_nothing(
     store, action, key
 ):

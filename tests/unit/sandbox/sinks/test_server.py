@@ -67,10 +67,7 @@ def test_slack_wants_its_token(ask, headers, error):
 
 
 def test_the_other_services_want_theirs(world, ask):
-    for path in (
-        "/github/repos/o/r/statuses/" + "a" * 40,
-        "/statuspage/v1/pages/easymo/incidents",
-    ):
+    for path in ("/github/repos/o/r/statuses/" + "a" * 40, "/statuspage/v1/pages/easymo/incidents"):
         assert ask("POST", path, json={})[0] == 401
     assert ask("POST", "/slack/webhook/T/B/wrong", json={"text": "x"})[0] == 404
     assert ask("GET", "/openai/v1/models")[0] == 401

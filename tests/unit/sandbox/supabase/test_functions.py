@@ -15,7 +15,7 @@ def upload(**changes: t.Any) -> Upload:
     return validated_upload({**METADATA, **changes}, FILES)
 
 
-def test_jwts_are_verified_unless_told_otherwise() -> None:
+def test_jwts_are_verified_unless_told_otherwise():
     assert upload().verify_jwt is True
     assert upload(verify_jwt=False).verify_jwt is False
 
@@ -32,13 +32,13 @@ def test_jwts_are_verified_unless_told_otherwise() -> None:
         pytest.param({}, {**FILES, "/etc/x": b""}, id="absolute"),
     ],
 )
-def test_a_bad_upload_is_refused(changes: dict[str, object], files: dict[str, bytes]) -> None:
+def test_a_bad_upload_is_refused(changes, files):
     with pytest.raises(ApiError) as refused:
         validated_upload({**METADATA, **changes}, files)
     assert refused.value.status == 400
 
 
-def test_exported_sources_sent_back_are_the_same_upload() -> None:
+def test_exported_sources_sent_back_are_the_same_upload():
     exported = {f"source/{path}": content for path, content in FILES.items()}
     metadata = {
         **METADATA,
@@ -49,7 +49,7 @@ def test_exported_sources_sent_back_are_the_same_upload() -> None:
     assert validated_upload(metadata, exported) == upload()
 
 
-def test_the_digest_is_of_paths_content_and_entrypoint() -> None:
+def test_the_digest_is_of_paths_content_and_entrypoint():
     renamed = {"f/a/index.ts": b"1", "f/a/other.json": b"{}"}
     other = validated_upload({**METADATA, "import_map_path": "f/a/other.json"}, renamed)
 
@@ -57,7 +57,7 @@ def test_the_digest_is_of_paths_content_and_entrypoint() -> None:
     assert upload().digest != other.digest
 
 
-def test_a_new_version_keeps_identity_and_birth() -> None:
+def test_a_new_version_keeps_identity_and_birth():
     first = next_function("a", upload(), None, new_id="one", now=1)
     second = next_function("a", upload(), first, new_id="two", now=2)
 
@@ -65,7 +65,7 @@ def test_a_new_version_keeps_identity_and_birth() -> None:
     assert (second.id, second.created_at, second.updated_at) == ("one", 1, 2)
 
 
-def test_an_optional_key_without_value_is_absent() -> None:
+def test_an_optional_key_without_value_is_absent():
     plain = validated_upload({"entrypoint_path": "f/a/index.ts"}, FILES)
     record = next_function("a", plain, None, new_id="one", now=1).to_json("ref")
 
@@ -75,6 +75,6 @@ def test_an_optional_key_without_value_is_absent() -> None:
 
 
 @pytest.mark.parametrize("slug", [None, "", "_health", "1st", "a/b", "a b", "a\n"])
-def test_a_slug_starts_with_a_letter(slug: str | None) -> None:
+def test_a_slug_starts_with_a_letter(slug):
     with pytest.raises(ApiError):
         validated_slug(slug)

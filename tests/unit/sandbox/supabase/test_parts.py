@@ -16,7 +16,7 @@ from sandbox.supabase.settings import EXPIRES_AT, mint
 from sandbox.supabase.store import FunctionLogs, LogLine, LogQuery, parse_query
 
 
-def test_a_minted_token_tells_its_role() -> None:
+def test_a_minted_token_tells_its_role():
     token = mint("s", role="anon", project_ref="ref")
     assert verify("s", token, now=EXPIRES_AT - 1)["role"] == "anon"
 
@@ -31,12 +31,12 @@ def test_a_minted_token_tells_its_role() -> None:
         pytest.param("s", "", 0, id="empty"),
     ],
 )
-def test_other_tokens_are_refused(secret: str, token: str, now: float) -> None:
+def test_other_tokens_are_refused(secret, token, now):
     with pytest.raises(TokenError):
         verify(secret, token, now=now)
 
 
-def test_the_rate_limit_counts_each_endpoint_by_the_minute() -> None:
+def test_the_rate_limit_counts_each_endpoint_by_the_minute():
     rates = RateLimit()
     rates.admit(("GET", "/a"), limit=1, now=0.0)
 
@@ -47,7 +47,7 @@ def test_the_rate_limit_counts_each_endpoint_by_the_minute() -> None:
     assert rates.admit(("GET", "/a"), limit=1, now=60.0)
 
 
-def test_logs_are_found_newest_first_by_function_level_and_time() -> None:
+def test_logs_are_found_newest_first_by_function_level_and_time():
     logs = FunctionLogs()
     for moment in (1, 2, 3):
         logs.add(LogLine("one", "a", "log", str(moment), microseconds=moment))
@@ -58,7 +58,7 @@ def test_logs_are_found_newest_first_by_function_level_and_time() -> None:
     assert [line.message for line in logs.find(LogQuery(level="error"))] == ["other"]
 
 
-def test_a_log_query_is_read_from_sql_and_times() -> None:
+def test_a_log_query_is_read_from_sql_and_times():
     query = parse_query(
         {
             "sql": "select * from function_logs where m.function_id = 'one' and m.level = 'error' LIMIT 7",
@@ -68,7 +68,7 @@ def test_a_log_query_is_read_from_sql_and_times() -> None:
     assert query == LogQuery(function_id="one", level="error", limit=7, start=1_000_000)
 
 
-def test_a_table_query_binds_values_and_quotes_names() -> None:
+def test_a_table_query_binds_values_and_quotes_names():
     asked = [("select", "name,phone"), ("phone", "eq.1'; drop"), ("order", "name.desc")]
     query = table_query("users", [*asked, ("limit", "5")])
 
@@ -81,13 +81,13 @@ def test_a_table_query_binds_values_and_quotes_names() -> None:
     "parameter",
     [("select", 'a"b'), ("x", "like.a"), ("order", "a.sideways"), ("limit", "-1"), ("a b", "eq.1")],
 )
-def test_what_is_not_understood_is_refused(parameter: tuple[str, str]) -> None:
+def test_what_is_not_understood_is_refused(parameter):
     with pytest.raises(RefusedError) as refused:
         table_query("users", [parameter])
     assert refused.value.status == 400
 
 
-def test_a_function_is_sent_with_what_it_imports_and_no_more() -> None:
+def test_a_function_is_sent_with_what_it_imports_and_no_more():
     with checkout(RELEASE_VERSION) as folder:
         functions = {source.slug: source for source in read_functions(folder)}
 
@@ -102,7 +102,7 @@ def test_a_function_is_sent_with_what_it_imports_and_no_more() -> None:
     assert "supabase/functions/_shared/menu.ts" in webhook.files
 
 
-def test_a_worker_may_reach_loopback_and_its_own_variables() -> None:
+def test_a_worker_may_reach_loopback_and_its_own_variables():
     program = Program("a", Path("/x"), "index.ts", "", {"B": "secret", "A": "1"})
     argv = command("deno", program)
 

@@ -15,7 +15,7 @@ from sandbox.traffic.figures import (
 
 
 @given(st.lists(st.floats(0.5, 15_000), min_size=1))
-def test_a_percentile_is_at_most_a_tenth_too_high(values: list[float]) -> None:
+def test_a_percentile_is_at_most_a_tenth_too_high(values):
     histogram = Histogram()
     for value in values:
         histogram.add(value)
@@ -23,13 +23,13 @@ def test_a_percentile_is_at_most_a_tenth_too_high(values: list[float]) -> None:
     assert exact * 0.999 <= histogram.percentile(95) <= exact * 1.11
 
 
-def test_the_highest_is_exact_even_beyond_the_last_bucket() -> None:
+def test_the_highest_is_exact_even_beyond_the_last_bucket():
     histogram = Histogram()
     histogram.add(99_999.0)
     assert histogram.to_dict() == {"p50": 99999.0, "p95": 99999.0, "p99": 99999.0, "max": 99999.0}
 
 
-def test_an_empty_histogram_is_zero() -> None:
+def test_an_empty_histogram_is_zero():
     assert Histogram().to_dict() == {"p50": 0.0, "p95": 0.0, "p99": 0.0, "max": 0.0}
 
 
@@ -44,7 +44,7 @@ def filled() -> Figures:
     return figures
 
 
-def test_every_request_is_ok_failed_or_under_way() -> None:
+def test_every_request_is_ok_failed_or_under_way():
     report = filled().to_dict()
     assert (report["sent"], report["ok"], report["failed"], report["in_flight"]) == (32, 1, 30, 1)
     assert report["failures_by_kind"] == {"HTTP 502": 30}
@@ -52,7 +52,7 @@ def test_every_request_is_ok_failed_or_under_way() -> None:
     assert report["routes"]["call"]["in_flight"] == 1
 
 
-def test_a_late_kind_of_failure_is_kept_too() -> None:
+def test_a_late_kind_of_failure_is_kept_too():
     figures = filled()
     for _ in range(30):
         figures.failed(Failure("t", "call", "Timeout", "slow"))
@@ -69,5 +69,5 @@ def test_a_late_kind_of_failure_is_kept_too() -> None:
         (filled(), "; 30 messages p50 0.0 ms"),
     ],
 )
-def test_the_summary_says_how_many_of_what_and_what_failed(figures: Figures, words: str) -> None:
+def test_the_summary_says_how_many_of_what_and_what_failed(figures, words):
     assert words in summary({**figures.to_dict(), "seconds": 2.0, "sent_per_second": 16.0})

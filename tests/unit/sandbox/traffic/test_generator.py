@@ -6,7 +6,6 @@ import json
 import random
 import time
 import typing as t
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -52,7 +51,7 @@ def generate(webhook: Handler, load: Load) -> Figures:
     return asyncio.run(run())
 
 
-def test_the_load_is_steady_and_every_answer_awaited() -> None:
+def test_the_load_is_steady_and_every_answer_awaited():
     async def webhook(_request: web.Request) -> web.Response:
         await asyncio.sleep(0.05)
         return web.Response(text=replies("menu"))
@@ -64,7 +63,7 @@ def test_the_load_is_steady_and_every_answer_awaited() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ease", [True, False])
-def test_a_machine_that_cannot_keep_up_is_asked_for_less_where_that_is_wanted(ease: bool) -> None:
+def test_a_machine_that_cannot_keep_up_is_asked_for_less_where_that_is_wanted(ease):
     async def run() -> Generator:
         async with aiohttp.ClientSession() as session:
             load = Load(rate=200, workers=5, duration=3.0, ease=ease)
@@ -86,7 +85,7 @@ def test_a_machine_that_cannot_keep_up_is_asked_for_less_where_that_is_wanted(ea
     assert (generator.rate, sent < 400) == ((100, True) if ease else (200, False))
 
 
-def test_waiting_for_a_free_worker_counts_as_latency() -> None:
+def test_waiting_for_a_free_worker_counts_as_latency():
     async def webhook(_request: web.Request) -> web.Response:
         await asyncio.sleep(0.02)
         return web.Response(text=replies("menu"))
@@ -96,7 +95,7 @@ def test_waiting_for_a_free_worker_counts_as_latency() -> None:
     assert found["routes"]["message"]["latency_ms"]["max"] > 100
 
 
-def test_a_lost_request_is_told_in_full() -> None:
+def test_a_lost_request_is_told_in_full():
     async def webhook(_request: web.Request) -> web.Response:
         return web.Response(status=503, text="no pods")
 
@@ -114,7 +113,7 @@ def test_a_lost_request_is_told_in_full() -> None:
         (replies("fallback", "marketplace"), "fallback"),
     ],
 )
-def test_answers_are_told_apart(body: str, route: str) -> None:
+def test_answers_are_told_apart(body, route):
     assert route_taken(body) == route
 
 
@@ -127,7 +126,7 @@ def test_answers_are_told_apart(body: str, route: str) -> None:
         ('{"replies": []}', "BadAnswer"),
     ],
 )
-def test_an_answer_that_hides_an_outage_is_a_failure(body: str, kind: str) -> None:
+def test_an_answer_that_hides_an_outage_is_a_failure(body, kind):
     with pytest.raises(FailedError) as failed:
         route_taken(body)
     assert failed.value.kind == kind
@@ -144,25 +143,23 @@ def test_an_answer_that_hides_an_outage_is_a_failure(body: str, kind: str) -> No
         (_seconds, "14401"),
     ],
 )
-def test_limits_are_kept(read: t.Callable[[str], float], value: str) -> None:
+def test_limits_are_kept(read, value):
     with pytest.raises(argparse.ArgumentTypeError, match=repr(value)):
         read(value)
 
 
 @pytest.mark.parametrize("command", [report, stop])
-def test_without_traffic_there_is_nothing_to_tell(
-    tmp_path: Path, command: t.Callable[[World, argparse.Namespace], int]
-) -> None:
+def test_without_traffic_there_is_nothing_to_tell(tmp_path, command):
     with pytest.raises(SandboxError, match="There is no traffic"):
         command(World(tmp_path), argparse.Namespace(json=False))
 
 
-def test_traffic_needs_a_sandbox_that_is_up(tmp_path: Path) -> None:
+def test_traffic_needs_a_sandbox_that_is_up(tmp_path):
     with pytest.raises(Exception, match="supabase"):
         start(World(tmp_path), argparse.Namespace(rate=1, workers=1, seconds=1))
 
 
-def test_what_is_no_message_calls_all_services_in_turn() -> None:
+def test_what_is_no_message_calls_all_services_in_turn():
     async def webhook(_request: web.Request) -> web.Response:
         return web.Response(text=replies("menu"))
 
@@ -172,7 +169,7 @@ def test_what_is_no_message_calls_all_services_in_turn() -> None:
     assert found["answers"] == {"agent-core": 20, "wallet-service": 20}
 
 
-def test_every_service_of_the_platform_is_called() -> None:
+def test_every_service_of_the_platform_is_called():
     assert tuple(QUESTIONS_OF_ALL) == SERVICES
     services = [resolve(path.partition("?")[0], SERVICES) for path in QUESTIONS_OF_ALL.values()]
     assert [found.service for found in services if found] == [*SERVICES]

@@ -3,7 +3,6 @@
 import json
 import threading
 import typing as t
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -14,7 +13,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import 
     LoadedRule,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
     InputError,
     RefusedError,
     UnreachableError,
@@ -24,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server i
     MonitoringServer,
 )
 from tests.fakes.http_server import Handler, serving
+from tests.tables import cases
 
 LOADED = {
     "state": "inactive",
@@ -94,7 +93,7 @@ def api(place: Place, *, timeout: float = 20, token: str | None = None) -> Alert
     return AlertsApi(prometheus, alertmanager, timeout=timeout)
 
 
-def test_rules_come_with_what_they_ask_how_long_and_whether_they_work(place: Place) -> None:
+def test_rules_come_with_what_they_ask_how_long_and_whether_they_work(place):
     place.answers(
         {"status": "success", "data": {"groups": [{"name": "release", "rules": [LOADED, NEW]}]}}
     )
@@ -119,7 +118,7 @@ def test_rules_come_with_what_they_ask_how_long_and_whether_they_work(place: Pla
     assert place.asked == [("/prometheus/api/v1/rules?type=alert", "")]
 
 
-def test_no_rules_are_no_error(place: Place) -> None:
+def test_no_rules_are_no_error(place):
     place.answers({"status": "success", "data": {"groups": []}})
     assert api(place).rules() == []
 
@@ -130,7 +129,7 @@ receivers: [{name: r}, {name: s, slack_configs: [{api_url: <secret>}]}]
 """
 
 
-def test_alertmanager_tells_its_routes_receivers_and_silences(place: Place) -> None:
+def test_alertmanager_tells_its_routes_receivers_and_silences(place):
     place.answers({"config": {"original": CONFIG}, "cluster": {}})
     config = api(place).alertmanager()
     assert config["route"]["routes"][0]["continue"] is True
@@ -140,9 +139,7 @@ def test_alertmanager_tells_its_routes_receivers_and_silences(place: Place) -> N
     assert [path for path, _ in place.asked] == ["/am/api/v2/status", "/am/api/v2/silences"]
 
 
-def test_prometheus_tells_the_labels_that_it_adds_and_how_many_series_there_are(
-    place: Place,
-) -> None:
+def test_prometheus_tells_the_labels_that_it_adds_and_how_many_series_there_are(place):
     place.answers(
         {"data": {"yaml": "global:\n  external_labels: {cluster: prod}\nrule_files: []\n"}}
     )
@@ -156,9 +153,7 @@ def test_prometheus_tells_the_labels_that_it_adds_and_how_many_series_there_are(
     assert place.asked[-2][0] == "/prometheus/api/v1/query?query=count%28up%7Ba%3D%22b%22%7D%29"
 
 
-def test_the_token_goes_along_whatever_a_netrc_says(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_token_goes_along_whatever_a_netrc_says(place, tmp_path, monkeypatch):
     (tmp_path / "netrc").write_text(
         "machine 127.0.0.1 login other password other-password\n", "utf-8"
     )
@@ -169,35 +164,19 @@ def test_the_token_goes_along_whatever_a_netrc_says(
     assert [permit for _path, permit in place.asked] == ["Bearer t-1", ""]
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "kind", "told"),
-    [
-        (401, b"Unauthorized", RefusedError, "HTTP 401 (Unauthorized): set a token"),
-        (403, b"", RefusedError, "HTTP 403: set a token"),
-        (
-            503,
-            b"Service Unavailable",
-            UnreachableError,
-            "HTTP 503 (Service Unavailable): see its log",
-        ),
-        (429, b"", UnreachableError, "HTTP 429: see its log"),
-        (404, b"404 page not found", VerificationError, "check its URL"),
-        (302, b"", VerificationError, "HTTP 302: check its URL"),
-        (200, b"<html>Sign in</html>", VerificationError, "did not answer as Prometheus does"),
-        (200, b'{"status": "success", "data": null}', VerificationError, "did not answer as"),
-        (
-            200,
-            b'{"data": {"groups": [{"name": "g", "rules": [{}]}]}}',
-            VerificationError,
-            "did not",
-        ),
-        (200, b"[]", VerificationError, "did not answer as Prometheus does"),
-    ],
-    ids=str,
-)
-def test_an_answer_that_is_none_says_what_to_do(
-    place: Place, status: int, body: bytes, kind: type[DeployError], told: str
-) -> None:
+@pytest.mark.parametrize(("status", "body", "kind", "told"), [
+    (401, b"Unauthorized", RefusedError, "HTTP 401 (Unauthorized): set a token"),
+    (403, b"", RefusedError, "HTTP 403: set a token"),
+    (503, b"Service Unavailable", UnreachableError, "HTTP 503 (Service Unavailable): see its log"),
+    (429, b"", UnreachableError, "HTTP 429: see its log"),
+    (404, b"404 page not found", VerificationError, "check its URL"),
+    (302, b"", VerificationError, "HTTP 302: check its URL"),
+    (200, b"<html>Sign in</html>", VerificationError, "did not answer as Prometheus does"),
+    (200, b'{"status": "success", "data": null}', VerificationError, "did not answer as"),
+    (200, b'{"data": {"groups": [{"name": "g", "rules": [{}]}]}}', VerificationError, "did not"),
+    (200, b"[]", VerificationError, "did not answer as Prometheus does"),
+], ids=str)  # fmt: skip
+def test_an_answer_that_is_none_says_what_to_do(place, status, body, kind, told):
     place.status, place.body = status, body
     with pytest.raises(kind) as caught:
         api(place).rules()
@@ -209,26 +188,26 @@ NO_CONFIG = b'{"config": {"original": "receivers: []"}}'
 
 
 @pytest.mark.parametrize("body", [b"<html>", b'{"name": 1}', NO_CONFIG, b"[1]", b"3"])
-def test_a_configuration_of_something_else_is_refused(place: Place, body: bytes) -> None:
+def test_a_configuration_of_something_else_is_refused(place, body):
     place.body = body
     with pytest.raises(VerificationError, match="did not answer as Alertmanager does"):
         api(place).alertmanager()
 
 
-def test_what_hangs_is_given_up_after_the_time_that_was_set(place: Place) -> None:
+def test_what_hangs_is_given_up_after_the_time_that_was_set(place):
     place.body = None
     with pytest.raises(UnreachableError, match=r"did not answer within 0\.2 s"):
         api(place, timeout=0.2).rules()
 
 
-def test_nobody_there_is_said_without_the_password_of_the_url() -> None:
+def test_nobody_there_is_said_without_the_password_of_the_url():
     with pytest.raises(UnreachableError) as caught:
         AlertsApi(MonitoringServer("http://ann:s3cret@127.0.0.1:9"), timeout=20).rules()
     assert "Prometheus at http://127.0.0.1:9/api/v1/rules cannot be reached" in str(caught.value)
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_token_in_an_error_page_is_blanked(place: Place) -> None:
+def test_a_token_in_an_error_page_is_blanked(place):
     place.answers({"error": "bad token", "token": "abcdef123456"}, status=500)
     with pytest.raises(UnreachableError) as caught:
         api(place).silences()
@@ -236,12 +215,12 @@ def test_a_token_in_an_error_page_is_blanked(place: Place) -> None:
 
 
 @pytest.mark.parametrize("url", ["prometheus:9090", "", "http://"])
-def test_a_url_that_is_none_is_bad_input(url: str) -> None:
+def test_a_url_that_is_none_is_bad_input(url):
     with pytest.raises(InputError, match="correct its URL"):
         AlertsApi(MonitoringServer(url), timeout=20).rules()
 
 
-def test_a_query_comes_back_as_prometheus_writes_it(place: Place) -> None:
+def test_a_query_comes_back_as_prometheus_writes_it(place):
     place.answers({"status": "success", "data": "sum by (a) (x) > 0.3"})
     assert api(place).formatted("sum(x)by(a)>0.30") == "sum by (a) (x) > 0.3"
     place.answers({"status": "error", "errorType": "bad_data", "error": "parse error"}, status=400)
@@ -249,7 +228,7 @@ def test_a_query_comes_back_as_prometheus_writes_it(place: Place) -> None:
         api(place).formatted("sum(")
 
 
-def test_a_reload_tells_files_that_are_not_taken_from_one_that_is_not_allowed(place: Place) -> None:
+def test_a_reload_tells_files_that_are_not_taken_from_one_that_is_not_allowed(place):
     api(place).reload()
     place.status, place.body = 500, b"failed to reload config: bad rule"
     with pytest.raises(VerificationError, match="keeps the old ones: failed to reload config"):
@@ -265,9 +244,7 @@ def matrix(*times: float) -> dict[str, t.Any]:
     return {"status": "success", "data": {"resultType": "matrix", "result": series}}
 
 
-def test_when_alerts_fired_is_asked_of_the_series_that_prometheus_keeps_of_them(
-    place: Place,
-) -> None:
+def test_when_alerts_fired_is_asked_of_the_series_that_prometheus_keeps_of_them(place):
     place.answers(matrix(10.5, 25.5))
     found = api(place).firing_times(["a.b", "c"], 600.2)
     assert found == [({"alertname": "a.b"}, [10.5, 25.5])]
@@ -275,21 +252,18 @@ def test_when_alerts_fired_is_asked_of_the_series_that_prometheus_keeps_of_them(
     assert query == [r'ALERTS{alertstate="firing",alertname=~"a\\.b|c"}[601s]']
 
 
-@pytest.mark.parametrize(
+@cases(
     ("seen", "gaps"),
-    [
-        (range(0, 601, 60), []),
-        ([*range(0, 241, 60), *range(540, 601, 60)], [(180, 480)]),
-        (range(240, 601, 60), [(0, 180)]),
-        (range(0, 421, 60), [(360, 600)]),
-        ([], [(0, 600)]),
-        (range(60, 601, 60), []),
-    ],
-    ids=["none", "in between", "at first", "until now", "nothing at all", "only before"],
+    {
+        "none": (range(0, 601, 60), []),
+        "in between": ([*range(0, 241, 60), *range(540, 601, 60)], [(180, 480)]),
+        "at first": (range(240, 601, 60), [(0, 180)]),
+        "until now": (range(0, 421, 60), [(360, 600)]),
+        "nothing at all": ([], [(0, 600)]),
+        "only before": (range(60, 601, 60), []),
+    },
 )
-def test_an_outage_is_a_time_without_any_sample(
-    place: Place, seen: t.Sequence[int], gaps: list[tuple[float, float]]
-) -> None:
+def test_an_outage_is_a_time_without_any_sample(place, seen, gaps):
     begin = 1795685400.25
     place.answers(matrix(*(begin + one for one in seen)))
     found = api(place).outages(begin, begin + 600)

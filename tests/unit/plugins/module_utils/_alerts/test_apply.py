@@ -1,7 +1,6 @@
 """Waiting for Prometheus, and the file that it reads, with a Prometheus in memory."""
 
 import typing as t
-from pathlib import Path
 
 import pytest
 
@@ -25,6 +24,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from tests.fakes.cluster import FakeClock
+from tests.tables import cases
 
 GROUPS = [{"name": "g", "rules": [{"alert": "a", "expr": "up < 1", "for": "1m"}]}]
 GOOD = LoadedRule("a", "up < 1", 60.0, {}, {}, "g", "ok", "")
@@ -52,7 +52,7 @@ def wait(*answers: list[LoadedRule] | DeployError) -> tuple[list[LoadedRule], li
     return watch.wait(FakeClock(), 30, 2, told.append), told
 
 
-def test_it_waits_while_prometheus_is_away_or_behind_and_tells_each_reason_once() -> None:
+def test_it_waits_while_prometheus_is_away_or_behind_and_tells_each_reason_once():
     away = UnreachableError("Prometheus cannot be reached.")
     loaded, told = wait(away, away, [], [], [GOOD])
     assert loaded == [GOOD]
@@ -62,13 +62,13 @@ def test_it_waits_while_prometheus_is_away_or_behind_and_tells_each_reason_once(
     ]
 
 
-def test_when_the_time_is_up_it_says_what_is_lacking() -> None:
+def test_when_the_time_is_up_it_says_what_is_lacking():
     with pytest.raises(NotReadyError, match=r"After 30 s .*\(a is not loaded\)") as caught:
         wait([])
     assert caught.value.details == {"lacking": {"a": "not loaded"}}
 
 
-def test_who_is_out_of_sight_to_the_end_is_no_success() -> None:
+def test_who_is_out_of_sight_to_the_end_is_no_success():
     with pytest.raises(NotReadyError, match=r"cannot be reached"):
         wait(UnreachableError("Prometheus cannot be reached."))
 
@@ -93,32 +93,29 @@ class Alertmanager:
         return self._external
 
 
-@pytest.mark.parametrize(
+@cases(
     ("external", "told"),
-    [
-        ({"cluster": "prod"}, ""),
-        ({}, "routes take 'a' to 'null' and not to 'r'"),
-        (RefusedError("No."), "routes take 'a' to 'null' and not to 'r'"),
-    ],
-    ids=["labels of Prometheus", "none", "not told"],
+    {
+        "labels of Prometheus": ({"cluster": "prod"}, ""),
+        "none": ({}, "routes take 'a' to 'null' and not to 'r'"),
+        "not told": (RefusedError("No."), "routes take 'a' to 'null' and not to 'r'"),
+    },
 )
-def test_the_labels_that_prometheus_adds_decide_on_the_way_too(
-    external: dict[str, str] | DeployError, told: str
-) -> None:
+def test_the_labels_that_prometheus_adds_decide_on_the_way_too(external, told):
     routing = Routing.read(t.cast("AlertsApi", Alertmanager(external)))
     assert routing.receivers == ["null", "r"]
     found = routing.problem(LoadedRule("a", "up", 0, {"notify": "r"}, {}, "g", "ok", ""))
     assert (told in found) if told else found == ""
 
 
-def test_all_alerts_that_go_astray_are_named_at_once() -> None:
+def test_all_alerts_that_go_astray_are_named_at_once():
     refuse_misrouted({})
     with pytest.raises(VerificationError, match=r"x is lost; y is lost\. Correct") as caught:
         refuse_misrouted({"x": "x is lost", "y": "y is lost"})
     assert caught.value.details == {"misrouted": {"x": "x is lost", "y": "y is lost"}}
 
 
-def test_a_file_is_written_whole_and_found_to_be_right_the_next_time(tmp_path: Path) -> None:
+def test_a_file_is_written_whole_and_found_to_be_right_the_next_time(tmp_path):
     reloads: list[str] = []
     path = tmp_path / "release.yml"
     file = RuleFile(path, lambda: reloads.append(path.read_text("utf-8")))
@@ -132,7 +129,7 @@ def test_a_file_is_written_whole_and_found_to_be_right_the_next_time(tmp_path: P
 
 
 @pytest.mark.parametrize("before", [None, "groups: []\n"])
-def test_what_prometheus_does_not_take_is_put_back(tmp_path: Path, before: str | None) -> None:
+def test_what_prometheus_does_not_take_is_put_back(tmp_path, before):
     path = tmp_path / "release.yml"
     if before is not None:
         path.write_text(before, "utf-8")
@@ -147,7 +144,7 @@ def test_what_prometheus_does_not_take_is_put_back(tmp_path: Path, before: str |
 
 
 @pytest.mark.parametrize("text", ["{", "", "groups:\n", "- 1\n", "groups: 5\n"])
-def test_a_spoilt_file_is_replaced(tmp_path: Path, text: str) -> None:
+def test_a_spoilt_file_is_replaced(tmp_path, text):
     path = tmp_path / "release.yml"
     path.write_text(text, "utf-8")
     file = RuleFile(path, None)
@@ -156,6 +153,6 @@ def test_a_spoilt_file_is_replaced(tmp_path: Path, text: str) -> None:
     assert file.read() == GROUPS
 
 
-def test_a_folder_that_is_missing_is_bad_input_in_check_mode_too(tmp_path: Path) -> None:
+def test_a_folder_that_is_missing_is_bad_input_in_check_mode_too(tmp_path):
     with pytest.raises(InputError, match="does not exist: set 'path'"):
         RuleFile(tmp_path / "nowhere" / "x.yml", None).write(GROUPS, dry_run=True)

@@ -1,7 +1,6 @@
 """What fired, from Prometheus's series to the record and back."""
 
 import json
-import typing as t
 
 import pytest
 
@@ -14,10 +13,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.fired import
     joined,
     to_record,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
-    Alerts,
-    FiredAlert,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import Alerts, FiredAlert
+from tests.tables import cases
 
 WALLET = {
     "__name__": "ALERTS",
@@ -36,62 +33,55 @@ def down(since: str, until: str = "", subject: str = "service=wallet-service") -
     return FiredAlert("Service Down", "critical", at[0], at[1], subject)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("seconds", "firing", "expected"),
-    [
-        ([0, 15, 30], False, [down("09:30:00", "09:30:30")]),
-        ([0, 15, 30], True, [down("09:30:00")]),
-        ([0], False, [down("09:30:00", "09:30:00")]),
-        ([0, 15, 600, 615], True, [down("09:30:00", "09:30:15"), down("09:40:00")]),
-        ([0, 60, 120], False, [down("09:30:00", "09:32:00")]),
-    ],
-    ids=["ended", "fires", "one evaluation", "twice", "evaluated once a minute"],
+    {
+        "ended": ([0, 15, 30], False, [down("09:30:00", "09:30:30")]),
+        "fires": ([0, 15, 30], True, [down("09:30:00")]),
+        "one evaluation": ([0], False, [down("09:30:00", "09:30:00")]),
+        "twice": ([0, 15, 600, 615], True, [down("09:30:00", "09:30:15"), down("09:40:00")]),
+        "evaluated once a minute": ([0, 60, 120], False, [down("09:30:00", "09:32:00")]),
+    },
 )
-def test_times_at_which_an_alert_fired_become_spans(
-    seconds: list[float], expected: list[FiredAlert], *, firing: bool
-) -> None:
+def test_times_at_which_an_alert_fired_become_spans(seconds, expected, *, firing):
     still = {("Service Down", "service=wallet-service")} if firing else set()
     course = [(WALLET, [T + one for one in seconds])]
     assert list(fired(course, still, 90)) == expected
 
 
-def test_an_alert_is_told_by_what_its_query_gave_it() -> None:
+def test_an_alert_is_told_by_what_its_query_gave_it():
     assert describe("Service Down", WALLET, "09:31") == (
         "Service Down (service=wallet-service) since 09:31"
     )
     assert describe("High Error Rate", {"severity": "critical"}, "") == "High Error Rate"
 
 
-def test_a_later_look_ends_what_was_firing_and_forgets_nothing() -> None:
+def test_a_later_look_ends_what_was_firing_and_forgets_nothing():
     other = down("08:00:00", "08:01:00", "service=agent-core")
     known = Alerts(True, (other, down("09:30:00")))
     seen = Alerts(True, (down("09:30:00", "09:33:00"), down("10:00:00")))
-    assert joined(known, seen).fired == (
-        other,
-        down("09:30:00", "09:33:00"),
-        down("10:00:00"),
-    )
+    assert joined(known, seen).fired == (other, down("09:30:00", "09:33:00"), down("10:00:00"))
 
 
-def test_a_look_over_less_time_keeps_when_it_began() -> None:
+def test_a_look_over_less_time_keeps_when_it_began():
     known = Alerts(True, (down("09:30:00"),))
     assert joined(known, Alerts(True, (down("09:31:00"),))).fired == (down("09:30:00"),)
 
 
-def test_the_last_look_says_whether_all_was_seen() -> None:
+def test_the_last_look_says_whether_all_was_seen():
     blind = Alerts(False, (), "Prometheus cannot be reached")
     known = Alerts(True, (down("09:30:00", "09:31:00"),))
     assert joined(known, blind) == Alerts(False, known.fired, blind.why_not)
 
 
-def test_what_the_record_keeps_is_read_back_and_bounded() -> None:
+def test_what_the_record_keeps_is_read_back_and_bounded():
     many = Alerts(True, tuple(down(f"{n // 60:02}:{n % 60:02}:00") for n in range(KEPT + 7)))
     body = json.loads(json.dumps(to_record(many)))
     assert from_record(body) == Alerts(True, many.fired[7:])
     assert len(json.dumps(body)) < 10_000
 
 
-def test_the_record_tells_of_the_release_and_of_its_ramp() -> None:
+def test_the_record_tells_of_the_release_and_of_its_ramp():
     ramp = {
         "5 % since x": {
             "verdict": "proceed",
@@ -103,16 +93,12 @@ def test_the_record_tells_of_the_release_and_of_its_ramp() -> None:
     assert found == Alerts(True, (down("09:30:00", "09:31:00"), down("12:00:00")))
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        {},
-        {"facts": None},
-        {"facts": {"alerts": []}},
-        {"facts": {"alerts": {"looked": "yes", "fired": "x"}}},
-        {"facts": {"alerts": {"fired": [1]}, "ramp_watches": {"a": 1, "b": {"alerts": {}}}}},
-    ],
-    ids=str,
-)
-def test_a_record_that_tells_nothing_was_not_looked_at(record: dict[str, t.Any]) -> None:
+@pytest.mark.parametrize("record", [
+    {},
+    {"facts": None},
+    {"facts": {"alerts": []}},
+    {"facts": {"alerts": {"looked": "yes", "fired": "x"}}},
+    {"facts": {"alerts": {"fired": [1]}, "ramp_watches": {"a": 1, "b": {"alerts": {}}}}},
+], ids=str)  # fmt: skip
+def test_a_record_that_tells_nothing_was_not_looked_at(record):
     assert alerts_of(record) == Alerts()

@@ -46,9 +46,7 @@ DOCUMENTED = yaml.safe_load(
          [Stop("dev-pager", ("offhours", "holidays")), Stop("on-call-pager", ("offhours", "holidays"))]),
     ],
 )  # fmt: skip
-def test_the_documented_routes_end_where_the_documentation_says(
-    labels: dict[str, str], found: list[Stop]
-) -> None:
+def test_the_documented_routes_end_where_the_documentation_says(labels, found):
     assert stops(DOCUMENTED, labels) == found
 
 
@@ -69,12 +67,12 @@ def test_the_documented_routes_end_where_the_documentation_says(
         ("what", False),
     ],
 )
-def test_a_matcher_is_anchored_and_a_missing_label_is_empty(matcher: str, *, matches: bool) -> None:
+def test_a_matcher_is_anchored_and_a_missing_label_is_empty(matcher, *, matches):
     route = {"receiver": "root", "routes": [{"receiver": "hit", "matchers": [matcher]}]}
     assert stops(route, PAGED) == [Stop("hit" if matches else "root")]
 
 
-def test_a_nested_route_inherits_the_receiver_and_no_time_interval() -> None:
+def test_a_nested_route_inherits_the_receiver_and_no_time_interval():
     nested = {"match": {"severity": "page"}, "routes": [{"match_re": {"notify": "man.+"}}]}
     route = {
         "receiver": "root",
@@ -117,14 +115,12 @@ OURS = {"receiver": "manager", "matchers": ['notify="manager"']}
     ids=["its own", "catch-all that continues", "catch-all", "no route", "no receiver", "null receiver",
          "empty integration", "muted", "active at times", "muted and told again", "another namespace"],
 )  # fmt: skip
-def test_an_alert_that_does_not_reach_its_receiver_is_told_with_why(
-    config: dict[str, t.Any], told: str
-) -> None:
+def test_an_alert_that_does_not_reach_its_receiver_is_told_with_why(config, told):
     found = misrouted(config, [], "Service Down", PAGED)
     assert (told in found) if told else found == ""
 
 
-def test_a_rule_that_names_nobody_must_reach_somebody() -> None:
+def test_a_rule_that_names_nobody_must_reach_somebody():
     assert misrouted(config(), [], "Any", {}) == ""
     assert "no integration" in misrouted(config(default={}), [], "Any", {})
 
@@ -143,16 +139,12 @@ def silence(state: str = "active", **matchers: t.Any) -> dict[str, t.Any]:
     }
 
 
-@pytest.mark.parametrize(
-    ("silence", "told"),
-    [
-        (silence(alertname="Service Down"), "silenced until 2026-11-26T10:00:00.000Z by ann (main"),
-        (silence("expired", alertname="Service Down"), ""),
-        (silence(alertname="Other"), ""),
-        (silence(service="wallet-service"), ""),
-    ],
-    ids=["all of it", "over", "another alert", "one service of it"],
-)
-def test_a_silenced_alert_is_told(silence: dict[str, t.Any], told: str) -> None:
+@pytest.mark.parametrize(("silence", "told"), [
+    (silence(alertname="Service Down"), "silenced until 2026-11-26T10:00:00.000Z by ann (main"),
+    (silence("expired", alertname="Service Down"), ""),
+    (silence(alertname="Other"), ""),
+    (silence(service="wallet-service"), ""),
+], ids=["all of it", "over", "another alert", "one service of it"])  # fmt: skip
+def test_a_silenced_alert_is_told(silence, told):
     found = misrouted(config(OURS), [silence], "Service Down", PAGED)
     assert (told in found) if told else found == ""

@@ -31,24 +31,24 @@ from sandbox.prometheus import RULES
         ('absent(up{job="by"}) or absent_over_time(sum[5m])', ['up{job="by"}', "sum"]),
     ],
 )  # fmt: skip
-def test_every_selector_is_found_and_nothing_else(query: str, found: list[str]) -> None:
+def test_every_selector_is_found_and_nothing_else(query, found):
     assert [str(one) for one in selectors(query)] == found
 
 
-def test_the_labels_by_which_a_query_groups_are_told_without_the_bucket() -> None:
+def test_the_labels_by_which_a_query_groups_are_told_without_the_bucket():
     query = "sum by (service, le) (a) > on (x) count by(pod)(b)"
     assert grouped_by(query) == ("service", "pod")
     assert grouped_by("sum(a)") == ()
 
 
-def test_a_selector_is_reduced_to_the_matchers_of_the_pods_and_asks_for_labels() -> None:
+def test_a_selector_is_reduced_to_the_matchers_of_the_pods_and_asks_for_labels():
     (one,) = selectors('a{job="pods",status=~"5..",ns="x"}')
     pods = read_matchers("ns='x', job=\"pods\"")
     assert str(one.among(pods)) == 'a{job="pods",ns="x"}'
     assert str(one.among(()).having(["service"])) == 'a{service!=""}'
 
 
-def test_every_rule_that_ships_selects_the_pods_and_only_them() -> None:
+def test_every_rule_that_ships_selects_the_pods_and_only_them():
     for rule in yaml.safe_load(RULES.read_text("utf-8"))["groups"][0]["rules"]:
         found = selectors(rule["expr"])
         assert found

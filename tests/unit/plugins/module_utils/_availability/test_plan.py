@@ -50,57 +50,28 @@ def measured(failing: dict[str, range], seconds: int = 60) -> Measured:
     return at(state, NOON + seconds)
 
 
-@cases(
-    ("failing", "failures", "downtime", "unseen"),
-    {
-        "nothing fails": ({}, {}, 0, 0),
-        "one probe fails": ({"wallet": range(5, 6)}, {"wallet": 1}, 1, 0),
-        "an address fails": ({"wallet": range(5, 25)}, {"wallet": 20}, 20, 0),
-        "all addresses fail and the controls do not": (
-            dict.fromkeys(NAMES, range(5, 25)),
-            {"wallet": 20, "agent": 20},
-            20.1,
-            0,
-        ),
-        "the API server fails too, what is outside does not": (
-            dict.fromkeys((*NAMES, "api"), range(5, 25)),
-            {"wallet": 20, "agent": 20},
-            20.1,
-            0,
-        ),
-        "what is outside fails too, the API server does not": (
-            dict.fromkeys((*NAMES, "outside"), range(5, 25)),
-            {"wallet": 20, "agent": 20},
-            20.1,
-            0,
-        ),
-        "everything fails: nothing was seen": (dict.fromkeys(ALL, range(5, 25)), {}, 0, 20),
-        "an address fails before nothing is seen": (
-            {**dict.fromkeys(ALL, range(5, 25)), "wallet": range(3, 25)},
-            {"wallet": 2},
-            2,
-            20,
-        ),
-        "an address fails on when something is seen again": (
-            {**dict.fromkeys(ALL, range(5, 25)), "wallet": range(5, 27)},
-            {"wallet": 1},
-            1,
-            20,
-        ),
-        "what overlaps is down once": (
-            {"wallet": range(5, 15), "agent": range(10, 20)},
-            {"wallet": 10, "agent": 10},
-            15.1,
-            0,
-        ),
-        "it fails to the end": ({"wallet": range(50, 60)}, {"wallet": 10}, 10, 0),
-        "unseen to the end": (dict.fromkeys(ALL, range(50, 60)), {}, 0, 10),
-        "a control address is no address": ({"api": range(5, 25)}, {}, 0, 0),
-    },
-)
-def test_what_failed_is_told_from_what_was_not_seen(
-    failing: dict[str, range], failures: dict[str, int], downtime: float, unseen: float
-) -> None:
+@cases(("failing", "failures", "downtime", "unseen"), {
+    "nothing fails": ({}, {}, 0, 0),
+    "one probe fails": ({"wallet": range(5, 6)}, {"wallet": 1}, 1, 0),
+    "an address fails": ({"wallet": range(5, 25)}, {"wallet": 20}, 20, 0),
+    "all addresses fail and the controls do not": (dict.fromkeys(NAMES, range(5, 25)),
+        {"wallet": 20, "agent": 20}, 20.1, 0),
+    "the API server fails too, what is outside does not": (dict.fromkeys((*NAMES, "api"),
+        range(5, 25)), {"wallet": 20, "agent": 20}, 20.1, 0),
+    "what is outside fails too, the API server does not": (dict.fromkeys((*NAMES, "outside"),
+        range(5, 25)), {"wallet": 20, "agent": 20}, 20.1, 0),
+    "everything fails: nothing was seen": (dict.fromkeys(ALL, range(5, 25)), {}, 0, 20),
+    "an address fails before nothing is seen": ({**dict.fromkeys(ALL, range(5, 25)),
+        "wallet": range(3, 25)}, {"wallet": 2}, 2, 20),
+    "an address fails on when something is seen again": ({**dict.fromkeys(ALL, range(5, 25)),
+        "wallet": range(5, 27)}, {"wallet": 1}, 1, 20),
+    "what overlaps is down once": ({"wallet": range(5, 15), "agent": range(10, 20)},
+                                   {"wallet": 10, "agent": 10}, 15.1, 0),
+    "it fails to the end": ({"wallet": range(50, 60)}, {"wallet": 10}, 10, 0),
+    "unseen to the end": (dict.fromkeys(ALL, range(50, 60)), {}, 0, 10),
+    "a control address is no address": ({"api": range(5, 25)}, {}, 0, 0),
+})  # fmt: skip
+def test_what_failed_is_told_from_what_was_not_seen(failing, failures, downtime, unseen):
     found = measured(failing)
     assert {name: one.failures for name, one in found.targets.items() if one.failures} == failures
     assert found.downtime == pytest.approx(downtime, abs=0.2)
@@ -109,7 +80,7 @@ def test_what_failed_is_told_from_what_was_not_seen(
     assert set(found.targets) == set(NAMES)
 
 
-def test_an_address_remembers_its_first_and_last_failure_and_the_minutes() -> None:
+def test_an_address_remembers_its_first_and_last_failure_and_the_minutes():
     wallet = measured({"wallet": range(30, 91)}, seconds=200).targets["wallet"]
     assert (wallet.first_failure, wallet.last_failure) == (NOON + 30, NOON + 90)
     assert (wallet.probes, wallet.failures) == (200, 61)
@@ -118,7 +89,7 @@ def test_an_address_remembers_its_first_and_last_failure_and_the_minutes() -> No
     assert wallet.longest_gap == pytest.approx(1)
 
 
-def test_a_machine_that_stands_still_leaves_a_gap_and_no_downtime() -> None:
+def test_a_machine_that_stands_still_leaves_a_gap_and_no_downtime():
     state = asked(start(NEW, ALL), range(10), {"wallet": range(8, 10)})
     state = asked(state, range(40, 50), {})
     found = at(state, NOON + 50)
@@ -127,7 +98,7 @@ def test_a_machine_that_stands_still_leaves_a_gap_and_no_downtime() -> None:
     assert found.targets["wallet"].longest_gap == pytest.approx(31)
 
 
-def test_a_resumed_run_goes_on_and_tells_the_time_between() -> None:
+def test_a_resumed_run_goes_on_and_tells_the_time_between():
     before = measured({"wallet": range(5, 7)})
     state = start(begin(before, NOON + 100, attempt=1, interval=1.0), ALL)
     found = at(asked(state, range(100, 110), {}), NOON + 110)
@@ -137,40 +108,35 @@ def test_a_resumed_run_goes_on_and_tells_the_time_between() -> None:
     assert (round(gap.end - gap.start), gap.why) == (41, NOT_ASKED)
 
 
-def test_the_next_attempt_begins_anew() -> None:
+def test_the_next_attempt_begins_anew():
     assert not begin(measured({}), NOON + 100, attempt=2, interval=1.0).targets
 
 
-def test_what_was_switched_off_is_a_gap_with_its_reason() -> None:
+def test_what_was_switched_off_is_a_gap_with_its_reason():
     off = switch_off(measured({}), NOON + 60, attempt=1, reason="no way out")
     (gap,) = begin(off, NOON + 61, attempt=1, interval=1.0).gaps
     assert gap.why == "switched off: no way out"
 
 
-def test_a_prober_that_was_killed_leaves_a_gap_to_the_end() -> None:
+def test_a_prober_that_was_killed_leaves_a_gap_to_the_end():
     found = close(measured({}), NOON + 90)
     assert [round(gap.end - gap.start) for gap in found.gaps] == [31]
     assert close(found, NOON + 900) == found
 
 
-def test_one_that_ended_a_moment_ago_leaves_none() -> None:
+def test_one_that_ended_a_moment_ago_leaves_none():
     assert close(measured({}), NOON + 61).gaps == ()
 
 
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from((*NAMES, "more")),
-            st.floats(0, 300),
-            st.booleans(),
-            st.booleans(),
+            st.sampled_from((*NAMES, "more")), st.floats(0, 300), st.booleans(), st.booleans()
         ),
         max_size=300,
     )
 )
-def test_the_record_is_bounded_and_reads_back(
-    probes: list[tuple[str, float, bool, bool]],
-) -> None:
+def test_the_record_is_bounded_and_reads_back(probes):
     state, moment = start(NEW, ALL), NOON
     for name, pause, failed, control in probes:
         moment += pause
@@ -189,7 +155,7 @@ def test_the_record_is_bounded_and_reads_back(
     assert again.to_json() == found.to_json()
 
 
-def test_hours_of_failures_fit_the_record_of_a_release() -> None:
+def test_hours_of_failures_fit_the_record_of_a_release():
     state = start(NEW, ALL)
     names = [f"service-{number}" for number in range(20)]
     for minute in range(5 * 60):
@@ -200,7 +166,7 @@ def test_hours_of_failures_fit_the_record_of_a_release() -> None:
     assert len(json.dumps(at(state, NOON + 18_000).to_json())) < 250_000
 
 
-def test_what_never_answers_does_not_fill_the_memory() -> None:
+def test_what_never_answers_does_not_fill_the_memory():
     state = start(NEW, (*ALL, "a control address that nobody set"))
     state = asked(state, range(1000), dict.fromkeys(ALL, range(1000)))
     assert len(state.pending) < 100

@@ -41,7 +41,7 @@ def judge(listing: Listing) -> None:
 
 
 @pytest.mark.slow
-def test_twenty_megabytes_of_listing_are_read_and_searched(tmp_path: Path) -> None:
+def test_twenty_megabytes_of_listing_are_read_and_searched(tmp_path):
     """Written before any of the dump is read, as much of it as there is."""
     says = program(
         tmp_path,
@@ -67,16 +67,14 @@ def test_twenty_megabytes_of_listing_are_read_and_searched(tmp_path: Path) -> No
         "fails": ("sys.exit('no room')", VerificationError, "exit code 1: no room"),
     },
 )
-def test_who_fails_is_named(
-    tmp_path: Path, script: str, error: type[Exception], words: str
-) -> None:
+def test_who_fails_is_named(tmp_path, script, error, words):
     listing = list_dump(program(tmp_path, script), "s3://b/k", dump, timeout=2)
     with pytest.raises(error, match=words) as told:
         judge(listing)
     assert "S3 is this slow" not in str(told.value)
 
 
-def test_a_source_that_is_too_slow_is_named(tmp_path: Path) -> None:
+def test_a_source_that_is_too_slow_is_named(tmp_path):
     reads = program(tmp_path, "sys.stdin.buffer.read()")
     listing = list_dump(reads, "s3://b/k", lambda _running: time.sleep(2), timeout=1)
     with pytest.raises(NotReadyError, match="S3 is this slow"):

@@ -11,11 +11,11 @@ ROOM = Room(per_transaction=64, shares=100, taken=400)  # 6,000 are free
 
 
 @pytest.mark.parametrize("needed", [10, 6_000, 12_000])
-def test_what_may_work_is_let_through(needed: int) -> None:
+def test_what_may_work_is_let_through(needed):
     refuse_shortage(ROOM, needed, "A dump")
 
 
-def test_what_cannot_work_is_refused_with_the_setting_that_it_takes() -> None:
+def test_what_cannot_work_is_refused_with_the_setting_that_it_takes():
     with pytest.raises(RefusedError) as told:
         refuse_shortage(ROOM, 40_000, "A dump of x", ", or do without")
     assert str(told.value) == (
@@ -26,6 +26,6 @@ def test_what_cannot_work_is_refused_with_the_setting_that_it_takes() -> None:
     assert 448 * ROOM.shares >= 40_000 + ROOM.taken
 
 
-def test_only_a_full_lock_table_is_called_one() -> None:
+def test_only_a_full_lock_table_is_called_one():
     assert "raise max_locks_per_transaction" in cure("ERROR:  out of shared memory")
     assert cure("ERROR:  out of memory") == ""

@@ -18,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import 
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from tests.fakes.backups import manifest
+from tests.tables import cases
 
 NOW = datetime(2025, 11, 11, 6, 0, tzinfo=UTC)
 
@@ -29,17 +30,14 @@ def backup(*, release: str = "2.0.0", age: int = 60, name: str = "supabase_prod"
     return Backup(bucket="backups", manifest=kept)
 
 
-@pytest.mark.parametrize(
-    ("backups", "max_age", "serves"),
-    [
-        pytest.param([], 0, None, id="none"),
-        pytest.param([backup(age=10**7)], 0, backup(age=10**7), id="any age by default"),
-        pytest.param([backup(age=20), backup(age=10), backup(age=30)], 0, backup(age=10), id="the newest"),
-        pytest.param([backup(age=3600)], 3600, backup(age=3600), id="as old as it may be"),
-        pytest.param([backup(age=3601)], 3600, None, id="older"),
-        pytest.param([backup(release="1.9.0")], 0, None, id="another release's"),
-    ],
-)  # fmt: skip
+@cases(("backups", "max_age", "serves"), {
+    "none": ([], 0, None),
+    "any age by default": ([backup(age=10**7)], 0, backup(age=10**7)),
+    "the newest": ([backup(age=20), backup(age=10), backup(age=30)], 0, backup(age=10)),
+    "as old as it may be": ([backup(age=3600)], 3600, backup(age=3600)),
+    "older": ([backup(age=3601)], 3600, None),
+    "another release's": ([backup(release="1.9.0")], 0, None),
+})  # fmt: skip
 def test_the_newest_backup_of_the_release_serves(backups, max_age, serves):
     plan = plan_backup(backups, release="2.0.0", max_age=max_age, now=NOW)
     assert plan.existing == serves

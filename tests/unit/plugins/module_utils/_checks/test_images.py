@@ -33,11 +33,11 @@ def found(monkeypatch: pytest.MonkeyPatch, *names: str, absent: str = "") -> tup
     return finding.status, finding.detail
 
 
-def test_images_that_are_there_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_are_there_pass(monkeypatch):
     assert found(monkeypatch, NAMES[0]) == ("pass", "the registry has the 1 image of 1 service")
 
 
-def test_a_missing_image_fails_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_image_fails_by_name(monkeypatch):
     status, detail = found(monkeypatch, *NAMES)
     assert status == "fail"
     assert detail.startswith(
@@ -45,14 +45,12 @@ def test_a_missing_image_fails_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_images_that_the_release_builds_are_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_the_release_builds_are_not_asked_for(monkeypatch):
     assert found(monkeypatch, *NAMES, absent="built in phase 4") == ("skipped", "built in phase 4")
     assert Registry.asked == []
 
 
-def test_a_registry_that_does_not_answer_is_no_missing_image(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_registry_that_does_not_answer_is_no_missing_image(monkeypatch):
     def away(_self: Registry, _reference: Reference) -> str:
         raise UnreachableError("no answer")
 

@@ -37,26 +37,19 @@ def test_what_is_expected_passes():
     )
 
 
-@pytest.mark.parametrize(
-    ("status", "text", "options", "why"),
-    [
-        (503, HEALTH, {}, "answered 503 and not 200"),
-        (204, "", {"status": [200, 201]}, "answered 204 and not 200 or 201"),
-        (200, HEALTH, {"json": {"checks.redis.status": "fail"}}, "'ok' and not 'fail'"),
-        (200, HEALTH, {"json": {"checks.openai.status": "ok"}}, "has no checks.openai.status"),
-        (200, HEALTH, {"holds": ["status", "version"]}, "does not hold version"),
-        (
-            200,
-            HEALTH,
-            {"holds": ["rollout_percentage > `1`"]},
-            "does not hold rollout_percentage > `1`",
-        ),
-        (200, HEALTH, {"holds": ["length(status) > `1`", "to_number(`1`) > status"]}, "> status"),
-        (200, "<html>", {"json": {"a": 1}}, "is not JSON"),
-        (200, "<html>", {"holds": ["a"]}, "is not JSON"),
-        (200, "hello", {"text": "world"}, "does not contain 'world'"),
-    ],
-)
+@pytest.mark.parametrize(("status", "text", "options", "why"), [
+    (503, HEALTH, {}, "answered 503 and not 200"),
+    (204, "", {"status": [200, 201]}, "answered 204 and not 200 or 201"),
+    (200, HEALTH, {"json": {"checks.redis.status": "fail"}}, "'ok' and not 'fail'"),
+    (200, HEALTH, {"json": {"checks.openai.status": "ok"}}, "has no checks.openai.status"),
+    (200, HEALTH, {"holds": ["status", "version"]}, "does not hold version"),
+    (200, HEALTH, {"holds": ["rollout_percentage > `1`"]},
+     "does not hold rollout_percentage > `1`"),
+    (200, HEALTH, {"holds": ["length(status) > `1`", "to_number(`1`) > status"]}, "> status"),
+    (200, "<html>", {"json": {"a": 1}}, "is not JSON"),
+    (200, "<html>", {"holds": ["a"]}, "is not JSON"),
+    (200, "hello", {"text": "world"}, "does not contain 'world'"),
+])  # fmt: skip
 def test_what_is_not_as_expected_is_told(status, text, options, why):
     with pytest.raises(CheckError, match=why) as caught:
         judge(status, text, **options)

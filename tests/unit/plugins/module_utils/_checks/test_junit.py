@@ -20,7 +20,7 @@ def suite(text: str) -> ElementTree.Element:
     return found
 
 
-def test_the_counts_are_those_of_the_cases() -> None:
+def test_the_counts_are_those_of_the_cases():
     found = suite(junit_xml("smoke", ROWS))
     counted = {key: found.get(key) for key in ("tests", "failures", "errors", "skipped", "time")}
     assert counted == {
@@ -31,19 +31,19 @@ def test_the_counts_are_those_of_the_cases() -> None:
     assert kinds == [[], ["failure"], ["error"], ["skipped"]]
 
 
-def test_what_was_said_is_kept_to_the_letter() -> None:
+def test_what_was_said_is_kept_to_the_letter():
     failure = suite(junit_xml("smoke", ROWS))[1].find("failure")
     assert failure is not None
     assert failure.get("message") == "<&\"'>"
 
 
 @pytest.mark.parametrize("text", ["\x00", "\x1b[31mred", "\ud800", "\ufffe"])
-def test_what_xml_has_no_place_for_does_not_break_the_file(text: str) -> None:
+def test_what_xml_has_no_place_for_does_not_break_the_file(text):
     rows = [{"name": f"a{text}", "status": "fail", "detail": text, "steps": [{"name": text}]}]
     assert suite(junit_xml(text, rows)).get("failures") == "1"
 
 
-def test_the_steps_stand_in_the_output_of_their_test() -> None:
+def test_the_steps_stand_in_the_output_of_their_test():
     steps = [{"name": "unsigned", "outcome": "pass", "evidence": "refused", "seconds": 0.1}]
     case = suite(junit_xml("smoke", [{**ROWS[0], "steps": steps}]))[0]
     assert (case.findtext("system-out") or "").splitlines() == [

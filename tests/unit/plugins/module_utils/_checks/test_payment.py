@@ -39,7 +39,7 @@ class MemoryWallets:
         return Order(order.id, "paid", True, "p-1")
 
 
-def test_a_payment_is_told_with_what_the_accountant_needs() -> None:
+def test_a_payment_is_told_with_what_the_accountant_needs():
     wallets = MemoryWallets()
     found = play_payment(wallets, PURCHASE, prove_key=True)
     assert (found.status, wallets.money) == ("pass", 3500)
@@ -48,7 +48,7 @@ def test_a_payment_is_told_with_what_the_accountant_needs() -> None:
     assert (facts["balance_before"], facts["balance_after"], facts["amount"]) == (5000, 3500, 1500)
 
 
-def test_the_same_key_pays_once_however_often_the_test_runs() -> None:
+def test_the_same_key_pays_once_however_often_the_test_runs():
     wallets = MemoryWallets()
     play_payment(wallets, PURCHASE, prove_key=True)
     again = play_payment(wallets, PURCHASE, prove_key=True)
@@ -56,7 +56,7 @@ def test_the_same_key_pays_once_however_often_the_test_runs() -> None:
     assert "was already paid by this attempt" in again.detail
 
 
-def test_a_run_that_was_killed_after_ordering_pays_that_order() -> None:
+def test_a_run_that_was_killed_after_ordering_pays_that_order():
     wallets = MemoryWallets()
     wallets.order(PURCHASE)
     play_payment(wallets, PURCHASE, prove_key=True)
@@ -74,7 +74,7 @@ class BookedLate(MemoryWallets):
         return seen
 
 
-def test_a_payment_that_is_booked_while_the_test_begins_again_is_no_missing_money() -> None:
+def test_a_payment_that_is_booked_while_the_test_begins_again_is_no_missing_money():
     wallets = BookedLate()
     wallets.order(PURCHASE)
     found = play_payment(wallets, PURCHASE, prove_key=True)
@@ -90,9 +90,7 @@ def test_a_payment_that_is_booked_while_the_test_begins_again_is_no_missing_mone
         ("takes too much", "from 5000 to 3499 but should have moved it by 1500", 3499),
     ],
 )
-def test_money_that_is_not_where_it_should_be_fails_with_the_order(
-    broken: str, said: str, left: int
-) -> None:
+def test_money_that_is_not_where_it_should_be_fails_with_the_order(broken, said, left):
     """And nothing is paid to a service that would pay twice."""
     wallets = MemoryWallets(broken=broken)
     with pytest.raises(VerificationError, match=said) as failed:
@@ -102,7 +100,7 @@ def test_money_that_is_not_where_it_should_be_fails_with_the_order(
     assert wallets.money == left
 
 
-def test_a_second_payment_of_a_paid_order_is_found() -> None:
+def test_a_second_payment_of_a_paid_order_is_found():
     wallets = MemoryWallets(broken="pays again")
     play_payment(wallets, PURCHASE, prove_key=True)
     with pytest.raises(VerificationError, match="should have moved it by 0"):

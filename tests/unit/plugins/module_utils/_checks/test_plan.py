@@ -18,7 +18,7 @@ def look(*phases: str) -> t.Any:
     return found
 
 
-def test_a_release_has_the_phases_that_it_needs() -> None:
+def test_a_release_has_the_phases_that_it_needs():
     found = look("preflight", "database", "microservices", "sign_off")
     assert (found.status, found.detail) == ("pass", "4 phases, without edge_functions")
 
@@ -51,10 +51,10 @@ def test_a_release_has_the_phases_that_it_needs() -> None:
         ),
     },
 )
-def test_a_release_is_refused_that_could_not_end(phases: list[str], told: str) -> None:
+def test_a_release_is_refused_that_could_not_end(phases, told):
     found = look(*phases)
     assert (found.status, found.detail) == ("fail", told)
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_that_is_wrong_is_told_at_once():
     assert look("edge_functions", "moon").detail.count(";") == 2

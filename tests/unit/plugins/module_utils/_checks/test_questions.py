@@ -13,6 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.questions im
     to_result,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from tests.tables import cases
 
 QUESTION = Question("phone", "Do buttons appear?", "the team", "2 Traditional Flow")
 NOW = "2026-11-24T09:00:00Z"
@@ -22,54 +23,49 @@ def answers(given: dict[str, t.Any], by: str = "Jane Doe") -> dict[str, Answer]:
     return read_answers(given, [QUESTION], by=by, now=NOW)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("answer", "status"),
-    [
-        (Answer("yes", "Jane", NOW), "pass"),
-        (Answer("no", "Jane", NOW), "fail"),
-        (Answer(), "hold"),
-    ],
-    ids=["yes", "no", "silence"],
+    {
+        "yes": (Answer("yes", "Jane", NOW), "pass"),
+        "no": (Answer("no", "Jane", NOW), "fail"),
+        "silence": (Answer(), "hold"),
+    },
 )
-def test_only_a_yes_passes(answer: Answer, status: str) -> None:
+def test_only_a_yes_passes(answer, status):
     found = to_result(QUESTION, answer, 1.5)
     assert (found["status"], found["scenario"]) == (status, "2 Traditional Flow")
     assert ("Jane" in found["detail"]) is bool(answer.said)
 
 
 @pytest.mark.parametrize("word", [True, "yes", "YES", " y ", "true"])
-def test_a_yes_is_a_yes_however_it_is_written(word: t.Any) -> None:
+def test_a_yes_is_a_yes_however_it_is_written(word):
     assert answers({"phone": word})["phone"] == Answer("yes", "Jane Doe", NOW, "variable")
 
 
-def test_an_answer_may_bring_name_time_and_note() -> None:
+def test_an_answer_may_bring_name_time_and_note():
     given = {"phone": {"answer": "no", "by": "Joe", "at": "09:41", "note": "no buttons"}}
     found = to_result(QUESTION, answers(given)["phone"], 0)
     assert found["detail"] == "Joe said no at 09:41, no buttons, asked: Do buttons appear?"
     assert found["facts"]["how"] == "variable"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("given", "by", "said"),
-    [
-        ({"fone": "yes"}, "Jane", "There is no question fone; the questions are phone"),
-        ({"phone": "yes"}, "", "has no name"),
-        ({"phone": "maybe"}, "Jane", "is 'maybe'; it is yes or no"),
-        ({"phone": {"by": "Jane"}}, "", "is ''; it is yes or no"),
-        ({"phone": {"answer": "yes", "who": "Jane"}}, "", "has 'who'"),
-    ],
-    ids=["typo", "no name", "no word", "no answer", "unknown key"],
+    {
+        "typo": ({"fone": "yes"}, "Jane", "There is no question fone; the questions are phone"),
+        "no name": ({"phone": "yes"}, "", "has no name"),
+        "no word": ({"phone": "maybe"}, "Jane", "is 'maybe'; it is yes or no"),
+        "no answer": ({"phone": {"by": "Jane"}}, "", "is ''; it is yes or no"),
+        "unknown key": ({"phone": {"answer": "yes", "who": "Jane"}}, "", "has 'who'"),
+    },
 )
-def test_an_answer_that_is_none_is_refused(given: dict[str, t.Any], by: str, said: str) -> None:
+def test_an_answer_that_is_none_is_refused(given, by, said):
     with pytest.raises(InputError, match=said):
         answers(given, by)
 
 
-@pytest.mark.parametrize(
-    ("word", "status"),
-    [("good", "pass"), ("Minor", "hold"), ("bad", "fail")],
-)
-def test_what_users_say_has_three_answers(word: str, status: str) -> None:
+@pytest.mark.parametrize(("word", "status"), [("good", "pass"), ("Minor", "hold"), ("bad", "fail")])
+def test_what_users_say_has_three_answers(word, status):
     question = Question("tickets", "How many?", "the team", scale=SEVERITY)
     given = {"tickets": {"answer": word, "note": "slow"}}
     found = to_result(question, read_answers(given, [question], by="Joe", now=NOW)["tickets"], 0)
@@ -79,6 +75,6 @@ def test_what_users_say_has_three_answers(word: str, status: str) -> None:
         read_answers({"tickets": "yes"}, [question], by="Joe", now=NOW)
 
 
-def test_an_empty_line_is_no_yes() -> None:
+def test_an_empty_line_is_no_yes():
     with pytest.raises(InputError):
         read_word("", "The answer")

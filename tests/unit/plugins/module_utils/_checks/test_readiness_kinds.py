@@ -77,15 +77,13 @@ class KeyOf:
         (["GetObject", "PutObject"], ["get", "put"]),
     ],
 )
-def test_each_right_that_the_key_lacks_is_named_and_nothing_is_left(
-    refused: list[str], told: list[str]
-) -> None:
+def test_each_right_that_the_key_lacks_is_named_and_nothing_is_left(refused, told):
     bucket = KeyOf(*refused)
     assert list(denials(t.cast("t.Any", bucket), "v2/", "v2/probe")) == told
     assert bucket.open == []
 
 
-def test_a_key_that_may_not_abort_is_told() -> None:
+def test_a_key_that_may_not_abort_is_told():
     assert list(denials(t.cast("t.Any", KeyOf("Abort")), "v2/", "v2/probe")) == ["abort an upload"]
 
 
@@ -119,7 +117,7 @@ def count(selector: str) -> int:
         ('requests{ns="prod"}', 'there is no series of requests{ns="prod"}'),
     ],
 )  # fmt: skip
-def test_what_is_missing_of_a_selector_is_found(selector: str, why: str) -> None:
+def test_what_is_missing_of_a_selector_is_found(selector, why):
     (asked,) = selectors(selector)
     assert metrics.missing(asked, count, ["status", "outcome"]) == why
 
@@ -138,14 +136,12 @@ def error(state: str, message: str) -> SqlError:
         (error("42501", "permission denied for table agents"), "fail", "permission denied"),
     ],
 )
-def test_only_a_table_of_the_release_may_be_missing(
-    answer: SqlError | None, status: str, told: str
-) -> None:
+def test_only_a_table_of_the_release_may_be_missing(answer, status, told):
     found = database.judge_queries({"users": answer}, ["agents"], "database 'x'")
     assert (found.status, told in found.detail) == (status, True), found.detail
 
 
-def test_functions_that_are_new_are_told_and_a_secret_that_is_missing_is_wrong() -> None:
+def test_functions_that_are_new_are_told_and_a_secret_that_is_missing_is_wrong():
     found = web.judge_functions({"a"}, ["a", "b"], {"TOKEN": "x"}, ["TOKEN"])
     assert (found.status, "b come with the release" in found.detail) == ("pass", True)
     assert web.judge_functions({"a"}, ["a"], {}, ["TOKEN"]).status == "fail"
@@ -170,9 +166,7 @@ READERS: dict[str, t.Any] = {
         ({}, "fail"),
     ],
 )  # fmt: skip
-def test_a_reader_takes_its_environment_from_the_config_map(
-    container: dict[str, t.Any], status: str
-) -> None:
+def test_a_reader_takes_its_environment_from_the_config_map(container, status):
     deployment = {"spec": {"template": {"spec": {"containers": [{"name": "a"}, container]}}}}
     assert cluster.judge_flags_readers(READERS, {"a": deployment}, {}).status == status
 
@@ -197,8 +191,8 @@ def test_a_reader_takes_its_environment_from_the_config_map(
     ids=["folder", "projected", "another", "subPath", "nobody asked", "files", "template"],
 )
 def test_a_reader_mounts_the_config_map_as_a_folder_and_can_be_asked(
-    volume: t.Any, mount: t.Any, more: t.Any, status: str, words: str
-) -> None:
+    volume, mount, more, status, words
+):
     container = {"name": "a", "volumeMounts": [{"name": "v", "mountPath": "/f", **mount}]}
     spec = {"containers": [container], "volumes": [{"name": "v", **volume}]}
     options = {**READERS, "delivery": "volume", "probe": {"command": ["tell"]}, **more}
@@ -207,7 +201,7 @@ def test_a_reader_mounts_the_config_map_as_a_folder_and_can_be_asked(
     assert bool(found.warnings) == (options["probe"] == {"files": "/f"})
 
 
-def test_users_are_drawn_as_the_application_draws_them() -> None:
+def test_users_are_drawn_as_the_application_draws_them():
     draw = {"hash": "md5", "prefix": "", "digits_only": True, "bytes": 2, "buckets": 100}
     # The first two bytes of MD5 of "1" are c4 ca, 50378.
     assert release.share_of("+1", draw) == 78.0
@@ -235,7 +229,5 @@ def row(check: Check, finding: Finding) -> tuple[str, str]:
          ("skipped", "not known before a.b[0].c is filled in")),
     ],
 )  # fmt: skip
-def test_a_row_has_its_cure_and_is_not_asked_for_what_is_not_there(
-    check: Check, finding: Finding, seen: tuple[str, str]
-) -> None:
+def test_a_row_has_its_cure_and_is_not_asked_for_what_is_not_there(check, finding, seen):
     assert row(check, finding) == seen

@@ -12,14 +12,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     NotKnownError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.pods import run_in_pods
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    RefusedError,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError, RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_calls import exit_of
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.fakes.prometheus import prometheus
+from tests.tables import cases
 from tests.unit.plugins.module_utils._checks.ground import ground
 
 
@@ -49,7 +47,7 @@ def pods_of(cluster: MemoryCluster) -> list[str]:
     return [name for kind, name in cluster.objects if kind == "Pod"]
 
 
-def test_a_program_is_run_in_every_pod_of_the_deployment_and_in_no_other(cluster: Programs) -> None:
+def test_a_program_is_run_in_every_pod_of_the_deployment_and_in_no_other(cluster):
     pods = pods_of(cluster)
     labels = cluster.objects["Pod", pods[0]]["metadata"]["labels"]
     cluster.put("Pod", {"metadata": {"name": "a-job", "uid": "j", "labels": labels}, "status": {}})
@@ -64,16 +62,14 @@ def test_a_program_is_run_in_every_pod_of_the_deployment_and_in_no_other(cluster
     ]
 
 
-def test_one_pod_in_which_it_fails_is_named(cluster: Programs) -> None:
+def test_one_pod_in_which_it_fails_is_named(cluster):
     cluster.failing = {pods_of(cluster)[1]}
     with pytest.raises(CheckError, match=rf"{pods_of(cluster)[1]}.* ended with code 3"):
         run_in_pods(cluster, NAME, "sidecar", ["check"])
     assert {container for _pod, container, _command in cluster.ran} == {"sidecar"}
 
 
-def test_what_the_api_server_refuses_is_not_what_the_program_says(
-    cluster: Programs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_api_server_refuses_is_not_what_the_program_says(cluster, monkeypatch):
     def refuse(pod: str, container: str, command: t.Sequence[str]) -> str:
         raise RefusedError("cannot create resource pods/exec", status=403)
 
@@ -82,7 +78,7 @@ def test_what_the_api_server_refuses_is_not_what_the_program_says(
         run_in_pods(cluster, NAME, None, ["check"])
 
 
-def test_without_a_pod_or_a_deployment_nothing_is_well(cluster: Programs) -> None:
+def test_without_a_pod_or_a_deployment_nothing_is_well(cluster):
     for pod in pods_of(cluster):
         cluster.objects.pop(("Pod", pod))
     with pytest.raises(CheckError, match="has no pod to run 'check' in"):
@@ -99,36 +95,29 @@ def ask(answer: t.Any, **more: t.Any) -> str:
         return metrics.probe_metric({"prometheus": {"url": server.url}, **options}, 5)
 
 
-def test_a_number_within_its_bounds_is_well() -> None:
+def test_a_number_within_its_bounds_is_well():
     assert ask(7) == "7 s"
 
 
-def test_a_number_beyond_them_is_not() -> None:
+def test_a_number_beyond_them_is_not():
     with pytest.raises(CheckError, match="'lag' gives 61 s and should give at most 60") as caught:
         ask(61)
     assert not isinstance(caught.value, NotKnownError)
 
 
-@pytest.mark.parametrize(
-    ("answer", "more", "why"),
-    [
-        ([], {}, "no series"),
-        (
-            {"http": 503, "status": "error", "errorType": "unavailable", "error": "starting"},
-            {},
-            "answered 503: starting",
-        ),
-        (7, {"volume": {"query": "count", "at_least": 5, "unit": "jobs"}}, "3 jobs of 5 needed"),
-    ],
-    ids=["no series", "a server that starts", "too few"],
-)
-def test_without_a_number_nothing_is_known(answer: t.Any, more: dict[str, t.Any], why: str) -> None:
+@pytest.mark.parametrize(("answer", "more", "why"), [
+    ([], {}, "no series"),
+    ({"http": 503, "status": "error", "errorType": "unavailable", "error": "starting"}, {},
+     "answered 503: starting"),
+    (7, {"volume": {"query": "count", "at_least": 5, "unit": "jobs"}}, "3 jobs of 5 needed"),
+], ids=["no series", "a server that starts", "too few"])  # fmt: skip
+def test_without_a_number_nothing_is_known(answer, more, why):
     with pytest.raises(NotKnownError, match=why):
         ask(answer, **more)
 
 
 @pytest.mark.parametrize(("answer", "status"), [([], "hold"), (61, "fail"), (7, "pass")])
-def test_what_is_not_known_holds_a_phase_and_fails_none(answer: t.Any, status: str) -> None:
+def test_what_is_not_known_holds_a_phase_and_fails_none(answer, status):
     with prometheus() as server:
         server.says("lag", answer)
         asked = {"query": "lag", "unit": "s", "pass": {"max": 60}, "volume": None}
@@ -143,30 +132,20 @@ def test_what_is_not_known_holds_a_phase_and_fails_none(answer: t.Any, status: s
 FAILED = {"status": "Failure", "message": 'exec: "check": executable file not found in $PATH'}
 
 
-@pytest.mark.parametrize(
-    ("status", "ended"),
-    [
-        ({"status": "Success"}, (0, "")),
-        (
-            {**FAILED, "details": {"causes": [{"reason": "ExitCode", "message": "3"}]}},
-            (3, ""),
-        ),
-        (
-            {**FAILED, "details": {"causes": [{"message": FAILED["message"]}]}},
-            (126, FAILED["message"]),
-        ),
-        (FAILED, (126, FAILED["message"])),
-    ],
-    ids=["well", "its own code", "not started", "without causes"],
-)
-def test_the_status_at_the_end_tells_the_code_or_why_there_is_none(
-    status: t.Any, ended: tuple[int, str]
-) -> None:
+@cases(("status", "ended"), {
+    "well": ({"status": "Success"}, (0, "")),
+    "its own code": ({**FAILED, "details": {"causes": [{"reason": "ExitCode", "message": "3"}]}},
+                     (3, "")),
+    "not started": ({**FAILED, "details": {"causes": [{"message": FAILED["message"]}]}},
+                    (126, FAILED["message"])),
+    "without causes": (FAILED, (126, FAILED["message"])),
+})  # fmt: skip
+def test_the_status_at_the_end_tells_the_code_or_why_there_is_none(status, ended):
     assert exit_of(json.dumps(status)) == ended
 
 
 @pytest.mark.parametrize("status", ["", "{}", "not json"])
-def test_a_connection_that_ends_before_the_program_tells_no_code(status: str) -> None:
+def test_a_connection_that_ends_before_the_program_tells_no_code(status):
     with pytest.raises(ApiException) as caught:
         exit_of(status)
     assert caught.value.status == 0

@@ -33,6 +33,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import ProbeResult
+from tests.tables import cases
 
 
 def kinds_of(runners: t.Mapping[str, Look]) -> Kinds:
@@ -55,7 +56,7 @@ def raising(error: Exception) -> Look:
     return run
 
 
-def test_a_test_that_fails_does_not_keep_the_others_from_ending() -> None:
+def test_a_test_that_fails_does_not_keep_the_others_from_ending():
     found = results_of(
         bad=raising(VerificationError("The wallet is gone.", facts={"order_id": "7"})),
         unreachable=raising(UnreachableError("Nobody answers.")),
@@ -69,7 +70,7 @@ def test_a_test_that_fails_does_not_keep_the_others_from_ending() -> None:
     assert to_result(found[0])["facts"] == {"order_id": "7"}
 
 
-def test_a_question_that_is_wrong_in_itself_says_nothing_about_the_platform() -> None:
+def test_a_question_that_is_wrong_in_itself_says_nothing_about_the_platform():
     (found,) = results_of(typo=raising(InputError("There is no such table.")))
     assert (found.status, found.detail) == (
         "hold",
@@ -77,7 +78,7 @@ def test_a_question_that_is_wrong_in_itself_says_nothing_about_the_platform() ->
     )
 
 
-def test_the_tests_run_side_by_side_and_each_is_told_as_it_ends() -> None:
+def test_the_tests_run_side_by_side_and_each_is_told_as_it_ends():
     meeting = threading.Barrier(3, timeout=10)
 
     def meets(_options: t.Any) -> Finding:
@@ -96,21 +97,20 @@ def row(name: str, status: str, detail: str = "seen") -> dict[str, t.Any]:
     return {"name": name, "status": status, "detail": detail, "seconds": 0.314}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("statuses", "verdict"),
-    [
-        (["pass", "pass"], "proceed"),
-        (["pass", "skip", "planned"], "proceed"),
-        (["pass", "hold"], "hold"),
-        (["hold", "fail", "pass"], "rollback"),
-    ],
-    ids=["all well", "left out on purpose", "nobody can tell", "one failed"],
+    {
+        "all well": (["pass", "pass"], "proceed"),
+        "left out on purpose": (["pass", "skip", "planned"], "proceed"),
+        "nobody can tell": (["pass", "hold"], "hold"),
+        "one failed": (["hold", "fail", "pass"], "rollback"),
+    },
 )
-def test_the_worst_result_is_the_verdict(statuses: list[str], verdict: str) -> None:
+def test_the_worst_result_is_the_verdict(statuses, verdict):
     assert conclude([row(one, one) for one in statuses], [])["verdict"] == verdict
 
 
-def test_a_failure_names_every_test_that_failed_and_every_one_that_holds() -> None:
+def test_a_failure_names_every_test_that_failed_and_every_one_that_holds():
     rows = [row("A", "fail", "no answer"), row("B", "pass"), row("C", "hold", "Who knows?")]
     with pytest.raises(VerificationError) as failed:
         conclude(rows, ["hold", "rollback"])
@@ -122,17 +122,13 @@ def test_a_failure_names_every_test_that_failed_and_every_one_that_holds() -> No
         conclude(rows[1:], ["hold"])
 
 
-@pytest.mark.parametrize(
-    ("result", "worded"),
-    [
-        ({"name": "Agent routing", "detail": "1% traffic"}, "✅ Agent routing: PASS (1% traffic)"),
-        (row("Payment", "fail", "no order"), "❌ Payment: FAIL (no order; 0.31 s)"),
-        (row("Metrics", "hold", "no data"), "⏸️ Metrics: HOLD (no data; 0.31 s)"),
-        ({"name": "People", "status": "skip"}, "⏭️ People: SKIPPED"),
-    ],
-    ids=["as the runbook words it", "failed", "held", "left out"],
-)
-def test_a_line_says_what_came_of_a_test(result: dict[str, t.Any], worded: str) -> None:
+@pytest.mark.parametrize(("result", "worded"), [
+    ({"name": "Agent routing", "detail": "1% traffic"}, "✅ Agent routing: PASS (1% traffic)"),
+    (row("Payment", "fail", "no order"), "❌ Payment: FAIL (no order; 0.31 s)"),
+    (row("Metrics", "hold", "no data"), "⏸️ Metrics: HOLD (no data; 0.31 s)"),
+    ({"name": "People", "status": "skip"}, "⏭️ People: SKIPPED"),
+], ids=["as the runbook words it", "failed", "held", "left out"])  # fmt: skip
+def test_a_line_says_what_came_of_a_test(result, worded):
     assert line(result) == worded
 
 
@@ -141,9 +137,7 @@ def test_a_line_says_what_came_of_a_test(result: dict[str, t.Any], worded: str) 
     [([True, True], "hold"), ([True, False], "fail")],
     ids=["only the log is late", "and something else is wrong"],
 )
-def test_a_log_that_is_late_alone_switches_nothing_off(
-    monkeypatch: pytest.MonkeyPatch, unseen: list[bool], status: str
-) -> None:
+def test_a_log_that_is_late_alone_switches_nothing_off(monkeypatch, unseen, status):
     outcomes = [ProbeResult("m", False, 200, 0.1, "not seen", "id", unseen=one) for one in unseen]
     monkeypatch.setattr(composed, "check_webhook", lambda *_args, **_more: outcomes)
     assert composed.play_webhook({}).status == status
@@ -153,20 +147,19 @@ def entry(name: str, kind: str = "payment", **options: t.Any) -> dict[str, t.Any
     return {"name": name, "kind": kind, "scenario": "", "note": "", kind: options}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("entries", "said"),
-    [
-        ([entry("A", amount=1), entry("A", amount=1)], "share a name"),
-        ([entry("A", amount=0)], "amount of 'A' is 0"),
-    ],
-    ids=["two of one name", "nothing to pay"],
+    {
+        "two of one name": ([entry("A", amount=1), entry("A", amount=1)], "share a name"),
+        "nothing to pay": ([entry("A", amount=0)], "amount of 'A' is 0"),
+    },
 )
-def test_bad_tests_are_refused_before_any_runs(entries: list[dict[str, t.Any]], said: str) -> None:
+def test_bad_tests_are_refused_before_any_runs(entries, said):
     with pytest.raises(InputError, match=said):
         read_tests(entries)
 
 
-def test_a_component_that_is_asked_wrongly_holds_its_own_test() -> None:
+def test_a_component_that_is_asked_wrongly_holds_its_own_test():
     component = {"name": "redis", "kind": "redis", "timeout": 0.0, "redis": {"host": "localhost"}}
     tests = read_tests(
         [entry("Health", "health", checks=[component], wait_timeout=0, wait_sleep=1)]

@@ -70,7 +70,7 @@ def url() -> t.Iterator[str]:
         yield found
 
 
-def test_another_api_is_ordered_from_and_paid_in_its_own_words(url: str) -> None:
+def test_another_api_is_ordered_from_and_paid_in_its_own_words(url):
     (found,) = pay(url)["results"]
     assert (found["status"], found["detail"]) == (
         "pass",
@@ -85,7 +85,7 @@ def test_another_api_is_ordered_from_and_paid_in_its_own_words(url: str) -> None
     assert found["facts"]["payment_id"] == "77"
 
 
-def test_a_status_that_is_none_of_the_paid_ones_is_told(url: str) -> None:
+def test_a_status_that_is_none_of_the_paid_ones_is_told(url):
     result = pay(url, form={**FORM, "paid": ["DONE"]})
     assert "The order p/1 should be paid but is SETTLED" in result["msg"]
 
@@ -97,21 +97,19 @@ def test_a_status_that_is_none_of_the_paid_ones_is_told(url: str) -> None:
         ({"order_id": "id"}, "an order without an id at 'id'"),
     ],
 )
-def test_an_answer_without_what_counts_names_where_it_was_looked_for(
-    url: str, form: dict[str, str], told: str
-) -> None:
+def test_an_answer_without_what_counts_names_where_it_was_looked_for(url, form, told):
     result = pay(url, form={**FORM, **form})
     assert told in result["msg"]
     assert Accounts.available == 5000
 
 
-def test_a_path_that_is_no_jmespath_is_refused_before_anything_is_ordered(url: str) -> None:
+def test_a_path_that_is_no_jmespath_is_refused_before_anything_is_ordered(url):
     result = pay(url, form={**FORM, "status": "data..state"})
     assert "'data..state' is not JMESPath" in result["msg"]
     assert Accounts.seen == []
 
 
-def test_the_token_stands_in_no_message(url: str) -> None:
+def test_the_token_stands_in_no_message(url):
     result = pay(url, token="another-fake-token")
     assert "answered 401 on the order (who are you?)" in result["msg"]
     assert "another-fake-token" not in json.dumps(result)

@@ -10,11 +10,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.causes im
     RULES,
     find_causes,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
-    Fact,
-    Place,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import Rule
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import Fact, Place
+from tests.tables import cases
 
 PLACE = Place("kubernetes/x.txt", 3)
 LAST = {"place": "kubernetes/pod.previous.log:12", "text": "FATAL no route to redis"}
@@ -59,210 +56,89 @@ TABLES = fact("tables_missing", "supabase_db", tables=["agent_sessions"])
 METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "breach"}
 
 
-@pytest.mark.parametrize(
-    ("facts", "words", "certainty"),
-    [
-        pytest.param(
-            [trouble(last=LAST)],
-            "crashed 4 times; its last words: FATAL no route",
-            "almost certain",
-            id="crash",
-        ),
-        pytest.param([trouble(dooms=False)], "crashed 4 times", "likely", id="passing trouble"),
-        pytest.param(
-            [fact("deployment_missing")], "no such Deployment", "almost certain", id="no deployment"
-        ),
-        pytest.param(
-            [fact("unready", pods=2, of=3, said="HTTP 503")],
-            "2 of 3 new pods run and are not ready (HTTP 503)",
-            "likely",
-            id="unready",
-        ),
-        pytest.param(
-            [fact("paused", resume="kubectl rollout resume deployment/a")],
-            "is paused",
-            "likely",
-            id="paused",
-        ),
-        pytest.param(
-            [ERRORS, rolled(14)],
-            "fails 12.0% of its requests, and was rolled out recently",
-            "likely",
-            id="errors after a change",
-        ),
-        pytest.param(
-            [ERRORS, rolled(600), fact("standing", ready=2, desired=2)],
-            "was not rolled out recently",
-            "likely",
-            id="errors long after a change",
-        ),
-        pytest.param(
-            [FAILED_PUBLIC, fact("standing", ready=2, desired=2)],
-            "answers 500 while its pods are ready",
-            "likely",
-            id="the gateway",
-        ),
-        pytest.param(
-            [fact("unwell", said="'check' ended with code 1")],
-            "is not well: 'check' ended with code 1",
-            "likely",
-            id="a worker's own check",
-        ),
-        pytest.param(
-            [ERRORS],
-            "none of the services, answers 12.0% of its requests",
-            "possible",
-            id="a gateway",
-        ),
-        pytest.param(
-            [FAILED_PUBLIC],
-            "it is unknown whether its pods are ready",
-            "possible",
-            id="pods out of sight",
-        ),
-        pytest.param(
-            [FAILED_PUBLIC, fact("standing", ready=0, desired=2)],
-            "none of its pods is ready",
-            "likely",
-            id="no pod behind the gateway",
-        ),
-        pytest.param(
-            [fact("error_lines", count=8, of=10, pattern="ERROR x", last_words=LAST)],
-            "8 of 10 error lines say",
-            "likely",
-            id="same error",
-        ),
-        pytest.param(
-            [STALE], "1 of 3 pods run with other flags", "almost certain", id="stale flags"
-        ),
-        pytest.param(
-            [fact("metric_breach", "database_connections", **METRIC)],
-            "database_connections is 0.97 ratio, above 0.95",
-            "likely",
-            id="a resource",
-        ),
-        pytest.param(
-            [fact("metric_breach", "error_rate", **METRIC)],
-            "the last change",
-            "possible",
-            id="a symptom",
-        ),
-        pytest.param(
-            [answer("NOT_FOUND_FUNCTION_BLOB")],
-            "is listed and has no bundle",
-            "almost certain",
-            id="no bundle",
-        ),
-        pytest.param([answer("BOOT_ERROR")], "does not start", "almost certain", id="boot error"),
-        pytest.param(
-            [answer("WORKER_ERROR")],
-            "starts, and ends while it answers",
-            "likely",
-            id="worker error",
-        ),
-        pytest.param(
-            [answer("WORKER_LIMIT")], "exceeds a function's limits", "likely", id="limits"
-        ),
-        pytest.param(
-            [answer("UNAUTHORIZED", status=401)], "requires a JWT", "likely", id="a JWT is asked"
-        ),
-        pytest.param([answer()], "answers, and fails itself", "likely", id="its own 500"),
-        pytest.param(
-            [fact("jwt_policy", "wa-webhook", on="on")],
-            "its JWT check is on, against the release's policy",
-            "almost certain",
-            id="verify_jwt",
-        ),
-        pytest.param(
-            [fact("not_listed", "wa-webhook")],
-            "is not deployed",
-            "almost certain",
-            id="not deployed",
-        ),
-        pytest.param(
-            [fact("no_secret", "WA_APP_SECRET")], "no secret WA_APP_SECRET", "likely", id="secret"
-        ),
-        pytest.param(
-            [fact("gateway_silent", "the functions' gateway", said="refused")],
-            "no function answers",
-            "almost certain",
-            id="gateway down",
-        ),
-        pytest.param(
-            [fact("function_silent", "wa-webhook", said="no answer within 10 s")],
-            "wa-webhook alone does not answer",
-            "likely",
-            id="one silent",
-        ),
-        pytest.param(
-            [fact("failed_row", "agent_core_db", migration="2_b", at="2026", said="ERROR: syntax")],
-            "migration 2_b of 2026 failed and blocks the others: ERROR: syntax",
-            "almost certain",
-            id="failed row",
-        ),
-        pytest.param(
-            [fact("made_already", "supabase_db", tables=["public.a"])],
-            "pending migrations make public.a, which exists already",
-            "likely",
-            id="made by hand",
-        ),
-        pytest.param(
-            [fact("schema_missing", "supabase_db", objects=["table public.a"])],
-            "made table public.a, which is missing",
-            "likely",
-            id="taken away",
-        ),
-        pytest.param(
-            [BLOCKED], "waits for a lock that pid 9 (app) holds", "almost certain", id="blocked"
-        ),
-        pytest.param([LONG], "open for 90 s", "likely", id="long transaction"),
-        pytest.param(
-            [fact("read_only", "supabase_db", why="it is a standby")],
-            "is read-only (it is a standby)",
-            "almost certain",
-            id="read only",
-        ),
-        pytest.param([TABLES, PENDING], "its migrations are pending", "likely", id="not migrated"),
-        pytest.param([TABLES], "no migration is pending", "likely", id="nobody makes them"),
-        pytest.param(
-            [fact("edited", "supabase_db", migration="1_a.sql", how="statement 1 was A")],
-            "1_a.sql was edited after it was applied",
-            "likely",
-            id="drift",
-        ),
-        pytest.param(
-            [fact("phase_failed", "database", at="10:00", host="supabase_db", said="no room")],
-            "phase database failed: no room",
-            "possible",
-            id="the record",
-        ),
-    ],
-)
-def test_a_fact_speaks_for_its_cause(facts: list[Fact], words: str, certainty: str) -> None:
+@cases(("facts", "words", "certainty"), {
+    "crash": ([trouble(last=LAST)], "crashed 4 times; its last words: FATAL no route",
+              "almost certain"),
+    "passing trouble": ([trouble(dooms=False)], "crashed 4 times", "likely"),
+    "no deployment": ([fact("deployment_missing")], "no such Deployment", "almost certain"),
+    "unready": ([fact("unready", pods=2, of=3, said="HTTP 503")],
+                "2 of 3 new pods run and are not ready (HTTP 503)", "likely"),
+    "paused": ([fact("paused", resume="kubectl rollout resume deployment/a")], "is paused",
+               "likely"),
+    "errors after a change": ([ERRORS, rolled(14)],
+                              "fails 12.0% of its requests, and was rolled out recently", "likely"),
+    "errors long after a change": ([ERRORS, rolled(600), fact("standing", ready=2, desired=2)],
+                                   "was not rolled out recently", "likely"),
+    "the gateway": ([FAILED_PUBLIC, fact("standing", ready=2, desired=2)],
+                    "answers 500 while its pods are ready", "likely"),
+    "a worker's own check": ([fact("unwell", said="'check' ended with code 1")],
+                             "is not well: 'check' ended with code 1", "likely"),
+    "a gateway": ([ERRORS], "none of the services, answers 12.0% of its requests", "possible"),
+    "pods out of sight": ([FAILED_PUBLIC], "it is unknown whether its pods are ready", "possible"),
+    "no pod behind the gateway": ([FAILED_PUBLIC, fact("standing", ready=0, desired=2)],
+                                  "none of its pods is ready", "likely"),
+    "same error": ([fact("error_lines", count=8, of=10, pattern="ERROR x", last_words=LAST)],
+                   "8 of 10 error lines say", "likely"),
+    "stale flags": ([STALE], "1 of 3 pods run with other flags", "almost certain"),
+    "a resource": ([fact("metric_breach", "database_connections", **METRIC)],
+                   "database_connections is 0.97 ratio, above 0.95", "likely"),
+    "a symptom": ([fact("metric_breach", "error_rate", **METRIC)], "the last change", "possible"),
+    "no bundle": ([answer("NOT_FOUND_FUNCTION_BLOB")], "is listed and has no bundle",
+                  "almost certain"),
+    "boot error": ([answer("BOOT_ERROR")], "does not start", "almost certain"),
+    "worker error": ([answer("WORKER_ERROR")], "starts, and ends while it answers", "likely"),
+    "limits": ([answer("WORKER_LIMIT")], "exceeds a function's limits", "likely"),
+    "a JWT is asked": ([answer("UNAUTHORIZED", status=401)], "requires a JWT", "likely"),
+    "its own 500": ([answer()], "answers, and fails itself", "likely"),
+    "verify_jwt": ([fact("jwt_policy", "wa-webhook", on="on")],
+                   "its JWT check is on, against the release's policy", "almost certain"),
+    "not deployed": ([fact("not_listed", "wa-webhook")], "is not deployed", "almost certain"),
+    "secret": ([fact("no_secret", "WA_APP_SECRET")], "no secret WA_APP_SECRET", "likely"),
+    "gateway down": ([fact("gateway_silent", "the functions' gateway", said="refused")],
+                     "no function answers", "almost certain"),
+    "one silent": ([fact("function_silent", "wa-webhook", said="no answer within 10 s")],
+                   "wa-webhook alone does not answer", "likely"),
+    "failed row": ([fact("failed_row", "agent_core_db", migration="2_b", at="2026",
+                   said="ERROR: syntax")],
+                   "migration 2_b of 2026 failed and blocks the others: ERROR: syntax",
+                   "almost certain"),
+    "made by hand": ([fact("made_already", "supabase_db", tables=["public.a"])],
+                     "pending migrations make public.a, which exists already", "likely"),
+    "taken away": ([fact("schema_missing", "supabase_db", objects=["table public.a"])],
+                   "made table public.a, which is missing", "likely"),
+    "blocked": ([BLOCKED], "waits for a lock that pid 9 (app) holds", "almost certain"),
+    "long transaction": ([LONG], "open for 90 s", "likely"),
+    "read only": ([fact("read_only", "supabase_db", why="it is a standby")],
+                  "is read-only (it is a standby)", "almost certain"),
+    "not migrated": ([TABLES, PENDING], "its migrations are pending", "likely"),
+    "nobody makes them": ([TABLES], "no migration is pending", "likely"),
+    "drift": ([fact("edited", "supabase_db", migration="1_a.sql", how="statement 1 was A")],
+              "1_a.sql was edited after it was applied", "likely"),
+    "the record": ([fact("phase_failed", "database", at="10:00", host="supabase_db",
+                   said="no room")], "phase database failed: no room", "possible"),
+})  # fmt: skip
+def test_a_fact_speaks_for_its_cause(facts, words, certainty):
     found = find_causes(facts)
     assert [cause.certainty for cause in found if words in cause.sentence] == [certainty]
     assert all(cause.hint and cause.evidence for cause in found)
 
 
-@pytest.mark.parametrize(
+@cases(
     "facts",
-    [
-        pytest.param([], id="nothing seen"),
-        pytest.param([rolled(3), fact("standing", ready=2, desired=2)], id="a change alone"),
-        pytest.param([fact("alert", "High Error Rate", labels={})], id="an alert is a symptom"),
-        pytest.param(
-            [fact("error_lines", count=1, of=10, pattern="x", last_words=LAST)],
-            id="one error of many",
-        ),
-        pytest.param([fact("pending", migrations=["1"])], id="pending alone"),
-        pytest.param([fact("no_backup", "supabase_prod")], id="no backup"),
-    ],
+    {
+        "nothing seen": [],
+        "a change alone": [rolled(3), fact("standing", ready=2, desired=2)],
+        "an alert is a symptom": [fact("alert", "High Error Rate", labels={})],
+        "one error of many": [fact("error_lines", count=1, of=10, pattern="x", last_words=LAST)],
+        "pending alone": [fact("pending", migrations=["1"])],
+        "no backup": [fact("no_backup", "supabase_prod")],
+    },
 )
-def test_what_explains_nothing_is_no_cause(facts: list[Fact]) -> None:
+def test_what_explains_nothing_is_no_cause(facts):
     assert find_causes(facts) == []
 
 
-def test_what_most_services_have_at_once_is_one_cause_and_comes_first() -> None:
+def test_what_most_services_have_at_once_is_one_cause_and_comes_first():
     """Liveness kills of an overloaded node were 29 causes on 201 lines."""
     names = [f"s{number}" for number in range(12)]
     standing = [fact("standing", name, ready=2, desired=3) for name in names]
@@ -280,7 +156,7 @@ def test_what_most_services_have_at_once_is_one_cause_and_comes_first() -> None:
     ]
 
 
-def test_the_surest_comes_first_and_each_once() -> None:
+def test_the_surest_comes_first_and_each_once():
     found = find_causes([TABLES, PENDING, BLOCKED, LONG, LONG, trouble(), trouble()])
     assert [cause.weight for cause in found] == sorted(
         (cause.weight for cause in found), reverse=True
@@ -289,35 +165,35 @@ def test_the_surest_comes_first_and_each_once() -> None:
     assert "open for" not in " ".join(cause.sentence for cause in found), "the lock says it better"
 
 
-def test_a_silent_gateway_is_one_cause_and_not_one_for_each_function() -> None:
+def test_a_silent_gateway_is_one_cause_and_not_one_for_each_function():
     silent = [fact("function_silent", name, said="refused") for name in ("a", "b")]
     found = find_causes([*silent, fact("gateway_silent", "the functions' gateway", said="refused")])
     assert len(found) == 1
 
 
-def test_the_evidence_has_the_last_words_first_and_then_the_facts() -> None:
+def test_the_evidence_has_the_last_words_first_and_then_the_facts():
     (cause,) = find_causes([trouble(last=LAST), rolled(5)])
     assert [str(place) for place in cause.evidence] == [LAST["place"], str(PLACE)]
 
 
-def test_braces_in_what_others_wrote_are_words() -> None:
+def test_braces_in_what_others_wrote_are_words():
     (cause,) = find_causes([answer(problem="it answered 500: {subject} {0}")])
     assert "{subject} {0}" in cause.sentence
 
 
-def test_the_way_back_of_a_service_is_a_command_that_can_be_pasted() -> None:
+def test_the_way_back_of_a_service_is_a_command_that_can_be_pasted():
     (cause,) = find_causes([trouble()])
     assert """-e '{"service_rollback_names": ["wallet-service"]}'""" in cause.hint
 
 
-def test_the_same_of_several_services_is_one_cause_with_one_command() -> None:
+def test_the_same_of_several_services_is_one_cause_with_one_command():
     alike = [fact("unready", name, pods=2, of=3, said="HTTP 503") for name in ("a", "b", "c")]
     (cause,) = find_causes([*alike, fact("unready", "a", pods=2, of=3, said="HTTP 503")])
     assert cause.sentence.startswith("a, b, c: 2 of 3 new pods run and are not ready")
     assert '["a", "b", "c"]' in cause.hint
 
 
-def test_services_that_blame_a_dependency_are_not_blamed_themselves() -> None:
+def test_services_that_blame_a_dependency_are_not_blamed_themselves():
     unwell = fact("public_unwell", status=503, body="{}")
     blame = fact("dependency", "database", count=1, of=1, why="no answer within 2 s")
     symptoms = [fact("unready", pods=2, of=3, said="HTTP 503"), ERRORS, rolled(5)]
@@ -332,11 +208,11 @@ COLLECTED = "".join(
 
 
 @pytest.mark.parametrize("kind", sorted({rule.kind for rule in RULES}))
-def test_every_rule_goes_by_a_fact_that_somebody_notes(kind: str) -> None:
+def test_every_rule_goes_by_a_fact_that_somebody_notes(kind):
     assert f'"{kind}"' in COLLECTED
 
 
-def test_a_failed_phase_is_called_so_and_ends_with_one_full_stop() -> None:
+def test_a_failed_phase_is_called_so_and_ends_with_one_full_stop():
     said = "the image is not in the registry. Push the image, or correct its tag."
     (found,) = find_causes([fact("phase_failed", "x", at="10:00", host="h", said=said)])
     assert (found.entry, found.heading) == ("crash_loop", "Failed phase")
@@ -344,5 +220,5 @@ def test_a_failed_phase_is_called_so_and_ends_with_one_full_stop() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.kind}: {rule.sentence[:40]}")
-def test_a_cure_leaves_the_program_to_the_run_that_tells_it(rule: Rule) -> None:
+def test_a_cure_leaves_the_program_to_the_run_that_tells_it(rule):
     assert "ansible-playbook" not in rule.hint

@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence 
     file_name,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from tests.tables import cases
 
 SECRET = 'pl4nted/"secret"+$'
 
@@ -22,17 +23,16 @@ def notebook(*secrets: str, **limits: int) -> Notebook:
     return Notebook("crash_loop", "the pods", redactor=Redactor(secrets), limits=Limits(**limits))
 
 
-@pytest.mark.parametrize(
+@cases(
     "shown",
-    [
-        SECRET,
-        json.dumps({"a": SECRET}),
-        f"https://example.com/?q={quote(SECRET, safe='')}",
-        base64.b64encode(SECRET.encode()).decode(),
-    ],
-    ids=["as it is", "in JSON", "in a URL", "in base64"],
+    {
+        "as it is": SECRET,
+        "in JSON": json.dumps({"a": SECRET}),
+        "in a URL": f"https://example.com/?q={quote(SECRET, safe='')}",
+        "in base64": base64.b64encode(SECRET.encode()).decode(),
+    },
 )
-def test_a_known_secret_is_blank_in_every_form(shown: str) -> None:
+def test_a_known_secret_is_blank_in_every_form(shown):
     notes = notebook(SECRET)
     notes.keep_log("a.log", [f"ERROR could not use {shown} here"])
     notes.see("x", shown, f"said {shown}", file="b.txt", body=[{"deep": shown}])
@@ -45,7 +45,7 @@ def test_a_known_secret_is_blank_in_every_form(shown: str) -> None:
     assert "could not use" in part.files["a.log"]
 
 
-def test_places_are_lines_of_the_file_also_behind_texts_of_several_lines() -> None:
+def test_places_are_lines_of_the_file_also_behind_texts_of_several_lines():
     notes = notebook()
     notes.write("a.txt", "one\ntwo\nthree")
     seen = notes.see("x", "s", "the fact", file="a.txt")
@@ -53,7 +53,7 @@ def test_places_are_lines_of_the_file_also_behind_texts_of_several_lines() -> No
     assert lines[seen.place.line - 1] == "the fact"
 
 
-def test_a_log_keeps_its_end_and_tells_what_was_left_out() -> None:
+def test_a_log_keeps_its_end_and_tells_what_was_left_out():
     notes = notebook(lines=3)
     assert notes.keep_log("a.log", [f"line {n}" for n in range(10)]) == [
         "line 7",
@@ -65,7 +65,7 @@ def test_a_log_keeps_its_end_and_tells_what_was_left_out() -> None:
     assert part.cut == ("a.log has the last 3 of 10 lines that were read.",)
 
 
-def test_a_log_keeps_no_more_bytes_than_it_may() -> None:
+def test_a_log_keeps_no_more_bytes_than_it_may():
     notes = notebook(lines=1000, bytes=2000)
     notes.keep_log("a.log", ["ä" * 50] * 100)
     part = notes.to_part()
@@ -73,7 +73,7 @@ def test_a_log_keeps_no_more_bytes_than_it_may() -> None:
     assert part.cut
 
 
-def test_long_lines_and_long_lists_are_cut_and_told() -> None:
+def test_long_lines_and_long_lists_are_cut_and_told():
     notes = notebook()
     notes.write("a.txt", "x" * (LINE_LENGTH + 5))
     for number in range(SHEET_LINES + 5):
@@ -84,7 +84,7 @@ def test_long_lines_and_long_lists_are_cut_and_told() -> None:
     assert part.cut == (f"b.txt has more than {SHEET_LINES} lines: the rest was left out.",)
 
 
-def test_a_log_cannot_command_the_terminal_that_shows_it() -> None:
+def test_a_log_cannot_command_the_terminal_that_shows_it():
     notes = notebook()
     notes.keep_log("a.log", ["\x1b[2Jgone\x07"])
     assert "\x1b" not in notes.to_part().files["a.log"]
@@ -99,5 +99,5 @@ def test_a_log_cannot_command_the_terminal_that_shows_it() -> None:
         (("a b\n",), "a_b"),
     ],
 )
-def test_names_of_others_make_no_paths(parts: tuple[str, ...], name: str) -> None:
+def test_names_of_others_make_no_paths(parts, name):
     assert file_name(*parts) == name

@@ -14,7 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import Unrea
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 
 
-def test_each_tells_what_it_saw_or_why_it_saw_nothing() -> None:
+def test_each_tells_what_it_saw_or_why_it_saw_nothing():
     let_go = threading.Event()
 
     def sees(notes: Notebook) -> None:

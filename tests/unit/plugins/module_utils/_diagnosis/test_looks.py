@@ -30,10 +30,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
-    Answer,
-    Probe,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import Answer, Probe
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import (
     Vector,
     read_vector,
@@ -44,6 +41,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.diagnosis i
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.fakes.prometheus import prometheus
+from tests.tables import cases
 
 SECRET = "pl4nted-secret"
 
@@ -69,7 +67,7 @@ def sentences(part: Part) -> str:
     return " ".join(cause.sentence for cause in find_causes(part.facts))
 
 
-def test_a_crash_loop_is_named_with_its_last_words_and_where_they_stand() -> None:
+def test_a_crash_loop_is_named_with_its_last_words_and_where_they_stand():
     part = looked("easymo/wallet:v2-crash", log=f"INFO up\nFATAL no redis for {SECRET}\nINFO bye\n")
     (cause,) = find_causes(part.facts)
     assert (cause.certainty, "crashed" in cause.sentence) == ("almost certain", True)
@@ -79,7 +77,7 @@ def test_a_crash_loop_is_named_with_its_last_words_and_where_they_stand() -> Non
     assert ".previous.log" in place.file
 
 
-def test_a_pod_that_crashed_and_is_ready_again_is_no_certain_cause() -> None:
+def test_a_pod_that_crashed_and_is_ready_again_is_no_certain_cause():
     cluster = MemoryCluster()
     Controller(cluster, "easymo/wallet:v2")
     for (kind, _name), body in cluster.objects.items():
@@ -104,24 +102,24 @@ def test_a_pod_that_crashed_and_is_ready_again_is_no_certain_cause() -> None:
     ],
     ids=["an image that is not there", "pods that run and are not ready", "a name of nothing"],
 )
-def test_what_is_wrong_is_named(image: str, only: str, words: str) -> None:
+def test_what_is_wrong_is_named(image, only, words):
     assert words in sentences(looked(image, only=only))
 
 
-def test_a_service_that_is_well_has_no_cause_and_logs_only_when_asked_for() -> None:
+def test_a_service_that_is_well_has_no_cause_and_logs_only_when_asked_for():
     assert not [name for name in looked("easymo/wallet:v2").files if name.endswith(".log")]
     named = looked("easymo/wallet:v2", only=NAME)
     assert [name for name in named.files if name.endswith(".log")]
     assert find_causes(named.facts) == []
 
 
-def test_no_more_pods_are_read_than_the_limit_and_that_is_told() -> None:
+def test_no_more_pods_are_read_than_the_limit_and_that_is_told():
     part = looked("easymo/wallet:v2-crash")
     assert len({name.split(".")[0] for name in part.files if name.endswith(".log")}) == 2
     assert any("worst 2" in one for one in part.cut)
 
 
-def test_a_cluster_out_of_sight_is_no_cause() -> None:
+def test_a_cluster_out_of_sight_is_no_cause():
     cluster = MemoryCluster()
     cluster.out_of_sight = True
     notes = notebook()
@@ -130,14 +128,14 @@ def test_a_cluster_out_of_sight_is_no_cause() -> None:
     assert find_causes(notes.to_part().facts) == []
 
 
-def test_errors_are_counted_by_what_they_say() -> None:
+def test_errors_are_counted_by_what_they_say():
     lines = [f"pod-1 ERROR order {n} failed after 0x{n}ms" for n in range(3)] + [
         "pod-2 ERROR no redis"
     ]
     assert [(count, number) for _text, count, number in common(lines)] == [(3, 3), (1, 4)]
 
 
-def test_services_whose_requests_fail_are_read_too() -> None:
+def test_services_whose_requests_fail_are_read_too():
     cluster = MemoryCluster()
     Controller(cluster, "easymo/wallet:v2")
     for pod in cluster.logs:
@@ -150,7 +148,7 @@ def test_services_whose_requests_fail_are_read_too() -> None:
     assert any("were checked for errors" in one for one in part.cut)
 
 
-def test_vectors_leave_out_what_is_no_number_and_say_what_is_wrong() -> None:
+def test_vectors_leave_out_what_is_no_number_and_say_what_is_wrong():
     def document(value: str) -> dict[str, t.Any]:
         result = [{"metric": {"service": "a"}, "value": [0, value]}]
         return {"status": "success", "data": {"resultType": "vector", "result": result}}
@@ -172,27 +170,18 @@ class Gateway:
         return self._answers[probe.slug]
 
 
-@pytest.mark.parametrize(
-    ("answers", "words"),
-    [
-        ({}, ["no function answers"]),
-        ({"a": Answer(200, {}, "ok")}, ["b alone does not answer"]),
-        (
-            {
-                "a": Answer(404, {"sb-error-code": "NOT_FOUND_FUNCTION_BLOB"}, ""),
-                "b": Answer(503, {}, '{"code": "BOOT_ERROR"}'),
-            },
-            ["a is listed and has no bundle", "b does not start"],
-        ),
-        (
-            {"a": Answer(500, {}, "{'boom'}"), "b": Answer(401, {}, '{"code": 401}')},
-            ["a answers, and fails itself: it answered 500", "b: the gateway requires a JWT"],
-        ),
-        ({"a": Answer(200, {}, ""), "b": Answer(404, {}, "no such path")}, []),
-    ],
-    ids=["gateway down", "one silent", "platform", "own and JWT", "well"],
-)
-def test_answers_of_functions(answers: dict[str, Answer], words: list[str]) -> None:
+@cases(("answers", "words"), {
+    "gateway down": ({}, ["no function answers"]),
+    "one silent": ({"a": Answer(200, {}, "ok")}, ["b alone does not answer"]),
+    "platform": ({"a": Answer(404, {"sb-error-code": "NOT_FOUND_FUNCTION_BLOB"}, ""),
+                 "b": Answer(503, {}, '{"code": "BOOT_ERROR"}')}, ["a is listed and has no bundle",
+                 "b does not start"]),
+    "own and JWT": ({"a": Answer(500, {}, "{'boom'}"), "b": Answer(401, {}, '{"code": 401}')},
+                    ["a answers, and fails itself: it answered 500",
+                    "b: the gateway requires a JWT"]),
+    "well": ({"a": Answer(200, {}, ""), "b": Answer(404, {}, "no such path")}, []),
+})  # fmt: skip
+def test_answers_of_functions(answers, words):
     notes = notebook()
     look_at_answers(notes, Gateway(answers), [Probe("a"), Probe("b")])
     causes = [cause.sentence for cause in find_causes(notes.to_part().facts)]
@@ -201,7 +190,7 @@ def test_answers_of_functions(answers: dict[str, Answer], words: list[str]) -> N
         assert any(word in sentence for sentence in causes), (word, causes)
 
 
-def test_what_services_say_of_what_they_depend_on_is_one_cause() -> None:
+def test_what_services_say_of_what_they_depend_on_is_one_cause():
     unwell = '{"status": "fail", "checks": {"redis": {"status": "fail", "error": "refused"}, "db": {"status": "ok"}}}'
     notes = notebook()
     look_at_public(notes, ["a", "b"], lambda _name: HttpAnswer(503, {}, unwell.encode()))
@@ -209,7 +198,7 @@ def test_what_services_say_of_what_they_depend_on_is_one_cause() -> None:
     assert cause.sentence == "2 of 2 services say that their redis fails (refused)."
 
 
-def test_what_the_check_of_a_worker_says_is_a_cause_and_its_silence_is_none() -> None:
+def test_what_the_check_of_a_worker_says_is_a_cause_and_its_silence_is_none():
     def metric(name: str) -> Check:
         given = {"prometheus": {"url": server.url}, "query": name, "unit": "s", "pass": {"max": 60}}
         return Check(name, "metric", {**given, "volume": None}, 5)
@@ -228,7 +217,7 @@ def test_what_the_check_of_a_worker_says_is_a_cause_and_its_silence_is_none() ->
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"checks": 3}', '{"checks": {"a": null}}', "<html>"])
-def test_a_health_of_another_form_blames_nobody(text: str) -> None:
+def test_a_health_of_another_form_blames_nobody(text):
     assert failed_checks(text) == {}
 
 
@@ -238,7 +227,7 @@ class LongLog(MemoryCluster):
         return "".join(lines)[: limits.get("limit_bytes")]
 
 
-def test_the_end_of_a_log_is_read_whole_rather_than_its_beginning() -> None:
+def test_the_end_of_a_log_is_read_whole_rather_than_its_beginning():
     text, cut = read_tail(LongLog(), "p", "c", lines=64, limit=2000)
     assert text.splitlines()[-1].startswith("line 99 ")
     assert (len(text) <= 2000, "the last 16 were read" in cut) == (True, True)
@@ -246,12 +235,12 @@ def test_the_end_of_a_log_is_read_whole_rather_than_its_beginning() -> None:
     assert "ends in a line" in read_tail(LongLog(), "p", "c", lines=4, limit=50)[1]
 
 
-def test_the_last_error_is_found_and_words_that_only_look_so_are_not() -> None:
+def test_the_last_error_is_found_and_words_that_only_look_so_are_not():
     assert last_error(["INFO ok", "TypeError: x", "INFO errors=0"]) == 2
     assert last_error(["INFO all is well", "terror"]) == 0
 
 
-def test_secrets_of_options_are_known_however_deep_and_names_are_none() -> None:
+def test_secrets_of_options_are_known_however_deep_and_names_are_none():
     params = {
         "kubernetes": {"api_key": "k-123456", "host": "h"},
         "databases": [{"connection": {"login_password": "p-123456"}}],

@@ -7,7 +7,6 @@ import stat
 import typing as t
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 
 import pytest
 
@@ -51,7 +50,7 @@ def diagnosis(**changes: t.Any) -> Diagnosis:
     return Diagnosis(**{**given, **changes})
 
 
-def test_the_page_shows_causes_what_was_not_seen_and_links_to_files_that_are_there() -> None:
+def test_the_page_shows_causes_what_was_not_seen_and_links_to_files_that_are_there():
     files = files_of(diagnosis())
     page = files["index.html"]
     for words in ("it crashed", "Roll it back.", "almost certain", "The server does not answer.",
@@ -63,20 +62,20 @@ def test_the_page_shows_causes_what_was_not_seen_and_links_to_files_that_are_the
     assert page.index("it crashed") < page.index("wallet says")
 
 
-def test_the_page_runs_nothing_and_fetches_nothing() -> None:
+def test_the_page_runs_nothing_and_fetches_nothing():
     page = files_of(diagnosis())["index.html"]
     assert "<script" not in page
     assert "default-src 'none'" in page
     assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", page)
 
 
-def test_the_summary_tells_the_same_for_a_terminal() -> None:
+def test_the_summary_tells_the_same_for_a_terminal():
     lines = "\n".join(summary(diagnosis()))
     for words in ("it crashed", "Roll it back.", "kubernetes/wallet.log:2", "Not seen", "secret_x"):
         assert words in lines
 
 
-def test_the_terminal_shows_the_surest_and_where_the_others_are() -> None:
+def test_the_terminal_shows_the_surest_and_where_the_others_are():
     many = diagnosis()
     many = replace(many, causes=many.causes[:1] * 8)
     shown, whole = (summary(many, most) for most in (5, None))
@@ -84,22 +83,20 @@ def test_the_terminal_shows_the_surest_and_where_the_others_are() -> None:
     assert [sum("it crashed" in line for line in lines) for lines in (shown, whole)] == [5, 8]
 
 
-def test_without_a_cause_that_is_said_with_what_was_looked_at() -> None:
+def test_without_a_cause_that_is_said_with_what_was_looked_at():
     bare = diagnosis(causes=())
     assert "No cause was found. Checked without trouble: the pods." in summary(bare)
     assert "No cause was found" in files_of(bare)["index.html"]
 
 
-def test_the_json_has_all_of_it() -> None:
+def test_the_json_has_all_of_it():
     document = json.loads(files_of(diagnosis())["diagnosis.json"])
     assert document["causes"][0]["evidence"] == ["kubernetes/wallet.log:2"]
     assert document["parts"][0]["files"] == ["kubernetes/wallet.log"]
     assert document["parts"][1]["unseen"] == ["The server does not answer."]
 
 
-def test_the_folder_is_for_its_owner_alone_whatever_the_umask(
-    tmp_path: Path,
-) -> None:
+def test_the_folder_is_for_its_owner_alone_whatever_the_umask(tmp_path):
     before = os.umask(0)
     try:
         folder = make_folder(tmp_path / "report", NOW)
@@ -113,11 +110,11 @@ def test_the_folder_is_for_its_owner_alone_whatever_the_umask(
     assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o700}
 
 
-def test_two_of_the_same_second_have_a_folder_each(tmp_path: Path) -> None:
+def test_two_of_the_same_second_have_a_folder_each(tmp_path):
     assert make_folder(tmp_path, NOW) != make_folder(tmp_path, NOW)
 
 
-def test_where_no_folder_can_be_made_that_is_said(tmp_path: Path) -> None:
+def test_where_no_folder_can_be_made_that_is_said(tmp_path):
     (tmp_path / "file").write_text("", "utf-8")
     with pytest.raises(InputError, match="set 'dest'"):
         make_folder(tmp_path / "file" / "below", NOW)

@@ -24,20 +24,20 @@ A = ("public", "a")
         ("INSERT INTO a VALUES (1)", {}),
     ],
 )
-def test_tables_and_columns(sql: str, tables: dict[tuple[str, str], set[str]]) -> None:
+def test_tables_and_columns(sql, tables):
     made = made_by([("1.sql", sql)])
     assert made.tables == tables
     assert made.unread == []
 
 
-def test_only_what_is_not_taken_for_granted_fails_where_it_is_there() -> None:
+def test_only_what_is_not_taken_for_granted_fails_where_it_is_there():
     made = made_by(
         [("1", "CREATE TABLE a (id int)"), ("2", "CREATE TABLE IF NOT EXISTS b (id int)")]
     )
     assert made.created == {A}
 
 
-def test_a_script_that_cannot_be_read_is_told_and_the_others_count() -> None:
+def test_a_script_that_cannot_be_read_is_told_and_the_others_count():
     made = made_by([("1.sql", "CREATE TABBLE x"), ("2.sql", "CREATE TABLE a (id int)")])
     assert [one.split(":")[0] for one in made.unread] == ["1.sql could not be read"]
     assert made.tables == {A: {"id"}}

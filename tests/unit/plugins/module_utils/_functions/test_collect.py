@@ -15,6 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect i
     collect_functions,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Source
+from tests.tables import cases
 
 ROOT = "supabase/functions"
 REF = "abcdefghijklmnopqrst"
@@ -49,25 +50,22 @@ class Folder:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Folder:
+def folder(tmp_path) -> Folder:
     return Folder(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("text", "more"),
-    [
-        pytest.param('import { a } from "./a.ts";', {"hello/a.ts"}, id="import"),
-        pytest.param('import "../_shared/b.ts"', {"_shared/b.ts", "_shared/c.ts"}, id="nested"),
-        pytest.param('// import "./a.ts";', set(), id="in-a-comment"),
-        pytest.param('// import "./gone.ts";', set(), id="in-a-comment-and-not-there"),
-        pytest.param('export const A = "./a.ts";', {"hello/a.ts"}, id="as-the-cli-follows-it"),
-        pytest.param('export const A = "./gone.ts";', set(), id="as-the-cli-follows-it-and-not-there"),
-        pytest.param('import x from "npm:zod"; import y from "jsr:@std/x"', set(), id="packages"),
-        pytest.param('import x from "https://deno.land/x.ts";', set(), id="address"),
-        pytest.param('import x from "./a";', set(), id="without-an-ending"),
-    ],
-)  # fmt: skip
-def test_imports_are_followed(folder: Folder, text: str, more: set[str]) -> None:
+@cases(("text", "more"), {
+    "import": ('import { a } from "./a.ts";', {"hello/a.ts"}),
+    "nested": ('import "../_shared/b.ts"', {"_shared/b.ts", "_shared/c.ts"}),
+    "in-a-comment": ('// import "./a.ts";', set()),
+    "in-a-comment-and-not-there": ('// import "./gone.ts";', set()),
+    "as-the-cli-follows-it": ('export const A = "./a.ts";', {"hello/a.ts"}),
+    "as-the-cli-follows-it-and-not-there": ('export const A = "./gone.ts";', set()),
+    "packages": ('import x from "npm:zod"; import y from "jsr:@std/x"', set()),
+    "address": ('import x from "https://deno.land/x.ts";', set()),
+    "without-an-ending": ('import x from "./a";', set()),
+})  # fmt: skip
+def test_imports_are_followed(folder, text, more):
     folder.write({"hello/index.ts": text, "hello/a.ts": "", "_shared/b.ts": 'import "./c.ts"'})
     folder.write({"_shared/c.ts": "", "_shared/unused.ts": ""})
     assert folder.files() == {"hello/index.ts", *more}
@@ -88,9 +86,7 @@ IMPORT_MAPS = {
 
 
 @pytest.mark.parametrize(("text", "code", "more"), IMPORT_MAPS.values(), ids=IMPORT_MAPS)
-def test_the_import_map_is_uploaded_with_what_it_names(
-    folder: Folder, text: str, code: str, more: set[str]
-) -> None:
+def test_the_import_map_is_uploaded_with_what_it_names(folder, text, code, more):
     folder.write(
         {"hello/deno.json": text, "hello/index.ts": code, "hello/a.ts": 'import "../_shared/b.ts"'}
     )
@@ -99,7 +95,7 @@ def test_the_import_map_is_uploaded_with_what_it_names(
     assert folder.hello().import_map == f"{ROOT}/hello/deno.json"
 
 
-def test_a_scope_counts_for_its_importers_alone(folder: Folder) -> None:
+def test_a_scope_counts_for_its_importers_alone(folder):
     scopes = '{"scopes": {"./inner/": {"dep": "../_shared/b.ts"}}}'
     folder.write(
         {"hello/deno.json": scopes, "hello/index.ts": 'import "dep.ts"', "_shared/b.ts": ""}
@@ -109,7 +105,7 @@ def test_a_scope_counts_for_its_importers_alone(folder: Folder) -> None:
     assert folder.files() == {"hello/index.ts", "hello/deno.json"}
 
 
-def test_deno_may_have_its_import_map_elsewhere(folder: Folder) -> None:
+def test_deno_may_have_its_import_map_elsewhere(folder):
     folder.write(
         {
             "hello/deno.json": '{"importMap": "../maps/import_map.json"}',
@@ -135,7 +131,7 @@ ORDER = ["deno.json", "deno.jsonc"]
 
 
 @pytest.mark.parametrize("present", [2, 1, 0])
-def test_the_nearest_import_map_counts(folder: Folder, present: int) -> None:
+def test_the_nearest_import_map_counts(folder, present):
     folder.write(
         {"hello/index.ts": "", "import_map.json": "{}", "flag.json": "{}", "own.json": "{}"}
     )
@@ -148,7 +144,7 @@ def test_the_nearest_import_map_counts(folder: Folder, present: int) -> None:
     assert folder.hello(import_map=f"{ROOT}/flag.json").import_map == f"{ROOT}/flag.json"
 
 
-def test_each_function_follows_its_settings(folder: Folder) -> None:
+def test_each_function_follows_its_settings(folder):
     folder.write(
         {
             "supabase/config.toml": """
@@ -181,7 +177,7 @@ def test_each_function_follows_its_settings(folder: Folder) -> None:
     assert set(source.files) == {f"{ROOT}/hello/{name}" for name in wanted}
 
 
-def test_one_projects_settings_override_those_of_all(folder: Folder) -> None:
+def test_one_projects_settings_override_those_of_all(folder):
     folder.write(
         {
             "hello/index.ts": "",
@@ -210,14 +206,14 @@ def test_one_projects_settings_override_those_of_all(folder: Folder) -> None:
         pytest.param({"verify_jwt": True, "verify_jwt_by_name": {"hello": False}}, False, id="one"),
     ],
 )
-def test_the_nearest_policy_counts(folder: Folder, options: dict[str, t.Any], policy: bool) -> None:
+def test_the_nearest_policy_counts(folder, options, policy):
     folder.write(
         {"hello/index.ts": "", "supabase/config.toml": "[functions.hello]\nverify_jwt = true"}
     )
     assert folder.hello(**options).verify_jwt is policy
 
 
-def test_without_a_policy_the_upload_says_nothing_of_one(folder: Folder) -> None:
+def test_without_a_policy_the_upload_says_nothing_of_one(folder):
     folder.write({"hello/index.ts": ""})
     assert "verify_jwt" not in folder.hello().metadata()
 
@@ -242,15 +238,13 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("files", "said"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_with_a_checkout_is_told_with_its_place(
-    folder: Folder, files: dict[str, str], said: str
-) -> None:
+def test_what_is_wrong_with_a_checkout_is_told_with_its_place(folder, files, said):
     folder.write(files)
     with pytest.raises(InputError, match=said):
         folder.hello()
 
 
-def test_everything_that_is_wrong_is_told_at_once(folder: Folder) -> None:
+def test_everything_that_is_wrong_is_told_at_once(folder):
     folder.write(
         {"one/index.ts": 'import "./a.ts"; import "./b.ts"', "two/index.ts": 'import "./c.ts"'}
     )
@@ -258,7 +252,7 @@ def test_everything_that_is_wrong_is_told_at_once(folder: Folder) -> None:
         folder.collect()
 
 
-def test_a_link_out_of_the_repository_is_not_followed(folder: Folder, tmp_path: Path) -> None:
+def test_a_link_out_of_the_repository_is_not_followed(folder, tmp_path):
     folder.write({"hello/index.ts": 'import "./a.ts"'})
     outside = tmp_path.parent / f"{tmp_path.name}.ts"
     outside.write_text("")
@@ -271,20 +265,18 @@ def test_a_link_out_of_the_repository_is_not_followed(folder: Folder, tmp_path: 
     ("slug", "instead"),
     [("_health", "health"), ("1st", "st"), ("a/b", "a-b"), ("", "a name with"), ("a\n", "a")],
 )
-def test_a_name_that_supabase_does_not_allow_is_refused(
-    folder: Folder, slug: str, instead: str
-) -> None:
+def test_a_name_that_supabase_does_not_allow_is_refused(folder, slug, instead):
     with pytest.raises(InputError, match=f"cannot be the name.*Call it {instead}.*below another"):
         folder.collect("hello", slug)
 
 
-def test_a_folder_that_can_be_no_function_is_named_and_not_passed_over(folder: Folder) -> None:
+def test_a_folder_that_can_be_no_function_is_named_and_not_passed_over(folder):
     folder.write({"_health/index.ts": "", "hello/index.ts": "", "_shared/a.ts": ""})
     with pytest.raises(InputError, match="'_health' cannot be the name"):
         folder.collect()
 
 
-def test_a_policy_for_a_function_that_is_not_deployed_is_a_mistake(folder: Folder) -> None:
+def test_a_policy_for_a_function_that_is_not_deployed_is_a_mistake(folder):
     folder.write({"hello/index.ts": ""})
     with pytest.raises(InputError, match="names helo"):
         folder.hello(verify_jwt_by_name={"helo": False})

@@ -74,11 +74,11 @@ def changes(result: Result) -> list[tuple[str, str, list[str], list[str]]]:
 
 
 @pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_waiting(monkeypatch) -> None:
     monkeypatch.setattr(apply, "LOOK_PAUSE", 0.0)
 
 
-def test_only_what_differs_is_uploaded_and_it_is_told_how() -> None:
+def test_only_what_differs_is_uploaded_and_it_is_told_how():
     api = MemoryFunctions(source("same"), source("old"), source("open"), source("other"))
     wanted = source("same"), source("old", "2"), source("open", verify_jwt=True), source("fresh")
     result = go(api, *wanted)
@@ -92,7 +92,7 @@ def test_only_what_differs_is_uploaded_and_it_is_told_how() -> None:
     assert api.versions() == {"same": 1, "old": 2, "open": 2, "other": 1, "fresh": 1}
 
 
-def test_check_mode_predicts_and_sends_nothing() -> None:
+def test_check_mode_predicts_and_sends_nothing():
     api = MemoryFunctions(source("old"))
     predicted = go(api, source("old", "2"), source("new"), check=True, diff=True)
     assert (api.uploads, api.versions()) == ([], {"old": 1})
@@ -100,7 +100,7 @@ def test_check_mode_predicts_and_sends_nothing() -> None:
     assert (real["changes"], real["diff"]) == (predicted["changes"], predicted["diff"])
 
 
-def test_the_diff_shows_the_text_of_files_that_are_text_and_small() -> None:
+def test_the_diff_shows_the_text_of_files_that_are_text_and_small():
     entrypoint = f"{ROOT}/a/index.ts"
     old = source("a", "one\n")
     files = {entrypoint: b"two\n", f"{ROOT}/a/x.png": b"\xff", f"{ROOT}/a/y": b"y" * 70_000}
@@ -113,7 +113,7 @@ def test_the_diff_shows_the_text_of_files_that_are_text_and_small() -> None:
     assert texts["a"][0].startswith("verify_jwt: false\nindex.ts: sha256 ")
 
 
-def test_what_is_known_is_not_downloaded_again() -> None:
+def test_what_is_known_is_not_downloaded_again():
     api = MemoryFunctions(source("a"), source("b"))
     known = go(api, source("a"), source("b"))["known"]
     api.downloads.clear()
@@ -121,7 +121,7 @@ def test_what_is_known_is_not_downloaded_again() -> None:
     assert (again["changed"], again["known"], api.downloads) == (False, known, [])
 
 
-def test_what_somebody_else_deployed_in_between_is_read_again() -> None:
+def test_what_somebody_else_deployed_in_between_is_read_again():
     api = MemoryFunctions(source("a"), source("b"))
     known = go(api, source("a"), source("b"))["known"]
     api.deploy(source("a", "theirs"))
@@ -132,7 +132,7 @@ def test_what_somebody_else_deployed_in_between_is_read_again() -> None:
     assert api.downloads == ["a"]
 
 
-def test_a_switch_that_somebody_turned_is_told_and_turned_back() -> None:
+def test_a_switch_that_somebody_turned_is_told_and_turned_back():
     api = MemoryFunctions(source("a"))
     known = go(api, source("a"))["known"]
     api.active["a"] = dataclasses.replace(api.active["a"], verify_jwt=True)
@@ -141,14 +141,14 @@ def test_a_switch_that_somebody_turned_is_told_and_turned_back() -> None:
     assert api.active["a"].verify_jwt is False
 
 
-def test_without_a_policy_a_switch_stays_as_it_is() -> None:
+def test_without_a_policy_a_switch_stays_as_it_is():
     api = MemoryFunctions(source("a", verify_jwt=False))
     assert changes(go(api, source("a", verify_jwt=None))) == []
     go(api, source("a", "2", verify_jwt=None))
     assert api.active["a"].verify_jwt is False
 
 
-def test_one_function_that_does_not_bundle_stops_all_of_them() -> None:
+def test_one_function_that_does_not_bundle_stops_all_of_them():
     api = MemoryFunctions(source("a"))
     api.broken = {"b", "d"}
     with pytest.raises(RefusedError) as raised:
@@ -162,16 +162,14 @@ def test_one_function_that_does_not_bundle_stops_all_of_them() -> None:
 @pytest.mark.parametrize(
     "losses", [["after"], ["before"], ["before", "after"]], ids=lambda losses: "-".join(losses)
 )
-def test_an_answer_lost_after_the_activation_was_sent_is_found_out_from_the_list(
-    losses: list[t.Literal["before", "after", "half"]],
-) -> None:
+def test_an_answer_lost_after_the_activation_was_sent_is_found_out_from_the_list(losses):
     api = MemoryFunctions(source("a"))
     api.losses = losses
     assert set(go(api, source("a", "2"), source("b"))["functions"]) == {"a", "b"}
     assert api.versions() == {"a": 2, "b": 1}
 
 
-def test_an_activation_that_never_arrives_is_told_as_such() -> None:
+def test_an_activation_that_never_arrives_is_told_as_such():
     api = MemoryFunctions(source("a"))
     api.losses = ["before", "before"]
     with pytest.raises(UnreachableError, match="none of 2 functions was activated") as raised:
@@ -179,7 +177,7 @@ def test_an_activation_that_never_arrives_is_told_as_such() -> None:
     assert raised.value.details == {"activated": False}
 
 
-def test_an_activation_that_arrived_in_part_is_told_with_names() -> None:
+def test_an_activation_that_arrived_in_part_is_told_with_names():
     api = MemoryFunctions()
     api.losses = ["half"]
     with pytest.raises(
@@ -189,9 +187,7 @@ def test_an_activation_that_arrived_in_part_is_told_with_names() -> None:
     assert raised.value.details == {"functions": ["b"], "activated": True}
 
 
-def test_a_lost_answer_and_a_lost_list_leave_a_doubt_that_is_told(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_lost_answer_and_a_lost_list_leave_a_doubt_that_is_told(monkeypatch):
     api = MemoryFunctions()
     api.losses = ["after"]
     activate = api.activate
@@ -223,9 +219,7 @@ class Lock:
     [(0, [], {"a": 1, "old": 1}), (1, ["before"], {"a": 1, "old": 1}), (1, [], {"a": 2, "old": 1})],
     ids=["activation", "second activation", "deletion"],
 )
-def test_nothing_is_written_after_the_deploy_lock_was_lost(
-    holds: int, losses: list[t.Literal["before", "after", "half"]], left: dict[str, int]
-) -> None:
+def test_nothing_is_written_after_the_deploy_lock_was_lost(holds, losses, left):
     api = MemoryFunctions(source("a"), source("old"))
     api.losses = losses
     given = order(prune=True, force=["old"])
@@ -241,14 +235,14 @@ def test_nothing_is_written_after_the_deploy_lock_was_lost(
     assert api.versions() == left
 
 
-def test_nothing_goes_back_after_the_deploy_lock_was_lost(tmp_path: Path) -> None:
+def test_nothing_goes_back_after_the_deploy_lock_was_lost(tmp_path):
     api, archive, result = released(tmp_path)
     with pytest.raises(LeaseLostError):
         restore(api, archive, order(known=result["known"]), check_lock=Lock(0).check)
     assert api.versions() == {"a": 2, "b": 1, "mine": 1}
 
 
-def test_a_switch_that_does_not_stay_fails_with_the_functions_name() -> None:
+def test_a_switch_that_does_not_stay_fails_with_the_functions_name():
     api = MemoryFunctions()
     api.turned = {"a"}
     with pytest.raises(VerificationError, match="a has verify_jwt True, not False") as raised:
@@ -256,14 +250,14 @@ def test_a_switch_that_does_not_stay_fails_with_the_functions_name() -> None:
     assert raised.value.details == {"functions": ["a"], "activated": True}
 
 
-def test_a_list_that_did_not_move_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_that_did_not_move_is_no_success(monkeypatch):
     api = MemoryFunctions(source("a"))
     monkeypatch.setattr(api, "activate", lambda bundled: None)
     with pytest.raises(VerificationError, match="a still has version 1"):
         go(api, source("a", "2"))
 
 
-def test_missing_secrets_are_named_all_at_once_before_anything_is_sent() -> None:
+def test_missing_secrets_are_named_all_at_once_before_anything_is_sent():
     api = MemoryFunctions()
     api.project_secrets = {"HAVE": "digest"}
     with pytest.raises(InputError, match=r"lacks 2 secrets .*: ONE, TWO\."):
@@ -271,7 +265,7 @@ def test_missing_secrets_are_named_all_at_once_before_anything_is_sent() -> None
     assert api.uploads == []
 
 
-def test_what_is_staged_is_activated_without_another_upload() -> None:
+def test_what_is_staged_is_activated_without_another_upload():
     api = MemoryFunctions(source("a"))
     ready = go(api, source("a", "2"), source("b"), activate=False)
     assert (ready["changed"], api.versions(), sorted(api.uploads)) == (False, {"a": 1}, ["a", "b"])
@@ -280,7 +274,7 @@ def test_what_is_staged_is_activated_without_another_upload() -> None:
 
 
 @pytest.mark.parametrize("before", [source("a"), source("a", "2")], ids=["staged", "unchanged"])
-def test_what_somebody_deployed_since_it_was_staged_is_not_replaced(before: Source) -> None:
+def test_what_somebody_deployed_since_it_was_staged_is_not_replaced(before):
     """It would be lost, for what ran was saved before, and a rollback could not tell whose the next version is."""
     api = MemoryFunctions(before)
     ready = go(api, source("a", "2"), source("b"), activate=False)
@@ -300,7 +294,7 @@ def test_what_somebody_deployed_since_it_was_staged_is_not_replaced(before: Sour
 
 
 @pytest.mark.parametrize("between", ["edit", "policy"])
-def test_what_was_staged_for_something_else_is_not_used(between: str) -> None:
+def test_what_was_staged_for_something_else_is_not_used(between):
     api = MemoryFunctions(source("a"))
     wanted = source("a", "2")
     staged = go(api, wanted, activate=False)["staged"]
@@ -310,7 +304,7 @@ def test_what_was_staged_for_something_else_is_not_used(between: str) -> None:
     assert api.source(api.active["a"]).files == wanted.files
 
 
-def test_what_runs_is_saved_before_the_activation(tmp_path: Path) -> None:
+def test_what_runs_is_saved_before_the_activation(tmp_path):
     api = MemoryFunctions(source("a"), source("same"))
     api.losses = ["before", "before"]
     path = tmp_path / "before.json"
@@ -324,7 +318,7 @@ def test_what_runs_is_saved_before_the_activation(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_an_archive_keeps_the_oldest_and_grows_by_what_it_lacks(tmp_path: Path) -> None:
+def test_an_archive_keeps_the_oldest_and_grows_by_what_it_lacks(tmp_path):
     api = MemoryFunctions(source("a"), source("b"))
     path = tmp_path / "before.json"
     go(api, source("a", "2"), archive=str(path))
@@ -336,7 +330,7 @@ def test_an_archive_keeps_the_oldest_and_grows_by_what_it_lacks(tmp_path: Path) 
     assert saved.absent == ("c",)
 
 
-def test_nothing_is_saved_where_nothing_changes(tmp_path: Path) -> None:
+def test_nothing_is_saved_where_nothing_changes(tmp_path):
     path = tmp_path / "before.json"
     assert "saved" not in go(MemoryFunctions(source("a")), source("a"), archive=str(path))
     go(MemoryFunctions(source("a")), source("a", "2"), archive=str(path), check=True)
@@ -351,9 +345,7 @@ def released(tmp_path: Path) -> tuple[MemoryFunctions, Archive, Result]:
     return api, read_archive(path), result
 
 
-def test_going_back_brings_the_old_sources_and_removes_what_the_release_created(
-    tmp_path: Path,
-) -> None:
+def test_going_back_brings_the_old_sources_and_removes_what_the_release_created(tmp_path):
     api, archive, result = released(tmp_path)
     predicted = restore(api, archive, order(known=result["known"], check=True))
     restored = restore(api, archive, order(known=result["known"]))
@@ -368,7 +360,7 @@ def test_going_back_brings_the_old_sources_and_removes_what_the_release_created(
 
 
 @pytest.mark.parametrize("slug", ["a", "b"])
-def test_what_somebody_deployed_since_the_release_is_left_alone(tmp_path: Path, slug: str) -> None:
+def test_what_somebody_deployed_since_the_release_is_left_alone(tmp_path, slug):
     api, archive, result = released(tmp_path)
     api.deploy(source(slug, "theirs"))
     restored = restore(api, archive, order(known=result["known"]))
@@ -378,7 +370,7 @@ def test_what_somebody_deployed_since_the_release_is_left_alone(tmp_path: Path, 
     assert [change["slug"] for change in forced["changes"]] == [slug]
 
 
-def test_a_function_that_somebody_created_meanwhile_is_not_removed(tmp_path: Path) -> None:
+def test_a_function_that_somebody_created_meanwhile_is_not_removed(tmp_path):
     api = MemoryFunctions(source("a"))
     known = go(api, source("a", "2"))["known"]
     api.deploy(source("b"))
@@ -386,7 +378,7 @@ def test_a_function_that_somebody_created_meanwhile_is_not_removed(tmp_path: Pat
     assert (restored["kept"], set(api.active)) == (["b"], {"a", "b"})
 
 
-def test_a_release_that_was_killed_before_it_knew_its_end_can_go_back(tmp_path: Path) -> None:
+def test_a_release_that_was_killed_before_it_knew_its_end_can_go_back(tmp_path):
     api = MemoryFunctions(source("a"))
     path = tmp_path / "before.json"
     ready = go(api, source("a", "2"), source("b"), activate=False, archive=str(path))
@@ -395,7 +387,7 @@ def test_a_release_that_was_killed_before_it_knew_its_end_can_go_back(tmp_path: 
     assert (restored["kept"], set(api.active)) == ([], {"a"})
 
 
-def test_a_way_back_that_was_cut_short_is_finished_by_the_next(tmp_path: Path) -> None:
+def test_a_way_back_that_was_cut_short_is_finished_by_the_next(tmp_path):
     api, archive, result = released(tmp_path)
     restore(api, archive, order(known=result["known"]))
     # Nobody could write down what the first way back made known.
@@ -403,7 +395,7 @@ def test_a_way_back_that_was_cut_short_is_finished_by_the_next(tmp_path: Path) -
     assert (again["changed"], again["kept"]) == (False, [])
 
 
-def test_only_what_the_release_deployed_or_somebody_names_is_pruned() -> None:
+def test_only_what_the_release_deployed_or_somebody_names_is_pruned():
     api = MemoryFunctions(source("theirs"), source("named"))
     known = go(api, source("a"), source("b"))["known"]
     result = go(api, source("a"), known=known)
@@ -419,6 +411,6 @@ def test_only_what_the_release_deployed_or_somebody_names_is_pruned() -> None:
 
 
 @pytest.mark.parametrize("option", ["known", "staged"])
-def test_what_no_task_returned_is_refused_as_an_option(option: str) -> None:
+def test_what_no_task_returned_is_refused_as_an_option(option):
     with pytest.raises(InputError, match="'known' and 'staged' take an earlier task's results"):
         order(**{option: {"a": [{"version": "x"}]}})

@@ -35,7 +35,7 @@ IMPORTS = {
 
 
 @pytest.mark.parametrize("text", IMPORTS.values(), ids=IMPORTS)
-def test_what_the_program_imports_is_found(text: str) -> None:
+def test_what_the_program_imports_is_found(text):
     assert [specifier for specifier, _line in made(text, "index.tsx")] == ["./x.ts"]
 
 
@@ -54,11 +54,11 @@ NOT_IMPORTS = {
 
 
 @pytest.mark.parametrize("text", NOT_IMPORTS.values(), ids=NOT_IMPORTS)
-def test_what_only_looks_like_an_import_is_none(text: str) -> None:
+def test_what_only_looks_like_an_import_is_none(text):
     assert made(text) == []
 
 
-def test_an_import_is_told_with_its_line() -> None:
+def test_an_import_is_told_with_its_line():
     assert made('// one\nimport "./a.ts";\n\nimport {\n  b,\n} from "./b.ts";\n') == [
         ("./a.ts", 2),
         ("./b.ts", 4),
@@ -74,27 +74,25 @@ def test_an_import_is_told_with_its_line() -> None:
         pytest.param('const s = `\n\nimport "./x.ts"', ("./x.ts",), id="endless-template"),
     ],
 )
-def test_what_the_cli_follows_is_found_outside_of_comments(
-    text: str, found: tuple[str, ...]
-) -> None:
+def test_what_the_cli_follows_is_found_outside_of_comments(text, found):
     assert find_imports("index.ts", text.encode()).lookalikes == found
 
 
-def test_a_style_sheet_imports_as_the_cli_reads_it() -> None:
+def test_a_style_sheet_imports_as_the_cli_reads_it():
     found = find_imports("style.css", b'@import "./base.css"; /* import "./old.css" */')
     assert (found.made, found.lookalikes) == ((), ("./base.css", "./old.css"))
 
 
 @given(st.text(alphabet="import exportfrm{}*()[]/\\'\"`$;.,\n<>=", max_size=80))
-def test_any_text_is_read_to_its_end(text: str) -> None:
+def test_any_text_is_read_to_its_end(text):
     find_imports("index.ts", text.encode())
 
 
-def test_deno_may_comment_its_configuration() -> None:
+def test_deno_may_comment_its_configuration():
     content = b'\xef\xbb\xbf{ // first\n "a": "https://x/*y*/", /* b */ "c": ["//", 1,], }'
     assert scan.load(content) == {"a": "https://x/*y*/", "c": ["//", 1]}
 
 
-def test_what_is_wrong_with_a_configuration_is_told_where_it_stands() -> None:
+def test_what_is_wrong_with_a_configuration_is_told_where_it_stands():
     with pytest.raises(ValueError, match="line 3"):
         scan.load(b'{\n// a comment\n "a" 1}')

@@ -11,6 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.secrets i
     digest,
     plan_secrets,
 )
+from tests.tables import cases
 
 
 class Project:
@@ -33,7 +34,7 @@ class Project:
             del self.values[name]
 
 
-def test_only_what_differs_is_set() -> None:
+def test_only_what_differs_is_set():
     project = Project(same="1", old="1", gone="1", other="1")
     wanted = {"same": "1", "old": "2", "new": "3"}
     plan = plan_secrets(project.secrets(), wanted, ["gone", "never"])
@@ -45,35 +46,32 @@ def test_only_what_differs_is_set() -> None:
     assert not plan_secrets(project.secrets(), wanted, ["gone"]).differs
 
 
-def test_what_was_set_and_is_not_listed_is_told() -> None:
+def test_what_was_set_and_is_not_listed_is_told():
     project = Project(deaf=True)
     plan = plan_secrets({}, {"A": "1"}, [])
     with pytest.raises(VerificationError, match="missing A"):
         apply_secrets(plan, {"A": "1"}, project)
 
 
-def test_digests_of_another_kind_are_noticed() -> None:
+def test_digests_of_another_kind_are_noticed():
     project = Project()
     project.digest = str.upper
     assert not apply_secrets(plan_secrets({}, {"A": "b"}, []), {"A": "b"}, project)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("values", "absent", "said"),
-    [
-        ({"SUPABASE_URL": "x"}, [], "'SUPABASE_URL' cannot name a secret"),
-        ({"A B": "x"}, [], "'A B' cannot name a secret"),
-        ({}, ["n" * 257], "cannot name a secret"),
-        ({"A": "x"}, ["A"], "A cannot be set and absent"),
-        ({"A": ""}, [], "The values of A are empty"),
-        ({"A": "s3cret" * 5000}, [], "The values of A are longer than the 24576"),
-        ({f"A{n}": "x" for n in range(101)}, [], "at most 100 secrets"),
-    ],
-    ids=["reserved", "space", "long-name", "both", "empty", "long", "many"],
+    {
+        "reserved": ({"SUPABASE_URL": "x"}, [], "'SUPABASE_URL' cannot name a secret"),
+        "space": ({"A B": "x"}, [], "'A B' cannot name a secret"),
+        "long-name": ({}, ["n" * 257], "cannot name a secret"),
+        "both": ({"A": "x"}, ["A"], "A cannot be set and absent"),
+        "empty": ({"A": ""}, [], "The values of A are empty"),
+        "long": ({"A": "s3cret" * 5000}, [], "The values of A are longer than the 24576"),
+        "many": ({f"A{n}": "x" for n in range(101)}, [], "at most 100 secrets"),
+    },
 )
-def test_what_supabase_would_not_take_is_refused_without_the_value(
-    values: dict[str, str], absent: list[str], said: str
-) -> None:
+def test_what_supabase_would_not_take_is_refused_without_the_value(values, absent, said):
     with pytest.raises(InputError, match=said) as raised:
         plan_secrets({}, values, absent)
     assert "s3cret" not in str(raised.value)

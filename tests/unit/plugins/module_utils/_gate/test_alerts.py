@@ -96,21 +96,19 @@ def look(prometheus: Prometheus) -> tuple[Sample, SampleStatus]:
     ids=["none", "goes back", "holds", "several", "only told", "ended a second ago",
          "what goes back has ended", "counted once"],
 )  # fmt: skip
-def test_what_an_alert_is_says_its_rule(
-    prometheus: Prometheus, status: SampleStatus, value: float, note: str
-) -> None:
+def test_what_an_alert_is_says_its_rule(prometheus, status, value, note):
     sample, judged = look(prometheus)
     assert (judged, sample.value) == (status, value)
     assert note in sample.note
 
 
-def test_a_rule_that_says_nothing_holds() -> None:
+def test_a_rule_that_says_nothing_holds():
     prometheus = Prometheus(ERRORS)
     prometheus.loaded = [replace(one, annotations={}) for one in prometheus.loaded]
     assert look(prometheus)[1] is SampleStatus.BETWEEN
 
 
-def test_silence_of_what_cannot_fire_is_missing() -> None:
+def test_silence_of_what_cannot_fire_is_missing():
     prometheus = Prometheus()
     prometheus.loaded = [rule("High Error Rate", "rollback"), rule("Told Only", "note")]
     assert look(prometheus)[0].problem == "Prometheus has no alert 'Service Down' loaded"
@@ -124,7 +122,7 @@ def test_silence_of_what_cannot_fire_is_missing() -> None:
     assert look(prometheus)[0].problem == "Prometheus cannot be reached"
 
 
-def test_the_verdict_names_the_alert_and_not_a_number() -> None:
+def test_the_verdict_names_the_alert_and_not_a_number():
     for now, verdict, told in (
         (ERRORS, Verdict.ROLLBACK, "High Error Rate since 2026-11-26T09:30:00Z fires"),
         (WALLET, Verdict.HOLD, "Service Down (service=wallet-service) since"),
@@ -138,7 +136,7 @@ def test_the_verdict_names_the_alert_and_not_a_number() -> None:
         assert Series.from_json(series["alerts"].to_json()) == series["alerts"]
 
 
-def test_an_alert_that_fired_while_nobody_could_look_is_found_afterwards() -> None:
+def test_an_alert_that_fired_while_nobody_could_look_is_found_afterwards():
     prometheus = Prometheus(times=[(WALLET, [T, T + 15])])
     found = source(prometheus).since(T - 900, Alerts(), wall=lambda: T + 600)
     assert prometheus.asked == [1500]
@@ -156,7 +154,7 @@ def test_an_alert_that_fired_while_nobody_could_look_is_found_afterwards() -> No
     )
 
 
-def test_a_time_in_which_prometheus_kept_nothing_is_not_known() -> None:
+def test_a_time_in_which_prometheus_kept_nothing_is_not_known():
     prometheus = Prometheus()
     prometheus.gaps = [(T, T + 300)]
     found = source(prometheus).since(T - 900, Alerts(), wall=lambda: T + 600)

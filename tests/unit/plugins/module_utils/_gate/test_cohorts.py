@@ -3,7 +3,6 @@
 import itertools
 import json
 import math
-import typing as t
 
 import pytest
 from hypothesis import given
@@ -17,6 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import
     blamed,
     contradicts,
 )
+from tests.tables import cases
 
 PLAIN = Comparison()
 
@@ -95,10 +95,9 @@ def test_who_fails_less_often_gathers_none_and_swapped_cohorts_are_the_other_way
     assert value((5000, 50, 5000, 100)) < 0.1
 
 
-@pytest.mark.parametrize(
+@cases(
     "looks",
-    [[(4, 4, 100, 1), (4, 4, 100, 60)], [(100, 1, 4, 4), (100, 60, 4, 4)]],
-    ids=["treated", "control"],
+    {"treated": [(4, 4, 100, 1), (4, 4, 100, 60)], "control": [(100, 1, 4, 4), (100, 60, 4, 4)]},
 )
 def test_once_all_users_of_a_cohort_have_failed_who_fails_next_is_no_surprise(looks):
     assert value(*looks) == pytest.approx(value(looks[0]))
@@ -168,7 +167,7 @@ def test_what_was_counted_before_the_watch_is_not_of_the_watch():
     ),
     st.floats(1.0, 20.0),
 )
-def test_it_stays_a_number_and_survives_being_kept(grown: list[t.Any], margin: float):
+def test_it_stays_a_number_and_survives_being_kept(grown, margin):
     running = list(
         itertools.accumulate(grown, lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True)))
     )

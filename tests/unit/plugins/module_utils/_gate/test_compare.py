@@ -323,27 +323,20 @@ def options(**given: t.Any) -> tuple[dict[str, t.Any], list[Metric]]:
     return params, [Metric("users", entry["kind"], "", "", Bounds())]
 
 
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ({"alpha": 0.0}, "'alpha' is 0; it is between 0 and 1"),
-        ({"treated_share": 1.5}, "'treated_share' is 1.5; it is from 0 to 1"),
-        ({"worse_than": 0.5}, "'worse_than' is 0.5; it is at least 1"),
-        ({"worse_than": 2.0, "must_detect": 2.0}, "allows 2: it is more than that"),
-        ({"kind": "alerts"}, "counts no users"),
-        ({"rollback": {"above": 3}}, "leave out 'pass' and 'rollback'"),
-        ({"at_most": 10.0}, "has 'at_most', so that 'treated' needs 'total' and no 'failed'"),
-        ({"control": VALUES}, "has no 'at_most', so that 'control' needs 'failed' and no 'total'"),
-        (
-            {"at_most": 10.0, "treated": VALUES, "control": VALUES, "worse_by": 10.0},
-            "from 0 to below the 'at_most' of 10",
-        ),
-        (
-            {"at_most": 10.0, "treated": VALUES, "control": VALUES, "kind": "kubernetes_log"},
-            "logs tell no values",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("given", "words"), [
+    ({"alpha": 0.0}, "'alpha' is 0; it is between 0 and 1"),
+    ({"treated_share": 1.5}, "'treated_share' is 1.5; it is from 0 to 1"),
+    ({"worse_than": 0.5}, "'worse_than' is 0.5; it is at least 1"),
+    ({"worse_than": 2.0, "must_detect": 2.0}, "allows 2: it is more than that"),
+    ({"kind": "alerts"}, "counts no users"),
+    ({"rollback": {"above": 3}}, "leave out 'pass' and 'rollback'"),
+    ({"at_most": 10.0}, "has 'at_most', so that 'treated' needs 'total' and no 'failed'"),
+    ({"control": VALUES}, "has no 'at_most', so that 'control' needs 'failed' and no 'total'"),
+    ({"at_most": 10.0, "treated": VALUES, "control": VALUES, "worse_by": 10.0},
+     "from 0 to below the 'at_most' of 10"),
+    ({"at_most": 10.0, "treated": VALUES, "control": VALUES, "kind": "kubernetes_log"},
+     "logs tell no values"),
+])  # fmt: skip
 def test_options_that_mean_nothing_are_refused(given, words):
     params, metrics = options(**given)
     with pytest.raises(InputError) as caught:

@@ -16,6 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.detectable imp
     detectable,
     seconds_needed,
 )
+from tests.tables import cases
 
 LOOKS, WATCHES = 40, 250
 
@@ -93,15 +94,14 @@ def test_how_long_a_step_needs_follows_from_the_traffic():
     assert busier == pytest.approx((needed[0.05] or 0) / 2, rel=0.02)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("of", "share", "must_detect"),
-    [
-        (cohorts(3600, 0.05, 0.0), 0.05, 2.0),
-        (cohorts(3600, 0.05, 0.01), 1.0, 2.0),
-        (cohorts(3600, 0.05, 0.01), 0.05, 1.0),
-        (Cohorts(), 0.05, 2.0),
-    ],
-    ids=["nobody failed", "no control left", "nothing to detect", "nobody seen"],
+    {
+        "nobody failed": (cohorts(3600, 0.05, 0.0), 0.05, 2.0),
+        "no control left": (cohorts(3600, 0.05, 0.01), 1.0, 2.0),
+        "nothing to detect": (cohorts(3600, 0.05, 0.01), 0.05, 1.0),
+        "nobody seen": (Cohorts(), 0.05, 2.0),
+    },
 )
 def test_how_long_is_not_known_where_it_cannot_be(of, share, must_detect):
     assert seconds_needed(of, 3600, share, Comparison(), must_detect) is None

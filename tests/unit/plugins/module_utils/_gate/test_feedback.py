@@ -49,15 +49,13 @@ def row(name: str, said: str, note: str = "") -> dict[str, t.Any]:
         pytest.param(HELD, ["bad", ""], "rollback", id="bad-and-metrics-hold"),
     ],
 )
-def test_the_worse_of_both_verdicts_decides(
-    watch: dict[str, t.Any], said: list[str], verdict: str
-) -> None:
+def test_the_worse_of_both_verdicts_decides(watch, said, verdict):
     rows = [row(name, word) for name, word in zip(("tickets", "bugs"), said, strict=True)]
     found = with_feedback(watch, rows, gate="monitoring")
     assert (found["verdict"], found["feedback"]["watched"]) == (verdict, watch["verdict"])
 
 
-def test_the_sentence_names_who_said_what_and_when_the_worst_first() -> None:
+def test_the_sentence_names_who_said_what_and_when_the_worst_first():
     rows = [row("tickets", ""), row("bugs", "bad", "payments are lost")]
     found = with_feedback(WATCH, rows, gate="monitoring")
     assert found["sentence"].startswith(
@@ -67,18 +65,18 @@ def test_the_sentence_names_who_said_what_and_when_the_worst_first() -> None:
     assert found["feedback"]["answers"][1]["note"] == "payments are lost"
 
 
-def test_a_hold_says_how_to_answer_and_for_which_watch() -> None:
+def test_a_hold_says_how_to_answer_and_for_which_watch():
     found = with_feedback(WATCH, [row("tickets", "")], gate="ramp")
     assert "playbooks/decide.yml -e feedback=tickets -e answer=good" in found["sentence"]
     assert "-e gate=ramp (or minor, bad), then run the same command again." in found["sentence"]
 
 
-def test_of_two_reasons_alike_what_was_measured_comes_first() -> None:
+def test_of_two_reasons_alike_what_was_measured_comes_first():
     found = with_feedback(HELD, [row("tickets", "minor"), row("bugs", "bad")], gate="monitoring")
     assert [one["metric"] for one in found["reasons"]] == ["bugs", "kafka_lag", "tickets"]
 
 
-def test_what_holds_for_its_metrics_is_not_said_to_wait_for_an_answer() -> None:
+def test_what_holds_for_its_metrics_is_not_said_to_wait_for_an_answer():
     found = with_feedback(HELD, [row("tickets", "")], gate="monitoring")
     assert (found["sentence"], found["reasons"]) == (HELD["sentence"], HELD["reasons"])
     assert found["feedback"]["answers"] == []
@@ -103,35 +101,18 @@ def counts(known: dict[str, dict[str, str]], given: dict[str, t.Any] | None = No
     return {name: (one["answer"], one["by"]) for name, one in found.items()}
 
 
-@cases(
-    ("known", "given", "expected"),
-    {
-        "nobody": (recorded(), {}, {}),
-        "before-the-watch": (
-            recorded(("monitoring", "good", "Ann", "2026-11-25T09:04:59Z")),
-            {},
-            {},
-        ),
-        "about-another-watch": (recorded(("ramp", "good", "Ann", MEANWHILE)), {}, {}),
-        "the-newest": (
-            recorded(("monitoring", "good", "Eve", ENDED), ("monitoring", "bad", "Ann", MEANWHILE)),
-            {},
-            {"tickets": ("good", "Eve")},
-        ),
-        "given": (recorded(), {"tickets": "good"}, {"tickets": ("good", "Joe Roe")}),
-        "recorded-before-given": (
-            recorded(("monitoring", "bad", "Ann", MEANWHILE)),
-            {"tickets": "good"},
-            {"tickets": ("bad", "Ann")},
-        ),
-        "given-with-a-later-time": (
-            recorded(("monitoring", "bad", "Ann", MEANWHILE)),
-            {"tickets": {"answer": "minor", "by": "Eve", "at": ENDED}},
-            {"tickets": ("minor", "Eve")},
-        ),
-    },
-)
-def test_the_newest_answer_about_this_watch_counts(
-    known: dict[str, dict[str, str]], given: dict[str, t.Any], expected: dict[str, t.Any]
-) -> None:
+@cases(("known", "given", "expected"), {
+    "nobody": (recorded(), {}, {}),
+    "before-the-watch": (recorded(("monitoring", "good", "Ann", "2026-11-25T09:04:59Z")), {}, {}),
+    "about-another-watch": (recorded(("ramp", "good", "Ann", MEANWHILE)), {}, {}),
+    "the-newest": (recorded(("monitoring", "good", "Eve", ENDED), ("monitoring", "bad", "Ann",
+                   MEANWHILE)), {}, {"tickets": ("good", "Eve")}),
+    "given": (recorded(), {"tickets": "good"}, {"tickets": ("good", "Joe Roe")}),
+    "recorded-before-given": (recorded(("monitoring", "bad", "Ann", MEANWHILE)),
+                              {"tickets": "good"}, {"tickets": ("bad", "Ann")}),
+    "given-with-a-later-time": (recorded(("monitoring", "bad", "Ann", MEANWHILE)),
+                                {"tickets": {"answer": "minor", "by": "Eve", "at": ENDED}},
+                                {"tickets": ("minor", "Eve")}),
+})  # fmt: skip
+def test_the_newest_answer_about_this_watch_counts(known, given, expected):
     assert counts(known, given) == expected

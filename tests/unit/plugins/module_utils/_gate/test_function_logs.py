@@ -10,9 +10,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import LINES, FunctionLog
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Sample
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
-    FunctionLogSource,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import FunctionLogSource
 from tests.fakes.http_server import Handler, serving
 
 TOKEN = "a-token-of-the-project"

@@ -13,6 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.http_json impo
     read_pointer,
 )
 from tests.fakes.http_server import Handler, serving
+from tests.tables import cases
 
 TOKEN = "a-token-of-the-help-desk"
 # As help desks, trackers and monitors document their answers.
@@ -22,20 +23,17 @@ ELASTICSEARCH = {"count": 3, "_shards": {"total": 1, "successful": 1, "skipped":
 STATUS_PAGE = {"series": [{"a/b": {"v~": 2.5}}]}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("document", "pointer", "value"),
-    [
-        (ZENDESK, "/count", 1234),
-        (JIRA, "/total", 7),
-        (ELASTICSEARCH, "/_shards/failed", 0),
-        (STATUS_PAGE, "/series/0/a~1b/v~0", 2.5),
-        (12, "", 12),
-    ],
-    ids=["zendesk", "jira", "elasticsearch", "escaped", "the document itself"],
+    {
+        "zendesk": (ZENDESK, "/count", 1234),
+        "jira": (JIRA, "/total", 7),
+        "elasticsearch": (ELASTICSEARCH, "/_shards/failed", 0),
+        "escaped": (STATUS_PAGE, "/series/0/a~1b/v~0", 2.5),
+        "the document itself": (12, "", 12),
+    },
 )
-def test_the_number_is_found_where_the_pointer_leads(
-    document: t.Any, pointer: str, value: float
-) -> None:
+def test_the_number_is_found_where_the_pointer_leads(document, pointer, value):
     assert number_at(document, pointer).value == value
 
 
@@ -54,15 +52,13 @@ def test_the_number_is_found_where_the_pointer_leads(
         ([1, 2], "/-1", "nothing at", True),
     ],
 )
-def test_what_is_no_number_is_missing(
-    document: t.Any, pointer: str, said: str, error: bool
-) -> None:
+def test_what_is_no_number_is_missing(document, pointer, said, error):
     found = number_at(document, pointer)
     assert (found.value, found.error) == (None, error)
     assert said in found.problem
 
 
-def test_a_query_that_is_no_pointer_is_refused() -> None:
+def test_a_query_that_is_no_pointer_is_refused():
     with pytest.raises(InputError, match="is not a JSON Pointer"):
         read_pointer("count.value")
 
@@ -80,7 +76,7 @@ def desk(status: int, body: str) -> t.Iterator[tuple[str, list[t.Any]]]:
         yield f"{url}/api/count?key=secret-in-url", asked
 
 
-def test_it_asks_with_its_token_and_tells_the_count() -> None:
+def test_it_asks_with_its_token_and_tells_the_count():
     with desk(200, json.dumps(ZENDESK)) as (url, asked):
         assert HttpSource(url, 5, TOKEN).sample("/count").value == 1234
     assert asked == [("/api/count?key=secret-in-url", f"Bearer {TOKEN}")]
@@ -96,9 +92,7 @@ def test_it_asks_with_its_token_and_tells_the_count() -> None:
         (503, "starting", "answered HTTP 503"),
     ],
 )
-def test_any_other_answer_is_an_error_that_tells_no_secret(
-    status: int, body: str, said: str
-) -> None:
+def test_any_other_answer_is_an_error_that_tells_no_secret(status, body, said):
     with desk(status, body) as (url, _asked):
         source = HttpSource(url, 5, TOKEN)
         found = source.sample("/count")
@@ -109,7 +103,7 @@ def test_any_other_answer_is_an_error_that_tells_no_secret(
     assert TOKEN not in repr(source)
 
 
-def test_a_server_that_is_away_is_an_error() -> None:
+def test_a_server_that_is_away_is_an_error():
     found = HttpSource("http://127.0.0.1:1/count", 5).sample("/count")
     assert (found.value, found.error) == (None, True)
     assert "cannot be reached" in found.problem

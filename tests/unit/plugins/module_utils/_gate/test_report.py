@@ -17,20 +17,20 @@ def held(*texts: str) -> WatchResult:
     return WatchResult(Decision(Verdict.HOLD, tuple(reasons)), WatchState(0.0, {}))
 
 
-def test_what_the_metrics_have_in_common_is_said_once() -> None:
+def test_what_the_metrics_have_in_common_is_said_once():
     watch = held(f"error_rate {SILENT}", "lag is 7 and should be at most 5", f"p95 {SILENT}")
     told = describe_end((), watch, kept_as="monitoring")
     begin = f"error_rate, p95 {SILENT.replace('has', 'have')}; lag is 7 and should be at most 5. "
     assert told.startswith(begin)
 
 
-def test_a_hold_says_which_command_decides_it() -> None:
+def test_a_hold_says_which_command_decides_it():
     told = describe_end((), held(f"p95 {SILENT}"), kept_as="ramp")
     decide = "-e monitoring_gate=ramp -e decision=approve -e by=$USER -e \"reason='WHY'\""
     assert f"or decide with playbooks/decide.yml {decide} (or reject), then run it again." in told
 
 
-def test_a_hold_that_nobody_may_decide_tells_no_such_command() -> None:
+def test_a_hold_that_nobody_may_decide_tells_no_such_command():
     told = describe_end((), held(f"p95 {SILENT}"), kept_as="")
     assert "decide" not in told
     assert told.endswith("then watch again.")

@@ -34,45 +34,39 @@ class Answers:
         return self._answers[query.replace(" ", "_")]
 
 
-@pytest.mark.parametrize(
-    ("count", "expected"),
-    [
-        (Sample(20.0), Sample(1.0)),
-        (Sample(3.2), Sample(None, "3 requests of 20 needed")),
-        (Sample(0.0), Sample(None, "0 requests of 20 needed")),
-        (Sample(None, "no series"), Sample(None, "the number of requests is not known: no series")),
-        (
-            failed_sample("Prometheus is away"),
-            failed_sample("the number of requests is not known: Prometheus is away"),
-        ),
-    ],
-    ids=["enough", "too few", "none", "not told", "away"],
-)
-def test_a_ratio_counts_only_with_enough_of_what_it_is_of(count: Sample, expected: Sample) -> None:
+@pytest.mark.parametrize(("count", "expected"), [
+    (Sample(20.0), Sample(1.0)),
+    (Sample(3.2), Sample(None, "3 requests of 20 needed")),
+    (Sample(0.0), Sample(None, "0 requests of 20 needed")),
+    (Sample(None, "no series"), Sample(None, "the number of requests is not known: no series")),
+    (failed_sample("Prometheus is away"),
+     failed_sample("the number of requests is not known: Prometheus is away")),
+], ids=["enough", "too few", "none", "not told", "away"])  # fmt: skip
+def test_a_ratio_counts_only_with_enough_of_what_it_is_of(count, expected):
     found = VolumeSource(Answers(how_many=count, ratio=Sample(1.0)), VOLUME).sample("ratio")
     assert (found, found.error) == (expected, expected.error)
 
 
-def test_no_traffic_is_no_success() -> None:
+def test_no_traffic_is_no_success():
     source = VolumeSource(Answers(how_many=Sample(0.0), ratio=Sample(1.0)), VOLUME)
     watch = Watcher([METRIC], {"success": source}, report=lambda _look: None).run(Schedule(0))
     assert watch.decision.verdict is Verdict.HOLD
     assert watch.decision.reasons[0].text == "success has no data (0 requests of 20 needed)"
 
 
-def test_a_volume_of_nothing_is_bad_input() -> None:
+def test_a_volume_of_nothing_is_bad_input():
     metric = Metric("m", "prometheus", "q", "", Bounds(), volume=Volume("q", 0, "requests"))
     params = {"prometheus": {"url": "x"}, "duration": 0, "initial_delay": 0, "query_timeout": 1}
     with pytest.raises(InputError, match="'at_least' of the volume of metric 'm' is 0"):
         refuse_bad_input(params, [metric])
 
 
-def test_another_volume_is_another_question() -> None:
+def test_another_volume_is_another_question():
     other = Metric("success", "prometheus", "ratio", "", Bounds(minimum=0.99))
     assert definition([METRIC]) != definition([other])
 
 
-def test_every_share_of_requests_that_ships_has_a_volume() -> None:
+def test_every_share_of_requests_that_ships_has_a_volume():
     metrics = yaml.safe_load(METRICS.read_text("utf-8"))["release_metrics"]
     shares = {
         one["name"] for one in metrics if re.search(r"(rate|increase)\(", one.get("query", ""))

@@ -84,7 +84,7 @@ def test_a_slow_look_delays_no_later_one_beyond_its_time():
 
 
 @pytest.mark.parametrize("within", ["the wait", "a look"])
-def test_looks_of_a_time_in_which_the_process_stood_still_are_missing(within: str):
+def test_looks_of_a_time_in_which_the_process_stood_still_are_missing(within):
     source = Scripted(*[0.0] * 13)
     stops = 70.0
 
@@ -172,30 +172,19 @@ def vector(*values: str) -> dict[str, t.Any]:
     return {"status": "success", "data": {"resultType": "vector", "result": result}}
 
 
-@pytest.mark.parametrize(
-    ("status", "document", "sample", "error"),
-    [
-        (200, vector("0.5"), Sample(0.5), False),
-        (
-            200,
-            {"status": "success", "data": {"resultType": "scalar", "result": [1.0, "2"]}},
-            Sample(2.0),
-            False,
-        ),
-        (200, vector(), Sample(None, "no series"), False),
-        (200, vector("1", "2"), Sample(None, "2 series where one is expected"), True),
-        (200, vector("NaN"), Sample(None, "the value is NaN"), False),
-        (200, vector("+Inf"), Sample(None, "the value is +Inf"), True),
-        (200, vector("-Inf"), Sample(None, "the value is -Inf"), True),
-        (
-            503,
-            {"status": "error", "error": "starting"},
-            Sample(None, "Prometheus answered 503: starting"),
-            True,
-        ),
-        (502, [], Sample(None, "Prometheus answered 502 without its own JSON"), True),
-    ],
-)
+@pytest.mark.parametrize(("status", "document", "sample", "error"), [
+    (200, vector("0.5"), Sample(0.5), False),
+    (200, {"status": "success", "data": {"resultType": "scalar", "result": [1.0, "2"]}},
+     Sample(2.0), False),
+    (200, vector(), Sample(None, "no series"), False),
+    (200, vector("1", "2"), Sample(None, "2 series where one is expected"), True),
+    (200, vector("NaN"), Sample(None, "the value is NaN"), False),
+    (200, vector("+Inf"), Sample(None, "the value is +Inf"), True),
+    (200, vector("-Inf"), Sample(None, "the value is -Inf"), True),
+    (503, {"status": "error", "error": "starting"},
+     Sample(None, "Prometheus answered 503: starting"), True),
+    (502, [], Sample(None, "Prometheus answered 502 without its own JSON"), True),
+])  # fmt: skip
 def test_only_one_finite_number_is_a_value_and_no_data_is_no_error(status, document, sample, error):
     seen = read_answer(status, document)
     assert (seen, seen.error) == (sample, error)

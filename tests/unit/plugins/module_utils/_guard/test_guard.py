@@ -42,7 +42,7 @@ def looking(world: RampWorld, seconds: float, **look: t.Any) -> None:
         world.passes(MINUTE).look(**look)
 
 
-def test_a_look_at_a_ramp_that_is_well_tells_nobody_and_leaves_flags_and_record_alone() -> None:
+def test_a_look_at_a_ramp_that_is_well_tells_nobody_and_leaves_flags_and_record_alone():
     world = RampWorld()
     before = dict(world.flags)
     found = world.look()
@@ -54,7 +54,7 @@ def test_a_look_at_a_ramp_that_is_well_tells_nobody_and_leaves_flags_and_record_
     )
 
 
-def test_an_alert_that_calls_for_it_takes_one_step_down_and_says_so_once() -> None:
+def test_an_alert_that_calls_for_it_takes_one_step_down_and_says_so_once():
     world = RampWorld()
     world.fires(ERRORS)
     found = world.look()
@@ -70,7 +70,7 @@ def test_an_alert_that_calls_for_it_takes_one_step_down_and_says_so_once() -> No
     assert not world.look().news
 
 
-def test_an_alert_whose_rule_says_so_sets_the_kill_switch() -> None:
+def test_an_alert_whose_rule_says_so_sets_the_kill_switch():
     world = RampWorld(percentage=25)
     world.fires(DOWN)
     world.look()
@@ -80,7 +80,7 @@ def test_an_alert_whose_rule_says_so_sets_the_kill_switch() -> None:
     assert '"automatic": true' in switch
 
 
-def test_an_alert_for_people_changes_nothing_and_is_told_once() -> None:
+def test_an_alert_for_people_changes_nothing_and_is_told_once():
     world = RampWorld()
     world.fires(SLOW)
     [news] = world.look().news
@@ -102,9 +102,7 @@ def test_an_alert_for_people_changes_nothing_and_is_told_once() -> None:
         pytest.param({"keeps": False, "tells": False}, id="both"),
     ],
 )
-def test_a_guard_that_was_killed_is_not_repeated_and_what_it_did_is_told(
-    bad: dict[str, bool],
-) -> None:
+def test_a_guard_that_was_killed_is_not_repeated_and_what_it_did_is_told(bad):
     world = RampWorld(percentage=25)
     world.look()
     world.fires(ERRORS)
@@ -116,7 +114,7 @@ def test_a_guard_that_was_killed_is_not_repeated_and_what_it_did_is_told(
     assert key in world.told
 
 
-def test_two_guards_that_look_at_once_act_once() -> None:
+def test_two_guards_that_look_at_once_act_once():
     world = RampWorld(percentage=25)
     world.fires(ERRORS)
     world.cluster.before_write = lambda: t.cast("None", world.look())
@@ -124,7 +122,7 @@ def test_two_guards_that_look_at_once_act_once() -> None:
     assert (world.percentage, len(world.acts)) == (10, 1)
 
 
-def test_a_step_up_that_was_written_meanwhile_is_the_one_that_goes_back() -> None:
+def test_a_step_up_that_was_written_meanwhile_is_the_one_that_goes_back():
     world = RampWorld(percentage=5)
     world.fires(ERRORS)
     world.cluster.before_write = lambda: world.raise_to(10)
@@ -132,7 +130,7 @@ def test_a_step_up_that_was_written_meanwhile_is_the_one_that_goes_back() -> Non
     assert (world.percentage, world.acts[-1].before, found.place.percentage) == (5, 10, 5)
 
 
-def test_what_the_users_of_another_step_met_takes_nobody_out_of_this_one() -> None:
+def test_what_the_users_of_another_step_met_takes_nobody_out_of_this_one():
     world = RampWorld(percentage=5)
     world.monitoring.value = 0.2
     world.look()
@@ -142,7 +140,7 @@ def test_what_the_users_of_another_step_met_takes_nobody_out_of_this_one() -> No
     assert (world.percentage, world.acts) == (10, ())
 
 
-def test_a_metric_beyond_its_bound_twice_in_a_row_goes_back_and_once_does_not() -> None:
+def test_a_metric_beyond_its_bound_twice_in_a_row_goes_back_and_once_does_not():
     world = RampWorld()
     world.monitoring.value = 0.2
     world.look()
@@ -152,7 +150,7 @@ def test_a_metric_beyond_its_bound_twice_in_a_row_goes_back_and_once_does_not() 
     assert world.acts[-1].causes == (f"metric {METRIC}",)
 
 
-def test_so_it_does_at_a_step_that_another_hand_took() -> None:
+def test_so_it_does_at_a_step_that_another_hand_took():
     world = RampWorld(percentage=5)
     world.put({**world.flags["data"], FLAG: "10"}, world.flags["metadata"]["annotations"])
     world.monitoring.value = 0.2
@@ -161,7 +159,7 @@ def test_so_it_does_at_a_step_that_another_hand_took() -> None:
     assert (world.percentage, world.acts[-1].before) == (5, 10)
 
 
-def test_so_it_does_when_the_flags_were_set_once_more_below_the_ramp() -> None:
+def test_so_it_does_when_the_flags_were_set_once_more_below_the_ramp():
     world = RampWorld(percentage=5)
     world.flags_set_at = world.now
     world.monitoring.value = 0.2
@@ -170,7 +168,7 @@ def test_so_it_does_when_the_flags_were_set_once_more_below_the_ramp() -> None:
     assert (world.percentage, world.acts[-1].before) == (1, 5)
 
 
-def test_two_looks_an_hour_apart_do_not_confirm_each_other() -> None:
+def test_two_looks_an_hour_apart_do_not_confirm_each_other():
     world = RampWorld()
     world.monitoring.value = 0.2
     world.look()
@@ -179,7 +177,7 @@ def test_two_looks_an_hour_apart_do_not_confirm_each_other() -> None:
     assert any(key.startswith("guard_silent_") for key in world.told)
 
 
-def test_an_alert_that_flaps_is_one_cause_until_it_was_quiet() -> None:
+def test_an_alert_that_flaps_is_one_cause_until_it_was_quiet():
     world = RampWorld(percentage=25)
     for _time in range(10):
         world.fires(ERRORS)
@@ -193,9 +191,7 @@ def test_an_alert_that_flaps_is_one_cause_until_it_was_quiet() -> None:
     assert (world.percentage, len(world.acts)) == (5, 2)
 
 
-def test_another_cause_waits_until_the_step_down_had_its_time_and_the_kill_switch_does_not() -> (
-    None
-):
+def test_another_cause_waits_until_the_step_down_had_its_time_and_the_kill_switch_does_not():
     world = stepped_down()
     world.monitoring.value = 0.2
     looking(world, QUIET - 2 * MINUTE)
@@ -207,7 +203,7 @@ def test_another_cause_waits_until_the_step_down_had_its_time_and_the_kill_switc
     assert world.killed
 
 
-def test_a_cause_that_lasts_is_told_again_and_not_acted_on_again() -> None:
+def test_a_cause_that_lasts_is_told_again_and_not_acted_on_again():
     world = stepped_down()
     looking(world, 3600)
     assert (world.percentage, len(world.acts)) == (10, 1)
@@ -219,7 +215,7 @@ def test_a_cause_that_lasts_is_told_again_and_not_acted_on_again() -> None:
     assert f"guard_{world.acts[0].id}_over" in world.told
 
 
-def test_prometheus_gone_for_an_hour_is_no_cause_ends_none_and_is_told() -> None:
+def test_prometheus_gone_for_an_hour_is_no_cause_ends_none_and_is_told():
     world = stepped_down()
     world.monitoring.out_of_sight = True
     looking(world, 3600)
@@ -231,7 +227,7 @@ def test_prometheus_gone_for_an_hour_is_no_cause_ends_none_and_is_told() -> None
     assert (world.percentage, len(world.acts)) == (10, 1), "the same alert, which nobody saw end"
 
 
-def test_a_query_that_never_worked_hides_no_alert_and_is_told() -> None:
+def test_a_query_that_never_worked_hides_no_alert_and_is_told():
     world = RampWorld()
     world.monitoring.rejects = "relation does not exist"
     world.fires(ERRORS)
@@ -247,7 +243,7 @@ def told_of_pods(world: RampWorld, **look: t.Any) -> list[str]:
     return [one.text for one in world.look(**look).seen.causes if one.key == "pods"]
 
 
-def test_pods_with_other_flags_are_told_and_not_while_an_act_is_on_its_way_to_them() -> None:
+def test_pods_with_other_flags_are_told_and_not_while_an_act_is_on_its_way_to_them():
     world = stepped_down()
     world.runs_with(5)
     assert told_of_pods(world.passes(MINUTE)) == []
@@ -257,7 +253,7 @@ def test_pods_with_other_flags_are_told_and_not_while_an_act_is_on_its_way_to_th
     assert "is '5' instead of '10'" in told
 
 
-def test_pods_are_not_told_while_a_person_takes_users_out() -> None:
+def test_pods_are_not_told_while_a_person_takes_users_out():
     world = RampWorld(percentage=25, day=9)
     world.look()
     world.runs_with(10)
@@ -266,7 +262,7 @@ def test_pods_are_not_told_while_a_person_takes_users_out() -> None:
     assert told_of_pods(world.passes(MINUTE), check=True) == []
 
 
-def test_an_act_that_came_after_the_flags_were_read_is_on_its_way_too() -> None:
+def test_an_act_that_came_after_the_flags_were_read_is_on_its_way_too():
     world = RampWorld(percentage=10, day=9)
     world.look()
     world.runs_with(10)
@@ -283,14 +279,14 @@ def test_an_act_that_came_after_the_flags_were_read_is_on_its_way_too() -> None:
     assert told_of_pods(world.passes(4 * MINUTE), check=True) == []
 
 
-def test_what_an_older_guard_kept_is_read_on() -> None:
+def test_what_an_older_guard_kept_is_read_on():
     body = json.loads(Memory(begun=1.0, last=2.0, looks=3).dump())
     del body["flags"]
     assert Memory.load(body) == Memory(begun=1.0, last=2.0, looks=3)
 
 
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0])
-def test_a_guard_whose_clock_is_wrong_acts_once(ahead: float) -> None:
+def test_a_guard_whose_clock_is_wrong_acts_once(ahead):
     world = RampWorld(percentage=25)
     world.look()
     world.fires(ERRORS)
@@ -302,7 +298,7 @@ def test_a_guard_whose_clock_is_wrong_acts_once(ahead: float) -> None:
     assert (world.percentage, len(world.acts)) == (10, 1)
 
 
-def test_a_clock_that_jumps_ends_no_cause() -> None:
+def test_a_clock_that_jumps_ends_no_cause():
     world = stepped_down()
     world.ends(ERRORS)
     looking(world, MINUTE)
@@ -312,7 +308,7 @@ def test_a_clock_that_jumps_ends_no_cause() -> None:
     assert (world.percentage, len(world.acts)) == (10, 1)
 
 
-def test_guards_whose_clocks_differ_end_no_cause_sooner() -> None:
+def test_guards_whose_clocks_differ_end_no_cause_sooner():
     world = stepped_down()
     world.ends(ERRORS)
     for _time in range(8):
@@ -323,7 +319,7 @@ def test_guards_whose_clocks_differ_end_no_cause_sooner() -> None:
     assert (world.percentage, len(world.acts)) == (10, 1)
 
 
-def test_a_guard_that_looks_from_another_pod_each_time_sees_a_cause_end() -> None:
+def test_a_guard_that_looks_from_another_pod_each_time_sees_a_cause_end():
     world = RampWorld(percentage=25)
     world.fires(ERRORS)
     world.look(by="guard@first")
@@ -335,7 +331,7 @@ def test_a_guard_that_looks_from_another_pod_each_time_sees_a_cause_end() -> Non
     assert (world.percentage, len(world.acts)) == (5, 2)
 
 
-def test_a_memory_that_was_lost_after_the_cause_ended_keeps_it_from_nothing_for_ever() -> None:
+def test_a_memory_that_was_lost_after_the_cause_ended_keeps_it_from_nothing_for_ever():
     world = RampWorld(percentage=25)
     world.fires(ERRORS)
     world.look(keeps=False)
@@ -346,7 +342,7 @@ def test_a_memory_that_was_lost_after_the_cause_ended_keeps_it_from_nothing_for_
     assert world.percentage == 5
 
 
-def test_a_memory_that_was_lost_lets_it_act_on_nothing_twice() -> None:
+def test_a_memory_that_was_lost_lets_it_act_on_nothing_twice():
     world = stepped_down()
     del world.cluster.objects["ConfigMap", "release-2.0.0-guard"]
     looking(world, 900)
@@ -358,7 +354,7 @@ def test_a_memory_that_was_lost_lets_it_act_on_nothing_twice() -> None:
     assert world.percentage == 5, "it was seen to have ended, so this is another one"
 
 
-def test_with_its_annotation_damaged_it_does_nothing_and_says_so() -> None:
+def test_with_its_annotation_damaged_it_does_nothing_and_says_so():
     world = RampWorld(percentage=25)
     world.flags["metadata"]["annotations"][GUARD_ANNOTATION] = "[{]"
     world.fires(ERRORS)
@@ -367,7 +363,7 @@ def test_with_its_annotation_damaged_it_does_nothing_and_says_so() -> None:
     assert any("delete that annotation" in one.text.lower() for one in found.news)
 
 
-def test_at_no_percentage_and_with_the_kill_switch_nobody_is_taken_out() -> None:
+def test_at_no_percentage_and_with_the_kill_switch_nobody_is_taken_out():
     world = RampWorld(percentage=1, day=1.5)
     world.fires(ERRORS)
     world.look()
@@ -378,7 +374,7 @@ def test_at_no_percentage_and_with_the_kill_switch_nobody_is_taken_out() -> None
 
 
 @pytest.mark.parametrize("status", ["running", "failed", "rolled_back"])
-def test_it_rests_until_the_release_is_signed_off(status: str) -> None:
+def test_it_rests_until_the_release_is_signed_off(status):
     world = RampWorld()
     world.fires(ERRORS)
     found = world.guard().look(world.record(status), t.cast("t.Any", None), check_mode=False)
@@ -386,12 +382,12 @@ def test_it_rests_until_the_release_is_signed_off(status: str) -> None:
     assert world.percentage == 5
 
 
-def test_it_rests_when_the_ramp_is_complete() -> None:
+def test_it_rests_when_the_ramp_is_complete():
     world = RampWorld(percentage=100, day=11)
     assert "complete at 100 %" in world.look().resting
 
 
-def test_check_mode_says_what_it_would_do_and_keeps_nothing() -> None:
+def test_check_mode_says_what_it_would_do_and_keeps_nothing():
     world = RampWorld()
     world.fires(ERRORS)
     found = world.look(check=True)
@@ -401,7 +397,7 @@ def test_check_mode_says_what_it_would_do_and_keeps_nothing() -> None:
     assert world.kept() is None
 
 
-def test_the_ramp_is_told_that_nobody_looked() -> None:
+def test_the_ramp_is_told_that_nobody_looked():
     world = RampWorld()
     found = world.look().memory
     assert found is not None
@@ -414,7 +410,7 @@ def test_the_ramp_is_told_that_nobody_looked() -> None:
     assert when(None, 0, now) == ("", "")
 
 
-def test_a_value_that_is_no_percentage_is_left_to_people() -> None:
+def test_a_value_that_is_no_percentage_is_left_to_people():
     world = RampWorld()
     world.flags["data"][FLAG] = "many"
     world.fires(ERRORS)
@@ -422,7 +418,7 @@ def test_a_value_that_is_no_percentage_is_left_to_people() -> None:
     assert (world.flags["data"][FLAG], world.acts) == ("many", ())
 
 
-def test_a_percentage_that_is_no_step_goes_to_the_step_below() -> None:
+def test_a_percentage_that_is_no_step_goes_to_the_step_below():
     world = RampWorld()
     world.flags["data"][FLAG] = "7"
     world.fires(ERRORS)

@@ -21,7 +21,7 @@ DIGEST = "sha256:" + "a1" * 32
         (f"easymo/core:v2@{DIGEST}", "https://registry-1.docker.io", "easymo/core", DIGEST),
     ],
 )
-def test_a_name_tells_its_registry(text: str, api: str, repository: str, asked: str) -> None:
+def test_a_name_tells_its_registry(text, api, repository, asked):
     found = Reference.parse(text)
     assert (found.api, found.repository, found.asked) == (api, repository, asked)
 
@@ -29,18 +29,18 @@ def test_a_name_tells_its_registry(text: str, api: str, repository: str, asked: 
 @pytest.mark.parametrize(
     "text", ["", "Not An Image", "easymo/core:", "easymo/core@sha256:ab", "-x", "a/../b:v1"]
 )
-def test_what_names_no_image_is_refused(text: str) -> None:
+def test_what_names_no_image_is_refused(text):
     with pytest.raises(InputError, match="names no image"):
         Reference.parse(text)
 
 
-def test_a_pinned_image_keeps_its_tag_for_people_to_read() -> None:
+def test_a_pinned_image_keeps_its_tag_for_people_to_read():
     other = "sha256:" + "b2" * 32
     assert Reference.parse("easymo/core:v2").pinned(DIGEST) == f"easymo/core:v2@{DIGEST}"
     assert Reference.parse(f"easymo/core:v2@{DIGEST}").pinned(other) == f"easymo/core:v2@{other}"
 
 
-def test_a_challenge_is_read_with_quotes_commas_and_escapes() -> None:
+def test_a_challenge_is_read_with_quotes_commas_and_escapes():
     found = Challenge.parse(
         'Bearer realm="https://a/t?x=1,2",service=reg, scope="repository:a/b:pull,push"'
     )
@@ -51,7 +51,7 @@ def test_a_challenge_is_read_with_quotes_commas_and_escapes() -> None:
     )
 
 
-def test_a_long_challenge_is_read_in_no_time() -> None:
+def test_a_long_challenge_is_read_in_no_time():
     """As long as a header may be. Looked for at each letter anew, it took a quarter of a minute of CPU."""
     before = time.process_time()
     assert Challenge.parse("Bearer " + "a" * 65_000).scheme == "bearer"

@@ -23,6 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._images import (
 )
 from tests.fakes.cluster import FakeClock
 from tests.fakes.http_server import Handler, serving
+from tests.tables import cases
 
 DIGEST = "sha256:" + "a1" * 32
 MANIFEST = b'{"schemaVersion": 2}'
@@ -73,12 +74,12 @@ class RegistryHandler(Handler):
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def authority(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("registry") / "ca.pem"
 
 
 @pytest.fixture(scope="module")
-def server(authority: Path) -> t.Iterator[str]:
+def server(authority) -> t.Iterator[str]:
     ca = trustme.CA()
     ca.cert_pem.write_to_path(str(authority))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -88,7 +89,7 @@ def server(authority: Path) -> t.Iterator[str]:
 
 
 @pytest.fixture
-def shop(server: str) -> Shop:
+def shop(server) -> Shop:
     RegistryHandler.shop = Shop(server)
     return RegistryHandler.shop
 
@@ -122,45 +123,43 @@ ANNS = {"username": "ann", "password": "secret"}
     ],
 )
 def test_the_digest_is_told_to_whoever_meets_the_challenge(
-    shop: Shop, authority: Path, scheme: str, credentials: dict[str, str], permits: list[str]
-) -> None:
+    shop, authority, scheme, credentials, permits
+):
     shop.scheme = scheme
     assert digest(shop, authority, **credentials) == DIGEST
     assert [permit for _method, _path, permit in shop.asked] == permits
 
 
-def test_credentials_are_shown_to_nobody_who_did_not_ask(shop: Shop, authority: Path) -> None:
+def test_credentials_are_shown_to_nobody_who_did_not_ask(shop, authority):
     digest(shop, authority, **ANNS)
     assert {permit for _method, _path, permit in shop.asked} == {""}
 
 
-def test_credentials_never_go_on_without_tls(shop: Shop, authority: Path) -> None:
+def test_credentials_never_go_on_without_tls(shop, authority):
     shop.scheme, shop.realm = "bearer", "http://localhost:1/token"
     with pytest.raises(RefusedError, match="without TLS"):
         digest(shop, authority, **ANNS)
 
 
-def test_a_certificate_nobody_vouches_for_is_refused(shop: Shop) -> None:
+def test_a_certificate_nobody_vouches_for_is_refused(shop):
     with pytest.raises(RefusedError, match="ca_cert"):
         digest(shop, None)
     assert shop.asked == []
 
 
-def test_a_registry_that_tells_no_digest_has_it_computed(shop: Shop, authority: Path) -> None:
+def test_a_registry_that_tells_no_digest_has_it_computed(shop, authority):
     shop.digest = ""
     assert digest(shop, authority) == f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
 
 
 @pytest.mark.parametrize("told", ["sha256:xyz", "md5:0", "sha256:" + "b2" * 32])
-def test_a_digest_that_cannot_be_is_not_believed(shop: Shop, authority: Path, told: str) -> None:
+def test_a_digest_that_cannot_be_is_not_believed(shop, authority, told):
     shop.digest = told
     with pytest.raises(VerificationError):
         digest(shop, authority, f"easymo/core:v2@{DIGEST}")
 
 
-def test_one_that_stumbles_is_asked_again_and_one_that_stays_away_is_told(
-    shop: Shop, authority: Path
-) -> None:
+def test_one_that_stumbles_is_asked_again_and_one_that_stays_away_is_told(shop, authority):
     shop.stumbles = 3
     assert digest(shop, authority) == DIGEST
     shop.stumbles = 1000
@@ -170,26 +169,25 @@ def test_one_that_stumbles_is_asked_again_and_one_that_stays_away_is_told(
         digest(shop, authority, api="https://localhost:1")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("scheme", "credentials"),
-    [("basic", {}), ("bearer", {"username": "ann", "password": "wrong"})],
-    ids=["none-given", "wrong"],
+    {"none-given": ("basic", {}), "wrong": ("bearer", {"username": "ann", "password": "wrong"})},
 )
 def test_without_the_right_credentials_it_is_refused_and_no_secret_is_told(
-    shop: Shop, authority: Path, scheme: str, credentials: dict[str, str]
-) -> None:
+    shop, authority, scheme, credentials
+):
     shop.scheme = scheme
     with pytest.raises(RefusedError) as refused:
         digest(shop, authority, **credentials)
     assert "wrong" not in str(refused.value)
 
 
-def test_half_a_credential_is_refused(shop: Shop, authority: Path) -> None:
+def test_half_a_credential_is_refused(shop, authority):
     with pytest.raises(InputError, match="go together"):
         registry(shop, authority, username="ann")
 
 
-def test_all_that_are_missing_are_named_at_once(shop: Shop, authority: Path) -> None:
+def test_all_that_are_missing_are_named_at_once(shop, authority):
     wanted = [Reference.parse(f"easymo/{name}") for name in ("core:v2", "core:v3", "wallet:v2")]
     with pytest.raises(MissingImagesError) as missing:
         resolve(registry(shop, authority), wanted)

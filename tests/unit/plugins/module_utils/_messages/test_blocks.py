@@ -97,34 +97,21 @@ def live() -> ReleaseStatus:
 
 
 STATES: dict[str, tuple[ReleaseStatus, str, list[str]]] = {
-    "running": (
-        running(),
-        "🚀 EasyMO v2.0 is being deployed · production",
-        ["✅ Pre-Deploy", "*Services* 1 of 12", "✅ agent-core", "`wallet-service` 3 of 4 pods"],
-    ),
+    "running": (running(), "🚀 EasyMO v2.0 is being deployed · production",
+                ["✅ Pre-Deploy", "*Services* 1 of 12", "✅ agent-core",
+                "`wallet-service` 3 of 4 pods"]),
     "watching": (watching(), "🚀 EasyMO v2.0 is being deployed", ["🔴 p95 2", "🟢 error rate 0 %"]),
-    "failed": (
-        ended(good=False),
-        "🛑 EasyMO v2.0 stopped in Microservices",
-        ["*Cause* `wallet-service` in `Roll`", "```no image```", "❌ wallet-service"],
-    ),
-    "on hold": (
-        ended(good=False, reason="Hold"),
-        "⏸️ EasyMO v2.0 is on hold in Microservices",
-        ["```no image```"],
-    ),
-    "one phase done": (
-        ended(good=True),
-        "☑️ EasyMO v2.0 run finished: 1 of 3 phases are done · production",
-        ["✅ Pre-Deploy"],
-    ),
+    "failed": (ended(good=False), "🛑 EasyMO v2.0 stopped in Microservices",
+               ["*Cause* `wallet-service` in `Roll`", "```no image```", "❌ wallet-service"]),
+    "on hold": (ended(good=False, reason="Hold"), "⏸️ EasyMO v2.0 is on hold in Microservices",
+                ["```no image```"]),
+    "one phase done": (ended(good=True),
+                       "☑️ EasyMO v2.0 run finished: 1 of 3 phases are done · production",
+                       ["✅ Pre-Deploy"]),
     "live": (live(), "✅ EasyMO v2.0 is live · production", ["✅ Monitoring"]),
-    "rolled back": (
-        rolled_back(),
-        "↩️ EasyMO v2.0 was rolled back · production",
-        ["*Rollback*", "✅ Way back 1"],
-    ),
-}
+    "rolled back": (rolled_back(), "↩️ EasyMO v2.0 was rolled back · production",
+                    ["*Rollback*", "✅ Way back 1"]),
+}  # fmt: skip
 
 
 def taken(made: t.Sequence[dict[str, t.Any]]) -> None:
@@ -137,9 +124,7 @@ def taken(made: t.Sequence[dict[str, t.Any]]) -> None:
 
 
 @pytest.mark.parametrize(("made", "title", "told"), STATES.values(), ids=STATES)
-def test_each_state_has_its_header_its_parts_and_its_links(
-    made: ReleaseStatus, title: str, told: list[str]
-) -> None:
+def test_each_state_has_its_header_its_parts_and_its_links(made, title, told):
     shown = blocks.render(made, 260.0)
     taken(shown)
     assert shown[0]["type"] == "header"
@@ -149,12 +134,12 @@ def test_each_state_has_its_header_its_parts_and_its_links(
     assert [one["url"] for one in shown[-1]["elements"]] == [one.url for one in LINKS]
 
 
-def test_without_addresses_there_are_no_buttons() -> None:
+def test_without_addresses_there_are_no_buttons():
     made = ReleaseStatus(Release("R", "deploy_v2.yml", plan=PLAN), 0.0)
     assert [one["type"] for one in blocks.render(made, 1.0)] == ["header", "context", "section"]
 
 
-def test_two_hundred_services_fit() -> None:
+def test_two_hundred_services_fit():
     made = begin(release(), Play("Phase 4", "microservices", 200))
     for number in range(200):
         made.progressed(f"service-{number}-with-quite-a-long-name", "1 of 3 pods is ready")
@@ -168,7 +153,7 @@ def test_two_hundred_services_fit() -> None:
     assert "and 46 more" in text
 
 
-def test_a_later_look_at_some_metrics_leaves_the_others() -> None:
+def test_a_later_look_at_some_metrics_leaves_the_others():
     made = watching()
     made.measured(
         [
@@ -184,7 +169,7 @@ def test_a_later_look_at_some_metrics_leaves_the_others() -> None:
     ]
 
 
-def test_many_metrics_show_the_worst_first() -> None:
+def test_many_metrics_show_the_worst_first():
     made = begin(release(), Play("Phase 7", "monitoring"))
     made.measured(
         [
@@ -212,14 +197,7 @@ ANYTHING = st.text(max_size=400) | st.sampled_from(
     plays=st.integers(0, 150),
     links=st.lists(st.tuples(ANYTHING, ANYTHING), max_size=30),
 )
-def test_slack_would_take_it_whatever_is_in_it(
-    title: str,
-    host: str,
-    sentence: str,
-    names: list[str],
-    plays: int,
-    links: list[tuple[str, str]],
-) -> None:
+def test_slack_would_take_it_whatever_is_in_it(title, host, sentence, names, plays, links):
     plan = tuple(Planned(f"phase_{number}", name, 5.0) for number, name in enumerate(names))
     buttons = tuple(Link(text, f"https://x.example/{url}") for text, url in links)
     made = ReleaseStatus(Release(title, "rollback.yml", title, plan=plan, links=buttons), 0.0)

@@ -67,28 +67,22 @@ def test_what_a_service_limits_is_cut_and_marked():
     assert one("x" * 2000, pagerduty=EVENT).summary.endswith("…")
 
 
-@pytest.mark.parametrize(
-    ("channels", "named"),
-    [
-        ({"slack": SLACK | {"token": ""}}, "slack.token"),
-        ({"slack": SLACK | {"channel": ""}}, "slack.channel"),
-        ({"slack": {"api_url": "", "webhook_url": "hooks.slack.com/T0/B0/s3cret"}}, "not a URL"),
-        ({"slack": {"webhook_url": "https://h", "archive": True}}, "slack.archive"),
-        ({"statuspage": INCIDENT | {"minutes": 0}}, "statuspage.minutes"),
-        ({"email": EMAIL | {"recipients": []}}, "email.recipients"),
-        ({"email": EMAIL | {"recipients": ["team"]}}, "'team'"),
-        (
-            {"email": EMAIL | {"recipients": ["a@x.example\nBcc: b@x.example"]}},
-            "not an e-mail address",
-        ),
-        ({"email": EMAIL | {"subject": "x\nBcc: all@x.example"}}, "email.subject"),
-        ({"email": EMAIL | {"username": "u", "starttls": "never"}}, "in clear"),
-        ({"email": EMAIL | {"port": 465}}, "'implicit'"),
-        ({"pagerduty": EVENT, "text": ""}, "pagerduty.summary"),
-        ({"slack": SLACK, "text": "x" * 40_001}, "40000"),
-        ({"slack": SLACK, "text": ""}, "text is empty"),
-    ],
-)
+@pytest.mark.parametrize(("channels", "named"), [
+    ({"slack": SLACK | {"token": ""}}, "slack.token"),
+    ({"slack": SLACK | {"channel": ""}}, "slack.channel"),
+    ({"slack": {"api_url": "", "webhook_url": "hooks.slack.com/T0/B0/s3cret"}}, "not a URL"),
+    ({"slack": {"webhook_url": "https://h", "archive": True}}, "slack.archive"),
+    ({"statuspage": INCIDENT | {"minutes": 0}}, "statuspage.minutes"),
+    ({"email": EMAIL | {"recipients": []}}, "email.recipients"),
+    ({"email": EMAIL | {"recipients": ["team"]}}, "'team'"),
+    ({"email": EMAIL | {"recipients": ["a@x.example\nBcc: b@x.example"]}}, "not an e-mail address"),
+    ({"email": EMAIL | {"subject": "x\nBcc: all@x.example"}}, "email.subject"),
+    ({"email": EMAIL | {"username": "u", "starttls": "never"}}, "in clear"),
+    ({"email": EMAIL | {"port": 465}}, "'implicit'"),
+    ({"pagerduty": EVENT, "text": ""}, "pagerduty.summary"),
+    ({"slack": SLACK, "text": "x" * 40_001}, "40000"),
+    ({"slack": SLACK, "text": ""}, "text is empty"),
+])  # fmt: skip
 def test_bad_input_is_refused_and_named(channels, named):
     with pytest.raises(InputError) as caught:
         plan_messages({"text": "hello", **channels})

@@ -205,20 +205,14 @@ def test_an_interrupted_run_is_no_finished_phase():
     assert "🛑 Monitoring · `0:20` of 60 min · interrupted" in read(release, 30)
 
 
-@pytest.mark.parametrize(
-    ("reading", "shown"),
-    [
-        (Metric("error_rate", "ratio", status="good", newest=0.004), "🟢 error rate 0.4 %"),
-        (Metric("p95", "seconds", status="between", newest=1.234), "🟡 p95 1.23 s"),
-        (
-            Metric("kafka_lag", "messages", status="breach", newest=1200),
-            "🔴 kafka lag 1,200 messages",
-        ),
-        (Metric("kafka_lag", "messages", status="missing", newest=None), "⚪ kafka lag no data"),
-        (Metric("p95", "seconds", status="good", newest=0.0122), "🟢 p95 12 ms"),
-        (Metric("x", newest=1.0), "x 1"),
-    ],
-)
+@pytest.mark.parametrize(("reading", "shown"), [
+    (Metric("error_rate", "ratio", status="good", newest=0.004), "🟢 error rate 0.4 %"),
+    (Metric("p95", "seconds", status="between", newest=1.234), "🟡 p95 1.23 s"),
+    (Metric("kafka_lag", "messages", status="breach", newest=1200), "🔴 kafka lag 1,200 messages"),
+    (Metric("kafka_lag", "messages", status="missing", newest=None), "⚪ kafka lag no data"),
+    (Metric("p95", "seconds", status="good", newest=0.0122), "🟢 p95 12 ms"),
+    (Metric("x", newest=1.0), "x 1"),
+])  # fmt: skip
 def test_metrics_have_a_mark_and_a_unit(reading, shown):
     release = board_of()
     begin(release, MONITORING)

@@ -8,6 +8,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.runner im
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
 from tests.fakes.session import MemorySession
+from tests.tables import cases
 
 
 class Busy:
@@ -49,14 +50,13 @@ def test_waits_are_up_to_a_quarter_shorter_so_that_two_do_not_meet_again():
     assert busy.waits == [0.75, 1.5]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("failures", "options", "attempts"),
-    [
-        (9, {"count": 2}, 3),
-        (9, {"count": 0}, 1),
-        (1, {"count": 5, "undone": False}, 1),
-    ],
-    ids=["no more than told", "none", "not when something stayed"],
+    {
+        "no more than told": (9, {"count": 2}, 3),
+        "none": (9, {"count": 0}, 1),
+        "not when something stayed": (1, {"count": 5, "undone": False}, 1),
+    },
 )
 def test_it_gives_up(failures, options, attempts):
     busy = Busy(failures)

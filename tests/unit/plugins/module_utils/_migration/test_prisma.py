@@ -29,6 +29,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.session i
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import asked_for
 from tests.fakes.session import MemorySession
+from tests.tables import cases
 
 LIMITS = Limits(lock_timeout=5, statement_timeout=0)
 
@@ -49,15 +50,13 @@ def pending(seen: PrismaHistory, *names: str) -> list[str]:
     return [found.name for found in plan_prisma(seen, [migration(name) for name in names]).pending]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("seen", "expected"),
-    [
-        pytest.param(history(exists=False), ["a", "b", "c"], id="an empty database"),
-        pytest.param(history(row("b")), ["a", "c"], id="whatever the order"),
-        pytest.param(
-            history(row("a", finished=False, rolled_back=True)), ["a", "b", "c"], id="rolled back"
-        ),
-    ],
+    {
+        "an empty database": (history(exists=False), ["a", "b", "c"]),
+        "whatever the order": (history(row("b")), ["a", "c"]),
+        "rolled back": (history(row("a", finished=False, rolled_back=True)), ["a", "b", "c"]),
+    },
 )
 def test_what_is_not_applied_is_pending(seen, expected):
     assert pending(seen, "a", "b", "c") == expected

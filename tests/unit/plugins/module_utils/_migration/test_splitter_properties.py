@@ -50,7 +50,7 @@ def scripts(draw: st.DrawFn) -> tuple[list[str], str]:
 
 @examples(300)
 @given(script=scripts())
-def test_a_script_is_split_where_postgresql_splits_it(script: tuple[list[str], str]) -> None:
+def test_a_script_is_split_where_postgresql_splits_it(script):
     statements, text = script
     ours = [
         bare
@@ -73,7 +73,7 @@ def test_a_script_is_split_where_postgresql_splits_it(script: tuple[list[str], s
         st.text(max_size=60),
     )
 )
-def test_every_character_is_in_one_piece(text: str) -> None:
+def test_every_character_is_in_one_piece(text):
     pieces = split_script(text).statements
     assert _bare("".join(piece.text for piece in pieces)) == _bare(text)
     for piece in pieces:

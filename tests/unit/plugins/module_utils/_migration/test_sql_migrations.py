@@ -47,11 +47,11 @@ ITS_CHECKSUM = -1023348034
         ONE_LINE.replace(" add", "\r add") + "\n\n",
     ],
 )
-def test_the_checksum_is_flyways_whatever_the_line_ends(text: str) -> None:
+def test_the_checksum_is_flyways_whatever_the_line_ends(text):
     assert checksum_of(text) == ITS_CHECKSUM
 
 
-def test_the_lock_is_flyways() -> None:
+def test_the_lock_is_flyways():
     """ "Flyway" as a number, plus what a Java 17 answers for the hashCode() of the quoted name."""
     assert lock_of(TABLE) == 0x466C79776179 + 2125624436
 
@@ -60,7 +60,7 @@ def test_the_lock_is_flyways() -> None:
     ("version", "plain"),
     [("1", "1"), ("01", "1"), ("1.0", "1"), ("1_2_0", "1.2"), ("0", "0"), ("0.0.1", "0.0.1")],
 )
-def test_versions_that_flyway_takes_for_one_are_one(version: str, plain: str) -> None:
+def test_versions_that_flyway_takes_for_one_are_one(version, plain):
     assert plain_version(version) == plain
 
 
@@ -70,7 +70,7 @@ def write(folder: Path, *names: str) -> None:
         (folder / name).write_text("select 1")
 
 
-def test_files_run_by_the_numbers_in_their_versions(tmp_path: Path) -> None:
+def test_files_run_by_the_numbers_in_their_versions(tmp_path):
     write(tmp_path, "V10__j.sql", "V1.10__b_c.sql", "V1_9__a.SQL", "more/V2.sql", "README.md", "seed.sql")  # fmt: skip
     folder = read_folder(str(tmp_path))
     assert [(each.version, each.name, each.file) for each in folder.files] == [
@@ -96,19 +96,19 @@ def test_files_run_by_the_numbers_in_their_versions(tmp_path: Path) -> None:
         ("later/R__views.sql", "later/R__views.sql is a repeatable"),
     ],
 )
-def test_what_only_flyway_could_run_is_refused(tmp_path: Path, name: str, why: str) -> None:
+def test_what_only_flyway_could_run_is_refused(tmp_path, name, why):
     write(tmp_path, "V1__a.sql", name)
     with pytest.raises(InputError, match=why):
         read_folder(str(tmp_path))
 
 
-def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         read_folder(str(tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize(("file", "shown"), [("a/V1_0__x.sql", "1.0"), ("V007.sql", "007")])
-def test_the_history_has_the_version_as_the_name_writes_it(file: str, shown: str) -> None:
+def test_the_history_has_the_version_as_the_name_writes_it(file, shown):
     assert shown_version(file) == shown
 
 
@@ -117,7 +117,7 @@ def migration(version: str, sql: str | bytes = "select 1") -> Migration:
     return Migration(MigrationFile(plain_version(version), "x", f"V{version}__x.sql", raw))
 
 
-def test_a_placeholder_is_a_problem_and_its_line_is_told() -> None:
+def test_a_placeholder_is_a_problem_and_its_line_is_told():
     [problem] = problems_of(migration("1", "select 1;\ninsert into a values ('${who}')"))
     assert "V1__x.sql has the placeholder ${who} in line 2" in problem
     assert not [*problems_of(migration("1", "select '$' || '{who}'"))]
@@ -156,7 +156,7 @@ def read(rows: list[Row] | None, baseline: str = "", **more: t.Any) -> list[Appl
     return FlywayHistory(baseline).read_history(Database(rows, **more))
 
 
-def test_a_history_of_flyway_is_read_in_the_order_of_versions() -> None:
+def test_a_history_of_flyway_is_read_in_the_order_of_versions():
     found = read([SCHEMA, row("10"), BASELINE, row("4.0")])
     assert [(each.version, each.baseline) for each in found] == [
         ("3", True),
@@ -176,20 +176,18 @@ def test_a_history_of_flyway_is_read_in_the_order_of_versions() -> None:
         ([row("one")], RefusedError, "Vone__x.sql"),
     ],
 )
-def test_a_history_that_only_flyway_understands_is_refused(
-    rows: list[Row], error: type[Exception], words: str
-) -> None:
+def test_a_history_that_only_flyway_understands_is_refused(rows, error, words):
     with pytest.raises(error) as caught:
         read(rows)
     assert words in str(caught.value)
 
 
-def test_a_history_in_another_schema_is_not_taken_for_none() -> None:
+def test_a_history_in_another_schema_is_not_taken_for_none():
     with pytest.raises(RefusedError, match="in schema app"):
         read(None, elsewhere="app", tables=True)
 
 
-def test_tables_without_a_history_need_a_baseline_and_nothing_needs_none() -> None:
+def test_tables_without_a_history_need_a_baseline_and_nothing_needs_none():
     with pytest.raises(NotEmptyError, match="'baseline'"):
         read(None, tables=True)
     assert read(None, "4.0", tables=True)[0].version == "4"
@@ -207,24 +205,24 @@ def pending(history: list[Applied], *local: str, include_all: bool = False) -> l
     return [each.version for each in plan.pending]
 
 
-def test_files_up_to_a_baseline_neither_run_nor_must_they_be_there() -> None:
+def test_files_up_to_a_baseline_neither_run_nor_must_they_be_there():
     assert pending(read([BASELINE]), "1", "3.0", "4") == ["4"]
     assert pending(read([BASELINE, row("4")]), "4", "5") == ["5"]
 
 
-def test_a_version_compares_by_its_numbers() -> None:
+def test_a_version_compares_by_its_numbers():
     assert pending(read([row("1.9")]), "1.9", "1.10") == ["1.10"]
     with pytest.raises(OutOfOrderError, match=r"newer applied 1\.10: V1\.9__x\.sql"):
         pending(read([row("1.10")]), "1.9", "1.10")
     assert pending(read([row("1.10")]), "1.9", "1.10", include_all=True) == ["1.9"]
 
 
-def test_a_version_that_only_the_database_has_is_refused_with_its_cure() -> None:
+def test_a_version_that_only_the_database_has_is_refused_with_its_cure():
     with pytest.raises(MissingLocallyError, match=f"delete their rows from {TABLE}"):
         pending(read([row("1"), row("2")]), "1")
 
 
-def test_an_edited_file_has_another_checksum_and_a_row_without_one_is_trusted() -> None:
+def test_an_edited_file_has_another_checksum_and_a_row_without_one_is_trusted():
     table = FlywayHistory()
     files = [migration("1", "select 2"), migration("2"), migration("3", b"\xff"), migration("4")]
     history = [*read([row("1"), row("2"), row("3")]), Applied("4", "x", None, None)]

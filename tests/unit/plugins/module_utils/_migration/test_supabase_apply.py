@@ -15,6 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_
     Migration,
 )
 from tests.fakes.session import MemorySession
+from tests.tables import cases
 
 
 def migration(content: str) -> Migration:
@@ -35,17 +36,15 @@ def apply(content: str, *, refuse: str | None = None, role: str | None = None) -
 INDEX = "create index concurrently i on a (b)"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("content", "refuse", "stays"),
-    [
-        pytest.param("a; b", None, ["a", "b", "history"], id="together with its row"),
-        pytest.param("a;\n-- the end", None, ["a", "history"], id="comments are not sent"),
-        pytest.param("a; nope", "nope", [], id="nothing of an atomic file"),
-        pytest.param(f"a; {INDEX}; nope", "nope", ["a", INDEX], id="up to a statement alone"),
-        pytest.param(
-            "begin; a; commit; begin; b; nope; commit", "nope", ["a"], id="its own transactions"
-        ),
-    ],
+    {
+        "together with its row": ("a; b", None, ["a", "b", "history"]),
+        "comments are not sent": ("a;\n-- the end", None, ["a", "history"]),
+        "nothing of an atomic file": ("a; nope", "nope", []),
+        "up to a statement alone": (f"a; {INDEX}; nope", "nope", ["a", INDEX]),
+        "its own transactions": ("begin; a; commit; begin; b; nope; commit", "nope", ["a"]),
+    },
 )
 def test_what_is_committed_stays(content, refuse, stays):
     assert apply(content, refuse=refuse).done == stays

@@ -21,6 +21,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_
     problems_of,
     read_folder,
 )
+from tests.tables import cases
 
 
 def migration(version: str, content: str | bytes = "select 1", name: str = "x") -> Migration:
@@ -48,20 +49,14 @@ def test_up_to_date_is_no_change():
     assert not plan_migrations([applied("1")], [migration("1")]).changed
 
 
-@pytest.mark.parametrize(
+@cases(
     ("history", "local", "error", "words"),
-    [
-        pytest.param(
-            ["1", "2", "3"], ["2"], MissingLocallyError, "reverted 1 3'", id="the way out"
-        ),
-        pytest.param(
-            ["1", "3"], ["2", "3"], MissingLocallyError, "reverted 1'", id="missing is told first"
-        ),
-        pytest.param(["1", "3"], ["1", "2", "3"], OutOfOrderError, r"2_x\.sql", id="an older file"),
-        pytest.param(
-            ["9"], ["9", "10"], OutOfOrderError, r"10_x\.sql", id="versions compare as text"
-        ),
-    ],
+    {
+        "the way out": (["1", "2", "3"], ["2"], MissingLocallyError, "reverted 1 3'"),
+        "missing is told first": (["1", "3"], ["2", "3"], MissingLocallyError, "reverted 1'"),
+        "an older file": (["1", "3"], ["1", "2", "3"], OutOfOrderError, r"2_x\.sql"),
+        "versions compare as text": (["9"], ["9", "10"], OutOfOrderError, r"10_x\.sql"),
+    },
 )
 def test_a_history_that_the_files_do_not_continue_is_refused(history, local, error, words):
     with pytest.raises(error, match=words):
@@ -91,8 +86,7 @@ def test_an_edited_file_is_drift_and_the_statement_is_named_without_its_values()
 
 
 @pytest.mark.parametrize(
-    ("now", "how"),
-    [("a; b; c", "statement 3 is new: c"), ("a", "statement 2 is gone: b")],
+    ("now", "how"), [("a; b; c", "statement 3 is new: c"), ("a", "statement 2 is gone: b")]
 )
 def test_statements_added_and_taken_away_are_drift(now, how):
     assert find_drift([applied("1", "a", "b")], [migration("1", now)])["1_x.sql"].how == how
@@ -177,23 +171,18 @@ def test_two_files_of_one_version_are_told():
     assert duplicates(files) == {"1": ["1_a.sql", "1_b.sql"]}
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b"select 1;\n\xff", r"not UTF-8 \(line 2, byte 10\)"),
-        (b"select 1;\n\0", "NUL character in line 2"),
-        ("", "no statement"),
-        ("-- nothing\n;", "no statement"),
-        ("select 1;\n\n/* open\ncreate table a ()", "comment that begins in line 3 and never ends"),
-        ("/* /* */ create table a ()", "comment that begins in line 1 and never ends"),
-        (
-            "begin; create index concurrently a on b (c); commit",
-            r"'create index concurrently a on b \(c\)' \(statement 2\) between a BEGIN and its COMMIT",
-        ),
-        ("begin; select 1; commit and chain; vacuum a; commit", r"'vacuum a' \(statement 4\)"),
-        ("select 1;\n\\d x", "meta-command in line 2"),
-    ],
-)
+@pytest.mark.parametrize(("content", "problem"), [
+    (b"select 1;\n\xff", r"not UTF-8 \(line 2, byte 10\)"),
+    (b"select 1;\n\0", "NUL character in line 2"),
+    ("", "no statement"),
+    ("-- nothing\n;", "no statement"),
+    ("select 1;\n\n/* open\ncreate table a ()", "comment that begins in line 3 and never ends"),
+    ("/* /* */ create table a ()", "comment that begins in line 1 and never ends"),
+    ("begin; create index concurrently a on b (c); commit",
+     r"'create index concurrently a on b \(c\)' \(statement 2\) between a BEGIN and its COMMIT"),
+    ("begin; select 1; commit and chain; vacuum a; commit", r"'vacuum a' \(statement 4\)"),
+    ("select 1;\n\\d x", "meta-command in line 2"),
+])  # fmt: skip
 def test_what_cannot_run_is_told(content, problem):
     [told] = problems_of(migration("1", content))
     assert re.search(problem, told)

@@ -89,7 +89,7 @@ class Stage:
         self.cluster.before_write = hook
 
 
-def test_a_step_is_one_write_of_the_percentage_and_the_state() -> None:
+def test_a_step_is_one_write_of_the_percentage_and_the_state():
     stage = Stage()
     predicted = stage.steps(check_mode=True)
     assert stage.is_at() == ("5", 5, PROCEED)
@@ -103,7 +103,7 @@ def test_a_step_is_one_write_of_the_percentage_and_the_state() -> None:
     assert (again.plan.action, again.flags.changed) == ("watch", False)
 
 
-def test_a_kill_between_read_and_write_wins() -> None:
+def test_a_kill_between_read_and_write_wins():
     stage = Stage()
     stage.once_before_a_write(lambda: stage.edit("0", **{KILL_SWITCH_ANNOTATION: KILL}))
     with pytest.raises(RampRefusedError, match="eve set the kill switch"):
@@ -111,7 +111,7 @@ def test_a_kill_between_read_and_write_wins() -> None:
     assert stage.is_at() == ("0", 5, PROCEED)
 
 
-def test_two_runs_at_once_go_up_one_step_together() -> None:
+def test_two_runs_at_once_go_up_one_step_together():
     stage = Stage(day=30)
     others: list[Done] = []
     stage.once_before_a_write(lambda: others.append(stage.steps()))
@@ -121,7 +121,7 @@ def test_two_runs_at_once_go_up_one_step_together() -> None:
     assert stage.is_at() == ("10", 10, PENDING)
 
 
-def test_what_was_edited_between_read_and_write_is_looked_at_again() -> None:
+def test_what_was_edited_between_read_and_write_is_looked_at_again():
     stage = Stage()
     stage.once_before_a_write(lambda: stage.edit("7"))
     with pytest.raises(RampRefusedError, match="'7', which is not a step"):
@@ -132,7 +132,7 @@ def test_what_was_edited_between_read_and_write_is_looked_at_again() -> None:
 
 
 @pytest.mark.parametrize("verdict", [PROCEED, PENDING], ids=["raise", "watch"])
-def test_up_needs_the_lock(verdict: str) -> None:
+def test_up_needs_the_lock(verdict):
     stage = Stage(verdict)
     with pytest.raises(RampRefusedError, match="ann@here"):
         stage.ramp(fence=0).step(Ask(by="bob"), check_mode=True)
@@ -145,7 +145,7 @@ def test_up_needs_the_lock(verdict: str) -> None:
     assert stage.is_at() == ("5", 5, verdict)
 
 
-def test_another_run_that_took_the_lock_over_keeps_it() -> None:
+def test_another_run_that_took_the_lock_over_keeps_it():
     stage = Stage()
     stage.scene.locking(stage.scene.claim("zoe", "there", 2)).hold(force=True)
     with pytest.raises(RampRefusedError, match="zoe@there"):
@@ -153,7 +153,7 @@ def test_another_run_that_took_the_lock_over_keeps_it() -> None:
     assert stage.is_at() == ("5", 5, PROCEED)
 
 
-def test_the_way_up_carries_the_epoch_and_the_way_down_leaves_it() -> None:
+def test_the_way_up_carries_the_epoch_and_the_way_down_leaves_it():
     stage = Stage()
     stage.steps()
     assert stage.body["metadata"]["annotations"][FENCE_ANNOTATION] == str(stage.fence)
@@ -167,13 +167,13 @@ def test_the_way_up_carries_the_epoch_and_the_way_down_leaves_it() -> None:
     assert stage.body["metadata"]["annotations"][FENCE_ANNOTATION] == "9"
 
 
-def test_the_lock_of_a_run_that_was_killed_is_in_nobodys_way() -> None:
+def test_the_lock_of_a_run_that_was_killed_is_in_nobodys_way():
     stage = Stage()
     ramp = stage.ramp(fence=0, alive=lambda run: run.pid != 1)
     assert ramp.look(Ask(by=""))[0].action == "raise"
 
 
-def test_a_freeze_stops_the_way_up() -> None:
+def test_a_freeze_stops_the_way_up():
     stage = Stage()
     stage.scene.freeze(reason="Black Friday", by="ann")
     with pytest.raises(RampRefusedError, match="Black Friday"):
@@ -181,14 +181,14 @@ def test_a_freeze_stops_the_way_up() -> None:
     assert stage.steps(1).plan.action == "lower"
 
 
-def test_down_does_not_even_look_at_the_lock() -> None:
+def test_down_does_not_even_look_at_the_lock():
     stage = Stage()
     stage.cluster.objects["Lease", NAME]["spec"]["leaseTransitions"] = "broken"
     done = stage.ramp(fence=0).step(Ask(by="bob", percentage=0), check_mode=False)
     assert (done.plan.action, stage.is_at()) == ("lower", ("0", 0, PENDING))
 
 
-def test_a_feature_that_is_off_is_not_ramped() -> None:
+def test_a_feature_that_is_off_is_not_ramped():
     stage = Stage()
     stage.put({FEATURE: "false", FLAG: "5"}, stage.body["metadata"]["annotations"])
     with pytest.raises(RampRefusedError, match="the feature is off"):
@@ -197,13 +197,9 @@ def test_a_feature_that_is_off_is_not_ramped() -> None:
 
 @pytest.mark.parametrize(
     ("verdict", "after"),
-    [
-        (PROCEED, ("5", 5, PROCEED)),
-        (HOLD, ("5", 5, HOLD)),
-        (ROLLBACK, ("1", 1, ROLLBACK)),
-    ],
+    [(PROCEED, ("5", 5, PROCEED)), (HOLD, ("5", 5, HOLD)), (ROLLBACK, ("1", 1, ROLLBACK))],
 )
-def test_a_verdict_is_one_write_and_again_none(verdict: str, after: t.Any) -> None:
+def test_a_verdict_is_one_write_and_again_none(verdict, after):
     stage = Stage(PENDING)
     finding = Finding(5, verdict, "bob", ("why",))
     assert stage.ramp().judge(finding, check_mode=True).flags.changed is True
@@ -213,7 +209,7 @@ def test_a_verdict_is_one_write_and_again_none(verdict: str, after: t.Any) -> No
     assert stage.ramp().judge(finding, check_mode=False).flags.changed is False
 
 
-def test_a_kill_while_it_is_judged_wins() -> None:
+def test_a_kill_while_it_is_judged_wins():
     stage = Stage(PENDING)
     stage.once_before_a_write(lambda: stage.edit("0", **{KILL_SWITCH_ANNOTATION: KILL}))
     with pytest.raises(ConflictError, match="eve set the kill switch"):
@@ -221,7 +217,7 @@ def test_a_kill_while_it_is_judged_wins() -> None:
     assert stage.is_at()[0] == "0"
 
 
-def test_only_a_verdict_that_lets_users_in_asks_for_the_lock() -> None:
+def test_only_a_verdict_that_lets_users_in_asks_for_the_lock():
     stage = Stage(PENDING)
     with pytest.raises(DeployError, match="going up needs the deploy lock"):
         stage.ramp(fence=0).judge(Finding(5, PROCEED, "bob"), check_mode=False)
@@ -229,7 +225,7 @@ def test_only_a_verdict_that_lets_users_in_asks_for_the_lock() -> None:
     assert stage.is_at() == ("1", 1, ROLLBACK)
 
 
-def test_a_look_writes_nothing_and_tells_who_deploys() -> None:
+def test_a_look_writes_nothing_and_tells_who_deploys():
     stage = Stage()
     before = stage.cluster.writes.copy()
     found, needs_lock = stage.ramp(fence=0).look(Ask(by=""))

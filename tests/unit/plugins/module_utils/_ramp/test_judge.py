@@ -12,17 +12,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import 
     ROLLBACK,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RAISE, WATCH, RampPlan
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import (
-    Seen,
-    Start,
-)
-from tests.unit.plugins.module_utils._ramp.scenes import (
-    HOUR,
-    SCHEDULE,
-    planned,
-    seen_at,
-    state_at,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Seen, Start
+from tests.unit.plugins.module_utils._ramp.scenes import HOUR, SCHEDULE, planned, seen_at, state_at
 
 WHY = ("error_rate is 0.02 ratio and should be at most 0.01",)
 
@@ -44,7 +35,7 @@ def later(seen: Seen, found: RampPlan, hours: float = 3) -> Seen:
 
 
 @pytest.mark.parametrize("before", [PENDING, HOLD, ROLLBACK])
-def test_a_watch_that_proceeds_opens_the_next_step(before: str) -> None:
+def test_a_watch_that_proceeds_opens_the_next_step(before):
     seen = seen_at(3, 5, state_at(5, before, reasons=("old",)))
     found = judged(seen, PROCEED, reasons=())
     assert (found.after.verdict, found.after.reasons) == (PROCEED, ())
@@ -54,7 +45,7 @@ def test_a_watch_that_proceeds_opens_the_next_step(before: str) -> None:
     )
 
 
-def test_a_held_gate_stays_where_it_is_and_is_told_once() -> None:
+def test_a_held_gate_stays_where_it_is_and_is_told_once():
     seen = seen_at(3, 5, state_at(5, PENDING))
     found = judged(seen, HOLD)
     assert (found.moves, found.after.verdict, found.after.reasons) == (False, HOLD, WHY)
@@ -63,7 +54,7 @@ def test_a_held_gate_stays_where_it_is_and_is_told_once() -> None:
     assert [one.what for one in again.after.history] == ["held"]
 
 
-def test_what_a_verdict_says_of_the_next_step_is_true() -> None:
+def test_what_a_verdict_says_of_the_next_step_is_true():
     """It neither lets a held gate up nor tomorrow's step today."""
     held = judged(seen_at(3, 5, state_at(5, PENDING)), HOLD)
     assert sentence(SCHEDULE, held) == "The ramp is held at 5 %, step 2 of 8."
@@ -75,7 +66,7 @@ def test_what_a_verdict_says_of_the_next_step_is_true() -> None:
 
 
 @pytest.mark.parametrize(("at", "back"), [(1, 0), (5, 1), (100, 90)])
-def test_a_breach_goes_back_one_step_in_the_same_write(at: int, back: int) -> None:
+def test_a_breach_goes_back_one_step_in_the_same_write(at, back):
     seen = seen_at(20, at, state_at(at, PENDING))
     found = judged(seen, ROLLBACK, percentage=at)
     assert (found.moves, found.percentage) == (True, back)
@@ -87,9 +78,7 @@ def test_a_breach_goes_back_one_step_in_the_same_write(at: int, back: int) -> No
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_a_breach_counts_for_the_beginning_that_its_finder_knows_whatever_its_clock_says(
-    told: bool,
-) -> None:
+def test_a_breach_counts_for_the_beginning_that_its_finder_knows_whatever_its_clock_says(told):
     seen = seen_at(3, 5, state_at(5))
     began = seen.now + HOUR  # by the clock of who set the flags once more
     finding = Finding(5, ROLLBACK, "guard@slow", WHY, began=began if told else None)
@@ -98,7 +87,7 @@ def test_a_breach_counts_for_the_beginning_that_its_finder_knows_whatever_its_cl
     assert (back.action == WATCH) == told
 
 
-def test_a_breach_again_goes_further_down() -> None:
+def test_a_breach_again_goes_further_down():
     seen = seen_at(20, 10, state_at(10, PENDING))
     first = judged(seen, ROLLBACK, percentage=10)
     second = judged(later(seen, first), ROLLBACK, percentage=5)
@@ -107,7 +96,7 @@ def test_a_breach_again_goes_further_down() -> None:
 
 
 @pytest.mark.parametrize("verdict", [PROCEED, HOLD, ROLLBACK])
-def test_a_kill_while_it_was_watched_wins(verdict: str) -> None:
+def test_a_kill_while_it_was_watched_wins(verdict):
     killed = replace(seen_at(3, 0, state_at(5, PENDING)), killed="eve set the kill switch at noon")
     with pytest.raises(
         ConflictError, match=r"5 % was watched, but 0 % is set now.*eve set the kill"
@@ -115,7 +104,7 @@ def test_a_kill_while_it_was_watched_wins(verdict: str) -> None:
         judged(killed, verdict)
 
 
-def test_a_step_that_was_left_and_taken_again_meanwhile_is_not_judged() -> None:
+def test_a_step_that_was_left_and_taken_again_meanwhile_is_not_judged():
     state = state_at(5, PENDING)
     finding = Finding(5, PROCEED, "bob", since=state.since)
     assert judge(SCHEDULE, seen_at(3, 5, state), finding).after.verdict == PROCEED

@@ -17,7 +17,7 @@ def step(
     return {"day": day, "percentage": percentage, "users": users, "must_detect": must_detect}
 
 
-def test_a_schedule_is_read_as_it_was_written() -> None:
+def test_a_schedule_is_read_as_it_was_written():
     entries = [step(one.day, one.percentage, one.users) for one in SCHEDULE.steps]
     read = read_schedule({"schedule": entries, "watch_duration": 7200, "day_length": 86400})
     assert read == SCHEDULE
@@ -41,23 +41,23 @@ def test_a_schedule_is_read_as_it_was_written() -> None:
         ([step(1, 100, must_detect=2.0)], "nobody is left to compare with"),
     ],
 )
-def test_a_schedule_that_is_none_is_refused(entries: list[t.Any], message: str) -> None:
+def test_a_schedule_that_is_none_is_refused(entries, message):
     with pytest.raises(InputError, match=message):
         read_schedule({"schedule": entries, "watch_duration": 7200, "day_length": 86400})
 
 
 @pytest.mark.parametrize("changes", [{"watch_duration": -1}, {"day_length": -1}])
-def test_time_does_not_run_backwards(changes: dict[str, float]) -> None:
+def test_time_does_not_run_backwards(changes):
     with pytest.raises(InputError, match="at least 0"):
         read_schedule({"schedule": [step(1, 1)], "watch_duration": 0, "day_length": 0, **changes})
 
 
 @pytest.mark.parametrize("value", [-1, 101, True])
-def test_what_is_no_percentage_is_refused(value: int) -> None:
+def test_what_is_no_percentage_is_refused(value):
     with pytest.raises(InputError, match="from 0 to 100"):
         read_percentage(value)
 
 
-def test_what_is_no_time_is_refused() -> None:
+def test_what_is_no_time_is_refused():
     with pytest.raises(InputError, match=r"'started' is 'yesterday': it must be a time like"):
         read_moment("started", "yesterday")

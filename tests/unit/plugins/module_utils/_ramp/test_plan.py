@@ -1,7 +1,6 @@
 import json
 import typing as t
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -26,7 +25,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     WAIT,
     WATCH,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Seen, Start
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Start
+from tests.tables import cases
 from tests.unit.plugins.module_utils._ramp.scenes import (
     DAY,
     DAY_1,
@@ -47,7 +47,7 @@ HELD = "ann holds the lock"
     [(1, 5, 2), (5, 10, 3), (10, 25, 4), (25, 50, 7), (50, 75, 8), (75, 90, 9), (90, 100, 10)],
     ids=lambda value: str(value),
 )
-def test_the_next_step_is_taken_on_its_day_and_not_before(at: int, to: int, day: int) -> None:
+def test_the_next_step_is_taken_on_its_day_and_not_before(at, to, day):
     early = planned(seen_at(day - 0.01, at, state_at(at)))
     assert (early.action, kinds(early)) == (WAIT, ["day"])
     assert early.not_before == DAY_1 + (day - 1) * DAY
@@ -58,40 +58,34 @@ def test_the_next_step_is_taken_on_its_day_and_not_before(at: int, to: int, day:
     assert (due.after.verdict, due.after.watch_until) == (PENDING, due.after.since + 2 * HOUR)
 
 
-def test_a_release_that_is_not_signed_off_goes_no_further() -> None:
+def test_a_release_that_is_not_signed_off_goes_no_further():
     start = Start(blocked="release 2.0.0 is not signed off")
     found = planned(seen_at(3, 1, state_at(1)), start=start)
     assert (found.action, kinds(found)) == (REFUSE, ["blocked"])
     assert planned(seen_at(3, 5, state_at(5)), percentage=1, start=start).action == LOWER
 
 
-def test_from_nothing_the_first_step_is_day_1() -> None:
+def test_from_nothing_the_first_step_is_day_1():
     found = planned(seen_at(5, None))
     assert (found.action, found.percentage) == (RAISE, 1)
     assert found.after.started == DAY_1 + 4 * DAY
 
 
-@pytest.mark.parametrize(
-    ("changes", "kind"),
-    [
-        ({"killed": KILLED}, "kill_switch"),
-        ({"held": HELD}, "lock"),
-        ({"frozen": "Deployments are frozen"}, "freeze"),
-        ({"enabled": False}, "off"),
-        ({"value": "3"}, "unknown"),
-        ({"value": "ten"}, "unknown"),
-        ({"value": "1.5"}, "unknown"),
-        ({"value": "-1"}, "unknown"),
-        ({"value": "101"}, "unknown"),
-        ({"value": ""}, "unknown"),
-    ],
-    ids=lambda value: str(value),
-)
+@pytest.mark.parametrize(("changes", "kind"), [
+    ({"killed": KILLED}, "kill_switch"),
+    ({"held": HELD}, "lock"),
+    ({"frozen": "Deployments are frozen"}, "freeze"),
+    ({"enabled": False}, "off"),
+    ({"value": "3"}, "unknown"),
+    ({"value": "ten"}, "unknown"),
+    ({"value": "1.5"}, "unknown"),
+    ({"value": "-1"}, "unknown"),
+    ({"value": "101"}, "unknown"),
+    ({"value": ""}, "unknown"),
+], ids=lambda value: str(value))  # fmt: skip
 @pytest.mark.parametrize("percentage", [None, 5])
 @pytest.mark.parametrize("verdict", [PROCEED, PENDING])
-def test_what_keeps_everybody_from_going_up(
-    changes: dict[str, t.Any], kind: str, percentage: int | None, verdict: str
-) -> None:
+def test_what_keeps_everybody_from_going_up(changes, kind, percentage, verdict):
     seen = replace(seen_at(3, 1, state_at(1, verdict)), **changes)
     found = planned(seen, percentage)
     assert found.action == REFUSE
@@ -102,7 +96,7 @@ def test_what_keeps_everybody_from_going_up(
 @pytest.mark.parametrize(
     ("verdict", "kind"), [(PENDING, "watch"), (HOLD, "hold"), (ROLLBACK, "breach")]
 )
-def test_a_step_that_was_not_found_good_is_watched_before_the_next(verdict: str, kind: str) -> None:
+def test_a_step_that_was_not_found_good_is_watched_before_the_next(verdict, kind):
     seen = seen_at(4, 5, state_at(5, verdict))
     found = planned(seen)
     assert (found.action, found.percentage, kinds(found)) == (WATCH, 5, [kind])
@@ -110,7 +104,7 @@ def test_a_step_that_was_not_found_good_is_watched_before_the_next(verdict: str,
     assert planned(seen, 10).action == REFUSE
 
 
-def test_a_good_verdict_does_not_shorten_the_watch() -> None:
+def test_a_good_verdict_does_not_shorten_the_watch():
     """As when somebody gave the gate less time than the ramp asks for."""
     state = state_at(5, watch_until=DAY_1 + 3 * DAY)
     found = planned(seen_at(3.5, 5, state))
@@ -119,7 +113,7 @@ def test_a_good_verdict_does_not_shorten_the_watch() -> None:
     assert planned(seen_at(3.5, 5, state), 10).action == REFUSE
 
 
-def test_all_reasons_are_told_at_once() -> None:
+def test_all_reasons_are_told_at_once():
     seen = seen_at(2.01, 5, state_at(5, HOLD, reasons=("no data",)), held=HELD, killed=KILLED)
     found = planned(seen, 25)
     assert set(kinds(found)) == {"kill_switch", "lock", "hold", "watch", "day", "skip"}
@@ -128,14 +122,14 @@ def test_all_reasons_are_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("percentage", [10, 50, 100])
-def test_a_step_cannot_be_skipped(percentage: int) -> None:
+def test_a_step_cannot_be_skipped(percentage):
     found = planned(seen_at(30, 1, state_at(1)), percentage)
     assert (found.action, kinds(found)) == (REFUSE, ["skip"])
     assert "that is 5 %" in found.reasons[0].text
 
 
 @pytest.mark.parametrize("percentage", [2, 7, 99])
-def test_what_is_no_step_is_refused_before_anything_is_looked_at(percentage: int) -> None:
+def test_what_is_no_step_is_refused_before_anything_is_looked_at(percentage):
     with pytest.raises(InputError, match=f"{percentage} % is not a step of the ramp"):
         planned(seen_at(30, 50, state_at(50)), percentage)
 
@@ -152,7 +146,7 @@ def test_what_is_no_step_is_refused_before_anything_is_looked_at(percentage: int
     ],
     ids=["in peace", "against everything", "from an unknown percentage", "broken", "no state"],
 )
-def test_down_is_always_allowed(to: int, changes: dict[str, t.Any]) -> None:
+def test_down_is_always_allowed(to, changes):
     seen = replace(seen_at(2.01, 10, state_at(10, HOLD)), **changes)
     found = planned(seen, to, reason="errors")
     assert (found.action, found.percentage, found.after.step) == (LOWER, to, [0, 1, 5].index(to))
@@ -175,12 +169,12 @@ def test_down_is_always_allowed(to: int, changes: dict[str, t.Any]) -> None:
         pytest.param(seen_at(3, "ten", state_at(10)), 1, REFUSE, id="a step may be up"),
     ],
 )
-def test_what_is_done_at_a_percentage(seen: Seen, asked: int | None, action: str) -> None:
+def test_what_is_done_at_a_percentage(seen, asked, action):
     assert planned(seen, asked).action == action
 
 
 @pytest.mark.parametrize("value", [1, 5, 50])
-def test_a_step_that_somebody_else_set_is_told_and_watched(value: int) -> None:
+def test_a_step_that_somebody_else_set_is_told_and_watched(value):
     seen = seen_at(6, value, state_at(10), managers=("kubectl-edit",))
     found = planned(seen)
     assert found.action == WATCH
@@ -192,7 +186,7 @@ def test_a_step_that_somebody_else_set_is_told_and_watched(value: int) -> None:
     assert planned(replace(seen, annotation=written)).writes(written) is None, "told once"
 
 
-def test_a_release_begins_the_ramp_on_its_own_day_1() -> None:
+def test_a_release_begins_the_ramp_on_its_own_day_1():
     start = Start(began=DAY_1, watched=DAY_1 + HOUR)
     seen = seen_at(2, 1)
     found = planned(seen, start=start)
@@ -201,7 +195,7 @@ def test_a_release_begins_the_ramp_on_its_own_day_1() -> None:
     assert (unwatched.action, unwatched.after.since) == (WATCH, DAY_1)
 
 
-def test_a_later_release_begins_anew_and_keeps_the_history() -> None:
+def test_a_later_release_begins_anew_and_keeps_the_history():
     old = planned(seen_at(3, 5, state_at(5))).after
     start = Start(began=DAY_1 + 30 * DAY, watched=DAY_1 + 30 * DAY)
     found = planned(seen_at(31.5, 1, old), start=start)
@@ -211,9 +205,7 @@ def test_a_later_release_begins_anew_and_keeps_the_history() -> None:
 
 
 @pytest.mark.parametrize(("later", "action"), [(-HOUR, RAISE), (HOUR, WATCH)])
-def test_a_breach_that_was_found_since_the_ramp_began_anew_stays(
-    later: timedelta, action: str
-) -> None:
+def test_a_breach_that_was_found_since_the_ramp_began_anew_stays(later, action):
     """The guard watches by the state that it found, and does not know that a phase was run again."""
     again = Start(began=DAY_1 + 5 * DAY, watched=DAY_1 + 5 * DAY)
     breached = state_at(1, ROLLBACK, since=DAY_1 + 5 * DAY + later)
@@ -221,7 +213,7 @@ def test_a_breach_that_was_found_since_the_ramp_began_anew_stays(
     assert (found.action, found.after.started) == (action, DAY_1 + 5 * DAY)
 
 
-def test_a_watch_from_before_the_ramp_began_anew_does_not_count() -> None:
+def test_a_watch_from_before_the_ramp_began_anew_does_not_count():
     again = Start(began=DAY_1 + 5 * DAY, watched=DAY_1 + HOUR)
     assert planned(seen_at(8, 1, state_at(1)), start=again).action == WATCH
 
@@ -229,14 +221,14 @@ def test_a_watch_from_before_the_ramp_began_anew_does_not_count() -> None:
 RELEASE = {"release_reason": "a marketing mail", "released_by": "ann"}
 
 
-def test_a_person_releases_a_held_gate_and_the_ramp_goes_on() -> None:
+def test_a_person_releases_a_held_gate_and_the_ramp_goes_on():
     found = planned(seen_at(3, 5, state_at(5, HOLD)), **RELEASE)
     assert (found.action, found.percentage) == (RAISE, 10)
     assert [one.what for one in found.after.history] == ["released", "raised"]
     assert (found.after.history[0].by, found.after.history[0].reason) == ("ann", "a marketing mail")
 
 
-def test_a_release_before_the_next_day_is_kept_for_it() -> None:
+def test_a_release_before_the_next_day_is_kept_for_it():
     seen = seen_at(2.5, 5, state_at(5, HOLD))
     found = planned(seen, **RELEASE)
     assert (found.action, found.after.verdict) == (WAIT, RELEASED)
@@ -246,16 +238,14 @@ def test_a_release_before_the_next_day_is_kept_for_it() -> None:
     assert planned(replace(seen, annotation=written, now=DAY_1 + 2 * DAY)).action == RAISE
 
 
-@pytest.mark.parametrize(
-    "verdict", [ROLLBACK, PENDING], ids=["a definite breach", "a watch that is not over"]
-)
-def test_a_person_cannot_release(verdict: str) -> None:
+@cases("verdict", {"a definite breach": ROLLBACK, "a watch that is not over": PENDING})
+def test_a_person_cannot_release(verdict):
     found = planned(seen_at(3, 5, state_at(5, verdict)), **RELEASE)
     assert (found.action, found.after.verdict) == (WATCH, verdict)
     assert "nothing was released" in found.notes[0]
 
 
-def test_words_release_one_gate_and_not_the_next() -> None:
+def test_words_release_one_gate_and_not_the_next():
     """The command is in the shell's history, and is typed again when the next step is held."""
     released = planned(seen_at(3, 5, state_at(5, HOLD)), **RELEASE).after
     held = replace(released, verdict=HOLD)
@@ -267,7 +257,7 @@ def test_words_release_one_gate_and_not_the_next() -> None:
 
 
 @pytest.mark.parametrize("left", [0, 1], ids=["by the ramp", "by somebody's hand"])
-def test_from_zero_after_a_breach_a_person_must_speak(left: int) -> None:
+def test_from_zero_after_a_breach_a_person_must_speak(left):
     """There is nothing to watch where nobody is, so no gate can find it good again."""
     seen = seen_at(3, 0, state_at(left, ROLLBACK, reasons=("errors",)))
     found = planned(seen)
@@ -276,7 +266,7 @@ def test_from_zero_after_a_breach_a_person_must_speak(left: int) -> None:
     assert planned(seen, **RELEASE).action == RAISE
 
 
-def test_what_it_left_can_be_read_back_and_stays_small() -> None:
+def test_what_it_left_can_be_read_back_and_stays_small():
     state = state_at(1)
     for _turn in range(30):
         state = planned(seen_at(40, state.percentage, state), 0, reason="x" * 1000).after
@@ -290,7 +280,7 @@ def test_what_it_left_can_be_read_back_and_stays_small() -> None:
     "text",
     ["", "no JSON", "[]", "null", '"x"', "{}", json.dumps({**state_at(5).to_json(), "since": "x"})],
 )
-def test_a_state_that_cannot_be_read_is_told_and_begun_anew(text: str) -> None:
+def test_a_state_that_cannot_be_read_is_told_and_begun_anew(text):
     found = planned(replace(seen_at(6, 5), annotation=text))
     assert found.action == WATCH
     assert "cannot be read" in found.notes[0]
@@ -307,15 +297,8 @@ def test_a_state_that_cannot_be_read_is_told_and_begun_anew(text: str) -> None:
     words=st.booleans(),
 )
 def test_nothing_goes_up_but_one_step_with_everything_in_order(
-    at: int,
-    left: int,
-    verdict: str,
-    day: float,
-    killed: str,
-    held: str,
-    asked: int | None,
-    words: bool,
-) -> None:
+    at, left, verdict, day, killed, held, asked, words
+):
     seen = seen_at(day, at, state_at(left, verdict), killed=killed, held=held)
     found = planned(seen, asked, **(RELEASE if words else {}))
     assert found.percentage is not None

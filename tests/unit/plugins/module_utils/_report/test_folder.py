@@ -2,12 +2,11 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.module_utils._report.folder import ReportFolder
 
 
-def test_two_writers_of_the_same_page_never_mix(tmp_path: Path) -> None:
+def test_two_writers_of_the_same_page_never_mix(tmp_path):
     pages = ["a" * 300_000, "b" * 100_000]
     ReportFolder(tmp_path).write({"report.html": pages[0]})
     seen, over = set(), threading.Event()

@@ -13,6 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.journal impo
 from ansible_collections.easymo.deploy.plugins.module_utils._report.journal_reader import (
     read_events,
 )
+from tests.tables import cases
 
 
 @pytest.fixture
@@ -152,17 +153,15 @@ def test_the_reader_gives_events_and_passes_over_empty_lines():
     ]
 
 
-@pytest.mark.parametrize(
+@cases(
     "line",
-    [
-        pytest.param('{"run": "a", "seq": 1', id="torn"),
-        pytest.param("[1]", id="no event"),
-        pytest.param('{"at": "x", "event": "run_started"}', id="of an older journal"),
-        pytest.param(
-            '{"run": "a", "seq": "1", "at": "x", "event": "y"}', id="a number that is none"
-        ),
-        pytest.param("\x00\x00\x00", id="zeros after a crash"),
-    ],
+    {
+        "torn": '{"run": "a", "seq": 1',
+        "no event": "[1]",
+        "of an older journal": '{"at": "x", "event": "run_started"}',
+        "a number that is none": '{"run": "a", "seq": "1", "at": "x", "event": "y"}',
+        "zeros after a crash": "\x00\x00\x00",
+    },
 )
 def test_the_reader_tells_of_lines_that_no_journal_wrote(line):
     good, damaged = read_events([event("a", 1, "run_started"), line])

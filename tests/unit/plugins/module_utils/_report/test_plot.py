@@ -106,21 +106,17 @@ def test_without_a_value_there_is_nothing_to_draw():
     )
 
 
-@pytest.mark.parametrize(
-    ("value", "unit", "words"),
-    [
-        (0.0123, "ratio", "1.23 %"),
-        (0.84, "seconds", "840 ms"),
-        (1234567, "messages", "1,234,567 messages"),
-        (0, "", "0"),
-        (0.00001, "", "1.0e-05"),
-        (None, "ratio", "no data"),
-        (float("nan"), "ratio", "no data"),
-        (True, "ratio", "no data"),
-        (10**400, "", "no data"),
-    ],
-    ids=repr,
-)
+@pytest.mark.parametrize(("value", "unit", "words"), [
+    (0.0123, "ratio", "1.23 %"),
+    (0.84, "seconds", "840 ms"),
+    (1234567, "messages", "1,234,567 messages"),
+    (0, "", "0"),
+    (0.00001, "", "1.0e-05"),
+    (None, "ratio", "no data"),
+    (float("nan"), "ratio", "no data"),
+    (True, "ratio", "no data"),
+    (10**400, "", "no data"),
+], ids=repr)  # fmt: skip
 def test_quantities_are_in_words_that_people_use(value, unit, words):
     assert quantity(value, unit) == words
 

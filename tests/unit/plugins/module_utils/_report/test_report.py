@@ -542,7 +542,7 @@ def caused_by(failures):
     return [*causes(decode(Evidence, {"failures": failures}, "evidence", []))]
 
 
-def test_a_host_that_stopped_for_another_is_no_cause_beside_it() -> None:
+def test_a_host_that_stopped_for_another_is_no_cause_beside_it():
     elsewhere = records.failed_by(
         "booking_db", "a task on another host", "it failed on another host", "Elsewhere"
     )

@@ -1,9 +1,7 @@
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import parse_entries
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import (
-    split_list,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import split_list
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.programs import (
     connection_string,
 )
@@ -33,16 +31,14 @@ LISTING = """;
         ("TYPE", "shop", "mood", True),
     ],
 )
-def test_a_dump_knows_what_its_listing_names(
-    kind: str, schema: str, name: str, known: bool
-) -> None:
+def test_a_dump_knows_what_its_listing_names(kind, schema, name, known):
     assert parse_entries(LISTING).knows(kind, schema, name) == known
 
 
 @pytest.mark.parametrize(
     ("schema", "has"), [("public", True), ("shop", True), ("later", False), ("sho", False)]
 )
-def test_a_dump_has_the_schemas_it_makes_or_fills(schema: str, has: bool) -> None:
+def test_a_dump_has_the_schemas_it_makes_or_fills(schema, has):
     assert parse_entries(LISTING).has_schema(schema) == has
 
 
@@ -56,9 +52,9 @@ def test_a_dump_has_the_schemas_it_makes_or_fills(schema: str, has: bool) -> Non
         ('a,"odd ""name, x",b', ["a", 'odd "name, x', "b"]),
     ],
 )
-def test_a_list_of_names_is_split_as_postgresql_joined_it(value: str, names: list[str]) -> None:
+def test_a_list_of_names_is_split_as_postgresql_joined_it(value, names):
     assert split_list(value) == names
 
 
-def test_a_name_is_never_read_as_a_connection_string() -> None:
+def test_a_name_is_never_read_as_a_connection_string():
     assert connection_string("host=evil 'x' \\") == r"dbname='host=evil \'x\' \\'"

@@ -99,7 +99,7 @@ def standing(
     return ServerStatus((18, "18.6"), found or (database(),), Rights(*rights))
 
 
-def test_the_newest_backup_of_name_and_release_is_chosen() -> None:
+def test_the_newest_backup_of_name_and_release_is_chosen():
     found = [backup(minute=1), backup(minute=3), backup("other", minute=5), backup(release="1")]
     chosen = choose_backup(found, name="shop", release="2.0.0", key=None, where="s3://b/")
     assert chosen is found[1]
@@ -109,7 +109,7 @@ def test_the_newest_backup_of_name_and_release_is_chosen() -> None:
         choose_backup(found, name="shop", release="9", key=None, where="s3://b/")
 
 
-def test_the_same_words_about_the_same_backup_are_the_same_request() -> None:
+def test_the_same_words_about_the_same_backup_are_the_same_request():
     assert default_request("k", "Jane", "gone") == default_request("k", "Jane", "gone")
     different = {
         default_request(*words)
@@ -119,7 +119,7 @@ def test_the_same_words_about_the_same_backup_are_the_same_request() -> None:
 
 
 @pytest.mark.parametrize("name", ["shop", "s" * 63, "ü" * 31], ids=["short", "longest", "umlauts"])
-def test_a_derived_name_fits_and_is_known_again(name: str) -> None:
+def test_a_derived_name_fits_and_is_known_again(name):
     made = derived_name(name, "failed", "20251111_101500")
     assert len(made.encode()) <= 63
     assert made.endswith("_failed_20251111_101500")
@@ -128,13 +128,13 @@ def test_a_derived_name_fits_and_is_known_again(name: str) -> None:
     assert not is_derived(made, "another", "failed")
 
 
-def test_a_second_whose_names_are_taken_is_passed_over() -> None:
+def test_a_second_whose_names_are_taken_is_passed_over():
     taken = ["shop_failed_20251111_101500", "shop_restore_20251111_101501"]
     assert free_stamp(NOW, "shop", taken) == f"{NOW + timedelta(seconds=2):%Y%m%d_%H%M%S}"
     assert free_stamp(NOW, "shop", []) == "20251111_101500"
 
 
-def test_a_mark_is_read_back_from_a_comment_that_people_wrote_too() -> None:
+def test_a_mark_is_read_back_from_a_comment_that_people_wrote_too():
     mark = DatabaseMark(
         kind="failed", database="d", request="r", backup="b", at="2025", reason="it's\nso"
     )
@@ -146,7 +146,7 @@ def test_a_mark_is_read_back_from_a_comment_that_people_wrote_too() -> None:
 
 
 @pytest.mark.parametrize("method", ["swap", "in_place"])
-def test_what_was_done_is_not_done_again(method: str) -> None:
+def test_what_was_done_is_not_done_again(method):
     kind: Kind = "failed" if method == "swap" else "in_place"
     name = "shop_prod_failed_20251111_060000" if method == "swap" else "shop_prod"
     seen = (database(), marked(name, kind)) if method == "swap" else (marked(name, kind),)
@@ -154,7 +154,7 @@ def test_what_was_done_is_not_done_again(method: str) -> None:
     assert plan_restore(order(method, request="r2"), standing(*seen)).changed
 
 
-def test_what_a_dead_run_left_goes_first() -> None:
+def test_what_a_dead_run_left_goes_first():
     left = (
         marked("shop_prod_restore_20251111_050000", "copy", request="old", closed=True),
         database("shop_prod_restore_20251111_060000", open=False, connection_limit=NEWBORN_LIMIT),
@@ -168,38 +168,23 @@ def test_what_a_dead_run_left_goes_first() -> None:
     assert (plan.leftovers, plan.reopen, plan.changed) == (left, True, True)
 
 
-def test_a_finished_restore_still_tidies_up() -> None:
+def test_a_finished_restore_still_tidies_up():
     copy = marked("shop_prod_restore_20251111_050000", "copy")
     kept = marked("shop_prod_failed_20251111_060000", "failed")
     plan = plan_restore(order(), standing(database(), copy, kept))
     assert (plan.done, plan.steps, plan.changed) == (kept, (), True)
 
 
-@cases(
-    ("given", "found", "error", "words"),
-    {
-        "no-database": (order(), (database("x"),), InputError, "There is no"),
-        "closed": (order(), (database(open=False),), ConflictError, "not by our restore"),
-        "of-another": (order(backup=backup(database="x")), (), InputError, "of database 'x'"),
-        "old-server": (order(backup=backup(server_version="19.0")), (), InputError, "19.0"),
-        "old-reader": (order(backup=backup(pg_dump_version="19.1")), (), InputError, "19.1"),
-        "old-psql": (
-            order("in_place", psql=Program("psql", 15, "15.2")),
-            (),
-            InputError,
-            "psql 15.2",
-        ),
-        "scratch-over-another": (
-            order("scratch"),
-            (),
-            ConflictError,
-            "not a scratch database of ours",
-        ),
-    },
-)
-def test_what_cannot_end_well_is_refused(
-    given: RestoreRequest, found: tuple[Database, ...], error: type[Exception], words: str
-) -> None:
+@cases(("given", "found", "error", "words"), {
+    "no-database": (order(), (database("x"),), InputError, "There is no"),
+    "closed": (order(), (database(open=False),), ConflictError, "not by our restore"),
+    "of-another": (order(backup=backup(database="x")), (), InputError, "of database 'x'"),
+    "old-server": (order(backup=backup(server_version="19.0")), (), InputError, "19.0"),
+    "old-reader": (order(backup=backup(pg_dump_version="19.1")), (), InputError, "19.1"),
+    "old-psql": (order("in_place", psql=Program("psql", 15, "15.2")), (), InputError, "psql 15.2"),
+    "scratch-over-another": (order("scratch"), (), ConflictError, "not a scratch database of ours"),
+})  # fmt: skip
+def test_what_cannot_end_well_is_refused(given, found, error, words):
     with pytest.raises(error, match=words):
         plan_restore(given, standing(*found))
 
@@ -217,9 +202,7 @@ def test_what_cannot_end_well_is_refused(
         ("scratch", (False, False, False), "may not create databases"),
     ],
 )
-def test_rights_are_what_the_method_needs(
-    method: str, rights: tuple[bool, bool, bool], words: str
-) -> None:
+def test_rights_are_what_the_method_needs(method, rights, words):
     found = standing(database("x" if method == "scratch" else "shop_prod"), rights=rights)
     if not words:
         assert plan_restore(order(method), found).changed
@@ -228,20 +211,16 @@ def test_rights_are_what_the_method_needs(
         plan_restore(order(method), found)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("seen", "changed", "replaced"),
-    [
-        pytest.param(marked("shop_prod", "scratch"), False, False, id="the-same"),
-        pytest.param(marked("shop_prod", "scratch", whole=False), True, True, id="unfinished"),
-        pytest.param(marked("shop_prod", "scratch", request="r0"), True, True, id="another"),
-        pytest.param(
-            database(open=False, connection_limit=NEWBORN_LIMIT), True, True, id="newborn"
-        ),
-    ],
+    {
+        "the-same": (marked("shop_prod", "scratch"), False, False),
+        "unfinished": (marked("shop_prod", "scratch", whole=False), True, True),
+        "another": (marked("shop_prod", "scratch", request="r0"), True, True),
+        "newborn": (database(open=False, connection_limit=NEWBORN_LIMIT), True, True),
+    },
 )
-def test_a_scratch_database_of_ours_is_kept_or_replaced(
-    seen: Database, changed: bool, replaced: bool
-) -> None:
+def test_a_scratch_database_of_ours_is_kept_or_replaced(seen, changed, replaced):
     plan = plan_restore(order("scratch"), standing(seen))
     assert (plan.changed, plan.leftovers) == (changed, (seen,) if replaced else ())
 
@@ -254,7 +233,7 @@ def test_a_scratch_database_of_ours_is_kept_or_replaced(
         ({"a.b": 3}, "c.d has no such table instead of 0"),
     ],
 )
-def test_rows_are_those_of_the_backup_or_it_is_refused(counted: dict[str, int], words: str) -> None:
+def test_rows_are_those_of_the_backup_or_it_is_refused(counted, words):
     expected = {"a.b": 3, "c.d": 0}
     if not words:
         refuse_other_rows(expected, counted, "copy")
@@ -264,7 +243,7 @@ def test_rows_are_those_of_the_backup_or_it_is_refused(counted: dict[str, int], 
     assert len(refused.value.details["differences"]) == 1
 
 
-def test_the_table_of_rows_has_every_table_of_either() -> None:
+def test_the_table_of_rows_has_every_table_of_either():
     rows = table_of_rows({"a": 1, "new": 2}, {"a": 3, "gone": 4}, {"a": 3, "gone": 4})
     assert [(one.table, one.before, one.backup, one.after) for one in rows] == [
         ("a", 1, 3, 3),

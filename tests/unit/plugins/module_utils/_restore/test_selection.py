@@ -65,7 +65,7 @@ def kept(lines: tuple[str, ...]) -> set[str]:
     return {line.split(";")[0] for line in lines}
 
 
-def test_in_place_what_is_ours_comes_back_and_what_is_there_stays() -> None:
+def test_in_place_what_is_ours_comes_back_and_what_is_there_stays():
     chosen = select_in_place(LISTED, GROUND)
     ours = {"20", "401", "402", "4600", "4701", "4702", "4802", "4803", "4805", "4807"}
     assert kept(chosen.lines) == ours | {"4800"}
@@ -82,13 +82,13 @@ def test_in_place_what_is_ours_comes_back_and_what_is_there_stays() -> None:
     ("field", "entry"),
     [("extensions", "2"), ("schemas", "15"), ("publications", "4804"), ("triggers", "4801")],
 )
-def test_in_place_what_is_missing_is_made_again(field: str, entry: str) -> None:
+def test_in_place_what_is_missing_is_made_again(field, entry):
     assert entry not in kept(select_in_place(LISTED, GROUND).lines)
     nothing = dataclasses.replace(GROUND, **{field: frozenset()})
     assert entry in kept(select_in_place(LISTED, nothing).lines)
 
 
-def test_a_scratch_database_has_the_platforms_tables_too_but_not_what_only_others_make() -> None:
+def test_a_scratch_database_has_the_platforms_tables_too_but_not_what_only_others_make():
     impossible = {"pg_cron": "permission denied"}
     chosen = select_for_scratch(LISTED, GROUND.roles, impossible, configured=())
     everything = {entry.line.split(";")[0] for entry in parse(LISTED)}
@@ -101,15 +101,15 @@ def test_a_scratch_database_has_the_platforms_tables_too_but_not_what_only_other
     assert "cron.job" not in chosen.expected(ROWS)
 
 
-def test_an_extension_that_can_be_made_brings_its_configuration() -> None:
+def test_an_extension_that_can_be_made_brings_its_configuration():
     chosen = select_for_scratch(LISTED, GROUND.roles, {}, configured=("cron job",))
     assert {"2", "4703"} <= kept(chosen.lines)
     assert chosen.expected(ROWS) == ROWS
 
 
-def test_the_extensions_of_a_dump_are_known_by_name() -> None:
+def test_the_extensions_of_a_dump_are_known_by_name():
     assert extensions_of(LISTED) == ("pg_cron", "pgcrypto")
 
 
-def test_every_line_is_understood() -> None:
+def test_every_line_is_understood():
     assert len(list(parse(LISTED))) == len(LISTED) - 1

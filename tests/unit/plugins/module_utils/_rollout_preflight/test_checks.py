@@ -67,7 +67,7 @@ def changed(path: str, value: t.Any) -> Body:
     return body
 
 
-def test_nothing_stands_against_one_that_is_fit() -> None:
+def test_nothing_stands_against_one_that_is_fit():
     assert problems(fit()) == []
 
 
@@ -75,42 +75,30 @@ CONTAINER = "spec.template.spec.containers.0"
 ROLLING = "spec.strategy.rollingUpdate"
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "check", "severity"),
-    [
-        ("spec.strategy.type", "Recreate", "Strategy", "error"),
-        (f"{ROLLING}.maxUnavailable", "100%", "MaxUnavailable", "error"),
-        (f"{ROLLING}.maxUnavailable", 3, "MaxUnavailable", "error"),
-        (f"{CONTAINER}.readinessProbe", None, "ReadinessProbe", "error"),
-        ("spec.paused", True, "Paused", "error"),
-        ("status.availableReplicas", 2, "InFlight", "error"),
-        ("metadata.generation", 2, "InFlight", "error"),
-        ("spec.revisionHistoryLimit", 1, "RevisionHistory", "warning"),
-        ("spec.progressDeadlineSeconds", 2147483647, "ProgressDeadline", "warning"),
-        ("spec.template.spec.terminationGracePeriodSeconds", 0, "TerminationGrace", "warning"),
-        (f"{CONTAINER}.lifecycle", None, "PreStop", "warning"),
-        (f"{CONTAINER}.lifecycle.preStop.sleep.seconds", 0, "PreStop", "warning"),
-        (f"{CONTAINER}.lifecycle.preStop.sleep.seconds", 30, "PreStop", "warning"),
-        ("metadata.annotations", {"reloader.stakater.com/auto": "true"}, "OtherWriters", "warning"),
-        (
-            "metadata.annotations",
-            {"argocd.argoproj.io/tracking-id": "x"},
-            "OtherWriters",
-            "warning",
-        ),
-        (
-            "metadata.annotations",
-            {"kubectl.kubernetes.io/last-applied-configuration": "{}"},
-            "OtherWriters",
-            "warning",
-        ),
-    ],
-)
-def test_each_flaw_is_found(path: str, value: t.Any, check: str, severity: str) -> None:
+@pytest.mark.parametrize(("path", "value", "check", "severity"), [
+    ("spec.strategy.type", "Recreate", "Strategy", "error"),
+    (f"{ROLLING}.maxUnavailable", "100%", "MaxUnavailable", "error"),
+    (f"{ROLLING}.maxUnavailable", 3, "MaxUnavailable", "error"),
+    (f"{CONTAINER}.readinessProbe", None, "ReadinessProbe", "error"),
+    ("spec.paused", True, "Paused", "error"),
+    ("status.availableReplicas", 2, "InFlight", "error"),
+    ("metadata.generation", 2, "InFlight", "error"),
+    ("spec.revisionHistoryLimit", 1, "RevisionHistory", "warning"),
+    ("spec.progressDeadlineSeconds", 2147483647, "ProgressDeadline", "warning"),
+    ("spec.template.spec.terminationGracePeriodSeconds", 0, "TerminationGrace", "warning"),
+    (f"{CONTAINER}.lifecycle", None, "PreStop", "warning"),
+    (f"{CONTAINER}.lifecycle.preStop.sleep.seconds", 0, "PreStop", "warning"),
+    (f"{CONTAINER}.lifecycle.preStop.sleep.seconds", 30, "PreStop", "warning"),
+    ("metadata.annotations", {"reloader.stakater.com/auto": "true"}, "OtherWriters", "warning"),
+    ("metadata.annotations", {"argocd.argoproj.io/tracking-id": "x"}, "OtherWriters", "warning"),
+    ("metadata.annotations", {"kubectl.kubernetes.io/last-applied-configuration": "{}"},
+     "OtherWriters", "warning"),
+])  # fmt: skip
+def test_each_flaw_is_found(path, value, check, severity):
     assert problems(changed(path, value)) == [(check, severity)]
 
 
-def test_who_stops_at_once_is_named_with_what_to_do() -> None:
+def test_who_stops_at_once_is_named_with_what_to_do():
     body = changed(f"{CONTAINER}.lifecycle", None)
     idle = {"name": "batch", "image": "easymo/batch:v1"}
     body["spec"]["template"]["spec"]["containers"].append(idle)
@@ -120,12 +108,12 @@ def test_who_stops_at_once_is_named_with_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("hook", [{"exec": {"command": ["sleep", "5"]}}, {"httpGet": {"port": 1}}])
-def test_any_other_hook_will_do(hook: Body) -> None:
+def test_any_other_hook_will_do(hook):
     assert problems(changed(f"{CONTAINER}.lifecycle.preStop", hook)) == []
 
 
 @pytest.mark.parametrize(("replicas", "severity"), [(0, "error"), (1, "warning")])
-def test_too_few_pods(replicas: int, severity: str) -> None:
+def test_too_few_pods(replicas, severity):
     body = changed("spec.replicas", replicas)
     body["status"] = {
         "observedGeneration": 1,
@@ -143,7 +131,7 @@ def test_too_few_pods(replicas: int, severity: str) -> None:
         ({("Secret", "secrets"): frozenset({"other"})}, "need token of Secret secrets"),
     ],
 )
-def test_what_pods_cannot_start_without_is_named(held: t.Any, words: str) -> None:
+def test_what_pods_cannot_start_without_is_named(held, words):
     facts = Facts(deployments={NAME: fit()}, troubled={}, held={**HELD, **held})
     [problem] = find_problems(facts)
     assert (problem.check, problem.severity) == ("References", "error")
@@ -165,7 +153,7 @@ def quota(hard: str, used: str, name: str = "requests.cpu") -> Body:
         (quota("1Gi", "1Gi", "requests.memory"), 0, []),
     ],
 )
-def test_a_quota_must_leave_room_for_the_surge(limit: Body, unavailable: int, found: t.Any) -> None:
+def test_a_quota_must_leave_room_for_the_surge(limit, unavailable, found):
     body = changed(f"{ROLLING}.maxUnavailable", unavailable)
     assert problems(body, quotas=[limit]) == found
 
@@ -178,7 +166,7 @@ def test_a_quota_must_leave_room_for_the_surge(limit: Body, unavailable: int, fo
         ({"maxUnavailable": 0}, [("DisruptionBudget", "warning")]),
     ],
 )
-def test_a_budget_that_lets_nothing_go(spec: Body, found: t.Any) -> None:
+def test_a_budget_that_lets_nothing_go(spec, found):
     selector = {"matchLabels": {"app": NAME}}
     budget = {"metadata": {"name": "b"}, "spec": {"selector": selector, **spec}}
     other = {"metadata": {"name": "o"}, "spec": {"selector": {"matchLabels": {"app": "x"}}}}
@@ -199,12 +187,12 @@ def test_a_budget_that_lets_nothing_go(spec: Body, found: t.Any) -> None:
         ({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]}, True),
     ],
 )
-def test_a_budget_is_its_own_by_labels_and_by_expressions(selector: t.Any, is_its: bool) -> None:
+def test_a_budget_is_its_own_by_labels_and_by_expressions(selector, is_its):
     budget = {"metadata": {"name": "b"}, "spec": {"maxUnavailable": 0, "selector": selector}}
     assert bool(problems(fit(), budgets=[budget])) is is_its
 
 
-def test_errors_come_first_and_denied_rights_are_named() -> None:
+def test_errors_come_first_and_denied_rights_are_named():
     facts = Facts(
         deployments={NAME: changed("spec.strategy.type", "Recreate")},
         troubled={},
@@ -225,24 +213,18 @@ def test_errors_come_first_and_denied_rights_are_named() -> None:
     [("2.0.0", "warning"), ("2.0.1", "error"), ("", "error")],
     ids=["its own", "another", "nobody says which"],
 )
-def test_an_unfinished_rollout_of_the_same_release_is_taken_up(release: str, severity: str) -> None:
+def test_an_unfinished_rollout_of_the_same_release_is_taken_up(release, severity):
     body = changed("status.updatedReplicas", 1)
     body["metadata"]["annotations"] = {"easymo.com/release": "2.0.0"}
     assert problems(body, release=release) == [("InFlight", severity)]
 
 
-@pytest.mark.parametrize(
-    ("path", "more", "found"),
-    [
-        ("status.availableReplicas", {}, ("Scaling", "warning")),
-        ("status.updatedReplicas", {}, ("InFlight", "error")),
-        ("status.availableReplicas", {"troubled": {NAME: "it crashes"}}, ("InFlight", "error")),
-    ],
-    ids=["more of the same pods", "old and new pods", "pods in trouble"],
-)
-def test_what_an_autoscaler_adds_is_no_other_rollout(
-    path: str, more: dict[str, t.Any], found: tuple[str, str]
-) -> None:
+@pytest.mark.parametrize(("path", "more", "found"), [
+    ("status.availableReplicas", {}, ("Scaling", "warning")),
+    ("status.updatedReplicas", {}, ("InFlight", "error")),
+    ("status.availableReplicas", {"troubled": {NAME: "it crashes"}}, ("InFlight", "error")),
+], ids=["more of the same pods", "old and new pods", "pods in trouble"])  # fmt: skip
+def test_what_an_autoscaler_adds_is_no_other_rollout(path, more, found):
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME}
     autoscalers = [{"metadata": {"name": "cpu"}, "spec": {"scaleTargetRef": target}}]
     assert problems(changed(path, 1), autoscalers=autoscalers, **more) == [found]

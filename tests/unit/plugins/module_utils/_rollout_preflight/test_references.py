@@ -4,9 +4,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.f
 )
 
 
-def test_every_place_that_names_a_config_map_or_secret_is_looked_at_and_optional_ones_are_not() -> (
-    None
-):
+def test_every_place_that_names_a_config_map_or_secret_is_looked_at_and_optional_ones_are_not():
     template = {
         "spec": {
             "initContainers": [{"envFrom": [{"configMapRef": {"name": "first"}}]}],

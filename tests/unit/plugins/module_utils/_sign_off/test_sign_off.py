@@ -27,6 +27,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan impor
     read_wanted,
     subject_of,
 )
+from tests.tables import cases
 
 QA = Wanted("qa", "QA sign-off received", "the QA lead", "1 Staging Validation")
 WANTED = [QA, Wanted("product", "Product sign-off received")]
@@ -88,9 +89,7 @@ def test_another_person_signs_only_knowingly() -> None:
     assert sign(Ask("qa", "Joe Bloggs", instead=True), {"qa": JANE})["qa"]["by"] == "Joe Bloggs"
 
 
-@pytest.mark.parametrize(
-    "old", [{"git_sha": "b2" * 20}, {"attempt": 7}], ids=["other commit", "other attempt"]
-)
+@cases("old", {"other commit": {"git_sha": "b2" * 20}, "other attempt": {"attempt": 7}})
 def test_one_that_does_not_count_is_in_nobodys_way(old: dict[str, t.Any]) -> None:
     assert sign(Ask("qa", "Joe Bloggs"), {"qa": {**JANE, **old}})["qa"]["by"] == "Joe Bloggs"
 

@@ -110,7 +110,7 @@ def followed(
     return status, told, clock
 
 
-def test_it_tells_each_phase_and_the_services_pods_and_ends_with_the_release() -> None:
+def test_it_tells_each_phase_and_the_services_pods_and_ends_with_the_release():
     status, told, _clock = followed(
         seen(lock(0), database="running"),
         seen(lock(0), database="running"),
@@ -130,13 +130,13 @@ def test_it_tells_each_phase_and_the_services_pods_and_ends_with_the_release() -
     assert status["verdict"] == "FINE"
 
 
-def test_a_phase_that_was_taken_back_did_not_last_until_then() -> None:
+def test_a_phase_that_was_taken_back_did_not_last_until_then():
     before = status_at(wallet=3, database="done", microservices="done")
     after = status_at(wallet=3, database="rolled_back", microservices="done")
     assert [one.text for one in changes(before, after)] == ["Database (1 of 2) rolled back"]
 
 
-def test_a_watch_that_holds_is_told_of_and_followed_on() -> None:
+def test_a_watch_that_holds_is_told_of_and_followed_on():
     running = seen(lock(0), database="done", microservices="running")
     watch = {"phase_started": START, "held": 60.0, "held_why": ["kafka_lag has no data"]}
     status, told, _clock = followed(
@@ -146,30 +146,27 @@ def test_a_watch_that_holds_is_told_of_and_followed_on() -> None:
         seen(FREE, database="done", microservices="done"),
     )
     assert told[1:] == [
-        "on hold: Services (2 of 2) for 30 s, by ann@ops, still watching: kafka_lag has no data",
+        "on hold: Services (2 of 2) for 30 s, by ann@ops, still watching: kafka_lag has no data"
     ]
     assert status["verdict"] == "FINE"
 
 
 @pytest.mark.parametrize(
     ("last", "verdict"),
-    [
-        (seen(FREE, database="failed"), "FAILED"),
-        (seen(FREE, database="running"), "INTERRUPTED"),
-    ],
+    [(seen(FREE, database="failed"), "FAILED"), (seen(FREE, database="running"), "INTERRUPTED")],
 )
-def test_it_ends_when_nobody_works_on_it_any_more(last: Seen, verdict: str) -> None:
+def test_it_ends_when_nobody_works_on_it_any_more(last, verdict):
     status, _told, _clock = followed(seen(lock(0), database="running"), last)
     assert status["verdict"] == verdict
 
 
-def test_a_lock_that_is_not_renewed_for_as_long_as_it_lasts_counts_as_free() -> None:
+def test_a_lock_that_is_not_renewed_for_as_long_as_it_lasts_counts_as_free():
     status, _told, clock = followed(seen(lock(0), database="running"))
     assert status["verdict"] == "INTERRUPTED"
     assert 120 < clock.time < 130
 
 
-def test_a_lock_that_is_renewed_is_followed_on() -> None:
+def test_a_lock_that_is_renewed_is_followed_on():
     looks = [seen(lock(minute), database="running") for minute in range(10)]
     status, told, clock = followed(*looks, interval=60.0)
     assert status["verdict"] == "INTERRUPTED"
@@ -177,7 +174,7 @@ def test_a_lock_that_is_renewed_is_followed_on() -> None:
     assert "Database (1 of 2) for 30 s, by ann@ops" in told
 
 
-def test_a_log_keeps_each_change_and_a_terminals_line_the_counts() -> None:
+def test_a_log_keeps_each_change_and_a_terminals_line_the_counts():
     live = Live()
     begun = changes(None, status_at(wallet=0, database="done", microservices="running"))
     done = changes(
@@ -196,7 +193,7 @@ def test_a_log_keeps_each_change_and_a_terminals_line_the_counts() -> None:
     assert live.text(9.0) == ""
 
 
-def test_losing_sight_for_a_while_is_said_and_ends_nothing() -> None:
+def test_losing_sight_for_a_while_is_said_and_ends_nothing():
     status, told, _clock = followed(
         seen(lock(0), database="running"),
         UnreachableError("no route"),
@@ -210,6 +207,6 @@ def test_losing_sight_for_a_while_is_said_and_ends_nothing() -> None:
     assert status["verdict"] == "FINE"
 
 
-def test_losing_sight_for_long_ends_it_as_what_it_is() -> None:
+def test_losing_sight_for_long_ends_it_as_what_it_is():
     with pytest.raises(UnreachableError):
         followed(UnreachableError("no route"), interval=BLIND / 3)

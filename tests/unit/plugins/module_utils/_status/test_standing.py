@@ -5,6 +5,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._status.standing import standing
+from tests.tables import cases
 
 PARTS = {"database": "databases", "edge_functions": "functions"}
 UNREAD = {"msg": "The cluster does not answer.", "reason": "Unreachable"}
@@ -36,7 +37,7 @@ def now(
 PINS = {"config_maps": {"feature-flags": {"data": {"A": "false"}}}}
 
 
-def test_what_was_not_read_is_not_known() -> None:
+def test_what_was_not_read_is_not_known():
     assert now() == [
         "services not known",
         "databases not known",
@@ -45,7 +46,7 @@ def test_what_was_not_read_is_not_known() -> None:
     ]
 
 
-def test_versions_are_told_by_version_and_the_most_by_their_number() -> None:
+def test_versions_are_told_by_version_and_the_most_by_their_number():
     old = [deployment(f"s{number}", "v1.9.0") for number in range(9)]
     new = [deployment("a", "v2.0.0"), deployment("b", "v2.0.0", complete=False, paused=True)]
     assert now({}, [*old, *new])[0] == (
@@ -54,52 +55,32 @@ def test_versions_are_told_by_version_and_the_most_by_their_number() -> None:
     assert now({}, old)[0] == "v1.9.0: all 9"
 
 
-@pytest.mark.parametrize(
-    ("phase", "said"),
-    [
-        pytest.param(None, "not touched", id="its phase was not begun"),
-        pytest.param(
-            {"status": "running"}, "not known for sure, phase database is running", id="cut"
-        ),
-        pytest.param(
-            {"status": "failed"}, "not known for sure, phase database is failed", id="failed"
-        ),
-        pytest.param({"status": "rolled_back"}, "rolled back", id="back"),
-        pytest.param(
-            {"status": "done", "evidence": {"migrations": {"a": {"applied": [1, 2]}, "b": {}}}},
-            "migrated, 2 applied",
-            id="done",
-        ),
-        pytest.param(
-            {"status": "done", "evidence": {"migrations": {"a": {"applied": []}}}},
-            "migrated, nothing was pending",
-            id="nothing to do",
-        ),
-    ],
-)
-def test_a_part_stands_as_its_phase_is_recorded(phase: dict[str, t.Any] | None, said: str) -> None:
+@cases(("phase", "said"), {
+    "its phase was not begun": (None, "not touched"),
+    "cut": ({"status": "running"}, "not known for sure, phase database is running"),
+    "failed": ({"status": "failed"}, "not known for sure, phase database is failed"),
+    "back": ({"status": "rolled_back"}, "rolled back"),
+    "done": ({"status": "done", "evidence": {"migrations": {"a": {"applied": [1, 2]}, "b": {}}}},
+             "migrated, 2 applied"),
+    "nothing to do": ({"status": "done", "evidence": {"migrations": {"a": {"applied": []}}}},
+                      "migrated, nothing was pending"),
+})  # fmt: skip
+def test_a_part_stands_as_its_phase_is_recorded(phase, said):
     phases = {"preflight": {"status": "done"}} | ({"database": phase} if phase else {})
     assert now({"phases": phases}, [])[0] == f"databases {said}"
 
 
-@pytest.mark.parametrize(
-    ("flags", "said"),
-    [
-        ({"before": {"A": "false"}, "kill_switch": {}}, "as before the release"),
-        ({"before": {"A": "true", "B": "1"}, "kill_switch": {}}, "2 set by the release"),
-        (
-            {"before": {"A": "false"}, "kill_switch": {"by": "ann"}},
-            "held off by the kill switch, set by ann",
-        ),
-    ],
-)
-def test_flags_stand_against_what_the_release_has_pinned(
-    flags: dict[str, t.Any], said: str
-) -> None:
+@pytest.mark.parametrize(("flags", "said"), [
+    ({"before": {"A": "false"}, "kill_switch": {}}, "as before the release"),
+    ({"before": {"A": "true", "B": "1"}, "kill_switch": {}}, "2 set by the release"),
+    ({"before": {"A": "false"}, "kill_switch": {"by": "ann"}},
+     "held off by the kill switch, set by ann"),
+])  # fmt: skip
+def test_flags_stand_against_what_the_release_has_pinned(flags, said):
     assert now({"phases": {}}, [], flags)[-1] == f"flags {said}"
 
 
-def test_flags_that_a_release_has_not_pinned_it_has_not_touched() -> None:
+def test_flags_that_a_release_has_not_pinned_it_has_not_touched():
     flags = {"before": {"A": "false"}, "kill_switch": {}}
     assert now({"phases": {}}, [], flags, {})[-1] == "flags not touched by the release"
     assert now(None, [], flags)[-1] == "flags not known against those before the release"
@@ -109,26 +90,16 @@ REHEARSED = {"evidence": {"rehearsals": {"a": {"status": "passed"}, "b": {"statu
 APPLIED = {"evidence": {"rehearsals": {"a": {"status": "passed"}, "b": {"status": "passed"}}}}
 
 
-@pytest.mark.parametrize(
-    ("phase", "said"),
-    [
-        (REHEARSED, "not touched, the rehearsal failed"),
-        ({**REHEARSED, "earlier_failures": [REHEARSED]}, "not touched, the rehearsal failed"),
-        (
-            {**REHEARSED, "earlier_failures": [APPLIED]},
-            "not known for sure, phase database is failed",
-        ),
-        ({**REHEARSED, "earlier_runs": [APPLIED]}, "not known for sure, phase database is failed"),
-        (
-            {**REHEARSED, "interruptions": [{"by": "ann"}]},
-            "not known for sure, phase database is failed",
-        ),
-        (APPLIED, "not known for sure, phase database is failed"),
-    ],
-)
-def test_a_database_is_untouched_where_no_try_came_beyond_its_rehearsal(
-    phase: dict[str, t.Any], said: str
-) -> None:
+@pytest.mark.parametrize(("phase", "said"), [
+    (REHEARSED, "not touched, the rehearsal failed"),
+    ({**REHEARSED, "earlier_failures": [REHEARSED]}, "not touched, the rehearsal failed"),
+    ({**REHEARSED, "earlier_failures": [APPLIED]}, "not known for sure, phase database is failed"),
+    ({**REHEARSED, "earlier_runs": [APPLIED]}, "not known for sure, phase database is failed"),
+    ({**REHEARSED, "interruptions": [{"by": "ann"}]},
+     "not known for sure, phase database is failed"),
+    (APPLIED, "not known for sure, phase database is failed"),
+])  # fmt: skip
+def test_a_database_is_untouched_where_no_try_came_beyond_its_rehearsal(phase, said):
     phases = {"database": {"status": "failed", **phase}}
     assert now({"phases": phases}, [])[0] == f"databases {said}"
 
@@ -144,5 +115,5 @@ def test_a_database_is_untouched_where_no_try_came_beyond_its_rehearsal(
         ({}, ""),
     ],
 )
-def test_what_was_undone_is_as_it_was_settled(settlement: dict[str, t.Any], said: str) -> None:
+def test_what_was_undone_is_as_it_was_settled(settlement, said):
     assert standing(UNREAD, UNREAD, UNREAD, "", {}, settlement)["undone"] == said

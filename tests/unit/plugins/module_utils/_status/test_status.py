@@ -181,12 +181,7 @@ CASES = {
         f"KILLED: {KILL}",
         [f"ansible-playbook playbooks/kill_switch.yml {END} -e reset=true -e \"reason='WHY'\""],
     ),
-    "fine": (
-        recorded("done", **DONE),
-        {},
-        "FINE: release 2.0.0 is done since 08:58:00 UTC",
-        [],
-    ),
+    "fine": (recorded("done", **DONE), {}, "FINE: release 2.0.0 is done since 08:58:00 UTC", []),
     "failed": (
         recorded("failed", preflight="done", database=failed("disk full", "Conflict")),
         {},
@@ -307,9 +302,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("record", "more", "said", "commands"), CASES.values(), ids=CASES)
-def test_the_verdict_comes_first_and_what_to_type_last(
-    record: dict[str, t.Any], more: dict[str, t.Any], said: str, commands: list[str]
-) -> None:
+def test_the_verdict_comes_first_and_what_to_type_last(record, more, said, commands):
     found = status(record, **more)
     told = lines_of(found, NOW)
     assert told[0] == said
@@ -317,7 +310,7 @@ def test_the_verdict_comes_first_and_what_to_type_last(
     assert [line.partition(":  ")[2] for line in told[len(told) - len(commands) :]] == commands
 
 
-def test_one_screen_tells_all_of_a_release_on_hold() -> None:
+def test_one_screen_tells_all_of_a_release_on_hold():
     services = [deployment(f"service-{number}", "v1.9.0") for number in range(9)]
     services += [deployment("agent-core"), deployment("wallet", replicas={"available": 2})]
     flags = {"FEATURE_A": "true", "FEATURE_B": "false", "PERCENTAGE": "1"}
@@ -339,7 +332,7 @@ def test_one_screen_tells_all_of_a_release_on_hold() -> None:
 
 
 @pytest.mark.parametrize("record", [recorded("failed", database=failed("x", "")), {}])
-def test_it_fits_one_screen_however_many_services_and_versions(record: dict[str, t.Any]) -> None:
+def test_it_fits_one_screen_however_many_services_and_versions(record):
     services = [
         deployment(f"s{number}", f"v{number % 20}", complete=False, replicas={"available": 0})
         for number in range(200)
@@ -351,13 +344,13 @@ def test_it_fits_one_screen_however_many_services_and_versions(record: dict[str,
     assert max(map(len, told)) < 250
 
 
-def test_a_long_cause_is_cut_for_people_and_whole_for_programs() -> None:
+def test_a_long_cause_is_cut_for_people_and_whole_for_programs():
     found = status(recorded("failed", database=failed("x" * 900, "Hold")))
     assert len(lines_of(found, NOW)[0]) < 220
     assert "x" * 900 in found["why"]
 
 
-def test_a_service_that_is_not_there_is_told_as_missing() -> None:
+def test_a_service_that_is_not_there_is_told_as_missing():
     facts = Seen(FREE, "The lock.", Record(), [deployment("a")])
     found = status_of(facts, Asked(["a", "gone"]), NOW)
     assert found["services"]["gone"]["exists"] is False
@@ -375,9 +368,7 @@ def test_a_service_that_is_not_there_is_told_as_missing() -> None:
         ({}, "no tag"),
     ],
 )
-def test_the_version_is_the_tag_of_the_container_of_the_same_name(
-    images: dict[str, str], version: str
-) -> None:
+def test_the_version_is_the_tag_of_the_container_of_the_same_name(images, version):
     assert service_version("wallet", images) == version
 
 
@@ -389,7 +380,7 @@ def test_the_version_is_the_tag_of_the_container_of_the_same_name(
         (onward(5, "frozen"), "not yet: frozen"),
     ],
 )
-def test_after_a_good_release_the_next_step_of_the_ramp(step: dict[str, t.Any], said: str) -> None:
+def test_after_a_good_release_the_next_step_of_the_ramp(step, said):
     found = status(recorded("done", **DONE), ramp=ramp(next=step))
     command = f"ansible-playbook playbooks/ramp.yml {END}"
     assert found["next"] == [{"command": command, "why": f"go up to 5 % of users, {said}"}]
@@ -404,9 +395,7 @@ def test_after_a_good_release_the_next_step_of_the_ramp(step: dict[str, t.Any], 
         (onward(5, KILL), KILL, "100 %, step 8 of 8 · next 5 %, not yet"),
     ],
 )
-def test_the_ramp_is_one_row_that_repeats_nothing(
-    step: dict[str, t.Any], killed: str, row: str
-) -> None:
+def test_the_ramp_is_one_row_that_repeats_nothing(step, killed, row):
     found = status(recorded("done", **DONE), ramp=ramp(100, 8, next=step), killed=killed)
     assert f"  ramp      {row}" in lines_of(found, NOW)
 
@@ -423,9 +412,7 @@ def test_the_ramp_is_one_row_that_repeats_nothing(
     ],
     ids=["looks", "silent", "never", "complete", "not-asked-for", "not-signed-off"],
 )
-def test_the_guard_is_one_row_while_there_is_something_to_guard(
-    outcome: str, step: dict[str, t.Any], silent: str, looks: int, row: str
-) -> None:
+def test_the_guard_is_one_row_while_there_is_something_to_guard(outcome, step, silent, looks, row):
     seen = {"looks": looks} if looks else {}
     guard = {"sentence": "The guard looked last.", "silent": silent, "looks": seen}
     found = status(recorded(outcome, **DONE), ramp=ramp(5, 2, next=step), guard=guard)
@@ -433,7 +420,7 @@ def test_the_guard_is_one_row_while_there_is_something_to_guard(
     assert rows == ([["guard", row]] if row else [])
 
 
-def test_what_was_typed_with_blanks_can_be_pasted() -> None:
+def test_what_was_typed_with_blanks_can_be_pasted():
     typed = Typed("my playbooks", ("my inventory",), "my venv/ansible-playbook")
     told = "'my venv/ansible-playbook' 'my playbooks/ramp.yml' -i 'my inventory'"
     assert typed.line("ramp.yml") == told

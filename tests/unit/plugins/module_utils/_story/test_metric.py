@@ -18,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import 
 from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.metrics import watched
 from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric as Recorded
+from tests.tables import cases
 
 BOUNDS = Bounds(minimum=0, maximum=1, below=-5, above=2)
 
@@ -36,13 +37,7 @@ def read(metric: dict[str, t.Any]) -> Recorded:
     return decode(Recorded, metric, "metric", [])
 
 
-VALUES = [
-    (0.5, "good"),
-    (1.5, "between"),
-    (3, "breach"),
-    (-1, "between"),
-    (-6, "breach"),
-]
+VALUES = [(0.5, "good"), (1.5, "between"), (3, "breach"), (-1, "between"), (-6, "breach")]
 TONES = {"good": "good", "between": "warn", "breach": "bad"}
 
 
@@ -63,7 +58,7 @@ def watched_once(sample: Sample, bounds: Bounds = BOUNDS) -> dict[str, t.Any]:
 
 
 @pytest.mark.parametrize(("value", "status"), VALUES)
-def test_what_the_gate_keeps_is_what_slack_and_the_report_show(value: float, status: str) -> None:
+def test_what_the_gate_keeps_is_what_slack_and_the_report_show(value, status):
     kept = watched_once(Sample(value))
     assert (kept["status"], kept["points"]) == (status, [[0.0, value, status]])
     # Whatever the bounds say to whoever reads them later.
@@ -75,14 +70,14 @@ def test_what_the_gate_keeps_is_what_slack_and_the_report_show(value: float, sta
     assert (len(plot.breaches), len(plot.between)) == (status == "breach", status == "between")
 
 
-def test_a_sample_without_a_value_is_missing_whyever() -> None:
+def test_a_sample_without_a_value_is_missing_whyever():
     for sample in (Sample(None, "no series"), failed_sample("no answer")):
         kept = watched_once(sample)
         assert (kept["status"], kept["points"]) == ("missing", [[0.0, None, "missing"]])
 
 
 @pytest.mark.parametrize(("value", "status"), VALUES)
-def test_a_record_of_an_older_version_is_judged_by_the_same_rule(value: float, status: str) -> None:
+def test_a_record_of_an_older_version_is_judged_by_the_same_rule(value, status):
     old = recorded(last=value, points=[[0, value]])
     assert Metric("lag", "prometheus", "x", "", BOUNDS).judge(Sample(value)).shown == status
     assert read(old).judged == status
@@ -90,42 +85,36 @@ def test_a_record_of_an_older_version_is_judged_by_the_same_rule(value: float, s
     assert watched(read(old)).verdict.tone == TONES[status]
 
 
-def test_what_an_older_version_called_a_mark_counts() -> None:
+def test_what_an_older_version_called_a_mark_counts():
     assert read(recorded(last=0.5, mark="breach")).judged == "breach"
     assert read(recorded(last=None, mark="missing")).judged == "missing"
 
 
 @pytest.mark.parametrize("broken", [{}, {"pass": None, "rollback": "x"}, {"pass": {"max": "1"}}])
-def test_a_metric_without_bounds_that_can_be_read_has_no_status(broken: dict[str, t.Any]) -> None:
+def test_a_metric_without_bounds_that_can_be_read_has_no_status(broken):
     assert read({"name": "lag", "last": 5, **broken}).judged == ""
     assert read({"points": [[0, 5]], **broken}).course == [Point(0.0, 5.0, "")]
 
 
-@pytest.mark.parametrize(
-    "points",
-    [
-        None,
-        "x",
-        [],
-        [[0]],
-        [["a", 1]],
-        [[-1, 2]],
-        [[float("inf"), 2]],
-        [[10**400, 2]],
-        [[0, 1, "good", 2]],
-    ],
-    ids=repr,
-)
-def test_what_is_no_point_is_left_out(points: t.Any) -> None:
+@pytest.mark.parametrize("points", [
+    None,
+    "x",
+    [],
+    [[0]],
+    [["a", 1]],
+    [[-1, 2]],
+    [[float("inf"), 2]],
+    [[10**400, 2]],
+    [[0, 1, "good", 2]],
+], ids=repr)  # fmt: skip
+def test_what_is_no_point_is_left_out(points):
     assert read({"points": points}).course == []
 
 
-@pytest.mark.parametrize(
-    "value", [float("nan"), True, "1", 10**400], ids=["nan", "bool", "text", "huge"]
-)
-def test_what_is_no_number_is_missing(value: t.Any) -> None:
+@cases("value", {"nan": float("nan"), "bool": True, "text": "1", "huge": 10**400})
+def test_what_is_no_number_is_missing(value):
     assert read(recorded(points=[[0, value]])).course == [Point(0.0, None, "missing")]
 
 
-def test_points_out_of_order_are_put_in_order() -> None:
+def test_points_out_of_order_are_put_in_order():
     assert [one.at for one in read({"points": [[20, 2], [0, 1, "good"]]}).course] == [0.0, 20.0]

@@ -12,7 +12,7 @@ from tests.fakes import release_records as records
 EARLIER = Path(__file__).parents[4] / "stories" / "records" / "of_an_earlier_version.json"
 
 
-def test_a_record_of_an_earlier_version_is_read_whole() -> None:
+def test_a_record_of_an_earlier_version_is_read_whole():
     config_map, _end = json.JSONDecoder().raw_decode(EARLIER.read_text("utf-8"))
     record = Record.read(json.loads(config_map["data"]["record.json"]))
     assert (record.problems, record.attempt, record.actor) == ((), 1, "jane@laptop")
@@ -22,11 +22,11 @@ def test_a_record_of_an_earlier_version_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize("made", [records.green, records.held, records.rolled_back, records.dead])
-def test_a_record_that_runs_leave_has_no_problem(made: t.Callable[[], records.Record]) -> None:
+def test_a_record_that_runs_leave_has_no_problem(made):
     assert Record.read(made()).problems == ()
 
 
-def test_what_is_of_another_kind_is_left_out_and_told() -> None:
+def test_what_is_of_another_kind_is_left_out_and_told():
     odd = {
         "actor": ["x"],
         "attempt": True,
@@ -44,7 +44,7 @@ def test_what_is_of_another_kind_is_left_out_and_told() -> None:
     )
 
 
-def test_a_section_stands_in_the_record_its_facts_or_a_phase() -> None:
+def test_a_section_stands_in_the_record_its_facts_or_a_phase():
     named = [{"name": "health", "status": "pass"}]
     by_name = {"health": {"status": "pass"}}
     places: list[dict[str, t.Any]] = [
@@ -58,5 +58,5 @@ def test_a_section_stands_in_the_record_its_facts_or_a_phase() -> None:
 
 
 @pytest.mark.parametrize("body", [None, "x", [], {}, {"strange": 1}], ids=repr)
-def test_what_is_no_record_does_not_exist(body: t.Any) -> None:
+def test_what_is_no_record_does_not_exist(body):
     assert not Record.read(body).exists

@@ -135,10 +135,7 @@ def wrapped(sql: str, *, change: bool, level: int, choose: random.Random) -> lis
                 ]
             ),
         ],
-        [
-            f"CREATE PROCEDURE {name}() LANGUAGE plpgsql AS {tag} {body} {tag}",
-            f"CALL {name}()",
-        ],
+        [f"CREATE PROCEDURE {name}() LANGUAGE plpgsql AS {tag} {body} {tag}", f"CALL {name}()"],
         [
             f"CREATE FUNCTION {name}() RETURNS void LANGUAGE sql AS {tag} {sql} {tag}",
             f"SELECT public.{name}()",

@@ -140,11 +140,7 @@ SHOP = Catalog(
     foreign_relations=frozenset({("storage", "buckets")}),
     system_relations=frozenset({"columns"}),
     swallowing=frozenset({("public", "drop_row")}),
-    sizes={
-        ("public", "settings"): 8192,
-        ("public", "orders"): 2**30,
-        ("public", "users"): 2**30,
-    },
+    sizes={("public", "settings"): 8192, ("public", "orders"): 2**30, ("public", "users"): 2**30},
     rules=frozenset({("public", "orders", "keep")}),
     extensions=frozenset({"pgcrypto"}),
 )

@@ -7,14 +7,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rul
     WARNINGS,
 )
 from scripts import guard_table
-from tests.unit.plugins.module_utils._migration.guard.cases import Case, Label, read_cases
+from tests.unit.plugins.module_utils._migration.guard.cases import Label, read_cases
 from tests.unit.plugins.module_utils._migration.guard.shop import SHOP
 
 CASES = read_cases()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.topic}: {case.title}")
-def test_every_statement_gets_the_verdict_that_stands_before_it(case: Case) -> None:
+def test_every_statement_gets_the_verdict_that_stands_before_it(case):
     reviewed = review(case.sources, SHOP if case.known else None)
 
     for source in case.sources:
@@ -33,23 +33,23 @@ def test_every_statement_gets_the_verdict_that_stands_before_it(case: Case) -> N
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.topic}: {case.title}")
-def test_every_statement_is_counted_once(case: Case) -> None:
+def test_every_statement_is_counted_once(case):
     verdicts = review(case.sources, SHOP if case.known else None).to_verdicts()
 
     for source in case.sources:
         assert sum(verdicts[source.file].values()) == len(source.statements)
 
 
-def test_every_rule_is_in_the_corpus() -> None:
+def test_every_rule_is_in_the_corpus():
     shown = {label.rule for case in CASES for of in case.labels.values() for label in of}
     assert {*DESTRUCTIVE, *UNKNOWN, *WARNINGS} == shown - {None}
 
 
-def test_the_corpus_is_large() -> None:
+def test_the_corpus_is_large():
     assert sum(len(of) for case in CASES for of in case.labels.values()) >= 200
 
 
-def test_the_tables_of_the_documentation_are_made_from_the_corpus() -> None:
+def test_the_tables_of_the_documentation_are_made_from_the_corpus():
     for page in guard_table.PAGES:
         text = page.read_text("utf-8")
         assert "| verdict |" in text

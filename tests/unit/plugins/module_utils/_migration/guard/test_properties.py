@@ -30,14 +30,14 @@ def reviewed(text: str, catalog: object) -> tuple[Source, Review]:
 @CATALOGS
 @settings(max_examples=400, deadline=None)
 @given(script=scripts())
-def test_nothing_destructive_is_called_additive(catalog: object, script: tuple[str, str]) -> None:
+def test_nothing_destructive_is_called_additive(catalog, script):
     _template, text = script
     _source, found = reviewed(text, catalog)
     assert Classification.DESTRUCTIVE in {finding.verdict for finding in found.findings}, text
 
 
 @pytest.mark.parametrize("text", ADDITIVE)
-def test_what_stands_around_it_is_additive_itself(text: str) -> None:
+def test_what_stands_around_it_is_additive_itself(text):
     assert reviewed(text, SHOP)[1].findings == ()
 
 
@@ -59,7 +59,7 @@ def damaged(draw: st.DrawFn) -> str:
 @CATALOGS
 @settings(max_examples=300, deadline=None)
 @given(text=st.one_of(damaged(), st.text(max_size=60)))
-def test_every_statement_of_any_text_gets_one_verdict(catalog: object, text: str) -> None:
+def test_every_statement_of_any_text_gets_one_verdict(catalog, text):
     source, found = reviewed(text.replace("\0", ""), catalog)
     assert sum(found.to_verdicts()["m.sql"].values()) == len(source.statements)
     surprises = [each.what for each in found.findings if "could not be judged" in each.what]

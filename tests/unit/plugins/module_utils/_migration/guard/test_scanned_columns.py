@@ -18,13 +18,13 @@ def rules(sql: str, *scanned: str) -> list[str]:
     return [finding.rule for finding in found]
 
 
-def test_a_column_that_an_expression_or_a_check_names_is_read() -> None:
+def test_a_column_that_an_expression_or_a_check_names_is_read():
     assert rules(WIDER) == []
     assert rules(WIDER, "name") == []
     assert rules(WIDER, "email") == ["column-scanned"]
 
 
-def test_so_is_one_that_a_partial_index_of_this_run_may_name() -> None:
+def test_so_is_one_that_a_partial_index_of_this_run_may_name():
     plain = "CREATE INDEX CONCURRENTLY i ON users (email)"
     assert rules(f"{plain};\n{WIDER}") == []
     assert rules(f"{plain} WHERE email <> '';\n{WIDER}") == ["column-scanned"]

@@ -28,7 +28,7 @@ def reviewed(**files: str) -> Review:
     return review(sources, None)
 
 
-def test_all_findings_of_all_files_are_told_at_once() -> None:
+def test_all_findings_of_all_files_are_told_at_once():
     found = reviewed(
         a="-- why\n\nDROP TABLE users;\nSELECT who_knows()", b="UPDATE t SET a = 'secret'"
     )
@@ -48,7 +48,7 @@ def test_all_findings_of_all_files_are_told_at_once() -> None:
     assert "secret" not in message + str(raised.value.details)
 
 
-def test_what_cannot_run_and_what_is_not_additive_are_one_report_with_one_on_each_line() -> None:
+def test_what_cannot_run_and_what_is_not_additive_are_one_report_with_one_on_each_line():
     files = {f"f{number}": "DROP TABLE users; UPDATE t SET a = 1" for number in range(30)}
     found = reviewed(**files, warned="ALTER TABLE t ADD CONSTRAINT none CHECK (false) NOT VALID")
     with pytest.raises(InputError) as raised:
@@ -75,7 +75,7 @@ def test_what_cannot_run_and_what_is_not_additive_are_one_report_with_one_on_eac
     assert [each["rule"] for each in details["guard_warnings"]] == ["rows-refused"]
 
 
-def test_a_warning_stops_nothing() -> None:
+def test_a_warning_stops_nothing():
     found = reviewed(a="ALTER POLICY p ON users USING (false)")
     assert enforce(found, {}) == {}
     assert found.to_verdicts() == {
@@ -86,32 +86,30 @@ def test_a_warning_stops_nothing() -> None:
     assert told.to_result()["guard_warnings"][0]["rule"] == "policy-locks-out"
 
 
-def test_a_waived_file_is_let_through_with_what_it_does() -> None:
+def test_a_waived_file_is_let_through_with_what_it_does():
     waived = enforce(reviewed(a="DROP TABLE a; DROP TABLE b", b="SELECT 1"), {"a.sql": "old"})
     assert waived["a.sql"].reason == "old"
     assert [finding.statement for finding in waived["a.sql"].findings] == [1, 2]
     assert GuardReport(waived).warnings[0].startswith("Waived (old): a.sql, line 1, statement 1")
 
 
-def test_a_waiver_does_nothing_for_what_is_additive() -> None:
+def test_a_waiver_does_nothing_for_what_is_additive():
     assert enforce(reviewed(a="SELECT 1"), {"a.sql": "just in case"}) == {}
 
 
 @pytest.mark.parametrize("reason", ["", "  ", None], ids=["empty", "space", "none"])
-def test_a_waiver_needs_a_reason(reason: str) -> None:
+def test_a_waiver_needs_a_reason(reason):
     with pytest.raises(InputError, match=r"no reason for a\.sql"):
         refuse_bad_waivers({"a.sql": reason}, ["a.sql"])
 
 
-def test_a_waiver_needs_its_file() -> None:
+def test_a_waiver_needs_its_file():
     with pytest.raises(InputError, match=r"not in the folder: b\.sql, c\.sql"):
         refuse_bad_waivers({"c.sql": "x", "a.sql": "x", "b.sql": "x"}, ["a.sql"])
 
 
 @pytest.mark.parametrize("additive_only", [True, False])
-def test_the_parser_is_missed_only_where_it_is_needed(
-    monkeypatch: pytest.MonkeyPatch, additive_only: bool
-) -> None:
+def test_the_parser_is_missed_only_where_it_is_needed(monkeypatch, additive_only):
     monkeypatch.setattr(options, "PGLAST", Library("pglast >= 8.8", "Traceback"))
     params = {"additive_only": additive_only, "waivers": {}}
     if additive_only:
@@ -134,7 +132,7 @@ def test_the_parser_is_missed_only_where_it_is_needed(
         "SELECT set_config('role', 'secret-value', false), who_knows('secret-value')",
     ],
 )
-def test_no_finding_gives_away_a_literal(sql: str) -> None:
+def test_no_finding_gives_away_a_literal(sql):
     told = [finding.to_sentence() for finding in reviewed(a=sql).findings]
     assert told
     assert "secret" not in " ".join(told)
