@@ -69,7 +69,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observer im
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
     RolloutPlan,
-    Wanted,
+    RolloutRequest,
     plan_rollout,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._run import Run as Process
@@ -320,11 +320,11 @@ class Replay:
         run.pins = read_pins(self.cluster, record_name(VERSIONS[self._release(who)]))
         return "observe" if run.pins else "unlock"
 
-    def _wanted(self, who: int, run: Remembered, name: str) -> Wanted:
+    def _wanted(self, who: int, run: Remembered, name: str) -> RolloutRequest:
         release = VERSIONS[self._release(who)]
         state = "released" if self.model.scripts[who].kind == "deploy" else "rolled_back"
-        return Wanted(state, name, _image(self._release(who)), release=release, actor=f"op{who}", fence=run.fence,
-                      allow_no_replicas=True)  # fmt: skip
+        return RolloutRequest(state, name, _image(self._release(who)), release=release, actor=f"op{who}",
+                              fence=run.fence, allow_no_replicas=True)  # fmt: skip
 
     def _plan(self, who: int, run: Remembered, state: State, deployment: Deployment) -> RolloutPlan:
         name = self.names[state.runs[who].service]

@@ -17,7 +17,7 @@ from .._flags.pods import IDLE, REACHED, STALE, UNKNOWN, Asker, FlagsProbe, PodS
 from .._flags.proof import SETTLE, follow, is_behind
 from .._rollout.models import Deployment
 from .._rollout.observer import desired_replicas, observe_all_pods, observe_deployment
-from .._rollout.plan import RolloutPlan, Wanted
+from .._rollout.plan import RolloutPlan, RolloutRequest
 from .._rollout.runner import Rollout, Settings
 
 
@@ -218,7 +218,7 @@ class Consumer:
                 return wrote, ""
         return wrote, problem
 
-    def _plan(self, deployment: Deployment, wanted: Wanted) -> tuple[RolloutPlan, Rollout]:
+    def _plan(self, deployment: Deployment, wanted: RolloutRequest) -> tuple[RolloutPlan, Rollout]:
         """A template that has the checksum already proves nothing about its pods: if one is stale, restart anyway."""
         rollout = self._rollout(wanted)
         plan = rollout.plan()
@@ -229,7 +229,7 @@ class Consumer:
             return rollout.plan(), rollout
         return plan, rollout
 
-    def _rollout(self, wanted: Wanted) -> Rollout:
+    def _rollout(self, wanted: RolloutRequest) -> Rollout:
         return Rollout(
             self._cluster,
             self._name,
@@ -247,8 +247,8 @@ class Consumer:
             report=lambda text, _counts: self._report(text),
         )
 
-    def _wanted(self, deployment: Deployment) -> Wanted:
-        return Wanted(
+    def _wanted(self, deployment: Deployment) -> RolloutRequest:
+        return RolloutRequest(
             state="restarted",
             container=container_of(deployment),
             checksum=self._order.checksum,

@@ -11,13 +11,13 @@ from .._errors import InputError
 from .._release.packing import record_name
 from .._release.pins import Pins, read_pins
 from .._release.store import ReleaseStore
-from .._rollout.apply import Guard
-from .._rollout.models import Counts
-from .._rollout.plan import Pin, Wanted
+from .._rollout.apply import WriteCheck
+from .._rollout.models import ReplicaCounts
+from .._rollout.plan import Pin, RolloutRequest
 from .._rollout.runner import Rollout, Settings
 from .apply import Returned, Waves, return_all, way_back
 
-Report = t.Callable[[str, str, Counts], None]
+Report = t.Callable[[str, str, ReplicaCounts], None]
 """Live progress: the Deployment, what happened to it, and its counts."""
 
 
@@ -62,7 +62,7 @@ class Returner:
     cluster: Cluster
     pins: Pins
     asked: Asked
-    guard: Guard
+    guard: WriteCheck
     clock: Clock
     report: Report
     check_mode: bool
@@ -102,9 +102,9 @@ class Returner:
     def _pin(self, name: str) -> Pin | None:
         return self.pins.deployment(name)
 
-    def _wanted(self, name: str) -> Wanted:
+    def _wanted(self, name: str) -> RolloutRequest:
         images = self.pins.deployments[name]["images"]
-        return Wanted(
+        return RolloutRequest(
             state="rolled_back",
             container=name if name in images else next(iter(images)),
             release=self.asked.release,
