@@ -132,7 +132,7 @@ from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for
-from ..module_utils._lock.fence import guard_for
+from ..module_utils._lock.fence import lease_check_for
 from ..module_utils._module import Module, execute, refuse_below
 from ..module_utils._rollback.apply import NotReturnedError, Returned, describe_return
 from ..module_utils._rollback.task import Asked, Returner, plan_waves
@@ -150,7 +150,7 @@ def run(module: Module) -> dict[str, t.Any]:
     asked, clock = to_asked(module.params), MonotonicClock()
     cluster = cluster_for(module).until(clock.now() + asked.wait_timeout)
     pins, waves = plan_waves(cluster, asked, clock)
-    guard = guard_for(cluster, asked.fence, clock=clock, name=module.params["lock"])
+    guard = lease_check_for(cluster, asked.fence, clock=clock, name=module.params["lock"])
     returner = Returner(
         cluster,
         pins,

@@ -33,7 +33,7 @@ GUARDS = (
         crashes=0,
     ),
     Guard(("generation",), "_rollout.plan._tests: the generation", "looked_first", (A, A)),
-    Guard(("lock_reread",), "_lock.fence.Guard.check", "lost_is_lost", (A, A)),
+    Guard(("lock_reread",), "_lock.fence.LeaseCheck.check", "lost_is_lost", (A, A)),
     Guard(
         ("intent",),
         "release_phase/tasks/main.yml: the phase is opened first",

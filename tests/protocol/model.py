@@ -138,7 +138,7 @@ ONE_CALL = {"lock.read": "lease_version", "open.read": "record_version", "close.
 PRODUCT = {
     "lock.read": "_lock.apply.Locking.hold: read, _lock.plan.plan_held",
     "lock.write": "_lock.apply.Locking._settle, _write",
-    "open.check": "_lock.fence.Guard.check",
+    "open.check": "_lock.fence.LeaseCheck.check",
     "open.read": "_release.store.ReleaseStore.change: _read",
     "open.write": "_release.plan.plan_record, ReleaseStore._write",
     "pin.read": "_release.store.ReleaseStore.pin: missing_pins, outdated_pins, add_pins",

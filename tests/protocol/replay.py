@@ -35,13 +35,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.epoch import (
     leave_epoch,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import (
-    Guard,
+    LeaseCheck,
     epoch_now,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
     UNDO,
-    Claim,
     Lock,
+    LockClaim,
     format_time,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import (
@@ -103,7 +103,7 @@ class Remembered:
     def __init__(self, who: int, life: int) -> None:
         self.process = Process("here", 100 * (life + 1) + who, "9")
         self.fence = 0
-        self.guard: Guard | None = None
+        self.guard: LeaseCheck | None = None
         self.plan: t.Any = None
         self.pins: Pins | None = None
         self.partly = False
@@ -228,9 +228,9 @@ class Replay:
     def _alive(self, process: Process) -> bool | None:
         return process not in self.dead
 
-    def _claim(self, who: int) -> Claim:
+    def _claim(self, who: int) -> LockClaim:
         purpose = UNDO if self.model.scripts[who].kind == "rollback" else "deploy"
-        return Claim(f"op{who}", self.runs[who].process, purpose=purpose, duration=DURATION)
+        return LockClaim(f"op{who}", self.runs[who].process, purpose=purpose, duration=DURATION)
 
     def _locking(self, who: int) -> Locking:
         return Locking(
@@ -255,7 +255,7 @@ class Replay:
         return self.model.next[who]["lock.write"]
 
     def _look(self, run: Remembered, then: str) -> str:
-        guard = Guard(self.cluster, LEASE, run.fence, clock=self.clock, wall=self._wall)
+        guard = LeaseCheck(self.cluster, LEASE, run.fence, clock=self.clock, wall=self._wall)
         try:
             guard.check()
         except DeployError:

@@ -12,7 +12,7 @@ import typing as t
 from .._cluster import FENCE_ANNOTATION, KILL_SWITCH_ANNOTATION, Clock, Cluster
 from .._errors import ConflictError, DeployError, VerificationError
 from .._lock.epoch import epoch_in, refuse_later
-from .._lock.fence import NO_GUARD, Guard, NoGuard
+from .._lock.fence import NO_LEASE_CHECK, LeaseCheck, NoLeaseCheck
 from .flagd import Document
 from .plan import Changes, FlagsMap, FlagsPlan, Wish, plan_flags
 from .pods import STALE, PodState
@@ -50,7 +50,7 @@ def decide_flags(
     *,
     force: bool,
     check_mode: bool,
-    guard: Guard | NoGuard = NO_GUARD,
+    guard: LeaseCheck | NoLeaseCheck = NO_LEASE_CHECK,
     document: Document | None = None,
     attempts: int = ATTEMPTS,
 ) -> FlagsPlan:

@@ -14,7 +14,7 @@ from .._flags.flagd import Document
 from .._flags.plan import FlagsMap, FlagsPlan, Wish
 from .._flags.switch import KillSwitch
 from .._lock.apply import LEASE, WallClock, read_freeze
-from .._lock.fence import guard_for
+from .._lock.fence import lease_check_for
 from .._lock.models import Lock
 from .._lock.plan import describe as describe_lock
 from .._lock.plan import looks_abandoned
@@ -68,7 +68,7 @@ class Ramp:
         self._lock = lock or LEASE
         self._alive = alive
         self._wall = wall
-        self._guard = guard_for(cluster, fence, clock=MonotonicClock(), name=self._lock)
+        self._guard = lease_check_for(cluster, fence, clock=MonotonicClock(), name=self._lock)
 
     def look(self, ask: Ask) -> tuple[RampPlan, bool]:
         """What would be done, and whether it takes the lock: whoever holds it may give it back until then."""

@@ -10,7 +10,7 @@ from .._documentation import fragment_spec
 from .._errors import InputError
 from .._flags.values import BOOLEANS
 from .._kubernetes_module import actor_of, cluster_for
-from .._lock.fence import guard_for
+from .._lock.fence import lease_check_for
 from .._module import Module, Result, emit_progress
 from .._release.packing import record_name
 from .._release.pins import Pins, read_pins
@@ -57,7 +57,7 @@ def roll_one(module: Module, pins: PinsReader = release_pins) -> Result:
         settings=settings,
         clock=clock,
         report=lambda text, counts: emit_counts(module, params["name"], text, counts),
-        guard=guard_for(cluster, params["fence"], clock=clock, name=params["lock"]),
+        guard=lease_check_for(cluster, params["fence"], clock=clock, name=params["lock"]),
     )
     plan = rollout.plan()
     if plan.changed and LAST_APPLIED in plan.before.annotations:
