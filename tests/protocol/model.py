@@ -386,7 +386,7 @@ class World:
             else one.status not in (NONE, BACK) and one.opened > seen.opened
             for one in others
         ):
-            self.stop()  # OutOfOrderError: another release is not finished, or began later
+            self.stop()  # PhaseOrderError: another release is not finished, or began later
             return
         if seen.status == DONE and self.model.has("settled"):
             after = seen._replace(fence=self.run.fence)

@@ -57,7 +57,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import
     pins_name,
     read_pins,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Change
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import (
     GuardedCluster,
@@ -263,7 +263,7 @@ class Replay:
         return then
 
     def _record(self, who: int, run: Remembered, **more: t.Any) -> None:
-        change = Change(
+        change = RecordChange(
             VERSIONS[self._release(who)],
             f"op{who}",
             format_time(self._wall()),
