@@ -69,7 +69,7 @@ from ..module_utils._documentation import documented
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._lock.apply import Locking
-from ..module_utils._lock.models import Claim
+from ..module_utils._lock.models import LockClaim
 from ..module_utils._lock.plan import describe
 from ..module_utils._module import Module, execute
 from ..module_utils._run import never_alive
@@ -84,7 +84,7 @@ def run(module: Module) -> dict[str, t.Any]:
     locking = Locking(
         cluster_for(module),
         module.params["name"],
-        Claim(holder=""),
+        LockClaim(holder=""),
         clock=MonotonicClock(),
         alive=never_alive,
     )

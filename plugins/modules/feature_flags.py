@@ -159,7 +159,7 @@ from ..module_utils._flags.switch import KillSwitch, to_diff, wish_under
 from ..module_utils._flags.values import to_values
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
-from ..module_utils._lock.fence import guard_for
+from ..module_utils._lock.fence import lease_check_for
 from ..module_utils._module import Module, execute
 from ..module_utils._templates import JINJA2
 
@@ -180,7 +180,9 @@ def run(module: Module) -> dict[str, t.Any]:
         force=params["force"],
         check_mode=module.check_mode,
         document=Document.from_options(params["flagd"]),
-        guard=guard_for(cluster, params["fence"], clock=MonotonicClock(), name=params["lock"]),
+        guard=lease_check_for(
+            cluster, params["fence"], clock=MonotonicClock(), name=params["lock"]
+        ),
     )
     if plan.overruled:
         module.warn(

@@ -275,10 +275,10 @@ from ..module_utils._documentation import documented
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._lock.errors import FrozenError
-from ..module_utils._lock.fence import guard_for
+from ..module_utils._lock.fence import lease_check_for
 from ..module_utils._module import Module, execute
 from ..module_utils._release.models import FAILED
-from ..module_utils._release.task import Task, carry_out
+from ..module_utils._release.task import ReleaseTask, carry_out
 
 NEEDS = (KUBERNETES,)
 
@@ -291,9 +291,11 @@ module_spec = documented(
 
 def run(module: Module) -> dict[str, t.Any]:
     params, cluster = module.params, cluster_for(module)
-    task = Task.from_params(params)
+    task = ReleaseTask.from_params(params)
     if not module.check_mode:
-        guard = guard_for(cluster, params["fence"], clock=MonotonicClock(), name=params["lock"])
+        guard = lease_check_for(
+            cluster, params["fence"], clock=MonotonicClock(), name=params["lock"]
+        )
         try:
             guard.check()
         except FrozenError:

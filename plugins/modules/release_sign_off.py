@@ -118,7 +118,7 @@ from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for
 from ..module_utils._module import Module, execute
 from ..module_utils._release.models import PLANNED, SIGN_OFFS
-from ..module_utils._release.plan import Change
+from ..module_utils._release.plan import RecordChange
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._sign_off.plan import (
     Ask,
@@ -146,7 +146,7 @@ def run(module: Module) -> dict[str, t.Any]:
     subject = subject_of(before, params["release"], commit)
     new = plan_sign_off(known, wanted, read_ask(params), subject, utc_now())
     if new:
-        change = Change(
+        change = RecordChange(
             version=params["release"],
             actor=actor_of({"actor": params["by"]}),
             now=utc_now(),

@@ -18,7 +18,7 @@ from pathlib import Path
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock, Object
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout import failures, follow
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Wanted
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import RolloutRequest
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
 from tests.benchmarks.measurement import Size
 from tests.contract.rollout_cluster import SERVICE, running_cluster
@@ -87,7 +87,7 @@ def measured(at: Stage, doom: Doom) -> dict[str, t.Any]:
         rollout = Rollout(
             at.cluster,
             SERVICE,
-            Wanted(state="released", container=SERVICE, image=doom.image),
+            RolloutRequest(state="released", container=SERVICE, image=doom.image),
             None,
             settings=Settings(wait_timeout=WITHIN, undo_on_failure=False, quorum=doom.quorum),
             clock=MonotonicClock(),

@@ -16,7 +16,7 @@ from kubernetes.client.rest import RESTClientObject
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Wanted
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import RolloutRequest
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
 
 WITHIN = 600.0
@@ -51,7 +51,7 @@ def _rolled(connection: Connection, name: str, image: str) -> float:
     rollout = Rollout(
         KubernetesCluster(connection),
         name,
-        Wanted(state="released", container=name, image=image),
+        RolloutRequest(state="released", container=name, image=image),
         None,
         settings=Settings(wait_timeout=WITHIN),
         clock=MonotonicClock(),

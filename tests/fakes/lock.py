@@ -4,7 +4,7 @@ import typing as t
 from datetime import UTC, datetime, timedelta
 
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import Locking
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Claim, Lock
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Lock, LockClaim
 from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
 from tests.fakes.cluster import FakeClock, MemoryCluster
 
@@ -19,17 +19,19 @@ class Scene:
         self.cluster, self.clock = MemoryCluster(), FakeClock()
         self.dead: set[Run] = set()
         self.jump = timedelta()
-        self.said: list[str] = []
+        self.reports: list[str] = []
 
     def wall(self) -> datetime:
         return NOON + timedelta(seconds=self.clock.now() - 100) + self.jump
 
-    def claim(self, who: str = "ann", machine: str = "here", pid: int = 1, **more: t.Any) -> Claim:
+    def claim(
+        self, who: str = "ann", machine: str = "here", pid: int = 1, **more: t.Any
+    ) -> LockClaim:
         values: dict[str, t.Any] = {"duration": 60, "release": "2.0.0", **more}
         run = None if values.get("manual") else Run(machine=machine, pid=pid, started="9")
-        return Claim(holder=f"{who}@{machine}", run=run, **values)
+        return LockClaim(holder=f"{who}@{machine}", run=run, **values)
 
-    def locking(self, claim: Claim) -> Locking:
+    def locking(self, claim: LockClaim) -> Locking:
         """As that claimant's own machine sees it: of other machines' runs nothing is known."""
         own = claim.run.machine if claim.run else ""
 
@@ -43,7 +45,7 @@ class Scene:
             clock=self.clock,
             alive=alive,
             wall=self.wall,
-            report=self.said.append,
+            report=self.reports.append,
         )
 
     def lock(self) -> Lock:

@@ -14,8 +14,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Mono
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import Locking
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LockedError
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Claim
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import (
+    LockedError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import LockClaim
 from ansible_collections.easymo.deploy.plugins.module_utils._run import Run, never_alive
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock, deploy_lock_info
 from tests.integration.conftest import Place, Result
@@ -189,7 +191,7 @@ def locking(place: Place, number: int, cluster: KubernetesCluster | None = None)
     return Locking(
         cluster or KubernetesCluster(Connection(place.namespace, kubeconfig=place.kubeconfig)),
         NAME,
-        Claim(holder=f"operator-{number}", run=run, duration=1),
+        LockClaim(holder=f"operator-{number}", run=run, duration=1),
         clock=MonotonicClock(),
         alive=never_alive,
     )

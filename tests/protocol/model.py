@@ -124,7 +124,7 @@ ONE_CALL = {"lock.read": "lease_version", "open.read": "record_version", "close.
 PRODUCT = {
     "lock.read": "_lock.apply.Locking.hold: read, _lock.plan.plan_held",
     "lock.write": "_lock.apply.Locking._settle, _write",
-    "open.check": "_lock.fence.Guard.check",
+    "open.check": "_lock.fence.LeaseCheck.check",
     "open.read": "_release.store.ReleaseStore.change: _read",
     "open.write": "_release.plan.plan_record, ReleaseStore._write",
     "pin.read": "_release.store.ReleaseStore.pin: missing_pins, outdated_pins, add_pins",
@@ -372,7 +372,7 @@ class World:
             else one.status not in (NONE, BACK) and one.opened > seen.opened
             for one in others
         ):
-            self.stop()  # OutOfOrderError: another release is not finished, or began later
+            self.stop()  # PhaseOrderError: another release is not finished, or began later
             return
         if seen.status == DONE and self.model.has("settled"):
             after = seen._replace(fence=self.run.fence)

@@ -35,13 +35,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.epoch import (
     leave_epoch,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import (
-    Guard,
+    LeaseCheck,
     epoch_now,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
     UNDO,
-    Claim,
     Lock,
+    LockClaim,
     format_time,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import (
@@ -57,7 +57,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import
     pins_name,
     read_pins,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Change
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import (
     GuardedCluster,
@@ -69,7 +69,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observer im
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
     RolloutPlan,
-    Wanted,
+    RolloutRequest,
     plan_rollout,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._run import Run as Process
@@ -103,7 +103,7 @@ class Remembered:
     def __init__(self, who: int, life: int) -> None:
         self.process = Process("here", 100 * (life + 1) + who, "9")
         self.fence = 0
-        self.guard: Guard | None = None
+        self.guard: LeaseCheck | None = None
         self.plan: t.Any = None
         self.pins: Pins | None = None
         self.partly = False
@@ -228,9 +228,9 @@ class Replay:
     def _alive(self, process: Process) -> bool | None:
         return process not in self.dead
 
-    def _claim(self, who: int) -> Claim:
+    def _claim(self, who: int) -> LockClaim:
         purpose = UNDO if self.model.scripts[who].kind == "rollback" else "deploy"
-        return Claim(f"op{who}", self.runs[who].process, purpose=purpose, duration=DURATION)
+        return LockClaim(f"op{who}", self.runs[who].process, purpose=purpose, duration=DURATION)
 
     def _locking(self, who: int) -> Locking:
         return Locking(
@@ -255,7 +255,7 @@ class Replay:
         return self.model.next[who]["lock.write"]
 
     def _look(self, run: Remembered, then: str) -> str:
-        guard = Guard(self.cluster, LEASE, run.fence, clock=self.clock, wall=self._wall)
+        guard = LeaseCheck(self.cluster, LEASE, run.fence, clock=self.clock, wall=self._wall)
         try:
             guard.check()
         except DeployError:
@@ -263,7 +263,7 @@ class Replay:
         return then
 
     def _record(self, who: int, run: Remembered, **more: t.Any) -> None:
-        change = Change(
+        change = RecordChange(
             VERSIONS[self._release(who)],
             f"op{who}",
             format_time(self._wall()),
@@ -320,11 +320,11 @@ class Replay:
         run.pins = read_pins(self.cluster, record_name(VERSIONS[self._release(who)]))
         return "observe" if run.pins else "unlock"
 
-    def _wanted(self, who: int, run: Remembered, name: str) -> Wanted:
+    def _wanted(self, who: int, run: Remembered, name: str) -> RolloutRequest:
         release = VERSIONS[self._release(who)]
         state = "released" if self.model.scripts[who].kind == "deploy" else "rolled_back"
-        return Wanted(state, name, _image(self._release(who)), release=release, actor=f"op{who}", fence=run.fence,
-                      allow_no_replicas=True)  # fmt: skip
+        return RolloutRequest(state, name, _image(self._release(who)), release=release, actor=f"op{who}",
+                              fence=run.fence, allow_no_replicas=True)  # fmt: skip
 
     def _plan(self, who: int, run: Remembered, state: State, deployment: Deployment) -> RolloutPlan:
         name = self.names[state.runs[who].service]

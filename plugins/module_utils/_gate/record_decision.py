@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._cluster import Cluster, MonotonicClock
-from .._release.plan import Change, check_attempt
+from .._release.plan import RecordChange, check_attempt
 from .._release.store import ReleaseStore
 from .manual_decision import APPROVE, ManualDecision, plan_decision
 from .store import WatchStore
@@ -49,7 +49,7 @@ def record_decision(
     key = f"{planned.gate}-{planned.at}"
     if key in (record.facts.get("decisions") or {}):
         key = f"{key}-{planned.by}"
-    change = Change(
+    change = RecordChange(
         version=release,
         actor=planned.by,
         now=planned.at,

@@ -13,12 +13,12 @@ from .._errors import ConflictError, RefusedError
 from .._run import Alive
 from .._time import now
 from .epoch import fence_of
-from .models import UNDO, Claim, Freeze, Lock
+from .models import UNDO, DeployFreeze, Lock, LockClaim
 from .plan import (
     BLOCKED,
     TAKEN,
     LeaseObservation,
-    Step,
+    LockStep,
     check_fence,
     describe,
     frozen,
@@ -39,8 +39,8 @@ Report = t.Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Change:
-    """What became of the lock, or would."""
+class LockChange:
+    """The change of the lock; in check mode the one that would be written."""
 
     before: Lock
     after: Lock
@@ -66,16 +66,16 @@ class LeaseObserver:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._seen = ("", "", "")
+        self._last = ("", "", "")
         self._since = 0.0
         self.moved = False
-        """Whether it was seen to be renewed, so that somebody is there."""
+        """Whether a renewal was observed, so that its holder is alive."""
 
     def see(self, lock: Lock) -> float:
         face = (lock.resource_version, lock.renewed, lock.holder)
-        if face != self._seen:
-            self.moved = self._seen[0] != "" and self._seen[2] == lock.holder
-            self._seen, self._since = face, self._clock.now()
+        if face != self._last:
+            self.moved = self._last[0] != "" and self._last[2] == lock.holder
+            self._last, self._since = face, self._clock.now()
         return self._clock.now() - self._since
 
 
@@ -86,7 +86,7 @@ class Locking:
         self,
         cluster: Cluster,
         name: str,
-        claim: Claim,
+        claim: LockClaim,
         *,
         clock: Clock,
         alive: Alive,
@@ -103,13 +103,13 @@ class Locking:
 
     def hold(
         self, *, wait: float = 0, fence: int = 0, force: bool = False, check_mode: bool = False
-    ) -> Change:
+    ) -> LockChange:
         """Take or renew it, waiting up to `wait` seconds for another's.
 
-        One that looks abandoned is watched for its duration even without `wait`, for no person is
-        needed to get it back. With `fence` it must be held since that epoch.
+        A lock that looks abandoned is watched for its duration even without `wait`: no person is needed to get it
+        back. With `fence` it must be held since that epoch.
         """
-        watch, deadline, said = LeaseObserver(self._clock), self._clock.now() + wait, ""
+        watch, deadline, reported = LeaseObserver(self._clock), self._clock.now() + wait, ""
         self._refuse_frozen()
         while True:
             lock = self.read()
@@ -117,7 +117,7 @@ class Locking:
             sight = LeaseObservation(self._wall(), watch.see(lock), force)
             step = plan_held(lock, self._claim, self._alive, sight)
             if step.outcome != BLOCKED:
-                if said:
+                if reported:
                     self._refuse_frozen()  # it may have been set while we waited
                 return self._settle(lock, step, fence=fence, force=force, check_mode=check_mode)
             end = deadline
@@ -125,28 +125,28 @@ class Locking:
                 end = max(end, self._clock.now() - sight.unchanged_for + lock.duration + MARGIN)
             if check_mode or self._clock.now() >= end:
                 raise locked(lock)
-            if describe(lock) != said:
-                said = describe(lock)
-                self._report(f"waiting for the deploy lock: {said}")
+            if describe(lock) != reported:
+                reported = describe(lock)
+                self._report(f"waiting for the deploy lock: {reported}")
             self._clock.sleep(min(1.0, max(end - self._clock.now(), 0.1)))
 
-    def free(self, *, force: bool = False, check_mode: bool = False) -> Change:
+    def free(self, *, force: bool = False, check_mode: bool = False) -> LockChange:
         """Give it back. Another's lock stays, which is no failure: there is nothing of ours to free."""
         last: ConflictError | None = None
         for attempt in range(CONFLICTS):
             lock = self.read()
             after = plan_free(lock, self._claim, self._alive, force=force)
             if after == lock or check_mode:
-                return Change(lock, after, changed=after != lock)
+                return LockChange(lock, after, changed=after != lock)
             try:
-                return Change(lock, self._write(after), changed=True)
+                return LockChange(lock, self._write(after), changed=True)
             except ConflictError as exc:
                 last = exc
             self._pause(attempt)
         raise _restless(self._name) from last
 
     def read(self) -> Lock:
-        """The lock; a free one when there is no Lease, above every epoch that what it guards remembers."""
+        """The lock. Without a Lease: a free lock, above every epoch that a guarded object carries."""
         body = self._patient().read("Lease", self._name)
         if body is not None:
             return Lock.from_json(body)
@@ -160,21 +160,21 @@ class Locking:
         except RefusedError:
             return 0
 
-    def freeze(self) -> Freeze | None:
+    def freeze(self) -> DeployFreeze | None:
         """The freeze that is in force, if any."""
         return read_freeze(self._patient(), self._wall())
 
     def _refuse_frozen(self) -> None:
         if self._claim.purpose == UNDO or self._claim.manual:
             return
-        found = self.freeze()
-        if found is not None:
-            raise frozen(found)
+        freeze = self.freeze()
+        if freeze is not None:
+            raise frozen(freeze)
 
     def _settle(
-        self, lock: Lock, step: Step, *, fence: int, force: bool, check_mode: bool
-    ) -> Change:
-        """Write what was planned; whoever was quicker is looked at again."""
+        self, lock: Lock, step: LockStep, *, fence: int, force: bool, check_mode: bool
+    ) -> LockChange:
+        """Write the step. After a conflict the lock is read and planned anew."""
         if step.after == lock or check_mode:
             return _change(lock, step.after, step)
         before, last = lock, None
@@ -188,9 +188,9 @@ class Locking:
             self._pause(attempt)
             lock = self.read()
             if step.outcome == TAKEN and _same_grasp(lock, wanted):
-                return Change(before, lock, changed=True, why=step.why)  # the answer was lost
+                return LockChange(before, lock, changed=True, why=step.why)  # the answer was lost
             check_fence(lock, self._claim, fence)
-            # Whoever moved it meanwhile is alive: what was seen before counts no more.
+            # A holder that changed it meanwhile is alive: earlier observations count no more.
             step = plan_held(
                 lock, self._claim, self._alive, LeaseObservation(self._wall(), force=force)
             )
@@ -218,22 +218,22 @@ class Locking:
         self._clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
 
 
-def read_freeze(cluster: Cluster, now: datetime) -> Freeze | None:
+def read_freeze(cluster: Cluster, now: datetime) -> DeployFreeze | None:
     body = cluster.read("ConfigMap", FREEZE)
     if body is None:
         return None
-    found = Freeze.from_json(body)
-    return found if found.in_force(now) else None
+    freeze = DeployFreeze.from_json(body)
+    return freeze if freeze.in_force(now) else None
 
 
-def _change(before: Lock, after: Lock, step: Step) -> Change:
+def _change(before: Lock, after: Lock, step: LockStep) -> LockChange:
     """A renewal is no change, unless it says something new."""
     changed = step.outcome == TAKEN or before.to_face() != after.to_face()
-    return Change(before, after, changed=changed, why=step.why)
+    return LockChange(before, after, changed=changed, why=step.why)
 
 
-def _same_grasp(seen: Lock, wanted: Lock) -> bool:
-    return (seen.holder, seen.run, seen.acquired, seen.fence) == (
+def _same_grasp(current: Lock, wanted: Lock) -> bool:
+    return (current.holder, current.run, current.acquired, current.fence) == (
         wanted.holder,
         wanted.run,
         wanted.acquired,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The epoch of the deploy lock that an object carries: written under it, and never again under an earlier one."""
+"""The epoch of the deploy lock that an object carries: no holder of an earlier epoch may write it again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EPOCH = re.compile(r"[0-9]{1,10}")
 
 
 def epoch_in(annotations: t.Mapping[str, str], annotation: str = FENCE_ANNOTATION) -> int:
-    """0 where no run that held the lock has written, and for what none writes: as manifests/policy reads it."""
+    """The epoch; 0 without one and for a text that no run writes, as manifests/policy reads it."""
     text = annotations.get(annotation, "")
     return int(text) if EPOCH.fullmatch(text) else 0
 
@@ -25,7 +25,7 @@ def fence_of(body: Object) -> int:
 
 
 def refuse_later(what: str, written: int, ours: int, **details: t.Any) -> None:
-    """Raise LeaseLostError for what a later holder of the lock has written. `ours` is 0 without a lock."""
+    """Raise LeaseLostError for an object that a later holder of the lock wrote. `ours` is 0 without a lock."""
     if ours and written > ours:
         raise LeaseLostError(
             f"{what} was written under a later deploy lock (epoch {written}, ours is {ours}), so it was left alone: "
@@ -37,7 +37,7 @@ def refuse_later(what: str, written: int, ours: int, **details: t.Any) -> None:
 def leave_epoch(cluster: Cluster, name: str, epoch: int) -> None:
     """Write the epoch on a ConfigMap, if there is one, and nothing else. Raises LeaseLostError for a later one.
 
-    A run that has read it before, and writes it by that version, is refused.
+    A run that read the ConfigMap before and writes it by that version is refused.
     """
     last: ConflictError | None = None
     for _attempt in range(ATTEMPTS):

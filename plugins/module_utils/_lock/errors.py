@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """
-Why a run may not go on:
+Reasons for which a run must stop:
 
-* LockedError     somebody else deploys; nothing was touched
+* LockedError     another run deploys; nothing was touched
 * LeaseLostError  the lock was ours and is no more: change nothing, undo nothing, its new holder decides
-* FrozenError     somebody stopped all deployments for a while
+* FrozenError     all deployments are stopped for a while
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lock as its Lease tells it, who asks for it, and the freeze that stops everybody."""
+"""The lock as its Lease stores it, a run's claim to it, and the freeze that stops all deployments."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _TEXTS = ("actor", "release", "reason", "ticket", "purpose", "run", "keeper", "s
 
 
 @dataclass(frozen=True)
-class Claim:
-    """Who asks for the lock. `run` is None where no run can be told, as on a remote host."""
+class LockClaim:
+    """A request for the lock. `run` is None where the run is unknown, as on a remote host."""
 
     holder: str
     run: Run | None = None
@@ -57,7 +57,7 @@ class Lock:
 
     @property
     def until(self) -> str:
-        """When it lapses unless it is renewed. "" for one that never does."""
+        """The time at which it lapses unless renewed; "" for a lock that never lapses."""
         renewed = parse_time(self.renewed)
         if not self.holder or self.manual or renewed is None:
             return ""
@@ -153,13 +153,13 @@ class Lock:
         }
 
     def to_face(self) -> dict[str, t.Any]:
-        """For a diff: what a renewal leaves as it is."""
+        """The fields for a diff: those that a renewal does not change."""
         face = self.to_result()
         return {name: face[name] for name in face if name not in ("renewed", "until", "since")}
 
 
 @dataclass(frozen=True)
-class Freeze:
+class DeployFreeze:
     """A ConfigMap that stops every deployment. Undo and kill switch do not ask for it."""
 
     name: str
@@ -168,7 +168,7 @@ class Freeze:
     until: str
 
     @classmethod
-    def from_json(cls, body: Object) -> Freeze:
+    def from_json(cls, body: Object) -> DeployFreeze:
         data = body.get("data") or {}
         texts = {key: str(data.get(key, "")).strip() for key in ("reason", "by", "until")}
         return cls(name=body["metadata"]["name"], **texts)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decide whose the lock is: taken, renewed, left to its holder or given back. Pure."""
+"""Decide a claim to the lock: taken, renewed, left to its holder or given back. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from .._run import Alive
 from .._time import parse_time
 from .errors import FrozenError, LeaseLostError, LockedError
-from .models import UNDO, Claim, Freeze, Lock, format_time
+from .models import UNDO, DeployFreeze, Lock, LockClaim, format_time
 
 TAKEN, RENEWED, RESPECTED, BLOCKED = "taken", "renewed", "respected", "blocked"
 
 
 @dataclass(frozen=True)
-class Step:
-    """`after` is what to write; the lock as it stands when there is nothing to write."""
+class LockStep:
+    """`after`: the lock to write, or the unchanged lock when no write is needed."""
 
     outcome: str
     after: Lock
@@ -25,36 +25,38 @@ class Step:
 
 @dataclass(frozen=True)
 class LeaseObservation:
-    """What is known of a lock besides itself: `unchanged_for` seconds on our own monotonic clock."""
+    """Facts about a lock besides its fields: `unchanged_for` seconds on our own monotonic clock."""
 
     now: datetime
     unchanged_for: float = 0.0
     force: bool = False
 
 
-def plan_held(lock: Lock, claim: Claim, alive: Alive, sight: LeaseObservation) -> Step:
-    """What brings the lock to this claim. The order of the rules is what makes it safe."""
+def plan_held(lock: Lock, claim: LockClaim, alive: Alive, sight: LeaseObservation) -> LockStep:
+    """The step that gives the lock to this claim. The order of the rules makes it safe."""
     if not lock.holder:
-        return Step(TAKEN, _take(lock, claim, sight.now))
+        return LockStep(TAKEN, _take(lock, claim, sight.now))
     if is_ours(lock, claim):
-        return Step(RENEWED, _renew(lock, claim, sight.now))
+        return LockStep(RENEWED, _renew(lock, claim, sight.now))
     if claim.run is not None and (lock.holder, lock.run) == (claim.holder, claim.run):
-        return Step(TAKEN, _take(lock, claim, sight.now), "this run changes its purpose")
+        return LockStep(TAKEN, _take(lock, claim, sight.now), "this run changes its purpose")
     if sight.force:
-        return Step(TAKEN, _take(lock, claim, sight.now), "by force")
+        return LockStep(TAKEN, _take(lock, claim, sight.now), "by force")
     if lock.manual:
         # No run stands behind a lock set by hand, so an undo has nothing to stop, and leaves the sign up.
-        return Step(RESPECTED if claim.purpose == UNDO else BLOCKED, lock)
+        return LockStep(RESPECTED if claim.purpose == UNDO else BLOCKED, lock)
     if claim.purpose == UNDO and lock.purpose != UNDO:
-        return Step(TAKEN, _take(lock, claim, sight.now), "an undo does not wait for a deployment")
+        return LockStep(
+            TAKEN, _take(lock, claim, sight.now), "an undo does not wait for a deployment"
+        )
     if lock.run is not None and alive(lock.run) is False:
-        return Step(TAKEN, _take(lock, claim, sight.now), "its run is dead")
+        return LockStep(TAKEN, _take(lock, claim, sight.now), "its run is dead")
     if lock.duration > 0 and sight.unchanged_for >= lock.duration:
-        return Step(TAKEN, _take(lock, claim, sight.now), "it was not renewed for one duration")
-    return Step(BLOCKED, lock)
+        return LockStep(TAKEN, _take(lock, claim, sight.now), "it was not renewed for one duration")
+    return LockStep(BLOCKED, lock)
 
 
-def plan_free(lock: Lock, claim: Claim, alive: Alive, *, force: bool) -> Lock:
+def plan_free(lock: Lock, claim: LockClaim, alive: Alive, *, force: bool) -> Lock:
     """The lock after it is given back: as it is unless it is ours, or taken away by force."""
     dead = lock.run is not None and lock.holder == claim.holder and alive(lock.run) is False
     own_sign = lock.manual and claim.manual and lock.holder == claim.holder
@@ -68,13 +70,13 @@ def plan_free(lock: Lock, claim: Claim, alive: Alive, *, force: bool) -> Lock:
     )
 
 
-def is_ours(lock: Lock, claim: Claim) -> bool:
+def is_ours(lock: Lock, claim: LockClaim) -> bool:
     """Whether this very run holds it. Two runs of one person are two holders."""
     same = (lock.holder, lock.manual, lock.run) == (claim.holder, claim.manual, claim.run)
     return bool(lock.holder) and same and lock.purpose == claim.purpose
 
 
-def check_fence(lock: Lock, claim: Claim, fence: int) -> None:
+def check_fence(lock: Lock, claim: LockClaim, fence: int) -> None:
     """A run that held the lock at `fence` holds it still, or may not go on."""
     if fence and (lock.fence != fence or not is_ours(lock, claim)):
         raise lost(lock, fence)
@@ -109,7 +111,7 @@ def locked(lock: Lock) -> LockedError:
     return LockedError(f"Another run is deploying: {describe(lock)}. {way}", lock=lock.to_result())
 
 
-def frozen(freeze: Freeze) -> FrozenError:
+def frozen(freeze: DeployFreeze) -> FrozenError:
     return FrozenError(
         f"{freeze}. Wait, or have ConfigMap {freeze.name!r} deleted. Rollback and the kill switch "
         "still work.",
@@ -118,7 +120,7 @@ def frozen(freeze: Freeze) -> FrozenError:
 
 
 def describe(lock: Lock) -> str:
-    """Who holds it, for what, since when and until when."""
+    """The holder with its purpose, start and end."""
     if not lock.holder:
         return f"the deploy lock {lock.name!r} is free"
     what = {UNDO: " to roll back"}.get(lock.purpose, " to deploy")
@@ -126,7 +128,7 @@ def describe(lock: Lock) -> str:
     pid = f" (pid {lock.run.pid})" if lock.run else ""
     by_hand = ", set by hand" if lock.manual else ""
     until = f", until {_short(lock.until)} unless renewed" if lock.until else ""
-    reason = f" ({'; '.join(one for one in (lock.reason, lock.ticket) if one)})"
+    reason = f" ({'; '.join(text for text in (lock.reason, lock.ticket) if text)})"
     return (
         f"{lock.holder}{pid} holds {lock.name!r}{release}{by_hand} since {_short(lock.acquired)}{until}"
         f"{reason if lock.reason or lock.ticket else ''}"
@@ -141,8 +143,8 @@ def looks_abandoned(lock: Lock, now: datetime) -> bool:
     return now > renewed + timedelta(seconds=lock.duration)
 
 
-def _renew(lock: Lock, claim: Claim, now: datetime) -> Lock:
-    """What is said of it may change meanwhile. One that never lapses needs no renewal."""
+def _renew(lock: Lock, claim: LockClaim, now: datetime) -> Lock:
+    """The renewed lock. Its texts may change meanwhile. A lock that never lapses keeps its time of renewal."""
     return replace(
         lock,
         release=claim.release or lock.release,
@@ -152,7 +154,7 @@ def _renew(lock: Lock, claim: Claim, now: datetime) -> Lock:
     )
 
 
-def _take(lock: Lock, claim: Claim, now: datetime) -> Lock:
+def _take(lock: Lock, claim: LockClaim, now: datetime) -> Lock:
     moment = format_time(now)
     return Lock(
         name=lock.name,
@@ -182,5 +184,5 @@ def _trace(lock: Lock) -> str:
 
 
 def _short(moment: str) -> str:
-    found = parse_time(moment)
-    return found.strftime("%Y-%m-%d %H:%M:%S UTC") if found else (moment or "an unknown time")
+    parsed = parse_time(moment)
+    return parsed.strftime("%Y-%m-%d %H:%M:%S UTC") if parsed else (moment or "an unknown time")

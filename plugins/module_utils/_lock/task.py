@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task of the module deploy_lock: whose claim it is, what it does, and who renews the lock afterwards."""
+"""One task of the module deploy_lock: its claim, and the process that renews the lock afterwards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .._run_process import alive, detach, end, identified, wait_for_end
 from .._time import now
 from .._user import read_who_and_why, refuse_placeholders
 from .apply import WallClock
-from .models import Claim, Lock, format_time
+from .models import Lock, LockClaim, format_time
 from .plan import is_ours, plan_free
 
 LOOK_EVERY = 5.0
@@ -25,17 +25,17 @@ LOOK_EVERY = 5.0
 CALL = 5.0
 
 Ended = t.Callable[[float], bool]
-"""Waits up to so many seconds and tells whether the run ended."""
+"""Waits up to so many seconds. Returns whether the run ended."""
 
 
 class LeaseRenewer:
-    """Of one `lock` as it was taken. A keeper that was named on it then is dead, and replaced."""
+    """Renews one `lock` that was just taken. The keeper that it named before is dead, and replaced."""
 
     def __init__(
         self,
         cluster: Cluster,
         lock: Lock,
-        claim: Claim,
+        claim: LockClaim,
         *,
         me: Run,
         ended: Ended,
@@ -78,7 +78,7 @@ class LeaseRenewer:
         return True
 
     def _give_back(self) -> None:
-        """What can't be given back within a duration has lapsed by then."""
+        """Give the lock back. After one duration without success it has lapsed anyway."""
         end = self._clock.now() + self._claim.duration
         while self._clock.now() < end:
             try:
@@ -109,13 +109,13 @@ class LeaseRenewer:
 Params = t.Mapping[str, t.Any]
 
 
-def claim_of(params: Params, run: Run | None) -> Claim:
+def claim_of(params: Params, run: Run | None) -> LockClaim:
     by_hand = params["manual"] and params["state"] == "held"
     check = read_who_and_why if params["force"] or by_hand else refuse_placeholders
     check(deploy_lock_reason=params["reason"])
-    return Claim(
+    return LockClaim(
         holder=actor_of({"actor": params["holder"]}),
-        # What is set by hand outlives the run that sets it.
+        # A lock set by hand outlives the run that sets it.
         run=None if params["manual"] else run,
         release=params["release"] or "",
         reason=(params["reason"] or "").strip(),
@@ -126,7 +126,7 @@ def claim_of(params: Params, run: Run | None) -> Claim:
     )
 
 
-def keep(connection: Connection, lock: Lock, claim: Claim) -> None:
+def keep(connection: Connection, lock: Lock, claim: LockClaim) -> None:
     """See to it that something renews the lock while the run lives, and frees it afterwards."""
     run = claim.run
     if run is None or lock.manual or lock.run != run:
@@ -142,7 +142,7 @@ def dismiss(lock: Lock) -> None:
         end(lock.keeper)
 
 
-def _keeper(connection: Connection, lock: Lock, claim: Claim, run: Run) -> LeaseRenewer:
+def _keeper(connection: Connection, lock: Lock, claim: LockClaim, run: Run) -> LeaseRenewer:
     """Made in the keeper's own process, for its connection must be its own."""
     return LeaseRenewer(
         KubernetesCluster(connection),

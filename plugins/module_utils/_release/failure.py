@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads a failure of a release: of this run, or as the record keeps it."""
+"""Reads a failure of a release: of this run, or from the release record."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from .._errors import HoldError, NotReadyToReleaseError
 from .._lock.errors import LeaseLostError
 
 NOT_READY = frozenset({HoldError.reason, NotReadyToReleaseError.reason})
-"""Of the first phase, which only looks: nothing was touched, and nobody has to get up."""
+"""Reasons of the first phase, which only reads: nothing was changed, and no person has to get up."""
 CENSORED = "its output is hidden because it may have secrets (no_log)"
 UNEXPLAINED = "it failed without a reason"
 
 
-class Told(t.Protocol):
+class HasSentence(t.Protocol):
     __dataclass_fields__: t.ClassVar[dict[str, t.Any]]
 
     @property
     def sentence(self) -> str: ...
 
 
-Failed = t.TypeVar("Failed", bound=Told)
+Failed = t.TypeVar("Failed", bound=HasSentence)
 
 
 def stopped_by(failures: t.Sequence[Failed]) -> Failed:  # noqa: UP047 - ansible-test reads it with older Pythons
-    """Of a run's failures in their order the first, in the words of the last that quotes it: they say what to do, too.
+    """The first of a run's failures, with the sentence of the last failure that quotes it and adds the remedy.
 
-    What failed later is a consequence, or stopped for the first one's sake.
+    Later failures are consequences of the first.
     """
     first = failures[0]
-    quoting = [one.sentence for one in failures if first.sentence in one.sentence]
+    quoting = [failure.sentence for failure in failures if first.sentence in failure.sentence]
     return replace(first, sentence=quoting[-1])
 
 
 def sentence_of(result: t.Mapping[str, t.Any]) -> str:
-    """Why a task failed, as its module put it; of a loop what each round that failed says, once."""
+    """The module's message of a failed task; for a loop the distinct messages of its failed rounds."""
     if "censored" in result or result.get("_ansible_no_log"):
         return CENSORED
-    told = [_said(one) for one in failed_rounds(result)]
-    return " ".join(dict.fromkeys(filter(None, told))) or _said(result) or UNEXPLAINED
+    sentences = [_own_message(round_result) for round_result in failed_rounds(result)]
+    return " ".join(dict.fromkeys(filter(None, sentences))) or _own_message(result) or UNEXPLAINED
 
 
 ELSEWHERE = "Elsewhere"
-"""The reason of a host that failed because another one did."""
+"""The reason of a host that failed because another host did."""
 
 
 def phase_failure(result: t.Mapping[str, t.Any], task: str, host: str) -> dict[str, t.Any]:
-    """The failure of a phase, and as its `by_host` that of each host: of a `rollout_wave` those of its failed services.
+    """The failure of a phase, with each host's failure as `by_host`; for a `rollout_wave` those of its failed services.
 
-    The first that is no hold decides the `reason`, for a phase is on hold only where nothing went wrong for sure.
+    The first failure that is no hold gives the `reason`: a phase is on hold only without a certain failure.
     """
     services = result.get("failed_services") or ()
     by_host = {name: _failure(result["services"][name], task) for name in services}
@@ -77,9 +77,9 @@ def _failure(result: t.Mapping[str, t.Any], task: str) -> dict[str, t.Any]:
 
 
 def repaired_since(opened: t.Mapping[str, t.Any]) -> str:
-    """Of what opened a phase: when its attempt began or its last failure ended, whichever was later; "" of neither.
+    """The later time of the attempt's start and the phase's last failure; "" without both.
 
-    Times of a record are all of one form, in UTC, so they are in order as text.
+    `opened`: the result that opened the phase. A record's times have one form, in UTC, so they compare as text.
     """
     record, phase = opened.get("record") or {}, opened.get("phase") or {}
     failures = phase.get("earlier_failures") or ()
@@ -88,19 +88,19 @@ def repaired_since(opened: t.Mapping[str, t.Any]) -> str:
 
 
 def failed_rounds(result: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
-    """Of a loop the results of the rounds that failed, in their order."""
+    """Results of a loop's failed rounds, in order."""
     rounds = result.get("results")
-    return [one for one in (rounds if isinstance(rounds, list) else ()) if has_failed(one)]
+    return [result for result in (rounds if isinstance(rounds, list) else ()) if has_failed(result)]
 
 
-def has_failed(one: t.Any) -> bool:
-    """Of one round. ansible-core 2.21 shows a callback no `failed` in it, but `exception`."""
-    return isinstance(one, dict) and bool(
-        one.get("failed") or one.get("unreachable") or "exception" in one
+def has_failed(result: t.Any) -> bool:
+    """Whether one round failed. ansible-core 2.21 gives a callback `exception` and no `failed` in it."""
+    return isinstance(result, dict) and bool(
+        result.get("failed") or result.get("unreachable") or "exception" in result
     )
 
 
-def _said(result: t.Mapping[str, t.Any]) -> str:
+def _own_message(result: t.Mapping[str, t.Any]) -> str:
     return next((str(result[k]).strip() for k in ("msg", "reason", "stderr") if result.get(k)), "")
 
 

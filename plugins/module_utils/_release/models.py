@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A release record: its phases, and what was kept of each."""
+"""A release record: its phases with their evidence."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .._errors import VerificationError
 
 RUNNING, DONE, FAILED, WAIVED, ROLLED_BACK = "running", "done", "failed", "waived", "rolled_back"
 PARTLY = "partly_rolled_back"
-"""Of a phase: some of what it did went back."""
+"""Status of a phase whose changes were rolled back in part."""
 PLANNED = "planned"
 """Of a record that people have signed and no phase has opened yet."""
 SIGN_OFFS = "sign_offs"
-"""The fact that keeps who signed what. Those for the next attempt are given before it begins."""
+"""The fact that stores sign-offs. Those for the next attempt are given before it begins."""
 SETTLED = frozenset({DONE, WAIVED})
 TAKEN_BACK = frozenset({ROLLED_BACK, PARTLY})
 
@@ -31,7 +31,7 @@ LISTED = ("earlier_failures", "earlier_runs", "interruptions")
 
 @dataclass(frozen=True)
 class Phase:
-    """`evidence` is of the last run alone.
+    """`evidence` describes the last run alone.
 
     `earlier_failures`: start, end and evidence of the tries that failed, oldest first. `earlier_runs`:
     the same, with their status, of those that were done before the phase was run again. `interruptions`: who took
@@ -55,7 +55,7 @@ class Phase:
         return cls(**{**body, **{name: tuple(body.get(name, ())) for name in LISTED}})
 
     def tried_again(self, now: str) -> Phase:
-        """The next run of a phase that ended: what the one before left proves nothing about it."""
+        """The next run of a phase that ended, without the evidence of the run before."""
         left = {"started": self.started, "finished": self.finished, "evidence": self.evidence}
         failures, runs = self.earlier_failures, self.earlier_runs
         if self.status == FAILED:
@@ -71,13 +71,13 @@ class Phase:
         )
 
     def opened_by(self, fence: int, by: str, now: str) -> Phase:
-        """By this run. What another one left running, that one did not end."""
+        """The phase opened by this run. A phase that another run left running was interrupted."""
         if not fence or fence == self.fence:
             return self
         cut_short = self.fence and self.status == RUNNING
         taken_up = ({"by": by, "at": now},) if cut_short else ()
-        kept = (*self.interruptions, *taken_up)[-TRIES_KEPT:]
-        return replace(self, fence=fence, interruptions=kept)
+        interruptions = (*self.interruptions, *taken_up)[-TRIES_KEPT:]
+        return replace(self, fence=fence, interruptions=interruptions)
 
 
 @dataclass(frozen=True)
@@ -98,16 +98,16 @@ class Record:
 
     @property
     def overrides(self) -> t.Mapping[str, t.Any]:
-        """What people overruled, by its name, each with `by`, `reason`, `what` and `at`."""
-        found = self.facts.get("overrides")
-        return found if isinstance(found, dict) else {}
+        """Overruled checks by name, each with `by`, `reason`, `what` and `at`."""
+        overrides = self.facts.get("overrides")
+        return overrides if isinstance(overrides, dict) else {}
 
     def to_json(self) -> Object:
         return {
             **{name: getattr(self, name) for name in self.__dataclass_fields__},
             "phases": {name: phase.to_json() for name, phase in self.phases.items()},
             "notes": list(self.notes),
-            "previous_attempts": [dict(one) for one in self.previous_attempts],
+            "previous_attempts": [dict(attempt) for attempt in self.previous_attempts],
         }
 
     def dump(self) -> str:
@@ -121,7 +121,9 @@ class Record:
             return cls(
                 **{
                     **body,
-                    "phases": {name: Phase.from_json(one) for name, one in body["phases"].items()},
+                    "phases": {
+                        name: Phase.from_json(phase) for name, phase in body["phases"].items()
+                    },
                     "notes": tuple(body["notes"]),
                     "previous_attempts": tuple(body["previous_attempts"]),
                 }

@@ -25,7 +25,7 @@ OFF = ("false", "0")
 UNFINISHED = frozenset({RUNNING, FAILED, PARTLY})
 
 
-class OutOfOrderError(ConflictError):
+class PhaseOrderError(ConflictError):
     """The phase was not begun; the record is as it was."""
 
     reason = "OutOfOrder"
@@ -40,7 +40,7 @@ class Waiver:
         return {"by": self.by, "reason": self.reason}
 
     def to_override(self, what: str, known: t.Any, at: str) -> dict[str, t.Any]:
-        """As the record keeps it. One that is known already stays as old as it is."""
+        """The waiver as the record stores it. An override that is recorded already keeps its time."""
         made = {**self.to_json(), "what": what}
         if isinstance(known, dict) and {key: known.get(key) for key in made} == made:
             return dict(known)
@@ -55,18 +55,18 @@ class PhaseOrder:
     waivers: t.Mapping[str, Waiver] = field(default_factory=dict)
     passed: frozenset[str] = frozenset()
     supersedes: t.Mapping[str, Waiver] = field(default_factory=dict)
-    """Releases, by version, beside which this one may begin unfinished, or over which it may go on, or below back."""
+    """Releases by version that must not stop this one: unfinished ones at its begin, later ones afterwards."""
     flags: str = ""
-    """The ConfigMap of the flags, "" where nobody looks at it."""
+    """The ConfigMap of the flags; "" for no check of flags."""
     switched_off: frozenset[str] = frozenset()
-    """The phases of whose flags one is off since: a later phase would look at a release without its feature."""
+    """Phases with a flag that was switched off since: a later phase would judge a release without its feature."""
 
 
 def read_waivers(option: str, given: t.Mapping[str, t.Any]) -> dict[str, Waiver]:
     waivers = {}
-    for name, one in given.items():
-        said = one if isinstance(one, dict) else {}
-        by, reason = as_meant(said.get("by"), name=True), as_meant(said.get("reason"))
+    for name, decision in given.items():
+        fields = decision if isinstance(decision, dict) else {}
+        by, reason = as_meant(fields.get("by"), name=True), as_meant(fields.get("reason"))
         if not by or not reason:
             raise InputError(
                 f"'{option}' must say for {name!r} who decided it and why: "
@@ -102,31 +102,31 @@ def missing_phases(record: Record | None, phase: str, order: PhaseOrder) -> dict
 
 
 def flags_of(record: Record | None) -> dict[str, t.Mapping[str, t.Any]]:
-    """By phase that is done, the flags that it set."""
+    """The flags that each done phase set, by phase."""
     phases = record.phases if record else {}
-    asked = {
-        name: (one.evidence.get("flags") or {}).get("asked")
-        for name, one in phases.items()
-        if one.status == DONE
+    flags_by_phase = {
+        name: (phase.evidence.get("flags") or {}).get("asked")
+        for name, phase in phases.items()
+        if phase.status == DONE
     }
-    return {name: flags for name, flags in asked.items() if flags}
+    return {name: flags for name, flags in flags_by_phase.items() if flags}
 
 
 def switched_off(record: Record | None, flags: Object | None) -> frozenset[str]:
-    """The phases of whose flags one is off in this ConfigMap. What a person switched off is that person's to end."""
+    """Phases with a flag that is off in this ConfigMap; none under a person's kill switch, which only a person ends."""
     switch = KillSwitch.from_config_map(flags)
     if switch and not switch.automatic:
         return frozenset()
     data = (flags or {}).get("data") or {}
     return frozenset(
         name
-        for name, asked in flags_of(record).items()
-        if any(data.get(flag) in OFF and str(to).lower() not in OFF for flag, to in asked.items())
+        for name, values in flags_of(record).items()
+        if any(data.get(flag) in OFF and str(to).lower() not in OFF for flag, to in values.items())
     )
 
 
 def waived_now(record: Record | None, phase: str, order: PhaseOrder) -> dict[str, Waiver]:
-    """The waivers that this opening uses up. Raises OutOfOrderError for a phase that neither is done nor waived."""
+    """The waivers that this opening uses up. Raises PhaseOrderError for a phase that neither is done nor waived."""
     unknown = [name for name in order.waivers if name not in order.phases]
     if order.phases and unknown:
         raise InputError(
@@ -140,7 +140,7 @@ def waived_now(record: Record | None, phase: str, order: PhaseOrder) -> dict[str
         example = json.dumps(
             {"release_phases_waived": {first: {"by": "your name", "reason": "why"}}}
         )
-        raise OutOfOrderError(
+        raise PhaseOrderError(
             f"Phase {phase} cannot begin: {states}. Run --tags {','.join([*refused, phase])}, or waive a phase "
             f"by name: -e '{example}'.",
             missing_phases=list(refused),
@@ -149,17 +149,21 @@ def waived_now(record: Record | None, phase: str, order: PhaseOrder) -> dict[str
 
 
 def superseded(version: str, others: t.Iterable[Record], order: PhaseOrder) -> dict[str, Waiver]:
-    """The unfinished releases that a person lets this one begin beside. Raises OutOfOrderError for any other.
+    """The unfinished releases that a person lets this one begin beside. Raises PhaseOrderError for any other.
 
-    One that a later release superseded by name, which is done, is let by for good.
+    An unfinished release no longer counts once a later release that is done superseded it by name.
     """
-    known = [one for one in others if one.version != version and has_changed(one, order)]
+    known = [
+        record for record in others if record.version != version and has_changed(record, order)
+    ]
     allowed = {}
     for other in known:
-        if standing(other) not in UNFINISHED or any(_stands_over(one, other) for one in known):
+        if standing(other) not in UNFINISHED or any(
+            _stands_over(record, other) for record in known
+        ):
             continue
         if other.version not in order.supersedes:
-            raise OutOfOrderError(
+            raise PhaseOrderError(
                 f"Release {version} cannot begin: release {other.version} is {_words(other)} since {other.started}, "
                 "and a rollback would return to it half done. Finish it or roll it back "
                 f"(playbooks/rollback.yml -e release_version={other.version}), or go on by name: {_by_name(other)}.",
@@ -172,32 +176,32 @@ def superseded(version: str, others: t.Iterable[Record], order: PhaseOrder) -> d
 def below_later(
     version: str, record: Record | None, others: t.Iterable[Record], order: PhaseOrder, phase: str
 ) -> dict[str, Waiver]:
-    """The releases that stand and began after this one, below which a person lets it go back or go on.
+    """The later releases in place that a person lets this one ignore when it goes on or back.
 
-    Raises OutOfOrderError for any other. Of a release that changed nothing here, every other one is later.
+    Raises PhaseOrderError for any other. To a release that changed nothing here, every other release is later.
     """
     ours = _began(record) if record is not None and has_changed(record, order) else None
     later = [
-        one
-        for one in others
-        if standing(one) in (*UNFINISHED, DONE)
-        and has_changed(one, order)
-        and (ours is None or _began(one) >= ours)
+        other
+        for other in others
+        if standing(other) in (*UNFINISHED, DONE)
+        and has_changed(other, order)
+        and (ours is None or _began(other) >= ours)
     ]
-    unnamed = [one for one in later if one.version not in order.supersedes]
+    unnamed = [other for other in later if other.version not in order.supersedes]
     if unnamed:
         last = max(unnamed, key=_began)
         why = "began after it" if ours else "stands, and it changed nothing here itself"
         back = phase == ROLLBACK_PHASE
         alone = ", switch the feature off alone (playbooks/kill_switch.yml)" if back else ""
-        raise OutOfOrderError(
+        raise PhaseOrderError(
             f"Release {version} cannot {'go back' if back else f'go on with phase {phase}'}: "
             f"release {last.version}, which is {_words(last)}, {why}. What that one set would be lost. Roll that one "
             f"back (playbooks/rollback.yml -e release_version={last.version}){alone}, or go on by name: "
             f"{_by_name(last)}.",
             later=last.version,
         )
-    return {one.version: order.supersedes[one.version] for one in later}
+    return {other.version: order.supersedes[other.version] for other in later}
 
 
 def has_changed(record: Record, order: PhaseOrder) -> bool:
@@ -207,19 +211,19 @@ def has_changed(record: Record, order: PhaseOrder) -> bool:
 
 def standing(record: Record) -> str:
     """How the release stands: `partly_rolled_back` also when it was done before a rollback that failed."""
-    partly = any(one.status == PARTLY for one in record.phases.values())
+    partly = any(phase.status == PARTLY for phase in record.phases.values())
     return PARTLY if partly and record.status == DONE else record.status
 
 
 def override_of(version: str) -> str:
-    """Under which the record keeps who let a release go on past another."""
+    """The override's name for a release that may go on past release `version`."""
     return f"release {version}"
 
 
-def _stands_over(one: Record, other: Record) -> bool:
+def _stands_over(record: Record, other: Record) -> bool:
     """Whether it superseded the other by name and is done."""
-    by_name = override_of(other.version) in one.overrides
-    return by_name and standing(one) == DONE and _began(one) > _began(other)
+    by_name = override_of(other.version) in record.overrides
+    return by_name and standing(record) == DONE and _began(record) > _began(other)
 
 
 def _words(record: Record) -> str:
@@ -234,4 +238,4 @@ def _by_name(other: Record) -> str:
 
 def _began(record: Record) -> tuple[int, str]:
     """The epoch of the lock comes first, for it needs no clock. Records of earlier versions have none."""
-    return max((one.fence for one in record.phases.values()), default=0), record.started
+    return max((phase.fence for phase in record.phases.values()), default=0), record.started

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Large things in small ConfigMaps: gzip and base64, with a limit that is told before the server's."""
+"""Large contents in small ConfigMaps: gzip and base64, with a limit below the server's."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LIMIT = 900_000
 MANAGED_BY = "app.kubernetes.io/managed-by"
 COMPONENT = "app.kubernetes.io/component"
 RECORD, PINS, ATTACHMENT = "record", "pins", "attachment"
-"""What of a release a ConfigMap holds, as its label COMPONENT says. Earlier versions of the collection set none."""
+"""Values of the label COMPONENT of a release's ConfigMaps. Earlier versions of the collection set none."""
 RECORDS = f"{RELEASE_ANNOTATION},{COMPONENT}!={PINS},{COMPONENT}!={ATTACHMENT}"
 """Selects the records of all releases, for the rest may be large."""
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
 def record_name(version: str) -> str:
-    """The ConfigMap of a release's record, whose name others derive theirs from."""
+    """Name of the ConfigMap of a release's record. The release's other ConfigMaps extend this name."""
     if not NAME.fullmatch(version) or len(version) > 60:
         raise InputError(
             f"The release {version!r} cannot name a ConfigMap: use at most 60 of the lower-case letters, "

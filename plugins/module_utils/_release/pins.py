@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pins: what Deployments and ConfigMaps were before a release touched them. What an undo returns to."""
+"""Pins: Deployments and ConfigMaps as they were before a release. An undo returns to them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Pins:
         return None if body is None else Pin.from_json(body)
 
     def to_summary(self) -> dict[str, t.Any]:
-        """What people and playbooks need of the pins, without the templates."""
+        """The pins for people and playbooks, without the templates."""
         return {
             "attempt": self.attempt,
             "deployments": {
@@ -111,19 +111,19 @@ def missing_pins(
 def outdated_pins(
     cluster: Cluster, pins: Pins, version: str, names: t.Iterable[str], digests: t.Container[str]
 ) -> list[str]:
-    """Which of the pinned names run something else now that this release did not write.
+    """The pinned Deployments that another writer has changed since they were pinned.
 
-    After a way back, or before the release came to them, somebody changed them: that is what the next
-    try replaces, and what its way back must return to.
+    The change came after a rollback or before the release reached them. The next try replaces this state, and its
+    rollback must return to it.
     """
     pinned = [name for name in names if name in pins.deployments]
     if not pinned:
         return []
-    found = {one["metadata"]["name"]: one for one in cluster.list_objects("Deployment")}
+    bodies = {body["metadata"]["name"]: body for body in cluster.list_objects("Deployment")}
     outdated = []
     for name in pinned:
         pin = Pin.from_json(pins.deployments[name])
-        body = found.get(name)
+        body = bodies.get(name)
         if body is None or is_as_pinned(deployment := Deployment.from_json(body), pin):
             continue
         if may_run_release(deployment, version):
@@ -143,21 +143,24 @@ def add_pins(
     digests: t.Container[str] = (),
     clock: Clock,
 ) -> Pins:
-    """`pins` with what the named objects are now. Refuses what the release has already changed."""
+    """`pins` with the named objects as they are now. Refuses an object that the release has already changed."""
     observed = [_seen_by_its_controller(cluster, name, clock) for name in deployments]
     replica_sets = (
-        [ReplicaSet.from_json(one) for one in cluster.list_objects("ReplicaSet")]
+        [ReplicaSet.from_json(body) for body in cluster.list_objects("ReplicaSet")]
         if deployments
         else []
     )
-    late = [one for one in observed if carries(one, version, digests)]
+    late = [deployment for deployment in observed if carries(deployment, version, digests)]
     if late:
         raise ConflictError(_too_late(late, version))
     return replace(
         pins,
         deployments={
             **pins.deployments,
-            **{one.name: _pin_deployment(one, replica_sets) for one in observed},
+            **{
+                deployment.name: _pin_deployment(deployment, replica_sets)
+                for deployment in observed
+            },
         },
         config_maps={
             **pins.config_maps,
@@ -177,7 +180,9 @@ def carries(deployment: Deployment, version: str, digests: t.Container[str] = ()
 
 
 def _too_late(late: t.Sequence[Deployment], version: str) -> str:
-    names = ", ".join(f"{one.name} ({', '.join(one.images.values())})" for one in late)
+    names = ", ".join(
+        f"{deployment.name} ({', '.join(deployment.images.values())})" for deployment in late
+    )
     return (
         f"Release {version!r} is already on {names}, so the previous versions are unknown and "
         "not pinned. Roll these back by hand first, or release under a new version."

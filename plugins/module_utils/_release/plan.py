@@ -26,8 +26,8 @@ from .order import PhaseOrder, has_changed, waived_now
 
 
 @dataclass(frozen=True)
-class Change:
-    """What one task asks of the record. Empty fields ask nothing."""
+class RecordChange:
+    """One task's changes to the record. Empty fields change nothing."""
 
     version: str
     actor: str
@@ -36,7 +36,7 @@ class Change:
     phase: str = ""
     phase_status: str = ""
     phase_started: str = ""
-    """When this run began the phase, for one that was done already and so was not opened again."""
+    """The time at which this run began a phase that was done already, and so was not opened again."""
     phase_changed: bool = False
     """Whether this run of a phase that was done already changed anything."""
     fence: int = 0
@@ -48,15 +48,15 @@ class Change:
     facts: t.Mapping[str, t.Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     order: PhaseOrder = field(default_factory=PhaseOrder)
-    """What must be done before `phase` is opened. Empty asks for nothing."""
+    """The phases that must be done before `phase` is opened; empty for none."""
 
     @property
     def opens(self) -> bool:
         return bool(self.phase) and self.phase_status == RUNNING
 
 
-def plan_record(before: Record | None, change: Change) -> Record:
-    """The record after. Equal to the one before when the task has nothing to add."""
+def plan_record(before: Record | None, change: RecordChange) -> Record:
+    """The record after the change, equal to the record before when the task adds nothing."""
     record = before or _begin(change)
     if begins_attempt(before, change):
         record = _begin_again(record, change)
@@ -66,7 +66,7 @@ def plan_record(before: Record | None, change: Change) -> Record:
         backups=merge(record.backups, change.backups),
         facts=merge(record.facts, change.facts),
         git_sha=change.git_sha or record.git_sha,
-        notes=(*record.notes, *(one for one in change.notes if one not in record.notes)),
+        notes=(*record.notes, *(note for note in change.notes if note not in record.notes)),
     )
     if change.opens:
         for name, waiver in waived_now(record, change.phase, change.order).items():
@@ -80,7 +80,7 @@ def plan_record(before: Record | None, change: Change) -> Record:
     return record
 
 
-def begins_attempt(before: Record | None, change: Change) -> bool:
+def begins_attempt(before: Record | None, change: RecordChange) -> bool:
     """Opening a phase of a release that was rolled back is deploying it again."""
     return (
         before is not None
@@ -91,7 +91,7 @@ def begins_attempt(before: Record | None, change: Change) -> bool:
     )
 
 
-def begins_release(before: Record | None, change: Change) -> bool:
+def begins_release(before: Record | None, change: RecordChange) -> bool:
     """Whether this opens a phase of an attempt that has changed nothing yet."""
     fresh = (
         before is None or begins_attempt(before, change) or not has_changed(before, change.order)
@@ -120,7 +120,7 @@ def diff_face(record: Record | None) -> Object:
     }
 
 
-def _begin(change: Change) -> Record:
+def _begin(change: RecordChange) -> Record:
     return Record(
         version=change.version,
         attempt=1,
@@ -131,7 +131,7 @@ def _begin(change: Change) -> Record:
     )
 
 
-def _begin_again(record: Record, change: Change) -> Record:
+def _begin_again(record: Record, change: RecordChange) -> Record:
     closed = {
         "attempt": record.attempt,
         "status": record.status,
@@ -151,13 +151,17 @@ def _begin_again(record: Record, change: Change) -> Record:
 
 
 def _signed_ahead(record: Record) -> dict[str, t.Any]:
-    """What people signed for the next attempt while the one before stood rolled back."""
+    """The sign-offs for the next attempt that were given while this attempt was rolled back."""
     given = record.facts.get(SIGN_OFFS) or {}
-    ahead = {name: one for name, one in given.items() if one.get("attempt") == record.attempt + 1}
+    ahead = {
+        name: sign_off
+        for name, sign_off in given.items()
+        if sign_off.get("attempt") == record.attempt + 1
+    }
     return {SIGN_OFFS: ahead} if ahead else {}
 
 
-def _step(record: Record, change: Change) -> Record:
+def _step(record: Record, change: RecordChange) -> Record:
     known = record.phases.get(change.phase)
     if change.phase_status in TAKEN_BACK:
         phase = _taken_back(known, change)
@@ -178,7 +182,7 @@ def _step(record: Record, change: Change) -> Record:
     return replace(record, status=RUNNING, finished="")
 
 
-def _next_phase(known: Phase | None, change: Change) -> Phase:
+def _next_phase(known: Phase | None, change: RecordChange) -> Phase:
     """A settled phase stays as it is, so that a second run that had nothing to do writes nothing."""
     wanted = change.phase_status
     if known is None:
@@ -193,7 +197,7 @@ def _next_phase(known: Phase | None, change: Change) -> Phase:
     ended = known.status not in (RUNNING, FAILED)
     if wanted and (ended or (known.status == FAILED and wanted != FAILED)):
         again = known.tried_again(change.phase_started or change.now)
-        # Which release was the last to change something is told by the epochs of its phases.
+        # The epochs of its phases decide which release changed something last.
         known = replace(again, fence=change.fence or known.fence)
     if change.opens:
         known = known.opened_by(change.fence, change.actor, change.now)
@@ -205,15 +209,15 @@ def _next_phase(known: Phase | None, change: Change) -> Phase:
     return replace(known, status=wanted, finished=change.now, evidence=evidence)
 
 
-def _ran_again(known: Phase, change: Change) -> bool:
+def _ran_again(known: Phase, change: RecordChange) -> bool:
     """Whether a settled phase was run anew to an end of its own."""
     if change.phase_status == FAILED or (known.status == WAIVED and change.opens):
         return True
     return known.status == change.phase_status == DONE and change.phase_changed
 
 
-def _taken_back(known: Phase | None, change: Change) -> Phase | None:
-    """What was not done, or failed and says so, is not called taken back."""
+def _taken_back(known: Phase | None, change: RecordChange) -> Phase | None:
+    """Only a phase that was done is marked as taken back, not a failed one."""
     if known is None or known.status in (FAILED, change.phase_status):
         return known
     return replace(known, status=change.phase_status, finished=change.now)

@@ -16,14 +16,14 @@ from .models import ROLLBACK_PHASE, Record
 from .order import below_later, flags_of, override_of, superseded, switched_off
 from .packing import ATTACHMENT, RECORD, RECORDS, config_map, pack, record_name, unpack
 from .pins import Pins, add_pins, missing_pins, outdated_pins, pins_name, read_pins, write_pins
-from .plan import Change, begins_release, merge, plan_record
+from .plan import RecordChange, begins_release, merge, plan_record
 
 ATTEMPTS = 8
 KEY = "record.json"
 
 
 @dataclass(frozen=True)
-class Attachment:
+class RecordAttachment:
     attempt: int
     content: bytes
     resource_version: str
@@ -34,8 +34,8 @@ class Attachment:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The record as it stands: None and "" when there is none yet."""
+class StoredRecord:
+    """The record in the cluster: None and "" before its first write."""
 
     record: Record | None = None
     resource_version: str = ""
@@ -54,24 +54,24 @@ class ReleaseStore:
     def read(self) -> Record | None:
         return self._read().record
 
-    def change(self, change: Change, *, check_mode: bool) -> tuple[Record | None, Record]:
+    def change(self, change: RecordChange, *, check_mode: bool) -> tuple[Record | None, Record]:
         """The record before and after, compare-and-swap on the resourceVersion.
 
-        Raises LeaseLostError when a later holder of the lock has written it. What is written under a later epoch gets
-        that epoch also when nothing else of it changes.
+        Raises LeaseLostError when a later holder of the lock has written it. A write under a later epoch stores that
+        epoch even without another change.
         """
         last: ConflictError | None = None
         for attempt in range(ATTEMPTS):
-            kept = self._read()
-            before = kept.record
-            refuse_later(f"ConfigMap {self.name!r}", kept.fence, change.fence)
+            stored = self._read()
+            before = stored.record
+            refuse_later(f"ConfigMap {self.name!r}", stored.fence, change.fence)
             after = plan_record(
                 before, self._beside_others(before, self._seeing_flags(before, change))
             )
-            if check_mode or (after == before and kept.fence >= change.fence):
+            if check_mode or (after == before and stored.fence >= change.fence):
                 return before, after
             try:
-                self._write(after, replace(kept, fence=max(kept.fence, change.fence)))
+                self._write(after, replace(stored, fence=max(stored.fence, change.fence)))
             except ConflictError as exc:
                 last = exc
                 pause = random.uniform(0.01, 0.05) * 2**attempt  # noqa: S311 - spreads retries
@@ -83,16 +83,16 @@ class ReleaseStore:
             "writes: another deployment of it is running. Find out whose, and try again."
         ) from last
 
-    def _seeing_flags(self, before: Record | None, change: Change) -> Change:
-        """The change, with the phases whose flags are off since."""
+    def _seeing_flags(self, before: Record | None, change: RecordChange) -> RecordChange:
+        """The change, with the phases whose flags were switched off since."""
         order = change.order
         if not (change.opens and order.flags and flags_of(before)):
             return change
         off = switched_off(before, self._cluster.read("ConfigMap", order.flags))
         return replace(change, order=replace(order, switched_off=off))
 
-    def _beside_others(self, before: Record | None, change: Change) -> Change:
-        """The change, with who let it by another release. Raises OutOfOrderError for one that is not named.
+    def _beside_others(self, before: Record | None, change: RecordChange) -> RecordChange:
+        """The change, with its overrides of other releases. Raises PhaseOrderError for a release that is not named.
 
         A release begins beside no unfinished one, and goes neither on nor back below one that began later.
         """
@@ -118,16 +118,16 @@ class ReleaseStore:
         )
 
     def _others(self) -> t.Iterator[Record]:
-        """The other releases' records. One that cannot be read is left out."""
-        for one in self._cluster.list_objects("ConfigMap", label_selector=RECORDS):
-            version = one["metadata"].get("labels", {}).get(RELEASE_ANNOTATION, "")
-            name = one["metadata"]["name"]
+        """The other releases' records, without unreadable ones."""
+        for body in self._cluster.list_objects("ConfigMap", label_selector=RECORDS):
+            version = body["metadata"].get("labels", {}).get(RELEASE_ANNOTATION, "")
+            name = body["metadata"]["name"]
             if version and name != self.name and name == record_name(version):
                 with contextlib.suppress(VerificationError):
-                    yield Record.load((one.get("data") or {}).get(KEY, ""), f"ConfigMap {name!r}")
+                    yield Record.load((body.get("data") or {}).get(KEY, ""), f"ConfigMap {name!r}")
 
     def pins(self, attempt: int) -> Pins:
-        """The pins of this attempt; those of an earlier one no longer count."""
+        """The pins of this attempt. Pins of an earlier attempt no longer count."""
         known = read_pins(self._cluster, self.name)
         if known is None:
             return Pins(attempt=attempt)
@@ -152,7 +152,7 @@ class ReleaseStore:
     ) -> tuple[list[str], list[str]]:
         """The Deployments and the ConfigMaps that are pinned by this. Raises LeaseLostError as `change` does.
 
-        What is pinned stays as it is, but for a Deployment that another hand changed and that does not
+        A pin stays as it is, except that of a Deployment that another writer changed and that does not
         run this release. `digests` are those of the release's images.
         """
         known = self.pins(attempt)
@@ -174,7 +174,7 @@ class ReleaseStore:
             self._write_pins(replace(pins, fence=max(pins.fence, fence)))
         return new_deployments, new_config_maps
 
-    def attachment(self, name: str) -> Attachment | None:
+    def attachment(self, name: str) -> RecordAttachment | None:
         map_name = self._attachment_name(name)
         body = self._cluster.read("ConfigMap", map_name)
         if body is None:
@@ -182,7 +182,7 @@ class ReleaseStore:
         what = f"ConfigMap {map_name!r}"
         try:
             data = body["data"]
-            found = Attachment(
+            attachment = RecordAttachment(
                 attempt=int(data["attempt"]),
                 content=unpack(data["content"], what),
                 resource_version=body["metadata"]["resourceVersion"],
@@ -190,25 +190,25 @@ class ReleaseStore:
             checksum = data["sha256"]
         except (KeyError, ValueError, TypeError) as exc:
             raise VerificationError(f"{what} has no valid attachment ({exc}).") from exc
-        if found.sha256 != checksum:
+        if attachment.sha256 != checksum:
             raise VerificationError(f"{what} is damaged: its content does not match its sha256.")
-        return found
+        return attachment
 
     def attachment_version(self, name: str) -> str:
-        """By which it may be overwritten, also when it is damaged; "" when there is none."""
+        """The resourceVersion to overwrite it by, also when it is damaged; "" without an attachment."""
         body = self._cluster.read("ConfigMap", self._attachment_name(name))
         return str(body["metadata"]["resourceVersion"]) if body else ""
 
     def attachments(self) -> list[str]:
-        found = self._cluster.list_objects(
+        bodies = self._cluster.list_objects(
             "ConfigMap", label_selector=f"{RELEASE_ANNOTATION}={self.version}"
         )
-        names = sorted(one["metadata"]["name"] for one in found)
+        names = sorted(body["metadata"]["name"] for body in bodies)
         own = (self.name, pins_name(self.name))
         return [name.removeprefix(f"{self.name}-") for name in names if name not in own]
 
     def attach(self, attempt: int, name: str, content: bytes, *, check_mode: bool) -> bool:
-        """Whether it was attached. One that this attempt has already stays as it is."""
+        """Attach a file. Returns whether it was attached: an attachment of the same attempt stays as it is."""
         known = self.attachment(name)
         if known is not None and known.attempt == attempt:
             return False
@@ -225,7 +225,7 @@ class ReleaseStore:
     def overwrite(self, attempt: int, name: str, content: bytes, *, version: str) -> str:
         """Write an attachment that changes, over the `version` that was read, "" for none. Returns the new one.
 
-        ConflictError when somebody else wrote it meanwhile.
+        Raises ConflictError when another writer changed it meanwhile.
         """
         body = self._attachment_body(attempt, name, content)
         if version:
@@ -236,10 +236,10 @@ class ReleaseStore:
         return str(written["metadata"]["resourceVersion"])
 
     def fetch(self, name: str) -> bytes:
-        found = self.attachment(name)
-        if found is None:
+        attachment = self.attachment(name)
+        if attachment is None:
             raise InputError(f"Release {self.version!r} has no attachment {name!r}.")
-        return found.content
+        return attachment.content
 
     def _attachment_body(self, attempt: int, name: str, content: bytes) -> Object:
         return config_map(
@@ -255,18 +255,18 @@ class ReleaseStore:
         )
 
     def _write_pins(self, pins: Pins) -> None:
-        """A conflict with one's own write, whose answer was lost, is none."""
+        """Write the pins. A conflict with our own write, whose response was lost, is no error."""
         try:
             write_pins(self._cluster, self.name, self.version, pins)
         except ConflictError:
-            seen = read_pins(self._cluster, self.name)
-            if seen is None or seen != replace(pins, resource_version=seen.resource_version):
+            stored = read_pins(self._cluster, self.name)
+            if stored is None or stored != replace(pins, resource_version=stored.resource_version):
                 raise
         self._verify_pins(pins)
 
     def _verify_pins(self, pins: Pins) -> None:
-        seen = read_pins(self._cluster, self.name)
-        if seen is None or {*seen.deployments} != {*pins.deployments}:
+        stored = read_pins(self._cluster, self.name)
+        if stored is None or {*stored.deployments} != {*pins.deployments}:
             raise VerificationError(
                 f"ConfigMap {pins_name(self.name)!r} was written but reads differently: nothing "
                 "may be released without its pins."
@@ -277,15 +277,15 @@ class ReleaseStore:
             raise InputError("The attachment name 'pins' is reserved: choose another.")
         return f"{self.name}-{record_name(name).removeprefix('release-')}"
 
-    def _read(self) -> Kept:
+    def _read(self) -> StoredRecord:
         body = self._cluster.read("ConfigMap", self.name)
         if body is None:
-            return Kept()
+            return StoredRecord()
         text = (body.get("data") or {}).get(KEY, "")
         record = Record.load(text, f"ConfigMap {self.name!r}")
-        return Kept(record, body["metadata"]["resourceVersion"], fence_of(body))
+        return StoredRecord(record, body["metadata"]["resourceVersion"], fence_of(body))
 
-    def _write(self, record: Record, over: Kept) -> None:
+    def _write(self, record: Record, over: StoredRecord) -> None:
         body = config_map(
             self.name,
             self._cluster.namespace,

@@ -14,17 +14,17 @@ from .._kubernetes_module import actor_of
 from .._time import utc_now
 from .models import Record
 from .order import read_order
-from .plan import Change, check_attempt, diff_face
+from .plan import RecordChange, check_attempt, diff_face
 from .store import ReleaseStore
 
 ASKS = ("phase", "status", "announcements", "backups", "facts", "notes")
 
 
 @dataclass(frozen=True)
-class Task:
-    """`writes`: the record itself is to be written, not only what hangs on it. `fences`: nothing but the epoch is."""
+class ReleaseTask:
+    """`writes`: the record itself is written, not only pins and attachments. `fences`: only the epoch is written."""
 
-    change: Change
+    change: RecordChange
     writes: bool
     fences: bool = False
     pin_deployments: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class Task:
     fetch: t.Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def from_params(cls, params: t.Mapping[str, t.Any]) -> Task:
+    def from_params(cls, params: t.Mapping[str, t.Any]) -> ReleaseTask:
         if params["evidence"] and not params["phase"]:
             raise InputError("'evidence' belongs to a phase: set 'phase' too.")
         pin = params["pin"] or {}
@@ -42,7 +42,7 @@ class Task:
         if fences and not params["fence"]:
             raise InputError("'fence' is missing: with 'fenced' it is the epoch to write.")
         return cls(
-            change=Change(
+            change=RecordChange(
                 version=params["name"],
                 actor=actor_of(params),
                 now=utc_now(),
@@ -70,8 +70,8 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Done:
-    task: Task
+class ReleaseOutcome:
+    task: ReleaseTask
     before: Record | None
     after: Record | None
     pinned: t.Mapping[str, t.Sequence[str]]
@@ -96,7 +96,7 @@ class Done:
         return {"before": diff_face(self.before), "after": diff_face(self.after)}
 
 
-def carry_out(cluster: Cluster, task: Task, *, check_mode: bool) -> Done:
+def carry_out(cluster: Cluster, task: ReleaseTask, *, check_mode: bool) -> ReleaseOutcome:
     contents = {name: _read_file(name, path) for name, path in task.attach.items()}
     store = ReleaseStore(cluster, task.change.version, clock=MonotonicClock())
     before: Record | None
@@ -119,7 +119,7 @@ def carry_out(cluster: Cluster, task: Task, *, check_mode: bool) -> Done:
             fence=task.change.fence,
             check_mode=check_mode,
         )
-    return Done(
+    return ReleaseOutcome(
         task=task,
         before=before,
         after=after,
@@ -130,10 +130,12 @@ def carry_out(cluster: Cluster, task: Task, *, check_mode: bool) -> Done:
 
 
 def digests_of(record: Record) -> set[str]:
-    """Of the release's images, as far as somebody looked them up."""
+    """Digests of the release's images, as far as they were looked up."""
     images = record.facts.get("images") or {}
     return {
-        str(one["digest"]) for one in images.values() if isinstance(one, dict) and one.get("digest")
+        str(image["digest"])
+        for image in images.values()
+        if isinstance(image, dict) and image.get("digest")
     }
 
 

@@ -9,21 +9,21 @@ from dataclasses import dataclass, replace
 
 from .._cluster import Clock, Cluster, Object, Operation
 from .._errors import ConflictError, DeployError, RefusedError, UnreachableError
-from .evaluate import Evaluation, Progress, start_course
+from .evaluate import Evaluation, RolloutProgress, start_course
 from .follow import RolloutStatus
 from .models import Deployment
 from .observer import find_deployment
 from .plan import (
     Pin,
     RolloutPlan,
-    Wanted,
+    RolloutRequest,
     check_fence,
     is_own_write,
     plan_admitted,
     plan_return,
     superseded,
 )
-from .results import Results
+from .results import RolloutResults
 
 FROZEN = "Frozen"
 """The reason of an error of `check` that forbids releases, but not their undoing."""
@@ -35,7 +35,7 @@ PAUSE = 1.0
 Written = t.TypeVar("Written")
 
 
-class Guard(t.Protocol):
+class WriteCheck(t.Protocol):
     def check(self, *, fresh: bool = False) -> None:
         """Raise a DeployError when the deploy lock is not ours any more, or deployments are frozen.
 
@@ -43,15 +43,15 @@ class Guard(t.Protocol):
         """
 
 
-class NoGuard:
+class NoWriteCheck:
     """For a task that was given no lock."""
 
     def check(self, *, fresh: bool = False) -> None:  # noqa: ARG002 - it has nothing to look at
         return
 
 
-def require(guard: Guard) -> None:
-    """Before a write that goes forward. Raises with the rollout's result for what the guard says."""
+def require(guard: WriteCheck) -> None:
+    """Check before a write that goes forward. Raises a DeployError that carries the rollout's result."""
     try:
         guard.check()
     except UnreachableError as exc:
@@ -60,7 +60,7 @@ def require(guard: Guard) -> None:
         raise _refusal(exc) from exc
 
 
-def require_for_undo(guard: Guard) -> None:
+def require_for_undo(guard: WriteCheck) -> None:
     """Before a write that goes back: a freeze does not forbid it, nor does a lock out of sight."""
     try:
         guard.check()
@@ -112,8 +112,8 @@ class GuardedCluster:
             self.clock.sleep(PAUSE)
 
 
-def loss(guard: Guard) -> ConflictError | None:
-    """That the lock is another's by now, asked anew; None while it is ours, or out of sight."""
+def loss(guard: WriteCheck) -> ConflictError | None:
+    """The error of a lock that another run holds, by a fresh check; None while it is ours or unreachable."""
     try:
         guard.check(fresh=True)
     except UnreachableError:
@@ -134,15 +134,14 @@ ATTEMPTS = 5
 def apply_plan(
     guarded: GuardedCluster,
     plan: RolloutPlan,
-    wanted: Wanted,
+    wanted: RolloutRequest,
     *,
     replan: t.Callable[[Deployment], RolloutPlan],
 ) -> Deployment:
     """The Deployment as patched.
 
-    On a conflict it is read again: status, replicas or a foreign annotation moved means that the patch
-    is made anew; already as wanted means that an earlier answer was lost; another template is
-    somebody else's and stands.
+    On a conflict the Deployment is read again. Changes of status, replicas or foreign annotations: the patch is
+    made anew. Already as wanted: an earlier response was lost. Another writer's template stays.
 
     Raises ConflictError and RefusedError with the rollout's `result`, and a plan's `refusal` once its fence is written.
     """
@@ -180,8 +179,8 @@ def apply_plan(
     ) from last
 
 
-def _noted(guarded: GuardedCluster, released: Deployment, wanted: Wanted) -> Deployment:
-    """With a note of what webhooks have made of the image, where that is another than was asked for."""
+def _noted(guarded: GuardedCluster, released: Deployment, wanted: RolloutRequest) -> Deployment:
+    """The Deployment with a note of the image that webhooks set, where it differs from the requested one."""
     operations = plan_admitted(released, wanted)
     if not operations:
         return released
@@ -196,7 +195,7 @@ def _noted(guarded: GuardedCluster, released: Deployment, wanted: Wanted) -> Dep
 
 
 def _seen_again(guarded: GuardedCluster, before: Deployment) -> Deployment:
-    """What it is by now; raises when it is gone, or another of its name stands there."""
+    """The Deployment as it is now. Raises when it is gone or was recreated under the same name."""
     current = find_deployment(guarded.cluster, before.name)
     if current is None or current.uid != before.uid:
         raise deleted(before)
@@ -210,7 +209,7 @@ def deleted(deployment: Deployment) -> ConflictError:
 
 
 FOREIGN = frozenset({"superseded", "deleted", "paused"})
-"""Ends of following an undo that are somebody else's doing."""
+"""Outcomes of an undo that another writer caused."""
 
 
 @dataclass
@@ -218,20 +217,20 @@ class Undo:
     """One undo. `guarded` and `follow` carry its own deadline."""
 
     guarded: GuardedCluster
-    wanted: Wanted
+    wanted: RolloutRequest
     pin: Pin
-    follow: t.Callable[[Progress, Deployment], RolloutStatus]
-    results: Results
+    follow: t.Callable[[RolloutProgress, Deployment], RolloutStatus]
+    results: RolloutResults
 
     def carry_out(
         self,
         plan: RolloutPlan,
-        progress: Progress,
+        progress: RolloutProgress,
         verdict: Evaluation,
         diagnosis: t.Mapping[str, t.Any],
     ) -> DeployError:
-        """Undo what `plan` wrote, and the error that tells of both."""
-        seen = plan.before
+        """Undo what `plan` wrote. Returns the error that describes the failure and its undo."""
+        latest = plan.before
 
         def failure(result: str, after: Deployment, why: str) -> DeployError:
             return self.results.failure(plan, verdict, result, after, diagnosis, why)
@@ -240,13 +239,13 @@ class Undo:
             current = find_deployment(self.guarded.cluster, plan.before.name)
             if current is None:
                 raise deleted(plan.before)
-            seen = current
+            latest = current
             status = self._return(current, plan, progress)
         except ConflictError as exc:
-            return failure(exc.details.get("result", "rollback_failed"), seen, str(exc))
+            return failure(exc.details.get("result", "rollback_failed"), latest, str(exc))
         except DeployError as exc:
-            return failure("rollback_failed", seen, f"Undoing it failed too: {exc}")
-        after = status.deployment or seen
+            return failure("rollback_failed", latest, f"Undoing it failed too: {exc}")
+        after = status.deployment or latest
         if status.verdict.outcome == "complete":
             image = after.images.get(self.wanted.container, "")
             return failure(
@@ -255,7 +254,9 @@ class Undo:
         result = status.verdict.outcome if status.verdict.outcome in FOREIGN else "rollback_failed"
         return failure(result, after, f"Undoing it failed too: {status.verdict.sentence}.")
 
-    def _return(self, current: Deployment, plan: RolloutPlan, progress: Progress) -> RolloutStatus:
+    def _return(
+        self, current: Deployment, plan: RolloutPlan, progress: RolloutProgress
+    ) -> RolloutStatus:
         ours = plan.changed and current.template == progress.template
 
         def back(deployment: Deployment) -> RolloutPlan:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What another hand has made of a pod template since it was pinned, field by field. Pure."""
+"""Changes that other writers made to a pod template since it was pinned, field by field. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .._cluster import TEMPLATE_ANNOTATIONS, Object
 from .._redaction import redact
 
 KEYS = ("name", "mountPath", "containerPort", "key", "topologyKey", "ip")
-"""What tells the entries of a list in a pod template apart, the first one that all of them have."""
+"""Keys that identify the entries of a list in a pod template: the first key that all entries have."""
 LONGEST = 120
 HIDDEN = "(not shown)"
 ABSENT = "absent"
@@ -35,7 +35,7 @@ class Taken:
 def taken_away(
     now: Object, then: Object, *, ours: t.Collection[str], variables: t.Collection[str] = ()
 ) -> list[Taken]:
-    """Which fields a return from template `now` to `then` changes that the release did not write.
+    """The fields that a return from template `now` to `then` changes and the release did not write.
 
     `ours` are the containers whose image it set, and `variables` the names of those that it gave them. Values of
     environment variables are not shown, for they may be secrets.
@@ -47,13 +47,13 @@ def taken_away(
     ]
 
 
-def describe_changes(found: t.Sequence[Taken]) -> str:
-    """In one sentence, "" for nothing."""
-    if not found:
+def describe_changes(taken: t.Sequence[Taken]) -> str:
+    """One sentence about all changes; "" without any."""
+    if not taken:
         return ""
     return (
         "The rollback removes changes made by somebody else since the pin: "
-        f"{'; '.join(map(str, found))}."
+        f"{'; '.join(map(str, taken))}."
     )
 
 
@@ -71,8 +71,8 @@ def _differences(path: str, now: t.Any, then: t.Any) -> t.Iterator[_Difference]:
     if now == then:
         return
     if path.endswith("].env"):
-        # Each variable that comes or goes is a field of its own, the first one too.
-        now, then = ([] if one is _MISSING else one for one in (now, then))
+        # Each variable that is added or removed is a field of its own, the first one too.
+        now, then = ([] if value is _MISSING else value for value in (now, then))
     entries = _by_key(now), _by_key(then)
     if isinstance(now, list) and isinstance(then, list) and None not in entries:
         now, then = entries
@@ -91,14 +91,14 @@ def _differences(path: str, now: t.Any, then: t.Any) -> t.Iterator[_Difference]:
 
 
 def _by_key(entries: t.Any) -> dict[str, t.Any] | None:
-    """A list of objects as one object, None when nothing tells them apart."""
-    if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
+    """The list's objects by their identifying key; None when no key identifies them."""
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         return None
     for key in KEYS:
-        if all(key in one for one in entries):
-            found = {str(one[key]): one for one in entries}
-            if len(found) == len(entries):
-                return found
+        if all(key in entry for entry in entries):
+            by_key = {str(entry[key]): entry for entry in entries}
+            if len(by_key) == len(entries):
+                return by_key
     return None
 
 

@@ -30,9 +30,9 @@ def read_tail(
     limit: int | None = None,
     previous: bool = False,
 ) -> tuple[str, str]:
-    """Its last `lines`, and what was cut of them, in words that go on a sentence.
+    """The last `lines` of the log, and the end of a sentence about the cut.
 
-    The server's own limit of bytes takes the end away, where the cause stands: so rather fewer lines whole.
+    The server's limit of bytes cuts the end, which holds the cause. Fewer whole lines avoid that.
     """
     if limit is None:
         return cluster.log(pod, container, tail_lines=lines, previous=previous), ""
@@ -121,7 +121,7 @@ def diagnose(
     extent: Extent = SHORT,
 ) -> Diagnosis:
     """Conditions, container states, last log lines and events, as far as they can be read in time."""
-    found: Diagnosis = {
+    diagnosis: Diagnosis = {
         "deployment": deployment.name,
         "image": deployment.images.get(container, ""),
         "image_digests": [],
@@ -129,7 +129,7 @@ def diagnose(
         "reason": verdict.reason,
         "cause": verdict.sentence,
         "hint": verdict.hint,
-        "conditions": [_condition_face(one) for one in deployment.conditions],
+        "conditions": [_condition_face(condition) for condition in deployment.conditions],
         "replica_set": {},
         "pods": [],
         "logs": {},
@@ -142,29 +142,37 @@ def diagnose(
         replica_set = observe_replica_set(cluster, deployment)
         pods = observe_pods(cluster, deployment, replica_set)
     except DeployError as exc:
-        return {**found, "missing": [str(exc)]}
+        return {**diagnosis, "missing": [str(exc)]}
     if replica_set is not None:
-        found["replica_set"] = {
+        diagnosis["replica_set"] = {
             "name": replica_set.name,
-            "conditions": [_condition_face(one) for one in replica_set.conditions],
+            "conditions": [_condition_face(condition) for condition in replica_set.conditions],
         }
-    found["pods"] = [_pod_face(pod) for pod in pods]
-    images = {one.image_id for pod in pods for one in pod.containers if one.name == container}
-    found["image_digests"] = sorted(filter(None, images))
+    diagnosis["pods"] = [_pod_face(pod) for pod in pods]
+    images = {
+        status.image_id for pod in pods for status in pod.containers if status.name == container
+    }
+    diagnosis["image_digests"] = sorted(filter(None, images))
     troubled = sorted(pods, key=_health)[: extent.pods]
     _gather(
-        found, cluster, deployment, replica_set, troubled, extent, late=lambda: clock.now() >= end
+        diagnosis,
+        cluster,
+        deployment,
+        replica_set,
+        troubled,
+        extent,
+        late=lambda: clock.now() >= end,
     )
-    return found
+    return diagnosis
 
 
 def _health(pod: Pod) -> tuple[bool, int]:
     """The sickest first: not ready, then the most restarts."""
-    return pod.ready, -sum(one.restarts for one in pod.containers)
+    return pod.ready, -sum(container.restarts for container in pod.containers)
 
 
 def _gather(
-    found: Diagnosis,
+    diagnosis: Diagnosis,
     cluster: Cluster,
     deployment: Deployment,
     replica_set: ReplicaSet | None,
@@ -173,11 +181,11 @@ def _gather(
     *,
     late: t.Callable[[], bool],
 ) -> None:
-    """Logs and events into `found`. Nothing more is asked once it is `late`."""
-    for pod, container, previous in _logs_to_read(pods, found["reason"]):
+    """Read logs and events into `diagnosis`. No request is made once it is `late`."""
+    for pod, container, previous in _logs_to_read(pods, diagnosis["reason"]):
         label = f"{pod}/{container}" + (" previous" if previous else "")
         if late():
-            found["missing"].append(f"The log of {label} was not read in time.")
+            diagnosis["missing"].append(f"The log of {label} was not read in time.")
             continue
         try:
             text, cut = read_tail(
@@ -189,44 +197,46 @@ def _gather(
                 previous=previous,
             )
         except DeployError as exc:
-            found["missing"].append(str(exc))
+            diagnosis["missing"].append(str(exc))
         else:
-            found["logs"][label] = redact(text).splitlines()
-            found["missing"] += [f"The log of {label} {cut}"] if cut else []
+            diagnosis["logs"][label] = redact(text).splitlines()
+            diagnosis["missing"] += [f"The log of {label} {cut}"] if cut else []
     names = {deployment.name, *(pod.name for pod in pods)}
     names |= {replica_set.name} if replica_set else set()
     for name in sorted(names):
         if late():
-            found["missing"].append(f"The events of {name} were not read in time.")
+            diagnosis["missing"].append(f"The events of {name} were not read in time.")
             continue
         try:
             selector = f"involvedObject.name={name}"
             events = cluster.list_objects("Event", field_selector=selector)
         except DeployError as exc:
-            found["missing"].append(str(exc))
+            diagnosis["missing"].append(str(exc))
         else:
-            found["events"] += [_event_face(one) for one in events]
-    found["events"] = _of_this_release(found["events"], deployment, replica_set)[: extent.events]
+            diagnosis["events"] += [_event_face(event) for event in events]
+    diagnosis["events"] = _of_this_release(diagnosis["events"], deployment, replica_set)[
+        : extent.events
+    ]
 
 
 def _of_this_release(
     events: t.Iterable[dict[str, t.Any]], deployment: Deployment, replica_set: ReplicaSet | None
 ) -> list[dict[str, t.Any]]:
-    """Newest first. An hour's events are kept by the server, those of earlier templates among them."""
+    """Events of this release, newest first. The server holds an hour of events, those of earlier templates too."""
     since, current = deployment.written[:SECONDS], replica_set.name if replica_set else ""
 
-    def is_new(one: dict[str, t.Any]) -> bool:
-        if one["object"] != f"Deployment/{deployment.name}":
+    def is_new(event: dict[str, t.Any]) -> bool:
+        if event["object"] != f"Deployment/{deployment.name}":
             return True
         if since:
-            return str(one["last_seen"])[:SECONDS] >= since
-        return not current or current in one["message"]
+            return str(event["last_seen"])[:SECONDS] >= since
+        return not current or current in event["message"]
 
-    return sorted(filter(is_new, events), key=lambda one: str(one["last_seen"]), reverse=True)
+    return sorted(filter(is_new, events), key=lambda event: str(event["last_seen"]), reverse=True)
 
 
 def _logs_to_read(pods: t.Sequence[Pod], reason: str) -> t.Iterator[tuple[str, str, bool]]:
-    """Pod, container, and whether of its run before: what is not ready, restarted, or all there is."""
+    """Pod, container and whether to read its previous run: containers not ready, then restarted, else all."""
     for pod in pods:
         for container in pod.containers:
             if container.ready and not container.restarts and reason in SEEN_IN_PODS:
@@ -239,15 +249,15 @@ def _logs_to_read(pods: t.Sequence[Pod], reason: str) -> t.Iterator[tuple[str, s
 
 
 def _container_faces(deployment: Deployment) -> list[dict[str, t.Any]]:
-    """What of the template most often explains a failure: image, limits and probes."""
+    """The template's fields that most often explain a failure: image, limits and probes."""
     return [
         {
-            "name": one["name"],
-            "image": one.get("image", ""),
-            "resources": one.get("resources") or {},
-            "probes": {key: one[key] for key in PROBES if one.get(key)},
+            "name": container["name"],
+            "image": container.get("image", ""),
+            "resources": container.get("resources") or {},
+            "probes": {key: container[key] for key in PROBES if container.get(key)},
         }
-        for one in deployment.template["spec"]["containers"]
+        for container in deployment.template["spec"]["containers"]
     ]
 
 
@@ -262,7 +272,10 @@ def _pod_face(pod: Pod) -> dict[str, t.Any]:
         "reason": pod.reason,
         "node": pod.node,
         "ready": pod.ready,
-        "containers": [{**asdict(one), "message": redact(one.message)} for one in pod.containers],
+        "containers": [
+            {**asdict(container), "message": redact(container.message)}
+            for container in pod.containers
+        ],
     }
 
 

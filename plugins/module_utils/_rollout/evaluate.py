@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One look at a rollout in flight: is it done, failing, somebody else's, or under way? Pure.
+"""Evaluate one snapshot of a rollout: complete, failing, superseded or in progress. Pure.
 
-Whether the trouble of some pods is the release's, or may be that of one node. Pure.
+Decides too whether failing pods are the fault of the release or of one node.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Replacement:
     """A new pod that was ended so that another takes its place, perhaps on another node."""
 
     suspicion: Suspicion
-    """What it showed. It remains a witness."""
+    """The failure that the pod showed. It still counts as evidence."""
     known: frozenset[str]
     """The uids of the new pods when it was ended: any other is fresh."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class QuorumVerdict:
     """`proof` dooms; `suspect` names a pod to be replaced before it can; neither: wait on."""
 
     proof: Suspicion | None = None
@@ -52,27 +52,26 @@ def find_proof(
     quorum: str,
     replaced: t.Sequence[Replacement] = (),
     nodes: t.Collection[str] = (),
-) -> Finding:
-    """What suspicions that lasted long enough amount to.
+) -> QuorumVerdict:
+    """Decide by `quorum` whether the suspicions that lasted long enough fail the rollout.
 
-    `any`: one is enough. `all`: every new pod must show one. `nodes`: one is enough when no node can
-    have caused it; else see `_by_nodes`. `nodes` are those that the Deployment's pods run on, old
-    ones included.
+    `any`: a single suspicion suffices. `all`: every new pod must show a suspicion. `nodes`: a single suspicion
+    suffices when no node can have caused it; else see `_by_nodes`. Argument `nodes`: nodes of all pods, old ones too.
     """
     if quorum == "nodes":
-        ended = {one.suspicion.sign.pod for one in replaced}
-        failing = [one for one in failing if one.sign.pod not in ended]
+        ended = {replacement.suspicion.sign.pod for replacement in replaced}
+        failing = [suspicion for suspicion in failing if suspicion.sign.pod not in ended]
         pods = [pod for pod in pods if pod.uid not in ended]
     elif not failing:
-        return Finding()
+        return QuorumVerdict()
     if quorum == "any":
-        return Finding(proof=failing[0])
-    for one in failing:
-        if not one.sign.pod or (quorum == "nodes" and not one.rule.node_bound):
-            return Finding(proof=one)
+        return QuorumVerdict(proof=failing[0])
+    for suspicion in failing:
+        if not suspicion.sign.pod or (quorum == "nodes" and not suspicion.rule.node_bound):
+            return QuorumVerdict(proof=suspicion)
     if quorum == "all":
-        everywhere = {one.sign.pod for one in failing} >= _counted(pods)
-        return Finding(proof=failing[0]) if everywhere else Finding()
+        everywhere = {suspicion.sign.pod for suspicion in failing} >= _counted(pods)
+        return QuorumVerdict(proof=failing[0]) if everywhere else QuorumVerdict()
     return _by_nodes(failing, pods, replaced, nodes)
 
 
@@ -81,7 +80,7 @@ def _by_nodes(
     pods: t.Sequence[Pod],
     replaced: t.Sequence[Replacement],
     nodes: t.Collection[str],
-) -> Finding:
+) -> QuorumVerdict:
     """Two nodes prove, at one time or one after the other; one node has its pod replaced.
 
     Once all new pods are in trouble, what made one of them be replaced need not last a second time:
@@ -90,32 +89,38 @@ def _by_nodes(
     echoes = _echoes(pods, replaced)
     troubles = [*failing, *echoes]
     if not troubles:
-        return Finding()
-    bad = {one.suspicion.sign.node for one in replaced}
-    if failing and len(bad | {one.sign.node for one in failing}) > 1:
-        return Finding(proof=failing[0])
-    everywhere = {one.sign.pod for one in troubles} >= _counted(pods)
-    elsewhere = any(one.sign.node not in bad for one in echoes) or bad >= set(nodes)
+        return QuorumVerdict()
+    bad = {replacement.suspicion.sign.node for replacement in replaced}
+    if failing and len(bad | {suspicion.sign.node for suspicion in failing}) > 1:
+        return QuorumVerdict(proof=failing[0])
+    everywhere = {suspicion.sign.pod for suspicion in troubles} >= _counted(pods)
+    elsewhere = any(suspicion.sign.node not in bad for suspicion in echoes) or bad >= set(nodes)
     if everywhere and echoes and elsewhere:
-        return Finding(proof=troubles[0])
+        return QuorumVerdict(proof=troubles[0])
     if not (everywhere or failing):
-        return Finding()
+        return QuorumVerdict()
     if len(replaced) < MOST_REPLACED:
         # One that is ready just now serves, perhaps alone; if it is ill, it will be not ready again.
         serving = {pod.uid for pod in pods if pod.ready}
-        return Finding(suspect=next((one for one in troubles if one.sign.pod not in serving), None))
-    return Finding(proof=troubles[0]) if everywhere else Finding()
+        return QuorumVerdict(
+            suspect=next(
+                (suspicion for suspicion in troubles if suspicion.sign.pod not in serving), None
+            )
+        )
+    return QuorumVerdict(proof=troubles[0]) if everywhere else QuorumVerdict()
 
 
 def _echoes(pods: t.Sequence[Pod], replaced: t.Sequence[Replacement]) -> list[Suspicion]:
-    """Signs of fresh pods that are of the same class as those of one that was replaced."""
-    found = []
+    """First signs of fresh pods that repeat the failure class of a replaced pod."""
+    confirmed = []
     for sign in first_signs_of(pods):
-        for one in replaced:
-            if sign.pod not in one.known and _same_class(sign, one.suspicion):
-                found.append(replace(one.suspicion, sign=_worse(sign, one.suspicion.sign)))
+        for replacement in replaced:
+            if sign.pod not in replacement.known and _same_class(sign, replacement.suspicion):
+                confirmed.append(
+                    replace(replacement.suspicion, sign=_worse(sign, replacement.suspicion.sign))
+                )
                 break
-    return found
+    return confirmed
 
 
 def _same_class(sign: Sign, suspicion: Suspicion) -> bool:
@@ -124,7 +129,7 @@ def _same_class(sign: Sign, suspicion: Suspicion) -> bool:
 
 
 def _worse(sign: Sign, known: Sign) -> Sign:
-    """The fresh pod's sign; its crashes are told with those of the pod before."""
+    """The fresh pod's sign, with the restarts of the replaced pod added."""
     return replace(sign, restarts=sign.restarts + known.restarts)
 
 
@@ -137,8 +142,8 @@ CONTROLLER_SILENCE = 30.0
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """What was seen at one moment.
+class RolloutSnapshot:
+    """The cluster's state at one moment.
 
     `pods` and `replica_set` are of the new revision; `pods` is None when they were not looked at.
     """
@@ -153,8 +158,8 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """What the rollout is held against, and what is remembered from look to look."""
+class RolloutProgress:
+    """The rollout's criteria, and its state from one evaluation to the next."""
 
     uid: str
     generation: int
@@ -162,8 +167,10 @@ class Progress:
     container: str
     started: float
     patched: float | None = None
-    """When we patched it, or held back the controller's deadline; None when we found it so. A deadline that the
-    controller says has passed earlier than it could since then is of what was there before."""
+    """The time of our patch, or of a pause of the controller's deadline; None without a patch of ours.
+
+    A deadline that expires too early for this time belongs to the template before.
+    """
     suspicions: t.Mapping[tuple[str, str, str], Suspicion] = field(default_factory=dict)
     quorum: str = "nodes"
     stall: float | None = None
@@ -184,8 +191,8 @@ class Progress:
 class Evaluation:
     """`outcome`: waiting, complete, failing, silent, unproven, paused, superseded or deleted.
 
-    `replace` is set while waiting: the pod to end, so that a fresh one may show what it does. `pod`,
-    a uid, and `container` are those that showed why it is failing, where some did.
+    `replace` is set while waiting: the pod to delete, so that a fresh pod is tried. `pod`, a uid, and `container`
+    showed the failure, where known.
     """
 
     outcome: str
@@ -202,9 +209,11 @@ CLOCKS = 0.9
 """Of its deadline the least that may have passed by our clock when it has passed by the controller's."""
 
 
-def start_course(before: Deployment, patched: Deployment, container: str, now: float) -> Progress:
+def start_course(
+    before: Deployment, patched: Deployment, container: str, now: float
+) -> RolloutProgress:
     """Follow `patched` on; `before` is the Deployment as it was before the patch, if any."""
-    return Progress(
+    return RolloutProgress(
         uid=patched.uid,
         generation=patched.generation,
         template=patched.template,
@@ -216,7 +225,9 @@ def start_course(before: Deployment, patched: Deployment, container: str, now: f
     )
 
 
-def evaluate(progress: Progress, snapshot: Snapshot, now: float) -> tuple[Progress, Evaluation]:
+def evaluate(
+    progress: RolloutProgress, snapshot: RolloutSnapshot, now: float
+) -> tuple[RolloutProgress, Evaluation]:
     """The next course and the verdict, in the order of `kubectl rollout status` made strict."""
     deployment = snapshot.deployment
     if deployment is None or deployment.uid != progress.uid:
@@ -249,7 +260,7 @@ def evaluate(progress: Progress, snapshot: Snapshot, now: float) -> tuple[Progre
     return _weigh(_advance(progress, deployment, now), snapshot, deployment, now)
 
 
-def _advance(progress: Progress, deployment: Deployment, now: float) -> Progress:
+def _advance(progress: RolloutProgress, deployment: Deployment, now: float) -> RolloutProgress:
     distance = _distance(deployment)
     if progress.furthest is not None and distance <= progress.furthest:
         return progress
@@ -264,26 +275,28 @@ def _distance(deployment: Deployment) -> int:
 
 
 def _weigh(
-    progress: Progress, snapshot: Snapshot, deployment: Deployment, now: float
-) -> tuple[Progress, Evaluation]:
+    progress: RolloutProgress, snapshot: RolloutSnapshot, deployment: Deployment, now: float
+) -> tuple[RolloutProgress, Evaluation]:
     refused = refusal_sign(deployment, progress.stale_refusal)
     if snapshot.pods is not None or refused is not None:
         pods = [pod for pod in snapshot.pods or () if pod.uid not in progress.failing_before]
         signs = signs_of(pods, snapshot.replica_set, snapshot.promised)
         signs += [refused] if refused else []
         progress = replace(progress, suspicions=suspect(signs, progress.suspicions, now))
-        failing = [one for one in progress.suspicions.values() if one.failing(now)]
-        found = find_proof(
+        failing = [
+            suspicion for suspicion in progress.suspicions.values() if suspicion.failing(now)
+        ]
+        quorum_verdict = find_proof(
             failing, pods, quorum=progress.quorum, replaced=progress.replaced, nodes=snapshot.nodes
         )
-        if found.proof:
-            return progress, explain(found.proof, deployment, progress.container)
-        if found.suspect:
+        if quorum_verdict.proof:
+            return progress, explain(quorum_verdict.proof, deployment, progress.container)
+        if quorum_verdict.suspect:
             known = frozenset(pod.uid for pod in pods)
-            replaced = (*progress.replaced, Replacement(found.suspect, known))
+            replaced = (*progress.replaced, Replacement(quorum_verdict.suspect, known))
             progress = replace(progress, replaced=replaced)
-            return progress, replace(WAITING, replace=found.suspect.sign.where)
-    if any(one.rule.held for one in progress.suspicions.values()):
+            return progress, replace(WAITING, replace=quorum_verdict.suspect.sign.where)
+    if any(suspicion.rule.held for suspicion in progress.suspicions.values()):
         # A deadline that passes meanwhile is none of ours either.
         return replace(progress, progressed=now, patched=now), WAITING
     if _deadline_passed(progress, deployment, now):
@@ -317,20 +330,20 @@ def explain(suspicion: Suspicion, deployment: Deployment, container: str) -> Eva
 
 
 def shorten(message: str) -> str:
-    """One line; what is long says what it is about at its beginning and why at its end."""
+    """One line. A long text is cut in its middle: its start names the subject, its end the cause."""
     line = " ".join(redact(message).split())
     return line if len(line) <= 180 else f"{line[:70]} … {line[-100:]}"
 
 
-def troubles(progress: Progress, deployment: Deployment) -> list[str]:
-    """What is wrong but not yet enough to give up, in words."""
+def troubles(progress: RolloutProgress, deployment: Deployment) -> list[str]:
+    """Sentences about the failures that do not yet fail the rollout."""
     return [
-        explain(one, deployment, progress.container).sentence
-        for one in progress.suspicions.values()
+        explain(suspicion, deployment, progress.container).sentence
+        for suspicion in progress.suspicions.values()
     ]
 
 
-def _deadline_verdict(progress: Progress, deployment: Deployment) -> Evaluation:
+def _deadline_verdict(progress: RolloutProgress, deployment: Deployment) -> Evaluation:
     known = troubles(progress, deployment)
     because = known[0] if known else f"it is at {deployment.counts}"
     return Evaluation(
@@ -347,7 +360,9 @@ def read_events(deployment: Deployment) -> str:
     )
 
 
-def _stall_verdict(progress: Progress, deployment: Deployment, patience: float) -> Evaluation:
+def _stall_verdict(
+    progress: RolloutProgress, deployment: Deployment, patience: float
+) -> Evaluation:
     known = troubles(progress, deployment)
     because = known[0] if known else f"it is at {deployment.counts}"
     return Evaluation(
@@ -360,9 +375,11 @@ def _stall_verdict(progress: Progress, deployment: Deployment, patience: float) 
     )
 
 
-def _deadline_passed(progress: Progress, deployment: Deployment, now: float) -> bool:
-    """Since our patch: the controller counts on from what was there when a patch makes no progress, as an undo does
-    that finds its ReplicaSet."""
+def _deadline_passed(progress: RolloutProgress, deployment: Deployment, now: float) -> bool:
+    """Whether the deadline expired since our patch.
+
+    After a patch without progress the controller continues its old count, as after an undo to an existing ReplicaSet.
+    """
     progressing = deployment.condition("Progressing")
     if progressing is None or progressing.reason != "ProgressDeadlineExceeded":
         return False

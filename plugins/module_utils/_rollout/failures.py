@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which signs of trouble doom a rollout, and how long each must last before it does.
+"""Classes of pod failures, and the seconds that each must last before it fails a rollout.
 
-The classes and times follow what deployment tools learned the hard way: a registry that hiccups, a
-secret that arrives late or a full node are no fault of the release, so they only wait.
+The release is not at fault for a registry that hiccups, a secret that arrives late or a full node: these only wait.
 """
 
 from __future__ import annotations
@@ -42,14 +41,13 @@ class Sign:
 
 
 @dataclass(frozen=True)
-class Rule:
+class FailureRule:
     """A class of failure: signs of `reasons` whose message matches, lasting `dwell` seconds.
 
-    `snapshots`: seen in that many looks is enough too, sooner than `dwell`; 0 for never. `restarts`:
-    only from that many restarts of the container on. A `dwell` of None never dooms by itself.
-    `node_bound`: a bad node alone can cause it, so that one pod of many proves nothing. `promised`:
-    its dwell where room was promised to the pod. `held`: somebody keeps the pods back on purpose, so
-    that meanwhile no progress is no stall.
+    `snapshots`: that many snapshots suffice too, before `dwell`; 0 for never. `restarts`: the least restarts of the
+    container. A `dwell` of None never fails a rollout by itself. `node_bound`: a bad node alone can cause it, so a
+    single pod of many is no proof. `promised`: the dwell of a pod with promised room. `held`: a scheduling gate holds
+    the pods back, so a lack of progress is no stall.
     """
 
     name: str
@@ -67,10 +65,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Suspicion:
-    """One sign with its rule and since when it is seen, on the monotonic clock."""
+    """One sign with its rule and the monotonic time of its first snapshot."""
 
     sign: Sign
-    rule: Rule
+    rule: FailureRule
     first_seen: float
     snapshots: int
     looked: float = 0.0
@@ -85,7 +83,7 @@ class Suspicion:
 
 
 RULES = (
-    Rule(
+    FailureRule(
         "InvalidImage",
         frozenset({"InvalidImageName", "ErrImageNeverPull", "SignatureValidationFailed"}),
         "",
@@ -94,7 +92,7 @@ RULES = (
         sentence="its image {image} can never be pulled ({message})",
         hint="Correct the image's name.",
     ),
-    Rule(
+    FailureRule(
         "ImageNotFound",
         PULL,
         r"not found|manifest unknown|no match for platform|does not exist",
@@ -103,7 +101,7 @@ RULES = (
         sentence="its image {image} is not in the registry ({message})",
         hint="Push the image, or correct its tag.",
     ),
-    Rule(
+    FailureRule(
         "ImagePullDenied",
         PULL,
         r"unauthorized|denied|authentication required|forbidden",
@@ -113,7 +111,7 @@ RULES = (
         hint="Check the imagePullSecrets of the Deployment.",
         node_bound=True,
     ),
-    Rule(
+    FailureRule(
         "ConfigMissing",
         frozenset({"CreateContainerConfigError"}),
         r"^(?!.*failed to sync)",
@@ -122,7 +120,7 @@ RULES = (
         sentence="container {container} cannot be configured ({message})",
         hint="Create that ConfigMap, Secret or key.",
     ),
-    Rule(
+    FailureRule(
         "CannotStart",
         START,
         r"executable file not found|no such file|permission denied|exec format",
@@ -132,7 +130,7 @@ RULES = (
         hint="Check the image's command and platform.",
         node_bound=True,
     ),
-    Rule(
+    FailureRule(
         "OutOfMemory",
         frozenset({"OOMKilled"}),
         "",
@@ -143,7 +141,7 @@ RULES = (
         hint="Raise its memory limit, or find the leak.",
         node_bound=True,
     ),
-    Rule(
+    FailureRule(
         "CrashLoop",
         frozenset({"CrashLoopBackOff", "Restarted"}),
         "",
@@ -154,7 +152,7 @@ RULES = (
         hint="Read its last log lines below.",
         node_bound=True,
     ),
-    Rule(
+    FailureRule(
         "Unschedulable",
         frozenset({"Unschedulable"}),
         "",
@@ -164,7 +162,7 @@ RULES = (
         hint="Add a node, or lower what the pods request.",
         promised=300,
     ),
-    Rule(
+    FailureRule(
         "Gated",
         frozenset({"SchedulingGated"}),
         "",
@@ -174,7 +172,7 @@ RULES = (
         hint="Find who set the gates: a person or a controller lifts them.",
         held=True,
     ),
-    Rule(
+    FailureRule(
         "ReplicaSetRefused",
         frozenset({"ReplicaSetCreateError"}),
         "",
@@ -183,7 +181,7 @@ RULES = (
         sentence="the cluster refuses its ReplicaSet ({message})",
         hint="Check quotas and admission webhooks.",
     ),
-    Rule(
+    FailureRule(
         "QuotaExceeded",
         frozenset({"FailedCreate"}),
         r"exceeded quota",
@@ -192,7 +190,7 @@ RULES = (
         sentence="the namespace's quota has no room for its new pods ({message})",
         hint="Raise the quota, or free some of it.",
     ),
-    Rule(
+    FailureRule(
         "WebhookUnavailable",
         frozenset({"FailedCreate"}),
         r"failed calling webhook|timeout|timed out|connection refused",
@@ -201,7 +199,7 @@ RULES = (
         sentence="an admission webhook does not answer ({message})",
         hint="Check that webhook.",
     ),
-    Rule(
+    FailureRule(
         "PodsRefused",
         frozenset({"FailedCreate"}),
         r"PodSecurity|LimitRange|denied|forbidden|not found",
@@ -210,7 +208,7 @@ RULES = (
         sentence="the cluster refuses its new pods ({message})",
         hint="Change the pod template to what the cluster allows.",
     ),
-    Rule(
+    FailureRule(
         "ImagePullTrouble",
         PULL | {"RegistryUnavailable", "ImageInspectError"},
         "",
@@ -219,7 +217,7 @@ RULES = (
         sentence="its image {image} cannot be pulled yet ({message})",
         hint="Check the registry: this often passes.",
     ),
-    Rule(
+    FailureRule(
         "Waiting",
         START
         | {
@@ -240,16 +238,16 @@ RULES = (
 def signs_of(
     pods: t.Iterable[Pod], replica_set: ReplicaSet | None, promised: t.Collection[str] = ()
 ) -> list[Sign]:
-    """What is wrong with the new pods now. `promised`: the uids of those for which a node is being added.
+    """Signs of failure of the new pods. `promised`: uids of the pods that a new node is being added for.
 
-    Pods on their way out, and those that their node ended, say nothing about the release.
+    Pods that are terminating or were evicted by their node are no evidence about the release.
     """
     signs = []
     if replica_set is not None:
         signs = [
-            Sign(replica_set.name, "", one.reason, one.message)
-            for one in replica_set.conditions
-            if one.type == "ReplicaFailure" and one.status == "True"
+            Sign(replica_set.name, "", condition.reason, condition.message)
+            for condition in replica_set.conditions
+            if condition.type == "ReplicaFailure" and condition.status == "True"
         ]
     for pod in pods:
         if not counts(pod):
@@ -258,15 +256,15 @@ def signs_of(
             Sign(
                 pod.name,
                 "",
-                one.reason,
-                one.message,
+                condition.reason,
+                condition.message,
                 pod=pod.uid,
                 promised=bool(pod.nominated_node) or pod.uid in promised,
             )
-            for one in pod.conditions
-            if one.type == "PodScheduled" and one.status == "False"
+            for condition in pod.conditions
+            if condition.type == "PodScheduled" and condition.status == "False"
         ]
-        signs += [sign for one in pod.containers for sign in _container_signs(pod, one)]
+        signs += [sign for container in pod.containers for sign in _container_signs(pod, container)]
     return signs
 
 
@@ -276,28 +274,29 @@ def first_signs_of(pods: t.Iterable[Pod]) -> list[Sign]:
         sign
         for pod in pods
         if counts(pod)
-        for one in pod.containers
-        for sign in _container_signs(pod, one, crashes=1)
+        for container in pod.containers
+        for sign in _container_signs(pod, container, crashes=1)
     ]
 
 
 def refusal_sign(deployment: Deployment, stale: Condition | None) -> Sign | None:
     """That the controller cannot even make a ReplicaSet, unless it could not before."""
-    found = deployment.condition("Progressing")
-    if found is None or found.reason != "ReplicaSetCreateError" or found == stale:
+    condition = deployment.condition("Progressing")
+    if condition is None or condition.reason != "ReplicaSetCreateError" or condition == stale:
         return None
-    return Sign(deployment.name, "", found.reason, found.message)
+    return Sign(deployment.name, "", condition.reason, condition.message)
 
 
 def counts(pod: Pod) -> bool:
     """Whether what happens to a pod may be laid to the release."""
     disrupted = any(
-        one.type == "DisruptionTarget" and one.status == "True" for one in pod.conditions
+        condition.type == "DisruptionTarget" and condition.status == "True"
+        for condition in pod.conditions
     )
     return not (pod.deleting or disrupted or NODE_TROUBLE.match(pod.reason))
 
 
-def rule_for(sign: Sign, restarts: int | None = None) -> Rule | None:
+def rule_for(sign: Sign, restarts: int | None = None) -> FailureRule | None:
     """Its class. `restarts`: so many are enough, whatever the rule says."""
     for rule in RULES:
         if (
@@ -312,10 +311,10 @@ def rule_for(sign: Sign, restarts: int | None = None) -> Rule | None:
 def suspect(
     signs: t.Iterable[Sign], before: t.Mapping[tuple[str, str, str], Suspicion], now: float
 ) -> dict[tuple[str, str, str], Suspicion]:
-    """Carry suspicions on: a sign that is still there keeps its age, one that went is forgotten."""
+    """Update the suspicions: a sign that remains keeps its age, a sign that is gone is dropped."""
     current = {}
-    for seen in signs:
-        sign = _recalled(seen, before)
+    for shown in signs:
+        sign = _recalled(shown, before)
         rule = rule_for(sign)
         if rule is None:
             continue
@@ -333,7 +332,7 @@ def suspect(
 
 
 def _recalled(sign: Sign, before: t.Mapping[tuple[str, str, str], Suspicion]) -> Sign:
-    """With the cause that older kubelets tell at the pull and leave out while they wait for the next."""
+    """The sign with its last known cause: older kubelets omit the cause between two image pulls."""
     if sign.reason != "ImagePullBackOff" or not BARE_BACK_OFF.fullmatch(sign.message):
         return sign
     for (where, container, _rule), known in before.items():

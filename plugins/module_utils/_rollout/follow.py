@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 from .._cluster import Clock
 from .._errors import RefusedError
-from .evaluate import Evaluation, Progress, Snapshot, evaluate, troubles
-from .liveness import Ages, Patience, Proof
-from .models import Counts, Deployment, Pod, ReplicaSet
-from .observer import Observer
+from .evaluate import Evaluation, RolloutProgress, RolloutSnapshot, evaluate, troubles
+from .liveness import Ages, LivenessProof, ProbePatience
+from .models import Deployment, Pod, ReplicaCounts, ReplicaSet
+from .observer import RolloutObserver
 
 OLD_EVERY = 1.0
 """Seconds between two looks at old pods that are ending."""
@@ -20,7 +20,7 @@ OLD_EVERY = 1.0
 TOLD_LATE = 30.0
 """Seconds of a soak that are left at least after sight was lost, for what kubelets tell late."""
 
-Report = t.Callable[[str, Counts], None]
+Report = t.Callable[[str, ReplicaCounts], None]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Follower:
 
     def __init__(
         self,
-        observer: Observer,
+        observer: RolloutObserver,
         *,
         clock: Clock,
         deadline: float,
@@ -52,11 +52,11 @@ class Follower:
         self._deadline = deadline
         self._report = report
         self._replace_pod = replace_pod
-        self._counts: Counts | None = None
-        self._said: list[str] = []
+        self._counts: ReplicaCounts | None = None
+        self._reported: list[str] = []
         self._ages = Ages()
 
-    def follow(self, progress: Progress) -> RolloutStatus:
+    def follow(self, progress: RolloutProgress) -> RolloutStatus:
         """Until complete, failing, out of time or out of our hands."""
         while True:
             snapshot = self._observer.snapshot(progress.generation)
@@ -80,19 +80,21 @@ class Follower:
             self._observer.wait(min(pause(now - progress.started), max(self._deadline - now, 0.1)))
 
     def soaking(self, deadline: float) -> Follower:
-        """The same, which knows what it saw, with time of its own for a soak."""
+        """A follower with the same history and a deadline of its own for the soak."""
         twin = copy.copy(self)
         twin._deadline = max(self._deadline, deadline)
         return twin
 
-    def soak(self, progress: Progress, seconds: float, patience: Patience) -> RolloutStatus:
+    def soak(
+        self, progress: RolloutProgress, seconds: float, patience: ProbePatience
+    ) -> RolloutStatus:
         """Watch the finished rollout: no container may restart for so long, and one pod has to outlive its probe.
 
-        Time in which nothing was seen does not count.
+        Time without observations does not count.
         """
         end = self._clock.now() + seconds
         restarts: dict[str, int] = {}
-        proof = Proof(patience)
+        proof = LivenessProof(patience)
         while True:
             snapshot = self._observer.snapshot(progress.generation, with_pods=True)
             now = self._clock.now()
@@ -108,18 +110,18 @@ class Follower:
             if wrong or left <= 0 or now >= self._deadline:
                 return RolloutStatus(wrong or verdict, snapshot.deployment, snapshot.replica_set)
             self._tell_soak(snapshot.deployment, proof.left)
-            soon = proof.until_asked if proof.left > 0 else left
+            soon = proof.until_due if proof.left > 0 else left
             self._observer.wait(min(2.0, max(min(left, soon), 0.1)))
 
     def _tell_soak(self, deployment: Deployment, left: float) -> None:
-        """Once, and only for a wait that somebody notices."""
+        """Report a text once, and only for a wait of more than a second."""
         text = "complete, watched until its liveness probe has answered"
-        if left > 1 and text not in self._said:
-            self._said.append(text)
+        if left > 1 and text not in self._reported:
+            self._reported.append(text)
             self._report(f"{text}: {left:.0f} s more", deployment.counts)
 
     def wait_for_old(self, deployment: Deployment) -> list[Pod]:
-        """The old pods that are left when none is or the time is up, ending ones included."""
+        """Wait for the old pods to go. Returns those left at the deadline, terminating pods too."""
         while True:
             old = self._observer.old_pods(deployment)
             if not old or self._clock.now() >= self._deadline:
@@ -127,7 +129,9 @@ class Follower:
             self._report(f"{len(old)} old left to end", deployment.counts)
             self._observer.wait(OLD_EVERY)
 
-    def _replace(self, progress: Progress, verdict: Evaluation, snapshot: Snapshot) -> Progress:
+    def _replace(
+        self, progress: RolloutProgress, verdict: Evaluation, snapshot: RolloutSnapshot
+    ) -> RolloutProgress:
         if snapshot.deployment is not None:
             text = f"replacing pod {verdict.replace}, in case its node is at fault"
             self._report(
@@ -141,12 +145,12 @@ class Follower:
             return replace(progress, quorum="any")
         return progress
 
-    def _emit_counts(self, deployment: Deployment | None, progress: Progress) -> None:
+    def _emit_counts(self, deployment: Deployment | None, progress: RolloutProgress) -> None:
         if deployment is None or deployment.observed_generation < progress.generation:
             return
         known = troubles(progress, deployment)
-        if deployment.counts != self._counts or known != self._said:
-            self._counts, self._said = deployment.counts, known
+        if deployment.counts != self._counts or known != self._reported:
+            self._counts, self._reported = deployment.counts, known
             self._report("; ".join([str(deployment.counts), *known[:1]]), deployment.counts)
 
 
@@ -175,7 +179,7 @@ def _restarted(pods: t.Iterable[Pod], known: dict[str, int]) -> Evaluation | Non
     return None
 
 
-def _timeout(progress: Progress, deployment: Deployment | None) -> Evaluation:
+def _timeout(progress: RolloutProgress, deployment: Deployment | None) -> Evaluation:
     known = troubles(progress, deployment) if deployment else []
     where = f"it is at {deployment.counts}" if deployment else "it was not seen"
     return Evaluation(

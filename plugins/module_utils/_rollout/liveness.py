@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether new pods have lived through their liveness probes, and whether a kubelet killed them for one. Pure.
 
-A pod may be ready at once and be killed a quarter of a minute later, again and again. The status of a pod does not
-tell of its liveness probe; the kubelet's events do, from the first failure on. See docs/rollouts.md, "Soak".
+A pod may be ready at once and be killed a quarter of a minute later, again and again. A pod's status omits its
+liveness probe; the kubelet's events report it, from the first failure on. See docs/rollouts.md, "Soak".
 """
 
 from __future__ import annotations
@@ -22,31 +22,38 @@ RESTARTS = frozenset({"CrashLoop", "RestartedInSoak"})
 """Verdicts about restarts, which a kubelet's kill may be behind."""
 
 Events: t.TypeAlias = "t.Sequence[Object] | None"
-"""Of one pod; None when they may not be read."""
+"""Events of one pod; None without the right to read them."""
 
 
 @dataclass(frozen=True)
-class Patience:
-    """Seconds from a container's start: until its liveness probe was certainly asked once, and until it would have
-    killed. 0 without a probe.
+class ProbePatience:
+    """Seconds from a container's start until its first liveness probe is over, and until a failing probe kills it.
+
+    Both are 0 without a probe.
     """
 
-    asked: float = 0.0
+    probed: float = 0.0
     killed: float = 0.0
 
 
-def patience_of(template: Object) -> Patience:
+def patience_of(template: Object) -> ProbePatience:
     """Of the slowest container, native sidecars included."""
     spec = template["spec"]
     sidecars = [
-        one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always"
+        container
+        for container in spec.get("initContainers") or ()
+        if container.get("restartPolicy") == "Always"
     ]
     probes = [
-        one["livenessProbe"] for one in (*spec["containers"], *sidecars) if one.get("livenessProbe")
+        container["livenessProbe"]
+        for container in (*spec["containers"], *sidecars)
+        if container.get("livenessProbe")
     ]
-    return Patience(
-        asked=max((_seconds(one, 1) for one in probes), default=0.0),
-        killed=max((_seconds(one, one.get("failureThreshold", 3)) for one in probes), default=0.0),
+    return ProbePatience(
+        probed=max((_seconds(probe, 1) for probe in probes), default=0.0),
+        killed=max(
+            (_seconds(probe, probe.get("failureThreshold", 3)) for probe in probes), default=0.0
+        ),
     )
 
 
@@ -56,8 +63,8 @@ def _seconds(probe: Object, tries: int) -> float:
 
 
 LOST_SIGHT = 6.0
-"""Seconds between two looks from which on kubelets may have had no way to the API server either. What they have to
-tell then comes after it is back: a kubelet tries an event again after 10 s (client-go, tools/record/event.go)."""
+"""Seconds without an observation after which kubelets may have been cut off too. Their events then arrive late:
+a kubelet sends an event again after 10 s (client-go, tools/record/event.go)."""
 
 
 class Ages:
@@ -70,20 +77,20 @@ class Ages:
     def note(self, pods: t.Iterable[Pod], now: float) -> bool:
         """A restart begins anew, and so do all when sight was lost. Whether it was."""
         lost, self._noted = now - self._noted >= LOST_SIGHT, now
-        seen = {
-            (pod.uid, sum(one.restarts for one in pod.containers))
+        lives = {
+            (pod.uid, sum(container.restarts for container in pod.containers))
             for pod in pods
             if not pod.deleting and all(map(_started, pod.containers)) and pod.containers
         }
         known = {} if lost else self._since
-        self._since = {key: known.get(key, now) for key in seen}
+        self._since = {key: known.get(key, now) for key in lives}
         return lost
 
     def oldest(self, now: float) -> tuple[str, float]:
         """The uid of the pod that has lived longest, and for how many seconds; ("", 0) without one."""
         if not self._since:
             return "", 0.0
-        (uid, _restarts), since = min(self._since.items(), key=lambda one: one[1])
+        (uid, _restarts), since = min(self._since.items(), key=lambda item: item[1])
         return uid, now - since
 
 
@@ -92,17 +99,17 @@ def _started(container: Container) -> bool:
     return container.started or (container.state == "terminated" and container.exit_code == 0)
 
 
-class Proof:
-    """Of one soak. `left`: seconds until the pod that has lived longest has outlived its liveness probe.
+class LivenessProof:
+    """Liveness of one soak. `left`: seconds until the oldest pod has outlived its liveness probe.
 
-    `until_asked`: seconds until that pod's events are worth a look, `left` when they were looked at.
+    `until_due`: seconds until that pod's events are read next.
     """
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: ProbePatience) -> None:
         self._patience = patience
-        self._asked_of = ""
+        self._events_read_of = ""
         self.left = patience.killed
-        self.until_asked = patience.asked
+        self.until_due = patience.probed
 
     def weigh(
         self, pod: str, age: float, events_of: t.Callable[[str], Events]
@@ -111,40 +118,40 @@ class Proof:
         begins anew."""
         if not self._patience.killed:
             return None
-        if age < self._patience.asked:
-            self._asked_of = ""
+        if age < self._patience.probed:
+            self._events_read_of = ""
         self.left = self._patience.killed - age
-        self.until_asked = self._patience.asked - age if self._asked_of != pod else self.left
-        asked_first = age >= self._patience.asked and self._asked_of != pod
-        if not (asked_first or self.left <= 0):
+        self.until_due = self._patience.probed - age if self._events_read_of != pod else self.left
+        probed_first = age >= self._patience.probed and self._events_read_of != pod
+        if not (probed_first or self.left <= 0):
             return None
-        self._asked_of = pod
-        self.until_asked = self.left
+        self._events_read_of = pod
+        self.until_due = self.left
         events = events_of(pod)
-        container, probe, said = kill_of(events)
+        container, probe, message = kill_of(events)
         if container:
-            return replace(killed(container, probe, said), pod=pod, container=container)
+            return replace(killed(container, probe, message), pod=pod, container=container)
         if has_answered(events):
             self.left = 0.0
         return None
 
 
 def has_answered(events: Events) -> bool:
-    """Whether the events of a pod, whose probe was certainly asked, prove that it answered.
+    """Whether the events of a pod prove that its probe, which ran at least once, succeeded.
 
-    That events of it arrive at all is shown by that of its start; silence alone would prove nothing.
+    The pod's `Started` event shows that its events arrive. Without it, a lack of failures is no proof.
     """
-    told = [(str(one.get("reason")), str(one.get("message"))) for one in events or ()]
-    started = any(reason == "Started" for reason, _message in told)
+    messages = [(str(event.get("reason")), str(event.get("message"))) for event in events or ()]
+    started = any(reason == "Started" for reason, _message in messages)
     return started and not any(
-        FAILED.match(message) or KILLED.search(message) for _reason, message in told
+        FAILED.match(message) or KILLED.search(message) for _reason, message in messages
     )
 
 
 def kill_of(events: Events, container: str = "") -> tuple[str, str, str]:
-    """Which container was killed for which probe, and what the probe said last; empty when none was.
+    """The killed container, its probe and the probe's last message; all empty without a kill.
 
-    A container that is just started refuses connections, which the first event says and was not why it was killed.
+    The last message counts: a container that just started refuses connections, which is not why it was killed.
     """
     newest = sorted(events or (), key=lambda event: str(event.get("last_seen", "")), reverse=True)
     messages = [str(event.get("message", "")) for event in newest]
@@ -159,14 +166,14 @@ def kill_of(events: Events, container: str = "") -> tuple[str, str, str]:
 
 def as_kill(verdict: Evaluation, events: Events) -> Evaluation:
     """The verdict about a restart in other words, when the kubelet did it for a probe."""
-    container, probe, said = kill_of(events, verdict.container)
+    container, probe, message = kill_of(events, verdict.container)
     if verdict.reason not in RESTARTS or not container:
         return verdict
-    return replace(killed(container, probe, said), pod=verdict.pod, container=container)
+    return replace(killed(container, probe, message), pod=verdict.pod, container=container)
 
 
-def killed(container: str, probe: str, said: str) -> Evaluation:
-    why = f" ({excerpt(said, 180)})" if said else ""
+def killed(container: str, probe: str, message: str) -> Evaluation:
+    why = f" ({excerpt(message, 180)})" if message else ""
     return Evaluation(
         "failing",
         f"{probe.capitalize()}Failed",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a rollout looks at: Deployments, ReplicaSets and Pods, reduced to what decisions need."""
+"""Deployments, ReplicaSets and Pods, reduced to the fields that a rollout's decisions need."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Counts:
+class ReplicaCounts:
     """Pods as the Deployment's status counts them. `total` holds no pod that is being ended."""
 
     desired: int
@@ -62,7 +62,7 @@ class Deployment:
     selector: str
     paused: bool
     template: Object
-    counts: Counts
+    counts: ReplicaCounts
     conditions: tuple[Condition, ...]
     progress_deadline: float = PROGRESS_DEADLINE
     min_ready: float = 0.0
@@ -74,7 +74,7 @@ class Deployment:
 
     @property
     def resume(self) -> str:
-        """What is typed to go on with a rollout that is paused."""
+        """The command that resumes a paused rollout."""
         where = f"-n {self.namespace} " if self.namespace else ""
         return f"kubectl {where}rollout resume deployment/{self.name}"
 
@@ -92,7 +92,7 @@ class Deployment:
             selector=to_label_selector(spec["selector"]),
             paused=bool(spec.get("paused", False)),
             template=spec["template"],
-            counts=Counts(
+            counts=ReplicaCounts(
                 desired=spec.get("replicas", 1),
                 updated=status.get("updatedReplicas", 0),
                 total=status.get("replicas", 0),
@@ -102,13 +102,13 @@ class Deployment:
             conditions=_conditions(status),
             progress_deadline=spec.get("progressDeadlineSeconds") or PROGRESS_DEADLINE,
             min_ready=spec.get("minReadySeconds") or 0.0,
-            written=max((str(one.get("time", "")) for one in own), default=""),
+            written=max((str(entry.get("time", "")) for entry in own), default=""),
             owned_images=frozenset(_owned_images(own)),
             namespace=metadata.get("namespace", ""),
         )
 
     def condition(self, wanted: str) -> Condition | None:
-        return next((one for one in self.conditions if one.type == wanted), None)
+        return next((condition for condition in self.conditions if condition.type == wanted), None)
 
     @property
     def images(self) -> dict[str, str]:
@@ -223,7 +223,9 @@ class Pod:
             reason=status.get("reason", ""),
             node=body.get("spec", {}).get("nodeName", ""),
             deleting=bool(metadata.get("deletionTimestamp")),
-            ready=any(one.type == "Ready" and one.status == "True" for one in conditions),
+            ready=any(
+                condition.type == "Ready" and condition.status == "True" for condition in conditions
+            ),
             conditions=conditions,
             containers=tuple(map(Container.from_json, statuses)),
             nominated_node=status.get("nominatedNodeName") or "",
@@ -235,20 +237,22 @@ def current_replica_set(
 ) -> ReplicaSet | None:
     """The ReplicaSet of the current template; None before the controller has made it.
 
-    A controller may have observed the template without that: with strategy Recreate until all old pods are gone, and
-    where it is paused or was scaled at that moment. Source: FindNewReplicaSet of the Deployment controller.
+    A controller may have observed the template and made no ReplicaSet yet: with strategy Recreate until all old pods
+    are gone, and while paused or scaled. Source: FindNewReplicaSet of the Deployment controller.
     """
     wanted = _without_hash(deployment.template)
     fitting = [
-        one for one in owned_by(deployment, replica_sets) if _without_hash(one.template) == wanted
+        replica_set
+        for replica_set in owned_by(deployment, replica_sets)
+        if _without_hash(replica_set.template) == wanted
     ]
-    return max(fitting, key=lambda one: one.revision, default=None)
+    return max(fitting, key=lambda replica_set: replica_set.revision, default=None)
 
 
 def owned_by(
     deployment: Deployment, replica_sets: t.Iterable[ReplicaSet]
 ) -> tuple[ReplicaSet, ...]:
-    return tuple(one for one in replica_sets if one.owner == deployment.uid)
+    return tuple(replica_set for replica_set in replica_sets if replica_set.owner == deployment.uid)
 
 
 def _without_hash(template: Object) -> Object:
@@ -288,18 +292,18 @@ def _probe_seconds(probe: Object | None) -> float:
 
 
 def _own_fields(metadata: Object) -> list[Object]:
-    """What managedFields tells of what this collection wrote, but for the status."""
+    """The managedFields entries of this collection, without those of the status."""
     return [
-        one
-        for one in metadata.get("managedFields") or ()
-        if one.get("manager") == FIELD_MANAGER and not one.get("subresource")
+        entry
+        for entry in metadata.get("managedFields") or ()
+        if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource")
     ]
 
 
 def _owned_images(own: t.Iterable[Object]) -> t.Iterator[str]:
-    """The API server notes who writes a field before webhooks change it (patchResource: applyPatch, applyAdmission)."""
-    for one in own:
-        fields = one.get("fieldsV1") or {}
+    """The API server records managers before webhooks change fields (patchResource: applyPatch, applyAdmission)."""
+    for entry in own:
+        fields = entry.get("fieldsV1") or {}
         for path in ("f:spec", "f:template", "f:spec", "f:containers"):
             fields = fields.get(path) or {}
         for key, owned in fields.items():
@@ -308,11 +312,14 @@ def _owned_images(own: t.Iterable[Object]) -> t.Iterator[str]:
 
 
 def images_of(template: Object) -> dict[str, str]:
-    return {one["name"]: one.get("image", "") for one in template["spec"]["containers"]}
+    return {
+        container["name"]: container.get("image", "")
+        for container in template["spec"]["containers"]
+    }
 
 
 def without_digest(image: str) -> str:
-    """As it was asked for, of an image whose tag an admission webhook has resolved.
+    """The image without the digest that an admission webhook added.
 
     Kyverno (verifyImages with mutateDigest) and the policy-controller of Sigstore add it in pod templates too.
     """
@@ -320,35 +327,35 @@ def without_digest(image: str) -> str:
     return name if digest.startswith("sha256:") else image
 
 
-def is_same_image(found: str, asked: str) -> bool:
-    """Whether `found` is what stands where `asked` was written, be it with its digest."""
-    return found == asked or ("@" not in asked and without_digest(found) == asked)
+def is_same_image(current: str, written: str) -> bool:
+    """Whether image `current` is `written`, perhaps with a digest added."""
+    return current == written or ("@" not in written and without_digest(current) == written)
 
 
 def owner_of(metadata: Object) -> str:
     """The uid of the controller that owns an object, empty without one."""
     owners = metadata.get("ownerReferences") or []
-    return next((one["uid"] for one in owners if one.get("controller")), "")
+    return next((owner["uid"] for owner in owners if owner.get("controller")), "")
 
 
 def controller_kind(metadata: Object) -> str:
     """The kind of that controller, empty without one."""
     owners = metadata.get("ownerReferences") or []
-    return next((one.get("kind", "") for one in owners if one.get("controller")), "")
+    return next((owner.get("kind", "") for owner in owners if owner.get("controller")), "")
 
 
 def to_label_selector(selector: Object) -> str:
     """A LabelSelector as the API's query parameter takes it."""
     parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    for one in selector.get("matchExpressions") or []:
-        values = ",".join(one.get("values") or [])
+    for expression in selector.get("matchExpressions") or []:
+        values = ",".join(expression.get("values") or [])
         parts.append(
             {
-                "In": f"{one['key']} in ({values})",
-                "NotIn": f"{one['key']} notin ({values})",
-                "Exists": one["key"],
-                "DoesNotExist": f"!{one['key']}",
-            }[one["operator"]]
+                "In": f"{expression['key']} in ({values})",
+                "NotIn": f"{expression['key']} notin ({values})",
+                "Exists": expression["key"],
+                "DoesNotExist": f"!{expression['key']}",
+            }[expression["operator"]]
         )
     return ",".join(parts)
 
@@ -358,7 +365,9 @@ def selects(selector: Object | None, labels: t.Mapping[str, str]) -> bool:
     if selector is None:
         return False
     exact = (selector.get("matchLabels") or {}).items() <= labels.items()
-    return exact and all(_holds(one, labels) for one in selector.get("matchExpressions") or [])
+    return exact and all(
+        _holds(expression, labels) for expression in selector.get("matchExpressions") or []
+    )
 
 
 def _holds(expression: Object, labels: t.Mapping[str, str]) -> bool:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a follower sees of its Deployment, in as few requests as it can be seen with.
+"""Observe a Deployment and its pods in as few requests as possible.
 
-Two watches keep the Deployment and its pods up to date. While one of them is blind, and now and then all
-the same, for a connection may be dead without saying so, it is asked directly."""
+Two watches keep them up to date. A direct read replaces a watch that is down. It also runs now and then,
+for a connection may be dead without an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import asdict
 from .._cluster import CHANGE_CAUSE_ANNOTATION, RELEASE_ANNOTATION, Clock, Cluster, Object, Watch
 from .._errors import InputError, RefusedError
 from .._threads import Event
-from .evaluate import Snapshot
+from .evaluate import RolloutSnapshot
 from .models import (
     HASH_LABEL,
     Condition,
@@ -29,16 +29,16 @@ Standing = dict[str, t.Any]
 
 
 def observe_standings(cluster: Cluster, names: t.Sequence[str] | None) -> list[Standing]:
-    found = map(Deployment.from_json, cluster.list_objects("Deployment"))
-    by_name = {one.name: one for one in found}
+    deployments = map(Deployment.from_json, cluster.list_objects("Deployment"))
+    by_name = {deployment.name: deployment for deployment in deployments}
     missing = [name for name in names or () if name not in by_name]
     if missing:
         raise InputError(
             f"There is no Deployment {', '.join(map(repr, missing))} in namespace "
             f"{cluster.namespace!r}: correct 'names' or 'namespace'."
         )
-    replica_sets = [ReplicaSet.from_json(one) for one in cluster.list_objects("ReplicaSet")]
-    pods = [Pod.from_json(one) for one in cluster.list_objects("Pod")]
+    replica_sets = [ReplicaSet.from_json(body) for body in cluster.list_objects("ReplicaSet")]
+    pods = [Pod.from_json(body) for body in cluster.list_objects("Pod")]
     wanted = sorted(by_name) if names is None else names
     return [to_standing(by_name[name], replica_sets, pods) for name in wanted]
 
@@ -46,7 +46,7 @@ def observe_standings(cluster: Cluster, names: t.Sequence[str] | None) -> list[S
 def to_standing(
     deployment: Deployment, replica_sets: t.Sequence[ReplicaSet], pods: t.Sequence[Pod]
 ) -> Standing:
-    owned = {one.uid for one in owned_by(deployment, replica_sets)}
+    owned = {replica_set.uid for replica_set in owned_by(deployment, replica_sets)}
     current = current_replica_set(deployment, replica_sets)
     mine = [pod for pod in pods if pod.owner in owned]
     counts = asdict(deployment.counts)
@@ -61,7 +61,7 @@ def to_standing(
         "change_cause": deployment.annotations.get(CHANGE_CAUSE_ANNOTATION, ""),
         "replicas": {**counts, "terminating": sum(pod.deleting for pod in mine)},
         "replica_set": current.name if current else "",
-        "conditions": [asdict(one) for one in deployment.conditions],
+        "conditions": [asdict(condition) for condition in deployment.conditions],
         "pods": [_pod_face(pod, current) for pod in mine],
     }
 
@@ -72,8 +72,10 @@ def _pod_face(pod: Pod, current: ReplicaSet | None) -> dict[str, t.Any]:
         "phase": pod.phase,
         "node": pod.node,
         "ready": pod.ready,
-        "restarts": sum(one.restarts for one in pod.containers),
-        "waiting": [one.reason for one in pod.containers if one.state == "waiting"],
+        "restarts": sum(container.restarts for container in pod.containers),
+        "waiting": [
+            container.reason for container in pod.containers if container.state == "waiting"
+        ],
         "current": current is not None and pod.owner == current.uid,
         "terminating": pod.deleting,
     }
@@ -95,14 +97,14 @@ def observe_deployment(cluster: Cluster, name: str) -> Deployment:
 
 
 def desired_replicas(cluster: Cluster, deployment: Deployment) -> int:
-    """As they are now, which an autoscaler may change at any time; as they were of one that is gone."""
+    """The replicas now, which an autoscaler may change at any time; the last known of a deleted Deployment."""
     return (find_deployment(cluster, deployment.name) or deployment).counts.desired
 
 
 def observe_replica_set(cluster: Cluster, deployment: Deployment) -> ReplicaSet | None:
     """The ReplicaSet of the current template."""
-    found = cluster.list_objects("ReplicaSet", label_selector=deployment.selector)
-    return current_replica_set(deployment, map(ReplicaSet.from_json, found))
+    bodies = cluster.list_objects("ReplicaSet", label_selector=deployment.selector)
+    return current_replica_set(deployment, map(ReplicaSet.from_json, bodies))
 
 
 def observe_pods(
@@ -112,23 +114,23 @@ def observe_pods(
     if replica_set is None:
         return ()
     selector = f"{deployment.selector},{HASH_LABEL}={replica_set.template_hash}"
-    found = map(Pod.from_json, cluster.list_objects("Pod", label_selector=selector))
-    return tuple(pod for pod in found if pod.owner == replica_set.uid)
+    pods = map(Pod.from_json, cluster.list_objects("Pod", label_selector=selector))
+    return tuple(pod for pod in pods if pod.owner == replica_set.uid)
 
 
 def observe_all_pods(cluster: Cluster, deployment: Deployment) -> t.Sequence[Pod]:
     """Old and ending ones too."""
-    return [Pod.from_json(one) for one in list_pods(cluster, deployment)]
+    return [Pod.from_json(body) for body in list_pods(cluster, deployment)]
 
 
 def list_pods(cluster: Cluster, deployment: Deployment) -> list[Object]:
-    """What the Deployment's selector finds, without the pods of a Job or another controller that has its labels."""
+    """The pods of the Deployment's selector, without those of a Job or another controller with its labels."""
     pods = cluster.list_objects("Pod", label_selector=deployment.selector)
     return [pod for pod in pods if controller_kind(pod["metadata"]) in ("", "ReplicaSet")]
 
 
 PODS_EVERY = 2.0
-"""Seconds between two looks at pods that must be asked for: they tell why, the Deployment's counts how far."""
+"""Seconds between two direct reads of pods: they explain a failure, the Deployment's counts show progress."""
 PROMISES_EVERY = 30.0
 """Seconds between two questions whether a node is being added for pods that fit on none."""
 TRUSTED = 20.0
@@ -139,7 +141,7 @@ Read = t.TypeVar("Read")
 
 
 class Versions(t.Generic[Read]):  # noqa: UP046 - targets may run an older Python
-    """What objects say, read once for each of their versions."""
+    """Objects parsed once for each of their versions."""
 
     def __init__(self, read: t.Callable[[Object], Read]) -> None:
         self._read = read
@@ -153,8 +155,8 @@ class Versions(t.Generic[Read]):  # noqa: UP046 - targets may run an older Pytho
         return [*self._known.values()]
 
 
-class Observer:
-    """Of one Deployment, inside `with`. `deadline`: when to stop trying to see, on the clock."""
+class RolloutObserver:
+    """Observes one Deployment, inside `with`. `deadline`: the clock's time to stop retrying reads."""
 
     def __init__(
         self, cluster: Cluster, deployment: Deployment, *, clock: Clock, deadline: float
@@ -173,7 +175,7 @@ class Observer:
         self._promised: frozenset[str] = frozenset()
         self._promised_at = float("-inf")
 
-    def __enter__(self) -> Observer:
+    def __enter__(self) -> RolloutObserver:
         wake = self._changed.set
         by_name = f"metadata.name={self._name}"
         self._watches = {
@@ -188,7 +190,7 @@ class Observer:
 
     def snapshot(
         self, generation: int, *, with_pods: bool = False, fresh: bool = False
-    ) -> Snapshot:
+    ) -> RolloutSnapshot:
         """The Deployment, and its new pods when they are due and say anything.
 
         `fresh`: as the server says now.
@@ -197,16 +199,16 @@ class Observer:
         fresh = fresh or now - self._asked_at >= TRUSTED
         deployment = self._deployment(fresh=fresh)
         if deployment is None or deployment.observed_generation < generation:
-            return Snapshot(deployment, self._replica_set)
+            return RolloutSnapshot(deployment, self._replica_set)
         free = self._known("Pod") is not None
         due = (free or now - self._pods_at >= PODS_EVERY) and not deployment.complete
         if not (due or with_pods or (fresh and not deployment.complete)):
-            return Snapshot(deployment, self._replica_set)
+            return RolloutSnapshot(deployment, self._replica_set)
         self._pods_at = now
         replica_set = self._replica_set_of(deployment)
         every = self._every_pod(deployment, fresh=fresh)
         new = tuple(pod for pod in every if _is_of(pod, replica_set))
-        return Snapshot(
+        return RolloutSnapshot(
             deployment,
             replica_set,
             new,
@@ -220,7 +222,7 @@ class Observer:
         return old_pods(self._replica_set_of(deployment), pods)
 
     def events_of(self, pod: str) -> t.Sequence[Object] | None:
-        """Those of the pod of this uid; None for whoever may not read events."""
+        """Events of the pod of this uid; None without the right to read events."""
         try:
             return self._cluster.list_objects("Event", field_selector=f"involvedObject.uid={pod}")
         except RefusedError:
@@ -262,9 +264,9 @@ class Observer:
                     "Event", field_selector="reason=TriggeredScaleUp"
                 )
             except RefusedError:
-                # Whoever may not read events sees no promise.
+                # Without the right to read events, no promise is visible.
                 events = []
-            self._promised = frozenset(one["involvedObject"].get("uid", "") for one in events)
+            self._promised = frozenset(event["involvedObject"].get("uid", "") for event in events)
         return self._promised
 
     def _replica_set_of(self, deployment: Deployment) -> ReplicaSet | None:
@@ -276,7 +278,10 @@ class Observer:
 
 
 def _fails(conditions: t.Iterable[Condition]) -> bool:
-    return any(one.type == "ReplicaFailure" and one.status == "True" for one in conditions)
+    return any(
+        condition.type == "ReplicaFailure" and condition.status == "True"
+        for condition in conditions
+    )
 
 
 def _is_of(pod: Pod, replica_set: ReplicaSet | None) -> bool:
@@ -289,5 +294,6 @@ def _is_of(pod: Pod, replica_set: ReplicaSet | None) -> bool:
 
 def _fits_nowhere(pod: Pod) -> bool:
     return any(
-        one.type == "PodScheduled" and one.reason == "Unschedulable" for one in pod.conditions
+        condition.type == "PodScheduled" and condition.reason == "Unschedulable"
+        for condition in pod.conditions
     )

@@ -30,13 +30,13 @@ from .._cluster import (
 from .._errors import ConflictError, InputError
 from .._lock.epoch import epoch_in, refuse_later
 from .changes import Taken, taken_away
-from .liveness import Patience, patience_of
+from .liveness import ProbePatience, patience_of
 from .models import Deployment, images_of, is_same_image, without_digest
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the task asked for."""
+class RolloutRequest:
+    """The rollout that the task's options request."""
 
     state: str
     container: str
@@ -56,9 +56,13 @@ class Wanted:
     None for that alone, and 0 for no soak at all.
     """
 
-    def patience(self, template: Object) -> Patience:
+    def patience(self, template: Object) -> ProbePatience:
         """Only new images have to prove that they live."""
-        return patience_of(template) if self.state == "released" and self.soak != 0 else Patience()
+        return (
+            patience_of(template)
+            if self.state == "released" and self.soak != 0
+            else ProbePatience()
+        )
 
     def longest_soak(self, template: Object) -> float:
         """In seconds."""
@@ -67,7 +71,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Pin:
-    """What a Deployment was before a release: where an undo returns to."""
+    """A Deployment as it was before a release. An undo returns to it."""
 
     uid: str
     template: Object
@@ -88,9 +92,8 @@ class Pin:
 class RolloutPlan:
     """The patch to send; empty when the Deployment is already as wanted.
 
-    `takes`: what a way back takes from the template that the release did not write. `fences`: the patch writes the
-    fence and nothing else, and `refusal` is what there is to say afterwards, if anything. `releases`: it sets the
-    image that is wanted, which no undo does.
+    `takes`: fields that a rollback changes and the release did not write. `fences`: the patch writes only the fence;
+    `refusal` is then raised, if set. `releases`: the patch sets the requested image, as no undo does.
     """
 
     before: Deployment
@@ -108,28 +111,28 @@ class RolloutPlan:
 
     @property
     def changed(self) -> bool:
-        """Whether anything becomes different that runs, or that says what runs."""
+        """Whether the patch changes pods or the annotations that describe them."""
         return self.writes and not self.fences
 
     def to_diff(self) -> dict[str, t.Any]:
         before = _face(self.before.template, self.before.annotations)
         after = _face(self.template, self.annotations)
         if self.takes:
-            before["taken_away"] = {one.field: one.now for one in self.takes}
-            after["taken_away"] = {one.field: one.then for one in self.takes}
+            before["taken_away"] = {change.field: change.now for change in self.takes}
+            after["taken_away"] = {change.field: change.then for change in self.takes}
         return {"before": before, "after": after}
 
 
 def rollout_id(release: str, uid: str, image: str) -> str:
     """Names one release of one image on one Deployment.
 
-    It can be computed again by whoever looks later, so a rerun after a crash finds its own work,
-    and an image set by somebody else in between does not pass for ours, but for the digest of its tag.
+    Any later run can compute it again, so a rerun after a crash recognizes its own patch. An image that another
+    writer set has another id, unless it only adds the digest of the tag.
     """
     return hashlib.sha256("\n".join((release, uid, image)).encode()).hexdigest()[:16]
 
 
-def plan_rollout(deployment: Deployment, wanted: Wanted, pin: Pin | None) -> RolloutPlan:
+def plan_rollout(deployment: Deployment, wanted: RolloutRequest, pin: Pin | None) -> RolloutPlan:
     _check_container(deployment, wanted.container)
     if wanted.state == "released":
         plan = _plan_release(deployment, wanted)
@@ -155,9 +158,9 @@ def runs_release(deployment: Deployment, release: str) -> bool:
         deployment.annotations.get(key) for key in (ROLLOUT_ID_ANNOTATION, ADMITTED_ANNOTATION)
     ]
     return any(
-        rollout_id(release, deployment.uid, asked) in written
+        rollout_id(release, deployment.uid, spelling) in written
         for image in deployment.images.values()
-        for asked in (image, without_digest(image))
+        for spelling in (image, without_digest(image))
     )
 
 
@@ -167,25 +170,25 @@ def may_run_release(deployment: Deployment, release: str) -> bool:
     return owned and deployment.annotations.get(RELEASE_ANNOTATION) == release
 
 
-def is_own_write(before: Deployment, current: Deployment, wanted: Wanted) -> bool:
+def is_own_write(before: Deployment, current: Deployment, wanted: RolloutRequest) -> bool:
     """Whether a release that got no answer was written since `before`, and no other hand has changed it."""
-    asked = _asked_id(current, wanted)
+    wanted_id = _asked_id(current, wanted)
     return (
-        before.annotations.get(ROLLOUT_ID_ANNOTATION) != asked
-        and current.annotations.get(ROLLOUT_ID_ANNOTATION) == asked
+        before.annotations.get(ROLLOUT_ID_ANNOTATION) != wanted_id
+        and current.annotations.get(ROLLOUT_ID_ANNOTATION) == wanted_id
         and wanted.container in current.owned_images
     )
 
 
-def plan_admitted(released: Deployment, wanted: Wanted) -> tuple[Operation, ...]:
-    """What to note of a release whose image webhooks have changed, so that it is known for ours; else nothing.
+def plan_admitted(released: Deployment, wanted: RolloutRequest) -> tuple[Operation, ...]:
+    """The note that makes an image recognizable as ours after webhooks changed it; empty when they did not.
 
     Controllers write the Deployment meanwhile, so its generation is not tested.
     """
-    found = released.images[wanted.container]
-    if is_same_image(found, wanted.image):
+    admitted_image = released.images[wanted.container]
+    if is_same_image(admitted_image, wanted.image):
         return ()
-    admitted = {ADMITTED_ANNOTATION: rollout_id(wanted.release, released.uid, found)}
+    admitted = {ADMITTED_ANNOTATION: rollout_id(wanted.release, released.uid, admitted_image)}
     at = "/metadata/annotations"
     return (
         *_image_tests(released, wanted),
@@ -198,8 +201,8 @@ def plan_admitted(released: Deployment, wanted: Wanted) -> tuple[Operation, ...]
     )
 
 
-def plan_soaked(deployment: Deployment, wanted: Wanted) -> tuple[Operation, ...]:
-    """That the soak of what stands there was seen through. Fits only while no other run has written it."""
+def plan_soaked(deployment: Deployment, wanted: RolloutRequest) -> tuple[Operation, ...]:
+    """The note that the current template passed its soak. Applies only while no other run has written it."""
     if SOAK_ANNOTATION not in deployment.annotations:
         return ()
     at = "/metadata/annotations"
@@ -210,19 +213,19 @@ def plan_soaked(deployment: Deployment, wanted: Wanted) -> tuple[Operation, ...]
     )
 
 
-def is_ours(deployment: Deployment, wanted: Wanted, pin: Pin) -> bool:
-    """Whether the current template was written by this release, so that undoing it harms nobody."""
+def is_ours(deployment: Deployment, wanted: RolloutRequest, pin: Pin) -> bool:
+    """Whether this release wrote the current template, so that an undo overwrites no other change."""
     if wanted.release and runs_release(deployment, wanted.release):
         return True
     return is_as_pinned(deployment, pin)
 
 
 def is_as_pinned(deployment: Deployment, pin: Pin) -> bool:
-    """Whether its template is what was pinned, but for what a restart writes on it."""
+    """Whether the template equals the pinned one, apart from a restart's annotations."""
     return _without_own(_as_asked(deployment.template, pin)) == _without_own(pin.template)
 
 
-def _plan_release(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
+def _plan_release(deployment: Deployment, wanted: RolloutRequest) -> RolloutPlan:
     if _stands(deployment, wanted):
         return unchanged(deployment)
     index = list(deployment.images).index(wanted.container)
@@ -260,28 +263,30 @@ def _plan_release(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
 
 def _with_environment(variables: t.Sequence[Object], wanted: t.Mapping[str, str]) -> list[Object]:
     """In their order, the new ones last: one may be made of those before it."""
-    known = [one["name"] for one in variables]
+    known = [variable["name"] for variable in variables]
     return [
-        {"name": one["name"], "value": wanted[one["name"]]} if one["name"] in wanted else one
-        for one in variables
+        {"name": variable["name"], "value": wanted[variable["name"]]}
+        if variable["name"] in wanted
+        else variable
+        for variable in variables
     ] + [{"name": name, "value": value} for name, value in wanted.items() if name not in known]
 
 
-def _stands(deployment: Deployment, wanted: Wanted) -> bool:
+def _stands(deployment: Deployment, wanted: RolloutRequest) -> bool:
     """Whether the image and the variables that are asked for are set, whatever webhooks have made of the image."""
-    found = deployment.images[wanted.container]
+    current = deployment.images[wanted.container]
     index = list(deployment.images).index(wanted.container)
     variables = deployment.template["spec"]["containers"][index].get("env") or []
     if _with_environment(variables, wanted.environment) != variables:
         return False
-    return is_same_image(found, wanted.image) or (
+    return is_same_image(current, wanted.image) or (
         deployment.annotations.get(ROLLOUT_ID_ANNOTATION) == _asked_id(deployment, wanted)
         and deployment.annotations.get(ADMITTED_ANNOTATION)
-        == rollout_id(wanted.release, deployment.uid, found)
+        == rollout_id(wanted.release, deployment.uid, current)
     )
 
 
-def _plan_restart(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
+def _plan_restart(deployment: Deployment, wanted: RolloutRequest) -> RolloutPlan:
     present = deployment.template["metadata"].get("annotations") or {}
     mark = (
         {CHECKSUM_ANNOTATION: wanted.checksum}
@@ -305,8 +310,8 @@ def _plan_restart(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
     )
 
 
-def _plan_way_back(deployment: Deployment, wanted: Wanted, pin: Pin | None) -> RolloutPlan:
-    """plan_return, whose fence goes on what another hand changed, too: an earlier holder may be about to write it."""
+def _plan_way_back(deployment: Deployment, wanted: RolloutRequest, pin: Pin | None) -> RolloutPlan:
+    """plan_return, with the fence also on a template of another writer: an earlier holder may still write it."""
     try:
         return plan_return(deployment, wanted, pin)
     except ConflictError as exc:
@@ -317,12 +322,12 @@ def _plan_way_back(deployment: Deployment, wanted: Wanted, pin: Pin | None) -> R
 
 
 def plan_return(
-    deployment: Deployment, wanted: Wanted, pin: Pin | None, *, ours: bool = False
+    deployment: Deployment, wanted: RolloutRequest, pin: Pin | None, *, ours: bool = False
 ) -> RolloutPlan:
-    """Back to the pinned template, keeping replicas and everybody else's annotations.
+    """Return to the pinned template. Replicas and foreign annotations stay.
 
-    What stands there already gets the fence, so that a run which lost the lock and has not noticed yet cannot release
-    over it. `ours`: the caller knows that this run wrote the current template.
+    A template that is already the pinned one gets the fence: a run that lost the lock unnoticed cannot release over
+    it. `ours`: the caller knows that this run wrote the current template.
     """
     if pin is None:
         raise InputError(
@@ -341,10 +346,10 @@ def plan_return(
         return _plan_fence(deployment, wanted)
     if not ours and not is_ours(deployment, wanted, pin):
         if _own(deployment) == pin.annotations and images_of(stands) == images_of(pin.template):
-            # It went back, or was never rolled, and was changed since: nothing of it is ours.
+            # Returned or never rolled, then changed by another writer: nothing here is ours.
             return _plan_fence(deployment, wanted)
         raise superseded(deployment, wanted)
-    kept = {k: v for k, v in deployment.annotations.items() if k not in OWN_ANNOTATIONS}
+    foreign = {k: v for k, v in deployment.annotations.items() if k not in OWN_ANNOTATIONS}
     annotations = {**pin.annotations, **_fence(wanted)}
     return RolloutPlan(
         before=deployment,
@@ -354,7 +359,7 @@ def plan_return(
             *_return_annotations(deployment.annotations, annotations),
         ),
         template=pin.template,
-        annotations={**kept, **annotations},
+        annotations={**foreign, **annotations},
         takes=tuple(
             taken_away(
                 deployment.template,
@@ -367,18 +372,22 @@ def plan_return(
 
 
 def _as_asked(template: Object, pin: Pin) -> Object:
-    """With the images of the pin where those differ by a digest that somebody has added."""
-    asked, found = images_of(pin.template), images_of(template)
-    same = {name for name in found if name in asked and is_same_image(found[name], asked[name])}
+    """The template with the pin's images where the two differ only by an added digest."""
+    pinned, present = images_of(pin.template), images_of(template)
+    same = {
+        name for name in present if name in pinned and is_same_image(present[name], pinned[name])
+    }
     containers = [
-        {**one, "image": asked[one["name"]]} if one["name"] in same else one
-        for one in template["spec"]["containers"]
+        {**container, "image": pinned[container["name"]]}
+        if container["name"] in same
+        else container
+        for container in template["spec"]["containers"]
     ]
     return {**template, "spec": {**template["spec"], "containers": containers}}
 
 
-def superseded(deployment: Deployment, wanted: Wanted) -> ConflictError:
-    """Somebody else's template is never overwritten and never undone."""
+def superseded(deployment: Deployment, wanted: RolloutRequest) -> ConflictError:
+    """Another writer's template is never overwritten and never undone."""
     image = deployment.images.get(wanted.container, "")
     return ConflictError(
         f"Deployment {deployment.name!r} was changed by somebody else, to {image!r}, so it was "
@@ -400,14 +409,14 @@ def _check_container(deployment: Deployment, container: str) -> None:
         )
 
 
-def check_fence(deployment: Deployment, wanted: Wanted) -> None:
-    """Refuse what was written under a later lock, also where the lock itself is out of sight."""
+def check_fence(deployment: Deployment, wanted: RolloutRequest) -> None:
+    """Refuse a Deployment that a later lock's holder wrote, even while the lock is unreachable."""
     written = epoch_in(deployment.annotations)
     refuse_later(f"Deployment {deployment.name!r}", written, wanted.fence, result="lease_lost")
 
 
-def _check_replicas(deployment: Deployment, wanted: Wanted) -> None:
-    """A release without pods proves nothing. Flags and a way back must not depend on pods."""
+def _check_replicas(deployment: Deployment, wanted: RolloutRequest) -> None:
+    """A release without pods proves nothing. Flags and a rollback must not depend on pods."""
     if deployment.counts.desired or wanted.allow_no_replicas or wanted.state != "released":
         return
     raise ConflictError(
@@ -417,7 +426,7 @@ def _check_replicas(deployment: Deployment, wanted: Wanted) -> None:
     )
 
 
-def _plan_fence(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
+def _plan_fence(deployment: Deployment, wanted: RolloutRequest) -> RolloutPlan:
     """The fence alone. Nothing restarts for it."""
     if epoch_in(deployment.annotations) >= wanted.fence:
         return unchanged(deployment)
@@ -433,15 +442,15 @@ def _plan_fence(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
     )
 
 
-def _fence(wanted: Wanted) -> dict[str, str]:
+def _fence(wanted: RolloutRequest) -> dict[str, str]:
     return {FENCE_ANNOTATION: str(wanted.fence)} if wanted.fence else {}
 
 
-def _asked_id(deployment: Deployment, wanted: Wanted) -> str:
+def _asked_id(deployment: Deployment, wanted: RolloutRequest) -> str:
     return rollout_id(wanted.release, deployment.uid, wanted.image)
 
 
-def _identity(wanted: Wanted, deployment: Deployment) -> dict[str, str]:
+def _identity(wanted: RolloutRequest, deployment: Deployment) -> dict[str, str]:
     return {
         RELEASE_ANNOTATION: wanted.release,
         ROLLOUT_ID_ANNOTATION: _asked_id(deployment, wanted),
@@ -449,7 +458,7 @@ def _identity(wanted: Wanted, deployment: Deployment) -> dict[str, str]:
     }
 
 
-def _cause(wanted: Wanted, what: str) -> str:
+def _cause(wanted: RolloutRequest, what: str) -> str:
     return f"release {wanted.release}: {what}" if wanted.release else what
 
 
@@ -463,7 +472,7 @@ def unchanged(deployment: Deployment) -> RolloutPlan:
     )
 
 
-def _tests(deployment: Deployment, wanted: Wanted) -> tuple[Operation, ...]:
+def _tests(deployment: Deployment, wanted: RolloutRequest) -> tuple[Operation, ...]:
     # The generation moves with spec and annotations only: status writes cause no conflict.
     return (
         operation("test", "/metadata/generation", deployment.generation),
@@ -471,7 +480,7 @@ def _tests(deployment: Deployment, wanted: Wanted) -> tuple[Operation, ...]:
     )
 
 
-def _image_tests(deployment: Deployment, wanted: Wanted) -> tuple[Operation, ...]:
+def _image_tests(deployment: Deployment, wanted: RolloutRequest) -> tuple[Operation, ...]:
     index = list(deployment.images).index(wanted.container)
     path = f"/spec/template/spec/containers/{index}"
     return (

@@ -10,8 +10,8 @@ from .._cluster import Clock
 from .._errors import DeployError
 from .changes import Taken
 from .evaluate import Evaluation
-from .models import Counts, Deployment, Pod
-from .plan import RolloutPlan, Wanted, unchanged
+from .models import Deployment, Pod, ReplicaCounts
+from .plan import RolloutPlan, RolloutRequest, unchanged
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class RolloutResult:
     changed: bool
     before: Side
     after: Side
-    counts: Counts
+    counts: ReplicaCounts
     terminating: int = 0
     """Pods of older revisions that are still ending: their code is not gone yet."""
     old: int | None = 0
@@ -76,9 +76,9 @@ class RolloutResult:
     failing_before: tuple[str, ...] = ()
     """The pods that were in trouble before anything was written."""
     takes: tuple[Taken, ...] = ()
-    """What the way back takes away that the release did not write."""
+    """Fields that the rollback changed and the release did not write."""
     fenced: bool = False
-    """Whether the fence was written on it and nothing else."""
+    """Whether only the fence was written on it."""
 
     def to_result(self) -> dict[str, t.Any]:
         counts = self.counts
@@ -99,7 +99,7 @@ class RolloutResult:
             "duration": round(self.duration, 1),
             "diagnosis": dict(self.diagnosis),
             "failing_before": list(self.failing_before),
-            "taken_away": [one.to_json() for one in self.takes],
+            "taken_away": [change.to_json() for change in self.takes],
             "fenced": self.fenced,
         }
 
@@ -114,14 +114,19 @@ class RolloutError(DeployError):
         self.reason = reason
 
 
-class Results:
+class RolloutResults:
     """For one rollout, from when it is made. `failing_before` is set once it is known.
 
-    `loss` looks whether another run holds the deploy lock by now: then that run is the other hand.
+    `loss` checks whether another run holds the deploy lock by now: then that run is the other writer.
     """
 
     def __init__(
-        self, name: str, wanted: Wanted, *, clock: Clock, loss: t.Callable[[], DeployError | None]
+        self,
+        name: str,
+        wanted: RolloutRequest,
+        *,
+        clock: Clock,
+        loss: t.Callable[[], DeployError | None],
     ) -> None:
         self.failing_before: tuple[str, ...] = ()
         self._name = name
@@ -136,7 +141,7 @@ class Results:
         container = self._wanted.container
         return RolloutResult(
             result=result,
-            # A way back is a change, also of what an earlier run wrote.
+            # A rollback is a change, also of an earlier run's patch.
             changed=plan.changed or ENDINGS[result].changed == "always",
             before=Side.of(plan.before, container),
             after=Side.of(after, container),
@@ -171,7 +176,7 @@ class Results:
         )
 
     def refused(self, exc: DeployError, before: Deployment) -> DeployError:
-        """For an error that kept everything from being written, when it carries a `result`."""
+        """The failure for an error before any write, when it carries a `result`."""
         result = exc.details.get("result")
         if result is None:
             return exc

@@ -9,17 +9,26 @@ from dataclasses import dataclass, replace
 
 from .._cluster import SOAK_ANNOTATION, Clock, Cluster
 from .._errors import DeployError, RefusedError, UnreachableError
-from .apply import Guard, GuardedCluster, NoGuard, Undo, apply_plan, loss, require, require_for_undo
+from .apply import (
+    GuardedCluster,
+    NoWriteCheck,
+    Undo,
+    WriteCheck,
+    apply_plan,
+    loss,
+    require,
+    require_for_undo,
+)
 from .changes import describe_changes
 from .diagnosis import diagnose, find_log_line
-from .evaluate import CONTROLLER_SILENCE, Evaluation, Progress, start_course
+from .evaluate import CONTROLLER_SILENCE, Evaluation, RolloutProgress, start_course
 from .failures import signs_of
 from .follow import Follower, Report, RolloutStatus
 from .liveness import RESTARTS, as_kill
 from .models import Deployment, Pod
-from .observer import Observer, observe_all_pods, observe_deployment
-from .plan import Pin, RolloutPlan, Wanted, plan_rollout, plan_soaked, runs_release
-from .results import Results, RolloutResult
+from .observer import RolloutObserver, observe_all_pods, observe_deployment
+from .plan import Pin, RolloutPlan, RolloutRequest, plan_rollout, plan_soaked, runs_release
+from .results import RolloutResult, RolloutResults
 
 HANDS_OFF = {
     "superseded": "superseded",
@@ -30,7 +39,7 @@ HANDS_OFF = {
 }
 """Verdicts after which nothing is undone, with the result they give."""
 TAKEN = ("superseded", "paused", "deleted")
-"""Those of them that somebody else brought about."""
+"""Those of them that another writer caused."""
 LAST_LOOK = 5.0
 """Seconds that the look at the deadline may take."""
 
@@ -48,19 +57,19 @@ class Settings:
 
 
 class Rollout:
-    """One Deployment's way to `wanted`. `pin` is what its release record keeps of it, if anything."""
+    """One Deployment's rollout to `wanted`. `pin`: its state in the release record, if recorded."""
 
     def __init__(
         self,
         cluster: Cluster,
         name: str,
-        wanted: Wanted,
+        wanted: RolloutRequest,
         pin: Pin | None,
         *,
         settings: Settings,
         clock: Clock,
         report: Report,
-        guard: Guard | None = None,
+        guard: WriteCheck | None = None,
     ) -> None:
         self._started = clock.now()
         self._deadline = self._started + settings.wait_timeout
@@ -71,12 +80,12 @@ class Rollout:
         self._settings = settings
         self._clock = clock
         self._report = report
-        self._guard: Guard = guard or NoGuard()
+        self._guard: WriteCheck = guard or NoWriteCheck()
         ask = require_for_undo if wanted.state == "rolled_back" else require
         self._guarded = GuardedCluster(
             self._cluster, lambda: ask(self._guard), clock, self._deadline
         )
-        self._results = Results(name, wanted, clock=clock, loss=lambda: loss(self._guard))
+        self._results = RolloutResults(name, wanted, clock=clock, loss=lambda: loss(self._guard))
         self._failing: tuple[Pod, ...] = ()
 
     def plan(self) -> RolloutPlan:
@@ -122,7 +131,7 @@ class Rollout:
                 if status.verdict.outcome == "complete" and status.deployment is not None:
                     return self._succeed(plan, status.deployment, observer)
         except (UnreachableError, RefusedError) as exc:
-            # Whoever may no longer look knows as little as whoever cannot.
+            # A run without the right to read knows as little as a run without a connection.
             raise self._results.lost_sight(plan, patched, exc) from exc
         raise self._fail(plan, progress, status)
 
@@ -146,7 +155,7 @@ class Rollout:
         self._failing = tuple(pod for pod in pods if pod.uid in troubled)
         self._results.failing_before = tuple(sorted(pod.name for pod in self._failing))
 
-    def _progress(self, plan: RolloutPlan, patched: Deployment) -> Progress:
+    def _progress(self, plan: RolloutPlan, patched: Deployment) -> RolloutProgress:
         progress = replace(
             start_course(plan.before, patched, self._wanted.container, self._clock.now()),
             quorum=self._settings.quorum,
@@ -154,10 +163,10 @@ class Rollout:
             needs_pods=self._wanted.state == "released" and not self._wanted.allow_no_replicas,
             failing_before=frozenset(pod.uid for pod in self._failing),
         )
-        # Nothing was patched now: what stands there is of the rollout that we take up again.
+        # No patch now: the template is of an earlier run's rollout, which this run resumes.
         return progress if plan.changed else replace(progress, patched=None, stale_refusal=None)
 
-    def _prove(self, progress: Progress, observer: Observer) -> RolloutStatus:
+    def _prove(self, progress: RolloutProgress, observer: RolloutObserver) -> RolloutStatus:
         follower = self._follower(observer, self._guarded)
         status = follower.follow(progress)
         if status.verdict.outcome == "complete" and status.deployment is not None:
@@ -168,12 +177,12 @@ class Rollout:
 
     def _soak(
         self,
-        progress: Progress,
+        progress: RolloutProgress,
         status: RolloutStatus,
         deployment: Deployment,
         follower: Follower,
     ) -> RolloutStatus:
-        """Time that is added on top; trouble in it has what is left of `wait_timeout`."""
+        """Soak in extra time. A failure in it has the rest of `wait_timeout` to clear."""
         longest = self._longest_soak(deployment)
         if not longest:
             return status
@@ -182,7 +191,7 @@ class Rollout:
         )
         if after.verdict.outcome not in ("waiting", "complete"):
             return after
-        # A soak is seen by watches, which may be late: what ends it well is asked for.
+        # Watches may be late: a direct read confirms the end of the soak.
         last = follower.follow(progress)
         if after.verdict.outcome == last.verdict.outcome == "complete":
             return self._note_soaked(progress, deployment, follower) or last
@@ -192,11 +201,11 @@ class Rollout:
         return self._wanted.longest_soak(deployment.template) if deployment.counts.desired else 0.0
 
     def _note_soaked(
-        self, progress: Progress, deployment: Deployment, follower: Follower
+        self, progress: RolloutProgress, deployment: Deployment, follower: Follower
     ) -> RolloutStatus | None:
-        """For who comes next. Where it cannot be noted, the soak is seen through once more, and nothing else.
+        """Note the soak for later runs. A failed note costs only another soak.
 
-        `deployment`: as it was when the soak began. Returns where it is when somebody else has taken it meanwhile.
+        `deployment`: as it was when the soak began. Returns its status when another writer has changed it meanwhile.
         """
         operations = plan_soaked(deployment, self._wanted)
         if not operations:
@@ -205,20 +214,22 @@ class Rollout:
             noted = Deployment.from_json(self._guarded.patch_deployment(self._name, operations))
             # To the controller it is another generation, which is observed when the task ends.
             now = self._clock.now()
-            seen = replace(progress, generation=noted.generation, started=now)
-            since = follower.soaking(now + CONTROLLER_SILENCE).follow(seen)
+            noted_progress = replace(progress, generation=noted.generation, started=now)
+            since = follower.soaking(now + CONTROLLER_SILENCE).follow(noted_progress)
             return since if since.verdict.outcome in TAKEN else None
         return None
 
     def _is_unproven(self, deployment: Deployment) -> bool:
-        """Whether a run before this one did not see its soak through."""
+        """Whether an earlier run did not finish its soak."""
         return SOAK_ANNOTATION in deployment.annotations and self._longest_soak(deployment) > 0
 
-    def _observer(self, deployment: Deployment, deadline: float) -> Observer:
+    def _observer(self, deployment: Deployment, deadline: float) -> RolloutObserver:
         # The last look comes at the deadline, and a server that stumbles just then is asked again.
-        return Observer(self._cluster, deployment, clock=self._clock, deadline=deadline + LAST_LOOK)
+        return RolloutObserver(
+            self._cluster, deployment, clock=self._clock, deadline=deadline + LAST_LOOK
+        )
 
-    def _follower(self, observer: Observer, guarded: GuardedCluster) -> Follower:
+    def _follower(self, observer: RolloutObserver, guarded: GuardedCluster) -> Follower:
         return Follower(
             observer,
             clock=self._clock,
@@ -228,7 +239,7 @@ class Rollout:
         )
 
     def _follow_back(
-        self, progress: Progress, restored: Deployment, guarded: GuardedCluster
+        self, progress: RolloutProgress, restored: Deployment, guarded: GuardedCluster
     ) -> RolloutStatus:
         with self._observer(restored, guarded.deadline) as observer:
             return self._follower(observer, guarded).follow(progress)
@@ -258,7 +269,9 @@ class Rollout:
     def _done(self) -> str:
         return "rolled_back" if self._wanted.state == "rolled_back" else "succeeded"
 
-    def _succeed(self, plan: RolloutPlan, after: Deployment, observer: Observer) -> RolloutResult:
+    def _succeed(
+        self, plan: RolloutPlan, after: Deployment, observer: RolloutObserver
+    ) -> RolloutResult:
         if self._settings.wait_for_old:
             old = self._follower(observer, self._guarded).wait_for_old(after)
             if old:
@@ -267,7 +280,7 @@ class Rollout:
         try:
             old = observer.old_pods(after)
         except (UnreachableError, RefusedError):
-            # It succeeded; that its old pods could not be counted takes nothing from it.
+            # The rollout succeeded, also when its old pods cannot be counted.
             return replace(self._results.outcome(self._done(), plan, after), old=None)
         return self._results.outcome(self._done(), plan, after, old)
 
@@ -282,13 +295,15 @@ class Rollout:
             return verdict
 
     def _pin_for_undo(self, plan: RolloutPlan) -> Pin | None:
-        """What this run replaced, unless that is of the same release: then what was before the release."""
+        """The template that this run replaced. Where the same release wrote it: the template before that release."""
         release = self._wanted.release
         if plan.changed and not (release and runs_release(plan.before, release)):
             return Pin.of(plan.before)
         return self._pin or (Pin.of(plan.before) if plan.changed else None)
 
-    def _fail(self, plan: RolloutPlan, progress: Progress, status: RolloutStatus) -> DeployError:
+    def _fail(
+        self, plan: RolloutPlan, progress: RolloutProgress, status: RolloutStatus
+    ) -> DeployError:
         verdict, deployment = status.verdict, status.deployment
         if deployment is None or verdict.outcome in HANDS_OFF:
             result = HANDS_OFF.get(verdict.outcome, "failed_no_undo")

@@ -56,8 +56,8 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Step:
-    """What becomes of one Deployment. The memory is written and taken away with the count, never alone."""
+class ScaleStep:
+    """The change of one Deployment. The remembered count is set and removed with the replicas, never alone."""
 
     before: Size
     after: Size
@@ -104,24 +104,24 @@ class Step:
         }
 
 
-def plan_step(size: Size, state: str) -> Step:
-    """A count that is remembered already stays what it is: it is of before the first stop."""
+def plan_step(size: Size, state: str) -> ScaleStep:
+    """Plan one Deployment. A remembered count stays: it dates from before the first stop."""
     if state == STOPPED:
         known = size.replicas if size.remembered is None else size.remembered
-        return Step(size, replace(size, replicas=0, remembered=known))
+        return ScaleStep(size, replace(size, replicas=0, remembered=known))
     if size.remembered is None:
-        return Step(size, size)
-    return Step(size, replace(size, replicas=size.remembered, remembered=None))
+        return ScaleStep(size, size)
+    return ScaleStep(size, replace(size, replicas=size.remembered, remembered=None))
 
 
 def autoscaled(autoscalers: t.Iterable[Object], names: t.Collection[str]) -> dict[str, str]:
     """The HorizontalPodAutoscaler that scales each of the Deployments, by Deployment."""
-    found = {}
+    scalers = {}
     for body in autoscalers:
         target = body["spec"]["scaleTargetRef"]
         if target.get("kind") == "Deployment" and target["name"] in names:
-            found[target["name"]] = body["metadata"]["name"]
-    return found
+            scalers[target["name"]] = body["metadata"]["name"]
+    return scalers
 
 
 def _remembered(metadata: Object, text: str | None) -> int | None:
@@ -147,7 +147,7 @@ class Waiting:
 
     name: str
     pods: int
-    told: str
+    detail: str
 
 
 def wait_for(
@@ -159,57 +159,59 @@ def wait_for(
     deadline: float,
     report: Report,
 ) -> None:
-    """Raises NotReadyError that names what is left at the deadline."""
+    """Wait for all pods. Raises NotReadyError with the remaining ones at the deadline."""
     look = pods_left if state == STOPPED else not_available
     doing = "to end" if state == STOPPED else "to be available"
-    started, said = clock.now(), ""
+    started, reported = clock.now(), ""
     while waiting := look(cluster, names):
-        names = [one.name for one in waiting]
-        told = f"waits for {sum(one.pods for one in waiting)} pods {doing}, of {len(waiting)} Deployments"
-        if told != said:
-            said = told
-            report(told)
+        names = [deployment.name for deployment in waiting]
+        text = f"waits for {sum(deployment.pods for deployment in waiting)} pods {doing}, of {len(waiting)} Deployments"
+        if text != reported:
+            reported = text
+            report(text)
         if clock.now() >= deadline:
             raise NotReadyError(
-                _too_late(waiting, state), waiting={one.name: one.told for one in waiting}
+                _too_late(waiting, state),
+                waiting={deployment.name: deployment.detail for deployment in waiting},
             )
         clock.sleep(pause(clock.now() - started))
 
 
 def pods_left(cluster: Cluster, names: t.Collection[str]) -> list[Waiting]:
     """Those with pods, ending ones too: a pod writes until it is gone."""
-    found: list[Waiting] = []
+    waiting: list[Waiting] = []
     for deployment in _deployments(cluster, names):
         pods = observe_all_pods(cluster, deployment)
         ending = sum(pod.deleting for pod in pods)
         if pods:
-            told = f"{len(pods)} pods left, {ending} of them ending"
-            found.append(Waiting(deployment.name, len(pods), told))
+            detail = f"{len(pods)} pods left, {ending} of them ending"
+            waiting.append(Waiting(deployment.name, len(pods), detail))
         elif deployment.observed_generation < deployment.generation or deployment.counts.total:
-            told = "its controller has not acted yet"
-            found.append(Waiting(deployment.name, deployment.counts.total, told))
-    return found
+            detail = "its controller has not acted yet"
+            waiting.append(Waiting(deployment.name, deployment.counts.total, detail))
+    return waiting
 
 
 def not_available(cluster: Cluster, names: t.Collection[str]) -> list[Waiting]:
     return [
         Waiting(
-            one.name,
-            one.counts.desired - one.counts.available,
-            f"{one.counts.available} of {one.counts.desired} available",
+            deployment.name,
+            deployment.counts.desired - deployment.counts.available,
+            f"{deployment.counts.available} of {deployment.counts.desired} available",
         )
-        for one in _deployments(cluster, names)
-        if one.observed_generation < one.generation or one.counts.available < one.counts.desired
+        for deployment in _deployments(cluster, names)
+        if deployment.observed_generation < deployment.generation
+        or deployment.counts.available < deployment.counts.desired
     ]
 
 
 def _deployments(cluster: Cluster, names: t.Collection[str]) -> list[Deployment]:
     listed = map(Deployment.from_json, cluster.list_objects("Deployment"))
-    return [one for one in listed if one.name in names]
+    return [deployment for deployment in listed if deployment.name in names]
 
 
 def _too_late(waiting: t.Sequence[Waiting], state: str) -> str:
-    standing = "; ".join(f"{one.name}: {one.told}" for one in waiting)
+    standing = "; ".join(f"{deployment.name}: {deployment.detail}" for deployment in waiting)
     if state == STOPPED:
         return (
             f"Not all pods were gone within 'wait_timeout': {standing}. They may still write: "
@@ -229,7 +231,7 @@ class ScalePlan:
     """One step a Deployment, in the order they were named. `problems` of others keep none from starting."""
 
     state: str
-    steps: tuple[Step, ...]
+    steps: tuple[ScaleStep, ...]
     problems: tuple[InputError, ...] = ()
 
     @property
@@ -271,8 +273,10 @@ class Scaling:
 
     def plan(self, names: t.Sequence[str], state: str) -> ScalePlan:
         """Nothing is stopped when there is a problem with one."""
-        listed = {one["metadata"]["name"]: one for one in self._cluster.list_objects("Deployment")}
-        steps: list[Step] = []
+        listed = {
+            body["metadata"]["name"]: body for body in self._cluster.list_objects("Deployment")
+        }
+        steps: list[ScaleStep] = []
         problems: list[InputError] = []
         for name in dict.fromkeys(names):
             try:
@@ -286,7 +290,7 @@ class Scaling:
         return ScalePlan(state, tuple(steps), tuple(problems))
 
     def autoscalers(self, plan: ScalePlan) -> dict[str, str]:
-        """They only explain a count, so nothing stops for want of the right to see them."""
+        """Autoscalers only explain a count, so a missing right to read them is no failure."""
         names = {step.name for step in plan.steps}
         try:
             return autoscaled(self._cluster.list_objects("HorizontalPodAutoscaler"), names)
@@ -333,7 +337,7 @@ class Scaling:
             return [exc]
         return []
 
-    def _scale(self, step: Step, state: str) -> None:
+    def _scale(self, step: ScaleStep, state: str) -> None:
         """After a conflict it is looked at again, for it may be done already."""
         last: ConflictError | None = None
         for attempt in range(ATTEMPTS):
@@ -374,9 +378,9 @@ def _midway(
 
 
 def _together(failures: t.Sequence[DeployError], *more: str, **details: t.Any) -> DeployError:
-    """The first one's kind, everybody's words."""
-    told = " ".join([*(str(one) for one in failures), *more])
-    return type(failures[0])(told, **{**failures[0].details, **details})
+    """One error of the first failure's class, with the messages of all."""
+    message = " ".join([*(str(failure) for failure in failures), *more])
+    return type(failures[0])(message, **{**failures[0].details, **details})
 
 
 def _not_there(name: str, namespace: str) -> InputError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task of the rollout module: what it asks for, checked before anything is read, and the rollout itself."""
+"""One task of the rollout module: its options, checked before any read, and the rollout itself."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from .._documentation import fragment_spec
 from .._errors import InputError
 from .._flags.values import BOOLEANS
 from .._kubernetes_module import actor_of, cluster_for
-from .._lock.fence import guard_for
+from .._lock.fence import lease_check_for
 from .._module import Module, Result, emit_progress
 from .._release.packing import record_name
 from .._release.pins import Pins, read_pins
 from .._time import utc_now
 from .._words import counted, listed
 from .changes import describe_changes
-from .models import LAST_APPLIED, Counts
-from .plan import Pin, Wanted
+from .models import LAST_APPLIED, ReplicaCounts
+from .plan import Pin, RolloutRequest
 from .runner import Rollout, Settings
 
 
 def options_of(wave: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The options of one rollout of a wave, with defaults for what a wave does not have."""
-    one = fragment_spec("_kubernetes") | fragment_spec("_guard") | fragment_spec("_rollout")
-    common = {name: value for name, value in wave.items() if name in one}
-    own = {name: value for name, value in service.items() if name in one and name != "host"}
-    defaults = {name: option.get("default") for name, option in one.items()}
+    shared = fragment_spec("_kubernetes") | fragment_spec("_guard") | fragment_spec("_rollout")
+    common = {name: value for name, value in wave.items() if name in shared}
+    own = {name: value for name, value in service.items() if name in shared and name != "host"}
+    defaults = {name: option.get("default") for name, option in shared.items()}
     return {**defaults, **common, **own, "state": "released"}
 
 
@@ -57,7 +57,7 @@ def roll_one(module: Module, pins: PinsReader = release_pins) -> Result:
         settings=settings,
         clock=clock,
         report=lambda text, counts: emit_counts(module, params["name"], text, counts),
-        guard=guard_for(cluster, params["fence"], clock=clock, name=params["lock"]),
+        guard=lease_check_for(cluster, params["fence"], clock=clock, name=params["lock"]),
     )
     plan = rollout.plan()
     if plan.changed and LAST_APPLIED in plan.before.annotations:
@@ -82,12 +82,12 @@ def applied_by_kubectl(name: str) -> str:
     )
 
 
-def to_wanted(params: Params) -> Wanted:
+def to_wanted(params: Params) -> RolloutRequest:
     # Ansible counts an option as given even when it is empty.
     for state, needed in (("released", "image"), ("rolled_back", "release")):
         if params["state"] == state and not params[needed]:
             raise InputError(f"{needed!r} is required when 'state' is {state!r}.")
-    return Wanted(
+    return RolloutRequest(
         state=params["state"],
         container=params["container"] or params["name"],
         image=params["image"] or "",
@@ -132,13 +132,13 @@ def to_settings(params: Params) -> Settings:
 
 
 def find_pin(cluster: Cluster, params: Params, pins: PinsReader) -> Pin | None:
-    """What the release record keeps of the Deployment. A restart returns to what it restarted."""
-    found = None if params["state"] == "restarted" else pins(cluster, params)
-    return None if found is None else found.deployment(params["name"])
+    """The Deployment's pin in the release record. A restart returns to the restarted template."""
+    pinned = None if params["state"] == "restarted" else pins(cluster, params)
+    return None if pinned is None else pinned.deployment(params["name"])
 
 
-def emit_counts(module: Module, name: str, text: str, counts: Counts) -> None:
-    """One line for each change of a Deployment's counts, for the terminal and for whoever listens."""
+def emit_counts(module: Module, name: str, text: str, counts: ReplicaCounts) -> None:
+    """One line for each change of a Deployment's counts, for the terminal and the callbacks."""
     emit_progress(
         module,
         "RolloutProgress",

@@ -37,7 +37,7 @@ class SharedPins:
 
 
 class ServiceModule:
-    """The module that one service's rollout sees: its own parameters, warnings and name, the rest of the wave's."""
+    """The module as one service's rollout gets it: own parameters, warnings and name, the wave's everything else."""
 
     def __init__(self, wave: Module, params: dict[str, t.Any], host: str) -> None:
         self.params = params
@@ -59,7 +59,7 @@ def refuse_twins(services: t.Sequence[Params]) -> None:
         ("name", [service["name"] for service in services]),
         ("host", [host_of(service) for service in services]),
     ):
-        twins = sorted({one for one in values if values.count(one) > 1})
+        twins = sorted({value for value in values if values.count(value) > 1})
         if twins:
             raise InputError(f"'services' has more than one entry whose {key} is {twins[0]!r}.")
 
@@ -90,7 +90,7 @@ def host_of(service: Params) -> str:
 def pin_images(
     services: t.Sequence[dict[str, t.Any]], pinned: t.Mapping[str, str]
 ) -> list[dict[str, t.Any]]:
-    """The services with what is rolled in place of their images; as they are when nothing is pinned."""
+    """The services with the pinned images in place of their own; unchanged without pins."""
     if not pinned:
         return [*services]
     for service in services:
@@ -112,7 +112,7 @@ def checks_by_host(checks: t.Iterable[Check], hosts: t.Collection[str]) -> dict[
 
 
 def answers(checks: t.Sequence[Check], timeout: float) -> Result:
-    """Nothing, once they pass; raises CheckError when one does not for `timeout` seconds."""
+    """Wait until all checks pass. Raises CheckError when one fails for `timeout` seconds."""
     outcomes = run_probes(checks, Patience(timeout, pause=1.0))
     sentences = [f"{outcome.name}: {outcome.detail}" for outcome in outcomes if not outcome.passed]
     if sentences:
@@ -123,12 +123,12 @@ def answers(checks: t.Sequence[Check], timeout: float) -> Result:
 def roll_all(
     wave: Module, rollouts: t.Mapping[str, dict[str, t.Any]], *steps: t.Callable[[t.Any], Result]
 ) -> dict[str, Result]:
-    """What the `steps` return of each service by its host, or its failure as a task would return it.
+    """Results of the `steps` for each service by its host; a failure as a task returns it.
 
     `rollouts` are the options of each by its host. One thread a service, so the slowest decides how long it takes.
     """
     done = side_by_side(
-        lambda one: _settled(ServiceModule(wave, one[1], one[0]), steps), rollouts.items()
+        lambda item: _settled(ServiceModule(wave, item[1], item[0]), steps), rollouts.items()
     )
     return dict(zip(rollouts, done, strict=True))
 
@@ -160,7 +160,7 @@ def roll_waves(
 
 
 def _shown(results: t.Mapping[str, Result]) -> dict[str, Result]:
-    """What people see of each service: without diagnosis and difference, which would fill a datagram."""
+    """A service's result for the screen: without diagnosis and diff, which would fill a datagram."""
     keys = ("changed", "failed", "result", "reason", "replicas", "before", "after", "duration")
     return {
         host: {key: result[key] for key in keys if key in result}
@@ -169,7 +169,7 @@ def _shown(results: t.Mapping[str, Result]) -> dict[str, Result]:
 
 
 def _settled(module: ServiceModule, steps: t.Sequence[t.Callable[[t.Any], Result]]) -> Result:
-    """What a failing step leaves of the results before it is what was done all the same."""
+    """The results of the steps before a failing step are kept: they were done all the same."""
     result: Result = {"changed": False, "failed": False}
     try:
         for step in steps:

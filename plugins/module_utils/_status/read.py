@@ -9,7 +9,7 @@ from .._flags.switch import KillSwitch
 from .._flags.values import only_flags
 from .._gate.store import watches_of
 from .._lock.apply import Locking
-from .._lock.models import Claim
+from .._lock.models import LockClaim
 from .._lock.plan import describe
 from .._release.order import switched_off
 from .._release.store import ReleaseStore
@@ -22,7 +22,7 @@ from .build import Seen
 def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Seen:
     """While somebody deploys, at the release of the lock; else at `release`. `config_map`: that of the flags."""
     clock = MonotonicClock()
-    locking = Locking(cluster, lock, Claim(holder=""), clock=clock, alive=never_alive)
+    locking = Locking(cluster, lock, LockClaim(holder=""), clock=clock, alive=never_alive)
     held, freeze = locking.read(), locking.freeze()
     store = ReleaseStore(cluster, held.release or release, clock=clock)
     record = store.read()

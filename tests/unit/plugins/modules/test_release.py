@@ -17,7 +17,7 @@ def scene(monkeypatch) -> Scene:
     scene = Scene()
     monkeypatch.setattr(release, "cluster_for", lambda _module: scene.cluster)
     monkeypatch.setattr(release, "MonotonicClock", lambda: scene.clock)
-    monkeypatch.setattr(guards.Guard.__init__, "__kwdefaults__", {"wall": scene.wall})
+    monkeypatch.setattr(guards.LeaseCheck.__init__, "__kwdefaults__", {"wall": scene.wall})
     assert scene.locking(scene.claim()).hold().after.fence == 1
     told(phase_status="running")
     return scene

@@ -15,7 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.values import to_values
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import FRESH, Guard
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import FRESH, LeaseCheck
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.lock import NAME, Scene
 
@@ -35,7 +35,7 @@ def cluster_with(data: dict[str, str], manager: str = KUBECTL) -> MemoryCluster:
 def change(cluster: MemoryCluster, flags: dict[str, str | None], **options: t.Any) -> FlagsPlan:
     wish = Wish(flags, options.pop("annotations", {}), options.pop("fence", 0))
     settings = {"force": True, "check_mode": False, **options}
-    return decide_flags(cluster, "feature-flags", lambda _seen: wish, **settings)
+    return decide_flags(cluster, "feature-flags", lambda _observed: wish, **settings)
 
 
 def data_of(cluster: MemoryCluster) -> dict[str, str]:
@@ -214,7 +214,7 @@ def test_a_write_in_between_is_not_lost() -> None:
 def test_whoever_lost_the_deploy_lock_sets_no_flag() -> None:
     scene = Scene()
     fence = scene.locking(scene.claim()).hold().after.fence
-    guard = Guard(scene.cluster, NAME, fence, clock=scene.clock, wall=scene.wall)
+    guard = LeaseCheck(scene.cluster, NAME, fence, clock=scene.clock, wall=scene.wall)
     change(scene.cluster, {"A": "true"}, guard=guard)
     scene.locking(scene.claim("joe", "there", purpose="undo")).hold()
     scene.clock.sleep(FRESH)

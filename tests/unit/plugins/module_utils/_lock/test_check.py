@@ -6,7 +6,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import Unrea
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import (
     AGAIN,
-    Guard,
+    LeaseCheck,
     check_of,
 )
 from tests.fakes.cluster import FakeClock
@@ -16,7 +16,7 @@ from tests.fakes.lock import NAME, Scene
 class Away:
     """An API server that is out of reach until a moment."""
 
-    def __init__(self, guard: Guard, clock: FakeClock, until: float) -> None:
+    def __init__(self, guard: LeaseCheck, clock: FakeClock, until: float) -> None:
         self._guard = guard
         self._clock = clock
         self._until = until
@@ -29,17 +29,17 @@ class Away:
 
 def check(scene: Scene, *, away: float, patience: float) -> list[str]:
     """What is told meanwhile."""
-    told: list[str] = []
-    guard = Guard(scene.cluster, NAME, 1, clock=scene.clock, wall=scene.wall)
-    asked: t.Any = Away(guard, scene.clock, scene.clock.now() + away)
-    check_of(asked, scene.clock, patience, lambda _event, text, _data: told.append(text))()
-    return told
+    messages: list[str] = []
+    guard = LeaseCheck(scene.cluster, NAME, 1, clock=scene.clock, wall=scene.wall)
+    away_check: t.Any = Away(guard, scene.clock, scene.clock.now() + away)
+    check_of(away_check, scene.clock, patience, lambda _event, text, _data: messages.append(text))()
+    return messages
 
 
 def test_a_cluster_that_comes_back_in_time_is_asked_again_and_that_is_told(held: Scene) -> None:
-    told = check(held, away=2 * AGAIN, patience=600)
-    assert len(told) == 2
-    assert told[0] == (
+    messages = check(held, away=2 * AGAIN, patience=600)
+    assert len(messages) == 2
+    assert messages[0] == (
         "The deploy lock is out of sight: The API server cannot be reached. It is asked for another 600 s."
     )
 

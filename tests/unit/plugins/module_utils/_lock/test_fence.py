@@ -7,15 +7,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import 
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import (
     FRESH,
-    NO_GUARD,
-    Guard,
-    guard_for,
+    NO_LEASE_CHECK,
+    LeaseCheck,
+    lease_check_for,
 )
 from tests.fakes.lock import NAME, Scene
 
 
-def guard(scene: Scene, fence: int = 1) -> Guard:
-    return Guard(scene.cluster, NAME, fence, clock=scene.clock, wall=scene.wall)
+def guard(scene: Scene, fence: int = 1) -> LeaseCheck:
+    return LeaseCheck(scene.cluster, NAME, fence, clock=scene.clock, wall=scene.wall)
 
 
 @pytest.mark.parametrize("loss", ["taken over", "freed", "deleted", "taken again by the same run"])
@@ -93,7 +93,7 @@ def test_a_lock_out_of_sight_lets_nobody_through_and_that_look_is_not_remembered
 
 
 def test_without_a_fence_nothing_is_asked(held: Scene) -> None:
-    assert guard_for(held.cluster, 0, clock=held.clock) is NO_GUARD
+    assert lease_check_for(held.cluster, 0, clock=held.clock) is NO_LEASE_CHECK
     looks = len(held.cluster.requests)
-    NO_GUARD.check()
+    NO_LEASE_CHECK.check()
     assert len(held.cluster.requests) == looks

@@ -98,8 +98,8 @@ def test_an_api_that_is_away_when_the_run_ends_is_asked_again(scene: Scene) -> N
         scene.cluster.out_of_sight = scene.clock.now() < 170
 
     scene.clock.listeners.append(back)
-    kept = keeper(scene, lives_until=150)
-    kept.keep()
+    renewer = keeper(scene, lives_until=150)
+    renewer.keep()
     assert scene.lock().holder == ""
 
 

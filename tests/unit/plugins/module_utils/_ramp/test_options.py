@@ -17,8 +17,10 @@ def step(
     return {"day": day, "percentage": percentage, "users": users, "must_detect": must_detect}
 
 
-def test_a_schedule_is_read_as_it_was_written():
-    entries = [step(one.day, one.percentage, one.users) for one in SCHEDULE.steps]
+def test_a_schedule_is_read_as_it_was_written() -> None:
+    entries = [
+        step(ramp_step.day, ramp_step.percentage, ramp_step.users) for ramp_step in SCHEDULE.steps
+    ]
     read = read_schedule({"schedule": entries, "watch_duration": 7200, "day_length": 86400})
     assert read == SCHEDULE
 

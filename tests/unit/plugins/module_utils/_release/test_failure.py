@@ -55,7 +55,7 @@ def test_a_phase_is_on_hold_where_nothing_went_wrong_for_sure(
 
 
 @pytest.mark.parametrize(
-    ("failure", "told"),
+    ("failure", "sentence"),
     [
         ({"message": "Hold: no data"}, "no data"),
         ({"reason": "Hold", "message": "Hold: no data"}, "no data"),
@@ -65,9 +65,9 @@ def test_a_phase_is_on_hold_where_nothing_went_wrong_for_sure(
     ids=["old hold", "hold", "begins with that word", "none"],
 )
 def test_a_message_is_told_without_the_word_of_old_records(
-    failure: dict[str, t.Any], told: t.Any
+    failure: dict[str, t.Any], sentence: t.Any
 ) -> None:
-    assert decode(RecordedFailure, failure, "failure", []).sentence == told
+    assert decode(RecordedFailure, failure, "failure", []).sentence == sentence
 
 
 def test_a_failure_without_a_message_is_no_hold() -> None:

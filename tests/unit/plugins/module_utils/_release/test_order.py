@@ -13,8 +13,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import Input
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Phase, Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import (
-    OutOfOrderError,
     PhaseOrder,
+    PhaseOrderError,
     Waiver,
     below_later,
     missing_phases,
@@ -23,7 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.order impor
     switched_off,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
-    Change,
+    RecordChange,
     plan_record,
 )
 from tests.tables import cases
@@ -33,12 +33,12 @@ ORDER = PhaseOrder(PHASES)
 JANE = {"by": "Jane Doe", "reason": "hotfix"}
 
 
-def opens(phase: str, order: PhaseOrder = ORDER, now: str = "09:00") -> Change:
-    return Change("2.0.0", "ann", now, phase=phase, phase_status="running", order=order)
+def opens(phase: str, order: PhaseOrder = ORDER, now: str = "09:00") -> RecordChange:
+    return RecordChange("2.0.0", "ann", now, phase=phase, phase_status="running", order=order)
 
 
-def ends(phase: str, status: str, now: str = "09:05") -> Change:
-    return Change("2.0.0", "ann", now, phase=phase, phase_status=status)
+def ends(phase: str, status: str, now: str = "09:05") -> RecordChange:
+    return RecordChange("2.0.0", "ann", now, phase=phase, phase_status=status)
 
 
 def record_of(**statuses: str) -> Record | None:
@@ -91,7 +91,7 @@ def test_a_phase_waits_for_those_before_it(
 
 
 def test_the_refusal_says_what_is_missing_and_how_to_go_on() -> None:
-    with pytest.raises(OutOfOrderError) as refused:
+    with pytest.raises(PhaseOrderError) as refused:
         plan_record(record_of(preflight="done"), opens("sign_off"))
     assert str(refused.value) == (
         "Phase sign_off cannot begin: database was not begun, microservices was not begun. "
@@ -128,27 +128,29 @@ def test_a_phase_whose_flags_are_off_since_is_missing_again(
     order = PhaseOrder(("flags", "watch", "sign_off"))
     set_by = {"flags": {"asked": {"AI": "True", "PERCENTAGE": 1, "OLD": "false"}}}
     record = plan_record(None, replace(ends("flags", "done"), evidence=set_by))
-    seen = replace(order, switched_off=switched_off(record, flags))
-    assert [*missing_phases(record, "sign_off", seen)] == [*missing, "watch"]
-    assert missing_phases(record, "flags", seen) == {}
-    assert missing_phases(record, "watch", replace(seen, passed=frozenset({"flags"}))) == {}
+    current_order = replace(order, switched_off=switched_off(record, flags))
+    assert [*missing_phases(record, "sign_off", current_order)] == [*missing, "watch"]
+    assert missing_phases(record, "flags", current_order) == {}
+    assert (
+        missing_phases(record, "watch", replace(current_order, passed=frozenset({"flags"}))) == {}
+    )
 
 
 def test_in_check_mode_what_this_run_went_through_counts() -> None:
-    seen = read_order({"phases": [*PHASES], "passed": ["preflight", "database"]})
-    assert missing_phases(None, "microservices", seen) == {}
+    order = read_order({"phases": [*PHASES], "passed": ["preflight", "database"]})
+    assert missing_phases(None, "microservices", order) == {}
 
 
 def test_the_next_attempt_begins_with_the_first_phase() -> None:
     record = record_of(preflight="done", database="done")
     assert record
-    back = plan_record(record, Change("2.0.0", "ann", "10:00", status="rolled_back"))
-    with pytest.raises(OutOfOrderError, match="preflight was not begun, database was not begun"):
+    back = plan_record(record, RecordChange("2.0.0", "ann", "10:00", status="rolled_back"))
+    with pytest.raises(PhaseOrderError, match="preflight was not begun, database was not begun"):
         plan_record(back, opens("microservices"))
 
 
 def waived(*phases: str, **who: str) -> PhaseOrder:
-    return read_order({"phases": [*PHASES], "waived": {one: {**JANE, **who} for one in phases}})
+    return read_order({"phases": [*PHASES], "waived": {phase: {**JANE, **who} for phase in phases}})
 
 
 def test_a_waiver_is_recorded_and_counts_from_then_on() -> None:
@@ -160,7 +162,7 @@ def test_a_waiver_is_recorded_and_counts_from_then_on() -> None:
 
 
 def test_only_what_is_named_is_waived() -> None:
-    with pytest.raises(OutOfOrderError, match=r"begin: database was not begun\. Run"):
+    with pytest.raises(PhaseOrderError, match=r"begin: database was not begun\. Run"):
         plan_record(None, opens("microservices", waived("preflight")))
 
 
@@ -190,7 +192,7 @@ def test_a_waived_phase_can_still_be_run_and_the_waiver_stays_known() -> None:
     assert again.phases["preflight"].status == "running"
     done = plan_record(again, ends("preflight", "done", "09:40")).phases["preflight"]
     assert (done.status, done.started, done.finished) == ("done", "09:30", "09:40")
-    assert [one["status"] for one in done.earlier_runs] == ["waived"]
+    assert [run["status"] for run in done.earlier_runs] == ["waived"]
 
 
 @pytest.mark.parametrize(
@@ -222,11 +224,11 @@ def other(version: str = "1.9.5", **statuses: str) -> Record:
 def test_a_release_does_not_begin_beside_one_that_is_half_done() -> None:
     half = other(preflight="done", database="failed")
     with pytest.raises(
-        OutOfOrderError, match=r"1\.9\.5 is failed since 09:00.*release_version=1\.9\.5"
+        PhaseOrderError, match=r"1\.9\.5 is failed since 09:00.*release_version=1\.9\.5"
     ):
         superseded("2.0.0", [half], ORDER)
     partly = Record(**{**vars(other(database="partly_rolled_back")), "status": "done"})
-    with pytest.raises(OutOfOrderError, match=r"1\.9\.5 is partly rolled back since 09:00"):
+    with pytest.raises(PhaseOrderError, match=r"1\.9\.5 is partly rolled back since 09:00"):
         superseded("2.0.0", [partly], ORDER)
     order = PhaseOrder(PHASES, supersedes={"1.9.5": Waiver(**JANE)})
     assert superseded("2.0.0", [half], order) == {"1.9.5": Waiver(**JANE)}
@@ -273,7 +275,7 @@ def test_what_stands_in_no_ways_back(
 
 
 @pytest.mark.parametrize(
-    ("record", "other", "told"),
+    ("record", "other", "reason"),
     [
         (OURS, release("2.1.0", *PHASES, fence=5), "2.1.0, which is done, began after it"),
         (
@@ -291,17 +293,17 @@ def test_what_stands_in_no_ways_back(
     ids=["later", "later and half done", "no record", "only looked"],
 )
 def test_no_release_goes_back_below_a_later_one(
-    record: Record | None, other: Record, told: str
+    record: Record | None, other: Record, reason: str
 ) -> None:
     with pytest.raises(
-        OutOfOrderError, match=f"Release 2.0.0 cannot go back: release {told}"
+        PhaseOrderError, match=f"Release 2.0.0 cannot go back: release {reason}"
     ) as error:
         below_later("2.0.0", record, [other], ORDER, "rollback")
     assert f"release_version={other.version}" in str(error.value)
 
 
 def test_none_goes_on_below_a_later_one_and_is_told_the_ways_out() -> None:
-    with pytest.raises(OutOfOrderError) as error:
+    with pytest.raises(PhaseOrderError) as error:
         below_later("2.0.0", OURS, [release("2.1.0", *PHASES, fence=5)], ORDER, "microservices")
     assert str(error.value) == (
         "Release 2.0.0 cannot go on with phase microservices: release 2.1.0, which is done, began after it. What "
@@ -313,7 +315,7 @@ def test_none_goes_on_below_a_later_one_and_is_told_the_ways_out() -> None:
 def test_the_last_of_those_that_nobody_named_is_told() -> None:
     later = [release(f"2.{minor}.0", *PHASES, fence=4 + minor) for minor in (1, 3, 2)]
     named = replace(ORDER, supersedes={"2.3.0": Waiver(**JANE)})
-    with pytest.raises(OutOfOrderError, match=r"release 2\.2\.0, which is done"):
+    with pytest.raises(PhaseOrderError, match=r"release 2\.2\.0, which is done"):
         below_later("2.0.0", OURS, later, named, "database")
     assert below_later("2.0.0", OURS, later[1:2], named, "database") == named.supersedes
 
@@ -323,7 +325,7 @@ def test_records_without_epochs_are_told_apart_by_their_begin() -> None:
     after = replace(ours, started="2026-11-25T00:00:00Z")
     assert below_later("2.0.0", after, [later], ORDER, "rollback") == {}
     before = replace(ours, started="2026-11-23T00:00:00Z")
-    with pytest.raises(OutOfOrderError):
+    with pytest.raises(PhaseOrderError):
         below_later("2.0.0", before, [later], ORDER, "rollback")
 
 
@@ -350,5 +352,5 @@ def test_a_half_done_release_that_a_done_one_superseded_by_name_holds_no_third_o
 )
 def test_it_holds_up_when_the_other_does_not_stand_over_it(other: Record) -> None:
     half = replace(OURS, status="failed")
-    with pytest.raises(OutOfOrderError, match=r"release 2\.0\.0 is failed"):
+    with pytest.raises(PhaseOrderError, match=r"release 2\.0\.0 is failed"):
         superseded("2.2.0", [half, other], ORDER)

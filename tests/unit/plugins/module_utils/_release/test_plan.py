@@ -8,24 +8,26 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
-    Change,
+    RecordChange,
     plan_record,
 )
 
 
-def change(now: str = "09:00", **fields: t.Any) -> Change:
-    return Change(**{"version": "2.0.0", "actor": "ann", "now": now, **fields})
+def change(now: str = "09:00", **fields: t.Any) -> RecordChange:
+    return RecordChange(**{"version": "2.0.0", "actor": "ann", "now": now, **fields})
 
 
-def after(*changes: Change) -> Record:
+def after(*changes: RecordChange) -> Record:
     record: Record | None = None
-    for one in changes:
-        record = plan_record(record, one)
+    for change in changes:
+        record = plan_record(record, change)
     assert record is not None
     return record
 
 
-def phase(phase_status: str, now: str = "09:00", name: str = "database", **fields: t.Any) -> Change:
+def phase(
+    phase_status: str, now: str = "09:00", name: str = "database", **fields: t.Any
+) -> RecordChange:
     return change(now, phase=name, phase_status=phase_status, **fields)
 
 
@@ -56,9 +58,9 @@ def test_a_phase_that_another_run_left_running_tells_who_took_it_up() -> None:
     )
     assert killed.phases["database"].interruptions == ()
     taken_up = plan_record(killed, phase("running", "09:05", fence=4, actor="eve"))
-    seen = taken_up.phases["database"]
-    assert (seen.interruptions, seen.started) == (({"by": "eve", "at": "09:05"},), "09:00")
-    assert seen.evidence == {"wave": 1}
+    database = taken_up.phases["database"]
+    assert (database.interruptions, database.started) == (({"by": "eve", "at": "09:05"},), "09:00")
+    assert database.evidence == {"wave": 1}
     assert plan_record(taken_up, phase("running", "09:06", fence=4)) == taken_up
     failed = after(*([phase("running", fence=3), phase("failed", "09:01")]))
     again = plan_record(failed, phase("running", "09:05", fence=4))
@@ -80,7 +82,7 @@ def test_a_second_run_over_a_finished_release_changes_nothing() -> None:
     record = after(*steps)
     assert (record.status, record.finished) == ("done", "09:00")
     for step in steps:
-        assert plan_record(record, Change(**{**vars(step), "now": "12:00"})) == record
+        assert plan_record(record, RecordChange(**{**vars(step), "now": "12:00"})) == record
 
 
 def test_a_failed_phase_fails_the_release_and_is_opened_again() -> None:
@@ -118,12 +120,12 @@ def test_one_try_keeps_the_failures_of_all_its_hosts() -> None:
 
 def test_failed_tries_do_not_fill_the_record() -> None:
     tries = [
-        one
+        attempt
         for number in range(30)
-        for one in (phase("running"), phase("failed", evidence={"try": number}))
+        for attempt in (phase("running"), phase("failed", evidence={"try": number}))
     ]
-    kept = after(*tries, phase("running")).phases["database"].earlier_failures
-    assert [one["evidence"]["try"] for one in kept] == list(range(20, 30))
+    failures = after(*tries, phase("running")).phases["database"].earlier_failures
+    assert [attempt["evidence"]["try"] for attempt in failures] == list(range(20, 30))
 
 
 def test_a_record_that_knows_of_no_earlier_failures_is_read() -> None:
@@ -206,9 +208,9 @@ def test_a_run_that_changed_something_puts_its_own_times_and_results_in_place_of
     again = phase(
         "done", "10:05", evidence={"migrations": 1}, phase_started="10:00", phase_changed=True
     )
-    found = after(*DONE_ONCE, phase("running", "10:00"), again).phases["database"]
-    assert (found.status, found.started, found.finished) == ("done", "10:00", "10:05")
-    assert (found.evidence, found.earlier_runs) == ({"migrations": 1}, (FIRST_RUN,))
+    database = after(*DONE_ONCE, phase("running", "10:00"), again).phases["database"]
+    assert (database.status, database.started, database.finished) == ("done", "10:00", "10:05")
+    assert (database.evidence, database.earlier_runs) == ({"migrations": 1}, (FIRST_RUN,))
 
 
 @pytest.mark.parametrize(("fence", "known"), [(5, 5), (0, 3)], ids=["a lock", "no lock"])
@@ -223,10 +225,10 @@ def test_a_phase_that_was_run_again_is_of_the_run_that_did(fence: int, known: in
 def test_a_failure_of_a_phase_that_was_done_is_of_the_new_run_alone() -> None:
     first = phase("failed", "10:05", evidence={"failures": {"a": 1}}, phase_started="10:00")
     second = phase("failed", "10:06", evidence={"failures": {"b": 2}}, phase_started="10:00")
-    found = after(*DONE_ONCE, phase("running", "10:00"), first, second).phases["database"]
-    assert (found.status, found.started) == ("failed", "10:00")
-    assert found.evidence == {"failures": {"a": 1, "b": 2}}
-    assert found.earlier_runs == (FIRST_RUN,)
+    database = after(*DONE_ONCE, phase("running", "10:00"), first, second).phases["database"]
+    assert (database.status, database.started) == ("failed", "10:00")
+    assert database.evidence == {"failures": {"a": 1, "b": 2}}
+    assert database.earlier_runs == (FIRST_RUN,)
 
 
 @pytest.mark.parametrize("how", ["rolled_back", "partly_rolled_back"])
@@ -237,7 +239,7 @@ def test_what_was_taken_back_is_not_called_done_and_is_run_anew(how: str) -> Non
     opened = plan_record(back, phase("running", "12:00")).phases["database"]
     assert (opened.status, opened.started, opened.finished) == ("running", "12:00", "")
     assert opened.evidence == {}
-    assert [one["status"] for one in opened.earlier_runs] == [how]
+    assert [run["status"] for run in opened.earlier_runs] == [how]
 
 
 def test_what_was_never_done_or_failed_is_not_called_taken_back() -> None:
@@ -258,6 +260,6 @@ def test_a_record_keeps_ten_earlier_runs_and_reads_them_back() -> None:
         phase("done", f"10:{n:02}", evidence={"n": n}, phase_changed=True) for n in range(1, 14)
     ]
     record = after(*DONE_ONCE, *runs)
-    kept = record.phases["database"].earlier_runs
-    assert [one["evidence"] for one in kept] == [{"n": n} for n in range(3, 13)]
+    runs = record.phases["database"].earlier_runs
+    assert [run["evidence"] for run in runs] == [{"n": n} for n in range(3, 13)]
     assert Record.load(record.dump(), "here") == record

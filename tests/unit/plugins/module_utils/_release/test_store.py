@@ -11,16 +11,19 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.epoch import fence_of
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
-from ansible_collections.easymo.deploy.plugins.module_utils._release.order import OutOfOrderError
+from ansible_collections.easymo.deploy.plugins.module_utils._release.order import PhaseOrderError
 from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import (
     COMPONENT,
     RECORDS,
     pack,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import read_pins
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Change
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
-from ansible_collections.easymo.deploy.plugins.module_utils._release.task import Task, carry_out
+from ansible_collections.easymo.deploy.plugins.module_utils._release.task import (
+    ReleaseTask,
+    carry_out,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import rollout_id
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
@@ -50,7 +53,7 @@ def cluster() -> MemoryCluster:
 
 
 def run(cluster: MemoryCluster, *, check_mode: bool = False, **params: t.Any) -> dict[str, t.Any]:
-    task = Task.from_params({**EMPTY, **params})
+    task = ReleaseTask.from_params({**EMPTY, **params})
     return carry_out(cluster, task, check_mode=check_mode).to_result()
 
 
@@ -245,30 +248,30 @@ def test_a_release_goes_on_below_a_later_one_only_by_name_and_the_record_keeps_w
         | {"what": "release 2.1.0 began while release 2.0.0 was not finished"}
     }
     for phase in ORDER["phases"]:
-        kept = opens(cluster, "2.1.0", phase, 2, "2.0.0")
-    assert {name: {**one, "at": ""} for name, one in kept.items()} == {
-        name: {**one, "at": ""} for name, one in let_by.items()
+        overrides = opens(cluster, "2.1.0", phase, 2, "2.0.0")
+    assert {name: {**override, "at": ""} for name, override in overrides.items()} == {
+        name: {**override, "at": ""} for name, override in let_by.items()
     }
     run(cluster, name="2.1.0", status="done", fence=2)
     for phase in ORDER["phases"]:
         with pytest.raises(
-            OutOfOrderError, match=f"cannot go on with phase {phase}: release 2.1.0"
+            PhaseOrderError, match=f"cannot go on with phase {phase}: release 2.1.0"
         ):
             opens(cluster, "2.0.0", phase, 3)
-    kept = opens(cluster, "2.0.0", "microservices", 3, "2.1.0")
+    overrides = opens(cluster, "2.0.0", "microservices", 3, "2.1.0")
     assert (
-        kept["release 2.1.0"]["what"]
+        overrides["release 2.1.0"]["what"]
         == "release 2.0.0 went on below release 2.1.0, which began later"
     )
     # It is the later one now, and need not be named.
-    assert opens(cluster, "2.0.0", "database", 4) == kept
+    assert opens(cluster, "2.0.0", "database", 4) == overrides
 
 
 def test_a_release_that_has_only_looked_begins_over_what_came_since(cluster: MemoryCluster) -> None:
     opens(cluster, "2.0.0", "preflight", 1)
     for phase in ORDER["phases"]:
         opens(cluster, "1.9.1", phase, 2)
-    with pytest.raises(OutOfOrderError, match=r"2\.0\.0 cannot begin: release 1\.9\.1 is running"):
+    with pytest.raises(PhaseOrderError, match=r"2\.0\.0 cannot begin: release 1\.9\.1 is running"):
         opens(cluster, "2.0.0", "database", 3)
     run(cluster, name="1.9.1", status="done", fence=2)
     assert opens(cluster, "2.0.0", "database", 3) == {}
@@ -282,7 +285,7 @@ def test_pinning_needs_a_record(cluster: MemoryCluster) -> None:
 def test_two_writers_lose_nothing(cluster: MemoryCluster) -> None:
     opened(cluster)
     other = ReleaseStore(cluster, "2.0.0", clock=FakeClock())
-    theirs = Change(version="2.0.0", actor="bob", now="09:00", notes=("theirs",))
+    theirs = RecordChange(version="2.0.0", actor="bob", now="09:00", notes=("theirs",))
     cluster.before_write = lambda: other.change(theirs, check_mode=False)[0]
     result = run(cluster, notes=["ours"])
     assert result["record"]["notes"] == ["theirs", "ours"]
@@ -351,8 +354,8 @@ def test_of_other_releases_the_records_alone_are_read(
     run(cluster, name="1.9.1", pin={"deployments": [NAME], "config_maps": []})
     run(cluster, name="1.9.1", attach={"report": str(file)})
     listed = cluster.list_objects("ConfigMap", label_selector=RECORDS)
-    assert [one["metadata"]["name"] for one in listed] == ["release-1.9.1"]
+    assert [body["metadata"]["name"] for body in listed] == ["release-1.9.1"]
     # As a version of the collection wrote it that set no such label.
     del cluster.objects["ConfigMap", "release-1.9.1"]["metadata"]["labels"][COMPONENT]
-    with pytest.raises(OutOfOrderError, match=r"2\.0\.0 cannot begin: release 1\.9\.1 is running"):
+    with pytest.raises(PhaseOrderError, match=r"2\.0\.0 cannot begin: release 1\.9\.1 is running"):
         opens(cluster, "2.0.0", "preflight", 2)

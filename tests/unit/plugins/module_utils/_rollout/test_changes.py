@@ -39,68 +39,72 @@ def wallet(template: Object) -> t.Any:
 def changed(change: t.Callable[[Object], object]) -> list[tuple[str, str, str]]:
     now = copy.deepcopy(THEN)
     change(now)
-    return [(one.field, one.now, one.then) for one in taken_away(now, THEN, ours={"wallet"})]
+    return [
+        (change.field, change.now, change.then) for change in taken_away(now, THEN, ours={"wallet"})
+    ]
 
 
 @cases(
     ("change", "field", "now", "then"),
     {
         "a hook that was added": (
-            lambda one: wallet(one).update(lifecycle={"preStop": {"sleep": {"seconds": 3}}}),
+            lambda body: wallet(body).update(lifecycle={"preStop": {"sleep": {"seconds": 3}}}),
             "spec.containers[wallet].lifecycle",
             '{"preStop": {"sleep": {"seconds": 3}}}',
             "absent",
         ),
         "a number": (
-            lambda one: one["spec"].update(terminationGracePeriodSeconds=60),
+            lambda body: body["spec"].update(terminationGracePeriodSeconds=60),
             "spec.terminationGracePeriodSeconds",
             "60",
             "30",
         ),
         "the image of another container": (
-            lambda one: one["spec"]["containers"][1].update(image="easymo/metrics:v2"),
+            lambda body: body["spec"]["containers"][1].update(image="easymo/metrics:v2"),
             "spec.containers[sidecar].image",
             "easymo/metrics:v2",
             "easymo/metrics:v1",
         ),
         "a container that came first": (
-            lambda one: one["spec"]["containers"].insert(0, {"name": "proxy", "image": "p:1"}),
+            lambda body: body["spec"]["containers"].insert(0, {"name": "proxy", "image": "p:1"}),
             "spec.containers[proxy]",
             '{"image": "p:1", "name": "proxy"}',
             "absent",
         ),
         "a container that went comes back": (
-            lambda one: one["spec"]["containers"].pop(),
+            lambda body: body["spec"]["containers"].pop(),
             "spec.containers[sidecar]",
             "absent",
             '{"image": "easymo/metrics:v1", "name": "sidecar"}',
         ),
         "an annotation, beside one of ours": (
-            lambda one: one["metadata"].update(annotations={"team": "w", CHECKSUM_ANNOTATION: "x"}),
+            lambda body: body["metadata"].update(
+                annotations={"team": "w", CHECKSUM_ANNOTATION: "x"}
+            ),
             "metadata.annotations.team",
             "w",
             "absent",
         ),
         "a variable, without its value": (
-            lambda one: wallet(one)["env"].append({"name": "TOKEN", "value": "hunter2"}),
+            lambda body: wallet(body)["env"].append({"name": "TOKEN", "value": "hunter2"}),
             "spec.containers[wallet].env[TOKEN]",
             "(not shown)",
             "absent",
         ),
         "a list of words": (
-            lambda one: wallet(one).update(args=["serve", "--slow"]),
+            lambda body: wallet(body).update(args=["serve", "--slow"]),
             "spec.containers[wallet].args",
             '["serve", "--slow"]',
             '["serve"]',
         ),
         "a list whose entries have no name of their own": (
-            lambda one: one["spec"].pop("tolerations"),
+            lambda body: body["spec"].pop("tolerations"),
             "spec.tolerations",
             "absent",
             '[{"key": "a"}, {"effect": "NoExecute", "key": "a"}]',
         ),
         "an order": (
-            lambda one: one["spec"]["containers"].reverse(),
+            lambda body: body["spec"]["containers"].reverse(),
             "spec.containers (order)",
             '["sidecar", "wallet"]',
             '["wallet", "sidecar"]',
@@ -114,18 +118,18 @@ def test_each_field_is_told_with_what_it_is_and_what_it_becomes(
 
 
 def test_what_the_release_wrote_is_not_told() -> None:
-    def released(one: Object) -> None:
-        wallet(one)["image"] = "easymo/wallet:v2.0.0"
-        one["metadata"]["annotations"] = {CHECKSUM_ANNOTATION: "x"}
+    def released(body: Object) -> None:
+        wallet(body)["image"] = "easymo/wallet:v2.0.0"
+        body["metadata"]["annotations"] = {CHECKSUM_ANNOTATION: "x"}
 
     assert changed(released) == []
     assert describe_changes([]) == ""
 
 
 def test_no_value_of_a_variable_is_told() -> None:
-    def secret(one: Object) -> None:
-        wallet(one)["env"] = [{"name": "MODE", "value": "hunter2"}]
-        one["spec"]["containers"][1]["env"] = [{"name": "A", "value": "hunter2"}]
+    def secret(body: Object) -> None:
+        wallet(body)["env"] = [{"name": "MODE", "value": "hunter2"}]
+        body["spec"]["containers"][1]["env"] = [{"name": "A", "value": "hunter2"}]
 
     assert "hunter2" not in str(changed(secret))
     assert len(changed(secret)) == 2

@@ -6,7 +6,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
     RULES,
-    Rule,
+    FailureRule,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import ENDINGS
 from ansible_collections.easymo.deploy.plugins.modules import rollout
@@ -28,15 +28,15 @@ def rows(first: str) -> list[list[str]]:
 def test_each_ending_stands_in_the_page_and_in_the_module() -> None:
     failed = {"asked": "when not asked for"}
     assert rows("result") == [
-        [f"`{word}`", failed.get(one.failed, one.failed), one.changed, one.hint]
-        for word, one in ENDINGS.items()
+        [f"`{word}`", failed.get(ending.failed, ending.failed), ending.changed, ending.hint]
+        for word, ending in ENDINGS.items()
     ]
     for word in ENDINGS:
         assert f"V({word})" in rollout.RETURN
 
 
 @pytest.mark.parametrize(("rule", "row"), [*zip(RULES, rows("class"), strict=True)])
-def test_each_class_stands_in_the_page_with_its_dwell(rule: Rule, row: list[str]) -> None:
+def test_each_class_stands_in_the_page_with_its_dwell(rule: FailureRule, row: list[str]) -> None:
     assert (row[0], row[3]) == (rule.name, "node" if rule.node_bound else "")
     if rule.restarts:
         assert row[2] == f"{rule.restarts} restarts"

@@ -10,16 +10,16 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.evaluate import (
     CONTROLLER_SILENCE,
     Evaluation,
-    Progress,
-    Snapshot,
+    RolloutProgress,
+    RolloutSnapshot,
     evaluate,
     start_course,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
     Condition,
-    Counts,
     Deployment,
     Pod,
+    ReplicaCounts,
     ReplicaSet,
     current_replica_set,
 )
@@ -27,8 +27,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
 TIMELINES = Path(__file__).parents[3] / "fixtures" / "timelines"
 
 
-def snapshots(name: str) -> t.Iterator[tuple[float, Snapshot]]:
-    """What would be seen after each event of a recording."""
+def snapshots(name: str) -> t.Iterator[tuple[float, RolloutSnapshot]]:
+    """What would be deployment after each event of a recording."""
     deployment: Deployment | None = None
     replica_sets: dict[str, ReplicaSet] = {}
     pods: dict[str, Pod] = {}
@@ -48,7 +48,7 @@ def snapshots(name: str) -> t.Iterator[tuple[float, Snapshot]]:
             continue
         newest = current_replica_set(deployment, replica_sets.values())
         mine = tuple(pod for pod in pods.values() if newest and pod.owner == newest.uid)
-        yield event["after_s"], Snapshot(deployment, newest, mine)
+        yield event["after_s"], RolloutSnapshot(deployment, newest, mine)
 
 
 def replay(
@@ -58,7 +58,7 @@ def replay(
 
     `deadline`: its progressDeadlineSeconds, which no recording has.
     """
-    progress: Progress | None = None
+    progress: RolloutProgress | None = None
     verdicts = []
     for now, snapshot in snapshots(name):
         assert snapshot.deployment is not None
@@ -80,7 +80,7 @@ def test_a_green_rollout_is_complete_at_its_end_and_never_before() -> None:
     now, counts, verdict = verdicts[-1]
     assert verdict.outcome == "complete"
     assert (now, counts) == (2.64, "3 of 3 updated, 3 available")
-    assert {one.outcome for _now, _counts, one in verdicts[:-1]} == {"waiting"}
+    assert {verdict.outcome for _now, _counts, verdict in verdicts[:-1]} == {"waiting"}
 
 
 def test_a_crash_loop_is_called_long_before_its_deadline() -> None:
@@ -91,7 +91,9 @@ def test_a_crash_loop_is_called_long_before_its_deadline() -> None:
 
 
 def test_before_a_lone_pod_dooms_it_is_replaced_once() -> None:
-    replaced = [(now, one.replace) for now, _counts, one in replay("crash") if one.replace]
+    replaced = [
+        (now, verdict.replace) for now, _counts, verdict in replay("crash") if verdict.replace
+    ]
     assert [now for now, _pod in replaced] == [5.13]
 
 
@@ -106,7 +108,7 @@ def test_a_lone_crash_loop_is_called_at_the_first_crash_of_the_fresh_pod() -> No
         return replace(last.pods[0], name=uid, uid=uid, node=node, containers=(container,))
 
     progress = replace(course_of(last.deployment), started=began, patched=began)
-    told = []
+    changes = []
     for after, pods in [
         (0.0, (pod("a", "n1", 1, "running"),)),
         (0.5, (pod("a", "n1", 2, "running"),)),
@@ -116,45 +118,48 @@ def test_a_lone_crash_loop_is_called_at_the_first_crash_of_the_fresh_pod() -> No
     ]:
         snapshot = replace(last, pods=pods, nodes=frozenset({"n1", "n2"}))
         progress, verdict = evaluate(progress, snapshot, began + after)
-        told.append((after, verdict.reason or verdict.replace))
-    assert told == [(0.0, ""), (0.5, "a"), (0.6, ""), (1.0, ""), (1.5, "CrashLoop")]
+        changes.append((after, verdict.reason or verdict.replace))
+    assert changes == [(0.0, ""), (0.5, "a"), (0.6, ""), (1.0, ""), (1.5, "CrashLoop")]
 
 
 def refused(deployment: Deployment, updated: str = "10:00") -> Deployment:
-    said = Condition("Progressing", "False", "ReplicaSetCreateError", "exceeded quota", updated)
-    return replace(deployment, conditions=(said,), generation=9, observed_generation=8)
+    refusal = Condition("Progressing", "False", "ReplicaSetCreateError", "exceeded quota", updated)
+    return replace(deployment, conditions=(refusal,), generation=9, observed_generation=8)
 
 
 def test_a_replica_set_that_cannot_be_made_dooms_after_a_minute_and_is_no_silence(
-    seen: Deployment,
+    deployment: Deployment,
 ) -> None:
-    progress = replace(course_of(seen), generation=9)
+    progress = replace(course_of(deployment), generation=9)
     for now in (0.0, CONTROLLER_SILENCE, 59.0):
-        progress, verdict = evaluate(progress, Snapshot(refused(seen)), now)
+        progress, verdict = evaluate(progress, RolloutSnapshot(refused(deployment)), now)
         assert verdict.outcome == "waiting"
-    _progress, verdict = evaluate(progress, Snapshot(refused(seen)), 60.0)
+    _progress, verdict = evaluate(progress, RolloutSnapshot(refused(deployment)), 60.0)
     assert (verdict.outcome, verdict.reason) == ("failing", "ReplicaSetRefused")
     assert "exceeded quota" in verdict.sentence
 
 
-def test_one_that_could_not_be_made_before_says_nothing_of_ours(seen: Deployment) -> None:
-    progress = start_course(refused(seen), refused(seen), "wallet-service", 0.0)
-    assert evaluate(progress, Snapshot(refused(seen)), CONTROLLER_SILENCE)[1].outcome == "silent"
-    again = refused(seen, updated="10:01")
-    assert evaluate(progress, Snapshot(again), CONTROLLER_SILENCE)[1].outcome == "waiting"
+def test_one_that_could_not_be_made_before_says_nothing_of_ours(deployment: Deployment) -> None:
+    progress = start_course(refused(deployment), refused(deployment), "wallet-service", 0.0)
+    assert (
+        evaluate(progress, RolloutSnapshot(refused(deployment)), CONTROLLER_SILENCE)[1].outcome
+        == "silent"
+    )
+    again = refused(deployment, updated="10:01")
+    assert evaluate(progress, RolloutSnapshot(again), CONTROLLER_SILENCE)[1].outcome == "waiting"
 
 
-def test_a_scheduling_gate_holds_all_clocks(seen: Deployment) -> None:
+def test_a_scheduling_gate_holds_all_clocks(deployment: Deployment) -> None:
     gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
     body = {"metadata": {"name": "p", "uid": "1"}, "status": {"conditions": [gated]}}
-    snapshot = Snapshot(late(seen), None, (Pod.from_json(body),))
-    progress = course_of(seen)
+    snapshot = RolloutSnapshot(late(deployment), None, (Pod.from_json(body),))
+    progress = course_of(deployment)
     for now in (0.0, 300.0, 3000.0):
         progress, verdict = evaluate(progress, snapshot, now)
         assert verdict.outcome == "waiting"
     lifted = replace(snapshot, pods=())  # the deadline that passed meanwhile stands there still
     assert evaluate(progress, lifted, 3001.0)[1].outcome == "waiting"
-    assert evaluate(progress, lifted, 3000.0 + seen.progress_deadline)[1].outcome == "failing"
+    assert evaluate(progress, lifted, 3000.0 + deployment.progress_deadline)[1].outcome == "failing"
 
 
 def test_a_deadline_from_before_an_undo_is_not_held_against_the_undo() -> None:
@@ -171,11 +176,11 @@ def test_a_quota_is_called_at_the_deadline_with_the_servers_reason() -> None:
 
 
 @pytest.fixture
-def seen() -> Deployment:
+def deployment() -> Deployment:
     return next(snapshots("green"))[1].deployment or pytest.fail("the recording is empty")
 
 
-def course_of(deployment: Deployment) -> Progress:
+def course_of(deployment: Deployment) -> RolloutProgress:
     return start_course(deployment, deployment, "wallet-service", 0.0)
 
 
@@ -186,25 +191,25 @@ def late(deployment: Deployment) -> Deployment:
     )
 
 
-OPEN = Counts(desired=3, updated=1, total=4, ready=3, available=3)
+OPEN = ReplicaCounts(desired=3, updated=1, total=4, ready=3, available=3)
 
 
 def test_a_deadline_that_passes_sooner_than_it_could_since_the_patch_counts_for_nothing(
-    seen: Deployment,
+    deployment: Deployment,
 ) -> None:
     """It had passed before, or the controller counts on from before: an undo may be no progress to it."""
-    progress = start_course(seen, seen, "wallet-service", 0.0)
-    for now in (1.0, 0.8 * seen.progress_deadline):
-        assert evaluate(progress, Snapshot(late(seen)), now)[1].outcome == "waiting"
+    progress = start_course(deployment, deployment, "wallet-service", 0.0)
+    for now in (1.0, 0.8 * deployment.progress_deadline):
+        assert evaluate(progress, RolloutSnapshot(late(deployment)), now)[1].outcome == "waiting"
 
 
 @pytest.mark.parametrize("patched", [pytest.param(0.0, id="ours"), pytest.param(None, id="found")])
 def test_a_deadline_that_passes_after_the_patch_dooms(
-    seen: Deployment, patched: float | None
+    deployment: Deployment, patched: float | None
 ) -> None:
-    progress = replace(course_of(seen), patched=patched)
-    now = 1.0 if patched is None else 0.98 * seen.progress_deadline
-    verdict = evaluate(progress, Snapshot(late(seen)), now)[1]
+    progress = replace(course_of(deployment), patched=patched)
+    now = 1.0 if patched is None else 0.98 * deployment.progress_deadline
+    verdict = evaluate(progress, RolloutSnapshot(late(deployment)), now)[1]
     assert (verdict.outcome, verdict.reason) == ("failing", "DeadlineExceeded")
 
 
@@ -218,20 +223,25 @@ def test_a_deadline_that_passes_after_the_patch_dooms(
     ],
 )
 def test_other_hands_are_recognised(
-    seen: Deployment, change: dict[str, t.Any], outcome: str
+    deployment: Deployment, change: dict[str, t.Any], outcome: str
 ) -> None:
-    changed = replace(seen, **change)
-    assert evaluate(course_of(seen), Snapshot(changed), 1.0)[1].outcome == outcome
+    changed = replace(deployment, **change)
+    assert evaluate(course_of(deployment), RolloutSnapshot(changed), 1.0)[1].outcome == outcome
 
 
-def test_a_deployment_that_went_is_deleted(seen: Deployment) -> None:
-    assert evaluate(course_of(seen), Snapshot(None), 1.0)[1].outcome == "deleted"
+def test_a_deployment_that_went_is_deleted(deployment: Deployment) -> None:
+    assert evaluate(course_of(deployment), RolloutSnapshot(None), 1.0)[1].outcome == "deleted"
 
 
-def test_a_controller_that_takes_no_notice_is_called_silent(seen: Deployment) -> None:
-    progress = course_of(seen)
-    assert evaluate(progress, Snapshot(seen), CONTROLLER_SILENCE - 1)[1].outcome == "waiting"
-    assert evaluate(progress, Snapshot(seen), CONTROLLER_SILENCE)[1].outcome == "silent"
+def test_a_controller_that_takes_no_notice_is_called_silent(deployment: Deployment) -> None:
+    progress = course_of(deployment)
+    assert (
+        evaluate(progress, RolloutSnapshot(deployment), CONTROLLER_SILENCE - 1)[1].outcome
+        == "waiting"
+    )
+    assert (
+        evaluate(progress, RolloutSnapshot(deployment), CONTROLLER_SILENCE)[1].outcome == "silent"
+    )
 
 
 @pytest.mark.parametrize(
@@ -243,31 +253,33 @@ def test_a_controller_that_takes_no_notice_is_called_silent(seen: Deployment) ->
     ],
 )
 def test_a_rollout_that_comes_no_further_is_called_stalled(
-    seen: Deployment, stall: float | None, probe: dict[str, int], failing_at: float
+    deployment: Deployment, stall: float | None, probe: dict[str, int], failing_at: float
 ) -> None:
     template = {"spec": {"containers": [{"name": "wallet-service", "readinessProbe": probe}]}}
-    stuck = replace(seen, observed_generation=9, counts=OPEN, template=template)
-    progress, _verdict = evaluate(replace(course_of(stuck), stall=stall), Snapshot(stuck), 0.0)
-    assert evaluate(progress, Snapshot(stuck), failing_at - 0.1)[1].outcome == "waiting"
-    assert evaluate(progress, Snapshot(stuck), failing_at)[1].reason == "Stalled"
+    stuck = replace(deployment, observed_generation=9, counts=OPEN, template=template)
+    progress, _verdict = evaluate(
+        replace(course_of(stuck), stall=stall), RolloutSnapshot(stuck), 0.0
+    )
+    assert evaluate(progress, RolloutSnapshot(stuck), failing_at - 0.1)[1].outcome == "waiting"
+    assert evaluate(progress, RolloutSnapshot(stuck), failing_at)[1].reason == "Stalled"
 
 
-def test_readiness_that_flaps_is_no_progress(seen: Deployment) -> None:
-    progress = replace(course_of(seen), stall=60.0)
+def test_readiness_that_flaps_is_no_progress(deployment: Deployment) -> None:
+    progress = replace(course_of(deployment), stall=60.0)
     up = replace(OPEN, updated=3, total=3, ready=2, available=2)
     verdict = Evaluation("waiting")
     for second in range(62):
         counts = up if second % 2 else replace(up, ready=1, available=1)
-        flapping = replace(seen, observed_generation=9, counts=counts)
-        progress, verdict = evaluate(progress, Snapshot(flapping), float(second))
+        flapping = replace(deployment, observed_generation=9, counts=counts)
+        progress, verdict = evaluate(progress, RolloutSnapshot(flapping), float(second))
     assert verdict.reason == "Stalled"
 
 
-def test_no_replicas_prove_nothing_unless_that_was_declared(seen: Deployment) -> None:
-    none = replace(seen, observed_generation=9, counts=Counts(0, 0, 0, 0, 0))
-    assert evaluate(course_of(seen), Snapshot(none), 1.0)[1].outcome == "unproven"
-    declared = replace(course_of(seen), needs_pods=False)
-    assert evaluate(declared, Snapshot(none), 1.0)[1].outcome == "complete"
+def test_no_replicas_prove_nothing_unless_that_was_declared(deployment: Deployment) -> None:
+    none = replace(deployment, observed_generation=9, counts=ReplicaCounts(0, 0, 0, 0, 0))
+    assert evaluate(course_of(deployment), RolloutSnapshot(none), 1.0)[1].outcome == "unproven"
+    declared = replace(course_of(deployment), needs_pods=False)
+    assert evaluate(declared, RolloutSnapshot(none), 1.0)[1].outcome == "complete"
 
 
 def test_pods_that_failed_before_the_patch_are_not_laid_to_it() -> None:
@@ -288,4 +300,6 @@ def test_pods_of_the_old_revision_never_doom() -> None:
     *_others, (now, last) = snapshots("crash")
     assert last.deployment is not None
     progress = replace(course_of(last.deployment), patched=now)
-    assert evaluate(progress, Snapshot(last.deployment, None, ()), now)[1].outcome == "waiting"
+    assert (
+        evaluate(progress, RolloutSnapshot(last.deployment, None, ()), now)[1].outcome == "waiting"
+    )

@@ -23,7 +23,7 @@ def sign(reason: str, message: str = "", restarts: int = 0) -> Sign:
 
 
 @pytest.mark.parametrize(
-    ("seen", "rule"),
+    ("shown", "name"),
     [
         (sign("InvalidImageName"), "InvalidImage"),
         (sign("ErrImagePull", "manifest unknown"), "ImageNotFound"),
@@ -46,13 +46,13 @@ def sign(reason: str, message: str = "", restarts: int = 0) -> Sign:
         (sign("ContainerCreating"), None),
     ],
 )
-def test_signs_are_classed(seen: Sign, rule: str | None) -> None:
-    found = rule_for(seen)
-    assert (found.name if found else None) == rule
+def test_signs_are_classed(shown: Sign, name: str | None) -> None:
+    rule = rule_for(shown)
+    assert (rule.name if rule else None) == name
 
 
 @pytest.mark.parametrize(
-    ("seen", "never_until", "failing_at"),
+    ("shown", "never_until", "failing_at"),
     [
         (sign("ErrImagePull", "not found"), None, 15),
         (sign("ErrImagePull", "unauthorized"), 44, 45),
@@ -67,9 +67,9 @@ def test_signs_are_classed(seen: Sign, rule: str | None) -> None:
     ],
 )
 def test_each_class_dwells_as_long_as_it_should(
-    seen: Sign, never_until: float | None, failing_at: float | None
+    shown: Sign, never_until: float | None, failing_at: float | None
 ) -> None:
-    first = suspect([seen], {}, 0.0)
+    first = suspect([shown], {}, 0.0)
     suspicion = only(first)
     assert not suspicion.failing(0.0)
     if never_until is not None:
@@ -79,18 +79,18 @@ def test_each_class_dwells_as_long_as_it_should(
 
 
 def test_a_second_look_is_enough_for_an_image_that_is_not_there() -> None:
-    seen = sign("ErrImagePull", "not found")
-    suspicion = only(suspect([seen], suspect([seen], {}, 0.0), 2.0))
+    shown = sign("ErrImagePull", "not found")
+    suspicion = only(suspect([shown], suspect([shown], {}, 0.0), 2.0))
     assert suspicion.failing(2.0)
 
 
 def test_looks_in_quick_succession_count_as_one() -> None:
-    seen = sign("ErrImagePull", "not found")
+    shown = sign("ErrImagePull", "not found")
     suspicions: dict[tuple[str, str, str], Suspicion] = {}
     for now in (0.0, 0.5, 1.0, 1.5):
-        suspicions = suspect([seen], suspicions, now)
+        suspicions = suspect([shown], suspicions, now)
         assert not only(suspicions).failing(now)
-    assert only(suspect([seen], suspicions, 2.0)).failing(2.0)
+    assert only(suspect([shown], suspicions, 2.0)).failing(2.0)
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_a_pod_that_gets_a_node_soon_is_waited_for(
         "metadata": {"name": "p", "uid": "1"},
         "status": {"conditions": [unscheduled], **status},
     }
-    [found] = signs_of([Pod.from_json(body)], None, promised)
-    assert found.promised is expected
+    [shown] = signs_of([Pod.from_json(body)], None, promised)
+    assert shown.promised is expected
 
 
 def test_the_cause_of_a_pull_is_remembered_while_the_kubelet_only_says_that_it_waits() -> None:
@@ -145,7 +145,7 @@ def test_what_leaves_or_what_a_node_did_to_a_pod_is_not_laid_to_the_release(
 
 
 def test_a_sign_that_went_and_came_back_starts_anew() -> None:
-    seen = sign("Unschedulable")
-    gone = suspect([], suspect([seen], {}, 0.0), 60.0)
-    suspicion = only(suspect([seen], gone, 119.0))
+    shown = sign("Unschedulable")
+    gone = suspect([], suspect([shown], {}, 0.0), 60.0)
+    suspicion = only(suspect([shown], gone, 119.0))
     assert not suspicion.failing(130.0)

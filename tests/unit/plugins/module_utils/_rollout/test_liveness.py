@@ -12,8 +12,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.evaluate import Evaluation
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.liveness import (
     Ages,
-    Patience,
-    Proof,
+    LivenessProof,
+    ProbePatience,
     as_kill,
     patience_of,
 )
@@ -39,7 +39,7 @@ def template(*containers: Object, sidecars: t.Sequence[Object] = ()) -> Object:
 
 
 @pytest.mark.parametrize(
-    ("found", "asked", "killed"),
+    ("template", "probed", "killed"),
     [
         pytest.param(template({}), 0, 0, id="no probe"),
         pytest.param(template({"livenessProbe": HTTP}), 11, 31, id="the server's defaults"),
@@ -73,8 +73,8 @@ def template(*containers: Object, sidecars: t.Sequence[Object] = ()) -> Object:
         ),
     ],
 )
-def test_the_soak_follows_from_the_probe(found: Object, asked: float, killed: float) -> None:
-    assert patience_of(found) == Patience(asked, killed)
+def test_the_soak_follows_from_the_probe(template: Object, probed: float, killed: float) -> None:
+    assert patience_of(template) == ProbePatience(probed, killed)
 
 
 def pod(uid: str = "p", restarts: int = 0, started: bool | None = None, **state: Object) -> Pod:
@@ -115,7 +115,7 @@ def test_time_in_which_nothing_was_seen_is_not_counted() -> None:
 def test_one_answer_is_enough_when_events_of_the_pod_arrive(
     events: list[Object] | None, left: float
 ) -> None:
-    proof = Proof(Patience(asked=11, killed=31))
+    proof = LivenessProof(ProbePatience(probed=11, killed=31))
     assert proof.weigh("p", 5, lambda _uid: pytest.fail("too early to ask")) is None
     assert proof.weigh("p", 13, lambda _uid: events) is None
     assert proof.left == left
@@ -123,7 +123,7 @@ def test_one_answer_is_enough_when_events_of_the_pod_arrive(
 
 def test_what_happened_out_of_sight_is_asked_for_again() -> None:
     """The API server was away: what the kubelet had to tell comes after it."""
-    proof = Proof(Patience(asked=11, killed=31))
+    proof = LivenessProof(ProbePatience(probed=11, killed=31))
     proof.weigh("p", 13, lambda _uid: [STARTED, UNHEALTHY])
     assert proof.weigh("p", 0, lambda _uid: pytest.fail("too early to ask")) is None
     assert proof.left == 31
@@ -133,7 +133,7 @@ def test_what_happened_out_of_sight_is_asked_for_again() -> None:
 
 
 def test_whoever_outlived_the_kill_is_proven_without_any_event() -> None:
-    proof = Proof(Patience(asked=11, killed=31))
+    proof = LivenessProof(ProbePatience(probed=11, killed=31))
     assert proof.weigh("p", 32, lambda _uid: None) is None
     assert proof.left <= 0
 
@@ -152,7 +152,7 @@ def probed(world: World, **probe: int) -> World:
     return world
 
 
-def told(world: World, *events: Object) -> None:
+def set_events(world: World, *events: Object) -> None:
     for number, event in enumerate(events):
         world.cluster.put("Event", {"metadata": {"name": f"e{number}"}, **event})
 
@@ -165,7 +165,7 @@ def test_probes_that_answered_long_enough_cost_nothing(world: World) -> None:
     quick = probed(world, periodSeconds=1, failureThreshold=1).roll()
     assert quick.result == "succeeded"
     assert quick.duration - plain.duration <= 0.5
-    assert not [line for line in world.said if "liveness" in line]
+    assert not [line for line in world.reports if "liveness" in line]
 
 
 @pytest.mark.parametrize(
@@ -180,11 +180,11 @@ def test_probes_that_answered_long_enough_cost_nothing(world: World) -> None:
 def test_a_release_that_is_complete_waits_for_its_probe(
     world: World, events: tuple[Object, ...], soak: float | None, least: float, most: float
 ) -> None:
-    told(probed(world, **SLOW), *events)
+    set_events(probed(world, **SLOW), *events)
     outcome = world.roll(soak=soak, wait_timeout=30.0)
     assert outcome.result == "succeeded"
     assert least <= outcome.duration <= most
-    assert len([line for line in world.said if "watched until its liveness probe" in line]) <= 1
+    assert len([line for line in world.reports if "watched until its liveness probe" in line]) <= 1
 
 
 def test_a_pod_that_is_killed_for_its_probe_dooms_the_release_that_was_complete(
@@ -193,8 +193,8 @@ def test_a_pod_that_is_killed_for_its_probe_dooms_the_release_that_was_complete(
     probed(world, **SLOW)
 
     def kill() -> None:
-        if world.image == NEW and world.seen().complete and world.clock.now() > 150:
-            told(world, STARTED, UNHEALTHY, KILLING)
+        if world.image == NEW and world.deployment().complete and world.clock.now() > 150:
+            set_events(world, STARTED, UNHEALTHY, KILLING)
 
     world.clock.listeners.append(kill)
     error = world.fail(NEW)
@@ -206,21 +206,23 @@ def test_a_pod_that_is_killed_for_its_probe_dooms_the_release_that_was_complete(
 
 def test_a_way_back_does_not_wait_for_probes(world: World) -> None:
     probed(world, **SLOW)
-    world.pin = world.pin.of(world.seen())
+    world.pin = world.pin.of(world.deployment())
     world.roll(soak=0)
     back = world.roll(state="rolled_back", pin=world.pin)
     assert (back.result, back.duration < 20) == ("rolled_back", True)
 
 
 def test_a_crash_loop_that_the_kubelet_makes_is_called_a_failing_probe(world: World) -> None:
-    told(world, UNHEALTHY, KILLING)
+    set_events(world, UNHEALTHY, KILLING)
     error = world.fail(f"{NEW}-crash", quorum="any")
     assert error.reason == "LivenessFailed"
     assert "crashed" not in str(error)
 
 
 def test_a_crash_of_its_own_stays_a_crash(world: World) -> None:
-    told(world, STARTED, {"reason": "BackOff", "message": "Back-off restarting failed container"})
+    set_events(
+        world, STARTED, {"reason": "BackOff", "message": "Back-off restarting failed container"}
+    )
     assert world.fail(f"{NEW}-crash", quorum="any").reason == "CrashLoop"
 
 
@@ -252,7 +254,7 @@ def killed_in_its_soak(world: World) -> None:
         pass
 
     def kill() -> None:
-        if any("watched until" in line for line in world.said):
+        if any("watched until" in line for line in world.reports):
             raise KilledError
 
     world.clock.listeners.append(kill)
@@ -278,7 +280,7 @@ def test_what_another_run_releases_meanwhile_keeps_its_own_soak(world: World) ->
 
     def take_over() -> None:
         metadata = world.body()["metadata"]
-        if any("watched until" in line for line in world.said):
+        if any("watched until" in line for line in world.reports):
             metadata["annotations"][FENCE_ANNOTATION] = "8"
             metadata["generation"] = 9
             world.body()["status"]["observedGeneration"] = 9
@@ -290,14 +292,14 @@ def test_what_another_run_releases_meanwhile_keeps_its_own_soak(world: World) ->
 
 def test_the_mark_of_a_soak_goes_with_the_release(world: World) -> None:
     probed(world, **SLOW)
-    pin = Pin.of(world.seen())
+    pin = Pin.of(world.deployment())
     killed_in_its_soak(world)
     assert world.roll(state="rolled_back", pin=pin).result == "rolled_back"
     assert SOAK_ANNOTATION not in world.body()["metadata"]["annotations"]
 
 
 def test_its_events_are_looked_at_as_soon_as_it_was_certainly_asked(world: World) -> None:
-    told(probed(world, periodSeconds=3, failureThreshold=9, timeoutSeconds=1), STARTED)
+    set_events(probed(world, periodSeconds=3, failureThreshold=9, timeoutSeconds=1), STARTED)
     plain = world.roll(soak=0).duration
     # Asked within four seconds of its start, and not at the next even one.
     assert world.roll(image=f"{NEW}-again").duration - plain <= 4.5

@@ -22,7 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
     Pin,
     RolloutPlan,
-    Wanted,
+    RolloutRequest,
     is_own_write,
     may_run_release,
     plan_admitted,
@@ -60,12 +60,12 @@ def deployment(image: str = OLD, **changes: t.Any) -> Object:
     }
 
 
-def wanted(state: str = "released", **fields: t.Any) -> Wanted:
+def wanted(state: str = "released", **fields: t.Any) -> RolloutRequest:
     defaults = {"container": "wallet-service", "image": NEW, "release": "2.0.0", "actor": "ann"}
-    return Wanted(state=state, **{**defaults, **fields})
+    return RolloutRequest(state=state, **{**defaults, **fields})
 
 
-def planned(body: Object, ask: Wanted, pin: Pin | None = None) -> RolloutPlan:
+def planned(body: Object, ask: RolloutRequest, pin: Pin | None = None) -> RolloutPlan:
     return plan_rollout(Deployment.from_json(body), ask, pin)
 
 
@@ -78,7 +78,9 @@ def test_a_release_changes_one_image_and_says_who_and_why_in_the_same_patch() ->
     body = deployment()
     plan = planned(body, wanted())
     after = patched(body, plan)
-    assert [one["image"] for one in after["spec"]["template"]["spec"]["containers"]] == [
+    assert [
+        container["image"] for container in after["spec"]["template"]["spec"]["containers"]
+    ] == [
         "easymo/metrics:v1",
         NEW,
     ]
@@ -170,9 +172,9 @@ def test_a_paused_deployment_is_refused_with_the_cure() -> None:
 
 
 def test_an_unknown_container_is_refused_with_those_there_are() -> None:
-    seen = Deployment.from_json(deployment())
+    current = Deployment.from_json(deployment())
     with pytest.raises(InputError, match="'metrics-sidecar', 'wallet-service'"):
-        plan_rollout(seen, wanted(container="wallet"), None)
+        plan_rollout(current, wanted(container="wallet"), None)
 
 
 def test_a_restart_happens_once_for_each_checksum() -> None:
@@ -225,9 +227,9 @@ def test_rolling_back_what_somebody_undid_by_hand_takes_back_the_annotations() -
 
 def resolved(body: Object, digit: str = "a") -> Object:
     """As an admission webhook leaves it that resolves tags."""
-    for one in body["spec"]["template"]["spec"]["containers"]:
-        if "@" not in one["image"]:
-            one["image"] += f"@sha256:{digit * 64}"
+    for container in body["spec"]["template"]["spec"]["containers"]:
+        if "@" not in container["image"]:
+            container["image"] += f"@sha256:{digit * 64}"
     return body
 
 
@@ -254,8 +256,10 @@ def test_a_pin_from_before_there_was_such_a_webhook_leads_back_once() -> None:
 
 def mirrored(body: Object) -> Object:
     """As an admission webhook leaves it that takes images from a mirror."""
-    for one in body["spec"]["template"]["spec"]["containers"]:
-        one["image"] = f"mirror.example.com/{one['image'].removeprefix('mirror.example.com/')}"
+    for container in body["spec"]["template"]["spec"]["containers"]:
+        container["image"] = (
+            f"mirror.example.com/{container['image'].removeprefix('mirror.example.com/')}"
+        )
     return body
 
 

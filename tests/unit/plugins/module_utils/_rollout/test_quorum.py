@@ -43,7 +43,7 @@ def failing(*signs: Sign) -> list[Suspicion]:
     return [*suspect(signs, suspect(signs, {}, 0.0), 60.0).values()]
 
 
-ONE, OTHER, HEALTHY = pod("a"), pod("b", "n2"), pod("h", "n3")
+FIRST, SECOND, HEALTHY = pod("a"), pod("b", "n2"), pod("h", "n3")
 SERVES = pod("a", conditions=[{"type": "Ready", "status": "True"}])
 FRESH = pod("f", "n2", crashes=1)
 BEFORE = Replacement(failing(crash("a"))[0], frozenset({"a", "h"}))
@@ -53,20 +53,20 @@ OF_MEMORY = Replacement(failing(Sign("a", "c", "OOMKilled", "", 2, "a", "n1"))[0
 @pytest.mark.parametrize(
     ("quorum", "signs", "pods", "replaced", "finding"),
     [
-        pytest.param("any", [crash("a")], [ONE, HEALTHY], None, "proof", id="any-takes-one"),
-        pytest.param("all", [crash("a")], [ONE, HEALTHY], None, "", id="all-does-not"),
-        pytest.param("all", [crash("a")], [ONE], None, "proof", id="all-there-are"),
+        pytest.param("any", [crash("a")], [FIRST, HEALTHY], None, "proof", id="any-takes-one"),
+        pytest.param("all", [crash("a")], [FIRST, HEALTHY], None, "", id="all-does-not"),
+        pytest.param("all", [crash("a")], [FIRST], None, "proof", id="all-there-are"),
         pytest.param(
-            "nodes", [crash("a"), crash("b", "n2")], [ONE, OTHER, HEALTHY], None, "proof",
+            "nodes", [crash("a"), crash("b", "n2")], [FIRST, SECOND, HEALTHY], None, "proof",
             id="two-pods-on-two-nodes",
         ),
         pytest.param(
-            "nodes", [crash("a"), crash("b")], [ONE, pod("b"), HEALTHY], None, "suspect",
+            "nodes", [crash("a"), crash("b")], [FIRST, pod("b"), HEALTHY], None, "suspect",
             id="two-pods-on-one-node",
         ),
-        pytest.param("nodes", [crash("a")], [ONE], None, "suspect", id="a-lone-pod-is-replaced"),
+        pytest.param("nodes", [crash("a")], [FIRST], None, "suspect", id="a-lone-pod-is-replaced"),
         pytest.param("nodes", [crash("a")], [SERVES], None, "", id="but-not-while-it-serves"),
-        pytest.param("nodes", [crash("a")], [ONE], [BEFORE], "", id="and-awaited"),
+        pytest.param("nodes", [crash("a")], [FIRST], [BEFORE], "", id="and-awaited"),
         pytest.param("nodes", [], [pod("f", "n2")], [BEFORE], "", id="a-fresh-one-may-run"),
         pytest.param("nodes", [], [FRESH], [BEFORE], "proof", id="its-first-crash-elsewhere-proves"),
         pytest.param("nodes", [], [FRESH], [OF_MEMORY], "", id="one-of-another-class-does-not"),
@@ -91,8 +91,8 @@ OF_MEMORY = Replacement(failing(Sign("a", "c", "OOMKilled", "", 2, "a", "n1"))[0
             "nodes", [crash("f")], [pod("f"), HEALTHY], [BEFORE] * MOST_REPLACED, "",
             id="and-one-bad-node-beside-healthy-pods-dooms-nothing",
         ),
-        pytest.param("nodes", [missing("a")], [ONE, HEALTHY], None, "proof", id="no-node-did-this"),
-        pytest.param("nodes", [], [ONE], None, "", id="nothing-wrong"),
+        pytest.param("nodes", [missing("a")], [FIRST, HEALTHY], None, "proof", id="no-node-did-this"),
+        pytest.param("nodes", [], [FIRST], None, "", id="nothing-wrong"),
     ],
 )  # fmt: skip
 def test_what_proves(
@@ -102,10 +102,10 @@ def test_what_proves(
     replaced: list[Replacement] | None,
     finding: str,
 ) -> None:
-    found = find_proof(
+    verdict = find_proof(
         failing(*signs), pods, quorum=quorum, replaced=replaced or (), nodes={"n1", "n2", "n3"}
     )
-    assert (found.proof is not None, found.suspect is not None) == (
+    assert (verdict.proof is not None, verdict.suspect is not None) == (
         finding == "proof",
         finding == "suspect",
     )
@@ -118,11 +118,11 @@ def test_what_a_replica_set_says_needs_no_pods() -> None:
 
 def test_where_there_is_one_node_a_fresh_pod_on_it_proves() -> None:
     fresh = [pod("f", crashes=1)]
-    found = find_proof([], fresh, quorum="nodes", replaced=[BEFORE], nodes={"n1"})
-    assert found.proof
-    assert found.proof.sign.restarts == 3  # with those of the pod before
+    verdict = find_proof([], fresh, quorum="nodes", replaced=[BEFORE], nodes={"n1"})
+    assert verdict.proof
+    assert verdict.proof.sign.restarts == 3  # with those of the pod before
 
 
 def test_pods_that_their_node_ended_are_nobodys_witness() -> None:
     evicted = pod("e", "n2", reason="Evicted")
-    assert find_proof(failing(crash("a")), [ONE, evicted], quorum="all").proof
+    assert find_proof(failing(crash("a")), [FIRST, evicted], quorum="all").proof

@@ -19,9 +19,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import 
     FrozenError,
     LeaseLostError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import Guard
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import WriteCheck
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, Wanted
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, RolloutRequest
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import (
     ENDINGS,
     RolloutResult,
@@ -37,20 +37,20 @@ OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"
 class World:
     clock: FakeClock = field(default_factory=FakeClock)
     cluster: MemoryCluster = field(default_factory=MemoryCluster)
-    said: list[str] = field(default_factory=list)
+    reports: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.controller = Controller(self.cluster, OLD)
         self.clock.listeners.append(self.controller.tick)
-        self.pin = Pin.of(self.seen())
+        self.pin = Pin.of(self.deployment())
         self.cluster.requests.clear()
 
-    def seen(self) -> Deployment:
+    def deployment(self) -> Deployment:
         return Deployment.from_json(self.cluster.objects["Deployment", NAME])
 
     @property
     def image(self) -> str:
-        return self.seen().images[NAME]
+        return self.deployment().images[NAME]
 
     def body(self) -> Object:
         return self.cluster.objects["Deployment", NAME]
@@ -66,7 +66,7 @@ class World:
         *,
         state: str = "released",
         pin: Pin | None = None,
-        guard: Guard | None = None,
+        guard: WriteCheck | None = None,
         at: str = "",
         fence: int = 0,
         soak: float | None = None,
@@ -77,7 +77,7 @@ class World:
         rollout = Rollout(
             self.cluster,
             NAME,
-            Wanted(
+            RolloutRequest(
                 state=state,
                 container=NAME,
                 image=image,
@@ -91,7 +91,7 @@ class World:
             pin,
             settings=Settings(**{"wait_timeout": 120.0, **settings}),
             clock=self.clock,
-            report=lambda text, _counts: self.said.append(text),
+            report=lambda text, _counts: self.reports.append(text),
             guard=guard,
         )
         plan = rollout.plan()
@@ -140,7 +140,7 @@ def test_a_release_succeeds_with_one_patch_and_few_requests(world: World) -> Non
     assert (outcome.result, outcome.changed) == ("succeeded", True)
     assert (outcome.before.image, outcome.after.image) == (OLD, NEW)
     assert world.cluster.writes == ["patch Deployment"]
-    assert world.said[-1] == "3 of 3 updated, 3 available"
+    assert world.reports[-1] == "3 of 3 updated, 3 available"
     assert len(world.cluster.requests) <= 30
 
 
@@ -178,7 +178,7 @@ def test_a_doomed_release_returns_to_its_pin_and_fails(
     assert (error.reason, error.details["result"]) == (reason, "rolled_back")
     assert world.body()["spec"]["template"] == before
     assert RELEASE_ANNOTATION not in world.body()["metadata"]["annotations"]
-    assert world.seen().complete
+    assert world.deployment().complete
 
 
 def test_evidence_is_taken_before_the_undo_deletes_it(world: World) -> None:
@@ -202,7 +202,7 @@ def test_an_image_set_by_hand_that_an_undo_brought_back_is_not_taken_for_the_rel
     world.roll()
     theirs = "easymo/wallet-service:v1.9.0-hotfix"
     world.set_image(theirs)
-    pin = Pin.of(world.seen())
+    pin = Pin.of(world.deployment())
     error = world.fail(NEW, pin=pin, log_line="listening on 8080")
     assert (error.details["result"], world.image) == ("rolled_back", theirs)
     again = world.roll(pin=pin)
@@ -211,7 +211,7 @@ def test_an_image_set_by_hand_that_an_undo_brought_back_is_not_taken_for_the_rel
 
 def test_a_restart_in_the_soak_is_a_failure(world: World) -> None:
     def restart() -> None:
-        if world.seen().complete and world.image == NEW and world.clock.now() > 115:
+        if world.deployment().complete and world.image == NEW and world.clock.now() > 115:
             for (kind, _name), body in world.cluster.objects.items():
                 if kind == "Pod":
                     body["status"]["containerStatuses"][0]["restartCount"] = 1
@@ -426,8 +426,8 @@ def test_a_way_back_fences_what_it_finds_at_its_pin_and_the_second_time_writes_n
     world: World,
 ) -> None:
     before = world.body()["spec"]
-    told = world.roll(state="rolled_back", pin=world.pin, fence=3, check_mode=True)
-    assert (told.result, told.changed, told.fenced) == ("no_change", False, True)
+    status = world.roll(state="rolled_back", pin=world.pin, fence=3, check_mode=True)
+    assert (status.result, status.changed, status.fenced) == ("no_change", False, True)
     assert FENCE_ANNOTATION not in world.body()["metadata"]["annotations"]
     for fenced in (True, False):
         outcome = world.roll(state="rolled_back", pin=world.pin, fence=3)

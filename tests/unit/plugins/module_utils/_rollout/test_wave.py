@@ -30,7 +30,7 @@ class Wave:
         self.params: dict[str, t.Any] = {}
         self.check_mode = True
         self._diff = True
-        self.told: list[tuple[str, str]] = []
+        self.messages: list[tuple[str, str]] = []
         self.reported: list[tuple[str, str, dict[str, t.Any]]] = []
 
     def warn(self, warning: str) -> None:
@@ -40,7 +40,7 @@ class Wave:
         self.reported.append((event, text, data))
 
     def progress_of(self, host: str, event: str, text: str, data: dict[str, t.Any]) -> None:
-        self.told.append((host, text))
+        self.messages.append((host, text))
 
 
 def service(name: str, **more: t.Any) -> dict[str, t.Any]:
@@ -56,7 +56,7 @@ def test_all_of_them_roll_at_once_however_many() -> None:
         return {"changed": True}
 
     done = roll_all(Wave(), {f"service-{number}": {} for number in range(60)}, roll)
-    assert all(one == {"changed": True, "failed": False} for one in done.values())
+    assert all(result == {"changed": True, "failed": False} for result in done.values())
 
 
 def test_what_becomes_of_one_changes_nothing_for_the_others() -> None:
@@ -86,7 +86,7 @@ def test_warnings_and_progress_are_those_of_the_services_host() -> None:
         return {}
 
     assert roll_all(wave, {"host-1": {}}, roll)["host-1"]["warnings"] == ["a pod was in trouble"]
-    assert wave.told == [("host-1", "half way")]
+    assert wave.messages == [("host-1", "half way")]
 
 
 @contextmanager
@@ -104,7 +104,7 @@ def answering(*statuses: int) -> t.Iterator[str]:
 
 def http_check(name: str, url: str) -> Check:
     options = fragment_spec("_checks", "checks", "http")
-    defaults = {option: one.get("default") for option, one in options.items()}
+    defaults = {option: spec.get("default") for option, spec in options.items()}
     return Check(name, "http", {**defaults, "url": url}, 10)
 
 
@@ -114,8 +114,8 @@ def rolled_and_asked(url: str, timeout: float) -> dict[str, t.Any]:
     def roll(_module: t.Any) -> dict[str, t.Any]:
         return {"changed": True, "result": "succeeded", "reason": ""}
 
-    def snapshot(one: t.Any) -> dict[str, t.Any]:
-        return answers(checks.get(one.host, ()), timeout)
+    def snapshot(check: t.Any) -> dict[str, t.Any]:
+        return answers(checks.get(check.host, ()), timeout)
 
     done = roll_all(Wave(), {"wallet": {}, "buyer": {}}, roll, snapshot)
     assert done["buyer"] == {"changed": True, "failed": False, "result": "succeeded", "reason": ""}
@@ -158,9 +158,11 @@ def test_a_remote_module_has_no_progress_to_tell() -> None:
     class Remote(Wave):
         progress_of = None  # type: ignore[assignment]
 
-    seen: list[bool] = []
-    roll_all(Remote(), {"h": {}}, lambda module: {"x": seen.append(hasattr(module, "progress"))})
-    assert seen == [False]
+    with_progress: list[bool] = []
+    roll_all(
+        Remote(), {"h": {}}, lambda module: {"x": with_progress.append(hasattr(module, "progress"))}
+    )
+    assert with_progress == [False]
 
 
 @pytest.mark.parametrize(
@@ -185,20 +187,32 @@ def test_one_rollout_has_the_options_of_the_wave_its_own_and_the_defaults() -> N
         "services": [],
         "fail": True,
     }
-    one = options_of(wave, service("wallet", host="wallet-host", log_line="started"))
-    assert (one["name"], one["image"], one["log_line"]) == ("wallet", "wallet:v2", "started")
-    assert (one["host"], one["release"], one["wait_timeout"]) == ("https://api", "2.0.0", 60)
-    assert (one["state"], one["undo_on_failure"], one["quorum"]) == ("released", False, "nodes")
-    assert "services" not in one
+    options = options_of(wave, service("wallet", host="wallet-host", log_line="started"))
+    assert (options["name"], options["image"], options["log_line"]) == (
+        "wallet",
+        "wallet:v2",
+        "started",
+    )
+    assert (options["host"], options["release"], options["wait_timeout"]) == (
+        "https://api",
+        "2.0.0",
+        60,
+    )
+    assert (options["state"], options["undo_on_failure"], options["quorum"]) == (
+        "released",
+        False,
+        "nodes",
+    )
+    assert "services" not in options
 
 
 def test_images_are_rolled_by_what_is_pinned_for_them_all_or_none() -> None:
-    asked = [service("wallet"), service("buyer")]
+    services = [service("wallet"), service("buyer")]
     pins = {"wallet:v2": "wallet:v2@sha256:1", "buyer:v2": "buyer:v2@sha256:2"}
-    assert pin_images(asked, {}) == asked
-    assert [one["image"] for one in pin_images(asked, pins)] == [*pins.values()]
+    assert pin_images(services, {}) == services
+    assert [service["image"] for service in pin_images(services, pins)] == [*pins.values()]
     with pytest.raises(InputError, match="nothing for buyer:v2, the image of 'buyer'"):
-        pin_images(asked, {"wallet:v2": "wallet:v2@sha256:1"})
+        pin_images(services, {"wallet:v2": "wallet:v2@sha256:1"})
 
 
 def test_a_wave_begins_when_the_one_before_it_is_done() -> None:

@@ -13,7 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.models impo
     Record,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
-    Change,
+    RecordChange,
     plan_record,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan import (
@@ -128,7 +128,7 @@ def test_two_sign_offs_of_a_name_are_refused() -> None:
 
 def written(before: Record | None, **change: t.Any) -> Record:
     given = {"version": "2.0.0", "actor": "jane", "now": NOW, **change}
-    return plan_record(before, Change(**given))
+    return plan_record(before, RecordChange(**given))
 
 
 def test_a_release_that_was_only_signed_begins_with_its_first_phase() -> None:
