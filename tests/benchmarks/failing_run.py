@@ -153,7 +153,7 @@ def followed() -> t.Iterator[list[tuple[float, str]]]:
     ends = follow.Follower.follow
     called: list[tuple[float, str]] = []
 
-    def told(follower: follow.Follower, course: t.Any) -> follow.Arrival:
+    def told(follower: follow.Follower, course: t.Any) -> follow.RolloutStatus:
         arrival = ends(follower, course)
         called.append((time.monotonic(), arrival.verdict.reason))
         return arrival

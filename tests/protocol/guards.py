@@ -44,7 +44,7 @@ GUARDS = (
     Guard(("later_epoch",), "_lock.epoch.refuse_later, of record, pins and flags", "later_stays",
           (A, A)),
     Guard(("ours",), "_rollout.plan.is_ours", "undone_ours", (A, BACK, B)),
-    Guard(("switch",), "_flags.apply._ask_switch", "stays_killed", (A, KILL), crashes=0),
+    Guard(("switch",), "_flags.apply._refuse_switched_off", "stays_killed", (A, KILL), crashes=0),
     Guard(("switch_epoch",), "_flags.switch.wish_under: the epoch of the switch", "stays_off",
           (A, BACK), crashes=0),
     Guard(("flags_version",), "FlagsPlan.to_object: resourceVersion", "stays_killed", (A, KILL),
