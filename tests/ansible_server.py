@@ -213,7 +213,7 @@ def _serve(templates: CompiledTemplates, scratch: Path) -> list[str] | None:
             os.chdir(asked["cwd"])
             os.environ.clear()
             os.environ.update(asked["env"])
-            return t.cast("list[str]", asked["argv"])
+            return asked["argv"]
 
 
 def _own_temporary_folder() -> None:

@@ -215,12 +215,12 @@ def execute_module(action: t.Any, task_vars: t.Any = None, **_more: t.Any) -> di
     os.waitpid(pid, 0)
     result = action._parse_returned_data({"stdout": printed, "stderr": "", "rc": 0}, "legacy")
     result.remove_internal_keys()
-    return t.cast("dict[str, t.Any]", result.as_result_dict(for_round_trip=True))
+    return result.as_result_dict(for_round_trip=True)
 
 
 def run_inline(templates: CompiledTemplates) -> None:
     """Have all that this process plays from now on run so."""
-    t.cast("t.Any", strategy).WorkerProcess = InlineWorker
+    strategy.WorkerProcess = InlineWorker
     templates.install()
     _find_filters_once()
     _Rendered().install()

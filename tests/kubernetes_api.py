@@ -55,7 +55,7 @@ def is_there(kubeconfig: str, namespace: str) -> bool:
 
 def _asked(kubeconfig: str, method: str, path: str, **more: t.Any) -> bytes:
     answer = _client(kubeconfig).request(method, path, serialize=False, **more)
-    return t.cast("bytes", answer.data)
+    return answer.data
 
 
 @functools.cache

@@ -26,4 +26,4 @@ def run_module(
         contextlib.suppress(SystemExit),
     ):
         module.main()
-    return t.cast("Result", json.loads(printed.getvalue()))
+    return json.loads(printed.getvalue())

@@ -68,5 +68,5 @@ def found_object(exchange: Exchange) -> dict[str, t.Any] | None:
     target = parse_path(request["path"].partition("?")[0])
     whole = target is not None and target.name and not target.subresource
     if request["method"] == "GET" and response["status"] == 200 and whole:
-        return t.cast("dict[str, t.Any]", response["body"])
+        return response["body"]
     return None

@@ -87,11 +87,11 @@ class Stage:
     @property
     def image(self) -> str:
         containers = self.body()["spec"]["template"]["spec"]["containers"]
-        return t.cast("str", containers[0]["image"])
+        return containers[0]["image"]
 
     @property
     def generation(self) -> int:
-        return t.cast("int", self.body()["metadata"]["generation"])
+        return self.body()["metadata"]["generation"]
 
     def kubectl(self, *arguments: str) -> str:
         return self.place.kubectl(*arguments)

@@ -112,7 +112,7 @@ def read(server: str, ca: Path) -> t.Any:
 
 
 def preflight(server: str, ca: Path) -> str:
-    nothing = t.cast("t.Any", None)
+    nothing = None
     ground = Ground("", "", datetime.now(UTC), 10, False, nothing, nothing, nothing, nothing)
     given = {"url": server, "ca_cert": str(ca), "client_cert": None, "client_key": None, "days": 30}
     return web.look_certificate(given, ground)[0].status

@@ -123,7 +123,7 @@ def of_the_simulation() -> dict[str, Timeline]:
         timeout=120,
     )
     assert ended.returncode == 0, ended.stderr[-4000:]
-    return t.cast("dict[str, Timeline]", json.loads(ended.stdout))
+    return json.loads(ended.stdout)
 
 
 @pytest.fixture(scope="module", params=["sandbox", "simulation"])

@@ -137,12 +137,12 @@ def filled(world: World) -> Place:
 
 
 def seen(place: Place, name: str) -> Body:
-    return t.cast("Body", place.read("deployments", name))
+    return place.read("deployments", name)
 
 
 def image_of(body: Body, name: str) -> Body:
     containers = body["spec"]["template"]["spec"]["containers"]
-    return t.cast("Body", next(one for one in containers if one["name"] == name))
+    return next(one for one in containers if one["name"] == name)
 
 
 def foreign(body: Body) -> Body:

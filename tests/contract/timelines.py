@@ -89,7 +89,7 @@ def named(timeline: Timeline) -> Timeline:
         text = re.sub(r"(set-\d+)-[a-z0-9]{5}\b", r"\1-POD", text)
         return re.sub(r"(used|limited): pods=\d+", r"\1: pods=N", text)
 
-    return [t.cast("Object", _mapped(entry, rename)) for entry in timeline]
+    return [_mapped(entry, rename) for entry in timeline]
 
 
 def _mapped(value: t.Any, change: t.Callable[[str], str]) -> t.Any:

@@ -182,7 +182,7 @@ class Browser:
                 continue  # an event
             if "error" in answer:
                 raise BrowserError(f"{method}: {answer['error'].get('message')}")
-            return t.cast("Answer", answer["result"])
+            return answer["result"]
 
     def _write(self, data: bytes) -> None:
         while data:
@@ -196,4 +196,4 @@ class Browser:
                 raise BrowserError(f"{browser()} said nothing for {WITHIN:g} s, or ended")
             self._rest += chunk
         message, _, self._rest = self._rest.partition(b"\0")
-        return t.cast("Answer", json.loads(message))
+        return json.loads(message)

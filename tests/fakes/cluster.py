@@ -120,7 +120,7 @@ class MemoryCluster:
         self._write(f"patch {kind}", dry_run=dry_run)
         known = self.objects[kind, name]
         try:
-            patched = t.cast("Object", jsonpatch.apply_patch(known, operations))
+            patched = jsonpatch.apply_patch(known, operations)
         except jsonpatch.JsonPatchException as exc:
             raise ConflictError(str(exc), status=422) from exc
         face = ("spec", "metadata")

@@ -5,7 +5,6 @@ Images end in what becomes of their pods: `-nopull`, `-crash`, `-unready`, or an
 
 import hashlib
 import json
-import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
@@ -136,5 +135,5 @@ def _replica_set(name: str, short: str, revision: int, body: Object) -> Object:
 
 
 def _ready(pod: Object) -> bool:
-    conditions = t.cast("list[Object]", pod["status"].get("conditions") or [])
+    conditions = pod["status"].get("conditions") or []
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)

@@ -105,7 +105,7 @@ class Management:
         files: dict[str, bytes] = {}
         metadata: dict[str, t.Any] = {}
         for part in message.iter_parts():
-            content = t.cast("bytes", part.get_payload(decode=True))
+            content = part.get_payload(decode=True)
             if part.get_param("name", header="content-disposition") == "metadata":
                 metadata = json.loads(content)
             else:

@@ -120,7 +120,7 @@ def kubeconfig(request) -> str:
     if CLUSTER:
         return CLUSTER
     world: World = request.getfixturevalue("world")
-    return t.cast("str", world.facts("kubernetes")["kubeconfig"])
+    return world.facts("kubernetes")["kubeconfig"]
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ class ModuleProcess:
 
     def result(self, timeout: float = 60) -> Result:
         output, _nothing = self._process.communicate(timeout=timeout)
-        return t.cast("Result", json.loads(output))
+        return json.loads(output)
 
 
 @contextlib.contextmanager

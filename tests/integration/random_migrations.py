@@ -118,7 +118,7 @@ class RandomMigrations:
 
     def table(self) -> Table:
         ours = [each for each in self._tables if each.name.startswith("shop.")]
-        return t.cast("Table", self.one(self.one((ours, self._tables))))
+        return self.one(self.one((ours, self._tables)))
 
     def having(self, kind: str) -> tuple[str, str, Table] | None:
         """A table and one of its things of a kind."""
@@ -129,7 +129,7 @@ class RandomMigrations:
         return table.name, self.one(table.named[kind]), table
 
     def column(self, table: Table) -> str:
-        return t.cast("str", self.one(table.columns)[0])
+        return self.one(table.columns)[0]
 
 
 Idiom: t.TypeAlias = "t.Callable[[RandomMigrations], list[str]]"
@@ -320,17 +320,14 @@ def _policies(m: RandomMigrations) -> list[str]:
     old, name, _table = found
     again = f"CREATE POLICY {name} ON {old} FOR SELECT USING (true)"
     gone = f"DROP POLICY IF EXISTS {name} ON {old}"
-    return t.cast(
-        "list[str]",
-        m.one(
-            (
-                [make],
-                [gone, again],
-                [gone, again],
-                [gone],
-                [f"DROP POLICY IF EXISTS absent ON {old}"],
-            )
-        ),
+    return m.one(
+        (
+            [make],
+            [gone, again],
+            [gone, again],
+            [gone],
+            [f"DROP POLICY IF EXISTS absent ON {old}"],
+        )
     )
 
 
@@ -338,18 +335,15 @@ def _policies(m: RandomMigrations) -> list[str]:
 def _triggers(m: RandomMigrations) -> list[str]:
     make = "CREATE TRIGGER logs AFTER INSERT ON shop.visits FOR EACH ROW EXECUTE FUNCTION shop.log_visit()"
     gone = "DROP TRIGGER IF EXISTS logs ON shop.visits"
-    return t.cast(
-        "list[str]",
-        m.one(
-            (
-                [gone, make],
-                [gone, make],
-                [gone],
-                ["DROP TRIGGER IF EXISTS absent ON shop.visits"],
-                ["ALTER TABLE shop.visits DISABLE TRIGGER logs"],
-                [make.replace("logs", m.new(), 1)],
-            )
-        ),
+    return m.one(
+        (
+            [gone, make],
+            [gone, make],
+            [gone],
+            ["DROP TRIGGER IF EXISTS absent ON shop.visits"],
+            ["ALTER TABLE shop.visits DISABLE TRIGGER logs"],
+            [make.replace("logs", m.new(), 1)],
+        )
     )
 
 
@@ -360,26 +354,23 @@ def _functions(m: RandomMigrations) -> list[str]:
     more = "CREATE FUNCTION shop.total_of(buyer int, since date DEFAULT '2000-01-01', many int DEFAULT 3) RETURNS numeric LANGUAGE sql AS 'SELECT 1.0'"
     less = "CREATE FUNCTION shop.total_of(buyer int) RETURNS numeric LANGUAGE sql AS 'SELECT 1.0'"
     new = m.new()
-    return t.cast(
-        "list[str]",
-        m.one(
-            (
-                [definition],
-                [definition],
-                [f"DROP FUNCTION IF EXISTS {name} {m.one(('', 'CASCADE'))}", make],
-                [
-                    f"CREATE FUNCTION public.{new}() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-                    f"SELECT public.{new}()",
-                ],
-                [
-                    f"CREATE FUNCTION public.{new}() RETURNS void LANGUAGE plpgsql AS $$BEGIN DELETE FROM shop.audit; END$$",
-                    f"SELECT public.{new}()",
-                ],
-                ["SELECT shop.tidy()"],
-                ["DROP FUNCTION shop.total_of(int, date)", m.one((more, less))],
-                ["DROP FUNCTION IF EXISTS shop.absent(int)"],
-            )
-        ),
+    return m.one(
+        (
+            [definition],
+            [definition],
+            [f"DROP FUNCTION IF EXISTS {name} {m.one(('', 'CASCADE'))}", make],
+            [
+                f"CREATE FUNCTION public.{new}() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+                f"SELECT public.{new}()",
+            ],
+            [
+                f"CREATE FUNCTION public.{new}() RETURNS void LANGUAGE plpgsql AS $$BEGIN DELETE FROM shop.audit; END$$",
+                f"SELECT public.{new}()",
+            ],
+            ["SELECT shop.tidy()"],
+            ["DROP FUNCTION shop.total_of(int, date)", m.one((more, less))],
+            ["DROP FUNCTION IF EXISTS shop.absent(int)"],
+        )
     )
 
 
@@ -396,15 +387,12 @@ def _views(m: RandomMigrations) -> list[str]:
     )
     anew = m.one(([f"CREATE VIEW {name} AS {more}"], [f"CREATE VIEW {name} AS {more}"], []))
     replace = [f"CREATE OR REPLACE VIEW {name} AS SELECT v.*, 1 AS {m.new()} FROM ({query}) v"]
-    return t.cast(
-        "list[str]",
-        m.one(
-            (
-                replace,
-                [f"DROP VIEW IF EXISTS {name}", *anew],
-                [f"DROP VIEW IF EXISTS {name}", *anew],
-            )
-        ),
+    return m.one(
+        (
+            replace,
+            [f"DROP VIEW IF EXISTS {name}", *anew],
+            [f"DROP VIEW IF EXISTS {name}", *anew],
+        )
     )
 
 

@@ -67,7 +67,7 @@ class Project:
         parser = email.parser.BytesParser(policy=email.policy.HTTP)
         parts = parser.parsebytes(head + answer.content).iter_parts()
         return {
-            str(part.get_filename()): t.cast("bytes", part.get_payload(decode=True))
+            str(part.get_filename()): part.get_payload(decode=True)
             for part in parts
             if part.get_filename()
         }

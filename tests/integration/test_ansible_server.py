@@ -133,4 +133,4 @@ def test_a_run_that_takes_too_long_is_ended(tmp_path):
             [PROGRAM, "play.yml"], cwd=tmp_path, env={**os.environ, **SETTINGS}, timeout=patience
         )
 
-    assert "PLAY [localhost]" in t.cast("str", ended.value.stdout)
+    assert "PLAY [localhost]" in ended.value.stdout

@@ -10,28 +10,18 @@ from tests.tables import cases
 ROOT = Path(__file__).parents[2]
 
 
-@cases(
-    ("words", "said"),
-    {
-        "no-inventory": (["status.yml"], "No inventory was given"),
-        "not-our-groups": (
-            ["kill_switch.yml", "-i", "localhost,", "-e", "reason=x"],
-            "has no group control, so nothing would run",
-        ),
-        "one-tag-of-two": (
-            ["deploy_v2.yml", "-i", "inventories/prod", "--tags", "database,microservice"],
-            "--tags 'microservice' matches nothing (did you mean microservices?)",
-        ),
-        "an-empty-limit": (
-            ["rollback.yml", "-i", "inventories/prod", "--limit", ""],
-            "--limit is empty, which would mean all hosts",
-        ),
-        "a-limit-elsewhere": (
-            ["microservices.yml", "-i", "inventories/prod", "--limit", "databases"],
-            "Nothing would run: microservices.yml runs on microservices, and --limit databases",
-        ),
-    },
-)
+@cases(("words", "said"), {
+    "no-inventory": (["status.yml"], "No inventory was given"),
+    "not-our-groups": (["kill_switch.yml", "-i", "localhost,", "-e", "reason=x"],
+                       "has no group control, so nothing would run"),
+    "one-tag-of-two": (["deploy_v2.yml", "-i", "inventories/prod", "--tags",
+                       "database,microservice"],
+                       "--tags 'microservice' matches nothing (did you mean microservices?)"),
+    "an-empty-limit": (["rollback.yml", "-i", "inventories/prod", "--limit", ""],
+                       "--limit is empty, which would mean all hosts"),
+    "a-limit-elsewhere": (["microservices.yml", "-i", "inventories/prod", "--limit", "databases"],
+        "Nothing would run: microservices.yml runs on microservices, and --limit databases"),
+})  # fmt: skip
 def test_a_run_that_would_do_nothing_fails_before_its_first_task(words, said):
     done = subprocess.run(
         [Path(sys.executable).parent / "ansible-playbook", f"playbooks/{words[0]}", *words[1:]],

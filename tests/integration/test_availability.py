@@ -56,7 +56,7 @@ def asking(place, url) -> t.Iterator[dict[str, t.Any]]:
 
 def facts(place: Place, subject: str = "release") -> Result:
     """As any machine reads them."""
-    return t.cast("Result", place.run(release_info, name=VERSION)["availability"][subject])
+    return place.run(release_info, name=VERSION)["availability"][subject]
 
 
 def prober(place: Place) -> psutil.Process:

@@ -57,7 +57,7 @@ class Gate:
         if not found:
             return {}
         content = gzip.decompress(base64.b64decode(json.loads(found)["data"]["content"]))
-        return t.cast("dict[str, t.Any]", json.loads(content)["monitoring"]["state"])
+        return json.loads(content)["monitoring"]["state"]
 
     def holds(self) -> bool:
         return self.state().get("held") is not None

@@ -86,12 +86,9 @@ def violations(opened: Browser, axe: str) -> list[str]:
     opened.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; }); 0")
     opened.evaluate(f"{axe}; 0")
     options = json.dumps({"runOnly": RULES, "resultTypes": ["violations"]})
-    return t.cast(
-        "list[str]",
-        opened.evaluate(
-            f"axe.run(document, {options}).then(done => done.violations.map(one => one.id + ': ' + one.nodes[0].html"
-            ".slice(0, 120) + ' ' + one.nodes[0].failureSummary.slice(0, 200)))"
-        ),
+    return opened.evaluate(
+        f"axe.run(document, {options}).then(done => done.violations.map(one => one.id + ': ' + one.nodes[0].html"
+        ".slice(0, 120) + ' ' + one.nodes[0].failureSummary.slice(0, 200)))"
     )
 
 

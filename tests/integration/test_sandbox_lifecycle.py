@@ -55,10 +55,10 @@ class Sandbox:
         return answer.stderr
 
     def status(self) -> dict[str, t.Any]:
-        return t.cast("dict[str, t.Any]", json.loads(self("status", "--json").stdout)["components"])
+        return json.loads(self("status", "--json").stdout)["components"]
 
     def pid(self, name: str) -> int:
-        return t.cast("int", self.status()[name]["pid"])
+        return self.status()[name]["pid"]
 
     def processes(self) -> list[int]:
         """Every process that carries the marker or lives in the run folder, found without the sandbox."""

@@ -79,7 +79,7 @@ def history(database: Options) -> list[Row]:
     """Every row, whole."""
     if not query(database, _HAS_HISTORY)[0][0]:
         return []
-    return t.cast("list[Row]", query(database, _HISTORY))
+    return query(database, _HISTORY)
 
 
 def objects(database: Options) -> list[tuple[t.Any, ...]]:

@@ -105,26 +105,9 @@ FAILING: dict[str, dict[str, str]] = {
 
 # Each is SQL that PostgreSQL runs in an empty database, with marks that mislead whoever cuts at the wrong `;`.
 _LITERALS = st.sampled_from(
-    [
-        "'a;b'",
-        "'it''s;'",
-        "'\\'",
-        "E'\\';'",
-        "e'\\\\'",
-        "$$;$$",
-        "$x$ $$ ; $y$ $x$",
-        "'--;'",
-        "'/*;'",
-        "'$$;'",
-        "E'a'\n'b;'",
-        "B'101'",
-        "$é$;$é$",
-        "''",
-        "('a;' || $a$;$a$)",
-        "'('",
-        "$_1$;$_1$",
-    ]
-)
+    ["'a;b'", "'it''s;'", "'\\'", "E'\\';'", "e'\\\\'", "$$;$$", "$x$ $$ ; $y$ $x$", "'--;'", "'/*;'", "'$$;'",
+     "E'a'\n'b;'", "B'101'", "$é$;$é$", "''", "('a;' || $a$;$a$)", "'('", "$_1$;$_1$"]
+)  # fmt: skip
 _GAPS = st.sampled_from(
     [" ", "\n", "\t", "\r\n", " -- ;\n", " -- '\n", "/* ; */", "/* /* ' */ ; */", " --$$\n", "/**/", " -- (\r\n"]
 )  # fmt: skip

@@ -5,7 +5,6 @@ import os
 import random
 import subprocess
 import sys
-import typing as t
 from pathlib import Path
 
 import pytest
@@ -72,7 +71,7 @@ def modules(folder: Path) -> dict[Path, set[str]]:
         timeout=60,
     )
     found: dict[Path, set[str]] = {}
-    for module in t.cast("list[dict[str, t.Any]]", json.loads(done.stdout)["modules"]):
+    for module in json.loads(done.stdout)["modules"]:
         path = Path(module.get("local") or "")
         if "error" not in module and path.name.startswith("m"):
             specifiers = (each["specifier"] for each in module.get("dependencies", ()))

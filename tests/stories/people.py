@@ -269,7 +269,7 @@ class Witness:
         return found
 
     def flags(self) -> dict[str, str]:
-        return t.cast("dict[str, str]", self.reads("configmaps", "feature-flags")["data"])
+        return self.reads("configmaps", "feature-flags")["data"]
 
     def resource_versions(self) -> list[str]:
         """Every Deployment and ConfigMap with its version: any write to one of them shows.
@@ -352,7 +352,7 @@ class Witness:
 
     def record(self, version: str) -> Facts:
         data = self.reads("configmaps", f"release-{version}")["data"]
-        return t.cast("Facts", json.loads(data["record.json"]))
+        return json.loads(data["record.json"])
 
     def rows(self, database: str) -> dict[str, int]:
         """How many rows each table of the deployer's own has, by schema.table, counted by psql."""
@@ -367,7 +367,7 @@ class Witness:
 
     def functions_version(self) -> str:
         url = f"{self._world.facts('supabase')['gateway_url']}/functions/v1/health"
-        return t.cast("str", requests.get(url, timeout=10).json()["version"])
+        return requests.get(url, timeout=10).json()["version"]
 
     def function_sources(self) -> dict[str, bytes]:
         """Every file of every function that runs, by function and path, as the platform hands them out."""
@@ -384,7 +384,7 @@ class Witness:
             )
             for part in message.iter_parts():
                 if name := part.get_filename():
-                    content = t.cast("bytes", part.get_payload(decode=True))
+                    content = part.get_payload(decode=True)
                     files[f"{entry['slug']} {entry['verify_jwt']} {name}"] = content
         return files
 
@@ -424,4 +424,4 @@ class Witness:
     def received(self) -> Facts:
         """What the sinks received, by sink."""
         url = self._world.facts("sinks")["url"].rstrip("/")
-        return t.cast("Facts", requests.get(f"{url}/api/messages.json", timeout=10).json())
+        return requests.get(f"{url}/api/messages.json", timeout=10).json()

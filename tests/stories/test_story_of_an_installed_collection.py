@@ -161,9 +161,7 @@ def test_it_goes_back_by_the_path_that_a_job_template_names(deployed, runner, wi
 
 def templates(runner: Runner) -> list[dict[str, t.Any]]:
     folder = runner.project / "collections/ansible_collections/easymo/deploy/docs/awx"
-    return t.cast(
-        "list[dict[str, t.Any]]", yaml.safe_load((folder / "job_templates.yml").read_text("utf-8"))
-    )
+    return yaml.safe_load((folder / "job_templates.yml").read_text("utf-8"))
 
 
 def test_the_job_templates_of_awx_name_what_is_there(runner):

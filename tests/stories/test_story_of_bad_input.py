@@ -67,19 +67,12 @@ def test_variables_that_nobody_reads_are_refused_with_the_ones_that_were_meant(
     assert set(run.changed().values()) == {0}
 
 
-@cases(
-    ("given", "told"),
-    {
-        "digests-that-nobody-looks-up": (
-            "release_pin_digests=true release_check_images=false",
-            "release_pin_digests needs the digests from release_check_images",
-        ),
-        "a-service-that-is-not-there": (
-            '{"release_services": ["wallet-service", "walet-service"]}',
-            "release_services names walet-service, and the group microservices of the inventory does not",
-        ),
-    },
-)
+@cases(("given", "told"), {
+    "digests-that-nobody-looks-up": ("release_pin_digests=true release_check_images=false",
+        "release_pin_digests needs the digests from release_check_images"),
+    "a-service-that-is-not-there": ('{"release_services": ["wallet-service", "walet-service"]}',
+        "release_services names walet-service, and the group microservices of the inventory does not"),
+})  # fmt: skip
 def test_what_cannot_be_is_refused(nobody_home, given, told):
     secret = ("-e", "secret_kubernetes_token=any")
     run = nobody_home.plays("unlock", *secret, "-e", given, inventory="prod")

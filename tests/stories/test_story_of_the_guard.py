@@ -49,9 +49,7 @@ def ramps(operator: Operator, *arguments: str, **variables: t.Any) -> Run:
 def acts(witness: Witness) -> list[t.Any]:
     """What the guard wrote beside the flags."""
     found = witness.reads("configmaps", "feature-flags")
-    return t.cast(
-        "list[t.Any]", json.loads(found["metadata"]["annotations"].get("easymo.com/guard", "[]"))
-    )
+    return json.loads(found["metadata"]["annotations"].get("easymo.com/guard", "[]"))
 
 
 def posted(witness: Witness) -> list[str]:

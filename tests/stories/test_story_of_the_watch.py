@@ -45,7 +45,7 @@ def release(witness) -> None:
 
 
 def prometheus_of(world: World) -> str:
-    return t.cast("str", world.facts("prometheus")["url"])
+    return world.facts("prometheus")["url"]
 
 
 def alerts(names: str) -> dict[str, t.Any]:

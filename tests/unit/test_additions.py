@@ -165,7 +165,7 @@ def test_every_kind_is_documented(fragment, option, kinds):
 
 
 def plays_of(playbook: str) -> list[dict[str, t.Any]]:
-    return t.cast("list[dict[str, t.Any]]", read_yaml(f"playbooks/{playbook}"))
+    return read_yaml(f"playbooks/{playbook}")
 
 
 def test_the_deployment_runs_the_phases_of_the_plan_in_their_order():

@@ -38,7 +38,7 @@ def rendered() -> dict[str, dict[str, t.Any]] | str:
         return str(exc)
     if asked.returncode != 0:
         return asked.stderr
-    return t.cast("dict[str, dict[str, t.Any]]", json.loads(asked.stdout))
+    return json.loads(asked.stdout)
 
 
 def read(path: Path) -> tuple[dict[str, t.Any], Tasks]:

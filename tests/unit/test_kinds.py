@@ -68,72 +68,33 @@ KINDS: dict[str, t.Any] = {
 RELEASE: dict[str, t.Any] = {
     "release_version": "2.0.0",
     "release_launch_window": {
-        "timezone": "Africa/Nairobi",
-        "days": ["tuesday"],
-        "start": "09:00",
-        "end": "11:00",
-        "holidays": ["2025-12-25"],
-        "freezes": [{"from": "2025-12-20", "to": "2025-12-21", "why": "x"}],
+        "timezone": "Africa/Nairobi", "days": ["tuesday"], "start": "09:00", "end": "11:00",
+        "holidays": ["2025-12-25"], "freezes": [{"from": "2025-12-20", "to": "2025-12-21", "why": "x"}],
     },
-    "release_ramp": [
-        {"day": 1, "percentage": 1, "users": 100, "must_detect": 2.0},
-        {"day": 2, "percentage": 5},
-    ],
+    "release_ramp": [{"day": 1, "percentage": 1, "users": 100, "must_detect": 2.0},
+                     {"day": 2, "percentage": 5}],
     "release_ramp_watch_duration": 7200,
     "release_ramp_day_length": 86400,
     "release_watch_duration": 3600,
     "release_watch_interval": 10,
     "release_watch_delay": 0,
     "release_metrics": [
-        {
-            "name": "ratio",
-            "query": "up",
-            "pass": {"max": 5},
-            "rollback": {"above": 6},
-            "volume": {"query": "x", "at_least": 5},
-            "breaches": 2,
-            "count": 3,
-            "interval": 5,
-            "initial_delay": 0,
-            "max_missing": 0.1,
-        },
-        {
-            "name": "users",
-            "treated": {"seen": "a", "failed": "b"},
-            "control": {"seen": "a", "failed": "b"},
-            "worse_than": 1.2,
-        },
+        {"name": "ratio", "query": "up", "pass": {"max": 5}, "rollback": {"above": 6},
+         "volume": {"query": "x", "at_least": 5}, "breaches": 2, "count": 3, "interval": 5,
+         "initial_delay": 0, "max_missing": 0.1},
+        {"name": "users", "treated": {"seen": "a", "failed": "b"}, "control": {"seen": "a", "failed": "b"},
+         "worse_than": 1.2},
         {"name": "log", "kind": "kubernetes_log", "deployment": "x", "query": "E", "window": 60},
-        {
-            "name": "rows",
-            "kind": "postgres",
-            "query": "SELECT 1",
-            "connection": {
-                "login_host": "h",
-                "login_user": "u",
-                "login_db": "d",
-                "login_password": "hunter2",
-            },
-        },
+        {"name": "rows", "kind": "postgres", "query": "SELECT 1", "connection": {
+            "login_host": "h", "login_user": "u", "login_db": "d", "login_password": "hunter2"}},
     ],
     "release_feedback": [
         {"name": "q", "question": "?", "source": {"query": "up", "pass": {"max": 1}}}
     ],
     "release_smoke_metrics": [{"name": "a", "query": "up", "pass": {"max": 5}}],
-    **{
-        name: [
-            {
-                "name": "h",
-                "kind": "health",
-                "health": {"checks": [{"name": "x", "kind": "http", "http": {"url": "https://x"}}]},
-            }
-        ]
-        for name in (
-            "release_smoke_tests",
-            "release_smoke_tests_without_feature",
-            "release_rollback_tests",
-        )
-    },
+    **{name: [{"name": "h", "kind": "health", "health": {
+            "checks": [{"name": "x", "kind": "http", "http": {"url": "https://x"}}]}}]
+       for name in ("release_smoke_tests", "release_smoke_tests_without_feature", "release_rollback_tests")},
     "release_flags": {"ON": True, "PERCENT": 1, "TEXT": "x"},
     "release_percentage_flag": "PERCENT",
     "release_feature_flag": "ON",
@@ -144,7 +105,7 @@ RELEASE: dict[str, t.Any] = {
     "release_phases_waived": {"preflight": {"by": "Ann", "reason": "r"}},
     "release_supersedes": {"1.9": {"by": "Ann", "reason": "r"}},
     "release_page_holds": {"from": "20:00", "until": "07:00", "timezone": "Africa/Nairobi"},
-}
+}  # fmt: skip
 TOGETHER = (
     ("release_ramp", "release_ramp_watch_duration", "release_ramp_day_length"),
     ("release_metrics", "release_watch_duration", "release_watch_interval", "release_watch_delay"),
@@ -168,13 +129,8 @@ def refused(release: dict[str, t.Any]) -> list[str]:
 
 
 def paths_in(value: t.Any, before: Path_ = ()) -> t.Iterator[Path_]:
-    inner = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
+    lists = enumerate(value) if isinstance(value, list) else ()
+    inner = value.items() if isinstance(value, dict) else lists
     for key, one in inner:
         yield (*before, key)
         yield from paths_in(one, (*before, key))
@@ -239,72 +195,36 @@ def _each_is_taken_or_refused(options: dict[str, t.Any]) -> None:
         _each_is_taken_or_refused(option.get("options") or {})
 
 
-@cases(
-    ("wrong", "sentence"),
-    {
-        "a-number-for-bounds": (
-            {"release_metrics": [{"name": "a", "query": "up", "pass": 5}]},
-            "Option 'release_metrics[a].pass' is 5: it must be a dictionary, of min, max.",
-        ),
-        "true-for-bounds": (
-            {"release_metrics": [{"name": "a", "query": "up", "rollback": True}]},
-            "Option 'release_metrics[a].rollback' is True: it must be a dictionary, of below, above.",
-        ),
-        "a-day-without-end": (
-            {"release_ramp": [{"day": math.inf, "percentage": 1}]},
-            "Option 'release_ramp[0].day' is inf: it must be a number within ±1e+15.",
-        ),
-        "days-beyond-any-calendar": (
-            {"release_ramp": [{"day": 10**9, "percentage": 1}]},
-            "longer than 3650 days",
-        ),
-        "a-watch-without-end": (
-            {"release_watch_duration": math.inf},
-            "Option 'release_watch_duration' is inf",
-        ),
-        "a-number-for-holidays": (
-            {"release_launch_window": {"timezone": "UTC", "holidays": 1}},
-            "release_launch_window is wrong: A holiday of the launch window is '1'",
-        ),
-        "true-for-freezes": (
-            {"release_launch_window": {"timezone": "UTC", "freezes": True}},
-            "'freezes'",
-        ),
-        "a-holiday-after-which-no-day-is": (
-            {
-                "release_launch_window": {
-                    "timezone": "UTC",
-                    "freezes": [{"from": "2025-01-01", "to": "9999-12-31"}],
-                }
-            },
-            "A freeze of the launch window is '9999-12-31'",
-        ),
-        "a-megabyte-for-a-time-zone": (
-            {"release_launch_window": {"timezone": "x" * 2**20}},
-            "has 1048576 characters",
-        ),
-        "flags-in-themselves": (
-            {"release_flags": ITSELF},
-            "Option 'release_flags' contains itself",
-        ),
-        "a-flag-no-environment-holds": (
-            {"release_flags": {"TEXT": "x" * 200_000}},
-            "The flag TEXT has 200000 characters",
-        ),
-        "a-version-that-leaves-its-folder": (
-            {"release_version": "../../etc/x"},
-            "release_version is wrong: The release '../../etc/x' cannot name a ConfigMap",
-        ),
-        "a-text-for-a-waiver": (
-            {"release_phases_waived": {"preflight": "text"}},
-            "'release_phases_waived' must say for 'preflight' who decided it and why",
-        ),
-        "a-list-for-a-name": (
-            {"release_waivers": {"images": {"by": ["Ann"], "reason": "r"}}},
-            "add 'by', the person's name",
-        ),
-    },
-)
+@cases(("wrong", "sentence"), {
+    "a-number-for-bounds": ({"release_metrics": [{"name": "a", "query": "up", "pass": 5}]},
+        "Option 'release_metrics[a].pass' is 5: it must be a dictionary, of min, max."),
+    "true-for-bounds": ({"release_metrics": [{"name": "a", "query": "up", "rollback": True}]},
+        "Option 'release_metrics[a].rollback' is True: it must be a dictionary, of below, above."),
+    "a-day-without-end": ({"release_ramp": [{"day": math.inf, "percentage": 1}]},
+        "Option 'release_ramp[0].day' is inf: it must be a number within ±1e+15."),
+    "days-beyond-any-calendar": ({"release_ramp": [{"day": 10**9, "percentage": 1}]},
+                                 "longer than 3650 days"),
+    "a-watch-without-end": ({"release_watch_duration": math.inf},
+                            "Option 'release_watch_duration' is inf"),
+    "a-number-for-holidays": ({"release_launch_window": {"timezone": "UTC", "holidays": 1}},
+        "release_launch_window is wrong: A holiday of the launch window is '1'"),
+    "true-for-freezes": ({"release_launch_window": {"timezone": "UTC", "freezes": True}},
+                         "'freezes'"),
+    "a-holiday-after-which-no-day-is": ({"release_launch_window": {"timezone": "UTC",
+                                        "freezes": [{"from": "2025-01-01", "to": "9999-12-31"}]}},
+                                        "A freeze of the launch window is '9999-12-31'"),
+    "a-megabyte-for-a-time-zone": ({"release_launch_window": {"timezone": "x" * 2**20}},
+                                   "has 1048576 characters"),
+    "flags-in-themselves": ({"release_flags": ITSELF}, "Option 'release_flags' contains itself"),
+    "a-flag-no-environment-holds": ({"release_flags": {"TEXT": "x" * 200_000}},
+                                    "The flag TEXT has 200000 characters"),
+    "a-version-that-leaves-its-folder": ({"release_version": "../../etc/x"},
+        "release_version is wrong: The release '../../etc/x' cannot name a ConfigMap"),
+    "a-text-for-a-waiver": ({"release_phases_waived": {"preflight": "text"}},
+        "'release_phases_waived' must say for 'preflight' who decided it and why"),
+    "a-list-for-a-name": ({"release_waivers": {"images": {"by": ["Ann"], "reason": "r"}}},
+                          "add 'by', the person's name"),
+})  # fmt: skip
 def test_what_a_phase_could_not_work_with_is_told_before_the_first(wrong, sentence):
     (told,) = refused(wrong)
     assert sentence in told

@@ -86,7 +86,7 @@ def used() -> Rights:
         first = call.args[0] if call.args else None
         kind = first.value if isinstance(first, ast.Constant) else None
         if name in VERBS and kind in GROUPS:
-            group, resource = GROUPS[t.cast("str", kind)]
+            group, resource = GROUPS[kind]
             rights |= {(group, resource, verb) for verb in VERBS[name]}
         if name in VERBS:
             rights |= INDIRECT.get(ast.unparse(call), set())

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import typing as t
 from pathlib import Path
 
 import pytest
@@ -89,5 +88,5 @@ def test_every_mutant_can_be_made_of_the_product_as_it_is():
 )
 def test_a_guard_that_is_taken_away_is_missed(mutant):
     """A few of them, from a seed on that did; `python -m tests.simulation.mutants` tries all."""
-    trial = attempt(mutant.name, t.cast("int", mutant.seed), seconds=10.0)
+    trial = attempt(mutant.name, mutant.seed, seconds=10.0)
     assert trial.killed

@@ -39,8 +39,7 @@ def facts(witness: t.Any) -> dict[str, t.Any]:
     """What the release record remembers of the functions."""
     record = json.loads(witness.kubectl("get configmap release-2.0.0 -o json", namespace="default"))
     documents = [json.loads(text) for text in record["data"].values() if text.startswith("{")]
-    found = next(each["facts"]["edge_functions"] for each in documents if "facts" in each)
-    return t.cast("dict[str, t.Any]", found)
+    return next(each["facts"]["edge_functions"] for each in documents if "facts" in each)
 
 
 def test_what_ran_before_is_kept_with_the_record(witness):

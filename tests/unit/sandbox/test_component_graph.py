@@ -1,9 +1,7 @@
-import typing as t
 from dataclasses import dataclass
 
 import pytest
 
-from sandbox.component import Component
 from sandbox.components import COMPONENTS, requirements, select_components, stop_waves
 from sandbox.errors import SandboxError
 
@@ -16,10 +14,7 @@ class Named:
     settles_with: tuple[str, ...] = ()
 
 
-ALL = t.cast(
-    "tuple[Component, ...]",
-    (Named("db"), Named("api"), Named("web", ("api",)), Named("watch", ("web",), ("db",))),
-)
+ALL = (Named("db"), Named("api"), Named("web", ("api",)), Named("watch", ("web",), ("db",)))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ SERVICES = {name for wave in WAVES.values() for name in wave["hosts"]}
 
 @pytest.fixture(scope="module")
 def lines(folder) -> list[str]:
-    return t.cast("list[str]", json.loads((folder / "told.json").read_text(encoding="utf-8")))
+    return json.loads((folder / "told.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ FOREIGN = {"unit_tests", "synthetic_tests", "load_test", "performance", "git_cha
 
 @pytest.fixture(scope="module")
 def record(witness) -> dict[str, t.Any]:
-    return t.cast("dict[str, t.Any]", witness.record(RELEASE))
+    return witness.record(RELEASE)
 
 
 def test_who_waived_what_and_why_is_kept(record):

@@ -63,7 +63,7 @@ def test_a_new_set_carries_hash_owner_sizes_and_the_deployments_own_annotations(
 def test_numbers_a_set_had_before_are_all_kept():
     entry = made("app:v1", 1)
     for number in (3, 5):
-        entry = t.cast("Object", revisions.reused(deployment("app:v1"), entry, number))
+        entry = revisions.reused(deployment("app:v1"), entry, number)
 
     assert entry["metadata"]["annotations"][revisions.HISTORY] == "1,3"
 

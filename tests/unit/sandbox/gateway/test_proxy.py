@@ -66,7 +66,7 @@ async def start_pod(stack: AsyncExitStack, handler: t.Any) -> int:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
     server = await stack.enter_async_context(TestServer(app, host="127.0.0.1"))
-    return t.cast("int", server.port)
+    return server.port
 
 
 async def echo(request: web.Request) -> web.Response:

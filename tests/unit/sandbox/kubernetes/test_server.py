@@ -138,7 +138,7 @@ def with_kubelet(tmp_path: Path, work: Work) -> None:
         app.router.add_get("/containerLogs/{path:.*}", kubelet_logs)
         app.router.add_get("/exec/{path:.*}", kubelet_exec)
         async with TestServer(app) as kubelet:
-            add_node(store, t.cast("int", kubelet.port))
+            add_node(store, kubelet.port)
             await work(client, store)
 
     serve(tmp_path, wrapped)

@@ -4,7 +4,6 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import (
     LoadedRules,
     Routing,
@@ -48,7 +47,7 @@ class Prometheus:
 
 def wait(*answers: list[LoadedRule] | DeployError) -> tuple[list[LoadedRule], list[str]]:
     told: list[str] = []
-    watch = LoadedRules(t.cast("AlertsApi", Prometheus(*answers)), wanted_rules(GROUPS))
+    watch = LoadedRules(Prometheus(*answers), wanted_rules(GROUPS))
     return watch.wait(FakeClock(), 30, 2, told.append), told
 
 
@@ -102,7 +101,7 @@ class Alertmanager:
     },
 )
 def test_the_labels_that_prometheus_adds_decide_on_the_way_too(external, told):
-    routing = Routing.read(t.cast("AlertsApi", Alertmanager(external)))
+    routing = Routing.read(Alertmanager(external))
     assert routing.receivers == ["null", "r"]
     found = routing.problem(LoadedRule("a", "up", 0, {"notify": "r"}, {}, "g", "ok", ""))
     assert (told in found) if told else found == ""

@@ -16,7 +16,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.database imp
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
     Check,
     Finding,
-    Ground,
     Kind,
     failed,
     passed,
@@ -79,12 +78,12 @@ class KeyOf:
 )
 def test_each_right_that_the_key_lacks_is_named_and_nothing_is_left(refused, told):
     bucket = KeyOf(*refused)
-    assert list(denials(t.cast("t.Any", bucket), "v2/", "v2/probe")) == told
+    assert list(denials(bucket, "v2/", "v2/probe")) == told
     assert bucket.open == []
 
 
 def test_a_key_that_may_not_abort_is_told():
-    assert list(denials(t.cast("t.Any", KeyOf("Abort")), "v2/", "v2/probe")) == ["abort an upload"]
+    assert list(denials(KeyOf("Abort"), "v2/", "v2/probe")) == ["abort an upload"]
 
 
 KNOWN = {'http{ns="prod",status="200"}', 'lag{group="worker"}', "up"}
@@ -211,7 +210,7 @@ def test_users_are_drawn_as_the_application_draws_them():
 
 
 def row(check: Check, finding: Finding) -> tuple[str, str]:
-    ground = t.cast("Ground", None)
+    ground = None
     kinds = {"a": Kind(lambda _options, _ground: finding)}
     (ended,) = run_preflight([check], kinds, ground, report=lambda _row: None)
     return ended.status, ended.detail

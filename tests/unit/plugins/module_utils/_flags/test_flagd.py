@@ -10,10 +10,7 @@ from openfeature.evaluation_context import EvaluationContext
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.flagd import Document
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
-    FlagsMap,
-    plan_flags,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap, plan_flags
 
 KEY = "flags.flagd.json"
 FLAGS = {"FEATURE_AI_AGENTS": "true", "PERCENTAGE": "10", "LEVEL": "info", KEY: "old"}
@@ -31,7 +28,7 @@ def rendered(template: str = "", **flags: str) -> t.Any:
     return json.loads(Document(KEY, template).render({**FLAGS, **flags}))
 
 
-def test_without_a_template_each_flag_is_one_of_its_own_name() -> None:
+def test_without_a_template_each_flag_is_one_of_its_own_name():
     flags = rendered()["flags"]
     assert flags.keys() == FLAGS.keys() - {KEY}
     assert flags["FEATURE_AI_AGENTS"] == {
@@ -42,29 +39,24 @@ def test_without_a_template_each_flag_is_one_of_its_own_name() -> None:
     assert flags["PERCENTAGE"]["variants"] == {"value": 10}
 
 
-@pytest.mark.parametrize(
-    ("template", "words"),
-    [
-        ("{{ flags.MISSING }}", "no attribute 'MISSING'"),
-        ("{{ flags.", "cannot be rendered"),
-        ("flags", "no JSON"),
-        ("[]", "no document"),
-        ('{"flags": {}}', "no document"),
-        ('{"flags": {"a": {"state": "on", "variants": {"x": 1}}}}', "'a' whose state"),
-        ('{"flags": {"a": {"state": "ENABLED"}}}', "'a' without variants"),
-        (
-            '{"flags": {"a": {"state": "ENABLED", "variants": {"x": 1}, "defaultVariant": "y"}}}',
-            "'y' is none of its variants",
-        ),
-    ],
-)
-def test_what_no_provider_would_read_is_refused(template: str, words: str) -> None:
+@pytest.mark.parametrize(("template", "words"), [
+    ("{{ flags.MISSING }}", "no attribute 'MISSING'"),
+    ("{{ flags.", "cannot be rendered"),
+    ("flags", "no JSON"),
+    ("[]", "no document"),
+    ('{"flags": {}}', "no document"),
+    ('{"flags": {"a": {"state": "on", "variants": {"x": 1}}}}', "'a' whose state"),
+    ('{"flags": {"a": {"state": "ENABLED"}}}', "'a' without variants"),
+    ('{"flags": {"a": {"state": "ENABLED", "variants": {"x": 1}, "defaultVariant": "y"}}}',
+     "'y' is none of its variants"),
+])  # fmt: skip
+def test_what_no_provider_would_read_is_refused(template, words):
     with pytest.raises(InputError, match=words):
         rendered(template)
 
 
 @pytest.mark.parametrize("key", ["FLAGS", "a/b", ""])
-def test_the_key_is_a_file_and_no_flag(key: str) -> None:
+def test_the_key_is_a_file_and_no_flag(key):
     with pytest.raises(InputError, match="must be a file's name"):
         Document.from_options({"key": key, "template": ""})
 
@@ -84,14 +76,14 @@ def share(folder: Path, document: str, users: int = 2000) -> float:
     return sum(served) / users
 
 
-def test_the_provider_lets_in_as_many_users_as_the_percentage_says(tmp_path: Path) -> None:
+def test_the_provider_lets_in_as_many_users_as_the_percentage_says(tmp_path):
     document = Document(KEY, TARGETED)
     assert share(tmp_path, document.render(FLAGS)) == pytest.approx(0.10, abs=0.03)
     off = {**FLAGS, "FEATURE_AI_AGENTS": "false"}
     assert share(tmp_path / "..", document.render(off)) == 0
 
 
-def test_the_document_is_made_of_what_will_be_written_and_is_part_of_the_same_write() -> None:
+def test_the_document_is_made_of_what_will_be_written_and_is_part_of_the_same_write():
     before = FlagsMap("feature-flags", exists=True, data={"PERCENTAGE": "5", "BY_HAND": "1"})
     plan = plan_flags(before, {"PERCENTAGE": "10"}, document=Document(KEY))
     written = plan.to_object("n")["data"]

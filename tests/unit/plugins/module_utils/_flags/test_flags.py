@@ -3,10 +3,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import FENCE_ANNOTATION
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    InputError,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
     FlagsPlan,
@@ -39,18 +36,18 @@ def change(cluster: MemoryCluster, flags: dict[str, str | None], **options: t.An
 
 
 def data_of(cluster: MemoryCluster) -> dict[str, str]:
-    return t.cast("dict[str, str]", cluster.objects["ConfigMap", "feature-flags"]["data"])
+    return cluster.objects["ConfigMap", "feature-flags"]["data"]
 
 
 def annotations_of(cluster: MemoryCluster) -> dict[str, str]:
     body = cluster.objects["ConfigMap", "feature-flags"]
-    return t.cast("dict[str, str]", body["metadata"].get("annotations") or {})
+    return body["metadata"].get("annotations") or {}
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(True, "true"), (False, "false"), (1, "1"), ("on", "on"), (None, None)]
 )
-def test_values_become_what_an_environment_holds(value: t.Any, text: str | None) -> None:
+def test_values_become_what_an_environment_holds(value, text):
     assert to_values({"FLAG": value}, {}) == {"FLAG": text}
 
 
@@ -75,14 +72,12 @@ def test_values_become_what_an_environment_holds(value: t.Any, text: str | None)
         ({}, {"x": [0, 1]}, "'bounds' has 'x'"),
     ],
 )
-def test_what_the_platform_would_misread_is_refused(
-    flags: dict[str, t.Any], bounds: dict[str, t.Any], message: str
-) -> None:
+def test_what_the_platform_would_misread_is_refused(flags, bounds, message):
     with pytest.raises(InputError, match=message):
         to_values(flags, bounds)
 
 
-def test_a_flag_may_be_one_of_its_choices_alone() -> None:
+def test_a_flag_may_be_one_of_its_choices_alone():
     choices = {"A": [True, False], "LEVEL": ["info", "debug"]}
     assert to_values({"A": False, "LEVEL": "info"}, {}, choices) == {"A": "false", "LEVEL": "info"}
     for flags, message in (
@@ -97,7 +92,7 @@ def test_a_flag_may_be_one_of_its_choices_alone() -> None:
         to_values({}, {}, {"a-b": ["x"]})
 
 
-def test_a_missing_config_map_is_made() -> None:
+def test_a_missing_config_map_is_made():
     cluster = MemoryCluster()
     plan = change(cluster, {"FEATURE_AI_AGENTS": "true"})
     assert plan.changed
@@ -105,7 +100,7 @@ def test_a_missing_config_map_is_made() -> None:
     assert plan.checksum == checksum(data_of(cluster))
 
 
-def test_a_second_run_writes_nothing() -> None:
+def test_a_second_run_writes_nothing():
     cluster = MemoryCluster()
     change(cluster, {"A": "true"})
     cluster.writes.clear()
@@ -113,14 +108,14 @@ def test_a_second_run_writes_nothing() -> None:
     assert cluster.writes == []
 
 
-def test_flags_that_are_not_named_stay_ours_and_stay_set() -> None:
+def test_flags_that_are_not_named_stay_ours_and_stay_set():
     cluster = MemoryCluster()
     change(cluster, {"A": "true", PERCENTAGE: "10"})
     change(cluster, {"A": "false"})
     assert data_of(cluster) == {"A": "false", PERCENTAGE: "10"}
 
 
-def test_annotations_are_written_kept_and_taken_out_with_the_flags() -> None:
+def test_annotations_are_written_kept_and_taken_out_with_the_flags():
     cluster = cluster_with({"A": "true"})
     theirs = cluster.objects["ConfigMap", "feature-flags"]
     theirs["metadata"]["annotations"] = {"their/note": "x"}
@@ -136,7 +131,7 @@ def test_annotations_are_written_kept_and_taken_out_with_the_flags() -> None:
     assert data_of(cluster) == {"A": "true"}
 
 
-def test_flags_carry_the_epoch_which_is_no_change_and_stays_without_a_lock() -> None:
+def test_flags_carry_the_epoch_which_is_no_change_and_stays_without_a_lock():
     cluster = cluster_with({"A": "true"})
     for fence, writes in ((3, True), (3, False), (4, True)):
         cluster.writes.clear()
@@ -147,7 +142,7 @@ def test_flags_carry_the_epoch_which_is_no_change_and_stays_without_a_lock() -> 
     assert annotations_of(cluster) == {FENCE_ANNOTATION: "4"}
 
 
-def test_flags_that_a_later_holder_wrote_take_no_write_of_an_earlier_one() -> None:
+def test_flags_that_a_later_holder_wrote_take_no_write_of_an_earlier_one():
     cluster = cluster_with({"A": "false"})
     change(cluster, {"A": "false"}, fence=4)
     cluster.writes.clear()
@@ -156,16 +151,16 @@ def test_flags_that_a_later_holder_wrote_take_no_write_of_an_earlier_one() -> No
     assert cluster.writes == []
 
 
-def test_flags_that_a_later_holder_writes_at_that_moment_stay_its() -> None:
+def test_flags_that_a_later_holder_writes_at_that_moment_stay_its():
     """Between our look and our write."""
     cluster = cluster_with({"A": "false"})
-    cluster.before_write = lambda: t.cast("None", change(cluster, {"A": "false"}, fence=4))
+    cluster.before_write = lambda: change(cluster, {"A": "false"}, fence=4)
     with pytest.raises(LeaseLostError):
         change(cluster, {"A": "true"}, fence=3)
     assert data_of(cluster) == {"A": "false"}
 
 
-def test_an_immutable_config_map_is_told() -> None:
+def test_an_immutable_config_map_is_told():
     cluster = cluster_with({"A": "true"})
     cluster.objects["ConfigMap", "feature-flags"]["immutable"] = True
     with pytest.raises(ConflictError, match="is immutable"):
@@ -173,7 +168,7 @@ def test_an_immutable_config_map_is_told() -> None:
     assert cluster.writes == []
 
 
-def test_another_managers_flag_is_taken_over_by_name() -> None:
+def test_another_managers_flag_is_taken_over_by_name():
     cluster = cluster_with({"A": "true", "B": "true"})
     plan = change(cluster, {"A": "false"})
     assert plan.overruled == (KUBECTL,)
@@ -181,7 +176,7 @@ def test_another_managers_flag_is_taken_over_by_name() -> None:
     assert change(cluster, {"A": "false"}).overruled == ()
 
 
-def test_without_force_another_managers_flag_is_left_alone() -> None:
+def test_without_force_another_managers_flag_is_left_alone():
     cluster = cluster_with({"A": "true"})
     with pytest.raises(ConflictError, match=f"set by {KUBECTL} too"):
         change(cluster, {"A": "false"}, force=False)
@@ -189,7 +184,7 @@ def test_without_force_another_managers_flag_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("ours", [True, False], ids=["ours", "theirs"])
-def test_null_takes_a_flag_out_whoever_set_it(ours: bool) -> None:
+def test_null_takes_a_flag_out_whoever_set_it(ours):
     cluster = MemoryCluster() if ours else cluster_with({"A": "true", "B": "1"})
     if ours:
         change(cluster, {"A": "true", "B": "1"})
@@ -198,7 +193,7 @@ def test_null_takes_a_flag_out_whoever_set_it(ours: bool) -> None:
     assert not change(cluster, {"A": None}).changed
 
 
-def test_a_write_in_between_is_not_lost() -> None:
+def test_a_write_in_between_is_not_lost():
     cluster = cluster_with({"A": "true"})
 
     def interfere() -> None:
@@ -211,7 +206,7 @@ def test_a_write_in_between_is_not_lost() -> None:
     assert data_of(cluster) == {"A": "false", "THEIRS": "1"}
 
 
-def test_whoever_lost_the_deploy_lock_sets_no_flag() -> None:
+def test_whoever_lost_the_deploy_lock_sets_no_flag():
     scene = Scene()
     fence = scene.locking(scene.claim()).hold().after.fence
     guard = LeaseCheck(scene.cluster, NAME, fence, clock=scene.clock, wall=scene.wall)
@@ -224,7 +219,7 @@ def test_whoever_lost_the_deploy_lock_sets_no_flag() -> None:
     assert scene.cluster.writes == before
 
 
-def test_check_mode_predicts_without_writing() -> None:
+def test_check_mode_predicts_without_writing():
     cluster = cluster_with({"A": "true"})
     plan = change(cluster, {"A": "false"}, check_mode=True)
     assert (plan.changed, dict(plan.after)) == (True, {"A": "false"})

@@ -34,7 +34,7 @@ ENDPOINT = FlagsProbe.from_options(
 )
 
 
-def test_a_difference_names_key_expected_and_seen() -> None:
+def test_a_difference_names_key_expected_and_seen():
     assert differences({AGENTS: "false"}, EXPECTED) == f"{AGENTS} is 'false' instead of 'true'"
     assert differences({}, EXPECTED) == f"{AGENTS} is unset instead of 'true'"
     assert differences({AGENTS: "true", "X": "y"}, EXPECTED) == ""
@@ -71,7 +71,7 @@ class Readers:
         return {pod.pod: pod for pod in pods}, note
 
 
-def test_every_pod_is_asked_at_its_endpoint() -> None:
+def test_every_pod_is_asked_at_its_endpoint():
     readers = Readers()
     readers.set_flags({readers.pods[1]: "true"})
     assert [pod.state for pod in readers.ask()] == [STALE, REACHED, STALE]
@@ -80,7 +80,7 @@ def test_every_pod_is_asked_at_its_endpoint() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Job", "StatefulSet", "DaemonSet"])
-def test_a_pod_of_another_controller_with_the_same_labels_is_not_asked(kind: str) -> None:
+def test_a_pod_of_another_controller_with_the_same_labels_is_not_asked(kind):
     readers = Readers()
     other = copy.deepcopy(readers.cluster.objects["Pod", readers.pods[0]])
     owner = {"kind": kind, "name": "migrate", "uid": "j-1", "controller": True}
@@ -90,13 +90,13 @@ def test_a_pod_of_another_controller_with_the_same_labels_is_not_asked(kind: str
     assert [pod.pod for pod in readers.ask()] == readers.pods
 
 
-def test_a_pod_whose_application_knows_no_such_path_is_not_taken_for_one_that_went() -> None:
+def test_a_pod_whose_application_knows_no_such_path_is_not_taken_for_one_that_went():
     readers = Readers()
     del readers.cluster.answers[readers.pods[0]]
     assert [pod.state for pod in readers.ask()] == [UNKNOWN, STALE, STALE]
 
 
-def test_a_look_in_which_a_pod_went_is_taken_again_for_its_successor() -> None:
+def test_a_look_in_which_a_pod_went_is_taken_again_for_its_successor():
     readers = Readers()
     cluster, proxy, (old, *others) = readers.cluster, readers.cluster.proxy, readers.pods
 
@@ -114,7 +114,7 @@ def test_a_look_in_which_a_pod_went_is_taken_again_for_its_successor() -> None:
     assert states == {"successor": REACHED, **dict.fromkeys(others, STALE)}
 
 
-def test_pods_that_follow_are_told_by_when_each_was_first_seen_to() -> None:
+def test_pods_that_follow_are_told_by_when_each_was_first_seen_to():
     readers = Readers()
     moments = {2.0: readers.pods[0], 9.0: readers.pods[1], 30.0: readers.pods[2]}
     ask_pods, began = readers.ask, readers.clock.now()
@@ -131,7 +131,7 @@ def test_pods_that_follow_are_told_by_when_each_was_first_seen_to() -> None:
     assert readers.reports == [f"{count} of 3 pods run the flags" for count in range(3)]
 
 
-def test_the_kubelet_is_told_of_pods_that_are_behind_and_of_no_other() -> None:
+def test_the_kubelet_is_told_of_pods_that_are_behind_and_of_no_other():
     readers = Readers()
     readers.set_flags({readers.pods[0]: "true"})
     metadata = readers.cluster.objects["Pod", readers.pods[1]]["metadata"]
@@ -147,7 +147,7 @@ def test_the_kubelet_is_told_of_pods_that_are_behind_and_of_no_other() -> None:
     assert readers.cluster.writes == ["patch Pod"] * 6, "two pods, every ten seconds"
 
 
-def test_a_pod_to_which_an_older_write_is_still_on_its_way_is_followed_until_ours_comes() -> None:
+def test_a_pod_to_which_an_older_write_is_still_on_its_way_is_followed_until_ours_comes():
     """It has the flags of before that write, and they are those that are wanted."""
     readers = Readers()
     readers.set_flags(dict.fromkeys(readers.pods, "true"))
@@ -168,7 +168,7 @@ def test_a_pod_to_which_an_older_write_is_still_on_its_way_is_followed_until_our
     assert readers.cluster.writes.count("patch Pod") >= 6, "each is told at once, and again"
 
 
-def test_pods_that_keep_the_flags_are_believed_after_a_while() -> None:
+def test_pods_that_keep_the_flags_are_believed_after_a_while():
     readers = Readers()
     readers.set_flags(dict.fromkeys(readers.pods, "true"))
     began = readers.clock.now()
@@ -180,9 +180,7 @@ def test_pods_that_keep_the_flags_are_believed_after_a_while() -> None:
     ]
 
 
-def test_a_pod_that_changed_meanwhile_is_told_with_the_next_look_and_keeps_no_other_waiting() -> (
-    None
-):
+def test_a_pod_that_changed_meanwhile_is_told_with_the_next_look_and_keeps_no_other_waiting():
     readers = Readers()
     patch, refused = readers.cluster.patch, [readers.pods[0]]
 
@@ -199,7 +197,7 @@ def test_a_pod_that_changed_meanwhile_is_told_with_the_next_look_and_keeps_no_ot
         assert readers.cluster.objects["Pod", pod]["metadata"].get("annotations"), pod
 
 
-def test_two_writes_within_a_second_are_told_by_two_values() -> None:
+def test_two_writes_within_a_second_are_told_by_two_values():
     readers = Readers()
     values = set()
     for _ in range(2):
@@ -209,7 +207,7 @@ def test_two_writes_within_a_second_are_told_by_two_values() -> None:
     assert len(values) == 2
 
 
-def test_without_the_right_it_waits_all_the_same_and_says_so() -> None:
+def test_without_the_right_it_waits_all_the_same_and_says_so():
     readers = Readers()
     began = readers.clock.now()
 

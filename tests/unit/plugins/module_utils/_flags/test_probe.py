@@ -1,13 +1,9 @@
 import subprocess
 import typing as t
-from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    RefusedError,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError, RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     ENVIRONMENT,
     VOLUME,
@@ -15,6 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     to_probe,
 )
 from tests.fakes.cluster import MemoryCluster
+from tests.tables import cases
 
 HTTP = {"port": 8080, "path": "/flags", "scheme": "http"}
 
@@ -25,19 +22,18 @@ def read(answer: str, values: str = "@") -> t.Mapping[str, str]:
     return FlagsProbe.from_options({"http": HTTP, "values": values}).ask(cluster, "p", "c", [])
 
 
-@pytest.mark.parametrize(
+@cases(
     ("answer", "values", "flags"),
-    [
-        ('{"A": true, "B": 10, "C": "x"}', "@", {"A": "true", "B": "10", "C": "x"}),
-        ('{"A": 1.0, "B": 1.5}', "@", {"A": "1", "B": "1.5"}),
-        ('{"A": null}', "@", {}),
-        ('{"flags": {"A": false}}', "flags", {"A": "false"}),
-        ('{"agents": {"on": true}}', "{A: agents.on}", {"A": "true"}),
-        ('{"agents": {}}', "{A: agents.on}", {}),
-    ],
-    ids=["types", "floats", "null", "path", "renamed", "missing"],
+    {
+        "types": ('{"A": true, "B": 10, "C": "x"}', "@", {"A": "true", "B": "10", "C": "x"}),
+        "floats": ('{"A": 1.0, "B": 1.5}', "@", {"A": "1", "B": "1.5"}),
+        "null": ('{"A": null}', "@", {}),
+        "path": ('{"flags": {"A": false}}', "flags", {"A": "false"}),
+        "renamed": ('{"agents": {"on": true}}', "{A: agents.on}", {"A": "true"}),
+        "missing": ('{"agents": {}}', "{A: agents.on}", {}),
+    },
 )
-def test_what_an_answer_says(answer: str, values: str, flags: dict[str, str]) -> None:
+def test_what_an_answer_says(answer, values, flags):
     assert read(answer, values) == flags
 
 
@@ -45,7 +41,7 @@ def test_what_an_answer_says(answer: str, values: str, flags: dict[str, str]) ->
     ("answer", "values", "words"),
     [("<html>secret", "@", "no JSON"), ("[]", "@", "no flags"), ("{}", "flags", "no flags")],
 )
-def test_an_answer_that_says_nothing_is_an_error(answer: str, values: str, words: str) -> None:
+def test_an_answer_that_says_nothing_is_an_error(answer, values, words):
     with pytest.raises(RefusedError, match=words) as raised:
         read(answer, values)
     assert "secret" not in str(raised.value)
@@ -59,23 +55,23 @@ def test_an_answer_that_says_nothing_is_an_error(answer: str, values: str, words
         ({"files": "flags"}, "full path"),
     ],
 )
-def test_bad_options_are_refused(options: t.Any, words: str) -> None:
+def test_bad_options_are_refused(options, words):
     with pytest.raises(InputError, match=words):
         FlagsProbe.from_options(options)
 
 
-def test_a_volume_needs_more_than_the_environment() -> None:
+def test_a_volume_needs_more_than_the_environment():
     assert to_probe(ENVIRONMENT, None).asks_environment
     with pytest.raises(InputError, match="must be asked what they run"):
         to_probe(VOLUME, {"values": "@"})
 
 
-def test_files_are_the_weaker_proof_and_say_so() -> None:
+def test_files_are_the_weaker_proof_and_say_so():
     assert "does not prove" in to_probe(VOLUME, {"files": "/etc/flags"}).weakness
     assert to_probe(VOLUME, {"http": HTTP}).weakness == ""
 
 
-def test_files_are_read_as_they_are_there(tmp_path: Path) -> None:
+def test_files_are_read_as_they_are_there(tmp_path):
     (tmp_path / "A").write_text("true")
     (tmp_path / "B").write_text("two words\n")
 

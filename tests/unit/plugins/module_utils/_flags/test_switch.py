@@ -46,16 +46,16 @@ def turn_on(cluster: MemoryCluster, fence: int = 0) -> FlagsPlan:
 
 
 def data_of(cluster: MemoryCluster) -> dict[str, str]:
-    return t.cast("dict[str, str]", cluster.objects["ConfigMap", "feature-flags"]["data"])
+    return cluster.objects["ConfigMap", "feature-flags"]["data"]
 
 
-def test_it_is_read_as_it_was_written() -> None:
+def test_it_is_read_as_it_was_written():
     assert KillSwitch.from_annotations(KILLED) == SET
     assert KillSwitch.from_annotations({}) is None
 
 
 @pytest.mark.parametrize("text", ["", "true", "[]", "{}", '{"set_at": 1}', "{", '{"flags": 3}'])
-def test_one_that_cannot_be_read_counts_as_set_by_a_person(text: str) -> None:
+def test_one_that_cannot_be_read_counts_as_set_by_a_person(text):
     switch = KillSwitch.from_annotations({KILL_SWITCH_ANNOTATION: text})
     assert switch is not None
     assert not switch.automatic
@@ -78,9 +78,7 @@ def test_one_that_cannot_be_read_counts_as_set_by_a_person(text: str) -> None:
         ({AGENTS: "true"}, {"FEATURE_BUYER_AGENT": "true"}, False),
     ],
 )
-def test_what_is_held_off_is_not_turned_on(
-    before: dict[str, str], wanted: dict[str, str | None], refused: bool
-) -> None:
+def test_what_is_held_off_is_not_turned_on(before, wanted, refused):
     refuse_up(None, before, wanted)
     if not refused:
         refuse_up(SET, before, wanted)
@@ -93,7 +91,7 @@ def test_what_is_held_off_is_not_turned_on(
     assert raised.value.details["kill_switch"]["by"] == "ada@ops"
 
 
-def test_no_write_turns_the_feature_on_while_the_switch_is_set() -> None:
+def test_no_write_turns_the_feature_on_while_the_switch_is_set():
     cluster = MemoryCluster()
     change(cluster, dict(OFF), KILLED)
     with pytest.raises(KilledError):
@@ -101,7 +99,7 @@ def test_no_write_turns_the_feature_on_while_the_switch_is_set() -> None:
     assert data_of(cluster) == OFF
 
 
-def test_a_kill_between_read_and_write_wins() -> None:
+def test_a_kill_between_read_and_write_wins():
     cluster = MemoryCluster()
     change(cluster, {AGENTS: "true", PERCENTAGE: "1"})
     cluster.before_write = lambda: change(cluster, dict(OFF), KILLED) and None
@@ -110,7 +108,7 @@ def test_a_kill_between_read_and_write_wins() -> None:
     assert data_of(cluster) == OFF
 
 
-def test_a_kill_right_after_the_write_is_named_and_no_riddle() -> None:
+def test_a_kill_right_after_the_write_is_named_and_no_riddle():
     cluster = MemoryCluster()
     change(cluster, {AGENTS: "true", PERCENTAGE: "1"})
     put = cluster.put
@@ -127,7 +125,7 @@ def test_a_kill_right_after_the_write_is_named_and_no_riddle() -> None:
     assert data_of(cluster) == OFF
 
 
-def test_setting_and_resetting_it_are_writes_that_it_lets_through() -> None:
+def test_setting_and_resetting_it_are_writes_that_it_lets_through():
     cluster = MemoryCluster()
     change(cluster, dict(OFF), KILLED)
     change(cluster, {}, {KILL_SWITCH_ANNOTATION: None})
@@ -136,9 +134,7 @@ def test_setting_and_resetting_it_are_writes_that_it_lets_through() -> None:
 
 
 @pytest.mark.parametrize("others", [{}, {"FEATURE_WALLET_LIMITS": "false"}], ids=["alone", "two"])
-def test_a_deployment_lets_go_of_its_own_flags_and_of_no_other_release_s(
-    others: dict[str, str],
-) -> None:
+def test_a_deployment_lets_go_of_its_own_flags_and_of_no_other_release_s(others):
     held = replace(SET, automatic=True, flags={**OFF, **others})
     cluster = MemoryCluster()
     change(cluster, {**OFF, **others}, {KILL_SWITCH_ANNOTATION: held.to_annotation()})
@@ -157,8 +153,8 @@ def test_a_deployment_lets_go_of_its_own_flags_and_of_no_other_release_s(
     ids=["this very run", "an earlier run", "a later run", "from before epochs", "no lock"],
 )
 def test_a_run_does_not_reset_the_switch_that_was_set_while_it_held_the_lock(
-    epoch: str | None, fence: int, *, resets: bool
-) -> None:
+    epoch, fence, *, resets
+):
     cluster = MemoryCluster()
     held = {KILL_SWITCH_ANNOTATION: replace(SET, automatic=True, flags=OFF).to_annotation()}
     change(cluster, dict(OFF), {**held, KILL_SWITCH_EPOCH_ANNOTATION: epoch})

@@ -5,10 +5,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import (
-    ASK_EVERY,
-    Written,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import ASK_EVERY, Written
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     REACHED,
     STALE,
@@ -40,9 +37,7 @@ def pod_with(values: t.Mapping[str, str], state: str = STALE) -> PodState:
         pytest.param({}, ("FEATURE_AI", "FEATURE_PERCENTAGE"), False, id="none of them"),
     ],
 )
-def test_a_pod_is_worth_replacing_while_something_that_it_lacks_still_stands(
-    data: dict[str, str], changed: tuple[str, ...], helps: bool
-) -> None:
+def test_a_pod_is_worth_replacing_while_something_that_it_lacks_still_stands(data, changed, helps):
     written = Written(cluster_with(data), "feature-flags", OFF, FakeClock())
 
     assert written.changed() == changed
@@ -50,7 +45,7 @@ def test_a_pod_is_worth_replacing_while_something_that_it_lacks_still_stands(
     assert written.helps(pod_with(OFF, REACHED))
 
 
-def test_it_is_asked_anew_after_a_while_only() -> None:
+def test_it_is_asked_anew_after_a_while_only():
     cluster, clock = cluster_with(OFF), FakeClock()
     written = Written(cluster, "feature-flags", OFF, clock)
     assert written.helps(pod_with(ON))
@@ -61,7 +56,7 @@ def test_it_is_asked_anew_after_a_while_only() -> None:
     assert not written.helps(pod_with(ON))
 
 
-def test_what_cannot_be_read_is_not_known_to_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_read_is_not_known_to_be_changed(monkeypatch):
     cluster = cluster_with(ON)
 
     def fail(*_arguments: object) -> None:

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
     ActiveAlert,
     Alerts,
@@ -71,7 +70,7 @@ class Prometheus:
 
 
 def source(prometheus: Prometheus) -> AlertsSource:
-    return AlertsSource(t.cast("AlertsApi", prometheus), NAMES, 600)
+    return AlertsSource(prometheus, NAMES, 600)
 
 
 def look(prometheus: Prometheus) -> tuple[Sample, SampleStatus]:

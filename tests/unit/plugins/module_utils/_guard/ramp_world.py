@@ -7,7 +7,6 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
     ActiveAlert,
     LoadedRule,
@@ -183,7 +182,7 @@ class RampWorld:
         task = GuardTask(RELEASE, place, SCHEDULE, RULES, OFF, consumers=self.consumers, by=by)
         metric = Metric(METRIC, "prometheus", "errors", "ratio", Bounds(maximum=0.01, above=0.05))
         alerts = Metric("alerts", "alerts", "|".join(CALLS_FOR), "", Bounds())
-        api = t.cast("AlertsApi", self.monitoring)
+        api = self.monitoring
         sources = {METRIC: self.monitoring, "alerts": AlertsSource(api, tuple(CALLS_FOR), 60.0)}
         watched = WatchedMetrics(lambda _before, _share: [metric, alerts], sources)
         return RampGuard(

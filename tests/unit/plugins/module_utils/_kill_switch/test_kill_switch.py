@@ -110,7 +110,7 @@ class CrowdedCluster(MemoryCluster):
         return written
 
 
-def test_two_who_switch_off_at_the_same_moment_both_succeed() -> None:
+def test_two_who_switch_off_at_the_same_moment_both_succeed():
     cluster = CrowdedCluster(ADA)
     assert decided(cluster, lambda current: plan_set(current, ROBOT)).changed
     body = cluster.objects["ConfigMap", "feature-flags"]
@@ -119,7 +119,7 @@ def test_two_who_switch_off_at_the_same_moment_both_succeed() -> None:
     assert (switch.by, dict(switch.flags)) == ("ada", OFF)
 
 
-def test_a_switch_that_holds_less_than_ours_right_after_it_is_told() -> None:
+def test_a_switch_that_holds_less_than_ours_right_after_it_is_told():
     cluster = MemoryCluster()
     other = replace(ADA, flags={AGENTS: "false"})
 
@@ -143,20 +143,17 @@ def observed(switch: KillSwitch | None = None, **data: str) -> FlagsMap:
     return FlagsMap("feature-flags", exists=True, data=data, annotations=annotations)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("there", "wanted", "after"),
-    [
-        (None, ADA, ADA),
-        (ROBOT, ADA, ADA),
-        (ADA, ROBOT, ADA),
-        (ADA, KillSwitch("later", "bob", "too", flags=OFF), ADA),
-        (ROBOT, KillSwitch("later", "run", "too", automatic=True, flags=OFF), ROBOT),
-    ],
-    ids=["first", "a person takes over", "never taken from a person", "second person", "again"],
+    {
+        "first": (None, ADA, ADA),
+        "a person takes over": (ROBOT, ADA, ADA),
+        "never taken from a person": (ADA, ROBOT, ADA),
+        "second person": (ADA, KillSwitch("later", "bob", "too", flags=OFF), ADA),
+        "again": (ROBOT, KillSwitch("later", "run", "too", automatic=True, flags=OFF), ROBOT),
+    },
 )
-def test_whoever_set_it_first_stays_named(
-    there: KillSwitch | None, wanted: KillSwitch, after: KillSwitch
-) -> None:
+def test_whoever_set_it_first_stays_named(there, wanted, after):
     wish = plan_set(observed(there), wanted)
     assert wish.flags == OFF
     if there == after:
@@ -171,8 +168,8 @@ def test_whoever_set_it_first_stays_named(
     ids=["first", "again", "a person's", "by a person"],
 )
 def test_an_automatic_switch_says_whom_it_is_meant_for_and_only_for_later_ones(
-    there: KillSwitch | None, wanted: KillSwitch, written: str | None
-) -> None:
+    there, wanted, written
+):
     wish = plan_set(observed(there), wanted, 7)
     assert wish.annotations.get(KILL_SWITCH_EPOCH_ANNOTATION) == written
     for epoch, known in ((7, "7"), (6, "7"), (0, "7")):
@@ -183,7 +180,7 @@ def test_an_automatic_switch_says_whom_it_is_meant_for_and_only_for_later_ones(
         assert KILL_SWITCH_EPOCH_ANNOTATION not in plan_set(current, wanted, epoch).annotations
 
 
-def test_setting_it_again_at_a_later_epoch_is_a_write_and_no_change() -> None:
+def test_setting_it_again_at_a_later_epoch_is_a_write_and_no_change():
     cluster, plans = MemoryCluster(), []
     for epoch in (7, 8, 8):
         cluster.writes.clear()
@@ -203,8 +200,8 @@ def test_setting_it_again_at_a_later_epoch_is_a_write_and_no_change() -> None:
     ],
 )
 def test_the_lock_is_looked_at_for_an_automatic_switch_and_keeps_none_waiting(
-    automatic: bool, answers: bool, written: str, epoch: str | None
-) -> None:
+    automatic, answers, written, epoch
+):
     class Cluster(MemoryCluster):
         def read(self, kind: str, name: str) -> t.Any:
             if kind == "Lease" and not answers:
@@ -223,24 +220,24 @@ def test_the_lock_is_looked_at_for_an_automatic_switch_and_keeps_none_waiting(
     assert plan.after == OFF
 
 
-def test_a_second_setting_holds_what_both_named() -> None:
+def test_a_second_setting_holds_what_both_named():
     wider = KillSwitch("later", "bob", "too", flags={"FEATURE_BUYER_AGENT": "false"})
     wish = plan_set(observed(ADA), wider)
     assert wish.flags == {**OFF, "FEATURE_BUYER_AGENT": "false"}
-    switch = KillSwitch.from_annotations(t.cast("dict[str, str]", wish.annotations))
+    switch = KillSwitch.from_annotations(wish.annotations)
     assert switch is not None
     assert switch.by == "ada"
 
 
-def test_who_takes_over_holds_what_another_release_left_held() -> None:
+def test_who_takes_over_holds_what_another_release_left_held():
     left = replace(ROBOT, flags={"FEATURE_WALLET_LIMITS": "false"})
     wish = plan_set(observed(left), ADA)
-    switch = KillSwitch.from_annotations(t.cast("dict[str, str]", wish.annotations))
+    switch = KillSwitch.from_annotations(wish.annotations)
     assert switch == replace(ADA, flags={**OFF, "FEATURE_WALLET_LIMITS": "false"})
     assert wish.flags == switch.flags
 
 
-def test_one_that_cannot_be_read_goes_on_to_hold_every_flag() -> None:
+def test_one_that_cannot_be_read_goes_on_to_hold_every_flag():
     there = replace(observed(), annotations={KILL_SWITCH_ANNOTATION: "rubbish"})
     wish = plan_set(there, ADA)
     assert (wish.flags, wish.annotations) == (OFF, {})
@@ -258,9 +255,7 @@ def test_one_that_cannot_be_read_goes_on_to_hold_every_flag() -> None:
         ({PERCENTAGE: "ten"}, 1, True),
     ],
 )
-def test_a_percentage_only_goes_down(
-    present: dict[str, str], percentage: int, allowed: bool
-) -> None:
+def test_a_percentage_only_goes_down(present, percentage, allowed):
     if allowed:
         wish = plan_lowered(observed(**present), PERCENTAGE, percentage, AT_NOON)
         assert wish.flags == {PERCENTAGE: str(percentage)}
@@ -280,13 +275,12 @@ STEP = RampState(
 
 
 @pytest.mark.parametrize(
-    ("verdict", "left"),
-    [(PROCEED, PENDING), (RELEASED, PENDING), (PENDING, PENDING), (HOLD, HOLD)],
+    ("verdict", "left"), [(PROCEED, PENDING), (RELEASED, PENDING), (PENDING, PENDING), (HOLD, HOLD)]
 )
 @pytest.mark.parametrize("state", ["lowered", "set"])
 def test_a_step_that_it_took_users_out_of_is_watched_anew_wherever_it_comes_back_from(
-    verdict: str, left: str, state: str
-) -> None:
+    verdict, left, state
+):
     here = {"annotations": {RAMP_ANNOTATION: replace(STEP, verdict=verdict).to_annotation()}}
     at_ten, at_one = (replace(observed(**{PERCENTAGE: value}), **here) for value in ("10", "1"))
     wish = (
@@ -300,7 +294,7 @@ def test_a_step_that_it_took_users_out_of_is_watched_anew_wherever_it_comes_back
     assert RAMP_ANNOTATION not in plan_lowered(at_one, PERCENTAGE, 1, AT_NOON).annotations
 
 
-def test_what_brought_a_step_down_stays_when_it_takes_users_out_of_the_step_below() -> None:
+def test_what_brought_a_step_down_stays_when_it_takes_users_out_of_the_step_below():
     breached = replace(STEP, verdict=ROLLBACK, reasons=("errors 2 %",)).to_annotation()
     ten = replace(observed(**{PERCENTAGE: "10"}), annotations={RAMP_ANNOTATION: breached})
     wish = plan_lowered(ten, PERCENTAGE, 1, AT_NOON)
@@ -327,9 +321,7 @@ def pod(name: str, state: str, *, ready: bool = True, deleting: bool = False) ->
         *("ending by a clock that is ahead", "fresh"),
     ],
 )
-def test_pods_are_ended_one_by_one_and_old_ones_only(
-    pods: list[PodState], ready: int, victim: str | None
-) -> None:
+def test_pods_are_ended_one_by_one_and_old_ones_only(pods, ready, victim):
     pod = next_victim(pods, frozenset("abc"), ready)
     assert (pod.pod if pod else None) == victim
 
@@ -395,13 +387,13 @@ def ends(
     return reports
 
 
-def test_sweeping_ends_all_that_run_the_feature() -> None:
+def test_sweeping_ends_all_that_run_the_feature():
     pods = Pods()
     replaced_pods = sweeps(pods.cluster, pods.ask, "abc", clock=FakeClock())
     assert (replaced_pods.replaced, replaced_pods.problem) == (("a", "b", "c"), "")
 
 
-def test_sweeping_stops_when_a_replacement_does_not_come() -> None:
+def test_sweeping_stops_when_a_replacement_does_not_come():
     pods = Pods(broken=True)
     replaced_pods = sweeps(pods.cluster, pods.ask, "abc", clock=FakeClock())
     assert replaced_pods.replaced == ("a",)
@@ -409,7 +401,7 @@ def test_sweeping_stops_when_a_replacement_does_not_come() -> None:
     assert pods.most_missing == 1
 
 
-def test_no_pod_is_ended_whose_place_the_same_would_take() -> None:
+def test_no_pod_is_ended_whose_place_the_same_would_take():
     pods, clock = Pods(), FakeClock()
 
     def helps(_pod: PodState) -> bool:
@@ -421,9 +413,7 @@ def test_no_pod_is_ended_whose_place_the_same_would_take() -> None:
 
 
 @cases(("ready_after", "ended_after"), {"it comes": (9, 9), "it never does": (3600, 25)})
-def test_pods_of_a_scale_up_meanwhile_are_waited_for_but_not_for_long(
-    ready_after: float, ended_after: float
-) -> None:
+def test_pods_of_a_scale_up_meanwhile_are_waited_for_but_not_for_long(ready_after, ended_after):
     cluster, clock = running("old"), FakeClock()
     began = clock.now()
 
@@ -436,7 +426,7 @@ def test_pods_of_a_scale_up_meanwhile_are_waited_for_but_not_for_long(
     assert ends(cluster, ask, {"old"}, clock) == [ended_after]
 
 
-def test_pods_that_an_autoscaler_takes_meanwhile_are_not_waited_for() -> None:
+def test_pods_that_an_autoscaler_takes_meanwhile_are_not_waited_for():
     cluster, clock = running(*"abcd"), FakeClock()
     began = clock.now()
 
@@ -468,8 +458,8 @@ def test_pods_that_an_autoscaler_takes_meanwhile_are_not_waited_for() -> None:
     ],
 )
 def test_what_started_after_the_flags_were_written_is_ended_while_that_helps(
-    knows_after: float, ended: tuple[str, ...], state: str
-) -> None:
+    knows_after, ended, state
+):
     cluster, clock = running(*"abc"), FakeClock()
     began, reports = clock.now(), []
     states: dict[str, str] = {}
@@ -492,7 +482,7 @@ def test_what_started_after_the_flags_were_written_is_ended_while_that_helps(
     assert reports[0] - began == pytest.approx(KUBELETS_KNOW, abs=1)
 
 
-def test_a_pod_that_starts_just_then_is_looked_at_once_its_kubelet_knows_of_the_flags() -> None:
+def test_a_pod_that_starts_just_then_is_looked_at_once_its_kubelet_knows_of_the_flags():
     clock = FakeClock()
     began = clock.now()
 
@@ -506,9 +496,7 @@ def test_a_pod_that_starts_just_then_is_looked_at_once_its_kubelet_knows_of_the_
 
 
 @cases(("starts_after", "ended_after"), {"it comes": (6, 6), "it never does": (3600, 20)})
-def test_a_pod_that_is_starting_is_waited_for_but_not_for_long(
-    starts_after: float, ended_after: float
-) -> None:
+def test_a_pod_that_is_starting_is_waited_for_but_not_for_long(starts_after, ended_after):
     """A run that was killed had ended the one before it."""
     cluster, clock = running("old"), FakeClock()
     began = clock.now()
@@ -520,7 +508,7 @@ def test_a_pod_that_is_starting_is_waited_for_but_not_for_long(
     assert ends(cluster, ask, {"old", "new"}, clock) == [ended_after]
 
 
-def test_one_that_starts_with_the_old_flags_is_ended_at_once_and_its_successor_waited_for() -> None:
+def test_one_that_starts_with_the_old_flags_is_ended_at_once_and_its_successor_waited_for():
     cluster, clock = running("old", "starting"), FakeClock()
     began, reports = clock.now(), []
 
@@ -546,8 +534,8 @@ def test_one_that_starts_with_the_old_flags_is_ended_at_once_and_its_successor_w
     ],
 )
 def test_a_pod_that_should_have_ended_is_believed_to_be_lost_only_after_another_look(
-    ends_after: float, lasts: float, left: list[str]
-) -> None:
+    ends_after, lasts, left
+):
     clock = FakeClock()
     began = clock.now()
     lost = replace(pod("lost", UNKNOWN), deleting=True)
@@ -564,7 +552,7 @@ def test_a_pod_that_should_have_ended_is_believed_to_be_lost_only_after_another_
     assert clock.now() - began <= 31 + lasts
 
 
-def test_the_pod_that_it_ended_last_has_as_long_to_go_however_long_the_others_took() -> None:
+def test_the_pod_that_it_ended_last_has_as_long_to_go_however_long_the_others_took():
     """By a clock that is ahead, each that ends looks as if it should have ended long ago."""
     cluster, clock = running("a", "b"), FakeClock()
     ended: dict[str, float] = {}
@@ -599,7 +587,7 @@ def states_of(cluster: MemoryCluster) -> dict[str, PodState]:
     return {pod.pod: pod for pod in asker.ask(cluster, deployment, NAME)}
 
 
-def test_each_pod_is_told_as_it_is() -> None:
+def test_each_pod_is_told_as_it_is():
     cluster, names = deployed()
     cluster.environments = dict.fromkeys(names, f"{AGENTS}=false\n")
     cluster.environments[names[1]] = f"{AGENTS}=true\n"
@@ -610,7 +598,7 @@ def test_each_pod_is_told_as_it_is() -> None:
     assert states[names[1]].detail == f"{AGENTS} is 'true' instead of 'false'"
 
 
-def test_a_pod_that_cannot_be_asked_is_never_taken_for_off() -> None:
+def test_a_pod_that_cannot_be_asked_is_never_taken_for_off():
     cluster, names = deployed()
 
     def refuse(*_arguments: t.Any) -> str:
@@ -630,7 +618,7 @@ def test_a_pod_that_cannot_be_asked_is_never_taken_for_off() -> None:
     assert f"pod {names[2]} (cannot be asked: the node does not answer)" in str(raised.value)
 
 
-def test_one_answer_that_is_lost_leaves_no_pod_unknown() -> None:
+def test_one_answer_that_is_lost_leaves_no_pod_unknown():
     cluster, names = deployed()
     cluster.environments = dict.fromkeys(names, f"{AGENTS}=false\n")
     execute, lost = cluster.execute, {names[0]}
@@ -645,7 +633,7 @@ def test_one_answer_that_is_lost_leaves_no_pod_unknown() -> None:
     assert {pod.state for pod in states_of(cluster).values()} == {REACHED}
 
 
-def test_a_consumer_that_was_not_seen_is_named() -> None:
+def test_a_consumer_that_was_not_seen_is_named():
     gone = ConsumerState("gone", problem="There is no Deployment 'gone'", listed=False)
     good = ConsumerState("good", pods=(pod("a", REACHED), pod("b", IDLE)))
     check_reached("feature-flags", [good], {})
@@ -653,7 +641,7 @@ def test_a_consumer_that_was_not_seen_is_named() -> None:
         check_reached("feature-flags", [good, gone], {})
 
 
-def test_a_switch_that_is_reset_while_its_pods_restart_is_told_as_the_cause() -> None:
+def test_a_switch_that_is_reset_while_its_pods_restart_is_told_as_the_cause():
     cluster = MemoryCluster()
     cluster.put("ConfigMap", {"metadata": {"name": "feature-flags"}, "data": {AGENTS: "true"}})
     switching, plan = set_by_module(cluster, ADA, automatic=False)

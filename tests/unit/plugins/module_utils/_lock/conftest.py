@@ -9,7 +9,7 @@ def scene() -> Scene:
 
 
 @pytest.fixture
-def held(scene: Scene) -> Scene:
+def held(scene) -> Scene:
     """A scene whose lock ann holds."""
     scene.locking(scene.claim()).hold()
     return scene

@@ -36,7 +36,7 @@ def check(scene: Scene, *, away: float, patience: float) -> list[str]:
     return messages
 
 
-def test_a_cluster_that_comes_back_in_time_is_asked_again_and_that_is_told(held: Scene) -> None:
+def test_a_cluster_that_comes_back_in_time_is_asked_again_and_that_is_told(held):
     messages = check(held, away=2 * AGAIN, patience=600)
     assert len(messages) == 2
     assert messages[0] == (
@@ -44,19 +44,19 @@ def test_a_cluster_that_comes_back_in_time_is_asked_again_and_that_is_told(held:
     )
 
 
-def test_without_patience_it_fails_at_once(held: Scene) -> None:
+def test_without_patience_it_fails_at_once(held):
     with pytest.raises(UnreachableError):
         check(held, away=1, patience=0)
 
 
-def test_patience_ends(held: Scene) -> None:
+def test_patience_ends(held):
     began = held.clock.now()
     with pytest.raises(UnreachableError):
         check(held, away=1e9, patience=60)
     assert held.clock.now() - began == 60
 
 
-def test_what_was_lost_meanwhile_is_lost(held: Scene) -> None:
+def test_what_was_lost_meanwhile_is_lost(held):
     held.locking(held.claim()).free()
     with pytest.raises(LeaseLostError):
         check(held, away=AGAIN, patience=60)

@@ -28,14 +28,12 @@ def cluster_with(annotations: dict[str, str] | None) -> MemoryCluster:
     ("annotations", "epoch"),
     [({}, 0), ({FENCE_ANNOTATION: "12"}, 12), ({FENCE_ANNOTATION: "soon"}, 0)],
 )
-def test_what_no_holder_of_the_lock_wrote_has_no_epoch(
-    annotations: dict[str, str], epoch: int
-) -> None:
+def test_what_no_holder_of_the_lock_wrote_has_no_epoch(annotations, epoch):
     assert epoch_in(annotations) == epoch
     assert fence_of({"metadata": {}}) == 0
 
 
-def test_what_a_later_holder_wrote_is_refused_and_without_a_lock_nothing_is() -> None:
+def test_what_a_later_holder_wrote_is_refused_and_without_a_lock_nothing_is():
     for written, ours in ((0, 4), (4, 4), (9, 0)):
         refuse_later("ConfigMap 'x'", written, ours)
     with pytest.raises(LeaseLostError, match=r"'x' was written under .* \(epoch 5, ours is 4\)"):
@@ -43,7 +41,7 @@ def test_what_a_later_holder_wrote_is_refused_and_without_a_lock_nothing_is() ->
 
 
 @pytest.mark.parametrize("before", [None, {"their/note": "x"}, {FENCE_ANNOTATION: "3"}])
-def test_an_epoch_is_left_once_and_nothing_else_changes(before: dict[str, str] | None) -> None:
+def test_an_epoch_is_left_once_and_nothing_else_changes(before):
     cluster = cluster_with(before)
     leave_epoch(cluster, "x", 4)
     body = cluster.objects["ConfigMap", "x"]
@@ -57,7 +55,7 @@ def test_an_epoch_is_left_once_and_nothing_else_changes(before: dict[str, str] |
         leave_epoch(cluster, "x", 3)
 
 
-def test_an_epoch_is_left_beside_others_who_write_and_not_for_ever() -> None:
+def test_an_epoch_is_left_beside_others_who_write_and_not_for_ever():
     cluster, left = cluster_with(None), [2]
 
     def theirs() -> None:

@@ -19,7 +19,7 @@ def guard(scene: Scene, fence: int = 1) -> LeaseCheck:
 
 
 @pytest.mark.parametrize("loss", ["taken over", "freed", "deleted", "taken again by the same run"])
-def test_a_lost_lock_stops(held: Scene, loss: str) -> None:
+def test_a_lost_lock_stops(held, loss):
     standing = guard(held)
     standing.check()
     match loss:
@@ -36,7 +36,7 @@ def test_a_lost_lock_stops(held: Scene, loss: str) -> None:
         standing.check()
 
 
-def test_a_look_counts_for_five_seconds_and_no_longer(held: Scene) -> None:
+def test_a_look_counts_for_five_seconds_and_no_longer(held):
     standing = guard(held)
     standing.check()
     looks = len(held.cluster.requests)
@@ -48,13 +48,13 @@ def test_a_look_counts_for_five_seconds_and_no_longer(held: Scene) -> None:
     assert len(held.cluster.requests) > looks
 
 
-def test_a_freeze_stops_a_run_that_holds_the_lock(held: Scene) -> None:
+def test_a_freeze_stops_a_run_that_holds_the_lock(held):
     held.freeze(reason="Black Friday", by="eve")
     with pytest.raises(FrozenError, match="eve"):
         guard(held).check()
 
 
-def test_a_freeze_does_not_stop_a_run_that_holds_the_lock_to_go_back(held: Scene) -> None:
+def test_a_freeze_does_not_stop_a_run_that_holds_the_lock_to_go_back(held):
     held.locking(held.claim("joe", "there", purpose="undo")).hold()
     held.freeze(reason="Black Friday", by="eve")
     guard(held, fence=2).check()
@@ -62,7 +62,7 @@ def test_a_freeze_does_not_stop_a_run_that_holds_the_lock_to_go_back(held: Scene
         guard(held).check()
 
 
-def test_a_fresh_look_trusts_no_earlier_one(held: Scene) -> None:
+def test_a_fresh_look_trusts_no_earlier_one(held):
     standing = guard(held)
     standing.check()
     held.locking(held.claim("joe", "there", reason="me")).hold(force=True)
@@ -71,15 +71,13 @@ def test_a_fresh_look_trusts_no_earlier_one(held: Scene) -> None:
         standing.check(fresh=True)
 
 
-def test_a_lost_lock_is_told_before_a_freeze(held: Scene) -> None:
+def test_a_lost_lock_is_told_before_a_freeze(held):
     held.freeze(reason="Black Friday")
     with pytest.raises(LeaseLostError):
         guard(held, fence=7).check()
 
 
-def test_a_lock_out_of_sight_lets_nobody_through_and_that_look_is_not_remembered_as_good(
-    held: Scene,
-) -> None:
+def test_a_lock_out_of_sight_lets_nobody_through_and_that_look_is_not_remembered_as_good(held):
     standing = guard(held)
     standing.check()
     held.clock.sleep(FRESH)
@@ -92,7 +90,7 @@ def test_a_lock_out_of_sight_lets_nobody_through_and_that_look_is_not_remembered
         standing.check()
 
 
-def test_without_a_fence_nothing_is_asked(held: Scene) -> None:
+def test_without_a_fence_nothing_is_asked(held):
     assert lease_check_for(held.cluster, 0, clock=held.clock) is NO_LEASE_CHECK
     looks = len(held.cluster.requests)
     NO_LEASE_CHECK.check()

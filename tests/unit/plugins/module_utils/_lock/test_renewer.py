@@ -29,7 +29,7 @@ def keeper(
     )
 
 
-def test_the_lock_is_never_older_than_half_its_duration_while_the_run_lives(scene: Scene) -> None:
+def test_the_lock_is_never_older_than_half_its_duration_while_the_run_lives(scene):
     ages = []
 
     def look() -> None:
@@ -42,12 +42,12 @@ def test_the_lock_is_never_older_than_half_its_duration_while_the_run_lives(scen
     assert max(ages) <= 30
 
 
-def test_a_run_that_ends_gives_the_lock_back_at_once(scene: Scene) -> None:
+def test_a_run_that_ends_gives_the_lock_back_at_once(scene):
     keeper(scene, lives_until=150).keep()
     assert (scene.lock().holder, scene.lock().fence, scene.clock.now()) == ("", 1, 150)
 
 
-def test_a_lock_of_another_is_left_alone_and_the_keeper_goes_away(scene: Scene) -> None:
+def test_a_lock_of_another_is_left_alone_and_the_keeper_goes_away(scene):
     def steal() -> None:
         if scene.lock().holder == "ann@here" and scene.clock.now() >= 150:
             scene.locking(scene.claim("joe", "there", reason="me")).hold(force=True)
@@ -57,7 +57,7 @@ def test_a_lock_of_another_is_left_alone_and_the_keeper_goes_away(scene: Scene) 
     assert scene.clock.now() < 160
 
 
-def test_a_run_that_ends_leaves_its_successor_the_lock(scene: Scene) -> None:
+def test_a_run_that_ends_leaves_its_successor_the_lock(scene):
     def steal() -> None:
         if scene.clock.now() >= 150:
             scene.locking(scene.claim("joe", "there", reason="me")).hold(force=True)
@@ -67,7 +67,7 @@ def test_a_run_that_ends_leaves_its_successor_the_lock(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["freed", "freed and taken again"])
-def test_a_lock_that_its_run_frees_has_no_keeper_any_more(scene: Scene, *, again: bool) -> None:
+def test_a_lock_that_its_run_frees_has_no_keeper_any_more(scene, *, again):
     task = scene.locking(scene.claim())
 
     def free() -> None:
@@ -80,12 +80,12 @@ def test_a_lock_that_its_run_frees_has_no_keeper_any_more(scene: Scene, *, again
     assert (scene.lock().keeper, scene.clock.now() < 120) == (None, True)
 
 
-def test_a_lease_that_is_deleted_is_not_made_again(scene: Scene) -> None:
+def test_a_lease_that_is_deleted_is_not_made_again(scene):
     keeper(scene, 10_000, during=lambda: scene.cluster.delete("Lease", NAME)).keep()
     assert ("Lease", NAME) not in scene.cluster.objects
 
 
-def test_trouble_with_the_api_is_sat_out(scene: Scene) -> None:
+def test_trouble_with_the_api_is_sat_out(scene):
     def trouble() -> None:
         scene.cluster.out_of_sight = 150 <= scene.clock.now() < 190
 
@@ -93,7 +93,7 @@ def test_trouble_with_the_api_is_sat_out(scene: Scene) -> None:
     assert scene.lock().holder == ""
 
 
-def test_an_api_that_is_away_when_the_run_ends_is_asked_again(scene: Scene) -> None:
+def test_an_api_that_is_away_when_the_run_ends_is_asked_again(scene):
     def back() -> None:
         scene.cluster.out_of_sight = scene.clock.now() < 170
 
@@ -103,7 +103,7 @@ def test_an_api_that_is_away_when_the_run_ends_is_asked_again(scene: Scene) -> N
     assert scene.lock().holder == ""
 
 
-def test_of_two_keepers_the_later_one_goes_away(scene: Scene) -> None:
+def test_of_two_keepers_the_later_one_goes_away(scene):
     second = keeper(scene, lives_until=10_000, me=Run("here", 78, "6"))
     names = []
 
@@ -116,12 +116,10 @@ def test_of_two_keepers_the_later_one_goes_away(scene: Scene) -> None:
     assert set(names) - {None} == {ME}
 
 
-def test_a_renewal_of_a_task_between_the_keeper_s_read_and_write_loses_nothing(
-    scene: Scene,
-) -> None:
+def test_a_renewal_of_a_task_between_the_keeper_s_read_and_write_loses_nothing(scene):
     def renew() -> None:
         task = scene.locking(scene.claim())
-        scene.cluster.before_write = lambda: t.cast("None", task.hold())
+        scene.cluster.before_write = lambda: task.hold()
 
     keeper(scene, lives_until=160, during=renew).keep()
     assert (scene.lock().holder, scene.lock().fence) == ("", 1)

@@ -1,5 +1,3 @@
-import typing as t
-
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.runner import (
@@ -85,7 +83,7 @@ def walk_until(statements: list[str], failing: int) -> tuple[MemorySession, Walk
         if index == failing:
             break
         session.execute(statements[index])
-    t.cast("t.Generator[int]", steps).close()
+    steps.close()
     return session, walk
 
 

@@ -47,30 +47,22 @@ HELD, FAILED = {"reason": "Hold", "message": "no data"}, {"reason": "", "message
         "unreadable",
     ],
 )
-def test_a_phase_is_on_hold_where_nothing_went_wrong_for_sure(
-    evidence: dict[str, t.Any], held: bool
-) -> None:
+def test_a_phase_is_on_hold_where_nothing_went_wrong_for_sure(evidence, held):
     phase = {"started": "2026-11-24T06:00:00Z", "status": "failed", "evidence": evidence}
     assert (decode(Phase, phase, "phase", []).outcome == "on hold") is held
 
 
-@pytest.mark.parametrize(
-    ("failure", "sentence"),
-    [
-        ({"message": "Hold: no data"}, "no data"),
-        ({"reason": "Hold", "message": "Hold: no data"}, "no data"),
-        ({"reason": "Conflict", "message": "Hold: is no flag"}, "Hold: is no flag"),
-        ({}, "no message"),
-    ],
-    ids=["old hold", "hold", "begins with that word", "none"],
-)
-def test_a_message_is_told_without_the_word_of_old_records(
-    failure: dict[str, t.Any], sentence: t.Any
-) -> None:
+@pytest.mark.parametrize(("failure", "sentence"), [
+    ({"message": "Hold: no data"}, "no data"),
+    ({"reason": "Hold", "message": "Hold: no data"}, "no data"),
+    ({"reason": "Conflict", "message": "Hold: is no flag"}, "Hold: is no flag"),
+    ({}, "no message"),
+], ids=["old hold", "hold", "begins with that word", "none"])  # fmt: skip
+def test_a_message_is_told_without_the_word_of_old_records(failure, sentence):
     assert decode(RecordedFailure, failure, "failure", []).sentence == sentence
 
 
-def test_a_failure_without_a_message_is_no_hold() -> None:
+def test_a_failure_without_a_message_is_no_hold():
     assert not RecordedFailure().held
 
 
@@ -78,26 +70,14 @@ def failed(host: str, sentence: str) -> Failure:
     return Failure(host, "a task", sentence)
 
 
-@pytest.mark.parametrize(
-    ("failures", "cause"),
-    [
-        ([failed("a", "No image.")], failed("a", "No image.")),
-        # The fullest words, and where it began.
-        (
-            [failed("a", "No image."), failed("b", "It failed: No image. Push it.")],
-            failed("a", "It failed: No image. Push it."),
-        ),
-        # A consequence is no cause.
-        (
-            [failed("a", "No image."), failed("b", "It failed on another host.")],
-            failed("a", "No image."),
-        ),
-    ],
-    ids=["alone", "quoted", "elsewhere"],
-)
-def test_a_run_is_stopped_by_its_first_failure_in_the_fullest_words(
-    failures: list[Failure], cause: Failure
-) -> None:
+@pytest.mark.parametrize(("failures", "cause"), [
+    ([failed("a", "No image.")], failed("a", "No image.")),
+    ([failed("a", "No image."), failed("b", "It failed: No image. Push it.")],
+     failed("a", "It failed: No image. Push it.")),
+    ([failed("a", "No image."), failed("b", "It failed on another host.")],
+     failed("a", "No image.")),
+], ids=["alone", "quoted", "elsewhere"])  # fmt: skip
+def test_a_run_is_stopped_by_its_first_failure_in_the_fullest_words(failures, cause):
     assert stopped_by(failures) == cause
 
 
@@ -106,7 +86,7 @@ def failed_wave(**failures: dict[str, t.Any]) -> dict[str, t.Any]:
     return {"services": services, "failed_services": [*failures]}
 
 
-def test_a_task_s_failure_is_that_of_its_host() -> None:
+def test_a_task_s_failure_is_that_of_its_host():
     failure = phase_failure({"msg": "no image", "reason": "ImageNotFound"}, "Check", "localhost")
     expected = {
         "task": "Check",
@@ -118,7 +98,7 @@ def test_a_task_s_failure_is_that_of_its_host() -> None:
     assert failure == {**expected, "by_host": {"localhost": expected}}
 
 
-def test_of_a_wave_each_failed_service_has_its_own_failure_and_what_went_wrong_decides() -> None:
+def test_of_a_wave_each_failed_service_has_its_own_failure_and_what_went_wrong_decides():
     held = {"msg": "no data", "reason": "Hold", "result": "succeeded"}
     crashed = {"msg": "it crashed", "reason": "CrashLoop", "result": "rolled_back"}
     failure = phase_failure(failed_wave(a=held, b=crashed), "Roll out", "leader")
@@ -132,41 +112,27 @@ def test_of_a_wave_each_failed_service_has_its_own_failure_and_what_went_wrong_d
 @pytest.mark.parametrize(
     "lost", [{"reason": "LeaseLost", "msg": "x"}, {"result": "lease_lost", "msg": "x"}]
 )
-def test_a_service_that_another_run_took_over_says_so_for_the_phase(lost: dict[str, t.Any]) -> None:
+def test_a_service_that_another_run_took_over_says_so_for_the_phase(lost):
     crashed = {"msg": "it crashed", "reason": "CrashLoop"}
     assert phase_failure(failed_wave(a=crashed, b=lost), "Roll out", "leader")["lease_lost"]
     assert not phase_failure(failed_wave(a=crashed), "Roll out", "leader")["lease_lost"]
 
 
-def test_bad_input_of_a_wave_is_the_task_s_own() -> None:
+def test_bad_input_of_a_wave_is_the_task_s_own():
     failure = phase_failure({"msg": "'waves' names 'x' twice"}, "Roll out", "leader")
     assert [*failure["by_host"]] == ["leader"]
 
 
-@pytest.mark.parametrize(
-    ("phase", "since"),
-    [
-        ({}, "2026-11-24T06:00:00Z"),
-        ({"earlier_failures": [{"finished": "2026-11-24T05:00:00Z"}]}, "2026-11-24T06:00:00Z"),
-        (
-            {
-                "earlier_failures": [
-                    {"finished": "2026-11-24T06:10:00Z"},
-                    {"finished": "2026-11-24T06:20:00Z"},
-                    {"finished": None},
-                ]
-            },
-            "2026-11-24T06:20:00Z",
-        ),
-    ],
-    ids=["no failure", "of an attempt before", "the last one"],
-)
-def test_what_was_seen_before_the_last_failure_may_have_been_put_right(
-    phase: dict[str, t.Any], since: str
-) -> None:
+@pytest.mark.parametrize(("phase", "since"), [
+    ({}, "2026-11-24T06:00:00Z"),
+    ({"earlier_failures": [{"finished": "2026-11-24T05:00:00Z"}]}, "2026-11-24T06:00:00Z"),
+    ({"earlier_failures": [{"finished": "2026-11-24T06:10:00Z"},
+     {"finished": "2026-11-24T06:20:00Z"}, {"finished": None}]}, "2026-11-24T06:20:00Z"),
+], ids=["no failure", "of an attempt before", "the last one"])  # fmt: skip
+def test_what_was_seen_before_the_last_failure_may_have_been_put_right(phase, since):
     assert repaired_since({"record": {"started": STARTED}, "phase": phase}) == since
 
 
-def test_without_a_record_nothing_is_known_of_that() -> None:
+def test_without_a_record_nothing_is_known_of_that():
     assert repaired_since({}) == ""
     assert repaired_since({"record": {}, "phase": {}}) == ""

@@ -1,6 +1,5 @@
 """Which phase may begin when: in order, in this attempt, or waived by name and reason."""
 
-import typing as t
 from dataclasses import replace
 
 import pytest
@@ -50,47 +49,27 @@ def record_of(**statuses: str) -> Record | None:
     return record
 
 
-@cases(
-    ("record", "phase", "missing"),
-    {
-        "the-first-waits-for-nothing": ({}, "preflight", {}),
-        "a-way-back-waits-for-nothing": ({}, "rollback", {}),
-        "untouched-platform": (
-            {},
-            "microservices",
-            {"preflight": "was not begun", "database": "was not begun"},
-        ),
-        "in-order": ({"preflight": "done", "database": "done"}, "microservices", {}),
-        "failed-before": (
-            {"preflight": "done", "database": "failed"},
-            "microservices",
-            {"database": "failed"},
-        ),
-        "interrupted": ({"preflight": "running"}, "database", {"preflight": "is not finished"}),
-        "taken-back": (
-            {"preflight": "done", "database": "rolled_back"},
-            "microservices",
-            {"database": "was taken back"},
-        ),
-        "a-word-that-somebody-wrote-by-hand": (
-            {"preflight": "done", "database": "all good"},
-            "microservices",
-            {"database": "was not begun"},
-        ),
-        "an-earlier-one-again": (
-            {"preflight": "done", "database": "done", "microservices": "done"},
-            "database",
-            {},
-        ),
-    },
-)
-def test_a_phase_waits_for_those_before_it(
-    record: dict[str, str], phase: str, missing: dict[str, str]
-) -> None:
+@cases(("record", "phase", "missing"), {
+    "the-first-waits-for-nothing": ({}, "preflight", {}),
+    "a-way-back-waits-for-nothing": ({}, "rollback", {}),
+    "untouched-platform": ({}, "microservices", {"preflight": "was not begun",
+                           "database": "was not begun"}),
+    "in-order": ({"preflight": "done", "database": "done"}, "microservices", {}),
+    "failed-before": ({"preflight": "done", "database": "failed"}, "microservices",
+                      {"database": "failed"}),
+    "interrupted": ({"preflight": "running"}, "database", {"preflight": "is not finished"}),
+    "taken-back": ({"preflight": "done", "database": "rolled_back"}, "microservices",
+                   {"database": "was taken back"}),
+    "a-word-that-somebody-wrote-by-hand": ({"preflight": "done", "database": "all good"},
+                                           "microservices", {"database": "was not begun"}),
+    "an-earlier-one-again": ({"preflight": "done", "database": "done", "microservices": "done"},
+                             "database", {}),
+})  # fmt: skip
+def test_a_phase_waits_for_those_before_it(record, phase, missing):
     assert missing_phases(record_of(**record), phase, ORDER) == missing
 
 
-def test_the_refusal_says_what_is_missing_and_how_to_go_on() -> None:
+def test_the_refusal_says_what_is_missing_and_how_to_go_on():
     with pytest.raises(PhaseOrderError) as refused:
         plan_record(record_of(preflight="done"), opens("sign_off"))
     assert str(refused.value) == (
@@ -122,9 +101,7 @@ def held(*, automatic: bool) -> Object:
         "not-there": (None, []),
     },
 )
-def test_a_phase_whose_flags_are_off_since_is_missing_again(
-    flags: Object | None, missing: list[str]
-) -> None:
+def test_a_phase_whose_flags_are_off_since_is_missing_again(flags, missing):
     order = PhaseOrder(("flags", "watch", "sign_off"))
     set_by = {"flags": {"asked": {"AI": "True", "PERCENTAGE": 1, "OLD": "false"}}}
     record = plan_record(None, replace(ends("flags", "done"), evidence=set_by))
@@ -136,12 +113,12 @@ def test_a_phase_whose_flags_are_off_since_is_missing_again(
     )
 
 
-def test_in_check_mode_what_this_run_went_through_counts() -> None:
+def test_in_check_mode_what_this_run_went_through_counts():
     order = read_order({"phases": [*PHASES], "passed": ["preflight", "database"]})
     assert missing_phases(None, "microservices", order) == {}
 
 
-def test_the_next_attempt_begins_with_the_first_phase() -> None:
+def test_the_next_attempt_begins_with_the_first_phase():
     record = record_of(preflight="done", database="done")
     assert record
     back = plan_record(record, RecordChange("2.0.0", "ann", "10:00", status="rolled_back"))
@@ -153,7 +130,7 @@ def waived(*phases: str, **who: str) -> PhaseOrder:
     return read_order({"phases": [*PHASES], "waived": {phase: {**JANE, **who} for phase in phases}})
 
 
-def test_a_waiver_is_recorded_and_counts_from_then_on() -> None:
+def test_a_waiver_is_recorded_and_counts_from_then_on():
     record = plan_record(None, opens("database", waived("preflight")))
     assert record.phases["preflight"].status == "waived"
     assert record.phases["preflight"].evidence == JANE
@@ -161,32 +138,32 @@ def test_a_waiver_is_recorded_and_counts_from_then_on() -> None:
     assert plan_record(done, opens("microservices")).phases["microservices"].status == "running"
 
 
-def test_only_what_is_named_is_waived() -> None:
+def test_only_what_is_named_is_waived():
     with pytest.raises(PhaseOrderError, match=r"begin: database was not begun\. Run"):
         plan_record(None, opens("microservices", waived("preflight")))
 
 
-def test_a_waiver_nobody_needs_leaves_no_trace() -> None:
+def test_a_waiver_nobody_needs_leaves_no_trace():
     record = record_of(preflight="done")
     assert plan_record(record, opens("database", waived("preflight"))) == plan_record(
         record, opens("database")
     )
 
 
-def test_a_phase_waived_twice_keeps_who_was_first() -> None:
+def test_a_phase_waived_twice_keeps_who_was_first():
     once = plan_record(None, opens("database", waived("preflight")))
     twice = plan_record(once, opens("microservices", waived("preflight", "database", by="Ann")))
     assert twice.phases["preflight"].evidence == JANE
     assert twice.phases["database"].evidence == {"by": "Ann", "reason": "hotfix"}
 
 
-def test_a_failed_phase_that_is_waived_keeps_its_failure() -> None:
+def test_a_failed_phase_that_is_waived_keeps_its_failure():
     record = record_of(preflight="failed")
     phase = plan_record(record, opens("database", waived("preflight"))).phases["preflight"]
     assert (phase.status, len(phase.earlier_failures)) == ("waived", 1)
 
 
-def test_a_waived_phase_can_still_be_run_and_the_waiver_stays_known() -> None:
+def test_a_waived_phase_can_still_be_run_and_the_waiver_stays_known():
     record = plan_record(None, opens("database", waived("preflight")))
     again = plan_record(record, opens("preflight", now="09:30"))
     assert again.phases["preflight"].status == "running"
@@ -205,12 +182,12 @@ def test_a_waived_phase_can_still_be_run_and_the_waiver_stays_known() -> None:
         {"preflight": {"by": "Ann", "reason": "why"}},
     ],
 )
-def test_a_waiver_needs_a_name_and_a_reason(given: dict[str, t.Any]) -> None:
+def test_a_waiver_needs_a_name_and_a_reason(given):
     with pytest.raises(InputError, match="must say for 'preflight' who decided it and why"):
         read_order({"phases": [*PHASES], "waived": given})
 
 
-def test_a_mistyped_phase_is_no_waiver() -> None:
+def test_a_mistyped_phase_is_no_waiver():
     with pytest.raises(InputError, match="no phase 'prefligth' to waive: the phases are preflight"):
         plan_record(None, opens("database", waived("preflight", "prefligth")))
 
@@ -221,7 +198,7 @@ def other(version: str = "1.9.5", **statuses: str) -> Record:
     return Record(**{**vars(record), "version": version})
 
 
-def test_a_release_does_not_begin_beside_one_that_is_half_done() -> None:
+def test_a_release_does_not_begin_beside_one_that_is_half_done():
     half = other(preflight="done", database="failed")
     with pytest.raises(
         PhaseOrderError, match=r"1\.9\.5 is failed since 09:00.*release_version=1\.9\.5"
@@ -234,18 +211,16 @@ def test_a_release_does_not_begin_beside_one_that_is_half_done() -> None:
     assert superseded("2.0.0", [half], order) == {"1.9.5": Waiver(**JANE)}
 
 
-@pytest.mark.parametrize(
+@cases(
     "beside",
-    [
-        pytest.param(other(preflight="failed"), id="it-only-looked"),
-        pytest.param(Record(**{**vars(other(database="done")), "status": "done"}), id="done"),
-        pytest.param(
-            Record(**{**vars(other(database="done")), "status": "rolled_back"}), id="back"
-        ),
-        pytest.param(other("2.0.0", database="running"), id="itself"),
-    ],
+    {
+        "it-only-looked": other(preflight="failed"),
+        "done": Record(**{**vars(other(database="done")), "status": "done"}),
+        "back": Record(**{**vars(other(database="done")), "status": "rolled_back"}),
+        "itself": other("2.0.0", database="running"),
+    },
 )
-def test_a_release_begins_beside_one_that_ended_or_changed_nothing(beside: Record) -> None:
+def test_a_release_begins_beside_one_that_ended_or_changed_nothing(beside):
     assert superseded("2.0.0", [beside], ORDER) == {}
 
 
@@ -268,33 +243,19 @@ OURS = release("2.0.0", "preflight", "database", fence=4)
     ],
     ids=["earlier", "went back", "only looked", "somebody lets it", "nothing stands"],
 )  # fmt: skip
-def test_what_stands_in_no_ways_back(
-    record: Record | None, other: Record, order: PhaseOrder
-) -> None:
+def test_what_stands_in_no_ways_back(record, other, order):
     assert set(below_later("2.0.0", record, [other], order, "rollback")) <= {*order.supersedes}
 
 
-@pytest.mark.parametrize(
-    ("record", "other", "reason"),
-    [
-        (OURS, release("2.1.0", *PHASES, fence=5), "2.1.0, which is done, began after it"),
-        (
-            OURS,
-            release("2.1.0", "preflight", "database", fence=5, status="failed"),
-            "2.1.0, which is failed, began after it",
-        ),
-        (None, release("1.9.0", *PHASES, fence=3), "1.9.0, which is done, stands"),
-        (
-            release("2.0.0", "preflight", fence=9, status="failed"),
-            release("1.9.0", *PHASES, fence=3),
-            "1.9.0, which is done, stands",
-        ),
-    ],
-    ids=["later", "later and half done", "no record", "only looked"],
-)
-def test_no_release_goes_back_below_a_later_one(
-    record: Record | None, other: Record, reason: str
-) -> None:
+@cases(("record", "other", "reason"), {
+    "later": (OURS, release("2.1.0", *PHASES, fence=5), "2.1.0, which is done, began after it"),
+    "later and half done": (OURS, release("2.1.0", "preflight", "database", fence=5,
+                            status="failed"), "2.1.0, which is failed, began after it"),
+    "no record": (None, release("1.9.0", *PHASES, fence=3), "1.9.0, which is done, stands"),
+    "only looked": (release("2.0.0", "preflight", fence=9, status="failed"),
+                    release("1.9.0", *PHASES, fence=3), "1.9.0, which is done, stands"),
+})  # fmt: skip
+def test_no_release_goes_back_below_a_later_one(record, other, reason):
     with pytest.raises(
         PhaseOrderError, match=f"Release 2.0.0 cannot go back: release {reason}"
     ) as error:
@@ -302,7 +263,7 @@ def test_no_release_goes_back_below_a_later_one(
     assert f"release_version={other.version}" in str(error.value)
 
 
-def test_none_goes_on_below_a_later_one_and_is_told_the_ways_out() -> None:
+def test_none_goes_on_below_a_later_one_and_is_told_the_ways_out():
     with pytest.raises(PhaseOrderError) as error:
         below_later("2.0.0", OURS, [release("2.1.0", *PHASES, fence=5)], ORDER, "microservices")
     assert str(error.value) == (
@@ -312,7 +273,7 @@ def test_none_goes_on_below_a_later_one_and_is_told_the_ways_out() -> None:
     )
 
 
-def test_the_last_of_those_that_nobody_named_is_told() -> None:
+def test_the_last_of_those_that_nobody_named_is_told():
     later = [release(f"2.{minor}.0", *PHASES, fence=4 + minor) for minor in (1, 3, 2)]
     named = replace(ORDER, supersedes={"2.3.0": Waiver(**JANE)})
     with pytest.raises(PhaseOrderError, match=r"release 2\.2\.0, which is done"):
@@ -320,7 +281,7 @@ def test_the_last_of_those_that_nobody_named_is_told() -> None:
     assert below_later("2.0.0", OURS, later[1:2], named, "database") == named.supersedes
 
 
-def test_records_without_epochs_are_told_apart_by_their_begin() -> None:
+def test_records_without_epochs_are_told_apart_by_their_begin():
     ours, later = release("2.0.0", *PHASES, fence=0), release("2.1.0", *PHASES, fence=0)
     after = replace(ours, started="2026-11-25T00:00:00Z")
     assert below_later("2.0.0", after, [later], ORDER, "rollback") == {}
@@ -335,22 +296,21 @@ def superseding(status: str, *, fence: int = 5, name: str = "release 2.0.0") -> 
     return replace(release("2.1.0", *PHASES, fence=fence, status=status), facts=named)
 
 
-def test_a_half_done_release_that_a_done_one_superseded_by_name_holds_no_third_one_up() -> None:
+def test_a_half_done_release_that_a_done_one_superseded_by_name_holds_no_third_one_up():
     half = replace(OURS, status="failed")
     assert superseded("2.2.0", [half, superseding("done")], ORDER) == {}
 
 
-@pytest.mark.parametrize(
+@cases(
     "other",
-    [
-        superseding("rolled_back"),
-        superseding("done", fence=3),
-        superseding("done", name="release 1.9.0"),
-        superseding("done", name="launch_window"),
-    ],
-    ids=["which went back", "which is older", "which superseded another", "by nobody"],
+    {
+        "which went back": superseding("rolled_back"),
+        "which is older": superseding("done", fence=3),
+        "which superseded another": superseding("done", name="release 1.9.0"),
+        "by nobody": superseding("done", name="launch_window"),
+    },
 )
-def test_it_holds_up_when_the_other_does_not_stand_over_it(other: Record) -> None:
+def test_it_holds_up_when_the_other_does_not_stand_over_it(other):
     half = replace(OURS, status="failed")
     with pytest.raises(PhaseOrderError, match=r"release 2\.0\.0 is failed"):
         superseded("2.2.0", [half, other], ORDER)

@@ -31,7 +31,7 @@ def phase(
     return change(now, phase=name, phase_status=phase_status, **fields)
 
 
-def test_opening_a_phase_begins_the_record() -> None:
+def test_opening_a_phase_begins_the_record():
     record = after(phase("running", git_sha="abc"))
     assert (record.attempt, record.status, record.git_sha) == (1, "running", "abc")
     assert record.phases["database"].status == "running"
@@ -47,12 +47,12 @@ def test_opening_a_phase_begins_the_record() -> None:
         ("waived", "waived"),
     ],
 )
-def test_a_settled_phase_stays_as_it_is(settled: str, again: str) -> None:
+def test_a_settled_phase_stays_as_it_is(settled, again):
     record = after(phase("running"), phase(settled, "09:10", evidence={"migrations": 4}))
     assert plan_record(record, phase(again, "10:00", evidence={"migrations": 9})) == record
 
 
-def test_a_phase_that_another_run_left_running_tells_who_took_it_up() -> None:
+def test_a_phase_that_another_run_left_running_tells_who_took_it_up():
     killed = after(
         phase("running", fence=3, evidence={"wave": 1}), phase("running", "09:02", fence=3)
     )
@@ -72,7 +72,7 @@ def test_a_phase_that_another_run_left_running_tells_who_took_it_up() -> None:
     )
 
 
-def test_a_second_run_over_a_finished_release_changes_nothing() -> None:
+def test_a_second_run_over_a_finished_release_changes_nothing():
     steps = [
         phase("running"),
         phase("done", evidence={"tables": 4}),
@@ -85,7 +85,7 @@ def test_a_second_run_over_a_finished_release_changes_nothing() -> None:
         assert plan_record(record, RecordChange(**{**vars(step), "now": "12:00"})) == record
 
 
-def test_a_failed_phase_fails_the_release_and_is_opened_again() -> None:
+def test_a_failed_phase_fails_the_release_and_is_opened_again():
     failed = after(phase("running"), phase("failed", "09:05", evidence={"cause": "x"}))
     assert (failed.status, failed.finished) == ("failed", "09:05")
     again = plan_record(failed, phase("running", "10:00"))
@@ -97,9 +97,7 @@ CAUSE = {"failures": {"wallet": {"message": "no such image"}}}
 
 
 @pytest.mark.parametrize("wanted", ["running", "done"])
-def test_what_a_failed_try_left_becomes_history_and_proves_nothing_of_the_next(
-    wanted: str,
-) -> None:
+def test_what_a_failed_try_left_becomes_history_and_proves_nothing_of_the_next(wanted):
     failed = after(phase("running"), phase("failed", "09:05", evidence=CAUSE))
     assert failed.phases["database"].evidence == CAUSE
     again = plan_record(failed, phase(wanted, "10:00", evidence={"tables": 4})).phases["database"]
@@ -107,7 +105,7 @@ def test_what_a_failed_try_left_becomes_history_and_proves_nothing_of_the_next(
     assert again.earlier_failures == ({"started": "09:00", "finished": "09:05", "evidence": CAUSE},)
 
 
-def test_one_try_keeps_the_failures_of_all_its_hosts() -> None:
+def test_one_try_keeps_the_failures_of_all_its_hosts():
     other = {"failures": {"vendor": {"message": "it crashes"}}}
     record = after(
         phase("running"), phase("failed", evidence=CAUSE), phase("failed", evidence=other)
@@ -118,7 +116,7 @@ def test_one_try_keeps_the_failures_of_all_its_hosts() -> None:
     assert record.phases["database"].earlier_failures == ()
 
 
-def test_failed_tries_do_not_fill_the_record() -> None:
+def test_failed_tries_do_not_fill_the_record():
     tries = [
         attempt
         for number in range(30)
@@ -128,12 +126,12 @@ def test_failed_tries_do_not_fill_the_record() -> None:
     assert [attempt["evidence"]["try"] for attempt in failures] == list(range(20, 30))
 
 
-def test_a_record_that_knows_of_no_earlier_failures_is_read() -> None:
+def test_a_record_that_knows_of_no_earlier_failures_is_read():
     record = after(phase("running"))
     assert Record.load(record.dump().replace('"earlier_failures": [],', ""), "here") == record
 
 
-def test_a_deploy_after_a_rollback_is_the_next_attempt() -> None:
+def test_a_deploy_after_a_rollback_is_the_next_attempt():
     record = after(
         phase("running"),
         phase("done", announcements={"start": {"ok": True}}, facts={"flags": 1}),
@@ -150,13 +148,13 @@ def test_a_deploy_after_a_rollback_is_the_next_attempt() -> None:
     assert again.previous_attempts[0]["phases"] == {"database": "done", "rollback": "done"}
 
 
-def test_opening_the_rollback_phase_again_stays_in_its_attempt() -> None:
+def test_opening_the_rollback_phase_again_stays_in_its_attempt():
     record = after(phase("running"), change(status="rolled_back"))
     again = plan_record(record, phase("running", name="rollback"))
     assert (again.attempt, again.status) == (1, "rolled_back")
 
 
-def test_facts_are_merged_and_notes_are_added_once() -> None:
+def test_facts_are_merged_and_notes_are_added_once():
     record = after(
         change(facts={"flags": {"before": 1}}, notes=("a",)),
         change(facts={"flags": {"after": 2}}, notes=("a", "b")),
@@ -165,12 +163,12 @@ def test_facts_are_merged_and_notes_are_added_once() -> None:
     assert record.notes == ("a", "b")
 
 
-def test_evidence_needs_an_opened_phase() -> None:
+def test_evidence_needs_an_opened_phase():
     with pytest.raises(InputError, match="never opened"):
         after(change(phase="database", evidence={"x": 1}))
 
 
-def test_a_record_survives_its_json() -> None:
+def test_a_record_survives_its_json():
     record = after(
         phase("running"),
         phase("failed", evidence=CAUSE),
@@ -182,12 +180,12 @@ def test_a_record_survives_its_json() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"version": "2.0.0", "phases": {}}'])
-def test_a_damaged_record_is_named_as_such(text: str) -> None:
+def test_a_damaged_record_is_named_as_such(text):
     with pytest.raises(VerificationError, match="has no valid release record"):
         Record.load(text, "ConfigMap 'release-2.0.0'")
 
 
-def test_what_of_a_damaged_record_is_json_comes_with_the_failure() -> None:
+def test_what_of_a_damaged_record_is_json_comes_with_the_failure():
     with pytest.raises(VerificationError) as caught:
         Record.load('{"version": "2.0.0", "phases": {}}', "here")
     assert caught.value.details == {"record": {"version": "2.0.0", "phases": {}}}
@@ -202,9 +200,7 @@ FIRST_RUN = {
 }
 
 
-def test_a_run_that_changed_something_puts_its_own_times_and_results_in_place_of_the_old_ones() -> (
-    None
-):
+def test_a_run_that_changed_something_puts_its_own_times_and_results_in_place_of_the_old_ones():
     again = phase(
         "done", "10:05", evidence={"migrations": 1}, phase_started="10:00", phase_changed=True
     )
@@ -214,7 +210,7 @@ def test_a_run_that_changed_something_puts_its_own_times_and_results_in_place_of
 
 
 @pytest.mark.parametrize(("fence", "known"), [(5, 5), (0, 3)], ids=["a lock", "no lock"])
-def test_a_phase_that_was_run_again_is_of_the_run_that_did(fence: int, known: int) -> None:
+def test_a_phase_that_was_run_again_is_of_the_run_that_did(fence, known):
     done = after(phase("running", fence=3), phase("done", "09:10", fence=3))
     again = plan_record(done, phase("done", "10:10", phase_changed=True, fence=fence))
     assert (again.phases["database"].fence, again.phases["database"].interruptions) == (known, ())
@@ -222,7 +218,7 @@ def test_a_phase_that_was_run_again_is_of_the_run_that_did(fence: int, known: in
     assert failed.phases["database"].fence == known
 
 
-def test_a_failure_of_a_phase_that_was_done_is_of_the_new_run_alone() -> None:
+def test_a_failure_of_a_phase_that_was_done_is_of_the_new_run_alone():
     first = phase("failed", "10:05", evidence={"failures": {"a": 1}}, phase_started="10:00")
     second = phase("failed", "10:06", evidence={"failures": {"b": 2}}, phase_started="10:00")
     database = after(*DONE_ONCE, phase("running", "10:00"), first, second).phases["database"]
@@ -232,7 +228,7 @@ def test_a_failure_of_a_phase_that_was_done_is_of_the_new_run_alone() -> None:
 
 
 @pytest.mark.parametrize("how", ["rolled_back", "partly_rolled_back"])
-def test_what_was_taken_back_is_not_called_done_and_is_run_anew(how: str) -> None:
+def test_what_was_taken_back_is_not_called_done_and_is_run_anew(how):
     back = after(*DONE_ONCE, phase(how, "10:00"))
     assert (back.phases["database"].status, back.phases["database"].finished) == (how, "10:00")
     assert plan_record(back, phase(how, "11:00")) == back
@@ -242,20 +238,20 @@ def test_what_was_taken_back_is_not_called_done_and_is_run_anew(how: str) -> Non
     assert [run["status"] for run in opened.earlier_runs] == [how]
 
 
-def test_what_was_never_done_or_failed_is_not_called_taken_back() -> None:
+def test_what_was_never_done_or_failed_is_not_called_taken_back():
     failed = after(phase("running"), phase("failed"))
     assert plan_record(failed, phase("rolled_back", "10:00")) == failed
     assert plan_record(failed, phase("rolled_back", "10:00", name="edge_functions")) == failed
 
 
-def test_a_release_that_is_done_stays_so_while_a_phase_of_it_is_run_again() -> None:
+def test_a_release_that_is_done_stays_so_while_a_phase_of_it_is_run_again():
     done = after(*DONE_ONCE, phase("done", name="sign_off", status="done"))
     back = plan_record(done, phase("rolled_back", "10:00"))
     again = plan_record(plan_record(back, phase("running", "10:01")), phase("done", "10:02"))
     assert (again.status, again.finished) == (done.status, done.finished)
 
 
-def test_a_record_keeps_ten_earlier_runs_and_reads_them_back() -> None:
+def test_a_record_keeps_ten_earlier_runs_and_reads_them_back():
     runs = [
         phase("done", f"10:{n:02}", evidence={"n": n}, phase_changed=True) for n in range(1, 14)
     ]

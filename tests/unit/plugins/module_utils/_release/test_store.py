@@ -1,6 +1,5 @@
 import random
 import typing as t
-from pathlib import Path
 
 import pytest
 
@@ -68,14 +67,14 @@ def opened(cluster: MemoryCluster) -> MemoryCluster:
     return cluster
 
 
-def test_check_mode_predicts_and_writes_nothing(cluster: MemoryCluster) -> None:
+def test_check_mode_predicts_and_writes_nothing(cluster):
     result = run(cluster, check_mode=True, phase="preflight", phase_status="running", pin=PIN)
     assert result["changed"] is True
     assert result["pinned"] == PIN
     assert cluster.writes == []
 
 
-def test_a_second_run_writes_nothing(cluster: MemoryCluster, tmp_path: Path) -> None:
+def test_a_second_run_writes_nothing(cluster, tmp_path):
     file = tmp_path / "functions.tar"
     file.write_bytes(b"sources")
     params = {"phase": "preflight", "phase_status": "running", "pin": PIN}
@@ -86,7 +85,7 @@ def test_a_second_run_writes_nothing(cluster: MemoryCluster, tmp_path: Path) -> 
     assert cluster.writes == []
 
 
-def test_pins_keep_what_an_undo_needs(cluster: MemoryCluster) -> None:
+def test_pins_keep_what_an_undo_needs(cluster):
     run(opened(cluster), pin=PIN)
     pins = read_pins(cluster, "release-2.0.0")
     assert pins is not None
@@ -100,9 +99,7 @@ def test_pins_keep_what_an_undo_needs(cluster: MemoryCluster) -> None:
 
 
 @pytest.mark.parametrize("ours", [True, False], ids=["own", "another's"])
-def test_pins_that_are_there_already_count_when_they_are_ours(
-    cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch, ours: bool
-) -> None:
+def test_pins_that_are_there_already_count_when_they_are_ours(cluster, monkeypatch, ours):
     create = cluster.create
 
     def create_twice(kind: str, body: t.Any) -> t.Any:
@@ -121,9 +118,7 @@ def test_pins_that_are_there_already_count_when_they_are_ours(
 
 
 @pytest.mark.parametrize("annotated", [False, True], ids=["by-tag", "by-annotation"])
-def test_what_already_runs_the_release_is_not_pinned_as_before(
-    cluster: MemoryCluster, annotated: bool
-) -> None:
+def test_what_already_runs_the_release_is_not_pinned_as_before(cluster, annotated):
     body = cluster.objects["Deployment", NAME]
     image = "easymo/wallet-service@sha256:0" if annotated else NEW
     body["spec"]["template"]["spec"]["containers"][0]["image"] = image
@@ -134,7 +129,7 @@ def test_what_already_runs_the_release_is_not_pinned_as_before(
         run(opened(cluster), pin=PIN)
 
 
-def test_an_existing_pin_outlives_the_rollout(cluster: MemoryCluster) -> None:
+def test_an_existing_pin_outlives_the_rollout(cluster):
     run(opened(cluster), pin=PIN)
     cluster.objects["Deployment", NAME]["spec"]["template"]["spec"]["containers"][0]["image"] = NEW
     result = run(cluster, pin=PIN)
@@ -142,7 +137,7 @@ def test_an_existing_pin_outlives_the_rollout(cluster: MemoryCluster) -> None:
     assert kept_pins(cluster)["deployments"][NAME]["images"] == {NAME: OLD}
 
 
-def test_a_new_attempt_pins_anew(cluster: MemoryCluster) -> None:
+def test_a_new_attempt_pins_anew(cluster):
     run(opened(cluster), pin={"deployments": [], "config_maps": ["feature-flags"]})
     cluster.objects["ConfigMap", "feature-flags"]["data"] = {"A": "true"}
     run(cluster, status="rolled_back")
@@ -158,9 +153,7 @@ def fences_of(cluster: MemoryCluster) -> list[int]:
     return [fence_of(cluster.objects["ConfigMap", name]) for name in names]
 
 
-def test_record_and_pins_carry_the_epoch_and_a_write_without_a_lock_leaves_it(
-    cluster: MemoryCluster,
-) -> None:
+def test_record_and_pins_carry_the_epoch_and_a_write_without_a_lock_leaves_it(cluster):
     opens = {"phase": "microservices", "phase_status": "running", "pin": PIN}
     assert run(cluster, fence=3, **opens)["changed"]
     assert fences_of(cluster) == [3, 3]
@@ -171,9 +164,7 @@ def test_record_and_pins_carry_the_epoch_and_a_write_without_a_lock_leaves_it(
     assert fences_of(cluster) == [3, 3]
 
 
-def test_the_next_holder_leaves_its_epoch_where_it_has_nothing_else_to_write(
-    cluster: MemoryCluster,
-) -> None:
+def test_the_next_holder_leaves_its_epoch_where_it_has_nothing_else_to_write(cluster):
     opens = {"phase": "microservices", "phase_status": "running", "pin": PIN}
     run(cluster, **opens)  # by a release before there were epochs
     done = run(cluster, fence=1, phase="microservices", phase_status="done")
@@ -195,9 +186,7 @@ def test_the_next_holder_leaves_its_epoch_where_it_has_nothing_else_to_write(
         {"fenced": True},
     ],
 )
-def test_what_a_later_holder_wrote_takes_no_write_of_an_earlier_one(
-    cluster: MemoryCluster, late: dict[str, t.Any]
-) -> None:
+def test_what_a_later_holder_wrote_takes_no_write_of_an_earlier_one(cluster, late):
     run(cluster, fence=3, phase="microservices", phase_status="running", pin=PIN)
     run(cluster, fence=4, fenced=True)
     before = {
@@ -208,18 +197,16 @@ def test_what_a_later_holder_wrote_takes_no_write_of_an_earlier_one(
     assert all(cluster.objects["ConfigMap", name] == body for name, body in before.items())
 
 
-def test_a_run_that_had_read_the_record_before_it_was_fenced_does_not_write_it(
-    cluster: MemoryCluster,
-) -> None:
+def test_a_run_that_had_read_the_record_before_it_was_fenced_does_not_write_it(cluster):
     """It looked at the lock, read the record and stood still; a rollback took the lock meanwhile."""
     run(cluster, fence=3, phase="microservices", phase_status="running")
-    cluster.before_write = lambda: t.cast("None", run(cluster, fence=4, fenced=True))
+    cluster.before_write = lambda: run(cluster, fence=4, fenced=True)
     with pytest.raises(LeaseLostError):
         run(cluster, fence=3, phase="microservices", phase_status="done")
     assert run(cluster)["record"]["phases"]["microservices"]["status"] == "running"
 
 
-def test_an_epoch_alone_makes_no_record_and_needs_one_to_write(cluster: MemoryCluster) -> None:
+def test_an_epoch_alone_makes_no_record_and_needs_one_to_write(cluster):
     assert run(cluster, fence=3, fenced=True)["record"] == {}
     with pytest.raises(InputError, match="'fence' is missing"):
         run(cluster, fenced=True)
@@ -238,9 +225,7 @@ def opens(cluster: MemoryCluster, version: str, phase: str, fence: int, *named: 
     return record.overrides
 
 
-def test_a_release_goes_on_below_a_later_one_only_by_name_and_the_record_keeps_whose(
-    cluster: MemoryCluster,
-) -> None:
+def test_a_release_goes_on_below_a_later_one_only_by_name_and_the_record_keeps_whose(cluster):
     opens(cluster, "2.0.0", "preflight", 1)
     opens(cluster, "2.0.0", "database", 1)
     let_by = {
@@ -267,7 +252,7 @@ def test_a_release_goes_on_below_a_later_one_only_by_name_and_the_record_keeps_w
     assert opens(cluster, "2.0.0", "database", 4) == overrides
 
 
-def test_a_release_that_has_only_looked_begins_over_what_came_since(cluster: MemoryCluster) -> None:
+def test_a_release_that_has_only_looked_begins_over_what_came_since(cluster):
     opens(cluster, "2.0.0", "preflight", 1)
     for phase in ORDER["phases"]:
         opens(cluster, "1.9.1", phase, 2)
@@ -277,12 +262,12 @@ def test_a_release_that_has_only_looked_begins_over_what_came_since(cluster: Mem
     assert opens(cluster, "2.0.0", "database", 3) == {}
 
 
-def test_pinning_needs_a_record(cluster: MemoryCluster) -> None:
+def test_pinning_needs_a_record(cluster):
     with pytest.raises(ConflictError, match="There is no record of release"):
         run(cluster, pin=PIN)
 
 
-def test_two_writers_lose_nothing(cluster: MemoryCluster) -> None:
+def test_two_writers_lose_nothing(cluster):
     opened(cluster)
     other = ReleaseStore(cluster, "2.0.0", clock=FakeClock())
     theirs = RecordChange(version="2.0.0", actor="bob", now="09:00", notes=("theirs",))
@@ -291,7 +276,7 @@ def test_two_writers_lose_nothing(cluster: MemoryCluster) -> None:
     assert result["record"]["notes"] == ["theirs", "ours"]
 
 
-def test_an_attachment_comes_back_as_it_was(cluster: MemoryCluster, tmp_path: Path) -> None:
+def test_an_attachment_comes_back_as_it_was(cluster, tmp_path):
     source, target = tmp_path / "before.tar", tmp_path / "back.tar"
     source.write_bytes(random.Random(1).randbytes(10_000))
     assert run(opened(cluster), attach={"functions": source})["attached"] == ["functions"]
@@ -302,14 +287,14 @@ def test_an_attachment_comes_back_as_it_was(cluster: MemoryCluster, tmp_path: Pa
     assert run(cluster, fetch={"functions": target})["changed"] is False
 
 
-def test_an_attachment_that_is_too_large_is_refused(cluster: MemoryCluster, tmp_path: Path) -> None:
+def test_an_attachment_that_is_too_large_is_refused(cluster, tmp_path):
     large = tmp_path / "large"
     large.write_bytes(random.Random(1).randbytes(800_000))
     with pytest.raises(InputError, match="too large for a ConfigMap"):
         run(opened(cluster), attach={"large": large})
 
 
-def test_a_damaged_attachment_is_not_written_back(cluster: MemoryCluster, tmp_path: Path) -> None:
+def test_a_damaged_attachment_is_not_written_back(cluster, tmp_path):
     source = tmp_path / "before.tar"
     source.write_bytes(b"sources")
     run(opened(cluster), attach={"functions": source})
@@ -319,14 +304,12 @@ def test_a_damaged_attachment_is_not_written_back(cluster: MemoryCluster, tmp_pa
 
 
 @pytest.mark.parametrize("version", ["2.0.0-RC1", "2.0/0", "", "-2", "2" * 61])
-def test_a_version_that_names_no_config_map_is_refused(
-    cluster: MemoryCluster, version: str
-) -> None:
+def test_a_version_that_names_no_config_map_is_refused(cluster, version):
     with pytest.raises(InputError, match="cannot name a ConfigMap"):
         run(cluster, name=version)
 
 
-def test_two_hundred_services_fit(cluster: MemoryCluster) -> None:
+def test_two_hundred_services_fit(cluster):
     names = []
     for number in range(200):
         name = f"service-{number}"
@@ -344,9 +327,7 @@ def test_two_hundred_services_fit(cluster: MemoryCluster) -> None:
     assert len(kept_pins(cluster)["deployments"]) == 200
 
 
-def test_of_other_releases_the_records_alone_are_read(
-    cluster: MemoryCluster, tmp_path: Path
-) -> None:
+def test_of_other_releases_the_records_alone_are_read(cluster, tmp_path):
     file = tmp_path / "report.html"
     file.write_text("a report", encoding="utf-8")
     for phase in ORDER["phases"]:

@@ -2,9 +2,7 @@
 
 import threading
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
 from ansible_collections.easymo.deploy.plugins.module_utils._rollback.apply import (
     Returned,
     describe_return,
@@ -16,7 +14,7 @@ def returned(name: str) -> Returned:
     return Returned(name=name, result="rolled_back", changed=True)
 
 
-def test_one_that_cannot_return_keeps_nobody_from_it() -> None:
+def test_one_that_cannot_return_keeps_nobody_from_it():
     def return_deployment(name: str) -> Returned:
         if name == "b":
             raise ConflictError("Deployment 'b' was changed by somebody else.", result="superseded")
@@ -35,7 +33,7 @@ def test_one_that_cannot_return_keeps_nobody_from_it() -> None:
     assert "by somebody else" in summary
 
 
-def test_a_wave_returns_side_by_side_and_the_next_waits_for_it() -> None:
+def test_a_wave_returns_side_by_side_and_the_next_waits_for_it():
     together = threading.Barrier(3)
     order: list[str] = []
 
@@ -49,7 +47,7 @@ def test_a_wave_returns_side_by_side_and_the_next_waits_for_it() -> None:
     assert order[-1] == "late"
 
 
-def test_no_more_than_so_many_return_at_once() -> None:
+def test_no_more_than_so_many_return_at_once():
     three, met = threading.Barrier(3), []
 
     def return_deployment(name: str) -> Returned:

@@ -10,30 +10,17 @@ THIRTY = [f"s{number:02}" for number in range(30)]
 WAVES = [["core"], ["a", "b", "c"], ["d", "e"]]
 
 
-@cases(
-    ("groups", "waves"),
-    {
-        "no-wave-is-named": ({"services": THIRTY}, [THIRTY[:1], THIRTY[1:4], THIRTY[4:]]),
-        "fewer-than-the-waves": ({"services": ["a", "b"]}, [["a"], ["b"]]),
-        "by-number-and-the-rest-last": (
-            {"services": list("abcd"), "service_wave_10": ["a"], "service_wave_9": ["d", "c"]},
-            [["c", "d"], ["a"], ["b"]],
-        ),
-        "each-once-and-members-alone": (
-            {
-                "services": list("abc"),
-                "service_wave_1": ["a", "stranger"],
-                "service_wave_2": ["a", "b"],
-            },
-            [["a"], ["b"], ["c"]],
-        ),
-        "not-a-number": ({"services": list("ab"), "service_wave_one": ["b"]}, [["a"], ["b"]]),
-        "no-such-group": ({}, []),
-    },
-)
-def test_waves_are_what_the_groups_of_the_inventory_say(
-    groups: dict[str, list[str]], waves: list[list[str]]
-) -> None:
+@cases(("groups", "waves"), {
+    "no-wave-is-named": ({"services": THIRTY}, [THIRTY[:1], THIRTY[1:4], THIRTY[4:]]),
+    "fewer-than-the-waves": ({"services": ["a", "b"]}, [["a"], ["b"]]),
+    "by-number-and-the-rest-last": ({"services": list("abcd"), "service_wave_10": ["a"],
+                                    "service_wave_9": ["d", "c"]}, [["c", "d"], ["a"], ["b"]]),
+    "each-once-and-members-alone": ({"services": list("abc"), "service_wave_1": ["a", "stranger"],
+                                    "service_wave_2": ["a", "b"]}, [["a"], ["b"], ["c"]]),
+    "not-a-number": ({"services": list("ab"), "service_wave_one": ["b"]}, [["a"], ["b"]]),
+    "no-such-group": ({}, []),
+})  # fmt: skip
+def test_waves_are_what_the_groups_of_the_inventory_say(groups, waves):
     assert waves_of(groups, "services") == waves
 
 
@@ -46,11 +33,9 @@ def test_waves_are_what_the_groups_of_the_inventory_say(
         "the-first-each-alone": ("core a", ["a", "core"], [["a"], ["core"]]),
     },
 )
-def test_the_way_back_is_in_reverse_waves(
-    names: str, first: list[str], back: list[list[str]]
-) -> None:
+def test_the_way_back_is_in_reverse_waves(names, first, back):
     assert rollback_waves(WAVES, names.split(), first) == back
 
 
-def test_without_a_known_order_all_return_at_once() -> None:
+def test_without_a_known_order_all_return_at_once():
     assert rollback_waves([], ["b", "a"], []) == [["a", "b"]]

@@ -111,13 +111,11 @@ def changed(change: t.Callable[[Object], object]) -> list[tuple[str, str, str]]:
         ),
     },
 )
-def test_each_field_is_told_with_what_it_is_and_what_it_becomes(
-    change: t.Callable[[Object], object], field: str, now: str, then: str
-) -> None:
+def test_each_field_is_told_with_what_it_is_and_what_it_becomes(change, field, now, then):
     assert changed(change) == [(field, now, then)]
 
 
-def test_what_the_release_wrote_is_not_told() -> None:
+def test_what_the_release_wrote_is_not_told():
     def released(body: Object) -> None:
         wallet(body)["image"] = "easymo/wallet:v2.0.0"
         body["metadata"]["annotations"] = {CHECKSUM_ANNOTATION: "x"}
@@ -126,7 +124,7 @@ def test_what_the_release_wrote_is_not_told() -> None:
     assert describe_changes([]) == ""
 
 
-def test_no_value_of_a_variable_is_told() -> None:
+def test_no_value_of_a_variable_is_told():
     def secret(body: Object) -> None:
         wallet(body)["env"] = [{"name": "MODE", "value": "hunter2"}]
         body["spec"]["containers"][1]["env"] = [{"name": "A", "value": "hunter2"}]

@@ -4,10 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
-    RULES,
-    FailureRule,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import RULES
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import ENDINGS
 from ansible_collections.easymo.deploy.plugins.modules import rollout
 
@@ -25,7 +22,7 @@ def rows(first: str) -> list[list[str]]:
     return table
 
 
-def test_each_ending_stands_in_the_page_and_in_the_module() -> None:
+def test_each_ending_stands_in_the_page_and_in_the_module():
     failed = {"asked": "when not asked for"}
     assert rows("result") == [
         [f"`{word}`", failed.get(ending.failed, ending.failed), ending.changed, ending.hint]
@@ -36,7 +33,7 @@ def test_each_ending_stands_in_the_page_and_in_the_module() -> None:
 
 
 @pytest.mark.parametrize(("rule", "row"), [*zip(RULES, rows("class"), strict=True)])
-def test_each_class_stands_in_the_page_with_its_dwell(rule: FailureRule, row: list[str]) -> None:
+def test_each_class_stands_in_the_page_with_its_dwell(rule, row):
     assert (row[0], row[3]) == (rule.name, "node" if rule.node_bound else "")
     if rule.restarts:
         assert row[2] == f"{rule.restarts} restarts"

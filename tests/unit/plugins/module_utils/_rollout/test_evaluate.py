@@ -75,7 +75,7 @@ def replay(
     return verdicts
 
 
-def test_a_green_rollout_is_complete_at_its_end_and_never_before() -> None:
+def test_a_green_rollout_is_complete_at_its_end_and_never_before():
     verdicts = replay("green")
     now, counts, verdict = verdicts[-1]
     assert verdict.outcome == "complete"
@@ -83,21 +83,21 @@ def test_a_green_rollout_is_complete_at_its_end_and_never_before() -> None:
     assert {verdict.outcome for _now, _counts, verdict in verdicts[:-1]} == {"waiting"}
 
 
-def test_a_crash_loop_is_called_long_before_its_deadline() -> None:
+def test_a_crash_loop_is_called_long_before_its_deadline():
     now, _counts, verdict = replay("crash", quorum="any")[-1]
     assert (verdict.outcome, verdict.reason) == ("failing", "CrashLoop")
     assert verdict.sentence == "container wallet-service crashed 2 times (exit code 1)"
     assert now == 5.13  # the deadline passed at 9.53
 
 
-def test_before_a_lone_pod_dooms_it_is_replaced_once() -> None:
+def test_before_a_lone_pod_dooms_it_is_replaced_once():
     replaced = [
         (now, verdict.replace) for now, _counts, verdict in replay("crash") if verdict.replace
     ]
     assert [now for now, _pod in replaced] == [5.13]
 
 
-def test_a_lone_crash_loop_is_called_at_the_first_crash_of_the_fresh_pod() -> None:
+def test_a_lone_crash_loop_is_called_at_the_first_crash_of_the_fresh_pod():
     """Two crashes here, a fresh pod there: its first crash, and not its second, is the end."""
     *_others, (began, last) = snapshots("crash")
     assert last.deployment is not None
@@ -127,9 +127,7 @@ def refused(deployment: Deployment, updated: str = "10:00") -> Deployment:
     return replace(deployment, conditions=(refusal,), generation=9, observed_generation=8)
 
 
-def test_a_replica_set_that_cannot_be_made_dooms_after_a_minute_and_is_no_silence(
-    deployment: Deployment,
-) -> None:
+def test_a_replica_set_that_cannot_be_made_dooms_after_a_minute_and_is_no_silence(deployment):
     progress = replace(course_of(deployment), generation=9)
     for now in (0.0, CONTROLLER_SILENCE, 59.0):
         progress, verdict = evaluate(progress, RolloutSnapshot(refused(deployment)), now)
@@ -139,7 +137,7 @@ def test_a_replica_set_that_cannot_be_made_dooms_after_a_minute_and_is_no_silenc
     assert "exceeded quota" in verdict.sentence
 
 
-def test_one_that_could_not_be_made_before_says_nothing_of_ours(deployment: Deployment) -> None:
+def test_one_that_could_not_be_made_before_says_nothing_of_ours(deployment):
     progress = start_course(refused(deployment), refused(deployment), "wallet-service", 0.0)
     assert (
         evaluate(progress, RolloutSnapshot(refused(deployment)), CONTROLLER_SILENCE)[1].outcome
@@ -149,7 +147,7 @@ def test_one_that_could_not_be_made_before_says_nothing_of_ours(deployment: Depl
     assert evaluate(progress, RolloutSnapshot(again), CONTROLLER_SILENCE)[1].outcome == "waiting"
 
 
-def test_a_scheduling_gate_holds_all_clocks(deployment: Deployment) -> None:
+def test_a_scheduling_gate_holds_all_clocks(deployment):
     gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
     body = {"metadata": {"name": "p", "uid": "1"}, "status": {"conditions": [gated]}}
     snapshot = RolloutSnapshot(late(deployment), None, (Pod.from_json(body),))
@@ -162,12 +160,12 @@ def test_a_scheduling_gate_holds_all_clocks(deployment: Deployment) -> None:
     assert evaluate(progress, lifted, 3000.0 + deployment.progress_deadline)[1].outcome == "failing"
 
 
-def test_a_deadline_from_before_an_undo_is_not_held_against_the_undo() -> None:
+def test_a_deadline_from_before_an_undo_is_not_held_against_the_undo():
     _now, counts, verdict = replay("undo")[-1]
     assert (verdict.outcome, counts) == ("complete", "3 of 3 updated, 3 available")
 
 
-def test_a_quota_is_called_at_the_deadline_with_the_servers_reason() -> None:
+def test_a_quota_is_called_at_the_deadline_with_the_servers_reason():
     now, _counts, verdict = replay("quota", deadline=9.0)[-1]
     assert (verdict.outcome, verdict.reason) == ("failing", "DeadlineExceeded")
     assert "quota has no room" in verdict.sentence
@@ -194,9 +192,7 @@ def late(deployment: Deployment) -> Deployment:
 OPEN = ReplicaCounts(desired=3, updated=1, total=4, ready=3, available=3)
 
 
-def test_a_deadline_that_passes_sooner_than_it_could_since_the_patch_counts_for_nothing(
-    deployment: Deployment,
-) -> None:
+def test_a_deadline_that_passes_sooner_than_it_could_since_the_patch_counts_for_nothing(deployment):
     """It had passed before, or the controller counts on from before: an undo may be no progress to it."""
     progress = start_course(deployment, deployment, "wallet-service", 0.0)
     for now in (1.0, 0.8 * deployment.progress_deadline):
@@ -204,9 +200,7 @@ def test_a_deadline_that_passes_sooner_than_it_could_since_the_patch_counts_for_
 
 
 @pytest.mark.parametrize("patched", [pytest.param(0.0, id="ours"), pytest.param(None, id="found")])
-def test_a_deadline_that_passes_after_the_patch_dooms(
-    deployment: Deployment, patched: float | None
-) -> None:
+def test_a_deadline_that_passes_after_the_patch_dooms(deployment, patched):
     progress = replace(course_of(deployment), patched=patched)
     now = 1.0 if patched is None else 0.98 * deployment.progress_deadline
     verdict = evaluate(progress, RolloutSnapshot(late(deployment)), now)[1]
@@ -222,18 +216,16 @@ def test_a_deadline_that_passes_after_the_patch_dooms(
         pytest.param({"generation": 9}, "waiting", id="scaled-meanwhile"),
     ],
 )
-def test_other_hands_are_recognised(
-    deployment: Deployment, change: dict[str, t.Any], outcome: str
-) -> None:
+def test_other_hands_are_recognised(deployment, change, outcome):
     changed = replace(deployment, **change)
     assert evaluate(course_of(deployment), RolloutSnapshot(changed), 1.0)[1].outcome == outcome
 
 
-def test_a_deployment_that_went_is_deleted(deployment: Deployment) -> None:
+def test_a_deployment_that_went_is_deleted(deployment):
     assert evaluate(course_of(deployment), RolloutSnapshot(None), 1.0)[1].outcome == "deleted"
 
 
-def test_a_controller_that_takes_no_notice_is_called_silent(deployment: Deployment) -> None:
+def test_a_controller_that_takes_no_notice_is_called_silent(deployment):
     progress = course_of(deployment)
     assert (
         evaluate(progress, RolloutSnapshot(deployment), CONTROLLER_SILENCE - 1)[1].outcome
@@ -252,9 +244,7 @@ def test_a_controller_that_takes_no_notice_is_called_silent(deployment: Deployme
         pytest.param(60.0, {"initialDelaySeconds": 90}, 120.0, id="never-before-its-probes-allow"),
     ],
 )
-def test_a_rollout_that_comes_no_further_is_called_stalled(
-    deployment: Deployment, stall: float | None, probe: dict[str, int], failing_at: float
-) -> None:
+def test_a_rollout_that_comes_no_further_is_called_stalled(deployment, stall, probe, failing_at):
     template = {"spec": {"containers": [{"name": "wallet-service", "readinessProbe": probe}]}}
     stuck = replace(deployment, observed_generation=9, counts=OPEN, template=template)
     progress, _verdict = evaluate(
@@ -264,7 +254,7 @@ def test_a_rollout_that_comes_no_further_is_called_stalled(
     assert evaluate(progress, RolloutSnapshot(stuck), failing_at)[1].reason == "Stalled"
 
 
-def test_readiness_that_flaps_is_no_progress(deployment: Deployment) -> None:
+def test_readiness_that_flaps_is_no_progress(deployment):
     progress = replace(course_of(deployment), stall=60.0)
     up = replace(OPEN, updated=3, total=3, ready=2, available=2)
     verdict = Evaluation("waiting")
@@ -275,28 +265,23 @@ def test_readiness_that_flaps_is_no_progress(deployment: Deployment) -> None:
     assert verdict.reason == "Stalled"
 
 
-def test_no_replicas_prove_nothing_unless_that_was_declared(deployment: Deployment) -> None:
+def test_no_replicas_prove_nothing_unless_that_was_declared(deployment):
     none = replace(deployment, observed_generation=9, counts=ReplicaCounts(0, 0, 0, 0, 0))
     assert evaluate(course_of(deployment), RolloutSnapshot(none), 1.0)[1].outcome == "unproven"
     declared = replace(course_of(deployment), needs_pods=False)
     assert evaluate(declared, RolloutSnapshot(none), 1.0)[1].outcome == "complete"
 
 
-def test_pods_that_failed_before_the_patch_are_not_laid_to_it() -> None:
+def test_pods_that_failed_before_the_patch_are_not_laid_to_it():
     *_others, (now, last) = snapshots("crash")
     assert last.deployment is not None
     assert last.pods
     before = frozenset(pod.uid for pod in last.pods)
-    progress = replace(
-        course_of(last.deployment),
-        patched=now,
-        failing_before=before,
-        quorum="any",
-    )
+    progress = replace(course_of(last.deployment), patched=now, failing_before=before, quorum="any")
     assert evaluate(progress, last, now)[1].outcome == "waiting"
 
 
-def test_pods_of_the_old_revision_never_doom() -> None:
+def test_pods_of_the_old_revision_never_doom():
     *_others, (now, last) = snapshots("crash")
     assert last.deployment is not None
     progress = replace(course_of(last.deployment), patched=now)

@@ -11,6 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures im
     suspect,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Pod
+from tests.tables import cases
 
 
 def only(suspicions: t.Mapping[t.Any, Suspicion]) -> Suspicion:
@@ -46,7 +47,7 @@ def sign(reason: str, message: str = "", restarts: int = 0) -> Sign:
         (sign("ContainerCreating"), None),
     ],
 )
-def test_signs_are_classed(shown: Sign, name: str | None) -> None:
+def test_signs_are_classed(shown, name):
     rule = rule_for(shown)
     assert (rule.name if rule else None) == name
 
@@ -66,9 +67,7 @@ def test_signs_are_classed(shown: Sign, name: str | None) -> None:
         (sign("ErrImagePull", "i/o timeout"), 10_000, None),
     ],
 )
-def test_each_class_dwells_as_long_as_it_should(
-    shown: Sign, never_until: float | None, failing_at: float | None
-) -> None:
+def test_each_class_dwells_as_long_as_it_should(shown, never_until, failing_at):
     first = suspect([shown], {}, 0.0)
     suspicion = only(first)
     assert not suspicion.failing(0.0)
@@ -78,13 +77,13 @@ def test_each_class_dwells_as_long_as_it_should(
         assert suspicion.failing(failing_at)
 
 
-def test_a_second_look_is_enough_for_an_image_that_is_not_there() -> None:
+def test_a_second_look_is_enough_for_an_image_that_is_not_there():
     shown = sign("ErrImagePull", "not found")
     suspicion = only(suspect([shown], suspect([shown], {}, 0.0), 2.0))
     assert suspicion.failing(2.0)
 
 
-def test_looks_in_quick_succession_count_as_one() -> None:
+def test_looks_in_quick_succession_count_as_one():
     shown = sign("ErrImagePull", "not found")
     suspicions: dict[tuple[str, str, str], Suspicion] = {}
     for now in (0.0, 0.5, 1.0, 1.5):
@@ -98,9 +97,7 @@ def test_looks_in_quick_succession_count_as_one() -> None:
     [({}, (), False), ({"nominatedNodeName": "n1"}, (), True), ({}, ("1",), True)],
     ids=["no-room", "others-make-room", "a-node-is-added"],
 )
-def test_a_pod_that_gets_a_node_soon_is_waited_for(
-    status: dict[str, str], promised: tuple[str, ...], expected: bool
-) -> None:
+def test_a_pod_that_gets_a_node_soon_is_waited_for(status, promised, expected):
     unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
     body = {
         "metadata": {"name": "p", "uid": "1"},
@@ -110,7 +107,7 @@ def test_a_pod_that_gets_a_node_soon_is_waited_for(
     assert shown.promised is expected
 
 
-def test_the_cause_of_a_pull_is_remembered_while_the_kubelet_only_says_that_it_waits() -> None:
+def test_the_cause_of_a_pull_is_remembered_while_the_kubelet_only_says_that_it_waits():
     first = suspect([sign("ErrImagePull", "unauthorized")], {}, 0.0)
     waiting = sign("ImagePullBackOff", 'Back-off pulling image "x:v1"')
     later = only(suspect([waiting], suspect([waiting], first, 2.0), 45.0))
@@ -118,21 +115,18 @@ def test_the_cause_of_a_pull_is_remembered_while_the_kubelet_only_says_that_it_w
 
 
 @pytest.mark.parametrize("reason", ["InvalidImageName", "CrashLoopBackOff"])
-@pytest.mark.parametrize(
+@cases(
     "left",
-    [
-        {"status": {"reason": "NodeShutdown"}},
-        {"status": {"reason": "OutOfcpu"}},
-        {"status": {"reason": "UnexpectedAdmissionError"}},
-        {"status": {"reason": "Evicted"}},
-        {"status": {"conditions": [{"type": "DisruptionTarget", "status": "True"}]}},
-        {"metadata": {"deletionTimestamp": "2026-11-24T14:44:17Z"}},
-    ],
-    ids=["shutdown", "no-room", "not-admitted", "evicted", "disrupted", "ending"],
+    {
+        "shutdown": {"status": {"reason": "NodeShutdown"}},
+        "no-room": {"status": {"reason": "OutOfcpu"}},
+        "not-admitted": {"status": {"reason": "UnexpectedAdmissionError"}},
+        "evicted": {"status": {"reason": "Evicted"}},
+        "disrupted": {"status": {"conditions": [{"type": "DisruptionTarget", "status": "True"}]}},
+        "ending": {"metadata": {"deletionTimestamp": "2026-11-24T14:44:17Z"}},
+    },
 )
-def test_what_leaves_or_what_a_node_did_to_a_pod_is_not_laid_to_the_release(
-    left: dict[str, dict[str, t.Any]], reason: str
-) -> None:
+def test_what_leaves_or_what_a_node_did_to_a_pod_is_not_laid_to_the_release(left, reason):
     container = {"name": "c", "restartCount": 3, "state": {"waiting": {"reason": reason}}}
     body: dict[str, dict[str, t.Any]] = {
         "metadata": {"name": "p", "uid": "1"},
@@ -144,7 +138,7 @@ def test_what_leaves_or_what_a_node_did_to_a_pod_is_not_laid_to_the_release(
     assert signs_of([Pod.from_json(body)], None) == []
 
 
-def test_a_sign_that_went_and_came_back_starts_anew() -> None:
+def test_a_sign_that_went_and_came_back_starts_anew():
     shown = sign("Unschedulable")
     gone = suspect([], suspect([shown], {}, 0.0), 60.0)
     suspicion = only(suspect([shown], gone, 119.0))

@@ -20,6 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.liveness im
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Pod
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin
 from tests.fakes.controller import NAME
+from tests.tables import cases
 from tests.unit.plugins.module_utils._rollout.test_runner import NEW, World
 
 HTTP = {"httpGet": {"path": "/live", "port": 8080}}
@@ -38,42 +39,17 @@ def template(*containers: Object, sidecars: t.Sequence[Object] = ()) -> Object:
     return {"spec": {"containers": [*containers], "initContainers": [*sidecars]}}
 
 
-@pytest.mark.parametrize(
-    ("template", "probed", "killed"),
-    [
-        pytest.param(template({}), 0, 0, id="no probe"),
-        pytest.param(template({"livenessProbe": HTTP}), 11, 31, id="the server's defaults"),
-        pytest.param(
-            template(
-                {
-                    "livenessProbe": {
-                        "initialDelaySeconds": 20,
-                        "periodSeconds": 5,
-                        "failureThreshold": 4,
-                        "timeoutSeconds": 2,
-                    }
-                },
-                {"livenessProbe": {"periodSeconds": 1}},
-            ),
-            27,
-            42,
-            id="the slowest container",
-        ),
-        pytest.param(
-            template(
-                {},
-                sidecars=[
-                    {"restartPolicy": "Always", "livenessProbe": {"periodSeconds": 2}},
-                    {"livenessProbe": {"periodSeconds": 60}},
-                ],
-            ),
-            3,
-            7,
-            id="a native sidecar",
-        ),
-    ],
-)
-def test_the_soak_follows_from_the_probe(template: Object, probed: float, killed: float) -> None:
+@cases(("template", "probed", "killed"), {
+    "no probe": (template({}), 0, 0),
+    "the server's defaults": (template({"livenessProbe": HTTP}), 11, 31),
+    "the slowest container": (template({"livenessProbe": {"initialDelaySeconds": 20,
+                              "periodSeconds": 5, "failureThreshold": 4, "timeoutSeconds": 2}},
+                              {"livenessProbe": {"periodSeconds": 1}}), 27, 42),
+    "a native sidecar": (template({}, sidecars=[{"restartPolicy": "Always",
+                         "livenessProbe": {"periodSeconds": 2}},
+                         {"livenessProbe": {"periodSeconds": 60}}]), 3, 7),
+})  # fmt: skip
+def test_the_soak_follows_from_the_probe(template, probed, killed):
     assert patience_of(template) == ProbePatience(probed, killed)
 
 
@@ -85,7 +61,7 @@ def pod(uid: str = "p", restarts: int = 0, started: bool | None = None, **state:
     return Pod.from_json({"metadata": metadata, "status": {"containerStatuses": [status]}})
 
 
-def test_a_pod_counts_from_its_start_and_anew_from_each_restart() -> None:
+def test_a_pod_counts_from_its_start_and_anew_from_each_restart():
     ages = Ages()
     ages.note([pod(started=False), pod("q", waiting={})], 100)
     assert ages.oldest(100) == ("", 0.0)
@@ -96,7 +72,7 @@ def test_a_pod_counts_from_its_start_and_anew_from_each_restart() -> None:
     assert ages.oldest(115) == ("q", 5.0)
 
 
-def test_time_in_which_nothing_was_seen_is_not_counted() -> None:
+def test_time_in_which_nothing_was_seen_is_not_counted():
     ages = Ages()
     looks = [(at, ages.note([pod(started=True)], at)) for at in (100, 102, 104, 120, 122)]
     assert [at for at, lost in looks if lost] == [120]
@@ -112,16 +88,14 @@ def test_time_in_which_nothing_was_seen_is_not_counted() -> None:
         pytest.param(None, 18.0, id="events may not be read"),
     ],
 )
-def test_one_answer_is_enough_when_events_of_the_pod_arrive(
-    events: list[Object] | None, left: float
-) -> None:
+def test_one_answer_is_enough_when_events_of_the_pod_arrive(events, left):
     proof = LivenessProof(ProbePatience(probed=11, killed=31))
     assert proof.weigh("p", 5, lambda _uid: pytest.fail("too early to ask")) is None
     assert proof.weigh("p", 13, lambda _uid: events) is None
     assert proof.left == left
 
 
-def test_what_happened_out_of_sight_is_asked_for_again() -> None:
+def test_what_happened_out_of_sight_is_asked_for_again():
     """The API server was away: what the kubelet had to tell comes after it."""
     proof = LivenessProof(ProbePatience(probed=11, killed=31))
     proof.weigh("p", 13, lambda _uid: [STARTED, UNHEALTHY])
@@ -132,7 +106,7 @@ def test_what_happened_out_of_sight_is_asked_for_again() -> None:
     assert killed.reason == "LivenessFailed"
 
 
-def test_whoever_outlived_the_kill_is_proven_without_any_event() -> None:
+def test_whoever_outlived_the_kill_is_proven_without_any_event():
     proof = LivenessProof(ProbePatience(probed=11, killed=31))
     assert proof.weigh("p", 32, lambda _uid: None) is None
     assert proof.left <= 0
@@ -160,7 +134,7 @@ def set_events(world: World, *events: Object) -> None:
 SLOW = {"initialDelaySeconds": 60, "periodSeconds": 10}
 
 
-def test_probes_that_answered_long_enough_cost_nothing(world: World) -> None:
+def test_probes_that_answered_long_enough_cost_nothing(world):
     plain = World().roll()
     quick = probed(world, periodSeconds=1, failureThreshold=1).roll()
     assert quick.result == "succeeded"
@@ -177,9 +151,7 @@ def test_probes_that_answered_long_enough_cost_nothing(world: World) -> None:
         pytest.param((), 0, 0, 10, id="not at all when forbidden"),
     ],
 )
-def test_a_release_that_is_complete_waits_for_its_probe(
-    world: World, events: tuple[Object, ...], soak: float | None, least: float, most: float
-) -> None:
+def test_a_release_that_is_complete_waits_for_its_probe(world, events, soak, least, most):
     set_events(probed(world, **SLOW), *events)
     outcome = world.roll(soak=soak, wait_timeout=30.0)
     assert outcome.result == "succeeded"
@@ -187,9 +159,7 @@ def test_a_release_that_is_complete_waits_for_its_probe(
     assert len([line for line in world.reports if "watched until its liveness probe" in line]) <= 1
 
 
-def test_a_pod_that_is_killed_for_its_probe_dooms_the_release_that_was_complete(
-    world: World,
-) -> None:
+def test_a_pod_that_is_killed_for_its_probe_dooms_the_release_that_was_complete(world):
     probed(world, **SLOW)
 
     def kill() -> None:
@@ -204,7 +174,7 @@ def test_a_pod_that_is_killed_for_its_probe_dooms_the_release_that_was_complete(
     assert error.details["diagnosis"]["reason"] == "LivenessFailed"
 
 
-def test_a_way_back_does_not_wait_for_probes(world: World) -> None:
+def test_a_way_back_does_not_wait_for_probes(world):
     probed(world, **SLOW)
     world.pin = world.pin.of(world.deployment())
     world.roll(soak=0)
@@ -212,27 +182,27 @@ def test_a_way_back_does_not_wait_for_probes(world: World) -> None:
     assert (back.result, back.duration < 20) == ("rolled_back", True)
 
 
-def test_a_crash_loop_that_the_kubelet_makes_is_called_a_failing_probe(world: World) -> None:
+def test_a_crash_loop_that_the_kubelet_makes_is_called_a_failing_probe(world):
     set_events(world, UNHEALTHY, KILLING)
     error = world.fail(f"{NEW}-crash", quorum="any")
     assert error.reason == "LivenessFailed"
     assert "crashed" not in str(error)
 
 
-def test_a_crash_of_its_own_stays_a_crash(world: World) -> None:
+def test_a_crash_of_its_own_stays_a_crash(world):
     set_events(
         world, STARTED, {"reason": "BackOff", "message": "Back-off restarting failed container"}
     )
     assert world.fail(f"{NEW}-crash", quorum="any").reason == "CrashLoop"
 
 
-def test_another_containers_kill_explains_nothing() -> None:
+def test_another_containers_kill_explains_nothing():
     verdict = Evaluation("failing", "CrashLoop", "it crashed", pod="p", container=NAME)
     other = {"message": "Container proxy failed liveness probe, will be restarted"}
     assert as_kill(verdict, [other]) is verdict
 
 
-def test_why_a_container_was_killed_is_what_its_probe_said_last() -> None:
+def test_why_a_container_was_killed_is_what_its_probe_said_last():
     """As the events of a real kubelet: the first probe met a server that did not listen yet."""
     verdict = Evaluation("failing", "CrashLoop", "it crashed", pod="p", container=NAME)
     refused = "Liveness probe failed: dial tcp 10.1.0.7:8080: connect: connection refused"
@@ -263,7 +233,7 @@ def killed_in_its_soak(world: World) -> None:
     world.clock.listeners.remove(kill)
 
 
-def test_a_run_after_one_that_was_killed_in_its_soak_sees_it_through(world: World) -> None:
+def test_a_run_after_one_that_was_killed_in_its_soak_sees_it_through(world):
     killed_in_its_soak(probed(world, **SLOW))
     assert SOAK_ANNOTATION in world.body()["metadata"]["annotations"]
     world.clock.sleep(3600.0)
@@ -274,7 +244,7 @@ def test_a_run_after_one_that_was_killed_in_its_soak_sees_it_through(world: Worl
     assert (once_more.result, once_more.duration < 10) == ("no_change", True)
 
 
-def test_what_another_run_releases_meanwhile_keeps_its_own_soak(world: World) -> None:
+def test_what_another_run_releases_meanwhile_keeps_its_own_soak(world):
     """A run that lost the lock does not say of the release of another that it lives."""
     probed(world, **SLOW)
 
@@ -290,7 +260,7 @@ def test_what_another_run_releases_meanwhile_keeps_its_own_soak(world: World) ->
     assert SOAK_ANNOTATION in world.body()["metadata"]["annotations"]
 
 
-def test_the_mark_of_a_soak_goes_with_the_release(world: World) -> None:
+def test_the_mark_of_a_soak_goes_with_the_release(world):
     probed(world, **SLOW)
     pin = Pin.of(world.deployment())
     killed_in_its_soak(world)
@@ -298,7 +268,7 @@ def test_the_mark_of_a_soak_goes_with_the_release(world: World) -> None:
     assert SOAK_ANNOTATION not in world.body()["metadata"]["annotations"]
 
 
-def test_its_events_are_looked_at_as_soon_as_it_was_certainly_asked(world: World) -> None:
+def test_its_events_are_looked_at_as_soon_as_it_was_certainly_asked(world):
     set_events(probed(world, periodSeconds=3, failureThreshold=9, timeoutSeconds=1), STARTED)
     plain = world.roll(soak=0).duration
     # Asked within four seconds of its start, and not at the next even one.

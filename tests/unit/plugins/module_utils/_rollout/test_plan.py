@@ -14,10 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     ROLLOUT_ID_ANNOTATION,
     Object,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    InputError,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
     Pin,
@@ -30,6 +27,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import
     runs_release,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import to_environment
+from tests.tables import cases
 
 OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"
 FOREIGN = {"deployment.kubernetes.io/revision": "7", "team": "wallets"}
@@ -71,19 +69,16 @@ def planned(body: Object, ask: RolloutRequest, pin: Pin | None = None) -> Rollou
 
 def patched(body: Object, plan: RolloutPlan) -> Object:
     """What the API server makes of the plan; raises when a `test` fails."""
-    return t.cast("Object", jsonpatch.apply_patch(body, plan.operations))
+    return jsonpatch.apply_patch(body, plan.operations)
 
 
-def test_a_release_changes_one_image_and_says_who_and_why_in_the_same_patch() -> None:
+def test_a_release_changes_one_image_and_says_who_and_why_in_the_same_patch():
     body = deployment()
     plan = planned(body, wanted())
     after = patched(body, plan)
     assert [
         container["image"] for container in after["spec"]["template"]["spec"]["containers"]
-    ] == [
-        "easymo/metrics:v1",
-        NEW,
-    ]
+    ] == ["easymo/metrics:v1", NEW]
     annotations = after["metadata"]["annotations"]
     assert annotations[RELEASE_ANNOTATION] == "2.0.0"
     assert annotations[CHANGE_CAUSE_ANNOTATION] == f"release 2.0.0: wallet-service {NEW}"
@@ -98,7 +93,7 @@ def test_a_release_changes_one_image_and_says_who_and_why_in_the_same_patch() ->
         pytest.param({"metadata": {"generation": 5}}, id="changed-since"),
     ],
 )
-def test_the_patch_fits_only_what_was_looked_at(moved: dict[str, t.Any]) -> None:
+def test_the_patch_fits_only_what_was_looked_at(moved):
     body = deployment()
     plan = planned(body, wanted())
     body["metadata"] |= moved["metadata"]
@@ -106,7 +101,7 @@ def test_the_patch_fits_only_what_was_looked_at(moved: dict[str, t.Any]) -> None
         patched(body, plan)
 
 
-def test_an_image_that_is_there_already_needs_nothing() -> None:
+def test_an_image_that_is_there_already_needs_nothing():
     plan = planned(deployment(NEW), wanted(fence=3))
     assert (plan.changed, plan.writes) == (False, False), "not even its epoch is written"
     assert plan.to_diff()["before"] == plan.to_diff()["after"]
@@ -114,7 +109,7 @@ def test_an_image_that_is_there_already_needs_nothing() -> None:
 
 def variables_of(body: Object) -> list[Object]:
     containers = body["spec"]["template"]["spec"]["containers"]
-    return t.cast("list[Object]", containers[1].get("env", []))
+    return containers[1].get("env", [])
 
 
 SECRET = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "wallet", "key": "token"}}}
@@ -122,18 +117,15 @@ LEVEL = {"name": "LOG_LEVEL", "value": "info"}
 
 
 @pytest.mark.parametrize("image", [OLD, NEW], ids=["with the image", "of the image that runs"])
-@pytest.mark.parametrize(
+@cases(
     ("before", "after"),
-    [
-        (None, [LEVEL]),
-        ([SECRET], [SECRET, LEVEL]),
-        ([{"name": "LOG_LEVEL", "value": "debug"}, SECRET], [LEVEL, SECRET]),
-    ],
-    ids=["the first", "one more", "another value"],
+    {
+        "the first": (None, [LEVEL]),
+        "one more": ([SECRET], [SECRET, LEVEL]),
+        "another value": ([{"name": "LOG_LEVEL", "value": "debug"}, SECRET], [LEVEL, SECRET]),
+    },
 )
-def test_variables_of_the_release_come_and_go_back_exactly(
-    image: str, before: list[Object] | None, after: list[Object]
-) -> None:
+def test_variables_of_the_release_come_and_go_back_exactly(image, before, after):
     body = deployment(image)
     if before is not None:
         body["spec"]["template"]["spec"]["containers"][1]["env"] = before
@@ -153,17 +145,17 @@ def test_variables_of_the_release_come_and_go_back_exactly(
 @pytest.mark.parametrize(
     ("given", "text"), [(True, "true"), (60, "60"), ("info", "info"), ("", "")]
 )
-def test_a_variable_is_a_text_as_a_manifest_has_it(given: t.Any, text: str) -> None:
+def test_a_variable_is_a_text_as_a_manifest_has_it(given, text):
     assert to_environment({"X": given}) == {"X": text}
 
 
 @pytest.mark.parametrize("given", [None, ["a"], {"a": 1}])
-def test_what_is_no_text_is_refused(given: t.Any) -> None:
+def test_what_is_no_text_is_refused(given):
     with pytest.raises(InputError, match="X in 'environment' is a"):
         to_environment({"X": given})
 
 
-def test_a_paused_deployment_is_refused_with_the_cure() -> None:
+def test_a_paused_deployment_is_refused_with_the_cure():
     paused = Deployment.from_json(deployment(paused=True))
     paused = replace(paused, namespace="shop-prod")
     typed = f"run 'kubectl -n shop-prod rollout resume deployment/{paused.name}' and"
@@ -171,13 +163,13 @@ def test_a_paused_deployment_is_refused_with_the_cure() -> None:
         plan_rollout(paused, wanted(), None)
 
 
-def test_an_unknown_container_is_refused_with_those_there_are() -> None:
+def test_an_unknown_container_is_refused_with_those_there_are():
     current = Deployment.from_json(deployment())
     with pytest.raises(InputError, match="'metrics-sidecar', 'wallet-service'"):
         plan_rollout(current, wanted(container="wallet"), None)
 
 
-def test_a_restart_happens_once_for_each_checksum() -> None:
+def test_a_restart_happens_once_for_each_checksum():
     body = deployment()
     ask = wanted("restarted", checksum="abc")
     plan = planned(body, ask)
@@ -187,7 +179,7 @@ def test_a_restart_happens_once_for_each_checksum() -> None:
     assert not planned(after, ask).changed
 
 
-def test_a_restart_without_a_checksum_happens_every_time() -> None:
+def test_a_restart_without_a_checksum_happens_every_time():
     body = deployment()
     first = patched(body, planned(body, wanted("restarted", at="1")))
     assert planned(first, wanted("restarted", at="2")).changed
@@ -199,7 +191,7 @@ def released() -> tuple[Object, Pin]:
     return patched(body, planned(body, wanted())), pin
 
 
-def test_rolling_back_returns_template_and_own_annotations_and_leaves_the_rest() -> None:
+def test_rolling_back_returns_template_and_own_annotations_and_leaves_the_rest():
     body, pin = released()
     body["spec"]["replicas"] = 7
     body["metadata"]["annotations"]["noted"] = "by somebody"
@@ -211,14 +203,14 @@ def test_rolling_back_returns_template_and_own_annotations_and_leaves_the_rest()
     assert not planned(after, wanted("rolled_back"), pin).changed
 
 
-def test_rolling_back_undoes_a_restart_of_the_release_too() -> None:
+def test_rolling_back_undoes_a_restart_of_the_release_too():
     body, pin = released()
     restart = planned(body, wanted("restarted", checksum="abc"))
     plan = planned(patched(body, restart), wanted("rolled_back"), pin)
     assert plan.template == deployment()["spec"]["template"]
 
 
-def test_rolling_back_what_somebody_undid_by_hand_takes_back_the_annotations() -> None:
+def test_rolling_back_what_somebody_undid_by_hand_takes_back_the_annotations():
     body, pin = released()
     body["spec"]["template"] = deployment()["spec"]["template"]
     plan = planned(body, wanted("rolled_back"), pin)
@@ -233,7 +225,7 @@ def resolved(body: Object, digit: str = "a") -> Object:
     return body
 
 
-def test_a_digest_that_a_webhook_adds_is_the_image_that_was_asked_for() -> None:
+def test_a_digest_that_a_webhook_adds_is_the_image_that_was_asked_for():
     body = resolved(deployment())
     pin = Pin.of(Deployment.from_json(body))
     rolled = resolved(patched(body, planned(body, wanted())))
@@ -245,7 +237,7 @@ def test_a_digest_that_a_webhook_adds_is_the_image_that_was_asked_for() -> None:
     assert back["spec"]["template"] == resolved(deployment())["spec"]["template"]
 
 
-def test_a_pin_from_before_there_was_such_a_webhook_leads_back_once() -> None:
+def test_a_pin_from_before_there_was_such_a_webhook_leads_back_once():
     body, pin = released()
     live = Deployment.from_json(resolved(body))
     back = resolved(patched(body, plan_rollout(live, wanted("rolled_back"), pin)))
@@ -272,7 +264,7 @@ def from_a_mirror() -> tuple[Object, Pin]:
 
 def noted(body: Object) -> Object:
     operations = plan_admitted(Deployment.from_json(body), wanted(fence=2))
-    return t.cast("Object", jsonpatch.apply_patch(body, operations))
+    return jsonpatch.apply_patch(body, operations)
 
 
 def owned(body: Object, manager: str = FIELD_MANAGER) -> Deployment:
@@ -286,7 +278,7 @@ def owned(body: Object, manager: str = FIELD_MANAGER) -> Deployment:
     )
 
 
-def test_an_image_that_a_webhook_takes_from_a_mirror_is_ours_once_that_is_noted() -> None:
+def test_an_image_that_a_webhook_takes_from_a_mirror_is_ours_once_that_is_noted():
     body, pin = from_a_mirror()
     assert not runs_release(Deployment.from_json(body), "2.0.0")
     live = Deployment.from_json(noted(body))
@@ -298,13 +290,13 @@ def test_an_image_that_a_webhook_takes_from_a_mirror_is_ours_once_that_is_noted(
     assert ADMITTED_ANNOTATION not in back["metadata"]["annotations"]
 
 
-def test_what_stands_as_it_was_asked_for_is_not_noted() -> None:
+def test_what_stands_as_it_was_asked_for_is_not_noted():
     body, _pin = released()
     assert not plan_admitted(Deployment.from_json(body), wanted())
     assert not plan_admitted(Deployment.from_json(resolved(body)), wanted())
 
 
-def test_another_hand_behind_a_mirror_is_never_undone() -> None:
+def test_another_hand_behind_a_mirror_is_never_undone():
     body, pin = from_a_mirror()
     body = noted(body)
     body["spec"]["template"]["spec"]["containers"][1]["image"] = f"mirror.example.com/{NEW}.1"
@@ -319,7 +311,7 @@ def test_another_hand_behind_a_mirror_is_never_undone() -> None:
         pytest.param({FENCE_ANNOTATION: "3"}, id="a-later-holder-of-the-lock"),
     ],
 )
-def test_a_note_fits_only_what_was_released(moved: dict[str, str]) -> None:
+def test_a_note_fits_only_what_was_released(moved):
     body, _pin = from_a_mirror()
     operations = plan_admitted(Deployment.from_json(body), wanted(fence=2))
     body["metadata"]["generation"] += 1
@@ -329,7 +321,7 @@ def test_a_note_fits_only_what_was_released(moved: dict[str, str]) -> None:
         jsonpatch.apply_patch(body, operations)
 
 
-def test_a_release_that_got_no_answer_is_known_by_who_wrote_the_image() -> None:
+def test_a_release_that_got_no_answer_is_known_by_who_wrote_the_image():
     before = Deployment.from_json(mirrored(deployment()))
     body, _pin = from_a_mirror()
     assert is_own_write(before, owned(body), wanted())
@@ -340,14 +332,14 @@ def test_a_release_that_got_no_answer_is_known_by_who_wrote_the_image() -> None:
     assert not may_run_release(owned(body), "1.9.0")
 
 
-def test_another_digest_than_the_one_that_was_asked_for_is_another_image() -> None:
+def test_another_digest_than_the_one_that_was_asked_for_is_another_image():
     digest = f"{NEW}@sha256:{'a' * 64}"
     live = Deployment.from_json(deployment(f"{NEW}@sha256:{'b' * 64}"))
     assert plan_rollout(live, wanted(image=digest), None).changed
     assert planned(deployment(NEW), wanted(image=digest)).changed
 
 
-def test_a_way_back_fences_what_stands_at_its_pin_and_restarts_nothing() -> None:
+def test_a_way_back_fences_what_stands_at_its_pin_and_restarts_nothing():
     body = deployment()
     pin = Pin.of(Deployment.from_json(body))
     plan = planned(body, wanted("rolled_back", fence=3), pin)
@@ -360,7 +352,7 @@ def test_a_way_back_fences_what_stands_at_its_pin_and_restarts_nothing() -> None
         assert not planned(after, again, pin).writes
 
 
-def test_a_way_back_fences_a_paused_deployment_and_one_that_never_ran_the_release() -> None:
+def test_a_way_back_fences_a_paused_deployment_and_one_that_never_ran_the_release():
     body = deployment(paused=True)
     pin = Pin.of(Deployment.from_json(deployment()))
     body["spec"]["template"]["spec"]["nodeSelector"] = {"disk": "ssd"}
@@ -369,7 +361,7 @@ def test_a_way_back_fences_a_paused_deployment_and_one_that_never_ran_the_releas
     assert not plan.changed
 
 
-def test_a_way_back_fences_what_another_hand_changed_and_says_so_afterwards() -> None:
+def test_a_way_back_fences_what_another_hand_changed_and_says_so_afterwards():
     body, pin = released()
     body["spec"]["template"]["spec"]["containers"][1]["image"] = "easymo/wallet-service:v2.0.1"
     ask = wanted("rolled_back", fence=3)
@@ -381,7 +373,7 @@ def test_a_way_back_fences_what_another_hand_changed_and_says_so_afterwards() ->
         planned(after, ask, pin)
 
 
-def test_rolling_back_needs_a_pin_of_this_very_deployment() -> None:
+def test_rolling_back_needs_a_pin_of_this_very_deployment():
     body, pin = released()
     with pytest.raises(InputError, match="Nothing is pinned"):
         planned(body, wanted("rolled_back"))
@@ -390,7 +382,7 @@ def test_rolling_back_needs_a_pin_of_this_very_deployment() -> None:
         planned(body, wanted("rolled_back"), pin)
 
 
-def test_annotations_are_added_where_there_are_none() -> None:
+def test_annotations_are_added_where_there_are_none():
     body = deployment()
     del body["metadata"]["annotations"]
     after = patched(body, planned(body, wanted()))

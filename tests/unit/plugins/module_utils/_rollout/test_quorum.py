@@ -95,13 +95,7 @@ OF_MEMORY = Replacement(failing(Sign("a", "c", "OOMKilled", "", 2, "a", "n1"))[0
         pytest.param("nodes", [], [FIRST], None, "", id="nothing-wrong"),
     ],
 )  # fmt: skip
-def test_what_proves(
-    quorum: str,
-    signs: list[Sign],
-    pods: list[Pod],
-    replaced: list[Replacement] | None,
-    finding: str,
-) -> None:
+def test_what_proves(quorum, signs, pods, replaced, finding):
     verdict = find_proof(
         failing(*signs), pods, quorum=quorum, replaced=replaced or (), nodes={"n1", "n2", "n3"}
     )
@@ -111,18 +105,18 @@ def test_what_proves(
     )
 
 
-def test_what_a_replica_set_says_needs_no_pods() -> None:
+def test_what_a_replica_set_says_needs_no_pods():
     quota = Sign("rs", "", "FailedCreate", "exceeded quota")
     assert find_proof(failing(quota), [], quorum="all").proof
 
 
-def test_where_there_is_one_node_a_fresh_pod_on_it_proves() -> None:
+def test_where_there_is_one_node_a_fresh_pod_on_it_proves():
     fresh = [pod("f", crashes=1)]
     verdict = find_proof([], fresh, quorum="nodes", replaced=[BEFORE], nodes={"n1"})
     assert verdict.proof
     assert verdict.proof.sign.restarts == 3  # with those of the pod before
 
 
-def test_pods_that_their_node_ended_are_nobodys_witness() -> None:
+def test_pods_that_their_node_ended_are_nobodys_witness():
     evicted = pod("e", "n2", reason="Evicted")
     assert find_proof(failing(crash("a")), [FIRST, evicted], quorum="all").proof

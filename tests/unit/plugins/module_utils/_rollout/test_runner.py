@@ -135,7 +135,7 @@ def world() -> World:
     return World()
 
 
-def test_a_release_succeeds_with_one_patch_and_few_requests(world: World) -> None:
+def test_a_release_succeeds_with_one_patch_and_few_requests(world):
     outcome = world.roll(log_line=f"{NEW} started")
     assert (outcome.result, outcome.changed) == ("succeeded", True)
     assert (outcome.before.image, outcome.after.image) == (OLD, NEW)
@@ -144,7 +144,7 @@ def test_a_release_succeeds_with_one_patch_and_few_requests(world: World) -> Non
     assert len(world.cluster.requests) <= 30
 
 
-def test_a_second_run_finds_nothing_to_do(world: World) -> None:
+def test_a_second_run_finds_nothing_to_do(world):
     world.roll()
     world.cluster.writes.clear()
     world.cluster.requests.clear()
@@ -153,7 +153,7 @@ def test_a_second_run_finds_nothing_to_do(world: World) -> None:
     assert (world.cluster.writes, world.cluster.requests) == ([], ["read Deployment"])
 
 
-def test_without_replicas_nothing_is_released_unless_that_is_allowed(world: World) -> None:
+def test_without_replicas_nothing_is_released_unless_that_is_allowed(world):
     world.body()["spec"]["replicas"] = 0
     assert world.fail().details["result"] == "blocked"
     assert world.image == OLD
@@ -170,9 +170,7 @@ def test_without_replicas_nothing_is_released_unless_that_is_allowed(world: Worl
         pytest.param(NEW, "listening on 8080", "LogLineMissing", id="no-start-line"),
     ],
 )
-def test_a_doomed_release_returns_to_its_pin_and_fails(
-    world: World, image: str, log_line: str, reason: str
-) -> None:
+def test_a_doomed_release_returns_to_its_pin_and_fails(world, image, log_line, reason):
     before = world.body()["spec"]["template"]
     error = world.fail(image, pin=world.pin, log_line=log_line)
     assert (error.reason, error.details["result"]) == (reason, "rolled_back")
@@ -181,7 +179,7 @@ def test_a_doomed_release_returns_to_its_pin_and_fails(
     assert world.deployment().complete
 
 
-def test_evidence_is_taken_before_the_undo_deletes_it(world: World) -> None:
+def test_evidence_is_taken_before_the_undo_deletes_it(world):
     error = world.fail(f"{NEW}-crash")
     diagnosis = error.details["diagnosis"]
     assert diagnosis["pods"][0]["containers"][0]["reason"] == "CrashLoopBackOff"
@@ -190,15 +188,13 @@ def test_evidence_is_taken_before_the_undo_deletes_it(world: World) -> None:
     assert "serves as before" in str(error)
 
 
-def test_a_failure_is_left_as_it_is_when_told_so(world: World) -> None:
+def test_a_failure_is_left_as_it_is_when_told_so(world):
     error = world.fail(f"{NEW}-nopull", undo_on_failure=False)
     assert error.details["result"] == "failed_no_undo"
     assert world.image == f"{NEW}-nopull"
 
 
-def test_an_image_set_by_hand_that_an_undo_brought_back_is_not_taken_for_the_release(
-    world: World,
-) -> None:
+def test_an_image_set_by_hand_that_an_undo_brought_back_is_not_taken_for_the_release(world):
     world.roll()
     theirs = "easymo/wallet-service:v1.9.0-hotfix"
     world.set_image(theirs)
@@ -209,7 +205,7 @@ def test_an_image_set_by_hand_that_an_undo_brought_back_is_not_taken_for_the_rel
     assert (again.changed, world.image) == (True, NEW)
 
 
-def test_a_restart_in_the_soak_is_a_failure(world: World) -> None:
+def test_a_restart_in_the_soak_is_a_failure(world):
     def restart() -> None:
         if world.deployment().complete and world.image == NEW and world.clock.now() > 115:
             for (kind, _name), body in world.cluster.objects.items():
@@ -221,7 +217,7 @@ def test_a_restart_in_the_soak_is_a_failure(world: World) -> None:
     assert (error.reason, error.details["result"]) == ("RestartedInSoak", "rolled_back")
 
 
-def test_somebody_elses_change_midway_is_never_undone(world: World) -> None:
+def test_somebody_elses_change_midway_is_never_undone(world):
     theirs = "easymo/wallet-service:v2.0.1"
     world.clock.listeners.append(
         lambda: world.set_image(theirs) if world.image == f"{NEW}-unready" else None
@@ -235,7 +231,7 @@ LOST = "This run lost the deploy lock: now bob@elsewhere holds it to roll back 2
 
 
 @pytest.mark.parametrize("when", ["midway", "before the patch"])
-def test_the_other_hand_is_named_when_it_took_the_deploy_lock(world: World, when: str) -> None:
+def test_the_other_hand_is_named_when_it_took_the_deploy_lock(world, when):
     theirs = "easymo/wallet-service:v1.9.0-pinned"
     if when == "midway":
         world.clock.listeners.append(
@@ -250,18 +246,14 @@ def test_the_other_hand_is_named_when_it_took_the_deploy_lock(world: World, when
 
 
 @pytest.mark.parametrize("exc", [FrozenError("It freezes."), UnreachableError("Out of sight.")])
-def test_a_change_by_another_hand_is_no_loss_of_a_lock_that_is_held(
-    world: World, exc: DeployError
-) -> None:
+def test_a_change_by_another_hand_is_no_loss_of_a_lock_that_is_held(world, exc):
     world.cluster.before_write = lambda: world.set_image("easymo/wallet-service:v2.0.1")
     error = world.fail(NEW, guard=Denying(exc, passes=1))
     assert error.details["result"] == "superseded"
 
 
 @pytest.mark.parametrize("exc", [FrozenError("It freezes."), UnreachableError("Out of sight.")])
-def test_neither_a_freeze_nor_a_lock_out_of_sight_forbids_the_way_back(
-    world: World, exc: DeployError
-) -> None:
+def test_neither_a_freeze_nor_a_lock_out_of_sight_forbids_the_way_back(world, exc):
     world.roll()
     back = world.roll(state="rolled_back", pin=world.pin, guard=Denying(exc))
     assert (back.result, world.image) == ("rolled_back", OLD)
@@ -272,9 +264,7 @@ def test_neither_a_freeze_nor_a_lock_out_of_sight_forbids_the_way_back(
     [(FrozenError("It freezes."), "blocked"), (LeaseLostError(LOST), "lease_lost")],
 )
 @pytest.mark.parametrize("passes", [0, 1], ids=["at first", "after a write of others"])
-def test_what_the_guard_forbids_is_not_written_and_says_why(
-    world: World, exc: DeployError, result: str, passes: int
-) -> None:
+def test_what_the_guard_forbids_is_not_written_and_says_why(world, exc, result, passes):
     def scale() -> None:
         world.body()["spec"]["replicas"] = 2
         world.body()["metadata"]["generation"] += 1
@@ -301,28 +291,26 @@ def outage(world: World, seconds: float) -> None:
     world.clock.listeners.append(end)
 
 
-def test_a_write_that_finds_no_api_server_is_made_when_there_is_one(world: World) -> None:
+def test_a_write_that_finds_no_api_server_is_made_when_there_is_one(world):
     outage(world, 60)
     assert world.roll().result == "succeeded"
 
 
-def test_a_write_that_finds_no_api_server_for_too_long_is_not_known(world: World) -> None:
+def test_a_write_that_finds_no_api_server_for_too_long_is_not_known(world):
     outage(world, 600)
     error = world.fail(NEW)
     assert (error.details["result"], world.image) == ("indeterminate", OLD)
 
 
 @pytest.mark.parametrize("exc", [FrozenError("It freezes."), LeaseLostError(LOST)])
-def test_a_write_without_an_answer_is_not_tried_again_once_the_guard_forbids_it(
-    world: World, exc: DeployError
-) -> None:
+def test_a_write_without_an_answer_is_not_tried_again_once_the_guard_forbids_it(world, exc):
     outage(world, 20)
     error = world.fail(NEW, guard=Denying(exc, passes=1))
     assert (error.details["result"], world.image) == ("indeterminate", OLD)
     assert str(exc) in str(error)
 
 
-def test_a_way_back_without_an_answer_goes_on_in_a_freeze_alone(world: World) -> None:
+def test_a_way_back_without_an_answer_goes_on_in_a_freeze_alone(world):
     world.roll()
     outage(world, 20)
     lost = Denying(LeaseLostError(LOST), passes=1)
@@ -334,13 +322,13 @@ def test_a_way_back_without_an_answer_goes_on_in_a_freeze_alone(world: World) ->
     assert world.roll(state="rolled_back", pin=world.pin, guard=frozen).result == "rolled_back"
 
 
-def test_whoever_lost_the_lock_returns_nothing(world: World) -> None:
+def test_whoever_lost_the_lock_returns_nothing(world):
     world.roll()
     error = world.fail(NEW, state="rolled_back", pin=world.pin, guard=Denying(LeaseLostError(LOST)))
     assert (error.details["result"], world.image) == ("lease_lost", NEW)
 
 
-def test_a_change_between_look_and_patch_is_not_overwritten(world: World) -> None:
+def test_a_change_between_look_and_patch_is_not_overwritten(world):
     theirs = "easymo/wallet-service:v2.0.1"
     world.cluster.before_write = lambda: world.set_image(theirs)
     error = world.fail(NEW)
@@ -349,7 +337,7 @@ def test_a_change_between_look_and_patch_is_not_overwritten(world: World) -> Non
     assert world.image == theirs
 
 
-def test_scaling_between_look_and_patch_only_makes_the_patch_anew(world: World) -> None:
+def test_scaling_between_look_and_patch_only_makes_the_patch_anew(world):
     def scale() -> None:
         world.body()["spec"]["replicas"] = 5
         world.body()["metadata"]["generation"] += 1
@@ -360,7 +348,7 @@ def test_scaling_between_look_and_patch_only_makes_the_patch_anew(world: World) 
     assert outcome.counts.available == world.body()["spec"]["replicas"] == 5
 
 
-def test_a_run_that_was_killed_is_taken_up_without_a_second_patch(world: World) -> None:
+def test_a_run_that_was_killed_is_taken_up_without_a_second_patch(world):
     with pytest.raises(DeployError):
         world.roll(wait_timeout=1, undo_on_failure=False)
     world.cluster.writes.clear()
@@ -369,7 +357,7 @@ def test_a_run_that_was_killed_is_taken_up_without_a_second_patch(world: World) 
     assert world.cluster.writes == []
 
 
-def test_a_doomed_rollout_that_was_taken_up_returns_to_its_pin(world: World) -> None:
+def test_a_doomed_rollout_that_was_taken_up_returns_to_its_pin(world):
     with pytest.raises(DeployError):
         world.roll(f"{NEW}-crash", wait_timeout=1, undo_on_failure=False)
     error = world.fail(f"{NEW}-crash", pin=world.pin)
@@ -377,7 +365,7 @@ def test_a_doomed_rollout_that_was_taken_up_returns_to_its_pin(world: World) -> 
     assert world.image == OLD
 
 
-def test_without_a_pin_a_rollout_that_was_taken_up_is_not_undone(world: World) -> None:
+def test_without_a_pin_a_rollout_that_was_taken_up_is_not_undone(world):
     with pytest.raises(DeployError):
         world.roll(f"{NEW}-crash", wait_timeout=1, undo_on_failure=False)
     error = world.fail(f"{NEW}-crash")
@@ -385,7 +373,7 @@ def test_without_a_pin_a_rollout_that_was_taken_up_is_not_undone(world: World) -
     assert "nothing is pinned" in str(error)
 
 
-def test_loss_of_sight_is_neither_success_nor_a_reason_to_undo(world: World) -> None:
+def test_loss_of_sight_is_neither_success_nor_a_reason_to_undo(world):
     def vanish() -> None:
         world.cluster.out_of_sight = True
 
@@ -395,26 +383,26 @@ def test_loss_of_sight_is_neither_success_nor_a_reason_to_undo(world: World) -> 
     assert world.image == NEW
 
 
-def test_one_that_is_paused_midway_is_left_so(world: World) -> None:
+def test_one_that_is_paused_midway_is_left_so(world):
     world.clock.listeners.append(lambda: world.body()["spec"].update(paused=world.image == NEW))
     assert world.fail(NEW).details["result"] == "paused"
     assert world.image == NEW
 
 
-def test_a_deleted_deployment_is_reported_as_deleted(world: World) -> None:
+def test_a_deleted_deployment_is_reported_as_deleted(world):
     world.clock.listeners.append(
         lambda: world.cluster.objects.pop(("Deployment", NAME), None) and None
     )
     assert world.fail(NEW).details["result"] == "deleted"
 
 
-def test_a_silent_controller_is_no_reason_to_undo(world: World) -> None:
+def test_a_silent_controller_is_no_reason_to_undo(world):
     world.controller.silent = True
     error = world.fail(NEW, pin=world.pin)
     assert (error.reason, error.details["result"]) == ("ControllerSilent", "controller_silent")
 
 
-def test_rolling_back_follows_to_the_end_and_a_second_time_does_nothing(world: World) -> None:
+def test_rolling_back_follows_to_the_end_and_a_second_time_does_nothing(world):
     world.roll()
     outcome = world.roll(state="rolled_back", pin=world.pin)
     assert (outcome.result, outcome.changed, world.image) == ("rolled_back", True, OLD)
@@ -422,9 +410,7 @@ def test_rolling_back_follows_to_the_end_and_a_second_time_does_nothing(world: W
     assert (again.result, again.changed) == ("no_change", False)
 
 
-def test_a_way_back_fences_what_it_finds_at_its_pin_and_the_second_time_writes_nothing(
-    world: World,
-) -> None:
+def test_a_way_back_fences_what_it_finds_at_its_pin_and_the_second_time_writes_nothing(world):
     before = world.body()["spec"]
     status = world.roll(state="rolled_back", pin=world.pin, fence=3, check_mode=True)
     assert (status.result, status.changed, status.fenced) == ("no_change", False, True)
@@ -437,9 +423,7 @@ def test_a_way_back_fences_what_it_finds_at_its_pin_and_the_second_time_writes_n
     assert world.body()["spec"] == before
 
 
-def test_a_run_that_lost_the_lock_does_not_release_over_what_a_way_back_found_at_its_pin(
-    world: World,
-) -> None:
+def test_a_run_that_lost_the_lock_does_not_release_over_what_a_way_back_found_at_its_pin(world):
     """It looked at the Deployment and at the lock, and stood still until the rollback had come and gone."""
 
     class TakenOver:
@@ -452,7 +436,7 @@ def test_a_run_that_lost_the_lock_does_not_release_over_what_a_way_back_found_at
     assert world.image == OLD
 
 
-def test_a_way_back_fences_what_another_hand_changed_and_leaves_its_template(world: World) -> None:
+def test_a_way_back_fences_what_another_hand_changed_and_leaves_its_template(world):
     pin = copy.deepcopy(world.pin)
     world.set_image(f"{NEW}-by-hand")
     error = world.fail(state="rolled_back", pin=pin, fence=3)
@@ -461,7 +445,7 @@ def test_a_way_back_fences_what_another_hand_changed_and_leaves_its_template(wor
     assert world.image == f"{NEW}-by-hand"
 
 
-def test_an_undo_that_fails_too_says_so(world: World) -> None:
+def test_an_undo_that_fails_too_says_so(world):
     def spoil() -> None:
         world.controller.silent = world.image == OLD
 
@@ -471,9 +455,7 @@ def test_an_undo_that_fails_too_says_so(world: World) -> None:
     assert "Undoing it failed too" in str(error)
 
 
-def test_an_undo_leaves_alone_what_was_written_under_a_later_lock_that_is_out_of_sight(
-    world: World,
-) -> None:
+def test_an_undo_leaves_alone_what_was_written_under_a_later_lock_that_is_out_of_sight(world):
     """The same template under a later epoch: another run rolled it back, and deployed it again."""
 
     def again() -> None:

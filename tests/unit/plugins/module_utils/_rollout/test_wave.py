@@ -8,10 +8,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
 from ansible_collections.easymo.deploy.plugins.module_utils._documentation import fragment_spec
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    InputError,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import options_of
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.wave import (
     answers,
@@ -48,7 +45,7 @@ def service(name: str, **more: t.Any) -> dict[str, t.Any]:
     return {"name": name, "image": f"{name}:v2", **empty, **more}
 
 
-def test_all_of_them_roll_at_once_however_many() -> None:
+def test_all_of_them_roll_at_once_however_many():
     together = threading.Barrier(60, timeout=30)
 
     def roll(_module: t.Any) -> dict[str, t.Any]:
@@ -59,7 +56,7 @@ def test_all_of_them_roll_at_once_however_many() -> None:
     assert all(result == {"changed": True, "failed": False} for result in done.values())
 
 
-def test_what_becomes_of_one_changes_nothing_for_the_others() -> None:
+def test_what_becomes_of_one_changes_nothing_for_the_others():
     def roll(module: t.Any) -> dict[str, t.Any]:
         if module.params["name"] == "failing":
             raise ConflictError("it was changed", result="superseded")
@@ -76,7 +73,7 @@ def test_what_becomes_of_one_changes_nothing_for_the_others() -> None:
     assert (done["broken"]["failed"], done["broken"]["reason"]) == (True, "Unexpected")
 
 
-def test_warnings_and_progress_are_those_of_the_services_host() -> None:
+def test_warnings_and_progress_are_those_of_the_services_host():
     wave = Wave()
 
     def roll(module: t.Any) -> dict[str, t.Any]:
@@ -122,13 +119,13 @@ def rolled_and_asked(url: str, timeout: float) -> dict[str, t.Any]:
     return done["wallet"]
 
 
-def test_a_service_is_done_when_its_health_endpoint_answers_too() -> None:
+def test_a_service_is_done_when_its_health_endpoint_answers_too():
     with answering(503, 200) as url:
         done = rolled_and_asked(url, 10)
     assert (done["changed"], done["failed"], done["result"]) == (True, False, "succeeded")
 
 
-def test_one_that_rolled_and_does_not_answer_fails_and_stays_rolled() -> None:
+def test_one_that_rolled_and_does_not_answer_fails_and_stays_rolled():
     with answering(503) as url:
         done = rolled_and_asked(url, 0)
     assert (done["changed"], done["failed"], done["result"]) == (True, True, "succeeded")
@@ -139,12 +136,12 @@ def test_one_that_rolled_and_does_not_answer_fails_and_stays_rolled() -> None:
     assert done["results"][0]["status"] == "fail"
 
 
-def test_a_check_of_no_service_is_refused_by_its_name() -> None:
+def test_a_check_of_no_service_is_refused_by_its_name():
     with pytest.raises(InputError, match="'walet', which is no host in 'services'"):
         checks_by_host([http_check("walet", "https://x.example.com")], ("wallet",))
 
 
-def test_a_service_that_failed_is_not_asked_as_well() -> None:
+def test_a_service_that_failed_is_not_asked_as_well():
     def roll(_module: t.Any) -> dict[str, t.Any]:
         raise ConflictError("no image", result="blocked")
 
@@ -154,7 +151,7 @@ def test_a_service_that_failed_is_not_asked_as_well() -> None:
     assert roll_all(Wave(), {"wallet": {}}, roll, snapshot)["wallet"]["msg"] == "no image"
 
 
-def test_a_remote_module_has_no_progress_to_tell() -> None:
+def test_a_remote_module_has_no_progress_to_tell():
     class Remote(Wave):
         progress_of = None  # type: ignore[assignment]
 
@@ -173,12 +170,12 @@ def test_a_remote_module_has_no_progress_to_tell() -> None:
         pytest.param([service("wallet"), service("buyer", host="wallet")], id="host by default"),
     ],
 )
-def test_twins_are_refused(services: list[dict[str, t.Any]]) -> None:
+def test_twins_are_refused(services):
     with pytest.raises(InputError, match="more than one entry"):
         refuse_twins(services)
 
 
-def test_one_rollout_has_the_options_of_the_wave_its_own_and_the_defaults() -> None:
+def test_one_rollout_has_the_options_of_the_wave_its_own_and_the_defaults():
     wave = {
         "host": "https://api",  # of the API server, as each module of the group has it
         "release": "2.0.0",
@@ -206,7 +203,7 @@ def test_one_rollout_has_the_options_of_the_wave_its_own_and_the_defaults() -> N
     assert "services" not in options
 
 
-def test_images_are_rolled_by_what_is_pinned_for_them_all_or_none() -> None:
+def test_images_are_rolled_by_what_is_pinned_for_them_all_or_none():
     services = [service("wallet"), service("buyer")]
     pins = {"wallet:v2": "wallet:v2@sha256:1", "buyer:v2": "buyer:v2@sha256:2"}
     assert pin_images(services, {}) == services
@@ -215,7 +212,7 @@ def test_images_are_rolled_by_what_is_pinned_for_them_all_or_none() -> None:
         pin_images(services, {"wallet:v2": "wallet:v2@sha256:1"})
 
 
-def test_a_wave_begins_when_the_one_before_it_is_done() -> None:
+def test_a_wave_begins_when_the_one_before_it_is_done():
     begun: list[str] = []
 
     def roll(module: t.Any) -> dict[str, t.Any]:
@@ -242,7 +239,7 @@ def test_a_wave_begins_when_the_one_before_it_is_done() -> None:
 
 
 @pytest.mark.parametrize("failing", ["first", "middle", "last"])
-def test_no_wave_begins_after_one_with_a_failed_service(failing: str) -> None:
+def test_no_wave_begins_after_one_with_a_failed_service(failing):
     def roll(module: t.Any) -> dict[str, t.Any]:
         if module.host == failing:
             raise ConflictError("no such image")
@@ -266,13 +263,11 @@ def test_no_wave_begins_after_one_with_a_failed_service(failing: str) -> None:
         ([["a"]], "does not name 'b'"),
     ],
 )
-def test_a_service_that_is_not_in_exactly_one_wave_is_refused(
-    waves: list[list[str]], says: str
-) -> None:
+def test_a_service_that_is_not_in_exactly_one_wave_is_refused(waves, says):
     with pytest.raises(InputError, match=says):
         plan_waves(["a", "b"], waves)
 
 
-def test_without_waves_all_roll_side_by_side_and_an_empty_wave_is_none() -> None:
+def test_without_waves_all_roll_side_by_side_and_an_empty_wave_is_none():
     assert plan_waves(["a", "b"], None) == [["a", "b"]]
     assert plan_waves(["a", "b"], [["b"], [], ["a"]]) == [["b"], ["a"]]

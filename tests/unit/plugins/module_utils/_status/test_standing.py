@@ -31,7 +31,7 @@ def now(
         {},
     )
     assert found["undone"] == ""
-    return t.cast("list[str]", found["now"])
+    return found["now"]
 
 
 PINS = {"config_maps": {"feature-flags": {"data": {"A": "false"}}}}

@@ -103,126 +103,71 @@ def onward(percentage: int, *reasons: str, may: bool = False) -> dict[str, t.Any
     return {"percentage": percentage, "may": may, "not_before": "", "reasons": said}
 
 
+DEPLOY = f"ansible-playbook playbooks/deploy.yml {END}"
+BACK = f"ansible-playbook playbooks/rollback.yml {END}"
+LOOK = f"ansible-playbook playbooks/diagnose.yml {END}"
+FOLLOW = f"ansible-playbook playbooks/status.yml {END} -e follow=true"
+WHY = "-e \"reason='WHY'\""
+APPROVE = f"ansible-playbook playbooks/decide.yml {END} -e decision=approve -e by=$USER {WHY}"
+RESET = f"ansible-playbook playbooks/kill_switch.yml {END} -e reset=true {WHY}"
 CASES = {
-    "running": (
-        recorded("running", database="done", microservices="running"),
-        {"lock": HELD},
-        "RUNNING: Microservices (3 of 4) for 10 min of 20 min, by ann@ops",
-        [f"ansible-playbook playbooks/status.yml {END} -e follow=true"],
-    ),
-    "holding, and still watching": (
-        recorded("running", microservices="done", monitoring="running"),
+    "running": (recorded("running", database="done", microservices="running"), {"lock": HELD},
+                "RUNNING: Microservices (3 of 4) for 10 min of 20 min, by ann@ops", [FOLLOW]),
+    "holding, and still watching": (recorded("running", microservices="done", monitoring="running"),
         {"lock": HELD, "watches": {"monitoring": WATCH}},
         "ON HOLD: Monitoring (4 of 4) for 10 min of 1 h, by ann@ops, still watching: redis_hit_rate has no data",
-        [
-            f"ansible-playbook playbooks/decide.yml {END} -e decision=approve -e by=$USER -e \"reason='WHY'\"",
-            f"ansible-playbook playbooks/status.yml {END} -e follow=true",
-        ],
-    ),
-    "watching": (
-        recorded("running", microservices="done", monitoring="running"),
-        {"lock": HELD, "watches": {"monitoring": {**WATCH, "held": None}}},
-        "RUNNING: Monitoring (4 of 4) for 10 min of 1 h, by ann@ops",
-        [f"ansible-playbook playbooks/status.yml {END} -e follow=true"],
-    ),
-    "watching again, after a try that held": (
-        recorded("running", microservices="done", monitoring="running"),
+        [APPROVE, FOLLOW]),
+    "watching": (recorded("running", microservices="done", monitoring="running"),
+                 {"lock": HELD, "watches": {"monitoring": {**WATCH, "held": None}}},
+                 "RUNNING: Monitoring (4 of 4) for 10 min of 1 h, by ann@ops", [FOLLOW]),
+    "watching again, after a try that held": (recorded("running", microservices="done",
+        monitoring="running"),
         {"lock": HELD, "watches": {"monitoring": {**WATCH, "phase_started": "before"}}},
-        "RUNNING: Monitoring (4 of 4) for 10 min of 1 h, by ann@ops",
-        [f"ansible-playbook playbooks/status.yml {END} -e follow=true"],
-    ),
-    "running, and its lock lapsed": (
-        recorded("running", microservices="running"),
+        "RUNNING: Monitoring (4 of 4) for 10 min of 1 h, by ann@ops", [FOLLOW]),
+    "running, and its lock lapsed": (recorded("running", microservices="running"),
         {"lock": {**HELD, "until": "2026-11-24T08:57:00Z"}},
         "RUNNING: Microservices (3 of 4) for 10 min of 20 min, by ann@ops, "
-        "but its lock lapsed at 08:57:00 UTC: the run may have died",
-        [f"ansible-playbook playbooks/status.yml {END} -e follow=true"],
-    ),
-    "locked by hand, which is no run": (
-        recorded("done", **DONE),
-        {"lock": {**HELD, "manual": True, "until": ""}},
-        "FINE: release 2.0.0 is done since 08:58:00 UTC",
-        [],
-    ),
-    "rolling back": (
-        recorded("failed", database="done"),
-        {"lock": {**HELD, "purpose": "undo"}},
-        "RUNNING: rolling back, by ann@ops",
-        [f"ansible-playbook playbooks/status.yml {END} -e follow=true"],
-    ),
-    "interrupted": (
-        recorded("running", preflight="done", database="running"),
-        {},
+        "but its lock lapsed at 08:57:00 UTC: the run may have died", [FOLLOW]),
+    "locked by hand, which is no run": (recorded("done", **DONE),
+                                        {"lock": {**HELD, "manual": True, "until": ""}},
+                                        "FINE: release 2.0.0 is done since 08:58:00 UTC", []),
+    "rolling back": (recorded("failed", database="done"), {"lock": {**HELD, "purpose": "undo"}},
+                     "RUNNING: rolling back, by ann@ops", [FOLLOW]),
+    "interrupted": (recorded("running", preflight="done", database="running"), {},
         "INTERRUPTED: release 2.0.0 in Database (2 of 4) since 08:50:00 UTC; nobody holds the deploy lock",
-        [
-            f"ansible-playbook playbooks/deploy.yml {END} --tags database,microservices,monitoring",
-            f"ansible-playbook playbooks/rollback.yml {END}",
-        ],
-    ),
-    "killed": (
-        recorded("done", **DONE),
-        {"killed": KILL},
-        f"KILLED: {KILL}",
-        [f"ansible-playbook playbooks/kill_switch.yml {END} -e reset=true -e \"reason='WHY'\""],
-    ),
-    "killed by the phase that failed, which the next deployment undoes": (
-        recorded("failed", **{**DONE, "monitoring": failed("error_rate was above 0.05", "")}),
-        {"killed": KILL, "automatic": True, "switched_off": frozenset({"microservices"})},
+        [f"{DEPLOY} --tags database,microservices,monitoring", BACK]),
+    "killed": (recorded("done", **DONE), {"killed": KILL}, f"KILLED: {KILL}", [RESET]),
+    "killed by the phase that failed, which the next deployment undoes": (recorded("failed",
+        **{**DONE, "monitoring": failed("error_rate was above 0.05", "")}), {"killed": KILL, "automatic": True,
+        "switched_off": frozenset({"microservices"})},
         "FAILED: release 2.0.0 in Monitoring (4 of 4) since 08:50:00 UTC: error_rate was above 0.05",
-        [
-            f"ansible-playbook playbooks/deploy.yml {END} --tags microservices,monitoring",
-            f"ansible-playbook playbooks/rollback.yml {END}",
-            f"ansible-playbook playbooks/diagnose.yml {END}",
-        ],
-    ),
-    "killed by a person while a phase had failed": (
-        recorded("failed", **{**DONE, "monitoring": failed("error_rate was above 0.05", "")}),
-        {"killed": KILL},
-        f"KILLED: {KILL}",
-        [f"ansible-playbook playbooks/kill_switch.yml {END} -e reset=true -e \"reason='WHY'\""],
-    ),
+        [f"{DEPLOY} --tags microservices,monitoring", BACK, LOOK]),
+    "killed by a person while a phase had failed": (recorded("failed",
+        **{**DONE, "monitoring": failed("error_rate was above 0.05", "")}), {"killed": KILL},
+        f"KILLED: {KILL}", [RESET]),
     "fine": (recorded("done", **DONE), {}, "FINE: release 2.0.0 is done since 08:58:00 UTC", []),
-    "failed": (
-        recorded("failed", preflight="done", database=failed("disk full", "Conflict")),
-        {},
-        "FAILED: release 2.0.0 in Database (2 of 4) since 08:50:00 UTC: disk full",
-        [
-            f"ansible-playbook playbooks/deploy.yml {END} --tags database,microservices,monitoring",
-            f"ansible-playbook playbooks/rollback.yml {END}",
-            f"ansible-playbook playbooks/diagnose.yml {END}",
-        ],
-    ),
-    "on hold": (
-        recorded("failed", preflight=failed("nobody answered", "Hold")),
-        {},
-        "ON HOLD: release 2.0.0 in Pre-Deploy (1 of 4) since 08:50:00 UTC: nobody answered",
-        [
-            f"ansible-playbook playbooks/deploy.yml {END}",
-            f"ansible-playbook playbooks/rollback.yml {END}",
-        ],
-    ),
-    "on hold, for a person to decide": (
-        recorded("failed", **{**DONE, "monitoring": failed("no data", "Hold", decision={})}),
-        {},
+    "failed": (recorded("failed", preflight="done", database=failed("disk full", "Conflict")), {},
+               "FAILED: release 2.0.0 in Database (2 of 4) since 08:50:00 UTC: disk full",
+               [f"{DEPLOY} --tags database,microservices,monitoring", BACK, LOOK]),
+    "on hold": (recorded("failed", preflight=failed("nobody answered", "Hold")), {},
+                "ON HOLD: release 2.0.0 in Pre-Deploy (1 of 4) since 08:50:00 UTC: nobody answered",
+                [DEPLOY, BACK]),
+    "on hold, for a person to decide": (recorded("failed",
+        **{**DONE, "monitoring": failed("no data", "Hold", decision={})}), {},
         "ON HOLD: release 2.0.0 in Monitoring (4 of 4) since 08:50:00 UTC: no data",
-        [
-            f"ansible-playbook playbooks/deploy.yml {END} --tags monitoring",
-            f"ansible-playbook playbooks/decide.yml {END} -e decision=approve -e by=$USER "
-            "-e \"reason='WHY'\"",
-            f"ansible-playbook playbooks/rollback.yml {END}",
-        ],
+        [f"{DEPLOY} --tags monitoring", APPROVE, BACK],
     ),
     "rolled back, though the switch is still set": (
         recorded("rolled_back", preflight="done", database="rolled_back"),
         {"killed": KILL},
         f"ROLLED BACK: release 2.0.0 at 08:58:00 UTC. {KILL}",
-        [f"ansible-playbook playbooks/deploy.yml {END}"],
+        [DEPLOY],
     ),
     "the rollback failed": (
         recorded("failed", database="done", rollback=failed("wallet is down", "")),
         {},
         "FAILED: release 2.0.0 in the rollback since 08:50:00 UTC: wallet is down",
-        [f"ansible-playbook playbooks/rollback.yml {END}"],
+        [BACK],
     ),
     "a person had killed it, and the rollback failed": (
         recorded("failed", database="done", rollback=failed("wallet is down", "")),
@@ -281,24 +226,16 @@ CASES = {
         recorded("running", preflight="done", database="done", microservices="waived"),
         {},
         "NOT FINISHED: release 2.0.0: Monitoring is left",
-        [
-            f"ansible-playbook playbooks/deploy.yml {END} --tags monitoring",
-            f"ansible-playbook playbooks/rollback.yml {END}",
-        ],
+        [f"{DEPLOY} --tags monitoring", BACK],
     ),
     "signed, and not begun": (
         {**recorded("planned"), "started": ""},
         {},
         "NO RELEASE: release 2.0.0 has sign-offs, and no phase has begun",
-        [f"ansible-playbook playbooks/deploy.yml {END} --check --diff"],
+        [f"{DEPLOY} --check --diff"],
     ),
-    "nothing": (
-        {},
-        {},
-        "NO RELEASE: no release is recorded",
-        [f"ansible-playbook playbooks/deploy.yml {END} --check --diff"],
-    ),
-}
+    "nothing": ({}, {}, "NO RELEASE: no release is recorded", [f"{DEPLOY} --check --diff"]),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("record", "more", "said", "commands"), CASES.values(), ids=CASES)

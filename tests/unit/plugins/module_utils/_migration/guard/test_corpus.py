@@ -49,8 +49,7 @@ def test_the_corpus_is_large():
     assert sum(len(of) for case in CASES for of in case.labels.values()) >= 200
 
 
-def test_the_tables_of_the_documentation_are_made_from_the_corpus():
-    for page in guard_table.PAGES:
-        text = page.read_text("utf-8")
-        assert "| verdict |" in text
-        assert text == guard_table.expected(text), "run scripts/guard_table.py"
+def test_the_table_of_the_documentation_is_made_from_the_rules():
+    text = guard_table.PAGE.read_text("utf-8")
+    assert "| verdict |" in text
+    assert text == guard_table.expected(text), "run scripts/guard_table.py"
