@@ -279,13 +279,13 @@ def run(module: Module) -> dict[str, t.Any]:
     )
     consumers: list[ConsumerState] = []
     if params["state"] != RESET:
-        order = to_order(params, plan, probe)
+        request = to_order(params, plan, probe)
         act = switching.look if module.check_mode else switching.switch
-        consumers = act(list(dict.fromkeys(params["consumers"])), order)
+        consumers = act(list(dict.fromkeys(params["consumers"])), request)
     if module.check_mode:
-        restarts = any(not one.reached for one in consumers)
+        restarts = any(not consumer.reached for consumer in consumers)
     else:
-        restarts = any(one.restarted or one.replaced for one in consumers)
+        restarts = any(consumer.restarted or consumer.replaced for consumer in consumers)
     switch = KillSwitch.from_annotations(plan.annotations)
     after = reached_after(consumers)
     result: dict[str, t.Any] = {
@@ -302,7 +302,7 @@ def run(module: Module) -> dict[str, t.Any]:
         ),
         "before": dict(plan.before.data),
         "after": dict(plan.after),
-        "consumers": [one.to_result() for one in consumers],
+        "consumers": [consumer.to_result() for consumer in consumers],
         "reached_after": after,
         "duration": round(clock.now() - started, 2),
     }
@@ -310,9 +310,11 @@ def run(module: Module) -> dict[str, t.Any]:
         result["diff"] = to_diff(plan)
     if consumers and probe.weakness:
         module.warn(probe.weakness)
-    for one in consumers:
-        if one.reached and (one.problem or one.note):
-            module.warn(f"{one.name} has the flags in every pod. {one.problem} {one.note}".strip())
+    for consumer in consumers:
+        if consumer.reached and (consumer.problem or consumer.note):
+            module.warn(
+                f"{consumer.name} has the flags in every pod. {consumer.problem} {consumer.note}".strip()
+            )
     if not module.check_mode and consumers:
         changed = switching.overruled(plan)
         check_reached(params["name"], consumers, result, changed)

@@ -162,7 +162,7 @@ from ..module_utils._flags.pods import (
     PodState,
     to_probe,
 )
-from ..module_utils._flags.proof import SETTLE, Proof, Prover, latest
+from ..module_utils._flags.proof import SETTLE, FlagsProof, Prover, latest
 from ..module_utils._flags.values import to_values
 from ..module_utils._jmespath import JMESPATH
 from ..module_utils._kubernetes_client import KUBERNETES
@@ -206,12 +206,12 @@ def run(module: Module) -> dict[str, t.Any]:
         ),
     )
     before = prover.look()
-    proof = Proof(before)
-    behind = any(one.state == STALE for one in before)
+    proof = FlagsProof(before)
+    behind = any(pod.state == STALE for pod in before)
     if patience and behind and module.check_mode:
-        after = [replace(one, seen=expected) if one.state == STALE else one for one in before]
+        after = [replace(pod, values=expected) if pod.state == STALE else pod for pod in before]
         return {"changed": True, **to_result(proof), **to_diff(module, before, after)}
-    reached = all(one.state == REACHED for one in before)
+    reached = all(pod.state == REACHED for pod in before)
     settle = SETTLE if params["moved"] and not module.check_mode else 0.0
     if replaces and not (reached or module.check_mode):
         proof = prover.replace(patience)
@@ -229,13 +229,13 @@ def run(module: Module) -> dict[str, t.Any]:
     }
 
 
-def check(name: str, proof: Proof, patience: int, *, replaces: bool, written: Written) -> None:
-    told, pods = to_result(proof), proof.pods
+def check(name: str, proof: FlagsProof, patience: int, *, replaces: bool, written: Written) -> None:
+    details, pods = to_result(proof), proof.pods
     if not pods:
         raise VerificationError(
-            f"Deployment {name!r} has no pods, so nothing runs with these flags.", **told
+            f"Deployment {name!r} has no pods, so nothing runs with these flags.", **details
         )
-    wrong = [f"in pod {one.pod} {one.detail}" for one in pods if one.state != REACHED]
+    wrong = [f"in pod {pod.pod} {pod.detail}" for pod in pods if pod.state != REACHED]
     if not wrong:
         return
     pods_run = (
@@ -246,7 +246,7 @@ def check(name: str, proof: Proof, patience: int, *, replaces: bool, written: Wr
         raise ConflictError(
             f"{pods_run} Somebody else has changed {', '.join(changed)} in the ConfigMap since it was written: find "
             "out who does the opposite, and run the same command again if you still want this.",
-            **told,
+            **details,
         )
     cure = "Restart them if the ConfigMap is right."
     if proof.replaced:
@@ -259,20 +259,20 @@ def check(name: str, proof: Proof, patience: int, *, replaces: bool, written: Wr
             f"They had {patience} s to follow the mounted ConfigMap: does each mount it as a folder, and read it "
             "again?"
         )
-    raise VerificationError(f"{pods_run} {cure}", **told)
+    raise VerificationError(f"{pods_run} {cure}", **details)
 
 
-def to_result(proof: Proof) -> dict[str, t.Any]:
+def to_result(proof: FlagsProof) -> dict[str, t.Any]:
     after = latest(proof.pods)
     return {
         "pods": [
             {
-                "pod": one.pod,
-                "seen": dict(one.seen),
-                "problems": [] if one.state == REACHED else [one.detail],
-                "at": round(one.at, 2),
+                "pod": pod.pod,
+                "seen": dict(pod.values),
+                "problems": [] if pod.state == REACHED else [pod.detail],
+                "at": round(pod.at, 2),
             }
-            for one in proof.pods
+            for pod in proof.pods
         ],
         "replaced": [*proof.replaced],
         "reached_after": None if after is None else round(after, 2),
@@ -285,7 +285,7 @@ def to_diff(
     """What each pod runs."""
     if not module._diff:
         return {}
-    first, last = ({one.pod: dict(one.seen) for one in pods} for pods in (before, after))
+    first, last = ({pod.pod: dict(pod.values) for pod in pods} for pods in (before, after))
     return {"diff": {"before": first, "after": last}}
 
 

@@ -59,7 +59,7 @@ GUARDS = (
         (A, A),
     ),
     Guard(("ours",), "_rollout.plan.is_ours", "undone_ours", (A, BACK, B)),
-    Guard(("switch",), "_flags.apply._ask_switch", "stays_killed", (A, KILL), crashes=0),
+    Guard(("switch",), "_flags.apply._refuse_switched_off", "stays_killed", (A, KILL), crashes=0),
     Guard(
         ("switch_epoch",),
         "_flags.switch.wish_under: the epoch of the switch",

@@ -12,8 +12,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import (
     _apply,
-    _ask_epoch,
-    _ask_switch,
+    _refuse_later_epoch,
+    _refuse_switched_off,
     _with_epoch,
     observe_flags,
 )
@@ -392,8 +392,8 @@ class Replay:
         observed = observe_flags(self.cluster, FLAGS)
         wish = wish_under(rule, observed, flags, fence=run.fence)
         try:
-            _ask_epoch(observed, wish.fence)
-            _ask_switch(observed, wish)
+            _refuse_later_epoch(observed, wish.fence)
+            _refuse_switched_off(observed, wish)
         except DeployError:
             return "unlock"
         run.plan = plan_flags(observed, wish.flags, _with_epoch(observed, wish))

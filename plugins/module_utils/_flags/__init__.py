@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Feature flags: what they may be, who else sets them, and whether the pods really run with them."""
+"""Feature flags: their allowed values, their other writers, and the proof that pods run with them."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write planned flags and look whether they still stand. The kill switch has a say in every write.
+"""Write planned flags and verify them. Every write respects the kill switch.
 
-Something else may write there: a person, or what holds the ConfigMap to what is in Git. Then a pod that is behind
-would read what that wrote, and neither waiting for it nor replacing it helps.
+A person or a GitOps controller may write the ConfigMap too. A pod that is behind would then read the other value, and
+neither a wait nor a replacement helps.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .values import only_flags
 
 
 def flags_now(cluster: Cluster, config_maps: t.Iterable[str]) -> dict[str, t.Any]:
-    """`values` of these ConfigMaps by flag, and `kill_switch`, who switched off, {} for nobody; {} without any."""
+    """`values` of these ConfigMaps by flag, and `kill_switch`, {} when it is not set; {} without any ConfigMap."""
     values: dict[str, str] = {}
     switch: KillSwitch | None = None
     bodies = [body for name in config_maps if (body := cluster.read("ConfigMap", name))]
@@ -36,7 +36,7 @@ def flags_now(cluster: Cluster, config_maps: t.Iterable[str]) -> dict[str, t.Any
 ATTEMPTS = 5
 
 Decide = t.Callable[[FlagsMap], Wish]
-"""What to write, told by what is there. It is asked again whenever somebody else wrote in between."""
+"""Decides the write from the observed flags. Called again after another writer's change."""
 
 
 def observe_flags(cluster: Cluster, name: str) -> FlagsMap:
@@ -54,17 +54,17 @@ def decide_flags(
     document: Document | None = None,
     attempts: int = ATTEMPTS,
 ) -> FlagsPlan:
-    """The plan that was carried out; made anew when somebody else wrote in between. Read, decide and write are one.
+    """Read, decide and write as one step, repeated after another writer's change. Returns the applied plan.
 
     Raises KilledError when the kill switch forbids it, whenever it was set, and LeaseLostError when a later holder of
-    the lock has written. What is written under a later epoch gets that epoch also when nothing else changes.
+    the lock has written. A write under a later epoch stores that epoch even without another change.
     """
     last: ConflictError | None = None
     for _attempt in range(attempts):
         observed = observe_flags(cluster, name)
         wish = decide(observed)
-        _ask_epoch(observed, wish.fence)
-        _ask_switch(observed, wish)
+        _refuse_later_epoch(observed, wish.fence)
+        _refuse_switched_off(observed, wish)
         plan = plan_flags(observed, wish.flags, _with_epoch(observed, wish), document)
         if not plan.writes:
             return plan
@@ -81,7 +81,7 @@ def decide_flags(
             last = exc
             continue
         if not check_mode:
-            _see(cluster, plan, decide, wish.fence)
+            _verify_written(cluster, plan, decide, wish.fence)
         return plan
     raise ConflictError(
         f"ConfigMap {name!r} was changed {attempts} times during our writes: something else "
@@ -89,19 +89,19 @@ def decide_flags(
     ) from last
 
 
-def _ask_epoch(observed: FlagsMap, fence: int) -> None:
+def _refuse_later_epoch(observed: FlagsMap, fence: int) -> None:
     refuse_later(f"ConfigMap {observed.name!r}", epoch_in(observed.annotations), fence)
 
 
 def _with_epoch(observed: FlagsMap, wish: Wish) -> Changes:
-    """A write without a lock leaves the epoch that stands there."""
+    """The annotations with the wish's epoch. A write without a lock leaves the present epoch."""
     if wish.fence <= epoch_in(observed.annotations):
         return wish.annotations
     return {**wish.annotations, FENCE_ANNOTATION: str(wish.fence)}
 
 
-def _ask_switch(observed: FlagsMap, wish: Wish) -> None:
-    """What the switch is after this write decides: setting or resetting it is a write too."""
+def _refuse_switched_off(observed: FlagsMap, wish: Wish) -> None:
+    """Refuse flags by the switch as it is after this write: setting or resetting it is a write too."""
     annotations = {**observed.annotations, **wish.annotations}
     left = {name: value for name, value in annotations.items() if value is not None}
     refuse_up(KillSwitch.from_annotations(left), observed.data, wish.flags)
@@ -118,61 +118,61 @@ def _apply(cluster: Cluster, plan: FlagsPlan, *, force: bool, check_mode: bool) 
         cluster.patch("ConfigMap", plan.before.name, removal)
 
 
-def _see(cluster: Cluster, plan: FlagsPlan, decide: Decide, fence: int) -> None:
-    seen = observe_flags(cluster, plan.before.name)
-    differing = plan.differing(seen)
+def _verify_written(cluster: Cluster, plan: FlagsPlan, decide: Decide, fence: int) -> None:
+    current = observe_flags(cluster, plan.before.name)
+    differing = plan.differing(current)
     if not differing:
         return
-    _ask_epoch(seen, fence)
-    if KILL_SWITCH_ANNOTATION in plan.wish.annotations and not _wants_more(seen, decide):
-        return  # a switch that somebody else set at the same moment holds the same
-    # Whoever killed what we have just written wins, and is no riddle.
-    _ask_switch(seen, plan.wish)
+    _refuse_later_epoch(current, fence)
+    if KILL_SWITCH_ANNOTATION in plan.wish.annotations and not _wants_more(current, decide):
+        return  # another writer set the switch at the same moment with the same flags
+    # A kill switch that was set right after our write wins, with an error of its own.
+    _refuse_switched_off(current, plan.wish)
     raise VerificationError(
         f"ConfigMap {plan.before.name!r} was written but reads differently: check "
         f"{', '.join(differing)}. Something else writes to it."
     )
 
 
-def _wants_more(seen: FlagsMap, decide: Decide) -> bool:
-    wish = decide(seen)
-    return plan_flags(seen, wish.flags, wish.annotations).changed
+def _wants_more(current: FlagsMap, decide: Decide) -> bool:
+    wish = decide(current)
+    return plan_flags(current, wish.flags, wish.annotations).changed
 
 
 ASK_EVERY = 2.0
-"""Seconds for which an answer counts."""
+"""Seconds for which one read of the ConfigMap counts."""
 
 
-def differing(seen: FlagsMap, flags: Changes) -> tuple[str, ...]:
-    """Which of them the ConfigMap has otherwise."""
-    return tuple(sorted(name for name, value in flags.items() if seen.data.get(name) != value))
+def differing(current: FlagsMap, flags: Changes) -> tuple[str, ...]:
+    """Names of the flags that have another value in the ConfigMap."""
+    return tuple(sorted(name for name, value in flags.items() if current.data.get(name) != value))
 
 
 class Written:
-    """`flags` as they were written to a ConfigMap; "" for its name where it is not known, and never asked."""
+    """`flags` as they were written to a ConfigMap. A ConfigMap with the name "" is unknown and never read."""
 
     def __init__(self, cluster: Cluster, config_map: str, flags: Changes, clock: Clock) -> None:
         self._cluster = cluster
         self._config_map = config_map
         self._flags = flags
         self._clock = clock
-        self._asked = float("-inf")
+        self._read_at = float("-inf")
         self._changed: tuple[str, ...] = ()
 
     def changed(self) -> tuple[str, ...]:
-        """What somebody else has changed since. A ConfigMap that cannot be read is not known to be changed."""
-        if self._config_map and self._clock.now() - self._asked >= ASK_EVERY:
+        """Flags that another writer has changed since. An unreadable ConfigMap counts as unchanged."""
+        if self._config_map and self._clock.now() - self._read_at >= ASK_EVERY:
             try:
-                seen = observe_flags(self._cluster, self._config_map)
+                current = observe_flags(self._cluster, self._config_map)
             except DeployError:
                 return self._changed
-            self._asked = self._clock.now()
-            self._changed = differing(seen, self._flags)
+            self._read_at = self._clock.now()
+            self._changed = differing(current, self._flags)
         return self._changed
 
     def helps(self, pod: PodState) -> bool:
-        """Whether a pod that reads the ConfigMap anew may come closer to what was written."""
+        """Whether reading the ConfigMap again may bring the pod closer to the written flags."""
         if pod.state != STALE:
             return True
-        wrong = {name for name, value in self._flags.items() if pod.seen.get(name) != value}
+        wrong = {name for name, value in self._flags.items() if pod.values.get(name) != value}
         return not wrong <= {*self.changed()}

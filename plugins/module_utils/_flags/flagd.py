@@ -43,7 +43,7 @@ class Document:
         return cls(key, options.get("template") or "")
 
     def render(self, data: t.Mapping[str, str]) -> str:
-        """Of all flags that `data` has. Raises InputError for what flagd would not read."""
+        """The document of all flags in `data`. Raises InputError for a flag that flagd would not read."""
         flags = {name: to_typed(text) for name, text in only_flags(data).items()}
         if not self.template:
             return _to_text({"flags": {name: as_it_is(value) for name, value in flags.items()}})

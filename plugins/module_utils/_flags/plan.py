@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decide which flags and annotations of a flags ConfigMap change. Pure; values.py checks what is asked for."""
+"""Decide which flags and annotations of a flags ConfigMap change. Pure; values.py checks the requested values."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .._errors import ConflictError
 from .flagd import Document
 
 Changes = t.Mapping[str, "str | None"]
-"""New values by key; None takes a key out. Keys that are not named stay as they are."""
+"""New values by key; None removes a key. Keys that are not named stay."""
 
 
 @dataclass(frozen=True)
 class FlagsMap:
-    """The ConfigMap as observed; `exists` false for one to be made."""
+    """The ConfigMap as observed; `exists` is false before it is created."""
 
     name: str
     exists: bool = False
@@ -37,7 +37,7 @@ class FlagsMap:
     """The keys of the data that server-side apply knows as ours."""
     owned_annotations: frozenset[str] = frozenset()
     managers: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Who else sets a key, by key."""
+    """Other field managers of each key."""
 
     @classmethod
     def from_json(cls, name: str, body: Object | None) -> FlagsMap:
@@ -70,9 +70,9 @@ class FlagsMap:
 
 @dataclass(frozen=True)
 class Wish:
-    """What a writer asks for: flags as to_values returns them, and annotations.
+    """A writer's request: flags as to_values returns them, and annotations.
 
-    `fence`: the epoch of the deploy lock under which it is written, 0 for what asks for no lock.
+    `fence`: the epoch of the deploy lock of the write, 0 without a lock.
     """
 
     flags: Changes = field(default_factory=dict)
@@ -82,12 +82,12 @@ class Wish:
 
 @dataclass(frozen=True)
 class FlagsPlan:
-    """`applied` is what server-side apply declares; `removed` goes, whoever set it."""
+    """`applied`: fields for server-side apply. `removed`: keys to remove, whatever their manager."""
 
     before: FlagsMap
     wish: Wish
     document: Document | None
-    """What is made of the flags in the same write, if they are written."""
+    """The flagd document that the same write updates."""
     after: t.Mapping[str, str]
     annotations: t.Mapping[str, str]
     """All annotations afterwards."""
@@ -115,7 +115,7 @@ class FlagsPlan:
         return checksum(self.after)
 
     def to_object(self, namespace: str) -> Object:
-        """What to apply. The resourceVersion makes the server refuse what was changed meanwhile."""
+        """The object to apply. Its resourceVersion makes the server refuse it after another change."""
         metadata: Object = {"name": self.before.name, "namespace": namespace}
         if self.before.exists:
             metadata["resourceVersion"] = self.before.resource_version
@@ -129,7 +129,7 @@ class FlagsPlan:
         }
 
     def to_removal(self, body: Object) -> list[Operation]:
-        """What takes out of `body`, as it was applied, what somebody else still owns; [] for nothing."""
+        """The patch that removes keys of other managers from the applied `body`; [] for none."""
         left = [f"/data/{key}" for key in self.removed if key in (body.get("data") or {})]
         present = body["metadata"].get("annotations") or {}
         left += [
@@ -141,20 +141,22 @@ class FlagsPlan:
         test = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
         return [test, *({"op": "remove", "path": path} for path in left)] if left else []
 
-    def differing(self, seen: FlagsMap) -> list[str]:
-        """Which of the keys and annotations that were asked for are otherwise in `seen`."""
-        found = {k for k in self.wish.flags if seen.data.get(k) != self.after.get(k)}
+    def differing(self, current: FlagsMap) -> list[str]:
+        """The requested keys and annotations that differ in `current`."""
+        different = {k for k in self.wish.flags if current.data.get(k) != self.after.get(k)}
         # Another flag written meanwhile is in it too.
-        if self.document and seen.data.get(self.document.key) != self.document.render(seen.data):
-            found.add(self.document.key)
+        if self.document and current.data.get(self.document.key) != self.document.render(
+            current.data
+        ):
+            different.add(self.document.key)
         return sorted(
-            found.union(
+            different.union(
                 k
                 for k in self.wish.annotations
-                # Another who sets the switch after us raises its epoch, and one who judges the step its state.
+                # A later switch raises its epoch, and a later verdict on the ramp's step changes the step's state.
                 if k != KILL_SWITCH_EPOCH_ANNOTATION
                 and not (k == RAMP_ANNOTATION and self.wish.flags)
-                and seen.annotations.get(k) != self.annotations.get(k)
+                and current.annotations.get(k) != self.annotations.get(k)
             )
         )
 
@@ -167,7 +169,7 @@ def plan_flags(
 ) -> FlagsPlan:
     """`flags` as to_values returns them. Raises ConflictError for a ConfigMap that cannot be changed."""
     wish = Wish(flags, annotations or {})
-    # Who writes no flag leaves the document alone too.
+    # A write without flags leaves the document alone too.
     document = document if flags else None
     if document:
         flags = {**flags, document.key: document.render(_after(observed.data, flags))}
@@ -213,7 +215,7 @@ def _after(present: t.Mapping[str, str], changes: Changes) -> dict[str, str]:
 def _applied(
     present: t.Mapping[str, str], owned: frozenset[str], changes: Changes
 ) -> dict[str, str]:
-    """Server-side apply drops the keys it owns and is not told of: so tell all of ours."""
+    """All keys of ours, changed or not: server-side apply removes an owned key that is left out."""
     return _after({k: v for k, v in present.items() if k in owned}, changes)
 
 

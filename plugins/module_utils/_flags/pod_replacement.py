@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""End the pods that still run with old flags one by one, where no rollout replaces them.
+"""Delete the pods that still run with old flags one by one, where no rollout replaces them.
 
-Whatever ReplicaSet a pod belongs to makes another from its own template, which reads the ConfigMap
-anew. So this works when the new template cannot start, and on a paused Deployment.
+The pod's ReplicaSet creates another from its own template, which reads the ConfigMap again. So this
+works when the new template cannot start, and on a paused Deployment.
 
 A pod that started after the flags were written may have old ones too: its kubelet has ConfigMaps from a watch,
 which may be late. Sources: https://kubernetes.io/docs/concepts/configuration/configmap/ ("cache propagation delay"),
@@ -20,15 +20,15 @@ from .pods import IDLE, OVERDUE, STALE, UNKNOWN, PodState
 
 PAUSE = 0.5
 COMING = 20.0
-"""Seconds for which a pod that is missing is waited for: another kill switch, or one that was killed, may have ended
-the one before it."""
+"""Seconds to wait for a missing pod: another kill switch, or an earlier run of this one, may have deleted its
+predecessor."""
 KUBELETS_KNOW = 10.0
-"""Seconds after a write by which kubelets have been told of it, unless one is in trouble."""
+"""Seconds after a write by which kubelets know of it, unless a kubelet is in trouble."""
 
 
 @dataclass(frozen=True)
-class Swept:
-    """`pods` as last seen; `replaced` are the names of those that were ended."""
+class ReplacedPods:
+    """`pods` at the last look; `replaced`: names of the deleted pods."""
 
     pods: tuple[PodState, ...]
     replaced: tuple[str, ...] = ()
@@ -36,11 +36,11 @@ class Swept:
 
 
 class Replaceable:
-    """Which pods may be replaced: `known`, which started before the flags were written, and others while that helps.
+    """The pods that may be replaced: `known`, which started before the flags were written, and others while it helps.
 
-    The flags were written at `written`, on the clock. A pod that is there at the first look, or started soon after
-    the flags were written, may be ended once kubelets know of them, until one that started even later is stale as
-    well: then something else is wrong. One whose place would be taken by the same again is none of them: `helps`.
+    The flags were written at `written`, on the clock. A pod of the first look, or one that started soon after the
+    write, may be deleted once kubelets know of the flags. When a pod that started even later is stale too, something
+    else is wrong, and only `known` remain. `helps`: whether a replacement would run other flags at all.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class Replaceable:
     def note(self, pods: t.Collection[PodState], now: float) -> None:
         self.kubelets_know = now - self._written >= KUBELETS_KNOW
         if not (self._looked and self.kubelets_know):
-            self._others |= {one.uid for one in pods} - self._known
+            self._others |= {pod.uid for pod in pods} - self._known
         self._looked = True
-        self._in_vain = frozenset(one.uid for one in pods if not self._helps(one))
+        self._in_vain = frozenset(pod.uid for pod in pods if not self._helps(pod))
         either = self._known | self._others
         self._replacing_helps = not any(
-            one.state == STALE and one.uid not in either for one in pods
+            pod.state == STALE and pod.uid not in either for pod in pods
         )
 
     @property
@@ -78,19 +78,19 @@ class Replaceable:
 def next_victim(
     pods: t.Sequence[PodState], replaceable: t.Container[str], ready: int
 ) -> PodState | None:
-    """The pod to end now, if any: a `replaceable` one that runs the old flags, first of all one that is not ready.
+    """The pod to delete now, if any: a `replaceable` pod with old flags, an unready one first.
 
     None while fewer than `ready` pods are ready, unless the pod is not ready itself.
     """
-    stale = [one for one in pods if one.state == STALE and one.uid in replaceable]
-    idle = next((one for one in stale if not one.ready), None)
-    if idle is not None:
-        return idle
-    serving = sum(one.serves for one in pods)
+    stale = [pod for pod in pods if pod.state == STALE and pod.uid in replaceable]
+    unready = next((pod for pod in stale if not pod.ready), None)
+    if unready is not None:
+        return unready
+    serving = sum(pod.serves for pod in pods)
     return stale[0] if stale and serving >= ready else None
 
 
-def sweep(
+def replace_stale_pods(
     cluster: Cluster,
     ask: t.Callable[[], list[PodState]],
     replaceable: Replaceable,
@@ -99,17 +99,16 @@ def sweep(
     clock: Clock,
     deadline: float,
     report: t.Callable[[str], None],
-) -> Swept:
-    """Until no pod is stale that may be ended, nor starts with flags from before, or the time is up.
+) -> ReplacedPods:
+    """Delete replaceable stale pods until none is left, none still starts with old flags, or the time is up.
 
     Never more than one of them is missing at a time.
 
-    Of `replicas` pods, and of more that come meanwhile, those count that serve, and for a while all but those that
-    cannot be asked. It is asked again when pods are missing, which an autoscaler may have taken.
+    Serving pods count against `replicas`, and against more that are added meanwhile. For a while all pods count but
+    those that cannot be asked. `replicas` is called again when pods are missing: an autoscaler may have removed them.
 
-    A pod that should have ended long ago is believed to be lost only when it is still there after as long again, since
-    this began or ended a pod itself, at a look that began then: our clock may be wrong, and a look lasts while one pod
-    does not answer.
+    An overdue pod counts as lost only when it is still there after OVERDUE more, from our start or last deletion. The
+    look must have begun after that: our clock may be wrong, and a look lasts while a pod does not answer.
     """
     looked, pods = clock.now(), ask()
     replaceable.note(pods, looked)
@@ -118,16 +117,16 @@ def sweep(
     most = _count(pods)
     wanted = replicas()
     there = min(most, wanted)
-    served = sum(one.serves for one in pods)
-    whole = max(served, wanted - sum(one.state == UNKNOWN and not one.deleting for one in pods))
+    served = sum(pod.serves for pod in pods)
+    whole = max(served, wanted - sum(pod.state == UNKNOWN and not pod.deleting for pod in pods))
     replaced: list[str] = []
     while (
         _any_stale(pods, replaceable.ever)
         or (replaced and _count(pods) < there and looked - since < COMING)
-        or (not replaceable.kubelets_know and any(one.state == IDLE for one in pods))
+        or (not replaceable.kubelets_know and any(pod.state == IDLE for pod in pods))
         or (
             looked - since < OVERDUE.total_seconds()
-            and any(one.state == UNKNOWN and one.deleting for one in pods)
+            and any(pod.state == UNKNOWN and pod.deleting for pod in pods)
         )
     ):
         if clock.now() >= deadline:
@@ -139,34 +138,34 @@ def sweep(
                 if replaced
                 else "fewer pods are ready than before"
             )
-            return Swept(tuple(pods), tuple(replaced), why)
+            return ReplacedPods(tuple(pods), tuple(replaced), why)
         if _count(pods) > most:
-            # Somebody scaled it up meanwhile: those pods are waited for too.
+            # It was scaled up meanwhile: those pods are waited for too.
             whole += _count(pods) - most
             most = _count(pods)
             there_by = min(clock.now() + COMING, deadline)
         if _count(pods) < whole:
             wanted = replicas()
             whole, served, there = min(whole, wanted), min(served, wanted), min(there, wanted)
-        served = max(served, min(sum(one.serves for one in pods), whole))
+        served = max(served, min(sum(pod.serves for pod in pods), whole))
         victim = next_victim(pods, replaceable.now, whole if clock.now() < there_by else served)
         if victim is not None:
             report(f"ending pod {victim.pod}, which runs with {victim.detail or 'old flags'}")
             try:
                 cluster.delete("Pod", victim.pod)
             except DeployError as exc:
-                return Swept(tuple(pods), tuple(replaced), str(exc))
+                return ReplacedPods(tuple(pods), tuple(replaced), str(exc))
             replaced.append(victim.pod)
             since = clock.now()
         clock.sleep(PAUSE)
         looked, pods = clock.now(), ask()
         replaceable.note(pods, looked)
-    return Swept(tuple(pods), tuple(replaced))
+    return ReplacedPods(tuple(pods), tuple(replaced))
 
 
 def _count(pods: t.Iterable[PodState]) -> int:
-    return sum(not one.deleting for one in pods)
+    return sum(not pod.deleting for pod in pods)
 
 
 def _any_stale(pods: t.Iterable[PodState], replaceable: t.Container[str]) -> bool:
-    return any(one.state == STALE and one.uid in replaceable for one in pods)
+    return any(pod.state == STALE and pod.uid in replaceable for pod in pods)

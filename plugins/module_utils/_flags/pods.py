@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask every pod at once which flags it runs. One that does not answer is never taken for one that runs them.
+"""Ask every pod at once which flags it runs. A pod without an answer never counts as running them.
 
-How a pod is asked which flags it runs. What a ConfigMap says proves nothing of a process.
+A ConfigMap proves nothing about a process, so pods are asked themselves.
 
 By an HTTP endpoint of the application or a command in its container, whose JSON says it; by `env`, which is all that a
 process reads when it has its flags from the environment; or by the files of a volume, which prove only that
@@ -42,7 +42,7 @@ class Http:
 
 @dataclass(frozen=True)
 class FlagsProbe:
-    """One of the three, or none for `env`. `values`: where in the JSON the flags are, by their names."""
+    """One of `http`, `command` and `files`, or none for `env`. `values`: JMESPath of the flags by name in the JSON."""
 
     http: Http | None = None
     command: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class FlagsProbe:
 
     @property
     def weakness(self) -> str:
-        """What its answer does not prove, "" for nothing."""
+        """The limit of the probe's proof; "" for none."""
         if not self.files:
             return ""
         return (
@@ -88,32 +88,32 @@ class FlagsProbe:
         )
 
     def ask(self, cluster: Cluster, pod: str, container: str, names: t.Iterable[str]) -> Values:
-        """What it says of `names`, and maybe of others. Raises a DeployError when it does not say."""
+        """The pod's values of `names`, and maybe of others. Raises a DeployError without an answer."""
         if self.http:
-            told = cluster.proxy(pod, self.http.port, self.http.path, tls=self.http.tls)
-            return self._parse(told, f"GET /{self.http.path} of pod {pod}")
+            answer = cluster.proxy(pod, self.http.port, self.http.path, tls=self.http.tls)
+            return self._parse(answer, f"GET /{self.http.path} of pod {pod}")
         if self.command:
-            told = cluster.execute(pod, container, self.command)
-            return self._parse(told, f"{self.command[0]!r} in pod {pod}")
+            answer = cluster.execute(pod, container, self.command)
+            return self._parse(answer, f"{self.command[0]!r} in pod {pod}")
         if self.files:
             script = ["sh", "-c", _PRINT_FILES, "sh", self.files, *names]
             return parse_environment(cluster.execute(pod, container, script))
         return parse_environment(cluster.execute(pod, container, ["env"]))
 
-    def _parse(self, told: str, what: str) -> Values:
+    def _parse(self, answer: str, what: str) -> Values:
         try:
-            found = search(self.values, json.loads(told))
+            flags = search(self.values, json.loads(answer))
         except ValueError:
             raise RefusedError(f"{what} answered no JSON") from None
-        if not isinstance(found, dict):
+        if not isinstance(flags, dict):
             raise RefusedError(f"{what} answered no flags by name at {self.values!r}")
         return {
-            name: text for name, value in found.items() if (text := _to_text(value)) is not None
+            name: text for name, value in flags.items() if (text := _to_text(value)) is not None
         }
 
 
 def to_probe(delivery: str, options: t.Mapping[str, t.Any] | None) -> FlagsProbe:
-    """Raises InputError where `env` would prove nothing."""
+    """The probe of the options. Raises InputError where `env` would prove nothing."""
     probe = FlagsProbe.from_options(options)
     if delivery == VOLUME and probe.asks_environment:
         raise InputError(
@@ -124,13 +124,13 @@ def to_probe(delivery: str, options: t.Mapping[str, t.Any] | None) -> FlagsProbe
 
 
 def parse_environment(output: str) -> dict[str, str]:
-    """What `env` prints. A value of several lines keeps its first."""
+    """The output of `env` by name. Of a multi-line value only the first line stays."""
     pairs = (line.partition("=") for line in output.splitlines())
     return {name: value for name, equals, value in pairs if equals}
 
 
 def _to_text(value: t.Any) -> str | None:
-    """As a ConfigMap has it. A percentage may be told as 1 or as 1.0."""
+    """The value as a ConfigMap stores it. A pod may report a percentage as 1 or 1.0."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer():
@@ -143,34 +143,34 @@ REACHED, STALE, UNKNOWN, IDLE, ENDING = "reached", "stale", "unknown", "idle", "
 RUNNING = (REACHED, STALE, UNKNOWN)
 
 OVERDUE = timedelta(seconds=30)
-"""After its grace period a pod that is still there is taken for one whose node is gone."""
+"""Time after its grace period at which a pod that is still there counts as on a lost node."""
 AT_ONCE = 8
 PATIENCE = 5.0
 """Seconds to keep trying to reach one pod."""
 LOOKS = 5
-"""How often pods are listed of which one goes each time while it is asked."""
+"""How often pods are listed again because one of them went away meanwhile."""
 ENDED = ("Succeeded", "Failed")
 
 
 @dataclass(frozen=True)
 class PodState:
-    """`at`: seconds from the beginning of the task to when it was seen so."""
+    """`at`: seconds from the task's start to this observation. `values`: the pod's values of the expected flags."""
 
     pod: str
     uid: str
     state: str
     ready: bool = False
     detail: str = ""
-    seen: t.Mapping[str, str | None] = field(default_factory=dict)
+    values: t.Mapping[str, str | None] = field(default_factory=dict)
     at: float = 0.0
     version: str = ""
     annotated: bool = False
     deleting: bool = False
-    """Of one that is overdue too, which is UNKNOWN."""
+    """True of an overdue pod too, whose state is UNKNOWN."""
 
     @property
     def serves(self) -> bool:
-        """One that ends gets no new requests, however ready it still is."""
+        """Whether it gets new requests: a terminating pod gets none, however ready it still is."""
         return self.ready and not self.deleting
 
     def to_result(self) -> dict[str, t.Any]:
@@ -178,7 +178,7 @@ class PodState:
             "pod": self.pod,
             "state": self.state,
             "detail": self.detail,
-            "seen": dict(self.seen),
+            "seen": dict(self.values),
             "at": round(self.at, 2),
         }
 
@@ -189,11 +189,11 @@ def is_overdue(pod: Object, now: datetime) -> bool:
     return due is not None and now > due + OVERDUE
 
 
-def differences(seen: t.Mapping[str, str], expected: t.Mapping[str, str]) -> str:
+def differences(values: t.Mapping[str, str], expected: t.Mapping[str, str]) -> str:
     return "; ".join(
-        f"{key} is {'unset' if key not in seen else repr(seen[key])} instead of {value!r}"
+        f"{key} is {'unset' if key not in values else repr(values[key])} instead of {value!r}"
         for key, value in expected.items()
-        if seen.get(key) != value
+        if values.get(key) != value
     )
 
 
@@ -216,28 +216,28 @@ class Asker:
         self._started = clock.now() if started is None else started
 
     def ask(self, cluster: Cluster, deployment: Deployment, container: str) -> list[PodState]:
-        """The state of every pod that its selector finds. Raises what listing them raises.
+        """The state of every pod of the selector. Raises the errors of listing them.
 
-        Where a pod went meanwhile, they are listed again: another one takes its place.
+        Pods are listed again when one went away meanwhile: another takes its place.
         """
-        found: list[PodState] = []
+        states: list[PodState] = []
         for _look in range(LOOKS):
             listed = list_pods(cluster, deployment)
-            pods = [one for one in listed if (one.get("status") or {}).get("phase") not in ENDED]
-            asked = side_by_side(
-                lambda one: self._ask(cluster, one, container), pods, at_once=AT_ONCE
+            pods = [body for body in listed if (body.get("status") or {}).get("phase") not in ENDED]
+            answers = side_by_side(
+                lambda body: self._ask(cluster, body, container), pods, at_once=AT_ONCE
             )
-            found = [one for one in asked if one is not None]
-            if len(found) == len(asked):
+            states = [state for state in answers if state is not None]
+            if len(states) == len(answers):
                 break
-        return found
+        return states
 
     def _ask(self, cluster: Cluster, body: Object, container: str) -> PodState | None:
-        """None for a pod that went meanwhile."""
+        """The state of one pod; None for a pod that went away meanwhile."""
         pod = Pod.from_json(body)
 
-        def told(
-            state: str, detail: str = "", seen: t.Mapping[str, str | None] | None = None
+        def state_of(
+            state: str, detail: str = "", values: t.Mapping[str, str | None] | None = None
         ) -> PodState:
             return PodState(
                 pod.name,
@@ -245,7 +245,7 @@ class Asker:
                 state,
                 pod.ready,
                 detail,
-                seen or {},
+                values or {},
                 at=self._clock.now() - self._started,
                 version=body["metadata"].get("resourceVersion", ""),
                 annotated=bool(body["metadata"].get("annotations")),
@@ -254,24 +254,24 @@ class Asker:
 
         if pod.deleting:
             if is_overdue(body, self._wall()):
-                return told(UNKNOWN, "should have ended long ago: its node may be gone")
-            return told(ENDING)
-        status = next((one for one in pod.containers if one.name == container), None)
+                return state_of(UNKNOWN, "should have ended long ago: its node may be gone")
+            return state_of(ENDING)
+        status = next((status for status in pod.containers if status.name == container), None)
         if status is None or status.state != "running":
             reason = "not started" if status is None else status.reason or status.state
-            return told(IDLE, f"runs nothing: {reason}")
+            return state_of(IDLE, f"runs nothing: {reason}")
         try:
             values = self._values(cluster, pod.name, container)
         except DeployError as exc:
             if exc.details.get("status") == 404 and _is_gone(cluster, pod):
                 return None
-            return told(UNKNOWN, f"cannot be asked: {exc}")
+            return state_of(UNKNOWN, f"cannot be asked: {exc}")
         wrong = differences(values, self._expected)
-        seen = {key: values.get(key) for key in self._expected}
-        return told(STALE if wrong else REACHED, wrong, seen)
+        relevant = {key: values.get(key) for key in self._expected}
+        return state_of(STALE if wrong else REACHED, wrong, relevant)
 
     def _values(self, cluster: Cluster, pod: str, container: str) -> t.Mapping[str, t.Any]:
-        """Asked twice, for one answer that is lost may take longer than the patience with a pod."""
+        """The pod's answer, with one retry: a lost answer may take longer than the patience with a pod."""
         try:
             return self._probe.ask(self._patient(cluster), pod, container, self._expected)
         except UnreachableError:
@@ -283,5 +283,5 @@ class Asker:
 
 def _is_gone(cluster: Cluster, pod: Pod) -> bool:
     """Its application may say 404 too."""
-    found = cluster.list_objects("Pod", field_selector=f"metadata.name={pod.name}")
-    return all(one["metadata"]["uid"] != pod.uid for one in found)
+    bodies = cluster.list_objects("Pod", field_selector=f"metadata.name={pod.name}")
+    return all(body["metadata"]["uid"] != pod.uid for body in bodies)

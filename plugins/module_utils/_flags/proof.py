@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""See the flags in every pod of one Deployment, after those that are behind have followed or were replaced.
+"""Prove the flags in every pod of one Deployment, after stale pods have followed or were replaced.
 
 Wait until running pods have taken up the flags of a ConfigMap volume, and have the kubelet hurry.
 
-By itself the kubelet looks at a pod's volumes once in 60 to 90 seconds. It looks at once when an annotation of the pod
+By itself the kubelet checks a pod's volumes once in 60 to 90 seconds. It checks at once when an annotation of the pod
 changes: https://kubernetes.io/docs/tasks/configure-pod-container/configure-pod-configmap/
 """
 
@@ -18,15 +18,15 @@ from .._rollout.models import Deployment
 from .._rollout.observer import desired_replicas
 from .._time import now
 from .apply import Written
-from .pod_replacement import Replaceable, sweep
+from .pod_replacement import Replaceable, replace_stale_pods
 from .pods import REACHED, STALE, UNKNOWN, Asker, PodState
 
 PAUSE = 0.5
 HURRY_EVERY = 10.0
-"""Seconds after which the kubelet is told again: what it read may have been what was there before."""
+"""Seconds after which the kubelet is told again: its first read may have returned the old flags."""
 SETTLE = 15.0
-"""Seconds for which a pod that has the flags at the first look must keep them: what was written just before may still
-be on its way to its process. By then the kubelet was told twice."""
+"""Seconds for which a pod with the flags at the first look must keep them: an earlier write may still be on its way
+to its process. By then the kubelet was told twice."""
 
 
 def is_behind(pod: PodState) -> bool:
@@ -43,15 +43,15 @@ def follow(
     waits_for: t.Callable[[PodState], bool] = is_behind,
     settle: float = 0.0,
 ) -> tuple[list[PodState], str]:
-    """The pods as last seen, each that follows as it was first seen so; and why the kubelet was not told, if so.
+    """The pods at the last look, and the problem of telling the kubelet, if any.
 
-    Returns when there is none left to wait for, or at `deadline`. `settle`: 0, or SETTLE when the flags were written
-    just now.
+    A pod that follows keeps its first state with the flags. Returns when no pod is left to wait for, or at
+    `deadline`. `settle`: 0, or SETTLE when the flags were written just now.
     """
     first: dict[str, PodState] = {}
     hurried: dict[str, float] = {}
     early: frozenset[str] | None = None
-    problem, said = "", ""
+    problem, reported = "", ""
     settled = 0.0
     while True:
         looked = ask()
@@ -61,30 +61,30 @@ def follow(
         if early is None:
             early, settled = frozenset(first), clock.now() + settle
         behind = [pod for pod in looked if waits_for(pod)]
-        kept = [pod for pod in looked if pod.uid in early & {*first} and clock.now() < settled]
-        if not (behind or kept) or clock.now() >= deadline:
+        settling = [pod for pod in looked if pod.uid in early & {*first} and clock.now() < settled]
+        if not (behind or settling) or clock.now() >= deadline:
             return pods, problem
-        for pod in (*behind, *kept):
+        for pod in (*behind, *settling):
             due = hurried.get(pod.uid, clock.now()) <= clock.now()
             if pod.state not in (STALE, REACHED) or not due:
                 continue
             try:
                 hurry(cluster, pod)
             except ConflictError:
-                continue  # it changed since it was asked, and will be told with the next look
+                continue  # the pod changed meanwhile: the next look tells its kubelet
             except DeployError as exc:
                 problem = f"The kubelet was not told to hurry, so it may take its 90 s: {exc}"
             hurried[pod.uid] = clock.now() + HURRY_EVERY
         text = f"{len(pods) - len(behind)} of {len(pods)} pods run the flags"
         text += "" if behind else f", and are watched for {settle:.0f} s: do they keep them?"
-        if text != said:
-            said = text
+        if text != reported:
+            reported = text
             report(text)
         clock.sleep(PAUSE)
 
 
 def hurry(cluster: Cluster, pod: PodState) -> None:
-    """Have the kubelet look at its volumes now. To it the same value twice, within one second, would be no change."""
+    """Make the kubelet check its volumes now. An equal value, twice within a second, would be no change."""
     cluster.patch("Pod", pod.pod, [*to_annotation(pod, now().isoformat())])
 
 
@@ -99,13 +99,13 @@ def to_annotation(pod: PodState, value: str) -> t.Iterator[Operation]:
 
 
 def latest(pods: t.Iterable[PodState]) -> float | None:
-    """Seconds until the last of those that follow was seen to; None without any."""
+    """Seconds until the last pod with the flags was observed; None without any."""
     return max((pod.at for pod in pods if pod.state == REACHED), default=None)
 
 
 @dataclass(frozen=True)
-class Proof:
-    """`pods` as last seen, without those that end; `replaced` by name; `note`: what was in the way of it."""
+class FlagsProof:
+    """`pods` at the last look, without terminating ones; `replaced` by name; `note`: the problem, if any."""
 
     pods: t.Sequence[PodState]
     replaced: tuple[str, ...] = ()
@@ -134,15 +134,15 @@ class Prover:
         self._began = clock.now()
 
     def look(self) -> list[PodState]:
-        return [one for one in self._ask() if not one.deleting]
+        return [pod for pod in self._ask() if not pod.deleting]
 
-    def follow(self, patience: float, settle: float = 0.0) -> Proof:
+    def follow(self, patience: float, settle: float = 0.0) -> FlagsProof:
         """By their volumes, while they run."""
         return self._follow(patience, self._may_follow, settle)
 
-    def replace(self, patience: float) -> Proof:
+    def replace(self, patience: float) -> FlagsProof:
         """By others in their places, as far as that helps: an environment that is wrong stays so."""
-        swept = sweep(
+        replaced_pods = replace_stale_pods(
             self._cluster,
             self._ask,
             Replaceable(frozenset(), self._began, self._written.helps),
@@ -151,12 +151,12 @@ class Prover:
             deadline=self._began + patience,
             report=self._report,
         )
-        proof = self._follow(patience, lambda one: one.state not in (REACHED, STALE))
-        return Proof(proof.pods, swept.replaced, swept.problem)
+        proof = self._follow(patience, lambda pod: pod.state not in (REACHED, STALE))
+        return FlagsProof(proof.pods, replaced_pods.replaced, replaced_pods.problem)
 
     def _follow(
         self, patience: float, waits_for: t.Callable[[PodState], bool], settle: float = 0.0
-    ) -> Proof:
+    ) -> FlagsProof:
         pods, note = follow(
             self._cluster,
             self.look,
@@ -166,7 +166,7 @@ class Prover:
             waits_for=waits_for,
             settle=settle,
         )
-        return Proof(pods, note=note)
+        return FlagsProof(pods, note=note)
 
     def _may_follow(self, pod: PodState) -> bool:
         return pod.state != REACHED and self._written.helps(pod)

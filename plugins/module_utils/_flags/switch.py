@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kill switch, as an annotation beside the flags it holds off, and what it forbids. Pure."""
+"""The kill switch: an annotation beside the flags it holds off, and the writes it forbids. Pure."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .._lock.epoch import epoch_in
 from .plan import Changes, FlagsMap, FlagsPlan, Wish
 
 REFUSE, LEAVE_OFF, RESET_AUTOMATIC = RULES = ("refuse", "leave_off", "reset_automatic")
-"""What a writer does whose flags the switch forbids."""
+"""A writer's rules for flags that the switch forbids."""
 
 RESET = "playbooks/kill_switch.yml -e reset=true -e \"reason='WHY'\""
 
 
 class KilledError(ConflictError):
-    """The kill switch is set, and what was asked for would turn on what it holds off."""
+    """The kill switch is set, and the write would turn on a flag that it holds off."""
 
     reason = "KillSwitchSet"
 
 
 @dataclass(frozen=True)
 class KillSwitch:
-    """Who set it, when (RFC 3339) and why. `flags` are the values it holds.
+    """The actor, time (RFC 3339) and reason of the switch. `flags`: the values it holds.
 
     `automatic`: a failed phase or a rollback set it, so an explicit deployment that began later may reset it. One
     that a person set is reset by a person.
@@ -41,12 +41,12 @@ class KillSwitch:
 
     @classmethod
     def from_config_map(cls, body: Object | None) -> KillSwitch | None:
-        """Of the ConfigMap as the API has it, None for one that is not there."""
+        """The switch of the ConfigMap's API object; None without a ConfigMap."""
         return cls.from_annotations((body or {}).get("metadata", {}).get("annotations") or {})
 
     @classmethod
     def from_annotations(cls, annotations: t.Mapping[str, str]) -> KillSwitch | None:
-        """None while it is not set. One that cannot be read counts as set, by a person."""
+        """The switch; None while it is not set. An unreadable switch counts as set by a person."""
         text = annotations.get(KILL_SWITCH_ANNOTATION)
         if text is None:
             return None
@@ -89,19 +89,19 @@ def refuse_up(
     flags_before: t.Mapping[str, str],
     flags_wanted: t.Mapping[str, str | None],
 ) -> None:
-    """Raise KilledError when a flag that the switch holds off is asked for and would not be off.
+    """Raise KilledError when the write would turn on a flag that the switch holds off.
 
-    A number may still be lowered: whoever edited the ConfigMap by hand since is not cemented.
+    A number may still be lowered: an edit by hand meanwhile stays correctable.
     """
     risen = forbidden(switch, flags_before, flags_wanted)
     if switch is None or not risen:
         return
-    asked = ", ".join(
+    changes = ", ".join(
         f"{name} {'gone' if flags_wanted[name] is None else '= ' + str(flags_wanted[name])}"
         for name in risen
     )
     raise KilledError(
-        f"Refused to write {asked}, for {_sentence(str(switch))} Nothing was written. When the cause is "
+        f"Refused to write {changes}, for {_sentence(str(switch))} Nothing was written. When the cause is "
         f"gone, reset it: {RESET}",
         kill_switch=switch.to_result(),
     )
@@ -113,9 +113,9 @@ def epoch_of_switch(observed: FlagsMap) -> int:
 
 
 def wish_under(rule: str, observed: FlagsMap, flags: Changes, *, fence: int = 0) -> Wish:
-    """What a writer may write by its rule; what is forbidden still is refused by whoever writes it.
+    """The write that a writer's rule allows. `decide_flags` refuses what is still forbidden.
 
-    `fence`: the epoch of the writer's lock. A run that held it before the switch was set is what the switch stops.
+    `fence`: the epoch of the writer's lock. The switch stops a run that held the lock before it was set.
     """
     return replace(_wish_under(rule, observed, flags, fence), fence=fence)
 
@@ -129,10 +129,10 @@ def _wish_under(rule: str, observed: FlagsMap, flags: Changes, fence: int) -> Wi
         return Wish({name: value for name, value in flags.items() if name not in held})
     meant = 0 < fence <= epoch_of_switch(observed)
     if rule == RESET_AUTOMATIC and switch.automatic and not meant:
-        # What else it holds is another release's.
+        # Its other flags are another release's.
         left = {name: off for name, off in switch.flags.items() if name not in flags}
-        kept = replace(switch, flags=left).to_annotation() if left else None
-        return Wish(flags, {KILL_SWITCH_ANNOTATION: kept})
+        rest = replace(switch, flags=left).to_annotation() if left else None
+        return Wish(flags, {KILL_SWITCH_ANNOTATION: rest})
     return Wish(flags)
 
 
@@ -148,7 +148,7 @@ def forbidden(
     flags_before: t.Mapping[str, str],
     flags_wanted: t.Mapping[str, str | None],
 ) -> list[str]:
-    """The flags of `flags_wanted` that the switch does not let be written so. One that names none holds all off."""
+    """The flags of `flags_wanted` that the switch forbids. A switch without flags holds all off."""
     if switch is None:
         return []
     held = switch.flags or {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Typed flags as an environment holds them. What the platform would misread is refused. Pure."""
+"""Typed flags as an environment holds them. Values that the platform would misread are refused. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def to_values(
     bounds: t.Mapping[str, t.Any],
     choices: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, str | None]:
-    """Texts by flag, None for one to take out. `bounds`: least and greatest integer; `choices`: a list.
+    """Texts by flag, None for a flag to remove. `bounds`: least and greatest integer; `choices`: a list.
 
     Raises InputError.
     """
@@ -36,7 +36,7 @@ def to_values(
 
 
 def only_flags(data: t.Mapping[str, str]) -> dict[str, str]:
-    """What of a ConfigMap is a flag; a document or a file beside them is none."""
+    """The flags of a ConfigMap, without a document or file beside them."""
     return {name: value for name, value in data.items() if NAME.fullmatch(name)}
 
 
@@ -102,7 +102,7 @@ def _check_choices(name: str, text: str, choices: t.Any) -> None:
         raise InputError(
             f"The choices of {name} are {choices!r}: they must be a list of one value or more."
         )
-    allowed = [_to_text(name, one) for one in choices]
+    allowed = [_to_text(name, choice) for choice in choices]
     if text not in allowed:
         raise InputError(f"The flag {name} is {text!r}: it must be one of {', '.join(allowed)}.")
 
@@ -111,7 +111,7 @@ def _bounds_of(name: str, bounds: t.Any) -> tuple[int, int]:
     if (
         isinstance(bounds, (list, tuple))
         and len(bounds) == 2
-        and all(_is_integer(one) for one in bounds)
+        and all(_is_integer(bound) for bound in bounds)
         and int(bounds[0]) <= int(bounds[1])
     ):
         return int(bounds[0]), int(bounds[1])

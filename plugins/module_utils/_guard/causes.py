@@ -100,7 +100,7 @@ def of_pods(consumers: t.Iterable[ConsumerState]) -> list[Cause]:
 def unknown_pods(consumers: t.Sequence[ConsumerState]) -> bool:
     """Whether there are pods of which nobody knows what they run with."""
     return any(
-        not one.seen or any(pod.state in RUNNING and not pod.seen for pod in one.pods)
+        not one.listed or any(pod.state in RUNNING and not pod.values for pod in one.pods)
         for one in consumers
     )
 
@@ -118,9 +118,9 @@ def run_more(
 
 def _more(pod: PodState, flag: str, enabled_by: str, wanted: t.Mapping[str, str]) -> bool:
     off = wanted.get(enabled_by, "true").lower() not in ("true", "1", "yes", "on")
-    if off and (pod.seen.get(enabled_by) or "").lower() in ("true", "1", "yes", "on"):
+    if off and (pod.values.get(enabled_by) or "").lower() in ("true", "1", "yes", "on"):
         return True
-    ours, theirs = wanted.get(flag, "0"), pod.seen.get(flag) or "0"
+    ours, theirs = wanted.get(flag, "0"), pod.values.get(flag) or "0"
     # A value that is no number may be any: bringing it to the flags that are set takes out users, if anybody.
     return ours.isdigit() and (not theirs.isdigit() or int(theirs) > int(ours))
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Switch a feature off everywhere, whoever deploys meanwhile and whatever is broken, and prove it in every pod."""
+"""Switch a feature off everywhere, during deployments and outages too, and prove it in every pod."""

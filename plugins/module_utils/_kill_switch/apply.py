@@ -18,15 +18,15 @@ from .._threads import Lock, side_by_side
 from .consumer import Consumer, ConsumerState, FlagsRequest, tell_wrong
 
 ATTEMPTS = 50
-"""Whoever else writes the flags, the switch gets its turn."""
+"""Enough that the switch is written despite other writers."""
 LOOK = 5.0
 """Seconds that a look at the lock may take."""
 
 Decide = t.Callable[[FlagsMap, int], Wish]
-"""What to write, told by what is there and by the epoch of the deploy lock."""
+"""Decides the write from the observed flags and the epoch of the deploy lock."""
 OpenCluster = t.Callable[[], Cluster]
 Report = t.Callable[[str, str], None]
-"""Told the consumer and a text."""
+"""Called with the consumer's name and a text."""
 
 
 class KillSwitching:
@@ -57,10 +57,10 @@ class KillSwitching:
         check_mode: bool,
         automatic: bool = False,
     ) -> FlagsPlan:
-        """Trouble with the API is sat out until `deadline`: nothing is off before this is written.
+        """Write the switch. API errors are retried until `deadline`: nothing is off before this write.
 
-        The lock is looked at for an `automatic` switch only, and its epoch is 0 else. Where it is not seen, the flags
-        tell under which epoch they were written.
+        Only an `automatic` switch reads the lock; else its epoch is 0. Without a readable lock the epoch on the flags
+        counts.
         """
         cluster = self._open_cluster().until(deadline)
 
@@ -82,37 +82,39 @@ class KillSwitching:
         return epoch_now(cluster.until(self._clock.now() + LOOK))
 
     def overruled(self, plan: FlagsPlan) -> tuple[str, ...]:
-        """The switch and the flags that are no longer as they were written. What cannot be read is not known to be."""
+        """The switch and the flags that differ from the write by now; none while they cannot be read."""
         try:
-            seen = observe_flags(self._open_cluster(), plan.before.name)
+            current = observe_flags(self._open_cluster(), plan.before.name)
         except DeployError:
             return ()
-        flags = differing(seen, {name: plan.after.get(name) for name in plan.wish.flags})
-        was, now = (KILL_SWITCH_ANNOTATION in one.annotations for one in (plan, seen))
+        flags = differing(current, {name: plan.after.get(name) for name in plan.wish.flags})
+        was, now = (
+            KILL_SWITCH_ANNOTATION in flags_map.annotations for flags_map in (plan, current)
+        )
         return (*([KILL_SWITCH_ANNOTATION] if was and not now else []), *flags)
 
-    def switch(self, names: t.Sequence[str], order: FlagsRequest) -> list[ConsumerState]:
-        return self._each(names, order, Consumer.switch)
+    def switch(self, names: t.Sequence[str], request: FlagsRequest) -> list[ConsumerState]:
+        return self._each(names, request, Consumer.switch)
 
-    def look(self, names: t.Sequence[str], order: FlagsRequest) -> list[ConsumerState]:
-        return self._each(names, order, Consumer.look)
+    def look(self, names: t.Sequence[str], request: FlagsRequest) -> list[ConsumerState]:
+        return self._each(names, request, Consumer.look)
 
     def _each(
         self,
         names: t.Sequence[str],
-        order: FlagsRequest,
+        request: FlagsRequest,
         act: t.Callable[[Consumer], ConsumerState],
     ) -> list[ConsumerState]:
-        return side_by_side(lambda name: act(self._consumer(name, order)), names)
+        return side_by_side(lambda name: act(self._consumer(name, request)), names)
 
-    def _consumer(self, name: str, order: FlagsRequest) -> Consumer:
+    def _consumer(self, name: str, request: FlagsRequest) -> Consumer:
         def report(text: str) -> None:
             with self._speaking:
                 self._report(name, text)
 
         return Consumer(
             name,
-            order,
+            request,
             self._open_cluster,
             clock=self._clock,
             wall=self._wall,
@@ -127,9 +129,9 @@ def check_reached(
     details: t.Mapping[str, t.Any],
     changed: t.Sequence[str] = (),
 ) -> None:
-    """Raise for every pod that does not run with the flags, or that nobody could ask.
+    """Raise for every pod that does not run with the flags or could not be asked.
 
-    `changed`: what somebody else has changed since it was written, which is then the cause.
+    `changed`: flags that another writer has changed since, which is then the cause.
     """
     wrong = tell_wrong(consumers)
     if not wrong:
@@ -141,10 +143,14 @@ def check_reached(
             "same command again if you still want this.",
             **details,
         )
-    pods = [pod for one in consumers for pod in one.pods if pod.state in RUNNING]
+    pods = [pod for consumer in consumers for pod in consumer.pods if pod.state in RUNNING]
     good = sum(pod.state == REACHED for pod in pods)
-    why = " ".join(f"{one.name}: {one.problem}" for one in consumers if one.problem and one.seen)
-    notes = " ".join(f"{one.name}: {one.note}" for one in consumers if one.note)
+    why = " ".join(
+        f"{consumer.name}: {consumer.problem}"
+        for consumer in consumers
+        if consumer.problem and consumer.listed
+    )
+    notes = " ".join(f"{consumer.name}: {consumer.note}" for consumer in consumers if consumer.note)
     raise VerificationError(
         " ".join(
             filter(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring the pods of one Deployment to the flags that were written: by a rollout, or by their volumes while they run.
+"""Bring the pods of one Deployment to the written flags: by a rollout, or by their volumes while they run.
 
-Those that are not brought to them so are ended one by one."""
+The remaining pods are deleted one by one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datetime import datetime
 from .._cluster import Clock, Cluster
 from .._errors import DeployError
 from .._flags.apply import Written
-from .._flags.pod_replacement import KUBELETS_KNOW, Replaceable, Swept, sweep
+from .._flags.pod_replacement import KUBELETS_KNOW, Replaceable, ReplacedPods, replace_stale_pods
 from .._flags.pods import IDLE, REACHED, STALE, UNKNOWN, Asker, FlagsProbe, PodState
 from .._flags.proof import SETTLE, follow, is_behind
 from .._rollout.models import Deployment
@@ -23,25 +23,25 @@ from .._rollout.runner import Rollout, Settings
 
 @dataclass(frozen=True)
 class ConsumerState:
-    """One Deployment. `problem` is why it may not be as wanted, `note` what else is worth telling."""
+    """One Deployment. `problem`: why it may lack the flags. `note`: another hint."""
 
     name: str
     pods: tuple[PodState, ...] = ()
     restarted: bool = False
     replaced: tuple[str, ...] = ()
-    """Pods that were ended one by one, because a rollout did not replace them."""
+    """Pods that were deleted one by one, because a rollout did not replace them."""
     problem: str = ""
     note: str = ""
-    seen: bool = True
+    listed: bool = True
     """Whether its pods could be listed."""
 
     @property
     def wrong(self) -> list[PodState]:
-        return [one for one in self.pods if one.state in (STALE, UNKNOWN)]
+        return [pod for pod in self.pods if pod.state in (STALE, UNKNOWN)]
 
     @property
     def reached(self) -> bool:
-        return self.seen and not self.wrong
+        return self.listed and not self.wrong
 
     def to_result(self) -> dict[str, t.Any]:
         return {
@@ -51,39 +51,39 @@ class ConsumerState:
             "replaced": list(self.replaced),
             "problem": self.problem,
             "note": self.note,
-            "pods": [one.to_result() for one in self.pods],
+            "pods": [pod.to_result() for pod in self.pods],
         }
 
 
 def reached_after(consumers: t.Sequence[ConsumerState]) -> float | None:
-    """Seconds until the last pod was seen to run with the flags; None while one does not, and without any."""
-    times = [pod.at for one in consumers for pod in one.pods if pod.state == REACHED]
-    if not times or not all(one.reached for one in consumers):
+    """Seconds until the last pod was observed with the flags; None while one lacks them, and without pods."""
+    times = [pod.at for consumer in consumers for pod in consumer.pods if pod.state == REACHED]
+    if not times or not all(consumer.reached for consumer in consumers):
         return None
     return round(max(times), 2)
 
 
 def tell_wrong(consumers: t.Iterable[ConsumerState]) -> str:
     """Every pod and every consumer that is not as wanted, by name."""
-    told: list[str] = []
-    for one in consumers:
-        told += [f"pod {pod.pod} ({pod.detail or pod.state})" for pod in one.wrong]
-        if not one.seen:
-            told.append(f"whatever {one.name!r} runs ({one.problem})")
-    return ", ".join(told)
+    wrong: list[str] = []
+    for consumer in consumers:
+        wrong += [f"pod {pod.pod} ({pod.detail or pod.state})" for pod in consumer.wrong]
+        if not consumer.listed:
+            wrong.append(f"whatever {consumer.name!r} runs ({consumer.problem})")
+    return ", ".join(wrong)
 
 
 ATTEMPTS = 5
 ROLLING = 2 / 3
-"""Share of the time that the rollout, or the volumes, may take, so that some is left for what they did not reach."""
+"""Share of the time for the rollout or the volumes. The rest is for the pods that they did not reach."""
 STALLED = 45.0
-"""Seconds without progress after which a rollout is taken for one that hangs."""
+"""Seconds without progress after which a rollout counts as stalled."""
 OVERTAKEN = ("superseded", "paused")
 
 
 @dataclass(frozen=True)
 class FlagsRequest:
-    """What the consumers are brought to, and where it was written. `checksum` is of all flags; `at` the time, RFC 3339.
+    """The flags to bring consumers to, and their ConfigMap. `checksum`: of all flags. `at`: the time, RFC 3339.
 
     `mounted`: they have their flags from a ConfigMap volume and take changes up while they run.
     """
@@ -102,7 +102,7 @@ class Consumer:
     def __init__(
         self,
         name: str,
-        order: FlagsRequest,
+        request: FlagsRequest,
         open_cluster: t.Callable[[], Cluster],
         *,
         clock: Clock,
@@ -112,60 +112,62 @@ class Consumer:
     ) -> None:
         """`started`: when the task began, on `clock`."""
         self._name = name
-        self._order = order
+        self._request = request
         self._clock = clock
         self._report = report
         self._started = clock.now()
-        self._deadline = self._started + order.wait_timeout
+        self._deadline = self._started + request.wait_timeout
         self._cluster = open_cluster().until(self._deadline)
-        self._written = Written(self._cluster, order.config_map, order.expected, clock)
+        self._written = Written(self._cluster, request.config_map, request.expected, clock)
         self._asker = Asker(
-            order.expected, clock=clock, wall=wall, probe=order.probe, started=started
+            request.expected, clock=clock, wall=wall, probe=request.probe, started=started
         )
 
     def look(self) -> ConsumerState:
-        """What its pods run with, changing nothing."""
+        """Its pods' flags, without changing anything."""
         try:
             deployment = observe_deployment(self._cluster, self._name)
             return ConsumerState(self._name, pods=tuple(self._ask(deployment)))
         except DeployError as exc:
-            return ConsumerState(self._name, problem=str(exc), seen=False)
+            return ConsumerState(self._name, problem=str(exc), listed=False)
 
     def switch(self) -> ConsumerState:
-        """Never raises for what the cluster does: another consumer must not be kept waiting by this one."""
+        """Bring its pods to the flags. Never raises for errors of the cluster: other consumers go on."""
         restarted, problem, note = False, "", ""
         try:
             deployment = observe_deployment(self._cluster, self._name)
-            # Only listed: asking them takes time that the restart should not wait for.
-            known = frozenset(one.uid for one in observe_all_pods(self._cluster, deployment))
-            if self._order.mounted:
-                swept, problem, note = self._follow(deployment, known)
+            # Listed without asking them: the restart should not wait for their answers.
+            known = frozenset(pod.uid for pod in observe_all_pods(self._cluster, deployment))
+            if self._request.mounted:
+                replaced_pods, problem, note = self._follow(deployment, known)
             else:
                 if deployment.paused:
                     note = "It is paused, so pods were deleted one by one instead of a rollout. It stays paused."
                 else:
                     restarted, problem = self._restart(deployment)
-                swept = self._sweep(deployment, known)
+                replaced_pods = self._replace_stale(deployment, known)
         except DeployError as exc:
-            return ConsumerState(self._name, restarted=restarted, problem=str(exc), seen=False)
-        wrong = [one for one in swept.pods if one.state in (STALE, UNKNOWN)]
-        if any(one.state == STALE and one.uid not in known for one in wrong):
+            return ConsumerState(self._name, restarted=restarted, problem=str(exc), listed=False)
+        wrong = [pod for pod in replaced_pods.pods if pod.state in (STALE, UNKNOWN)]
+        if any(pod.state == STALE and pod.uid not in known for pod in wrong):
             note = (
                 "Its pods started after the flags were written and lack them: does it read them, or did somebody "
                 "change them meanwhile?"
             )
         return ConsumerState(
             self._name,
-            pods=swept.pods,
+            pods=replaced_pods.pods,
             restarted=restarted,
-            replaced=swept.replaced,
-            problem=" ".join(filter(None, (problem, swept.problem))),
+            replaced=replaced_pods.replaced,
+            problem=" ".join(filter(None, (problem, replaced_pods.problem))),
             note=note,
         )
 
-    def _follow(self, deployment: Deployment, known: frozenset[str]) -> tuple[Swept, str, str]:
-        """What its pods run, why some did not follow, and what else is worth telling."""
-        patience = self._order.wait_timeout * ROLLING
+    def _follow(
+        self, deployment: Deployment, known: frozenset[str]
+    ) -> tuple[ReplacedPods, str, str]:
+        """Its pods, why some did not follow, and another hint."""
+        patience = self._request.wait_timeout * ROLLING
         pods, note = follow(
             self._cluster,
             lambda: self._ask(deployment),
@@ -175,20 +177,20 @@ class Consumer:
             waits_for=self._waits_for,
             settle=SETTLE,
         )
-        stale = [one for one in pods if one.state == STALE]
+        stale = [pod for pod in pods if pod.state == STALE]
         if not stale:
-            return Swept(tuple(pods)), "", note
-        names = ", ".join(one.pod for one in stale)
+            return ReplacedPods(tuple(pods)), "", note
+        names = ", ".join(pod.pod for pod in stale)
         problem = f"The volumes of {names} did not bring the flags within {patience:.0f} s."
-        return self._sweep(deployment, known), problem, note
+        return self._replace_stale(deployment, known), problem, note
 
     def _waits_for(self, pod: PodState) -> bool:
-        """One that starts now may be given files from before."""
+        """Whether to wait for the pod: a pod that starts now may get old files."""
         early = self._clock.now() - self._started < KUBELETS_KNOW
         return (is_behind(pod) and self._written.helps(pod)) or (early and pod.state == IDLE)
 
-    def _sweep(self, deployment: Deployment, known: frozenset[str]) -> Swept:
-        return sweep(
+    def _replace_stale(self, deployment: Deployment, known: frozenset[str]) -> ReplacedPods:
+        return replace_stale_pods(
             self._cluster,
             lambda: self._ask(deployment),
             Replaceable(known, self._started, self._written.helps),
@@ -219,12 +221,12 @@ class Consumer:
         return wrote, problem
 
     def _plan(self, deployment: Deployment, wanted: RolloutRequest) -> tuple[RolloutPlan, Rollout]:
-        """A template that has the checksum already proves nothing about its pods: if one is stale, restart anyway."""
+        """Plan a restart; also for a template with the checksum, which proves nothing about pods, if one is stale."""
         rollout = self._rollout(wanted)
         plan = rollout.plan()
         if plan.changed or not plan.before.complete:
             return plan, rollout
-        if any(one.state == STALE for one in self._ask(deployment)):
+        if any(pod.state == STALE for pod in self._ask(deployment)):
             rollout = self._rollout(replace(wanted, checksum=""))
             return rollout.plan(), rollout
         return plan, rollout
@@ -237,7 +239,7 @@ class Consumer:
             None,
             settings=Settings(
                 wait_timeout=max(
-                    self._started + self._order.wait_timeout * ROLLING - self._clock.now(), 1.0
+                    self._started + self._request.wait_timeout * ROLLING - self._clock.now(), 1.0
                 ),
                 undo_on_failure=False,
                 quorum="any",
@@ -251,9 +253,9 @@ class Consumer:
         return RolloutRequest(
             state="restarted",
             container=container_of(deployment),
-            checksum=self._order.checksum,
-            actor=self._order.actor,
-            at=self._order.at,
+            checksum=self._request.checksum,
+            actor=self._request.actor,
+            at=self._request.at,
         )
 
     def _ask(self, deployment: Deployment) -> list[PodState]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decide what setting, resetting and lowering write, told by the flags as they stand. Pure."""
+"""Decide the writes of setting, resetting and lowering from the current flags. Pure."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ SET, LOWERED, RESET = "set", "lowered", "reset"
 
 
 def plan_set(observed: FlagsMap, wanted: KillSwitch, epoch: int = 0) -> Wish:
-    """`epoch`: of the deploy lock, which an automatic switch is written with.
+    """`epoch`: the deploy lock's, which an automatic switch stores.
 
-    Whoever set it first stays named, but a person takes over what was set automatically.
+    The first actor stays named, but a person takes over an automatic switch.
 
-    What was held stays held, by whomever: one switch may hold the features of two releases. One that names no flags
-    holds all, and goes on to.
+    Held flags stay held: one switch may hold the features of two releases. A switch without flags holds all, and
+    continues to.
     """
     return _leaving_step(observed, _set(observed, wanted, epoch), wanted.set_at)
 
 
 def _set(observed: FlagsMap, wanted: KillSwitch, epoch: int) -> Wish:
-    found = KillSwitch.from_annotations(observed.annotations)
+    current = KillSwitch.from_annotations(observed.annotations)
     risen = wanted.automatic and epoch > epoch_of_switch(observed)
-    if risen and (found is None or found.automatic):
+    if risen and (current is None or current.automatic):
         wish = _set(observed, wanted, 0)
         at = {KILL_SWITCH_EPOCH_ANNOTATION: str(epoch)}
         return replace(wish, annotations={**wish.annotations, **at})
-    if found is None:
+    if current is None:
         return _written(wanted, wanted.flags)
-    named = found if wanted.automatic or not found.automatic else wanted
-    flags = {**found.flags, **wanted.flags}
-    switch = replace(named, flags=flags if found.flags else {})
-    return Wish(flags=flags) if switch == found else _written(switch, flags)
+    named = current if wanted.automatic or not current.automatic else wanted
+    flags = {**current.flags, **wanted.flags}
+    switch = replace(named, flags=flags if current.flags else {})
+    return Wish(flags=flags) if switch == current else _written(switch, flags)
 
 
 def _written(switch: KillSwitch, flags: t.Mapping[str, str]) -> Wish:
@@ -57,7 +57,7 @@ def _leaving_step(observed: FlagsMap, wish: Wish, at: str) -> Wish:
 
 
 def plan_lowered(observed: FlagsMap, flag: str, percentage: int, at: str) -> Wish:
-    """Down or not at all. A value that is no number is more than any: nobody knows what pods make of it."""
+    """Lower a percentage or raise ConflictError. Any number is less than a text, whose effect on pods is unknown."""
     present = observed.data.get(flag, "0")
     wanted = str(percentage)
     if wanted == present or is_lower(wanted, present) or not is_lower("-1", present):
@@ -69,7 +69,7 @@ def plan_lowered(observed: FlagsMap, flag: str, percentage: int, at: str) -> Wis
 
 
 def plan_reset(_observed: FlagsMap) -> Wish:
-    """The flags stay off: whoever wants them on turns them on."""
+    """Reset the switch. The flags stay off until a person turns them on."""
     return Wish(annotations={KILL_SWITCH_ANNOTATION: None})
 
 
@@ -83,8 +83,8 @@ def to_sentence(
     check_mode: bool = False,
     reached_after: float | None = None,
 ) -> str:
-    """Where it stands after the write, or would stand in check mode, for people."""
-    told = ", ".join(f"{name}={value}" for name, value in flags.items())
+    """The switch's state after the write, or as it would be in check mode, for people."""
+    values = ", ".join(f"{name}={value}" for name, value in flags.items())
     because = f"because: {reason.rstrip('.')}."
     reached = (
         ""
@@ -97,7 +97,7 @@ def to_sentence(
         return f"{by} {reset} the kill switch, {because} The flags {stay} as they are until somebody turns them on."
     if state == SET and switch is not None:
         if check_mode:
-            return f"{by} would set the kill switch, {because} It would hold {told}."
-        return f"{str(switch).rstrip('.')}. It holds {told}.{reached}"
+            return f"{by} would set the kill switch, {because} It would hold {values}."
+        return f"{str(switch).rstrip('.')}. It holds {values}.{reached}"
     lowered = ", ".join(f"{name} to {value}" for name, value in flags.items())
     return f"{by} {'would lower' if check_mode else 'lowered'} {lowered}, {because}{reached}"

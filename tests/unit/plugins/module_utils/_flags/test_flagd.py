@@ -78,10 +78,10 @@ def share(folder: Path, document: str, users: int = 2000) -> float:
     )
     api.set_provider_and_wait(provider, str(folder))
     client = api.get_client(str(folder))
-    asked = [EvaluationContext(targeting_key=f"user-{number}") for number in range(users)]
-    found = [client.get_boolean_value("ai-agents", False, one) for one in asked]
+    contexts = [EvaluationContext(targeting_key=f"user-{number}") for number in range(users)]
+    served = [client.get_boolean_value("ai-agents", False, context) for context in contexts]
     provider.shutdown()
-    return sum(found) / users
+    return sum(served) / users
 
 
 def test_the_provider_lets_in_as_many_users_as_the_percentage_says(tmp_path: Path) -> None:

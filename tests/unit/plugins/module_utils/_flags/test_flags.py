@@ -35,7 +35,7 @@ def cluster_with(data: dict[str, str], manager: str = KUBECTL) -> MemoryCluster:
 def change(cluster: MemoryCluster, flags: dict[str, str | None], **options: t.Any) -> FlagsPlan:
     wish = Wish(flags, options.pop("annotations", {}), options.pop("fence", 0))
     settings = {"force": True, "check_mode": False, **options}
-    return decide_flags(cluster, "feature-flags", lambda _seen: wish, **settings)
+    return decide_flags(cluster, "feature-flags", lambda _observed: wish, **settings)
 
 
 def data_of(cluster: MemoryCluster) -> dict[str, str]:

@@ -48,11 +48,11 @@ class Readers:
         Controller(self.cluster, "easymo/wallet-service:v1")
         self.deployment = Deployment.from_json(self.cluster.objects["Deployment", NAME])
         self.pods = [name for kind, name in self.cluster.objects if kind == "Pod"]
-        self.tell(dict.fromkeys(self.pods, "false"))
+        self.set_flags(dict.fromkeys(self.pods, "false"))
         self.asker = Asker(EXPECTED, clock=self.clock, wall=lambda: NOON, probe=ENDPOINT)
         self.reports: list[str] = []
 
-    def tell(self, values: dict[str, str]) -> None:
+    def set_flags(self, values: dict[str, str]) -> None:
         for pod, value in values.items():
             self.cluster.answers[pod] = f'{{"flags": {{"{AGENTS}": {value}}}}}'
 
@@ -73,8 +73,8 @@ class Readers:
 
 def test_every_pod_is_asked_at_its_endpoint() -> None:
     readers = Readers()
-    readers.tell({readers.pods[1]: "true"})
-    assert [one.state for one in readers.ask()] == [STALE, REACHED, STALE]
+    readers.set_flags({readers.pods[1]: "true"})
+    assert [pod.state for pod in readers.ask()] == [STALE, REACHED, STALE]
     readers.cluster.answers[readers.pods[1]] = '{"flags": {}}'
     assert readers.ask()[1].detail == f"{AGENTS} is unset instead of 'true'"
 
@@ -86,19 +86,19 @@ def test_a_pod_of_another_controller_with_the_same_labels_is_not_asked(kind: str
     owner = {"kind": kind, "name": "migrate", "uid": "j-1", "controller": True}
     other["metadata"] |= {"name": "migrate-x", "uid": "p-1", "ownerReferences": [owner]}
     readers.cluster.put("Pod", other)
-    readers.tell({"migrate-x": "false"})
-    assert [one.pod for one in readers.ask()] == readers.pods
+    readers.set_flags({"migrate-x": "false"})
+    assert [pod.pod for pod in readers.ask()] == readers.pods
 
 
 def test_a_pod_whose_application_knows_no_such_path_is_not_taken_for_one_that_went() -> None:
     readers = Readers()
     del readers.cluster.answers[readers.pods[0]]
-    assert [one.state for one in readers.ask()] == [UNKNOWN, STALE, STALE]
+    assert [pod.state for pod in readers.ask()] == [UNKNOWN, STALE, STALE]
 
 
 def test_a_look_in_which_a_pod_went_is_taken_again_for_its_successor() -> None:
     readers = Readers()
-    cluster, asked, (old, *others) = readers.cluster, readers.cluster.proxy, readers.pods
+    cluster, proxy, (old, *others) = readers.cluster, readers.cluster.proxy, readers.pods
 
     def went_meanwhile(pod: str, port: int, path: str, *, tls: bool = False) -> str:
         if pod == old and ("Pod", old) in cluster.objects:
@@ -106,38 +106,38 @@ def test_a_look_in_which_a_pod_went_is_taken_again_for_its_successor() -> None:
             del cluster.answers[old]
             names = {**body["metadata"], "name": "successor", "uid": "another"}
             cluster.put("Pod", {**body, "metadata": names})
-            readers.tell({"successor": "true"})
-        return asked(pod, port, path, tls=tls)
+            readers.set_flags({"successor": "true"})
+        return proxy(pod, port, path, tls=tls)
 
     cluster.proxy = went_meanwhile  # type: ignore[method-assign]
-    found = {one.pod: one.state for one in readers.ask()}
-    assert found == {"successor": REACHED, **dict.fromkeys(others, STALE)}
+    states = {pod.pod: pod.state for pod in readers.ask()}
+    assert states == {"successor": REACHED, **dict.fromkeys(others, STALE)}
 
 
 def test_pods_that_follow_are_told_by_when_each_was_first_seen_to() -> None:
     readers = Readers()
     moments = {2.0: readers.pods[0], 9.0: readers.pods[1], 30.0: readers.pods[2]}
-    asked, began = readers.ask, readers.clock.now()
+    ask_pods, began = readers.ask, readers.clock.now()
 
     def ask() -> list[PodState]:
         passed = readers.clock.now() - began
-        readers.tell({pod: "true" for at, pod in moments.items() if passed >= at})
-        return asked()
+        readers.set_flags({pod: "true" for at, pod in moments.items() if passed >= at})
+        return ask_pods()
 
     readers.ask = ask  # type: ignore[method-assign]
-    found, note = readers.follow()
-    assert [found[pod].at for pod in readers.pods] == [2.0, 9.0, 30.0]
-    assert (latest(found.values()), note) == (30.0, "")
+    pods, note = readers.follow()
+    assert [pods[pod].at for pod in readers.pods] == [2.0, 9.0, 30.0]
+    assert (latest(pods.values()), note) == (30.0, "")
     assert readers.reports == [f"{count} of 3 pods run the flags" for count in range(3)]
 
 
 def test_the_kubelet_is_told_of_pods_that_are_behind_and_of_no_other() -> None:
     readers = Readers()
-    readers.tell({readers.pods[0]: "true"})
-    kept = readers.cluster.objects["Pod", readers.pods[1]]["metadata"]
-    kept["annotations"] = {"owner": "somebody"}
-    found, _ = readers.follow(patience=25)
-    assert found[readers.pods[1]].state == STALE
+    readers.set_flags({readers.pods[0]: "true"})
+    metadata = readers.cluster.objects["Pod", readers.pods[1]]["metadata"]
+    metadata["annotations"] = {"owner": "somebody"}
+    pods, _ = readers.follow(patience=25)
+    assert pods[readers.pods[1]].state == STALE
     marks = [
         readers.cluster.objects["Pod", pod]["metadata"].get("annotations") for pod in readers.pods
     ]
@@ -150,31 +150,31 @@ def test_the_kubelet_is_told_of_pods_that_are_behind_and_of_no_other() -> None:
 def test_a_pod_to_which_an_older_write_is_still_on_its_way_is_followed_until_ours_comes() -> None:
     """It has the flags of before that write, and they are those that are wanted."""
     readers = Readers()
-    readers.tell(dict.fromkeys(readers.pods, "true"))
-    asked, began = readers.ask, readers.clock.now()
+    readers.set_flags(dict.fromkeys(readers.pods, "true"))
+    ask_pods, began = readers.ask, readers.clock.now()
 
     def ask() -> list[PodState]:
         passed = readers.clock.now() - began
         older = 3.0 <= passed < 20.0
-        readers.tell({readers.pods[0]: "false" if older else "true"})
-        return asked()
+        readers.set_flags({readers.pods[0]: "false" if older else "true"})
+        return ask_pods()
 
     readers.ask = ask  # type: ignore[method-assign]
-    found, _ = readers.follow(settle=SETTLE)
-    assert {one.state for one in found.values()} == {REACHED}
-    assert found[readers.pods[0]].at >= 20.0
-    assert found[readers.pods[1]].at == 0.0
+    pods, _ = readers.follow(settle=SETTLE)
+    assert {pod.state for pod in pods.values()} == {REACHED}
+    assert pods[readers.pods[0]].at >= 20.0
+    assert pods[readers.pods[1]].at == 0.0
     assert readers.clock.now() - began <= 21.0
     assert readers.cluster.writes.count("patch Pod") >= 6, "each is told at once, and again"
 
 
 def test_pods_that_keep_the_flags_are_believed_after_a_while() -> None:
     readers = Readers()
-    readers.tell(dict.fromkeys(readers.pods, "true"))
+    readers.set_flags(dict.fromkeys(readers.pods, "true"))
     began = readers.clock.now()
-    found, _ = readers.follow(settle=SETTLE)
+    pods, _ = readers.follow(settle=SETTLE)
     assert SETTLE <= readers.clock.now() - began <= SETTLE + 1
-    assert latest(found.values()) == 0.0
+    assert latest(pods.values()) == 0.0
     assert readers.reports == [
         "3 of 3 pods run the flags, and are watched for 15 s: do they keep them?"
     ]

@@ -19,7 +19,7 @@ from tests.fakes.cluster import MemoryCluster
 HTTP = {"port": 8080, "path": "/flags", "scheme": "http"}
 
 
-def told(answer: str, values: str = "@") -> t.Mapping[str, str]:
+def read(answer: str, values: str = "@") -> t.Mapping[str, str]:
     cluster = MemoryCluster()
     cluster.answers = {"p": answer}
     return FlagsProbe.from_options({"http": HTTP, "values": values}).ask(cluster, "p", "c", [])
@@ -38,7 +38,7 @@ def told(answer: str, values: str = "@") -> t.Mapping[str, str]:
     ids=["types", "floats", "null", "path", "renamed", "missing"],
 )
 def test_what_an_answer_says(answer: str, values: str, flags: dict[str, str]) -> None:
-    assert told(answer, values) == flags
+    assert read(answer, values) == flags
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_an_answer_says(answer: str, values: str, flags: dict[str, str]) ->
 )
 def test_an_answer_that_says_nothing_is_an_error(answer: str, values: str, words: str) -> None:
     with pytest.raises(RefusedError, match=words) as raised:
-        told(answer, values)
+        read(answer, values)
     assert "secret" not in str(raised.value)
 
 

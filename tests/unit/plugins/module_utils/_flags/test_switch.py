@@ -29,7 +29,9 @@ def change(
     cluster: MemoryCluster, flags: dict[str, str | None], annotations: t.Any = None
 ) -> FlagsPlan:
     wish = Wish(flags, annotations or {})
-    return decide_flags(cluster, "feature-flags", lambda _seen: wish, force=True, check_mode=False)
+    return decide_flags(
+        cluster, "feature-flags", lambda _observed: wish, force=True, check_mode=False
+    )
 
 
 def turn_on(cluster: MemoryCluster, fence: int = 0) -> FlagsPlan:
@@ -37,7 +39,7 @@ def turn_on(cluster: MemoryCluster, fence: int = 0) -> FlagsPlan:
     return decide_flags(
         cluster,
         "feature-flags",
-        lambda seen: wish_under(RESET_AUTOMATIC, seen, dict(ON), fence=fence),
+        lambda observed: wish_under(RESET_AUTOMATIC, observed, dict(ON), fence=fence),
         force=True,
         check_mode=False,
     )
@@ -54,12 +56,12 @@ def test_it_is_read_as_it_was_written() -> None:
 
 @pytest.mark.parametrize("text", ["", "true", "[]", "{}", '{"set_at": 1}', "{", '{"flags": 3}'])
 def test_one_that_cannot_be_read_counts_as_set_by_a_person(text: str) -> None:
-    found = KillSwitch.from_annotations({KILL_SWITCH_ANNOTATION: text})
-    assert found is not None
-    assert not found.automatic
+    switch = KillSwitch.from_annotations({KILL_SWITCH_ANNOTATION: text})
+    assert switch is not None
+    assert not switch.automatic
     with pytest.raises(KilledError, match="cannot be read"):
-        refuse_up(found, {}, {AGENTS: "true"})
-    refuse_up(found, {AGENTS: "true", PERCENTAGE: "5"}, {AGENTS: "false", PERCENTAGE: "0"})
+        refuse_up(switch, {}, {AGENTS: "true"})
+    refuse_up(switch, {AGENTS: "true", PERCENTAGE: "5"}, {AGENTS: "false", PERCENTAGE: "0"})
 
 
 @pytest.mark.parametrize(

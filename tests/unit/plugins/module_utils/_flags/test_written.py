@@ -26,8 +26,8 @@ def cluster_with(data: t.Mapping[str, str]) -> MemoryCluster:
     return cluster
 
 
-def pod_with(seen: t.Mapping[str, str], state: str = STALE) -> PodState:
-    return PodState("web-1", "1", state, ready=True, seen=seen)
+def pod_with(values: t.Mapping[str, str], state: str = STALE) -> PodState:
+    return PodState("web-1", "1", state, ready=True, values=values)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_it_is_asked_anew_after_a_while_only() -> None:
 def test_what_cannot_be_read_is_not_known_to_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = cluster_with(ON)
 
-    def fail(*_asked: object) -> None:
+    def fail(*_arguments: object) -> None:
         raise UnreachableError("Could not read ConfigMap 'feature-flags'.")
 
     monkeypatch.setattr(cluster, "read", fail)

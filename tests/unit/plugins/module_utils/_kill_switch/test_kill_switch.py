@@ -25,9 +25,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.pod_replacement import (
     KUBELETS_KNOW,
     Replaceable,
-    Swept,
+    ReplacedPods,
     next_victim,
-    sweep,
+    replace_stale_pods,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     ENDING,
@@ -82,11 +82,11 @@ def set_by_module(
 ) -> tuple[KillSwitching, FlagsPlan]:
     """As the module sets it, at the epoch of the lock where it looks at that."""
     switching = KillSwitching(
-        lambda: cluster, clock=FakeClock(), wall=lambda: NOON, report=lambda *_told: None
+        lambda: cluster, clock=FakeClock(), wall=lambda: NOON, report=lambda *_texts: None
     )
     plan = switching.write(
         "feature-flags",
-        lambda seen, epoch: plan_set(seen, switch, epoch),
+        lambda current, epoch: plan_set(current, switch, epoch),
         deadline=60.0,
         document=None,
         check_mode=False,
@@ -106,25 +106,25 @@ class CrowdedCluster(MemoryCluster):
         written = super().apply(kind, body, **how)
         if self._other is not None:
             other, self._other = self._other, None
-            decided(self, lambda seen: plan_set(seen, other))
+            decided(self, lambda current: plan_set(current, other))
         return written
 
 
 def test_two_who_switch_off_at_the_same_moment_both_succeed() -> None:
     cluster = CrowdedCluster(ADA)
-    assert decided(cluster, lambda seen: plan_set(seen, ROBOT)).changed
+    assert decided(cluster, lambda current: plan_set(current, ROBOT)).changed
     body = cluster.objects["ConfigMap", "feature-flags"]
-    found = KillSwitch.from_annotations(body["metadata"]["annotations"])
-    assert found is not None
-    assert (found.by, dict(found.flags)) == ("ada", OFF)
+    switch = KillSwitch.from_annotations(body["metadata"]["annotations"])
+    assert switch is not None
+    assert (switch.by, dict(switch.flags)) == ("ada", OFF)
 
 
 def test_a_switch_that_holds_less_than_ours_right_after_it_is_told() -> None:
     cluster = MemoryCluster()
     other = replace(ADA, flags={AGENTS: "false"})
 
-    def decide(seen: FlagsMap) -> t.Any:
-        return plan_set(replace(seen, annotations={}), ROBOT)
+    def decide(current: FlagsMap) -> t.Any:
+        return plan_set(replace(current, annotations={}), ROBOT)
 
     apply = cluster.apply
 
@@ -176,9 +176,11 @@ def test_an_automatic_switch_says_whom_it_is_meant_for_and_only_for_later_ones(
     wish = plan_set(observed(there), wanted, 7)
     assert wish.annotations.get(KILL_SWITCH_EPOCH_ANNOTATION) == written
     for epoch, known in ((7, "7"), (6, "7"), (0, "7")):
-        seen = observed(there)
-        seen = replace(seen, annotations={**seen.annotations, KILL_SWITCH_EPOCH_ANNOTATION: known})
-        assert KILL_SWITCH_EPOCH_ANNOTATION not in plan_set(seen, wanted, epoch).annotations
+        current = observed(there)
+        current = replace(
+            current, annotations={**current.annotations, KILL_SWITCH_EPOCH_ANNOTATION: known}
+        )
+        assert KILL_SWITCH_EPOCH_ANNOTATION not in plan_set(current, wanted, epoch).annotations
 
 
 def test_setting_it_again_at_a_later_epoch_is_a_write_and_no_change() -> None:
@@ -188,7 +190,7 @@ def test_setting_it_again_at_a_later_epoch_is_a_write_and_no_change() -> None:
         plans.append(decided(cluster, functools.partial(plan_set, wanted=ROBOT, epoch=epoch)))
         wrote = bool(cluster.writes)
         assert (plans[-1].changed, plans[-1].writes) == (len(plans) == 1, wrote)
-    assert [one.writes for one in plans] == [True, True, False]
+    assert [plan.writes for plan in plans] == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -225,17 +227,17 @@ def test_a_second_setting_holds_what_both_named() -> None:
     wider = KillSwitch("later", "bob", "too", flags={"FEATURE_BUYER_AGENT": "false"})
     wish = plan_set(observed(ADA), wider)
     assert wish.flags == {**OFF, "FEATURE_BUYER_AGENT": "false"}
-    found = KillSwitch.from_annotations(t.cast("dict[str, str]", wish.annotations))
-    assert found is not None
-    assert found.by == "ada"
+    switch = KillSwitch.from_annotations(t.cast("dict[str, str]", wish.annotations))
+    assert switch is not None
+    assert switch.by == "ada"
 
 
 def test_who_takes_over_holds_what_another_release_left_held() -> None:
     left = replace(ROBOT, flags={"FEATURE_WALLET_LIMITS": "false"})
     wish = plan_set(observed(left), ADA)
-    found = KillSwitch.from_annotations(t.cast("dict[str, str]", wish.annotations))
-    assert found == replace(ADA, flags={**OFF, "FEATURE_WALLET_LIMITS": "false"})
-    assert wish.flags == found.flags
+    switch = KillSwitch.from_annotations(t.cast("dict[str, str]", wish.annotations))
+    assert switch == replace(ADA, flags={**OFF, "FEATURE_WALLET_LIMITS": "false"})
+    assert wish.flags == switch.flags
 
 
 def test_one_that_cannot_be_read_goes_on_to_hold_every_flag() -> None:
@@ -278,20 +280,24 @@ STEP = RampState(
 
 
 @pytest.mark.parametrize(
-    ("found", "left"),
+    ("verdict", "left"),
     [(PROCEED, PENDING), (RELEASED, PENDING), (PENDING, PENDING), (HOLD, HOLD)],
 )
 @pytest.mark.parametrize("state", ["lowered", "set"])
 def test_a_step_that_it_took_users_out_of_is_watched_anew_wherever_it_comes_back_from(
-    found: str, left: str, state: str
+    verdict: str, left: str, state: str
 ) -> None:
-    here = {"annotations": {RAMP_ANNOTATION: replace(STEP, verdict=found).to_annotation()}}
-    ten, one = (replace(observed(**{PERCENTAGE: value}), **here) for value in ("10", "1"))
-    wish = plan_lowered(ten, PERCENTAGE, 1, AT_NOON) if state == "lowered" else plan_set(ten, ADA)
+    here = {"annotations": {RAMP_ANNOTATION: replace(STEP, verdict=verdict).to_annotation()}}
+    at_ten, at_one = (replace(observed(**{PERCENTAGE: value}), **here) for value in ("10", "1"))
+    wish = (
+        plan_lowered(at_ten, PERCENTAGE, 1, AT_NOON)
+        if state == "lowered"
+        else plan_set(at_ten, ADA)
+    )
     after = RampState.from_annotation(wish.annotations[RAMP_ANNOTATION])
     at = NOON if state == "lowered" else NOON - timedelta(hours=3)
     assert after == replace(STEP, verdict=left, since=at, watch_until=at + timedelta(hours=1))
-    assert RAMP_ANNOTATION not in plan_lowered(one, PERCENTAGE, 1, AT_NOON).annotations
+    assert RAMP_ANNOTATION not in plan_lowered(at_one, PERCENTAGE, 1, AT_NOON).annotations
 
 
 def test_what_brought_a_step_down_stays_when_it_takes_users_out_of_the_step_below() -> None:
@@ -324,8 +330,8 @@ def pod(name: str, state: str, *, ready: bool = True, deleting: bool = False) ->
 def test_pods_are_ended_one_by_one_and_old_ones_only(
     pods: list[PodState], ready: int, victim: str | None
 ) -> None:
-    found = next_victim(pods, frozenset("abc"), ready)
-    assert (found.pod if found else None) == victim
+    pod = next_victim(pods, frozenset("abc"), ready)
+    assert (pod.pod if pod else None) == victim
 
 
 def running(*names: str) -> MemoryCluster:
@@ -360,9 +366,9 @@ def sweeps(
     replicas: int | t.Callable[[], int] = 3,
     report: t.Callable[[str], None] = lambda _text: None,
     helps: t.Callable[[PodState], bool] = lambda _pod: True,
-) -> Swept:
+) -> ReplacedPods:
     deadline = clock.now() + 200
-    return sweep(
+    return replace_stale_pods(
         cluster,
         ask,
         Replaceable(frozenset(known), clock.now(), helps),
@@ -380,26 +386,26 @@ def ends(
     clock: FakeClock,
 ) -> list[float]:
     """Seconds after which each pod is ended, of a Deployment with two."""
-    began, told = clock.now(), []
+    began, reports = clock.now(), []
 
     def report(_text: str) -> None:
-        told.append(clock.now() - began)
+        reports.append(clock.now() - began)
 
     sweeps(cluster, ask, known, replicas=2, clock=clock, report=report)
-    return told
+    return reports
 
 
 def test_sweeping_ends_all_that_run_the_feature() -> None:
     pods = Pods()
-    swept = sweeps(pods.cluster, pods.ask, "abc", clock=FakeClock())
-    assert (swept.replaced, swept.problem) == (("a", "b", "c"), "")
+    replaced_pods = sweeps(pods.cluster, pods.ask, "abc", clock=FakeClock())
+    assert (replaced_pods.replaced, replaced_pods.problem) == (("a", "b", "c"), "")
 
 
 def test_sweeping_stops_when_a_replacement_does_not_come() -> None:
     pods = Pods(broken=True)
-    swept = sweeps(pods.cluster, pods.ask, "abc", clock=FakeClock())
-    assert swept.replaced == ("a",)
-    assert "replacement of a did not become ready" in swept.problem
+    replaced_pods = sweeps(pods.cluster, pods.ask, "abc", clock=FakeClock())
+    assert replaced_pods.replaced == ("a",)
+    assert "replacement of a did not become ready" in replaced_pods.problem
     assert pods.most_missing == 1
 
 
@@ -409,8 +415,8 @@ def test_no_pod_is_ended_whose_place_the_same_would_take() -> None:
     def helps(_pod: PodState) -> bool:
         return len(pods.cluster.objects) == len("abc")
 
-    swept = sweeps(pods.cluster, pods.ask, "abc", clock=clock, helps=helps)
-    assert (swept.replaced, swept.problem) == (("a",), "")
+    replaced_pods = sweeps(pods.cluster, pods.ask, "abc", clock=clock, helps=helps)
+    assert (replaced_pods.replaced, replaced_pods.problem) == (("a",), "")
     assert clock.now() - FakeClock().now() < 20, "it does not wait for what does not come"
 
 
@@ -425,7 +431,7 @@ def test_pods_of_a_scale_up_meanwhile_are_waited_for_but_not_for_long(
         passed = clock.now() - began
         pods = [pod("old", STALE), pod("first", REACHED, ready=passed >= 8)]
         pods += [pod("more", REACHED, ready=passed >= ready_after)] if passed >= 5 else []
-        return [one for one in pods if one.pod != "old" or ("Pod", "old") in cluster.objects]
+        return [pod for pod in pods if pod.pod != "old" or ("Pod", "old") in cluster.objects]
 
     assert ends(cluster, ask, {"old"}, clock) == [ended_after]
 
@@ -447,8 +453,10 @@ def test_pods_that_an_autoscaler_takes_meanwhile_are_not_waited_for() -> None:
         ]
         return [pod(name, STALE) for name in there] + fresh
 
-    swept = sweeps(cluster, ask, "abcd", clock=clock, replicas=lambda: 2 if scaled_down() else 4)
-    assert (swept.replaced, swept.problem) == (("a", "b"), "")
+    replaced_pods = sweeps(
+        cluster, ask, "abcd", clock=clock, replicas=lambda: 2 if scaled_down() else 4
+    )
+    assert (replaced_pods.replaced, replaced_pods.problem) == (("a", "b"), "")
     assert clock.now() - began < 60
 
 
@@ -463,7 +471,7 @@ def test_what_started_after_the_flags_were_written_is_ended_while_that_helps(
     knows_after: float, ended: tuple[str, ...], state: str
 ) -> None:
     cluster, clock = running(*"abc"), FakeClock()
-    began, told = clock.now(), []
+    began, reports = clock.now(), []
     states: dict[str, str] = {}
 
     def ask() -> list[PodState]:
@@ -476,10 +484,12 @@ def test_what_started_after_the_flags_were_written_is_ended_while_that_helps(
             )
         return pods
 
-    swept = sweeps(cluster, ask, (), clock=clock, report=lambda _text: told.append(clock.now()))
-    assert (swept.replaced, swept.problem) == (ended, "")
-    assert next(one.state for one in swept.pods if one.pod == "new-a") == state
-    assert told[0] - began == pytest.approx(KUBELETS_KNOW, abs=1)
+    replaced_pods = sweeps(
+        cluster, ask, (), clock=clock, report=lambda _text: reports.append(clock.now())
+    )
+    assert (replaced_pods.replaced, replaced_pods.problem) == (ended, "")
+    assert next(pod.state for pod in replaced_pods.pods if pod.pod == "new-a") == state
+    assert reports[0] - began == pytest.approx(KUBELETS_KNOW, abs=1)
 
 
 def test_a_pod_that_starts_just_then_is_looked_at_once_its_kubelet_knows_of_the_flags() -> None:
@@ -489,8 +499,8 @@ def test_a_pod_that_starts_just_then_is_looked_at_once_its_kubelet_knows_of_the_
     def ask() -> list[PodState]:
         return [pod("a", IDLE if clock.now() - began < 3 else REACHED)]
 
-    swept = sweeps(MemoryCluster(), ask, (), replicas=1, clock=clock)
-    assert [one.state for one in swept.pods] == [REACHED]
+    replaced_pods = sweeps(MemoryCluster(), ask, (), replicas=1, clock=clock)
+    assert [pod.state for pod in replaced_pods.pods] == [REACHED]
     broken = sweeps(MemoryCluster(), lambda: [pod("a", IDLE)], (), replicas=1, clock=clock)
     assert (broken.problem, clock.now() - began <= KUBELETS_KNOW + 5) == ("", True)
 
@@ -512,19 +522,19 @@ def test_a_pod_that_is_starting_is_waited_for_but_not_for_long(
 
 def test_one_that_starts_with_the_old_flags_is_ended_at_once_and_its_successor_waited_for() -> None:
     cluster, clock = running("old", "starting"), FakeClock()
-    began, told = clock.now(), []
+    began, reports = clock.now(), []
 
     def ask() -> list[PodState]:
         fresh = pod("new", REACHED, ready=clock.now() - began >= 6)
         pods = [pod("old", STALE), pod("starting", STALE, ready=False)]
-        there = [one for one in pods if ("Pod", one.pod) in cluster.objects]
+        there = [pod for pod in pods if ("Pod", pod.pod) in cluster.objects]
         return there if len(there) == 2 else [*there, fresh]
 
     def report(text: str) -> None:
-        told.append((text.split()[2].strip(","), clock.now() - began))
+        reports.append((text.split()[2].strip(","), clock.now() - began))
 
     sweeps(cluster, ask, {"old", "starting"}, replicas=2, clock=clock, report=report)
-    assert told == [("starting", 0), ("old", 6)]
+    assert reports == [("starting", 0), ("old", 6)]
 
 
 @pytest.mark.parametrize(
@@ -549,8 +559,8 @@ def test_a_pod_that_should_have_ended_is_believed_to_be_lost_only_after_another_
         fresh = [pod("new", REACHED)]
         return fresh if listed >= ends_after else [lost, *fresh]
 
-    swept = sweeps(MemoryCluster(), ask, (), replicas=1, clock=clock)
-    assert [one.pod for one in swept.pods if one.state == UNKNOWN] == left
+    replaced_pods = sweeps(MemoryCluster(), ask, (), replicas=1, clock=clock)
+    assert [pod.pod for pod in replaced_pods.pods if pod.state == UNKNOWN] == left
     assert clock.now() - began <= 31 + lasts
 
 
@@ -571,9 +581,9 @@ def test_the_pod_that_it_ended_last_has_as_long_to_go_however_long_the_others_to
             pods.append(pod(f"new-{name}", REACHED, ready=gone_for >= 40))
         return pods
 
-    swept = sweeps(cluster, ask, "ab", replicas=2, clock=clock)
-    assert (swept.replaced, swept.problem) == (("a", "b"), "")
-    assert {one.state for one in swept.pods} == {REACHED}
+    replaced_pods = sweeps(cluster, ask, "ab", replicas=2, clock=clock)
+    assert (replaced_pods.replaced, replaced_pods.problem) == (("a", "b"), "")
+    assert {pod.state for pod in replaced_pods.pods} == {REACHED}
 
 
 def deployed() -> tuple[MemoryCluster, list[str]]:
@@ -583,10 +593,10 @@ def deployed() -> tuple[MemoryCluster, list[str]]:
     return cluster, [name for kind, name in cluster.objects if kind == "Pod"]
 
 
-def asked(cluster: MemoryCluster) -> dict[str, PodState]:
+def states_of(cluster: MemoryCluster) -> dict[str, PodState]:
     deployment = Deployment.from_json(cluster.objects["Deployment", NAME])
     asker = Asker({AGENTS: "false"}, clock=FakeClock(), wall=lambda: NOON)
-    return {one.pod: one for one in asker.ask(cluster, deployment, NAME)}
+    return {pod.pod: pod for pod in asker.ask(cluster, deployment, NAME)}
 
 
 def test_each_pod_is_told_as_it_is() -> None:
@@ -595,9 +605,9 @@ def test_each_pod_is_told_as_it_is() -> None:
     cluster.environments[names[1]] = f"{AGENTS}=true\n"
     waiting = cluster.objects["Pod", names[2]]["status"]["containerStatuses"][0]
     waiting["state"] = {"waiting": {"reason": "ImagePullBackOff"}}
-    found = asked(cluster)
-    assert [found[name].state for name in names] == [REACHED, STALE, IDLE]
-    assert found[names[1]].detail == f"{AGENTS} is 'true' instead of 'false'"
+    states = states_of(cluster)
+    assert [states[name].state for name in names] == [REACHED, STALE, IDLE]
+    assert states[names[1]].detail == f"{AGENTS} is 'true' instead of 'false'"
 
 
 def test_a_pod_that_cannot_be_asked_is_never_taken_for_off() -> None:
@@ -610,11 +620,11 @@ def test_a_pod_that_cannot_be_asked_is_never_taken_for_off() -> None:
     ending, overdue = (cluster.objects["Pod", name]["metadata"] for name in names[:2])
     ending["deletionTimestamp"] = "2026-11-24T12:00:20Z"
     overdue["deletionTimestamp"] = "2026-11-24T11:50:00Z"
-    found = asked(cluster)
-    assert [found[name].state for name in names] == [ENDING, UNKNOWN, UNKNOWN]
+    states = states_of(cluster)
+    assert [states[name].state for name in names] == [ENDING, UNKNOWN, UNKNOWN]
     with pytest.raises(VerificationError) as raised:
         check_reached(
-            "feature-flags", [ConsumerState(NAME, pods=tuple(found.values()))], {"changed": True}
+            "feature-flags", [ConsumerState(NAME, pods=tuple(states.values()))], {"changed": True}
         )
     assert "only 0 of 2 pods" in str(raised.value)
     assert f"pod {names[2]} (cannot be asked: the node does not answer)" in str(raised.value)
@@ -632,11 +642,11 @@ def test_one_answer_that_is_lost_leaves_no_pod_unknown() -> None:
         return execute(pod, container, command)
 
     cluster.execute = stumble  # type: ignore[method-assign]
-    assert {one.state for one in asked(cluster).values()} == {REACHED}
+    assert {pod.state for pod in states_of(cluster).values()} == {REACHED}
 
 
 def test_a_consumer_that_was_not_seen_is_named() -> None:
-    gone = ConsumerState("gone", problem="There is no Deployment 'gone'", seen=False)
+    gone = ConsumerState("gone", problem="There is no Deployment 'gone'", listed=False)
     good = ConsumerState("good", pods=(pod("a", REACHED), pod("b", IDLE)))
     check_reached("feature-flags", [good], {})
     with pytest.raises(VerificationError, match=r"only 1 of 1 pods .* whatever 'gone' runs"):
@@ -649,6 +659,6 @@ def test_a_switch_that_is_reset_while_its_pods_restart_is_told_as_the_cause() ->
     switching, plan = set_by_module(cluster, ADA, automatic=False)
     stale = [ConsumerState("agents", pods=(pod("a", STALE),))]
     assert switching.overruled(plan) == ()
-    decided(cluster, lambda _seen: Wish({AGENTS: "true"}, {KILL_SWITCH_ANNOTATION: None}))
+    decided(cluster, lambda _observed: Wish({AGENTS: "true"}, {KILL_SWITCH_ANNOTATION: None}))
     with pytest.raises(ConflictError, match=f"check {KILL_SWITCH_ANNOTATION}, {AGENTS}"):
         check_reached("feature-flags", stale, {}, switching.overruled(plan))
