@@ -135,7 +135,7 @@ from ..module_utils._kubernetes_module import actor_of, cluster_for
 from ..module_utils._lock.fence import lease_check_for
 from ..module_utils._module import Module, execute, refuse_below
 from ..module_utils._rollback.apply import NotReturnedError, Returned, describe_return
-from ..module_utils._rollback.task import Asked, Returner, plan_waves
+from ..module_utils._rollback.task import DeploymentRollback, RollbackRequest, plan_waves
 from ..module_utils._rollout.changes import describe_changes
 from ..module_utils._rollout.task import emit_counts
 from ..module_utils._time import utc_now
@@ -147,29 +147,29 @@ module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    asked, clock = to_asked(module.params), MonotonicClock()
-    cluster = cluster_for(module).until(clock.now() + asked.wait_timeout)
-    pins, waves = plan_waves(cluster, asked, clock)
-    guard = lease_check_for(cluster, asked.fence, clock=clock, name=module.params["lock"])
-    returner = Returner(
+    request, clock = to_request(module.params), MonotonicClock()
+    cluster = cluster_for(module).until(clock.now() + request.wait_timeout)
+    pins, waves = plan_waves(cluster, request, clock)
+    guard = lease_check_for(cluster, request.fence, clock=clock, name=module.params["lock"])
+    rollback = DeploymentRollback(
         cluster,
         pins,
-        asked,
+        request,
         guard=guard,
         clock=clock,
         report=lambda name, text, counts: emit_counts(module, name, text, counts),
         check_mode=module.check_mode,
     )
-    returned = returner.all(waves)
-    for one in returned:
-        if one.takes:
-            module.warn(f"{one.name}: {describe_changes(one.takes)}")
+    returned = rollback.all(waves)
+    for outcome in returned:
+        if outcome.takes:
+            module.warn(f"{outcome.name}: {describe_changes(outcome.takes)}")
     result = {
-        "changed": any(one.changed for one in returned),
-        "services": {one.name: one.to_json() for one in returned},
+        "changed": any(outcome.changed for outcome in returned),
+        "services": {outcome.name: outcome.to_json() for outcome in returned},
         "waves": waves,
-        "failed_services": [one.name for one in returned if not one.returned],
-        "summary": describe_return(returned, asked.release),
+        "failed_services": [outcome.name for outcome in returned if not outcome.returned],
+        "summary": describe_return(returned, request.release),
     }
     if module._diff:
         result["diff"] = to_diff(returned)
@@ -178,11 +178,11 @@ def run(module: Module) -> dict[str, t.Any]:
     return result
 
 
-def to_asked(params: t.Mapping[str, t.Any]) -> Asked:
+def to_request(params: t.Mapping[str, t.Any]) -> RollbackRequest:
     refuse_below(params, parallel=1, wait_timeout=1, fence=0)
     if not params["name"]:
         raise InputError("'name' is empty: set the release to roll back.")
-    return Asked(
+    return RollbackRequest(
         release=params["name"],
         names=tuple(params["deployments"]),
         first=tuple(params["first"]),
@@ -197,9 +197,9 @@ def to_asked(params: t.Mapping[str, t.Any]) -> Asked:
 
 def to_diff(returned: t.Sequence[Returned]) -> list[dict[str, t.Any]]:
     return [
-        {"before_header": one.name, "after_header": one.name, **one.diff}
-        for one in returned
-        if one.changed and one.diff
+        {"before_header": outcome.name, "after_header": outcome.name, **outcome.diff}
+        for outcome in returned
+        if outcome.changed and outcome.diff
     ]
 
 

@@ -19,7 +19,7 @@ FIRST_SIZES = (1, 3)
 
 
 def waves_of(groups: t.Mapping[str, t.Sequence[str]], group: str) -> Waves:
-    """The members of `group` by its groups `service_wave_<number>`, lowest number first; whoever is in none comes last.
+    """The members of `group` by its groups `service_wave_<number>`, lowest number first; members of none come last.
 
     Without any such group: one alone, then three, then the rest, in the order of the inventory.
     """
@@ -33,10 +33,10 @@ def waves_of(groups: t.Mapping[str, t.Sequence[str]], group: str) -> Waves:
         return split(members, FIRST_SIZES)
     left, waves = members, []
     for _number, name in numbered:
-        # Ansible's lists look at each element when asked for one.
+        # Ansible's lists check each element on every access.
         named = set(groups[name])
-        waves.append([one for one in left if one in named])
-        left = [one for one in left if one not in named]
+        waves.append([host for host in left if host in named])
+        left = [host for host in left if host not in named]
     return [wave for wave in (*waves, left) if wave]
 
 
@@ -48,26 +48,26 @@ def split(names: t.Sequence[str], sizes: t.Sequence[int]) -> Waves:
     return [wave for wave in (*waves, list(names[at:])) if wave]
 
 
-def way_back(
+def rollback_waves(
     waves: t.Sequence[t.Sequence[str]], names: t.Collection[str], first: t.Sequence[str]
 ) -> Waves:
-    """`names` in reverse waves, those of `first` before all others, each alone; whoever is in no wave comes last."""
-    leading = [[one] for one in first if one in names]
-    taken = {one for wave in leading for one in wave}
+    """`names` in reverse waves. Those of `first` come before all others, each alone; names without a wave come last."""
+    leading = [[name] for name in first if name in names]
+    taken = {name for wave in leading for name in wave}
     back: Waves = [*leading]
     for wave in reversed(waves):
-        members = [one for one in reversed(wave) if one in names and one not in taken]
+        members = [name for name in reversed(wave) if name in names and name not in taken]
         taken.update(members)
         back.append(members)
-    back.append(sorted(one for one in names if one not in taken))
+    back.append(sorted(name for name in names if name not in taken))
     return [wave for wave in back if wave]
 
 
 @dataclass(frozen=True)
 class Returned:
-    """How the way back of one Deployment ended, in the words of the rollout module.
+    """The end of one Deployment's rollback, as a result of the rollout module.
 
-    `message` tells why, empty when it stands at its pin.
+    `message`: the reason of a failure, empty when it returned to its pin.
     """
 
     name: str
@@ -79,9 +79,9 @@ class Returned:
     message: str = ""
     diff: t.Mapping[str, t.Any] = field(default_factory=dict)
     takes: tuple[Taken, ...] = ()
-    """What going back takes away that the release did not write."""
+    """Fields that the rollback changed and the release did not write."""
     fenced: bool = False
-    """Whether the fence was written on it and nothing else."""
+    """Whether only the fence was written on it."""
 
     @property
     def returned(self) -> bool:
@@ -95,7 +95,7 @@ class Returned:
             "after": {"image": self.image_after},
             "duration": self.duration,
             "message": self.message,
-            "taken_away": [one.to_json() for one in self.takes],
+            "taken_away": [change.to_json() for change in self.takes],
             "fenced": self.fenced,
         }
 
@@ -106,20 +106,20 @@ class NotReturnedError(DeployError):
 
 class Return(t.Protocol):
     def __call__(self, name: str) -> Returned:
-        """Return one Deployment and follow it to its end; a DeployError tells why not. On any thread."""
+        """Return one Deployment and follow it to its end, on any thread. Raises DeployError with the reason."""
 
 
-def return_all(waves: Waves, return_one: Return, *, parallel: int) -> list[Returned]:
-    """All of them, whatever becomes of one: what cannot return must not keep others from it."""
+def return_all(waves: Waves, return_deployment: Return, *, parallel: int) -> list[Returned]:
+    """Return all Deployments: one that cannot return must not stop the others."""
     done: list[Returned] = []
     for wave in waves:
-        done += side_by_side(lambda name: _settled(return_one, name), wave, at_once=parallel)
+        done += side_by_side(lambda name: _settled(return_deployment, name), wave, at_once=parallel)
     return done
 
 
-def _settled(return_one: Return, name: str) -> Returned:
+def _settled(return_deployment: Return, name: str) -> Returned:
     try:
-        return return_one(name)
+        return return_deployment(name)
     except DeployError as exc:
         details = exc.details
         return Returned(
@@ -135,18 +135,18 @@ def _settled(return_one: Return, name: str) -> Returned:
 
 
 def describe_return(returned: t.Sequence[Returned], release: str) -> str:
-    """One sentence for each of: what returned, what was there, what did not."""
-    moved = [one.name for one in returned if one.returned and one.changed]
-    there = [one.name for one in returned if one.returned and not one.changed]
-    failed = [one for one in returned if not one.returned]
-    said = []
+    """One sentence each for the returned, the unchanged and the failed Deployments."""
+    moved = [outcome.name for outcome in returned if outcome.returned and outcome.changed]
+    there = [outcome.name for outcome in returned if outcome.returned and not outcome.changed]
+    failed = [outcome for outcome in returned if not outcome.returned]
+    sentences = []
     if failed:
-        names = ", ".join(one.name for one in failed)
-        said.append(
+        names = ", ".join(outcome.name for outcome in failed)
+        sentences.append(
             f"{len(failed)} of {len(returned)} services did not return from release {release!r}: {names}."
         )
     if moved:
-        said.append(f"Returned: {', '.join(moved)}.")
+        sentences.append(f"Returned: {', '.join(moved)}.")
     if there:
-        said.append(f"Already there: {', '.join(there)}.")
-    return " ".join([*said, *(one.message for one in failed)])
+        sentences.append(f"Already there: {', '.join(there)}.")
+    return " ".join([*sentences, *(outcome.message for outcome in failed)])

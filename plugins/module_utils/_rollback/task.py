@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task of the release_rollback module: what its record keeps, in which order, each with a rollout of its own."""
+"""One task of the release_rollback module: its pins, their order, and a rollout for each."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .._rollout.apply import WriteCheck
 from .._rollout.models import ReplicaCounts
 from .._rollout.plan import Pin, RolloutRequest
 from .._rollout.runner import Rollout, Settings
-from .apply import Returned, Waves, return_all, way_back
+from .apply import Returned, Waves, return_all, rollback_waves
 
 Report = t.Callable[[str, str, ReplicaCounts], None]
-"""Live progress: the Deployment, what happened to it, and its counts."""
+"""Live progress: the Deployment, a text and its counts."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class RollbackRequest:
     """`names`: only these, all that are pinned when empty. `wait_timeout`: seconds for each."""
 
     release: str
@@ -36,32 +36,32 @@ class Asked:
     fence: int
 
 
-def plan_waves(cluster: Cluster, asked: Asked, clock: Clock) -> tuple[Pins, Waves]:
-    """The pins and the order. What was asked for by name and is not pinned is refused before anything is written."""
-    pins = read_pins(cluster, record_name(asked.release))
+def plan_waves(cluster: Cluster, request: RollbackRequest, clock: Clock) -> tuple[Pins, Waves]:
+    """The pins and the waves. A requested name without a pin is refused before any write."""
+    pins = read_pins(cluster, record_name(request.release))
     if pins is None or not pins.deployments:
         raise InputError(
-            f"Nothing is pinned for release {asked.release!r}, so there is nothing to return to: "
+            f"Nothing is pinned for release {request.release!r}, so there is nothing to return to: "
             "it touched no service yet, or its record was deleted. Check 'kubectl rollout history'."
         )
-    unknown = [one for one in asked.names if one not in pins.deployments]
+    unknown = [name for name in request.names if name not in pins.deployments]
     if unknown:
         raise InputError(
-            f"Nothing is pinned for {', '.join(unknown)} in release {asked.release!r}: pinned are "
+            f"Nothing is pinned for {', '.join(unknown)} in release {request.release!r}: pinned are "
             f"{', '.join(pins.deployments)}."
         )
-    record = ReleaseStore(cluster, asked.release, clock=clock).read()
+    record = ReleaseStore(cluster, request.release, clock=clock).read()
     waves = record.facts.get("waves", []) if record else []
-    return pins, way_back(waves, asked.names or tuple(pins.deployments), asked.first)
+    return pins, rollback_waves(waves, request.names or tuple(pins.deployments), request.first)
 
 
 @dataclass
-class Returner:
+class DeploymentRollback:
     """Returns one Deployment after the other to its pin; each call has a rollout of its own."""
 
     cluster: Cluster
     pins: Pins
-    asked: Asked
+    request: RollbackRequest
     guard: WriteCheck
     clock: Clock
     report: Report
@@ -74,9 +74,9 @@ class Returner:
             self._wanted(name),
             self._pin(name),
             settings=Settings(
-                wait_timeout=self.asked.wait_timeout,
+                wait_timeout=self.request.wait_timeout,
                 undo_on_failure=False,
-                quorum=self.asked.quorum,
+                quorum=self.request.quorum,
             ),
             clock=self.clock,
             report=lambda text, counts: self.report(name, text, counts),
@@ -97,7 +97,7 @@ class Returner:
         )
 
     def all(self, waves: Waves) -> list[Returned]:
-        return return_all(waves, self, parallel=self.asked.parallel)
+        return return_all(waves, self, parallel=self.request.parallel)
 
     def _pin(self, name: str) -> Pin | None:
         return self.pins.deployment(name)
@@ -107,8 +107,8 @@ class Returner:
         return RolloutRequest(
             state="rolled_back",
             container=name if name in images else next(iter(images)),
-            release=self.asked.release,
-            actor=self.asked.actor,
-            at=self.asked.at,
-            fence=self.asked.fence,
+            release=self.request.release,
+            actor=self.request.actor,
+            at=self.request.at,
+            fence=self.request.fence,
         )

@@ -17,42 +17,42 @@ def returned(name: str) -> Returned:
 
 
 def test_one_that_cannot_return_keeps_nobody_from_it() -> None:
-    def one(name: str) -> Returned:
+    def return_deployment(name: str) -> Returned:
         if name == "b":
             raise ConflictError("Deployment 'b' was changed by somebody else.", result="superseded")
         return returned(name)
 
-    done = return_all([["a", "b"], ["c"]], one, parallel=2)
+    done = return_all([["a", "b"], ["c"]], return_deployment, parallel=2)
     assert [(each.name, each.result, each.returned) for each in done] == [
         ("a", "rolled_back", True),
         ("b", "superseded", False),
         ("c", "rolled_back", True),
     ]
-    said = describe_return(done, "2.0.0")
-    assert said.startswith(
+    summary = describe_return(done, "2.0.0")
+    assert summary.startswith(
         "1 of 3 services did not return from release '2.0.0': b. Returned: a, c."
     )
-    assert "by somebody else" in said
+    assert "by somebody else" in summary
 
 
 def test_a_wave_returns_side_by_side_and_the_next_waits_for_it() -> None:
     together = threading.Barrier(3)
-    seen: list[str] = []
+    order: list[str] = []
 
-    def one(name: str) -> Returned:
+    def return_deployment(name: str) -> Returned:
         if name != "late":
             together.wait(5)  # breaks unless all three are in here at once
-        seen.append(name)
+        order.append(name)
         return returned(name)
 
-    return_all([["a", "b", "c"], ["late"]], one, parallel=3)
-    assert seen[-1] == "late"
+    return_all([["a", "b", "c"], ["late"]], return_deployment, parallel=3)
+    assert order[-1] == "late"
 
 
 def test_no_more_than_so_many_return_at_once() -> None:
     three, met = threading.Barrier(3), []
 
-    def one(name: str) -> Returned:
+    def return_deployment(name: str) -> Returned:
         try:
             three.wait(0.2)
             met.append(name)
@@ -60,5 +60,5 @@ def test_no_more_than_so_many_return_at_once() -> None:
             pass  # as it should be: a third never came
         return returned(name)
 
-    return_all([list("abcd")], one, parallel=2)
+    return_all([list("abcd")], return_deployment, parallel=2)
     assert met == []

@@ -1,8 +1,8 @@
 """Which services roll together, and in which order they return."""
 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollback.apply import (
+    rollback_waves,
     waves_of,
-    way_back,
 )
 from tests.tables import cases
 
@@ -49,8 +49,8 @@ def test_waves_are_what_the_groups_of_the_inventory_say(
 def test_the_way_back_is_in_reverse_waves(
     names: str, first: list[str], back: list[list[str]]
 ) -> None:
-    assert way_back(WAVES, names.split(), first) == back
+    assert rollback_waves(WAVES, names.split(), first) == back
 
 
 def test_without_a_known_order_all_return_at_once() -> None:
-    assert way_back([], ["b", "a"], []) == [["a", "b"]]
+    assert rollback_waves([], ["b", "a"], []) == [["a", "b"]]
