@@ -209,7 +209,7 @@ from ..module_utils._jmespath import JMESPATH
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for, opener_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._ramp.apply import Place
+from ..module_utils._ramp.apply import RampFlags
 from ..module_utils._ramp.options import read_schedule
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._run_process import alive
@@ -237,7 +237,7 @@ def run(module: Module) -> dict[str, t.Any]:
     cluster = cluster_for(module)
     task = Task(
         release=params["release"],
-        place=Place(params["name"], params["flag"], params["enabled_by"]),
+        place=RampFlags(params["name"], params["flag"], params["enabled_by"]),
         schedule=schedule,
         rules=Rules(**{name: params[name] for name in TIMES}),
         flags_off={name: value for name, value in off.items() if value is not None},

@@ -249,11 +249,11 @@ from ..module_utils._flags.flagd import Document
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for
 from ..module_utils._module import Module, emit_progress, execute
-from ..module_utils._ramp.apply import Done, Place, Ramp
+from ..module_utils._ramp.apply import Ramp, RampFlags, RampOutcome
 from ..module_utils._ramp.describe import describe, to_diff
-from ..module_utils._ramp.judge import Finding
+from ..module_utils._ramp.judge import WatchFinding
 from ..module_utils._ramp.options import read_moment, read_percentage, read_schedule, read_start
-from ..module_utils._ramp.plan import Ask, refuse_no_step
+from ..module_utils._ramp.plan import StepRequest, refuse_no_step
 from ..module_utils._run_process import alive
 from ..module_utils._templates import JINJA2
 
@@ -273,7 +273,7 @@ def run(module: Module) -> dict[str, t.Any]:
     refuse_no_step(schedule, percentage)
     if bool(params["release_reason"].strip()) != bool(params["released_by"].strip()):
         raise InputError("To release a held gate, set both 'released_by' and 'release_reason'.")
-    place = Place(params["name"], params["flag"], params["enabled_by"])
+    place = RampFlags(params["name"], params["flag"], params["enabled_by"])
     ramp = Ramp(
         cluster_for(module),
         place,
@@ -302,13 +302,13 @@ def run(module: Module) -> dict[str, t.Any]:
     if done.flags.changed and not module.check_mode:
         emit_progress(module, "RampMoved", result["sentence"], {"percentage": result["percentage"]})
     if module._diff:
-        result["diff"] = to_diff(place.flag, done.seen, done.plan)
+        result["diff"] = to_diff(place.flag, done.facts, done.plan)
     return result
 
 
-def _move(ramp: Ramp, module: Module, percentage: int | None) -> Done:
+def _move(ramp: Ramp, module: Module, percentage: int | None) -> RampOutcome:
     params = module.params
-    ask = Ask(
+    request = StepRequest(
         by=actor_of(params),
         reason=params["reason"],
         percentage=percentage,
@@ -316,12 +316,12 @@ def _move(ramp: Ramp, module: Module, percentage: int | None) -> Done:
         released_by=params["released_by"].strip(),
         start=read_start(params),
     )
-    return ramp.step(ask, check_mode=module.check_mode)
+    return ramp.step(request, check_mode=module.check_mode)
 
 
-def _judge(ramp: Ramp, module: Module, percentage: int | None) -> Done:
+def _judge(ramp: Ramp, module: Module, percentage: int | None) -> RampOutcome:
     params = module.params
-    finding = Finding(
+    finding = WatchFinding(
         percentage=percentage or 0,
         verdict=params["verdict"],
         by=actor_of(params),

@@ -109,10 +109,10 @@ from ..module_utils._documentation import documented
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
-from ..module_utils._ramp.apply import Place, Ramp
+from ..module_utils._ramp.apply import Ramp, RampFlags
 from ..module_utils._ramp.describe import describe
 from ..module_utils._ramp.options import read_percentage, read_schedule, read_start
-from ..module_utils._ramp.plan import Ask, refuse_no_step
+from ..module_utils._ramp.plan import StepRequest, refuse_no_step
 from ..module_utils._run_process import alive
 
 NEEDS = (KUBERNETES,)
@@ -124,12 +124,14 @@ module_spec = documented(DOCUMENTATION)
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     schedule = read_schedule(params)
-    ask = Ask(by="", percentage=read_percentage(params["percentage"]), start=read_start(params))
-    refuse_no_step(schedule, ask.percentage)
-    place = Place(params["name"], params["flag"], params["enabled_by"])
+    request = StepRequest(
+        by="", percentage=read_percentage(params["percentage"]), start=read_start(params)
+    )
+    refuse_no_step(schedule, request.percentage)
+    place = RampFlags(params["name"], params["flag"], params["enabled_by"])
     ramp = Ramp(cluster_for(module), place, schedule, lock=params["lock"], alive=alive)
-    found, needs_lock = ramp.look(ask)
-    return {"changed": False, **describe(schedule, found), "needs_lock": needs_lock}
+    ramp_plan, needs_lock = ramp.look(request)
+    return {"changed": False, **describe(schedule, ramp_plan), "needs_lock": needs_lock}
 
 
 def main() -> None:

@@ -15,15 +15,18 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.manual_decisio
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.record_decision import Recorded
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan import to_sentence
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import sentence
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import Schedule, Step
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import Ask, plan
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Seen
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+    RampSchedule,
+    RampStep,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import StepRequest, plan
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import RampFacts
 from ansible_collections.easymo.deploy.plugins.module_utils._time import read_time
 
 ROOT = Path(__file__).parents[2]
 NOW = "2026-11-24T06:00:00Z"
-SCHEDULE = Schedule(
-    (Step(1, 1, 100), Step(1, 5, 500)), watch=timedelta(0), day=timedelta(seconds=1)
+SCHEDULE = RampSchedule(
+    (RampStep(1, 1, 100), RampStep(1, 5, 500)), watch=timedelta(0), day=timedelta(seconds=1)
 )
 SWITCH = KillSwitch(
     set_at=NOW, by="ann", reason="complaints", automatic=False, flags={"F": "false"}
@@ -37,9 +40,9 @@ def switched(state: str, *, check_mode: bool) -> str:
 
 
 def ramped(value: str, percentage: int, *, check_mode: bool) -> str:
-    seen = Seen(value, enabled=True, annotation=None, now=read_time(NOW))
-    found = plan(SCHEDULE, seen, Ask(by="ann", percentage=percentage))
-    return sentence(SCHEDULE, found, moved=not check_mode)
+    facts = RampFacts(value, enabled=True, annotation=None, now=read_time(NOW))
+    result = plan(SCHEDULE, facts, StepRequest(by="ann", percentage=percentage))
+    return sentence(SCHEDULE, result, moved=not check_mode)
 
 
 def decided(decision: str, *, check_mode: bool) -> str:
@@ -104,9 +107,9 @@ def messages(node: t.Any) -> t.Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        pytest.param(*found, id=f"{path.parts[-3]}/{path.name}")
+        pytest.param(*result, id=f"{path.parts[-3]}/{path.name}")
         for path in sorted(ROOT.glob("roles/*/tasks/*.yml"))
-        for found in messages(yaml.safe_load(path.read_text("utf-8")))
+        for result in messages(yaml.safe_load(path.read_text("utf-8")))
     ],
 )
 def test_a_message_of_check_mode_claims_no_act(name: str, text: str) -> None:

@@ -28,11 +28,10 @@ from .._kill_switch.consumer import ConsumerState, FlagsRequest
 from .._kill_switch.plan import plan_set
 from .._lock.apply import LEASE
 from .._lock.models import Lock
-from .._ramp.apply import Place as RampPlace
-from .._ramp.apply import see_flags
+from .._ramp.apply import RampFlags, observe_ramp
 from .._ramp.describe import place as place_told
-from .._ramp.judge import Finding, judge
-from .._ramp.models import ROLLBACK, Schedule
+from .._ramp.judge import WatchFinding, judge
+from .._ramp.models import ROLLBACK, RampSchedule
 from .._ramp.status import Start, stand, step_key
 from .._release.models import DONE, Record
 from .._run import Alive, never_alive
@@ -53,8 +52,8 @@ class Task:
     """What the guard is told. `flags_off` switch the feature off; `consumers` read the flags."""
 
     release: str
-    place: RampPlace
-    schedule: Schedule
+    place: RampFlags
+    schedule: RampSchedule
     rules: Rules
     flags_off: t.Mapping[str, str]
     consumers: tuple[str, ...] = ()
@@ -162,7 +161,7 @@ class Guard:
                 f"Release {release!r} is not signed off ({record.status.replace('_', ' ')}): until then its own phases "
                 "watch it, and the guard rests."
             )
-        seen = see_flags(flags, self._task.place, self._wall())
+        seen = observe_ramp(flags, self._task.place, self._wall())
         ramp = stand(self._task.schedule, seen, start_of(record))
         last = self._task.schedule.steps[-1].percentage
         over = ramp.percentage == last and ramp.state.verdict == "proceed"
@@ -171,7 +170,7 @@ class Guard:
         return ""
 
     def _place(self, flags: FlagsMap, start: Start) -> Place:
-        seen = see_flags(flags, self._task.place, self._wall())
+        seen = observe_ramp(flags, self._task.place, self._wall())
         ramp = stand(self._task.schedule, seen, start)
         return Place(
             percentage=ramp.percentage,
@@ -342,9 +341,9 @@ class Guard:
             )
             wish, to = plan_set(flags, switch), 0
         else:
-            seen = see_flags(flags, self._task.place, self._wall())
+            seen = observe_ramp(flags, self._task.place, self._wall())
             reasons = tuple(one.text for one in choice.causes)
-            finding = Finding(
+            finding = WatchFinding(
                 place.percentage or 0,
                 ROLLBACK,
                 self._task.by,

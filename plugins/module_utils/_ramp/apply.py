@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look where the ramp stands, and write what was decided, in the compare-and-swap that the flags are written by."""
+"""Observe the ramp and write its next step, in the compare-and-swap write of the flags."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from .._lock.plan import looks_abandoned
 from .._run import Alive, never_alive
 from .._time import now
 from .describe import describe, sentence
-from .judge import Finding, judge
-from .models import PROCEED, RampRefusedError, Schedule
-from .plan import RAISE, REFUSE, WATCH, Ask, RampPlan, is_down, plan
-from .status import Seen
+from .judge import WatchFinding, judge
+from .models import PROCEED, RampRefusedError, RampSchedule
+from .plan import RAISE, REFUSE, WATCH, RampPlan, StepRequest, is_down, plan
+from .status import RampFacts
 
 TRUE = frozenset({"true", "1", "yes", "on"})
 
 
 @dataclass(frozen=True)
-class Place:
+class RampFlags:
     """Where the percentage stands, and which flag switches the feature on at all, "" for none."""
 
     config_map: str
@@ -39,8 +39,8 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Done:
-    seen: Seen
+class RampOutcome:
+    facts: RampFacts
     plan: RampPlan
     flags: FlagsPlan
 
@@ -51,8 +51,8 @@ class Ramp:
     def __init__(
         self,
         cluster: Cluster,
-        place: Place,
-        schedule: Schedule,
+        place: RampFlags,
+        schedule: RampSchedule,
         *,
         document: Document | None = None,
         fence: int = 0,
@@ -70,50 +70,54 @@ class Ramp:
         self._wall = wall
         self._guard = lease_check_for(cluster, fence, clock=MonotonicClock(), name=self._lock)
 
-    def look(self, ask: Ask) -> tuple[RampPlan, bool]:
-        """What would be done, and whether it takes the lock: whoever holds it may give it back until then."""
-        seen = self._see(observe_flags(self._cluster, self._place.config_map), ask)
-        found, alone = (plan(self._schedule, one, ask) for one in (seen, replace(seen, held="")))
-        return found, alone.action in (RAISE, WATCH)
+    def look(self, request: StepRequest) -> tuple[RampPlan, bool]:
+        """The plan, and whether it needs the lock: its present holder may give it back until then."""
+        facts = self._observe(observe_flags(self._cluster, self._place.config_map), request)
+        ramp_plan, alone = (
+            plan(self._schedule, view, request) for view in (facts, replace(facts, held=""))
+        )
+        return ramp_plan, alone.action in (RAISE, WATCH)
 
-    def step(self, ask: Ask, *, check_mode: bool) -> Done:
+    def step(self, request: StepRequest, *, check_mode: bool) -> RampOutcome:
         """Raises RampRefusedError with every reason why the percentage must not rise."""
 
-        def decide(flags: FlagsMap) -> tuple[Seen, RampPlan, int]:
-            seen = self._see(flags, ask)
-            found = plan(self._schedule, seen, ask)
-            if found.action == REFUSE:
+        def decide(flags: FlagsMap) -> tuple[RampFacts, RampPlan, int]:
+            facts = self._observe(flags, request)
+            ramp_plan = plan(self._schedule, facts, request)
+            if ramp_plan.action == REFUSE:
                 raise RampRefusedError(
-                    f"{sentence(self._schedule, found)} Nothing was changed.",
-                    **describe(self._schedule, found),
+                    f"{sentence(self._schedule, ramp_plan)} Nothing was changed.",
+                    **describe(self._schedule, ramp_plan),
                 )
-            asks = found.action in (RAISE, WATCH) and not check_mode
-            return seen, found, self._hold_lock() if asks else 0
+            asks = ramp_plan.action in (RAISE, WATCH) and not check_mode
+            return facts, ramp_plan, self._hold_lock() if asks else 0
 
         return self._write(decide, check_mode=check_mode)
 
-    def judge(self, finding: Finding, *, check_mode: bool) -> Done:
+    def judge(self, finding: WatchFinding, *, check_mode: bool) -> RampOutcome:
         """Only a verdict that lets users in asks for the lock."""
 
-        def decide(flags: FlagsMap) -> tuple[Seen, RampPlan, int]:
-            seen = see_flags(flags, self._place, self._wall())
-            found = judge(self._schedule, seen, finding)
+        def decide(flags: FlagsMap) -> tuple[RampFacts, RampPlan, int]:
+            facts = observe_ramp(flags, self._place, self._wall())
+            ramp_plan = judge(self._schedule, facts, finding)
             asks = finding.verdict == PROCEED and not check_mode
-            return seen, found, self._hold_lock() if asks else 0
+            return facts, ramp_plan, self._hold_lock() if asks else 0
 
         return self._write(decide, check_mode=check_mode)
 
     def _write(
-        self, decide: t.Callable[[FlagsMap], tuple[Seen, RampPlan, int]], *, check_mode: bool
-    ) -> Done:
-        last: list[tuple[Seen, RampPlan]] = []
+        self, decide: t.Callable[[FlagsMap], tuple[RampFacts, RampPlan, int]], *, check_mode: bool
+    ) -> RampOutcome:
+        last: list[tuple[RampFacts, RampPlan]] = []
 
         def wish(flags: FlagsMap) -> Wish:
-            seen, found, fence = decide(flags)
-            last[:] = [(seen, found)]
-            written = found.writes(seen.annotation)
+            facts, ramp_plan, fence = decide(flags)
+            last[:] = [(facts, ramp_plan)]
+            written = ramp_plan.writes(facts.annotation)
             return Wish(
-                flags={self._place.flag: str(found.after.percentage)} if found.moves else {},
+                flags={self._place.flag: str(ramp_plan.after.percentage)}
+                if ramp_plan.moves
+                else {},
                 annotations={} if written is None else {RAMP_ANNOTATION: written},
                 fence=fence,
             )
@@ -126,8 +130,8 @@ class Ramp:
             check_mode=check_mode,
             document=self._document,
         )
-        seen, found = last[0]
-        return Done(seen, found, written)
+        facts, ramp_plan = last[0]
+        return RampOutcome(facts, ramp_plan, written)
 
     def _hold_lock(self) -> int:
         """The epoch under which this run may let users in."""
@@ -139,13 +143,13 @@ class Ramp:
         self._guard.check()
         return self._fence
 
-    def _see(self, flags: FlagsMap, ask: Ask) -> Seen:
-        """Going down asks nobody, so the lock is not even looked at."""
-        seen = see_flags(flags, self._place, self._wall())
-        if is_down(seen, ask.percentage):
-            return seen
+    def _observe(self, flags: FlagsMap, request: StepRequest) -> RampFacts:
+        """The ramp's state. A step down needs no lock, so the lock is not read."""
+        facts = observe_ramp(flags, self._place, self._wall())
+        if is_down(facts, request.percentage):
+            return facts
         freeze = read_freeze(self._cluster, self._wall())
-        return replace(seen, held=self._held_by_another(), frozen=str(freeze) if freeze else "")
+        return replace(facts, held=self._held_by_another(), frozen=str(freeze) if freeze else "")
 
     def _held_by_another(self) -> str:
         body = self._cluster.read("Lease", self._lock)
@@ -159,11 +163,11 @@ class Ramp:
         return describe_lock(lock)
 
 
-def see_flags(flags: FlagsMap, place: Place, at: datetime) -> Seen:
-    """What the flags alone tell of the ramp."""
+def observe_ramp(flags: FlagsMap, place: RampFlags, at: datetime) -> RampFacts:
+    """The ramp's state by the flags alone."""
     enabled = flags.data.get(place.enabled_by, "false").strip().lower() in TRUE
     switch = KillSwitch.from_annotations(flags.annotations)
-    return Seen(
+    return RampFacts(
         value=flags.data.get(place.flag),
         enabled=enabled or not place.enabled_by,
         annotation=flags.annotations.get(RAMP_ANNOTATION),

@@ -6,12 +6,12 @@ from __future__ import annotations
 import typing as t
 
 from .._time import format_time
-from .models import HOLD, RampState, Schedule, Step
-from .plan import DONE, NONE, RAISE, REFUSE, WATCH, RampPlan, Reason
-from .status import Seen
+from .models import HOLD, RampSchedule, RampState, RampStep
+from .plan import DONE, NONE, RAISE, REFUSE, WATCH, RampPlan, RampReason
+from .status import RampFacts
 
 
-def describe(schedule: Schedule, plan: RampPlan, *, moved: bool = False) -> dict[str, t.Any]:
+def describe(schedule: RampSchedule, plan: RampPlan, *, moved: bool = False) -> dict[str, t.Any]:
     return {
         "action": plan.action,
         "sentence": sentence(schedule, plan, moved=moved),
@@ -28,20 +28,20 @@ def describe(schedule: Schedule, plan: RampPlan, *, moved: bool = False) -> dict
     }
 
 
-def to_diff(flag: str, seen: Seen, plan: RampPlan) -> dict[str, t.Any]:
+def to_diff(flag: str, facts: RampFacts, plan: RampPlan) -> dict[str, t.Any]:
     """Without the history, which only grows."""
-    written = plan.writes(seen.annotation)
-    state = RampState.from_annotation(seen.annotation)
-    before = {flag: seen.value, "ramp": _face(state)}
+    written = plan.writes(facts.annotation)
+    state = RampState.from_annotation(facts.annotation)
+    before = {flag: facts.value, "ramp": _face(state)}
     after = {
-        flag: str(plan.after.percentage) if plan.moves else seen.value,
+        flag: str(plan.after.percentage) if plan.moves else facts.value,
         "ramp": _face(plan.after) if written else before["ramp"],
     }
     return {"before": before, "after": after}
 
 
-def sentence(schedule: Schedule, plan: RampPlan, *, moved: bool = False) -> str:
-    """`moved`: whether the step was taken, and is not only what would be done."""
+def sentence(schedule: RampSchedule, plan: RampPlan, *, moved: bool = False) -> str:
+    """`moved`: whether the step was taken; false in check mode."""
     at = place(schedule, plan.standing.percentage)
     if plan.moves:
         way = "up" if plan.action == RAISE else "down"
@@ -51,20 +51,20 @@ def sentence(schedule: Schedule, plan: RampPlan, *, moved: bool = False) -> str:
     if plan.action == DONE:
         return f"The ramp is complete: {at}, and it is good."
     if plan.action == NONE and plan.after.verdict == HOLD:
-        # The gate that held it says why, and who lifts it.
+        # The watch that held it names the reason and the release.
         return f"The ramp is held at {at}."
-    told = {
+    sentence_start = {
         REFUSE: f"The ramp stays at {at}",
         WATCH: f"{at} must be watched for {schedule.watch.total_seconds():g} s",
         NONE: f"The ramp is at {at} already",
     }.get(plan.action, f"The ramp is at {at}, and it is good")
     if plan.target is None:
-        return f"{told}{_because(plan.reasons)}."
+        return f"{sentence_start}{_because(plan.reasons)}."
     to = f"{plan.target.percentage} %, step {schedule.number(plan.target.percentage)}"
-    return f"{told}. Next is {to}{_users(plan.target)}{_because(plan.reasons) or ', allowed now'}."
+    return f"{sentence_start}. Next is {to}{_users(plan.target)}{_because(plan.reasons) or ', allowed now'}."
 
 
-def place(schedule: Schedule, percentage: int | None) -> str:
+def place(schedule: RampSchedule, percentage: int | None) -> str:
     number = schedule.number(percentage)
     if percentage is None:
         return "an invalid percentage"
@@ -73,16 +73,16 @@ def place(schedule: Schedule, percentage: int | None) -> str:
     return f"{percentage} %, step {number} of {len(schedule.steps)}"
 
 
-def _because(reasons: t.Sequence[Reason]) -> str:
-    return f", but {'; '.join(one.text for one in reasons)}" if reasons else ""
+def _because(reasons: t.Sequence[RampReason]) -> str:
+    return f", but {'; '.join(reason.text for reason in reasons)}" if reasons else ""
 
 
-def _users(step: Step | None) -> str:
+def _users(step: RampStep | None) -> str:
     return f", about {step.users} users" if step and step.users is not None else ""
 
 
-def _next(schedule: Schedule, plan: RampPlan) -> dict[str, t.Any]:
-    """The step up from where the ramp stands, {} after the last one."""
+def _next(schedule: RampSchedule, plan: RampPlan) -> dict[str, t.Any]:
+    """The next step up; {} after the last step."""
     if plan.target is None:
         return {}
     return {
@@ -94,11 +94,11 @@ def _next(schedule: Schedule, plan: RampPlan) -> dict[str, t.Any]:
         "not_before": format_time(plan.not_before) if plan.not_before else "",
         "reasons": [
             {
-                "kind": one.kind,
-                "text": one.text,
-                "until": format_time(one.until) if one.until else "",
+                "kind": reason.kind,
+                "text": reason.text,
+                "until": format_time(reason.until) if reason.until else "",
             }
-            for one in plan.reasons
+            for reason in plan.reasons
         ],
     }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the gate's verdict makes of a step: good, held, or back to the step before. Pure."""
+"""Apply the watch's verdict to a step: good, held, or back to the step before. Pure."""
 
 from __future__ import annotations
 
@@ -8,19 +8,29 @@ from datetime import datetime
 
 from .._errors import ConflictError
 from .._time import format_time
-from .models import BREACHED, HELD, HOLD, PROCEED, ROLLBACK, Entry, RampState, Schedule, shorten
+from .models import (
+    BREACHED,
+    HELD,
+    HOLD,
+    PROCEED,
+    ROLLBACK,
+    RampEntry,
+    RampSchedule,
+    RampState,
+    shorten,
+)
 from .plan import LOWER, NONE, RampPlan, for_now
-from .status import Seen, Start, stand
+from .status import RampFacts, Start, stand
 
 _REASONS = 8
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What a watch found of `percentage`. `since` is when that step began, None if it was not told.
+class WatchFinding:
+    """The watch's verdict on `percentage`. `since`: the time that step began, None if unknown.
 
-    `began`: when the ramp did, as its release's record has it. With it a breach counts for that beginning, by whatever
-    clock that was written.
+    `began`: the start of the ramp in its release's record. A breach then counts for that start, whatever clock wrote
+    it.
     """
 
     percentage: int
@@ -31,18 +41,18 @@ class Finding:
     began: datetime | None = None
 
 
-def judge(schedule: Schedule, seen: Seen, finding: Finding) -> RampPlan:
-    """Raises ConflictError when another percentage runs than the one that was watched."""
-    standing = stand(schedule, seen, Start())
-    state, reasons = standing.state, tuple(shorten(one) for one in finding.reasons[:_REASONS])
+def judge(schedule: RampSchedule, facts: RampFacts, finding: WatchFinding) -> RampPlan:
+    """Raises ConflictError when the running percentage is not the watched one."""
+    standing = stand(schedule, facts, Start())
+    state, reasons = standing.state, tuple(shorten(reason) for reason in finding.reasons[:_REASONS])
     target = schedule.following(standing.percentage) if standing.percentage is not None else None
-    if _told_already(state, finding, standing.percentage):
-        return RampPlan(NONE, standing, state, target, for_now(schedule, seen, state, target), ())
+    if _is_stored(state, finding, standing.percentage):
+        return RampPlan(NONE, standing, state, target, for_now(schedule, facts, state, target), ())
     if standing.percentage != finding.percentage:
         raise ConflictError(
-            f"{finding.percentage} % was watched, but {seen.value or 0} % is set now, so the "
+            f"{finding.percentage} % was watched, but {facts.value or 0} % is set now, so the "
             f"verdict {finding.verdict!r} does not apply and was not stored."
-            f"{' ' + seen.killed + '.' if seen.killed else ''}"
+            f"{' ' + facts.killed + '.' if facts.killed else ''}"
         )
     if finding.since is not None and format_time(finding.since) != format_time(state.since):
         raise ConflictError(
@@ -51,17 +61,17 @@ def judge(schedule: Schedule, seen: Seen, finding: Finding) -> RampPlan:
             "watch it again."
         )
     if finding.verdict == ROLLBACK:
-        after = _back(schedule, seen, state, finding, reasons)
+        after = _back(schedule, facts, state, finding, reasons)
         return RampPlan(LOWER, standing, after, target, (), standing.notes)
     after = replace(state, verdict=finding.verdict, reasons=reasons, holder=finding.by)
     if finding.verdict == HOLD and (state.verdict, state.reasons) != (HOLD, reasons):
-        after = after.with_entry(_entry(HELD, seen, finding, finding.percentage, reasons))
-    reasons_against = for_now(schedule, seen, after, target)
+        after = after.with_entry(_entry(HELD, facts, finding, finding.percentage, reasons))
+    reasons_against = for_now(schedule, facts, after, target)
     return RampPlan(NONE, standing, after, target, reasons_against, standing.notes)
 
 
-def _told_already(state: RampState, finding: Finding, percentage: int | None) -> bool:
-    """Whether this very verdict was kept before: the run that kept it may not have lived to know."""
+def _is_stored(state: RampState, finding: WatchFinding, percentage: int | None) -> bool:
+    """Whether this very verdict is stored already: the run that stored it may have died right after."""
     if finding.verdict == ROLLBACK:
         last = state.history[-1] if state.history else None
         return (
@@ -75,24 +85,26 @@ def _told_already(state: RampState, finding: Finding, percentage: int | None) ->
 
 
 def _back(
-    schedule: Schedule,
-    seen: Seen,
+    schedule: RampSchedule,
+    facts: RampFacts,
     state: RampState,
-    finding: Finding,
+    finding: WatchFinding,
     reasons: tuple[str, ...],
 ) -> RampState:
     to = schedule.preceding(finding.percentage)
     begun = replace(state, started=max(state.started, finding.began or state.started))
-    back = begun.at(schedule, to, seen.now, holder=finding.by, verdict=ROLLBACK, reasons=reasons)
-    return back.with_entry(_entry(BREACHED, seen, finding, to, reasons))
+    back = begun.at(schedule, to, facts.now, holder=finding.by, verdict=ROLLBACK, reasons=reasons)
+    return back.with_entry(_entry(BREACHED, facts, finding, to, reasons))
 
 
-def _entry(what: str, seen: Seen, finding: Finding, to: int, reasons: tuple[str, ...]) -> Entry:
-    return Entry(
+def _entry(
+    what: str, facts: RampFacts, finding: WatchFinding, to: int, reasons: tuple[str, ...]
+) -> RampEntry:
+    return RampEntry(
         what=what,
         before=finding.percentage,
         to=to,
-        at=format_time(seen.now),
+        at=format_time(facts.now),
         by=finding.by,
         reason="; ".join(reasons),
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The schedule as data, and the ramp's state as an annotation beside the percentage it tells of."""
+"""The schedule as data, and the ramp's state as an annotation beside its percentage."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ class RampRefusedError(ConflictError):
 
 
 PENDING, PROCEED, HOLD, ROLLBACK, RELEASED = "pending", "proceed", "hold", "rollback", "released"
-"""What is known of the present step: watched not to its end, the gate's verdict, or a person's over a held one."""
+"""States of the present step: not fully watched, the watch's verdict, or a person's release of a held step."""
 
-RAISED, LOWERED, FOUND, HELD, BREACHED = "raised", "lowered", "found", "held", "breached"
-"""What an entry of the history tells, besides RELEASED."""
+RAISED, LOWERED, SET_ELSEWHERE, HELD, BREACHED = "raised", "lowered", "found", "held", "breached"
+"""Kinds of entries of the history, besides RELEASED."""
 
 ENTRIES = 20
 _REASON = 300
 
 
 @dataclass(frozen=True)
-class Step:
-    """`day` counts from 1, the day on which the ramp begins. `users` is about how many, None if not told.
+class RampStep:
+    """`day` counts from 1, the day on which the ramp begins. `users`: their rough number, None if not given.
 
-    `must_detect`: a harm that its watch must be able to see, None for whatever it can.
+    `must_detect`: the harm that its watch must be able to detect, None for no demand.
     """
 
     day: int
@@ -40,28 +40,28 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class RampSchedule:
     """`watch` is how long a step is looked at before the next; `day` how long a day is, for rehearsals."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[RampStep, ...]
     watch: timedelta
     day: timedelta = timedelta(days=1)
 
     def number(self, percentage: int | None) -> int | None:
-        """Which step it is, from 1; 0 is before the first. None for a percentage that is no step."""
-        found = [step.percentage for step in self.steps]
+        """The step's number from 1; 0 before the first step, None for a percentage that is no step."""
+        percentages = [step.percentage for step in self.steps]
         if percentage == 0:
             return 0
-        return found.index(percentage) + 1 if percentage in found else None
+        return percentages.index(percentage) + 1 if percentage in percentages else None
 
-    def following(self, percentage: int) -> Step | None:
+    def following(self, percentage: int) -> RampStep | None:
         return next((step for step in self.steps if step.percentage > percentage), None)
 
     def preceding(self, percentage: int) -> int:
         """The percentage of the step before, 0 before the first."""
         return max((s.percentage for s in self.steps if s.percentage < percentage), default=0)
 
-    def begins(self, step: Step, started: datetime) -> datetime:
+    def begins(self, step: RampStep, started: datetime) -> datetime:
         return started + (step.day - self.steps[0].day) * self.day
 
     def __str__(self) -> str:
@@ -69,8 +69,8 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One change of the percentage, or of what is known of it. `before` is None for one that nobody knows."""
+class RampEntry:
+    """One change of the percentage or of its verdict. `before` is None for an unknown percentage."""
 
     what: str
     before: int | None
@@ -84,7 +84,7 @@ class Entry:
         return {"from": body.pop("before"), **body}
 
     @classmethod
-    def from_json(cls, body: t.Mapping[str, t.Any]) -> Entry:
+    def from_json(cls, body: t.Mapping[str, t.Any]) -> RampEntry:
         before = body["from"]
         return cls(
             what=str(body["what"]),
@@ -98,7 +98,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class RampState:
-    """What the ramp last wrote. `started` is when day 1 began; `since` when this percentage did."""
+    """The ramp's last written state. `started`: the begin of day 1. `since`: the begin of this percentage."""
 
     step: int
     percentage: int
@@ -108,11 +108,11 @@ class RampState:
     holder: str
     verdict: str = PENDING
     reasons: tuple[str, ...] = ()
-    history: tuple[Entry, ...] = ()
+    history: tuple[RampEntry, ...] = ()
 
     def at(
         self,
-        schedule: Schedule,
+        schedule: RampSchedule,
         percentage: int,
         now: datetime,
         *,
@@ -120,7 +120,7 @@ class RampState:
         verdict: str = PENDING,
         reasons: tuple[str, ...] = (),
     ) -> RampState:
-        """At `percentage` from `now` on. Nobody is at 0 %, so there is nothing to watch."""
+        """The state at `percentage` from `now` on. 0 % has no users to watch."""
         return replace(
             self,
             step=schedule.number(percentage) or 0,
@@ -133,9 +133,9 @@ class RampState:
         )
 
     def left(self, now: datetime) -> RampState:
-        """Of a step that users are taken out of: should another hand bring it back, it is watched anew.
+        """The state of a step that users are taken out of: if another writer brings it back, it is watched anew.
 
-        What holds it, or brought it down, stays.
+        A hold or a breach stays.
         """
         if self.verdict == ROLLBACK:
             return self
@@ -148,9 +148,9 @@ class RampState:
             reasons=() if watched else self.reasons,
         )
 
-    def with_entry(self, entry: Entry) -> RampState:
-        kept = replace(entry, reason=shorten(entry.reason))
-        return replace(self, history=(*self.history, kept)[-ENTRIES:])
+    def with_entry(self, entry: RampEntry) -> RampState:
+        shortened = replace(entry, reason=shorten(entry.reason))
+        return replace(self, history=(*self.history, shortened)[-ENTRIES:])
 
     def to_json(self) -> dict[str, t.Any]:
         return {
@@ -170,7 +170,7 @@ class RampState:
 
     @classmethod
     def from_annotation(cls, text: str | None) -> RampState | None:
-        """None when there is none, or none that can be read."""
+        """The state; None without an annotation or with an unreadable one."""
         if text is None:
             return None
         try:
@@ -183,8 +183,8 @@ class RampState:
                 watch_until=read_time(body["watch_until"]),
                 holder=str(body["holder"]),
                 verdict=str(body["verdict"]),
-                reasons=tuple(str(one) for one in body["reasons"]),
-                history=tuple(Entry.from_json(one) for one in body["history"]),
+                reasons=tuple(str(reason) for reason in body["reasons"]),
+                history=tuple(RampEntry.from_json(entry) for entry in body["history"]),
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             return None

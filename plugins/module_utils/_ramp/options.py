@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of a ramp, and what their types cannot say about them."""
+"""The options of a ramp, with the checks that their types cannot express."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from datetime import datetime, timedelta
 from .._errors import InputError
 from .._module import refuse_below
 from .._time import read_time
-from .models import Schedule, Step
+from .models import RampSchedule, RampStep
 from .status import Start
 
 DAY = 86400
 LONGEST = 3650 * DAY
-"""Seconds of a ramp. Nobody means more."""
+"""Most seconds of a ramp: more is a mistake."""
 
 
-def read_schedule(params: t.Mapping[str, t.Any]) -> Schedule:
+def read_schedule(params: t.Mapping[str, t.Any]) -> RampSchedule:
     refuse_below(params, watch_duration=0, day_length=0)
     steps = tuple(_read_step(entry) for entry in params["schedule"])
     if not steps:
@@ -26,7 +26,7 @@ def read_schedule(params: t.Mapping[str, t.Any]) -> Schedule:
     for before, after in itertools.pairwise(steps):
         _refuse_falling(before, after)
     _refuse_endless(params, steps[-1])
-    return Schedule(
+    return RampSchedule(
         steps,
         watch=timedelta(seconds=params["watch_duration"]),
         day=timedelta(seconds=params["day_length"]),
@@ -34,7 +34,7 @@ def read_schedule(params: t.Mapping[str, t.Any]) -> Schedule:
 
 
 def read_percentage(value: int | None) -> int | None:
-    """Ansible takes true for 1, and nobody means that."""
+    """The percentage. Ansible converts true to 1, which is refused as a mistake."""
     if value is None:
         return None
     if isinstance(value, bool) or not 0 <= value <= 100:
@@ -62,7 +62,7 @@ def read_moment(option: str, text: str | None) -> datetime | None:
         ) from None
 
 
-def _read_step(entry: t.Mapping[str, t.Any]) -> Step:
+def _read_step(entry: t.Mapping[str, t.Any]) -> RampStep:
     day, percentage, users = entry["day"], entry["percentage"], entry["users"]
     if any(isinstance(value, bool) for value in (day, percentage, users)):
         raise InputError(f"A step of the schedule has a boolean as number: {dict(entry)}.")
@@ -78,10 +78,10 @@ def _read_step(entry: t.Mapping[str, t.Any]) -> Step:
     if must_detect is not None and (must_detect <= 1 or percentage == 100):
         why = "nobody is left to compare with" if percentage == 100 else "it is more than 1"
         raise InputError(f"The step of {percentage} % has must_detect {must_detect:g}: {why}.")
-    return Step(day, percentage, users, must_detect)
+    return RampStep(day, percentage, users, must_detect)
 
 
-def _refuse_endless(params: t.Mapping[str, t.Any], last: Step) -> None:
+def _refuse_endless(params: t.Mapping[str, t.Any], last: RampStep) -> None:
     """Before a calendar ends over them."""
     if params["watch_duration"] > LONGEST or last.day * params["day_length"] > LONGEST:
         raise InputError(
@@ -90,8 +90,8 @@ def _refuse_endless(params: t.Mapping[str, t.Any], last: Step) -> None:
         )
 
 
-def _refuse_falling(before: Step, after: Step) -> None:
-    """Whoever is in stays in while the ramp goes up, and days do not run backwards."""
+def _refuse_falling(before: RampStep, after: RampStep) -> None:
+    """Users must stay in while the ramp goes up, and days must not fall."""
     if after.percentage <= before.percentage:
         raise InputError(
             f"The schedule goes from {before.percentage} % to {after.percentage} %: each step must have more "

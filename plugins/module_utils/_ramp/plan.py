@@ -18,14 +18,14 @@ from .models import (
     RAISED,
     RELEASED,
     ROLLBACK,
-    Entry,
+    RampEntry,
+    RampSchedule,
     RampState,
-    Schedule,
-    Step,
+    RampStep,
     shorten,
     show_time,
 )
-from .status import RampStatus, Seen, Start, stand, unresolved
+from .status import RampFacts, RampStatus, Start, stand, unresolved
 
 RAISE, LOWER, WATCH, WAIT, DONE, NONE, REFUSE = (
     "raise",
@@ -44,12 +44,12 @@ WATCHING, HELD, BREACH, DAY, SKIP = "watch", "hold", "breach", "day", "skip"
 RELEASE = "playbooks/ramp.yml -e \"ramp_release_reason='WHY'\" -e ramp_released_by=$USER"
 
 _STOPS = frozenset({KILL_SWITCH, OFF, UNKNOWN, LOCK, FREEZE, BLOCKED})
-"""What keeps from watching too: nothing that is seen meanwhile would tell of this step."""
+"""Reasons against watching too: metrics would not describe this step meanwhile."""
 
 
 @dataclass(frozen=True)
-class Reason:
-    """Why the next step may not be taken. `until` is when time alone settles it, None for never."""
+class RampReason:
+    """A reason against the next step. `until`: the time at which it ends by itself, None for never."""
 
     kind: str
     text: str
@@ -57,8 +57,8 @@ class Reason:
 
 
 @dataclass(frozen=True)
-class Ask:
-    """`percentage` None asks for the next step. `release_reason` and `released_by` let go of a held gate."""
+class StepRequest:
+    """`percentage` None requests the next step. `release_reason` and `released_by` release a held step."""
 
     by: str
     reason: str = ""
@@ -70,20 +70,20 @@ class Ask:
 
 @dataclass(frozen=True)
 class RampPlan:
-    """`after` is the state to be written; `target` the next step up, None after the last one."""
+    """`after`: the state to write. `target`: the next step up, None after the last step."""
 
     action: str
     standing: RampStatus
     after: RampState
-    target: Step | None
-    reasons: tuple[Reason, ...]
+    target: RampStep | None
+    reasons: tuple[RampReason, ...]
     notes: tuple[str, ...]
     released: bool = False
-    """Whether a person's words let go of what held."""
+    """Whether a person released a held step."""
 
     @property
     def percentage(self) -> int | None:
-        """Afterwards; None for a value that is no percentage."""
+        """The percentage afterwards; None for a value that is no percentage."""
         return self.after.percentage if self.moves else self.standing.percentage
 
     @property
@@ -98,40 +98,40 @@ class RampPlan:
 
     @property
     def not_before(self) -> datetime | None:
-        """When time alone will have settled its share of the reasons."""
-        return max((one.until for one in self.reasons if one.until), default=None)
+        """The time at which the last reason that ends by itself has ended."""
+        return max((reason.until for reason in self.reasons if reason.until), default=None)
 
 
-def plan(schedule: Schedule, seen: Seen, ask: Ask) -> RampPlan:
+def plan(schedule: RampSchedule, facts: RampFacts, request: StepRequest) -> RampPlan:
     """Raises InputError for a percentage that is no step."""
-    refuse_no_step(schedule, ask.percentage)
-    found = stand(schedule, seen, ask.start)
-    standing, told = _release(found, seen, ask)
+    refuse_no_step(schedule, request.percentage)
+    status = stand(schedule, facts, request.start)
+    standing, release_notes = _release(status, facts, request)
     target = schedule.following(standing.percentage) if standing.percentage is not None else None
-    reasons = _reasons(schedule, seen, standing, target, ask.start)
-    notes = (*standing.notes, *told)
+    reasons = _reasons(schedule, facts, standing, target, request.start)
+    notes = (*standing.notes, *release_notes)
     action, more = (
         _next(standing, target, reasons)
-        if ask.percentage is None
-        else _named(standing, target, reasons, ask.percentage)
+        if request.percentage is None
+        else _named(standing, target, reasons, request.percentage)
     )
     after = standing.state
     if action in (RAISE, LOWER):
-        to = target.percentage if action == RAISE and target else ask.percentage or 0
-        after = _moved(schedule, seen, standing, ask, action, to)
+        to = target.percentage if action == RAISE and target else request.percentage or 0
+        after = _moved(schedule, facts, standing, request, action, to)
     return RampPlan(
-        action, standing, after, target, (*reasons, *more), notes, released=standing is not found
+        action, standing, after, target, (*reasons, *more), notes, released=standing is not status
     )
 
 
-def is_down(seen: Seen, percentage: int | None) -> bool:
-    """Whether going there only takes users out, so that nobody needs to be asked."""
+def is_down(facts: RampFacts, percentage: int | None) -> bool:
+    """Whether the change only takes users out, which needs no check."""
     if percentage is None:
         return False
-    return percentage == 0 or (seen.percentage is not None and percentage < seen.percentage)
+    return percentage == 0 or (facts.percentage is not None and percentage < facts.percentage)
 
 
-def refuse_no_step(schedule: Schedule, percentage: int | None) -> None:
+def refuse_no_step(schedule: RampSchedule, percentage: int | None) -> None:
     if percentage is not None and schedule.number(percentage) is None:
         raise InputError(
             f"{percentage} % is not a step of the ramp, so nothing was changed: its steps are "
@@ -140,139 +140,153 @@ def refuse_no_step(schedule: Schedule, percentage: int | None) -> None:
 
 
 def _next(
-    standing: RampStatus, target: Step | None, reasons: t.Sequence[Reason]
-) -> tuple[str, tuple[Reason, ...]]:
-    if any(one.kind in _STOPS for one in reasons):
+    standing: RampStatus, target: RampStep | None, reasons: t.Sequence[RampReason]
+) -> tuple[str, tuple[RampReason, ...]]:
+    if any(reason.kind in _STOPS for reason in reasons):
         return REFUSE, ()
     if unresolved(standing.state):
         return WATCH, ()
     if target is None:
         return DONE, ()
-    if any(one.until is None for one in reasons):
+    if any(reason.until is None for reason in reasons):
         return REFUSE, ()
     return (WAIT if reasons else RAISE), ()
 
 
 def _named(
-    standing: RampStatus, target: Step | None, reasons: t.Sequence[Reason], percentage: int
-) -> tuple[str, tuple[Reason, ...]]:
+    standing: RampStatus, target: RampStep | None, reasons: t.Sequence[RampReason], percentage: int
+) -> tuple[str, tuple[RampReason, ...]]:
     at = standing.percentage
     if at == percentage:
         if not unresolved(standing.state):
             return NONE, ()
-        return (REFUSE if any(one.kind in _STOPS for one in reasons) else WATCH), ()
+        return (REFUSE if any(reason.kind in _STOPS for reason in reasons) else WATCH), ()
     if percentage == 0 or (at is not None and percentage < at):
         return LOWER, ()
     if target is not None and standing.known and percentage != target.percentage:
         skip = f"{percentage} % is not the next step after {at} %: that is {target.percentage} %"
-        return REFUSE, (Reason(SKIP, skip),)
+        return REFUSE, (RampReason(SKIP, skip),)
     return (REFUSE if reasons else RAISE), ()
 
 
 def _reasons(
-    schedule: Schedule, seen: Seen, standing: RampStatus, target: Step | None, start: Start
-) -> tuple[Reason, ...]:
+    schedule: RampSchedule,
+    facts: RampFacts,
+    standing: RampStatus,
+    target: RampStep | None,
+    start: Start,
+) -> tuple[RampReason, ...]:
     """Every reason against going up, whatever is asked."""
-    found = [
-        Reason(kind, text)
+    reasons = [
+        RampReason(kind, text)
         for kind, text in (
-            (KILL_SWITCH, seen.killed),
-            (LOCK, seen.held),
-            (FREEZE, seen.frozen),
+            (KILL_SWITCH, facts.killed),
+            (LOCK, facts.held),
+            (FREEZE, facts.frozen),
             (BLOCKED, start.blocked),
             (UNGUARDED, start.unguarded),
         )
         if text
     ]
-    if not seen.enabled:
-        found.append(
-            Reason(
+    if not facts.enabled:
+        reasons.append(
+            RampReason(
                 OFF,
                 "the feature is off, so a percentage has no effect: run playbooks/deploy.yml --tags feature_flags "
                 "first",
             )
         )
     if not standing.known:
-        text = f"the percentage is {seen.value!r}, which is not a step: go down to one, or to 0"
-        return (*found, Reason(UNKNOWN, text))
-    return (*found, *for_now(schedule, seen, standing.state, target))
+        text = f"the percentage is {facts.value!r}, which is not a step: go down to one, or to 0"
+        return (*reasons, RampReason(UNKNOWN, text))
+    return (*reasons, *for_now(schedule, facts, standing.state, target))
 
 
 def for_now(
-    schedule: Schedule, seen: Seen, state: RampState, target: Step | None
-) -> tuple[Reason, ...]:
-    """What keeps from going up in the step itself and in the calendar."""
+    schedule: RampSchedule, facts: RampFacts, state: RampState, target: RampStep | None
+) -> tuple[RampReason, ...]:
+    """Reasons against going up in the step itself and in the calendar."""
     if target is None:
         return ()
-    found = _about_the_step(seen, state)
+    reasons = _about_the_step(facts, state)
     day = schedule.begins(target, state.started)
-    if seen.now < day:
-        found.append(Reason(DAY, f"day {target.day} begins at {show_time(day)}", day))
-    return tuple(found)
+    if facts.now < day:
+        reasons.append(RampReason(DAY, f"day {target.day} begins at {show_time(day)}", day))
+    return tuple(reasons)
 
 
-def _about_the_step(seen: Seen, state: RampState) -> list[Reason]:
+def _about_the_step(facts: RampFacts, state: RampState) -> list[RampReason]:
     at, why = f"{state.percentage} %", f" ({'; '.join(state.reasons)})" if state.reasons else ""
-    found = []
+    reasons = []
     if state.verdict == ROLLBACK:
         cure = (
             "watch it until it is good; a person's release is not enough"
             if state.percentage
             else f"release it with {RELEASE}"
         )
-        found.append(Reason(BREACH, f"a breach brought it down to {at}{why}: {cure}"))
+        reasons.append(RampReason(BREACH, f"a breach brought it down to {at}{why}: {cure}"))
     elif state.verdict == HOLD:
-        found.append(
-            Reason(
-                HELD,
-                f"the gate holds at {at}{why}: watch it again, or release it with {RELEASE}",
+        reasons.append(
+            RampReason(
+                HELD, f"the gate holds at {at}{why}: watch it again, or release it with {RELEASE}"
             )
         )
     elif unresolved(state):
-        found.append(Reason(WATCHING, f"{at} has not been watched to the end"))
-    if seen.now < state.watch_until:
+        reasons.append(RampReason(WATCHING, f"{at} has not been watched to the end"))
+    if facts.now < state.watch_until:
         text = f"the watch of {at} lasts until {show_time(state.watch_until)}"
-        found.append(Reason(WATCHING, text, state.watch_until))
-    return found
+        reasons.append(RampReason(WATCHING, text, state.watch_until))
+    return reasons
 
 
 def _moved(
-    schedule: Schedule, seen: Seen, standing: RampStatus, ask: Ask, action: str, to: int
+    schedule: RampSchedule,
+    facts: RampFacts,
+    standing: RampStatus,
+    request: StepRequest,
+    action: str,
+    to: int,
 ) -> RampState:
-    entry = Entry(
+    entry = RampEntry(
         what=RAISED if action == RAISE else LOWERED,
         before=standing.percentage,
         to=to,
-        at=format_time(seen.now),
-        by=ask.by,
-        reason=ask.reason,
+        at=format_time(facts.now),
+        by=request.by,
+        reason=request.reason,
     )
-    return standing.state.at(schedule, to, seen.now, holder=ask.by).with_entry(entry)
+    return standing.state.at(schedule, to, facts.now, holder=request.by).with_entry(entry)
 
 
-def _release(standing: RampStatus, seen: Seen, ask: Ask) -> tuple[RampStatus, tuple[str, ...]]:
+def _release(
+    standing: RampStatus, facts: RampFacts, request: StepRequest
+) -> tuple[RampStatus, tuple[str, ...]]:
     """A person's word over a held gate, or over a breach that brought everybody out. Never over another breach."""
-    if not ask.release_reason or not standing.known:
+    if not request.release_reason or not standing.known:
         return standing, ()
     state = standing.state
     if state.verdict not in (HOLD, ROLLBACK) or (state.verdict == ROLLBACK and state.percentage):
         return standing, (f"Nothing is held at {state.percentage} %, so nothing was released.",)
-    words = (ask.released_by, shorten(ask.release_reason))
-    used = [one for one in state.history if one.what == RELEASED and (one.by, one.reason) == words]
+    words = (request.released_by, shorten(request.release_reason))
+    used = [
+        entry
+        for entry in state.history
+        if entry.what == RELEASED and (entry.by, entry.reason) == words
+    ]
     if used:
-        # The command out of the shell's history must not let go of what held later.
+        # A command from the shell's history must not release a later hold.
         return standing, (
             f"These words already released {used[-1].to} % at {used[-1].at}: give a new reason.",
         )
-    entry = Entry(
+    entry = RampEntry(
         what=RELEASED,
         before=state.percentage,
         to=state.percentage,
-        at=format_time(seen.now),
-        by=ask.released_by,
-        reason=ask.release_reason,
+        at=format_time(facts.now),
+        by=request.released_by,
+        reason=request.release_reason,
     )
     released = replace(state, verdict=RELEASED, reasons=()).with_entry(entry)
     return replace(standing, state=released), (
-        f"{ask.released_by} released {state.percentage} %: {ask.release_reason}",
+        f"{request.released_by} released {state.percentage} %: {request.release_reason}",
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the ramp stands: what the cluster runs with counts, and the ramp's own state is held against it. Pure."""
+"""The ramp's status: the cluster's percentage counts, and the ramp's own state is compared with it. Pure."""
 
 from __future__ import annotations
 
@@ -9,15 +9,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .._time import format_time
-from .models import FOUND, PENDING, PROCEED, RELEASED, ROLLBACK, Entry, RampState, Schedule
+from .models import (
+    PENDING,
+    PROCEED,
+    RELEASED,
+    ROLLBACK,
+    SET_ELSEWHERE,
+    RampEntry,
+    RampSchedule,
+    RampState,
+)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """The cluster as it was read, at `now`.
+class RampFacts:
+    """The cluster as it was read at `now`.
 
-    `value` is the percentage as the ConfigMap has it, None for none. `killed`, `held` and `frozen` say in
-    words who keeps everybody from going up, "" for nobody. `managers` are who else sets the percentage.
+    `value`: the percentage in the ConfigMap, None without one. `killed`, `held` and `frozen`: sentences about the kill
+    switch, the lock and the freeze that forbid going up, or "". `managers`: other field managers of the percentage.
     """
 
     value: str | None
@@ -31,7 +40,7 @@ class Seen:
 
     @property
     def percentage(self) -> int | None:
-        """None for a value that is no percentage. A flag that is not set counts as 0, as for the platform."""
+        """The percentage; None for a value that is none. A flag that is not set counts as 0, as for the platform."""
         if self.value is None:
             return 0
         number = re.fullmatch(r"\d{1,3}", self.value)
@@ -40,7 +49,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Start:
-    """What a release record knows: when the first step began, when its watch ended well, and what blocks going up."""
+    """Facts of the release record: the begin of the first step, the good end of its watch, and blocks of going up."""
 
     began: datetime | None = None
     watched: datetime | None = None
@@ -50,7 +59,7 @@ class Start:
 
 @dataclass(frozen=True)
 class RampStatus:
-    """`percentage` is None for a value that is no percentage; `notes` tell what was found otherwise than left."""
+    """`percentage`: None for a value that is no percentage. `notes`: sentences about changes by other writers."""
 
     state: RampState
     percentage: int | None
@@ -61,31 +70,31 @@ class RampStatus:
         return replace(self, state=replace(self.state, **changes))
 
 
-def stand(schedule: Schedule, seen: Seen, start: Start) -> RampStatus:
-    state = RampState.from_annotation(seen.annotation)
-    percentage, number = seen.percentage, schedule.number(seen.percentage)
+def stand(schedule: RampSchedule, facts: RampFacts, start: Start) -> RampStatus:
+    state = RampState.from_annotation(facts.annotation)
+    percentage, number = facts.percentage, schedule.number(facts.percentage)
     if percentage is None or number is None:
-        return _unknown(schedule, seen, state or _fresh(schedule, seen, start, 0))
+        return _unknown(schedule, facts, state or _fresh(schedule, facts, start, 0))
     notes: list[str] = []
-    if state is None and seen.annotation is not None:
+    if state is None and facts.annotation is not None:
         notes.append("The ramp's state on the ConfigMap cannot be read, so it begins again.")
     history = state.history if state else ()
     if state is not None and start.began is not None and start.began > state.started:
         state = _left_of(state, percentage, start.began)
     if state is None:
-        begun = _fresh(schedule, seen, start, percentage)
+        begun = _fresh(schedule, facts, start, percentage)
         return RampStatus(replace(begun, history=history), percentage, True, tuple(notes))
     if state.percentage == percentage:
         return RampStatus(state, percentage, True)
-    return _found(schedule, seen, state, percentage)
+    return _set_elsewhere(schedule, facts, state, percentage)
 
 
-def _fresh(schedule: Schedule, seen: Seen, start: Start, percentage: int) -> RampState:
-    """Of a ramp that begins. What its release has watched already need not be watched again."""
-    began = start.began or seen.now
+def _fresh(schedule: RampSchedule, facts: RampFacts, start: Start, percentage: int) -> RampState:
+    """The state of a ramp that begins. A first step that its release has watched needs no second watch."""
+    began = start.began or facts.now
     first = percentage == schedule.steps[0].percentage and start.began is not None
     watched = first and start.watched is not None and start.watched >= began
-    since = began if first else seen.now
+    since = began if first else facts.now
     return RampState(
         step=schedule.number(percentage) or 0,
         percentage=percentage,
@@ -98,46 +107,50 @@ def _fresh(schedule: Schedule, seen: Seen, start: Start, percentage: int) -> Ram
 
 
 def _left_of(state: RampState, percentage: int, began: datetime) -> RampState | None:
-    """Of a ramp that began before, once it has begun anew: a breach that was found since by who did not know."""
+    """The state that stays of an earlier ramp after a new begin: only a breach that was detected after it."""
     breached = state.verdict == ROLLBACK and state.percentage == percentage
     return replace(state, started=began) if breached and state.since >= began else None
 
 
-def _found(schedule: Schedule, seen: Seen, state: RampState, percentage: int) -> RampStatus:
-    """Somebody set another step: a rollback, the kill switch, a deployment, a person."""
-    by = ", ".join(seen.managers) or "something outside the ramp"
-    entry = Entry(
-        what=FOUND,
+def _set_elsewhere(
+    schedule: RampSchedule, facts: RampFacts, state: RampState, percentage: int
+) -> RampStatus:
+    """The status after another writer set another step: a rollback, the kill switch, a deployment or a person."""
+    by = ", ".join(facts.managers) or "something outside the ramp"
+    entry = RampEntry(
+        what=SET_ELSEWHERE,
         before=state.percentage,
         to=percentage,
-        at=format_time(seen.now),
+        at=format_time(facts.now),
         by=by,
         reason="",
     )
-    found = state.at(schedule, percentage, seen.now, holder=state.holder).with_entry(entry)
+    new_state = state.at(schedule, percentage, facts.now, holder=state.holder).with_entry(entry)
     if percentage == 0 and state.verdict == ROLLBACK:
-        # Nobody is there, so no watch can find it good again.
-        found = replace(found, verdict=ROLLBACK, reasons=state.reasons)
+        # Without users no watch can judge it good again.
+        new_state = replace(new_state, verdict=ROLLBACK, reasons=state.reasons)
     note = (
         f"The ramp set {state.percentage} %, and {by} set {percentage} % since: it counts as a "
         "new step, watched before the next."
     )
-    return RampStatus(found, percentage, True, (note,))
+    return RampStatus(new_state, percentage, True, (note,))
 
 
-def _unknown(schedule: Schedule, seen: Seen, state: RampState) -> RampStatus:
-    by = f" {', '.join(seen.managers)} set it." if seen.managers else ""
-    note = f"The percentage in the cluster is {seen.value!r}, which is not a step of the schedule ({schedule}).{by}"
-    return RampStatus(state, seen.percentage, False, (note,))
+def _unknown(schedule: RampSchedule, facts: RampFacts, state: RampState) -> RampStatus:
+    by = f" {', '.join(facts.managers)} set it." if facts.managers else ""
+    note = f"The percentage in the cluster is {facts.value!r}, which is not a step of the schedule ({schedule}).{by}"
+    return RampStatus(state, facts.percentage, False, (note,))
 
 
-def step_key(seen: Seen, start: Start) -> str:
-    """Tells steps apart, and stays the same until another is taken, also where it is not known since when it stands."""
-    state = RampState.from_annotation(seen.annotation)
-    times = (format_time(one) if one else "" for one in (state and state.since, start.began))
-    return " ".join((str(seen.value), *times))
+def step_key(facts: RampFacts, start: Start) -> str:
+    """A key that identifies the step. It stays until another step is taken, even where the step's begin is unknown."""
+    state = RampState.from_annotation(facts.annotation)
+    times = (
+        format_time(moment) if moment else "" for moment in (state and state.since, start.began)
+    )
+    return " ".join((str(facts.value), *times))
 
 
 def unresolved(state: RampState) -> bool:
-    """Whether the present step still is to be watched. Nobody is at 0 %, so there is nothing to look at."""
+    """Whether the present step still has to be watched. 0 % has no users to watch."""
     return state.percentage > 0 and state.verdict not in (PROCEED, RELEASED)

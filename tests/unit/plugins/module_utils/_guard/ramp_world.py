@@ -36,7 +36,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._guard.apply import 
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import MemoryStore
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.models import Act, Acts, Rules
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import Place
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import RampFlags
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import RampState
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Phase, Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
@@ -175,7 +175,7 @@ class RampWorld:
         return found
 
     def guard(self, clock: float = 0.0, by: str = "guard@here") -> Guard:
-        place = Place(FLAGS, FLAG, FEATURE)
+        place = RampFlags(FLAGS, FLAG, FEATURE)
         task = Task(RELEASE, place, SCHEDULE, RULES, OFF, consumers=self.consumers, by=by)
         metric = Metric(METRIC, "prometheus", "errors", "ratio", Bounds(maximum=0.01, above=0.05))
         alerts = Metric("alerts", "alerts", "|".join(CALLS_FOR), "", Bounds())

@@ -6,25 +6,29 @@ from datetime import UTC, datetime, timedelta
 
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     PROCEED,
+    RampSchedule,
     RampState,
-    Schedule,
-    Step,
+    RampStep,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import Ask, RampPlan, plan
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Seen
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
+    RampPlan,
+    StepRequest,
+    plan,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import RampFacts
 
 DAY_1 = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-SCHEDULE = Schedule(
+SCHEDULE = RampSchedule(
     steps=(
-        Step(1, 1, 100),
-        Step(2, 5, 500),
-        Step(3, 10, 1000),
-        Step(4, 25, 2500),
-        Step(7, 50, 5000),
-        Step(8, 75, 7500),
-        Step(9, 90, 9000),
-        Step(10, 100),
+        RampStep(1, 1, 100),
+        RampStep(2, 5, 500),
+        RampStep(3, 10, 1000),
+        RampStep(4, 25, 2500),
+        RampStep(7, 50, 5000),
+        RampStep(8, 75, 7500),
+        RampStep(9, 90, 9000),
+        RampStep(10, 100),
     ),
     watch=2 * HOUR,
 )
@@ -48,20 +52,20 @@ def state_at(percentage: int, verdict: str = PROCEED, **changes: t.Any) -> RampS
 
 def seen_at(
     day: float, value: str | int | None, state: RampState | None = None, **changes: t.Any
-) -> Seen:
+) -> RampFacts:
     """`day` counts from 1.0, the moment at which the ramp began."""
-    seen = Seen(
+    facts = RampFacts(
         value=None if value is None else str(value),
         enabled=True,
         annotation=state.to_annotation() if state else None,
         now=DAY_1 + (day - 1) * DAY,
     )
-    return replace(seen, **changes)
+    return replace(facts, **changes)
 
 
-def planned(seen: Seen, percentage: int | None = None, **ask: t.Any) -> RampPlan:
-    return plan(SCHEDULE, seen, Ask(by="bob@here", percentage=percentage, **ask))
+def planned(facts: RampFacts, percentage: int | None = None, **ask: t.Any) -> RampPlan:
+    return plan(SCHEDULE, facts, StepRequest(by="bob@here", percentage=percentage, **ask))
 
 
-def kinds(found: RampPlan) -> list[str]:
-    return [reason.kind for reason in found.reasons]
+def kinds(result: RampPlan) -> list[str]:
+    return [reason.kind for reason in result.reasons]

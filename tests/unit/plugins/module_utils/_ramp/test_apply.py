@@ -16,8 +16,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import Done, Place, Ramp
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.judge import Finding
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import (
+    Ramp,
+    RampFlags,
+    RampOutcome,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.judge import WatchFinding
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     HOLD,
     PENDING,
@@ -25,7 +29,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import 
     ROLLBACK,
     RampRefusedError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import Ask
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import StepRequest
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.lock import NAME, NOON, Scene
 from tests.unit.plugins.module_utils._ramp.scenes import DAY, DAY_1, SCHEDULE, state_at
@@ -66,16 +70,16 @@ class Stage:
     def ramp(self, fence: int | None = None, **options: t.Any) -> Ramp:
         return Ramp(
             self.cluster,
-            Place(FLAGS, FLAG, FEATURE),
+            RampFlags(FLAGS, FLAG, FEATURE),
             SCHEDULE,
             fence=self.fence if fence is None else fence,
             wall=self.scene.wall,
             **options,
         )
 
-    def steps(self, percentage: int | None = None, **options: t.Any) -> Done:
+    def steps(self, percentage: int | None = None, **options: t.Any) -> RampOutcome:
         settings = {"check_mode": False, **options}
-        return self.ramp().step(Ask(by="bob", percentage=percentage), **settings)
+        return self.ramp().step(StepRequest(by="bob", percentage=percentage), **settings)
 
     def is_at(self) -> tuple[str, int, str]:
         state = json.loads(self.body["metadata"]["annotations"][RAMP_ANNOTATION])
@@ -113,10 +117,10 @@ def test_a_kill_between_read_and_write_wins() -> None:
 
 def test_two_runs_at_once_go_up_one_step_together() -> None:
     stage = Stage(day=30)
-    others: list[Done] = []
+    others: list[RampOutcome] = []
     stage.once_before_a_write(lambda: others.append(stage.steps()))
     done = stage.steps()
-    assert [one.plan.action for one in others] == ["raise"]
+    assert [outcome.plan.action for outcome in others] == ["raise"]
     assert done.plan.action == "watch", "the second finds the step that the first has taken"
     assert stage.is_at() == ("10", 10, PENDING)
 
@@ -135,11 +139,11 @@ def test_what_was_edited_between_read_and_write_is_looked_at_again() -> None:
 def test_up_needs_the_lock(verdict: str) -> None:
     stage = Stage(verdict)
     with pytest.raises(RampRefusedError, match="ann@here"):
-        stage.ramp(fence=0).step(Ask(by="bob"), check_mode=True)
+        stage.ramp(fence=0).step(StepRequest(by="bob"), check_mode=True)
     del stage.cluster.objects["Lease", NAME]
     with pytest.raises(InputError, match="going up needs the deploy lock"):
-        stage.ramp(fence=0).step(Ask(by="bob"), check_mode=False)
-    stage.ramp(fence=0).step(Ask(by="bob"), check_mode=True)
+        stage.ramp(fence=0).step(StepRequest(by="bob"), check_mode=False)
+    stage.ramp(fence=0).step(StepRequest(by="bob"), check_mode=True)
     with pytest.raises(LeaseLostError):
         stage.steps()
     assert stage.is_at() == ("5", 5, verdict)
@@ -170,7 +174,7 @@ def test_the_way_up_carries_the_epoch_and_the_way_down_leaves_it() -> None:
 def test_the_lock_of_a_run_that_was_killed_is_in_nobodys_way() -> None:
     stage = Stage()
     ramp = stage.ramp(fence=0, alive=lambda run: run.pid != 1)
-    assert ramp.look(Ask(by=""))[0].action == "raise"
+    assert ramp.look(StepRequest(by=""))[0].action == "raise"
 
 
 def test_a_freeze_stops_the_way_up() -> None:
@@ -184,7 +188,7 @@ def test_a_freeze_stops_the_way_up() -> None:
 def test_down_does_not_even_look_at_the_lock() -> None:
     stage = Stage()
     stage.cluster.objects["Lease", NAME]["spec"]["leaseTransitions"] = "broken"
-    done = stage.ramp(fence=0).step(Ask(by="bob", percentage=0), check_mode=False)
+    done = stage.ramp(fence=0).step(StepRequest(by="bob", percentage=0), check_mode=False)
     assert (done.plan.action, stage.is_at()) == ("lower", ("0", 0, PENDING))
 
 
@@ -197,15 +201,11 @@ def test_a_feature_that_is_off_is_not_ramped() -> None:
 
 @pytest.mark.parametrize(
     ("verdict", "after"),
-    [
-        (PROCEED, ("5", 5, PROCEED)),
-        (HOLD, ("5", 5, HOLD)),
-        (ROLLBACK, ("1", 1, ROLLBACK)),
-    ],
+    [(PROCEED, ("5", 5, PROCEED)), (HOLD, ("5", 5, HOLD)), (ROLLBACK, ("1", 1, ROLLBACK))],
 )
 def test_a_verdict_is_one_write_and_again_none(verdict: str, after: t.Any) -> None:
     stage = Stage(PENDING)
-    finding = Finding(5, verdict, "bob", ("why",))
+    finding = WatchFinding(5, verdict, "bob", ("why",))
     assert stage.ramp().judge(finding, check_mode=True).flags.changed is True
     assert stage.is_at() == ("5", 5, PENDING)
     assert stage.ramp().judge(finding, check_mode=False).flags.changed is True
@@ -217,22 +217,22 @@ def test_a_kill_while_it_is_judged_wins() -> None:
     stage = Stage(PENDING)
     stage.once_before_a_write(lambda: stage.edit("0", **{KILL_SWITCH_ANNOTATION: KILL}))
     with pytest.raises(ConflictError, match="eve set the kill switch"):
-        stage.ramp().judge(Finding(5, ROLLBACK, "bob"), check_mode=False)
+        stage.ramp().judge(WatchFinding(5, ROLLBACK, "bob"), check_mode=False)
     assert stage.is_at()[0] == "0"
 
 
 def test_only_a_verdict_that_lets_users_in_asks_for_the_lock() -> None:
     stage = Stage(PENDING)
     with pytest.raises(DeployError, match="going up needs the deploy lock"):
-        stage.ramp(fence=0).judge(Finding(5, PROCEED, "bob"), check_mode=False)
-    stage.ramp(fence=0).judge(Finding(5, ROLLBACK, "bob"), check_mode=False)
+        stage.ramp(fence=0).judge(WatchFinding(5, PROCEED, "bob"), check_mode=False)
+    stage.ramp(fence=0).judge(WatchFinding(5, ROLLBACK, "bob"), check_mode=False)
     assert stage.is_at() == ("1", 1, ROLLBACK)
 
 
 def test_a_look_writes_nothing_and_tells_who_deploys() -> None:
     stage = Stage()
     before = stage.cluster.writes.copy()
-    found, needs_lock = stage.ramp(fence=0).look(Ask(by=""))
-    assert ([one.kind for one in found.reasons], needs_lock) == (["lock"], True)
-    assert stage.ramp(fence=0).look(Ask(by="", percentage=1))[1] is False
+    ramp_plan, needs_lock = stage.ramp(fence=0).look(StepRequest(by=""))
+    assert ([reason.kind for reason in ramp_plan.reasons], needs_lock) == (["lock"], True)
+    assert stage.ramp(fence=0).look(StepRequest(by="", percentage=1))[1] is False
     assert stage.cluster.writes == before

@@ -4,7 +4,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import sentence
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.judge import Finding, judge
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.judge import WatchFinding, judge
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     HOLD,
     PENDING,
@@ -12,55 +12,47 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import 
     ROLLBACK,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RAISE, WATCH, RampPlan
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import (
-    Seen,
-    Start,
-)
-from tests.unit.plugins.module_utils._ramp.scenes import (
-    HOUR,
-    SCHEDULE,
-    planned,
-    seen_at,
-    state_at,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import RampFacts, Start
+from tests.unit.plugins.module_utils._ramp.scenes import HOUR, SCHEDULE, planned, seen_at, state_at
 
 WHY = ("error_rate is 0.02 ratio and should be at most 0.01",)
 
 
 def judged(
-    seen: Seen, verdict: str, percentage: int = 5, reasons: tuple[str, ...] = WHY
+    facts: RampFacts, verdict: str, percentage: int = 5, reasons: tuple[str, ...] = WHY
 ) -> RampPlan:
-    return judge(SCHEDULE, seen, Finding(percentage, verdict, "bob@here", reasons))
+    return judge(SCHEDULE, facts, WatchFinding(percentage, verdict, "bob@here", reasons))
 
 
-def later(seen: Seen, found: RampPlan, hours: float = 3) -> Seen:
+def later(facts: RampFacts, result: RampPlan, hours: float = 3) -> RampFacts:
     """The same cluster after what was decided was written."""
     return replace(
-        seen,
-        value=str(found.after.percentage),
-        annotation=found.after.to_annotation(),
-        now=seen.now + hours * HOUR,
+        facts,
+        value=str(result.after.percentage),
+        annotation=result.after.to_annotation(),
+        now=facts.now + hours * HOUR,
     )
 
 
 @pytest.mark.parametrize("before", [PENDING, HOLD, ROLLBACK])
 def test_a_watch_that_proceeds_opens_the_next_step(before: str) -> None:
-    seen = seen_at(3, 5, state_at(5, before, reasons=("old",)))
-    found = judged(seen, PROCEED, reasons=())
-    assert (found.after.verdict, found.after.reasons) == (PROCEED, ())
-    assert planned(later(seen, found)).action == RAISE
+    facts = seen_at(3, 5, state_at(5, before, reasons=("old",)))
+    result = judged(facts, PROCEED, reasons=())
+    assert (result.after.verdict, result.after.reasons) == (PROCEED, ())
+    assert planned(later(facts, result)).action == RAISE
     assert (
-        judged(later(seen, found), PROCEED, reasons=()).writes(found.after.to_annotation()) is None
+        judged(later(facts, result), PROCEED, reasons=()).writes(result.after.to_annotation())
+        is None
     )
 
 
 def test_a_held_gate_stays_where_it_is_and_is_told_once() -> None:
-    seen = seen_at(3, 5, state_at(5, PENDING))
-    found = judged(seen, HOLD)
-    assert (found.moves, found.after.verdict, found.after.reasons) == (False, HOLD, WHY)
-    assert planned(later(seen, found)).action == WATCH
-    again = judged(later(seen, found), HOLD)
-    assert [one.what for one in again.after.history] == ["held"]
+    facts = seen_at(3, 5, state_at(5, PENDING))
+    result = judged(facts, HOLD)
+    assert (result.moves, result.after.verdict, result.after.reasons) == (False, HOLD, WHY)
+    assert planned(later(facts, result)).action == WATCH
+    again = judged(later(facts, result), HOLD)
+    assert [entry.what for entry in again.after.history] == ["held"]
 
 
 def test_what_a_verdict_says_of_the_next_step_is_true() -> None:
@@ -76,34 +68,34 @@ def test_what_a_verdict_says_of_the_next_step_is_true() -> None:
 
 @pytest.mark.parametrize(("at", "back"), [(1, 0), (5, 1), (100, 90)])
 def test_a_breach_goes_back_one_step_in_the_same_write(at: int, back: int) -> None:
-    seen = seen_at(20, at, state_at(at, PENDING))
-    found = judged(seen, ROLLBACK, percentage=at)
-    assert (found.moves, found.percentage) == (True, back)
-    assert (found.after.verdict, found.after.reasons) == (ROLLBACK, WHY)
-    entry = found.after.history[-1]
+    facts = seen_at(20, at, state_at(at, PENDING))
+    result = judged(facts, ROLLBACK, percentage=at)
+    assert (result.moves, result.percentage) == (True, back)
+    assert (result.after.verdict, result.after.reasons) == (ROLLBACK, WHY)
+    entry = result.after.history[-1]
     assert (entry.what, entry.before, entry.to, entry.reason) == ("breached", at, back, WHY[0])
-    again = judged(later(seen, found), ROLLBACK, percentage=at)
-    assert (again.moves, again.writes(found.after.to_annotation())) == (False, None)
+    again = judged(later(facts, result), ROLLBACK, percentage=at)
+    assert (again.moves, again.writes(result.after.to_annotation())) == (False, None)
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("knows_begin", [True, False])
 def test_a_breach_counts_for_the_beginning_that_its_finder_knows_whatever_its_clock_says(
-    told: bool,
+    knows_begin: bool,
 ) -> None:
-    seen = seen_at(3, 5, state_at(5))
-    began = seen.now + HOUR  # by the clock of who set the flags once more
-    finding = Finding(5, ROLLBACK, "guard@slow", WHY, began=began if told else None)
-    found = judge(SCHEDULE, seen, finding)
-    back = planned(later(seen, found), start=Start(began=began, watched=began))
-    assert (back.action == WATCH) == told
+    facts = seen_at(3, 5, state_at(5))
+    began = facts.now + HOUR  # by the clock of who set the flags once more
+    finding = WatchFinding(5, ROLLBACK, "guard@slow", WHY, began=began if knows_begin else None)
+    result = judge(SCHEDULE, facts, finding)
+    back = planned(later(facts, result), start=Start(began=began, watched=began))
+    assert (back.action == WATCH) == knows_begin
 
 
 def test_a_breach_again_goes_further_down() -> None:
-    seen = seen_at(20, 10, state_at(10, PENDING))
-    first = judged(seen, ROLLBACK, percentage=10)
-    second = judged(later(seen, first), ROLLBACK, percentage=5)
+    facts = seen_at(20, 10, state_at(10, PENDING))
+    first = judged(facts, ROLLBACK, percentage=10)
+    second = judged(later(facts, first), ROLLBACK, percentage=5)
     assert second.percentage == 1
-    assert planned(later(seen, second)).action == WATCH
+    assert planned(later(facts, second)).action == WATCH
 
 
 @pytest.mark.parametrize("verdict", [PROCEED, HOLD, ROLLBACK])
@@ -117,7 +109,7 @@ def test_a_kill_while_it_was_watched_wins(verdict: str) -> None:
 
 def test_a_step_that_was_left_and_taken_again_meanwhile_is_not_judged() -> None:
     state = state_at(5, PENDING)
-    finding = Finding(5, PROCEED, "bob", since=state.since)
+    finding = WatchFinding(5, PROCEED, "bob", since=state.since)
     assert judge(SCHEDULE, seen_at(3, 5, state), finding).after.verdict == PROCEED
     taken_again = replace(state, since=state.since + HOUR)
     with pytest.raises(ConflictError, match="was changed and set again"):

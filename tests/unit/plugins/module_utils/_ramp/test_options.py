@@ -18,7 +18,9 @@ def step(
 
 
 def test_a_schedule_is_read_as_it_was_written() -> None:
-    entries = [step(one.day, one.percentage, one.users) for one in SCHEDULE.steps]
+    entries = [
+        step(ramp_step.day, ramp_step.percentage, ramp_step.users) for ramp_step in SCHEDULE.steps
+    ]
     read = read_schedule({"schedule": entries, "watch_duration": 7200, "day_length": 86400})
     assert read == SCHEDULE
 

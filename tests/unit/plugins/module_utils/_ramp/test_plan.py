@@ -26,7 +26,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     WAIT,
     WATCH,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Seen, Start
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import RampFacts, Start
 from tests.unit.plugins.module_utils._ramp.scenes import (
     DAY,
     DAY_1,
@@ -60,15 +60,15 @@ def test_the_next_step_is_taken_on_its_day_and_not_before(at: int, to: int, day:
 
 def test_a_release_that_is_not_signed_off_goes_no_further() -> None:
     start = Start(blocked="release 2.0.0 is not signed off")
-    found = planned(seen_at(3, 1, state_at(1)), start=start)
-    assert (found.action, kinds(found)) == (REFUSE, ["blocked"])
+    result = planned(seen_at(3, 1, state_at(1)), start=start)
+    assert (result.action, kinds(result)) == (REFUSE, ["blocked"])
     assert planned(seen_at(3, 5, state_at(5)), percentage=1, start=start).action == LOWER
 
 
 def test_from_nothing_the_first_step_is_day_1() -> None:
-    found = planned(seen_at(5, None))
-    assert (found.action, found.percentage) == (RAISE, 1)
-    assert found.after.started == DAY_1 + 4 * DAY
+    result = planned(seen_at(5, None))
+    assert (result.action, result.percentage) == (RAISE, 1)
+    assert result.after.started == DAY_1 + 4 * DAY
 
 
 @pytest.mark.parametrize(
@@ -92,46 +92,46 @@ def test_from_nothing_the_first_step_is_day_1() -> None:
 def test_what_keeps_everybody_from_going_up(
     changes: dict[str, t.Any], kind: str, percentage: int | None, verdict: str
 ) -> None:
-    seen = replace(seen_at(3, 1, state_at(1, verdict)), **changes)
-    found = planned(seen, percentage)
-    assert found.action == REFUSE
-    assert kind in kinds(found)
-    assert found.writes(seen.annotation) is None
+    facts = replace(seen_at(3, 1, state_at(1, verdict)), **changes)
+    result = planned(facts, percentage)
+    assert result.action == REFUSE
+    assert kind in kinds(result)
+    assert result.writes(facts.annotation) is None
 
 
 @pytest.mark.parametrize(
     ("verdict", "kind"), [(PENDING, "watch"), (HOLD, "hold"), (ROLLBACK, "breach")]
 )
 def test_a_step_that_was_not_found_good_is_watched_before_the_next(verdict: str, kind: str) -> None:
-    seen = seen_at(4, 5, state_at(5, verdict))
-    found = planned(seen)
-    assert (found.action, found.percentage, kinds(found)) == (WATCH, 5, [kind])
-    assert found.writes(seen.annotation) is None, "a watch that is only begun says nothing"
-    assert planned(seen, 10).action == REFUSE
+    facts = seen_at(4, 5, state_at(5, verdict))
+    result = planned(facts)
+    assert (result.action, result.percentage, kinds(result)) == (WATCH, 5, [kind])
+    assert result.writes(facts.annotation) is None, "a watch that is only begun says nothing"
+    assert planned(facts, 10).action == REFUSE
 
 
 def test_a_good_verdict_does_not_shorten_the_watch() -> None:
     """As when somebody gave the gate less time than the ramp asks for."""
     state = state_at(5, watch_until=DAY_1 + 3 * DAY)
-    found = planned(seen_at(3.5, 5, state))
-    assert (found.action, kinds(found)) == (WAIT, ["watch"])
-    assert found.not_before == DAY_1 + 3 * DAY
+    result = planned(seen_at(3.5, 5, state))
+    assert (result.action, kinds(result)) == (WAIT, ["watch"])
+    assert result.not_before == DAY_1 + 3 * DAY
     assert planned(seen_at(3.5, 5, state), 10).action == REFUSE
 
 
 def test_all_reasons_are_told_at_once() -> None:
-    seen = seen_at(2.01, 5, state_at(5, HOLD, reasons=("no data",)), held=HELD, killed=KILLED)
-    found = planned(seen, 25)
-    assert set(kinds(found)) == {"kill_switch", "lock", "hold", "watch", "day", "skip"}
-    assert found.not_before == DAY_1 + 2 * DAY
-    assert "(no data)" in next(one.text for one in found.reasons if one.kind == "hold")
+    facts = seen_at(2.01, 5, state_at(5, HOLD, reasons=("no data",)), held=HELD, killed=KILLED)
+    result = planned(facts, 25)
+    assert set(kinds(result)) == {"kill_switch", "lock", "hold", "watch", "day", "skip"}
+    assert result.not_before == DAY_1 + 2 * DAY
+    assert "(no data)" in next(reason.text for reason in result.reasons if reason.kind == "hold")
 
 
 @pytest.mark.parametrize("percentage", [10, 50, 100])
 def test_a_step_cannot_be_skipped(percentage: int) -> None:
-    found = planned(seen_at(30, 1, state_at(1)), percentage)
-    assert (found.action, kinds(found)) == (REFUSE, ["skip"])
-    assert "that is 5 %" in found.reasons[0].text
+    result = planned(seen_at(30, 1, state_at(1)), percentage)
+    assert (result.action, kinds(result)) == (REFUSE, ["skip"])
+    assert "that is 5 %" in result.reasons[0].text
 
 
 @pytest.mark.parametrize("percentage", [2, 7, 99])
@@ -153,18 +153,18 @@ def test_what_is_no_step_is_refused_before_anything_is_looked_at(percentage: int
     ids=["in peace", "against everything", "from an unknown percentage", "broken", "no state"],
 )
 def test_down_is_always_allowed(to: int, changes: dict[str, t.Any]) -> None:
-    seen = replace(seen_at(2.01, 10, state_at(10, HOLD)), **changes)
-    found = planned(seen, to, reason="errors")
-    assert (found.action, found.percentage, found.after.step) == (LOWER, to, [0, 1, 5].index(to))
-    last = found.after.history[-1]
+    facts = replace(seen_at(2.01, 10, state_at(10, HOLD)), **changes)
+    result = planned(facts, to, reason="errors")
+    assert (result.action, result.percentage, result.after.step) == (LOWER, to, [0, 1, 5].index(to))
+    last = result.after.history[-1]
     assert (last.what, last.before, last.to, last.by, last.reason) == (
-        "lowered", int(t.cast("str", seen.value)), to, "bob@here", "errors",
+        "lowered", int(t.cast("str", facts.value)), to, "bob@here", "errors",
     )  # fmt: skip
-    assert found.after.verdict == PENDING, "it is watched before it goes up again"
+    assert result.after.verdict == PENDING, "it is watched before it goes up again"
 
 
 @pytest.mark.parametrize(
-    ("seen", "asked", "action"),
+    ("facts", "percentage", "action"),
     [
         pytest.param(seen_at(20, 100, state_at(100)), None, DONE, id="after the last step"),
         pytest.param(seen_at(6, 0, state_at(10)), None, RAISE, id="after a reset kill switch"),
@@ -175,39 +175,41 @@ def test_down_is_always_allowed(to: int, changes: dict[str, t.Any]) -> None:
         pytest.param(seen_at(3, "ten", state_at(10)), 1, REFUSE, id="a step may be up"),
     ],
 )
-def test_what_is_done_at_a_percentage(seen: Seen, asked: int | None, action: str) -> None:
-    assert planned(seen, asked).action == action
+def test_what_is_done_at_a_percentage(
+    facts: RampFacts, percentage: int | None, action: str
+) -> None:
+    assert planned(facts, percentage).action == action
 
 
 @pytest.mark.parametrize("value", [1, 5, 50])
 def test_a_step_that_somebody_else_set_is_told_and_watched(value: int) -> None:
-    seen = seen_at(6, value, state_at(10), managers=("kubectl-edit",))
-    found = planned(seen)
-    assert found.action == WATCH
-    assert "The ramp set 10 %, and kubectl-edit set" in found.notes[0]
-    assert (found.after.percentage, found.after.since) == (value, seen.now)
-    entry = found.after.history[-1]
+    facts = seen_at(6, value, state_at(10), managers=("kubectl-edit",))
+    result = planned(facts)
+    assert result.action == WATCH
+    assert "The ramp set 10 %, and kubectl-edit set" in result.notes[0]
+    assert (result.after.percentage, result.after.since) == (value, facts.now)
+    entry = result.after.history[-1]
     assert (entry.what, entry.before, entry.to, entry.by) == ("found", 10, value, "kubectl-edit")
-    written = found.writes(seen.annotation)
-    assert planned(replace(seen, annotation=written)).writes(written) is None, "told once"
+    written = result.writes(facts.annotation)
+    assert planned(replace(facts, annotation=written)).writes(written) is None, "told once"
 
 
 def test_a_release_begins_the_ramp_on_its_own_day_1() -> None:
     start = Start(began=DAY_1, watched=DAY_1 + HOUR)
-    seen = seen_at(2, 1)
-    found = planned(seen, start=start)
-    assert (found.action, found.percentage, found.after.started) == (RAISE, 5, DAY_1)
-    unwatched = planned(seen, start=replace(start, watched=None))
+    facts = seen_at(2, 1)
+    result = planned(facts, start=start)
+    assert (result.action, result.percentage, result.after.started) == (RAISE, 5, DAY_1)
+    unwatched = planned(facts, start=replace(start, watched=None))
     assert (unwatched.action, unwatched.after.since) == (WATCH, DAY_1)
 
 
 def test_a_later_release_begins_anew_and_keeps_the_history() -> None:
     old = planned(seen_at(3, 5, state_at(5))).after
     start = Start(began=DAY_1 + 30 * DAY, watched=DAY_1 + 30 * DAY)
-    found = planned(seen_at(31.5, 1, old), start=start)
-    assert (found.action, kinds(found)) == (WAIT, ["day"])
-    assert found.not_before == DAY_1 + 31 * DAY
-    assert found.after.history == old.history
+    result = planned(seen_at(31.5, 1, old), start=start)
+    assert (result.action, kinds(result)) == (WAIT, ["day"])
+    assert result.not_before == DAY_1 + 31 * DAY
+    assert result.after.history == old.history
 
 
 @pytest.mark.parametrize(("later", "action"), [(-HOUR, RAISE), (HOUR, WATCH)])
@@ -217,8 +219,8 @@ def test_a_breach_that_was_found_since_the_ramp_began_anew_stays(
     """The guard watches by the state that it found, and does not know that a phase was run again."""
     again = Start(began=DAY_1 + 5 * DAY, watched=DAY_1 + 5 * DAY)
     breached = state_at(1, ROLLBACK, since=DAY_1 + 5 * DAY + later)
-    found = planned(seen_at(8, 1, breached), start=again)
-    assert (found.action, found.after.started) == (action, DAY_1 + 5 * DAY)
+    result = planned(seen_at(8, 1, breached), start=again)
+    assert (result.action, result.after.started) == (action, DAY_1 + 5 * DAY)
 
 
 def test_a_watch_from_before_the_ramp_began_anew_does_not_count() -> None:
@@ -230,38 +232,41 @@ RELEASE = {"release_reason": "a marketing mail", "released_by": "ann"}
 
 
 def test_a_person_releases_a_held_gate_and_the_ramp_goes_on() -> None:
-    found = planned(seen_at(3, 5, state_at(5, HOLD)), **RELEASE)
-    assert (found.action, found.percentage) == (RAISE, 10)
-    assert [one.what for one in found.after.history] == ["released", "raised"]
-    assert (found.after.history[0].by, found.after.history[0].reason) == ("ann", "a marketing mail")
+    result = planned(seen_at(3, 5, state_at(5, HOLD)), **RELEASE)
+    assert (result.action, result.percentage) == (RAISE, 10)
+    assert [entry.what for entry in result.after.history] == ["released", "raised"]
+    assert (result.after.history[0].by, result.after.history[0].reason) == (
+        "ann",
+        "a marketing mail",
+    )
 
 
 def test_a_release_before_the_next_day_is_kept_for_it() -> None:
-    seen = seen_at(2.5, 5, state_at(5, HOLD))
-    found = planned(seen, **RELEASE)
-    assert (found.action, found.after.verdict) == (WAIT, RELEASED)
-    written = found.writes(seen.annotation)
-    again = planned(replace(seen, annotation=written), **RELEASE)
+    facts = seen_at(2.5, 5, state_at(5, HOLD))
+    result = planned(facts, **RELEASE)
+    assert (result.action, result.after.verdict) == (WAIT, RELEASED)
+    written = result.writes(facts.annotation)
+    again = planned(replace(facts, annotation=written), **RELEASE)
     assert again.writes(written) is None
-    assert planned(replace(seen, annotation=written, now=DAY_1 + 2 * DAY)).action == RAISE
+    assert planned(replace(facts, annotation=written, now=DAY_1 + 2 * DAY)).action == RAISE
 
 
 @pytest.mark.parametrize(
     "verdict", [ROLLBACK, PENDING], ids=["a definite breach", "a watch that is not over"]
 )
 def test_a_person_cannot_release(verdict: str) -> None:
-    found = planned(seen_at(3, 5, state_at(5, verdict)), **RELEASE)
-    assert (found.action, found.after.verdict) == (WATCH, verdict)
-    assert "nothing was released" in found.notes[0]
+    result = planned(seen_at(3, 5, state_at(5, verdict)), **RELEASE)
+    assert (result.action, result.after.verdict) == (WATCH, verdict)
+    assert "nothing was released" in result.notes[0]
 
 
 def test_words_release_one_gate_and_not_the_next() -> None:
     """The command is in the shell's history, and is typed again when the next step is held."""
     released = planned(seen_at(3, 5, state_at(5, HOLD)), **RELEASE).after
     held = replace(released, verdict=HOLD)
-    found = planned(seen_at(4.5, 10, held), **RELEASE)
-    assert (found.action, found.after.verdict) == (WATCH, HOLD)
-    assert "released 5 %" in found.notes[0]
+    result = planned(seen_at(4.5, 10, held), **RELEASE)
+    assert (result.action, result.after.verdict) == (WATCH, HOLD)
+    assert "released 5 %" in result.notes[0]
     other = planned(seen_at(4.5, 10, held), released_by="ann", release_reason="another mail")
     assert other.action == RAISE
 
@@ -269,11 +274,11 @@ def test_words_release_one_gate_and_not_the_next() -> None:
 @pytest.mark.parametrize("left", [0, 1], ids=["by the ramp", "by somebody's hand"])
 def test_from_zero_after_a_breach_a_person_must_speak(left: int) -> None:
     """There is nothing to watch where nobody is, so no gate can find it good again."""
-    seen = seen_at(3, 0, state_at(left, ROLLBACK, reasons=("errors",)))
-    found = planned(seen)
-    assert (found.action, kinds(found)) == (REFUSE, ["breach"])
-    assert "errors" in found.reasons[0].text
-    assert planned(seen, **RELEASE).action == RAISE
+    facts = seen_at(3, 0, state_at(left, ROLLBACK, reasons=("errors",)))
+    result = planned(facts)
+    assert (result.action, kinds(result)) == (REFUSE, ["breach"])
+    assert "errors" in result.reasons[0].text
+    assert planned(facts, **RELEASE).action == RAISE
 
 
 def test_what_it_left_can_be_read_back_and_stays_small() -> None:
@@ -291,9 +296,9 @@ def test_what_it_left_can_be_read_back_and_stays_small() -> None:
     ["", "no JSON", "[]", "null", '"x"', "{}", json.dumps({**state_at(5).to_json(), "since": "x"})],
 )
 def test_a_state_that_cannot_be_read_is_told_and_begun_anew(text: str) -> None:
-    found = planned(replace(seen_at(6, 5), annotation=text))
-    assert found.action == WATCH
-    assert "cannot be read" in found.notes[0]
+    result = planned(replace(seen_at(6, 5), annotation=text))
+    assert result.action == WATCH
+    assert "cannot be read" in result.notes[0]
 
 
 @given(
@@ -303,7 +308,7 @@ def test_a_state_that_cannot_be_read_is_told_and_begun_anew(text: str) -> None:
     day=st.floats(1, 12),
     killed=st.sampled_from(["", KILLED]),
     held=st.sampled_from(["", HELD]),
-    asked=st.sampled_from([None, 0, 1, 5, 10, 25, 50, 75, 90, 100]),
+    percentage=st.sampled_from([None, 0, 1, 5, 10, 25, 50, 75, 90, 100]),
     words=st.booleans(),
 )
 def test_nothing_goes_up_but_one_step_with_everything_in_order(
@@ -313,19 +318,19 @@ def test_nothing_goes_up_but_one_step_with_everything_in_order(
     day: float,
     killed: str,
     held: str,
-    asked: int | None,
+    percentage: int | None,
     words: bool,
 ) -> None:
-    seen = seen_at(day, at, state_at(left, verdict), killed=killed, held=held)
-    found = planned(seen, asked, **(RELEASE if words else {}))
-    assert found.percentage is not None
-    if found.percentage > at:
+    facts = seen_at(day, at, state_at(left, verdict), killed=killed, held=held)
+    result = planned(facts, percentage, **(RELEASE if words else {}))
+    assert result.percentage is not None
+    if result.percentage > at:
         assert not killed
         assert not held
-        assert found.percentage == SCHEDULE.steps[SCHEDULE.number(at) or 0].percentage
+        assert result.percentage == SCHEDULE.steps[SCHEDULE.number(at) or 0].percentage
         assert at == 0 or (at == left and verdict != PENDING)
         assert verdict != ROLLBACK or words
-        assert found.target is not None
-        assert seen.now >= SCHEDULE.begins(found.target, DAY_1)
-    if asked is not None and asked < at:
-        assert (found.action, found.percentage) == (LOWER, asked)
+        assert result.target is not None
+        assert facts.now >= SCHEDULE.begins(result.target, DAY_1)
+    if percentage is not None and percentage < at:
+        assert (result.action, result.percentage) == (LOWER, percentage)
