@@ -201,7 +201,7 @@ from ..module_utils._flags.values import to_values
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import METRIC_RULES, read_metrics, with_comparisons
 from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
-from ..module_utils._guard.apply import Guard, Look, Task, Watched
+from ..module_utils._guard.apply import GuardTask, Look, RampGuard, WatchedMetrics
 from ..module_utils._guard.describe import to_result
 from ..module_utils._guard.memory import MemoryStore
 from ..module_utils._guard.models import Rules
@@ -235,7 +235,7 @@ def run(module: Module) -> dict[str, t.Any]:
     refuse_missing_libraries(metrics)
     off = to_values(params["flags_off"], {})
     cluster = cluster_for(module)
-    task = Task(
+    task = GuardTask(
         release=params["release"],
         place=RampFlags(params["name"], params["flag"], params["enabled_by"]),
         schedule=schedule,
@@ -251,11 +251,11 @@ def run(module: Module) -> dict[str, t.Any]:
     )
 
     def metrics_for(before: t.Mapping[str, float], share: float | None) -> list[Metric]:
-        asked = {**params, "evidence_before": before, "treated_share": share}
-        return with_comparisons(metrics, asked)
+        options = {**params, "evidence_before": before, "treated_share": share}
+        return with_comparisons(metrics, options)
 
-    watched = Watched(metrics_for, with_cohorts(sources_of(params, cluster), params))
-    guard = Guard(
+    watched = WatchedMetrics(metrics_for, with_cohorts(sources_of(params, cluster), params))
+    guard = RampGuard(
         opener_for(module),
         task,
         watched,
@@ -266,12 +266,12 @@ def run(module: Module) -> dict[str, t.Any]:
     record = store.read()
     attempt = record.attempt if record else 0
     look = guard.look(record, MemoryStore(store, attempt), check_mode=module.check_mode)
-    return told(module, look, attempt)
+    return look_result(module, look, attempt)
 
 
-def told(module: Module, look: Look, attempt: int) -> dict[str, t.Any]:
+def look_result(module: Module, look: Look, attempt: int) -> dict[str, t.Any]:
     result = to_result(look, attempt, check_mode=module.check_mode)
-    if not look.kept:
+    if not look.stored:
         module.warn("Another guard looked at the same time, and its look is kept.")
     if module._diff and look.flags is not None:
         result["diff"] = to_diff(look.flags)

@@ -118,9 +118,9 @@ def run(module: Module) -> dict[str, t.Any]:
         "silent": silent,
         "looks": looks(memory),
         "acts": [
-            {"what": one.what, "at": one.at, "before": one.before, "to": one.to, "why": one.why}
-            for one in acts.acts
-            if (one.release, one.attempt) == (params["release"], attempt)
+            {"what": act.what, "at": act.at, "before": act.before, "to": act.to, "why": act.why}
+            for act in acts.acts
+            if (act.release, act.attempt) == (params["release"], attempt)
         ],
         "watch": memory.guarded if memory else {"began": "", "evidence": {}},
     }

@@ -46,8 +46,14 @@ def ramped(value: str, percentage: int, *, check_mode: bool) -> str:
 
 
 def decided(decision: str, *, check_mode: bool) -> str:
-    said = ManualDecision(gate="monitoring", decision=decision, by="ann", at=NOW, reason="x")
-    return str(Recorded("2.0.0", said, changed=True, check_mode=check_mode).to_result()["sentence"])
+    decision_record = ManualDecision(
+        gate="monitoring", decision=decision, by="ann", at=NOW, reason="x"
+    )
+    return str(
+        Recorded("2.0.0", decision_record, changed=True, check_mode=check_mode).to_result()[
+            "sentence"
+        ]
+    )
 
 
 SENTENCES: dict[str, t.Callable[[bool], str]] = {
@@ -99,8 +105,8 @@ def messages(node: t.Any) -> t.Iterator[tuple[str, str]]:
             yield from messages(task.get(section))
         shown = task.get("ansible.builtin.debug") or {}
         conditions = task.get("when", "")
-        told = " ".join(conditions) if isinstance(conditions, list) else str(conditions)
-        if re.search(r"(?<!not )\bansible_check_mode\b", told) and "msg" in shown:
+        text = " ".join(conditions) if isinstance(conditions, list) else str(conditions)
+        if re.search(r"(?<!not )\bansible_check_mode\b", text) and "msg" in shown:
             yield task["name"], str(shown["msg"])
 
 

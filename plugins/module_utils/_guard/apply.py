@@ -29,7 +29,7 @@ from .._kill_switch.plan import plan_set
 from .._lock.apply import LEASE
 from .._lock.models import Lock
 from .._ramp.apply import RampFlags, observe_ramp
-from .._ramp.describe import place as place_told
+from .._ramp.describe import place as place_words
 from .._ramp.judge import WatchFinding, judge
 from .._ramp.models import ROLLBACK, RampSchedule
 from .._ramp.status import Start, stand, step_key
@@ -37,19 +37,19 @@ from .._release.models import DONE, Record
 from .._run import Alive, never_alive
 from .._time import format_time, now, parse_time
 from . import causes
-from .memory import Memory, MemoryStore, begin
-from .models import KILL_SWITCH, Act, Acts, Choice, Observation, Place, Rules
+from .memory import GuardMemory, MemoryStore, begin
+from .models import KILL_SWITCH, Acts, Choice, GuardAct, Observation, RampPosition, Rules
 from .plan import choose, lasting
-from .tell import Announcement, announcements
+from .tell import GuardAnnouncement, announcements
 
 OpenCluster = t.Callable[[], Cluster]
 ALERTS = "alerts"
-"""What a look at the alerts is called among what could not be seen."""
+"""The key of the alerts among the sources that fail."""
 
 
 @dataclass(frozen=True)
-class Task:
-    """What the guard is told. `flags_off` switch the feature off; `consumers` read the flags."""
+class GuardTask:
+    """The guard's options. `flags_off` switch the feature off; `consumers` read the flags."""
 
     release: str
     place: RampFlags
@@ -66,8 +66,8 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Watched:
-    """What the metrics are asked by. `metrics_for` makes them, told the evidence before and the share of the users."""
+class WatchedMetrics:
+    """The metrics' sources. `metrics_for` returns the metrics for the earlier evidence and the share of users."""
 
     metrics_for: t.Callable[[t.Mapping[str, float], float | None], t.Sequence[Metric]]
     sources: Sources
@@ -75,28 +75,28 @@ class Watched:
 
 @dataclass(frozen=True)
 class Look:
-    """What came of it. `resting` says why there is nothing to guard, "" while there is."""
+    """The outcome of a look. `resting`: why there is nothing to guard, "" while there is."""
 
     resting: str = ""
-    place: Place = field(default_factory=lambda: Place(None))
+    place: RampPosition = field(default_factory=lambda: RampPosition(None))
     choice: Choice = field(default_factory=Choice)
-    seen: Observation = field(default_factory=Observation)
-    memory: Memory | None = None
+    observation: Observation = field(default_factory=Observation)
+    memory: GuardMemory | None = None
     flags: FlagsPlan | None = None
     consumers: tuple[ConsumerState, ...] = ()
     delivered: bool = False
-    kept: bool = True
-    news: tuple[Announcement, ...] = ()
+    stored: bool = True
+    news: tuple[GuardAnnouncement, ...] = ()
 
 
-class Guard:
+class RampGuard:
     """`open_cluster` makes a new client at each call, for threads that each need one."""
 
     def __init__(
         self,
         open_cluster: OpenCluster,
-        task: Task,
-        watched: Watched,
+        task: GuardTask,
+        watched: WatchedMetrics,
         *,
         report: t.Callable[[str], None] = lambda _text: None,
         clock: Clock | None = None,
@@ -121,34 +121,34 @@ class Guard:
         place = self._place(flags, start)
         before = store.read() or begin(self._seconds())
         acts = Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION))
-        memory, seen, consumers = self._observe(record, flags, place, before)
-        memory = memory.looked(seen, acts, self._seconds(), self._task.rules, self._task.by)
-        plan, choice, place = self._write(record, memory, seen, start, check_mode=check_mode)
+        memory, observation, consumers = self._observe(record, flags, place, before)
+        memory = memory.looked(observation, acts, self._seconds(), self._task.rules, self._task.by)
+        plan, choice, place = self._write(record, memory, observation, start, check_mode=check_mode)
         acts = Acts.from_annotation(plan.annotations.get(GUARD_ANNOTATION))
         stray = causes.run_more(consumers, *self._names(), self._wanted(plan))
         delivers = bool(choice.what) or stray
         if delivers and not check_mode:
             consumers = self._deliver(plan)
-        kept = check_mode or store.keep(memory)
+        stored = check_mode or store.keep(memory)
         news = announcements(
-            seen,
+            observation,
             acts,
             memory,
-            lasting(seen, acts, memory, self._task.rules, self._wall()),
-            told=record.announcements,
+            lasting(observation, acts, memory, self._task.rules, self._wall()),
+            announced=record.announcements,
             release=record.version,
             attempt=record.attempt,
-            place=place.told,
+            place=place.words,
         )
         return Look(
             place=place,
             choice=choice,
-            seen=seen,
+            observation=observation,
             memory=memory,
             flags=plan,
             consumers=tuple(consumers),
             delivered=delivers,
-            kept=kept,
+            stored=stored,
             news=tuple(news),
         )
 
@@ -161,29 +161,29 @@ class Guard:
                 f"Release {release!r} is not signed off ({record.status.replace('_', ' ')}): until then its own phases "
                 "watch it, and the guard rests."
             )
-        seen = observe_ramp(flags, self._task.place, self._wall())
-        ramp = stand(self._task.schedule, seen, start_of(record))
+        facts = observe_ramp(flags, self._task.place, self._wall())
+        ramp = stand(self._task.schedule, facts, start_of(record))
         last = self._task.schedule.steps[-1].percentage
         over = ramp.percentage == last and ramp.state.verdict == "proceed"
-        if over and seen.now >= ramp.state.watch_until and not seen.killed:
+        if over and facts.now >= ramp.state.watch_until and not facts.killed:
             return f"The ramp of release {release!r} is complete at {last} %: the guard rests."
         return ""
 
-    def _place(self, flags: FlagsMap, start: Start) -> Place:
-        seen = observe_ramp(flags, self._task.place, self._wall())
-        ramp = stand(self._task.schedule, seen, start)
-        return Place(
+    def _place(self, flags: FlagsMap, start: Start) -> RampPosition:
+        facts = observe_ramp(flags, self._task.place, self._wall())
+        ramp = stand(self._task.schedule, facts, start)
+        return RampPosition(
             percentage=ramp.percentage,
-            step=step_key(seen, start),
-            users=seen.enabled and ramp.percentage != 0,
-            killed=seen.killed,
-            told=place_told(self._task.schedule, ramp.percentage),
+            step=step_key(facts, start),
+            users=facts.enabled and ramp.percentage != 0,
+            killed=facts.killed,
+            words=place_words(self._task.schedule, ramp.percentage),
         )
 
     def _observe(
-        self, record: Record, flags: FlagsMap, place: Place, before: Memory
-    ) -> tuple[Memory, Observation, list[ConsumerState]]:
-        """What is found now, and the memory with the samples of this look."""
+        self, record: Record, flags: FlagsMap, place: RampPosition, before: GuardMemory
+    ) -> tuple[GuardMemory, Observation, list[ConsumerState]]:
+        """The memory with the samples of this look, the observation, and the consumers."""
         at, rules = self._seconds(), self._task.rules
         loaded, alerts = self._alerts()
         metrics, samples, memory = self._sample(record, place, before)
@@ -195,35 +195,35 @@ class Guard:
         since = float(memory.lock["since"]) if known and memory.lock else at
         memory = replace(memory, unseen=unseen, lock={"renewed": renewed, "since": since})
         consumers = self._pods(flags)
-        # While somebody rolls out, pods differ as they should.
+        # During a rollout, pods differ as expected.
         busy = lock is not None and bool(lock.holder) and not dead
-        # So they do while an act of another guard, a kill switch or a step down comes to them, without the lock.
+        # So they do while another guard's act, a kill switch or a step down reaches them, without the lock.
         values = {name: flags.data.get(name) for name in self._names()}
         memory = memory.read(values, at)
         lately = at - memory.flags["since"] < self._task.wait_timeout
-        told = not busy and not (
+        tells_of_pods = not busy and not (
             causes.of_pods(consumers) and (lately or self._moved_since(values))
         )
         watch = memory.watch
-        found = [
+        found_causes = [
             *causes.of_alerts(loaded),
             *causes.of_metrics(breached(metrics, watch.series) if watch else ()),
             *causes.of_blindness(unseen, samples, rules, at),
             *causes.of_lock(lock, dead=dead, unchanged_for=at - since),
-            *(causes.of_pods(consumers) if told else []),
+            *(causes.of_pods(consumers) if tells_of_pods else []),
         ]
         hidden = causes.hidden_by(
             metrics,
             samples,
             alerts=not alerts.error,
-            pods=told and not causes.unknown_pods(consumers),
+            pods=tells_of_pods and not causes.unknown_pods(consumers),
         )
-        seen = Observation(tuple(found), hidden, place.step)
-        return memory, seen, [] if busy else consumers
+        observation = Observation(tuple(found_causes), hidden, place.step)
+        return memory, observation, [] if busy else consumers
 
     def _alerts(self) -> tuple[list[LoadedRule], Sample]:
-        """The rules that are loaded, and a failed sample if any that should be could not fire."""
-        found: list[LoadedRule] = []
+        """The loaded rules, and a failed sample if an expected rule could not fire."""
+        loaded: list[LoadedRule] = []
         for source in self._watched.sources.values():
             if not isinstance(source, AlertsSource):
                 continue
@@ -234,26 +234,32 @@ class Guard:
             blind = source.blindness(rules)
             if blind:
                 return [*rules.values()], Sample(None, blind, error=True)
-            found += rules.values()
-        return found, Sample(float(len(found)))
+            loaded += rules.values()
+        return loaded, Sample(float(len(loaded)))
 
     def _sample(
-        self, record: Record, place: Place, before: Memory
-    ) -> tuple[list[Metric], dict[str, Sample], Memory]:
-        """At a step that is new, or asked otherwise, the watch begins anew; after a gap no breach is confirmed by the
-        look before it."""
+        self, record: Record, place: RampPosition, before: GuardMemory
+    ) -> tuple[list[Metric], dict[str, Sample], GuardMemory]:
+        """Sample the metrics. A new step or other metrics begin a new watch. After a gap, the look before it confirms
+        no breach."""
         started, rules = self._seconds(), self._task.rules
-        kept = before.watch if before.step == place.step else None
-        carried = kept.carried if kept else evidence_before(record.to_json(), before.guarded)
+        present = before.watch if before.step == place.step else None
+        carried = present.carried if present else evidence_before(record.to_json(), before.guarded)
         share = place.percentage / 100.0 if place.percentage else None
         made = self._watched.metrics_for(carried, share)
         metrics = [
-            one for one in made if not isinstance(self._watched.sources[one.name], AlertsSource)
+            metric
+            for metric in made
+            if not isinstance(self._watched.sources[metric.name], AlertsSource)
         ]
-        asked = definition(metrics)
-        state = kept if kept and before.definition == asked else begin_watch(metrics, started)
+        metrics_definition = definition(metrics)
+        state = (
+            present
+            if present and before.definition == metrics_definition
+            else begin_watch(metrics, started)
+        )
         if started - before.last > rules.max_gap:
-            apart = {name: replace(one, breaches=0) for name, one in state.series.items()}
+            apart = {name: replace(series, breaches=0) for name, series in state.series.items()}
             state = replace(state, series=apart)
         samples = sample_all(
             metrics,
@@ -263,14 +269,14 @@ class Guard:
         )
         state = state.looked(metrics, samples, max(0.0, self._seconds() - state.started))
         evidence = {
-            one.name: state.evidence[one.name].value(one.comparison)
-            for one in metrics
-            if one.comparison
+            metric.name: state.evidence[metric.name].value(metric.comparison)
+            for metric in metrics
+            if metric.comparison
         }
         memory = replace(
             before,
             step=place.step,
-            definition=asked,
+            definition=metrics_definition,
             watch=state,
             evidence=evidence,
         )
@@ -290,26 +296,26 @@ class Guard:
         return self._switching().look(self._task.consumers, request)
 
     def _moved_since(self, values: t.Mapping[str, str | None]) -> bool:
-        """Whether somebody changed the flags while their pods were looked at."""
+        """Whether the flags changed while their pods were observed."""
         flags = observe_flags(self._cluster, self._task.place.config_map)
         return any(flags.data.get(name) != value for name, value in values.items())
 
     def _write(
         self,
         record: Record,
-        memory: Memory,
-        seen: Observation,
+        memory: GuardMemory,
+        observation: Observation,
         start: Start,
         *,
         check_mode: bool,
-    ) -> tuple[FlagsPlan, Choice, Place]:
-        """Read, decide and write are one: told by the flags as they are when they are written."""
-        last: list[tuple[Choice, Place]] = []
+    ) -> tuple[FlagsPlan, Choice, RampPosition]:
+        """Read, decide and write as one step, from the flags at the moment of the write."""
+        last: list[tuple[Choice, RampPosition]] = []
 
         def wish(flags: FlagsMap) -> Wish:
             acts = Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION))
             place = self._place(flags, start)
-            choice = choose(seen, acts, memory, place, self._task.rules, self._wall())
+            choice = choose(observation, acts, memory, place, self._task.rules, self._wall())
             last[:] = [(choice, place)]
             return self._wish(flags, acts, choice, place, record)
 
@@ -327,7 +333,7 @@ class Guard:
         return plan, choice, self._place(after, start) if choice.what else place
 
     def _wish(
-        self, flags: FlagsMap, acts: Acts, choice: Choice, place: Place, record: Record
+        self, flags: FlagsMap, acts: Acts, choice: Choice, place: RampPosition, record: Record
     ) -> Wish:
         if not choice.what:
             return Wish()
@@ -341,8 +347,8 @@ class Guard:
             )
             wish, to = plan_set(flags, switch), 0
         else:
-            seen = observe_ramp(flags, self._task.place, self._wall())
-            reasons = tuple(one.text for one in choice.causes)
+            facts = observe_ramp(flags, self._task.place, self._wall())
+            reasons = tuple(cause.text for cause in choice.causes)
             finding = WatchFinding(
                 place.percentage or 0,
                 ROLLBACK,
@@ -350,19 +356,19 @@ class Guard:
                 reasons,
                 began=start_of(record).began,
             )
-            found = judge(self._task.schedule, seen, finding)
-            to = found.after.percentage
+            ramp_plan = judge(self._task.schedule, facts, finding)
+            to = ramp_plan.after.percentage
             wish = Wish(
                 flags={self._task.place.flag: str(to)},
-                annotations={RAMP_ANNOTATION: found.after.to_annotation()},
+                annotations={RAMP_ANNOTATION: ramp_plan.after.to_annotation()},
             )
-        act = Act(
+        act = GuardAct(
             id=uuid.uuid4().hex[:12],
             what=choice.what,
             at=format_time(self._wall()),
             release=record.version,
             attempt=record.attempt,
-            causes=tuple(one.key for one in choice.causes),
+            causes=tuple(cause.key for cause in choice.causes),
             before=place.percentage or 0,
             to=to,
             why=choice.why,
@@ -375,7 +381,7 @@ class Guard:
         return self._switching().switch(self._task.consumers, request)
 
     def _wanted(self, plan: FlagsPlan) -> dict[str, str]:
-        """What pods must run with: the flags of the ramp, and those that the kill switch holds."""
+        """The flags that pods must run with: those of the ramp, and those that the kill switch holds."""
         names = {*self._names(), *plan.wish.flags}
         return {name: plan.after[name] for name in sorted(names) if name in plan.after}
 
@@ -407,7 +413,7 @@ class Guard:
 
 
 def start_of(record: Record) -> Start:
-    """When the release set its first percentage, and when its own watch of that ended well."""
+    """The time of the release's first percentage, and the good end of its own watch of it."""
     first, watch = (record.phases.get(name) for name in ("feature_flags", "monitoring"))
     return Start(
         began=parse_time(first.finished) if first and first.status == DONE else None,

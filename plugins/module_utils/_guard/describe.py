@@ -10,23 +10,23 @@ from .._alerts.fired import moment
 from .._gate.state import minutes
 from .._kill_switch.consumer import tell_wrong
 from .apply import Look
-from .memory import Memory
+from .memory import GuardMemory
 from .models import KILL_SWITCH, Choice
 
 NONE, DELIVERED, REST = "none", "delivered", "rest"
 
 
 def to_result(look: Look, attempt: int, *, check_mode: bool) -> dict[str, t.Any]:
-    restarts = any(one.restarted or one.replaced for one in look.consumers)
+    restarts = any(consumer.restarted or consumer.replaced for consumer in look.consumers)
     return {
         "changed": bool(look.choice.what) or (look.delivered and (restarts or check_mode)),
         "action": _action(look),
         "sentence": sentence(look, check_mode=check_mode),
         "percentage": look.place.percentage,
-        "causes": [asdict(one) for one in look.seen.causes],
-        "announcements": [one.to_result() for one in look.news],
+        "causes": [asdict(cause) for cause in look.observation.causes],
+        "announcements": [announcement.to_result() for announcement in look.news],
         "attempt": attempt,
-        "consumers": [one.to_result() for one in look.consumers],
+        "consumers": [consumer.to_result() for consumer in look.consumers],
         "not_reached": tell_wrong(look.consumers) if look.delivered and not check_mode else "",
         "looks": looks(look.memory),
     }
@@ -43,25 +43,27 @@ def sentence(look: Look, *, check_mode: bool) -> str:
         return look.resting
     if look.choice.what:
         return f"{_acted(look, check_mode=check_mode)}, for {look.choice.why}."
-    told = [_still(look)]
+    sentences = [_still(look)]
     if look.delivered:
         would = "would be brought" if check_mode else "were brought"
-        told.append(f"Pods that ran with more than that {would} to it.")
-    return " ".join(told)
+        sentences.append(f"Pods that ran with more than that {would} to it.")
+    return " ".join(sentences)
 
 
 def _acted(look: Look, *, check_mode: bool) -> str:
     if look.choice.what == KILL_SWITCH:
         return "The kill switch would be set" if check_mode else "The kill switch is set"
-    return f"{'Would go' if check_mode else 'Went'} back to {look.place.told}"
+    return f"{'Would go' if check_mode else 'Went'} back to {look.place.words}"
 
 
 def _still(look: Look) -> str:
     place = look.place
-    at = f"The kill switch is set: {place.killed}." if place.killed else f"At {place.told}."
-    if not look.seen.causes:
+    at = f"The kill switch is set: {place.killed}." if place.killed else f"At {place.words}."
+    if not look.observation.causes:
         return f"{at} Nothing calls for the guard." if _sees_all(look) else f"{at} {_blind(look)}"
-    return f"{at} {'; '.join(one.text for one in look.seen.causes)}.{_why_not(look.choice)}"
+    return (
+        f"{at} {'; '.join(cause.text for cause in look.observation.causes)}.{_why_not(look.choice)}"
+    )
 
 
 def _why_not(choice: Choice) -> str:
@@ -71,16 +73,16 @@ def _why_not(choice: Choice) -> str:
 
 
 def _sees_all(look: Look) -> bool:
-    return not look.seen.hidden
+    return not look.observation.hidden
 
 
 def _blind(look: Look) -> str:
-    hidden = ", ".join(sorted(one.removeprefix("metric ") for one in look.seen.hidden))
+    hidden = ", ".join(sorted(key.removeprefix("metric ") for key in look.observation.hidden))
     return f"Nothing that was seen calls for the guard. Not known: {hidden}."
 
 
-def looks(memory: Memory | None) -> dict[str, t.Any]:
-    """When it looked, and how often. Empty before the first look."""
+def looks(memory: GuardMemory | None) -> dict[str, t.Any]:
+    """The times and number of looks; empty before the first look."""
     if memory is None:
         return {}
     return {
@@ -88,20 +90,20 @@ def looks(memory: Memory | None) -> dict[str, t.Any]:
         "last": moment(memory.last),
         "looks": memory.looks,
         "longest": round(memory.longest, 1),
-        "silences": [asdict(one) for one in memory.silences],
+        "silences": [asdict(silence) for silence in memory.silences],
     }
 
 
-def when(memory: Memory | None, max_silence: float, now: float) -> tuple[str, str]:
-    """When it looked last, and the same as a reason where that is too long ago, "" where it is not."""
+def when(memory: GuardMemory | None, max_silence: float, now: float) -> tuple[str, str]:
+    """A sentence about the last look, and a reason when it is too long ago, else ""."""
     if memory is None:
-        told = "The guard has not looked yet."
-        return told, _silent("the guard has not looked yet", max_silence) if max_silence else ""
+        text = "The guard has not looked yet."
+        return text, _silent("the guard has not looked yet", max_silence) if max_silence else ""
     ago = now - memory.last
     last = f"looked last at {moment(memory.last)}, {minutes(max(0.0, ago))} ago"
-    told = f"The guard {last}, {memory.looks} times since {moment(memory.begun)}."
+    text = f"The guard {last}, {memory.looks} times since {moment(memory.begun)}."
     silent = bool(max_silence) and ago > max_silence
-    return told, _silent(f"the guard {last}", max_silence) if silent else ""
+    return text, _silent(f"the guard {last}", max_silence) if silent else ""
 
 
 def _silent(what: str, max_silence: float) -> str:

@@ -15,18 +15,18 @@ from .._errors import ConflictError, VerificationError
 from .._gate.state import WatchState
 from .._release.store import ReleaseStore
 from .._time import epoch
-from .models import Acts, Cause, Observation, Rules
+from .models import Acts, GuardCause, Observation, Rules
 
 _LONGEST_PASSED = 90.0
-"""Seconds between two looks of a guard that count towards a cause that is gone: it looks once a minute."""
-_KEPT = 20
+"""Most seconds between two looks that count towards a cause's absence: a guard looks once a minute."""
+_MOST = 20
 """How many ended causes, silences and guards it keeps."""
 
 
 @dataclass(frozen=True)
 class Episode:
-    """One cause, from when it was seen first. `gone`: seconds for which it was seen to be gone, as each guard counts
-    them; empty while it lasts."""
+    """One cause since its first observation. `gone`: seconds of its absence as each guard counts them; empty while it
+    lasts."""
 
     since: float
     text: str
@@ -35,8 +35,8 @@ class Episode:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A cause that ended. `act` is the id of the act that answered it, "" for none."""
+class EndedCause:
+    """A cause that ended. `act`: the id of the act that answered it, or ""."""
 
     key: str
     since: float
@@ -46,19 +46,19 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Silence:
-    """Nobody looked from `begin` to `end`, in seconds since 1970."""
+class GuardSilence:
+    """A time without a look, from `begin` to `end`, in seconds since 1970."""
 
     begin: float
     end: float
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Times in seconds since 1970. `cleared`: by cause the id of the act since which it was seen to have ended.
+class GuardMemory:
+    """Times in seconds since 1970. `cleared`: by cause the id of the act after which its end was observed.
 
-    `lasts`: by guard when that looked last, on its own clock. `unseen`: by metric since when its source fails.
-    `watch` is of the metrics at the step of the key `step`, and `definition` tells which they are.
+    `lasts`: each guard's last look, on its own clock. `unseen`: by metric the time since which its source fails.
+    `watch`: the watch of the metrics of `definition` at the step of the key `step`.
     """
 
     begun: float
@@ -66,39 +66,44 @@ class Memory:
     looks: int = 0
     episodes: t.Mapping[str, Episode] = field(default_factory=dict)
     cleared: t.Mapping[str, str] = field(default_factory=dict)
-    ended: tuple[Ended, ...] = ()
-    silences: tuple[Silence, ...] = ()
+    ended: tuple[EndedCause, ...] = ()
+    silences: tuple[GuardSilence, ...] = ()
     longest: float = 0.0
     """The longest time between two looks."""
     lasts: t.Mapping[str, float] = field(default_factory=dict)
     unseen: t.Mapping[str, float] = field(default_factory=dict)
     lock: t.Mapping[str, t.Any] = field(default_factory=dict)
-    """The deploy lock's last renewal as its holder wrote it, `renewed`, and `since` when it reads so."""
+    """The deploy lock's last renewal by its holder, `renewed`, and the time `since` which it is unchanged."""
     flags: t.Mapping[str, t.Any] = field(default_factory=dict)
-    """The ramp's flags as they were read, `values`, and `since` when they read so."""
+    """The ramp's flags, `values`, and the time `since` which they are unchanged."""
     step: str = ""
     definition: str = ""
     watch: WatchState | None = None
     evidence: t.Mapping[str, float] = field(default_factory=dict)
-    """By comparison of cohorts what it has found so far."""
+    """The evidence so far of each comparison of cohorts."""
 
     @property
     def guarded(self) -> dict[str, t.Any]:
-        """Its watch, for the one that comes after it."""
+        """The guard's watch, for the next step's."""
         return {"began": self.watch.began_at if self.watch else "", "evidence": dict(self.evidence)}
 
-    def looked(self, seen: Observation, acts: Acts, now: float, rules: Rules, by: str) -> Memory:
-        """After a look at `now` of the guard `by`. Guards whose clocks differ may look in turn, so each counts by its
-        own; one that never looked before, as in a new pod, goes on from the last look."""
+    def looked(
+        self, observation: Observation, acts: Acts, now: float, rules: Rules, by: str
+    ) -> GuardMemory:
+        """The memory after a look at `now` of the guard `by`.
+
+        Guards with different clocks may alternate: each counts by its own. A guard without an earlier look, as in a
+        new pod, continues from the last look.
+        """
         passed = min(max(0.0, now - self.lasts.get(by, self.last)), _LONGEST_PASSED)
-        present = {one.key: one for one in seen.causes}
+        present = {cause.key: cause for cause in observation.causes}
         before = {**self._of_acts(acts), **self.episodes}
         episodes: dict[str, Episode] = {}
         cleared, ended = dict(self.cleared), list(self.ended)
-        for key, one in before.items():
+        for key, episode in before.items():
             if key in present:
                 continue
-            left = one if not seen.tells_of(key) else self._going(one, by, passed)
+            left = self._count_gone(episode, by, passed) if observation.tells_of(key) else episode
             gone = max(left.gone.values(), default=0.0)
             if not left.gone or gone < rules.quiet:
                 episodes[key] = left
@@ -106,25 +111,27 @@ class Memory:
             act = acts.of(key)
             if act is not None:
                 cleared[key] = act.id
-            ended.append(Ended(key, one.since, now - gone, one.text, act.id if act else ""))
+            ended.append(
+                EndedCause(key, episode.since, now - gone, episode.text, act.id if act else "")
+            )
         for key, cause in present.items():
             episodes[key] = _lasting(before.get(key), cause, now)
         silent = self.looks and rules.max_silence and now - self.last > rules.max_silence
-        silences = (*self.silences, Silence(self.last, now)) if silent else self.silences
+        silences = (*self.silences, GuardSilence(self.last, now)) if silent else self.silences
         return replace(
             self,
             last=now,
             looks=self.looks + 1,
             episodes=episodes,
             cleared={key: act for key, act in cleared.items() if acts.of(key) is not None},
-            ended=tuple(ended[-_KEPT:]),
-            silences=silences[-_KEPT:],
+            ended=tuple(ended[-_MOST:]),
+            silences=silences[-_MOST:],
             longest=max(self.longest, now - self.last) if self.looks else 0.0,
-            lasts=dict(sorted({**self.lasts, by: now}.items(), key=lambda one: one[1])[-_KEPT:]),
+            lasts=dict(sorted({**self.lasts, by: now}.items(), key=lambda item: item[1])[-_MOST:]),
         )
 
-    def read(self, values: t.Mapping[str, str | None], now: float) -> Memory:
-        """After the flags were read as these."""
+    def read(self, values: t.Mapping[str, str | None], now: float) -> GuardMemory:
+        """The memory after a read of the flags with these values."""
         if self.flags.get("values") == values:
             return self
         return replace(self, flags={"values": dict(values), "since": now})
@@ -136,14 +143,14 @@ class Memory:
         act = acts.of(key)
         return act is not None and self.cleared.get(key) != act.id
 
-    def _going(self, one: Episode, by: str, passed: float) -> Episode:
-        """What passed before a guard saw that it is gone does not count."""
-        counts = by in one.gone or (bool(one.gone) and by not in self.lasts)
-        before = one.gone.get(by, max(one.gone.values(), default=0.0))
-        return replace(one, gone={**one.gone, by: before + passed if counts else before})
+    def _count_gone(self, episode: Episode, by: str, passed: float) -> Episode:
+        """The absent cause with the passed seconds. Time before the guard's first look without it does not count."""
+        counts = by in episode.gone or (bool(episode.gone) and by not in self.lasts)
+        before = episode.gone.get(by, max(episode.gone.values(), default=0.0))
+        return replace(episode, gone={**episode.gone, by: before + passed if counts else before})
 
     def _of_acts(self, acts: Acts) -> dict[str, Episode]:
-        """The causes that were acted on and of which nothing is kept here: that was lost, or its guard was killed."""
+        """The causes of acts that this memory lacks: the memory was lost, or its guard was killed."""
         return {
             key: Episode(epoch(act.at) or self.last, act.why, act.what)
             for act in acts.acts
@@ -153,33 +160,33 @@ class Memory:
 
     def dump(self) -> str:
         body = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        body["episodes"] = {key: asdict(one) for key, one in self.episodes.items()}
-        body["ended"] = [asdict(one) for one in self.ended]
-        body["silences"] = [asdict(one) for one in self.silences]
+        body["episodes"] = {key: asdict(episode) for key, episode in self.episodes.items()}
+        body["ended"] = [asdict(cause) for cause in self.ended]
+        body["silences"] = [asdict(silence) for silence in self.silences]
         body["watch"] = json.loads(self.watch.dump()) if self.watch else None
         return json.dumps(body, sort_keys=True)
 
     @classmethod
-    def load(cls, body: t.Mapping[str, t.Any]) -> Memory:
-        """ValueError, TypeError, AttributeError or KeyError for what is none."""
+    def load(cls, body: t.Mapping[str, t.Any]) -> GuardMemory:
+        """Raises ValueError, TypeError, AttributeError or KeyError for a damaged body."""
         whole = {"flags": {}, **body}
         known = {name: whole[name] for name in cls.__dataclass_fields__}
         return cls(
             **{
                 **known,
-                "episodes": {key: Episode(**one) for key, one in known["episodes"].items()},
-                "ended": tuple(Ended(**one) for one in known["ended"]),
-                "silences": tuple(Silence(**one) for one in known["silences"]),
+                "episodes": {key: Episode(**episode) for key, episode in known["episodes"].items()},
+                "ended": tuple(EndedCause(**cause) for cause in known["ended"]),
+                "silences": tuple(GuardSilence(**silence) for silence in known["silences"]),
                 "watch": WatchState.load(known["watch"]) if known["watch"] else None,
             }
         )
 
 
-def begin(now: float) -> Memory:
-    return Memory(begun=now, last=now)
+def begin(now: float) -> GuardMemory:
+    return GuardMemory(begun=now, last=now)
 
 
-def _lasting(before: Episode | None, cause: Cause, now: float) -> Episode:
+def _lasting(before: Episode | None, cause: GuardCause, now: float) -> Episode:
     return Episode(before.since if before else now, cause.text, cause.calls_for)
 
 
@@ -192,20 +199,20 @@ class MemoryStore:
         self._attempt = attempt
         self._version = ""
 
-    def read(self) -> Memory | None:
-        """None before the first look of this attempt, and when what is there cannot be read."""
+    def read(self) -> GuardMemory | None:
+        """The memory; None before the first look of this attempt, and when it is unreadable."""
         try:
-            found = self._store.attachment(ATTACHMENT)
+            attachment = self._store.attachment(ATTACHMENT)
         except VerificationError:
             self._version = self._store.attachment_version(ATTACHMENT)
             return None
-        if found is None:
+        if attachment is None:
             return None
-        self._version = found.resource_version
-        return loaded(found.content) if found.attempt == self._attempt else None
+        self._version = attachment.resource_version
+        return loaded(attachment.content) if attachment.attempt == self._attempt else None
 
-    def keep(self, memory: Memory) -> bool:
-        """Whether it was kept: another guard that looked meanwhile has seen as much."""
+    def keep(self, memory: GuardMemory) -> bool:
+        """Store the memory. Returns false after another guard's write, which holds as much."""
         try:
             self._version = self._store.overwrite(
                 self._attempt, ATTACHMENT, memory.dump().encode(), version=self._version
@@ -215,9 +222,9 @@ class MemoryStore:
         return True
 
 
-def loaded(content: bytes) -> Memory | None:
+def loaded(content: bytes) -> GuardMemory | None:
     try:
         body: t.Any = json.loads(content)
-        return Memory.load(body)
+        return GuardMemory.load(body)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

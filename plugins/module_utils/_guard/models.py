@@ -13,14 +13,14 @@ STEP_DOWN, KILL_SWITCH, TELL, IGNORE = "step_down", "kill_switch", "tell", "igno
 ALERT, METRIC, PODS, LOCK, SIGHT = "alert", "metric", "pods", "lock", "sight"
 """The kinds of causes, with which their keys begin."""
 
-KEPT = 20
+MOST_ACTS = 20
 """How many acts the annotation keeps."""
 _LONGEST = 600
 
 
 @dataclass(frozen=True)
-class Cause:
-    """`key` is the same for as long as it is the same cause; `text` tells it as it is now."""
+class GuardCause:
+    """`key` identifies the cause as long as it lasts; `text` describes its present state."""
 
     key: str
     calls_for: str
@@ -29,19 +29,19 @@ class Cause:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a look found. `hidden`: kinds and keys of which this look can tell nothing."""
+    """The result of a look. `hidden`: kinds and keys that this look could not observe."""
 
-    causes: tuple[Cause, ...] = ()
+    causes: tuple[GuardCause, ...] = ()
     hidden: frozenset[str] = frozenset()
     step: str = ""
-    """When the step began whose users the metrics tell of, as RFC 3339."""
+    """The begin, as RFC 3339, of the step that the metrics describe."""
 
     def tells_of(self, key: str) -> bool:
         return key not in self.hidden and key.partition(" ")[0] not in self.hidden
 
 
 @dataclass(frozen=True)
-class Act:
+class GuardAct:
     """`what` is STEP_DOWN or KILL_SWITCH, `at` RFC 3339. It answers all of its `causes`."""
 
     id: str
@@ -55,28 +55,28 @@ class Act:
     why: str
 
     @classmethod
-    def from_json(cls, body: t.Mapping[str, t.Any]) -> Act:
+    def from_json(cls, body: t.Mapping[str, t.Any]) -> GuardAct:
         known = {name: body[name] for name in cls.__dataclass_fields__}
-        return cls(**{**known, "causes": tuple(str(one) for one in body["causes"])})
+        return cls(**{**known, "causes": tuple(str(cause) for cause in body["causes"])})
 
 
 @dataclass(frozen=True)
 class Acts:
-    """The newest last. `readable` is false where somebody damaged them: what was done is not known then."""
+    """Acts, the newest last. `readable` is false for a damaged annotation: past acts are unknown then."""
 
-    acts: tuple[Act, ...] = ()
+    acts: tuple[GuardAct, ...] = ()
     readable: bool = True
 
-    def of(self, key: str) -> Act | None:
-        """The newest one that answers this cause."""
-        return next((one for one in reversed(self.acts) if key in one.causes), None)
+    def of(self, key: str) -> GuardAct | None:
+        """The newest act that answers this cause."""
+        return next((act for act in reversed(self.acts) if key in act.causes), None)
 
-    def added(self, act: Act) -> Acts:
-        return Acts((*self.acts, act)[-KEPT:])
+    def added(self, act: GuardAct) -> Acts:
+        return Acts((*self.acts, act)[-MOST_ACTS:])
 
     def to_annotation(self) -> str:
         return json.dumps(
-            [asdict(one) for one in self.acts], ensure_ascii=False, separators=(",", ":")
+            [asdict(act) for act in self.acts], ensure_ascii=False, separators=(",", ":")
         )
 
     @classmethod
@@ -84,15 +84,15 @@ class Acts:
         if text is None:
             return cls()
         try:
-            return cls(tuple(Act.from_json(one) for one in json.loads(text)))
+            return cls(tuple(GuardAct.from_json(act) for act in json.loads(text)))
         except (AttributeError, KeyError, TypeError, ValueError):
             return cls(readable=False)
 
 
 @dataclass(frozen=True)
 class Rules:
-    """In seconds. `settle`: how long a step down has to take effect before another. `quiet`: how long a cause must be
-    seen to be gone before it may be another one. `max_gap`: looks further apart do not confirm each other.
+    """Times in seconds. `settle`: between two steps down, for the first to take effect. `quiet`: without a cause
+    before its return counts as a new one. `max_gap`: looks further apart do not confirm each other.
     """
 
     settle: float = 600.0
@@ -100,12 +100,12 @@ class Rules:
     blind_after: float = 900.0
     max_gap: float = 300.0
     max_silence: float = 0.0
-    """A longer time without a look is told; 0 for any."""
+    """A longer time without a look is announced; 0 for never."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the ramp stands. `percentage` is None for a value that is none; `users`: whether there can be any.
+class RampPosition:
+    """The ramp's position. `percentage` is None for an invalid value; `users`: whether there can be any.
 
     `step`: the key of its step, see step_key.
     """
@@ -114,21 +114,21 @@ class Place:
     step: str = ""
     users: bool = False
     killed: str = ""
-    told: str = ""
+    words: str = ""
     """In words: 5 %, step 2 of 8."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """`what` is STEP_DOWN, KILL_SWITCH or "" for nothing. `waiting`: what a step down before may still cure."""
+    """`what` is STEP_DOWN, KILL_SWITCH or "" for nothing. `waiting`: causes that a step down may still cure."""
 
     what: str = ""
-    causes: tuple[Cause, ...] = ()
-    waiting: tuple[Cause, ...] = field(default=())
+    causes: tuple[GuardCause, ...] = ()
+    waiting: tuple[GuardCause, ...] = field(default=())
 
     @property
     def why(self) -> str:
-        return shorten("; ".join(one.text for one in self.causes))
+        return shorten("; ".join(cause.text for cause in self.causes))
 
 
 def shorten(text: str) -> str:

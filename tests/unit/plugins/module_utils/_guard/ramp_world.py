@@ -29,13 +29,17 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import AlertsSource
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.apply import (
-    Guard,
+    GuardTask,
     Look,
-    Task,
-    Watched,
+    RampGuard,
+    WatchedMetrics,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import MemoryStore
-from ansible_collections.easymo.deploy.plugins.module_utils._guard.models import Act, Acts, Rules
+from ansible_collections.easymo.deploy.plugins.module_utils._guard.models import (
+    Acts,
+    GuardAct,
+    Rules,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import RampFlags
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import RampState
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Phase, Record
@@ -89,14 +93,14 @@ class Monitoring:
 
 
 class RampWorld:
-    """At `percentage`, found good, on that step's day. `told`: the keys that the record knows as announced."""
+    """At `percentage`, judged good, on that step's day. `announced`: the keys of announcements in the record."""
 
     def __init__(self, percentage: int = 5, day: float = 2.5) -> None:
         self.cluster = MemoryCluster()
         self.monitoring = Monitoring()
         self.now = DAY_1 + (day - 1) * DAY
         self.flags_set_at = DAY_1
-        self.told: dict[str, t.Any] = {}
+        self.announced: dict[str, t.Any] = {}
         self.consumers: tuple[str, ...] = ()
         data = {FEATURE: "true", FLAG: str(percentage), "OTHER": "kept"}
         annotations = {RAMP_ANNOTATION: state_at(percentage).to_annotation()}
@@ -124,7 +128,7 @@ class RampWorld:
         return int(self.flags["data"][FLAG])
 
     @property
-    def acts(self) -> tuple[Act, ...]:
+    def acts(self) -> tuple[GuardAct, ...]:
         return Acts.from_annotation(
             self.flags["metadata"]["annotations"].get(GUARD_ANNOTATION)
         ).acts
@@ -169,20 +173,20 @@ class RampWorld:
         store = MemoryStore(ReleaseStore(self.cluster, RELEASE, clock=FakeClock()), 1)
         if not keeps:
             store.keep = lambda _memory: True  # type: ignore[method-assign]
-        found = self.guard(clock, by).look(record, store, check_mode=check)
+        look = self.guard(clock, by).look(record, store, check_mode=check)
         if tells and not check:
-            self.told |= {one.key: {} for one in found.news}
-        return found
+            self.announced |= {announcement.key: {} for announcement in look.news}
+        return look
 
-    def guard(self, clock: float = 0.0, by: str = "guard@here") -> Guard:
+    def guard(self, clock: float = 0.0, by: str = "guard@here") -> RampGuard:
         place = RampFlags(FLAGS, FLAG, FEATURE)
-        task = Task(RELEASE, place, SCHEDULE, RULES, OFF, consumers=self.consumers, by=by)
+        task = GuardTask(RELEASE, place, SCHEDULE, RULES, OFF, consumers=self.consumers, by=by)
         metric = Metric(METRIC, "prometheus", "errors", "ratio", Bounds(maximum=0.01, above=0.05))
         alerts = Metric("alerts", "alerts", "|".join(CALLS_FOR), "", Bounds())
         api = t.cast("AlertsApi", self.monitoring)
         sources = {METRIC: self.monitoring, "alerts": AlertsSource(api, tuple(CALLS_FOR), 60.0)}
-        watched = Watched(lambda _before, _share: [metric, alerts], sources)
-        return Guard(
+        watched = WatchedMetrics(lambda _before, _share: [metric, alerts], sources)
+        return RampGuard(
             lambda: self.cluster,
             task,
             watched,
@@ -203,10 +207,10 @@ class RampWorld:
             git_sha="",
             started=began,
             phases=phases,
-            announcements=self.told,
+            announcements=self.announced,
         )
 
-    def kept(self) -> t.Any:
+    def stored(self) -> t.Any:
         return json.loads(
             json.dumps(self.cluster.objects.get(("ConfigMap", f"release-{RELEASE}-guard")))
         )

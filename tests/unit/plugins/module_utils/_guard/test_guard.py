@@ -11,7 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     RAMP_ANNOTATION,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.describe import to_result, when
-from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import Memory
+from ansible_collections.easymo.deploy.plugins.module_utils._guard.memory import GuardMemory
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import ROLLBACK, RampState
 from tests.unit.plugins.module_utils._guard.ramp_world import (
     DOWN,
@@ -45,11 +45,11 @@ def looking(world: RampWorld, seconds: float, **look: t.Any) -> None:
 def test_a_look_at_a_ramp_that_is_well_tells_nobody_and_leaves_flags_and_record_alone() -> None:
     world = RampWorld()
     before = dict(world.flags)
-    found = world.look()
-    assert (found.news, found.choice.what, world.acts) == ((), "", ())
+    look = world.look()
+    assert (look.news, look.choice.what, world.acts) == ((), "", ())
     assert world.flags == before
     assert world.cluster.writes == ["create ConfigMap"]  # its own memory
-    assert to_result(found, 1, check_mode=False)["sentence"] == (
+    assert to_result(look, 1, check_mode=False)["sentence"] == (
         "At 5 %, step 2 of 8. Nothing calls for the guard."
     )
 
@@ -57,12 +57,12 @@ def test_a_look_at_a_ramp_that_is_well_tells_nobody_and_leaves_flags_and_record_
 def test_an_alert_that_calls_for_it_takes_one_step_down_and_says_so_once() -> None:
     world = RampWorld()
     world.fires(ERRORS)
-    found = world.look()
-    assert (world.percentage, found.choice.what) == (1, "step_down")
+    look = world.look()
+    assert (world.percentage, look.choice.what) == (1, "step_down")
     state = RampState.from_annotation(world.flags["metadata"]["annotations"][RAMP_ANNOTATION])
     assert state is not None
     assert (state.percentage, state.verdict, state.history[-1].what) == (1, ROLLBACK, "breached")
-    [news] = found.news
+    [news] = look.news
     assert news.text.startswith("5 % went back to 1 %, for High Error Rate since ")
     assert news.page == "trigger"
     looking(world, 300)
@@ -88,9 +88,9 @@ def test_an_alert_for_people_changes_nothing_and_is_told_once() -> None:
     looking(world, 300)
     world.ends(SLOW)
     looking(world, 300)
-    assert [key for key in world.told if key != news.key] == []
+    assert [key for key in world.announced if key != news.key] == []
     looking(world, 600)
-    [over] = [key for key in world.told if key != news.key]
+    [over] = [key for key in world.announced if key != news.key]
     assert over == f"{news.key}_over"
 
 
@@ -110,10 +110,10 @@ def test_a_guard_that_was_killed_is_not_repeated_and_what_it_did_is_told(
     world.fires(ERRORS)
     acted = world.passes(MINUTE).look(**bad)
     assert world.percentage == 10
-    [key] = [one.key for one in acted.news]
+    [key] = [announcement.key for announcement in acted.news]
     looking(world, 900)
     assert (world.percentage, len(world.acts)) == (10, 1)
-    assert key in world.told
+    assert key in world.announced
 
 
 def test_two_guards_that_look_at_once_act_once() -> None:
@@ -128,8 +128,8 @@ def test_a_step_up_that_was_written_meanwhile_is_the_one_that_goes_back() -> Non
     world = RampWorld(percentage=5)
     world.fires(ERRORS)
     world.cluster.before_write = lambda: world.raise_to(10)
-    found = world.look()
-    assert (world.percentage, world.acts[-1].before, found.place.percentage) == (5, 10, 5)
+    look = world.look()
+    assert (world.percentage, world.acts[-1].before, look.place.percentage) == (5, 10, 5)
 
 
 def test_what_the_users_of_another_step_met_takes_nobody_out_of_this_one() -> None:
@@ -176,7 +176,7 @@ def test_two_looks_an_hour_apart_do_not_confirm_each_other() -> None:
     world.look()
     world.passes(3600).look()
     assert (world.percentage, world.acts) == (5, ())
-    assert any(key.startswith("guard_silent_") for key in world.told)
+    assert any(key.startswith("guard_silent_") for key in world.announced)
 
 
 def test_an_alert_that_flaps_is_one_cause_until_it_was_quiet() -> None:
@@ -211,12 +211,12 @@ def test_a_cause_that_lasts_is_told_again_and_not_acted_on_again() -> None:
     world = stepped_down()
     looking(world, 3600)
     assert (world.percentage, len(world.acts)) == (10, 1)
-    assert [key for key in world.told if key.endswith("_lasts")] == [
+    assert [key for key in world.announced if key.endswith("_lasts")] == [
         f"guard_{world.acts[0].id}_lasts"
     ]
     world.ends(ERRORS)
     looking(world, 900)
-    assert f"guard_{world.acts[0].id}_over" in world.told
+    assert f"guard_{world.acts[0].id}_over" in world.announced
 
 
 def test_prometheus_gone_for_an_hour_is_no_cause_ends_none_and_is_told() -> None:
@@ -224,7 +224,7 @@ def test_prometheus_gone_for_an_hour_is_no_cause_ends_none_and_is_told() -> None
     world.monitoring.out_of_sight = True
     looking(world, 3600)
     assert (world.percentage, len(world.acts)) == (10, 1)
-    blind = [one for one in world.look(check=True).seen.causes if one.key == "sight"]
+    blind = [cause for cause in world.look(check=True).observation.causes if cause.key == "sight"]
     assert "could not be seen since" in blind[0].text
     world.monitoring.out_of_sight = False
     looking(world, 3600)
@@ -238,32 +238,32 @@ def test_a_query_that_never_worked_hides_no_alert_and_is_told() -> None:
     world.look()
     assert world.percentage == 1
     looking(world, 1000)
-    [blind] = [one for one in world.look(check=True).seen.causes if one.key == "sight"]
+    [blind] = [cause for cause in world.look(check=True).observation.causes if cause.key == "sight"]
     assert f"{METRIC} could not be seen since" in blind.text
     assert "relation does not exist" in blind.text
 
 
-def told_of_pods(world: RampWorld, **look: t.Any) -> list[str]:
-    return [one.text for one in world.look(**look).seen.causes if one.key == "pods"]
+def causes_of_pods(world: RampWorld, **look: t.Any) -> list[str]:
+    return [cause.text for cause in world.look(**look).observation.causes if cause.key == "pods"]
 
 
 def test_pods_with_other_flags_are_told_and_not_while_an_act_is_on_its_way_to_them() -> None:
     world = stepped_down()
     world.runs_with(5)
-    assert told_of_pods(world.passes(MINUTE)) == []
-    assert told_of_pods(world.passes(MINUTE), by="guard@there", clock=30) == []
-    [told] = told_of_pods(world.passes(2 * MINUTE))
-    assert told.startswith("not with the flags that are set: pod wallet-service-")
-    assert "is '5' instead of '10'" in told
+    assert causes_of_pods(world.passes(MINUTE)) == []
+    assert causes_of_pods(world.passes(MINUTE), by="guard@there", clock=30) == []
+    [text] = causes_of_pods(world.passes(2 * MINUTE))
+    assert text.startswith("not with the flags that are set: pod wallet-service-")
+    assert "is '5' instead of '10'" in text
 
 
 def test_pods_are_not_told_while_a_person_takes_users_out() -> None:
     world = RampWorld(percentage=25, day=9)
     world.look()
     world.runs_with(10)
-    assert len(told_of_pods(world.passes(4 * MINUTE))) == 1
+    assert len(causes_of_pods(world.passes(4 * MINUTE))) == 1
     world.put({**world.flags["data"], FLAG: "5"}, world.flags["metadata"]["annotations"])
-    assert told_of_pods(world.passes(MINUTE), check=True) == []
+    assert causes_of_pods(world.passes(MINUTE), check=True) == []
 
 
 def test_an_act_that_came_after_the_flags_were_read_is_on_its_way_too() -> None:
@@ -272,21 +272,21 @@ def test_an_act_that_came_after_the_flags_were_read_is_on_its_way_too() -> None:
     world.runs_with(10)
     answer = world.cluster.execute
 
-    def acts_meanwhile(*asked: t.Any) -> str:
+    def acts_meanwhile(*arguments: t.Any) -> str:
         world.put({**world.flags["data"], FLAG: "5"}, world.flags["metadata"]["annotations"])
         world.cluster.environments = {
             name: env.replace("=10", "=5") for name, env in world.cluster.environments.items()
         }
-        return answer(*asked)
+        return answer(*arguments)
 
     world.cluster.execute = acts_meanwhile  # type: ignore[method-assign]
-    assert told_of_pods(world.passes(4 * MINUTE), check=True) == []
+    assert causes_of_pods(world.passes(4 * MINUTE), check=True) == []
 
 
 def test_what_an_older_guard_kept_is_read_on() -> None:
-    body = json.loads(Memory(begun=1.0, last=2.0, looks=3).dump())
+    body = json.loads(GuardMemory(begun=1.0, last=2.0, looks=3).dump())
     del body["flags"]
-    assert Memory.load(body) == Memory(begun=1.0, last=2.0, looks=3)
+    assert GuardMemory.load(body) == GuardMemory(begun=1.0, last=2.0, looks=3)
 
 
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0])
@@ -362,9 +362,9 @@ def test_with_its_annotation_damaged_it_does_nothing_and_says_so() -> None:
     world = RampWorld(percentage=25)
     world.flags["metadata"]["annotations"][GUARD_ANNOTATION] = "[{]"
     world.fires(ERRORS)
-    found = world.look()
+    look = world.look()
     assert world.percentage == 25
-    assert any("delete that annotation" in one.text.lower() for one in found.news)
+    assert any("delete that annotation" in announcement.text.lower() for announcement in look.news)
 
 
 def test_at_no_percentage_and_with_the_kill_switch_nobody_is_taken_out() -> None:
@@ -381,8 +381,8 @@ def test_at_no_percentage_and_with_the_kill_switch_nobody_is_taken_out() -> None
 def test_it_rests_until_the_release_is_signed_off(status: str) -> None:
     world = RampWorld()
     world.fires(ERRORS)
-    found = world.guard().look(world.record(status), t.cast("t.Any", None), check_mode=False)
-    assert "is not signed off" in found.resting
+    look = world.guard().look(world.record(status), t.cast("t.Any", None), check_mode=False)
+    assert "is not signed off" in look.resting
     assert world.percentage == 5
 
 
@@ -394,20 +394,20 @@ def test_it_rests_when_the_ramp_is_complete() -> None:
 def test_check_mode_says_what_it_would_do_and_keeps_nothing() -> None:
     world = RampWorld()
     world.fires(ERRORS)
-    found = world.look(check=True)
-    told = to_result(found, 1, check_mode=True)
-    assert (told["action"], told["changed"], world.percentage) == ("step_down", True, 5)
-    assert told["sentence"].startswith("Would go back to 1 %, step 1 of 8, for High Error Rate")
-    assert world.kept() is None
+    look = world.look(check=True)
+    result = to_result(look, 1, check_mode=True)
+    assert (result["action"], result["changed"], world.percentage) == ("step_down", True, 5)
+    assert result["sentence"].startswith("Would go back to 1 %, step 1 of 8, for High Error Rate")
+    assert world.stored() is None
 
 
 def test_the_ramp_is_told_that_nobody_looked() -> None:
     world = RampWorld()
-    found = world.look().memory
-    assert found is not None
+    memory = world.look().memory
+    assert memory is not None
     now = world.now.timestamp()
-    assert when(found, 900, now + 900)[1] == ""
-    assert when(found, 900, now + 901)[1].startswith("the guard looked last at ")
+    assert when(memory, 900, now + 900)[1] == ""
+    assert when(memory, 900, now + 901)[1].startswith("the guard looked last at ")
     assert when(None, 900, now)[1].startswith("the guard has not looked yet")
     assert when(None, 0, now)[1] == ""
 
