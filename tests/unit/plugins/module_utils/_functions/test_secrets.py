@@ -59,7 +59,7 @@ def test_digests_of_another_kind_are_noticed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "absent", "said"),
+    ("values", "absent", "words"),
     [
         ({"SUPABASE_URL": "x"}, [], "'SUPABASE_URL' cannot name a secret"),
         ({"A B": "x"}, [], "'A B' cannot name a secret"),
@@ -72,8 +72,8 @@ def test_digests_of_another_kind_are_noticed() -> None:
     ids=["reserved", "space", "long-name", "both", "empty", "long", "many"],
 )
 def test_what_supabase_would_not_take_is_refused_without_the_value(
-    values: dict[str, str], absent: list[str], said: str
+    values: dict[str, str], absent: list[str], words: str
 ) -> None:
-    with pytest.raises(InputError, match=said) as raised:
+    with pytest.raises(InputError, match=words) as raised:
         plan_secrets({}, values, absent)
     assert "s3cret" not in str(raised.value)
