@@ -9,7 +9,7 @@ import time
 import typing as t
 
 from ._errors import DeployError, InputError, RefusedError, UnreachableError
-from ._functions.models import Deployed, Source
+from ._functions.models import Deployed, FunctionSource
 from ._functions.prepare import parse_sources, static_rest, uploaded_path
 from ._http import LATER, Answer, NoAnswerError, bearer, pooled, said_in, send
 
@@ -183,7 +183,7 @@ class SupabaseFunctionsApi:
         answer = self._client.call("GET", "/functions", "the list of functions")
         return [_deployed(entry, "the list of functions") for entry in _json(answer, list)]
 
-    def source(self, deployed: Deployed) -> Source:
+    def source(self, deployed: Deployed) -> FunctionSource:
         answer = self._client.call(
             "GET",
             f"/functions/{deployed.slug}/body",
@@ -196,7 +196,7 @@ class SupabaseFunctionsApi:
         entrypoint = uploaded_path(files, said or deployed.entrypoint)
         import_map = uploaded_path(files, metadata.get("import_map_path") or deployed.import_map)
         patterns = metadata.get("static_patterns") or static_rest(files, entrypoint, import_map)
-        return Source(
+        return FunctionSource(
             slug=deployed.slug,
             entrypoint=entrypoint,
             import_map=import_map,
@@ -205,7 +205,7 @@ class SupabaseFunctionsApi:
             files=files,
         )
 
-    def bundle(self, source: Source) -> Deployed:
+    def bundle(self, source: FunctionSource) -> Deployed:
         parts: list[tuple[str, tuple[t.Any, ...]]] = [
             ("file", (path, content, "application/octet-stream"))
             for path, content in source.files.items()

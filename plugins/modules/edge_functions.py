@@ -257,7 +257,7 @@ from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._functions.archive import Archive, fetch, keep, read_archive
 from ..module_utils._functions.checkout import FolderCheckout
-from ..module_utils._functions.collect import Collected, Selection, collect_functions
+from ..module_utils._functions.collect import Collected, FunctionSelection, collect_functions
 from ..module_utils._functions.task import FunctionsRequest, deploy, restore, save
 from ..module_utils._http import REQUESTS
 from ..module_utils._library import refuse_missing
@@ -340,7 +340,7 @@ def _collect(params: t.Mapping[str, t.Any]) -> Collected:
         )
     return collect_functions(
         FolderCheckout(root),
-        Selection(
+        FunctionSelection(
             functions=directory.relative_to(root).as_posix(),
             project_ref=params["project_ref"],
             names=None if params["names"] is None else tuple(params["names"]),

@@ -87,7 +87,7 @@ import typing as t
 
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError, VerificationError
-from ..module_utils._functions.probe import HttpGateway, Probe, probe_all
+from ..module_utils._functions.probe import FunctionProbe, HttpGateway, probe_all
 from ..module_utils._http import REQUESTS
 from ..module_utils._module import Module, execute
 
@@ -121,7 +121,7 @@ def run(module: Module) -> dict[str, t.Any]:
     return {"changed": False, "probes": told}
 
 
-def _probes(params: t.Mapping[str, t.Any]) -> list[Probe]:
+def _probes(params: t.Mapping[str, t.Any]) -> list[FunctionProbe]:
     special: dict[str, t.Any] = params["probes"]
     unknown = sorted({*special} - {*params["names"]})
     if unknown:
@@ -134,7 +134,7 @@ def _probes(params: t.Mapping[str, t.Any]) -> list[Probe]:
     return [probe for probe in made if probe]
 
 
-def _probe(slug: str, given: t.Any, version: str) -> Probe | None:
+def _probe(slug: str, given: t.Any, version: str) -> FunctionProbe | None:
     allowed = {"path", "method", "status", "skip"}
     if not isinstance(given, dict) or {*given} - allowed:
         raise InputError(f"The probe of {slug} takes {', '.join(sorted(allowed))}: correct it.")
@@ -149,7 +149,7 @@ def _probe(slug: str, given: t.Any, version: str) -> Probe | None:
         status = tuple(int(each) for each in given.get("status", ()))
     except (TypeError, ValueError) as exc:
         raise InputError(f"The probe of {slug} has a 'status' that is no list of numbers.") from exc
-    return Probe(slug, method, str(given.get("path", "")), status, version)
+    return FunctionProbe(slug, method, str(given.get("path", "")), status, version)
 
 
 def main() -> None:

@@ -275,7 +275,7 @@ from pathlib import Path
 from ..module_utils import _postgres, _s3
 from ..module_utils._backup import local_copy, programs
 from ..module_utils._backup.apply import BackupRequest, take_backup
-from ..module_utils._backup.catalog import Sweep, find_remains, read_catalog
+from ..module_utils._backup.catalog import UnfinishedBackups, find_remains, read_catalog
 from ..module_utils._backup.models import NAME, Backup, dump_key
 from ..module_utils._backup.plan import (
     GZIP,
@@ -286,7 +286,7 @@ from ..module_utils._backup.plan import (
 )
 from ..module_utils._backup.server import find_room, refuse_pooler, refuse_shortage
 from ..module_utils._backup.tables import list_dumped, refuse_unreadable
-from ..module_utils._backup.upload import Progress
+from ..module_utils._backup.upload import BackupProgress
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
@@ -318,21 +318,21 @@ def run(module: Module) -> dict[str, t.Any]:
         not_before=not_before,
     )
 
-    backup, swept, copy = plan.existing, Sweep(), ""
+    backup, swept, copy = plan.existing, UnfinishedBackups(), ""
     left_out = backup.manifest.left_out if backup else []
     if plan.changed:
-        order = place_order(params, now)
-        left_out = list(order.left_out)
+        request = request_of(params, now)
+        left_out = list(request.left_out)
         swept = find_remains(
-            bucket, catalog, params["prefix"], order.name, timeout=order.timeout, now=now
+            bucket, catalog, params["prefix"], request.name, timeout=request.timeout, now=now
         )
         if not module.check_mode:
             swept.apply(bucket)
-            progress = Progress(
-                order.name, lambda text, data: emit_progress(module, "BackupProgress", text, data)
+            progress = BackupProgress(
+                request.name, lambda text, data: emit_progress(module, "BackupProgress", text, data)
             )
-            backup = take_backup(order, bucket, progress, lambda: connect(params))
-            copy = str(order.remains.local[1]) if order.remains.local else ""
+            backup = take_backup(request, bucket, progress, lambda: connect(params))
+            copy = str(request.remains.local[1]) if request.remains.local else ""
         for warning in swept.problems:
             module.warn(warning)
     result: dict[str, t.Any] = {
@@ -380,7 +380,7 @@ def refuse_bad_input(params: t.Mapping[str, t.Any]) -> None:
         local_copy.refuse_unusable(Path(params["local_copy"]))
 
 
-def place_order(params: t.Mapping[str, t.Any], now: datetime) -> BackupRequest:
+def request_of(params: t.Mapping[str, t.Any], now: datetime) -> BackupRequest:
     """Find the programs, ask the server, and refuse what cannot work."""
     target = PostgresTarget.from_params(params)
     pg_dump = programs.find(params["pg_dump"], "pg_dump")

@@ -10,7 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
     Deployed,
-    Source,
+    FunctionSource,
 )
 
 
@@ -22,9 +22,9 @@ class MemoryFunctions:
     was asked for.
     """
 
-    def __init__(self, *sources: Source) -> None:
+    def __init__(self, *sources: FunctionSource) -> None:
         self.active: dict[str, Deployed] = {}
-        self.sources: dict[tuple[str, str], Source] = {}
+        self.sources: dict[tuple[str, str], FunctionSource] = {}
         self.broken: set[str] = set()
         self.losses: list[t.Literal["before", "after", "half"]] = []
         self.reading: DeployError | None = None
@@ -36,7 +36,7 @@ class MemoryFunctions:
         for source in sources:
             self.deploy(source)
 
-    def deploy(self, source: Source) -> None:
+    def deploy(self, source: FunctionSource) -> None:
         """As somebody else does it."""
         self.active[source.slug] = self._bundled(source)
 
@@ -45,12 +45,12 @@ class MemoryFunctions:
             raise self.reading
         return [self._listed(entry) for entry in self.active.values()]
 
-    def source(self, deployed: Deployed) -> Source:
+    def source(self, deployed: Deployed) -> FunctionSource:
         with self._lock:
             self.downloads.append(deployed.slug)
         return self.sources[deployed.slug, deployed.sha256].under(deployed.verify_jwt)
 
-    def bundle(self, source: Source) -> Deployed:
+    def bundle(self, source: FunctionSource) -> Deployed:
         if source.slug in self.broken:
             raise RefusedError(f"{source.slug} does not parse")
         with self._lock:
@@ -73,7 +73,7 @@ class MemoryFunctions:
     def versions(self) -> dict[str, int]:
         return {slug: entry.version for slug, entry in self.active.items()}
 
-    def _bundled(self, source: Source) -> Deployed:
+    def _bundled(self, source: FunctionSource) -> Deployed:
         before = self.active.get(source.slug)
         with self._lock:
             self.sources[source.slug, source.fingerprint] = source

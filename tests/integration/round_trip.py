@@ -12,7 +12,7 @@ from psycopg2.extensions import connection
 
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.apply import take_backup
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import Progress
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import BackupProgress
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.apply import restore
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.task import place_order
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_restore
@@ -105,9 +105,9 @@ class Traveller:
 
     def _back_up(self, database: str) -> Backup:
         params = self._params(pg_backup, database, name=database, release="1", compression="none")
-        order = pg_backup.place_order(params, datetime.now(UTC))
-        progress = Progress(database, lambda _text, _data: None)
-        return take_backup(order, self.bucket, progress, lambda: self.bucket)
+        request = pg_backup.request_of(params, datetime.now(UTC))
+        progress = BackupProgress(database, lambda _text, _data: None)
+        return take_backup(request, self.bucket, progress, lambda: self.bucket)
 
     def _restore(self, backup: Backup, method: str, database: str) -> None:
         params = self._params(

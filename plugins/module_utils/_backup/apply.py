@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Take one backup: stream the dump into S3, prove it by what S3 gives back, and only then write the manifest."""
+"""Take one backup: stream the dump into S3, read it back as proof, and only then write the manifest."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .._child_process import cleanup_process
 from .._errors import DeployError, NotReadyError, RefusedError, VerificationError
 from .._postgres import mask_secret
 from . import local_copy, programs, server
-from .catalog import Remains, run_cleanup
+from .catalog import UnfinishedBackup, run_cleanup
 from .models import TIME_FORMAT, Backup, Manifest, manifest_key
-from .plan import Contents, other_storage, parse_contents
+from .plan import DumpContents, other_storage, parse_contents
 from .programs import list_dump
 from .tables import exported_snapshot
 from .upload import Upload, Uploaded
@@ -30,14 +30,14 @@ if t.TYPE_CHECKING:
     from .._s3 import Bucket, Storage
     from .local_copy import LocalCopy
     from .programs import Program
-    from .tables import Snapshot, Table
-    from .upload import Progress, Uploaded
+    from .tables import DumpedTable, ExportedSnapshot
+    from .upload import BackupProgress, Uploaded
 
 
 def read_back(
     pg_restore: Program, bucket: Bucket, key: str, uploaded: Uploaded, *, timeout: float
-) -> Contents:
-    """Read the dump once, for its checksum and for what pg_restore finds in it."""
+) -> DumpContents:
+    """Read the dump once, for its checksum and pg_restore's table of contents."""
     where = f"s3://{bucket.name}/{key}"
     digest = hashlib.sha256()
     size = 0
@@ -69,7 +69,7 @@ def read_back(
     return parse_contents(listing.lines)
 
 
-def refuse_other_tables(where: str, contents: Contents, tables: Sequence[Table]) -> None:
+def refuse_other_tables(where: str, contents: DumpContents, tables: Sequence[DumpedTable]) -> None:
     """The dump must hold the rows of the tables that were counted, and of no others."""
     names = {table.oid: table.name for table in tables}
     differing = contents.tables ^ names.keys()
@@ -101,7 +101,7 @@ class BackupRequest:
     key: str
     target: PostgresTarget
     left_out: tuple[str, ...]
-    """What of other roles cannot be read, as `table auth.schema_migrations`."""
+    """Unreadable objects of other roles, such as `table auth.schema_migrations`."""
     server_version: str
     pg_dump: programs.Program
     pg_restore: programs.Program
@@ -112,81 +112,83 @@ class BackupRequest:
     timeout: float
 
     @property
-    def remains(self) -> Remains:
+    def remains(self) -> UnfinishedBackup:
         folder = self.local_folder
-        return Remains(self.key, local_copy.paths(folder, self.key) if folder else None)
+        return UnfinishedBackup(self.key, local_copy.paths(folder, self.key) if folder else None)
 
 
 def take_backup(
-    order: BackupRequest, bucket: Bucket, progress: Progress, connect: Callable[[], Bucket]
+    request: BackupRequest, bucket: Bucket, progress: BackupProgress, connect: Callable[[], Bucket]
 ) -> Backup:
-    """Dump, verify, seal. On any failure nothing is left; when we are killed, `connect` serves to see to that."""
-    remains = order.remains
+    """Dump, verify, seal. Nothing is left on any failure. When we are killed, a process with `connect` cleans up."""
+    remains = request.remains
     with cleanup_process(lambda notes: run_cleanup(remains, connect, notes)) as cleanup:
         try:
-            return _take(order, bucket, progress, cleanup)
+            return _take(request, bucket, progress, cleanup)
         except BaseException as exc:
             try:
                 remains.remove(bucket)
             except DeployError as left:
                 cleanup.leave_it()
                 if isinstance(exc, DeployError):
-                    exc.details["left_behind"] = f"Perhaps parts of {order.key}: {left}"
+                    exc.details["left_behind"] = f"Perhaps parts of {request.key}: {left}"
             raise
 
 
 def _take(
-    order: BackupRequest, bucket: Bucket, progress: Progress, cleanup: CleanupNotes
+    request: BackupRequest, bucket: Bucket, progress: BackupProgress, cleanup: CleanupNotes
 ) -> Backup:
     started = _now()
-    with local_copy.opened(order.local_folder, order.key) as copy:
-        with exported_snapshot(order.target, lock_timeout=order.lock_timeout) as snapshot:
-            upload = Upload(bucket, order.key)
+    with local_copy.opened(request.local_folder, request.key) as copy:
+        with exported_snapshot(request.target, lock_timeout=request.lock_timeout) as snapshot:
+            upload = Upload(bucket, request.key)
             cleanup.note(upload.upload)
-            uploaded, rows = _stream(order, upload, snapshot, copy, progress)
-        if said := other_storage(order.storage, bucket.storage(order.key)):
+            uploaded, rows = _stream(request, upload, snapshot, copy, progress)
+        if difference := other_storage(request.storage, bucket.storage(request.key)):
             raise VerificationError(
-                f"s3://{bucket.name}/{order.key} is not stored as requested: {said}; nothing was "
+                f"s3://{bucket.name}/{request.key} is not stored as requested: {difference}; nothing was "
                 "kept."
             )
         progress.reading_back(uploaded.size)
-        contents = read_back(order.pg_restore, bucket, order.key, uploaded, timeout=order.timeout)
-        refuse_other_tables(order.target.where, contents, snapshot.tables)
+        contents = read_back(
+            request.pg_restore, bucket, request.key, uploaded, timeout=request.timeout
+        )
+        refuse_other_tables(request.target.where, contents, snapshot.tables)
         if copy:
             copy.keep()
         manifest = Manifest(
-            name=order.name,
-            release=order.release,
-            database=order.target.database,
-            host=order.target.host,
-            key=order.key,
+            name=request.name,
+            release=request.release,
+            database=request.target.database,
+            host=request.target.host,
+            key=request.key,
             size=uploaded.size,
             sha256=uploaded.sha256,
             started=started,
             finished=_now(),
-            server_version=order.server_version,
-            pg_dump_version=order.pg_dump.version,
-            compression=order.compression,
+            server_version=request.server_version,
+            pg_dump_version=request.pg_dump.version,
+            compression=request.compression,
             entries=contents.entries,
             rows=rows,
             schemas_of_others=list(snapshot.others.schemas),
             left_out=list(snapshot.others.left_out),
         )
-        bucket.put_new(manifest_key(order.key), manifest.to_json())
-    # One more was begun where the answer to its beginning was lost. Another backup finds it in some hours, too.
+        bucket.put_new(manifest_key(request.key), manifest.to_json())
+    # A lost response to the upload's start leaves a second upload. Another backup finds it in some hours, too.
     with suppress(DeployError):
-        order.remains.abort_uploads(bucket)
+        request.remains.abort_uploads(bucket)
     return Backup(bucket=bucket.name, manifest=manifest)
 
 
 def _stream(
-    order: BackupRequest,
+    request: BackupRequest,
     upload: Upload,
-    snapshot: Snapshot,
+    snapshot: ExportedSnapshot,
     copy: LocalCopy | None,
-    progress: Progress,
+    progress: BackupProgress,
 ) -> tuple[Uploaded, dict[str, int]]:
-    """What was uploaded, and the rows of each table in it."""
+    """The uploaded dump, and the rows of each table in it."""
 
     def passed(chunk: bytes, size: int) -> None:
         progress.dumped(size)
@@ -196,38 +198,38 @@ def _stream(
     try:
         with (
             programs.dumping(
-                order.pg_dump,
-                order.target,
-                compression=order.compression,
-                lock_timeout=order.lock_timeout,
+                request.pg_dump,
+                request.target,
+                compression=request.compression,
+                lock_timeout=request.lock_timeout,
                 snapshot=snapshot.identifier,
                 left_out=snapshot.others.closed,
-                timeout=order.timeout,
+                timeout=request.timeout,
             ) as running,
             snapshot.counting() as counting,
         ):
             upload.send(running.stdout, passed)
-            _refuse_failed_dump(order, running)
-            rows = counting.result(within=max(1.0, order.timeout - progress.seconds))
+            _refuse_failed_dump(request, running)
+            rows = counting.result(within=max(1.0, request.timeout - progress.seconds))
         return upload.complete(), rows
     finally:
         upload.stop()
 
 
-def _refuse_failed_dump(order: BackupRequest, running: Child) -> None:
+def _refuse_failed_dump(request: BackupRequest, running: Child) -> None:
     rc = running.wait()
     if running.timed_out:
         raise NotReadyError(
-            f"pg_dump of {order.target.where} did not end within {order.timeout:g} s and was "
+            f"pg_dump of {request.target.where} did not end within {request.timeout:g} s and was "
             "stopped; nothing was kept. Raise option 'timeout' if it was still working."
         )
     if rc != 0:
-        said = mask_secret(running.stderr(), order.target.password).splitlines()
+        lines = mask_secret(running.stderr(), request.target.password).splitlines()
         reason = next(
-            (line for line in said if "error:" in line), said[-1] if said else "no reason"
+            (line for line in lines if "error:" in line), lines[-1] if lines else "no reason"
         )
         raise RefusedError(
-            f"pg_dump of {order.target.where} failed with exit code {rc}, nothing was kept: "
+            f"pg_dump of {request.target.where} failed with exit code {rc}, nothing was kept: "
             f"{reason.rstrip('.')}.{server.cure(reason)}",
             rc=rc,
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which backups a bucket holds, and what an unfinished one left: a dump without a manifest of its size is none."""
+"""The backups of a bucket and the remains of unfinished ones. A dump without a manifest of its size is no backup."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _LARGEST = 16 << 20
 
 
 @dataclass(frozen=True)
-class Catalog:
+class BackupCatalog:
     backups: tuple[Backup, ...]
     broken: tuple[str, ...]
     """Manifests that do not describe the dump beside them, each with why."""
     unsealed: tuple[StoredObject, ...] = ()
-    """Dumps without a manifest: one being made, or the remains of one."""
+    """Dumps without a manifest: of a running backup, or the remains of one."""
 
 
-def read_catalog(bucket: Bucket, *, prefix: str, name: str | None = None) -> Catalog:
+def read_catalog(bucket: Bucket, *, prefix: str, name: str | None = None) -> BackupCatalog:
     """The backups under `prefix`, all or those of one logical database."""
     stored = {each.key: each for each in bucket.list(prefix + (name or ""))}
     keys = sorted(filter(manifest_pattern(prefix, name).fullmatch, stored))
@@ -52,7 +52,7 @@ def read_catalog(bucket: Bucket, *, prefix: str, name: str | None = None) -> Cat
             backups.append(Backup(bucket=bucket.name, manifest=manifest))
     dumps = filter(dump_pattern(prefix, name).fullmatch, stored)
     unsealed = tuple(stored[key] for key in sorted(dumps) if manifest_key(key) not in stored)
-    return Catalog(backups=tuple(backups), broken=tuple(broken), unsealed=unsealed)
+    return BackupCatalog(backups=tuple(backups), broken=tuple(broken), unsealed=unsealed)
 
 
 def _read_manifest(bucket: Bucket, stored: StoredObject) -> Manifest | None:
@@ -86,15 +86,15 @@ _LEAST = timedelta(hours=3)
 
 
 @dataclass(frozen=True)
-class Remains:
-    """Everything that one backup leaves when it is not finished."""
+class UnfinishedBackup:
+    """Everything that an unfinished backup leaves."""
 
     key: str
     local: tuple[Path, Path] | None = None
     """Where the local copy is made, and where it stays."""
 
     def remove(self, bucket: Bucket, uploads: Iterable[str] = ()) -> None:
-        """A backup that has its manifest is none of it. Raises a DeployError when S3 does not let us."""
+        """Remove the remains; a backup with its manifest stays. Raises a DeployError when S3 refuses."""
         if self.local:
             _unlink(self.local[0])
         self.abort_uploads(bucket, uploads)
@@ -112,12 +112,12 @@ class Remains:
 
 
 def run_cleanup(
-    remains: Remains,
+    remains: UnfinishedBackup,
     connect: Callable[[], Bucket],
     notes: Sequence[str],
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """What the process beside us does when we died: `connect` makes the bucket anew, for no connection is left."""
+    """Clean up in the process beside us after our death. `connect` opens the bucket again: our connection is gone."""
     bucket = connect()
     for pause in LOOKS:
         sleep(pause)
@@ -142,30 +142,30 @@ def _insist(work: Callable[[], None], sleep: Callable[[float], None]) -> None:
 
 
 def _unfinished(bucket: Bucket, key: str) -> set[str]:
-    """Who may not list uploads knows only those that were noted."""
+    """Ids of the unfinished uploads; none without the right to list them."""
     try:
-        return {one.upload for one in bucket.list_uploads(key) if one.key == key}
+        return {upload.upload for upload in bucket.list_uploads(key) if upload.key == key}
     except RefusedError:
         return set()
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """What earlier runs left of backups of this name, so long ago that none of them can be alive."""
+class UnfinishedBackups:
+    """Remains of earlier runs for this name, so old that no run of them can be alive."""
 
     uploads: tuple[Unfinished, ...] = ()
     dumps: tuple[str, ...] = ()
     problems: list[str] = field(default_factory=list)
-    """Why something could not be seen or removed. That costs money, but no backup."""
+    """Errors of listing or removing. These cost money, but no backup."""
 
     @property
     def keys(self) -> list[str]:
-        return sorted({*self.dumps, *(one.key for one in self.uploads)})
+        return sorted({*self.dumps, *(upload.key for upload in self.uploads)})
 
     def apply(self, bucket: Bucket) -> None:
         try:
-            for one in self.uploads:
-                bucket.abort_upload(one.key, one.upload)
+            for upload in self.uploads:
+                bucket.abort_upload(upload.key, upload.upload)
             for key in self.dumps:
                 bucket.delete(key)
         except DeployError as exc:
@@ -173,9 +173,9 @@ class Sweep:
 
 
 def find_remains(
-    bucket: Bucket, catalog: Catalog, prefix: str, name: str, *, timeout: float, now: datetime
-) -> Sweep:
-    """What of earlier runs for this name may go."""
+    bucket: Bucket, catalog: BackupCatalog, prefix: str, name: str, *, timeout: float, now: datetime
+) -> UnfinishedBackups:
+    """The remains of earlier runs for this name that may be removed."""
     uploads: tuple[Unfinished, ...] = ()
     problems: list[str] = []
     try:
@@ -196,13 +196,15 @@ def plan_sweep(
     name: str,
     timeout: float,
     now: datetime,
-) -> Sweep:
+) -> UnfinishedBackups:
     """Of this very name only. A run may take `timeout` seconds to dump and as many to read back; the rest is margin."""
     ours = dump_pattern(prefix, name)
     before = now - max(_LEAST, timedelta(hours=1, seconds=2 * timeout))
-    return Sweep(
-        uploads=tuple(one for one in uploads if ours.fullmatch(one.key) and one.started < before),
+    return UnfinishedBackups(
+        uploads=tuple(
+            upload for upload in uploads if ours.fullmatch(upload.key) and upload.started < before
+        ),
         dumps=tuple(
-            one.key for one in unsealed if ours.fullmatch(one.key) and one.modified < before
+            dump.key for dump in unsealed if ours.fullmatch(dump.key) and dump.modified < before
         ),
     )

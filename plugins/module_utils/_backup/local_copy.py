@@ -17,7 +17,7 @@ _UNPROVEN = ".part"
 
 
 class LocalCopy:
-    """Nobody but the owner may read it. Its name ends in .part until `keep`."""
+    """A copy that only its owner may read. Its name ends in .part until `keep`."""
 
     def __init__(self, paths: tuple[Path, Path], descriptor: int) -> None:
         self._unproven, self.path = paths
@@ -33,7 +33,7 @@ class LocalCopy:
         """On the disk, and under its name."""
         with self._explained():
             os.fsync(self._descriptor)
-            # A name of its own, by its random part: nothing is replaced.
+            # The random part makes the name unique: nothing is replaced.
             self._unproven.rename(self.path)
             _sync_folder(self.path.parent)
 
@@ -52,8 +52,8 @@ class LocalCopy:
 
 def paths(folder: Path, key: str) -> tuple[Path, Path]:
     """Where the copy of the object `key` is made, and where it stays."""
-    kept = folder / PurePosixPath(key).name
-    return kept.with_name(kept.name + _UNPROVEN), kept
+    final = folder / PurePosixPath(key).name
+    return final.with_name(final.name + _UNPROVEN), final
 
 
 @contextmanager

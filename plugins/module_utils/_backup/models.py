@@ -40,17 +40,19 @@ class Manifest:
     rows: dict[str, int]
     """How many rows of each table are in it, by schema.table, counted in the dump's own snapshot."""
     schemas_of_others: list[str] = field(default_factory=list)
-    """Schemas that belong to other roles than the one that backed up: theirs to restore."""
+    """Schemas of roles other than the backup's: those roles must restore them."""
     left_out: list[str] = field(default_factory=list)
-    """What in them could not be read and is not in the dump, for example `table auth.schema_migrations`."""
+    """Their unreadable objects, which the dump lacks, for example `table auth.schema_migrations`."""
 
     @classmethod
     def from_json(cls, text: bytes) -> Manifest:
-        """Raises ValueError when it is not one of ours."""
+        """The manifest. Raises ValueError for a foreign document."""
         document = json.loads(text)
         if not isinstance(document, dict):
             raise ValueError("a manifest is an object")
-        values = {one.name: document.get(one.name, _BEFORE.get(one.name)) for one in fields(cls)}
+        values = {
+            entry.name: document.get(entry.name, _BEFORE.get(entry.name)) for entry in fields(cls)
+        }
         for name, value in values.items():
             if not _FITS.get(name, _is_text)(value):
                 raise ValueError(f"{name} is {value!r}")
@@ -80,7 +82,7 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
 
-# What manifests say that were written before they could say it.
+# Values of fields that older manifests lack.
 _BEFORE: dict[str, object] = {"schemas_of_others": [], "left_out": []}
 _FITS: dict[str, t.Callable[[object], bool]] = {
     "size": _is_count,
@@ -95,7 +97,7 @@ _FITS: dict[str, t.Callable[[object], bool]] = {
 
 @dataclass(frozen=True)
 class Backup:
-    """A manifest whose dump lies in the bucket with the size it says."""
+    """A manifest whose dump is in the bucket with the recorded size."""
 
     bucket: str
     manifest: Manifest
@@ -106,7 +108,7 @@ class Backup:
 
     @property
     def begun(self) -> datetime:
-        """When its snapshot was: what was written later is not in it."""
+        """The time of its snapshot: later writes are not in it."""
         return parse_time(self.manifest.started)
 
     @property
@@ -123,7 +125,7 @@ class Backup:
 
 
 def parse_time(text: str) -> datetime:
-    """With or without a fraction; a time without zone is refused."""
+    """The time, with or without a fraction. A time without zone is refused."""
     return read_time(text, zone=None)
 
 
@@ -137,11 +139,11 @@ def manifest_key(key: str) -> str:
 
 
 def dump_pattern(prefix: str, name: str | None) -> re.Pattern[str]:
-    """What the key of a dump looks like, for one name or for any."""
+    """Pattern of the key of a dump, for one name or for any."""
     named = re.escape(name) if name else NAME.pattern
     return re.compile(re.escape(prefix) + named + _STAMP)
 
 
 def manifest_pattern(prefix: str, name: str | None) -> re.Pattern[str]:
-    """What the key of a manifest looks like, for one name or for any."""
+    """Pattern of the key of a manifest, for one name or for any."""
     return re.compile(dump_pattern(prefix, name).pattern + re.escape(MANIFEST_SUFFIX))

@@ -26,7 +26,7 @@ _METHODS_SINCE = 16
 @dataclass(frozen=True)
 class BackupPlan:
     existing: Backup | None
-    """The backup that serves; None when one must be taken."""
+    """The backup that suffices; None when another must be taken."""
 
     @property
     def changed(self) -> bool:
@@ -41,9 +41,9 @@ def plan_backup(
     now: datetime,
     not_before: datetime | None = None,
 ) -> BackupPlan:
-    """The newest valid backup of the release serves when it is at most `max_age` seconds old; 0 is any age.
+    """The newest valid backup of the release suffices when it is at most `max_age` seconds old; 0 is any age.
 
-    One that was begun before `not_before` does not serve.
+    A backup that began before `not_before` does not suffice.
     """
     for backup in newest_first(backups):
         recent = not max_age or backup.age(now) <= max_age
@@ -59,18 +59,18 @@ def newest_first(backups: Iterable[Backup]) -> list[Backup]:
 
 def newest_per_release(backups: Iterable[Backup]) -> list[Backup]:
     """One backup for each name and release, the newest first."""
-    found: dict[tuple[str, str], Backup] = {}
+    newest: dict[tuple[str, str], Backup] = {}
     for backup in newest_first(backups):
-        found.setdefault((backup.manifest.name, backup.manifest.release), backup)
-    return list(found.values())
+        newest.setdefault((backup.manifest.name, backup.manifest.release), backup)
+    return list(newest.values())
 
 
-def parse_program_version(said: str) -> tuple[int, str]:
-    """The major and the full version in what `pg_dump --version` says, for example `(18, "18.6")`."""
-    found = re.search(r"\b(\d+)((?:\.\d+|devel|beta\d+|rc\d+)+)", said)
-    if found is None:
-        raise InputError(f"This is not the version of a PostgreSQL program: {said.strip()!r}.")
-    return int(found[1]), found[1] + found[2]
+def parse_program_version(output: str) -> tuple[int, str]:
+    """The major and the full version in the output of `pg_dump --version`, for example `(18, "18.6")`."""
+    match = re.search(r"\b(\d+)((?:\.\d+|devel|beta\d+|rc\d+)+)", output)
+    if match is None:
+        raise InputError(f"This is not the version of a PostgreSQL program: {output.strip()!r}.")
+    return int(match[1]), match[1] + match[2]
 
 
 def refuse_older_programs(
@@ -105,7 +105,7 @@ _ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 
 
 def refuse_storage(storage: Storage) -> None:
-    """What S3 would refuse late, or what could not be read back."""
+    """Refuse a storage that S3 would refuse late, or that could not be read back."""
     if storage.kms_key_id and storage.server_side_encryption != "aws:kms":
         raise InputError(
             "Option 'kms_key_id' is for 'server_side_encryption: aws:kms' only: set that, or leave the key out."
@@ -118,12 +118,15 @@ def refuse_storage(storage: Storage) -> None:
         )
 
 
-def other_storage(asked: Storage, applied: Storage) -> str:
+def other_storage(requested: Storage, applied: Storage) -> str:
     """Where S3 says that it keeps an object otherwise than asked; empty when it does not say so."""
     pairs = {
-        "server-side encryption": (asked.server_side_encryption, applied.server_side_encryption),
-        "storage class": (asked.storage_class, applied.storage_class),
-        "KMS key": (_key_id(asked.kms_key_id), _key_id(applied.kms_key_id)),
+        "server-side encryption": (
+            requested.server_side_encryption,
+            applied.server_side_encryption,
+        ),
+        "storage class": (requested.storage_class, applied.storage_class),
+        "KMS key": (_key_id(requested.kms_key_id), _key_id(applied.kms_key_id)),
     }
     return ", ".join(
         f"its {what} is {has!r} and should be {wanted!r}"
@@ -133,31 +136,31 @@ def other_storage(asked: Storage, applied: Storage) -> str:
 
 
 def _key_id(named: str | None) -> str | None:
-    """S3 answers with an ARN, whose last part is the key; an alias tells nothing of the key it stands for."""
+    """The key's id. S3 answers with an ARN, whose last part is the id; an alias hides its key."""
     if named is None or "alias/" in named:
         return None
     return named.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
-class Contents:
-    """What a dump says is in it."""
+class DumpContents:
+    """The contents in a dump's own listing."""
 
     entries: int
     tables: frozenset[int]
-    """The OIDs of the tables whose rows it holds; the listing's names are not quoted, so they are no use."""
+    """OIDs of the tables whose rows it holds. The listing's names are not quoted, so they are ambiguous."""
 
 
 _ENTRY = re.compile(r"^\d+; \d+ (?P<oid>\d+) (?P<what>.+)$")
 
 
 def is_listing(lines: Sequence[str]) -> bool:
-    """Whether this is what `pg_restore --list` says of a dump, be it one of an empty database."""
+    """Whether this is the output of `pg_restore --list` for a dump, even of an empty database."""
     return any(line.startswith("; Archive created at ") for line in lines)
 
 
-def parse_contents(lines: Sequence[str]) -> Contents:
+def parse_contents(lines: Sequence[str]) -> DumpContents:
     """Of the lines of `pg_restore --list`; those that begin with a semicolon are remarks."""
-    entries = [found for found in map(_ENTRY.match, lines) if found]
-    data = (found for found in entries if found["what"].startswith("TABLE DATA "))
-    return Contents(entries=len(entries), tables=frozenset(int(found["oid"]) for found in data))
+    entries = [entry for entry in map(_ENTRY.match, lines) if entry]
+    data = (entry for entry in entries if entry["what"].startswith("TABLE DATA "))
+    return DumpContents(entries=len(entries), tables=frozenset(int(entry["oid"]) for entry in data))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""pg_dump and pg_restore as this collection calls them, and what `pg_restore --list` says of a dump from S3."""
+"""Calls of pg_dump and pg_restore, and the output of `pg_restore --list` for a dump from S3."""
 
 from __future__ import annotations
 
@@ -34,28 +34,30 @@ class Program:
 def find(name: str, option: str) -> Program:
     """A program of PostgreSQL by name or path, asked for its version."""
     path = _child_process.find_program(name, option)
-    said = _child_process.run(
+    completed = _child_process.run(
         [path, "--version"], _child_process.child_environment({}), timeout=_PROBE_TIMEOUT
     )
-    if said.rc != 0:
-        raise InputError(f"{path} --version failed with exit code {said.rc}: {said.stderr}")
-    return Program(path, *parse_program_version(said.stdout))
+    if completed.rc != 0:
+        raise InputError(
+            f"{path} --version failed with exit code {completed.rc}: {completed.stderr}"
+        )
+    return Program(path, *parse_program_version(completed.stdout))
 
 
 def best_compression(pg_dump: Program) -> str:
     """zstd when this pg_dump was built with it, else gzip.
 
-    pg_dump tells only when it is asked to use it, and it does so before it connects anywhere.
+    pg_dump reports a lack of zstd only when it is used, and before any connection.
     """
     if not may_use_zstd(pg_dump.major):
         return GZIP
     nowhere = {"PGHOST": "/nonexistent", "PGDATABASE": "none"}
-    said = _child_process.run(
+    completed = _child_process.run(
         [pg_dump.path, "--format=custom", f"--compress={ZSTD}"],
         _child_process.child_environment(nowhere),
         timeout=_PROBE_TIMEOUT,
     )
-    return GZIP if "does not support compression" in said.stderr else ZSTD
+    return GZIP if "does not support compression" in completed.stderr else ZSTD
 
 
 def dumping(
@@ -89,7 +91,7 @@ def dumping(
 
 @dataclass(frozen=True)
 class Listing:
-    """What it printed of the dump called `what`, and how it ended."""
+    """The program's output about the dump `what`, and its end."""
 
     what: str
     lines: tuple[str, ...]
@@ -99,7 +101,7 @@ class Listing:
     timeout: float
 
     def refuse_late(self, consequence: str) -> None:
-        """The two sides have their time together; who let the other wait is named."""
+        """Raise NotReadyError after a timeout. Reading and listing share the time; the slower side is named."""
         if not self.ended.timed_out:
             return
         if self.ended.starved:
@@ -114,14 +116,14 @@ class Listing:
 
     def refuse_unreadable(self, consequence: str) -> None:
         if self.rc != 0 or not is_listing(self.lines):
-            said = self.complaint or "it did not mention a dump"
+            complaint = self.complaint or "it did not mention a dump"
             raise VerificationError(
-                f"pg_restore cannot read {self.what} (exit code {self.rc}: {said}); {consequence}."
+                f"pg_restore cannot read {self.what} (exit code {self.rc}: {complaint}); {consequence}."
             )
 
 
 def list_dump(pg_restore: Program, what: str, write: Writer, *, timeout: float) -> Listing:
-    """`write` gives it the dump, of which it needs no more than the beginning. Raises what `write` raises."""
+    """List a dump. `write` feeds it; pg_restore reads only its beginning. Raises the errors of `write`."""
     with _child_process.child(
         [pg_restore.path, "--list"],
         _child_process.child_environment({}),

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a backup asks of a server: what other roles own, how many objects can be locked at once, and its pooler.
+"""A backup's checks of a server: schemas of other roles, room in the lock table, and its pooler.
 
-Only the owner of a database is told of tables that cannot be read: for anybody else they are a mistake. A superuser
-owns all.
+Only a database's owner may leave out unreadable tables: for other users they are a mistake. A superuser owns all.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def refuse_pooler(session: PostgresSession, target: PostgresTarget) -> None:
 
 CURE = "raise max_locks_per_transaction of the server and restart it"
 _FULL = "out of shared memory"
-# PostgreSQL promises so many; what is left of its shared memory holds up to as many again.
+# PostgreSQL guarantees so many; the rest of its shared memory holds up to as many again.
 _SURE_TO_FAIL = 2
 _STEP = 64
 
@@ -49,7 +48,7 @@ SELECT pg_catalog.current_setting('max_locks_per_transaction')::int,
 
 
 @dataclass(frozen=True)
-class Room:
+class LockTableRoom:
     per_transaction: int
     shares: int
     taken: int
@@ -59,16 +58,16 @@ class Room:
         return max(0, self.per_transaction * self.shares - self.taken)
 
     def enough(self, needed: int) -> int:
-        """What max_locks_per_transaction must be for so many."""
+        """The max_locks_per_transaction that so many locks need."""
         return math.ceil((needed + self.taken) / self.shares / _STEP) * _STEP
 
 
-def find_room(session: Session) -> Room:
-    return Room(*session.rows(_SETTINGS)[0])
+def find_room(session: Session) -> LockTableRoom:
+    return LockTableRoom(*session.rows(_SETTINGS)[0])
 
 
-def refuse_shortage(room: Room, needed: int, what: str, otherwise: str = "") -> None:
-    """Only what cannot work; nothing of what is between the promise and that is known."""
+def refuse_shortage(room: LockTableRoom, needed: int, what: str, otherwise: str = "") -> None:
+    """Refuse only a certain shortage: between the guarantee and the limit it may work."""
     if needed > _SURE_TO_FAIL * room.free:
         raise RefusedError(
             f"{what} locks at least {needed} objects at once, but the server has room for "
@@ -78,9 +77,9 @@ def refuse_shortage(room: Room, needed: int, what: str, otherwise: str = "") -> 
         )
 
 
-def cure(said: str) -> str:
-    """What to do when the server says that its lock table is full; empty when it says something else."""
-    return f" No room for one more lock: {CURE}." if _FULL in said else ""
+def cure(message: str) -> str:
+    """The remedy for a server's message that its lock table is full; empty for another message."""
+    return f" No room for one more lock: {CURE}." if _FULL in message else ""
 
 
 _SCHEMAS = """
@@ -108,7 +107,7 @@ ORDER BY 1
 
 
 @dataclass(frozen=True)
-class Others:
+class ForeignSchemas:
     schemas: tuple[str, ...]
     """Those of other roles, by name."""
     closed: tuple[str, ...]
@@ -117,11 +116,11 @@ class Others:
     """The same for people, for example `table auth.schema_migrations`."""
 
 
-def find_others(session: Session) -> Others:
+def find_others(session: Session) -> ForeignSchemas:
     schemas = [name for (name,) in session.rows(_SCHEMAS)]
-    found = session.rows(_CLOSED, (schemas,)) if schemas else []
-    return Others(
+    unreadable = session.rows(_CLOSED, (schemas,)) if schemas else []
+    return ForeignSchemas(
         schemas=tuple(schemas),
-        closed=tuple(identifier for _told, identifier in found),
-        left_out=tuple(told for told, _identifier in found),
+        closed=tuple(identifier for _description, identifier in unreadable),
+        left_out=tuple(description for description, _identifier in unreadable),
     )

@@ -11,7 +11,7 @@ from .. import _postgres
 from .._errors import NotReadyError, RefusedError
 from .._threads import begin
 from . import server
-from .server import Others, find_others
+from .server import ForeignSchemas, find_others
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,7 +58,7 @@ _AT_ONCE = 50
 
 
 @dataclass(frozen=True)
-class Table:
+class DumpedTable:
     """A table whose rows a dump holds; `name` is schema.table, `identifier` the same as SQL wants it."""
 
     oid: int
@@ -72,12 +72,12 @@ class Table:
     schema: str
 
 
-def list_tables(session: Session) -> tuple[Table, ...]:
+def list_tables(session: Session) -> tuple[DumpedTable, ...]:
     """The tables whose rows pg_dump would write, by name."""
-    return tuple(Table(*row) for row in session.rows(TABLES))
+    return tuple(DumpedTable(*row) for row in session.rows(TABLES))
 
 
-def refuse_unreadable(tables: Sequence[Table], target: PostgresTarget) -> None:
+def refuse_unreadable(tables: Sequence[DumpedTable], target: PostgresTarget) -> None:
     """pg_dump would fail at the first of these, possibly after an hour."""
     if denied := [table.name for table in tables if not table.readable]:
         raise RefusedError(
@@ -93,13 +93,13 @@ def refuse_unreadable(tables: Sequence[Table], target: PostgresTarget) -> None:
 
 
 def begin_reading(session: Session) -> None:
-    """All that follows sees one snapshot, whatever the role's own settings are. After a failure, close the session."""
+    """Begin one snapshot for all later statements, whatever the role's settings. After a failure, close the session."""
     session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     for setting in _SETTINGS:
         session.execute(f"SET LOCAL {setting}")
 
 
-def count_rows(session: Session, tables: Sequence[Table]) -> dict[str, int]:
+def count_rows(session: Session, tables: Sequence[DumpedTable]) -> dict[str, int]:
     """Rows by schema.table, after `begin_reading`; partitioned tables count in their leaves."""
     counted: dict[str, int] = {}
     for first in range(0, len(tables), _AT_ONCE):
@@ -113,14 +113,14 @@ def count_rows(session: Session, tables: Sequence[Table]) -> dict[str, int]:
 
 
 def count_database(session: Session) -> dict[str, int]:
-    """The rows of every table whose rows pg_dump would write, but for those that we may not read."""
+    """Rows of every table that pg_dump would write, without those that we may not read."""
     begin_reading(session)
-    counted = count_rows(session, [one for one in list_tables(session) if one.readable])
+    counted = count_rows(session, [table for table in list_tables(session) if table.readable])
     session.execute("COMMIT")
     return counted
 
 
-def _counting(number: int, table: Table) -> str:
+def _counting(number: int, table: DumpedTable) -> str:
     return f"SELECT {number}, count(*) FROM ONLY {table.identifier} {table.condition}"  # noqa: S608 - quoted by the server
 
 
@@ -133,18 +133,18 @@ _LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """What pg_dump and we read alike, for as long as the block of `exported_snapshot` lasts."""
+class ExportedSnapshot:
+    """The snapshot that pg_dump and we share during the block of `exported_snapshot`."""
 
     identifier: str
-    tables: tuple[Table, ...]
-    others: Others
+    tables: tuple[DumpedTable, ...]
+    others: ForeignSchemas
     _session: _postgres.PostgresSession
     _target: PostgresTarget
 
     @contextmanager
     def counting(self) -> Iterator[Counting]:
-        """Count beside the block; whatever is not counted at its end is not counted."""
+        """Count beside the block; counting stops at its end."""
         counts = begin(lambda: count_rows(self._session, self.tables))
         try:
             yield Counting(counts, self._target)
@@ -178,7 +178,7 @@ class Counting:
 
 
 @contextmanager
-def exported_snapshot(target: PostgresTarget, *, lock_timeout: int) -> Iterator[Snapshot]:
+def exported_snapshot(target: PostgresTarget, *, lock_timeout: int) -> Iterator[ExportedSnapshot]:
     """A snapshot for pg_dump to read, and a session in it. `lock_timeout` in seconds."""
     with _postgres.connected(target, application_name="easymo.deploy pg_backup rows") as session:
         _postgres.lift_timeouts(session)
@@ -187,17 +187,17 @@ def exported_snapshot(target: PostgresTarget, *, lock_timeout: int) -> Iterator[
         identifier = str(session.rows("SELECT pg_export_snapshot()")[0][0])
         tables, others = list_dumped(session)
         _lock(session, tables, target)
-        yield Snapshot(identifier, tables, others, session, target)
+        yield ExportedSnapshot(identifier, tables, others, session, target)
 
 
-def list_dumped(session: Session) -> tuple[tuple[Table, ...], Others]:
-    """The tables whose rows are dumped, and what of other roles is not."""
+def list_dumped(session: Session) -> tuple[tuple[DumpedTable, ...], ForeignSchemas]:
+    """The tables whose rows are dumped, and the schemas of other roles."""
     others = find_others(session)
     closed = frozenset(others.closed)
-    return tuple(one for one in list_tables(session) if one.identifier not in closed), others
+    return tuple(table for table in list_tables(session) if table.identifier not in closed), others
 
 
-def _lock(session: Session, tables: Sequence[Table], target: PostgresTarget) -> None:
+def _lock(session: Session, tables: Sequence[DumpedTable], target: PostgresTarget) -> None:
     """Held from before pg_dump begins: a TRUNCATE is seen even by older snapshots."""
     if not tables:
         return

@@ -25,8 +25,8 @@ EVERY = 5.0
 _MEGABYTE = 1_000_000
 
 
-class Progress:
-    """`report` gets one line for people, and the same as data."""
+class BackupProgress:
+    """Reports progress. `report` gets one line for people, and the same as data."""
 
     def __init__(
         self, name: str, report: Reporter, clock: t.Callable[[], float] = time.monotonic
@@ -57,7 +57,7 @@ class Progress:
 
 
 _PART = 8 << 20
-# What is on its way, beside the one part that is being read: four parts as long as they are small.
+# Bytes in flight, beside the part that is being read: four parts while they are small.
 _IN_FLIGHT = 32 << 20
 # S3 takes 10,000 parts an object; parts that grow keep a dump of any size below that.
 _PARTS_PER_SIZE = 1600
@@ -70,7 +70,7 @@ class Uploaded:
 
 
 class Upload:
-    """A multipart upload being made. Not an object until `complete`; `stop` leaves its parts to whoever aborts it."""
+    """A multipart upload in progress: no object until `complete`. `stop` leaves its parts for an abort."""
 
     def __init__(self, bucket: Bucket, key: str) -> None:
         self._bucket = bucket
@@ -95,11 +95,11 @@ class Upload:
         return Uploaded(size=self._size, sha256=self._digest.hexdigest())
 
     def stop(self) -> None:
-        """Send no more; return when nothing is on its way."""
+        """Send no more. Returns when nothing is in flight."""
         while self._pending:
             with suppress(
                 Exception
-            ):  # the upload is given up, so what became of its parts does not matter
+            ):  # the upload is given up, so the results of its parts do not matter
                 self._pending.popleft()[1].result()
 
     def _send_one(self, source: t.IO[bytes], passed: Callable[[bytes, int], None]) -> bool:

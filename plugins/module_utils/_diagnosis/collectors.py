@@ -10,7 +10,7 @@ from .._checks.health import libraries, read_checks
 from .._errors import InputError
 from .._flags.pods import FlagsProbe
 from .._functions.log import FunctionLog
-from .._functions.probe import HttpGateway, Probe
+from .._functions.probe import FunctionProbe, HttpGateway
 from .._gate.options import ONE_LOOK, read_metric
 from .._gate.prometheus import Prometheus, Vector
 from .._gate.sources import sources_of
@@ -221,8 +221,8 @@ def _prometheus(given: Params) -> Prometheus:
     return Prometheus(MonitoringServer.from_params(given["server"]), given["query_timeout"])
 
 
-def _probe(name: str, given: Params) -> Probe:
-    return Probe(
+def _probe(name: str, given: Params) -> FunctionProbe:
+    return FunctionProbe(
         name,
         str(given.get("method", "GET")).upper(),
         str(given.get("path", "")),

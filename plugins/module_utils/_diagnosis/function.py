@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from .._errors import DeployError, UnreachableError
 from .._functions.log import LogEntry
 from .._functions.models import Deployed
-from .._functions.probe import Answer, Gateway, Probe, platform_code, verdict
+from .._functions.probe import FunctionAnswer, FunctionProbe, Gateway, platform_code, verdict
 from .._threads import side_by_side
 from .._time import UTC, format_time
 from .crash_loop import ERROR_LINE
@@ -125,7 +125,7 @@ def _at(seconds: float) -> str:
     return format_time(datetime.fromtimestamp(seconds, UTC))
 
 
-def look_at_answers(notes: Notebook, gateway: Gateway, probes: t.Sequence[Probe]) -> None:
+def look_at_answers(notes: Notebook, gateway: Gateway, probes: t.Sequence[FunctionProbe]) -> None:
     """Call each function once, as anybody would."""
     answers = side_by_side(lambda probe: _ask(gateway, probe), probes, at_once=AT_ONCE)
     silent = [one for one in answers if isinstance(one, str)]
@@ -141,7 +141,7 @@ def look_at_answers(notes: Notebook, gateway: Gateway, probes: t.Sequence[Probe]
         )
 
 
-def _ask(gateway: Gateway, probe: Probe) -> tuple[Answer, float] | str:
+def _ask(gateway: Gateway, probe: FunctionProbe) -> tuple[FunctionAnswer, float] | str:
     began = time.monotonic()
     try:
         return gateway.ask(probe), time.monotonic() - began
@@ -149,7 +149,9 @@ def _ask(gateway: Gateway, probe: Probe) -> tuple[Answer, float] | str:
         return str(exc)
 
 
-def _tell_answer(notes: Notebook, probe: Probe, answer: tuple[Answer, float] | str) -> Fact:
+def _tell_answer(
+    notes: Notebook, probe: FunctionProbe, answer: tuple[FunctionAnswer, float] | str
+) -> Fact:
     file = "supabase/answers.txt"
     if isinstance(answer, str):
         text = f"{probe.slug}: {answer}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make a plan true: activate every bundle with one call, then read the list back."""
+"""Carry out a plan: activate every bundle with one call, then read the list back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typing as t
 
 from .._errors import DeployError, UnreachableError, VerificationError
 from .._lock.fence import Check, no_check
-from .models import Deployed, FunctionsApi, Known
+from .models import Deployed, FunctionsApi, KnownVersion
 from .plan import FunctionsPlan, activation_problems
 from .prepare import Prepared, Reporter, silent
 
@@ -27,9 +27,9 @@ def apply_plan(
     check_lock: Check = no_check,
     report: Reporter = silent,
     sleep: Sleep = time.sleep,
-) -> dict[str, Known]:
-    """Returns what is known of the uploaded functions, as the API lists them afterwards."""
-    deployed: dict[str, Known] = {}
+) -> dict[str, KnownVersion]:
+    """Carry out the plan. Returns the versions of the uploaded functions as the API lists them afterwards."""
+    deployed: dict[str, KnownVersion] = {}
     if plan.uploads:
         bundled = {source.slug: prepared.bundled[source.slug] for source in plan.uploads}
         _activate(list(bundled.values()), api, check_lock, sleep)
@@ -48,7 +48,7 @@ def by_slug(api: FunctionsApi) -> dict[str, Deployed]:
 
 def _verify(
     plan: FunctionsPlan, prepared: Prepared, bundled: t.Mapping[str, Deployed], api: FunctionsApi
-) -> dict[str, Known]:
+) -> dict[str, KnownVersion]:
     try:
         listed = by_slug(api)
     except DeployError as exc:
@@ -94,7 +94,7 @@ def _activate(
 def _arrived(
     bundled: t.Sequence[Deployed], api: FunctionsApi, lost: UnreachableError, sleep: Sleep
 ) -> bool:
-    """What the list tells after the connection was lost; raises when it tells neither all nor none."""
+    """Whether the list shows the activation after a lost connection. Raises when it shows only a part of it."""
     there: list[str] = []
     for look in range(LOOKS):
         if look:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sources of functions in one JSON file to go back to, and where it is kept: on this machine and in a bucket."""
+"""Sources of functions in one JSON file for a rollback, stored on this machine and in a bucket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .._errors import ConflictError, InputError, VerificationError
 from .._release.packing import LIMIT
-from .models import Known, Source
+from .models import FunctionSource, KnownVersion
 
 if t.TYPE_CHECKING:
     from .._s3 import Bucket
@@ -22,10 +22,10 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Archive:
-    sources: tuple[Source, ...]
+    sources: tuple[FunctionSource, ...]
     absent: tuple[str, ...]
     """Functions that did not exist when the archive was made: going back deletes them."""
-    versions: t.Mapping[str, Known] = field(default_factory=dict)
+    versions: t.Mapping[str, KnownVersion] = field(default_factory=dict)
     """Which version the sources are of, by function."""
 
     def dump(self) -> bytes:
@@ -48,7 +48,7 @@ class Archive:
                 sources=sources,
                 absent=tuple(parsed["absent"]),
                 versions={
-                    source.slug: Known(entry["version"], entry["sha256"], source.fingerprint)
+                    source.slug: KnownVersion(entry["version"], entry["sha256"], source.fingerprint)
                     for source, entry in zip(sources, parsed["functions"], strict=True)
                     if "version" in entry
                 },
@@ -88,7 +88,7 @@ def checked(content: bytes, sha256: str | None, where: str) -> Archive:
     return Archive.load(content, where=where)
 
 
-def _dump(source: Source) -> dict[str, t.Any]:
+def _dump(source: FunctionSource) -> dict[str, t.Any]:
     return {
         "slug": source.slug,
         "entrypoint": source.entrypoint,
@@ -101,8 +101,8 @@ def _dump(source: Source) -> dict[str, t.Any]:
     }
 
 
-def _load(entry: dict[str, t.Any]) -> Source:
-    return Source(
+def _load(entry: dict[str, t.Any]) -> FunctionSource:
+    return FunctionSource(
         slug=entry["slug"],
         entrypoint=entry["entrypoint"],
         import_map=entry["import_map"],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one place that reads the application's checkout for functions, and what supabase/config.toml says of each."""
+"""Read the application's checkout for functions, and each function's settings in supabase/config.toml."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .._errors import InputError
 
 @dataclass(frozen=True)
 class FunctionConfig:
-    """Paths are relative to the checkout's root, empty where nothing is said."""
+    """Paths are relative to the checkout's root, or empty."""
 
     enabled: bool = True
     verify_jwt: bool | None = None
@@ -33,7 +33,7 @@ _KINDS: dict[str, tuple[type, str]] = {
 
 
 def read_config(path: str, content: bytes | None, project_ref: str) -> dict[str, FunctionConfig]:
-    """By function. What stands under a remote of this project overrides what stands outside."""
+    """Settings by function. Those under a remote of this project override the general ones."""
     if content is None:
         return {}
     try:
@@ -55,8 +55,8 @@ def read_config(path: str, content: bytes | None, project_ref: str) -> dict[str,
 
 
 def _table(parsed: t.Mapping[str, t.Any], name: str) -> dict[str, t.Any]:
-    found = parsed.get(name, {})
-    return found if isinstance(found, dict) else {}
+    section = parsed.get(name, {})
+    return section if isinstance(section, dict) else {}
 
 
 def _function(path: str, slug: str, settings: dict[str, t.Any]) -> FunctionConfig:
@@ -106,8 +106,8 @@ class FolderCheckout:
 
     def folders(self, folder: str) -> list[str]:
         """The names of the folders in `folder`."""
-        found = self._root / folder
-        return sorted(path.name for path in found.iterdir() if path.is_dir())
+        directory = self._root / folder
+        return sorted(path.name for path in directory.iterdir() if path.is_dir())
 
     def _content(self, path: str) -> bytes | None:
         place = self._root / path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the files that belong to a function: those that the Supabase CLI uploads, without what only comments name."""
+"""Find the files of a function: those that the Supabase CLI uploads, without files that only comments name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from .._errors import InputError
 from .checkout import FunctionConfig, read_config
-from .models import Source
+from .models import FunctionSource
 from .scan import ImportMap, find_imports
 
 _WILD = re.compile(r"[*?[]")
@@ -58,7 +58,7 @@ class Checkout(t.Protocol):
     """A read-only view of the application's checkout. Paths are posix and relative to its root."""
 
     def read(self, path: str) -> bytes | None:
-        """None when there is no such file."""
+        """The content; None when there is no such file."""
 
     def walk(self, folder: str) -> list[str]:
         """Every file below `folder`."""
@@ -70,8 +70,8 @@ class Checkout(t.Protocol):
 
 
 @dataclass(frozen=True)
-class Selection:
-    """Which functions of a checkout, and what overrides its config.toml."""
+class FunctionSelection:
+    """The selected functions of a checkout, and the overrides of its config.toml."""
 
     functions: str
     """The folder supabase/functions, relative to the checkout's root."""
@@ -85,16 +85,20 @@ class Selection:
 
 @dataclass(frozen=True)
 class Collected:
-    sources: tuple[Source, ...]
+    sources: tuple[FunctionSource, ...]
     disabled: tuple[str, ...]
     """Functions that config.toml switches off: they are not deployed."""
 
 
-def collect_functions(checkout: Checkout, selection: Selection) -> Collected:
-    """Raises one InputError for everything that is wrong with any of them."""
+def collect_functions(checkout: Checkout, selection: FunctionSelection) -> Collected:
+    """Collect all functions. Raises one InputError with all problems of all of them."""
     path = f"{posixpath.dirname(selection.functions)}/config.toml"
     config = read_config(path, checkout.read(path), selection.project_ref)
-    names = selection.names if selection.names is not None else _found(checkout, selection, config)
+    names = (
+        selection.names
+        if selection.names is not None
+        else _listed_functions(checkout, selection, config)
+    )
     refused = [_refusal(name) for name in dict.fromkeys(names) if not SLUG.fullmatch(name)]
     if refused:
         raise InputError(" ".join(refused))
@@ -117,8 +121,8 @@ def collect_functions(checkout: Checkout, selection: Selection) -> Collected:
     return Collected(tuple(sources), disabled)
 
 
-def _found(
-    checkout: Checkout, selection: Selection, config: t.Mapping[str, FunctionConfig]
+def _listed_functions(
+    checkout: Checkout, selection: FunctionSelection, config: t.Mapping[str, FunctionConfig]
 ) -> tuple[str, ...]:
     folder = selection.functions
     there = [
@@ -138,7 +142,9 @@ def _refusal(slug: str) -> str:
     )
 
 
-def _collect(checkout: Checkout, selection: Selection, slug: str, config: FunctionConfig) -> Source:
+def _collect(
+    checkout: Checkout, selection: FunctionSelection, slug: str, config: FunctionConfig
+) -> FunctionSource:
     entrypoint = config.entrypoint or f"{selection.functions}/{slug}/index.ts"
     walk = _Walk(checkout, slug)
     import_map = _import_map(checkout, selection, slug, config, entrypoint)
@@ -151,7 +157,7 @@ def _collect(checkout: Checkout, selection: Selection, slug: str, config: Functi
     if walk.problems:
         raise InputError(" ".join(dict.fromkeys(walk.problems)))
     policy = selection.verify_jwt_by_name.get(slug, selection.verify_jwt)
-    return Source(
+    return FunctionSource(
         slug=slug,
         entrypoint=entrypoint,
         import_map=import_map,
@@ -162,7 +168,11 @@ def _collect(checkout: Checkout, selection: Selection, slug: str, config: Functi
 
 
 def _import_map(
-    checkout: Checkout, selection: Selection, slug: str, config: FunctionConfig, entrypoint: str
+    checkout: Checkout,
+    selection: FunctionSelection,
+    slug: str,
+    config: FunctionConfig,
+    entrypoint: str,
 ) -> str:
     """Its path, empty without one: of the task, of config.toml, beside the entrypoint, or for all functions."""
     for given, by in ((selection.import_map, "'import_map'"), (config.import_map, "config.toml")):
@@ -185,7 +195,7 @@ def _import_map(
 
 
 class _Walk:
-    """Follows imports from file to file, the import map first. Gathers what is wrong instead of stopping at it."""
+    """Follows imports from file to file, the import map first. Collects all problems."""
 
     def __init__(self, checkout: Checkout, slug: str) -> None:
         self.files: dict[str, bytes] = {}
@@ -227,12 +237,12 @@ class _Walk:
             self._add(pattern, wanted_by)
             return
         matches = expression(pattern).fullmatch
-        found = [path for path in self._checkout.walk(fixed_folder(pattern)) if matches(path)]
-        if not found:
+        paths = [path for path in self._checkout.walk(fixed_folder(pattern)) if matches(path)]
+        if not paths:
             self.problems.append(
                 f"No file matches {pattern}, which config.toml names in static_files of {self._slug!r}."
             )
-        for path in found:
+        for path in paths:
             self._add(path, wanted_by)
 
     def add_module(self, path: str, *, wanted_by: str) -> None:
@@ -247,12 +257,12 @@ class _Walk:
                 pending += self._imports(path, content)
 
     def _imports(self, path: str, content: bytes) -> t.Iterator[tuple[str, str, bool]]:
-        found = find_imports(path, content)
-        for specifier in found.lookalikes:
+        imports = find_imports(path, content)
+        for specifier in imports.lookalikes:
             target = self._resolve(specifier, path)
             if target and not self._outside(target):
                 yield posixpath.normpath(target), path, False
-        for each in found.made:
+        for each in imports.made:
             target = self._resolve(each.specifier, path)
             wanted_by = f"{path} line {each.line} imports it"
             if target and self._outside(target):

@@ -40,16 +40,16 @@ class FunctionLog:
         )
 
     def lines(self, about: t.Collection[str]) -> list[str]:
-        """Lines since shortly before now that name one of the ids."""
-        found = self._find(log_query(about), since=SKEW)
-        return [str(line.get("event_message", "")) for line in found]
+        """Recent lines that contain one of the ids."""
+        lines = self._find(log_query(about), since=SKEW)
+        return [str(line.get("event_message", "")) for line in lines]
 
     def of_function(
         self, function_id: str, *, since: timedelta, limit: int = LINES, level: str = ""
     ) -> list[LogEntry]:
         """The newest lines of one function, the oldest of them first. With `level` those alone."""
-        found = self._find(function_query(function_id, limit, level), since=since)
-        return [LogEntry.from_json(line) for line in reversed(found)]
+        lines = self._find(function_query(function_id, limit, level), since=since)
+        return [LogEntry.from_json(line) for line in reversed(lines)]
 
     def ids(self) -> dict[str, str]:
         """The log's id of each function that the project has, by its name."""
@@ -67,7 +67,7 @@ class FunctionLog:
         )
         if not isinstance(document, dict):
             raise self._no_json()
-        # Without its result, nobody knows whether there are no lines.
+        # Without its result, an empty log is not certain.
         if document.get("error") or not isinstance(document.get("result"), list):
             raise UnreachableError(f"{_WHERE} returned an error instead: try again later.")
         return list(document["result"])
@@ -99,7 +99,7 @@ class FunctionLog:
 
 @dataclass(frozen=True)
 class LogEntry:
-    """One line of a function's log; `at` in seconds since the epoch, 0 when it was not told."""
+    """One line of a function's log; `at` in seconds since the epoch, 0 when unknown."""
 
     at: float
     level: str
@@ -132,10 +132,12 @@ def function_query(function_id: str, limit: int, level: str = "") -> str:
 
 def log_query(about: t.Collection[str]) -> str:
     """The log's SQL takes no values apart from its text, so only what can't end a literal gets in."""
-    for one in about:
-        if not MESSAGE_ID.fullmatch(one):
-            raise InputError(f"The message id {one!r} has characters that the log can't search.")
-    pattern = "|".join(one.replace(".", "[.]") for one in sorted(about))
+    for message_id in about:
+        if not MESSAGE_ID.fullmatch(message_id):
+            raise InputError(
+                f"The message id {message_id!r} has characters that the log can't search."
+            )
+    pattern = "|".join(message_id.replace(".", "[.]") for message_id in sorted(about))
     return (
         "select timestamp, event_message from function_logs "  # noqa: S608
         f"where regexp_contains(event_message, '{pattern}') order by timestamp desc limit {LINES}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an edge function is: as sources here, as a record at the Management API, and the API itself as a Protocol."""
+"""An edge function as sources and as a record of the Management API, and that API as a Protocol."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Source:
-    """What is uploaded for one function. Paths are posix and relative to the root of the checkout."""
+class FunctionSource:
+    """The upload of one function. Paths are posix and relative to the root of the checkout."""
 
     slug: str
     entrypoint: str
@@ -55,8 +55,8 @@ class Source:
         what = [posixpath.basename(self.entrypoint), import_map, sorted(self.digests.items())]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
-    def under(self, policy: bool | None) -> Source:
-        """The same with `policy` where it says nothing of its own."""
+    def under(self, policy: bool | None) -> FunctionSource:
+        """The same source with `policy` where it has none of its own."""
         if self.verify_jwt is not None or policy is None:
             return self
         return dataclasses.replace(self, verify_jwt=policy)
@@ -90,13 +90,13 @@ class Deployed:
             raw=entry,
         )
 
-    def known(self, fingerprint: str) -> Known:
-        return Known(self.version, self.sha256, fingerprint)
+    def known(self, fingerprint: str) -> KnownVersion:
+        return KnownVersion(self.version, self.sha256, fingerprint)
 
 
 @dataclass(frozen=True)
-class Known:
-    """What was learned of a deployed function: it holds as long as the API lists this very version and hash."""
+class KnownVersion:
+    """A deployed version with its fingerprint, valid as long as the API lists this very version and hash."""
 
     version: int
     sha256: str
@@ -104,7 +104,7 @@ class Known:
     """Of its sources, see Source.fingerprint."""
 
     @classmethod
-    def from_json(cls, entry: t.Any) -> Known:
+    def from_json(cls, entry: t.Any) -> KnownVersion:
         """Raises KeyError, TypeError or ValueError."""
         return cls(int(entry["version"]), str(entry["sha256"]), str(entry["fingerprint"]))
 
@@ -115,8 +115,8 @@ class Known:
         return dataclasses.asdict(self)
 
 
-Knowledge = t.Mapping[str, tuple[Known, ...]]
-"""By function, the oldest first. A deployment that fails leaves one that was, and one that was to be."""
+Knowledge = t.Mapping[str, tuple[KnownVersion, ...]]
+"""Versions by function, the oldest first. A failed deployment leaves the old and the intended version."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,9 @@ class Running:
     """A function that is active, and its sources with the settings that it has."""
 
     deployed: Deployed
-    source: Source
+    source: FunctionSource
 
-    def is_as(self, wanted: Source) -> bool:
+    def is_as(self, wanted: FunctionSource) -> bool:
         same_policy = wanted.verify_jwt in (None, self.deployed.verify_jwt)
         return same_policy and self.source.fingerprint == wanted.fingerprint
 
@@ -136,14 +136,14 @@ def _path_of(location: str) -> str:
 
 
 class FunctionsApi(t.Protocol):
-    """The Management API as far as functions go. Workers share one."""
+    """The Management API's part for functions. Workers share one."""
 
     def list(self) -> list[Deployed]: ...
 
-    def source(self, deployed: Deployed) -> Source:
-        """What runs now, as it was uploaded."""
+    def source(self, deployed: Deployed) -> FunctionSource:
+        """The running source, as it was uploaded."""
 
-    def bundle(self, source: Source) -> Deployed:
+    def bundle(self, source: FunctionSource) -> Deployed:
         """Upload and bundle without activating."""
 
     def activate(self, bundled: t.Sequence[Deployed]) -> None:

@@ -7,18 +7,18 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import InputError
-from .models import Deployed, Knowledge, Known, Running, Source
+from .models import Deployed, FunctionSource, Knowledge, KnownVersion, Running
 
 Names = t.Collection[str]
 
 
 @dataclass(frozen=True)
-class Change:
-    """What happens to one function. `deploy` is what to upload, None when it is to be deleted."""
+class FunctionChange:
+    """The change of one function. `deploy`: the source to upload, None for a deletion."""
 
     slug: str
     kind: t.Literal["new", "changed", "deleted"]
-    deploy: Source | None
+    deploy: FunctionSource | None
     files: tuple[str, ...] = ()
     """Paths that differ, relative to the entrypoint's folder."""
     settings: tuple[str, ...] = ()
@@ -35,23 +35,23 @@ class Change:
 
 @dataclass(frozen=True)
 class FunctionsPlan:
-    changes: tuple[Change, ...]
+    changes: tuple[FunctionChange, ...]
     unchanged: tuple[str, ...]
     extra: tuple[str, ...] = ()
-    """Functions of the project that nobody asked for here, and that stay."""
-    kept: tuple[str, ...] = ()
-    """Functions that stay as they are although going back would change them: somebody deployed them since."""
+    """Functions of the project that were not requested, and that stay."""
+    retained: tuple[str, ...] = ()
+    """Functions that a rollback leaves as they are: another writer deployed them since."""
     turned: tuple[str, ...] = ()
-    """Functions whose JWT switch somebody turned, for everything else is as it was deployed."""
-    proven: t.Mapping[str, Known] = field(default_factory=dict)
-    """What is known of the unchanged ones."""
+    """Functions whose JWT check another writer switched: all else is as deployed."""
+    proven: t.Mapping[str, KnownVersion] = field(default_factory=dict)
+    """The versions of the unchanged functions."""
 
     @property
     def changed(self) -> bool:
         return bool(self.changes)
 
     @property
-    def uploads(self) -> tuple[Source, ...]:
+    def uploads(self) -> tuple[FunctionSource, ...]:
         return tuple(change.deploy for change in self.changes if change.deploy is not None)
 
     @property
@@ -61,40 +61,42 @@ class FunctionsPlan:
 
 def plan_functions(
     running: t.Mapping[str, Running],
-    wanted: t.Iterable[Source],
+    wanted: t.Iterable[FunctionSource],
     *,
     known: Knowledge | None = None,
     remove: t.Iterable[str] = (),
     extra: t.Iterable[str] = (),
-    kept: t.Iterable[str] = (),
+    retained: t.Iterable[str] = (),
 ) -> FunctionsPlan:
     """`running` are the active functions among those wanted, and `remove` those to delete where they are active."""
-    changes: list[Change] = []
-    proven: dict[str, Known] = {}
+    changes: list[FunctionChange] = []
+    proven: dict[str, KnownVersion] = {}
     turned: list[str] = []
     for source in wanted:
         present = running.get(source.slug)
         if present is None:
-            changes.append(Change(source.slug, "new", source, tuple(sorted(source.digests))))
+            changes.append(
+                FunctionChange(source.slug, "new", source, tuple(sorted(source.digests)))
+            )
             continue
         settings = _settings(present, source)
         if present.source.fingerprint != source.fingerprint:
             files = _differing(present.source, source)
-            changes.append(Change(source.slug, "changed", source, files, settings))
+            changes.append(FunctionChange(source.slug, "changed", source, files, settings))
         elif settings:
-            changes.append(Change(source.slug, "changed", source, (), settings))
+            changes.append(FunctionChange(source.slug, "changed", source, (), settings))
             if "verify_jwt" in settings and source.slug in (known or {}):
                 turned.append(source.slug)
         else:
             proven[source.slug] = present.deployed.known(source.fingerprint)
-    removed = tuple(Change(slug, "deleted", None) for slug in remove if slug in running)
+    removed = tuple(FunctionChange(slug, "deleted", None) for slug in remove if slug in running)
     return FunctionsPlan(
-        (*changes, *removed), tuple(proven), tuple(extra), tuple(kept), tuple(turned), proven
+        (*changes, *removed), tuple(proven), tuple(extra), tuple(retained), tuple(turned), proven
     )
 
 
 def prune(extra: Names, known: Knowledge, force: Names) -> tuple[str, ...]:
-    """Those of `extra` that may be deleted: this record deployed them, or somebody names them."""
+    """The functions of `extra` that may be deleted: this record deployed them, or `force` names them."""
     unknown = sorted({*force} - {*extra})
     if unknown:
         raise InputError(
@@ -104,7 +106,7 @@ def prune(extra: Names, known: Knowledge, force: Names) -> tuple[str, ...]:
 
 
 def deployed_since(
-    listed: t.Mapping[str, Deployed], known: Knowledge, archived: t.Mapping[str, Known]
+    listed: t.Mapping[str, Deployed], known: Knowledge, archived: t.Mapping[str, KnownVersion]
 ) -> tuple[str, ...]:
     """Functions that run neither what the release deployed nor what ran before it: not ours to undo."""
     ours = {slug: (*entries, *_entry(archived, slug)) for slug, entries in known.items()}
@@ -115,7 +117,7 @@ def deployed_since(
     )
 
 
-def _entry(archived: t.Mapping[str, Known], slug: str) -> tuple[Known, ...]:
+def _entry(archived: t.Mapping[str, KnownVersion], slug: str) -> tuple[KnownVersion, ...]:
     return (archived[slug],) if slug in archived else ()
 
 
@@ -129,24 +131,24 @@ def missing_secrets(required: t.Iterable[str], present: Names) -> None:
         )
 
 
-def _settings(present: Running, wanted: Source) -> tuple[str, ...]:
+def _settings(present: Running, wanted: FunctionSource) -> tuple[str, ...]:
     if wanted.verify_jwt is None or wanted.verify_jwt == present.deployed.verify_jwt:
         return ()
     return ("verify_jwt",)
 
 
-def _differing(present: Source, wanted: Source) -> tuple[str, ...]:
+def _differing(present: FunctionSource, wanted: FunctionSource) -> tuple[str, ...]:
     old, new = present.digests, wanted.digests
     return tuple(sorted(path for path in old | new if old.get(path) != new.get(path)))
 
 
 def activation_problems(
-    wanted: t.Iterable[Source],
+    wanted: t.Iterable[FunctionSource],
     before: t.Mapping[str, Deployed],
     bundled: t.Mapping[str, Deployed],
     listed: t.Mapping[str, Deployed],
 ) -> dict[str, str]:
-    """What a list that was read after the activation says against it, one phrase a function."""
+    """Problems of the activation by the list that was read after it, one phrase a function."""
     problems = {}
     for source in wanted:
         slug, now = source.slug, listed.get(source.slug)
@@ -203,7 +205,11 @@ def diff_of(plan: FunctionsPlan, running: t.Mapping[str, Running]) -> list[dict[
 
 
 def _overview(
-    before: Running | None, change: Change, source: Source | None, *, after: bool = False
+    before: Running | None,
+    change: FunctionChange,
+    source: FunctionSource | None,
+    *,
+    after: bool = False,
 ) -> str:
     if (after and change.deploy is None) or (not after and before is None):
         return ""
@@ -216,7 +222,7 @@ def _overview(
     return "\n".join(lines) + "\n"
 
 
-def _content(source: Source | None, path: str) -> bytes | None:
+def _content(source: FunctionSource | None, path: str) -> bytes | None:
     if source is None:
         return None
     return next(

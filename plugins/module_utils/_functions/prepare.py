@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All that comes before an activation and changes nothing: read what runs, and bundle what differs from it.
+"""Prepare an activation without changing anything: read the running functions, and bundle those that differ.
 
-Each function goes its own way through both, so that neither of the API's limits is waited for while the other is idle.
+Functions pass both steps independently: no wait for one of the API's limits leaves the other idle.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from .._errors import DeployError, RefusedError, UnreachableError
 from .._threads import Lock, side_by_side
 from .archive import Archive
-from .models import Deployed, FunctionsApi, Knowledge, Running, Source
+from .models import Deployed, FunctionsApi, FunctionSource, Knowledge, Running
 from .scan import SCRIPTS
 
 
@@ -29,13 +29,13 @@ def uploaded_path(files: t.Mapping[str, bytes], location: str) -> str:
     """
     if not location:
         return ""
-    found = [path for path in files if f"/{location}".endswith(f"/{path.lstrip('/')}")]
-    if not found:
+    candidates = [path for path in files if f"/{location}".endswith(f"/{path.lstrip('/')}")]
+    if not candidates:
         raise UnreachableError(
             f"The Supabase Management API names {location}, but sent only "
             f"{', '.join(sorted(files))}."
         )
-    return max(found, key=len)
+    return max(candidates, key=len)
 
 
 def static_rest(files: t.Mapping[str, bytes], entrypoint: str, import_map: str) -> list[str]:
@@ -118,14 +118,14 @@ class Staged:
 
 
 @dataclass(frozen=True)
-class Memory:
-    """What need not be asked or uploaded again, as far as the list still tells of the same versions."""
+class FunctionsMemory:
+    """Sources and bundles of earlier tasks, valid as long as the list shows the same versions."""
 
     known: Knowledge = field(default_factory=dict)
     archive: Archive | None = None
     staged: t.Mapping[str, Staged] = field(default_factory=dict)
 
-    def source(self, deployed: Deployed) -> Source | None:
+    def source(self, deployed: Deployed) -> FunctionSource | None:
         archive = self.archive
         if archive is None or deployed.slug not in archive.versions:
             return None
@@ -133,7 +133,7 @@ class Memory:
             return None
         return next(source for source in archive.sources if source.slug == deployed.slug)
 
-    def bundle(self, source: Source, present: Deployed | None) -> Deployed | None:
+    def bundle(self, source: FunctionSource, present: Deployed | None) -> Deployed | None:
         """A bundle of these very sources that was made on top of what runs now."""
         staged = self.staged.get(source.slug)
         if staged is None or staged.fingerprint != source.fingerprint:
@@ -150,12 +150,12 @@ class Memory:
         if staged is not None:
             return not staged.is_over(present.deployed if present else None)
         known = self.known.get(slug, ())
-        return present is None or not any(one.holds(present.deployed) for one in known)
+        return present is None or not any(version.holds(present.deployed) for version in known)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    wanted: tuple[Source, ...]
+    wanted: tuple[FunctionSource, ...]
     """With what runs now where they say nothing of a setting."""
     running: dict[str, Running]
     bundled: dict[str, Deployed]
@@ -171,15 +171,15 @@ class Prepared:
 
 def prepare(
     api: FunctionsApi,
-    wanted: t.Sequence[Source],
+    wanted: t.Sequence[FunctionSource],
     listed: t.Mapping[str, Deployed],
-    memory: Memory,
+    memory: FunctionsMemory,
     *,
     upload: bool,
     also_read: t.Collection[str] = (),
     report: Reporter = silent,
 ) -> Prepared:
-    """`upload` is false where nothing may be sent. Raises RefusedError with every function that did not bundle."""
+    """`upload`: false when nothing may be sent. Raises RefusedError with every function that did not bundle."""
     active = {slug: entry for slug, entry in listed.items() if entry.status == "ACTIVE"}
     work = _Work(api, memory, upload=upload, total=len(wanted), report=report)
     others = [active[slug] for slug in also_read if slug in active]
@@ -189,7 +189,7 @@ def prepare(
     )
     jobs: list[t.Callable[[], object]] = [
         *(functools.partial(work.read, entry) for entry in others),
-        *(functools.partial(work.go, one, active.get(one.slug)) for one in settled),
+        *(functools.partial(work.go, source, active.get(source.slug)) for source in settled),
     ]
     side_by_side(lambda job: job(), jobs, at_once=PARALLEL)
     if work.failed:
@@ -203,10 +203,16 @@ def prepare(
 
 
 class _Work:
-    """What the workers share."""
+    """The workers' shared state."""
 
     def __init__(
-        self, api: FunctionsApi, memory: Memory, *, upload: bool, total: int, report: Reporter
+        self,
+        api: FunctionsApi,
+        memory: FunctionsMemory,
+        *,
+        upload: bool,
+        total: int,
+        report: Reporter,
     ) -> None:
         self.running: dict[str, Running] = {}
         self.bundled: dict[str, Deployed] = {}
@@ -225,23 +231,26 @@ class _Work:
             self.running[entry.slug] = running
         return running
 
-    def go(self, source: Source, entry: Deployed | None) -> None:
+    def go(self, source: FunctionSource, entry: Deployed | None) -> None:
         running = self._running(source, entry) if entry else None
         if running and running.is_as(source):
             return
         if self._upload:
             self._bundle(source, entry)
 
-    def _running(self, source: Source, entry: Deployed) -> Running:
+    def _running(self, source: FunctionSource, entry: Deployed) -> Running:
         entries = self._memory.known.get(entry.slug, ())
-        if not any(one.holds(entry) and one.fingerprint == source.fingerprint for one in entries):
+        if not any(
+            version.holds(entry) and version.fingerprint == source.fingerprint
+            for version in entries
+        ):
             return self.read(entry)
         running = Running(entry, dataclasses.replace(source, verify_jwt=entry.verify_jwt))
         with self._lock:
             self.running[entry.slug] = running
         return running
 
-    def _bundle(self, source: Source, entry: Deployed | None) -> None:
+    def _bundle(self, source: FunctionSource, entry: Deployed | None) -> None:
         staged = self._memory.bundle(source, entry)
         try:
             bundled = staged or self._api.bundle(source)

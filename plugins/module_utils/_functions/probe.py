@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Call functions until each answers well or time is up, and tell its answer from the platform's."""
+"""Call functions until each responds well or time is up. A function's response differs from the platform's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN = 120
 
 
 @dataclass(frozen=True)
-class Probe:
+class FunctionProbe:
     """`status` empty: any that shows the function at work. `version` empty: none is expected."""
 
     slug: str
@@ -30,19 +30,19 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Answer:
+class FunctionAnswer:
     status: int
     headers: t.Mapping[str, str]
     text: str
 
 
 class Gateway(t.Protocol):
-    def ask(self, probe: Probe) -> Answer:
+    def ask(self, probe: FunctionProbe) -> FunctionAnswer:
         """Raises UnreachableError."""
 
 
-def verdict(probe: Probe, answer: Answer) -> str:
-    """What is wrong, empty when nothing is."""
+def verdict(probe: FunctionProbe, answer: FunctionAnswer) -> str:
+    """The problem, or ""."""
     code = platform_code(answer)
     if code == UNAUTHORIZED:
         return "the gateway requires a JWT"
@@ -53,19 +53,19 @@ def verdict(probe: Probe, answer: Answer) -> str:
         return f"it answered {answer.status} instead of {wanted}: {_short(answer.text)}"
     if not probe.status and answer.status >= 500:
         return f"it answered {answer.status}: {_short(answer.text)}"
-    told = _object(answer.text).get("version")
-    if probe.version and isinstance(told, str) and told != probe.version:
-        return f"it tells version {told} instead of {probe.version}"
+    version = _object(answer.text).get("version")
+    if probe.version and isinstance(version, str) and version != probe.version:
+        return f"it tells version {version} instead of {probe.version}"
     return ""
 
 
-def platform_code(answer: Answer) -> str:
+def platform_code(answer: FunctionAnswer) -> str:
     """The platform's word for why it answered in the function's place, empty when the function spoke."""
     code = answer.headers.get("sb-error-code") or _object(answer.text).get("code")
     if code in _PLATFORM:
         return str(code)
-    asked = answer.status == 401 and (code == 401 or str(code).startswith(UNAUTHORIZED))
-    return UNAUTHORIZED if asked else ""
+    unauthorized = answer.status == 401 and (code == 401 or str(code).startswith(UNAUTHORIZED))
+    return UNAUTHORIZED if unauthorized else ""
 
 
 def _object(text: str) -> dict[str, t.Any]:
@@ -81,7 +81,7 @@ def _short(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class ProbeResult:
+class FunctionProbeResult:
     """`problem` is empty for a function that is well."""
 
     slug: str
@@ -108,7 +108,7 @@ class HttpGateway:
         self._ca_cert = ca_cert
         self._timeout = timeout
 
-    def ask(self, probe: Probe) -> Answer:
+    def ask(self, probe: FunctionProbe) -> FunctionAnswer:
         path = f"/{probe.path.lstrip('/')}" if probe.path else ""
         try:
             answer = send(
@@ -119,12 +119,12 @@ class HttpGateway:
             )
         except NoAnswerError as exc:
             raise UnreachableError(f"it {exc.problem}") from None
-        return Answer(answer.status, answer.headers, answer.text)
+        return FunctionAnswer(answer.status, answer.headers, answer.text)
 
 
 def probe_all(
-    probes: t.Sequence[Probe], gateway: Gateway, *, timeout: float, pause: float
-) -> list[ProbeResult]:
+    probes: t.Sequence[FunctionProbe], gateway: Gateway, *, timeout: float, pause: float
+) -> list[FunctionProbeResult]:
     """In the order of the probes. `timeout` and `pause` in seconds."""
     return Looking(
         look=gateway.ask,
@@ -134,7 +134,9 @@ def probe_all(
     ).at_all(probes)
 
 
-def _judge(probe: Probe, answer: Answer | DeployError, seconds: float) -> ProbeResult:
+def _judge(
+    probe: FunctionProbe, answer: FunctionAnswer | DeployError, seconds: float
+) -> FunctionProbeResult:
     if isinstance(answer, DeployError):
-        return ProbeResult(probe.slug, str(answer), 0, seconds)
-    return ProbeResult(probe.slug, verdict(probe, answer), answer.status, seconds)
+        return FunctionProbeResult(probe.slug, str(answer), 0, seconds)
+    return FunctionProbeResult(probe.slug, verdict(probe, answer), answer.status, seconds)

@@ -26,7 +26,7 @@ class ImportMap:
     imports: t.Mapping[str, str] = field(default_factory=dict)
     scopes: t.Mapping[str, t.Mapping[str, str]] = field(default_factory=dict)
     elsewhere: str = ""
-    """The file that holds the map in this one's place, as deno.json may say."""
+    """The file with the map in place of this one, as deno.json may name it."""
 
     @classmethod
     def load(cls, path: str, content: bytes) -> ImportMap:
@@ -76,9 +76,9 @@ class ImportMap:
         ]
         tables = [self.scopes[max(fitting, key=len)]] if fitting else []
         for table in (*tables, self.imports):
-            found = _substitute(specifier, table)
-            if found is not None:
-                return found, True
+            mapped = _substitute(specifier, table)
+            if mapped is not None:
+                return mapped, True
         return specifier, False
 
 
@@ -126,8 +126,8 @@ _LAST_COMMA = re.compile(r"""(?P<string>"(?:[^"\\]|\\.)*")|,(?=\s*[\]}])""", re.
 def load(content: bytes) -> t.Any:
     """Raises ValueError with line and column, which are those of the file."""
     text = content.decode("utf-8-sig")
-    text = _PIECE.sub(lambda found: found["string"] or re.sub(r"[^\n]", " ", found[0]), text)
-    return json.loads(_LAST_COMMA.sub(lambda found: found["string"] or " ", text))
+    text = _PIECE.sub(lambda match: match["string"] or re.sub(r"[^\n]", " ", match[0]), text)
+    return json.loads(_LAST_COMMA.sub(lambda match: match["string"] or " ", text))
 
 
 SCRIPTS = frozenset({".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs"})
@@ -197,10 +197,10 @@ def _find_in_script(content: bytes) -> Imports:
 
 
 def _lookalikes(text: str) -> tuple[str, ...]:
-    found = (
+    specifiers = (
         match["behind"] or match["double"] or match["single"] for match in _LOOKALIKE.finditer(text)
     )
-    return tuple(specifier.strip() for specifier in found if specifier)
+    return tuple(specifier.strip() for specifier in specifiers if specifier)
 
 
 def _tokens(text: str) -> tuple[list[_Token], str | None]:
@@ -286,7 +286,7 @@ def _behind_from(tokens: t.Sequence[_Token], number: int) -> str:
 
 
 def _literal(token: _Token) -> str:
-    """What a string says whose specifier needs no escapes; empty for anything else."""
+    """The value of a string without escapes; empty for anything else."""
     if token.kind != "string" or "\\" in token.text:
         return ""
     return token.text[1:-1].strip()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task of the edge_functions module: deploy a checkout, stage it, save what runs, or go back to what was saved."""
+"""One task of the edge_functions module: deploy a checkout, stage it, save the running functions, or restore them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .._lock.fence import Check, no_check
 from .apply import apply_plan, by_slug
 from .archive import Archive
 from .collect import Collected
-from .models import Deployed, FunctionsApi, Knowledge, Known, Running, Source
+from .models import Deployed, FunctionsApi, FunctionSource, Knowledge, KnownVersion, Running
 from .plan import FunctionsPlan, deployed_since, diff_of, missing_secrets, plan_functions, prune
-from .prepare import Memory, Prepared, Reporter, Staged, prepare, silent
+from .prepare import FunctionsMemory, Prepared, Reporter, Staged, prepare, silent
 
 if t.TYPE_CHECKING:
     from .archive import Saved
@@ -29,12 +29,12 @@ Listed = t.Mapping[str, Deployed]
 
 @dataclass(frozen=True)
 class FunctionsRequest:
-    """What the options say beside the sources."""
+    """The options besides the sources."""
 
     check_mode: bool
     diff: bool
     archive: Path | None = None
-    memory: Memory = field(default_factory=Memory)
+    memory: FunctionsMemory = field(default_factory=FunctionsMemory)
     was_staged: bool = False
     """Whether a task before this one made everything ready."""
     required_secrets: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class FunctionsRequest:
         """`saved` is the archive that there is already."""
         try:
             known = {
-                slug: tuple(Known.from_json(entry) for entry in entries)
+                slug: tuple(KnownVersion.from_json(entry) for entry in entries)
                 for slug, entries in params["known"].items()
             }
             given = (params["staged"] or {}).items()
@@ -66,7 +66,7 @@ class FunctionsRequest:
             check_mode=check_mode,
             diff=diff,
             archive=Path(params["archive"]) if params["archive"] else None,
-            memory=Memory(known, saved, staged),
+            memory=FunctionsMemory(known, saved, staged),
             was_staged=params["staged"] is not None,
             required_secrets=tuple(params["required_secrets"]),
             prune=params["prune"],
@@ -84,7 +84,7 @@ def deploy(
     check_lock: Check = no_check,
     report: Reporter = silent,
 ) -> Result:
-    """Without `activate` everything is made ready, and what runs stays."""
+    """Deploy. Without `activate` everything is prepared and the running functions stay."""
     if order.required_secrets:
         missing_secrets(order.required_secrets, api.secrets())
     listed = by_slug(api)
@@ -112,8 +112,8 @@ def deploy(
         _refuse_overtaken(plan, prepared, order.memory)
     result = _result(plan, prepared, order) | {"disabled": list(collected.disabled)}
     if order.archive and plan.changed:
-        kept = keep(_archive(prepared, order.memory.archive), order.archive)
-        result["saved"] = kept.to_result()
+        saved = keep(_archive(prepared, order.memory.archive), order.archive)
+        result["saved"] = saved.to_result()
     expected = {slug: _expected(prepared, slug) for slug in prepared.bundled}
     if not activate:
         staged = {slug: bundle.to_json() for slug, bundle in prepared.staged().items()}
@@ -121,8 +121,8 @@ def deploy(
     return {**result, **_activated(api, plan, prepared, order, check_lock, report)}
 
 
-def _refuse_overtaken(plan: FunctionsPlan, prepared: Prepared, memory: Memory) -> None:
-    """What runs was saved when it was staged, and the record says which versions are the release's."""
+def _refuse_overtaken(plan: FunctionsPlan, prepared: Prepared, memory: FunctionsMemory) -> None:
+    """Refuse functions that changed since staging: their saved versions are out of date."""
     overtaken = [
         source.slug
         for source in plan.uploads
@@ -145,39 +145,39 @@ def restore(
     check_lock: Check = no_check,
     report: Reporter = silent,
 ) -> Result:
-    """Takes back what the release did, and leaves alone what somebody did since."""
+    """Undo the release's changes, without functions that another writer changed since."""
     listed = by_slug(api)
     known = order.memory.known
     since = {*deployed_since(listed, known, archive.versions)} - {*order.force}
     created = {*archive.absent} - since
     if known:
-        # What was absent before and unknown to the release is somebody else's.
+        # A function that was absent before and unknown to the release is another writer's.
         created &= {*known, *order.force}
     prepared = prepare(
         api,
         [source for source in archive.sources if source.slug not in since],
         listed,
-        Memory(known, None, order.memory.staged),
+        FunctionsMemory(known, None, order.memory.staged),
         upload=not order.check_mode,
         also_read=sorted(created | since),
         report=report,
     )
-    # An earlier way back that was cut short leaves what is as it should be, under a version that nobody knows.
+    # An interrupted rollback leaves functions with the right sources under an unknown version.
     back = {
         source.slug
         for source in archive.sources
         if source.slug in since and prepared.running[source.slug].is_as(source)
     }
-    kept = sorted(((since - back) | ({*archive.absent} - created)) & _active(listed))
+    retained = sorted(((since - back) | ({*archive.absent} - created)) & _active(listed))
     plan = plan_functions(
-        prepared.running, prepared.wanted, known=known, remove=sorted(created), kept=kept
+        prepared.running, prepared.wanted, known=known, remove=sorted(created), retained=retained
     )
     result = _result(plan, prepared, order)
     return {**result, **_activated(api, plan, prepared, order, check_lock, report)}
 
 
 def save(api: FunctionsApi, names: t.Sequence[str], order: FunctionsRequest, keep: Keep) -> Result:
-    """Writes what runs now; an archive that says the same already stays."""
+    """Save the running functions. An equal archive stays as it is."""
     listed = by_slug(api)
     prepared = prepare(api, (), listed, order.memory, upload=False, also_read=names)
     archive = _archive(prepared, None, absent={*names} - _active(listed))
@@ -203,7 +203,7 @@ def _result(plan: FunctionsPlan, prepared: Prepared, order: FunctionsRequest) ->
         "changes": [change.to_result() for change in plan.changes],
         "unchanged": list(plan.unchanged),
         "extra": list(plan.extra),
-        "kept": list(plan.kept),
+        "kept": list(plan.retained),
         "turned": list(plan.turned),
         "activated": False,
     }
@@ -231,13 +231,15 @@ def _activated(
     return {"activated": True, "functions": functions, **known}
 
 
-def _expected(prepared: Prepared, slug: str) -> Known:
+def _expected(prepared: Prepared, slug: str) -> KnownVersion:
     fingerprint = next(each.fingerprint for each in prepared.wanted if each.slug == slug)
     return prepared.bundled[slug].known(fingerprint)
 
 
-def _known(before: Knowledge, plan: FunctionsPlan, deployed: t.Mapping[str, Known]) -> Result:
-    """What was known and what was learned, without what is gone."""
+def _known(
+    before: Knowledge, plan: FunctionsPlan, deployed: t.Mapping[str, KnownVersion]
+) -> Result:
+    """The known and the new versions, without deleted functions."""
     learned = {**plan.proven, **deployed}
     known: dict[str, list[dict[str, t.Any]]] = {}
     for slug in sorted({*before, *learned} - {*plan.deletions}):
@@ -251,14 +253,14 @@ def _known(before: Knowledge, plan: FunctionsPlan, deployed: t.Mapping[str, Know
 def _archive(
     prepared: Prepared, before: Archive | None, *, absent: t.Collection[str] | None = None
 ) -> Archive:
-    """What runs now, under what an earlier archive says of the same functions: that is older."""
+    """The running functions, under the entries of an earlier archive: those are older."""
     if absent is None:
         absent = {source.slug for source in prepared.wanted} - {*prepared.running}
     now = prepared.running
     older = before or Archive((), ())
     covered = {source.slug for source in older.sources} | {*older.absent}
     fresh: dict[str, Running] = {slug: each for slug, each in now.items() if slug not in covered}
-    sources: tuple[Source, ...] = tuple(each.source for each in fresh.values())
+    sources: tuple[FunctionSource, ...] = tuple(each.source for each in fresh.values())
     return Archive(
         sources=(*older.sources, *sources),
         absent=tuple(sorted({*older.absent, *(set(absent) - covered)})),

@@ -16,7 +16,7 @@ from . import databases
 from .contents import Dump, read_contents
 from .ground import refuse_missing_extensions
 from .in_place import restore_in_place, survey
-from .models import Done, RestoreRequest
+from .models import RestoreOutcome, RestoreRequest
 from .plan import RestorePlan, free_stamp, plan_restore, table_of_rows
 from .scratch import drop_scratch, find_scratch, restore_scratch
 from .selection import extensions_of
@@ -28,8 +28,8 @@ if t.TYPE_CHECKING:
 
     from .._postgres import PostgresTarget, Session
     from .._s3 import Bucket
-    from .contents import Contents
-    from .models import Database, ServerStatus
+    from .contents import DumpEntries
+    from .models import ServerDatabase, ServerStatus
     from .programs import Report
 
 
@@ -38,11 +38,11 @@ _GOING = 1.0
 
 @dataclass(frozen=True)
 class RestoreResult:
-    """A plan and, unless it was only predicted, what came of it."""
+    """A plan and its outcome; a predicted one in check mode."""
 
     order: RestoreRequest
     plan: RestorePlan
-    done: Done
+    done: RestoreOutcome
     before: Mapping[str, int] | None
     predicted: bool
 
@@ -53,30 +53,39 @@ class RestoreResult:
             "method": self.order.method,
             "request": self.order.request,
             "live": self.order.database,
-            "kept": self.done.kept,
+            "kept": self.done.retained,
             "backup": {**backup.to_result(), "age": backup.age(datetime.now(UTC))},
-            "rows": [asdict(one) for one in self._rows()],
+            "rows": [asdict(table_rows) for table_rows in self._rows()],
             "dropped": list(self.done.dropped),
             "left_out": list(self.done.left_out),
             "steps": list(self.plan.steps),
         }
 
     def to_diff(self) -> dict[str, t.Any]:
-        """Row counts before and after; what check mode says comes after is what the backup holds."""
+        """Row counts before and after; in check mode the backup's counts come after."""
         rows = self._rows()
-        after = {one.table: one.backup if self.predicted else one.after for one in rows}
-        before = {one.table: one.before for one in rows if one.before is not None}
+        after = {
+            table_rows.table: table_rows.backup if self.predicted else table_rows.after
+            for table_rows in rows
+        }
+        before = {
+            table_rows.table: table_rows.before
+            for table_rows in rows
+            if table_rows.before is not None
+        }
         if not self.plan.steps:
             after = before
         return {"before": {"rows": before}, "after": {"rows": _present(after)}}
 
     def _rows(self) -> t.Sequence[t.Any]:
-        """Of what is restored, and of what goes; tables of others stay as they are."""
+        """Rows of restored and dropped tables, without those of other roles, which stay."""
         held = self.order.backup.manifest.rows
         expected = held if self.done.expected is None else self.done.expected
         before = self.before
         if before is not None:
-            before = {one: n for one, n in before.items() if one in expected or one not in held}
+            before = {
+                table: n for table, n in before.items() if table in expected or table not in held
+            }
         return table_of_rows(before, expected, self.done.counted)
 
 
@@ -85,7 +94,7 @@ def _present(rows: Mapping[str, int | None]) -> dict[str, int]:
 
 
 def predict(order: RestoreRequest, bucket: Bucket) -> RestoreResult:
-    """What `restore` would do. Reads only."""
+    """The outcome that `restore` would have. Reads only."""
     with _looking(order) as (session, standing):
         order = at_free_names(order, standing)
         plan = plan_restore(order, standing)
@@ -96,9 +105,9 @@ def predict(order: RestoreRequest, bucket: Bucket) -> RestoreResult:
         done = _known(order, plan)
         live = standing.get(order.database)
         if contents is not None and order.method == "in_place" and live is not None:
-            found = survey(order, contents, live)
-            dropped = tuple(one.told for one in found.extras)
-            done = Done("", None, dropped, found.expected(order), found.left_out)
+            overwrite = survey(order, contents, live)
+            dropped = tuple(item.description for item in overwrite.extras)
+            done = RestoreOutcome("", None, dropped, overwrite.expected(order), overwrite.left_out)
         return RestoreResult(order, plan, done, before, predicted=True)
 
 
@@ -110,7 +119,7 @@ def restore(
         with _beginning():
             session, _before = held.enter_context(_looking(order))
             held.enter_context(databases.only_one(session, order.database))
-            # Looked at again under the lock: the run we waited for may have done it all.
+            # Observed again under the lock: the run that held it may have done it all.
             standing = _observe(session, order)
             order = at_free_names(order, standing)
             plan = plan_restore(order, standing)
@@ -132,7 +141,7 @@ def restore(
 
 @contextmanager
 def _beginning() -> Iterator[None]:
-    """Until here nothing of the backup went anywhere."""
+    """Add to an UnreachableError that nothing was restored yet."""
     try:
         yield
     except UnreachableError as exc:
@@ -141,20 +150,20 @@ def _beginning() -> Iterator[None]:
 
 
 def at_free_names(order: RestoreRequest, standing: ServerStatus) -> RestoreRequest:
-    taken = (found.name for found in standing.databases)
+    taken = (database.name for database in standing.databases)
     return replace(order, stamp=free_stamp(order.now, order.database, taken))
 
 
 def _refuse_unfit(
-    session: Session, order: RestoreRequest, standing: ServerStatus, contents: Contents
+    session: Session, order: RestoreRequest, standing: ServerStatus, contents: DumpEntries
 ) -> None:
-    """What only the dump itself tells. A scratch database of who may make none of them does without extensions."""
+    """Refuse missing extensions. A scratch database of a user without the right to create them goes without."""
     if order.method != "scratch" or standing.rights.superuser:
         refuse_missing_extensions(session, order, extensions_of(contents.lines))
 
 
 def refuse_clients(session: Session, order: RestoreRequest) -> None:
-    """When sessions are not to be ended, there must be none. One that has just closed is gone in a moment."""
+    """Refuse open sessions unless they may be ended. A session that just closed gets a moment to go."""
     if order.terminate_sessions:
         return
     deadline = time.monotonic() + _GOING
@@ -168,7 +177,7 @@ def refuse_clients(session: Session, order: RestoreRequest) -> None:
 
 
 def clear(session: Session, order: RestoreRequest, plan: RestorePlan) -> None:
-    """Put right what a run that died has left."""
+    """Remove the remains of a run that died."""
     if plan.reopen:
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true", order.database)
     for left in plan.leftovers:
@@ -180,20 +189,20 @@ def clear(session: Session, order: RestoreRequest, plan: RestorePlan) -> None:
 
 def _carry_out(
     session: Session, order: RestoreRequest, standing: ServerStatus, dump: Dump, report: Report
-) -> Done:
+) -> RestoreOutcome:
     if order.method == "scratch":
         origin = standing.get(order.backup.manifest.database)
         return restore_scratch(session, order, origin, dump, report)
-    live = t.cast("Database", standing.get(order.database))
+    live = t.cast("ServerDatabase", standing.get(order.database))
     if order.method == "swap":
         return swap(session, order, live, dump.bucket, report)
     return restore_in_place(session, order, live, dump, report)
 
 
-def _known(order: RestoreRequest, plan: RestorePlan) -> Done:
-    """What an earlier run of this very request has left."""
-    found = plan.done.name if plan.done else order.database
-    return Done(kept="" if found == order.database else found)
+def _known(order: RestoreRequest, plan: RestorePlan) -> RestoreOutcome:
+    """The outcome of an earlier run of this very request."""
+    serving = plan.done.name if plan.done else order.database
+    return RestoreOutcome(retained="" if serving == order.database else serving)
 
 
 def drop(
@@ -206,19 +215,19 @@ def drop(
     """Drop a scratch database; False when there is none."""
     with databases.administering(control) as session:
         standing = databases.observe(session, (0, ""), target.database)
-        found = find_scratch(standing, target.database)
-        if found is not None and not check_mode:
+        scratch = find_scratch(standing, target.database)
+        if scratch is not None and not check_mode:
             with databases.only_one(session, target.database):
-                drop_scratch(session, found, terminate_sessions=terminate_sessions)
-        return found is not None
+                drop_scratch(session, scratch, terminate_sessions=terminate_sessions)
+        return scratch is not None
 
 
 def count_now(order: RestoreRequest, standing: ServerStatus) -> dict[str, int] | None:
-    """The rows there are now, if they can be counted: a database to be restored may be broken or locked."""
-    found = standing.get(order.database)
-    if found is None:
+    """The present rows; None if they cannot be counted: a database to restore may be broken or locked."""
+    live = standing.get(order.database)
+    if live is None:
         return {}
-    if not found.open:
+    if not live.open:
         return None
     try:
         with connected(order.target, application_name=databases.APPLICATION) as session:

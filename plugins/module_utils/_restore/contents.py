@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compare what a dump knows with what a database has, and say how to drop what is there."""
+"""Compare a dump's objects with a database's, and generate the SQL that drops the database's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from .._s3 import Bucket
     from .models import RestoreRequest
 
-# What is no object of its own, such as the rows of a table or a grant, has 0 for its catalog.
+# An entry that is no object of its own, such as a table's rows or a grant, has 0 for its catalog.
 _ENTRY = re.compile(r"^\d+; [1-9]\d* \d+ (?P<what>.+)$")
 _IN_SCHEMAS = (
     "SCHEMA -",
@@ -128,7 +128,7 @@ WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1
 
 
 @dataclass(frozen=True)
-class Contents:
+class DumpEntries:
     """The objects of a dump as `pg_restore --list` prints them, without their numbers and in order."""
 
     entries: tuple[str, ...]
@@ -143,7 +143,7 @@ class Contents:
         return name == "public" or any(self._has(f"{kind} {name} ") for kind in _IN_SCHEMAS)
 
     def locks(self) -> int:
-        """How many objects making all of it locks at least, in one transaction."""
+        """The least number of locks that creating all of it takes, in one transaction."""
         return sum(each * self._count(kind) for kind, each in _LOCKS.items())
 
     def _count(self, kind: str) -> int:
@@ -153,29 +153,29 @@ class Contents:
     def _has(self, beginning: str) -> bool:
         """A name is printed as it is, blanks and all but on one line, and the owner follows."""
         printed = beginning.replace("\n", " ").replace("\r", " ")
-        found = bisect_left(self.entries, printed)
-        return found < len(self.entries) and self.entries[found].startswith(printed)
+        position = bisect_left(self.entries, printed)
+        return position < len(self.entries) and self.entries[position].startswith(printed)
 
 
 @dataclass(frozen=True)
 class Dump:
-    """Where the dump is read from, and what it was found to hold."""
+    """A dump's bucket and its contents."""
 
     bucket: Bucket
-    contents: Contents
+    contents: DumpEntries
 
 
 @dataclass(frozen=True)
-class Extra:
+class DatabaseObject:
     """An object of the database. `extra`: the backup does not know it."""
 
     rank: int
-    told: str
+    description: str
     drop: str
     extra: bool
 
 
-def read_contents(order: RestoreRequest, bucket: Bucket) -> Contents:
+def read_contents(order: RestoreRequest, bucket: Bucket) -> DumpEntries:
     """The dump's table of contents, for which only its beginning is read."""
 
     def write(running: Child) -> None:
@@ -189,20 +189,20 @@ def read_contents(order: RestoreRequest, bucket: Bucket) -> Contents:
     return parse_entries(listing.lines)
 
 
-def parse_entries(lines: Iterable[str]) -> Contents:
+def parse_entries(lines: Iterable[str]) -> DumpEntries:
     printed = tuple(lines)
-    entries = sorted(found["what"] for found in map(_ENTRY.match, printed) if found)
-    return Contents(tuple(entries), printed)
+    entries = sorted(entry["what"] for entry in map(_ENTRY.match, printed) if entry)
+    return DumpEntries(tuple(entries), printed)
 
 
 def find_objects(
-    session: Session, contents: Contents, others: Collection[str]
-) -> tuple[Extra, ...]:
-    """What stands in the schemas of the backup, but for those of others."""
+    session: Session, contents: DumpEntries, others: Collection[str]
+) -> tuple[DatabaseObject, ...]:
+    """The database's objects in the backup's schemas, without schemas of other roles."""
     return tuple(
-        Extra(
+        DatabaseObject(
             rank=rank,
-            told=f"{kind} {schema}.{name}",
+            description=f"{kind} {schema}.{name}",
             drop=drop,
             extra=not contents.knows(kind, schema, name),
         )
@@ -211,12 +211,12 @@ def find_objects(
     )
 
 
-def dropping(objects: Sequence[Extra]) -> Iterator[str]:
-    """All relations, for --clean knows no order in which changed ones could go; of the rest what the backup lacks."""
-    yield from (f"{one.drop};" for one in objects if one.rank == 1 or one.extra)
+def dropping(objects: Sequence[DatabaseObject]) -> Iterator[str]:
+    """DROP statements: for all relations, as --clean cannot order changed ones, and for objects the backup lacks."""
+    yield from (f"{item.drop};" for item in objects if item.rank == 1 or item.extra)
 
 
-def foreign_schemas(session: Session, contents: Contents, others: Collection[str]) -> str:
+def foreign_schemas(session: Session, contents: DumpEntries, others: Collection[str]) -> str:
     """A condition on n.nspname: the schemas that the backup does not have, or that are not ours to restore."""
     names = (name for (name,) in session.rows(_SCHEMAS))
     foreign = [name for name in names if name in others or not contents.has_schema(name)]
@@ -226,5 +226,5 @@ def foreign_schemas(session: Session, contents: Contents, others: Collection[str
 
 
 def standing_locks(session: Session, foreign: str) -> int:
-    """How many locks it takes to drop what is there; `foreign` as `foreign_schemas` returns it."""
+    """The number of locks for dropping the present objects; `foreign` as `foreign_schemas` returns it."""
     return int(session.rows(_STANDING.format(foreign=foreign))[0][0])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read and change the databases of a server: what there is, who is connected, and how one is made like another."""
+"""Read and change the databases of a server: their list, their clients, and copies with equal properties."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from .._backup.server import refuse_pooler
 from .._errors import ConflictError, RefusedError
 from .._postgres import PostgresSession, PostgresTarget, Session, SqlError, connected, lift_timeouts
-from .models import NEWBORN_LIMIT, Database, DatabaseMark, Rights, ServerStatus, unmarked
+from .models import NEWBORN_LIMIT, DatabaseMark, Rights, ServerDatabase, ServerStatus, unmarked
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
 
 APPLICATION = "easymo.deploy pg_restore"
 CONTROL = f"{APPLICATION}, control"
-"""Sessions that steer a restore, perhaps of another database: this one may be where they found room to connect."""
+"""Application name of sessions that control a restore. They may be connected to a database that is not restored."""
 
 # Columns came with versions (datlocprovider 15, daticurules 16, datlocale 17): read through JSON they may be absent.
 _DATABASES = """
@@ -58,7 +58,7 @@ ORDER BY a.pid
 
 @contextmanager
 def administering(target: PostgresTarget) -> Iterator[PostgresSession]:
-    """A session; what the server refuses is a RefusedError."""
+    """A session. The server's errors become RefusedError."""
     try:
         with connected(target, application_name=CONTROL) as session:
             refuse_pooler(session, target)
@@ -71,7 +71,7 @@ def administering(target: PostgresTarget) -> Iterator[PostgresSession]:
 def observe(session: Session, version: tuple[int, str], database: str) -> ServerStatus:
     return ServerStatus(
         version=version,
-        databases=tuple(Database(*row) for row in session.rows(_DATABASES)),
+        databases=tuple(ServerDatabase(*row) for row in session.rows(_DATABASES)),
         rights=Rights(*session.rows(_RIGHTS, (database,))[0]),
         read_only=str(session.rows(_READ_ONLY)[0][0]),
     )
@@ -91,7 +91,7 @@ def change(session: Session, template: str, *values: str) -> None:
 
 
 def clients(session: Session, database: str) -> list[str]:
-    """Who is connected to it beside us, each in a few words."""
+    """The other clients of the database, each in a few words."""
     return [
         f"{program or 'a program without a name'} as {user} from {address or 'a local socket'} (process {pid})"
         for pid, user, program, address in session.rows(_CLIENTS, (database,))
@@ -101,7 +101,7 @@ def clients(session: Session, database: str) -> list[str]:
 def end_sessions(session: Session, database: str, *, spare: str = "", only: str = "") -> None:
     """Ask every session to end, but for programs called `spare`, or those called `only`.
 
-    Those of roles that we may not end stay, and are seen by who looks next.
+    Sessions of roles that we may not end stay; the next check finds them.
     """
     for pid, _user, program, _address in session.rows(_CLIENTS, (database,)):
         if (spare and program == spare) or (only and program != only):
@@ -171,7 +171,7 @@ WHERE d.datname = %s AND (a.grantee = 0 OR r.oid IS NOT NULL)
 """
 
 
-def create(session: Session, name: str, mark: DatabaseMark, like: Database | None) -> None:
+def create(session: Session, name: str, mark: DatabaseMark, like: ServerDatabase | None) -> None:
     """Empty, open, marked; sorted and encoded as `like`, else as the server's own. Known as ours at every moment."""
     if like is None:
         statement = composed(session, "CREATE DATABASE %I TEMPLATE template0", name)
@@ -194,13 +194,13 @@ def create(session: Session, name: str, mark: DatabaseMark, like: Database | Non
         change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true CONNECTION LIMIT -1", name)
 
 
-def _tablespace(like: Database) -> Iterator[tuple[str, str]]:
-    # To name even the default one takes a right that only superusers have.
+def _tablespace(like: ServerDatabase) -> Iterator[tuple[str, str]]:
+    # Naming even the default tablespace needs a superuser's right.
     if like.tablespace != "pg_default":
         yield " TABLESPACE %I", like.tablespace
 
 
-def _locale(like: Database) -> Iterator[tuple[str, str]]:
+def _locale(like: ServerDatabase) -> Iterator[tuple[str, str]]:
     yield " LC_COLLATE %L", like.collate
     yield " LC_CTYPE %L", like.ctype
     if like.provider != "libc" and like.locale:
@@ -210,7 +210,7 @@ def _locale(like: Database) -> Iterator[tuple[str, str]]:
             yield " ICU_RULES %L", like.icu_rules
 
 
-def dress(session: Session, name: str, like: Database) -> None:
+def dress(session: Session, name: str, like: ServerDatabase) -> None:
     """Give `name` the limit, settings, rights and comment that `like` has now."""
     limit = f"ALTER DATABASE %I CONNECTION LIMIT {like.connection_limit:d}"
     change(session, limit, name)
@@ -220,7 +220,7 @@ def dress(session: Session, name: str, like: Database) -> None:
 
 
 def dress_settings(session: Session, name: str, like: str) -> None:
-    """What ALTER DATABASE … SET and ALTER ROLE … IN DATABASE … SET say of `like`."""
+    """Copy the settings of `like`: ALTER DATABASE … SET and ALTER ROLE … IN DATABASE … SET."""
     for role, setting in session.rows(_SETTINGS, (like,)):
         variable, _equals, value = setting.partition("=")
         values = split_list(value) if variable.lower() in _LISTS else [value]
@@ -239,23 +239,23 @@ def dress_settings(session: Session, name: str, like: str) -> None:
 
 def split_list(value: str) -> list[str]:
     """The names of a list as PostgreSQL stores it: separated by commas, quoted where they must be."""
-    found: list[str] = []
-    name, quoted, kept = "", False, False
+    items: list[str] = []
+    name, quoted, opened = "", False, False
     for char in value:
         if char == '"':
-            # A doubled quote closes and opens again; the one that reopens stands for itself.
-            if not quoted and kept:
+            # A doubled quote closes and opens again: the second one is a quote in the name.
+            if not quoted and opened:
                 name += char
-            quoted, kept = not quoted, True
+            quoted, opened = not quoted, True
         elif char == "," and not quoted:
-            found.append(name)
-            name, kept = "", False
+            items.append(name)
+            name, opened = "", False
         elif quoted or not char.isspace():
             name += char
-    return [*found, name] if value.strip() else []
+    return [*items, name] if value.strip() else []
 
 
-def _dress_rights(session: Session, name: str, like: Database) -> None:
+def _dress_rights(session: Session, name: str, like: ServerDatabase) -> None:
     grants = session.rows(_GRANTS, (like.name,))
     if not grants:
         return  # those that every database has

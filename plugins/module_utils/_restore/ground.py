@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask a server what a role that is no superuser may restore there, and what in the schemas of others hangs on it."""
+"""Query what a role without superuser rights may restore, and the objects of other roles' schemas that depend on it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import typing as t
 from .._backup.server import find_others
 from .._errors import RefusedError
 from .._postgres import SqlError
-from .selection import Ground
+from .selection import RestoreTarget
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .._postgres import Session
-    from .contents import Contents
+    from .contents import DumpEntries
     from .models import RestoreRequest
 
 
@@ -53,7 +53,7 @@ JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid JOIN pg_catalog.pg_namespace pn ON
 WHERE NOT g.tgisinternal AND n.nspname = ANY (%s::text[])
 """
 
-# A policy is made by the owner of its table only, so one that goes with what is ours could not be brought back.
+# Only a table's owner creates its policies, so a policy that is dropped with our objects could not be restored.
 _POLICIES = """
 SELECT DISTINCT pg_catalog.format('%%I on %%I.%%I', p.polname, n.nspname, c.relname), o.nspname
 FROM pg_catalog.pg_policy p
@@ -70,29 +70,29 @@ ORDER BY 1
 
 
 def find_ground(
-    session: Session, order: RestoreRequest, contents: Contents
-) -> tuple[Ground | None, tuple[str, ...]]:
-    """Where a restore in place stands, and what to execute first; None for a superuser, who restores everything.
+    session: Session, order: RestoreRequest, contents: DumpEntries
+) -> tuple[RestoreTarget | None, tuple[str, ...]]:
+    """The target of a restore in place, and the SQL to execute first; None for a superuser, who restores everything.
 
-    Needs an empty search_path. Refuses what cannot end well.
+    Needs an empty search_path. Refuses a restore that cannot succeed.
     """
     if is_superuser(session):
         return None, ()
     others = find_others(session).schemas
     goes: list[tuple[str, bool, str]] = []
     stays: list[str] = []
-    for told, schema, ours, allowed, drop in session.rows(_TRIGGERS, (list(others),)):
+    for name, schema, ours, allowed, drop in session.rows(_TRIGGERS, (list(others),)):
         if ours and schema not in others and contents.has_schema(schema):
-            goes.append((told, allowed, drop))
+            goes.append((name, allowed, drop))
         else:
-            stays.append(told)
-    if closed := [told for told, allowed, _drop in goes if not allowed]:
+            stays.append(name)
+    if closed := [name for name, allowed, _drop in goes if not allowed]:
         raise RefusedError(
             f"Trigger {', '.join(closed)} goes with its function, and user {order.target.user!r} "
             "lacks the privilege TRIGGER to make it again: grant it. Nothing was touched."
         )
     _refuse_lost_policies(session, others, contents)
-    ground = Ground(
+    ground = RestoreTarget(
         roles=roles_of(session),
         others=frozenset(others),
         schemas=_names(session, _SCHEMAS),
@@ -100,12 +100,16 @@ def find_ground(
         publications=_names(session, _PUBLICATIONS),
         triggers=frozenset(stays),
     )
-    return ground, tuple(sorted({drop for _told, _allowed, drop in goes}))
+    return ground, tuple(sorted({drop for _name, _allowed, drop in goes}))
 
 
-def _refuse_lost_policies(session: Session, others: Sequence[str], contents: Contents) -> None:
-    found = session.rows(_POLICIES, (list(others),))
-    lost = [told for told, schema in found if schema not in others and contents.has_schema(schema)]
+def _refuse_lost_policies(session: Session, others: Sequence[str], contents: DumpEntries) -> None:
+    policies = session.rows(_POLICIES, (list(others),))
+    lost = [
+        policy
+        for policy, schema in policies
+        if schema not in others and contents.has_schema(schema)
+    ]
     if lost:
         raise RefusedError(
             f"Policy {', '.join(lost)} uses what is to be restored, and only the owner of its "

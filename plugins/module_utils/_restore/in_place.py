@@ -14,9 +14,16 @@ from .._backup.tables import TABLES
 from .._errors import DeployError, UnreachableError
 from .._postgres import LIFT_TIMEOUTS, SqlError
 from . import databases, programs
-from .contents import Extra, dropping, find_objects, foreign_schemas, parse_entries, standing_locks
+from .contents import (
+    DatabaseObject,
+    dropping,
+    find_objects,
+    foreign_schemas,
+    parse_entries,
+    standing_locks,
+)
 from .ground import find_ground
-from .models import Database, Done, RestoreRequest, unmarked
+from .models import RestoreOutcome, RestoreRequest, ServerDatabase, unmarked
 from .plan import refuse_other_rows
 from .programs import Feed, Report, refuse_failure
 from .selection import select_in_place
@@ -28,8 +35,8 @@ if t.TYPE_CHECKING:
     from .._child_process import Child
     from .._postgres import Session
     from .._s3 import Bucket
-    from .contents import Contents, Dump
-    from .selection import Selection
+    from .contents import Dump, DumpEntries
+    from .selection import DumpSelection
 
 _PIPE = 1 << 16
 _COUNTED, _COMMITTED = "deploy-counted", "deploy-committed"
@@ -59,15 +66,15 @@ WHERE readable AND NOT ({schemas}) \\gexec
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What is found before the transaction, and the SQL that follows from it."""
+class Overwrite:
+    """The survey before the transaction, and the SQL that follows from it."""
 
-    extras: tuple[Extra, ...]
+    extras: tuple[DatabaseObject, ...]
     begin: str
     count: str
     commit: str
-    selection: Selection | None
-    """What is restored of the backup; None for all of it."""
+    selection: DumpSelection | None
+    """The restored entries of the backup; None for all."""
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -78,8 +85,8 @@ class Surroundings:
         return self.selection.expected(rows) if self.selection else rows
 
 
-def survey(order: RestoreRequest, contents: Contents, live: Database) -> Surroundings:
-    """Compare what the backup knows with what is there. Reads only."""
+def survey(order: RestoreRequest, contents: DumpEntries, live: ServerDatabase) -> Overwrite:
+    """Compare the backup with the database. Reads only."""
     with databases.administering(order.target) as session:
         session.execute("SET search_path = ''")
         ground, first = find_ground(session, order, contents)
@@ -126,27 +133,27 @@ def survey(order: RestoreRequest, contents: Contents, live: Database) -> Surroun
         ]
     )
     commit = f"{marked};\nCOMMIT;\n\\echo {_COMMITTED}\n"
-    extras = tuple(one for one in objects if one.extra)
-    return Surroundings(extras, begin, count, commit, selection)
+    extras = tuple(item for item in objects if item.extra)
+    return Overwrite(extras, begin, count, commit, selection)
 
 
 def restore_in_place(
-    session: Session, order: RestoreRequest, live: Database, dump: Dump, report: Report
-) -> Done:
-    found = survey(order, dump.contents, live)
+    session: Session, order: RestoreRequest, live: ServerDatabase, dump: Dump, report: Report
+) -> RestoreOutcome:
+    overwrite = survey(order, dump.contents, live)
     with settling(lambda: _standing(order)):
         if order.terminate_sessions:
             # Those hold no lock of a table, and the restore of another database would break off.
             databases.end_sessions(session, order.database, spare=databases.CONTROL)
-        counted = _run(order, dump.bucket, found, report)
+        counted = _run(order, dump.bucket, overwrite, report)
         with databases.administering(order.target) as inside:
             inside.execute("ANALYZE")
-    dropped = tuple(one.told for one in found.extras)
-    return Done("", counted, dropped, found.expected(order), found.left_out)
+    dropped = tuple(item.description for item in overwrite.extras)
+    return RestoreOutcome("", counted, dropped, overwrite.expected(order), overwrite.left_out)
 
 
 def _standing(order: RestoreRequest) -> str:
-    """Over a session of its own, for the answer to the COMMIT may be what was lost."""
+    """Check over another session whether the COMMIT succeeded: its response may be lost."""
     try:
         with databases.administering(order.target) as session:
             # Or the COMMIT itself is still on its way.
@@ -161,11 +168,11 @@ def _standing(order: RestoreRequest) -> str:
 
 
 def _run(
-    order: RestoreRequest, bucket: Bucket, found: Surroundings, report: Report
+    order: RestoreRequest, bucket: Bucket, overwrite: Overwrite, report: Report
 ) -> dict[str, int]:
     feed = Feed(bucket, order.backup, report)
-    with programs.scripting(order, feed.send, found.selection) as pg_restore:
-        script = _Script(found, pg_restore, lambda: _refuse_incomplete(pg_restore, feed, order))
+    with programs.scripting(order, feed.send, overwrite.selection) as pg_restore:
+        script = _Script(overwrite, pg_restore, lambda: _refuse_incomplete(pg_restore, feed, order))
         with closing(script), programs.executing(order, script.send) as psql:
             counted = _read_counts(psql)
             if counted is None:
@@ -173,24 +180,24 @@ def _run(
                 refuse_failure(psql, psql.wait(), "psql", order)
                 raise UnreachableError("psql ended before the rows were compared.")
             report("comparing the rows")
-            refuse_other_rows(found.expected(order), counted, order.database)
+            refuse_other_rows(overwrite.expected(order), counted, order.database)
             order.check_lock()
             script.agree()
-            said = psql.stdout.read().decode("utf-8", "replace")
+            output = psql.stdout.read().decode("utf-8", "replace")
             rc = psql.wait()
-            if _COMMITTED not in said:
+            if _COMMITTED not in output:
                 refuse_failure(psql, rc, "psql", order)
                 raise UnreachableError("psql ended, and it is unknown whether it committed.")
     return counted
 
 
 class _Script:
-    """What psql is told, piece by piece. The COMMIT only when the block has agreed to it."""
+    """Feeds psql piece by piece. The COMMIT follows only when the block has agreed to it."""
 
     def __init__(
-        self, found: Surroundings, pg_restore: Child, refuse: t.Callable[[], None]
+        self, overwrite: Overwrite, pg_restore: Child, refuse: t.Callable[[], None]
     ) -> None:
-        self._found = found
+        self._overwrite = overwrite
         self._pg_restore = pg_restore
         self._refuse = refuse
         self._agreed: queue.SimpleQueue[bool] = queue.SimpleQueue()
@@ -199,18 +206,18 @@ class _Script:
         self._agreed.put(True)
 
     def close(self) -> None:
-        """Have nobody wait for an agreement any more."""
+        """Release the thread that waits for an agreement."""
         self._agreed.put(False)
 
     def send(self, psql: Child) -> None:
-        if not psql.give(self._found.begin.encode()):
+        if not psql.give(self._overwrite.begin.encode()):
             return
         while script := self._pg_restore.stdout.read1(_PIPE):  # type: ignore[attr-defined]
             if not psql.give(script):
                 return
         self._refuse()
-        if psql.give(self._found.count.encode()) and self._agreed.get():
-            psql.give(self._found.commit.encode())
+        if psql.give(self._overwrite.count.encode()) and self._agreed.get():
+            psql.give(self._overwrite.commit.encode())
 
 
 def _refuse_incomplete(pg_restore: Child, feed: Feed, order: RestoreRequest) -> None:
@@ -219,7 +226,7 @@ def _refuse_incomplete(pg_restore: Child, feed: Feed, order: RestoreRequest) -> 
 
 
 def _read_counts(psql: Child) -> dict[str, int] | None:
-    """None when it ended before it had counted all."""
+    """The counted rows; None when psql ended before it had counted all."""
     counted: dict[str, int] = {}
     for line in psql.stdout:
         text = line.decode("utf-8", "replace").strip()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a restore is asked for, what it finds on the server, and the mark it leaves on a database."""
+"""A restore's request, its observation of the server, and its mark on a database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Kind = t.Literal["copy", "failed", "in_place", "scratch"]
 
 MARK = "easymo.deploy pg_restore: "
 # A database is born with this connection limit and closed, both in its CREATE DATABASE: should we die before its
-# comment is written, it is still known as ours, and as one that nobody was ever connected to.
+# comment is written, it is still known as ours, and as a database that never had a client.
 NEWBORN_LIMIT = 1_296_387_405
 
 
@@ -43,13 +43,13 @@ class DatabaseMark:
     """Whether the run that made this copy has closed the live database to new connections."""
 
     def comment(self, before: str = "") -> str:
-        """`before` is what the comment said without a mark."""
-        told = f"{before}\n" if before else ""
-        return f"{told}{MARK}{json.dumps(asdict(self), sort_keys=True)}"
+        """The comment with the mark; `before` is the comment without it."""
+        lines = f"{before}\n" if before else ""
+        return f"{lines}{MARK}{json.dumps(asdict(self), sort_keys=True)}"
 
 
 def read_mark(comment: str | None) -> DatabaseMark | None:
-    """None when no line of the comment is a mark of ours."""
+    """The mark; None when no line of the comment is a mark of ours."""
     for line in reversed((comment or "").splitlines()):
         if line.startswith(MARK):
             try:
@@ -66,8 +66,8 @@ def unmarked(comment: str | None) -> str:
 
 
 @dataclass(frozen=True)
-class Database:
-    """One database of a server, with what its twin must have too."""
+class ServerDatabase:
+    """One database of a server, with the properties that its copy must have too."""
 
     name: str
     owner: str
@@ -95,7 +95,7 @@ class Database:
 
 @dataclass(frozen=True)
 class Rights:
-    """What the role may do that we connect as."""
+    """The rights of the role that we connect as."""
 
     superuser: bool
     create_databases: bool
@@ -105,16 +105,16 @@ class Rights:
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """What the server has when we look at it."""
+    """The server as observed."""
 
     version: tuple[int, str]
-    databases: tuple[Database, ...]
+    databases: tuple[ServerDatabase, ...]
     rights: Rights
     read_only: str = ""
-    """Why nothing can be written, and what to do."""
+    """The reason for which nothing can be written, with the remedy."""
 
-    def get(self, name: str) -> Database | None:
-        return next((found for found in self.databases if found.name == name), None)
+    def get(self, name: str) -> ServerDatabase | None:
+        return next((database for database in self.databases if database.name == name), None)
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class RestoreRequest:
     method: Method
     target: PostgresTarget
     control: PostgresTarget
-    """The same server, the database to connect to while another one is renamed or made."""
+    """The same server, with a database to connect to while another is renamed or created."""
     backup: Backup
     request: str
     approved_by: str
@@ -138,7 +138,7 @@ class RestoreRequest:
     terminate_sessions: bool
     keep_owners: bool
     check_lock: Check = no_check
-    """Before it begins, and right before what is restored goes live."""
+    """Called before the restore begins, and right before the restored database goes live."""
 
     @property
     def database(self) -> str:
@@ -160,7 +160,7 @@ class RestoreRequest:
 
 
 @dataclass(frozen=True)
-class Rows:
+class TableRows:
     """The rows of one table: now (None: not counted or not there), in the backup, and afterwards."""
 
     table: str
@@ -170,15 +170,15 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a restore came to."""
+class RestoreOutcome:
+    """The outcome of a restore."""
 
-    kept: str = ""
-    """Under which name the failed database is kept."""
+    retained: str = ""
+    """The new name of the failed database, which stays."""
     counted: t.Mapping[str, int] | None = None
     dropped: tuple[str, ...] = ()
     """Objects that the backup does not know and that are gone, as `TABLE public.new_one`."""
     expected: t.Mapping[str, int] | None = None
     """The rows of the tables that are restored; None for all of the backup's."""
     left_out: tuple[str, ...] = ()
-    """What of the backup was not restored, a few words each."""
+    """Parts of the backup that were not restored, a few words each."""

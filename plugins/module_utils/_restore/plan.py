@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decide which backup comes back, whether it may, and what that takes. Nothing here does I/O."""
+"""Decide which backup is restored, whether it may be, and by which steps. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datetime import timedelta
 from .._backup.plan import newest_first, parse_program_version
 from .._errors import ConflictError, InputError, RefusedError, VerificationError
 from .._words import listed
-from .models import Database, RestoreRequest, Rows, ServerStatus
+from .models import RestoreRequest, ServerDatabase, ServerStatus, TableRows
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ _TRANSACTION_TIMEOUT = 17
 def choose_backup(
     backups: Iterable[Backup], *, name: str | None, release: str | None, key: str | None, where: str
 ) -> Backup:
-    """The one of that key, or the newest of that name and release."""
+    """The backup of that key, or the newest of that name and release."""
     for backup in newest_first(backups):
         manifest = backup.manifest
         if (manifest.key == key) if key else (manifest.name, manifest.release) == (name, release):
@@ -72,10 +72,10 @@ def free_stamp(now: datetime, database: str, taken: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class RestorePlan:
-    """What is to be done. `done` is the database that shows that this very request was carried out before."""
+    """The steps of a restore. `done`: the database that shows that this very request was carried out before."""
 
-    done: Database | None
-    leftovers: tuple[Database, ...]
+    done: ServerDatabase | None
+    leftovers: tuple[ServerDatabase, ...]
     """Copies and unfinished databases of runs that died; they go first."""
     reopen: bool
     """Whether a run that died has left the live database closed."""
@@ -96,9 +96,11 @@ def plan_restore(order: RestoreRequest, standing: ServerStatus) -> RestorePlan:
             f"There is no {order.target.where} to restore. If a restore died between its steps, "
             f"look for {derived_name(order.database, 'failed', 'YYYYMMDD_HHMMSS')!r}."
         )
-    leftovers = tuple(found for found in standing.databases if _is_leftover(found, order.database))
+    leftovers = tuple(
+        database for database in standing.databases if _is_leftover(database, order.database)
+    )
     reopen = not live.open
-    if reopen and not any(found.mark and found.mark.closed for found in leftovers):
+    if reopen and not any(database.mark and database.mark.closed for database in leftovers):
         raise ConflictError(
             f"{order.target.where} is closed to new connections, but not by our restore: find "
             "out who closed it, then open it with ALTER DATABASE … ALLOW_CONNECTIONS true."
@@ -111,39 +113,42 @@ def plan_restore(order: RestoreRequest, standing: ServerStatus) -> RestorePlan:
 
 
 def _plan_scratch(order: RestoreRequest, standing: ServerStatus) -> RestorePlan:
-    found = standing.get(order.database)
-    if found is not None and not is_scratch(found):
+    database = standing.get(order.database)
+    if database is not None and not is_scratch(database):
         raise ConflictError(
             f"{order.target.where} exists and is not a scratch database of ours: it is not "
             "overwritten. Set another 'login_db'."
         )
-    mark = found.mark if found else None
+    mark = database.mark if database else None
     if mark and mark.whole and mark.request == order.request:
-        return RestorePlan(found, (), reopen=False, steps=())
+        return RestorePlan(database, (), reopen=False, steps=())
     refuse_backup(order, standing)
     refuse_rights(order, standing)
-    leftovers = (found,) if found else ()
+    leftovers = (database,) if database else ()
     return RestorePlan(None, leftovers, reopen=False, steps=_steps(order, len(leftovers)))
 
 
-def is_scratch(found: Database) -> bool:
-    return found.newborn or (found.mark is not None and found.mark.kind == "scratch")
+def is_scratch(database: ServerDatabase) -> bool:
+    return database.newborn or (database.mark is not None and database.mark.kind == "scratch")
 
 
-def _is_leftover(found: Database, database: str) -> bool:
-    if found.newborn:
-        return is_derived(found.name, database, "restore")
-    return found.mark is not None and found.mark.kind == "copy" and found.mark.database == database
+def _is_leftover(database: ServerDatabase, name: str) -> bool:
+    if database.newborn:
+        return is_derived(database.name, name, "restore")
+    mark = database.mark
+    return mark is not None and mark.kind == "copy" and mark.database == name
 
 
-def _find_done(order: RestoreRequest, standing: ServerStatus, live: Database) -> Database | None:
-    """The failed database that was kept, or the one that was restored in place."""
-    for found in standing.databases:
-        mark = found.mark
+def _find_done(
+    order: RestoreRequest, standing: ServerStatus, live: ServerDatabase
+) -> ServerDatabase | None:
+    """The failed database that an earlier run renamed, or the database that it restored in place."""
+    for database in standing.databases:
+        mark = database.mark
         if mark is None or (mark.database, mark.request) != (order.database, order.request):
             continue
-        if mark.kind == "failed" or (mark.kind == "in_place" and found is live):
-            return found
+        if mark.kind == "failed" or (mark.kind == "in_place" and database is live):
+            return database
     return None
 
 
@@ -157,8 +162,8 @@ def refuse_backup(order: RestoreRequest, standing: ServerStatus) -> None:
     if order.method == "swap":
         refuse_swap(order, superuser=standing.rights.superuser)
     written, wrote = (
-        parse_program_version(f"version {one}")
-        for one in (manifest.server_version, manifest.pg_dump_version)
+        parse_program_version(f"version {version}")
+        for version in (manifest.server_version, manifest.pg_dump_version)
     )
     if standing.version[0] < written[0]:
         raise InputError(
@@ -232,7 +237,7 @@ def _steps(order: RestoreRequest, leftovers: int) -> tuple[str, ...]:
             f"restore {order.backup.uri} into it and compare its checksum",
             counted,
         )
-    kept = derived_name(order.database, "failed", order.stamp)
+    retained = derived_name(order.database, "failed", order.stamp)
     return (
         *began,
         f"create {derived_name(order.database, 'restore', order.stamp)} as the copy of "
@@ -240,7 +245,7 @@ def _steps(order: RestoreRequest, leftovers: int) -> tuple[str, ...]:
         f"restore {order.backup.uri} into it and compare its checksum",
         counted,
         f"close {order.database} to new connections and end its sessions",
-        f"rename {order.database} to {kept} and the copy to {order.database}, in one transaction",
+        f"rename {order.database} to {retained} and the copy to {order.database}, in one transaction",
     )
 
 
@@ -253,23 +258,23 @@ def refuse_other_rows(expected: Mapping[str, int], counted: Mapping[str, int], w
     ]
     if not wrong:
         return
-    told = [
-        f"{one['table']} has {'no such table' if one['restored'] is None else one['restored']} "
-        f"instead of {one['backup']}"
-        for one in wrong
+    differences = [
+        f"{row['table']} has {'no such table' if row['restored'] is None else row['restored']} "
+        f"instead of {row['backup']}"
+        for row in wrong
     ]
     raise VerificationError(
-        f"The rows restored into {where} differ from the backup: {listed(told, _SHOWN, '; ')}.",
+        f"The rows restored into {where} differ from the backup: {listed(differences, _SHOWN, '; ')}.",
         differences=wrong,
     )
 
 
 def table_of_rows(
     before: Mapping[str, int] | None, backup: Mapping[str, int], after: Mapping[str, int] | None
-) -> Sequence[Rows]:
+) -> Sequence[TableRows]:
     """Every table of either, by name."""
     return [
-        Rows(
+        TableRows(
             table=table,
             before=before.get(table) if before is not None else None,
             backup=backup.get(table),

@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
     from .._postgres import PostgresTarget
     from .._s3 import Bucket
     from .models import RestoreRequest
-    from .selection import Selection
+    from .selection import DumpSelection
 
 
 Report = t.Callable[[str], None]
@@ -74,7 +74,7 @@ def restore_into(
     bucket: Bucket,
     database: str,
     report: Report,
-    selection: Selection | None = None,
+    selection: DumpSelection | None = None,
 ) -> None:
     """The whole dump, or a selection of it, into an empty database; raises unless every byte was right and pg_restore
     content."""
@@ -115,11 +115,11 @@ Running: t.TypeAlias = "AbstractContextManager[Child]"
 
 @contextmanager
 def restoring(
-    order: RestoreRequest, database: str, write: Writer, selection: Selection | None
+    order: RestoreRequest, database: str, write: Writer, selection: DumpSelection | None
 ) -> Iterator[Child]:
-    """A running pg_restore that reads the dump that `write` gives into that database.
+    """A running pg_restore that restores the dump from `write` into that database.
 
-    With a selection only its entries, and all belongs to the user who restores.
+    A selection restores only its entries, all owned by the restoring user.
     """
     target = order.aimed_at(database)
     owners = ["--no-owner"] if selection or not order.keep_owners else []
@@ -140,8 +140,10 @@ def restoring(
 
 
 @contextmanager
-def scripting(order: RestoreRequest, write: Writer, selection: Selection | None) -> Iterator[Child]:
-    """A running pg_restore that turns a dump, or a selection of it, into SQL, which drops what it makes anew."""
+def scripting(
+    order: RestoreRequest, write: Writer, selection: DumpSelection | None
+) -> Iterator[Child]:
+    """A running pg_restore that converts a dump, or a selection, into SQL, which drops objects before creating them."""
     nothing = _child_process.child_environment({})
     with _listed(selection) as chosen:
         argv = [order.pg_restore.path, "--clean", "--if-exists", "--file=-", *chosen]
@@ -150,7 +152,7 @@ def scripting(order: RestoreRequest, write: Writer, selection: Selection | None)
 
 
 @contextmanager
-def _listed(selection: Selection | None) -> Iterator[list[str]]:
+def _listed(selection: DumpSelection | None) -> Iterator[list[str]]:
     """The option for it, for as long as the block lasts."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".list") as file:
         for line in selection.lines if selection else ():
@@ -160,7 +162,7 @@ def _listed(selection: Selection | None) -> Iterator[list[str]]:
 
 
 def executing(order: RestoreRequest, write: Writer) -> Running:
-    """A running psql that executes what `write` gives and ends at the first error."""
+    """A running psql that executes the SQL from `write` and ends at the first error."""
     argv = [
         order.psql.path,
         "--no-psqlrc",
@@ -187,6 +189,6 @@ def connection_string(database: str) -> str:
 
 def complaint(running: Child, password: str | None) -> str:
     """Its first line about an error, without the lines of data that PostgreSQL adds."""
-    said = mask_secret(running.stderr(), password).splitlines()
-    telling = (line for line in said if "error:" in line or "ERROR:" in line or "FATAL:" in line)
-    return next(telling, said[-1] if said else "no reason given").strip().rstrip(".")
+    lines = mask_secret(running.stderr(), password).splitlines()
+    telling = (line for line in lines if "error:" in line or "ERROR:" in line or "FATAL:" in line)
+    return next(telling, lines[-1] if lines else "no reason given").strip().rstrip(".")

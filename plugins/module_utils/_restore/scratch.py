@@ -11,7 +11,7 @@ from .._errors import ConflictError, DeployError, RefusedError
 from .._postgres import SqlError
 from . import databases
 from .ground import is_superuser, roles_of, try_extensions
-from .models import Database, Done, RestoreRequest, ServerStatus
+from .models import RestoreOutcome, RestoreRequest, ServerDatabase, ServerStatus
 from .plan import is_scratch
 from .programs import Report, restore_into
 from .selection import extensions_of, select_for_scratch
@@ -23,13 +23,17 @@ if t.TYPE_CHECKING:
 
     from .._postgres import Session
     from .contents import Dump
-    from .selection import Selection
+    from .selection import DumpSelection
 
 
 def restore_scratch(
-    session: Session, order: RestoreRequest, origin: Database | None, dump: Dump, report: Report
-) -> Done:
-    """`origin` is the database that was backed up, when this server has it: the scratch one sorts as it does."""
+    session: Session,
+    order: RestoreRequest,
+    origin: ServerDatabase | None,
+    dump: Dump,
+    report: Report,
+) -> RestoreOutcome:
+    """`origin`: the backed-up database, if this server has it. The scratch database gets its collation."""
     mark = order.mark("scratch")
     like = replace(origin, owner=order.target.user) if origin else None
     with settling(lambda: _give_up(order)):
@@ -42,15 +46,15 @@ def restore_scratch(
         if origin is not None:
             databases.dress_settings(session, order.database, origin.name)
         databases.set_mark(session, order.database, mark)
-    return Done(
+    return RestoreOutcome(
         counted=counted,
         expected=selection.expected(order.backup.manifest.rows) if selection else None,
         left_out=selection.left_out if selection else (),
     )
 
 
-def _select(order: RestoreRequest, lines: Sequence[str]) -> Selection | None:
-    """What can be restored into the new database; None for all of it."""
+def _select(order: RestoreRequest, lines: Sequence[str]) -> DumpSelection | None:
+    """The entries to restore into the new database; None for all."""
     with databases.administering(order.target) as session:
         impossible, configured = try_extensions(session, extensions_of(lines))
         if is_superuser(session):
@@ -60,46 +64,46 @@ def _select(order: RestoreRequest, lines: Sequence[str]) -> Selection | None:
 
 
 @contextmanager
-def _telling(selection: Selection | None) -> Iterator[None]:
-    """What was left out may be what is missed."""
+def _telling(selection: DumpSelection | None) -> Iterator[None]:
+    """Add the left-out entries to a RefusedError: one of them may be its cause."""
     try:
         yield
     except RefusedError as exc:
         if selection is None or not selection.left_out:
             raise
-        told = "; ".join(selection.left_out)
+        left_out = "; ".join(selection.left_out)
         raise RefusedError(
-            f"{exc} Left out, since the user may not make them: {told}.", **exc.details
+            f"{exc} Left out, since the user may not make them: {left_out}.", **exc.details
         ) from exc
 
 
 def refuse_impossible(impossible: Mapping[str, str], order: RestoreRequest) -> None:
     if impossible:
-        told = "; ".join(f"{name}: {why}" for name, why in sorted(impossible.items()))
+        reasons = "; ".join(f"{name}: {why}" for name, why in sorted(impossible.items()))
         raise RefusedError(
             f"{order.target.host} cannot make an extension that {order.backup.uri} needs "
-            f"({told}): install it, or use another server."
+            f"({reasons}): install it, or use another server."
         )
 
 
-def find_scratch(standing: ServerStatus, database: str) -> Database | None:
-    """The one to drop; one that no restore made is refused."""
-    found = standing.get(database)
-    if found is not None and not is_scratch(found):
+def find_scratch(standing: ServerStatus, database: str) -> ServerDatabase | None:
+    """The scratch database; None without it. Refuses a database that no restore created."""
+    scratch = standing.get(database)
+    if scratch is not None and not is_scratch(scratch):
         raise ConflictError(
             f"Database {database!r} is not a scratch database of ours: it is not dropped."
         )
-    return found
+    return scratch
 
 
-def drop_scratch(session: Session, found: Database, *, terminate_sessions: bool) -> None:
-    connected = [] if terminate_sessions else databases.clients(session, found.name)
+def drop_scratch(session: Session, scratch: ServerDatabase, *, terminate_sessions: bool) -> None:
+    connected = [] if terminate_sessions else databases.clients(session, scratch.name)
     if connected:
         raise ConflictError(
-            f"Scratch database {found.name!r} is in use by {databases.names(connected)}: it is not dropped. "
+            f"Scratch database {scratch.name!r} is in use by {databases.names(connected)}: it is not dropped. "
             "Wait for them, or set 'terminate_sessions'."
         )
-    databases.drop(session, found.name)
+    databases.drop(session, scratch.name)
 
 
 def _give_up(order: RestoreRequest) -> str:

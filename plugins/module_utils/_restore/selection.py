@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which entries of a dump a role that is no superuser may restore, and what stays out. Nothing here does I/O.
+"""Select the entries of a dump that a role without superuser rights may restore. Pure.
 
 Ownership decides: an entry is ours when its owner is a role that we may act as.
 """
@@ -40,7 +40,7 @@ _FOR_SUPERUSERS = ("EVENT TRIGGER", "FOREIGN DATA WRAPPER")
 
 
 @dataclass(frozen=True)
-class Entry:
+class DumpEntry:
     """A line of `pg_restore --list`: `rest` is schema (or a hyphen), name and owner, with blanks between them."""
 
     line: str
@@ -59,9 +59,9 @@ class Entry:
     def stands_in(self, schemas: Collection[str]) -> bool:
         return any(self.rest.startswith(f"{schema} ") for schema in schemas)
 
-    def names(self, found: Collection[str]) -> bool:
-        """Whether it is one of these objects that stand in no schema."""
-        return any(self.rest.startswith(f"- {name} ") for name in found)
+    def names(self, objects: Collection[str]) -> bool:
+        """Whether it is one of these objects, which belong to no schema."""
+        return any(self.rest.startswith(f"- {name} ") for name in objects)
 
     def remarks_on(self, kind: str) -> bool:
         """Whether it is a comment on, or a grant of, an object of that kind."""
@@ -69,8 +69,8 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Selection:
-    """`lines` are for `pg_restore --use-list`; `left_out` tells what they lack, a few words each."""
+class DumpSelection:
+    """`lines`: for `pg_restore --use-list`. `left_out`: the missing parts, a few words each."""
 
     lines: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -80,15 +80,15 @@ class Selection:
         data = sorted(entry.rest for entry in parse(self.lines) if entry.kind == "TABLE DATA")
 
         def restored(printed: str) -> bool:
-            found = bisect_left(data, printed)
-            return found < len(data) and data[found].startswith(printed)
+            position = bisect_left(data, printed)
+            return position < len(data) and data[position].startswith(printed)
 
         return {name: count for name, count in rows.items() if restored(f"{_printed(name)} ")}
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What is found where a dump is restored in place. Names are as the catalog has them."""
+class RestoreTarget:
+    """The present database of a restore in place. Names are as in the catalog."""
 
     roles: frozenset[str]
     """Those that we may act as."""
@@ -101,19 +101,19 @@ class Ground:
     """Triggers on tables in schemas of others that stay, each as `schema table trigger`."""
 
 
-def parse(lines: Iterable[str]) -> Iterator[Entry]:
-    """Remarks and what it cannot read are passed over."""
+def parse(lines: Iterable[str]) -> Iterator[DumpEntry]:
+    """The entries of these lines. Comments and unreadable lines are skipped."""
     for line in lines:
-        found = _LINE.match(line)
-        known = _KIND.match(found["what"]) if found else None
+        entry = _LINE.match(line)
+        known = _KIND.match(entry["what"]) if entry else None
         if known:
-            yield Entry(line, known["kind"], known["rest"])
+            yield DumpEntry(line, known["kind"], known["rest"])
 
 
-def select_in_place(lines: Sequence[str], ground: Ground) -> Selection:
-    """What is ours, in schemas that are ours. Schemas, extensions and publications that are there stay as they are."""
+def select_in_place(lines: Sequence[str], ground: RestoreTarget) -> DumpSelection:
+    """Select our objects in our schemas. Present schemas, extensions and publications stay as they are."""
 
-    def keeps(entry: Entry) -> bool:
+    def keeps(entry: DumpEntry) -> bool:
         if entry.kind == "TRIGGER" and entry.stands_in(ground.others):
             return not any(entry.rest.startswith(f"{stays} ") for stays in ground.triggers)
         if entry.kind == "EXTENSION":
@@ -140,13 +140,16 @@ def select_for_scratch(
     roles: Collection[str],
     impossible: Mapping[str, str],
     configured: Collection[str],
-) -> Selection:
-    """All but what only others may make. `impossible` extensions, each with why; `configured`: tables that the possible
-    ones bring along, each as `schema table`."""
+) -> DumpSelection:
+    """Select all entries but those that need other roles.
+
+    `impossible`: extensions with the reason each. `configured`: tables that the other extensions create, each as
+    `schema table`.
+    """
     entries = tuple(parse(lines))
     tables = {entry.rest for entry in entries if entry.kind in ("TABLE", "SEQUENCE")}
 
-    def keeps(entry: Entry) -> bool:
+    def keeps(entry: DumpEntry) -> bool:
         if entry.kind == "EXTENSION":
             return not entry.names(impossible)
         if entry.kind in ("ACL", "DEFAULT ACL", "PUBLICATION", "PUBLICATION TABLE", "SUBSCRIPTION"):
@@ -158,10 +161,10 @@ def select_for_scratch(
             or any(entry.remarks_on(kind) for kind in ("EXTENSION", *_FOR_SUPERUSERS))
         )
 
-    told = [f"extension {name} ({why})" for name, why in sorted(impossible.items())]
+    left_out = [f"extension {name} ({why})" for name, why in sorted(impossible.items())]
     if any(not entry.belongs_to(roles) and entry.kind != "EXTENSION" for entry in entries):
-        told.append("owners and grants of other roles")
-    return _select(lines, keeps, told, lambda _entry: False)
+        left_out.append("owners and grants of other roles")
+    return _select(lines, keeps, left_out, lambda _entry: False)
 
 
 def extensions_of(lines: Iterable[str]) -> tuple[str, ...]:
@@ -172,15 +175,15 @@ def extensions_of(lines: Iterable[str]) -> tuple[str, ...]:
 
 def _select(
     lines: Sequence[str],
-    keeps: Callable[[Entry], bool],
-    told: Sequence[str],
-    tells: Callable[[Entry], bool],
-) -> Selection:
-    kept: list[str] = []
-    out: list[Entry] = []
+    keeps: Callable[[DumpEntry], bool],
+    left_out: Sequence[str],
+    tells: Callable[[DumpEntry], bool],
+) -> DumpSelection:
+    selected: list[str] = []
+    out: list[DumpEntry] = []
     for entry in parse(lines):
         if keeps(entry):
-            kept.append(entry.line)
+            selected.append(entry.line)
         else:
             out.append(entry)
     named: dict[str, list[str]] = {}
@@ -188,15 +191,15 @@ def _select(
         if entry.kind in _FOR_SUPERUSERS or tells(entry):
             named.setdefault(entry.kind, []).append(entry.name)
     by_kind = (f"{kind.lower()}s: {', '.join(names)}" for kind, names in named.items())
-    return Selection(tuple(kept), (*told, *by_kind))
+    return DumpSelection(tuple(selected), (*left_out, *by_kind))
 
 
 def _printed(name: str) -> str:
     """`schema.table` of a manifest as the list of a dump prints it, without quotes and with a blank between them."""
-    found = _NAME.fullmatch(name)
-    if found is None:
+    match = _NAME.fullmatch(name)
+    if match is None:
         return name
     parts = (
-        part[1:-1].replace('""', '"') if part.startswith('"') else part for part in found.groups()
+        part[1:-1].replace('""', '"') if part.startswith('"') else part for part in match.groups()
     )
     return " ".join(parts).replace("\n", " ").replace("\r", " ")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Say, whatever went wrong, which database serves now, what else is there and what to do next."""
+"""Add to every failure which database serves now, what else exists and what to do next."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ def settling(settle: Settle) -> Iterator[None]:
 
 
 def with_standing(exc: DeployError | SqlError, standing: str) -> DeployError:
-    """The same failure, and where things stand."""
+    """The same failure with the state of the databases added."""
     if isinstance(exc, SqlError):
         return RefusedError(f"PostgreSQL refused: {exc}. {standing}", standing=standing)
-    told = f"{exc}".rstrip()
+    message = f"{exc}".rstrip()
     return type(exc)(
-        f"{told} {standing}", **{**exc.details, "standing": exc.details.get("standing", standing)}
+        f"{message} {standing}",
+        **{**exc.details, "standing": exc.details.get("standing", standing)},
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Restore into a twin of the live database and put it in its place: renamed both or none, the failed one kept."""
+"""Restore into a copy of the live database and swap the two by renaming both or none. The failed one stays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .._backup.tables import count_database
 from .._errors import DeployError, NotReadyError, UnreachableError
 from .._postgres import SqlError
 from . import databases
-from .models import Database, Done, RestoreRequest, unmarked
+from .models import RestoreOutcome, RestoreRequest, ServerDatabase, unmarked
 from .plan import derived_name, refuse_other_rows
 from .programs import Report, restore_into
 from .status import settling
@@ -20,7 +20,7 @@ from .status import settling
 if t.TYPE_CHECKING:
     from .._postgres import Session
     from .._s3 import Bucket
-    from .selection import Selection
+    from .selection import DumpSelection
 
 _ATTEMPTS = 3
 _IN_USE = "55006"
@@ -29,11 +29,11 @@ _REOPENING = 30.0
 
 
 def swap(
-    session: Session, order: RestoreRequest, live: Database, bucket: Bucket, report: Report
-) -> Done:
+    session: Session, order: RestoreRequest, live: ServerDatabase, bucket: Bucket, report: Report
+) -> RestoreOutcome:
     """`live` serves until the very end, and again if the end fails."""
     copy = derived_name(order.database, "restore", order.stamp)
-    kept = derived_name(order.database, "failed", order.stamp)
+    retained = derived_name(order.database, "failed", order.stamp)
     with settling(lambda: _give_up(order, copy)):
         databases.create(session, copy, replace(order.mark("copy"), whole=False), live)
         report(f"restoring {order.backup.uri} into {copy}")
@@ -42,11 +42,13 @@ def swap(
         counted = inspect(order, copy)
         order.check_lock()
         report(f"putting it in the place of {order.database}")
-        _switch(session, order, live, copy=copy, kept=kept)
-    return Done(kept=kept, counted=counted)
+        _switch(session, order, live, copy=copy, retained=retained)
+    return RestoreOutcome(retained=retained, counted=counted)
 
 
-def inspect(order: RestoreRequest, copy: str, selection: Selection | None = None) -> dict[str, int]:
+def inspect(
+    order: RestoreRequest, copy: str, selection: DumpSelection | None = None
+) -> dict[str, int]:
     """Compare the rows, and give the planner its statistics."""
     rows = order.backup.manifest.rows
     with databases.administering(order.aimed_at(copy)) as inside:
@@ -57,7 +59,7 @@ def inspect(order: RestoreRequest, copy: str, selection: Selection | None = None
 
 
 def _switch(
-    session: Session, order: RestoreRequest, live: Database, *, copy: str, kept: str
+    session: Session, order: RestoreRequest, live: ServerDatabase, *, copy: str, retained: str
 ) -> None:
     with databases.transaction(session):
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS false", live.name)
@@ -68,7 +70,7 @@ def _switch(
         # Its sessions may have taken their time.
         order.check_lock()
         try:
-            _rename(session, order, live, copy=copy, kept=kept)
+            _rename(session, order, live, copy=copy, retained=retained)
         except SqlError as exc:
             if exc.sqlstate != _IN_USE:
                 raise
@@ -83,19 +85,19 @@ def _switch(
 
 
 def _rename(
-    session: Session, order: RestoreRequest, live: Database, *, copy: str, kept: str
+    session: Session, order: RestoreRequest, live: ServerDatabase, *, copy: str, retained: str
 ) -> None:
-    """All of it or nothing, whatever happens to us or to the server."""
+    """Rename both databases in one transaction."""
     with databases.transaction(session):
         databases.dress(session, copy, live)
-        databases.change(session, "ALTER DATABASE %I RENAME TO %I", live.name, kept)
+        databases.change(session, "ALTER DATABASE %I RENAME TO %I", live.name, retained)
         databases.change(session, "ALTER DATABASE %I RENAME TO %I", copy, live.name)
-        databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true", kept)
-        databases.set_mark(session, kept, order.mark("failed"), unmarked(live.comment))
+        databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true", retained)
+        databases.set_mark(session, retained, order.mark("failed"), unmarked(live.comment))
 
 
 def _sessions_end(session: Session, order: RestoreRequest, *names: str) -> bool:
-    """Nobody can connect any more, so who is seen was there before; `_PATIENCE` bounds how long nobody is served."""
+    """Whether the closed databases lost all sessions within `_PATIENCE`, which bounds the time without service."""
     deadline = time.monotonic() + _PATIENCE
     while any(databases.clients(session, name) for name in names):
         if time.monotonic() >= deadline:
@@ -108,7 +110,7 @@ def _sessions_end(session: Session, order: RestoreRequest, *names: str) -> bool:
 
 
 def _give_up(order: RestoreRequest, copy: str) -> str:
-    """Open the live database and drop the copy, over a session of its own: the first may be the one that broke."""
+    """Open the live database and drop the copy, over another session: the first may be broken."""
     deadline = time.monotonic() + _REOPENING
     while True:
         try:
@@ -130,7 +132,7 @@ def _give_up(order: RestoreRequest, copy: str) -> str:
 def _put_back(order: RestoreRequest, copy: str) -> str:
     with databases.administering(order.control) as session:
         standing = databases.observe(session, (0, ""), order.database)
-        if standing.get(copy) is None and _is_kept(standing.databases, order):
+        if standing.get(copy) is None and _is_retained(standing.databases, order):
             return (
                 f"But the restored database serves as {order.database!r}: only the answer to the "
                 "renaming was lost. Run this again to check."
@@ -138,11 +140,11 @@ def _put_back(order: RestoreRequest, copy: str) -> str:
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true", order.database)
         with suppress(SqlError):
             databases.drop(session, copy)
-        left = [found.name for found in databases.observe(session, (0, ""), copy).databases]
+        left = [database.name for database in databases.observe(session, (0, ""), copy).databases]
     ending = f"{copy!r} is left, a rerun drops it" if copy in left else "no copy is left"
     return f"Database {order.database!r} serves as before and {ending}."
 
 
-def _is_kept(found: t.Iterable[Database], order: RestoreRequest) -> bool:
-    marks = (one.mark for one in found)
+def _is_retained(listed: t.Iterable[ServerDatabase], order: RestoreRequest) -> bool:
+    marks = (database.mark for database in listed)
     return any(m and m.kind == "failed" and m.request == order.request for m in marks)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the options of the task to an order: refuse what cannot work, find the backup and the programs."""
+"""Turn the task's options into a request: refuse invalid options, find the backup and the programs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def control_target(params: Params) -> PostgresTarget:
 def find_backup(params: Params, bucket: Bucket) -> Backup:
     prefix, name, key = params["prefix"], params["name"], params["key"]
     if key:
-        # Of this key alone the manifest is read; its name ends in a date, a time and a random part.
+        # Only this key's manifest is read; its name ends in a date, a time and a random part.
         folder, slash, file = key.rpartition("/")
         prefix, name = folder + slash, file.rsplit("_", 3)[0]
     return choose_backup(

@@ -24,8 +24,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import FunctionLog
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
+    FunctionProbe,
     HttpGateway,
-    Probe,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import Prometheus
 from ansible_collections.easymo.deploy.plugins.module_utils._http import (
@@ -153,7 +153,9 @@ WITH_TOKEN: dict[str, t.Callable[[str], object]] = {
 }
 WITHOUT: dict[str, t.Callable[[str], object]] = {
     "alerts": lambda url: AlertsApi(MonitoringServer(), monitoring(url), timeout=20).silences(),
-    "functions": lambda url: HttpGateway(url, ca_cert=None, timeout=20).ask(Probe("wa-webhook")),
+    "functions": lambda url: HttpGateway(url, ca_cert=None, timeout=20).ask(
+        FunctionProbe("wa-webhook")
+    ),
     "health check": check,
     "prometheus": lambda url: Prometheus(monitoring(url), 20).sample("up"),
     "preflight": lambda url: web.ask("CI", url, timeout=20),

@@ -15,8 +15,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import run_preflight
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import run_tests
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
-    Answer,
-    Probe,
+    FunctionAnswer,
+    FunctionProbe,
     probe_all,
 )
 from tests.unit.plugins.module_utils._checks.ground import ground
@@ -63,13 +63,15 @@ def of_preflight() -> Ended:
 
 
 class DefectiveGateway:
-    def ask(self, probe: Probe) -> Answer:
+    def ask(self, probe: FunctionProbe) -> FunctionAnswer:
         defect(probe.slug)
-        return Answer(200, {}, "fine")
+        return FunctionAnswer(200, {}, "fine")
 
 
 def of_functions() -> Ended:
-    rows = probe_all([Probe(name) for name in NAMES], DefectiveGateway(), timeout=0, pause=0)
+    rows = probe_all(
+        [FunctionProbe(name) for name in NAMES], DefectiveGateway(), timeout=0, pause=0
+    )
     return {row.slug: ("fail" if row.problem else "pass", row.problem or "fine") for row in rows}
 
 

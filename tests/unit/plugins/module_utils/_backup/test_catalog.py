@@ -25,7 +25,7 @@ def read(objects: dict[str, bytes], name: str | None = "supabase_prod"):
 
 def test_a_dump_with_its_manifest_is_a_backup():
     catalog = read({key(): DUMP, manifest_key(key()): manifest().to_json()})
-    assert [found.manifest for found in catalog.backups] == [manifest()]
+    assert [backup.manifest for backup in catalog.backups] == [manifest()]
     assert catalog.backups[0].uri == f"s3://backups/{key()}"
     assert catalog.backups[0].to_result()["duration"] == 7
 
@@ -37,13 +37,13 @@ def test_a_manifest_from_before_others_were_left_out_is_one_of_a_whole_dump():
         if name not in ("left_out", "schemas_of_others")
     }
     catalog = read({key(): DUMP, manifest_key(key()): json.dumps(older).encode()})
-    assert [one.manifest.left_out for one in catalog.backups] == [[]]
+    assert [backup.manifest.left_out for backup in catalog.backups] == [[]]
 
 
 def test_a_dump_without_a_manifest_is_none():
     catalog = read({key(): DUMP})
     assert (catalog.backups, catalog.broken) == ((), ())
-    assert [one.key for one in catalog.unsealed] == [key()]
+    assert [dump.key for dump in catalog.unsealed] == [key()]
 
 
 @pytest.mark.parametrize(

@@ -69,9 +69,9 @@ def test_twenty_megabytes_of_listing_are_read_and_searched(tmp_path):
 )
 def test_who_fails_is_named(tmp_path, script, error, words):
     listing = list_dump(program(tmp_path, script), "s3://b/k", dump, timeout=2)
-    with pytest.raises(error, match=words) as told:
+    with pytest.raises(error, match=words) as caught:
         judge(listing)
-    assert "S3 is this slow" not in str(told.value)
+    assert "S3 is this slow" not in str(caught.value)
 
 
 def test_a_source_that_is_too_slow_is_named(tmp_path):

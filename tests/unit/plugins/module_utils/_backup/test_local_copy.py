@@ -19,18 +19,18 @@ def test_the_copy_has_its_name_only_once_it_is_kept(tmp_path):
     assert list(tmp_path.iterdir()) == [copy.path]
 
 
-def fail_later(folder, *, kept):
+def fail_later(folder, *, copied):
     with local_copy.opened(folder, KEY) as copy:
         copy.write(b"PG")
-        if kept:
+        if copied:
             copy.keep()
         raise ValueError("later")
 
 
-@pytest.mark.parametrize("kept", [False, True])
-def test_a_failure_leaves_no_file_not_even_a_kept_one(tmp_path, kept):
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_failure_leaves_no_file_not_even_a_kept_one(tmp_path, copied):
     with pytest.raises(ValueError, match="later"):
-        fail_later(tmp_path, kept=kept)
+        fail_later(tmp_path, copied=copied)
     assert list(tmp_path.iterdir()) == []
 
 

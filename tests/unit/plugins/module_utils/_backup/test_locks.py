@@ -1,13 +1,13 @@
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.server import (
-    Room,
+    LockTableRoom,
     cure,
     refuse_shortage,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
 
-ROOM = Room(per_transaction=64, shares=100, taken=400)  # 6,000 are free
+ROOM = LockTableRoom(per_transaction=64, shares=100, taken=400)  # 6,000 are free
 
 
 @pytest.mark.parametrize("needed", [10, 6_000, 12_000])
@@ -15,10 +15,10 @@ def test_what_may_work_is_let_through(needed):
     refuse_shortage(ROOM, needed, "A dump")
 
 
-def test_what_cannot_work_is_refused_with_the_setting_that_it_takes():
-    with pytest.raises(RefusedError) as told:
+def test_what_cannot_work_is_refused_with_the_setting_that_it_takes() -> None:
+    with pytest.raises(RefusedError) as caught:
         refuse_shortage(ROOM, 40_000, "A dump of x", ", or do without")
-    assert str(told.value) == (
+    assert str(caught.value) == (
         "A dump of x locks at least 40000 objects at once, but the server has room for 6000: set "
         "its "
         "max_locks_per_transaction (now 64) to 448 or more and restart it, or do without. Nothing was touched."

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import (
-    Remains,
+    UnfinishedBackup,
     find_remains,
     plan_sweep,
     read_catalog,
@@ -29,24 +29,24 @@ def bucket() -> MemoryBucket:
 def test_an_upload_and_a_dump_without_manifest_are_removed(bucket):
     bucket.start_upload(KEY)
     bucket.objects[KEY] = b"PGDMP"
-    Remains(KEY).remove(bucket)
+    UnfinishedBackup(KEY).remove(bucket)
     assert (bucket.uploads, bucket.objects) == ({}, {"v2/other.dump": b"x"})
 
 
 def test_a_dump_with_its_manifest_stays_and_so_does_its_copy(bucket, tmp_path):
     bucket.objects |= {KEY: b"PGDMP", manifest_key(KEY): b"{}"}
-    part, kept = tmp_path / "x.part", tmp_path / "x"
-    kept.touch()
-    Remains(KEY, (part, kept)).remove(bucket)
+    part, final = tmp_path / "x.part", tmp_path / "x"
+    final.touch()
+    UnfinishedBackup(KEY, (part, final)).remove(bucket)
     assert KEY in bucket.objects
-    assert kept.exists()
+    assert final.exists()
 
 
 def test_both_files_of_an_unfinished_copy_are_removed(bucket, tmp_path):
-    part, kept = tmp_path / "x.part", tmp_path / "x"
-    for path in (part, kept, tmp_path / "other"):
+    part, final = tmp_path / "x.part", tmp_path / "x"
+    for path in (part, final, tmp_path / "other"):
         path.touch()
-    Remains(KEY, (part, kept)).remove(bucket)
+    UnfinishedBackup(KEY, (part, final)).remove(bucket)
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
@@ -57,7 +57,7 @@ def test_who_may_not_list_uploads_aborts_the_one_that_was_noted(bucket, monkeypa
 
     monkeypatch.setattr(bucket, "list_uploads", refuse)
     upload = bucket.start_upload(KEY)
-    Remains(KEY).remove(bucket, [upload])
+    UnfinishedBackup(KEY).remove(bucket, [upload])
     assert bucket.uploads == {}
 
 
@@ -78,7 +78,7 @@ class Away(MemoryBucket):
 def test_the_will_is_executed_when_s3_comes_back():
     bucket, slept = Away(3), []
     bucket.start_upload(KEY)
-    run_cleanup(Remains(KEY), lambda: bucket, [], slept.append)
+    run_cleanup(UnfinishedBackup(KEY), lambda: bucket, [], slept.append)
     assert bucket.uploads == {}
     assert len(slept) > 3
 
@@ -86,7 +86,7 @@ def test_the_will_is_executed_when_s3_comes_back():
 def test_the_will_is_given_up_when_s3_stays_away():
     bucket, slept = Away(10**6), []
     bucket.start_upload(KEY)
-    run_cleanup(Remains(KEY), lambda: bucket, [], slept.append)
+    run_cleanup(UnfinishedBackup(KEY), lambda: bucket, [], slept.append)
     assert sum(slept) < 600
 
 
@@ -99,7 +99,7 @@ def test_what_was_under_way_when_we_died_is_found_by_a_later_look():
         if slept[-2] < 2 <= slept[-1]:
             bucket.objects[KEY] = b"PGDMP"
 
-    run_cleanup(Remains(KEY), lambda: bucket, [], arrive)
+    run_cleanup(UnfinishedBackup(KEY), lambda: bucket, [], arrive)
     assert slept[-1] >= 2
     assert bucket.objects == {}
 
@@ -152,9 +152,9 @@ def test_a_sweep_removes_just_what_it_found(bucket):
     bucket.start_upload(KEY)
     catalog = read_catalog(bucket, prefix="v2/", name="supabase_prod")
     later = bucket.now + 9 * HOUR
-    found = find_remains(bucket, catalog, "v2/", "supabase_prod", timeout=60, now=later)
-    assert found.keys == [KEY]
-    found.apply(bucket)
+    remains = find_remains(bucket, catalog, "v2/", "supabase_prod", timeout=60, now=later)
+    assert remains.keys == [KEY]
+    remains.apply(bucket)
     assert bucket.uploads == {}
     assert bucket.objects == {"v2/other.dump": b"x", **sealed}
 
@@ -168,6 +168,6 @@ def test_what_cannot_be_swept_is_a_warning(bucket, monkeypatch):
     bucket.objects[KEY] = b"PGDMP"
     catalog = read_catalog(bucket, prefix="v2/", name="supabase_prod")
     later = bucket.now + 9 * HOUR
-    found = find_remains(bucket, catalog, "v2/", "supabase_prod", timeout=60, now=later)
-    found.apply(bucket)
-    assert [problem.rpartition(": ")[2] for problem in found.problems] == ["not allowed."] * 2
+    remains = find_remains(bucket, catalog, "v2/", "supabase_prod", timeout=60, now=later)
+    remains.apply(bucket)
+    assert [problem.rpartition(": ")[2] for problem in remains.problems] == ["not allowed."] * 2

@@ -7,7 +7,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.models impor
     Backup,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
-    Contents,
+    DumpContents,
     compression_argument,
     is_listing,
     newest_per_release,
@@ -26,8 +26,8 @@ NOW = datetime(2025, 11, 11, 6, 0, tzinfo=UTC)
 def backup(*, release: str = "2.0.0", age: int = 60, name: str = "supabase_prod") -> Backup:
     started = NOW - timedelta(seconds=age)
     at = started.strftime(TIME_FORMAT)
-    kept = manifest(name=name, release=release, key=f"{name}_{age}", started=at, finished=at)
-    return Backup(bucket="backups", manifest=kept)
+    stored = manifest(name=name, release=release, key=f"{name}_{age}", started=at, finished=at)
+    return Backup(bucket="backups", manifest=stored)
 
 
 @cases(("backups", "max_age", "serves"), {
@@ -54,11 +54,11 @@ def test_one_that_was_begun_before_the_database_was_put_right_does_not_serve(age
 
 def test_the_newest_of_each_name_and_release_is_listed():
     listed = newest_per_release([backup(age=9), backup(age=5), backup(age=7, name="agent_core")])
-    assert [found.manifest.key for found in listed] == ["supabase_prod_5", "agent_core_7"]
+    assert [backup.manifest.key for backup in listed] == ["supabase_prod_5", "agent_core_7"]
 
 
 @pytest.mark.parametrize(
-    ("said", "version"),
+    ("output", "version"),
     [
         ("pg_dump (PostgreSQL) 18.6", (18, "18.6")),
         ("pg_dump (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)", (15, "15.20")),
@@ -66,8 +66,8 @@ def test_the_newest_of_each_name_and_release_is_listed():
         ("pg_restore (PostgreSQL) 19devel", (19, "19devel")),
     ],
 )
-def test_versions_of_programs_are_understood(said, version):
-    assert parse_program_version(said) == version
+def test_versions_of_programs_are_understood(output, version):
+    assert parse_program_version(output) == version
 
 
 def test_what_is_no_program_of_postgresql_is_refused():
@@ -113,7 +113,7 @@ LISTING = """\
 
 
 def test_the_listing_names_the_tables_with_rows():
-    assert parse_contents(LISTING) == Contents(entries=4, tables=frozenset({16389, 16390}))
+    assert parse_contents(LISTING) == DumpContents(entries=4, tables=frozenset({16389, 16390}))
 
 
 def test_the_listing_of_an_empty_database_is_one():

@@ -35,7 +35,7 @@ def test_an_archive_is_refused_with_the_reason(archive):
 
 
 @pytest.mark.parametrize(
-    ("asked", "applied", "said"),
+    ("requested", "applied", "difference"),
     [
         (Storage(), Storage("AES256", None, "STANDARD"), ""),
         (Storage("AES256"), Storage(), ""),
@@ -47,6 +47,6 @@ def test_an_archive_is_refused_with_the_reason(archive):
         (Storage("aws:kms", "alias/backups"), Storage("aws:kms", ARN), ""),
     ],
 )
-def test_only_a_contradiction_counts(asked, applied, said):
-    assert said in other_storage(asked, applied)
-    assert bool(other_storage(asked, applied)) == bool(said)
+def test_only_a_contradiction_counts(requested, applied, difference):
+    assert difference in other_storage(requested, applied)
+    assert bool(other_storage(requested, applied)) == bool(difference)

@@ -30,7 +30,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import Answer, Probe
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
+    FunctionAnswer,
+    FunctionProbe,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import (
     Vector,
     read_vector,
@@ -41,7 +44,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.diagnosis i
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.fakes.prometheus import prometheus
-from tests.tables import cases
 
 SECRET = "pl4nted-secret"
 
@@ -161,29 +163,41 @@ def test_vectors_leave_out_what_is_no_number_and_say_what_is_wrong():
 
 
 class Gateway:
-    def __init__(self, answers: t.Mapping[str, Answer]) -> None:
+    def __init__(self, answers: t.Mapping[str, FunctionAnswer]) -> None:
         self._answers = answers
 
-    def ask(self, probe: Probe) -> Answer:
+    def ask(self, probe: FunctionProbe) -> FunctionAnswer:
         if probe.slug not in self._answers:
             raise UnreachableError("it did not answer within 10 s (ConnectionError)")
         return self._answers[probe.slug]
 
 
-@cases(("answers", "words"), {
-    "gateway down": ({}, ["no function answers"]),
-    "one silent": ({"a": Answer(200, {}, "ok")}, ["b alone does not answer"]),
-    "platform": ({"a": Answer(404, {"sb-error-code": "NOT_FOUND_FUNCTION_BLOB"}, ""),
-                 "b": Answer(503, {}, '{"code": "BOOT_ERROR"}')}, ["a is listed and has no bundle",
-                 "b does not start"]),
-    "own and JWT": ({"a": Answer(500, {}, "{'boom'}"), "b": Answer(401, {}, '{"code": 401}')},
-                    ["a answers, and fails itself: it answered 500",
-                    "b: the gateway requires a JWT"]),
-    "well": ({"a": Answer(200, {}, ""), "b": Answer(404, {}, "no such path")}, []),
-})  # fmt: skip
-def test_answers_of_functions(answers, words):
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ({}, ["no function answers"]),
+        ({"a": FunctionAnswer(200, {}, "ok")}, ["b alone does not answer"]),
+        (
+            {
+                "a": FunctionAnswer(404, {"sb-error-code": "NOT_FOUND_FUNCTION_BLOB"}, ""),
+                "b": FunctionAnswer(503, {}, '{"code": "BOOT_ERROR"}'),
+            },
+            ["a is listed and has no bundle", "b does not start"],
+        ),
+        (
+            {
+                "a": FunctionAnswer(500, {}, "{'boom'}"),
+                "b": FunctionAnswer(401, {}, '{"code": 401}'),
+            },
+            ["a answers, and fails itself: it answered 500", "b: the gateway requires a JWT"],
+        ),
+        ({"a": FunctionAnswer(200, {}, ""), "b": FunctionAnswer(404, {}, "no such path")}, []),
+    ],
+    ids=["gateway down", "one silent", "platform", "own and JWT", "well"],
+)
+def test_answers_of_functions(answers: dict[str, FunctionAnswer], words: list[str]) -> None:
     notes = notebook()
-    look_at_answers(notes, Gateway(answers), [Probe("a"), Probe("b")])
+    look_at_answers(notes, Gateway(answers), [FunctionProbe("a"), FunctionProbe("b")])
     causes = [cause.sentence for cause in find_causes(notes.to_part().facts)]
     assert len(causes) == len(words)
     for word in words:

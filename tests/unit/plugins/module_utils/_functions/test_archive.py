@@ -12,7 +12,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive i
     fetch,
     keep,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Known, Source
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
+    FunctionSource,
+    KnownVersion,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.prepare import (
     parse_sources,
     static_rest,
@@ -26,8 +29,8 @@ ROOT = "supabase/functions"
 
 def archive_of(content: bytes = b"1", *, verify_jwt: bool = False) -> Archive:
     entrypoint = f"{ROOT}/a/index.ts"
-    kept = Source("a", entrypoint, "", ("*.html",), verify_jwt, {entrypoint: content})
-    return Archive((kept,), ("b",), {"a": Known(7, "s", kept.fingerprint)})
+    source = FunctionSource("a", entrypoint, "", ("*.html",), verify_jwt, {entrypoint: content})
+    return Archive((source,), ("b",), {"a": KnownVersion(7, "s", source.fingerprint)})
 
 
 @given(st.binary(max_size=200), st.booleans())

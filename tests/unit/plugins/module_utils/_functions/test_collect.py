@@ -11,11 +11,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.checkout 
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect import (
     Collected,
-    Selection,
+    FunctionSelection,
     collect_functions,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Source
-from tests.tables import cases
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import FunctionSource
 
 ROOT = "supabase/functions"
 REF = "abcdefghijklmnopqrst"
@@ -38,10 +37,10 @@ class Folder:
 
     def collect(self, *names: str, **options: t.Any) -> Collected:
         (self.path / ROOT).mkdir(parents=True, exist_ok=True)
-        selection = Selection(ROOT, REF, names or None, **options)
+        selection = FunctionSelection(ROOT, REF, names or None, **options)
         return collect_functions(FolderCheckout(self.path), selection)
 
-    def hello(self, **options: t.Any) -> Source:
+    def hello(self, **options: t.Any) -> FunctionSource:
         (source,) = self.collect("hello", **options).sources
         return source
 
@@ -237,10 +236,12 @@ WRONG = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("files", "said"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_with_a_checkout_is_told_with_its_place(folder, files, said):
+@pytest.mark.parametrize(("files", "words"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_with_a_checkout_is_told_with_its_place(
+    folder: Folder, files: dict[str, str], words: str
+) -> None:
     folder.write(files)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=words):
         folder.hello()
 
 

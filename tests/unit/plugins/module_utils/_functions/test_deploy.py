@@ -20,7 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive i
     read_archive,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect import Collected
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Source
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import FunctionSource
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.task import (
     FunctionsRequest,
     deploy,
@@ -33,9 +33,9 @@ ROOT = "supabase/functions"
 Result = dict[str, t.Any]
 
 
-def source(slug: str, text: str = "1", *, verify_jwt: bool | None = False) -> Source:
+def source(slug: str, text: str = "1", *, verify_jwt: bool | None = False) -> FunctionSource:
     entrypoint = f"{ROOT}/{slug}/index.ts"
-    return Source(slug, entrypoint, "", (), verify_jwt, {entrypoint: text.encode()})
+    return FunctionSource(slug, entrypoint, "", (), verify_jwt, {entrypoint: text.encode()})
 
 
 def order(*, check: bool = False, diff: bool = False, **options: t.Any) -> FunctionsRequest:
@@ -56,7 +56,7 @@ def order(*, check: bool = False, diff: bool = False, **options: t.Any) -> Funct
 
 def go(
     api: MemoryFunctions,
-    *sources: Source,
+    *sources: FunctionSource,
     activate: bool = True,
     check: bool = False,
     **options: t.Any,
@@ -104,7 +104,7 @@ def test_the_diff_shows_the_text_of_files_that_are_text_and_small():
     entrypoint = f"{ROOT}/a/index.ts"
     old = source("a", "one\n")
     files = {entrypoint: b"two\n", f"{ROOT}/a/x.png": b"\xff", f"{ROOT}/a/y": b"y" * 70_000}
-    new = Source("a", entrypoint, "", (), False, files)
+    new = FunctionSource("a", entrypoint, "", (), False, files)
     shown = go(MemoryFunctions(old), new, check=True, diff=True)["diff"]
     texts = {entry["after_header"]: (entry["before"], entry["after"]) for entry in shown}
     assert texts["a: index.ts"] == ("one\n", "two\n")
@@ -153,8 +153,8 @@ def test_one_function_that_does_not_bundle_stops_all_of_them():
     api.broken = {"b", "d"}
     with pytest.raises(RefusedError) as raised:
         go(api, *(source(slug, "2") for slug in "abcd"))
-    said = "2 of 4 functions did not bundle, so none was activated: b: b does not parse; d: d does not parse"
-    assert str(raised.value) == said
+    message = "2 of 4 functions did not bundle, so none was activated: b: b does not parse; d: d does not parse"
+    assert str(raised.value) == message
     assert raised.value.details == {"functions": ["b", "d"], "activated": False}
     assert api.versions() == {"a": 1}
 
@@ -274,7 +274,7 @@ def test_what_is_staged_is_activated_without_another_upload():
 
 
 @pytest.mark.parametrize("before", [source("a"), source("a", "2")], ids=["staged", "unchanged"])
-def test_what_somebody_deployed_since_it_was_staged_is_not_replaced(before):
+def test_what_somebody_deployed_since_it_was_staged_is_not_replaced(before: FunctionSource) -> None:
     """It would be lost, for what ran was saved before, and a rollback could not tell whose the next version is."""
     api = MemoryFunctions(before)
     ready = go(api, source("a", "2"), source("b"), activate=False)

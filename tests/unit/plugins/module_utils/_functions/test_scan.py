@@ -66,7 +66,7 @@ def test_an_import_is_told_with_its_line():
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "lookalikes"),
     [
         pytest.param('export const page = "./page.html";', ("./page.html",), id="constant"),
         pytest.param('// import "./x.ts";', (), id="comment"),
@@ -74,13 +74,15 @@ def test_an_import_is_told_with_its_line():
         pytest.param('const s = `\n\nimport "./x.ts"', ("./x.ts",), id="endless-template"),
     ],
 )
-def test_what_the_cli_follows_is_found_outside_of_comments(text, found):
-    assert find_imports("index.ts", text.encode()).lookalikes == found
+def test_what_the_cli_follows_is_found_outside_of_comments(
+    text: str, lookalikes: tuple[str, ...]
+) -> None:
+    assert find_imports("index.ts", text.encode()).lookalikes == lookalikes
 
 
-def test_a_style_sheet_imports_as_the_cli_reads_it():
-    found = find_imports("style.css", b'@import "./base.css"; /* import "./old.css" */')
-    assert (found.made, found.lookalikes) == ((), ("./base.css", "./old.css"))
+def test_a_style_sheet_imports_as_the_cli_reads_it() -> None:
+    imports = find_imports("style.css", b'@import "./base.css"; /* import "./old.css" */')
+    assert (imports.made, imports.lookalikes) == ((), ("./base.css", "./old.css"))
 
 
 @given(st.text(alphabet="import exportfrm{}*()[]/\\'\"`$;.,\n<>=", max_size=80))

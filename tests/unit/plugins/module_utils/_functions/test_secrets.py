@@ -11,7 +11,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.secrets i
     digest,
     plan_secrets,
 )
-from tests.tables import cases
 
 
 class Project:
@@ -59,19 +58,22 @@ def test_digests_of_another_kind_are_noticed():
     assert not apply_secrets(plan_secrets({}, {"A": "b"}, []), {"A": "b"}, project)
 
 
-@cases(
-    ("values", "absent", "said"),
-    {
-        "reserved": ({"SUPABASE_URL": "x"}, [], "'SUPABASE_URL' cannot name a secret"),
-        "space": ({"A B": "x"}, [], "'A B' cannot name a secret"),
-        "long-name": ({}, ["n" * 257], "cannot name a secret"),
-        "both": ({"A": "x"}, ["A"], "A cannot be set and absent"),
-        "empty": ({"A": ""}, [], "The values of A are empty"),
-        "long": ({"A": "s3cret" * 5000}, [], "The values of A are longer than the 24576"),
-        "many": ({f"A{n}": "x" for n in range(101)}, [], "at most 100 secrets"),
-    },
+@pytest.mark.parametrize(
+    ("values", "absent", "words"),
+    [
+        ({"SUPABASE_URL": "x"}, [], "'SUPABASE_URL' cannot name a secret"),
+        ({"A B": "x"}, [], "'A B' cannot name a secret"),
+        ({}, ["n" * 257], "cannot name a secret"),
+        ({"A": "x"}, ["A"], "A cannot be set and absent"),
+        ({"A": ""}, [], "The values of A are empty"),
+        ({"A": "s3cret" * 5000}, [], "The values of A are longer than the 24576"),
+        ({f"A{n}": "x" for n in range(101)}, [], "at most 100 secrets"),
+    ],
+    ids=["reserved", "space", "long-name", "both", "empty", "long", "many"],
 )
-def test_what_supabase_would_not_take_is_refused_without_the_value(values, absent, said):
-    with pytest.raises(InputError, match=said) as raised:
+def test_what_supabase_would_not_take_is_refused_without_the_value(
+    values: dict[str, str], absent: list[str], words: str
+) -> None:
+    with pytest.raises(InputError, match=words) as raised:
         plan_secrets({}, values, absent)
     assert "s3cret" not in str(raised.value)

@@ -15,11 +15,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
     NEWBORN_LIMIT,
-    Database,
     DatabaseMark,
     Kind,
     RestoreRequest,
     Rights,
+    ServerDatabase,
     ServerStatus,
     read_mark,
     unmarked,
@@ -70,7 +70,7 @@ def order(method: t.Any = "swap", **more: t.Any) -> RestoreRequest:
     return RestoreRequest(**values)
 
 
-def database(name: str = "shop_prod", **more: t.Any) -> Database:
+def database(name: str = "shop_prod", **more: t.Any) -> ServerDatabase:
     values: dict[str, t.Any] = {
         "owner": "admin",
         "encoding": "UTF8",
@@ -85,28 +85,28 @@ def database(name: str = "shop_prod", **more: t.Any) -> Database:
         "comment": None,
         **more,
     }
-    return Database(name=name, **values)
+    return ServerDatabase(name=name, **values)
 
 
-def marked(name: str, kind: Kind, **more: t.Any) -> Database:
+def marked(name: str, kind: Kind, **more: t.Any) -> ServerDatabase:
     values = {"database": "shop_prod", "request": "r1", "backup": "b", "at": "2025", **more}
     return database(name, comment=DatabaseMark(kind=kind, **values).comment("Of the shop"))
 
 
 def standing(
-    *found: Database, rights: tuple[bool, bool, bool] = (False, True, True)
+    *databases: ServerDatabase, rights: tuple[bool, bool, bool] = (False, True, True)
 ) -> ServerStatus:
-    return ServerStatus((18, "18.6"), found or (database(),), Rights(*rights))
+    return ServerStatus((18, "18.6"), databases or (database(),), Rights(*rights))
 
 
-def test_the_newest_backup_of_name_and_release_is_chosen():
-    found = [backup(minute=1), backup(minute=3), backup("other", minute=5), backup(release="1")]
-    chosen = choose_backup(found, name="shop", release="2.0.0", key=None, where="s3://b/")
-    assert chosen is found[1]
-    by_key = choose_backup(found, name=None, release=None, key=found[0].manifest.key, where="")
-    assert by_key is found[0]
+def test_the_newest_backup_of_name_and_release_is_chosen() -> None:
+    backups = [backup(minute=1), backup(minute=3), backup("other", minute=5), backup(release="1")]
+    chosen = choose_backup(backups, name="shop", release="2.0.0", key=None, where="s3://b/")
+    assert chosen is backups[1]
+    by_key = choose_backup(backups, name=None, release=None, key=backups[0].manifest.key, where="")
+    assert by_key is backups[0]
     with pytest.raises(InputError, match="no valid backup of 'shop' for release '9'"):
-        choose_backup(found, name="shop", release="9", key=None, where="s3://b/")
+        choose_backup(backups, name="shop", release="9", key=None, where="s3://b/")
 
 
 def test_the_same_words_about_the_same_backup_are_the_same_request():
@@ -149,9 +149,9 @@ def test_a_mark_is_read_back_from_a_comment_that_people_wrote_too():
 def test_what_was_done_is_not_done_again(method):
     kind: Kind = "failed" if method == "swap" else "in_place"
     name = "shop_prod_failed_20251111_060000" if method == "swap" else "shop_prod"
-    seen = (database(), marked(name, kind)) if method == "swap" else (marked(name, kind),)
-    assert not plan_restore(order(method), standing(*seen)).changed
-    assert plan_restore(order(method, request="r2"), standing(*seen)).changed
+    databases = (database(), marked(name, kind)) if method == "swap" else (marked(name, kind),)
+    assert not plan_restore(order(method), standing(*databases)).changed
+    assert plan_restore(order(method, request="r2"), standing(*databases)).changed
 
 
 def test_what_a_dead_run_left_goes_first():
@@ -170,23 +170,38 @@ def test_what_a_dead_run_left_goes_first():
 
 def test_a_finished_restore_still_tidies_up():
     copy = marked("shop_prod_restore_20251111_050000", "copy")
-    kept = marked("shop_prod_failed_20251111_060000", "failed")
-    plan = plan_restore(order(), standing(database(), copy, kept))
-    assert (plan.done, plan.steps, plan.changed) == (kept, (), True)
+    failed = marked("shop_prod_failed_20251111_060000", "failed")
+    plan = plan_restore(order(), standing(database(), copy, failed))
+    assert (plan.done, plan.steps, plan.changed) == (failed, (), True)
 
 
-@cases(("given", "found", "error", "words"), {
-    "no-database": (order(), (database("x"),), InputError, "There is no"),
-    "closed": (order(), (database(open=False),), ConflictError, "not by our restore"),
-    "of-another": (order(backup=backup(database="x")), (), InputError, "of database 'x'"),
-    "old-server": (order(backup=backup(server_version="19.0")), (), InputError, "19.0"),
-    "old-reader": (order(backup=backup(pg_dump_version="19.1")), (), InputError, "19.1"),
-    "old-psql": (order("in_place", psql=Program("psql", 15, "15.2")), (), InputError, "psql 15.2"),
-    "scratch-over-another": (order("scratch"), (), ConflictError, "not a scratch database of ours"),
-})  # fmt: skip
-def test_what_cannot_end_well_is_refused(given, found, error, words):
+@cases(
+    ("given", "databases", "error", "words"),
+    {
+        "no-database": (order(), (database("x"),), InputError, "There is no"),
+        "closed": (order(), (database(open=False),), ConflictError, "not by our restore"),
+        "of-another": (order(backup=backup(database="x")), (), InputError, "of database 'x'"),
+        "old-server": (order(backup=backup(server_version="19.0")), (), InputError, "19.0"),
+        "old-reader": (order(backup=backup(pg_dump_version="19.1")), (), InputError, "19.1"),
+        "old-psql": (
+            order("in_place", psql=Program("psql", 15, "15.2")),
+            (),
+            InputError,
+            "psql 15.2",
+        ),
+        "scratch-over-another": (
+            order("scratch"),
+            (),
+            ConflictError,
+            "not a scratch database of ours",
+        ),
+    },
+)
+def test_what_cannot_end_well_is_refused(
+    given: RestoreRequest, databases: tuple[ServerDatabase, ...], error: type[Exception], words: str
+) -> None:
     with pytest.raises(error, match=words):
-        plan_restore(given, standing(*found))
+        plan_restore(given, standing(*databases))
 
 
 @pytest.mark.parametrize(
@@ -202,27 +217,33 @@ def test_what_cannot_end_well_is_refused(given, found, error, words):
         ("scratch", (False, False, False), "may not create databases"),
     ],
 )
-def test_rights_are_what_the_method_needs(method, rights, words):
-    found = standing(database("x" if method == "scratch" else "shop_prod"), rights=rights)
+def test_rights_are_what_the_method_needs(
+    method: str, rights: tuple[bool, bool, bool], words: str
+) -> None:
+    status = standing(database("x" if method == "scratch" else "shop_prod"), rights=rights)
     if not words:
-        assert plan_restore(order(method), found).changed
+        assert plan_restore(order(method), status).changed
         return
     with pytest.raises(RefusedError, match=words):
-        plan_restore(order(method), found)
+        plan_restore(order(method), status)
 
 
-@cases(
-    ("seen", "changed", "replaced"),
-    {
-        "the-same": (marked("shop_prod", "scratch"), False, False),
-        "unfinished": (marked("shop_prod", "scratch", whole=False), True, True),
-        "another": (marked("shop_prod", "scratch", request="r0"), True, True),
-        "newborn": (database(open=False, connection_limit=NEWBORN_LIMIT), True, True),
-    },
+@pytest.mark.parametrize(
+    ("scratch", "changed", "replaced"),
+    [
+        pytest.param(marked("shop_prod", "scratch"), False, False, id="the-same"),
+        pytest.param(marked("shop_prod", "scratch", whole=False), True, True, id="unfinished"),
+        pytest.param(marked("shop_prod", "scratch", request="r0"), True, True, id="another"),
+        pytest.param(
+            database(open=False, connection_limit=NEWBORN_LIMIT), True, True, id="newborn"
+        ),
+    ],
 )
-def test_a_scratch_database_of_ours_is_kept_or_replaced(seen, changed, replaced):
-    plan = plan_restore(order("scratch"), standing(seen))
-    assert (plan.changed, plan.leftovers) == (changed, (seen,) if replaced else ())
+def test_a_scratch_database_of_ours_is_kept_or_replaced(
+    scratch: ServerDatabase, changed: bool, replaced: bool
+) -> None:
+    plan = plan_restore(order("scratch"), standing(scratch))
+    assert (plan.changed, plan.leftovers) == (changed, (scratch,) if replaced else ())
 
 
 @pytest.mark.parametrize(
@@ -245,7 +266,10 @@ def test_rows_are_those_of_the_backup_or_it_is_refused(counted, words):
 
 def test_the_table_of_rows_has_every_table_of_either():
     rows = table_of_rows({"a": 1, "new": 2}, {"a": 3, "gone": 4}, {"a": 3, "gone": 4})
-    assert [(one.table, one.before, one.backup, one.after) for one in rows] == [
+    assert [
+        (table_rows.table, table_rows.before, table_rows.backup, table_rows.after)
+        for table_rows in rows
+    ] == [
         ("a", 1, 3, 3),
         ("gone", None, 4, 4),
         ("new", 2, None, None),

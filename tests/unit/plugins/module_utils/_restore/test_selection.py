@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import (
-    Ground,
+    RestoreTarget,
     extensions_of,
     parse,
     select_for_scratch,
@@ -44,7 +44,7 @@ LISTED = """\
 4807; 826 17107 DEFAULT ACL public DEFAULT PRIVILEGES FOR TABLES postgres
 4808; 826 17108 DEFAULT ACL public DEFAULT PRIVILEGES FOR TABLES supabase_admin
 """.replace("_\n", " \n").splitlines()
-GROUND = Ground(
+GROUND = RestoreTarget(
     roles=frozenset({"postgres", "anon", "pg_database_owner"}),
     others=frozenset({"auth", "cron", "storage"}),
     schemas=frozenset({"auth", "cron", "extensions", "public", "storage"}),
@@ -61,14 +61,14 @@ ROWS = {
 }
 
 
-def kept(lines: tuple[str, ...]) -> set[str]:
+def numbers(lines: tuple[str, ...]) -> set[str]:
     return {line.split(";")[0] for line in lines}
 
 
 def test_in_place_what_is_ours_comes_back_and_what_is_there_stays():
     chosen = select_in_place(LISTED, GROUND)
     ours = {"20", "401", "402", "4600", "4701", "4702", "4802", "4803", "4805", "4807"}
-    assert kept(chosen.lines) == ours | {"4800"}
+    assert numbers(chosen.lines) == ours | {"4800"}
     assert chosen.left_out == (
         "schemas of other roles: auth, cron, storage",
         "functions: extensions.pgrst_ddl_watch()",
@@ -82,17 +82,25 @@ def test_in_place_what_is_ours_comes_back_and_what_is_there_stays():
     ("field", "entry"),
     [("extensions", "2"), ("schemas", "15"), ("publications", "4804"), ("triggers", "4801")],
 )
-def test_in_place_what_is_missing_is_made_again(field, entry):
-    assert entry not in kept(select_in_place(LISTED, GROUND).lines)
+def test_in_place_what_is_missing_is_made_again(field: str, entry: str) -> None:
+    assert entry not in numbers(select_in_place(LISTED, GROUND).lines)
     nothing = dataclasses.replace(GROUND, **{field: frozenset()})
-    assert entry in kept(select_in_place(LISTED, nothing).lines)
+    assert entry in numbers(select_in_place(LISTED, nothing).lines)
 
 
 def test_a_scratch_database_has_the_platforms_tables_too_but_not_what_only_others_make():
     impossible = {"pg_cron": "permission denied"}
     chosen = select_for_scratch(LISTED, GROUND.roles, impossible, configured=())
     everything = {entry.line.split(";")[0] for entry in parse(LISTED)}
-    assert everything - kept(chosen.lines) == {"4561", "2", "4562", "4601", "4703", "4806", "4808"}
+    assert everything - numbers(chosen.lines) == {
+        "4561",
+        "2",
+        "4562",
+        "4601",
+        "4703",
+        "4806",
+        "4808",
+    }
     assert chosen.left_out == (
         "extension pg_cron (permission denied)",
         "owners and grants of other roles",
@@ -103,7 +111,7 @@ def test_a_scratch_database_has_the_platforms_tables_too_but_not_what_only_other
 
 def test_an_extension_that_can_be_made_brings_its_configuration():
     chosen = select_for_scratch(LISTED, GROUND.roles, {}, configured=("cron job",))
-    assert {"2", "4703"} <= kept(chosen.lines)
+    assert {"2", "4703"} <= numbers(chosen.lines)
     assert chosen.expected(ROWS) == ROWS
 
 
