@@ -15,6 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect i
     collect_functions,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import FunctionSource
+from tests.tables import cases
 
 ROOT = "supabase/functions"
 REF = "abcdefghijklmnopqrst"
