@@ -10,6 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.arguments 
     Target,
     problem,
 )
+from tests.tables import cases
 
 PHASES = (
     Target("control", frozenset({"preflight"})),
@@ -60,76 +61,64 @@ def found(groups: dict[str, set[str]] | None = None, **typed: t.Any) -> str:
         {"limit": "@failed.retry"},
     ],
 )
-def test_what_does_something_is_fine(typed: dict[str, t.Any]) -> None:
+def test_what_does_something_is_fine(typed):
     assert found(**typed) == ""
 
 
 HINT = "Use -i inventories/prod or -i inventories/staging."
 
 
-@pytest.mark.parametrize(
+@cases(
     ("typed", "said"),
-    [
-        pytest.param(
+    {
+        "a-mistyped-tag": (
             {"tags": ("microservice",)},
             "--tags 'microservice' matches nothing (did you mean microservices?): deploy_v2.yml has "
             "database, microservices, preflight.",
-            id="a-mistyped-tag",
         ),
-        pytest.param(
+        "one-of-two": (
             {"tags": ("preflight", "xyz")},
             "--tags 'xyz' matches nothing: deploy_v2.yml has database, microservices, preflight.",
-            id="one-of-two",
         ),
-        pytest.param(
+        "a-tag-to-skip": (
             {"skip_tags": ("prefligth",)},
             "--skip-tags 'prefligth' matches nothing (did you mean preflight?): deploy_v2.yml has "
             "database, microservices, preflight.",
-            id="a-tag-to-skip",
         ),
-        pytest.param(
+        "an-empty-limit": (
             {"limit": ""},
             "--limit is empty, which would mean all hosts: name hosts or groups, or leave it out.",
-            id="an-empty-limit",
         ),
-        pytest.param(
+        "a-part-of-the-limit": (
             {"limit": "agent-core,walet-service"},
             "--limit 'walet-service' matches nothing (did you mean wallet-service?): the groups are "
             "control, microservices, databases.",
-            id="a-part-of-the-limit",
         ),
-        pytest.param(
+        "a-limit-beside-the-tag": (
             {"limit": "supabase_db", "tags": ("microservices",)},
             "Nothing would run: --tags microservices runs on microservices, and --limit supabase_db "
             "leaves none of these hosts.",
-            id="a-limit-beside-the-tag",
         ),
-        pytest.param(
+        "a-limit-that-takes-it-away": (
             {"limit": "all,!control", "tags": ("preflight",)},
             "Nothing would run: --tags preflight runs on control, and --limit all,!control leaves "
             "none of these hosts.",
-            id="a-limit-that-takes-it-away",
         ),
-        pytest.param(
+        "chosen-and-skipped": (
             {"tags": ("preflight",), "skip_tags": ("preflight",)},
             "--tags preflight --skip-tags preflight leaves nothing to run.",
-            id="chosen-and-skipped",
         ),
-        pytest.param(
+        "no-inventory": (
             {"groups": {}, "inventories": ()},
             "No inventory was given, so nothing would run: add -i inventories/prod or -i "
             "inventories/staging.",
-            id="no-inventory",
         ),
-        pytest.param(
+        "another-inventory": (
             {"groups": {"web": {"www"}}, "inventories": ("hosts.ini",)},
             "The inventory hosts.ini has no group control, microservices, databases, so nothing would "
             f"run: its groups are web. {HINT}",
-            id="another-inventory",
         ),
-    ],
+    },
 )
-def test_what_would_do_nothing_is_named_with_what_there_is(
-    typed: dict[str, t.Any], said: str
-) -> None:
+def test_what_would_do_nothing_is_named_with_what_there_is(typed, said):
     assert found(**typed) == said

@@ -21,13 +21,13 @@ TYPED = Command(
 )
 
 
-def test_what_was_typed_comes_back_as_a_shell_reads_it() -> None:
+def test_what_was_typed_comes_back_as_a_shell_reads_it():
     words = shlex.split(TYPED.line())
     assert words[:2] == [".venv/bin/ansible-playbook", "playbooks/rollback.yml"]
     assert [words[n + 1] for n, word in enumerate(words) if word == "-e"] == list(TYPED.extra)
 
 
-def test_a_mistaken_variable_is_left_out_and_no_other() -> None:
+def test_a_mistaken_variable_is_left_out_and_no_other():
     assert TYPED.without(["by"]).extra == ("reason='errors at 12 percent'", "@answers.json")
     assert TYPED.without(["answers"]) == TYPED
 
@@ -45,13 +45,11 @@ def test_a_mistaken_variable_is_left_out_and_no_other() -> None:
         ("it's=wrong", ("it's=wrong",)),
     ],
 )
-def test_a_mistaken_variable_is_left_out_however_it_was_typed(
-    extra: str, left: tuple[str, ...]
-) -> None:
+def test_a_mistaken_variable_is_left_out_however_it_was_typed(extra, left):
     assert replace(TYPED, extra=(extra,)).without(["wrong"]).extra == left
 
 
-def test_another_playbook_is_begun_by_the_same_program_without_these_variables() -> None:
+def test_another_playbook_is_begun_by_the_same_program_without_these_variables():
     line = TYPED.other("playbooks/status.yml").line()
     assert line == ".venv/bin/ansible-playbook playbooks/status.yml -i inventories/prod"
 
@@ -59,7 +57,7 @@ def test_another_playbook_is_begun_by_the_same_program_without_these_variables()
 @pytest.mark.parametrize(
     "word", ["plain", "a b", "it's", 'say "x"', "$HOME's", "`x`'", "back\\slash's", "", "what's!"]
 )
-def test_a_word_is_quoted_so_that_a_shell_reads_the_same(word: str) -> None:
+def test_a_word_is_quoted_so_that_a_shell_reads_the_same(word):
     assert shlex.split(quoted(word)) == [word]
     assert not any(sign in quoted(word) and quoted(word).startswith('"') for sign in "$`!")
 
@@ -68,48 +66,29 @@ DECIDE = "-e monitoring_gate=ramp -e decision=approve -e by=$USER -e \"reason='W
 HELD = f"Wait, or decide with playbooks/decide.yml {DECIDE} (or reject), then run it again."
 
 
-@pytest.mark.parametrize(
-    ("sentence", "asked"),
-    [
-        (HELD, [("decide.yml", DECIDE)]),
-        ("Sign by playbooks/approve.yml -e sign_off=qa.", [("approve.yml", "-e sign_off=qa")]),
-        (
-            'Go back: playbooks/rollback.yml --tags services -e \'{"names": ["a b"]}\'.',
-            [("rollback.yml", '--tags services -e \'{"names": ["a b"]}\'')],
-        ),
-        (
-            "It is set (playbooks/rollback.yml -e version=2.0.0), or",
-            [("rollback.yml", "-e version=2.0.0")],
-        ),
-        (f"{HELD} {HELD}", [("decide.yml", DECIDE)]),
-        ("Check playbooks/status.yml -- or not -e.", []),
-    ],
-)
-def test_a_sentence_s_playbooks_are_found_with_their_options(
-    sentence: str, asked: list[tuple[str, str]]
-) -> None:
+@pytest.mark.parametrize(("sentence", "asked"), [
+    (HELD, [("decide.yml", DECIDE)]),
+    ("Sign by playbooks/approve.yml -e sign_off=qa.", [("approve.yml", "-e sign_off=qa")]),
+    ('Go back: playbooks/rollback.yml --tags services -e \'{"names": ["a b"]}\'.',
+     [("rollback.yml", '--tags services -e \'{"names": ["a b"]}\'')]),
+    ("It is set (playbooks/rollback.yml -e version=2.0.0), or",
+     [("rollback.yml", "-e version=2.0.0")]),
+    (f"{HELD} {HELD}", [("decide.yml", DECIDE)]),
+    ("Check playbooks/status.yml -- or not -e.", []),
+])  # fmt: skip
+def test_a_sentence_s_playbooks_are_found_with_their_options(sentence, asked):
     assert asked_for(sentence) == asked
 
 
-def test_a_sentence_is_shorter_where_its_commands_stand_below() -> None:
+def test_a_sentence_is_shorter_where_its_commands_stand_below():
     told = "Wait, or decide with playbooks/decide.yml (or reject), then run it again."
     assert without_options(HELD) == told
 
 
-@pytest.mark.parametrize(
-    ("typed", "command"),
-    [
-        (
-            Typed("playbooks", ("inventories/prod", "my hosts"), ".venv/bin/ansible-playbook"),
-            ".venv/bin/ansible-playbook playbooks/decide.yml -i inventories/prod -i 'my hosts'",
-        ),
-        (
-            Typed("easymo.deploy.", ("hosts.yml",)),
-            "ansible-playbook easymo.deploy.decide -i hosts.yml",
-        ),
-    ],
-)
-def test_a_sentence_s_commands_are_completed_as_they_are_typed_here(
-    typed: Typed, command: str
-) -> None:
+@pytest.mark.parametrize(("typed", "command"), [
+    (Typed("playbooks", ("inventories/prod", "my hosts"), ".venv/bin/ansible-playbook"),
+     ".venv/bin/ansible-playbook playbooks/decide.yml -i inventories/prod -i 'my hosts'"),
+    (Typed("easymo.deploy.", ("hosts.yml",)), "ansible-playbook easymo.deploy.decide -i hosts.yml"),
+])  # fmt: skip
+def test_a_sentence_s_commands_are_completed_as_they_are_typed_here(typed, command):
     assert typed.completed(HELD) == HELD.replace("playbooks/decide.yml", command)

@@ -15,7 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models imp
 @pytest.mark.parametrize(
     ("text", "columns"), [("abc", 3), ("日本", 4), ("é", 1), ("✅ ok", 5), ("", 0)]
 )
-def test_width_is_columns_and_not_characters(text: str, columns: int) -> None:
+def test_width_is_columns_and_not_characters(text, columns):
     assert width(text) == columns
 
 
@@ -23,7 +23,7 @@ def test_width_is_columns_and_not_characters(text: str, columns: int) -> None:
     ("text", "shown"),
     [("abcdef", "abcdef"), ("abcdefg", "abcde…"), ("日本日本", "日本…"), ("ab   cdefg", "ab…")],
 )
-def test_what_is_clipped_fits_and_says_so(text: str, shown: str) -> None:
+def test_what_is_clipped_fits_and_says_so(text, shown):
     assert clipped(text, 6) == shown
     assert width(clipped(text, 6)) <= 6
 
@@ -37,14 +37,12 @@ def test_what_is_clipped_fits_and_says_so(text: str, shown: str) -> None:
         ("", [""]),
     ],
 )
-def test_text_is_folded_at_blanks_and_only_a_long_word_is_broken(
-    text: str, lines: list[str]
-) -> None:
+def test_text_is_folded_at_blanks_and_only_a_long_word_is_broken(text, lines):
     assert folded(text, 5) == lines
 
 
 @pytest.mark.parametrize("columns", [1, 40, 60, 80, 140])
-def test_a_fact_never_leaves_the_terminal_and_loses_no_word(columns: int) -> None:
+def test_a_fact_never_leaves_the_terminal_and_loses_no_word(columns):
     words = [f"word{n}" for n in range(40)]
     lines = [one.text for one in fact_lines(Fact("label", " ".join(words)), "12:05", columns)]
     assert all(width(line) <= max(40, columns) for line in lines)
@@ -53,7 +51,7 @@ def test_a_fact_never_leaves_the_terminal_and_loses_no_word(columns: int) -> Non
     assert [one for one in shown if one.startswith("word")] == words
 
 
-def test_what_follows_a_label_stands_under_its_value() -> None:
+def test_what_follows_a_label_stands_under_its_value():
     assert hanging("  ramp      up from one to five", 26) == [
         "  ramp      up from one to",
         "            five",

@@ -28,6 +28,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.words impo
     span,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._words import listed
+from tests.tables import cases
 
 PLAN = (
     Planned("preflight", "Pre-Deploy", 900),
@@ -163,19 +164,17 @@ def test_the_table_has_what_earlier_runs_did():
     assert rows[6].endswith("1 min 30 s of them in earlier runs")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("command", "resumed"),
-    [
-        pytest.param({"tags": ("microservices",)}, "--tags microservices", id="one phase"),
-        pytest.param({"tags": ("waves",)}, "--tags microservices", id="a tag inside of a phase"),
-        pytest.param({"limit": "wallet-service"}, "--limit wallet-service", id="some hosts"),
-        pytest.param({"check": True}, "--check", id="check mode"),
-        pytest.param({"extra": ("a=b c",)}, "-e 'a=b c'", id="extra variables"),
-        pytest.param(
-            {"hidden": ("token",)}, "(and -e token)", id="a variable that may be a secret"
-        ),
-        pytest.param({"inventories": ("a b",)}, "-i 'a b'", id="a path with a blank"),
-    ],
+    {
+        "one phase": ({"tags": ("microservices",)}, "--tags microservices"),
+        "a tag inside of a phase": ({"tags": ("waves",)}, "--tags microservices"),
+        "some hosts": ({"limit": "wallet-service"}, "--limit wallet-service"),
+        "check mode": ({"check": True}, "--check"),
+        "extra variables": ({"extra": ("a=b c",)}, "-e 'a=b c'"),
+        "a variable that may be a secret": ({"hidden": ("token",)}, "(and -e token)"),
+        "a path with a blank": ({"inventories": ("a b",)}, "-i 'a b'"),
+    },
 )
 def test_the_way_on_is_as_the_run_was_asked_for(command, resumed):
     assert resumed in next(
@@ -183,31 +182,17 @@ def test_the_way_on_is_as_the_run_was_asked_for(command, resumed):
     )
 
 
-@pytest.mark.parametrize(
-    ("command", "resumed"),
-    [
-        pytest.param(
-            replace(COMMAND, tags=("microservices",)),
-            "deploy_v2.yml -i inventories/prod --tags preflight,database,microservices",
-            id="one phase",
-        ),
-        pytest.param(
-            replace(COMMAND, tags=("microservices", "sign_off"), limit="wallet-service"),
-            "deploy_v2.yml -i inventories/prod --tags preflight,database,microservices,sign_off",
-            id="some phases of some hosts",
-        ),
-        pytest.param(
-            COMMAND,
-            "deploy_v2.yml -i inventories/prod --tags preflight,database,microservices,sign_off",
-            id="all from there",
-        ),
-        pytest.param(
-            ONE_PHASE,
-            "deploy_v2.yml -i inventories/prod --tags preflight,database,microservices",
-            id="a playbook that has not got them",
-        ),
-    ],
-)
+@cases(("command", "resumed"), {
+    "one phase": (replace(COMMAND, tags=("microservices",)),
+                  "deploy_v2.yml -i inventories/prod --tags preflight,database,microservices"),
+    "some phases of some hosts": (replace(COMMAND, tags=("microservices", "sign_off"),
+        limit="wallet-service"),
+        "deploy_v2.yml -i inventories/prod --tags preflight,database,microservices,sign_off"),
+    "all from there": (COMMAND,
+        "deploy_v2.yml -i inventories/prod --tags preflight,database,microservices,sign_off"),
+    "a playbook that has not got them": (ONE_PHASE,
+        "deploy_v2.yml -i inventories/prod --tags preflight,database,microservices"),
+})  # fmt: skip
 def test_a_phase_out_of_order_is_resumed_with_what_must_be_done_first(command, resumed):
     missing = Failure("localhost", "Refuse", "out of order", ("preflight", "database"))
     assert f"Resume:   ansible-playbook playbooks/{resumed}" in told(
@@ -263,19 +248,12 @@ def test_nothing_goes_back_from_a_phase_that_only_looks():
     assert lines[-1] == "Resume:   ansible-playbook playbooks/deploy_v2.yml -i inventories/prod"
 
 
-@pytest.mark.parametrize(
-    ("command", "onward"),
-    [
-        pytest.param(
-            ONE_PHASE, "deploy_v2.yml -i inventories/prod --tags sign_off", id="elsewhere"
-        ),
-        pytest.param(
-            replace(COMMAND, limit="wallet-service", tags=("microservices",)),
-            "deploy_v2.yml -i inventories/prod --tags microservices,sign_off",
-            id="of some hosts, without the limit that the next phases do not know",
-        ),
-    ],
-)
+@cases(("command", "onward"), {
+    "elsewhere": (ONE_PHASE, "deploy_v2.yml -i inventories/prod --tags sign_off"),
+    "of some hosts, without the limit that the next phases do not know": (replace(COMMAND,
+        limit="wallet-service", tags=("microservices",)),
+        "deploy_v2.yml -i inventories/prod --tags microservices,sign_off"),
+})  # fmt: skip
 def test_what_comes_next_is_a_command_that_does_something(command, onward):
     line = told("done", command=command, failures=())[-1]
     assert line == f"Next:     ansible-playbook playbooks/{onward}"
