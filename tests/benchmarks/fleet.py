@@ -18,14 +18,7 @@ from sandbox.names import NAMESPACE
 from sandbox.world import World
 from tests.benchmarks.kubectl import WITHIN, Kubectl, Object
 from tests.benchmarks.measurement import Measurement, Size
-from tests.benchmarks.stage import (
-    SEED_MB,
-    Run,
-    Stage,
-    collection_output,
-    products,
-    stage,
-)
+from tests.benchmarks.stage import SEED_MB, Run, Stage, collection_output, products, stage
 
 OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"
 """The sandbox's registry has no others; whose they are is all the same here."""
@@ -121,12 +114,7 @@ def wait(kubectl: Kubectl) -> None:
 
 def by_the_module(place: Stage, fleet: Fleet) -> dict[str, float]:
     kubeconfig = World(place.state).facts("kubernetes")["kubeconfig"]
-    order = {
-        "kubeconfig": kubeconfig,
-        "namespace": NAMESPACE,
-        "image": NEW,
-        "waves": fleet.waves,
-    }
+    order = {"kubeconfig": kubeconfig, "namespace": NAMESPACE, "image": NEW, "waves": fleet.waves}
     printed = collection_output("-m", "tests.benchmarks.fleet_run", given=json.dumps(order))
     return t.cast("dict[str, float]", json.loads(printed))
 

@@ -74,18 +74,11 @@ class Stage:
         return _output(argv, self.checkout, environment)
 
     def play(
-        self,
-        playbook: str,
-        *more: str,
-        checkout: Path = REPOSITORY,
-        inventory: Path | None = None,
+        self, playbook: str, *more: str, checkout: Path = REPOSITORY, inventory: Path | None = None
     ) -> Run:
         """Runs it against this stage's sandbox; raises BenchmarkError with its last lines when it fails."""
         journal = self.state / f"{time.monotonic_ns()}.jsonl"
-        environment = {
-            **self.environment(checkout),
-            "EASYMO_DEPLOY_JOURNAL_PATH": str(journal),
-        }
+        environment = {**self.environment(checkout), "EASYMO_DEPLOY_JOURNAL_PATH": str(journal)}
         argv = playing(playbook, *more, checkout=checkout, inventory=inventory)
         printed = journal.with_suffix(".log")
         began, used = time.monotonic(), cpu_of_children()

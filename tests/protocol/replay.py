@@ -17,10 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import 
     _with_epoch,
     observe_flags,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
-    FlagsMap,
-    plan_flags,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap, plan_flags
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
     LEAVE_OFF,
     RESET_AUTOMATIC,
@@ -30,14 +27,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan import plan_set
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import LEASE, Locking
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.epoch import (
-    fence_of,
-    leave_epoch,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import (
-    LeaseCheck,
-    epoch_now,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.epoch import fence_of, leave_epoch
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import LeaseCheck, epoch_now
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
     UNDO,
     Lock,

@@ -34,10 +34,7 @@ def main() -> None:
         place.sandbox("up", "--seed-mb", SEED_MB)
         kubectl = Kubectl(place)
         percentage = f"{100 * TRACES[0].share:g}"
-        flags = {
-            "FEATURE_AI_AGENTS": "true",
-            "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": percentage,
-        }
+        flags = {"FEATURE_AI_AGENTS": "true", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": percentage}
         patch = json.dumps({"data": flags})
         kubectl.run("patch", "configmap", "feature-flags", "--type=merge", "-p", patch)
         kubectl.run("set", "image", "deployment/agent-core", "agent-core=easymo/agent-core:v2.0.0")
