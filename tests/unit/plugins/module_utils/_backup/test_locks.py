@@ -15,7 +15,7 @@ def test_what_may_work_is_let_through(needed):
     refuse_shortage(ROOM, needed, "A dump")
 
 
-def test_what_cannot_work_is_refused_with_the_setting_that_it_takes() -> None:
+def test_what_cannot_work_is_refused_with_the_setting_that_it_takes():
     with pytest.raises(RefusedError) as caught:
         refuse_shortage(ROOM, 40_000, "A dump of x", ", or do without")
     assert str(caught.value) == (

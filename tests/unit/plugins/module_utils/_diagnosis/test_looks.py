@@ -172,30 +172,17 @@ class Gateway:
         return self._answers[probe.slug]
 
 
-@pytest.mark.parametrize(
-    ("answers", "words"),
-    [
-        ({}, ["no function answers"]),
-        ({"a": FunctionAnswer(200, {}, "ok")}, ["b alone does not answer"]),
-        (
-            {
-                "a": FunctionAnswer(404, {"sb-error-code": "NOT_FOUND_FUNCTION_BLOB"}, ""),
-                "b": FunctionAnswer(503, {}, '{"code": "BOOT_ERROR"}'),
-            },
-            ["a is listed and has no bundle", "b does not start"],
-        ),
-        (
-            {
-                "a": FunctionAnswer(500, {}, "{'boom'}"),
-                "b": FunctionAnswer(401, {}, '{"code": 401}'),
-            },
-            ["a answers, and fails itself: it answered 500", "b: the gateway requires a JWT"],
-        ),
-        ({"a": FunctionAnswer(200, {}, ""), "b": FunctionAnswer(404, {}, "no such path")}, []),
-    ],
-    ids=["gateway down", "one silent", "platform", "own and JWT", "well"],
-)
-def test_answers_of_functions(answers: dict[str, FunctionAnswer], words: list[str]) -> None:
+@pytest.mark.parametrize(("answers", "words"), [
+    ({}, ["no function answers"]),
+    ({"a": FunctionAnswer(200, {}, "ok")}, ["b alone does not answer"]),
+    ({"a": FunctionAnswer(404, {"sb-error-code": "NOT_FOUND_FUNCTION_BLOB"}, ""),
+     "b": FunctionAnswer(503, {}, '{"code": "BOOT_ERROR"}')}, ["a is listed and has no bundle",
+     "b does not start"]),
+    ({"a": FunctionAnswer(500, {}, "{'boom'}"), "b": FunctionAnswer(401, {}, '{"code": 401}')},
+     ["a answers, and fails itself: it answered 500", "b: the gateway requires a JWT"]),
+    ({"a": FunctionAnswer(200, {}, ""), "b": FunctionAnswer(404, {}, "no such path")}, []),
+], ids=["gateway down", "one silent", "platform", "own and JWT", "well"])  # fmt: skip
+def test_answers_of_functions(answers, words):
     notes = notebook()
     look_at_answers(notes, Gateway(answers), [FunctionProbe("a"), FunctionProbe("b")])
     causes = [cause.sentence for cause in find_causes(notes.to_part().facts)]

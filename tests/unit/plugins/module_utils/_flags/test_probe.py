@@ -33,7 +33,7 @@ def read(answer: str, values: str = "@") -> t.Mapping[str, str]:
         "missing": ('{"agents": {}}', "{A: agents.on}", {}),
     },
 )
-def test_what_an_answer_says(answer: str, values: str, flags: dict[str, str]) -> None:
+def test_what_an_answer_says(answer, values, flags):
     assert read(answer, values) == flags
 
 

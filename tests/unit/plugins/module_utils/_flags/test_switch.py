@@ -55,7 +55,7 @@ def test_it_is_read_as_it_was_written():
 
 
 @pytest.mark.parametrize("text", ["", "true", "[]", "{}", '{"set_at": 1}', "{", '{"flags": 3}'])
-def test_one_that_cannot_be_read_counts_as_set_by_a_person(text: str) -> None:
+def test_one_that_cannot_be_read_counts_as_set_by_a_person(text):
     switch = KillSwitch.from_annotations({KILL_SWITCH_ANNOTATION: text})
     assert switch is not None
     assert not switch.automatic

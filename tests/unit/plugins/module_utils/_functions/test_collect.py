@@ -238,9 +238,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("files", "words"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_with_a_checkout_is_told_with_its_place(
-    folder: Folder, files: dict[str, str], words: str
-) -> None:
+def test_what_is_wrong_with_a_checkout_is_told_with_its_place(folder, files, words):
     folder.write(files)
     with pytest.raises(InputError, match=words):
         folder.hello()

@@ -274,7 +274,7 @@ def test_what_is_staged_is_activated_without_another_upload():
 
 
 @pytest.mark.parametrize("before", [source("a"), source("a", "2")], ids=["staged", "unchanged"])
-def test_what_somebody_deployed_since_it_was_staged_is_not_replaced(before: FunctionSource) -> None:
+def test_what_somebody_deployed_since_it_was_staged_is_not_replaced(before):
     """It would be lost, for what ran was saved before, and a rollback could not tell whose the next version is."""
     api = MemoryFunctions(before)
     ready = go(api, source("a", "2"), source("b"), activate=False)

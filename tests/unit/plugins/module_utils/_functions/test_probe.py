@@ -69,14 +69,10 @@ ILL = {
 
 
 @pytest.mark.parametrize(("probe", "answer"), WELL.values(), ids=WELL)
-def test_a_function_that_speaks_for_itself_is_well(
-    probe: FunctionProbe, answer: FunctionAnswer
-) -> None:
+def test_a_function_that_speaks_for_itself_is_well(probe, answer):
     assert verdict(probe, answer) == ""
 
 
 @pytest.mark.parametrize(("probe", "answer", "words"), ILL.values(), ids=ILL)
-def test_where_the_platform_speaks_the_function_is_not_well(
-    probe: FunctionProbe, answer: FunctionAnswer, words: str
-) -> None:
+def test_where_the_platform_speaks_the_function_is_not_well(probe, answer, words):
     assert words in verdict(probe, answer)

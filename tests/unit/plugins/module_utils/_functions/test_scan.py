@@ -74,13 +74,11 @@ def test_an_import_is_told_with_its_line():
         pytest.param('const s = `\n\nimport "./x.ts"', ("./x.ts",), id="endless-template"),
     ],
 )
-def test_what_the_cli_follows_is_found_outside_of_comments(
-    text: str, lookalikes: tuple[str, ...]
-) -> None:
+def test_what_the_cli_follows_is_found_outside_of_comments(text, lookalikes):
     assert find_imports("index.ts", text.encode()).lookalikes == lookalikes
 
 
-def test_a_style_sheet_imports_as_the_cli_reads_it() -> None:
+def test_a_style_sheet_imports_as_the_cli_reads_it():
     imports = find_imports("style.css", b'@import "./base.css"; /* import "./old.css" */')
     assert (imports.made, imports.lookalikes) == ((), ("./base.css", "./old.css"))
 

@@ -11,6 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.secrets i
     digest,
     plan_secrets,
 )
+from tests.tables import cases
 
 
 class Project:
@@ -58,22 +59,19 @@ def test_digests_of_another_kind_are_noticed():
     assert not apply_secrets(plan_secrets({}, {"A": "b"}, []), {"A": "b"}, project)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("values", "absent", "words"),
-    [
-        ({"SUPABASE_URL": "x"}, [], "'SUPABASE_URL' cannot name a secret"),
-        ({"A B": "x"}, [], "'A B' cannot name a secret"),
-        ({}, ["n" * 257], "cannot name a secret"),
-        ({"A": "x"}, ["A"], "A cannot be set and absent"),
-        ({"A": ""}, [], "The values of A are empty"),
-        ({"A": "s3cret" * 5000}, [], "The values of A are longer than the 24576"),
-        ({f"A{n}": "x" for n in range(101)}, [], "at most 100 secrets"),
-    ],
-    ids=["reserved", "space", "long-name", "both", "empty", "long", "many"],
+    {
+        "reserved": ({"SUPABASE_URL": "x"}, [], "'SUPABASE_URL' cannot name a secret"),
+        "space": ({"A B": "x"}, [], "'A B' cannot name a secret"),
+        "long-name": ({}, ["n" * 257], "cannot name a secret"),
+        "both": ({"A": "x"}, ["A"], "A cannot be set and absent"),
+        "empty": ({"A": ""}, [], "The values of A are empty"),
+        "long": ({"A": "s3cret" * 5000}, [], "The values of A are longer than the 24576"),
+        "many": ({f"A{n}": "x" for n in range(101)}, [], "at most 100 secrets"),
+    },
 )
-def test_what_supabase_would_not_take_is_refused_without_the_value(
-    values: dict[str, str], absent: list[str], words: str
-) -> None:
+def test_what_supabase_would_not_take_is_refused_without_the_value(values, absent, words):
     with pytest.raises(InputError, match=words) as raised:
         plan_secrets({}, values, absent)
     assert "s3cret" not in str(raised.value)

@@ -117,7 +117,7 @@ def test_a_guard_that_was_killed_is_not_repeated_and_what_it_did_is_told(bad):
 def test_two_guards_that_look_at_once_act_once():
     world = RampWorld(percentage=25)
     world.fires(ERRORS)
-    world.cluster.before_write = lambda: t.cast("None", world.look())
+    world.cluster.before_write = lambda: world.look()
     world.look()
     assert (world.percentage, len(world.acts)) == (10, 1)
 
@@ -279,7 +279,7 @@ def test_an_act_that_came_after_the_flags_were_read_is_on_its_way_too():
     assert causes_of_pods(world.passes(4 * MINUTE), check=True) == []
 
 
-def test_what_an_older_guard_kept_is_read_on() -> None:
+def test_what_an_older_guard_kept_is_read_on():
     body = json.loads(GuardMemory(begun=1.0, last=2.0, looks=3).dump())
     del body["flags"]
     assert GuardMemory.load(body) == GuardMemory(begun=1.0, last=2.0, looks=3)
@@ -377,7 +377,7 @@ def test_at_no_percentage_and_with_the_kill_switch_nobody_is_taken_out():
 def test_it_rests_until_the_release_is_signed_off(status):
     world = RampWorld()
     world.fires(ERRORS)
-    look = world.guard().look(world.record(status), t.cast("t.Any", None), check_mode=False)
+    look = world.guard().look(world.record(status), None, check_mode=False)
     assert "is not signed off" in look.resting
     assert world.percentage == 5
 

@@ -224,7 +224,7 @@ def test_a_second_setting_holds_what_both_named():
     wider = KillSwitch("later", "bob", "too", flags={"FEATURE_BUYER_AGENT": "false"})
     wish = plan_set(observed(ADA), wider)
     assert wish.flags == {**OFF, "FEATURE_BUYER_AGENT": "false"}
-    switch = KillSwitch.from_annotations(t.cast("dict[str, str]", wish.annotations))
+    switch = KillSwitch.from_annotations(wish.annotations)
     assert switch is not None
     assert switch.by == "ada"
 
@@ -232,7 +232,7 @@ def test_a_second_setting_holds_what_both_named():
 def test_who_takes_over_holds_what_another_release_left_held():
     left = replace(ROBOT, flags={"FEATURE_WALLET_LIMITS": "false"})
     wish = plan_set(observed(left), ADA)
-    switch = KillSwitch.from_annotations(t.cast("dict[str, str]", wish.annotations))
+    switch = KillSwitch.from_annotations(wish.annotations)
     assert switch == replace(ADA, flags={**OFF, "FEATURE_WALLET_LIMITS": "false"})
     assert wish.flags == switch.flags
 
@@ -275,13 +275,12 @@ STEP = RampState(
 
 
 @pytest.mark.parametrize(
-    ("verdict", "left"),
-    [(PROCEED, PENDING), (RELEASED, PENDING), (PENDING, PENDING), (HOLD, HOLD)],
+    ("verdict", "left"), [(PROCEED, PENDING), (RELEASED, PENDING), (PENDING, PENDING), (HOLD, HOLD)]
 )
 @pytest.mark.parametrize("state", ["lowered", "set"])
 def test_a_step_that_it_took_users_out_of_is_watched_anew_wherever_it_comes_back_from(
-    verdict: str, left: str, state: str
-) -> None:
+    verdict, left, state
+):
     here = {"annotations": {RAMP_ANNOTATION: replace(STEP, verdict=verdict).to_annotation()}}
     at_ten, at_one = (replace(observed(**{PERCENTAGE: value}), **here) for value in ("10", "1"))
     wish = (
@@ -322,9 +321,7 @@ def pod(name: str, state: str, *, ready: bool = True, deleting: bool = False) ->
         *("ending by a clock that is ahead", "fresh"),
     ],
 )
-def test_pods_are_ended_one_by_one_and_old_ones_only(
-    pods: list[PodState], ready: int, victim: str | None
-) -> None:
+def test_pods_are_ended_one_by_one_and_old_ones_only(pods, ready, victim):
     pod = next_victim(pods, frozenset("abc"), ready)
     assert (pod.pod if pod else None) == victim
 
@@ -636,7 +633,7 @@ def test_one_answer_that_is_lost_leaves_no_pod_unknown():
     assert {pod.state for pod in states_of(cluster).values()} == {REACHED}
 
 
-def test_a_consumer_that_was_not_seen_is_named() -> None:
+def test_a_consumer_that_was_not_seen_is_named():
     gone = ConsumerState("gone", problem="There is no Deployment 'gone'", listed=False)
     good = ConsumerState("good", pods=(pod("a", REACHED), pod("b", IDLE)))
     check_reached("feature-flags", [good], {})

@@ -35,7 +35,7 @@ def later(facts: RampFacts, result: RampPlan, hours: float = 3) -> RampFacts:
 
 
 @pytest.mark.parametrize("before", [PENDING, HOLD, ROLLBACK])
-def test_a_watch_that_proceeds_opens_the_next_step(before: str) -> None:
+def test_a_watch_that_proceeds_opens_the_next_step(before):
     facts = seen_at(3, 5, state_at(5, before, reasons=("old",)))
     result = judged(facts, PROCEED, reasons=())
     assert (result.after.verdict, result.after.reasons) == (PROCEED, ())
@@ -46,7 +46,7 @@ def test_a_watch_that_proceeds_opens_the_next_step(before: str) -> None:
     )
 
 
-def test_a_held_gate_stays_where_it_is_and_is_told_once() -> None:
+def test_a_held_gate_stays_where_it_is_and_is_told_once():
     facts = seen_at(3, 5, state_at(5, PENDING))
     result = judged(facts, HOLD)
     assert (result.moves, result.after.verdict, result.after.reasons) == (False, HOLD, WHY)
@@ -67,7 +67,7 @@ def test_what_a_verdict_says_of_the_next_step_is_true():
 
 
 @pytest.mark.parametrize(("at", "back"), [(1, 0), (5, 1), (100, 90)])
-def test_a_breach_goes_back_one_step_in_the_same_write(at: int, back: int) -> None:
+def test_a_breach_goes_back_one_step_in_the_same_write(at, back):
     facts = seen_at(20, at, state_at(at, PENDING))
     result = judged(facts, ROLLBACK, percentage=at)
     assert (result.moves, result.percentage) == (True, back)
@@ -80,8 +80,8 @@ def test_a_breach_goes_back_one_step_in_the_same_write(at: int, back: int) -> No
 
 @pytest.mark.parametrize("knows_begin", [True, False])
 def test_a_breach_counts_for_the_beginning_that_its_finder_knows_whatever_its_clock_says(
-    knows_begin: bool,
-) -> None:
+    knows_begin,
+):
     facts = seen_at(3, 5, state_at(5))
     began = facts.now + HOUR  # by the clock of who set the flags once more
     finding = WatchFinding(5, ROLLBACK, "guard@slow", WHY, began=began if knows_begin else None)
@@ -90,7 +90,7 @@ def test_a_breach_counts_for_the_beginning_that_its_finder_knows_whatever_its_cl
     assert (back.action == WATCH) == knows_begin
 
 
-def test_a_breach_again_goes_further_down() -> None:
+def test_a_breach_again_goes_further_down():
     facts = seen_at(20, 10, state_at(10, PENDING))
     first = judged(facts, ROLLBACK, percentage=10)
     second = judged(later(facts, first), ROLLBACK, percentage=5)

@@ -17,7 +17,7 @@ def step(
     return {"day": day, "percentage": percentage, "users": users, "must_detect": must_detect}
 
 
-def test_a_schedule_is_read_as_it_was_written() -> None:
+def test_a_schedule_is_read_as_it_was_written():
     entries = [
         step(ramp_step.day, ramp_step.percentage, ramp_step.users) for ramp_step in SCHEDULE.steps
     ]

@@ -1,5 +1,4 @@
 import json
-import typing as t
 from dataclasses import replace
 
 import pytest
@@ -25,7 +24,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     WAIT,
     WATCH,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import RampFacts, Start
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Start
+from tests.tables import cases
 from tests.unit.plugins.module_utils._ramp.scenes import (
     DAY,
     DAY_1,
@@ -64,7 +64,7 @@ def test_a_release_that_is_not_signed_off_goes_no_further():
     assert planned(seen_at(3, 5, state_at(5)), percentage=1, start=start).action == LOWER
 
 
-def test_from_nothing_the_first_step_is_day_1() -> None:
+def test_from_nothing_the_first_step_is_day_1():
     result = planned(seen_at(5, None))
     assert (result.action, result.percentage) == (RAISE, 1)
     assert result.after.started == DAY_1 + 4 * DAY
@@ -84,9 +84,7 @@ def test_from_nothing_the_first_step_is_day_1() -> None:
 ], ids=lambda value: str(value))  # fmt: skip
 @pytest.mark.parametrize("percentage", [None, 5])
 @pytest.mark.parametrize("verdict", [PROCEED, PENDING])
-def test_what_keeps_everybody_from_going_up(
-    changes: dict[str, t.Any], kind: str, percentage: int | None, verdict: str
-) -> None:
+def test_what_keeps_everybody_from_going_up(changes, kind, percentage, verdict):
     facts = replace(seen_at(3, 1, state_at(1, verdict)), **changes)
     result = planned(facts, percentage)
     assert result.action == REFUSE
@@ -97,7 +95,7 @@ def test_what_keeps_everybody_from_going_up(
 @pytest.mark.parametrize(
     ("verdict", "kind"), [(PENDING, "watch"), (HOLD, "hold"), (ROLLBACK, "breach")]
 )
-def test_a_step_that_was_not_found_good_is_watched_before_the_next(verdict: str, kind: str) -> None:
+def test_a_step_that_was_not_found_good_is_watched_before_the_next(verdict, kind):
     facts = seen_at(4, 5, state_at(5, verdict))
     result = planned(facts)
     assert (result.action, result.percentage, kinds(result)) == (WATCH, 5, [kind])
@@ -114,7 +112,7 @@ def test_a_good_verdict_does_not_shorten_the_watch():
     assert planned(seen_at(3.5, 5, state), 10).action == REFUSE
 
 
-def test_all_reasons_are_told_at_once() -> None:
+def test_all_reasons_are_told_at_once():
     facts = seen_at(2.01, 5, state_at(5, HOLD, reasons=("no data",)), held=HELD, killed=KILLED)
     result = planned(facts, 25)
     assert set(kinds(result)) == {"kill_switch", "lock", "hold", "watch", "day", "skip"}
@@ -123,7 +121,7 @@ def test_all_reasons_are_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("percentage", [10, 50, 100])
-def test_a_step_cannot_be_skipped(percentage: int) -> None:
+def test_a_step_cannot_be_skipped(percentage):
     result = planned(seen_at(30, 1, state_at(1)), percentage)
     assert (result.action, kinds(result)) == (REFUSE, ["skip"])
     assert "that is 5 %" in result.reasons[0].text
@@ -147,13 +145,13 @@ def test_what_is_no_step_is_refused_before_anything_is_looked_at(percentage):
     ],
     ids=["in peace", "against everything", "from an unknown percentage", "broken", "no state"],
 )
-def test_down_is_always_allowed(to: int, changes: dict[str, t.Any]) -> None:
+def test_down_is_always_allowed(to, changes):
     facts = replace(seen_at(2.01, 10, state_at(10, HOLD)), **changes)
     result = planned(facts, to, reason="errors")
     assert (result.action, result.percentage, result.after.step) == (LOWER, to, [0, 1, 5].index(to))
     last = result.after.history[-1]
     assert (last.what, last.before, last.to, last.by, last.reason) == (
-        "lowered", int(t.cast("str", facts.value)), to, "bob@here", "errors",
+        "lowered", int(facts.value), to, "bob@here", "errors",
     )  # fmt: skip
     assert result.after.verdict == PENDING, "it is watched before it goes up again"
 
@@ -170,14 +168,12 @@ def test_down_is_always_allowed(to: int, changes: dict[str, t.Any]) -> None:
         pytest.param(seen_at(3, "ten", state_at(10)), 1, REFUSE, id="a step may be up"),
     ],
 )
-def test_what_is_done_at_a_percentage(
-    facts: RampFacts, percentage: int | None, action: str
-) -> None:
+def test_what_is_done_at_a_percentage(facts, percentage, action):
     assert planned(facts, percentage).action == action
 
 
 @pytest.mark.parametrize("value", [1, 5, 50])
-def test_a_step_that_somebody_else_set_is_told_and_watched(value: int) -> None:
+def test_a_step_that_somebody_else_set_is_told_and_watched(value):
     facts = seen_at(6, value, state_at(10), managers=("kubectl-edit",))
     result = planned(facts)
     assert result.action == WATCH
@@ -224,7 +220,7 @@ def test_a_watch_from_before_the_ramp_began_anew_does_not_count():
 RELEASE = {"release_reason": "a marketing mail", "released_by": "ann"}
 
 
-def test_a_person_releases_a_held_gate_and_the_ramp_goes_on() -> None:
+def test_a_person_releases_a_held_gate_and_the_ramp_goes_on():
     result = planned(seen_at(3, 5, state_at(5, HOLD)), **RELEASE)
     assert (result.action, result.percentage) == (RAISE, 10)
     assert [entry.what for entry in result.after.history] == ["released", "raised"]
@@ -234,7 +230,7 @@ def test_a_person_releases_a_held_gate_and_the_ramp_goes_on() -> None:
     )
 
 
-def test_a_release_before_the_next_day_is_kept_for_it() -> None:
+def test_a_release_before_the_next_day_is_kept_for_it():
     facts = seen_at(2.5, 5, state_at(5, HOLD))
     result = planned(facts, **RELEASE)
     assert (result.action, result.after.verdict) == (WAIT, RELEASED)
@@ -244,10 +240,8 @@ def test_a_release_before_the_next_day_is_kept_for_it() -> None:
     assert planned(replace(facts, annotation=written, now=DAY_1 + 2 * DAY)).action == RAISE
 
 
-@pytest.mark.parametrize(
-    "verdict", [ROLLBACK, PENDING], ids=["a definite breach", "a watch that is not over"]
-)
-def test_a_person_cannot_release(verdict: str) -> None:
+@cases("verdict", {"a definite breach": ROLLBACK, "a watch that is not over": PENDING})
+def test_a_person_cannot_release(verdict):
     result = planned(seen_at(3, 5, state_at(5, verdict)), **RELEASE)
     assert (result.action, result.after.verdict) == (WATCH, verdict)
     assert "nothing was released" in result.notes[0]
@@ -288,7 +282,7 @@ def test_what_it_left_can_be_read_back_and_stays_small():
     "text",
     ["", "no JSON", "[]", "null", '"x"', "{}", json.dumps({**state_at(5).to_json(), "since": "x"})],
 )
-def test_a_state_that_cannot_be_read_is_told_and_begun_anew(text: str) -> None:
+def test_a_state_that_cannot_be_read_is_told_and_begun_anew(text):
     result = planned(replace(seen_at(6, 5), annotation=text))
     assert result.action == WATCH
     assert "cannot be read" in result.notes[0]
@@ -305,15 +299,8 @@ def test_a_state_that_cannot_be_read_is_told_and_begun_anew(text: str) -> None:
     words=st.booleans(),
 )
 def test_nothing_goes_up_but_one_step_with_everything_in_order(
-    at: int,
-    left: int,
-    verdict: str,
-    day: float,
-    killed: str,
-    held: str,
-    percentage: int | None,
-    words: bool,
-) -> None:
+    at, left, verdict, day, killed, held, percentage, words
+):
     facts = seen_at(day, at, state_at(left, verdict), killed=killed, held=held)
     result = planned(facts, percentage, **(RELEASE if words else {}))
     assert result.percentage is not None

@@ -99,7 +99,7 @@ def standing(
     return ServerStatus((18, "18.6"), databases or (database(),), Rights(*rights))
 
 
-def test_the_newest_backup_of_name_and_release_is_chosen() -> None:
+def test_the_newest_backup_of_name_and_release_is_chosen():
     backups = [backup(minute=1), backup(minute=3), backup("other", minute=5), backup(release="1")]
     chosen = choose_backup(backups, name="shop", release="2.0.0", key=None, where="s3://b/")
     assert chosen is backups[1]
@@ -175,31 +175,16 @@ def test_a_finished_restore_still_tidies_up():
     assert (plan.done, plan.steps, plan.changed) == (failed, (), True)
 
 
-@cases(
-    ("given", "databases", "error", "words"),
-    {
-        "no-database": (order(), (database("x"),), InputError, "There is no"),
-        "closed": (order(), (database(open=False),), ConflictError, "not by our restore"),
-        "of-another": (order(backup=backup(database="x")), (), InputError, "of database 'x'"),
-        "old-server": (order(backup=backup(server_version="19.0")), (), InputError, "19.0"),
-        "old-reader": (order(backup=backup(pg_dump_version="19.1")), (), InputError, "19.1"),
-        "old-psql": (
-            order("in_place", psql=Program("psql", 15, "15.2")),
-            (),
-            InputError,
-            "psql 15.2",
-        ),
-        "scratch-over-another": (
-            order("scratch"),
-            (),
-            ConflictError,
-            "not a scratch database of ours",
-        ),
-    },
-)
-def test_what_cannot_end_well_is_refused(
-    given: RestoreRequest, databases: tuple[ServerDatabase, ...], error: type[Exception], words: str
-) -> None:
+@cases(("given", "databases", "error", "words"), {
+    "no-database": (order(), (database("x"),), InputError, "There is no"),
+    "closed": (order(), (database(open=False),), ConflictError, "not by our restore"),
+    "of-another": (order(backup=backup(database="x")), (), InputError, "of database 'x'"),
+    "old-server": (order(backup=backup(server_version="19.0")), (), InputError, "19.0"),
+    "old-reader": (order(backup=backup(pg_dump_version="19.1")), (), InputError, "19.1"),
+    "old-psql": (order("in_place", psql=Program("psql", 15, "15.2")), (), InputError, "psql 15.2"),
+    "scratch-over-another": (order("scratch"), (), ConflictError, "not a scratch database of ours"),
+})  # fmt: skip
+def test_what_cannot_end_well_is_refused(given, databases, error, words):
     with pytest.raises(error, match=words):
         plan_restore(given, standing(*databases))
 
@@ -217,9 +202,7 @@ def test_what_cannot_end_well_is_refused(
         ("scratch", (False, False, False), "may not create databases"),
     ],
 )
-def test_rights_are_what_the_method_needs(
-    method: str, rights: tuple[bool, bool, bool], words: str
-) -> None:
+def test_rights_are_what_the_method_needs(method, rights, words):
     status = standing(database("x" if method == "scratch" else "shop_prod"), rights=rights)
     if not words:
         assert plan_restore(order(method), status).changed
@@ -228,20 +211,16 @@ def test_rights_are_what_the_method_needs(
         plan_restore(order(method), status)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("scratch", "changed", "replaced"),
-    [
-        pytest.param(marked("shop_prod", "scratch"), False, False, id="the-same"),
-        pytest.param(marked("shop_prod", "scratch", whole=False), True, True, id="unfinished"),
-        pytest.param(marked("shop_prod", "scratch", request="r0"), True, True, id="another"),
-        pytest.param(
-            database(open=False, connection_limit=NEWBORN_LIMIT), True, True, id="newborn"
-        ),
-    ],
+    {
+        "the-same": (marked("shop_prod", "scratch"), False, False),
+        "unfinished": (marked("shop_prod", "scratch", whole=False), True, True),
+        "another": (marked("shop_prod", "scratch", request="r0"), True, True),
+        "newborn": (database(open=False, connection_limit=NEWBORN_LIMIT), True, True),
+    },
 )
-def test_a_scratch_database_of_ours_is_kept_or_replaced(
-    scratch: ServerDatabase, changed: bool, replaced: bool
-) -> None:
+def test_a_scratch_database_of_ours_is_kept_or_replaced(scratch, changed, replaced):
     plan = plan_restore(order("scratch"), standing(scratch))
     assert (plan.changed, plan.leftovers) == (changed, (scratch,) if replaced else ())
 
@@ -269,8 +248,4 @@ def test_the_table_of_rows_has_every_table_of_either():
     assert [
         (table_rows.table, table_rows.before, table_rows.backup, table_rows.after)
         for table_rows in rows
-    ] == [
-        ("a", 1, 3, 3),
-        ("gone", None, 4, 4),
-        ("new", 2, None, None),
-    ]
+    ] == [("a", 1, 3, 3), ("gone", None, 4, 4), ("new", 2, None, None)]

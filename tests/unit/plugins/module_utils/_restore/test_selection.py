@@ -82,7 +82,7 @@ def test_in_place_what_is_ours_comes_back_and_what_is_there_stays():
     ("field", "entry"),
     [("extensions", "2"), ("schemas", "15"), ("publications", "4804"), ("triggers", "4801")],
 )
-def test_in_place_what_is_missing_is_made_again(field: str, entry: str) -> None:
+def test_in_place_what_is_missing_is_made_again(field, entry):
     assert entry not in numbers(select_in_place(LISTED, GROUND).lines)
     nothing = dataclasses.replace(GROUND, **{field: frozenset()})
     assert entry in numbers(select_in_place(LISTED, nothing).lines)

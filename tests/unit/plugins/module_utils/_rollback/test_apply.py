@@ -14,7 +14,7 @@ def returned(name: str) -> Returned:
     return Returned(name=name, result="rolled_back", changed=True)
 
 
-def test_one_that_cannot_return_keeps_nobody_from_it() -> None:
+def test_one_that_cannot_return_keeps_nobody_from_it():
     def return_deployment(name: str) -> Returned:
         if name == "b":
             raise ConflictError("Deployment 'b' was changed by somebody else.", result="superseded")

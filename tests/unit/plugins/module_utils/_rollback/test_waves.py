@@ -33,11 +33,9 @@ def test_waves_are_what_the_groups_of_the_inventory_say(groups, waves):
         "the-first-each-alone": ("core a", ["a", "core"], [["a"], ["core"]]),
     },
 )
-def test_the_way_back_is_in_reverse_waves(
-    names: str, first: list[str], back: list[list[str]]
-) -> None:
+def test_the_way_back_is_in_reverse_waves(names, first, back):
     assert rollback_waves(WAVES, names.split(), first) == back
 
 
-def test_without_a_known_order_all_return_at_once() -> None:
+def test_without_a_known_order_all_return_at_once():
     assert rollback_waves([], ["b", "a"], []) == [["a", "b"]]
