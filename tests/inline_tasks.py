@@ -31,6 +31,9 @@ from ansible.module_utils.testing import patch_module_args
 from ansible.plugins import strategy
 from jinja2.environment import TemplateExpression
 
+CAN_RUN_INLINE = hasattr(_task.TaskContext, "create")
+"""Before ansible-core 2.20 a task's context is made otherwise: there each task is a fork."""
+
 
 class InlineWorker(WorkerProcess):  # type: ignore[misc]
     """Carries its task out where it is started, and has ended then; WorkerProcess._run has the same steps."""
@@ -219,7 +222,9 @@ def execute_module(action: t.Any, task_vars: t.Any = None, **_more: t.Any) -> di
 
 
 def run_inline(templates: CompiledTemplates) -> None:
-    """Have all that this process plays from now on run so."""
+    """Have all that this process plays from now on run so, where Ansible can."""
+    if not CAN_RUN_INLINE:
+        return
     strategy.WorkerProcess = InlineWorker
     templates.install()
     _find_filters_once()

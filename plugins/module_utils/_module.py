@@ -50,7 +50,7 @@ def execute(
     try:
         spec = module_spec()
     except DeployError as exc:
-        _fail_without_options(exc)
+        _fail_unread(exc)
     try:
         module = AnsibleModule(**spec, supports_check_mode=True)
     except (OverflowError, RecursionError, TypeError):
@@ -61,6 +61,17 @@ def execute(
     if wrong := wrong_kinds(spec["argument_spec"], _load_params()):
         module.fail_json(**InputError(" ".join(wrong)).to_result())
     finish(module, run, needs=needs)
+
+
+def _fail_unread(why: DeployError) -> t.NoReturn:
+    """Fail as Ansible's modules do, though the options are not known, whichever were given."""
+
+    class Unread(AnsibleModule):  # type: ignore[misc]
+        def fail_json(self, **_result: t.Any) -> None:
+            super().fail_json(**why.to_result())
+
+    Unread(argument_spec={}).fail_json()
+    raise SystemExit(1)
 
 
 def _fail_without_options(why: DeployError) -> t.NoReturn:

@@ -9,9 +9,12 @@ import os
 import secrets
 import sys
 import time
+import typing as t
 from pathlib import Path
 
-from .branches import Ended
+if t.TYPE_CHECKING:
+    # The path to the collection, and a mutant of it, come before the first import of the product.
+    from .branches import Ended
 
 HASHING = "PYTHONHASHSEED"
 OTHERS = 60
@@ -171,7 +174,7 @@ def search(first: int, runs: int | None, seconds: float, theme: str, *, fresh: b
     return bool(whole.broken)
 
 
-def written(broken: Ended) -> Path:
+def written(broken: "Ended") -> Path:
     """Where its plan is, for --plan: that of a branch is not what its seed draws."""
     from .totals import FOLDER  # noqa: PLC0415
 
