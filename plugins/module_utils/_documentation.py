@@ -2,7 +2,7 @@
 """What a module's documentation says of its options, as the argument spec that Ansible checks them by.
 
 The documentation is the one place for options. It is read where a module runs, so its fragments go there with it:
-`_doc_fragments` is a link to the folder in which Ansible looks for them.
+`_doc_fragments` has a link to each file of the folder in which Ansible looks for them.
 """
 
 from __future__ import annotations

@@ -134,19 +134,23 @@ reason:
   sample: InvalidInput
 """
 
-from ansible.module_utils.basic import AnsibleModule
+import typing as t
 
 from ..module_utils._documentation import documented
+from ..module_utils._errors import InputError
+from ..module_utils._module import Module, execute
 
 module_spec = documented(DOCUMENTATION)
 
 
-def main() -> None:
-    module = AnsibleModule(**module_spec(), supports_check_mode=True)
-    module.fail_json(
-        msg="release_variables reads the controller's variables, so it runs only as an action plugin.",
-        reason="InvalidInput",
+def run(_module: Module) -> t.NoReturn:
+    raise InputError(
+        "release_variables reads the controller's variables, so it runs only as an action plugin."
     )
+
+
+def main() -> None:
+    execute(module_spec, run)
 
 
 if __name__ == "__main__":

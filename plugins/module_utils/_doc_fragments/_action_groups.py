@@ -1,0 +1,1 @@
+../../doc_fragments/_action_groups.py

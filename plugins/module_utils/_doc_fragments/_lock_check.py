@@ -1,0 +1,1 @@
+../../doc_fragments/_lock_check.py
