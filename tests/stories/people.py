@@ -171,11 +171,12 @@ class Operator:
         return self._types("bash", "-ec", script)
 
     def types(self, run: Run, playbook: str) -> Run:
-        """What a run told to type of that playbook, as it is printed."""
+        """What a run told to type of that playbook, as it is printed, with a name and a reason in their places."""
         said = asked_for(" ".join(run.output.split()))
         # Ansible tells a failure as it is first, and once more as YAML.
         options = next(told for name, told in said if name == f"{playbook}.yml")
-        return self.plays(playbook, *shlex.split(options))
+        meant = options.replace("'NAME'", "'Jane Doe'").replace("'WHY'", "'a rehearsal'")
+        return self.plays(playbook, *shlex.split(meant))
 
     def sandbox(self, *arguments: str) -> Run:
         return self._types(sys.executable, "-m", "sandbox", *arguments)
