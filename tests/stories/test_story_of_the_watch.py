@@ -136,7 +136,7 @@ def test_whoever_decides_has_a_name_and_a_reason(operator, witness):
     before = witness.record("2.0.0")
     nobody = decides(operator, "approve", "", "seen")
     assert nobody.rc != 0
-    assert "set 'by'" in words(nobody)
+    assert "which names nobody" in words(nobody)
     assert witness.record("2.0.0") == before
     approved = decides(operator, "approve", "ann", "Prometheus is being moved")
     assert approved.rc == 0, approved.tail()
