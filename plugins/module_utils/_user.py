@@ -10,7 +10,7 @@ import typing as t
 from ._arguments import text_of
 from ._errors import InputError
 
-NOBODY = frozenset(
+PLACEHOLDERS = frozenset(
     [
         *("nobody", "none", "unknown", "anonymous", "somebody", "n/a", "tbd", "$user", "who"),
         *("name", "your name", "why", "reason", "the reason", "what was seen"),
@@ -34,9 +34,15 @@ def user_here() -> str:
 def as_meant(value: t.Any, *, name: bool = False) -> str:
     """What a person typed as a reason, or as a name; "" for nothing, and for what only holds its place."""
     text = text_of(value)
-    letters = [one for one in text if (one.isalpha() if name else one.isalnum())]
-    holds_its_place = text.strip("<>'\"").casefold() in NOBODY
+    letters = [char for char in text if (char.isalpha() if name else char.isalnum())]
+    holds_its_place = text.strip("<>'\"").casefold() in PLACEHOLDERS
     return "" if holds_its_place or len(letters) < (2 if name else 1) else text
+
+
+def decided_by(entry: t.Any) -> tuple[str, str]:
+    """The `by` and `reason` of an entry that people write, "" for each that is missing or a placeholder."""
+    fields = entry if isinstance(entry, dict) else {}
+    return as_meant(fields.get("by"), name=True), as_meant(fields.get("reason"))
 
 
 def read_who_and_why(**given: t.Any) -> list[str]:

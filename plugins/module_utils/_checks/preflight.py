@@ -16,7 +16,7 @@ from .._errors import (
 )
 from .._release.order import Waiver
 from .._release.plan import merge
-from .._user import as_meant
+from .._user import decided_by
 from .._variables.check import placeholders
 from . import run
 from .models import (
@@ -70,9 +70,8 @@ def _unmet(check: Check) -> list[Finding]:
 def read_waivers(given: t.Mapping[str, t.Any]) -> dict[str, Waiver]:
     waivers = {}
     for name, entry in given.items():
-        body = entry if isinstance(entry, dict) else {}
-        strange = set(body) - {"by", "reason"}
-        by, reason = as_meant(body.get("by"), name=True), as_meant(body.get("reason"))
+        strange = set(entry) - {"by", "reason"} if isinstance(entry, dict) else set()
+        by, reason = decided_by(entry)
         if strange or not by or not reason:
             raise InputError(
                 f"The waiver of {name!r} is {entry!r}: add 'by', the person's name, and 'reason'."

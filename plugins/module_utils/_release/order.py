@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from .._cluster import Object
 from .._errors import ConflictError, InputError
 from .._flags.switch import KillSwitch
-from .._user import as_meant
+from .._user import decided_by
 from .models import DONE, FAILED, PARTLY, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED, Record
 
 STATES = {
@@ -65,8 +65,7 @@ class PhaseOrder:
 def read_waivers(option: str, given: t.Mapping[str, t.Any]) -> dict[str, Waiver]:
     waivers = {}
     for name, decision in given.items():
-        fields = decision if isinstance(decision, dict) else {}
-        by, reason = as_meant(fields.get("by"), name=True), as_meant(fields.get("reason"))
+        by, reason = decided_by(decision)
         if not by or not reason:
             raise InputError(
                 f"'{option}' must say for {name!r} who decided it and why: "
