@@ -10,9 +10,8 @@ short_description: Apply pending Prisma migrations as prisma migrate deploy does
 version_added: 0.1.0
 description:
   - Applies the migrations of a folder that the database has not seen yet, and records them in C(_prisma_migrations).
-  - With O(engine=native), Prisma itself is not needed. Rows, checksums, order, advisory lock and the conditions that
-    stop a deploy are those of Prisma up to version 7.
-  - With O(engine=command), the workspace's own command is run when something is pending, and what it did is verified.
+  - Prisma itself is not needed. Rows, checksums, order, advisory lock and the conditions that stop a deploy are those
+    of Prisma up to version 7.
   - A script that can be a transaction commits together with its row. A run that was cut off anywhere, even by
     C(SIGKILL), has applied a migration and recorded it, or has done neither, and is simply run again. Scripts that
     begin and commit by themselves, or cannot be in a transaction, are recorded before and after, as Prisma does it.
@@ -57,29 +56,18 @@ options:
     description: The schema Prisma is connected to, its C(?schema=).
     type: str
     default: public
-  engine:
-    description: Who applies the migrations, this module or O(command).
-    type: str
-    choices: [native, command]
-    default: native
-  command:
-    description:
-      - The workspace's command as a list of arguments. Needed with O(engine=command).
-      - The URL of the database reaches it in the environment variable E(DATABASE_URL) only.
-      - A path with a slash in it is looked for from O(chdir).
-    type: list
-    elements: str
   chdir:
-    description: Folder to run O(command) and O(generate_command) in.
+    description: Folder to run O(generate_command) in. A path with a slash in it is looked for from there.
     type: path
   command_timeout:
-    description: Seconds O(command) and O(generate_command) may take each. Then it is killed with all it started.
+    description: Seconds O(generate_command) may take. Then it is killed with all it started.
     type: float
     default: 600
   generate_command:
     description:
       - The workspace's command that generates the Prisma client, as a list of arguments. None by default.
-      - It runs with the environment of O(command), after the migrations are applied and verified.
+      - It runs after the migrations are applied and verified. The URL of the database reaches it in the environment
+        variable E(DATABASE_URL) only.
     type: list
     elements: str
     version_added: 0.2.0
@@ -91,12 +79,6 @@ options:
     choices: [after_migrations, always]
     default: after_migrations
     version_added: 0.2.0
-  url_parameters:
-    description:
-      - Parameters of E(DATABASE_URL) to add or replace. One that is null is left out.
-      - Needed with driver adapters, which have other names for TLS than Prisma's own engine.
-    type: dict
-    default: {}
   expect_tables:
     description:
       - Tables that must be there afterwards, as C(table) in O(schema) or as C(schema.table).
@@ -112,11 +94,11 @@ options:
     choices: [fail, warn]
     default: fail
   lock_timeout:
-    description: Seconds a statement waits for a lock at most with O(engine=native). V(0) is no limit.
+    description: Seconds a statement waits for a lock at most. V(0) is no limit.
     type: float
     default: 5
   statement_timeout:
-    description: Seconds a statement runs at most with O(engine=native). V(0) is no limit.
+    description: Seconds a statement runs at most. V(0) is no limit.
     type: float
     default: 0
   advisory_lock_timeout:
@@ -126,13 +108,11 @@ options:
 requirements:
   - pglast, unless O(additive_only=false)
 notes:
-  - With O(engine=command) the deploy lock is looked at once, before the command.
   - The diff shows the SQL of pending migrations whole, so use C(--diff) only where the SQL may be shown.
   - The advisory lock belongs to a session. Connect to the database itself, or to a pooler in session mode; one in
     transaction mode is refused.
-  - Of the role's own C(statement_timeout), C(transaction_timeout) and idle timeouts none holds for a run with
-    O(engine=native); what holds is O(statement_timeout). What O(command) runs has those of the role, and a
-    C(statement_timeout) is warned of.
+  - Of the role's own C(statement_timeout), C(transaction_timeout) and idle timeouts none holds for a run; what
+    holds is O(statement_timeout).
 seealso:
   - module: easymo.deploy.prisma_migrations_info
   - module: easymo.deploy.supabase_migrations
@@ -142,17 +122,6 @@ EXAMPLES = r"""
 - name: Apply the pending migrations of checkout
   easymo.deploy.prisma_migrations:
     directory: packages/db/prisma/migrations
-    login_host: prod-checkout-db.example.com
-    login_user: deployer
-    login_password: "{{ vault_checkout_db_password }}"
-    login_db: checkout_prod
-
-- name: Let the workspace's own command apply them
-  easymo.deploy.prisma_migrations:
-    directory: packages/db/prisma/migrations
-    engine: command
-    command: [pnpm, --filter, "@shop/db", prisma:migrate:deploy]
-    chdir: /srv/shop
     login_host: prod-checkout-db.example.com
     login_user: deployer
     login_password: "{{ vault_checkout_db_password }}"
@@ -246,8 +215,8 @@ locks:
   version_added: 0.2.0
 locks_unknown:
   description:
-    - Applied files of which RV(locks) does not tell, since they are no transaction, O(engine=command) applied them, or
-      the server gave no second connection to look from.
+    - Applied files of which RV(locks) does not tell, since they are no transaction, or the server gave no second
+      connection to look from.
   returned: with O(state=applied), and when a migration failed
   type: list
   elements: str
@@ -338,7 +307,7 @@ statement:
   description:
     - Which statement of the file failed, from 1. Not known of a script of several statements that is no transaction,
       unless the server points at it.
-  returned: when O(engine=native), and it is known
+  returned: when it is known
   type: int
   sample: 3
   version_added: 0.2.0
@@ -349,7 +318,7 @@ line:
   sample: 17
 sqlstate:
   description: PostgreSQL's code for what went wrong.
-  returned: when a statement failed, with O(engine=native)
+  returned: when a statement failed
   type: str
   sample: "42P07"
 code:
@@ -358,8 +327,8 @@ code:
   type: str
   sample: P3009
 output:
-  description: The last lines of what O(command) and O(generate_command) said, without secrets.
-  returned: with O(state=applied), and when a command failed
+  description: The last lines that O(generate_command) printed, without secrets.
+  returned: with O(state=applied), and when the generator failed
   type: list
   elements: str
   sample: ["Error: P3018"]
@@ -375,11 +344,7 @@ NEEDS = (PSYCOPG2,)
 
 
 module_spec = documented(
-    DOCUMENTATION,
-    required_if=[
-        ("state", "resolved", ("migrations", "resolution")),
-        ("engine", "command", ("command",)),
-    ],
+    DOCUMENTATION, required_if=[("state", "resolved", ("migrations", "resolution"))]
 )
 
 

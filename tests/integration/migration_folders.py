@@ -28,9 +28,6 @@ class Migrations:
 
     def run(self, **options: t.Any) -> dict[str, t.Any]:
         module = supabase_migrations if self.kind == "supabase" else prisma_migrations
-        if self.kind == "prisma command":
-            # What it would apply is not run here: the guard comes before it, or it does nothing.
-            options = {"engine": "command", "command": ["true"], **options}
         options = {"directory": str(self.folder), **options}
         return run_module(module, **{**self.database, **options})
 

@@ -95,24 +95,6 @@ class Workspace:
             **{**database, "additive_only": False, **options},
         )
 
-    def run_command(self, database: Options, **options: t.Any) -> Options:
-        """What our module returns when Prisma itself is its command."""
-        with self.environment():
-            return self.run(
-                database,
-                engine="command",
-                command=[*self.argv, "migrate", "deploy"],
-                chdir=str(self.place),
-                # node-postgres has other names for TLS than Prisma's own engine.
-                url_parameters={
-                    "sslmode": "verify-full",
-                    "sslrootcert": database["ca_cert"],
-                    "sslcert": None,
-                    "sslaccept": None,
-                },
-                **options,
-            )
-
     @contextmanager
     def environment(self, **more: str) -> t.Iterator[None]:
         """Ours is that of the tool until the end of the block."""

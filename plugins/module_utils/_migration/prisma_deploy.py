@@ -1,35 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One deployment of Prisma migrations: look, decide, apply natively or by a command, and look again."""
+"""One deployment of Prisma migrations: look, decide, apply, and look again."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
 
-from .._errors import DeployError, RefusedError, VerificationError
+from .._errors import DeployError, VerificationError
 from .._lock.fence import Check, no_check
 from .._postgres import PostgresTarget, Session
 from .guard.options import Guard, GuardReport
 from .models import GenerateError, Table, describe_tables, find_tables, verify_tables
-from .prisma_command import Command, failed_by_command, refuse_unchanged, run_command
 from .prisma_folder import (
     PrismaHistory,
     PrismaMigration,
     PrismaPlan,
-    compare,
     plan_prisma,
     problems_of,
     refuse_drift,
 )
+from .prisma_generator import Generator, run_generator
 from .prisma_history import ADVISORY_LOCK, HistoryTable, read_history, use_schema
 from .prisma_native import Runner
 from .runner import LockRetries, advisory_lock
-from .session import Limits, Run, Runs, describe_runs, refuse_read_only, role_timeout
+from .session import Limits, Runs, describe_runs, refuse_read_only
 
 
 @dataclass(frozen=True)
 class PrismaRequest:
-    """What is to be deployed and how, as in the module's options. Without `command`, we apply it ourselves."""
+    """What is to be deployed and how, as in the module's options."""
 
     local: tuple[PrismaMigration, ...]
     schema: str
@@ -40,14 +39,12 @@ class PrismaRequest:
     guard: Guard
     advisory_lock_timeout: float
     target: PostgresTarget
-    command: Command | None
-    generate: Command | None = None
-    generate_always: bool = False
+    generator: Generator | None = None
     check_lock: Check = no_check
-    """Before each migration, or before the command that applies them all."""
+    """Before each migration."""
 
     def generates(self, plan: PrismaPlan) -> bool:
-        return self.generate is not None and (plan.changed or self.generate_always)
+        return self.generator is not None and (plan.changed or self.generator.always)
 
 
 @dataclass(frozen=True)
@@ -60,10 +57,8 @@ class PrismaResult:
     guard: GuardReport
     generated: bool
     runs: Runs | None = None
-    role_timeout: str | None = None
-    """A sentence, where another program runs the migrations."""
     output: list[str] = field(default_factory=list)
-    """The last lines of what the command and the generator said."""
+    """The last lines that the generator printed."""
 
     @property
     def warnings(self) -> list[str]:
@@ -72,9 +67,8 @@ class PrismaResult:
             for file, how in self.plan.drift.items()
         ]
         listed = ", ".join(self.plan.missing_locally)
-        limited = [self.role_timeout] if self.role_timeout else []
         missing = f"The database has migrations missing in the folder: {listed}."
-        return [*edited, *([missing] if listed else []), *limited, *self.guard.warnings]
+        return [*edited, *([missing] if listed else []), *self.guard.warnings]
 
     def to_result(self) -> dict[str, t.Any]:
         migrations = describe(self.plan.pending)
@@ -106,14 +100,7 @@ def predict(session: Session, order: PrismaRequest) -> PrismaResult:
     guarded = guard_pending(session, plan, order)
     before = find_tables(session, order.expect_tables)
     tables = describe_tables(session, order.expect_tables, before=before)
-    return PrismaResult(
-        plan,
-        history,
-        tables,
-        guarded,
-        generated=order.generates(plan),
-        role_timeout=timeout_of(session, plan, order),
-    )
+    return PrismaResult(plan, history, tables, guarded, generated=order.generates(plan))
 
 
 def migrate(session: Session, order: PrismaRequest, retries: LockRetries) -> PrismaResult:
@@ -124,36 +111,22 @@ def migrate(session: Session, order: PrismaRequest, retries: LockRetries) -> Pri
     plan = plan_order(history, order)
     guarded = guard_pending(session, plan, order)
     before = find_tables(session, order.expect_tables)
-    output: list[str] = []
-    runs: Runs = {}
-    if order.command:
-        if plan.changed:
-            output += apply_by_command(session, table, plan, order, order.command)
-    else:
-        with advisory_lock(session, ADVISORY_LOCK, timeout=order.advisory_lock_timeout):
-            # What we saw before we held the lock may be old by now.
-            history = read_history(session, order.schema, table)
-            plan = plan_order(history, order)
-            guarded = guard_pending(session, plan, order)
-            runs = apply_plan(session, table, plan, order, retries, exists=history.exists)
+    with advisory_lock(session, ADVISORY_LOCK, timeout=order.advisory_lock_timeout):
+        # What we saw before we held the lock may be old by now.
+        history = read_history(session, order.schema, table)
+        plan = plan_order(history, order)
+        guarded = guard_pending(session, plan, order)
+        runs = apply_plan(session, table, plan, order, retries, exists=history.exists)
     order.limits.set_on(session)
     use_schema(session, order.schema)
     known = {row.name for row in history.rows}
     history = read_history(session, order.schema, table)
-    if order.command:
-        runs = runs_of_history(history, plan)
     verify_applied(history, order, {*known, *(each.name for each in plan.pending)})
     tables = describe_tables(session, order.expect_tables, before=before)
     verify_tables(tables, order.expect_tables, database=order.target.where)
     generated = order.generates(plan)
-    if order.generate and generated:
-        output += generate(order, order.generate, plan)
-    limited = timeout_of(session, plan, order)
-    return PrismaResult(plan, history, tables, guarded, generated, runs, limited, output)
-
-
-def timeout_of(session: Session, plan: PrismaPlan, order: PrismaRequest) -> str | None:
-    return role_timeout(session, order.target.user) if order.command and plan.changed else None
+    output = generate(order, order.generator, plan) if order.generator and generated else []
+    return PrismaResult(plan, history, tables, guarded, generated, runs, output)
 
 
 def plan_order(history: PrismaHistory, order: PrismaRequest) -> PrismaPlan:
@@ -182,7 +155,7 @@ def apply_plan(
     *,
     exists: bool,
 ) -> Runs:
-    """Natively. A DeployError tells in its details what was applied before it."""
+    """A DeployError tells in its details what was applied before it."""
     runs: Runs = {}
     if not plan.changed:
         return runs
@@ -208,39 +181,9 @@ def apply_plan(
     return runs
 
 
-def runs_of_history(history: PrismaHistory, plan: PrismaPlan) -> Runs:
-    """By the history's own times, for another program ran them; nobody looked at its locks."""
-    seconds = {row.name: row.seconds or 0.0 for row in history.rows if row.applied}
-    return {
-        each.file: Run(seconds[each.name], frozenset(), locks_known=False)
-        for each in plan.pending
-        if each.name in seconds
-    }
-
-
-def apply_by_command(
-    session: Session, table: HistoryTable, plan: PrismaPlan, order: PrismaRequest, command: Command
-) -> list[str]:
-    """Prisma takes its lock itself, in a session of its own. What the history says counts, not what it says."""
-    order.check_lock()
+def generate(order: PrismaRequest, generator: Generator, plan: PrismaPlan) -> list[str]:
     try:
-        output = run_command(command, order.target, order.schema)
-    except DeployError as exc:
-        history = read_history(session, order.schema, table)
-        done = [each for each in plan.pending if each.name in history.applied]
-        exc.details.update(changed=bool(done), applied=describe(done))
-        failed = [each.name for each in plan.pending if each.name in history.failed]
-        if failed and isinstance(exc, RefusedError):
-            raise failed_by_command(exc, failed[0]) from exc
-        raise
-    left = compare(read_history(session, order.schema, table), order.local).pending
-    refuse_unchanged(command, [migration.name for migration in left])
-    return output
-
-
-def generate(order: PrismaRequest, command: Command, plan: PrismaPlan) -> list[str]:
-    try:
-        return run_command(command, order.target, order.schema)
+        return run_generator(generator, order.target, order.schema)
     except DeployError as exc:
         raise GenerateError(
             f"{exc} The migrations are applied; run it by hand, or with generate=always.",

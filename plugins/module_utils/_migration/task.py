@@ -6,7 +6,6 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._errors import InputError
 from .._lock.fence import lock_check
 from .._module import Module, Result, emit_progress, refuse_below
 from .._postgres import PostgresTarget, Session
@@ -14,8 +13,8 @@ from . import file_deploy, prisma_deploy, supabase_folder, supabase_history
 from .execution import session_role
 from .file_history import History
 from .guard.options import Guard
-from .prisma_command import Command
 from .prisma_folder import PrismaMigration, stray_files
+from .prisma_generator import Generator
 from .prisma_history import ADVISORY_LOCK, apply_resolve, plan_resolve, read_history, use_schema
 from .runner import LockRetries, advisory_lock
 from .session import Limits, migrating, refuse_read_only, watching
@@ -119,8 +118,6 @@ def apply_files(module: Module, kind: Kind) -> Result:
 
 def apply_prisma(module: Module, local: t.Sequence[PrismaMigration]) -> Result:
     params = module.params
-    if params["engine"] == "command" and not params["command"]:
-        raise InputError("Option 'command' is empty; engine 'command' runs it.")
     schema, target = params["schema"], PostgresTarget.from_params(params)
     order = prisma_deploy.PrismaRequest(
         local=tuple(local),
@@ -129,9 +126,7 @@ def apply_prisma(module: Module, local: t.Sequence[PrismaMigration]) -> Result:
             name if "." in name else f"{schema}.{name}" for name in params["expect_tables"]
         ),
         target=target,
-        command=to_command(params, "command") if params["engine"] == "command" else None,
-        generate=to_command(params, "generate_command") if params["generate_command"] else None,
-        generate_always=params["generate"] == "always",
+        generator=to_generator(params) if params["generate_command"] else None,
         **common_request(module, [migration.file for migration in local]),
     )
     return run_migrations(
@@ -144,16 +139,12 @@ def apply_prisma(module: Module, local: t.Sequence[PrismaMigration]) -> Result:
     )
 
 
-def to_command(params: Params, option: str) -> Command:
-    return Command(
-        argv=tuple(params[option]),
+def to_generator(params: Params) -> Generator:
+    return Generator(
+        argv=tuple(params["generate_command"]),
         directory=params["chdir"],
         timeout=params["command_timeout"],
-        url_parameters={
-            name: None if value is None else str(value)
-            for name, value in params["url_parameters"].items()
-        },
-        option=option,
+        always=params["generate"] == "always",
     )
 
 

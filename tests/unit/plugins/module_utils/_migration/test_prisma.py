@@ -9,9 +9,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.models im
     MigrationError,
     NotEmptyError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_command import (
-    database_url,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
     PrismaHistory,
     PrismaMigration,
@@ -20,6 +17,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_fo
     problems_of,
     read_folder,
     refuse_drift,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_generator import (
+    database_url,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
     HistoryTable,
@@ -197,14 +197,7 @@ def test_the_url_is_percent_encoded_and_verifies_tls():
     target = PostgresTarget(
         host="db", user="a@b", password="p/w?", database="x y", ca_cert="/etc/ca.crt"
     )
-    assert database_url(target, "public", {}) == (
+    assert database_url(target, "public") == (
         "postgresql://a%40b:p%2Fw%3F@db:5432/x%20y?schema=public&connect_timeout=10"
         "&sslmode=require&sslaccept=strict&sslcert=%2Fetc%2Fca.crt"
-    )
-
-
-def test_parameters_of_the_url_can_be_replaced():
-    target = PostgresTarget(host="::1", user="a", database="x", ssl_mode="disable")
-    assert database_url(target, "s", {"sslmode": "no-verify"}) == (
-        "postgresql://a@[::1]:5432/x?schema=s&connect_timeout=10&sslmode=no-verify"
     )
