@@ -205,7 +205,7 @@ options:
     suboptions:
       name: {description: What it is called., type: str, required: true}
       kind:
-        description: Whose history of migrations it has. V(sql) is that of M(easymo.deploy.sql_migrations), since 0.3.0.
+        description: Whose history of migrations it has, as in M(easymo.deploy.migrations). V(sql) is there since 0.3.0.
         type: str
         choices: [supabase, prisma, sql]
         required: true

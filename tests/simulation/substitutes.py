@@ -50,10 +50,9 @@ COLLECTION = "ansible_collections.easymo.deploy.plugins."
 ACTING = (
     *("deploy_lock", "deployment_scale", "edge_functions", "edge_functions_probe"),
     *("feature_flags", "feature_guard", "feature_guard_info", "feature_ramp", "feature_ramp_info"),
-    *("health_check", "kill_switch", "metrics_gate", "pg_backup", "pg_restore", "pod_flags"),
-    "prisma_migrations",
+    *("health_check", "kill_switch", "metrics_gate", "migrations", "pg_backup", "pg_restore"),
+    "pod_flags",
     *("release", "release_decision", "release_info", "release_rollback", "rollout", "rollout_wave"),
-    *("sql_migrations", "supabase_migrations"),
 )
 SIMULATED = (COLLECTION, "sandbox.kubernetes.", "sandbox.node.status", "sandbox.supabase.")
 _OPENED = _http._session

@@ -255,7 +255,7 @@ def apply_resolve(
 
 
 def describe_status(history: PrismaHistory, local: Sequence[PrismaMigration]) -> dict[str, t.Any]:
-    """The result of prisma_migrations_info."""
+    """Where the folder and the database stand to each other, with what `prisma migrate status` leaves out."""
     plan = compare(history, local)
     status, code = _verdict(history, pending=plan.changed)
     return {

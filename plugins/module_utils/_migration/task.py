@@ -1,26 +1,38 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task of migrations, by one of three engines: the Supabase CLI's files, plain SQL as Flyway's, or Prisma's."""
+"""One task of migrations: the Supabase CLI's files, plain SQL as Flyway's, or Prisma's folders."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
 
+from .._errors import InputError
 from .._lock.fence import lock_check
 from .._module import Module, Result, emit_progress, refuse_below
 from .._postgres import PostgresTarget, Session
-from . import file_deploy, prisma_deploy, supabase_folder, supabase_history
+from . import file_deploy, flyway, prisma_deploy, supabase_folder, supabase_history
 from .execution import session_role
 from .file_history import History
 from .guard.options import Guard
-from .prisma_folder import PrismaMigration, stray_files
+from .prisma_folder import PrismaMigration, read_folder, stray_files
 from .prisma_generator import Generator
-from .prisma_history import ADVISORY_LOCK, apply_resolve, plan_resolve, read_history, use_schema
+from .prisma_history import (
+    ADVISORY_LOCK,
+    apply_resolve,
+    describe_status,
+    plan_resolve,
+    read_history,
+    use_schema,
+)
 from .runner import LockRetries, advisory_lock
 from .session import Limits, migrating, refuse_read_only, watching
 from .supabase_folder import Folder, Migration
 
 Params = t.Mapping[str, t.Any]
+
+_LIMITS = ("lock_timeout", "statement_timeout", "advisory_lock_timeout", "command_timeout")
+_PRISMA_WAITS = 10.0
+_OTHERS_WAIT = 30.0
 
 
 class Plan(t.Protocol):
@@ -33,6 +45,51 @@ class Outcome(t.Protocol):
     @property
     def warnings(self) -> list[str]: ...
     def to_result(self) -> dict[str, t.Any]: ...
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A folder of files, whose history is in one table."""
+
+    read_folder: t.Callable[[str], Folder]
+    history: History
+    problems_of: t.Callable[[Migration], t.Iterable[str]]
+    named: str
+    role_of: t.Callable[[str], str | None] = lambda _user: None
+
+
+def migrate(module: Module) -> Result:
+    params = module.params
+    below = {name: 0 for name in (*_LIMITS, "lock_retries") if params[name] is not None}
+    refuse_below(params, **below)
+    kind, state = params["kind"], params["state"]
+    if kind == "prisma":
+        return _PRISMA[state](module, read_folder(params["directory"]))
+    if state != "applied":
+        raise InputError(f"Option 'state' is {state!r}, which is only for kind 'prisma'.")
+    return apply_files(module, supabase_files() if kind == "supabase" else sql_files(params))
+
+
+def supabase_files() -> Kind:
+    return Kind(
+        read_folder=supabase_folder.read_folder,
+        history=supabase_history,
+        problems_of=supabase_folder.problems_of,
+        named="<digits>_<name>.sql",
+        role_of=session_role,
+    )
+
+
+def sql_files(params: Params) -> Kind:
+    baseline = params["baseline"] or ""
+    if baseline and not flyway.is_version(baseline):
+        raise InputError(f"Option 'baseline' is {baseline!r}: give a version, as '41' or '1.2'.")
+    return Kind(
+        read_folder=flyway.read_folder,
+        history=flyway.FlywayHistory(baseline.replace("_", ".")),
+        problems_of=flyway.problems_of,
+        named=flyway.NAMED,
+    )
 
 
 def run_migrations(
@@ -53,7 +110,7 @@ def run_migrations(
                 retries = LockRetries(
                     count=module.params["lock_retries"],
                     watch=watch,
-                    report=lambda *told: emit_progress(module, *told),
+                    report=lambda *event: emit_progress(module, *event),
                 )
                 outcome = migrate(session, retries)
     for warning in outcome.warnings:
@@ -73,27 +130,20 @@ def common_request(module: Module, files: t.Sequence[str]) -> dict[str, t.Any]:
         "refuse_drift": params["drift"] == "fail",
         "limits": Limits(params["lock_timeout"], params["statement_timeout"]),
         "guard": Guard.from_params(params, files),
-        "advisory_lock_timeout": params["advisory_lock_timeout"],
+        "advisory_lock_timeout": advisory_wait(params),
         "check_lock": lock_check(module),
     }
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A folder of files. Those of the Supabase CLI, unless it says otherwise."""
-
-    read_folder: t.Callable[[str], Folder] = supabase_folder.read_folder
-    history: History = supabase_history
-    problems_of: t.Callable[[Migration], t.Iterable[str]] = supabase_folder.problems_of
-    named: str = "<digits>_<name>.sql"
-    role_of: t.Callable[[str], str | None] = session_role
+def advisory_wait(params: Params) -> float:
+    given: float | None = params["advisory_lock_timeout"]
+    if given is not None:
+        return given
+    return _PRISMA_WAITS if params["kind"] == "prisma" else _OTHERS_WAIT
 
 
 def apply_files(module: Module, kind: Kind) -> Result:
     params = module.params
-    refuse_below(
-        params, lock_timeout=0, statement_timeout=0, advisory_lock_timeout=0, lock_retries=0
-    )
     folder = kind.read_folder(params["directory"])
     target = PostgresTarget.from_params(params)
     order = file_deploy.SupabaseRequest(
@@ -148,23 +198,31 @@ def to_generator(params: Params) -> Generator:
     )
 
 
-def resolve_prisma(module: Module, local: t.Sequence[PrismaMigration]) -> Result:
-    """Settle in the history what a person says became of migrations."""
+def describe_prisma(module: Module, local: t.Sequence[PrismaMigration]) -> Result:
     params = module.params
-    schema, asked = params["schema"], (params["migrations"], params["resolution"])
+    with migrating(PostgresTarget.from_params(params)) as session:
+        table = use_schema(session, params["schema"])
+        history = read_history(session, params["schema"], table)
+    return {"changed": False, "history": describe_status(history, local)}
+
+
+def resolve_prisma(module: Module, local: t.Sequence[PrismaMigration]) -> Result:
+    """Settle in the history what a person decided on migrations."""
+    params = module.params
+    schema, decision = params["schema"], (params["migrations"], params["resolution"])
     target = PostgresTarget.from_params(params)
     check_lock = lock_check(module)
     with migrating(target) as session:
         table = use_schema(session, schema)
         history = read_history(session, schema, table)
-        plan = plan_resolve(history, local, *asked)
+        plan = plan_resolve(history, local, *decision)
         if plan.changed:
             refuse_read_only(session, target.where)
         if plan.changed and not module.check_mode:
-            with advisory_lock(session, ADVISORY_LOCK, timeout=params["advisory_lock_timeout"]):
+            with advisory_lock(session, ADVISORY_LOCK, timeout=advisory_wait(params)):
                 # What we saw before we held the lock may be old by now.
                 history = read_history(session, schema, table)
-                plan = plan_resolve(history, local, *asked)
+                plan = plan_resolve(history, local, *decision)
                 check_lock()
                 apply_resolve(session, table, plan, exists=history.exists)
             history = read_history(session, schema, table)
@@ -178,3 +236,10 @@ def resolve_prisma(module: Module, local: t.Sequence[PrismaMigration]) -> Result
     if module._diff:
         result["diff"] = plan.to_diff()
     return result
+
+
+_PRISMA: t.Final = {
+    "applied": apply_prisma,
+    "resolved": resolve_prisma,
+    "described": describe_prisma,
+}

@@ -26,6 +26,8 @@ def migrations(group: Group) -> list[Fact]:
     settled = [
         (item.name, item.result["resolved"]) for item in group.items if "resolved" in item.result
     ]
+    if any("history" in item.result for item in group.items):
+        return []
     if settled:
         told = " · ".join(f"{name} {', '.join(names) or 'nothing'}" for name, names in settled)
         return [
