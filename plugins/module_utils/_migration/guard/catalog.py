@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 from ..._postgres import SqlError
 from .names import Name, signature
-from .signatures import Signature
-from .view_options import to_options
+from .signatures import Signature, to_options
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping

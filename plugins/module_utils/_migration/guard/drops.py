@@ -17,8 +17,7 @@ if t.TYPE_CHECKING:
     from .names import Types
     from .parser import Node
     from .scope import Scope
-    from .signatures import Signature
-    from .view_columns import Columns
+    from .signatures import Columns, Signature
     from .world import World
 
 _HELD = {

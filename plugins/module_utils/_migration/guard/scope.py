@@ -17,8 +17,7 @@ if t.TYPE_CHECKING:
     from .models import Concern
     from .names import Name, Types
     from .parser import Node
-    from .signatures import Signature
-    from .view_columns import Columns
+    from .signatures import Columns, Signature
     from .world import World
 
 Place: t.TypeAlias = "tuple[int, ...]"

@@ -7,8 +7,7 @@ import typing as t
 
 from .columns import judge_add_column, judge_column_type
 from .names import relation_name
-from .not_valid import judge_not_valid
-from .row_security import SWITCHES, judge_row_security, note_row_security
+from .restrictions import SWITCHES, judge_not_valid, judge_row_security, note_row_security
 from .rules import concern
 from .scope import Drop, lock_kept
 from .world import State

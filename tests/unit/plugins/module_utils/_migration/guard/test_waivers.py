@@ -13,12 +13,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.mod
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import (
     Guard,
     GuardReport,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.waivers import (
     enforce,
     refuse_bad_waivers,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import GuardError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
 
