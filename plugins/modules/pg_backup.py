@@ -273,19 +273,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..module_utils import _postgres, _s3
-from ..module_utils._backup import local_copy, programs
+from ..module_utils._backup import apply, programs
 from ..module_utils._backup.apply import BackupRequest, take_backup
 from ..module_utils._backup.catalog import UnfinishedBackups, find_remains, read_catalog
-from ..module_utils._backup.models import NAME, Backup, dump_key
 from ..module_utils._backup.plan import (
     GZIP,
+    NAME,
     ZSTD,
+    Backup,
+    dump_key,
     plan_backup,
     refuse_older_programs,
     refuse_storage,
 )
-from ..module_utils._backup.server import find_room, refuse_pooler, refuse_shortage
-from ..module_utils._backup.tables import list_dumped, refuse_unreadable
+from ..module_utils._backup.tables import (
+    find_room,
+    list_dumped,
+    refuse_pooler,
+    refuse_shortage,
+    refuse_unreadable,
+)
 from ..module_utils._backup.upload import BackupProgress
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
@@ -377,7 +384,7 @@ def refuse_bad_input(params: t.Mapping[str, t.Any]) -> None:
     refuse_below(params, max_age=0, lock_timeout=1, timeout=1)
     refuse_storage(storage_of(params))
     if params["local_copy"]:
-        local_copy.refuse_unusable(Path(params["local_copy"]))
+        apply.refuse_unusable(Path(params["local_copy"]))
 
 
 def request_of(params: t.Mapping[str, t.Any], now: datetime) -> BackupRequest:

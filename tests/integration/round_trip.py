@@ -11,7 +11,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from psycopg2.extensions import connection
 
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.apply import take_backup
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import Backup
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import BackupProgress
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.apply import restore
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.task import place_order

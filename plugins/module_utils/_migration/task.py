@@ -14,8 +14,8 @@ from . import file_deploy, flyway, prisma_deploy, supabase_folder, supabase_hist
 from .execution import session_role
 from .file_history import History
 from .guard.options import Guard
+from .prisma_deploy import Generator
 from .prisma_folder import PrismaMigration, read_folder, stray_files
-from .prisma_generator import Generator
 from .prisma_history import (
     ADVISORY_LOCK,
     apply_resolve,

@@ -18,10 +18,8 @@ from .ground import refuse_missing_extensions
 from .in_place import restore_in_place, survey
 from .models import RestoreOutcome, RestoreRequest
 from .plan import RestorePlan, free_stamp, plan_restore, table_of_rows
-from .scratch import drop_scratch, find_scratch, restore_scratch
 from .selection import extensions_of
-from .status import with_standing
-from .swap import swap
+from .swap import drop_scratch, find_scratch, restore_scratch, swap, with_standing
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from .._backup.models import Backup
+    from .._backup.plan import Backup
 
 NAME_LIMIT = 63
 """Bytes; PostgreSQL cuts longer names off without a word."""

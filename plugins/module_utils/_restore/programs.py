@@ -10,7 +10,7 @@ import typing as t
 from contextlib import contextmanager
 
 from .. import _child_process
-from .._backup import server
+from .._backup import tables
 from .._errors import NotReadyError, RefusedError, VerificationError
 from .._postgres import mask_secret
 from . import programs
@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from .._backup.models import Backup
+    from .._backup.plan import Backup
     from .._child_process import Child, Writer
     from .._postgres import PostgresTarget
     from .._s3 import Bucket
@@ -98,7 +98,7 @@ def refuse_failure(running: Child, rc: int, program: str, order: RestoreRequest)
     if rc == 0:
         return
     reason = programs.complaint(running, order.target.password)
-    advice = server.cure(reason)
+    advice = tables.cure(reason)
     if _is_about_roles(reason):
         advice = " Option 'owners' set to 'skip' restores without them."
     raise RefusedError(

@@ -18,7 +18,7 @@ from .models import RestoreRequest
 from .plan import NAME_LIMIT, choose_backup, default_request
 
 if t.TYPE_CHECKING:
-    from .._backup.models import Backup
+    from .._backup.plan import Backup
     from .._s3 import Bucket
 
 Params = t.Mapping[str, t.Any]

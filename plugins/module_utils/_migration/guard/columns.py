@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import typing as t
 
-from . import routines
 from .catalog import Domain
 from .names import Name, relation_name, strings, to_name, type_name, walk, words
 from .parser import Node, UnparsableError, parse
+from .routines import TYPES, is_stable, is_type
 from .rules import concern
 from .world import UNPLACED, State
 
@@ -17,8 +17,6 @@ if t.TYPE_CHECKING:
 
     from .catalog import Column
     from .models import Concern
-    from .names import Name
-    from .parser import Node
     from .scope import Scope
     from .world import Found, World
 
@@ -66,7 +64,7 @@ def _is_quick(body: Node, found: Found, world: World) -> bool:
         return False
     called = [to_name(strings(call["funcname"])) for _key, call in walk(body, _CALLS)]
     return body.get("accessMethod", "btree") in _METHODS and all(
-        routines.is_stable(name.schema, name.name) for name in called
+        is_stable(name.schema, name.name) for name in called
     )
 
 
@@ -170,7 +168,7 @@ def _is_volatile(name: Name, world: World) -> bool:
         return True
     if any(routine.volatile for routine in made):
         return True
-    return not known and not made and not routines.is_stable(name.schema, name.name)
+    return not known and not made and not is_stable(name.schema, name.name)
 
 
 def note_domain(name: Name, body: Node, scope: Scope) -> None:
@@ -194,7 +192,7 @@ def _domain_rewrites(column: Node, world: World, *, default: Node | None) -> boo
         return False
     name = type_name(column["typeName"])
     found = world.find(name, "type")
-    if world.catalog is None and found.state is not State.NEW and not routines.is_type(name):
+    if world.catalog is None and found.state is not State.NEW and not is_type(name):
         return True  # it may be a domain, for nobody knows what the database has
     known = world.catalog.domains if world.catalog else {}
     for key in found.keys:
@@ -250,7 +248,7 @@ def _widens(before: Column, definition: Node) -> bool:
     """The same type, or varchar to a longer one or to text, which PostgreSQL does without looking at a row."""
     schema, wanted = type_name(definition["typeName"])
     if wanted == before.type and before.modifier < 0 and "typmods" not in definition["typeName"]:
-        return schema is None and wanted in routines.TYPES
+        return schema is None and wanted in TYPES
     if schema is not None or before.type not in ("varchar", "text"):
         return False
     if wanted == "text":

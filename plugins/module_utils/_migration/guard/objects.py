@@ -28,7 +28,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .models import Concern
-    from .parser import Node
     from .routines import Routine
     from .scope import Drop, Scope
     from .signatures import Columns

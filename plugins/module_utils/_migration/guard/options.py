@@ -19,7 +19,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from ..._postgres import Session
-    from .models import Finding, Review
 
 
 @dataclass(frozen=True)

@@ -29,13 +29,6 @@ if t.TYPE_CHECKING:
 
     from .catalog import Catalog
 
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .models import Concern
-    from .scope import Scope
-
     Judge = t.Callable[[Node, Scope], Iterator[Concern]]
 
 

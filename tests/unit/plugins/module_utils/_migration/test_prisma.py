@@ -9,6 +9,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.models im
     MigrationError,
     NotEmptyError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_deploy import (
+    database_url,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
     PrismaHistory,
     PrismaMigration,
@@ -17,9 +20,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_fo
     problems_of,
     read_folder,
     refuse_drift,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_generator import (
-    database_url,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
     HistoryTable,

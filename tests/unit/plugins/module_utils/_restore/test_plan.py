@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import Backup
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import Program
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
