@@ -219,7 +219,7 @@ options:
       backup: {description: Its name among the backups., type: str, default: ""}
       expect_tables: {description: Tables that must be there., type: list, elements: str, default: []}
   backups:
-    description: The bucket of the backups, with the options of M(easymo.deploy.pg_backup_info).
+    description: The bucket of the backups, with the options of M(easymo.deploy.pg_backup).
     type: dict
     suboptions:
       bucket: {description: The bucket., type: str, required: true}

@@ -100,7 +100,7 @@ notes:
   - Beside what reading and writing objects needs, the key to S3 should be allowed C(s3:AbortMultipartUpload),
     C(s3:ListBucketMultipartUploads) and C(s3:DeleteObject), for removing what was not finished.
 seealso:
-  - module: easymo.deploy.pg_backup_info
+  - module: easymo.deploy.pg_restore
 """
 
 EXAMPLES = r"""

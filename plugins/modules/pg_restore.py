@@ -108,7 +108,6 @@ notes:
   - Replication slots and subscriptions stay with the database that is kept by O(method=swap).
 seealso:
   - module: easymo.deploy.pg_backup
-  - module: easymo.deploy.pg_backup_info
 """
 
 EXAMPLES = r"""
