@@ -234,37 +234,21 @@ EXAMPLES = r"""
 
 RETURN = r"""
 applied:
-  description: The migrations this run applied, in order. After a failure, those applied before it, in the same shape.
+  description:
+    - The migrations this run applied, in order. After a failure, those applied before it, in the same shape.
+    - C(file) is relative to O(directory), C(version) and C(name) are as in the history. C(statements) is how many it
+      has, and C(atomic) whether a failure leaves nothing of it behind.
   returned: with O(state=applied), and when a migration or the generator failed
   type: list
   elements: dict
-  contains: &migration
-    file:
-      description: Name of the file, relative to O(directory).
-      type: str
-      sample: 20251104080000_orders.sql
-    version:
-      description: The version it has in the history. With O(kind=prisma) its name.
-      type: str
-      sample: "20251104080000"
-    name:
-      description: The name or description it has in the history.
-      type: str
-      sample: orders
-    statements:
-      description: Number of its statements.
-      type: int
-      sample: 6
-    atomic:
-      description: Whether a failure leaves nothing of it behind.
-      type: bool
-      sample: true
+  sample:
+    - {file: 20251104080000_orders.sql, version: "20251104080000", name: orders, statements: 6, atomic: true}
 pending:
-  description: The migrations that are not applied. In check mode those that would be, otherwise empty.
+  description: The migrations that are not applied, as RV(applied). In check mode those that would be, otherwise empty.
   returned: with O(state=applied)
   type: list
   elements: dict
-  contains: *migration
+  sample: []
 versions:
   description: All versions in the history now, in order, a baseline among them. With O(kind=prisma) those applied.
   returned: success, unless O(state=described)
@@ -272,23 +256,11 @@ versions:
   elements: str
   sample: ["20251104080000"]
 tables:
-  description: Those of O(expect_tables) that are there.
+  description: Those of O(expect_tables) that are there, and how many rows those have that this run made.
   returned: with O(state=applied)
   type: list
   elements: dict
-  contains:
-    name:
-      description: The name as given.
-      type: str
-      sample: orders
-    created:
-      description: Whether this run made it.
-      type: bool
-      sample: true
-    rows:
-      description: Its number of rows when this run made it, otherwise null. It was not counted then.
-      type: int
-      sample: 0
+  sample: [{name: orders, created: true, rows: 0}, {name: users, created: false, rows: null}]
 durations:
   description: Seconds each applied file took, by its name.
   returned: with O(state=applied)
@@ -337,44 +309,21 @@ drift_diff:
 findings:
   description:
     - Statements that are not additive and are not waived. When there is one, the task fails and nothing is applied.
-    - Its C(rule) is one word of the table in C(docs/migration-guard.md), its C(safe_way) a clause on how to write it
-      otherwise.
+    - C(line) is where the statement begins, C(statement) its number in the file, from 1. C(verdict) is V(destructive)
+      or V(unknown). C(rule) is one word of the table in C(docs/migration-guard.md), C(what) and C(safe_way) are clauses
+      on what it does and how to write it so that it is additive. C(excerpt) is its first line, its literals masked.
   returned: with O(state=applied), and when it is the reason of a failure
   type: list
   elements: dict
-  contains:
-    file:
-      description: The file.
-      type: str
-      sample: 20251104080000_orders.sql
-    line:
-      description: The line the statement begins in.
-      type: int
-      sample: 3
-    statement:
-      description: Which statement of the file, from 1.
-      type: int
-      sample: 2
-    verdict:
-      description: V(destructive) or V(unknown).
-      type: str
-      sample: destructive
-    rule:
-      description: One word for why.
-      type: str
-      sample: drop-table
-    what:
-      description: What the statement does.
-      type: str
-      sample: it drops table users and the rows in it
-    safe_way:
-      description: How to write it so that it is additive.
-      type: str
-      sample: keep the table until nothing reads it, and drop it in a later release with a waiver
-    excerpt:
-      description: The first line of the statement, its literals masked.
-      type: str
-      sample: DROP TABLE users
+  sample:
+    - file: 20251104080000_orders.sql
+      line: 3
+      statement: 2
+      verdict: destructive
+      rule: drop-table
+      what: it drops table users and the rows in it
+      safe_way: keep it until nothing uses it, and drop it in a later release with a waiver
+      excerpt: DROP TABLE users
 guard_warnings:
   description:
     - Statements that only add and may all the same break code that runs, such as a constraint that refuses rows it

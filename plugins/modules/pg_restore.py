@@ -191,33 +191,16 @@ backup:
     key: v2-migration/checkout_prod_20251111_060012_5e1f0a.dump
     size: 102301444
 rows:
-  description: The rows of each table.
+  description:
+    - By C(table), as schema.table, how many rows it had C(before), how many are in the C(backup), and how many it had
+      C(after).
+    - C(before) is counted in check mode and with C(--diff). It is null when it was not, or could not be, counted, or
+      when there was no such table. C(backup) is null for a table that the backup does not have, C(after) when nothing
+      was restored in this run.
   returned: when O(state=present)
   type: list
   elements: dict
-  contains:
-    table:
-      description: As schema.table.
-      returned: always
-      type: str
-      sample: public.orders
-    before:
-      description:
-        - How many it had before, in check mode and with C(--diff).
-        - Null when they were not, or could not be, counted, or when there was no such table.
-      returned: always
-      type: int
-      sample: 11873
-    backup:
-      description: How many are in the backup. Null for a table that the backup does not have.
-      returned: always
-      type: int
-      sample: 12000
-    after:
-      description: How many were restored. Null when nothing was restored in this run.
-      returned: always
-      type: int
-      sample: 12000
+  sample: [{table: public.orders, before: 11873, backup: 12000, after: 12000}]
 dropped:
   description:
     - Objects that the backup does not know and O(method=in_place) drops.

@@ -107,7 +107,7 @@ def test_the_newest_backup_of_name_and_release_is_chosen():
     assert by_key is backups[0]
     with pytest.raises(
         InputError,
-        match="no valid backup of 'shop' for release '9' .* newest are x/other",
+        match=r"no valid backup of 'shop' for release '9' .* newest are x/other",
     ):
         choose_backup(backups, name="shop", release="9", key=None, where="s3://b/")
 
