@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from .catalog import Domain
 from .drops import state_of_routine
-from .names import Name, dropped_types, items, relation_name, strings, to_name
+from .names import Name, dropped_types, items, option_names, relation_name, strings, to_name
 from .rules import concern
 from .world import State
 
@@ -57,7 +57,7 @@ def alter_domain(body: Node, scope: Scope) -> Iterator[Concern]:
 def alter_sequence(body: Node, scope: Scope) -> Iterator[Concern]:
     name = relation_name(body["sequence"])
     found = scope.world.find(name)
-    options = {each["DefElem"]["defname"] for each in body.get("options", ())}
+    options = option_names(body)
     if found.new or (body.get("missing_ok") and found.state is State.ABSENT):
         return
     if options - {"owned_by", "cache"}:
@@ -232,57 +232,13 @@ _ALL: t.Final = {"OBJECT_TABLE": "rpvmf", "OBJECT_SEQUENCE": "S"}
 """The kinds of relations that ALL TABLES and ALL SEQUENCES mean."""
 
 
-def judge_grant_role(body: Node, _scope: Scope) -> Iterator[Concern]:
-    if not body.get("is_grant"):
-        yield concern("revoke", "it revokes a role")
-
-
-def judge_default_privileges(body: Node, _scope: Scope) -> Iterator[Concern]:
-    if not body["action"].get("is_grant"):
-        yield concern("revoke", "it revokes default privileges")
-
-
 def create_role(body: Node, scope: Scope) -> Iterator[Concern]:
     scope.world.create("role", body["role"], certain=scope.certain, fresh=False)
     yield from ()
 
 
-def judge_role(_body: Node, _scope: Scope) -> Iterator[Concern]:
-    yield concern("role-changed", "it changes or drops a role and its logins")
-
-
-def judge_owned(_body: Node, _scope: Scope) -> Iterator[Concern]:
-    yield concern("role-changed", "it drops or reassigns all that a role owns")
-
-
-def judge_publication(body: Node, _scope: Scope) -> Iterator[Concern]:
-    if body.get("action") != "AP_AddObjects" or "options" in body:
-        yield concern("publication-changed", "it changes what a publication sends")
-
-
-def create_publication(body: Node, _scope: Scope) -> Iterator[Concern]:
-    if body.get("for_all_tables"):
-        yield concern(
-            "server", "it publishes all tables, and those without a key can no longer be updated"
-        )
-
-
-def judge_server(_body: Node, _scope: Scope) -> Iterator[Concern]:
-    yield concern("server", "it changes more than this database's objects")
-
-
-def judge_vacuum(body: Node, _scope: Scope) -> Iterator[Concern]:
-    options = {each["DefElem"]["defname"] for each in body.get("options", ())}
-    if "full" in options:
-        yield concern("table-rewrite", "it rewrites tables under a lock that stops everybody")
-
-
-def judge_cluster(_body: Node, _scope: Scope) -> Iterator[Concern]:
-    yield concern("table-rewrite", "it rewrites tables under a lock that stops everybody")
-
-
 def judge_reindex(body: Node, scope: Scope) -> Iterator[Concern]:
-    options = {each["DefElem"]["defname"] for each in body.get("params", ())}
+    options = option_names(body, "params")
     relation = body.get("relation")
     new = relation is not None and is_new("OBJECT_TABLE", {"RangeVar": relation}, scope)
     if "concurrently" not in options and not new:

@@ -95,6 +95,11 @@ def same_types(one: Types, other: Types) -> bool:
     )
 
 
+def option_names(body: Node, key: str = "options") -> set[str]:
+    """The names in a list of DefElem."""
+    return {each["DefElem"]["defname"] for each in body.get(key, ())}
+
+
 def walk(node: t.Any, wanted: frozenset[str]) -> list[tuple[str, t.Any]]:
     """The values of the wanted keys, at any depth below `node`, with their keys."""
     found: list[tuple[str, t.Any]] = []

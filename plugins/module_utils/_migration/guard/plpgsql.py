@@ -173,14 +173,8 @@ _KNOWN = words(
 _LOOPS = words("loop while fori fors forc foreach_a dynfors")
 _LEAVES = frozenset({"PLpgSQL_stmt_return", "PLpgSQL_stmt_exit"})
 _CONDITION = frozenset({"PLpgSQL_condition"})
-_IS_THERE = frozenset(
-    {
-        "duplicate_object",
-        "duplicate_table",
-        "duplicate_function",
-        "duplicate_schema",
-        "unique_violation",
-    }
+_IS_THERE = words(
+    "duplicate_object duplicate_table duplicate_function duplicate_schema unique_violation"
 )
 _STATEMENT_MODE, _EXPRESSION_MODE = 0, 2
 _ASSIGNMENT = re.compile(r"\s*([^:=]+?)\s*(?::=|=)(.*)", re.DOTALL)

@@ -13,7 +13,7 @@ from .columns import create_index
 from .drops import judge_drop
 from .long_inserts import in_parts
 from .models import Classification, Concern, Finding, Review, Source, count_verdicts, worst
-from .names import words
+from .names import option_names, words
 from .objects import create_trigger
 from .parser import Node, UnparsableError, parse, parse_plpgsql
 from .plpgsql import judge_plpgsql
@@ -45,6 +45,12 @@ def judge_statement(node: Node, scope: Scope) -> Iterator[Concern]:
             yield from objects.create_type(kind, body, scope)
         elif kind in _OTHERS:
             yield from _OTHERS[kind](body, scope)
+        elif kind in _WHATEVER_IT_NAMES:
+            yield concern(*_WHATEVER_IT_NAMES[kind])
+        elif kind in _BY_A_CLAUSE:
+            has_it, rule, what = _BY_A_CLAUSE[kind]
+            if has_it(body):
+                yield concern(rule, what)
         elif kind not in _ADDITIVE:
             yield concern("statement", f"it is a {kind.removesuffix('Stmt')}, which is unknown")
 
@@ -121,43 +127,59 @@ _OTHERS: t.Final[dict[str, Judge]] = {
     "AlterObjectSchemaStmt": changes.set_schema,
     "AlterOwnerStmt": changes.change_owner,
     "GrantStmt": changes.judge_grant,
-    "GrantRoleStmt": changes.judge_grant_role,
-    "AlterDefaultPrivilegesStmt": changes.judge_default_privileges,
     "CreateRoleStmt": changes.create_role,
-    "AlterRoleStmt": changes.judge_role,
-    "AlterRoleSetStmt": changes.judge_role,
-    "DropRoleStmt": changes.judge_role,
-    "DropOwnedStmt": changes.judge_owned,
-    "ReassignOwnedStmt": changes.judge_owned,
-    "CreatePublicationStmt": changes.create_publication,
-    "AlterPublicationStmt": changes.judge_publication,
-    "VacuumStmt": changes.judge_vacuum,
-    "ClusterStmt": changes.judge_cluster,
     "ReindexStmt": changes.judge_reindex,
     "TransactionStmt": changes.judge_transaction,
     "VariableSetStmt": judge_set,
-    **dict.fromkeys(
-        (
-            "AlterSystemStmt",
-            "AlterDatabaseStmt",
-            "AlterDatabaseSetStmt",
-            "CreatedbStmt",
-            "DropdbStmt",
-            "CreateTableSpaceStmt",
-            "DropTableSpaceStmt",
-            "CreateSubscriptionStmt",
-            "AlterSubscriptionStmt",
-            "DropSubscriptionStmt",
-            "CreateEventTrigStmt",
-            "AlterEventTrigStmt",
-            "LoadStmt",
-        ),
-        changes.judge_server,
-    ),
-    "CopyStmt": lambda _body, _scope: iter(
-        [concern("copy", "it copies rows from or to outside the file")]
-    ),
 }
+_REWRITES = "it rewrites tables under a lock that stops everybody"
+_WHATEVER_IT_NAMES: t.Final = {
+    kind: (rule, what)
+    for kinds, rule, what in (
+        ("ClusterStmt", "table-rewrite", _REWRITES),
+        ("CopyStmt", "copy", "it copies rows from or to outside the file"),
+        (
+            "AlterRoleStmt AlterRoleSetStmt DropRoleStmt",
+            "role-changed",
+            "it changes or drops a role and its logins",
+        ),
+        (
+            "DropOwnedStmt ReassignOwnedStmt",
+            "role-changed",
+            "it drops or reassigns all that a role owns",
+        ),
+        (
+            """
+            AlterSystemStmt AlterDatabaseStmt AlterDatabaseSetStmt CreatedbStmt DropdbStmt
+            CreateTableSpaceStmt DropTableSpaceStmt CreateSubscriptionStmt AlterSubscriptionStmt
+            DropSubscriptionStmt CreateEventTrigStmt AlterEventTrigStmt LoadStmt
+            """,
+            "server",
+            "it changes more than this database's objects",
+        ),
+    )
+    for kind in words(kinds)
+}
+_BY_A_CLAUSE: t.Final[dict[str, tuple[t.Callable[[Node], object], str, str]]] = {
+    "GrantRoleStmt": (lambda body: not body.get("is_grant"), "revoke", "it revokes a role"),
+    "AlterDefaultPrivilegesStmt": (
+        lambda body: not body["action"].get("is_grant"),
+        "revoke",
+        "it revokes default privileges",
+    ),
+    "AlterPublicationStmt": (
+        lambda body: body.get("action") != "AP_AddObjects" or "options" in body,
+        "publication-changed",
+        "it changes what a publication sends",
+    ),
+    "CreatePublicationStmt": (
+        lambda body: body.get("for_all_tables"),
+        "server",
+        "it publishes all tables, and those without a key can no longer be updated",
+    ),
+    "VacuumStmt": (lambda body: "full" in option_names(body), "table-rewrite", _REWRITES),
+}
+"""What alone makes them a concern."""
 
 # They add, or say something that nothing depends on.
 _ADDITIVE = words(

@@ -7,7 +7,7 @@ import typing as t
 
 from .calls import RUNNING, judge_call_of, judge_called, judge_definition, judge_running
 from .models import Classification
-from .names import Name, relation_name, strings, walk
+from .names import Name, option_names, relation_name, strings, walk
 from .rules import concern
 from .scope import lock_kept
 from .world import State, is_history
@@ -188,7 +188,7 @@ def judge_create_as(body: Node, scope: Scope) -> Iterator[Concern]:
 
 
 def judge_explain(body: Node, scope: Scope) -> Iterator[Concern]:
-    options = {each["DefElem"]["defname"] for each in body.get("options", ())}
+    options = option_names(body)
     if "analyze" in options:
         yield from scope.judge(body["query"], scope)
 

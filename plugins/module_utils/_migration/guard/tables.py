@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from .columns import judge_add_column, judge_column_type
-from .names import relation_name
+from .names import relation_name, words
 from .restrictions import SWITCHES, judge_not_valid, judge_row_security, note_row_security
 from .rules import concern
 from .scope import Drop, lock_kept
@@ -23,18 +23,11 @@ if t.TYPE_CHECKING:
 
     Judge = Callable[[Node, Name, Found, Scope], Iterator[Concern]]
 
-_ADDITIVE = frozenset(
-    [
-        "AT_ColumnDefault",
-        "AT_DropNotNull",
-        "AT_SetStatistics",
-        "AT_SetOptions",
-        "AT_ResetOptions",
-        "AT_SetStorage",
-        "AT_SetCompression",
-        "AT_SetRelOptions",
-        "AT_ResetRelOptions",
-    ]
+_ADDITIVE = words(
+    """
+    AT_ColumnDefault AT_DropNotNull AT_SetStatistics AT_SetOptions AT_ResetOptions AT_SetStorage
+    AT_SetCompression AT_SetRelOptions AT_ResetRelOptions
+    """
 )
 _SIMPLE = {
     "AT_SetNotNull": ("set-not-null", "scans it under a lock that stops everybody"),
@@ -47,16 +40,11 @@ _SIMPLE = {
     "AT_DetachPartition": ("partition", "loses the rows of a partition"),
     "AT_DropInherit": ("inherit", "leaves its parent, which loses its rows"),
 }
-_LOCKS_NOBODY_OUT = frozenset(
-    [
-        "AT_SetStatistics",
-        "AT_SetOptions",
-        "AT_ResetOptions",
-        "AT_SetRelOptions",
-        "AT_ResetRelOptions",
-        "AT_ValidateConstraint",
-        "AT_AttachPartition",
-    ]
+_LOCKS_NOBODY_OUT = words(
+    """
+    AT_SetStatistics AT_SetOptions AT_ResetOptions AT_SetRelOptions AT_ResetRelOptions AT_ValidateConstraint
+    AT_AttachPartition
+    """
 )
 """SHARE UPDATE EXCLUSIVE is enough for them, as the page of ALTER TABLE in PostgreSQL's documentation says."""
 _BUILDS_INDEX = ("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_EXCLUSION")
@@ -216,19 +204,11 @@ _COMMANDS: t.Final[dict[str, Judge]] = {
     "AT_ReplicaIdentity": _replica_identity,
     **dict.fromkeys(SWITCHES, judge_row_security),
     **dict.fromkeys(
-        (
-            "AT_EnableTrig",
-            "AT_EnableAlwaysTrig",
-            "AT_EnableReplicaTrig",
-            "AT_DisableTrig",
-            "AT_EnableTrigAll",
-            "AT_DisableTrigAll",
-            "AT_EnableTrigUser",
-            "AT_DisableTrigUser",
-            "AT_EnableRule",
-            "AT_EnableAlwaysRule",
-            "AT_EnableReplicaRule",
-            "AT_DisableRule",
+        words(
+            """
+            AT_EnableTrig AT_EnableAlwaysTrig AT_EnableReplicaTrig AT_DisableTrig AT_EnableTrigAll AT_DisableTrigAll
+            AT_EnableTrigUser AT_DisableTrigUser AT_EnableRule AT_EnableAlwaysRule AT_EnableReplicaRule AT_DisableRule
+            """
         ),
         _trigger_switch,
     ),
