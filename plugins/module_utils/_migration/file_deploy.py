@@ -23,7 +23,7 @@ from .file_history import (
     refuse_drift,
 )
 from .guard.options import Guard, GuardReport
-from .models import MigrationError, Table, describe_tables, find_tables, verify_tables
+from .models import Migration, MigrationError, Table, describe_tables, find_tables, verify_tables
 from .runner import (
     LockRetries,
     StatementError,
@@ -43,7 +43,7 @@ from .session import (
     strongest,
 )
 from .splitter import without_leading_comments
-from .supabase_folder import Migration, duplicates, problems_of
+from .supabase_folder import duplicates, problems_of
 
 if t.TYPE_CHECKING:
     from .execution import Step
@@ -169,7 +169,7 @@ class Runner:
     def _insist(
         self, migration: Migration, attempt: t.Callable[[], None], undo: t.Callable[[], bool]
     ) -> None:
-        self._retries.insist(migration.file.file, attempt, undo)
+        self._retries.insist(migration.file, attempt, undo)
 
     def _guarded(self, index: int | None, act: t.Callable[[], None]) -> None:
         try:
@@ -181,9 +181,9 @@ class Runner:
 def _left_open(session: Session, migration: Migration) -> MigrationError:
     session.execute("ROLLBACK")
     return MigrationError(
-        f"{migration.file.file} begins a transaction and never commits it, so nothing after that "
+        f"{migration.file} begins a transaction and never commits it, so nothing after that "
         "was kept: add the COMMIT, or remove the BEGIN: a file without either is one transaction.",
-        file=migration.file.file,
+        file=migration.file,
         atomic=False,
     )
 
@@ -289,7 +289,7 @@ def observe(
         mend=order.history.MEND,
         order=order.history.version_order,
     )
-    twice = duplicates(each.file for each in order.local)
+    twice = duplicates(order.local)
     drift = order.history.find_drift(
         history, [each for each in order.local if each.version not in twice]
     )
@@ -297,7 +297,7 @@ def observe(
         refuse_drift(drift)
     if plan.changed:
         refuse_read_only(session, order.where)
-    problems = {each.file.file: list(order.problems_of(each)) for each in plan.pending}
+    problems = {each.file: list(order.problems_of(each)) for each in plan.pending}
     problems |= {
         version: [f"{' and '.join(names)} share a version, {version}: give each its own."]
         for version, names in twice.items()
@@ -316,7 +316,7 @@ def apply_plan(
     order.check_lock()
     retries.insist("the history table", lambda: order.history.ensure_history(session), lambda: True)
     for number, migration in enumerate(plan.pending, start=1):
-        file = migration.file.file
+        file = migration.file
         order.check_lock()
         run = runner.apply(migration)
         runs[file] = run
@@ -334,7 +334,7 @@ def verify_applied(session: Session, plan: SupabasePlan, table: History) -> list
     refuse_foreign({*plan.applied, *(each.version for each in plan.pending)}, versions, table.MEND)
     recorded = {row.version: row for row in history}
     missing = [
-        migration.file.file
+        migration.file
         for migration in plan.pending
         if migration.version not in recorded
         or not table.is_recorded(recorded[migration.version], migration)
@@ -366,4 +366,4 @@ def refuse_foreign(expected: set[str], found: list[str], mend: Mend) -> None:
 
 
 def describe(plan: SupabasePlan) -> list[dict[str, t.Any]]:
-    return [migration.to_pending().to_result() for migration in plan.pending]
+    return [migration.to_result() for migration in plan.pending]

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from .._postgres import Session
-    from .supabase_folder import Migration
+    from .models import Migration
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ def find_drift(history: Sequence[Applied], local: Sequence[Migration]) -> dict[s
                 continue
             now = migration.statements
         except InputError as exc:
-            drifted[migration.file.file] = Drift(str(exc), "")
+            drifted[migration.file] = Drift(str(exc), "")
         else:
             how = _first_difference(statements, now)
-            drifted[migration.file.file] = Drift(how, _diff(statements, now))
+            drifted[migration.file] = Drift(how, _diff(statements, now))
     return drifted
 
 
@@ -184,7 +184,7 @@ class SupabasePlan:
         """The SQL that runs, whole but for passwords: whoever asks for a diff asks to see it."""
         newest = self.applied[-1] if self.applied else "nothing"
         after = "".join(
-            f"-- {each.file.file}\n{mask_passwords(each.text.rstrip())}\n" for each in self.pending
+            f"-- {each.file}\n{mask_passwords(each.text.rstrip())}\n" for each in self.pending
         )
         return {
             "before_header": f"applied up to {newest}",
@@ -258,7 +258,7 @@ def refuse_missing(missing: Sequence[str], mend: Mend = REPAIR) -> None:
 def refuse_out_of_order(
     pending: Sequence[Migration], history: Sequence[Applied], mend: Mend, order: Order
 ) -> None:
-    late = [migration.file.file for migration in find_late(pending, history, order)]
+    late = [migration.file for migration in find_late(pending, history, order)]
     if late:
         newest = max((row.version for row in history), key=order)
         raise OutOfOrderError(

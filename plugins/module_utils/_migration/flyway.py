@@ -13,8 +13,8 @@ from .._postgres import SqlError
 from . import supabase_folder
 from .execution import excerpt
 from .file_history import Applied, Drift, Mend
-from .models import FailedMigrationError, MigrationFile, NotEmptyError
-from .supabase_folder import Folder, Migration
+from .models import FailedMigrationError, Migration, NotEmptyError
+from .supabase_folder import Folder
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ def read_folder(directory: str) -> Folder:
     path = Path(directory)
     if not path.is_dir():
         raise InputError(f"Option 'directory' is {directory!r}, which does not exist.")
-    found: list[MigrationFile] = []
+    found: list[Migration] = []
     skipped: list[str] = []
     refused: list[str] = []
     for entry in sorted(path.rglob("*")):
@@ -51,9 +51,7 @@ def read_folder(directory: str) -> Folder:
         named = _NAME.fullmatch(entry.name)
         if named:
             name = (named["description"] or "").replace("_", " ")
-            found.append(
-                MigrationFile(plain_version(named["version"]), name, file, entry.read_bytes())
-            )
+            found.append(Migration(plain_version(named["version"]), name, file, entry.read_bytes()))
         elif why := _why_refused(entry.name):
             refused.append(f"{file} {why}")
         elif entry.suffix.lower() == ".sql":
@@ -101,7 +99,7 @@ def problems_of(migration: Migration) -> t.Iterator[str]:
     if found:
         line = migration.text.count("\n", 0, found.start()) + 1
         yield (
-            f"{migration.file.file} has the placeholder {excerpt(found[0])} in line {line}, which Flyway replaces and "
+            f"{migration.file} has the placeholder {excerpt(found[0])} in line {line}, which Flyway replaces and "
             "this does not: write its value, or '$' || '{' where it is text."
         )
 
@@ -223,10 +221,10 @@ class FlywayHistory:
             raise
 
     def insert_row(self, session: Session, migration: Migration, seconds: float) -> None:
-        file = migration.file
-        version, checksum = shown_version(file.file), checksum_of(migration.text)
-        told = (version, file.name, "SQL", file.file, checksum, round(1000 * seconds))
-        session.execute(_INSERT, told)
+        version, checksum = shown_version(migration.file), checksum_of(migration.text)
+        milliseconds = round(1000 * seconds)
+        values = (version, migration.name, "SQL", migration.file, checksum, milliseconds)
+        session.execute(_INSERT, values)
 
     def version_order(self, version: str) -> tuple[int, ...]:
         return version_order(version)
@@ -246,10 +244,10 @@ class FlywayHistory:
             try:
                 now = checksum_of(each.text)
             except InputError as exc:
-                drifted[each.file.file] = Drift(str(exc), "")
+                drifted[each.file] = Drift(str(exc), "")
             else:
                 if now != was:
-                    drifted[each.file.file] = Drift(f"its checksum was {was} and is {now}", "")
+                    drifted[each.file] = Drift(f"its checksum was {was} and is {now}", "")
         return drifted
 
     def _without_table(self, session: Session) -> list[Applied]:

@@ -208,7 +208,7 @@ class PrismaResult:
 
 
 def describe(migrations: t.Iterable[PrismaMigration]) -> list[dict[str, t.Any]]:
-    return [migration.to_pending().to_result() for migration in migrations]
+    return [migration.to_result() for migration in migrations]
 
 
 def predict(session: Session, order: PrismaRequest) -> PrismaResult:

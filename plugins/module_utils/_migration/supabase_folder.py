@@ -6,21 +6,16 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from .._errors import InputError
 from .execution import (
-    Execution,
-    decode,
     excerpt,
     mask_literals,
-    plan_execution,
     refused_in_its_transaction,
 )
-from .guard.models import Source
-from .models import MigrationFile, Pending
-from .splitter import Script, comments_end, script_problems, split_script, without_leading_comments
+from .models import Migration
+from .splitter import comments_end, script_problems, without_leading_comments
 
 _NAME = re.compile(r"([0-9]+)_(.*)\.sql")
 _COPY = re.compile(r"(?is)COPY\s.*\s(?:FROM\s+STDIN|TO\s+STDOUT)\b")
@@ -31,53 +26,9 @@ _OLD_INIT_BEFORE = "20211209000000"
 
 @dataclass(frozen=True)
 class Folder:
-    files: tuple[MigrationFile, ...]
+    files: tuple[Migration, ...]
     skipped: tuple[str, ...]
     """SQL files whose names are none of a migration."""
-
-
-@dataclass(frozen=True)
-class Migration:
-    """A file understood. Reading and splitting happen when first asked for, so that applied files cost little."""
-
-    file: MigrationFile
-
-    @property
-    def version(self) -> str:
-        return self.file.version
-
-    @cached_property
-    def text(self) -> str:
-        return decode(self.file.content, self.file.file)
-
-    @cached_property
-    def script(self) -> Script:
-        return split_script(self.text)
-
-    @cached_property
-    def statements(self) -> list[str]:
-        return [statement.text for statement in self.script.statements]
-
-    @cached_property
-    def execution(self) -> Execution:
-        return plan_execution(self.text, self.statements)
-
-    @property
-    def source(self) -> Source:
-        """For the guard; without statements where the file is no text."""
-        try:
-            return Source(self.file.file, self.script.statements)
-        except InputError:
-            return Source(self.file.file, ())
-
-    def to_pending(self) -> Pending:
-        return Pending(
-            file=self.file.file,
-            version=self.file.version,
-            name=self.file.name,
-            statements=len(self.statements),
-            atomic=self.execution.atomic,
-        )
 
 
 def read_folder(directory: str) -> Folder:
@@ -88,12 +39,12 @@ def read_folder(directory: str) -> Folder:
     entries = sorted(entry for entry in path.iterdir() if entry.is_file())
     if entries and _is_old_init(entries[0].name):
         entries = entries[1:]
-    found: list[MigrationFile] = []
+    found: list[Migration] = []
     skipped: list[str] = []
     for entry in entries:
         named = _NAME.fullmatch(entry.name)
         if named:
-            found.append(MigrationFile(named[1], named[2], entry.name, entry.read_bytes()))
+            found.append(Migration(named[1], named[2], entry.name, entry.read_bytes()))
         elif entry.suffix == ".sql":
             skipped.append(entry.name)
     return Folder(
@@ -102,7 +53,7 @@ def read_folder(directory: str) -> Folder:
     )
 
 
-def duplicates(files: t.Iterable[MigrationFile]) -> dict[str, list[str]]:
+def duplicates(files: t.Iterable[Migration]) -> dict[str, list[str]]:
     """The names of the files that share a version, by it."""
     by_version: dict[str, list[str]] = {}
     for file in files:
@@ -112,7 +63,7 @@ def duplicates(files: t.Iterable[MigrationFile]) -> dict[str, list[str]]:
 
 def problems_of(migration: Migration) -> t.Iterator[str]:
     """A sentence for everything about it that can be seen to fail."""
-    name = migration.file.file
+    name = migration.file
     try:
         script = migration.script
     except InputError as exc:

@@ -22,7 +22,7 @@ __all__ = (
 
 if t.TYPE_CHECKING:
     from .._postgres import Session
-    from .supabase_folder import Migration
+    from .models import Migration
 
 # Any number will do as long as it is ours and never changes: "supabase" in ASCII.
 ADVISORY_LOCK = int.from_bytes(b"supabase", "big")
@@ -78,8 +78,7 @@ def ensure_history(session: Session) -> None:
 
 
 def insert_row(session: Session, migration: Migration, _seconds: float) -> None:
-    file = migration.file
-    session.execute(INSERT, (file.version, file.name, migration.statements))
+    session.execute(INSERT, (migration.version, migration.name, migration.statements))
 
 
 def version_order(version: str) -> str:

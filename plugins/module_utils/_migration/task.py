@@ -14,6 +14,7 @@ from . import file_deploy, flyway, prisma_deploy, supabase_folder, supabase_hist
 from .execution import session_role
 from .file_history import History
 from .guard.options import Guard
+from .models import Migration
 from .prisma_deploy import Generator
 from .prisma_folder import PrismaMigration, read_folder, stray_files
 from .prisma_history import (
@@ -26,7 +27,7 @@ from .prisma_history import (
 )
 from .runner import LockRetries, advisory_lock
 from .session import Limits, migrating, refuse_read_only, watching
-from .supabase_folder import Folder, Migration
+from .supabase_folder import Folder
 
 Params = t.Mapping[str, t.Any]
 
@@ -147,7 +148,7 @@ def apply_files(module: Module, kind: Kind) -> Result:
     folder = kind.read_folder(params["directory"])
     target = PostgresTarget.from_params(params)
     order = file_deploy.SupabaseRequest(
-        local=tuple(Migration(file) for file in folder.files),
+        local=folder.files,
         expect_tables=tuple(params["expect_tables"]),
         include_all=params["include_all"],
         role=kind.role_of(params["login_user"]),

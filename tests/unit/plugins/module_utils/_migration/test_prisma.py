@@ -35,7 +35,7 @@ LIMITS = Limits(lock_timeout=5, statement_timeout=0)
 
 
 def migration(name: str, content: str = "select 1") -> PrismaMigration:
-    return PrismaMigration(name, content.encode())
+    return PrismaMigration.of(name, content.encode())
 
 
 def row(name: str, *, finished: bool = True, rolled_back: bool = False) -> PrismaRow:
@@ -121,7 +121,7 @@ def test_line_ends_are_no_drift(recorded):
 def test_checksums_without_their_leading_zeros_are_known():
     number = next(n for n in range(1000) if hashlib.sha256(b"%d" % n).hexdigest()[0] == "0")
     content = b"%d" % number
-    assert PrismaMigration("x", content).has_checksum(
+    assert PrismaMigration.of("x", content).has_checksum(
         hashlib.sha256(content).hexdigest().lstrip("0")
     )
 

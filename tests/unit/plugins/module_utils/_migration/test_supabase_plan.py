@@ -11,12 +11,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.file_hist
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
     DriftError,
-    MigrationFile,
+    Migration,
     MissingLocallyError,
     OutOfOrderError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
-    Migration,
     duplicates,
     problems_of,
     read_folder,
@@ -26,7 +25,7 @@ from tests.tables import cases
 
 def migration(version: str, content: str | bytes = "select 1", name: str = "x") -> Migration:
     raw = content if isinstance(content, bytes) else content.encode()
-    return Migration(MigrationFile(version, name, f"{version}_{name}.sql", raw))
+    return Migration(version, name, f"{version}_{name}.sql", raw)
 
 
 def applied(version: str, *statements: str) -> Applied:
@@ -167,7 +166,7 @@ def test_a_missing_folder_is_refused(tmp_path):
 
 
 def test_two_files_of_one_version_are_told():
-    files = [migration("1", name="a").file, migration("1", name="b").file, migration("2").file]
+    files = [migration("1", name="a"), migration("1", name="b"), migration("2")]
     assert duplicates(files) == {"1": ["1_a.sql", "1_b.sql"]}
 
 
