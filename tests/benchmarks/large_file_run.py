@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import (
     problems_of,
     read_folder,
 )

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import DeployError
-from .._migration import flyway, prisma_folder, prisma_history, supabase_folder, supabase_history
+from .._migration import flyway, prisma_folder, prisma_history, supabase
 from .._migration.file_history import History, find_late, find_pending, missing_locally
 from .._migration.flyway import FlywayHistory
 from .._migration.guard.catalog import Catalog, read_catalog
@@ -19,7 +19,7 @@ from .._migration.guard.parser import Node, UnparsableError, parse
 from .._migration.models import find_tables
 from .._migration.prisma_folder import baseline_of, resolve_by
 from .._migration.prisma_history import describe_status
-from .._migration.supabase_folder import Folder
+from .._migration.supabase import Folder
 from .._postgres import Session
 from .databases import Database, reading
 from .evidence import Notebook, Place, file_name
@@ -124,7 +124,7 @@ WHERE name = 'default_transaction_read_only'
 """
 """The value without what this session set itself."""
 _FILES: dict[str, tuple[t.Callable[[str], Folder], History]] = {
-    "supabase": (supabase_folder.read_folder, supabase_history),
+    "supabase": (supabase.read_folder, supabase),
     "sql": (flyway.read_folder, FlywayHistory()),
 }
 

@@ -172,13 +172,9 @@ class Applied:
 
 
 @dataclass(frozen=True)
-class SupabasePlan:
+class FilePlan:
     applied: tuple[str, ...]
     pending: tuple[Migration, ...]
-
-    @property
-    def changed(self) -> bool:
-        return bool(self.pending)
 
     def to_diff(self) -> dict[str, str]:
         """The SQL that runs, whole but for passwords: whoever asks for a diff asks to see it."""
@@ -201,7 +197,7 @@ def plan_migrations(
     include_all: bool = False,
     mend: Mend = REPAIR,
     order: Order = str,
-) -> SupabasePlan:
+) -> FilePlan:
     """Local migrations that are newer than all applied ones; versions compare by `order`.
 
     With `include_all` those that are older and not applied as well, in their order, as with the CLI's `--include-all`.
@@ -211,7 +207,7 @@ def plan_migrations(
     if not include_all:
         refuse_out_of_order(pending, history, mend, order)
     applied = sorted((row.version for row in history), key=order)
-    return SupabasePlan(applied=tuple(applied), pending=tuple(pending))
+    return FilePlan(applied=tuple(applied), pending=tuple(pending))
 
 
 def find_pending(

@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from .._errors import InputError, RefusedError
 from .._postgres import SqlError
-from . import supabase_folder
+from . import supabase
 from .execution import excerpt
 from .file_history import Applied, Drift, Mend
 from .models import FailedMigrationError, Migration, NotEmptyError
-from .supabase_folder import Folder
+from .supabase import Folder
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,7 @@ def version_order(version: str) -> tuple[int, ...]:
 
 def problems_of(migration: Migration) -> t.Iterator[str]:
     """A sentence for everything about it that can be seen to fail, or that Flyway would have replaced in it."""
-    yield from supabase_folder.problems_of(migration)
+    yield from supabase.problems_of(migration)
     try:
         found = _PLACEHOLDER.search(migration.text)
     except InputError:

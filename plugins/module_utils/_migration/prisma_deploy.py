@@ -5,32 +5,32 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from .. import _child_process
 from .._errors import DeployError, InputError, RefusedError, VerificationError
-from .._lock.fence import Check, no_check
 from .._postgres import PostgresTarget, Session, mask_secret
 from .._redaction import redact
-from .guard.options import Guard, GuardReport
-from .models import GenerateError, Table, describe_tables, find_tables, verify_tables
+from .deploy import Look, Outcome, Request
+from .models import GenerateError
 from .prisma_folder import (
-    PrismaHistory,
     PrismaMigration,
-    PrismaPlan,
     plan_prisma,
     problems_of,
     refuse_drift,
 )
-from .prisma_history import ADVISORY_LOCK, HistoryTable, read_history, use_schema
+from .prisma_history import ADVISORY_LOCK, read_history, use_schema
 from .prisma_native import Runner
-from .runner import LockRetries, advisory_lock
-from .session import Limits, Runs, describe_runs, refuse_read_only
+from .session import refuse_read_only
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from .models import Migration
+    from .runner import LockRetries
+    from .session import Run
 
 
 _OPTION = "generate_command"
@@ -147,181 +147,87 @@ def _lines(text: str, url: str, target: PostgresTarget) -> list[str]:
 
 
 @dataclass(frozen=True)
-class PrismaRequest:
-    """What is to be deployed and how, as in the module's options."""
+class PrismaEngine:
+    """Of a folder of Prisma's migrations; its tables are expected as `schema.table`."""
 
+    order: Request
     local: tuple[PrismaMigration, ...]
     schema: str
-    expect_tables: tuple[str, ...]
-    """Each as `schema.table`."""
-    refuse_drift: bool
-    limits: Limits
-    guard: Guard
-    advisory_lock_timeout: float
-    target: PostgresTarget
-    generator: Generator | None = None
-    check_lock: Check = no_check
-    """Before each migration."""
+    advisory_lock: int = ADVISORY_LOCK
+    leaves_failures: bool = True
 
-    def generates(self, plan: PrismaPlan) -> bool:
-        return self.generator is not None and (plan.changed or self.generator.always)
-
-
-@dataclass(frozen=True)
-class PrismaResult:
-    """`history` after the deployment. `runs` has each applied file, None when nothing was to be applied but told."""
-
-    plan: PrismaPlan
-    history: PrismaHistory
-    tables: list[Table]
-    guard: GuardReport
-    generated: bool
-    runs: Runs | None = None
-    output: list[str] = field(default_factory=list)
-    """The last lines that the generator printed."""
-
-    @property
-    def warnings(self) -> list[str]:
-        edited = [
-            f"{file} was edited since it was applied: {how}."
-            for file, how in self.plan.drift.items()
+    def look(self, session: Session) -> Look:
+        table = use_schema(session, self.schema)
+        history = read_history(session, self.schema, table)
+        plan = plan_prisma(history, self.local)
+        if self.order.refuse_drift:
+            refuse_drift(plan.drift)
+        if plan.pending:
+            refuse_read_only(session, self.order.where)
+        problems = {each.file: list(problems_of(each)) for each in plan.pending}
+        guarded = self.order.guard.check(
+            session,
+            [each.source for each in plan.pending],
+            problems={file: sentences for file, sentences in problems.items() if sentences},
+            resets=False,
+        )
+        warnings = [
+            f"{file} was edited since it was applied: {how}." for file, how in plan.drift.items()
         ]
-        listed = ", ".join(self.plan.missing_locally)
-        missing = f"The database has migrations missing in the folder: {listed}."
-        return [*edited, *([missing] if listed else []), *self.guard.warnings]
+        if plan.missing_locally:
+            listed = ", ".join(plan.missing_locally)
+            warnings.append(f"The database has migrations missing in the folder: {listed}.")
+        details = {"missing_locally": list(plan.missing_locally), "drift": plan.drift}
+        return Look(plan, history.applied, guarded, warnings, details, (history, table))
 
-    def to_result(self) -> dict[str, t.Any]:
-        migrations = describe(self.plan.pending)
-        return {
-            "changed": self.plan.changed,
-            "applied": [] if self.runs is None else migrations,
-            "pending": migrations if self.runs is None else [],
-            "versions": self.history.applied,
-            "tables": [table.to_result() for table in self.tables],
-            **describe_runs(self.runs or {}),
-            "missing_locally": list(self.plan.missing_locally),
-            "drift": self.plan.drift,
-            "generated": self.generated,
-            "output": self.output,
-            **self.guard.to_result(),
-        }
+    def begin(
+        self, session: Session, look: Look, retries: LockRetries, /
+    ) -> t.Callable[[Migration], Run]:
+        history, table = look.state
+        runner = Runner(session, table, self.order.limits, retries)
+        if not history.exists:
+            table.create()
 
+        def apply(migration: Migration) -> Run:
+            use_schema(session, self.schema)
+            return runner.apply(t.cast("PrismaMigration", migration))
 
-def describe(migrations: t.Iterable[PrismaMigration]) -> list[dict[str, t.Any]]:
-    return [migration.to_result() for migration in migrations]
+        return apply
 
-
-def predict(session: Session, order: PrismaRequest) -> PrismaResult:
-    """What `migrate` would do."""
-    order.limits.set_on(session)
-    table = use_schema(session, order.schema)
-    history = read_history(session, order.schema, table)
-    plan = plan_order(history, order)
-    guarded = guard_pending(session, plan, order)
-    before = find_tables(session, order.expect_tables)
-    tables = describe_tables(session, order.expect_tables, before=before)
-    return PrismaResult(plan, history, tables, guarded, generated=order.generates(plan))
-
-
-def migrate(session: Session, order: PrismaRequest, retries: LockRetries) -> PrismaResult:
-    # Looks wait for locks as well, of a table that somebody else is changing.
-    order.limits.set_on(session)
-    table = use_schema(session, order.schema)
-    history = read_history(session, order.schema, table)
-    plan = plan_order(history, order)
-    guarded = guard_pending(session, plan, order)
-    before = find_tables(session, order.expect_tables)
-    with advisory_lock(session, ADVISORY_LOCK, timeout=order.advisory_lock_timeout):
-        # What we saw before we held the lock may be old by now.
-        history = read_history(session, order.schema, table)
-        plan = plan_order(history, order)
-        guarded = guard_pending(session, plan, order)
-        runs = apply_plan(session, table, plan, order, retries, exists=history.exists)
-    order.limits.set_on(session)
-    use_schema(session, order.schema)
-    known = {row.name for row in history.rows}
-    history = read_history(session, order.schema, table)
-    verify_applied(history, order, {*known, *(each.name for each in plan.pending)})
-    tables = describe_tables(session, order.expect_tables, before=before)
-    verify_tables(tables, order.expect_tables, database=order.target.where)
-    generated = order.generates(plan)
-    output = generate(order, order.generator, plan) if order.generator and generated else []
-    return PrismaResult(plan, history, tables, guarded, generated, runs, output)
-
-
-def plan_order(history: PrismaHistory, order: PrismaRequest) -> PrismaPlan:
-    """What would run; raises when nothing may run."""
-    plan = plan_prisma(history, order.local)
-    if order.refuse_drift:
-        refuse_drift(plan.drift)
-    return plan
-
-
-def guard_pending(session: Session, plan: PrismaPlan, order: PrismaRequest) -> GuardReport:
-    """Raises when what would run cannot, or is not additive, and nobody waived that."""
-    if plan.changed:
-        refuse_read_only(session, order.target.where)
-    problems = {each.file: told for each in plan.pending if (told := list(problems_of(each)))}
-    sources = [each.source for each in plan.pending]
-    return order.guard.check(session, sources, problems=problems, resets=False)
-
-
-def apply_plan(
-    session: Session,
-    table: HistoryTable,
-    plan: PrismaPlan,
-    order: PrismaRequest,
-    retries: LockRetries,
-    *,
-    exists: bool,
-) -> Runs:
-    """A DeployError tells in its details what was applied before it."""
-    runs: Runs = {}
-    if not plan.changed:
-        return runs
-    runner = Runner(session, table, order.limits, retries)
-    changed = False
-    try:
-        for number, migration in enumerate(plan.pending, start=1):
-            order.check_lock()
-            changed = True
-            if number == 1 and not exists:
-                table.create()
-            use_schema(session, order.schema)
-            run = runs[migration.file] = runner.apply(migration)
-            retries.report(
-                "MigrationApplied",
-                f"{migration.file} applied in {run.seconds:.2f} s ({number} of {len(plan.pending)})",
-                {"file": migration.file, "seconds": round(run.seconds, 3)},
+    def verify(self, session: Session, look: Look) -> list[str]:
+        """Nothing is pending, and no name is in the history but those expected."""
+        before, table = look.state
+        expected = {row.name for row in before.rows} | {each.name for each in look.plan.pending}
+        use_schema(session, self.schema)
+        history = read_history(session, self.schema, table)
+        strange = [row.name for row in history.rows if row.name not in expected]
+        if strange:
+            raise VerificationError(
+                f"The migrations ran, but the history has {', '.join(strange)}, which this run did "
+                "not write: one of them wrote it, or somebody else did meanwhile. Find out which, and "
+                "add what is right to the folder. Run again: what is applied and not in the folder is warned of.",
+                foreign_versions=strange,
             )
-    except DeployError as exc:
-        done = [each for each in plan.pending if each.file in runs]
-        exc.details.update(changed=changed, applied=describe(done), **describe_runs(runs))
-        raise
-    return runs
+        left = plan_prisma(history, self.local).pending
+        if left:
+            listed = ", ".join(migration.name for migration in left)
+            raise VerificationError(f"Migrations are still pending after the deploy: {listed}.")
+        return history.applied
 
 
-def generate(order: PrismaRequest, generator: Generator, plan: PrismaPlan) -> list[str]:
+def generate(
+    generator: Generator | None, target: PostgresTarget, schema: str, outcome: Outcome
+) -> dict[str, t.Any]:
+    """Once all is applied and verified, or predicted. Keys of the result."""
+    pending = outcome.look.plan.pending
+    if generator is None or not (pending or generator.always):
+        return {"generated": False, "output": []}
     try:
-        return run_generator(generator, order.target, order.schema)
+        output = [] if outcome.runs is None else run_generator(generator, target, schema)
     except DeployError as exc:
+        applied = [migration.to_result() for migration in pending]
         raise GenerateError(
             f"{exc} The migrations are applied; run it by hand, or with generate=always.",
-            **{**exc.details, "changed": plan.changed, "applied": describe(plan.pending)},
+            **{**exc.details, "changed": bool(pending), "applied": applied},
         ) from exc
-
-
-def verify_applied(history: PrismaHistory, order: PrismaRequest, expected: set[str]) -> None:
-    """Nothing is pending, and no name is in the history but those `expected`."""
-    strange = [row.name for row in history.rows if row.name not in expected]
-    if strange:
-        raise VerificationError(
-            f"The migrations ran, but the history has {', '.join(strange)}, which this run did "
-            "not write: one of them wrote it, or somebody else did meanwhile. Find out which, and "
-            "add what is right to the folder. Run again: what is applied and not in the folder is warned of.",
-            foreign_versions=strange,
-        )
-    left = plan_prisma(history, order.local).pending
-    if left:
-        listed = ", ".join(migration.name for migration in left)
-        raise VerificationError(f"Migrations are still pending after the deploy: {listed}.")
+    return {"generated": True, "output": output}

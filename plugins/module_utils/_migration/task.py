@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from .._errors import InputError
 from .._lock.fence import lock_check
 from .._module import Module, Result, emit_progress, refuse_below
-from .._postgres import PostgresTarget, Session
-from . import file_deploy, flyway, prisma_deploy, supabase_folder, supabase_history
+from .._postgres import PostgresTarget
+from . import deploy, flyway, supabase
+from .deploy import Engine, Outcome, Request
 from .execution import session_role
+from .file_deploy import FileEngine
 from .file_history import History
 from .guard.options import Guard
 from .models import Migration
-from .prisma_deploy import Generator
+from .prisma_deploy import Generator, PrismaEngine, generate
 from .prisma_folder import PrismaMigration, read_folder, stray_files
 from .prisma_history import (
     ADVISORY_LOCK,
@@ -27,25 +29,13 @@ from .prisma_history import (
 )
 from .runner import LockRetries, advisory_lock
 from .session import Limits, migrating, refuse_read_only, watching
-from .supabase_folder import Folder
+from .supabase import Folder
 
 Params = t.Mapping[str, t.Any]
 
 _LIMITS = ("lock_timeout", "statement_timeout", "advisory_lock_timeout", "command_timeout")
 _PRISMA_WAITS = 10.0
 _OTHERS_WAIT = 30.0
-
-
-class Plan(t.Protocol):
-    def to_diff(self) -> dict[str, t.Any]: ...
-
-
-class Outcome(t.Protocol):
-    @property
-    def plan(self) -> Plan: ...
-    @property
-    def warnings(self) -> list[str]: ...
-    def to_result(self) -> dict[str, t.Any]: ...
 
 
 @dataclass(frozen=True)
@@ -73,9 +63,9 @@ def migrate(module: Module) -> Result:
 
 def supabase_files() -> Kind:
     return Kind(
-        read_folder=supabase_folder.read_folder,
-        history=supabase_history,
-        problems_of=supabase_folder.problems_of,
+        read_folder=supabase.read_folder,
+        history=supabase,
+        problems_of=supabase.problems_of,
         named="<digits>_<name>.sql",
         role_of=session_role,
     )
@@ -95,45 +85,50 @@ def sql_files(params: Params) -> Kind:
 
 def run_migrations(
     module: Module,
-    target: PostgresTarget,
-    predict: t.Callable[[Session], Outcome],
-    migrate: t.Callable[[Session, LockRetries], Outcome],
+    engine_of: t.Callable[[Request], Engine],
+    files: t.Sequence[Migration],
+    tables: tuple[str, ...],
     *,
     passed_over: t.Sequence[str],
     because: str,
+    finish: t.Callable[[Outcome], dict[str, t.Any]] = lambda _outcome: {},
 ) -> Result:
-    """`passed_over` are files of the folder that are no migrations, in a warning that says why."""
+    """`passed_over` are files of the folder that are no migrations, in a warning that says why.
+
+    What `finish` does once all is applied and verified adds keys to the result.
+    """
+    params = module.params
+    target = PostgresTarget.from_params(params)
+    order = Request(
+        expect_tables=tables,
+        refuse_drift=params["drift"] == "fail",
+        limits=Limits(params["lock_timeout"], params["statement_timeout"]),
+        guard=Guard.from_params(params, [migration.file for migration in files]),
+        advisory_lock_timeout=advisory_wait(params),
+        where=target.where,
+        check_lock=lock_check(module),
+    )
+    engine = engine_of(order)
     with migrating(target) as session:
         if module.check_mode:
-            outcome = predict(session)
+            outcome = deploy.predict(session, order, engine)
         else:
             with watching(target, session) as watch:
                 retries = LockRetries(
-                    count=module.params["lock_retries"],
+                    count=params["lock_retries"],
                     watch=watch,
                     report=lambda *event: emit_progress(module, *event),
                 )
-                outcome = migrate(session, retries)
+                outcome = deploy.migrate(session, order, engine, retries)
+    finished = finish(outcome)
     for warning in outcome.warnings:
         module.warn(warning)
     if passed_over:
         module.warn(f"Skipped, {because}: {', '.join(passed_over)}.")
-    result = {**outcome.to_result(), "passed_over": list(passed_over)}
+    result = {**outcome.to_result(), **finished, "passed_over": list(passed_over)}
     if module._diff:
-        result["diff"] = outcome.plan.to_diff()
+        result["diff"] = outcome.look.plan.to_diff()
     return result
-
-
-def common_request(module: Module, files: t.Sequence[str]) -> dict[str, t.Any]:
-    """What each engine is asked for, as in the module's options."""
-    params = module.params
-    return {
-        "refuse_drift": params["drift"] == "fail",
-        "limits": Limits(params["lock_timeout"], params["statement_timeout"]),
-        "guard": Guard.from_params(params, files),
-        "advisory_lock_timeout": advisory_wait(params),
-        "check_lock": lock_check(module),
-    }
 
 
 def advisory_wait(params: Params) -> float:
@@ -146,22 +141,18 @@ def advisory_wait(params: Params) -> float:
 def apply_files(module: Module, kind: Kind) -> Result:
     params = module.params
     folder = kind.read_folder(params["directory"])
-    target = PostgresTarget.from_params(params)
-    order = file_deploy.SupabaseRequest(
-        local=folder.files,
-        expect_tables=tuple(params["expect_tables"]),
-        include_all=params["include_all"],
-        role=kind.role_of(params["login_user"]),
-        where=target.where,
-        history=kind.history,
-        problems_of=kind.problems_of,
-        **common_request(module, [file.file for file in folder.files]),
-    )
     return run_migrations(
         module,
-        target,
-        lambda session: file_deploy.predict(session, order),
-        lambda session, retries: file_deploy.migrate(session, order, retries),
+        lambda order: FileEngine(
+            order,
+            local=folder.files,
+            include_all=params["include_all"],
+            role=kind.role_of(params["login_user"]),
+            history=kind.history,
+            problems_of=kind.problems_of,
+        ),
+        folder.files,
+        tuple(params["expect_tables"]),
         passed_over=folder.skipped,
         because=f"not named like a migration ({kind.named})",
     )
@@ -169,28 +160,23 @@ def apply_files(module: Module, kind: Kind) -> Result:
 
 def apply_prisma(module: Module, local: t.Sequence[PrismaMigration]) -> Result:
     params = module.params
-    schema, target = params["schema"], PostgresTarget.from_params(params)
-    order = prisma_deploy.PrismaRequest(
-        local=tuple(local),
-        schema=schema,
-        expect_tables=tuple(
-            name if "." in name else f"{schema}.{name}" for name in params["expect_tables"]
-        ),
-        target=target,
-        generator=to_generator(params) if params["generate_command"] else None,
-        **common_request(module, [migration.file for migration in local]),
-    )
+    schema = params["schema"]
     return run_migrations(
         module,
-        target,
-        lambda session: prisma_deploy.predict(session, order),
-        lambda session, retries: prisma_deploy.migrate(session, order, retries),
+        lambda order: PrismaEngine(order, tuple(local), schema),
+        local,
+        tuple(name if "." in name else f"{schema}.{name}" for name in params["expect_tables"]),
         passed_over=stray_files(params["directory"]),
         because="because a migration is a folder with a migration.sql",
+        finish=lambda outcome: generate(
+            to_generator(params), PostgresTarget.from_params(params), schema, outcome
+        ),
     )
 
 
-def to_generator(params: Params) -> Generator:
+def to_generator(params: Params) -> Generator | None:
+    if not params["generate_command"]:
+        return None
     return Generator(
         argv=tuple(params["generate_command"]),
         directory=params["chdir"],

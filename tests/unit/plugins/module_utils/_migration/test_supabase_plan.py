@@ -15,7 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.models im
     MissingLocallyError,
     OutOfOrderError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import (
     duplicates,
     problems_of,
     read_folder,
@@ -45,7 +45,7 @@ def test_what_the_history_does_not_have_is_pending(history, expected):
 
 
 def test_up_to_date_is_no_change():
-    assert not plan_migrations([applied("1")], [migration("1")]).changed
+    assert plan_migrations([applied("1")], [migration("1")]).pending == ()
 
 
 @cases(
