@@ -257,8 +257,15 @@ from ..module_utils._documentation import documented
 from ..module_utils._lock.fence import lock_check
 from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._postgres import PostgresTarget
-from ..module_utils._restore.apply import drop, predict, restore
-from ..module_utils._restore.task import control_target, find_backup, place_order, refuse_bad_input
+from ..module_utils._restore.apply import (
+    control_target,
+    drop,
+    find_backup,
+    place_order,
+    predict,
+    refuse_bad_input,
+    restore,
+)
 from ..module_utils._s3 import S3Bucket
 
 NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)

@@ -61,11 +61,12 @@ class Look:
 class Engine(t.Protocol):
     """What the kinds of migrations differ in."""
 
-    leaves_failures: bool
-    """Whether the history has a row of what failed."""
-
     @property
     def advisory_lock(self) -> int: ...
+
+    @property
+    def leaves_failures(self) -> bool:
+        """Whether the history has a row of what failed."""
 
     def look(self, session: Session) -> Look:
         """Raises when nothing may run."""

@@ -13,29 +13,10 @@ from .._postgres import Session, SqlError
 from . import supabase
 from .deploy import Look, Request
 from .execution import Mode, controls_transaction, resets_role
-from .file_history import (
-    History,
-    Mend,
-    describe_drift,
-    plan_migrations,
-    refuse_drift,
-)
+from .file_history import History, Mend, describe_drift, plan_migrations, refuse_drift
 from .models import Migration, MigrationError
-from .runner import (
-    LockRetries,
-    StatementError,
-    Walk,
-    describe_failure,
-    describe_loss,
-)
-from .session import (
-    HeldLock,
-    Limits,
-    Run,
-    begin_anew,
-    refuse_read_only,
-    strongest,
-)
+from .runner import LockRetries, StatementError, Walk, describe_failure, describe_loss
+from .session import HeldLock, Limits, Run, begin_anew, refuse_read_only, strongest
 from .splitter import without_leading_comments
 from .supabase import duplicates
 

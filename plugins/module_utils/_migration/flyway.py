@@ -41,7 +41,7 @@ def read_folder(directory: str) -> Folder:
     path = Path(directory)
     if not path.is_dir():
         raise InputError(f"Option 'directory' is {directory!r}, which does not exist.")
-    found: list[Migration] = []
+    files: list[Migration] = []
     skipped: list[str] = []
     refused: list[str] = []
     for entry in sorted(path.rglob("*")):
@@ -51,7 +51,7 @@ def read_folder(directory: str) -> Folder:
         named = _NAME.fullmatch(entry.name)
         if named:
             name = (named["description"] or "").replace("_", " ")
-            found.append(Migration(plain_version(named["version"]), name, file, entry.read_bytes()))
+            files.append(Migration(plain_version(named["version"]), name, file, entry.read_bytes()))
         elif why := _why_refused(entry.name):
             refused.append(f"{file} {why}")
         elif entry.suffix.lower() == ".sql":
@@ -62,8 +62,8 @@ def read_folder(directory: str) -> Folder:
             "out of the folder, and write what they do as versions.",
             problems=refused,
         )
-    found.sort(key=lambda each: (version_order(each.version), each.file))
-    return Folder(files=tuple(found), skipped=tuple(skipped))
+    files.sort(key=lambda each: (version_order(each.version), each.file))
+    return Folder(files=tuple(files), skipped=tuple(skipped))
 
 
 def is_version(text: str | None) -> bool:
@@ -93,13 +93,13 @@ def problems_of(migration: Migration) -> t.Iterator[str]:
     """A sentence for everything about it that can be seen to fail, or that Flyway would have replaced in it."""
     yield from supabase.problems_of(migration)
     try:
-        found = _PLACEHOLDER.search(migration.text)
+        match = _PLACEHOLDER.search(migration.text)
     except InputError:
         return
-    if found:
-        line = migration.text.count("\n", 0, found.start()) + 1
+    if match:
+        line = migration.text.count("\n", 0, match.start()) + 1
         yield (
-            f"{migration.file} has the placeholder {excerpt(found[0])} in line {line}, which Flyway replaces and "
+            f"{migration.file} has the placeholder {excerpt(match[0])} in line {line}, which Flyway replaces and "
             "this does not: write its value, or '$' || '{' where it is text."
         )
 
@@ -197,11 +197,11 @@ class FlywayHistory:
                 f"{TABLE} has what only Flyway knows how to run: {', '.join(strange)}. Go on with Flyway, or write "
                 f"these as versioned SQL and delete their rows."
             )
-        found = [
+        rows_applied = [
             Applied(plain_version(row[0]), row[1], None, row[4], row[2] == "BASELINE")
             for row in rows
         ]
-        return sorted(found, key=lambda row: version_order(row.version))
+        return sorted(rows_applied, key=lambda row: version_order(row.version))
 
     def ensure_history(self, session: Session) -> None:
         if _exists(session):
@@ -213,8 +213,8 @@ class FlywayHistory:
             for statement in _CREATE:
                 session.execute(statement)
             if baseline:
-                told = (self._baseline, _BASELINE, "BASELINE", _BASELINE, None, 0)
-                session.execute(_INSERT, told)
+                values = (self._baseline, _BASELINE, "BASELINE", _BASELINE, None, 0)
+                session.execute(_INSERT, values)
             session.execute("COMMIT")
         except SqlError:
             session.execute("ROLLBACK")

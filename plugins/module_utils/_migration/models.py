@@ -139,13 +139,13 @@ WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p')
 
 def find_tables(session: Session, names: Sequence[str]) -> dict[str, str]:
     """Those of `names` (`table` in public, or `schema.table`) that exist: the name to the name as SQL."""
-    found: dict[str, str] = {}
+    quoted_names: dict[str, str] = {}
     for name in names:
         schema, _dot, table = name.rpartition(".")
         rows = session.rows(_FIND, (schema or "public", table))
         if rows:
-            found[name] = str(rows[0][0])
-    return found
+            quoted_names[name] = str(rows[0][0])
+    return quoted_names
 
 
 def describe_tables(

@@ -15,12 +15,7 @@ from .._postgres import PostgresTarget, Session, mask_secret
 from .._redaction import redact
 from .deploy import Look, Outcome, Request
 from .models import GenerateError
-from .prisma_folder import (
-    PrismaMigration,
-    plan_prisma,
-    problems_of,
-    refuse_drift,
-)
+from .prisma_folder import PrismaMigration, plan_prisma, problems_of, refuse_drift
 from .prisma_history import ADVISORY_LOCK, read_history, use_schema
 from .prisma_native import Runner
 from .session import refuse_read_only

@@ -283,7 +283,7 @@ def would_skip(session: Session, statement: str) -> SqlError | None:
     """Why IF NOT EXISTS would leave an index invalid that an earlier run has not built to its end."""
     skips = _SKIPS_INDEX.match(without_leading_comments(statement))
     there = sorted(_invalid_indexes(session)) if skips else []
-    named = [one for one in there if skips and _bare(one) == _bare(skips["name"])]
+    named = [index for index in there if skips and _bare(index) == _bare(skips["name"])]
     return _is_invalid(named[0]) if named else None
 
 

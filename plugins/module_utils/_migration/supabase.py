@@ -59,16 +59,16 @@ def read_folder(directory: str) -> Folder:
     entries = sorted(entry for entry in path.iterdir() if entry.is_file())
     if entries and _is_old_init(entries[0].name):
         entries = entries[1:]
-    found: list[Migration] = []
+    files: list[Migration] = []
     skipped: list[str] = []
     for entry in entries:
         named = _NAME.fullmatch(entry.name)
         if named:
-            found.append(Migration(named[1], named[2], entry.name, entry.read_bytes()))
+            files.append(Migration(named[1], named[2], entry.name, entry.read_bytes()))
         elif entry.suffix == ".sql":
             skipped.append(entry.name)
     return Folder(
-        files=tuple(sorted(found, key=lambda file: (file.version, file.file))),
+        files=tuple(sorted(files, key=lambda file: (file.version, file.file))),
         skipped=tuple(skipped),
     )
 
@@ -116,8 +116,8 @@ def _copies_by_client(migration: Migration) -> int | None:
 
 
 def _is_old_init(name: str) -> bool:
-    found = _OLD_INIT.fullmatch(name)
-    return bool(found and found[1] < _OLD_INIT_BEFORE)
+    match = _OLD_INIT.fullmatch(name)
+    return bool(match and match[1] < _OLD_INIT_BEFORE)
 
 
 # Any number will do as long as it is ours and never changes: "supabase" in ASCII.
@@ -152,11 +152,11 @@ def read_history(session: Session) -> list[Applied]:
         return []
     wanted = ", ".join(name if name in there else f"NULL AS {name}" for name in _COLUMNS)
     rows = session.rows(f"SELECT {wanted} FROM supabase_migrations.schema_migrations")  # noqa: S608 - names of ours
-    found = [
+    rows_applied = [
         Applied(str(version), name, None if statements is None else tuple(statements))
         for version, name, statements in rows
     ]
-    return sorted(found, key=lambda row: row.version)
+    return sorted(rows_applied, key=lambda row: row.version)
 
 
 def ensure_history(session: Session) -> None:

@@ -103,9 +103,9 @@ def _value(constant: Node) -> str:
 
 def _path_of_text(text: str, world: World) -> Path:
     names, at = [], 0
-    while found := _ITEM.match(text, at):
-        names.append(found[1].replace('""', '"') if found[1] is not None else found[2].lower())
-        at = found.end()
+    while match := _ITEM.match(text, at):
+        names.append(match[1].replace('""', '"') if match[1] is not None else match[2].lower())
+        at = match.end()
     return _expand(names, world) if at == len(text.rstrip()) or not text.strip() else None
 
 
@@ -149,9 +149,9 @@ def judge_mentioned(node: Node | list[Node], scope: Scope) -> Iterator[Concern]:
     }
     with scope.world.held():
         for name in sorted(mentioned):
-            for found in _judge_defined(name, scope):
-                if found.verdict is Classification.DESTRUCTIVE:
-                    yield found
+            for issue in _judge_defined(name, scope):
+                if issue.verdict is Classification.DESTRUCTIVE:
+                    yield issue
 
 
 def _may_mention(scope: Scope) -> bool:
@@ -270,8 +270,8 @@ def _judge_body(routine: Routine, scope: Scope) -> Iterator[Concern]:
     if routine.set_path:
         own_path = scope.world.searching((read_path(routine.set_path, scope.world),))
     with own_path:
-        for found in _read_body(routine, inner):
-            yield _in_body(found, routine)
+        for issue in _read_body(routine, inner):
+            yield _in_body(issue, routine)
     for drop in inner.unit.unsettled():
         yield _in_body(drop.concern, routine)
 
@@ -289,7 +289,7 @@ def _read_body(routine: Routine, inner: Scope) -> Iterator[Concern]:
         yield concern("syntax", f"it cannot be read: {exc}")
 
 
-def _in_body(found: Concern, routine: Routine) -> Concern:
+def _in_body(issue: Concern, routine: Routine) -> Concern:
     prefix = f"it calls {routine.name}(), and there "
-    what = found.what if found.what.startswith("it calls ") else prefix + found.what
-    return concern(found.rule, what)
+    what = issue.what if issue.what.startswith("it calls ") else prefix + issue.what
+    return concern(issue.rule, what)

@@ -40,10 +40,10 @@ def alter_enum(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def alter_domain(body: Node, scope: Scope) -> Iterator[Concern]:
     name = to_name(strings(body["typeName"]))
-    found = scope.world.find(name, "type")
+    target = scope.world.find(name, "type")
     if not scope.world.is_held:
-        scope.world.facts.domains.update(dict.fromkeys(found.keys, Domain(rewrites=True)))
-    if found.new:
+        scope.world.facts.domains.update(dict.fromkeys(target.keys, Domain(rewrites=True)))
+    if target.new:
         return
     subtype = body.get("subtype")
     constraint = body.get("def", {}).get("Constraint", {})
@@ -56,9 +56,9 @@ def alter_domain(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def alter_sequence(body: Node, scope: Scope) -> Iterator[Concern]:
     name = relation_name(body["sequence"])
-    found = scope.world.find(name)
+    target = scope.world.find(name)
     options = option_names(body)
-    if found.new or (body.get("missing_ok") and found.state is State.ABSENT):
+    if target.new or (body.get("missing_ok") and target.state is State.ABSENT):
         return
     if options - {"owned_by", "cache"}:
         yield concern("sequence-changed", f"it changes the existing sequence {name}")
@@ -71,10 +71,10 @@ def rename(body: Node, scope: Scope) -> Iterator[Concern]:
         yield from _rename_at_relation(word, body, scope)
     elif kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
         name = to_name(strings(items(body["object"])))
-        found = scope.world.find(name, "type")
-        if not found.new:
+        target = scope.world.find(name, "type")
+        if not target.new:
             yield concern("rename", f"it renames the {word} {name}, which code may use")
-        for key in found.keys:
+        for key in target.keys:
             _move_type(key, (key[0], new_name), scope)
     elif kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"):
         function = body["object"]["ObjectWithArgs"]
@@ -94,8 +94,8 @@ def rename(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def _rename_at_relation(word: str, body: Node, scope: Scope) -> Iterator[Concern]:
     name, new_name = relation_name(body["relation"]), body["newname"]
-    found = scope.world.find(name)
-    if body.get("missing_ok") and found.state is State.ABSENT:
+    target = scope.world.find(name)
+    if body.get("missing_ok") and target.state is State.ABSENT:
         return
     inside = {
         "column": "column",
@@ -103,11 +103,11 @@ def _rename_at_relation(word: str, body: Node, scope: Scope) -> Iterator[Concern
         "policy": "policy",
         "trigger": "trigger",
     }
-    for key in found.keys if len(found.keys) == 1 else ():
+    for key in target.keys if len(target.keys) == 1 else ():
         if word in inside:
             old = (*key, body.get("subname", ""))
             if (
-                not found.new
+                not target.new
                 and word in ("column", "tabconstraint")
                 and scope.world.state(inside[word], *old) is not State.NEW
             ):
@@ -119,11 +119,11 @@ def _rename_at_relation(word: str, body: Node, scope: Scope) -> Iterator[Concern
                 _rename_trigger(key, body.get("subname", ""), new_name, scope)
         else:
             scope.lock(Name(key[0], new_name))
-            if not found.new:
+            if not target.new:
                 yield concern("rename", f"it renames the {word} {name}, which code may use")
             scope.world.move("relation", key, (key[0], new_name), certain=scope.certain)
             _move_triggers(key, (key[0], new_name), scope)
-    if len(found.keys) != 1:
+    if len(target.keys) != 1:
         yield concern("rename", f"it renames {name}, which may be one of several")
 
 
@@ -142,14 +142,14 @@ def set_schema(body: Node, scope: Scope) -> Iterator[Concern]:
     word = body["objectType"].removeprefix("OBJECT_").replace("_", " ").lower()
     if "relation" in body:
         name = relation_name(body["relation"])
-        found = scope.world.find(name)
-        if body.get("missing_ok") and found.state is State.ABSENT:
+        target = scope.world.find(name)
+        if body.get("missing_ok") and target.state is State.ABSENT:
             return
-        for key in found.keys if len(found.keys) == 1 else ():
+        for key in target.keys if len(target.keys) == 1 else ():
             to = (body["newschema"], name.name)
             scope.world.move("relation", key, to, certain=scope.certain)
             _move_triggers(key, to, scope)
-        if found.new and len(found.keys) == 1:
+        if target.new and len(target.keys) == 1:
             return
         yield concern("set-schema", f"it moves the {word} {name}, which code may use")
     else:
@@ -219,8 +219,8 @@ def _has_none(body: Node, objects: Sequence[Node], scope: Scope) -> bool:
         named = named and bool(kinds)
     else:
         named = named and all("RangeVar" in each for each in objects)
-        found = [scope.world.find(relation_name(each.get("RangeVar", {}))) for each in objects]
-        places = {place for each in found for place in each.keys if not each.new}
+        targets = [scope.world.find(relation_name(each.get("RangeVar", {}))) for each in objects]
+        places = {place for each in targets for place in each.keys if not each.new}
     roles = {each.get("rolename", "") for each in specs}
     return named and not any(
         place in scope.world.facts.moved or not roles.isdisjoint(granted.get(place, roles))

@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from .catalog import Column
     from .models import Concern
     from .scope import Scope
-    from .world import Found, World
+    from .world import Target, World
 
 
 TINY: t.Final = 1024 * 1024
@@ -28,39 +28,38 @@ _METHODS = frozenset({"btree", "hash", "gin", "gist", "spgist", "brin"})
 
 def create_index(body: Node, scope: Scope) -> Iterator[Concern]:
     table = relation_name(body["relation"])
-    found = scope.world.find(table)
+    target = scope.world.find(table)
     index = body.get("idxname")
-    places = {key[0] for key in found.keys}
+    places = {key[0] for key in target.keys}
     if body.get("if_not_exists") and index and scope.world.catalog:
         states = {scope.world.state("relation", place, index) for place in places}
     else:
         states = set()
     if states == {State.EXISTING}:
         return
-    if not found.new:
-        yield from _judge_build(body, table, found, scope.world)
+    if not target.new:
+        yield from _judge_build(body, table, target, scope.world)
     if "whereClause" in body or any("expr" in each["IndexElem"] for each in body["indexParams"]):
-        scope.world.facts.scanned_tables |= found.keys
+        scope.world.facts.scanned_tables |= target.keys
     if index and len(places) == 1:
         scope.world.create_relation(Name(places.pop(), index), "index", certain=scope.certain)
 
 
-def _judge_build(body: Node, table: Name, found: Found, world: World) -> Iterator[Concern]:
-    if not body.get("concurrent") and not _is_quick(body, found, world):
+def _judge_build(body: Node, table: Name, target: Target, world: World) -> Iterator[Concern]:
+    if not body.get("concurrent") and not _is_quick(body, target, world):
         yield concern("index-blocks", f"it builds an index on {table} while nobody can write to it")
     elif body.get("unique"):
         yield concern(
-            "unique-index",
-            f"it fails if rows of {table} repeat, and refuses new repeats",
+            "unique-index", f"it fails if rows of {table} repeat, and refuses new repeats"
         )
 
 
-def _is_quick(body: Node, found: Found, world: World) -> bool:
+def _is_quick(body: Node, target: Target, world: World) -> bool:
     """Whether the table is known to be tiny, and nothing before this may have filled it."""
     sizes = world.catalog.sizes if world.catalog else {}
-    if not found.keys or world.facts.rows_written:
+    if not target.keys or world.facts.rows_written:
         return False
-    if any(sizes.get(key, TINY + 1) > TINY for key in found.keys):
+    if any(sizes.get(key, TINY + 1) > TINY for key in target.keys):
         return False
     called = [to_name(strings(call["funcname"])) for _key, call in walk(body, _CALLS)]
     return body.get("accessMethod", "btree") in _METHODS and all(
@@ -83,11 +82,11 @@ _HEADER = 4
 """PostgreSQL counts it into the modifier of varchar."""
 
 
-def judge_add_column(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+def judge_add_column(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
     column = command["def"]["ColumnDef"]
     shown = f"{name}.{column['colname']}"
     if command.get("missing_ok"):
-        states = {scope.world.state("column", *key, column["colname"]) for key in found.keys}
+        states = {scope.world.state("column", *key, column["colname"]) for key in target.keys}
         known = scope.world.catalog is not None
         if known and State.ABSENT not in states:
             return
@@ -191,11 +190,11 @@ def _domain_rewrites(column: Node, world: World, *, default: Node | None) -> boo
     if "typeName" not in column or column["typeName"].get("arrayBounds"):
         return False
     name = type_name(column["typeName"])
-    found = world.find(name, "type")
-    if world.catalog is None and found.state is not State.NEW and not is_type(name):
+    target = world.find(name, "type")
+    if world.catalog is None and target.state is not State.NEW and not is_type(name):
         return True  # it may be a domain, for nobody knows what the database has
     known = world.catalog.domains if world.catalog else {}
-    for key in found.keys:
+    for key in target.keys:
         domain = world.facts.domains.get(key) or known.get(key)
         if domain and (domain.rewrites or (default is None and _draws(domain, world))):
             return True
@@ -214,19 +213,19 @@ def _draws(domain: Domain, world: World) -> bool:
     return len(targets) != 1 or not is_constant(targets[0]["ResTarget"].get("val", {}), world)
 
 
-def judge_column_type(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+def judge_column_type(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
     column = command.get("name", "")
     definition = command["def"]["ColumnDef"]
     catalog = scope.world.catalog
-    before = [catalog.columns.get((*key, column)) for key in found.keys] if catalog else [None]
-    states = {scope.world.state("column", *key, column) for key in found.keys}
+    before = [catalog.columns.get((*key, column)) for key in target.keys] if catalog else [None]
+    states = {scope.world.state("column", *key, column) for key in target.keys}
     plain = "raw_default" not in definition and "collClause" not in definition
     if (
         plain
         and State.NEW not in states
         and all(each and _widens(each, definition) for each in before)
     ):
-        if _is_scanned(column, found, scope.world):
+        if _is_scanned(column, target, scope.world):
             yield concern(
                 "column-scanned",
                 f"it changes the type of {name}.{column}, which a CHECK, a partial index or an index on an expression "
@@ -239,9 +238,9 @@ def judge_column_type(command: Node, name: Name, found: Found, scope: Scope) -> 
     )
 
 
-def _is_scanned(column: str, found: Found, world: World) -> bool:
+def _is_scanned(column: str, target: Target, world: World) -> bool:
     known = world.catalog.scanned_columns if world.catalog else frozenset()
-    return any((*key, column) in known or key in world.facts.scanned_tables for key in found.keys)
+    return any((*key, column) in known or key in world.facts.scanned_tables for key in target.keys)
 
 
 def _widens(before: Column, definition: Node) -> bool:

@@ -74,22 +74,22 @@ def _judge_held(
     kind: str, name: Name, scope: Scope, *, cascade: bool, if_exists: bool
 ) -> Iterator[Concern]:
     what = "type" if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN") else "relation"
-    found = scope.world.find(name, what)
-    if not found.new and not (if_exists and found.state is State.ABSENT):
+    target = scope.world.find(name, what)
+    if not target.new and not (if_exists and target.state is State.ABSENT):
         rule, loss = _HELD[kind]
         also = ", and its dependents" if cascade else ""
         yield concern(rule, f"it drops the {_word(kind)} {name} {loss}{also}")
-    for key in found.keys if len(found.keys) == 1 else ():
+    for key in target.keys if len(target.keys) == 1 else ():
         scope.world.drop(what, *key, certain=scope.certain)
 
 
 def _judge_view(name: Name, scope: Scope, *, cascade: bool, if_exists: bool) -> Iterator[Concern]:
-    found = scope.world.find(name)
-    if found.new:
-        for key in found.keys if len(found.keys) == 1 else ():
+    target = scope.world.find(name)
+    if target.new:
+        for key in target.keys if len(target.keys) == 1 else ():
             scope.world.drop("relation", *key, certain=scope.certain)
         return
-    if if_exists and found.state is State.ABSENT:
+    if if_exists and target.state is State.ABSENT:
         return
     if cascade:
         yield concern("drop-cascade", f"it drops the view {name} and its dependents")
@@ -98,10 +98,10 @@ def _judge_view(name: Name, scope: Scope, *, cascade: bool, if_exists: bool) -> 
     _await(
         scope,
         "view",
-        frozenset(found.keys),
+        frozenset(target.keys),
         None,
         concern("drop-not-recreated", f"it drops the view {name} and does not recreate it"),
-        {column: of.type for (*place, column), of in known.items() if tuple(place) in found.keys}
+        {column: of.type for (*place, column), of in known.items() if tuple(place) in target.keys}
         or None,
     )
 
@@ -112,22 +112,24 @@ def _judge_of_table(
     *table_parts, name = strings(parts)
     table = to_name(table_parts)
     scope.lock(table)
-    found = scope.world.find(table)
-    states = {scope.world.state(kind, *key, name) for key in found.keys}
-    is_new = found.new or states == {State.NEW}
-    if not is_new and not (if_exists and (found.state is State.ABSENT or states == {State.ABSENT})):
+    target = scope.world.find(table)
+    states = {scope.world.state(kind, *key, name) for key in target.keys}
+    is_new = target.new or states == {State.NEW}
+    if not is_new and not (
+        if_exists and (target.state is State.ABSENT or states == {State.ABSENT})
+    ):
         _await(
             scope,
             kind,
-            frozenset((*key, name) for key in found.keys),
+            frozenset((*key, name) for key in target.keys),
             None,
             concern(
                 "drop-not-recreated",
                 f"it drops the {kind} {name!r} of {table} and does not recreate it",
             ),
         )
-    if len(found.keys) == 1:
-        (key,) = found.keys
+    if len(target.keys) == 1:
+        (key,) = target.keys
         if kind == "trigger" and scope.certain:
             scope.world.forget_trigger(key, name)
         if is_new:
@@ -215,12 +217,12 @@ def places(world: World, name: Name) -> frozenset[tuple[str, ...]]:
     """Where a routine of this name may be: in its schema, or in the first one of each search path that has it."""
     if name.schema is not None:
         return frozenset({(name.schema, name.name)})
-    found: set[tuple[str, ...]] = set()
+    result: set[tuple[str, ...]] = set()
     for path in world.paths:
         candidates = path if path is not None else ("?",)
         if world.catalog is None:
             # Any schema may have it, so it is the first one's that goes.
-            found.add((candidates[0] if candidates else "?", name.name))
+            result.add((candidates[0] if candidates else "?", name.name))
             continue
         holding = [
             schema
@@ -228,8 +230,8 @@ def places(world: World, name: Name) -> frozenset[tuple[str, ...]]:
             if (schema, name.name) in world.catalog.functions
             or (schema, name.name) in world.routines
         ]
-        found.add(((holding or [*candidates, "?"])[0], name.name))
-    return frozenset(found)
+        result.add(((holding or [*candidates, "?"])[0], name.name))
+    return frozenset(result)
 
 
 def _await(

@@ -40,18 +40,18 @@ _RETURN = frozenset({"PLpgSQL_stmt_return"})
 
 def create_trigger(body: Node, scope: Scope) -> Iterator[Concern]:
     table = relation_name(body["relation"])
-    found = scope.world.find(table)
+    target = scope.world.find(table)
     scope.lock(table)
     name, function = body["trigname"], to_name(strings(body["funcname"]))
-    if is_history(found):
+    if is_history(target):
         yield concern("history", f"it makes the trigger {name} on the history of migrations")
-    for key in found.keys:
+    for key in target.keys:
         settled = scope.settle("trigger", (*key, name))
         fresh = not body.get("replace") and not settled
         scope.world.create("trigger", *key, name, certain=scope.certain, fresh=fresh)
         scope.world.add_trigger(key, Trigger(name, body.get("events", 0), function))
     before = body.get("timing") == _BEFORE and body.get("row")
-    if before and not found.new and _swallows(function, scope.world):
+    if before and not target.new and _swallows(function, scope.world):
         yield concern(
             "rows-swallowed",
             f"its function {function}() may return NULL, which drops rows of {table}",

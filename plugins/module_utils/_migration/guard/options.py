@@ -168,19 +168,21 @@ class Guard:
         Those are sentences on why files cannot run, by their names. `resets` when each file begins with the session's
         first settings.
         """
-        told = problems or {}
+        by_file = problems or {}
         if self.additive_only and pending:
             reviewed = review(pending, read_catalog(session, _words_of(pending)), resets=resets)
-            reviewed = replace(reviewed, findings=_not_told(reviewed.findings, told))
+            reviewed = replace(reviewed, findings=_not_told(reviewed.findings, by_file))
         else:
             reviewed = Review((), (), {})
-        waived = enforce(reviewed, self.waivers, [each for of in told.values() for each in of])
+        waived = enforce(reviewed, self.waivers, [each for of in by_file.values() for each in of])
         return GuardReport(waived, reviewed.to_verdicts(), reviewed.warnings)
 
 
-def _not_told(findings: Sequence[Finding], told: Collection[str]) -> tuple[Finding, ...]:
+def _not_told(findings: Sequence[Finding], explained: Collection[str]) -> tuple[Finding, ...]:
     """Without that a file cannot be read, where why it cannot run is told."""
-    return tuple(each for each in findings if each.file not in told or each.rule not in _UNREADABLE)
+    return tuple(
+        each for each in findings if each.file not in explained or each.rule not in _UNREADABLE
+    )
 
 
 def _words_of(pending: Sequence[Source]) -> set[str]:
@@ -190,6 +192,6 @@ def _words_of(pending: Sequence[Source]) -> set[str]:
     return {
         word
         for text in indexing
-        for found in _WORD.findall(text)
-        for word in (found, found.lower())
+        for spelled in _WORD.findall(text)
+        for word in (spelled, spelled.lower())
     }

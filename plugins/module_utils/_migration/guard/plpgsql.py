@@ -282,7 +282,7 @@ def _judge_dynamic(query: str, scope: Scope) -> Iterator[Concern]:
         yield concern("dynamic-sql", "it executes a text known only at run time")
         return
     try:
-        found = [
+        issues = [
             each
             for node, sql in parse(text.sql)
             for each in scope.judge(node, scope.executing().reading(sql))
@@ -290,8 +290,8 @@ def _judge_dynamic(query: str, scope: Scope) -> Iterator[Concern]:
     except UnparsableError:
         yield concern("dynamic-sql", "it executes a text that cannot be read")
         return
-    yield from found
-    if not text.whole and not any(each.verdict is Classification.DESTRUCTIVE for each in found):
+    yield from issues
+    if not text.whole and not any(each.verdict is Classification.DESTRUCTIVE for each in issues):
         yield concern("dynamic-sql", "it executes a text partly known only at run time")
 
 

@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from .names import Name
     from .parser import Node
     from .scope import Scope
-    from .world import Found, World
+    from .world import Target, World
 
 
 _FALSE = ("f", "false", "n", "no", "off", "0")
@@ -66,18 +66,20 @@ def _compares_other_constants(body: Node) -> bool:
 _COLUMNS = frozenset({"ColumnRef"})
 
 
-def judge_not_valid(constraint: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+def judge_not_valid(
+    constraint: Node, name: Name, target: Target, scope: Scope
+) -> Iterator[Concern]:
     kind, condition = constraint["contype"], constraint.get("raw_expr", {})
     settled = False
     if kind != "CONSTR_NOTNULL":
-        for key in found.keys:
+        for key in target.keys:
             place = (*key, constraint.get("conname", ""))
             settled = bool(scope.settle("constraint", place)) or settled
     if is_never(condition, unless_null=True):
         yield concern("rows-refused", f"it refuses every new row of {name}")
         return
     columns = _columns(constraint)
-    old = [column for column in columns if not _is_new(column, found, scope)]
+    old = [column for column in columns if not _is_new(column, target, scope)]
     if old and not settled:
         listed = ", ".join(old)
         yield concern("rows-refused", f"it refuses new rows of {name} by their values in {listed}")
@@ -92,23 +94,23 @@ def _columns(constraint: Node) -> list[str]:
     return sorted({*named, *(name for each in checked for name in each)})
 
 
-def _is_new(column: str, found: Found, scope: Scope) -> bool:
-    return {scope.world.state("column", *key, column) for key in found.keys} == {State.NEW}
+def _is_new(column: str, target: Target, scope: Scope) -> bool:
+    return {scope.world.state("column", *key, column) for key in target.keys} == {State.NEW}
 
 
 def create_policy(body: Node, scope: Scope) -> Iterator[Concern]:
     table = relation_name(body["table"])
-    found = scope.world.find(table)
+    target = scope.world.find(table)
     scope.lock(table)
     name = body["policy_name"]
     settled = False
-    for key in found.keys:
+    for key in target.keys:
         settled = bool(scope.settle("policy", (*key, name))) or settled
         scope.world.create("policy", *key, name, certain=scope.certain, fresh=not settled)
         scope.world.facts.tables_with_policies.add(key)
     if HOLE in table.name:
         scope.world.facts.policies_unclear = True
-    if found.new:
+    if target.new:
         return
     if not body.get("permissive") and not settled:
         yield concern(
@@ -163,22 +165,24 @@ SWITCHES: t.Final = {
 }
 
 
-def judge_row_security(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+def judge_row_security(
+    command: Node, name: Name, target: Target, scope: Scope
+) -> Iterator[Concern]:
     switch, value, what = SWITCHES[command["subtype"]]
-    if any(_stands(key, switch, scope.world) != {value} for key in found.keys):
+    if any(_stands(key, switch, scope.world) != {value} for key in target.keys):
         yield concern("row-security", f"it alters {name}, which {what}")
 
 
-def note_row_security(command: Node, relation: Name, found: Found, scope: Scope) -> None:
+def note_row_security(command: Node, relation: Name, target: Target, scope: Scope) -> None:
     if command["subtype"] not in SWITCHES or scope.world.is_held:
         return
     switch, value, _what = SWITCHES[command["subtype"]]
-    certain = scope.certain and len(found.keys) == 1
-    for key in found.keys:
+    certain = scope.certain and len(target.keys) == 1
+    for key in target.keys:
         before = frozenset[bool | None]() if certain else _stands(key, switch, scope.world)
         scope.world.facts.row_security[key, switch] = before | {value}
-    if switch == "enabled" and value and found.new:
-        for key in found.keys:
+    if switch == "enabled" and value and target.new:
+        for key in target.keys:
             note_enabled(relation, key, scope)
 
 
@@ -187,5 +191,5 @@ def _stands(key: tuple[str, str], switch: str, world: World) -> frozenset[bool |
     noted = world.facts.row_security.get((key, switch))
     if noted is not None:
         return noted
-    told = world.catalog.row_security.get(key) if world.catalog else None
-    return frozenset({getattr(told, switch) if told else None})
+    known = world.catalog.row_security.get(key) if world.catalog else None
+    return frozenset({getattr(known, switch) if known else None})

@@ -11,11 +11,10 @@ from . import changes, objects, rows
 from .calls import judge_mentioned, judge_running, judge_set
 from .columns import create_index
 from .drops import judge_drop
-from .long_inserts import in_parts
 from .models import Classification, Concern, Finding, Review, Source, count_verdicts, worst
 from .names import option_names, words
 from .objects import create_trigger
-from .parser import Node, UnparsableError, parse, parse_plpgsql
+from .parser import Node, UnparsableError, in_parts, parse, parse_plpgsql
 from .plpgsql import judge_plpgsql
 from .restrictions import alter_policy, create_policy, without_policy
 from .routines import read_do
@@ -207,18 +206,18 @@ def review(sources: Sequence[Source], catalog: Catalog | None, *, resets: bool =
         world.begin_file(reset=resets)
         unit = Unit()
         judged.append((unit, _judge_file(source, world, unit)))
-    told: list[Finding] = []
+    findings: list[Finding] = []
     verdicts: dict[str, t.Mapping[Classification, int]] = {}
     for source, (unit, concerns) in zip(sources, judged, strict=True):
-        for index, found in without_policy(unit.enabled, world):
-            concerns[index].append(found)
+        for index, issue in without_policy(unit.enabled, world):
+            concerns[index].append(issue)
         verdicts[source.file] = count_verdicts(
             worst(each.verdict for each in of_statement) for of_statement in concerns
         )
-        told += _to_findings(source, concerns)
+        findings += _to_findings(source, concerns)
     return Review(
-        findings=tuple(each for each in told if each.verdict is not Classification.WARNING),
-        warnings=tuple(each for each in told if each.verdict is Classification.WARNING),
+        findings=tuple(each for each in findings if each.verdict is not Classification.WARNING),
+        warnings=tuple(each for each in findings if each.verdict is Classification.WARNING),
         verdicts=verdicts,
     )
 
@@ -228,13 +227,13 @@ def _judge_file(source: Source, world: World, unit: Unit) -> list[list[Concern]]
     concerns: list[list[Concern]] = []
     for index, statement in enumerate(source.statements):
         scope = Scope(world, unit, judge_statement, statement.text, statement=index)
-        found = list(_judge_text(statement, scope))
-        verdict = worst(each.verdict for each in found)
+        issues = list(_judge_text(statement, scope))
+        verdict = worst(each.verdict for each in issues)
         if verdict in (Classification.UNKNOWN, Classification.DESTRUCTIVE):
             world.facts.unclear = True
-        if any(each.verdict is Classification.UNKNOWN for each in found):
+        if any(each.verdict is Classification.UNKNOWN for each in issues):
             world.facts.rows_written = True
-        concerns.append(found)
+        concerns.append(issues)
     for drop in unit.unsettled():
         concerns[drop.statement].append(drop.concern)
     return concerns
@@ -277,9 +276,9 @@ def _to_findings(source: Source, concerns: Sequence[Sequence[Concern]]) -> Itera
             )
 
 
-def _excerpt(statement: Statement, found: Concern) -> str:
+def _excerpt(statement: Statement, issue: Concern) -> str:
     """Of what cannot be read no more than the command, for what looks like code may be the inside of a literal."""
-    if found.rule != "syntax":
+    if issue.rule != "syntax":
         return excerpt(statement.text)
     word = without_leading_comments(statement.text).partition(" ")[0].upper()
     return f"{word} …" if word in _COMMANDS else "…"

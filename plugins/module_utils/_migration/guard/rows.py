@@ -103,10 +103,10 @@ def _judge_update(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def _only_fills(targets: Sequence[Node], name: Name, world: World) -> bool:
     """Whether nothing changes but columns of this run: no trigger or rule sees the update either."""
-    found = world.find(name)
-    if world.catalog is None or len(found.keys) != 1 or found.keys & world.facts.moved:
+    target = world.find(name)
+    if world.catalog is None or len(target.keys) != 1 or target.keys & world.facts.moved:
         return False
-    (key,) = found.keys
+    (key,) = target.keys
     fired = [*world.catalog.fired.get(key, ()), *world.triggers.get(key, ())]
     return (
         world.kind_of(key) == "table"
@@ -227,8 +227,8 @@ def _judge_fired(name: Name, scope: Scope) -> Iterator[Concern]:
     """Older triggers and rules: what they do is nothing new to the database, but the file does not show it."""
     world = scope.world
     fired = world.catalog.fired if world.catalog else {}
-    found = world.find(name)
-    for each in (of for key in found.keys for of in fired.get(key, ())):
+    target = world.find(name)
+    for each in (of for key in target.keys for of in fired.get(key, ())):
         if each.events & _INSERT and each.function:
             with world.held():
                 concerns = list(judge_definition(each.function, scope))

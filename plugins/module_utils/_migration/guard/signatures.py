@@ -81,9 +81,9 @@ def _columns_of_query(query: Node, ctes: Tables, world: World) -> tuple[Columns,
         pairs = zip(columns.items(), types, strict=True)
         return {name: of if of == other else None for (name, of), other in pairs}, whole
     tables = _tables(query, ctes, world)
-    found = [_columns_of(each["ResTarget"], tables) for each in query.get("targetList", ())]
-    whole = bool(found) and all(each is not None for each in found)
-    return {name: of for each in found for name, of in (each or {}).items()}, whole
+    parts = [_columns_of(each["ResTarget"], tables) for each in query.get("targetList", ())]
+    whole = bool(parts) and all(each is not None for each in parts)
+    return {name: of for each in parts for name, of in (each or {}).items()}, whole
 
 
 def _part(query: Node, side: str) -> Node:
@@ -139,10 +139,10 @@ def _sources(nodes: t.Iterable[Node]) -> Iterator[Node]:
 
 
 def _known(table: Node, world: World) -> Columns | None:
-    found = world.find(relation_name(table))
-    if world.catalog is None or found.state is not State.EXISTING or len(found.keys) != 1:
+    target = world.find(relation_name(table))
+    if world.catalog is None or target.state is not State.EXISTING or len(target.keys) != 1:
         return None
-    (key,) = found.keys
+    (key,) = target.keys
     columns = world.catalog.columns.items()
     return {name: of.type for (*place, name), of in columns if tuple(place) == key} or None
 

@@ -19,9 +19,9 @@ if t.TYPE_CHECKING:
     from .names import Name
     from .parser import Node
     from .scope import Scope
-    from .world import Found, World
+    from .world import Target, World
 
-    Judge = Callable[[Node, Name, Found, Scope], Iterator[Concern]]
+    Judge = Callable[[Node, Name, Target, Scope], Iterator[Concern]]
 
 _ADDITIVE = words(
     """
@@ -58,21 +58,21 @@ def judge_alter_table(body: Node, scope: Scope) -> Iterator[Concern]:
         if not scope.world.find(name, "type").new:
             yield concern("type-changed", f"it changes the type {name}")
         return
-    found = scope.world.find(name)
-    if body.get("missing_ok") and found.state is State.ABSENT:
+    target = scope.world.find(name)
+    if body.get("missing_ok") and target.state is State.ABSENT:
         return
     for node in body["cmds"]:
         command = node["AlterTableCmd"]
-        if not found.new or command["subtype"] == "AT_AttachPartition":
-            yield from _judge_command(command, kind or "", name, found, scope)
-        note_row_security(command, name, found, scope)
-        _note(command, found, scope)
+        if not target.new or command["subtype"] == "AT_AttachPartition":
+            yield from _judge_command(command, kind or "", name, target, scope)
+        note_row_security(command, name, target, scope)
+        _note(command, target, scope)
         if command["subtype"] not in _LOCKS_NOBODY_OUT:
             scope.lock(name)
 
 
 def _judge_command(
-    command: Node, kind: str, name: Name, found: Found, scope: Scope
+    command: Node, kind: str, name: Name, target: Target, scope: Scope
 ) -> Iterator[Concern]:
     subtype = command["subtype"]
     if kind == "OBJECT_VIEW" and subtype in ("AT_SetRelOptions", "AT_ResetRelOptions"):
@@ -80,9 +80,9 @@ def _judge_command(
     elif kind == "OBJECT_INDEX" and subtype == "AT_AttachPartition":
         return
     elif subtype in _COMMANDS:
-        yield from _COMMANDS[subtype](command, name, found, scope)
+        yield from _COMMANDS[subtype](command, name, target, scope)
     elif subtype in _SIMPLE:
-        if _changes_nothing(command, found, scope):
+        if _changes_nothing(command, target, scope):
             return
         rule, what = _SIMPLE[subtype]
         yield concern(rule, f"it alters {name}, which {what}")
@@ -91,51 +91,51 @@ def _judge_command(
         yield concern("table-change", f"it alters {name} in an unknown way ({word})")
 
 
-def _changes_nothing(command: Node, found: Found, scope: Scope) -> bool:
+def _changes_nothing(command: Node, target: Target, scope: Scope) -> bool:
     """SET NOT NULL of a column that is NOT NULL."""
     catalog = scope.world.catalog
-    if command["subtype"] != "AT_SetNotNull" or catalog is None or not found.keys:
+    if command["subtype"] != "AT_SetNotNull" or catalog is None or not target.keys:
         return False
-    columns = [catalog.columns.get((*key, command.get("name", ""))) for key in found.keys]
+    columns = [catalog.columns.get((*key, command.get("name", ""))) for key in target.keys]
     return all(column is not None and column.not_null for column in columns)
 
 
-def _column_default(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+def _column_default(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
     column = command.get("name", "")
-    new = all(scope.world.state("column", *key, column) is State.NEW for key in found.keys)
-    if "def" not in command and not new and _has_default(column, found, scope.world):
+    new = all(scope.world.state("column", *key, column) is State.NEW for key in target.keys)
+    if "def" not in command and not new and _has_default(column, target, scope.world):
         yield concern(
             "drop-default", f"it drops the default of {name}.{column}, which old code relies on"
         )
 
 
-def _has_default(column: str, found: Found, world: World) -> bool:
+def _has_default(column: str, target: Target, world: World) -> bool:
     """Or perhaps so, before this run."""
     known = world.catalog.columns if world.catalog else {}
-    columns = [known.get((*key, column)) for key in found.keys if world.is_untouched(key, column)]
-    return len(columns) < len(found.keys) or any(not of or of.has_default for of in columns)
+    columns = [known.get((*key, column)) for key in target.keys if world.is_untouched(key, column)]
+    return len(columns) < len(target.keys) or any(not of or of.has_default for of in columns)
 
 
-def _drop_column(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+def _drop_column(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
     column = command.get("name", "")
-    states = {scope.world.state("column", *key, column) for key in found.keys}
+    states = {scope.world.state("column", *key, column) for key in target.keys}
     if states == {State.NEW} or (command.get("missing_ok") and states == {State.ABSENT}):
         return
     yield concern("drop-column", f"it drops the column {name}.{column} and its contents")
 
 
-def _drop_constraint(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+def _drop_constraint(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
     constraint = command.get("name", "")
-    states = {scope.world.state("constraint", *key, constraint) for key in found.keys}
+    states = {scope.world.state("constraint", *key, constraint) for key in target.keys}
     if states == {State.NEW} or (command.get("missing_ok") and states == {State.ABSENT}):
         return
     lost = concern("drop-constraint", f"it drops the constraint {constraint!r} of {name}")
     catalog = scope.world.catalog
     types = (
-        {catalog.constraints.get((*key, constraint)) for key in found.keys} if catalog else set()
+        {catalog.constraints.get((*key, constraint)) for key in target.keys} if catalog else set()
     )
     if types and types <= {"c", "f"} and command.get("behavior") != "DROP_CASCADE":
-        names = frozenset((*key, constraint) for key in found.keys)
+        names = frozenset((*key, constraint) for key in target.keys)
         drop = Drop(scope.statement, "constraint", names, None, scope.place, lost)
         scope.unit.drops.append(drop)
         scope.world.facts.dropped = True
@@ -143,7 +143,7 @@ def _drop_constraint(command: Node, name: Name, found: Found, scope: Scope) -> I
         yield lost
 
 
-def _add_constraint(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+def _add_constraint(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
     constraint = command["def"]["Constraint"]
     kind, shown = constraint["contype"], constraint.get("conname") or "without a name"
     if kind in _BUILDS_INDEX:
@@ -159,34 +159,36 @@ def _add_constraint(command: Node, name: Name, found: Found, scope: Scope) -> It
                 f"it adds the constraint {shown} to {name} and scans it under a lock",
             )
         else:
-            yield from judge_not_valid(constraint, name, found, scope)
+            yield from judge_not_valid(constraint, name, target, scope)
     else:
         yield concern("table-change", f"it adds an unknown constraint to {name}")
 
 
-def _validate(_command: Node, name: Name, _found: Found, scope: Scope) -> Iterator[Concern]:
+def _validate(_command: Node, name: Name, _found: Target, scope: Scope) -> Iterator[Concern]:
     if scope.unit.locked:
         yield lock_kept(name, scope)
 
 
-def _attach(command: Node, name: Name, _found: Found, scope: Scope) -> Iterator[Concern]:
+def _attach(command: Node, name: Name, _found: Target, scope: Scope) -> Iterator[Concern]:
     partition = relation_name(command["def"]["PartitionCmd"]["name"])
     if not scope.world.find(partition).new:
         yield concern("partition", f"it attaches the existing {partition} to {name} and scans it")
 
 
-def _inherit(_command: Node, name: Name, _found: Found, _scope: Scope) -> Iterator[Concern]:
+def _inherit(_command: Node, name: Name, _found: Target, _scope: Scope) -> Iterator[Concern]:
     yield concern("inherit", f"it makes {name} a child of another table")
 
 
-def _replica_identity(command: Node, name: Name, _found: Found, _scope: Scope) -> Iterator[Concern]:
+def _replica_identity(
+    command: Node, name: Name, _found: Target, _scope: Scope
+) -> Iterator[Concern]:
     if command["def"]["ReplicaIdentityStmt"].get("identity_type") == "n":
         yield concern("replica-identity", f"it stops {name} from being replicated")
 
 
-def _trigger_switch(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+def _trigger_switch(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
     trigger = command.get("name", "")
-    if trigger and all(scope.world.state("trigger", *k, trigger) is State.NEW for k in found.keys):
+    if trigger and all(scope.world.state("trigger", *k, trigger) is State.NEW for k in target.keys):
         return
     yield concern("trigger-switch", f"it switches triggers or rules of {name}")
 
@@ -215,10 +217,10 @@ _COMMANDS: t.Final[dict[str, Judge]] = {
 }
 
 
-def _note(command: Node, found: Found, scope: Scope) -> None:
+def _note(command: Node, target: Target, scope: Scope) -> None:
     """What the command leaves behind."""
     world, subtype, definition = scope.world, command["subtype"], command.get("def", {})
-    for key in found.keys if len(found.keys) == 1 else ():
+    for key in target.keys if len(target.keys) == 1 else ():
         if subtype == "AT_AddColumn":
             world.create("column", *key, definition["ColumnDef"]["colname"], certain=scope.certain)
         elif subtype == "AT_AddConstraint" and definition["Constraint"].get("conname"):
@@ -232,23 +234,23 @@ def _note(command: Node, found: Found, scope: Scope) -> None:
             ):
                 world.drop(kind, *key, command.get("name", ""), certain=scope.certain)
     if subtype in ("AT_AttachPartition", "AT_AddInherit"):
-        _note_family(command, found, scope)
-    _note_references(definition, found, scope)
+        _note_family(command, target, scope)
+    _note_references(definition, target, scope)
 
 
-def _note_family(command: Node, found: Found, scope: Scope) -> None:
+def _note_family(command: Node, target: Target, scope: Scope) -> None:
     """What reaches the rows of a parent reaches those of its children."""
     definition = command["def"]
     if "PartitionCmd" in definition:
         child = scope.world.find(relation_name(definition["PartitionCmd"]["name"]))
-        parent = found
+        parent = target
     else:
-        child, parent = found, scope.world.find(relation_name(definition["RangeVar"]))
+        child, parent = target, scope.world.find(relation_name(definition["RangeVar"]))
     if not child.new:
         scope.world.entangle(parent)
 
 
-def _note_references(definition: Node, found: Found, scope: Scope) -> None:
+def _note_references(definition: Node, target: Target, scope: Scope) -> None:
     """Deleting rows of a new table may reach rows of an old one that references it."""
     inline = definition.get("ColumnDef", {}).get("constraints", ())
     for each in (
@@ -258,5 +260,5 @@ def _note_references(definition: Node, found: Found, scope: Scope) -> None:
         if "pktable" in each.get("Constraint", {}):
             name = relation_name(each["Constraint"]["pktable"])
             scope.lock(name)
-            if not found.new:
+            if not target.new:
                 scope.world.entangle(scope.world.find(name))

@@ -71,7 +71,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True)
-class Found:
+class Target:
     """The objects a name may mean, and the worst state of them."""
 
     keys: frozenset[tuple[str, str]]
@@ -91,12 +91,12 @@ class Trigger:
     function: Name
 
 
-def is_history(found: Found) -> bool:
+def is_history(target: Target) -> bool:
     """Whether the name may mean the table in which the Supabase CLI, Prisma or Flyway keeps what it applied."""
     return any(
         name in ("_prisma_migrations", "flyway_schema_history")
         or (name == "schema_migrations" and schema in ("supabase_migrations", ""))
-        for schema, name in found.keys
+        for schema, name in target.keys
     )
 
 
@@ -282,15 +282,15 @@ class World:
         renamed = ("column", *table, column) in self._objects
         return not renamed and table not in self.facts.moved
 
-    def find(self, name: Name, kind: str = "relation") -> Found:
+    def find(self, name: Name, kind: str = "relation") -> Target:
         """What a relation or type of this name is, over all search paths there may be."""
-        found = [self._find_on(path, name, kind) for path in self.paths]
-        states = {state for _key, state in found}
+        candidates = [self._find_on(path, name, kind) for path in self.paths]
+        states = {state for _key, state in candidates}
         for state in (State.EXISTING, State.NEW):
             if state in states:
-                keys = frozenset(key for key, each in found if each is not State.ABSENT)
-                return Found(keys, state)
-        return Found(frozenset(key for key, _state in found), State.ABSENT)
+                keys = frozenset(key for key, each in candidates if each is not State.ABSENT)
+                return Target(keys, state)
+        return Target(frozenset(key for key, _state in candidates), State.ABSENT)
 
     def _find_on(self, path: Path, name: Name, kind: str) -> tuple[tuple[str, str], State]:
         if name.schema is not None:
@@ -366,15 +366,15 @@ class World:
         letter = self.catalog.relations.get(key, "r") if self.catalog else "r"
         return _KINDS.get(letter, "table")
 
-    def entangle(self, found: Found) -> None:
+    def entangle(self, target: Target) -> None:
         """Rows of new tables that rows of existing ones may hang on."""
-        self._entangled |= found.keys
+        self._entangled |= target.keys
 
     def rows_are_new(self, name: Name) -> bool:
         """Whether all rows that a statement on it reaches were made in this run."""
-        found = self.find(name)
-        return found.new and all(
-            self.kind_of(key) == "table" and key not in self._entangled for key in found.keys
+        target = self.find(name)
+        return target.new and all(
+            self.kind_of(key) == "table" and key not in self._entangled for key in target.keys
         )
 
 
