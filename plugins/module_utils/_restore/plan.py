@@ -39,8 +39,8 @@ def choose_backup(
             return backup
     wanted = f"with the key {key!r}" if key else f"of {name!r} for release {release!r}"
     newest = [f"{each.manifest.key} (of {each.manifest.release})" for each in there[:_NEWEST]]
-    listed = f"The newest are {', '.join(newest)}." if newest else "There is none at all."
-    raise InputError(f"There is no valid backup {wanted} under {where}. {listed}")
+    shown = f"The newest are {', '.join(newest)}." if newest else "There is none at all."
+    raise InputError(f"There is no valid backup {wanted} under {where}. {shown}")
 
 
 def default_request(key: str, approved_by: str, reason: str) -> str:
