@@ -18,7 +18,7 @@ from .models import Migration, MigrationError
 from .runner import LockRetries, StatementError, Walk, describe_failure, describe_loss
 from .session import HeldLock, Limits, Run, begin_anew, refuse_read_only, strongest
 from .splitter import without_leading_comments
-from .supabase import duplicates
+from .supabase import Folder, duplicates
 
 if t.TYPE_CHECKING:
     from .execution import Step
@@ -164,18 +164,32 @@ def _left_open(session: Session, migration: Migration) -> MigrationError:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """A folder of files, whose history is in one table."""
+
+    read_folder: t.Callable[[str], Folder]
+    history: History
+    problems_of: t.Callable[[Migration], t.Iterable[str]]
+    """A sentence for everything about a pending file that can be seen to fail."""
+    named: str
+    role_of: t.Callable[[str], str | None] = lambda _user: None
+    """The role to take on, so that it owns what migrations make; None for the one that logs in."""
+
+
+@dataclass(frozen=True)
 class FileEngine:
     """Of a folder of files, as the Supabase CLI or Flyway has them."""
 
     order: Request
+    kind: Kind
     local: tuple[Migration, ...]
     include_all: bool
     role: str | None
-    """The one to take on, so that it owns what migrations make; None for the one that logs in."""
-    history: History
-    problems_of: t.Callable[[Migration], t.Iterable[str]]
-    """A sentence for everything about a pending file that can be seen to fail."""
     leaves_failures: bool = False
+
+    @property
+    def history(self) -> History:
+        return self.kind.history
 
     @property
     def advisory_lock(self) -> int:
@@ -198,7 +212,7 @@ class FileEngine:
             refuse_drift(drift)
         if plan.pending:
             refuse_read_only(session, self.order.where)
-        problems = {each.file: list(self.problems_of(each)) for each in plan.pending}
+        problems = {each.file: list(self.kind.problems_of(each)) for each in plan.pending}
         problems |= {
             version: [f"{' and '.join(names)} share a version, {version}: give each its own."]
             for version, names in twice.items()

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .._errors import InputError
 from .._lock.fence import lock_check
@@ -13,8 +12,7 @@ from .._postgres import PostgresTarget
 from . import deploy, flyway, supabase
 from .deploy import Engine, Outcome, Request
 from .execution import session_role
-from .file_deploy import FileEngine
-from .file_history import History
+from .file_deploy import FileEngine, Kind
 from .guard.options import Guard
 from .models import Migration
 from .prisma_deploy import Generator, PrismaEngine, generate
@@ -29,24 +27,12 @@ from .prisma_history import (
 )
 from .runner import LockRetries, advisory_lock
 from .session import Limits, migrating, refuse_read_only, watching
-from .supabase import Folder
 
 Params = t.Mapping[str, t.Any]
 
 _LIMITS = ("lock_timeout", "statement_timeout", "advisory_lock_timeout", "command_timeout")
 _PRISMA_WAITS = 10.0
 _OTHERS_WAIT = 30.0
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A folder of files, whose history is in one table."""
-
-    read_folder: t.Callable[[str], Folder]
-    history: History
-    problems_of: t.Callable[[Migration], t.Iterable[str]]
-    named: str
-    role_of: t.Callable[[str], str | None] = lambda _user: None
 
 
 def migrate(module: Module) -> Result:
@@ -144,12 +130,7 @@ def apply_files(module: Module, kind: Kind) -> Result:
     return run_migrations(
         module,
         lambda order: FileEngine(
-            order,
-            local=folder.files,
-            include_all=params["include_all"],
-            role=kind.role_of(params["login_user"]),
-            history=kind.history,
-            problems_of=kind.problems_of,
+            order, kind, folder.files, params["include_all"], kind.role_of(params["login_user"])
         ),
         folder.files,
         tuple(params["expect_tables"]),
