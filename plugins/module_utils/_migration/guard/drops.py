@@ -44,54 +44,52 @@ _WITHOUT_DATA = {
 }
 
 
+class _How(t.NamedTuple):
+    cascade: bool
+    if_exists: bool
+
+
 def judge_drop(body: Node, scope: Scope) -> Iterator[Concern]:
     kind = body["removeType"]
-    cascade = body.get("behavior") == "DROP_CASCADE"
-    if_exists = bool(body.get("missing_ok"))
+    how = _How(body.get("behavior") == "DROP_CASCADE", bool(body.get("missing_ok")))
     for node in body["objects"]:
         if kind in _HELD:
-            yield from _judge_held(
-                kind, _object_name(node), scope, cascade=cascade, if_exists=if_exists
-            )
+            yield from _judge_held(kind, _object_name(node), scope, how)
         elif kind == "OBJECT_VIEW":
-            yield from _judge_view(_object_name(node), scope, cascade=cascade, if_exists=if_exists)
+            yield from _judge_view(_object_name(node), scope, how)
         elif kind in _OF_TABLE:
-            yield from _judge_of_table(_OF_TABLE[kind], items(node), scope, if_exists=if_exists)
+            yield from _judge_of_table(_OF_TABLE[kind], items(node), scope, how)
         elif kind in _ROUTINES:
-            yield from _judge_routine(
-                _ROUTINES[kind], node, scope, cascade=cascade, if_exists=if_exists
-            )
+            yield from _judge_routine(_ROUTINES[kind], node, scope, how)
         elif kind in ("OBJECT_SCHEMA", "OBJECT_EXTENSION"):
-            yield from _judge_named(kind, strings([node])[0], scope, if_exists=if_exists)
+            yield from _judge_named(kind, strings([node])[0], scope, how)
         elif kind in _WITHOUT_DATA:
-            yield from _judge_without_data(_WITHOUT_DATA[kind], node, scope, cascade=cascade)
+            yield from _judge_without_data(_WITHOUT_DATA[kind], node, scope, how)
         else:
             word = kind.removeprefix("OBJECT_").replace("_", " ").lower()
             yield concern("drop-object", f"it drops a {word}, which something may use")
 
 
-def _judge_held(
-    kind: str, name: Name, scope: Scope, *, cascade: bool, if_exists: bool
-) -> Iterator[Concern]:
+def _judge_held(kind: str, name: Name, scope: Scope, how: _How) -> Iterator[Concern]:
     what = "type" if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN") else "relation"
     target = scope.world.find(name, what)
-    if not target.new and not (if_exists and target.state is State.ABSENT):
+    if not target.new and not (how.if_exists and target.state is State.ABSENT):
         rule, loss = _HELD[kind]
-        also = ", and its dependents" if cascade else ""
+        also = ", and its dependents" if how.cascade else ""
         yield concern(rule, f"it drops the {_word(kind)} {name} {loss}{also}")
     for key in target.keys if len(target.keys) == 1 else ():
         scope.world.drop(what, *key, certain=scope.certain)
 
 
-def _judge_view(name: Name, scope: Scope, *, cascade: bool, if_exists: bool) -> Iterator[Concern]:
+def _judge_view(name: Name, scope: Scope, how: _How) -> Iterator[Concern]:
     target = scope.world.find(name)
     if target.new:
         for key in target.keys if len(target.keys) == 1 else ():
             scope.world.drop("relation", *key, certain=scope.certain)
         return
-    if if_exists and target.state is State.ABSENT:
+    if how.if_exists and target.state is State.ABSENT:
         return
-    if cascade:
+    if how.cascade:
         yield concern("drop-cascade", f"it drops the view {name} and its dependents")
         return
     known = scope.world.catalog.columns if scope.world.catalog else {}
@@ -106,9 +104,7 @@ def _judge_view(name: Name, scope: Scope, *, cascade: bool, if_exists: bool) -> 
     )
 
 
-def _judge_of_table(
-    kind: str, parts: list[Node], scope: Scope, *, if_exists: bool
-) -> Iterator[Concern]:
+def _judge_of_table(kind: str, parts: list[Node], scope: Scope, how: _How) -> Iterator[Concern]:
     *table_parts, name = strings(parts)
     table = to_name(table_parts)
     scope.lock(table)
@@ -116,7 +112,7 @@ def _judge_of_table(
     states = {scope.world.state(kind, *key, name) for key in target.keys}
     is_new = target.new or states == {State.NEW}
     if not is_new and not (
-        if_exists and (target.state is State.ABSENT or states == {State.ABSENT})
+        how.if_exists and (target.state is State.ABSENT or states == {State.ABSENT})
     ):
         _await(
             scope,
@@ -137,17 +133,15 @@ def _judge_of_table(
     yield from ()
 
 
-def _judge_routine(
-    kind: str, node: Node, scope: Scope, *, cascade: bool, if_exists: bool
-) -> Iterator[Concern]:
+def _judge_routine(kind: str, node: Node, scope: Scope, how: _How) -> Iterator[Concern]:
     body = node["ObjectWithArgs"]
     name, types = to_name(strings(body["objname"])), dropped_types(body)
     if kind == "function":
         state, types = state_of_routine(scope.world, name, types)
-        if state is State.NEW or (if_exists and state is State.ABSENT):
+        if state is State.NEW or (how.if_exists and state is State.ABSENT):
             return
     shown = f"{name}({signature(types)})" if types is not None else str(name)
-    if cascade:
+    if how.cascade:
         yield concern("drop-cascade", f"it drops the {kind} {shown} and its dependents")
         return
     lost = concern("drop-not-recreated", f"it drops the {kind} {shown} and does not recreate it")
@@ -166,11 +160,10 @@ def _judge_routine(
     _await(scope, kind, places_of, types, lost, before[0] if before else None)
 
 
-def _judge_without_data(kind: str, node: Node, scope: Scope, *, cascade: bool) -> Iterator[Concern]:
-    shown = kind
-    lost = concern("drop-not-recreated", f"it drops a {shown} and does not recreate it")
-    if cascade:
-        yield concern("drop-cascade", f"it drops a {shown} and its dependents")
+def _judge_without_data(kind: str, node: Node, scope: Scope, how: _How) -> Iterator[Concern]:
+    lost = concern("drop-not-recreated", f"it drops a {kind} and does not recreate it")
+    if how.cascade:
+        yield concern("drop-cascade", f"it drops a {kind} and its dependents")
         return
     if kind == "cast":
         source, target = (type_name(each["TypeName"]) for each in items(node))
@@ -184,10 +177,10 @@ def _judge_without_data(kind: str, node: Node, scope: Scope, *, cascade: bool) -
         _await(scope, kind, places(scope.world, _object_name(node)), None, lost)
 
 
-def _judge_named(kind: str, name: str, scope: Scope, *, if_exists: bool) -> Iterator[Concern]:
+def _judge_named(kind: str, name: str, scope: Scope, how: _How) -> Iterator[Concern]:
     word = _word(kind)
     state = scope.world.state(word, name)
-    if state is not State.NEW and not (if_exists and state is State.ABSENT):
+    if state is not State.NEW and not (how.if_exists and state is State.ABSENT):
         yield concern(f"drop-{word}", f"it drops the {word} {name} and its contents")
     scope.world.drop(word, name, certain=scope.certain)
 
