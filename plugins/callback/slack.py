@@ -146,7 +146,7 @@ from ..module_utils._messages.redactor import Redactor
 from ..module_utils._messages.release_status import Link, Planned, Release, ReleaseStatus
 from ..module_utils._messages.run_message import RunMessage
 from ..module_utils._progress import subscribe
-from ..module_utils._release.failure import sentence_of
+from ..module_utils._release.models import sentence_of
 from ..module_utils._terminal.telling import RECORDS
 from ..plugin_utils._interruption import when_cut_short
 from ..plugin_utils._module_of import module_of

@@ -14,8 +14,14 @@ import typing as t
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from ._errors import DeployError, InputError, RefusedError, UnreachableError, VerificationError
-from ._library import Library
+from ._errors import (
+    DeployError,
+    InputError,
+    Library,
+    RefusedError,
+    UnreachableError,
+    VerificationError,
+)
 from ._redaction import BLANK, excerpt
 from ._time import Deadline
 

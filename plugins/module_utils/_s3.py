@@ -9,8 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from ._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
-from ._library import Library
+from ._errors import ConflictError, DeployError, InputError, Library, RefusedError, UnreachableError
 
 BOTO3 = Library("boto3 >= 1.40")
 with BOTO3:

@@ -109,8 +109,8 @@ import typing as t
 
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
+from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._rollout.scale import Scaling
 

@@ -72,7 +72,7 @@ import typing as t
 
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
-from ..module_utils._functions.secrets import SecretsPlan, apply_secrets, plan_secrets
+from ..module_utils._functions.apply import SecretsPlan, apply_secrets, plan_secrets
 from ..module_utils._http import REQUESTS
 from ..module_utils._module import Module, execute
 from ..module_utils._supabase_api import SupabaseFunctionsApi

@@ -254,15 +254,13 @@ from pathlib import Path
 
 from ..module_utils import _s3
 from ..module_utils._documentation import documented
-from ..module_utils._errors import InputError
-from ..module_utils._functions.archive import Archive, fetch, keep, read_archive
-from ..module_utils._functions.checkout import FolderCheckout
+from ..module_utils._errors import InputError, refuse_missing
+from ..module_utils._functions.archive import Archive, FolderCheckout, fetch, keep, read_archive
 from ..module_utils._functions.collect import Collected, FunctionSelection, collect_functions
 from ..module_utils._functions.task import FunctionsRequest, deploy, restore, save
 from ..module_utils._http import REQUESTS
-from ..module_utils._library import refuse_missing
-from ..module_utils._lock.errors import FrozenError
 from ..module_utils._lock.fence import Check, lock_check, no_check
+from ..module_utils._lock.models import FrozenError
 from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._supabase_api import SupabaseFunctionsApi
 

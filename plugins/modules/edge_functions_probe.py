@@ -87,7 +87,7 @@ import typing as t
 
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError, VerificationError
-from ..module_utils._functions.probe import FunctionProbe, HttpGateway, probe_all
+from ..module_utils._functions.log import FunctionProbe, HttpGateway, probe_all
 from ..module_utils._http import REQUESTS
 from ..module_utils._module import Module, execute
 

@@ -194,9 +194,9 @@ import typing as t
 
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
+from ..module_utils._flags.apply import to_diff
 from ..module_utils._flags.flagd import Document
 from ..module_utils._flags.pods import VOLUME, to_probe
-from ..module_utils._flags.switch import to_diff
 from ..module_utils._flags.values import to_values
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import METRIC_RULES, read_metrics, with_comparisons
@@ -205,15 +205,14 @@ from ..module_utils._guard.apply import GuardTask, Look, RampGuard, WatchedMetri
 from ..module_utils._guard.describe import to_result
 from ..module_utils._guard.memory import MemoryStore
 from ..module_utils._guard.models import Rules
-from ..module_utils._jmespath import JMESPATH
+from ..module_utils._kubernetes import actor_of, cluster_for, opener_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import actor_of, cluster_for, opener_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._ramp.apply import RampFlags
 from ..module_utils._ramp.options import read_schedule
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._run_process import alive
-from ..module_utils._templates import JINJA2
+from ..module_utils._templates import JINJA2, JMESPATH
 
 NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 TIMES = ("settle", "quiet", "blind_after", "max_silence")

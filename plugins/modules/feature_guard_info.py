@@ -89,8 +89,8 @@ from ..module_utils._flags.apply import observe_flags
 from ..module_utils._guard.describe import looks, when
 from ..module_utils._guard.memory import MemoryStore
 from ..module_utils._guard.models import Acts
+from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute, refuse_below
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._time import now

@@ -492,10 +492,11 @@ reason:
 
 import typing as t
 
-from ..module_utils._alerts.fired import to_record
+from ..module_utils._alerts.api import to_record
 from ..module_utils._alerts.plan import Alerts
 from ..module_utils._cluster import Cluster
 from ..module_utils._documentation import documented
+from ..module_utils._errors import refuse_missing
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import (
     METRIC_RULES,
@@ -513,9 +514,8 @@ from ..module_utils._gate.sources import (
 from ..module_utils._gate.state import Schedule
 from ..module_utils._gate.store import ReleaseMemory
 from ..module_utils._gate.watch import Measurement, Sources, Watcher
+from ..module_utils._kubernetes import cluster_at
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import cluster_at
-from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, emit_progress, execute
 
 TIMES = ("duration", "interval", "initial_delay", "hold_for", "recover_for", "max_gap")

@@ -272,10 +272,10 @@ import typing as t
 
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
+from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import cluster_for
-from ..module_utils._lock.errors import FrozenError
 from ..module_utils._lock.fence import lease_check_for
+from ..module_utils._lock.models import FrozenError
 from ..module_utils._module import Module, execute
 from ..module_utils._release.models import FAILED
 from ..module_utils._release.task import ReleaseTask, carry_out

@@ -85,10 +85,10 @@ reason:
 import typing as t
 
 from ..module_utils._documentation import documented
-from ..module_utils._gate.manual_decision import ManualDecision
-from ..module_utils._gate.record_decision import record_decision
+from ..module_utils._gate.store import record_decision
+from ..module_utils._gate.verdict import ManualDecision
+from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
 from ..module_utils._time import utc_now
 from ..module_utils._user import read_who_and_why

@@ -114,8 +114,8 @@ import typing as t
 from ..module_utils._checks.git import head_of
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
+from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import actor_of, cluster_for
 from ..module_utils._module import Module, execute
 from ..module_utils._release.models import PLANNED, SIGN_OFFS
 from ..module_utils._release.plan import RecordChange

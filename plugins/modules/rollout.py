@@ -231,7 +231,7 @@ reason:
 from ..module_utils._documentation import documented
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, Result, execute
-from ..module_utils._rollout.task import roll_one
+from ..module_utils._rollout.wave import roll_one
 
 NEEDS = (KUBERNETES,)
 

@@ -101,8 +101,8 @@ reason:
 import typing as t
 
 from ..module_utils._documentation import documented
+from ..module_utils._errors import refuse_missing
 from ..module_utils._http import REQUESTS
-from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, execute
 from ..module_utils._postgres import PSYCOPG2
 from ..module_utils._webhook.check import check_webhook, refuse_failures

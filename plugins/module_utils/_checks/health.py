@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import typing as t
 
-from .._errors import DeployError, InputError
-from .._library import Library, refuse_missing
+from .._errors import DeployError, InputError, Library, refuse_missing
 from .._side_by_side import ONE_LOOK, Patience
-from . import metrics, pods, run, servers
+from . import metrics, models, pods, servers
 from .models import FAIL, UNKNOWN, Check, CheckError, Finding, Kinds, NotKnownError, Options, Row
 
 PROBES: Kinds = {**servers.PROBES, **pods.PROBES, **metrics.PROBES}
 
 
 def read_checks(options: Options) -> list[Check]:
-    checks = run.read_checks(options["checks"])
+    checks = models.read_checks(options["checks"])
     for check in checks:
         if check.timeout <= 0:
             raise InputError(
@@ -26,7 +25,7 @@ def read_checks(options: Options) -> list[Check]:
 
 def libraries(checks: t.Iterable[Check]) -> list[Library]:
     """Only what a check of this task needs must be installed."""
-    return run.libraries(sorted(checks, key=lambda check: check.kind), PROBES)
+    return models.libraries(sorted(checks, key=lambda check: check.kind), PROBES)
 
 
 def refuse_missing_libraries(checks: t.Iterable[Check]) -> None:
@@ -43,7 +42,7 @@ def run_probes(
     checks: t.Sequence[Check], patience: Patience = ONE_LOOK, kinds: Kinds = PROBES
 ) -> list[Row]:
     """The outcomes in the order of the checks."""
-    return run.run_checks(
+    return models.run_checks(
         checks,
         lambda check: kinds[check.kind].look(check.options, check.timeout),
         _of_error,

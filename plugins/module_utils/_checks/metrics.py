@@ -5,16 +5,12 @@ from __future__ import annotations
 
 import typing as t
 
-from .._alerts.api import AlertsApi
-from .._alerts.apply import Routing
-from .._alerts.fired import describe, moment
-from .._alerts.options import alerts_api
-from .._alerts.plan import LoadedRule
-from .._alerts.selectors import Selector, grouped_by, read_matchers, selectors
+from .._alerts.api import AlertsApi, describe, moment
+from .._alerts.apply import Routing, alerts_api
+from .._alerts.plan import LoadedRule, Selector, grouped_by, read_matchers, selectors
 from .._errors import InputError
-from .._gate.models import Metric, Sample, SampleStatus, Verdict
+from .._gate.models import Metric, Sample, SampleStatus, Series, Verdict
 from .._gate.options import ONE_LOOK, PROMETHEUS, read_metric, refuse_bad_input
-from .._gate.series import Series
 from .._gate.sources import LIBRARIES, sources_of
 from .._gate.state import Schedule
 from .._gate.watch import Watcher, WatchResult

@@ -8,12 +8,11 @@ import typing as t
 from dataclasses import replace
 
 from .. import _postgres
-from .._errors import RefusedError, UnreachableError
+from .._errors import Library, RefusedError, UnreachableError
 from .._http import REQUESTS, ask, without_query
-from .._jmespath import JMESPATH, holds, search
-from .._library import Library
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError
 from .._redaction import excerpt
+from .._templates import JMESPATH, holds, search
 from .models import CheckError, Kind, Kinds, Options
 
 

@@ -1,21 +1,130 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the switch and the flags in one go, then bring all consumers to them side by side."""
+"""Write the switch and the flags in one go, then bring all consumers to them side by side.
+
+Decide the writes of setting, resetting and lowering from the current flags. Pure.
+"""
 
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from datetime import datetime
 
-from .._cluster import KILL_SWITCH_ANNOTATION, Clock, Cluster
+from .._cluster import (
+    KILL_SWITCH_ANNOTATION,
+    KILL_SWITCH_EPOCH_ANNOTATION,
+    RAMP_ANNOTATION,
+    Clock,
+    Cluster,
+)
 from .._errors import ConflictError, DeployError, VerificationError
-from .._flags.apply import decide_flags, differing, observe_flags
+from .._flags.apply import (
+    KillSwitch,
+    decide_flags,
+    differing,
+    epoch_of_switch,
+    is_lower,
+    observe_flags,
+)
 from .._flags.flagd import Document
 from .._flags.plan import FlagsMap, FlagsPlan, Wish
 from .._flags.pods import REACHED, RUNNING
-from .._lock.epoch import epoch_in
 from .._lock.fence import epoch_now
+from .._lock.models import epoch_in
+from .._ramp.models import RampState
 from .._threads import Lock, side_by_side
+from .._time import read_time
 from .consumer import Consumer, ConsumerState, FlagsRequest, tell_wrong
+
+SET, LOWERED, RESET = "set", "lowered", "reset"
+
+
+def plan_set(observed: FlagsMap, wanted: KillSwitch, epoch: int = 0) -> Wish:
+    """`epoch`: the deploy lock's, which an automatic switch stores.
+
+    The first actor stays named, but a person takes over an automatic switch.
+
+    Held flags stay held: one switch may hold the features of two releases. A switch without flags holds all, and
+    continues to.
+    """
+    return _leaving_step(observed, _set(observed, wanted, epoch), wanted.set_at)
+
+
+def _set(observed: FlagsMap, wanted: KillSwitch, epoch: int) -> Wish:
+    current = KillSwitch.from_annotations(observed.annotations)
+    risen = wanted.automatic and epoch > epoch_of_switch(observed)
+    if risen and (current is None or current.automatic):
+        wish = _set(observed, wanted, 0)
+        at = {KILL_SWITCH_EPOCH_ANNOTATION: str(epoch)}
+        return replace(wish, annotations={**wish.annotations, **at})
+    if current is None:
+        return _written(wanted, wanted.flags)
+    named = current if wanted.automatic or not current.automatic else wanted
+    flags = {**current.flags, **wanted.flags}
+    switch = replace(named, flags=flags if current.flags else {})
+    return Wish(flags=flags) if switch == current else _written(switch, flags)
+
+
+def _written(switch: KillSwitch, flags: t.Mapping[str, str]) -> Wish:
+    return Wish(flags=flags, annotations={KILL_SWITCH_ANNOTATION: switch.to_annotation()})
+
+
+def _leaving_step(observed: FlagsMap, wish: Wish, at: str) -> Wish:
+    """The ramp's step has to be watched anew: Git may bring its percentage back before a ramp looks."""
+    state = RampState.from_annotation(observed.annotations.get(RAMP_ANNOTATION))
+    moved = any(observed.data.get(name) != value for name, value in wish.flags.items())
+    if state is None or not moved:
+        return wish
+    left = {RAMP_ANNOTATION: state.left(read_time(at)).to_annotation()}
+    return replace(wish, annotations={**wish.annotations, **left})
+
+
+def plan_lowered(observed: FlagsMap, flag: str, percentage: int, at: str) -> Wish:
+    """Lower a percentage or raise ConflictError. Any number is less than a text, whose effect on pods is unknown."""
+    present = observed.data.get(flag, "0")
+    wanted = str(percentage)
+    if wanted == present or is_lower(wanted, present) or not is_lower("-1", present):
+        return _leaving_step(observed, Wish(flags={flag: wanted}), at)
+    raise ConflictError(
+        f"{flag} is {present} and {wanted} would be more, which the kill switch never sets: use "
+        "playbooks/ramp.yml. Nothing was written."
+    )
+
+
+def plan_reset(_observed: FlagsMap) -> Wish:
+    """Reset the switch. The flags stay off until a person turns them on."""
+    return Wish(annotations={KILL_SWITCH_ANNOTATION: None})
+
+
+def to_sentence(
+    state: str,
+    switch: KillSwitch | None,
+    flags: t.Mapping[str, str],
+    *,
+    by: str,
+    reason: str,
+    check_mode: bool = False,
+    reached_after: float | None = None,
+) -> str:
+    """The switch's state after the write, or as it would be in check mode, for people."""
+    values = ", ".join(f"{name}={value}" for name, value in flags.items())
+    because = f"because: {reason.rstrip('.')}."
+    reached = (
+        ""
+        if reached_after is None
+        else f" Every pod ran it {reached_after:.1f} s after the command began."
+    )
+    if state == RESET:
+        reset = "would reset" if check_mode else "reset"
+        stay = "would stay" if check_mode else "stay"
+        return f"{by} {reset} the kill switch, {because} The flags {stay} as they are until somebody turns them on."
+    if state == SET and switch is not None:
+        if check_mode:
+            return f"{by} would set the kill switch, {because} It would hold {values}."
+        return f"{str(switch).rstrip('.')}. It holds {values}.{reached}"
+    lowered = ", ".join(f"{name} to {value}" for name, value in flags.items())
+    return f"{by} {'would lower' if check_mode else 'lowered'} {lowered}, {because}{reached}"
+
 
 ATTEMPTS = 50
 """Enough that the switch is written despite other writers."""

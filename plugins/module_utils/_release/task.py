@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .._cluster import Cluster, MonotonicClock
 from .._errors import InputError
-from .._kubernetes_module import actor_of
+from .._kubernetes import actor_of
 from .._time import utc_now
 from .models import Record
 from .order import read_order

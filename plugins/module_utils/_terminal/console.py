@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._progress import WAVE_ROLLED
-from .._release.failure import failed_rounds, is_hold, sentence_of
+from .._release.models import failed_rounds, is_hold, sentence_of
 from .._story.record import Record
 from .ending import Block, done_lines, stopped_lines
 from .events import (
@@ -20,7 +20,7 @@ from .events import (
     TaskBegun,
     TaskEnded,
 )
-from .facts.messages import receivers, still_told
+from .facts.messages import receivers, still_told, tells
 from .layout import INDENT, RIGHT, clipped, fact_lines, hanging, righted
 from .live import Live
 from .models import Fact, Failure, Group, Item, Line, Play, Stage
@@ -189,7 +189,7 @@ class Console:
             self._failed(event, screen)
         if action in RECORDS:
             lines = self._recorded(result, screen)
-        elif action == "easymo.deploy.deploy_lock" and event.status == "ok":
+        elif action == "easymo.deploy.deploy_lock" and event.status == "ok" and not tells(result):
             lock = result.get("lock") or {}
             held = lock.get("held") and not lock.get("manual")
             self.block.holder = f"locked by {lock.get('holder')}" if held else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._release.failure import has_failed, sentence_of
+from .._release.models import has_failed, sentence_of
 from .._story.decode import decode
 from .._story.record import Phase
 from .events import TaskEnded

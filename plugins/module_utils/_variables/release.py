@@ -15,7 +15,7 @@ from .._gate.options import METRIC_RULES, read_metrics
 from .._module import refuse_below
 from .._ramp.options import read_schedule
 from .._release.order import read_waivers
-from .._release.packing import record_name
+from .._release.pins import record_name
 from .._sign_off.plan import read_given, read_wanted
 from .._time import now
 from .._time_options import is_within

@@ -13,7 +13,7 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
-from .._jmespath import search
+from .._templates import search
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ..._library import refuse_missing
+from ..._errors import refuse_missing
 from .catalog import read_catalog
 from .models import Finding, Review, Source
 from .parser import PGLAST

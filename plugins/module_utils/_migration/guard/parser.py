@@ -10,7 +10,7 @@ import json
 import re
 import typing as t
 
-from ..._library import Library
+from ..._errors import Library
 
 PGLAST = Library("pglast >= 8.8")
 with PGLAST:

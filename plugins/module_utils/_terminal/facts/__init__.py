@@ -42,17 +42,21 @@ def switch(group: Group) -> list[Fact]:
     return facts
 
 
+def ramp(group: Group) -> list[Fact]:
+    """Where it stands is told by what is done about it."""
+    return [] if any("needs_lock" in item.result for item in group.items) else its_sentence(group)
+
+
 TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.announce": messages.announced,
     "easymo.deploy.availability": platform.measured,
     "easymo.deploy.calendar_event": messages.invited,
     "easymo.deploy.deploy_lock": messages.locked,
-    "easymo.deploy.deploy_lock_info": nothing,
     "easymo.deploy.diagnosis": nothing,
     "easymo.deploy.edge_functions": platform.functions,
     "easymo.deploy.edge_functions_probe": checks.called,
     "easymo.deploy.feature_flags": platform.flags,
-    "easymo.deploy.feature_ramp_info": nothing,
+    "easymo.deploy.feature_ramp": ramp,
     "easymo.deploy.health_check": checks.health,
     "easymo.deploy.image_info": platform.images,
     "easymo.deploy.junit_report": nothing,
@@ -84,14 +88,15 @@ TABLE: t.Mapping[str, Teller] = {
 
 
 def facts_of(action: str, group: Group) -> list[Fact]:
-    """Of a module of this collection without a line in the table: its sentence, or that it changed something."""
     if not action.startswith(OURS):
         return []
-    teller = TABLE.get(action)
-    if teller:
-        return teller(group)
-    found = sentence(group)
-    if found or not any(item.changed and not item.failed for item in group.items):
-        return found
+    return TABLE.get(action, its_sentence)(group)
+
+
+def its_sentence(group: Group) -> list[Fact]:
+    """Of a module without a teller: its sentence, or that it changed something."""
+    facts = sentence(group)
+    if facts or not any(item.changed and not item.failed for item in group.items):
+        return facts
     verb = "would change: " if group.would else ""
     return [Fact("", f"{verb}{bare(group.name)}", "calm" if group.would else "good")]

@@ -22,8 +22,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import FunctionLog
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import (
+    FunctionLog,
     FunctionProbe,
     HttpGateway,
 )

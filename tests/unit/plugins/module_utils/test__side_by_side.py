@@ -14,7 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import run_preflight
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import run_tests
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import (
     FunctionAnswer,
     FunctionProbe,
     probe_all,

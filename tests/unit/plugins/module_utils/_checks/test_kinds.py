@@ -28,8 +28,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.git import GitFacts
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import PREFLIGHT
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check, Known
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import libraries
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
+    Check,
+    Known,
+    libraries,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     NotReadyError,
@@ -37,8 +40,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.facts import Problem
 from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan import Subject

@@ -10,11 +10,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     InputError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.manual_decision import (
-    ManualDecision,
-    plan_decision,
-    that_counts,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
     Limits,
@@ -26,6 +21,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     Schedule,
     WatchState,
     begin,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
+    ManualDecision,
+    plan_decision,
+    that_counts,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
     Step,

@@ -16,7 +16,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import (
+    KillSwitch,
+    decide_flags,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
     FlagsMap,
     FlagsPlan,
@@ -38,17 +41,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     Asker,
     PodState,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.apply import (
     KillSwitching,
     check_reached,
+    plan_lowered,
+    plan_set,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.consumer import (
     ConsumerState,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan import (
-    plan_lowered,
-    plan_set,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     HOLD,
