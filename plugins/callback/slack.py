@@ -170,7 +170,6 @@ OPTIONS = (
 )
 ONLY_LOOKS = frozenset({"status.yml", "diagnose.yml", "readiness.yml", "report.yml"})
 LOCK = "easymo.deploy.deploy_lock"
-DECISION = "easymo.deploy.release_decision"
 DEFAULT_API_URL = "https://slack.com/api/"
 REQUEST_TIMEOUT = 10.0
 
@@ -324,8 +323,8 @@ class CallbackModule(CallbackBase):
                 self._message.touched()
             if action in RECORDS:
                 self._message.record_seen(result.result.get("record"))
-            if action == DECISION and result.result.get("changed"):
-                self._message.decided(str(result.result.get("sentence") or ""))
+                if result.result.get("decision") and result.result.get("changed"):
+                    self._message.decided(str(result.result.get("sentence") or ""))
             self._message.host_done(result.host.get_name(), action)
 
     @observing

@@ -16,7 +16,7 @@ description:
   - V(hold) for everything else. Missing data, errors, NaN and several series where one is expected never pass,
     and never roll back. With O(hold_for) it goes on guarding while it holds.
   - With O(release) the watch is kept in the ConfigMap C(release-<release>-watch). A run that was killed is
-    taken up by the next one, and people decide by M(easymo.deploy.release_decision).
+    taken up by the next one, and people decide by O(easymo.deploy.release#module:decision).
   - Runs in the controller when the connection is local, and shows each look as it is taken.
 extends_documentation_fragment:
   - easymo.deploy._module.in_controller
@@ -143,7 +143,7 @@ requirements:
   - psycopg2-binary, only for the kind V(postgres)
   - kubernetes, only for O(release) and the kind V(kubernetes_log)
 seealso:
-  - module: easymo.deploy.release_decision
+  - module: easymo.deploy.release
 """
 
 EXAMPLES = r"""

@@ -75,7 +75,7 @@ requirements:
   - the program git (for V(git) and O(checkout))
   - what M(easymo.deploy.health_check) needs for the kinds of its checks
 seealso:
-  - module: easymo.deploy.release_sign_off
+  - module: easymo.deploy.release
   - module: easymo.deploy.health_check
 """
 

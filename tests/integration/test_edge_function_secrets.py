@@ -7,9 +7,8 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import (
-    edge_function_secrets,
     edge_functions,
-    edge_functions_probe,
+    health_check,
 )
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from tests.integration.supabase import FUNCTIONS, Project, add_function, checkout_copy, project_of
@@ -38,13 +37,14 @@ def name(project) -> t.Iterator[str]:
 
 
 def change(project: Project, **arguments: t.Any) -> Result:
-    return run_module(edge_function_secrets, diff=True, **project.options, **arguments)
+    given = {"state": "configured", "secrets": arguments}
+    return run_module(edge_functions, diff=True, **project.options, **given)
 
 
 def probe(project: Project, *names: str, **arguments: t.Any) -> Result:
     url = project.url("")
-    given = {"wait_timeout": 0, **arguments}
-    return run_module(edge_functions_probe, functions_url=url, names=list(names), **given)
+    given = {"functions_url": url, "names": list(names), "wait_timeout": 0, **arguments}
+    return run_module(health_check, functions=given)
 
 
 def test_set_changed_and_removed_in_check_mode_for_real_and_again(project, name, tmp_path):

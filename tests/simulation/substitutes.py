@@ -47,11 +47,11 @@ if t.TYPE_CHECKING:
 
 COLLECTION = "ansible_collections.easymo.deploy.plugins."
 ACTING = (
-    *("deploy_lock", "deployment_scale", "edge_functions", "edge_functions_probe"),
+    *("deploy_lock", "edge_functions"),
     *("feature_flags", "feature_guard", "feature_guard_info", "feature_ramp"),
     *("health_check", "kill_switch", "metrics_gate", "pg_backup", "pg_restore", "pod_flags"),
     "prisma_migrations",
-    *("release", "release_decision", "release_info", "release_rollback", "rollout", "rollout_wave"),
+    *("release", "release_info", "release_rollback", "rollout", "rollout_wave"),
     *("sql_migrations", "supabase_migrations"),
 )
 SIMULATED = (COLLECTION, "sandbox.kubernetes.", "sandbox.node.status", "sandbox.supabase.")

@@ -93,7 +93,7 @@ def test_every_module_with_a_sentence_and_check_mode_is_walked_here():
     assert acting - tells_what_is <= {
         "kill_switch",
         "feature_ramp",
-        "release_decision",
+        "release",
         "deploy_lock",
     }
 

@@ -3,7 +3,7 @@
 
 Components and exchanges with a webhook, in preflight and as one smoke test.
 
-Both look as M(easymo.deploy.health_check) and M(easymo.deploy.webhook_check) do.
+Both look as M(easymo.deploy.health_check) does.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from .._messages import plan
 from .._messages.mail import would_take
 from .._messages.slack import SLACK_SDK, attempt, web_client
 from .._release.models import SIGN_OFFS
-from .._sign_off.plan import (
+from .._release.sign_off import (
     Given,
     Subject,
     Wanted,

@@ -46,6 +46,23 @@ class SecretsPlan:
     def differs(self) -> bool:
         return bool(self.new or self.changed or self.removed)
 
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "changed": self.differs,
+            "set": sorted([*self.new, *self.changed]),
+            "removed": list(self.removed),
+            "unchanged": list(self.unchanged),
+        }
+
+    def to_diff(self) -> dict[str, dict[str, str]]:
+        """Names alone: even the digest of a short secret would give it away."""
+        before = dict.fromkeys((*self.changed, *self.removed), "set")
+        after = {
+            **dict.fromkeys(self.new, "set"),
+            **dict.fromkeys(self.changed, "set to another value"),
+        }
+        return {"before": before, "after": after}
+
 
 def plan_secrets(
     present: t.Mapping[str, str], values: t.Mapping[str, str], absent: t.Collection[str]

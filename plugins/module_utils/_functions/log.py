@@ -12,10 +12,12 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from .._errors import DeployError, InputError, UnreachableError
+from .._errors import DeployError, InputError, UnreachableError, VerificationError
 from .._http import NoAnswerError, ask, bearer, good, send
 from .._side_by_side import Looking, Patience
 from .._time import now
+
+METHODS = ("GET", "HEAD", "OPTIONS", "POST")
 
 _PLATFORM = frozenset(
     {"NOT_FOUND", "NOT_FOUND_FUNCTION_BLOB", "BOOT_ERROR", "WORKER_ERROR", "WORKER_LIMIT", "WORKER_RESOURCE_LIMIT"}
@@ -278,3 +280,56 @@ def log_query(about: t.Collection[str]) -> str:
         "select timestamp, event_message from function_logs "  # noqa: S608
         f"where regexp_contains(event_message, '{pattern}') order by timestamp desc limit {LINES}"
     )
+
+
+def probe_functions(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Call them until each passes. Raises VerificationError."""
+    gateway = HttpGateway(
+        options["functions_url"], ca_cert=options["ca_cert"], timeout=options["request_timeout"]
+    )
+    outcomes = probe_all(
+        _read_probes(options), gateway, timeout=options["wait_timeout"], pause=options["wait_sleep"]
+    )
+    rows = [outcome.to_result() for outcome in outcomes]
+    failed = [outcome for outcome in outcomes if outcome.problem]
+    if failed:
+        problems = "; ".join(f"{outcome.slug}: {outcome.problem}" for outcome in failed)
+        raise VerificationError(
+            f"{len(failed)} of {len(outcomes)} functions below {options['functions_url']} fail "
+            f"their probes: {problems}. Check their logs.",
+            functions=[outcome.slug for outcome in failed],
+            probes=rows,
+        )
+    return {"changed": False, "probes": rows}
+
+
+def _read_probes(params: t.Mapping[str, t.Any]) -> list[FunctionProbe]:
+    special: dict[str, t.Any] = params["probes"]
+    unknown = sorted({*special} - {*params["names"]})
+    if unknown:
+        raise InputError(
+            f"'probes' names {', '.join(unknown)}, which 'names' does not: correct it."
+        )
+    made = [
+        _read_probe(name, special.get(name) or {}, params["version"] or "")
+        for name in params["names"]
+    ]
+    return [probe for probe in made if probe]
+
+
+def _read_probe(slug: str, given: t.Any, version: str) -> FunctionProbe | None:
+    allowed = {"path", "method", "status", "skip"}
+    if not isinstance(given, dict) or {*given} - allowed:
+        raise InputError(f"The probe of {slug} takes {', '.join(sorted(allowed))}: correct it.")
+    if given.get("skip"):
+        return None
+    method = str(given.get("method", "GET")).upper()
+    if method not in METHODS:
+        raise InputError(
+            f"The probe of {slug} has method {method!r}: it is one of {', '.join(METHODS)}."
+        )
+    try:
+        status = tuple(int(each) for each in given.get("status", ()))
+    except (TypeError, ValueError) as exc:
+        raise InputError(f"The probe of {slug} has a 'status' that is no list of numbers.") from exc
+    return FunctionProbe(slug, method, str(given.get("path", "")), status, version)

@@ -27,7 +27,7 @@ from .models import Fact, Failure, Group, Item, Line, Play, Stage
 from .previous_runs import earlier_runs
 from .screen import Screen
 from .summary import summary
-from .telling import ANNOUNCE, PAGE, RECORDS, Telling, last_lines, lasted, report_files
+from .telling import ANNOUNCE, PAGE, RECORDS, Telling, last_lines, lasted, records, report_files
 from .words import bare, clock, one_line, span, watch
 
 FOLDED = ("called", "checked", "read", "webhook")
@@ -202,7 +202,7 @@ class Console:
         elif action == ANNOUNCE and self.evidence:
             told = receivers(Group(event.task.name, (Item(event.host, result),)))
             self.block.told = still_told([*self.block.told, *told])
-        if result.get("changed") and action not in RECORDS and event.status == "ok":
+        if result.get("changed") and not records(action, result) and event.status == "ok":
             screen.changed(event.host, event.task.name)
         return lines if self._verbose else []
 

@@ -248,7 +248,7 @@ def _with(outcome: ProbeResult, where: str, wrong: str) -> ProbeResult:
     return outcome
 
 
-def refuse_failures(url: str, outcomes: t.Sequence[ProbeResult]) -> None:
+def refuse_failed_probes(url: str, outcomes: t.Sequence[ProbeResult]) -> None:
     """Raise one error that names every probe that failed."""
     failed = [outcome for outcome in outcomes if not outcome.passed]
     rows = [outcome.to_result() for outcome in outcomes]

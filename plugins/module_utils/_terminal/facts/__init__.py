@@ -42,6 +42,16 @@ def switch(group: Group) -> list[Fact]:
     return facts
 
 
+def functions(group: Group) -> list[Fact]:
+    configures = any("set" in item.result for item in group.items)
+    return its_sentence(group) if configures else platform.functions(group)
+
+
+def rolled(group: Group) -> list[Fact]:
+    scales = any("autoscalers" in item.result for item in group.items)
+    return its_sentence(group) if scales else platform.restarted(group)
+
+
 def ramp(group: Group) -> list[Fact]:
     """Where it stands is told by what is done about it."""
     return [] if any("needs_lock" in item.result for item in group.items) else its_sentence(group)
@@ -53,8 +63,7 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.calendar_event": messages.invited,
     "easymo.deploy.deploy_lock": messages.locked,
     "easymo.deploy.diagnosis": nothing,
-    "easymo.deploy.edge_functions": platform.functions,
-    "easymo.deploy.edge_functions_probe": checks.called,
+    "easymo.deploy.edge_functions": functions,
     "easymo.deploy.feature_flags": platform.flags,
     "easymo.deploy.feature_ramp": ramp,
     "easymo.deploy.health_check": checks.health,
@@ -68,14 +77,13 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.pod_flags": platform.in_pods,
     "easymo.deploy.preflight_check": checks.preflight,
     "easymo.deploy.prisma_migrations": databases.migrations,
-    "easymo.deploy.release": nothing,
+    "easymo.deploy.release": sentence,
     "easymo.deploy.release_info": nothing,
     "easymo.deploy.release_page": messages.page,
     "easymo.deploy.release_report": nothing,
     "easymo.deploy.release_rollback": platform.returned,
-    "easymo.deploy.release_sign_off": nothing,
     "easymo.deploy.release_variables": nothing,
-    "easymo.deploy.rollout": platform.restarted,
+    "easymo.deploy.rollout": rolled,
     "easymo.deploy.rollout_info": nothing,
     "easymo.deploy.rollout_wave": nothing,
     "easymo.deploy.smoke_tests": checks.smoke,
@@ -83,7 +91,6 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.stop": nothing,
     "easymo.deploy.supabase_migrations": databases.migrations,
     "easymo.deploy.wave_result": platform.wave,
-    "easymo.deploy.webhook_check": checks.webhook,
 }
 
 

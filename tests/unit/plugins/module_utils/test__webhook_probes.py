@@ -16,7 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.log impor
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.check import (
     Trace,
     ask,
-    refuse_failures,
+    refuse_failed_probes,
     settle,
     trace,
 )
@@ -201,9 +201,9 @@ def test_a_question_that_is_wrong_in_itself_is_not_waited_out():
 def test_silence_everywhere_is_one_sentence_and_no_verdict():
     silent = [ProbeResult(name, False, 0, 1.0, "no answer within 1 s") for name in ("a", "b")]
     with pytest.raises(UnreachableError, match="answered none of 2 probes"):
-        refuse_failures("https://x", silent)
+        refuse_failed_probes("https://x", silent)
     with pytest.raises(VerificationError, match=r"1 of 2 probes of https://x failed: a: no answer"):
-        refuse_failures("https://x", [silent[0], ProbeResult("b", True, 200, 1.0, "echoed")])
+        refuse_failed_probes("https://x", [silent[0], ProbeResult("b", True, 200, 1.0, "echoed")])
 
 
 def test_no_id_can_leave_its_place_in_the_query_of_the_log():

@@ -43,8 +43,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._release.sign_off import Subject
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.facts import Problem
-from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan import Subject
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.tables import cases

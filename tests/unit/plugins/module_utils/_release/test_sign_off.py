@@ -16,7 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import
     RecordChange,
     plan_record,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan import (
+from ansible_collections.easymo.deploy.plugins.module_utils._release.sign_off import (
     Ask,
     Subject,
     Wanted,

@@ -14,7 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.modules import deployment_scale
+from ansible_collections.easymo.deploy.plugins.modules import rollout
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.module_runner import run_module
 from tests.tables import cases
@@ -106,8 +106,8 @@ def pod_of(name: str, number: int) -> Object:
 @pytest.fixture
 def fleet(monkeypatch) -> Fleet:
     fleet = Fleet()
-    monkeypatch.setattr(deployment_scale, "cluster_for", lambda _module: fleet.cluster)
-    monkeypatch.setattr(deployment_scale, "MonotonicClock", lambda: fleet.clock)
+    monkeypatch.setattr(rollout, "cluster_for", lambda _module: fleet.cluster)
+    monkeypatch.setattr(rollout, "MonotonicClock", lambda: fleet.clock)
     return fleet
 
 
@@ -121,7 +121,7 @@ def scale(fleet) -> t.Callable[..., dict[str, t.Any]]:
             "diff": True,
             **arguments,
         }
-        return run_module(deployment_scale, **given)
+        return run_module(rollout, **given)
 
     return run
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who signed what of a release: what a sign-off adds to its record, and whether one counts. Pure."""
+"""Who signed what of a release: what a sign-off adds to its record, and whether one counts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from .._arguments import text_of
 from .._errors import ConflictError, InputError
 from .._module import refuse_twice
-from .._release.models import ROLLED_BACK, SIGN_OFFS, Record
+from .._time import utc_now
 from .._user import read_who_and_why
+from .models import PLANNED, ROLLED_BACK, SIGN_OFFS, Record
+from .plan import RecordChange
+from .store import ReleaseStore
 
 Given = t.Mapping[str, t.Any]
 """A sign-off as the record keeps it: by, at, what, note, attempt, git_sha."""
@@ -83,6 +86,43 @@ def read_given(given: t.Mapping[str, t.Any]) -> list[Ask]:
             )
         )
     return asks
+
+
+def sign(
+    store: ReleaseStore, options: t.Mapping[str, t.Any], commit: str, *, check_mode: bool
+) -> dict[str, t.Any]:
+    """The result of a task that signs one line, by its options, with the diff."""
+    wanted = read_wanted(options["required"])
+    before = store.read()
+    known = known_sign_offs(before)
+    subject = subject_of(before, store.version, commit)
+    ask = Ask(
+        name=options["name"],
+        by=options["by"].strip(),
+        note=options["note"],
+        release=options["signed_release"],
+        git_sha=options["signed_commit"],
+        instead=options["instead"],
+    )
+    new = plan_sign_off(known, wanted, ask, subject, utc_now())
+    if new:
+        change = RecordChange(
+            version=store.version,
+            actor=options["by"],
+            now=utc_now(),
+            status=PLANNED if before is None else "",
+            facts={SIGN_OFFS: new},
+        )
+        store.change(change, check_mode=check_mode)
+    after = {**known, **new}
+    return {
+        "changed": bool(new),
+        "sign_off": dict(after[ask.name]),
+        "missing": [
+            line.name for line in wanted if missing_because(line, after.get(line.name), subject)
+        ],
+        "diff": {"before": dict(known), "after": after},
+    }
 
 
 def subject_of(record: Record | None, release: str, git_sha: str) -> Subject:

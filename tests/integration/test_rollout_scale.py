@@ -4,7 +4,7 @@ import re
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import REPLICAS_ANNOTATION
-from ansible_collections.easymo.deploy.plugins.modules import deployment_scale
+from ansible_collections.easymo.deploy.plugins.modules import rollout
 from tests.integration.conftest import SERVICE, Place
 
 
@@ -31,7 +31,7 @@ def available(place: Place) -> int:
 
 def scale(place: Place, state: str, *, check_mode: bool = False) -> dict[str, t.Any]:
     return place.run(
-        deployment_scale, check_mode=check_mode, deployments=[SERVICE], state=state, wait_timeout=60
+        rollout, check_mode=check_mode, deployments=[SERVICE], state=state, wait_timeout=60
     )
 
 
