@@ -154,8 +154,7 @@ import typing as t
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
 from ..module_utils._flags.apply import KillSwitch, decide_flags, to_diff, wish_under
-from ..module_utils._flags.flagd import Document
-from ..module_utils._flags.values import to_values
+from ..module_utils._flags.values import Document, to_values
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.fence import lease_check_for

@@ -195,9 +195,8 @@ import typing as t
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
 from ..module_utils._flags.apply import to_diff
-from ..module_utils._flags.flagd import Document
 from ..module_utils._flags.pods import VOLUME, to_probe
-from ..module_utils._flags.values import to_values
+from ..module_utils._flags.values import Document, to_values
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import METRIC_RULES, read_metrics, with_comparisons
 from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts

@@ -258,7 +258,7 @@ reason:
 import typing as t
 
 from ..module_utils._documentation import documented
-from ..module_utils._flags.flagd import Document
+from ..module_utils._flags.values import Document
 from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, emit_progress, execute

@@ -78,7 +78,7 @@ reason:
 
 import typing as t
 
-from ..module_utils._banner.api import BannerApi, BannerPlan, wanted_banner
+from ..module_utils._banner import BannerApi, BannerPlan, wanted_banner
 from ..module_utils._documentation import documented
 from ..module_utils._errors import VerificationError
 from ..module_utils._http import REQUESTS

@@ -134,7 +134,8 @@ from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.fence import lease_check_for
 from ..module_utils._module import Module, execute, refuse_below
-from ..module_utils._rollback.task import (
+from ..module_utils._rollout.changes import describe_changes
+from ..module_utils._rollout.rollback import (
     DeploymentRollback,
     NotReturnedError,
     Returned,
@@ -142,7 +143,6 @@ from ..module_utils._rollback.task import (
     describe_return,
     plan_waves,
 )
-from ..module_utils._rollout.changes import describe_changes
 from ..module_utils._rollout.wave import emit_counts
 from ..module_utils._time import utc_now
 

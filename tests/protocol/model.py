@@ -137,7 +137,7 @@ PRODUCT = {
     "back.read": "_flags.apply.decide_flags: observe_flags, switch.wish_under",
     "back.check": "decide_flags: Guard.check",
     "back.write": "decide_flags: _apply",
-    "pins.look": "_rollback.task.plan_waves: read_pins",
+    "pins.look": "_rollout.rollback.plan_waves: read_pins",
     "observe": "_rollout.runner.Rollout.plan: plan_rollout, _plan_fence",
     "check": "_rollout.guard.require: Guard.check",
     "check.kept": "Guard.check within FRESH seconds of the last",

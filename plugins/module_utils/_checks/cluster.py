@@ -9,20 +9,19 @@ from dataclasses import dataclass
 from .._cluster import MonotonicClock, Object
 from .._errors import InputError
 from .._flags.apply import RESET, KillSwitch
-from .._flags.flagd import Document
 from .._flags.plan import FlagsMap
 from .._flags.pods import VOLUME, to_probe
-from .._flags.values import to_values
+from .._flags.values import Document, to_values
 from .._http import REQUESTS
 from .._images import HttpRegistry, MissingImagesError, Reference, resolve
 from .._kubernetes_client import KUBERNETES
 from .._release.pins import carries, read_pins, record_name
 from .._rollout.models import Deployment, ReplicaSet, owned_by
-from .._rollout_preflight.checks import find_problems
-from .._rollout_preflight.facts import ERROR, RIGHTS, WARNING, Problem, Right, observe_facts
 from .._templates import JINJA2, JMESPATH
 from .._words import counted
 from .models import Finding, Ground, Kind, Kinds, Options, failed, passed, skipped
+from .rollout import find_problems
+from .rollout_facts import ERROR, RIGHTS, WARNING, Problem, Right, observe_facts
 
 
 def look_rollout(options: Options, ground: Ground) -> t.Sequence[Finding]:

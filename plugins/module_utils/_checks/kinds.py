@@ -14,7 +14,6 @@ from .._errors import Library
 from .._http import REQUESTS
 from .._module import refuse_twice
 from .._postgres import PSYCOPG2
-from .._webhook.check import check_webhook, check_without_messages
 from . import (
     cluster,
     database,
@@ -29,6 +28,7 @@ from . import (
 )
 from .health import check_all, libraries
 from .models import Check, Finding, Ground, Kind, Kinds, Options, failed, held, passed, together
+from .webhook import check_webhook, check_without_messages
 
 
 def look_health(options: Options, _ground: Ground) -> t.Sequence[Finding]:

@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass, field, fields
 
 from .._errors import DeployError, InputError, Library, NotReadyError
-from .._side_by_side import ONE_LOOK, Looking, Patience, UnexpectedError
+from .._threads import ONE_LOOK, Looking, Patience, UnexpectedError
 
 if t.TYPE_CHECKING:
     from datetime import datetime

@@ -8,7 +8,7 @@ import typing as t
 
 from .._cluster import Cluster
 from .._errors import RefusedError, UnreachableError
-from .._kill_switch.consumer import container_of
+from .._flags.consumer import container_of
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
 from .._redaction import excerpt

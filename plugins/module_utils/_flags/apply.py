@@ -25,10 +25,9 @@ from .._cluster import (
 from .._errors import ConflictError, DeployError, VerificationError
 from .._lock.fence import NO_LEASE_CHECK, LeaseCheck, NoLeaseCheck
 from .._lock.models import epoch_in, refuse_later
-from .flagd import Document
 from .plan import Changes, FlagsMap, FlagsPlan, Wish, plan_flags
 from .pods import STALE, PodState
-from .values import only_flags
+from .values import Document, only_flags
 
 REFUSE, LEAVE_OFF, RESET_AUTOMATIC = RULES = ("refuse", "leave_off", "reset_automatic")
 """A writer's rules for flags that the switch forbids."""

@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from .._errors import DeployError, InputError, UnreachableError, VerificationError
 from .._http import NoAnswerError, ask, bearer, good, send
-from .._side_by_side import Looking, Patience
+from .._threads import Looking, Patience
 from .._time import now
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")

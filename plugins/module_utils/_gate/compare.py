@@ -15,7 +15,7 @@ import math
 import typing as t
 from dataclasses import dataclass
 
-from . import bounded
+from . import cohorts
 from .cohorts import (
     RATIOS,
     Cohorts,
@@ -56,8 +56,8 @@ def detectable(total: Cohorts, comparison: Comparison) -> Detectable:
     if share is None or not 0.0 < share < 1.0:
         return Detectable()
     if comparison.at_most is not None:
-        users = bounded.harmonic(total.treated.seen, total.control.seen)
-        difference = bounded.smallest(
+        users = cohorts.harmonic(total.treated.seen, total.control.seen)
+        difference = cohorts.smallest(
             users,
             at_most=comparison.at_most,
             allowed=comparison.allowed,

@@ -12,9 +12,11 @@ from .._alerts.plan import LoadedRule
 from .._cluster import GUARD_ANNOTATION, RAMP_ANNOTATION, Clock, Cluster, MonotonicClock
 from .._errors import DeployError
 from .._flags.apply import KillSwitch, decide_flags, observe_flags
-from .._flags.flagd import Document
+from .._flags.consumer import ConsumerState, FlagsRequest
+from .._flags.kill_switch import ATTEMPTS, KillSwitching, plan_set
 from .._flags.plan import FlagsMap, FlagsPlan, Wish, checksum
 from .._flags.pods import FlagsProbe
+from .._flags.values import Document
 from .._gate.models import Metric, Sample
 from .._gate.prometheus import AlertsSource
 from .._gate.state import begin as begin_watch
@@ -22,8 +24,6 @@ from .._gate.state import evidence_before
 from .._gate.store import definition
 from .._gate.verdict import breached
 from .._gate.watch import Sources, sample_all
-from .._kill_switch.apply import ATTEMPTS, KillSwitching, plan_set
-from .._kill_switch.consumer import ConsumerState, FlagsRequest
 from .._lock.apply import LEASE
 from .._lock.models import Lock
 from .._ramp.apply import RampFlags, WatchFinding, judge, observe_ramp

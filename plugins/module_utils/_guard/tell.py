@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 
 from .._alerts.api import describe, identity, moment
 from .._alerts.plan import LoadedRule
+from .._flags.consumer import ConsumerState
 from .._flags.pods import RUNNING, STALE, PodState
 from .._gate.models import Metric, Reason, Sample
 from .._gate.prometheus import GATE, NOTE, ROLLBACK
-from .._kill_switch.consumer import ConsumerState
 from .._lock.models import Lock
 from .._lock.plan import UNLOCK
 from .._lock.plan import describe as describe_lock

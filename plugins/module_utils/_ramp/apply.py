@@ -13,8 +13,8 @@ from datetime import datetime
 from .._cluster import RAMP_ANNOTATION, Cluster, MonotonicClock
 from .._errors import ConflictError, InputError
 from .._flags.apply import KillSwitch, decide_flags, observe_flags
-from .._flags.flagd import Document
 from .._flags.plan import FlagsMap, FlagsPlan, Wish
+from .._flags.values import Document
 from .._lock.apply import LEASE, WallClock, read_freeze
 from .._lock.fence import lease_check_for
 from .._lock.models import Lock

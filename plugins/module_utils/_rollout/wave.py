@@ -19,8 +19,7 @@ from .._lock.fence import lease_check_for
 from .._module import Module, Result, emit_progress, unexpected
 from .._progress import WAVE_ROLLED
 from .._release.pins import Pins, read_pins, record_name
-from .._side_by_side import Patience
-from .._threads import Lock, side_by_side
+from .._threads import Lock, Patience, side_by_side
 from .._time import utc_now
 from .._words import counted, listed
 from .changes import describe_changes

@@ -6,21 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    InputError,
-    UnreachableError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import log_query
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.check import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook import (
     Trace,
     ask,
     refuse_failed_probes,
     settle,
     trace,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook_probes import (
     Answer,
     Form,
     Message,
@@ -29,6 +22,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes impo
     plan_guards,
     plan_messages,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    InputError,
+    UnreachableError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import log_query
 
 TOKEN, SECRET = "right-token", "right-secret"
 ASKED = Message("asked", "250780000001", "I need vegetables", "agent", reply_contains="Vendors")

@@ -1,6 +1,6 @@
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._banner.api import (
+from ansible_collections.easymo.deploy.plugins.module_utils._banner import (
     Banner,
     BannerPlan,
     wanted_banner,

@@ -33,6 +33,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     Known,
     libraries,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import Problem
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     NotReadyError,
@@ -44,7 +45,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import 
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.sign_off import Subject
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.facts import Problem
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.tables import cases

@@ -6,6 +6,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import kinds
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.health import REDIS
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import (
     SMOKE_TESTS,
     read_tests,
@@ -19,12 +20,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     Row,
     libraries,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.servers import REDIS
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import (
     conclude,
     line,
     run_tests,
     to_result,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook_probes import (
+    ProbeResult,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     HoldError,
@@ -32,7 +35,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import ProbeResult
 from tests.tables import cases
 
 

@@ -20,17 +20,19 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import 
     KillSwitch,
     decide_flags,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.consumer import (
+    ConsumerState,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.kill_switch import (
+    KillSwitching,
+    check_reached,
+    plan_lowered,
+    plan_set,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
     FlagsMap,
     FlagsPlan,
     Wish,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.pod_replacement import (
-    KUBELETS_KNOW,
-    Replaceable,
-    ReplacedPods,
-    next_victim,
-    replace_stale_pods,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     ENDING,
@@ -41,14 +43,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     Asker,
     PodState,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.apply import (
-    KillSwitching,
-    check_reached,
-    plan_lowered,
-    plan_set,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.consumer import (
-    ConsumerState,
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.proof import (
+    KUBELETS_KNOW,
+    Replaceable,
+    ReplacedPods,
+    next_victim,
+    replace_stale_pods,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     HOLD,

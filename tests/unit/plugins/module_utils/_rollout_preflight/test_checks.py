@@ -3,10 +3,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.checks import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout import (
     find_problems,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.facts import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import (
     RIGHTS,
     Facts,
 )

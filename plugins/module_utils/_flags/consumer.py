@@ -11,14 +11,21 @@ from datetime import datetime
 
 from .._cluster import Clock, Cluster
 from .._errors import DeployError
-from .._flags.apply import Written
-from .._flags.pod_replacement import KUBELETS_KNOW, Replaceable, ReplacedPods, replace_stale_pods
-from .._flags.pods import IDLE, REACHED, STALE, UNKNOWN, Asker, FlagsProbe, PodState
-from .._flags.proof import SETTLE, follow, is_behind
 from .._rollout.models import Deployment
 from .._rollout.observer import desired_replicas, observe_all_pods, observe_deployment
 from .._rollout.plan import RolloutPlan, RolloutRequest
 from .._rollout.runner import Rollout, Settings
+from .apply import Written
+from .pods import IDLE, REACHED, STALE, UNKNOWN, Asker, FlagsProbe, PodState
+from .proof import (
+    KUBELETS_KNOW,
+    SETTLE,
+    Replaceable,
+    ReplacedPods,
+    follow,
+    is_behind,
+    replace_stale_pods,
+)
 
 
 @dataclass(frozen=True)

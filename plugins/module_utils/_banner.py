@@ -9,9 +9,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._errors import InputError, RefusedError, VerificationError
-from .._http import Answer, Repeat, ask, bearer, good, without_query
-from .._time import Deadline
+from ._errors import InputError, RefusedError, VerificationError
+from ._http import Answer, Repeat, ask, bearer, good, without_query
+from ._time import Deadline
 
 LONGEST = 500
 """Characters: what fits on the dashboard."""

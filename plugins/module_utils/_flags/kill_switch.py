@@ -18,7 +18,12 @@ from .._cluster import (
     Cluster,
 )
 from .._errors import ConflictError, DeployError, VerificationError
-from .._flags.apply import (
+from .._lock.fence import epoch_now
+from .._lock.models import epoch_in
+from .._ramp.models import RampState
+from .._threads import Lock, side_by_side
+from .._time import read_time
+from .apply import (
     KillSwitch,
     decide_flags,
     differing,
@@ -26,15 +31,10 @@ from .._flags.apply import (
     is_lower,
     observe_flags,
 )
-from .._flags.flagd import Document
-from .._flags.plan import FlagsMap, FlagsPlan, Wish
-from .._flags.pods import REACHED, RUNNING
-from .._lock.fence import epoch_now
-from .._lock.models import epoch_in
-from .._ramp.models import RampState
-from .._threads import Lock, side_by_side
-from .._time import read_time
 from .consumer import Consumer, ConsumerState, FlagsRequest, tell_wrong
+from .plan import FlagsMap, FlagsPlan, Wish
+from .pods import REACHED, RUNNING
+from .values import Document
 
 SET, LOWERED, RESET = "set", "lowered", "reset"
 

@@ -15,7 +15,7 @@ from .._functions.log import FunctionLog
 from .._http import NoAnswerError, send
 from .._postgres import PostgresTarget
 from .._threads import side_by_side
-from .probes import (
+from .webhook_probes import (
     Answer,
     Form,
     Message,

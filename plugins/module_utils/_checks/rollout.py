@@ -11,7 +11,7 @@ from fractions import Fraction
 from .._cluster import RELEASE_ANNOTATION, Object
 from .._rollout.models import LAST_APPLIED, Deployment, selects
 from .._rollout.scale import autoscaled
-from .facts import ERROR, WARNING, Facts, Problem, references_of
+from .rollout_facts import ERROR, WARNING, Facts, Problem, references_of
 
 SUFFIXES = {
     "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000), "": Fraction(1),
