@@ -48,7 +48,7 @@ if t.TYPE_CHECKING:
 COLLECTION = "ansible_collections.easymo.deploy.plugins."
 ACTING = (
     *("deploy_lock", "edge_functions"),
-    *("feature_flags", "feature_guard", "feature_guard_info", "feature_ramp"),
+    *("feature_flags", "feature_guard", "feature_ramp"),
     *("health_check", "kill_switch", "metrics_gate", "pg_backup", "pg_restore", "pod_flags"),
     "prisma_migrations",
     *("release", "release_info", "release_rollback", "rollout", "rollout_wave"),
