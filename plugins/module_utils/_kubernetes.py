@@ -44,12 +44,7 @@ WATCH_SECONDS = 240
 class KubernetesCluster:
     """_cluster.Cluster over the official client."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        *,
-        clock: Clock | None = None,
-    ) -> None:
+    def __init__(self, connection: Connection, *, clock: Clock | None = None) -> None:
         self.namespace = connection.namespace
         self._calls = Calls(connection, clock or MonotonicClock())
         self._rights: dict[tuple[str, ...], bool] = {}
@@ -152,11 +147,7 @@ class KubernetesCluster:
         since_seconds: int | None = None,
         previous: bool = False,
     ) -> str:
-        limits = {
-            "tailLines": tail_lines,
-            "limitBytes": limit_bytes,
-            "sinceSeconds": since_seconds,
-        }
+        limits = {"tailLines": tail_lines, "limitBytes": limit_bytes, "sinceSeconds": since_seconds}
         given = {name: str(value) for name, value in limits.items() if value is not None}
         text = self._calls.ask(
             f"read the log of container {container!r} in pod {pod!r}",

@@ -263,10 +263,7 @@ class S3Bucket:
     def start_upload(self, key: str) -> str:
         with self._speaking(key):
             answer = self._client.create_multipart_upload(
-                Bucket=self.name,
-                Key=key,
-                ContentType="application/octet-stream",
-                **self._storage,
+                Bucket=self.name, Key=key, ContentType="application/octet-stream", **self._storage
             )
         return t.cast("str", answer["UploadId"])
 

@@ -198,10 +198,7 @@ def run(module: Module) -> dict[str, t.Any]:
         )
     result["alerts"] = [rule.to_result() for rule in loaded]
     if module._diff:
-        result["diff"] = {
-            "before": {"groups": before or []},
-            "after": {"groups": groups},
-        }
+        result["diff"] = {"before": {"groups": before or []}, "after": {"groups": groups}}
     return result
 
 

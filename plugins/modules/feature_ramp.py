@@ -274,8 +274,7 @@ NEEDS = (KUBERNETES, JINJA2)
 
 
 module_spec = documented(
-    DOCUMENTATION,
-    required_if=[("state", "judged", ["percentage", "verdict"])],
+    DOCUMENTATION, required_if=[("state", "judged", ["percentage", "verdict"])]
 )
 
 

@@ -251,8 +251,7 @@ NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 
 
 module_spec = documented(
-    DOCUMENTATION,
-    required_if=[("state", LOWERED, ["percentage", "percentage_flag"])],
+    DOCUMENTATION, required_if=[("state", LOWERED, ["percentage", "percentage_flag"])]
 )
 
 

@@ -88,10 +88,7 @@ from ..module_utils._time import Deadline
 NEEDS = (REQUESTS,)
 
 
-module_spec = documented(
-    DOCUMENTATION,
-    required_if=[("state", "present", ("text",))],
-)
+module_spec = documented(DOCUMENTATION, required_if=[("state", "present", ("text",))])
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -506,11 +506,7 @@ from ..module_utils._gate.options import (
 )
 from ..module_utils._gate.prometheus import AlertsSource
 from ..module_utils._gate.report import describe_look, describe_watch, look_data, refuse_verdict
-from ..module_utils._gate.sources import (
-    refuse_missing_libraries,
-    sources_of,
-    with_cohorts,
-)
+from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
 from ..module_utils._gate.state import Schedule
 from ..module_utils._gate.store import ReleaseMemory
 from ..module_utils._gate.watch import Measurement, Sources, Watcher
@@ -521,10 +517,7 @@ from ..module_utils._module import Module, emit_progress, execute
 TIMES = ("duration", "interval", "initial_delay", "hold_for", "recover_for", "max_gap")
 
 
-module_spec = documented(
-    DOCUMENTATION,
-    inside={"metrics": METRIC_RULES},
-)
+module_spec = documented(DOCUMENTATION, inside={"metrics": METRIC_RULES})
 
 
 def run(module: Module) -> dict[str, t.Any]:

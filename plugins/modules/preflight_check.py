@@ -205,10 +205,7 @@ from ..module_utils._release.models import Record
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._time import UTC, utc_now
 
-module_spec = documented(
-    DOCUMENTATION,
-    no_log=["checks.needs"],
-)
+module_spec = documented(DOCUMENTATION, no_log=["checks.needs"])
 
 
 def run(module: Module) -> dict[str, t.Any]:

@@ -6,10 +6,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import (
-    edge_functions,
-    health_check,
-)
+from ansible_collections.easymo.deploy.plugins.modules import edge_functions, health_check
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from tests.integration.supabase import FUNCTIONS, Project, add_function, checkout_copy, project_of
 from tests.module_runner import Result, run_module
@@ -36,9 +33,9 @@ def name(project) -> t.Iterator[str]:
     project.client.call("DELETE", "/secrets", [made])
 
 
-def change(project: Project, **arguments: t.Any) -> Result:
-    given = {"state": "configured", "secrets": arguments}
-    return run_module(edge_functions, diff=True, **project.options, **given)
+def change(project: Project, *, check: bool = False, **values: t.Any) -> Result:
+    given = {**project.options, "state": "configured", "secrets": values}
+    return run_module(edge_functions, check=check, diff=True, **given)
 
 
 def probe(project: Project, *names: str, **arguments: t.Any) -> Result:

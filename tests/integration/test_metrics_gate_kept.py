@@ -11,10 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import (
-    metrics_gate,
-    release,
-)
+from ansible_collections.easymo.deploy.plugins.modules import metrics_gate, release
 from tests.fakes.prometheus import FakePrometheus, prometheus
 from tests.integration.conftest import SERVICE, Place
 from tests.integration.module_process import ModuleProcess, started

@@ -199,9 +199,7 @@ def look_flags_readers(options: Options, ground: Ground) -> t.Sequence[Finding]:
 
 
 def judge_flags_readers(
-    options: Options,
-    deployments: t.Mapping[str, Object | None],
-    data: t.Mapping[str, str] | None,
+    options: Options, deployments: t.Mapping[str, Object | None], data: t.Mapping[str, str] | None
 ) -> Finding:
     """`data` is None where there is no ConfigMap yet."""
     name, delivery = options["name"], options["delivery"]
@@ -312,22 +310,9 @@ def look_images(options: Options, ground: Ground) -> t.Sequence[Finding]:
 KINDS: Kinds = {
     "rollout": Kind(look_rollout, (KUBERNETES,)),
     "rbac": Kind(look_rbac, (KUBERNETES,)),
-    "rights": Kind(
-        look_rights,
-        (KUBERNETES,),
-    ),
+    "rights": Kind(look_rights, (KUBERNETES,)),
     "pins": Kind(look_pins, (KUBERNETES,), reads_record=True),
-    "flags_start": Kind(
-        look_flags_start,
-        (KUBERNETES,),
-        reads_record=True,
-    ),
-    "flags_readers": Kind(
-        look_flags_readers,
-        (KUBERNETES, JMESPATH, JINJA2),
-    ),
-    "images": Kind(
-        look_images,
-        (REQUESTS,),
-    ),
+    "flags_start": Kind(look_flags_start, (KUBERNETES,), reads_record=True),
+    "flags_readers": Kind(look_flags_readers, (KUBERNETES, JMESPATH, JINJA2)),
+    "images": Kind(look_images, (REQUESTS,)),
 }

@@ -234,22 +234,10 @@ def same(found: t.Any, wanted: t.Any) -> bool:
 
 
 SERVER_PROBES: Kinds = {
-    "postgres": Kind(
-        probe_postgres,
-        (PSYCOPG2,),
-    ),
-    "redis": Kind(
-        probe_redis,
-        (REDIS,),
-    ),
-    "kafka": Kind(
-        probe_kafka,
-        (CONFLUENT_KAFKA,),
-    ),
-    "http": Kind(
-        probe_http,
-        (REQUESTS, JMESPATH),
-    ),
+    "postgres": Kind(probe_postgres, (PSYCOPG2,)),
+    "redis": Kind(probe_redis, (REDIS,)),
+    "kafka": Kind(probe_kafka, (CONFLUENT_KAFKA,)),
+    "http": Kind(probe_http, (REQUESTS, JMESPATH)),
 }
 
 

@@ -14,18 +14,7 @@ from .._errors import Library
 from .._http import REQUESTS
 from .._module import refuse_twice
 from .._postgres import PSYCOPG2
-from . import (
-    cluster,
-    database,
-    documents,
-    git,
-    metrics,
-    models,
-    payment,
-    people,
-    release,
-    web,
-)
+from . import cluster, database, documents, git, metrics, models, payment, people, release, web
 from .health import check_all, libraries
 from .models import Check, Finding, Ground, Kind, Kinds, Options, failed, held, passed, together
 from .webhook import check_webhook, check_without_messages

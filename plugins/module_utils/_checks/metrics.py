@@ -251,11 +251,7 @@ def _only_missing(wanted: t.Sequence[Metric], watch: WatchResult) -> bool:
     return all(one.value is None or one.status is SampleStatus.GOOD for one in series)
 
 
-_OUTCOMES = {
-    SampleStatus.GOOD: "pass",
-    SampleStatus.BETWEEN: "fail",
-    SampleStatus.BREACH: "fail",
-}
+_OUTCOMES = {SampleStatus.GOOD: "pass", SampleStatus.BETWEEN: "fail", SampleStatus.BREACH: "fail"}
 
 
 def _metric_row(metric: Metric, series: Series) -> dict[str, t.Any]:
@@ -272,23 +268,12 @@ def _metric_row(metric: Metric, series: Series) -> dict[str, t.Any]:
 
 
 KINDS: Kinds = {
-    "alert_rules": Kind(
-        look_alert_rules,
-        (REQUESTS,),
-    ),
-    "series": Kind(
-        look_series,
-        (REQUESTS,),
-    ),
+    "alert_rules": Kind(look_alert_rules, (REQUESTS,)),
+    "series": Kind(look_series, (REQUESTS,)),
 }
 
 
-PROBES: Kinds = {
-    "metric": Kind(
-        probe_metric,
-        (REQUESTS,),
-    ),
-}
+PROBES: Kinds = {"metric": Kind(probe_metric, (REQUESTS,))}
 
 
 TESTS: Kinds = {
@@ -298,5 +283,5 @@ TESTS: Kinds = {
         intention=lambda options: (
             f"would sample {', '.join(one['name'] for one in options['metrics'])}"
         ),
-    ),
+    )
 }

@@ -236,10 +236,7 @@ def run_checks(
         return [_row(check, finding, seconds) for finding in several]
 
     looking: Looking[Check, Findings, list[Row]] = Looking(
-        look=look,
-        judge=judge,
-        well=lambda rows: all(row.passed for row in rows),
-        patience=patience,
+        look=look, judge=judge, well=lambda rows: all(row.passed for row in rows), patience=patience
     )
     rows = looking.at_all(checks, lambda ended: [report(row) for row in ended])
     return [row for ended in rows for row in ended]

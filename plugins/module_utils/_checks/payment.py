@@ -250,5 +250,5 @@ TESTS: Kinds = {
             f"would order for {options['amount']} and pay from the wallet of {options['number']}"
         ),
         refuse=refuse_wallet,
-    ),
+    )
 }

@@ -166,12 +166,6 @@ def run_in_pods(
 
 
 PROBES: Kinds = {
-    "kubernetes": Kind(
-        probe_kubernetes,
-        (KUBERNETES,),
-    ),
-    "exec": Kind(
-        probe_exec,
-        (KUBERNETES,),
-    ),
+    "kubernetes": Kind(probe_kubernetes, (KUBERNETES,)),
+    "exec": Kind(probe_exec, (KUBERNETES,)),
 }

@@ -7,13 +7,7 @@ import json
 import typing as t
 from dataclasses import replace
 
-from .._errors import (
-    HoldError,
-    InputError,
-    NotReadyError,
-    NotReadyToReleaseError,
-    UnreachableError,
-)
+from .._errors import HoldError, InputError, NotReadyError, NotReadyToReleaseError, UnreachableError
 from .._release.order import Waiver
 from .._release.plan import merge
 from .._user import decided_by

@@ -27,10 +27,7 @@ def run_tests(
 ) -> list[Row]:
     """In the order of the tests; `report` hears of each as it ends."""
     return models.run_checks(
-        tests,
-        lambda test: kinds[test.kind].look(test.options),
-        models.error_finding,
-        report=report,
+        tests, lambda test: kinds[test.kind].look(test.options), models.error_finding, report=report
     )
 
 

@@ -23,14 +23,7 @@ from .._lock.models import epoch_in
 from .._ramp.models import RampState
 from .._threads import Lock, side_by_side
 from .._time import read_time
-from .apply import (
-    KillSwitch,
-    decide_flags,
-    differing,
-    epoch_of_switch,
-    is_lower,
-    observe_flags,
-)
+from .apply import KillSwitch, decide_flags, differing, epoch_of_switch, is_lower, observe_flags
 from .consumer import Consumer, ConsumerState, FlagsRequest, tell_wrong
 from .plan import FlagsMap, FlagsPlan, Wish
 from .pods import REACHED, RUNNING

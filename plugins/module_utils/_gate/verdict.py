@@ -150,12 +150,7 @@ _VERDICTS = {"pass": Verdict.PROCEED, "fail": Verdict.ROLLBACK}
 
 
 def that_count(
-    recorded: t.Mapping[str, Entry],
-    given: Entry,
-    *,
-    gate: str,
-    since: str,
-    by: str = "",
+    recorded: t.Mapping[str, Entry], given: Entry, *, gate: str, since: str, by: str = ""
 ) -> dict[str, t.Any]:
     """The newest answer to each question, by its name. Times as RFC 3339 in UTC.
 
@@ -206,9 +201,7 @@ def with_feedback(
         "verdict": verdict,
         "sentence": _sentence(watch, found, reasons, verdict, gate),
         "reasons": sorted(
-            [*watch["reasons"], *reasons],
-            key=lambda one: _RANK.index(one["verdict"]),
-            reverse=True,
+            [*watch["reasons"], *reasons], key=lambda one: _RANK.index(one["verdict"]), reverse=True
         ),
         "feedback": {
             "watched": watched,
@@ -223,12 +216,7 @@ def _verdict(row: Entry) -> Verdict:
 
 
 def _kept(row: Entry) -> dict[str, t.Any]:
-    return {
-        "name": row["name"],
-        "status": row["status"],
-        "detail": row["detail"],
-        **row["facts"],
-    }
+    return {"name": row["name"], "status": row["status"], "detail": row["detail"], **row["facts"]}
 
 
 def _sentence(

@@ -257,11 +257,7 @@ class Watcher:
         return WatchResult(step.decision, step.state, step.said)
 
     def _look(
-        self,
-        due: t.Sequence[Metric],
-        state: WatchState,
-        *,
-        first: bool = False,
+        self, due: t.Sequence[Metric], state: WatchState, *, first: bool = False
     ) -> dict[str, Sample]:
         return sample_all(due, self._sources, began=state.started, wall=self._wall, first=first)
 

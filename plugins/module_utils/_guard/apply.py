@@ -258,10 +258,7 @@ class RampGuard:
             apart = {name: replace(series, breaches=0) for name, series in state.series.items()}
             state = replace(state, series=apart)
         samples = sample_all(
-            metrics,
-            self._watched.sources,
-            began=state.started,
-            wall=self._seconds,
+            metrics, self._watched.sources, began=state.started, wall=self._seconds
         )
         state = state.looked(metrics, samples, max(0.0, self._seconds() - state.started))
         evidence = {
@@ -270,11 +267,7 @@ class RampGuard:
             if metric.comparison
         }
         memory = replace(
-            before,
-            step=place.step,
-            definition=metrics_definition,
-            watch=state,
-            evidence=evidence,
+            before, step=place.step, definition=metrics_definition, watch=state, evidence=evidence
         )
         return metrics, samples, memory
 

@@ -71,10 +71,7 @@ def plan_free(lock: Lock, claim: LockClaim, alive: Alive, *, force: bool) -> Loc
     if not lock.holder or not (is_ours(lock, claim) or dead or own_sign or force):
         return lock
     return Lock(
-        name=lock.name,
-        fence=lock.fence,
-        resource_version=lock.resource_version,
-        others=lock.others,
+        name=lock.name, fence=lock.fence, resource_version=lock.resource_version, others=lock.others
     )
 
 

@@ -53,11 +53,7 @@ def config_map(
     metadata: Object = {
         "name": name,
         "namespace": namespace,
-        "labels": {
-            MANAGED_BY: "easymo.deploy",
-            COMPONENT: component,
-            RELEASE_ANNOTATION: version,
-        },
+        "labels": {MANAGED_BY: "easymo.deploy", COMPONENT: component, RELEASE_ANNOTATION: version},
     }
     if fence:
         metadata["annotations"] = {FENCE_ANNOTATION: str(fence)}

@@ -141,11 +141,7 @@ def counts(given: Given, subject: Subject) -> bool:
 
 
 def plan_sign_off(
-    known: t.Mapping[str, Given],
-    wanted: t.Sequence[Wanted],
-    ask: Ask,
-    subject: Subject,
-    now: str,
+    known: t.Mapping[str, Given], wanted: t.Sequence[Wanted], ask: Ask, subject: Subject, now: str
 ) -> dict[str, Given]:
     """What the record gets, by the sign-off's name; nothing when the same person signed it already."""
     asked = next((one for one in wanted if one.name == ask.name), None)

@@ -145,11 +145,7 @@ def plain(value: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _attach(
-    store: ReleaseStore,
-    record: Record | None,
-    contents: t.Mapping[str, bytes],
-    *,
-    check_mode: bool,
+    store: ReleaseStore, record: Record | None, contents: t.Mapping[str, bytes], *, check_mode: bool
 ) -> tuple[str, ...]:
     if not contents:
         return ()

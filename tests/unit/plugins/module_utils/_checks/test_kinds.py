@@ -14,9 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import 
     ActiveAlert,
     LoadedRule,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
-    cluster as cluster_checks,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import cluster as cluster_checks
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
     database,
     documents,

@@ -20,9 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import 
     KillSwitch,
     decide_flags,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.consumer import (
-    ConsumerState,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.consumer import ConsumerState
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.kill_switch import (
     KillSwitching,
     check_reached,

@@ -4,14 +4,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    InputError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.models import (
-    PLANNED,
-    Record,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._release.models import PLANNED, Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
     RecordChange,
     plan_record,
@@ -112,10 +106,7 @@ def test_what_is_missing_says_whose_it_is_and_how(given: t.Any, told: str) -> No
 
 def test_sign_offs_that_come_with_a_run_are_names_or_dictionaries() -> None:
     given = {"qa": "Jane Doe", "product": {"by": "Joe", "note": "fine", "instead": True}}
-    assert read_given(given) == [
-        Ask("qa", "Jane Doe"),
-        Ask("product", "Joe", "fine", instead=True),
-    ]
+    assert read_given(given) == [Ask("qa", "Jane Doe"), Ask("product", "Joe", "fine", instead=True)]
     with pytest.raises(InputError, match="has 'name'"):
         read_given({"qa": {"name": "Jane Doe"}})
 
