@@ -83,9 +83,7 @@ def _too_old(found: t.Mapping[str, programs.Program], target: PostgresTarget) ->
         server = session.server_version
     try:
         refuse_older_programs(
-            server=server,
-            pg_dump=found["pg_dump"].numbers,
-            pg_restore=found["pg_restore"].numbers,
+            server=server, pg_dump=found["pg_dump"].numbers, pg_restore=found["pg_restore"].numbers
         )
     except InputError as exc:
         yield str(exc)
@@ -188,20 +186,8 @@ def _read_nothing(bucket: Bucket, key: str) -> None:
 
 
 KINDS: Kinds = {
-    "queries": Kind(
-        look_queries,
-        (PSYCOPG2,),
-    ),
-    "programs": Kind(
-        look_programs,
-        (PSYCOPG2,),
-    ),
-    "backup_age": Kind(
-        look_backup_age,
-        (BOTO3,),
-    ),
-    "bucket": Kind(
-        look_bucket,
-        (BOTO3,),
-    ),
+    "queries": Kind(look_queries, (PSYCOPG2,)),
+    "programs": Kind(look_programs, (PSYCOPG2,)),
+    "backup_age": Kind(look_backup_age, (BOTO3,)),
+    "bucket": Kind(look_bucket, (BOTO3,)),
 }

@@ -7,9 +7,8 @@ import typing as t
 from collections import Counter
 from datetime import datetime, tzinfo
 
-from .._gate.models import SampleStatus
+from .._gate.models import SampleStatus, Series
 from .._gate.report import numbers
-from .._gate.series import Series
 from .._report.times import lasting
 from .._status.verdict import names_in, place_of, watch_of
 from .._story.record import Phase, Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._availability.store import SUBJECTS, attachment_of, facts_of
+from .._availability.claims import SUBJECTS, attachment_of, facts_of
 from .._cluster import Cluster, MonotonicClock
 from .._flags.apply import flags_now
 from .._gate.store import watches_of

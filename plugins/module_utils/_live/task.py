@@ -13,8 +13,7 @@ from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
 from .._messages.redactor import Redactor
 from .._report.asked import asked_of
-from .._run import Run
-from .._run_process import detach, wait_for_end
+from .._run_process import Run, detach, wait_for_end
 from .._story.record import Record
 from .._time import now
 from .places import FilePlace, Place, Published, places_of

@@ -6,8 +6,7 @@ from __future__ import annotations
 import itertools
 import typing as t
 
-from .._release.failure import stopped_by
-from .._release.models import DONE, ROLLED_BACK
+from .._release.models import DONE, ROLLED_BACK, stopped_by
 from .._story.record import NO_PHASE, Act, Metric, Phase
 from .._time import epoch
 from .._words import counted

@@ -8,10 +8,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .._numbers import number
 from .._story.decode import text
 from .._time import parse_time
-from .._words import counted
+from .._words import counted, number
 from .journal_reader import Event, read_events
 from .legible import legible
 from .models import Cell, Table, Tone

@@ -9,7 +9,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._gate.models import Bounds, SampleStatus
-from .._gate.series import Point as Sample
+from .._gate.models import Point as Sample
 from .._words import counted
 from .times import lasting, quantity
 

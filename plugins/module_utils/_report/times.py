@@ -7,8 +7,8 @@ import math
 import typing as t
 from datetime import datetime, tzinfo
 
-from .._numbers import number
 from .._time import parse_time
+from .._words import number
 
 NOTHING = 1e-9
 

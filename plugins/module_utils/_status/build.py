@@ -7,8 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .._availability.claims import availability_of
-from .._availability.store import RELEASE
+from .._availability.claims import RELEASE, availability_of
 from .._images import version_of
 from .._release.models import DONE
 from .._story.record import NO_PHASE, ON_HOLD, Phase, Record
@@ -22,7 +21,7 @@ NO_TAG = "no tag"
 
 @dataclass(frozen=True)
 class Seen:
-    """What was read. `lock` is as deploy_lock_info returns it, `sentence` is both of lock and freeze in words.
+    """What was read. `lock` is what deploy_lock returns, `sentence` has lock and freeze in words.
 
     `flags` is None when the ConfigMap is not there. `killed` says who set the kill switch, "" for nobody.
     `automatic`: a failed phase or a rollback did, and the next deployment resets it. `switched_off`: the phases of
@@ -44,8 +43,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Asked:
-    """`plan`: the phases, each with `name`, `title` and `minutes`. `ramp` and `guard`: as feature_ramp_info and
-    feature_guard_info return them."""
+    """`plan`: the phases, each with `name`, `title` and `minutes`. `ramp` and `guard`: as feature_ramp and
+    feature_guard return them with state=read."""
 
     services: t.Sequence[str]
     plan: t.Sequence[Body] = ()

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from .._availability.store import facts_of
+from .._availability.claims import facts_of
 from .._cluster import Cluster, MonotonicClock
-from .._flags.switch import KillSwitch
+from .._flags.apply import KillSwitch
 from .._flags.values import only_flags
 from .._gate.store import watches_of
 from .._lock.apply import Locking
@@ -14,7 +14,7 @@ from .._lock.plan import describe
 from .._release.order import switched_off
 from .._release.store import ReleaseStore
 from .._rollout.observer import observe_standings
-from .._run import never_alive
+from .._run_process import never_alive
 from .._story.record import Record
 from .build import Seen
 

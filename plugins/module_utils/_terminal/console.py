@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._progress import WAVE_ROLLED
-from .._release.failure import failed_rounds, is_hold, sentence_of
+from .._release.models import failed_rounds, is_hold, sentence_of
 from .._story.record import Record
 from .ending import Block, done_lines, stopped_lines
 from .events import (
@@ -20,14 +20,14 @@ from .events import (
     TaskBegun,
     TaskEnded,
 )
-from .facts.messages import receivers, still_told
+from .facts.messages import receivers, still_told, tells
 from .layout import INDENT, RIGHT, clipped, fact_lines, hanging, righted
 from .live import Live
 from .models import Fact, Failure, Group, Item, Line, Play, Stage
 from .previous_runs import earlier_runs
 from .screen import Screen
 from .summary import summary
-from .telling import ANNOUNCE, PAGE, RECORDS, Telling, last_lines, lasted, report_files
+from .telling import ANNOUNCE, PAGE, RECORDS, Telling, last_lines, lasted, records, report_files
 from .words import bare, clock, one_line, span, watch
 
 FOLDED = ("called", "checked", "read", "webhook")
@@ -189,7 +189,7 @@ class Console:
             self._failed(event, screen)
         if action in RECORDS:
             lines = self._recorded(result, screen)
-        elif action == "easymo.deploy.deploy_lock" and event.status == "ok":
+        elif action == "easymo.deploy.deploy_lock" and event.status == "ok" and not tells(result):
             lock = result.get("lock") or {}
             held = lock.get("held") and not lock.get("manual")
             self.block.holder = f"locked by {lock.get('holder')}" if held else ""
@@ -202,7 +202,7 @@ class Console:
         elif action == ANNOUNCE and self.evidence:
             told = receivers(Group(event.task.name, (Item(event.host, result),)))
             self.block.told = still_told([*self.block.told, *told])
-        if result.get("changed") and action not in RECORDS and event.status == "ok":
+        if result.get("changed") and not records(action, result) and event.status == "ok":
             screen.changed(event.host, event.task.name)
         return lines if self._verbose else []
 

@@ -6,8 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from .._release.failure import stopped_by
-from .._release.models import SETTLED
+from .._release.models import SETTLED, stopped_by
 
 Tone = t.Literal["", "head", "good", "warn", "bad", "calm"]
 REFUSALS = frozenset({"InvalidInput", "Locked", "OutOfOrder"})

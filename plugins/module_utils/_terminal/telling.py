@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._release.failure import has_failed, sentence_of
+from .._release.models import has_failed, sentence_of
 from .._story.decode import decode
 from .._story.record import Phase
 from .events import TaskEnded
@@ -34,9 +34,16 @@ STOPS = frozenset({"easymo.deploy.stop", "ansible.builtin.fail"})
 SERVICE = "easymo.deploy.wave_result"
 MIGRATIONS = frozenset(f"easymo.deploy.{kind}_migrations" for kind in ("supabase", "prisma", "sql"))
 RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
+PEOPLE = ("decision", "sign_off")
+"""Of the results of these modules, what a person asked for, not the run."""
 LOG_LINES = 3
 REMARK = 300
 """Columns of what a role says in passing; -v shows all of it."""
+
+
+def records(action: str, result: t.Mapping[str, t.Any]) -> bool:
+    """Whether it is the run's own book of what it does."""
+    return action in RECORDS and not any(name in result for name in PEOPLE)
 
 
 class Telling:
@@ -93,7 +100,7 @@ class Telling:
         if task.action == DEBUG:
             said = (text for one in ended for text in self._said_by(one.result))
             return [Fact("", clipped(one_line(text), REMARK), "") for text in said]
-        if task.action in RECORDS and not failed:
+        if records(task.action, ended[-1].result) and not failed:
             phase = decode(Phase, ended[-1].result.get("phase"), "phase", [])
             known = rehearsals(phase.evidence.rehearsals)
             return [f for f in known if self._new(f"{f.label} {f.text}")]

@@ -27,7 +27,7 @@ class RehearsalInvariants:
         if did.module == "pg_backup":
             self._rehearsed = {key: one for key, one in self._rehearsed.items() if key[0] != by}
         if did.module == "health_check" and not did.failed:
-            for one in did.params["checks"]:
+            for one in did.params["checks"] or ():
                 if one["kind"] == "postgres":
                     self._check_answer(process, one["postgres"])
         if did.module != MODULE:

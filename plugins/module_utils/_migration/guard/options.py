@@ -7,8 +7,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ..._errors import InputError
-from ..._library import refuse_missing
+from ..._errors import InputError, refuse_missing
 from ..models import GuardError
 from .catalog import read_catalog
 from .models import Finding, Review, Source

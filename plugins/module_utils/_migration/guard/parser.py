@@ -12,7 +12,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ..._library import Library
+from ..._errors import Library
 from ..splitter import comments_end
 
 if t.TYPE_CHECKING:

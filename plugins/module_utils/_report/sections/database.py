@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._numbers import number
 from ..._story.record import Backup, Record, TableLock
-from ..._words import counted
+from ..._words import counted, number
 from ..models import Cell, Table
 from ..times import shown, size, took
 from .words import judged

@@ -42,17 +42,30 @@ def switch(group: Group) -> list[Fact]:
     return facts
 
 
+def functions(group: Group) -> list[Fact]:
+    configures = any("set" in item.result for item in group.items)
+    return its_sentence(group) if configures else platform.functions(group)
+
+
+def rolled(group: Group) -> list[Fact]:
+    scales = any("autoscalers" in item.result for item in group.items)
+    return its_sentence(group) if scales else platform.restarted(group)
+
+
+def ramp(group: Group) -> list[Fact]:
+    """Where it stands is told by what is done about it."""
+    return [] if any("needs_lock" in item.result for item in group.items) else its_sentence(group)
+
+
 TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.announce": messages.announced,
     "easymo.deploy.availability": platform.measured,
     "easymo.deploy.calendar_event": messages.invited,
     "easymo.deploy.deploy_lock": messages.locked,
-    "easymo.deploy.deploy_lock_info": nothing,
     "easymo.deploy.diagnosis": nothing,
-    "easymo.deploy.edge_functions": platform.functions,
-    "easymo.deploy.edge_functions_probe": checks.called,
+    "easymo.deploy.edge_functions": functions,
     "easymo.deploy.feature_flags": platform.flags,
-    "easymo.deploy.feature_ramp_info": nothing,
+    "easymo.deploy.feature_ramp": ramp,
     "easymo.deploy.health_check": checks.health,
     "easymo.deploy.image_info": platform.images,
     "easymo.deploy.junit_report": nothing,
@@ -64,32 +77,31 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.pg_restore": databases.restores,
     "easymo.deploy.pod_flags": platform.in_pods,
     "easymo.deploy.preflight_check": checks.preflight,
-    "easymo.deploy.release": nothing,
+    "easymo.deploy.release": sentence,
     "easymo.deploy.release_info": nothing,
     "easymo.deploy.release_page": messages.page,
     "easymo.deploy.release_report": nothing,
     "easymo.deploy.release_rollback": platform.returned,
-    "easymo.deploy.release_sign_off": nothing,
     "easymo.deploy.release_variables": nothing,
-    "easymo.deploy.rollout": platform.restarted,
+    "easymo.deploy.rollout": rolled,
     "easymo.deploy.rollout_info": nothing,
     "easymo.deploy.rollout_wave": nothing,
     "easymo.deploy.smoke_tests": checks.smoke,
     "easymo.deploy.stop": nothing,
     "easymo.deploy.wave_result": platform.wave,
-    "easymo.deploy.webhook_check": checks.webhook,
 }
 
 
 def facts_of(action: str, group: Group) -> list[Fact]:
-    """Of a module of this collection without a line in the table: its sentence, or that it changed something."""
     if not action.startswith(OURS):
         return []
-    teller = TABLE.get(action)
-    if teller:
-        return teller(group)
-    found = sentence(group)
-    if found or not any(item.changed and not item.failed for item in group.items):
-        return found
+    return TABLE.get(action, its_sentence)(group)
+
+
+def its_sentence(group: Group) -> list[Fact]:
+    """Of a module without a teller: its sentence, or that it changed something."""
+    facts = sentence(group)
+    if facts or not any(item.changed and not item.failed for item in group.items):
+        return facts
     verb = "would change: " if group.would else ""
     return [Fact("", f"{verb}{bare(group.name)}", "calm" if group.would else "good")]

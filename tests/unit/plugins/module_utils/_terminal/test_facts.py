@@ -63,7 +63,7 @@ def told(
     "health": ("health_check", {"results": [ROW]}, ["good checked: pods: 38 pods ready"]),
     "one of many is ill": ("health_check", {"results": [ROW, ROW, ROW, BAD]},
                            ["plain checked: 3 of 4 passed", "bad check: redis: refused"]),
-    "webhook": ("webhook_check",
+    "webhook": ("health_check",
                 {"probes": [{"name": "challenge", "outcome": "fail",
                 "evidence": "it answered 500"}]}, ["bad webhook: challenge: it answered 500"]),
     "backup": ("pg_backup", {"changed": True, "backup": {"name": "supabase", "size": 3_000_000}},

@@ -2,9 +2,9 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
+    Library,
     MissingLibraryError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import options
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
     Review,
