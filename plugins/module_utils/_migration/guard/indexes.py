@@ -8,6 +8,7 @@ import typing as t
 from . import builtins
 from .names import Name, relation_name, strings, to_name, walk
 from .rules import concern
+from .scope import judge_filled
 from .world import State
 
 if t.TYPE_CHECKING:
@@ -36,6 +37,7 @@ def create_index(body: Node, scope: Scope) -> Iterator[Concern]:
         return
     if not found.new:
         yield from _judge_build(body, table, found, scope.world)
+    yield from judge_filled(table, scope)
     if "whereClause" in body or any("expr" in each["IndexElem"] for each in body["indexParams"]):
         scope.world.facts.scanned_tables |= found.keys
     if index and len(places) == 1:

@@ -10,7 +10,7 @@ from .names import relation_name
 from .not_valid import judge_not_valid
 from .row_security import SWITCHES, judge_row_security, note_row_security
 from .rules import concern
-from .scope import Drop, lock_kept
+from .scope import Drop, judge_filled, lock_kept
 from .world import State
 
 if t.TYPE_CHECKING:
@@ -60,6 +60,7 @@ _LOCKS_NOBODY_OUT = frozenset(
     ]
 )
 """SHARE UPDATE EXCLUSIVE is enough for them, as the page of ALTER TABLE in PostgreSQL's documentation says."""
+_READS_ALL = ("AT_AddConstraint", "AT_AlterColumnType", "AT_SetNotNull", "AT_ValidateConstraint")
 _BUILDS_INDEX = ("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_EXCLUSION")
 
 
@@ -78,6 +79,8 @@ def judge_alter_table(body: Node, scope: Scope) -> Iterator[Concern]:
         command = node["AlterTableCmd"]
         if not found.new or command["subtype"] == "AT_AttachPartition":
             yield from _judge_command(command, kind or "", name, found, scope)
+        elif command["subtype"] in _READS_ALL:
+            yield from judge_filled(name, scope)
         note_row_security(command, name, found, scope)
         _note(command, found, scope)
         if command["subtype"] not in _LOCKS_NOBODY_OUT:
