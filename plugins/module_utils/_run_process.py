@@ -12,6 +12,7 @@ import select
 import signal
 import time
 import typing as t
+import warnings
 from pathlib import Path
 
 from ._run import Run
@@ -60,7 +61,10 @@ def detach(work: t.Callable[[], None]) -> None:
 
     Forked and not executed, so that the connection's secrets reach it in memory alone.
     """
-    first = os.fork()
+    with warnings.catch_warnings():
+        # Python warns of a fork beside threads. The child takes none of their locks: it begins anew.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        first = os.fork()
     if first:
         os.waitpid(first, 0)
         return
