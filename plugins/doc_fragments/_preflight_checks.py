@@ -107,6 +107,7 @@ kind:
     - flags_readers
     - images
     - queries
+    - prisma_history
     - programs
     - backup_age
     - bucket

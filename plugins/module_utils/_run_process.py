@@ -11,6 +11,7 @@ import select
 import signal
 import time
 import typing as t
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,7 +94,10 @@ def detach(work: t.Callable[[], None]) -> None:
 
     Forked and not executed, so that the connection's secrets reach it in memory alone.
     """
-    first = os.fork()
+    with warnings.catch_warnings():
+        # Python warns of a fork beside threads. The child takes none of their locks: it begins anew.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        first = os.fork()
     if first:
         os.waitpid(first, 0)
         return

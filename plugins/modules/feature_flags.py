@@ -182,7 +182,8 @@ def run(module: Module) -> dict[str, t.Any]:
             cluster, params["fence"], clock=MonotonicClock(), name=params["lock"]
         ),
     )
-    if plan.overruled:
+    # What only the first manifest set is nobody's decision.
+    if plan.overruled and plan.before.owned:
         module.warn(
             f"Flags in ConfigMap {params['name']!r} that {', '.join(plan.overruled)} set "
             f"{'would be' if module.check_mode else 'were'} changed."

@@ -149,6 +149,8 @@ def hidden_by(
 
 OPEN, CLOSE = "trigger", "resolve"
 RESUME = "playbooks/ramp.yml"
+SHOWN = 3
+"""More causes of one look than these are announced together: an outage can fire an alert for each service."""
 
 
 @dataclass(frozen=True)
@@ -181,17 +183,14 @@ def announcements(
     news = [_silence(silence.begin, silence.end) for silence in memory.silences]
     news += [_acted(act) for act in own]
     news += [_lasts(act, cause, place) for act, cause in lasting if act in ids]
-    news += [
-        _present(cause, memory.episodes[cause.key].since, place)
-        for cause in observation.causes
-        if cause.calls_for == TELL and cause.key in memory.episodes
-    ]
+    news += _present(observation, memory, place, announced)
     news += [_act_over(act, memory, place) for act in own if _cured(act, acts, memory)]
     news += [
         _over(ended, place)
         for ended in memory.ended
         if not ended.act and _news(ended.key, ended.since) in announced
     ]
+    news += _together_over(memory, place, announced)
     if not acts.readable:
         news.append(
             GuardAnnouncement(
@@ -220,10 +219,41 @@ def _lasts(act: str, cause: GuardCause, place: str) -> GuardAnnouncement:
     return GuardAnnouncement(f"{_key(act)}_lasts", f"{text}.", OPEN, act)
 
 
-def _present(cause: GuardCause, since: float, place: str) -> GuardAnnouncement:
-    return GuardAnnouncement(
-        _news(cause.key, since), f"{cause.text}. The percentage stays at {place}."
-    )
+def _present(
+    observation: Observation, memory: GuardMemory, place: str, announced: t.Container[str]
+) -> t.Iterator[GuardAnnouncement]:
+    """Each cause, or all of one look together, for as long as any of them lasts."""
+    episodes = memory.episodes
+    by_since: dict[float, list[GuardCause]] = {}
+    for cause in observation.causes:
+        if cause.calls_for == TELL and cause.key in episodes:
+            by_since.setdefault(episodes[cause.key].since, []).append(cause)
+    end = f"The percentage stays at {place}."
+    for since, causes in by_since.items():
+        keys = [_news(cause.key, since) for cause in causes]
+        if _together(since) in announced:
+            continue
+        if len(causes) > SHOWN and not any(key in announced for key in keys):
+            texts = [cause.text for cause in causes[:SHOWN]]
+            more = f"{'; '.join(texts)}; and {len(causes) - SHOWN} more"
+            yield GuardAnnouncement(_together(since), f"{more}. {end}")
+        else:
+            for key, cause in zip(keys, causes, strict=True):
+                yield GuardAnnouncement(key, f"{cause.text}. {end}")
+
+
+def _together_over(
+    memory: GuardMemory, place: str, announced: t.Container[str]
+) -> t.Iterator[GuardAnnouncement]:
+    """Once the last of the causes that were announced together has ended."""
+    last = {episode.since for episode in memory.episodes.values()}
+    for since in dict.fromkeys(ended.since for ended in memory.ended):
+        if since not in last and _together(since) in announced:
+            ended = [each for each in memory.ended if each.since == since]
+            text = f"over since {moment(max(each.until for each in ended))}: {ended[0].text}; and what began with it"
+            yield GuardAnnouncement(
+                f"{_together(since)}_over", f"{text}. The percentage stays at {place}."
+            )
 
 
 def _cured(act: GuardAct, acts: Acts, memory: GuardMemory) -> bool:
@@ -253,6 +283,10 @@ def _silence(begin: float, end: float) -> GuardAnnouncement:
 
 def _key(act: str) -> str:
     return f"guard_{act}"
+
+
+def _together(since: float) -> str:
+    return f"guard_many_{since:.0f}"
 
 
 def _news(key: str, since: float) -> str:

@@ -10,6 +10,7 @@ from .names import Name, relation_name, strings, to_name, type_name, walk, words
 from .parser import Node, UnparsableError, parse
 from .routines import TYPES, is_stable, is_type
 from .rules import concern
+from .scope import judge_filled
 from .world import UNPLACED, State
 
 if t.TYPE_CHECKING:
@@ -39,6 +40,7 @@ def create_index(body: Node, scope: Scope) -> Iterator[Concern]:
         return
     if not target.new:
         yield from _judge_build(body, table, target, scope.world)
+    yield from judge_filled(table, scope)
     if "whereClause" in body or any("expr" in each["IndexElem"] for each in body["indexParams"]):
         scope.world.facts.scanned_tables |= target.keys
     if index and len(places) == 1:

@@ -64,6 +64,12 @@ def lock_kept(read: Name, scope: Scope) -> Concern:
     return concern("lock-kept", what)
 
 
+def judge_filled(name: Name, scope: Scope) -> Iterator[Concern]:
+    """Of a statement that reads all rows of a table, which may be a new one."""
+    if scope.unit.locked and scope.world.find(name).keys & scope.world.facts.filled:
+        yield lock_kept(name, scope)
+
+
 @dataclass(frozen=True)
 class Scope:
     """`judge` classes one statement of a tree; `sql` is the text the tree was read from."""

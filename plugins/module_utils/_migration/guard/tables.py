@@ -9,7 +9,7 @@ from .columns import judge_add_column, judge_column_type
 from .names import relation_name, words
 from .restrictions import SWITCHES, judge_not_valid, judge_row_security, note_row_security
 from .rules import concern
-from .scope import Drop, lock_kept
+from .scope import Drop, judge_filled, lock_kept
 from .world import State
 
 if t.TYPE_CHECKING:
@@ -47,6 +47,7 @@ _LOCKS_NOBODY_OUT = words(
     """
 )
 """SHARE UPDATE EXCLUSIVE is enough for them, as the page of ALTER TABLE in PostgreSQL's documentation says."""
+_READS_ALL = ("AT_AddConstraint", "AT_AlterColumnType", "AT_SetNotNull", "AT_ValidateConstraint")
 _BUILDS_INDEX = ("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_EXCLUSION")
 
 
@@ -65,6 +66,8 @@ def judge_alter_table(body: Node, scope: Scope) -> Iterator[Concern]:
         command = node["AlterTableCmd"]
         if not target.new or command["subtype"] == "AT_AttachPartition":
             yield from _judge_command(command, kind or "", name, target, scope)
+        elif command["subtype"] in _READS_ALL:
+            yield from judge_filled(name, scope)
         note_row_security(command, name, target, scope)
         _note(command, target, scope)
         if command["subtype"] not in _LOCKS_NOBODY_OUT:

@@ -37,6 +37,8 @@ class Facts:
     """Tables that got an index on an expression or a partial one."""
     rows_written: bool = False
     """Whether existing tables may have more rows than the catalog's sizes tell."""
+    filled: set[Place] = field(default_factory=set)
+    """New tables with rows of existing ones, so that reading them takes as long."""
 
     moved: set[Place] = field(default_factory=set)
     """Tables that have the name of another one, of which the catalog tells."""
