@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.kill_switch import to_sentence
@@ -115,7 +115,7 @@ def messages(node: t.Any) -> t.Iterator[tuple[str, str]]:
     [
         pytest.param(*result, id=f"{path.parts[-3]}/{path.name}")
         for path in sorted(ROOT.glob("roles/*/tasks/*.yml"))
-        for result in messages(yaml.safe_load(path.read_text("utf-8")))
+        for result in messages(yaml_load(path.read_text("utf-8")))
     ],
 )
 def test_a_message_of_check_mode_claims_no_act(name, text):

@@ -15,8 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.parsing.splitter import parse_kv
 
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import (
@@ -99,7 +99,7 @@ PLACEHOLDERS = {"x", "name", "{subject}", "_raw_params"}
 
 @functools.cache
 def read_yaml(path: Path) -> t.Any:
-    return yaml.safe_load(path.read_text("utf-8"))
+    return yaml_load(path.read_text("utf-8"))
 
 
 class Texts(ast.NodeVisitor):

@@ -1,6 +1,5 @@
 """What is imported is declared, what is declared is imported, and an image of the collection has it."""
 
-import ast
 import functools
 import importlib.metadata
 import re
@@ -63,21 +62,24 @@ def imported(*folders: str) -> dict[str, str]:
     return {name: file for folder in folders for name, file in _imported(folder).items()}
 
 
+COMMENT = re.compile(r" *#.*")
+IMPORT = re.compile(
+    r"^ *(?:from (\w[\w.]*) import .|import (\w[\w.]*(?: as \w+)?(?:, \w[\w.]*)*)$)", re.MULTILINE
+)
+
+
 @functools.cache
 def _imported(folder: str) -> dict[str, str]:
     distributions = importlib.metadata.packages_distributions()
     found: dict[str, str] = {}
     for path in (ROOT / folder).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                names = [node.module]
-            else:
-                continue
-            for top in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - OURS:
-                distribution = distributions.get(top, [top])[0].lower().replace("_", "-")
-                found[distribution] = str(path.relative_to(ROOT))
+        code = COMMENT.sub("", path.read_text("utf-8"))
+        names = [
+            name for match in IMPORT.finditer(code) for name in (match[1] or match[2]).split(", ")
+        ]
+        for top in {re.split(r"[. ]", name)[0] for name in names} - sys.stdlib_module_names - OURS:
+            distribution = distributions.get(top, [top])[0].lower().replace("_", "-")
+            found[distribution] = str(path.relative_to(ROOT))
     return found
 
 
@@ -130,3 +132,53 @@ def test_an_image_that_is_built_for_the_collection_has_them():
     told = yaml.safe_load(ended.stdout)
     assert [one.partition("  #")[0] for one in told["python"]] == requirements()
     assert {one.split()[0] for one in told["system"]} == {"git", "postgresql", "postgresql-client"}
+
+
+BEGIN_ALL = """
+import importlib, os, sys
+from pathlib import Path
+
+CORE = "_vendor", "_internal", "module_utils", "release"
+
+class Refusal:
+    allowed = {*sys.stdlib_module_names, "ansible", "ansible_collections"}
+    core = CORE
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        top, *rest = name.split(".")
+        known = top in cls.allowed or top.startswith("_sysconfigdata")
+        if not known or top == "ansible" and rest and cls.core and rest[0] not in cls.core:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+def begin(*folders):
+    for path in sorted(path for folder in folders for path in Path("plugins", folder).rglob("*.py")):
+        name = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+        try:
+            importlib.import_module(f"ansible_collections.easymo.deploy.{name}")
+        except Exception as exc:
+            print(f"{path}: {exc}")
+
+sys.path.insert(0, "playbooks/collections")
+sys.meta_path.insert(0, Refusal)
+if not os.fork():
+    begin("modules", "module_utils")
+    sys.exit()
+os.wait()
+Refusal.allowed |= {"jinja2", "markupsafe", "packaging", "yaml", "_yaml", "cryptography", "_cffi_backend"}
+Refusal.core = ()
+begin("action", "callback", "doc_fragments", "filter", "plugin_utils")
+"""
+
+
+def test_what_ansible_core_does_not_bring_is_not_needed_to_begin():
+    """A module says what is missing, once it is imported. By night sanity's `import` tries each file alone."""
+    ended = subprocess.run(
+        [sys.executable, "-c", BEGIN_ALL],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert ended.stdout == ""
