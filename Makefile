@@ -37,7 +37,7 @@ test-cluster: setup  ## Rollouts, waves back, lock and scale on the cluster of K
 	  tests/integration/test_release_rollback.py tests/integration/test_deploy_lock.py \
 	  tests/integration/test_deployment_scale.py tests/integration/test_release.py
 
-check: setup  ## Quick feedback: style, types and units, under a minute
+check: setup  ## Quick feedback: style, types and units of the code, under a minute
 	@$(PY) -m tests.suite style types units
 
 lint: setup  ## Style of Python, YAML and playbooks
