@@ -34,15 +34,11 @@ def _tests(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "pytest", "-q", "-p", "tests.suite.events", *arguments)
 
 
-def _units(*where: str) -> tuple[str, ...]:
-    return _tests("-m", QUICK, "--hypothesis-profile=quick", *where)
-
-
-OF_CODE = "tests/unit/plugins", "tests/unit/sandbox"
-"""Units; those beside them are about the project: its documentation, structure, roles and manifests."""
+OF_CODE = ("tests/unit/plugins", "tests/unit/sandbox")
+BESIDE = ("tests/unit", *(f"--ignore={folder}" for folder in OF_CODE))
+"""Units about the project: its documentation, structure, roles and manifests."""
 QUICK, SLOW = "not nightly and not slow", "slow and not nightly"
-NIGHTLY_SANITY = ("ansible-doc", "import", "pylint")
-"""Four fifths of its time. Ruff, the units and `scripts/docs` notice most of what they do."""
+UNITS = ("-m", QUICK, "--hypothesis-profile=quick")
 SPREAD = ("-n", str(LANES), "--dist", "loadfile", "--no-loadscope-reorder")
 
 
@@ -54,8 +50,8 @@ STAGES: tuple[tuple[Step, ...], ...] = (
     ),
     (
         # Side by side rather than by workers, each of which would collect both.
-        Step("units", _units(*OF_CODE), 45),
-        Step("project", _units("tests/unit", *(f"--ignore={folder}" for folder in OF_CODE)), 40),
+        Step("units", _tests(*UNITS, *OF_CODE), 45),
+        Step("project", _tests(*UNITS, *BESIDE), 40),
     ),
     (
         Step(
@@ -69,11 +65,7 @@ STAGES: tuple[tuple[Step, ...], ...] = (
         ),
     ),
     (
-        Step(
-            "sanity",
-            ("scripts/sanity", *(f"--skip-test={name}" for name in NIGHTLY_SANITY)),
-            40,
-        ),
+        Step("sanity", ("scripts/sanity", "day"), 30),
         # With a sandbox of its own: what tests left in one that they share is none of a role's business.
         # Nightly runs all: the stories run each of these roles in check mode, for real and again.
         Step("molecule", ("scripts/molecule", "rolling_update"), 40),
