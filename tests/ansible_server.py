@@ -38,8 +38,8 @@ PROGRAM = str(Path(sys.executable).with_name("ansible-playbook"))
 PLUGINS = "ansible_collections.easymo.deploy.plugins"
 READ_AT_IMPORT = ("ANSIBLE_", "HOME", "LANG", "LC_", "PYTHON", "TMPDIR")
 """How the names of variables begin that Ansible or Python reads once."""
-SCREEN = "ANSIBLE_STDOUT_CALLBACK"
-"""Each run reads it anew instead: the settings of most differ in nothing else."""
+READ_ANEW = ("ANSIBLE_CONFIG", "ANSIBLE_STDOUT_CALLBACK")
+"""The key has the file of settings itself, and each run reads the screen."""
 ENOUGH = 1 << 20
 """Bytes that a request has at most."""
 
@@ -59,14 +59,9 @@ _servers: dict[tuple[str, ...], _Server] = {}
 
 
 def _server(cwd: Path, env: t.Mapping[str, str]) -> _Server:
-    # Of the working directory nothing else is read at import.
     config = Path(env.get("ANSIBLE_CONFIG") or cwd / "ansible.cfg")
-    names = {name for name in env if name.startswith(READ_AT_IMPORT)}
-    names -= {"ANSIBLE_CONFIG", SCREEN}
-    key = (
-        str(config) if config.exists() else "",
-        *(f"{name}={env[name]}" for name in sorted(names)),
-    )
+    names = sorted(n for n in env if n.startswith(READ_AT_IMPORT) and n not in READ_ANEW)
+    key = (str(config) if config.exists() else "", *(f"{name}={env[name]}" for name in names))
     if key not in _servers:
         _servers[key] = _Server(cwd, env)
         atexit.register(_servers[key].close)

@@ -29,8 +29,7 @@ RECORDS = {
     "of 200 services": records.many(),
 }
 WIDTHS = (360, 1400)
-JUDGED = (("light", 360), ("dark", 1400))
-"""What axe-core judges, a second a page: both schemes and both widths, and not each with each."""
+JUDGED = (("light", 360), ("dark", 1400))  # each with each is as long again
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 LAYOUT = """(() => {
   const all = selector => [...document.querySelectorAll(selector)];
