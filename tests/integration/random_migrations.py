@@ -6,7 +6,6 @@ whether something is there, it is there as often as not.
 
 import random
 import typing as t
-from functools import partial
 
 from psycopg2.extensions import cursor
 
@@ -397,6 +396,52 @@ def _views(m: RandomMigrations) -> list[str]:
     )
 
 
+@_idiom(2)
+def _materialized(m: RandomMigrations) -> list[str]:
+    return [
+        m.one(
+            (
+                "REFRESH MATERIALIZED VIEW shop.sums",
+                "DROP MATERIALIZED VIEW shop.sums",
+                "DROP MATERIALIZED VIEW IF EXISTS shop.absent",
+                f"CREATE MATERIALIZED VIEW public.{m.new()} AS SELECT state, count(*) FROM shop.orders GROUP BY 1",
+            )
+        )
+    ]
+
+
+@_idiom(7)
+def _insert(m: RandomMigrations) -> list[str]:
+    return [
+        m.one(
+            (
+                "INSERT INTO shop.orders (buyer_id, total) VALUES (1, 5)",
+                "INSERT INTO shop.visits (page, on_day) VALUES ('/', '2026-02-02')",
+                "INSERT INTO shop.buyers (id, name) VALUES (1, 'x') ON CONFLICT DO NOTHING",
+                "INSERT INTO shop.buyers (id, name) SELECT id + 1000, name FROM shop.buyers WHERE id < 3 ON CONFLICT (id) DO NOTHING",
+                "INSERT INTO shop.buyers (id, name) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name",
+                "INSERT INTO shop.audit (what) SELECT 'new' WHERE NOT EXISTS (SELECT FROM shop.audit WHERE what = 'new')",
+            )
+        )
+    ]
+
+
+@_idiom(5)
+def _change(m: RandomMigrations) -> list[str]:
+    return [
+        m.one(
+            (
+                "UPDATE shop.orders SET state = 'old' WHERE id < 9",
+                "UPDATE shop.buyers SET name = upper(name)",
+                "DELETE FROM shop.audit WHERE what < 'b'",
+                "TRUNCATE shop.visits",
+                "WITH gone AS (DELETE FROM shop.tally RETURNING *) SELECT count(*) FROM gone",
+                "MERGE INTO shop.tally t USING shop.visits v ON t.day = v.on_day WHEN MATCHED THEN UPDATE SET n = 0",
+            )
+        )
+    ]
+
+
 @_idiom(8)
 def _do(m: RandomMigrations) -> list[str]:
     there = m.table()
@@ -448,6 +493,36 @@ def _privileges(m: RandomMigrations) -> list[str]:
     ]
 
 
+@_idiom(3)
+def _types(m: RandomMigrations) -> list[str]:
+    return [
+        m.one(
+            (
+                f"ALTER TYPE shop.mood ADD VALUE '{m.new()}'",
+                "ALTER TYPE shop.mood RENAME VALUE 'bad' TO 'worse'",
+                f"CREATE TYPE public.{m.new()} AS ENUM ('a')",
+                "DROP TYPE IF EXISTS shop.absent",
+            )
+        )
+    ]
+
+
+@_idiom(4)
+def _rename(m: RandomMigrations) -> list[str]:
+    table = m.table()
+    return [
+        m.one(
+            (
+                f"ALTER TABLE {table.name} RENAME TO {m.new()}",
+                f"ALTER TABLE {table.name} RENAME COLUMN {m.column(table)} TO {m.new()}",
+                f"ALTER TABLE IF EXISTS shop.absent RENAME TO {m.new()}",
+                f"ALTER TABLE {table.name} SET SCHEMA public",
+                f"ALTER TABLE {table.name} OWNER TO guest",
+            )
+        )
+    ]
+
+
 @_idiom(4)
 def _drop_table(m: RandomMigrations) -> list[str]:
     return [
@@ -471,67 +546,35 @@ def _under_lock(m: RandomMigrations) -> list[str]:
     ]
 
 
-_PLAIN = (
-    (2, (
-        "REFRESH MATERIALIZED VIEW shop.sums",
-        "DROP MATERIALIZED VIEW shop.sums",
-        "DROP MATERIALIZED VIEW IF EXISTS shop.absent",
-        "CREATE MATERIALIZED VIEW public.{new} AS SELECT state, count(*) FROM shop.orders GROUP BY 1",
-    )),
-    (7, (
-        "INSERT INTO shop.orders (buyer_id, total) VALUES (1, 5)",
-        "INSERT INTO shop.visits (page, on_day) VALUES ('/', '2026-02-02')",
-        "INSERT INTO shop.buyers (id, name) VALUES (1, 'x') ON CONFLICT DO NOTHING",
-        "INSERT INTO shop.buyers (id, name) SELECT id + 1000, name FROM shop.buyers WHERE id < 3 ON CONFLICT (id) DO NOTHING",
-        "INSERT INTO shop.buyers (id, name) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name",
-        "INSERT INTO shop.audit (what) SELECT 'new' WHERE NOT EXISTS (SELECT FROM shop.audit WHERE what = 'new')",
-    )),
-    (5, (
-        "UPDATE shop.orders SET state = 'old' WHERE id < 9",
-        "UPDATE shop.buyers SET name = upper(name)",
-        "DELETE FROM shop.audit WHERE what < 'b'",
-        "TRUNCATE shop.visits",
-        "WITH gone AS (DELETE FROM shop.tally RETURNING *) SELECT count(*) FROM gone",
-        "MERGE INTO shop.tally t USING shop.visits v ON t.day = v.on_day WHEN MATCHED THEN UPDATE SET n = 0",
-    )),
-    (3, (
-        "ALTER TYPE shop.mood ADD VALUE '{new}'",
-        "ALTER TYPE shop.mood RENAME VALUE 'bad' TO 'worse'",
-        "CREATE TYPE public.{new} AS ENUM ('a')",
-        "DROP TYPE IF EXISTS shop.absent",
-    )),
-    (4, (
-        "ALTER TABLE {table} RENAME TO {new}",
-        "ALTER TABLE {table} RENAME COLUMN {column} TO {new}",
-        "ALTER TABLE IF EXISTS shop.absent RENAME TO {new}",
-        "ALTER TABLE {table} SET SCHEMA public",
-        "ALTER TABLE {table} OWNER TO guest",
-    )),
-    (2, (
-        "ALTER SEQUENCE shop.numbers RESTART WITH 100",
-        "SELECT setval('shop.numbers', 50)",
-        "ALTER SEQUENCE shop.numbers INCREMENT 5",
-        "CREATE SEQUENCE public.{new}",
-        "SELECT nextval('shop.numbers')",
-    )),
-    (3, (
-        "LOCK TABLE shop.orders IN ACCESS EXCLUSIVE MODE",
-        "REINDEX TABLE shop.orders",
-        "CLUSTER shop.orders USING orders_pkey",
-        "CREATE STATISTICS public.{new} ON page, seconds FROM shop.visits",
-        "ANALYZE shop.orders",
-        "CREATE RULE r AS ON DELETE TO shop.audit DO INSTEAD NOTHING",
-        "CREATE SCHEMA {new}",
-        "ALTER TABLE shop.visits SET (fillfactor = 70)",
-        "ALTER TABLE shop.visits SET UNLOGGED",
-    )),
-)  # fmt: skip
-"""By weight statements of which one is a file."""
+@_idiom(2)
+def _sequences(m: RandomMigrations) -> list[str]:
+    return [
+        m.one(
+            (
+                "ALTER SEQUENCE shop.numbers RESTART WITH 100",
+                "SELECT setval('shop.numbers', 50)",
+                "ALTER SEQUENCE shop.numbers INCREMENT 5",
+                f"CREATE SEQUENCE public.{m.new()}",
+                "SELECT nextval('shop.numbers')",
+            )
+        )
+    ]
 
 
-def _plain(texts: tuple[str, ...], m: RandomMigrations) -> list[str]:
-    table = m.table()
-    return [m.one(texts).format(table=table.name, new=m.new(), column=m.column(table))]
-
-
-_IDIOMS += [(weight, partial(_plain, texts)) for weight, texts in _PLAIN]
+@_idiom(3)
+def _other(m: RandomMigrations) -> list[str]:
+    return [
+        m.one(
+            (
+                "LOCK TABLE shop.orders IN ACCESS EXCLUSIVE MODE",
+                "REINDEX TABLE shop.orders",
+                "CLUSTER shop.orders USING orders_pkey",
+                f"CREATE STATISTICS public.{m.new()} ON page, seconds FROM shop.visits",
+                "ANALYZE shop.orders",
+                "CREATE RULE r AS ON DELETE TO shop.audit DO INSTEAD NOTHING",
+                f"CREATE SCHEMA {m.new()}",
+                "ALTER TABLE shop.visits SET (fillfactor = 70)",
+                "ALTER TABLE shop.visits SET UNLOGGED",
+            )
+        )
+    ]

@@ -113,7 +113,7 @@ class Figures:
                 self.missed.append(f"{text}\n  of {statements}: {effects}")
             rules = {each.rule for each in found.findings if each.statement == index}
             if rules and happened.idle[index - 1] and not (rules & _REPLACED and happened.lasts):
-                self.idle.append(f"{sorted(rules)} {text}")
+                self.idle.append(f"{sorted(rules)} {text}\n  of {statements}")
         self.flagged += len(flagged)
         self.flagged_files += bool(flagged)
         self.idle_files += bool(flagged) and all(happened.idle)
@@ -230,7 +230,7 @@ def test_so_it_is_with_what_other_tools_make(server, tool):
             happened = witness.watch(statements)
             if statements:
                 figures.count(statements, happened, _read_catalog(server, tool))
-            if not happened.error and not witness.stays(statements):
+            if statements and not happened.error and not witness.stays(statements):
                 rows.execute(step)
             # Once its tables are there.
             with suppress(psycopg2.Error):
