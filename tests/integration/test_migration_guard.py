@@ -147,22 +147,3 @@ def test_the_release_of_the_sandbox_needs_no_waiver(migrations):
     result = migrations.run(check=True, directory=str(CHECKOUT / path))
     assert result["waived"] == {}
     assert {counts["destructive"] for counts in result["verdicts"].values()} == {0}
-
-
-def test_a_waiver_of_no_file_or_without_a_reason_is_refused(users):
-    file = users.write("2_gone", "DROP TABLE users")
-    assert "not in the folder: 9_no.sql" in users.run(waivers={"9_no.sql": WORD})["msg"]
-    refused = users.run(waivers={file: " "})
-    assert refused["reason"] == "InvalidInput"
-    assert file in refused["msg"]
-    assert users.query("SELECT count(*) FROM users") == [(1,)]
-
-
-def test_files_that_cannot_run_are_told_together_with_what_is_not_additive(users):
-    users.write("2_gone", "DROP TABLE users")
-    bad = users.write("3_psql", "\\i other.sql\nCREATE TABLE a ()")
-    result = users.run()
-    assert result["reason"] == "InvalidInput"
-    assert [each["rule"] for each in result["findings"]] == ["drop-table"]
-    lines = result["msg"].splitlines()
-    assert any(line.startswith(f"- {bad} has a psql meta-command in line 1") for line in lines)

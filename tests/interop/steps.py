@@ -78,10 +78,8 @@ def main(tool: str, *arguments: str) -> None:
         server.stop()
     lines = [f"-- Made by python -m tests.interop.steps {tool}, with version {made['version']}."]
     for step in made["steps"]:
-        text = "\n".join(
-            line for line in step.splitlines() if line.strip() not in ("BEGIN;", "COMMIT;")
-        )
-        lines += ["-- step", text.strip()]
+        told = [line for line in step.splitlines() if line.strip() not in ("", "BEGIN;", "COMMIT;")]
+        lines += ["-- step", *(line for line in told if not line.startswith("--"))]
     (STEPS / f"{tool}.sql").write_text("\n".join(lines) + "\n")
 
 

@@ -158,6 +158,8 @@ def test_of_two_runs_at_once_one_deploys_and_the_other_says_who_and_both_keep_wh
         # Which may be asked for at any time, and writes the page that the first run writes.
         asked_for = console.begins("report", output=printed["report"])
         second = console.deploys("--tags", "preflight,database")
+        follow = re.findall(r"^  or +(.* -e follow=true)$", second.output, re.MULTILINE)
+        followed = operator.pastes(*follow)
     report, first = ended(asked_for, printed["report"]), ended(begun, printed["first"])
     assert report.rc == 0, report.tail()
     assert first.rc == 0, first.tail()
@@ -170,8 +172,9 @@ def test_of_two_runs_at_once_one_deploys_and_the_other_says_who_and_both_keep_wh
     steps = {one.split()[0]: one for one in said if one.startswith("  ")}
     assert [*steps][-3:] == ["next", "or", "detail"]
     assert steps["next"].endswith(" -e deploy_lock_wait=600")
-    assert "playbooks/status.yml" in steps["or"]
-    assert steps["or"].endswith(" -e follow=true")
+    assert "playbooks/status.yml" in follow[0]
+    assert followed.rc == 0, followed.tail()
+    assert "phases 3 of 8 done" in words(followed.output), "it stayed until the first was over"
     # Each screen is the run's own.
     assert [line for line in shown if line.startswith("✓ deploy_v2.yml done in ")]
     assert not [line for line in shown if "✗" in line or "Another run" in line]

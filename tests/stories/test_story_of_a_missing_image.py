@@ -101,9 +101,14 @@ def test_a_health_endpoint_that_fails_behind_well_pods_pauses_the_rollout_and_un
     )
     assert "500" in said
     assert "Nothing was undone. Paused there: wallet-service, whose rollout succeeded" in said
-    assert witness.images()["wallet-service"] == "v2.0.0", "what was held is taken up"
+    images = witness.images()
+    assert images["wallet-service"] == "v2.0.0", "what was held is taken up"
     assert settlement(witness)["paused"] == ["wallet-service"]
     assert operator.sandbox("fault", "clear", "gateway.errors").rc == 0
+    back = operator.types(run, "rollback")
+    assert back.rc == 0, back.tail()
+    assert set(back.changed()) - {"localhost"} <= {"wallet-service"}
+    assert witness.images() == {**images, "wallet-service": "v1.9.0"}
 
 
 def test_one_service_is_brought_home_alone(operator, witness):

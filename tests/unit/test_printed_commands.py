@@ -39,6 +39,10 @@ BY_NAME = (
     f"{STORY}_a_lock.py::"
     "test_a_rehearsal_is_not_kept_out_and_names_all_that_stands_against_rolling_the_services_at_once"
 )
+ONE_BACK = (
+    f"{STORY}_a_missing_image.py::"
+    "test_a_health_endpoint_that_fails_behind_well_pods_pauses_the_rollout_and_undoes_nothing"
+)
 FLAGS_ALONE = (
     f"{STORY}_a_green_release.py::test_the_flags_go_off_alone_and_come_back_with_their_phase"
 )
@@ -57,6 +61,11 @@ TYPED = {
     "kubectl xannotate --overwrite deployment/x x=<count>": SPOILT,
     "kubectl xrollout resume deployment/x": BY_NAME,
     "resolve_migrations.yml -e prisma_migrate_resolution=x -e x": BASELINE,
+    "rollback.yml --tags services -e '{\"service_rollback_names\": []}'": ONE_BACK,
+    "status.yml -e follow=true": (
+        f"{STORY}_a_lock.py::"
+        "test_of_two_runs_at_once_one_deploys_and_the_other_says_who_and_both_keep_whole_files"
+    ),
     "unlock.yml -e deploy_lock_force=true -e \"deploy_lock_reason='WHY'\"": (
         f"{STORY}_a_lock.py::test_a_freeze_stops_deployments_by_whom_and_why"
     ),
@@ -76,15 +85,12 @@ THE_SAME = {
         f"{STORY}_the_ramp.py::test_a_held_gate_lets_nobody_in_until_a_person_says_so"
     ),
     "rollback.yml --tags database": f"{STORY}_a_restore.py",
+    "rollback.yml --tags services -e '{{\"service_rollback_names\": [{names}]}}'": ONE_BACK,
 }
 """By command the test, or the story, that types the same with other words."""
 NOT_TYPED = {
-    "kubectl rollout resume",
     "rollback.yml --tags edge_functions",
-    "rollback.yml --tags services -e '{\"service_rollback_names\": []}'",
-    "rollback.yml --tags services -e '{{\"service_rollback_names\": [{names}]}}'",
     "rollback.yml -e release_version=x",
-    "status.yml -e follow=true",
     "supabase migration repair --status applied <version>",
     "supabase migration repair --status reverted {}",
     "supabase secrets set {subject}=…",

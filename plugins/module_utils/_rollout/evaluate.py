@@ -237,7 +237,8 @@ def evaluate(
             "superseded", "Superseded", "its template was changed by somebody else"
         )
     if deployment.paused:
-        return progress, Evaluation("paused", "Paused", "it was paused while it rolled out")
+        hint = f"Resume it with '{deployment.resume}', then try again."
+        return progress, Evaluation("paused", "Paused", "it was paused while it rolled out", hint)
     refused = refusal_sign(deployment, progress.stale_refusal)
     if deployment.observed_generation < progress.generation and refused is None:
         if now - progress.started >= CONTROLLER_SILENCE:

@@ -37,7 +37,7 @@ ENDINGS: t.Mapping[str, Ending] = {
     "superseded": Ending("yes", "maybe", "Find out who else changed it."),
     "blocked": Ending("yes", "never", "Nothing was written: fix what is named, then try again."),
     "lease_lost": Ending("yes", "maybe", "Another run is deploying now: leave it, or ask."),
-    "paused": Ending("yes", "maybe", "Resume it with 'kubectl rollout resume', then try again."),
+    "paused": Ending("yes", "maybe", "Resume its rollout, then try again."),
     "rejected": Ending("yes", "never", "The server refused the change: read its message."),
     "controller_silent": Ending(
         "yes", "maybe", "Check kube-controller-manager, then run it again."

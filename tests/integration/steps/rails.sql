@@ -1,25 +1,10 @@
 -- Written by hand, as the PostgreSQL adapter of ActiveRecord 8 prints a migration each.
 -- step
-DO $$
-BEGIN
-    IF NOT EXISTS (
-      SELECT 1
-      FROM pg_type t
-      JOIN pg_namespace n ON t.typnamespace = n.oid
-      WHERE t.typname = 'mood'
-        AND n.nspname = ANY (current_schemas(false))
-    ) THEN
-        CREATE TYPE "mood" AS ENUM ('good', 'bad');
-    END IF;
-END
-$$;
+DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_type t JOIN pg_namespace n ON t.typnamespace = n.oid WHERE t.typname = 'mood' AND n.nspname = ANY (current_schemas(false))) THEN CREATE TYPE "mood" AS ENUM ('good', 'bad'); END IF; END $$;
 CREATE TABLE "schema_migrations" ("version" character varying NOT NULL PRIMARY KEY);
 CREATE TABLE "ar_internal_metadata" ("key" character varying NOT NULL PRIMARY KEY, "value" character varying, "created_at" timestamp(6) NOT NULL, "updated_at" timestamp(6) NOT NULL);
 CREATE TABLE "buyers" ("id" bigserial primary key, "name" character varying(40) NOT NULL, "phone" character varying, "score" integer DEFAULT 0 NOT NULL, "mood" mood);
-CREATE TABLE "orders" ("id" bigserial primary key, "buyer_id" bigint NOT NULL, "note" character varying(20) NOT NULL, "at" date, CONSTRAINT "fk_rails_1f4a0d5a7c"
-FOREIGN KEY ("buyer_id")
-  REFERENCES "buyers" ("id")
-);
+CREATE TABLE "orders" ("id" bigserial primary key, "buyer_id" bigint NOT NULL, "note" character varying(20) NOT NULL, "at" date, CONSTRAINT "fk_rails_1f4a0d5a7c" FOREIGN KEY ("buyer_id") REFERENCES "buyers" ("id"));
 CREATE INDEX "index_orders_on_buyer_id" ON "orders" ("buyer_id");
 INSERT INTO "schema_migrations" ("version") VALUES ('20260101000000');
 -- step
@@ -35,10 +20,7 @@ ALTER TABLE "orders" ADD "created_at" timestamp(6) DEFAULT CURRENT_TIMESTAMP NOT
 -- step
 ALTER TABLE "orders" ADD "tag_id" bigint;
 CREATE INDEX "index_orders_on_tag_id" ON "orders" ("tag_id");
-ALTER TABLE "orders" ADD CONSTRAINT "fk_rails_59a7e0e3ff"
-FOREIGN KEY ("tag_id")
-  REFERENCES "tags" ("id")
-;
+ALTER TABLE "orders" ADD CONSTRAINT "fk_rails_59a7e0e3ff" FOREIGN KEY ("tag_id") REFERENCES "tags" ("id");
 -- step
 CREATE INDEX CONCURRENTLY "index_orders_on_note" ON "orders" ("note");
 -- step
@@ -90,10 +72,7 @@ DROP INDEX CONCURRENTLY IF EXISTS "index_orders_on_note";
 ALTER TABLE "purchases" DROP COLUMN "at";
 -- step
 ALTER TABLE "purchases" DROP CONSTRAINT "fk_rails_59a7e0e3ff";
-ALTER TABLE "purchases" ADD CONSTRAINT "fk_rails_59a7e0e3ff"
-FOREIGN KEY ("tag_id")
-  REFERENCES "tags" ("id")
- ON DELETE CASCADE NOT VALID;
+ALTER TABLE "purchases" ADD CONSTRAINT "fk_rails_59a7e0e3ff" FOREIGN KEY ("tag_id") REFERENCES "tags" ("id") ON DELETE CASCADE NOT VALID;
 -- step
 ALTER TABLE "purchases" VALIDATE CONSTRAINT "fk_rails_59a7e0e3ff";
 -- step

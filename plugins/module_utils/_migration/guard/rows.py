@@ -65,7 +65,7 @@ def _judge_insert(body: Node, scope: Scope) -> Iterator[Concern]:
 def _judge_time(query: Node, target: Name, scope: Scope) -> Iterator[Concern]:
     """Of what reads old rows, as many as there are, after a lock that nothing gives back before the file ends."""
     read = [relation_name(body) for _key, body in walk(query, _RELATIONS)]
-    old = [name for name in read if name != target and _has_old_rows(name, scope)]
+    old = [name for name in read if _has_old_rows(name, scope)]
     if old:
         found = scope.world.find(target)
         scope.world.facts.filled |= found.keys if found.new else set()

@@ -191,6 +191,8 @@ ALTER TABLE users ALTER COLUMN email TYPE varchar(320);
 CREATE POLICY "Read all" ON users USING (true);
 -- warning: lock-kept
 CREATE TABLE mails AS SELECT email FROM users;
+-- warning: lock-kept
+INSERT INTO settings SELECT 1 WHERE NOT EXISTS (SELECT FROM settings);
 
 -- == the lock of a reference to an older table
 CREATE TABLE notes (id int, user_id uuid REFERENCES users (id));
