@@ -62,10 +62,9 @@ from ansible.plugins.callback.default import CallbackModule as Default
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._progress import DRAWN, Progress, subscribe
 from ..module_utils._terminal.console import Console
-from ..module_utils._terminal.events import Event, Reported, RunEnded, Status
-from ..module_utils._terminal.heartbeat import Heartbeat
 from ..module_utils._terminal.idle_detector import FIRST, IdleDetector
-from ..module_utils._terminal.models import Ending, Line, Tone
+from ..module_utils._terminal.live import Heartbeat
+from ..module_utils._terminal.models import Ending, Event, Line, Reported, RunEnded, Status, Tone
 from ..module_utils._terminal.telling import RECORDS
 from ..plugin_utils._failure_file import write_failures
 from ..plugin_utils._interruption import held_if_free, when_cut_short

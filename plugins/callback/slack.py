@@ -140,8 +140,7 @@ from pathlib import Path
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from ..module_utils._messages.message_state import MessageState
-from ..module_utils._messages.outbox import Outbox
+from ..module_utils._messages.outbox import MessageState, Outbox
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._messages.release_status import Link, Planned, Release, ReleaseStatus
 from ..module_utils._messages.run_message import RunMessage

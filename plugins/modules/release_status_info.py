@@ -244,10 +244,9 @@ from ..module_utils._errors import InputError
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._status.build import Asked, Seen, status_of
+from ..module_utils._status.build import Asked, Seen, look, status_of
 from ..module_utils._status.follow import follow
 from ..module_utils._status.lines import lines_of
-from ..module_utils._status.read import look
 from ..module_utils._terminal.commands import Typed
 from ..module_utils._time import now
 

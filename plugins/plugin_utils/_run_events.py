@@ -14,7 +14,8 @@ from ansible import context
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._release.failure import failed_rounds
 from ..module_utils._terminal.commands import ALL, Command, typed_playbook
-from ..module_utils._terminal.events import (
+from ..module_utils._terminal.models import (
+    Planned,
     PlayBegun,
     RunBegun,
     Status,
@@ -22,7 +23,6 @@ from ..module_utils._terminal.events import (
     TaskBegun,
     TaskEnded,
 )
-from ..module_utils._terminal.models import Planned
 from ..module_utils._time import utc_milliseconds
 from ._command_line import extra_variables, playbooks, playbooks_place, program, shown_options
 from ._module_of import module_of

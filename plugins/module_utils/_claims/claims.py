@@ -16,8 +16,7 @@ from .._release.models import ROLLED_BACK
 from .._story.record import ON_HOLD, Act, Check, Evidence, Flags, Phase, Record
 from .._time import UTC, parse_time
 from .._words import counted
-from .models import Claim
-from .rollback import rollback_claims
+from .rollback import Claim, rollback_claims
 
 Body = t.Mapping[str, t.Any]
 

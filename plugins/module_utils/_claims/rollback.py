@@ -1,14 +1,96 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a rollback proved: each thing that it must bring back as verified, failed or not looked at. Pure."""
+"""Claims, why a release went back, and what its rollback proved. Pure.
+
+Each thing that a rollback must bring back is verified, failed or not looked at. Causes are in the order of time.
+"""
 
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
 
 from .._rollout.models import is_same_image
-from .._story.record import Verified
+from .._story.record import Record, Verified
+from .._time import UTC, parse_time
 from .._words import counted
-from .models import Claim
+
+BREACHED = "breached"
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """`at` is RFC 3339, "" when the record does not tell. `who` is "" for the release's own rules."""
+
+    what: str
+    at: str = ""
+    who: str = ""
+
+    def sentence(self, zone: tzinfo = UTC) -> str:
+        moment = parse_time(self.at)
+        when = f"{moment.astimezone(zone):%H:%M}" if moment else ""
+        told = ", ".join(one for one in (self.who, when) if one)
+        return f"{self.what.rstrip('.')} ({told})" if told else self.what
+
+
+def causes_of(record: Record) -> list[Cause]:
+    """The newest last. A failed try whose phase was done afterwards is none."""
+    found = dict.fromkeys([*_failures(record), *_acts(record)])
+    return sorted(found, key=lambda one: parse_time(one.at) or EARLIEST)
+
+
+def latest_cause(record: Record) -> Cause:
+    causes = causes_of(record)
+    return causes[-1] if causes else Cause("no reason was given")
+
+
+def _failures(record: Record) -> t.Iterator[Cause]:
+    for phase in record.phases.values():
+        for one in phase.tries if phase.failed else ():
+            for failure in one.evidence.failures:
+                where = "" if failure.name == "localhost" else f"{failure.name}: "
+                yield Cause(f"{where}{failure.message or 'it failed'}", one.finished)
+
+
+def _acts(record: Record) -> t.Iterator[Cause]:
+    facts = record.facts
+    for switch in facts.kill_switches:
+        if switch.what in ("", "set"):
+            yield Cause(f"kill switch: {switch.reason}", switch.name, switch.by)
+    for decision in facts.decisions:
+        if decision.decision == "reject":
+            yield Cause(f"rejected: {decision.reason}", decision.at, decision.by)
+    for step in facts.ramp:
+        if step.what == BREACHED:
+            why = f": {step.reason}" if step.reason else ""
+            yield Cause(f"the ramp's metrics were in breach{why}", step.at)
+    asked = facts.rollback_asked
+    if asked.reason:
+        yield Cause(asked.reason, asked.at, asked.by)
+
+
+MARKS: t.Mapping[bool | None, str] = {True: "✅", False: "⚠️", None: "❔"}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`good`: True where the evidence shows that all is well, False for otherwise, None where nobody looked."""
+
+    words: str
+    good: bool | None
+
+    @property
+    def mark(self) -> str:
+        return MARKS[self.good]
+
+    def said(self, well: str, otherwise: str = "") -> Claim:
+        """The same in the words `well` where all is well, else with `otherwise` before its own."""
+        return replace(self, words=well if self.good else f"{otherwise}{self.words}")
+
+    def to_json(self) -> dict[str, t.Any]:
+        return {"words": self.words, "good": self.good, "mark": self.mark}
+
 
 Body = t.Mapping[str, t.Any]
 

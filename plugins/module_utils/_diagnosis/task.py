@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a module's parameters to a diagnosis: what is known to be secret, who looks, and what it comes to."""
+"""From a module's parameters to a diagnosis: what is known to be secret, who looks, and what it comes to.
+
+Who looks at what: a collector for each system of an entry. One without its connection tells that and no more.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,263 @@ import typing as t
 from dataclasses import replace
 from datetime import datetime
 
+from .. import _s3
+from .._checks.health import libraries, read_checks
+from .._errors import InputError
+from .._flags.pods import FlagsProbe
+from .._functions.log import FunctionLog
+from .._functions.probe import FunctionProbe, HttpGateway
+from .._gate.options import ONE_LOOK, read_metric
+from .._gate.prometheus import Prometheus, Vector
+from .._gate.sources import sources_of
+from .._http import REQUESTS, Answer, send
+from .._kubernetes import KubernetesCluster
+from .._kubernetes_client import KUBERNETES, Connection
+from .._library import Library, refuse_missing
 from .._messages.redactor import Redactor
+from .._migration.guard.parser import PGLAST
+from .._monitoring_server import MonitoringServer
+from .._postgres import PSYCOPG2, PostgresTarget
 from .._secret_forms import holds_secret
+from .._supabase_api import SupabaseFunctionsApi
 from .._terminal.commands import Typed
+from .._time import now
 from .causes import find_causes
-from .collectors import collectors_of
-from .evidence import Diagnosis, Limits
-from .gather import gather
+from .changes import look_at_changes, look_at_flags, look_at_record
+from .crash_loop import look_at_deployments
+from .databases import Database, look_at_backups, look_at_sessions
+from .error_rate import (
+    look_at_error_lines,
+    look_at_health,
+    look_at_metrics,
+    look_at_prometheus,
+    look_at_public,
+)
+from .evidence import Collector, Diagnosis, Limits, Notebook, gather
+from .function import Policy, look_at_answers, look_at_list
+from .migration import look_at_history
+
+Params = t.Mapping[str, t.Any]
+Look = t.Callable[[Notebook], None]
+
+
+def collectors_of(params: Params) -> list[Collector]:
+    """Those of the entries asked for, in the order in which they are told."""
+    entries = params["entries"]
+    found: list[Collector] = []
+    for entry, make in (
+        ("crash_loop", _of_crash_loop),
+        ("error_rate", _of_error_rate),
+        ("function", _of_function),
+        ("migration", _of_migration),
+    ):
+        if entry in entries:
+            found += [Collector(entry, title, look) for title, look in make(params)]
+            found.append(Collector(entry, "the release record", _record(params, entry)))
+    return found
+
+
+def _record(params: Params, entry: str) -> Look:
+    return _in_cluster(
+        params, lambda notes, cluster: look_at_record(notes, cluster, params["release"], entry)
+    )
+
+
+def _of_crash_loop(params: Params) -> t.Iterator[tuple[str, Look]]:
+    def look(notes: Notebook, cluster: KubernetesCluster) -> None:
+        services, only = params["services"], params["service"]
+        look_at_deployments(notes, cluster, services=services, only=only)
+
+    yield "the Deployments", _in_cluster(params, look)
+
+
+def _of_error_rate(params: Params) -> t.Iterator[tuple[str, Look]]:
+    given = params["prometheus"]
+    only, flags = params["service"], params["flags_config_map"]
+    services = [only] if only else params["services"]
+    if given:
+        metrics = [read_metric(entry, ONE_LOOK) for entry in given["metrics"]]
+        yield (
+            "the metrics",
+            _needing(
+                [REQUESTS],
+                lambda notes: look_at_metrics(
+                    notes, metrics, sources_of({**given, "prometheus": given["server"]})
+                ),
+            ),
+        )
+        yield (
+            "Prometheus",
+            _needing(
+                [REQUESTS],
+                lambda notes: look_at_prometheus(
+                    notes, _prometheus(given), given["service_errors"]
+                ),
+            ),
+        )
+    else:
+        yield "Prometheus", _blind("Option 'prometheus' is not given.")
+
+    def suspects() -> Vector:
+        query = given["service_errors"] if given else ""
+        return _prometheus(given).vector(query) if query else Vector(())
+
+    def lines(notes: Notebook, cluster: KubernetesCluster) -> None:
+        wanted = [only] if only else params["log_services"]
+        look_at_error_lines(notes, cluster, wanted, suspects)
+
+    yield "the error lines", _in_cluster(params, lines)
+    yield (
+        "what was changed",
+        _in_cluster(
+            params, lambda notes, cluster: look_at_changes(notes, cluster, services, flags)
+        ),
+    )
+    if flags:
+        consumers, probe = params["flags_consumers"], FlagsProbe.from_options(params["probe"])
+        yield (
+            "the flags",
+            _in_cluster(
+                params,
+                lambda notes, cluster: look_at_flags(notes, cluster, flags, consumers, probe),
+            ),
+        )
+    checks = [check for check in read_checks(params) if check.name in services]
+    public = {check.name: check.options for check in checks if check.kind == "http"}
+    others = [check for check in checks if check.kind != "http"]
+    if public:
+
+        def ask(name: str) -> Answer:
+            options = public[name]
+            return send("GET", options["url"], timeout=5, ca_cert=options["ca_cert"])
+
+        yield (
+            "the public addresses",
+            _needing([REQUESTS], lambda notes: look_at_public(notes, [*public], ask)),
+        )
+    if others:
+        needed = libraries(others)
+        yield (
+            "what else tells of services",
+            _needing(needed, lambda notes: look_at_health(notes, others)),
+        )
+
+
+def _of_function(params: Params) -> t.Iterator[tuple[str, Look]]:
+    given, api = params["functions"], params["supabase"]
+    if not given:
+        yield "the functions", _blind("Option 'functions' is not given.")
+        return
+    names = (params["function"],) if params["function"] else tuple(given["names"])
+    policy = Policy(
+        names, given["verify_jwt"], given["verify_jwt_by_name"], tuple(given["required_secrets"])
+    )
+    probes = [_probe(name, given["probes"].get(name) or {}) for name in names]
+    if not api or not api["access_token"]:
+        yield "the Management API", _blind("Option 'access_token' of 'supabase' is empty.")
+    else:
+        log = FunctionLog.from_params(api, timeout=min(api["request_timeout"], 15))
+        yield (
+            "the Management API",
+            _needing(
+                [REQUESTS],
+                lambda notes: look_at_list(
+                    notes, SupabaseFunctionsApi.from_params(api), log, policy
+                ),
+            ),
+        )
+    gateway = HttpGateway(
+        given["functions_url"], ca_cert=given["ca_cert"], timeout=given["request_timeout"]
+    )
+    yield (
+        "the functions' answers",
+        _needing([REQUESTS], lambda notes: look_at_answers(notes, gateway, probes)),
+    )
+
+
+def _of_migration(params: Params) -> t.Iterator[tuple[str, Look]]:
+    if not params["databases"]:
+        yield "the databases", _blind("Option 'databases' is empty.")
+    for given in params["databases"]:
+        name, connection = given["name"], given["connection"]
+        if connection["login_password"] == "":
+            yield name, _blind(f"Option 'login_password' of database {name} is empty.")
+            continue
+        database = Database(
+            name,
+            given["kind"],
+            PostgresTarget.from_params(connection),
+            given["directory"],
+            given["schema"],
+            given["backup"],
+            tuple(given["expect_tables"]),
+        )
+        yield f"the migrations of {name}", _needing([PSYCOPG2, PGLAST], _history(database))
+        yield f"the sessions of {name}", _needing([PSYCOPG2], _sessions(database))
+    bucket = params["backups"]
+    names = [one["backup"] for one in params["databases"] if one["backup"]]
+    if names and not bucket:
+        yield "the backups", _blind("There is no bucket: 'backups' is empty.")
+    elif names:
+        yield "the backups", _needing([_s3.BOTO3], _backups(bucket, names))
+
+
+def _history(database: Database) -> Look:
+    return lambda notes: look_at_history(notes, database)
+
+
+def _sessions(database: Database) -> Look:
+    return lambda notes: look_at_sessions(notes, database)
+
+
+def _backups(given: Params, names: t.Sequence[str]) -> Look:
+    return lambda notes: look_at_backups(
+        notes, _s3.S3Bucket.from_params(given), prefix=given["prefix"], names=names, now=now()
+    )
+
+
+def _prometheus(given: Params) -> Prometheus:
+    return Prometheus(MonitoringServer.from_params(given["server"]), given["query_timeout"])
+
+
+def _probe(name: str, given: Params) -> FunctionProbe:
+    return FunctionProbe(
+        name,
+        str(given.get("method", "GET")).upper(),
+        str(given.get("path", "")),
+        tuple(given.get("status", ())),
+    )
+
+
+def _in_cluster(params: Params, look: t.Callable[[Notebook, KubernetesCluster], None]) -> Look:
+    """With a client of its own, which keeps trying no longer than there is time."""
+    given = params["kubernetes"]
+    if not given:
+        return _blind("Option 'kubernetes' is not given.")
+    if given["host"] and not given["api_key"]:
+        return _blind("Option 'api_key' of 'kubernetes' is empty.")
+
+    def looking(notes: Notebook) -> None:
+        cluster = KubernetesCluster(Connection.from_params(given))
+        look(notes, cluster)
+
+    return _needing([KUBERNETES], looking)
+
+
+def _needing(libraries: t.Sequence[Library], look: Look) -> Look:
+    def looking(notes: Notebook) -> None:
+        refuse_missing(libraries)
+        look(notes)
+
+    return looking
+
+
+def _blind(why: str) -> Look:
+    def look(_notes: Notebook) -> None:
+        raise InputError(f"Not checked: {why}")
+
+    return look
+
 
 INNOCENT = frozenset({"secrets", "required_secrets"})
 """Options that name secrets and hold none."""

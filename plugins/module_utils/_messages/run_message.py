@@ -13,9 +13,8 @@ from .._release.models import ROLLED_BACK
 from .._story.record import NO_PHASE, Metric, Record
 from .._time import epoch
 from . import blocks, headline
-from .message_state import MessageState
 from .mrkdwn import plain
-from .outbox import Content, Outbox
+from .outbox import Content, MessageState, Outbox
 from .redactor import Redactor
 from .release_status import Failure, Play, ReleaseStatus
 

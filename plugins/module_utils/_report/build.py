@@ -6,21 +6,53 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .._claims.claims import REPORT_LINES, read_claims
-from .._claims.models import Claim
+from .._claims.rollback import Claim
+from .._errors import InputError
+from .._messages.redactor import Redactor
 from .._story.record import Record, between
+from .._time import parse_time
 from .._words import listed
-from .deviations import deviations
-from .events import events_of
-from .legible import LONGEST, legible
-from .lessons import lessons_of
-from .models import Asked, Cell, MetricsTable, PhaseRow, Report, Table, Tone
-from .phases import NOT_RUN, phase_rows
+from .deviations import deviations, events_of, lessons_of
+from .files import journal_lines
+from .journal import read_journal
+from .models import Asked, Cell, MetricsTable, PhaseRow, Planned, Report, Table, Tone
+from .phases import NOT_RUN, glance, phase_rows, summary, verdict_of
 from .sections import checks, database, metrics, people, services
 from .timeline import timeline_of
-from .times import shown_both
-from .verdict import glance, summary, verdict_of
+from .times import LONGEST, legible, shown_both
+
+RECORD_DEPTH = 20
+
+
+def asked_of(params: t.Mapping[str, t.Any], record: Record, redact: Redactor) -> Asked:
+    """The options as the report wants them, the journal among them."""
+    try:
+        zone = ZoneInfo(params["time_zone"])
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise InputError(
+            f"time_zone is {params['time_zone']!r}, which this machine does not know: name one like 'Africa/Nairobi', "
+            "or install the package tzdata."
+        ) from exc
+    path = Path(params["journal"]) if params["journal"] else None
+    with journal_lines(path) as lines:
+        told = read_journal(lines, parse_time(record.started), parse_time(record.finished), redact)
+    return Asked(
+        plan=tuple(Planned(**one) for one in params["plan"]),
+        release=params["release"],
+        zone=zone,
+        sign_offs=tuple(params["sign_offs"]),
+        announced=params["announced"],
+        problem=redact(params.get("problem") or ""),
+        pins=redact.within(params.get("pins") or {}, RECORD_DEPTH),
+        availability=redact.within(params.get("availability") or {}, RECORD_DEPTH),
+        flags=redact.within(params.get("flags") or {}, RECORD_DEPTH),
+        journal=told,
+    )
+
 
 PARTS = {
     "report_services": "services",

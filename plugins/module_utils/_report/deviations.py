@@ -1,15 +1,52 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a release left the runbook, worked out from its record: what, by whom and why."""
+"""What a record tells besides its phases: deviations from the runbook, events with their time, lessons."""
 
 from __future__ import annotations
 
 import typing as t
 
-from .._story.record import Act, Record, between
+from .._release.models import ROLLED_BACK
+from .._story.record import ON_HOLD, Act, Record, between
 from .._time import parse_time
 from .._words import counted
-from .models import Deviation, PhaseRow
+from .models import Deviation, Event, Lessons, MetricsTable, PhaseRow, Table, Tone
+from .phases import FAILED
 from .times import lasting, shown
+
+
+def lessons_of(
+    phases: t.Sequence[PhaseRow],
+    tables: t.Sequence[Table],
+    watches: t.Sequence[MetricsTable],
+    deviations: t.Sequence[Deviation],
+) -> Lessons:
+    in_time = [row for row in phases if row.status == "done" and row.planned and not row.late]
+    well = [f"{counted(len(in_time), 'phase')} of {len(phases)} were on time."] if in_time else []
+    leads = [
+        table.lead
+        for table in tables
+        if table.lead.startswith("All ") or (table.title == "Backups" and table.rows)
+    ]
+    leads += [one.lead for one in watches if one.lead.startswith("All ") and not one.fold]
+    not_well = [
+        f"{row.title} failed: {cause}"
+        for row in phases
+        for one in row.tries
+        for cause in one.causes
+    ]
+    not_well += [one.sentence() for one in deviations]
+    change = [
+        f"Why was {row.title} late, and how could it be on time?" for row in phases if row.late
+    ]
+    change += [
+        f"How can we detect what stopped {row.title} before the next release?"
+        for row in phases
+        if any(one.causes for one in row.tries)
+    ]
+    if deviations:
+        change.append("Which deviations belong in the runbook?")
+    return Lessons((*well, *leads), tuple(not_well), tuple(change))
+
 
 Found = t.Iterator[Deviation]
 
@@ -189,3 +226,63 @@ def untold(record: Record) -> Found:
             yield Deviation(
                 f"The announcement '{what}' did not reach {missed.channel}.", why=missed.msg
             )
+
+
+Events = t.Iterator[Event]
+
+SWITCHED = {
+    "set": "set the kill switch",
+    "reset": "reset the kill switch",
+    "lowered": "lowered the percentage by the kill switch",
+}
+
+
+def events_of(record: Record, phases: t.Sequence[PhaseRow]) -> tuple[Event, ...]:
+    """All of them in the order of time."""
+    return tuple(sorted([*stops(phases), *acts(record)], key=lambda one: one.at))
+
+
+def acts(record: Record) -> Events:
+    """What happened besides the phases."""
+    facts = record.facts
+    for one in facts.overrides:
+        said = f"{one.by or 'Somebody'} overrode the {one.name.replace('_', ' ')}"
+        yield from timed(one.at, said, one.reason, "warn")
+    for one in facts.kill_switches:
+        did = SWITCHED.get(one.what, "used the kill switch")
+        yield from timed(
+            one.name, f"{one.by} {did}", one.reason, "" if one.what == "reset" else "bad"
+        )
+    for one in facts.decisions:
+        did = DECIDED.get(one.decision, "decided")
+        yield from timed(one.at, f"{one.by} {did} at {one.gate or one.name}", one.reason)
+    for one in facts.ramp:
+        who = f" by {one.by}" if one.by else ""
+        said = f"Ramp {one.what}{who}, {one.before} % to {one.to} %"
+        yield from timed(one.at, said, one.reason, "bad" if one.what == "breached" else "")
+    for name, phase in record.phases.items():
+        for one in phase.interruptions:
+            said = f"{one.by} resumed phase {name}, in which the previous run ended"
+            yield from timed(one.at, said, tone="warn")
+    asked = facts.rollback_asked
+    if asked != Act():
+        yield from timed(asked.at, f"{asked.by or 'Somebody'} rolled back", asked.reason, "warn")
+    if record.status == ROLLED_BACK:
+        yield from timed(record.finished, "The rollback was done", "", "warn")
+
+
+def stops(phases: t.Sequence[PhaseRow]) -> Events:
+    for row in phases:
+        for one in row.tries:
+            if one.finished and one.status in (FAILED, ON_HOLD):
+                tone: Tone = "bad" if one.status == FAILED else "warn"
+                cause = f": {one.causes[0]}" if one.causes else ""
+                went = "failed" if one.status == FAILED else "went on hold"
+                yield Event(one.finished, f"{row.title} {went}{cause}", tone)
+
+
+def timed(at: t.Any, said: str, why: str = "", tone: Tone = "") -> Events:
+    """None without a time."""
+    moment = parse_time(at)
+    if moment is not None:
+        yield Event(moment, f"{said}: {why.rstrip('.')}." if why else f"{said}.", tone)

@@ -11,13 +11,12 @@ from dataclasses import asdict, replace
 
 from .._templates import template, trusted
 from . import plot
-from .legible import legible
 from .models import Cell, PhaseRow, Report, Table
 from .page.html import LIVE, MACROS, PAGE, PLOT, TIMELINE
 from .page.plain import as_text
 from .page.script import SCRIPT, SCRIPT_HASH
 from .page.style import STYLE
-from .times import lasting, shown
+from .times import lasting, legible, shown
 
 if t.TYPE_CHECKING:
     import jinja2

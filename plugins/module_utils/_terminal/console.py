@@ -9,26 +9,42 @@ from dataclasses import dataclass, field
 from .._progress import WAVE_ROLLED
 from .._release.failure import failed_rounds, is_hold, sentence_of
 from .._story.record import Record
-from .ending import Block, done_lines, stopped_lines
-from .events import (
+from .ending import Block, done_lines, stopped_lines, summary
+from .facts.messages import receivers, still_told
+from .layout import (
+    INDENT,
+    RIGHT,
+    bare,
+    clipped,
+    clock,
+    fact_lines,
+    hanging,
+    one_line,
+    righted,
+    span,
+    watch,
+)
+from .live import Live
+from .models import (
     Event,
+    Fact,
+    Failure,
+    Group,
+    Item,
+    Line,
+    Play,
     PlayBegun,
     Reported,
     RunBegun,
     RunEnded,
+    Stage,
     Task,
     TaskBegun,
     TaskEnded,
+    earlier_runs,
 )
-from .facts.messages import receivers, still_told
-from .layout import INDENT, RIGHT, clipped, fact_lines, hanging, righted
-from .live import Live
-from .models import Fact, Failure, Group, Item, Line, Play, Stage
-from .previous_runs import earlier_runs
 from .screen import Screen
-from .summary import summary
 from .telling import ANNOUNCE, PAGE, RECORDS, Telling, last_lines, lasted, report_files
-from .words import bare, clock, one_line, span, watch
 
 FOLDED = ("called", "checked", "read", "webhook")
 """Labels of checks that share a line while they go well."""

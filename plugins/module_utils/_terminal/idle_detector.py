@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .._words import listed
+from .layout import span
 from .models import Line
-from .words import span
 
 FIRST = 15.0
 """Seconds of silence until the first line; then twice as long each time, and no longer than MOST."""

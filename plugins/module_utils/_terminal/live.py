@@ -1,18 +1,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes on now, in one line that a terminal draws anew."""
+"""What goes on now, in one line that a terminal draws anew, and the thread that asks for it."""
 
 from __future__ import annotations
 
+import threading
 import typing as t
 from dataclasses import dataclass
 
 from .._progress import LOST, NEWS, WAVE_ROLLED
 from .._words import listed
-from .events import PlayBegun, Reported, TaskBegun, TaskEnded
 from .idle_detector import ASKING
-from .layout import clipped
-from .models import Fact, Tone
-from .words import bare, one_line, watch
+from .layout import bare, clipped, one_line, watch
+from .models import Fact, PlayBegun, Reported, TaskBegun, TaskEnded, Tone
+
+
+class Heartbeat:
+    """Calls `beat` until it is stopped; `beat` tells after how many seconds it wants to be called again."""
+
+    SHORTEST = 0.1
+
+    def __init__(self, beat: t.Callable[[], float]) -> None:
+        self._beat = beat
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def _run(self) -> None:
+        delay = self._beat()
+        while not self._over.wait(max(self.SHORTEST, delay)):
+            delay = self._beat()
+
 
 LOOKS = 6
 """How many looks of a watch a log has, beside those at which something changed."""

@@ -6,8 +6,8 @@ from __future__ import annotations
 import typing as t
 
 from .._words import counted, listed
+from .layout import against_plan, bare, one_line, span
 from .models import Earlier, Ending, Failure, Line, Planned, Play, Stage
-from .words import against_plan, bare, one_line, span
 
 
 class Screen:

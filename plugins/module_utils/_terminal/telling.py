@@ -8,12 +8,10 @@ import typing as t
 from .._release.failure import has_failed, sentence_of
 from .._story.decode import decode
 from .._story.record import Phase
-from .events import TaskEnded
 from .facts import facts_of
 from .facts.databases import rehearsals
-from .layout import clipped
-from .models import Fact, Group, Item
-from .words import bare, one_line
+from .layout import bare, clipped, one_line
+from .models import Fact, Group, Item, TaskEnded
 
 SILENT = frozenset(
     f"ansible.builtin.{name}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..layout import bare, one_line
 from ..models import Fact, Group
-from ..words import bare, one_line
 from . import checks, databases, messages, platform
 
 Teller = t.Callable[[Group], list[Fact]]

@@ -7,9 +7,8 @@ import re
 import typing as t
 
 from ..._words import counted, listed
-from ..layout import CAUSE
+from ..layout import CAUSE, one_line
 from ..models import Fact, Group
-from ..words import one_line
 
 Row = t.Mapping[str, t.Any]
 FEW = 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..layout import one_line
 from ..models import Fact, Group
-from ..words import one_line
 
 CHANNELS: t.Mapping[str, str] = {
     "slack": "Slack",

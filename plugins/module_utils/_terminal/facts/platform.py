@@ -7,8 +7,8 @@ import typing as t
 
 from ..._images import version_of
 from ..._words import counted, listed
+from ..layout import one_line, words_of
 from ..models import Fact, Group, Item
-from ..words import one_line, words_of
 
 ROLLED = ("succeeded", "no_change")
 FEW = 4

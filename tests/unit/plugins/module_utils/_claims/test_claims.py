@@ -23,12 +23,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan i
     start,
     switch_off,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._claims.cause import latest_cause
 from ansible_collections.easymo.deploy.plugins.module_utils._claims.claims import (
     REPORT_LINES,
     read_claims,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._claims.models import Claim
+from ansible_collections.easymo.deploy.plugins.module_utils._claims.rollback import (
+    Claim,
+    latest_cause,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Reason, Verdict
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked

@@ -16,10 +16,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     SampleStatus,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
-from ansible_collections.easymo.deploy.plugins.module_utils._live.doing import doing
-from ansible_collections.easymo.deploy.plugins.module_utils._live.models import Service, Sight
-from ansible_collections.easymo.deploy.plugins.module_utils._live.places import FilePlace, Published
-from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import AT_LEAST, PageWriter
+from ansible_collections.easymo.deploy.plugins.module_utils._live.page import Service, Sight, doing
+from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import (
+    AT_LEAST,
+    FilePlace,
+    PageWriter,
+    Published,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
 from tests.fakes import release_records as records

@@ -8,9 +8,9 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.files import notes_of
-from ansible_collections.easymo.deploy.plugins.module_utils._report.legible import legible
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import files_of
+from ansible_collections.easymo.deploy.plugins.module_utils._report.times import legible
 from tests.fakes import release_records as records
 
 ASKED = Asked(plan=records.PLAN, sign_offs=("qa", "security"))

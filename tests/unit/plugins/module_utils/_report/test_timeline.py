@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_html
-from ansible_collections.easymo.deploy.plugins.module_utils._report.scale import Scale
+from ansible_collections.easymo.deploy.plugins.module_utils._report.timeline import Scale
 from tests.fakes import release_records as records
 
 HOUR = 3600.0

@@ -18,8 +18,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.follow impor
     follow,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.events import Reported
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.live import Live
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Reported
 
 PLAN = [{"name": "database", "title": "Database"}, {"name": "microservices", "title": "Services"}]
 SERVICES = ["agent-core", "wallet"]

@@ -6,9 +6,14 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Command
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.events import Task, TaskBegun
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.ending import summary
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.idle_detector import (
     IdleDetector,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.layout import (
+    against_plan,
+    one_line,
+    span,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.live import Live
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
@@ -16,17 +21,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models imp
     Failure,
     Planned,
     Play,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.previous_runs import (
+    Task,
+    TaskBegun,
     earlier_runs,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.screen import Screen
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.summary import summary
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.words import (
-    against_plan,
-    one_line,
-    span,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._words import listed
 from tests.tables import cases
 
