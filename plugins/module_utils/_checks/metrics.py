@@ -12,6 +12,7 @@ from .._alerts.options import alerts_api
 from .._alerts.plan import LoadedRule
 from .._alerts.selectors import Selector, grouped_by, read_matchers, selectors
 from .._errors import InputError
+from .._formats import quantity
 from .._gate.models import Metric, Sample, SampleStatus, Verdict
 from .._gate.options import ONE_LOOK, PROMETHEUS, read_metric, refuse_bad_input
 from .._gate.series import Series
@@ -20,7 +21,6 @@ from .._gate.state import Schedule
 from .._gate.watch import Watcher, WatchResult
 from .._http import REQUESTS
 from .._monitoring_server import NO_SERIES, MonitoringServer
-from .._report.times import quantity
 from .._time import Deadline
 from .models import (
     CheckError,

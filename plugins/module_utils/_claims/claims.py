@@ -12,6 +12,7 @@ from datetime import datetime, tzinfo
 
 from .._alerts.plan import Alerts, FiredAlert
 from .._availability.claims import Availability, availability_of, duration
+from .._formats import hour_of, titled
 from .._release.models import ROLLED_BACK
 from .._story.record import ON_HOLD, Act, Check, Evidence, Flags, Phase, Record
 from .._time import UTC, parse_time
@@ -296,7 +297,7 @@ def incidents_of(record: Record, zone: tzinfo) -> Claim:
     fired = record.alerts.fired
     found = [fired_words(one, zone) for one in fired if one.severity == "critical"]
     found += [
-        f"{title(name)} failed {clock(one.finished, zone)}"
+        f"{titled(name)} failed {clock(one.finished, zone)}"
         for name, phase in record.phases.items()
         for one in (phase.tries if phase.failed else phase.earlier_failures)
         if not one.evidence.on_hold
@@ -331,10 +332,5 @@ def by(entry: Act | Check | Evidence) -> str:
     return f" by {who}" if who else ""
 
 
-def title(name: str) -> str:
-    return name.replace("_", " ").capitalize()
-
-
 def clock(text: str, zone: tzinfo) -> str:
-    moment: datetime | None = parse_time(text)
-    return f"{moment.astimezone(zone):%H:%M}" if moment else "at an unknown time"
+    return hour_of(text, zone) or "at an unknown time"

@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
+from .._formats import hour_of
 from .._rollout.models import is_same_image
 from .._story.record import Record, Verified
 from .._time import UTC, parse_time
@@ -28,10 +29,8 @@ class Cause:
     who: str = ""
 
     def sentence(self, zone: tzinfo = UTC) -> str:
-        moment = parse_time(self.at)
-        when = f"{moment.astimezone(zone):%H:%M}" if moment else ""
-        told = ", ".join(one for one in (self.who, when) if one)
-        return f"{self.what.rstrip('.')} ({told})" if told else self.what
+        beside = ", ".join(filter(None, (self.who, hour_of(self.at, zone))))
+        return f"{self.what.rstrip('.')} ({beside})" if beside else self.what
 
 
 def causes_of(record: Record) -> list[Cause]:

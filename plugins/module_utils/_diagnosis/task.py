@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from .. import _s3
 from .._checks.health import libraries, read_checks
@@ -48,62 +49,41 @@ from .migration import look_at_history
 
 Params = t.Mapping[str, t.Any]
 Look = t.Callable[[Notebook], None]
+Looks = t.Iterator[tuple[str, Look]]
 
 
 def collectors_of(params: Params) -> list[Collector]:
     """Those of the entries asked for, in the order in which they are told."""
-    entries = params["entries"]
-    found: list[Collector] = []
+    collectors: list[Collector] = []
     for entry, make in (
         ("crash_loop", _of_crash_loop),
         ("error_rate", _of_error_rate),
         ("function", _of_function),
         ("migration", _of_migration),
     ):
-        if entry in entries:
-            found += [Collector(entry, title, look) for title, look in make(params)]
-            found.append(Collector(entry, "the release record", _record(params, entry)))
-    return found
+        if entry in params["entries"]:
+            collectors += [Collector(entry, title, look) for title, look in make(params)]
+            record = _in_cluster(params, look_at_record, params["release"], entry)
+            collectors.append(Collector(entry, "the release record", record))
+    return collectors
 
 
-def _record(params: Params, entry: str) -> Look:
-    return _in_cluster(
-        params, lambda notes, cluster: look_at_record(notes, cluster, params["release"], entry)
-    )
+def _of_crash_loop(params: Params) -> Looks:
+    services, only = params["services"], params["service"]
+    yield "the Deployments", _in_cluster(params, look_at_deployments, services=services, only=only)
 
 
-def _of_crash_loop(params: Params) -> t.Iterator[tuple[str, Look]]:
-    def look(notes: Notebook, cluster: KubernetesCluster) -> None:
-        services, only = params["services"], params["service"]
-        look_at_deployments(notes, cluster, services=services, only=only)
-
-    yield "the Deployments", _in_cluster(params, look)
-
-
-def _of_error_rate(params: Params) -> t.Iterator[tuple[str, Look]]:
+def _of_error_rate(params: Params) -> Looks:
     given = params["prometheus"]
     only, flags = params["service"], params["flags_config_map"]
     services = [only] if only else params["services"]
     if given:
         metrics = [read_metric(entry, ONE_LOOK) for entry in given["metrics"]]
-        yield (
-            "the metrics",
-            _needing(
-                [REQUESTS],
-                lambda notes: look_at_metrics(
-                    notes, metrics, sources_of({**given, "prometheus": given["server"]})
-                ),
-            ),
-        )
-        yield (
-            "Prometheus",
-            _needing(
-                [REQUESTS],
-                lambda notes: look_at_prometheus(
-                    notes, _prometheus(given), given["service_errors"]
-                ),
-            ),
-        )
+        sources = partial(sources_of, {**given, "prometheus": given["server"]})
+        server = partial(_prometheus, given)
+        yield "the metrics", _needing([REQUESTS], lambda n: look_at_metrics(n, metrics, sources()))
+        query = given["service_errors"]
+        yield "Prometheus", _needing([REQUESTS], lambda n: look_at_prometheus(n, server(), query))
     else:
         yield "Prometheus", _blind("Option 'prometheus' is not given.")
 
@@ -111,48 +91,29 @@ def _of_error_rate(params: Params) -> t.Iterator[tuple[str, Look]]:
         query = given["service_errors"] if given else ""
         return _prometheus(given).vector(query) if query else Vector(())
 
-    def lines(notes: Notebook, cluster: KubernetesCluster) -> None:
-        wanted = [only] if only else params["log_services"]
-        look_at_error_lines(notes, cluster, wanted, suspects)
-
-    yield "the error lines", _in_cluster(params, lines)
-    yield (
-        "what was changed",
-        _in_cluster(
-            params, lambda notes, cluster: look_at_changes(notes, cluster, services, flags)
-        ),
-    )
+    wanted = [only] if only else params["log_services"]
+    yield "the error lines", _in_cluster(params, look_at_error_lines, wanted, suspects)
+    yield "what was changed", _in_cluster(params, look_at_changes, services, flags)
     if flags:
         consumers, probe = params["flags_consumers"], FlagsProbe.from_options(params["probe"])
-        yield (
-            "the flags",
-            _in_cluster(
-                params,
-                lambda notes, cluster: look_at_flags(notes, cluster, flags, consumers, probe),
-            ),
-        )
+        yield "the flags", _in_cluster(params, look_at_flags, flags, consumers, probe)
     checks = [check for check in read_checks(params) if check.name in services]
     public = {check.name: check.options for check in checks if check.kind == "http"}
     others = [check for check in checks if check.kind != "http"]
+
+    def ask(name: str) -> Answer:
+        options = public[name]
+        return send("GET", options["url"], timeout=5, ca_cert=options["ca_cert"])
+
     if public:
-
-        def ask(name: str) -> Answer:
-            options = public[name]
-            return send("GET", options["url"], timeout=5, ca_cert=options["ca_cert"])
-
-        yield (
-            "the public addresses",
-            _needing([REQUESTS], lambda notes: look_at_public(notes, [*public], ask)),
-        )
+        look = partial(look_at_public, services=[*public], ask=ask)
+        yield "the public addresses", _needing([REQUESTS], look)
     if others:
-        needed = libraries(others)
-        yield (
-            "what else tells of services",
-            _needing(needed, lambda notes: look_at_health(notes, others)),
-        )
+        look = partial(look_at_health, checks=others)
+        yield "what else tells of services", _needing(libraries(others), look)
 
 
-def _of_function(params: Params) -> t.Iterator[tuple[str, Look]]:
+def _of_function(params: Params) -> Looks:
     given, api = params["functions"], params["supabase"]
     if not given:
         yield "the functions", _blind("Option 'functions' is not given.")
@@ -166,25 +127,17 @@ def _of_function(params: Params) -> t.Iterator[tuple[str, Look]]:
         yield "the Management API", _blind("Option 'access_token' of 'supabase' is empty.")
     else:
         log = FunctionLog.from_params(api, timeout=min(api["request_timeout"], 15))
-        yield (
-            "the Management API",
-            _needing(
-                [REQUESTS],
-                lambda notes: look_at_list(
-                    notes, SupabaseFunctionsApi.from_params(api), log, policy
-                ),
-            ),
-        )
+        listing = partial(SupabaseFunctionsApi.from_params, api)
+        look = _needing([REQUESTS], lambda notes: look_at_list(notes, listing(), log, policy))
+        yield "the Management API", look
     gateway = HttpGateway(
         given["functions_url"], ca_cert=given["ca_cert"], timeout=given["request_timeout"]
     )
-    yield (
-        "the functions' answers",
-        _needing([REQUESTS], lambda notes: look_at_answers(notes, gateway, probes)),
-    )
+    answers = partial(look_at_answers, gateway=gateway, probes=probes)
+    yield "the functions' answers", _needing([REQUESTS], answers)
 
 
-def _of_migration(params: Params) -> t.Iterator[tuple[str, Look]]:
+def _of_migration(params: Params) -> Looks:
     if not params["databases"]:
         yield "the databases", _blind("Option 'databases' is empty.")
     for given in params["databases"]:
@@ -201,28 +154,21 @@ def _of_migration(params: Params) -> t.Iterator[tuple[str, Look]]:
             given["backup"],
             tuple(given["expect_tables"]),
         )
-        yield f"the migrations of {name}", _needing([PSYCOPG2, PGLAST], _history(database))
-        yield f"the sessions of {name}", _needing([PSYCOPG2], _sessions(database))
+        history = partial(look_at_history, database=database)
+        sessions = partial(look_at_sessions, database=database)
+        yield f"the migrations of {name}", _needing([PSYCOPG2, PGLAST], history)
+        yield f"the sessions of {name}", _needing([PSYCOPG2], sessions)
     bucket = params["backups"]
-    names = [one["backup"] for one in params["databases"] if one["backup"]]
+    names = [given["backup"] for given in params["databases"] if given["backup"]]
     if names and not bucket:
         yield "the backups", _blind("There is no bucket: 'backups' is empty.")
     elif names:
-        yield "the backups", _needing([_s3.BOTO3], _backups(bucket, names))
+        yield "the backups", _needing([_s3.BOTO3], partial(_backups, given=bucket, names=names))
 
 
-def _history(database: Database) -> Look:
-    return lambda notes: look_at_history(notes, database)
-
-
-def _sessions(database: Database) -> Look:
-    return lambda notes: look_at_sessions(notes, database)
-
-
-def _backups(given: Params, names: t.Sequence[str]) -> Look:
-    return lambda notes: look_at_backups(
-        notes, _s3.S3Bucket.from_params(given), prefix=given["prefix"], names=names, now=now()
-    )
+def _backups(notes: Notebook, given: Params, names: t.Sequence[str]) -> None:
+    bucket = _s3.S3Bucket.from_params(given)
+    look_at_backups(notes, bucket, prefix=given["prefix"], names=names, now=now())
 
 
 def _prometheus(given: Params) -> Prometheus:
@@ -238,7 +184,7 @@ def _probe(name: str, given: Params) -> FunctionProbe:
     )
 
 
-def _in_cluster(params: Params, look: t.Callable[[Notebook, KubernetesCluster], None]) -> Look:
+def _in_cluster(params: Params, look: t.Callable[..., None], *args: t.Any, **more: t.Any) -> Look:
     """With a client of its own, which keeps trying no longer than there is time."""
     given = params["kubernetes"]
     if not given:
@@ -247,8 +193,7 @@ def _in_cluster(params: Params, look: t.Callable[[Notebook, KubernetesCluster], 
         return _blind("Option 'api_key' of 'kubernetes' is empty.")
 
     def looking(notes: Notebook) -> None:
-        cluster = KubernetesCluster(Connection.from_params(given))
-        look(notes, cluster)
+        look(notes, KubernetesCluster(Connection.from_params(given)), *args, **more)
 
     return _needing([KUBERNETES], looking)
 

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 
+from .._formats import lasting
 from .._gate.models import SampleStatus
 from .._gate.report import numbers
 from .._gate.series import Series
@@ -17,8 +18,8 @@ from .._release.models import ROLLED_BACK, RUNNING
 from .._report.build import build_report
 from .._report.models import Asked, Live
 from .._report.render import as_html
-from .._report.times import lasting
-from .._status.verdict import names_in, place_of, watch_of
+from .._status.verdict import watch_of
+from .._story.plan import Plan
 from .._story.record import Phase, Record
 from .._time import UTC, parse_time
 from .._words import counted, listed
@@ -62,15 +63,13 @@ NAMED = 6
 GOOD = SampleStatus.GOOD.shown
 
 
-def doing(
-    sight: Sight, plan: t.Sequence[Body], zone: tzinfo, *, undo: bool = False
-) -> tuple[str, ...]:
+def doing(sight: Sight, plan: Plan, zone: tzinfo, *, undo: bool = False) -> tuple[str, ...]:
     record = sight.record
     if undo:
         return (going_back(record, zone), *rolling(sight.services))
     if not record.exists:
         return ("The release is starting: no phase is open yet.",)
-    known = record.ordered(names_in(plan))
+    known = record.ordered(plan.names)
     running = [(name, one) for name, one in known.items() if one.running]
     lines = [_phase(name, phase, plan, record, zone) for name, phase in running[-1:]]
     if not running:
@@ -94,10 +93,10 @@ def going_back(record: Record, zone: tzinfo) -> str:
     return f"The release is being rolled back{since}{who}{why}."
 
 
-def _phase(name: str, phase: Phase, plan: t.Sequence[Body], record: Record, zone: tzinfo) -> str:
-    minutes = next((one.get("minutes") for one in plan if one["name"] == name), None)
-    planned = f", planned {lasting(60 * minutes)}" if minutes else ""
-    place = "The rollback" if name == "rollback" else place_of(name, plan)
+def _phase(name: str, phase: Phase, plan: Plan, record: Record, zone: tzinfo) -> str:
+    seconds = plan.phase(name).seconds
+    planned = f", planned {lasting(seconds)}" if seconds else ""
+    place = "The rollback" if name == "rollback" else plan.place(name)
     began = phase.begun
     since = f" since {moment(began, zone)}" if began else ""
     return f"{place}{since}{planned}, by {record.actor or 'somebody'}."
@@ -176,8 +175,7 @@ def page_of(
     problems: t.Sequence[str] = (),
 ) -> str:
     """While the run lives. `problems`: places that could not be written."""
-    plan = [{"name": one.name, "title": one.title, "minutes": one.minutes} for one in asked.plan]
-    lines = (*doing(sight, plan, asked.zone, undo=asked.undo), *problems)
+    lines = (*doing(sight, asked.plan, asked.zone, undo=asked.undo), *problems)
     live = Live(now, moment(now, asked.zone), tuple(redact(line) for line in lines))
     return _built(replace(sight, body=with_watch(sight)), asked, now, redact, live)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import typing as t
 
+from .._formats import shortened
 from .._release.failure import stopped_by
 from .._story.record import Metric
 from .._words import listed
 from . import headline
-from .mrkdwn import CONTROL, code, code_block, escape, plain, shortened
+from .mrkdwn import CONTROL, code, code_block, escape, plain
 from .release_status import SERVICES_PHASE, Link, ReleaseStatus, Step
 
 Block = dict[str, t.Any]

@@ -6,13 +6,15 @@ from __future__ import annotations
 import itertools
 import typing as t
 
+from .._formats import quantity, shortened, stopwatch
 from .._release.failure import stopped_by
 from .._release.models import DONE, ROLLED_BACK
+from .._story.plan import Planned
 from .._story.record import NO_PHASE, Act, Metric, Phase
 from .._time import epoch
 from .._words import counted
-from .mrkdwn import code, code_block, escape, mention, plain, shortened
-from .release_status import SERVICES_PHASE, Failure, Planned, ReleaseStatus, Step
+from .mrkdwn import code, code_block, escape, mention, plain
+from .release_status import SERVICES_PHASE, Failure, ReleaseStatus, Step
 
 LIMIT = 3_800
 """Slack folds what is longer."""
@@ -105,7 +107,7 @@ def context(status: ReleaseStatus, now: float) -> str:
     began = epoch(record.started) or status.started
     ended = (epoch(record.finished) if status.outcome else None) or now
     minutes = sum(one.minutes for one in status.release.plan) if status.deploys else 0
-    spent = f"`{duration(ended - began)}`" + (f" of {in_minutes(minutes)}" if minutes else "")
+    spent = f"`{stopwatch(ended - began)}`" + (f" of {in_minutes(minutes)}" if minutes else "")
     caller = status.release.on_call_name
     parts = [
         f"attempt {record.attempt}" if record.attempt else "",
@@ -118,10 +120,10 @@ def context(status: ReleaseStatus, now: float) -> str:
 def phase_lines(status: ReleaseStatus, now: float, *, brief: bool = False) -> t.Iterator[str]:
     """`brief`: one line each, where metrics, services and causes stand elsewhere."""
     phases = status.phases
-    names = [one.name for one in status.release.plan]
+    names = status.release.plan.names
     known = {step.phase for step in status.steps if step.phase} | set(phases)
     for name in [*names, *sorted(known - set(names))]:
-        lines = one_phase(status, status.planned(name), phases.get(name), now)
+        lines = one_phase(status, status.release.plan.phase(name), phases.get(name), now)
         yield from (itertools.islice(lines, 1) if brief else lines)
 
 
@@ -213,10 +215,10 @@ def time_words(planned: Planned, spent: float | None) -> str:
     """Against the plan; "" where there is neither."""
     if spent is None:
         return in_minutes(planned.minutes) if planned.minutes else ""
-    over = spent - planned.minutes * 60
-    late = f" ⏰ `{duration(over)}` late" if planned.minutes and over >= 1 else ""
+    over = spent - planned.seconds
+    late = f" ⏰ `{stopwatch(over)}` late" if planned.minutes and over >= 1 else ""
     of = f" of {in_minutes(planned.minutes)}" if planned.minutes else ""
-    return f"`{duration(spent)}`{of}{late}"
+    return f"`{stopwatch(spent)}`{of}{late}"
 
 
 def services_words(planned: Planned, step: Step | None, fact: Phase | None) -> str:
@@ -231,27 +233,14 @@ def services_words(planned: Planned, step: Step | None, fact: Phase | None) -> s
 def reading_words(reading: Metric) -> str:
     mark = STATUS_SIGNS.get(reading.judged, "")
     name = plain(reading.name.replace("_", " "))
-    return f"{mark} {name} {value_words(reading)}".strip()
-
-
-def value_words(reading: Metric) -> str:
-    value = reading.newest
-    if value is None:
-        return "no data"
-    if reading.unit == "ratio":
-        return f"{value * 100:.2f}".rstrip("0").rstrip(".") + " %"
-    if reading.unit == "seconds" and abs(value) < 1:
-        return f"{value * 1000:.0f} ms"
-    unit = {"seconds": " s", "": ""}.get(reading.unit, f" {plain(reading.unit)}")
-    many = abs(value) >= 1_000
-    return f"{value:,.0f}{unit}" if many else f"{value:.3g}{unit}"
+    return f"{mark} {name} {plain(quantity(reading.newest, reading.unit))}".strip()
 
 
 def step_lines(status: ReleaseStatus, step: Step, now: float) -> t.Iterator[str]:
     mark = "❌" if step.failed else "⏳" if step.live else "✅"
     name = plain(shortened(step.name, 120))
     parts = [f"{mark} *{name}*" if step.live else f"{mark} {name}"]
-    parts.append(f"`{duration((now if step.finished is None else step.finished) - step.started)}`")
+    parts.append(f"`{stopwatch((now if step.finished is None else step.finished) - step.started)}`")
     if step.live and step.task:
         parts.append(f"_{plain(shortened(step.task, 80))}_")
     yield " · ".join(parts)
@@ -301,10 +290,3 @@ def in_minutes(minutes: float) -> str:
     if hours < 2:
         return f"{minutes:g} min"
     return f"{hours:g} h {rest:g} min" if rest else f"{hours:g} h"
-
-
-def duration(seconds: float) -> str:
-    whole = max(0, round(seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, rest = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import PurePath
 
 from .._errors import InputError
-from .mrkdwn import escape, mention, shortened
+from .._formats import shortened
+from .mrkdwn import escape, mention
 from .redactor import Redactor
 
 

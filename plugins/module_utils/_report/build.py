@@ -12,18 +12,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from .._claims.claims import REPORT_LINES, read_claims
 from .._claims.rollback import Claim
 from .._errors import InputError
+from .._formats import LONGEST, legible, shown_both
 from .._messages.redactor import Redactor
+from .._story.plan import Plan
 from .._story.record import Record, between
 from .._time import parse_time
 from .._words import listed
 from .deviations import deviations, events_of, lessons_of
 from .files import journal_lines
 from .journal import read_journal
-from .models import Asked, Cell, MetricsTable, PhaseRow, Planned, Report, Table, Tone
+from .models import Asked, Cell, MetricsTable, PhaseRow, Report, Table, Tone
 from .phases import NOT_RUN, glance, phase_rows, summary, verdict_of
-from .sections import checks, database, metrics, people, services
+from .sections import checks, metrics, people, services
 from .timeline import timeline_of
-from .times import LONGEST, legible, shown_both
 
 RECORD_DEPTH = 20
 
@@ -41,7 +42,7 @@ def asked_of(params: t.Mapping[str, t.Any], record: Record, redact: Redactor) ->
     with journal_lines(path) as lines:
         told = read_journal(lines, parse_time(record.started), parse_time(record.finished), redact)
     return Asked(
-        plan=tuple(Planned(**one) for one in params["plan"]),
+        plan=Plan.read(params["plan"]),
         release=params["release"],
         zone=zone,
         sign_offs=tuple(params["sign_offs"]),
@@ -148,10 +149,10 @@ def tables_of(record: Record, asked: Asked) -> tuple[Table, ...]:
     found = [
         (services.services(record, pins, versions), has["services"]),
         (checks.checks(record), has["tests"]),
-        (database.backups(record), has["database"]),
-        (database.rehearsals(record), has["database"]),
-        (database.migrations(record), has["database"]),
-        (database.restores(record), has["database"]),
+        (checks.backups(record), has["database"]),
+        (checks.rehearsals(record), has["database"]),
+        (checks.migrations(record), has["database"]),
+        (checks.restores(record), has["database"]),
         (services.functions(record), has["functions"]),
         (services.flags(record), has["flags"]),
         (people.ramp(record), has["flags"]),

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from .._claims.rollback import causes_of
 from .._errors import InputError
+from .._formats import LONGEST, legible, shown
 from .._story.record import Record
 from .._time import parse_time
 from .deviations import acts
 from .models import Report
-from .times import LONGEST, legible, shown
 
 if t.TYPE_CHECKING:
     from datetime import tzinfo

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from .._formats import legible, shown, took
 from .._numbers import number
 from .._story.decode import text
 from .._time import parse_time, utc_milliseconds
 from .._words import counted
-from .models import Cell, Table, Tone
-from .times import legible, shown, took
+from .models import Cell, Table, Tone, code, table
 
 Event = t.Mapping[str, t.Any]
 
@@ -222,17 +222,17 @@ def runs(told: Told, redact: t.Callable[[str], str]) -> Table | None:
     """Who ran what, and what became of it; nothing of runs whose first line is not of this release."""
     rows = [
         (
-            Cell(legible(redact(command(run.begin)), LIMIT), code=True),
-            Cell(legible(text(run.begin.get("user")), LIMIT)),
-            Cell(legible(text(run.begin.get("controller")), LIMIT)),
-            Cell(shown(run.begin["at"])),
+            code(legible(redact(command(run.begin)), LIMIT)),
+            legible(text(run.begin.get("user")), LIMIT),
+            legible(text(run.begin.get("controller")), LIMIT),
+            shown(run.begin["at"]),
             Cell(run.outcome, OUTCOMES.get(run.outcome, "")),
         )
         for run in told.runs.values()
         if run.begin["event"] == "run_started"
     ]
     columns = ("Run", "By", "From", "Began", "Ended")
-    return Table("Runs of ansible-playbook", columns, tuple(rows), "") if rows else None
+    return table("Runs of ansible-playbook", columns, rows) if rows else None
 
 
 def command(begin: Event) -> str:
@@ -259,27 +259,23 @@ def tables(told: Told, redact: t.Callable[[str], str]) -> t.Iterator[Table]:
     )
     rows = [
         (
-            Cell(legible(task, LIMIT)),
-            Cell(legible(host, LIMIT)),
-            Cell(took(seconds)),
+            legible(task, LIMIT),
+            legible(host, LIMIT),
+            took(seconds),
             Cell(ended, "bad" if ended == "failed" else ""),
-            Cell(shown(at)),
+            shown(at),
         )
         for seconds, task, host, ended, at in top(told)
     ]
     if rows or lead:
         columns = ("Task", "Host", "Took", "Ended", "At")
-        yield Table(
-            "Longest tasks",
-            columns,
-            tuple(rows),
-            "The journal has no task of this release.",
-            lead,
+        yield table(
+            "Longest tasks", columns, rows, "The journal has no task of this release.", lead
         )
     retried = [(count, *key) for key, count in told.retries.items() if count]
     again = [
-        (Cell(legible(task, LIMIT)), Cell(legible(host, LIMIT)), Cell(str(count), "warn"))
+        (legible(task, LIMIT), legible(host, LIMIT), Cell(str(count), "warn"))
         for count, task, host in sorted(retried, reverse=True)[:LONGEST]
     ]
     if again:
-        yield Table("Retried tasks", ("Task", "Host", "Times"), tuple(again), "")
+        yield table("Retried tasks", ("Task", "Host", "Times"), again)

@@ -10,15 +10,16 @@ import json
 import typing as t
 
 from .._claims.rollback import latest_cause
+from .._formats import lasting, shown_both
 from .._release.models import DONE, ROLLED_BACK
 from .._story.decode import names
-from .._story.record import NO_PHASE, ON_HOLD, Evidence, Phase, Record, between
+from .._story.plan import Plan, Planned
+from .._story.record import ON_HOLD, Evidence, Phase, Record, between
 from .._story.record import Try as RecordedTry
 from .._words import counted
-from .models import Asked, Cell, MetricsTable, PhaseRow, Planned, Summary, Table, Tone, Try
+from .models import Asked, Cell, MetricsTable, PhaseRow, Summary, Table, Tone, Try
 from .sections.checks import NOT_APPLICABLE
 from .sections.services import BACK, NOT_STARTED
-from .times import lasting, shown_both
 
 if t.TYPE_CHECKING:
     from datetime import tzinfo
@@ -38,28 +39,24 @@ EVIDENCE_LIMIT = 400
 
 
 def phase_rows(
-    record: Record, plan: t.Sequence[Planned], tabled: t.Collection[str], zone: tzinfo
+    record: Record, plan: Plan, tabled: t.Collection[str], zone: tzinfo
 ) -> tuple[PhaseRow, ...]:
     """The planned phases in their order, then those that nobody planned."""
-    planned = {one.name: one for one in plan}
-    unplanned = [name for name in record.phases if name not in planned]
+    unplanned = [name for name in record.phases if name not in plan.names]
     return tuple(
-        phase_row(planned.get(name) or Planned(name, 0), record.phases.get(name), tabled, zone)
-        for name in [*planned, *unplanned]
+        phase_row(plan.phase(name), record.phase(name), tabled, zone)
+        for name in [*plan.names, *unplanned]
     )
 
 
-def phase_row(
-    planned: Planned, recorded: Phase | None, tabled: t.Collection[str], zone: tzinfo
-) -> PhaseRow:
-    phase = recorded or NO_PHASE
+def phase_row(planned: Planned, phase: Phase, tabled: t.Collection[str], zone: tzinfo) -> PhaseRow:
     status = phase.outcome or NOT_RUN
     return PhaseRow(
         name=planned.name,
-        title=planned.title or planned.name.replace("_", " ").capitalize(),
+        title=planned.title,
         status=status.replace("_", " "),
         tone=TONES.get(status, ""),
-        planned=planned.minutes * 60,
+        planned=round(planned.seconds),
         started=shown_both(phase.started, zone),
         finished=shown_both(phase.finished, zone),
         actual=phase.lasted,

@@ -8,10 +8,10 @@ import statistics
 import typing as t
 from dataclasses import dataclass
 
+from .._formats import lasting, quantity
 from .._gate.models import Bounds, SampleStatus
 from .._gate.series import Point as Sample
 from .._words import counted
-from .times import lasting, quantity
 
 WIDTH, HEIGHT = 320, 132
 LEFT, RIGHT, TOP, BOTTOM = 8, 312, 12, 112

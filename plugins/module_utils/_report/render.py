@@ -9,6 +9,7 @@ import re
 import typing as t
 from dataclasses import asdict, replace
 
+from .._formats import lasting, legible, shown
 from .._templates import template, trusted
 from . import plot
 from .models import Cell, PhaseRow, Report, Table
@@ -16,7 +17,6 @@ from .page.html import LIVE, MACROS, PAGE, PLOT, TIMELINE
 from .page.plain import as_text
 from .page.script import SCRIPT, SCRIPT_HASH
 from .page.style import STYLE
-from .times import lasting, legible, shown
 
 if t.TYPE_CHECKING:
     import jinja2

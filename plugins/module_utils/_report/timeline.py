@@ -8,11 +8,11 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
+from .._formats import lasting
 from .._story.record import between
 from .._time import UTC
 from .._words import counted
 from .models import Event, PhaseRow, Tone, Try
-from .times import lasting
 
 Span = tuple[float, float]
 FIRST, LAST = 16.0, 84.0

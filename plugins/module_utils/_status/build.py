@@ -22,9 +22,10 @@ from .._release.order import switched_off
 from .._release.store import ReleaseStore
 from .._rollout.observer import observe_standings
 from .._run import never_alive
+from .._story.plan import UNPLANNED, Plan
 from .._story.record import NO_PHASE, ON_HOLD, Phase, Record
 from .._terminal.commands import Typed
-from .verdict import Body, Verdict, names_in, next_commands, number_of, title_of, verdict
+from .verdict import Body, Verdict, next_commands, verdict
 
 HELD, NOT_STARTED = "on_hold", "not_started"
 NO_TAG = "no tag"
@@ -54,11 +55,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class Asked:
-    """`plan`: the phases, each with `name`, `title` and `minutes`. `ramp` and `guard`: as feature_ramp_info and
+    """`ramp` and `guard`: as feature_ramp_info and
     feature_guard_info return them."""
 
     services: t.Sequence[str]
-    plan: t.Sequence[Body] = ()
+    plan: Plan = UNPLANNED
     ramp: Body = field(default_factory=dict)
     guard: Body = field(default_factory=dict)
     page: str = ""
@@ -70,7 +71,7 @@ def status_of(seen: Seen, asked: Asked, now: datetime) -> dict[str, t.Any]:
     told = verdict(
         record, seen.lock, seen.killed, plan, now, seen.watches, automatic=seen.automatic
     )
-    planned = names_in(plan)
+    planned = plan.names
     known = record.ordered(planned)
     names = [*planned, *(name for name in known if name not in planned)]
     phases = [_phase(name, known.get(name, NO_PHASE), plan) for name in names]
@@ -105,7 +106,7 @@ def _next(told: Verdict, seen: Seen, asked: Asked) -> list[dict[str, str]]:
         for name, one in seen.record.phases.items()
         if one.settled and name not in seen.switched_off
     ]
-    left = [one["name"] for one in asked.plan if one["name"] not in settled]
+    left = [name for name in asked.plan.names if name not in settled]
     # Of a release without a phase that is done, the whole.
     left = left if len(left) < len(asked.plan) else []
     found = next_commands(
@@ -119,11 +120,11 @@ def _next(told: Verdict, seen: Seen, asked: Asked) -> list[dict[str, str]]:
     return [{"command": one.command, "why": one.why} for one in found]
 
 
-def _phase(name: str, phase: Phase, plan: t.Sequence[Body]) -> dict[str, t.Any]:
+def _phase(name: str, phase: Phase, plan: Plan) -> dict[str, t.Any]:
     return {
         "name": name,
-        "title": title_of(name, plan),
-        "number": number_of(name, plan),
+        "title": plan.phase(name).title,
+        "number": plan.number(name),
         "status": HELD if phase.outcome == ON_HOLD else phase.status or NOT_STARTED,
         "started": phase.started,
         "finished": phase.finished,

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from .._cluster import Clock
 from .._errors import UnreachableError
+from .._formats import lasting
 from .._release.models import SETTLED, TAKEN_BACK
-from .._report.times import lasting
 from .._story.record import between
 from .._words import listed
 from .build import HELD, NOT_STARTED, Seen

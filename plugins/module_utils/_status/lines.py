@@ -9,9 +9,8 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from .._messages.mrkdwn import shortened
+from .._formats import shortened, size
 from .._release.models import ROLLED_BACK, SETTLED
-from .._report.times import size
 from .._story.record import Evidence, Record
 from .._words import listed
 from .build import NOT_STARTED, service_version

@@ -6,10 +6,11 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
+from .._formats import lasting
 from .._lock.plan import FORCE
 from .._release.models import DONE, PLANNED, ROLLBACK_PHASE, ROLLED_BACK
-from .._report.times import lasting
-from .._story.record import NO_PHASE, Phase, Record
+from .._story.plan import Plan
+from .._story.record import Phase, Record
 from .._terminal.commands import Typed
 from .._time import parse_time
 
@@ -43,7 +44,7 @@ def verdict(
     record: Record,
     lock: Body,
     killed: str,
-    plan: t.Sequence[Body],
+    plan: Plan,
     now: datetime,
     watches: Body | None = None,
     *,
@@ -52,9 +53,8 @@ def verdict(
     """`lock`: as deploy_lock_info returns it. `killed`: who set the kill switch, "" for nobody. `watches`: by gate.
 
     `automatic`: a failed phase or a rollback set it, and the next deployment resets it: that is no verdict of its own.
-    `plan`: all phases, each with `name`, and `title` and `minutes` where they are known.
     """
-    phases = record.ordered(names_in(plan))
+    phases = record.ordered(plan.names)
     running = [name for name, one in phases.items() if one.running]
     # A lock that a person set belongs to no run.
     if lock.get("held") and (running or not lock.get("manual")):
@@ -82,7 +82,7 @@ def _in_progress(
     lock: Body,
     running: t.Sequence[str],
     phases: t.Mapping[str, Phase],
-    plan: t.Sequence[Body],
+    plan: Plan,
     now: datetime,
 ) -> Verdict:
     where = [_how_far(name, phases[name], plan, now) for name in running]
@@ -117,7 +117,7 @@ def _recorded(
     record: Record,
     running: t.Sequence[str],
     phases: t.Mapping[str, Phase],
-    plan: t.Sequence[Body],
+    plan: Plan,
     now: datetime,
 ) -> Verdict:
     """Of a release that nobody works on."""
@@ -136,8 +136,8 @@ def _recorded(
         return Verdict(FINE, f"{version} is done since {shown(record.finished, now)}")
     if record.status == PLANNED:
         return Verdict(NONE, f"{version} has sign-offs, and no phase has begun")
-    left = [one for one in plan if not phases.get(one["name"], NO_PHASE).settled]
-    names = ", ".join(title_of(one["name"], plan) for one in left)
+    left = [one.title for one in plan if not record.phase(one.name).settled]
+    names = ", ".join(left)
     return Verdict(UNFINISHED, f"{version}: {names} {'is' if len(left) == 1 else 'are'} left")
 
 
@@ -147,40 +147,20 @@ def _causes(phase: Phase) -> str:
     return f": {told[0]}{more}" if told else ""
 
 
-def names_in(plan: t.Sequence[Body]) -> list[str]:
-    return [one["name"] for one in plan]
-
-
-def title_of(name: str, plan: t.Sequence[Body]) -> str:
-    planned: Body = next((one for one in plan if one["name"] == name), {})
-    return str(planned.get("title") or name.replace("_", " ").capitalize())
-
-
-def number_of(name: str, plan: t.Sequence[Body]) -> int:
-    """Which of all phases it is, 0 for one that is not planned."""
-    numbers = [number for number, one in enumerate(plan, start=1) if one["name"] == name]
-    return numbers[0] if numbers else 0
-
-
-def place_of(name: str, plan: t.Sequence[Body]) -> str:
-    number = number_of(name, plan)
-    return title_of(name, plan) + (f" ({number} of {len(plan)})" if number else "")
-
-
-def _place(name: str, phase: Phase, plan: t.Sequence[Body], now: datetime) -> str:
+def _place(name: str, phase: Phase, plan: Plan, now: datetime) -> str:
     # A rollback is known by its own word.
     began = f" since {shown(phase.started, now)}"
-    return (place_of(name, plan) if name != ROLLBACK_PHASE else "the rollback") + began
+    return (plan.place(name) if name != ROLLBACK_PHASE else "the rollback") + began
 
 
-def _how_far(name: str, phase: Phase, plan: t.Sequence[Body], now: datetime) -> str:
+def _how_far(name: str, phase: Phase, plan: Plan, now: datetime) -> str:
     began = phase.begun
     if began is None:
-        return place_of(name, plan)
-    minutes = next((one.get("minutes") for one in plan if one["name"] == name), None)
-    planned = f" of {lasting(60 * minutes)}" if minutes else ""
+        return plan.place(name)
+    seconds = plan.phase(name).seconds
+    planned = f" of {lasting(seconds)}" if seconds else ""
     spent = lasting(max(0, round((now - began).total_seconds()))) or "0 s"
-    return f"{place_of(name, plan)} for {spent}{planned}"
+    return f"{plan.place(name)} for {spent}{planned}"
 
 
 def shown(moment: t.Any, now: datetime) -> str:

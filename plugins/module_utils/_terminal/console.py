@@ -6,24 +6,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from .._formats import span, stopwatch
 from .._progress import WAVE_ROLLED
 from .._release.failure import failed_rounds, is_hold, sentence_of
 from .._story.record import Record
 from .ending import Block, done_lines, stopped_lines, summary
-from .facts.messages import receivers, still_told
-from .layout import (
-    INDENT,
-    RIGHT,
-    bare,
-    clipped,
-    clock,
-    fact_lines,
-    hanging,
-    one_line,
-    righted,
-    span,
-    watch,
-)
+from .facts.platform import receivers, still_told
+from .layout import INDENT, RIGHT, bare, clipped, clock, fact_lines, hanging, one_line, righted
 from .live import Live
 from .models import (
     Event,
@@ -271,7 +260,7 @@ class Console:
             return []
         self._keep_for_the_end(facts)
         took = max(pending.ended - pending.began, *map(lasted, pending.results), 0.0)
-        return self._said(self._drawn(facts, watch(took) if took >= TOLD_DURATION else ""))
+        return self._said(self._drawn(facts, stopwatch(took) if took >= TOLD_DURATION else ""))
 
     def _keep_for_the_end(self, facts: t.Sequence[Fact]) -> None:
         """What went wrong stands above the last block, which need not repeat it."""
@@ -339,7 +328,7 @@ def _took(wave: t.Mapping[str, t.Any]) -> str:
     """As long as the slowest of its services, "" for what was quick."""
     services: t.Mapping[str, t.Mapping[str, t.Any]] = wave.get("services") or {}
     took = max((float(result.get("duration") or 0) for result in services.values()), default=0.0)
-    return watch(took) if took >= TOLD_DURATION else ""
+    return stopwatch(took) if took >= TOLD_DURATION else ""
 
 
 def _only_looked(screen: Screen) -> bool:

@@ -8,21 +8,12 @@ import shlex
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from .._formats import span, stopwatch
+from .._story.plan import Planned
 from .._words import counted
 from .commands import Command, asked_for, without_options
-from .layout import (
-    CAUSE,
-    SENTENCE_LIMIT,
-    WIDEST,
-    bare,
-    clipped,
-    folded,
-    hanging,
-    one_line,
-    span,
-    watch,
-)
-from .models import Ending, Failure, Line, Planned, RunBegun, RunEnded, Stage, Tone
+from .layout import CAUSE, SENTENCE_LIMIT, WIDEST, bare, clipped, folded, hanging, one_line
+from .models import Ending, Failure, Line, RunBegun, RunEnded, Stage, Tone
 from .screen import Screen
 
 Row = tuple[str, str, str, str, Tone]
@@ -199,7 +190,11 @@ def command_row(label: str, text: str, tone: Tone = "head") -> Line:
 def _took(screen: Screen, at: float) -> str:
     here = at - screen.started
     earlier = screen.earlier.total if screen.stages[-1].number else 0
-    return f"{watch(here)}, {span(here + earlier)} with earlier runs" if earlier else watch(here)
+    return (
+        f"{stopwatch(here)}, {span(here + earlier)} with earlier runs"
+        if earlier
+        else stopwatch(here)
+    )
 
 
 def done_lines(

@@ -7,22 +7,12 @@ import re
 import typing as t
 import unicodedata
 
-from .._report.times import lasting
+from .._formats import MINUTE, lasting, shortened
 from .models import Fact, Line, Tone
 
-MINUTE = 60
-EXACT = 10 * MINUTE
-"""Beyond this, seconds tell nobody anything."""
 SENTENCE_LIMIT = 600
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 """What a terminal takes for a command, such as a colour in a service's log."""
-
-
-def span(seconds: float) -> str:
-    """For example "8 s", "3 min 5 s", "35 min", "1 h 20 min"."""
-    if seconds >= EXACT:
-        return lasting(round(seconds / MINUTE) * MINUTE)
-    return lasting(round(max(0.0, seconds)))
 
 
 def against_plan(spent: float, planned: float) -> str:
@@ -37,8 +27,7 @@ def one_line(text: str, limit: int = SENTENCE_LIMIT) -> str:
     """Without line breaks, colours and control characters, and not longer than a few lines of a screen."""
     bare_text = ESCAPES.sub("", text)
     kept = "".join(one if one.isprintable() else " " for one in bare_text)
-    line = " ".join(kept.split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+    return shortened(" ".join(kept.split()), limit)
 
 
 def bare(task: str) -> str:
@@ -55,14 +44,6 @@ def clock(seconds: float) -> str:
     """A time of day, from seconds since midnight."""
     minutes = int(seconds // MINUTE) % (24 * 60)
     return f"{minutes // 60:02}:{minutes % 60:02}"
-
-
-def watch(seconds: float) -> str:
-    """A duration as a stop watch shows it: "0:11", "12:05", "2:04:11"."""
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    minutes, rest = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 MARKS: t.Mapping[Tone, str] = {"good": "✓", "bad": "✗", "warn": "!", "calm": "-", "": "·"}

@@ -7,11 +7,11 @@ import threading
 import typing as t
 from dataclasses import dataclass
 
+from .._formats import span, stopwatch
 from .._progress import LOST, NEWS, WAVE_ROLLED
 from .._words import listed
-from .idle_detector import ASKING
-from .layout import bare, clipped, one_line, watch
-from .models import Fact, PlayBegun, Reported, TaskBegun, TaskEnded, Tone
+from .layout import bare, clipped, one_line
+from .models import Fact, Line, PlayBegun, Reported, TaskBegun, TaskEnded, Tone
 
 
 class Heartbeat:
@@ -36,6 +36,11 @@ class Heartbeat:
             delay = self._beat()
 
 
+FIRST = 15.0
+"""Seconds of silence until the first line; then twice as long each time, and no longer than MOST."""
+MOST = 60.0
+# Somebody is being asked at this terminal, and a line would fall into what they type.
+ASKING = frozenset({"easymo.deploy.person_check", "ansible.builtin.pause", "pause"})
 LOOKS = 6
 """How many looks of a watch a log has, beside those at which something changed."""
 SHORT = 1.0
@@ -58,15 +63,16 @@ TONES: t.Mapping[str, Tone] = {
 
 @dataclass(frozen=True)
 class _Running:
-    name: str
+    task: str
     action: str
     since: float
 
 
 class Live:
-    """Knows the tasks that run, and what they said last."""
+    """Knows the tasks that run, what they reported last, and since when the run prints nothing."""
 
     def __init__(self) -> None:
+        self._printed, self._patience = 0.0, FIRST
         self._running: dict[tuple[str, str], _Running] = {}
         self._title, self._since = "", 0.0
         self._pods: dict[str, tuple[int, int, bool]] = {}
@@ -82,8 +88,8 @@ class Live:
     def task(self, event: TaskBegun) -> None:
         if not self._running:
             self._last, self._look, self._ended = "", None, 0
-        name = one_line(bare(event.task.name))
-        self._running[(event.host, event.task.uid)] = _Running(name, event.task.action, event.at)
+        running = _Running(event.task.name, event.task.action, event.at)
+        self._running[(event.host, event.task.uid)] = running
 
     def ended(self, event: TaskEnded) -> None:
         self._running.pop((event.host, event.task.uid), None)
@@ -95,19 +101,42 @@ class Live:
         """Somebody types at this terminal."""
         return any(one.action in ASKING for one in self._running.values())
 
+    @property
+    def _first(self) -> _Running:
+        """The task that has run longest."""
+        return min(self._running.values(), key=lambda running: running.since)
+
+    def printed(self, now: float) -> None:
+        self._printed, self._patience = now, FIRST
+
+    def beat(self, now: float) -> tuple[list[Line], float]:
+        """The line that is due after a long silence, if one is, and after how many seconds to ask again."""
+        due = self._printed + self._patience
+        if not self._running or self.asking:
+            return [], FIRST
+        if now < due:
+            return [], due - now
+        self._printed, self._patience = now, min(MOST, self._patience * 2)
+        first = self._first
+        hosts = sorted(
+            host for (host, _uid), one in self._running.items() if one.task == first.task
+        )
+        line = f"Still at '{first.task}' on {listed(hosts)} after {span(now - first.since)}"
+        return [Line(line, "calm")], self._patience
+
     def text(self, now: float) -> str:
         """ "" while nothing runs."""
         if not self._running or self.asking:
             return ""
-        since = min(one.since for one in self._running.values())
-        first = min(self._running.values(), key=lambda one: one.since)
+        first, since = self._first, self._first.since
         hosts = sorted({host for host, _uid in self._running} - {"localhost"})
         if not self._pods and now - first.since < SHORT:
             # A task that is over at once, or skipped, is not what goes on.
-            return f"{watch(now - self._since)}  {self._title}"
-        what = self._waves() or self._last or first.name
-        where = f" · {listed(hosts, 2)}" if hosts and what == first.name else ""
-        return f"{watch(now - since)}  {what}{where}"
+            return f"{stopwatch(now - self._since)}  {self._title}"
+        name = one_line(bare(first.task))
+        what = self._waves() or self._last or name
+        where = f" · {listed(hosts, 2)}" if hosts and what == name else ""
+        return f"{stopwatch(now - since)}  {what}{where}"
 
     def _waves(self) -> str:
         if not self._pods:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from .._release.failure import stopped_by
 from .._release.models import SETTLED
+from .._story.plan import UNPLANNED, Plan
 from .._story.record import Record, Try
 from .._time import parse_time
 from .commands import Command
@@ -59,15 +60,6 @@ class Group:
     items: tuple[Item, ...]
     would: bool = False
     wave: int = 0
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A phase of the release's plan, in its order."""
-
-    name: str
-    title: str
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -158,7 +150,7 @@ class RunBegun:
     version: str
     environment: str
     command: Command
-    plan: tuple[Planned, ...] = ()
+    plan: Plan = UNPLANNED
     at: float = 0.0
     clock: float = 0.0
     began: str = ""

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import typing as t
 
+from .._formats import span
+from .._story.plan import Planned
 from .._words import counted, listed
-from .layout import against_plan, bare, one_line, span
-from .models import Earlier, Ending, Failure, Line, Planned, Play, Stage
+from .layout import against_plan, bare, one_line
+from .models import Earlier, Ending, Failure, Line, Play, Stage
 
 
 class Screen:

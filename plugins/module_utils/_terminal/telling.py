@@ -8,8 +8,7 @@ import typing as t
 from .._release.failure import has_failed, sentence_of
 from .._story.decode import decode
 from .._story.record import Phase
-from .facts import facts_of
-from .facts.databases import rehearsals
+from .facts import checks, platform
 from .layout import bare, clipped, one_line
 from .models import Fact, Group, Item, TaskEnded
 
@@ -35,6 +34,94 @@ RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
 LOG_LINES = 3
 REMARK = 300
 """Columns of what a role says in passing; -v shows all of it."""
+
+
+Teller = t.Callable[[Group], list[Fact]]
+OURS = "easymo.deploy."
+
+
+def nothing(group: Group) -> list[Fact]:  # noqa: ARG001 - as all tellers
+    return []
+
+
+def sentence(group: Group) -> list[Fact]:
+    """As the module put it. That of a failure is the cause in the last block."""
+    found = (
+        one_line(str(item.result.get("sentence") or "")) for item in group.items if not item.failed
+    )
+    tone: t.Literal["calm", "good"] = "calm" if group.would else "good"
+    return [Fact("", text, tone) for text in dict.fromkeys(found) if text]
+
+
+def switch(group: Group) -> list[Fact]:
+    """What a run did by itself needs no reason: its end tells that."""
+    facts = []
+    for item in group.items:
+        held = item.result.get("kill_switch") or {}
+        if not (held.get("automatic") and item.changed):
+            return sentence(group)
+        told = ", ".join(f"{name}={value}" for name, value in (held.get("flags") or {}).items())
+        if group.would:
+            facts.append(Fact("would", f"switch it off by the kill switch: {told}", "calm"))
+            continue
+        tone: t.Literal["bad", "warn"] = "bad" if item.failed else "warn"
+        facts.append(Fact("switched", f"off by the kill switch, which holds {told}", tone))
+    return facts
+
+
+TABLE: t.Mapping[str, Teller] = {
+    "easymo.deploy.announce": platform.announced,
+    "easymo.deploy.availability": platform.measured,
+    "easymo.deploy.calendar_event": platform.invited,
+    "easymo.deploy.deploy_lock": platform.locked,
+    "easymo.deploy.deploy_lock_info": nothing,
+    "easymo.deploy.diagnosis": nothing,
+    "easymo.deploy.edge_functions": platform.functions,
+    "easymo.deploy.edge_functions_probe": checks.called,
+    "easymo.deploy.feature_flags": platform.flags,
+    "easymo.deploy.feature_ramp_info": nothing,
+    "easymo.deploy.health_check": checks.health,
+    "easymo.deploy.image_info": platform.images,
+    "easymo.deploy.junit_report": nothing,
+    "easymo.deploy.kill_switch": switch,
+    "easymo.deploy.metrics_gate": checks.gate,
+    "easymo.deploy.person_check": checks.people,
+    "easymo.deploy.pg_backup": checks.backups,
+    "easymo.deploy.pg_restore": checks.restores,
+    "easymo.deploy.pod_flags": platform.in_pods,
+    "easymo.deploy.preflight_check": checks.preflight,
+    "easymo.deploy.prisma_migrations": checks.migrations,
+    "easymo.deploy.release": nothing,
+    "easymo.deploy.release_info": nothing,
+    "easymo.deploy.release_page": platform.page,
+    "easymo.deploy.release_report": nothing,
+    "easymo.deploy.release_rollback": platform.returned,
+    "easymo.deploy.release_sign_off": nothing,
+    "easymo.deploy.release_variables": nothing,
+    "easymo.deploy.rollout": platform.restarted,
+    "easymo.deploy.rollout_info": nothing,
+    "easymo.deploy.rollout_wave": nothing,
+    "easymo.deploy.smoke_tests": checks.smoke,
+    "easymo.deploy.sql_migrations": checks.migrations,
+    "easymo.deploy.stop": nothing,
+    "easymo.deploy.supabase_migrations": checks.migrations,
+    "easymo.deploy.wave_result": platform.wave,
+    "easymo.deploy.webhook_check": checks.webhook,
+}
+
+
+def facts_of(action: str, group: Group) -> list[Fact]:
+    """Of a module of this collection without a line in the table: its sentence, or that it changed something."""
+    if not action.startswith(OURS):
+        return []
+    teller = TABLE.get(action)
+    if teller:
+        return teller(group)
+    found = sentence(group)
+    if found or not any(item.changed and not item.failed for item in group.items):
+        return found
+    verb = "would change: " if group.would else ""
+    return [Fact("", f"{verb}{bare(group.name)}", "calm" if group.would else "good")]
 
 
 class Telling:
@@ -93,7 +180,7 @@ class Telling:
             return [Fact("", clipped(one_line(text), REMARK), "") for text in said]
         if task.action in RECORDS and not failed:
             phase = decode(Phase, ended[-1].result.get("phase"), "phase", [])
-            known = rehearsals(phase.evidence.rehearsals)
+            known = checks.rehearsals(phase.evidence.rehearsals)
             return [f for f in known if self._new(f"{f.label} {f.text}")]
         if (task.action == ANNOUNCE and failing) or (task.action in SILENT and not failed):
             return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._formats import shortened
 from ..models import Cell, PhaseRow, Report
 from ..timeline import took_words
 
@@ -27,9 +28,9 @@ def as_text(report: Report) -> str:
         f"  {verdict.sentence}",
         *few("Problems of the record", report.problems, PROBLEMS),
         "",
-        *(short(f"  {name}: {cell.text}") for name, cell in report.now),
+        *(clipped(f"  {name}: {cell.text}") for name, cell in report.now),
         *(
-            short(f"- {name}: {CLAIM_MARKS.get(cell.tone, '')}{cell.text}")
+            clipped(f"- {name}: {CLAIM_MARKS.get(cell.tone, '')}{cell.text}")
             for name, cell in report.claims
         ),
         "",
@@ -59,9 +60,9 @@ def phases(rows: t.Sequence[PhaseRow]) -> t.Iterator[str]:
         mark = MARKS.get(row.tone, "·")
         number = f"{place}/{len(rows)}"
         told = f"  {mark} {number:>5} {row.title:<{wide}}  {row.status:<11} {took_words(row)}"
-        yield short(told.rstrip())
+        yield clipped(told.rstrip())
         if row.status in ("failed", "on hold"):
-            yield from (short(f"          {cause}") for cause in row.causes[:CAUSES])
+            yield from (clipped(f"          {cause}") for cause in row.causes[:CAUSES])
 
 
 def few(title: str, lines: t.Sequence[str], most: int) -> t.Iterator[str]:
@@ -69,8 +70,8 @@ def few(title: str, lines: t.Sequence[str], most: int) -> t.Iterator[str]:
         return
     rest = f", {len(lines) - most} of them {MORE}" if len(lines) > most else ""
     yield f"  {title}: {len(lines)}{rest}"
-    yield from (short(f"  - {line}") for line in lines[:most])
+    yield from (clipped(f"  - {line}") for line in lines[:most])
 
 
-def short(line: str) -> str:
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+def clipped(line: str) -> str:
+    return shortened(line, LONGEST)

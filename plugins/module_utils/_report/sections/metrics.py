@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._formats import quantity, shown
 from ..._gate.models import Bounds, SampleStatus
 from ..._story.record import Comparison, Metric, Record
 from ..._words import counted
-from ..models import Cell, MetricsTable, Watched
+from ..models import Cell, MetricsTable, Watched, judged, share
 from ..plot import bound_words, plot_of
-from ..times import quantity, shown
-from .words import judged, share
 
 NOT_WATCHED = "No metric was watched."
 PHASE = "monitoring"

@@ -4,36 +4,36 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._formats import span
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Command
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.ending import summary
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.idle_detector import (
-    IdleDetector,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.layout import (
     against_plan,
     one_line,
-    span,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.live import Live
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
     Earlier,
     Failure,
-    Planned,
     Play,
     Task,
     TaskBegun,
+    TaskEnded,
     earlier_runs,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.screen import Screen
 from ansible_collections.easymo.deploy.plugins.module_utils._words import listed
 from tests.tables import cases
 
-PLAN = (
-    Planned("preflight", "Pre-Deploy", 900),
-    Planned("database", "Database", 900),
-    Planned("microservices", "Microservices", 1200),
-    Planned("sign_off", "Sign-Off", 600),
+PLAN = Plan(
+    (
+        Planned("preflight", "Pre-Deploy", 15),
+        Planned("database", "Database", 15),
+        Planned("microservices", "Microservices", 20),
+        Planned("sign_off", "Sign-Off", 10),
+    )
 )
 PREFLIGHT = Play("Phase 1: preflight", "preflight", ("localhost",))
 DATABASE = Play("Phase 2: database", "database", ("supabase_db", "agent_core_db"))
@@ -283,9 +283,11 @@ def test_a_run_in_which_nothing_began_has_no_summary():
 
 
 def test_a_silent_task_is_told_of_ever_more_rarely():
-    quiet, said = IdleDetector(), []
-    quiet.said(0)
-    quiet.began("supabase_db", "u", "Back up the database", "easymo.deploy.pg_backup", 0)
+    quiet, said = Live(), []
+    quiet.printed(0)
+    quiet.task(
+        TaskBegun(Task("u", "Back up the database", "easymo.deploy.pg_backup"), "supabase_db", 0)
+    )
     for second in range(601):
         said += [(second, line.text) for line in quiet.beat(second)[0]]
     assert [second for second, _text in said] == [
@@ -305,19 +307,19 @@ def test_a_silent_task_is_told_of_ever_more_rarely():
 
 
 def test_whoever_speaks_is_not_interrupted():
-    quiet = IdleDetector()
-    quiet.began("h", "u", "Roll out", "easymo.deploy.rollout", 0)
-    quiet.said(10)
+    quiet = Live()
+    quiet.task(TaskBegun(Task("u", "Roll out", "easymo.deploy.rollout"), "h", 0))
+    quiet.printed(10)
     lines, again = quiet.beat(20)
     assert (lines, again) == ([], 5)
-    quiet.ended("h", "u")
+    quiet.ended(TaskEnded(Task("u", "", ""), "h", "ok"))
     assert quiet.beat(1000)[0] == []
 
 
 def test_nothing_is_printed_into_what_somebody_types():
-    quiet = IdleDetector()
-    quiet.began("h", "u", "Ask", "easymo.deploy.person_check", 0)
-    quiet.began("i", "v", "Roll out", "easymo.deploy.rollout", 0)
+    quiet = Live()
+    quiet.task(TaskBegun(Task("u", "Ask", "easymo.deploy.person_check"), "h", 0))
+    quiet.task(TaskBegun(Task("v", "Roll out", "easymo.deploy.rollout"), "i", 0))
     assert quiet.beat(1000)[0] == []
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal import models
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Command
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.console import Console
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.layout import clipped, width
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._variables.check import typed_unchanged
 
 HERE = Path(__file__).parent
@@ -41,7 +41,9 @@ def read(fields: dict[str, t.Any]) -> models.Event:
         typed = fields["command"].items()
         listed = {name: tuple(one) if isinstance(one, list) else one for name, one in typed}
         fields["command"] = Command(**listed)
-        fields["plan"] = tuple(Planned(**one) for one in fields["plan"])
+        fields["plan"] = Plan(
+            Planned(one["name"], one["title"], one["seconds"] / 60) for one in fields["plan"]
+        )
     return t.cast("models.Event", kind(**fields))
 
 
