@@ -46,10 +46,10 @@ def latest_cause(record: Record) -> Cause:
 
 def _failures(record: Record) -> t.Iterator[Cause]:
     for phase in record.phases.values():
-        for one in phase.tries if phase.failed else ():
-            for failure in one.evidence.failures:
+        for try_ in phase.tries if phase.failed else ():
+            for failure in try_.evidence.failures:
                 where = "" if failure.name == "localhost" else f"{failure.name}: "
-                yield Cause(f"{where}{failure.message or 'it failed'}", one.finished)
+                yield Cause(f"{where}{failure.message or 'it failed'}", try_.finished)
 
 
 def _acts(record: Record) -> t.Iterator[Cause]:
@@ -134,12 +134,12 @@ def verification(
     if isinstance(results, list):
         rows = [
             row(
-                str(one["name"]),
-                STATES.get(str(one.get("status")), NOT_LOOKED_AT),
-                one.get("detail"),
-                str(one.get("kind") or ""),
+                str(result["name"]),
+                STATES.get(str(result.get("status")), NOT_LOOKED_AT),
+                result.get("detail"),
+                str(result.get("kind") or ""),
             )
-            for one in results
+            for result in results
         ]
     else:
         why = tests.get("msg") or "the tests did not run"
@@ -156,17 +156,17 @@ def verification(
 def _checked(name: str, checked: Body) -> dict[str, str]:
     failed = bool(checked.get("failed"))
     seen = [
-        str(one.get("detail"))
-        for one in checked.get("results") or ()
-        if not failed or one.get("status") != "pass"
+        str(result.get("detail"))
+        for result in checked.get("results") or ()
+        if not failed or result.get("status") != "pass"
     ]
-    if failed and seen and not any(one.get("status") == "fail" for one in checked["results"]):
+    if failed and seen and not any(result.get("status") == "fail" for result in checked["results"]):
         return row(name, NOT_LOOKED_AT, " ".join(seen))
     return row(name, FAILED if failed else VERIFIED, " ".join(seen) or checked.get("msg"))
 
 
 def _flags(pods: Body) -> dict[str, str]:
-    asked = [one for one in pods.get("results") or () if isinstance(one, dict)]
+    asked = [result for result in pods.get("results") or () if isinstance(result, dict)]
     wrong = [str(one.get("msg")) for one in asked if one.get("failed")]
     if any(one.get("reason") == DIFFERS for one in asked):
         return row(FLAGS, FAILED, " ".join(wrong))
@@ -182,7 +182,7 @@ def _are_same(found: t.Mapping[str, str], asked: t.Mapping[str, str]) -> bool:
 def _versions(pins: Body, deployments: t.Sequence[Body]) -> dict[str, str]:
     if not pins:
         return row(VERSIONS, NOT_LOOKED_AT, "nothing was pinned")
-    runs = {one["name"]: one.get("images") for one in deployments}
+    runs = {deployment["name"]: deployment.get("images") for deployment in deployments}
     unseen = [name for name in pins if name not in runs]
     other = [
         name

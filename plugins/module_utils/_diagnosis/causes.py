@@ -237,7 +237,7 @@ def _to_cause(rule: Rule, alike: t.Sequence[Fact], facts: Facts) -> Cause:
     last = first.values.get("last_words") or {}
     if last.get("text") and rule.kind == "trouble" and len(subjects) == 1:
         sentence += f"; its last words: {last['text'][:200]}"
-    names = ", ".join(f'"{one}"' for one in subjects)
+    names = ", ".join(f'"{subject}"' for subject in subjects)
     return Cause(
         first.entry,
         rule.weight,

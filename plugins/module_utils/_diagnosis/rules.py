@@ -84,7 +84,7 @@ def unexplained(fact: Fact, facts: Facts) -> bool:
 
 def rolled_lately(fact: Fact, facts: Facts) -> bool:
     changes = facts.of("change", subject=fact.subject)
-    lately = any(one.values["minutes"] <= RECENT for one in changes)
+    lately = any(change.values["minutes"] <= RECENT for change in changes)
     return lately and unexplained(fact, facts)
 
 

@@ -231,9 +231,9 @@ def diagnose_platform(params: t.Mapping[str, t.Any], now: datetime) -> Diagnosis
     return Diagnosis(
         release=params["release"],
         at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        entries=tuple(one for one in params["entries"]),
+        entries=tuple(entry for entry in params["entries"]),
         parts=parts,
-        causes=tuple(replace(one, hint=typed.completed(one.hint)) for one in causes),
+        causes=tuple(replace(cause, hint=typed.completed(cause.hint)) for cause in causes),
         missing_secrets=tuple(params.get("missing_secrets") or ()),
     )
 

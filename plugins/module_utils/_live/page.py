@@ -104,11 +104,11 @@ def _phase(name: str, phase: Phase, plan: Plan, record: Record, zone: tzinfo) ->
 
 def rolling(services: t.Mapping[str, Service]) -> t.Iterator[str]:
     """Which versions there are, when several, and which service is not complete."""
-    versions = Counter(one.version for one in services.values())
+    versions = Counter(service.version for service in services.values())
     if len(versions) > 1:
         told = [f"{version} on {count}" for version, count in versions.most_common()]
         yield f"Of {counted(len(services), 'service')}: {', '.join(told)}."
-    waiting = {name: one for name, one in services.items() if not one.complete}
+    waiting = {name: service for name, service in services.items() if not service.complete}
     if not waiting:
         return
     named = [f"{name} {one.version} {one.ready}/{one.desired}" for name, one in waiting.items()]

@@ -196,7 +196,7 @@ class PageWriter:
             # Once the release has ended, its own task writes the report.
             return
         due = self.clock.now() - self.said >= AT_LEAST
-        if sight == self.seen and not due and not any(one.problem for one in self.others):
+        if sight == self.seen and not due and not any(other.problem for other in self.others):
             return
         self.seen, self.said = sight, self.clock.now()
         self._publish(sight)
@@ -215,18 +215,18 @@ class PageWriter:
         if page == (self.mine.page or self.found):
             page = last_page_of(sight, self.asked(sight), self.wall(), self.redact)
             self.mine.publish(page)
-        for one in self.others:
-            one.publish(page)
+        for other in self.others:
+            other.publish(page)
 
     def _publish(self, sight: Sight) -> None:
         now = self.wall()
         page = page_of(sight, self.live, now, self.redact)
-        for one in self.others:
-            one.publish(page)
+        for other in self.others:
+            other.publish(page)
         troubles = [
-            f"The page at {one.place.name} is not written: {one.problem}"
-            for one in self.others
-            if one.problem
+            f"The page at {other.place.name} is not written: {other.problem}"
+            for other in self.others
+            if other.problem
         ]
         if troubles:
             page = page_of(sight, self.live, now, self.redact, problems=troubles)
@@ -286,7 +286,7 @@ def writer_of(
         asked=lambda sight: replace(asked_of(params, sight.record, redact), undo=undo),
         live=replace(asked_of(without_journal, Record(), redact), undo=undo),
         own=own,
-        others=[Published(one) for one in others],
+        others=[Published(other) for other in others],
         redact=redact,
         clock=MonotonicClock(),
         wall=now,

@@ -153,14 +153,14 @@ def buttons(links: t.Sequence[Link]) -> list[Block]:
             "type": "button",
             "text": {
                 "type": "plain_text",
-                "text": shortened(label(one.text), BUTTON),
+                "text": shortened(label(link.text), BUTTON),
                 "emoji": True,
             },
-            "url": one.url,
+            "url": link.url,
             "action_id": f"link-{number}",
         }
-        for number, one in enumerate(links)
-        if len(one.url) <= ADDRESS and label(one.text)
+        for number, link in enumerate(links)
+        if len(link.url) <= ADDRESS and label(link.text)
     ]
     return [{"type": "actions", "elements": made[:BUTTONS]}] if made else []
 

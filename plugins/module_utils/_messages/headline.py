@@ -36,7 +36,7 @@ STATUS_SIGNS = {"good": "🟢", "between": "🟡", "breach": "🔴", "missing": 
 def render(status: ReleaseStatus, now: float) -> str:
     """The whole message, within LIMIT characters: the oldest plays of another run give way."""
     head = [title(status), context(status, now), "", *phase_lines(status, now)]
-    links = [f"{plain(one.text)}: {escape(one.url)}" for one in status.release.links]
+    links = [f"{plain(link.text)}: {escape(link.url)}" for link in status.release.links]
     tail = ["", *links] if links else []
     steps = play_lines(status, now)
     left_out = False
@@ -175,7 +175,7 @@ def decision_words(decision: Act | None) -> str:
 
 def cause_lines(status: ReleaseStatus, step: Step) -> t.Iterator[str]:
     """The first failure of a step, in short: the thread has it whole."""
-    failures = [one for one in status.failures if one.step == step.name]
+    failures = [failure for failure in status.failures if failure.step == step.name]
     if failures:
         yield INDENT + host_line(failures[0].host, failures[0].sentence, 200)
 
@@ -183,7 +183,7 @@ def cause_lines(status: ReleaseStatus, step: Step) -> t.Iterator[str]:
 def phase_state(status: ReleaseStatus, step: Step | None, fact: Phase | None) -> tuple[str, str]:
     """Its mark, and what else is to be said. What this run sees fail counts before what the record had."""
     if step and step.failed:
-        held = any(one.step == step.name and one.held for one in status.failures)
+        held = any(failure.step == step.name and failure.held for failure in status.failures)
         return ("⏸️", "on hold") if held else ("❌", "failed")
     if fact and fact.settled:
         return "✅", "waived" if fact.waived else ""
@@ -225,7 +225,7 @@ def services_words(planned: Planned, step: Step | None, fact: Phase | None) -> s
     if planned.name != SERVICES_PHASE:
         return ""
     if fact and fact.settled:
-        services = sum(1 for one in fact.evidence.services if one.known)
+        services = sum(1 for service in fact.evidence.services if service.known)
         return counted(services, "service") if services else ""
     return f"{len(step.rolled)} of {max(step.hosts, len(step.rolled))} services" if step else ""
 

@@ -126,7 +126,7 @@ class ReleaseStatus:
     @property
     def phases(self) -> dict[str, Phase]:
         """Those of the record that have begun."""
-        return {name: one for name, one in self.record.phases.items() if one.begun}
+        return {name: phase for name, phase in self.record.phases.items() if phase.begun}
 
     def play_started(self, play: Play, now: float) -> None:
         """A play counts once a task of it runs: unselected plays are announced too.
@@ -179,8 +179,8 @@ class ReleaseStatus:
 
     def measured(self, readings: t.Iterable[Metric]) -> None:
         """The newest of each metric counts: the sign-off looks at the alerts alone."""
-        known = {one.name: one for one in self.readings}
-        self.readings = tuple((known | {one.name: one for one in readings}).values())
+        known = {reading.name: reading for reading in self.readings}
+        self.readings = tuple((known | {reading.name: reading for reading in readings}).values())
 
     def record_seen(self, record: Record) -> None:
         if self.record.attempt and self.record.identity != record.identity:

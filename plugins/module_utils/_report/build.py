@@ -195,7 +195,7 @@ def missing_of(
     ]
     missing += [f"Not signed: {', '.join(unsigned)}."] if unsigned else []
     missing += [table.empty for table in tables if not table.rows and table.empty]
-    missing += [metrics.NOT_WATCHED] if watched and all(one.fold for one in watches) else []
+    missing += [metrics.NOT_WATCHED] if watched and all(watch.fold for watch in watches) else []
     return tuple(missing)
 
 
@@ -225,8 +225,8 @@ def way_back(record: Record) -> tuple[str, ...]:
             "Migrations only add, so the old code runs on the new schema: leave them in place."
         )
     steps += [
-        f"Database {one.name}, only if data is lost: playbooks/rollback.yml --tags database restores its backup, "
+        f"Database {backup.name}, only if data is lost: playbooks/rollback.yml --tags database restores its backup, "
         "of which the checksum is verified first. Writes since the backup are lost."
-        for one in record.section("backups")
+        for backup in record.section("backups")
     ]
     return tuple(steps)

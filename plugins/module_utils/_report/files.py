@@ -103,7 +103,7 @@ def incident_facts(report: Report, record: Record, zone: tzinfo) -> str:
         ("What was done", bullets(done(record), "No action is recorded.")),
         (
             "Deviations from the runbook",
-            bullets([one.sentence() for one in report.deviations], "Nowhere."),
+            bullets([deviation.sentence() for deviation in report.deviations], "Nowhere."),
         ),
     ]
     return "\n\n".join("\n".join([f"## {title}", "", *lines]) for title, lines in parts)
@@ -123,10 +123,10 @@ def events(report: Report, record: Record) -> list[Event]:
         (parse_time(record.finished), f"The release ended: {report.verdict.word.lower()}."),
     ]
     for row in report.phases:
-        for one in row.tries:
-            cause = f": {one.causes[0]}" if one.causes else "."
-            found.append((one.started, f"{row.title} began."))
-            found.append((one.finished, f"{row.title}: {one.status}{cause}"))
+        for try_ in row.tries:
+            cause = f": {try_.causes[0]}" if try_.causes else "."
+            found.append((try_.started, f"{row.title} began."))
+            found.append((try_.finished, f"{row.title}: {try_.status}{cause}"))
     found += [(one.at, one.said) for one in acts(record)]
     return sorted(((at, said) for at, said in found if at), key=lambda event: event[0])
 
@@ -153,9 +153,9 @@ def impact(report: Report, record: Record) -> t.Iterator[str]:
         if table.title in ("Services", "Tests") and table.standing_out():
             yield f"{table.title}: {table.lead}"
     for watch in report.watches:
-        for one in watch.metrics:
-            if one.verdict.tone == "bad":
-                yield f"Metric {one.name}: {one.verdict.text}. {' '.join(one.words)}"
+        for metric in watch.metrics:
+            if metric.verdict.tone == "bad":
+                yield f"Metric {metric.name}: {metric.verdict.text}. {' '.join(metric.words)}"
     yield "Affected users, and for how long: fill in below."
 
 

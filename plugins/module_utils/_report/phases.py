@@ -91,8 +91,8 @@ def evidence(kept: Evidence, tabled: t.Collection[str]) -> list[str]:
 
 def causes(kept: Evidence) -> t.Iterator[str]:
     """What a failed phase keeps: by host, the task and its message."""
-    for one in kept.causes:
-        yield f"{said_by(one.name, one.task or 'a task')}{compact(one.sentence)}"
+    for cause in kept.causes:
+        yield f"{said_by(cause.name, cause.task or 'a task')}{compact(cause.sentence)}"
 
 
 def said_by(host: str, task: str) -> str:
@@ -216,7 +216,7 @@ def glance(
         elif applies:
             good = sum(1 for cell in applies if cell.tone == "good")
             found.append((name, of(good, len(applies))))
-    metrics = [one for watch in watches if not watch.fold for one in watch.metrics]
+    metrics = [metric for watch in watches if not watch.fold for metric in watch.metrics]
     if metrics:
         found.append(
             (
@@ -226,7 +226,7 @@ def glance(
         )
     for backups in [table.rows for table in tables if table.title == "Backups"]:
         found.append(("Backups", Cell(str(len(backups)), "good" if backups else "warn")))
-    tries = sum(1 for row in phases for one in row.tries if one.status in (FAILED, ON_HOLD))
+    tries = sum(1 for row in phases for try_ in row.tries if try_.status in (FAILED, ON_HOLD))
     found.append(("Failed tries", Cell(str(tries), "warn" if tries else "good")))
     found.append(("Deviations", Cell(str(deviations), "warn" if deviations else "good")))
     return tuple(found)

@@ -63,9 +63,9 @@ def as_html(report: Report) -> str:
         script_hash=SCRIPT_HASH,
         marks=MARKS,
         events=event_cells(report),
-        checklist=[one for one in report.tables if one.part == "checklist"],
+        checklist=[table for table in report.tables if table.part == "checklist"],
         evidence=evidence_of(report),
-        folded=[one for one in report.watches if one.fold],
+        folded=[watch for watch in report.watches if watch.fold],
         parts=parts_of(report),
         told=told,
         phase_columns=PHASE_COLUMNS,
@@ -84,7 +84,7 @@ def parts_of(report: Report) -> list[tuple[str, str]]:
     there = {
         "now": bool(report.claims or report.summary),
         "services": "services" in parts,
-        "metrics": any(not one.fold for one in report.watches),
+        "metrics": any(not watch.fold for watch in report.watches),
         "tests": "tests" in parts,
         "checklist": "checklist" in parts,
         "evidence": bool(evidence_of(report)),
@@ -101,8 +101,8 @@ def evidence_of(report: Report) -> list[Table]:
 
 def event_cells(report: Report) -> list[tuple[str, Cell]]:
     """In the release's zone; with the day where there are several."""
-    times = [one.at.astimezone(report.zone) for one in report.events]
-    form = "%d %b %H:%M:%S" if len({one.date() for one in times}) > 1 else "%H:%M:%S"
+    times = [event.at.astimezone(report.zone) for event in report.events]
+    form = "%d %b %H:%M:%S" if len({time.date() for time in times}) > 1 else "%H:%M:%S"
     return [
         (f"{at:{form}}", Cell(one.said, one.tone))
         for at, one in zip(times, report.events, strict=True)
@@ -116,9 +116,9 @@ def anchor(title: str) -> str:
 def told(phase: PhaseRow) -> list[str]:
     """What a phase tells besides its times: why it failed, now and before, and what no table shows."""
     before = [
-        f"Failed before, {shown(one.finished) if one.finished else 'at an unknown time'}: {cause}"
-        for one in phase.tries[:-1]
-        for cause in one.causes or ("without a cause",)
+        f"Failed before, {shown(try_.finished) if try_.finished else 'at an unknown time'}: {cause}"
+        for try_ in phase.tries[:-1]
+        for cause in try_.causes or ("without a cause",)
     ]
     return [*phase.causes, *phase.evidence, *before]
 

@@ -175,7 +175,7 @@ class Lane:
 
     @property
     def words(self) -> str:
-        return "; ".join(one.words for one in self.bars) or "Nothing is recorded."
+        return "; ".join(bar.words for bar in self.bars) or "Nothing is recorded."
 
 
 @dataclass(frozen=True)
@@ -234,9 +234,10 @@ def timeline_of(
     drawn += waits(real, scale.seconds)
     end = begin + reach
     marks = tuple(
-        Mark(min(scale.place(one.at.timestamp()), 99.7), f"{one.at.astimezone(zone):%H:%M:%S} {one.said}", one.tone)
-        for one in events
-        if begin <= one.at.timestamp() <= end
+        Mark(min(scale.place(event.at.timestamp()), 99.7),
+             f"{event.at.astimezone(zone):%H:%M:%S} {event.said}", event.tone)
+        for event in events
+        if begin <= event.at.timestamp() <= end
     )  # fmt: skip
     lanes = tuple(lane(row, [p for p in drawn if p.phase == row.name], scale) for row in phases)
     cuts = tuple((left, width, f"{lasting(gap)} left out") for left, width, gap in scale.cuts())
@@ -245,16 +246,16 @@ def timeline_of(
 
 
 def actual_pieces(row: PhaseRow, last_known: datetime | None) -> t.Iterator[Piece]:
-    for number, one in enumerate(row.tries, start=1):
-        if one.started is None:
+    for number, try_ in enumerate(row.tries, start=1):
+        if try_.started is None:
             continue
-        end = one.finished or max(last_known or one.started, one.started)
-        if end < one.started:
+        end = try_.finished or max(last_known or try_.started, try_.started)
+        if end < try_.started:
             continue
-        kind = one.status if one.finished else "running"
+        kind = try_.status if try_.finished else "running"
         yield Piece(
-            row.name, kind.replace(" ", "-"), (one.started.timestamp(), end.timestamp()),
-            try_words(row, one, number),
+            row.name, kind.replace(" ", "-"), (try_.started.timestamp(), end.timestamp()),
+            try_words(row, try_, number),
         )  # fmt: skip
 
 

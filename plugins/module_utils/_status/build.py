@@ -103,8 +103,8 @@ def status_of(seen: Seen, asked: Asked, now: datetime) -> dict[str, t.Any]:
 def _next(told: Verdict, seen: Seen, asked: Asked) -> list[dict[str, str]]:
     settled = [
         name
-        for name, one in seen.record.phases.items()
-        if one.settled and name not in seen.switched_off
+        for name, phase in seen.record.phases.items()
+        if phase.settled and name not in seen.switched_off
     ]
     left = [name for name in asked.plan.names if name not in settled]
     # Of a release without a phase that is done, the whole.
@@ -132,7 +132,7 @@ def _phase(name: str, phase: Phase, plan: Plan) -> dict[str, t.Any]:
 
 
 def _services(deployments: t.Sequence[Body], names: t.Sequence[str]) -> dict[str, dict[str, t.Any]]:
-    known = {one["name"]: one for one in deployments}
+    known = {deployment["name"]: deployment for deployment in deployments}
     return {name: _service(known.get(name)) for name in names}
 
 
@@ -184,7 +184,7 @@ def _guard(guard: Body, record: Record, ramp: Body) -> dict[str, t.Any]:
 
 def _backups(record: Record) -> list[dict[str, t.Any]]:
     names = ("name", "finished", "size", "uri")
-    found = [{name: getattr(one, name) for name in names} for one in record.backups]
+    found = [{name: getattr(backup, name) for name in names} for backup in record.backups]
     return sorted(found, key=lambda one: str(one["finished"]))
 
 

@@ -61,12 +61,12 @@ def _release(status: Status, now: datetime) -> Rows:
 
 def _phases(status: Status) -> Rows:
     """How many are done, and each that is something else."""
-    planned = [one for one in status["phases"] if one["number"]]
+    planned = [phase for phase in status["phases"] if phase["number"]]
     done = [one for one in planned if one["status"] in SETTLED]
     odd = [
-        f"{one['title']} {one['status'].replace('_', ' ')}"
-        for one in status["phases"]
-        if one["status"] not in ("done", NOT_STARTED)
+        f"{phase['title']} {phase['status'].replace('_', ' ')}"
+        for phase in status["phases"]
+        if phase["status"] not in ("done", NOT_STARTED)
     ]
     if done or odd:
         yield "phases", " · ".join([f"{len(done)} of {len(planned)} done", *odd])
@@ -109,7 +109,7 @@ def _onward(onward: Status, told: str) -> str:
     to = f" · next {onward['percentage']} %"
     if onward["may"]:
         return f"{to}, allowed now"
-    reasons = [one["text"] for one in onward["reasons"] if one["text"] not in told]
+    reasons = [reason["text"] for reason in onward["reasons"] if reason["text"] not in told]
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     return f"{to}: {reasons[0]}{more}" if reasons else f"{to}, not yet"
 
@@ -137,7 +137,7 @@ def versions_told(versions: t.Mapping[str, str]) -> list[str]:
 
 
 def _pods(services: Status) -> Rows:
-    there = {name: one for name, one in services.items() if one["exists"]}
+    there = {name: service for name, service in services.items() if service["exists"]}
     desired = sum(one["desired"] for one in there.values())
     available = sum(min(one["available"], one["desired"]) for one in there.values())
     odd = [
@@ -152,7 +152,7 @@ def _pods(services: Status) -> Rows:
 
 def _backups(backups: t.Sequence[Status], now: datetime) -> Rows:
     if backups:
-        told = ", ".join(f"{one['name']} {size(one['size'])}" for one in backups)
+        told = ", ".join(f"{backup['name']} {size(backup['size'])}" for backup in backups)
         yield "backups", f"{told}, {shown(backups[-1]['finished'], now)}"
 
 
@@ -165,8 +165,8 @@ def _availability(found: Status) -> Rows:
 
 
 def _next(commands: t.Sequence[Status]) -> Rows:
-    for number, one in enumerate(commands):
-        yield "or" if number else "next", f"{one['why']}:  {one['command']}"
+    for number, command in enumerate(commands):
+        yield "or" if number else "next", f"{command['why']}:  {command['command']}"
 
 
 Fields = t.Mapping[str, t.Any]
@@ -245,7 +245,7 @@ def _part(record: Record, name: str) -> str:
 
 def _done(evidence: Evidence) -> str:
     if evidence.migrations:
-        applied = sum(len(one.applied) for one in evidence.migrations)
+        applied = sum(len(migration.applied) for migration in evidence.migrations)
         return f"migrated, {applied} applied" if applied else "migrated, nothing was pending"
     activated = evidence.functions and evidence.functions.activated
     return "of the release" if activated else "of the release, nothing was to change"

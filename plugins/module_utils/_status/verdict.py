@@ -55,7 +55,7 @@ def verdict(
     `automatic`: a failed phase or a rollback set it, and the next deployment resets it: that is no verdict of its own.
     """
     phases = record.ordered(plan.names)
-    running = [name for name, one in phases.items() if one.running]
+    running = [name for name, phase in phases.items() if phase.running]
     # A lock that a person set belongs to no run.
     if lock.get("held") and (running or not lock.get("manual")):
         told = _in_progress(lock, running[-1:], phases, plan, now)
@@ -63,7 +63,7 @@ def verdict(
     if record.status == ROLLED_BACK:
         still = f". {killed}" if killed else ""
         return Verdict(BACK, f"release {record.version} at {shown(record.finished, now)}{still}")
-    stopped = running or any(one.failed for one in phases.values())
+    stopped = running or any(phase.failed for phase in phases.values())
     if killed and not (automatic and stopped) and not _half_back(record):
         return Verdict(KILLED, killed)
     if not record.exists:
@@ -74,7 +74,7 @@ def verdict(
 def _half_back(record: Record) -> bool:
     """Whether the last that was begun is a rollback which did not end well: lifting a switch comes after it."""
     back = record.phase(ROLLBACK_PHASE)
-    newest = max((one.started for one in record.phases.values()), default="")
+    newest = max((phase.started for phase in record.phases.values()), default="")
     return (back.running or back.failed) and record.status != DONE and back.started == newest
 
 
@@ -122,7 +122,7 @@ def _recorded(
 ) -> Verdict:
     """Of a release that nobody works on."""
     version = f"release {record.version}"
-    failed = [name for name, one in phases.items() if one.failed]
+    failed = [name for name, phase in phases.items() if phase.failed]
     if running:
         place = _place(running[-1], phases[running[-1]], plan, now)
         why = f"{version} in {place}; nobody holds the deploy lock"
@@ -142,7 +142,7 @@ def _recorded(
 
 
 def _causes(phase: Phase) -> str:
-    told = [one.sentence for one in phase.evidence.failures]
+    told = [failure.sentence for failure in phase.evidence.failures]
     more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
     return f": {told[0]}{more}" if told else ""
 

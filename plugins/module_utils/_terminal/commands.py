@@ -55,7 +55,7 @@ def problem(typed: Arguments, targets: t.Sequence[Target], inventory: Inventory)
 
 
 def _wrong_tag(typed: Arguments, targets: t.Sequence[Target]) -> str:
-    known = sorted(frozenset().union(*(one.tags for one in targets)) - ANY_TAG)
+    known = sorted(frozenset().union(*(target.tags for target in targets)) - ANY_TAG)
     for option, tags in (("--tags", typed.tags), ("--skip-tags", typed.skip_tags)):
         wrong = [tag for tag in tags if tag not in known and tag not in ANY_TAG]
         if wrong:
@@ -65,7 +65,7 @@ def _wrong_tag(typed: Arguments, targets: t.Sequence[Target]) -> str:
 
 
 def _no_inventory(typed: Arguments, targets: t.Sequence[Target], inventory: Inventory) -> str:
-    wanted = list(dict.fromkeys(one.hosts for one in targets))
+    wanted = list(dict.fromkeys(target.hosts for target in targets))
     if any(inventory.matches(pattern) for pattern in wanted):
         return ""
     instead = f" -i {' or -i '.join(typed.known_inventories)}" if typed.known_inventories else " -i"
@@ -99,7 +99,7 @@ def _wrong_limit(typed: Arguments, inventory: Inventory) -> str:
 
 
 def _nothing_left(typed: Arguments, targets: t.Sequence[Target], inventory: Inventory) -> str:
-    chosen = [one for one in targets if _selected(typed, one)]
+    chosen = [target for target in targets if _selected(typed, target)]
     limited = _limited(typed, inventory)
     if any(inventory.matches(one.hosts) & limited for one in chosen):
         return ""
@@ -161,7 +161,7 @@ class Typed:
     def line(self, playbook: str, *words: str) -> str:
         """`words` are as a shell reads them."""
         path = typed_playbook(self.playbooks, playbook)
-        sources = [f"-i {shlex.quote(one)}" for one in self.inventories]
+        sources = [f"-i {shlex.quote(inventory)}" for inventory in self.inventories]
         return " ".join(
             [shlex.quote(self.program or "ansible-playbook"), shlex.quote(path), *sources, *words]
         )
@@ -283,7 +283,7 @@ def _without(extra: str, names: t.Collection[str]) -> str:
         pairs = shlex.split(extra, posix=False)
     except ValueError:
         pairs = [extra]
-    left = [one for one in pairs if one.partition("=")[0] not in names]
+    left = [pair for pair in pairs if pair.partition("=")[0] not in names]
     return extra if len(left) == len(pairs) else " ".join(left)
 
 

@@ -255,7 +255,7 @@ class Console:
             )
             return self._said([Line(f"{' ' * INDENT}{part}") for part in parts])
         facts = self._telling.facts(pending.results, failing=bool(self.evidence))
-        if facts and all(one.tone == "good" and one.label in FOLDED for one in facts):
+        if facts and all(fact.tone == "good" and fact.label in FOLDED for fact in facts):
             self._checks += facts
             return []
         self._keep_for_the_end(facts)
@@ -278,7 +278,7 @@ class Console:
         """Checks that went well one after the other are one line."""
         checks, self._checks = self._checks, []
         if len(checks) > 1:
-            checks = [Fact("checked", " · ".join(one.text for one in checks))]
+            checks = [Fact("checked", " · ".join(check.text for check in checks))]
         return self._drawn(checks, "")
 
     def differs(self, task: Task, host: str, diffs: t.Sequence[str]) -> list[Line]:

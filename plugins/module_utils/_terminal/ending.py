@@ -179,7 +179,7 @@ def row(
     columns = min(columns, WIDEST)
     first, *rest = folded(one_line(text, limit), columns - LABEL - 2)
     lines = [f"  {label:<{LABEL}}{first}", *(f"  {'':<{LABEL}}{one}" for one in rest)]
-    return [Line(one.rstrip(), tone) for one in lines]
+    return [Line(line.rstrip(), tone) for line in lines]
 
 
 def command_row(label: str, text: str, tone: Tone = "head") -> Line:

@@ -179,17 +179,17 @@ class Live:
     def _sampled(self, data: t.Mapping[str, t.Any], event: Reported) -> Fact | None:
         elapsed, duration = float(data.get("elapsed") or 0), float(data.get("duration") or 0)
         statuses: t.Mapping[str, str] = data.get("statuses") or {}
-        state = ",".join(f"{name}={one}" for name, one in sorted(statuses.items()))
+        state = ",".join(f"{name}={status}" for name, status in sorted(statuses.items()))
         due = max(SOONEST, duration / LOOKS)
         if not duration:
             return None
         if self._look and self._look[1] == state and elapsed < self._look[0] + due:
             return None
         self._look = (elapsed, state)
-        good = [name for name, one in statuses.items() if one == "good"]
-        rest = [f"{name} {one}" for name, one in statuses.items() if one != "good"]
+        good = [name for name, status in statuses.items() if status == "good"]
+        rest = [f"{name} {status}" for name, status in statuses.items() if status != "good"]
         told = f"{len(good)}/{len(statuses)} good" + (f", {listed(rest)}" if rest else "")
-        bad = any(one in ("bad", "breach", "failed") for one in statuses.values())
+        bad = any(status in ("bad", "breach", "failed") for status in statuses.values())
         tone: Tone = "bad" if bad else "warn" if rest else "good"
         values = one_line(event.text).partition(": ")[2]
         shown = "" if rest else f" · {clipped(values, VALUES)}"

@@ -232,7 +232,7 @@ def earlier_runs(record: Record, began: str) -> Earlier:
         elif phase.lasted is not None:
             own[name] = float(phase.lasted)
         # What this run did counts nothing here, nor a try whose end nobody wrote down.
-        spent = sum(one.lasted or 0 for one in phase.tries if _before(one, limit))
+        spent = sum(try_.lasted or 0 for try_ in phase.tries if _before(try_, limit))
         if spent:
             seconds[name] = float(spent)
     return Earlier(record.attempt or 1, seconds, status, own)

@@ -232,7 +232,7 @@ def last_lines(result: t.Mapping[str, t.Any]) -> tuple[str, ...]:
     logs = diagnosis.get("logs") if isinstance(diagnosis, dict) else None
     for lines in logs.values() if isinstance(logs, dict) else ():
         if isinstance(lines, list) and lines:
-            return tuple(one_line(str(one)) for one in lines[-LOG_LINES:])
+            return tuple(one_line(str(line)) for line in lines[-LOG_LINES:])
     return ()
 
 
@@ -250,7 +250,7 @@ def _failures(ended: t.Sequence[TaskEnded], facts: t.Sequence[Fact]) -> list[Fac
         why = one_line(sentence_of(ignored[0].result))
         told = f"{bare(ignored[0].task.name)} failed, and the run goes on: {why}"
         return [Fact("", told, "warn")]
-    if not bad or bad[0].task.action in STOPS or any(one.tone == "bad" for one in facts):
+    if not bad or bad[0].task.action in STOPS or any(fact.tone == "bad" for fact in facts):
         return []
     hosts = sorted({one.host for one in bad} - {"localhost"})
     where = f" on {', '.join(hosts)}" if hosts else ""

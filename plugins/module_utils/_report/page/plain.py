@@ -36,7 +36,7 @@ def as_text(report: Report) -> str:
         "",
         *phases(report.phases),
         "",
-        *few("Deviations", [one.sentence() for one in report.deviations], DEVIATIONS),
+        *few("Deviations", [deviation.sentence() for deviation in report.deviations], DEVIATIONS),
         *few("Missing", report.missing, MISSING),
         "  detail  report.html      back  playbooks/rollback.yml",
     ]

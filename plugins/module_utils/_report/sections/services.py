@@ -31,7 +31,7 @@ def services(record: Record, pins: Json, versions: Json) -> Table:
     """
     evidence, waves = record.evidence(PHASE), record.facts.wave_numbers
     failed = {one.name: one for one in evidence.failures}
-    found = {one.name: one for one in record.section("services")}
+    found = {service.name: service for service in record.section("services")}
     for name, failure in failed.items():
         if name in waves or name not in ("localhost", *found):
             found.setdefault(name, Service(name, result=failure.result))

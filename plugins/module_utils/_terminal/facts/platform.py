@@ -82,11 +82,11 @@ def returned(group: Group) -> list[Fact]:
         services |= item.result.get("services") or {}
     back: dict[str, list[str]] = {}
     facts = []
-    for name, one in services.items():
-        version = version_of((one.get("after") or {}).get("image") or "")
-        if one.get("message"):
-            facts.append(Fact("services", f"{name}: {one_line(str(one['message']))}", "bad"))
-        elif one.get("changed"):
+    for name, service in services.items():
+        version = version_of((service.get("after") or {}).get("image") or "")
+        if service.get("message"):
+            facts.append(Fact("services", f"{name}: {one_line(str(service['message']))}", "bad"))
+        elif service.get("changed"):
             back.setdefault(version, []).append(name)
         else:
             back.setdefault(f"{version}, where they were", []).append(name)
@@ -106,7 +106,7 @@ def functions(group: Group) -> list[Fact]:
     facts = []
     for item in group.items:
         result = item.result
-        changes = [str(one.get("slug")) for one in result.get("changes") or ()]
+        changes = [str(change.get("slug")) for change in result.get("changes") or ()]
         if group.would:
             told = f"would change: {listed(changes, 5)}" if changes else "nothing to change"
             facts.append(Fact("functions", told, "calm"))
@@ -243,7 +243,7 @@ def locked(group: Group) -> list[Fact]:
 
 def page(group: Group) -> list[Fact]:
     """Where the page is that is written again while the release goes on."""
-    places = [str(one) for item in group.items for one in item.result.get("places") or ()]
+    places = [str(place) for item in group.items for place in item.result.get("places") or ()]
     if not places or group.would:
         return []
     return [Fact("page", " · ".join(places), "")]
