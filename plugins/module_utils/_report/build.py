@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from .._claims.claims import REPORT_LINES, read_claims
 from .._claims.rollback import Claim
 from .._errors import InputError
-from .._formats import LONGEST, legible, shown_both
+from .._formats import LONGEST, legible
 from .._messages.redactor import Redactor
 from .._story.plan import Plan
 from .._story.record import Record, between
@@ -63,20 +63,13 @@ PARTS = {
     "report_metrics": "monitoring",
 }
 """The same of the claims."""
-TABLED = frozenset(
-    {"services", "checks", "preflight", "backups", "rehearsals", "migrations", "functions", "flags", "metrics",
-     "traffic", "verdict", "reasons", "feedback"}
-)  # fmt: skip
-"""Evidence of a phase that stands elsewhere in the report."""
-
-
 NOT_YET = ("not finished", "not run", "not watched")
 
 
 def build_report(body: t.Mapping[str, t.Any], asked: Asked) -> Report:
     """From a record as JSON, whose texts are made legible first. What is claimed is that of the record as it is."""
     record = Record.read(legible(body, LONGEST))
-    phases = phase_rows(record, asked.plan, TABLED, asked.zone)
+    phases = phase_rows(record, asked.plan, asked.zone)
     tables, watches = tables_of(record, asked), metrics.watches(record)
     missing = missing_of(phases, tables, watches, watched=asked.has("monitoring"))
     strayed, events = deviations(record, phases), events_of(record, phases)
@@ -89,7 +82,7 @@ def build_report(body: t.Mapping[str, t.Any], asked: Asked) -> Report:
         glance=glance(record.status, phases, tables, watches, len(strayed), live=asked.live)
         if record.exists
         else (),
-        summary=summary(record, phases, lambda value: shown_both(value, asked.zone)),
+        summary=summary(record, phases, asked.zone),
         phases=told,
         timeline=timeline_of(told, asked.now or last_known(record), asked.zone, events),
         events=events,

@@ -35,21 +35,23 @@ TONES: dict[str, Tone] = {
     "partly_rolled_back": "warn",
 }
 NOT_RUN, FAILED = "not run", "failed"
+TABLED = frozenset(
+    {"services", "checks", "preflight", "backups", "rehearsals", "migrations", "functions", "flags", "metrics",
+     "traffic", "verdict", "reasons", "feedback"}
+)  # fmt: skip
+"""Evidence of a phase that stands elsewhere in the report."""
 EVIDENCE_LIMIT = 400
 
 
-def phase_rows(
-    record: Record, plan: Plan, tabled: t.Collection[str], zone: tzinfo
-) -> tuple[PhaseRow, ...]:
+def phase_rows(record: Record, plan: Plan, zone: tzinfo) -> tuple[PhaseRow, ...]:
     """The planned phases in their order, then those that nobody planned."""
     unplanned = [name for name in record.phases if name not in plan.names]
     return tuple(
-        phase_row(plan.phase(name), record.phase(name), tabled, zone)
-        for name in [*plan.names, *unplanned]
+        phase_row(plan.phase(name), record.phase(name), zone) for name in [*plan.names, *unplanned]
     )
 
 
-def phase_row(planned: Planned, phase: Phase, tabled: t.Collection[str], zone: tzinfo) -> PhaseRow:
+def phase_row(planned: Planned, phase: Phase, zone: tzinfo) -> PhaseRow:
     status = phase.outcome or NOT_RUN
     return PhaseRow(
         name=planned.name,
@@ -62,7 +64,7 @@ def phase_row(planned: Planned, phase: Phase, tabled: t.Collection[str], zone: t
         actual=phase.lasted,
         causes=tuple(causes(phase.evidence)),
         waits_for=next((compact(one.sentence) for one in phase.evidence.failures if one.held), ""),
-        evidence=tuple(evidence(phase.evidence, tabled)),
+        evidence=tuple(evidence(phase.evidence)),
         tries=tuple(map(try_of, phase.tries)) if phase.status or phase.started else (),
     )
 
@@ -73,7 +75,7 @@ def try_of(one: RecordedTry) -> Try:
     return Try(one.begun, one.ended, status.replace("_", " "), tuple(why))
 
 
-def evidence(kept: Evidence, tabled: t.Collection[str]) -> list[str]:
+def evidence(kept: Evidence) -> list[str]:
     """Lines as they are; a dictionary as one line for each key that no table of the report shows."""
     found = kept.all
     if isinstance(found, str):
@@ -82,7 +84,7 @@ def evidence(kept: Evidence, tabled: t.Collection[str]) -> list[str]:
         return names(found)
     if not isinstance(found, dict):
         return []
-    apart = {*tabled, "failures"} if kept.failures else set(tabled)
+    apart = {*TABLED, "failures"} if kept.failures else {*TABLED}
     lines = [kept.settlement] if kept.settlement else []
     apart |= {"settlement"} if lines else set()
     said = {key: one for key, one in found.items() if one not in (None, "", [], {})}
@@ -237,7 +239,7 @@ def of(good: int, total: int) -> Cell:
 
 
 def summary(
-    record: Record, phases: t.Sequence[PhaseRow], shown: t.Callable[[t.Any], str]
+    record: Record, phases: t.Sequence[PhaseRow], zone: tzinfo
 ) -> tuple[tuple[str, Cell], ...]:
     took = lasting(between(record.started, record.finished))
     planned = lasting(sum(row.planned for row in phases))
@@ -246,8 +248,8 @@ def summary(
         ("Commit", Cell(record.git_sha[:SHA_SHOWN], code=True)),
         ("Released by", Cell(record.actor)),
         ("Attempt", Cell(str(record.attempt or ""))),
-        ("Started", Cell(shown(record.started))),
-        ("Finished", Cell(shown(record.finished))),
+        ("Started", Cell(shown_both(record.started, zone))),
+        ("Finished", Cell(shown_both(record.finished, zone))),
         ("Duration", Cell(f"{took} (planned {planned})" if took else "")),
     ]
     return tuple((name, cell) for name, cell in rows if cell.text)

@@ -37,7 +37,6 @@ PARTS = (
 )
 """What the page can be entered at, in the order of its parts."""
 CLAIM_MARKS = {"good": "✅ ", "bad": "⚠️ ", "warn": "❔ "}
-MOST_LINES = 40
 LONGEST = 150
 """Characters of a line at most, but for the verdict's own sentence."""
 PROBLEMS, DEVIATIONS, MISSING, CAUSES = 2, 5, 3, 2

@@ -21,7 +21,6 @@ from .models import (
     Group,
     Item,
     Line,
-    Play,
     PlayBegun,
     Reported,
     RunBegun,
@@ -100,7 +99,7 @@ class Console:
             return [*lines, *self._not_planned(event.phase)]
         self._ours = self._ours or event.ours or bool(event.phase)
         before = screen.current
-        told = screen.play_started(Play(event.name, event.phase, event.hosts), event.at)
+        told = screen.play_started(event, event.at)
         if self._verbose:
             return told
         if screen.current is not before:

@@ -63,15 +63,6 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Play:
-    """A play, or one batch of it. `phase` is "" for a play that belongs to none."""
-
-    name: str
-    phase: str
-    hosts: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Failure:
     """`missing`: the phases that must be done first, when one was refused for its place in the order.
 

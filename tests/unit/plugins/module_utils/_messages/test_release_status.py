@@ -2,7 +2,6 @@
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._formats import stopwatch
 from ansible_collections.easymo.deploy.plugins.module_utils._messages import headline
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
@@ -314,13 +313,6 @@ def test_an_odd_record_breaks_nothing(odd):
     if attempt.attempt:
         release.record_seen(attempt)
     assert "Monitoring" in read(release, 1)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"), [(0, "0:00"), (59.6, "1:00"), (3725, "1:02:05"), (-1, "0:00")]
-)
-def test_duration(seconds, shown):
-    assert stopwatch(seconds) == shown
 
 
 def test_a_phase_that_the_release_does_not_have_is_none_of_its_steps():

@@ -23,15 +23,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._story.record import
 from tests.fakes import release_records as records
 from tests.fakes.report_lines import everything
 
-PLAN = Asked(
-    plan=Plan.read(
-        [
-            {"name": "database", "minutes": 15},
-            {"name": "microservices", "minutes": 20},
-            {"name": "sign_off", "minutes": 10},
-        ]
-    )
-)
+
+def plan_of(**minutes):
+    return Plan.read([{"name": name, "minutes": spent} for name, spent in minutes.items()])
+
+
+PLAN = Asked(plan=plan_of(database=15, microservices=20, sign_off=10))
 
 
 def phase(status, minute, minutes, **evidence):
@@ -101,9 +98,7 @@ def services_alone():
 
 
 def test_nothing_is_missing_that_the_release_does_not_have():
-    plan = Plan.read(
-        [{"name": "microservices", "minutes": 20}, {"name": "sign_off", "minutes": 10}]
-    )
+    plan = plan_of(microservices=20, sign_off=10)
     report = build_report(services_alone(), Asked(plan=plan, announced=False))
     assert report.missing == ()
     text = everything(report)
@@ -114,25 +109,12 @@ def test_nothing_is_missing_that_the_release_does_not_have():
 
 
 def test_what_the_release_has_is_missing_where_the_record_does_not_know_it():
-    parts = (
-        "database",
-        "edge_functions",
-        "microservices",
-        "feature_flags",
-        "smoke_tests",
-        "monitoring",
+    plan = plan_of(
+        database=9, edge_functions=9, microservices=9, feature_flags=9, smoke_tests=9, monitoring=9
     )
-    plan = Plan.read([{"name": part, "minutes": 10} for part in parts])
     told = " ".join(build_report(services_alone(), Asked(plan=plan)).missing)
-    for words in (
-        "No backup",
-        "No migration",
-        "No edge function",
-        "No flag",
-        "No test",
-        "No announcement",
-    ):
-        assert f"{words} is recorded." in told
+    for what in ("backup", "migration", "edge function", "flag", "test", "announcement"):
+        assert f"No {what} is recorded." in told
     assert "watched" in told
 
 
