@@ -23,9 +23,12 @@ demo: setup  ## Deploy v2.0 to a sandbox on this machine, under traffic, and loo
 test: setup  ## Everything but nightly, in order of what it costs; STEPS="style units" for some steps alone
 	@$(PY) -m tests.suite $(STEPS)
 
-nightly: setup  ## What is slow and hardly changes: benchmarks, scaling, thirty megabytes, random schemas, fresh seeds, pylint
-	@env -u CI $(PY) -m pytest -q -n 2 --dist loadfile -m nightly tests
-	@scripts/sanity --test pylint
+nightly: setup  ## What is slow and hardly changes: benchmarks, random schemas, all examples and seeds, all of sanity, molecule, the oldest core, the site
+	@env -u CI $(PY) -m pytest -q -n 2 --dist loadfile -m "nightly or property" tests
+	@scripts/sanity --test ansible-doc --test import --test pylint
+	@scripts/oldest whole
+	@scripts/molecule
+	@scripts/site
 	@$(PY) -m tests.simulation.report --minutes $(or $(MINUTES),10)
 
 test-cluster: setup  ## Rollouts, waves back, lock and scale on the cluster of KUBECONFIG, in namespaces of their own
@@ -34,7 +37,7 @@ test-cluster: setup  ## Rollouts, waves back, lock and scale on the cluster of K
 	  tests/integration/test_release_rollback.py tests/integration/test_deploy_lock.py \
 	  tests/integration/test_deployment_scale.py tests/integration/test_release.py
 
-check: setup  ## Quick feedback: style, types and units, under a minute
+check: setup  ## Quick feedback: style, types and units of the code, under a minute
 	@$(PY) -m tests.suite style types units
 
 lint: setup  ## Style of Python, YAML and playbooks

@@ -9,8 +9,8 @@ Whoever releases it has it cloned, on `main`, at the release's tag:
     run/application/staging-results what staging would have left
 
 The same commits in every sandbox, so that a commit can be told by its id. Without git: the files alone.
-`checkout/v2.0.0` holds the release whole. `checkout/v1.9.0` holds only the files that differ there; the rest of the
-previous version are the release's files without its new migrations.
+`checkout/v2.0.0` holds the release whole. The previous version is the release without its new migrations, with what
+`REPLACED` puts back in some files. Those in which little is the same are in `checkout/v1.9.0`.
 
 Nobody ran the tests of staging. `unit.xml` and `synthetic.xml` are JUnit reports, `load-test.json` is a summary. Each
 names the version and the commit that it is about, and that it was made for a rehearsal.
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -41,12 +42,35 @@ PRISMA_MIGRATIONS = Path("packages/db/prisma/migrations")
 ADDED_BY_RELEASE = (f"{SUPABASE_MIGRATIONS}/202511", f"{PRISMA_MIGRATIONS}/202511")
 
 
+_VERSION = ((re.escape(RELEASE_VERSION), PREVIOUS_VERSION),)
+REPLACED: t.Mapping[str, tuple[tuple[str, str], ...]] = {
+    "CHANGELOG.md": ((r"## 2\.0\.0.*?(?=## 1\.9\.0)", ""),),
+    "package.json": _VERSION,
+    "packages/db/package.json": _VERSION,
+    "packages/db/prisma/schema.prisma": (
+        (r"  agent +String\?[^\n]*\n", ""),
+        (r"  @@index\(\[createdAt\]\)\n", ""),
+        (r"\nmodel AgentPreference .*", ""),
+    ),
+    "supabase/functions/_shared/version.ts": _VERSION,
+    "supabase/functions/wa-webhook/index.ts": (
+        (r"route, agent \}", "route }"),
+        (r"agent \?\? route", "route"),
+    ),
+}
+"""By path: a pattern in the release's file, and what the previous version has in its place."""
+
+
 def application_files(version: str) -> dict[str, bytes]:
     """Each file of the application's repository at `version`, by its path there."""
     files = _read(CHECKOUTS / f"v{RELEASE_VERSION}")
     if version == PREVIOUS_VERSION:
-        kept = {path: text for path, text in files.items() if not path.startswith(ADDED_BY_RELEASE)}
-        files = kept | _read(CHECKOUTS / f"v{PREVIOUS_VERSION}")
+        files = {p: content for p, content in files.items() if not p.startswith(ADDED_BY_RELEASE)}
+        for path, replacements in REPLACED.items():
+            for pattern, text in replacements:
+                changed = re.sub(pattern.encode(), text.encode(), files[path], flags=re.DOTALL)
+                files[path] = changed
+        files |= _read(CHECKOUTS / f"v{PREVIOUS_VERSION}")
     return dict(sorted(files.items()))
 
 
@@ -106,17 +130,17 @@ def write(folder: Path, version: str, commit: str) -> None:
     ]
     times = ("morning", "noon", "evening")
     synthetic = [("synthetic", f"{journey}, {time}") for journey in JOURNEYS for time in times]
-    told = {"version": version, "commit": commit, "environment": "staging"}
-    (folder / "unit.xml").write_text(_junit("unit", units, told), encoding="utf-8")
-    (folder / "synthetic.xml").write_text(_junit("synthetic", synthetic, told), encoding="utf-8")
-    summary = {**told, "started": STARTED, "note": NOTE, **LOAD_TEST}
+    about = {"version": version, "commit": commit, "environment": "staging"}
+    (folder / "unit.xml").write_text(_junit("unit", units, about), encoding="utf-8")
+    (folder / "synthetic.xml").write_text(_junit("synthetic", synthetic, about), encoding="utf-8")
+    summary = {**about, "started": STARTED, "note": NOTE, **LOAD_TEST}
     text = json.dumps(summary, indent=1) + "\n"
     (folder / "load-test.json").write_text(text, encoding="utf-8")
 
 
-def _junit(name: str, cases: t.Sequence[tuple[str, str]], told: t.Mapping[str, str]) -> str:
+def _junit(name: str, cases: t.Sequence[tuple[str, str]], about: t.Mapping[str, str]) -> str:
     counts = f'tests="{len(cases)}" failures="0" errors="0" skipped="0"'
-    properties = {**told, "note": NOTE}
+    properties = {**about, "note": NOTE}
     return "\n".join(
         [
             '<?xml version="1.0" encoding="UTF-8"?>',
@@ -222,6 +246,6 @@ def git(cwd: Path, *words: str, given: bytes = b"") -> str:
         timeout=60,
     )
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise SandboxError(f"git {words[0]} failed in {cwd} ({said}): see whether git is whole.")
+        why = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise SandboxError(f"git {words[0]} failed in {cwd} ({why}): see whether git is whole.")
     return done.stdout.decode()

@@ -38,6 +38,10 @@ class Status:
         return bool(phases) and all(phase is Phase.READY for phase in phases)
 
 
+def nothing_up(folder: Path | str) -> str:
+    return f"No sandbox is up in {folder}: start one with 'python -m sandbox up'."
+
+
 def observe(world: World) -> Status:
     known = records(world)
     memory = {
@@ -76,7 +80,7 @@ def as_json(status: Status) -> str:
 
 def as_text(status: Status) -> str:
     if not status.records:
-        return f"No sandbox is up in {status.folder}: start one with 'python -m sandbox up'."
+        return nothing_up(status.folder)
     lines = [
         f"{name:<12} {record.phase.value:<9} "
         f"{record.process.pid if record.process else '-':>8} "
@@ -117,7 +121,7 @@ def _log(world: World, component: str) -> Path:
         raise SandboxError(
             f"There is no log of {component!r}: choose from {', '.join(known)}."
             if known
-            else f"No sandbox is up in {world.directory}: start one with 'python -m sandbox up'."
+            else nothing_up(world.directory)
         )
     return path
 
@@ -125,9 +129,7 @@ def _log(world: World, component: str) -> Path:
 def exports(world: World) -> str:
     components: Facts = world.state().get("components", {})
     if not components:
-        raise SandboxError(
-            f"No sandbox is up in {world.directory}: start one with 'python -m sandbox up'."
-        )
+        raise SandboxError(nothing_up(world.directory))
     values = {"EASYMO_SANDBOX_STATE": str(world.directory)}
     for name, settings in _SETTINGS.items():
         if name in components:
@@ -265,13 +267,13 @@ def clear_faults(world: World, name: str, target: str) -> str:
     component, _, fault_name = name.partition(".")
     with world.locked():
         faults = Faults(world.faults_file)
-        kept: list[Fault] = []
+        left: list[Fault] = []
         cleared: list[Fault] = []
         for fault in _readable(faults, clear_all=not name):
             same = (fault.component, fault.name) == (component, fault_name)
             matches = not name or (same and target in ("", fault.target))
-            (cleared if matches else kept).append(fault)
-        faults.write(kept)
+            (cleared if matches else left).append(fault)
+        faults.write(left)
     if name and not cleared:
         raise SandboxError(f"The fault {name} {target}".rstrip() + " is not set: see 'fault list'.")
     for fault in cleared:
@@ -308,9 +310,7 @@ def _readable(faults: Faults, *, clear_all: bool) -> tuple[Fault, ...]:
 def _known(world: World) -> t.Mapping[str, Record]:
     known = records(world)
     if not known:
-        raise SandboxError(
-            f"No sandbox is up in {world.directory}: start one with 'python -m sandbox up'."
-        )
+        raise SandboxError(nothing_up(world.directory))
     return known
 
 

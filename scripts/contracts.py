@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "contracts.md"
 HEAD = """# Contracts
 
-What a release expects of the addresses and answers of the application. They are data: the values that checks use are in
-`inventories/shared/contracts.yml`, and this page is made from it by `scripts/contracts.py`. Paths into answers are
-[JMESPath](https://jmespath.org). [Readiness](readiness.md) checks each in the row that stands with it.
+What a release expects of the addresses and answers of the application. `scripts/contracts.py` makes this page from
+`inventories/shared/contracts.yml`, which also has the values. Paths into answers are [JMESPath](https://jmespath.org).
+[Readiness](readiness.md) checks each contract in the named row.
 """
 
 
@@ -28,18 +28,15 @@ def load(path: str) -> dict[str, t.Any]:
 def page() -> str:
     data = load("inventories/shared/contracts.yml")
     parts = [HEAD]
-    for one in data["contracts"]:
+    for contract in data["contracts"]:
         parts.append(
-            f"## {one['name']}\n\n"
-            f"`{one['where']}`\n\n"
-            f"```\n{one['answer']}\n```\n\n"
-            f"- **Needed:** {' '.join(one['needs'].split())}\n"
-            f"- **Why:** {one['why']}\n"
-            f"- **Readiness:** `{one['row']}`\n"
+            f"## {contract['name']}\n\n"
+            f"`{contract['where']}`\n\n"
+            f"```\n{contract['answer']}\n```\n\n"
+            f"- **Needed:** {' '.join(contract['needs'].split())}\n"
+            f"- **Why:** {contract['why']}\n"
+            f"- **Readiness:** `{contract['row']}`\n"
         )
-    values = {name: value for name, value in data.items() if name != "contracts"}
-    dumped = yaml.safe_dump(values, sort_keys=False, width=120)
-    parts.append(f"## The values\n\n```yaml\n{dumped}```\n")
     return "\n".join(parts)
 
 

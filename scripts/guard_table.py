@@ -21,23 +21,24 @@ PAGE = ROOT / "docs/migration-guard.md"
 
 
 def rules() -> str:
-    lines = ["| rule | verdict | the safe way, or what to see to |", "|---|---|---|"]
-    for verdict, of in (
+    lines: list[str] = []
+    for verdict, by_rule in (
         ("destructive", DESTRUCTIVE),
         ("unknown", UNKNOWN),
         ("warning", WARNINGS),
     ):
         by_way: dict[str, list[str]] = {}
-        for rule, safe_way in of.items():
+        for rule, safe_way in by_rule.items():
             by_way.setdefault(safe_way, []).append(f"`{rule}`")
-        lines += [f"| {', '.join(names)} | {verdict} | {way} |" for way, names in by_way.items()]
-    return "\n".join(lines)
+        lines += ["", f"| {verdict} | what to do |", "|---|---|"]
+        lines += [f"| {', '.join(names)} | {way} |" for way, names in by_way.items()]
+    return "\n".join(lines[1:])
 
 
 def expected(text: str) -> str:
     begin, end = "<!-- rules: begin -->", "<!-- rules: end -->"
     filled = f"{begin}\n{rules()}\n{end}"
-    return re.sub(f"{begin}.*{end}", lambda _found: filled, text, flags=re.DOTALL)
+    return re.sub(f"{begin}.*{end}", lambda _match: filled, text, flags=re.DOTALL)
 
 
 def main() -> int:

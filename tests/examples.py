@@ -1,4 +1,4 @@
-"""How many examples of a property are tried: a tenth in the quick loop, all of them with the slow units."""
+"""How many examples of a property are tried: a tenth by day, all of them by night."""
 
 from hypothesis import HealthCheck, settings
 

@@ -64,7 +64,7 @@ from ..module_utils._progress import DRAWN, Progress, subscribe
 from ..module_utils._terminal.console import Console
 from ..module_utils._terminal.live import FIRST, Heartbeat
 from ..module_utils._terminal.models import Ending, Event, Line, Reported, RunEnded, Status, Tone
-from ..module_utils._terminal.telling import RECORDS
+from ..module_utils._terminal.telling import records
 from ..plugin_utils._failure_file import write_failures
 from ..plugin_utils._interruption import held_if_free, when_cut_short
 from ..plugin_utils._module_of import import_ahead
@@ -284,7 +284,7 @@ class CallbackModule(Default):
         shown = [one.get("diff") for one in rounds or [result.result] if one.get("changed")]
         texts = [self._get_diff(one) for one in shown if one]
         task = task_of(result.task, self._redact)
-        if task.action in RECORDS or not any(texts):
+        if records(task.action, result.result) or not any(texts):
             return
         with self._lock:
             where = str(result.host.get_name())

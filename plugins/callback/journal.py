@@ -58,7 +58,7 @@ from ansible.plugins.loader import module_loader
 
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._progress import Progress, subscribe
-from ..module_utils._release.failure import CENSORED, sentence_of
+from ..module_utils._release.models import CENSORED, sentence_of
 from ..module_utils._report.journal import Journal
 from ..module_utils._user import user_here
 from ..plugin_utils._command_line import collection_version, extra_variable_names, shown_options

@@ -145,7 +145,7 @@ from ..module_utils._messages.redactor import Redactor
 from ..module_utils._messages.release_status import Link, Release, ReleaseStatus
 from ..module_utils._messages.run_message import RunMessage
 from ..module_utils._progress import subscribe
-from ..module_utils._release.failure import sentence_of
+from ..module_utils._release.models import sentence_of
 from ..module_utils._story.plan import Plan
 from ..module_utils._terminal.telling import RECORDS
 from ..plugin_utils._interruption import when_cut_short
@@ -170,7 +170,6 @@ OPTIONS = (
 )
 ONLY_LOOKS = frozenset({"status.yml", "diagnose.yml", "readiness.yml", "report.yml"})
 LOCK = "easymo.deploy.deploy_lock"
-DECISION = "easymo.deploy.release_decision"
 DEFAULT_API_URL = "https://slack.com/api/"
 REQUEST_TIMEOUT = 10.0
 
@@ -316,8 +315,8 @@ class CallbackModule(CallbackBase):
                 self._message.touched()
             if action in RECORDS:
                 self._message.record_seen(result.result.get("record"))
-            if action == DECISION and result.result.get("changed"):
-                self._message.decided(str(result.result.get("sentence") or ""))
+                if result.result.get("decision") and result.result.get("changed"):
+                    self._message.decided(str(result.result.get("sentence") or ""))
             self._message.host_done(result.host.get_name(), action)
 
     @observing

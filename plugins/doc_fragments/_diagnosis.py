@@ -54,7 +54,7 @@ options:
     suboptions:
       name: {{description: What it is called., type: str, required: true}}
       kind:
-        description: Whose history of migrations it has. V(sql) is that of M(easymo.deploy.sql_migrations), since 0.3.0.
+        description: Whose history of migrations it has, as in M(easymo.deploy.migrations). V(sql) is there since 0.3.0.
         type: str
         choices: [supabase, prisma, sql]
         required: true
@@ -71,7 +71,7 @@ options:
       backup: {{description: Its name among the backups., type: str, default: ""}}
       expect_tables: {{description: Tables that must be there., type: list, elements: str, default: []}}
   backups:
-    description: The bucket of the backups, with the options of M(easymo.deploy.pg_backup_info).
+    description: The bucket of the backups, with the options of M(easymo.deploy.pg_backup).
     type: dict
     suboptions:
 {nested(S3, 6, "backups")}"""

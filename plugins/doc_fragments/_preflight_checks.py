@@ -107,6 +107,7 @@ kind:
     - flags_readers
     - images
     - queries
+    - prisma_history
     - programs
     - backup_age
     - bucket
@@ -484,7 +485,7 @@ launch_window:
 sign_offs:
   description:
     - Whether people have signed what no machine can check, a row C(sign_off_NAME) for each. See
-      M(easymo.deploy.release_sign_off).
+      O(easymo.deploy.release#module:sign_off).
   type: dict
   suboptions:
     required:

@@ -73,7 +73,7 @@ options:
     version_added: 0.2.0
   unguarded:
     description:
-      - That the guard did not look, in words, as RV(easymo.deploy.feature_guard_info#module:silent). Nothing goes up
+      - That the guard did not look, in words, as RV(easymo.deploy.feature_guard#module:silent). Nothing goes up
         then, but the present step is watched. Empty when it did.
     type: str
     default: ""

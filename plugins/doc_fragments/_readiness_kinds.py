@@ -89,6 +89,28 @@ queries:
       type: list
       elements: str
       default: []
+prisma_history:
+  description:
+    - Whether the next migrations of Prisma may begin in a database. One with tables and no history (C(P3005)) stops
+      them, as does a failed migration that is not settled (C(P3009)).
+    - It only reads. A folder that is not there yet is not read.
+  type: dict
+  suboptions:
+    connection:
+      description: The database.
+      type: dict
+      required: true
+      suboptions:
+"""
+    + indent(DATABASE, " " * 8)
+    + r"""    directory:
+      description: Folder with the migrations, a folder each with a C(migration.sql).
+      type: path
+      required: true
+    schema:
+      description: The schema Prisma is connected to.
+      type: str
+      default: public
 series:
   description: Whether Prometheus understands queries and has series of everything that they ask for.
   type: dict

@@ -6,9 +6,8 @@ class ModuleDocFragment:
     DOCUMENTATION: str = r"""
 options:
   name:
-    description: The Deployment.
+    description: The Deployment. Needed but with O(deployments).
     type: str
-    required: true
   container:
     description: The container whose image is released. The Deployment's name when not given.
     type: str
@@ -17,9 +16,17 @@ options:
       - V(released) brings O(container) to O(image).
       - V(restarted) replaces every pod, once per O(checksum).
       - V(rolled_back) returns to what is pinned for O(release). Nothing happens when it is there already.
+      - V(stopped) scales each of O(deployments) to 0, and V(running) gives it the count that it had. Added in 0.3.0.
     type: str
-    choices: [released, restarted, rolled_back]
+    choices: [released, restarted, rolled_back, stopped, running]
     default: released
+  deployments:
+    description:
+      - The Deployments to stop or start, in the order in which they are written.
+      - One that is missing keeps all others from being stopped, but none from being started.
+    type: list
+    elements: str
+    version_added: 0.3.0
   image:
     description: The image to run, with tag or digest. Required with O(state=released).
     type: str

@@ -25,6 +25,55 @@ section:
 class ModuleDocFragment:
     DOCUMENTATION: str = f"""
 options:
-  required:
+  sign_off:
+    description:
+      - Writes who signed a line of the checklist that no machine can check, and nothing else. That is one commit of
+        the release, in the attempt that is open. After a rollback it is the next attempt.
+      - A sign-off by nobody, one that nobody wants, and one for another release or another commit are refused.
+      - The same person signing the same again changes nothing. Another person signs in the place of the first only by
+        O(sign_off.instead).
+      - May be done before any phase has begun. The record is V(planned) until then.
+    type: dict
+    version_added: 0.3.0
     suboptions:
-{indent(REQUIRED, " " * 6)}"""
+      required:
+        description: What is to be signed, of which O(sign_off.name) is one.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+{indent(REQUIRED, " " * 10)}      name:
+        description: Which one is signed.
+        type: str
+        required: true
+      by:
+        description: The name of the person who signs.
+        type: str
+        required: true
+      note:
+        description: What that person wants to be remembered.
+        type: str
+        default: ""
+      instead:
+        description: Whether this person knowingly signs in the place of another, whose signature is gone then.
+        type: bool
+        default: false
+      signed_release:
+        description: The release that the person looked at. The task fails when it is another than O(name).
+        type: str
+        default: ""
+      signed_commit:
+        description:
+          - The commit that the person looked at, its beginning at least. The task fails when another is released.
+        type: str
+        default: ""
+      checkout:
+        description:
+          - The checkout of the application, a git work tree. The commit at which it is counts as the one that is
+            signed.
+        type: path
+      commit:
+        description: The commit that is released, its full name, where no checkout tells. It wins over the checkout.
+        type: str
+        default: ""
+"""

@@ -33,7 +33,7 @@ health:
 """
     + health("tests[].health")
     + r"""webhook:
-  description: Exchanges as those of M(easymo.deploy.webhook_check). All must pass.
+  description: Exchanges as those of O(easymo.deploy.health_check#module:webhook). All must pass.
   type: dict
   suboptions:
 """

@@ -36,7 +36,7 @@ options:
     default: 0
   guarded:
     description:
-      - The guard's own watch, as RV(easymo.deploy.feature_guard_info#module:watch). Of two watches the one that began
+      - The guard's own watch, as RV(easymo.deploy.feature_guard#module:watch). Of two watches the one that began
         later has gone on from the other.
     type: dict
 """

@@ -33,7 +33,7 @@ _value:
 
 import typing as t
 
-from ..module_utils._release.failure import sentence_of
+from ..module_utils._release.models import sentence_of
 
 
 class FilterModule:

@@ -52,7 +52,7 @@ _value:
 
 import typing as t
 
-from ..module_utils._release.failure import phase_failure
+from ..module_utils._release.models import phase_failure
 
 
 class FilterModule:

@@ -36,7 +36,7 @@ _value:
 
 import typing as t
 
-from ..module_utils._release.failure import repaired_since
+from ..module_utils._release.models import repaired_since
 
 
 class FilterModule:

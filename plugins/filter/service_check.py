@@ -72,10 +72,7 @@ def service_check(
     if form:
         prefixed = "true" if version.startswith("v") else "false"
         like = f"starts_with(to_string({version_at}), 'v') == `{prefixed}`"
-        return {
-            **check,
-            "http": {**http, "holds": [*http.get("holds", ()), version_at, like]},
-        }
+        return {**check, "http": {**http, "holds": [*http.get("holds", ()), version_at, like]}}
     return {**check, "http": {**http, "json": {**http.get("json", {}), version_at: version}}}
 
 

@@ -13,12 +13,15 @@ Everything this collection raises on purpose:
   * NotReadyToReleaseError  something stands against a release that has not begun
   * HoldError            nothing went wrong for sure: data is missing, or nobody answered
   * RollbackError        a limit was broken for which a release is taken back
-  * PhaseFailedError     a phase ends, for what an earlier task of it was told to fail of
-"""
+  * PhaseFailedError     a phase ends, for what an earlier task of it was told to fail of"""
 
 from __future__ import annotations
 
+import traceback
 import typing as t
+from dataclasses import dataclass
+
+from ansible.module_utils.basic import missing_required_lib
 
 MOST = 1_000
 """Characters of a line about what was asked for, however much of it is quoted."""
@@ -90,3 +93,32 @@ def in_short(message: str) -> str:
         return message
     head, tail = message[: MOST * 3 // 4], message[-MOST // 8 :]
     return f"{head}… ({len(message) - len(head) - len(tail)} characters) …{tail}"
+
+
+@dataclass(eq=False)
+class Library:
+    """`requirement` as pip reads it; `import_error` is the traceback of the import that failed, else None.
+
+    It is imported in a `with` over this, and its absence is told only where a module needs it.
+    """
+
+    requirement: str
+    import_error: str | None = None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> bool:
+        missing = kind is not None and issubclass(kind, ImportError)
+        if missing:
+            self.import_error = traceback.format_exc()
+        return missing
+
+
+def refuse_missing(libraries: t.Iterable[Library]) -> None:
+    """Raise for the first that is not installed."""
+    for library in libraries:
+        if library.import_error:
+            raise MissingLibraryError(
+                missing_required_lib(library.requirement), exception=library.import_error
+            )

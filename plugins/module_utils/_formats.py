@@ -8,8 +8,8 @@ import re
 import typing as t
 from datetime import datetime, tzinfo
 
-from ._numbers import number
 from ._time import parse_time
+from ._words import number
 
 LONGEST = 2_000
 """Characters of one text on the page. The JSON file has the whole."""

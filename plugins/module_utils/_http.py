@@ -14,8 +14,14 @@ import typing as t
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from ._errors import DeployError, InputError, RefusedError, UnreachableError, VerificationError
-from ._library import Library
+from ._errors import (
+    DeployError,
+    InputError,
+    Library,
+    RefusedError,
+    UnreachableError,
+    VerificationError,
+)
 from ._redaction import BLANK, excerpt
 from ._time import Deadline
 
@@ -177,10 +183,7 @@ def good(
     where: str,
     *,
     forbidden: str = "set a token with access",
-    otherwise: tuple[type[DeployError], str] = (
-        VerificationError,
-        "check its URL",
-    ),
+    otherwise: tuple[type[DeployError], str] = (VerificationError, "check its URL"),
     secret: str = "",
 ) -> Answer:
     """The answer if it is a good one, else what its status means. `secret` is blanked in what the server said."""
@@ -328,9 +331,7 @@ def _read(answer: requests.Response, end: float, largest: int) -> bytes:
             body += chunk
             if len(body) > largest:
                 raise NoAnswerError(
-                    VerificationError,
-                    f"answers with more than {largest:,} bytes",
-                    "check its URL",
+                    VerificationError, f"answers with more than {largest:,} bytes", "check its URL"
                 )
             if time.monotonic() > end:
                 raise requests.exceptions.Timeout

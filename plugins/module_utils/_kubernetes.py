@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import typing as t
 from urllib.parse import quote
 
@@ -12,7 +13,9 @@ from ._errors import InputError, RefusedError
 from ._kubernetes_calls import CONNECT_TIMEOUT, DOUBT_PAUSE, Calls, run_in_container
 from ._kubernetes_client import Connection
 from ._kubernetes_watch import KubernetesWatch
+from ._module import Module
 from ._redaction import excerpt
+from ._user import user_here
 
 # The path of the API and the plural, for each kind that is worked with.
 APIS = {
@@ -41,12 +44,7 @@ WATCH_SECONDS = 240
 class KubernetesCluster:
     """_cluster.Cluster over the official client."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        *,
-        clock: Clock | None = None,
-    ) -> None:
+    def __init__(self, connection: Connection, *, clock: Clock | None = None) -> None:
         self.namespace = connection.namespace
         self._calls = Calls(connection, clock or MonotonicClock())
         self._rights: dict[tuple[str, ...], bool] = {}
@@ -149,11 +147,7 @@ class KubernetesCluster:
         since_seconds: int | None = None,
         previous: bool = False,
     ) -> str:
-        limits = {
-            "tailLines": tail_lines,
-            "limitBytes": limit_bytes,
-            "sinceSeconds": since_seconds,
-        }
+        limits = {"tailLines": tail_lines, "limitBytes": limit_bytes, "sinceSeconds": since_seconds}
         given = {name: str(value) for name, value in limits.items() if value is not None}
         text = self._calls.ask(
             f"read the log of container {container!r} in pod {pod!r}",
@@ -245,3 +239,27 @@ def _step(kind: str, name: str) -> str:
 def _selectors(label: str, field: str) -> dict[str, str]:
     selectors = {"labelSelector": label, "fieldSelector": field}
     return {name: value for name, value in selectors.items() if value}
+
+
+def cluster_for(module: Module) -> KubernetesCluster:
+    return cluster_at(module, module.params)
+
+
+def cluster_at(module: Module, params: t.Mapping[str, t.Any]) -> KubernetesCluster:
+    """The cluster of `kubernetes_options`, wherever in the parameters they stand."""
+    connection = Connection.from_params(params)
+    if connection.host and not connection.validate_certs:
+        module.warn("The certificate of the API server is not verified: anyone between may read.")
+    return KubernetesCluster(connection)
+
+
+def opener_for(module: Module) -> t.Callable[[], KubernetesCluster]:
+    """Makes a client of its own at each call, for threads that each need one. Warns once."""
+    first = [cluster_for(module)]
+    connection = Connection.from_params(module.params)
+    return lambda: first.pop() if first else KubernetesCluster(connection)
+
+
+def actor_of(params: t.Mapping[str, t.Any]) -> str:
+    """Who acts: as the task says, else the user of this machine."""
+    return params["actor"] or f"{user_here()}@{socket.gethostname()}"

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ._cluster import Object
-from ._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
-from ._library import Library
+from ._errors import ConflictError, DeployError, InputError, Library, RefusedError, UnreachableError
 from ._tls import relax
 
 KUBERNETES = Library("kubernetes >= 34")

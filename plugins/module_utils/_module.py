@@ -12,8 +12,7 @@ from pathlib import PurePath
 from ansible.module_utils.basic import AnsibleModule, _load_params
 
 from ._arguments import wrong_kinds
-from ._errors import DeployError, InputError
-from ._library import Library, refuse_missing
+from ._errors import DeployError, InputError, Library, refuse_missing
 from ._progress import relay
 from ._redaction import excerpt
 

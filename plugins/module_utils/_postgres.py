@@ -9,8 +9,7 @@ import typing as t
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from ._errors import DeployError, InputError, RefusedError, UnreachableError
-from ._library import Library
+from ._errors import DeployError, InputError, Library, RefusedError, UnreachableError
 
 if t.TYPE_CHECKING:
     from psycopg2.extensions import connection

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The processes behind a deploy lock: which run this is, whether another lives, and a companion that outlives a task.
 
-Tasks are short processes; a run is the ansible-playbook that forks them. Nothing here needs more than os and /proc.
-"""
+Tasks are short processes; a run is the ansible-playbook that forks them. Nothing here needs more than os and /proc."""
 
 from __future__ import annotations
 
@@ -12,9 +11,44 @@ import select
 import signal
 import time
 import typing as t
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
-from ._run import Run
+
+@dataclass(frozen=True)
+class Run:
+    """A process of one machine: an ansible-playbook, or the keeper of its lock.
+
+    `machine` tells boot and process namespace apart, so that the same pid elsewhere is another
+    process; empty where the system can't tell, and then nobody may conclude that the run is dead.
+    `started` is the system's own count, only good to compare; empty where there is none.
+    """
+
+    machine: str
+    pid: int
+    started: str = ""
+
+    def to_text(self) -> str:
+        return f"{self.pid} {self.started or '-'} {self.machine or '-'}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Run | None:
+        parts = text.split()
+        if len(parts) != 3 or not parts[0].isdecimal():
+            return None
+        started, machine = ("" if part == "-" else part for part in parts[1:])
+        return cls(machine=machine, pid=int(parts[0]), started=started)
+
+
+Alive = t.Callable[[Run], "bool | None"]
+"""Whether a run still runs; None when that can't be told from this machine."""
+
+
+def never_alive(_run: Run) -> bool | None:
+    """For whoever does not look at processes."""
+    return None
+
 
 _STARTED = 19
 """The field `starttime` of /proc/<pid>/stat, counted behind the command's closing parenthesis."""
@@ -60,7 +94,10 @@ def detach(work: t.Callable[[], None]) -> None:
 
     Forked and not executed, so that the connection's secrets reach it in memory alone.
     """
-    first = os.fork()
+    with warnings.catch_warnings():
+        # Python warns of a fork beside threads. The child takes none of their locks: it begins anew.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        first = os.fork()
     if first:
         os.waitpid(first, 0)
         return

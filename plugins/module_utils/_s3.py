@@ -9,8 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from ._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
-from ._library import Library
+from ._errors import ConflictError, DeployError, InputError, Library, RefusedError, UnreachableError
 
 BOTO3 = Library("boto3 >= 1.40")
 with BOTO3:
@@ -264,10 +263,7 @@ class S3Bucket:
     def start_upload(self, key: str) -> str:
         with self._speaking(key):
             answer = self._client.create_multipart_upload(
-                Bucket=self.name,
-                Key=key,
-                ContentType="application/octet-stream",
-                **self._storage,
+                Bucket=self.name, Key=key, ContentType="application/octet-stream", **self._storage
             )
         return t.cast("str", answer["UploadId"])
 

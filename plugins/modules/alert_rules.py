@@ -145,16 +145,17 @@ from ..module_utils._alerts.apply import (
     LoadedRules,
     RuleFile,
     RuleObject,
+    alerts_api,
+    alerts_result,
     refuse_misrouted,
 )
-from ..module_utils._alerts.options import alerts_api, alerts_result
 from ..module_utils._alerts.plan import of_pods, wanted_rules
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
+from ..module_utils._errors import refuse_missing
 from ..module_utils._http import REQUESTS
+from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import cluster_for
-from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
 
 NEEDS = (REQUESTS,)
@@ -197,10 +198,7 @@ def run(module: Module) -> dict[str, t.Any]:
         )
     result["alerts"] = [rule.to_result() for rule in loaded]
     if module._diff:
-        result["diff"] = {
-            "before": {"groups": before or []},
-            "after": {"groups": groups},
-        }
+        result["diff"] = {"before": {"groups": before or []}, "after": {"groups": groups}}
     return result
 
 

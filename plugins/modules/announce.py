@@ -249,9 +249,8 @@ reason:
 import typing as t
 
 from ..module_utils._documentation import documented
-from ..module_utils._errors import InputError, RefusedError, UnreachableError
+from ..module_utils._errors import InputError, RefusedError, UnreachableError, refuse_missing
 from ..module_utils._http import REQUESTS
-from ..module_utils._library import refuse_missing
 from ..module_utils._messages.apply import deliver, read_attachments
 from ..module_utils._messages.plan import CHANNELS, Delivered, Undelivered, plan_messages
 from ..module_utils._messages.slack import SLACK_SDK

@@ -19,6 +19,7 @@ description:
     pause between two tasks that ask for the lock.
   - A lock whose run is dead on this machine is taken over at once. One that nobody renews is taken over after it was
     seen unchanged for its whole duration, measured here. No other machine's clock is trusted.
+  - O(state=read) only tells who deploys, and whether deployments are frozen. It never waits and never fails for either.
   - A lock set with O(manual=true) is for people. It belongs to no run, never lapses, and stops every run, those of
     whoever set it too, until it is freed.
 extends_documentation_fragment:
@@ -35,8 +36,9 @@ options:
       - V(held) takes the lock, or renews it when this run has it already, which is no change.
       - V(free) gives it back when it is this run's, or left by a dead run of O(holder). Another's lock stays as it is.
       - One that O(holder) set by hand is freed with O(manual=true) only.
+      - V(read) leaves it as it is. Added in 0.3.0.
     type: str
-    choices: [held, free]
+    choices: [held, free, read]
     default: held
   holder:
     description: Who holds it. The user and name of this machine when not given.
@@ -84,11 +86,10 @@ options:
     default: false
 notes:
   - Needs the verbs C(get), C(create) and C(update) on C(leases) of C(coordination.k8s.io), C(get) and C(list) on
-    C(configmaps) and C(list) on C(deployments) of C(apps).
+    C(configmaps) and C(list) on C(deployments) of C(apps). With O(state=read), those that read.
   - Deployments are frozen while there is a ConfigMap C(deploy-freeze). Its keys C(reason), C(by) and C(until) are told
     to whoever is stopped by it, and it holds no longer than C(until), if that is a time as in V(2026-11-24T18:00:00Z).
 seealso:
-  - module: easymo.deploy.deploy_lock_info
   - module: easymo.deploy.rollout
 """
 
@@ -122,11 +123,17 @@ EXAMPLES = r"""
     namespace: shop-prod
     manual: true
     state: free
+
+- name: See who is deploying
+  easymo.deploy.deploy_lock:
+    namespace: shop-prod
+    state: read
+  register: lock
 """
 
 RETURN = r"""
 lock:
-  description: The lock after, or as it would be.
+  description: The lock after, or as it would be. Its texts are empty while it is free.
   returned: success, and when another holds it
   type: dict
   sample:
@@ -146,17 +153,24 @@ lock:
     stolen_from: ""
 fence:
   description: The epoch of the lock. Give it to what writes under the lock.
-  returned: success
+  returned: success, but for O(state=read)
   type: int
   sample: 7
+sentence:
+  description: Lock and freeze in words.
+  returned: with O(state=read)
+  type: str
+  sample: >-
+    jane@build-1 (pid 4711) holds 'easymo-deploy' to deploy 2.0.0 since 2026-11-24 09:00:00 UTC, until
+    2026-11-24 09:05:20 UTC unless renewed.
 stolen_from:
   description: Who held the lock until this task took it over, empty if nobody did.
-  returned: success
+  returned: success, but for O(state=read)
   type: str
   sample: joe@build-2 2.0.0 epoch 6 since 2026-11-24T08:10:00.000000Z
 freeze:
   description: Who froze deployments, why and until when.
-  returned: when deployments are frozen
+  returned: when deployments are frozen, and with O(state=read), empty if they are not
   type: dict
   sample: {name: deploy-freeze, reason: Black Friday, by: ann, until: "2026-11-28T06:00:00Z"}
 reason:
@@ -170,8 +184,8 @@ import typing as t
 
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
+from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES, Connection
-from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._lock.apply import Locking
 from ..module_utils._lock.task import claim_of, dismiss, keep
 from ..module_utils._module import Module, emit_progress, execute, in_controller, refuse_below
@@ -195,6 +209,8 @@ def run(module: Module) -> dict[str, t.Any]:
         alive=alive,
         report=lambda text: emit_progress(module, "LockWaiting", text, {"name": params["name"]}),
     )
+    if params["state"] == "read":
+        return locking.describe()
     how = {"force": params["force"], "check_mode": module.check_mode}
     if params["state"] == "held":
         change = locking.hold(wait=params["wait"], fence=params["fence"], **how)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: edge_functions
-short_description: Deploy Supabase edge functions, all or none
+short_description: Deploy Supabase edge functions, all or none, and set their secrets
 version_added: 0.1.0
 description:
   - Uploads what the Supabase CLI would upload for the same checkout, bundles every function first, activates all
@@ -37,9 +37,27 @@ options:
         with V(deployed), which then activates at once.
       - V(saved) writes the sources and settings of O(names) as they run now into O(archive).
       - V(restored) deploys O(archive) or O(archive_key), and deletes the functions that did not exist when it was made.
+      - V(configured) sets O(secrets), and leaves the functions as they are. Added in 0.3.0.
     type: str
-    choices: [deployed, staged, saved, restored]
+    choices: [deployed, staged, saved, restored, configured]
     default: deployed
+  secrets:
+    description:
+      - Secrets of the project, which are the environment variables of its functions. Needed by O(state=configured).
+      - The API tells digests in place of values. A secret is set when its digest is not the SHA-256 of the value given.
+      - No value is ever shown, nor its digest.
+    type: dict
+    version_added: 0.3.0
+    suboptions:
+      values:
+        description: The secrets to set, by name.
+        type: dict
+        default: {}
+      absent:
+        description: Names of secrets that the project must not have.
+        type: list
+        elements: str
+        default: []
   directory:
     description: The folder C(supabase/functions) of the application's checkout. Needed by V(deployed) and V(staged).
     type: path
@@ -159,12 +177,23 @@ EXAMPLES = r"""
     directory: /srv/app/supabase/functions
     known: "{{ ready.known }}"
     staged: "{{ ready.staged }}"
+
+- name: Set what the webhook needs
+  easymo.deploy.edge_functions:
+    project_ref: abcdefghijklmnopqrst
+    access_token: "{{ supabase_access_token }}"
+    state: configured
+    secrets:
+      values:
+        WEBHOOK_SECRET: "{{ webhook_secret }}"
+        WEBHOOK_TOKEN: "{{ webhook_token }}"
+      absent: [OLD_TOKEN]
 """
 
 RETURN = r"""
 changes:
   description: What was done, or in check mode would be, to each function that is not as asked for.
-  returned: success
+  returned: success, except with O(state=configured)
   type: list
   elements: dict
   contains:
@@ -172,29 +201,43 @@ changes:
     kind: {description: "V(new), V(changed) or V(deleted).", type: str, sample: changed}
     files: {description: Files that differ., type: list, elements: str, sample: [index.ts, ../_shared/version.ts]}
     settings: {description: Settings that differ., type: list, elements: str, sample: [verify_jwt]}
+set:
+  description: Names of secrets that were set, or in check mode would be.
+  returned: success, with O(state=configured)
+  type: list
+  elements: str
+  version_added: 0.3.0
+  sample: [WEBHOOK_SECRET]
+removed:
+  description: Names of secrets that were removed, or in check mode would be.
+  returned: success, with O(state=configured)
+  type: list
+  elements: str
+  version_added: 0.3.0
+  sample: [OLD_TOKEN]
 unchanged:
-  description: Functions that are as asked for.
+  description: Functions, or with O(state=configured) names of secrets, that are as asked for.
   returned: success
   type: list
   elements: str
   sample: [health]
 extra:
   description: Active functions of the project that were not asked for, and that stay.
-  returned: success, except with O(state=saved)
+  returned: success, except with V(saved) and V(configured)
   type: list
   elements: str
   version_added: 0.2.0
   sample: [old-webhook]
 kept:
   description: Functions that V(restored) left alone, for somebody deployed them since the release.
-  returned: success, except with O(state=saved)
+  returned: success, except with V(saved) and V(configured)
   type: list
   elements: str
   version_added: 0.2.0
   sample: []
 turned:
   description: Functions that are changed only because somebody turned their JWT switch since they were deployed.
-  returned: success, except with O(state=saved)
+  returned: success, except with V(saved) and V(configured)
   type: list
   elements: str
   version_added: 0.2.0
@@ -213,12 +256,12 @@ functions:
   sample: {webhook: {version: 7, verify_jwt: false}}
 activated:
   description: Whether this task activated anything. After a failure V(true) means that new functions run, or may run.
-  returned: success, and when activation failed
+  returned: success except with O(state=configured), and when activation failed
   type: bool
   sample: true
 known:
   description: What is known of the functions' versions, for O(known) of a later task.
-  returned: success, except with O(state=saved)
+  returned: success, except with V(saved) and V(configured)
   type: dict
   version_added: 0.2.0
   sample: {health: [{version: 7, sha256: 9f86d081, fingerprint: 2c26b46b}]}
@@ -254,15 +297,14 @@ from pathlib import Path
 
 from ..module_utils import _s3
 from ..module_utils._documentation import documented
-from ..module_utils._errors import InputError
-from ..module_utils._functions.archive import Archive, fetch, keep, read_archive
-from ..module_utils._functions.checkout import FolderCheckout
+from ..module_utils._errors import InputError, refuse_missing
+from ..module_utils._functions.apply import apply_secrets, plan_secrets
+from ..module_utils._functions.archive import Archive, FolderCheckout, fetch, keep, read_archive
 from ..module_utils._functions.collect import Collected, FunctionSelection, collect_functions
 from ..module_utils._functions.task import FunctionsRequest, deploy, restore, save
 from ..module_utils._http import REQUESTS
-from ..module_utils._library import refuse_missing
-from ..module_utils._lock.errors import FrozenError
 from ..module_utils._lock.fence import Check, lock_check, no_check
+from ..module_utils._lock.models import FrozenError
 from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._supabase_api import SupabaseFunctionsApi
 
@@ -276,13 +318,17 @@ module_spec = documented(
         ("state", "staged", ["directory"]),
         ("state", "saved", ["archive", "names"]),
         ("state", "restored", ["archive", "archive_key"], True),
+        ("state", "configured", ["secrets"]),
     ],
+    no_log=["secrets.values"],
     required_by={"archive_key": ["bucket", "archive_sha256"]},
 )
 
 
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
+    if params["state"] == "configured":
+        return configure(module)
     archive = _archive(params)
     order = FunctionsRequest.from_params(
         params, archive, check_mode=module.check_mode, diff=module._diff
@@ -311,6 +357,24 @@ def run(module: Module) -> dict[str, t.Any]:
             report=report,
         )
     _warn(module, result)
+    return result
+
+
+def configure(module: Module) -> dict[str, t.Any]:
+    values, absent = module.params["secrets"]["values"], module.params["secrets"]["absent"]
+    if any(not isinstance(value, str) for value in values.values()):
+        wrong = sorted(name for name, value in values.items() if not isinstance(value, str))
+        raise InputError(f"The values of {', '.join(wrong)} are no text: quote them.")
+    api = SupabaseFunctionsApi.from_params(module.params)
+    plan = plan_secrets(api.secrets(), values, absent)
+    if plan.differs and not module.check_mode and not apply_secrets(plan, values, api):
+        module.warn(
+            "The API's digests are not the SHA-256 of the values that were set: changes cannot "
+            "be detected."
+        )
+    result = plan.to_result()
+    if module._diff:
+        result["diff"] = plan.to_diff()
     return result
 
 

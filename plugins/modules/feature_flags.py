@@ -153,12 +153,10 @@ import typing as t
 
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
-from ..module_utils._flags.apply import decide_flags
-from ..module_utils._flags.flagd import Document
-from ..module_utils._flags.switch import KillSwitch, to_diff, wish_under
-from ..module_utils._flags.values import to_values
+from ..module_utils._flags.apply import KillSwitch, decide_flags, to_diff, wish_under
+from ..module_utils._flags.values import Document, to_values
+from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._lock.fence import lease_check_for
 from ..module_utils._module import Module, execute
 from ..module_utils._templates import JINJA2
@@ -184,7 +182,8 @@ def run(module: Module) -> dict[str, t.Any]:
             cluster, params["fence"], clock=MonotonicClock(), name=params["lock"]
         ),
     )
-    if plan.overruled:
+    # What only the first manifest set is nobody's decision.
+    if plan.overruled and plan.before.owned:
         module.warn(
             f"Flags in ConfigMap {params['name']!r} that {', '.join(plan.overruled)} set "
             f"{'would be' if module.check_mode else 'were'} changed."

@@ -33,8 +33,10 @@ options:
     description:
       - V(moved) takes the next step, or goes to O(percentage). It says by RV(action) what is to follow.
       - V(judged) keeps the verdict of the watch of O(percentage). V(rollback) goes back one step in the same write.
+      - V(read) tells what V(moved) would do, and never fails because the next step may not be taken. Then the lock
+        counts as another's, whoever asks, so that this is for before it is taken. Added in 0.3.0.
     type: str
-    choices: [moved, judged]
+    choices: [moved, judged, read]
     default: moved
   percentage:
     description:
@@ -82,7 +84,6 @@ notes:
   - A task that has nothing to do because the next step's time has not come succeeds with RV(action=wait). Asked for
     that step by name, it fails.
 seealso:
-  - module: easymo.deploy.feature_ramp_info
   - module: easymo.deploy.feature_flags
   - module: easymo.deploy.metrics_gate
 """
@@ -99,6 +100,14 @@ EXAMPLES = r"""
       - {day: 2, percentage: 5, users: 500}
       - {day: 3, percentage: 10, users: 1000}
   register: ramp
+
+- name: Read where it stands
+  easymo.deploy.feature_ramp:
+    namespace: shop-prod
+    flag: FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE
+    enabled_by: FEATURE_CHECKOUT
+    schedule: *schedule
+    state: read
 
 - name: Restart the pods that read it, once
   easymo.deploy.rollout:
@@ -208,6 +217,11 @@ next:
       type: list
       elements: dict
       sample: [{kind: day, text: "day 2 begins at 2026-11-25 09:00:00 UTC", until: "2026-11-25T09:00:00Z"}]
+needs_lock:
+  description: Whether it would be done under the deploy lock. Also where nothing but another's lock is in the way.
+  returned: with O(state=read)
+  type: bool
+  sample: false
 notes:
   description: What was found otherwise than the ramp left it, and what became of a release.
   returned: success, and when it is refused
@@ -231,7 +245,7 @@ ramp:
       - {what: raised, from: 1, to: 5, at: "2026-11-25T09:10:00Z", by: jane@build-1, reason: ""}
 checksum:
   description: SHA-256 of all keys after, for O(easymo.deploy.rollout#module:checksum).
-  returned: success
+  returned: success, but for O(state=read)
   type: str
   sample: 1ff1de774005f8da13f42943881c655f2f1ab1f1cb2a50a76c3c5b3f9c1f6b55
 reason:
@@ -244,13 +258,12 @@ reason:
 import typing as t
 
 from ..module_utils._documentation import documented
-from ..module_utils._flags.flagd import Document
+from ..module_utils._flags.values import Document
+from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import actor_of, cluster_for
 from ..module_utils._module import Module, emit_progress, execute
-from ..module_utils._ramp.apply import Ramp, RampFlags, RampOutcome
+from ..module_utils._ramp.apply import Ramp, RampFlags, RampOutcome, WatchFinding
 from ..module_utils._ramp.describe import describe, to_diff
-from ..module_utils._ramp.judge import WatchFinding
 from ..module_utils._ramp.options import read_moment, read_percentage, read_schedule, read_start
 from ..module_utils._ramp.plan import StepRequest, refuse_no_step
 from ..module_utils._run_process import alive
@@ -261,8 +274,7 @@ NEEDS = (KUBERNETES, JINJA2)
 
 
 module_spec = documented(
-    DOCUMENTATION,
-    required_if=[("state", "judged", ["percentage", "verdict"])],
+    DOCUMENTATION, required_if=[("state", "judged", ["percentage", "verdict"])]
 )
 
 
@@ -288,6 +300,11 @@ def run(module: Module) -> dict[str, t.Any]:
         lock=params["lock"],
         alive=alive,
     )
+    if params["state"] == "read":
+        plan, needs_lock = ramp.look(
+            StepRequest(by="", percentage=percentage, start=read_start(params))
+        )
+        return {"changed": False, **describe(schedule, plan), "needs_lock": needs_lock}
     done = (
         _judge(ramp, module, percentage)
         if params["state"] == "judged"

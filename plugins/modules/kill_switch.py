@@ -224,26 +224,26 @@ from datetime import UTC, datetime
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
-from ..module_utils._flags.flagd import Document
-from ..module_utils._flags.plan import FlagsPlan
-from ..module_utils._flags.pods import VOLUME, FlagsProbe, to_probe
-from ..module_utils._flags.switch import KillSwitch, to_diff
-from ..module_utils._flags.values import to_values
-from ..module_utils._jmespath import JMESPATH
-from ..module_utils._kill_switch.apply import Decide, KillSwitching, check_reached
-from ..module_utils._kill_switch.consumer import ConsumerState, FlagsRequest, reached_after
-from ..module_utils._kill_switch.plan import (
+from ..module_utils._flags.apply import KillSwitch, to_diff
+from ..module_utils._flags.consumer import ConsumerState, FlagsRequest, reached_after
+from ..module_utils._flags.kill_switch import (
     LOWERED,
     RESET,
+    Decide,
+    KillSwitching,
+    check_reached,
     plan_lowered,
     plan_reset,
     plan_set,
     to_sentence,
 )
+from ..module_utils._flags.plan import FlagsPlan
+from ..module_utils._flags.pods import VOLUME, FlagsProbe, to_probe
+from ..module_utils._flags.values import Document, to_values
+from ..module_utils._kubernetes import actor_of, opener_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import actor_of, opener_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._templates import JINJA2
+from ..module_utils._templates import JINJA2, JMESPATH
 from ..module_utils._time import utc_now
 from ..module_utils._user import read_who_and_why, refuse_placeholders
 
@@ -251,8 +251,7 @@ NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 
 
 module_spec = documented(
-    DOCUMENTATION,
-    required_if=[("state", LOWERED, ["percentage", "percentage_flag"])],
+    DOCUMENTATION, required_if=[("state", LOWERED, ["percentage", "percentage_flag"])]
 )
 
 

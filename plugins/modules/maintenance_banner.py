@@ -78,7 +78,7 @@ reason:
 
 import typing as t
 
-from ..module_utils._banner.api import BannerApi, BannerPlan, wanted_banner
+from ..module_utils._banner import BannerApi, BannerPlan, wanted_banner
 from ..module_utils._documentation import documented
 from ..module_utils._errors import VerificationError
 from ..module_utils._http import REQUESTS
@@ -88,10 +88,7 @@ from ..module_utils._time import Deadline
 NEEDS = (REQUESTS,)
 
 
-module_spec = documented(
-    DOCUMENTATION,
-    required_if=[("state", "present", ("text",))],
-)
+module_spec = documented(DOCUMENTATION, required_if=[("state", "present", ("text",))])
 
 
 def run(module: Module) -> dict[str, t.Any]:

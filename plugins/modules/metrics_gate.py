@@ -16,7 +16,7 @@ description:
   - V(hold) for everything else. Missing data, errors, NaN and several series where one is expected never pass,
     and never roll back. With O(hold_for) it goes on guarding while it holds.
   - With O(release) the watch is kept in the ConfigMap C(release-<release>-watch). A run that was killed is
-    taken up by the next one, and people decide by M(easymo.deploy.release_decision).
+    taken up by the next one, and people decide by O(easymo.deploy.release#module:decision).
   - Runs in the controller when the connection is local, and shows each look as it is taken.
 extends_documentation_fragment:
   - easymo.deploy._module.in_controller
@@ -143,7 +143,7 @@ requirements:
   - psycopg2-binary, only for the kind V(postgres)
   - kubernetes, only for O(release) and the kind V(kubernetes_log)
 seealso:
-  - module: easymo.deploy.release_decision
+  - module: easymo.deploy.release
 """
 
 EXAMPLES = r"""
@@ -492,10 +492,11 @@ reason:
 
 import typing as t
 
-from ..module_utils._alerts.fired import to_record
+from ..module_utils._alerts.api import to_record
 from ..module_utils._alerts.plan import Alerts
 from ..module_utils._cluster import Cluster
 from ..module_utils._documentation import documented
+from ..module_utils._errors import refuse_missing
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import (
     METRIC_RULES,
@@ -505,26 +506,18 @@ from ..module_utils._gate.options import (
 )
 from ..module_utils._gate.prometheus import AlertsSource
 from ..module_utils._gate.report import describe_look, describe_watch, look_data, refuse_verdict
-from ..module_utils._gate.sources import (
-    refuse_missing_libraries,
-    sources_of,
-    with_cohorts,
-)
+from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
 from ..module_utils._gate.state import Schedule
 from ..module_utils._gate.store import ReleaseMemory
 from ..module_utils._gate.watch import Measurement, Sources, Watcher
+from ..module_utils._kubernetes import cluster_at
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import cluster_at
-from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, emit_progress, execute
 
 TIMES = ("duration", "interval", "initial_delay", "hold_for", "recover_for", "max_gap")
 
 
-module_spec = documented(
-    DOCUMENTATION,
-    inside={"metrics": METRIC_RULES},
-)
+module_spec = documented(DOCUMENTATION, inside={"metrics": METRIC_RULES})
 
 
 def run(module: Module) -> dict[str, t.Any]:

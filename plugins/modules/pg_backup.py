@@ -100,7 +100,7 @@ notes:
   - Beside what reading and writing objects needs, the key to S3 should be allowed C(s3:AbortMultipartUpload),
     C(s3:ListBucketMultipartUploads) and C(s3:DeleteObject), for removing what was not finished.
 seealso:
-  - module: easymo.deploy.pg_backup_info
+  - module: easymo.deploy.pg_restore
 """
 
 EXAMPLES = r"""
@@ -145,91 +145,35 @@ EXAMPLES = r"""
 
 RETURN = r"""
 backup:
-  description: The backup that serves now. Empty in check mode when one would be taken.
+  description:
+    - The backup that serves now, as its manifest has it. Empty in check mode when one would be taken.
+    - C(started) and C(finished) are in UTC, C(duration) in seconds between them, C(size) in bytes. C(entries) is the
+      number of entries in the dump's table of contents.
+    - C(rows) is how many rows of each table are in the dump, by V(schema.table), counted in the snapshot of the dump.
+      Partitioned tables count in their leaves. A name that holds a dot or a quote is quoted as in SQL.
+    - C(schemas_of_others) are schemas that other roles than the one that backed up own, as a hosted platform's do. They
+      are in the dump as far as they could be read, less C(left_out), and a restore in place leaves them alone.
   returned: success
   type: dict
-  contains:
-    uri:
-      description: Where the dump is.
-      type: str
-      sample: s3://shop-backups/v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
-    key:
-      description: Its key in the bucket.
-      type: str
-      sample: v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
-    name:
-      description: Logical name of the database.
-      type: str
-      sample: supabase_prod
-    release:
-      description: The release it was taken for.
-      type: str
-      sample: 2.0.0
-    host:
-      description: The server it was taken from.
-      type: str
-      sample: prod-checkout-db.example.com
-    database:
-      description: The database it was taken of.
-      type: str
-      sample: checkout_prod
-    size:
-      description: Size of the dump in bytes.
-      type: int
-      sample: 102301444
-    sha256:
-      description: SHA-256 of the dump, in hexadecimal.
-      type: str
-      sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
-    started:
-      description: When it was begun, in UTC.
-      type: str
-      sample: "2025-11-11T06:00:12Z"
-    finished:
-      description: When it was verified, in UTC.
-      type: str
-      sample: "2025-11-11T06:00:19Z"
-    duration:
-      description: Seconds from begin to end.
-      type: int
-      sample: 7
-    server_version:
-      description: Version of the server.
-      type: str
-      sample: "18.6"
-    pg_dump_version:
-      description: Version of the program that wrote the dump.
-      type: str
-      sample: "18.6"
-    compression:
-      description: How the dump is compressed.
-      type: str
-      sample: zstd:1
-    entries:
-      description: Number of entries in the dump's table of contents.
-      type: int
-      sample: 214
-    rows:
-      description:
-        - How many rows of each table are in the dump, by V(schema.table), counted in the snapshot of the dump.
-        - Partitioned tables count in their leaves. A name that holds a dot or a quote is quoted as in SQL.
-      type: dict
-      version_added: 0.2.0
-      sample: {public.orders: 48120, public.users: 9034}
-    schemas_of_others:
-      description:
-        - Schemas of the database that other roles than the one that backed up own, as a hosted platform's do.
-        - They are in the dump as far as they could be read, and a restore of the database in place leaves them alone.
-      type: list
-      elements: str
-      version_added: 0.2.0
-      sample: [auth, storage]
-    left_out:
-      description: What in those schemas could not be read and is not in the dump.
-      type: list
-      elements: str
-      version_added: 0.2.0
-      sample: [table auth.schema_migrations]
+  sample:
+    uri: s3://shop-backups/v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
+    key: v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
+    name: supabase_prod
+    release: 2.0.0
+    host: prod-checkout-db.example.com
+    database: checkout_prod
+    size: 102301444
+    sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    started: "2025-11-11T06:00:12Z"
+    finished: "2025-11-11T06:00:19Z"
+    duration: 7
+    server_version: "18.6"
+    pg_dump_version: "18.6"
+    compression: zstd:1
+    entries: 214
+    rows: {public.orders: 48120, public.users: 9034}
+    schemas_of_others: [auth, storage]
+    left_out: [table auth.schema_migrations]
 left_out:
   description:
     - What of other roles the backup lacks, in check mode would lack, because O(login_user) may not read it.
@@ -273,19 +217,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..module_utils import _postgres, _s3
-from ..module_utils._backup import local_copy, programs
+from ..module_utils._backup import apply, programs
 from ..module_utils._backup.apply import BackupRequest, take_backup
 from ..module_utils._backup.catalog import UnfinishedBackups, find_remains, read_catalog
-from ..module_utils._backup.models import NAME, Backup, dump_key
 from ..module_utils._backup.plan import (
     GZIP,
+    NAME,
     ZSTD,
+    Backup,
+    dump_key,
     plan_backup,
     refuse_older_programs,
     refuse_storage,
 )
-from ..module_utils._backup.server import find_room, refuse_pooler, refuse_shortage
-from ..module_utils._backup.tables import list_dumped, refuse_unreadable
+from ..module_utils._backup.tables import (
+    find_room,
+    list_dumped,
+    refuse_pooler,
+    refuse_shortage,
+    refuse_unreadable,
+)
 from ..module_utils._backup.upload import BackupProgress
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
@@ -377,7 +328,7 @@ def refuse_bad_input(params: t.Mapping[str, t.Any]) -> None:
     refuse_below(params, max_age=0, lock_timeout=1, timeout=1)
     refuse_storage(storage_of(params))
     if params["local_copy"]:
-        local_copy.refuse_unusable(Path(params["local_copy"]))
+        apply.refuse_unusable(Path(params["local_copy"]))
 
 
 def request_of(params: t.Mapping[str, t.Any], now: datetime) -> BackupRequest:

@@ -85,7 +85,7 @@ def run(module: Module) -> dict[str, t.Any]:
             raise RefusedError(
                 f"{target.where} refused the query: {exc}. Correct 'query'."
             ) from exc
-    texts = [[None if one is None else str(one) for one in row] for row in rows]
+    texts = [[None if value is None else str(value) for value in row] for row in rows]
     return {"changed": False, "rows": texts}
 
 

@@ -108,7 +108,6 @@ notes:
   - Replication slots and subscriptions stay with the database that is kept by O(method=swap).
 seealso:
   - module: easymo.deploy.pg_backup
-  - module: easymo.deploy.pg_backup_info
 """
 
 EXAMPLES = r"""
@@ -192,33 +191,16 @@ backup:
     key: v2-migration/checkout_prod_20251111_060012_5e1f0a.dump
     size: 102301444
 rows:
-  description: The rows of each table.
+  description:
+    - By C(table), as schema.table, how many rows it had C(before), how many are in the C(backup), and how many it had
+      C(after).
+    - C(before) is counted in check mode and with C(--diff). It is null when it was not, or could not be, counted, or
+      when there was no such table. C(backup) is null for a table that the backup does not have, C(after) when nothing
+      was restored in this run.
   returned: when O(state=present)
   type: list
   elements: dict
-  contains:
-    table:
-      description: As schema.table.
-      returned: always
-      type: str
-      sample: public.orders
-    before:
-      description:
-        - How many it had before, in check mode and with C(--diff).
-        - Null when they were not, or could not be, counted, or when there was no such table.
-      returned: always
-      type: int
-      sample: 11873
-    backup:
-      description: How many are in the backup. Null for a table that the backup does not have.
-      returned: always
-      type: int
-      sample: 12000
-    after:
-      description: How many were restored. Null when nothing was restored in this run.
-      returned: always
-      type: int
-      sample: 12000
+  sample: [{table: public.orders, before: 11873, backup: 12000, after: 12000}]
 dropped:
   description:
     - Objects that the backup does not know and O(method=in_place) drops.
@@ -275,8 +257,15 @@ from ..module_utils._documentation import documented
 from ..module_utils._lock.fence import lock_check
 from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._postgres import PostgresTarget
-from ..module_utils._restore.apply import drop, predict, restore
-from ..module_utils._restore.task import control_target, find_backup, place_order, refuse_bad_input
+from ..module_utils._restore.apply import (
+    control_target,
+    drop,
+    find_backup,
+    place_order,
+    predict,
+    refuse_bad_input,
+    restore,
+)
 from ..module_utils._s3 import S3Bucket
 
 NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)

@@ -164,11 +164,11 @@ from ..module_utils._flags.pods import (
 )
 from ..module_utils._flags.proof import SETTLE, FlagsProof, Prover, latest
 from ..module_utils._flags.values import to_values
-from ..module_utils._jmespath import JMESPATH
+from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._rollout.observer import observe_deployment
+from ..module_utils._templates import JMESPATH
 from ..module_utils._time import now as wall_clock
 
 NEEDS = (KUBERNETES, JMESPATH)

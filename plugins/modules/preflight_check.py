@@ -75,7 +75,7 @@ requirements:
   - the program git (for V(git) and O(checkout))
   - what M(easymo.deploy.health_check) needs for the kinds of its checks
 seealso:
-  - module: easymo.deploy.release_sign_off
+  - module: easymo.deploy.release
   - module: easymo.deploy.health_check
 """
 
@@ -184,7 +184,7 @@ from datetime import datetime
 
 from ..module_utils._checks.git import head_of
 from ..module_utils._checks.kinds import PREFLIGHT, read_preflight
-from ..module_utils._checks.models import Check, Ground, Known, Row
+from ..module_utils._checks.models import Check, Ground, Known, Row, libraries
 from ..module_utils._checks.preflight import (
     GO,
     conclude,
@@ -195,22 +195,17 @@ from ..module_utils._checks.preflight import (
     run_preflight,
     waive,
 )
-from ..module_utils._checks.run import libraries
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
-from ..module_utils._errors import DeployError, InputError
+from ..module_utils._errors import DeployError, InputError, refuse_missing
 from ..module_utils._kubernetes import KubernetesCluster
 from ..module_utils._kubernetes_client import Connection
-from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._release.models import Record
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._time import UTC, utc_now
 
-module_spec = documented(
-    DOCUMENTATION,
-    no_log=["checks.needs"],
-)
+module_spec = documented(DOCUMENTATION, no_log=["checks.needs"])
 
 
 def run(module: Module) -> dict[str, t.Any]:

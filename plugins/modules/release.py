@@ -20,11 +20,14 @@ description:
     A phase that a run left running and another one opens keeps who took it up and when as one of C(interruptions).
   - Opening a phase of a release that was rolled back begins its next attempt, with no phases, pins, announcements,
     backups or facts. The phase V(rollback) is the exception; it belongs to the attempt that it undoes.
+requirements:
+  - the program git (for O(sign_off.checkout))
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._guard
   - easymo.deploy._kubernetes
+  - easymo.deploy._sign_offs
 options:
   name:
     description:
@@ -120,6 +123,34 @@ options:
     type: list
     elements: str
     default: []
+  decision:
+    description:
+      - Writes a person's decision on what a gate holds, with name and reason, and nothing else. The run that watches
+        hears of it within one interval of its gate; when none does, the next run of the phase takes it into account.
+      - An approval lets go of the hold that there is, once, and never of a breach. A reject makes the gate roll back.
+      - Refuses nobody, no reason, a release or gate that is not there, an approval of what does not hold, and what
+        has ended.
+      - Takes no lock, so that it works while the run that watches holds it.
+    type: dict
+    version_added: 0.3.0
+    suboptions:
+      gate:
+        description: The watch, as O(easymo.deploy.metrics_gate#module:gate).
+        type: str
+        default: monitoring
+      decision:
+        description: Whether the release goes on, V(approve), or back, V(reject).
+        type: str
+        choices: [approve, reject]
+        required: true
+      by:
+        description: Who decides.
+        type: str
+        required: true
+      reason:
+        description: Why, for everybody who reads the record later.
+        type: str
+        required: true
   fenced:
     description:
       - Writes O(fence) on the record and its pins, as far as there are any, and nothing else. It is no change.
@@ -162,6 +193,8 @@ options:
     type: dict
     default: {}
 seealso:
+  - module: easymo.deploy.metrics_gate
+  - module: easymo.deploy.preflight_check
   - module: easymo.deploy.release_info
   - module: easymo.deploy.rollout
 """
@@ -206,11 +239,32 @@ EXAMPLES = r"""
     namespace: shop-prod
     status: rolled_back
     notes: [Error rate above five percent]
+
+- name: Let the release go on
+  easymo.deploy.release:
+    name: 2.0.0
+    namespace: shop-prod
+    decision:
+      decision: approve
+      by: Ann
+      reason: the marketing mail explains the load
+
+- name: Keep that QA has signed
+  easymo.deploy.release:
+    name: 2.0.0
+    namespace: shop-prod
+    sign_off:
+      required:
+        - {name: qa, what: QA sign-off received, of: QA lead, section: 1 Staging Validation}
+      name: qa
+      by: Jane Doe
+      note: all flows but voice, which v2.0 does not touch
+      checkout: /srv/release/shop
 """
 
 RETURN = r"""
 record:
-  description: The whole record after.
+  description: The whole record after. A task with O(decision) or O(sign_off) returns what is said of these alone.
   returned: success
   type: dict
   sample: {version: 2.0.0, attempt: 1, status: running, phases: {database: {status: done}}}
@@ -249,6 +303,41 @@ fetched:
   type: list
   elements: str
   sample: [/var/tmp/functions-before.tar]
+decision:
+  description:
+    - The decision as the record has it. C(evidence) names the attempt, the watch and the hold that it is about,
+      and why it held.
+  returned: with O(decision)
+  type: dict
+  sample:
+    gate: monitoring
+    decision: approve
+    by: Ann
+    reason: the marketing mail explains the load
+    at: "2026-11-25T10:10:00Z"
+    evidence: {attempt: 1, watch: "2026-11-25T09:05:00Z", held: "2026-11-25T10:05:00Z", reasons: [kafka_lag is 120 ms]}
+sentence:
+  description: What was decided, for people.
+  returned: with O(decision)
+  type: str
+  sample: "Ann approved the watch 'monitoring' of release 2.0.0: the marketing mail explains the load."
+sign_off:
+  description: The sign-off as the record has it.
+  returned: with O(sign_off)
+  type: dict
+  sample:
+    by: Jane Doe
+    at: "2025-11-10T14:00:00Z"
+    what: QA sign-off received
+    note: ""
+    attempt: 1
+    git_sha: 4f1c0de51f05cb3c2b5d2a3f0d5d3e1b1c9b8a7d
+missing:
+  description: The names of those that are still to be signed.
+  returned: with O(sign_off)
+  type: list
+  elements: str
+  sample: [product, security]
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -270,15 +359,22 @@ missing_phases:
 
 import typing as t
 
-from ..module_utils._cluster import MonotonicClock
+from ..module_utils._checks.git import head_of
+from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._documentation import documented
+from ..module_utils._gate.store import record_decision
+from ..module_utils._gate.verdict import ManualDecision
+from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import cluster_for
-from ..module_utils._lock.errors import FrozenError
 from ..module_utils._lock.fence import lease_check_for
+from ..module_utils._lock.models import FrozenError
 from ..module_utils._module import Module, execute
 from ..module_utils._release.models import FAILED
+from ..module_utils._release.sign_off import sign
+from ..module_utils._release.store import ReleaseStore
 from ..module_utils._release.task import ReleaseTask, carry_out
+from ..module_utils._time import utc_now
+from ..module_utils._user import read_who_and_why
 
 NEEDS = (KUBERNETES,)
 
@@ -286,11 +382,15 @@ NEEDS = (KUBERNETES,)
 module_spec = documented(
     DOCUMENTATION,
     required_by={"phase_status": ["phase"]},
+    mutually_exclusive=[("decision", "sign_off", "phase")],
 )
 
 
 def run(module: Module) -> dict[str, t.Any]:
     params, cluster = module.params, cluster_for(module)
+    for option, act in (("decision", decide), ("sign_off", sign_off)):
+        if params[option]:
+            return act(module, cluster)
     task = ReleaseTask.from_params(params)
     if not module.check_mode:
         guard = lease_check_for(
@@ -306,6 +406,29 @@ def run(module: Module) -> dict[str, t.Any]:
     result = done.to_result()
     if module._diff:
         result["diff"] = done.to_diff()
+    return result
+
+
+def decide(module: Module, cluster: Cluster) -> dict[str, t.Any]:
+    given = module.params["decision"]
+    by, reason = read_who_and_why(by=given["by"], reason=given["reason"])
+    wanted = ManualDecision(
+        gate=given["gate"], decision=given["decision"], by=by, reason=reason, at=utc_now()
+    )
+    recorded = record_decision(cluster, module.params["name"], wanted, check_mode=module.check_mode)
+    result = recorded.to_result()
+    if module._diff:
+        result["diff"] = recorded.to_diff()
+    return result
+
+
+def sign_off(module: Module, cluster: Cluster) -> dict[str, t.Any]:
+    given = module.params["sign_off"]
+    commit = given["commit"] or (head_of(given["checkout"]) if given["checkout"] else "")
+    store = ReleaseStore(cluster, module.params["name"], clock=MonotonicClock())
+    result = sign(store, given, commit, check_mode=module.check_mode)
+    if not module._diff:
+        del result["diff"]
     return result
 
 

@@ -130,14 +130,20 @@ import typing as t
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
+from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import actor_of, cluster_for
 from ..module_utils._lock.fence import lease_check_for
 from ..module_utils._module import Module, execute, refuse_below
-from ..module_utils._rollback.apply import NotReturnedError, Returned, describe_return
-from ..module_utils._rollback.task import DeploymentRollback, RollbackRequest, plan_waves
 from ..module_utils._rollout.changes import describe_changes
-from ..module_utils._rollout.task import emit_counts
+from ..module_utils._rollout.rollback import (
+    DeploymentRollback,
+    NotReturnedError,
+    Returned,
+    RollbackRequest,
+    describe_return,
+    plan_waves,
+)
+from ..module_utils._rollout.wave import emit_counts
 from ..module_utils._time import utc_now
 
 NEEDS = (KUBERNETES,)

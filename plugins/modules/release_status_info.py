@@ -32,11 +32,11 @@ options:
     elements: dict
     default: []
   ramp:
-    description: What M(easymo.deploy.feature_ramp_info) returned, empty to tell nothing of the ramp.
+    description: What M(easymo.deploy.feature_ramp) returned when it only read, empty to tell nothing of the ramp.
     type: dict
     default: {}
   guard:
-    description: What M(easymo.deploy.feature_guard_info) returned, empty to tell nothing of the guard.
+    description: What M(easymo.deploy.feature_guard) returned when it only read, empty to tell nothing of the guard.
     type: dict
     default: {}
     version_added: 0.3.0
@@ -84,7 +84,7 @@ notes:
     C(replicasets) of C(apps) and on C(pods).
 seealso:
   - module: easymo.deploy.release_info
-  - module: easymo.deploy.deploy_lock_info
+  - module: easymo.deploy.deploy_lock
   - module: easymo.deploy.rollout_info
 """
 
@@ -241,8 +241,8 @@ from datetime import datetime
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
+from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._status.build import Asked, Seen, look, status_of
 from ..module_utils._status.follow import follow

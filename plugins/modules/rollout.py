@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rollout
-short_description: Roll one Deployment to an image, restart it, or return it exactly
+short_description: Roll one Deployment to an image, restart it, return it exactly, or stop several
 version_added: 0.1.0
 description:
   - Looks at one Deployment, writes one patch when something is to change, and follows the rollout until it is complete,
@@ -21,6 +21,18 @@ description:
   - An API server that stumbles, throttles or is away is asked again until O(wait_timeout) is over, and a token that
     expires is read anew from the kubeconfig. Loss of sight never counts as success and never undoes.
   - A run that was killed is taken up by the next one with the same O(release) and O(image).
+  - With O(state=stopped) each of O(deployments) is scaled to 0 and remembers its count in the annotation
+    C(easymo.com/replicas-before). Count and memory are one write, so whoever kills the run at whatever moment, no count
+    is lost. Ends when no pod is left, those that are still ending included.
+  - With O(state=running) the remembered count is set and the memory taken away, again in one write. Ends when all pods
+    are available. A Deployment without the memory keeps its count, for this module did not stop it; RV(left_alone)
+    names it.
+  - A Deployment that had no replicas remembers 0, and has 0 afterwards. One that is stopped already keeps its memory.
+  - When somebody scales a stopped Deployment, what it remembers counts all the same. A warning says so.
+  - A HorizontalPodAutoscaler does nothing while its Deployment has 0 replicas, by Kubernetes' own rule, and goes on
+    when it has its count again. RV(autoscalers) names them.
+  - A write of a count is bound to what was seen. It is made anew, up to five times, when somebody else wrote in
+    between.
   - On a host with a local connection it runs in the controller and shows one line per change of counts.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
@@ -36,6 +48,8 @@ notes:
   - Needs the verbs C(get), C(list), C(watch) and C(patch) on C(deployments) and C(list) on C(replicasets) of the API
     group C(apps), C(list), C(watch) and C(delete) on C(pods), C(get) on C(pods/log), C(list) on C(events), and C(get)
     on C(configmaps). Without C(watch) it asks more often; without C(delete) it does not replace pods.
+  - With O(deployments) it needs C(list), C(get) and C(patch) on C(deployments), and C(list) on C(pods).
+    C(list) on C(horizontalpodautoscalers) of C(autoscaling) if they are to be reported.
 seealso:
   - module: easymo.deploy.release
   - module: easymo.deploy.rollout_info
@@ -78,6 +92,19 @@ EXAMPLES = r"""
     namespace: shop-prod
     state: rolled_back
     release: 2.0.0
+
+- name: Stop all writers of the databases
+  easymo.deploy.rollout:
+    namespace: shop-prod
+    deployments: "{{ groups.microservices }}"
+    state: stopped
+
+- name: Start the services with their previous pod counts
+  easymo.deploy.rollout:
+    namespace: shop-prod
+    deployments: "{{ groups.microservices }}"
+    state: running
+    wait_timeout: 600
 """
 
 RETURN = r"""
@@ -97,7 +124,7 @@ result:
     - V(indeterminate) means that the API server was out of sight to the end. Run the task again.
     - C(changed) tells whether this run wrote. With V(no_change), V(blocked) and V(rejected) it never did, with
       V(rolled_back) it always did.
-  returned: always, but for bad input
+  returned: always, but for bad input and with O(deployments)
   type: str
   sample: succeeded
 hint:
@@ -220,6 +247,39 @@ diagnosis:
       returned: when failing
       type: list
       elements: str
+deployments:
+  description: The replicas of each Deployment before and after, and what it remembers.
+  returned: success with O(deployments)
+  type: dict
+  sample: {wallet-service: {before: 3, after: 0, remembered: 3, changed: true}}
+left_alone:
+  description: Deployments that were not started because this module had not stopped them.
+  returned: success with O(deployments)
+  type: list
+  elements: str
+  sample: []
+autoscalers:
+  description: The HorizontalPodAutoscaler of each Deployment that has one.
+  returned: success with O(deployments)
+  type: dict
+  sample: {wallet-service: wallet-service}
+scaled:
+  description: Deployments whose count was set when the task failed.
+  returned: failure midway with O(deployments)
+  type: list
+  elements: str
+  sample: [checkout]
+not_scaled:
+  description: Deployments whose count was not set when the task failed.
+  returned: failure midway with O(deployments)
+  type: list
+  elements: str
+  sample: [wallet-service]
+waiting:
+  description: What was left to wait for when the time was up, by Deployment.
+  returned: when the time was up, with O(deployments)
+  type: dict
+  sample: {wallet-service: "1 pods left, 1 of them ending"}
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -227,23 +287,59 @@ reason:
   sample: ImageNotFound
 """
 
-
+from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
+from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, Result, execute
-from ..module_utils._rollout.task import roll_one
+from ..module_utils._module import Module, Result, emit_progress, execute, refuse_below
+from ..module_utils._rollout.scale import Scaling
+from ..module_utils._rollout.wave import roll_one
 
 NEEDS = (KUBERNETES,)
+SCALES = ("stopped", "running")
 
 
 module_spec = documented(
     DOCUMENTATION,
-    required_if=[("state", "released", ["image"]), ("state", "rolled_back", ["release"])],
+    required_if=[
+        ("state", "released", ["name", "image"]),
+        ("state", "restarted", ["name"]),
+        ("state", "rolled_back", ["name", "release"]),
+        *(("state", state, ["deployments"]) for state in SCALES),
+    ],
 )
 
 
 def run(module: Module) -> Result:
-    return roll_one(module)
+    return scale(module) if module.params["state"] in SCALES else roll_one(module)
+
+
+def scale(module: Module) -> Result:
+    params = module.params
+    refuse_below(params, wait_timeout=1)
+    clock = MonotonicClock()
+    scaling = Scaling(
+        cluster_for(module),
+        clock=clock,
+        deadline=clock.now() + params["wait_timeout"],
+        report=lambda text: emit_progress(
+            module, "ScaleProgress", text, {"state": params["state"]}
+        ),
+    )
+    plan = scaling.plan(params["deployments"], params["state"])
+    autoscalers = scaling.autoscalers(plan)
+    if plan.overruled:
+        module.warn(
+            f"Somebody scaled {', '.join(plan.overruled)} while stopped: the stored count applies."
+        )
+    if module.check_mode:
+        scaling.predict(plan)
+    else:
+        scaling.carry_out(plan)
+    result = {**plan.to_result(), "autoscalers": autoscalers}
+    if module._diff:
+        result["diff"] = plan.to_diff()
+    return result
 
 
 def main() -> None:

@@ -113,8 +113,8 @@ reason:
 import typing as t
 
 from ..module_utils._documentation import documented
+from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
 from ..module_utils._rollout.observer import observe_standings
 

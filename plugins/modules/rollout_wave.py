@@ -174,15 +174,16 @@ from ..module_utils._documentation import documented
 from ..module_utils._errors import DeployError
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, Result, execute, refuse_below
-from ..module_utils._rollout.task import options_of, roll_one
 from ..module_utils._rollout.wave import (
     SharedPins,
     answers,
     checks_by_host,
     host_of,
+    options_of,
     pin_images,
     plan_waves,
     refuse_twins,
+    roll_one,
     roll_waves,
 )
 

@@ -16,8 +16,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils._arguments import wrong_kinds
-from ..module_utils._errors import DeployError, InputError, in_short
-from ..module_utils._library import refuse_missing
+from ..module_utils._errors import DeployError, InputError, in_short, refuse_missing
 from ..module_utils._module import Result, unexpected
 from ..module_utils._progress import DRAWN, Progress, relayed, report
 

@@ -20,6 +20,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, TopicPartition
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from sandbox.postgres import database_url
 from sandbox.world import World
 
 TIMEOUT = 2.0
@@ -36,15 +37,8 @@ Source = t.Callable[[World], t.ContextManager[Read]]
 @contextmanager
 def postgres(world: World) -> t.Iterator[Read]:
     facts = world.facts("postgres")
-    database = facts["databases"]["supabase"]
     connection = psycopg2.connect(
-        host=facts["host"],
-        port=facts["port"],
-        user=database["user"],
-        password=database["password"],
-        dbname=database["name"],
-        sslmode="verify-full",
-        sslrootcert=facts["ca_cert"],
+        database_url(facts, facts["databases"]["supabase"]),
         application_name="exporters",
         connect_timeout=int(TIMEOUT),
     )

@@ -9,6 +9,7 @@ from fractions import Fraction
 from sandbox.kubernetes import defaulting, quantities, validation
 from sandbox.kubernetes.errors import ApiError, Object, forbidden
 from sandbox.kubernetes.resources import STORED
+from sandbox.kubernetes.store import Rules
 
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.resources import Resource
@@ -32,14 +33,14 @@ def admit(store: Store, resource: Resource, obj: Object) -> None:
     namespace = obj["metadata"]["namespace"]
     for record in store.records("resourcequotas", namespace):
         hard = record.body.get("spec", {}).get("hard", {})
-        asked = {key: value for key, value in demand(resource, obj).items() if key in hard}
-        used = usage(store, namespace, asked)
-        over = [k for k in asked if used[k] + asked[k] > quantities.parse(hard[k])]
+        wanted = {key: value for key, value in demand(resource, obj).items() if key in hard}
+        used = usage(store, namespace, wanted)
+        over = [k for k in wanted if used[k] + wanted[k] > quantities.parse(hard[k])]
         if over:
             limits = {key: quantities.parse(hard[key]) for key in over}
             why = (
                 f"exceeded quota: {record.body['metadata']['name']},"
-                f" requested: {_spelled(asked, over)}, used: {_spelled(used, over)},"
+                f" requested: {_spelled(wanted, over)}, used: {_spelled(used, over)},"
                 f" limited: {_spelled(limits, over)}"
             )
             raise forbidden(resource, obj["metadata"]["name"], why)
@@ -110,14 +111,11 @@ def _ended(pod: Object) -> bool:
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
-class ClusterRules:
-    """What the store asks before each write (store.Rules)."""
+class ClusterRules(Rules):
+    """What the store asks before each write. A sandbox has no webhooks."""
 
     def default(self, resource: Resource, obj: Object) -> None:
         defaulting.default(resource, obj)
-
-    def mutate(self, resource: Resource, obj: Object) -> None:
-        """A sandbox has no webhooks."""
 
     def validate(self, resource: Resource, obj: Object, current: Object | None) -> None:
         validation.validate(resource, obj, current)

@@ -55,11 +55,11 @@ def answer(path: str, accept: str) -> tuple[Object, str] | None:
 
 def groups() -> dict[str, list[str]]:
     """Group to its versions, without the core group; in the order of the table."""
-    found: dict[str, list[str]] = {}
+    versions: dict[str, list[str]] = {}
     for item in RESOURCES:
-        if item.group and item.version not in found.setdefault(item.group, []):
-            found[item.group].append(item.version)
-    return found
+        if item.group and item.version not in versions.setdefault(item.group, []):
+            versions[item.group].append(item.version)
+    return versions
 
 
 def in_group(group: str, version: str) -> list[Resource]:
@@ -90,19 +90,16 @@ def aggregated(*, core: bool) -> Object:
 
 
 def aggregated_resource(resource: Resource) -> Object:
-    found: Object = {
+    described: Object = {
         "resource": resource.plural,
         "responseKind": {"group": "", "version": "", "kind": resource.kind},
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular_name,
         "verbs": list(resource.verbs),
     }
-    if resource.short_names:
-        found["shortNames"] = list(resource.short_names)
-    if resource.categories:
-        found["categories"] = list(resource.categories)
+    described |= optional_names(resource)
     if resource.subresources:
-        found["subresources"] = [
+        described["subresources"] = [
             {
                 "subresource": item.name,
                 "responseKind": {
@@ -114,7 +111,13 @@ def aggregated_resource(resource: Resource) -> Object:
             }
             for item in resource.subresources
         ]
-    return found
+    return described
+
+
+def optional_names(resource: Resource) -> Object:
+    """What kubectl also takes for the kind's name; absent where there is nothing."""
+    names = {"shortNames": resource.short_names, "categories": resource.categories}
+    return {key: list(value) for key, value in names.items() if value}
 
 
 def legacy_core() -> Object:
@@ -152,18 +155,14 @@ def resource_list(group: str, version: str) -> Object:
 
 
 def legacy_resource(resource: Resource) -> Object:
-    row: Object = {
+    return {
         "name": resource.plural,
         "singularName": resource.singular_name,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
         "verbs": list(resource.verbs),
+        **optional_names(resource),
     }
-    if resource.short_names:
-        row["shortNames"] = list(resource.short_names)
-    if resource.categories:
-        row["categories"] = list(resource.categories)
-    return row
 
 
 def legacy_subresource(resource: Resource, item: Subresource) -> Object:
@@ -179,7 +178,9 @@ def legacy_subresource(resource: Resource, item: Subresource) -> Object:
 
 def openapi_index() -> Object:
     names = ["api/v1"]
-    names += [f"apis/{group}/{version}" for group, found in groups().items() for version in found]
+    names += [
+        f"apis/{group}/{version}" for group, versions in groups().items() for version in versions
+    ]
     return {"paths": {name: {"serverRelativeURL": f"/openapi/v3/{name}?hash=1"} for name in names}}
 
 

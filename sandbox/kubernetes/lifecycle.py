@@ -13,7 +13,8 @@ from sandbox.kubernetes.errors import ApiError, Object, conflict
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.resources import Resource
 
-SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+# The letters Kubernetes draws generated names from: no vowels, nothing that looks like another letter.
+SAFE_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 SERVER_OWNED = (
     "uid",
     "creationTimestamp",
@@ -55,9 +56,11 @@ def born(resource: Resource, obj: Object, moment: datetime) -> Object:
 
 
 def generated_name(prefix: str) -> str:
-    if not prefix:
-        return ""
-    return prefix[:58] + "".join(secrets.choice(SUFFIX_ALPHABET) for _ in range(5))
+    return prefix[:58] + random_suffix() if prefix else ""
+
+
+def random_suffix() -> str:
+    return "".join(secrets.choice(SAFE_LETTERS) for _ in range(5))
 
 
 def changed(resource: Resource, current: Object, wanted: Object, subresource: str) -> Object:
@@ -124,27 +127,24 @@ def spec_changed(resource: Resource, current: Object, after: Object) -> bool:
 def check_preconditions(resource: Resource, current: Object, uid: str, version: str) -> None:
     metadata = current["metadata"]
     if uid and uid != metadata["uid"]:
-        found = metadata["uid"]
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
+        stored = metadata["uid"]
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}"
         raise conflict(resource, metadata["name"], why)
     if version and version != metadata["resourceVersion"]:
         raise conflict(resource, metadata["name"])
 
 
-def grace_period(resource: Resource, obj: Object, asked: int | None) -> int:
+def grace_period(resource: Resource, obj: Object, wanted: int | None) -> int:
     """Seconds a pod is given to end: none when it never reached a node or has ended already."""
-    if resource.plural != "pods":
+    ended = obj.get("status", {}).get("phase") in ("Succeeded", "Failed")
+    if resource.plural != "pods" or ended or not obj.get("spec", {}).get("nodeName"):
         return 0
-    if not obj.get("spec", {}).get("nodeName"):
-        return 0
-    if obj.get("status", {}).get("phase") in ("Succeeded", "Failed"):
-        return 0
-    if asked is None:
-        asked = int(obj["spec"].get("terminationGracePeriodSeconds", 30))
-    if asked < 0:
-        raise ApiError(400, "BadRequest", f"gracePeriodSeconds must not be negative, was {asked}")
+    if wanted is None:
+        wanted = int(obj["spec"].get("terminationGracePeriodSeconds", 30))
+    if wanted < 0:
+        raise ApiError(400, "BadRequest", f"gracePeriodSeconds must not be negative, was {wanted}")
     before = obj["metadata"].get("deletionGracePeriodSeconds")
-    return asked if before is None else min(asked, int(before))
+    return wanted if before is None else min(wanted, int(before))
 
 
 def marked_for_deletion(obj: Object, grace: int, moment: datetime) -> Object:
@@ -155,16 +155,3 @@ def marked_for_deletion(obj: Object, grace: int, moment: datetime) -> Object:
     if metadata.get("generation"):
         metadata["generation"] += 1
     return obj | {"metadata": metadata}
-
-
-def finalizers_after(obj: Object, propagation: str) -> list[str]:
-    """The finalizers of `obj` once it is deleted in this way."""
-    wanted = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(propagation)
-    kept = [
-        item
-        for item in obj["metadata"].get("finalizers", ())
-        if item not in ("foregroundDeletion", "orphan") or "deletionTimestamp" in obj["metadata"]
-    ]
-    if wanted and wanted not in kept:
-        kept.append(wanted)
-    return kept

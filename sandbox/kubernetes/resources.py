@@ -107,7 +107,6 @@ RESOURCES: tuple[Resource, ...] = (
         "apps", "v1", "replicasets", "ReplicaSet", "V1ReplicaSet", ("rs",),
         subresources=(SCALE, STATUS), categories=("all",), has_generation=True,
     ),
-    Resource("events.k8s.io", "v1", "events", "Event", "EventsV1Event", ("ev",)),
     Resource(
         "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview",
         "V1SelfSubjectReview", namespaced=False, verbs=CREATE_ONLY,

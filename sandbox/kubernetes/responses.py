@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox.kubernetes import tables, writing
+from sandbox.kubernetes import tables
 from sandbox.kubernetes.errors import ApiError, Cause, Object, bad_request, expired
 from sandbox.kubernetes.history import Event, Record, Subscription, serialized
 from sandbox.kubernetes.requests import Query, flag, seconds, whole_number
@@ -131,8 +131,6 @@ def list_response(resource: Resource, found: Page, accept: str, include: str) ->
 
 def list_item(resource: Resource, record: Record) -> bytes:
     """The stored bytes without kind and apiVersion, which a real list leaves out too."""
-    if resource.group == "events.k8s.io":
-        return serialized(shown(resource, record.body))
     prefix = f'{{"kind":"{resource.kind}","apiVersion":"{resource.api_version}",'.encode()
     if record.raw.startswith(prefix):
         return b"{" + record.raw[len(prefix) :]
@@ -147,11 +145,7 @@ def object_response(
         metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
         body = tables.table(resource, [obj], metadata, include, head=True)
         return json_response(body, status, warnings)
-    return json_response(shown(resource, obj), status, warnings)
-
-
-def shown(resource: Resource, obj: Object) -> Object:
-    return writing.to_events_v1(obj) if resource.group == "events.k8s.io" else obj
+    return json_response(obj, status, warnings)
 
 
 BOOKMARK_SECONDS = 10.0
@@ -176,13 +170,10 @@ class View:
         return self.selects is None or self.selects(record.body)
 
     def line(self, kind: str, record: Record, *, head: bool) -> bytes:
-        if not self.as_table and self.resource.group != "events.k8s.io":
+        if not self.as_table:
             return b'{"type":"' + kind.encode() + b'","object":' + record.raw + b"}\n"
-        if self.as_table:
-            metadata = {"resourceVersion": record.body["metadata"]["resourceVersion"]}
-            body = tables.table(self.resource, [record.body], metadata, self.include, head=head)
-        else:
-            body = shown(self.resource, record.body)
+        metadata = {"resourceVersion": record.body["metadata"]["resourceVersion"]}
+        body = tables.table(self.resource, [record.body], metadata, self.include, head=head)
         return serialized({"type": kind, "object": body}) + b"\n"
 
     def translated(self, event: Event) -> str | None:

@@ -41,6 +41,9 @@ class Rest:
             self.authorizer.admit(request[CALLER], target, request.method, watching=watching)
         if target.subresource:
             return await self._subresource(request, target)
+        return await self._verb(request, target)
+
+    async def _verb(self, request: web.Request, target: Target) -> web.StreamResponse:
         match request.method, bool(target.name):
             case ("GET", True):
                 return self._get(request, target)
@@ -78,9 +81,9 @@ class Rest:
             self._check_token(token)
         limit = whole_number(query, "limit")
         exact = selects is None
-        found = responses.page(records, self._store.version, limit, token, exact)
+        shown = responses.page(records, self._store.version, limit, token, exact)
         include = query.get("includeObject") or "Metadata"
-        return responses.list_response(resource, found, accept, include)
+        return responses.list_response(resource, shown, accept, include)
 
     def _check_token(self, token: str) -> None:
         if self._store.is_forgotten(responses.token_version(token)):
@@ -110,9 +113,8 @@ class Rest:
         plural, namespace = target.resource.plural, target.namespace
         options = await self._delete_options(request)
         last = self._store.delete(plural, namespace, target.name, **options)
-        if self._is_stored(target) and not options["dry_run"]:
-            return self._shown(request, target, last)
-        if plural in RETURNS_DELETED:
+        marked = self._is_stored(target) and not options["dry_run"]
+        if marked or plural in RETURNS_DELETED:
             return self._shown(request, target, last)
         return responses.json_response(responses.success(target.resource, last))
 
@@ -128,8 +130,8 @@ class Rest:
                 where = metadata.get("namespace", "")
                 deleted.append(record)
                 self._store.delete(resource.plural, where, metadata["name"], **options)
-        found = responses.Page(deleted, self._store.version)
-        return responses.list_response(resource, found, "", "Metadata")
+        shown = responses.Page(deleted, self._store.version)
+        return responses.list_response(resource, shown, "", "Metadata")
 
     async def _delete_options(self, request: web.Request) -> dict[str, t.Any]:
         """DeleteOptions of the body, or what the query says in their place."""
@@ -142,14 +144,11 @@ class Rest:
         if grace is None and query.get("gracePeriodSeconds"):
             grace = whole_number(query, "gracePeriodSeconds")
         wanted = body.get("propagationPolicy") or query.get("propagationPolicy") or "Background"
-        if wanted not in ("Background", "Foreground", "Orphan"):
-            raise bad_request(
-                f"propagationPolicy must be Background, Foreground or Orphan, not {wanted}"
-            )
+        if wanted != "Background":
+            raise bad_request(f"the sandbox deletes in the background only, not {wanted}")
         conditions = body.get("preconditions") or {}
         return {
             "grace_seconds": grace,
-            "propagation": wanted,
             "uid": conditions.get("uid") or "",
             "version": conditions.get("resourceVersion") or "",
             "dry_run": body.get("dryRun") == ["All"] or query.get("dryRun") == "All",
@@ -160,8 +159,10 @@ class Rest:
         if target.subresource not in known:
             raise ApiError(404, "NotFound", "the server could not find the requested resource")
         match target.subresource:
+            case "status" | "finalize" if request.method in ("GET", "PUT", "PATCH"):
+                return await self._verb(request, target)
             case "status" | "finalize":
-                return await self._status(request, target)
+                raise method_not_allowed()
             case "scale":
                 return await self._scale(request, target)
             case "token":
@@ -182,16 +183,6 @@ class Rest:
         act(self._store, pod, body, dry_run=self._options(request).dry_run)
         done = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
         return responses.json_response(done | {"code": 201}, 201)
-
-    async def _status(self, request: web.Request, target: Target) -> web.Response:
-        match request.method:
-            case "GET":
-                return self._get(request, target)
-            case "PUT":
-                return await self._replace(request, target)
-            case "PATCH":
-                return await self._patch(request, target)
-        raise method_not_allowed()
 
     async def _scale(self, request: web.Request, target: Target) -> web.Response:
         obj = self._store.get(target.resource.plural, target.namespace, target.name)

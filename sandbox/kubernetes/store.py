@@ -7,7 +7,6 @@ Synchronous and single-threaded on purpose: called on the event loop, each call 
 from __future__ import annotations
 
 import builtins
-import typing as t
 
 from sandbox.kubernetes import lifecycle
 from sandbox.kubernetes.errors import (
@@ -25,8 +24,8 @@ Key = tuple[str, str]
 """Namespace ("" for what has none) and name."""
 
 
-class Rules(t.Protocol):
-    """The checks before a write. A bare store has none."""
+class Rules:
+    """The checks before a write. These are a bare store's, which has none."""
 
     def default(self, resource: Resource, obj: Object) -> None:
         """Fill in what was left out, in place."""
@@ -44,21 +43,11 @@ class Rules(t.Protocol):
         """Raise 403 when a new object may not be made."""
 
 
-class NoRules:
-    def default(self, resource: Resource, obj: Object) -> None: ...
-
-    def mutate(self, resource: Resource, obj: Object) -> None: ...
-
-    def validate(self, resource: Resource, obj: Object, current: Object | None) -> None: ...
-
-    def admit(self, store: Store, resource: Resource, obj: Object) -> None: ...
-
-
 class Store:
     """Objects by resource plural, namespace and name. What it returns is the caller's own copy, but for records."""
 
     def __init__(self, rules: Rules | None = None) -> None:
-        self._rules = rules or NoRules()
+        self._rules = rules or Rules()
         self._objects: dict[str, dict[Key, Record]] = {name: {} for name in STORED}
         self._histories = {name: History() for name in STORED}
         self._ownership = Ownership()
@@ -189,7 +178,6 @@ class Store:
         name: str,
         *,
         grace_seconds: int | None = None,
-        propagation: str = "Background",
         uid: str = "",
         version: str = "",
         dry_run: bool = False,
@@ -197,39 +185,35 @@ class Store:
         """Delete or mark for deletion; returns the object as it last was.
 
         A pod on a node is marked with its grace and goes when its kubelet says 0. An object with
-        finalizers is marked and goes when the last is taken off. Background leaves dependents to
-        the garbage collector; Foreground and Orphan put on the finalizer that tells it what to do.
+        finalizers is marked and goes when the last is taken off. The garbage collector sees to
+        its dependents.
         """
         kind = STORED[resource]
         record = self.record(resource, namespace, name)
         lifecycle.check_preconditions(kind, record.body, uid, version)
         grace = lifecycle.grace_period(kind, record.body, grace_seconds)
-        finalizers = lifecycle.finalizers_after(record.body, propagation)
         if kind.plural == "namespaces":
             return self._terminate_namespace(kind, record, dry_run)
         if dry_run:
             return record.copy()
-        if not grace and not finalizers:
+        if not grace and not record.body["metadata"].get("finalizers"):
             key, body = self._key(kind, record.body), record.body
             if body["metadata"].get("deletionGracePeriodSeconds"):
                 # A grace that is cut short is told of before the end, as recorded of a real server.
                 body = self._write("MODIFIED", kind, key, _without_grace(body)).body
             return self._remove(kind, key, body).copy()
-        if not self._deletion_moves(record.body, grace, finalizers):
+        if not self._deletion_moves(record.body, grace):
             return record.copy()
         marked = lifecycle.marked_for_deletion(record.body, grace, lifecycle.now())
-        if finalizers:
-            marked["metadata"]["finalizers"] = finalizers
         return self._write("MODIFIED", kind, self._key(kind, marked), marked).copy()
 
     @staticmethod
-    def _deletion_moves(current: Object, grace: int, finalizers: t.Sequence[str]) -> bool:
-        """Whether deleting again says anything new: a shorter grace or another finalizer."""
+    def _deletion_moves(current: Object, grace: int) -> bool:
+        """Whether deleting again says anything new: a shorter grace."""
         metadata = current["metadata"]
         if "deletionTimestamp" not in metadata:
             return True
-        shorter = grace < int(metadata.get("deletionGracePeriodSeconds", 0))
-        return shorter or list(finalizers) != list(metadata.get("finalizers", ()))
+        return grace < int(metadata.get("deletionGracePeriodSeconds", 0))
 
     @staticmethod
     def _generation_settled(kind: Resource, current: Object, new: Object) -> Object:

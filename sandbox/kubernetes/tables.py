@@ -1,68 +1,57 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `kubectl get` prints: a Table per kind, with the columns of the real server."""
+"""What `kubectl get` prints: a Table per kind, with the columns of the real server.
+
+The STATUS of a pod is one word: CrashLoopBackOff, Terminating, Init:0/1, Running.
+"""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from sandbox.kubernetes import selectors
 from sandbox.kubernetes.errors import Object
-from sandbox.kubernetes.pod_summary import pod_cells
 from sandbox.kubernetes.quantities import since
 
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.resources import Resource
 
-Cells = list[t.Any]
+Cells = t.Iterable[t.Any]
 
 
-@dataclass(frozen=True)
-class Column:
-    """`wide` columns are printed with -o wide only."""
-
-    name: str
-    type: str = "string"
-    wide: bool = False
-
-    def to_dict(self) -> Object:
-        return {
-            "name": self.name,
-            "type": self.type,
-            "format": "name" if self.name == "Name" else "",
-            "description": "",
-            "priority": int(self.wide),
-        }
-
-
-@dataclass(frozen=True)
-class Printer:
-    columns: tuple[Column, ...]
-    cells: t.Callable[[Object], Cells]
-
-
-def columns(*names: str) -> tuple[Column, ...]:
-    """`Name`, `Desired:integer`, `Images+` (wide)."""
-    made = []
-    for name in names:
-        plain, _, kind = name.rstrip("+").partition(":")
-        made.append(Column(plain, kind or "string", name.endswith("+")))
-    return tuple(made)
+def head_of(columns: str) -> list[Object]:
+    """`Name|Desired:integer|Images+`: of another type than string, printed with -o wide only."""
+    made: list[Object] = []
+    for column in columns.split("|"):
+        name, _, kind = column.rstrip("+").partition(":")
+        shape = {"name": name, "type": kind or "string", "format": "name" if name == "Name" else ""}
+        made.append(shape | {"description": "", "priority": int(column.endswith("+"))})
+    return made
 
 
 def table(
     resource: Resource, objects: t.Sequence[Object], metadata: Object, include: str, *, head: bool
 ) -> Object:
     """A Table of `objects`; `include` is what each row carries: Metadata, Object or None."""
-    printer = PRINTERS.get(resource.plural, DEFAULT_PRINTER)
-    body: Object = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
-    # A watch sends the head of the table once only.
-    shown = [column.to_dict() for column in printer.columns] if head else None
-    body["columnDefinitions"] = shown
-    body["rows"] = [
-        {"cells": printer.cells(obj), "object": row_object(obj, include)} for obj in objects
-    ]
-    return body
+    columns, cells = PRINTERS.get(resource.plural, DEFAULT_PRINTER)
+    definitions = head_of(columns)
+    names = [definition["name"] for definition in definitions]
+    return {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": metadata,
+        # A watch sends the head of the table once only.
+        "columnDefinitions": definitions if head else None,
+        "rows": [
+            {"cells": row(names, cells(obj), obj), "object": row_object(obj, include)}
+            for obj in objects
+        ],
+    }
+
+
+def row(names: t.Iterable[str], cells: Cells, obj: Object) -> list[t.Any]:
+    """The cells of a kind, with its name and age where the columns have them."""
+    left = iter(cells)
+    return [COMMON[name](obj) if name in COMMON else next(left) for name in names]
 
 
 def row_object(obj: Object, include: str) -> Object | None:
@@ -70,54 +59,41 @@ def row_object(obj: Object, include: str) -> Object | None:
         return None
     if include == "Object":
         return obj
-    return {
-        "kind": "PartialObjectMetadata",
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": obj["metadata"],
-    }
+    head = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+    return head | {"metadata": obj["metadata"]}
 
 
-def age(obj: Object) -> str:
-    return since(obj["metadata"].get("creationTimestamp"))
-
-
-def name(obj: Object) -> str:
-    return str(obj["metadata"]["name"])
+COMMON: t.Mapping[str, t.Callable[[Object], str]] = {
+    "Name": lambda obj: str(obj["metadata"]["name"]),
+    "Age": lambda obj: since(obj["metadata"].get("creationTimestamp")),
+}
 
 
 def workload_tail(obj: Object) -> Cells:
     """Containers, images and selector: the wide columns of Deployments and ReplicaSets."""
     spec = obj.get("spec", {})
     containers = spec.get("template", {}).get("spec", {}).get("containers", [])
-    return [
+    return (
         ",".join(item["name"] for item in containers),
         ",".join(item.get("image", "") for item in containers),
         selectors.to_text(spec.get("selector")),
-    ]
+    )
 
 
 def deployment_cells(obj: Object) -> Cells:
     status = obj.get("status", {})
-    return [
-        name(obj),
-        f"{status.get('readyReplicas', 0)}/{obj.get('spec', {}).get('replicas', 0)}",
-        status.get("updatedReplicas", 0),
-        status.get("availableReplicas", 0),
-        age(obj),
-        *workload_tail(obj),
-    ]
+    yield f"{status.get('readyReplicas', 0)}/{obj.get('spec', {}).get('replicas', 0)}"
+    yield status.get("updatedReplicas", 0)
+    yield status.get("availableReplicas", 0)
+    yield from workload_tail(obj)
 
 
 def replicaset_cells(obj: Object) -> Cells:
     status = obj.get("status", {})
-    counts = [status.get("replicas", 0), status.get("readyReplicas", 0)]
-    return [
-        name(obj),
-        obj.get("spec", {}).get("replicas", 0),
-        *counts,
-        age(obj),
-        *workload_tail(obj),
-    ]
+    yield obj.get("spec", {}).get("replicas", 0)
+    yield status.get("replicas", 0)
+    yield status.get("readyReplicas", 0)
+    yield from workload_tail(obj)
 
 
 def service_cells(obj: Object) -> Cells:
@@ -128,29 +104,29 @@ def service_cells(obj: Object) -> Cells:
     )
     external = ",".join(spec.get("externalIPs", ())) or "<none>"
     selector = ",".join(f"{k}={v}" for k, v in sorted((spec.get("selector") or {}).items()))
-    return [
-        name(obj), spec.get("type"), spec.get("clusterIP", "<none>"), external,
-        ports or "<none>", age(obj), selector or "<none>",
-    ]  # fmt: skip
+    address = spec.get("clusterIP", "<none>")
+    return spec.get("type"), address, external, ports or "<none>", selector or "<none>"
 
 
 def endpoints_cells(obj: Object) -> Cells:
-    found = [
+    addresses = [
         f"{address['ip']}:{port['port']}"
         for subset in obj.get("subsets", ())
         for port in subset.get("ports", ())
         for address in subset.get("addresses", ())
     ]
-    more = f" + {len(found) - 3} more..." if len(found) > 3 else ""
-    return [name(obj), ",".join(found[:3]) + more or "<none>", age(obj)]
+    return [first_three(addresses, "<none>")]
 
 
 def slice_cells(obj: Object) -> Cells:
     ports = ",".join(str(port.get("port", "*")) for port in obj.get("ports") or ()) or "<unset>"
-    found = [ip for item in obj.get("endpoints") or () for ip in item.get("addresses", ())]
-    more = f" + {len(found) - 3} more..." if len(found) > 3 else ""
-    shown = ",".join(found[:3]) + more or "<unset>"
-    return [name(obj), obj.get("addressType"), ports, shown, age(obj)]
+    addresses = [ip for item in obj.get("endpoints") or () for ip in item.get("addresses", ())]
+    return obj.get("addressType"), ports, first_three(addresses, "<unset>")
+
+
+def first_three(addresses: t.Sequence[str], nothing: str) -> str:
+    more = f" + {len(addresses) - 3} more..." if len(addresses) > 3 else ""
+    return ",".join(addresses[:3]) + more or nothing
 
 
 def event_cells(obj: Object) -> Cells:
@@ -164,7 +140,7 @@ def event_cells(obj: Object) -> Cells:
         since(last or first), obj.get("type", ""), obj.get("reason", ""),
         f"{about.get('kind', '').lower()}/{about.get('name', '')}", about.get("fieldPath", ""),
         ", ".join(filter(None, (reporter, instance))),
-        obj.get("message", "").strip(), since(first), count, name(obj),
+        obj.get("message", "").strip(), since(first), count,
     ]  # fmt: skip
 
 
@@ -180,7 +156,7 @@ def node_cells(obj: Object) -> Cells:
     addresses = {item["type"]: item["address"] for item in status.get("addresses", ())}
     info = status.get("nodeInfo", {})
     return [
-        name(obj), ",".join(states), ",".join(roles) or "<none>", age(obj),
+        ",".join(states), ",".join(roles) or "<none>",
         info.get("kubeletVersion", ""), addresses.get("InternalIP", "<none>"),
         addresses.get("ExternalIP", "<none>"), info.get("osImage", "<unknown>"),
         info.get("kernelVersion", "<unknown>"), info.get("containerRuntimeVersion", "<unknown>"),
@@ -193,94 +169,151 @@ def quota_cells(obj: Object) -> Cells:
     shown = [f"{key}: {used.get(key, '0')}/{hard[key]}" for key in sorted(hard)]
     limits = [item for item in shown if item.startswith("limits.")]
     requests = [item for item in shown if item not in limits]
-    return [name(obj), ", ".join(requests), ", ".join(limits), age(obj)]
+    return ", ".join(requests), ", ".join(limits)
 
 
 def budget_cells(obj: Object) -> Cells:
     spec = obj.get("spec", {})
-    bounds = [spec.get("minAvailable", "N/A"), spec.get("maxUnavailable", "N/A")]
-    return [
-        name(obj),
-        *map(str, bounds),
-        obj.get("status", {}).get("disruptionsAllowed", 0),
-        age(obj),
-    ]
+    yield str(spec.get("minAvailable", "N/A"))
+    yield str(spec.get("maxUnavailable", "N/A"))
+    yield obj.get("status", {}).get("disruptionsAllowed", 0)
 
 
 def autoscaler_cells(obj: Object) -> Cells:
     spec, about = obj.get("spec", {}), obj.get("spec", {}).get("scaleTargetRef", {})
     return [
-        name(obj), f"{about.get('kind', '')}/{about.get('name', '')}", "<unknown>",
+        f"{about.get('kind', '')}/{about.get('name', '')}", "<unknown>",
         str(spec.get("minReplicas", 1)), spec.get("maxReplicas", 0),
-        obj.get("status", {}).get("currentReplicas", 0), age(obj),
+        obj.get("status", {}).get("currentReplicas", 0),
     ]  # fmt: skip
+
+
+def pod_cells(pod: Object) -> list[t.Any]:
+    """All but its name and age."""
+    spec, status = pod.get("spec", {}), pod.get("status", {})
+    statuses = status.get("containerStatuses") or []
+    ready = sum(1 for item in statuses if item.get("ready"))
+    gates = spec.get("readinessGates") or []
+    conditions = {item["type"]: item["status"] for item in status.get("conditions") or ()}
+    passed = sum(1 for gate in gates if conditions.get(gate["conditionType"]) == "True")
+    return [
+        f"{ready}/{len(spec.get('containers', ()))}",
+        summary(pod),
+        restarts(statuses),
+        status.get("podIP") or "<none>",
+        spec.get("nodeName") or "<none>",
+        status.get("nominatedNodeName") or "<none>",
+        f"{passed}/{len(gates)}" if gates else "<none>",
+    ]
+
+
+def restarts(statuses: t.Sequence[Object]) -> str:
+    """`4 (1s ago)`: how often, and when the last time was."""
+    count = sum(item.get("restartCount", 0) for item in statuses)
+    ended = [
+        item["lastState"]["terminated"].get("finishedAt", "")
+        for item in statuses
+        if (item.get("lastState") or {}).get("terminated")
+    ]
+    return f"{count} ({since(max(ended))} ago)" if count and any(ended) else str(count)
+
+
+def summary(pod: Object) -> str:
+    status = pod.get("status", {})
+    reason = status.get("reason") or status.get("phase", "Unknown")
+    statuses = status.get("containerStatuses") or []
+    reason = initializing(pod) or worst_container(statuses, reason, is_ready(status))
+    if "deletionTimestamp" in pod["metadata"]:
+        return "Unknown" if status.get("reason") == "NodeLost" else "Terminating"
+    return str(reason)
+
+
+def is_ready(status: Object) -> bool:
+    conditions = status.get("conditions") or ()
+    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+
+
+def initializing(pod: Object) -> str:
+    """`Init:...` while an init container has not succeeded, else nothing."""
+    statuses = pod.get("status", {}).get("initContainerStatuses") or []
+    for index, item in enumerate(statuses):
+        state = item.get("state") or {}
+        ended, waits = state.get("terminated"), state.get("waiting")
+        if ended and ended.get("exitCode") == 0:
+            continue
+        if ended:
+            return f"Init:{ended.get('reason') or ended_word(ended)}"
+        if waits and waits.get("reason") not in (None, "", "PodInitializing"):
+            return f"Init:{waits['reason']}"
+        return f"Init:{index}/{len(pod.get('spec', {}).get('initContainers', statuses))}"
+    return ""
+
+
+def worst_container(statuses: t.Sequence[Object], reason: str, pod_ready: bool) -> str:
+    """The first container that waits or has ended gives its reason, read from the last to the first."""
+    running = False
+    for item in reversed(statuses):
+        state = item.get("state") or {}
+        ended, waits = state.get("terminated"), state.get("waiting")
+        if waits and waits.get("reason"):
+            reason = waits["reason"]
+        elif ended:
+            reason = ended.get("reason") or ended_word(ended)
+        elif item.get("ready") and state.get("running"):
+            running = True
+    if reason == "Completed" and running:
+        return "Running" if pod_ready else "NotReady"
+    return reason
+
+
+def ended_word(ended: Object) -> str:
+    if ended.get("signal"):
+        return f"Signal:{ended['signal']}"
+    return f"ExitCode:{ended.get('exitCode', 0)}"
 
 
 def data_count(obj: Object) -> int:
     return len(obj.get("data") or {}) + len(obj.get("binaryData") or {})
 
 
-DEFAULT_PRINTER = Printer(
-    columns("Name", "Created At:date"),
-    lambda obj: [name(obj), obj["metadata"].get("creationTimestamp")],
-)
+Printer = tuple[str, t.Callable[[Object], Cells]]
+DEFAULT_PRINTER: Printer = (
+    "Name|Created At:date", lambda obj: [obj["metadata"].get("creationTimestamp")],
+)  # fmt: skip
 PRINTERS: t.Mapping[str, Printer] = {
-    "pods": Printer(
-        columns("Name", "Ready", "Status", "Restarts", "Age", "IP+", "Node+", "Nominated Node+",
-                "Readiness Gates+"),
-        pod_cells,
+    "pods": (
+        "Name|Ready|Status|Restarts|Age|IP+|Node+|Nominated Node+|Readiness Gates+", pod_cells,
     ),
-    "deployments": Printer(
-        columns("Name", "Ready", "Up-to-date", "Available", "Age", "Containers+", "Images+",
-                "Selector+"),
-        deployment_cells,
+    "deployments": (
+        "Name|Ready|Up-to-date|Available|Age|Containers+|Images+|Selector+", deployment_cells,
     ),
-    "replicasets": Printer(
-        columns("Name", "Desired:integer", "Current:integer", "Ready:integer", "Age", "Containers+",
-                "Images+", "Selector+"),
+    "replicasets": (
+        "Name|Desired:integer|Current:integer|Ready:integer|Age|Containers+|Images+|Selector+",
         replicaset_cells,
     ),
-    "services": Printer(
-        columns("Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age", "Selector+"),
-        service_cells,
-    ),
-    "endpoints": Printer(columns("Name", "Endpoints", "Age"), endpoints_cells),
-    "endpointslices": Printer(
-        columns("Name", "AddressType", "Ports", "Endpoints", "Age"), slice_cells
-    ),
-    "configmaps": Printer(
-        columns("Name", "Data", "Age"), lambda obj: [name(obj), data_count(obj), age(obj)]
-    ),
-    "secrets": Printer(
-        columns("Name", "Type", "Data:integer", "Age"),
-        lambda obj: [name(obj), obj.get("type", ""), data_count(obj), age(obj)],
-    ),
-    "namespaces": Printer(
-        columns("Name", "Status", "Age"),
-        lambda obj: [name(obj), obj.get("status", {}).get("phase", ""), age(obj)],
-    ),
-    "nodes": Printer(
-        columns("Name", "Status", "Roles", "Age", "Version", "Internal-IP+", "External-IP+",
-                "OS-Image+", "Kernel-Version+", "Container-Runtime+"),
+    "services": ("Name|Type|Cluster-IP|External-IP|Port(s)|Age|Selector+", service_cells),
+    "endpoints": ("Name|Endpoints|Age", endpoints_cells),
+    "endpointslices": ("Name|AddressType|Ports|Endpoints|Age", slice_cells),
+    "configmaps": ("Name|Data|Age", lambda obj: [data_count(obj)]),
+    "secrets": ("Name|Type|Data:integer|Age", lambda obj: [obj.get("type", ""), data_count(obj)]),
+    "namespaces": ("Name|Status|Age", lambda obj: [obj.get("status", {}).get("phase", "")]),
+    "nodes": (
+        "Name|Status|Roles|Age|Version|Internal-IP+|External-IP+|OS-Image+|Kernel-Version+"
+        "|Container-Runtime+",
         node_cells,
     ),
-    "leases": Printer(
-        columns("Name", "Holder", "Age"),
-        lambda obj: [name(obj), obj.get("spec", {}).get("holderIdentity", ""), age(obj)],
-    ),
-    "events": Printer(
-        columns("Last Seen", "Type", "Reason", "Object", "Subobject+", "Source+", "Message",
-                "First Seen+", "Count+", "Name+"),
+    "leases": ("Name|Holder|Age", lambda obj: [obj.get("spec", {}).get("holderIdentity", "")]),
+    "events": (
+        "Last Seen|Type|Reason|Object|Subobject+|Source+|Message|First Seen+|Count+|Name+",
         event_cells,
     ),
-    "resourcequotas": Printer(columns("Name", "Request", "Limit", "Age"), quota_cells),
-    "serviceaccounts": Printer(columns("Name", "Age"), lambda obj: [name(obj), age(obj)]),
-    "poddisruptionbudgets": Printer(
-        columns("Name", "Min Available", "Max Unavailable", "Allowed Disruptions:integer", "Age"),
-        budget_cells,
+    "resourcequotas": ("Name|Request|Limit|Age", quota_cells),
+    "serviceaccounts": ("Name|Age", lambda _obj: ()),
+    "poddisruptionbudgets": (
+        "Name|Min Available|Max Unavailable|Allowed Disruptions:integer|Age", budget_cells,
     ),
-    "horizontalpodautoscalers": Printer(
-        columns("Name", "Reference", "Targets", "MinPods", "MaxPods", "Replicas", "Age"),
-        autoscaler_cells,
+    "horizontalpodautoscalers": (
+        "Name|Reference|Targets|MinPods|MaxPods|Replicas|Age", autoscaler_cells,
     ),
 }  # fmt: skip
+"""By kind: its columns, and the cells of those that are neither the name nor the age."""

@@ -58,16 +58,12 @@ Causes = t.Iterator[Cause]
 def validate(resource: Resource, obj: Object, current: Object | None) -> None:
     causes = [*check_metadata(resource, obj), *CHECKS.get(resource.plural, no_checks)(obj)]
     if current is not None:
-        causes += UPDATE_CHECKS.get(resource.plural, no_update_checks)(obj, current)
+        causes += UPDATE_CHECKS.get(resource.plural, no_checks)(obj, current)
     if causes:
         raise invalid(resource, obj["metadata"].get("name", ""), causes)
 
 
-def no_checks(_obj: Object) -> Causes:
-    return iter(())
-
-
-def no_update_checks(_obj: Object, _current: Object) -> Causes:
+def no_checks(*_: Object) -> Causes:
     return iter(())
 
 
@@ -131,18 +127,15 @@ def check_deployment(obj: Object) -> Causes:
         yield bad("spec.progressDeadlineSeconds", deadline, words)
     rolling = spec.get("strategy", {}).get("rollingUpdate") or {}
     if rolling and all(rolling.get(key) in (0, "0%") for key in ("maxSurge", "maxUnavailable")):
-        where, words = (
-            "spec.strategy.rollingUpdate.maxUnavailable",
-            "may not be 0 when `maxSurge` is 0",
-        )
-        yield bad(where, rolling["maxUnavailable"], words)
+        where = "spec.strategy.rollingUpdate.maxUnavailable"
+        yield bad(where, rolling["maxUnavailable"], "may not be 0 when `maxSurge` is 0")
 
 
 def check_workload(spec: Object) -> Causes:
     """What Deployments and ReplicaSets share."""
-    for key in ("replicas", "minReadySeconds", "revisionHistoryLimit"):
-        if spec.get(key, 0) < 0:
-            yield bad(f"spec.{key}", spec[key], "must be greater than or equal to 0")
+    yield from check_not_negative(
+        spec, "spec", "replicas", "minReadySeconds", "revisionHistoryLimit"
+    )
     selector, template = spec.get("selector"), spec.get("template") or {}
     labels = (template.get("metadata") or {}).get("labels") or {}
     if not selector:
@@ -158,54 +151,51 @@ def check_workload(spec: Object) -> Causes:
         yield Cause("spec.template.spec.restartPolicy", message, "FieldValueNotSupported")
 
 
-def check_pod(obj: Object) -> Causes:
-    return check_pod_spec(obj.get("spec") or {}, "spec")
-
-
 def check_pod_spec(spec: Object, where: str) -> Causes:
     containers = spec.get("containers") or []
     if not containers:
         yield required(f"{where}.containers")
-    seen: set[str] = set()
+    names: set[str] = set()
     for index, container in enumerate(containers):
-        yield from check_container(container, f"{where}.containers[{index}]", seen)
-    if spec.get("terminationGracePeriodSeconds", 0) < 0:
-        words = "must be greater than or equal to 0"
-        found = spec["terminationGracePeriodSeconds"]
-        yield bad(f"{where}.terminationGracePeriodSeconds", found, words)
+        yield from check_container(container, f"{where}.containers[{index}]", names)
+    yield from check_not_negative(spec, where, "terminationGracePeriodSeconds")
 
 
-def check_container(container: Object, where: str, seen: set[str]) -> Causes:
+def check_container(container: Object, where: str, names: set[str]) -> Causes:
     name, image = container.get("name", ""), container.get("image", "")
     if not name:
         yield required(f"{where}.name")
     elif not fits(LABEL, name):
         yield bad(f"{where}.name", name, LABEL_WORDS)
-    elif name in seen:
+    elif name in names:
         yield Cause(f"{where}.name", f'Duplicate value: "{name}"', "FieldValueDuplicate")
-    seen.add(name)
+    names.add(name)
     if not image:
         yield required(f"{where}.image")
     elif image.strip() != image:
         yield bad(f"{where}.image", image, "must not have leading or trailing whitespace")
-    for index, port in enumerate(container.get("ports", ())):
-        if not 0 < port.get("containerPort", 0) < 65536:
-            field = f"{where}.ports[{index}].containerPort"
-            yield bad(field, port.get("containerPort"), "must be between 1 and 65535, inclusive")
+    yield from check_ports(container, f"{where}.ports", "containerPort")
+
+
+def check_ports(owner: Object, where: str, key: str) -> Causes:
+    for index, port in enumerate(owner.get("ports", ())):
+        if not 0 < port.get(key, 0) < 65536:
+            words = "must be between 1 and 65535, inclusive"
+            yield bad(f"{where}[{index}].{key}", port.get(key), words)
+
+
+def check_not_negative(spec: Object, where: str, *keys: str) -> Causes:
+    for key in keys:
+        if spec.get(key, 0) < 0:
+            yield bad(f"{where}.{key}", spec[key], "must be greater than or equal to 0")
 
 
 def check_service(obj: Object) -> Causes:
     spec = obj.get("spec") or {}
-    if (
-        spec.get("type") != "ExternalName"
-        and spec.get("clusterIP") != "None"
-        and not spec.get("ports")
-    ):
+    portless = spec.get("type") == "ExternalName" or spec.get("clusterIP") == "None"
+    if not portless and not spec.get("ports"):
         yield required("spec.ports")
-    for index, port in enumerate(spec.get("ports", ())):
-        if not 0 < port.get("port", 0) < 65536:
-            field = f"spec.ports[{index}].port"
-            yield bad(field, port.get("port"), "must be between 1 and 65535, inclusive")
+    yield from check_ports(spec, "spec.ports", "port")
 
 
 def check_lease(obj: Object) -> Causes:
@@ -214,9 +204,7 @@ def check_lease(obj: Object) -> Causes:
         yield bad(
             "spec.leaseDurationSeconds", spec["leaseDurationSeconds"], "must be greater than 0"
         )
-    if spec.get("leaseTransitions", 0) < 0:
-        words = "must be greater than or equal to 0"
-        yield bad("spec.leaseTransitions", spec["leaseTransitions"], words)
+    yield from check_not_negative(spec, "spec", "leaseTransitions")
 
 
 def check_config_map(obj: Object) -> Causes:
@@ -237,8 +225,8 @@ def check_config_map(obj: Object) -> Causes:
 
 
 def selector_is_kept(obj: Object, current: Object) -> Causes:
-    wanted, found = obj["spec"].get("selector"), current["spec"].get("selector")
-    if wanted != found:
+    wanted = obj["spec"].get("selector")
+    if wanted != current["spec"].get("selector"):
         yield bad("spec.selector", wanted, "field is immutable")
 
 
@@ -280,7 +268,7 @@ def fixed_part(spec: Object, current: Object) -> Object:
 CHECKS: t.Mapping[str, t.Callable[[Object], Causes]] = {
     "deployments": check_deployment,
     "replicasets": lambda obj: check_workload(obj["spec"]),
-    "pods": check_pod,
+    "pods": lambda obj: check_pod_spec(obj.get("spec") or {}, "spec"),
     "services": check_service,
     "leases": check_lease,
     "configmaps": check_config_map,

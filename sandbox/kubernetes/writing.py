@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the body of a write to the object that is stored: decoding, patching, strictness, ownership.
-
-Events are stored as v1 has them; events.k8s.io shows the same objects under newer names.
-"""
+"""From the body of a write to the object that is stored: decoding, patching, strictness, ownership."""
 
 from __future__ import annotations
 
@@ -22,28 +19,6 @@ if t.TYPE_CHECKING:
     from sandbox.kubernetes.requests import Target, WriteOptions
     from sandbox.kubernetes.resources import Resource
     from sandbox.kubernetes.store import Store
-
-NEW_NAMES = {
-    "involvedObject": "regarding",
-    "message": "note",
-    "firstTimestamp": "deprecatedFirstTimestamp",
-    "lastTimestamp": "deprecatedLastTimestamp",
-    "count": "deprecatedCount",
-    "source": "deprecatedSource",
-    "reportingComponent": "reportingController",
-}
-OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}
-
-
-def to_events_v1(obj: Object) -> Object:
-    shown = {NEW_NAMES.get(key, key): value for key, value in obj.items()}
-    return shown | {"apiVersion": "events.k8s.io/v1"}
-
-
-def to_core(obj: Object) -> Object:
-    stored = {OLD_NAMES.get(key, key): value for key, value in obj.items()}
-    return stored | {"apiVersion": "v1"}
-
 
 MAX_BODY = 3 * 1024 * 1024
 
@@ -123,17 +98,16 @@ class Writer:
         if content_type == patches.APPLY_PATCH:
             return self._apply(body)
         current = self._current()
-        shown = self._shown(current)
         if content_type == patches.JSON_PATCH:
-            after = patches.apply_json_patch(shown, body)
+            after = patches.apply_json_patch(current, body)
             return 200, self._store(current, self._decoded(after))
         if not isinstance(body, dict):
             raise bad_request("error decoding patch: a merge patch is an object")
         if content_type == patches.MERGE_PATCH:
-            after = patches.apply_merge_patch(shown, body)
+            after = patches.apply_merge_patch(current, body)
             return 200, self._store(current, self._decoded(after))
         if content_type == patches.STRATEGIC_PATCH:
-            after = patches.apply_strategic_patch(shown, body)
+            after = patches.apply_strategic_patch(current, body)
             return 200, self._store(current, self._from_strategic(after, body))
         supported = ", ".join(
             (patches.JSON_PATCH, patches.MERGE_PATCH, patches.STRATEGIC_PATCH, patches.APPLY_PATCH)
@@ -227,19 +201,13 @@ class Writer:
         kind, api = self.resource.kind, self.resource.api_version
         body = whole(body)
         if body.get("kind", kind) != kind or body.get("apiVersion", api) != api:
-            found = f"{body.get('apiVersion', '')}, Kind={body.get('kind', '')}"
+            sent = f"{body.get('apiVersion', '')}, Kind={body.get('kind', '')}"
             raise bad_request(
-                f"{found} in request does not match the expected {api}, Kind={kind}: the API version"
+                f"{sent} in request does not match the expected {api}, Kind={kind}: the API version"
                 " in the data does not match the expected API version"
             )
-        report = schema.decode_model(self.resource.model, body)
         prefix = f'{kind} in version "{self.resource.version}" cannot be handled as a {kind}: '
-        if report.field_errors:
-            raise bad_request(prefix + unmarshal_words(report.field_errors[0]))
-        if report.unknown and self.options.validation == "Strict":
-            raise bad_request(prefix + strict_words(report.unknown))
-        self._warn(report.unknown)
-        return self._as_stored(report.value)
+        return self._fitting(body, lambda why: bad_request(prefix + why))
 
     def _decoded(self, after: Object) -> Object:
         """The outcome of a JSON or merge patch, as far as it fits its type (422)."""
@@ -249,32 +217,25 @@ class Writer:
             raise _bad_patch(shown, f"json: cannot unmarshal {kind} into Go value of type object")
         if not after.get("kind"):
             raise _bad_patch(shown, f"Object 'Kind' is missing in '{shown}'")
-        report = schema.decode_model(self.resource.model, after)
-        if report.field_errors:
-            raise _bad_patch(shown, unmarshal_words(report.field_errors[0]))
-        if report.unknown and self.options.validation == "Strict":
-            raise _bad_patch(shown, strict_words(report.unknown))
-        self._warn(report.unknown)
-        return self._as_stored(report.value)
+        return self._fitting(after, lambda why: _bad_patch(shown, why))
 
     def _from_strategic(self, after: Object, patch: Object) -> Object:
-        report = schema.decode_model(self.resource.model, after)
+        return self._fitting(after, lambda why: invalid_patch(patch, why), conversion_words)
+
+    def _fitting(
+        self,
+        obj: Object,
+        refusal: t.Callable[[str], ApiError],
+        words: t.Callable[[schema.FieldError], str] | None = None,
+    ) -> Object:
+        """`obj` as its model has it. The refusal gets the words for a value that does not fit."""
+        report = schema.decode_model(self.resource.model, obj)
         if report.field_errors:
-            raise invalid_patch(patch, conversion_words(report.field_errors[0]))
+            raise refusal((words or unmarshal_words)(report.field_errors[0]))
         if report.unknown and self.options.validation == "Strict":
-            raise invalid_patch(patch, strict_words(report.unknown))
+            raise refusal(strict_words(report.unknown))
         self._warn(report.unknown)
-        return self._as_stored(report.value)
-
-    def _shown(self, obj: Object) -> Object:
-        return to_events_v1(obj) if self._is_events_view else obj
-
-    def _as_stored(self, obj: Object) -> Object:
-        return to_core(obj) if self._is_events_view else obj
-
-    @property
-    def _is_events_view(self) -> bool:
-        return self.resource.group == "events.k8s.io"
+        return t.cast("Object", report.value)
 
     def _warn(self, unknown: t.Iterable[str]) -> None:
         if self.options.validation == "Warn":

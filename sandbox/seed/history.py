@@ -13,7 +13,6 @@ from pathlib import Path
 if t.TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
-SUPABASE_NAME = re.compile(r"([0-9]+)_(.*)\.sql")
 # Enough for the checkout's files; the CLI also knows parentheses, ATOMIC, nested comments.
 TOKEN = re.compile(
     r"'(?:[^']|'')*'|\"[^\"]*\"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|--[^\n]*|/\*.*?\*/|(?P<end>;)|.",
@@ -74,13 +73,11 @@ def split_statements(script: str) -> tuple[str, ...]:
 
 
 def read_supabase_migrations(folder: Path) -> tuple[SupabaseMigration, ...]:
-    found = []
+    migrations = []
     for path in sorted(folder.glob("*.sql")):
-        match = SUPABASE_NAME.fullmatch(path.name)
-        if match is None:
-            raise ValueError(f"{path} is not named <version>_<name>.sql.")
-        found.append(SupabaseMigration(match[1], match[2], path.read_text(encoding="utf-8")))
-    return tuple(found)
+        version, _, name = path.stem.partition("_")
+        migrations.append(SupabaseMigration(version, name, path.read_text(encoding="utf-8")))
+    return tuple(migrations)
 
 
 def read_prisma_migrations(folder: Path) -> tuple[PrismaMigration, ...]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 import typing as t
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from sandbox.services.base_service import (
     Check,
     Service,
     application,
+    beside,
     described,
     json_object,
     masked,
@@ -210,7 +210,7 @@ class AgentCore:
             error=attempt.error,
         )
         self._asked_since_aggregation = True
-        await self._kept("request", self._store.save_request(done))
+        await self._save("request", self._store.save_request(done))
         if attempt.reply is None:
             return await self._failed(done, late=attempt.late)
         self._requests.labels("success").inc()
@@ -249,7 +249,7 @@ class AgentCore:
     ) -> Answer:
         self._requests.labels(outcome).inc()
         self._fallbacks.labels(fallback.reason).inc()
-        await self._kept("fallback", self._store.save_fallback(fallback))
+        await self._save("fallback", self._store.save_fallback(fallback))
         self._log.info(
             "fallback to the menu",
             message_id=fallback.message_id,
@@ -259,7 +259,7 @@ class AgentCore:
         )
         return Answer(MENU, "menu", f"fallback_{fallback.reason}", fallback.agent)
 
-    async def _kept(self, what: str, saving: t.Awaitable[None]) -> None:
+    async def _save(self, what: str, saving: t.Awaitable[None]) -> None:
         """The user gets the answer even when its trace cannot be written."""
         try:
             async with asyncio.timeout(SAVE_SECONDS):
@@ -269,12 +269,12 @@ class AgentCore:
 
     async def warming(self, _app: web.Application) -> t.AsyncIterator[None]:
         """Beside the first requests, which are answered without waiting for it."""
-        async with _beside(self._profiles.warm()):
+        async with beside(self._profiles.warm()):
             yield
 
     async def aggregating(self, _app: web.Application) -> t.AsyncIterator[None]:
         """While the application runs, agent_metrics is brought up to date."""
-        async with _beside(self._aggregate()):
+        async with beside(self._aggregate()):
             yield
 
     async def _aggregate(self) -> None:
@@ -282,16 +282,4 @@ class AgentCore:
             await asyncio.sleep(METRICS_SECONDS)
             if self._asked_since_aggregation:
                 self._asked_since_aggregation = False
-                await self._kept("metrics", self._store.save_metrics())
-
-
-@contextlib.asynccontextmanager
-async def _beside(work: t.Coroutine[t.Any, t.Any, None]) -> t.AsyncIterator[None]:
-    """Runs `work` until it ends or the context does."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+                await self._save("metrics", self._store.save_metrics())

@@ -175,7 +175,7 @@ class Lookup:
     """A subject that one query answers; its $1, if it has one, is what `argument` names."""
 
     query: str
-    found: str
+    heading: str
     nothing: str
     argument: t.Literal["text", "number", "none"] = "none"
 
@@ -236,7 +236,7 @@ async def answer(agent: Agent, question: Question, query: Query) -> Reply:
     rows: list[Row] = await query(lookup.query, *bound)
     if not rows:
         return Reply(lookup.nothing)
-    lines = [lookup.found.format(count=len(rows)), *(_line(row) for row in rows)]
+    lines = [lookup.heading.format(count=len(rows)), *(_line(row) for row in rows)]
     return Reply("\n".join(lines), results=tuple(dict(row) for row in rows))
 
 
@@ -275,7 +275,7 @@ class Profiles:
         self._cache = cache
         self._query = query
         self._log = log
-        self._told = ""
+        self._last_error = ""
 
     async def of(self, number: str) -> Profile:
         try:
@@ -284,7 +284,7 @@ class Profiles:
         except Exception as exc:
             self._log_failure(described(exc))
             return Profile()
-        self._told = ""
+        self._last_error = ""
         return profile
 
     async def warm(self) -> None:
@@ -307,9 +307,9 @@ class Profiles:
     async def _look_up(self, key: str, number: str) -> Profile:
         cache = self._cache.client()
         # Asking keeps it: who writes often is never looked up again.
-        kept = await cache.getex(key, ex=KEEP_SECONDS)
-        if kept is not None:
-            return Profile(**json.loads(kept))
+        profile_text = await cache.getex(key, ex=KEEP_SECONDS)
+        if profile_text is not None:
+            return Profile(**json.loads(profile_text))
         rows = await self._query(PROFILE, number)
         profile = Profile(**dict(rows[0])) if rows else Profile()
         await cache.set(key, json.dumps(asdict(profile)), ex=KEEP_SECONDS)
@@ -317,6 +317,6 @@ class Profiles:
 
     def _log_failure(self, error: str) -> None:
         """Says each kind of trouble once, not once a message."""
-        if error != self._told:
+        if error != self._last_error:
             self._log.warning("profiles cannot be looked up", error=error)
-            self._told = error
+            self._last_error = error

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 import typing as t
@@ -106,15 +107,15 @@ class Health:
         self._clock = clock
         self._asking = asyncio.Lock()
         self._last_ok = {check.name: float("-inf") for check in checks}
-        self._asked_at = float("-inf")
+        self._reported_at = float("-inf")
         self._report = Report()
 
     async def report(self) -> Report:
         async with self._asking:
-            if self._clock() - self._asked_at >= REMEMBER_SECONDS:
+            if self._clock() - self._reported_at >= REMEMBER_SECONDS:
                 results = await asyncio.gather(*(self._ask(check) for check in self._checks))
                 self._report = Report(tuple(results))
-                self._asked_at = self._clock()
+                self._reported_at = self._clock()
             return self._report
 
     async def _ask(self, check: Check) -> CheckResult:
@@ -200,6 +201,18 @@ def application(
     app.on_startup.append(_announce(service))
     app.on_cleanup.append(_closing(resources))
     return app
+
+
+@contextlib.asynccontextmanager
+async def beside(work: t.Coroutine[t.Any, t.Any, None]) -> t.AsyncIterator[None]:
+    """Runs `work` until it ends or the context does."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def _alive(_request: web.Request) -> web.Response:

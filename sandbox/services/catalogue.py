@@ -113,8 +113,8 @@ def catalogue_service(service: Service) -> web.Application:
         if argument is not None and len(argument) > TEXT_LENGTH:
             raise RequestError(f"{endpoint.parameter!r} is too long.")
         rows = await database.fetch(f"{endpoint.query} limit {MOST_ROWS}", argument)
-        found = [{key: jsonable(value) for key, value in row.items()} for row in rows]
-        return web.json_response({endpoint.noun: found})
+        listed = [{key: jsonable(value) for key, value in row.items()} for row in rows]
+        return web.json_response({endpoint.noun: listed})
 
     return application(
         service,

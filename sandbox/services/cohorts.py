@@ -67,7 +67,7 @@ class Cohorts:
     def __init__(self, registry: CollectorRegistry, cache: Cache, log: Log) -> None:
         self._cache = cache
         self._log = log
-        self._told = ""
+        self._last_error = ""
         self._counting: set[asyncio.Task[None]] = set()
         self._seen = Counter(
             "users_seen_total", "Users who wrote, once a minute.", ("cohort",), registry=registry
@@ -105,11 +105,11 @@ class Cohorts:
                 pipeline.set(f"cohorts:failed:{number}", 1, nx=True, ex=FAILED_SECONDS)
             first = await pipeline.execute()
         except Exception as exc:
-            if (error := described(exc)) != self._told:
+            if (error := described(exc)) != self._last_error:
                 self._log.warning("users are not counted", error=error)
-                self._told = error
+                self._last_error = error
             return
-        self._told = ""
+        self._last_error = ""
         for counter, new in zip((self._seen, self._failed), first, strict=False):
             if new:
                 counter.labels(cohort).inc()

@@ -41,8 +41,8 @@ class Banner:
         ]
 
     async def current(self) -> dict[str, str] | None:
-        kept = await self._cache.client().get(KEY)
-        return t.cast("dict[str, str]", json.loads(kept)) if kept else None
+        banner = await self._cache.client().get(KEY)
+        return t.cast("dict[str, str]", json.loads(banner)) if banner else None
 
     async def show(self, request: web.Request) -> web.Response:
         self._authorize(request)

@@ -7,7 +7,7 @@ import base64
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import yaml
 
@@ -20,10 +20,11 @@ from sandbox.names import (
     SERVICES,
     WORKER,
 )
+from sandbox.postgres import database_url
 from sandbox.supabase.settings import mint
 
 if t.TYPE_CHECKING:
-    from sandbox.world import Facts, World
+    from sandbox.world import World
 
 Manifest = dict[str, t.Any]
 
@@ -111,26 +112,19 @@ def _platform_config(world: World) -> dict[str, str]:
 
 def _platform_secrets(world: World) -> dict[str, str]:
     postgres, valkey = world.facts("postgres"), world.facts("valkey")
+    logins = postgres["databases"]
     redis = f"redis://:{quote(valkey['password'], safe='')}@{valkey['host']}:{valkey['port']}/0"
     return {
         "ADMIN_TOKEN": world.secret("admin-token"),
-        "DATABASE_URL": database_url(postgres, "agent_core"),
+        "DATABASE_URL": database_url(postgres, logins["agent_core"]),
         "OPENAI_API_KEY": str(world.facts("sinks")["openai_api_key"]),
         "REDIS_URL": redis,
-        "SUPABASE_DATABASE_URL": database_url(postgres, "supabase"),
+        "SUPABASE_DATABASE_URL": database_url(postgres, logins["supabase"]),
         # Supabase comes after the cluster, so its key is made here from what both of them know.
         "SUPABASE_SERVICE_ROLE_KEY": mint(
             world.secret("supabase-jwt-secret"), role="service_role", project_ref=PROJECT_REF
         ),
     }
-
-
-def database_url(postgres: Facts, database: str) -> str:
-    """The libpq URL of one of the databases, with the certificate verified."""
-    login = postgres["databases"][database]
-    user, password = quote(login["user"], safe=""), quote(login["password"], safe="")
-    tls = urlencode({"sslmode": "verify-full", "sslrootcert": postgres["ca_cert"]})
-    return f"postgresql://{user}:{password}@{postgres['host']}:{postgres['port']}/{login['name']}?{tls}"
 
 
 def _metadata(name: str, team: Team = EASYMO, **labels: str) -> Manifest:

@@ -9,7 +9,6 @@ restart: files are looked at again while the pod runs.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import math
 import re
@@ -17,6 +16,7 @@ import typing as t
 from dataclasses import dataclass
 
 from sandbox.services import ConfigurationError
+from sandbox.services.base_service import beside
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -212,13 +212,8 @@ class Files:
         return {name: file.read_text("utf-8") for name, file in files.items() if file.is_file()}
 
     async def following(self, _app: web.Application) -> t.AsyncIterator[None]:
-        task = asyncio.create_task(self._follow())
-        try:
+        async with beside(self._follow()):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _follow(self) -> None:
         while True:
@@ -262,9 +257,9 @@ class Flagd:
     @property
     def now(self) -> Flags:
         """What the document does not tell is off."""
-        told = {name: str(self._client.get_boolean_value(name, False)) for name in _BOOLEANS}
+        switches = {name: str(self._client.get_boolean_value(name, False)) for name in _BOOLEANS}
         percentage = self._client.get_float_value(PERCENTAGE, 0.0)
-        return Flags.from_env({**self._env, **told, PERCENTAGE: str(percentage)})
+        return Flags.from_env({**self._env, **switches, PERCENTAGE: str(percentage)})
 
     async def following(self, _app: web.Application) -> t.AsyncIterator[None]:
         yield

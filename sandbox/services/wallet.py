@@ -65,11 +65,11 @@ class Wallets:
         return web.json_response(order_dict(rows[0]), status=201)
 
     async def _ordered_before(
-        self, identifier: uuid.UUID, asked: tuple[str, uuid.UUID, int]
+        self, identifier: uuid.UUID, order_of_caller: tuple[str, uuid.UUID, int]
     ) -> web.Response:
         """The order that the same key made; another order under this key is refused."""
         (order,) = await self._database.fetch("select * from orders where id = $1", identifier)
-        if (order["phone"], order["vendor_id"], order["total_rwf"]) != asked:
+        if (order["phone"], order["vendor_id"], order["total_rwf"]) != order_of_caller:
             raise RequestError("This Idempotency-Key belongs to another order.", 422)
         return web.json_response(order_dict(order))
 

@@ -118,12 +118,12 @@ class Consumption:
         )
         try:
             consumer.subscribe([TOPIC])
-            told = ""
+            last_error = ""
             while not self._stop.is_set():
                 error = self._take(consumer)
-                if error and error != told:
+                if error and error != last_error:
                     log("kafka is in trouble", error=error)
-                told = error
+                last_error = error
         finally:
             consumer.close()
 

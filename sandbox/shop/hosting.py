@@ -14,12 +14,11 @@ from sandbox.application import git
 from sandbox.kubernetes.service_accounts import token
 from sandbox.names import DEPLOYER
 from sandbox.node.settle import Api, create, wait_available
-from sandbox.services.manifests import Team, database_url, home, secret, workload
+from sandbox.postgres import database_url
+from sandbox.services.manifests import Team, home, secret, workload
 from sandbox.shop import IMAGES, NAMESPACE, PREVIOUS_VERSION, RELEASE_VERSION, SERVICES
 
 if t.TYPE_CHECKING:
-    from psycopg2.extensions import connection
-
     from sandbox.world import Facts, World
 
 HERE = Path(__file__).parent
@@ -54,8 +53,8 @@ def host(world: World, report: t.Callable[[str], None]) -> None:
 
 
 def _make_database(postgres: Facts, login: Facts) -> None:
-    administrator = postgres["administrator"]
-    with contextlib.closing(_connect(postgres, administrator, "postgres")) as connection:
+    administrator = {**postgres["administrator"], "name": "postgres"}
+    with contextlib.closing(psycopg2.connect(database_url(postgres, administrator))) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
@@ -65,7 +64,7 @@ def _make_database(postgres: Facts, login: Facts) -> None:
             cursor.execute(f"CREATE DATABASE {DATABASE} OWNER {USER}")
     files = (CHECKOUT / "migrations/V1__catalogue_and_orders.sql", HERE / "rows.sql")
     with (
-        contextlib.closing(_connect(postgres, login, DATABASE)) as connection,
+        contextlib.closing(psycopg2.connect(database_url(postgres, login))) as connection,
         connection,
         connection.cursor() as cursor,
     ):
@@ -73,21 +72,10 @@ def _make_database(postgres: Facts, login: Facts) -> None:
             cursor.execute(file.read_text(encoding="utf-8"))
 
 
-def _connect(postgres: Facts, login: Facts, database: str) -> connection:
-    return psycopg2.connect(
-        host=postgres["host"],
-        port=postgres["port"],
-        user=login["user"],
-        password=login["password"],
-        dbname=database,
-        sslmode="verify-full",
-        sslrootcert=postgres["ca_cert"],
-    )
-
-
 def _make_workloads(world: World) -> None:
     team = Team(NAMESPACE, IMAGES, ({"secretRef": {"name": ENVIRONMENT}},))
-    values = {"DATABASE_URL": database_url(world.facts("postgres"), DATABASE)}
+    postgres = world.facts("postgres")
+    values = {"DATABASE_URL": database_url(postgres, postgres["databases"][DATABASE])}
     wanted = [*home(team), secret(ENVIRONMENT, values, team)]
     for service in SERVICES:
         wanted += workload(service, REPLICAS, PREVIOUS_VERSION, team)

@@ -2,9 +2,8 @@
 """PagerDuty and a status page in the shape of Statuspage's API.
 
 By PagerDuty's Events API v2 all events with one dedup_key make one incident:
-https://developer.pagerduty.com/docs/events-api-v2. Its REST API tells who is on call by /oncalls, /schedules and
-/schedules/{id}: https://developer.pagerduty.com/api-reference. Shifts last a week, from Monday to Monday, and are
-everybody's own.
+https://developer.pagerduty.com/docs/events-api-v2. Its REST API tells who is on call by /oncalls:
+https://developer.pagerduty.com/api-reference. Shifts last a week, from Monday to Monday, and are everybody's own.
 """
 
 from __future__ import annotations
@@ -56,32 +55,32 @@ def record(store: Store, service: str, key: str, event: t.Mapping[str, t.Any]) -
 
 
 def problems(event: t.Mapping[str, t.Any]) -> list[str]:
-    found = []
+    errors = []
     if len(str(event.get("routing_key") or "")) != 32:
-        found.append("Length of 'routing_key' is incorrect (should be 32 characters)")
+        errors.append("Length of 'routing_key' is incorrect (should be 32 characters)")
     action = event.get("event_action")
     if action not in ACTIONS:
-        found.append(f"'event_action' must be one of {', '.join(ACTIONS)}")
+        errors.append(f"'event_action' must be one of {', '.join(ACTIONS)}")
     if action in ("acknowledge", "resolve") and not event.get("dedup_key"):
-        found.append("'dedup_key' is missing or blank")
+        errors.append("'dedup_key' is missing or blank")
     if len(str(event.get("dedup_key") or "")) > 255:
-        found.append("Length of 'dedup_key' is incorrect (should be at most 255 characters)")
+        errors.append("Length of 'dedup_key' is incorrect (should be at most 255 characters)")
     if action == "trigger":
         payload = event.get("payload")
         payload = payload if isinstance(payload, dict) else {}
-        found += [
+        errors += [
             f"'payload.{name}' is missing or blank"
             for name in ("summary", "source", "severity")
             if not payload.get(name)
         ]
         if payload.get("severity") and payload["severity"] not in SEVERITIES:
-            found.append("'payload.severity' is invalid (must be one of the following: 'critical', "
+            errors.append("'payload.severity' is invalid (must be one of the following: 'critical', "
                          "'warning', 'error' or 'info')")  # fmt: skip
         if len(str(payload.get("summary") or "")) > 1024:
-            found.append(
+            errors.append(
                 "Length of 'payload.summary' is incorrect (should be at most 1024 characters)"
             )
-    return found
+    return errors
 
 
 def invalid(errors: list[str]) -> tuple[int, Record]:
@@ -100,30 +99,32 @@ LEVELS = (
 NAMES = {SCHEDULE: "On-call engineers", "PBACKUP": "Backup engineers"}
 WEEK = timedelta(weeks=1)
 MOST = timedelta(days=90)
-NOT_FOUND = 404, {"error": {"message": "Not Found", "code": 2100}}
 
 Answer = tuple[int, Record]
 Query = t.Any  # A multidict: names may come several times.
 
 
-def answer(what: str, query: Query, now: datetime, *, nobody: bool) -> Answer:
-    """HTTP status and body for a GET. `nobody`: of all shifts none is taken."""
+def on_calls(query: Query, now: datetime, *, nobody: bool) -> Answer:
+    """HTTP status and body for GET /oncalls. `nobody`: of all shifts none is taken."""
     try:
         since, until = span(query, now)
     except ValueError as exc:
         error = {"message": "Invalid Input Provided", "code": 2001, "errors": [str(exc)]}
         return 400, {"error": error}
-    kind, _, name = what.partition("/")
-    if kind == "oncalls":
-        return on_calls(query, since, until, nobody=nobody)
-    if not name:
-        schedules = [schedule(found) for found in NAMES]
-        return 200, {"schedules": schedules, "limit": 25, "offset": 0, "more": False}
-    if name not in NAMES:
-        return NOT_FOUND
-    asked = "since" in query and "until" in query
-    shown = shifts(name, since, until) if asked and not nobody else []
-    return 200, {"schedule": schedule(name) | rendered(shown, asked=asked, nobody=nobody)}
+    wanted = query.getall("schedule_ids[]", None)
+    entries: list[Record] = []
+    for level, (person, name, by) in enumerate(LEVELS, 1):
+        if nobody or (wanted and by not in wanted):
+            continue
+        entry = {
+            "user": reference("user", person, name),
+            "escalation_policy": reference("escalation_policy", POLICY, "Releases"),
+            "escalation_level": level,
+            "schedule": reference("schedule", by, NAMES[by]) if by else None,
+        }
+        whole = shifts(since, until) if by else [{"start": None, "end": None}]
+        entries += [entry | shift for shift in whole]
+    return 200, {"oncalls": entries, "limit": 25, "offset": 0, "more": False, "total": None}
 
 
 def span(query: Query, now: datetime) -> tuple[datetime, datetime]:
@@ -145,72 +146,21 @@ def moment(text: str) -> datetime:
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
-def on_calls(query: Query, since: datetime, until: datetime, *, nobody: bool) -> Answer:
-    policies = query.getall("escalation_policy_ids[]", [POLICY])
-    wanted = query.getall("schedule_ids[]", None)
-    people = query.getall("user_ids[]", None)
-    listed: list[Record] = []
-    for level, (person, name, by) in enumerate(LEVELS, 1):
-        if nobody or POLICY not in policies:
-            continue
-        if (wanted and by not in wanted) or (people and person not in people):
-            continue
-        entry = {
-            "user": reference("user", person, name),
-            "escalation_policy": reference("escalation_policy", POLICY, "Releases"),
-            "escalation_level": level,
-            "schedule": reference("schedule", by, NAMES[by]) if by else None,
-        }
-        whole = shifts(by, since, until) if by else [{"start": None, "end": None}]
-        listed += [entry | {end: shift[end] for end in ("start", "end")} for shift in whole]
-    return 200, {"oncalls": listed, "limit": 25, "offset": 0, "more": False, "total": None}
-
-
-def shifts(name: str, since: datetime, until: datetime) -> list[Record]:
+def shifts(since: datetime, until: datetime) -> list[Record]:
     """Every shift of a schedule that lies in the span, whole or in part."""
     day = since.astimezone(UTC).replace(hour=6, minute=0, second=0, microsecond=0)
     start = day - timedelta(days=day.weekday())
     if start > since:
         start -= WEEK
-    found = []
+    weeks = []
     while start <= until:
-        user = next(reference("user", who, called) for who, called, by in LEVELS if by == name)
-        found.append({"start": stamp(start), "end": stamp(start + WEEK), "user": user})
+        weeks.append({"start": stamp(start), "end": stamp(start + WEEK)})
         start += WEEK
-    return found
+    return weeks
 
 
 def stamp(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def schedule(name: str) -> Record:
-    return {
-        **reference("schedule", name, NAMES[name]),
-        "type": "schedule",
-        "name": NAMES[name],
-        "time_zone": "Africa/Nairobi",
-        "description": "",
-        "escalation_policies": [reference("escalation_policy", POLICY, "Releases")],
-        "users": [reference("user", who, called) for who, called, by in LEVELS if by == name],
-        "teams": [],
-    }
-
-
-def rendered(entries: list[Record], *, asked: bool, nobody: bool) -> Record:
-    """What a single schedule tells beside; its shifts only for who gives `since` and `until`."""
-    coverage = None if not asked else 0.0 if nobody else 100.0
-    final = {
-        "name": "Final Schedule",
-        "rendered_schedule_entries": entries,
-        "rendered_coverage_percentage": coverage,
-    }
-    overrides: Record = {
-        "name": "Overrides",
-        "rendered_schedule_entries": [],
-        "rendered_coverage_percentage": None,
-    }
-    return {"schedule_layers": [], "overrides_subschedule": overrides, "final_schedule": final}
 
 
 def reference(kind: str, name: str, summary: str) -> Record:

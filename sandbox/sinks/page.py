@@ -153,7 +153,7 @@ def render(
     store: Store, slack: Slack, mails: list[Record], query: t.Mapping[str, str], nonce: str
 ) -> str:
     channels = slack.channels()
-    messages = {c["id"]: [m for m in slack.messages(c["id"]) if not m["deleted"]] for c in channels}
+    messages = {c["id"]: slack.messages(c["id"]) for c in channels}
     view = query.get("view") if query.get("view") in VIEWS else "slack"
     chosen = next((c for c in channels if c["name"] == query.get("channel")), channels[0])
     names = {c["id"]: c["name"] for c in channels} | {u: person[1] for u, person in USERS.items()}
@@ -174,7 +174,6 @@ def render(
         statuses=list(reversed(store.all("github"))),
         page_incidents=list(reversed(store.all("statuspage"))),
         components=store.all("statuspage_components"),
-        emoji=EMOJI,
         mrkdwn=lambda text: Markup(to_html(str(text), names)),  # noqa: S704 - it escapes
     )  # fmt: skip
 

@@ -62,7 +62,7 @@ class Server:
                 web.route("*", "/slack/api/{method}", self._slack),
                 web.post("/slack/webhook/{secret:.+}", self._webhook),
                 web.post("/pagerduty/v2/enqueue", self._pagerduty),
-                web.get("/pagerduty/{what:(?:oncalls|schedules(?:/.*)?)}", self._on_call),
+                web.get("/pagerduty/oncalls", self._on_call),
                 web.post("/github/repos/{owner}/{repo}/statuses/{sha}", self._github),
                 web.get("/github/repos/{owner}/{repo}/commits/{sha}/status", self._github),
                 web.post("/github/repos/{owner}/{repo}/check-runs", self._github),
@@ -144,8 +144,7 @@ class Server:
         if not known or self._revoked("pagerduty"):
             return web.Response(status=401, text="Unauthorized")
         nobody = self._faults.active("sinks", "nobody-on-call") is not None
-        what = request.match_info["what"]
-        status, body = incidents.answer(what, request.query, self.store.moment(), nobody=nobody)
+        status, body = incidents.on_calls(request.query, self.store.moment(), nobody=nobody)
         return web.json_response(body, status=status)
 
     async def _github(self, request: web.Request) -> web.Response:
@@ -240,15 +239,15 @@ def seconds(fault: Fault, default: float) -> float:
 
 async def arguments(request: web.Request) -> dict[str, t.Any]:
     """What a Slack call was given: JSON body, form or query, as Slack accepts all three."""
-    found: dict[str, t.Any] = dict(request.query)
+    given: dict[str, t.Any] = dict(request.query)
     if request.content_type == "application/json":
         sent = await body_of(request)
-        return found | (sent if isinstance(sent, dict) else {})
+        return given | (sent if isinstance(sent, dict) else {})
     form = await request.post()
     if "payload" in form:
         sent = json.loads(str(form["payload"]))
-        return found | (sent if isinstance(sent, dict) else {})
-    return found | {name: value for name, value in form.items() if isinstance(value, str)}
+        return given | (sent if isinstance(sent, dict) else {})
+    return given | {name: value for name, value in form.items() if isinstance(value, str)}
 
 
 async def body_of(request: web.Request) -> object:

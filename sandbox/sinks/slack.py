@@ -22,7 +22,6 @@ from sandbox.sinks.slack_shapes import (
     content,
     flag,
     group_shape,
-    has_more,
     page,
     shown,
     user_shape,
@@ -96,10 +95,8 @@ class Slack:
 
     def _message(self, args: Args) -> Record:
         channel = self._by_id(args)
-        message = self._store.get(
-            "slack", f"{channel['id']}/{args.get('ts') or args.get('timestamp')}"
-        )
-        if message is None or message["deleted"]:
+        message = self._store.get("slack", f"{channel['id']}/{args.get('ts')}")
+        if message is None:
             raise SlackError("message_not_found")
         return message
 
@@ -131,8 +128,6 @@ class Slack:
             "thread_ts": thread_ts,
             "broadcast": bool(thread_ts and flag(args, "reply_broadcast")),
             "edits": [],
-            "deleted": False,
-            "reactions": {},
         }
         self._save(message)
         return message
@@ -163,27 +158,8 @@ class Slack:
         }
         changed = {**message, "text": text, "blocks": blocks, "edits": [*message["edits"], edit]}
         self._save(changed)
-        told = {"channel": message["channel"], "ts": message["ts"], "text": text}
-        return {**told, "message": shown(changed)}
-
-    def delete(self, args: Args) -> Record:
-        message = self._message(args)
-        self._save({**message, "deleted": True})
-        return {"channel": message["channel"], "ts": message["ts"]}
-
-    def react(self, args: Args) -> Record:
-        message, name = self._message(args), str(args.get("name") or "")
-        if not name:
-            raise SlackError("invalid_name")
-        if BOT in message["reactions"].get(name, []):
-            raise SlackError("already_reacted")
-        self._save({**message, "reactions": {**message["reactions"], name: [BOT]}})
-        return {}
-
-    def permalink(self, args: Args) -> Record:
-        message = self._message({**args, "ts": args.get("message_ts")})
-        where = f"{URL}archives/{message['channel']}/p{message['ts'].replace('.', '')}"
-        return {"channel": message["channel"], "permalink": where}
+        answer = {"channel": message["channel"], "ts": message["ts"], "text": text}
+        return {**answer, "message": shown(changed)}
 
     def list_channels(self, args: Args) -> Record:
         wanted = [
@@ -192,73 +168,7 @@ class Slack:
         return page("channels", wanted, args)
 
     def channel_info(self, args: Args) -> Record:
-        channel = self._by_id(args)
-        members = {"num_members": len(USERS)} if flag(args, "include_num_members") else {}
-        return {"channel": channel | members}
-
-    def join(self, args: Args) -> Record:
-        channel = self._by_id(args)
-        if channel["is_archived"]:
-            raise SlackError("is_archived")
-        channel = {**channel, "is_member": True}
-        self._store.put("slack_channels", channel["id"], channel)
-        return {"channel": channel}
-
-    def archive(self, args: Args) -> Record:
-        channel = self._by_id(args)
-        if channel["is_general"]:
-            raise SlackError("cant_archive_general")
-        if channel["is_archived"]:
-            raise SlackError("already_archived")
-        self._joined(channel)
-        changed = {**channel, "is_archived": True, "is_member": False}
-        self._store.put("slack_channels", channel["id"], changed)
-        return {}
-
-    def history(self, args: Args) -> Record:
-        channel = self._joined(self._by_id(args))
-        top = [m for m in self._within(channel, args) if not m["thread_ts"]]
-        return has_more(page("messages", [self._shown(m) for m in reversed(top)], args))
-
-    def replies(self, args: Args) -> Record:
-        channel = self._joined(self._by_id(args))
-        parent = self._store.get("slack", f"{channel['id']}/{args.get('ts')}")
-        if parent is None or parent["deleted"]:
-            raise SlackError("thread_not_found")
-        answers = [m for m in self._within(channel, args) if m["thread_ts"] == parent["ts"]]
-        return has_more(page("messages", [self._shown(m) for m in (parent, *answers)], args))
-
-    def _within(self, channel: Record, args: Args) -> list[Record]:
-        """The messages after `oldest` and before `latest`, oldest first."""
-        try:
-            oldest, latest = float(args.get("oldest") or 0), float(args.get("latest") or "inf")
-        except ValueError as exc:
-            raise SlackError("invalid_ts_oldest") from exc
-        inclusive = flag(args, "inclusive")
-        return [
-            m
-            for m in self.messages(channel["id"])
-            if not m["deleted"]
-            and (
-                oldest < float(m["ts"]) < latest
-                or (inclusive and float(m["ts"]) in (oldest, latest))
-            )
-        ]
-
-    def _shown(self, message: Record) -> Record:
-        """A message as Slack returns it, a parent with what is known of its thread."""
-        answers = [
-            m["ts"]
-            for m in self.messages(message["channel"])
-            if m["thread_ts"] == message["ts"] and not m["deleted"]
-        ]
-        thread = {
-            "thread_ts": message["ts"],
-            "reply_count": len(answers),
-            "reply_users": [BOT],
-            "latest_reply": answers[-1],
-        } if answers else {}  # fmt: skip
-        return shown(message) | thread
+        return {"channel": self._by_id(args)}
 
     def list_users(self, args: Args) -> Record:
         return page("members", [user_shape(user_id) for user_id in USERS], args)
@@ -294,15 +204,8 @@ METHODS: dict[str, t.Callable[[Slack, Args], Record]] = {
     "auth.test": Slack.auth_test,
     "chat.postMessage": Slack.post_message,
     "chat.update": Slack.update,
-    "chat.delete": Slack.delete,
-    "chat.getPermalink": Slack.permalink,
     "conversations.list": Slack.list_channels,
     "conversations.info": Slack.channel_info,
-    "conversations.archive": Slack.archive,
-    "conversations.join": Slack.join,
-    "conversations.history": Slack.history,
-    "conversations.replies": Slack.replies,
-    "reactions.add": Slack.react,
     "users.list": Slack.list_users,
     "users.info": Slack.user_info,
     "users.lookupByEmail": Slack.user_by_email,

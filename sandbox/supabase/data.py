@@ -6,16 +6,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import ssl
 import typing as t
 from dataclasses import dataclass
 
 import asyncpg
 
 from sandbox.supabase.errors import RefusedError
-
-if t.TYPE_CHECKING:
-    from sandbox.supabase.settings import Database
 
 CONNECT_SECONDS = 3.0
 MAX_ROWS = 1_000
@@ -40,8 +36,8 @@ class TableQuery:
 class Data:
     """One connection pool, opened when first needed."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, url: str) -> None:
+        self._url = url
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 
@@ -86,17 +82,8 @@ class Data:
     async def _opened(self) -> asyncpg.Pool:
         async with self._opening:
             if self._pool is None:
-                database = self._database
                 self._pool = await asyncpg.create_pool(
-                    host=database.host,
-                    port=database.port,
-                    database=database.name,
-                    user=database.user,
-                    password=database.password,
-                    ssl=ssl.create_default_context(cafile=database.ca_cert),
-                    min_size=0,
-                    max_size=2,
-                    timeout=CONNECT_SECONDS,
+                    self._url, min_size=0, max_size=2, timeout=CONNECT_SECONDS
                 )
             return self._pool
 
@@ -111,13 +98,13 @@ def refusal_of(sqlstate: str | None, message: str, *, role: str) -> RefusedError
 
 def table_query(table: str, parameters: t.Iterable[tuple[str, str]]) -> TableQuery:
     """The SELECT of ?select=a,b&column=eq.value&order=column.desc&limit=10&offset=5."""
-    asked = list(parameters)
-    options = {key: value for key, value in asked if key in RESERVED}
+    parameters = list(parameters)
+    options = {key: value for key, value in parameters if key in RESERVED}
     chosen = options.get("select", "*")
     columns = "*" if chosen == "*" else ", ".join(_quoted(name) for name in chosen.split(","))
     values: list[str] = []
     conditions = []
-    for column, value in asked:
+    for column, value in parameters:
         if column not in RESERVED:
             values.append(value)
             conditions.append(_condition(column, values))
@@ -129,7 +116,7 @@ def table_query(table: str, parameters: t.Iterable[tuple[str, str]]) -> TableQue
     inner = (
         f"SELECT {columns} FROM public.{_quoted(table)}{where}{order} LIMIT {limit} OFFSET {offset}"  # noqa: S608
     )
-    sql = f"SELECT coalesce(json_agg(found), '[]')::text AS rows FROM ({inner}) AS found"  # noqa: S608
+    sql = f"SELECT coalesce(json_agg(selected), '[]')::text AS rows FROM ({inner}) AS selected"  # noqa: S608
     return TableQuery(sql, tuple(values))
 
 

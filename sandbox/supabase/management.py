@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Management API: edge functions, the project, its health, keys, secrets and logs."""
+"""The Management API: edge functions, and the project's health, secrets and logs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sandbox.supabase.functions import (
     validated_slug,
 )
 from sandbox.supabase.runtime import BundleError, Runtime
-from sandbox.supabase.settings import NAME, Settings
+from sandbox.supabase.settings import NAME
 from sandbox.supabase.store import FunctionLogs, Store, parse_query
 
 BASE = "/v1/projects/{ref}/functions"
@@ -46,7 +46,6 @@ class FunctionsApi:
             web.put(BASE, self.activate),
             web.post(f"{BASE}/deploy", self.deploy),
             web.get(f"{BASE}/{{slug}}", self.read),
-            web.patch(f"{BASE}/{{slug}}", self.change),
             web.delete(f"{BASE}/{{slug}}", self.delete),
             web.get(f"{BASE}/{{slug}}/body", self.body),
         ]
@@ -90,25 +89,6 @@ class FunctionsApi:
         for function in functions:
             self._bundles.pop(_key(function), None)
         return web.json_response({"functions": [self._json(f) for f in functions]})
-
-    async def change(self, request: web.Request) -> web.Response:
-        function = self._named(request)
-        changes = dict(request.query)
-        if request.content_type == "application/json" and request.can_read_body:
-            changes |= await json_body(request)
-        elif request.can_read_body:
-            raise ApiError(
-                415, "A bundle cannot be uploaded here: send sources to /functions/deploy"
-            )
-        verify_jwt = changes.get("verify_jwt", function.verify_jwt)
-        function = replace(
-            function,
-            name=str(changes.get("name", function.name)),
-            verify_jwt=verify_jwt in (True, "true"),
-            updated_at=_now(),
-        )
-        self._store.save_functions([function])
-        return web.json_response(self._json(function))
 
     async def delete(self, request: web.Request) -> web.Response:
         function = self._named(request)
@@ -194,12 +174,10 @@ NEED_DATABASE = ("db", "db_postgres_user", "rest")
 SECRET_NAME = re.compile(r"(?!SUPABASE_).{1,256}")
 MAX_SECRET = 24_576
 MAX_SECRETS = 100
-CREATED_AT = "2025-02-20T07:00:00.000000Z"
 
 
 @dataclass
 class ProjectApi:
-    settings: Settings
     store: Store
     runtime: Runtime
     logs: FunctionLogs
@@ -207,35 +185,12 @@ class ProjectApi:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get(PROJECT, self.project),
             web.get(f"{PROJECT}/health", self.health),
-            web.get(f"{PROJECT}/api-keys", self.api_keys),
             web.get(f"{PROJECT}/secrets", self.list_secrets),
             web.post(f"{PROJECT}/secrets", self.set_secrets),
             web.delete(f"{PROJECT}/secrets", self.delete_secrets),
             web.get(f"{PROJECT}/analytics/endpoints/logs.all", self.find_logs),
         ]
-
-    async def project(self, _request: web.Request) -> web.Response:
-        database = self.settings.database
-        return web.json_response(
-            {
-                "id": self.settings.project_ref,
-                "ref": self.settings.project_ref,
-                "organization_id": "easymo",
-                "organization_slug": "easymo",
-                "name": "easymo",
-                "region": "eu-central-1",
-                "created_at": CREATED_AT,
-                "status": "ACTIVE_HEALTHY",
-                "database": {
-                    "host": database.host,
-                    "version": "18",
-                    "postgres_engine": "18",
-                    "release_channel": "ga",
-                },
-            }
-        )
 
     async def health(self, request: web.Request) -> web.Response:
         services = request.query.getall("services", [])
@@ -244,15 +199,6 @@ class ProjectApi:
         error = await self.data.error() if set(services) & set(NEED_DATABASE) else None
         return web.json_response(
             [_health(name, error if name in NEED_DATABASE else None) for name in services]
-        )
-
-    async def api_keys(self, _request: web.Request) -> web.Response:
-        keys = {"anon": self.settings.anon_key, "service_role": self.settings.service_role_key}
-        return web.json_response(
-            [
-                {"name": name, "api_key": key, "id": name, "type": "legacy"}
-                for name, key in keys.items()
-            ]
         )
 
     async def list_secrets(self, _request: web.Request) -> web.Response:
@@ -278,8 +224,8 @@ class ProjectApi:
 
     async def delete_secrets(self, request: web.Request) -> web.Response:
         names = _array(await json_body(request))
-        kept = {name: entry for name, entry in self.store.secrets.items() if name not in names}
-        self.store.save_secrets(kept)
+        left = {name: entry for name, entry in self.store.secrets.items() if name not in names}
+        self.store.save_secrets(left)
         await self.runtime.refresh()
         return web.json_response({})
 

@@ -122,10 +122,10 @@ class Worker:
         raise self._failure()
 
     def _failure(self) -> Exception:
-        said = "\n".join(self._last_errors).replace(f"file://{self.program.folder}", "file://")
-        if "error: " in said and UNCAUGHT not in said:
-            return BundleError(said.partition("error: ")[2])
-        return BootError(said or "the program ended or did not listen in time")
+        text = "\n".join(self._last_errors).replace(f"file://{self.program.folder}", "file://")
+        if "error: " in text and UNCAUGHT not in text:
+            return BundleError(text.partition("error: ")[2])
+        return BootError(text or "the program ended or did not listen in time")
 
     async def _read(self, stream: asyncio.StreamReader | None, *, is_error: bool) -> None:
         assert stream is not None  # noqa: S101

@@ -134,14 +134,14 @@ async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT."""
     faults, logs, metrics = Faults(settings.faults_file), FunctionLogs(), Metrics()
     store = Store(settings.folder)
-    data = Data(settings.database)
+    data = Data(settings.database_url)
     runtime = Runtime(settings, store, logs)
     functions = FunctionsGateway(store, runtime, faults, metrics, settings.jwt_secret)
 
     admission = Admission(faults, settings.access_token, settings.project_ref)
     management = web.Application(middlewares=[admission.middleware], client_max_size=MAX_UPLOAD)
     management.add_routes(FunctionsApi(store, runtime, faults, settings.project_ref).routes())
-    management.add_routes(ProjectApi(settings, store, runtime, logs, data).routes())
+    management.add_routes(ProjectApi(store, runtime, logs, data).routes())
     gateway = web.Application()
     gateway.add_routes(functions.routes())
     gateway.add_routes(RestGateway(settings, data, metrics).routes())

@@ -10,10 +10,10 @@ import secrets
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 from sandbox.jwt import sign
 from sandbox.names import PROJECT_REF
+from sandbox.postgres import database_url
 
 if t.TYPE_CHECKING:
     from sandbox.world import World
@@ -37,22 +37,6 @@ NAME = "supabase"
 
 
 @dataclass(frozen=True)
-class Database:
-    host: str
-    port: int
-    name: str
-    user: str
-    password: str
-    ca_cert: str
-
-    @property
-    def url(self) -> str:
-        who = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
-        tls = urlencode({"sslmode": "verify-full", "sslrootcert": self.ca_cert})
-        return f"postgresql://{who}@{self.host}:{self.port}/{quote(self.name)}?{tls}"
-
-
-@dataclass(frozen=True)
 class Settings:
     folder: Path
     deno_cache: Path
@@ -64,7 +48,7 @@ class Settings:
     jwt_secret: str
     anon_key: str
     service_role_key: str
-    database: Database
+    database_url: str
     agent_core_url: str
 
     @property
@@ -77,13 +61,13 @@ class Settings:
             "SUPABASE_URL": self.gateway_url,
             "SUPABASE_ANON_KEY": self.anon_key,
             "SUPABASE_SERVICE_ROLE_KEY": self.service_role_key,
-            "SUPABASE_DB_URL": self.database.url,
+            "SUPABASE_DB_URL": self.database_url,
             "AGENT_CORE_URL": self.agent_core_url,
         }
 
 
 def read_settings(world: World) -> Settings:
-    jwt_secret = world.secret("supabase-jwt-secret")
+    jwt_secret, server = world.secret("supabase-jwt-secret"), world.facts("postgres")
     return Settings(
         folder=world.folder(NAME),
         deno_cache=world.cache / "deno",
@@ -95,7 +79,7 @@ def read_settings(world: World) -> Settings:
         jwt_secret=jwt_secret,
         anon_key=mint(jwt_secret, role="anon", project_ref=PROJECT_REF),
         service_role_key=mint(jwt_secret, role="service_role", project_ref=PROJECT_REF),
-        database=_database(world),
+        database_url=database_url(server, server["databases"]["supabase"]),
         agent_core_url=f"http://127.0.0.1:{world.port('gateway')}/internal/agent-core",
     )
 
@@ -107,16 +91,3 @@ def function_secrets(world: World) -> dict[str, str]:
         "WA_APP_SECRET": world.secret("wa-app-secret"),
         "ADMIN_TOKEN": world.secret("admin-token"),
     }
-
-
-def _database(world: World) -> Database:
-    server = world.facts("postgres")
-    login = server["databases"]["supabase"]
-    return Database(
-        host=server["host"],
-        port=server["port"],
-        name=login["name"],
-        user=login["user"],
-        password=login["password"],
-        ca_cert=server["ca_cert"],
-    )

@@ -6,6 +6,7 @@ The lines' fields are those of function_logs in https://supabase.com/docs/guides
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -20,7 +21,7 @@ from pathlib import Path
 from sandbox.supabase.functions import Function, Upload
 from sandbox.world import write_private
 
-KEPT = 4_000
+MOST_LINES = 4_000
 DEFAULT_LIMIT = 100
 FUNCTION_ID = re.compile(r"function_id\s*=\s*'([^']*)'", re.IGNORECASE)
 LEVEL = re.compile(r"\blevel\s*=\s*'([^']*)'", re.IGNORECASE)
@@ -60,29 +61,25 @@ class LogQuery:
     start: int = 0
     end: int | None = None
 
+    def matches(self, line: LogLine) -> bool:
+        return (
+            self.function_id in (None, line.function_id)
+            and self.level in (None, line.level)
+            and (self.pattern is None or self.pattern.search(line.message) is not None)
+            and self.start <= line.microseconds <= (self.end or line.microseconds)
+        )
+
 
 class FunctionLogs:
     def __init__(self) -> None:
-        self._lines: deque[LogLine] = deque(maxlen=KEPT)
+        self._lines: deque[LogLine] = deque(maxlen=MOST_LINES)
 
     def add(self, line: LogLine) -> None:
         self._lines.append(line)
 
     def find(self, query: LogQuery) -> list[LogLine]:
-        found = []
-        for line in reversed(self._lines):
-            if query.function_id not in (None, line.function_id):
-                continue
-            if query.level not in (None, line.level):
-                continue
-            if query.pattern and not query.pattern.search(line.message):
-                continue
-            if line.microseconds < query.start or (query.end and line.microseconds > query.end):
-                continue
-            found.append(line)
-            if len(found) == query.limit:
-                break
-        return found
+        matching = (line for line in reversed(self._lines) if query.matches(line))
+        return list(itertools.islice(matching, query.limit))
 
 
 def parse_query(parameters: t.Mapping[str, str]) -> LogQuery:

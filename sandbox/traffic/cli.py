@@ -31,6 +31,35 @@ LONGEST_SECONDS = 4 * 3600
 STARTS_WITHIN = 15.0
 POLL = 0.05
 
+
+def within(
+    kind: t.Callable[[str], float], what: str, low: float, high: float
+) -> t.Callable[[str], float]:
+    """Reads an option's number, which must be in these bounds."""
+
+    def read(value: str) -> float:
+        try:
+            number = kind(value)
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"{value!r} is not {what} from {low:g} to {high:g}")
+        return number
+
+    return read
+
+
+_NUMBERS: tuple[tuple[str, float, str, t.Callable[[str], float], str, float, float, str], ...] = (
+    ("rate", 100, "N", float, "a rate", 0.1, HIGHEST_RATE,
+     "requests a second, messages and calls together (100)"),
+    ("workers", 200, "N", int, "a number", 1, 5000, "most requests at once (200)"),
+    ("seconds", LONGEST_SECONDS, "N", float, "a time", 1, LONGEST_SECONDS,
+     "stop after this time (4 hours)"),
+    ("messages", MESSAGE_SHARE, "SHARE", float, "a share", 0, 1,
+     "share of messages, 0 to 1; the other requests call each service in turn (0.95)"),
+)  # fmt: skip
+"""The options of `start` that are numbers: default, placeholder, how it is read and called, bounds, and what it is."""
+
 Commands = t.Any  # argparse has no public name for what add_subparsers returns.
 
 
@@ -43,30 +72,11 @@ def add_parser(commands: Commands, common: argparse.ArgumentParser) -> None:
     )
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     start_ = verbs.add_parser("start", help="start sending, in the background", parents=[common])
-    start_.add_argument(
-        "--rate",
-        type=_rate,
-        default=100,
-        metavar="N",
-        help="requests a second, messages and calls together (100)",
-    )
-    start_.add_argument(
-        "--workers", type=_workers, default=200, metavar="N", help="most requests at once (200)"
-    )
-    start_.add_argument(
-        "--seconds",
-        type=_seconds,
-        default=LONGEST_SECONDS,
-        metavar="N",
-        help="stop after this time (4 hours)",
-    )
-    start_.add_argument(
-        "--messages",
-        type=_share,
-        default=MESSAGE_SHARE,
-        metavar="SHARE",
-        help="share of messages, 0 to 1; the other requests call each service in turn (0.95)",
-    )
+    for name, default, metavar, kind, what, low, high, text in _NUMBERS:
+        start_.add_argument(
+            f"--{name}", default=default, metavar=metavar, type=within(kind, what, low, high),
+            help=text,
+        )  # fmt: skip
     start_.add_argument(
         "--ease",
         action="store_true",
@@ -147,53 +157,25 @@ def _await_end(process: ProcessId) -> None:
 def report(world: World, arguments: argparse.Namespace) -> int:
     if not arguments.json:
         return _print_report(world)
-    found = _require_report(world)
-    _print_line(json.dumps(found, indent=1))
-    return 1 if found["failed"] else 0
+    counts = _require_report(world)
+    _print_line(json.dumps(counts, indent=1))
+    return 1 if counts["failed"] else 0
 
 
 def _print_report(world: World) -> int:
-    found = _require_report(world)
-    _print_line(summary(found))
-    for failure in found["first_failures"]:
+    counts = _require_report(world)
+    _print_line(summary(counts))
+    for failure in counts["first_failures"]:
         _print_line(f"  {failure['time']} {failure['route']} {failure['kind']}: {failure['error']}")
-    return 1 if found["failed"] else 0
+    return 1 if counts["failed"] else 0
 
 
 def _require_report(world: World) -> dict[str, t.Any]:
     """The report, with `running` as it is and not as a killed process left it."""
-    found = read_report(world)
-    if found is None:
+    counts = read_report(world)
+    if counts is None:
         raise SandboxError("There is no traffic: begin with 'python -m sandbox traffic start'.")
-    return {**found, "running": running_process(world) is not None}
-
-
-def _rate(value: str) -> float:
-    return _number(value, float, "a rate", 0.1, HIGHEST_RATE)
-
-
-def _workers(value: str) -> int:
-    return int(_number(value, int, "a number", 1, 5000))
-
-
-def _share(value: str) -> float:
-    return _number(value, float, "a share", 0, 1)
-
-
-def _seconds(value: str) -> float:
-    return _number(value, float, "a time", 1, LONGEST_SECONDS)
-
-
-def _number(
-    value: str, kind: t.Callable[[str], float], what: str, low: float, high: float
-) -> float:
-    try:
-        number = kind(value)
-    except ValueError:
-        number = float("nan")
-    if not low <= number <= high:
-        raise argparse.ArgumentTypeError(f"{value!r} is not {what} from {low:g} to {high:g}")
-    return number
+    return {**counts, "running": running_process(world) is not None}
 
 
 def _print_line(line: str) -> None:

@@ -23,7 +23,7 @@ import aiohttp
 from yarl import URL
 
 from sandbox.names import INTERNAL_NUMBER
-from sandbox.seed.rows import volumes
+from sandbox.seed import volumes
 from sandbox.traffic.figures import MESSAGE_SHARE, TIMEOUT_SECONDS, Failure, Figures
 
 QUESTIONS: t.Mapping[str, str] = {

@@ -9,8 +9,7 @@ import time
 from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
-    Migration,
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import (
     problems_of,
     read_folder,
 )
@@ -30,10 +29,9 @@ def main() -> None:
     folder, megabytes = Path(sys.argv[1]), int(sys.argv[2])
     write(folder, megabytes * 1_000_000)
     started = time.monotonic()
-    [file] = read_folder(str(folder)).files
-    migration = Migration(file)
+    [migration] = read_folder(str(folder)).files
     assert not [*problems_of(migration)], "it can run"
-    assert migration.execution.atomic, "it is one transaction"
+    assert migration.atomic, "it is one transaction"
     assert not review([migration.source], None).findings, "it is additive"
     seconds = time.monotonic() - started
     # Not ru_maxrss, which a process inherits from the one that started it.

@@ -12,7 +12,7 @@ from tests.integration.running import connection, query
 
 STATEMENTS = 20
 DATABASE = "bench_migrations"
-MODULE = "easymo.deploy.supabase_migrations"
+MODULE = "easymo.deploy.migrations"
 PLAYBOOK = f"""
 - name: Migrate
   hosts: supabase_db

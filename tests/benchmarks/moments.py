@@ -11,6 +11,7 @@ import os
 import random
 import re
 import shutil
+import subprocess
 import sys
 import time
 import typing as t
@@ -66,11 +67,16 @@ class Tally:
 def moments(size: Size = Size.FULL) -> t.Iterator[Measurement]:
     tally, chance = Tally(), random.Random(SEED)
     wanted, ways = (2, [FORWARD]) if size is Size.SMALL else (MOMENTS, [FORWARD, BACK])
+    stopped = ""
     with busy_sandbox(MESSAGES) as place:
-        while tally.disturbed.total() < wanted:
-            for way in ways:
-                headings = HEADINGS[way][3:5] if size is Size.SMALL else HEADINGS[way]
-                goes_through(Scene(place, way, tally, chance), headings)
+        try:
+            while tally.disturbed.total() < wanted:
+                for way in ways:
+                    headings = HEADINGS[way][3:5] if size is Size.SMALL else HEADINGS[way]
+                    goes_through(Scene(place, way, tally, chance), headings)
+        except (BenchmarkError, subprocess.TimeoutExpired) as exc:
+            # What was measured until then counts.
+            stopped = str(exc)
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.disturbed.items()))
     note = f"seed {SEED}: {kinds}; {tally.ended} runs ended well"
     yield Measurement("moments", tally.disturbed.total(), "count", note=note)
@@ -79,6 +85,8 @@ def moments(size: Size = Size.FULL) -> t.Iterator[Measurement]:
         ("moments after which witnesses differ", tally.disagreed),
     ):
         yield Measurement(name, len(cases), "count", target=0, note="; ".join(cases)[:300])
+    if stopped:
+        raise BenchmarkError(stopped)
 
 
 @dataclass(frozen=True)

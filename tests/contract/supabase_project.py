@@ -39,8 +39,10 @@ class Project:
         url = f"{self.facts['gateway_url']}{path}"
         return requests.request(method, url, timeout=20, **arguments)
 
-    def deploy(self, source: Source, *, query: str = "") -> requests.Response:
-        body, content_type = encode(source, verify_jwt=False)
+    def deploy(
+        self, source: Source, *, query: str = "", verify_jwt: bool = False
+    ) -> requests.Response:
+        body, content_type = encode(source, verify_jwt=verify_jwt)
         return self.manage(
             "POST",
             f"/functions/deploy?slug={source.slug}{query}",

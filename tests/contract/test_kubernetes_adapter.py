@@ -15,7 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Lock, format_time
-from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
+from ansible_collections.easymo.deploy.plugins.module_utils._run_process import Run
 from tests import kubernetes_api
 from tests.fakes.cluster import MemoryCluster
 

@@ -10,6 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout import (
+    find_problems,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import (
+    observe_facts,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     FENCE_ANNOTATION,
     OWN_ANNOTATIONS,
@@ -17,12 +23,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import REVISION
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.checks import (
-    find_problems,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.facts import (
-    observe_facts,
-)
 from ansible_collections.easymo.deploy.plugins.modules import release, rollout
 from sandbox.world import World
 from tests import kubernetes_api

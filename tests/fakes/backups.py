@@ -2,7 +2,7 @@
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Manifest
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import Manifest
 
 
 def manifest(**changed: t.Any) -> Manifest:

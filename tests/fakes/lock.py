@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import Locking
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Lock, LockClaim
-from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
+from ansible_collections.easymo.deploy.plugins.module_utils._run_process import Run
 from tests.fakes.cluster import FakeClock, MemoryCluster
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import typing as t
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.modules import prisma_migrations, supabase_migrations
+from ansible_collections.easymo.deploy.plugins.modules import migrations
 from tests.integration.running import query
 from tests.module_runner import run_module
 
@@ -27,12 +27,8 @@ class Migrations:
         return file
 
     def run(self, **options: t.Any) -> dict[str, t.Any]:
-        module = supabase_migrations if self.kind == "supabase" else prisma_migrations
-        if self.kind == "prisma command":
-            # What it would apply is not run here: the guard comes before it, or it does nothing.
-            options = {"engine": "command", "command": ["true"], **options}
-        options = {"directory": str(self.folder), **options}
-        return run_module(module, **{**self.database, **options})
+        given = {"kind": self.kind, "directory": str(self.folder), **options}
+        return run_module(migrations, **{**self.database, **given})
 
     def query(self, sql: str) -> list[tuple[t.Any, ...]]:
         return query(self.database, sql)

@@ -8,10 +8,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
-from ansible_collections.easymo.deploy.plugins.modules import (
-    prisma_migrations,
-    prisma_migrations_info,
-)
+from ansible_collections.easymo.deploy.plugins.modules import migrations
 from tests.integration.running import query
 from tests.module_runner import run_module
 
@@ -36,22 +33,22 @@ class PrismaProject:
         self.database = database
         folder.mkdir(exist_ok=True)
 
-    def write(self, **migrations: str | bytes) -> None:
-        for name, sql in migrations.items():
+    def write(self, **scripts: str | bytes) -> None:
+        for name, sql in scripts.items():
             (self.folder / name).mkdir(exist_ok=True)
             raw = sql if isinstance(sql, bytes) else sql.encode()
             (self.folder / name / "migration.sql").write_bytes(raw)
 
     def run(self, **options: t.Any) -> Result:
-        return run_module(
-            prisma_migrations, directory=str(self.folder), **{**self.database, **options}
-        )
+        given = {"kind": "prisma", "directory": str(self.folder), **options}
+        return run_module(migrations, **{**self.database, **given})
 
     def resolve(self, resolution: str, *names: str, **options: t.Any) -> Result:
         return self.run(state="resolved", resolution=resolution, migrations=names, **options)
 
     def info(self) -> Result:
-        return run_module(prisma_migrations_info, directory=str(self.folder), **self.database)
+        described = self.run(state="described")
+        return {**described, **described.get("history", {})}
 
     def query(self, sql: str) -> list[tuple[t.Any, ...]]:
         return query(self.database, sql)

@@ -11,10 +11,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from psycopg2.extensions import connection
 
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.apply import take_backup
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import Backup
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import BackupProgress
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.apply import restore
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.task import place_order
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.apply import (
+    place_order,
+    restore,
+)
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_restore
 from tests.fakes.bucket import MemoryBucket
 from tests.integration.random_schema import RandomSchema, quoted

@@ -6,9 +6,9 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.modules import sql_migrations, supabase_migrations
+from ansible_collections.easymo.deploy.plugins.modules import migrations
 from tests.integration.running import opened, query
-from tests.module_runner import RunnableModule, run_module
+from tests.module_runner import run_module
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 class Project:
     """A folder of migrations and an empty database."""
 
-    module: RunnableModule = supabase_migrations
+    kind = "supabase"
 
     def __init__(self, folder: Path, database: dict[str, t.Any]) -> None:
         self.folder = folder
@@ -28,7 +28,8 @@ class Project:
             (self.folder / f"{name.lstrip('v')}.sql").write_text(sql)
 
     def run(self, **options: t.Any) -> dict[str, t.Any]:
-        return run_module(self.module, directory=str(self.folder), **{**self.database, **options})
+        given = {"kind": self.kind, "directory": str(self.folder), **options}
+        return run_module(migrations, **{**self.database, **given})
 
     def query(self, sql: str) -> list[tuple[t.Any, ...]]:
         return query(self.database, sql)
@@ -38,7 +39,7 @@ class Project:
 
 
 class SqlProject(Project):
-    module = sql_migrations
+    kind = "sql"
 
 
 class HasDatabase(t.Protocol):

@@ -14,12 +14,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Mono
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import Locking
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import (
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
+    LockClaim,
     LockedError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import LockClaim
-from ansible_collections.easymo.deploy.plugins.module_utils._run import Run, never_alive
-from ansible_collections.easymo.deploy.plugins.modules import deploy_lock, deploy_lock_info
+from ansible_collections.easymo.deploy.plugins.module_utils._run_process import Run, never_alive
+from ansible_collections.easymo.deploy.plugins.modules import deploy_lock
 from tests.integration.conftest import Place, Result
 from tests.integration.plays import Player, connection
 from tests.tables import cases
@@ -81,13 +81,13 @@ def test_taken_changed_and_freed_in_check_mode_for_real_and_again(place, steps):
         assert (after[0] != "", after[1]) == (number < 2, 1)
 
 
-def test_the_info_tells_it_in_words(place):
-    told = place.run(deploy_lock_info)
+def test_reading_it_tells_it_in_words(place):
+    told = place.run(deploy_lock, state="read")
     assert (told["lock"]["held"], told["freeze"]) == (False, {})
     assert told["sentence"] == "The deploy lock 'easymo-deploy' is free."
     ask(place, **BY_HAND)
     freeze(place, reason="Black Friday", by="eve")
-    told = place.run(deploy_lock_info)
+    told = place.run(deploy_lock, state="read")
     assert told["sentence"].startswith("Ann holds 'easymo-deploy', set by hand since 20")
     assert "(the data centre moves; OPS-1)" in told["sentence"]
     assert told["sentence"].endswith("Deployments are frozen by eve: Black Friday.")

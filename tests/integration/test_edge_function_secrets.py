@@ -6,11 +6,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import (
-    edge_function_secrets,
-    edge_functions,
-    edge_functions_probe,
-)
+from ansible_collections.easymo.deploy.plugins.modules import edge_functions, health_check
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from tests.integration.supabase import FUNCTIONS, Project, add_function, checkout_copy, project_of
 from tests.module_runner import Result, run_module
@@ -37,14 +33,15 @@ def name(project) -> t.Iterator[str]:
     project.client.call("DELETE", "/secrets", [made])
 
 
-def change(project: Project, **arguments: t.Any) -> Result:
-    return run_module(edge_function_secrets, diff=True, **project.options, **arguments)
+def change(project: Project, *, check: bool = False, **values: t.Any) -> Result:
+    given = {**project.options, "state": "configured", "secrets": values}
+    return run_module(edge_functions, check=check, diff=True, **given)
 
 
 def probe(project: Project, *names: str, **arguments: t.Any) -> Result:
     url = project.url("")
-    given = {"wait_timeout": 0, **arguments}
-    return run_module(edge_functions_probe, functions_url=url, names=list(names), **given)
+    given = {"functions_url": url, "names": list(names), "wait_timeout": 0, **arguments}
+    return run_module(health_check, functions=given)
 
 
 def test_set_changed_and_removed_in_check_mode_for_real_and_again(project, name, tmp_path):

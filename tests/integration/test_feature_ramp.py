@@ -9,7 +9,6 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     deploy_lock,
     feature_flags,
     feature_ramp,
-    feature_ramp_info,
 )
 from tests.integration.conftest import Place, Result
 
@@ -44,7 +43,7 @@ class Ramp:
         return self.run(state="judged", verdict=verdict, percentage=percentage, **params)
 
     def look(self, **params: t.Any) -> Result:
-        return self.place.run(feature_ramp_info, **AT_ONCE, **params)
+        return self.place.run(feature_ramp, state="read", **AT_ONCE, **params)
 
     def body(self) -> t.Any:
         return self.place.read("configmaps", "feature-flags")

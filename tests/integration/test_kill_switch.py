@@ -5,7 +5,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import consumer
+from ansible_collections.easymo.deploy.plugins.module_utils._flags import consumer
 from ansible_collections.easymo.deploy.plugins.modules import (
     deploy_lock,
     feature_flags,

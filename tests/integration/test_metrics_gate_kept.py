@@ -11,11 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import (
-    metrics_gate,
-    release,
-    release_decision,
-)
+from ansible_collections.easymo.deploy.plugins.modules import metrics_gate, release
 from tests.fakes.prometheus import FakePrometheus, prometheus
 from tests.integration.conftest import SERVICE, Place
 from tests.integration.module_process import ModuleProcess, started
@@ -41,8 +37,9 @@ class Gate:
         return self.place.run_bare(metrics_gate, **self.options(metric, **given))
 
     def decide(self, decision: str, **given: t.Any) -> dict[str, t.Any]:
-        said = {"release": "2.0.0", "by": "ann", "reason": "all seen", **given}
-        return self.place.run(release_decision, decision=decision, **said)
+        version = given.pop("release", "2.0.0")
+        decided = {"decision": decision, "by": "ann", "reason": "all seen", **given}
+        return self.place.run(release, name=version, decision=decided)
 
     def opens(self) -> None:
         """The phase, as the playbook does before each watch."""

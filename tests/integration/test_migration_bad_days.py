@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration import supabase_history
+from ansible_collections.easymo.deploy.plugins.module_utils._migration import supabase
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway import FlywayHistory
 from tests.fakes.tcp_proxy import HOST, TcpProxy
 from tests.integration.prisma_project import Child, PrismaProject
@@ -48,7 +48,7 @@ KINDS = {
         ["1", "2"],
         ("1_a.sql", "2_b.sql"),
         "DROP SCHEMA supabase_migrations CASCADE",
-        supabase_history.ADVISORY_LOCK,
+        supabase.ADVISORY_LOCK,
     ),
     "prisma": Kind(
         PrismaProject,

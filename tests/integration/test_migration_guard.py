@@ -141,16 +141,6 @@ def test_without_the_guard_everything_runs(users):
     assert users.query("SELECT to_regclass('users')") == [(None,)]
 
 
-@pytest.mark.parametrize("migrations", ["prisma command"], indirect=True)
-@pytest.mark.parametrize("check", [True, False], ids=["check-mode", "for-real"])
-def test_the_workspaces_own_command_is_not_run_either(migrations, check, tmp_path):
-    migrations.write("1_gone", "DROP TABLE users")
-    ran = tmp_path / "ran"
-    result = migrations.run(check=check, command=["touch", str(ran)])
-    assert result["reason"] == "NotAdditive"
-    assert not ran.exists()
-
-
 def test_the_release_of_the_sandbox_needs_no_waiver(migrations):
     supabase = migrations.kind == "supabase"
     path = "supabase/migrations" if supabase else "packages/db/prisma/migrations"

@@ -82,14 +82,3 @@ def test_the_statement_timeout_of_the_role_does_not_end_a_migration(world, kind,
             result = folder.run(waivers={folder.file("2_b"): "it sleeps"})
         assert not result.get("failed"), result["msg"]
         assert len(result["applied"]) == 1
-
-
-def test_a_command_is_warned_of_the_statement_timeout_that_its_role_has(world, tmp_path, capsys):
-    with scratch_database(world) as database:
-        name, user = database["login_db"], database["login_user"]
-        query(database, f"ALTER ROLE {user} IN DATABASE {name} SET statement_timeout = '90s'")
-        folder = Migrations("prisma command", tmp_path, database)
-        folder.write("1_a", "CREATE TABLE a ()")
-        folder.run(check=True)
-    told = " ".join(capsys.readouterr().err.split())
-    assert f"The role '{user}' has a statement_timeout of 90 s" in told

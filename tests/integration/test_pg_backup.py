@@ -11,10 +11,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_backup_info
+from ansible_collections.easymo.deploy.plugins.modules import pg_backup
 from tests.integration.backups import keys, unfinished
 from tests.integration.plays import run_plays
-from tests.integration.running import STORE, client, query, scratch_database, stand_in
+from tests.integration.running import client, query, scratch_database, stand_in
 from tests.module_runner import run_module
 from tests.tables import cases
 from tests.unit.test_docs import ROOT, plays_of
@@ -84,29 +84,6 @@ def test_a_backup_that_is_too_old_is_taken_anew_and_then_serves(options):
     assert done["backup"]["started"] > first["started"]
     assert run_module(pg_backup, **options, max_age=60)["backup"] == done["backup"]
     assert len(keys(options)) == 4
-
-
-def test_the_listing_tells_the_newest_of_each_and_writes_nothing(options):
-    for release in ("1.9.0", "2.0.0"):
-        run_module(pg_backup, **{**options, "release": release})
-    newest = run_module(pg_backup, **{**options, "name": "other_db"})["backup"]
-    store = {name: options[name] for name in STORE}
-    before = keys(options)
-    listed = run_module(pg_backup_info, **store)
-    assert (listed["changed"], keys(options)) == (False, before)
-    assert [(one["name"], one["release"]) for one in listed["backups"]] == [
-        ("other_db", "2.0.0"),
-        ("orders_db", "2.0.0"),
-        ("orders_db", "1.9.0"),
-    ]
-    assert {name: one["release"] for name, one in listed["newest"].items()} == {
-        "other_db": "2.0.0",
-        "orders_db": "2.0.0",
-    }
-    assert 0 <= listed["newest"]["other_db"]["age"] < 600
-    assert listed["newest"]["other_db"]["rows"] == newest["rows"] == {"public.orders": 6000}
-    only = run_module(pg_backup_info, **store, name="orders_db", release="1.9.0")
-    assert [one["release"] for one in only["backups"]] == ["1.9.0"]
 
 
 def test_zstd_is_taken_only_when_this_pg_dump_was_built_with_it(options, tmp_path):

@@ -1,7 +1,5 @@
 import hashlib
-import typing as t
 
-from tests.integration.prisma_project import PrismaProject
 from tests.tables import cases
 
 ROWS = """
@@ -57,22 +55,6 @@ def test_a_failed_migration_stops_until_somebody_settles_it(project):
     project.query("UPDATE _prisma_migrations SET rolled_back_at = now()")
     project.write(a="create table a()")
     assert project.run()["versions"] == ["a", "b"]
-
-
-def command(project: PrismaProject, script: str) -> dict[str, t.Any]:
-    return {"engine": "command", "command": ["sh", "-c", script], "chdir": str(project.folder)}
-
-
-def test_the_command_runs_when_something_is_pending_and_is_not_believed(project):
-    project.write(a="create table a()")
-    result = project.run(**command(project, "pwd > ran"))
-    assert (result["reason"], "still pending" in result["msg"]) == ("VerificationFailed", True)
-    assert (project.folder / "ran").read_text().strip() == str(project.folder)
-
-    (project.folder / "ran").unlink()
-    project.run()
-    assert project.run(**command(project, "touch ran"))["changed"] is False
-    assert not (project.folder / "ran").exists()
 
 
 @cases(

@@ -105,7 +105,7 @@ def test_resolving_waits_for_a_migration_that_runs(failed):
 
 @pytest.mark.parametrize(
     "options",
-    [{"state": "resolved"}, {"state": "resolved", "migrations": ["b"]}, {"engine": "command"}],
+    [{"state": "resolved"}, {"state": "resolved", "migrations": ["b"]}],
 )
 def test_options_that_need_each_other_are_asked_for_together(failed, options):
     assert failed.run(**options)["failed"] is True

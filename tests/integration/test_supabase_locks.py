@@ -7,7 +7,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration import runner
-from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
+from ansible_collections.easymo.deploy.plugins.modules import migrations
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
 from tests.integration.running import hosted_database
 from tests.integration.supabase_project import Holder, Project
@@ -122,8 +122,13 @@ def test_an_index_left_invalid_is_named_and_not_built_on(project):
 def test_progress_is_told_file_by_file_and_of_each_wait(project, monkeypatch, brisk):
     told: list[str] = []
     project.write(v2_b="create table b()", v3_c="alter table a add c int")
-    given = {**project.database, "directory": str(project.folder), "lock_timeout": 0.4}
-    spec = supabase_migrations.module_spec()["argument_spec"]
+    given = {
+        **project.database,
+        "kind": "supabase",
+        "directory": str(project.folder),
+        "lock_timeout": 0.4,
+    }
+    spec = migrations.module_spec()["argument_spec"]
     values = ArgumentSpecValidator(spec).validate(given).validated_parameters
     module = ControllerModule(
         {name: values.get(name) for name in spec}, check_mode=False, diff=False, host="supabase_db"
@@ -136,7 +141,7 @@ def test_progress_is_told_file_by_file_and_of_each_wait(project, monkeypatch, br
                 holder.let_go()
 
         monkeypatch.setattr(ControllerModule, "progress", hear)
-        supabase_migrations.run(module)
+        migrations.run(module)
     assert re.fullmatch(r"2_b\.sql applied in \d\.\d\d s \(1 of 2\)", told[0])
     assert re.fullmatch(
         r"3_c\.sql: process \d+ \(long report .* holds a lock on public\.a; again in .*", told[1]

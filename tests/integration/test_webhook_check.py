@@ -4,7 +4,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import webhook_check
+from ansible_collections.easymo.deploy.plugins.modules import health_check
 from tests.integration.running import connection
 from tests.integration.supabase import Project, project_of
 from tests.module_runner import Result, run_module
@@ -28,7 +28,7 @@ def check(project: Project, slug: str = "wa-webhook", **arguments: t.Any) -> Res
         **arguments,
     }
     check_mode = bool(given.pop("check_mode", False))
-    return run_module(webhook_check, check=check_mode, **given)
+    return run_module(health_check, check=check_mode, webhook=given)
 
 
 def message(text: str, **arguments: t.Any) -> dict[str, t.Any]:

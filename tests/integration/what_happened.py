@@ -1,11 +1,14 @@
 """Runs a migration on filled tables, takes it back, and tells what each statement did to what was there before."""
 
+import re
+import time
 import typing as t
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 
 import psycopg2
 from psycopg2.extensions import connection, cursor
@@ -23,10 +26,15 @@ _READ = """
 SELECT c.oid, pg_stat_get_xact_tuples_returned(c.oid) FROM pg_class c WHERE c.relkind IN ('r', 'm', 't')
 """
 _LOCKED = """
-SELECT relation FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted AND mode = ANY (%s)
+SELECT relation FROM pg_locks WHERE pid = %s AND locktype = 'relation' AND granted AND mode = ANY (%s)
 """
 _EXCLUSIVE = ["AccessExclusiveLock"]
 _NO_WRITERS = ["ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", *_EXCLUSIVE]
+_ALONE = re.compile(
+    r"(?i)(CREATE (UNIQUE )?INDEX CONCURRENTLY|DROP INDEX CONCURRENTLY|REINDEX .*CONCURRENTLY) "
+)
+"""What PostgreSQL refuses in a transaction."""
+_EVERY = 0.002
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class _Snapshot(t.NamedTuple):
 
 
 class Witness:
-    """Of a server's database, as a superuser; every file is rolled back."""
+    """Of a server's database, as a superuser; a file is rolled back unless it `stays`."""
 
     def __init__(self, port: int, database: str) -> None:
         self._where = {"host": "127.0.0.1", "port": port, "user": "postgres", "dbname": database}
@@ -76,7 +84,61 @@ class Witness:
         with closing(psycopg2.connect(**self._where)) as session, session.cursor() as rows:
             rows.execute("SET statement_timeout = '20s'")
             session.commit()
+            session.autocommit = self.stays(statements)
             return _watch(session, rows, statements)
+
+    @staticmethod
+    def stays(statements: Sequence[str]) -> bool:
+        """A file with a statement that commits by itself. Of its locks `watch` sees none, `time_locks` does."""
+        return any(_ALONE.match(each) for each in statements)
+
+    def time_locks(self, statements: Sequence[str]) -> list[float]:
+        """Of each statement the seconds in which nobody could write to some table of before; as many as ran."""
+        seconds = []
+        with closing(psycopg2.connect(**self._where)) as session, session.cursor() as rows:
+            session.autocommit = self.stays(statements)
+            old = _relations(rows).keys()
+            for statement in statements:
+                before = _locked(rows, _NO_WRITERS) & old
+                with self._sampled(session.info.backend_pid, old) as sampled:
+                    began = time.monotonic()
+                    try:
+                        rows.execute(statement)
+                    except psycopg2.Error:
+                        break
+                    whole = time.monotonic() - began
+                if session.autocommit:
+                    seconds.append(sampled[0])
+                else:
+                    seconds.append(whole if before or _locked(rows, _NO_WRITERS) & old else 0.0)
+            session.rollback()
+        return seconds
+
+    @contextmanager
+    def _sampled(self, pid: int, old: t.Collection[int]) -> t.Iterator[list[float]]:
+        """The seconds in which another session saw `pid` hold such a lock, summed up in a list of length one."""
+        seconds, done, began = [0.0], Event(), Event()
+
+        def sample() -> None:
+            with closing(psycopg2.connect(**self._where)) as session, session.cursor() as rows:
+                session.autocommit = True
+                last = time.monotonic()
+                began.set()
+                while not done.wait(_EVERY):
+                    rows.execute(_LOCKED, (pid, _NO_WRITERS))
+                    now = time.monotonic()
+                    if any(oid in old for (oid,) in rows.fetchall()):
+                        seconds[0] += now - last
+                    last = now
+
+        thread = Thread(target=sample)
+        thread.start()
+        began.wait()
+        try:
+            yield seconds
+        finally:
+            done.set()
+            thread.join()
 
 
 def _watch(session: connection, rows: cursor, statements: Sequence[str]) -> Happened:
@@ -209,5 +271,5 @@ def _read(rows: cursor) -> dict[int, int]:
 
 
 def _locked(rows: cursor, modes: list[str]) -> set[int]:
-    rows.execute(_LOCKED, (modes,))
+    rows.execute(_LOCKED, (rows.connection.info.backend_pid, modes))
     return {oid for (oid,) in rows.fetchall()}

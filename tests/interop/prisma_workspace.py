@@ -10,10 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.modules import (
-    prisma_migrations,
-    prisma_migrations_info,
-)
+from ansible_collections.easymo.deploy.plugins.modules import migrations
 from tests.integration.running import query
 from tests.interop.projects import Options, url
 from tests.module_runner import run_module
@@ -90,28 +87,11 @@ class Workspace:
     def run(self, database: Options, **options: t.Any) -> Options:
         """What our module returns."""
         return run_module(
-            prisma_migrations,
+            migrations,
+            kind="prisma",
             directory=str(self.folder),
             **{**database, "additive_only": False, **options},
         )
-
-    def run_command(self, database: Options, **options: t.Any) -> Options:
-        """What our module returns when Prisma itself is its command."""
-        with self.environment():
-            return self.run(
-                database,
-                engine="command",
-                command=[*self.argv, "migrate", "deploy"],
-                chdir=str(self.place),
-                # node-postgres has other names for TLS than Prisma's own engine.
-                url_parameters={
-                    "sslmode": "verify-full",
-                    "sslrootcert": database["ca_cert"],
-                    "sslcert": None,
-                    "sslaccept": None,
-                },
-                **options,
-            )
 
     @contextmanager
     def environment(self, **more: str) -> t.Iterator[None]:
@@ -141,7 +121,7 @@ class Workspace:
         return place
 
     def info(self, database: Options) -> Options:
-        return run_module(prisma_migrations_info, directory=str(self.folder), **database)
+        return t.cast("Options", self.run(database, state="described")["history"])
 
 
 def rows(database: Options) -> list[tuple[t.Any, ...]]:

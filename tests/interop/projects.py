@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
+from ansible_collections.easymo.deploy.plugins.modules import migrations
 from tests.integration.running import query
 from tests.interop.toolchain import Tool
 from tests.module_runner import run_module
@@ -61,7 +61,8 @@ class Project:
     def migrate(self, database: Options, **options: t.Any) -> Options:
         """What our module returns."""
         return run_module(
-            supabase_migrations,
+            migrations,
+            kind="supabase",
             directory=str(self.folder),
             **{**database, "additive_only": False, **options},
         )

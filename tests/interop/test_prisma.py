@@ -149,24 +149,6 @@ def test_a_database_that_was_there_before_is_refused_and_baselined_alike(workspa
     assert rows(twin) == rows(database)
 
 
-def test_prisma_is_a_command_like_any_other(workspace, database):
-    workspace.write(FAILING)
-    failed = workspace.run_command(database)
-    assert (failed["reason"], failed["code"], failed["file"]) == (
-        "MigrationFailed",
-        "P3018",
-        "2_bad/migration.sql",
-    )
-    assert [each["file"] for each in failed["applied"]] == ["1_good/migration.sql"]
-    workspace.run(database, state="resolved", migrations=["2_bad"], resolution="rolled_back")
-    workspace.write({"2_bad": "CREATE TABLE half (id int);"})
-    done = workspace.run_command(database)
-    assert [each["name"] for each in done["applied"]] == ["2_bad", "3_never"]
-    assert set(done["durations"]) == {"2_bad/migration.sql", "3_never/migration.sql"}
-    assert any("have been applied" in line for line in done["output"])
-    assert workspace.run_command(database)["changed"] is False
-
-
 def test_the_client_is_generated_by_the_command_that_the_documentation_has(workspace, database):
     documented = re.search(r"^prisma_migrate_generate_command: (.*)$", DOCUMENTED.read_text(), re.M)
     place = workspace.checkout()
@@ -185,8 +167,8 @@ def test_the_lock_of_one_keeps_the_other_out(workspace, database):
     workspace.write({"1_a": "CREATE TABLE a (id int);"})
     with opened(database) as holder, holder.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(72707369)")
-        theirs = workspace.run_command(database)
+        theirs = workspace.prisma(database, "deploy")
         ours = workspace.run(database, advisory_lock_timeout=0.2)
-    assert (theirs["reason"], theirs["code"]) == ("Locked", "P1002")
+    assert (theirs.rc, "P1002" in theirs.text) == (1, True)
     assert (ours["reason"], "another" in ours["msg"].lower()) == ("Locked", True)
     assert workspace.info(database)["status"] == "pending"

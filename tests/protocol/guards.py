@@ -54,7 +54,7 @@ GUARDS = (
     Guard(("pins_version",), "_release.pins.write_pins: resourceVersion", "later_stays", (A, A)),
     Guard(
         ("later_epoch",),
-        "_lock.epoch.refuse_later, of record, pins and flags",
+        "_lock.models.refuse_later, of record, pins and flags",
         "later_stays",
         (A, A),
     ),
@@ -62,7 +62,7 @@ GUARDS = (
     Guard(("switch",), "_flags.apply._refuse_switched_off", "stays_killed", (A, KILL), crashes=0),
     Guard(
         ("switch_epoch",),
-        "_flags.switch.wish_under: the epoch of the switch",
+        "_flags.apply.wish_under: the epoch of the switch",
         "stays_off",
         (A, BACK),
         crashes=0,

@@ -11,29 +11,28 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import (
+    LEAVE_OFF,
+    RESET_AUTOMATIC,
+    KillSwitch,
     _apply,
     _refuse_later_epoch,
     _refuse_switched_off,
     _with_epoch,
-    observe_flags,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap, plan_flags
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
-    LEAVE_OFF,
-    RESET_AUTOMATIC,
-    KillSwitch,
     epoch_of_switch,
+    observe_flags,
     wish_under,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan import plan_set
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.kill_switch import plan_set
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap, plan_flags
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import LEASE, Locking
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.epoch import fence_of, leave_epoch
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import LeaseCheck, epoch_now
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
     UNDO,
     Lock,
     LockClaim,
+    fence_of,
     format_time,
+    leave_epoch,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import (
     BLOCKED,
@@ -42,11 +41,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import ROLLED_BACK
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import PhaseOrder
-from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import record_name
 from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import (
     Pins,
     pins_name,
     read_pins,
+    record_name,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
@@ -63,7 +62,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import
     RolloutRequest,
     plan_rollout,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._run import Run as Process
+from ansible_collections.easymo.deploy.plugins.module_utils._run_process import Run as Process
 from tests.fakes.cluster import FakeClock, MemoryCluster
 
 from .model import (

@@ -29,11 +29,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils import (
     _http,
     _kubernetes,
     _kubernetes_calls,
-    _kubernetes_module,
     _run_process,
     _threads,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
+from ansible_collections.easymo.deploy.plugins.module_utils._run_process import Run
 
 from . import bucket, programs
 from .client import Execution, Session
@@ -48,12 +47,11 @@ if t.TYPE_CHECKING:
 
 COLLECTION = "ansible_collections.easymo.deploy.plugins."
 ACTING = (
-    *("deploy_lock", "deployment_scale", "edge_functions", "edge_functions_probe"),
-    *("feature_flags", "feature_guard", "feature_guard_info", "feature_ramp", "feature_ramp_info"),
-    *("health_check", "kill_switch", "metrics_gate", "pg_backup", "pg_restore", "pod_flags"),
-    "prisma_migrations",
-    *("release", "release_decision", "release_info", "release_rollback", "rollout", "rollout_wave"),
-    *("sql_migrations", "supabase_migrations"),
+    *("deploy_lock", "edge_functions"),
+    *("feature_flags", "feature_guard", "feature_ramp"),
+    *("health_check", "kill_switch", "metrics_gate", "migrations", "pg_backup", "pg_restore"),
+    "pod_flags",
+    *("release", "release_info", "release_rollback", "rollout", "rollout_wave"),
 )
 SIMULATED = (COLLECTION, "sandbox.kubernetes.", "sandbox.node.status", "sandbox.supabase.")
 _OPENED = _http._session
@@ -234,8 +232,8 @@ def install() -> dict[str, types.ModuleType]:
                 continue
             if instead is not None:
                 setattr(module, attribute, instead)
-    _kubernetes_module.socket = _instead(
-        _kubernetes_module.socket, gethostname=lambda: current.scheduler.step.process.machine
+    _kubernetes.socket = _instead(
+        _kubernetes.socket, gethostname=lambda: current.scheduler.step.process.machine
     )
     return acting
 

@@ -23,7 +23,7 @@ from .plan import Fault, Plan
 from .scheduler import Event, Process, Scheduler, sender_of
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
+    from ansible_collections.easymo.deploy.plugins.module_utils._run_process import Run
 
     from .functions import Project
     from .stores import Stores

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import KILL_SWITCH_ANNOTATION
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import RESET
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import RESET
 from tests.stories.people import BIN, ROOT, Operator, Run, Witness
 from tests.stories.pod import run_container, why_not
 from tests.stories.ramp import PERCENTAGE, begin_release, ramp_of, runs_with, words

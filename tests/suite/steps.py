@@ -34,7 +34,11 @@ def _tests(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "pytest", "-q", "-p", "tests.suite.events", *arguments)
 
 
-QUICK, SLOW = "not nightly and not slow", "(slow or property) and not nightly"
+OF_CODE = ("tests/unit/plugins", "tests/unit/sandbox")
+BESIDE = ("tests/unit", *(f"--ignore={folder}" for folder in OF_CODE))
+"""Units about the project: its documentation, structure, roles and manifests."""
+QUICK, SLOW = "not nightly and not slow", "slow and not nightly"
+UNITS = ("-m", QUICK, "--hypothesis-profile=quick")
 SPREAD = ("-n", str(LANES), "--dist", "loadfile", "--no-loadscope-reorder")
 
 
@@ -45,12 +49,9 @@ STAGES: tuple[tuple[Step, ...], ...] = (
         Step("types", ("scripts/types",), 25),
     ),
     (
-        Step(
-            "units",
-            _tests("-n", str(LANES), "-m", QUICK, "--hypothesis-profile=quick", "tests/unit"),
-            85,
-            LANES,
-        ),
+        # Side by side rather than by workers, each of which would collect both.
+        Step("units", _tests(*UNITS, *OF_CODE), 45),
+        Step("project", _tests(*UNITS, *BESIDE), 40),
     ),
     (
         Step(
@@ -64,14 +65,14 @@ STAGES: tuple[tuple[Step, ...], ...] = (
         ),
     ),
     (
-        # Nightly has its pylint, half of its time: ruff looks for nearly all of that in the first seconds.
-        Step("sanity", ("scripts/sanity", "--skip-test", "pylint"), 120),
+        Step("sanity", ("scripts/sanity", "day"), 30),
         # With a sandbox of its own: what tests left in one that they share is none of a role's business.
-        Step("molecule", ("scripts/molecule",), 110),
+        # Nightly runs all: the stories run each of these roles in check mode, for real and again.
+        Step("molecule", ("scripts/molecule", "rolling_update"), 40),
         Step("playbooks", ("scripts/lint", "playbooks"), 90),
-        Step("slow", _tests("-m", SLOW, "tests/unit"), 150),
-        Step("oldest", ("scripts/oldest",), 180),
-        Step("docs", ("scripts/docs",), 60),
+        Step("slow", _tests("-m", SLOW, "tests/unit"), 40),
+        Step("oldest", ("scripts/oldest",), 100),
+        Step("docs", ("scripts/docs",), 25),
     ),
     # Alone: what else runs would cost it requests that no rollout lost.
     (Step("traffic", _tests(TRAFFIC), 120, LANES),),

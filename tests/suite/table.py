@@ -55,7 +55,6 @@ def table() -> str:
         "",
         "Seconds of a level are those of its tests, two at a time. Its CPU has that of sandboxes that ended within it,",
         "and not that of the server of Ansible's runs.",
-        "`sanity` did the same both times: it tells one machine from the other.",
         "",
     ]
     return "\n".join(lines)

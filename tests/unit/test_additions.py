@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.easymo.deploy.plugins.doc_fragments import (
     _checks,
@@ -93,7 +93,7 @@ def places(name: str) -> list[str]:
 
 
 def read_yaml(path: str) -> t.Any:
-    return yaml.safe_load((ROOT / path).read_text("utf-8"))
+    return yaml_load((ROOT / path).read_text("utf-8"))
 
 
 PLAN = [entry["name"] for entry in read_yaml("inventories/shared/release.yml")["release_plan"]]
@@ -159,7 +159,7 @@ def test_a_kind_is_known_to_preflight_by_its_registration_and_its_documentation(
     ],
 )
 def test_every_kind_is_documented(fragment, option, kinds):
-    told = yaml.safe_load(fragment.ModuleDocFragment.DOCUMENTATION)["options"][option]["suboptions"]
+    told = yaml_load(fragment.ModuleDocFragment.DOCUMENTATION)["options"][option]["suboptions"]
     assert told["kind"]["choices"] == list(kinds)
     assert told.keys() >= kinds.keys()
 

@@ -6,21 +6,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.manual_decision import (
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.kill_switch import to_sentence
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import Recorded
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
     ManualDecision,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.record_decision import Recorded
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan import to_sentence
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import sentence
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+    RampFacts,
     RampSchedule,
     RampStep,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import StepRequest, plan
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import RampFacts
 from ansible_collections.easymo.deploy.plugins.module_utils._time import read_time
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +93,7 @@ def test_every_module_with_a_sentence_and_check_mode_is_walked_here():
     assert acting - tells_what_is <= {
         "kill_switch",
         "feature_ramp",
-        "release_decision",
+        "release",
         "deploy_lock",
     }
 
@@ -115,7 +115,7 @@ def messages(node: t.Any) -> t.Iterator[tuple[str, str]]:
     [
         pytest.param(*result, id=f"{path.parts[-3]}/{path.name}")
         for path in sorted(ROOT.glob("roles/*/tasks/*.yml"))
-        for result in messages(yaml.safe_load(path.read_text("utf-8")))
+        for result in messages(yaml_load(path.read_text("utf-8")))
     ],
 )
 def test_a_message_of_check_mode_claims_no_act(name, text):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 from tests.ansible_playbook import run_playbook
 
@@ -47,7 +48,7 @@ def read(path: Path) -> tuple[dict[str, t.Any], Tasks]:
     if isinstance(everything, str):
         pytest.skip("ansible-doc renders nothing, which another test tells")
     documented = everything[f"easymo.deploy.{path.stem}"]
-    return documented["doc"], yaml.safe_load(documented["examples"])
+    return documented["doc"], yaml_load(documented["examples"])
 
 
 def test_ansible_doc_renders_every_module():
@@ -88,7 +89,7 @@ def test_every_example_would_be_accepted(path):
         assert not list(problems(task[name], documentation["options"], task["name"]))
 
 
-ROUTED = yaml.safe_load((ROOT / "meta/runtime.yml").read_text("utf-8"))["plugin_routing"]["modules"]
+ROUTED = yaml_load((ROOT / "meta/runtime.yml").read_text("utf-8"))["plugin_routing"]["modules"]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
@@ -119,7 +120,7 @@ TASK_FILES = sorted([*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/tasks/*.
 @pytest.mark.parametrize("path", TASK_FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_our_tasks_give_our_modules_only_options_that_they_have(path):
     """Ansible itself says so only when the task runs, which for some is on a bad day."""
-    for task in tasks_of(yaml.safe_load(path.read_text("utf-8"))):
+    for task in tasks_of(yaml_load(path.read_text("utf-8"))):
         for module in MODULES:
             given = task.get(f"easymo.deploy.{module.stem}") or {}
             options = read(module)[0]["options"] if given else {}
@@ -141,12 +142,12 @@ ROLE_TASKS = ("ansible.builtin.import_role", "ansible.builtin.include_role")
 
 @functools.cache
 def read_yaml(path: Path) -> t.Any:
-    return yaml.safe_load(path.read_text("utf-8"))
+    return yaml_load(path.read_text("utf-8"))
 
 
 def examples_of(role: Path) -> list[t.Any]:
     page = (role / "README.md").read_text("utf-8")
-    return [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.S)]
+    return [yaml_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.S)]
 
 
 def plays_of(role: Path) -> t.Iterator[dict[str, t.Any]]:
@@ -224,17 +225,17 @@ def imported(source: str) -> t.Iterator[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_a_module_says_in_which_action_groups_it_is(path):
-    groups = yaml.safe_load((ROOT / "meta/runtime.yml").read_text("utf-8"))["action_groups"]
+    groups = yaml_load((ROOT / "meta/runtime.yml").read_text("utf-8"))["action_groups"]
     told = read(path)[0]["attributes"].get("action_group", {}).get("membership", [])
     assert told == [f"easymo.deploy.{name}" for name in sorted(groups) if path.stem in groups[name]]
 
 
 FRAGMENTS = sorted((ROOT / "changelogs/fragments").glob("*.yml"))
-SECTIONS = dict(yaml.safe_load((ROOT / "changelogs/config.yaml").read_text("utf-8"))["sections"])
+SECTIONS = dict(yaml_load((ROOT / "changelogs/config.yaml").read_text("utf-8"))["sections"])
 
 
 @pytest.mark.parametrize("path", FRAGMENTS, ids=lambda path: path.stem)
 def test_changelog_fragments_are_lists_of_sentences_by_section(path):
-    for section, entries in yaml.safe_load(path.read_text("utf-8")).items():
+    for section, entries in yaml_load(path.read_text("utf-8")).items():
         assert section in SECTIONS
         assert [one for one in entries if not isinstance(one, str)] == []

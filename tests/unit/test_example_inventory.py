@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 from tests.unit.test_neutral import APPLICATION
 
@@ -37,9 +37,7 @@ def test_in_the_sandbox_it_differs_only_in_where_it_is_and_how_long_it_watches()
     def variables(folder: str) -> dict[str, object]:
         files = (ROOT / "inventories" / folder / "group_vars/all").glob("*.yml")
         return {
-            name: one
-            for file in files
-            for name, one in yaml.safe_load(file.read_text("utf-8")).items()
+            name: one for file in files for name, one in yaml_load(file.read_text("utf-8")).items()
         }
 
     what = (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import celpy
 import pytest
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import FENCE_ANNOTATION
 from sandbox import cache
@@ -96,7 +96,7 @@ def used() -> Rights:
 
 
 def granted() -> Rights:
-    role = yaml.safe_load((ROOT / "manifests/rbac/role.yaml").read_text("utf-8"))
+    role = yaml_load((ROOT / "manifests/rbac/role.yaml").read_text("utf-8"))
     assert role["kind"] == "Role", "rights beyond the namespace are nobody's"
     return {
         (group, resource, verb)
@@ -128,7 +128,7 @@ def test_no_call_hides_its_kind_from_this_test():
 def policy() -> tuple[dict[str, t.Any], dict[str, t.Any]]:
     names = ("validating-admission-policy", "validating-admission-policy-binding")
     found, binding = (
-        yaml.safe_load((ROOT / f"manifests/{name}.yaml").read_text("utf-8")) for name in names
+        yaml_load((ROOT / f"manifests/{name}.yaml").read_text("utf-8")) for name in names
     )
     return found, binding
 
@@ -177,12 +177,12 @@ def test_the_policy_rejects_an_older_fence(before, after, *, allowed):
 
 
 def test_the_cron_job_is_one_and_runs_with_the_rights_of_the_deployer():
-    job = yaml.safe_load((ROOT / "manifests/guard/cronjob.yaml").read_text("utf-8"))
+    job = yaml_load((ROOT / "manifests/guard/cronjob.yaml").read_text("utf-8"))
     decoded = decode_model("V1CronJob", job)
     assert (decoded.unknown, decoded.field_errors) == ([], [])
     assert job["spec"]["concurrencyPolicy"] == "Forbid"
     pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    account = yaml.safe_load((ROOT / "manifests/rbac/service-account.yaml").read_text("utf-8"))
+    account = yaml_load((ROOT / "manifests/rbac/service-account.yaml").read_text("utf-8"))
     assert pod["serviceAccountName"] == account["metadata"]["name"]
     [container] = pod["containers"]
     assert container["command"][:2] == ["ansible-playbook", "easymo.deploy.guard"]

@@ -15,8 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.parsing.splitter import parse_kv
 
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import (
@@ -33,7 +33,7 @@ ON_ITS_WAY = f"{PREFLIGHT}::test_a_checkout_on_its_way_to_the_release"
 IN_THE_WAY = f"{PARTS}_diagnosis.py::test_what_stands_in_the_way_of_pending_migrations_is_named"
 BASELINE = f"{STORY}_a_rehearsal.py::test_tables_without_a_history_are_baselined_by_the_commands_on_the_screen"
 SPOILT = (
-    f"{PARTS}_deployment_scale.py::test_a_number_that_somebody_spoilt_is_put_right_as_it_is_printed"
+    f"{PARTS}_rollout_scale.py::test_a_number_that_somebody_spoilt_is_put_right_as_it_is_printed"
 )
 BY_NAME = (
     f"{STORY}_a_lock.py::"
@@ -99,7 +99,7 @@ PLACEHOLDERS = {"x", "name", "{subject}", "_raw_params"}
 
 @functools.cache
 def read_yaml(path: Path) -> t.Any:
-    return yaml.safe_load(path.read_text("utf-8"))
+    return yaml_load(path.read_text("utf-8"))
 
 
 class Texts(ast.NodeVisitor):

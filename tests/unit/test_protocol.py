@@ -14,6 +14,15 @@ from tests.protocol.traces import replay, walk
 pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parents[2] / "tests" / "simulation" / "README.md"
 WALKS = 15
+LARGE = (
+    "two deployments of one release, a rollback",
+    "deployments of two releases, a rollback of the first",
+)
+"""Together three times the others."""
+SEARCHED = [
+    pytest.param(scripts, id=name, marks=[pytest.mark.nightly] * (name in LARGE))
+    for name, scripts in ROSTERS.items()
+]
 
 
 @functools.cache
@@ -27,7 +36,7 @@ def name_of(guard: Guard) -> str:
     return "+".join(guard.names)
 
 
-@pytest.mark.parametrize("scripts", ROSTERS.values(), ids=ROSTERS)
+@pytest.mark.parametrize("scripts", SEARCHED)
 def test_no_order_of_events_breaks_a_guarantee(scripts):
     """In small; `python -m tests.protocol` tries three services and two crashes."""
     model = Model(scripts, symmetric=True)

@@ -1,6 +1,5 @@
 """What is imported is declared, what is declared is imported, and an image of the collection has it."""
 
-import ast
 import functools
 import importlib.metadata
 import re
@@ -63,21 +62,24 @@ def imported(*folders: str) -> dict[str, str]:
     return {name: file for folder in folders for name, file in _imported(folder).items()}
 
 
+COMMENT = re.compile(r" *#.*")
+IMPORT = re.compile(
+    r"^ *(?:from (\w[\w.]*) import .|import (\w[\w.]*(?: as \w+)?(?:, \w[\w.]*)*)$)", re.MULTILINE
+)
+
+
 @functools.cache
 def _imported(folder: str) -> dict[str, str]:
     distributions = importlib.metadata.packages_distributions()
     found: dict[str, str] = {}
     for path in (ROOT / folder).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                names = [node.module]
-            else:
-                continue
-            for top in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - OURS:
-                distribution = distributions.get(top, [top])[0].lower().replace("_", "-")
-                found[distribution] = str(path.relative_to(ROOT))
+        code = COMMENT.sub("", path.read_text("utf-8"))
+        names = [
+            name for match in IMPORT.finditer(code) for name in (match[1] or match[2]).split(", ")
+        ]
+        for top in {re.split(r"[. ]", name)[0] for name in names} - sys.stdlib_module_names - OURS:
+            distribution = distributions.get(top, [top])[0].lower().replace("_", "-")
+            found[distribution] = str(path.relative_to(ROOT))
     return found
 
 

@@ -5,18 +5,18 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 from tests.unit.test_docs import tasks_of
 
 ROOT = Path(__file__).parents[2]
-WIRING: dict[str, t.Any] = yaml.safe_load(
+WIRING: dict[str, t.Any] = yaml_load(
     (ROOT / "playbooks/group_vars/all/wiring.yml").read_text("utf-8")
 )
 GIVEN = [
     (path, name, value)
     for path in sorted([*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/*.yml")])
-    for task in tasks_of(yaml.safe_load(path.read_text("utf-8")))
+    for task in tasks_of(yaml_load(path.read_text("utf-8")))
     if {"ansible.builtin.include_role", "ansible.builtin.import_role"} & {*task}
     for name, value in (task.get("vars") or {}).items()
 ]

@@ -8,7 +8,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _module
 from ansible_collections.easymo.deploy.plugins.module_utils._secret_forms import SECRET_NAME
@@ -105,7 +105,7 @@ def secretive_variables() -> set[str]:
     files += ROOT.glob("roles/*/vars/main.yml")
     variables: dict[str, str] = {}
     for path in files:
-        for name, value in (yaml.safe_load(path.read_text("utf-8")) or {}).items():
+        for name, value in (yaml_load(path.read_text("utf-8")) or {}).items():
             variables[name] = variables.get(name, "") + texts(value)
     found = {name for name in variables if name.startswith("secret_")} - set(NO_SECRET)
     known = {n: text for n, text in variables.items() if n not in NO_SECRET}
@@ -135,7 +135,7 @@ def every_task() -> tuple[tuple[str, Task, set[str]], ...]:
 def _every_task() -> t.Iterator[tuple[str, Task, set[str]]]:
     """Where it stands, the task, and the names in it that hold secrets."""
     for path in [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/*.yml")]:
-        for task, brought in tasks(yaml.safe_load(path.read_text("utf-8")), {}):
+        for task, brought in tasks(yaml_load(path.read_text("utf-8")), {}):
             local = {n for n, v in brought.items() if mentions(texts(v), SECRETIVE_VARIABLES)}
             loops = {k: v for k, v in task.items() if k == "loop" or k.startswith("with_")}
             looped = {"item"} if mentions(texts(loops), SECRETIVE_VARIABLES | local) else set()

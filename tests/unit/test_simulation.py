@@ -13,8 +13,8 @@ from tests.source_seed import source_seed
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-RUNS = 70
-"""About twenty seconds of CPU; `make nightly` tries for minutes."""
+RUNS = 12
+"""A few seconds of CPU; `make nightly` tries for minutes."""
 
 
 def simulated(*arguments: str) -> str:
@@ -47,6 +47,7 @@ def test_a_seed_names_one_run_to_the_letter():
     assert once == again
 
 
+@pytest.mark.nightly
 def test_a_branch_is_the_same_from_its_own_beginning():
     told = [
         line for line in simulated("--seed", "12", "--branches").splitlines() if "again" in line
@@ -54,6 +55,7 @@ def test_a_branch_is_the_same_from_its_own_beginning():
     assert told == ["holds; again by its plan: the same"] * 33
 
 
+@pytest.mark.nightly
 def test_a_run_of_databases_is_the_same_again():
     once, again = (simulated("--seed", "19") for _ in range(2))
     assert "again: done" in once
@@ -83,6 +85,7 @@ def test_every_mutant_can_be_made_of_the_product_as_it_is():
             compile(one.source(edit.path), one.name, "exec")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "mutant", [one for one in mutants() if one.seed is not None], ids=lambda one: one.name
 )

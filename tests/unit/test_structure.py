@@ -11,7 +11,7 @@ from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
@@ -92,7 +92,7 @@ def test_nothing_in_the_collection_knows_the_sandbox():
 
 
 def load(path: str) -> dict[str, object]:
-    loaded: dict[str, object] = yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+    loaded: dict[str, object] = yaml_load((ROOT / path).read_text(encoding="utf-8"))
     return loaded
 
 
@@ -209,7 +209,7 @@ def uses(
 
 
 def read_yaml(path: Path) -> t.Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return yaml_load(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(

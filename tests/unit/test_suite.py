@@ -69,7 +69,7 @@ def test_what_is_cheap_comes_first():
     names = [[step.name for step in stage] for stage in STAGES]
 
     assert names[0][0] == "style"
-    assert names[1] == ["units"]
+    assert names[1] == ["units", "project"]
     assert names[-1] == ["traffic"]
 
 

@@ -6,7 +6,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
@@ -30,7 +30,7 @@ JINJA = {"true": True, "false": False, "none": None}
 
 def declared() -> dict[str, t.Any]:
     text = (ROOT / "roles/release_phase/meta/argument_specs.yml").read_text("utf-8")
-    return yaml.safe_load(text)["argument_specs"]["guard"]["options"]
+    return yaml_load(text)["argument_specs"]["guard"]["options"]
 
 
 def test_roles_and_wiring_take_the_defaults_of_the_contract():
@@ -44,7 +44,7 @@ def test_roles_and_wiring_take_the_defaults_of_the_contract():
 
 
 def template(name: str, **variables: t.Any) -> t.Any:
-    known = {**yaml.safe_load(OF_PREFLIGHT), **yaml.safe_load(WIRING)}
+    known = {**yaml_load(OF_PREFLIGHT), **yaml_load(WIRING)}
     text = trust_as_template(known[name])
     return Templar(DataLoader(), variables=variables).template(text)
 
@@ -81,11 +81,11 @@ def test_preflight_asks_a_database_by_each_of_its_names():
 
 def test_what_begins_with_a_role_s_name_is_an_option_of_that_role():
     """Any other is refused as misspelt, in every run."""
-    specs = {path.parts[-3]: yaml.safe_load(path.read_text("utf-8"))["argument_specs"].values()
+    specs = {path.parts[-3]: yaml_load(path.read_text("utf-8"))["argument_specs"].values()
              for path in ROOT.glob("roles/*/meta/argument_specs.yml")}  # fmt: skip
     unknown = [
         name
-        for name in yaml.safe_load(WIRING)
+        for name in yaml_load(WIRING)
         for role, entries in specs.items()
         if name.startswith(f"{role}_") and not any(name in one["options"] for one in entries)
     ]

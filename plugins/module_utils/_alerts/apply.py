@@ -22,6 +22,7 @@ from .._errors import (
     UnreachableError,
     VerificationError,
 )
+from .._monitoring_server import MonitoringServer
 from .api import AlertsApi
 from .plan import Groups, Labels, LoadedRule, WantedRule, plain, shortcomings
 from .routes import Config, Silences, misrouted
@@ -244,3 +245,28 @@ def refuse_misrouted(problems: t.Mapping[str, str]) -> None:
             "configuration.",
             misrouted=dict(problems),
         )
+
+
+Params = t.Mapping[str, t.Any]
+
+
+def alerts_api(params: Params, timeout: float) -> AlertsApi:
+    """`timeout` in seconds, of one request."""
+    return AlertsApi(
+        MonitoringServer.from_params(params["prometheus"]),
+        MonitoringServer.from_params(params["alertmanager"]),
+        timeout=timeout,
+    )
+
+
+def alerts_result(
+    api: AlertsApi, params: Params, wanted: t.Sequence[WantedRule]
+) -> dict[str, t.Any]:
+    """What is told of Alertmanager, when there is one to ask: its receivers, and which alert does not reach its own."""
+    if not params["alertmanager"]:
+        return {}
+    routing = Routing.read(api)
+    return {
+        "receivers": routing.receivers,
+        "misrouted": {rule.name: why for rule in wanted if (why := routing.problem(rule))},
+    }

@@ -17,12 +17,11 @@ from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection, connect
 from .._release.models import DONE, ROLLED_BACK, Record
 from .._release.store import ReleaseStore
-from .._run import Run
-from .._run_process import alive, detach, end, identified, wait_for_end
+from .._run_process import Run, alive, detach, end, identified, wait_for_end
+from .claims import RELEASE, ROLLBACK, MeasuredStore, Recorder
 from .models import WRITE_EVERY, Measured, Target
 from .plan import State, at, begin, close, start, switch_off
 from .prober import Address, Door, Prober, split
-from .store import RELEASE, ROLLBACK, MeasuredStore, Recorder
 
 CALL = 5.0
 LAST_CALL = 30.0

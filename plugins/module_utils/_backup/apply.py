@@ -1,37 +1,136 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Take one backup: stream the dump into S3, read it back as proof, and only then write the manifest."""
+"""Stream pg_dump into S3, read the object back, and keep what is proven there and, when wanted, in a local folder."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 import typing as t
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
 
 from .._child_process import cleanup_process
-from .._errors import DeployError, NotReadyError, RefusedError, VerificationError
+from .._errors import DeployError, InputError, NotReadyError, RefusedError, VerificationError
 from .._postgres import mask_secret
-from . import local_copy, programs, server
+from . import programs, tables
 from .catalog import UnfinishedBackup, run_cleanup
-from .models import TIME_FORMAT, Backup, Manifest, manifest_key
-from .plan import DumpContents, other_storage, parse_contents
+from .plan import (
+    TIME_FORMAT,
+    Backup,
+    DumpContents,
+    Manifest,
+    manifest_key,
+    other_storage,
+    parse_contents,
+)
 from .programs import list_dump
 from .tables import exported_snapshot
 from .upload import Upload, Uploaded
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from .._child_process import Child, CleanupNotes
     from .._postgres import PostgresTarget
     from .._s3 import Bucket, Storage
-    from .local_copy import LocalCopy
     from .programs import Program
     from .tables import DumpedTable, ExportedSnapshot
-    from .upload import BackupProgress, Uploaded
+    from .upload import BackupProgress
+
+
+_UNPROVEN = ".part"
+
+
+class LocalCopy:
+    """A copy that only its owner may read. Its name ends in .part until `keep`."""
+
+    def __init__(self, paths: tuple[Path, Path], descriptor: int) -> None:
+        self._unproven, self.path = paths
+        self._descriptor = descriptor
+
+    def write(self, chunk: bytes) -> None:
+        left = memoryview(chunk)
+        with self._explained():
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+
+    def keep(self) -> None:
+        """On the disk, and under its name."""
+        with self._explained():
+            os.fsync(self._descriptor)
+            # The random part makes the name unique: nothing is replaced.
+            self._unproven.rename(self.path)
+            _sync_folder(self.path.parent)
+
+    def discard(self) -> None:
+        for path in (self._unproven, self.path):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            raise _refusal(self.path.parent, exc) from exc
+
+
+def paths(folder: Path, key: str) -> tuple[Path, Path]:
+    """Where the copy of the object `key` is made, and where it stays."""
+    final = folder / PurePosixPath(key).name
+    return final.with_name(final.name + _UNPROVEN), final
+
+
+@contextmanager
+def opened(folder: Path | None, key: str) -> Iterator[LocalCopy | None]:
+    """A copy being written, or None without a folder; an exception in the block leaves no file."""
+    if folder is None:
+        yield None
+        return
+    both = paths(folder, key)
+    try:
+        descriptor = os.open(both[0], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise _refusal(folder, exc) from exc
+    copy = LocalCopy(both, descriptor)
+    try:
+        yield copy
+    except BaseException:
+        copy.discard()
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def refuse_unusable(folder: Path) -> None:
+    """Before anything is touched."""
+    if not folder.is_dir():
+        raise InputError(
+            f"Option 'local_copy' is {str(folder)!r}, which is not a folder: create it, or correct the option."
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(
+            f"Option 'local_copy' is {str(folder)!r}, where this user may not write: allow it, "
+            "or choose another folder."
+        )
+
+
+def _refusal(folder: Path, exc: OSError) -> RefusedError:
+    return RefusedError(
+        f"The local copy in {folder} cannot be written: {exc.strerror}. Nothing was kept, there "
+        "or in S3: make room, or run without option 'local_copy'."
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_back(
@@ -114,7 +213,7 @@ class BackupRequest:
     @property
     def remains(self) -> UnfinishedBackup:
         folder = self.local_folder
-        return UnfinishedBackup(self.key, local_copy.paths(folder, self.key) if folder else None)
+        return UnfinishedBackup(self.key, paths(folder, self.key) if folder else None)
 
 
 def take_backup(
@@ -139,7 +238,7 @@ def _take(
     request: BackupRequest, bucket: Bucket, progress: BackupProgress, cleanup: CleanupNotes
 ) -> Backup:
     started = _now()
-    with local_copy.opened(request.local_folder, request.key) as copy:
+    with opened(request.local_folder, request.key) as copy:
         with exported_snapshot(request.target, lock_timeout=request.lock_timeout) as snapshot:
             upload = Upload(bucket, request.key)
             cleanup.note(upload.upload)
@@ -230,7 +329,7 @@ def _refuse_failed_dump(request: BackupRequest, running: Child) -> None:
         )
         raise RefusedError(
             f"pg_dump of {request.target.where} failed with exit code {rc}, nothing was kept: "
-            f"{reason.rstrip('.')}.{server.cure(reason)}",
+            f"{reason.rstrip('.')}.{tables.cure(reason)}",
             rc=rc,
         )
 

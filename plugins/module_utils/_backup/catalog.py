@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from .._errors import DeployError, RefusedError
 from .._threads import side_by_side
-from .models import MANIFEST_SUFFIX, Backup, Manifest, dump_pattern, manifest_key, manifest_pattern
+from .plan import MANIFEST_SUFFIX, Backup, Manifest, dump_pattern, manifest_key, manifest_pattern
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -8,23 +8,20 @@ from dataclasses import dataclass
 
 from .._cluster import MonotonicClock, Object
 from .._errors import InputError
-from .._flags.flagd import Document
+from .._flags.apply import RESET, KillSwitch
 from .._flags.plan import FlagsMap
 from .._flags.pods import VOLUME, to_probe
-from .._flags.switch import RESET, KillSwitch
-from .._flags.values import to_values
+from .._flags.values import Document, to_values
 from .._http import REQUESTS
 from .._images import HttpRegistry, MissingImagesError, Reference, resolve
-from .._jmespath import JMESPATH
 from .._kubernetes_client import KUBERNETES
-from .._release.packing import record_name
-from .._release.pins import carries, read_pins
+from .._release.pins import carries, read_pins, record_name
 from .._rollout.models import Deployment, ReplicaSet, owned_by
-from .._rollout_preflight.checks import find_problems
-from .._rollout_preflight.facts import ERROR, RIGHTS, WARNING, Problem, Right, observe_facts
-from .._templates import JINJA2
+from .._templates import JINJA2, JMESPATH
 from .._words import counted
 from .models import Finding, Ground, Kind, Kinds, Options, failed, passed, skipped
+from .rollout import find_problems
+from .rollout_facts import ERROR, RIGHTS, WARNING, Problem, Right, observe_facts
 
 
 def look_rollout(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -202,9 +199,7 @@ def look_flags_readers(options: Options, ground: Ground) -> t.Sequence[Finding]:
 
 
 def judge_flags_readers(
-    options: Options,
-    deployments: t.Mapping[str, Object | None],
-    data: t.Mapping[str, str] | None,
+    options: Options, deployments: t.Mapping[str, Object | None], data: t.Mapping[str, str] | None
 ) -> Finding:
     """`data` is None where there is no ConfigMap yet."""
     name, delivery = options["name"], options["delivery"]
@@ -315,22 +310,9 @@ def look_images(options: Options, ground: Ground) -> t.Sequence[Finding]:
 KINDS: Kinds = {
     "rollout": Kind(look_rollout, (KUBERNETES,)),
     "rbac": Kind(look_rbac, (KUBERNETES,)),
-    "rights": Kind(
-        look_rights,
-        (KUBERNETES,),
-    ),
+    "rights": Kind(look_rights, (KUBERNETES,)),
     "pins": Kind(look_pins, (KUBERNETES,), reads_record=True),
-    "flags_start": Kind(
-        look_flags_start,
-        (KUBERNETES,),
-        reads_record=True,
-    ),
-    "flags_readers": Kind(
-        look_flags_readers,
-        (KUBERNETES, JMESPATH, JINJA2),
-    ),
-    "images": Kind(
-        look_images,
-        (REQUESTS,),
-    ),
+    "flags_start": Kind(look_flags_start, (KUBERNETES,), reads_record=True),
+    "flags_readers": Kind(look_flags_readers, (KUBERNETES, JMESPATH, JINJA2)),
+    "images": Kind(look_images, (REQUESTS,)),
 }

@@ -6,12 +6,15 @@ from __future__ import annotations
 import secrets
 import typing as t
 from datetime import datetime
+from pathlib import Path
 
 from .. import _child_process
 from .._backup import programs
 from .._backup.catalog import read_catalog
 from .._backup.plan import newest_per_release, refuse_older_programs
-from .._errors import DeployError, InputError, RefusedError, UnreachableError
+from .._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
+from .._migration.prisma_folder import read_folder, refuse_unsettled
+from .._migration.prisma_history import read_history, use_schema
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError, connected
 from .._s3 import BOTO3, Bucket, S3Bucket, Storage
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
@@ -53,6 +56,20 @@ def judge_queries(
     return passed(seen + new)
 
 
+def look_prisma_history(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+    """Whether Prisma's history lets the next migrations begin. Weeks before, the folder need not be there."""
+    target = PostgresTarget.from_params(options["connection"])
+    with connected(target, application_name="easymo.deploy preflight_check") as session:
+        table = use_schema(session, options["schema"])
+        history = read_history(session, options["schema"], table)
+    local = read_folder(options["directory"]) if Path(options["directory"]).is_dir() else []
+    try:
+        refuse_unsettled(history, local)
+    except ConflictError as exc:
+        return [failed(f"{target.where}: {exc}")]
+    return [passed(f"{target.where} has {len(history.applied)} migrations of Prisma")]
+
+
 OF_POSTGRES = ("pg_dump", "pg_restore", "psql")
 
 
@@ -83,9 +100,7 @@ def _too_old(found: t.Mapping[str, programs.Program], target: PostgresTarget) ->
         server = session.server_version
     try:
         refuse_older_programs(
-            server=server,
-            pg_dump=found["pg_dump"].numbers,
-            pg_restore=found["pg_restore"].numbers,
+            server=server, pg_dump=found["pg_dump"].numbers, pg_restore=found["pg_restore"].numbers
         )
     except InputError as exc:
         yield str(exc)
@@ -188,20 +203,9 @@ def _read_nothing(bucket: Bucket, key: str) -> None:
 
 
 KINDS: Kinds = {
-    "queries": Kind(
-        look_queries,
-        (PSYCOPG2,),
-    ),
-    "programs": Kind(
-        look_programs,
-        (PSYCOPG2,),
-    ),
-    "backup_age": Kind(
-        look_backup_age,
-        (BOTO3,),
-    ),
-    "bucket": Kind(
-        look_bucket,
-        (BOTO3,),
-    ),
+    "queries": Kind(look_queries, (PSYCOPG2,)),
+    "prisma_history": Kind(look_prisma_history, (PSYCOPG2,)),
+    "programs": Kind(look_programs, (PSYCOPG2,)),
+    "backup_age": Kind(look_backup_age, (BOTO3,)),
+    "bucket": Kind(look_bucket, (BOTO3,)),
 }

@@ -223,8 +223,5 @@ def _below(value: float, bound: float) -> bool:
 
 KINDS: Kinds = {
     "test_results": Kind(look_test_results, (REQUESTS,)),
-    "load_test": Kind(
-        look_load_test,
-        (REQUESTS,),
-    ),
+    "load_test": Kind(look_load_test, (REQUESTS,)),
 }

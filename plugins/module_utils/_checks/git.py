@@ -300,12 +300,4 @@ def _told(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple[str
                 break
 
 
-KINDS: Kinds = {
-    "git": Kind(
-        look_git,
-    ),
-    "commit_status": Kind(
-        look_commit_status,
-        (REQUESTS,),
-    ),
-}
+KINDS: Kinds = {"git": Kind(look_git), "commit_status": Kind(look_commit_status, (REQUESTS,))}

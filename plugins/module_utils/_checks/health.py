@@ -3,19 +3,249 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
+from dataclasses import replace
 
-from .._errors import DeployError, InputError
-from .._library import Library, refuse_missing
-from .._side_by_side import ONE_LOOK, Patience
-from . import metrics, pods, run, servers
-from .models import FAIL, UNKNOWN, Check, CheckError, Finding, Kinds, NotKnownError, Options, Row
+from .. import _postgres
+from .._errors import (
+    DeployError,
+    InputError,
+    Library,
+    RefusedError,
+    UnreachableError,
+    refuse_missing,
+)
+from .._http import REQUESTS, ask, without_query
+from .._postgres import PSYCOPG2, PostgresTarget, SqlError
+from .._redaction import excerpt
+from .._templates import JMESPATH, holds, search
+from .._threads import ONE_LOOK, Patience
+from . import metrics, models, pods
+from .models import (
+    FAIL,
+    UNKNOWN,
+    Check,
+    CheckError,
+    Finding,
+    Kind,
+    Kinds,
+    NotKnownError,
+    Options,
+    Row,
+)
 
-PROBES: Kinds = {**servers.PROBES, **pods.PROBES, **metrics.PROBES}
+
+def probe_postgres(options: Options, timeout: float) -> str:
+    """Ask a PostgreSQL server a question."""
+    target = PostgresTarget.from_params(options)
+    patient = min(target.connect_timeout, max(2, int(timeout)))
+    quick = replace(target, connect_timeout=patient)
+    with _postgres.connected(quick, application_name="easymo.deploy health_check") as session:
+        session.execute("SET default_transaction_read_only = on")
+        session.rows(
+            "SELECT pg_catalog.set_config('statement_timeout', %s, false)",
+            (str(int(timeout * 1000)),),
+        )
+        try:
+            rows = session.rows(options["query"])
+        except SqlError as exc:
+            raise CheckError(f"{target.where} refused the query: {exc}.") from exc
+        value = rows[0][0] if rows and rows[0] else None
+        version = session.server_version[1]
+    if not same(value, options["expect"]):
+        raise CheckError(
+            f"{target.where} answered {value!r} to {options['query']!r} and not {options['expect']!r}."
+        )
+    return f"PostgreSQL {version} answers {value}"
+
+
+REDIS = Library("redis >= 6")
+with REDIS:
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+
+def probe_redis(options: Options, timeout: float) -> str:
+    """PING a Redis server."""
+    where = f"Redis at {options['host']}:{options['port']}"
+    tls: dict[str, t.Any] = (
+        {"ssl": True, "ssl_ca_certs": options["ca_cert"], "ssl_cert_reqs": "required"}
+        if options["tls"]
+        else {}
+    )
+    server = redis.Redis(
+        host=options["host"],
+        port=options["port"],
+        username=options["username"],
+        password=options["password"],
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        # Whoever waits asks again by himself; retries in here would be hidden.
+        retry=Retry(NoBackoff(), 0),
+        **tls,
+    )
+    try:
+        if not server.ping():
+            raise CheckError(f"{where} does not answer PONG.")
+    except redis.exceptions.AuthenticationError as exc:
+        raise RefusedError(
+            f"{where} refused the password; check 'username' and 'password'."
+        ) from exc
+    except redis.exceptions.TimeoutError as exc:
+        raise UnreachableError(f"{where} did not answer within {timeout:g} s.") from exc
+    except redis.exceptions.ConnectionError as exc:
+        raise UnreachableError(f"{where} cannot be reached ({_reason(exc)}).") from exc
+    except redis.exceptions.RedisError as exc:
+        raise CheckError(f"{where} answered with an error: {_reason(exc)}.") from exc
+    finally:
+        server.close()
+    return "PONG"
+
+
+def _reason(exc: Exception) -> str:
+    cause = exc.__cause__ or exc.__context__
+    return str(getattr(cause, "strerror", None) or exc).rstrip(".")
+
+
+CONFLUENT_KAFKA = Library("confluent-kafka >= 2.11")
+with CONFLUENT_KAFKA:
+    import confluent_kafka
+
+
+def probe_kafka(options: Options, timeout: float) -> str:
+    """List the topics of a Kafka cluster."""
+    where = f"Kafka at {options['bootstrap']}"
+    # A consumer that subscribes to nothing joins no group: it only looks.
+    consumer = confluent_kafka.Consumer(client_settings(options), logger=_Silent())
+    try:
+        found = _topics(consumer, timeout)
+        missing = [topic for topic in options["topics"] if topic not in found]
+        if missing:
+            raise CheckError(f"{where} has no topic {', '.join(missing)}; create it.")
+        if not found:
+            raise CheckError(f"{where} has no topic at all.")
+        return f"{len(found)} topics"
+    except confluent_kafka.KafkaException as exc:
+        reason = exc.args[0].str().rstrip(".") if exc.args else "no reason given"
+        raise UnreachableError(f"{where} did not answer within {timeout:g} s ({reason}).") from exc
+    finally:
+        consumer.close()
+
+
+def client_settings(options: Options) -> dict[str, t.Any]:
+    """librdkafka's settings for these options."""
+    settings: dict[str, t.Any] = {
+        "bootstrap.servers": options["bootstrap"],
+        "group.id": "easymo-deploy-health-check",
+        "enable.auto.commit": False,
+        "allow.auto.create.topics": False,
+        "security.protocol": ("SASL_" if options["username"] else "")
+        + ("SSL" if options["tls"] else "PLAINTEXT"),
+    }
+    if options["ca_cert"]:
+        settings["ssl.ca.location"] = options["ca_cert"]
+    if options["username"]:
+        settings |= {
+            "sasl.mechanism": options["sasl_mechanism"],
+            "sasl.username": options["username"],
+            "sasl.password": options["password"] or "",
+        }
+    return settings
+
+
+def _topics(consumer: t.Any, timeout: float) -> set[str]:
+    """Those of Kafka itself left out."""
+    topics = consumer.list_topics(timeout=timeout).topics
+    return {name for name in topics if not name.startswith("__")}
+
+
+class _Silent:
+    """librdkafka reports on stderr by itself otherwise; what matters reaches us as an exception."""
+
+    def log(self, *_arguments: object) -> None:
+        return
+
+
+_SHOWN = 200
+
+
+def probe_http(options: Options, timeout: float) -> str:
+    """Ask a URL, and compare the answer with what is expected."""
+    body = options["body"]
+    answer = ask(
+        without_query(options["url"]),
+        options["method"],
+        options["url"],
+        headers=options["headers"],
+        # What is not text already goes as JSON.
+        data=body if isinstance(body, str) else None,
+        json=None if isinstance(body, str) else body,
+        timeout=timeout,
+        ca_cert=options["ca_cert"],
+    )
+    judge_answer(options, answer.status, answer.text)
+    return f"HTTP {answer.status}"
+
+
+def judge_answer(options: Options, status: int, text: str) -> None:
+    """Raise CheckError with everything that is not as expected."""
+    problems = []
+    if status not in options["status"]:
+        expected = " or ".join(map(str, options["status"]))
+        problems.append(f"answered {status} and not {expected}")
+    if options["text"] and options["text"] not in text:
+        problems.append(f"does not contain {options['text']!r}")
+    if options["json"] or options["holds"]:
+        problems += _json_problems(text, options["json"], options["holds"])
+    if problems:
+        saw = excerpt(text, _SHOWN)
+        raise CheckError(
+            f"{options['method']} {without_query(options['url'])} {'; '.join(problems)}"
+            f"{f' (it said: {saw})' if saw else ''}."
+        )
+
+
+def _json_problems(
+    text: str, expected: t.Mapping[str, t.Any], conditions: t.Sequence[str]
+) -> t.Iterator[str]:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        yield "is not JSON"
+        return
+    for path, wanted in expected.items():
+        found = search(path, document)
+        if found is None:
+            yield f"has no {path}"
+        elif not same(found, wanted):
+            yield f"has {path} {found!r} and not {wanted!r}"
+    for condition in conditions:
+        if not holds(condition, document):
+            yield f"does not hold {condition}"
+
+
+def same(found: t.Any, wanted: t.Any) -> bool:
+    """Equal, or written the same: a template may have made text of a number."""
+    if isinstance(found, bool) or isinstance(wanted, bool):
+        return str(found).lower() == str(wanted).lower()
+    return bool(found == wanted or str(found) == str(wanted))
+
+
+SERVER_PROBES: Kinds = {
+    "postgres": Kind(probe_postgres, (PSYCOPG2,)),
+    "redis": Kind(probe_redis, (REDIS,)),
+    "kafka": Kind(probe_kafka, (CONFLUENT_KAFKA,)),
+    "http": Kind(probe_http, (REQUESTS, JMESPATH)),
+}
+
+
+PROBES: Kinds = {**SERVER_PROBES, **pods.PROBES, **metrics.PROBES}
 
 
 def read_checks(options: Options) -> list[Check]:
-    checks = run.read_checks(options["checks"])
+    checks = models.read_checks(options["checks"])
     for check in checks:
         if check.timeout <= 0:
             raise InputError(
@@ -26,7 +256,7 @@ def read_checks(options: Options) -> list[Check]:
 
 def libraries(checks: t.Iterable[Check]) -> list[Library]:
     """Only what a check of this task needs must be installed."""
-    return run.libraries(sorted(checks, key=lambda check: check.kind), PROBES)
+    return models.libraries(sorted(checks, key=lambda check: check.kind), PROBES)
 
 
 def refuse_missing_libraries(checks: t.Iterable[Check]) -> None:
@@ -43,7 +273,7 @@ def run_probes(
     checks: t.Sequence[Check], patience: Patience = ONE_LOOK, kinds: Kinds = PROBES
 ) -> list[Row]:
     """The outcomes in the order of the checks."""
-    return run.run_checks(
+    return models.run_checks(
         checks,
         lambda check: kinds[check.kind].look(check.options, check.timeout),
         _of_error,

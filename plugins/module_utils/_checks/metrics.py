@@ -5,17 +5,13 @@ from __future__ import annotations
 
 import typing as t
 
-from .._alerts.api import AlertsApi
-from .._alerts.apply import Routing
-from .._alerts.fired import describe, moment
-from .._alerts.options import alerts_api
-from .._alerts.plan import LoadedRule
-from .._alerts.selectors import Selector, grouped_by, read_matchers, selectors
+from .._alerts.api import AlertsApi, describe, moment
+from .._alerts.apply import Routing, alerts_api
+from .._alerts.plan import LoadedRule, Selector, grouped_by, read_matchers, selectors
 from .._errors import InputError
 from .._formats import quantity
-from .._gate.models import Metric, Sample, SampleStatus, Verdict
+from .._gate.models import Metric, Sample, SampleStatus, Series, Verdict
 from .._gate.options import ONE_LOOK, PROMETHEUS, read_metric, refuse_bad_input
-from .._gate.series import Series
 from .._gate.sources import LIBRARIES, sources_of
 from .._gate.state import Schedule
 from .._gate.watch import Watcher, WatchResult
@@ -255,11 +251,7 @@ def _only_missing(wanted: t.Sequence[Metric], watch: WatchResult) -> bool:
     return all(one.value is None or one.status is SampleStatus.GOOD for one in series)
 
 
-_OUTCOMES = {
-    SampleStatus.GOOD: "pass",
-    SampleStatus.BETWEEN: "fail",
-    SampleStatus.BREACH: "fail",
-}
+_OUTCOMES = {SampleStatus.GOOD: "pass", SampleStatus.BETWEEN: "fail", SampleStatus.BREACH: "fail"}
 
 
 def _metric_row(metric: Metric, series: Series) -> dict[str, t.Any]:
@@ -276,23 +268,12 @@ def _metric_row(metric: Metric, series: Series) -> dict[str, t.Any]:
 
 
 KINDS: Kinds = {
-    "alert_rules": Kind(
-        look_alert_rules,
-        (REQUESTS,),
-    ),
-    "series": Kind(
-        look_series,
-        (REQUESTS,),
-    ),
+    "alert_rules": Kind(look_alert_rules, (REQUESTS,)),
+    "series": Kind(look_series, (REQUESTS,)),
 }
 
 
-PROBES: Kinds = {
-    "metric": Kind(
-        probe_metric,
-        (REQUESTS,),
-    ),
-}
+PROBES: Kinds = {"metric": Kind(probe_metric, (REQUESTS,))}
 
 
 TESTS: Kinds = {
@@ -302,5 +283,5 @@ TESTS: Kinds = {
         intention=lambda options: (
             f"would sample {', '.join(one['name'] for one in options['metrics'])}"
         ),
-    ),
+    )
 }

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from .._errors import InputError, RefusedError, VerificationError
 from .._http import REQUESTS, Repeat, ask, said_in
-from .._jmespath import JMESPATH, search
+from .._templates import JMESPATH, search
 from .._time import Deadline
 from .models import Finding, Kind, Kinds, Options
 
@@ -250,5 +250,5 @@ TESTS: Kinds = {
             f"would order for {options['amount']} and pay from the wallet of {options['number']}"
         ),
         refuse=refuse_wallet,
-    ),
+    )
 }

@@ -14,7 +14,7 @@ from .._messages import plan
 from .._messages.apply import would_take
 from .._messages.slack import SLACK_SDK, attempt, web_client
 from .._release.models import SIGN_OFFS
-from .._sign_off.plan import (
+from .._release.sign_off import (
     Given,
     Subject,
     Wanted,
@@ -27,19 +27,7 @@ from .._sign_off.plan import (
     subject_of,
 )
 from .._time import UTC, Deadline, format_time, read_time
-from .models import (
-    FAIL,
-    HOLD,
-    PASS,
-    Finding,
-    Ground,
-    Kind,
-    Kinds,
-    Options,
-    failed,
-    held,
-    passed,
-)
+from .models import FAIL, HOLD, PASS, Finding, Ground, Kind, Kinds, Options, failed, held, passed
 from .web import get_json
 
 _PAGE = 1000
@@ -289,17 +277,8 @@ def judge_sign_offs(wanted: Wanted, given: Given | None, subject: Subject) -> Fi
 
 
 KINDS: Kinds = {
-    "slack": Kind(
-        look_slack,
-        (SLACK_SDK,),
-    ),
-    "pagerduty": Kind(
-        look_pagerduty,
-        (REQUESTS,),
-    ),
+    "slack": Kind(look_slack, (SLACK_SDK,)),
+    "pagerduty": Kind(look_pagerduty, (REQUESTS,)),
     "mail": Kind(look_mail),
-    "sign_offs": Kind(
-        look_sign_offs,
-        reads_record=True,
-    ),
+    "sign_offs": Kind(look_sign_offs, reads_record=True),
 }

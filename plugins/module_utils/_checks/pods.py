@@ -8,7 +8,7 @@ import typing as t
 
 from .._cluster import Cluster
 from .._errors import RefusedError, UnreachableError
-from .._kill_switch.consumer import container_of
+from .._flags.consumer import container_of
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
 from .._redaction import excerpt
@@ -166,12 +166,6 @@ def run_in_pods(
 
 
 PROBES: Kinds = {
-    "kubernetes": Kind(
-        probe_kubernetes,
-        (KUBERNETES,),
-    ),
-    "exec": Kind(
-        probe_exec,
-        (KUBERNETES,),
-    ),
+    "kubernetes": Kind(probe_kubernetes, (KUBERNETES,)),
+    "exec": Kind(probe_exec, (KUBERNETES,)),
 }

@@ -7,18 +7,12 @@ import json
 import typing as t
 from dataclasses import replace
 
-from .._errors import (
-    HoldError,
-    InputError,
-    NotReadyError,
-    NotReadyToReleaseError,
-    UnreachableError,
-)
+from .._errors import HoldError, InputError, NotReadyError, NotReadyToReleaseError, UnreachableError
 from .._release.order import Waiver
 from .._release.plan import merge
 from .._user import decided_by
 from .._variables.check import placeholders
-from . import run
+from . import models
 from .models import (
     FAIL,
     HOLD,
@@ -46,10 +40,10 @@ def run_preflight(
     checks: t.Sequence[Check], kinds: Kinds, ground: Ground, *, report: t.Callable[[Row], None]
 ) -> list[Row]:
     """The rows in the order of the checks. `report` hears of each as it ends."""
-    return run.run_checks(
+    return models.run_checks(
         checks,
         lambda check: _unmet(check) or kinds[check.kind].look(check.options, ground),
-        lambda problem: run.error_finding(problem, UnreachableError, NotReadyError),
+        lambda problem: models.error_finding(problem, UnreachableError, NotReadyError),
         report=report,
     )
 

@@ -39,9 +39,7 @@ def look_plan(options: Options, _ground: Ground) -> t.Sequence[Finding]:
 
 
 def problems_of(
-    phases: t.Sequence[str],
-    known: t.Sequence[str],
-    needs: t.Mapping[str, t.Mapping[str, t.Any]],
+    phases: t.Sequence[str], known: t.Sequence[str], needs: t.Mapping[str, t.Mapping[str, t.Any]]
 ) -> list[str]:
     """A clause for each. `needs`: by phase, `what` it works on, in words, and what is `found` of it."""
     unknown = [name for name in phases if name not in known]
@@ -211,19 +209,10 @@ def _minutes(span: timedelta) -> int:
 
 
 KINDS: Kinds = {
-    "plan": Kind(
-        look_plan,
-    ),
+    "plan": Kind(look_plan),
     "paths": Kind(look_paths),
-    "placeholders": Kind(
-        look_placeholders,
-    ),
+    "placeholders": Kind(look_placeholders),
     "unknowable": Kind(look_unknowable),
-    "rollout_share": Kind(
-        look_rollout_share,
-    ),
-    "launch_window": Kind(
-        look_launch_window,
-        reads_record=True,
-    ),
+    "rollout_share": Kind(look_rollout_share),
+    "launch_window": Kind(look_launch_window, reads_record=True),
 }

@@ -8,7 +8,7 @@ import typing as t
 from xml.etree import ElementTree
 
 from .._errors import HoldError, VerificationError
-from . import run
+from . import models
 from .models import Check, Kinds, Options, Row
 
 PROCEED, HOLD, ROLLBACK = "proceed", "hold", "rollback"
@@ -26,11 +26,8 @@ def run_tests(
     tests: t.Sequence[Check], kinds: Kinds, *, report: t.Callable[[Row], None]
 ) -> list[Row]:
     """In the order of the tests; `report` hears of each as it ends."""
-    return run.run_checks(
-        tests,
-        lambda test: kinds[test.kind].look(test.options),
-        run.error_finding,
-        report=report,
+    return models.run_checks(
+        tests, lambda test: kinds[test.kind].look(test.options), models.error_finding, report=report
     )
 
 

@@ -21,17 +21,7 @@ from .._http import REQUESTS, Answer, authorities, client_certificate, without_q
 from .._supabase_api import SupabaseFunctionsApi
 from .._time import UTC
 from .._tls import relax
-from .models import (
-    Finding,
-    Ground,
-    Kind,
-    Kinds,
-    Options,
-    failed,
-    held,
-    passed,
-    skipped,
-)
+from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed, skipped
 
 
 def ask(who: str, url: str, **how: t.Any) -> Answer:
@@ -243,7 +233,7 @@ def judge_functions(
     unset = [one for one in needed if one not in secrets]
     if unset:
         return failed(
-            f"the project has no secret {', '.join(unset)}: set it in the dashboard or with edge_function_secrets"
+            f"the project has no secret {', '.join(unset)}: set it in the dashboard or with edge_functions"
         )
     new = [one for one in wanted if one not in present]
     told = f"; {', '.join(new)} come with the release" if new else ""
@@ -254,19 +244,8 @@ def judge_functions(
 
 
 KINDS: Kinds = {
-    "clock": Kind(
-        look_clock,
-        (REQUESTS,),
-    ),
-    "certificate": Kind(
-        look_certificate,
-        (REQUESTS,),
-    ),
-    "token": Kind(
-        look_token,
-    ),
-    "functions": Kind(
-        look_functions,
-        (REQUESTS,),
-    ),
+    "clock": Kind(look_clock, (REQUESTS,)),
+    "certificate": Kind(look_certificate, (REQUESTS,)),
+    "token": Kind(look_token),
+    "functions": Kind(look_functions, (REQUESTS,)),
 }

@@ -15,10 +15,10 @@ from .._cluster import (
     Object,
 )
 from .._errors import DeployError
+from .._flags.apply import KillSwitch
+from .._flags.consumer import container_of
 from .._flags.pods import STALE, UNKNOWN, Asker, FlagsProbe
-from .._flags.switch import KillSwitch
 from .._flags.values import only_flags
-from .._kill_switch.consumer import container_of
 from .._release.models import FAILED, Record
 from .._release.store import ReleaseStore
 from .._rollout.models import Deployment, ReplicaSet, current_replica_set

@@ -15,7 +15,7 @@ from .._cluster import (
     Cluster,
     MonotonicClock,
 )
-from .._kill_switch.consumer import container_of
+from .._flags.consumer import container_of
 from .._rollout.diagnosis import Extent, diagnose
 from .._rollout.evaluate import Evaluation, explain
 from .._rollout.failures import Suspicion, first_signs_of, refusal_sign, rule_for, signs_of

@@ -9,9 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .._errors import DeployError, UnreachableError
-from .._functions.log import LogEntry
+from .._functions.log import (
+    FunctionAnswer,
+    FunctionProbe,
+    Gateway,
+    LogEntry,
+    platform_code,
+    verdict,
+)
 from .._functions.models import Deployed
-from .._functions.probe import FunctionAnswer, FunctionProbe, Gateway, platform_code, verdict
 from .._threads import side_by_side
 from .._time import UTC, format_time
 from .crash_loop import ERROR_LINE

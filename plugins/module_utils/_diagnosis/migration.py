@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import DeployError
-from .._migration import flyway, prisma_folder, prisma_history, supabase_folder, supabase_history
+from .._migration import flyway, prisma_folder, prisma_history, supabase
 from .._migration.file_history import History, find_late, find_pending, missing_locally
 from .._migration.flyway import FlywayHistory
 from .._migration.guard.catalog import Catalog, read_catalog
@@ -19,7 +19,7 @@ from .._migration.guard.parser import Node, UnparsableError, parse
 from .._migration.models import find_tables
 from .._migration.prisma_folder import baseline_of, resolve_by
 from .._migration.prisma_history import describe_status
-from .._migration.supabase_folder import Folder, Migration
+from .._migration.supabase import Folder
 from .._postgres import Session
 from .databases import Database, reading
 from .evidence import Notebook, Place, file_name
@@ -124,7 +124,7 @@ WHERE name = 'default_transaction_read_only'
 """
 """The value without what this session set itself."""
 _FILES: dict[str, tuple[t.Callable[[str], Folder], History]] = {
-    "supabase": (supabase_folder.read_folder, supabase_history),
+    "supabase": (supabase.read_folder, supabase),
     "sql": (flyway.read_folder, FlywayHistory()),
 }
 
@@ -165,15 +165,15 @@ def _tell_files(notes: Notebook, database: Database, session: Session) -> Script
     history = table.read_history(session)
     versions = sorted({row.version for row in history}, key=table.version_order)
     notes.write(file, f"applied: {', '.join(versions) or 'nothing'}")
-    local = [Migration(one) for one in read_folder(database.directory).files]
+    local = read_folder(database.directory).files
     pending = find_pending(history, local, table.version_order)
     scripts = Scripts(
-        [(one.file.file, one.text) for one in local if one.version in versions],
-        [(one.file.file, one.text) for one in pending],
+        [(one.file, one.text) for one in local if one.version in versions],
+        [(one.file, one.text) for one in pending],
     )
     absent = missing_locally(history, local, table.version_order)
     _tell_state(notes, database, pending=[each for each, _sql in scripts.pending], absent=absent)
-    if late := [one.file.file for one in find_late(pending, history, table.version_order)]:
+    if late := [one.file for one in find_late(pending, history, table.version_order)]:
         text = f"{name}: {', '.join(late)} would run after newer ones that are applied"
         notes.see("out_of_order", name, text, file=file, files=late, database_kind=database.kind)
     for each, drift in table.find_drift(history, local).items():

@@ -13,17 +13,15 @@ from functools import partial
 
 from .. import _s3
 from .._checks.health import libraries, read_checks
-from .._errors import InputError
+from .._errors import InputError, Library, refuse_missing
 from .._flags.pods import FlagsProbe
-from .._functions.log import FunctionLog
-from .._functions.probe import FunctionProbe, HttpGateway
+from .._functions.log import FunctionLog, FunctionProbe, HttpGateway
 from .._gate.options import ONE_LOOK, read_metric
 from .._gate.prometheus import Prometheus, Vector
 from .._gate.sources import sources_of
 from .._http import REQUESTS, Answer, send
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
-from .._library import Library, refuse_missing
 from .._messages.redactor import Redactor
 from .._migration.guard.parser import PGLAST
 from .._monitoring_server import MonitoringServer

@@ -17,7 +17,7 @@ from .._cluster import (
     Operation,
 )
 from .._errors import ConflictError
-from .flagd import Document
+from .values import Document
 
 Changes = t.Mapping[str, "str | None"]
 """New values by key; None removes a key. Keys that are not named stay."""

@@ -17,9 +17,9 @@ from datetime import datetime, timedelta
 
 from .._cluster import Clock, Cluster, Object
 from .._errors import DeployError, InputError, RefusedError, UnreachableError
-from .._jmespath import search
 from .._rollout.models import Deployment, Pod
 from .._rollout.observer import list_pods
+from .._templates import search
 from .._threads import side_by_side
 from .._time import parse_time
 

@@ -5,6 +5,15 @@ Wait until running pods have taken up the flags of a ConfigMap volume, and have 
 
 By itself the kubelet checks a pod's volumes once in 60 to 90 seconds. It checks at once when an annotation of the pod
 changes: https://kubernetes.io/docs/tasks/configure-pod-container/configure-pod-configmap/
+
+Delete the pods that still run with old flags one by one, where no rollout replaces them.
+
+The pod's ReplicaSet creates another from its own template, which reads the ConfigMap again. So this
+works when the new template cannot start, and on a paused Deployment.
+
+A pod that started after the flags were written may have old ones too: its kubelet has ConfigMaps from a watch,
+which may be late. Sources: https://kubernetes.io/docs/concepts/configuration/configmap/ ("cache propagation delay"),
+and https://github.com/kubernetes/kubernetes/issues/90725.
 """
 
 from __future__ import annotations
@@ -18,8 +27,160 @@ from .._rollout.models import Deployment
 from .._rollout.observer import desired_replicas
 from .._time import now
 from .apply import Written
-from .pod_replacement import Replaceable, replace_stale_pods
-from .pods import REACHED, STALE, UNKNOWN, Asker, PodState
+from .pods import IDLE, OVERDUE, REACHED, STALE, UNKNOWN, Asker, PodState
+
+LOOK_EVERY = 0.5
+COMING = 20.0
+"""Seconds to wait for a missing pod: another kill switch, or an earlier run of this one, may have deleted its
+predecessor."""
+KUBELETS_KNOW = 10.0
+"""Seconds after a write by which kubelets know of it, unless a kubelet is in trouble."""
+
+
+@dataclass(frozen=True)
+class ReplacedPods:
+    """`pods` at the last look; `replaced`: names of the deleted pods."""
+
+    pods: tuple[PodState, ...]
+    replaced: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class Replaceable:
+    """The pods that may be replaced: `known`, which started before the flags were written, and others while it helps.
+
+    The flags were written at `written`, on the clock. A pod of the first look, or one that started soon after the
+    write, may be deleted once kubelets know of the flags. When a pod that started even later is stale too, something
+    else is wrong, and only `known` remain. `helps`: whether a replacement would run other flags at all.
+    """
+
+    def __init__(
+        self, known: frozenset[str], written: float, helps: t.Callable[[PodState], bool]
+    ) -> None:
+        self._known = known
+        self._written = written
+        self._helps = helps
+        self._in_vain: frozenset[str] = frozenset()
+        self._others: frozenset[str] = frozenset()
+        self.kubelets_know = False
+        self._looked = self._replacing_helps = False
+
+    def note(self, pods: t.Collection[PodState], now: float) -> None:
+        self.kubelets_know = now - self._written >= KUBELETS_KNOW
+        if not (self._looked and self.kubelets_know):
+            self._others |= {pod.uid for pod in pods} - self._known
+        self._looked = True
+        self._in_vain = frozenset(pod.uid for pod in pods if not self._helps(pod))
+        either = self._known | self._others
+        self._replacing_helps = not any(
+            pod.state == STALE and pod.uid not in either for pod in pods
+        )
+
+    @property
+    def now(self) -> frozenset[str]:
+        return self.ever if self.kubelets_know else self._known - self._in_vain
+
+    @property
+    def ever(self) -> frozenset[str]:
+        all_of_them = self._known | self._others if self._replacing_helps else self._known
+        return all_of_them - self._in_vain
+
+
+def next_victim(
+    pods: t.Sequence[PodState], replaceable: t.Container[str], ready: int
+) -> PodState | None:
+    """The pod to delete now, if any: a `replaceable` pod with old flags, an unready one first.
+
+    None while fewer than `ready` pods are ready, unless the pod is not ready itself.
+    """
+    stale = [pod for pod in pods if pod.state == STALE and pod.uid in replaceable]
+    unready = next((pod for pod in stale if not pod.ready), None)
+    if unready is not None:
+        return unready
+    serving = sum(pod.serves for pod in pods)
+    return stale[0] if stale and serving >= ready else None
+
+
+def replace_stale_pods(
+    cluster: Cluster,
+    ask: t.Callable[[], list[PodState]],
+    replaceable: Replaceable,
+    *,
+    replicas: t.Callable[[], int],
+    clock: Clock,
+    deadline: float,
+    report: t.Callable[[str], None],
+) -> ReplacedPods:
+    """Delete replaceable stale pods until none is left, none still starts with old flags, or the time is up.
+
+    Never more than one of them is missing at a time.
+
+    Serving pods count against `replicas`, and against more that are added meanwhile. For a while all pods count but
+    those that cannot be asked. `replicas` is called again when pods are missing: an autoscaler may have removed them.
+
+    An overdue pod counts as lost only when it is still there after OVERDUE more, from our start or last deletion. The
+    look must have begun after that: our clock may be wrong, and a look lasts while a pod does not answer.
+    """
+    looked, pods = clock.now(), ask()
+    replaceable.note(pods, looked)
+    since = clock.now()
+    there_by = min(clock.now() + COMING, deadline)
+    most = _count(pods)
+    wanted = replicas()
+    there = min(most, wanted)
+    served = sum(pod.serves for pod in pods)
+    whole = max(served, wanted - sum(pod.state == UNKNOWN and not pod.deleting for pod in pods))
+    replaced: list[str] = []
+    while (
+        _any_stale(pods, replaceable.ever)
+        or (replaced and _count(pods) < there and looked - since < COMING)
+        or (not replaceable.kubelets_know and any(pod.state == IDLE for pod in pods))
+        or (
+            looked - since < OVERDUE.total_seconds()
+            and any(pod.state == UNKNOWN and pod.deleting for pod in pods)
+        )
+    ):
+        if clock.now() >= deadline:
+            if not _any_stale(pods, replaceable.now):
+                break
+            why = (
+                f"the replacement of {replaced[-1]} did not become ready, so no more pods were "
+                "deleted"
+                if replaced
+                else "fewer pods are ready than before"
+            )
+            return ReplacedPods(tuple(pods), tuple(replaced), why)
+        if _count(pods) > most:
+            # It was scaled up meanwhile: those pods are waited for too.
+            whole += _count(pods) - most
+            most = _count(pods)
+            there_by = min(clock.now() + COMING, deadline)
+        if _count(pods) < whole:
+            wanted = replicas()
+            whole, served, there = min(whole, wanted), min(served, wanted), min(there, wanted)
+        served = max(served, min(sum(pod.serves for pod in pods), whole))
+        victim = next_victim(pods, replaceable.now, whole if clock.now() < there_by else served)
+        if victim is not None:
+            report(f"ending pod {victim.pod}, which runs with {victim.detail or 'old flags'}")
+            try:
+                cluster.delete("Pod", victim.pod)
+            except DeployError as exc:
+                return ReplacedPods(tuple(pods), tuple(replaced), str(exc))
+            replaced.append(victim.pod)
+            since = clock.now()
+        clock.sleep(LOOK_EVERY)
+        looked, pods = clock.now(), ask()
+        replaceable.note(pods, looked)
+    return ReplacedPods(tuple(pods), tuple(replaced))
+
+
+def _count(pods: t.Iterable[PodState]) -> int:
+    return sum(not pod.deleting for pod in pods)
+
+
+def _any_stale(pods: t.Iterable[PodState], replaceable: t.Container[str]) -> bool:
+    return any(pod.state == STALE and pod.uid in replaceable for pod in pods)
+
 
 PAUSE = 0.5
 HURRY_EVERY = 10.0

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from .._errors import InputError
-from .checkout import FunctionConfig, read_config
+from .archive import FunctionConfig, read_config
 from .models import FunctionSource
 from .scan import ImportMap, find_imports
 

@@ -1,16 +1,154 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The log of a project's edge functions, as the Management API gives it."""
+"""The log of a project's edge functions, as the Management API gives it.
+
+Call functions until each responds well or time is up. A function's response differs from the platform's.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from .._errors import InputError, UnreachableError
-from .._http import ask, bearer, good
+from .._errors import DeployError, InputError, UnreachableError, VerificationError
+from .._http import NoAnswerError, ask, bearer, good, send
+from .._threads import Looking, Patience
 from .._time import now
+
+METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+
+_PLATFORM = frozenset(
+    {"NOT_FOUND", "NOT_FOUND_FUNCTION_BLOB", "BOOT_ERROR", "WORKER_ERROR", "WORKER_LIMIT", "WORKER_RESOURCE_LIMIT"}
+)  # fmt: skip
+UNAUTHORIZED = "UNAUTHORIZED"
+_SHOWN = 120
+
+
+@dataclass(frozen=True)
+class FunctionProbe:
+    """`status` empty: any that shows the function at work. `version` empty: none is expected."""
+
+    slug: str
+    method: str = "GET"
+    path: str = ""
+    status: tuple[int, ...] = ()
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class FunctionAnswer:
+    status: int
+    headers: t.Mapping[str, str]
+    text: str
+
+
+class Gateway(t.Protocol):
+    def ask(self, probe: FunctionProbe) -> FunctionAnswer:
+        """Raises UnreachableError."""
+
+
+def verdict(probe: FunctionProbe, answer: FunctionAnswer) -> str:
+    """The problem, or ""."""
+    code = platform_code(answer)
+    if code == UNAUTHORIZED:
+        return "the gateway requires a JWT"
+    if code:
+        return f"the platform answered {answer.status} {code}"
+    if probe.status and answer.status not in probe.status:
+        wanted = " or ".join(map(str, probe.status))
+        return f"it answered {answer.status} instead of {wanted}: {_short(answer.text)}"
+    if not probe.status and answer.status >= 500:
+        return f"it answered {answer.status}: {_short(answer.text)}"
+    version = _object(answer.text).get("version")
+    if probe.version and isinstance(version, str) and version != probe.version:
+        return f"it tells version {version} instead of {probe.version}"
+    return ""
+
+
+def platform_code(answer: FunctionAnswer) -> str:
+    """The platform's word for why it answered in the function's place, empty when the function spoke."""
+    code = answer.headers.get("sb-error-code") or _object(answer.text).get("code")
+    if code in _PLATFORM:
+        return str(code)
+    unauthorized = answer.status == 401 and (code == 401 or str(code).startswith(UNAUTHORIZED))
+    return UNAUTHORIZED if unauthorized else ""
+
+
+def _object(text: str) -> dict[str, t.Any]:
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:_SHOWN] or "nothing"
+
+
+@dataclass(frozen=True)
+class FunctionProbeResult:
+    """`problem` is empty for a function that is well."""
+
+    slug: str
+    problem: str
+    status: int
+    seconds: float
+    """Of its last answer."""
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "name": self.slug,
+            "passed": not self.problem,
+            "detail": self.problem,
+            "status": self.status,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class HttpGateway:
+    """`url` has C({service}) for a probe's slug, or ends where that follows."""
+
+    def __init__(self, url: str, *, ca_cert: str | None, timeout: float) -> None:
+        self._url = url if "{service}" in url else f"{url.rstrip('/')}/{{service}}"
+        self._ca_cert = ca_cert
+        self._timeout = timeout
+
+    def ask(self, probe: FunctionProbe) -> FunctionAnswer:
+        path = f"/{probe.path.lstrip('/')}" if probe.path else ""
+        try:
+            answer = send(
+                probe.method,
+                f"{self._url.replace('{service}', probe.slug)}{path}",
+                timeout=self._timeout,
+                ca_cert=self._ca_cert,
+            )
+        except NoAnswerError as exc:
+            raise UnreachableError(f"it {exc.problem}") from None
+        return FunctionAnswer(answer.status, answer.headers, answer.text)
+
+
+def probe_all(
+    probes: t.Sequence[FunctionProbe], gateway: Gateway, *, timeout: float, pause: float
+) -> list[FunctionProbeResult]:
+    """In the order of the probes. `timeout` and `pause` in seconds."""
+    return Looking(
+        look=gateway.ask,
+        judge=_judge,
+        well=lambda outcome: not outcome.problem,
+        patience=Patience(timeout, pause),
+    ).at_all(probes)
+
+
+def _judge(
+    probe: FunctionProbe, answer: FunctionAnswer | DeployError, seconds: float
+) -> FunctionProbeResult:
+    if isinstance(answer, DeployError):
+        return FunctionProbeResult(probe.slug, str(answer), 0, seconds)
+    return FunctionProbeResult(probe.slug, verdict(probe, answer), answer.status, seconds)
+
 
 MESSAGE_ID = re.compile(r"[A-Za-z0-9._-]+")
 SKEW = timedelta(minutes=5)
@@ -142,3 +280,56 @@ def log_query(about: t.Collection[str]) -> str:
         "select timestamp, event_message from function_logs "  # noqa: S608
         f"where regexp_contains(event_message, '{pattern}') order by timestamp desc limit {LINES}"
     )
+
+
+def probe_functions(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Call them until each passes. Raises VerificationError."""
+    gateway = HttpGateway(
+        options["functions_url"], ca_cert=options["ca_cert"], timeout=options["request_timeout"]
+    )
+    outcomes = probe_all(
+        _read_probes(options), gateway, timeout=options["wait_timeout"], pause=options["wait_sleep"]
+    )
+    rows = [outcome.to_result() for outcome in outcomes]
+    failed = [outcome for outcome in outcomes if outcome.problem]
+    if failed:
+        problems = "; ".join(f"{outcome.slug}: {outcome.problem}" for outcome in failed)
+        raise VerificationError(
+            f"{len(failed)} of {len(outcomes)} functions below {options['functions_url']} fail "
+            f"their probes: {problems}. Check their logs.",
+            functions=[outcome.slug for outcome in failed],
+            probes=rows,
+        )
+    return {"changed": False, "probes": rows}
+
+
+def _read_probes(params: t.Mapping[str, t.Any]) -> list[FunctionProbe]:
+    special: dict[str, t.Any] = params["probes"]
+    unknown = sorted({*special} - {*params["names"]})
+    if unknown:
+        raise InputError(
+            f"'probes' names {', '.join(unknown)}, which 'names' does not: correct it."
+        )
+    made = [
+        _read_probe(name, special.get(name) or {}, params["version"] or "")
+        for name in params["names"]
+    ]
+    return [probe for probe in made if probe]
+
+
+def _read_probe(slug: str, given: t.Any, version: str) -> FunctionProbe | None:
+    allowed = {"path", "method", "status", "skip"}
+    if not isinstance(given, dict) or {*given} - allowed:
+        raise InputError(f"The probe of {slug} takes {', '.join(sorted(allowed))}: correct it.")
+    if given.get("skip"):
+        return None
+    method = str(given.get("method", "GET")).upper()
+    if method not in METHODS:
+        raise InputError(
+            f"The probe of {slug} has method {method!r}: it is one of {', '.join(METHODS)}."
+        )
+    try:
+        status = tuple(int(each) for each in given.get("status", ()))
+    except (TypeError, ValueError) as exc:
+        raise InputError(f"The probe of {slug} has a 'status' that is no list of numbers.") from exc
+    return FunctionProbe(slug, method, str(given.get("path", "")), status, version)

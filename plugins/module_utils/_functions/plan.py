@@ -126,7 +126,7 @@ def missing_secrets(required: t.Iterable[str], present: Names) -> None:
     if missing:
         raise InputError(
             f"The project lacks {len(missing)} secret{'s' * (len(missing) > 1)} that the functions need: "
-            f"{', '.join(missing)}. Set them, for example with easymo.deploy.edge_function_secrets. "
+            f"{', '.join(missing)}. Set them, for example with easymo.deploy.edge_functions. "
             "Nothing was uploaded."
         )
 

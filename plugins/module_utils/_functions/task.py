@@ -43,12 +43,7 @@ class FunctionsRequest:
 
     @classmethod
     def from_params(
-        cls,
-        params: t.Mapping[str, t.Any],
-        saved: Archive | None,
-        *,
-        check_mode: bool,
-        diff: bool,
+        cls, params: t.Mapping[str, t.Any], saved: Archive | None, *, check_mode: bool, diff: bool
     ) -> FunctionsRequest:
         """`saved` is the archive that there is already."""
         try:

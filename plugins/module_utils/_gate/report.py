@@ -6,10 +6,9 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import HoldError, RollbackError
-from . import compared_words
-from .compared_words import could_see
-from .models import Metric, Reason, SampleStatus, Verdict
-from .series import Series, thin
+from . import compare
+from .compare import could_see
+from .models import Metric, Reason, SampleStatus, Series, Verdict, thin
 from .state import utc
 from .verdict import decide
 from .watch import Measurement, WatchResult
@@ -148,7 +147,7 @@ def _compared(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
     evidence = watch.state.evidence.get(metric.name)
     if metric.comparison is None or evidence is None:
         return {}
-    return {"comparison": compared_words.described(metric.comparison, evidence, watch.seconds)}
+    return {"comparison": compare.described(metric.comparison, evidence, watch.seconds)}
 
 
 def described(metric: Metric) -> dict[str, t.Any]:

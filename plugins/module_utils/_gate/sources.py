@@ -11,16 +11,13 @@ from datetime import timedelta
 from .. import _postgres
 from .._alerts.api import AlertsApi
 from .._cluster import Cluster
-from .._errors import DeployError, InputError
+from .._errors import DeployError, InputError, refuse_missing
 from .._functions.log import FunctionLog
 from .._http import REQUESTS
 from .._kubernetes_client import KUBERNETES
-from .._library import refuse_missing
 from .._monitoring_server import MonitoringServer
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError
 from .._threads import side_by_side
-from .http_json import HttpSource
-from .logs import LogSource
 from .models import Metric, Sample, Volume, failed_sample
 from .options import (
     ALERTS,
@@ -29,10 +26,11 @@ from .options import (
     LOG,
     POSTGRES,
     PROMETHEUS,
+    HttpSource,
     alert_names,
     read_pattern,
 )
-from .prometheus import AlertsSource, CohortSource, Prometheus
+from .prometheus import AlertsSource, CohortSource, LogSource, Prometheus
 from .watch import Source, Sources
 
 ERROR = "error"

@@ -9,13 +9,10 @@ import time
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._numbers import number
+from .._words import number
 from .cohorts import Cohorts, Comparison, Counts, Evidence
-from .compare import compare
-from .compared_words import times
-from .detectable import seconds_needed
-from .models import Metric, Sample
-from .series import Series
+from .compare import compare, seconds_needed, times
+from .models import Metric, Sample, Series
 
 Body = t.Mapping[str, t.Any]
 

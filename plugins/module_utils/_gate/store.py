@@ -10,18 +10,18 @@ import typing as t
 import uuid
 from dataclasses import dataclass, field, replace
 
-from .._alerts.fired import alerts_of
+from .._alerts.api import alerts_of
 from .._alerts.plan import Alerts
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, VerificationError
 from .._release.models import SETTLED, Record
-from .._release.plan import check_attempt
+from .._release.plan import RecordChange, check_attempt
 from .._release.store import ReleaseStore
 from .._time import epoch
-from .manual_decision import ManualDecision, all_said, that_counts
 from .models import Metric, Verdict
 from .report import described
 from .state import WatchState
+from .verdict import APPROVE, ManualDecision, all_said, plan_decision, that_counts
 from .watch import WatchPlan, elapsed_at, take_up
 
 ATTACHMENT = "watch"
@@ -206,3 +206,49 @@ def watches_of(store: ReleaseStore, attempt: int) -> dict[str, t.Any]:
         for gate, one in watches.watches.items()
         if isinstance(one, dict) and (one.get("state") or {}).get("attempt") == attempt
     }
+
+
+@dataclass(frozen=True)
+class Recorded:
+    release: str
+    said: ManualDecision
+    changed: bool
+    check_mode: bool = False
+
+    def to_result(self) -> dict[str, t.Any]:
+        said = self.said
+        did = "approved" if said.decision == APPROVE else "rejected"
+        if self.check_mode and self.changed:
+            did = "would approve" if said.decision == APPROVE else "would reject"
+        sentence = (
+            f"{said.by} {did} the watch {said.gate!r} of release {self.release}: {said.reason}."
+        )
+        return {"changed": self.changed, "decision": said.to_json(), "sentence": sentence}
+
+    def to_diff(self) -> dict[str, t.Any]:
+        after = self.said.to_json()
+        return {"before": {} if self.changed else after, "after": after}
+
+
+def record_decision(
+    cluster: Cluster, release: str, wanted: ManualDecision, *, check_mode: bool
+) -> Recorded:
+    store = ReleaseStore(cluster, release, clock=MonotonicClock())
+    record = check_attempt(store.read(), release)
+    shelf = WatchStore(store)
+    shelf.read()
+    planned, new = plan_decision(record, shelf.state(wanted.gate), wanted, list(shelf.watches))
+    if not new:
+        return Recorded(release, planned, changed=False)
+    # By name too, so that two people of the same second overwrite nobody.
+    key = f"{planned.gate}-{planned.at}"
+    if key in (record.facts.get("decisions") or {}):
+        key = f"{key}-{planned.by}"
+    change = RecordChange(
+        version=release,
+        actor=planned.by,
+        now=planned.at,
+        facts={"decisions": {key: planned.to_json()}},
+    )
+    store.change(change, check_mode=check_mode)
+    return Recorded(release, planned, changed=True, check_mode=check_mode)

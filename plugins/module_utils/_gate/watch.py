@@ -10,12 +10,10 @@ from dataclasses import dataclass, replace
 
 from .._errors import InputError
 from .._threads import side_by_side
-from .manual_decision import APPROVE, ManualDecision
-from .models import Decision, Metric, Reason, Sample, SampleStatus, Verdict, failed_sample
+from .models import Decision, Metric, Reason, Sample, SampleStatus, Series, Verdict, failed_sample
 from .prometheus import CohortSource
-from .series import Series
 from .state import Schedule, WatchState, as_begun, begin, finished
-from .verdict import all_good, breached, decide
+from .verdict import APPROVE, ManualDecision, all_good, breached, decide
 
 
 @dataclass(frozen=True)
@@ -259,11 +257,7 @@ class Watcher:
         return WatchResult(step.decision, step.state, step.said)
 
     def _look(
-        self,
-        due: t.Sequence[Metric],
-        state: WatchState,
-        *,
-        first: bool = False,
+        self, due: t.Sequence[Metric], state: WatchState, *, first: bool = False
     ) -> dict[str, Sample]:
         return sample_all(due, self._sources, began=state.started, wall=self._wall, first=first)
 

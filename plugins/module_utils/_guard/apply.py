@@ -11,11 +11,12 @@ from datetime import datetime
 from .._alerts.plan import LoadedRule
 from .._cluster import GUARD_ANNOTATION, RAMP_ANNOTATION, Clock, Cluster, MonotonicClock
 from .._errors import DeployError
-from .._flags.apply import decide_flags, observe_flags
-from .._flags.flagd import Document
+from .._flags.apply import KillSwitch, decide_flags, observe_flags
+from .._flags.consumer import ConsumerState, FlagsRequest
+from .._flags.kill_switch import ATTEMPTS, KillSwitching, plan_set
 from .._flags.plan import FlagsMap, FlagsPlan, Wish, checksum
 from .._flags.pods import FlagsProbe
-from .._flags.switch import KillSwitch
+from .._flags.values import Document
 from .._gate.models import Metric, Sample
 from .._gate.prometheus import AlertsSource
 from .._gate.state import begin as begin_watch
@@ -23,20 +24,15 @@ from .._gate.state import evidence_before
 from .._gate.store import definition
 from .._gate.verdict import breached
 from .._gate.watch import Sources, sample_all
-from .._kill_switch.apply import ATTEMPTS, KillSwitching
-from .._kill_switch.consumer import ConsumerState, FlagsRequest
-from .._kill_switch.plan import plan_set
 from .._lock.apply import LEASE
 from .._lock.models import Lock
-from .._ramp.apply import RampFlags, observe_ramp
+from .._ramp.apply import RampFlags, WatchFinding, judge, observe_ramp
 from .._ramp.describe import place as place_words
-from .._ramp.judge import WatchFinding, judge
-from .._ramp.models import ROLLBACK, RampSchedule
-from .._ramp.status import Start, stand, step_key
+from .._ramp.models import ROLLBACK, RampSchedule, Start, stand, step_key
 from .._release.models import DONE, Record
-from .._run import Alive, never_alive
+from .._run_process import Alive, never_alive
 from .._time import format_time, now, parse_time
-from . import causes
+from . import tell
 from .memory import GuardMemory, MemoryStore, begin
 from .models import KILL_SWITCH, Acts, Choice, GuardAct, Observation, RampPosition, Rules
 from .plan import choose, lasting
@@ -125,7 +121,7 @@ class RampGuard:
         memory = memory.looked(observation, acts, self._seconds(), self._task.rules, self._task.by)
         plan, choice, place = self._write(record, memory, observation, start, check_mode=check_mode)
         acts = Acts.from_annotation(plan.annotations.get(GUARD_ANNOTATION))
-        stray = causes.run_more(consumers, *self._names(), self._wanted(plan))
+        stray = tell.run_more(consumers, *self._names(), self._wanted(plan))
         delivers = bool(choice.what) or stray
         if delivers and not check_mode:
             consumers = self._deliver(plan)
@@ -188,7 +184,7 @@ class RampGuard:
         loaded, alerts = self._alerts()
         metrics, samples, memory = self._sample(record, place, before)
         samples = {**samples, **({ALERTS: alerts} if alerts.error else {})}
-        unseen = causes.unseen_since(memory.unseen, samples, at)
+        unseen = tell.unseen_since(memory.unseen, samples, at)
         lock, dead = self._lock()
         renewed = f"{lock.holder} {lock.renewed}" if lock else ""
         known = memory.lock.get("renewed") == renewed
@@ -202,21 +198,21 @@ class RampGuard:
         memory = memory.read(values, at)
         lately = at - memory.flags["since"] < self._task.wait_timeout
         tells_of_pods = not busy and not (
-            causes.of_pods(consumers) and (lately or self._moved_since(values))
+            tell.of_pods(consumers) and (lately or self._moved_since(values))
         )
         watch = memory.watch
         found_causes = [
-            *causes.of_alerts(loaded),
-            *causes.of_metrics(breached(metrics, watch.series) if watch else ()),
-            *causes.of_blindness(unseen, samples, rules, at),
-            *causes.of_lock(lock, dead=dead, unchanged_for=at - since),
-            *(causes.of_pods(consumers) if tells_of_pods else []),
+            *tell.of_alerts(loaded),
+            *tell.of_metrics(breached(metrics, watch.series) if watch else ()),
+            *tell.of_blindness(unseen, samples, rules, at),
+            *tell.of_lock(lock, dead=dead, unchanged_for=at - since),
+            *(tell.of_pods(consumers) if tells_of_pods else []),
         ]
-        hidden = causes.hidden_by(
+        hidden = tell.hidden_by(
             metrics,
             samples,
             alerts=not alerts.error,
-            pods=tells_of_pods and not causes.unknown_pods(consumers),
+            pods=tells_of_pods and not tell.unknown_pods(consumers),
         )
         observation = Observation(tuple(found_causes), hidden, place.step)
         return memory, observation, [] if busy else consumers
@@ -262,10 +258,7 @@ class RampGuard:
             apart = {name: replace(series, breaches=0) for name, series in state.series.items()}
             state = replace(state, series=apart)
         samples = sample_all(
-            metrics,
-            self._watched.sources,
-            began=state.started,
-            wall=self._seconds,
+            metrics, self._watched.sources, began=state.started, wall=self._seconds
         )
         state = state.looked(metrics, samples, max(0.0, self._seconds() - state.started))
         evidence = {
@@ -274,11 +267,7 @@ class RampGuard:
             if metric.comparison
         }
         memory = replace(
-            before,
-            step=place.step,
-            definition=metrics_definition,
-            watch=state,
-            evidence=evidence,
+            before, step=place.step, definition=metrics_definition, watch=state, evidence=evidence
         )
         return metrics, samples, memory
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict
 
-from .._alerts.fired import moment
+from .._alerts.api import moment
+from .._flags.consumer import tell_wrong
 from .._gate.state import minutes
-from .._kill_switch.consumer import tell_wrong
 from .apply import Look
 from .memory import GuardMemory
 from .models import KILL_SWITCH, Choice

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 
 from .._formats import lasting
-from .._gate.models import SampleStatus
+from .._gate.models import SampleStatus, Series
 from .._gate.report import numbers
-from .._gate.series import Series
 from .._messages.redactor import Redactor
 from .._release.models import ROLLED_BACK, RUNNING
 from .._report.build import build_report

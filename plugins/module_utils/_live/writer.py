@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from .._availability.store import SUBJECTS, attachment_of, facts_of
+from .._availability.claims import SUBJECTS, attachment_of, facts_of
 from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import DeployError, InputError
 from .._flags.apply import flags_now
@@ -22,8 +22,7 @@ from .._report.build import asked_of
 from .._report.files import ReportFolder
 from .._report.models import Asked
 from .._rollout.models import Deployment
-from .._run import Run
-from .._run_process import detach, wait_for_end
+from .._run_process import Run, detach, wait_for_end
 from .._s3 import S3Bucket
 from .._status.build import service_version
 from .._story.record import Record

@@ -10,10 +10,9 @@ from datetime import datetime
 
 from .._cluster import Clock, Cluster
 from .._errors import ConflictError, RefusedError
-from .._run import Alive
+from .._run_process import Alive
 from .._time import now
-from .epoch import fence_of
-from .models import UNDO, DeployFreeze, Lock, LockClaim
+from .models import UNDO, DeployFreeze, Lock, LockClaim, fence_of
 from .plan import (
     BLOCKED,
     TAKEN,
@@ -163,6 +162,20 @@ class Locking:
     def freeze(self) -> DeployFreeze | None:
         """The freeze that is in force, if any."""
         return read_freeze(self._patient(), self._wall())
+
+    def describe(self) -> dict[str, t.Any]:
+        """The result of a task that only reads both."""
+        lock, freeze = self.read(), self.freeze()
+        words = describe(lock)
+        return {
+            "changed": False,
+            "lock": lock.to_result(),
+            "freeze": freeze.to_result() if freeze else {},
+            "sentence": ". ".join(
+                [words[0].upper() + words[1:], *([str(freeze)] if freeze else [])]
+            )
+            + ".",
+        }
 
     def _refuse_frozen(self) -> None:
         if self._claim.purpose == UNDO or self._claim.manual:

@@ -7,10 +7,9 @@ import functools
 import typing as t
 
 from .._cluster import Clock, Cluster, MonotonicClock
-from .._errors import DeployError, InputError, UnreachableError
+from .._errors import DeployError, InputError, UnreachableError, refuse_missing
+from .._kubernetes import cluster_at
 from .._kubernetes_client import KUBERNETES
-from .._kubernetes_module import cluster_at
-from .._library import refuse_missing
 from .._module import Module, emit_progress
 from .._time import now
 from .apply import LEASE, WallClock, read_freeze

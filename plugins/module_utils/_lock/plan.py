@@ -6,10 +6,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from .._run import Alive
+from .._run_process import Alive
 from .._time import parse_time
-from .errors import FrozenError, LeaseLostError, LockedError
-from .models import UNDO, DeployFreeze, Lock, LockClaim, format_time
+from .models import (
+    UNDO,
+    DeployFreeze,
+    FrozenError,
+    LeaseLostError,
+    Lock,
+    LockClaim,
+    LockedError,
+    format_time,
+)
 
 TAKEN, RENEWED, RESPECTED, BLOCKED = "taken", "renewed", "respected", "blocked"
 
@@ -63,10 +71,7 @@ def plan_free(lock: Lock, claim: LockClaim, alive: Alive, *, force: bool) -> Loc
     if not lock.holder or not (is_ours(lock, claim) or dead or own_sign or force):
         return lock
     return Lock(
-        name=lock.name,
-        fence=lock.fence,
-        resource_version=lock.resource_version,
-        others=lock.others,
+        name=lock.name, fence=lock.fence, resource_version=lock.resource_version, others=lock.others
     )
 
 

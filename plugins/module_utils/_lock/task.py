@@ -9,11 +9,9 @@ from dataclasses import replace
 
 from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError
-from .._kubernetes import KubernetesCluster
+from .._kubernetes import KubernetesCluster, actor_of
 from .._kubernetes_client import Connection
-from .._kubernetes_module import actor_of
-from .._run import Run, never_alive
-from .._run_process import alive, detach, end, identified, wait_for_end
+from .._run_process import Run, alive, detach, end, identified, never_alive, wait_for_end
 from .._time import now
 from .._user import read_who_and_why, refuse_placeholders
 from .apply import WallClock

@@ -10,7 +10,7 @@ from __future__ import annotations
 import typing as t
 
 from .._formats import shortened
-from .._release.failure import stopped_by
+from .._release.models import stopped_by
 from .._story.record import Metric
 from .._words import listed
 from . import headline

@@ -9,8 +9,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from .._errors import InputError
-from .._library import Library
+from .._errors import InputError, Library
 from .._time_options import moment_of, start_of, zone_of
 
 ICALENDAR = Library("icalendar >= 7")

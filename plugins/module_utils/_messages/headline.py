@@ -7,8 +7,7 @@ import itertools
 import typing as t
 
 from .._formats import quantity, shortened, stopwatch
-from .._release.failure import stopped_by
-from .._release.models import DONE, ROLLED_BACK
+from .._release.models import DONE, ROLLED_BACK, stopped_by
 from .._story.plan import Planned
 from .._story.record import NO_PHASE, Act, Metric, Phase
 from .._time import epoch

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from .._release.failure import NOT_READY, is_hold
+from .._release.models import NOT_READY, is_hold
 from .._story.plan import UNPLANNED, Plan
 from .._story.record import Metric, Phase, Record
 

@@ -8,8 +8,7 @@ import json
 import ssl
 import typing as t
 
-from .._errors import RefusedError, UnreachableError
-from .._library import Library
+from .._errors import Library, RefusedError, UnreachableError
 from .._time import Deadline
 from .plan import Delivered, SlackMessage
 

@@ -68,7 +68,7 @@ def mask_literals(sql: str) -> str:
 
 def mask_passwords(sql: str) -> str:
     """Without the literals that stand behind a word like password."""
-    return _PASSWORD.sub(lambda found: f"{found['word']}'…'", sql)
+    return _PASSWORD.sub(lambda match: f"{match['word']}'…'", sql)
 
 
 def excerpt(sql: str) -> str:
@@ -94,9 +94,9 @@ def mask_logs(logs: str) -> str:
     return "\n".join(masked.strip().splitlines()[:_LOG_LINES])
 
 
-def same_sql(one: str, other: str) -> bool:
+def same_sql(text: str, other: str) -> bool:
     """Whether two texts differ in no more than space and semicolons, where splitters of CLIs differ."""
-    return _bare(one) == _bare(other)
+    return _bare(text) == _bare(other)
 
 
 def _bare(sql: str) -> str:

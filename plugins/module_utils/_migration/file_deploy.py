@@ -8,42 +8,17 @@ import typing as t
 from contextlib import suppress
 from dataclasses import dataclass
 
-from .._errors import DeployError, UnreachableError, VerificationError
-from .._lock.fence import Check, no_check
+from .._errors import UnreachableError, VerificationError
 from .._postgres import Session, SqlError
-from . import supabase_history
+from . import supabase
+from .deploy import Look, Request
 from .execution import Mode, controls_transaction, resets_role
-from .file_history import (
-    Drift,
-    History,
-    Mend,
-    SupabasePlan,
-    describe_drift,
-    plan_migrations,
-    refuse_drift,
-)
-from .guard.options import Guard, GuardReport
-from .models import MigrationError, Table, describe_tables, find_tables, verify_tables
-from .runner import (
-    LockRetries,
-    StatementError,
-    Walk,
-    advisory_lock,
-    describe_failure,
-    describe_loss,
-)
-from .session import (
-    HeldLock,
-    Limits,
-    Run,
-    Runs,
-    begin_anew,
-    describe_runs,
-    refuse_read_only,
-    strongest,
-)
+from .file_history import History, Mend, describe_drift, plan_migrations, refuse_drift
+from .models import Migration, MigrationError
+from .runner import LockRetries, StatementError, Walk, describe_failure, describe_loss
+from .session import HeldLock, Limits, Run, begin_anew, refuse_read_only, strongest
 from .splitter import without_leading_comments
-from .supabase_folder import Migration, duplicates, problems_of
+from .supabase import Folder, duplicates
 
 if t.TYPE_CHECKING:
     from .execution import Step
@@ -59,7 +34,7 @@ class Runner:
         role: str | None,
         retries: LockRetries | None = None,
         *,
-        history: History = supabase_history,
+        history: History = supabase,
     ) -> None:
         self._session = session
         self._limits = limits
@@ -169,7 +144,7 @@ class Runner:
     def _insist(
         self, migration: Migration, attempt: t.Callable[[], None], undo: t.Callable[[], bool]
     ) -> None:
-        self._retries.insist(migration.file.file, attempt, undo)
+        self._retries.insist(migration.file, attempt, undo)
 
     def _guarded(self, index: int | None, act: t.Callable[[], None]) -> None:
         try:
@@ -181,189 +156,119 @@ class Runner:
 def _left_open(session: Session, migration: Migration) -> MigrationError:
     session.execute("ROLLBACK")
     return MigrationError(
-        f"{migration.file.file} begins a transaction and never commits it, so nothing after that "
+        f"{migration.file} begins a transaction and never commits it, so nothing after that "
         "was kept: add the COMMIT, or remove the BEGIN: a file without either is one transaction.",
-        file=migration.file.file,
+        file=migration.file,
         atomic=False,
     )
 
 
 @dataclass(frozen=True)
-class SupabaseRequest:
-    """What is to be deployed and how, as in the module's options."""
+class Kind:
+    """A folder of files, whose history is in one table."""
 
-    local: tuple[Migration, ...]
-    expect_tables: tuple[str, ...]
-    refuse_drift: bool
-    include_all: bool
-    limits: Limits
-    guard: Guard
-    advisory_lock_timeout: float
-    role: str | None
-    """The one to take on, so that it owns what migrations make; None for the one that logs in."""
-    where: str
-    """The database, in sentences."""
-    history: History = supabase_history
-    problems_of: t.Callable[[Migration], t.Iterable[str]] = problems_of
+    read_folder: t.Callable[[str], Folder]
+    history: History
+    problems_of: t.Callable[[Migration], t.Iterable[str]]
     """A sentence for everything about a pending file that can be seen to fail."""
-    check_lock: Check = no_check
-    """Before each file."""
+    named: str
+    role_of: t.Callable[[str], str | None] = lambda _user: None
+    """The role to take on, so that it owns what migrations make; None for the one that logs in."""
 
 
 @dataclass(frozen=True)
-class SupabaseResult:
-    """`runs` has each applied file by its name, None when nothing was to be applied but told."""
+class FileEngine:
+    """Of a folder of files, as the Supabase CLI or Flyway has them."""
 
-    plan: SupabasePlan
-    drift: dict[str, Drift]
-    versions: list[str]
-    tables: list[Table]
-    guard: GuardReport
-    runs: Runs | None = None
+    order: Request
+    kind: Kind
+    local: tuple[Migration, ...]
+    include_all: bool
+    role: str | None
+    leaves_failures: bool = False
 
     @property
-    def warnings(self) -> list[str]:
-        edited = [
-            f"{file} was edited since it was applied: {drift.how}."
-            for file, drift in self.drift.items()
-        ]
-        return [*edited, *self.guard.warnings]
+    def history(self) -> History:
+        return self.kind.history
 
-    def to_result(self) -> dict[str, t.Any]:
-        migrations = describe(self.plan)
-        applied = self.runs is not None
-        return {
-            "changed": self.plan.changed,
-            **describe_drift(self.drift),
-            "applied": migrations if applied else [],
-            "pending": [] if applied else migrations,
-            "versions": self.versions,
-            "tables": [table.to_result() for table in self.tables],
-            **describe_runs(self.runs or {}),
-            **self.guard.to_result(),
+    @property
+    def advisory_lock(self) -> int:
+        return self.history.ADVISORY_LOCK
+
+    def look(self, session: Session) -> Look:
+        history = self.history.read_history(session)
+        plan = plan_migrations(
+            history,
+            self.local,
+            include_all=self.include_all,
+            mend=self.history.MEND,
+            order=self.history.version_order,
+        )
+        twice = duplicates(self.local)
+        drift = self.history.find_drift(
+            history, [each for each in self.local if each.version not in twice]
+        )
+        if self.order.refuse_drift:
+            refuse_drift(drift)
+        if plan.pending:
+            refuse_read_only(session, self.order.where)
+        problems = {each.file: list(self.kind.problems_of(each)) for each in plan.pending}
+        problems |= {
+            version: [f"{' and '.join(names)} share a version, {version}: give each its own."]
+            for version, names in twice.items()
         }
+        guarded = self.order.guard.check(
+            session,
+            [each.source for each in plan.pending],
+            problems={file: sentences for file, sentences in problems.items() if sentences},
+        )
+        warnings = [
+            f"{file} was edited since it was applied: {each.how}." for file, each in drift.items()
+        ]
+        return Look(plan, list(plan.applied), guarded, warnings, describe_drift(drift))
 
+    def begin(
+        self, session: Session, _look: Look, retries: LockRetries, /
+    ) -> t.Callable[[Migration], Run]:
+        retries.insist(
+            "the history table", lambda: self.history.ensure_history(session), lambda: True
+        )
+        runner = Runner(session, self.order.limits, self.role, retries, history=self.history)
+        return runner.apply
 
-def predict(session: Session, order: SupabaseRequest) -> SupabaseResult:
-    """What `migrate` would do."""
-    order.limits.set_on(session)
-    plan, drift, guarded = observe(session, order)
-    before = find_tables(session, order.expect_tables)
-    tables = describe_tables(session, order.expect_tables, before=before)
-    return SupabaseResult(plan, drift, list(plan.applied), tables, guarded)
-
-
-def migrate(session: Session, order: SupabaseRequest, retries: LockRetries) -> SupabaseResult:
-    """Apply what is pending, in order. A DeployError tells in its details what was applied before it."""
-    runs: Runs = {}
-    # Looks wait for locks as well, of a table that somebody else is changing.
-    order.limits.set_on(session)
-    with advisory_lock(session, order.history.ADVISORY_LOCK, timeout=order.advisory_lock_timeout):
-        plan, drift, guarded = observe(session, order)
-        before = find_tables(session, order.expect_tables)
-        try:
-            apply_plan(session, plan, order, retries, runs)
-            order.limits.set_on(session)
-            versions = verify_applied(session, plan, order.history)
-            tables = describe_tables(session, order.expect_tables, before=before)
-            verify_tables(tables, order.expect_tables, database=order.where)
-        except DeployError as exc:
-            exc.details.update(
-                changed=bool(runs),
-                applied=describe(plan)[: len(runs)],
-                **describe_runs(runs),
+    def verify(self, session: Session, look: Look) -> list[str]:
+        history = self.history.read_history(session)
+        versions = [row.version for row in history]
+        expected = {*look.versions, *(each.version for each in look.plan.pending)}
+        refuse_foreign(expected, versions, self.history.MEND)
+        recorded = {row.version: row for row in history}
+        missing = [
+            migration.file
+            for migration in look.plan.pending
+            if migration.version not in recorded
+            or not self.history.is_recorded(recorded[migration.version], migration)
+        ]
+        if missing:
+            raise VerificationError(
+                "These migrations ran, but the history has them differently or not: "
+                f"{', '.join(missing)}."
             )
-            raise
-    return SupabaseResult(plan, drift, versions, tables, guarded, runs)
+        return versions
 
 
-def observe(
-    session: Session, order: SupabaseRequest
-) -> tuple[SupabasePlan, dict[str, Drift], GuardReport]:
-    """What would run, which applied files were edited, and what was waived; raises when nothing may run."""
-    history = order.history.read_history(session)
-    plan = plan_migrations(
-        history,
-        order.local,
-        include_all=order.include_all,
-        mend=order.history.MEND,
-        order=order.history.version_order,
-    )
-    twice = duplicates(each.file for each in order.local)
-    drift = order.history.find_drift(
-        history, [each for each in order.local if each.version not in twice]
-    )
-    if order.refuse_drift:
-        refuse_drift(drift)
-    if plan.changed:
-        refuse_read_only(session, order.where)
-    problems = {each.file.file: list(order.problems_of(each)) for each in plan.pending}
-    problems |= {
-        version: [f"{' and '.join(names)} share a version, {version}: give each its own."]
-        for version, names in twice.items()
-    }
-    problems = {file: told for file, told in problems.items() if told}
-    sources = [each.source for each in plan.pending]
-    return plan, drift, order.guard.check(session, sources, problems=problems)
-
-
-def apply_plan(
-    session: Session, plan: SupabasePlan, order: SupabaseRequest, retries: LockRetries, runs: Runs
-) -> None:
-    if not plan.changed:
-        return
-    runner = Runner(session, order.limits, order.role, retries, history=order.history)
-    order.check_lock()
-    retries.insist("the history table", lambda: order.history.ensure_history(session), lambda: True)
-    for number, migration in enumerate(plan.pending, start=1):
-        file = migration.file.file
-        order.check_lock()
-        run = runner.apply(migration)
-        runs[file] = run
-        retries.report(
-            "MigrationApplied",
-            f"{file} applied in {run.seconds:.2f} s ({number} of {len(plan.pending)})",
-            {"file": file, "seconds": round(run.seconds, 3)},
-        )
-
-
-def verify_applied(session: Session, plan: SupabasePlan, table: History) -> list[str]:
-    """Read the history back: what was run is in it, as it is, and nothing else is new. Returns all its versions."""
-    history = table.read_history(session)
-    versions = [row.version for row in history]
-    refuse_foreign({*plan.applied, *(each.version for each in plan.pending)}, versions, table.MEND)
-    recorded = {row.version: row for row in history}
-    missing = [
-        migration.file.file
-        for migration in plan.pending
-        if migration.version not in recorded
-        or not table.is_recorded(recorded[migration.version], migration)
-    ]
-    if missing:
-        raise VerificationError(
-            "These migrations ran, but the history has them differently or not: "
-            f"{', '.join(missing)}."
-        )
-    return versions
-
-
-def refuse_foreign(expected: set[str], found: list[str], mend: Mend) -> None:
-    """Raise for versions that this run did not write, and for those it found and that are gone."""
-    strange = [version for version in found if version not in expected]
-    gone = sorted(expected.difference(found))
-    told = [
+def refuse_foreign(expected: set[str], versions: list[str], mend: Mend) -> None:
+    """Raise for versions that this run did not write, and for those it read before and that are gone."""
+    strange = [version for version in versions if version not in expected]
+    gone = sorted(expected.difference(versions))
+    clauses = [
         *([f"has {', '.join(strange)}, which this run did not write"] if strange else []),
         *([f"lost {', '.join(gone)}"] if gone else []),
     ]
-    if told:
+    if clauses:
         raise VerificationError(
-            f"The migrations ran, and the history {' and '.join(told)}: one of them wrote it, or "
+            f"The migrations ran, and the history {' and '.join(clauses)}: one of them wrote it, or "
             f"somebody else did meanwhile. Find out which, and {mend.rewritten}; until then the next "
             "run may stop or run a file twice.",
             foreign_versions=strange,
             missing_versions=gone,
         )
-
-
-def describe(plan: SupabasePlan) -> list[dict[str, t.Any]]:
-    return [migration.to_pending().to_result() for migration in plan.pending]

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from .._postgres import Session
-    from .supabase_folder import Migration
+    from .models import Migration
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ def find_drift(history: Sequence[Applied], local: Sequence[Migration]) -> dict[s
                 continue
             now = migration.statements
         except InputError as exc:
-            drifted[migration.file.file] = Drift(str(exc), "")
+            drifted[migration.file] = Drift(str(exc), "")
         else:
             how = _first_difference(statements, now)
-            drifted[migration.file.file] = Drift(how, _diff(statements, now))
+            drifted[migration.file] = Drift(how, _diff(statements, now))
     return drifted
 
 
@@ -172,19 +172,15 @@ class Applied:
 
 
 @dataclass(frozen=True)
-class SupabasePlan:
+class FilePlan:
     applied: tuple[str, ...]
     pending: tuple[Migration, ...]
-
-    @property
-    def changed(self) -> bool:
-        return bool(self.pending)
 
     def to_diff(self) -> dict[str, str]:
         """The SQL that runs, whole but for passwords: whoever asks for a diff asks to see it."""
         newest = self.applied[-1] if self.applied else "nothing"
         after = "".join(
-            f"-- {each.file.file}\n{mask_passwords(each.text.rstrip())}\n" for each in self.pending
+            f"-- {each.file}\n{mask_passwords(each.text.rstrip())}\n" for each in self.pending
         )
         return {
             "before_header": f"applied up to {newest}",
@@ -201,7 +197,7 @@ def plan_migrations(
     include_all: bool = False,
     mend: Mend = REPAIR,
     order: Order = str,
-) -> SupabasePlan:
+) -> FilePlan:
     """Local migrations that are newer than all applied ones; versions compare by `order`.
 
     With `include_all` those that are older and not applied as well, in their order, as with the CLI's `--include-all`.
@@ -211,7 +207,7 @@ def plan_migrations(
     if not include_all:
         refuse_out_of_order(pending, history, mend, order)
     applied = sorted((row.version for row in history), key=order)
-    return SupabasePlan(applied=tuple(applied), pending=tuple(pending))
+    return FilePlan(applied=tuple(applied), pending=tuple(pending))
 
 
 def find_pending(
@@ -258,7 +254,7 @@ def refuse_missing(missing: Sequence[str], mend: Mend = REPAIR) -> None:
 def refuse_out_of_order(
     pending: Sequence[Migration], history: Sequence[Applied], mend: Mend, order: Order
 ) -> None:
-    late = [migration.file.file for migration in find_late(pending, history, order)]
+    late = [migration.file for migration in find_late(pending, history, order)]
     if late:
         newest = max((row.version for row in history), key=order)
         raise OutOfOrderError(

@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from .._errors import InputError, RefusedError
 from .._postgres import SqlError
-from . import supabase_folder
+from . import supabase
 from .execution import excerpt
 from .file_history import Applied, Drift, Mend
-from .models import FailedMigrationError, MigrationFile, NotEmptyError
-from .supabase_folder import Folder, Migration
+from .models import FailedMigrationError, Migration, NotEmptyError
+from .supabase import Folder
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ def read_folder(directory: str) -> Folder:
     path = Path(directory)
     if not path.is_dir():
         raise InputError(f"Option 'directory' is {directory!r}, which does not exist.")
-    found: list[MigrationFile] = []
+    files: list[Migration] = []
     skipped: list[str] = []
     refused: list[str] = []
     for entry in sorted(path.rglob("*")):
@@ -51,9 +51,7 @@ def read_folder(directory: str) -> Folder:
         named = _NAME.fullmatch(entry.name)
         if named:
             name = (named["description"] or "").replace("_", " ")
-            found.append(
-                MigrationFile(plain_version(named["version"]), name, file, entry.read_bytes())
-            )
+            files.append(Migration(plain_version(named["version"]), name, file, entry.read_bytes()))
         elif why := _why_refused(entry.name):
             refused.append(f"{file} {why}")
         elif entry.suffix.lower() == ".sql":
@@ -64,8 +62,8 @@ def read_folder(directory: str) -> Folder:
             "out of the folder, and write what they do as versions.",
             problems=refused,
         )
-    found.sort(key=lambda each: (version_order(each.version), each.file))
-    return Folder(files=tuple(found), skipped=tuple(skipped))
+    files.sort(key=lambda each: (version_order(each.version), each.file))
+    return Folder(files=tuple(files), skipped=tuple(skipped))
 
 
 def is_version(text: str | None) -> bool:
@@ -93,15 +91,15 @@ def version_order(version: str) -> tuple[int, ...]:
 
 def problems_of(migration: Migration) -> t.Iterator[str]:
     """A sentence for everything about it that can be seen to fail, or that Flyway would have replaced in it."""
-    yield from supabase_folder.problems_of(migration)
+    yield from supabase.problems_of(migration)
     try:
-        found = _PLACEHOLDER.search(migration.text)
+        match = _PLACEHOLDER.search(migration.text)
     except InputError:
         return
-    if found:
-        line = migration.text.count("\n", 0, found.start()) + 1
+    if match:
+        line = migration.text.count("\n", 0, match.start()) + 1
         yield (
-            f"{migration.file.file} has the placeholder {excerpt(found[0])} in line {line}, which Flyway replaces and "
+            f"{migration.file} has the placeholder {excerpt(match[0])} in line {line}, which Flyway replaces and "
             "this does not: write its value, or '$' || '{' where it is text."
         )
 
@@ -199,11 +197,11 @@ class FlywayHistory:
                 f"{TABLE} has what only Flyway knows how to run: {', '.join(strange)}. Go on with Flyway, or write "
                 f"these as versioned SQL and delete their rows."
             )
-        found = [
+        rows_applied = [
             Applied(plain_version(row[0]), row[1], None, row[4], row[2] == "BASELINE")
             for row in rows
         ]
-        return sorted(found, key=lambda row: version_order(row.version))
+        return sorted(rows_applied, key=lambda row: version_order(row.version))
 
     def ensure_history(self, session: Session) -> None:
         if _exists(session):
@@ -215,18 +213,18 @@ class FlywayHistory:
             for statement in _CREATE:
                 session.execute(statement)
             if baseline:
-                told = (self._baseline, _BASELINE, "BASELINE", _BASELINE, None, 0)
-                session.execute(_INSERT, told)
+                values = (self._baseline, _BASELINE, "BASELINE", _BASELINE, None, 0)
+                session.execute(_INSERT, values)
             session.execute("COMMIT")
         except SqlError:
             session.execute("ROLLBACK")
             raise
 
     def insert_row(self, session: Session, migration: Migration, seconds: float) -> None:
-        file = migration.file
-        version, checksum = shown_version(file.file), checksum_of(migration.text)
-        told = (version, file.name, "SQL", file.file, checksum, round(1000 * seconds))
-        session.execute(_INSERT, told)
+        version, checksum = shown_version(migration.file), checksum_of(migration.text)
+        milliseconds = round(1000 * seconds)
+        values = (version, migration.name, "SQL", migration.file, checksum, milliseconds)
+        session.execute(_INSERT, values)
 
     def version_order(self, version: str) -> tuple[int, ...]:
         return version_order(version)
@@ -246,10 +244,10 @@ class FlywayHistory:
             try:
                 now = checksum_of(each.text)
             except InputError as exc:
-                drifted[each.file.file] = Drift(str(exc), "")
+                drifted[each.file] = Drift(str(exc), "")
             else:
                 if now != was:
-                    drifted[each.file.file] = Drift(f"its checksum was {was} and is {now}", "")
+                    drifted[each.file] = Drift(f"its checksum was {was} and is {now}", "")
         return drifted
 
     def _without_table(self, session: Session) -> list[Applied]:

@@ -18,8 +18,12 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
-from .._errors import ConflictError, RefusedError, VerificationError
+from .._errors import ConflictError, InputError, RefusedError, VerificationError
+from .execution import Execution, decode, plan_execution
+from .guard.models import Source
+from .splitter import Script, split_script
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -64,28 +68,54 @@ class GuardError(RefusedError):
 
 
 @dataclass(frozen=True)
-class MigrationFile:
-    """A file as it lies in the folder. `version` is what orders it and what the history knows it by."""
+class Migration:
+    """A file as it lies in the folder. `version` is what orders it and what the history knows it by.
+
+    Reading and splitting happen when they are first needed, so that applied files cost little.
+    """
 
     version: str
     name: str
     file: str
     content: bytes
 
+    @cached_property
+    def text(self) -> str:
+        return decode(self.content, self.file)
 
-@dataclass(frozen=True)
-class Pending:
-    """What is told about a migration that would run."""
+    @cached_property
+    def script(self) -> Script:
+        return split_script(self.text)
 
-    file: str
-    version: str
-    name: str
-    statements: int
-    atomic: bool
-    """Whether a failure leaves nothing of it behind."""
+    @cached_property
+    def statements(self) -> list[str]:
+        return [statement.text for statement in self.script.statements]
+
+    @cached_property
+    def execution(self) -> Execution:
+        return plan_execution(self.text, self.statements)
+
+    @property
+    def atomic(self) -> bool:
+        """Whether a failure leaves nothing of it behind."""
+        return self.execution.atomic
+
+    @property
+    def source(self) -> Source:
+        """For the guard; without statements where the file is no text."""
+        try:
+            return Source(self.file, self.script.statements)
+        except InputError:
+            return Source(self.file, ())
 
     def to_result(self) -> dict[str, t.Any]:
-        return asdict(self)
+        return {
+            "file": self.file,
+            "version": self.version,
+            "name": self.name,
+            "statements": len(self.statements),
+            "atomic": self.atomic,
+        }
 
 
 @dataclass(frozen=True)
@@ -109,13 +139,13 @@ WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p')
 
 def find_tables(session: Session, names: Sequence[str]) -> dict[str, str]:
     """Those of `names` (`table` in public, or `schema.table`) that exist: the name to the name as SQL."""
-    found: dict[str, str] = {}
+    quoted_names: dict[str, str] = {}
     for name in names:
         schema, _dot, table = name.rpartition(".")
         rows = session.rows(_FIND, (schema or "public", table))
         if rows:
-            found[name] = str(rows[0][0])
-    return found
+            quoted_names[name] = str(rows[0][0])
+    return quoted_names
 
 
 def describe_tables(

@@ -13,10 +13,9 @@ from functools import cached_property
 from pathlib import Path
 
 from .._errors import InputError
-from .execution import controls_transaction, decode, runs_alone
-from .guard.models import Source
-from .models import DriftError, FailedMigrationError, NotEmptyError, Pending
-from .splitter import Script, script_problems, split_script, without_leading_comments
+from .execution import controls_transaction, runs_alone
+from .models import DriftError, FailedMigrationError, Migration, NotEmptyError
+from .splitter import script_problems, without_leading_comments
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,26 +25,16 @@ _SCRIPT = "migration.sql"
 _PROVIDERS = ("postgresql", "postgres")
 
 
-@dataclass(frozen=True)
-class PrismaMigration:
-    name: str
-    content: bytes
+class PrismaMigration(Migration):
+    """A folder with a script. Its name is its version."""
 
-    @property
-    def file(self) -> str:
-        return f"{self.name}/{_SCRIPT}"
+    @classmethod
+    def of(cls, name: str, content: bytes) -> t.Self:
+        return cls(name, name, f"{name}/{_SCRIPT}", content)
 
     @property
     def checksum(self) -> str:
         return _sha256(self.content)
-
-    @cached_property
-    def text(self) -> str:
-        return decode(self.content, self.file)
-
-    @cached_property
-    def script(self) -> Script:
-        return split_script(self.text)
 
     @cached_property
     def statements(self) -> list[str]:
@@ -63,23 +52,6 @@ class PrismaMigration:
         contents = {self.content, unix, unix.replace(b"\n", b"\r\n")}
         return recorded.rjust(64, "0") in {_sha256(content) for content in contents}
 
-    @property
-    def source(self) -> Source:
-        """For the guard; without statements where the file is no text."""
-        try:
-            return Source(self.file, self.script.statements)
-        except InputError:
-            return Source(self.file, ())
-
-    def to_pending(self) -> Pending:
-        return Pending(
-            file=self.file,
-            version=self.name,
-            name=self.name,
-            statements=len(self.statements),
-            atomic=self.atomic,
-        )
-
 
 def read_folder(directory: str) -> list[PrismaMigration]:
     """By name, as Prisma sorts them: as text."""
@@ -94,7 +66,7 @@ def read_folder(directory: str) -> list[PrismaMigration]:
             f"These migrations have no {_SCRIPT}: {', '.join(empty)}. Restore it, or delete the folder.",
             code="P3015",
         )
-    return [PrismaMigration(folder.name, (folder / _SCRIPT).read_bytes()) for folder in folders]
+    return [PrismaMigration.of(folder.name, (folder / _SCRIPT).read_bytes()) for folder in folders]
 
 
 def stray_files(directory: str) -> list[str]:

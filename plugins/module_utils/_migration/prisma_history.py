@@ -75,8 +75,8 @@ class HistoryTable:
         self._write(_CREATE)
 
     def rows(self) -> tuple[PrismaRow, ...]:
-        found = self._session.rows(_ROWS.format(table=self.quoted))
-        return tuple(PrismaRow(*row) for row in found)
+        rows = self._session.rows(_ROWS.format(table=self.quoted))
+        return tuple(PrismaRow(*row) for row in rows)
 
     def start(self, attempt: Attempt) -> None:
         self._write(
@@ -145,9 +145,7 @@ def read_history(session: Session, schema: str, table: HistoryTable) -> PrismaHi
     relations = {str(row[0]) for row in session.rows(_RELATIONS, (schema, schema))}
     exists = _NAME in relations
     return PrismaHistory(
-        exists=exists,
-        relations=frozenset(relations - {_NAME}),
-        rows=table.rows() if exists else (),
+        exists=exists, relations=frozenset(relations - {_NAME}), rows=table.rows() if exists else ()
     )
 
 
@@ -194,15 +192,15 @@ def plan_resolve(
     warnings: list[str] = []
     for name in sorted(set(names)):
         if resolution == "applied":
-            found = _mark_applied(history, name, checksums.get(name))
+            settlement = _mark_applied(history, name, checksums.get(name))
         else:
-            found = _mark_rolled_back(history, name)
-            if found is None and name in history.applied:
+            settlement = _mark_rolled_back(history, name)
+            if settlement is None and name in history.applied:
                 warnings.append(
                     f"{name} failed once and was applied since, so nothing was rolled back."
                 )
-        if found:
-            settlements.append(found)
+        if settlement:
+            settlements.append(settlement)
     return ResolvePlan(tuple(settlements), tuple(warnings))
 
 
@@ -255,7 +253,7 @@ def apply_resolve(
 
 
 def describe_status(history: PrismaHistory, local: Sequence[PrismaMigration]) -> dict[str, t.Any]:
-    """The result of prisma_migrations_info."""
+    """Where the folder and the database stand to each other, with what `prisma migrate status` leaves out."""
     plan = compare(history, local)
     status, code = _verdict(history, pending=plan.changed)
     return {

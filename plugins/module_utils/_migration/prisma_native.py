@@ -193,12 +193,12 @@ def describe_failure(migration: PrismaMigration, error: SqlError, advice: str) -
         details |= {"statement": place[0], "line": place[1]}
         sql = migration.script.statements[place[0] - 1].text
         where += f", statement {place[0]}, line {place[1]} ({excerpt(sql)})"
-    said = f"{mask_message(error.message, error.sqlstate)} (SQLSTATE {error.sqlstate}, P3018)"
+    refusal = f"{mask_message(error.message, error.sqlstate)} (SQLSTATE {error.sqlstate}, P3018)"
     if error.sqlstate == QUERY_CANCELED:
         advice = " It ran for longer than option 'statement_timeout'."
     left = "was rolled back" if migration.atomic else "is not atomic: what it committed stays"
     return MigrationError(
-        f"{where}: {said}.{advice} The script {left}. Fix it, say that nothing of it remains by "
+        f"{where}: {refusal}.{advice} The script {left}. Fix it, say that nothing of it remains by "
         f"{resolve_by('rolled_back', migration.name)}, and run again.",
         **details,
     )

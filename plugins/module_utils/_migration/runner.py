@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .._postgres import Session
-    from .supabase_folder import Migration
+    from .models import Migration
 
 
 _POLL = 0.25
@@ -155,17 +155,17 @@ def describe_failure(
     """File, statement, line, SQLSTATE and message; nothing of the data in it. `invalid` are indexes it left so."""
     message = mask_message(error.message, error.sqlstate)
     details: dict[str, t.Any] = {
-        "file": migration.file.file,
+        "file": migration.file,
         "sqlstate": error.sqlstate,
-        "atomic": migration.execution.atomic,
+        "atomic": migration.atomic,
     }
     if error.index is None:
-        where = f"{migration.file.file}, at its end"
+        where = f"{migration.file}, at its end"
     else:
         line = failing_line(migration.script.statements[error.index], error.position)
         details |= {"statement": error.index + 1, "line": line}
         where = (
-            f"{migration.file.file}, statement {error.index + 1}, line {line} "
+            f"{migration.file}, statement {error.index + 1}, line {line} "
             f"({excerpt(migration.statements[error.index])})"
         )
     return MigrationError(
@@ -179,19 +179,19 @@ def describe_loss(migration: Migration, error: UnreachableError) -> UnreachableE
     """What a run can know of a file when the connection is gone, and what the next one does."""
     rerun = (
         "The file and its row in the history are one transaction, so run it again."
-        if migration.execution.atomic
+        if migration.atomic
         else "The file is not atomic: unless its version is in the history, undo what it left or "
         "make the file repeatable, and run again."
     )
     return UnreachableError(
-        f"{migration.file.file} was running. {error} {rerun}",
-        file=migration.file.file,
-        atomic=migration.execution.atomic,
+        f"{migration.file} was running. {error} {rerun}",
+        file=migration.file,
+        atomic=migration.atomic,
     )
 
 
 def _what_is_left(migration: Migration) -> str:
-    if migration.execution.atomic:
+    if migration.atomic:
         return "The whole file was rolled back: fix it and run again."
     return (
         "The file is not atomic, so what it committed before this stays; "
@@ -283,7 +283,7 @@ def would_skip(session: Session, statement: str) -> SqlError | None:
     """Why IF NOT EXISTS would leave an index invalid that an earlier run has not built to its end."""
     skips = _SKIPS_INDEX.match(without_leading_comments(statement))
     there = sorted(_invalid_indexes(session)) if skips else []
-    named = [one for one in there if skips and _bare(one) == _bare(skips["name"])]
+    named = [index for index in there if skips and _bare(index) == _bare(skips["name"])]
     return _is_invalid(named[0]) if named else None
 
 

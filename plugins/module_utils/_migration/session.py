@@ -182,9 +182,6 @@ _LOOK_FOR_US = """
 SELECT pg_catalog.set_config(name, '1s', false) FROM pg_catalog.pg_settings
 WHERE name = 'client_connection_check_interval' AND max_val <> '0'
 """
-_ROLE_TIMEOUT = """
-SELECT reset_val::int / 1000.0 FROM pg_catalog.pg_settings WHERE name = 'statement_timeout' AND reset_val <> '0'
-"""
 _ONLY_READS = """
 SELECT pg_catalog.current_setting('transaction_read_only')::bool, pg_catalog.pg_is_in_recovery()
 """
@@ -249,17 +246,6 @@ def refuse_transaction_pooler(session: PostgresSession, target: PostgresTarget) 
             "session mode (Supabase's is at "
             "port 5432), with 'login_host' and 'login_port'."
         )
-
-
-def role_timeout(session: Session, role: str) -> str | None:
-    """A sentence on the statement_timeout that other programs have with this role."""
-    rows = session.rows(_ROLE_TIMEOUT)
-    if not rows:
-        return None
-    return (
-        f"The role {role!r} has a statement_timeout of {float(rows[0][0]):g} s, which ends "
-        "longer statements of the command: set another for the role, or use engine 'native'."
-    )
 
 
 @contextmanager

@@ -101,8 +101,8 @@ class _Splitter:
 
     def split(self) -> Script:
         position = 0
-        while found := _INTERESTING.search(self._text, position):
-            position = self._pass(found[0], found.start(), found.end())
+        while match := _INTERESTING.search(self._text, position):
+            position = self._pass(match[0], match.start(), match.end())
         if self._start < len(self._text):
             self._pieces.append((self._start, len(self._text)))
         return Script(tuple(self._statements()), self._meta_command, self._open_comment)
@@ -185,9 +185,9 @@ class _Splitter:
                 return position
 
     def _after_one_escape_string(self, position: int) -> int:
-        while found := _ESCAPE_STRING_PART.search(self._text, position):
-            position = found.end()
-            if found[0] == "'":
+        while match := _ESCAPE_STRING_PART.search(self._text, position):
+            position = match.end()
+            if match[0] == "'":
                 return position
         return len(self._text)
 
@@ -227,8 +227,8 @@ class _Splitter:
     def _is_word(self, word: str, end: int) -> bool:
         """Whether `word` stands before `end`, with no identifier running into it."""
         at = end - len(word)
-        found = at >= self._start and self._text[at:end].upper() == word
-        return found and self._is_bounded(at)
+        stands = at >= self._start and self._text[at:end].upper() == word
+        return stands and self._is_bounded(at)
 
     def _is_bounded(self, at: int) -> bool:
         return at <= self._start or not _in_identifier(self._text[at - 1])
@@ -279,7 +279,7 @@ def _skip_blank(text: str, position: int, end: int, space: str) -> int:
 def _after_block_comment(text: str, position: int, end: int | None = None) -> int | None:
     """Past the comment whose opening ends at `position`; comments nest. None when it doesn't end before `end`."""
     depth, end = 1, len(text) if end is None else end
-    while depth and (found := _DELIMITER.search(text, position, end)):
-        depth += 1 if found[0] == "/*" else -1
-        position = found.end()
+    while depth and (match := _DELIMITER.search(text, position, end)):
+        depth += 1 if match[0] == "/*" else -1
+        position = match.end()
     return position if not depth else None

@@ -6,9 +6,8 @@ from __future__ import annotations
 import typing as t
 
 from .._time import format_time
-from .models import HOLD, RampSchedule, RampState, RampStep
+from .models import HOLD, RampFacts, RampSchedule, RampState, RampStep
 from .plan import DONE, NONE, RAISE, REFUSE, WATCH, RampPlan, RampReason
-from .status import RampFacts
 
 
 def describe(schedule: RampSchedule, plan: RampPlan, *, moved: bool = False) -> dict[str, t.Any]:

@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 from .._errors import InputError
 from .._module import refuse_below
 from .._time import read_time
-from .models import RampSchedule, RampStep
-from .status import Start
+from .models import RampSchedule, RampStep, Start
 
 DAY = 86400
 LONGEST = 3650 * DAY

@@ -19,13 +19,17 @@ from .models import (
     RELEASED,
     ROLLBACK,
     RampEntry,
+    RampFacts,
     RampSchedule,
     RampState,
+    RampStatus,
     RampStep,
+    Start,
     shorten,
     show_time,
+    stand,
+    unresolved,
 )
-from .status import RampFacts, RampStatus, Start, stand, unresolved
 
 RAISE, LOWER, WATCH, WAIT, DONE, NONE, REFUSE = (
     "raise",

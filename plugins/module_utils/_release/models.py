@@ -8,7 +8,108 @@ import typing as t
 from dataclasses import asdict, dataclass, field, replace
 
 from .._cluster import Object
-from .._errors import VerificationError
+from .._errors import HoldError, NotReadyToReleaseError, VerificationError
+from .._lock.models import LeaseLostError
+
+NOT_READY = frozenset({HoldError.reason, NotReadyToReleaseError.reason})
+"""Reasons of the first phase, which only reads: nothing was changed, and no person has to get up."""
+CENSORED = "its output is hidden because it may have secrets (no_log)"
+UNEXPLAINED = "it failed without a reason"
+
+
+class HasSentence(t.Protocol):
+    __dataclass_fields__: t.ClassVar[dict[str, t.Any]]
+
+    @property
+    def sentence(self) -> str: ...
+
+
+Failed = t.TypeVar("Failed", bound=HasSentence)
+
+
+def stopped_by(failures: t.Sequence[Failed]) -> Failed:  # noqa: UP047 - ansible-test reads it with older Pythons
+    """The first of a run's failures, with the sentence of the last failure that quotes it and adds the remedy.
+
+    Later failures are consequences of the first.
+    """
+    first = failures[0]
+    quoting = [failure.sentence for failure in failures if first.sentence in failure.sentence]
+    return replace(first, sentence=quoting[-1])
+
+
+def sentence_of(result: t.Mapping[str, t.Any]) -> str:
+    """The module's message of a failed task; for a loop the distinct messages of its failed rounds."""
+    if "censored" in result or result.get("_ansible_no_log"):
+        return CENSORED
+    sentences = [_own_message(round_result) for round_result in failed_rounds(result)]
+    return " ".join(dict.fromkeys(filter(None, sentences))) or _own_message(result) or UNEXPLAINED
+
+
+ELSEWHERE = "Elsewhere"
+"""The reason of a host that failed because another host did."""
+
+
+def phase_failure(result: t.Mapping[str, t.Any], task: str, host: str) -> dict[str, t.Any]:
+    """The failure of a phase, with each host's failure as `by_host`; for a `rollout_wave` those of its failed services.
+
+    The first failure that is no hold gives the `reason`: a phase is on hold only without a certain failure.
+    """
+    services = result.get("failed_services") or ()
+    by_host = {name: _failure(result["services"][name], task) for name in services}
+    by_host = by_host or {host: _failure(result, task)}
+    failures = sorted(by_host.values(), key=lambda failure: is_hold(failure["reason"]))
+    messages = [f"{name}: {failure['message']}" for name, failure in by_host.items()]
+    return {
+        **failures[0],
+        "message": " ".join(messages) if len(by_host) > 1 else failures[0]["message"],
+        "lease_lost": any(failure["lease_lost"] for failure in failures),
+        "by_host": by_host,
+    }
+
+
+def _failure(result: t.Mapping[str, t.Any], task: str) -> dict[str, t.Any]:
+    reason, ended = str(result.get("reason") or ""), str(result.get("result") or "")
+    return {
+        "task": task,
+        "message": sentence_of(result),
+        "reason": reason,
+        "result": ended,
+        "lease_lost": reason == LeaseLostError.reason or ended == "lease_lost",
+    }
+
+
+def repaired_since(opened: t.Mapping[str, t.Any]) -> str:
+    """The later time of the attempt's start and the phase's last failure; "" without both.
+
+    `opened`: the result that opened the phase. A record's times have one form, in UTC, so they compare as text.
+    """
+    record, phase = opened.get("record") or {}, opened.get("phase") or {}
+    failures = phase.get("earlier_failures") or ()
+    times = [record.get("started"), *(failure.get("finished") for failure in failures)]
+    return max((str(time) for time in times if time), default="")
+
+
+def failed_rounds(result: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
+    """Results of a loop's failed rounds, in order."""
+    rounds = result.get("results")
+    return [result for result in (rounds if isinstance(rounds, list) else ()) if has_failed(result)]
+
+
+def has_failed(result: t.Any) -> bool:
+    """Whether one round failed. ansible-core 2.21 gives a callback `exception` and no `failed` in it."""
+    return isinstance(result, dict) and bool(
+        result.get("failed") or result.get("unreachable") or "exception" in result
+    )
+
+
+def _own_message(result: t.Mapping[str, t.Any]) -> str:
+    return next((str(result[k]).strip() for k in ("msg", "reason", "stderr") if result.get(k)), "")
+
+
+def is_hold(reason: t.Any) -> bool:
+    """Whether nothing went wrong for sure, by a failure's reason."""
+    return bool(reason == HoldError.reason)
+
 
 RUNNING, DONE, FAILED, WAIVED, ROLLED_BACK = "running", "done", "failed", "waived", "rolled_back"
 PARTLY = "partly_rolled_back"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from .._cluster import Object
 from .._errors import ConflictError, InputError
-from .._flags.switch import KillSwitch
+from .._flags.apply import KillSwitch
 from .._user import decided_by
 from .models import DONE, FAILED, PARTLY, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED, Record
 

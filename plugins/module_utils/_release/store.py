@@ -11,11 +11,25 @@ from dataclasses import dataclass, replace
 
 from .._cluster import RELEASE_ANNOTATION, Clock, Cluster, Object
 from .._errors import ConflictError, InputError, VerificationError
-from .._lock.epoch import fence_of, leave_epoch, refuse_later
+from .._lock.models import fence_of, leave_epoch, refuse_later
 from .models import ROLLBACK_PHASE, Record
 from .order import below_later, flags_of, override_of, superseded, switched_off
-from .packing import ATTACHMENT, RECORD, RECORDS, config_map, pack, record_name, unpack
-from .pins import Pins, add_pins, missing_pins, outdated_pins, pins_name, read_pins, write_pins
+from .pins import (
+    ATTACHMENT,
+    RECORD,
+    RECORDS,
+    Pins,
+    add_pins,
+    config_map,
+    missing_pins,
+    outdated_pins,
+    pack,
+    pins_name,
+    read_pins,
+    record_name,
+    unpack,
+    write_pins,
+)
 from .plan import RecordChange, begins_release, merge, plan_record
 
 ATTEMPTS = 8

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .._cluster import Cluster, MonotonicClock
 from .._errors import InputError
-from .._kubernetes_module import actor_of
+from .._kubernetes import actor_of
 from .._time import utc_now
 from .models import Record
 from .order import read_order
@@ -145,11 +145,7 @@ def plain(value: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _attach(
-    store: ReleaseStore,
-    record: Record | None,
-    contents: t.Mapping[str, bytes],
-    *,
-    check_mode: bool,
+    store: ReleaseStore, record: Record | None, contents: t.Mapping[str, bytes], *, check_mode: bool
 ) -> tuple[str, ...]:
     if not contents:
         return ()

@@ -15,10 +15,9 @@ from datetime import datetime
 from pathlib import Path
 
 from .._formats import legible, shown, took
-from .._numbers import number
 from .._story.decode import text
 from .._time import parse_time, utc_milliseconds
-from .._words import counted
+from .._words import counted, number
 from .models import Cell, Table, Tone, code, table
 
 Event = t.Mapping[str, t.Any]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .._formats import lasting, quantity
 from .._gate.models import Bounds, SampleStatus
-from .._gate.series import Point as Sample
+from .._gate.models import Point as Sample
 from .._words import counted
 
 WIDTH, HEIGHT = 320, 132

@@ -7,15 +7,13 @@ import time
 import typing as t
 from contextlib import contextmanager
 
-from .._backup.server import refuse_pooler
+from .._backup.tables import refuse_pooler
 from .._errors import ConflictError, RefusedError
 from .._postgres import PostgresSession, PostgresTarget, Session, SqlError, connected, lift_timeouts
 from .models import NEWBORN_LIMIT, DatabaseMark, Rights, ServerDatabase, ServerStatus, unmarked
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from .._postgres import Session
 
 
 APPLICATION = "easymo.deploy pg_restore"

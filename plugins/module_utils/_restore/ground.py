@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._backup.server import find_others
+from .._backup.tables import find_others
 from .._errors import RefusedError
 from .._postgres import SqlError
 from .selection import RestoreTarget

@@ -9,8 +9,7 @@ import typing as t
 from contextlib import closing
 from dataclasses import dataclass
 
-from .._backup.server import find_room, refuse_shortage
-from .._backup.tables import TABLES
+from .._backup.tables import TABLES, find_room, refuse_shortage
 from .._errors import DeployError, UnreachableError
 from .._postgres import LIFT_TIMEOUTS, SqlError
 from . import databases, programs
@@ -27,7 +26,7 @@ from .models import RestoreOutcome, RestoreRequest, ServerDatabase, unmarked
 from .plan import refuse_other_rows
 from .programs import Feed, Report, refuse_failure
 from .selection import select_in_place
-from .status import settling
+from .swap import settling
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ from .._lock.fence import Check, no_check
 if t.TYPE_CHECKING:
     from datetime import datetime
 
-    from .._backup.models import Backup
+    from .._backup.plan import Backup
     from .._backup.programs import Program
     from .._postgres import PostgresTarget
 

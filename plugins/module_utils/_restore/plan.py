@@ -18,11 +18,12 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from .._backup.models import Backup
+    from .._backup.plan import Backup
 
 NAME_LIMIT = 63
 """Bytes; PostgreSQL cuts longer names off without a word."""
 _SHOWN = 20
+_NEWEST = 5
 # The version that brought it, to pg_restore and to the server.
 _TRANSACTION_TIMEOUT = 17
 
@@ -31,15 +32,15 @@ def choose_backup(
     backups: Iterable[Backup], *, name: str | None, release: str | None, key: str | None, where: str
 ) -> Backup:
     """The backup of that key, or the newest of that name and release."""
-    for backup in newest_first(backups):
+    there = list(newest_first(backups))
+    for backup in there:
         manifest = backup.manifest
         if (manifest.key == key) if key else (manifest.name, manifest.release) == (name, release):
             return backup
     wanted = f"with the key {key!r}" if key else f"of {name!r} for release {release!r}"
-    raise InputError(
-        f"There is no valid backup {wanted} under {where}: "
-        "easymo.deploy.pg_backup_info lists the existing ones."
-    )
+    newest = [f"{each.manifest.key} (of {each.manifest.release})" for each in there[:_NEWEST]]
+    shown = f"The newest are {', '.join(newest)}." if newest else "There is none at all."
+    raise InputError(f"There is no valid backup {wanted} under {where}. {shown}")
 
 
 def default_request(key: str, approved_by: str, reason: str) -> str:

@@ -10,17 +10,16 @@ import typing as t
 from contextlib import contextmanager
 
 from .. import _child_process
-from .._backup import server
+from .._backup import tables
 from .._errors import NotReadyError, RefusedError, VerificationError
 from .._postgres import mask_secret
-from . import programs
 from .databases import APPLICATION
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from .._backup.models import Backup
+    from .._backup.plan import Backup
     from .._child_process import Child, Writer
     from .._postgres import PostgresTarget
     from .._s3 import Bucket
@@ -79,7 +78,7 @@ def restore_into(
     """The whole dump, or a selection of it, into an empty database; raises unless every byte was right and pg_restore
     content."""
     feed = Feed(bucket, order.backup, report)
-    with programs.restoring(order, database, feed.send, selection) as running:
+    with restoring(order, database, feed.send, selection) as running:
         refuse_failure(running, running.wait(), "pg_restore", order)
     feed.refuse_other_bytes(f"Its data in {database!r} is not used.")
 
@@ -97,8 +96,8 @@ def refuse_failure(running: Child, rc: int, program: str, order: RestoreRequest)
         )
     if rc == 0:
         return
-    reason = programs.complaint(running, order.target.password)
-    advice = server.cure(reason)
+    reason = complaint(running, order.target.password)
+    advice = tables.cure(reason)
     if _is_about_roles(reason):
         advice = " Option 'owners' set to 'skip' restores without them."
     raise RefusedError(

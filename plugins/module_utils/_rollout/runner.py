@@ -310,11 +310,7 @@ class Rollout:
             return self._results.failure(plan, verdict, result, deployment or plan.before)
         verdict = self._named(verdict)
         diagnosis = diagnose(
-            self._cluster,
-            deployment,
-            verdict,
-            container=self._wanted.container,
-            clock=self._clock,
+            self._cluster, deployment, verdict, container=self._wanted.container, clock=self._clock
         )
         pin = self._pin_for_undo(plan)
         if not self._settings.undo_on_failure or self._wanted.state == "rolled_back":

@@ -7,10 +7,9 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .._availability.claims import availability_of
-from .._availability.store import RELEASE, facts_of
+from .._availability.claims import RELEASE, availability_of, facts_of
 from .._cluster import Cluster, MonotonicClock
-from .._flags.switch import KillSwitch
+from .._flags.apply import KillSwitch
 from .._flags.values import only_flags
 from .._gate.store import watches_of
 from .._images import version_of
@@ -21,7 +20,7 @@ from .._release.models import DONE
 from .._release.order import switched_off
 from .._release.store import ReleaseStore
 from .._rollout.observer import observe_standings
-from .._run import never_alive
+from .._run_process import never_alive
 from .._story.plan import UNPLANNED, Plan
 from .._story.record import NO_PHASE, ON_HOLD, Phase, Record
 from .._terminal.commands import Typed
@@ -33,7 +32,7 @@ NO_TAG = "no tag"
 
 @dataclass(frozen=True)
 class Seen:
-    """What was read. `lock` is as deploy_lock_info returns it, `sentence` is both of lock and freeze in words.
+    """What was read. `lock` is what deploy_lock returns, `sentence` has lock and freeze in words.
 
     `flags` is None when the ConfigMap is not there. `killed` says who set the kill switch, "" for nobody.
     `automatic`: a failed phase or a rollback did, and the next deployment resets it. `switched_off`: the phases of
@@ -55,8 +54,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Asked:
-    """`ramp` and `guard`: as feature_ramp_info and
-    feature_guard_info return them."""
+    """`ramp` and `guard`: as feature_ramp and feature_guard return them with state=read."""
 
     services: t.Sequence[str]
     plan: Plan = UNPLANNED

@@ -50,7 +50,7 @@ def verdict(
     *,
     automatic: bool = False,
 ) -> Verdict:
-    """`lock`: as deploy_lock_info returns it. `killed`: who set the kill switch, "" for nobody. `watches`: by gate.
+    """`lock`: as deploy_lock returns it. `killed`: who set the kill switch, "" for nobody. `watches`: by gate.
 
     `automatic`: a failed phase or a rollback set it, and the next deployment resets it: that is no verdict of its own.
     """

@@ -11,15 +11,13 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from .._alerts.fired import alerts_of
+from .._alerts.api import alerts_of
 from .._alerts.plan import Alerts
 from .._errors import HoldError
-from .._gate.models import Bounds, SampleStatus
-from .._gate.series import Point
-from .._numbers import number
-from .._release.failure import ELSEWHERE, is_hold
-from .._release.models import DONE, FAILED, RUNNING, SETTLED, TAKEN_BACK, WAIVED
+from .._gate.models import Bounds, Point, SampleStatus
+from .._release.models import DONE, ELSEWHERE, FAILED, RUNNING, SETTLED, TAKEN_BACK, WAIVED, is_hold
 from .._time import parse_time
+from .._words import number
 from .decode import decode, text, under
 
 Json = t.Mapping[str, t.Any]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from .._formats import span, stopwatch
 from .._progress import WAVE_ROLLED
-from .._release.failure import failed_rounds, is_hold, sentence_of
+from .._release.models import failed_rounds, is_hold, sentence_of
 from .._story.record import Record
 from .ending import Block, done_lines, stopped_lines, summary
-from .facts.platform import receivers, still_told
+from .facts.platform import receivers, still_told, tells
 from .layout import INDENT, RIGHT, bare, clipped, clock, fact_lines, hanging, one_line, righted
 from .live import Live
 from .models import (
@@ -32,7 +32,7 @@ from .models import (
     earlier_runs,
 )
 from .screen import Screen
-from .telling import ANNOUNCE, PAGE, RECORDS, Telling, last_lines, lasted, report_files
+from .telling import ANNOUNCE, PAGE, RECORDS, Telling, last_lines, lasted, records, report_files
 
 FOLDED = ("called", "checked", "read", "webhook")
 """Labels of checks that share a line while they go well."""
@@ -193,7 +193,7 @@ class Console:
             self._failed(event, screen)
         if action in RECORDS:
             lines = self._recorded(result, screen)
-        elif action == "easymo.deploy.deploy_lock" and event.status == "ok":
+        elif action == "easymo.deploy.deploy_lock" and event.status == "ok" and not tells(result):
             lock = result.get("lock") or {}
             held = lock.get("held") and not lock.get("manual")
             self.block.holder = f"locked by {lock.get('holder')}" if held else ""
@@ -206,7 +206,7 @@ class Console:
         elif action == ANNOUNCE and self.evidence:
             told = receivers(Group(event.task.name, (Item(event.host, result),)))
             self.block.told = still_told([*self.block.told, *told])
-        if result.get("changed") and action not in RECORDS and event.status == "ok":
+        if result.get("changed") and not records(action, result) and event.status == "ok":
             screen.changed(event.host, event.task.name)
         return lines if self._verbose else []
 

@@ -10,8 +10,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .._release.failure import stopped_by
-from .._release.models import SETTLED
+from .._release.models import SETTLED, stopped_by
 from .._story.plan import UNPLANNED, Plan
 from .._story.record import Record, Try
 from .._time import parse_time

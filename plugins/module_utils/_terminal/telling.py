@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._release.failure import has_failed, sentence_of
+from .._release.models import has_failed, sentence_of
 from .._story.decode import decode
 from .._story.record import Phase
 from .facts import checks, platform
@@ -69,59 +69,78 @@ def switch(group: Group) -> list[Fact]:
     return facts
 
 
+def functions(group: Group) -> list[Fact]:
+    configures = any("set" in item.result for item in group.items)
+    return its_sentence(group) if configures else platform.functions(group)
+
+
+def rolled(group: Group) -> list[Fact]:
+    scales = any("autoscalers" in item.result for item in group.items)
+    return its_sentence(group) if scales else platform.restarted(group)
+
+
+def ramp(group: Group) -> list[Fact]:
+    """Where it stands is told by what is done about it."""
+    return [] if any("needs_lock" in item.result for item in group.items) else its_sentence(group)
+
+
 TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.announce": platform.announced,
     "easymo.deploy.availability": platform.measured,
     "easymo.deploy.calendar_event": platform.invited,
     "easymo.deploy.deploy_lock": platform.locked,
-    "easymo.deploy.deploy_lock_info": nothing,
     "easymo.deploy.diagnosis": nothing,
-    "easymo.deploy.edge_functions": platform.functions,
-    "easymo.deploy.edge_functions_probe": checks.called,
+    "easymo.deploy.edge_functions": functions,
     "easymo.deploy.feature_flags": platform.flags,
-    "easymo.deploy.feature_ramp_info": nothing,
+    "easymo.deploy.feature_ramp": ramp,
     "easymo.deploy.health_check": checks.health,
     "easymo.deploy.image_info": platform.images,
     "easymo.deploy.junit_report": nothing,
     "easymo.deploy.kill_switch": switch,
     "easymo.deploy.metrics_gate": checks.gate,
+    "easymo.deploy.migrations": checks.migrations,
     "easymo.deploy.person_check": checks.people,
     "easymo.deploy.pg_backup": checks.backups,
     "easymo.deploy.pg_restore": checks.restores,
     "easymo.deploy.pod_flags": platform.in_pods,
     "easymo.deploy.preflight_check": checks.preflight,
-    "easymo.deploy.prisma_migrations": checks.migrations,
-    "easymo.deploy.release": nothing,
+    "easymo.deploy.release": sentence,
     "easymo.deploy.release_info": nothing,
     "easymo.deploy.release_page": platform.page,
     "easymo.deploy.release_report": nothing,
     "easymo.deploy.release_rollback": platform.returned,
-    "easymo.deploy.release_sign_off": nothing,
     "easymo.deploy.release_variables": nothing,
-    "easymo.deploy.rollout": platform.restarted,
+    "easymo.deploy.rollout": rolled,
     "easymo.deploy.rollout_info": nothing,
     "easymo.deploy.rollout_wave": nothing,
     "easymo.deploy.smoke_tests": checks.smoke,
-    "easymo.deploy.sql_migrations": checks.migrations,
     "easymo.deploy.stop": nothing,
-    "easymo.deploy.supabase_migrations": checks.migrations,
     "easymo.deploy.wave_result": platform.wave,
-    "easymo.deploy.webhook_check": checks.webhook,
 }
 
 
 def facts_of(action: str, group: Group) -> list[Fact]:
-    """Of a module of this collection without a line in the table: its sentence, or that it changed something."""
     if not action.startswith(OURS):
         return []
-    teller = TABLE.get(action)
-    if teller:
-        return teller(group)
-    found = sentence(group)
-    if found or not any(item.changed and not item.failed for item in group.items):
-        return found
+    return TABLE.get(action, its_sentence)(group)
+
+
+def its_sentence(group: Group) -> list[Fact]:
+    """Of a module without a teller: its sentence, or that it changed something."""
+    facts = sentence(group)
+    if facts or not any(item.changed and not item.failed for item in group.items):
+        return facts
     verb = "would change: " if group.would else ""
     return [Fact("", f"{verb}{bare(group.name)}", "calm" if group.would else "good")]
+
+
+PEOPLE = ("decision", "sign_off")
+"""Of the results of these modules, what a person asked for, not the run."""
+
+
+def records(action: str, result: t.Mapping[str, t.Any]) -> bool:
+    """Whether it is the run's own book of what it does."""
+    return action in RECORDS and not any(name in result for name in PEOPLE)
 
 
 class Telling:
@@ -178,7 +197,7 @@ class Telling:
         if task.action == DEBUG:
             said = (text for one in ended for text in self._said_by(one.result))
             return [Fact("", clipped(one_line(text), REMARK), "") for text in said]
-        if task.action in RECORDS and not failed:
+        if records(task.action, ended[-1].result) and not failed:
             phase = decode(Phase, ended[-1].result.get("phase"), "phase", [])
             known = checks.rehearsals(phase.evidence.rehearsals)
             return [f for f in known if self._new(f"{f.label} {f.text}")]

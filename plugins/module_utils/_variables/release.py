@@ -15,8 +15,8 @@ from .._gate.options import METRIC_RULES, read_metrics
 from .._module import refuse_below
 from .._ramp.options import read_schedule
 from .._release.order import read_waivers
-from .._release.packing import record_name
-from .._sign_off.plan import read_given, read_wanted
+from .._release.pins import record_name
+from .._release.sign_off import read_given, read_wanted
 from .._time import now
 from .._time_options import is_within
 from .._window import read_window
@@ -114,7 +114,7 @@ def _flags(name: str, release: Release) -> None:
 
 
 def _messages(name: str, release: Release) -> None:
-    spec = _list_of("_webhook", "messages")
+    spec = fragment_spec("_webhook", "webhook")["messages"]
     options_or_refusal({name: spec}, {name: release[name]})
 
 
@@ -137,7 +137,9 @@ READERS: t.Mapping[str, t.Callable[[str, Release], object]] = {
     "release_flags": _flags,
     "release_flags_messages": _messages,
     "release_sign_offs": lambda name, release: read_wanted(
-        options_or_refusal({name: _list_of("_sign_offs", "required")}, {name: release[name]})[name]
+        options_or_refusal(
+            {name: fragment_spec("_sign_offs", "sign_off")["required"]}, {name: release[name]}
+        )[name]
     ),
     "release_sign_offs_given": lambda name, release: read_given(release[name]),
     "release_waivers": lambda name, release: read_row_waivers(release[name]),

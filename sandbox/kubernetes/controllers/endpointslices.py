@@ -13,10 +13,10 @@ from sandbox.kubernetes.controllers.objects import (
     metadata,
     owner_reference,
     pod_ready,
-    random_suffix,
     terminating,
     timestamp,
 )
+from sandbox.kubernetes.lifecycle import random_suffix
 
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.controllers.objects import Cluster

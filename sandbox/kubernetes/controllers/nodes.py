@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typing as t
 from collections import Counter, defaultdict
-from decimal import Decimal
+from fractions import Fraction
 
 from sandbox.kubernetes.controllers.events import scheduler_event
 from sandbox.kubernetes.controllers.objects import (
@@ -24,6 +24,7 @@ from sandbox.kubernetes.controllers.objects import (
     timestamp,
 )
 from sandbox.kubernetes.errors import ApiError
+from sandbox.kubernetes.quantities import parse
 
 if t.TYPE_CHECKING:
     from sandbox.faults import Faults
@@ -140,34 +141,15 @@ class NodeController:
 # How soon a pod that fits nowhere is looked at again, beside every change of a node or a pod.
 RETRY = 1.0
 GATED = "Scheduling is blocked due to non-empty scheduling gates"
-_SUFFIXES = {
-    "m": Decimal("0.001"),
-    "k": Decimal(1000),
-    "M": Decimal(10**6),
-    "G": Decimal(10**9),
-    "Ki": Decimal(2**10),
-    "Mi": Decimal(2**20),
-    "Gi": Decimal(2**30),
-    "Ti": Decimal(2**40),
-}
 
 
-def quantity(value: str | int | float) -> Decimal:
-    """A resource quantity such as `250m`, `128Mi` or `2`, in its base unit."""
-    text = str(value)
-    for suffix in sorted(_SUFFIXES, key=len, reverse=True):
-        if text.endswith(suffix):
-            return Decimal(text.removesuffix(suffix)) * _SUFFIXES[suffix]
-    return Decimal(text)
-
-
-def requested(pod: Object) -> dict[str, Decimal]:
+def requested(pod: Object) -> dict[str, Fraction]:
     """What a pod takes from a node: the sum of its containers' requests, and one pod."""
-    wanted = {"pods": Decimal(1)}
+    wanted = {"pods": Fraction(1)}
     for container in pod["spec"].get("containers") or ():
         requests = (container.get("resources") or {}).get("requests") or {}
         for name, value in requests.items():
-            wanted[name] = wanted.get(name, Decimal(0)) + quantity(value)
+            wanted[name] = wanted.get(name, Fraction(0)) + parse(value)
     return wanted
 
 
@@ -178,14 +160,14 @@ def filter_reasons(pod: Object, node: Object, on_node: t.Iterable[Object]) -> li
         return ["node(s) had untolerated taint(s)"]
     if node["spec"].get("unschedulable"):
         return ["node(s) were unschedulable"]
-    used: dict[str, Decimal] = {}
+    used: dict[str, Fraction] = {}
     for other in on_node:
         for name, value in requested(other).items():
-            used[name] = used.get(name, Decimal(0)) + value
+            used[name] = used.get(name, Fraction(0)) + value
     allocatable = (node.get("status") or {}).get("allocatable") or {}
     reasons = []
     for name, value in requested(pod).items():
-        if used.get(name, Decimal(0)) + value > quantity(allocatable.get(name, 0)):
+        if used.get(name, Fraction(0)) + value > parse(allocatable.get(name, 0)):
             reasons.append("Too many pods" if name == "pods" else f"Insufficient {name}")
     return reasons
 

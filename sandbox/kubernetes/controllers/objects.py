@@ -7,25 +7,18 @@ Reads of the store do not copy.
 from __future__ import annotations
 
 import functools
-import secrets
 import time
 import typing as t
 from datetime import UTC, datetime
 
 from sandbox.kubernetes.errors import ApiError
 from sandbox.kubernetes.history import deep_copy
+from sandbox.kubernetes.selectors import matches
 
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.store import Store
 
 Object = dict[str, t.Any]
-
-# The letters Kubernetes draws generated names from: no vowels, nothing that looks like another letter.
-SAFE_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-
-
-def random_suffix(length: int = 5) -> str:
-    return "".join(secrets.choice(SAFE_LETTERS) for _ in range(length))
 
 
 def timestamp(seconds: float) -> str:
@@ -50,8 +43,7 @@ def seconds(stamp: str | None) -> float:
 
 
 def metadata(obj: Object) -> Object:
-    found: Object = obj["metadata"]
-    return found
+    return t.cast("Object", obj["metadata"])
 
 
 def key_of(obj: Object) -> str:
@@ -107,21 +99,7 @@ def selected(selector: Object | None, carried: t.Mapping[str, str]) -> bool:
     """Whether labels match a LabelSelector. An empty or missing selector selects nothing."""
     if not selector or not (selector.get("matchLabels") or selector.get("matchExpressions")):
         return False
-    wanted = selector.get("matchLabels") or {}
-    return all(carried.get(name) == value for name, value in wanted.items()) and all(
-        _expression_holds(expression, carried)
-        for expression in selector.get("matchExpressions") or ()
-    )
-
-
-def _expression_holds(expression: Object, carried: t.Mapping[str, str]) -> bool:
-    name, operator = expression["key"], expression["operator"]
-    values = expression.get("values") or ()
-    if operator == "In":
-        return name in carried and carried[name] in values
-    if operator == "NotIn":
-        return carried.get(name) not in values
-    return (name in carried) is (operator == "Exists")
+    return matches(selector, carried)
 
 
 def condition(obj_status: Object, kind: str) -> Object | None:
@@ -145,9 +123,9 @@ def pod_active(pod: Object) -> bool:
 
 def pod_available(pod: Object, min_ready_seconds: int, now: float) -> bool:
     """Ready, and for at least `min_ready_seconds`."""
-    ready = condition(pod.get("status") or {}, "Ready")
-    if ready is None or ready["status"] != "True":
+    if not pod_ready(pod):
         return False
+    ready = condition(pod["status"], "Ready") or {}
     return (
         not min_ready_seconds or seconds(ready.get("lastTransitionTime")) + min_ready_seconds <= now
     )

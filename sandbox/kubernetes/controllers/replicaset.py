@@ -20,7 +20,6 @@ from sandbox.kubernetes.controllers.objects import (
     pod_active,
     pod_available,
     pod_ready,
-    random_suffix,
     replicas,
     seconds,
     selected,
@@ -28,6 +27,7 @@ from sandbox.kubernetes.controllers.objects import (
     timestamp,
 )
 from sandbox.kubernetes.errors import ApiError
+from sandbox.kubernetes.lifecycle import random_suffix
 
 if t.TYPE_CHECKING:
     from sandbox.faults import Faults

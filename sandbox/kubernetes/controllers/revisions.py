@@ -13,7 +13,6 @@ import typing as t
 import orjson
 
 from sandbox.kubernetes.controllers.objects import (
-    SAFE_LETTERS,
     Object,
     annotations_of,
     copied,
@@ -25,6 +24,7 @@ from sandbox.kubernetes.controllers.objects import (
 )
 from sandbox.kubernetes.controllers.rollout_plan import DESIRED, MAXIMUM, max_surge
 from sandbox.kubernetes.history import serialized
+from sandbox.kubernetes.lifecycle import SAFE_LETTERS
 
 LABEL = "pod-template-hash"
 _FNV_OFFSET = 0x811C9DC5

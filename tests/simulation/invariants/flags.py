@@ -168,6 +168,8 @@ class FlagInvariants:
                 self._check_pod(pod, seen, asked)
         if did.module not in ("feature_flags", "feature_ramp", "kill_switch") or did.failed:
             return
+        if did.params.get("state") == "read":
+            return
         if self._history.others_wrote("configmaps", FLAGS, did, process.name):
             return
         if did.module == "feature_flags":

@@ -21,6 +21,8 @@ from .sentences import FROZEN
 
 LEASE = "easymo-deploy"
 FREEZE = "deploy-freeze"
+SCALES = ("stopped", "running")
+"""States of a rollout that sets counts and nothing else."""
 SPARED = 6.0
 """Seconds for which a look at the lock and the freeze counts, and one call."""
 TRIED = 30.0

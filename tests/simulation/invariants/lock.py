@@ -13,6 +13,7 @@ from .history import (
     PINS,
     RECORD,
     RECORDS,
+    SCALES,
     SPARED,
     History,
     Write,
@@ -64,7 +65,7 @@ class LockInvariants:
         if write.plural == "configmaps" and write.ours and write.before and write.after:
             self._config_map_written(write, params.get("fence") or 0)
         if self._history.world.epochs.get(write.by) and not _asks_nobody(write, module, params):
-            scales = module == "deployment_scale"
+            scales = module == "rollout" and params["state"] in SCALES
             lost = self._history.went_on_without_asking if scales else self._history.lost_before
             self._history.check(
                 BEGINS_NOTHING,
@@ -260,7 +261,7 @@ def _asks_nobody(write: Write, module: str, params: t.Mapping[str, t.Any]) -> bo
     if module == "feature_ramp":
         fewer = percentage_of(write.after) < percentage_of(write.before)
         return params["verdict"] in ("rollback", "hold") or fewer
-    if module == "deployment_scale":
+    if module == "rollout" and params["state"] in SCALES:
         return bool(params["state"] == "running")
     return module in ("kill_switch", "metrics_gate", "pod_flags") or (
         module in ("release", "rollout") and not params["fence"]

@@ -120,7 +120,7 @@ class RecordInvariants:
     def claimed(self, process: Process, did: Did) -> None:
         if did.module == "release" and did.params["pin"] and not did.failed:
             self._check_attempt(process, did)
-        if did.module == "release" and not did.failed:
+        if did.module == "release" and not did.failed and not did.params["decision"]:
             self._check_recorded(process, did)
 
     def _check_recorded(self, process: Process, did: Did) -> None:

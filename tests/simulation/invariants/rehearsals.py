@@ -10,7 +10,7 @@ from ..stores import COUNTED, REHEARSAL, VERSIONS, Stores
 from ..tasks import Did
 from .history import History, Write
 from .sentences import REHEARSED_FIRST, TRUE_CLAIMS
-from .stores import MODULES, seen_in, version_of
+from .stores import MODULE, seen_in, version_of
 
 
 class RehearsalInvariants:
@@ -27,10 +27,10 @@ class RehearsalInvariants:
         if did.module == "pg_backup":
             self._rehearsed = {key: one for key, one in self._rehearsed.items() if key[0] != by}
         if did.module == "health_check" and not did.failed:
-            for one in did.params["checks"]:
+            for one in did.params["checks"] or ():
                 if one["kind"] == "postgres":
                     self._check_answer(process, one["postgres"])
-        if did.module not in MODULES:
+        if did.module != MODULE:
             return
         applied = frozenset(version_of(one) for one in did.result.get("applied") or ())
         name = did.params["login_db"]

@@ -17,7 +17,7 @@ from ..platform import NAMESPACE, VERSION
 from ..scheduler import Process
 from ..tasks import Did
 from ..world import Request
-from .history import LEASE, History, Write, annotations_of, epoch_of, fence_of, template_of
+from .history import LEASE, SCALES, History, Write, annotations_of, epoch_of, fence_of, template_of
 from .sentences import (
     BACK_AT_PINS,
     CAPACITY,
@@ -244,6 +244,8 @@ class ServiceInvariants:
             self._pinned_at[process.name] = did.began
         if did.module == "release" and did.params["status"] == "rolled_back" and not did.failed:
             self._check_all_back(process, did)
+        if did.params.get("state") in SCALES:
+            return
         if did.module == "rollout" and not did.failed:
             self._check_rolled(process, did, did.params["name"], did.params.get("image") or "")
         elif did.module == "release_rollback":

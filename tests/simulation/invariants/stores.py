@@ -31,7 +31,7 @@ _THERE_ALREADY = ("42P07", "42701", "23505")
 """What a server says to what is there: duplicate_table, duplicate_column, unique_violation."""
 _OF_LOCKS = ("55P03", "25P02")
 """And to a lock that does not come (lock_not_available), or in the transaction that waited for it."""
-MODULES = ("sql_migrations", "supabase_migrations", "prisma_migrations")
+MODULE = "migrations"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class StoreInvariants:
                 self._finished(phase, write.by)
 
     def claimed(self, process: Process, did: Did) -> None:
-        if did.module not in MODULES:
+        if did.module != MODULE:
             return
         database = did.params["login_db"]
         seen = self._look(database)
@@ -129,7 +129,7 @@ class StoreInvariants:
 
     def _waited(self, process: Process, seconds: float) -> None:
         module, params = self._history.doing(process.name)
-        if module in MODULES:
+        if module == MODULE:
             if seconds >= params["lock_timeout"] - 0.001:
                 self._gave_up[process.name, self._history.began(process.name)] += 1
             self._history.check(

@@ -130,10 +130,11 @@ def _verify(script: Script, deployed: Result, ready: Result) -> None:
         script.task(
             "edge_functions/verify",
             "Call every function",
-            functions_url=FUNCTIONS_URL,
-            names=[*script.world.plan.functions],
-            probes={},
-            version=script.version,
+            functions={
+                "functions_url": FUNCTIONS_URL,
+                "names": [*script.world.plan.functions],
+                "version": script.version,
+            },
         )
     )
 
@@ -177,13 +178,14 @@ def restore(script: Script) -> None:
             script.task(
                 where,
                 "Call the restored functions",
-                functions_url=FUNCTIONS_URL,
-                names=[
-                    name
-                    for name, one in (restored.get("functions") or {}).items()
-                    if not one["verify_jwt"]
-                ],
-                probes={},
+                functions={
+                    "functions_url": FUNCTIONS_URL,
+                    "names": [
+                        name
+                        for name, each in (restored.get("functions") or {}).items()
+                        if not each["verify_jwt"]
+                    ],
+                },
             )
         )
 

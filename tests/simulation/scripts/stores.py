@@ -21,13 +21,10 @@ _MORE: t.Mapping[str, t.Mapping[str, t.Any]] = {
     "supabase": {"include_all": False},
     "prisma": {
         "schema": "public",
-        "engine": "native",
-        "command": None,
         "chdir": None,
         "generate_command": [],
         "generate": "after_migrations",
         "command_timeout": 600,
-        "url_parameters": {},
         "advisory_lock_timeout": 10,
     },
 }

@@ -50,11 +50,13 @@ def decide(script: Script) -> None:
         script.task(
             "monitoring/decide",
             "Record the decision: {{ decision }}",
-            release=script.version,
-            gate=WATCH,
-            decision=script.actor.options["decision"],
-            by=script.actor.name,
-            reason="it was looked at",
+            name=script.version,
+            decision={
+                "gate": WATCH,
+                "decision": script.actor.options["decision"],
+                "by": script.actor.name,
+                "reason": "it was looked at",
+            },
         )
     )
     script.world.say(f"{script.actor.name}: {decided['sentence']}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judge the functions a statement calls: known ones by name, those of this run by their bodies."""
+"""Judge the functions a statement calls: known ones by name, those of this run by their bodies. Judge SET too."""
 
 from __future__ import annotations
 
@@ -7,30 +7,117 @@ import re
 import typing as t
 from contextlib import AbstractContextManager, nullcontext
 
-from . import builtins
+from . import routines
 from .models import Classification
 from .names import Name, constant_text, strings, to_name, walk
 from .parser import UnparsableError, parse
 from .plpgsql import judge_plpgsql
-from .routine import read_routine
+from .routines import read_routine
 from .rules import concern
 from .scope import DEEPEST
-from .settings import judge_set_config, read_path
+from .world import UNPLACED, State
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .models import Concern
+    from .parser import Node
+    from .routines import Routine
+    from .scope import Scope
+    from .world import Path, World
+
+
+_HARMLESS_VALUE = {
+    "standard_conforming_strings": ("on", "true", "yes", "1"),
+    "client_encoding": ("utf8", "utf-8", "unicode"),
+    "session_replication_role": ("origin", "default"),
+    "transform_null_equals": ("off", "false", "no", "0"),
+    "row_security": ("on", "off", "true", "false"),
+}
+_ITEM = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^\s",]+))\s*(?:,|\Z)')
+
+
+def judge_set(body: Node, scope: Scope) -> Iterator[Concern]:
+    """A VariableSetStmt."""
+    name = body.get("name", "").lower()
+    kind = body.get("kind")
+    if kind == "VAR_RESET_ALL" or name == "search_path":
+        # LOCAL ends with a transaction, and whether there is one is not seen here.
+        certain = scope.certain and not body.get("is_local")
+        scope.world.set_path(read_path(body, scope.world), certain=certain)
+        return
+    if kind != "VAR_SET_VALUE":
+        return
+    yield from judge_value(name, _values(body))
+    if name in ("role", "session_authorization"):
+        scope.world.facts.dropped = True
+        # Another user may have a schema of its own, which is searched first.
+        for user in _values(body):
+            if scope.world.state("schema", user) is not State.ABSENT:
+                scope.world.set_path(None, certain=False)
+
+
+def judge_value(name: str, values: Sequence[str]) -> Iterator[Concern]:
+    harmless = _HARMLESS_VALUE.get(name)
+    if harmless is not None and [value.lower() for value in values][:1] not in (
+        [value] for value in harmless
+    ):
+        yield concern("setting", f"it sets {name}, which changes later statements")
+
+
+def judge_set_config(
+    arguments: Sequence[str | None], scope: Scope, *, alone: bool
+) -> Iterator[Concern]:
+    """A call of set_config; `alone` when it surely runs, once."""
+    name, value, *_rest = (*arguments, None, None)
+    if name is None:
+        yield concern("setting", "it calls set_config with a name known only at run time")
+    elif name.lower() == "search_path":
+        path = _path_of_text(value, scope.world) if value is not None else None
+        scope.world.set_path(path, certain=alone and scope.certain)
+    elif value is None:
+        yield from judge_value(name.lower(), ["?"])
+    else:
+        yield from judge_value(name.lower(), [value])
+
+
+def read_path(body: Node, world: World) -> Path:
+    """Of a VariableSetStmt of search_path."""
+    if body.get("kind") != "VAR_SET_VALUE":
+        return world.default_path
+    return _expand(_values(body), world)
+
+
+def _values(body: Node) -> list[str]:
+    constants = [each.get("A_Const", {}) for each in body.get("args", ())]
+    return [_value(each) for each in constants]
+
+
+def _value(constant: Node) -> str:
+    if "boolval" in constant:
+        return "true" if constant["boolval"].get("boolval") else "false"
+    if "ival" in constant:
+        return str(constant["ival"].get("ival", 0))
+    return t.cast("str", constant.get("sval", {}).get("sval", ""))
+
+
+def _path_of_text(text: str, world: World) -> Path:
+    names, at = [], 0
+    while match := _ITEM.match(text, at):
+        names.append(match[1].replace('""', '"') if match[1] is not None else match[2].lower())
+        at = match.end()
+    return _expand(names, world) if at == len(text.rstrip()) or not text.strip() else None
+
+
+def _expand(names: Sequence[str], world: World) -> Path:
+    user = world.catalog.user if world.catalog else ""
+    expanded = [user if name == "$user" else name for name in names]
+    return tuple(name for name in expanded if name and name != "pg_catalog")
+
 
 RUNNING: t.Final = frozenset({"FuncCall", "ColumnRef", "A_Indirection"})
 _NAMING = frozenset({"funcname", "names", "objname"})
 _WORD = re.compile(r"\w+")
-
-from .world import UNPLACED
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .models import Concern
-    from .parser import Node
-    from .routine import Routine
-    from .scope import Scope
-    from .world import World
 
 
 def judge_running(node: Node, scope: Scope) -> Iterator[Concern]:
@@ -62,9 +149,9 @@ def judge_mentioned(node: Node | list[Node], scope: Scope) -> Iterator[Concern]:
     }
     with scope.world.held():
         for name in sorted(mentioned):
-            for found in _judge_defined(name, scope):
-                if found.verdict is Classification.DESTRUCTIVE:
-                    yield found
+            for issue in _judge_defined(name, scope):
+                if issue.verdict is Classification.DESTRUCTIVE:
+                    yield issue
 
 
 def _may_mention(scope: Scope) -> bool:
@@ -159,12 +246,12 @@ def _is_harmless(name: Name, world: World) -> bool:
     catalog = world.catalog
     if name.schema is None:
         shadowed = catalog is not None and name.name in catalog.function_names
-        return builtins.is_harmless(None, name.name) and not shadowed
-    if builtins.is_harmless(name.schema, name.name):
+        return routines.is_harmless(None, name.name) and not shadowed
+    if routines.is_harmless(name.schema, name.name):
         return True
     # An extension may be in any schema, and the catalog has no functions of extensions.
     ours = catalog is None or (name.schema, name.name) in catalog.functions
-    return not ours and builtins.is_harmless(None, name.name)
+    return not ours and routines.is_harmless(None, name.name)
 
 
 def _judge_defined(name: Name, scope: Scope) -> Iterator[Concern]:
@@ -183,8 +270,8 @@ def _judge_body(routine: Routine, scope: Scope) -> Iterator[Concern]:
     if routine.set_path:
         own_path = scope.world.searching((read_path(routine.set_path, scope.world),))
     with own_path:
-        for found in _read_body(routine, inner):
-            yield _in_body(found, routine)
+        for issue in _read_body(routine, inner):
+            yield _in_body(issue, routine)
     for drop in inner.unit.unsettled():
         yield _in_body(drop.concern, routine)
 
@@ -202,7 +289,7 @@ def _read_body(routine: Routine, inner: Scope) -> Iterator[Concern]:
         yield concern("syntax", f"it cannot be read: {exc}")
 
 
-def _in_body(found: Concern, routine: Routine) -> Concern:
+def _in_body(issue: Concern, routine: Routine) -> Concern:
     prefix = f"it calls {routine.name}(), and there "
-    what = found.what if found.what.startswith("it calls ") else prefix + found.what
-    return concern(found.rule, what)
+    what = issue.what if issue.what.startswith("it calls ") else prefix + issue.what
+    return concern(issue.rule, what)

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 from ..._postgres import SqlError
 from .names import Name, signature
-from .signatures import Signature
-from .view_options import to_options
+from .signatures import Signature, to_options
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -132,66 +131,60 @@ _KINDS: t.Final = {
     "rule": "rules",
 }
 _OURS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-_RELATIONS = f"""
-SELECT n.nspname, c.relname, c.relkind
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS}
-"""  # noqa: S608 - constants
-_VIEW_OPTIONS = f"""
-SELECT n.nspname, c.relname, coalesce(c.reloptions, '{{}}')
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'v' AND {_OURS}
-"""  # noqa: S608 - constants
-_SYSTEM_RELATIONS = f"""
-SELECT DISTINCT c.relname
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT ({_OURS})
-"""  # noqa: S608 - constants
-_FOREIGN_RELATIONS = f"""
-SELECT n.nspname, c.relname
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE NOT pg_catalog.pg_has_role(c.relowner, 'USAGE') AND {_OURS}
-"""  # noqa: S608 - constants
+_CLASS = "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+
+
+def _of_relations(columns: str = "", *, joins: str = "", where: str = "true") -> str:
+    """Schema and name of each relation that is not the system's, and these columns."""
+    return f"SELECT n.nspname, c.relname{columns} FROM {_CLASS} {joins} WHERE {where} AND {_OURS}"  # noqa: S608 - constants
+
+
+_RELATIONS = _of_relations(", c.relkind")
+_VIEW_OPTIONS = _of_relations(", coalesce(c.reloptions, '{}')", where="c.relkind = 'v'")
+_SYSTEM_RELATIONS = f"SELECT DISTINCT c.relname FROM {_CLASS} WHERE NOT ({_OURS})"  # noqa: S608 - constants
+_FOREIGN_RELATIONS = _of_relations(where="NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')")
 # Without a list of its own a relation has its owner's privileges alone (acldefault in src/backend/utils/adt/acl.c).
-_GRANTED = f"""
-SELECT n.nspname, c.relname, ARRAY(
+_GRANTED = _of_relations(
+    """, ARRAY(
   SELECT coalesce(r.rolname, '')::text FROM (
     SELECT (pg_catalog.aclexplode(c.relacl)).grantee UNION SELECT c.relowner UNION
     SELECT (pg_catalog.aclexplode(a.attacl)).grantee FROM pg_catalog.pg_attribute a
     WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL) g
-  LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee)
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND {_OURS}
-"""  # noqa: S608 - constants
-_COLUMNS = f"""
-SELECT n.nspname, c.relname, a.attname, t.typname, a.atttypmod, a.attnotnull, a.atthasdef OR a.attidentity <> ''
-FROM pg_catalog.pg_attribute a
-JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND {_OURS}
-"""  # noqa: S608 - constants
+  LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee)""",
+    where="c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S')",
+)
+_COLUMNS = _of_relations(
+    ", a.attname, t.typname, a.atttypmod, a.attnotnull, a.atthasdef OR a.attidentity <> ''",
+    joins="""JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid""",
+    where="a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f', 'v', 'm')",
+)
 # PostgreSQL keeps an index through a change of type only if it has no expression and no condition (CheckIndexCompatible
 # in src/backend/commands/indexcmds.c), and checks a CHECK again (ATPostAlterTypeCleanup in tablecmds.c).
 # A new type brings its own collation, and a column that had another one is sorted anew.
-_SCANNED_COLUMNS = f"""
-SELECT n.nspname, c.relname, a.attname
-FROM pg_catalog.pg_depend d
-JOIN pg_catalog.pg_class c ON c.oid = d.refobjid
-JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+_SCANNED_COLUMNS = " UNION ".join(
+    _of_relations(
+        ", a.attname",
+        joins=f"JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid {joins}",
+        where=where,
+    )
+    for joins, where in (
+        (
+            """JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass
+  AND d.refobjid = c.oid AND d.refobjsubid = a.attnum AND d.refobjsubid > 0
 LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::regclass AND k.oid = d.objid
-LEFT JOIN pg_catalog.pg_index i ON d.classid = 'pg_catalog.pg_class'::regclass AND i.indexrelid = d.objid
-WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0 AND {_OURS}
-AND ((k.contype = 'c' AND k.convalidated) OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
-UNION SELECT n.nspname, c.relname, a.attname
-FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE a.attcollation <> t.typcollation AND c.relkind IN ('r', 'p') AND {_OURS}
-"""  # noqa: S608 - constants
-_CONSTRAINTS = f"""
-SELECT n.nspname, c.relname, k.conname, k.contype
-FROM pg_catalog.pg_constraint k
-JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS}
-"""  # noqa: S608 - constants
+LEFT JOIN pg_catalog.pg_index i ON d.classid = 'pg_catalog.pg_class'::regclass AND i.indexrelid = d.objid""",
+            "((k.contype = 'c' AND k.convalidated) OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)",
+        ),
+        (
+            "JOIN pg_catalog.pg_type t ON t.oid = a.atttypid",
+            "a.attcollation <> t.typcollation AND c.relkind IN ('r', 'p')",
+        ),
+    )
+)
+_CONSTRAINTS = _of_relations(
+    ", k.conname, k.contype", joins="JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid"
+)
 _TYPES = f"""
 SELECT n.nspname, t.typname, t.typtype
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
@@ -234,23 +227,16 @@ _VOLATILE = """
 SELECT n.nspname, p.proname, bool_or(p.provolatile = 'v')
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace GROUP BY n.nspname, p.proname
 """
-_ROW_SECURITY = f"""
-SELECT n.nspname, c.relname, c.relrowsecurity, c.relforcerowsecurity
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p') AND {_OURS}
-"""  # noqa: S608 - constants
-_POLICIES = f"""
-SELECT n.nspname, c.relname, p.polname FROM pg_catalog.pg_policy p
-JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS}
-"""  # noqa: S608 - constants
-_TRIGGERS = f"""
-SELECT n.nspname, c.relname, t.tgname, f.nspname, p.proname, t.tgtype & 3 = 3
-FROM pg_catalog.pg_trigger t
-JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace f ON f.oid = p.pronamespace
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT t.tgisinternal AND {_OURS}
-"""  # noqa: S608 - constants
+_ROW_SECURITY = _of_relations(
+    ", c.relrowsecurity, c.relforcerowsecurity", where="c.relkind IN ('r', 'p')"
+)
+_POLICIES = _of_relations(", p.polname", joins="JOIN pg_catalog.pg_policy p ON p.polrelid = c.oid")
+_TRIGGERS = _of_relations(
+    ", t.tgname, f.nspname, p.proname, t.tgtype & 3 = 3",
+    joins="""JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid
+JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace f ON f.oid = p.pronamespace""",
+    where="NOT t.tgisinternal",
+)
 # What a rule does is not told: '?' can be read as no function.
 _FIRED = f"""
 WITH RECURSIVE family (below, above) AS (
@@ -273,63 +259,61 @@ _SWALLOWING = f"""
 SELECT n.nspname, p.proname FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype AND p.prosrc ~* '\\mreturn\\s+null\\s*;' AND {_OURS}
 """  # noqa: S608 - constants
-_SIZES = f"""
-SELECT n.nspname, c.relname, pg_catalog.pg_table_size(c.oid)
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'm') AND c.relname = ANY (%s) AND {_OURS}
-"""  # noqa: S608 - constants
-_RULES = f"""
-SELECT n.nspname, c.relname, r.rulename FROM pg_catalog.pg_rewrite r
-JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE r.rulename <> '_RETURN' AND {_OURS}
-"""  # noqa: S608 - constants
+_SIZES = _of_relations(
+    ", pg_catalog.pg_table_size(c.oid)", where="c.relkind IN ('r', 'm') AND c.relname = ANY (%s)"
+)
+_RULES = _of_relations(
+    ", r.rulename",
+    joins="JOIN pg_catalog.pg_rewrite r ON r.ev_class = c.oid",
+    where="r.rulename <> '_RETURN'",
+)
 
 
 def read_catalog(session: Session, sized: Collection[str] = ()) -> Catalog:
     """Of the session's database, with the session's user and search path, and the sizes of tables of these names."""
     path = session.rows("SELECT pg_catalog.current_schemas(false)::text[], session_user::text")
+
+    def names(sql: str) -> frozenset[str]:
+        return frozenset(str(row[0]) for row in session.rows(sql))
+
+    def by_place(sql: str, parts: int = 2) -> dict[t.Any, t.Any]:
+        """From schema and name, or those of a table and a name at it, to what else is in the row."""
+        rows = ((tuple(row[:parts]), tuple(row[parts:])) for row in session.rows(sql))
+        return {place: more[0] if len(more) == 1 else more for place, more in rows}
+
     functions: dict[tuple[str, str], list[Signature]] = {}
     for schema, name, *described in session.rows(_FUNCTIONS):
         functions.setdefault((schema, name), []).append(_to_signature(*described))
-    schemas = session.rows("SELECT nspname FROM pg_catalog.pg_namespace")
-    extensions = session.rows("SELECT extname FROM pg_catalog.pg_extension")
     return Catalog(
         search_path=tuple(path[0][0]) if path else ("public",),
         user=str(path[0][1]) if path else "",
-        schemas=frozenset(str(row[0]) for row in schemas),
-        relations={(row[0], row[1]): row[2] for row in session.rows(_RELATIONS)},
-        system_relations=frozenset(str(row[0]) for row in session.rows(_SYSTEM_RELATIONS)),
-        foreign_relations=frozenset((row[0], row[1]) for row in session.rows(_FOREIGN_RELATIONS)),
-        granted={(row[0], row[1]): frozenset(row[2]) for row in session.rows(_GRANTED)},
+        schemas=names("SELECT nspname FROM pg_catalog.pg_namespace"),
+        relations=by_place(_RELATIONS),
+        system_relations=names(_SYSTEM_RELATIONS),
+        foreign_relations=frozenset(by_place(_FOREIGN_RELATIONS)),
+        granted={place: frozenset(roles) for place, roles in by_place(_GRANTED).items()},
         view_options={
-            (row[0], row[1]): to_options(tuple(each.split("=", 1)) for each in row[2])
-            for row in session.rows(_VIEW_OPTIONS)
+            place: to_options(tuple(each.split("=", 1)) for each in options)
+            for place, options in by_place(_VIEW_OPTIONS).items()
         },
         fired=_read_fired(session),
-        columns={
-            (row[0], row[1], row[2]): Column(row[3], row[4], row[5], row[6])
-            for row in session.rows(_COLUMNS)
-        },
-        scanned_columns=frozenset(
-            (row[0], row[1], row[2]) for row in session.rows(_SCANNED_COLUMNS)
-        ),
-        constraints={(row[0], row[1], row[2]): row[3] for row in session.rows(_CONSTRAINTS)},
-        types={(row[0], row[1]): row[2] for row in session.rows(_TYPES)},
-        domains={(row[0], row[1]): Domain(row[2], row[3]) for row in session.rows(_DOMAINS)},
-        functions={name: tuple(each) for name, each in functions.items()},
-        volatile={(row[0], row[1]): row[2] for row in session.rows(_VOLATILE)},
-        row_security={
-            (row[0], row[1]): RowSecurity(row[2], row[3]) for row in session.rows(_ROW_SECURITY)
-        },
-        policies=frozenset((row[0], row[1], row[2]) for row in session.rows(_POLICIES)),
+        columns={place: Column(*of) for place, of in by_place(_COLUMNS, 3).items()},
+        scanned_columns=frozenset(by_place(_SCANNED_COLUMNS, 3)),
+        constraints=by_place(_CONSTRAINTS, 3),
+        types=by_place(_TYPES),
+        domains={place: Domain(*of) for place, of in by_place(_DOMAINS).items()},
+        functions={place: tuple(each) for place, each in functions.items()},
+        volatile=by_place(_VOLATILE),
+        row_security={place: RowSecurity(*of) for place, of in by_place(_ROW_SECURITY).items()},
+        policies=frozenset(by_place(_POLICIES, 3)),
         triggers={
-            (row[0], row[1], row[2]): TriggerFunction((row[3], row[4]), row[5])
-            for row in session.rows(_TRIGGERS)
+            place: TriggerFunction((schema, name), before_row)
+            for place, (schema, name, before_row) in by_place(_TRIGGERS, 3).items()
         },
-        swallowing=frozenset((row[0], row[1]) for row in session.rows(_SWALLOWING)),
+        swallowing=frozenset(by_place(_SWALLOWING)),
         sizes=_read_sizes(session, sized),
-        rules=frozenset((row[0], row[1], row[2]) for row in session.rows(_RULES)),
-        extensions=frozenset(str(row[0]) for row in extensions),
+        rules=frozenset(by_place(_RULES, 3)),
+        extensions=names("SELECT extname FROM pg_catalog.pg_extension"),
     )
 
 

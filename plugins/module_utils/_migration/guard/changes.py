@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judge what alters, renames, moves and gives away objects other than tables."""
+"""Judge what alters, renames, moves and gives away objects other than tables, and what changes the server."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from .catalog import Domain
 from .drops import state_of_routine
-from .names import Name, dropped_types, items, relation_name, strings, to_name
+from .names import Name, dropped_types, items, option_names, relation_name, strings, to_name
 from .rules import concern
 from .world import State
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .models import Concern
     from .parser import Node
@@ -40,10 +40,10 @@ def alter_enum(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def alter_domain(body: Node, scope: Scope) -> Iterator[Concern]:
     name = to_name(strings(body["typeName"]))
-    found = scope.world.find(name, "type")
+    target = scope.world.find(name, "type")
     if not scope.world.is_held:
-        scope.world.facts.domains.update(dict.fromkeys(found.keys, Domain(rewrites=True)))
-    if found.new:
+        scope.world.facts.domains.update(dict.fromkeys(target.keys, Domain(rewrites=True)))
+    if target.new:
         return
     subtype = body.get("subtype")
     constraint = body.get("def", {}).get("Constraint", {})
@@ -56,9 +56,9 @@ def alter_domain(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def alter_sequence(body: Node, scope: Scope) -> Iterator[Concern]:
     name = relation_name(body["sequence"])
-    found = scope.world.find(name)
-    options = {each["DefElem"]["defname"] for each in body.get("options", ())}
-    if found.new or (body.get("missing_ok") and found.state is State.ABSENT):
+    target = scope.world.find(name)
+    options = option_names(body)
+    if target.new or (body.get("missing_ok") and target.state is State.ABSENT):
         return
     if options - {"owned_by", "cache"}:
         yield concern("sequence-changed", f"it changes the existing sequence {name}")
@@ -71,10 +71,10 @@ def rename(body: Node, scope: Scope) -> Iterator[Concern]:
         yield from _rename_at_relation(word, body, scope)
     elif kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
         name = to_name(strings(items(body["object"])))
-        found = scope.world.find(name, "type")
-        if not found.new:
+        target = scope.world.find(name, "type")
+        if not target.new:
             yield concern("rename", f"it renames the {word} {name}, which code may use")
-        for key in found.keys:
+        for key in target.keys:
             _move_type(key, (key[0], new_name), scope)
     elif kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"):
         function = body["object"]["ObjectWithArgs"]
@@ -94,8 +94,8 @@ def rename(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def _rename_at_relation(word: str, body: Node, scope: Scope) -> Iterator[Concern]:
     name, new_name = relation_name(body["relation"]), body["newname"]
-    found = scope.world.find(name)
-    if body.get("missing_ok") and found.state is State.ABSENT:
+    target = scope.world.find(name)
+    if body.get("missing_ok") and target.state is State.ABSENT:
         return
     inside = {
         "column": "column",
@@ -103,11 +103,11 @@ def _rename_at_relation(word: str, body: Node, scope: Scope) -> Iterator[Concern
         "policy": "policy",
         "trigger": "trigger",
     }
-    for key in found.keys if len(found.keys) == 1 else ():
+    for key in target.keys if len(target.keys) == 1 else ():
         if word in inside:
             old = (*key, body.get("subname", ""))
             if (
-                not found.new
+                not target.new
                 and word in ("column", "tabconstraint")
                 and scope.world.state(inside[word], *old) is not State.NEW
             ):
@@ -119,11 +119,11 @@ def _rename_at_relation(word: str, body: Node, scope: Scope) -> Iterator[Concern
                 _rename_trigger(key, body.get("subname", ""), new_name, scope)
         else:
             scope.lock(Name(key[0], new_name))
-            if not found.new:
+            if not target.new:
                 yield concern("rename", f"it renames the {word} {name}, which code may use")
             scope.world.move("relation", key, (key[0], new_name), certain=scope.certain)
             _move_triggers(key, (key[0], new_name), scope)
-    if len(found.keys) != 1:
+    if len(target.keys) != 1:
         yield concern("rename", f"it renames {name}, which may be one of several")
 
 
@@ -142,14 +142,14 @@ def set_schema(body: Node, scope: Scope) -> Iterator[Concern]:
     word = body["objectType"].removeprefix("OBJECT_").replace("_", " ").lower()
     if "relation" in body:
         name = relation_name(body["relation"])
-        found = scope.world.find(name)
-        if body.get("missing_ok") and found.state is State.ABSENT:
+        target = scope.world.find(name)
+        if body.get("missing_ok") and target.state is State.ABSENT:
             return
-        for key in found.keys if len(found.keys) == 1 else ():
+        for key in target.keys if len(target.keys) == 1 else ():
             to = (body["newschema"], name.name)
             scope.world.move("relation", key, to, certain=scope.certain)
             _move_triggers(key, to, scope)
-        if found.new and len(found.keys) == 1:
+        if target.new and len(target.keys) == 1:
             return
         yield concern("set-schema", f"it moves the {word} {name}, which code may use")
     else:
@@ -190,3 +190,63 @@ def is_new(kind: str, node: Node, scope: Scope) -> bool:
     if kind == "OBJECT_SCHEMA" and "String" in node:
         return world.state("schema", node["String"].get("sval", "")) is State.NEW
     return False
+
+
+def judge_grant(body: Node, scope: Scope) -> Iterator[Concern]:
+    if body.get("is_grant"):
+        return
+    kind, objects = body.get("objtype", ""), body.get("objects", ())
+    if body.get("targtype") == "ACL_TARGET_ALL_IN_SCHEMA":
+        names = [each["String"].get("sval", "") for each in objects]
+        new = all(scope.world.state("schema", name) is State.NEW for name in names)
+    else:
+        new = bool(objects) and all(is_new(kind, each, scope) for each in objects)
+    if not new and not _has_none(body, objects, scope):
+        yield concern("revoke", "it revokes privileges")
+
+
+def _has_none(body: Node, objects: Sequence[Node], scope: Scope) -> bool:
+    """Whether none of the roles had a privilege on any of the relations before this run."""
+    specs = [each["RoleSpec"] for each in body.get("grantees", ())]
+    named = {"ROLESPEC_CSTRING", "ROLESPEC_PUBLIC"} >= {each["roletype"] for each in specs}
+    granted = scope.world.catalog.granted if scope.world.catalog else {}
+    if body.get("targtype") == "ACL_TARGET_ALL_IN_SCHEMA":
+        schemas = {each["String"].get("sval", "") for each in objects}
+        kinds = _ALL.get(body.get("objtype", ""), "")
+        relations = scope.world.catalog.relations if scope.world.catalog else {}
+        places = {place for place, kind in relations.items() if kind in kinds}
+        places = {place for place in places | scope.world.facts.moved if place[0] in schemas}
+        named = named and bool(kinds)
+    else:
+        named = named and all("RangeVar" in each for each in objects)
+        targets = [scope.world.find(relation_name(each.get("RangeVar", {}))) for each in objects]
+        places = {place for each in targets for place in each.keys if not each.new}
+    roles = {each.get("rolename", "") for each in specs}
+    return named and not any(
+        place in scope.world.facts.moved or not roles.isdisjoint(granted.get(place, roles))
+        for place in places
+    )
+
+
+_ALL: t.Final = {"OBJECT_TABLE": "rpvmf", "OBJECT_SEQUENCE": "S"}
+"""The kinds of relations that ALL TABLES and ALL SEQUENCES mean."""
+
+
+def create_role(body: Node, scope: Scope) -> Iterator[Concern]:
+    scope.world.create("role", body["role"], certain=scope.certain, fresh=False)
+    yield from ()
+
+
+def judge_reindex(body: Node, scope: Scope) -> Iterator[Concern]:
+    options = option_names(body, "params")
+    relation = body.get("relation")
+    new = relation is not None and is_new("OBJECT_TABLE", {"RangeVar": relation}, scope)
+    if "concurrently" not in options and not new:
+        yield concern("reindex-blocks", "it rebuilds indexes while nobody can write")
+
+
+def judge_transaction(body: Node, scope: Scope) -> Iterator[Concern]:
+    kind = body["kind"].removeprefix("TRANS_STMT_")
+    if kind not in ("BEGIN", "START", "COMMIT", "SAVEPOINT", "RELEASE"):
+        scope.world.doubt()
+        yield concern("rollback", f"it has {kind.replace('_', ' ')} in a migration")

@@ -17,8 +17,7 @@ if t.TYPE_CHECKING:
     from .names import Types
     from .parser import Node
     from .scope import Scope
-    from .signatures import Signature
-    from .view_columns import Columns
+    from .signatures import Columns, Signature
     from .world import World
 
 _HELD = {
@@ -45,90 +44,88 @@ _WITHOUT_DATA = {
 }
 
 
+class _How(t.NamedTuple):
+    cascade: bool
+    if_exists: bool
+
+
 def judge_drop(body: Node, scope: Scope) -> Iterator[Concern]:
     kind = body["removeType"]
-    cascade = body.get("behavior") == "DROP_CASCADE"
-    if_exists = bool(body.get("missing_ok"))
+    how = _How(body.get("behavior") == "DROP_CASCADE", bool(body.get("missing_ok")))
     for node in body["objects"]:
         if kind in _HELD:
-            yield from _judge_held(
-                kind, _object_name(node), scope, cascade=cascade, if_exists=if_exists
-            )
+            yield from _judge_held(kind, _object_name(node), scope, how)
         elif kind == "OBJECT_VIEW":
-            yield from _judge_view(_object_name(node), scope, cascade=cascade, if_exists=if_exists)
+            yield from _judge_view(_object_name(node), scope, how)
         elif kind in _OF_TABLE:
-            yield from _judge_of_table(_OF_TABLE[kind], items(node), scope, if_exists=if_exists)
+            yield from _judge_of_table(_OF_TABLE[kind], items(node), scope, how)
         elif kind in _ROUTINES:
-            yield from _judge_routine(
-                _ROUTINES[kind], node, scope, cascade=cascade, if_exists=if_exists
-            )
+            yield from _judge_routine(_ROUTINES[kind], node, scope, how)
         elif kind in ("OBJECT_SCHEMA", "OBJECT_EXTENSION"):
-            yield from _judge_named(kind, strings([node])[0], scope, if_exists=if_exists)
+            yield from _judge_named(kind, strings([node])[0], scope, how)
         elif kind in _WITHOUT_DATA:
-            yield from _judge_without_data(_WITHOUT_DATA[kind], node, scope, cascade=cascade)
+            yield from _judge_without_data(_WITHOUT_DATA[kind], node, scope, how)
         else:
             word = kind.removeprefix("OBJECT_").replace("_", " ").lower()
             yield concern("drop-object", f"it drops a {word}, which something may use")
 
 
-def _judge_held(
-    kind: str, name: Name, scope: Scope, *, cascade: bool, if_exists: bool
-) -> Iterator[Concern]:
+def _judge_held(kind: str, name: Name, scope: Scope, how: _How) -> Iterator[Concern]:
     what = "type" if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN") else "relation"
-    found = scope.world.find(name, what)
-    if not found.new and not (if_exists and found.state is State.ABSENT):
+    target = scope.world.find(name, what)
+    if not target.new and not (how.if_exists and target.state is State.ABSENT):
         rule, loss = _HELD[kind]
-        also = ", and its dependents" if cascade else ""
+        also = ", and its dependents" if how.cascade else ""
         yield concern(rule, f"it drops the {_word(kind)} {name} {loss}{also}")
-    for key in found.keys if len(found.keys) == 1 else ():
+    for key in target.keys if len(target.keys) == 1 else ():
         scope.world.drop(what, *key, certain=scope.certain)
 
 
-def _judge_view(name: Name, scope: Scope, *, cascade: bool, if_exists: bool) -> Iterator[Concern]:
-    found = scope.world.find(name)
-    if found.new:
-        for key in found.keys if len(found.keys) == 1 else ():
+def _judge_view(name: Name, scope: Scope, how: _How) -> Iterator[Concern]:
+    target = scope.world.find(name)
+    if target.new:
+        for key in target.keys if len(target.keys) == 1 else ():
             scope.world.drop("relation", *key, certain=scope.certain)
         return
-    if if_exists and found.state is State.ABSENT:
+    if how.if_exists and target.state is State.ABSENT:
         return
-    if cascade:
+    if how.cascade:
         yield concern("drop-cascade", f"it drops the view {name} and its dependents")
         return
     known = scope.world.catalog.columns if scope.world.catalog else {}
     _await(
         scope,
         "view",
-        frozenset(found.keys),
+        frozenset(target.keys),
         None,
         concern("drop-not-recreated", f"it drops the view {name} and does not recreate it"),
-        {column: of.type for (*place, column), of in known.items() if tuple(place) in found.keys}
+        {column: of.type for (*place, column), of in known.items() if tuple(place) in target.keys}
         or None,
     )
 
 
-def _judge_of_table(
-    kind: str, parts: list[Node], scope: Scope, *, if_exists: bool
-) -> Iterator[Concern]:
+def _judge_of_table(kind: str, parts: list[Node], scope: Scope, how: _How) -> Iterator[Concern]:
     *table_parts, name = strings(parts)
     table = to_name(table_parts)
     scope.lock(table)
-    found = scope.world.find(table)
-    states = {scope.world.state(kind, *key, name) for key in found.keys}
-    is_new = found.new or states == {State.NEW}
-    if not is_new and not (if_exists and (found.state is State.ABSENT or states == {State.ABSENT})):
+    target = scope.world.find(table)
+    states = {scope.world.state(kind, *key, name) for key in target.keys}
+    is_new = target.new or states == {State.NEW}
+    if not is_new and not (
+        how.if_exists and (target.state is State.ABSENT or states == {State.ABSENT})
+    ):
         _await(
             scope,
             kind,
-            frozenset((*key, name) for key in found.keys),
+            frozenset((*key, name) for key in target.keys),
             None,
             concern(
                 "drop-not-recreated",
                 f"it drops the {kind} {name!r} of {table} and does not recreate it",
             ),
         )
-    if len(found.keys) == 1:
-        (key,) = found.keys
+    if len(target.keys) == 1:
+        (key,) = target.keys
         if kind == "trigger" and scope.certain:
             scope.world.forget_trigger(key, name)
         if is_new:
@@ -136,17 +133,15 @@ def _judge_of_table(
     yield from ()
 
 
-def _judge_routine(
-    kind: str, node: Node, scope: Scope, *, cascade: bool, if_exists: bool
-) -> Iterator[Concern]:
+def _judge_routine(kind: str, node: Node, scope: Scope, how: _How) -> Iterator[Concern]:
     body = node["ObjectWithArgs"]
     name, types = to_name(strings(body["objname"])), dropped_types(body)
     if kind == "function":
         state, types = state_of_routine(scope.world, name, types)
-        if state is State.NEW or (if_exists and state is State.ABSENT):
+        if state is State.NEW or (how.if_exists and state is State.ABSENT):
             return
     shown = f"{name}({signature(types)})" if types is not None else str(name)
-    if cascade:
+    if how.cascade:
         yield concern("drop-cascade", f"it drops the {kind} {shown} and its dependents")
         return
     lost = concern("drop-not-recreated", f"it drops the {kind} {shown} and does not recreate it")
@@ -165,11 +160,10 @@ def _judge_routine(
     _await(scope, kind, places_of, types, lost, before[0] if before else None)
 
 
-def _judge_without_data(kind: str, node: Node, scope: Scope, *, cascade: bool) -> Iterator[Concern]:
-    shown = kind
-    lost = concern("drop-not-recreated", f"it drops a {shown} and does not recreate it")
-    if cascade:
-        yield concern("drop-cascade", f"it drops a {shown} and its dependents")
+def _judge_without_data(kind: str, node: Node, scope: Scope, how: _How) -> Iterator[Concern]:
+    lost = concern("drop-not-recreated", f"it drops a {kind} and does not recreate it")
+    if how.cascade:
+        yield concern("drop-cascade", f"it drops a {kind} and its dependents")
         return
     if kind == "cast":
         source, target = (type_name(each["TypeName"]) for each in items(node))
@@ -183,10 +177,10 @@ def _judge_without_data(kind: str, node: Node, scope: Scope, *, cascade: bool) -
         _await(scope, kind, places(scope.world, _object_name(node)), None, lost)
 
 
-def _judge_named(kind: str, name: str, scope: Scope, *, if_exists: bool) -> Iterator[Concern]:
+def _judge_named(kind: str, name: str, scope: Scope, how: _How) -> Iterator[Concern]:
     word = _word(kind)
     state = scope.world.state(word, name)
-    if state is not State.NEW and not (if_exists and state is State.ABSENT):
+    if state is not State.NEW and not (how.if_exists and state is State.ABSENT):
         yield concern(f"drop-{word}", f"it drops the {word} {name} and its contents")
     scope.world.drop(word, name, certain=scope.certain)
 
@@ -216,12 +210,12 @@ def places(world: World, name: Name) -> frozenset[tuple[str, ...]]:
     """Where a routine of this name may be: in its schema, or in the first one of each search path that has it."""
     if name.schema is not None:
         return frozenset({(name.schema, name.name)})
-    found: set[tuple[str, ...]] = set()
+    result: set[tuple[str, ...]] = set()
     for path in world.paths:
         candidates = path if path is not None else ("?",)
         if world.catalog is None:
             # Any schema may have it, so it is the first one's that goes.
-            found.add((candidates[0] if candidates else "?", name.name))
+            result.add((candidates[0] if candidates else "?", name.name))
             continue
         holding = [
             schema
@@ -229,8 +223,8 @@ def places(world: World, name: Name) -> frozenset[tuple[str, ...]]:
             if (schema, name.name) in world.catalog.functions
             or (schema, name.name) in world.routines
         ]
-        found.add(((holding or [*candidates, "?"])[0], name.name))
-    return frozenset(found)
+        result.add(((holding or [*candidates, "?"])[0], name.name))
+    return frozenset(result)
 
 
 def _await(

@@ -81,16 +81,16 @@ def _render_format(arguments: list[Node]) -> Text:
         return _hole(arguments[0], whole=False)
     whole, following = True, 1
 
-    def fill(found: re.Match[str]) -> str:
+    def fill(match: re.Match[str]) -> str:
         nonlocal whole, following
-        if found[2] == "%":
+        if match[2] == "%":
             return "%"
-        at = int(found[1]) if found[1] else following
+        at = int(match[1]) if match[1] else following
         following = at + 1
         value = arguments[at] if at < len(arguments) else {}
-        if found[2] == "L":
+        if match[2] == "L":
             return "'...'"
-        if found[2] == "I":
+        if match[2] == "I":
             known = constant_text(value)
             return _quoted(known) if known is not None else _hole(value, whole=True).sql
         text = _render(value)

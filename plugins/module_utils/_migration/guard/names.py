@@ -13,12 +13,7 @@ if t.TYPE_CHECKING:
 HOLE = "deploy_guard_hole_"
 """Begins the names that stand for an identifier only the run will know."""
 
-_INPUT_MODES = (
-    "FUNC_PARAM_IN",
-    "FUNC_PARAM_INOUT",
-    "FUNC_PARAM_VARIADIC",
-    "FUNC_PARAM_DEFAULT",
-)
+_INPUT_MODES = ("FUNC_PARAM_IN", "FUNC_PARAM_INOUT", "FUNC_PARAM_VARIADIC", "FUNC_PARAM_DEFAULT")
 
 
 class Name(t.NamedTuple):
@@ -87,29 +82,34 @@ def signature(types: Types) -> str:
     return ",".join(each.name for each in types)
 
 
-def same_types(one: Types, other: Types) -> bool:
+def same_types(types: Types, other: Types) -> bool:
     """A schema that is not written may be any."""
-    return len(one) == len(other) and all(
+    return len(types) == len(other) and all(
         a.name == b.name and (a.schema == b.schema or None in (a.schema, b.schema))
-        for a, b in zip(one, other, strict=True)
+        for a, b in zip(types, other, strict=True)
     )
+
+
+def option_names(body: Node, key: str = "options") -> set[str]:
+    """The names in a list of DefElem."""
+    return {each["DefElem"]["defname"] for each in body.get(key, ())}
 
 
 def walk(node: t.Any, wanted: frozenset[str]) -> list[tuple[str, t.Any]]:
     """The values of the wanted keys, at any depth below `node`, with their keys."""
-    found: list[tuple[str, t.Any]] = []
+    values: list[tuple[str, t.Any]] = []
     pending = [node]
     while pending:
         current = pending.pop()
         if isinstance(current, dict):
             for key, value in current.items():
                 if key in wanted:
-                    found.append((key, value))
+                    values.append((key, value))
                 if isinstance(value, (dict, list)):
                     pending.append(value)
         else:
             pending += [each for each in current if isinstance(each, (dict, list))]
-    return found
+    return values
 
 
 def constant_text(node: Node) -> str | None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one place that knows pglast: PostgreSQL 18's own parser, for SQL and for the bodies of PL/pgSQL.
 
-Trees are the parser's JSON: a node is a dict with one key, the name of its type.
+Trees are the parser's JSON: a node is a dict with one key, the name of its type. A long INSERT is read in parts, for
+its tree takes thirty times the memory of its text.
 """
 
 from __future__ import annotations
@@ -9,8 +10,110 @@ from __future__ import annotations
 import json
 import re
 import typing as t
+from dataclasses import dataclass
 
-from ..._library import Library
+from ..._errors import Library
+from ..splitter import comments_end
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+_LONG = 200_000
+_PART = 100_000
+"""In characters."""
+
+_HEAD = re.compile(
+    r"""(?xi)
+    INSERT \s+ INTO \s+ (?: \w+ | "[^"]+" ) (?: \s* \. \s* (?: \w+ | "[^"]+" ) )? \s*
+    (?: \( [^()']* \) \s* )? VALUES \s* (?= \( )
+    """
+)
+_LITERAL = r"(?: [-+]? [0-9.]++ | '(?: [^'] | '' )*+' | NULL | TRUE | FALSE )"
+_LITERALS = re.compile(rf"(?xi) \( \s*+ {_LITERAL} (?: \s*+ , \s*+ {_LITERAL} )*+ \s*+ \)")
+_NEXT = re.compile(r"\s*+,\s*+(?=\()")
+_TOKEN = re.compile(
+    r"""(?xs)
+    \b[eE]'(?: [^'\\] | '' | \\. )*+' | '(?: [^'] | '' )*+' | "[^"]*+" | --[^\n]*+ | /\*.*?\*/
+  | \$(?P<tag>\w*+)\$ .*? \$(?P=tag)\$ | [()'"$]
+    """
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A statement of its own: the head of the whole, some of its rows, and what follows those."""
+
+    whole: str
+    head: int
+    """Where the head ends."""
+    rows: tuple[tuple[int, int], ...] = ()
+    tail: int | None = None
+    """Where what follows the rows begins; None leaves it away."""
+
+    @property
+    def text(self) -> str:
+        rows = ",".join(self.whole[start:end] for start, end in self.rows)
+        tail = "" if self.tail is None else self.whole[self.tail :]
+        return f"{self.whole[: self.head]}{rows}{tail}" if self.rows else self.whole
+
+    def origin(self, position: int | None) -> int | None:
+        """Where in the whole stands what is at `position` of the text."""
+        if position is None or position < self.head or not self.rows:
+            return position
+        left = position - self.head
+        for start, end in self.rows:
+            if left <= end - start:
+                return start + left
+            left -= end - start + 1
+        return (self.tail or self.rows[-1][1]) + left + 1
+
+
+def in_parts(sql: str) -> Iterator[Part]:
+    """The statement whole, or a long INSERT in parts of some rows each, without most rows of nothing but literals."""
+    begins = comments_end(sql) if len(sql) > _LONG else None
+    head = None if begins is None else _HEAD.match(sql, begins)
+    if head is None:
+        yield Part(sql, len(sql))
+    else:
+        yield from _in_rows(sql, head.end())
+
+
+def _in_rows(sql: str, head: int) -> Iterator[Part]:
+    rows: list[tuple[int, int]] = []
+    size, at, more = 0, head, True
+    while more:
+        literals = _LITERALS.match(sql, at)
+        end = literals.end() if literals else _end_of_row(sql, at)
+        if end is None:
+            # It cannot be told into rows, so it is read as it is.
+            yield Part(sql, len(sql))
+            return
+        following = _NEXT.match(sql, end)
+        more = following is not None
+        if literals is None or not more:
+            rows.append((at, end))
+            size += end - at
+        if size > _PART and more:
+            yield Part(sql, head, tuple(rows))
+            rows, size = [], 0
+        at = following.end() if following else end
+    yield Part(sql, head, tuple(rows), tail=at)
+
+
+def _end_of_row(sql: str, at: int) -> int | None:
+    depth = 0
+    for token in _TOKEN.finditer(sql, at):
+        if token[0] == "(":
+            depth += 1
+        elif token[0] == ")":
+            depth -= 1
+            if not depth:
+                return token.end()
+        elif token[0] in ("'", '"'):
+            return None
+    return None
+
 
 PGLAST = Library("pglast >= 8.8")
 with PGLAST:
@@ -45,11 +148,11 @@ def parse(sql: str) -> list[Parsed]:
         raise UnparsableError(*_read(exc)) from exc
     except (ValueError, RecursionError) as exc:
         raise UnparsableError("it is nested too deeply, or has odd characters", None) from exc
-    found = [each for each in tree.get("stmts", ()) if each.get("stmt")]
-    if len(found) == 1:
-        return [Parsed(found[0]["stmt"], sql)]
+    statements = [each for each in tree.get("stmts", ()) if each.get("stmt")]
+    if len(statements) == 1:
+        return [Parsed(statements[0]["stmt"], sql)]
     content = sql.encode()
-    return [Parsed(each["stmt"], _cut(content, each)) for each in found]
+    return [Parsed(each["stmt"], _cut(content, each)) for each in statements]
 
 
 def parse_plpgsql(sql: str) -> Node:

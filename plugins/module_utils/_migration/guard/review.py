@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Class every statement of the files that will run."""
+"""Class every statement of the files that will run, each by the judge of its kind. What has no judge is unknown."""
 
 from __future__ import annotations
 
@@ -7,20 +7,187 @@ import typing as t
 
 from ..execution import excerpt
 from ..splitter import Statement, failing_line, without_leading_comments
-from .classify import judge_statement
-from .long_inserts import in_parts
+from . import changes, objects, rows
+from .calls import judge_mentioned, judge_running, judge_set
+from .columns import create_index
+from .drops import judge_drop
 from .models import Classification, Concern, Finding, Review, Source, count_verdicts, worst
-from .names import words
-from .parser import UnparsableError, parse
-from .policies import without_policy
+from .names import option_names, words
+from .objects import create_trigger
+from .parser import Node, UnparsableError, in_parts, parse, parse_plpgsql
+from .plpgsql import judge_plpgsql
+from .restrictions import alter_policy, create_policy, without_policy
+from .routines import read_do
 from .rules import concern
 from .scope import Scope, Unit
+from .tables import judge_alter_table
 from .world import World
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .catalog import Catalog
+
+    Judge = t.Callable[[Node, Scope], Iterator[Concern]]
+
+
+def judge_statement(node: Node, scope: Scope) -> Iterator[Concern]:
+    """All concerns of one statement; none when it is additive."""
+    for kind, body in node.items():
+        if kind in _QUERIES:
+            yield from rows.judge_query(kind, body, scope)
+        elif kind in _DEFINITIONS:
+            yield from judge_mentioned(body, scope)
+            yield from _DEFINITIONS[kind](body, scope)
+        elif kind in _TYPES:
+            yield from judge_mentioned(body, scope)
+            yield from objects.create_type(kind, body, scope)
+        elif kind in _OTHERS:
+            yield from _OTHERS[kind](body, scope)
+        elif kind in _WHATEVER_IT_NAMES:
+            yield concern(*_WHATEVER_IT_NAMES[kind])
+        elif kind in _BY_A_CLAUSE:
+            has_it, rule, what = _BY_A_CLAUSE[kind]
+            if has_it(body):
+                yield concern(rule, what)
+        elif kind not in _ADDITIVE:
+            yield concern("statement", f"it is a {kind.removesuffix('Stmt')}, which is unknown")
+
+
+def _judge_do(body: Node, scope: Scope) -> Iterator[Concern]:
+    language, _text = read_do(body)
+    if language != "plpgsql":
+        yield concern("language", f"it is in {language}, which is not parsed")
+        return
+    try:
+        function = parse_plpgsql(scope.sql)
+    except UnparsableError as exc:
+        yield concern("syntax", f"its body cannot be read: {exc}")
+        return
+    yield from judge_plpgsql(function, scope)
+
+
+def _create_trigger(body: Node, scope: Scope) -> Iterator[Concern]:
+    yield from judge_mentioned(body.get("whenClause", {}), scope)
+    yield from create_trigger(body, scope)
+
+
+def _create_routine(body: Node, scope: Scope) -> Iterator[Concern]:
+    yield from judge_mentioned(body.get("parameters", []), scope)
+    yield from objects.create_routine(body, scope)
+
+
+def _judge_return(body: Node, scope: Scope) -> Iterator[Concern]:
+    """RETURN in a body of SQL."""
+    yield from judge_running(body, scope)
+
+
+_QUERIES = ("SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt")
+_TYPES = ("CreateEnumStmt", "CompositeTypeStmt", "CreateRangeStmt", "CreateDomainStmt")
+
+# They make something that may call functions later.
+_DEFINITIONS: t.Final[dict[str, Judge]] = {
+    "CreateStmt": objects.create_table,
+    "CreateForeignTableStmt": objects.create_foreign_table,
+    "ViewStmt": objects.create_view,
+    "IndexStmt": create_index,
+    "AlterTableStmt": judge_alter_table,
+    "RuleStmt": objects.create_rule,
+    "DefineStmt": objects.define,
+    "CreateCastStmt": objects.create_cast,
+    "CreateStatsStmt": objects.create_statistics,
+    "AlterDomainStmt": changes.alter_domain,
+}
+
+_OTHERS: t.Final[dict[str, Judge]] = {
+    "DoStmt": _judge_do,
+    "CallStmt": rows.judge_call,
+    "ReturnStmt": _judge_return,
+    "CreateTableAsStmt": rows.judge_create_as,
+    "ExplainStmt": rows.judge_explain,
+    "PrepareStmt": rows.judge_prepare,
+    "ExecuteStmt": rows.judge_execute,
+    "DeclareCursorStmt": rows.judge_cursor,
+    "TruncateStmt": rows.judge_truncate,
+    "LockStmt": rows.judge_lock,
+    "RefreshMatViewStmt": rows.judge_refresh,
+    "DropStmt": judge_drop,
+    "CreateSchemaStmt": objects.create_schema,
+    "CreateSeqStmt": objects.create_sequence,
+    "CreateExtensionStmt": objects.create_extension,
+    "CreateFunctionStmt": _create_routine,
+    "CreateTrigStmt": _create_trigger,
+    "AlterFunctionStmt": changes.alter_function,
+    "CreatePolicyStmt": create_policy,
+    "AlterPolicyStmt": alter_policy,
+    "AlterEnumStmt": changes.alter_enum,
+    "AlterSeqStmt": changes.alter_sequence,
+    "RenameStmt": changes.rename,
+    "AlterObjectSchemaStmt": changes.set_schema,
+    "AlterOwnerStmt": changes.change_owner,
+    "GrantStmt": changes.judge_grant,
+    "CreateRoleStmt": changes.create_role,
+    "ReindexStmt": changes.judge_reindex,
+    "TransactionStmt": changes.judge_transaction,
+    "VariableSetStmt": judge_set,
+}
+_REWRITES = "it rewrites tables under a lock that stops everybody"
+_WHATEVER_IT_NAMES: t.Final = {
+    kind: (rule, what)
+    for kinds, rule, what in (
+        ("ClusterStmt", "table-rewrite", _REWRITES),
+        ("CopyStmt", "copy", "it copies rows from or to outside the file"),
+        (
+            "AlterRoleStmt AlterRoleSetStmt DropRoleStmt",
+            "role-changed",
+            "it changes or drops a role and its logins",
+        ),
+        (
+            "DropOwnedStmt ReassignOwnedStmt",
+            "role-changed",
+            "it drops or reassigns all that a role owns",
+        ),
+        (
+            """
+            AlterSystemStmt AlterDatabaseStmt AlterDatabaseSetStmt CreatedbStmt DropdbStmt
+            CreateTableSpaceStmt DropTableSpaceStmt CreateSubscriptionStmt AlterSubscriptionStmt
+            DropSubscriptionStmt CreateEventTrigStmt AlterEventTrigStmt LoadStmt
+            """,
+            "server",
+            "it changes more than this database's objects",
+        ),
+    )
+    for kind in words(kinds)
+}
+_BY_A_CLAUSE: t.Final[dict[str, tuple[t.Callable[[Node], object], str, str]]] = {
+    "GrantRoleStmt": (lambda body: not body.get("is_grant"), "revoke", "it revokes a role"),
+    "AlterDefaultPrivilegesStmt": (
+        lambda body: not body["action"].get("is_grant"),
+        "revoke",
+        "it revokes default privileges",
+    ),
+    "AlterPublicationStmt": (
+        lambda body: body.get("action") != "AP_AddObjects" or "options" in body,
+        "publication-changed",
+        "it changes what a publication sends",
+    ),
+    "CreatePublicationStmt": (
+        lambda body: body.get("for_all_tables"),
+        "server",
+        "it publishes all tables, and those without a key can no longer be updated",
+    ),
+    "VacuumStmt": (lambda body: "full" in option_names(body), "table-rewrite", _REWRITES),
+}
+"""What alone makes them a concern."""
+
+# They add, or say something that nothing depends on.
+_ADDITIVE = words(
+    """
+    CommentStmt NotifyStmt ListenStmt UnlistenStmt FetchStmt ClosePortalStmt
+    DeallocateStmt VariableShowStmt ConstraintsSetStmt
+    CreateForeignServerStmt CreateFdwStmt CreateUserMappingStmt
+    """
+)
 
 
 _COMMANDS = words(
@@ -39,18 +206,18 @@ def review(sources: Sequence[Source], catalog: Catalog | None, *, resets: bool =
         world.begin_file(reset=resets)
         unit = Unit()
         judged.append((unit, _judge_file(source, world, unit)))
-    told: list[Finding] = []
+    findings: list[Finding] = []
     verdicts: dict[str, t.Mapping[Classification, int]] = {}
     for source, (unit, concerns) in zip(sources, judged, strict=True):
-        for index, found in without_policy(unit.enabled, world):
-            concerns[index].append(found)
+        for index, issue in without_policy(unit.enabled, world):
+            concerns[index].append(issue)
         verdicts[source.file] = count_verdicts(
             worst(each.verdict for each in of_statement) for of_statement in concerns
         )
-        told += _to_findings(source, concerns)
+        findings += _to_findings(source, concerns)
     return Review(
-        findings=tuple(each for each in told if each.verdict is not Classification.WARNING),
-        warnings=tuple(each for each in told if each.verdict is Classification.WARNING),
+        findings=tuple(each for each in findings if each.verdict is not Classification.WARNING),
+        warnings=tuple(each for each in findings if each.verdict is Classification.WARNING),
         verdicts=verdicts,
     )
 
@@ -60,13 +227,13 @@ def _judge_file(source: Source, world: World, unit: Unit) -> list[list[Concern]]
     concerns: list[list[Concern]] = []
     for index, statement in enumerate(source.statements):
         scope = Scope(world, unit, judge_statement, statement.text, statement=index)
-        found = list(_judge_text(statement, scope))
-        verdict = worst(each.verdict for each in found)
+        issues = list(_judge_text(statement, scope))
+        verdict = worst(each.verdict for each in issues)
         if verdict in (Classification.UNKNOWN, Classification.DESTRUCTIVE):
             world.facts.unclear = True
-        if any(each.verdict is Classification.UNKNOWN for each in found):
+        if any(each.verdict is Classification.UNKNOWN for each in issues):
             world.facts.rows_written = True
-        concerns.append(found)
+        concerns.append(issues)
     for drop in unit.unsettled():
         concerns[drop.statement].append(drop.concern)
     return concerns
@@ -109,9 +276,9 @@ def _to_findings(source: Source, concerns: Sequence[Sequence[Concern]]) -> Itera
             )
 
 
-def _excerpt(statement: Statement, found: Concern) -> str:
+def _excerpt(statement: Statement, issue: Concern) -> str:
     """Of what cannot be read no more than the command, for what looks like code may be the inside of a literal."""
-    if found.rule != "syntax":
+    if issue.rule != "syntax":
         return excerpt(statement.text)
     word = without_leading_comments(statement.text).partition(" ")[0].upper()
     return f"{word} …" if word in _COMMANDS else "…"

@@ -7,9 +7,9 @@ import typing as t
 
 from .calls import RUNNING, judge_call_of, judge_called, judge_definition, judge_running
 from .models import Classification
-from .names import Name, relation_name, strings, walk
+from .names import Name, option_names, relation_name, strings, walk
 from .rules import concern
-from .scope import lock_kept
+from .scope import judge_filled, lock_kept
 from .world import State, is_history
 
 if t.TYPE_CHECKING:
@@ -31,11 +31,13 @@ def judge_query(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
             yield from _CHANGES[key](part, scope)
         elif key in RUNNING:
             yield from judge_called(key, part, body, scope)
-    if kind == "InsertStmt" or "intoClause" in body:
-        yield from _judge_time(body.get("selectStmt", {}) if kind == "InsertStmt" else body, scope)
+    if kind == "InsertStmt":
+        query = body.get("selectStmt", {})
+        yield from _judge_time(query, relation_name(body["relation"]), scope)
     if "intoClause" in body:
         name = relation_name(body["intoClause"]["rel"])
         scope.world.create_relation(name, "table", certain=scope.certain)
+        yield from _judge_time(body, name, scope)
 
 
 def _judge_insert(body: Node, scope: Scope) -> Iterator[Concern]:
@@ -60,17 +62,24 @@ def _judge_insert(body: Node, scope: Scope) -> Iterator[Concern]:
         yield concern("statement", f"it inserts through {name}, which is no table")
 
 
-def _judge_time(query: Node, scope: Scope) -> Iterator[Concern]:
+def _judge_time(query: Node, target: Name, scope: Scope) -> Iterator[Concern]:
     """Of what reads old rows, as many as there are, after a lock that nothing gives back before the file ends."""
     read = [relation_name(body) for _key, body in walk(query, _RELATIONS)]
-    old = [name for name in read if not scope.world.rows_are_new(name) and _is_there(name, scope)]
+    old = [name for name in read if name != target and _has_old_rows(name, scope)]
+    if old:
+        found = scope.world.find(target)
+        scope.world.facts.filled |= found.keys if found.new else set()
     if scope.unit.locked and old:
         yield lock_kept(old[0], scope)
 
 
-def _is_there(name: Name, scope: Scope) -> bool:
-    """And no name of a WITH, as far as the database told."""
-    return scope.world.catalog is None or scope.world.find(name).state is State.EXISTING
+def _has_old_rows(name: Name, scope: Scope) -> bool:
+    """Or copies of them. A name of a WITH has none, as far as the database told."""
+    found = scope.world.find(name)
+    if found.keys & scope.world.facts.filled:
+        return True
+    is_there = scope.world.catalog is None or found.state is State.EXISTING
+    return is_there and not scope.world.rows_are_new(name)
 
 
 def _sets_nothing(conflict: Node) -> bool:
@@ -89,6 +98,7 @@ def _sets_nothing(conflict: Node) -> bool:
 def _judge_update(body: Node, scope: Scope) -> Iterator[Concern]:
     name = relation_name(body["relation"])
     yield from _judge_triggers(name, _UPDATE, scope)
+    yield from judge_filled(name, scope)
     if scope.world.rows_are_new(name):
         return
     scope.world.facts.rows_written = True
@@ -103,10 +113,10 @@ def _judge_update(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def _only_fills(targets: Sequence[Node], name: Name, world: World) -> bool:
     """Whether nothing changes but columns of this run: no trigger or rule sees the update either."""
-    found = world.find(name)
-    if world.catalog is None or len(found.keys) != 1 or found.keys & world.facts.moved:
+    target = world.find(name)
+    if world.catalog is None or len(target.keys) != 1 or target.keys & world.facts.moved:
         return False
-    (key,) = found.keys
+    (key,) = target.keys
     fired = [*world.catalog.fired.get(key, ()), *world.triggers.get(key, ())]
     return (
         world.kind_of(key) == "table"
@@ -120,6 +130,7 @@ def _only_fills(targets: Sequence[Node], name: Name, world: World) -> bool:
 def _judge_delete(body: Node, scope: Scope) -> Iterator[Concern]:
     name = relation_name(body["relation"])
     yield from _judge_triggers(name, _DELETE, scope)
+    yield from judge_filled(name, scope)
     if not scope.world.rows_are_new(name):
         yield concern("rows-deleted", f"it deletes existing rows of {name}")
 
@@ -128,6 +139,7 @@ def _judge_merge(body: Node, scope: Scope) -> Iterator[Concern]:
     name = relation_name(body["relation"])
     clauses = [each["MergeWhenClause"] for each in body.get("mergeWhenClauses", ())]
     yield from _judge_triggers(name, _INSERT | _UPDATE | _DELETE, scope)
+    yield from judge_filled(name, scope)
     if is_history(scope.world.find(name)):
         yield concern("history", f"it writes into {name}, the history of migrations")
     scope.world.facts.rows_written = True
@@ -178,17 +190,18 @@ def judge_create_as(body: Node, scope: Scope) -> Iterator[Concern]:
     [(kind, query)] = body["query"].items()
     name = relation_name(body["into"]["rel"])
     there = body.get("if_not_exists") and scope.world.find(name).state is State.EXISTING
-    if not (there and scope.world.catalog):
+    runs = not (there and scope.world.catalog)
+    if runs:
         yield from scope.judge({kind: query}, scope)
-        if not body["into"].get("skipData"):
-            yield from _judge_time(query, scope)
     word = "materialized view" if body.get("objtype") == "OBJECT_MATVIEW" else "table"
     lasts = body["into"].get("onCommit") != "ONCOMMIT_DROP"
     scope.world.create_relation(name, word, certain=scope.certain and lasts)
+    if runs and not body["into"].get("skipData"):
+        yield from _judge_time(query, name, scope)
 
 
 def judge_explain(body: Node, scope: Scope) -> Iterator[Concern]:
-    options = {each["DefElem"]["defname"] for each in body.get("options", ())}
+    options = option_names(body)
     if "analyze" in options:
         yield from scope.judge(body["query"], scope)
 
@@ -227,8 +240,8 @@ def _judge_fired(name: Name, scope: Scope) -> Iterator[Concern]:
     """Older triggers and rules: what they do is nothing new to the database, but the file does not show it."""
     world = scope.world
     fired = world.catalog.fired if world.catalog else {}
-    found = world.find(name)
-    for each in (of for key in found.keys for of in fired.get(key, ())):
+    target = world.find(name)
+    for each in (of for key in target.keys for of in fired.get(key, ())):
         if each.events & _INSERT and each.function:
             with world.held():
                 concerns = list(judge_definition(each.function, scope))

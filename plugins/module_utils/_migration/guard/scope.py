@@ -17,8 +17,7 @@ if t.TYPE_CHECKING:
     from .models import Concern
     from .names import Name, Types
     from .parser import Node
-    from .signatures import Signature
-    from .view_columns import Columns
+    from .signatures import Columns, Signature
     from .world import World
 
 Place: t.TypeAlias = "tuple[int, ...]"
@@ -63,6 +62,12 @@ def lock_kept(read: Name, scope: Scope) -> Concern:
     locked = ", ".join(map(str, scope.unit.locked))
     what = f"it reads {read} while the file keeps its lock on {locked}"
     return concern("lock-kept", what)
+
+
+def judge_filled(name: Name, scope: Scope) -> Iterator[Concern]:
+    """Of a statement that reads all rows of a table, which may be a new one."""
+    if scope.unit.locked and scope.world.find(name).keys & scope.world.facts.filled:
+        yield lock_kept(name, scope)
 
 
 @dataclass(frozen=True)

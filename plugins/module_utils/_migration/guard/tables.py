@@ -6,11 +6,10 @@ from __future__ import annotations
 import typing as t
 
 from .columns import judge_add_column, judge_column_type
-from .names import relation_name
-from .not_valid import judge_not_valid
-from .row_security import SWITCHES, judge_row_security, note_row_security
+from .names import relation_name, words
+from .restrictions import SWITCHES, judge_not_valid, judge_row_security, note_row_security
 from .rules import concern
-from .scope import Drop, lock_kept
+from .scope import Drop, judge_filled, lock_kept
 from .world import State
 
 if t.TYPE_CHECKING:
@@ -20,22 +19,15 @@ if t.TYPE_CHECKING:
     from .names import Name
     from .parser import Node
     from .scope import Scope
-    from .world import Found, World
+    from .world import Target, World
 
-    Judge = Callable[[Node, Name, Found, Scope], Iterator[Concern]]
+    Judge = Callable[[Node, Name, Target, Scope], Iterator[Concern]]
 
-_ADDITIVE = frozenset(
-    [
-        "AT_ColumnDefault",
-        "AT_DropNotNull",
-        "AT_SetStatistics",
-        "AT_SetOptions",
-        "AT_ResetOptions",
-        "AT_SetStorage",
-        "AT_SetCompression",
-        "AT_SetRelOptions",
-        "AT_ResetRelOptions",
-    ]
+_ADDITIVE = words(
+    """
+    AT_ColumnDefault AT_DropNotNull AT_SetStatistics AT_SetOptions AT_ResetOptions AT_SetStorage
+    AT_SetCompression AT_SetRelOptions AT_ResetRelOptions
+    """
 )
 _SIMPLE = {
     "AT_SetNotNull": ("set-not-null", "scans it under a lock that stops everybody"),
@@ -48,18 +40,14 @@ _SIMPLE = {
     "AT_DetachPartition": ("partition", "loses the rows of a partition"),
     "AT_DropInherit": ("inherit", "leaves its parent, which loses its rows"),
 }
-_LOCKS_NOBODY_OUT = frozenset(
-    [
-        "AT_SetStatistics",
-        "AT_SetOptions",
-        "AT_ResetOptions",
-        "AT_SetRelOptions",
-        "AT_ResetRelOptions",
-        "AT_ValidateConstraint",
-        "AT_AttachPartition",
-    ]
+_LOCKS_NOBODY_OUT = words(
+    """
+    AT_SetStatistics AT_SetOptions AT_ResetOptions AT_SetRelOptions AT_ResetRelOptions AT_ValidateConstraint
+    AT_AttachPartition
+    """
 )
 """SHARE UPDATE EXCLUSIVE is enough for them, as the page of ALTER TABLE in PostgreSQL's documentation says."""
+_READS_ALL = ("AT_AddConstraint", "AT_AlterColumnType", "AT_SetNotNull", "AT_ValidateConstraint")
 _BUILDS_INDEX = ("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_EXCLUSION")
 
 
@@ -71,21 +59,23 @@ def judge_alter_table(body: Node, scope: Scope) -> Iterator[Concern]:
         if not scope.world.find(name, "type").new:
             yield concern("type-changed", f"it changes the type {name}")
         return
-    found = scope.world.find(name)
-    if body.get("missing_ok") and found.state is State.ABSENT:
+    target = scope.world.find(name)
+    if body.get("missing_ok") and target.state is State.ABSENT:
         return
     for node in body["cmds"]:
         command = node["AlterTableCmd"]
-        if not found.new or command["subtype"] == "AT_AttachPartition":
-            yield from _judge_command(command, kind or "", name, found, scope)
-        note_row_security(command, name, found, scope)
-        _note(command, found, scope)
+        if not target.new or command["subtype"] == "AT_AttachPartition":
+            yield from _judge_command(command, kind or "", name, target, scope)
+        elif command["subtype"] in _READS_ALL:
+            yield from judge_filled(name, scope)
+        note_row_security(command, name, target, scope)
+        _note(command, target, scope)
         if command["subtype"] not in _LOCKS_NOBODY_OUT:
             scope.lock(name)
 
 
 def _judge_command(
-    command: Node, kind: str, name: Name, found: Found, scope: Scope
+    command: Node, kind: str, name: Name, target: Target, scope: Scope
 ) -> Iterator[Concern]:
     subtype = command["subtype"]
     if kind == "OBJECT_VIEW" and subtype in ("AT_SetRelOptions", "AT_ResetRelOptions"):
@@ -93,9 +83,9 @@ def _judge_command(
     elif kind == "OBJECT_INDEX" and subtype == "AT_AttachPartition":
         return
     elif subtype in _COMMANDS:
-        yield from _COMMANDS[subtype](command, name, found, scope)
+        yield from _COMMANDS[subtype](command, name, target, scope)
     elif subtype in _SIMPLE:
-        if _changes_nothing(command, found, scope):
+        if _changes_nothing(command, target, scope):
             return
         rule, what = _SIMPLE[subtype]
         yield concern(rule, f"it alters {name}, which {what}")
@@ -104,51 +94,51 @@ def _judge_command(
         yield concern("table-change", f"it alters {name} in an unknown way ({word})")
 
 
-def _changes_nothing(command: Node, found: Found, scope: Scope) -> bool:
+def _changes_nothing(command: Node, target: Target, scope: Scope) -> bool:
     """SET NOT NULL of a column that is NOT NULL."""
     catalog = scope.world.catalog
-    if command["subtype"] != "AT_SetNotNull" or catalog is None or not found.keys:
+    if command["subtype"] != "AT_SetNotNull" or catalog is None or not target.keys:
         return False
-    columns = [catalog.columns.get((*key, command.get("name", ""))) for key in found.keys]
+    columns = [catalog.columns.get((*key, command.get("name", ""))) for key in target.keys]
     return all(column is not None and column.not_null for column in columns)
 
 
-def _column_default(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+def _column_default(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
     column = command.get("name", "")
-    new = all(scope.world.state("column", *key, column) is State.NEW for key in found.keys)
-    if "def" not in command and not new and _has_default(column, found, scope.world):
+    new = all(scope.world.state("column", *key, column) is State.NEW for key in target.keys)
+    if "def" not in command and not new and _has_default(column, target, scope.world):
         yield concern(
             "drop-default", f"it drops the default of {name}.{column}, which old code relies on"
         )
 
 
-def _has_default(column: str, found: Found, world: World) -> bool:
+def _has_default(column: str, target: Target, world: World) -> bool:
     """Or perhaps so, before this run."""
     known = world.catalog.columns if world.catalog else {}
-    columns = [known.get((*key, column)) for key in found.keys if world.is_untouched(key, column)]
-    return len(columns) < len(found.keys) or any(not of or of.has_default for of in columns)
+    columns = [known.get((*key, column)) for key in target.keys if world.is_untouched(key, column)]
+    return len(columns) < len(target.keys) or any(not of or of.has_default for of in columns)
 
 
-def _drop_column(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+def _drop_column(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
     column = command.get("name", "")
-    states = {scope.world.state("column", *key, column) for key in found.keys}
+    states = {scope.world.state("column", *key, column) for key in target.keys}
     if states == {State.NEW} or (command.get("missing_ok") and states == {State.ABSENT}):
         return
     yield concern("drop-column", f"it drops the column {name}.{column} and its contents")
 
 
-def _drop_constraint(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+def _drop_constraint(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
     constraint = command.get("name", "")
-    states = {scope.world.state("constraint", *key, constraint) for key in found.keys}
+    states = {scope.world.state("constraint", *key, constraint) for key in target.keys}
     if states == {State.NEW} or (command.get("missing_ok") and states == {State.ABSENT}):
         return
     lost = concern("drop-constraint", f"it drops the constraint {constraint!r} of {name}")
     catalog = scope.world.catalog
     types = (
-        {catalog.constraints.get((*key, constraint)) for key in found.keys} if catalog else set()
+        {catalog.constraints.get((*key, constraint)) for key in target.keys} if catalog else set()
     )
     if types and types <= {"c", "f"} and command.get("behavior") != "DROP_CASCADE":
-        names = frozenset((*key, constraint) for key in found.keys)
+        names = frozenset((*key, constraint) for key in target.keys)
         drop = Drop(scope.statement, "constraint", names, None, scope.place, lost)
         scope.unit.drops.append(drop)
         scope.world.facts.dropped = True
@@ -156,7 +146,7 @@ def _drop_constraint(command: Node, name: Name, found: Found, scope: Scope) -> I
         yield lost
 
 
-def _add_constraint(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+def _add_constraint(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
     constraint = command["def"]["Constraint"]
     kind, shown = constraint["contype"], constraint.get("conname") or "without a name"
     if kind in _BUILDS_INDEX:
@@ -172,34 +162,36 @@ def _add_constraint(command: Node, name: Name, found: Found, scope: Scope) -> It
                 f"it adds the constraint {shown} to {name} and scans it under a lock",
             )
         else:
-            yield from judge_not_valid(constraint, name, found, scope)
+            yield from judge_not_valid(constraint, name, target, scope)
     else:
         yield concern("table-change", f"it adds an unknown constraint to {name}")
 
 
-def _validate(_command: Node, name: Name, _found: Found, scope: Scope) -> Iterator[Concern]:
+def _validate(_command: Node, name: Name, _found: Target, scope: Scope) -> Iterator[Concern]:
     if scope.unit.locked:
         yield lock_kept(name, scope)
 
 
-def _attach(command: Node, name: Name, _found: Found, scope: Scope) -> Iterator[Concern]:
+def _attach(command: Node, name: Name, _found: Target, scope: Scope) -> Iterator[Concern]:
     partition = relation_name(command["def"]["PartitionCmd"]["name"])
     if not scope.world.find(partition).new:
         yield concern("partition", f"it attaches the existing {partition} to {name} and scans it")
 
 
-def _inherit(_command: Node, name: Name, _found: Found, _scope: Scope) -> Iterator[Concern]:
+def _inherit(_command: Node, name: Name, _found: Target, _scope: Scope) -> Iterator[Concern]:
     yield concern("inherit", f"it makes {name} a child of another table")
 
 
-def _replica_identity(command: Node, name: Name, _found: Found, _scope: Scope) -> Iterator[Concern]:
+def _replica_identity(
+    command: Node, name: Name, _found: Target, _scope: Scope
+) -> Iterator[Concern]:
     if command["def"]["ReplicaIdentityStmt"].get("identity_type") == "n":
         yield concern("replica-identity", f"it stops {name} from being replicated")
 
 
-def _trigger_switch(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+def _trigger_switch(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
     trigger = command.get("name", "")
-    if trigger and all(scope.world.state("trigger", *k, trigger) is State.NEW for k in found.keys):
+    if trigger and all(scope.world.state("trigger", *k, trigger) is State.NEW for k in target.keys):
         return
     yield concern("trigger-switch", f"it switches triggers or rules of {name}")
 
@@ -217,29 +209,21 @@ _COMMANDS: t.Final[dict[str, Judge]] = {
     "AT_ReplicaIdentity": _replica_identity,
     **dict.fromkeys(SWITCHES, judge_row_security),
     **dict.fromkeys(
-        (
-            "AT_EnableTrig",
-            "AT_EnableAlwaysTrig",
-            "AT_EnableReplicaTrig",
-            "AT_DisableTrig",
-            "AT_EnableTrigAll",
-            "AT_DisableTrigAll",
-            "AT_EnableTrigUser",
-            "AT_DisableTrigUser",
-            "AT_EnableRule",
-            "AT_EnableAlwaysRule",
-            "AT_EnableReplicaRule",
-            "AT_DisableRule",
+        words(
+            """
+            AT_EnableTrig AT_EnableAlwaysTrig AT_EnableReplicaTrig AT_DisableTrig AT_EnableTrigAll AT_DisableTrigAll
+            AT_EnableTrigUser AT_DisableTrigUser AT_EnableRule AT_EnableAlwaysRule AT_EnableReplicaRule AT_DisableRule
+            """
         ),
         _trigger_switch,
     ),
 }
 
 
-def _note(command: Node, found: Found, scope: Scope) -> None:
+def _note(command: Node, target: Target, scope: Scope) -> None:
     """What the command leaves behind."""
     world, subtype, definition = scope.world, command["subtype"], command.get("def", {})
-    for key in found.keys if len(found.keys) == 1 else ():
+    for key in target.keys if len(target.keys) == 1 else ():
         if subtype == "AT_AddColumn":
             world.create("column", *key, definition["ColumnDef"]["colname"], certain=scope.certain)
         elif subtype == "AT_AddConstraint" and definition["Constraint"].get("conname"):
@@ -253,23 +237,23 @@ def _note(command: Node, found: Found, scope: Scope) -> None:
             ):
                 world.drop(kind, *key, command.get("name", ""), certain=scope.certain)
     if subtype in ("AT_AttachPartition", "AT_AddInherit"):
-        _note_family(command, found, scope)
-    _note_references(definition, found, scope)
+        _note_family(command, target, scope)
+    _note_references(definition, target, scope)
 
 
-def _note_family(command: Node, found: Found, scope: Scope) -> None:
+def _note_family(command: Node, target: Target, scope: Scope) -> None:
     """What reaches the rows of a parent reaches those of its children."""
     definition = command["def"]
     if "PartitionCmd" in definition:
         child = scope.world.find(relation_name(definition["PartitionCmd"]["name"]))
-        parent = found
+        parent = target
     else:
-        child, parent = found, scope.world.find(relation_name(definition["RangeVar"]))
+        child, parent = target, scope.world.find(relation_name(definition["RangeVar"]))
     if not child.new:
         scope.world.entangle(parent)
 
 
-def _note_references(definition: Node, found: Found, scope: Scope) -> None:
+def _note_references(definition: Node, target: Target, scope: Scope) -> None:
     """Deleting rows of a new table may reach rows of an old one that references it."""
     inline = definition.get("ColumnDef", {}).get("constraints", ())
     for each in (
@@ -279,5 +263,5 @@ def _note_references(definition: Node, found: Found, scope: Scope) -> None:
         if "pktable" in each.get("Constraint", {}):
             name = relation_name(each["Constraint"]["pktable"])
             scope.lock(name)
-            if not found.new:
+            if not target.new:
                 scope.world.entangle(scope.world.find(name))

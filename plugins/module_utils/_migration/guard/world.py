@@ -5,18 +5,55 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from .facts import Facts
 from .names import HOLE, Name
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .catalog import Catalog, Key
+    from .catalog import Catalog, Domain, Key
     from .parser import Node
-    from .routine import Routine
+    from .routines import Routine
+
+
+Place: t.TypeAlias = "tuple[str, str]"
+"""Schema and name."""
+
+
+@dataclass
+class Facts:
+    domains: dict[Place, Domain] = field(default_factory=dict)
+    """Made or altered."""
+    volatile_names: set[str] = field(default_factory=set)
+    """Of functions that ALTER FUNCTION made so."""
+    row_security: dict[tuple[Place, str], frozenset[bool | None]] = field(default_factory=dict)
+    """By table and `enabled` or `forced`: all that it may be by now."""
+    tables_with_policies: set[Place] = field(default_factory=set)
+    policies_unclear: bool = False
+    """Whether a policy was made on a table whose name only the run will know."""
+    scanned_tables: set[Place] = field(default_factory=set)
+    """Tables that got an index on an expression or a partial one."""
+    rows_written: bool = False
+    """Whether existing tables may have more rows than the catalog's sizes tell."""
+    filled: set[Place] = field(default_factory=set)
+    """New tables with rows of existing ones, so that reading them takes as long."""
+
+    moved: set[Place] = field(default_factory=set)
+    """Tables that have the name of another one, of which the catalog tells."""
+    unclear: bool = False
+    """Whether something may be there, or gone, that nobody noted."""
+    dropped: bool = False
+    """Whether something of before the run may be gone, or out of sight."""
+
+    def forget_table(self, table: Place) -> None:
+        """It has the name of another one, of which the catalog tells."""
+        self.rows_written = True
+        self.moved.add(table)
+        for switch in ("enabled", "forced"):
+            self.row_security[table, switch] = frozenset({None})
+
 
 Path: t.TypeAlias = "tuple[str, ...] | None"
 """Schemas in the order they are searched, None when that cannot be told."""
@@ -36,7 +73,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True)
-class Found:
+class Target:
     """The objects a name may mean, and the worst state of them."""
 
     keys: frozenset[tuple[str, str]]
@@ -56,12 +93,12 @@ class Trigger:
     function: Name
 
 
-def is_history(found: Found) -> bool:
+def is_history(target: Target) -> bool:
     """Whether the name may mean the table in which the Supabase CLI, Prisma or Flyway keeps what it applied."""
     return any(
         name in ("_prisma_migrations", "flyway_schema_history")
         or (name == "schema_migrations" and schema in ("supabase_migrations", ""))
-        for schema, name in found.keys
+        for schema, name in target.keys
     )
 
 
@@ -247,15 +284,15 @@ class World:
         renamed = ("column", *table, column) in self._objects
         return not renamed and table not in self.facts.moved
 
-    def find(self, name: Name, kind: str = "relation") -> Found:
+    def find(self, name: Name, kind: str = "relation") -> Target:
         """What a relation or type of this name is, over all search paths there may be."""
-        found = [self._find_on(path, name, kind) for path in self.paths]
-        states = {state for _key, state in found}
+        candidates = [self._find_on(path, name, kind) for path in self.paths]
+        states = {state for _key, state in candidates}
         for state in (State.EXISTING, State.NEW):
             if state in states:
-                keys = frozenset(key for key, each in found if each is not State.ABSENT)
-                return Found(keys, state)
-        return Found(frozenset(key for key, _state in found), State.ABSENT)
+                keys = frozenset(key for key, each in candidates if each is not State.ABSENT)
+                return Target(keys, state)
+        return Target(frozenset(key for key, _state in candidates), State.ABSENT)
 
     def _find_on(self, path: Path, name: Name, kind: str) -> tuple[tuple[str, str], State]:
         if name.schema is not None:
@@ -331,15 +368,15 @@ class World:
         letter = self.catalog.relations.get(key, "r") if self.catalog else "r"
         return _KINDS.get(letter, "table")
 
-    def entangle(self, found: Found) -> None:
+    def entangle(self, target: Target) -> None:
         """Rows of new tables that rows of existing ones may hang on."""
-        self._entangled |= found.keys
+        self._entangled |= target.keys
 
     def rows_are_new(self, name: Name) -> bool:
         """Whether all rows that a statement on it reaches were made in this run."""
-        found = self.find(name)
-        return found.new and all(
-            self.kind_of(key) == "table" and key not in self._entangled for key in found.keys
+        target = self.find(name)
+        return target.new and all(
+            self.kind_of(key) == "table" and key not in self._entangled for key in target.keys
         )
 
 

@@ -6,10 +6,9 @@ from __future__ import annotations
 import typing as t
 
 from ..._formats import shown, size, took
-from ..._numbers import number
 from ..._story.decode import text
 from ..._story.record import Record
-from ..._words import counted
+from ..._words import counted, number
 from ..models import Cell, Table, code, judged, share, table
 
 OTHER = "Others"

@@ -83,6 +83,8 @@ def reasons(rows: t.Sequence[Row]) -> str:
 
 
 def health(group: Group) -> list[Fact]:
+    if probes := of(group, "probes"):
+        return webhook(probes) if "outcome" in probes[0] else called(probes)
     rows = of(group, "results")
     good = [row for row in rows if row.get("status") in GOOD]
     if len(rows) <= FEW and len(good) == len(rows):
@@ -108,8 +110,7 @@ def people(group: Group) -> list[Fact]:
     return facts + [exception(row, "people") for row in rows if row not in good]
 
 
-def webhook(group: Group) -> list[Fact]:
-    rows = of(group, "probes")
+def webhook(rows: list[Row]) -> list[Fact]:
     good = [row for row in rows if row.get("outcome") in GOOD]
     unknown = [row for row in rows if row.get("outcome") == "unknown"]
     more = f"; of {len(unknown)} the answer does not tell" if unknown else ""
@@ -119,14 +120,13 @@ def webhook(group: Group) -> list[Fact]:
         for row in rows
         if row not in good and row not in unknown
     ]
-    return bad or (facts if rows else [])
+    return bad or facts
 
 
-def called(group: Group) -> list[Fact]:
-    rows = of(group, "probes")
+def called(rows: list[Row]) -> list[Fact]:
     bad = [row for row in rows if not row.get("passed")]
     if not bad:
-        return [Fact("called", f"{counted(len(rows), 'function')} answered")] if rows else []
+        return [Fact("called", f"{counted(len(rows), 'function')} answered")]
     return [Fact("called", f"{row['name']}: {one_line(str(row['detail']))}", "bad") for row in bad]
 
 
@@ -159,6 +159,8 @@ def migrations(group: Group) -> list[Fact]:
     settled = [
         (item.name, item.result["resolved"]) for item in group.items if "resolved" in item.result
     ]
+    if any("history" in item.result for item in group.items):
+        return []
     if settled:
         told = " · ".join(f"{name} {', '.join(names) or 'nothing'}" for name, names in settled)
         return [

@@ -227,12 +227,17 @@ def invited(group: Group) -> list[Fact]:
     return [Fact("review", f"{verb}: {path}", "calm" if group.would else "good") for path in paths]
 
 
+def tells(result: t.Mapping[str, t.Any]) -> bool:
+    """Whether the lock was only read, and is told in words."""
+    return "sentence" in result
+
+
 def locked(group: Group) -> list[Fact]:
     """A run's own lock is in its heading; one that was set by hand is what a person asked for."""
     facts = []
     for item in group.items:
         lock = {} if item.failed else item.result.get("lock") or {}
-        if lock.get("manual") and lock.get("held"):
+        if lock.get("manual") and lock.get("held") and not tells(item.result):
             verb = "would be held" if group.would else "held"
             why = f": {one_line(str(lock['reason']))}" if lock.get("reason") else ""
             facts.append(Fact("lock", f"{verb} by {lock.get('holder')}{why}"))

@@ -12,7 +12,7 @@ from ansible import context
 from ansible.module_utils.common.collections import ImmutableDict
 
 from ansible_collections.easymo.deploy.plugins.callback import console, journal, slack
-from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import (
+from ansible_collections.easymo.deploy.plugins.module_utils._release.models import (
     CENSORED,
     sentence_of,
 )

@@ -5,8 +5,8 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.easymo.deploy.plugins.filter.service_check import service_check
 from ansible_collections.easymo.deploy.plugins.filter.service_health import service_health
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.health import judge_answer
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.servers import judge_answer
 from ansible_collections.easymo.deploy.plugins.module_utils._documentation import fragment_spec
 
 HTTP = fragment_spec("_checks", "checks", "http")

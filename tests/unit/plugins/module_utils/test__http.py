@@ -10,10 +10,12 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
-from ansible_collections.easymo.deploy.plugins.module_utils._banner.api import BannerApi
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import servers, web
+from ansible_collections.easymo.deploy.plugins.module_utils._banner import BannerApi
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import health, web
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.payment import HttpWallets
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook import HttpWebhook
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook_probes import Request
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
@@ -22,8 +24,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import FunctionLog
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import (
+    FunctionLog,
     FunctionProbe,
     HttpGateway,
 )
@@ -45,8 +47,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server i
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import ManagementClient
 from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.check import HttpWebhook
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import Request
 from tests.fakes.http_server import Handler, serving
 
 OURS = "Bearer our-own-token"
@@ -105,7 +105,7 @@ def check(url: str, **more: t.Any) -> None:
         "json": {},
         "holds": [],
     }
-    servers.probe_http({**given, "url": url, **more}, 20)
+    health.probe_http({**given, "url": url, **more}, 20)
 
 
 def management(url: str) -> ManagementClient:

@@ -8,9 +8,10 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     InputError,
+    Library,
     MissingLibraryError,
+    refuse_missing,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library, refuse_missing
 from ansible_collections.easymo.deploy.plugins.module_utils._module import finish, refuse_below
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock
 from tests.module_runner import run_module

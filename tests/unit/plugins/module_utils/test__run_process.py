@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _run_process
-from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
 from ansible_collections.easymo.deploy.plugins.module_utils._run_process import (
+    Run,
     alive,
     current_run,
     detach,

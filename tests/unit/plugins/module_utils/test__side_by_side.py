@@ -4,7 +4,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _side_by_side
+from ansible_collections.easymo.deploy.plugins.module_utils import _threads
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import models
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.health import run_probes
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
@@ -14,7 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import run_preflight
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import run_tests
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import (
     FunctionAnswer,
     FunctionProbe,
     probe_all,
@@ -100,11 +100,11 @@ def test_a_look_is_repeated_until_it_is_well_or_its_time_is_over():
         looks.append(name)
         return len(looks)
 
-    looking = _side_by_side.Looking(
+    looking = _threads.Looking(
         look=look,
         judge=lambda _name, found, _seconds: found,
         well=lambda found: found == 3,
-        patience=_side_by_side.Patience(10, 1, clock=lambda: now[0], sleep=sleep),
+        patience=_threads.Patience(10, 1, clock=lambda: now[0], sleep=sleep),
     )
     assert (looking.at("one"), now[0]) == (3, 2.0)
     looks += ["more"] * 3

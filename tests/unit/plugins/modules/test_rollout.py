@@ -2,7 +2,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout import task
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout import wave
 from ansible_collections.easymo.deploy.plugins.modules import rollout
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
@@ -15,8 +15,8 @@ OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"
 def cluster(monkeypatch) -> MemoryCluster:
     cluster, clock = MemoryCluster(), FakeClock()
     clock.listeners.append(Controller(cluster, OLD).tick)
-    monkeypatch.setattr(task, "cluster_for", lambda _module: cluster)
-    monkeypatch.setattr(task, "MonotonicClock", lambda: clock)
+    monkeypatch.setattr(wave, "cluster_for", lambda _module: cluster)
+    monkeypatch.setattr(wave, "MonotonicClock", lambda: clock)
     return cluster
 
 

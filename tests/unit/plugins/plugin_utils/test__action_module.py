@@ -8,8 +8,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, Library
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
     ControllerActionBase,
     ControllerModule,

@@ -5,8 +5,9 @@ import typing as t
 import pytest
 
 from sandbox.kubernetes.controllers import controller, endpointslices, replicaset
-from sandbox.kubernetes.controllers.nodes import by_free_room, filter_reasons, quantity, refusal
+from sandbox.kubernetes.controllers.nodes import by_free_room, filter_reasons, refusal
 from sandbox.kubernetes.controllers.objects import seconds, timestamp
+from sandbox.kubernetes.quantities import parse
 from tests.tables import cases
 
 Object = dict[str, t.Any]
@@ -90,7 +91,7 @@ def test_available_comes_min_ready_seconds_after_ready():
     ("text", "value"), [("250m", "0.25"), ("2", "2"), ("128Mi", "134217728"), ("1k", "1000")]
 )
 def test_quantities_are_read_in_their_base_unit(text, value):
-    assert str(quantity(text).normalize()) == str(quantity(value).normalize())
+    assert parse(text) == parse(value)
 
 
 def node(cpu: str = "1", *, ready: str = "True") -> Object:

@@ -192,17 +192,6 @@ def test_an_object_stays_until_its_last_finalizer_is_off(store):
     assert store.list("configmaps", "shop") == []
 
 
-@pytest.mark.parametrize(
-    ("propagation", "finalizer"), [("Foreground", "foregroundDeletion"), ("Orphan", "orphan")]
-)
-def test_propagation_is_left_to_the_collector_as_a_finalizer(store, propagation, finalizer):
-    store.create("deployments", deployment())
-
-    marked = store.delete("deployments", "shop", "web", propagation=propagation)
-
-    assert marked["metadata"]["finalizers"] == [finalizer]
-
-
 def test_a_namespace_goes_with_the_last_object_in_it(store):
     store.create("configmaps", config_map())
     store.create("pods", pod(node="n1"))

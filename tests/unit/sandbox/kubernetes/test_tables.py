@@ -2,8 +2,8 @@
 
 import pytest
 
-from sandbox.kubernetes.pod_summary import pod_cells, summary
 from sandbox.kubernetes.quantities import human_duration, since
+from sandbox.kubernetes.tables import pod_cells, summary
 
 
 def pod(*states: dict, phase: str = "Running", **metadata: str) -> dict:
@@ -44,9 +44,9 @@ def test_restarts_tell_when_the_last_one_was():
 
     cells = pod_cells(found)
 
-    assert cells[1] == "1/1"
-    assert cells[3].startswith("4 (")
-    assert cells[3].endswith("d ago)")
+    assert cells[0] == "1/1"
+    assert cells[2].startswith("4 (")
+    assert cells[2].endswith("d ago)")
 
 
 @pytest.mark.parametrize(

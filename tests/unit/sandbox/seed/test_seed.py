@@ -2,8 +2,7 @@
 
 import pytest
 
-from sandbox.seed import fingerprint
-from sandbox.seed.rows import volumes
+from sandbox.seed import fingerprint, volumes
 
 
 def test_the_fingerprint_names_the_size_too():

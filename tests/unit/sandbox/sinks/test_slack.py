@@ -89,7 +89,6 @@ RIGHT = [
     section(text=plain("x"), fields=[plain("x" * 2_000)], block_id="a"),
     {"type": "divider"},
     actions(button(action_id="a", style="primary"), button(action_id="b")),
-    {"type": "image", "image_url": "https://x.example/a.png", "alt_text": "a"},
 ]
 
 
@@ -122,11 +121,8 @@ def test_what_slack_refuses_is_refused_with_slacks_word(slack, args, error):
     assert post(slack, **args) == {"ok": False, "error": error}
 
 
-def test_an_archived_channel_takes_no_message_and_is_archived_once(slack):
-    archive = {"channel": "C0DEPLOY01"}
-    assert slack.call("conversations.archive", archive)["ok"]
-    assert slack.call("conversations.archive", archive)["error"] == "already_archived"
-    assert post(slack)["error"] == "is_archived"
+def test_an_archived_channel_takes_no_message(slack):
+    assert post(slack, channel="#v1-deployment")["error"] == "is_archived"
 
 
 def test_a_webhook_message_cannot_be_edited(slack):
@@ -169,45 +165,10 @@ def test_a_user_group_tells_its_members_to_who_asks(slack):
     assert "v1-team" in members
 
 
-def test_who_is_no_member_reads_and_writes_only_after_joining(slack):
+def test_who_is_no_member_posts_nothing(slack):
     general = {"channel": "C0GENERAL1"}
     assert slack.call("conversations.info", general)["channel"]["is_member"] is False
-    for method in ("chat.postMessage", "conversations.history"):
-        assert slack.call(method, {**general, "text": "x"})["error"] == "not_in_channel"
-    assert slack.call("conversations.join", general)["channel"]["is_member"] is True
-    assert slack.call("chat.postMessage", {**general, "text": "x"})["ok"] is True
-    assert slack.call("conversations.archive", general)["error"] == "cant_archive_general"
-
-
-def test_a_thread_is_read_parent_first_and_the_history_without_it(slack):
-    parent = post(slack)
-    answers = [post(slack, text, thread_ts=parent["ts"]) for text in ("one", "two")]
-    slack.call("chat.update", {"channel": parent["channel"], "ts": parent["ts"], "text": "done"})
-    channel = {"channel": parent["channel"]}
-    read = slack.call("conversations.replies", {**channel, "ts": parent["ts"]})
-    assert [m["text"] for m in read["messages"]] == ["done", "one", "two"]
-    (top,) = slack.call("conversations.history", channel)["messages"]
-    assert (top["reply_count"], top["latest_reply"]) == (2, answers[1]["ts"])
-    assert top["edited"]["user"] == top["user"]
-    only = {**channel, "ts": parent["ts"], "oldest": answers[0]["ts"]}
-    texts = [m["text"] for m in slack.call("conversations.replies", only)["messages"]]
-    assert texts == ["done", "two"]
-    nothing = slack.call("conversations.replies", {**channel, "ts": "1.000001"})
-    assert nothing["error"] == "thread_not_found"
-
-
-def test_a_long_history_says_that_there_is_more(slack):
-    for text in "abc":
-        post(slack, text)
-    first = slack.call("conversations.history", {"channel": "C0DEPLOY01", "limit": 2})
-    assert ([m["text"] for m in first["messages"]], first["has_more"]) == (["c", "b"], True)
-
-
-def test_a_message_has_a_link(slack):
-    sent = post(slack)
-    args = {"channel": sent["channel"], "message_ts": sent["ts"]}
-    link = slack.call("chat.getPermalink", args)["permalink"]
-    assert link.endswith(f"/archives/C0DEPLOY01/p{sent['ts'].replace('.', '')}")
+    assert slack.call("chat.postMessage", {**general, "text": "x"})["error"] == "not_in_channel"
 
 
 def test_a_missing_channel_is_gone_for_everybody(tmp_path):

@@ -12,10 +12,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from sandbox.cli import main
 from sandbox.errors import SandboxError
 from sandbox.gateway.routes import resolve
 from sandbox.names import SERVICES
-from sandbox.traffic.cli import _rate, _seconds, _workers, report, start, stop
+from sandbox.traffic.cli import report, start, stop
 from sandbox.traffic.figures import Figures
 from sandbox.traffic.generator import QUESTIONS as QUESTIONS_OF_ALL
 from sandbox.traffic.generator import FailedError, Generator, Load, Targets, route_taken
@@ -133,19 +134,19 @@ def test_an_answer_that_hides_an_outage_is_a_failure(body, kind):
 
 
 @pytest.mark.parametrize(
-    ("read", "value"),
+    ("option", "value"),
     [
-        (_rate, "501"),
-        (_rate, "0"),
-        (_rate, "nan"),
-        (_rate, "x"),
-        (_workers, "1.5"),
-        (_seconds, "14401"),
+        ("--rate", "501"),
+        ("--rate", "0"),
+        ("--rate", "nan"),
+        ("--rate", "x"),
+        ("--workers", "1.5"),
+        ("--seconds", "14401"),
     ],
 )
-def test_limits_are_kept(read, value):
-    with pytest.raises(argparse.ArgumentTypeError, match=repr(value)):
-        read(value)
+def test_limits_are_kept(option, value, capsys):
+    assert main(["traffic", "start", option, value]) == 1
+    assert repr(value) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [report, stop])

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.fired import (
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
     KEPT,
     alerts_of,
     describe,

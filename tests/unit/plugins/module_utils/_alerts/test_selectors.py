@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.selectors import (
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
     grouped_by,
     read_matchers,
     selectors,

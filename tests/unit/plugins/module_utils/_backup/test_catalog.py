@@ -3,7 +3,7 @@ import json
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import manifest_key
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import manifest_key
 from tests.fakes.backups import manifest
 from tests.fakes.bucket import MemoryBucket
 

@@ -1,6 +1,6 @@
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.server import (
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import (
     LockTableRoom,
     cure,
     refuse_shortage,

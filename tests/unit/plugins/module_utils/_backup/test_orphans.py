@@ -9,7 +9,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog impo
     read_catalog,
     run_cleanup,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import manifest_key
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import manifest_key
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,

@@ -2,11 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
     TIME_FORMAT,
     Backup,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
     DumpContents,
     compression_argument,
     is_listing,

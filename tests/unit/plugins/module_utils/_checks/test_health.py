@@ -11,7 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     NotKnownError,
     Options,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._side_by_side import Patience
+from ansible_collections.easymo.deploy.plugins.module_utils._threads import Patience
 
 
 class Time:

@@ -3,14 +3,14 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.pods import judge_pods, parted
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.servers import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.health import (
     client_settings,
     judge_answer,
     same,
     without_query,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.pods import judge_pods, parted
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller

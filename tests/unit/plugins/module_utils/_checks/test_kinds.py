@@ -14,9 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import 
     ActiveAlert,
     LoadedRule,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
-    cluster as cluster_checks,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import cluster as cluster_checks
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
     database,
     documents,
@@ -28,8 +26,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.git import GitFacts
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import PREFLIGHT
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check, Known
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import libraries
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
+    Check,
+    Known,
+    libraries,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import Problem
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     NotReadyError,
@@ -37,11 +39,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.facts import Problem
-from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan import Subject
+from ansible_collections.easymo.deploy.plugins.module_utils._release.sign_off import Subject
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.tables import cases

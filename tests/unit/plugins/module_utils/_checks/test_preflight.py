@@ -63,11 +63,7 @@ def rows_of(**runners: Look) -> list[Row]:
         (NotReadyError("it is not there"), "hold", "it is not there"),
         (InputError("no such thing"), "hold", "its options are wrong: no such thing"),
         (RefusedError("no"), "fail", "no"),
-        (
-            KeyError("token=abcdef"),
-            "hold",
-            "it could not be checked (KeyError: 'token=********')",
-        ),
+        (KeyError("token=abcdef"), "hold", "it could not be checked (KeyError: 'token=********')"),
     ],
     ids=["unreachable", "missing", "asked wrongly", "refused", "a mistake of ours"],
 )

@@ -4,7 +4,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.selectors import selectors
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import selectors
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
     cluster,
     database,

@@ -5,7 +5,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import composed
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import kinds
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.health import REDIS
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import (
     SMOKE_TESTS,
     read_tests,
@@ -17,14 +18,16 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     Kinds,
     Look,
     Row,
+    libraries,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import libraries
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.servers import REDIS
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import (
     conclude,
     line,
     run_tests,
     to_result,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook_probes import (
+    ProbeResult,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     HoldError,
@@ -32,7 +35,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import ProbeResult
 from tests.tables import cases
 
 
@@ -139,8 +141,8 @@ def test_a_line_says_what_came_of_a_test(result, worded):
 )
 def test_a_log_that_is_late_alone_switches_nothing_off(monkeypatch, unseen, status):
     outcomes = [ProbeResult("m", False, 200, 0.1, "not seen", "id", unseen=one) for one in unseen]
-    monkeypatch.setattr(composed, "check_webhook", lambda *_args, **_more: outcomes)
-    assert composed.play_webhook({}).status == status
+    monkeypatch.setattr(kinds, "check_webhook", lambda *_args, **_more: outcomes)
+    assert kinds.play_webhook({}).status == status
 
 
 def entry(name: str, kind: str = "payment", **options: t.Any) -> dict[str, t.Any]:

@@ -30,7 +30,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import (
     FunctionAnswer,
     FunctionProbe,
 )

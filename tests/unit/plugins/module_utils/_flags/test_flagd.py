@@ -9,8 +9,8 @@ from openfeature.contrib.provider.flagd.config import ResolverType
 from openfeature.evaluation_context import EvaluationContext
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.flagd import Document
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap, plan_flags
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.values import Document
 
 KEY = "flags.flagd.json"
 FLAGS = {"FEATURE_AI_AGENTS": "true", "PERCENTAGE": "10", "LEVEL": "info", KEY: "old"}

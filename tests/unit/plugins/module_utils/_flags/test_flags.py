@@ -11,8 +11,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
     checksum,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.values import to_values
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import FRESH, LeaseCheck
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import LeaseLostError
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.lock import NAME, Scene
 

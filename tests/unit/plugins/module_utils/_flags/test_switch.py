@@ -7,15 +7,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     KILL_SWITCH_ANNOTATION,
     KILL_SWITCH_EPOCH_ANNOTATION,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsPlan, Wish
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import (
     RESET_AUTOMATIC,
     KilledError,
     KillSwitch,
+    decide_flags,
     refuse_up,
     wish_under,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsPlan, Wish
 from tests.fakes.cluster import MemoryCluster
 
 OFF = {"FEATURE_AGENTS": "false", "FEATURE_AGENTS_ROLLOUT_PERCENTAGE": "0"}

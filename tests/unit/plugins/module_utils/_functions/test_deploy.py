@@ -26,7 +26,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.task impo
     deploy,
     restore,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import LeaseLostError
 from tests.fakes.functions_api import MemoryFunctions
 
 ROOT = "supabase/functions"

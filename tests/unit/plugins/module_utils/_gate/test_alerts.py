@@ -19,10 +19,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Metric,
     Sample,
     SampleStatus,
+    Series,
     Verdict,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import AlertsSource
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import breached, decide
 
 NAMES = ("High Error Rate", "Service Down", "Told Only")

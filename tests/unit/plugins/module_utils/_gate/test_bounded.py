@@ -11,7 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import
     Comparison,
     Evidence,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.detectable import detectable
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.compare import detectable
 
 HOW = Comparison(at_most=10.0)
 

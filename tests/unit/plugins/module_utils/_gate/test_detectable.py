@@ -11,7 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import
     Counts,
     Evidence,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.detectable import (
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.compare import (
     Detectable,
     detectable,
     seconds_needed,

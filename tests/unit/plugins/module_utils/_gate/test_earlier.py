@@ -9,7 +9,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import
     Comparison,
     Evidence,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.compared_words import described
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.compare import described
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     evidence_before,
     outlook,

@@ -7,7 +7,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.http_json import (
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import (
     HttpSource,
     number_at,
     read_pointer,

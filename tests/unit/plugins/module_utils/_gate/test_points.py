@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import (
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     SHOWN,
     Point,
     add_point,

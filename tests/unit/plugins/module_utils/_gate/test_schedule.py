@@ -6,15 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    InputError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.manual_decision import (
-    ManualDecision,
-    plan_decision,
-    that_counts,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
     Limits,
@@ -26,6 +18,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     Schedule,
     WatchState,
     begin,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
+    ManualDecision,
+    plan_decision,
+    that_counts,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
     Step,
@@ -166,10 +163,7 @@ def test_a_rerun_counts_what_was_seen_and_misses_what_was_not():
     assert state is not None
     assert (state.series["m"].count, state.series["m"].missing) == (1, 3)
     assert [(gap.begin, gap.end) for gap in state.gaps] == [(0.0, 45.0)]
-    assert state.series["m"].points == (
-        (0.0, GOOD, "good"),
-        (45.0, None, "missing"),
-    )
+    assert state.series["m"].points == ((0.0, GOOD, "good"), (45.0, None, "missing"))
 
 
 @pytest.mark.parametrize(

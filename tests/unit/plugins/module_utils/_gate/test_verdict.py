@@ -9,10 +9,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Metric,
     Sample,
     SampleStatus,
+    Series,
     Verdict,
     failed_sample,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
     all_good,
     breached,

@@ -61,6 +61,8 @@ class Monitoring:
 
     firing: dict[str, float] = field(default_factory=dict)
     value: float = 0.0
+    services: tuple[str, ...] = ("",)
+    """Each alert fires for each of them."""
     out_of_sight: bool = False
     rejects: str = ""
     """Why whoever is asked of the metric rejects the query."""
@@ -78,7 +80,11 @@ class Monitoring:
                 group="release",
                 health="ok",
                 last_error="",
-                firing=(ActiveAlert({}, self.firing[name]),) if name in self.firing else (),
+                firing=tuple(
+                    ActiveAlert({"service": service} if service else {}, self.firing[name])
+                    for service in self.services
+                    if name in self.firing
+                ),
             )
             for name, annotations in CALLS_FOR.items()
         ]

@@ -215,6 +215,20 @@ def test_a_cause_that_lasts_is_told_again_and_not_acted_on_again():
     assert f"guard_{world.acts[0].id}_over" in world.announced
 
 
+def test_an_outage_that_fires_for_each_service_is_one_message_and_one_when_it_is_over():
+    world = RampWorld()
+    world.monitoring.services = tuple("abcdefghij")
+    world.fires(SLOW)
+    [news] = world.look().news
+    assert news.text.count(" fires") == 3
+    assert "; and 7 more. The percentage stays at " in news.text
+    world.monitoring.services = ("a", "b")
+    looking(world, 1200)
+    world.ends(SLOW)
+    looking(world, 1500)
+    assert [*world.announced] == [news.key, f"{news.key}_over"]
+
+
 def test_prometheus_gone_for_an_hour_is_no_cause_ends_none_and_is_told():
     world = stepped_down()
     world.monitoring.out_of_sight = True

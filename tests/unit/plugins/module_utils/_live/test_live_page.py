@@ -14,8 +14,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Bounds,
     Sample,
     SampleStatus,
+    Series,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
 from ansible_collections.easymo.deploy.plugins.module_utils._live.page import Service, Sight, doing
 from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import (
     AT_LEAST,

@@ -3,12 +3,12 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import (
     AGAIN,
     LeaseCheck,
     check_of,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import LeaseLostError
 from tests.fakes.cluster import FakeClock
 from tests.fakes.lock import NAME, Scene
 

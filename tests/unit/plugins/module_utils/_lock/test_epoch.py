@@ -6,13 +6,13 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import FENCE_ANNOTATION
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.epoch import (
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
+    LeaseLostError,
     epoch_in,
     fence_of,
     leave_epoch,
     refuse_later,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
 from tests.fakes.cluster import MemoryCluster
 
 

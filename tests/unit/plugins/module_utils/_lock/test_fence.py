@@ -1,15 +1,15 @@
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import (
-    FrozenError,
-    LeaseLostError,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import (
     FRESH,
     NO_LEASE_CHECK,
     LeaseCheck,
     lease_check_for,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
+    FrozenError,
+    LeaseLostError,
 )
 from tests.fakes.lock import NAME, Scene
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import (
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
     FrozenError,
     LeaseLostError,
+    LockClaim,
     LockedError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import LockClaim
 from tests.fakes.lock import NAME
 from tests.tables import cases
 

@@ -5,7 +5,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.task import LeaseRenewer
-from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
+from ansible_collections.easymo.deploy.plugins.module_utils._run_process import Run
 from ansible_collections.easymo.deploy.plugins.module_utils._time import parse_time
 from tests.fakes.lock import NAME, Scene
 

@@ -23,13 +23,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway im
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
     FailedMigrationError,
-    MigrationFile,
+    Migration,
     MissingLocallyError,
     NotEmptyError,
     OutOfOrderError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
-    Migration,
 )
 
 Row = tuple[t.Any, ...]
@@ -114,7 +111,7 @@ def test_the_history_has_the_version_as_the_name_writes_it(file, shown):
 
 def migration(version: str, sql: str | bytes = "select 1") -> Migration:
     raw = sql if isinstance(sql, bytes) else sql.encode()
-    return Migration(MigrationFile(plain_version(version), "x", f"V{version}__x.sql", raw))
+    return Migration(plain_version(version), "x", f"V{version}__x.sql", raw)
 
 
 def test_a_placeholder_is_a_problem_and_its_line_is_told():

@@ -6,20 +6,17 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.file_deploy import Runner
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
+    Migration,
     MigrationError,
-    MigrationFile,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import failing_line
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
-    Migration,
-)
 from tests.fakes.session import MemorySession
 from tests.tables import cases
 
 
 def migration(content: str) -> Migration:
-    return Migration(MigrationFile("1", "x", "1_x.sql", content.encode()))
+    return Migration("1", "x", "1_x.sql", content.encode())
 
 
 def apply(content: str, *, refuse: str | None = None, role: str | None = None) -> MemorySession:

@@ -11,12 +11,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.file_hist
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
     DriftError,
-    MigrationFile,
+    Migration,
     MissingLocallyError,
     OutOfOrderError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
-    Migration,
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import (
     duplicates,
     problems_of,
     read_folder,
@@ -26,7 +25,7 @@ from tests.tables import cases
 
 def migration(version: str, content: str | bytes = "select 1", name: str = "x") -> Migration:
     raw = content if isinstance(content, bytes) else content.encode()
-    return Migration(MigrationFile(version, name, f"{version}_{name}.sql", raw))
+    return Migration(version, name, f"{version}_{name}.sql", raw)
 
 
 def applied(version: str, *statements: str) -> Applied:
@@ -46,7 +45,7 @@ def test_what_the_history_does_not_have_is_pending(history, expected):
 
 
 def test_up_to_date_is_no_change():
-    assert not plan_migrations([applied("1")], [migration("1")]).changed
+    assert plan_migrations([applied("1")], [migration("1")]).pending == ()
 
 
 @cases(
@@ -167,7 +166,7 @@ def test_a_missing_folder_is_refused(tmp_path):
 
 
 def test_two_files_of_one_version_are_told():
-    files = [migration("1", name="a").file, migration("1", name="b").file, migration("2").file]
+    files = [migration("1", name="a"), migration("1", name="b"), migration("2")]
     assert duplicates(files) == {"1": ["1_a.sql", "1_b.sql"]}
 
 

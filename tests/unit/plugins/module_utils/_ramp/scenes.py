@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     PROCEED,
+    RampFacts,
     RampSchedule,
     RampState,
     RampStep,
@@ -15,7 +16,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     StepRequest,
     plan,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import RampFacts
 
 DAY_1 = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -15,13 +15,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     InputError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import LeaseLostError
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import (
     Ramp,
     RampFlags,
     RampOutcome,
+    WatchFinding,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.judge import WatchFinding
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     HOLD,
     PENDING,

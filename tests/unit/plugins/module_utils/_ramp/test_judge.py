@@ -3,16 +3,17 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import WatchFinding, judge
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import sentence
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.judge import WatchFinding, judge
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     HOLD,
     PENDING,
     PROCEED,
     ROLLBACK,
+    RampFacts,
+    Start,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RAISE, WATCH, RampPlan
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import RampFacts, Start
 from tests.unit.plugins.module_utils._ramp.scenes import HOUR, SCHEDULE, planned, seen_at, state_at
 
 WHY = ("error_rate is 0.02 ratio and should be at most 0.01",)

@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import 
     RELEASED,
     ROLLBACK,
     RampState,
+    Start,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     DONE,
@@ -24,7 +25,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     WAIT,
     WATCH,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Start
 from tests.tables import cases
 from tests.unit.plugins.module_utils._ramp.scenes import (
     DAY,

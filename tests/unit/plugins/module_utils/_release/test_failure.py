@@ -4,7 +4,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import (
+from ansible_collections.easymo.deploy.plugins.module_utils._release.models import (
     phase_failure,
     repaired_since,
     stopped_by,

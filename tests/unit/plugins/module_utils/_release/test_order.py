@@ -9,7 +9,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     Object,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Phase, Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import (
     PhaseOrder,

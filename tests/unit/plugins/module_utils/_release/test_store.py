@@ -8,15 +8,17 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.epoch import fence_of
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
+    LeaseLostError,
+    fence_of,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import PhaseOrderError
-from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import (
+from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import (
     COMPONENT,
     RECORDS,
     pack,
+    read_pins,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import read_pins
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from ansible_collections.easymo.deploy.plugins.module_utils._release.task import (

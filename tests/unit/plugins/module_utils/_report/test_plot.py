@@ -4,7 +4,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._formats import quantity
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Point as Sample
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Point as Sample
 from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import (
     BOTTOM,
     LEFT,

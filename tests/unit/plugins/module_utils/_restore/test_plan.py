@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import Backup
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import Program
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
@@ -105,7 +105,10 @@ def test_the_newest_backup_of_name_and_release_is_chosen():
     assert chosen is backups[1]
     by_key = choose_backup(backups, name=None, release=None, key=backups[0].manifest.key, where="")
     assert by_key is backups[0]
-    with pytest.raises(InputError, match="no valid backup of 'shop' for release '9'"):
+    with pytest.raises(
+        InputError,
+        match=r"no valid backup of 'shop' for release '9' .* newest are x/other",
+    ):
         choose_backup(backups, name="shop", release="9", key=None, where="s3://b/")
 
 

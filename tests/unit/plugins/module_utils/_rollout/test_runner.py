@@ -15,7 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import (
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
     FrozenError,
     LeaseLostError,
 )

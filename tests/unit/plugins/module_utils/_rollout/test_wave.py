@@ -9,10 +9,10 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
 from ansible_collections.easymo.deploy.plugins.module_utils._documentation import fragment_spec
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import options_of
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.wave import (
     answers,
     checks_by_host,
+    options_of,
     pin_images,
     plan_waves,
     refuse_twins,

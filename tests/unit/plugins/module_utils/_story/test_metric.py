@@ -7,11 +7,11 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
     Metric,
+    Point,
     Sample,
     failed_sample,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import describe_watch
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Point
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Watcher
 from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import plot_of

@@ -63,7 +63,7 @@ def told(
     "health": ("health_check", {"results": [ROW]}, ["good checked: pods: 38 pods ready"]),
     "one of many is ill": ("health_check", {"results": [ROW, ROW, ROW, BAD]},
                            ["plain checked: 3 of 4 passed", "bad check: redis: refused"]),
-    "webhook": ("webhook_check",
+    "webhook": ("health_check",
                 {"probes": [{"name": "challenge", "outcome": "fail",
                 "evidence": "it answered 500"}]}, ["bad webhook: challenge: it answered 500"]),
     "backup": ("pg_backup", {"changed": True, "backup": {"name": "supabase", "size": 3_000_000}},
@@ -72,9 +72,9 @@ def told(
                            "size": 3_000_000}},
                            ["good backups: supabase 3.0 MB, read back, taken before"]),
     "no backup": ("pg_backup", {"changed": False}, []),
-    "migrations": ("supabase_migrations", {"applied": [{}, {}], "pending": []},
+    "migrations": ("migrations", {"applied": [{}, {}], "pending": []},
                    ["good applied: host1 2 migrations"]),
-    "none": ("prisma_migrations", {"applied": []}, ["good applied: host1: nothing is pending"]),
+    "none": ("migrations", {"applied": []}, ["good applied: host1: nothing is pending"]),
     "scratch": ("pg_restore", {"method": "scratch", "backup": {"name": "x"}}, []),
     "restore": ("pg_restore", {"method": "in_place", "backup": {"name": "supabase",
                 "finished": "2026-11-24"}}, ["good restored: supabase from 2026-11-24"]),
@@ -111,8 +111,8 @@ def told(
                                  {"changed": True, "delivered": [{"channel": "pagerduty",
                                  "action": "resolve"}]},
                                  ["good told: PagerDuty to resolve any incident"]),
-    "resolved": ("prisma_migrations", {"resolved": ["a"]}, ["good resolved: host1 a"]),
-    "resolved before": ("prisma_migrations", {"resolved": []}, ["good resolved: host1 nothing"]),
+    "resolved": ("migrations", {"resolved": ["a"]}, ["good resolved: host1 a"]),
+    "resolved before": ("migrations", {"resolved": []}, ["good resolved: host1 nothing"]),
     "a change": ("alert_rules", {"changed": True}, ["good : The task"]),
     "no change": ("alert_rules", {"changed": False}, []),
 })  # fmt: skip
@@ -122,8 +122,8 @@ def test_a_result_says(module, result, facts):
 
 @pytest.mark.parametrize(("module", "result", "facts"), [
     ("pg_backup", {"changed": True}, ["calm backups: would back up host1"]),
-    ("supabase_migrations", {"pending": [{}]}, ["calm would: apply: host1 1 migration"]),
-    ("prisma_migrations", {"resolved": ["a", "b"]}, ["calm would: resolve: host1 a, b"]),
+    ("migrations", {"pending": [{}]}, ["calm would: apply: host1 1 migration"]),
+    ("migrations", {"resolved": ["a", "b"]}, ["calm would: resolve: host1 a, b"]),
     ("edge_functions", {"changes": [{"slug": "a"}]}, ["calm functions: would change: a"]),
     ("wave_result", SERVICE, ["calm services: host1  would go v1.9.0→v2.0.0"]),
     ("feature_flags", FLAGS, ["calm flags: would set A false→true · P 0→1"]),
@@ -139,11 +139,11 @@ def test_in_check_mode_it_would(module, result, facts):
 
 def test_in_check_mode_nothing_would_be_applied_where_looking_failed():
     """Such as P3005, by which nobody knows what is pending."""
-    assert told("prisma_migrations", {"msg": "P3005"}, would=True, failed=True) == []
+    assert told("migrations", {"msg": "P3005"}, would=True, failed=True) == []
 
 
 @pytest.mark.parametrize(
-    "module", ["pg_backup", "supabase_migrations", "kill_switch", "alert_rules", "deploy_lock"]
+    "module", ["pg_backup", "migrations", "kill_switch", "alert_rules", "deploy_lock"]
 )
 def test_what_failed_is_told_of_as_nothing_that_was_done(module):
     """Where it failed and why is told by the console, from the result's `msg`."""

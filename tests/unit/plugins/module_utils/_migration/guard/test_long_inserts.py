@@ -1,10 +1,10 @@
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import long_inserts
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.long_inserts import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import parser
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
     in_parts,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
 from tests.benchmarks.migrations import check_large_file
@@ -36,7 +36,7 @@ def test_rows_of_literals_are_not_read_and_what_follows_them_is():
 
 
 def test_every_row_that_may_do_something_is_in_a_part(monkeypatch):
-    monkeypatch.setattr(long_inserts, "_PART", 10)
+    monkeypatch.setattr(parser, "_PART", 10)
     rows = [
         "(1, f(E'it\\'s ), (', 2))",
         "(2, $a$ ), ( $a$ || '')",

@@ -2,9 +2,9 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
+    Library,
     MissingLibraryError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import options
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
     Review,
@@ -13,12 +13,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.mod
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import (
     Guard,
     GuardReport,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.waivers import (
     enforce,
     refuse_bad_waivers,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import GuardError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
 

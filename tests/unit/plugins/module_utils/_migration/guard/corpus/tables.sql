@@ -196,6 +196,23 @@ CREATE TABLE mails AS SELECT email FROM users;
 CREATE TABLE notes (id int, user_id uuid REFERENCES users (id));
 -- warning: lock-kept
 INSERT INTO notes (user_id) SELECT id FROM users;
+-- warning: lock-kept
+UPDATE notes SET id = 1;
+-- warning: lock-kept
+DELETE FROM notes WHERE id = 2;
+-- warning: lock-kept
+CREATE INDEX ON notes (id);
+-- warning: lock-kept
+ALTER TABLE notes ADD PRIMARY KEY (id);
+ALTER TABLE notes ADD COLUMN more text;
+-- warning: lock-kept
+CREATE TABLE copies AS SELECT id FROM notes;
+
+-- == a new table with rows of its own alone
+CREATE TABLE notes (id int, user_id uuid REFERENCES users (id));
+INSERT INTO notes VALUES (1);
+UPDATE notes SET id = 2;
+CREATE INDEX ON notes (id);
 
 -- == a column that gets the type that it has
 ALTER TABLE users ALTER COLUMN id TYPE uuid, ALTER COLUMN name TYPE text;

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring the pods of one Deployment to the written flags: by a rollout, or by their volumes while they run.
+
+The remaining pods are deleted one by one."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from .._cluster import Clock, Cluster
+from .._errors import DeployError
+from .._rollout.models import Deployment
+from .._rollout.observer import desired_replicas, observe_all_pods, observe_deployment
+from .._rollout.plan import RolloutPlan, RolloutRequest
+from .._rollout.runner import Rollout, Settings
+from .apply import Written
+from .pods import IDLE, REACHED, STALE, UNKNOWN, Asker, FlagsProbe, PodState
+from .proof import (
+    KUBELETS_KNOW,
+    SETTLE,
+    Replaceable,
+    ReplacedPods,
+    follow,
+    is_behind,
+    replace_stale_pods,
+)
+
+
+@dataclass(frozen=True)
+class ConsumerState:
+    """One Deployment. `problem`: why it may lack the flags. `note`: another hint."""
+
+    name: str
+    pods: tuple[PodState, ...] = ()
+    restarted: bool = False
+    replaced: tuple[str, ...] = ()
+    """Pods that were deleted one by one, because a rollout did not replace them."""
+    problem: str = ""
+    note: str = ""
+    listed: bool = True
+    """Whether its pods could be listed."""
+
+    @property
+    def wrong(self) -> list[PodState]:
+        return [pod for pod in self.pods if pod.state in (STALE, UNKNOWN)]
+
+    @property
+    def reached(self) -> bool:
+        return self.listed and not self.wrong
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "name": self.name,
+            "reached": self.reached,
+            "restarted": self.restarted,
+            "replaced": list(self.replaced),
+            "problem": self.problem,
+            "note": self.note,
+            "pods": [pod.to_result() for pod in self.pods],
+        }
+
+
+def reached_after(consumers: t.Sequence[ConsumerState]) -> float | None:
+    """Seconds until the last pod was observed with the flags; None while one lacks them, and without pods."""
+    times = [pod.at for consumer in consumers for pod in consumer.pods if pod.state == REACHED]
+    if not times or not all(consumer.reached for consumer in consumers):
+        return None
+    return round(max(times), 2)
+
+
+def tell_wrong(consumers: t.Iterable[ConsumerState]) -> str:
+    """Every pod and every consumer that is not as wanted, by name."""
+    wrong: list[str] = []
+    for consumer in consumers:
+        wrong += [f"pod {pod.pod} ({pod.detail or pod.state})" for pod in consumer.wrong]
+        if not consumer.listed:
+            wrong.append(f"whatever {consumer.name!r} runs ({consumer.problem})")
+    return ", ".join(wrong)
+
+
+ATTEMPTS = 5
+ROLLING = 2 / 3
+"""Share of the time for the rollout or the volumes. The rest is for the pods that they did not reach."""
+STALLED = 45.0
+"""Seconds without progress after which a rollout counts as stalled."""
+OVERTAKEN = ("superseded", "paused")
+
+
+@dataclass(frozen=True)
+class FlagsRequest:
+    """The flags to bring consumers to, and their ConfigMap. `checksum`: of all flags. `at`: the time, RFC 3339.
+
+    `mounted`: they have their flags from a ConfigMap volume and take changes up while they run.
+    """
+
+    config_map: str
+    expected: t.Mapping[str, str]
+    checksum: str
+    actor: str
+    at: str
+    wait_timeout: float
+    mounted: bool = False
+    probe: FlagsProbe = field(default_factory=FlagsProbe)
+
+
+class Consumer:
+    def __init__(
+        self,
+        name: str,
+        request: FlagsRequest,
+        open_cluster: t.Callable[[], Cluster],
+        *,
+        clock: Clock,
+        wall: t.Callable[[], datetime],
+        report: t.Callable[[str], None],
+        started: float,
+    ) -> None:
+        """`started`: when the task began, on `clock`."""
+        self._name = name
+        self._request = request
+        self._clock = clock
+        self._report = report
+        self._started = clock.now()
+        self._deadline = self._started + request.wait_timeout
+        self._cluster = open_cluster().until(self._deadline)
+        self._written = Written(self._cluster, request.config_map, request.expected, clock)
+        self._asker = Asker(
+            request.expected, clock=clock, wall=wall, probe=request.probe, started=started
+        )
+
+    def look(self) -> ConsumerState:
+        """Its pods' flags, without changing anything."""
+        try:
+            deployment = observe_deployment(self._cluster, self._name)
+            return ConsumerState(self._name, pods=tuple(self._ask(deployment)))
+        except DeployError as exc:
+            return ConsumerState(self._name, problem=str(exc), listed=False)
+
+    def switch(self) -> ConsumerState:
+        """Bring its pods to the flags. Never raises for errors of the cluster: other consumers go on."""
+        restarted, problem, note = False, "", ""
+        try:
+            deployment = observe_deployment(self._cluster, self._name)
+            # Listed without asking them: the restart should not wait for their answers.
+            known = frozenset(pod.uid for pod in observe_all_pods(self._cluster, deployment))
+            if self._request.mounted:
+                replaced_pods, problem, note = self._follow(deployment, known)
+            else:
+                if deployment.paused:
+                    note = "It is paused, so pods were deleted one by one instead of a rollout. It stays paused."
+                else:
+                    restarted, problem = self._restart(deployment)
+                replaced_pods = self._replace_stale(deployment, known)
+        except DeployError as exc:
+            return ConsumerState(self._name, restarted=restarted, problem=str(exc), listed=False)
+        wrong = [pod for pod in replaced_pods.pods if pod.state in (STALE, UNKNOWN)]
+        if any(pod.state == STALE and pod.uid not in known for pod in wrong):
+            note = (
+                "Its pods started after the flags were written and lack them: does it read them, or did somebody "
+                "change them meanwhile?"
+            )
+        return ConsumerState(
+            self._name,
+            pods=replaced_pods.pods,
+            restarted=restarted,
+            replaced=replaced_pods.replaced,
+            problem=" ".join(filter(None, (problem, replaced_pods.problem))),
+            note=note,
+        )
+
+    def _follow(
+        self, deployment: Deployment, known: frozenset[str]
+    ) -> tuple[ReplacedPods, str, str]:
+        """Its pods, why some did not follow, and another hint."""
+        patience = self._request.wait_timeout * ROLLING
+        pods, note = follow(
+            self._cluster,
+            lambda: self._ask(deployment),
+            clock=self._clock,
+            deadline=self._started + patience,
+            report=self._report,
+            waits_for=self._waits_for,
+            settle=SETTLE,
+        )
+        stale = [pod for pod in pods if pod.state == STALE]
+        if not stale:
+            return ReplacedPods(tuple(pods)), "", note
+        names = ", ".join(pod.pod for pod in stale)
+        problem = f"The volumes of {names} did not bring the flags within {patience:.0f} s."
+        return self._replace_stale(deployment, known), problem, note
+
+    def _waits_for(self, pod: PodState) -> bool:
+        """Whether to wait for the pod: a pod that starts now may get old files."""
+        early = self._clock.now() - self._started < KUBELETS_KNOW
+        return (is_behind(pod) and self._written.helps(pod)) or (early and pod.state == IDLE)
+
+    def _replace_stale(self, deployment: Deployment, known: frozenset[str]) -> ReplacedPods:
+        return replace_stale_pods(
+            self._cluster,
+            lambda: self._ask(deployment),
+            Replaceable(known, self._started, self._written.helps),
+            replicas=lambda: desired_replicas(self._cluster, deployment),
+            clock=self._clock,
+            deadline=max(self._deadline, self._clock.now() + 1.0),
+            report=self._report,
+        )
+
+    def _restart(self, deployment: Deployment) -> tuple[bool, str]:
+        """Whether it wrote the pod template, and why the rollout did not succeed, if so."""
+        wrote, wanted = False, self._wanted(deployment)
+        problem = ""
+        for _attempt in range(ATTEMPTS):
+            try:
+                plan, rollout = self._plan(deployment, wanted)
+                wrote = wrote or plan.changed
+                rollout.carry_out(plan)
+            except DeployError as exc:
+                problem = str(exc)
+                if exc.details.get("result") not in OVERTAKEN:
+                    break
+                self._report(f"changed by somebody else, trying again: {exc}")
+                if exc.details["result"] == "paused":
+                    break
+            else:
+                return wrote, ""
+        return wrote, problem
+
+    def _plan(self, deployment: Deployment, wanted: RolloutRequest) -> tuple[RolloutPlan, Rollout]:
+        """Plan a restart; also for a template with the checksum, which proves nothing about pods, if one is stale."""
+        rollout = self._rollout(wanted)
+        plan = rollout.plan()
+        if plan.changed or not plan.before.complete:
+            return plan, rollout
+        if any(pod.state == STALE for pod in self._ask(deployment)):
+            rollout = self._rollout(replace(wanted, checksum=""))
+            return rollout.plan(), rollout
+        return plan, rollout
+
+    def _rollout(self, wanted: RolloutRequest) -> Rollout:
+        return Rollout(
+            self._cluster,
+            self._name,
+            wanted,
+            None,
+            settings=Settings(
+                wait_timeout=max(
+                    self._started + self._request.wait_timeout * ROLLING - self._clock.now(), 1.0
+                ),
+                undo_on_failure=False,
+                quorum="any",
+                stall_timeout=STALLED,
+            ),
+            clock=self._clock,
+            report=lambda text, _counts: self._report(text),
+        )
+
+    def _wanted(self, deployment: Deployment) -> RolloutRequest:
+        return RolloutRequest(
+            state="restarted",
+            container=container_of(deployment),
+            checksum=self._request.checksum,
+            actor=self._request.actor,
+            at=self._request.at,
+        )
+
+    def _ask(self, deployment: Deployment) -> list[PodState]:
+        return self._asker.ask(self._cluster, deployment, container_of(deployment))
+
+
+def container_of(deployment: Deployment) -> str:
+    """The container that reads the flags: the one of the Deployment's name, else its first."""
+    images = deployment.images
+    return deployment.name if deployment.name in images else next(iter(images))

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write the switch and the flags in one go, then bring all consumers to them side by side.
+
+Decide the writes of setting, resetting and lowering from the current flags. Pure.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+from datetime import datetime
+
+from .._cluster import (
+    KILL_SWITCH_ANNOTATION,
+    KILL_SWITCH_EPOCH_ANNOTATION,
+    RAMP_ANNOTATION,
+    Clock,
+    Cluster,
+)
+from .._errors import ConflictError, DeployError, VerificationError
+from .._lock.fence import epoch_now
+from .._lock.models import epoch_in
+from .._ramp.models import RampState
+from .._threads import Lock, side_by_side
+from .._time import read_time
+from .apply import KillSwitch, decide_flags, differing, epoch_of_switch, is_lower, observe_flags
+from .consumer import Consumer, ConsumerState, FlagsRequest, tell_wrong
+from .plan import FlagsMap, FlagsPlan, Wish
+from .pods import REACHED, RUNNING
+from .values import Document
+
+SET, LOWERED, RESET = "set", "lowered", "reset"
+
+
+def plan_set(observed: FlagsMap, wanted: KillSwitch, epoch: int = 0) -> Wish:
+    """`epoch`: the deploy lock's, which an automatic switch stores.
+
+    The first actor stays named, but a person takes over an automatic switch.
+
+    Held flags stay held: one switch may hold the features of two releases. A switch without flags holds all, and
+    continues to.
+    """
+    return _leaving_step(observed, _set(observed, wanted, epoch), wanted.set_at)
+
+
+def _set(observed: FlagsMap, wanted: KillSwitch, epoch: int) -> Wish:
+    current = KillSwitch.from_annotations(observed.annotations)
+    risen = wanted.automatic and epoch > epoch_of_switch(observed)
+    if risen and (current is None or current.automatic):
+        wish = _set(observed, wanted, 0)
+        at = {KILL_SWITCH_EPOCH_ANNOTATION: str(epoch)}
+        return replace(wish, annotations={**wish.annotations, **at})
+    if current is None:
+        return _written(wanted, wanted.flags)
+    named = current if wanted.automatic or not current.automatic else wanted
+    flags = {**current.flags, **wanted.flags}
+    switch = replace(named, flags=flags if current.flags else {})
+    return Wish(flags=flags) if switch == current else _written(switch, flags)
+
+
+def _written(switch: KillSwitch, flags: t.Mapping[str, str]) -> Wish:
+    return Wish(flags=flags, annotations={KILL_SWITCH_ANNOTATION: switch.to_annotation()})
+
+
+def _leaving_step(observed: FlagsMap, wish: Wish, at: str) -> Wish:
+    """The ramp's step has to be watched anew: Git may bring its percentage back before a ramp looks."""
+    state = RampState.from_annotation(observed.annotations.get(RAMP_ANNOTATION))
+    moved = any(observed.data.get(name) != value for name, value in wish.flags.items())
+    if state is None or not moved:
+        return wish
+    left = {RAMP_ANNOTATION: state.left(read_time(at)).to_annotation()}
+    return replace(wish, annotations={**wish.annotations, **left})
+
+
+def plan_lowered(observed: FlagsMap, flag: str, percentage: int, at: str) -> Wish:
+    """Lower a percentage or raise ConflictError. Any number is less than a text, whose effect on pods is unknown."""
+    present = observed.data.get(flag, "0")
+    wanted = str(percentage)
+    if wanted == present or is_lower(wanted, present) or not is_lower("-1", present):
+        return _leaving_step(observed, Wish(flags={flag: wanted}), at)
+    raise ConflictError(
+        f"{flag} is {present} and {wanted} would be more, which the kill switch never sets: use "
+        "playbooks/ramp.yml. Nothing was written."
+    )
+
+
+def plan_reset(_observed: FlagsMap) -> Wish:
+    """Reset the switch. The flags stay off until a person turns them on."""
+    return Wish(annotations={KILL_SWITCH_ANNOTATION: None})
+
+
+def to_sentence(
+    state: str,
+    switch: KillSwitch | None,
+    flags: t.Mapping[str, str],
+    *,
+    by: str,
+    reason: str,
+    check_mode: bool = False,
+    reached_after: float | None = None,
+) -> str:
+    """The switch's state after the write, or as it would be in check mode, for people."""
+    values = ", ".join(f"{name}={value}" for name, value in flags.items())
+    because = f"because: {reason.rstrip('.')}."
+    reached = (
+        ""
+        if reached_after is None
+        else f" Every pod ran it {reached_after:.1f} s after the command began."
+    )
+    if state == RESET:
+        reset = "would reset" if check_mode else "reset"
+        stay = "would stay" if check_mode else "stay"
+        return f"{by} {reset} the kill switch, {because} The flags {stay} as they are until somebody turns them on."
+    if state == SET and switch is not None:
+        if check_mode:
+            return f"{by} would set the kill switch, {because} It would hold {values}."
+        return f"{str(switch).rstrip('.')}. It holds {values}.{reached}"
+    lowered = ", ".join(f"{name} to {value}" for name, value in flags.items())
+    return f"{by} {'would lower' if check_mode else 'lowered'} {lowered}, {because}{reached}"
+
+
+ATTEMPTS = 50
+"""Enough that the switch is written despite other writers."""
+LOOK = 5.0
+"""Seconds that a look at the lock may take."""
+
+Decide = t.Callable[[FlagsMap, int], Wish]
+"""Decides the write from the observed flags and the epoch of the deploy lock."""
+OpenCluster = t.Callable[[], Cluster]
+Report = t.Callable[[str, str], None]
+"""Called with the consumer's name and a text."""
+
+
+class KillSwitching:
+    """One task. `open_cluster` makes a new client at each call."""
+
+    def __init__(
+        self,
+        open_cluster: OpenCluster,
+        *,
+        clock: Clock,
+        wall: t.Callable[[], datetime],
+        report: Report,
+    ) -> None:
+        self._started = clock.now()
+        self._open_cluster = open_cluster
+        self._clock = clock
+        self._wall = wall
+        self._speaking = Lock()
+        self._report = report
+
+    def write(
+        self,
+        name: str,
+        decide: Decide,
+        *,
+        deadline: float,
+        document: Document | None,
+        check_mode: bool,
+        automatic: bool = False,
+    ) -> FlagsPlan:
+        """Write the switch. API errors are retried until `deadline`: nothing is off before this write.
+
+        Only an `automatic` switch reads the lock; else its epoch is 0. Without a readable lock the epoch on the flags
+        counts.
+        """
+        cluster = self._open_cluster().until(deadline)
+
+        def wish(observed: FlagsMap) -> Wish:
+            written = epoch_in(observed.annotations)
+            return decide(observed, max(self._epoch(cluster), written) if automatic else 0)
+
+        return decide_flags(
+            cluster,
+            name,
+            wish,
+            force=True,
+            check_mode=check_mode,
+            document=document,
+            attempts=ATTEMPTS,
+        )
+
+    def _epoch(self, cluster: Cluster) -> int:
+        return epoch_now(cluster.until(self._clock.now() + LOOK))
+
+    def overruled(self, plan: FlagsPlan) -> tuple[str, ...]:
+        """The switch and the flags that differ from the write by now; none while they cannot be read."""
+        try:
+            current = observe_flags(self._open_cluster(), plan.before.name)
+        except DeployError:
+            return ()
+        flags = differing(current, {name: plan.after.get(name) for name in plan.wish.flags})
+        was, now = (
+            KILL_SWITCH_ANNOTATION in flags_map.annotations for flags_map in (plan, current)
+        )
+        return (*([KILL_SWITCH_ANNOTATION] if was and not now else []), *flags)
+
+    def switch(self, names: t.Sequence[str], request: FlagsRequest) -> list[ConsumerState]:
+        return self._each(names, request, Consumer.switch)
+
+    def look(self, names: t.Sequence[str], request: FlagsRequest) -> list[ConsumerState]:
+        return self._each(names, request, Consumer.look)
+
+    def _each(
+        self,
+        names: t.Sequence[str],
+        request: FlagsRequest,
+        act: t.Callable[[Consumer], ConsumerState],
+    ) -> list[ConsumerState]:
+        return side_by_side(lambda name: act(self._consumer(name, request)), names)
+
+    def _consumer(self, name: str, request: FlagsRequest) -> Consumer:
+        def report(text: str) -> None:
+            with self._speaking:
+                self._report(name, text)
+
+        return Consumer(
+            name,
+            request,
+            self._open_cluster,
+            clock=self._clock,
+            wall=self._wall,
+            report=report,
+            started=self._started,
+        )
+
+
+def check_reached(
+    config_map: str,
+    consumers: t.Sequence[ConsumerState],
+    details: t.Mapping[str, t.Any],
+    changed: t.Sequence[str] = (),
+) -> None:
+    """Raise for every pod that does not run with the flags or could not be asked.
+
+    `changed`: flags that another writer has changed since, which is then the cause.
+    """
+    wrong = tell_wrong(consumers)
+    if not wrong:
+        return
+    if changed:
+        raise ConflictError(
+            f"ConfigMap {config_map!r} was written, and somebody else changed it while the pods came to it: check "
+            f"{', '.join(changed)}. Not as they were written run: {wrong}. Find out who does the opposite, and run the "
+            "same command again if you still want this.",
+            **details,
+        )
+    pods = [pod for consumer in consumers for pod in consumer.pods if pod.state in RUNNING]
+    good = sum(pod.state == REACHED for pod in pods)
+    why = " ".join(
+        f"{consumer.name}: {consumer.problem}"
+        for consumer in consumers
+        if consumer.problem and consumer.listed
+    )
+    notes = " ".join(f"{consumer.name}: {consumer.note}" for consumer in consumers if consumer.note)
+    raise VerificationError(
+        " ".join(
+            filter(
+                None,
+                (
+                    f"ConfigMap {config_map!r} is written, so new pods have the flags, but only "
+                    f"{good} of {len(pods)} pods are verified; not these: {wrong}.",
+                    why,
+                    notes,
+                    "Run the same command again: it continues with the rest.",
+                ),
+            )
+        ),
+        **details,
+    )

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Functions and procedures that the migrations define, unread until one is called, and PostgreSQL's own."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from functools import cached_property
+
+from .names import Name, Types, input_types, items, strings, to_name, words
+from .parser import Node, Parsed, parse, parse_plpgsql
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+STABLE: t.Final = words(
+    """
+    abs acos asin atan atan2 cbrt ceil ceiling cos cosh degrees div exp factorial floor gcd lcm ln log log10 mod pi
+    power radians round scale sign sin sinh sqrt tan tanh trunc width_bucket greatest least numnonnulls numnulls avg
+    bit_and bit_or bool_and bool_or count every max min sum string_agg array_agg json_agg jsonb_agg json_object_agg
+    jsonb_object_agg xmlagg mode percentile_cont percentile_disc stddev variance corr any_value range_agg row_number
+    rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value ascii btrim bit_length
+    char_length character_length chr concat concat_ws convert_from convert_to decode encode format initcap left
+    length lower lpad ltrim md5 normalize octet_length overlay parse_ident position quote_ident quote_literal
+    quote_nullable regexp_count regexp_instr regexp_like regexp_match regexp_matches regexp_replace
+    regexp_split_to_array regexp_split_to_table regexp_substr repeat replace reverse right rpad rtrim sha224 sha256
+    sha384 sha512 split_part starts_with strpos substr substring to_ascii to_hex translate trim unistr upper
+    array_append array_cat array_dims array_fill array_length array_lower array_ndims array_position array_positions
+    array_prepend array_remove array_replace array_to_json array_to_string array_upper cardinality string_to_array
+    string_to_table trim_array unnest generate_series generate_subscripts age current_date current_time
+    current_timestamp date_bin date_part date_trunc extract isfinite justify_days justify_hours justify_interval
+    localtime localtimestamp make_date make_interval make_time make_timestamp make_timestamptz now
+    statement_timestamp timezone to_char to_date to_number to_timestamp transaction_timestamp date timestamp
+    timestamptz interval text int4 int8 float8 numeric bool varchar json_array_elements json_array_elements_text
+    json_array_length json_build_array json_build_object json_each json_each_text json_extract_path
+    json_extract_path_text json_object json_object_keys json_populate_record json_populate_recordset
+    json_strip_nulls json_to_record json_to_recordset json_typeof jsonb_array_elements jsonb_array_elements_text
+    jsonb_array_length jsonb_build_array jsonb_build_object jsonb_each jsonb_each_text jsonb_extract_path
+    jsonb_extract_path_text jsonb_insert jsonb_object jsonb_object_keys jsonb_path_exists jsonb_path_match
+    jsonb_path_query jsonb_path_query_array jsonb_path_query_first jsonb_populate_record jsonb_populate_recordset
+    jsonb_pretty jsonb_set jsonb_set_lax jsonb_strip_nulls jsonb_to_record jsonb_to_recordset jsonb_typeof
+    row_to_json to_json to_jsonb setweight to_tsquery to_tsvector plainto_tsquery phraseto_tsquery
+    websearch_to_tsquery tsvector_to_array ts_rank ts_rank_cd ts_headline similarity word_similarity unaccent strip
+    int4range int8range numrange tsrange tstzrange daterange isempty lower_inc lower_inf upper_inc upper_inf
+    range_merge network host family masklen netmask current_database current_catalog current_role current_schema
+    current_schemas current_setting current_user session_user version pg_backend_pid pg_typeof col_description
+    obj_description format_type has_any_column_privilege has_column_privilege has_database_privilege
+    has_function_privilege has_schema_privilege has_sequence_privilege has_table_privilege has_type_privilege
+    pg_has_role pg_get_constraintdef pg_get_expr pg_get_function_arguments pg_get_function_identity_arguments
+    pg_get_function_result pg_get_functiondef pg_get_indexdef pg_get_serial_sequence pg_get_triggerdef
+    pg_get_userbyid pg_get_viewdef pg_table_is_visible pg_total_relation_size pg_relation_size pg_table_size
+    pg_size_pretty pg_function_is_visible pg_type_is_visible to_regclass to_regnamespace to_regproc to_regprocedure
+    to_regrole to_regtype pg_is_in_recovery digest hmac crypt armor dearmor st_makepoint st_point st_setsrid
+    st_geomfromtext st_geogfromtext st_distance st_dwithin st_x st_y st_asgeojson st_astext st_contains st_within
+    st_intersects earth_distance ll_to_earth earth_box
+    """
+)
+"""Their value is the same within one statement for the same arguments, so a column default of them rewrites nothing."""
+
+VOLATILE: t.Final = words(
+    """
+    random random_normal gen_random_uuid gen_random_bytes gen_salt uuid_generate_v1 uuid_generate_v1mc
+    uuid_generate_v4 uuidv4 uuidv7 clock_timestamp timeofday nextval currval lastval setseed pg_advisory_lock
+    pg_advisory_xact_lock pg_advisory_unlock pg_try_advisory_lock pg_try_advisory_xact_lock pg_notify txid_current
+    pg_current_xact_id raise
+    """
+)
+"""Another value each time, and no harm."""
+
+TYPES: t.Final = words(
+    """
+    bit varbit bool bytea char varchar bpchar name text citext date time timetz timestamp timestamptz interval int2 int4
+    int8 float4 float8 numeric decimal money oid uuid json jsonb jsonpath xml inet cidr macaddr macaddr8 point line lseg
+    box path polygon circle tsvector tsquery int4range int8range numrange tsrange tstzrange daterange int4multirange
+    int8multirange nummultirange tsmultirange tstzmultirange datemultirange pg_lsn regclass regproc regtype regrole
+    regnamespace smallserial serial bigserial serial2 serial4 serial8 hstore ltree vector geometry geography
+    """
+)
+"""Types of PostgreSQL and of its common extensions, as their statements name them: none of them is a domain."""
+
+_SCHEMAS: t.Final[t.Mapping[str, frozenset[str] | None]] = {
+    "pg_catalog": None,
+    "extensions": None,
+    "auth": frozenset({"uid", "role", "jwt", "email"}),
+    "storage": frozenset({"foldername", "filename", "extension"}),
+}
+
+
+def is_type(name: Name) -> bool:
+    return name.schema == "pg_catalog" or (name.schema is None and name.name in TYPES)
+
+
+def is_stable(schema: str | None, name: str) -> bool:
+    return _is_known(schema, name, STABLE)
+
+
+def is_harmless(schema: str | None, name: str) -> bool:
+    """Known by name. Whether a function of the database hides one without a schema is asked elsewhere."""
+    return _is_known(schema, name, _HARMLESS)
+
+
+_HARMLESS: t.Final = STABLE | VOLATILE
+
+
+def _is_known(schema: str | None, name: str, names: frozenset[str]) -> bool:
+    if schema is None:
+        return name in names
+    if schema not in _SCHEMAS:
+        return False
+    own = _SCHEMAS[schema]
+    return name in (names if own is None else own)
+
+
+@dataclass(frozen=True)
+class Routine:
+    """`sql` is the whole CREATE; `options` are its clauses by name."""
+
+    name: Name
+    types: Types
+    sql: str
+    options: Mapping[str, Node]
+    sql_body: Node | None
+    set_path: Node | None
+    """The VariableSetStmt of its own search path."""
+
+    @property
+    def volatile(self) -> bool:
+        return strings([self.options.get("volatility", {})]) in ([], ["volatile"])
+
+    @property
+    def language(self) -> str:
+        named = strings([self.options["language"]]) if "language" in self.options else ()
+        return named[0].lower() if named else "sql"
+
+    @property
+    def text(self) -> str:
+        parts = strings(items(self.options["as"])) if "as" in self.options else []
+        return parts[0] if parts else ""
+
+    @cached_property
+    def statements(self) -> list[Parsed]:
+        """Of a body in SQL; raises UnparsableError."""
+        if self.sql_body is None:
+            return parse(self.text)
+        nodes = [part for each in items(self.sql_body) for part in items(each)]
+        return [Parsed(node, self.sql) for node in nodes]
+
+    @cached_property
+    def plpgsql(self) -> Node:
+        """Raises UnparsableError."""
+        return parse_plpgsql(self.sql)
+
+
+def read_routine(body: Node, sql: str) -> Routine:
+    """Of a CreateFunctionStmt that `sql` consists of."""
+    options: dict[str, Node] = {}
+    set_path: Node | None = None
+    for option in body.get("options", ()):
+        element = option["DefElem"]
+        options[element["defname"]] = element.get("arg", {})
+        setting = element.get("arg", {}).get("VariableSetStmt", {})
+        if setting.get("name", "").lower() == "search_path":
+            set_path = setting
+    return Routine(
+        name=to_name(strings(body["funcname"])),
+        types=input_types(body.get("parameters", ())),
+        sql=sql,
+        options=options,
+        sql_body=body.get("sql_body"),
+        set_path=set_path,
+    )
+
+
+def read_do(body: Node) -> tuple[str, str]:
+    """Language and text of a DoStmt."""
+    options = {each["DefElem"]["defname"]: each["DefElem"].get("arg", {}) for each in body["args"]}
+    language = strings([options["language"]])[0].lower() if "language" in options else "plpgsql"
+    text = strings([options["as"]]) if "as" in options else []
+    return language, text[0] if text else ""

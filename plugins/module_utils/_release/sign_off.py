@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who signed what of a release: what a sign-off adds to its record, and whether one counts."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._arguments import text_of
+from .._errors import ConflictError, InputError
+from .._module import refuse_twice
+from .._time import utc_now
+from .._user import read_who_and_why
+from .models import PLANNED, ROLLED_BACK, SIGN_OFFS, Record
+from .plan import RecordChange
+from .store import ReleaseStore
+
+Given = t.Mapping[str, t.Any]
+"""A sign-off as the record keeps it: by, at, what, note, attempt, git_sha."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A line of the checklist that people answer for. `of` is who should, in words."""
+
+    name: str
+    what: str
+    of: str = ""
+    section: str = ""
+
+    @property
+    def item(self) -> str:
+        return f"{self.section}: {self.what}" if self.section else self.what
+
+
+@dataclass(frozen=True)
+class Ask:
+    """`release` and `git_sha` are what the person says was looked at, empty when they say nothing.
+
+    `instead` is said by whoever knowingly signs in the place of another.
+    """
+
+    name: str
+    by: str
+    note: str = ""
+    release: str = ""
+    git_sha: str = ""
+    instead: bool = False
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is signed: one commit of a release, in one attempt. `git_sha` is "" where nobody knows it."""
+
+    release: str
+    attempt: int
+    git_sha: str
+
+
+def read_wanted(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Wanted]:
+    wanted = [
+        Wanted(entry["name"], entry["what"], entry["of"], entry["section"]) for entry in entries
+    ]
+    refuse_twice("Sign-offs", wanted)
+    return wanted
+
+
+def read_given(given: t.Mapping[str, t.Any]) -> list[Ask]:
+    """Sign-offs by name, each a person's name or a dictionary."""
+    asks = []
+    for name, entry in given.items():
+        body = entry if isinstance(entry, dict) else {"by": entry}
+        strange = sorted(map(str, set(body) - {"by", "note", "release", "git_sha", "instead"}))
+        if strange:
+            raise InputError(
+                f"The sign-off {name!r} has {strange[0]!r}; it may have by, note, release, git_sha and instead."
+            )
+        asks.append(
+            Ask(
+                name=str(name),
+                by=text_of(body.get("by")),
+                note=text_of(body.get("note")),
+                release=text_of(body.get("release")),
+                git_sha=text_of(body.get("git_sha")),
+                instead=body.get("instead") is True,
+            )
+        )
+    return asks
+
+
+def sign(
+    store: ReleaseStore, options: t.Mapping[str, t.Any], commit: str, *, check_mode: bool
+) -> dict[str, t.Any]:
+    """The result of a task that signs one line, by its options, with the diff."""
+    wanted = read_wanted(options["required"])
+    before = store.read()
+    known = known_sign_offs(before)
+    subject = subject_of(before, store.version, commit)
+    ask = Ask(
+        name=options["name"],
+        by=options["by"].strip(),
+        note=options["note"],
+        release=options["signed_release"],
+        git_sha=options["signed_commit"],
+        instead=options["instead"],
+    )
+    new = plan_sign_off(known, wanted, ask, subject, utc_now())
+    if new:
+        change = RecordChange(
+            version=store.version,
+            actor=options["by"],
+            now=utc_now(),
+            status=PLANNED if before is None else "",
+            facts={SIGN_OFFS: new},
+        )
+        store.change(change, check_mode=check_mode)
+    after = {**known, **new}
+    return {
+        "changed": bool(new),
+        "sign_off": dict(after[ask.name]),
+        "missing": [
+            line.name for line in wanted if missing_because(line, after.get(line.name), subject)
+        ],
+        "diff": {"before": dict(known), "after": after},
+    }
+
+
+def subject_of(record: Record | None, release: str, git_sha: str) -> Subject:
+    """After a rollback, what is signed is the next attempt."""
+    attempt = 1 if record is None else record.attempt + (record.status == ROLLED_BACK)
+    return Subject(release, attempt, git_sha)
+
+
+def known_sign_offs(record: Record | None) -> t.Mapping[str, Given]:
+    found = record.facts.get(SIGN_OFFS) if record else None
+    return found if isinstance(found, dict) else {}
+
+
+def counts(given: Given, subject: Subject) -> bool:
+    return (given.get("attempt"), given.get("git_sha")) == (subject.attempt, subject.git_sha)
+
+
+def plan_sign_off(
+    known: t.Mapping[str, Given], wanted: t.Sequence[Wanted], ask: Ask, subject: Subject, now: str
+) -> dict[str, Given]:
+    """What the record gets, by the sign-off's name; nothing when the same person signed it already."""
+    asked = next((one for one in wanted if one.name == ask.name), None)
+    if asked is None:
+        names = ", ".join(one.name for one in wanted) or "none"
+        raise InputError(
+            f"No sign-off {ask.name!r} is required for release {subject.release}; there are "
+            f"{names}."
+        )
+    read_who_and_why(by=ask.by)
+    _refuse_other_subject(ask, subject)
+    before = known.get(ask.name)
+    if before is not None and counts(before, subject):
+        if _same_person(str(before.get("by")), ask.by):
+            return {}
+        if not ask.instead:
+            raise ConflictError(
+                f"{before.get('by')} signed {ask.name!r} at {before.get('at')} already: to "
+                "replace that signature, set 'instead'."
+            )
+    return {
+        ask.name: {
+            "by": ask.by,
+            "at": now,
+            "what": asked.what,
+            "note": ask.note,
+            "attempt": subject.attempt,
+            "git_sha": subject.git_sha,
+        }
+    }
+
+
+def missing_because(wanted: Wanted, given: Given | None, subject: Subject) -> str:
+    """Why the line is not signed; empty when it is."""
+    whom = wanted.of or "somebody"
+    how = f"playbooks/approve.yml -e sign_off={wanted.name} -e by=$USER"
+    if given is None:
+        return f"not signed yet: {whom} signs it by {how}"
+    if counts(given, subject):
+        return ""
+    if given.get("attempt") != subject.attempt:
+        signed = f"attempt {given.get('attempt')}, and this is attempt {subject.attempt}"
+    else:
+        signed = f"commit {_short(given.get('git_sha'))}, and {_short(subject.git_sha)} is released"
+    return f"{given.get('by')} signed {signed}: {whom} signs again by {how}"
+
+
+def _refuse_other_subject(ask: Ask, subject: Subject) -> None:
+    if ask.release and ask.release.removeprefix("v") != subject.release.removeprefix("v"):
+        raise ConflictError(
+            f"{ask.by} signed {ask.name!r} for release {ask.release}, but {subject.release} is "
+            "released: check this release and sign it."
+        )
+    if ask.git_sha and subject.git_sha and not subject.git_sha.startswith(ask.git_sha.lower()):
+        raise ConflictError(
+            f"{ask.by} signed {ask.name!r} for commit {_short(ask.git_sha)}, but "
+            f"{_short(subject.git_sha)} is released: check that commit and sign it."
+        )
+
+
+def _same_person(one: str, other: str) -> bool:
+    return " ".join(one.split()).casefold() == " ".join(other.split()).casefold()
+
+
+def _short(git_sha: t.Any) -> str:
+    return str(git_sha or "")[:12] or "unknown"

@@ -1,0 +1,41 @@
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import (
+    Reference,
+    references_of,
+)
+
+
+def test_every_place_that_names_a_config_map_or_secret_is_looked_at_and_optional_ones_are_not():
+    template = {
+        "spec": {
+            "initContainers": [{"envFrom": [{"configMapRef": {"name": "first"}}]}],
+            "containers": [
+                {
+                    "envFrom": [
+                        {"secretRef": {"name": "all"}},
+                        {"configMapRef": {"name": "gone", "optional": True}},
+                    ],
+                    "env": [
+                        {"name": "PLAIN", "value": "1"},
+                        {"valueFrom": {"secretKeyRef": {"name": "all", "key": "a"}}},
+                        {"valueFrom": {"configMapKeyRef": {"name": "some", "key": "b"}}},
+                        {"valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+                    ],
+                }
+            ],
+            "volumes": [
+                {"emptyDir": {}},
+                {"configMap": {"name": "files", "items": [{"key": "c", "path": "c"}]}},
+                {"secret": {"secretName": "mounted"}},
+                {"secret": {"secretName": "lost", "optional": True}},
+                {"projected": {"sources": [{"secret": {"name": "projected"}}]}},
+            ],
+        }
+    }
+    assert references_of(template) == [
+        Reference("ConfigMap", "files", frozenset({"c"})),
+        Reference("ConfigMap", "first", frozenset()),
+        Reference("ConfigMap", "some", frozenset({"b"})),
+        Reference("Secret", "all", frozenset({"a"})),
+        Reference("Secret", "mounted", frozenset()),
+        Reference("Secret", "projected", frozenset()),
+    ]

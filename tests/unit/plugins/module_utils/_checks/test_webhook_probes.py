@@ -1,0 +1,280 @@
+import hashlib
+import hmac
+import json
+import typing as t
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook import (
+    Trace,
+    ask,
+    refuse_failed_probes,
+    settle,
+    trace,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook_probes import (
+    Answer,
+    Form,
+    Message,
+    ProbeResult,
+    Request,
+    plan_guards,
+    plan_messages,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    InputError,
+    UnreachableError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import log_query
+
+TOKEN, SECRET = "right-token", "right-secret"
+ASKED = Message("asked", "250780000001", "I need vegetables", "agent", reply_contains="Vendors")
+LIMIT = 4096
+
+
+class GoodWebhook:
+    """Behaves as the protocol says; `broken` switches one of its guards off."""
+
+    def __init__(self, broken: str = "", route: str = "agent") -> None:
+        self.broken = broken
+        self.route = route
+
+    def send(self, request: Request) -> Answer:
+        return self._challenge(request) if request.method == "GET" else self._receive(request)
+
+    def _challenge(self, request: Request) -> Answer:
+        if request.query["hub.verify_token"] != TOKEN and self.broken != "token":
+            return Answer(403, "")
+        if self.broken == "echo":
+            return Answer(200, "hello")
+        return Answer(200, request.query["hub.challenge"])
+
+    def _receive(self, request: Request) -> Answer:
+        if len(request.body) > LIMIT and self.broken not in ("size", "reset"):
+            return Answer(413, "")
+        expected = hmac.new(SECRET.encode(), request.body, hashlib.sha256).hexdigest()
+        given = request.headers.get("X-Hub-Signature-256", "")
+        if not given and self.broken != "unsigned":
+            return Answer(401, "")
+        if given not in ("", f"sha256={expected}") and self.broken != "signature":
+            return Answer(401, "")
+        try:
+            entry = json.loads(request.body)["entry"]
+        except ValueError:
+            return Answer(500 if self.broken == "malformed" else 400, "")
+        if len(request.body) > LIMIT:
+            return (
+                Answer(0, "no answer (ConnectionError)")
+                if self.broken == "reset"
+                else Answer(200, "")
+            )
+        value = entry[0]["changes"][0]["value"]
+        if "messages" not in value:
+            return Answer(200, json.dumps({"replies": []}))
+        message = value["messages"][0]
+        reply = {"message_id": message["id"], "route": self.route, "text": "2 vendors"}
+        if self.route == "menu":
+            reply["buttons"] = ["Help"]
+        return Answer(200, json.dumps({"replies": [reply]}))
+
+
+def outcomes(webhook: GoodWebhook, *messages: Message) -> list[ProbeResult]:
+    guards = plan_guards(
+        verify_token=TOKEN, app_secret=SECRET, challenge="c0ffee", oversized_bytes=LIMIT * 2
+    )
+    sent = plan_messages(messages or [ASKED], app_secret=SECRET, challenge="c0ffee", prefix="r")
+    return ask(webhook, [*guards, *sent])
+
+
+def failures(webhook: GoodWebhook, *messages: Message) -> dict[str, str]:
+    return {one.name: one.evidence for one in outcomes(webhook, *messages) if not one.passed}
+
+
+def test_a_webhook_that_keeps_the_protocol_passes_every_probe():
+    assert failures(GoodWebhook()) == {}
+
+
+@pytest.mark.parametrize(
+    ("broken", "probe"),
+    [
+        ("echo", "verification challenge"),
+        ("token", "challenge with a wrong token"),
+        ("unsigned", "unsigned message"),
+        ("signature", "wrongly signed message"),
+        ("malformed", "malformed message"),
+        ("size", "oversized message"),
+        ("reset", "oversized message"),
+    ],
+)
+def test_each_missing_guard_is_found_by_its_probe(broken, probe):
+    assert list(failures(GoodWebhook(broken))) == [probe]
+
+
+@pytest.mark.parametrize(
+    ("route", "wanted", "found"),
+    [
+        ("menu", {"route": "agent"}, "it went to menu instead of agent"),
+        ("agent", {"route": "menu"}, "it went to agent instead of menu"),
+        ("agent", {"reply_contains": "houses"}, "the reply does not say 'houses', it says '2 vendors'"),
+        ("agent", {"buttons": True}, "the reply has no buttons"),
+        ("menu", {"buttons": False}, "the reply has buttons"),
+    ],
+    ids=["menu", "agent", "other words", "no buttons", "buttons"],
+)  # fmt: skip
+def test_a_reply_that_is_not_as_expected_says_how(route, wanted, found):
+    message = Message("asked", "250780000001", "I need vegetables", **wanted)  # type: ignore[arg-type]
+    assert failures(GoodWebhook(route=route), message) == {"asked": found}
+
+
+def test_every_message_has_an_id_of_its_own_that_says_whose_it_is():
+    probes = plan_messages(
+        [ASKED, ASKED], app_secret=SECRET, challenge="c0ffee", prefix="release-2"
+    )
+    assert [probe.message_id for probe in probes] == [
+        "wamid.release-2.c0ffee.0",
+        "wamid.release-2.c0ffee.1",
+    ]
+
+
+class Memory:
+    """Sightings that come after so many looks."""
+
+    def __init__(self, *, after: int = 0, error: DeployError | None = None) -> None:
+        self.after, self.error, self.looks = after, error, 0
+
+    def logged(self, message_ids: t.Collection[str]) -> frozenset[str]:
+        self.looks += 1
+        if self.error:
+            raise self.error
+        return frozenset(message_ids if self.looks > self.after else ())
+
+    def recorded(self, table: str, message_ids: t.Collection[str]) -> frozenset[str]:
+        return frozenset(message_ids) if table == "agent_requests" else frozenset()
+
+
+def traced(message: Message, memory: Memory) -> ProbeResult:
+    probes = plan_messages([message], app_secret=SECRET, challenge="c0ffee", prefix="r")
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    where = Trace(memory, in_logs=True, wait=10, clock=lambda: now[0], sleep=sleep)
+    (outcome,) = trace(probes, ask(GoodWebhook(), probes), where)
+    return outcome
+
+
+def test_an_accepted_message_is_waited_for_and_the_places_are_told():
+    outcome = traced(replace(ASKED, recorded_in=("agent_requests",)), Memory(after=2))
+    assert outcome.passed
+    assert outcome.evidence.endswith("seen in the function's log and in agent_requests")
+
+
+def test_a_message_that_nobody_worked_on_fails_although_it_was_accepted():
+    outcome = traced(replace(ASKED, recorded_in=("agent_fallbacks",)), Memory(after=99))
+    assert not outcome.passed
+    assert outcome.evidence == (
+        "it was accepted and is not seen in the function's log nor in agent_fallbacks"
+    )
+
+
+def test_why_one_could_not_look_stands_in_the_evidence():
+    outcome = traced(ASKED, Memory(error=UnreachableError("The log is away.")))
+    assert outcome.evidence.endswith("is not seen in the function's log (The log is away)")
+
+
+def test_a_menu_message_that_an_agent_worked_on_is_told():
+    outcome = traced(replace(ASKED, not_recorded_in=("agent_requests",)), Memory())
+    assert outcome.evidence == "it stands in agent_requests, where it should not"
+
+
+def test_a_question_that_is_wrong_in_itself_is_not_waited_out():
+    memory = Memory(error=InputError("There is no such table."))
+    with pytest.raises(InputError, match="no such table"):
+        traced(ASKED, memory)
+    assert memory.looks == 1
+
+
+def test_silence_everywhere_is_one_sentence_and_no_verdict():
+    silent = [ProbeResult(name, False, 0, 1.0, "no answer within 1 s") for name in ("a", "b")]
+    with pytest.raises(UnreachableError, match="answered none of 2 probes"):
+        refuse_failed_probes("https://x", silent)
+    with pytest.raises(VerificationError, match=r"1 of 2 probes of https://x failed: a: no answer"):
+        refuse_failed_probes("https://x", [silent[0], ProbeResult("b", True, 200, 1.0, "echoed")])
+
+
+def test_no_id_can_leave_its_place_in_the_query_of_the_log():
+    assert "wamid[.]r[.]1" in log_query(["wamid.r.1"])
+    with pytest.raises(InputError, match="characters"):
+        log_query(["x') or ('1' = '1"])
+
+
+# Answers in other forms than ours
+
+
+class Answering(GoodWebhook):
+    """A good webhook whose answer to a message is `text`."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def _receive(self, request: Request) -> Answer:
+        answer = super()._receive(request)
+        return replace(answer, text=self.text) if answer.status == 200 else answer
+
+
+THEIRS = Form("results[0]", "meta.handler", "body", "options[].title", "meta.name")
+
+
+def told(
+    text: str, message: Message = ASKED, *, form: Form | None = None, accept: bool = False
+) -> tuple[bool, bool, str]:
+    probes = plan_messages(
+        [message], app_secret=SECRET, challenge="c0ffee", prefix="r", form=form or Form()
+    )
+    (seen,) = settle(probes, ask(Answering(text), probes), accept=accept)
+    return seen.passed, seen.unseen, seen.evidence
+
+
+NOTHING = "accepted with 200; the answer does not tell what was replied"
+
+
+@pytest.mark.parametrize(
+    "text", ["EVENT_RECEIVED", "", "<html>Log in</html>", "{}", '{"replies": []}', "[1]"]
+)
+def test_an_answer_that_tells_no_reply_is_neither_right_nor_wrong(text):
+    """The first is what Meta's own examples of a webhook answer, the second all that the runbook asks."""
+    assert told(text) == (False, True, NOTHING)
+    assert told(text, accept=True) == (True, False, NOTHING)
+    known = replace(ASKED, recorded_in=("agent_requests",))
+    assert told(text, known) == (False, True, NOTHING), "what it said is asked as well"
+    assert told(text, replace(known, reply_contains="")) == (True, False, "accepted with 200")
+    # That a table does not have it is no proof of a menu.
+    menu = replace(ASKED, route="menu", reply_contains="", not_recorded_in=("agent_requests",))
+    assert told(text, menu) == (False, True, NOTHING)
+    assert told(text, Message("any", "250780000001", "test")) == (True, False, "accepted with 200")
+
+
+def test_a_form_of_another_platform_is_read_as_well():
+    body = {"results": [{"meta": {"handler": "agent", "name": "buyer"}, "body": "3 vendors"}]}
+    assert told(json.dumps(body), form=THEIRS) == (
+        True,
+        False,
+        "accepted with 200, went to agent (buyer)",
+    )
+    body["results"][0]["meta"]["handler"] = "menu"
+    assert told(json.dumps(body), form=THEIRS) == (False, False, "it went to menu instead of agent")
+    menu = Message("menu", "250780000001", "MENU", "menu", buttons=True)
+    assert told(json.dumps(body), menu, form=THEIRS)[2] == "the reply has no buttons"
+    body["results"][0]["options"] = [{"title": "Help"}]  # type: ignore[assignment]
+    assert told(json.dumps(body), menu, form=THEIRS)[0]
+
+
+def test_with_an_empty_form_nothing_is_read_from_the_answer():
+    text = json.dumps({"replies": [{"message_id": "wamid.r.c0ffee.0", "route": "menu"}]})
+    assert told(text, form=Form(reply="")) == (False, True, NOTHING)
+    assert told(text) == (False, False, "it went to menu instead of agent")
