@@ -4,9 +4,9 @@
 import sys
 
 if sys.version_info < (3, 12):  # noqa: UP036
-    found = ".".join(str(number) for number in sys.version_info[:2])
+    version = ".".join(str(number) for number in sys.version_info[:2])
     sys.exit(
-        f"The sandbox needs Python 3.12 or newer, and this is {found}: "
+        f"The sandbox needs Python 3.12 or newer, and this is {version}: "
         "run it with a newer one, for example .venv/bin/python."
     )
 

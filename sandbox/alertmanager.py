@@ -94,8 +94,8 @@ def _url(world: World) -> str:
 
 
 def program(world: World) -> str:
-    if found := shutil.which("alertmanager") or shutil.which(PACKAGE):
-        return found
+    if path := shutil.which("alertmanager") or shutil.which(PACKAGE):
+        return path
     made = cached(world.cache, f"{NAME}-{SHARE}", lambda folder: _relocate(world.cache, folder))
     return str(made / NAME)
 

@@ -58,7 +58,7 @@ def unpack(cache: Path, package: str, *, dependencies: bool = False) -> Path:
 
 def libraries(root: Path) -> str:
     """The value of LD_LIBRARY_PATH with which an unpacked program finds what was unpacked with it."""
-    folders = sorted({str(one.parent) for one in (root / "usr/lib").rglob("*.so*")})
+    folders = sorted({str(library.parent) for library in (root / "usr/lib").rglob("*.so*")})
     return os.pathsep.join(folders)
 
 
@@ -68,8 +68,8 @@ def _needed(package: str, folder: Path) -> list[str]:
     done = subprocess.run(
         rehearsal, cwd=folder, capture_output=True, text=True, check=False, timeout=DOWNLOAD_WITHIN
     )
-    found = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("Inst ")]
-    return [*(one for one in found if one != package), package]
+    packages = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("Inst ")]
+    return [*(name for name in packages if name != package), package]
 
 
 def _download(packages: t.Sequence[str], folder: Path, cure: str) -> list[Path]:
@@ -86,10 +86,10 @@ def _download(packages: t.Sequence[str], folder: Path, cure: str) -> list[Path]:
             status, last = _run(command, folder)
             if status != 0:
                 break
-        found = sorted(folder.glob("*.deb"))
-        if len(found) == len(packages):
+        archives = sorted(folder.glob("*.deb"))
+        if len(archives) == len(packages):
             shutil.rmtree(lists, ignore_errors=True)
-            return found
+            return archives
     raise SandboxError(f"Debian's package {packages[-1]} cannot be had ({last}): {cure}.")
 
 

@@ -30,6 +30,9 @@ class Fault:
     """What it applies to, for example a service; empty means everything in the component."""
     parameters: t.Mapping[str, str] = field(default_factory=dict)
 
+    def number(self, name: str, default: float) -> float:
+        return float(self.parameters.get(name, default))
+
 
 def parameters_of(text: str) -> dict[str, str]:
     """The parameters that a fault's sentence names, as `name=default`."""

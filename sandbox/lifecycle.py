@@ -159,11 +159,11 @@ def _exclusive(world: World, report: Say) -> t.Iterator[None]:
         ) from exc
     with (world.directory / "lock").open("w") as lock:
         deadline = time.monotonic() + LOCK_WITHIN
-        told = False
+        reported = False
         while not _locked(lock.fileno()):
-            if not told:
+            if not reported:
                 report(f"Another 'up' or 'down' is at work in {world.directory}: waiting for it.")
-                told = True
+                reported = True
             if time.monotonic() > deadline:
                 raise SandboxError(
                     f"Another 'up' or 'down' still holds {lock.name} after {LOCK_WITHIN:.0f} s: "
@@ -201,14 +201,14 @@ def _await_ready(
     world: World, names: t.Collection[str], supervisor: subprocess.Popen[bytes], report: Say
 ) -> None:
     deadline = time.monotonic() + UP_WITHIN
-    told: set[str] = set()
-    while told != set(names):
+    reported: set[str] = set()
+    while reported != set(names):
         # Not whether it lives now: the supervisor is about to note that, and why.
         known = stored_records(world)
         _require_alive(world, known.values())
         for record in known.values():
-            if record.name in names and record.name not in told and not record.phase.under_way:
-                told.add(record.name)
+            if record.name in names and record.name not in reported and not record.phase.under_way:
+                reported.add(record.name)
                 report(f"  {record.name:<12} {record.seconds:5.1f} s")
         if supervisor.poll() is not None:
             raise SandboxError(
@@ -216,7 +216,7 @@ def _await_ready(
                 "supervisor', then run 'down'."
             )
         if time.monotonic() > deadline:
-            raise SandboxError(_timeout_message(known, set(names) - told))
+            raise SandboxError(_timeout_message(known, set(names) - reported))
         time.sleep(POLL)
 
 

@@ -117,10 +117,10 @@ def tree(pid: int) -> list[psutil.Process]:
     """`pid`, everything in its session and all their descendants, parents first; [] when it is gone."""
     try:
         root = psutil.Process(pid)
-        found = [root, *root.children(recursive=True)]
+        processes = [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
-        found = []
-    return list(dict.fromkeys([*found, *_session(pid)]))
+        processes = []
+    return list(dict.fromkeys([*processes, *_session(pid)]))
 
 
 def _session(leader: int) -> t.Iterator[psutil.Process]:

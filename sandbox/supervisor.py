@@ -244,10 +244,10 @@ class Supervisor:
         Only what stayed a zombie for a whole tick: our own children are waited for by who started them.
         """
         try:
-            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
-            found = None
-        zombie = found.si_pid if found else None
+            ended = None
+        zombie = ended.si_pid if ended else None
         own = {runner.child_pid for runner in self._runners.values()}
         if zombie is not None and zombie == self._zombie and zombie not in own:
             os.waitpid(zombie, os.WNOHANG)

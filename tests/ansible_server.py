@@ -3,7 +3,7 @@
 A run is a process of its own still: exit code, output and environment are those of the program, as
 `tests/integration/test_ansible_server.py` compares. What differs is its command line in /proc, that its start-up took
 place earlier, and that its tasks run inline (`tests/inline_tasks.py`). Ansible reads its settings where it is imported:
-there is a server for each working directory and each set of settings in the environment.
+there is a server for each file of settings and each set of them in the environment.
 
 These go on with the program itself, with its start-up and a fork for each task: the green deployment
 (`tests/stories/talkative.py`), what is killed, signalled or read while it runs (`tests/victims.py`), a machine that
@@ -38,6 +38,8 @@ PROGRAM = str(Path(sys.executable).with_name("ansible-playbook"))
 PLUGINS = "ansible_collections.easymo.deploy.plugins"
 READ_AT_IMPORT = ("ANSIBLE_", "HOME", "LANG", "LC_", "PYTHON", "TMPDIR")
 """How the names of variables begin that Ansible or Python reads once."""
+READ_ANEW = ("ANSIBLE_CONFIG", "ANSIBLE_STDOUT_CALLBACK")
+"""The key has the file of settings itself, and each run reads the screen."""
 ENOUGH = 1 << 20
 """Bytes that a request has at most."""
 
@@ -57,8 +59,9 @@ _servers: dict[tuple[str, ...], _Server] = {}
 
 
 def _server(cwd: Path, env: t.Mapping[str, str]) -> _Server:
-    settings = {name: env[name] for name in sorted(env) if name.startswith(READ_AT_IMPORT)}
-    key = (str(cwd), *(f"{name}={value}" for name, value in settings.items()))
+    config = Path(env.get("ANSIBLE_CONFIG") or cwd / "ansible.cfg")
+    names = sorted(n for n in env if n.startswith(READ_AT_IMPORT) and n not in READ_ANEW)
+    key = (str(config) if config.exists() else "", *(f"{name}={env[name]}" for name in names))
     if key not in _servers:
         _servers[key] = _Server(cwd, env)
         atexit.register(_servers[key].close)
@@ -240,6 +243,8 @@ def main() -> None:
         return
     sys.argv = argv
     _own_temporary_folder()
+    constants = importlib.import_module("ansible.constants")
+    constants.DEFAULT_STDOUT_CALLBACK = constants.config.get_config_value("DEFAULT_STDOUT_CALLBACK")
     try:
         importlib.import_module("ansible.cli.playbook").main()
     finally:

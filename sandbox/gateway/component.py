@@ -23,14 +23,14 @@ class Gateway(Component):
 
     def prepare(self, world: World) -> None:
         world.port("gateway")
-        admin_token(world)
+        world.secret("admin-token")
         world.folder("gateway")
 
     def ready(self, world: World) -> bool:
         return responds(f"{base_url(world)}/healthz")
 
     def facts(self, world: World) -> Facts:
-        return {"url": base_url(world), "admin_token": admin_token(world)}
+        return {"url": base_url(world), "admin_token": world.secret("admin-token")}
 
 
 COMPONENT = Gateway()
@@ -38,7 +38,3 @@ COMPONENT = Gateway()
 
 def base_url(world: World) -> str:
     return f"http://127.0.0.1:{world.port('gateway')}"
-
-
-def admin_token(world: World) -> str:
-    return world.secret("admin-token")

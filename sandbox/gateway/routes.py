@@ -34,17 +34,19 @@ class Endpoints:
 
     def replace(self, slices: t.Iterable[Object]) -> None:
         """Forget what was known: `slices` is all there is."""
-        found: dict[str, list[Endpoint]] = {}
-        for one in slices:
-            service = one["metadata"].get("labels", {}).get(SERVICE_LABEL)
+        endpoints: dict[str, list[Endpoint]] = {}
+        for endpoint_slice in slices:
+            service = endpoint_slice["metadata"].get("labels", {}).get(SERVICE_LABEL)
             if service:
-                found.setdefault(service, []).extend(endpoints_of(one))
-        self._by_service = {service: tuple(some) for service, some in found.items()}
+                endpoints.setdefault(service, []).extend(endpoints_of(endpoint_slice))
+        self._by_service = {service: tuple(some) for service, some in endpoints.items()}
 
     def choose(self, service: str, *, but: str = "", unready: bool = False) -> str | None:
         """The next ready address that is not `but`; with `unready`, any rather than none."""
-        known = [one for one in self._by_service.get(service, ()) if one.address != but]
-        usable = [one for one in known if one.ready] or (known if unready else [])
+        known = [
+            endpoint for endpoint in self._by_service.get(service, ()) if endpoint.address != but
+        ]
+        usable = [endpoint for endpoint in known if endpoint.ready] or (known if unready else [])
         if not usable:
             return None
         return usable[next(self._turns[service]) % len(usable)].address
@@ -52,16 +54,16 @@ class Endpoints:
     def counts(self, service: str) -> tuple[int, int]:
         """How many are ready, and how many there are."""
         known = self._by_service.get(service, ())
-        return sum(one.ready for one in known), len(known)
+        return sum(endpoint.ready for endpoint in known), len(known)
 
 
-def endpoints_of(one: Object) -> t.Iterator[Endpoint]:
+def endpoints_of(endpoint_slice: Object) -> t.Iterator[Endpoint]:
     """The endpoints of one EndpointSlice; its port is the one named http, or else its first."""
-    ports = one.get("ports") or []
+    ports = endpoint_slice.get("ports") or []
     if not ports:
         return
     port = next((port for port in ports if port.get("name") == "http"), ports[0])["port"]
-    for endpoint in one.get("endpoints") or []:
+    for endpoint in endpoint_slice.get("endpoints") or []:
         conditions = endpoint.get("conditions") or {}
         # Kubernetes: an unknown condition is to be taken as ready.
         ready = conditions.get("ready") is not False
@@ -151,7 +153,7 @@ class Reflector:
         async with self._session.get(self._url, timeout=timeout) as response:
             response.raise_for_status()
             listed = await response.json()
-        self._objects = {_key(one): one for one in listed["items"]}
+        self._objects = {_key(obj): obj for obj in listed["items"]}
         self._version = listed["metadata"]["resourceVersion"]
         self._on_change(self._objects.values())
         self.synced = True
@@ -186,6 +188,6 @@ class Reflector:
         self._on_change(self._objects.values())
 
 
-def _key(one: Object) -> tuple[str, str]:
+def _key(obj: Object) -> tuple[str, str]:
     """A name is its own in its namespace alone."""
-    return one["metadata"].get("namespace", ""), one["metadata"]["name"]
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]

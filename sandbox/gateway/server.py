@@ -106,8 +106,8 @@ class Proxy:
             raise _failed(target.service, address, "AnswerBrokeOff", exc) from exc
         except TimeoutError as exc:
             raise _failed(target.service, address, "TimedOut", exc, 504) from exc
-        kept = end_to_end(answer.headers, without=SET_ANEW)
-        return web.Response(status=answer.status, body=content, headers=kept)
+        answered = end_to_end(answer.headers, without=SET_ANEW)
+        return web.Response(status=answer.status, body=content, headers=answered)
 
     def _no_endpoints(self, service: str) -> UpstreamError:
         _, known = self.endpoints.counts(service)
@@ -205,9 +205,9 @@ class Server:
 
     async def _answer(self, request: web.BaseRequest, target: Target) -> web.Response:
         if (slow := self._faults.active(NAME, "slow", target.service)) is not None:
-            await asyncio.sleep(float(slow.parameters.get("seconds", "3")))
+            await asyncio.sleep(slow.number("seconds", 3))
         if (errors := self._faults.active(NAME, "errors", target.service)) is not None:
-            percent = float(errors.parameters.get("percent", "100"))
+            percent = errors.number("percent", 100)
             if random.uniform(0, 100) < percent:  # noqa: S311 - chance, not secrecy
                 return refusal(target.service, 500, "InjectedFault", "The fault 'errors' is set.")
         try:
@@ -246,7 +246,7 @@ def _watched(server: str) -> tuple[str, str]:
 
 def _public(take: t.Callable[[t.Iterable[Object]], None]) -> t.Callable[[t.Iterable[Object]], None]:
     """Only what is in a namespace that the public reaches."""
-    return lambda found: take([one for one in found if one["metadata"]["namespace"] in PUBLIC])
+    return lambda objects: take([obj for obj in objects if obj["metadata"]["namespace"] in PUBLIC])
 
 
 async def _serve(

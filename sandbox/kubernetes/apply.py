@@ -99,8 +99,8 @@ def after_update(model: str, manager: Manager, time: str, before: Object, after:
             owners[other] = replace(owned, paths=owned.paths - written - removed_paths)
     mine = owners.get(manager)
     if written or (mine and mine.paths & removed_paths):
-        kept = mine.paths & new.keys() if mine else frozenset()
-        owners[manager] = Ownership(time, frozenset(kept | written))
+        remaining = mine.paths & new.keys() if mine else frozenset()
+        owners[manager] = Ownership(time, frozenset(remaining | written))
     return with_owners(after, owners)
 
 
@@ -172,13 +172,13 @@ def _merge_struct(model: str, live: Object, config: Object) -> Object:
 def _merge_value(kind: str, name: str, live: t.Any, config: t.Any) -> t.Any:
     if is_atomic(kind, name) or live is None or type(live) is not type(config):
         return config
-    found = schema.container(kind)
-    if found is None:
+    container = schema.container(kind)
+    if container is None:
         return _merge_struct(kind, live, config)
-    if found[1] is not None:
-        return _merge_list(found[1], live, config)
+    if container[1] is not None:
+        return _merge_list(container[1], live, config)
     return live | {
-        key: _merge_value(found[2], "", live.get(key), value) for key, value in config.items()
+        key: _merge_value(container[2], "", live.get(key), value) for key, value in config.items()
     }
 
 
@@ -229,8 +229,8 @@ def _without(kind: str, value: t.Any, path: Path) -> t.Any:
     if not rest:
         del left[name]
         return left
-    found = schema.container(kind)
-    child_kind = found[2] if found else schema.fields(kind).get(name, "object")
+    container = schema.container(kind)
+    child_kind = container[2] if container else schema.fields(kind).get(name, "object")
     left[name] = _without(child_kind or "object", left[name], rest)
     if left[name] in ({}, []) and schema.container(child_kind or ""):
         del left[name]
@@ -238,8 +238,8 @@ def _without(kind: str, value: t.Any, path: Path) -> t.Any:
 
 
 def _without_item(kind: str, items: list[t.Any], element: str, rest: Path) -> list[t.Any]:
-    found = schema.container(kind)
-    item_type = found[1] if found else "object"
+    container = schema.container(kind)
+    item_type = container[1] if container else "object"
     left = []
     for item in items:
         if list_element(item_type, item) != element:

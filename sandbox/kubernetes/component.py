@@ -13,8 +13,6 @@ from sandbox.names import DEPLOYER, NAMESPACE
 from sandbox.world import write_private
 
 if t.TYPE_CHECKING:
-    from pathlib import Path
-
     from sandbox.world import Facts, World
 
 NAME = "kubernetes"
@@ -41,21 +39,23 @@ class Kubernetes(Component):
         world.port(NAME)
         world.secret("kubernetes-token")
         world.certificate(NAME)
-        write_kubeconfig(world)
+        write_private(world.folder(NAME) / "kubeconfig", kubeconfig(world))
         deployer = token(world.secret("kubernetes-token"), NAMESPACE, DEPLOYER, DEPLOYER_SECONDS)
-        write_private(deployer_token(world), deployer.encode())
+        # Of the account that may do what manifests/rbac/ says, as a deployer has it.
+        write_private(world.folder(NAME) / "deployer-token", deployer.encode())
 
     def ready(self, world: World) -> bool:
         trusted = ssl.create_default_context(cafile=str(world.certificate(NAME).ca))
         return responds(f"{server_url(world)}/readyz", trusted)
 
     def facts(self, world: World) -> Facts:
+        folder = world.folder(NAME)
         return {
             "server": server_url(world),
             "ca_cert": str(world.certificate(NAME).ca),
             "token": world.secret("kubernetes-token"),
-            "deployer_token": deployer_token(world).read_text(encoding="utf-8"),
-            "kubeconfig": str(kubeconfig_path(world)),
+            "deployer_token": (folder / "deployer-token").read_text(encoding="utf-8"),
+            "kubeconfig": str(folder / "kubeconfig"),
             "namespace": NAMESPACE,
         }
 
@@ -64,37 +64,21 @@ def server_url(world: World) -> str:
     return f"https://127.0.0.1:{world.port(NAME)}"
 
 
-def deployer_token(world: World) -> Path:
-    """The token of the account that may do what manifests/rbac/ says, as a deployer has it."""
-    return world.folder(NAME) / "deployer-token"
-
-
-def kubeconfig_path(world: World) -> Path:
-    return world.folder(NAME) / "kubeconfig"
-
-
-def write_kubeconfig(world: World) -> None:
+def kubeconfig(world: World) -> bytes:
     """JSON is YAML, so no YAML library is needed to write what kubectl reads."""
-    cluster = {
-        "server": server_url(world),
-        "certificate-authority": str(world.certificate(NAME).ca),
-    }
+    name = "sandbox"
+    authority = str(world.certificate(NAME).ca)
+    cluster = {"server": server_url(world), "certificate-authority": authority}
+    context = {"cluster": name, "user": name, "namespace": NAMESPACE}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "current-context": "sandbox",
-        "contexts": [
-            {
-                "name": "sandbox",
-                "context": {"cluster": "sandbox", "user": "sandbox", "namespace": NAMESPACE},
-            }
-        ],
-        "clusters": [{"name": "sandbox", "cluster": cluster}],
-        "users": [{"name": "sandbox", "user": {"token": world.secret("kubernetes-token")}}],
+        "current-context": name,
+        "contexts": [{"name": name, "context": context}],
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": {"token": world.secret("kubernetes-token")}}],
     }
-    path = kubeconfig_path(world)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(config, indent=1), encoding="utf-8")
+    return json.dumps(config, indent=1).encode()
 
 
 COMPONENT = Kubernetes()

@@ -54,10 +54,10 @@ class Cause:
 
 
 def details(resource: Resource, name: str) -> Object:
-    found: Object = {"name": name} if name else {}
+    entry: Object = {"name": name} if name else {}
     if resource.group:
-        found["group"] = resource.group
-    return found | {"kind": resource.plural}
+        entry["group"] = resource.group
+    return entry | {"kind": resource.plural}
 
 
 def not_found(resource: Resource, name: str) -> ApiError:
@@ -88,14 +88,12 @@ def forbidden(resource: Resource, name: str, why: str) -> ApiError:
 
 def invalid(resource: Resource, name: str, causes: t.Sequence[Cause]) -> ApiError:
     """422 with every field that is wrong, in the order found."""
-    told = [f"{cause.field}: {cause.message}" for cause in causes]
-    words = told[0] if len(told) == 1 else f"[{', '.join(told)}]"
+    problems = [f"{cause.field}: {cause.message}" for cause in causes]
+    words = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
     kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
-    found: Object = {"name": name} if name else {}
-    if resource.group:
-        found["group"] = resource.group
-    found |= {"kind": resource.kind, "causes": [cause.to_dict() for cause in causes]}
-    return ApiError(422, "Invalid", f'{kind} "{name}" is invalid: {words}', found)
+    about = details(resource, name) | {"kind": resource.kind}
+    about["causes"] = [cause.to_dict() for cause in causes]
+    return ApiError(422, "Invalid", f'{kind} "{name}" is invalid: {words}', about)
 
 
 def invalid_patch(patch: object, why: str) -> ApiError:

@@ -92,30 +92,30 @@ def is_atomic(kind: str, name: str) -> bool:
     """Whether a value of this type is owned as one."""
     if kind in ATOMIC_TYPES or kind == "object" or kind in schema.SCALARS:
         return True
-    found = schema.container(kind)
-    if found is None:
+    container = schema.container(kind)
+    if container is None:
         return False
-    if found[1] is not None:
-        return name not in SETS and not list_keys(found[1])
+    if container[1] is not None:
+        return name not in SETS and not list_keys(container[1])
     return name in ATOMIC_MAPS
 
 
 def _node(kind: str, name: str, value: t.Any, path: Path, flat: Flat) -> None:
-    found = schema.container(kind)
+    container = schema.container(kind)
     is_leaf = is_atomic(kind, name) or not value or not isinstance(value, dict | list)
     if is_leaf:
         flat[path] = value
-    elif found is None:
+    elif container is None:
         flat[path] = BRANCH
         for key, child in value.items():
             child_kind = schema.fields(kind).get(key, "object")
             _node(child_kind, key, child, (*path, f"f:{key}"), flat)
-    elif found[1] is not None:
-        _list(found[1], value, path, flat)
+    elif container[1] is not None:
+        _list(container[1], value, path, flat)
     else:
         flat[path] = BRANCH
         for key, child in value.items():
-            _node(found[2], "", child, (*path, f"f:{key}"), flat)
+            _node(container[2], "", child, (*path, f"f:{key}"), flat)
 
 
 def _list(item_type: str, items: list[t.Any], path: Path, flat: Flat) -> None:
@@ -190,7 +190,7 @@ def to_text(path: Path) -> str:
         if kind == "f":
             text += f".{value}"
         elif kind == "k":
-            keys = ",".join(f"{key}={_json(one)}" for key, one in json.loads(value).items())
+            keys = ",".join(f"{key}={_json(item)}" for key, item in json.loads(value).items())
             text += f"[{keys}]"
         else:
             text += f"[={value}]"

@@ -132,13 +132,10 @@ class History:
         return newer[::-1]
 
     def expire(self, version: int) -> None:
-        """Forget everything up to `version`."""
+        """Forget everything up to `version`, and end what belongs to clients: they have to list anew."""
         self._oldest = version
         self._events.clear()
-
-    def interrupt(self) -> None:
-        """End what belongs to clients: they have to list anew."""
-        for subscription in [one for one in self._subscriptions if one.expires]:
+        for subscription in [entry for entry in self._subscriptions if entry.expires]:
             subscription.close()
 
     def subscribe(self, *, expires: bool) -> Subscription:

@@ -86,8 +86,8 @@ def _merge_field(merged: Object, key: str, value: object, order: object) -> None
     if value is None:
         merged.pop(key, None)
     elif isinstance(value, dict):
-        found = merged.get(key)
-        merged[key] = apply_strategic_patch(found if isinstance(found, dict) else {}, value)
+        before = merged.get(key)
+        merged[key] = apply_strategic_patch(before if isinstance(before, dict) else {}, value)
     elif isinstance(value, list):
         server = merged.get(key) or []
         together = _merge_list(key, server, value)
@@ -111,9 +111,9 @@ def _merge_list(name: str, current: list[t.Any], patch: list[t.Any]) -> list[t.A
         if merge_key not in item:
             message = f"map: {item} does not contain declared merge key: {merge_key}"
             raise ApiError(500, "InternalError", message)
-        same = [at for at, one in enumerate(merged) if one.get(merge_key) == item[merge_key]]
+        same = [at for at, entry in enumerate(merged) if entry.get(merge_key) == item[merge_key]]
         if item.get("$patch") == "delete":
-            merged = [one for at, one in enumerate(merged) if at not in same]
+            merged = [entry for at, entry in enumerate(merged) if at not in same]
         elif same:
             merged[same[0]] = apply_strategic_patch(merged[same[0]], item)
         else:

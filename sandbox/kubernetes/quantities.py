@@ -16,10 +16,10 @@ SUFFIXES = {
 
 def parse(text: str | int) -> Fraction:
     """The number a quantity stands for; ValueError when it is none."""
-    found = re.fullmatch(r"([+-]?[0-9.]+(?:[eE][+-]?\d+)?)([a-zA-Z]*)", str(text))
-    if found is None or found[2] not in SUFFIXES:
+    match = re.fullmatch(r"([+-]?[0-9.]+(?:[eE][+-]?\d+)?)([a-zA-Z]*)", str(text))
+    if match is None or match[2] not in SUFFIXES:
         raise ValueError(f"{text!r} is not a quantity")
-    return Fraction(found[1]) * SUFFIXES[found[2]]
+    return Fraction(match[1]) * SUFFIXES[match[2]]
 
 
 def to_text(number: Fraction) -> str:

@@ -140,16 +140,16 @@ def decode(data: bytes, kind: str) -> Object:
 
 
 def _read(data: bytes, fields: Fields) -> Object:
-    found: Object = {}
+    message: Object = {}
     for number, payload in _parts(data):
         field = fields.get(number)
         if isinstance(payload, int):
-            found |= {field: payload} if isinstance(field, str) else {}
+            message |= {field: payload} if isinstance(field, str) else {}
         elif isinstance(field, Nested):
-            found[field.name] = _read(payload, field.fields)
+            message[field.name] = _read(payload, field.fields)
         elif field is not None and payload:
-            found[field] = payload.decode()
-    return found
+            message[field] = payload.decode()
+    return message
 
 
 def _parts(data: bytes) -> t.Iterator[tuple[int, bytes | int]]:
@@ -204,8 +204,8 @@ class Authorizer:
         reading = "watch" if watching else "get" if target.name else "list"
         verb, resource = VERBS.get(method, reading), target.resource
         path = f"{resource.plural}/{target.subresource}" if target.subresource else resource.plural
-        asked = service_accounts.Request(verb, resource.group, path, target.namespace, target.name)
-        if self._allows(user, asked):
+        wanted = service_accounts.Request(verb, resource.group, path, target.namespace, target.name)
+        if self._allows(user, wanted):
             return
         where = (
             f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
@@ -230,21 +230,16 @@ class Authorizer:
                 "incomplete": False,
             }
             return answered | {"status": status}
-        asked = answered["spec"].get("resourceAttributes") or {}
-        subresource = asked.get("subresource", "")
-        path = asked.get("resource", "") + (f"/{subresource}" if subresource else "")
-        request = service_accounts.Request(
-            asked.get("verb", ""),
-            asked.get("group", ""),
-            path,
-            asked.get("namespace", ""),
-            asked.get("name", ""),
-        )
+        wanted = answered["spec"].get("resourceAttributes") or {}
+        names = ("verb", "group", "resource", "subresource", "namespace", "name")
+        verb, group, path, subresource, namespace, name = (wanted.get(key, "") for key in names)
+        path += f"/{subresource}" if subresource else ""
+        request = service_accounts.Request(verb, group, path, namespace, name)
         return answered | {"status": {"allowed": self._allows(user, request)}}
 
-    def _allows(self, user: User, asked: service_accounts.Request) -> bool:
+    def _allows(self, user: User, wanted: service_accounts.Request) -> bool:
         """Unless the fault `forbidden` names just this, as in `get pods/log`."""
-        named = f"{asked.verb} {asked.resource}"
+        named = f"{wanted.verb} {wanted.resource}"
         if any(
             (fault.component, fault.name, fault.target) == ("kubernetes", "forbidden", named)
             for fault in self._faults.all()
@@ -255,5 +250,5 @@ class Authorizer:
         if time.monotonic() < self._caches_filled:
             return False
         return service_accounts.permits(
-            service_accounts.resource_rules(self._store, user, asked.namespace), asked
+            service_accounts.resource_rules(self._store, user, wanted.namespace), wanted
         )

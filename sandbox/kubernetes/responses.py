@@ -69,12 +69,12 @@ class Page:
     remaining: int | None = None
 
     def metadata(self) -> Object:
-        found: Object = {"resourceVersion": self.version}
+        head: Object = {"resourceVersion": self.version}
         if self.next_token:
-            found["continue"] = self.next_token
+            head["continue"] = self.next_token
             if self.remaining is not None:
-                found["remainingItemCount"] = self.remaining
-        return found
+                head["remainingItemCount"] = self.remaining
+        return head
 
 
 def page(records: t.Sequence[Record], version: str, limit: int, token: str, exact: bool) -> Page:
@@ -108,24 +108,24 @@ def token_version(token: str) -> int:
 
 def _token(token: str) -> tuple[int, list[str]]:
     try:
-        told = json.loads(base64.urlsafe_b64decode(token))
-        return int(told["rv"]), list(told["start"])
+        content = json.loads(base64.urlsafe_b64decode(token))
+        return int(content["rv"]), list(content["start"])
     except (ValueError, KeyError, TypeError) as exc:
         raise bad_request(f"continue key is not valid: {exc}") from exc
 
 
-def list_response(resource: Resource, found: Page, accept: str, include: str) -> web.Response:
+def list_response(resource: Resource, listed: Page, accept: str, include: str) -> web.Response:
     if wants_table(accept):
-        bodies = [record.body for record in found.records]
-        return json_response(tables.table(resource, bodies, found.metadata(), include, head=True))
+        bodies = [record.body for record in listed.records]
+        return json_response(tables.table(resource, bodies, listed.metadata(), include, head=True))
     head = serialized(
         {
             "kind": f"{resource.kind}List",
             "apiVersion": resource.api_version,
-            "metadata": found.metadata(),
+            "metadata": listed.metadata(),
         }
     )
-    items = b",".join(list_item(resource, record) for record in found.records)
+    items = b",".join(list_item(resource, record) for record in listed.records)
     return web.Response(body=head[:-1] + b',"items":[' + items + b"]}", content_type=JSON)
 
 
@@ -223,7 +223,9 @@ class Watch:
         """What it tells of the time before it; the last is an ERROR when it cannot follow from its version."""
         if self._initial or (not self._version and not self._from_now):
             records = self._store.records(self._plural, self._view.namespace)
-            lines = [self._line("ADDED", one) for one in records if self._view.contains(one)]
+            lines = [
+                self._line("ADDED", record) for record in records if self._view.contains(record)
+            ]
             if self._initial and self.bookmarks:
                 lines.append(self.bookmark(INITIAL_EVENTS_END))
             return lines

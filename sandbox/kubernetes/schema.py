@@ -87,10 +87,10 @@ def fields(model: str) -> t.Mapping[str, str]:
 
 
 def _table(text: str, name: str) -> dict[str, str]:
-    found = re.search(TABLE.format(name=name), text, re.DOTALL)
-    if found is None:
+    match = re.search(TABLE.format(name=name), text, re.DOTALL)
+    if match is None:
         raise RuntimeError(f"The Python client's models have no {name}: pin another version.")
-    return t.cast("dict[str, str]", ast.literal_eval(found[1]))
+    return t.cast("dict[str, str]", ast.literal_eval(match[1]))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class FieldError:
     """A value that does not fit: where, what is there, the Go type that was wanted, and by whom."""
 
     path: str
-    found: object
+    value: object
     wanted: str
     struct: str = ""
 
@@ -113,8 +113,8 @@ class Decoded:
     structs: list[str] = field(default_factory=list)
     """The models that are being read, the innermost last."""
 
-    def field_error(self, path: str, found: object, wanted: str) -> None:
-        self.field_errors.append(FieldError(path, found, wanted, self.structs[-1]))
+    def field_error(self, path: str, value: object, wanted: str) -> None:
+        self.field_errors.append(FieldError(path, value, wanted, self.structs[-1]))
 
 
 def decode_model(model: str, obj: Object) -> Decoded:
@@ -141,9 +141,9 @@ def _struct(model: str, obj: Object, path: str, report: Decoded) -> Object:
 
 
 def _value(wanted: str, value: object, path: str, report: Decoded) -> object:
-    found = container(wanted)
-    if found is not None:
-        return _container(found[1], found[2], value, path, report)
+    parts = container(wanted)
+    if parts is not None:
+        return _container(parts[1], parts[2], value, path, report)
     if wanted == "object":
         return value
     if wanted in SCALARS:
@@ -161,11 +161,11 @@ def _container(
 ) -> object:
     if item is not None:
         if isinstance(value, list):
-            return [_value(item, one, f"{path}[{i}]", report) for i, one in enumerate(value)]
+            return [_value(item, child, f"{path}[{i}]", report) for i, child in enumerate(value)]
         report.field_error(path, value, "slice")
         return []
     if isinstance(value, dict) and entry is not None:
-        return {key: _value(entry, one, f"{path}[{key}]", report) for key, one in value.items()}
+        return {key: _value(entry, child, f"{path}[{key}]", report) for key, child in value.items()}
     report.field_error(path, value, "map")
     return {}
 

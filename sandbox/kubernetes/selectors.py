@@ -46,10 +46,10 @@ def _requirements(text: str) -> t.Iterator[t.Callable[[Labels], bool]]:
     position = 0
     while position < len(text):
         for pattern, make in ((SET_BASED, _in_set), (EQUALITY, _equals), (EXISTENCE, _exists)):
-            found = pattern.match(text, position)
-            if found is not None:
-                yield make(*found.groups())
-                position = found.end()
+            match = pattern.match(text, position)
+            if match is not None:
+                yield make(*match.groups())
+                position = match.end()
                 break
         else:
             raise bad_request(f'unable to parse requirement: found "{text[position:]}"')
@@ -70,10 +70,10 @@ def _equals(key: str, operator: str, value: str) -> t.Callable[[Labels], bool]:
     return lambda labels: labels.get(key) == value
 
 
-def _compares(found: str, operator: str, value: str) -> bool:
-    if not (found.isdecimal() and value.isdecimal()):
+def _compares(given: str, operator: str, value: str) -> bool:
+    if not (given.isdecimal() and value.isdecimal()):
         return False
-    return int(found) > int(value) if operator == ">" else int(found) < int(value)
+    return int(given) > int(value) if operator == ">" else int(given) < int(value)
 
 
 def _exists(negated: str, key: str) -> t.Callable[[Labels], bool]:
@@ -137,12 +137,12 @@ def field_predicate(resource: Resource, text: str) -> Predicate:
 def _lookup(obj: Object, path: tuple[str, ...]) -> str:
     if path == ("source",):
         path = ("source", "component")
-    found: t.Any = obj
+    value: t.Any = obj
     for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
-    if isinstance(found, bool):
-        return str(found).lower()
-    return "" if found is None else str(found)
+        value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
 
 
 def selection(resource: Resource, labels: str, fields: str) -> Predicate | None:

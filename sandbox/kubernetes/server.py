@@ -76,11 +76,11 @@ class RequestFilter:
 
     async def _apply_faults(self, client: str) -> None:
         if fault := self._faults.active("kubernetes", "slow", client):
-            await asyncio.sleep(number(fault, "seconds", 1.0))
+            await asyncio.sleep(fault.number("seconds", 1.0))
         if (fault := self._faults.active("kubernetes", "unauthorized", client)) and hits(fault):
             raise ApiError(401, "Unauthorized", "Unauthorized")
         if (fault := self._faults.active("kubernetes", "throttled", client)) and hits(fault):
-            seconds = int(number(fault, "retry_after", 1))
+            seconds = int(fault.number("retry_after", 1))
             words = "the server has received too many requests and has asked us to try again later"
             raise ApiError(429, "TooManyRequests", words, {"retryAfterSeconds": seconds})
         if (fault := self._faults.active("kubernetes", "errors", client)) and hits(fault):
@@ -88,12 +88,8 @@ class RequestFilter:
             raise ApiError(500, "InternalError", words)
 
 
-def number(fault: Fault, name: str, default: float) -> float:
-    return float(fault.parameters.get(name, default))
-
-
 def hits(fault: Fault) -> bool:
-    return random.random() < number(fault, "share", 1.0)  # noqa: S311 -- a rehearsal, not a secret
+    return random.random() < fault.number("share", 1.0)  # noqa: S311 -- a rehearsal, not a secret
 
 
 def application(store: Store, faults: Faults, token: str) -> web.Application:
@@ -137,10 +133,10 @@ async def route(request: web.Request, rest: Rest) -> web.StreamResponse:
     if target is not None:
         return await rest.answer(request, target)
     if request.method == "GET":
-        found = discovery.answer(request.path, request.headers.get("Accept", ""))
-        if found is not None:
-            response = json_response(found[0])
-            response.headers["Content-Type"] = found[1]
+        document = discovery.answer(request.path, request.headers.get("Accept", ""))
+        if document is not None:
+            response = json_response(document[0])
+            response.headers["Content-Type"] = document[1]
             return response
     raise ApiError(404, "NotFound", "the server could not find the requested resource")
 

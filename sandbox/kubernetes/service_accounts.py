@@ -92,10 +92,10 @@ def _role(store: Store, namespace: str, reference: Object) -> list[Object]:
     if reference.get("kind") != "Role":
         return []
     try:
-        found = store.get("roles", namespace, reference["name"])
+        role = store.get("roles", namespace, reference["name"])
     except ApiError:
         return []
-    return t.cast("list[Object]", found.get("rules") or [])
+    return t.cast("list[Object]", role.get("rules") or [])
 
 
 def _covers(rule: Object, request: Request) -> bool:

@@ -74,23 +74,23 @@ class Store:
             raise not_found(kind, name) from None
 
     def records(self, resource: str, namespace: str = "") -> builtins.list[Record]:
-        found = self._objects[resource]
-        return [found[key] for key in sorted(found) if not namespace or key[0] == namespace]
+        objects = self._objects[resource]
+        return [objects[key] for key in sorted(objects) if not namespace or key[0] == namespace]
 
     def with_uid(self, uid: str) -> tuple[str, Record] | None:
         """The resource's plural and the object, whatever it is."""
-        found = self._ownership.find(uid)
-        return None if found is None else (found[0], self._objects[found[0]][found[1]])
+        where = self._ownership.find(uid)
+        return None if where is None else (where[0], self._objects[where[0]][where[1]])
 
     def owned(self, resource: str, uid: str) -> builtins.list[Record]:
         """Those of one resource that name `uid` as an owner, ordered by namespace and name."""
-        found = self._objects[resource]
-        return [found[key] for key in sorted(self._ownership.owned(resource, uid))]
+        objects = self._objects[resource]
+        return [objects[key] for key in sorted(self._ownership.owned(resource, uid))]
 
     def uncontrolled(self, resource: str) -> builtins.list[Record]:
         """Those of one resource that no owner controls, ordered by namespace and name."""
-        found = self._objects[resource]
-        return [found[key] for key in sorted(self._ownership.uncontrolled(resource))]
+        objects = self._objects[resource]
+        return [objects[key] for key in sorted(self._ownership.uncontrolled(resource))]
 
     def subscribe(self, resource: str, *, expires: bool = False) -> Subscription:
         """Events from now on: subscribe first, then list, and nothing is missed.
@@ -108,7 +108,6 @@ class Store:
         self._forgotten = self._version
         for history in self._histories.values():
             history.expire(self._version)
-            history.interrupt()
 
     def is_forgotten(self, version: int) -> bool:
         """Whether a list as of `version` can no longer be continued."""
@@ -244,8 +243,8 @@ class Store:
         if not kind.namespaced:
             return
         namespace = obj["metadata"]["namespace"]
-        found = self.record("namespaces", "", namespace).body
-        if "deletionTimestamp" in found["metadata"]:
+        body = self.record("namespaces", "", namespace).body
+        if "deletionTimestamp" in body["metadata"]:
             why = "unable to create new content in namespace {} because it is being terminated"
             raise forbidden(kind, obj["metadata"]["name"], why.format(namespace))
 
@@ -289,8 +288,8 @@ class Store:
             record = self._write("MODIFIED", kind, ("", name), marked)
         for plural, resource in STORED.items():
             if resource.namespaced:
-                for found in self.records(plural, name):
-                    self._delete_quietly(plural, name, found.body["metadata"]["name"])
+                for content in self.records(plural, name):
+                    self._delete_quietly(plural, name, content.body["metadata"]["name"])
         self._finish_namespace(name)
         return record.copy()
 
@@ -305,7 +304,7 @@ class Store:
         record = self._objects["namespaces"].get(("", name))
         if record is None or "deletionTimestamp" not in record.body["metadata"]:
             return
-        if any(key[0] == name for found in self._objects.values() for key in found):
+        if any(key[0] == name for objects in self._objects.values() for key in objects):
             return
         self._remove(STORED["namespaces"], ("", name), record.body)
 

@@ -41,7 +41,9 @@ class Kubelets:
             self._session = aiohttp.ClientSession(timeout=NO_LIMIT)
         return self._session
 
-    def _url(self, pod: Object, path: str, query: t.Iterable[tuple[str, str]]) -> str:
+    def _url(self, pod: Object, what: str, query: MultiMapping[str], names: t.Sequence[str]) -> str:
+        """Where the kubelet answers for the container that the query names, with its options of `names`."""
+        container = chosen_container(pod, query.get("container", ""))
         metadata, node_name = pod["metadata"], pod.get("spec", {}).get("nodeName")
         if not node_name:
             raise bad_request(f"pod {metadata['name']} does not have a host assigned")
@@ -52,15 +54,14 @@ class Kubelets:
         port = status.get("daemonEndpoints", {}).get("kubeletEndpoint", {}).get("Port")
         if host is None or port is None:
             raise ApiError(500, "InternalError", f"node {node_name} tells no kubelet address")
-        return f"http://{host}:{port}{path}?{urlencode(list(query))}"
+        options = [(name, value) for name in names for value in query.getall(name, ())]
+        path = f"{what}/{metadata['namespace']}/{metadata['name']}/{container}"
+        return f"http://{host}:{port}/{path}?{urlencode(options)}"
 
     async def logs(self, request: web.Request, pod: Object) -> web.StreamResponse:
-        container = chosen_container(pod, request.query.get("container", ""))
-        metadata = pod["metadata"]
-        path = f"/containerLogs/{metadata['namespace']}/{metadata['name']}/{container}"
-        options = picked(request.query, LOG_OPTIONS)
+        url = self._url(pod, "containerLogs", request.query, LOG_OPTIONS)
         try:
-            async with self._http.get(self._url(pod, path, options)) as answer:
+            async with self._http.get(url) as answer:
                 if answer.status != 200:
                     raise bad_request((await answer.text()).strip())
                 response = web.StreamResponse(headers={"Content-Type": "text/plain"})
@@ -75,12 +76,9 @@ class Kubelets:
     async def exec(self, request: web.Request, pod: Object) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() != "websocket":
             raise bad_request("Upgrade request required")
-        container = chosen_container(pod, request.query.get("container", ""))
-        metadata = pod["metadata"]
-        path = f"/exec/{metadata['namespace']}/{metadata['name']}/{container}"
-        url = self._url(pod, path, picked(request.query, EXEC_OPTIONS))
-        asked = request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(",")
-        wanted = [name for name in PROTOCOLS if name in asked] or list(PROTOCOLS)
+        url = self._url(pod, "exec", request.query, EXEC_OPTIONS)
+        offered = request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(",")
+        wanted = [name for name in PROTOCOLS if name in offered] or list(PROTOCOLS)
         try:
             async with self._http.ws_connect(url, protocols=wanted, max_msg_size=0) as kubelet:
                 spoken = (kubelet.protocol,) if kubelet.protocol else PROTOCOLS
@@ -127,10 +125,6 @@ def chosen_port(pod: Object) -> int:
     return int(ports[0]) if ports else 80
 
 
-def picked(query: MultiMapping[str], names: t.Iterable[str]) -> list[tuple[str, str]]:
-    return [(name, value) for name in names for value in query.getall(name, ())]
-
-
 def unreachable(pod: Object, exc: Exception) -> ApiError:
     node = pod["spec"]["nodeName"]
     return ApiError(500, "InternalError", f"error dialing the kubelet of node {node}: {exc}")
@@ -138,17 +132,17 @@ def unreachable(pod: Object, exc: Exception) -> ApiError:
 
 def chosen_container(pod: Object, name: str) -> str:
     """The container asked for, or the only one; 400 lists what there is."""
-    found = [item["name"] for item in pod.get("spec", {}).get("containers", ())]
-    found += [item["name"] for item in pod.get("spec", {}).get("initContainers", ())]
+    containers = [item["name"] for item in pod.get("spec", {}).get("containers", ())]
+    containers += [item["name"] for item in pod.get("spec", {}).get("initContainers", ())]
     pod_name = pod["metadata"]["name"]
-    if not name and len(found) == 1:
-        return str(found[0])
+    if not name and len(containers) == 1:
+        return str(containers[0])
     if not name:
-        names = " ".join(found)
+        names = " ".join(containers)
         raise bad_request(
             f"a container name must be specified for pod {pod_name}, choose one of: [{names}]"
         )
-    if name not in found:
+    if name not in containers:
         raise bad_request(f"container {name} is not valid for pod {pod_name}")
     return name
 

@@ -17,13 +17,13 @@ if t.TYPE_CHECKING:
 def scale_of(obj: Object) -> Object:
     """autoscaling/v1 Scale of a Deployment or ReplicaSet."""
     metadata, spec = obj["metadata"], obj["spec"]
-    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    shown = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     status: Object = {"replicas": obj.get("status", {}).get("replicas", 0)}
     status["selector"] = selectors.to_text(spec.get("selector"))
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
-        "metadata": {key: metadata[key] for key in kept if key in metadata},
+        "metadata": {key: metadata[key] for key in shown if key in metadata},
         # Go leaves out a zero here, and clients read it as one.
         "spec": {"replicas": spec["replicas"]} if spec.get("replicas") else {},
         "status": status,
@@ -56,10 +56,10 @@ def change_scale(writer: Writer, obj: Object, body: t.Any, content_type: str | N
 
 def bind(store: Store, pod: Object, binding: Object, *, dry_run: bool) -> None:
     """Give a pod its node, once."""
-    found = pod.get("spec", {}).get("nodeName")
+    assigned = pod.get("spec", {}).get("nodeName")
     from_store = store.record("pods", pod["metadata"]["namespace"], pod["metadata"]["name"])
-    if found:
-        why = f"pod {pod['metadata']['name']} is already assigned to node {found!r}"
+    if assigned:
+        why = f"pod {pod['metadata']['name']} is already assigned to node {assigned!r}"
         raise conflict(STORED["pods"], pod["metadata"]["name"], why)
     node = (binding.get("target") or {}).get("name")
     if not node:

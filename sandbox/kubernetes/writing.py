@@ -256,7 +256,7 @@ def unmarshal_words(field_error: schema.FieldError) -> str:
     """What Go's JSON decoder says of a value that does not fit."""
     struct = re.sub(r"^(Core|Events|Discovery)?V\d+", "", field_error.struct)
     return (
-        f"json: cannot unmarshal {schema.json_kind(field_error.found)} into Go struct field"
+        f"json: cannot unmarshal {schema.json_kind(field_error.value)} into Go struct field"
         f" {struct}.{'.'.join(schema.plain_path(field_error.path))} of type {field_error.wanted}"
     )
 
@@ -264,9 +264,9 @@ def unmarshal_words(field_error: schema.FieldError) -> str:
 def conversion_words(field_error: schema.FieldError) -> str:
     """What converting a strategic patch's outcome says; numbers convert to text in Go, so it differs."""
     if field_error.wanted == "slice" or field_error.wanted == "map":
-        return f"cannot restore {field_error.wanted} from {schema.go_kind(field_error.found)}"
+        return f"cannot restore {field_error.wanted} from {schema.go_kind(field_error.value)}"
     if field_error.wanted[0].isupper() and field_error.wanted != "Time":
-        return f"cannot restore struct from: {schema.go_kind(field_error.found)}"
-    if field_error.wanted == "string" and schema.go_kind(field_error.found) == "int64":
+        return f"cannot restore struct from: {schema.go_kind(field_error.value)}"
+    if field_error.wanted == "string" and schema.go_kind(field_error.value) == "int64":
         return "cannot convert int64 to string"
     return f"unrecognized type: {field_error.wanted}"

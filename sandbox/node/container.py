@@ -243,8 +243,8 @@ class Container:
 
     def _ports(self) -> list[int]:
         """Those that it offers for TCP; what listens on others too says so nowhere."""
-        offered = [one for one in self.spec.get("ports") or () if one.get("protocol") != "UDP"]
-        return sorted({int(one["containerPort"]) for one in offered}) or [8080]
+        offered = [port for port in self.spec.get("ports") or () if port.get("protocol") != "UDP"]
+        return sorted({int(port["containerPort"]) for port in offered}) or [8080]
 
     @property
     def process_started(self) -> bool:
@@ -286,8 +286,8 @@ class Container:
             message = f"back-off {span} restarting failed container={name} pod={self.where}"
             self._to_last_state()
             self.show(status.waiting("CrashLoopBackOff", message))
-            told = f"Back-off restarting failed container {name} in pod {self.where}"
-            self.event("Warning", "BackOff", told)
+            message = f"Back-off restarting failed container {name} in pod {self.where}"
+            self.event("Warning", "BackOff", message)
             await asyncio.sleep(delay)
         self._to_last_state()
         self.state.restarts += 1

@@ -84,12 +84,12 @@ class Host:
 
     async def referenced(self, namespace: str, container: Object) -> dict[tuple[str, str], Object]:
         """The ConfigMaps and Secrets of a container that exist now; waits while nobody answers."""
-        found: dict[tuple[str, str], Object] = {}
+        objects: dict[tuple[str, str], Object] = {}
         for kind, name in sorted(references(container)):
             obj = await self.object(namespace, kind, name)
             if obj is not None:
-                found[kind, name] = obj
-        return found
+                objects[kind, name] = obj
+        return objects
 
     async def object(self, namespace: str, kind: str, name: str) -> Object | None:
         """As it is now; waits while nobody answers."""

@@ -49,8 +49,8 @@ class Nodes:
         self._nodes = {name: Node(name, context) for name in names}
 
     def worker(self, namespace: str, name: str) -> PodWorker | None:
-        found = (node.worker(namespace, name) for node in self._nodes.values())
-        return next((worker for worker in found if worker is not None), None)
+        workers = (node.worker(namespace, name) for node in self._nodes.values())
+        return next((worker for worker in workers if worker is not None), None)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -203,8 +203,8 @@ async def _send_log(response: web.StreamResponse, log: ContainerLog, options: Lo
 
 
 def _last_number(log: ContainerLog) -> int:
-    kept = log.lines()
-    return kept[-1].number if kept else 0
+    lines = log.lines()
+    return lines[-1].number if lines else 0
 
 
 NETWORK_PATIENCE = 5.0

@@ -91,8 +91,8 @@ class Node(Host):
     async def _register(self) -> None:
         while True:
             try:
-                found = await self.client.find("nodes", "", self.name)
-                if found is None:
+                node = await self.client.find("nodes", "", self.name)
+                if node is None:
                     await self.client.create("nodes", "", node_object(self.name, self.subnet.cidr))
                 await self._report()
                 await self._renew_lease()
@@ -160,12 +160,12 @@ class Node(Host):
             }
             await self.client.create("leases", LEASES, lease)
         # The node controller may have given us up meanwhile.
-        found = await self.client.find("nodes", "", self.name)
-        if found is None:
-            found = await self.client.create("nodes", "", node_object(self.name, self.subnet.cidr))
-        ready = [c["status"] for c in _conditions(found) if c["type"] == "Ready"]
+        node = await self.client.find("nodes", "", self.name)
+        if node is None:
+            node = await self.client.create("nodes", "", node_object(self.name, self.subnet.cidr))
+        ready = [c["status"] for c in _conditions(node) if c["type"] == "Ready"]
         if ready != ["True" if self.ready else "False"]:
-            self._object = found
+            self._object = node
             await self._report()
 
 

@@ -40,11 +40,11 @@ class PodWorker:
         self.address = node.subnet.claim(before.get("podIP", ""))
         self._volumes = Volumes(node, pod)
         # A pod that ran here before the node ended is started anew.
-        told = [
+        statuses = [
             *(before.get("initContainerStatuses") or ()),
             *(before.get("containerStatuses") or ()),
         ]
-        known = {one["name"]: one for one in told}
+        known = {entry["name"]: entry for entry in statuses}
 
         def container(spec: Object, *, main: bool = False, ends: bool = False) -> Container:
             return Container(
@@ -69,8 +69,8 @@ class PodWorker:
         ]
         if self.initial:
             # The kubelet's word for what comes after init containers.
-            for one in (*self.initial, *self.containers):
-                one.state.state = status.waiting("PodInitializing")
+            for waiting in (*self.initial, *self.containers):
+                waiting.state.state = status.waiting("PodInitializing")
         self._dirty = asyncio.Event()
         self._dirty.set()
         self._ending = asyncio.Event()
@@ -128,12 +128,12 @@ class PodWorker:
         await self._volumes.mount(self._not_mounted)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._volumes.keep())
-            for one in self.initial:
-                run = group.create_task(self._logged(one))
-                while not (run.done() or one.state.started):
+            for container in self.initial:
+                run = group.create_task(self._logged(container))
+                while not (run.done() or container.state.started):
                     await asyncio.sleep(COALESCE)
-            for one in self.containers:
-                group.create_task(self._logged(one))
+            for container in self.containers:
+                group.create_task(self._logged(container))
 
     def _not_mounted(self, why: str) -> None:
         self._node.events.record(self.pod, "Warning", "FailedMount", why)
@@ -200,7 +200,7 @@ def _differ(before: Object, now: Object) -> bool:
 
 def main_of(containers: t.Sequence[Object]) -> int:
     """Which of the containers is the service's: the first whose image is one of the platform's."""
-    names = [one["image"].rpartition("/")[2].partition(":")[0] for one in containers]
+    names = [container["image"].rpartition("/")[2].partition(":")[0] for container in containers]
     return next((at for at, name in enumerate(names) if name in (*SERVICES, WORKER)), 0)
 
 
@@ -211,5 +211,5 @@ def _restarts_after(known: Object | None) -> int:
 
 
 def _ready(pod: Object) -> bool:
-    found = condition(pod.get("status") or {}, "Ready")
-    return found is not None and found["status"] == "True"
+    ready = condition(pod.get("status") or {}, "Ready")
+    return ready is not None and ready["status"] == "True"

@@ -44,8 +44,8 @@ def resolve(container: Object, pod: Object, objects: Objects) -> dict[str, str]:
 def _from_source(source: Object, objects: Objects) -> dict[str, str]:
     for field, resource in (("configMapRef", "configmaps"), ("secretRef", "secrets")):
         if field in source:
-            found = _found(resource, source[field], objects)
-            data = _texts(resource, found) if found else {}
+            obj = _found(resource, source[field], objects)
+            data = _texts(resource, obj) if obj else {}
             prefix = source.get("prefix", "")
             named = {f"{prefix}{name}": value for name, value in data.items()}
             # A key that cannot be a variable is skipped, not refused.
@@ -54,10 +54,10 @@ def _from_source(source: Object, objects: Objects) -> dict[str, str]:
 
 
 def _found(resource: str, reference: Object, objects: Objects) -> Object | None:
-    found = objects.get((resource, reference["name"]))
-    if found is None and not reference.get("optional"):
+    obj = objects.get((resource, reference["name"]))
+    if obj is None and not reference.get("optional"):
         raise ConfigError(f'{_KINDS[resource][0]} "{reference["name"]}" not found')
-    return found
+    return obj
 
 
 def _texts(resource: str, obj: Object) -> dict[str, str]:
@@ -80,8 +80,8 @@ def _value(entry: Object, pod: Object, env: t.Mapping[str, str], objects: Object
 
 
 def _key(resource: str, reference: Object, pod: Object, objects: Objects) -> str | None:
-    found = _found(resource, reference, objects)
-    value = _texts(resource, found).get(reference["key"]) if found else None
+    obj = _found(resource, reference, objects)
+    value = _texts(resource, obj).get(reference["key"]) if obj else None
     if value is None and not reference.get("optional"):
         where = f"{pod['metadata']['namespace']}/{reference['name']}"
         kind = _KINDS[resource][1]
@@ -104,11 +104,11 @@ def field_value(path: str, pod: Object) -> str:
 def _expanded(value: str, env: t.Mapping[str, str]) -> str:
     """`$(NAME)` of a variable defined before; `$$` is one dollar; unknown names stay as they are."""
 
-    def replace(found: re.Match[str]) -> str:
-        name = found["name"]
+    def replace(match: re.Match[str]) -> str:
+        name = match["name"]
         if name is None:
             return "$"
-        return env.get(name, found[0])
+        return env.get(name, match[0])
 
     return _VARIABLE.sub(replace, value)
 

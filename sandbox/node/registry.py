@@ -83,7 +83,7 @@ class Registry:
         if refused is not None:
             return refused
         name, tag = request.match_info["name"], request.match_info["reference"]
-        if name not in {one.rpartition(":")[0] for one in IMAGES}:
+        if name not in {image.rpartition(":")[0] for image in IMAGES}:
             return _error(404, "NAME_UNKNOWN", "repository name not known to registry")
         body = await request.text()
         self._pushed[f"{name}:{tag}"] = body
@@ -99,8 +99,10 @@ class Registry:
         """The image that a tag or a digest means, None when there is none."""
         if reference.startswith("sha256:"):
             every = REGISTRY | self._pushed.keys()
-            known = (one for one in every if one.rpartition(":")[0] == repository)
-            return next((one for one in known if _sha256(self._manifest(one)) == reference), None)
+            known = (image for image in every if image.rpartition(":")[0] == repository)
+            return next(
+                (image for image in known if _sha256(self._manifest(image)) == reference), None
+            )
         try:
             image = parse_image(f"{repository}:{reference}")
         except InvalidImageError:

@@ -95,9 +95,9 @@ def wait_available(api: Api, namespace: str, names: t.AbstractSet[str]) -> None:
         if not missing and not absent:
             return
         if time.monotonic() > deadline:
-            told = ", ".join([*missing, *(f"{name} (gone)" for name in sorted(absent))])
+            words = ", ".join([*missing, *(f"{name} (gone)" for name in sorted(absent))])
             raise SandboxError(
-                f"After {DEADLINE:.0f} s these Deployments of {namespace} are not available: {told}; "
+                f"After {DEADLINE:.0f} s these Deployments of {namespace} are not available: {words}; "
                 "see 'kubectl get pods' and 'sandbox logs node'."
             )
         time.sleep(POLL_SECONDS)

@@ -68,7 +68,9 @@ def pod_status(
         "containerStatuses": [_container_status(pod, container) for container in containers],
     }
     if initial:
-        status["initContainerStatuses"] = [_container_status(pod, one) for one in initial]
+        status["initContainerStatuses"] = [
+            _container_status(pod, container) for container in initial
+        ]
     if "qosClass" in before:
         status["qosClass"] = before["qosClass"]
     return status
@@ -112,8 +114,8 @@ def _conditions(
     made = [scheduled] if scheduled else []
     for kind, says in wanted.items():
         current = condition(before, kind)
-        kept = current is not None and current["status"] == says["status"]
-        since = current["lastTransitionTime"] if kept and current else timestamp(now)
+        unchanged = current is not None and current["status"] == says["status"]
+        since = current["lastTransitionTime"] if unchanged and current else timestamp(now)
         made.append({"type": kind, "lastProbeTime": None, "lastTransitionTime": since, **says})
     return made
 

@@ -39,7 +39,7 @@ def write(folder: Path, data: t.Mapping[str, str]) -> None:
     """Put `data` into `folder`, all of it at once. What is there already is left alone."""
     link = folder / DATA
     old = folder / link.readlink() if link.is_symlink() else None
-    if old is not None and data == {one.name: one.read_text("utf-8") for one in old.iterdir()}:
+    if old is not None and data == {file.name: file.read_text("utf-8") for file in old.iterdir()}:
         return
     new = folder / f"{datetime.now(UTC):..%Y_%m_%d_%H_%M_%S.%f}"
     new.mkdir(parents=True)
@@ -58,11 +58,11 @@ def write(folder: Path, data: t.Mapping[str, str]) -> None:
         shutil.rmtree(old)
 
 
-def projected(volume: Object, found: Object | None) -> dict[str, str] | None:
+def projected(volume: Object, config_map: Object | None) -> dict[str, str] | None:
     """Which files a ConfigMap volume has; None while it cannot be mounted."""
     source = volume["configMap"]
-    data = (found or {}).get("data") or {}
-    if found is None and not source.get("optional"):
+    data = (config_map or {}).get("data") or {}
+    if config_map is None and not source.get("optional"):
         return None
     items = source.get("items")
     if items is None:
@@ -89,7 +89,9 @@ class Volumes:
         self._namespace = pod["metadata"]["namespace"]
         self._folder: Path = node.folder / pod["metadata"]["uid"]
         self._told = asyncio.Event()
-        self._volumes = [one for one in pod["spec"].get("volumes") or () if "configMap" in one]
+        self._volumes = [
+            volume for volume in pod["spec"].get("volumes") or () if "configMap" in volume
+        ]
 
     async def mount(self, failed: t.Callable[[str], None]) -> None:
         """Until all are there. `failed` is told why one is not yet."""
@@ -142,8 +144,8 @@ class Volumes:
 
     async def _project(self, volume: Object) -> bool:
         name = volume["configMap"]["name"]
-        found = await self._node.object(self._namespace, "configmaps", name)
-        data = projected(volume, found)
+        config_map = await self._node.object(self._namespace, "configmaps", name)
+        data = projected(volume, config_map)
         if data is None:
             return False
         folder = self._folder / volume["name"]

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 import typing as t
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -219,23 +220,24 @@ def copy(source: Path, cluster: Cluster) -> None:
 
 
 def _create_databases(connect: t.Callable[[str], connection]) -> None:
-    connection = connect("postgres")
-    connection.autocommit = True  # CREATE DATABASE cannot be inside a transaction.
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE ROLE {AGENT_CORE_USER} LOGIN CREATEDB")
-        cursor.execute(f"CREATE DATABASE {AGENT_CORE_DATABASE} OWNER {AGENT_CORE_USER}")
-    connection.close()
+    _execute(
+        connect("postgres"),
+        f"CREATE ROLE {AGENT_CORE_USER} LOGIN CREATEDB",
+        f"CREATE DATABASE {AGENT_CORE_DATABASE} OWNER {AGENT_CORE_USER}",
+    )
 
 
 def _tidy(connect: t.Callable[[str], connection]) -> None:
     """Statistics as a database in use has them, and little WAL to copy."""
     for database in ("postgres", AGENT_CORE_DATABASE):
-        connection = connect(database)
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM (ANALYZE)")
-            cursor.execute("CHECKPOINT")
-        connection.close()
+        _execute(connect(database), "VACUUM (ANALYZE)", "CHECKPOINT")
+
+
+def _execute(connection: connection, *statements: str) -> None:
+    connection.autocommit = True  # None of them can be inside a transaction.
+    with closing(connection), connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
 
 
 def _await_server(server: subprocess.Popen[bytes], connect: t.Callable[[str], connection]) -> None:
@@ -266,12 +268,12 @@ def _run(argv: t.Sequence[str], stdin: str = "") -> None:
         raise SandboxError(_complaint(argv, answer.stderr))
 
 
-def _complaint(argv: t.Sequence[str], said: str) -> str:
+def _complaint(argv: t.Sequence[str], output: str) -> str:
     """What failed and why, out of what may be a page of log."""
-    if os.strerror(errno.ENOSPC) in said:
+    if os.strerror(errno.ENOSPC) in output:
         return "No space is left for PostgreSQL's data: free some or choose another --state folder."
     program = next((Path(word).name for word in reversed(argv) if "/bin/" in word), argv[0])
-    lines = said.strip().splitlines()
+    lines = output.strip().splitlines()
     marks = ("PANIC:", "FATAL:", "ERROR:", "error:")
     first = next(
         (line for line in lines if any(mark in line for mark in marks)), lines[-1] if lines else ""

@@ -80,7 +80,7 @@ def uuid_library(programs: Path, cache: Path) -> Path | None:
         package = unpack_package(cache, "libossp-uuid16")
     except SandboxError:
         return None
-    return next((found.parent for found in package.glob("usr/lib/*/libossp-uuid.so.16")), None)
+    return next((library.parent for library in package.glob("usr/lib/*/libossp-uuid.so.16")), None)
 
 
 def _require_libraries(programs: Path) -> None:
@@ -139,8 +139,8 @@ class Postgres(Component):
     def process(self, world: World) -> Process:
         cluster = self._cluster(world)
         libraries = uuid_library(cluster.programs, world.cache)
-        found = {"LD_LIBRARY_PATH": str(libraries)} if libraries else {}
-        return Process(cluster.argv(), env={"HOME": "/", **found})
+        environment = {"LD_LIBRARY_PATH": str(libraries)} if libraries else {}
+        return Process(cluster.argv(), env={"HOME": "/", **environment})
 
     def ready(self, world: World) -> bool:
         import psycopg2  # noqa: PLC0415

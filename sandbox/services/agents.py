@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import json
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 
 from sandbox.services.base_service import described
 from sandbox.services.routing import Agent
@@ -38,7 +38,7 @@ SAVE_REQUEST = """
     )
     insert into public.agent_requests
       (session_id, message_id, phone, agent, message, reply, success, duration_ms, error)
-    select id, $3, $1, $2, $4, $5, $6, $7, $8
+    select id, $3, $1, $2, $4, $5, $7::text is null, $6, $7
     from (table continued union all table opened) as session(id)
 """
 
@@ -82,15 +82,15 @@ PROFILE = "select display_name, language from public.users where phone = $1"
 
 @dataclass(frozen=True)
 class AgentRequest:
-    """One message that an agent was asked to answer, and how that went."""
+    """One message that an agent was asked to answer, and how that went: what SAVE_REQUEST binds."""
 
-    message_id: str
     number: str
     agent: Agent
+    message_id: str
     message: str
+    reply: str | None
     duration_ms: int
-    reply: str | None = None
-    error: str | None = None
+    error: str | None
 
 
 @dataclass(frozen=True)
@@ -107,27 +107,10 @@ class AgentStore:
         self._database = database
 
     async def save_request(self, request: AgentRequest) -> None:
-        await self._database.execute(
-            SAVE_REQUEST,
-            request.number,
-            request.agent,
-            request.message_id,
-            request.message,
-            request.reply,
-            request.error is None,
-            request.duration_ms,
-            request.error,
-        )
+        await self._database.execute(SAVE_REQUEST, *astuple(request))
 
     async def save_fallback(self, fallback: AgentFallback) -> None:
-        await self._database.execute(
-            SAVE_FALLBACK,
-            fallback.message_id,
-            fallback.number,
-            fallback.agent,
-            fallback.reason,
-            fallback.detail,
-        )
+        await self._database.execute(SAVE_FALLBACK, *astuple(fallback))
 
     async def save_metrics(self) -> None:
         await self._database.execute(SAVE_METRICS)

@@ -23,30 +23,29 @@ class Endpoint:
     """GET `path`, answering `{"<noun>": [rows]}`; `$1` of the query is the optional `parameter`."""
 
     path: str
-    noun: str
     query: str
     parameter: str
+    noun: str = ""
+    """Of the answer, where it is not the path's."""
 
 
 ENDPOINTS: t.Mapping[str, Endpoint] = {
     "ranking-service": Endpoint(
         "/rank",
-        "vendors",
         "select id, name, category, district, rating, rank() over (order by rating desc) as rank"
         " from public.vendors where is_open and ($1::text is null or category = $1)"
         " order by rating desc, id",
         "category",
+        "vendors",
     ),
     "vendor-service": Endpoint(
         "/vendors",
-        "vendors",
         "select id, name, category, district, rating, phone from public.vendors"
         " where is_open and ($1::text is null or category = $1) order by name, id",
         "category",
     ),
     "buyer-service": Endpoint(
         "/products",
-        "products",
         "select p.id, p.name, p.unit, p.price_rwf, v.name as vendor from public.products p"
         " join public.vendors v on v.id = p.vendor_id and v.is_open"
         " where p.in_stock and ($1::text is null or p.name = $1) order by p.price_rwf, p.id",
@@ -54,52 +53,46 @@ ENDPOINTS: t.Mapping[str, Endpoint] = {
     ),
     "station-service": Endpoint(
         "/stations",
-        "stations",
         "select id, name, district, latitude, longitude, fuels from public.stations"
         " where $1::text is null or $1 = any(fuels) order by name",
         "fuel",
     ),
     "driver-service": Endpoint(
         "/drivers",
-        "drivers",
         "select id, vehicle, plate, district, rating from public.drivers"
         " where is_online and ($1::text is null or district = $1) order by rating desc, id",
         "district",
     ),
     "voice-bridge": Endpoint(
         "/languages",
-        "languages",
         "select language, count(*) as users from public.users"
         " where $1::text is null or language = $1 group by language order by language",
         "language",
     ),
     "marketplace-service": Endpoint(
         "/categories",
-        "categories",
         "select category, count(*) as vendors, round(avg(rating), 1) as rating from public.vendors"
         " where is_open and ($1::text is null or district = $1) group by category order by 1",
         "district",
     ),
     "property-service": Endpoint(
         "/properties",
-        "properties",
         "select id, title, district, bedrooms, monthly_rent_rwf from public.properties"
         " where $1::text is null or district = $1 order by monthly_rent_rwf, id",
         "district",
     ),
     "healthcare-service": Endpoint(
         "/pharmacies",
-        "pharmacies",
         "select id, name, district, phone, rating from public.vendors where is_open"
         " and category = 'pharmacy' and ($1::text is null or district = $1) order by name, id",
         "district",
     ),
     "customer-support-service": Endpoint(
         "/conversations",
-        "messages",
         "select message_id, direction, created_at from public.whatsapp_messages"
         " where phone = $1 order by created_at desc",
         "number",
+        "messages",
     ),
 }
 
@@ -114,7 +107,7 @@ def catalogue_service(service: Service) -> web.Application:
             raise RequestError(f"{endpoint.parameter!r} is too long.")
         rows = await database.fetch(f"{endpoint.query} limit {MOST_ROWS}", argument)
         listed = [{key: jsonable(value) for key, value in row.items()} for row in rows]
-        return web.json_response({endpoint.noun: listed})
+        return web.json_response({endpoint.noun or endpoint.path[1:]: listed})
 
     return application(
         service,

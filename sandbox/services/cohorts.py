@@ -45,10 +45,8 @@ class UsersFail:
         fault = self._fault(FAULT)
         if fault is None or drawn is None:
             return
-        percent = fault.parameters.get("percent", "0")
-        if drawn == "treated":
-            percent = fault.parameters.get("treated", percent)
-        self._due[drawn] += float(percent)
+        percent = fault.number("percent", 0)
+        self._due[drawn] += fault.number("treated", percent) if drawn == "treated" else percent
         if self._due[drawn] >= 100:
             self._due[drawn] -= 100
             raise BrokenError(f"the fault {FAULT}")

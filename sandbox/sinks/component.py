@@ -41,8 +41,7 @@ class Sinks(Component):
     }
 
     def prepare(self, world: World) -> None:
-        for make in (slack_bot_token, github_token, statuspage_token, pagerduty_token):
-            make(world)
+        tokens(world)
         webhooks(world)
         services(world)
         world.port("sinks")
@@ -61,26 +60,22 @@ class Sinks(Component):
     def facts(self, world: World) -> Facts:
         base = base_url(world)
         return {
+            **tokens(world),
             "url": f"{base}/",
             "slack_api_url": f"{base}/slack/api/",
-            "slack_bot_token": slack_bot_token(world),
             "slack_webhook_url": webhook_url(world, "v2-deployment"),
             "pagerduty_url": f"{base}/pagerduty",
             "pagerduty_api_url": f"{base}/pagerduty",
-            "pagerduty_token": pagerduty_token(world),
             "pagerduty_schedule": incidents.SCHEDULE,
             "pagerduty_routing_key": routing_key(world, ON_CALL),
             "github_api_url": f"{base}/github",
-            "github_token": github_token(world),
             "github_repository": application.REPOSITORY,
             "checkouts": str(application.folder(world)),
             "commit": application.prepare(world),
             "staging_results": str(application.folder(world) / "staging-results"),
             "statuspage_url": f"{base}/statuspage/v1",
-            "statuspage_token": statuspage_token(world),
             "statuspage_page_id": incidents.PAGE_ID,
             "openai_url": f"{base}/openai",
-            "openai_api_key": openai_api_key(world),
         }
 
 
@@ -104,7 +99,7 @@ def _github(world: World, url: str, body: Facts | None = None) -> Facts:
     request = urllib.request.Request(  # noqa: S310 - our own http URL
         url,
         data=json.dumps(body).encode() if body else None,
-        headers={"Authorization": f"Bearer {github_token(world)}"},
+        headers={"Authorization": f"Bearer {tokens(world)['github_token']}"},
     )
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
         return t.cast("Facts", json.load(answer))
@@ -114,8 +109,17 @@ def base_url(world: World) -> str:
     return f"http://127.0.0.1:{world.port('sinks')}"
 
 
-def slack_bot_token(world: World) -> str:
-    return world.secret("slack_bot_token", lambda: f"xoxb-sandbox-{secrets.token_hex(16)}")
+_TOKENS: t.Mapping[str, t.Callable[[], str]] = {
+    "slack_bot_token": lambda: f"xoxb-sandbox-{secrets.token_hex(16)}",
+    "pagerduty_token": lambda: f"u+sandbox{secrets.token_hex(6)}",
+    "github_token": lambda: f"ghp_sandbox{secrets.token_hex(12)}",
+    "statuspage_token": lambda: secrets.token_hex(20),
+    "openai_api_key": lambda: f"sk-sandbox-{secrets.token_hex(16)}",
+}
+
+
+def tokens(world: World) -> dict[str, str]:
+    return {name: world.secret(name, make) for name, make in _TOKENS.items()}
 
 
 def webhooks(world: World) -> dict[str, str]:
@@ -141,19 +145,3 @@ def services(world: World) -> dict[str, str]:
 def routing_key(world: World, who: str) -> str:
     name = "pagerduty_routing_key" if who == ON_CALL else f"pagerduty_routing_key {who}"
     return world.secret(name, lambda: secrets.token_hex(16))
-
-
-def pagerduty_token(world: World) -> str:
-    return world.secret("pagerduty_token", lambda: f"u+sandbox{secrets.token_hex(6)}")
-
-
-def github_token(world: World) -> str:
-    return world.secret("github_token", lambda: f"ghp_sandbox{secrets.token_hex(12)}")
-
-
-def statuspage_token(world: World) -> str:
-    return world.secret("statuspage_token")
-
-
-def openai_api_key(world: World) -> str:
-    return world.secret("openai_api_key", lambda: f"sk-sandbox-{secrets.token_hex(16)}")

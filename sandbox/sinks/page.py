@@ -65,12 +65,12 @@ def to_html(text: str, names: Names) -> str:
     """`names` gives the name of a user or channel id. Line breaks stay line breaks."""
     pieces: list[str] = []
     position = 0
-    for found in CODE.finditer(text):
-        pieces.append(quoted(text[position : found.start()], names))
-        tag = "pre" if found[1] is not None else "code"
-        inner = found[1].strip("\n") if found[1] is not None else found[2]
+    for match in CODE.finditer(text):
+        pieces.append(quoted(text[position : match.start()], names))
+        tag = "pre" if match[1] is not None else "code"
+        inner = match[1].strip("\n") if match[1] is not None else match[2]
         pieces.append(f"<{tag}>{escaped(inner)}</{tag}>")
-        position = found.end()
+        position = match.end()
         if tag == "pre" and text[position : position + 1] == "\n":
             position += 1
     pieces.append(quoted(text[position:], names))
@@ -104,12 +104,12 @@ def styled(text: str, names: Names) -> str:
         return f"\x00{len(aside) - 1}\x01"
 
     text = text.replace("\x00", "").replace("\x01", "")
-    text = ANGLED.sub(lambda found: keep(angled(found[1], names)), text)
-    text = URL.sub(lambda found: keep(link(found[0], found[0])), text)
-    text = SHORTCODE.sub(lambda found: EMOJI.get(found[1], found[0]), escaped(text))
+    text = ANGLED.sub(lambda match: keep(angled(match[1], names)), text)
+    text = URL.sub(lambda match: keep(link(match[0], match[0])), text)
+    text = SHORTCODE.sub(lambda match: EMOJI.get(match[1], match[0]), escaped(text))
     for pattern, tag in STYLES:
         text = pattern.sub(rf"<{tag}>\1</{tag}>", text)
-    return re.sub("\x00(\\d+)\x01", lambda found: aside[int(found[1])], text)
+    return re.sub("\x00(\\d+)\x01", lambda match: aside[int(match[1])], text)
 
 
 def angled(inner: str, names: Names) -> str:
@@ -164,7 +164,7 @@ def render(
         script=Markup((FOLDER / "page.js").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         view=view,
         channels=channels,
-        unread={channel: len(found) for channel, found in messages.items()},
+        unread={channel: len(listed) for channel, listed in messages.items()},
         channel=chosen,
         threads=threads(messages[chosen["id"]]),
         users=USERS,

@@ -15,7 +15,7 @@ from pathlib import Path
 from aiohttp import web
 
 from sandbox import application
-from sandbox.faults import Fault, Faults
+from sandbox.faults import Faults
 from sandbox.sinks import component, github, incidents
 from sandbox.sinks.page import render
 from sandbox.sinks.slack import Slack
@@ -41,12 +41,7 @@ class Server:
         self.mailbox = Mailbox(world.run / "smtp" / "mails")
         self.slack = Slack(self.store, self._wrong)
         incidents.seed(self.store)
-        self._tokens = {
-            "slack": component.slack_bot_token(world),
-            "github": component.github_token(world),
-            "statuspage": component.statuspage_token(world),
-            "pagerduty": component.pagerduty_token(world),
-        }
+        self._tokens = component.tokens(world)
         self._webhooks = component.webhooks(world)
         self._services = component.services(world)
         self._let_through: dict[str, float] = {}
@@ -86,11 +81,11 @@ class Server:
 
     async def _fault(self, sink: str) -> web.Response | None:
         if fault := self._faults.active("sinks", "hangs", sink):
-            await asyncio.sleep(seconds(fault, 60))
+            await asyncio.sleep(fault.number("seconds", 60))
         if self._faults.active("sinks", "errors", sink):
             return web.Response(status=500, text="Internal Server Error")
         if fault := self._faults.active("sinks", "rate-limited", sink):
-            every, now = seconds(fault, 1), time.monotonic()
+            every, now = fault.number("seconds", 1), time.monotonic()
             if now < self._let_through.get(sink, 0.0):
                 body = {"ok": False, "error": "ratelimited"}
                 return web.json_response(
@@ -103,7 +98,7 @@ class Server:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         return (
             scheme.lower() in schemes
-            and secrets.compare_digest(token.encode(), self._tokens[sink].encode())
+            and secrets.compare_digest(token.encode(), self._tokens[f"{sink}_token"].encode())
             and not self._revoked(sink)
         )
 
@@ -116,7 +111,7 @@ class Server:
         given = token if scheme.lower() == "bearer" else str(args.pop("token", ""))
         if not given:
             return web.json_response({"ok": False, "error": "not_authed"})
-        if not secrets.compare_digest(given.encode(), self._tokens["slack"].encode()):
+        if not secrets.compare_digest(given.encode(), self._tokens["slack_bot_token"].encode()):
             return web.json_response({"ok": False, "error": "invalid_auth"})
         if self._revoked("slack"):
             return web.json_response({"ok": False, "error": "token_revoked"})
@@ -139,7 +134,7 @@ class Server:
 
     async def _on_call(self, request: web.Request) -> web.Response:
         scheme, _, token = request.headers.get("Authorization", "").partition(" token=")
-        expected = self._tokens["pagerduty"].encode()
+        expected = self._tokens["pagerduty_token"].encode()
         known = scheme == "Token" and secrets.compare_digest(token.encode(), expected)
         if not known or self._revoked("pagerduty"):
             return web.Response(status=401, text="Unauthorized")
@@ -231,10 +226,6 @@ def statuspage_answer(store: Store, method: str, what: str, sent: object) -> tup
         case (("PATCH" | "PUT"), "components", _):
             return incidents.update_component(store, name, sent)
     return 404, {"error": "Not found"}
-
-
-def seconds(fault: Fault, default: float) -> float:
-    return float(fault.parameters.get("seconds", default))
 
 
 async def arguments(request: web.Request) -> dict[str, t.Any]:

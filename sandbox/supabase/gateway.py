@@ -269,7 +269,7 @@ class FunctionsGateway:
             if (fault.component, fault.target) != (NAME, function.slug):
                 continue
             if fault.name == "slow":
-                await asyncio.sleep(float(fault.parameters.get("seconds", "2")))
+                await asyncio.sleep(fault.number("seconds", 2))
             if fault.name == "errors":
                 # As the edge runtime tells what nobody caught: https://github.com/supabase/edge-runtime/issues/206.
                 self._runtime.log(function, "event loop error: Error: uncaught", is_error=True)

@@ -57,16 +57,19 @@ class RateLimit:
             window = self._windows[endpoint] = Window(ends=now + WINDOW_SECONDS)
         window.used += 1
         reset = str(max(1, round(window.ends - now)))
-        headers = {
-            "X-RateLimit-Limit": str(limit),
-            "X-RateLimit-Remaining": str(max(0, limit - window.used)),
-            "X-RateLimit-Reset": reset,
-        }
         if window.used > limit:
-            raise ApiError(
-                429, "ThrottlerException: Too Many Requests", {**headers, "Retry-After": reset}
-            )
-        return headers
+            raise throttled(limit, reset)
+        return rate_headers(limit, limit - window.used, reset)
+
+
+def rate_headers(limit: int, remaining: int, reset: str) -> dict[str, str]:
+    names = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+    return dict(zip(names, (str(limit), str(remaining), reset), strict=True))
+
+
+def throttled(limit: int, reset: str) -> ApiError:
+    headers = {**rate_headers(limit, 0, reset), "Retry-After": reset}
+    return ApiError(429, "ThrottlerException: Too Many Requests", headers)
 
 
 class Admission:
@@ -108,7 +111,7 @@ class Admission:
 
     async def _apply_faults(self) -> None:
         if slow := self._faults.active(NAME, "slow", MANAGEMENT):
-            await asyncio.sleep(float(slow.parameters.get("seconds", "2")))
+            await asyncio.sleep(slow.number("seconds", 2))
         if self._faults.active(NAME, "errors", MANAGEMENT):
             raise ApiError(500, "Internal Server Error")
 
@@ -117,16 +120,9 @@ class Admission:
         fault = self._faults.active(NAME, "rate-limited", MANAGEMENT)
         if fault is None:
             return REQUESTS_A_MINUTE
-        limit = int(float(fault.parameters.get("limit", "0")))
+        limit = int(fault.number("limit", 0))
         if limit == 0:
-            wait = fault.parameters.get("retry_after", "1")
-            headers = {
-                "Retry-After": wait,
-                "X-RateLimit-Limit": str(REQUESTS_A_MINUTE),
-                "X-RateLimit-Remaining": "0",
-                "X-RateLimit-Reset": wait,
-            }
-            raise ApiError(429, "ThrottlerException: Too Many Requests", headers)
+            raise throttled(REQUESTS_A_MINUTE, fault.parameters.get("retry_after", "1"))
         return limit
 
 

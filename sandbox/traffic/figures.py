@@ -48,8 +48,8 @@ class Histogram:
     def percentile(self, percent: float) -> float:
         """0 when nothing was added."""
         rank = sum(self._counts) * percent / 100
-        seen = itertools.accumulate(self._counts)
-        index = next((n for n, total in enumerate(seen) if total >= rank), len(BOUNDS))
+        reached = itertools.accumulate(self._counts)
+        index = next((n for n, total in enumerate(reached) if total >= rank), len(BOUNDS))
         return min(BOUNDS[index], self._highest) if index < len(BOUNDS) else self._highest
 
     def to_dict(self) -> dict[str, float]:

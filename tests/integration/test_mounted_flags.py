@@ -99,6 +99,8 @@ def test_all_pods_follow_without_a_restart_and_a_second_run_changes_nothing(read
         assert readers.follow(ON, check_mode=check_mode)["changed"] is False
 
 
+# Plain files are what the tests below kill.
+@pytest.mark.parametrize("readers", ["flagd"], indirect=True)
 def test_the_kill_switch_reaches_every_pod_while_it_runs_and_says_how_fast(readers):
     readers.write(ON)
     readers.follow(ON)

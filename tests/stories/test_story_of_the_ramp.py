@@ -243,7 +243,6 @@ def test_the_comparison_steps_down_and_says_who_is_to_blame_and_by_how_much(
     assert runs_with(witness) == {"1"}
     told = [one["what"] for one in ramp_of(witness)["history"]]
     assert told[-1] == "breached"
-    print("users seen until it went back:", compared["treated"], compared["control"])
 
 
 def test_what_hits_everybody_at_once_brings_nobody_down(operator, witness, crowd):

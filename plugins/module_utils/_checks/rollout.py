@@ -94,15 +94,15 @@ def find_problems(facts: Facts) -> list[Problem]:
     """Of everything that was seen, errors first."""
     problems = [
         *(
-            Problem("", "Access", one.severity, f"you may not {one}, needed to {one.purpose}")
-            for one in facts.denied
+            Problem("", "Access", right.severity, f"you may not {right}, needed to {right.purpose}")
+            for right in facts.denied
         ),
-        *(Problem("", "Unseen", WARNING, one) for one in facts.unseen),
+        *(Problem("", "Unseen", WARNING, note) for note in facts.unseen),
     ]
     for name, body in facts.deployments.items():
         for check in CHECKS:
-            problems += [Problem(name, *found) for found in check(body, facts)]
-    return sorted(problems, key=lambda one: one.severity != ERROR)
+            problems += [Problem(name, *finding) for finding in check(body, facts)]
+    return sorted(problems, key=lambda problem: problem.severity != ERROR)
 
 
 def _strategy(body: Object, _facts: Facts) -> Found:
@@ -135,7 +135,7 @@ def _replicas(body: Object, _facts: Facts) -> Found:
 
 def _probes(body: Object, _facts: Facts) -> Found:
     containers = body["spec"]["template"]["spec"]["containers"]
-    bare = [one["name"] for one in containers if not one.get("readinessProbe")]
+    bare = [container["name"] for container in containers if not container.get("readinessProbe")]
     if len(bare) == len(containers):
         yield (
             "ReadinessProbe",
@@ -143,9 +143,9 @@ def _probes(body: Object, _facts: Facts) -> Found:
             "no container has a readinessProbe, so pods get traffic before they can serve",
         )
         return
-    for one in containers:
-        if one["name"] in bare and one.get("ports"):
-            name = one["name"]
+    for container in containers:
+        if container["name"] in bare and container.get("ports"):
+            name = container["name"]
             yield "ReadinessProbe", WARNING, f"container {name} has ports and no readinessProbe"
 
 
@@ -178,16 +178,16 @@ def _pre_stop(body: Object, _facts: Facts) -> Found:
     """Of containers that take requests, as far as the manifest tells: how a program takes SIGTERM it does not say."""
     spec = body["spec"]["template"]["spec"]
     grace = spec.get("terminationGracePeriodSeconds", 30)
-    for one in spec["containers"]:
-        if not one.get("ports") and not one.get("readinessProbe"):
+    for container in spec["containers"]:
+        if not container.get("ports") and not container.get("readinessProbe"):
             continue
-        hook = (one.get("lifecycle") or {}).get("preStop")
+        hook = (container.get("lifecycle") or {}).get("preStop")
         slept = ((hook or {}).get("sleep") or {}).get("seconds")
         if not hook or slept == 0:
             yield (
                 "PreStop",
                 WARNING,
-                f"container {one['name']} has no preStop, so it gets SIGTERM at once, while "
+                f"container {container['name']} has no preStop, so it gets SIGTERM at once, while "
                 "routers still send it requests: some fail, unless it keeps serving for some "
                 "seconds. A preStop sleep of 3 seconds is enough",
             )
@@ -195,7 +195,7 @@ def _pre_stop(body: Object, _facts: Facts) -> Found:
             yield (
                 "PreStop",
                 WARNING,
-                f"the preStop of container {one['name']} sleeps {slept} s, as long as its "
+                f"the preStop of container {container['name']} sleeps {slept} s, as long as its "
                 f"terminationGracePeriodSeconds of {grace}, so it is killed before it finishes "
                 "its requests",
             )
@@ -230,17 +230,17 @@ def _standing(body: Object, facts: Facts) -> Found:
 
 def _budgets(body: Object, facts: Facts) -> Found:
     labels = body["spec"]["template"]["metadata"].get("labels") or {}
-    mine = [one for one in facts.budgets if selects(one["spec"].get("selector"), labels)]
+    mine = [budget for budget in facts.budgets if selects(budget["spec"].get("selector"), labels)]
     if len(mine) > 1:
-        names = ", ".join(one["metadata"]["name"] for one in mine)
+        names = ", ".join(budget["metadata"]["name"] for budget in mine)
         yield (
             "DisruptionBudget",
             WARNING,
             f"several PodDisruptionBudgets ({names}) refuse evictions",
         )
     replicas = body["spec"].get("replicas", 1)
-    for one in mine:
-        spec, name = one["spec"], one["metadata"]["name"]
+    for budget in mine:
+        spec, name = budget["spec"], budget["metadata"]["name"]
         least = resolve(spec.get("minAvailable", 0), replicas, round_up=True)
         most = resolve(spec.get("maxUnavailable", replicas), replicas, round_up=True)
         if replicas and (least >= replicas or most == 0):
@@ -256,15 +256,15 @@ def _quota(body: Object, facts: Facts) -> Found:
 
 
 def _references(body: Object, facts: Facts) -> Found:
-    for one in references_of(body["spec"]["template"]):
-        if (one.kind, one.name) not in facts.held:
+    for need in references_of(body["spec"]["template"]):
+        if (need.kind, need.name) not in facts.held:
             continue
-        keys = facts.held[one.kind, one.name]
+        keys = facts.held[need.kind, need.name]
         if keys is None:
-            yield "References", ERROR, f"its pods need {one.kind} {one.name}, which is missing"
-        elif one.keys - keys:
-            missing = ", ".join(sorted(one.keys - keys))
-            yield "References", ERROR, f"its pods need {missing} of {one.kind} {one.name}"
+            yield "References", ERROR, f"its pods need {need.kind} {need.name}, which is missing"
+        elif need.keys - keys:
+            missing = ", ".join(sorted(need.keys - keys))
+            yield "References", ERROR, f"its pods need {missing} of {need.kind} {need.name}"
 
 
 def _others(body: Object, _facts: Facts) -> Found:

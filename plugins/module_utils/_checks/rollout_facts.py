@@ -126,32 +126,32 @@ def _of_volume(volume: Object) -> Found:
 def _needed(kind: str, source: Object | None, name: str) -> Found:
     if not source or source.get("optional") or not source.get(name):
         return
-    keys = {one["key"] for one in source.get("items") or []}
+    keys = {item["key"] for item in source.get("items") or []}
     if source.get("key"):
         keys.add(source["key"])
     yield kind, source[name], frozenset(keys)
 
 
 def observe_facts(cluster: Cluster, names: t.Sequence[str], *, release: str = "") -> Facts:
-    found = {one["metadata"]["name"]: one for one in cluster.list_objects("Deployment")}
-    missing = [name for name in names if name not in found]
+    by_name = {body["metadata"]["name"]: body for body in cluster.list_objects("Deployment")}
+    missing = [name for name in names if name not in by_name]
     if missing:
         raise InputError(
             f"There is no Deployment {', '.join(map(repr, missing))} in namespace "
             f"{cluster.namespace!r}: correct 'names' or 'namespace'."
         )
-    deployments = {name: found[name] for name in names}
+    deployments = {name: by_name[name] for name in names}
     unseen: list[str] = []
 
-    def seen(kind: str) -> t.Sequence[Object]:
+    def listed(kind: str) -> t.Sequence[Object]:
         try:
             return cluster.list_objects(kind)
         except RefusedError as exc:
             unseen.append(str(exc))
             return ()
 
-    replica_sets = [ReplicaSet.from_json(one) for one in seen("ReplicaSet")]
-    pods = [Pod.from_json(one) for one in seen("Pod")]
+    replica_sets = [ReplicaSet.from_json(body) for body in listed("ReplicaSet")]
+    pods = [Pod.from_json(body) for body in listed("Pod")]
     return Facts(
         deployments=deployments,
         troubled={
@@ -160,17 +160,19 @@ def observe_facts(cluster: Cluster, names: t.Sequence[str], *, release: str = ""
             if (trouble := _trouble(Deployment.from_json(body), replica_sets, pods))
         },
         autoscalers=[
-            one
-            for one in seen("HorizontalPodAutoscaler")
-            if one["spec"]["scaleTargetRef"]["name"] in deployments
+            scaler
+            for scaler in listed("HorizontalPodAutoscaler")
+            if scaler["spec"]["scaleTargetRef"]["name"] in deployments
         ],
-        budgets=seen("PodDisruptionBudget"),
-        quotas=seen("ResourceQuota"),
+        budgets=listed("PodDisruptionBudget"),
+        quotas=listed("ResourceQuota"),
         held=_observe_held(cluster, deployments.values(), unseen),
         denied=[
-            one
-            for one in RIGHTS
-            if not cluster.may(one.verb, one.resource, group=one.group, subresource=one.subresource)
+            right
+            for right in RIGHTS
+            if not cluster.may(
+                right.verb, right.resource, group=right.group, subresource=right.subresource
+            )
         ],
         unseen=unseen,
         release=release,
@@ -192,15 +194,17 @@ def _observe_held(
     """The keys of what pod templates refer to. The values of Secrets are not kept."""
     held: dict[tuple[str, str], frozenset[str] | None] = {}
     for reference in {
-        (one.kind, one.name) for body in bodies for one in references_of(body["spec"]["template"])
+        (reference.kind, reference.name)
+        for body in bodies
+        for reference in references_of(body["spec"]["template"])
     }:
         kind, name = reference
         try:
-            found = cluster.read(kind, name)
+            body = cluster.read(kind, name)
         except RefusedError as exc:
             unseen.append(str(exc))
             continue
-        held[reference] = None if found is None else _keys_of(found)
+        held[reference] = None if body is None else _keys_of(body)
     return held
 
 

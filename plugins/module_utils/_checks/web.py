@@ -233,7 +233,8 @@ def judge_functions(
     unset = [one for one in needed if one not in secrets]
     if unset:
         return failed(
-            f"the project has no secret {', '.join(unset)}: set it in the dashboard or with edge_functions"
+            f"the project has no secret {', '.join(unset)}: set it in the dashboard or with "
+            "easymo.deploy.edge_functions"
         )
     new = [one for one in wanted if one not in present]
     told = f"; {', '.join(new)} come with the release" if new else ""

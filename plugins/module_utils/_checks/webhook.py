@@ -71,7 +71,7 @@ class PlatformSightings:
         if self.log is None:
             raise InputError("Option 'logs' is missing, but messages must be seen there.")
         text = "\n".join(self.log.lines(message_ids))
-        return frozenset(one for one in message_ids if one in text)
+        return frozenset(key for key in message_ids if key in text)
 
     def recorded(self, table: str, message_ids: t.Collection[str]) -> frozenset[str]:
         if self.database is None:
@@ -151,13 +151,13 @@ def settle(
 
 
 def _open(outcome: ProbeResult, probe: Probe, accept: bool) -> ProbeResult:
-    told = f"{outcome.evidence}; {outcome.unclear}"
+    evidence = f"{outcome.evidence}; {outcome.unclear}"
     message = probe.message
     if message and message.recorded_in and not message.reply_contains and message.buttons is None:
         return replace(outcome, unclear="")
     if accept:
-        return replace(outcome, evidence=told)
-    return replace(outcome, passed=False, unseen=True, evidence=told)
+        return replace(outcome, evidence=evidence)
+    return replace(outcome, passed=False, unseen=True, evidence=evidence)
 
 
 def trace(
@@ -169,15 +169,17 @@ def trace(
         for probe, outcome in zip(probes, outcomes, strict=True)
         if outcome.passed and probe.message
     }
-    places = {one: _places(probe, in_logs=where.in_logs) for one, probe in accepted.items()}
-    seen, problem = _look(places, where)
-    stray = {one: _misplaced(probe, where.sightings) for one, probe in accepted.items()}
-    found = {one: _conclude(places[one], seen[one], problem, stray[one]) for one in accepted}
-    blind = {one for one in accepted if places[one] - seen[one] == {""} and not stray[one]}
+    places = {key: _places(probe, in_logs=where.in_logs) for key, probe in accepted.items()}
+    traces, problem = _look(places, where)
+    stray = {key: _misplaced(probe, where.sightings) for key, probe in accepted.items()}
+    conclusions = {
+        key: _conclude(places[key], traces[key], problem, stray[key]) for key in accepted
+    }
+    blind = {key for key in accepted if places[key] - traces[key] == {""} and not stray[key]}
     return [
         replace(traced, unseen=traced.message_id in blind)
         for outcome in outcomes
-        for traced in [_with(outcome, *found.get(outcome.message_id, ("", "")))]
+        for traced in [_with(outcome, *conclusions.get(outcome.message_id, ("", "")))]
     ]
 
 
@@ -189,22 +191,22 @@ def _places(probe: Probe, *, in_logs: bool) -> frozenset[str]:
 
 def _look(wanted: t.Mapping[str, frozenset[str]], where: Trace) -> tuple[dict[str, set[str]], str]:
     """By message the places that it was seen in, the log being the empty name; and why the last look saw nothing."""
-    seen: dict[str, set[str]] = {one: set() for one in wanted}
+    traces: dict[str, set[str]] = {key: set() for key in wanted}
     deadline = where.clock() + where.wait
     pause, problem = 0.3, ""
     while True:
         problem = ""
         for place in sorted({place for places in wanted.values() for place in places}):
-            missing = [one for one in wanted if place in wanted[one] and place not in seen[one]]
+            missing = [key for key in wanted if place in wanted[key] and place not in traces[key]]
             try:
-                for one in _seen_in(place, missing, where.sightings):
-                    seen[one].add(place)
+                for key in _seen_in(place, missing, where.sightings):
+                    traces[key].add(place)
             except InputError:
                 raise
             except DeployError as exc:
                 problem = str(exc)
-        if all(wanted[one] <= seen[one] for one in wanted) or where.clock() + pause > deadline:
-            return seen, problem
+        if all(wanted[key] <= traces[key] for key in wanted) or where.clock() + pause > deadline:
+            return traces, problem
         where.sleep(pause)
         pause = where.pause
 
@@ -224,10 +226,10 @@ def _misplaced(probe: Probe, sightings: Sightings) -> str:
 
 
 def _conclude(
-    wanted: frozenset[str], seen: t.Collection[str], problem: str, misplaced: str
+    wanted: frozenset[str], traces: t.Collection[str], problem: str, misplaced: str
 ) -> tuple[str, str]:
     """What to add to the evidence of a message that was accepted, or what is wrong."""
-    missing = [_worded(place) for place in sorted(wanted - set(seen))]
+    missing = [_worded(place) for place in sorted(wanted - set(traces))]
     if misplaced:
         return "", f"it stands in {misplaced}, where it should not"
     if missing:
@@ -326,8 +328,8 @@ def refuse_bad_input(params: Params) -> None:
         )
     if params["oversized_bytes"] < 0 or params["request_timeout"] <= 0:
         raise InputError("'oversized_bytes' is at least 0 and 'request_timeout' more than 0.")
-    tables = [one for entry in params["messages"] for one in entry["recorded_in"]]
-    tables += [one for entry in params["messages"] for one in entry["not_recorded_in"]]
+    tables = [table for entry in params["messages"] for table in entry["recorded_in"]]
+    tables += [table for entry in params["messages"] for table in entry["not_recorded_in"]]
     if tables and params["database"] is None:
         raise InputError(
             f"Option 'database' is missing, but messages must be found in {tables[0]!r}."

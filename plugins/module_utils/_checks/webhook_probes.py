@@ -79,13 +79,13 @@ class Form:
             document = json.loads(answer)
         except ValueError:
             return None
-        found = search(self.reply.replace("{message_id}", message_id), document)
-        if found is None:
+        reply = search(self.reply.replace("{message_id}", message_id), document)
+        if reply is None:
             return None
-        told = {name: search(getattr(self, name), found) for name in ("route", "text", "agent")}
+        texts = {name: search(getattr(self, name), reply) for name in ("route", "text", "agent")}
         return Reply(
-            **{name: str(value or "") for name, value in told.items()},
-            buttons=bool(search(self.buttons, found)),
+            **{name: str(value or "") for name, value in texts.items()},
+            buttons=bool(search(self.buttons, reply)),
         )
 
 

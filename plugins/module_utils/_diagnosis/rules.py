@@ -232,7 +232,7 @@ FUNCTION_RULES = (
         "no_secret",
         SURE - 5,
         "the project has no secret {subject}, which its functions need",
-        "Set it: supabase secrets set {subject}=… , or the module edge_functions.",
+        "Set it: supabase secrets set {subject}=… , or the module easymo.deploy.edge_functions.",
         also=("function_errors",),
     ),
     Rule(

@@ -132,8 +132,8 @@ def subject_of(record: Record | None, release: str, git_sha: str) -> Subject:
 
 
 def known_sign_offs(record: Record | None) -> t.Mapping[str, Given]:
-    found = record.facts.get(SIGN_OFFS) if record else None
-    return found if isinstance(found, dict) else {}
+    stored = record.facts.get(SIGN_OFFS) if record else None
+    return stored if isinstance(stored, dict) else {}
 
 
 def counts(given: Given, subject: Subject) -> bool:
@@ -144,9 +144,9 @@ def plan_sign_off(
     known: t.Mapping[str, Given], wanted: t.Sequence[Wanted], ask: Ask, subject: Subject, now: str
 ) -> dict[str, Given]:
     """What the record gets, by the sign-off's name; nothing when the same person signed it already."""
-    asked = next((one for one in wanted if one.name == ask.name), None)
-    if asked is None:
-        names = ", ".join(one.name for one in wanted) or "none"
+    line = next((each for each in wanted if each.name == ask.name), None)
+    if line is None:
+        names = ", ".join(each.name for each in wanted) or "none"
         raise InputError(
             f"No sign-off {ask.name!r} is required for release {subject.release}; there are "
             f"{names}."
@@ -166,7 +166,7 @@ def plan_sign_off(
         ask.name: {
             "by": ask.by,
             "at": now,
-            "what": asked.what,
+            "what": line.what,
             "note": ask.note,
             "attempt": subject.attempt,
             "git_sha": subject.git_sha,
@@ -176,17 +176,17 @@ def plan_sign_off(
 
 def missing_because(wanted: Wanted, given: Given | None, subject: Subject) -> str:
     """Why the line is not signed; empty when it is."""
-    whom = wanted.of or "somebody"
+    signer = wanted.of or "somebody"
     how = f"playbooks/approve.yml -e sign_off={wanted.name} -e by=$USER"
     if given is None:
-        return f"not signed yet: {whom} signs it by {how}"
+        return f"not signed yet: {signer} signs it by {how}"
     if counts(given, subject):
         return ""
     if given.get("attempt") != subject.attempt:
         signed = f"attempt {given.get('attempt')}, and this is attempt {subject.attempt}"
     else:
         signed = f"commit {_short(given.get('git_sha'))}, and {_short(subject.git_sha)} is released"
-    return f"{given.get('by')} signed {signed}: {whom} signs again by {how}"
+    return f"{given.get('by')} signed {signed}: {signer} signs again by {how}"
 
 
 def _refuse_other_subject(ask: Ask, subject: Subject) -> None:
@@ -202,8 +202,8 @@ def _refuse_other_subject(ask: Ask, subject: Subject) -> None:
         )
 
 
-def _same_person(one: str, other: str) -> bool:
-    return " ".join(one.split()).casefold() == " ".join(other.split()).casefold()
+def _same_person(first: str, other: str) -> bool:
+    return " ".join(first.split()).casefold() == " ".join(other.split()).casefold()
 
 
 def _short(git_sha: t.Any) -> str:

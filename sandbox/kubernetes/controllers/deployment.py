@@ -132,12 +132,12 @@ class DeploymentController:
         if changed is not None:
             self._cluster.update("replicasets", changed)
             return new, True
-        found = None
+        progress = None
         if rollout_status.has_deadline(deployment) and not condition(
             deployment.get("status") or {}, "Progressing"
         ):
-            found = ("FoundNewReplicaSet", f'Found new replica set "{metadata(new)["name"]}"')
-        return new, self._write_progress(deployment, revisions.revision(new), found)
+            progress = ("FoundNewReplicaSet", f'Found new replica set "{metadata(new)["name"]}"')
+        return new, self._write_progress(deployment, revisions.revision(new), progress)
 
     def _made_new(self, deployment: Object, sets: list[Object], number: int) -> Object | None:
         size = rollout_plan.new_size(deployment, sets, 0)
@@ -156,8 +156,8 @@ class DeploymentController:
             )
             raise
         if size:
-            told = f"Scaled up replica set {name} from 0 to {size}"
-            self._events.normal(deployment, "ScalingReplicaSet", told)
+            message = f"Scaled up replica set {name} from 0 to {size}"
+            self._events.normal(deployment, "ScalingReplicaSet", message)
         self._write_progress(
             deployment, number, ("NewReplicaSetCreated", f'Created new replica set "{name}"')
         )
@@ -224,13 +224,15 @@ class DeploymentController:
     def _roll(self, deployment: Object, sets: list[Object]) -> float | None:
         """Every event of a pod brings us here, and most of them changed nothing that we look at."""
         key, status = key_of(deployment), deployment.get("status") or {}
-        seen = [metadata(entry)["resourceVersion"] for entry in (deployment, *sets)]
+        versions = [metadata(entry)["resourceVersion"] for entry in (deployment, *sets)]
         now, version = self._cluster.clock(), self._cluster.store.version
-        if self._at_rest.get(key) == seen and not rollout_status.timed_out(deployment, status, now):
+        if self._at_rest.get(key) == versions and not rollout_status.timed_out(
+            deployment, status, now
+        ):
             return rollout_status.deadline_in(deployment, status, now)
         again = self._step(deployment, sets)
         if self._cluster.store.version == version:
-            self._at_rest[key] = seen
+            self._at_rest[key] = versions
         else:
             self._at_rest.pop(key, None)
         return again
@@ -319,8 +321,8 @@ class DeploymentController:
         self._cluster.update("replicasets", changed)
         if size != before:
             way = "up" if size > before else "down"
-            told = f"Scaled {way} replica set {name} from {before} to {size}"
-            self._events.normal(deployment, "ScalingReplicaSet", told)
+            message = f"Scaled {way} replica set {name} from {before} to {size}"
+            self._events.normal(deployment, "ScalingReplicaSet", message)
 
     def _clean_up(self, deployment: Object, old: list[Object]) -> None:
         for entry in revisions.expired(deployment, old):

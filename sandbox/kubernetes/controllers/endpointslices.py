@@ -63,13 +63,13 @@ def endpoints(
     service: Object, pods: t.Iterable[Object], before: t.Sequence[Object]
 ) -> list[Object]:
     """The endpoints of a Service: those that stood keep their place, new ones are put last."""
-    found = {
+    by_pod = {
         made["targetRef"]["uid"]: made
         for pod in pods
         if selects(service, labels_of(pod)) and (made := endpoint(service, pod)) is not None
     }
-    standing = [found.pop(uid) for entry in before if (uid := entry["targetRef"]["uid"]) in found]
-    return [*standing, *found.values()]
+    standing = [by_pod.pop(uid) for entry in before if (uid := entry["targetRef"]["uid"]) in by_pod]
+    return [*standing, *by_pod.values()]
 
 
 def ports(service: Object, pods: t.Iterable[Object]) -> list[Object]:
@@ -135,7 +135,7 @@ class EndpointSliceController:
     def _slice(self, service: Object) -> Object | None:
         owned = self._cluster.owned("endpointslices", metadata(service)["uid"])
         name = metadata(service)["name"]
-        return next((one for one in owned if labels_of(one).get(SERVICE_NAME) == name), None)
+        return next((entry for entry in owned if labels_of(entry).get(SERVICE_NAME) == name), None)
 
     def _trigger(self) -> dict[str, str]:
         return {TRIGGERED: timestamp(self._cluster.clock())}

@@ -122,9 +122,10 @@ class NodeController:
         """
         for pod in self._pods_of(node):
             bears = [
-                one.get("tolerationSeconds", float("inf"))
-                for one in pod["spec"].get("tolerations") or ()
-                if one.get("key") in (None, taint) and one.get("effect") in (None, "NoExecute")
+                toleration.get("tolerationSeconds", float("inf"))
+                for toleration in pod["spec"].get("tolerations") or ()
+                if toleration.get("key") in (None, taint)
+                and toleration.get("effect") in (None, "NoExecute")
             ]
             if not terminating(pod) and lasts > min(bears, default=0.0):
                 self._cluster.delete("pods", pod)
@@ -239,11 +240,11 @@ class Scheduler:
 
     def _pods_by_node(self) -> defaultdict[str, list[Object]]:
         """Who takes room on each node: whoever has not ended, those on their way out too."""
-        found: defaultdict[str, list[Object]] = defaultdict(list)
+        by_node: defaultdict[str, list[Object]] = defaultdict(list)
         for pod in self._cluster.all("pods"):
             if (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
-                found[pod["spec"].get("nodeName") or ""].append(pod)
-        return found
+                by_node[pod["spec"].get("nodeName") or ""].append(pod)
+        return by_node
 
     def _bind(self, pod: Object, node: str) -> None:
         bound = copied(pod)

@@ -172,8 +172,8 @@ class Cluster:
         return [record.body for record in records if record.namespace == namespace]
 
     def with_uid(self, uid: str) -> tuple[str, Object] | None:
-        found = self.store.with_uid(uid)
-        return None if found is None else (found[0], found[1].body)
+        stored = self.store.with_uid(uid)
+        return None if stored is None else (stored[0], stored[1].body)
 
     def create(self, resource: str, obj: Object) -> Object:
         return self.store.added(resource, obj).body

@@ -171,18 +171,18 @@ class ReplicaSetController:
             return [key_of(obj)]
         namespace = metadata(obj)["namespace"]
         owners = [controller_of(entry) for entry in (obj, previous) if entry is not None]
-        found = {
+        keys = {
             f"{namespace}/{owner['name']}"
             for owner in owners
             if owner and owner["kind"] == "ReplicaSet"
         }
         if controller_of(obj) is None:
-            found |= {
+            keys |= {
                 key_of(entry)
                 for entry in self._cluster.all("replicasets", namespace)
                 if selected(entry["spec"].get("selector"), labels_of(obj))
             }
-        return found
+        return keys
 
     def reconcile(self, key: str) -> float | None:
         namespace, name = key.split("/")
@@ -216,9 +216,9 @@ class ReplicaSetController:
     def _change_owner(self, pod: Object, owner: Object | None, entry: Object) -> None:
         changed = copied(pod)
         owners = [
-            kept
-            for kept in metadata(changed).get("ownerReferences") or ()
-            if kept["uid"] != metadata(entry)["uid"]
+            reference
+            for reference in metadata(changed).get("ownerReferences") or ()
+            if reference["uid"] != metadata(entry)["uid"]
         ]
         metadata(changed)["ownerReferences"] = [*owners, owner] if owner else owners
         self._cluster.update("pods", changed)
@@ -233,8 +233,8 @@ class ReplicaSetController:
                 self._make(entry)
             for pod in surplus(pods, -lacking) if lacking < 0 else ():
                 self._cluster.delete("pods", pod)
-                told = f"Deleted pod: {metadata(pod)['name']}"
-                self._events.normal(entry, "SuccessfulDelete", told)
+                message = f"Deleted pod: {metadata(pod)['name']}"
+                self._events.normal(entry, "SuccessfulDelete", message)
         except ApiError as exc:
             reason: t.Literal["FailedCreate", "FailedDelete"] = (
                 "FailedCreate" if lacking > 0 else "FailedDelete"

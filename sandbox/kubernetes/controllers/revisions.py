@@ -69,7 +69,7 @@ def same_template(left: Object, right: Object) -> bool:
 def _images(template: Object) -> list[str]:
     """What no pruning makes equal: with the comparison to the letter it decides nearly every case."""
     containers = (template.get("spec") or {}).get("containers") or ()
-    return [one.get("image") or "" for one in containers]
+    return [container.get("image") or "" for container in containers]
 
 
 def _labelled(template: Object) -> Object:
@@ -80,8 +80,8 @@ def _labelled(template: Object) -> Object:
 def _pruned(value: t.Any) -> t.Any:
     """Nulls and empty maps or lists inside maps mean absent: `labels: {}` is no labels."""
     if isinstance(value, dict):
-        kept = {name: _pruned(entry) for name, entry in value.items()}
-        return {name: entry for name, entry in kept.items() if entry not in (None, {}, [])}
+        entries = {name: _pruned(entry) for name, entry in value.items()}
+        return {name: entry for name, entry in entries.items() if entry not in (None, {}, [])}
     if isinstance(value, list):
         return [_pruned(entry) for entry in value]
     return value
@@ -187,8 +187,8 @@ def made_set(deployment: Object, number: int, size: int) -> Object:
 def expired(deployment: Object, old: t.Sequence[Object]) -> list[Object]:
     """Old ReplicaSets beyond revisionHistoryLimit, lowest revision first, and only those that are empty."""
     limit = deployment["spec"].get("revisionHistoryLimit", 10)
-    kept = [entry for entry in old if not terminating(entry)]
-    surplus = sorted(kept, key=revision)[: max(0, len(kept) - limit)]
+    standing = [entry for entry in old if not terminating(entry)]
+    surplus = sorted(standing, key=revision)[: max(0, len(standing) - limit)]
     return [
         entry
         for entry in surplus

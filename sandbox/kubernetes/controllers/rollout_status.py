@@ -192,9 +192,9 @@ def pause_condition(deployment: Object, now: float) -> Object | None:
     current = condition(deployment.get("status") or {}, "Progressing")
     if not has_deadline(deployment) or (current and current.get("reason") == TIMED_OUT):
         return None
-    told = current is not None and current.get("reason") == PAUSED
+    stands = current is not None and current.get("reason") == PAUSED
     paused = bool(deployment["spec"].get("paused"))
-    if paused == told:
+    if paused == stands:
         return None
     reason, message = (
         (PAUSED, "Deployment is paused")

@@ -105,4 +105,6 @@ def test_every_rule_and_secret_of_a_module_names_options_that_it_has(path):
         assert {option, *needed} <= spec.keys()
     for option, needed in read.pop("required_by", {}).items():
         assert {option, *needed} <= spec.keys()
+    for rule in ("mutually_exclusive", "required_one_of"):
+        assert {option for options in read.pop(rule, ()) for option in options} <= spec.keys()
     assert not read

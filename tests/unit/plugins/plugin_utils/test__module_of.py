@@ -51,11 +51,8 @@ def test_only_what_runs_in_the_controller_is_imported_ahead(monkeypatch):
 
 def test_a_task_has_the_defaults_of_its_module_by_any_of_its_names(tmp_path):
     """What it still lacks is what no group gives."""
-    given = {"easymo.deploy.rollout": {}, "easymo.deploy.pod_environment": {}, "rollout_wave": {}}
-    tasks = [
-        {name: options, "ignore_errors": True, "collections": ["easymo.deploy"]}
-        for name, options in given.items()
-    ]
+    given = ("easymo.deploy.release_rollback", "easymo.deploy.pod_environment", "rollout_wave")
+    tasks = [{name: {}, "ignore_errors": True, "collections": ["easymo.deploy"]} for name in given]
     cluster = {"kubeconfig": "/nowhere", "namespace": "shop-prod"}
     play = {
         "hosts": "localhost",
