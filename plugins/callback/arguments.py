@@ -32,7 +32,7 @@ from ansible import context
 from ansible.inventory.manager import split_host_pattern
 from ansible.plugins.callback import CallbackBase
 
-from ..module_utils._terminal.arguments import ANY_TAG, Arguments, Inventory, Target, problem
+from ..module_utils._terminal.commands import ANY_TAG, Arguments, Inventory, Target, problem
 from ..plugin_utils._command_line import nearby
 
 BAD_OPTIONS = 5

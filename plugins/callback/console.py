@@ -62,10 +62,8 @@ from ansible.plugins.callback.default import CallbackModule as Default
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._progress import DRAWN, Progress, subscribe
 from ..module_utils._terminal.console import Console
-from ..module_utils._terminal.events import Event, Reported, RunEnded, Status
-from ..module_utils._terminal.heartbeat import Heartbeat
-from ..module_utils._terminal.idle_detector import FIRST, IdleDetector
-from ..module_utils._terminal.models import Ending, Line, Tone
+from ..module_utils._terminal.live import FIRST, Heartbeat
+from ..module_utils._terminal.models import Ending, Event, Line, Reported, RunEnded, Status, Tone
 from ..module_utils._terminal.telling import records
 from ..plugin_utils._failure_file import write_failures
 from ..plugin_utils._interruption import held_if_free, when_cut_short
@@ -110,7 +108,6 @@ class CallbackModule(Default):
         # Callbacks come from Ansible's main thread and from the one that reads the workers' results.
         self._lock = threading.RLock()
         self._console = Console(verbose=self._verbose)
-        self._idle = IdleDetector()
         self._redact = Redactor()
         self._screen: LiveScreen | None = None
         self._title, self._folder = "", ""
@@ -205,7 +202,7 @@ class CallbackModule(Default):
             self._last_task_name = None
             return
         super().v2_playbook_on_task_start(task, is_conditional)
-        self._said()
+        self._spoke()
 
     def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
         import_ahead(task)
@@ -226,12 +223,7 @@ class CallbackModule(Default):
 
     @observing
     def _begin_task(self, host: t.Any, task: t.Any) -> None:
-        event = begun(host, task, self._redact)
-        with self._lock:
-            self._idle.began(
-                event.host, event.task.uid, event.task.name, event.task.action, event.at
-            )
-        self._feed(event)
+        self._feed(begun(host, task, self._redact))
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         self._end_task(result, "ok")
@@ -300,17 +292,14 @@ class CallbackModule(Default):
 
     @observing
     def _end_task(self, result: t.Any, status: Status, *, ignored: bool = False) -> None:
-        event = ended(result, status, self._redact, ignored=ignored)
-        with self._lock:
-            self._idle.ended(event.host, event.task.uid)
-        self._feed(event)
+        self._feed(ended(result, status, self._redact, ignored=ignored))
 
     # --- the console -------------------------------------------------------------------------------------------------
 
     @observing
     def _progressed(self, progress: Progress) -> None:
         if self._verbose:
-            self._said()
+            self._spoke()
         now = time.monotonic()
         self._feed(Reported(progress.event, progress.host, progress.text, progress.data, now))
 
@@ -351,21 +340,21 @@ class CallbackModule(Default):
                 told = self._console.live.text(now)
                 self._screen.draw(self._redact(f"    … {told}" if told else ""))
                 return REDRAWN
-            lines, again = self._idle.beat(now)
+            lines, again = self._console.live.beat(now)
             if lines and not self._verbose:
                 lines = self._console.waiting(now)
             # Not as something that was said, after which the silence would begin anew.
             self._print(lines)
         return again
 
-    def _said(self) -> None:
+    def _spoke(self) -> None:
         with self._lock:
-            self._idle.said(time.monotonic())
+            self._console.live.printed(time.monotonic())
 
     def _show(self, lines: t.Sequence[Line]) -> None:
         self._print(lines)
         if lines:
-            self._said()
+            self._spoke()
 
     def _print(self, lines: t.Sequence[Line]) -> None:
         for line in lines:

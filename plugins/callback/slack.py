@@ -140,13 +140,13 @@ from pathlib import Path
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from ..module_utils._messages.message_state import MessageState
-from ..module_utils._messages.outbox import Outbox
+from ..module_utils._messages.outbox import MessageState, Outbox
 from ..module_utils._messages.redactor import Redactor
-from ..module_utils._messages.release_status import Link, Planned, Release, ReleaseStatus
+from ..module_utils._messages.release_status import Link, Release, ReleaseStatus
 from ..module_utils._messages.run_message import RunMessage
 from ..module_utils._progress import subscribe
 from ..module_utils._release.models import sentence_of
+from ..module_utils._story.plan import Plan
 from ..module_utils._terminal.telling import RECORDS
 from ..plugin_utils._interruption import when_cut_short
 from ..plugin_utils._module_of import module_of
@@ -218,10 +218,7 @@ def describe(
         environment=settings["environment_name"],
         on_call=settings["release_on_call"],
         on_call_name=settings["release_on_call_name"],
-        plan=tuple(
-            Planned(str(one["name"]), str(one.get("title") or one["name"]), minutes(one))
-            for one in dictionaries(plan)
-        ),
+        plan=Plan.read(plan),
         links=tuple(
             Link(str(one.get("text") or one["url"]), str(one["url"]))
             for one in dictionaries(links, "url")
@@ -239,11 +236,6 @@ def dictionaries(value: t.Any, key: str = "name") -> list[t.Mapping[str, t.Any]]
 def changes(action: str, result: t.Mapping[str, t.Any]) -> bool:
     """Whether it changed something. A refused run may have taken the lock."""
     return bool(result.get("changed")) and action != LOCK
-
-
-def minutes(planned: t.Mapping[str, t.Any]) -> float:
-    value = planned.get("minutes")
-    return float(value) if isinstance(value, (int, float)) else 0.0
 
 
 class CallbackModule(CallbackBase):

@@ -57,9 +57,8 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._claims.cause import latest_cause
 from ..module_utils._claims.claims import read_claims
-from ..module_utils._claims.models import Claim
+from ..module_utils._claims.rollback import Claim, latest_cause
 from ..module_utils._errors import InputError
 from ..module_utils._story.record import Record
 from ..module_utils._time import parse_time

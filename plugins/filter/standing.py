@@ -54,7 +54,7 @@ _value:
 
 import typing as t
 
-from ..module_utils._status.standing import standing
+from ..module_utils._status.lines import standing
 
 
 class FilterModule:

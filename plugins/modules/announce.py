@@ -251,10 +251,8 @@ import typing as t
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError, RefusedError, UnreachableError, refuse_missing
 from ..module_utils._http import REQUESTS
-from ..module_utils._messages.apply import deliver
-from ..module_utils._messages.mail import read_attachments
-from ..module_utils._messages.models import Delivered, Undelivered
-from ..module_utils._messages.plan import CHANNELS, plan_messages
+from ..module_utils._messages.apply import deliver, read_attachments
+from ..module_utils._messages.plan import CHANNELS, Delivered, Undelivered, plan_messages
 from ..module_utils._messages.slack import SLACK_SDK
 from ..module_utils._module import Module, execute
 

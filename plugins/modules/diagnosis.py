@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - easymo.deploy._libraries.jmespath
   - easymo.deploy._flags.probe
   - easymo.deploy._checks
+  - easymo.deploy._diagnosis
 attributes:
   check_mode:
     description: Looks and names the causes all the same, and writes no folder.
@@ -61,17 +62,6 @@ options:
     description: Folder in which the folder C(diagnosis-<UTC time>) is made, with mode 0700 and files of mode 0600.
     type: path
     required: true
-  kubernetes:
-    description: The cluster, with the options of M(easymo.deploy.rollout_info).
-    type: dict
-    suboptions: &kubernetes
-      kubeconfig: {description: File with the connection., type: path}
-      context: {description: Context of O(kubernetes.kubeconfig)., type: str}
-      host: {description: URL of the API server., type: str}
-      api_key: {description: Bearer token for O(kubernetes.host)., type: str}
-      ca_cert: {description: File with the authority that signed the certificate of O(kubernetes.host)., type: path}
-      validate_certs: {description: Whether the certificate is verified., type: bool, default: true}
-      namespace: {description: The namespace., type: str, required: true}
   services:
     description: The Deployments of the platform.
     type: list
@@ -99,85 +89,6 @@ options:
     elements: dict
     default: []
     version_added: 0.3.0
-  prometheus:
-    description: Where the metrics are, and which.
-    type: dict
-    suboptions:
-      server:
-        description: How Prometheus is reached, as O(easymo.deploy.metrics_gate#module:prometheus).
-        type: dict
-        required: true
-        suboptions:
-          url: {description: Its URL without C(/api)., type: str, required: true}
-          token: {description: Bearer token., type: str}
-          username: {description: User for basic authentication., type: str}
-          password: {description: The user's password., type: str}
-          ca_cert: {description: File with the authority that signed its certificate., type: path}
-          client_cert: {description: File with our certificate., type: path}
-          client_key: {description: File with its private key., type: path}
-          tenant: {description: Value of the header C(X-Scope-OrgID)., type: str}
-      metrics:
-        description: Metrics as in O(easymo.deploy.metrics_gate#module:metrics).
-        type: list
-        elements: dict
-        default: []
-        suboptions:
-          name: {description: What it is called., type: str, required: true}
-          kind: {description: Where it is from., type: str, choices: [prometheus, postgres], default: prometheus}
-          query: {description: PromQL or SQL., type: str, required: true}
-          unit: {description: The unit of its values., type: str, default: ""}
-          pass:
-            description: What is good.
-            type: dict
-            suboptions:
-              min: {description: At least., type: float}
-              max: {description: At most., type: float}
-          rollback:
-            description: What is a breach.
-            type: dict
-            suboptions:
-              below: {description: Less than this., type: float}
-              above: {description: More than this., type: float}
-          volume:
-            description: What a ratio is of. With fewer than C(at_least) of them it says nothing.
-            type: dict
-            suboptions:
-              query: {description: Gives how many there were., type: str, required: true}
-              at_least: {description: So many are needed., type: float, required: true}
-              unit: {description: What they are., type: str, default: requests}
-          connection:
-            description: The database of a metric of the kind V(postgres).
-            type: dict
-            suboptions: &postgres
-              login_host: {description: Host of the server., type: str, required: true}
-              login_port: {description: Its port., type: int, default: 5432}
-              login_user: {description: The user., type: str, required: true}
-              login_password: {description: Its password., type: str}
-              login_db: {description: The database., type: str, required: true}
-              ssl_mode:
-                description: How far TLS is insisted on, as libpq knows it.
-                type: str
-                choices: [disable, allow, prefer, require, verify-ca, verify-full]
-                default: verify-full
-              ca_cert: {description: File with the authority that signed the server's certificate., type: path}
-              connect_timeout: {description: Seconds to wait for a connection., type: int, default: 10}
-      service_errors:
-        description: PromQL for the share of failing requests, one series for each value of the label C(service).
-        type: str
-        default: ""
-      query_timeout: {description: Seconds that one query may take., type: float, default: 10}
-  supabase:
-    description: The Management API, with the connection's options of M(easymo.deploy.edge_functions).
-    type: dict
-    suboptions:
-      api_url: {description: URL of the API., type: str, default: https://api.supabase.com}
-      project_ref: {description: The project., type: str, required: true}
-      access_token:
-        description: Personal access token. Without a value the API is not looked at.
-        type: str
-        required: true
-      ca_cert: {description: File with the authority that signed its certificate., type: path}
-      request_timeout: {description: Seconds to wait for an answer., type: int, default: 60}
   functions:
     description: The edge functions as they should be.
     type: dict
@@ -197,41 +108,6 @@ options:
         default: []
       ca_cert: {description: File with the authority that signed the gateway's certificate., type: path}
       request_timeout: {description: Seconds to wait for an answer., type: int, default: 10}
-  databases:
-    description: The databases that are migrated.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name: {description: What it is called., type: str, required: true}
-      kind:
-        description: Whose history of migrations it has, as in M(easymo.deploy.migrations). V(sql) is there since 0.3.0.
-        type: str
-        choices: [supabase, prisma, sql]
-        required: true
-      connection:
-        description: How to reach it. An empty password leaves it out.
-        type: dict
-        required: true
-        suboptions: *postgres
-      directory: {description: Folder of its migrations., type: path, required: true}
-      schema: {description: Schema that Prisma migrates., type: str, default: public}
-      backup: {description: Its name among the backups., type: str, default: ""}
-      expect_tables: {description: Tables that must be there., type: list, elements: str, default: []}
-  backups:
-    description: The bucket of the backups, with the options of M(easymo.deploy.pg_backup).
-    type: dict
-    suboptions:
-      bucket: {description: The bucket., type: str, required: true}
-      prefix: {description: What the backups' keys begin with., type: str, default: ""}
-      endpoint_url: {description: URL of a service other than AWS., type: str}
-      region: {description: The region., type: str}
-      access_key: {description: Access key., type: str}
-      secret_key: {description: Secret key., type: str}
-      session_token: {description: Session token of temporary credentials., type: str}
-      profile: {description: Profile of AWS's configuration files., type: str}
-      path_style: {description: Whether the bucket's name stands in the path., type: bool, default: false}
-      s3_ca_cert: {description: File with the authority that signed its certificate., type: path}
   secrets:
     description:
       - Secrets of the run by name of their variable. Those without a value are told; nothing fails for them.

@@ -60,7 +60,7 @@ from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._module import Module, execute
-from ..module_utils._report.folder import ReportFolder
+from ..module_utils._report.files import ReportFolder
 
 DEPTH = 20
 

@@ -121,7 +121,7 @@ import typing as t
 
 from ..module_utils._documentation import documented
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._live.task import write_pages
+from ..module_utils._live.writer import write_pages
 from ..module_utils._module import Module, execute, in_controller, refuse_below
 from ..module_utils._run_process import current_run
 from ..module_utils._s3 import BOTO3

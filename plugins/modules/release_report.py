@@ -193,10 +193,8 @@ from pathlib import Path
 from ..module_utils._documentation import documented
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._module import Module, execute
-from ..module_utils._report.asked import RECORD_DEPTH, asked_of
-from ..module_utils._report.build import build_report
-from ..module_utils._report.files import incident_name, notes_of
-from ..module_utils._report.folder import ReportFolder
+from ..module_utils._report.build import RECORD_DEPTH, asked_of, build_report
+from ..module_utils._report.files import ReportFolder, incident_name, notes_of
 from ..module_utils._report.render import files_of
 from ..module_utils._story.record import Record
 from ..module_utils._templates import JINJA2

@@ -244,10 +244,10 @@ from ..module_utils._errors import InputError
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._status.build import Asked, Seen, status_of
+from ..module_utils._status.build import Asked, Seen, look, status_of
 from ..module_utils._status.follow import follow
 from ..module_utils._status.lines import lines_of
-from ..module_utils._status.read import look
+from ..module_utils._story.plan import Plan
 from ..module_utils._terminal.commands import Typed
 from ..module_utils._time import now
 
@@ -271,7 +271,7 @@ def run(module: Module) -> dict[str, t.Any]:
     )
     asked = Asked(
         services=params["services"],
-        plan=params["plan"],
+        plan=Plan.read(params["plan"]),
         ramp=params["ramp"],
         guard=params["guard"],
         page=params["page_url"],

@@ -13,16 +13,9 @@ from ansible import context
 
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._release.models import failed_rounds
+from ..module_utils._story.plan import Plan
 from ..module_utils._terminal.commands import ALL, Command, typed_playbook
-from ..module_utils._terminal.events import (
-    PlayBegun,
-    RunBegun,
-    Status,
-    Task,
-    TaskBegun,
-    TaskEnded,
-)
-from ..module_utils._terminal.models import Planned
+from ..module_utils._terminal.models import PlayBegun, RunBegun, Status, Task, TaskBegun, TaskEnded
 from ..module_utils._time import utc_milliseconds
 from ._command_line import extra_variables, playbooks, playbooks_place, program, shown_options
 from ._module_of import module_of
@@ -95,16 +88,6 @@ def play_of(play: t.Any, redact: Redactor) -> PlayBegun:
     return PlayBegun(name, phase, host_names(play), is_ours(play), time.monotonic())
 
 
-def read_plan(value: t.Any) -> tuple[Planned, ...]:
-    """Of what is no list of phases, nothing."""
-    entries = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-    return tuple(
-        Planned(str(one["name"]), str(one.get("title") or one["name"]), 60.0 * one["minutes"])
-        for one in entries
-        if "name" in one and isinstance(one.get("minutes"), (int, float))
-    )
-
-
 def phases_of(playbook: t.Any) -> tuple[str, ...]:
     """The phases whose plays it holds, those of what it imports too."""
     named = (
@@ -146,9 +129,9 @@ def run_of(
     variables: PlayVariables, title: str, phases: tuple[str, ...], redact: Redactor
 ) -> RunBegun:
     now = time.localtime()
-    plan = read_plan(variables.raw("release_plan"))
+    plan = Plan.read(variables.raw("release_plan"))
     if plan:
-        phases = tuple(phase for phase in phases if phase in {one.name for one in plan})
+        phases = tuple(phase for phase in phases if phase in plan.names)
     return RunBegun(
         title=title,
         version=redact(variables.get("release_version")),

@@ -18,7 +18,7 @@ def report(size: Size = Size.FULL) -> t.Iterator[Measurement]:
     services = size.of(small=100, full=200)
     length = size.of(small=100_000, full=20_000_000)
     with tempfile.TemporaryDirectory() as folder:
-        plan = [one._asdict() for one in records.PLAN]
+        plan = [*records.PLAN]
         given = {"record": records.many(services), "dest": folder, "plan": plan}
         first, cpu = made(given)
         yield Measurement(

@@ -7,24 +7,16 @@ from datetime import UTC, datetime, timedelta
 Record = dict[str, t.Any]
 
 
-class Planned(t.NamedTuple):
-    """As the report has it; here nothing of the collection is needed, so that benchmarks can use the records too."""
-
-    name: str
-    minutes: int
-    title: str
-
-
 BEGIN = datetime(2026, 11, 24, 5, 45, tzinfo=UTC)
 PLAN = (
-    Planned("preflight", 15, "Pre-Deploy"),
-    Planned("database", 15, "Database"),
-    Planned("edge_functions", 10, "Edge Functions"),
-    Planned("microservices", 20, "Microservices"),
-    Planned("feature_flags", 5, "Feature Flags"),
-    Planned("smoke_tests", 15, "Smoke Tests"),
-    Planned("monitoring", 60, "Monitoring"),
-    Planned("sign_off", 10, "Sign-Off"),
+    {"name": "preflight", "minutes": 15, "title": "Pre-Deploy"},
+    {"name": "database", "minutes": 15, "title": "Database"},
+    {"name": "edge_functions", "minutes": 10, "title": "Edge Functions"},
+    {"name": "microservices", "minutes": 20, "title": "Microservices"},
+    {"name": "feature_flags", "minutes": 5, "title": "Feature Flags"},
+    {"name": "smoke_tests", "minutes": 15, "title": "Smoke Tests"},
+    {"name": "monitoring", "minutes": 60, "title": "Monitoring"},
+    {"name": "sign_off", "minutes": 10, "title": "Sign-Off"},
 )
 SERVICES = (
     ("agent-core",),

@@ -3,7 +3,7 @@
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.render import told
+from ansible_collections.easymo.deploy.plugins.module_utils._report.render import details
 
 
 def everything(report: Report) -> str:
@@ -18,7 +18,7 @@ def _lines(report: Report) -> t.Iterator[str]:
     yield from (*report.problems, *report.missing)
     for phase in report.phases:
         yield f"{phase.name} {phase.status}"
-        yield from told(phase)
+        yield from details(phase)
     yield from (one.sentence() for one in report.deviations)
     yield from (f"{one.at:%Y-%m-%d %H:%M:%S} {one.said}" for one in report.events)
     for watch in report.watches:

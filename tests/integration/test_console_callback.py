@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.journal_reader import (
+from ansible_collections.easymo.deploy.plugins.module_utils._report.journal import (
     Event,
     read_events,
 )

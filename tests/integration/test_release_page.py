@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._live.places import (
+from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import (
     ObjectPlace,
     Published,
 )

@@ -24,7 +24,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.changes i
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
     SERVICES_PHASE,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._report import verdict
+from ansible_collections.easymo.deploy.plugins.module_utils._report import phases
 from ansible_collections.easymo.deploy.plugins.module_utils._report.sections import (
     metrics,
     services,
@@ -195,7 +195,7 @@ def test_who_names_a_phase_names_one_of_the_plan():
         SERVICES_PHASE,
     }
     assert named <= set(PLAN)
-    assert PLAN[-1] == verdict.LAST_PHASE
+    assert PLAN[-1] == phases.LAST_PHASE
 
 
 def test_the_page_for_contributors_names_every_place():

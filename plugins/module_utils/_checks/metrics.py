@@ -9,6 +9,7 @@ from .._alerts.api import AlertsApi, describe, moment
 from .._alerts.apply import Routing, alerts_api
 from .._alerts.plan import LoadedRule, Selector, grouped_by, read_matchers, selectors
 from .._errors import InputError
+from .._formats import quantity
 from .._gate.models import Metric, Sample, SampleStatus, Series, Verdict
 from .._gate.options import ONE_LOOK, PROMETHEUS, read_metric, refuse_bad_input
 from .._gate.sources import LIBRARIES, sources_of
@@ -16,7 +17,6 @@ from .._gate.state import Schedule
 from .._gate.watch import Watcher, WatchResult
 from .._http import REQUESTS
 from .._monitoring_server import NO_SERIES, MonitoringServer
-from .._report.times import quantity
 from .._time import Deadline
 from .models import (
     CheckError,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from .._errors import DeployError, RefusedError, UnreachableError, VerificationError
 from .._http import REQUESTS
 from .._messages import plan
-from .._messages.mail import would_take
+from .._messages.apply import would_take
 from .._messages.slack import SLACK_SDK, attempt, web_client
 from .._release.models import SIGN_OFFS
 from .._release.sign_off import (

@@ -12,12 +12,12 @@ from datetime import datetime, tzinfo
 
 from .._alerts.plan import Alerts, FiredAlert
 from .._availability.claims import Availability, availability_of, duration
+from .._formats import hour_of, titled
 from .._release.models import ROLLED_BACK
 from .._story.record import ON_HOLD, Act, Check, Evidence, Flags, Phase, Record
 from .._time import UTC, parse_time
 from .._words import counted
-from .models import Claim
-from .rollback import rollback_claims
+from .rollback import Claim, rollback_claims
 
 Body = t.Mapping[str, t.Any]
 
@@ -93,8 +93,8 @@ def read_claims(
 
 
 def _first_change(record: Record) -> datetime | None:
-    times = [one.begun for name, one in record.phases.items() if name != LOOKS_ONLY]
-    return min((one for one in times if one), default=None)
+    times = [phase.begun for name, phase in record.phases.items() if name != LOOKS_ONLY]
+    return min((time for time in times if time), default=None)
 
 
 def status_of(record: Record, percentage: Claim) -> Claim:
@@ -214,20 +214,20 @@ def tests_of(phase: Phase) -> Claim:
     checks = phase.evidence.checks
     if not checks:
         return Claim(NOT_KNOWN, None)
-    passed = sum(1 for one in checks if one.status == "pass")
+    passed = sum(1 for check in checks if check.status == "pass")
     if passed == len(checks) and phase.done:
         return Claim("all passing", True)
     rest: dict[str, int] = {}
-    for one in checks:
-        if one.status != "pass":
+    for check in checks:
+        if check.status != "pass":
             word = {"fail": "failed", "hold": "not known", "skip": "not run"}.get(
-                one.status, one.status
+                check.status, check.status
             )
-            who = by(one) if one.status == "waived" else ""
+            who = by(check) if check.status == "waived" else ""
             rest[f"{word}{who}"] = rest.get(f"{word}{who}", 0) + 1
     told = "".join(f", {count} {word}" for word, count in rest.items())
     # What was left out is not known; what failed is known to be wrong.
-    bad = any(one.status == "fail" for one in checks) or not phase.done
+    bad = any(check.status == "fail" for check in checks) or not phase.done
     return Claim(f"{passed} of {len(checks)} passed{told}", False if bad else None)
 
 
@@ -259,10 +259,10 @@ def within_targets(phase: Phase) -> str:
 
 def _approval(record: Record, begun: datetime | None) -> Act:
     """A person's approval of the watch that began then."""
-    for one in record.facts.decisions:
-        at = parse_time(one.at)
-        if one.gate == "monitoring" and at and begun and at >= begun:
-            return one
+    for decision in record.facts.decisions:
+        at = parse_time(decision.at)
+        if decision.gate == "monitoring" and at and begun and at >= begun:
+            return decision
     return Act()
 
 
@@ -272,7 +272,7 @@ def services_of(phase: Phase) -> Claim:
     services = phase.evidence.services
     if not services:
         return Claim(NOT_KNOWN, None)
-    behind = [one for one in services if one.result not in RAN]
+    behind = [service for service in services if service.result not in RAN]
     unknown = [one.name for one in behind if not one.known]
     failed = [one.name for one in behind if one.known]
     if failed:
@@ -286,7 +286,7 @@ def database_of(phase: Phase) -> Claim:
     migrations = phase.evidence.migrations
     if not migrations:
         return Claim("Migrations not known", None)
-    pending = sum(len(one.pending) for one in migrations)
+    pending = sum(len(migration.pending) for migration in migrations)
     if pending:
         return Claim(f"{counted(pending, 'migration')} pending", False)
     return Claim("Migrations applied", True)
@@ -297,15 +297,15 @@ def incidents_of(record: Record, zone: tzinfo) -> Claim:
     fired = record.alerts.fired
     found = [fired_words(one, zone) for one in fired if one.severity == "critical"]
     found += [
-        f"{title(name)} failed {clock(one.finished, zone)}"
+        f"{titled(name)} failed {clock(try_.finished, zone)}"
         for name, phase in record.phases.items()
-        for one in (phase.tries if phase.failed else phase.earlier_failures)
-        if not one.evidence.on_hold
+        for try_ in (phase.tries if phase.failed else phase.earlier_failures)
+        if not try_.evidence.on_hold
     ]
     found += [
-        f"kill switch {clock(one.name, zone)}{by(one)}"
-        for one in record.facts.kill_switches
-        if one.what == "set"
+        f"kill switch {clock(switch.name, zone)}{by(switch)}"
+        for switch in record.facts.kill_switches
+        if switch.what == "set"
     ]
     if found:
         return Claim(f"{len(found)}: {', '.join(found)}", False)
@@ -332,10 +332,5 @@ def by(entry: Act | Check | Evidence) -> str:
     return f" by {who}" if who else ""
 
 
-def title(name: str) -> str:
-    return name.replace("_", " ").capitalize()
-
-
 def clock(text: str, zone: tzinfo) -> str:
-    moment: datetime | None = parse_time(text)
-    return f"{moment.astimezone(zone):%H:%M}" if moment else "at an unknown time"
+    return hour_of(text, zone) or "at an unknown time"

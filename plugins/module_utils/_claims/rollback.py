@@ -1,14 +1,95 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a rollback proved: each thing that it must bring back as verified, failed or not looked at. Pure."""
+"""Claims, why a release went back, and what its rollback proved. Pure.
+
+Each thing that a rollback must bring back is verified, failed or not looked at. Causes are in the order of time.
+"""
 
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
 
+from .._formats import hour_of
 from .._rollout.models import is_same_image
-from .._story.record import Verified
+from .._story.record import Record, Verified
+from .._time import UTC, parse_time
 from .._words import counted
-from .models import Claim
+
+BREACHED = "breached"
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """`at` is RFC 3339, "" when the record does not tell. `who` is "" for the release's own rules."""
+
+    what: str
+    at: str = ""
+    who: str = ""
+
+    def sentence(self, zone: tzinfo = UTC) -> str:
+        beside = ", ".join(filter(None, (self.who, hour_of(self.at, zone))))
+        return f"{self.what.rstrip('.')} ({beside})" if beside else self.what
+
+
+def causes_of(record: Record) -> list[Cause]:
+    """The newest last. A failed try whose phase was done afterwards is none."""
+    found = dict.fromkeys([*_failures(record), *_acts(record)])
+    return sorted(found, key=lambda one: parse_time(one.at) or EARLIEST)
+
+
+def latest_cause(record: Record) -> Cause:
+    causes = causes_of(record)
+    return causes[-1] if causes else Cause("no reason was given")
+
+
+def _failures(record: Record) -> t.Iterator[Cause]:
+    for phase in record.phases.values():
+        for try_ in phase.tries if phase.failed else ():
+            for failure in try_.evidence.failures:
+                where = "" if failure.name == "localhost" else f"{failure.name}: "
+                yield Cause(f"{where}{failure.message or 'it failed'}", try_.finished)
+
+
+def _acts(record: Record) -> t.Iterator[Cause]:
+    facts = record.facts
+    for switch in facts.kill_switches:
+        if switch.what in ("", "set"):
+            yield Cause(f"kill switch: {switch.reason}", switch.name, switch.by)
+    for decision in facts.decisions:
+        if decision.decision == "reject":
+            yield Cause(f"rejected: {decision.reason}", decision.at, decision.by)
+    for step in facts.ramp:
+        if step.what == BREACHED:
+            why = f": {step.reason}" if step.reason else ""
+            yield Cause(f"the ramp's metrics were in breach{why}", step.at)
+    asked = facts.rollback_asked
+    if asked.reason:
+        yield Cause(asked.reason, asked.at, asked.by)
+
+
+MARKS: t.Mapping[bool | None, str] = {True: "✅", False: "⚠️", None: "❔"}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`good`: True where the evidence shows that all is well, False for otherwise, None where nobody looked."""
+
+    words: str
+    good: bool | None
+
+    @property
+    def mark(self) -> str:
+        return MARKS[self.good]
+
+    def said(self, well: str, otherwise: str = "") -> Claim:
+        """The same in the words `well` where all is well, else with `otherwise` before its own."""
+        return replace(self, words=well if self.good else f"{otherwise}{self.words}")
+
+    def to_json(self) -> dict[str, t.Any]:
+        return {"words": self.words, "good": self.good, "mark": self.mark}
+
 
 Body = t.Mapping[str, t.Any]
 
@@ -53,12 +134,12 @@ def verification(
     if isinstance(results, list):
         rows = [
             row(
-                str(one["name"]),
-                STATES.get(str(one.get("status")), NOT_LOOKED_AT),
-                one.get("detail"),
-                str(one.get("kind") or ""),
+                str(result["name"]),
+                STATES.get(str(result.get("status")), NOT_LOOKED_AT),
+                result.get("detail"),
+                str(result.get("kind") or ""),
             )
-            for one in results
+            for result in results
         ]
     else:
         why = tests.get("msg") or "the tests did not run"
@@ -75,17 +156,17 @@ def verification(
 def _checked(name: str, checked: Body) -> dict[str, str]:
     failed = bool(checked.get("failed"))
     seen = [
-        str(one.get("detail"))
-        for one in checked.get("results") or ()
-        if not failed or one.get("status") != "pass"
+        str(result.get("detail"))
+        for result in checked.get("results") or ()
+        if not failed or result.get("status") != "pass"
     ]
-    if failed and seen and not any(one.get("status") == "fail" for one in checked["results"]):
+    if failed and seen and not any(result.get("status") == "fail" for result in checked["results"]):
         return row(name, NOT_LOOKED_AT, " ".join(seen))
     return row(name, FAILED if failed else VERIFIED, " ".join(seen) or checked.get("msg"))
 
 
 def _flags(pods: Body) -> dict[str, str]:
-    asked = [one for one in pods.get("results") or () if isinstance(one, dict)]
+    asked = [result for result in pods.get("results") or () if isinstance(result, dict)]
     wrong = [str(one.get("msg")) for one in asked if one.get("failed")]
     if any(one.get("reason") == DIFFERS for one in asked):
         return row(FLAGS, FAILED, " ".join(wrong))
@@ -101,7 +182,7 @@ def _are_same(found: t.Mapping[str, str], asked: t.Mapping[str, str]) -> bool:
 def _versions(pins: Body, deployments: t.Sequence[Body]) -> dict[str, str]:
     if not pins:
         return row(VERSIONS, NOT_LOOKED_AT, "nothing was pinned")
-    runs = {one["name"]: one.get("images") for one in deployments}
+    runs = {deployment["name"]: deployment.get("images") for deployment in deployments}
     unseen = [name for name in pins if name not in runs]
     other = [
         name

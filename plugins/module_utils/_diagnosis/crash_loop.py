@@ -40,7 +40,7 @@ class WorkloadStatus:
     def state(self) -> str:
         """In one word or two, for the list of all."""
         troubles = troubles_of(self)
-        if not self.deployment.complete or any(not one.over for one in troubles):
+        if not self.deployment.complete or any(not trouble.over for trouble in troubles):
             return "in trouble"
         return "was in trouble" if troubles else "well"
 
@@ -162,20 +162,20 @@ def _tell_trouble(
 ) -> None:
     name, troubles = standing.deployment.name, troubles_of(standing)
     said = [{"message": message} for message in events.values()]
-    for one in troubles:
-        verdict = as_kill(one.verdict, said)
+    for trouble in troubles:
+        verdict = as_kill(trouble.verdict, said)
         notes.see(
-            "trouble_over" if one.over else "trouble",
+            "trouble_over" if trouble.over else "trouble",
             name,
-            f"{name}: {verdict.sentence}{', and is ready again' if one.over else ''}",
+            f"{name}: {verdict.sentence}{', and is ready again' if trouble.over else ''}",
             file=sheet,
             reason=verdict.reason,
             cause=verdict.sentence,
             hint=verdict.hint,
-            dooms=one.dooms,
+            dooms=trouble.dooms,
             last_words=dict(words),
         )
-    if all(one.over for one in troubles):
+    if all(trouble.over for trouble in troubles):
         _tell_unready(notes, sheet, standing, events)
 
 
@@ -207,10 +207,10 @@ def _tell_template(
     notes.write(sheet, f"Deployment {deployment.name}: {deployment.counts}")
     for key in (RELEASE_ANNOTATION, CHANGE_CAUSE_ANNOTATION, ACTOR_ANNOTATION):
         notes.write(sheet, f"  {key}: {written.get(key, '-')}")
-    for one in found["containers"]:
-        notes.write(sheet, f"  container {one['name']}: image {one['image']}")
-        notes.write(sheet, f"    resources {one['resources'] or 'none'}")
-        notes.write(sheet, f"    probes {one['probes'] or 'none'}")
+    for container in found["containers"]:
+        notes.write(sheet, f"  container {container['name']}: image {container['image']}")
+        notes.write(sheet, f"    resources {container['resources'] or 'none'}")
+        notes.write(sheet, f"    probes {container['probes'] or 'none'}")
     notes.write(sheet, f"  digests: {', '.join(found['image_digests']) or 'not known'}")
     for one in found["conditions"]:
         notes.write(
@@ -268,10 +268,10 @@ def _tell_events(
 ) -> dict[str, str]:
     """The events, newest first, into a file, and the last message of each reason."""
     file = f"kubernetes/{file_name(name)}.events.txt"
-    for one in events:
+    for event in events:
         notes.write(
             file,
-            f"{one['last_seen']} {one['type']} {one['object']} {one['reason']} (seen {one['count']} times): "
-            f"{one['message']}",
+            f"{event['last_seen']} {event['type']} {event['object']} {event['reason']} (seen {event['count']} times): "
+            f"{event['message']}",
         )
-    return {str(one["reason"]): str(one["message"]) for one in reversed(events)}
+    return {str(event["reason"]): str(event["message"]) for event in reversed(events)}

@@ -227,9 +227,9 @@ def failed_checks(text: str) -> dict[str, str]:
     try:
         checks = json.loads(text)["checks"]
         return {
-            str(name): str(one.get("error", "no reason given"))
-            for name, one in checks.items()
-            if one.get("status") not in ("ok", "pass", "healthy")
+            str(name): str(check.get("error", "no reason given"))
+            for name, check in checks.items()
+            if check.get("status") not in ("ok", "pass", "healthy")
         }
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -65,7 +65,7 @@ def _create(made: Made, body: Node) -> None:
     if body["relation"].get("relpersistence") == "t":
         return
     elements = body.get("tableElts") or []
-    columns = {one["ColumnDef"]["colname"] for one in elements if "ColumnDef" in one}
+    columns = {element["ColumnDef"]["colname"] for element in elements if "ColumnDef" in element}
     known = made.tables.setdefault(_table(body), set())
     if not body.get("if_not_exists"):
         made.created.add(_table(body))
@@ -78,7 +78,7 @@ def _alter(made: Made, body: Node) -> None:
         return
     # One that the migrations did not make is known by these columns alone.
     columns = made.tables.setdefault(_table(body), set())
-    for command in (one["AlterTableCmd"] for one in body.get("cmds") or []):
+    for command in (cmd["AlterTableCmd"] for cmd in body.get("cmds") or []):
         if command.get("subtype") == "AT_AddColumn":
             columns.add(command["def"]["ColumnDef"]["colname"])
         elif command.get("subtype") == "AT_DropColumn":

@@ -183,7 +183,7 @@ def summary(diagnosis: Diagnosis, most: int | None = None) -> list[str]:
     lines += [
         f"Not seen: {', '.join(dict.fromkeys(titles))}. {one}" for one, titles in unseen.items()
     ]
-    lines += [f"Empty, so not used: {one}" for one in diagnosis.missing_secrets]
+    lines += [f"Empty, so not used: {secret}" for secret in diagnosis.missing_secrets]
     lines += [f"Left out: {one}" for part in diagnosis.parts for one in part.cut]
     return lines
 

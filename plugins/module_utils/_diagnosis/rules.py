@@ -84,7 +84,7 @@ def unexplained(fact: Fact, facts: Facts) -> bool:
 
 def rolled_lately(fact: Fact, facts: Facts) -> bool:
     changes = facts.of("change", subject=fact.subject)
-    lately = any(one.values["minutes"] <= RECENT for one in changes)
+    lately = any(change.values["minutes"] <= RECENT for change in changes)
     return lately and unexplained(fact, facts)
 
 
@@ -204,6 +204,18 @@ DATABASE_RULES = (
 )
 
 
+DEPLOYED_OTHERWISE = (
+    ("jwt_policy", "{subject}: its JWT check is {on}, against the release's policy, so it answers the wrong callers"),
+    ("not_listed", "{subject} is not deployed in this project"),
+    ("not_active", "{subject} is {status} in the project's list"),
+)  # fmt: skip
+ENDED_BY_THE_PLATFORM = (
+    (("BOOT_ERROR",), SURE, "{subject} does not start: {problem}", "Read its log."),
+    (("WORKER_ERROR",), SURE - 5, "{subject} starts, and ends while it answers: {problem}", "Read its log."),
+    (("WORKER_LIMIT", "WORKER_RESOURCE_LIMIT"), SURE - 5, "{subject} exceeds a function's limits: {problem}",
+     "Find what uses its memory or time."),
+)  # fmt: skip
+"""By the code of the platform's answer."""
 FUNCTION_RULES = (
     # An edge function
     Rule(
@@ -212,26 +224,9 @@ FUNCTION_RULES = (
         "no function answers, so the gateway or the network fails ({said})",
         "Check the project's status, DNS and the network: deploying again would change nothing.",
     ),
-    Rule(
-        "jwt_policy",
-        SURE,
-        "{subject}: its JWT check is {on}, against the release's policy, so it answers the wrong callers",
-        DEPLOY_FUNCTIONS,
-        also=("function_fails",),
-    ),
-    Rule(
-        "not_listed",
-        SURE,
-        "{subject} is not deployed in this project",
-        DEPLOY_FUNCTIONS,
-        also=("function_fails",),
-    ),
-    Rule(
-        "not_active",
-        SURE,
-        "{subject} is {status} in the project's list",
-        DEPLOY_FUNCTIONS,
-        also=("function_fails",),
+    *(
+        Rule(kind, SURE, sentence, DEPLOY_FUNCTIONS, also=("function_fails",))
+        for kind, sentence in DEPLOYED_OTHERWISE
     ),
     Rule(
         "no_secret",
@@ -247,29 +242,16 @@ FUNCTION_RULES = (
         DEPLOY_FUNCTIONS,
         when=with_code("NOT_FOUND_FUNCTION_BLOB"),
     ),
-    Rule(
-        "function_fails",
-        SURE,
-        "{subject} does not start: {problem}",
-        "Read its log. " + FUNCTIONS_BACK,
-        when=with_code("BOOT_ERROR"),
-        also=("function_errors",),
-    ),
-    Rule(
-        "function_fails",
-        SURE - 5,
-        "{subject} starts, and ends while it answers: {problem}",
-        "Read its log. " + FUNCTIONS_BACK,
-        when=with_code("WORKER_ERROR"),
-        also=("function_errors",),
-    ),
-    Rule(
-        "function_fails",
-        SURE - 5,
-        "{subject} exceeds a function's limits: {problem}",
-        "Find what uses its memory or time. " + FUNCTIONS_BACK,
-        when=with_code("WORKER_LIMIT", "WORKER_RESOURCE_LIMIT"),
-        also=("function_errors",),
+    *(
+        Rule(
+            "function_fails",
+            weight,
+            sentence,
+            f"{hint} {FUNCTIONS_BACK}",
+            when=with_code(*codes),
+            also=("function_errors",),
+        )
+        for codes, weight, sentence, hint in ENDED_BY_THE_PLATFORM
     ),
     Rule(
         "function_fails",

@@ -1,19 +1,215 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a module's parameters to a diagnosis: what is known to be secret, who looks, and what it comes to."""
+"""From a module's parameters to a diagnosis: what is known to be secret, who looks, and what it comes to.
+
+Who looks at what: a collector for each system of an entry. One without its connection tells that and no more.
+"""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
+from .. import _s3
+from .._checks.health import libraries, read_checks
+from .._errors import InputError, Library, refuse_missing
+from .._flags.pods import FlagsProbe
+from .._functions.log import FunctionLog, FunctionProbe, HttpGateway
+from .._gate.options import ONE_LOOK, read_metric
+from .._gate.prometheus import Prometheus, Vector
+from .._gate.sources import sources_of
+from .._http import REQUESTS, Answer, send
+from .._kubernetes import KubernetesCluster
+from .._kubernetes_client import KUBERNETES, Connection
 from .._messages.redactor import Redactor
+from .._migration.guard.parser import PGLAST
+from .._monitoring_server import MonitoringServer
+from .._postgres import PSYCOPG2, PostgresTarget
 from .._secret_forms import holds_secret
+from .._supabase_api import SupabaseFunctionsApi
 from .._terminal.commands import Typed
+from .._time import now
 from .causes import find_causes
-from .collectors import collectors_of
-from .evidence import Diagnosis, Limits
-from .gather import gather
+from .changes import look_at_changes, look_at_flags, look_at_record
+from .crash_loop import look_at_deployments
+from .databases import Database, look_at_backups, look_at_sessions
+from .error_rate import (
+    look_at_error_lines,
+    look_at_health,
+    look_at_metrics,
+    look_at_prometheus,
+    look_at_public,
+)
+from .evidence import Collector, Diagnosis, Limits, Notebook, gather
+from .function import Policy, look_at_answers, look_at_list
+from .migration import look_at_history
+
+Params = t.Mapping[str, t.Any]
+Look = t.Callable[[Notebook], None]
+Looks = t.Iterator[tuple[str, Look]]
+
+
+def collectors_of(params: Params) -> list[Collector]:
+    """Those of the entries asked for, in the order in which they are told."""
+    collectors: list[Collector] = []
+    for entry, make in (
+        ("crash_loop", _of_crash_loop),
+        ("error_rate", _of_error_rate),
+        ("function", _of_function),
+        ("migration", _of_migration),
+    ):
+        if entry in params["entries"]:
+            collectors += [Collector(entry, title, look) for title, look in make(params)]
+            record = _in_cluster(params, look_at_record, params["release"], entry)
+            collectors.append(Collector(entry, "the release record", record))
+    return collectors
+
+
+def _of_crash_loop(params: Params) -> Looks:
+    services, only = params["services"], params["service"]
+    yield "the Deployments", _in_cluster(params, look_at_deployments, services=services, only=only)
+
+
+def _of_error_rate(params: Params) -> Looks:
+    given = params["prometheus"]
+    only, flags = params["service"], params["flags_config_map"]
+    services = [only] if only else params["services"]
+    if given:
+        metrics = [read_metric(entry, ONE_LOOK) for entry in given["metrics"]]
+        sources = partial(sources_of, {**given, "prometheus": given["server"]})
+        server = partial(_prometheus, given)
+        yield "the metrics", _needing([REQUESTS], lambda n: look_at_metrics(n, metrics, sources()))
+        query = given["service_errors"]
+        yield "Prometheus", _needing([REQUESTS], lambda n: look_at_prometheus(n, server(), query))
+    else:
+        yield "Prometheus", _blind("Option 'prometheus' is not given.")
+
+    def suspects() -> Vector:
+        query = given["service_errors"] if given else ""
+        return _prometheus(given).vector(query) if query else Vector(())
+
+    wanted = [only] if only else params["log_services"]
+    yield "the error lines", _in_cluster(params, look_at_error_lines, wanted, suspects)
+    yield "what was changed", _in_cluster(params, look_at_changes, services, flags)
+    if flags:
+        consumers, probe = params["flags_consumers"], FlagsProbe.from_options(params["probe"])
+        yield "the flags", _in_cluster(params, look_at_flags, flags, consumers, probe)
+    checks = [check for check in read_checks(params) if check.name in services]
+    public = {check.name: check.options for check in checks if check.kind == "http"}
+    others = [check for check in checks if check.kind != "http"]
+
+    def ask(name: str) -> Answer:
+        options = public[name]
+        return send("GET", options["url"], timeout=5, ca_cert=options["ca_cert"])
+
+    if public:
+        look = partial(look_at_public, services=[*public], ask=ask)
+        yield "the public addresses", _needing([REQUESTS], look)
+    if others:
+        look = partial(look_at_health, checks=others)
+        yield "what else tells of services", _needing(libraries(others), look)
+
+
+def _of_function(params: Params) -> Looks:
+    given, api = params["functions"], params["supabase"]
+    if not given:
+        yield "the functions", _blind("Option 'functions' is not given.")
+        return
+    names = (params["function"],) if params["function"] else tuple(given["names"])
+    policy = Policy(
+        names, given["verify_jwt"], given["verify_jwt_by_name"], tuple(given["required_secrets"])
+    )
+    probes = [_probe(name, given["probes"].get(name) or {}) for name in names]
+    if not api or not api["access_token"]:
+        yield "the Management API", _blind("Option 'access_token' of 'supabase' is empty.")
+    else:
+        log = FunctionLog.from_params(api, timeout=min(api["request_timeout"], 15))
+        listing = partial(SupabaseFunctionsApi.from_params, api)
+        look = _needing([REQUESTS], lambda notes: look_at_list(notes, listing(), log, policy))
+        yield "the Management API", look
+    gateway = HttpGateway(
+        given["functions_url"], ca_cert=given["ca_cert"], timeout=given["request_timeout"]
+    )
+    answers = partial(look_at_answers, gateway=gateway, probes=probes)
+    yield "the functions' answers", _needing([REQUESTS], answers)
+
+
+def _of_migration(params: Params) -> Looks:
+    if not params["databases"]:
+        yield "the databases", _blind("Option 'databases' is empty.")
+    for given in params["databases"]:
+        name, connection = given["name"], given["connection"]
+        if connection["login_password"] == "":
+            yield name, _blind(f"Option 'login_password' of database {name} is empty.")
+            continue
+        database = Database(
+            name,
+            given["kind"],
+            PostgresTarget.from_params(connection),
+            given["directory"],
+            given["schema"],
+            given["backup"],
+            tuple(given["expect_tables"]),
+        )
+        history = partial(look_at_history, database=database)
+        sessions = partial(look_at_sessions, database=database)
+        yield f"the migrations of {name}", _needing([PSYCOPG2, PGLAST], history)
+        yield f"the sessions of {name}", _needing([PSYCOPG2], sessions)
+    bucket = params["backups"]
+    names = [given["backup"] for given in params["databases"] if given["backup"]]
+    if names and not bucket:
+        yield "the backups", _blind("There is no bucket: 'backups' is empty.")
+    elif names:
+        yield "the backups", _needing([_s3.BOTO3], partial(_backups, given=bucket, names=names))
+
+
+def _backups(notes: Notebook, given: Params, names: t.Sequence[str]) -> None:
+    bucket = _s3.S3Bucket.from_params(given)
+    look_at_backups(notes, bucket, prefix=given["prefix"], names=names, now=now())
+
+
+def _prometheus(given: Params) -> Prometheus:
+    return Prometheus(MonitoringServer.from_params(given["server"]), given["query_timeout"])
+
+
+def _probe(name: str, given: Params) -> FunctionProbe:
+    return FunctionProbe(
+        name,
+        str(given.get("method", "GET")).upper(),
+        str(given.get("path", "")),
+        tuple(given.get("status", ())),
+    )
+
+
+def _in_cluster(params: Params, look: t.Callable[..., None], *args: t.Any, **more: t.Any) -> Look:
+    """With a client of its own, which keeps trying no longer than there is time."""
+    given = params["kubernetes"]
+    if not given:
+        return _blind("Option 'kubernetes' is not given.")
+    if given["host"] and not given["api_key"]:
+        return _blind("Option 'api_key' of 'kubernetes' is empty.")
+
+    def looking(notes: Notebook) -> None:
+        look(notes, KubernetesCluster(Connection.from_params(given)), *args, **more)
+
+    return _needing([KUBERNETES], looking)
+
+
+def _needing(libraries: t.Sequence[Library], look: Look) -> Look:
+    def looking(notes: Notebook) -> None:
+        refuse_missing(libraries)
+        look(notes)
+
+    return looking
+
+
+def _blind(why: str) -> Look:
+    def look(_notes: Notebook) -> None:
+        raise InputError(f"Not checked: {why}")
+
+    return look
+
 
 INNOCENT = frozenset({"secrets", "required_secrets"})
 """Options that name secrets and hold none."""
@@ -33,9 +229,9 @@ def diagnose_platform(params: t.Mapping[str, t.Any], now: datetime) -> Diagnosis
     return Diagnosis(
         release=params["release"],
         at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        entries=tuple(one for one in params["entries"]),
+        entries=tuple(entry for entry in params["entries"]),
         parts=parts,
-        causes=tuple(replace(one, hint=typed.completed(one.hint)) for one in causes),
+        causes=tuple(replace(cause, hint=typed.completed(cause.hint)) for cause in causes),
         missing_secrets=tuple(params.get("missing_secrets") or ()),
     )
 

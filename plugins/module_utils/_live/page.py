@@ -1,18 +1,166 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a look to the page: live, or as the run left it. Pure."""
+"""From a look at the release to its page: what goes on now in sentences, live or as the run left it. Pure."""
 
 from __future__ import annotations
 
+import functools
 import typing as t
-from dataclasses import replace
-from datetime import datetime
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime, tzinfo
 
+from .._formats import lasting
+from .._gate.models import SampleStatus, Series
+from .._gate.report import numbers
 from .._messages.redactor import Redactor
+from .._release.models import ROLLED_BACK, RUNNING
 from .._report.build import build_report
 from .._report.models import Asked, Live
 from .._report.render import as_html
-from .doing import doing, moment, with_watch
-from .models import Sight
+from .._status.verdict import watch_of
+from .._story.plan import Plan
+from .._story.record import Phase, Record
+from .._time import UTC, parse_time
+from .._words import counted, listed
+
+Body = t.Mapping[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A Deployment: the version of its template, and how many pods of it are there."""
+
+    version: str
+    ready: int
+    desired: int
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One look. `body`: the record as JSON, empty before there is one. `watches`: by gate what it has seen."""
+
+    body: Body
+    services: t.Mapping[str, Service] = field(default_factory=dict)
+    watches: Body = field(default_factory=dict)
+    availability: Body = field(default_factory=dict)
+    pins: Body = field(default_factory=dict)
+    flags: Body = field(default_factory=dict)
+
+    @functools.cached_property
+    def record(self) -> Record:
+        return Record.read(self.body)
+
+    def runs(self, *, undo: bool) -> bool:
+        """Whether a run is at work on it, for all that the record tells. `undo`: it takes the release back."""
+        status = self.record.status
+        return bool(status != ROLLED_BACK if undo and status else status == RUNNING)
+
+
+NAMED = 6
+"""As many services are named."""
+GOOD = SampleStatus.GOOD.shown
+
+
+def doing(sight: Sight, plan: Plan, zone: tzinfo, *, undo: bool = False) -> tuple[str, ...]:
+    record = sight.record
+    if undo:
+        return (going_back(record, zone), *rolling(sight.services))
+    if not record.exists:
+        return ("The release is starting: no phase is open yet.",)
+    known = record.ordered(plan.names)
+    running = [(name, one) for name, one in known.items() if one.running]
+    lines = [_phase(name, phase, plan, record, zone) for name, phase in running[-1:]]
+    if not running:
+        lines.append(f"Between two phases, by {record.actor or 'somebody'}.")
+    lines += rolling(sight.services)
+    lines += [
+        line
+        for name, phase in running[-1:]
+        if (state := watch_of(sight.watches, phase, name)) is not None
+        for line in watching(state, zone)
+    ]
+    return tuple(lines)
+
+
+def going_back(record: Record, zone: tzinfo) -> str:
+    asked = record.facts.rollback_asked
+    began = parse_time(asked.at)
+    since = f" since {moment(began, zone)}" if began else ""
+    who = f", by {asked.by}" if asked.by else ""
+    why = f": {asked.reason.rstrip('.')}" if asked.reason else ""
+    return f"The release is being rolled back{since}{who}{why}."
+
+
+def _phase(name: str, phase: Phase, plan: Plan, record: Record, zone: tzinfo) -> str:
+    seconds = plan.phase(name).seconds
+    planned = f", planned {lasting(seconds)}" if seconds else ""
+    place = "The rollback" if name == "rollback" else plan.place(name)
+    began = phase.begun
+    since = f" since {moment(began, zone)}" if began else ""
+    return f"{place}{since}{planned}, by {record.actor or 'somebody'}."
+
+
+def rolling(services: t.Mapping[str, Service]) -> t.Iterator[str]:
+    """Which versions there are, when several, and which service is not complete."""
+    versions = Counter(service.version for service in services.values())
+    if len(versions) > 1:
+        told = [f"{version} on {count}" for version, count in versions.most_common()]
+        yield f"Of {counted(len(services), 'service')}: {', '.join(told)}."
+    waiting = {name: service for name, service in services.items() if not service.complete}
+    if not waiting:
+        return
+    named = [f"{name} {one.version} {one.ready}/{one.desired}" for name, one in waiting.items()]
+    whole = len(services) - len(waiting)
+    yield f"{whole} of {counted(len(services), 'service')} complete. Rolling: {listed(named, NAMED)}."
+
+
+def watching(state: Body, zone: tzinfo) -> t.Iterator[str]:
+    series = _series(state)
+    good = [name for name, one in series.items() if one.status.shown == GOOD]
+    bad = [name.replace("_", " ") for name in series if name not in good]
+    rest = f": not {', '.join(bad)}" if bad else ""
+    looked = lasting(state.get("elapsed")) or "0 s"
+    yield f"Watched for {looked}: {len(good)} of {counted(len(series), 'metric')} good{rest}."
+    if state.get("held") is not None:
+        since = datetime.fromtimestamp(state["started"] + state["held"], UTC)
+        why = "; ".join(map(str, state.get("held_why") or ()))
+        yield f"On hold since {moment(since, zone)}, waiting for a decision. {why}".strip()
+
+
+def with_watch(sight: Sight) -> dict[str, t.Any]:
+    """The record as if its running watch had ended now."""
+    phases = dict(sight.body.get("phases") or {})
+    for name, phase in sight.record.phases.items():
+        state = watch_of(sight.watches, phase, name) if phase.running else None
+        if state is not None:
+            evidence = {**(phases[name].get("evidence") or {}), "metrics": [*_entries(state)]}
+            phases[name] = {**phases[name], "evidence": evidence}
+    return {**sight.body, "phases": phases}
+
+
+def _entries(state: Body) -> t.Iterator[dict[str, t.Any]]:
+    asked = state.get("asked") or {}
+    for name, series in _series(state).items():
+        yield {
+            "name": name,
+            **asked.get(name, {}),
+            **numbers(series),
+            "status": series.status.shown,
+            "points": [list(point) for point in series.points],
+        }
+
+
+def _series(state: Body) -> dict[str, Series]:
+    try:
+        return {name: Series.from_json(one) for name, one in state["series"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
+def moment(value: datetime, zone: tzinfo) -> str:
+    return f"{value.astimezone(zone):%H:%M:%S %Z}"
+
 
 DEPTH = 20
 
@@ -26,8 +174,7 @@ def page_of(
     problems: t.Sequence[str] = (),
 ) -> str:
     """While the run lives. `problems`: places that could not be written."""
-    plan = [{"name": one.name, "title": one.title, "minutes": one.minutes} for one in asked.plan]
-    lines = (*doing(sight, plan, asked.zone, undo=asked.undo), *problems)
+    lines = (*doing(sight, asked.plan, asked.zone, undo=asked.undo), *problems)
     live = Live(now, moment(now, asked.zone), tuple(redact(line) for line in lines))
     return _built(replace(sight, body=with_watch(sight)), asked, now, redact, live)
 

@@ -1,20 +1,145 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the page again whenever something changed, as long as the run lives, and once more when it is over."""
+"""Look at the release, and write its page again as long as the run lives, and once more when it is over."""
 
 from __future__ import annotations
 
+import gc
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 
-from .._cluster import Clock, Cluster
-from .._errors import DeployError
+from .._availability.claims import SUBJECTS, attachment_of, facts_of
+from .._cluster import Clock, Cluster, MonotonicClock
+from .._errors import DeployError, InputError
+from .._flags.apply import flags_now
+from .._gate.store import watches_of
+from .._kubernetes import KubernetesCluster
+from .._kubernetes_client import Connection
 from .._messages.redactor import Redactor
+from .._release.store import ReleaseStore
+from .._report.build import asked_of
+from .._report.files import ReportFolder
 from .._report.models import Asked
-from .models import Sight
-from .page import last_page_of, page_of
-from .places import FilePlace, Published
-from .see import Observer
+from .._rollout.models import Deployment
+from .._run_process import Run, detach, wait_for_end
+from .._s3 import S3Bucket
+from .._status.build import service_version
+from .._story.record import Record
+from .._time import now
+from .page import Body, Service, Sight, last_page_of, page_of
+
+
+class Observer:
+    def __init__(self, release: str) -> None:
+        self._release = release
+        self._pins: tuple[int, Body] = (0, {})
+
+    def look(self, cluster: Cluster, services: t.Container[str]) -> Sight:
+        """Raises what the cluster raises; what is damaged is left out."""
+        store = ReleaseStore(cluster, self._release, clock=MonotonicClock())
+        record = store.read()
+        if record is None:
+            return Sight({})
+        pins = self._pinned(store, record.attempt)
+        return Sight(
+            body=record.to_json(),
+            services=_services(cluster, services),
+            watches=watches_of(store, record.attempt),
+            availability=facts_of(store, record.attempt, [attachment_of(one) for one in SUBJECTS]),
+            pins=pins["deployments"],
+            flags=flags_now(cluster, pins["config_maps"]),
+        )
+
+    def _pinned(self, store: ReleaseStore, attempt: int) -> Body:
+        known_attempt, known = self._pins
+        if known_attempt != attempt or not known.get("deployments"):
+            self._pins = attempt, store.pins(attempt).to_summary()
+        return self._pins[1]
+
+
+def _services(cluster: Cluster, names: t.Container[str]) -> dict[str, Service]:
+    found = map(Deployment.from_json, cluster.list_objects("Deployment"))
+    return {
+        one.name: Service(
+            service_version(one.name, one.images),
+            min(one.counts.updated, one.counts.available),
+            one.counts.desired,
+            complete=one.complete and one.counts.available >= one.counts.desired,
+        )
+        for one in found
+        if one.name in names
+    }
+
+
+PATIENCE = 10.0
+"""Seconds of silence after which S3 is left alone until the next page."""
+
+
+class Place(t.Protocol):
+    name: str
+
+    def write(self, page: str) -> None:
+        """Raises a DeployError."""
+
+
+class FilePlace:
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._folder = ReportFolder(path.parent)
+        self._file = path.name
+
+    def read(self) -> str:
+        return self._folder.read([self._file]).get(self._file, "")
+
+    def write(self, page: str) -> None:
+        self._folder.write({self._file: page})
+
+
+class ObjectPlace:
+    """An object is there whole or not at all. Its client is made where it is used: it does not outlive a fork."""
+
+    def __init__(self, params: t.Mapping[str, t.Any]) -> None:
+        self._params = params
+        self._key = f"{params['prefix']}{params['key']}"
+        self.name = f"s3://{params['bucket']}/{self._key}"
+        self._bucket: S3Bucket | None = None
+
+    def write(self, page: str) -> None:
+        if self._bucket is None:
+            self._bucket = S3Bucket.from_params(self._params, patience=PATIENCE, attempts=1)
+        self._bucket.put_page(self._key, page.encode())
+
+
+@dataclass
+class Published:
+    """A place with what was last written there, and why the last try failed."""
+
+    place: Place
+    page: str = ""
+    problem: str = ""
+
+    def publish(self, page: str) -> None:
+        """Trouble is kept and told; the next page tries again."""
+        try:
+            self.place.write(page)
+        except DeployError as exc:
+            self.problem = str(exc)
+        else:
+            self.page, self.problem = page, ""
+
+
+def places_of(params: t.Mapping[str, t.Any], file: str) -> list[Place]:
+    """Besides the report's own folder. Raises InputError for options that do not belong together."""
+    found: list[Place] = []
+    if params["folder"]:
+        found.append(FilePlace(Path(params["folder"]) / file))
+    if params["s3"]:
+        if not params["s3"]["key"]:
+            raise InputError("'s3.key' is empty: name the object that the page is kept as.")
+        found.append(ObjectPlace(params["s3"]))
+    return found
+
 
 EVERY = 5.0
 """Seconds between two looks."""
@@ -70,7 +195,7 @@ class PageWriter:
             # Once the release has ended, its own task writes the report.
             return
         due = self.clock.now() - self.said >= AT_LEAST
-        if sight == self.seen and not due and not any(one.problem for one in self.others):
+        if sight == self.seen and not due and not any(other.problem for other in self.others):
             return
         self.seen, self.said = sight, self.clock.now()
         self._publish(sight)
@@ -89,19 +214,88 @@ class PageWriter:
         if page == (self.mine.page or self.found):
             page = last_page_of(sight, self.asked(sight), self.wall(), self.redact)
             self.mine.publish(page)
-        for one in self.others:
-            one.publish(page)
+        for other in self.others:
+            other.publish(page)
 
     def _publish(self, sight: Sight) -> None:
         now = self.wall()
         page = page_of(sight, self.live, now, self.redact)
-        for one in self.others:
-            one.publish(page)
+        for other in self.others:
+            other.publish(page)
         troubles = [
-            f"The page at {one.place.name} is not written: {one.problem}"
-            for one in self.others
-            if one.problem
+            f"The page at {other.place.name} is not written: {other.problem}"
+            for other in self.others
+            if other.problem
         ]
         if troubles:
             page = page_of(sight, self.live, now, self.redact, problems=troubles)
         self.mine.publish(page)
+
+
+FILE = "report.html"
+UNDO = "undo"
+SECRETS = ("api_key", "access_key", "secret_key", "session_token")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    changed: bool
+    places: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def write_pages(params: t.Mapping[str, t.Any], run: Run | None, *, check_mode: bool) -> Outcome:
+    """What cannot be written is a warning: no run fails for its page."""
+    connection = Connection.from_params(params)
+    own = FilePlace(Path(params["dest"]) / FILE)
+    others = places_of(params, FILE)
+    named = tuple(one.name for one in (own, *others))
+    if check_mode:
+        return Outcome(True, named)
+    if run is None:
+        return Outcome(
+            False,
+            (),
+            ("Only ansible-playbook's own machine writes the page: use a local connection.",),
+        )
+    first = writer_of(params, own, others)
+    first.look(KubernetesCluster(connection))
+    kept = [first.mine, *first.others]
+    problems = tuple(
+        f"The release's page at {one.place.name} is not written, and tried again. {one.problem}"
+        for one in kept
+        if one.problem
+    )
+    detach(lambda: _stay(params, connection, run))
+    return Outcome(True, named, problems)
+
+
+def writer_of(
+    params: t.Mapping[str, t.Any], own: FilePlace, others: t.Sequence[Place]
+) -> PageWriter:
+    s3 = params["s3"] or {}
+    redact = Redactor(
+        str(one) for name in SECRETS for one in (params.get(name), s3.get(name)) if one
+    )
+    without_journal = {**params, "journal": None}
+    undo = params["purpose"] == UNDO
+    return PageWriter(
+        observer=Observer(params["release"]),
+        services=params["services"],
+        asked=lambda sight: replace(asked_of(params, sight.record, redact), undo=undo),
+        live=replace(asked_of(without_journal, Record(), redact), undo=undo),
+        own=own,
+        others=[Published(other) for other in others],
+        redact=redact,
+        clock=MonotonicClock(),
+        wall=now,
+        every=params["interval"],
+    )
+
+
+def _stay(params: t.Mapping[str, t.Any], connection: Connection, run: Run) -> None:
+    """The life of the writer: a process of its own, with connections of its own."""
+    # What came with the fork is not to be looked through again and again: that would copy it, page by page.
+    gc.freeze()
+    writer = writer_of(params, FilePlace(Path(params["dest"]) / FILE), places_of(params, FILE))
+    writer.run(KubernetesCluster(connection), lambda seconds: wait_for_end(run, seconds))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import typing as t
 
+from .._formats import shortened
 from .._release.models import stopped_by
 from .._story.record import Metric
 from .._words import listed
 from . import headline
-from .mrkdwn import CONTROL, code, code_block, escape, plain, shortened
+from .mrkdwn import CONTROL, code, code_block, escape, plain
 from .release_status import SERVICES_PHASE, Link, ReleaseStatus, Step
 
 Block = dict[str, t.Any]
@@ -152,14 +153,14 @@ def buttons(links: t.Sequence[Link]) -> list[Block]:
             "type": "button",
             "text": {
                 "type": "plain_text",
-                "text": shortened(label(one.text), BUTTON),
+                "text": shortened(label(link.text), BUTTON),
                 "emoji": True,
             },
-            "url": one.url,
+            "url": link.url,
             "action_id": f"link-{number}",
         }
-        for number, one in enumerate(links)
-        if len(one.url) <= ADDRESS and label(one.text)
+        for number, link in enumerate(links)
+        if len(link.url) <= ADDRESS and label(link.text)
     ]
     return [{"type": "actions", "elements": made[:BUTTONS]}] if made else []
 

@@ -6,12 +6,14 @@ from __future__ import annotations
 import itertools
 import typing as t
 
+from .._formats import quantity, shortened, stopwatch
 from .._release.models import DONE, ROLLED_BACK, stopped_by
+from .._story.plan import Planned
 from .._story.record import NO_PHASE, Act, Metric, Phase
 from .._time import epoch
 from .._words import counted
-from .mrkdwn import code, code_block, escape, mention, plain, shortened
-from .release_status import SERVICES_PHASE, Failure, Planned, ReleaseStatus, Step
+from .mrkdwn import code, code_block, escape, mention, plain
+from .release_status import SERVICES_PHASE, Failure, ReleaseStatus, Step
 
 LIMIT = 3_800
 """Slack folds what is longer."""
@@ -33,7 +35,7 @@ STATUS_SIGNS = {"good": "🟢", "between": "🟡", "breach": "🔴", "missing": 
 def render(status: ReleaseStatus, now: float) -> str:
     """The whole message, within LIMIT characters: the oldest plays of another run give way."""
     head = [title(status), context(status, now), "", *phase_lines(status, now)]
-    links = [f"{plain(one.text)}: {escape(one.url)}" for one in status.release.links]
+    links = [f"{plain(link.text)}: {escape(link.url)}" for link in status.release.links]
     tail = ["", *links] if links else []
     steps = play_lines(status, now)
     left_out = False
@@ -104,7 +106,7 @@ def context(status: ReleaseStatus, now: float) -> str:
     began = epoch(record.started) or status.started
     ended = (epoch(record.finished) if status.outcome else None) or now
     minutes = sum(one.minutes for one in status.release.plan) if status.deploys else 0
-    spent = f"`{duration(ended - began)}`" + (f" of {in_minutes(minutes)}" if minutes else "")
+    spent = f"`{stopwatch(ended - began)}`" + (f" of {in_minutes(minutes)}" if minutes else "")
     caller = status.release.on_call_name
     parts = [
         f"attempt {record.attempt}" if record.attempt else "",
@@ -117,10 +119,10 @@ def context(status: ReleaseStatus, now: float) -> str:
 def phase_lines(status: ReleaseStatus, now: float, *, brief: bool = False) -> t.Iterator[str]:
     """`brief`: one line each, where metrics, services and causes stand elsewhere."""
     phases = status.phases
-    names = [one.name for one in status.release.plan]
+    names = status.release.plan.names
     known = {step.phase for step in status.steps if step.phase} | set(phases)
     for name in [*names, *sorted(known - set(names))]:
-        lines = one_phase(status, status.planned(name), phases.get(name), now)
+        lines = one_phase(status, status.release.plan.phase(name), phases.get(name), now)
         yield from (itertools.islice(lines, 1) if brief else lines)
 
 
@@ -172,7 +174,7 @@ def decision_words(decision: Act | None) -> str:
 
 def cause_lines(status: ReleaseStatus, step: Step) -> t.Iterator[str]:
     """The first failure of a step, in short: the thread has it whole."""
-    failures = [one for one in status.failures if one.step == step.name]
+    failures = [failure for failure in status.failures if failure.step == step.name]
     if failures:
         yield INDENT + host_line(failures[0].host, failures[0].sentence, 200)
 
@@ -180,7 +182,7 @@ def cause_lines(status: ReleaseStatus, step: Step) -> t.Iterator[str]:
 def phase_state(status: ReleaseStatus, step: Step | None, fact: Phase | None) -> tuple[str, str]:
     """Its mark, and what else is to be said. What this run sees fail counts before what the record had."""
     if step and step.failed:
-        held = any(one.step == step.name and one.held for one in status.failures)
+        held = any(failure.step == step.name and failure.held for failure in status.failures)
         return ("⏸️", "on hold") if held else ("❌", "failed")
     if fact and fact.settled:
         return "✅", "waived" if fact.waived else ""
@@ -212,17 +214,17 @@ def time_words(planned: Planned, spent: float | None) -> str:
     """Against the plan; "" where there is neither."""
     if spent is None:
         return in_minutes(planned.minutes) if planned.minutes else ""
-    over = spent - planned.minutes * 60
-    late = f" ⏰ `{duration(over)}` late" if planned.minutes and over >= 1 else ""
+    over = spent - planned.seconds
+    late = f" ⏰ `{stopwatch(over)}` late" if planned.minutes and over >= 1 else ""
     of = f" of {in_minutes(planned.minutes)}" if planned.minutes else ""
-    return f"`{duration(spent)}`{of}{late}"
+    return f"`{stopwatch(spent)}`{of}{late}"
 
 
 def services_words(planned: Planned, step: Step | None, fact: Phase | None) -> str:
     if planned.name != SERVICES_PHASE:
         return ""
     if fact and fact.settled:
-        services = sum(1 for one in fact.evidence.services if one.known)
+        services = sum(1 for service in fact.evidence.services if service.known)
         return counted(services, "service") if services else ""
     return f"{len(step.rolled)} of {max(step.hosts, len(step.rolled))} services" if step else ""
 
@@ -230,27 +232,14 @@ def services_words(planned: Planned, step: Step | None, fact: Phase | None) -> s
 def reading_words(reading: Metric) -> str:
     mark = STATUS_SIGNS.get(reading.judged, "")
     name = plain(reading.name.replace("_", " "))
-    return f"{mark} {name} {value_words(reading)}".strip()
-
-
-def value_words(reading: Metric) -> str:
-    value = reading.newest
-    if value is None:
-        return "no data"
-    if reading.unit == "ratio":
-        return f"{value * 100:.2f}".rstrip("0").rstrip(".") + " %"
-    if reading.unit == "seconds" and abs(value) < 1:
-        return f"{value * 1000:.0f} ms"
-    unit = {"seconds": " s", "": ""}.get(reading.unit, f" {plain(reading.unit)}")
-    many = abs(value) >= 1_000
-    return f"{value:,.0f}{unit}" if many else f"{value:.3g}{unit}"
+    return f"{mark} {name} {plain(quantity(reading.newest, reading.unit))}".strip()
 
 
 def step_lines(status: ReleaseStatus, step: Step, now: float) -> t.Iterator[str]:
     mark = "❌" if step.failed else "⏳" if step.live else "✅"
     name = plain(shortened(step.name, 120))
     parts = [f"{mark} *{name}*" if step.live else f"{mark} {name}"]
-    parts.append(f"`{duration((now if step.finished is None else step.finished) - step.started)}`")
+    parts.append(f"`{stopwatch((now if step.finished is None else step.finished) - step.started)}`")
     if step.live and step.task:
         parts.append(f"_{plain(shortened(step.task, 80))}_")
     yield " · ".join(parts)
@@ -300,10 +289,3 @@ def in_minutes(minutes: float) -> str:
     if hours < 2:
         return f"{minutes:g} min"
     return f"{hours:g} h {rest:g} min" if rest else f"{hours:g} h"
-
-
-def duration(seconds: float) -> str:
-    whole = max(0, round(seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, rest = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

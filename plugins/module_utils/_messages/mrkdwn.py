@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from .._formats import shortened
+
 # What programs write for a terminal: colours, cursor movements and other control characters.
 CONTROL = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
@@ -49,11 +51,6 @@ def code(text: str, limit: int = 120) -> str:
 def code_block(text: str, limit: int = 1_500) -> str:
     kept = shortened(CONTROL.sub("", text).strip(), limit).replace("`", "'")
     return f"```{escape(kept)}```" if kept else ""
-
-
-def shortened(text: str, limit: int) -> str:
-    """At most `limit` characters, with a mark where something was left out."""
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def mention(who: str) -> str:

@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._release.models import NOT_READY, is_hold
+from .._story.plan import UNPLANNED, Plan
 from .._story.record import Metric, Phase, Record
 
 SERVICES_PHASE = "microservices"
@@ -17,15 +18,6 @@ ROLLED = "easymo.deploy.wave_result"
 """The task that a service is through with when it runs the release and answers."""
 
 Outcome = t.Literal["", "done", "failed", "interrupted"]
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A phase as people call it, and how long it is planned to take."""
-
-    name: str
-    title: str
-    minutes: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,7 @@ class Release:
     environment: str = ""
     on_call: str = ""
     on_call_name: str = ""
-    plan: tuple[Planned, ...] = ()
+    plan: Plan = UNPLANNED
     links: tuple[Link, ...] = ()
     units: t.Mapping[str, str] = field(default_factory=dict)
 
@@ -134,22 +126,15 @@ class ReleaseStatus:
     @property
     def phases(self) -> dict[str, Phase]:
         """Those of the record that have begun."""
-        return {name: one for name, one in self.record.phases.items() if one.begun}
-
-    def planned(self, phase: str) -> Planned:
-        known = (one for one in self.release.plan if one.name == phase)
-        return next(known, Planned(phase, phase.replace("_", " ").capitalize()))
+        return {name: phase for name, phase in self.record.phases.items() if phase.begun}
 
     def play_started(self, play: Play, now: float) -> None:
         """A play counts once a task of it runs: unselected plays are announced too.
 
         That of a phase which the release does not have ends at once.
         """
-        if (
-            play.phase
-            and self.release.plan
-            and not any(one.name == play.phase for one in self.release.plan)
-        ):
+        plan = self.release.plan
+        if play.phase and plan and play.phase not in plan.names:
             return
         last = self.steps[-1] if self.steps else None
         same = last and (last.phase == play.phase if play.phase else last.name == play.name)
@@ -194,8 +179,8 @@ class ReleaseStatus:
 
     def measured(self, readings: t.Iterable[Metric]) -> None:
         """The newest of each metric counts: the sign-off looks at the alerts alone."""
-        known = {one.name: one for one in self.readings}
-        self.readings = tuple((known | {one.name: one for one in readings}).values())
+        known = {reading.name: reading for reading in self.readings}
+        self.readings = tuple((known | {reading.name: reading for reading in readings}).values())
 
     def record_seen(self, record: Record) -> None:
         if self.record.attempt and self.record.identity != record.identity:
@@ -220,4 +205,4 @@ class ReleaseStatus:
     def where(self, failure: Failure) -> str:
         """The phase in which it failed, as people call it."""
         step = next((one for one in self.steps if one.name == failure.step), None)
-        return self.planned(step.phase).title if step and step.phase else failure.step
+        return self.release.plan.phase(step.phase).title if step and step.phase else failure.step

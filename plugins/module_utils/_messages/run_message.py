@@ -8,14 +8,14 @@ import threading
 import time
 import typing as t
 
+from .._formats import stopwatch
 from .._progress import WAVE_ROLLED, Progress
 from .._release.models import ROLLED_BACK
 from .._story.record import NO_PHASE, Metric, Record
 from .._time import epoch
 from . import blocks, headline
-from .message_state import MessageState
 from .mrkdwn import plain
-from .outbox import Content, Outbox
+from .outbox import Content, MessageState, Outbox
 from .redactor import Redactor
 from .release_status import Failure, Play, ReleaseStatus
 
@@ -140,7 +140,7 @@ class RunMessage:
                 continue
             if (epoch(phase.finished) or 0) >= int(step.started):
                 self._ended.add(step.phase)
-                line = headline.phase_ended(self._status.planned(step.phase), phase)
+                line = headline.phase_ended(self._status.release.plan.phase(step.phase), phase)
                 self._outbox.reply(self._redact(line), detail=True)
 
     def _settle(self, identity: tuple[int, str] | None) -> None:
@@ -201,4 +201,4 @@ def watched(data: t.Mapping[str, t.Any]) -> str:
     elapsed, whole = data.get("elapsed"), data.get("duration")
     if not isinstance(elapsed, (int, float)) or not isinstance(whole, (int, float)):
         return ""
-    return f"watched {headline.duration(elapsed)} of {headline.duration(whole)}"
+    return f"watched {stopwatch(elapsed)} of {stopwatch(whole)}"

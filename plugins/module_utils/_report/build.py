@@ -6,21 +6,54 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .._claims.claims import REPORT_LINES, read_claims
-from .._claims.models import Claim
+from .._claims.rollback import Claim
+from .._errors import InputError
+from .._formats import LONGEST, legible
+from .._messages.redactor import Redactor
+from .._story.plan import Plan
 from .._story.record import Record, between
+from .._time import parse_time
 from .._words import listed
-from .deviations import deviations
-from .events import events_of
-from .legible import LONGEST, legible
-from .lessons import lessons_of
+from .deviations import deviations, events_of, lessons_of
+from .files import journal_lines
+from .journal import read_journal
 from .models import Asked, Cell, MetricsTable, PhaseRow, Report, Table, Tone
-from .phases import NOT_RUN, phase_rows
-from .sections import checks, database, metrics, people, services
+from .phases import NOT_RUN, glance, phase_rows, summary, verdict_of
+from .sections import checks, metrics, people, services
 from .timeline import timeline_of
-from .times import shown_both
-from .verdict import glance, summary, verdict_of
+
+RECORD_DEPTH = 20
+
+
+def asked_of(params: t.Mapping[str, t.Any], record: Record, redact: Redactor) -> Asked:
+    """The options as the report wants them, the journal among them."""
+    try:
+        zone = ZoneInfo(params["time_zone"])
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise InputError(
+            f"time_zone is {params['time_zone']!r}, which this machine does not know: name one like 'Africa/Nairobi', "
+            "or install the package tzdata."
+        ) from exc
+    path = Path(params["journal"]) if params["journal"] else None
+    with journal_lines(path) as lines:
+        told = read_journal(lines, parse_time(record.started), parse_time(record.finished), redact)
+    return Asked(
+        plan=Plan.read(params["plan"]),
+        release=params["release"],
+        zone=zone,
+        sign_offs=tuple(params["sign_offs"]),
+        announced=params["announced"],
+        problem=redact(params.get("problem") or ""),
+        pins=redact.within(params.get("pins") or {}, RECORD_DEPTH),
+        availability=redact.within(params.get("availability") or {}, RECORD_DEPTH),
+        flags=redact.within(params.get("flags") or {}, RECORD_DEPTH),
+        journal=told,
+    )
+
 
 PARTS = {
     "report_services": "services",
@@ -30,20 +63,13 @@ PARTS = {
     "report_metrics": "monitoring",
 }
 """The same of the claims."""
-TABLED = frozenset(
-    {"services", "checks", "preflight", "backups", "rehearsals", "migrations", "functions", "flags", "metrics",
-     "traffic", "verdict", "reasons", "feedback"}
-)  # fmt: skip
-"""Evidence of a phase that stands elsewhere in the report."""
-
-
 NOT_YET = ("not finished", "not run", "not watched")
 
 
 def build_report(body: t.Mapping[str, t.Any], asked: Asked) -> Report:
     """From a record as JSON, whose texts are made legible first. What is claimed is that of the record as it is."""
     record = Record.read(legible(body, LONGEST))
-    phases = phase_rows(record, asked.plan, TABLED, asked.zone)
+    phases = phase_rows(record, asked.plan, asked.zone)
     tables, watches = tables_of(record, asked), metrics.watches(record)
     missing = missing_of(phases, tables, watches, watched=asked.has("monitoring"))
     strayed, events = deviations(record, phases), events_of(record, phases)
@@ -56,7 +82,7 @@ def build_report(body: t.Mapping[str, t.Any], asked: Asked) -> Report:
         glance=glance(record.status, phases, tables, watches, len(strayed), live=asked.live)
         if record.exists
         else (),
-        summary=summary(record, phases, lambda value: shown_both(value, asked.zone)),
+        summary=summary(record, phases, asked.zone),
         phases=told,
         timeline=timeline_of(told, asked.now or last_known(record), asked.zone, events),
         events=events,
@@ -116,10 +142,10 @@ def tables_of(record: Record, asked: Asked) -> tuple[Table, ...]:
     found = [
         (services.services(record, pins, versions), has["services"]),
         (checks.checks(record), has["tests"]),
-        (database.backups(record), has["database"]),
-        (database.rehearsals(record), has["database"]),
-        (database.migrations(record), has["database"]),
-        (database.restores(record), has["database"]),
+        (checks.backups(record), has["database"]),
+        (checks.rehearsals(record), has["database"]),
+        (checks.migrations(record), has["database"]),
+        (checks.restores(record), has["database"]),
         (services.functions(record), has["functions"]),
         (services.flags(record), has["flags"]),
         (people.ramp(record), has["flags"]),
@@ -162,7 +188,7 @@ def missing_of(
     ]
     missing += [f"Not signed: {', '.join(unsigned)}."] if unsigned else []
     missing += [table.empty for table in tables if not table.rows and table.empty]
-    missing += [metrics.NOT_WATCHED] if watched and all(one.fold for one in watches) else []
+    missing += [metrics.NOT_WATCHED] if watched and all(watch.fold for watch in watches) else []
     return tuple(missing)
 
 
@@ -192,8 +218,8 @@ def way_back(record: Record) -> tuple[str, ...]:
             "Migrations only add, so the old code runs on the new schema: leave them in place."
         )
     steps += [
-        f"Database {one.name}, only if data is lost: playbooks/rollback.yml --tags database restores its backup, "
+        f"Database {backup.name}, only if data is lost: playbooks/rollback.yml --tags database restores its backup, "
         "of which the checksum is verified first. Writes since the backup are lost."
-        for one in record.section("backups")
+        for backup in record.section("backups")
     ]
     return tuple(steps)

@@ -1,15 +1,52 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a release left the runbook, worked out from its record: what, by whom and why."""
+"""What a record tells besides its phases: deviations from the runbook, events with their time, lessons."""
 
 from __future__ import annotations
 
 import typing as t
 
-from .._story.record import Act, Record, between
+from .._formats import lasting, shown
+from .._release.models import ROLLED_BACK
+from .._story.record import ON_HOLD, Act, Record, between
 from .._time import parse_time
 from .._words import counted
-from .models import Deviation, PhaseRow
-from .times import lasting, shown
+from .models import Deviation, Event, Lessons, MetricsTable, PhaseRow, Table, Tone
+from .phases import FAILED
+
+
+def lessons_of(
+    phases: t.Sequence[PhaseRow],
+    tables: t.Sequence[Table],
+    watches: t.Sequence[MetricsTable],
+    deviations: t.Sequence[Deviation],
+) -> Lessons:
+    in_time = [row for row in phases if row.status == "done" and row.planned and not row.late]
+    well = [f"{counted(len(in_time), 'phase')} of {len(phases)} were on time."] if in_time else []
+    leads = [
+        table.lead
+        for table in tables
+        if table.lead.startswith("All ") or (table.title == "Backups" and table.rows)
+    ]
+    leads += [watch.lead for watch in watches if watch.lead.startswith("All ") and not watch.fold]
+    not_well = [
+        f"{row.title} failed: {cause}"
+        for row in phases
+        for try_ in row.tries
+        for cause in try_.causes
+    ]
+    not_well += [deviation.sentence() for deviation in deviations]
+    change = [
+        f"Why was {row.title} late, and how could it be on time?" for row in phases if row.late
+    ]
+    change += [
+        f"How can we detect what stopped {row.title} before the next release?"
+        for row in phases
+        if any(try_.causes for try_ in row.tries)
+    ]
+    if deviations:
+        change.append("Which deviations belong in the runbook?")
+    return Lessons((*well, *leads), tuple(not_well), tuple(change))
+
 
 Found = t.Iterator[Deviation]
 
@@ -89,7 +126,7 @@ def unlike_planned(record: Record, phases: t.Sequence[PhaseRow]) -> Found:
         for given in (run.evidence for run in phase.earlier_runs if run.status == "waived"):
             yield Deviation(f"{row.title} was waived at first.", given.waived_by, given.waiver)
         if len(row.tries) > 1:
-            causes = [cause for one in row.tries[:-1] for cause in one.causes]
+            causes = [cause for try_ in row.tries[:-1] for cause in try_.causes]
             yield Deviation(
                 f"{row.title} needed {len(row.tries)} tries.",
                 why=causes[0] if causes else "",
@@ -98,33 +135,33 @@ def unlike_planned(record: Record, phases: t.Sequence[PhaseRow]) -> Found:
 
 def good_watches(record: Record) -> t.Iterator[float]:
     """Seconds of each try whose metrics were good to the end, and in which only people had not answered."""
-    for one in record.phase(WATCH).earlier_failures:
-        if one.evidence.feedback.watched == "proceed":
-            yield one.lasted or 0
+    for failure in record.phase(WATCH).earlier_failures:
+        if failure.evidence.feedback.watched == "proceed":
+            yield failure.lasted or 0
 
 
 def overrides(record: Record) -> Found:
     told = {one.name for one in record.evidence(CHECKLIST).preflight if one.status == "waived"}
-    for one in record.facts.overrides:
-        if one.name in told:
+    for override in record.facts.overrides:
+        if override.name in told:
             continue  # as a check that was waived
-        when = f" at {shown(one.at)}" if parse_time(one.at) else ""
-        said = f"The {one.name.replace('_', ' ')} was overridden{when}"
-        what = f"{said}: {one.what.rstrip('.')}." if one.what else f"{said}."
-        yield Deviation(what, one.by, one.reason)
+        when = f" at {shown(override.at)}" if parse_time(override.at) else ""
+        said = f"The {override.name.replace('_', ' ')} was overridden{when}"
+        what = f"{said}: {override.what.rstrip('.')}." if override.what else f"{said}."
+        yield Deviation(what, override.by, override.reason)
 
 
 def locks(record: Record) -> Found:
-    for one in record.facts.forced_locks:
-        taken = one.stolen_from or "somebody"
-        yield Deviation(f"The deploy lock was taken by force from {taken}.", one.by, one.reason)
+    for lock in record.facts.forced_locks:
+        taken = lock.stolen_from or "somebody"
+        yield Deviation(f"The deploy lock was taken by force from {taken}.", lock.by, lock.reason)
 
 
 def waived_migrations(record: Record) -> Found:
-    for one in record.section("migrations"):
-        for file, why in one.waivers.items():
+    for migration in record.section("migrations"):
+        for file, why in migration.waivers.items():
             yield Deviation(
-                f"Migration {file} of {one.name} ran although it is not additive.", why=why
+                f"Migration {file} of {migration.name} ran although it is not additive.", why=why
             )
     for one in record.section("rehearsals"):
         if one.status == "waived":
@@ -138,7 +175,7 @@ def waived_checks(record: Record) -> Found:
 
     A line of the checklist that is `skipped` does not apply, which is none.
     """
-    overrides = {one.name: one for one in record.facts.overrides}
+    overrides = {override.name: override for override in record.facts.overrides}
     for one in [*record.evidence(CHECKLIST).preflight, *record.section("checks")]:
         if one.status == "waived":
             by = overrides.get(one.name, Act())
@@ -152,7 +189,7 @@ def waived_checks(record: Record) -> Found:
 
 def unseen_images(record: Record) -> Found:
     images = record.facts.images
-    unseen = sum(1 for one in images if not one.digest)
+    unseen = sum(1 for image in images if not image.digest)
     if unseen:
         yield Deviation(
             f"The registry was not checked for {counted(unseen, 'image')} of {len(images)}."
@@ -160,9 +197,9 @@ def unseen_images(record: Record) -> Found:
 
 
 def kill_switches(record: Record) -> Found:
-    for one in record.facts.kill_switches:
-        did = f"The kill switch was {one.what or 'used'} at {shown(one.name)}."
-        yield Deviation(did, one.by, one.reason)
+    for switch in record.facts.kill_switches:
+        did = f"The kill switch was {switch.what or 'used'} at {shown(switch.name)}."
+        yield Deviation(did, switch.by, switch.reason)
 
 
 def released(record: Record) -> Found:
@@ -183,9 +220,69 @@ def restores(record: Record) -> Found:
 
 
 def untold(record: Record) -> Found:
-    for one in record.section("announcements"):
-        what = one.name.replace("_", " ")
-        for missed in one.undelivered:
+    for announcement in record.section("announcements"):
+        what = announcement.name.replace("_", " ")
+        for missed in announcement.undelivered:
             yield Deviation(
                 f"The announcement '{what}' did not reach {missed.channel}.", why=missed.msg
             )
+
+
+Events = t.Iterator[Event]
+
+SWITCHED = {
+    "set": "set the kill switch",
+    "reset": "reset the kill switch",
+    "lowered": "lowered the percentage by the kill switch",
+}
+
+
+def events_of(record: Record, phases: t.Sequence[PhaseRow]) -> tuple[Event, ...]:
+    """All of them in the order of time."""
+    return tuple(sorted([*stops(phases), *acts(record)], key=lambda one: one.at))
+
+
+def acts(record: Record) -> Events:
+    """What happened besides the phases."""
+    facts = record.facts
+    for override in facts.overrides:
+        said = f"{override.by or 'Somebody'} overrode the {override.name.replace('_', ' ')}"
+        yield from timed(override.at, said, override.reason, "warn")
+    for one in facts.kill_switches:
+        did = SWITCHED.get(one.what, "used the kill switch")
+        yield from timed(
+            one.name, f"{one.by} {did}", one.reason, "" if one.what == "reset" else "bad"
+        )
+    for one in facts.decisions:
+        did = DECIDED.get(one.decision, "decided")
+        yield from timed(one.at, f"{one.by} {did} at {one.gate or one.name}", one.reason)
+    for one in facts.ramp:
+        who = f" by {one.by}" if one.by else ""
+        said = f"Ramp {one.what}{who}, {one.before} % to {one.to} %"
+        yield from timed(one.at, said, one.reason, "bad" if one.what == "breached" else "")
+    for name, phase in record.phases.items():
+        for interruption in phase.interruptions:
+            said = f"{interruption.by} resumed phase {name}, in which the previous run ended"
+            yield from timed(interruption.at, said, tone="warn")
+    asked = facts.rollback_asked
+    if asked != Act():
+        yield from timed(asked.at, f"{asked.by or 'Somebody'} rolled back", asked.reason, "warn")
+    if record.status == ROLLED_BACK:
+        yield from timed(record.finished, "The rollback was done", "", "warn")
+
+
+def stops(phases: t.Sequence[PhaseRow]) -> Events:
+    for row in phases:
+        for try_ in row.tries:
+            if try_.finished and try_.status in (FAILED, ON_HOLD):
+                tone: Tone = "bad" if try_.status == FAILED else "warn"
+                cause = f": {try_.causes[0]}" if try_.causes else ""
+                went = "failed" if try_.status == FAILED else "went on hold"
+                yield Event(try_.finished, f"{row.title} {went}{cause}", tone)
+
+
+def timed(at: t.Any, said: str, why: str = "", tone: Tone = "") -> Events:
+    """None without a time."""
+    moment = parse_time(at)
+    if moment is not None:
+        yield Event(moment, f"{said}: {why.rstrip('.')}." if why else f"{said}.", tone)

@@ -7,6 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
+from .._story.plan import Plan
 from .._time import UTC
 
 if t.TYPE_CHECKING:
@@ -214,17 +215,10 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Planned:
-    name: str
-    minutes: int
-    title: str = ""
-
-
-@dataclass(frozen=True)
 class Asked:
     """What a report is made by, besides its record. `sign_offs` are the names that are expected."""
 
-    plan: tuple[Planned, ...]
+    plan: Plan
     release: str = ""
     zone: tzinfo = UTC
     sign_offs: tuple[str, ...] = ()
@@ -248,3 +242,54 @@ class Asked:
     def has(self, part: str) -> bool:
         """Whether the release has a phase for it, whose name ends so. Without a plan any may be there."""
         return not self.plan or any(one.name.endswith(part) for one in self.plan)
+
+
+GOOD = {"succeeded", "no_change", "pass", "passed", "ok", "proceed", "true", "delivered", "done",
+        "approve", "good"}  # fmt: skip
+BAD = {"failed", "fail", "rollback", "rollback_failed", "failed_no_undo", "error", "false", "reject",
+       "breach"}  # fmt: skip
+CALM = {"skip", "skipped", "planned", "unchanged", "none"}
+
+
+def tone_of(word: t.Any) -> Tone:
+    lowered = str(word).lower().replace(" ", "_")
+    if lowered in GOOD:
+        return "good"
+    if lowered in CALM:
+        return "calm"
+    return "bad" if lowered in BAD else "warn" if lowered else ""
+
+
+def judged(word: t.Any) -> Cell:
+    """A result with its tone."""
+    text = "" if word is None else str(word)
+    return Cell(text.replace("_", " "), tone_of(text))
+
+
+def code(text: str, tone: Tone = "") -> Cell:
+    """An identifier."""
+    return Cell(text, tone, code=True)
+
+
+def table(
+    title: str,
+    columns: tuple[str, ...],
+    rows: t.Iterable[t.Sequence[Cell | str]],
+    empty: str = "",
+    lead: str = "",
+    *,
+    fold: bool = False,
+    part: Part = "evidence",
+) -> Table:
+    """A plain text is a cell without a tone."""
+    cells = tuple(tuple(c if isinstance(c, Cell) else Cell(c) for c in row) for row in rows)
+    return Table(title, columns, cells, empty, lead, fold, part)
+
+
+def share(good: int, total: int, what: str, rest: str = "") -> str:
+    """For example "All 12 services rolled out." or "11 of 12 services rolled out: wallet-service did not." """
+    if not total:
+        return ""
+    if good == total:
+        return f"All {total} {what}." if total > 1 else f"{what[:1].upper()}{what[1:]}: 1 of 1."
+    return f"{good} of {total} {what}{': ' + rest if rest else ''}."

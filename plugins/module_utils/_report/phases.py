@@ -1,19 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The phases of a record, planned and actual, with every try and its cause."""
+"""The phases of a record, planned and actual, with every try and its cause; and the verdict on the release.
+
+The verdict is a word and the one sentence that matters. It is never better than its record.
+"""
 
 from __future__ import annotations
 
 import json
 import typing as t
 
+from .._claims.rollback import latest_cause
+from .._formats import lasting, shown_both
+from .._release.models import DONE, ROLLED_BACK
 from .._story.decode import names
-from .._story.record import NO_PHASE, ON_HOLD, Evidence, Phase, Record
+from .._story.plan import Plan, Planned
+from .._story.record import ON_HOLD, Evidence, Phase, Record, between
 from .._story.record import Try as RecordedTry
-from .models import PhaseRow, Planned, Tone, Try
-from .times import shown_both
+from .._words import counted
+from .models import Asked, Cell, MetricsTable, PhaseRow, Summary, Table, Tone, Try
+from .sections.checks import NOT_APPLICABLE
+from .sections.services import BACK, NOT_STARTED
 
 if t.TYPE_CHECKING:
     from datetime import tzinfo
+
 
 TONES: dict[str, Tone] = {
     "done": "good",
@@ -25,38 +35,36 @@ TONES: dict[str, Tone] = {
     "partly_rolled_back": "warn",
 }
 NOT_RUN, FAILED = "not run", "failed"
+TABLED = frozenset(
+    {"services", "checks", "preflight", "backups", "rehearsals", "migrations", "functions", "flags", "metrics",
+     "traffic", "verdict", "reasons", "feedback"}
+)  # fmt: skip
+"""Evidence of a phase that stands elsewhere in the report."""
 EVIDENCE_LIMIT = 400
 
 
-def phase_rows(
-    record: Record, plan: t.Sequence[Planned], tabled: t.Collection[str], zone: tzinfo
-) -> tuple[PhaseRow, ...]:
+def phase_rows(record: Record, plan: Plan, zone: tzinfo) -> tuple[PhaseRow, ...]:
     """The planned phases in their order, then those that nobody planned."""
-    planned = {one.name: one for one in plan}
-    unplanned = [name for name in record.phases if name not in planned]
+    unplanned = [name for name in record.phases if name not in plan.names]
     return tuple(
-        phase_row(planned.get(name) or Planned(name, 0), record.phases.get(name), tabled, zone)
-        for name in [*planned, *unplanned]
+        phase_row(plan.phase(name), record.phase(name), zone) for name in [*plan.names, *unplanned]
     )
 
 
-def phase_row(
-    planned: Planned, recorded: Phase | None, tabled: t.Collection[str], zone: tzinfo
-) -> PhaseRow:
-    phase = recorded or NO_PHASE
+def phase_row(planned: Planned, phase: Phase, zone: tzinfo) -> PhaseRow:
     status = phase.outcome or NOT_RUN
     return PhaseRow(
         name=planned.name,
-        title=planned.title or planned.name.replace("_", " ").capitalize(),
+        title=planned.title,
         status=status.replace("_", " "),
         tone=TONES.get(status, ""),
-        planned=planned.minutes * 60,
+        planned=round(planned.seconds),
         started=shown_both(phase.started, zone),
         finished=shown_both(phase.finished, zone),
         actual=phase.lasted,
         causes=tuple(causes(phase.evidence)),
         waits_for=next((compact(one.sentence) for one in phase.evidence.failures if one.held), ""),
-        evidence=tuple(evidence(phase.evidence, tabled)),
+        evidence=tuple(evidence(phase.evidence)),
         tries=tuple(map(try_of, phase.tries)) if phase.status or phase.started else (),
     )
 
@@ -67,7 +75,7 @@ def try_of(one: RecordedTry) -> Try:
     return Try(one.begun, one.ended, status.replace("_", " "), tuple(why))
 
 
-def evidence(kept: Evidence, tabled: t.Collection[str]) -> list[str]:
+def evidence(kept: Evidence) -> list[str]:
     """Lines as they are; a dictionary as one line for each key that no table of the report shows."""
     found = kept.all
     if isinstance(found, str):
@@ -76,7 +84,7 @@ def evidence(kept: Evidence, tabled: t.Collection[str]) -> list[str]:
         return names(found)
     if not isinstance(found, dict):
         return []
-    apart = {*tabled, "failures"} if kept.failures else set(tabled)
+    apart = {*TABLED, "failures"} if kept.failures else {*TABLED}
     lines = [kept.settlement] if kept.settlement else []
     apart |= {"settlement"} if lines else set()
     said = {key: one for key, one in found.items() if one not in (None, "", [], {})}
@@ -85,8 +93,8 @@ def evidence(kept: Evidence, tabled: t.Collection[str]) -> list[str]:
 
 def causes(kept: Evidence) -> t.Iterator[str]:
     """What a failed phase keeps: by host, the task and its message."""
-    for one in kept.causes:
-        yield f"{said_by(one.name, one.task or 'a task')}{compact(one.sentence)}"
+    for cause in kept.causes:
+        yield f"{said_by(cause.name, cause.task or 'a task')}{compact(cause.sentence)}"
 
 
 def said_by(host: str, task: str) -> str:
@@ -97,3 +105,151 @@ def said_by(host: str, task: str) -> str:
 def compact(value: t.Any) -> str:
     short = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return short if len(short) <= EVIDENCE_LIMIT else f"{short[:EVIDENCE_LIMIT]}…"
+
+
+LAST_PHASE = "sign_off"
+SHA_SHOWN = 12
+JUDGED = (("checklist", "Checklist", 1), ("services", "Services", 2), ("tests", "Tests passed", 1))
+"""Parts whose rows are counted at a glance: how that is called, and the column of the result."""
+
+
+def verdict_of(
+    record: Record,
+    phases: t.Sequence[PhaseRow],
+    missing: t.Sequence[str],
+    deviations: int,
+    asked: Asked,
+) -> Summary:
+    status, zone = record.status, asked.zone
+    failed = [row for row in phases if row.status in (FAILED, ON_HOLD)]
+    if status == ROLLED_BACK:
+        why = latest_cause(record).sentence(zone).rstrip(".")
+        return Summary(
+            "Rolled back", "bad", f"The platform is back at what ran before. Cause: {why}."
+        )
+    if asked.live:
+        return going_on(phases, asked)
+    if asked.undo and asked.now:
+        ended = f"The rollback ended at {shown_both(asked.now, zone)} before it was done."
+        return Summary("Interrupted", "bad", f"{ended} Run playbooks/rollback.yml again.")
+    if failed or status == "failed":
+        return stopped(failed)
+    unfinished = [
+        row.title for row in phases if row.status in (NOT_RUN, "running") and row.name != LAST_PHASE
+    ]
+    if not status:
+        return Summary("Unknown", "warn", "The record has no status of the release.")
+    if status != DONE:
+        return unfinished_yet(phases, unfinished, asked)
+    if unfinished:
+        return Summary("Incomplete", "warn", f"Closed as done without {', '.join(unfinished)}.")
+    took = lasting(between(record.started, record.finished))
+    done = f"All {len(phases)} phases are done{f' after {took}' if took else ''}"
+    strayed = f", with {counted(deviations, 'deviation')} from the runbook" if deviations else ""
+    lacking = f" What is missing: {missing[0]}" if missing else ""
+    return Summary("Deployed", "good", f"{done}{strayed}.{lacking}")
+
+
+def stopped(failed: t.Sequence[PhaseRow]) -> Summary:
+    where = f" in {', '.join(row.title for row in failed)}" if failed else ""
+    causes = [cause for row in failed for cause in row.causes]
+    why = f": {causes[0]}" if causes else "."
+    if failed and all(row.status == ON_HOLD for row in failed):
+        return Summary(
+            "On hold",
+            "warn",
+            f"The release waits{where} for a decision: {failed[0].waits_for}",
+        )
+    return Summary("Failed", "bad", f"The release stopped{where}{why}")
+
+
+def going_on(phases: t.Sequence[PhaseRow], asked: Asked) -> Summary:
+    if asked.undo:
+        return Summary("Rolling back", "warn", "The release is being rolled back.")
+    done = sum(1 for row in phases if row.tone in ("good", "calm"))
+    return Summary("Running", "calm", f"{done} of {counted(len(phases), 'phase')} are done.")
+
+
+def unfinished_yet(
+    phases: t.Sequence[PhaseRow], unfinished: t.Sequence[str], asked: Asked
+) -> Summary:
+    running = [row for row in phases if row.status == "running"]
+    last = [row.title for row in phases if row.name == LAST_PHASE]
+    left = f"Not finished: {', '.join(unfinished or last or [LAST_PHASE])}."
+    if asked.now:
+        ended = f"The run ended at {shown_both(asked.now, asked.zone)}"
+        if not running:
+            return Summary("Not finished", "warn", f"{ended}. {left} Look at playbooks/status.yml.")
+        return Summary(
+            "Interrupted",
+            "bad",
+            f"{ended} in {running[-1].title} and did not say how. {left} Look at playbooks/status.yml.",
+        )
+    if running:
+        begun = f"{running[-1].title} was begun {running[-1].started}, no end is recorded"
+        left = f"{begun}: it runs, or its run died. {left}"
+    return Summary("In progress", "warn", left)
+
+
+def glance(
+    status: str,
+    phases: t.Sequence[PhaseRow],
+    tables: t.Sequence[Table],
+    watches: t.Sequence[MetricsTable],
+    deviations: int,
+    *,
+    live: bool = False,
+) -> tuple[tuple[str, Cell], ...]:
+    """A number for each part, for whoever reads no further."""
+    back = status == ROLLED_BACK
+    done = sum(1 for row in phases if row.tone in ("good", "calm"))
+    taken_back = sum(1 for row in phases if row.back)
+    found = [
+        ("Phases taken back", Cell(str(taken_back)))
+        if back
+        else ("Phases done", Cell(f"{done} of {len(phases)}") if live else of(done, len(phases)))
+    ]
+    for part, name, column in JUDGED:
+        rows = [row for table in tables if table.part == part for row in table.rows]
+        applies = [row[column] for row in rows if row[column].text != NOT_APPLICABLE]
+        if back and part == "services":
+            returned = sum(1 for cell in applies if cell.text in (BACK, NOT_STARTED))
+            found.append(("Services as before", of(returned, len(applies))))
+        elif applies:
+            good = sum(1 for cell in applies if cell.tone == "good")
+            found.append((name, of(good, len(applies))))
+    metrics = [metric for watch in watches if not watch.fold for metric in watch.metrics]
+    if metrics:
+        found.append(
+            (
+                "Metrics good",
+                of(sum(1 for one in metrics if one.verdict.tone in ("good", "calm")), len(metrics)),
+            )
+        )
+    for backups in [table.rows for table in tables if table.title == "Backups"]:
+        found.append(("Backups", Cell(str(len(backups)), "good" if backups else "warn")))
+    tries = sum(1 for row in phases for try_ in row.tries if try_.status in (FAILED, ON_HOLD))
+    found.append(("Failed tries", Cell(str(tries), "warn" if tries else "good")))
+    found.append(("Deviations", Cell(str(deviations), "warn" if deviations else "good")))
+    return tuple(found)
+
+
+def of(good: int, total: int) -> Cell:
+    return Cell(f"{good} of {total}", "good" if good == total and total else "warn")
+
+
+def summary(
+    record: Record, phases: t.Sequence[PhaseRow], zone: tzinfo
+) -> tuple[tuple[str, Cell], ...]:
+    took = lasting(between(record.started, record.finished))
+    planned = lasting(sum(row.planned for row in phases))
+    rows = [
+        ("Version", Cell(record.version)),
+        ("Commit", Cell(record.git_sha[:SHA_SHOWN], code=True)),
+        ("Released by", Cell(record.actor)),
+        ("Attempt", Cell(str(record.attempt or ""))),
+        ("Started", Cell(shown_both(record.started, zone))),
+        ("Finished", Cell(shown_both(record.finished, zone))),
+        ("Duration", Cell(f"{took} (planned {planned})" if took else "")),
+    ]
+    return tuple((name, cell) for name, cell in rows if cell.text)

@@ -8,10 +8,10 @@ import statistics
 import typing as t
 from dataclasses import dataclass
 
+from .._formats import lasting, quantity
 from .._gate.models import Bounds, SampleStatus
 from .._gate.models import Point as Sample
 from .._words import counted
-from .times import lasting, quantity
 
 WIDTH, HEIGHT = 320, 132
 LEFT, RIGHT, TOP, BOTTOM = 8, 312, 12, 112
@@ -78,7 +78,7 @@ class Plot:
 
 def plot_of(name: str, unit: str, samples: t.Sequence[Sample], bounds: Bounds) -> Plot | None:
     """None without a single value: then there is nothing to draw."""
-    values = [one.value for one in samples if one.value is not None]
+    values = [sample.value for sample in samples if sample.value is not None]
     if not values:
         return None
     low, high = domain(values, bounds, whole=unit == "ratio")

@@ -9,15 +9,13 @@ import re
 import typing as t
 from dataclasses import asdict, replace
 
+from .._formats import lasting, legible, shortened, shown
 from .._templates import template, trusted
 from . import plot
-from .legible import legible
 from .models import Cell, PhaseRow, Report, Table
 from .page.html import LIVE, MACROS, PAGE, PLOT, TIMELINE
-from .page.plain import as_text
-from .page.script import SCRIPT, SCRIPT_HASH
-from .page.style import STYLE
-from .times import lasting, shown
+from .page.style import SCRIPT, SCRIPT_HASH, STYLE
+from .timeline import took_words
 
 if t.TYPE_CHECKING:
     import jinja2
@@ -38,6 +36,12 @@ PARTS = (
     ("lessons", "Lessons learned"),
 )
 """What the page can be entered at, in the order of its parts."""
+CLAIM_MARKS = {"good": "✅ ", "bad": "⚠️ ", "warn": "❔ "}
+LONGEST = 150
+"""Characters of a line at most, but for the verdict's own sentence."""
+PROBLEMS, DEVIATIONS, MISSING, CAUSES = 2, 5, 3, 2
+"""As many lines of each are shown."""
+MORE = "in report.html"
 
 
 def files_of(report: Report, record: t.Mapping[str, t.Any]) -> dict[str, str]:
@@ -64,11 +68,11 @@ def as_html(report: Report) -> str:
         script_hash=SCRIPT_HASH,
         marks=MARKS,
         events=event_cells(report),
-        checklist=[one for one in report.tables if one.part == "checklist"],
+        checklist=[table for table in report.tables if table.part == "checklist"],
         evidence=evidence_of(report),
-        folded=[one for one in report.watches if one.fold],
+        folded=[watch for watch in report.watches if watch.fold],
         parts=parts_of(report),
-        told=told,
+        details=details,
         phase_columns=PHASE_COLUMNS,
         phase_rows=phase_cells(report.phases),
         width=plot.WIDTH,
@@ -85,7 +89,7 @@ def parts_of(report: Report) -> list[tuple[str, str]]:
     there = {
         "now": bool(report.claims or report.summary),
         "services": "services" in parts,
-        "metrics": any(not one.fold for one in report.watches),
+        "metrics": any(not watch.fold for watch in report.watches),
         "tests": "tests" in parts,
         "checklist": "checklist" in parts,
         "evidence": bool(evidence_of(report)),
@@ -102,8 +106,8 @@ def evidence_of(report: Report) -> list[Table]:
 
 def event_cells(report: Report) -> list[tuple[str, Cell]]:
     """In the release's zone; with the day where there are several."""
-    times = [one.at.astimezone(report.zone) for one in report.events]
-    form = "%d %b %H:%M:%S" if len({one.date() for one in times}) > 1 else "%H:%M:%S"
+    times = [event.at.astimezone(report.zone) for event in report.events]
+    form = "%d %b %H:%M:%S" if len({time.date() for time in times}) > 1 else "%H:%M:%S"
     return [
         (f"{at:{form}}", Cell(one.said, one.tone))
         for at, one in zip(times, report.events, strict=True)
@@ -114,12 +118,12 @@ def anchor(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def told(phase: PhaseRow) -> list[str]:
+def details(phase: PhaseRow) -> list[str]:
     """What a phase tells besides its times: why it failed, now and before, and what no table shows."""
     before = [
-        f"Failed before, {shown(one.finished) if one.finished else 'at an unknown time'}: {cause}"
-        for one in phase.tries[:-1]
-        for cause in one.causes or ("without a cause",)
+        f"Failed before, {shown(try_.finished) if try_.finished else 'at an unknown time'}: {cause}"
+        for try_ in phase.tries[:-1]
+        for cause in try_.causes or ("without a cause",)
     ]
     return [*phase.causes, *phase.evidence, *before]
 
@@ -151,3 +155,61 @@ def late_by(row: PhaseRow) -> str:
 @functools.cache
 def page(source: str) -> jinja2.Template:
     return template(source, autoescape=True, anchor=anchor)
+
+
+def as_text(report: Report) -> str:
+    """Of a plan of ten phases at most 40 lines; a longer one shows its phases nevertheless."""
+    verdict = report.verdict
+    mark = MARKS.get(verdict.tone, "·")
+    lines = [
+        f"{mark} {verdict.word.upper()}  {report.title}{beside(report)}",
+        f"  {verdict.sentence}",
+        *few("Problems of the record", report.problems, PROBLEMS),
+        "",
+        *(clipped(f"  {name}: {cell.text}") for name, cell in report.now),
+        *(
+            clipped(f"- {name}: {CLAIM_MARKS.get(cell.tone, '')}{cell.text}")
+            for name, cell in report.claims
+        ),
+        "",
+        *phases(report.phases),
+        "",
+        *few("Deviations", [deviation.sentence() for deviation in report.deviations], DEVIATIONS),
+        *few("Missing", report.missing, MISSING),
+        "  detail  report.html      back  playbooks/rollback.yml",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def beside(report: Report) -> str:
+    known = dict(report.summary)
+    shown = [
+        known.get("Duration", Cell("")).text,
+        f"attempt {known['Attempt'].text}" if "Attempt" in known else "",
+        known.get("Commit", Cell("")).text[:12],
+        known.get("Released by", Cell("")).text,
+    ]
+    return "".join(f" · {one}" for one in shown if one)
+
+
+def phases(rows: t.Sequence[PhaseRow]) -> t.Iterator[str]:
+    wide = max((len(row.title) for row in rows), default=0)
+    for place, row in enumerate(rows, start=1):
+        mark = MARKS.get(row.tone, "·")
+        number = f"{place}/{len(rows)}"
+        told = f"  {mark} {number:>5} {row.title:<{wide}}  {row.status:<11} {took_words(row)}"
+        yield clipped(told.rstrip())
+        if row.status in ("failed", "on hold"):
+            yield from (clipped(f"          {cause}") for cause in row.causes[:CAUSES])
+
+
+def few(title: str, lines: t.Sequence[str], most: int) -> t.Iterator[str]:
+    if not lines:
+        return
+    rest = f", {len(lines) - most} of them {MORE}" if len(lines) > most else ""
+    yield f"  {title}: {len(lines)}{rest}"
+    yield from (clipped(f"  - {line}") for line in lines[:most])
+
+
+def clipped(line: str) -> str:
+    return shortened(line, LONGEST)

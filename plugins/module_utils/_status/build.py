@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what was read to the status of a release as data, whose keys other programs read. Pure."""
+"""The status of a release: what is read for it, and the same as data, whose keys other programs read."""
 
 from __future__ import annotations
 
@@ -7,13 +7,24 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .._availability.claims import RELEASE, availability_of
+from .._availability.claims import RELEASE, availability_of, facts_of
+from .._cluster import Cluster, MonotonicClock
+from .._flags.apply import KillSwitch
+from .._flags.values import only_flags
+from .._gate.store import watches_of
 from .._images import version_of
+from .._lock.apply import Locking
+from .._lock.models import LockClaim
+from .._lock.plan import describe
 from .._release.models import DONE
+from .._release.order import switched_off
+from .._release.store import ReleaseStore
+from .._rollout.observer import observe_standings
+from .._run_process import never_alive
+from .._story.plan import UNPLANNED, Plan
 from .._story.record import NO_PHASE, ON_HOLD, Phase, Record
 from .._terminal.commands import Typed
-from .commands import next_commands
-from .verdict import Body, Verdict, names_in, number_of, title_of, verdict
+from .verdict import Body, Verdict, next_commands, verdict
 
 HELD, NOT_STARTED = "on_hold", "not_started"
 NO_TAG = "no tag"
@@ -43,11 +54,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Asked:
-    """`plan`: the phases, each with `name`, `title` and `minutes`. `ramp` and `guard`: as feature_ramp and
-    feature_guard return them with state=read."""
+    """`ramp` and `guard`: as feature_ramp and feature_guard return them with state=read."""
 
     services: t.Sequence[str]
-    plan: t.Sequence[Body] = ()
+    plan: Plan = UNPLANNED
     ramp: Body = field(default_factory=dict)
     guard: Body = field(default_factory=dict)
     page: str = ""
@@ -59,7 +69,7 @@ def status_of(seen: Seen, asked: Asked, now: datetime) -> dict[str, t.Any]:
     told = verdict(
         record, seen.lock, seen.killed, plan, now, seen.watches, automatic=seen.automatic
     )
-    planned = names_in(plan)
+    planned = plan.names
     known = record.ordered(planned)
     names = [*planned, *(name for name in known if name not in planned)]
     phases = [_phase(name, known.get(name, NO_PHASE), plan) for name in names]
@@ -91,10 +101,10 @@ def status_of(seen: Seen, asked: Asked, now: datetime) -> dict[str, t.Any]:
 def _next(told: Verdict, seen: Seen, asked: Asked) -> list[dict[str, str]]:
     settled = [
         name
-        for name, one in seen.record.phases.items()
-        if one.settled and name not in seen.switched_off
+        for name, phase in seen.record.phases.items()
+        if phase.settled and name not in seen.switched_off
     ]
-    left = [one["name"] for one in asked.plan if one["name"] not in settled]
+    left = [name for name in asked.plan.names if name not in settled]
     # Of a release without a phase that is done, the whole.
     left = left if len(left) < len(asked.plan) else []
     found = next_commands(
@@ -108,11 +118,11 @@ def _next(told: Verdict, seen: Seen, asked: Asked) -> list[dict[str, str]]:
     return [{"command": one.command, "why": one.why} for one in found]
 
 
-def _phase(name: str, phase: Phase, plan: t.Sequence[Body]) -> dict[str, t.Any]:
+def _phase(name: str, phase: Phase, plan: Plan) -> dict[str, t.Any]:
     return {
         "name": name,
-        "title": title_of(name, plan),
-        "number": number_of(name, plan),
+        "title": plan.phase(name).title,
+        "number": plan.number(name),
         "status": HELD if phase.outcome == ON_HOLD else phase.status or NOT_STARTED,
         "started": phase.started,
         "finished": phase.finished,
@@ -120,7 +130,7 @@ def _phase(name: str, phase: Phase, plan: t.Sequence[Body]) -> dict[str, t.Any]:
 
 
 def _services(deployments: t.Sequence[Body], names: t.Sequence[str]) -> dict[str, dict[str, t.Any]]:
-    known = {one["name"]: one for one in deployments}
+    known = {deployment["name"]: deployment for deployment in deployments}
     return {name: _service(known.get(name)) for name in names}
 
 
@@ -172,5 +182,31 @@ def _guard(guard: Body, record: Record, ramp: Body) -> dict[str, t.Any]:
 
 def _backups(record: Record) -> list[dict[str, t.Any]]:
     names = ("name", "finished", "size", "uri")
-    found = [{name: getattr(one, name) for name in names} for one in record.backups]
+    found = [{name: getattr(backup, name) for name in names} for backup in record.backups]
     return sorted(found, key=lambda one: str(one["finished"]))
+
+
+def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Seen:
+    """While somebody deploys, at the release of the lock; else at `release`. `config_map`: that of the flags."""
+    clock = MonotonicClock()
+    locking = Locking(cluster, lock, LockClaim(holder=""), clock=clock, alive=never_alive)
+    held, freeze = locking.read(), locking.freeze()
+    store = ReleaseStore(cluster, held.release or release, clock=clock)
+    record = store.read()
+    attempt = record.attempt if record else 1
+    flags = cluster.read("ConfigMap", config_map) if config_map else None
+    switch = KillSwitch.from_config_map(flags)
+    return Seen(
+        lock=held.to_result(),
+        # Begins as a holder is called, who may be called with a small letter.
+        sentence=". ".join([describe(held), *([str(freeze)] if freeze else [])]) + ".",
+        record=Record.read(record.to_json() if record else None),
+        deployments=observe_standings(cluster, None),
+        freeze=str(freeze) if freeze else "",
+        flags=only_flags(flags.get("data") or {}) if flags is not None else None,
+        killed=str(switch) if switch else "",
+        automatic=bool(switch and switch.automatic),
+        switched_off=switched_off(record, flags),
+        availability=facts_of(store, attempt, store.attachments()),
+        watches=watches_of(store, attempt) if record else {},
+    )

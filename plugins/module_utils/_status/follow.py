@@ -9,8 +9,8 @@ from datetime import datetime
 
 from .._cluster import Clock
 from .._errors import UnreachableError
+from .._formats import lasting
 from .._release.models import SETTLED, TAKEN_BACK
-from .._report.times import lasting
 from .._story.record import between
 from .._words import listed
 from .build import HELD, NOT_STARTED, Seen
@@ -37,12 +37,12 @@ class Told(t.NamedTuple):
 
 def changes(before: Status | None, after: Status) -> list[Told]:
     """What is new in `after` since `before`; None: everything is."""
-    known = {one["name"]: one["status"] for one in before["phases"]} if before else {}
+    known = {phase["name"]: phase["status"] for phase in before["phases"]} if before else {}
     told = [
-        Told(CHANGED, _phase(one, after), one["status"])
-        for one in after["phases"]
-        if known.get(one["name"], NOT_STARTED) != one["status"]
-        and (before or one["status"] not in SETTLED)
+        Told(CHANGED, _phase(phase, after), phase["status"])
+        for phase in after["phases"]
+        if known.get(phase["name"], NOT_STARTED) != phase["status"]
+        and (before or phase["status"] not in SETTLED)
     ]
     if after["watching"] and not (before and before["watching"]):
         told.append(Told(CHANGED, f"{after['verdict'].lower()}: {after['why']}", HELD))
@@ -54,9 +54,9 @@ def changes(before: Status | None, after: Status) -> list[Told]:
         if before and _complete(one) and not _complete(before["services"].get(name))
     ]
     rolling = [
-        f"{name} {one['version']} {one['available']}/{one['desired']}"
-        for name, one in services.items()
-        if one["exists"] and not _complete(one)
+        f"{name} {service['version']} {service['available']}/{service['desired']}"
+        for name, service in services.items()
+        if service["exists"] and not _complete(service)
     ]
     if rolling and (before is None or _counts(before) != _counts(after)):
         whole = sum(map(_complete, services.values()))
@@ -82,7 +82,7 @@ def _complete(service: Status | None) -> bool:
 
 
 def _counts(status: Status) -> list[tuple[t.Any, ...]]:
-    return [(one["version"], one["available"]) for one in status["services"].values()]
+    return [(service["version"], service["available"]) for service in status["services"].values()]
 
 
 class Lapse:

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A status in lines for people: the verdict first, the next command last, and no more than one screen. Pure."""
+"""A status in lines for people, and the state of each part after a failure. Pure.
+
+The verdict comes first, the next command last, and all is no more than one screen. What could not be read is not known.
+"""
 
 from __future__ import annotations
 
 import typing as t
 from datetime import datetime
 
-from .._messages.mrkdwn import shortened
-from .._release.models import SETTLED
-from .._report.times import size
+from .._formats import shortened, size
+from .._release.models import ROLLED_BACK, SETTLED
+from .._story.record import Evidence, Record
 from .._words import listed
-from .build import NOT_STARTED
+from .build import NOT_STARTED, service_version
 from .verdict import shown
 
 Status = t.Mapping[str, t.Any]
@@ -58,12 +61,12 @@ def _release(status: Status, now: datetime) -> Rows:
 
 def _phases(status: Status) -> Rows:
     """How many are done, and each that is something else."""
-    planned = [one for one in status["phases"] if one["number"]]
+    planned = [phase for phase in status["phases"] if phase["number"]]
     done = [one for one in planned if one["status"] in SETTLED]
     odd = [
-        f"{one['title']} {one['status'].replace('_', ' ')}"
-        for one in status["phases"]
-        if one["status"] not in ("done", NOT_STARTED)
+        f"{phase['title']} {phase['status'].replace('_', ' ')}"
+        for phase in status["phases"]
+        if phase["status"] not in ("done", NOT_STARTED)
     ]
     if done or odd:
         yield "phases", " · ".join([f"{len(done)} of {len(planned)} done", *odd])
@@ -106,7 +109,7 @@ def _onward(onward: Status, told: str) -> str:
     to = f" · next {onward['percentage']} %"
     if onward["may"]:
         return f"{to}, allowed now"
-    reasons = [one["text"] for one in onward["reasons"] if one["text"] not in told]
+    reasons = [reason["text"] for reason in onward["reasons"] if reason["text"] not in told]
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     return f"{to}: {reasons[0]}{more}" if reasons else f"{to}, not yet"
 
@@ -134,7 +137,7 @@ def versions_told(versions: t.Mapping[str, str]) -> list[str]:
 
 
 def _pods(services: Status) -> Rows:
-    there = {name: one for name, one in services.items() if one["exists"]}
+    there = {name: service for name, service in services.items() if service["exists"]}
     desired = sum(one["desired"] for one in there.values())
     available = sum(min(one["available"], one["desired"]) for one in there.values())
     odd = [
@@ -149,7 +152,7 @@ def _pods(services: Status) -> Rows:
 
 def _backups(backups: t.Sequence[Status], now: datetime) -> Rows:
     if backups:
-        told = ", ".join(f"{one['name']} {size(one['size'])}" for one in backups)
+        told = ", ".join(f"{backup['name']} {size(backup['size'])}" for backup in backups)
         yield "backups", f"{told}, {shown(backups[-1]['finished'], now)}"
 
 
@@ -162,5 +165,105 @@ def _availability(found: Status) -> Rows:
 
 
 def _next(commands: t.Sequence[Status]) -> Rows:
-    for number, one in enumerate(commands):
-        yield "or" if number else "next", f"{one['why']}:  {one['command']}"
+    for number, command in enumerate(commands):
+        yield "or" if number else "next", f"{command['why']}:  {command['command']}"
+
+
+Fields = t.Mapping[str, t.Any]
+
+
+def standing(
+    record: Fields,
+    rollouts: Fields,
+    flags: Fields,
+    config_map: str,
+    parts: t.Mapping[str, str],
+    settlement: Fields | None = None,
+) -> dict[str, t.Any]:
+    """What release_info, rollout_info, feature_flags and the filter wave_outcome returned, each as it is.
+
+    `parts`: by phase, what it brings to the release. Returns `undone`, a sentence, "" where nobody decided about that,
+    and `now`, a list of lines.
+    """
+    kept = Record.read(record.get("record"))
+    return {
+        "undone": _undone(settlement or {}),
+        "now": [
+            *_services(rollouts),
+            *(f"{part} {_part(kept, phase)}" for phase, part in parts.items()),
+            *([f"flags {_flags_now(record, flags, config_map)}"] if config_map else []),
+        ],
+    }
+
+
+def _undone(settlement: Fields) -> str:
+    if not settlement:
+        return ""
+    undone: Fields = settlement.get("undone") or {}
+    back = [name for name, how in undone.items() if how != "rollback_failed"]
+    stuck = [name for name, how in undone.items() if how == "rollback_failed"]
+    stuck += [name for name in settlement.get("not_undone") or () if name not in stuck]
+    parts = [f"{', '.join(back)} went back"] if back else []
+    parts += [f"{', '.join(stuck)} did not come back: check it now"] if stuck else []
+    paused = settlement.get("paused") or ()
+    parts += [f"{', '.join(paused)} is paused"] if paused else []
+    return "; ".join(parts) or "nothing"
+
+
+def _services(rollouts: Fields) -> list[str]:
+    found = rollouts.get("deployments")
+    if not isinstance(found, list):
+        return ["services not known"]
+    versions = {
+        str(one["name"]): service_version(one["name"], one.get("images") or {}) for one in found
+    }
+    if not versions:
+        return []
+    told = versions_told(versions)
+    unsettled = [str(one["name"]) for one in found if not one.get("complete")]
+    paused = [str(one["name"]) for one in found if one.get("paused")]
+    more = [f"not complete: {', '.join(unsettled)}"] if unsettled else []
+    more += [f"paused: {', '.join(paused)}"] if paused else []
+    return [" · ".join([*told, *more])]
+
+
+def _part(record: Record, name: str) -> str:
+    """The record is written before the platform is: a phase that it has not got has not begun."""
+    phase = record.phase(name)
+    if not record.exists:
+        return "not known"
+    if not phase.status:
+        return "not touched"
+    if phase.status == ROLLED_BACK:
+        return "rolled back"
+    if phase.only_rehearsed:
+        return "not touched, the rehearsal failed"
+    if not phase.done:
+        return f"not known for sure, phase {name} is {phase.status.replace('_', ' ')}"
+    return _done(phase.evidence)
+
+
+def _done(evidence: Evidence) -> str:
+    if evidence.migrations:
+        applied = sum(len(migration.applied) for migration in evidence.migrations)
+        return f"migrated, {applied} applied" if applied else "migrated, nothing was pending"
+    activated = evidence.functions and evidence.functions.activated
+    return "of the release" if activated else "of the release, nothing was to change"
+
+
+def _flags_now(record: Fields, flags: Fields, config_map: str) -> str:
+    now = flags.get("before")
+    if not isinstance(now, dict):
+        return "not known"
+    switch = flags.get("kill_switch") or {}
+    if switch:
+        return f"held off by the kill switch, set by {switch.get('by')}"
+    if not isinstance(record.get("record"), dict):
+        return "not known against those before the release"
+    # They are pinned before a release may change them.
+    pinned = ((record.get("pins") or {}).get("config_maps") or {}).get(config_map) or {}
+    before = pinned.get("data")
+    if not isinstance(before, dict):
+        return "not touched by the release"
+    moved = sorted(name for name in {*now, *before} if now.get(name) != before.get(name))
+    return f"{len(moved)} set by the release" if moved else "as before the release"

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a release stands now, in a word and a sentence: from its record, the deploy lock and the kill switch. Pure."""
+"""How a release stands now, in a word and a sentence, and the commands that help from there. Pure."""
 
 from __future__ import annotations
 
 import typing as t
 from datetime import datetime
 
+from .._formats import lasting
+from .._lock.plan import FORCE
 from .._release.models import DONE, PLANNED, ROLLBACK_PHASE, ROLLED_BACK
-from .._report.times import lasting
-from .._story.record import NO_PHASE, Phase, Record
+from .._story.plan import Plan
+from .._story.record import Phase, Record
+from .._terminal.commands import Typed
 from .._time import parse_time
 
 Body = t.Mapping[str, t.Any]
@@ -41,7 +44,7 @@ def verdict(
     record: Record,
     lock: Body,
     killed: str,
-    plan: t.Sequence[Body],
+    plan: Plan,
     now: datetime,
     watches: Body | None = None,
     *,
@@ -50,10 +53,9 @@ def verdict(
     """`lock`: as deploy_lock returns it. `killed`: who set the kill switch, "" for nobody. `watches`: by gate.
 
     `automatic`: a failed phase or a rollback set it, and the next deployment resets it: that is no verdict of its own.
-    `plan`: all phases, each with `name`, and `title` and `minutes` where they are known.
     """
-    phases = record.ordered(names_in(plan))
-    running = [name for name, one in phases.items() if one.running]
+    phases = record.ordered(plan.names)
+    running = [name for name, phase in phases.items() if phase.running]
     # A lock that a person set belongs to no run.
     if lock.get("held") and (running or not lock.get("manual")):
         told = _in_progress(lock, running[-1:], phases, plan, now)
@@ -61,7 +63,7 @@ def verdict(
     if record.status == ROLLED_BACK:
         still = f". {killed}" if killed else ""
         return Verdict(BACK, f"release {record.version} at {shown(record.finished, now)}{still}")
-    stopped = running or any(one.failed for one in phases.values())
+    stopped = running or any(phase.failed for phase in phases.values())
     if killed and not (automatic and stopped) and not _half_back(record):
         return Verdict(KILLED, killed)
     if not record.exists:
@@ -72,7 +74,7 @@ def verdict(
 def _half_back(record: Record) -> bool:
     """Whether the last that was begun is a rollback which did not end well: lifting a switch comes after it."""
     back = record.phase(ROLLBACK_PHASE)
-    newest = max((one.started for one in record.phases.values()), default="")
+    newest = max((phase.started for phase in record.phases.values()), default="")
     return (back.running or back.failed) and record.status != DONE and back.started == newest
 
 
@@ -80,7 +82,7 @@ def _in_progress(
     lock: Body,
     running: t.Sequence[str],
     phases: t.Mapping[str, Phase],
-    plan: t.Sequence[Body],
+    plan: Plan,
     now: datetime,
 ) -> Verdict:
     where = [_how_far(name, phases[name], plan, now) for name in running]
@@ -115,12 +117,12 @@ def _recorded(
     record: Record,
     running: t.Sequence[str],
     phases: t.Mapping[str, Phase],
-    plan: t.Sequence[Body],
+    plan: Plan,
     now: datetime,
 ) -> Verdict:
     """Of a release that nobody works on."""
     version = f"release {record.version}"
-    failed = [name for name, one in phases.items() if one.failed]
+    failed = [name for name, phase in phases.items() if phase.failed]
     if running:
         place = _place(running[-1], phases[running[-1]], plan, now)
         why = f"{version} in {place}; nobody holds the deploy lock"
@@ -134,51 +136,31 @@ def _recorded(
         return Verdict(FINE, f"{version} is done since {shown(record.finished, now)}")
     if record.status == PLANNED:
         return Verdict(NONE, f"{version} has sign-offs, and no phase has begun")
-    left = [one for one in plan if not phases.get(one["name"], NO_PHASE).settled]
-    names = ", ".join(title_of(one["name"], plan) for one in left)
+    left = [one.title for one in plan if not record.phase(one.name).settled]
+    names = ", ".join(left)
     return Verdict(UNFINISHED, f"{version}: {names} {'is' if len(left) == 1 else 'are'} left")
 
 
 def _causes(phase: Phase) -> str:
-    told = [one.sentence for one in phase.evidence.failures]
+    told = [failure.sentence for failure in phase.evidence.failures]
     more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
     return f": {told[0]}{more}" if told else ""
 
 
-def names_in(plan: t.Sequence[Body]) -> list[str]:
-    return [one["name"] for one in plan]
-
-
-def title_of(name: str, plan: t.Sequence[Body]) -> str:
-    planned: Body = next((one for one in plan if one["name"] == name), {})
-    return str(planned.get("title") or name.replace("_", " ").capitalize())
-
-
-def number_of(name: str, plan: t.Sequence[Body]) -> int:
-    """Which of all phases it is, 0 for one that is not planned."""
-    numbers = [number for number, one in enumerate(plan, start=1) if one["name"] == name]
-    return numbers[0] if numbers else 0
-
-
-def place_of(name: str, plan: t.Sequence[Body]) -> str:
-    number = number_of(name, plan)
-    return title_of(name, plan) + (f" ({number} of {len(plan)})" if number else "")
-
-
-def _place(name: str, phase: Phase, plan: t.Sequence[Body], now: datetime) -> str:
+def _place(name: str, phase: Phase, plan: Plan, now: datetime) -> str:
     # A rollback is known by its own word.
     began = f" since {shown(phase.started, now)}"
-    return (place_of(name, plan) if name != ROLLBACK_PHASE else "the rollback") + began
+    return (plan.place(name) if name != ROLLBACK_PHASE else "the rollback") + began
 
 
-def _how_far(name: str, phase: Phase, plan: t.Sequence[Body], now: datetime) -> str:
+def _how_far(name: str, phase: Phase, plan: Plan, now: datetime) -> str:
     began = phase.begun
     if began is None:
-        return place_of(name, plan)
-    minutes = next((one.get("minutes") for one in plan if one["name"] == name), None)
-    planned = f" of {lasting(60 * minutes)}" if minutes else ""
+        return plan.place(name)
+    seconds = plan.phase(name).seconds
+    planned = f" of {lasting(seconds)}" if seconds else ""
     spent = lasting(max(0, round((now - began).total_seconds()))) or "0 s"
-    return f"{place_of(name, plan)} for {spent}{planned}"
+    return f"{plan.place(name)} for {spent}{planned}"
 
 
 def shown(moment: t.Any, now: datetime) -> str:
@@ -187,3 +169,81 @@ def shown(moment: t.Any, now: datetime) -> str:
     if found is None:
         return str(moment or "an unknown time")
     return f"{found:%H:%M:%S} UTC" if found.date() == now.date() else f"{found:%Y-%m-%d %H:%M} UTC"
+
+
+WATCH_PHASE = "monitoring"
+"""Whose watch is decided without its name."""
+DEPLOYED_NEXT = (ON_HOLD, STOPPED, INTERRUPTED, UNFINISHED, BACK)
+"""Verdicts after which the next thing to do is a deployment, unless a rollback is half done."""
+WHY = "-e \"reason='WHY'\""
+
+
+class Next(t.NamedTuple):
+    command: str
+    why: str
+
+
+def next_commands(
+    told: Verdict,
+    typed: Typed,
+    *,
+    left: t.Sequence[str],
+    decides: bool,
+    ramp: Body,
+    kept_out_by: str = "",
+) -> list[Next]:
+    """The best one first. `left`: the phases that are not done. `decides`: whether a person may decide the hold.
+
+    `kept_out_by`: who set the deploy lock by hand. It stops deployments, and no rollback.
+    """
+    rest = ["--tags", ",".join(left)] if left else []
+    onward = Next(typed.line("deploy.yml", *rest), "go on from there")
+    unlock = Next(
+        typed.line("unlock.yml", FORCE),
+        f"first ask {kept_out_by}, whose lock keeps deployments out",
+    )
+    back = Next(typed.line("rollback.yml"), "go back to what ran before")
+    if told.word in (STOPPED, INTERRUPTED, ON_HOLD) and told.phase == ROLLBACK_PHASE:
+        return [Next(typed.line("rollback.yml"), "finish the rollback")]
+    gate = () if told.phase == WATCH_PHASE else (f"-e monitoring_gate={told.phase}",)
+    decide = Next(
+        typed.line("decide.yml", *gate, "-e decision=approve", "-e by=$USER", WHY),
+        "decide it, then go on",
+    )
+    follow = Next(typed.line("status.yml", "-e follow=true"), "watch it to its end")
+    if told.watching:
+        return [decide._replace(why="decide it: the run goes on"), follow]
+    first = [unlock] if kept_out_by and told.word in DEPLOYED_NEXT else []
+    if told.word == ON_HOLD and decides:
+        return [*first, onward._replace(why="look again"), decide, back]
+    found: dict[str, list[Next]] = {
+        IN_PROGRESS: [follow],
+        ON_HOLD: [onward._replace(why="look again"), back],
+        STOPPED: [
+            onward._replace(why="when the cause is mended"),
+            back,
+            Next(typed.line("diagnose.yml"), "find the cause"),
+        ],
+        INTERRUPTED: [onward, back],
+        UNFINISHED: [onward, back],
+        KILLED: [
+            Next(typed.line("kill_switch.yml", "-e reset=true", WHY), "when the cause is gone")
+        ],
+        BACK: [Next(typed.line("deploy.yml"), "the next attempt, when the cause is mended")],
+        NONE: [Next(typed.line("deploy.yml", "--check --diff"), "see what it would change")],
+        FINE: _up(typed, ramp),
+    }
+    return [*first, *found[told.word]]
+
+
+def _up(typed: Typed, ramp: Body) -> list[Next]:
+    onward: Body = ramp.get("next") or {}
+    if not onward:
+        return []
+    if onward["may"]:
+        why = f"go up to {onward['percentage']} % of users, allowed now"
+    elif onward["not_before"]:
+        why = f"go up to {onward['percentage']} % of users, not before {onward['not_before']}"
+    else:
+        why = f"go up to {onward['percentage']} % of users, not yet: {onward['reasons'][0]['text']}"
+    return [Next(typed.line("ramp.yml"), why)]

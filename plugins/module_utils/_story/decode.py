@@ -121,14 +121,14 @@ def _entries(kind: t.Any, value: t.Any, name: str, problems: Problems) -> tuple[
         return ()
     if not is_dataclass(kind):
         return tuple(
-            _read(kind, one, name, problems) if kind is not str else _named(one)
-            for _key, one in pairs
+            _read(kind, pair, name, problems) if kind is not str else _named(pair)
+            for _key, pair in pairs
         )
     as_text = getattr(kind, "TEXT", "")
     named = any(one.name == "name" for one in fields(kind))
     found = []
-    for key, one in pairs:
-        body = one if isinstance(one, dict) else {as_text: one} if as_text else None
+    for key, pair in pairs:
+        body = pair if isinstance(pair, dict) else {as_text: pair} if as_text else None
         if body is not None:
             said = {"name": key or text(body.get("name")) or "?"} if named else {}
             found.append(decode(t.cast("type[t.Any]", kind), {**body, **said}, name, problems))

@@ -330,7 +330,7 @@ class Evidence(Sections):
     @property
     def on_hold(self) -> bool:
         """Whether what failed is a hold, and nothing went wrong for sure."""
-        return bool(self.failures) and all(one.held for one in self.failures)
+        return bool(self.failures) and all(failure.held for failure in self.failures)
 
     @property
     def decides(self) -> bool:
@@ -487,7 +487,7 @@ class Facts(Sections):
     @property
     def restored(self) -> list[tuple[str, Act]]:
         """Each database with a restore of it."""
-        return [(name, one) for name, acts in self.database_restores.items() for one in acts]
+        return [(name, act) for name, acts in self.database_restores.items() for act in acts]
 
     @property
     def wave_numbers(self) -> dict[str, int]:

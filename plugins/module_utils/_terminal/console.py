@@ -6,29 +6,33 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from .._formats import span, stopwatch
 from .._progress import WAVE_ROLLED
 from .._release.models import failed_rounds, is_hold, sentence_of
 from .._story.record import Record
-from .ending import Block, done_lines, stopped_lines
-from .events import (
+from .ending import Block, done_lines, stopped_lines, summary
+from .facts.platform import receivers, still_told, tells
+from .layout import INDENT, RIGHT, bare, clipped, clock, fact_lines, hanging, one_line, righted
+from .live import Live
+from .models import (
     Event,
+    Fact,
+    Failure,
+    Group,
+    Item,
+    Line,
     PlayBegun,
     Reported,
     RunBegun,
     RunEnded,
+    Stage,
     Task,
     TaskBegun,
     TaskEnded,
+    earlier_runs,
 )
-from .facts.messages import receivers, still_told, tells
-from .layout import INDENT, RIGHT, clipped, fact_lines, hanging, righted
-from .live import Live
-from .models import Fact, Failure, Group, Item, Line, Play, Stage
-from .previous_runs import earlier_runs
 from .screen import Screen
-from .summary import summary
 from .telling import ANNOUNCE, PAGE, RECORDS, Telling, last_lines, lasted, records, report_files
-from .words import bare, clock, one_line, span, watch
 
 FOLDED = ("called", "checked", "read", "webhook")
 """Labels of checks that share a line while they go well."""
@@ -95,7 +99,7 @@ class Console:
             return [*lines, *self._not_planned(event.phase)]
         self._ours = self._ours or event.ours or bool(event.phase)
         before = screen.current
-        told = screen.play_started(Play(event.name, event.phase, event.hosts), event.at)
+        told = screen.play_started(event, event.at)
         if self._verbose:
             return told
         if screen.current is not before:
@@ -250,12 +254,12 @@ class Console:
             )
             return self._said([Line(f"{' ' * INDENT}{part}") for part in parts])
         facts = self._telling.facts(pending.results, failing=bool(self.evidence))
-        if facts and all(one.tone == "good" and one.label in FOLDED for one in facts):
+        if facts and all(fact.tone == "good" and fact.label in FOLDED for fact in facts):
             self._checks += facts
             return []
         self._keep_for_the_end(facts)
         took = max(pending.ended - pending.began, *map(lasted, pending.results), 0.0)
-        return self._said(self._drawn(facts, watch(took) if took >= TOLD_DURATION else ""))
+        return self._said(self._drawn(facts, stopwatch(took) if took >= TOLD_DURATION else ""))
 
     def _keep_for_the_end(self, facts: t.Sequence[Fact]) -> None:
         """What went wrong stands above the last block, which need not repeat it."""
@@ -273,7 +277,7 @@ class Console:
         """Checks that went well one after the other are one line."""
         checks, self._checks = self._checks, []
         if len(checks) > 1:
-            checks = [Fact("checked", " · ".join(one.text for one in checks))]
+            checks = [Fact("checked", " · ".join(check.text for check in checks))]
         return self._drawn(checks, "")
 
     def differs(self, task: Task, host: str, diffs: t.Sequence[str]) -> list[Line]:
@@ -323,7 +327,7 @@ def _took(wave: t.Mapping[str, t.Any]) -> str:
     """As long as the slowest of its services, "" for what was quick."""
     services: t.Mapping[str, t.Mapping[str, t.Any]] = wave.get("services") or {}
     took = max((float(result.get("duration") or 0) for result in services.values()), default=0.0)
-    return watch(took) if took >= TOLD_DURATION else ""
+    return stopwatch(took) if took >= TOLD_DURATION else ""
 
 
 def _only_looked(screen: Screen) -> bool:

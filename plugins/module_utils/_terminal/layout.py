@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a terminal of so many columns shows: text is measured as terminals do it, and folded or clipped."""
+"""Lines of a terminal of so many columns: text is measured as terminals do it, and folded or clipped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,44 @@ import re
 import typing as t
 import unicodedata
 
+from .._formats import MINUTE, lasting, shortened
 from .models import Fact, Line, Tone
+
+SENTENCE_LIMIT = 600
+ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+"""What a terminal takes for a command, such as a colour in a service's log."""
+
+
+def against_plan(spent: float, planned: float) -> str:
+    """How far behind or ahead of the plan, to the minute."""
+    behind = round((spent - planned) / MINUTE) * MINUTE
+    if behind == 0:
+        return "on plan"
+    return f"{lasting(abs(behind))} {'behind' if behind > 0 else 'ahead of'} the plan"
+
+
+def one_line(text: str, limit: int = SENTENCE_LIMIT) -> str:
+    """Without line breaks, colours and control characters, and not longer than a few lines of a screen."""
+    bare_text = ESCAPES.sub("", text)
+    kept = "".join(one if one.isprintable() else " " for one in bare_text)
+    return shortened(" ".join(kept.split()), limit)
+
+
+def bare(task: str) -> str:
+    """The task's own name, without the role it stands in."""
+    return one_line(task.rpartition(" : ")[2])
+
+
+def words_of(reason: t.Any) -> str:
+    """A reason in CamelCase as words: "ImageNotFound" is "image not found"."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", str(reason or "")).lower()
+
+
+def clock(seconds: float) -> str:
+    """A time of day, from seconds since midnight."""
+    minutes = int(seconds // MINUTE) % (24 * 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
 
 MARKS: t.Mapping[Tone, str] = {"good": "✓", "bad": "✗", "warn": "!", "calm": "-", "": "·"}
 INDENT, LABEL = 4, 10

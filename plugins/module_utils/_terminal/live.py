@@ -1,19 +1,46 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes on now, in one line that a terminal draws anew."""
+"""What goes on now, in one line that a terminal draws anew, and the thread that asks for it."""
 
 from __future__ import annotations
 
+import threading
 import typing as t
 from dataclasses import dataclass
 
+from .._formats import span, stopwatch
 from .._progress import LOST, NEWS, WAVE_ROLLED
 from .._words import listed
-from .events import PlayBegun, Reported, TaskBegun, TaskEnded
-from .idle_detector import ASKING
-from .layout import clipped
-from .models import Fact, Tone
-from .words import bare, one_line, watch
+from .layout import bare, clipped, one_line
+from .models import Fact, Line, PlayBegun, Reported, TaskBegun, TaskEnded, Tone
 
+
+class Heartbeat:
+    """Calls `beat` until it is stopped; `beat` tells after how many seconds it wants to be called again."""
+
+    SHORTEST = 0.1
+
+    def __init__(self, beat: t.Callable[[], float]) -> None:
+        self._beat = beat
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def _run(self) -> None:
+        delay = self._beat()
+        while not self._over.wait(max(self.SHORTEST, delay)):
+            delay = self._beat()
+
+
+FIRST = 15.0
+"""Seconds of silence until the first line; then twice as long each time, and no longer than MOST."""
+MOST = 60.0
+# Somebody is being asked at this terminal, and a line would fall into what they type.
+ASKING = frozenset({"easymo.deploy.person_check", "ansible.builtin.pause", "pause"})
 LOOKS = 6
 """How many looks of a watch a log has, beside those at which something changed."""
 SHORT = 1.0
@@ -36,15 +63,16 @@ TONES: t.Mapping[str, Tone] = {
 
 @dataclass(frozen=True)
 class _Running:
-    name: str
+    task: str
     action: str
     since: float
 
 
 class Live:
-    """Knows the tasks that run, and what they said last."""
+    """Knows the tasks that run, what they reported last, and since when the run prints nothing."""
 
     def __init__(self) -> None:
+        self._printed, self._patience = 0.0, FIRST
         self._running: dict[tuple[str, str], _Running] = {}
         self._title, self._since = "", 0.0
         self._pods: dict[str, tuple[int, int, bool]] = {}
@@ -60,8 +88,8 @@ class Live:
     def task(self, event: TaskBegun) -> None:
         if not self._running:
             self._last, self._look, self._ended = "", None, 0
-        name = one_line(bare(event.task.name))
-        self._running[(event.host, event.task.uid)] = _Running(name, event.task.action, event.at)
+        running = _Running(event.task.name, event.task.action, event.at)
+        self._running[(event.host, event.task.uid)] = running
 
     def ended(self, event: TaskEnded) -> None:
         self._running.pop((event.host, event.task.uid), None)
@@ -73,19 +101,42 @@ class Live:
         """Somebody types at this terminal."""
         return any(one.action in ASKING for one in self._running.values())
 
+    @property
+    def _first(self) -> _Running:
+        """The task that has run longest."""
+        return min(self._running.values(), key=lambda running: running.since)
+
+    def printed(self, now: float) -> None:
+        self._printed, self._patience = now, FIRST
+
+    def beat(self, now: float) -> tuple[list[Line], float]:
+        """The line that is due after a long silence, if one is, and after how many seconds to ask again."""
+        due = self._printed + self._patience
+        if not self._running or self.asking:
+            return [], FIRST
+        if now < due:
+            return [], due - now
+        self._printed, self._patience = now, min(MOST, self._patience * 2)
+        first = self._first
+        hosts = sorted(
+            host for (host, _uid), one in self._running.items() if one.task == first.task
+        )
+        line = f"Still at '{first.task}' on {listed(hosts)} after {span(now - first.since)}"
+        return [Line(line, "calm")], self._patience
+
     def text(self, now: float) -> str:
         """ "" while nothing runs."""
         if not self._running or self.asking:
             return ""
-        since = min(one.since for one in self._running.values())
-        first = min(self._running.values(), key=lambda one: one.since)
+        first, since = self._first, self._first.since
         hosts = sorted({host for host, _uid in self._running} - {"localhost"})
         if not self._pods and now - first.since < SHORT:
             # A task that is over at once, or skipped, is not what goes on.
-            return f"{watch(now - self._since)}  {self._title}"
-        what = self._waves() or self._last or first.name
-        where = f" · {listed(hosts, 2)}" if hosts and what == first.name else ""
-        return f"{watch(now - since)}  {what}{where}"
+            return f"{stopwatch(now - self._since)}  {self._title}"
+        name = one_line(bare(first.task))
+        what = self._waves() or self._last or name
+        where = f" · {listed(hosts, 2)}" if hosts and what == name else ""
+        return f"{stopwatch(now - since)}  {what}{where}"
 
     def _waves(self) -> str:
         if not self._pods:
@@ -128,17 +179,17 @@ class Live:
     def _sampled(self, data: t.Mapping[str, t.Any], event: Reported) -> Fact | None:
         elapsed, duration = float(data.get("elapsed") or 0), float(data.get("duration") or 0)
         statuses: t.Mapping[str, str] = data.get("statuses") or {}
-        state = ",".join(f"{name}={one}" for name, one in sorted(statuses.items()))
+        state = ",".join(f"{name}={status}" for name, status in sorted(statuses.items()))
         due = max(SOONEST, duration / LOOKS)
         if not duration:
             return None
         if self._look and self._look[1] == state and elapsed < self._look[0] + due:
             return None
         self._look = (elapsed, state)
-        good = [name for name, one in statuses.items() if one == "good"]
-        rest = [f"{name} {one}" for name, one in statuses.items() if one != "good"]
+        good = [name for name, status in statuses.items() if status == "good"]
+        rest = [f"{name} {status}" for name, status in statuses.items() if status != "good"]
         told = f"{len(good)}/{len(statuses)} good" + (f", {listed(rest)}" if rest else "")
-        bad = any(one in ("bad", "breach", "failed") for one in statuses.values())
+        bad = any(status in ("bad", "breach", "failed") for status in statuses.values())
         tone: Tone = "bad" if bad else "warn" if rest else "good"
         values = one_line(event.text).partition(": ")[2]
         shown = "" if rest else f" · {clipped(values, VALUES)}"

@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the terminal shows of a run: its phases against their plan, before it is lines."""
+"""A run as plain data: its events, and its phases against their plan.
+
+Times are seconds on one clock that the console reads.
+"""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from .._release.models import SETTLED, stopped_by
+from .._story.plan import UNPLANNED, Plan
+from .._story.record import Record, Try
+from .._time import parse_time
+from .commands import Command
 
 Tone = t.Literal["", "head", "good", "warn", "bad", "calm"]
 REFUSALS = frozenset({"InvalidInput", "Locked", "OutOfOrder"})
@@ -51,24 +59,6 @@ class Group:
     items: tuple[Item, ...]
     would: bool = False
     wave: int = 0
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A phase of the release's plan, in its order."""
-
-    name: str
-    title: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Play:
-    """A play, or one batch of it. `phase` is "" for a play that belongs to none."""
-
-    name: str
-    phase: str
-    hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -137,3 +127,107 @@ class Stage:
     @property
     def cause(self) -> Failure | None:
         return stopped_by(self.failures) if self.failures else None
+
+
+Status = t.Literal["ok", "failed", "skipped", "unreachable"]
+
+
+@dataclass(frozen=True)
+class RunBegun:
+    """`clock` is the time of day, in seconds since midnight, at which `at` was 0."""
+
+    title: str
+    version: str
+    environment: str
+    command: Command
+    plan: Plan = UNPLANNED
+    at: float = 0.0
+    clock: float = 0.0
+    began: str = ""
+
+
+@dataclass(frozen=True)
+class PlayBegun:
+    """`phase` is "" for a play that belongs to none. `ours`: it is of this collection."""
+
+    name: str
+    phase: str
+    hosts: tuple[str, ...]
+    ours: bool = True
+    at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """`role` and `action` are full names. `ours`: its file is of this collection. `check`: it runs in check mode."""
+
+    uid: str
+    name: str
+    action: str
+    role: str = ""
+    ours: bool = True
+    check: bool = False
+
+
+@dataclass(frozen=True)
+class TaskBegun:
+    """On one host."""
+
+    task: Task
+    host: str
+    at: float = 0.0
+
+
+@dataclass(frozen=True)
+class TaskEnded:
+    """On one host. `ignored`: it failed, and its play says that this is no failure."""
+
+    task: Task
+    host: str
+    status: Status
+    result: t.Mapping[str, t.Any] = field(default_factory=dict)
+    ignored: bool = False
+    at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What a module said while it ran."""
+
+    event: str
+    host: str
+    text: str
+    data: t.Mapping[str, t.Any] = field(default_factory=dict)
+    at: float = 0.0
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    ending: Ending
+    at: float = 0.0
+
+
+Event = t.Union[RunBegun, PlayBegun, TaskBegun, TaskEnded, Reported, RunEnded]  # noqa: UP007
+
+
+def earlier_runs(record: Record, began: str) -> Earlier:
+    """`began` is when this run began: what was opened since then is its own."""
+    seconds: dict[str, float] = {}
+    status: dict[str, str] = {}
+    own: dict[str, float] = {}
+    limit = parse_time(began)
+    for name, phase in record.phases.items():
+        if _before(phase, limit):
+            status[name] = phase.status
+        elif phase.lasted is not None:
+            own[name] = float(phase.lasted)
+        # What this run did counts nothing here, nor a try whose end nobody wrote down.
+        spent = sum(try_.lasted or 0 for try_ in phase.tries if _before(try_, limit))
+        if spent:
+            seconds[name] = float(spent)
+    return Earlier(record.attempt or 1, seconds, status, own)
+
+
+def _before(one: Try, limit: datetime | None) -> bool:
+    # The record has whole seconds.
+    return bool(one.begun and limit and one.begun < limit.replace(microsecond=0))

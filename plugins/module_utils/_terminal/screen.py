@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import typing as t
 
+from .._formats import span
+from .._story.plan import Planned
 from .._words import counted, listed
-from .models import Earlier, Ending, Failure, Line, Planned, Play, Stage
-from .words import against_plan, bare, one_line, span
+from .layout import against_plan, bare, one_line
+from .models import Earlier, Ending, Failure, Line, PlayBegun, Stage
 
 
 class Screen:
@@ -29,7 +31,7 @@ class Screen:
     def plans(self, phase: str) -> bool:
         return phase in self._plan
 
-    def play_started(self, play: Play, now: float) -> list[Line]:
+    def play_started(self, play: PlayBegun, now: float) -> list[Line]:
         key = play.phase or play.name
         known = self.current
         if known and known.key == key:
@@ -44,7 +46,7 @@ class Screen:
         text = " · ".join([self.heading(stage), *planned, *before, *check])
         return [*lines, Line(text, "head")]
 
-    def _stage(self, key: str, play: Play, now: float) -> Stage:
+    def _stage(self, key: str, play: PlayBegun, now: float) -> Stage:
         number, planned = self._plan.get(key, (0, None))
         title = planned.title if planned else one_line(play.name)
         seconds = planned.seconds if planned else 0.0
@@ -55,7 +57,7 @@ class Screen:
             return stage.title
         return f"Phase {stage.number} of {len(self.plan)}: {stage.title}"
 
-    def _goes_on(self, stage: Stage, play: Play, now: float) -> Line:
+    def _goes_on(self, stage: Stage, play: PlayBegun, now: float) -> Line:
         where = f"{counted(len(play.hosts), 'host')}: {listed(play.hosts)}"
         planned = f" of {span(stage.planned)}" if stage.planned else ""
         spent = f"{span(stage.lasted(now))}{planned}"

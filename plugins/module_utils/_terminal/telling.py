@@ -8,12 +8,9 @@ import typing as t
 from .._release.models import has_failed, sentence_of
 from .._story.decode import decode
 from .._story.record import Phase
-from .events import TaskEnded
-from .facts import facts_of
-from .facts.databases import rehearsals
-from .layout import clipped
-from .models import Fact, Group, Item
-from .words import bare, one_line
+from .facts import checks, platform
+from .layout import bare, clipped, one_line
+from .models import Fact, Group, Item, TaskEnded
 
 SILENT = frozenset(
     f"ansible.builtin.{name}"
@@ -34,11 +31,111 @@ STOPS = frozenset({"easymo.deploy.stop", "ansible.builtin.fail"})
 SERVICE = "easymo.deploy.wave_result"
 MIGRATIONS = frozenset(f"easymo.deploy.{kind}_migrations" for kind in ("supabase", "prisma", "sql"))
 RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
-PEOPLE = ("decision", "sign_off")
-"""Of the results of these modules, what a person asked for, not the run."""
 LOG_LINES = 3
 REMARK = 300
 """Columns of what a role says in passing; -v shows all of it."""
+
+
+Teller = t.Callable[[Group], list[Fact]]
+OURS = "easymo.deploy."
+
+
+def nothing(group: Group) -> list[Fact]:  # noqa: ARG001 - as all tellers
+    return []
+
+
+def sentence(group: Group) -> list[Fact]:
+    """As the module put it. That of a failure is the cause in the last block."""
+    found = (
+        one_line(str(item.result.get("sentence") or "")) for item in group.items if not item.failed
+    )
+    tone: t.Literal["calm", "good"] = "calm" if group.would else "good"
+    return [Fact("", text, tone) for text in dict.fromkeys(found) if text]
+
+
+def switch(group: Group) -> list[Fact]:
+    """What a run did by itself needs no reason: its end tells that."""
+    facts = []
+    for item in group.items:
+        held = item.result.get("kill_switch") or {}
+        if not (held.get("automatic") and item.changed):
+            return sentence(group)
+        told = ", ".join(f"{name}={value}" for name, value in (held.get("flags") or {}).items())
+        if group.would:
+            facts.append(Fact("would", f"switch it off by the kill switch: {told}", "calm"))
+            continue
+        tone: t.Literal["bad", "warn"] = "bad" if item.failed else "warn"
+        facts.append(Fact("switched", f"off by the kill switch, which holds {told}", tone))
+    return facts
+
+
+def functions(group: Group) -> list[Fact]:
+    configures = any("set" in item.result for item in group.items)
+    return its_sentence(group) if configures else platform.functions(group)
+
+
+def rolled(group: Group) -> list[Fact]:
+    scales = any("autoscalers" in item.result for item in group.items)
+    return its_sentence(group) if scales else platform.restarted(group)
+
+
+def ramp(group: Group) -> list[Fact]:
+    """Where it stands is told by what is done about it."""
+    return [] if any("needs_lock" in item.result for item in group.items) else its_sentence(group)
+
+
+TABLE: t.Mapping[str, Teller] = {
+    "easymo.deploy.announce": platform.announced,
+    "easymo.deploy.availability": platform.measured,
+    "easymo.deploy.calendar_event": platform.invited,
+    "easymo.deploy.deploy_lock": platform.locked,
+    "easymo.deploy.diagnosis": nothing,
+    "easymo.deploy.edge_functions": functions,
+    "easymo.deploy.feature_flags": platform.flags,
+    "easymo.deploy.feature_ramp": ramp,
+    "easymo.deploy.health_check": checks.health,
+    "easymo.deploy.image_info": platform.images,
+    "easymo.deploy.junit_report": nothing,
+    "easymo.deploy.kill_switch": switch,
+    "easymo.deploy.metrics_gate": checks.gate,
+    "easymo.deploy.migrations": checks.migrations,
+    "easymo.deploy.person_check": checks.people,
+    "easymo.deploy.pg_backup": checks.backups,
+    "easymo.deploy.pg_restore": checks.restores,
+    "easymo.deploy.pod_flags": platform.in_pods,
+    "easymo.deploy.preflight_check": checks.preflight,
+    "easymo.deploy.release": sentence,
+    "easymo.deploy.release_info": nothing,
+    "easymo.deploy.release_page": platform.page,
+    "easymo.deploy.release_report": nothing,
+    "easymo.deploy.release_rollback": platform.returned,
+    "easymo.deploy.release_variables": nothing,
+    "easymo.deploy.rollout": rolled,
+    "easymo.deploy.rollout_info": nothing,
+    "easymo.deploy.rollout_wave": nothing,
+    "easymo.deploy.smoke_tests": checks.smoke,
+    "easymo.deploy.stop": nothing,
+    "easymo.deploy.wave_result": platform.wave,
+}
+
+
+def facts_of(action: str, group: Group) -> list[Fact]:
+    if not action.startswith(OURS):
+        return []
+    return TABLE.get(action, its_sentence)(group)
+
+
+def its_sentence(group: Group) -> list[Fact]:
+    """Of a module without a teller: its sentence, or that it changed something."""
+    facts = sentence(group)
+    if facts or not any(item.changed and not item.failed for item in group.items):
+        return facts
+    verb = "would change: " if group.would else ""
+    return [Fact("", f"{verb}{bare(group.name)}", "calm" if group.would else "good")]
+
+
+PEOPLE = ("decision", "sign_off")
+"""Of the results of these modules, what a person asked for, not the run."""
 
 
 def records(action: str, result: t.Mapping[str, t.Any]) -> bool:
@@ -102,7 +199,7 @@ class Telling:
             return [Fact("", clipped(one_line(text), REMARK), "") for text in said]
         if records(task.action, ended[-1].result) and not failed:
             phase = decode(Phase, ended[-1].result.get("phase"), "phase", [])
-            known = rehearsals(phase.evidence.rehearsals)
+            known = checks.rehearsals(phase.evidence.rehearsals)
             return [f for f in known if self._new(f"{f.label} {f.text}")]
         if (task.action == ANNOUNCE and failing) or (task.action in SILENT and not failed):
             return []
@@ -154,7 +251,7 @@ def last_lines(result: t.Mapping[str, t.Any]) -> tuple[str, ...]:
     logs = diagnosis.get("logs") if isinstance(diagnosis, dict) else None
     for lines in logs.values() if isinstance(logs, dict) else ():
         if isinstance(lines, list) and lines:
-            return tuple(one_line(str(one)) for one in lines[-LOG_LINES:])
+            return tuple(one_line(str(line)) for line in lines[-LOG_LINES:])
     return ()
 
 
@@ -172,7 +269,7 @@ def _failures(ended: t.Sequence[TaskEnded], facts: t.Sequence[Fact]) -> list[Fac
         why = one_line(sentence_of(ignored[0].result))
         told = f"{bare(ignored[0].task.name)} failed, and the run goes on: {why}"
         return [Fact("", told, "warn")]
-    if not bad or bad[0].task.action in STOPS or any(one.tone == "bad" for one in facts):
+    if not bad or bad[0].task.action in STOPS or any(fact.tone == "bad" for fact in facts):
         return []
     hosts = sorted({one.host for one in bad} - {"localhost"})
     where = f" on {', '.join(hosts)}" if hosts else ""

@@ -21,7 +21,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress, subscribe
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import has_failed
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.events import (
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
     Event,
     Reported,
     RunEnded,

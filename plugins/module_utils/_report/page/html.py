@@ -206,8 +206,8 @@ PAGE = """<!doctype html>
 {% if report.phases %}
 <details id="phases"><summary>Times and details of each phase</summary>
 {{ tabled(phase_columns, phase_rows) }}
-{% for phase in report.phases if told(phase) %}
-<h3>{{ phase.title }}</h3>{{ listed(told(phase)) }}
+{% for phase in report.phases if details(phase) %}
+<h3>{{ phase.title }}</h3>{{ listed(details(phase)) }}
 {% endfor %}
 </details>
 {% else %}<p class="faint">No phase is planned or recorded.</p>{% endif %}

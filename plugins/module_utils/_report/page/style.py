@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The page's style: light and dark, narrow and wide, on paper. No colour says anything alone."""
+"""The page's style, and the few lines of a live page that its reader's browser runs.
+
+The style is light and dark, narrow and wide, and on paper; no colour says anything alone. The script tells of news that
+stays out, and keeps open folds open. The page allows it by its hash, and no other.
+"""
 
 from __future__ import annotations
+
+import base64
+import hashlib
 
 STYLE = """
 :root { color-scheme: light dark; --bg: #f4f6f8; --card: #fff; --line: #dde2e8; --text: #1b2430;
@@ -146,3 +153,22 @@ svg rect.gap { fill: var(--gap); }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
+
+QUIET_MS = 120_000
+"""So long without another page, and its run has died or lost the place it writes to."""
+SCRIPT = f"""
+const live = document.querySelector(".live"), key = "open " + location.pathname;
+const folds = () => [...document.querySelectorAll("details[id]")];
+const look = () => {{
+  document.querySelector(".stale").hidden = Date.now() - 1000 * live.dataset.written < {QUIET_MS};
+}};
+try {{
+  const open = JSON.parse(sessionStorage.getItem(key) || "[]");
+  folds().forEach(fold => {{ fold.open = fold.open || open.includes(fold.id); }});
+  addEventListener("pagehide", () => sessionStorage.setItem(key,
+    JSON.stringify(folds().filter(fold => fold.open).map(fold => fold.id))));
+}} catch (refused) {{ /* a reader without storage opens them again */ }}
+look();
+setInterval(look, 1000);
+"""
+SCRIPT_HASH = "sha256-" + base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._formats import quantity, shown
 from ..._gate.models import Bounds, SampleStatus
 from ..._story.record import Comparison, Metric, Record
 from ..._words import counted
-from ..models import Cell, MetricsTable, Watched
+from ..models import Cell, MetricsTable, Watched, judged, share
 from ..plot import bound_words, plot_of
-from ..times import quantity, shown
-from .words import judged, share
 
 NOT_WATCHED = "No metric was watched."
 PHASE = "monitoring"
@@ -20,9 +19,9 @@ PHASE = "monitoring"
 def watches(record: Record) -> tuple[MetricsTable, ...]:
     """The release's own first, then the tries of it that failed, then the ramp."""
     found = [watch_of("Metrics", record.section("metrics"))]
-    for nth, one in enumerate(record.phase(PHASE).earlier_failures, start=1):
-        title = f"Metrics of try {nth}, which ended {shown(one.finished)}"
-        found.append(watch_of(title, one.evidence.metrics, fold=True))
+    for nth, failure in enumerate(record.phase(PHASE).earlier_failures, start=1):
+        title = f"Metrics of try {nth}, which ended {shown(failure.finished)}"
+        found.append(watch_of(title, failure.evidence.metrics, fold=True))
     for step in record.facts.ramp_watches:
         found.append(watch_of(f"Metrics at {step.name}: {step.verdict}", step.samples, fold=True))
     return tuple(watch for watch in found if watch.metrics)
@@ -30,7 +29,7 @@ def watches(record: Record) -> tuple[MetricsTable, ...]:
 
 def watch_of(title: str, entries: t.Sequence[Metric], *, fold: bool = False) -> MetricsTable:
     metrics = tuple(map(watched, entries))
-    bad = [one.name for one in metrics if one.verdict.tone in ("bad", "warn")]
+    bad = [metric.name for metric in metrics if metric.verdict.tone in ("bad", "warn")]
     lead = share(
         len(metrics) - len(bad), len(metrics), "metrics were good", f"not {', '.join(bad)}"
     )

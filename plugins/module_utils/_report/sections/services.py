@@ -6,14 +6,13 @@ from __future__ import annotations
 import typing as t
 
 from ..._flags.values import only_flags
+from ..._formats import took
 from ..._images import version_of
 from ..._story.decode import text
 from ..._story.record import Failure, Flags, Functions, Record, Service
 from ..._words import counted
 from ..._words import listed as listing
-from ..models import Cell, Table
-from ..times import took
-from .words import judged, share
+from ..models import Cell, Table, code, judged, share, table
 
 PHASE = "microservices"
 FOLDED_FROM = 40
@@ -32,7 +31,7 @@ def services(record: Record, pins: Json, versions: Json) -> Table:
     """
     evidence, waves = record.evidence(PHASE), record.facts.wave_numbers
     failed = {one.name: one for one in evidence.failures}
-    found = {one.name: one for one in record.section("services")}
+    found = {service.name: service for service in record.section("services")}
     for name, failure in failed.items():
         if name in waves or name not in ("localhost", *found):
             found.setdefault(name, Service(name, result=failure.result))
@@ -56,9 +55,9 @@ def services(record: Record, pins: Json, versions: Json) -> Table:
         for name in order
     ]
     columns = ("Service", "Wave", "Result", "Before", "Now", "Ready", "Took", "Why")
-    return Table(
-        "Services", columns, tuple(rows), "No rollout of a service is recorded.",
-        lead=lead_of(rows), fold=len(rows) > FOLDED_FROM, part="services",
+    return table(
+        "Services", columns, rows, "No rollout of a service is recorded.",
+        lead_of(rows), fold=len(rows) > FOLDED_FROM, part="services",
     )  # fmt: skip
 
 
@@ -144,55 +143,44 @@ def lead_of(rows: t.Sequence[tuple[Cell, ...]]) -> str:
 
 def images(record: Record) -> Table | None:
     """By image its digest, or that nobody looked; left out when no image is recorded."""
+    known = record.facts.images
     rows = [
-        (
-            Cell(one.name, code=True),
-            Cell(one.digest, code=True) if one.digest else Cell(one.unseen, "warn"),
-        )
-        for one in record.facts.images
+        (code(one.name), code(one.digest) if one.digest else Cell(one.unseen, "warn"))
+        for one in known
     ]
-    looked = sum(1 for row in rows if not row[1].tone)
+    looked = sum(1 for one in known if one.digest)
     lead = share(looked, len(rows), "images were found in the registry")
-    table = Table("Images", ("Image", "Digest"), tuple(rows), "", lead, len(rows) > FOLDED_FROM)
-    return table if rows else None
+    fold = len(rows) > FOLDED_FROM
+    return table("Images", ("Image", "Digest"), rows, lead=lead, fold=fold) if rows else None
 
 
 def functions(record: Record) -> Table:
     """What edge_functions returns: `changes` with slug and kind, `unchanged` as names."""
-    found: Functions = record.section("functions") or Functions()
-    versions = {slug: one.version for slug, one in found.functions.items()}
-    rows = [
-        (
-            Cell(one.slug),
-            Cell(one.kind),
-            Cell(versions.get(one.slug, "")),
-            Cell(", ".join(one.files), code=True),
-        )
-        for one in found.changes
+    known: Functions = record.section("functions") or Functions()
+    versions = {slug: function.version for slug, function in known.functions.items()}
+    rows: list[tuple[Cell | str, ...]] = [
+        (change.slug, change.kind, versions.get(change.slug, ""), code(", ".join(change.files)))
+        for change in known.changes
     ]
-    rows += [
-        (Cell(name), Cell("unchanged", "calm"), Cell(""), Cell("")) for name in found.unchanged
-    ]
-    changed = len(found.changes)
+    rows += [(name, Cell("unchanged", "calm"), "", "") for name in known.unchanged]
+    changed = len(known.changes)
     lead = (
         f"{counted(changed, 'function')} deployed, {len(rows) - changed} unchanged." if rows else ""
     )
     columns = ("Function", "Change", "Version", "Files")
-    return Table("Edge functions", columns, tuple(rows), "No edge function is recorded.", lead)
+    return table("Edge functions", columns, rows, "No edge function is recorded.", lead)
 
 
 def flags(record: Record) -> Table:
     """What feature_flags returns: all keys `before` and `after`. A plain dictionary is the state after."""
-    kept: Flags = record.section("flags") or Flags()
-    before, after = kept.before, kept.state
-    rows = []
+    known: Flags = record.section("flags") or Flags()
+    before, after = known.before, known.state
+    rows, changes = [], 0
     for name in sorted({*only_flags(after), *only_flags(before)}):
         was, now = text(before.get(name)), text(after.get(name))
-        change = "changed" if before and was != now else ""
-        rows.append(
-            (Cell(name, code=True), Cell(was or "not set"), Cell(now or "not set"), Cell(change))
-        )
-    changed = sum(1 for row in rows if row[3].text)
-    lead = f"{changed} of {counted(len(rows), 'flag')} changed." if rows else ""
+        changed = bool(before) and was != now
+        changes += changed
+        rows.append((code(name), was or "not set", now or "not set", "changed" if changed else ""))
+    lead = f"{changes} of {counted(len(rows), 'flag')} changed." if rows else ""
     columns = ("Flag", "Before", "After", "")
-    return Table("Feature flags", columns, tuple(rows), "No flag is recorded.", lead)
+    return table("Feature flags", columns, rows, "No flag is recorded.", lead)

@@ -16,9 +16,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.models impo
     CENSORED,
     sentence_of,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Planned
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
 from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import task_name
-from ansible_collections.easymo.deploy.plugins.plugin_utils._run_events import read_plan
 
 LOADS = """
 import json, sys
@@ -106,7 +105,7 @@ def test_what_the_inventory_says_of_the_release_is_taken_as_far_as_it_makes_sens
     assert release.title == "Release 2.0.0"
     assert [(one.name, one.title, one.minutes) for one in release.plan] == [
         ("database", "Database", 15.0),
-        ("x", "x", 0.0),
+        ("x", "X", 0),
     ]
     assert release.units == {"p95": "seconds"}
     assert slack.describe(NOTHING, "deploy_v2.yml", "{{ x }}", None).plan == ()
@@ -163,12 +162,12 @@ def test_only_what_our_documentation_promises_of_our_modules_is_written(monkeypa
     [
         (None, ()),
         ("{{ undefined }}", ()),
-        ([{"name": "database", "minutes": 15}], (Planned("database", "database", 900.0),)),
-        ([{"name": "x"}, 3, {"name": "y", "minutes": "many"}], ()),
+        ([{"name": "database", "minutes": 15}], (Planned("database", "Database", 15),)),
+        ([{"name": "x"}, 3, {"minutes": 1}], (Planned("x", "X"),)),
     ],
 )
 def test_of_a_plan_that_is_none_nothing_is_told(plan, read):
-    assert read_plan(plan) == read
+    assert Plan.read(plan) == read
 
 
 @pytest.mark.parametrize(("result", "said"), [

@@ -41,7 +41,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._http import (
     without_query,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._images import HttpRegistry, Reference
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.services import Service
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import Service
 from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server import (
     MonitoringServer,
 )

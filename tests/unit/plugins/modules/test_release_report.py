@@ -18,7 +18,7 @@ RECORD = {
 @pytest.fixture
 def write_report(tmp_path):
     def run(**args):
-        plan = [one._asdict() for one in records.PLAN]
+        plan = [*records.PLAN]
         given = {"record": RECORD, "dest": str(tmp_path / "report"), "plan": plan, **args}
         return run_module(release_report, **given)
 

@@ -23,16 +23,19 @@ from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan i
     start,
     switch_off,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._claims.cause import latest_cause
 from ansible_collections.easymo.deploy.plugins.module_utils._claims.claims import (
     REPORT_LINES,
     read_claims,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._claims.models import Claim
+from ansible_collections.easymo.deploy.plugins.module_utils._claims.rollback import (
+    Claim,
+    latest_cause,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Reason, Verdict
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_text
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from tests.fakes import release_records as records
 
@@ -593,7 +596,7 @@ def spoken(texts: Info, info: Info) -> dict[str, str]:
             build_report(
                 info["record"],
                 Asked(
-                    plan=records.PLAN,
+                    plan=Plan.read(records.PLAN),
                     zone=EAT,
                     availability=info["availability"],
                     flags=info.get("flags") or {},

@@ -4,13 +4,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._claims.models import Claim
 from ansible_collections.easymo.deploy.plugins.module_utils._claims.rollback import (
     FLAGS,
     PODS,
     RETURNED,
     TESTS,
     VERSIONS,
+    Claim,
     rollback_claims,
     verification,
 )

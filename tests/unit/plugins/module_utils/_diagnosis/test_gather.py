@@ -3,11 +3,9 @@
 import threading
 
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
+    Collector,
     Limits,
     Notebook,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.gather import (
-    Collector,
     gather,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError

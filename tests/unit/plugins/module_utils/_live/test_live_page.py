@@ -16,17 +16,21 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     SampleStatus,
     Series,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._live.doing import doing
-from ansible_collections.easymo.deploy.plugins.module_utils._live.models import Service, Sight
-from ansible_collections.easymo.deploy.plugins.module_utils._live.places import FilePlace, Published
-from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import AT_LEAST, PageWriter
+from ansible_collections.easymo.deploy.plugins.module_utils._live.page import Service, Sight, doing
+from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import (
+    AT_LEAST,
+    FilePlace,
+    PageWriter,
+    Published,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from tests.fakes import release_records as records
 from tests.fakes.cluster import FakeClock, MemoryCluster
 
 ZONE = ZoneInfo("Africa/Kigali")
-PLAN = [one._asdict() for one in records.PLAN]
+PLAN = Plan.read(records.PLAN)
 TOKEN = "kube-token-1234567890"
 ASKED = {"error_rate": {"unit": "ratio", "pass": {"max": 0.01}, "rollback": {"above": 0.05}}}
 
@@ -112,7 +116,7 @@ class Bad:
 
 
 def writer(folder, *sights, others=(), clock=None, redact=None):
-    asked = Asked(plan=records.PLAN, zone=ZONE)
+    asked = Asked(plan=PLAN, zone=ZONE)
     moments = iter(records.BEGIN + timedelta(minutes=90, seconds=5 * n) for n in range(1000))
     return PageWriter(
         observer=Observed(*sights),

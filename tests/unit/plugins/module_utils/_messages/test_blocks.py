@@ -14,19 +14,21 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_st
     ROLLED,
     Failure,
     Link,
-    Planned,
     Play,
     Release,
     ReleaseStatus,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric, Record
 from sandbox.sinks.slack_shapes import content
 from tests.examples import examples
 
-PLAN = (
-    Planned("preflight", "Pre-Deploy", 15),
-    Planned("microservices", "Microservices", 20),
-    Planned("monitoring", "Monitoring", 60),
+PLAN = Plan(
+    (
+        Planned("preflight", "Pre-Deploy", 15),
+        Planned("microservices", "Microservices", 20),
+        Planned("monitoring", "Monitoring", 60),
+    )
 )
 LINKS = (Link("Live page", "https://page.easymo.com:8443/2.0.0/"), Link("Dashboard", "https://d.x"))
 SERVICES = Play("Phase 4", "microservices", 12)
@@ -198,7 +200,7 @@ ANYTHING = st.text(max_size=400) | st.sampled_from(
     links=st.lists(st.tuples(ANYTHING, ANYTHING), max_size=30),
 )
 def test_slack_would_take_it_whatever_is_in_it(title, host, sentence, names, plays, links):
-    plan = tuple(Planned(f"phase_{number}", name, 5.0) for number, name in enumerate(names))
+    plan = Plan(Planned(f"phase_{number}", name, 5.0) for number, name in enumerate(names))
     buttons = tuple(Link(text, f"https://x.example/{url}") for text, url in links)
     made = ReleaseStatus(Release(title, "rollback.yml", title, plan=plan, links=buttons), 0.0)
     begin(made, SERVICES)

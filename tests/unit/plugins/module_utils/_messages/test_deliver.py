@@ -11,28 +11,26 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import deliver
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.mail import (
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import (
     compose,
+    deliver,
     read_attachments,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.plan import (
     Delivered,
     Mail,
     SlackMessage,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.plan import plan_messages
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import (
-    BusyError,
-    retry_after,
-    retrying,
+    plan_messages,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
+    BusyError,
     GoneError,
     NoBlocksError,
     SlackApi,
     SlackWebhook,
     refused,
+    retry_after,
+    retrying,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
 from tests.fakes.cluster import FakeClock

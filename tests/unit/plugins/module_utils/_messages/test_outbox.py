@@ -10,8 +10,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import Content, Outbox
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import BusyError
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
+    BusyError,
     GoneError,
     NoBlocksError,
 )

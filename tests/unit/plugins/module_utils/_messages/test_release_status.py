@@ -7,19 +7,21 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn imp
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
     ROLLED,
     Failure,
-    Planned,
     Play,
     Release,
     ReleaseStatus,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric, Record
 from ansible_collections.easymo.deploy.plugins.module_utils._time import epoch
 
 START = epoch("2026-11-24T06:00:00Z")
-PLAN = (
-    Planned("preflight", "Pre-Deploy", 15),
-    Planned("microservices", "Microservices", 20),
-    Planned("monitoring", "Monitoring", 60),
+PLAN = Plan(
+    (
+        Planned("preflight", "Pre-Deploy", 15),
+        Planned("microservices", "Microservices", 20),
+        Planned("monitoring", "Monitoring", 60),
+    )
 )
 RELEASE = Release(
     title="EasyMO v2.0",
@@ -210,7 +212,7 @@ def test_an_interrupted_run_is_no_finished_phase():
     (Metric("p95", "seconds", status="between", newest=1.234), "🟡 p95 1.23 s"),
     (Metric("kafka_lag", "messages", status="breach", newest=1200), "🔴 kafka lag 1,200 messages"),
     (Metric("kafka_lag", "messages", status="missing", newest=None), "⚪ kafka lag no data"),
-    (Metric("p95", "seconds", status="good", newest=0.0122), "🟢 p95 12 ms"),
+    (Metric("p95", "seconds", status="good", newest=0.0122), "🟢 p95 12.2 ms"),
     (Metric("x", newest=1.0), "x 1"),
 ])  # fmt: skip
 def test_metrics_have_a_mark_and_a_unit(reading, shown):
@@ -311,13 +313,6 @@ def test_an_odd_record_breaks_nothing(odd):
     if attempt.attempt:
         release.record_seen(attempt)
     assert "Monitoring" in read(release, 1)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"), [(0, "0:00"), (59.6, "1:00"), (3725, "1:02:05"), (-1, "0:00")]
-)
-def test_duration(seconds, shown):
-    assert headline.duration(seconds) == shown
 
 
 def test_a_phase_that_the_release_does_not_have_is_none_of_its_steps():

@@ -5,10 +5,10 @@ import stat
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.message_state import (
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import (
     MessageState,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
     Release,

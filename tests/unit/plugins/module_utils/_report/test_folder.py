@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.folder import ReportFolder
+from ansible_collections.easymo.deploy.plugins.module_utils._report.files import ReportFolder
 
 
 def test_two_writers_of_the_same_page_never_mix(tmp_path):

@@ -9,8 +9,6 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._report.journal import (
     LINE_LIMIT,
     Journal,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.journal_reader import (
     read_events,
 )
 from tests.tables import cases

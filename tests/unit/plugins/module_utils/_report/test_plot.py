@@ -2,6 +2,7 @@
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._formats import quantity
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Point as Sample
 from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import (
@@ -14,7 +15,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import 
     domain,
     plot_of,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import quantity
 from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric
 

@@ -5,25 +5,30 @@ import re
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._formats import lasting, size
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
-    Asked,
-    Cell,
-    Planned,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked, Cell
 from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import causes
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import (
     as_html,
     as_text,
     files_of,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import lasting, size
 from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import (
+    UNPLANNED,
+    Plan,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Evidence
 from tests.fakes import release_records as records
 from tests.fakes.report_lines import everything
 
-PLAN = Asked(plan=(Planned("database", 15), Planned("microservices", 20), Planned("sign_off", 10)))
+
+def plan_of(**minutes):
+    return Plan.read([{"name": name, "minutes": spent} for name, spent in minutes.items()])
+
+
+PLAN = Asked(plan=plan_of(database=15, microservices=20, sign_off=10))
 
 
 def phase(status, minute, minutes, **evidence):
@@ -93,7 +98,7 @@ def services_alone():
 
 
 def test_nothing_is_missing_that_the_release_does_not_have():
-    plan = (Planned("microservices", 20), Planned("sign_off", 10))
+    plan = plan_of(microservices=20, sign_off=10)
     report = build_report(services_alone(), Asked(plan=plan, announced=False))
     assert report.missing == ()
     text = everything(report)
@@ -104,25 +109,12 @@ def test_nothing_is_missing_that_the_release_does_not_have():
 
 
 def test_what_the_release_has_is_missing_where_the_record_does_not_know_it():
-    parts = (
-        "database",
-        "edge_functions",
-        "microservices",
-        "feature_flags",
-        "smoke_tests",
-        "monitoring",
+    plan = plan_of(
+        database=9, edge_functions=9, microservices=9, feature_flags=9, smoke_tests=9, monitoring=9
     )
-    plan = tuple(Planned(part, 10) for part in parts)
     told = " ".join(build_report(services_alone(), Asked(plan=plan)).missing)
-    for words in (
-        "No backup",
-        "No migration",
-        "No edge function",
-        "No flag",
-        "No test",
-        "No announcement",
-    ):
-        assert f"{words} is recorded." in told
+    for what in ("backup", "migration", "edge function", "flag", "test", "announcement"):
+        assert f"No {what} is recorded." in told
     assert "watched" in told
 
 
@@ -179,7 +171,7 @@ def test_a_failed_release_quotes_its_first_cause_on_top():
 
 
 def test_a_hold_is_no_failure_and_says_what_it_waits_for():
-    report = build_report(records.held(), Asked(plan=records.PLAN))
+    report = build_report(records.held(), Asked(plan=Plan.read(records.PLAN)))
     assert (report.verdict.word, report.verdict.tone) == ("On hold", "warn")
     assert report.verdict.sentence.startswith(
         "The release waits in Monitoring for a decision: response_time_p95 is 1.34 seconds"
@@ -189,7 +181,7 @@ def test_a_hold_is_no_failure_and_says_what_it_waits_for():
 
 
 def test_a_rolled_back_release_says_why_and_that_its_services_went_back():
-    report = build_report(records.rolled_back(), Asked(plan=records.PLAN))
+    report = build_report(records.rolled_back(), Asked(plan=Plan.read(records.PLAN)))
     assert "rejected: the ledger is down (Jane Doe, 06:39)" in report.verdict.sentence
     (services,) = (table for table in report.tables if table.title == "Services")
     assert {row[2].text for row in services.rows} == {"rolled back", "not started"}
@@ -206,7 +198,9 @@ def test_what_a_way_back_took_of_another_hand_is_told_of_its_service():
     record = records.rolled_back()
     field = "spec.containers[agent-core].lifecycle"
     record["facts"]["services_returned"]["agent-core"]["taken_away"] = [{"field": field}]
-    (services,) = (t for t in build_report(record, Asked(plan=())).tables if t.title == "Services")
+    (services,) = (
+        t for t in build_report(record, Asked(plan=UNPLANNED)).tables if t.title == "Services"
+    )
     told = [row[7].text for row in services.rows if "other people's changes" in row[7].text]
     assert len(told) == 1
     assert told[0].endswith(f"changes: {field}.")
@@ -214,7 +208,9 @@ def test_what_a_way_back_took_of_another_hand_is_told_of_its_service():
 
 def test_services_stand_in_their_waves_with_the_reason_of_what_failed():
     record = records.many(100)
-    (services,) = (t for t in build_report(record, Asked(plan=())).tables if t.title == "Services")
+    (services,) = (
+        t for t in build_report(record, Asked(plan=UNPLANNED)).tables if t.title == "Services"
+    )
     assert [row[1].text for row in services.rows[:2]] == ["1", "2"]
     assert services.fold
 
@@ -227,7 +223,7 @@ def test_metrics_are_told_with_bounds_and_of_every_watch_apart():
     record["phases"]["monitoring"]["earlier_failures"] = [
         {"finished": records.at(90), "evidence": {"metrics": records.metrics()[:2]}}
     ]
-    own, earlier, ramp = build_report(record, Asked(plan=records.PLAN)).watches
+    own, earlier, ramp = build_report(record, Asked(plan=Plan.read(records.PLAN))).watches
     assert (own.fold, earlier.fold, ramp.fold) == (False, True, True)
     assert own.lead == "6 of 8 metrics were good: not response time p95, redis hit rate."
     assert "Passes up to 1 %; rolls back above 5 %." in own.metrics[0].words
@@ -248,13 +244,15 @@ def test_the_guard_is_one_watch_with_what_it_did_and_when_nobody_looked():
             {"what": "step_down", "at": records.at(90), "before": 5, "to": 1, "why": "it fires"}
         ],
     }
-    (guard,) = (t for t in build_report(record, Asked(plan=())).tables if t.title == "The guard")
+    (guard,) = (
+        t for t in build_report(record, Asked(plan=UNPLANNED)).tables if t.title == "The guard"
+    )
     assert guard.lead.startswith("The guard looked 571 times from ")
     assert guard.lead.endswith("The longest time between two looks was 1260.0 s.")
     assert [row[1].text for row in guard.rows] == ["step down", "nobody looked"]
     assert guard.rows[0][2].text == "5 % to 1 %: it fires"
     record["facts"]["guard"]["looks"] = {}
-    assert "The guard" not in {t.title for t in build_report(record, Asked(plan=())).tables}
+    assert "The guard" not in {t.title for t in build_report(record, Asked(plan=UNPLANNED)).tables}
 
 
 def test_a_comparison_shows_the_users_of_both_cohorts_and_what_it_could_have_seen():
@@ -267,7 +265,7 @@ def test_a_comparison_shows_the_users_of_both_cohorts_and_what_it_could_have_see
     record["phases"]["monitoring"]["evidence"]["metrics"] = [
         {**records.metrics()[0], "comparison": compared}
     ]
-    (own,) = build_report(record, Asked(plan=records.PLAN)).watches
+    (own,) = build_report(record, Asked(plan=Plan.read(records.PLAN))).watches
     words = own.metrics[0].words
     assert "Failing users: 9 of 812 treated, 180 of 15,420 of the control." in words
     assert any("could have seen 3.1 times" in one for one in words)
@@ -277,7 +275,7 @@ def test_a_signature_for_another_commit_or_by_nobody_is_none():
     record = records.green()
     record["facts"]["sign_offs"]["qa"]["git_sha"] = "f" * 40
     record["facts"]["sign_offs"]["product"]["by"] = ""
-    report = build_report(record, Asked(plan=records.PLAN, sign_offs=("qa", "security")))
+    report = build_report(record, Asked(plan=Plan.read(records.PLAN), sign_offs=("qa", "security")))
     (table,) = (table for table in report.tables if table.title == "Sign-offs")
     told = {row[0].text: row[1].text for row in table.rows}
     assert told == {
@@ -408,7 +406,7 @@ def test_what_people_said_of_users_is_told_of_every_watch():
     ids=["green", "held", "rolled back", "dead", "many", "hostile", "empty"],
 )  # fmt: skip
 def test_the_text_is_one_screen_and_begins_with_the_verdict(record):
-    report = build_report(record, Asked(plan=records.PLAN))
+    report = build_report(record, Asked(plan=Plan.read(records.PLAN)))
     lines = as_text(report).splitlines()
     assert len(lines) <= 40
     assert report.verdict.word.upper() in lines[0]
@@ -416,7 +414,7 @@ def test_the_text_is_one_screen_and_begins_with_the_verdict(record):
 
 
 def test_a_held_text_names_the_phase_and_its_cause_once():
-    text = as_text(build_report(records.held(), Asked(plan=records.PLAN)))
+    text = as_text(build_report(records.held(), Asked(plan=Plan.read(records.PLAN))))
     assert "!   7/8 Monitoring      on hold     1 h of 1 h planned" in text
     assert "·   8/8 Sign-Off        not run     10 min planned" in text
 
@@ -436,7 +434,7 @@ def test_the_same_deviation_is_told_once_with_how_often():
 
 def test_no_table_has_a_column_without_a_word():
     for record in (records.green(), records.rolled_back(), records.held()):
-        html = as_html(build_report(record, Asked(plan=records.PLAN)))
+        html = as_html(build_report(record, Asked(plan=Plan.read(records.PLAN))))
         for table in re.findall(r"<table class=\"stack\".*?</table>", html, re.S):
             rows = re.findall(r"<tr role=\"row\">(.*?)</tr>", table, re.S)[1:]
             cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in rows]
@@ -448,7 +446,9 @@ def test_a_sign_off_that_the_checklist_shows_is_not_shown_again():
     line = {"name": "sign_off_qa", "kind": "sign_offs", "item": "1 Staging Validation: QA sign-off", "status": "pass",
             "detail": "Grace Uwase signed it"}  # fmt: skip
     record["phases"]["preflight"]["evidence"]["preflight"].append(line)
-    report = build_report(record, Asked(plan=records.PLAN, sign_offs=("qa", "product", "security")))
+    report = build_report(
+        record, Asked(plan=Plan.read(records.PLAN), sign_offs=("qa", "product", "security"))
+    )
     (table,) = (one for one in report.tables if one.title == "Sign-offs")
     assert [row[0].text for row in table.rows] == ["product", "security"]
     assert table.lead == "2 of 3 signed: not security. Who signed what stands in the checklist."
@@ -456,7 +456,7 @@ def test_a_sign_off_that_the_checklist_shows_is_not_shown_again():
 
 
 def test_the_checklist_stands_by_its_sections_with_what_did_not_pass_open():
-    report = build_report(records.green(), Asked(plan=records.PLAN))
+    report = build_report(records.green(), Asked(plan=Plan.read(records.PLAN)))
     sections = [one for one in report.tables if one.part == "checklist"]
     assert [one.title for one in sections] == [
         "1 Staging Validation", "3 Infrastructure Readiness", "4 Code Readiness",
@@ -476,7 +476,7 @@ def test_a_service_that_an_earlier_run_rolled_out_did_not_take_no_time():
         "duration": 0,
     }
     pins = {"agent-core": {"images": {"agent-core": "easymo/agent-core:v1.9.0"}}}
-    report = build_report(record, Asked(plan=records.PLAN, pins=pins))
+    report = build_report(record, Asked(plan=Plan.read(records.PLAN), pins=pins))
     (table,) = (one for one in report.tables if one.title == "Services")
     assert [cell.text for cell in table.rows[0]][2:7] == [
         "rolled out earlier", "v1.9.0", "v2.0.0", "3 of 3", "",
@@ -494,7 +494,7 @@ def test_what_runs_now_is_what_was_seen_last_and_else_not_known():
     evidence["services"] = {"wallet-service": evidence["services"]["wallet-service"]}
 
     def now(**asked) -> str:
-        report = build_report(record, Asked(plan=records.PLAN, pins=pins, **asked))
+        report = build_report(record, Asked(plan=Plan.read(records.PLAN), pins=pins, **asked))
         return dict(report.now)["Versions"].text
 
     assert now() == "v1.9.0 on 1: wallet-service; not known on 11"
@@ -502,7 +502,7 @@ def test_what_runs_now_is_what_was_seen_last_and_else_not_known():
     assert now() == "v2.0.0 on 1: agent-core; v1.9.0 on 11"
     later = dict.fromkeys(names, "v1.9.0")
     assert now(versions=later) == "v1.9.0 on all 12 services"
-    report = build_report(record, Asked(plan=records.PLAN, pins=pins))
+    report = build_report(record, Asked(plan=Plan.read(records.PLAN), pins=pins))
     rolled = next(row for table in report.tables for row in table.rows if row[0].text == names[0])
     assert [cell.text for cell in rolled[2:5]] == ["rolled out earlier", "v1.9.0", "v2.0.0"]
 
@@ -512,7 +512,7 @@ def test_a_release_of_one_service_names_it():
     evidence = record["phases"]["microservices"]["evidence"]
     evidence["services"] = {"wallet-service": evidence["services"]["wallet-service"]}
     record["facts"]["waves"] = [["wallet-service"]]
-    report = build_report(record, Asked(plan=records.PLAN))
+    report = build_report(record, Asked(plan=Plan.read(records.PLAN)))
     assert dict(report.now)["Versions"].text == "v2.0.0 on 1: wallet-service"
 
 
@@ -523,7 +523,7 @@ def test_what_a_phase_has_nothing_of_is_not_told():
         "held": {},
         "decision": {"by": "Jane"},
     }
-    told = everything(build_report(record, Asked(plan=records.PLAN)))
+    told = everything(build_report(record, Asked(plan=Plan.read(records.PLAN))))
     assert "gaps" not in told
     assert 'decision: {"by": "Jane"}' in told
 

@@ -2,7 +2,7 @@
 
 import json
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.journal_tables import (
+from ansible_collections.easymo.deploy.plugins.module_utils._report.journal import (
     read_journal,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._time import parse_time

@@ -17,9 +17,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.follow impor
     changes,
     follow,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.events import Reported
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.live import Live
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Reported
 
 PLAN = [{"name": "database", "title": "Database"}, {"name": "microservices", "title": "Services"}]
 SERVICES = ["agent-core", "wallet"]
@@ -84,7 +85,7 @@ class Clock:
 
 def status_at(wallet: int, **phases: str) -> dict[str, t.Any]:
     moment = datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC)
-    return status_of(seen(lock(0), wallet, **phases), Asked(SERVICES, PLAN), moment)
+    return status_of(seen(lock(0), wallet, **phases), Asked(SERVICES, Plan.read(PLAN)), moment)
 
 
 def followed(
@@ -101,7 +102,7 @@ def followed(
 
     status = follow(
         look,
-        lambda one, now: status_of(one, Asked(SERVICES, PLAN), now),
+        lambda one, now: status_of(one, Asked(SERVICES, Plan.read(PLAN)), now),
         lambda _event, text, _data: told.append(text),
         clock,
         interval=interval,

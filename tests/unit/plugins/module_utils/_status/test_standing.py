@@ -4,7 +4,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._status.standing import standing
+from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import standing
 from tests.tables import cases
 
 PARTS = {"database": "databases", "edge_functions": "functions"}

@@ -10,6 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.build import
     status_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import lines_of
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Typed
 
@@ -87,7 +88,9 @@ def status(
 ) -> dict[str, t.Any]:
     facts = Seen(lock, "The lock.", Record.read(record), services, **seen)
     names = [one["name"] for one in services]
-    return status_of(facts, Asked(names, PLAN, ramp or {}, guard or {}, typed=TYPED), NOW)
+    return status_of(
+        facts, Asked(names, Plan.read(PLAN), ramp or {}, guard or {}, typed=TYPED), NOW
+    )
 
 
 def ramp(percentage: int = 1, step: int = 1, **more: t.Any) -> dict[str, t.Any]:

@@ -4,7 +4,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.arguments import (
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import (
     Arguments,
     Inventory,
     Target,

@@ -4,42 +4,41 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._formats import span
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Command
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.events import Task, TaskBegun
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.idle_detector import (
-    IdleDetector,
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.ending import summary
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.layout import (
+    against_plan,
+    one_line,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.live import Live
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
     Earlier,
     Failure,
-    Planned,
-    Play,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.previous_runs import (
+    PlayBegun,
+    Task,
+    TaskBegun,
+    TaskEnded,
     earlier_runs,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.screen import Screen
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.summary import summary
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.words import (
-    against_plan,
-    one_line,
-    span,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._words import listed
 from tests.tables import cases
 
-PLAN = (
-    Planned("preflight", "Pre-Deploy", 900),
-    Planned("database", "Database", 900),
-    Planned("microservices", "Microservices", 1200),
-    Planned("sign_off", "Sign-Off", 600),
+PLAN = Plan(
+    (
+        Planned("preflight", "Pre-Deploy", 15),
+        Planned("database", "Database", 15),
+        Planned("microservices", "Microservices", 20),
+        Planned("sign_off", "Sign-Off", 10),
+    )
 )
-PREFLIGHT = Play("Phase 1: preflight", "preflight", ("localhost",))
-DATABASE = Play("Phase 2: database", "database", ("supabase_db", "agent_core_db"))
-SERVICES = Play("Phase 4: microservices", "microservices", ("agent-core",))
-WAVE = Play("Phase 4: microservices", "microservices", ("wallet-service", "vendor-service"))
+PREFLIGHT = PlayBegun("Phase 1: preflight", "preflight", ("localhost",))
+DATABASE = PlayBegun("Phase 2: database", "database", ("supabase_db", "agent_core_db"))
+SERVICES = PlayBegun("Phase 4: microservices", "microservices", ("agent-core",))
+WAVE = PlayBegun("Phase 4: microservices", "microservices", ("wallet-service", "vendor-service"))
 COMMAND = Command(
     ("playbooks/deploy_v2.yml",),
     ("inventories/prod",),
@@ -102,10 +101,12 @@ def test_check_mode_is_said_at_both_ends_of_a_phase():
 
 def test_without_a_plan_plays_are_told_by_their_names():
     screen = Screen((), 0)
-    assert texts(screen.play_started(Play("Way back 1: flags off", "", ("localhost",)), 0)) == [
-        "Way back 1: flags off"
-    ]
-    ended, began = texts(screen.play_started(Play("Way back 2: services", "", ("localhost",)), 12))
+    assert texts(
+        screen.play_started(PlayBegun("Way back 1: flags off", "", ("localhost",)), 0)
+    ) == ["Way back 1: flags off"]
+    ended, began = texts(
+        screen.play_started(PlayBegun("Way back 2: services", "", ("localhost",)), 12)
+    )
     assert ended == "Way back 1: flags off took 12 s · nothing changed"
     assert began == "Way back 2: services · 12 s since the start"
 
@@ -120,7 +121,7 @@ def test_what_earlier_runs_took_counts_and_is_told_once():
         "Earlier runs of attempt 2 took 33 min: Pre-Deploy 16 min, Database 17 min"
     ]
     assert screen.recorded(earlier) == []
-    began = texts(screen.play_started(Play("Phase 8", "sign_off", ("localhost",)), 1200))[1]
+    began = texts(screen.play_started(PlayBegun("Phase 8", "sign_off", ("localhost",)), 1200))[1]
     assert began.endswith("20 min since the start, 33 min in earlier runs, 3 min behind the plan")
 
 
@@ -272,7 +273,7 @@ def test_a_playbook_of_one_phase_is_resumed_with_that_phase_alone():
 def test_a_run_that_went_well_names_what_comes_next():
     assert told("done", failures=())[-1].endswith("--tags sign_off")
     screen = Screen(PLAN, 0)
-    screen.play_started(Play("Phase 8", "sign_off", ("localhost",)), 0)
+    screen.play_started(PlayBegun("Phase 8", "sign_off", ("localhost",)), 0)
     screen.ended("done", 5)
     assert texts(summary(screen, "x", COMMAND, "done", 5))[-1] == (
         "Next:     ansible-playbook playbooks/ramp.yml -i inventories/prod"
@@ -284,41 +285,31 @@ def test_a_run_in_which_nothing_began_has_no_summary():
 
 
 def test_a_silent_task_is_told_of_ever_more_rarely():
-    quiet, said = IdleDetector(), []
-    quiet.said(0)
-    quiet.began("supabase_db", "u", "Back up the database", "easymo.deploy.pg_backup", 0)
+    quiet, said = Live(), []
+    quiet.printed(0)
+    quiet.task(
+        TaskBegun(Task("u", "Back up the database", "easymo.deploy.pg_backup"), "supabase_db", 0)
+    )
     for second in range(601):
         said += [(second, line.text) for line in quiet.beat(second)[0]]
-    assert [second for second, _text in said] == [
-        15,
-        45,
-        105,
-        165,
-        225,
-        285,
-        345,
-        405,
-        465,
-        525,
-        585,
-    ]
+    assert [second for second, _text in said] == [15, 45, *range(105, 601, 60)]
     assert said[1][1] == "Still at 'Back up the database' on supabase_db after 45 s"
 
 
 def test_whoever_speaks_is_not_interrupted():
-    quiet = IdleDetector()
-    quiet.began("h", "u", "Roll out", "easymo.deploy.rollout", 0)
-    quiet.said(10)
+    quiet = Live()
+    quiet.task(TaskBegun(Task("u", "Roll out", "easymo.deploy.rollout"), "h", 0))
+    quiet.printed(10)
     lines, again = quiet.beat(20)
     assert (lines, again) == ([], 5)
-    quiet.ended("h", "u")
+    quiet.ended(TaskEnded(Task("u", "", ""), "h", "ok"))
     assert quiet.beat(1000)[0] == []
 
 
 def test_nothing_is_printed_into_what_somebody_types():
-    quiet = IdleDetector()
-    quiet.began("h", "u", "Ask", "easymo.deploy.person_check", 0)
-    quiet.began("i", "v", "Roll out", "easymo.deploy.rollout", 0)
+    quiet = Live()
+    quiet.task(TaskBegun(Task("u", "Ask", "easymo.deploy.person_check"), "h", 0))
+    quiet.task(TaskBegun(Task("v", "Roll out", "easymo.deploy.rollout"), "i", 0))
     assert quiet.beat(1000)[0] == []
 
 

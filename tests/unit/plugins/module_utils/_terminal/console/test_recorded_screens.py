@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal import events
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal import models
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Command
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.console import Console
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.layout import clipped, width
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._variables.check import typed_unchanged
 
 HERE = Path(__file__).parent
@@ -30,22 +30,24 @@ HEADING = re.compile(r"\d/\d ")
 COMMANDS = ("  next ", "  or ", "  back ", "  look ", "  detail ")
 
 
-def read(fields: dict[str, t.Any]) -> events.Event:
+def read(fields: dict[str, t.Any]) -> models.Event:
     """What the recorder wrote."""
-    kind = getattr(events, fields.pop("kind"))
+    kind = getattr(models, fields.pop("kind"))
     if "task" in fields:
-        fields["task"] = events.Task(**fields["task"])
+        fields["task"] = models.Task(**fields["task"])
     if "hosts" in fields:
         fields["hosts"] = tuple(fields["hosts"])
     if "command" in fields:
         typed = fields["command"].items()
         listed = {name: tuple(one) if isinstance(one, list) else one for name, one in typed}
         fields["command"] = Command(**listed)
-        fields["plan"] = tuple(Planned(**one) for one in fields["plan"])
-    return t.cast("events.Event", kind(**fields))
+        fields["plan"] = Plan(
+            Planned(one["name"], one["title"], one["seconds"] / 60) for one in fields["plan"]
+        )
+    return t.cast("models.Event", kind(**fields))
 
 
-def recording(run: str) -> list[events.Event]:
+def recording(run: str) -> list[models.Event]:
     with gzip.open(HERE / "events" / f"{run}.jsonl.gz", "rt", encoding="utf-8") as lines:
         return [read(json.loads(line)) for line in lines]
 
@@ -56,7 +58,7 @@ def drawn(
     *,
     terminal: bool = False,
     verbose: bool = False,
-    change: t.Callable[[events.Event], events.Event] = lambda event: event,
+    change: t.Callable[[models.Event], models.Event] = lambda event: event,
 ) -> list[str]:
     """At a terminal also each line that is drawn anew, behind an arrow, when its words change."""
     console, shown, last = Console(verbose=verbose), [], ""
@@ -213,8 +215,8 @@ def test_nothing_is_said_twice(run: str) -> None:
 def test_a_list_of_all_that_is_missing_is_whole_where_no_file_has_it() -> None:
     missing = [f"secret_number_{number}" for number in range(90)]
 
-    def lacking(event: events.Event) -> events.Event:
-        if not isinstance(event, events.TaskEnded) or "Unknown variable" not in str(event.result):
+    def lacking(event: models.Event) -> models.Event:
+        if not isinstance(event, models.TaskEnded) or "Unknown variable" not in str(event.result):
             return event
         return replace(event, result={**event.result, "msg": f"Missing: {', '.join(missing)}."})
 
@@ -226,10 +228,10 @@ def test_a_list_of_all_that_is_missing_is_whole_where_no_file_has_it() -> None:
 def test_a_difference_that_was_asked_for_stands_whole_behind_what_came_before() -> None:
     console, shown = Console(), []
     whole = recording("check")
-    place = next(n for n, one in enumerate(whole) if isinstance(one, events.PlayBegun) and n > 3)
+    place = next(n for n, one in enumerate(whole) if isinstance(one, models.PlayBegun) and n > 3)
     for event in whole[: place + 1]:
         shown += console.on(event, 80)
-    task = events.Task(
+    task = models.Task(
         "1", "easymo.deploy.feature_flags : Set the flags", "easymo.deploy.feature_flags"
     )
     diff = "--- before\n+++ after\n-  FEATURE_AI_AGENTS: 'false'\n+  FEATURE_AI_AGENTS: 'true'\n"
@@ -250,13 +252,13 @@ def test_a_run_that_is_cut_off_says_where_and_how_to_go_on() -> None:
     place = next(
         number
         for number, one in enumerate(whole)
-        if isinstance(one, events.Reported) and one.event == "RolloutProgress"
+        if isinstance(one, models.Reported) and one.event == "RolloutProgress"
     )
     console = Console()
     for event in whole[:place]:
         console.on(event)
     at = whole[place].at
-    shown = [line.text for line in console.on(events.RunEnded("interrupted", at))]
+    shown = [line.text for line in console.on(models.RunEnded("interrupted", at))]
     assert shown[1].startswith("✗ INTERRUPTED in 4/8 Microservices, ")
     place = next(number for number, line in enumerate(shown) if line.startswith("  next "))
     typed = shown[place]
@@ -268,14 +270,14 @@ def test_a_run_that_is_cut_off_says_where_and_how_to_go_on() -> None:
 def test_hosts_that_fail_in_the_same_wave_are_each_told() -> None:
     said = {"reason": "CrashLoop", "msg": "It crashes.", "result": "rollback_failed"}
 
-    def also(event: events.Event) -> events.Event:
+    def also(event: models.Event) -> models.Event:
         """The neighbour in the wave fails as well."""
-        if isinstance(event, events.Reported) and event.data.get("wave") == 2:
+        if isinstance(event, models.Reported) and event.data.get("wave") == 2:
             services = event.data["services"]
             crashed = {**services["vendor-service"], **said, "failed": True}
             services = {**services, "vendor-service": crashed}
             return replace(event, data={**event.data, "services": services})
-        ended = isinstance(event, events.TaskEnded) and event.host == "vendor-service"
+        ended = isinstance(event, models.TaskEnded) and event.host == "vendor-service"
         if not ended or event.task.action != "easymo.deploy.wave_result":
             return event
         return replace(event, status="failed", result={**event.result, **said})
@@ -288,8 +290,8 @@ def test_hosts_that_fail_in_the_same_wave_are_each_told() -> None:
 
 
 def test_a_container_s_last_lines_are_shown_without_what_a_terminal_would_obey() -> None:
-    def crashed(event: events.Event) -> events.Event:
-        if not isinstance(event, events.TaskEnded) or event.result.get("reason") != "ImageNotFound":
+    def crashed(event: models.Event) -> models.Event:
+        if not isinstance(event, models.TaskEnded) or event.result.get("reason") != "ImageNotFound":
             return event
         lines = ["first", "\x1b[31mKey \x1b[0mnot found: ключ ✅", "\x1b]0;title\x07end\r\n"]
         return replace(event, result={**event.result, "diagnosis": {"logs": {"pod": lines}}})
@@ -300,8 +302,8 @@ def test_a_container_s_last_lines_are_shown_without_what_a_terminal_would_obey()
 
 
 def test_what_has_no_room_in_the_cause_is_named_there_and_told_above() -> None:
-    def at_length(event: events.Event) -> events.Event:
-        if not isinstance(event, events.TaskEnded) or "sentence" not in event.result:
+    def at_length(event: models.Event) -> models.Event:
+        if not isinstance(event, models.TaskEnded) or "sentence" not in event.result:
             return event
         return replace(event, result={**event.result, "sentence": "x" * 500})
 
@@ -313,8 +315,8 @@ def test_what_has_no_room_in_the_cause_is_named_there_and_told_above() -> None:
 
 
 def test_the_next_command_is_without_what_was_refused() -> None:
-    def typed(event: events.Event) -> events.Event:
-        if not isinstance(event, events.RunBegun):
+    def typed(event: models.Event) -> models.Event:
+        if not isinstance(event, models.RunBegun):
             return event
         extra = ("right=1", '{"typo": {}, "other": "x"}')
         return replace(event, command=replace(event.command, extra=extra))
@@ -327,11 +329,11 @@ def test_the_next_command_keeps_the_place_of_a_name_and_a_reason_and_all_that_wa
     given = {"decision": "reject", "by": "", "reason": "why"}
     refused = " ".join(typed_unchanged({**given, "by": "name"}))
 
-    def typed(event: events.Event) -> events.Event:
-        if isinstance(event, events.RunBegun):
+    def typed(event: models.Event) -> models.Event:
+        if isinstance(event, models.RunBegun):
             extra = tuple(f"{name}={value}" for name, value in given.items())
             return replace(event, command=replace(event.command, extra=extra))
-        if isinstance(event, events.TaskEnded) and event.status == "failed":
+        if isinstance(event, models.TaskEnded) and event.status == "failed":
             return replace(event, result={**event.result, "msg": refused})
         return event
 
@@ -340,8 +342,8 @@ def test_the_next_command_keeps_the_place_of_a_name_and_a_reason_and_all_that_wa
 
 
 def test_a_result_of_a_megabyte_is_told_in_a_few_lines() -> None:
-    def loud(event: events.Event) -> events.Event:
-        if not isinstance(event, events.TaskEnded) or event.result.get("reason") != "ImageNotFound":
+    def loud(event: models.Event) -> models.Event:
+        if not isinstance(event, models.TaskEnded) or event.result.get("reason") != "ImageNotFound":
             return event
         return replace(event, result={**event.result, "msg": "no " * 400_000})
 
@@ -350,13 +352,13 @@ def test_a_result_of_a_megabyte_is_told_in_a_few_lines() -> None:
 
 def test_a_phase_that_the_release_does_not_have_is_shown_to_whoever_asked_for_it_alone() -> None:
     def shown(*tags: str) -> list[str]:
-        begun = t.cast("events.RunBegun", recording("green")[0])
+        begun = t.cast("models.RunBegun", recording("green")[0])
         plan = tuple(one for one in begun.plan if one.name != "edge_functions")
         command = replace(begun.command, tags=tags or begun.command.tags)
         console = Console()
         console.on(replace(begun, plan=plan, command=command))
         lines = console.on(
-            events.PlayBegun("Phase 3: edge functions", "edge_functions", ("localhost",))
+            models.PlayBegun("Phase 3: edge functions", "edge_functions", ("localhost",))
         )
         return [line.text for line in lines]
 
@@ -369,7 +371,7 @@ def test_a_wave_whose_end_no_report_told_is_told_by_its_hosts() -> None:
     heard = [
         event
         for event in recording("failing")
-        if not (isinstance(event, events.Reported) and event.event == "WaveRolled")
+        if not (isinstance(event, models.Reported) and event.event == "WaveRolled")
     ]
     console = Console()
     shown = [line.text for event in heard for line in console.on(event, 80)]

@@ -1,16 +1,43 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Times, sizes and quantities of a record, for people."""
+"""Times, sizes, quantities and texts of a record, for people."""
 
 from __future__ import annotations
 
 import math
+import re
 import typing as t
 from datetime import datetime, tzinfo
 
-from .._time import parse_time
-from .._words import number
+from ._time import parse_time
+from ._words import number
+
+LONGEST = 2_000
+"""Characters of one text on the page. The JSON file has the whole."""
+
+# What could end a file early, or show a text otherwise than it is written: controls, lone surrogates, directions.
+UNSHOWN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufff9-\uffff]"
+)
+
+
+def legible(value: t.Any, limit: int = 0) -> t.Any:
+    """The same with every text as it can be shown. With a limit, texts are also one line and no longer than that."""
+    if isinstance(value, str):
+        if limit:
+            value = " ".join(value[: 2 * limit].split())
+            value = value if len(value) <= limit else f"{value[:limit]}…"
+        return UNSHOWN.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {legible(str(key), limit): legible(one, limit) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [legible(one, limit) for one in value]
+    return value
+
 
 NOTHING = 1e-9
+MINUTE = 60
+EXACT = 10 * MINUTE
+"""Beyond this, seconds tell nobody anything."""
 
 
 def shown(value: t.Any) -> str:
@@ -42,6 +69,36 @@ def lasting(seconds: float | None) -> str:
     # Two units that stand side by side are as exact as anybody asks.
     near = [f"{count} {unit}" for count, unit in parts[first : first + 2] if count]
     return " ".join(near) or "0 s"
+
+
+def span(seconds: float) -> str:
+    """A duration for whoever waits: beyond ten minutes without seconds."""
+    if seconds >= EXACT:
+        return lasting(round(seconds / MINUTE) * MINUTE)
+    return lasting(round(max(0.0, seconds)))
+
+
+def stopwatch(seconds: float) -> str:
+    """A duration as a stop watch shows it: "0:11", "12:05", "2:04:11"."""
+    hours, rest = divmod(max(0, round(seconds)), 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def hour_of(value: t.Any, zone: tzinfo) -> str:
+    """Hour and minute in the team's zone, "" for what is no time."""
+    moment = parse_time(value)
+    return f"{moment.astimezone(zone):%H:%M}" if moment else ""
+
+
+def titled(name: str) -> str:
+    """A name of a program as people write it: "sign_off" is "Sign off"."""
+    return name.replace("_", " ").capitalize()
+
+
+def shortened(text: str, limit: int) -> str:
+    """At most `limit` characters, with a mark where something was left out."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def size(count: t.Any) -> str:
