@@ -56,7 +56,7 @@ SUBRESOURCES: dict[str, Rights] = {
 
 # Calls whose kind is in a variable, with what that may be: the preflight's, for what pod templates refer to.
 INDIRECT: dict[str, Rights] = {
-    "cluster.list_objects(kind)": set(),  # named where `seen` is called
+    "cluster.list_objects(kind)": set(),  # named where `listed` is called
     "cluster.read(kind, name)": {("", "configmaps", "get"), ("", "secrets", "get")},
 }
 
@@ -69,7 +69,7 @@ def calls() -> list[tuple[str, ast.Call]]:
             match node:
                 case ast.Call(func=ast.Attribute(attr=name)):
                     found.append((name, node))
-                case ast.Call(func=ast.Name(id="seen")):
+                case ast.Call(func=ast.Name(id="listed")):
                     found.append(("list_objects", node))
     return found
 

@@ -29,7 +29,7 @@ REPORT = "easymo.deploy.release_report"
 RESTORE = "easymo.deploy.pg_restore"
 STOPS = frozenset({"easymo.deploy.stop", "ansible.builtin.fail"})
 SERVICE = "easymo.deploy.wave_result"
-MIGRATIONS = frozenset(f"easymo.deploy.{kind}_migrations" for kind in ("supabase", "prisma", "sql"))
+MIGRATIONS = "easymo.deploy.migrations"
 RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
 LOG_LINES = 3
 REMARK = 300
@@ -224,7 +224,7 @@ class Telling:
         return [*facts, *_failures(ended, facts)]
 
     def _in_scratch(self, one: TaskEnded) -> bool:
-        return one.task.action in MIGRATIONS and one.host in self._scratch
+        return one.task.action == MIGRATIONS and one.host in self._scratch
 
     def _said_by(self, result: t.Mapping[str, t.Any]) -> list[str]:
         """What a task says, without what was said before, and without the report's path, which the end tells."""
