@@ -91,8 +91,8 @@ class MockCluster:
 
     @property
     def bootstrap(self) -> str:
-        found: bytes = self._library.rd_kafka_mock_cluster_bootstraps(self._cluster)
-        return found.decode()
+        result: bytes = self._library.rd_kafka_mock_cluster_bootstraps(self._cluster)
+        return result.decode()
 
     def create_topic(self, name: str, partitions: int) -> None:
         error = self._library.rd_kafka_mock_topic_create(
@@ -114,13 +114,13 @@ class MockCluster:
 def _load() -> ctypes.CDLL:
     spec = importlib.util.find_spec("confluent_kafka")
     folder = Path(t.cast("str", spec.origin)).parents[1] if spec else Path()
-    found = sorted(folder.glob("confluent_kafka.libs/librdkafka-*.so*"))
-    if not found:
+    results = sorted(folder.glob("confluent_kafka.libs/librdkafka-*.so*"))
+    if not results:
         raise SandboxError(
             "The Python package confluent-kafka is missing or carries no librdkafka: install its "
             "wheel, as requirements.lock names it."
         )
-    library = ctypes.CDLL(str(found[0]))
+    library = ctypes.CDLL(str(results[0]))
     pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
     library.rd_kafka_new.restype = pointer
     library.rd_kafka_new.argtypes = [number, pointer, text, ctypes.c_size_t]

@@ -30,10 +30,10 @@ class Person(ControllerModule):
         text = f"{question.text}{whom} [{'/'.join(words)}]"
         note = ""
         try:
-            while not (said := self._word(text, question.scale, timeout)):
+            while not (answer := self._word(text, question.scale, timeout)):
                 continue
-            if question.scale == SEVERITY and words[said] != "pass":
-                note = self._line(f"What is {said}?", timeout)
+            if question.scale == SEVERITY and words[answer] != "pass":
+                note = self._line(f"What is {answer}?", timeout)
             if not self.by:
                 self.by = self._line(f"Who answers? [{user_here()}]", timeout) or user_here()
         except AnsiblePromptNoninteractive:
@@ -42,7 +42,7 @@ class Person(ControllerModule):
             return Answer(note=f"the prompt was interrupted: {question.text}")
         except TimeoutError:
             return Answer(note=f"no answer within {timeout} s: {question.text}")
-        return Answer(said, self.by, utc_now(), "terminal", note)
+        return Answer(answer, self.by, utc_now(), "terminal", note)
 
     def _word(self, text: str, scale: str, timeout: int) -> str:
         """Empty for what is no word of the scale, so that it is asked again."""

@@ -87,13 +87,13 @@ class ActionModule(ActionBase):
 
     def _placeholders(self, task_vars: dict[str, t.Any]) -> list[dict[str, str]]:
         """The values of any host that still have one, each with the file that it stands in."""
-        found: dict[tuple[str, str], None] = {}
+        results: dict[tuple[str, str], None] = {}
         for host in task_vars["groups"]["all"]:
             for name, value in self._of_host(host, task_vars).items():
                 if name not in COMPUTED and (paths := list(placeholders(name, value))):
                     file = self._file_of(name, value, task_vars)
-                    found.update(dict.fromkeys((path, file) for path in paths))
-        return [{"name": name, "file": file} for name, file in found]
+                    results.update(dict.fromkeys((path, file) for path in paths))
+        return [{"name": name, "file": file} for name, file in results]
 
     def _file_of(self, name: str, value: t.Any, task_vars: dict[str, t.Any]) -> str:
         """Among the inventory's files of variables, as it is typed from here."""
@@ -109,7 +109,7 @@ class ActionModule(ActionBase):
         and by the reason why they cannot be read, the options.
         """
         roles = RoleContracts(self._loader, ROLES, {"release_phase": misread})
-        found: dict[str, list[str]] = {}
+        results: dict[str, list[str]] = {}
         unread: dict[str, dict[str, None]] = {}
         for entry in contracts:
             contract = Contract(
@@ -120,14 +120,14 @@ class ActionModule(ActionBase):
             )
             here = [task_vars["inventory_hostname"]]
             for host in here if entry["hosts"] is None else entry["hosts"]:
-                for one in roles.problems(contract, self._of_host(host, task_vars)):
-                    if one.unread:
-                        unread.setdefault(one.why, {})[one.unread] = None
+                for item in roles.problems(contract, self._of_host(host, task_vars)):
+                    if item.unread:
+                        unread.setdefault(item.why, {})[item.unread] = None
                     else:
                         whose = f"role {contract.role}: " if contract.role else ""
-                        found.setdefault(f"{whose}{one.why}", []).append(host)
-        told = [f"On {listed(hosts)}, {problem}" for problem, hosts in found.items()]
-        return told, {why: list(names) for why, names in unread.items()}
+                        results.setdefault(f"{whose}{item.why}", []).append(host)
+        sentences = [f"On {listed(hosts)}, {problem}" for problem, hosts in results.items()]
+        return sentences, {why: list(names) for why, names in unread.items()}
 
     def _of_host(self, host: str, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         if host == task_vars["inventory_hostname"]:

@@ -52,9 +52,9 @@ class CallbackModule(CallbackBase):
         plays = [play for play in playbook.get_plays() if is_ours(play)]
         if not plays:
             return
-        found = problem(typed(playbook), [*map(target_of, plays)], inventory_of(plays[0]))
-        if found:
-            self._display.error(found, wrap_text=False)
+        result = problem(typed(playbook), [*map(target_of, plays)], inventory_of(plays[0]))
+        if result:
+            self._display.error(result, wrap_text=False)
             # An exception of any other kind is a warning of Ansible's, and the run goes on.
             raise SystemExit(BAD_OPTIONS)
 
@@ -68,16 +68,16 @@ def typed(playbook: t.Any) -> Arguments:
     options = context.CLIARGS
     limit = options.get("subset")
     parts = [] if limit is None else split_host_pattern(limit)
-    given = [str(one) for one in options.get("inventory") or ()]
+    given = [str(entry) for entry in options.get("inventory") or ()]
     return Arguments(
         playbook=os.path.basename(playbook._file_name or ""),  # noqa: PTH119
-        inventories=tuple(nearby(one) for one in given if one not in C.DEFAULT_HOST_LIST),
+        inventories=tuple(nearby(entry) for entry in given if entry not in C.DEFAULT_HOST_LIST),
         tags=tuple(options.get("tags") or ("all",)),
         skip_tags=tuple(options.get("skip_tags") or ()),
         limit=limit,
         limit_parts=tuple(part for part in parts if part),
         known_inventories=tuple(
-            nearby(str(one.parent)) for one in sorted((ROOT / "inventories").glob("*/group_vars"))
+            nearby(str(path.parent)) for path in sorted((ROOT / "inventories").glob("*/group_vars"))
         ),
     )
 
@@ -103,8 +103,8 @@ def inventory_of(play: t.Any) -> Inventory:
     inventory = play.get_variable_manager()._inventory
 
     def matches(pattern: str) -> frozenset[str]:
-        found = inventory.get_hosts(pattern, ignore_limits=True, ignore_restrictions=True)
-        return frozenset(host.get_name() for host in found)
+        result = inventory.get_hosts(pattern, ignore_limits=True, ignore_restrictions=True)
+        return frozenset(host.get_name() for host in result)
 
     groups = (name for name in inventory.groups if name not in ("all", "ungrouped"))
     return Inventory(tuple(sorted(groups)), frozenset(inventory.hosts), matches)

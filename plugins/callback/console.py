@@ -281,8 +281,8 @@ class CallbackModule(Default):
     def _differs(self, result: t.Any) -> None:
         """What --diff asks for, but for the record's book of phases, which -v shows."""
         rounds = result.result.get("results") if result.task.loop else None
-        shown = [one.get("diff") for one in rounds or [result.result] if one.get("changed")]
-        texts = [self._get_diff(one) for one in shown if one]
+        shown = [entry.get("diff") for entry in rounds or [result.result] if entry.get("changed")]
+        texts = [self._get_diff(entry) for entry in shown if entry]
         task = task_of(result.task, self._redact)
         if records(task.action, result.result) or not any(texts):
             return
@@ -337,8 +337,8 @@ class CallbackModule(Default):
         now = time.monotonic()
         with self._lock:
             if self._screen.live and not self._verbose:
-                told = self._console.live.text(now)
-                self._screen.draw(self._redact(f"    … {told}" if told else ""))
+                text = self._console.live.text(now)
+                self._screen.draw(self._redact(f"    … {text}" if text else ""))
                 return REDRAWN
             lines, again = self._console.live.beat(now)
             if lines and not self._verbose:

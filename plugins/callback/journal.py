@@ -208,7 +208,7 @@ class CallbackModule(CallbackBase):
         )
 
     def _result(self, event: str, result: t.Any, **more: t.Any) -> None:
-        host, task, found = result.host.get_name(), result.task, result.result
+        host, task, matching = result.host.get_name(), result.task, result.result
         started = self._task_started.pop((host, task._uuid), None)
         failed = event in ("task_failed", "host_unreachable")
         self._write(
@@ -217,10 +217,10 @@ class CallbackModule(CallbackBase):
             task=task_name(task),
             action=task.action,
             host=host,
-            changed=bool(found.get("changed")) if event == "task_ok" else None,
+            changed=bool(matching.get("changed")) if event == "task_ok" else None,
             duration=None if started is None else round(time.monotonic() - started, 3),
-            msg=CENSORED if "censored" in found else sentence_of(found) if failed else None,
-            result=promised(found, module_of(task)),
+            msg=CENSORED if "censored" in matching else sentence_of(matching) if failed else None,
+            result=promised(matching, module_of(task)),
             **more,
         )
 

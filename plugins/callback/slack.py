@@ -220,17 +220,20 @@ def describe(
         on_call_name=settings["release_on_call_name"],
         plan=Plan.read(plan),
         links=tuple(
-            Link(str(one.get("text") or one["url"]), str(one["url"]))
-            for one in dictionaries(links, "url")
-            if re.match(r"https?://[^/\s]", str(one["url"]))
+            Link(str(dictionary.get("text") or dictionary["url"]), str(dictionary["url"]))
+            for dictionary in dictionaries(links, "url")
+            if re.match(r"https?://[^/\s]", str(dictionary["url"]))
         ),
-        units={str(one["name"]): str(one.get("unit") or "") for one in dictionaries(metrics)},
+        units={
+            str(dictionary["name"]): str(dictionary.get("unit") or "")
+            for dictionary in dictionaries(metrics)
+        },
     )
 
 
 def dictionaries(value: t.Any, key: str = "name") -> list[t.Mapping[str, t.Any]]:
     listed = value if isinstance(value, list) else []
-    return [one for one in listed if isinstance(one, dict) and key in one]
+    return [entry for entry in listed if isinstance(entry, dict) and key in entry]
 
 
 def changes(action: str, result: t.Mapping[str, t.Any]) -> bool:
@@ -285,14 +288,14 @@ class CallbackModule(CallbackBase):
             variables.raw("release_metrics"),
             variables.value("slack_links"),
         )
-        kept = message_state(settings)
+        stored = message_state(settings)
         secrets = [settings["slack_bot_token"], settings["slack_webhook_url"]]
-        self._outbox = Outbox(client, posted=kept.posted)
+        self._outbox = Outbox(client, posted=stored.posted)
         self._message = RunMessage(
             ReleaseStatus(release, self._started),
             self._outbox,
             Redactor([*variables.secrets(), *secrets]),
-            kept,
+            stored,
         )
         self._unsubscribe = subscribe(self._message.progressed)
         when_cut_short(self._interrupted)

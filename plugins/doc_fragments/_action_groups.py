@@ -6,11 +6,11 @@ from __future__ import annotations
 
 def _in(*groups: str) -> str:
     listed = ", ".join(f"easymo.deploy.{name}" for name in groups)
-    told = " and ".join(f"C(group/easymo.deploy.{name})" for name in groups)
+    text = " and ".join(f"C(group/easymo.deploy.{name})" for name in groups)
     return f"""options: {{}}
 attributes:
   action_group:
-    description: Takes its connection from C(module_defaults) of {told}.
+    description: Takes its connection from C(module_defaults) of {text}.
     support: full
     membership: [{listed}]
 """

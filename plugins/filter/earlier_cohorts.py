@@ -69,8 +69,8 @@ def earlier_cohorts(
     hold_for: float = 0,
     guarded: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any]:
-    told = outlook(record, schedule, at=at or 0, watch=float(watch), hold_for=float(hold_for))
-    return {"evidence": evidence_before(record, guarded), "outlook": told}
+    text = outlook(record, schedule, at=at or 0, watch=float(watch), hold_for=float(hold_for))
+    return {"evidence": evidence_before(record, guarded), "outlook": text}
 
 
 class FilterModule:

@@ -52,8 +52,8 @@ def service_waves(
     groups: t.Mapping[str, t.Sequence[str]], group: str, only: t.Collection[str] | None = None
 ) -> Waves:
     waves = waves_of(groups, group)
-    kept = ([one for one in wave if only is None or one in only] for wave in waves)
-    return [wave for wave in kept if wave]
+    remaining = ([entry for entry in wave if only is None or entry in only] for wave in waves)
+    return [wave for wave in remaining if wave]
 
 
 class FilterModule:

@@ -78,28 +78,30 @@ def wave_outcome(
 ) -> dict[str, t.Any]:
     services: t.Mapping[str, Entry] = (returned or {}).get("services") or {}
     undone = {
-        name: one["result"] for name, one in failures.items() if one.get("result") in UNDONE
-    } | {name: one["result"] for name, one in services.items() if one["changed"]}
-    stuck = [name for name, one in services.items() if one["message"]]
+        name: failure["result"]
+        for name, failure in failures.items()
+        if failure.get("result") in UNDONE
+    } | {name: service["result"] for name, service in services.items() if service["changed"]}
+    stuck = [name for name, service in services.items() if service["message"]]
     paused = [
         name
         for name in failures
         if name not in undone and (rollouts or {}).get(name, {}).get("result") in ROLLED
     ]
-    standing = {one["name"]: _image(one) for one in deployments}
-    said = [WORDS[policy] if undone else NOTHING]
+    standing = {deployment["name"]: _image(deployment) for deployment in deployments}
+    sentences = [WORDS[policy] if undone else NOTHING]
     if (returned or {}).get("failed") and not services:
-        said = [f"Nothing more was undone: {(returned or {}).get('msg', '')}"]
+        sentences = [f"Nothing more was undone: {(returned or {}).get('msg', '')}"]
     elif stuck:
-        said = [f"Not undone, check them now: {', '.join(stuck)}."]
-    said += [*_paused(paused), _where(deployments)]
+        sentences = [f"Not undone, check them now: {', '.join(stuck)}."]
+    sentences += [*_paused(paused), _where(deployments)]
     return {
         "policy": policy,
         "undone": undone,
         "not_undone": stuck,
         "paused": paused,
         "standing": standing,
-        "sentence": " ".join(said),
+        "sentence": " ".join(sentences),
     }
 
 
@@ -113,18 +115,18 @@ def _paused(names: t.Sequence[str]) -> t.Iterator[str]:
         )
 
 
-def _image(one: Entry) -> str:
-    images: t.Mapping[str, str] = one["images"]
-    return images.get(one["name"], next(iter(images.values()), ""))
+def _image(entry: Entry) -> str:
+    images: t.Mapping[str, str] = entry["images"]
+    return images.get(entry["name"], next(iter(images.values()), ""))
 
 
 def _where(deployments: t.Sequence[Entry]) -> str:
     by_version: dict[str, list[str]] = {}
-    for one in deployments:
-        version = version_of(_image(one)) or "no tag"
-        by_version.setdefault(version, []).append(one["name"])
+    for deployment in deployments:
+        version = version_of(_image(deployment)) or "no tag"
+        by_version.setdefault(version, []).append(deployment["name"])
     parts = [f"{version}: {', '.join(names)}" for version, names in sorted(by_version.items())]
-    unsettled = [one["name"] for one in deployments if not one["complete"]]
+    unsettled = [deployment["name"] for deployment in deployments if not deployment["complete"]]
     if unsettled:
         parts.append(f"not complete: {', '.join(unsettled)}")
     return f"Versions now: {'; '.join(parts)}."

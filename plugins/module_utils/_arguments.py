@@ -38,14 +38,16 @@ Spec = t.Mapping[str, t.Any]
 
 def wrong_kinds(spec: Spec, given: t.Mapping[str, t.Any], where: str = "") -> list[str]:
     """One sentence for each of those values among the options of an argument spec, with the path to it."""
-    found: list[str] = []
+    results: list[str] = []
     for name, option in spec.items():
         for word in (name, *option.get("aliases", ())):
             if word in given:
                 path = f"{where}{word}"
                 endless = not where and is_endless(given[word])
-                found += [endless_sentence(path)] if endless else _wrong(option, given[word], path)
-    return found
+                results += (
+                    [endless_sentence(path)] if endless else _wrong(option, given[word], path)
+                )
+    return results
 
 
 def is_endless(value: t.Any) -> bool:
@@ -62,7 +64,7 @@ def _ends_not(value: t.Any, around: list[int], known: set[int]) -> bool:
         return True
     inner = value.values() if isinstance(value, Mapping) else value
     around.append(id(value))
-    endless = any(_ends_not(one, around, known) for one in inner)
+    endless = any(_ends_not(entry, around, known) for entry in inner)
     around.pop()
     known.add(id(value))
     return endless
@@ -84,9 +86,9 @@ def _wrong(option: Spec, value: t.Any, path: str) -> list[str]:
             return [f"Option {path!r} is a text: it must be a list of dictionaries."]
         element = {**option, "type": option.get("elements") or "raw", "elements": None}
         return [
-            one
+            entry
             for number, inner in enumerate(_as_list(value))
-            for one in _wrong(element, inner, f"{path}[{_name_of(inner) or number}]")
+            for entry in _wrong(element, inner, f"{path}[{_name_of(inner) or number}]")
         ]
     if kind in TEXTS and (why := _no_text(value)):
         return [f"Option {path!r} {why}"]
@@ -132,7 +134,7 @@ def _no_text(value: t.Any) -> str:
         return ""
     if len(value) > LONGEST_TEXT:
         return f"has {len(value)} characters: it may have at most {LONGEST_TEXT}."
-    if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
+    if "\0" in value or any("\ud800" <= entry <= "\udfff" for entry in value):
         return "has a NUL or half of a character: write it anew."
     return ""
 
@@ -175,12 +177,12 @@ def read_options(spec: Spec, given: t.Mapping[str, t.Any]) -> tuple[dict[str, t.
     known = {name: option for name, option in spec.items() if not wrong[name]}
     rest = {name: value for name, value in given.items() if not wrong.get(name)}
     checked = ArgumentSpecValidator(known).validate(rest)
-    told = [sentence for sentences in wrong.values() for sentence in sentences]
-    told += [
+    texts = [sentence for sentences in wrong.values() for sentence in sentences]
+    texts += [
         _sentence(str(remove_values(message, checked._no_log_values)))
         for message in checked.error_messages
     ]
-    return checked.validated_parameters, [in_short(one) for one in told]
+    return checked.validated_parameters, [in_short(text) for text in texts]
 
 
 def options_or_refusal(spec: Spec, given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -102,11 +102,11 @@ def _wait_and_execute(reading: int, execute: Executor) -> t.NoReturn:
 
 def _keep_only(descriptor: int) -> int:
     """Close all but this one, which becomes the first after the standard three; those are /dev/null."""
-    kept = fcntl.fcntl(descriptor, fcntl.F_DUPFD, _FIRST + 1)
+    stored = fcntl.fcntl(descriptor, fcntl.F_DUPFD, _FIRST + 1)
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in range(_FIRST):
         os.dup2(nothing, standard)
-    os.dup2(kept, _FIRST)
+    os.dup2(stored, _FIRST)
     os.closerange(_FIRST + 1, os.sysconf("SC_OPEN_MAX"))
     return _FIRST
 
@@ -236,18 +236,18 @@ Writer = t.Callable[[Child], None]
 
 def find_program(name: str, option: str) -> str:
     """The absolute path of a program given by name or path."""
-    found = shutil.which(name)
-    if found is None:
+    result = shutil.which(name)
+    if result is None:
         raise InputError(
             f"No program {name!r} was found: install it, or set its path in option {option!r}."
         )
-    return found
+    return result
 
 
 def child_environment(extra: Environment) -> dict[str, str]:
     """What a child sees: the few variables every program needs, and `extra`."""
-    kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return {**kept, "HOME": usable_home(), **extra}
+    stored = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {**stored, "HOME": usable_home(), **extra}
 
 
 def whole_environment(extra: Environment) -> dict[str, str]:

@@ -28,9 +28,9 @@ def legible(value: t.Any, limit: int = 0) -> t.Any:
             value = value if len(value) <= limit else f"{value[:limit]}…"
         return UNSHOWN.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {legible(str(key), limit): legible(one, limit) for key, one in value.items()}
+        return {legible(str(key), limit): legible(entry, limit) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [legible(one, limit) for one in value]
+        return [legible(entry, limit) for entry in value]
     return value
 
 

@@ -145,8 +145,8 @@ def send(
     finally:
         if own:
             own.close()
-    told = "charset" in answer.headers.get("Content-Type", "").lower() and answer.encoding
-    return Answer(answer.status_code, answer.headers, body, told or "utf-8")
+    encoding = "charset" in answer.headers.get("Content-Type", "").lower() and answer.encoding
+    return Answer(answer.status_code, answer.headers, body, encoding or "utf-8")
 
 
 def pooled(connections: int) -> requests.Session:
@@ -189,18 +189,18 @@ def good(
     """The answer if it is a good one, else what its status means. `secret` is blanked in what the server said."""
     if answer.good:
         return answer
-    said = said_in(answer, secret)
-    told = f"{where} answered HTTP {answer.status}{f' ({said})' if said else ''}"
+    text = said_in(answer, secret)
+    text = f"{where} answered HTTP {answer.status}{f' ({text})' if text else ''}"
     if answer.status in (401, 403):
-        raise RefusedError(f"{told}: {forbidden}.")
+        raise RefusedError(f"{text}: {forbidden}.")
     if answer.status == 407:
-        raise RefusedError(f"{told}, which is a proxy: {_LOGIN}.")
+        raise RefusedError(f"{text}, which is a proxy: {_LOGIN}.")
     if answer.status == 429:
-        raise UnreachableError(f"{told}: see its log for the rate limit, then try again.")
+        raise UnreachableError(f"{text}: see its log for the rate limit, then try again.")
     if answer.status == 408 or answer.status >= 500:
-        raise UnreachableError(f"{told}: see its log, then try again.")
+        raise UnreachableError(f"{text}: see its log, then try again.")
     error, cure = otherwise
-    raise error(f"{told}: {cure}.")
+    raise error(f"{text}: {cure}.")
 
 
 def said_in(answer: Answer, secret: str = "", limit: int = _SHOWN) -> str:
@@ -210,7 +210,7 @@ def said_in(answer: Answer, secret: str = "", limit: int = _SHOWN) -> str:
         body = answer.json()
         given = body.get("errors") or body.get("error") or body.get("message")
         listed = given if isinstance(given, list) else [given] if given else []
-        text = "; ".join(_reason(one) for one in listed) or text
+        text = "; ".join(_reason(entry) for entry in listed) or text
     except (ValueError, AttributeError):
         pass
     return excerpt(text.replace(secret, BLANK) if secret else text, limit)
@@ -315,10 +315,10 @@ class _Retries(Retry):
 
     def _wait(self, response: t.Any) -> float:
         try:
-            asked = self.get_retry_after(response) if response else None
+            requested = self.get_retry_after(response) if response else None
         except urllib3.exceptions.InvalidHeader:
-            asked = None
-        return self.get_backoff_time() if asked is None else asked
+            requested = None
+        return self.get_backoff_time() if requested is None else requested
 
 
 def _read(answer: requests.Response, end: float, largest: int) -> bytes:
@@ -351,7 +351,7 @@ def _no_answer(exc: Exception, passed: float) -> NoAnswerError:
     known = urllib3.exceptions
 
     def came_of(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(one, kinds) for one in chain)
+        return any(isinstance(entry, kinds) for entry in chain)
 
     if came_of(known.ProxyError, requests.exceptions.ProxyError):
         wants_login = "407" in cause
@@ -381,12 +381,12 @@ def _no_answer(exc: Exception, passed: float) -> NoAnswerError:
 
 def _chain(exc: BaseException) -> t.Iterator[BaseException]:
     """The exception and what it came of, the innermost last."""
-    seen: list[BaseException] = []
+    observed: list[BaseException] = []
     inner: BaseException | None = exc
-    while inner is not None and inner not in seen:
-        seen.append(inner)
+    while inner is not None and inner not in observed:
+        observed.append(inner)
         yield inner
-        wrapped = (one for one in inner.args if isinstance(one, BaseException))
+        wrapped = (argument for argument in inner.args if isinstance(argument, BaseException))
         reason = getattr(inner, "reason", None)
         inner = (
             (reason if isinstance(reason, BaseException) else None)
@@ -399,8 +399,8 @@ def _chain(exc: BaseException) -> t.Iterator[BaseException]:
 def _words(cause: BaseException) -> str:
     """Such as 'Connection refused', without the objects requests wraps it in."""
     for name in ("verify_message", "strerror", "reason"):
-        if said := getattr(cause, name, None):
-            return str(said)[:_SHOWN]
+        if text := getattr(cause, name, None):
+            return str(text)[:_SHOWN]
     return (str(cause) or type(cause).__name__)[:_SHOWN]
 
 

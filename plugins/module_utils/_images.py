@@ -90,11 +90,11 @@ class Challenge:
     @classmethod
     def parse(cls, header: str) -> Challenge:
         scheme, _space, rest = header.strip().partition(" ")
-        found = {
+        matches = {
             key.lower(): re.sub(r"\\(.)", r"\1", quoted) if quoted else bare
             for key, quoted, bare in _PARAMETER.findall(rest)
         }
-        return cls(scheme.lower(), found)
+        return cls(scheme.lower(), matches)
 
 
 ACCEPT = ", ".join(
@@ -153,12 +153,12 @@ class HttpRegistry:
             raise UnreachableError(
                 f"The registry answered HTTP {answer.status} for {reference.text}: try again later."
             )
-        told = answer.headers.get("Docker-Content-Digest") or self._computed(url, permit)
-        if not _DIGEST.fullmatch(told) or (reference.digest and told != reference.digest):
+        text = answer.headers.get("Docker-Content-Digest") or self._computed(url, permit)
+        if not _DIGEST.fullmatch(text) or (reference.digest and text != reference.digest):
             raise VerificationError(
-                f"The registry returns {told[:100]!r} as the digest of {reference.text}, which is invalid."
+                f"The registry returns {text[:100]!r} as the digest of {reference.text}, which is invalid."
             )
-        return told
+        return text
 
     def _permitted(self, url: str, reference: Reference) -> tuple[Answer, str]:
         """The answer to HEAD, and the Authorization that it took."""
@@ -244,12 +244,16 @@ class Registry(t.Protocol):
 def resolve(registry: Registry, references: t.Sequence[Reference]) -> dict[str, str]:
     """The digest of each, by its text. Raises with all that are missing; what could not be asked raises first."""
     digests = side_by_side(registry.digest, references, at_once=AT_ONCE)
-    found = {one.text: digest for one, digest in zip(references, digests, strict=True) if digest}
-    missing = [one.text for one in references if one.text not in found]
+    results = {
+        reference.text: digest
+        for reference, digest in zip(references, digests, strict=True)
+        if digest
+    }
+    missing = [reference.text for reference in references if reference.text not in results]
     if missing:
         raise MissingImagesError(
             f"{len(missing)} of {len(references)} images are not in their registry: {', '.join(missing)}. "
             "Push them, or correct the tag.",
             missing=missing,
         )
-    return found
+    return results

@@ -66,8 +66,8 @@ class KubernetesCluster:
         self, kind: str, *, label_selector: str = "", field_selector: str = ""
     ) -> t.Sequence[Object]:
         selectors = _selectors(label_selector, field_selector)
-        found = self._calls.json(f"list {kind} objects", "GET", self._path(kind), query=selectors)
-        return t.cast("t.Sequence[Object]", found.get("items") or [])
+        result = self._calls.json(f"list {kind} objects", "GET", self._path(kind), query=selectors)
+        return t.cast("t.Sequence[Object]", result.get("items") or [])
 
     def watch(
         self,

@@ -93,7 +93,7 @@ def _load_kubeconfig(connection: Connection, configuration: t.Any) -> None:
 def _in_a_pod() -> bool:
     """Whether the account of this pod is to be used, as kubectl decides it."""
     files = os.environ.get("KUBECONFIG") or "~/.kube/config"
-    named = any(Path(one).expanduser().exists() for one in files.split(os.pathsep))
+    named = any(Path(part).expanduser().exists() for part in files.split(os.pathsep))
     return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and not named
 
 

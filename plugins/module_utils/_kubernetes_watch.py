@@ -74,9 +74,9 @@ class KubernetesWatch:
 
     def _follow(self) -> None:
         """Until the history that it follows is gone, or something fails."""
-        found = self._list()
-        version = found["metadata"]["resourceVersion"]
-        self._objects = {one["metadata"]["uid"]: one for one in found.get("items") or []}
+        result = self._list()
+        version = result["metadata"]["resourceVersion"]
+        self._objects = {entry["metadata"]["uid"]: entry for entry in result.get("items") or []}
         self._wake()
         pause = 0.0
         while version and not self._closed.wait(pause):

@@ -100,7 +100,7 @@ def unexpected(exc: Exception) -> Result:
     for the values of its secret options.
     """
     frames = traceback.extract_tb(exc.__traceback__)
-    trace = [f"{PurePath(one.filename).name}:{one.lineno} {one.name}" for one in frames]
+    trace = [f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
     where = trace[-1] if trace else "an unknown place"
     what = f"{type(exc).__name__} at {where}"
     return {

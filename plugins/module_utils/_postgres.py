@@ -195,9 +195,9 @@ def lift_timeouts(session: Session) -> None:
     session.rows(LIFT_TIMEOUTS)
 
 
-def connection_failure(target: PostgresTarget, said: str) -> DeployError:
+def connection_failure(target: PostgresTarget, text: str) -> DeployError:
     """Sort what libpq said about a failed connection: refused by the server, by TLS, or not there at all."""
-    reason = _connection_reason(mask_secret(said, target.password))
+    reason = _connection_reason(mask_secret(text, target.password))
     starting = "starting up" in reason or "shutting down" in reason
     if reason.startswith("FATAL:") and not starting:
         advice = "Check user, password and database name."
@@ -211,7 +211,7 @@ def connection_failure(target: PostgresTarget, said: str) -> DeployError:
             f"TLS with {target.where} failed: {reason}. Check 'ca_cert' and 'ssl_mode' "
             f"(now {target.ssl_mode!r}), and that the certificate names the host."
         )
-    if reason in _NO_WAY and _only_ipv6(said):
+    if reason in _NO_WAY and _only_ipv6(text):
         return UnreachableError(
             f"Cannot reach {target.where}: it has IPv6 addresses alone, and this machine no way there ({reason}). "
             "Give this machine IPv6, or set the address of the pooler in session mode, or buy the IPv4 add-on."
@@ -219,9 +219,9 @@ def connection_failure(target: PostgresTarget, said: str) -> DeployError:
     return UnreachableError(f"Cannot reach {target.where}: {reason}.")
 
 
-def _connection_reason(said: str) -> str:
+def _connection_reason(text: str) -> str:
     """The last of the failures libpq lists, one for each address, without the address and the advice."""
-    lines = [line.strip() for line in said.splitlines()]
+    lines = [line.strip() for line in text.splitlines()]
     telling = [line for line in lines if line and not line.startswith("Is the server running")]
     return re.sub(r"^.* failed: ", "", telling[-1] if telling else "no reason given").rstrip(".")
 
@@ -234,10 +234,10 @@ _NO_WAY = (
 )
 
 
-def _only_ipv6(said: str) -> bool:
+def _only_ipv6(text: str) -> bool:
     """Whether every address that libpq tried is one; it names them in brackets after a host's name."""
-    tried = re.findall(r"\(([0-9A-Fa-f.:]+)\), port|at \"([0-9A-Fa-f.:]+)\", port", said)
-    return bool(tried) and all(":" in one or ":" in other for one, other in tried)
+    tried = re.findall(r"\(([0-9A-Fa-f.:]+)\), port|at \"([0-9A-Fa-f.:]+)\", port", text)
+    return bool(tried) and all(":" in entry or ":" in other for entry, other in tried)
 
 
 def _refuse_transaction_pooler(host: str, port: int) -> None:

@@ -113,7 +113,7 @@ class _Place(t.NamedTuple):
 
 
 def blank_fields(text: str) -> str:
-    kept: list[str] = []
+    remaining: list[str] = []
     place = look_from = 0
     while hit := SECRET_NAME.search(text, look_from):
         start, stop = _word_around(text, hit, look_from)
@@ -121,9 +121,9 @@ def blank_fields(text: str) -> str:
         known = naming(text[start:stop].rstrip(".-"))
         span = _value(text, _Name(text[start:stop], start, stop, known)) if known else None
         if span and span[1] > span[0]:
-            kept += [text[place : span[0]], BLANK]
+            remaining += [text[place : span[0]], BLANK]
             place = look_from = span[1]
-    return "".join([*kept, text[place:]])
+    return "".join([*remaining, text[place:]])
 
 
 def _word_around(text: str, hit: re.Match[str], floor: int) -> tuple[int, int]:
@@ -134,8 +134,8 @@ def _word_around(text: str, hit: re.Match[str], floor: int) -> tuple[int, int]:
 
 
 def _length(pattern: re.Pattern[str], text: str, place: int) -> int:
-    found = pattern.match(text, place)
-    return found.end() - place if found else 0
+    match = pattern.match(text, place)
+    return match.end() - place if match else 0
 
 
 def _value(text: str, name: _Name) -> tuple[int, int] | None:
@@ -178,7 +178,7 @@ def _quoted(text: str, name: _Name, place: _Place) -> tuple[int, int] | None:
 
 def _unquoted(text: str, name: _Name, place: _Place) -> tuple[int, int] | None:
     start = place.start
-    if any(one.match(text, start) for one in (_NOTHING_BEGINS, _CODE, _STRUCTURE)):
+    if any(entry.match(text, start) for entry in (_NOTHING_BEGINS, _CODE, _STRUCTURE)):
         return None
     word = start + _length(_WORD, text, start)
     if _is_no_secret(name, text[start:word]):

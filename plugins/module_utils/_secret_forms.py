@@ -54,10 +54,10 @@ class Naming(t.NamedTuple):
 
 def naming(name: str) -> Naming | None:
     """What the name says of its value; None when it says nothing."""
-    found = list(SECRET_NAME.finditer(name))
-    if not found:
+    results = list(SECRET_NAME.finditer(name))
+    if not results:
         return None
-    last = found[-1]
+    last = results[-1]
     rest = name[last.end() :].rstrip("_.-")
     if _STILL.fullmatch(rest):
         kind = t.cast("Kind", "related" if last["short"] else last.lastgroup)
@@ -140,28 +140,28 @@ def blank_forms(text: str) -> str:
     return _SCHEME.sub(_blank_scheme, text)
 
 
-def _blank_scheme(found: re.Match[str]) -> str:
-    if _PROSE.fullmatch(found[3]) or set(found[3]) == {"*"}:
-        return found[0]
-    return f"{found[1]}{found[2]}{BLANK}"
+def _blank_scheme(result: re.Match[str]) -> str:
+    if _PROSE.fullmatch(result[3]) or set(result[3]) == {"*"}:
+        return result[0]
+    return f"{result[1]}{result[2]}{BLANK}"
 
 
 def _blank_private_keys(text: str) -> str:
     """Also one whose end was cut off, and the end of one whose beginning was."""
-    kept: list[str] = []
+    remaining: list[str] = []
     place, opened = 0, -1
-    for found in _PEM.finditer(text):
-        if found[1] == "BEGIN":
-            opened = found.start() if opened < 0 else opened
+    for match in _PEM.finditer(text):
+        if match[1] == "BEGIN":
+            opened = match.start() if opened < 0 else opened
             continue
-        before = text[place:opened] if opened >= 0 else _without_key(text[place : found.start()])
-        kept += [before, BLANK]
-        place, opened = found.end(), -1
+        before = text[place:opened] if opened >= 0 else _without_key(text[place : match.start()])
+        remaining += [before, BLANK]
+        place, opened = match.end(), -1
     if opened >= 0:
         body = _PEM_BODY.match(text, text.index("KEY", opened) + len("KEY-----"))
-        kept += [text[place:opened], BLANK]
+        remaining += [text[place:opened], BLANK]
         place = body.end() if body else len(text)
-    return "".join([*kept, text[place:]])
+    return "".join([*remaining, text[place:]])
 
 
 def _without_key(text: str) -> str:

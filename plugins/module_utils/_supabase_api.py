@@ -134,17 +134,17 @@ class ManagementClient:
             self._gate.shut(place, _seconds(answer.headers.get("X-RateLimit-Reset")) or 0.0)
 
     def _refusal(self, answer: Answer, what: str) -> DeployError:
-        said = said_in(answer, limit=500) or "no reason given"
+        text = said_in(answer, limit=500) or "no reason given"
         where = f"The Supabase Management API answered {answer.status} on {what}"
         if answer.status in (401, 403):
-            return RefusedError(f"{where} ({said}): check 'access_token' and its permissions.")
+            return RefusedError(f"{where} ({text}): check 'access_token' and its permissions.")
         if answer.status == 402:
-            return RefusedError(f"{where} ({said}): the plan's number of functions is reached.")
+            return RefusedError(f"{where} ({text}): the plan's number of functions is reached.")
         if answer.status == 404:
-            return InputError(f"{where} ({said}): is {self._project_ref!r} the right project?")
+            return InputError(f"{where} ({text}): is {self._project_ref!r} the right project?")
         if answer.status in LATER:
-            return UnreachableError(f"{where} ({said}), also after a retry: try again later.")
-        return RefusedError(f"{where}: {said}")
+            return UnreachableError(f"{where} ({text}), also after a retry: try again later.")
+        return RefusedError(f"{where}: {text}")
 
 
 def _pause(answer: Answer, attempt: int) -> float:
@@ -156,9 +156,9 @@ def _pause(answer: Answer, attempt: int) -> float:
     return float(min(2 ** (attempt - 1), 8))
 
 
-def _seconds(said: str | None) -> float | None:
+def _seconds(text: str | None) -> float | None:
     try:
-        return min(max(float(said or ""), 0.0), LONGEST_PAUSE)
+        return min(max(float(text or ""), 0.0), LONGEST_PAUSE)
     except ValueError:
         return None
 
@@ -192,8 +192,10 @@ class SupabaseFunctionsApi:
             headers={"Accept": "multipart/form-data"},
         )
         metadata, files = parse_sources(answer.headers.get("Content-Type", ""), answer.body)
-        said = metadata.get("deno2_entrypoint_path") or metadata.get("entrypoint_path")
-        entrypoint = uploaded_path(files, said or deployed.entrypoint)
+        deno2_entrypoint_path = metadata.get("deno2_entrypoint_path") or metadata.get(
+            "entrypoint_path"
+        )
+        entrypoint = uploaded_path(files, deno2_entrypoint_path or deployed.entrypoint)
         import_map = uploaded_path(files, metadata.get("import_map_path") or deployed.import_map)
         patterns = metadata.get("static_patterns") or static_rest(files, entrypoint, import_map)
         return FunctionSource(

@@ -31,8 +31,8 @@ def search(expression: str, document: t.Any) -> t.Any:
 
 def holds(expression: str, document: t.Any) -> bool:
     """Whether what is there is true, by JMESPath's rules: not false, null, or empty."""
-    found = search(expression, document)
-    return found is not None and found is not False and found not in ("", [], {})
+    match = search(expression, document)
+    return match is not None and match is not False and match not in ("", [], {})
 
 
 JINJA2 = Library("jinja2 >= 3.1")

@@ -35,10 +35,10 @@ def side_by_side(  # noqa: UP047 - targets may run an older Python
     `at_once`: so many threads at most, one for each without it.
     """
     if len(items) < 2:
-        return [act(one) for one in items]
+        return [act(entry) for entry in items]
     with ThreadPoolExecutor(min(at_once or len(items), len(items))) as threads:
-        acting = [threads.submit(act, one) for one in items]
-    return [one.result() for one in acting]
+        acting = [threads.submit(act, entry) for entry in items]
+    return [entry.result() for entry in acting]
 
 
 def spawn(work: t.Callable[[], None]) -> None:
@@ -109,8 +109,8 @@ class Looking(t.Generic[Item, Found, Result]):  # noqa: UP046 - targets may run 
         deadline = patience.clock() + patience.timeout
         while True:
             started = patience.clock()
-            found = self._attempt(item)
-            result = self.judge(item, found, patience.clock() - started)
+            matching = self._attempt(item)
+            result = self.judge(item, matching, patience.clock() - started)
             if self.well(result) or patience.clock() + patience.pause >= deadline:
                 return result
             patience.sleep(patience.pause)
@@ -135,5 +135,5 @@ class Looking(t.Generic[Item, Found, Result]):  # noqa: UP046 - targets may run 
         except DeployError as exc:
             return exc
         except Exception as exc:
-            said = excerpt(str(exc), _SHOWN)
-            return UnexpectedError(f"it could not be checked ({type(exc).__name__}: {said})")
+            text = excerpt(str(exc), _SHOWN)
+            return UnexpectedError(f"it could not be checked ({type(exc).__name__}: {text})")

@@ -49,11 +49,11 @@ def format_time(moment: datetime) -> str:
 def read_time(value: t.Any, *, zone: tzinfo | None = UTC) -> datetime:
     """Of RFC 3339, in UTC. `zone` is that of a time without one, which None refuses. Raises ValueError."""
     # Before Python 3.11 fromisoformat knows no Z.
-    found = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-    if found.tzinfo is None and zone is None:
+    result = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    if result.tzinfo is None and zone is None:
         raise ValueError(f"{value!r} has no time zone")
     try:
-        return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+        return (result if result.tzinfo else result.replace(tzinfo=zone)).astimezone(UTC)
     except OverflowError as exc:
         raise ValueError(str(exc)) from exc
 
@@ -68,5 +68,5 @@ def parse_time(value: t.Any) -> datetime | None:
 
 def epoch(value: t.Any) -> float | None:
     """Seconds since 1970 of an RFC 3339 time; None for what is no time."""
-    found = parse_time(value)
-    return found.timestamp() if found else None
+    result = parse_time(value)
+    return result.timestamp() if result else None

@@ -14,12 +14,12 @@ from ._time import UTC, read_time
 
 def start_of(since: datetime.datetime, days: int, time: str) -> datetime.datetime:
     """That time of the day in the zone, so many days later, in UTC."""
-    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", time)
-    if not found:
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", time)
+    if not match:
         raise InputError(f"Option 'time' is '{time}': write it as hours and minutes, like 10:00.")
     day = since.date() + datetime.timedelta(days=days)
     local = datetime.datetime.combine(
-        day, datetime.time(int(found[1]), int(found[2])), tzinfo=since.tzinfo
+        day, datetime.time(int(match[1]), int(match[2])), tzinfo=since.tzinfo
     )
     return local.astimezone(UTC)
 

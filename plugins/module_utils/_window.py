@@ -63,8 +63,8 @@ def read_window(given: t.Mapping[str, t.Any]) -> Window:
         days=_days(given.get("days", DAYS)),
         start=start,
         length=length,
-        holidays=frozenset(_date(one, "A holiday") for one in lists["holidays"]),
-        freezes=tuple(_freeze(one) for one in lists["freezes"]),
+        holidays=frozenset(_date(holiday, "A holiday") for holiday in lists["holidays"]),
+        freezes=tuple(_freeze(freeze) for freeze in lists["freezes"]),
     )
 
 
@@ -80,13 +80,15 @@ def _zone(name: t.Any) -> ZoneInfo:
 
 
 def _days(given: t.Any) -> frozenset[int]:
-    wanted = [str(one).strip().lower() for one in given] if isinstance(given, (list, tuple)) else []
-    strange = [one for one in wanted if one not in DAYS]
+    wanted = (
+        [str(entry).strip().lower() for entry in given] if isinstance(given, (list, tuple)) else []
+    )
+    strange = [entry for entry in wanted if entry not in DAYS]
     if strange or not wanted:
         raise InputError(
             f"The launch window's days are {given!r}: give a list of {', '.join(DAYS)}."
         )
-    return frozenset(DAYS.index(one) for one in wanted)
+    return frozenset(DAYS.index(entry) for entry in wanted)
 
 
 def _hours(start: t.Any, end: t.Any) -> tuple[time, timedelta]:
@@ -99,23 +101,23 @@ def _hours(start: t.Any, end: t.Any) -> tuple[time, timedelta]:
 
 def _hour(given: t.Any, name: str) -> int:
     # YAML reads 09:00 without quotes as a number of minutes or seconds.
-    found = _HOUR.fullmatch(str(given))
-    if found is None:
+    match = _HOUR.fullmatch(str(given))
+    if match is None:
         raise InputError(
             f"The launch window's {name} is {given!r}: write it in quotes with two digits each, like "
             f'"09:00"{" or " + repr(WHOLE_DAY) if name == "end" else ""}.'
         )
-    return int(found[1]) * 60 + int(found[2])
+    return int(match[1]) * 60 + int(match[2])
 
 
 def _date(given: t.Any, what: str) -> date:
     try:
-        found = date.fromisoformat(str(given))
+        result = date.fromisoformat(str(given))
     except ValueError:
-        found = None
-    if found is None or found.year not in YEARS:
+        result = None
+    if result is None or result.year not in YEARS:
         raise InputError(f"{what} of the launch window is {given!r}: write it like 2025-12-25.")
-    return found
+    return result
 
 
 def _freeze(given: t.Any) -> Freeze:
@@ -139,15 +141,15 @@ def _moment(given: t.Any, *, after: bool) -> datetime:
         day = _date(text, "A freeze")
         return datetime.combine(day + timedelta(days=1) if after else day, time())
     try:
-        found = datetime.fromisoformat(text)
+        result = datetime.fromisoformat(text)
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is not None or found.year not in YEARS:
+        result = None
+    if result is None or result.tzinfo is not None or result.year not in YEARS:
         raise InputError(
             f"A freeze of the launch window has the time {given!r}: write a date, or a local time like "
             "2025-12-20 18:00 without a zone."
         )
-    return found
+    return result
 
 
 FAR = timedelta(days=400)
@@ -191,12 +193,12 @@ def instant(local: datetime, zone: tzinfo) -> datetime:
     One that the clocks show twice is the first of both; one that they jump over is the moment of the jump.
     """
     first = local.replace(tzinfo=zone, fold=0)
-    found = first.astimezone(UTC)
-    shown = found.astimezone(zone).replace(tzinfo=None)
+    result = first.astimezone(UTC)
+    shown = result.astimezone(zone).replace(tzinfo=None)
     if shown == local:
-        return found
+        return result
     # Over the gap, the two folds are as far from the jump as the gap is long, one on each side.
-    low, high = sorted((found, local.replace(tzinfo=zone, fold=1).astimezone(UTC)))
+    low, high = sorted((result, local.replace(tzinfo=zone, fold=1).astimezone(UTC)))
     before = low.astimezone(zone).utcoffset()
     while high - low > timedelta(seconds=1):
         middle = low + (high - low) / 2
@@ -260,22 +262,24 @@ def describe(moment: datetime, window: Window) -> str:
     return f"{local:%A %Y-%m-%d %H:%M %Z} ({moment.astimezone(UTC):%Y-%m-%d %H:%M UTC})"
 
 
-def closed_sentence(window: Window, seen: Outlook) -> str:
-    because = f", for {seen.why}" if seen.why else ""
-    if seen.opens is None:
+def closed_sentence(window: Window, observed: Outlook) -> str:
+    because = f", for {observed.why}" if observed.why else ""
+    if observed.opens is None:
         return f"the launch window is closed{because} for {FAR.days} days"
-    return f"the launch window is closed{because}; it opens next {describe(seen.opens, window)}"
+    return f"the launch window is closed{because}; it opens next {describe(observed.opens, window)}"
 
 
 def for_people(window: Window, now: datetime) -> str:
     """Its hours as an announcement tells them, like 09:00 AM - 11:00 AM EAT; outside of them, from when on."""
-    seen = outlook(window, now)
-    if not seen.open and (seen.opens is None or seen.opens - now > SOON):
+    observed = outlook(window, now)
+    if not observed.open and (observed.opens is None or observed.opens - now > SOON):
         return f"from {now.astimezone(window.zone):%I:%M %p %Z} on, outside of the launch window"
     if window.length == timedelta(days=1):
         return "any time"
     # Whether it is summer time is a matter of the day on which it is open.
-    day = (now if seen.open or seen.opens is None else seen.opens).astimezone(window.zone)
+    day = (now if observed.open or observed.opens is None else observed.opens).astimezone(
+        window.zone
+    )
     start = day.replace(hour=window.start.hour, minute=window.start.minute)
     end = start.replace(tzinfo=None) + window.length
     return f"{start:%I:%M %p} - {end:%I:%M %p} {start:%Z}"

@@ -21,8 +21,8 @@ def number(value: t.Any) -> float | None:
     return read if math.isfinite(read) else None
 
 
-def counted(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"
+def counted(count: int, entry: str, many: str = "") -> str:
+    return f"{count} {entry if count == 1 else many or entry + 's'}"
 
 
 def listed(names: t.Sequence[str], most: int = 3, between: str = ", ") -> str:

@@ -178,13 +178,13 @@ def run(module: Module) -> dict[str, t.Any]:
     wanted = wanted_rules(groups)
     watch = LoadedRules(api, wanted)
     watch.refuse_unreadable()
-    told = alerts_result(api, params, wanted)
-    refuse_misrouted(told.get("misrouted", {}))
+    message = alerts_result(api, params, wanted)
+    refuse_misrouted(message.get("misrouted", {}))
     destination = _destination(module, api)
     before, changed = destination.read(), destination.outdated(groups)
     if changed:
         destination.write(groups, dry_run=module.check_mode)
-    result = {"changed": changed, "where": destination.where, **told}
+    result = {"changed": changed, "where": destination.where, **message}
     if module.check_mode:
         loaded, result["lacking"] = watch.look()
     else:

@@ -263,7 +263,7 @@ def run(module: Module) -> dict[str, t.Any]:
         "changed": bool(folder) or module.check_mode,
         "causes": [cause_to_json(cause) for cause in diagnosis.causes],
         "lines": summary(diagnosis, SHOWN),
-        "unseen": [one for part in diagnosis.parts for one in part.unseen],
+        "unseen": [entry for part in diagnosis.parts for entry in part.unseen],
         "folder": folder,
     }
 

@@ -105,7 +105,7 @@ module_spec = documented(DOCUMENTATION)
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, request_timeout=0.1, wait_timeout=0)
-    references = [Reference.parse(one) for one in dict.fromkeys(params["images"])]
+    references = [Reference.parse(entry) for entry in dict.fromkeys(params["images"])]
     registry = HttpRegistry(
         api=params["registry"],
         username=params["username"],
@@ -119,8 +119,11 @@ def run(module: Module) -> dict[str, t.Any]:
     return {
         "changed": False,
         "images": {
-            one.text: {"digest": digests[one.text], "pinned": one.pinned(digests[one.text])}
-            for one in references
+            reference.text: {
+                "digest": digests[reference.text],
+                "pinned": reference.pinned(digests[reference.text]),
+            }
+            for reference in references
         },
     }
 

@@ -69,8 +69,8 @@ module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    results = [Redactor().within(one, DEPTH) for one in module.params["results"]]
-    nameless = [one for one in results if not one.get("name")]
+    results = [Redactor().within(entry, DEPTH) for entry in module.params["results"]]
+    nameless = [entry for entry in results if not entry.get("name")]
     if nameless:
         raise InputError(f"{len(nameless)} of {len(results)} results have no 'name'.")
     dest = Path(module.params["dest"])

@@ -549,12 +549,12 @@ def fired_meanwhile(
     sources: Sources, memory: ReleaseMemory | None, watched: float
 ) -> dict[str, t.Any]:
     """Which alerts fired since the release began, or since the watch did where nothing is known of a release."""
-    asked = [one for one in sources.values() if isinstance(one, AlertsSource)]
-    found = memory.alerts if memory else Alerts()
-    for source in asked:
+    requested = [entry for entry in sources.values() if isinstance(entry, AlertsSource)]
+    alerts = memory.alerts if memory else Alerts()
+    for source in requested:
         begun = memory.begun if memory else None
-        found = source.since(watched if begun is None else begun, found)
-    return to_record(found) if asked else {}
+        alerts = source.since(watched if begun is None else begun, alerts)
+    return to_record(alerts) if requested else {}
 
 
 def cluster_of(module: Module) -> Cluster | None:

@@ -211,14 +211,14 @@ module_spec = documented(DOCUMENTATION)
 def run(module: Module) -> dict[str, t.Any]:
     params, redact = module.params, Redactor()
     record = redact.within(params["record"], RECORD_DEPTH)
-    asked = asked_of(params, Record.read(record), redact)
-    report = build_report(record, asked)
+    requested = asked_of(params, Record.read(record), redact)
+    report = build_report(record, requested)
     folder = ReportFolder(Path(params["dest"]))
     incident = incident_name(record)
     files = files_of(report, record)
     before = folder.read([*files, "lessons.md", incident])
-    after = {**files, **notes_of(report, record, asked.zone, before)}
-    changed = {name: one for name, one in after.items() if before.get(name) != one}
+    after = {**files, **notes_of(report, record, requested.zone, before)}
+    changed = {name: entry for name, entry in after.items() if before.get(name) != entry}
     if changed and not module.check_mode:
         folder.write(changed)
 
@@ -230,7 +230,7 @@ def run(module: Module) -> dict[str, t.Any]:
         "lessons": paths["lessons.md"],
         "incident": paths.get(incident, ""),
         "verdict": report.verdict.word,
-        "deviations": [one.sentence() for one in report.deviations],
+        "deviations": [deviation.sentence() for deviation in report.deviations],
         "missing": list(report.missing),
         "problems": list(report.problems),
     }

@@ -260,7 +260,7 @@ module_spec = documented(DOCUMENTATION)
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, interval=0.1)
-    if nameless := [one for one in params["plan"] if "name" not in one]:
+    if nameless := [entry for entry in params["plan"] if "name" not in entry]:
         raise InputError(f"Option 'plan' has a phase without a name: {nameless[0]}.")
     see = functools.partial(
         look,
@@ -269,7 +269,7 @@ def run(module: Module) -> dict[str, t.Any]:
         release=params["name"],
         config_map=params["config_map"],
     )
-    asked = Asked(
+    requested = Asked(
         services=params["services"],
         plan=Plan.read(params["plan"]),
         ramp=params["ramp"],
@@ -278,8 +278,8 @@ def run(module: Module) -> dict[str, t.Any]:
         typed=Typed(params["playbooks"], tuple(params["inventories"]), params["program"]),
     )
 
-    def build(seen: Seen, moment: datetime) -> dict[str, t.Any]:
-        return status_of(seen, asked, moment)
+    def build(observed: Seen, moment: datetime) -> dict[str, t.Any]:
+        return status_of(observed, requested, moment)
 
     if params["follow"]:
         status = follow(

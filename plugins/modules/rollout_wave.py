@@ -215,13 +215,13 @@ def run(module: Module) -> Result:
     )
     failed = [host for host, result in done.items() if result["failed"]]
     result = {
-        "changed": any(one["changed"] for one in done.values()),
+        "changed": any(entry["changed"] for entry in done.values()),
         "services": done,
         "failed_services": failed,
     }
     if failed and params["fail"]:
-        told = " ".join(f"{host}: {done[host]['msg']}" for host in failed)
-        raise RolloutsFailedError(f"{len(failed)} of {len(done)} rollouts failed. {told}", **result)
+        text = " ".join(f"{host}: {done[host]['msg']}" for host in failed)
+        raise RolloutsFailedError(f"{len(failed)} of {len(done)} rollouts failed. {text}", **result)
     return result
 
 

@@ -27,14 +27,14 @@ LIMIT = "subset"
 def shown_options() -> dict[str, t.Any]:
     """What decides which hosts and tasks take part, by its name on the command line; what was not given is left out."""
     given = {name: context.CLIARGS.get(name) for name in TOLD}
-    told = {name: list(v) if isinstance(v, tuple) else v for name, v in given.items() if v}
-    if told.get("tags") == ["all"]:
-        del told["tags"]
-    if LIMIT in told:
-        told["limit"] = told.pop(LIMIT)
+    messages = {name: list(v) if isinstance(v, tuple) else v for name, v in given.items() if v}
+    if messages.get("tags") == ["all"]:
+        del messages["tags"]
+    if LIMIT in messages:
+        messages["limit"] = messages.pop(LIMIT)
     if inventories := context.CLIARGS.get("inventory"):
-        told["inventory"] = [nearby(one) for one in inventories]
-    return told
+        messages["inventory"] = [nearby(inventory) for inventory in inventories]
+    return messages
 
 
 def extra_variables(redact: t.Callable[[str], str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -75,7 +75,7 @@ def program() -> str:
 
 
 def playbooks() -> list[str]:
-    return [nearby(str(one)) for one in context.CLIARGS.get("args") or ()]
+    return [nearby(str(argument)) for argument in context.CLIARGS.get("args") or ()]
 
 
 def playbooks_place() -> str:
@@ -88,7 +88,7 @@ def playbooks_place() -> str:
 
 def typed_here() -> dict[str, t.Any]:
     """What a module needs to tell a command as it is typed here."""
-    inventories = [str(one) for one in shown_options().get("inventory") or ()]
+    inventories = [str(entry) for entry in shown_options().get("inventory") or ()]
     return {"playbooks": playbooks_place(), "inventories": inventories, "program": program()}
 
 
@@ -108,7 +108,7 @@ def collection_version() -> str:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     try:
-        found = re.search(r"^version:\s*(\S+)", (root / "galaxy.yml").read_text("utf-8"), re.M)
+        match = re.search(r"^version:\s*(\S+)", (root / "galaxy.yml").read_text("utf-8"), re.M)
     except OSError:
         return ""
-    return found[1] if found else ""
+    return match[1] if match else ""

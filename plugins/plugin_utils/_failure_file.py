@@ -20,8 +20,8 @@ def write_failures(folder: str, failures: t.Sequence[TaskEnded], redact: Redacto
     """The path of a new file that its owner alone may read; "" where none can be written, which fails no run."""
     if not folder or not failures:
         return ""
-    told = [_told(one, redact) for one in failures]
-    content = yaml.safe_dump(told, sort_keys=False, allow_unicode=True)
+    sentences = [_told(failure, redact) for failure in failures]
+    content = yaml.safe_dump(sentences, sort_keys=False, allow_unicode=True)
     try:
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
@@ -43,12 +43,12 @@ def _new(folder: Path) -> tuple[Path, int]:
             return file, os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
 
-def _told(one: TaskEnded, redact: Redactor) -> dict[str, t.Any]:
-    kept = {key: value for key, value in one.result.items() if key not in LEFT_OUT}
+def _told(task_ended: TaskEnded, redact: Redactor) -> dict[str, t.Any]:
+    stored = {key: value for key, value in task_ended.result.items() if key not in LEFT_OUT}
     return {
-        "host": one.host,
-        "role": one.task.role,
-        "task": one.task.name,
-        "action": one.task.action,
-        "result": redact.within(kept, depth=12),
+        "host": task_ended.host,
+        "role": task_ended.task.role,
+        "task": task_ended.task.name,
+        "action": task_ended.task.action,
+        "result": redact.within(stored, depth=12),
     }

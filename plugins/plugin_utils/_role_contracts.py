@@ -73,35 +73,35 @@ class RoleContracts:
         self._templar.available_variables = visible
         spec = self._options(contract)
         given: dict[str, t.Any] = {}
-        found: list[Problem] = []
+        results: list[Problem] = []
         for name in spec:
             if name not in visible:
                 continue
             if is_endless(visible[name]):
-                found.append(Problem(endless_sentence(name)))
+                results.append(Problem(endless_sentence(name)))
                 continue
             try:
                 given[name] = self._templar.template(visible[name])
             except AnsibleUndefinedVariable as exc:
-                found.append(Problem(f"{str(exc).rstrip('.')}.", name))
+                results.append(Problem(f"{str(exc).rstrip('.')}.", name))
             except RecursionError:
-                found.append(Problem(f"{name} cannot be read: something in it contains itself."))
+                results.append(Problem(f"{name} cannot be read: something in it contains itself."))
             except AnsibleError:
                 # Its text may hold what was being read.
-                found.append(Problem(f"{name} cannot be read: its template fails."))
+                results.append(Problem(f"{name} cannot be read: its template fails."))
         unread = {name for name in spec if name in visible and name not in given}
         known = {name: option for name, option in spec.items() if name not in unread}
         values, wrong = read_options(known, given)
         if contract.role in self._readers:
             # A dictionary as its task will get it: here Ansible has made lists out of numbers in it.
-            as_it_is = {name: one for name, one in given.items() if isinstance(one, Mapping)}
+            as_it_is = {name: entry for name, entry in given.items() if isinstance(entry, Mapping)}
             fine = {
                 name: value
                 for name, value in {**values, **as_it_is}.items()
                 if not any(name in sentence for sentence in wrong)
             }
             wrong = wrong + self._readers[contract.role](fine)
-        return found + [Problem(one) for one in wrong]
+        return results + [Problem(entry) for entry in wrong]
 
     def _options(self, contract: Contract) -> dict[str, t.Any]:
         entry_points = entry_points_of(self._roles / contract.role) if contract.role else {}

@@ -49,8 +49,8 @@ def expected(result: t.Any) -> bool:
     """Whether a failure is one that its module words, and no defect."""
     if module_of(result.task) in WORDED:
         return "msg" in result.result
-    found = [result.result, *failed_rounds(result.result)]
-    reasons = [one.get("reason") for one in found if one.get("reason")]
+    results = [result.result, *failed_rounds(result.result)]
+    reasons = [entry.get("reason") for entry in results if entry.get("reason")]
     return bool(reasons) and "Unexpected" not in reasons
 
 

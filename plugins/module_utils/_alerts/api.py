@@ -53,7 +53,7 @@ def fired(
     course: Course, firing: t.Collection[tuple[str, str]], apart: float
 ) -> tuple[FiredAlert, ...]:
     """The oldest first. `firing` still do. Seen more than `apart` seconds apart, an alert fired twice."""
-    found: list[FiredAlert] = []
+    fired_alerts: list[FiredAlert] = []
     for labels, times in course:
         spans: list[list[float]] = []
         for at in times:
@@ -65,30 +65,32 @@ def fired(
             still = number == len(spans) and identity(labels) in firing
             name, about = identity(labels)
             ended = "" if still else moment(until)
-            found.append(FiredAlert(name, labels.get("severity", ""), moment(since), ended, about))
-    return tuple(sorted(found, key=lambda one: one.since))
+            fired_alerts.append(
+                FiredAlert(name, labels.get("severity", ""), moment(since), ended, about)
+            )
+    return tuple(sorted(fired_alerts, key=lambda alert: alert.since))
 
 
 def to_record(alerts: Alerts) -> dict[str, t.Any]:
     """As the record keeps it, the newest where there are too many."""
-    kept = [asdict(one) for one in alerts.fired[-KEPT:]]
-    return {"looked": alerts.looked, "fired": kept, "why_not": alerts.why_not}
+    remaining = [asdict(entry) for entry in alerts.fired[-KEPT:]]
+    return {"looked": alerts.looked, "fired": remaining, "why_not": alerts.why_not}
 
 
 def from_record(body: t.Any) -> Alerts:
     """Of which nothing is certain: a person may have written it."""
-    kept = body if isinstance(body, dict) else {}
-    listed = kept.get("fired")
+    stored = body if isinstance(body, dict) else {}
+    listed = stored.get("fired")
     return Alerts(
-        looked=kept.get("looked") is True,
+        looked=stored.get("looked") is True,
         fired=tuple(
             FiredAlert(
-                **{name: str(one.get(name) or "") for name in FiredAlert.__dataclass_fields__}
+                **{name: str(entry.get(name) or "") for name in FiredAlert.__dataclass_fields__}
             )
-            for one in (listed if isinstance(listed, list) else [])
-            if isinstance(one, dict)
+            for entry in (listed if isinstance(listed, list) else [])
+            if isinstance(entry, dict)
         ),
-        why_not=str(kept.get("why_not") or ""),
+        why_not=str(stored.get("why_not") or ""),
     )
 
 
@@ -96,33 +98,35 @@ def alerts_of(record: Body) -> Alerts:
     """What fired during the release and the steps of its ramp, by a record as JSON."""
     facts = record.get("facts")
     facts = facts if isinstance(facts, dict) else {}
-    found = from_record(facts.get("alerts"))
+    alerts = from_record(facts.get("alerts"))
     watches = facts.get("ramp_watches")
     for watch in (watches if isinstance(watches, dict) else {}).values():
         if isinstance(watch, dict) and watch.get("alerts"):
-            found = joined(found, from_record(watch["alerts"]))
-    return found
+            alerts = joined(alerts, from_record(watch["alerts"]))
+    return alerts
 
 
-def joined(known: Alerts, seen: Alerts) -> Alerts:
+def joined(known: Alerts, alerts: Alerts) -> Alerts:
     """What was known, and what a later look saw. The later one knows more of an alert that both have."""
     merged = list(known.fired)
-    for one in seen.fired:
-        same = next((at for at, other in enumerate(merged) if _same(other, one)), None)
+    for entry in alerts.fired:
+        same = next((at for at, other in enumerate(merged) if _same(other, entry)), None)
         if same is None:
-            merged.append(one)
+            merged.append(entry)
         else:
-            since = min(merged[same].since, one.since)
-            merged[same] = FiredAlert(one.name, one.severity, since, one.until, one.subject)
-    return Alerts(seen.looked, tuple(sorted(merged, key=lambda one: one.since)), seen.why_not)
+            since = min(merged[same].since, entry.since)
+            merged[same] = FiredAlert(entry.name, entry.severity, since, entry.until, entry.subject)
+    return Alerts(
+        alerts.looked, tuple(sorted(merged, key=lambda entry: entry.since)), alerts.why_not
+    )
 
 
-def _same(known: FiredAlert, seen: FiredAlert) -> bool:
+def _same(known: FiredAlert, fired_alert: FiredAlert) -> bool:
     """Whether both are the same alert at overlapping times."""
-    if (known.name, known.subject) != (seen.name, seen.subject):
+    if (known.name, known.subject) != (fired_alert.name, fired_alert.subject):
         return False
-    return (not known.until or seen.since <= known.until) and (
-        not seen.until or known.since <= seen.until
+    return (not known.until or fired_alert.since <= known.until) and (
+        not fired_alert.until or known.since <= fired_alert.until
     )
 
 
@@ -147,18 +151,18 @@ class AlertsApi:
 
     def rules(self) -> list[LoadedRule]:
         """The alerting rules that Prometheus evaluates now."""
-        asked = "Prometheus", "/api/v1/rules"
-        answer = self._ask("GET", *asked, {"type": "alert"})
+        request = "Prometheus", "/api/v1/rules"
+        answer = self._ask("GET", *request, {"type": "alert"})
         try:
             groups = answer.json()["data"]["groups"]
             return [_rule(group["name"], rule) for group in groups for rule in group["rules"]]
         except (ValueError, LookupError, TypeError, AttributeError) as exc:
-            raise self._foreign(*asked) from exc
+            raise self._foreign(*request) from exc
 
     def formatted(self, query: str) -> str:
         """The query as Prometheus itself writes it, so that two that mean the same read the same."""
-        asked = "Prometheus", "/api/v1/format_query"
-        answer = self._ask("GET", *asked, {"query": query}, may_refuse=True)
+        request = "Prometheus", "/api/v1/format_query"
+        answer = self._ask("GET", *request, {"query": query}, may_refuse=True)
         try:
             document = answer.json()
             if document.get("errorType") == "bad_data":
@@ -167,61 +171,62 @@ class AlertsApi:
                 )
             return str(document["data"])
         except (ValueError, LookupError, TypeError, AttributeError) as exc:
-            raise self._foreign(*asked) from exc
+            raise self._foreign(*request) from exc
 
     def reload(self) -> None:
         """Let Prometheus read its files again. VerificationError when it stays with what it had."""
-        asked = "Prometheus", "/-/reload"
-        answer, where = self._ask("POST", *asked, may_refuse=True), self._where(*asked)
+        request = "Prometheus", "/-/reload"
+        answer, where = self._ask("POST", *request, may_refuse=True), self._where(*request)
         if answer.good:
             return
-        said = said_in(answer)
-        if "failed to reload" in said:
-            raise VerificationError(f"{where} rejects its files and keeps the old ones: {said}.")
+        text = said_in(answer)
+        if "failed to reload" in text:
+            raise VerificationError(f"{where} rejects its files and keeps the old ones: {text}.")
         raise RefusedError(
-            f"{where} does not reload (HTTP {answer.status}: {said}): "
+            f"{where} does not reload (HTTP {answer.status}: {text}): "
             "start it with --web.enable-lifecycle, or set 'reload' to false and reload it yourself."
         )
 
     def count(self, selector: str) -> int:
         """How many series the selector finds now."""
-        asked = "Prometheus", "/api/v1/query"
-        answer = self._ask("GET", *asked, {"query": f"count({selector})"})
+        request = "Prometheus", "/api/v1/query"
+        answer = self._ask("GET", *request, {"query": f"count({selector})"})
         try:
-            found = answer.json()["data"]["result"]
-            return int(found[0]["value"][1]) if found else 0
+            result = answer.json()["data"]["result"]
+            return int(result[0]["value"][1]) if result else 0
         except (ValueError, LookupError, TypeError) as exc:
-            raise self._foreign(*asked) from exc
+            raise self._foreign(*request) from exc
 
     def firing_times(
         self, names: t.Sequence[str], seconds: float
     ) -> list[tuple[Labels, list[float]]]:
         """Of the last so many seconds: each alert of these names that fired, and every evaluation at which it did."""
-        asked = "Prometheus", "/api/v1/query"
+        request = "Prometheus", "/api/v1/query"
         query = f"{firing_series(names)}[{max(1, math.ceil(seconds))}s]"
-        answer = self._ask("GET", *asked, {"query": query})
+        answer = self._ask("GET", *request, {"query": query})
         try:
-            found = answer.json()["data"]["result"]
+            result = answer.json()["data"]["result"]
             return [
-                (dict(one["metric"]), [float(at) for at, _value in one["values"]]) for one in found
+                (dict(entry["metric"]), [float(at) for at, _value in entry["values"]])
+                for entry in result
             ]
         except (ValueError, LookupError, TypeError) as exc:
-            raise self._foreign(*asked) from exc
+            raise self._foreign(*request) from exc
 
     def outages(self, since: float, until: float) -> list[tuple[float, float]]:
         """When Prometheus kept no sample of anything for two minutes or more, in seconds since 1970."""
-        asked = "Prometheus", "/api/v1/query_range"
+        request = "Prometheus", "/api/v1/query_range"
         query = f"count(count_over_time(up[{_BLIND}s]))"
         span = {"start": str(since), "end": str(until), "step": str(_STEP)}
-        answer = self._ask("GET", *asked, {"query": query, **span})
+        answer = self._ask("GET", *request, {"query": query, **span})
         try:
-            found = answer.json()["data"]["result"]
-            seen = {round(float(at) - since) for one in found for at, _value in one["values"]}
+            result = answer.json()["data"]["result"]
+            known = {round(float(at) - since) for entry in result for at, _value in entry["values"]}
         except (ValueError, LookupError, TypeError) as exc:
-            raise self._foreign(*asked) from exc
+            raise self._foreign(*request) from exc
         gaps: list[tuple[float, float]] = []
         for at in range(0, int(until - since) + 1, _STEP):
-            if at in seen:
+            if at in known:
                 continue
             begin, end = max(since, since + at - _BLIND), since + at
             if begin == end:
@@ -233,33 +238,33 @@ class AlertsApi:
 
     def external_labels(self) -> Labels:
         """Those that Prometheus adds to every alert that it sends."""
-        asked = "Prometheus", "/api/v1/status/config"
-        answer = self._ask("GET", *asked)
+        request = "Prometheus", "/api/v1/status/config"
+        answer = self._ask("GET", *request)
         try:
             config = yaml_load(answer.json()["data"]["yaml"]) or {}
             labels = (config.get("global") or {}).get("external_labels") or {}
             return {str(name): str(value) for name, value in labels.items()}
         except Exception as exc:  # Of many kinds, YAML's own among them.
-            raise self._foreign(*asked) from exc
+            raise self._foreign(*request) from exc
 
     def alertmanager(self) -> dict[str, t.Any]:
         """Alertmanager's configuration, its secrets blanked by itself."""
-        asked = "Alertmanager", "/api/v2/status"
-        answer = self._ask("GET", *asked)
+        request = "Alertmanager", "/api/v2/status"
+        answer = self._ask("GET", *request)
         try:
             config = yaml_load(answer.json()["config"]["original"])
             return {"route": dict(config["route"]), "receivers": list(config["receivers"])}
         except Exception as exc:  # Of many kinds, YAML's own among them.
-            raise self._foreign(*asked) from exc
+            raise self._foreign(*request) from exc
 
     def silences(self) -> list[dict[str, t.Any]]:
         """All that Alertmanager keeps, also those that are over."""
-        asked = "Alertmanager", "/api/v2/silences"
-        answer = self._ask("GET", *asked)
+        request = "Alertmanager", "/api/v2/silences"
+        answer = self._ask("GET", *request)
         try:
-            return [dict(one) for one in answer.json()]
+            return [dict(entry) for entry in answer.json()]
         except (ValueError, TypeError) as exc:
-            raise self._foreign(*asked) from exc
+            raise self._foreign(*request) from exc
 
     def _ask(
         self,

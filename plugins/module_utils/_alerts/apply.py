@@ -60,15 +60,15 @@ class RuleObject:
         self._force = force
 
     def read(self) -> list[dict[str, t.Any]] | None:
-        found = self._cluster.read("PrometheusRule", self._name)
-        return None if found is None else _groups_of(found)
+        result = self._cluster.read("PrometheusRule", self._name)
+        return None if result is None else _groups_of(result)
 
     def outdated(self, groups: Groups) -> bool:
-        found = self._cluster.read("PrometheusRule", self._name)
-        if found is None:
+        result = self._cluster.read("PrometheusRule", self._name)
+        if result is None:
             return True
-        labels = found["metadata"].get("labels") or {}
-        return _groups_of(found) != plain(groups) or not self._labels.items() <= labels.items()
+        labels = result["metadata"].get("labels") or {}
+        return _groups_of(result) != plain(groups) or not self._labels.items() <= labels.items()
 
     def write(self, groups: Groups, *, dry_run: bool) -> None:
         body: Object = {
@@ -198,18 +198,18 @@ class LoadedRules:
                 loaded, lacking = self.look()
                 if not lacking:
                     return loaded
-                told = "; ".join(f"{name} is {why}" for name, why in lacking.items())
+                text = "; ".join(f"{name} is {why}" for name, why in lacking.items())
             except UnreachableError as exc:
-                lacking, told = {}, str(exc).rstrip(".")
+                lacking, text = {}, str(exc).rstrip(".")
             if clock.now() + sleep > deadline:
                 raise NotReadyError(
-                    f"After {within:g} s Prometheus does not have the right alerts ({told}): "
+                    f"After {within:g} s Prometheus does not have the right alerts ({text}): "
                     "check that it reads them from there, and its log.",
                     lacking=lacking,
                 )
-            if told != last:
-                report(f"waiting for Prometheus: {told}")
-            last = told
+            if text != last:
+                report(f"waiting for Prometheus: {text}")
+            last = text
             clock.sleep(sleep)
 
 
@@ -231,7 +231,7 @@ class Routing:
 
     @property
     def receivers(self) -> list[str]:
-        return [str(one.get("name")) for one in self.config["receivers"]]
+        return [str(receiver.get("name")) for receiver in self.config["receivers"]]
 
     def problem(self, rule: WantedRule | LoadedRule) -> str:
         """Why nobody, or somebody else, hears of the alert; empty when all is well."""

@@ -39,7 +39,9 @@ class Selector:
 
     def among(self, matchers: t.Collection[str]) -> Selector:
         """The same metric by no other matchers than these."""
-        return Selector(self.name, tuple(one for one in self.matchers if one in matchers))
+        return Selector(
+            self.name, tuple(matcher for matcher in self.matchers if matcher in matchers)
+        )
 
     def having(self, labels: t.Iterable[str]) -> Selector:
         """Only those series that have each of the labels."""
@@ -49,7 +51,7 @@ class Selector:
 def selectors(query: str) -> tuple[Selector, ...]:
     """Those of the query, each once."""
     words = _split(query)
-    found: list[Selector] = []
+    results: list[Selector] = []
     at = 0
     while at < len(words):
         word, following = words[at], words[at + 1] if at + 1 < len(words) else ""
@@ -58,21 +60,21 @@ def selectors(query: str) -> tuple[Selector, ...]:
         elif word == "{" or _names_series(word, following):
             begin = at if word == "{" else at + 1
             end = _end(words, begin) if words[begin : begin + 1] == ["{"] else begin
-            found.append(Selector("" if word == "{" else word, _matchers(words[begin:end])))
+            results.append(Selector("" if word == "{" else word, _matchers(words[begin:end])))
             at = end
         else:
             at += 1
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(results))
 
 
 def grouped_by(query: str) -> tuple[str, ...]:
     """The labels by which it aggregates, without the bound of a histogram's bucket."""
-    found: list[str] = []
+    results: list[str] = []
     words = _split(query)
     for at, word in enumerate(words):
         if word.lower() == "by":
-            found += [one for one in words[at + 2 : _end(words, at + 1) - 1] if one != ","]
-    return tuple(one for one in dict.fromkeys(found) if one != "le")
+            results += [entry for entry in words[at + 2 : _end(words, at + 1) - 1] if entry != ","]
+    return tuple(entry for entry in dict.fromkeys(results) if entry != "le")
 
 
 def read_matchers(text: str) -> tuple[str, ...]:
@@ -81,7 +83,7 @@ def read_matchers(text: str) -> tuple[str, ...]:
 
 
 def _split(query: str) -> list[str]:
-    return [one for one in _WORD.findall(query) if not one.startswith("#")]
+    return [match for match in _WORD.findall(query) if not match.startswith("#")]
 
 
 def _names_series(word: str, following: str) -> bool:
@@ -193,9 +195,9 @@ def plain(groups: Groups) -> list[dict[str, t.Any]]:
 
     def stripped(value: t.Any) -> t.Any:
         if isinstance(value, dict):
-            return {key: stripped(one) for key, one in value.items()}
+            return {key: stripped(entry) for key, entry in value.items()}
         if isinstance(value, list):
-            return [stripped(one) for one in value]
+            return [stripped(entry) for entry in value]
         return value.strip() if isinstance(value, str) else value
 
     data: list[dict[str, t.Any]] = stripped(json.loads(json.dumps(list(groups))))
@@ -208,8 +210,10 @@ def of_pods(groups: Groups, matchers: str) -> list[dict[str, t.Any]]:
         {
             **group,
             "rules": [
-                {**one, "expr": str(one["expr"]).replace(PODS, matchers)} if "expr" in one else one
-                for one in group.get("rules") or []
+                {**rule, "expr": str(rule["expr"]).replace(PODS, matchers)}
+                if "expr" in rule
+                else rule
+                for rule in group.get("rules") or []
             ],
         }
         for group in plain(groups)
@@ -220,25 +224,25 @@ def wanted_rules(groups: Groups) -> list[WantedRule]:
     """The alerting rules of the groups; InputError for what Prometheus would not load."""
     if not groups:
         raise InputError("'groups' is empty: set the groups of a rule file.")
-    found = [
+    results = [
         _wanted(str(group.get("name") or ""), rule)
         for group in groups
         for rule in _rules(group)
         if "record" not in rule
     ]
     known: set[tuple[str, str]] = set()
-    for rule in found:
+    for rule in results:
         if (rule.group, rule.name) in known:
             raise InputError(
                 f"Group {rule.group!r} has the alert {rule.name!r} twice: give each its own name."
             )
         known.add((rule.group, rule.name))
-    return found
+    return results
 
 
 def _rules(group: t.Mapping[str, t.Any]) -> t.Sequence[t.Mapping[str, t.Any]]:
     name, rules = group.get("name"), group.get("rules")
-    if not name or not isinstance(rules, list) or not all(isinstance(one, dict) for one in rules):
+    if not name or not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise InputError(f"A group of rules needs a 'name' and 'rules'; this is {name!r}.")
     return rules
 
@@ -275,13 +279,13 @@ def shortcomings(
     formatted: t.Callable[[str], str],
 ) -> dict[str, str]:
     """By alert why it is not loaded as wanted; empty when all are. `formatted`: a query as Prometheus writes it."""
-    found = {}
+    results = {}
     for rule in wanted:
-        alike = [one for one in loaded if (one.group, one.name) == (rule.group, rule.name)]
-        reasons = [_reason(rule, one, formatted) for one in alike] or ["not loaded"]
+        alike = [entry for entry in loaded if (entry.group, entry.name) == (rule.group, rule.name)]
+        reasons = [_reason(rule, entry, formatted) for entry in alike] or ["not loaded"]
         if all(reasons):
-            found[rule.name] = reasons[0]
-    return found
+            results[rule.name] = reasons[0]
+    return results
 
 
 def _reason(wanted: WantedRule, loaded: LoadedRule, formatted: t.Callable[[str], str]) -> str:

@@ -37,38 +37,38 @@ def stops(route: Config, labels: Labels, inherited: str = "") -> list[Stop]:
     if not _matches(route, labels):
         return []
     receiver = str(route.get("receiver") or inherited)
-    found: list[Stop] = []
+    results: list[Stop] = []
     for child in route.get("routes") or []:
         below = stops(child, labels, receiver)
-        found += below
+        results += below
         if below and not child.get("continue"):
             break
     # Unlike the receiver, time intervals are of the very route.
-    named = tuple(str(one) for key in _INTERVALS for one in route.get(key) or [])
-    return found or [Stop(receiver, named)]
+    named = tuple(str(entry) for key in _INTERVALS for entry in route.get(key) or [])
+    return results or [Stop(receiver, named)]
 
 
 def misrouted(config: Config, silences: Silences, name: str, labels: Labels) -> str:
     """Why nobody, or somebody else, hears of the alert that has these labels; empty when all is well."""
     labels = {**labels, "alertname": name}
-    found = stops(config.get("route") or {}, labels)
-    receivers = {str(one.get("name")): one for one in config.get("receivers") or []}
-    wanted = labels.get(NOTIFY) or found[0].receiver
+    result = stops(config.get("route") or {}, labels)
+    receivers = {str(receiver.get("name")): receiver for receiver in config.get("receivers") or []}
+    wanted = labels.get(NOTIFY) or result[0].receiver
     if wanted not in receivers:
         known = ", ".join(map(repr, receivers)) or "none"
         return f"Alertmanager has no receiver {wanted!r} for {name!r}: it has {known}"
     if not _integrated(receivers[wanted]):
         return f"the receiver {wanted!r} of {name!r} has no integration, so it tells nobody"
-    ending = [one for one in found if one.receiver == wanted]
+    ending = [entry for entry in result if entry.receiver == wanted]
     if not ending:
-        others = " and ".join(dict.fromkeys(repr(one.receiver) for one in found))
+        others = " and ".join(dict.fromkeys(repr(entry.receiver) for entry in result))
         return f"Alertmanager's routes take {name!r} to {others} and not to {wanted!r}"
-    if all(one.intervals for one in ending):
+    if all(entry.intervals for entry in ending):
         return (
             f"the route of {name!r} to {wanted!r} is muted by {', '.join(ending[0].intervals)}, "
             "so sometimes it tells nobody"
         )
-    silence = next((one for one in silences if _silences(one, labels)), None)
+    silence = next((entry for entry in silences if _silences(entry, labels)), None)
     if silence:
         return (
             f"{name!r} is silenced until {silence.get('endsAt')} by {silence.get('createdBy')} "
@@ -87,15 +87,15 @@ def _matches(route: Config, labels: Labels) -> bool:
     return (
         all(labels.get(name, "") == str(value) for name, value in exact)
         and all(_full(str(value), labels.get(name, "")) for name, value in patterns)
-        and all(_holds(str(one), labels) for one in route.get("matchers") or [])
+        and all(_holds(str(matcher), labels) for matcher in route.get("matchers") or [])
     )
 
 
 def _holds(matcher: str, labels: Labels) -> bool:
-    found = _MATCHER.fullmatch(matcher)
-    if found is None:
+    match = _MATCHER.fullmatch(matcher)
+    if match is None:
         return False
-    name, operator, value = _unquoted(found[1]), found[2], _unquoted(found[3])
+    name, operator, value = _unquoted(match[1]), match[2], _unquoted(match[3])
     have = labels.get(name, "")
     equal = _full(value, have) if "~" in operator else have == value
     return equal != operator.startswith("!")
@@ -105,10 +105,10 @@ def _silences(silence: t.Mapping[str, t.Any], labels: Labels) -> bool:
     if (silence.get("status") or {}).get("state") != "active":
         return False
     return all(
-        (_full(str(one["value"]), have) if one.get("isRegex") else have == one["value"])
-        == one.get("isEqual", True)
-        for one in silence.get("matchers") or []
-        for have in [labels.get(one["name"], "")]
+        (_full(str(matcher["value"]), have) if matcher.get("isRegex") else have == matcher["value"])
+        == matcher.get("isEqual", True)
+        for matcher in silence.get("matchers") or []
+        for have in [labels.get(matcher["name"], "")]
     )
 
 

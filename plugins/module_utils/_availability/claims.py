@@ -65,7 +65,7 @@ class Availability:
         plain = ("verdict", "reason", "since", "until", "probes", "failures", "targets")
         return {
             **{name: getattr(self, name) for name in plain},
-            "failed": [asdict(one) for one in self.failed],
+            "failed": [asdict(entry) for entry in self.failed],
             "outages": [outage.to_json() for outage in self.outages],
             "gaps": [gap.to_json() for gap in self.gaps],
             "downtime": round(self.downtime, 3),
@@ -98,7 +98,7 @@ def availability_of(
             "not_measured", reason=f"what was measured is not written as it should be ({exc})"
         )
     measured = _with_open_ends(measured, changed, at)
-    if not any(one.probes for one in measured.targets.values()):
+    if not any(target.probes for target in measured.targets.values()):
         return Availability("not_measured", reason=_why_nothing(measured))
     return _judged(measured, zone)
 
@@ -132,7 +132,7 @@ def _why_nothing(measured: Measured) -> str:
 
 def _judged(measured: Measured, zone: tzinfo) -> Availability:
     failed = tuple(
-        _target(name, one, zone) for name, one in measured.targets.items() if one.failures
+        _target(name, target, zone) for name, target in measured.targets.items() if target.failures
     )
     complete = not (failed or measured.gaps or measured.off)
     unseen = sum(gap.end - gap.start for gap in _merged(measured.gaps))
@@ -140,8 +140,8 @@ def _judged(measured: Measured, zone: tzinfo) -> Availability:
         verdict="complete" if complete else "partial",
         since=to_text(measured.since),
         until=to_text(measured.until),
-        probes=sum(one.probes for one in measured.targets.values()),
-        failures=sum(one.failures for one in measured.targets.values()),
+        probes=sum(target.probes for target in measured.targets.values()),
+        failures=sum(target.failures for target in measured.targets.values()),
         targets=len(measured.targets),
         failed=failed,
         outages=measured.outages,
@@ -152,36 +152,36 @@ def _judged(measured: Measured, zone: tzinfo) -> Availability:
     return replace(result, summary=_summary(result, zone))
 
 
-def _target(name: str, one: TargetRecord, zone: tzinfo) -> TargetAvailability:
-    first, last = one.first_failure or 0.0, one.last_failure or 0.0
+def _target(name: str, target_record: TargetRecord, zone: tzinfo) -> TargetAvailability:
+    first, last = target_record.first_failure or 0.0, target_record.last_failure or 0.0
     sentence = (
-        f"{name}: {one.failures:,} of {one.probes:,} probes failed, {_span(first, last, zone)}"
-        f" ({one.last_problem})"
+        f"{name}: {target_record.failures:,} of {target_record.probes:,} probes failed, {_span(first, last, zone)}"
+        f" ({target_record.last_problem})"
     )
     return TargetAvailability(
         name=name,
-        probes=one.probes,
-        failures=one.failures,
-        first_failure=to_text(one.first_failure),
-        last_failure=to_text(one.last_failure),
+        probes=target_record.probes,
+        failures=target_record.failures,
+        first_failure=to_text(target_record.first_failure),
+        last_failure=to_text(target_record.last_failure),
         seconds=round(last - first, 3),
-        problem=one.last_problem,
+        problem=target_record.last_problem,
         sentence=sentence,
     )
 
 
-def _summary(found: Availability, zone: tzinfo) -> tuple[str, ...]:
+def _summary(availability: Availability, zone: tzinfo) -> tuple[str, ...]:
     failing = (
-        f"{found.failures:,} of {found.probes:,} probes of {found.targets} addresses failed"
-        + (f": down for {duration(found.downtime)} in all" if found.failures else "")
+        f"{availability.failures:,} of {availability.probes:,} probes of {availability.targets} addresses failed"
+        + (f": down for {duration(availability.downtime)} in all" if availability.failures else "")
     )
-    gaps = (f"Not seen {_span(gap.start, gap.end, zone)}: {gap.why}" for gap in found.gaps)
-    return (failing, *(one.sentence for one in found.failed), *gaps)
+    gaps = (f"Not seen {_span(gap.start, gap.end, zone)}: {gap.why}" for gap in availability.gaps)
+    return (failing, *(entry.sentence for entry in availability.failed), *gaps)
 
 
 def _merged(gaps: t.Iterable[Gap]) -> list[Gap]:
     merged: list[Gap] = []
-    for gap in sorted(gaps, key=lambda one: one.start):
+    for gap in sorted(gaps, key=lambda entry: entry.start):
         if merged and gap.start <= merged[-1].end:
             merged[-1] = Gap(merged[-1].start, max(merged[-1].end, gap.end), merged[-1].why)
         else:
@@ -190,7 +190,7 @@ def _merged(gaps: t.Iterable[Gap]) -> list[Gap]:
 
 
 def _span(start: float, end: float, zone: tzinfo) -> str:
-    first, last = (datetime.fromtimestamp(one, zone) for one in (start, end))
+    first, last = (datetime.fromtimestamp(entry, zone) for entry in (start, end))
     same_day = first.date() == last.date()
     pattern = "%H:%M:%S" if same_day else "%d %b %H:%M:%S"
     begin, finish = first.strftime(pattern), last.strftime(pattern)
@@ -225,15 +225,15 @@ class MeasuredStore:
     def read(self) -> Measured | None:
         """Raises VerificationError for what is damaged; it may be overwritten even so."""
         try:
-            found = self.releases.attachment(self._name)
+            attachment = self.releases.attachment(self._name)
         except VerificationError:
             self._version = self.releases.attachment_version(self._name)
             raise
-        self._version = found.resource_version if found else ""
-        if found is None:
+        self._version = attachment.resource_version if attachment else ""
+        if attachment is None:
             return None
         try:
-            return Measured.from_json(json.loads(found.content))
+            return Measured.from_json(json.loads(attachment.content))
         except UNREADABLE as exc:
             raise VerificationError(
                 f"What was measured of release {self.releases.version!r} is not written as this collection "
@@ -282,10 +282,10 @@ class Recorder:
     def _write_over(self, measured: Measured) -> bool:
         """Somebody wrote or deleted it: another prober of this run, or a hand, whose work does not count."""
         try:
-            found = self._store.read()
+            result = self._store.read()
         except VerificationError:
-            found = None
-        if found is not None and (found.closed or found.prober not in ("", self._me)):
+            result = None
+        if result is not None and (result.closed or result.prober not in ("", self._me)):
             return False
         self._store.write(measured)
         return True
@@ -306,7 +306,7 @@ def facts_of(store: ReleaseStore, attempt: int, present: t.Container[str]) -> di
 
 def _facts(store: MeasuredStore, attempt: int) -> Json:
     try:
-        found = store.read()
+        result = store.read()
     except VerificationError as exc:
         return {DAMAGED: str(exc)}
-    return found.to_json() if found is not None and found.attempt == attempt else {}
+    return result.to_json() if result is not None and result.attempt == attempt else {}

@@ -88,8 +88,8 @@ class TargetRecord:
             last_probe=to_seconds(body["last_probe"]),
             longest_gap=float(body["longest_gap"]),
             minutes={
-                int(read_time(minute).timestamp()): (_count(asked), _count(failed))
-                for minute, (asked, failed) in body["minutes"].items()
+                int(read_time(minute).timestamp()): (_count(requested), _count(failed))
+                for minute, (requested, failed) in body["minutes"].items()
             },
         )
 
@@ -156,7 +156,7 @@ class Measured:
             **{name: getattr(self, name) for name in ("attempt", "interval", "prober", "fence")},
             "since": to_text(self.since),
             "until": to_text(self.until),
-            "targets": {name: one.to_json() for name, one in self.targets.items()},
+            "targets": {name: target.to_json() for name, target in self.targets.items()},
             "gaps": [gap.to_json() for gap in self.gaps],
             "outages": [outage.to_json() for outage in self.outages],
             "downtime": round(self.downtime, 3),
@@ -175,7 +175,9 @@ class Measured:
             interval=float(body["interval"]),
             since=to_seconds(body["since"]),
             until=to_seconds(body["until"]),
-            targets={name: TargetRecord.from_json(one) for name, one in body["targets"].items()},
+            targets={
+                name: TargetRecord.from_json(target) for name, target in body["targets"].items()
+            },
             gaps=tuple(Gap.from_json(gap) for gap in body["gaps"]),
             outages=tuple(Outage.from_json(outage) for outage in body["outages"]),
             downtime=downtime,

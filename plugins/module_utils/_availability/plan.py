@@ -168,7 +168,7 @@ def count(record: TargetRecord, probe: Probe) -> TargetRecord:
     minute = int(probe.asked // 60) * 60
     asked_then, failed_then = record.minutes.get(minute, (0, 0))
     minutes = {
-        one: counts for one, counts in record.minutes.items() if one == minute or counts[1]
+        entry: counts for entry, counts in record.minutes.items() if entry == minute or counts[1]
     } | {minute: (asked_then + 1, failed_then + failed)}
     pause = 0.0 if record.last_probe is None else probe.asked - record.last_probe
     return replace(
@@ -194,14 +194,16 @@ def _close_outages(state: State, now: float, names: t.Iterable[str]) -> State:
         return state
     outage = Outage(state.down_since, max(now, state.down_since), state.down_names)
     measured = state.measured
-    kept = sorted((*measured.outages, outage), key=lambda one: one.start - one.end)[:OUTAGES_KEPT]
+    stored = sorted((*measured.outages, outage), key=lambda entry: entry.start - entry.end)[
+        :OUTAGES_KEPT
+    ]
     return replace(
         state,
         down_since=None,
         down_names=(),
         measured=replace(
             measured,
-            outages=tuple(sorted(kept, key=lambda one: one.start)),
+            outages=tuple(sorted(stored, key=lambda entry: entry.start)),
             downtime=measured.downtime + outage.end - outage.start,
         ),
     )
@@ -220,15 +222,15 @@ def _bounded_minutes(minutes: dict[int, tuple[int, int]]) -> dict[int, tuple[int
     if len(minutes) <= MINUTES_KEPT:
         return minutes
     half = MINUTES_KEPT // 2
-    kept = sorted(minutes)
-    return {one: minutes[one] for one in (*kept[:half], *kept[-half:])}
+    remaining = sorted(minutes)
+    return {entry: minutes[entry] for entry in (*remaining[:half], *remaining[-half:])}
 
 
 def _bounded_gaps(gaps: tuple[Gap, ...]) -> tuple[Gap, ...]:
     ordered = sorted(gaps, key=lambda gap: gap.start)
     while len(ordered) > GAPS_KEPT:
         pairs = range(len(ordered) - 1)
-        index = min(pairs, key=lambda one: ordered[one + 1].start - ordered[one].end)
+        index = min(pairs, key=lambda entry: ordered[entry + 1].start - ordered[entry].end)
         first, second = ordered[index : index + 2]
         ordered[index : index + 2] = [replace(first, end=max(first.end, second.end))]
     return tuple(ordered)

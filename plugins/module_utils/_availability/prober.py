@@ -59,10 +59,10 @@ class Address:
             return _in_words(exc, timeout)
 
     def _exchange(self, timeout: float, deadline: float, challenge: str) -> str:
-        kept = self._take()
-        if kept is not None:
+        stored = self._take()
+        if stored is not None:
             try:
-                return self._ask_over(kept, deadline, challenge)
+                return self._ask_over(stored, deadline, challenge)
             except STALE:
                 pass  # a client that keeps connections has to expect that the other end closes one
         return self._ask_over(self._connection(timeout), deadline, challenge)
@@ -104,12 +104,12 @@ class Address:
     def _path(self, challenge: str) -> str:
         query = self._parts.query
         if challenge:
-            asked = {
+            requested = {
                 "hub.mode": "subscribe",
                 "hub.challenge": challenge,
                 "hub.verify_token": self._target.verify_token,
             }
-            query = "&".join(filter(None, (query, urlencode(asked))))
+            query = "&".join(filter(None, (query, urlencode(requested))))
         path = f"{self._parts.path or '/'}{'?' if query else ''}{query}"
         if self._proxy and self._context is None:
             return f"{self._parts.scheme}://{self._parts.netloc}{path}"
@@ -262,7 +262,9 @@ class Prober:
             before, now = now, time.monotonic()
             if now - before > longest_pause(self._interval):
                 # What was under way when this machine stalled says nothing.
-                self._questions = deque(one for one in self._questions if one.problem is not None)
+                self._questions = deque(
+                    question for question in self._questions if question.problem is not None
+                )
             if now >= look:
                 if ended():
                     break

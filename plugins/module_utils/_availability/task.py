@@ -54,13 +54,13 @@ class Order:
             raise InputError("'rate' and 'timeout' must be above 0: probes a second, and seconds.")
         if not params["enabled"] and not (params["reason"] or "").strip():
             raise InputError("'reason' is missing: say why nothing is measured.")
-        targets = tuple(Target(**one) for one in params["targets"])
+        targets = tuple(Target(**target) for target in params["targets"])
         if params["state"] == "started" and params["enabled"] and not targets:
             raise InputError("'targets' is empty: name the public addresses to ask.")
-        names = [one.name for one in targets]
+        names = [target.name for target in targets]
         if len({*names}) < len(names):
             raise InputError("Two of 'targets' have the same name: give each its own.")
-        for url in (*(one.url for one in targets), *params["controls"]):
+        for url in (*(target.url for target in targets), *params["controls"]):
             split(url)
         return cls(
             connection=Connection.from_params(params),
@@ -132,24 +132,24 @@ def conclude(cluster: Cluster, order: Order, *, check_mode: bool) -> Outcome:
     running = Run.from_text(known.prober)
     if running is not None and alive(running):
         end(running)
-        known = _wait_for(store, lambda found: not found.prober) or known
+        known = _wait_for(store, lambda result: not result.prober) or known
     closed = replace(close(known, time.time()), prober="")
     return replace(_kept(store, closed, "Measuring has stopped."), before=ASKED)
 
 
 def _begin(store: MeasuredStore, order: Order, begun: Measured, run: Run) -> Outcome:
-    kept = _kept(store, begun, f"{_asking(order)}.")
-    if kept.warning:
-        return kept
+    stored = _kept(store, begun, f"{_asking(order)}.")
+    if stored.warning:
+        return stored
     addresses = {target.name: Address(target) for target in order.targets}
     detach(lambda: probe(store, order, addresses, begun, run))
-    measured = _wait_for(store, lambda found: bool(found.prober))
+    measured = _wait_for(store, lambda result: bool(result.prober))
     if measured is None:
         late = (
             f"The prober did not start within {SETTLING:g} s: see whether availability is measured."
         )
-        return replace(kept, warning=late)
-    return replace(kept, measured=measured)
+        return replace(stored, warning=late)
+    return replace(stored, measured=measured)
 
 
 def _kept(store: MeasuredStore, measured: Measured, sentence: str) -> Outcome:
@@ -178,23 +178,23 @@ def _places(cluster: Cluster, order: Order) -> tuple[Record | None, MeasuredStor
 def _known(store: MeasuredStore, attempt: int) -> tuple[Measured | None, str]:
     """What was measured of this attempt, and why it cannot be read."""
     try:
-        found = store.read()
+        result = store.read()
     except VerificationError as exc:
         return None, str(exc)
-    return (found if found is not None and found.attempt == attempt else None), ""
+    return (result if result is not None and result.attempt == attempt else None), ""
 
 
 def _wait_for(
-    store: MeasuredStore, seen: t.Callable[[Measured], bool], seconds: float = SETTLING
+    store: MeasuredStore, observed: t.Callable[[Measured], bool], seconds: float = SETTLING
 ) -> Measured | None:
     end_at = time.monotonic() + seconds
     while time.monotonic() < end_at:
         try:
-            found = store.read()
+            result = store.read()
         except DeployError:
-            found = None
-        if found is not None and seen(found):
-            return found
+            result = None
+        if result is not None and observed(result):
+            return result
         time.sleep(0.1)
     return None
 

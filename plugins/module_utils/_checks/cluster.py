@@ -32,9 +32,9 @@ def look_rollout(options: Options, ground: Ground) -> t.Sequence[Finding]:
 
 def judge_rollout(problems: t.Sequence[Problem], services: int) -> Finding:
     """Rights are the business of the kind `rbac`, which asks for those of the other phases too."""
-    mine = [one for one in problems if one.check != "Access"]
-    errors = [str(one) for one in mine if one.severity == ERROR]
-    warnings = tuple(f"{one}." for one in mine if one.severity != ERROR)
+    mine = [problem for problem in problems if problem.check != "Access"]
+    errors = [str(entry) for entry in mine if entry.severity == ERROR]
+    warnings = tuple(f"{entry}." for entry in mine if entry.severity != ERROR)
     if errors:
         return failed(
             f"{len(errors)} problems prevent a rollout without downtime: {'; '.join(errors)}",
@@ -61,28 +61,30 @@ def look_rbac(_options: Options, ground: Ground) -> t.Sequence[Finding]:
     """Whether the cluster lets this user do all that the phases do there."""
     cluster = ground.cluster()
     denied = [
-        one
-        for one in (*RIGHTS, *MORE)
-        if not cluster.may(one.verb, one.resource, group=one.group, subresource=one.subresource)
+        entry
+        for entry in (*RIGHTS, *MORE)
+        if not cluster.may(
+            entry.verb, entry.resource, group=entry.group, subresource=entry.subresource
+        )
     ]
     return [judge_rbac(denied, cluster.namespace)]
 
 
 def judge_rbac(denied: t.Sequence[Right], namespace: str) -> Finding:
-    asked = len(RIGHTS) + len(MORE)
-    fatal = [one for one in denied if one.severity != WARNING]
+    total = len(RIGHTS) + len(MORE)
+    fatal = [entry for entry in denied if entry.severity != WARNING]
     warnings = tuple(
-        f"You may not {one} in {namespace}, needed to {one.purpose}."
-        for one in denied
-        if one.severity == WARNING
+        f"You may not {entry} in {namespace}, needed to {entry.purpose}."
+        for entry in denied
+        if entry.severity == WARNING
     )
     if fatal:
-        listed = "; ".join(f"{one} (to {one.purpose})" for one in fatal)
+        listed = "; ".join(f"{entry} (to {entry.purpose})" for entry in fatal)
         return failed(
             f"in {namespace} you may not {listed}: apply manifests/rbac/, and bind its Role to your user",
             warnings=warnings,
         )
-    return passed(f"{asked - len(denied)} of {asked} rights exist", warnings=warnings)
+    return passed(f"{total - len(denied)} of {total} rights exist", warnings=warnings)
 
 
 def look_rights(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -113,11 +115,13 @@ def look_pins(options: Options, ground: Ground) -> t.Sequence[Finding]:
     """Whether every service that is going to be rolled has something to return to."""
     cluster = ground.cluster()
     record = ground.record.get()
-    kept = read_pins(cluster, record_name(ground.release)) if record else None
-    mine = kept if kept and record and kept.attempt == record.attempt else None
+    pins = read_pins(cluster, record_name(ground.release)) if record else None
+    mine = pins if pins and record and pins.attempt == record.attempt else None
     standing = ClusterStatus(
-        deployments={one["metadata"]["name"]: one for one in cluster.list_objects("Deployment")},
-        replica_sets=[ReplicaSet.from_json(one) for one in cluster.list_objects("ReplicaSet")],
+        deployments={
+            entry["metadata"]["name"]: entry for entry in cluster.list_objects("Deployment")
+        },
+        replica_sets=[ReplicaSet.from_json(entry) for entry in cluster.list_objects("ReplicaSet")],
         pinned=mine.deployments if mine else (),
     )
     return [judge_pins(standing, options["services"], ground.release)]
@@ -127,8 +131,8 @@ def judge_pins(standing: ClusterStatus, services: t.Sequence[str], release: str)
     wrong = {name: problem for name in services if (problem := _problem(standing, name, release))}
     if wrong:
         return failed("; ".join(f"{name} {problem}" for name, problem in wrong.items()))
-    kept = len(set(services) & set(standing.pinned))
-    known = f", {kept} pinned by this attempt already" if kept else ""
+    count = len(set(services) & set(standing.pinned))
+    known = f", {count} pinned by this attempt already" if count else ""
     have = "has" if len(services) == 1 else "have"
     return passed(f"{counted(len(services), 'service')} {have} a template to return to{known}")
 
@@ -193,9 +197,11 @@ def judge_flags_start(flags: FlagsMap, flag: str, enabled_by: str, *, own: bool)
 def look_flags_readers(options: Options, ground: Ground) -> t.Sequence[Finding]:
     """Whether the Deployments that read the feature flags have them from the ConfigMap, as the release says they do."""
     cluster = ground.cluster()
-    seen = {name: cluster.read("Deployment", name) for name in options["deployments"]}
+    deployments = {name: cluster.read("Deployment", name) for name in options["deployments"]}
     body = cluster.read("ConfigMap", options["name"])
-    return [judge_flags_readers(options, seen, None if body is None else body.get("data") or {})]
+    return [
+        judge_flags_readers(options, deployments, None if body is None else body.get("data") or {})
+    ]
 
 
 def judge_flags_readers(
@@ -203,11 +209,11 @@ def judge_flags_readers(
 ) -> Finding:
     """`data` is None where there is no ConfigMap yet."""
     name, delivery = options["name"], options["delivery"]
-    gone = [one for one, body in deployments.items() if body is None]
+    gone = [entry for entry, body in deployments.items() if body is None]
     if gone:
         return failed(f"there is no Deployment {', '.join(gone)} that would read the flags")
-    found = {one: body for one, body in deployments.items() if body}
-    problem = _by_volume(name, found) if delivery == VOLUME else _by_environment(name, found)
+    results = {entry: body for entry, body in deployments.items() if body}
+    problem = _by_volume(name, results) if delivery == VOLUME else _by_environment(name, results)
     if problem:
         return failed(problem)
     try:
@@ -234,20 +240,22 @@ def _render(
 
 
 def _by_environment(name: str, deployments: t.Mapping[str, Object]) -> str:
-    blind = [one for one, body in deployments.items() if name not in sources(body)]
+    blind = [entry for entry, body in deployments.items() if name not in sources(body)]
     if not blind:
         return ""
     return f"{', '.join(blind)} takes no environment from the ConfigMap {name}, so flags would change nothing"
 
 
 def _by_volume(name: str, deployments: t.Mapping[str, Object]) -> str:
-    mounts = {one: mounted(body, name) for one, body in deployments.items()}
-    blind = [one for one, found in mounts.items() if not found]
+    mounts = {entry: mounted(body, name) for entry, body in deployments.items()}
+    blind = [entry for entry, mount in mounts.items() if not mount]
     if blind:
         return (
             f"{', '.join(blind)} does not mount the ConfigMap {name}, so flags would change nothing"
         )
-    fixed = [one for one, found in mounts.items() if all(mount.get("subPath") for mount in found)]
+    fixed = [
+        entry for entry, result in mounts.items() if all(mount.get("subPath") for mount in result)
+    ]
     if fixed:
         return (
             f"{', '.join(fixed)} mounts the ConfigMap {name} by subPath alone, which the kubelet never brings "
@@ -258,23 +266,23 @@ def _by_volume(name: str, deployments: t.Mapping[str, Object]) -> str:
 
 def sources(deployment: Object) -> set[str]:
     """The ConfigMaps that its containers take environment variables from."""
-    found: set[str] = set()
+    results: set[str] = set()
     for container in deployment["spec"]["template"]["spec"]["containers"]:
         for entry in container.get("envFrom") or []:
-            found.add(str((entry.get("configMapRef") or {}).get("name")))
+            results.add(str((entry.get("configMapRef") or {}).get("name")))
         for entry in container.get("env") or []:
             source = entry.get("valueFrom") or {}
-            found.add(str((source.get("configMapKeyRef") or {}).get("name")))
-    return found
+            results.add(str((source.get("configMapKeyRef") or {}).get("name")))
+    return results
 
 
 def mounted(deployment: Object, name: str) -> list[Object]:
     """Where its containers mount the ConfigMap."""
     spec = deployment["spec"]["template"]["spec"]
     volumes = {
-        one["name"]
-        for one in spec.get("volumes") or []
-        for source in (one, *((one.get("projected") or {}).get("sources") or []))
+        volume["name"]
+        for volume in spec.get("volumes") or []
+        for source in (volume, *((volume.get("projected") or {}).get("sources") or []))
         if (source.get("configMap") or {}).get("name") == name
     }
     return [
@@ -289,7 +297,7 @@ def look_images(options: Options, ground: Ground) -> t.Sequence[Finding]:
     """Whether the images of the release are in their registry, before anything is touched."""
     if options["absent"]:
         return [skipped(options["absent"])]
-    references = [Reference.parse(one) for one in dict.fromkeys(options["images"])]
+    references = [Reference.parse(entry) for entry in dict.fromkeys(options["images"])]
     registry = HttpRegistry(
         api=options["registry"],
         username=options["username"],

@@ -45,15 +45,17 @@ def judge_queries(
     for name, error in answers.items():
         if error is None:
             continue
-        if error.sqlstate == NO_TABLE and any(f'"{one}"' in error.message for one in new_tables):
+        if error.sqlstate == NO_TABLE and any(
+            f'"{table}"' in error.message for table in new_tables
+        ):
             later.append(name)
         else:
             wrong.append(f"{where} refuses the query of {name}: {error}")
     if wrong:
         return failed("; ".join(wrong))
-    seen = f"{len(answers) - len(later)} of {len(answers)} queries are understood and allowed"
+    evidence = f"{len(answers) - len(later)} of {len(answers)} queries are understood and allowed"
     new = f"; the tables of {', '.join(later)} come with the release" if later else ""
-    return passed(seen + new)
+    return passed(evidence + new)
 
 
 def look_prisma_history(options: Options, _ground: Ground) -> t.Sequence[Finding]:
@@ -76,10 +78,10 @@ OF_POSTGRES = ("pg_dump", "pg_restore", "psql")
 def look_programs(options: Options, _ground: Ground) -> t.Sequence[Finding]:
     """Whether PostgreSQL's programs on this machine are as new as the servers, and other programs are there."""
     problems: list[str] = []
-    found: dict[str, programs.Program] = {}
+    results: dict[str, programs.Program] = {}
     for name in OF_POSTGRES:
         try:
-            found[name] = programs.find(options[name], name)
+            results[name] = programs.find(options[name], name)
         except DeployError as exc:
             problems.append(str(exc))
     for name in options["others"]:
@@ -87,20 +89,22 @@ def look_programs(options: Options, _ground: Ground) -> t.Sequence[Finding]:
             _child_process.find_program(name, name)
         except DeployError as exc:
             problems.append(str(exc))
-    for server in options["servers"] if len(found) == len(OF_POSTGRES) else ():
-        problems += _too_old(found, PostgresTarget.from_params(server))
+    for server in options["servers"] if len(results) == len(OF_POSTGRES) else ():
+        problems += _too_old(results, PostgresTarget.from_params(server))
     if problems:
         return [failed(" ".join(dict.fromkeys(problems)))]
-    versions = ", ".join(f"{name} {one.version}" for name, one in found.items())
+    versions = ", ".join(f"{name} {result.version}" for name, result in results.items())
     return [passed(f"{versions} are as new as the servers")]
 
 
-def _too_old(found: t.Mapping[str, programs.Program], target: PostgresTarget) -> t.Iterator[str]:
+def _too_old(results: t.Mapping[str, programs.Program], target: PostgresTarget) -> t.Iterator[str]:
     with connected(target, application_name="easymo.deploy preflight_check") as session:
         server = session.server_version
     try:
         refuse_older_programs(
-            server=server, pg_dump=found["pg_dump"].numbers, pg_restore=found["pg_restore"].numbers
+            server=server,
+            pg_dump=results["pg_dump"].numbers,
+            pg_restore=results["pg_restore"].numbers,
         )
     except InputError as exc:
         yield str(exc)
@@ -114,8 +118,8 @@ def look_backup_age(options: Options, ground: Ground) -> t.Sequence[Finding]:
     """How old the newest backup of each database is."""
     bucket = S3Bucket.from_params(options, patience=ground.timeout, attempts=_ATTEMPTS)
     bucket.check()
-    found = read_catalog(bucket, prefix=options["prefix"], name=None)
-    ages = newest_ages(found.backups, ground.now)
+    catalog = read_catalog(bucket, prefix=options["prefix"], name=None)
+    ages = newest_ages(catalog.backups, ground.now)
     return [
         judge_backup_age(ages, options["names"], options["max_age"], required=options["required"])
     ]
@@ -134,17 +138,17 @@ def judge_backup_age(
     ages: t.Mapping[str, int], names: t.Sequence[str], max_age: int, *, required: bool
 ) -> Finding:
     """The database phase takes a backup itself, so an old one only stops whom it must."""
-    told = ", ".join(
+    text = ", ".join(
         f"{name} {f'{ages[name] // 60} minutes old' if name in ages else 'none yet'}"
         for name in names
     )
     old = [name for name in names if ages.get(name, max_age) >= max_age]
     if old and required:
         return held(
-            f"{told}; {', '.join(old)} needs one that is less than {max_age // 60} minutes old: take it"
+            f"{text}; {', '.join(old)} needs one that is less than {max_age // 60} minutes old: take it"
         )
     consequence = "the database phase takes one unless this release's is recent"
-    return passed(f"{told}; {consequence}" if old else told)
+    return passed(f"{text}; {consequence}" if old else text)
 
 
 def look_bucket(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -172,7 +176,7 @@ def look_bucket(options: Options, ground: Ground) -> t.Sequence[Finding]:
 
 def denials(bucket: Bucket, prefix: str, key: str) -> dict[str, str]:
     """What the key may not do, each with S3's own word. An upload that was begun is aborted whatever happens."""
-    found: dict[str, str] = {}
+    results: dict[str, str] = {}
 
     def attempt(what: str, act: t.Callable[[], t.Any]) -> t.Any:
         try:
@@ -180,7 +184,7 @@ def denials(bucket: Bucket, prefix: str, key: str) -> dict[str, str]:
         except UnreachableError:
             raise
         except DeployError as exc:
-            found[what] = str(exc)
+            results[what] = str(exc)
             return None
 
     attempt("list", lambda: next(iter(bucket.list(prefix)), None))
@@ -190,7 +194,7 @@ def denials(bucket: Bucket, prefix: str, key: str) -> dict[str, str]:
     if upload:
         attempt("put", lambda: bucket.upload_part(key, upload, 1, b"readiness"))
         attempt("abort an upload", lambda: bucket.abort_upload(key, upload))
-    return found
+    return results
 
 
 def _read_nothing(bucket: Bucket, key: str) -> None:

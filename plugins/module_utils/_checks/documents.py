@@ -54,12 +54,12 @@ def place_of(options: Options) -> str:
 
 def parse_json(text: str, where: str) -> dict[str, t.Any]:
     try:
-        found = json.loads(text)
+        result = json.loads(text)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        result = None
+    if not isinstance(result, dict):
         raise VerificationError(f"{where} is not one JSON object: check its writer.")
-    return found
+    return result
 
 
 def number(document: t.Mapping[str, t.Any], key: str) -> float | None:
@@ -167,7 +167,8 @@ def _of_junit(text: str, where: str) -> Results:
     bad = sum(any(case.find(tag) is not None for tag in ("failure", "error")) for case in cases)
     aside = sum(case.find("skipped") is not None for case in cases)
     named = {
-        str(one.get("name")): one.get("value") or one.text or "" for one in root.iter("property")
+        str(entry.get("name")): entry.get("value") or entry.text or ""
+        for entry in root.iter("property")
     }
     return Results(
         passed=len(cases) - bad - aside if cases else None,

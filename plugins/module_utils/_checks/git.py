@@ -55,7 +55,7 @@ class Git:
     def ask(self, *arguments: str) -> Ended:
         # The folder may be another user's, and whoever deploys from it trusts it by that.
         settings = (f"safe.directory={Path(self.checkout).resolve()}", "core.fsmonitor=false")
-        flags = [part for one in settings for part in ("-c", one)]
+        flags = [part for setting in settings for part in ("-c", setting)]
         environment = {
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -72,8 +72,8 @@ class Git:
         """The full name of the commit behind a reference, "" when there is none."""
         if not name or name.startswith("-"):
             raise InputError(f"{name!r} names no tag or branch.")
-        found = self.ask("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-        return found.stdout.strip() if found.rc == 0 else ""
+        result = self.ask("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        return result.stdout.strip() if result.rc == 0 else ""
 
     def facts(self, *, tag: str, branch: str) -> GitFacts:
         tagged = self.commit(f"refs/tags/{tag}")
@@ -101,14 +101,16 @@ class Git:
         return branch, ""
 
     def _count(self, span: str) -> int:
-        found = self.ask("rev-list", "--count", span).stdout.strip()
-        return int(found) if found.isdecimal() else 0
+        result = self.ask("rev-list", "--count", span).stdout.strip()
+        return int(result) if result.isdecimal() else 0
 
     def _dirty(self) -> tuple[str, ...]:
-        found = self.ask("status", "--porcelain", "-z", "--untracked-files=normal")
-        if found.rc != 0:
-            raise RefusedError(f"git cannot tell whether {self.checkout} is clean: {found.stderr}.")
-        return tuple(entry[3:] for entry in found.stdout.split("\0") if len(entry) > 3)[:100]
+        result = self.ask("status", "--porcelain", "-z", "--untracked-files=normal")
+        if result.rc != 0:
+            raise RefusedError(
+                f"git cannot tell whether {self.checkout} is clean: {result.stderr}."
+            )
+        return tuple(entry[3:] for entry in result.stdout.split("\0") if len(entry) > 3)[:100]
 
 
 def head_of(checkout: str) -> str:
@@ -119,7 +121,7 @@ def look_git(options: Options, ground: Ground) -> t.Sequence[Finding]:
     """Whether the checkout is the release: tagged, on the branch, clean, with an entry in the changelog."""
     git = Git(ground.checkout)
     facts = git.facts(tag=options["tag"], branch=options["branch"])
-    found = [
+    results = [
         ("tag", judge_tag(facts, options["tag"])),
         ("branch", judge_branch(facts, options["tag"])),
         ("clean", judge_clean(facts, ground.checkout)),
@@ -127,11 +129,11 @@ def look_git(options: Options, ground: Ground) -> t.Sequence[Finding]:
     if options["changelog"]:
         path = Path(ground.checkout, options["changelog"])
         text = path.read_text("utf-8", "replace") if path.is_file() else None
-        found.append(("changelog", judge_changelog(text, ground.release, options["changelog"])))
+        results.append(("changelog", judge_changelog(text, ground.release, options["changelog"])))
     items = options["items"]
     return [
-        Finding(one.status, one.detail, name=f"git_{part}", item=str(items.get(part) or ""))
-        for part, one in found
+        Finding(entry.status, entry.detail, name=f"git_{part}", item=str(items.get(part) or ""))
+        for part, entry in results
     ]
 
 
@@ -213,12 +215,12 @@ def look_commit_status(options: Options, ground: Ground) -> t.Sequence[Finding]:
     return [judge_commit_status(states, options["contexts"], options["ignore"], commit)]
 
 
-def worst(told: t.Iterable[tuple[str, str]]) -> dict[str, str]:
+def worst(sentences: t.Iterable[tuple[str, str]]) -> dict[str, str]:
     """The state that counts of each name: several apps, workflows and a status may share one, and all must be good."""
-    found: dict[str, str] = {}
-    for name, state in told:
-        found[name] = max(found.get(name, state), state, key=_rank)
-    return found
+    results: dict[str, str] = {}
+    for name, state in sentences:
+        results[name] = max(results.get(name, state), state, key=_rank)
+    return results
 
 
 def _rank(state: str) -> int:
@@ -246,7 +248,7 @@ def judge_commit_status(
         if _rank(state) == 2 or (state in _LEFT_OUT and name in wanted)
     }
     parts = [
-        f"{', '.join(name for name, said in doubtful.items() if said == words)} {words}"
+        f"{', '.join(name for name, text in doubtful.items() if text == words)} {words}"
         for words in dict.fromkeys(doubtful.values())
     ]
     if missing := sorted(set(wanted) - set(counted)):
@@ -277,7 +279,7 @@ def _told(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple[str
     """Name and state of each, of every page of both lists."""
     url = f"{options['api_url'].rstrip('/')}/repos/{options['repository']}/commits/{commit}"
     for path, key, read in _LISTS:
-        seen = 0
+        count = 0
         for page in range(1, _PAGES + 1):
             answer = get_json(
                 "GitHub",
@@ -288,15 +290,15 @@ def _told(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple[str
                 params=[("per_page", str(_PAGE)), ("page", str(page))],
             )
             try:
-                entries = [read(one) for one in answer[key]]
+                entries = [read(entry) for entry in answer[key]]
                 total = int(answer["total_count"])
             except (KeyError, TypeError, ValueError):
                 raise VerificationError(
                     f"GitHub's answer has no {key}: check 'api_url', which ends in /api/v3 on a server of your own."
                 ) from None
             yield from entries
-            seen += len(entries)
-            if seen >= total or not entries:
+            count += len(entries)
+            if count >= total or not entries:
                 break
 
 

@@ -120,13 +120,13 @@ def probe_kafka(options: Options, timeout: float) -> str:
     # A consumer that subscribes to nothing joins no group: it only looks.
     consumer = confluent_kafka.Consumer(client_settings(options), logger=_Silent())
     try:
-        found = _topics(consumer, timeout)
-        missing = [topic for topic in options["topics"] if topic not in found]
+        topics = _topics(consumer, timeout)
+        missing = [topic for topic in options["topics"] if topic not in topics]
         if missing:
             raise CheckError(f"{where} has no topic {', '.join(missing)}; create it.")
-        if not found:
+        if not topics:
             raise CheckError(f"{where} has no topic at all.")
-        return f"{len(found)} topics"
+        return f"{len(topics)} topics"
     except confluent_kafka.KafkaException as exc:
         reason = exc.args[0].str().rstrip(".") if exc.args else "no reason given"
         raise UnreachableError(f"{where} did not answer within {timeout:g} s ({reason}).") from exc
@@ -216,21 +216,21 @@ def _json_problems(
         yield "is not JSON"
         return
     for path, wanted in expected.items():
-        found = search(path, document)
-        if found is None:
+        match = search(path, document)
+        if match is None:
             yield f"has no {path}"
-        elif not same(found, wanted):
-            yield f"has {path} {found!r} and not {wanted!r}"
+        elif not same(match, wanted):
+            yield f"has {path} {match!r} and not {wanted!r}"
     for condition in conditions:
         if not holds(condition, document):
             yield f"does not hold {condition}"
 
 
-def same(found: t.Any, wanted: t.Any) -> bool:
+def same(result: t.Any, wanted: t.Any) -> bool:
     """Equal, or written the same: a template may have made text of a number."""
-    if isinstance(found, bool) or isinstance(wanted, bool):
-        return str(found).lower() == str(wanted).lower()
-    return bool(found == wanted or str(found) == str(wanted))
+    if isinstance(result, bool) or isinstance(wanted, bool):
+        return str(result).lower() == str(wanted).lower()
+    return bool(result == wanted or str(result) == str(wanted))
 
 
 SERVER_PROBES: Kinds = {

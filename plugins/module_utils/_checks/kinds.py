@@ -60,8 +60,8 @@ def play_webhook(options: Options) -> Finding:
         # The platform's log may be late: that proves nothing against a message that was answered well.
         judge = held if all(each.unseen for each in wrong) else failed
         return judge("; ".join(f"{each.name}: {each.evidence}" for each in wrong), steps=steps)
-    seen = together([f"{each.name}: {each.evidence}" for each in outcomes])
-    return passed(seen, steps=steps)
+    observed = together([f"{each.name}: {each.evidence}" for each in outcomes])
+    return passed(observed, steps=steps)
 
 
 def _messages(options: Options) -> str:

@@ -116,10 +116,10 @@ def judge_alert_rules(
     waiting = [rule.name for rule in rules if rule.health != "ok"]
     if waiting:
         return held(f"{', '.join(waiting)} was not evaluated yet: wait for Prometheus")
-    told = ", each reaches its receiver" if routed else ""
+    text = ", each reaches its receiver" if routed else ""
     new = f"; nothing of {', '.join(later)} is there before the release" if later else ""
     return passed(
-        f"{len(rules)} alerts are loaded and evaluated, none fires, their series exist{told}{new}"
+        f"{len(rules)} alerts are loaded and evaluated, none fires, their series exist{text}{new}"
     )
 
 
@@ -148,31 +148,31 @@ def look_series(options: Options, ground: Ground) -> t.Sequence[Finding]:
 
 def queries_of(metrics: t.Iterable[Options], service_errors: str) -> dict[str, str]:
     """Every query of a release by name. Of metrics that compare cohorts, those of the users seen."""
-    asked: dict[str, str] = {}
+    requested: dict[str, str] = {}
     for metric in metrics:
         name = metric["name"]
         if "query" in metric:
-            asked[name] = metric["query"]
+            requested[name] = metric["query"]
         else:
-            asked |= {f"{name} ({who})": metric[who]["seen"] for who in ("treated", "control")}
+            requested |= {f"{name} ({who})": metric[who]["seen"] for who in ("treated", "control")}
         if "volume" in metric:
-            asked[f"{name} (volume)"] = metric["volume"]["query"]
-    return asked | ({"error rate by service": service_errors} if service_errors else {})
+            requested[f"{name} (volume)"] = metric["volume"]["query"]
+    return requested | ({"error rate by service": service_errors} if service_errors else {})
 
 
 def missing(selector: Selector, count: t.Callable[[str], int], events: t.Collection[str]) -> str:
     """What Prometheus has no series of, empty when it has. What a label of `events` says may not have happened yet,
     so of that only the label must be there.
     """
-    happening = [one for one in selector.matchers if label_of(one) in events]
-    lasting = [one for one in selector.matchers if one not in happening]
+    happening = [matcher for matcher in selector.matchers if label_of(matcher) in events]
+    lasting = [matcher for matcher in selector.matchers if matcher not in happening]
     wanted = selector.among(lasting)
     if count(str(wanted.having(map(label_of, happening)))):
         return ""
     if happening and count(str(wanted)):
         return f"there are series of {wanted}, but none with the label {', '.join(map(label_of, happening))}"
     for left_out in lasting:
-        rest = wanted.among([one for one in lasting if one != left_out])
+        rest = wanted.among([entry for entry in lasting if entry != left_out])
         if count(str(rest)):
             return f"there are series of {rest}, but none with {left_out}"
     return f"there is no series of {wanted}"
@@ -182,12 +182,12 @@ def label_of(matcher: str) -> str:
     return matcher[: min(at for at in map(matcher.find, "=!") if at >= 0)]
 
 
-def judge_series(asked: int, wrong: t.Mapping[str, str], later: t.Sequence[str]) -> Finding:
+def judge_series(total: int, wrong: t.Mapping[str, str], later: t.Sequence[str]) -> Finding:
     if wrong:
-        told = "; ".join(f"{name}: {why}" for name, why in wrong.items())
-        return failed(f"Prometheus cannot answer {len(wrong)} of {asked} queries: {told}")
+        text = "; ".join(f"{name}: {why}" for name, why in wrong.items())
+        return failed(f"Prometheus cannot answer {len(wrong)} of {total} queries: {text}")
     new = f"; {', '.join(later)} come with the release" if later else ""
-    return passed(f"{asked} queries are understood and have series{new}")
+    return passed(f"{total} queries are understood and have series{new}")
 
 
 def probe_metric(options: Options, timeout: float) -> str:
@@ -230,12 +230,12 @@ def _look(wanted: t.Sequence[Metric], options: Options) -> WatchResult:
 
 def _finding(wanted: t.Sequence[Metric], watch: WatchResult, *, skips: bool) -> Finding:
     steps = tuple(_metric_row(metric, watch.series[metric.name]) for metric in wanted)
-    seen = ", ".join(f"{step['name']} {step['evidence']}" for step in steps)
+    evidence = ", ".join(f"{step['name']} {step['evidence']}" for step in steps)
     reasons = "; ".join(reason.text for reason in watch.decision.reasons)
     if watch.decision.verdict is Verdict.ROLLBACK:
         return Finding("fail", reasons, steps=steps)
     if watch.decision.verdict is Verdict.PROCEED:
-        return Finding("pass", seen, steps=steps)
+        return Finding("pass", evidence, steps=steps)
     if skips and _only_missing(wanted, watch):
         return Finding("skip", f"no data is no pass: {reasons}", steps=steps)
     return Finding("hold", reasons, steps=steps)
@@ -248,7 +248,7 @@ _WAIT_SLEEP = 2.0
 def _only_missing(wanted: t.Sequence[Metric], watch: WatchResult) -> bool:
     """Whether every metric that has a value is good."""
     series = [watch.series[metric.name] for metric in wanted]
-    return all(one.value is None or one.status is SampleStatus.GOOD for one in series)
+    return all(entry.value is None or entry.status is SampleStatus.GOOD for entry in series)
 
 
 _OUTCOMES = {SampleStatus.GOOD: "pass", SampleStatus.BETWEEN: "fail", SampleStatus.BREACH: "fail"}
@@ -281,7 +281,7 @@ TESTS: Kinds = {
         play_metrics,
         components=lambda options: [LIBRARIES[entry["kind"]] for entry in options["metrics"]],
         intention=lambda options: (
-            f"would sample {', '.join(one['name'] for one in options['metrics'])}"
+            f"would sample {', '.join(metric['name'] for metric in options['metrics'])}"
         ),
     )
 }

@@ -228,8 +228,8 @@ def run_checks(
 ) -> list[Row]:
     """The rows in the order of the checks. `report` hears of each as its check ends."""
 
-    def judge(check: Check, found: Findings | DeployError, seconds: float) -> list[Row]:
-        findings = of_error(found) if isinstance(found, DeployError) else found
+    def judge(check: Check, result: Findings | DeployError, seconds: float) -> list[Row]:
+        findings = of_error(result) if isinstance(result, DeployError) else result
         if isinstance(findings, str):
             findings = passed(findings)
         several = [findings] if isinstance(findings, Finding) else findings

@@ -176,8 +176,8 @@ class HttpWallets:
             repeat=Repeat(Deadline(math.inf), times=1, statuses=()),
         )
         if answer.status not in (200, 201):
-            said = said_in(answer) or "no reason given"
-            raise RefusedError(f"{method} {url} answered {answer.status} on {what} ({said}).")
+            text = said_in(answer) or "no reason given"
+            raise RefusedError(f"{method} {url} answered {answer.status} on {what} ({text}).")
         try:
             document = answer.json()
         except ValueError:
@@ -188,20 +188,20 @@ class HttpWallets:
 
     def _order(self, document: t.Mapping[str, t.Any]) -> Order:
         form = self._form
-        found = {
+        results = {
             name: search(getattr(form, name), document)
             for name in ("order_id", "status", "payment_id")
         }
-        told = {name: str(value or "") for name, value in found.items()}
-        if not told["order_id"]:
+        messages = {name: str(value or "") for name, value in results.items()}
+        if not messages["order_id"]:
             raise VerificationError(
                 f"The wallet service returned an order without an id at {form.order_id!r}."
             )
         return Order(
-            id=told["order_id"],
-            status=told["status"],
-            paid=told["status"] in form.paid,
-            payment_id=told["payment_id"],
+            id=messages["order_id"],
+            status=messages["status"],
+            paid=messages["status"] in form.paid,
+            payment_id=messages["payment_id"],
         )
 
 

@@ -54,19 +54,21 @@ class Seen:
 def look_slack(options: Options, ground: Ground) -> t.Sequence[Finding]:
     """Whether the people and channels that messages name are there, as Slack's Web API tells."""
     call = caller(options, ground.timeout)
-    seen = [_looked(find_person, call, name) for name in options["people"]]
-    seen += [_looked(find_channel, call, name) for name in options["channels"]]
-    return [judge_slack(seen)]
+    persons = [_looked(find_person, call, name) for name in options["people"]]
+    persons += [_looked(find_channel, call, name) for name in options["channels"]]
+    return [judge_slack(persons)]
 
 
-def judge_slack(seen: t.Sequence[Seen]) -> Finding:
-    wrong = [f"{one.name} {one.problem}" for one in seen if one.problem and not one.unknown]
+def judge_slack(observed: t.Sequence[Seen]) -> Finding:
+    wrong = [
+        f"{entry.name} {entry.problem}" for entry in observed if entry.problem and not entry.unknown
+    ]
     if wrong:
         return failed("; ".join(wrong))
-    unknown = [f"{one.name} {one.problem}" for one in seen if one.unknown]
+    unknown = [f"{entry.name} {entry.problem}" for entry in observed if entry.unknown]
     if unknown:
         return held("; ".join(unknown))
-    return passed(f"{', '.join(one.name for one in seen) or 'nobody'} can be reached")
+    return passed(f"{', '.join(entry.name for entry in observed) or 'nobody'} can be reached")
 
 
 def find_person(call: Call, name: str) -> str:
@@ -177,17 +179,17 @@ def judge_pagerduty(
 ) -> Finding:
     """Every moment from `now` to `until` needs somebody."""
     covered, people = now, []
-    for shift in sorted(shifts, key=lambda one: one.since):
+    for shift in sorted(shifts, key=lambda entry: entry.since):
         if shift.since > covered or covered > until:
             break
         if shift.until is None or shift.until > covered:
             people.append(shift.who)
             covered = shift.until or until + timedelta(seconds=1)
-    told = ", then ".join(dict.fromkeys(people))
+    text = ", then ".join(dict.fromkeys(people))
     if covered >= until and people:
-        return passed(f"{told} on call to {until.astimezone(UTC):%H:%M UTC}, says {schedule}")
+        return passed(f"{text} on call to {until.astimezone(UTC):%H:%M UTC}, says {schedule}")
     gap = f"{covered.astimezone(UTC):%Y-%m-%d %H:%M UTC}"
-    whom = f"{told} is on call only until {gap}" if people else "nobody is on call"
+    whom = f"{text} is on call only until {gap}" if people else "nobody is on call"
     return failed(f"{whom} in the schedule {schedule}: find somebody until {until:%H:%M UTC}")
 
 
@@ -206,11 +208,11 @@ def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) ->
         ],
     )
     try:
-        for one in answer["oncalls"]:
+        for oncall in answer["oncalls"]:
             yield Shift(
-                who=str(one["user"].get("summary") or one["user"]["id"]),
-                since=read_time(one["start"]) if one["start"] else ground.now,
-                until=read_time(one["end"]) if one["end"] else None,
+                who=str(oncall["user"].get("summary") or oncall["user"]["id"]),
+                since=read_time(oncall["start"]) if oncall["start"] else ground.now,
+                until=read_time(oncall["end"]) if oncall["end"] else None,
             )
     except (KeyError, TypeError, AttributeError, ValueError):
         raise VerificationError("PagerDuty's answer is no on-call list: check 'api_url'.") from None
@@ -231,10 +233,10 @@ def look_sign_offs(options: Options, ground: Ground) -> t.Sequence[Finding]:
     known = known_sign_offs(record)
     now = format_time(ground.now)
     new, problems = sign_given(known, wanted, options["given"], subject, now)
-    rows = [judge_sign_offs(one, {**known, **new}.get(one.name), subject) for one in wanted]
+    rows = [judge_sign_offs(entry, {**known, **new}.get(entry.name), subject) for entry in wanted]
     signed = [
-        replace(row, facts={SIGN_OFFS: {one.name: new[one.name]}}) if one.name in new else row
-        for one, row in zip(wanted, rows, strict=True)
+        replace(row, facts={SIGN_OFFS: {entry.name: new[entry.name]}}) if entry.name in new else row
+        for entry, row in zip(wanted, rows, strict=True)
     ]
     refused = [
         Finding(FAIL, detail, name=f"given_sign_off_{name}") for name, detail in problems.items()

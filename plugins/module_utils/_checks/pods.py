@@ -67,9 +67,9 @@ def refuse_lines(cluster: Cluster, pods: t.Sequence[Object], text: str) -> None:
         name = pod["metadata"]["name"]
         for container in pod["spec"]["containers"]:
             log = cluster.log(name, container["name"], tail_lines=_LOG_LINES)
-            found = next((line for line in log.splitlines() if text in line), None)
-            if found is not None:
-                shown = excerpt(found, _SHOWN)
+            result = next((line for line in log.splitlines() if text in line), None)
+            if result is not None:
+                shown = excerpt(result, _SHOWN)
                 raise CheckError(f"Pod {name!r} has logged {text!r}: {shown}")
 
 
@@ -122,7 +122,7 @@ def _is_out_of_reach(ready: Object, containers: t.Sequence[Object]) -> bool:
 
     The node controller does so 40 seconds after it heard of the node last. Nodes themselves an operator need not see.
     """
-    heard = ready.get("reason") or not all(one.get("ready") for one in containers)
+    heard = ready.get("reason") or not all(container.get("ready") for container in containers)
     return bool(containers) and not heard
 
 

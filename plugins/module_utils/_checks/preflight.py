@@ -113,8 +113,8 @@ def overrides(
 
 def gather_facts(facts: t.Iterable[t.Mapping[str, t.Any] | None]) -> dict[str, t.Any]:
     gathered: dict[str, t.Any] = {}
-    for one in facts:
-        gathered = merge(gathered, one or {})
+    for fact in facts:
+        gathered = merge(gathered, fact or {})
     return gathered
 
 
@@ -137,10 +137,10 @@ def sentence(rows: t.Sequence[Row], *, check_mode: bool) -> str:
     """Every problem, the definite ones first, and how to go without messages. Empty when there is none."""
     parts = []
     for status, words in ((FAIL, "failed"), (HOLD, "have no answer")):
-        found = [row for row in rows if row.status == status]
-        if found:
-            listed = " ".join(f"({n}) {_worded(row)}" for n, row in enumerate(found, 1))
-            parts.append(f"{len(found)} of {len(rows)} checks {words}: {listed}")
+        results = [row for row in rows if row.status == status]
+        if results:
+            listed = " ".join(f"({n}) {_worded(row)}" for n, row in enumerate(results, 1))
+            parts.append(f"{len(results)} of {len(rows)} checks {words}: {listed}")
     stops = stopping(rows, check_mode=check_mode)
     if verdict_of(stops) == HOLD and all(row.kind in OF_MESSAGES for row in stops):
         parts.append(_without_messages(stops))
@@ -171,7 +171,7 @@ def conclude(
 ) -> dict[str, t.Any]:
     """The result of the task; raises when something stops the release and the task is to fail then."""
     verdict = verdict_of(stopping(rows, check_mode=check_mode))
-    told = sentence(rows, check_mode=check_mode)
+    text = sentence(rows, check_mode=check_mode)
     result: dict[str, t.Any] = {
         "verdict": verdict,
         "results": [row.to_result("item") for row in rows],
@@ -180,5 +180,5 @@ def conclude(
     }
     if fail and verdict != GO:
         error = HoldError if verdict == HOLD else NotReadyToReleaseError
-        raise error(told, **result)
-    return {"changed": False, "sentence": told, **result}
+        raise error(text, **result)
+    return {"changed": False, "sentence": text, **result}

@@ -68,32 +68,32 @@ def read_answers(
         )
     answers = {}
     for name, entry in given.items():
-        said = entry if isinstance(entry, dict) else {"answer": entry}
-        excess = sorted(set(said) - {"answer", "by", "at", "note"})
+        stated = entry if isinstance(entry, dict) else {"answer": entry}
+        excess = sorted(set(stated) - {"answer", "by", "at", "note"})
         if excess:
             raise InputError(
                 f"The answer to {name!r} has {excess[0]!r}; it may have answer, by, at and note."
             )
-        who = as_meant(said.get("by") or by, name=True)
+        who = as_meant(stated.get("by") or by, name=True)
         if not who:
             raise InputError(f"The answer to {name!r} has no name: set 'by' or 'answered_by'.")
         answers[name] = Answer(
             said=read_word(
-                str(said.get("answer", "")), f"The answer to {name!r}", known[name].scale
+                str(stated.get("answer", "")), f"The answer to {name!r}", known[name].scale
             ),
             by=who,
-            at=str(said.get("at") or now),
+            at=str(stated.get("at") or now),
             how="variable",
-            note=str(said.get("note") or ""),
+            note=str(stated.get("note") or ""),
         )
     return answers
 
 
 def read_word(word: str, what: str, scale: str = YES_NO) -> str:
     lowered = word.strip().lower()
-    found = _SHORT.get(lowered, lowered)
-    if found in SCALES[scale]:
-        return found
+    result = _SHORT.get(lowered, lowered)
+    if result in SCALES[scale]:
+        return result
     *others, last = SCALES[scale]
     raise InputError(f"{what} is {word!r}; it is {', '.join(others)} or {last}.")
 

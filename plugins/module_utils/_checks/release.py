@@ -34,8 +34,8 @@ def look_plan(options: Options, _ground: Ground) -> t.Sequence[Finding]:
     if problems:
         return [failed("; ".join(problems))]
     left_out = [name for name in options["known"] if name not in options["phases"]]
-    told = f"{len(options['phases'])} phases"
-    return [passed(f"{told}, without {', '.join(left_out)}" if left_out else told)]
+    text = f"{len(options['phases'])} phases"
+    return [passed(f"{text}, without {', '.join(left_out)}" if left_out else text)]
 
 
 def problems_of(
@@ -131,7 +131,7 @@ def look_launch_window(options: Options, ground: Ground) -> t.Sequence[Finding]:
     # Whoever overrules it does not want to wait.
     patience = 0 if options["override_by"] else options["wait_minutes"]
     ground = wait_for(window, ground, timedelta(minutes=patience))
-    found = judge_launch_window(
+    finding = judge_launch_window(
         window,
         outlook(window, ground.now),
         ground,
@@ -140,64 +140,73 @@ def look_launch_window(options: Options, ground: Ground) -> t.Sequence[Finding]:
     )
     by, reason = (str(options[key] or "").strip() for key in ("override_by", "override_reason"))
     if not by and not reason:
-        return [found]
-    return [overrule(found, {"by": by, "reason": reason}, ground)]
+        return [finding]
+    return [overrule(finding, {"by": by, "reason": reason}, ground)]
 
 
 def wait_for(window: Window, ground: Ground, most: timedelta) -> Ground:
     """The ground as it is when the window has opened, if it opens soon. A rehearsal does not wait."""
-    seen = outlook(window, ground.now)
-    if seen.open or seen.opens is None or seen.opens - ground.now > most or ground.check_mode:
+    observed = outlook(window, ground.now)
+    if (
+        observed.open
+        or observed.opens is None
+        or observed.opens - ground.now > most
+        or ground.check_mode
+    ):
         return ground
-    left = (seen.opens - ground.now).total_seconds()
-    ground.wait(left, f"The launch window opens {describe(seen.opens, window)}: waiting for it.")
-    return replace(ground, now=seen.opens)
+    left = (observed.opens - ground.now).total_seconds()
+    ground.wait(
+        left, f"The launch window opens {describe(observed.opens, window)}: waiting for it."
+    )
+    return replace(ground, now=observed.opens)
 
 
 def judge_launch_window(
-    window: Window, seen: Outlook, ground: Ground, *, lead: timedelta, needed: timedelta
+    window: Window, observed: Outlook, ground: Ground, *, lead: timedelta, needed: timedelta
 ) -> Finding:
     """`lead`: so long before it opens one may begin; `needed`: so much of it must be left."""
-    if not seen.open:
-        if seen.opens is None or seen.opens - ground.now > lead:
-            return failed(f"{closed_sentence(window, seen)}. {HOW}")
-        opened = outlook(window, seen.opens)
-        later = f"it opens {describe(seen.opens, window)}"
-        return _enough(window, opened, max(seen.opens, ground.now), needed, later)
-    return _enough(window, seen, ground.now, needed, "open")
+    if not observed.open:
+        if observed.opens is None or observed.opens - ground.now > lead:
+            return failed(f"{closed_sentence(window, observed)}. {HOW}")
+        opened = outlook(window, observed.opens)
+        later = f"it opens {describe(observed.opens, window)}"
+        return _enough(window, opened, max(observed.opens, ground.now), needed, later)
+    return _enough(window, observed, ground.now, needed, "open")
 
 
-def _enough(window: Window, seen: Outlook, since: t.Any, needed: timedelta, told: str) -> Finding:
-    if seen.closes is None:
-        return passed(f"{told}, no closing time")
-    left = seen.closes - since
+def _enough(
+    window: Window, observed: Outlook, since: t.Any, needed: timedelta, text: str
+) -> Finding:
+    if observed.closes is None:
+        return passed(f"{text}, no closing time")
+    left = observed.closes - since
     if left < needed:
         return held(
-            f"{told} and closes {describe(seen.closes, window)}: {_minutes(left)} minutes are "
+            f"{text} and closes {describe(observed.closes, window)}: {_minutes(left)} minutes are "
             f"left, the plan needs {_minutes(needed)}. {HOW}"
         )
     return passed(
-        f"{told} and closes {describe(seen.closes, window)}, {_minutes(left)} minutes later"
+        f"{text} and closes {describe(observed.closes, window)}, {_minutes(left)} minutes later"
     )
 
 
-def overrule(found: Finding, given: t.Mapping[str, str], ground: Ground) -> Finding:
+def overrule(finding: Finding, given: t.Mapping[str, str], ground: Ground) -> Finding:
     """By a name with a reason; it is recorded. What is open needs nobody."""
     waiver = read_waivers({OVERRIDE: given})[OVERRIDE]
-    if found.status not in STOPPING:
-        return found
-    why = found.detail.removesuffix(f". {HOW}")
+    if finding.status not in STOPPING:
+        return finding
+    why = finding.detail.removesuffix(f". {HOW}")
     record = ground.record.get()
     known = record.overrides.get(OVERRIDE) if record else None
     at = format_time(ground.now)
     # What it was lets go may differ from phase to phase; who did it, and why, does not.
-    kept = isinstance(known, dict) and (known.get("by"), known.get("reason")) == (
+    stored = isinstance(known, dict) and (known.get("by"), known.get("reason")) == (
         waiver.by,
         waiver.reason,
     )
-    override = known if kept else waiver.to_override(why, None, at)
+    override = known if stored else waiver.to_override(why, None, at)
     return replace(
-        found,
+        finding,
         status=WAIVED,
         detail=f"{waiver.by} overrides the launch window, because: {waiver.reason} ({why})",
         facts={"overrides": {OVERRIDE: override}},

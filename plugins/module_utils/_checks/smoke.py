@@ -54,19 +54,21 @@ def line(result: Options) -> str:
     """One line, as the runbook words it: "✅ Agent routing: PASS (1% traffic)"."""
     seconds = result.get("seconds")
     took = f"{seconds:.2f} s" if isinstance(seconds, (int, float)) and seconds else ""
-    seen = "; ".join(part for part in (str(result.get("detail") or ""), took) if part)
+    evidence = "; ".join(part for part in (str(result.get("detail") or ""), took) if part)
     head = WORDS.get(str(result.get("status", "pass")), WORDS["hold"]).format(name=result["name"])
-    return f"{head} ({seen})" if seen else head
+    return f"{head} ({evidence})" if evidence else head
 
 
 def sentence(results: t.Sequence[Options]) -> str:
     """Every test that failed or holds, for the failure of a task."""
     parts = []
     for status, words in (("fail", "failed"), ("hold", "are unclear")):
-        found = [one for one in results if one["status"] == status]
-        if found:
-            listed = " ".join(f"{one['name']}: {_ended(str(one['detail']))}" for one in found)
-            parts.append(f"{len(found)} of {len(results)} smoke tests {words}. {listed}")
+        matching = [result for result in results if result["status"] == status]
+        if matching:
+            listed = " ".join(
+                f"{match['name']}: {_ended(str(match['detail']))}" for match in matching
+            )
+            parts.append(f"{len(matching)} of {len(results)} smoke tests {words}. {listed}")
     return " ".join(parts)
 
 
@@ -93,7 +95,7 @@ NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def junit_xml(suite: str, results: t.Sequence[Options]) -> str:
     """A failed test is a failure, one that holds an error, and one that was left out is skipped."""
-    statuses = [str(one.get("status")) for one in results]
+    statuses = [str(result.get("status")) for result in results]
     root = ElementTree.Element(
         "testsuite",
         {
@@ -102,11 +104,11 @@ def junit_xml(suite: str, results: t.Sequence[Options]) -> str:
             "failures": str(statuses.count("fail")),
             "errors": str(statuses.count("hold")),
             "skipped": str(statuses.count("skip") + statuses.count("planned")),
-            "time": _seconds(sum(_took(one) for one in results)),
+            "time": _seconds(sum(_took(result) for result in results)),
         },
     )
-    for one in results:
-        root.append(_case(suite, one))
+    for result in results:
+        root.append(_case(suite, result))
     suites = ElementTree.Element("testsuites")
     suites.append(root)
     ElementTree.indent(suites)
@@ -127,7 +129,7 @@ def _case(suite: str, result: Options) -> ElementTree.Element:
     )
     if outcome:
         ElementTree.SubElement(case, outcome, {"message": detail})
-    lines = [_text(f"{one.get('name')}: {_worded(one)}") for one in result.get("steps") or []]
+    lines = [_text(f"{step.get('name')}: {_worded(step)}") for step in result.get("steps") or []]
     out = ElementTree.SubElement(case, "system-out")
     out.text = "\n".join([detail, *lines])
     return case

@@ -115,14 +115,14 @@ def look_certificate(options: Options, ground: Ground) -> t.Sequence[Finding]:
 def judge_certificate(ends: datetime, now: datetime, days: int) -> Finding:
     left = ends - now
     years = left.days // 365
-    told = (
+    text = (
         f"valid for {years} years more"
         if years > LONG_YEARS
         else f"valid until {ends:%Y-%m-%d %H:%M UTC}, {left.days} days from now"
     )
     if left < timedelta(days=days):
-        return failed(f"{told}, but {days} days are required: renew it")
-    return passed(told)
+        return failed(f"{text}, but {days} days are required: renew it")
+    return passed(text)
 
 
 def _read_end(
@@ -134,7 +134,7 @@ def _read_end(
             if scheme == "postgresql":
                 _ask_for_tls(plain, where)
             with context.wrap_socket(plain, server_hostname=host) as secured:
-                told = t.cast("dict[str, t.Any]", secured.getpeercert())
+                text = t.cast("dict[str, t.Any]", secured.getpeercert())
     except ssl.SSLCertVerificationError as exc:
         raise RefusedError(
             f"the certificate of {where} is not accepted ({exc.verify_message}): renew it, or correct "
@@ -144,7 +144,7 @@ def _read_end(
         raise RefusedError(f"{where} has no TLS ({exc.reason}).") from None
     except OSError as exc:
         raise UnreachableError(f"{where} cannot be reached ({exc.strerror or exc}).") from None
-    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(told["notAfter"])), UTC)
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(text["notAfter"])), UTC)
 
 
 def _ask_for_tls(plain: socket.socket, where: str) -> None:
@@ -218,7 +218,7 @@ def read_claims(token: str) -> dict[str, t.Any] | None:
 def look_functions(options: Options, ground: Ground) -> t.Sequence[Finding]:
     """Whether the Management API lets the token in, the project's secrets are set, and its log can be read."""
     api = SupabaseFunctionsApi.from_params(options)
-    present = {one.slug for one in api.list()}
+    present = {entry.slug for entry in api.list()}
     secrets = api.secrets()
     FunctionLog.from_params(options, timeout=max(1, int(ground.timeout))).lines(["readiness"])
     return [judge_functions(present, options["functions"], secrets, options["secrets"])]
@@ -230,17 +230,17 @@ def judge_functions(
     secrets: t.Collection[str],
     needed: t.Sequence[str],
 ) -> Finding:
-    unset = [one for one in needed if one not in secrets]
+    unset = [entry for entry in needed if entry not in secrets]
     if unset:
         return failed(
             f"the project has no secret {', '.join(unset)}: set it in the dashboard or with "
             "easymo.deploy.edge_functions"
         )
-    new = [one for one in wanted if one not in present]
-    told = f"; {', '.join(new)} come with the release" if new else ""
+    new = [entry for entry in wanted if entry not in present]
+    text = f"; {', '.join(new)} come with the release" if new else ""
     return passed(
         f"{len(wanted) - len(new)} of {len(wanted)} functions are there, {len(needed)} secrets are set, "
-        f"the log can be read{told}"
+        f"the log can be read{text}"
     )
 
 

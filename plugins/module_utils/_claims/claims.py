@@ -116,30 +116,30 @@ def without_flags(record: Record, services: Claim | None) -> dict[str, Claim]:
     return {"status": deployed, "rollout": none, "report_flags": none}
 
 
-def rollout_percentage(record: Record, seen: Body) -> Claim:
+def rollout_percentage(record: Record, observed: Body) -> Claim:
     """The words are a percentage, like "1%", when users have the feature; empty when its flags have no percentage."""
     phase = record.phase("feature_flags")
     if not phase.done:
         return Claim(f"flags {state(phase)}", False if phase.status else None)
-    kept = phase.evidence.flags or Flags()
-    flags: Body = kept.after
+    stored = phase.evidence.flags or Flags()
+    flags: Body = stored.after
     # Beside them are those of releases before. A record of before version 0.3.0 does not tell them apart.
-    ours = kept.asked or flags
-    name = next((one for one in ours if one.endswith(PERCENTAGE)), "")
+    ours = stored.asked or flags
+    name = next((entry for entry in ours if entry.endswith(PERCENTAGE)), "")
     if not flags or (not name and ours is flags):
         return Claim(NOT_KNOWN, None)
-    switch = seen.get("kill_switch") or {}
+    switch = observed.get("kill_switch") or {}
     killed = off_by(switch.get("by"), switch.get("reason")) if switch else ""
-    if not seen:
+    if not observed:
         killed = newest_kill(record, phase.finished)
     if killed:
         return Claim(killed, False)
-    if seen:
-        flags = seen.get("values") or {}
+    if observed:
+        flags = observed.get("values") or {}
     if not name:
-        on = any(flags.get(one) not in (None, "", "false", "0") for one in ours)
+        on = any(flags.get(entry) not in (None, "", "false", "0") for entry in ours)
         return Claim("" if on else "off", on)
-    stepped = None if seen else record.facts.percentage
+    stepped = None if observed else record.facts.percentage
     value = str(flags.get(name, "")) if stepped is None else stepped
     if not value:
         return Claim(NOT_KNOWN, None)
@@ -155,12 +155,12 @@ def off_by(who: t.Any, why: t.Any) -> str:
 def newest_kill(record: Record, since: str) -> str:
     """Who switched the feature off after `since`, "" for nobody."""
     begun = parse_time(since)
-    found = ""
-    for one in sorted(record.facts.kill_switches, key=lambda one: one.name):
-        moment = parse_time(one.name)
+    result = ""
+    for switch in sorted(record.facts.kill_switches, key=lambda switch: switch.name):
+        moment = parse_time(switch.name)
         if moment and (begun is None or moment >= begun):
-            found = off_by(one.by, one.reason) if one.what == "set" else ""
-    return found
+            result = off_by(switch.by, switch.reason) if switch.what == "set" else ""
+    return result
 
 
 def downtime_of(availability: Availability) -> Claim:
@@ -190,11 +190,11 @@ def errors_of(alerts: Alerts, zone: tzinfo) -> Claim:
     )
     if not alerts.fired:
         return Claim(unseen, None) if unseen else Claim("0 critical", True)
-    told = ", ".join(fired_words(one, zone) for one in alerts.fired)
+    text = ", ".join(fired_words(entry, zone) for entry in alerts.fired)
     rest = f"; the rest {unseen}" if unseen else ""
-    if any(one.severity == "critical" for one in alerts.fired):
-        return Claim(f"{counted(len(alerts.fired), 'alert')}, {told}{rest}", False)
-    warnings = f"0 critical, {counted(len(alerts.fired), 'warning')}: {told}{rest}"
+    if any(entry.severity == "critical" for entry in alerts.fired):
+        return Claim(f"{counted(len(alerts.fired), 'alert')}, {text}{rest}", False)
+    warnings = f"0 critical, {counted(len(alerts.fired), 'warning')}: {text}{rest}"
     return Claim(warnings, None if unseen else True)
 
 
@@ -225,10 +225,10 @@ def tests_of(phase: Phase) -> Claim:
             )
             who = by(check) if check.status == "waived" else ""
             rest[f"{word}{who}"] = rest.get(f"{word}{who}", 0) + 1
-    told = "".join(f", {count} {word}" for word, count in rest.items())
+    text = "".join(f", {count} {word}" for word, count in rest.items())
     # What was left out is not known; what failed is known to be wrong.
     bad = any(check.status == "fail" for check in checks) or not phase.done
-    return Claim(f"{passed} of {len(checks)} passed{told}", False if bad else None)
+    return Claim(f"{passed} of {len(checks)} passed{text}", False if bad else None)
 
 
 def watch_of(record: Record) -> Claim:
@@ -253,8 +253,8 @@ def watch_of(record: Record) -> Claim:
 
 def within_targets(phase: Phase) -> str:
     """A good watch is worth as much as it could have seen."""
-    seen = phase.evidence.sensitivity.rstrip(".")
-    return f"Within targets; {seen}" if seen else "Within targets"
+    evidence = phase.evidence.sensitivity.rstrip(".")
+    return f"Within targets; {evidence}" if evidence else "Within targets"
 
 
 def _approval(record: Record, begun: datetime | None) -> Act:
@@ -273,8 +273,8 @@ def services_of(phase: Phase) -> Claim:
     if not services:
         return Claim(NOT_KNOWN, None)
     behind = [service for service in services if service.result not in RAN]
-    unknown = [one.name for one in behind if not one.known]
-    failed = [one.name for one in behind if one.known]
+    unknown = [entry.name for entry in behind if not entry.known]
+    failed = [entry.name for entry in behind if entry.known]
     if failed:
         return Claim(f"{', '.join(failed)} not healthy", False)
     return Claim(f"{', '.join(unknown)} not known", None) if unknown else Claim("Healthy", True)
@@ -295,20 +295,20 @@ def database_of(phase: Phase) -> Claim:
 def incidents_of(record: Record, zone: tzinfo) -> Claim:
     """Critical alerts, phases that failed, and uses of the kill switch."""
     fired = record.alerts.fired
-    found = [fired_words(one, zone) for one in fired if one.severity == "critical"]
-    found += [
+    results = [fired_words(entry, zone) for entry in fired if entry.severity == "critical"]
+    results += [
         f"{titled(name)} failed {clock(try_.finished, zone)}"
         for name, phase in record.phases.items()
         for try_ in (phase.tries if phase.failed else phase.earlier_failures)
         if not try_.evidence.on_hold
     ]
-    found += [
+    results += [
         f"kill switch {clock(switch.name, zone)}{by(switch)}"
         for switch in record.facts.kill_switches
         if switch.what == "set"
     ]
-    if found:
-        return Claim(f"{len(found)}: {', '.join(found)}", False)
+    if results:
+        return Claim(f"{len(results)}: {', '.join(results)}", False)
     return (
         Claim("0", True)
         if record.alerts.looked

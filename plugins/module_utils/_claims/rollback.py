@@ -35,8 +35,8 @@ class Cause:
 
 def causes_of(record: Record) -> list[Cause]:
     """The newest last. A failed try whose phase was done afterwards is none."""
-    found = dict.fromkeys([*_failures(record), *_acts(record)])
-    return sorted(found, key=lambda one: parse_time(one.at) or EARLIEST)
+    result = dict.fromkeys([*_failures(record), *_acts(record)])
+    return sorted(result, key=lambda entry: parse_time(entry.at) or EARLIEST)
 
 
 def latest_cause(record: Record) -> Cause:
@@ -64,9 +64,9 @@ def _acts(record: Record) -> t.Iterator[Cause]:
         if step.what == BREACHED:
             why = f": {step.reason}" if step.reason else ""
             yield Cause(f"the ramp's metrics were in breach{why}", step.at)
-    asked = facts.rollback_asked
-    if asked.reason:
-        yield Cause(asked.reason, asked.at, asked.by)
+    rollback_asked = facts.rollback_asked
+    if rollback_asked.reason:
+        yield Cause(rollback_asked.reason, rollback_asked.at, rollback_asked.by)
 
 
 MARKS: t.Mapping[bool | None, str] = {True: "✅", False: "⚠️", None: "❔"}
@@ -144,7 +144,11 @@ def verification(
     else:
         why = tests.get("msg") or "the tests did not run"
         rows = [row(TESTS, NOT_LOOKED_AT, why)]
-    rows += [_checked(name, seen) for name, seen in ((RETURNED, returned), (PODS, running)) if seen]
+    rows += [
+        _checked(name, observed)
+        for name, observed in ((RETURNED, returned), (PODS, running))
+        if observed
+    ]
     # A release without flags has no pods to ask.
     if pods.get("results") != []:
         rows.append(_flags(pods))
@@ -155,28 +159,34 @@ def verification(
 
 def _checked(name: str, checked: Body) -> dict[str, str]:
     failed = bool(checked.get("failed"))
-    seen = [
+    results = [
         str(result.get("detail"))
         for result in checked.get("results") or ()
         if not failed or result.get("status") != "pass"
     ]
-    if failed and seen and not any(result.get("status") == "fail" for result in checked["results"]):
-        return row(name, NOT_LOOKED_AT, " ".join(seen))
-    return row(name, FAILED if failed else VERIFIED, " ".join(seen) or checked.get("msg"))
+    if (
+        failed
+        and results
+        and not any(result.get("status") == "fail" for result in checked["results"])
+    ):
+        return row(name, NOT_LOOKED_AT, " ".join(results))
+    return row(name, FAILED if failed else VERIFIED, " ".join(results) or checked.get("msg"))
 
 
 def _flags(pods: Body) -> dict[str, str]:
-    asked = [result for result in pods.get("results") or () if isinstance(result, dict)]
-    wrong = [str(one.get("msg")) for one in asked if one.get("failed")]
-    if any(one.get("reason") == DIFFERS for one in asked):
+    results = [result for result in pods.get("results") or () if isinstance(result, dict)]
+    wrong = [str(result.get("msg")) for result in results if result.get("failed")]
+    if any(result.get("reason") == DIFFERS for result in results):
         return row(FLAGS, FAILED, " ".join(wrong))
-    if wrong or not asked or any(one.get("skipped") for one in asked):
+    if wrong or not results or any(result.get("skipped") for result in results):
         return row(FLAGS, NOT_LOOKED_AT, " ".join(wrong) or "no pod was asked")
-    return row(FLAGS, VERIFIED, f"{sum(len(one.get('pods') or ()) for one in asked)} pods")
+    return row(FLAGS, VERIFIED, f"{sum(len(result.get('pods') or ()) for result in results)} pods")
 
 
-def _are_same(found: t.Mapping[str, str], asked: t.Mapping[str, str]) -> bool:
-    return {*found} == {*asked} and all(is_same_image(found[name], asked[name]) for name in asked)
+def _are_same(results: t.Mapping[str, str], requested: t.Mapping[str, str]) -> bool:
+    return {*results} == {*requested} and all(
+        is_same_image(results[name], requested[name]) for name in requested
+    )
 
 
 def _versions(pins: Body, deployments: t.Sequence[Body]) -> dict[str, str]:
@@ -200,15 +210,19 @@ def row(name: str, status: str, detail: t.Any = "", kind: str = "") -> dict[str,
     return {"name": name, "status": status, "detail": str(detail or ""), "kind": kind}
 
 
-def rollback_claims(kept: t.Sequence[Verified]) -> dict[str, Claim]:
+def rollback_claims(remaining: t.Sequence[Verified]) -> dict[str, Claim]:
     """`state`, `impact`, `verified` and `users` of the announcement, from the rows as the record keeps them."""
-    found = {one.name: one for one in kept}
+    results = {entry.name: entry for entry in remaining}
     flows = [
-        one
-        for name, one in found.items()
-        if name not in (RETURNED, PODS, FLAGS, VERSIONS) and one.kind != MEASURED
+        result
+        for name, result in results.items()
+        if name not in (RETURNED, PODS, FLAGS, VERSIONS) and result.kind != MEASURED
     ] or [Verified(TESTS, NOT_LOOKED_AT)]
-    off = [found.get(FLAGS, Verified(FLAGS, NOT_LOOKED_AT))] if FLAGS in found or not kept else []
+    off = (
+        [results.get(FLAGS, Verified(FLAGS, NOT_LOOKED_AT))]
+        if FLAGS in results or not remaining
+        else []
+    )
     state = (
         Claim("user flows work, 100 % of those tried", True)
         if _good(flows)
@@ -225,32 +239,32 @@ def rollback_claims(kept: t.Sequence[Verified]) -> dict[str, Claim]:
     return {
         "state": state,
         "impact": Claim("; ".join(impact), _worst([*flows, *off])),
-        "verified": _counted(kept),
+        "verified": _counted(remaining),
         "users": Claim(FOR_USERS[_worst(flows)], _worst(flows)),
     }
 
 
-def _counted(kept: t.Sequence[Verified]) -> Claim:
-    if not kept:
+def _counted(remaining: t.Sequence[Verified]) -> Claim:
+    if not remaining:
         return Claim("nothing was checked", None)
-    rest = [one for one in kept if one.status != VERIFIED]
-    count = f"{len(kept) - len(rest)} of {len(kept)}"
-    return Claim(f"{count}; {words(rest)}" if rest else count, _worst(kept))
+    rest = [entry for entry in remaining if entry.status != VERIFIED]
+    count = f"{len(remaining) - len(rest)} of {len(remaining)}"
+    return Claim(f"{count}; {words(rest)}" if rest else count, _worst(remaining))
 
 
 def words(rows: t.Iterable[Verified]) -> str:
     return ", ".join(
-        f"{one.name} {one.status}"
-        + (f" ({one.detail})" if one.detail and one.status != VERIFIED else "")
-        for one in rows
+        f"{entry.name} {entry.status}"
+        + (f" ({entry.detail})" if entry.detail and entry.status != VERIFIED else "")
+        for entry in rows
     )
 
 
 def _good(rows: t.Iterable[Verified]) -> bool:
-    return all(one.status == VERIFIED for one in rows)
+    return all(entry.status == VERIFIED for entry in rows)
 
 
 def _worst(rows: t.Sequence[Verified]) -> bool | None:
-    if any(one.status == FAILED for one in rows):
+    if any(entry.status == FAILED for entry in rows):
         return False
     return True if _good(rows) else None

@@ -199,18 +199,18 @@ RULES = (
 
 def find_causes(facts: t.Iterable[Fact]) -> list[Cause]:
     """The surest first. What is the same of several subjects, but for figures, is one cause."""
-    seen = Facts(facts)
-    services = {one.subject for one in seen.of("standing")}
-    found = []
+    observed = Facts(facts)
+    services = {entry.subject for entry in observed.of("standing")}
+    results = []
     for rule in RULES:
         alike: dict[str, list[Fact]] = {}
-        for fact in seen.of(rule.kind):
-            if rule.when(fact, seen):
+        for fact in observed.of(rule.kind):
+            if rule.when(fact, observed):
                 alike.setdefault(FIGURES.sub("#", _said(rule.sentence, fact, "")), []).append(fact)
-        found += [
-            _shared(_to_cause(rule, group, seen), group, services) for group in alike.values()
+        results += [
+            _shared(_to_cause(rule, group, observed), group, services) for group in alike.values()
         ]
-    return sorted(found, key=lambda cause: -cause.weight)
+    return sorted(results, key=lambda cause: -cause.weight)
 
 
 def _shared(cause: Cause, alike: t.Sequence[Fact], services: t.Collection[str]) -> Cause:
@@ -255,7 +255,7 @@ def _places(rule: Rule, alike: t.Sequence[Fact], facts: Facts) -> t.Iterator[Pla
             yield _read_place(last["place"])
         yield fact.place
     for fact in alike:
-        yield from (one.place for one in facts.of(*rule.also, subject=fact.subject))
+        yield from (entry.place for entry in facts.of(*rule.also, subject=fact.subject))
 
 
 def _said(text: str, fact: Fact, subject: str, names: str = "") -> str:

@@ -51,15 +51,21 @@ def look_at_record(notes: Notebook, cluster: Cluster, release: str, entry: str) 
             for host, failure in _failures(record, name):
                 at = phase.finished or phase.started
                 text = f"phase {name} failed at {at} on {host} in {failure.get('task')!r}"
-                said = str(failure.get("message", ""))
+                sentence = str(failure.get("message", ""))
                 notes.see(
-                    "phase_failed", name, f"{text}: {said}", file=file, at=at, host=host, said=said
+                    "phase_failed",
+                    name,
+                    f"{text}: {sentence}",
+                    file=file,
+                    at=at,
+                    host=host,
+                    said=sentence,
                 )
 
 
 def _failures(record: Record, phase: str) -> list[tuple[str, t.Mapping[str, t.Any]]]:
-    found = record.phases[phase].evidence.get("failures") or {}
-    return [(str(host), one) for host, one in found.items() if isinstance(one, dict)]
+    failures = record.phases[phase].evidence.get("failures") or {}
+    return [(str(host), failure) for host, failure in failures.items() if isinstance(failure, dict)]
 
 
 def look_at_changes(
@@ -103,7 +109,10 @@ def _look_at_flags_map(notes: Notebook, cluster: Cluster, name: str, now: dateti
         notes.see("kill_switch", name, f"The kill switch is set: {switch}", file=file)
     if written.get(RAMP_ANNOTATION):
         notes.write(file, f"ramp: {written[RAMP_ANNOTATION]}")
-    times = [one.get("time", "") for one in body["metadata"].get("managedFields") or []]
+    times = [
+        managed_field.get("time", "")
+        for managed_field in body["metadata"].get("managedFields") or []
+    ]
     minutes = _age(max(times, default=""), now)
     if minutes is not None and minutes <= LATELY:
         text = f"ConfigMap {name} was written {minutes} min ago"
@@ -151,11 +160,13 @@ def look_at_flags(
 
 def _born(deployment: Deployment, replica_sets: t.Sequence[Object]) -> str:
     """When the ReplicaSet of the current template was made."""
-    current = current_replica_set(deployment, [ReplicaSet.from_json(one) for one in replica_sets])
-    found = [one for one in replica_sets if current and one["metadata"]["uid"] == current.uid]
-    return str(found[0]["metadata"].get("creationTimestamp", "")) if found else ""
+    current = current_replica_set(
+        deployment, [ReplicaSet.from_json(entry) for entry in replica_sets]
+    )
+    sets = [entry for entry in replica_sets if current and entry["metadata"]["uid"] == current.uid]
+    return str(sets[0]["metadata"].get("creationTimestamp", "")) if sets else ""
 
 
 def _age(moment: str, now: datetime) -> int | None:
-    found = parse_time(moment) if moment else None
-    return None if found is None else max(int((now - found).total_seconds() // 60), 0)
+    result = parse_time(moment) if moment else None
+    return None if result is None else max(int((now - result).total_seconds() // 60), 0)

@@ -74,31 +74,31 @@ def look_at_deployments(
             "kubernetes/deployments.txt", f"{standing.deployment.name}: {standing.state}, {counts}"
         )
     chosen = [standings[name] for name in wanted if name in standings]
-    troubled = chosen if only else [one for one in chosen if one.state != "well"]
+    troubled = chosen if only else [entry for entry in chosen if entry.state != "well"]
     limit = notes.limits.deployments
     for standing in troubled[:limit]:
         _look_closely(notes, cluster, standing, clock or MonotonicClock())
     for standing in troubled[limit:]:
         _tell_trouble(notes, "kubernetes/deployments.txt", standing, {}, {})
     if len(troubled) > limit:
-        names = ", ".join(one.deployment.name for one in troubled[limit:])
+        names = ", ".join(entry.deployment.name for entry in troubled[limit:])
         notes.cut(f"{len(troubled)} Deployments are in trouble: no logs and events are of {names}.")
 
 
 def observe(cluster: Cluster) -> dict[str, WorkloadStatus]:
     """All Deployments by name, in three requests."""
-    deployments = [Deployment.from_json(one) for one in cluster.list_objects("Deployment")]
-    replica_sets = [ReplicaSet.from_json(one) for one in cluster.list_objects("ReplicaSet")]
-    pods = [Pod.from_json(one) for one in cluster.list_objects("Pod")]
-    found = {}
+    deployments = [Deployment.from_json(entry) for entry in cluster.list_objects("Deployment")]
+    replica_sets = [ReplicaSet.from_json(entry) for entry in cluster.list_objects("ReplicaSet")]
+    pods = [Pod.from_json(entry) for entry in cluster.list_objects("Pod")]
+    results = {}
     for deployment in deployments:
         current = current_replica_set(deployment, replica_sets)
-        found[deployment.name] = WorkloadStatus(
+        results[deployment.name] = WorkloadStatus(
             deployment,
             owned_by(deployment, replica_sets),
             tuple(pod for pod in pods if current is not None and pod.owner == current.uid),
         )
-    return found
+    return results
 
 
 @dataclass(frozen=True)
@@ -117,14 +117,16 @@ def troubles_of(standing: WorkloadStatus) -> list[Trouble]:
     refused = refusal_sign(deployment, None)
     current = current_replica_set(deployment, standing.replica_sets)
     signs = [*signs_of(standing.pods, current), *first_signs_of(standing.pods)]
-    found: dict[str, Trouble] = {}
-    for sign in sorted([*signs, *([refused] if refused else [])], key=lambda one: one.pod in ready):
+    results: dict[str, Trouble] = {}
+    for sign in sorted(
+        [*signs, *([refused] if refused else [])], key=lambda entry: entry.pod in ready
+    ):
         rule = rule_for(sign, restarts=1)
-        if rule is not None and rule.name not in found:
+        if rule is not None and rule.name not in results:
             suspicion = Suspicion(sign, rule, first_seen=0, snapshots=1)
             verdict = explain(suspicion, deployment, container_of(deployment))
-            found[rule.name] = Trouble(verdict, rule.dwell is not None, sign.pod in ready)
-    return [*found.values()]
+            results[rule.name] = Trouble(verdict, rule.dwell is not None, sign.pod in ready)
+    return [*results.values()]
 
 
 def _look_closely(
@@ -135,7 +137,7 @@ def _look_closely(
     troubles = troubles_of(standing)
     main = troubles[0].verdict if troubles else Evaluation("waiting")
     limits = notes.limits
-    found = diagnose(
+    diagnosis = diagnose(
         cluster,
         deployment,
         main,
@@ -143,13 +145,13 @@ def _look_closely(
         clock=clock,
         extent=Extent(limits.lines, limits.bytes, limits.pods, limits.lines, limits.seconds),
     )
-    for one in found["missing"]:
-        (notes.cut if "were read" in one or "was read" in one else notes.blind)(str(one))
+    for entry in diagnosis["missing"]:
+        (notes.cut if "were read" in entry or "was read" in entry else notes.blind)(str(entry))
     if len(standing.pods) > limits.pods:
         notes.cut(f"{name} has {len(standing.pods)} pods: logs are of the worst {limits.pods}.")
-    _tell_template(notes, sheet, standing, found)
-    words = _keep_logs(notes, name, found["logs"])
-    events = _tell_events(notes, name, found["events"])
+    _tell_template(notes, sheet, standing, diagnosis)
+    words = _keep_logs(notes, name, diagnosis["logs"])
+    events = _tell_events(notes, name, diagnosis["events"])
     _tell_trouble(notes, sheet, standing, words, events)
 
 
@@ -161,9 +163,9 @@ def _tell_trouble(
     events: t.Mapping[str, str],
 ) -> None:
     name, troubles = standing.deployment.name, troubles_of(standing)
-    said = [{"message": message} for message in events.values()]
+    sentences = [{"message": message} for message in events.values()]
     for trouble in troubles:
-        verdict = as_kill(trouble.verdict, said)
+        verdict = as_kill(trouble.verdict, sentences)
         notes.see(
             "trouble_over" if trouble.over else "trouble",
             name,
@@ -187,12 +189,10 @@ def _tell_unready(
         text, resume = f"{name}: its rollout is paused", standing.deployment.resume
         notes.see("paused", name, text, file=sheet, resume=resume)
     elif unready:
-        said = events.get(UNHEALTHY, "no events of its probe")
-        text = (
-            f"{name}: {len(unready)} of {len(standing.pods)} new pods run and are not ready: {said}"
-        )
+        answer = events.get(UNHEALTHY, "no events of its probe")
+        text = f"{name}: {len(unready)} of {len(standing.pods)} new pods run and are not ready: {answer}"
         notes.see(
-            "unready", name, text, file=sheet, pods=len(unready), of=len(standing.pods), said=said
+            "unready", name, text, file=sheet, pods=len(unready), of=len(standing.pods), said=answer
         )
     elif not standing.deployment.complete:
         text = f"{name}: its rollout is not complete ({standing.deployment.counts})"
@@ -200,28 +200,29 @@ def _tell_unready(
 
 
 def _tell_template(
-    notes: Notebook, sheet: str, standing: WorkloadStatus, found: t.Mapping[str, t.Any]
+    notes: Notebook, sheet: str, standing: WorkloadStatus, results: t.Mapping[str, t.Any]
 ) -> None:
     deployment = standing.deployment
     written = deployment.annotations
     notes.write(sheet, f"Deployment {deployment.name}: {deployment.counts}")
     for key in (RELEASE_ANNOTATION, CHANGE_CAUSE_ANNOTATION, ACTOR_ANNOTATION):
         notes.write(sheet, f"  {key}: {written.get(key, '-')}")
-    for container in found["containers"]:
+    for container in results["containers"]:
         notes.write(sheet, f"  container {container['name']}: image {container['image']}")
         notes.write(sheet, f"    resources {container['resources'] or 'none'}")
         notes.write(sheet, f"    probes {container['probes'] or 'none'}")
-    notes.write(sheet, f"  digests: {', '.join(found['image_digests']) or 'not known'}")
-    for one in found["conditions"]:
+    notes.write(sheet, f"  digests: {', '.join(results['image_digests']) or 'not known'}")
+    for condition in results["conditions"]:
         notes.write(
-            sheet, f"  condition {one['type']}={one['status']} {one['reason']}: {one['message']}"
+            sheet,
+            f"  condition {condition['type']}={condition['status']} {condition['reason']}: {condition['message']}",
         )
-    for each in sorted(standing.replica_sets, key=lambda one: -one.revision):
+    for each in sorted(standing.replica_sets, key=lambda entry: -entry.revision):
         images = ", ".join(each.images.values())
         notes.write(
             sheet, f"  ReplicaSet {each.name} revision {each.revision}: {each.replicas} of {images}"
         )
-    for pod in found["pods"]:
+    for pod in results["pods"]:
         ready = "ready" if pod["ready"] else "not ready"
         notes.write(
             sheet, f"  pod {pod['name']} on {pod['node'] or 'no node'}: {pod['phase']}, {ready}"
@@ -249,18 +250,20 @@ def _keep_logs(
             *([previous] if previous else []),
         ]
         file = f"kubernetes/{file_name(*parts)}.log"
-        kept = notes.keep_log(file, lines)
-        number = last_error(kept)
+        stored = notes.keep_log(file, lines)
+        number = last_error(stored)
         if number:
             place = str(Place(file, number))
-            words.append((not previous, {"place": place, "text": kept[number - 1].strip()}))
-    return min(words, key=lambda one: one[0])[1] if words else {}
+            words.append((not previous, {"place": place, "text": stored[number - 1].strip()}))
+    return min(words, key=lambda entry: entry[0])[1] if words else {}
 
 
 def last_error(lines: t.Sequence[str]) -> int:
     """Number of the last line that tells of an error, 0 without one."""
-    found = (number for number in range(len(lines), 0, -1) if ERROR_LINE.search(lines[number - 1]))
-    return next(found, 0)
+    numbers = (
+        number for number in range(len(lines), 0, -1) if ERROR_LINE.search(lines[number - 1])
+    )
+    return next(numbers, 0)
 
 
 def _tell_events(

@@ -110,7 +110,7 @@ def look_at_backups(
     file = "postgres/backups.txt"
     bucket.check()
     catalog = read_catalog(bucket, prefix=prefix)
-    newest = {one.manifest.name: one for one in reversed(newest_per_release(catalog.backups))}
+    newest = {entry.manifest.name: entry for entry in reversed(newest_per_release(catalog.backups))}
     for name in names:
         backup = newest.get(name)
         if backup is None:

@@ -103,8 +103,10 @@ _OWN = ("__name__", "alertname", "alertstate")
 
 def failing(vector: Vector) -> list[tuple[str, float]]:
     """Services of which a notable share of requests fails, the worst first."""
-    found = [(labels.get("service", "?"), share) for labels, share in vector.series]
-    return sorted((one for one in found if one[1] >= NOTABLE), key=lambda one: -one[1])
+    results = [(labels.get("service", "?"), share) for labels, share in vector.series]
+    return sorted(
+        (result for result in results if result[1] >= NOTABLE), key=lambda result: -result[1]
+    )
 
 
 def look_at_error_lines(
@@ -126,7 +128,7 @@ def look_at_error_lines(
 
 def _read_errors(notes: Notebook, cluster: Cluster, standing: WorkloadStatus) -> None:
     deployment, limits = standing.deployment, notes.limits
-    container, found = container_of(deployment), []
+    container, result = container_of(deployment), []
     pods = [pod for pod in standing.pods if not pod.deleting]
     if len(pods) > limits.pods:
         notes.cut(f"{deployment.name} has {len(pods)} pods: {limits.pods} were checked for errors.")
@@ -140,21 +142,21 @@ def _read_errors(notes: Notebook, cluster: Cluster, standing: WorkloadStatus) ->
             continue
         if cut:
             notes.cut(f"The log of {pod.name} {cut}")
-        found += [f"{pod.name} {line}" for line in text.splitlines() if ERROR_LINE.search(line)]
+        result += [f"{pod.name} {line}" for line in text.splitlines() if ERROR_LINE.search(line)]
     file = f"kubernetes/{file_name(deployment.name)}.errors.log"
-    kept = notes.keep_log(file, found)
-    for pattern, count, number in common(kept):
+    stored = notes.keep_log(file, result)
+    for pattern, count, number in common(stored):
         notes.see(
             "error_lines",
             deployment.name,
-            f"{deployment.name}: {count} of {len(kept)} error lines say {pattern!r}",
+            f"{deployment.name}: {count} of {len(stored)} error lines say {pattern!r}",
             file="kubernetes/errors.txt",
             count=count,
-            of=len(kept),
+            of=len(stored),
             pattern=pattern,
-            last_words={"place": str(Place(file, number)), "text": kept[number - 1]},
+            last_words={"place": str(Place(file, number)), "text": stored[number - 1]},
         )
-    if not kept:
+    if not stored:
         text = f"{deployment.name}: no error in the last {limits.lines} lines of {len(pods)} pods"
         notes.see("no_errors", deployment.name, text, file="kubernetes/errors.txt")
 
@@ -207,11 +209,17 @@ def look_at_public(
             status=answer.status,
             body=body,
         )
-    for check, told in blamed.items():
-        names = ", ".join(name for name, _why in told)
-        text = f"{len(told)} of {len(services)} services say that their {check} fails: {names}"
+    for check, message in blamed.items():
+        names = ", ".join(name for name, _why in message)
+        text = f"{len(message)} of {len(services)} services say that their {check} fails: {names}"
         notes.see(
-            "dependency", check, text, file=file, count=len(told), of=len(services), why=told[0][1]
+            "dependency",
+            check,
+            text,
+            file=file,
+            count=len(message),
+            of=len(services),
+            why=message[0][1],
         )
 
 

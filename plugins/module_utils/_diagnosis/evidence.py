@@ -199,29 +199,31 @@ class Notebook:
     def keep_log(self, file: str, lines: t.Sequence[str]) -> list[str]:
         """The end of a log as a file of its own, within the limits; what was kept."""
         redacted = [line for text in lines for line in self._redact(text).splitlines() or [""]]
-        kept: list[str] = []
+        remaining: list[str] = []
         size = 0
         for line in map(self._clip, reversed(redacted)):
             size += len(line.encode()) + 1
-            if len(kept) == self.limits.lines or size > self.limits.bytes:
+            if len(remaining) == self.limits.lines or size > self.limits.bytes:
                 break
-            kept.append(line)
-        kept.reverse()
-        if len(kept) < len(redacted):
-            self.cut(f"{file} has the last {len(kept)} of {len(redacted)} lines that were read.")
+            remaining.append(line)
+        remaining.reverse()
+        if len(remaining) < len(redacted):
+            self.cut(
+                f"{file} has the last {len(remaining)} of {len(redacted)} lines that were read."
+            )
         with self._lock:
-            self._sheets[file] = kept
-        return kept
+            self._sheets[file] = remaining
+        return remaining
 
     def blind(self, text: str) -> None:
         with self._lock:
-            if (told := self._line(text)) not in self._unseen:
-                self._unseen.append(told)
+            if (line := self._line(text)) not in self._unseen:
+                self._unseen.append(line)
 
     def cut(self, text: str) -> None:
         with self._lock:
-            if (told := self._line(text)) not in self._cut:
-                self._cut.append(told)
+            if (line := self._line(text)) not in self._cut:
+                self._cut.append(line)
 
     def to_part(self) -> Part:
         with self._lock:
@@ -268,7 +270,8 @@ def gather(
 ) -> tuple[Part, ...]:
     """The part of each, in their order. One that is not back in time is told with what it had until then."""
     notebooks = [
-        Notebook(one.entry, one.title, redactor=redactor, limits=limits) for one in collectors
+        Notebook(collector.entry, collector.title, redactor=redactor, limits=limits)
+        for collector in collectors
     ]
     threads = [
         # As daemons: a server that hangs keeps its thread, and must not keep the run.

@@ -110,19 +110,21 @@ def _tell_listed(
 def _tell_log(notes: Notebook, name: str, entries: t.Sequence[LogEntry]) -> None:
     file = f"supabase/{file_name(name)}.log"
     lines = [f"{_at(entry.at)} {entry.level or '-'} {entry.message}" for entry in entries]
-    kept = notes.keep_log(file, lines)
-    told = [line for line in kept if line.split(" ", 2)[1] == "error" or ERROR_LINE.search(line)]
-    if told:
+    stored = notes.keep_log(file, lines)
+    sentences = [
+        line for line in stored if line.split(" ", 2)[1] == "error" or ERROR_LINE.search(line)
+    ]
+    if sentences:
         notes.see(
             "function_errors",
             name,
-            f"{name}: {len(told)} error lines in the last hour, the last: {told[-1]}",
+            f"{name}: {len(sentences)} error lines in the last hour, the last: {sentences[-1]}",
             file="supabase/errors.txt",
-            count=len(told),
-            last=told[-1].split(" ", 2)[2],
+            count=len(sentences),
+            last=sentences[-1].split(" ", 2)[2],
             last_words={
-                "place": f"{file}:{len(kept) - kept[::-1].index(told[-1])}",
-                "text": told[-1],
+                "place": f"{file}:{len(stored) - stored[::-1].index(sentences[-1])}",
+                "text": sentences[-1],
             },
         )
 
@@ -134,7 +136,7 @@ def _at(seconds: float) -> str:
 def look_at_answers(notes: Notebook, gateway: Gateway, probes: t.Sequence[FunctionProbe]) -> None:
     """Call each function once, as anybody would."""
     answers = side_by_side(lambda probe: _ask(gateway, probe), probes, at_once=AT_ONCE)
-    silent = [one for one in answers if isinstance(one, str)]
+    silent = [entry for entry in answers if isinstance(entry, str)]
     for probe, answer in zip(probes, answers, strict=True):
         _tell_answer(notes, probe, answer)
     if silent and len(silent) == len(probes):
@@ -164,7 +166,7 @@ def _tell_answer(
         return notes.see("function_silent", probe.slug, text, file=file, said=answer)
     heard, seconds = answer
     problem = verdict(probe, heard)
-    said = " ".join(heard.text[: 4 * SHOWN].split())[:SHOWN]
+    stated = " ".join(heard.text[: 4 * SHOWN].split())[:SHOWN]
     text = f"{probe.slug}: {heard.status} in {seconds:.2f} s{f', {problem}' if problem else ''}"
     kind = "answer"
     if problem:
@@ -177,10 +179,10 @@ def _tell_answer(
         status=heard.status,
         code=platform_code(heard),
         problem=problem,
-        body=said,
+        body=stated,
     )
     for name in HEADERS:
         if name in heard.headers:
             notes.write(file, f"  {name}: {heard.headers[name]}")
-    notes.write(file, f"  {said or '(no body)'}")
+    notes.write(file, f"  {stated or '(no body)'}")
     return fact

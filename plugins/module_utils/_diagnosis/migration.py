@@ -100,8 +100,8 @@ def _rename(made: Made, body: Node) -> None:
 def _drop(made: Made, body: Node) -> None:
     if body.get("removeType") != "OBJECT_TABLE":
         return
-    for one in body.get("objects") or []:
-        parts = [part["String"]["sval"] for part in one["List"]["items"]]
+    for entry in body.get("objects") or []:
+        parts = [part["String"]["sval"] for part in entry["List"]["items"]]
         made.tables.pop((parts[-2] if len(parts) > 1 else "public", parts[-1]), None)
 
 
@@ -168,12 +168,12 @@ def _tell_files(notes: Notebook, database: Database, session: Session) -> Script
     local = read_folder(database.directory).files
     pending = find_pending(history, local, table.version_order)
     scripts = Scripts(
-        [(one.file, one.text) for one in local if one.version in versions],
-        [(one.file, one.text) for one in pending],
+        [(entry.file, entry.text) for entry in local if entry.version in versions],
+        [(entry.file, entry.text) for entry in pending],
     )
     absent = missing_locally(history, local, table.version_order)
     _tell_state(notes, database, pending=[each for each, _sql in scripts.pending], absent=absent)
-    if late := [one.file for one in find_late(pending, history, table.version_order)]:
+    if late := [migration.file for migration in find_late(pending, history, table.version_order)]:
         text = f"{name}: {', '.join(late)} would run after newer ones that are applied"
         notes.see("out_of_order", name, text, file=file, files=late, database_kind=database.kind)
     for each, drift in table.find_drift(history, local).items():
@@ -196,10 +196,10 @@ def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scrip
         log = notes.keep_log(
             f"postgres/{file_name(name, row['name'])}.log", row["logs"].splitlines()
         )
-        said = next(
+        answer = next(
             (line for line in log if "error" in line.lower()), (log or ["it left no log"])[0]
         )
-        text = f"{name}: migration {row['name']} of {row['started_at']} failed: {said}"
+        text = f"{name}: migration {row['name']} of {row['started_at']} failed: {answer}"
         notes.see(
             "failed_row",
             name,
@@ -207,7 +207,7 @@ def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scrip
             file=file,
             migration=row["name"],
             at=row["started_at"],
-            said=said,
+            said=answer,
         )
     if status["code"] == "P3005":
         text = f"{name}: schema {database.schema} has tables and no history of Prisma"
@@ -218,8 +218,8 @@ def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scrip
         _tell_edited(notes, database, each, str(how), None)
     applied = {*history.applied}
     return Scripts(
-        [(one.file, one.text) for one in local if one.name in applied],
-        [(one.file, one.text) for one in local if one.name in status["pending"]],
+        [(entry.file, entry.text) for entry in local if entry.name in applied],
+        [(entry.file, entry.text) for entry in local if entry.name in status["pending"]],
     )
 
 

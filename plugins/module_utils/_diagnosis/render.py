@@ -173,18 +173,18 @@ def summary(diagnosis: Diagnosis, most: int | None = None) -> list[str]:
         more = counted(len(diagnosis.causes) - most, "less certain cause")
         lines.append(f"And {more}, in summary.txt beside the page.")
     if not diagnosis.causes:
-        seen = dict.fromkeys(part.title for part in diagnosis.parts if not part.unseen)
-        looked = ", ".join(seen)
+        observed = dict.fromkeys(part.title for part in diagnosis.parts if not part.unseen)
+        looked = ", ".join(observed)
         lines.append(f"No cause was found. Checked without trouble: {looked or 'nothing'}.")
     unseen: dict[str, list[str]] = {}
     for part in diagnosis.parts:
-        for one in part.unseen:
-            unseen.setdefault(one, []).append(part.title)
+        for entry in part.unseen:
+            unseen.setdefault(entry, []).append(part.title)
     lines += [
-        f"Not seen: {', '.join(dict.fromkeys(titles))}. {one}" for one, titles in unseen.items()
+        f"Not seen: {', '.join(dict.fromkeys(titles))}. {entry}" for entry, titles in unseen.items()
     ]
     lines += [f"Empty, so not used: {secret}" for secret in diagnosis.missing_secrets]
-    lines += [f"Left out: {one}" for part in diagnosis.parts for one in part.cut]
+    lines += [f"Left out: {entry}" for part in diagnosis.parts for entry in part.cut]
     return lines
 
 

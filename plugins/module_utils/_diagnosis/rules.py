@@ -32,7 +32,9 @@ class Facts:
 
     def of(self, *kinds: str, subject: str = "") -> list[Fact]:
         return [
-            one for one in self.all if one.kind in kinds and (not subject or one.subject == subject)
+            entry
+            for entry in self.all
+            if entry.kind in kinds and (not subject or entry.subject == subject)
         ]
 
 
@@ -94,11 +96,11 @@ def not_rolled_lately(fact: Fact, facts: Facts) -> bool:
 
 
 def some_are_ready(fact: Fact, facts: Facts) -> bool:
-    return any(one.values["ready"] > 0 for one in facts.of("standing", subject=fact.subject))
+    return any(entry.values["ready"] > 0 for entry in facts.of("standing", subject=fact.subject))
 
 
 def none_is_ready(fact: Fact, facts: Facts) -> bool:
-    return any(one.values["ready"] == 0 for one in facts.of("standing", subject=fact.subject))
+    return any(entry.values["ready"] == 0 for entry in facts.of("standing", subject=fact.subject))
 
 
 def mostly_the_same(fact: Fact, _facts: Facts) -> bool:

@@ -67,8 +67,8 @@ def smallest(users: float, *, at_most: float, allowed: float, needed: float) -> 
     """
     alone = needed + math.log(len(STAKES))
     least = min(alone / (users * stake) + stake / 8.0 for stake in STAKES)
-    found = allowed + at_most * (least + _NORMAL / 2.0 / math.sqrt(users))
-    return found if found < at_most else None
+    count = allowed + at_most * (least + _NORMAL / 2.0 / math.sqrt(users))
+    return count if count < at_most else None
 
 
 RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
@@ -97,14 +97,14 @@ class Cohorts:
 
     @classmethod
     def of(cls, flat: t.Iterable[float]) -> Cohorts:
-        seen, failed, control_seen, control_failed = flat
-        return cls(Counts(seen, failed), Counts(control_seen, control_failed))
+        observed, failed, control_seen, control_failed = flat
+        return cls(Counts(observed, failed), Counts(control_seen, control_failed))
 
     @property
     def share(self) -> float | None:
         """Of the users seen those who are treated; None when nobody was seen."""
-        seen = self.treated.seen + self.control.seen
-        return self.treated.seen / seen if seen > 0 else None
+        observed = self.treated.seen + self.control.seen
+        return self.treated.seen / observed if observed > 0 else None
 
     @property
     def ratio(self) -> float | None:
@@ -171,7 +171,7 @@ class Evidence:
 
     def looked(self, now: Cohorts, how: Comparison) -> tuple[Evidence, str]:
         """With the counts of another look, or the same and why these say nothing."""
-        if not all(math.isfinite(one) and one >= 0 for one in now.flat()):
+        if not all(math.isfinite(entry) and entry >= 0 for entry in now.flat()):
             return self, "a number of users is below 0"
         if self.last is None:
             return replace(self, last=now), ""
@@ -182,8 +182,8 @@ class Evidence:
         if how.at_most is not None:
             return self._with_values(now, Cohorts.of(grown), how.at_most, how.allowed)
         total = Cohorts.of(old + new for old, new in zip(self.total.flat(), grown, strict=True))
-        for name, one in (("treated", total.treated), ("control", total.control)):
-            if one.failed > one.seen:
+        for name, entry in (("treated", total.treated), ("control", total.control)):
+            if entry.failed > entry.seen:
                 # Failures are counted before users seen: the next look has both.
                 return self, f"more {name} users failed than were seen"
         at_risk = Cohorts(
@@ -196,12 +196,12 @@ class Evidence:
     def _with_values(
         self, now: Cohorts, grown: Cohorts, at_most: float, allowed: float
     ) -> tuple[Evidence, str]:
-        for name, one in (("treated", grown.treated), ("control", grown.control)):
-            if one.failed > one.seen * at_most:
+        for name, entry in (("treated", grown.treated), ("control", grown.control)):
+            if entry.failed > entry.seen * at_most:
                 return self, f"the values of {name} users are above {at_most:g} on average"
         if not grown.treated.seen or not grown.control.seen:
             return self, ""  # those who were seen wait for somebody to be compared with
-        pairs = ((one.seen, one.failed) for one in (grown.treated, grown.control))
+        pairs = ((entry.seen, entry.failed) for entry in (grown.treated, grown.control))
         logs = bounded_growth(self.logs, *pairs, at_most=at_most, allowed=allowed)
         total = Cohorts.of(
             old + new for old, new in zip(self.total.flat(), grown.flat(), strict=True)
@@ -250,22 +250,22 @@ def grown_by(
 def log_mean(logs: t.Sequence[float]) -> float:
     """Of what these are the logarithms of, without ever leaving them."""
     highest = max(logs)
-    return highest + math.log(math.fsum(math.exp(one - highest) for one in logs) / len(logs))
+    return highest + math.log(math.fsum(math.exp(log - highest) for log in logs) / len(logs))
 
 
-def blamed(found: t.Mapping[str, float], alpha: float) -> frozenset[str]:
+def blamed(results: t.Mapping[str, float], alpha: float) -> frozenset[str]:
     """The metrics to blame, given the evidence of every comparison; none as long as all may well be good.
 
     The mean is evidence against "all are good". Which are not, e-BH tells (Wang and Ramdas, 2022): of those that it
     blames, at most a share alpha is blamed wrongly. Where it blames none although not all can be good, the gravest is.
     """
-    if not found or math.fsum(found.values()) / len(found) < 1.0 / alpha:
+    if not results or math.fsum(results.values()) / len(results) < 1.0 / alpha:
         return frozenset()
-    ranked = sorted(found, key=lambda name: found[name], reverse=True)
+    ranked = sorted(results, key=lambda name: results[name], reverse=True)
     enough = [
         number
         for number, name in enumerate(ranked, start=1)
-        if found[name] >= len(found) / (alpha * number)
+        if results[name] >= len(results) / (alpha * number)
     ]
     return frozenset(ranked[: max(enough, default=1)])
 
@@ -276,14 +276,14 @@ def contradicts(total: Cohorts, configured: float) -> bool:
     if share is None or not 0.0 < configured < 1.0:
         return False
     odds = configured / (1.0 - configured)
-    low, high = (one / (1.0 + one) for one in (odds / 2.0, odds * 2.0))
+    low, high = (entry / (1.0 + entry) for entry in (odds / 2.0, odds * 2.0))
     if low <= share <= high:
         return False
-    seen = total.treated.seen + total.control.seen
-    return seen * _divergence(share, low if share < low else high) >= _CONTRADICTION
+    observed = total.treated.seen + total.control.seen
+    return observed * _divergence(share, low if share < low else high) >= _CONTRADICTION
 
 
 def _divergence(share: float, other: float) -> float:
     """Of Kullback and Leibler, between two coins."""
     parts = ((share, other), (1.0 - share, 1.0 - other))
-    return math.fsum(one * math.log(one / two) for one, two in parts if one > 0)
+    return math.fsum(entry * math.log(entry / two) for entry, two in parts if entry > 0)

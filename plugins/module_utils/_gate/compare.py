@@ -84,8 +84,8 @@ def smallest(failed: float, share: float, comparison: Comparison) -> float:
         number = treated + failed
         least = number * _least_share(number, share, comparison)
         reached = math.asin(math.sqrt(min(1.0, treated / number)))
-        asked = math.asin(math.sqrt(min(1.0, max(0.0, least - 0.5) / number)))
-        return reached - asked >= _NORMAL / (2.0 * math.sqrt(number))
+        requested = math.asin(math.sqrt(min(1.0, max(0.0, least - 0.5) / number)))
+        return reached - requested >= _NORMAL / (2.0 * math.sqrt(number))
 
     return _first(found, comparison.margin, _LARGEST)
 
@@ -97,12 +97,12 @@ def seconds_needed(
 
     Of a healthy release: all users fail as often as those of the control did.
     """
-    seen = total.treated.seen + total.control.seen
+    observed = total.treated.seen + total.control.seen
     if seconds <= 0 or not 0.0 < share < 1.0 or must_detect <= comparison.margin:
         return None
     if total.control.failed <= 0:
         return None
-    rate = total.control.failed / total.control.seen * seen / seconds * (1.0 - share)
+    rate = total.control.failed / total.control.seen * observed / seconds * (1.0 - share)
 
     def found(length: float) -> bool:
         return smallest(rate * length, share, comparison) <= must_detect
@@ -240,17 +240,17 @@ Compared = t.Mapping[str, Evidence]
 
 
 def compare(
-    metrics: t.Sequence[Metric], before: Compared, seen: t.Mapping[str, Sample]
+    metrics: t.Sequence[Metric], before: Compared, observed: t.Mapping[str, Sample]
 ) -> tuple[Compared, dict[str, Sample]]:
     """What is known of each comparison now, and the samples of this look as they are judged."""
-    comparisons = {one.name: one.comparison for one in metrics if one.comparison}
+    comparisons = {metric.name: metric.comparison for metric in metrics if metric.comparison}
     if not comparisons:
-        return before, dict(seen)
+        return before, dict(observed)
     after = {name: before.get(name, Evidence()) for name in comparisons}
-    judged = dict(seen)
+    judged = dict(observed)
     looked = []
     for name, comparison in comparisons.items():
-        counts = seen[name].counts if name in seen else None
+        counts = observed[name].counts if name in observed else None
         if counts is None:
             continue
         after[name], problem = after[name].looked(counts, comparison)
@@ -272,13 +272,15 @@ def _to_blame(
     if not looked:
         return frozenset()
     values = {
-        name: 0.0 if _contradiction(after[name].total, one) else after[name].value(one)
-        for name, one in comparisons.items()
+        name: 0.0
+        if _contradiction(after[name].total, comparison)
+        else after[name].value(comparison)
+        for name, comparison in comparisons.items()
     }
-    found = blamed(values, next(iter(comparisons.values())).alpha)
-    if found and not found & set(looked):
+    result = blamed(values, next(iter(comparisons.values())).alpha)
+    if result and not result & set(looked):
         return frozenset([max(looked, key=values.__getitem__)])
-    return found & frozenset(looked)
+    return result & frozenset(looked)
 
 
 def _judge(name: str, comparison: Comparison, evidence: Evidence, breach: bool) -> Sample:

@@ -64,8 +64,8 @@ class Bounds:
         """The bound that the value is beyond, the worst first; None for a good value."""
         above = (self.above, self.maximum)
         below = (self.below, self.minimum)
-        beyond = [one for one in above if one is not None and value > one]
-        beyond += [one for one in below if one is not None and value < one]
+        beyond = [entry for entry in above if entry is not None and value > entry]
+        beyond += [entry for entry in below if entry is not None and value < entry]
         return beyond[0] if beyond else None
 
     def describe_good(self) -> str:
@@ -148,7 +148,7 @@ class Sample:
 
     def to_json(self) -> dict[str, t.Any]:
         """Without the counts, which the comparison has."""
-        return {name: one for name, one in asdict(self).items() if name != "counts"}
+        return {name: entry for name, entry in asdict(self).items() if name != "counts"}
 
 
 def failed_sample(problem: str) -> Sample:
@@ -218,13 +218,13 @@ def thin(points: tuple[Point, ...], most: int = SHOWN) -> tuple[Point, ...]:
     width = (last - first) / pairs or 1.0
     for point in points[:-1]:
         spans.setdefault(min(pairs - 1, int((point.at - first) / width)), []).append(point)
-    kept = [point for number in sorted(spans) for point in _extremes(spans[number])]
-    return (*kept, points[-1])
+    remaining = [point for number in sorted(spans) for point in _extremes(spans[number])]
+    return (*remaining, points[-1])
 
 
 def _extremes(span: t.Sequence[Point]) -> list[Point]:
     """In their order. A span without any value is one gap."""
-    values = [(one.value, place) for place, one in enumerate(span) if one.value is not None]
+    values = [(entry.value, place) for place, entry in enumerate(span) if entry.value is not None]
     if not values:
         return [span[0]]
     places = {min(values)[1], max(values)[1]}

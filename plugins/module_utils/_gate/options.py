@@ -62,20 +62,20 @@ def read_pointer(text: str) -> list[str]:
 
 
 def number_at(document: t.Any, pointer: str) -> Sample:
-    found = document
+    result = document
     for name in read_pointer(pointer):
-        inner = dict(enumerate(found)) if isinstance(found, list) else found
-        key = int(name) if isinstance(found, list) and name.isdecimal() else name
+        inner = dict(enumerate(result)) if isinstance(result, list) else result
+        key = int(name) if isinstance(result, list) and name.isdecimal() else name
         if not isinstance(inner, dict) or key not in inner:
             return failed_sample(f"the answer has nothing at {pointer}")
-        found = inner[key]
-    if found is None:
+        result = inner[key]
+    if result is None:
         return Sample(None, f"{pointer} is null")
-    if isinstance(found, bool) or not isinstance(found, (int, float)):
+    if isinstance(result, bool) or not isinstance(result, (int, float)):
         return failed_sample(f"{pointer} is no number")
-    if not math.isfinite(found):
-        return failed_sample(f"{pointer} is {found}")
-    return Sample(float(found))
+    if not math.isfinite(result):
+        return failed_sample(f"{pointer} is {result}")
+    return Sample(float(result))
 
 
 COHORTS = ("treated", "control")
@@ -110,10 +110,10 @@ def _compared(
         allowed=entry["worse_by"],
     )
     number = "failed" if comparison.at_most is None else "total"
-    asked = (f"{what}: {entry[what][number]} of {entry[what]['seen']}" for what in COHORTS)
+    requested = (f"{what}: {entry[what][number]} of {entry[what]['seen']}" for what in COHORTS)
     return replace(
         metric,
-        query="; ".join(asked),
+        query="; ".join(requested),
         unit=metric.unit or "evidence",
         bounds=Bounds(above=comparison.needed),
         # Enough evidence needs nobody to confirm it.
@@ -123,21 +123,21 @@ def _compared(
 
 
 def _before(params: t.Mapping[str, t.Any], names: t.Sequence[str]) -> dict[str, float]:
-    found = {name: params["evidence_before"].get(name, 1.0) for name in names}
-    for name, one in found.items():
-        if number(one) is None or one < 0:
+    results = {name: params["evidence_before"].get(name, 1.0) for name in names}
+    for name, result in results.items():
+        if number(result) is None or result < 0:
             raise InputError(
-                f"Option 'evidence_before' has {one!r} for metric {name!r}; it is a number from 0 on."
+                f"Option 'evidence_before' has {result!r} for metric {name!r}; it is a number from 0 on."
             )
     # What sufficed to go back on is spent.
-    return dict.fromkeys(names, 1.0) if blamed(found, params["alpha"]) else found
+    return dict.fromkeys(names, 1.0) if blamed(results, params["alpha"]) else results
 
 
 def refuse_bad_comparisons(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric]) -> None:
     """Before `with_comparisons`, for which these are numbers that mean something."""
     _refuse_outside(params, "alpha", more_than=0.0, less_than=1.0)
     _refuse_outside(params, "treated_share", at_least=0.0, at_most=1.0)
-    entries = [one for one in params["metrics"] if one["treated"]]
+    entries = [metric for metric in params["metrics"] if metric["treated"]]
     for entry in entries:
         if entry["kind"] not in _COUNTING:
             raise InputError(
@@ -160,8 +160,8 @@ def refuse_bad_comparisons(params: t.Mapping[str, t.Any], metrics: t.Sequence[Me
                 f"Option 'must_detect' is {params['must_detect']:g}, and metric {entry['name']!r} allows "
                 f"{entry['worse_than']:g}: it is more than that."
             )
-    names = {one["name"] for one in entries}
-    if len({(one.interval, one.delay) for one in metrics if one.name in names}) > 1:
+    names = {item["name"] for item in entries}
+    if len({(metric.interval, metric.delay) for metric in metrics if metric.name in names}) > 1:
         raise InputError(
             "Metrics with 'treated' share one budget of false alarms, so that they are looked at together: give them "
             "the same 'interval' and 'initial_delay'."

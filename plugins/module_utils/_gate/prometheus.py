@@ -40,8 +40,8 @@ class LogSource:
         texts = self._texts(self.window)
         if isinstance(texts, Sample):
             return texts
-        found = sum(1 for text in texts for line in text.splitlines() if pattern.search(line))
-        return Sample(float(found))
+        count = sum(1 for text in texts for line in text.splitlines() if pattern.search(line))
+        return Sample(float(count))
 
     def users(self, query: str, seconds: int) -> Sample:
         """How many different values the first group of the pattern has, within so many seconds. Errors as above."""
@@ -53,7 +53,7 @@ class LogSource:
             return texts
         if any(len(text.encode()) >= _LIMIT for text in texts):
             return failed_sample("a container logged more than is read since the watch began, 1 MB")
-        return Sample(float(len({found[1] for text in texts for found in pattern.finditer(text)})))
+        return Sample(float(len({match[1] for text in texts for match in pattern.finditer(text)})))
 
     def _texts(self, window: int) -> list[str] | Sample:
         try:
@@ -107,19 +107,19 @@ class CohortSource:
 
         `share`: of the users those who are treated, None when nobody knows.
         """
-        found: dict[tuple[str, str], float] = {}
+        results: dict[tuple[str, str], float] = {}
         # Failures are asked for first, so that no user fails who is not among those seen.
         number = "failed" if self.treated.get("failed") else "total"
         for what in (number, "seen"):
             for cohort, queries in (("treated", self.treated), ("control", self.control)):
                 sample = self._ask(queries[what], began, now, share)
                 if sample.value is None:
-                    told = "total" if what == "total" else f"users {what}"
-                    problem = f"the {cohort} {told} cannot be told: {sample.problem}"
+                    text = "total" if what == "total" else f"users {what}"
+                    problem = f"the {cohort} {text} cannot be told: {sample.problem}"
                     return Sample(None, problem, error=sample.error)
-                found[cohort, what] = sample.value
+                results[cohort, what] = sample.value
         counts = (
-            Counts(found[cohort, "seen"], found[cohort, number])
+            Counts(results[cohort, "seen"], results[cohort, number])
             for cohort in ("treated", "control")
         )
         return Sample(None, counts=Cohorts(*counts))
@@ -183,24 +183,24 @@ class AlertsSource:
         begun = max(begun, now - _LONGEST)
         try:
             firing = {
-                identity(one.labels) for rule in self.loaded().values() for one in rule.firing
+                identity(entry.labels) for rule in self.loaded().values() for entry in rule.firing
             }
             course = self.api.firing_times(self.names, now - begun)
             outages = self.api.outages(begun, now)
         except DeployError as exc:
             return replace(known, looked=False, why_not=str(exc).rstrip("."))
-        told = ", ".join(f"{moment(since)} to {moment(until)}" for since, until in outages)
-        why_not = f"Prometheus kept nothing from {told}" if told else ""
-        seen = Alerts(not outages, fired(course, firing, _APART), why_not)
-        return joined(known, seen)
+        text = ", ".join(f"{moment(since)} to {moment(until)}" for since, until in outages)
+        why_not = f"Prometheus kept nothing from {text}" if text else ""
+        alerts = Alerts(not outages, fired(course, firing, _APART), why_not)
+        return joined(known, alerts)
 
 
 def judged(rules: t.Mapping[str, LoadedRule], course: Course) -> Sample:
     """The number of alerts that count, and the worst of them."""
     firing = {
-        identity({"alertname": rule.name, **one.labels}): (rule, one.labels, one.since)
+        identity({"alertname": rule.name, **entry.labels}): (rule, entry.labels, entry.since)
         for rule in rules.values()
-        for one in rule.firing
+        for entry in rule.firing
         if _gate(rule) != NOTE
     }
     ended = {
@@ -210,16 +210,18 @@ def judged(rules: t.Mapping[str, LoadedRule], course: Course) -> Sample:
         and labels.get("alertname") in rules
         and _gate(rules[labels["alertname"]]) != NOTE
     }
-    told = [f"{_told(rule.name, labels, since)} fires" for rule, labels, since in firing.values()]
-    told += [
+    sentences = [
+        f"{_told(rule.name, labels, since)} fires" for rule, labels, since in firing.values()
+    ]
+    sentences += [
         f"{describe(labels['alertname'], labels, '')} fired until {moment(last)}"
         for labels, last in ended.values()
     ]
-    if not told:
+    if not sentences:
         return Sample(0.0)
     back = any(_gate(rule) == ROLLBACK for rule, _labels, _since in firing.values())
     status = SampleStatus.BREACH if back else SampleStatus.BETWEEN
-    return Sample(float(len(told)), note="; ".join(told), judged=status.value)
+    return Sample(float(len(sentences)), note="; ".join(sentences), judged=status.value)
 
 
 def _told(name: str, labels: Labels, since: float | None) -> str:
@@ -242,11 +244,11 @@ class Prometheus:
 
     def sample(self, query: str) -> Sample:
         """InputError when the query itself is wrong; everything else that is no number is a missing sample."""
-        asked = self._ask(query)
-        if isinstance(asked, Sample):
-            return asked
-        sample = read_answer(*asked)
-        at = evaluated_at(asked[1])
+        requested = self._ask(query)
+        if isinstance(requested, Sample):
+            return requested
+        sample = read_answer(*requested)
+        at = evaluated_at(requested[1])
         if at is not None:
             if at <= self._answered.get(query, 0.0):
                 return Sample(None, "the answer is not newer than the previous one")
@@ -255,10 +257,10 @@ class Prometheus:
 
     def vector(self, query: str) -> Vector:
         """Every series of the answer, for what is only looked at."""
-        asked = self._ask(query)
-        if isinstance(asked, Sample):
-            return Vector((), asked.problem)
-        return read_vector(*asked)
+        requested = self._ask(query)
+        if isinstance(requested, Sample):
+            return Vector((), requested.problem)
+        return read_vector(*requested)
 
     def _ask(self, query: str) -> Sample | tuple[int, t.Any]:
         session = self._borrowed()
@@ -309,8 +311,8 @@ def read_vector(status: int, document: t.Any) -> Vector:
     data: dict[str, t.Any] = document.get("data") or {}
     if data.get("resultType") != "vector":
         raise InputError(f"The query gives a {data.get('resultType')} and should give series.")
-    found = ((entry["metric"], float(entry["value"][1])) for entry in data["result"])
-    return Vector(tuple(one for one in found if math.isfinite(one[1])))
+    results = ((entry["metric"], float(entry["value"][1])) for entry in data["result"])
+    return Vector(tuple(result for result in results if math.isfinite(result[1])))
 
 
 def read_answer(status: int, document: t.Any) -> Sample:
@@ -323,7 +325,7 @@ def read_answer(status: int, document: t.Any) -> Sample:
     kind = data.get("resultType")
     if kind not in ("scalar", "vector"):
         raise InputError(f"The query gives a {kind} and should give one number.")
-    texts = [result[1]] if kind == "scalar" else [one["value"][1] for one in result]
+    texts = [result[1]] if kind == "scalar" else [entry["value"][1] for entry in result]
     if not texts:
         return Sample(None, "no series")
     if len(texts) > 1:

@@ -29,7 +29,7 @@ def refuse_verdict(result: dict[str, t.Any], fail_on: t.Collection[str]) -> None
 
 def describe_end(metrics: t.Sequence[Metric], watch: WatchResult, *, kept_as: str) -> str:
     """Why the verdict is as it is, and what to do about it. `kept_as`: the gate of which people decide, "" for none."""
-    seen = f" {sentence}" if (sentence := sensitivity(metrics, watch)) else ""
+    evidence = f" {sentence}" if (sentence := sensitivity(metrics, watch)) else ""
     verdict = watch.decision.verdict
     reasons = "; ".join(_said_once(watch.decision.reasons))
     if verdict is not Verdict.PROCEED:
@@ -38,21 +38,21 @@ def describe_end(metrics: t.Sequence[Metric], watch: WatchResult, *, kept_as: st
         again = "run the same phase again" if kept_as else "watch again"
         return f"{reasons}. {_AFTERWARDS[verdict].format(again=again)}{more}."
     if watch.said:
-        return f"Proceed: {watch.said.by} approved ({watch.said.reason}) that {reasons}.{seen}"
+        return f"Proceed: {watch.said.by} approved ({watch.said.reason}) that {reasons}.{evidence}"
     good = "all metrics are good"
     if watch.seconds < 1:
-        return f"Proceed: {good} in one look.{seen}"
-    return f"Proceed: {good} after {watch.seconds:.0f} s.{seen}"
+        return f"Proceed: {good} in one look.{evidence}"
+    return f"Proceed: {good} after {watch.seconds:.0f} s.{evidence}"
 
 
 def sensitivity(metrics: t.Sequence[Metric], watch: WatchResult) -> str:
     """Which harm the comparisons of this watch could have seen, for a proceed is worth no more. Empty without any."""
-    told = [
-        f"{one.name} {could_see(one.comparison, evidence)}"
-        for one in metrics
-        if one.comparison and (evidence := watch.state.evidence.get(one.name))
+    sentences = [
+        f"{metric.name} {could_see(metric.comparison, evidence)}"
+        for metric in metrics
+        if metric.comparison and (evidence := watch.state.evidence.get(metric.name))
     ]
-    return f"{'; '.join(told)}." if told else ""
+    return f"{'; '.join(sentences)}." if sentences else ""
 
 
 def _said_once(reasons: t.Sequence[Reason]) -> list[str]:
@@ -94,7 +94,7 @@ def look_data(look: Measurement) -> dict[str, t.Any]:
         "elapsed": look.elapsed,
         "duration": look.duration,
         "values": {name: sample.value for name, sample in look.samples.items()},
-        "statuses": {name: one.shown for name, one in look.statuses.items()},
+        "statuses": {name: status.shown for name, status in look.statuses.items()},
         "holding": look.holding,
     }
 

@@ -59,8 +59,8 @@ class FunctionLogSource:
 
     def _errors(self, function_id: str) -> list[str]:
         since = timedelta(seconds=self.window)
-        found = self.log.of_function(function_id, since=since, level=ERROR)
-        return [entry.message for entry in found]
+        function = self.log.of_function(function_id, since=since, level=ERROR)
+        return [entry.message for entry in function]
 
 
 @dataclass(frozen=True)

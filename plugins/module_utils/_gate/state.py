@@ -25,10 +25,10 @@ def evidence_before(record: Body, guarded: Body | None = None) -> dict[str, floa
     began, compared = _newest(record)
     guarded = guarded or {}
     if str(guarded.get("began") or "") > began:
-        found = {name: number(one) for name, one in _inner(guarded, "evidence").items()}
+        results = {name: number(entry) for name, entry in _inner(guarded, "evidence").items()}
     else:
-        found = {name: number(one.get("evidence")) for name, one in compared.items()}
-    return {name: one for name, one in found.items() if one is not None}
+        results = {name: number(entry.get("evidence")) for name, entry in compared.items()}
+    return {name: result for name, result in results.items() if result is not None}
 
 
 def newest(record: Body) -> dict[str, Body]:
@@ -39,14 +39,17 @@ def newest(record: Body) -> dict[str, Body]:
 def _newest(record: Body) -> tuple[str, dict[str, Body]]:
     phase = _inner(_inner(_inner(record, "phases"), "monitoring"), "evidence")
     steps = _inner(_inner(record, "facts"), "ramp_watches").values()
-    found = [phase.get("metrics"), *(_body(one).get("samples") for one in steps)]
+    results = [phase.get("metrics"), *(_body(step).get("samples") for step in steps)]
     best: tuple[str, dict[str, Body]] = ("", {})
-    for samples in found:
-        entries = [_body(one) for one in samples] if isinstance(samples, list) else []
-        entries = [one for one in entries if "comparison" in one]
-        began = max((str(one.get("started") or "") for one in entries), default="")
+    for samples in results:
+        entries = [_body(sample) for sample in samples] if isinstance(samples, list) else []
+        entries = [entry for entry in entries if "comparison" in entry]
+        began = max((str(entry.get("started") or "") for entry in entries), default="")
         if entries and began > best[0]:
-            best = (began, {str(one.get("name")): _body(one["comparison"]) for one in entries})
+            best = (
+                began,
+                {str(entry.get("name")): _body(entry["comparison"]) for entry in entries},
+            )
     return best
 
 
@@ -55,31 +58,33 @@ def outlook(
 ) -> list[str]:
     """How long each step above `at` % that must be able to see a harm will need for it, at the traffic seen last."""
     compared = newest(record)
-    told = []
+    sentences = []
     for step in schedule:
         harm, percentage = number(step.get("must_detect")), int(step["percentage"])
         if harm is None or percentage < at:
             continue
         wanted = f"{percentage} % must be able to see {times(harm)} as many failing users"
-        failures = [one for one in compared.values() if one.get("at_most") is None]
-        needed = [_seconds(one, percentage / 100.0, harm) for one in failures]
-        known = [one for one in needed if one is not None]
+        failures = [entry for entry in compared.values() if entry.get("at_most") is None]
+        needed = [_seconds(failure, percentage / 100.0, harm) for failure in failures]
+        known = [entry for entry in needed if entry is not None]
         if not failures or len(known) < len(needed):
             why = "nobody of the control failed" if failures else "no watch has compared cohorts"
-            told.append(f"{wanted}: how long that takes is not known yet, for {why}.")
+            sentences.append(f"{wanted}: how long that takes is not known yet, for {why}.")
             continue
         longest = max(known)
         takes = f"{wanted}: about {minutes(longest)} at the traffic of the last watch"
         if longest <= watch:
-            told.append(f"{takes}, of the {minutes(watch)} that it is watched.")
+            sentences.append(f"{takes}, of the {minutes(watch)} that it is watched.")
         elif longest <= watch + hold_for:
-            told.append(f"{takes}, so that it holds {minutes(longest - watch)} beyond its watch.")
+            sentences.append(
+                f"{takes}, so that it holds {minutes(longest - watch)} beyond its watch."
+            )
         else:
-            told.append(
+            sentences.append(
                 f"{takes}, longer than the {minutes(watch + hold_for)} that it is watched at most: watch it longer, or "
                 "demand less."
             )
-    return told
+    return sentences
 
 
 def _seconds(compared: Body, share: float, harm: float) -> float | None:
@@ -95,8 +100,8 @@ def _seconds(compared: Body, share: float, harm: float) -> float | None:
 
 
 def _counts(compared: Body, cohort: str) -> Counts:
-    one = _inner(compared, cohort)
-    return Counts(number(one.get("seen")) or 0.0, number(one.get("failed")) or 0.0)
+    entry = _inner(compared, cohort)
+    return Counts(number(entry.get("seen")) or 0.0, number(entry.get("failed")) or 0.0)
 
 
 def minutes(seconds: float) -> str:
@@ -110,8 +115,8 @@ def _inner(body: Body, name: str) -> Body:
     return _body(body.get(name))
 
 
-def _body(one: t.Any) -> Body:
-    return one if isinstance(one, dict) else {}
+def _body(entry: t.Any) -> Body:
+    return entry if isinstance(entry, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -173,13 +178,13 @@ class WatchState:
         return "" if self.held is None else utc(self.started + self.held)
 
     def looked(
-        self, metrics: t.Sequence[Metric], seen: t.Mapping[str, Sample], at: float
+        self, metrics: t.Sequence[Metric], observed: t.Mapping[str, Sample], at: float
     ) -> WatchState:
-        evidence, judged = compare(metrics, self.evidence, seen)
+        evidence, judged = compare(metrics, self.evidence, observed)
         added = {
-            one.name: self.series[one.name].add(judged[one.name], one, at)
-            for one in metrics
-            if one.name in seen
+            metric.name: self.series[metric.name].add(judged[metric.name], metric, at)
+            for metric in metrics
+            if metric.name in observed
         }
         return replace(self, series={**self.series, **added}, evidence=evidence, elapsed=at)
 
@@ -190,11 +195,11 @@ class WatchState:
         """
         end = min(now, schedule.duration)
         missed = {
-            one.name: self.series[one.name].miss(
-                math.floor((end - self.elapsed) / one.interval + 1e-9) - (end == now), now
+            metric.name: self.series[metric.name].miss(
+                math.floor((end - self.elapsed) / metric.interval + 1e-9) - (end == now), now
             )
-            for one in metrics
-            if self.held is None and not finished(one, self.series[one.name])
+            for metric in metrics
+            if self.held is None and not finished(metric, self.series[metric.name])
         }
         gaps = (*self.gaps, Gap(round(self.elapsed, 1), round(now, 1)))
         series = {**self.series, **missed}
@@ -202,8 +207,8 @@ class WatchState:
 
     def dump(self) -> str:
         body = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        body["series"] = {name: one.to_json() for name, one in self.series.items()}
-        body["evidence"] = {name: one.to_json() for name, one in self.evidence.items()}
+        body["series"] = {name: entry.to_json() for name, entry in self.series.items()}
+        body["evidence"] = {name: entry.to_json() for name, entry in self.evidence.items()}
         body["gaps"] = [[gap.begin, gap.end] for gap in self.gaps]
         return json.dumps(body, sort_keys=True)
 
@@ -215,11 +220,13 @@ class WatchState:
         return cls(
             **{
                 **known,
-                "series": {name: Series.from_json(one) for name, one in known["series"].items()},
-                "evidence": {
-                    name: Evidence.from_json(one) for name, one in known["evidence"].items()
+                "series": {
+                    name: Series.from_json(entry) for name, entry in known["series"].items()
                 },
-                "gaps": tuple(Gap(*one) for one in known["gaps"]),
+                "evidence": {
+                    name: Evidence.from_json(entry) for name, entry in known["evidence"].items()
+                },
+                "gaps": tuple(Gap(*gap) for gap in known["gaps"]),
                 "held_why": tuple(known["held_why"]),
                 "concerns": tuple(known["concerns"]),
             }
@@ -227,17 +234,17 @@ class WatchState:
 
 
 def begin(metrics: t.Sequence[Metric], started: float) -> WatchState:
-    carried = {one.name: one.comparison.before for one in metrics if one.comparison}
-    return WatchState(started, {one.name: Series() for one in metrics}, carried=carried)
+    carried = {metric.name: metric.comparison.before for metric in metrics if metric.comparison}
+    return WatchState(started, {metric.name: Series() for metric in metrics}, carried=carried)
 
 
 def as_begun(metrics: t.Sequence[Metric], state: WatchState) -> tuple[Metric, ...]:
     """The metrics with the evidence that the watch began with. A later one may hold users whom this one has seen."""
     return tuple(
-        replace(one, comparison=replace(one.comparison, before=state.carried[one.name]))
-        if one.comparison and one.name in state.carried
-        else one
-        for one in metrics
+        replace(metric, comparison=replace(metric.comparison, before=state.carried[metric.name]))
+        if metric.comparison and metric.name in state.carried
+        else metric
+        for metric in metrics
     )
 
 

@@ -38,12 +38,12 @@ class WatchStore:
     watches: dict[str, t.Any] = field(default_factory=dict)
 
     def read(self) -> None:
-        found = self.store.attachment(ATTACHMENT)
-        if found is None:
+        attachment = self.store.attachment(ATTACHMENT)
+        if attachment is None:
             self.version, self.watches = "", {}
             return
-        self.version = found.resource_version
-        self.watches = json.loads(found.content)
+        self.version = attachment.resource_version
+        self.watches = json.loads(attachment.content)
 
     def state(self, gate: str) -> WatchState | None:
         entry = self.watches.get(gate)
@@ -56,10 +56,18 @@ class WatchStore:
             ) from exc
 
     def write(
-        self, gate: str, writer: str, state: WatchState, asked: t.Mapping[str, t.Any] | None = None
+        self,
+        gate: str,
+        writer: str,
+        state: WatchState,
+        requested: t.Mapping[str, t.Any] | None = None,
     ) -> None:
         """Bound to the version that was read last. `asked`: by metric its unit and bounds, for those who show them."""
-        entry = {"writer": writer, "state": json.loads(state.dump()), "asked": dict(asked or {})}
+        entry = {
+            "writer": writer,
+            "state": json.loads(state.dump()),
+            "asked": dict(requested or {}),
+        }
         watches = {**self.watches, gate: entry}
         content = json.dumps(watches, sort_keys=True).encode()
         self.version = self.store.overwrite(
@@ -107,7 +115,7 @@ class ReleaseMemory:
             "phase_started": phase.started if phase else "",
             "definition": definition(plan.metrics),
         }
-        self._asked = {one.name: described(one) for one in plan.metrics}
+        self._asked = {metric.name: described(metric) for metric in plan.metrics}
         self._settled = phase is not None and phase.status in SETTLED
         self._shelf.read()
         known = self._shelf.state(self._gate)
@@ -119,10 +127,10 @@ class ReleaseMemory:
         return self._take_up(plan, record, known)
 
     def _take_up(self, plan: WatchPlan, record: Record, known: WatchState) -> WatchState | None:
-        said = that_counts(all_said(record, self._gate), known)
+        decision = that_counts(all_said(record, self._gate), known)
         now = elapsed_at(known, self._wall())
         started = self._stamp["phase_started"]
-        state = take_up(plan, known, now, phase_started=started, said=said)
+        state = take_up(plan, known, now, phase_started=started, said=decision)
         gap = f"no samples for {now - known.elapsed:.0f} s"
         if state is None:
             self._report(f"the watch begun at {known.began_at} had {gap}: it starts again")
@@ -181,17 +189,17 @@ class ReleaseMemory:
 
 def definition(metrics: t.Sequence[Metric]) -> str:
     """The same for the same questions and bounds, in whatever order."""
-    asked = sorted(
+    requested = sorted(
         repr(
             (
-                *(one.name, one.kind, one.query, one.bounds),
-                *([one.volume] if one.volume else []),
-                *([*one.comparison.question] if one.comparison else []),
+                *(metric.name, metric.kind, metric.query, metric.bounds),
+                *([metric.volume] if metric.volume else []),
+                *([*metric.comparison.question] if metric.comparison else []),
             )
         )
-        for one in metrics
+        for metric in metrics
     )
-    return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(requested).encode()).hexdigest()[:16]
 
 
 def watches_of(store: ReleaseStore, attempt: int) -> dict[str, t.Any]:
@@ -202,9 +210,9 @@ def watches_of(store: ReleaseStore, attempt: int) -> dict[str, t.Any]:
     except (VerificationError, ValueError):
         return {}
     return {
-        gate: {**one["state"], "asked": one.get("asked") or {}}
-        for gate, one in watches.watches.items()
-        if isinstance(one, dict) and (one.get("state") or {}).get("attempt") == attempt
+        gate: {**watch["state"], "asked": watch.get("asked") or {}}
+        for gate, watch in watches.watches.items()
+        if isinstance(watch, dict) and (watch.get("state") or {}).get("attempt") == attempt
     }
 
 
@@ -216,14 +224,14 @@ class Recorded:
     check_mode: bool = False
 
     def to_result(self) -> dict[str, t.Any]:
-        said = self.said
-        did = "approved" if said.decision == APPROVE else "rejected"
+        text = self.said
+        did = "approved" if text.decision == APPROVE else "rejected"
         if self.check_mode and self.changed:
-            did = "would approve" if said.decision == APPROVE else "would reject"
+            did = "would approve" if text.decision == APPROVE else "would reject"
         sentence = (
-            f"{said.by} {did} the watch {said.gate!r} of release {self.release}: {said.reason}."
+            f"{text.by} {did} the watch {text.gate!r} of release {self.release}: {text.reason}."
         )
-        return {"changed": self.changed, "decision": said.to_json(), "sentence": sentence}
+        return {"changed": self.changed, "decision": text.to_json(), "sentence": sentence}
 
     def to_diff(self) -> dict[str, t.Any]:
         after = self.said.to_json()

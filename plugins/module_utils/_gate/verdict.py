@@ -37,7 +37,7 @@ class ManualDecision:
 
     def covers(self, reasons: t.Sequence[Reason]) -> bool:
         """Whether it was given for each of these, so that none is new to who gave it."""
-        return not self.concerns or all(one.concern in self.concerns for one in reasons)
+        return not self.concerns or all(entry.concern in self.concerns for entry in reasons)
 
     def to_json(self) -> dict[str, t.Any]:
         evidence = {
@@ -69,20 +69,26 @@ class ManualDecision:
 
 def all_said(record: Record, gate: str) -> list[ManualDecision]:
     """Of this gate in this attempt, oldest first."""
-    found = record.facts.get("decisions") or {}
-    said = [
-        ManualDecision.from_json(one)
-        for _key, one in sorted(found.items())
-        if isinstance(one, dict)
+    decisions = record.facts.get("decisions") or {}
+    sentences = [
+        ManualDecision.from_json(decision)
+        for _key, decision in sorted(decisions.items())
+        if isinstance(decision, dict)
     ]
-    return [one for one in said if one.gate == gate and one.attempt == record.attempt]
+    return [
+        sentence
+        for sentence in sentences
+        if sentence.gate == gate and sentence.attempt == record.attempt
+    ]
 
 
-def that_counts(said: t.Sequence[ManualDecision], state: WatchState) -> ManualDecision | None:
+def that_counts(decisions: t.Sequence[ManualDecision], state: WatchState) -> ManualDecision | None:
     """A reject of this watch before all else; an approval only of the hold that there is, so that it counts once."""
-    ours = [one for one in said if one.watch == state.began_at]
-    rejected = [one for one in ours if one.decision == REJECT]
-    approved = [one for one in ours if one.decision == APPROVE and one.held == state.held_at]
+    ours = [decision for decision in decisions if decision.watch == state.began_at]
+    rejected = [entry for entry in ours if entry.decision == REJECT]
+    approved = [
+        entry for entry in ours if entry.decision == APPROVE and entry.held == state.held_at
+    ]
     return next(iter(rejected or (approved if state.held is not None else [])), None)
 
 
@@ -107,7 +113,9 @@ def plan_decision(
         holding=state.held_why,
         concerns=state.concerns,
     )
-    before = [one for one in all_said(record, wanted.gate) if one.watch == bound.watch]
+    before = [
+        decision for decision in all_said(record, wanted.gate) if decision.watch == bound.watch
+    ]
     _refuse_too_late(bound, state, before)
     return bound, True
 
@@ -116,16 +124,16 @@ def _known(record: Record, state: WatchState, wanted: ManualDecision) -> list[Ma
     """The same decision by the same person about the same hold."""
     same = (wanted.decision, wanted.by, state.began_at, state.held_at)
     return [
-        one
-        for one in all_said(record, wanted.gate)
-        if (one.decision, one.by, one.watch, one.held) == same
+        decision
+        for decision in all_said(record, wanted.gate)
+        if (decision.decision, decision.by, decision.watch, decision.held) == same
     ]
 
 
 def _refuse_too_late(
     bound: ManualDecision, state: WatchState, before: t.Sequence[ManualDecision]
 ) -> None:
-    rejected = next((one for one in before if one.decision == REJECT), None)
+    rejected = next((entry for entry in before if entry.decision == REJECT), None)
     if rejected:
         raise ConflictError(
             f"{rejected.by} rejected the watch {bound.gate!r} at {rejected.at} "
@@ -157,16 +165,16 @@ def that_count(
     Of `recorded` those count that are about this gate and were given since the watch began, at `since`. They go before
     one of `given`, which came with the command, unless that says that it is newer.
     """
-    found: dict[str, Entry] = {}
-    for name, one in given.items():
-        entry = dict(one) if isinstance(one, dict) else {"answer": one}
-        found[name] = {**({"by": by} if by else {}), **entry}
-    of_gate = [one for one in recorded.values() if one.get("gate") == gate]
-    for one in sorted(of_gate, key=lambda one: str(one.get("at", ""))):
-        name, at = str(one.get("name", "")), str(one.get("at", ""))
-        if at >= since and at >= str(found.get(name, {}).get("at", "")):
-            found[name] = {key: one.get(key, "") for key in ("answer", "by", "at", "note")}
-    return found
+    results: dict[str, Entry] = {}
+    for name, item in given.items():
+        entry = dict(item) if isinstance(item, dict) else {"answer": item}
+        results[name] = {**({"by": by} if by else {}), **entry}
+    of_gate = [item for item in recorded.values() if item.get("gate") == gate]
+    for item in sorted(of_gate, key=lambda item: str(item.get("at", ""))):
+        name, at = str(item.get("name", "")), str(item.get("at", ""))
+        if at >= since and at >= str(results.get(name, {}).get("at", "")):
+            results[name] = {key: item.get(key, "") for key in ("answer", "by", "at", "note")}
+    return results
 
 
 def with_feedback(
@@ -178,15 +186,15 @@ def with_feedback(
     """
     watched = str(watch["verdict"])
     unsaid = watched != Verdict.PROCEED.value
-    found = [row for row in rows if not (unsaid and row["facts"]["answer"] == "none")]
-    bad = [(row, _verdict(row)) for row in found if _verdict(row) is not Verdict.PROCEED]
-    bad.sort(key=lambda one: _RANK.index(one[1].value), reverse=True)
-    verdict = max([watched, *(one.value for _row, one in bad)], key=_RANK.index)
+    results = [row for row in rows if not (unsaid and row["facts"]["answer"] == "none")]
+    bad = [(row, _verdict(row)) for row in results if _verdict(row) is not Verdict.PROCEED]
+    bad.sort(key=lambda entry: _RANK.index(entry[1].value), reverse=True)
+    verdict = max([watched, *(entry.value for _row, entry in bad)], key=_RANK.index)
     span = {key: watch.get(key, "") for key in ("started", "ended")}
     reasons = [
         {
             "metric": row["name"],
-            "verdict": one.value,
+            "verdict": entry.value,
             "text": f"{row['name']}: {row['detail']}",
             "value": None,
             "bound": None,
@@ -194,19 +202,21 @@ def with_feedback(
             "count": 0,
             **span,
         }
-        for row, one in bad
+        for row, entry in bad
     ]
     return {
         **watch,
         "verdict": verdict,
-        "sentence": _sentence(watch, found, reasons, verdict, gate),
+        "sentence": _sentence(watch, results, reasons, verdict, gate),
         "reasons": sorted(
-            [*watch["reasons"], *reasons], key=lambda one: _RANK.index(one["verdict"]), reverse=True
+            [*watch["reasons"], *reasons],
+            key=lambda entry: _RANK.index(entry["verdict"]),
+            reverse=True,
         ),
         "feedback": {
             "watched": watched,
             "since": since or span["started"],
-            "answers": [_kept(row) for row in found],
+            "answers": [_kept(row) for row in results],
         },
     }
 
@@ -223,9 +233,9 @@ def _sentence(
     watch: Entry, rows: t.Sequence[Entry], reasons: t.Sequence[Entry], verdict: str, gate: str
 ) -> str:
     if not reasons:
-        said = ", ".join(f"{row['name']} {row['facts']['answer']}" for row in rows)
-        return f"{watch['sentence']} Users: {said}." if said else str(watch["sentence"])
-    why = "; ".join(str(one["text"]) for one in reasons)
+        text = ", ".join(f"{row['name']} {row['facts']['answer']}" for row in rows)
+        return f"{watch['sentence']} Users: {text}." if text else str(watch["sentence"])
+    why = "; ".join(str(entry["text"]) for entry in reasons)
     why += "" if why.endswith((".", "!", "?")) else "."
     before = "" if watch["verdict"] == Verdict.PROCEED.value else f" {watch['sentence']}"
     if verdict == Verdict.ROLLBACK.value:
@@ -243,13 +253,13 @@ DATA, VALUE = "data", "value"
 
 def breached(metrics: t.Sequence[Metric], watched: Watched) -> tuple[Reason, ...]:
     """The metrics that call for a rollback now, without waiting for the end of the watch."""
-    found = []
+    results = []
     for metric in metrics:
         series = watched[metric.name]
         text = _breach(metric, series)
         if text:
-            found.append(reason(metric, series, Verdict.ROLLBACK, text, series.value))
-    return tuple(found)
+            results.append(reason(metric, series, Verdict.ROLLBACK, text, series.value))
+    return tuple(results)
 
 
 def decide(metrics: t.Sequence[Metric], watched: Watched) -> Decision:

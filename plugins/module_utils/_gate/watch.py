@@ -34,20 +34,22 @@ class Step:
     said: ManualDecision | None = None
 
 
-def next_step(plan: WatchPlan, state: WatchState, said: ManualDecision | None) -> Step:
+def next_step(plan: WatchPlan, state: WatchState, decision: ManualDecision | None) -> Step:
     """`said` is what a person decided of this very watch."""
     reasons = breached(plan.metrics, state.series)
     if reasons:
         return _end(state, Decision(Verdict.ROLLBACK, reasons))
-    if said is not None and said.decision != APPROVE:
-        told = Reason("", Verdict.ROLLBACK, f"{said.by} rejected the release: {said.reason}", None)
-        return _end(state, Decision(Verdict.ROLLBACK, (told,)), said)
+    if decision is not None and decision.decision != APPROVE:
+        reason = Reason(
+            "", Verdict.ROLLBACK, f"{decision.by} rejected the release: {decision.reason}", None
+        )
+        return _end(state, Decision(Verdict.ROLLBACK, (reason,)), decision)
     if state.held is None:
         due = min(next_dues(plan, state).values(), default=math.inf)
         if due <= plan.schedule.duration:
             return Step(state, due)
         return _over(plan, state)
-    return _hold(plan, state, said)
+    return _hold(plan, state, decision)
 
 
 def _over(plan: WatchPlan, state: WatchState) -> Step:
@@ -72,14 +74,14 @@ def _begin_hold(plan: WatchPlan, state: WatchState, decision: Decision) -> Step:
     return Step(held, min(next_dues(plan, held).values()))
 
 
-def _hold(plan: WatchPlan, state: WatchState, said: ManualDecision | None) -> Step:
+def _hold(plan: WatchPlan, state: WatchState, text: ManualDecision | None) -> Step:
     since = state.elapsed if state.good_since is None else state.good_since
     state = replace(state, good_since=since if _good(plan, state) else None)
     decision = decide(plan.metrics, state.series)
-    if said is not None and not in_breach(plan, state):
-        if not said.covers(decision.reasons):
+    if text is not None and not in_breach(plan, state):
+        if not text.covers(decision.reasons):
             return _begin_hold(plan, state, decision)
-        return _end(state, Decision(Verdict.PROCEED, decision.reasons or _why(state)), said)
+        return _end(state, Decision(Verdict.PROCEED, decision.reasons or _why(state)), text)
     good_for = 0.0 if state.good_since is None else state.elapsed - state.good_since
     if state.good_since is not None and good_for >= plan.schedule.recover_for:
         return _end(state, Decision(Verdict.PROCEED, ()))
@@ -101,21 +103,22 @@ def _why(state: WatchState) -> tuple[Reason, ...]:
 def in_breach(plan: WatchPlan, state: WatchState) -> bool:
     """Whether a metric's last value is a breach, certain or not: nobody can approve that."""
     return any(
-        state.series[one.name].breaches > 0 or state.series[one.name].status is SampleStatus.BREACH
-        for one in plan.metrics
+        state.series[metric.name].breaches > 0
+        or state.series[metric.name].status is SampleStatus.BREACH
+        for metric in plan.metrics
     )
 
 
-def _end(state: WatchState, decision: Decision, said: ManualDecision | None = None) -> Step:
-    return Step(replace(state, ended=decision.verdict.value), decision=decision, said=said)
+def _end(state: WatchState, decision: Decision, text: ManualDecision | None = None) -> Step:
+    return Step(replace(state, ended=decision.verdict.value), decision=decision, said=text)
 
 
 def next_dues(plan: WatchPlan, state: WatchState) -> dict[str, float]:
     """When each metric is looked at next. While it holds, those too whose own watch is over."""
     return {
-        one.name: next_due(state.elapsed, one.interval, one.delay)
-        for one in plan.metrics
-        if state.held is not None or not finished(one, state.series[one.name])
+        metric.name: next_due(state.elapsed, metric.interval, metric.delay)
+        for metric in plan.metrics
+        if state.held is not None or not finished(metric, state.series[metric.name])
     }
 
 
@@ -128,7 +131,7 @@ def next_due(elapsed: float, interval: float, delay: float = 0.0) -> float:
 
 def due_now(plan: WatchPlan, before: WatchState, at: float) -> list[Metric]:
     dues = next_dues(plan, before)
-    return [one for one in plan.metrics if dues.get(one.name, math.inf) <= at + 1e-9]
+    return [metric for metric in plan.metrics if dues.get(metric.name, math.inf) <= at + 1e-9]
 
 
 def take_up(
@@ -149,11 +152,11 @@ def take_up(
     late = now - state.elapsed > plan.schedule.max_gap
     if not decided and (late or (state.ended and not same_try)):
         return None
-    seen = state.unseen(plan.metrics, plan.schedule, now)
+    observed = state.unseen(plan.metrics, plan.schedule, now)
     guards_until = state.guards_until
     if decided and state.held is not None:
         guards_until = now + plan.schedule.hold_for
-    return replace(seen, ended="", guards_until=guards_until, phase_started=phase_started)
+    return replace(observed, ended="", guards_until=guards_until, phase_started=phase_started)
 
 
 def elapsed_at(state: WatchState, wall: float) -> float:
@@ -234,7 +237,7 @@ class Watcher:
         self._clock = clock
         self._wall = wall
         self._sleep = sleep
-        self._shortest = min((one.interval for one in metrics), default=math.inf)
+        self._shortest = min((metric.interval for metric in metrics), default=math.inf)
 
     def run(self, schedule: Schedule) -> WatchResult:
         state = self._begin(WatchPlan(self._metrics, schedule))
@@ -242,18 +245,18 @@ class Watcher:
         plan = WatchPlan(self._metrics, schedule)
         zero = self._clock() - state.elapsed
         # All are asked at first, so that a query that cannot work is told at once.
-        seen = self._look(self._metrics, state, first=True)
-        due = [one for one in self._metrics if one.delay <= state.elapsed]
-        step = self._judge(plan, state.looked(due, seen, self._clock() - zero))
+        observed = self._look(self._metrics, state, first=True)
+        due = [metric for metric in self._metrics if metric.delay <= state.elapsed]
+        step = self._judge(plan, state.looked(due, observed, self._clock() - zero))
         while step.decision is None:
             self._sleep(max(0.0, zero + step.wait - self._clock()))
             began = max(step.wait, self._clock() - zero)
             due = due_now(plan, step.state, began)
-            seen = self._look(due, step.state)
+            observed = self._look(due, step.state)
             at, state = self._clock() - zero, step.state
             if began - step.wait >= self._shortest or at - began >= _STANDSTILL:
                 state = state.unseen(self._metrics, schedule, at)
-            step = self._judge(plan, state.looked(due, seen, at))
+            step = self._judge(plan, state.looked(due, observed, at))
         return WatchResult(step.decision, step.state, step.said)
 
     def _look(
@@ -270,11 +273,11 @@ class Watcher:
         return begin(self._metrics, self._wall())
 
     def _judge(self, plan: WatchPlan, state: WatchState) -> Step:
-        said = None
+        text = None
         # A certain breach waits for nobody's answer.
         if self._memory and not breached(self._metrics, state.series):
-            said = self._memory.said(state)
-        step = next_step(plan, state, said)
+            text = self._memory.said(state)
+        step = next_step(plan, state, text)
         self._show(step.state, plan.schedule)
         if self._memory:
             self._memory.keep(step.state)
@@ -282,8 +285,8 @@ class Watcher:
 
     def _show(self, state: WatchState, schedule: Schedule) -> None:
         unseen = Sample(None, "it was not sampled yet")
-        samples = {name: one.last or unseen for name, one in state.series.items()}
-        statuses = {name: one.status for name, one in state.series.items()}
+        samples = {name: entry.last or unseen for name, entry in state.series.items()}
+        statuses = {name: entry.status for name, entry in state.series.items()}
         holding = state.held is not None
         self._report(Measurement(state.elapsed, schedule.duration, samples, statuses, holding))
 

@@ -69,7 +69,7 @@ def doing(sight: Sight, plan: Plan, zone: tzinfo, *, undo: bool = False) -> tupl
     if not record.exists:
         return ("The release is starting: no phase is open yet.",)
     known = record.ordered(plan.names)
-    running = [(name, one) for name, one in known.items() if one.running]
+    running = [(name, entry) for name, entry in known.items() if entry.running]
     lines = [_phase(name, phase, plan, record, zone) for name, phase in running[-1:]]
     if not running:
         lines.append(f"Between two phases, by {record.actor or 'somebody'}.")
@@ -84,11 +84,11 @@ def doing(sight: Sight, plan: Plan, zone: tzinfo, *, undo: bool = False) -> tupl
 
 
 def going_back(record: Record, zone: tzinfo) -> str:
-    asked = record.facts.rollback_asked
-    began = parse_time(asked.at)
+    rollback_asked = record.facts.rollback_asked
+    began = parse_time(rollback_asked.at)
     since = f" since {moment(began, zone)}" if began else ""
-    who = f", by {asked.by}" if asked.by else ""
-    why = f": {asked.reason.rstrip('.')}" if asked.reason else ""
+    who = f", by {rollback_asked.by}" if rollback_asked.by else ""
+    why = f": {rollback_asked.reason.rstrip('.')}" if rollback_asked.reason else ""
     return f"The release is being rolled back{since}{who}{why}."
 
 
@@ -105,19 +105,21 @@ def rolling(services: t.Mapping[str, Service]) -> t.Iterator[str]:
     """Which versions there are, when several, and which service is not complete."""
     versions = Counter(service.version for service in services.values())
     if len(versions) > 1:
-        told = [f"{version} on {count}" for version, count in versions.most_common()]
-        yield f"Of {counted(len(services), 'service')}: {', '.join(told)}."
+        sentences = [f"{version} on {count}" for version, count in versions.most_common()]
+        yield f"Of {counted(len(services), 'service')}: {', '.join(sentences)}."
     waiting = {name: service for name, service in services.items() if not service.complete}
     if not waiting:
         return
-    named = [f"{name} {one.version} {one.ready}/{one.desired}" for name, one in waiting.items()]
+    named = [
+        f"{name} {entry.version} {entry.ready}/{entry.desired}" for name, entry in waiting.items()
+    ]
     whole = len(services) - len(waiting)
     yield f"{whole} of {counted(len(services), 'service')} complete. Rolling: {listed(named, NAMED)}."
 
 
 def watching(state: Body, zone: tzinfo) -> t.Iterator[str]:
     series = _series(state)
-    good = [name for name, one in series.items() if one.status.shown == GOOD]
+    good = [name for name, entry in series.items() if entry.status.shown == GOOD]
     bad = [name.replace("_", " ") for name in series if name not in good]
     rest = f": not {', '.join(bad)}" if bad else ""
     looked = lasting(state.get("elapsed")) or "0 s"
@@ -140,11 +142,11 @@ def with_watch(sight: Sight) -> dict[str, t.Any]:
 
 
 def _entries(state: Body) -> t.Iterator[dict[str, t.Any]]:
-    asked = state.get("asked") or {}
+    requested = state.get("asked") or {}
     for name, series in _series(state).items():
         yield {
             "name": name,
-            **asked.get(name, {}),
+            **requested.get(name, {}),
             **numbers(series),
             "status": series.status.shown,
             "points": [list(point) for point in series.points],
@@ -153,7 +155,7 @@ def _entries(state: Body) -> t.Iterator[dict[str, t.Any]]:
 
 def _series(state: Body) -> dict[str, Series]:
     try:
-        return {name: Series.from_json(one) for name, one in state["series"].items()}
+        return {name: Series.from_json(entry) for name, entry in state["series"].items()}
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}
 
@@ -167,31 +169,31 @@ DEPTH = 20
 
 def page_of(
     sight: Sight,
-    asked: Asked,
+    requested: Asked,
     now: datetime,
     redact: Redactor,
     *,
     problems: t.Sequence[str] = (),
 ) -> str:
     """While the run lives. `problems`: places that could not be written."""
-    lines = (*doing(sight, asked.plan, asked.zone, undo=asked.undo), *problems)
-    live = Live(now, moment(now, asked.zone), tuple(redact(line) for line in lines))
-    return _built(replace(sight, body=with_watch(sight)), asked, now, redact, live)
+    lines = (*doing(sight, requested.plan, requested.zone, undo=requested.undo), *problems)
+    live = Live(now, moment(now, requested.zone), tuple(redact(line) for line in lines))
+    return _built(replace(sight, body=with_watch(sight)), requested, now, redact, live)
 
 
-def last_page_of(sight: Sight, asked: Asked, ended: datetime, redact: Redactor) -> str:
+def last_page_of(sight: Sight, requested: Asked, ended: datetime, redact: Redactor) -> str:
     """Of a run that is over: a release that says it runs was interrupted."""
-    if sight.runs(undo=asked.undo):
-        return _built(replace(sight, body=with_watch(sight)), asked, ended, redact, None)
-    return _built(sight, asked, None, redact, None)
+    if sight.runs(undo=requested.undo):
+        return _built(replace(sight, body=with_watch(sight)), requested, ended, redact, None)
+    return _built(sight, requested, None, redact, None)
 
 
 def _built(
-    sight: Sight, asked: Asked, now: datetime | None, redact: Redactor, live: Live | None
+    sight: Sight, requested: Asked, now: datetime | None, redact: Redactor, live: Live | None
 ) -> str:
     record = redact.within(sight.body, DEPTH)
     wanted = replace(
-        asked,
+        requested,
         pins=redact.within(sight.pins, DEPTH),
         availability=redact.within(sight.availability, DEPTH),
         flags=redact.within(sight.flags, DEPTH),

@@ -46,7 +46,9 @@ class Observer:
             body=record.to_json(),
             services=_services(cluster, services),
             watches=watches_of(store, record.attempt),
-            availability=facts_of(store, record.attempt, [attachment_of(one) for one in SUBJECTS]),
+            availability=facts_of(
+                store, record.attempt, [attachment_of(entry) for entry in SUBJECTS]
+            ),
             pins=pins["deployments"],
             flags=flags_now(cluster, pins["config_maps"]),
         )
@@ -59,16 +61,16 @@ class Observer:
 
 
 def _services(cluster: Cluster, names: t.Container[str]) -> dict[str, Service]:
-    found = map(Deployment.from_json, cluster.list_objects("Deployment"))
+    result = map(Deployment.from_json, cluster.list_objects("Deployment"))
     return {
-        one.name: Service(
-            service_version(one.name, one.images),
-            min(one.counts.updated, one.counts.available),
-            one.counts.desired,
-            complete=one.complete and one.counts.available >= one.counts.desired,
+        entry.name: Service(
+            service_version(entry.name, entry.images),
+            min(entry.counts.updated, entry.counts.available),
+            entry.counts.desired,
+            complete=entry.complete and entry.counts.available >= entry.counts.desired,
         )
-        for one in found
-        if one.name in names
+        for entry in result
+        if entry.name in names
     }
 
 
@@ -131,14 +133,14 @@ class Published:
 
 def places_of(params: t.Mapping[str, t.Any], file: str) -> list[Place]:
     """Besides the report's own folder. Raises InputError for options that do not belong together."""
-    found: list[Place] = []
+    places: list[Place] = []
     if params["folder"]:
-        found.append(FilePlace(Path(params["folder"]) / file))
+        places.append(FilePlace(Path(params["folder"]) / file))
     if params["s3"]:
         if not params["s3"]["key"]:
             raise InputError("'s3.key' is empty: name the object that the page is kept as.")
-        found.append(ObjectPlace(params["s3"]))
-    return found
+        places.append(ObjectPlace(params["s3"]))
+    return places
 
 
 EVERY = 5.0
@@ -249,7 +251,7 @@ def write_pages(params: t.Mapping[str, t.Any], run: Run | None, *, check_mode: b
     connection = Connection.from_params(params)
     own = FilePlace(Path(params["dest"]) / FILE)
     others = places_of(params, FILE)
-    named = tuple(one.name for one in (own, *others))
+    named = tuple(entry.name for entry in (own, *others))
     if check_mode:
         return Outcome(True, named)
     if run is None:
@@ -260,11 +262,11 @@ def write_pages(params: t.Mapping[str, t.Any], run: Run | None, *, check_mode: b
         )
     first = writer_of(params, own, others)
     first.look(KubernetesCluster(connection))
-    kept = [first.mine, *first.others]
+    remaining = [first.mine, *first.others]
     problems = tuple(
-        f"The release's page at {one.place.name} is not written, and tried again. {one.problem}"
-        for one in kept
-        if one.problem
+        f"The release's page at {entry.place.name} is not written, and tried again. {entry.problem}"
+        for entry in remaining
+        if entry.problem
     )
     detach(lambda: _stay(params, connection, run))
     return Outcome(True, named, problems)
@@ -275,7 +277,7 @@ def writer_of(
 ) -> PageWriter:
     s3 = params["s3"] or {}
     redact = Redactor(
-        str(one) for name in SECRETS for one in (params.get(name), s3.get(name)) if one
+        str(entry) for name in SECRETS for entry in (params.get(name), s3.get(name)) if entry
     )
     without_journal = {**params, "journal": None}
     undo = params["purpose"] == UNDO

@@ -85,11 +85,11 @@ def would_take(mail: Mail, deadline: Deadline, ca_cert: str | None) -> None:
         session.ehlo_or_helo_if_needed()
         replies = [session.mail(mail.sender), *map(session.rcpt, mail.recipients)]
         session.rset()
-    for whom, (code, said) in zip((mail.sender, *mail.recipients), replies, strict=True):
+    for whom, (code, text) in zip((mail.sender, *mail.recipients), replies, strict=True):
         if code >= 400:
             kind = RefusedError if code >= 500 else UnreachableError
             raise kind(
-                f"{_server(mail)} does not take {whom} ({answer(code, said)}): check the address."
+                f"{_server(mail)} does not take {whom} ({answer(code, text)}): check the address."
             )
 
 
@@ -153,8 +153,8 @@ def encrypt(session: smtplib.SMTP, mail: Mail, ca_cert: str | None, server: str)
 
 
 def answer(code: int, text: bytes | str) -> str:
-    said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return f"{code} {' '.join(said.split())}"[:200]
+    sentence = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return f"{code} {' '.join(sentence.split())}"[:200]
 
 
 Json = t.Any
@@ -238,11 +238,11 @@ def send_status_page_incident(
     }
     if incident.components:
         wanted |= {"components": incident.components, "component_ids": [*incident.components]}
-    found = open_incident(service, incident)
-    if found and said_already(found, incident):
-        return Delivered(incident.kind, incident.target, id=str(found["id"]), changed=False)
-    if found:
-        path, method = f"/incidents/{found['id']}", "PATCH"
+    result = open_incident(service, incident)
+    if result and said_already(result, incident):
+        return Delivered(incident.kind, incident.target, id=str(result["id"]), changed=False)
+    if result:
+        path, method = f"/incidents/{result['id']}", "PATCH"
     else:
         path, method = "/incidents", "POST"
         wanted |= maintenance_times(incident)
@@ -264,15 +264,15 @@ def open_incident(service: Service, incident: StatusPageIncident) -> dict[str, t
     lists = ("active_maintenance", "scheduled") if incident.maintenance else ("unresolved",)
     for name in lists:
         listed = service.ask("GET", f"/incidents/{name}", idempotent=True)
-        for found in listed if isinstance(listed, list) else []:
-            if incident.name == found.get("name"):
-                return dict(found)
+        for result in listed if isinstance(listed, list) else []:
+            if incident.name == result.get("name"):
+                return dict(result)
     return {}
 
 
-def said_already(found: t.Mapping[str, t.Any], incident: StatusPageIncident) -> bool:
-    latest = (found.get("incident_updates") or [{}])[0]
-    return (found.get("status"), latest.get("body")) == (incident.status, incident.body)
+def said_already(results: t.Mapping[str, t.Any], incident: StatusPageIncident) -> bool:
+    latest = (results.get("incident_updates") or [{}])[0]
+    return (results.get("status"), latest.get("body")) == (incident.status, incident.body)
 
 
 Send = t.Callable[[t.Any, Deadline, "str | None"], Delivered]

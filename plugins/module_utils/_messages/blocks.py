@@ -45,31 +45,31 @@ def render(status: ReleaseStatus, now: float) -> list[Block]:
     room = IN_ALL - sum(map(characters, [*top, *links, *phases, *below]))
     plays = headline.play_lines(status, now)
     heading = f"*{headline.run_name(status)[1]}*"
-    told = sections([heading, *fitting(plays, room - len(heading) - 1)]) if plays else []
-    return within([*top, *phases, *told, *below], links)
+    blocks = sections([heading, *fitting(plays, room - len(heading) - 1)]) if plays else []
+    return within([*top, *phases, *blocks, *below], links)
 
 
 def within(body: t.Sequence[Block], links: t.Sequence[Block]) -> list[Block]:
     """What there is room for, from the top, and the links."""
     room = IN_ALL - sum(map(characters, links))
-    kept: list[Block] = []
+    blocks: list[Block] = []
     for block in body[: BLOCKS - len(links)]:
         room -= characters(block)
         if room >= 0:
-            kept.append(block)
-    return [*kept, *links]
+            blocks.append(block)
+    return [*blocks, *links]
 
 
 def fitting(lines: t.Sequence[str], room: int) -> list[str]:
     """The newest ones for which there is room."""
-    kept: list[str] = []
+    remaining: list[str] = []
     for line in reversed(lines):
         room -= len(line) + 1
         # Some room for the mark of what is left out.
         if room < 2:
-            return ["…", *reversed(kept)]
-        kept.append(line)
-    return kept[::-1]
+            return ["…", *reversed(remaining)]
+        remaining.append(line)
+    return remaining[::-1]
 
 
 def services(status: ReleaseStatus) -> list[str]:
@@ -89,11 +89,13 @@ def services(status: ReleaseStatus) -> list[str]:
 
 
 def rolling(step: Step) -> list[str]:
-    said = [
+    sentences = [
         (host, text) for host, text in step.progress.items() if text and host not in step.rolled
     ]
-    lines = [f"⏳ {headline.host_line(host, text, 120)}" for host, text in said[-SHOWN_PROGRESS:]]
-    more = len(said) - len(lines)
+    lines = [
+        f"⏳ {headline.host_line(host, text, 120)}" for host, text in sentences[-SHOWN_PROGRESS:]
+    ]
+    more = len(sentences) - len(lines)
     return [*lines, *([f"⏳ and {more} more"] if more > 0 else [])]
 
 
@@ -105,9 +107,9 @@ def metrics(readings: t.Sequence[Metric]) -> list[Block]:
     """In two columns; of many the worst."""
     if not readings:
         return []
-    ordered = sorted(readings, key=lambda one: WORST_FIRST.get(one.judged, 3))
+    ordered = sorted(readings, key=lambda reading: WORST_FIRST.get(reading.judged, 3))
     chosen = ordered if len(ordered) <= FIELDS else ordered[: FIELDS - 1]
-    texts = [shortened(headline.reading_words(one), FIELD) for one in chosen]
+    texts = [shortened(headline.reading_words(entry), FIELD) for entry in chosen]
     more = len(ordered) - len(chosen)
     return [fields([*texts, *([f"and {more} more"] if more else [])])]
 
@@ -116,9 +118,9 @@ def cause(status: ReleaseStatus) -> list[str]:
     """The first failure, in short: the thread has it whole."""
     if not status.failures:
         return []
-    told = stopped_by(status.failures)
-    where = f"{code(told.host)} in {code(told.task)}"
-    return [f"*Cause* {where}", code_block(told.sentence, CAUSE)]
+    text = stopped_by(status.failures)
+    where = f"{code(text.host)} in {code(text.task)}"
+    return [f"*Cause* {where}", code_block(text.sentence, CAUSE)]
 
 
 def header(text: str) -> Block:
@@ -135,7 +137,7 @@ def context(text: str) -> Block:
 def sections(lines: t.Sequence[str]) -> list[Block]:
     """As many as the lines need; no line is cut unless it is longer than a section."""
     texts: list[str] = []
-    for line in (shortened(one, SECTION) for one in lines if one):
+    for line in (shortened(entry, SECTION) for entry in lines if entry):
         if texts and len(texts[-1]) + 1 + len(line) <= SECTION:
             texts[-1] += f"\n{line}"
         else:
@@ -179,4 +181,4 @@ def characters(block: Block) -> int:
         return len(block["text"]) + len(block.get("url", ""))
     inner = [block.get("text"), *block.get("fields", ()), *block.get("elements", ())]
     own = len(block.get("url", ""))
-    return own + sum(characters(one) for one in inner if isinstance(one, dict))
+    return own + sum(characters(entry) for entry in inner if isinstance(entry, dict))

@@ -75,7 +75,7 @@ def deployment_words(status: ReleaseStatus) -> tuple[str, str]:
         return "✅", "is live"
     if status.outcome == "done":
         phases = status.phases
-        done = sum(1 for one in status.release.plan if phases.get(one.name, NO_PHASE).settled)
+        done = sum(1 for entry in status.release.plan if phases.get(entry.name, NO_PHASE).settled)
         of = (
             f": {done} of {len(status.release.plan)} phases are done" if status.release.plan else ""
         )
@@ -105,7 +105,7 @@ def context(status: ReleaseStatus, now: float) -> str:
     record = status.record
     began = epoch(record.started) or status.started
     ended = (epoch(record.finished) if status.outcome else None) or now
-    minutes = sum(one.minutes for one in status.release.plan) if status.deploys else 0
+    minutes = sum(entry.minutes for entry in status.release.plan) if status.deploys else 0
     spent = f"`{stopwatch(ended - began)}`" + (f" of {in_minutes(minutes)}" if minutes else "")
     caller = status.release.on_call_name
     parts = [
@@ -143,7 +143,7 @@ def one_phase(
     if planned.name == WATCH_PHASE and readings:
         for first in range(0, len(readings), READINGS_A_LINE):
             line = readings[first : first + READINGS_A_LINE]
-            yield INDENT + " · ".join(reading_words(one) for one in line)
+            yield INDENT + " · ".join(reading_words(entry) for entry in line)
     if step:
         yield from cause_lines(status, step)
         yield from progress_lines(step)

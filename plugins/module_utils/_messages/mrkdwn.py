@@ -30,11 +30,11 @@ def escape(text: str) -> str:
 def plain(text: str) -> str:
     """One line in which style marks, @names and :emoji: are only characters, and addresses stay links."""
     line = " ".join(CONTROL.sub("", text).split())
-    kept, place = [], 0
+    stored, place = [], 0
     for address in ADDRESS.finditer(line):
-        kept += [_characters(line[place : address.start()]), escape(address[0])]
+        stored += [_characters(line[place : address.start()]), escape(address[0])]
         place = address.end()
-    return "".join([*kept, _characters(line[place:])])
+    return "".join([*stored, _characters(line[place:])])
 
 
 def _characters(text: str) -> str:
@@ -49,8 +49,8 @@ def code(text: str, limit: int = 120) -> str:
 
 
 def code_block(text: str, limit: int = 1_500) -> str:
-    kept = shortened(CONTROL.sub("", text).strip(), limit).replace("`", "'")
-    return f"```{escape(kept)}```" if kept else ""
+    stored = shortened(CONTROL.sub("", text).strip(), limit).replace("`", "'")
+    return f"```{escape(stored)}```" if stored else ""
 
 
 def mention(who: str) -> str:

@@ -47,8 +47,8 @@ class MessageState:
         self._here = (api_url, wanted)
         self._identity = (0, "")
         self._lock = threading.Lock()
-        found = read(path) if path else None
-        self.kept = found if found and (found.api_url, found.wanted) == self._here else None
+        result = read(path) if path else None
+        self.kept = result if result and (result.api_url, result.wanted) == self._here else None
 
     def forget(self) -> None:
         with self._lock:
@@ -66,23 +66,29 @@ class MessageState:
             if self.kept:
                 self._keep(replace(self.kept, attempt=identity[0], started=identity[1]))
 
-    def _keep(self, kept: Kept) -> None:
-        if kept == self.kept:
+    def _keep(self, stored: Kept) -> None:
+        if stored == self.kept:
             return
-        self.kept = kept
+        self.kept = stored
         if self._path:
             with contextlib.suppress(OSError):
-                write(self._path, json.dumps(asdict(kept), indent=1))
+                write(self._path, json.dumps(asdict(stored), indent=1))
 
 
 def read(path: Path) -> Kept | None:
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
-        kept = Kept(**body)
+        stored = Kept(**body)
     except (OSError, ValueError, TypeError):
         return None
-    names: t.Iterable[str] = (kept.api_url, kept.wanted, kept.channel, kept.ts, kept.started)
-    return kept if all(isinstance(name, str) for name in names) and kept.ts else None
+    names: t.Iterable[str] = (
+        stored.api_url,
+        stored.wanted,
+        stored.channel,
+        stored.ts,
+        stored.started,
+    )
+    return stored if all(isinstance(name, str) for name in names) and stored.ts else None
 
 
 def write(path: Path, text: str) -> None:

@@ -182,9 +182,9 @@ def slack_message(options: Options, text: str) -> SlackMessage:
         raise InputError("slack.channel is empty: set the channel, for example '#devops'.")
     if options.get("archive") and not token:
         raise InputError("slack.archive needs slack.token: a webhook can't archive its channel.")
-    said = slack_text(options.get("text") or text, options.get("mention") or ())
+    answer = slack_text(options.get("text") or text, options.get("mention") or ())
     return SlackMessage(
-        text=with_people(said, options.get("people") or {}),
+        text=with_people(answer, options.get("people") or {}),
         api_url=options["api_url"],
         token=token,
         channel=channel,

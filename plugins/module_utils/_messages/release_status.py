@@ -204,5 +204,5 @@ class ReleaseStatus:
 
     def where(self, failure: Failure) -> str:
         """The phase in which it failed, as people call it."""
-        step = next((one for one in self.steps if one.name == failure.step), None)
+        step = next((entry for entry in self.steps if entry.name == failure.step), None)
         return self.release.plan.phase(step.phase).title if step and step.phase else failure.step

@@ -80,11 +80,11 @@ class RunMessage:
 
     def host_failed(self, host: str, task: str, why: str, reason: str = "") -> None:
         # What a template put together has gaps where parts of it were empty.
-        said = re.sub(" {2,}", " ", self._redact(why))
+        text = re.sub(" {2,}", " ", self._redact(why))
         with self._lock:
             steps = self._status.steps
             step = steps[-1].name if steps else self._status.release.playbook
-            failure = Failure(step, host, without_role(self._redact(task)), said, reason)
+            failure = Failure(step, host, without_role(self._redact(task)), text, reason)
             if self._status.host_failed(failure) and len(self._status.failures) > 1:
                 # The first is in the headline at once, and quoted to whoever is called at the end.
                 self._outbox.reply(headline.detail(failure), detail=True)
@@ -106,9 +106,9 @@ class RunMessage:
         if not isinstance(values, dict):
             return False
         units = self._status.release.units
-        told = statuses if isinstance(statuses, dict) else {}
+        messages = statuses if isinstance(statuses, dict) else {}
         self._status.measured(
-            Metric(name, units.get(name, ""), status=str(told.get(name, "")), newest=value)
+            Metric(name, units.get(name, ""), status=str(messages.get(name, "")), newest=value)
             for name, value in values.items()
             if value is None or isinstance(value, (int, float))
         )
@@ -146,9 +146,9 @@ class RunMessage:
     def _settle(self, identity: tuple[int, str] | None) -> None:
         """The kept message is edited if it is this attempt's, or if nobody can tell."""
         self._settled = True
-        kept = self._state.kept
-        if kept and (identity is None or kept.belongs_to(identity)):
-            self._outbox.begin(kept.channel, kept.ts)
+        stored = self._state.kept
+        if stored and (identity is None or stored.belongs_to(identity)):
+            self._outbox.begin(stored.channel, stored.ts)
         else:
             self._state.forget()
             self._outbox.begin("", "")

@@ -40,7 +40,9 @@ def asked_of(params: t.Mapping[str, t.Any], record: Record, redact: Redactor) ->
         ) from exc
     path = Path(params["journal"]) if params["journal"] else None
     with journal_lines(path) as lines:
-        told = read_journal(lines, parse_time(record.started), parse_time(record.finished), redact)
+        tables = read_journal(
+            lines, parse_time(record.started), parse_time(record.finished), redact
+        )
     return Asked(
         plan=Plan.read(params["plan"]),
         release=params["release"],
@@ -51,7 +53,7 @@ def asked_of(params: t.Mapping[str, t.Any], record: Record, redact: Redactor) ->
         pins=redact.within(params.get("pins") or {}, RECORD_DEPTH),
         availability=redact.within(params.get("availability") or {}, RECORD_DEPTH),
         flags=redact.within(params.get("flags") or {}, RECORD_DEPTH),
-        journal=told,
+        journal=tables,
     )
 
 
@@ -66,35 +68,37 @@ PARTS = {
 NOT_YET = ("not finished", "not run", "not watched")
 
 
-def build_report(body: t.Mapping[str, t.Any], asked: Asked) -> Report:
+def build_report(body: t.Mapping[str, t.Any], requested: Asked) -> Report:
     """From a record as JSON, whose texts are made legible first. What is claimed is that of the record as it is."""
     record = Record.read(legible(body, LONGEST))
-    phases = phase_rows(record, asked.plan, asked.zone)
-    tables, watches = tables_of(record, asked), metrics.watches(record)
-    missing = missing_of(phases, tables, watches, watched=asked.has("monitoring"))
+    phases = phase_rows(record, requested.plan, requested.zone)
+    tables, watches = tables_of(record, requested), metrics.watches(record)
+    missing = missing_of(phases, tables, watches, watched=requested.has("monitoring"))
     strayed, events = deviations(record, phases), events_of(record, phases)
-    told = tuple(so_far(row, asked.now) for row in phases)
+    sentences = tuple(so_far(row, requested.now) for row in phases)
     return Report(
-        title=title_of(record, asked),
-        verdict=verdict_of(record, phases, missing, len(strayed), asked),
+        title=title_of(record, requested),
+        verdict=verdict_of(record, phases, missing, len(strayed), requested),
         now=state_now(tables),
-        claims=claimed(Record.read(body), asked),
-        glance=glance(record.status, phases, tables, watches, len(strayed), live=asked.live)
+        claims=claimed(Record.read(body), requested),
+        glance=glance(record.status, phases, tables, watches, len(strayed), live=requested.live)
         if record.exists
         else (),
-        summary=summary(record, phases, asked.zone),
-        phases=told,
-        timeline=timeline_of(told, asked.now or last_known(record), asked.zone, events),
+        summary=summary(record, phases, requested.zone),
+        phases=sentences,
+        timeline=timeline_of(
+            sentences, requested.now or last_known(record), requested.zone, events
+        ),
         events=events,
         deviations=strayed,
-        tables=(*tables, *asked.journal),
+        tables=(*tables, *requested.journal),
         watches=watches,
         way_back=way_back(record),
         lessons=lessons_of(phases, tables, watches, strayed),
-        zone=asked.zone,
+        zone=requested.zone,
         notes=record.notes,
         missing=missing,
-        problems=tuple(filter(None, (asked.problem, *record.problems))),
+        problems=tuple(filter(None, (requested.problem, *record.problems))),
     )
 
 
@@ -106,20 +110,20 @@ def so_far(row: PhaseRow, now: datetime | None) -> PhaseRow:
     return replace(row, actual=between(begun.isoformat(), now.isoformat()))
 
 
-def claimed(record: Record, asked: Asked) -> tuple[tuple[str, Cell], ...]:
+def claimed(record: Record, requested: Asked) -> tuple[tuple[str, Cell], ...]:
     """Nothing of a record that is not there."""
     if not record.exists:
         return ()
-    claims = read_claims(record, asked.availability, asked.flags, asked.zone)
+    claims = read_claims(record, requested.availability, requested.flags, requested.zone)
     lines = [
-        (label, claims[name]) for label, name in REPORT_LINES if asked.has(PARTS.get(name, ""))
+        (label, claims[name]) for label, name in REPORT_LINES if requested.has(PARTS.get(name, ""))
     ]
     lines.append(("Downtime", claims["downtime"]))
     tones: t.Mapping[bool | None, Tone] = {True: "good", False: "bad", None: "warn"}
 
     def tone_of(claim: Claim) -> Tone:
         # What a phase that runs has not reached is no bad news.
-        waits = asked.live and claim.good is not True and claim.words.endswith(NOT_YET)
+        waits = requested.live and claim.good is not True and claim.words.endswith(NOT_YET)
         return "calm" if waits else tones[claim.good]
 
     return tuple(
@@ -127,19 +131,20 @@ def claimed(record: Record, asked: Asked) -> tuple[tuple[str, Cell], ...]:
     )
 
 
-def title_of(record: Record, asked: Asked) -> str:
-    if record.version or not asked.release:
+def title_of(record: Record, requested: Asked) -> str:
+    if record.version or not requested.release:
         return f"Release {record.version}" if record.version else "A release without a version"
-    return f"Release {legible(asked.release, LONGEST)}"
+    return f"Release {legible(requested.release, LONGEST)}"
 
 
-def tables_of(record: Record, asked: Asked) -> tuple[Table, ...]:
+def tables_of(record: Record, requested: Asked) -> tuple[Table, ...]:
     """Each with the part of the release that it is about: what a release does not have, it does not miss."""
-    pins, versions = legible(asked.pins, LONGEST), legible(asked.versions, LONGEST)
+    pins, versions = legible(requested.pins, LONGEST), legible(requested.versions, LONGEST)
     has = {
-        part: asked.has(part) for part in ("services", "tests", "database", "functions", "flags")
+        part: requested.has(part)
+        for part in ("services", "tests", "database", "functions", "flags")
     }
-    found = [
+    results = [
         (services.services(record, pins, versions), has["services"]),
         (checks.checks(record), has["tests"]),
         (checks.backups(record), has["database"]),
@@ -154,11 +159,11 @@ def tables_of(record: Record, asked: Asked) -> tuple[Table, ...]:
         (checks.traffic(record), True),
         (people.feedback(record), True),
         (people.decisions(record), True),
-        (people.sign_offs(record, asked.sign_offs), True),
-        (people.announcements(record), asked.announced),
+        (people.sign_offs(record, requested.sign_offs), True),
+        (people.announcements(record), requested.announced),
         *((table, True) for table in checks.checklist(record)),
     ]
-    return tuple(table for table, wanted in found if table is not None and (wanted or table.rows))
+    return tuple(table for table, wanted in results if table is not None and (wanted or table.rows))
 
 
 def state_now(tables: t.Sequence[Table]) -> tuple[tuple[str, Cell], ...]:
@@ -195,7 +200,7 @@ def missing_of(
 def last_known(record: Record) -> datetime | None:
     """The last time that the phases of a record tell of: so long at least a run went on that never ended."""
     times = (time for phase in record.phases.values() for time in (phase.begun, phase.ended))
-    return max((one for one in times if one is not None), default=None)
+    return max((entry for entry in times if entry is not None), default=None)
 
 
 RETURNING = ("services", "functions", "flags")

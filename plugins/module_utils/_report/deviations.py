@@ -63,19 +63,19 @@ MOVED = {
 
 
 def deviations(record: Record, phases: t.Sequence[PhaseRow]) -> tuple[Deviation, ...]:
-    found = [
+    results = [
         *attempts(record), *late(record, phases), *unlike_planned(record, phases), *overrides(record),
         *locks(record), *waived_migrations(record), *waived_checks(record), *unseen_images(record),
         *kill_switches(record), *released(record), *restores(record), *untold(record),
     ]  # fmt: skip
-    return counted_once(found)
+    return counted_once(results)
 
 
-def counted_once(found: t.Iterable[Deviation]) -> tuple[Deviation, ...]:
+def counted_once(results: t.Iterable[Deviation]) -> tuple[Deviation, ...]:
     """The same of the same person is one, with how often and all the reasons that were given."""
     alike: dict[tuple[str, str], list[str]] = {}
-    for one in dict.fromkeys(found):
-        alike.setdefault((one.what, one.who), []).append(one.why)
+    for entry in dict.fromkeys(results):
+        alike.setdefault((entry.what, entry.who), []).append(entry.why)
     return tuple(
         Deviation(what, who, "; ".join(dict.fromkeys(why.rstrip(".") for why in whys if why)), len(whys))
         for (what, who), whys in alike.items()
@@ -83,10 +83,11 @@ def counted_once(found: t.Iterable[Deviation]) -> tuple[Deviation, ...]:
 
 
 def attempts(record: Record) -> Found:
-    for one in record.previous_attempts:
-        ended = one.status.replace("_", " ")
+    for attempt in record.previous_attempts:
+        ended = attempt.status.replace("_", " ")
         yield Deviation(
-            f"Attempt {one.attempt}, begun {shown(one.started)}, ended as {ended}.", one.actor
+            f"Attempt {attempt.attempt}, begun {shown(attempt.started)}, ended as {ended}.",
+            attempt.actor,
         )
 
 
@@ -141,13 +142,15 @@ def good_watches(record: Record) -> t.Iterator[float]:
 
 
 def overrides(record: Record) -> Found:
-    told = {one.name for one in record.evidence(CHECKLIST).preflight if one.status == "waived"}
+    names = {
+        entry.name for entry in record.evidence(CHECKLIST).preflight if entry.status == "waived"
+    }
     for override in record.facts.overrides:
-        if override.name in told:
+        if override.name in names:
             continue  # as a check that was waived
         when = f" at {shown(override.at)}" if parse_time(override.at) else ""
-        said = f"The {override.name.replace('_', ' ')} was overridden{when}"
-        what = f"{said}: {override.what.rstrip('.')}." if override.what else f"{said}."
+        text = f"The {override.name.replace('_', ' ')} was overridden{when}"
+        what = f"{text}: {override.what.rstrip('.')}." if override.what else f"{text}."
         yield Deviation(what, override.by, override.reason)
 
 
@@ -163,10 +166,10 @@ def waived_migrations(record: Record) -> Found:
             yield Deviation(
                 f"Migration {file} of {migration.name} ran although it is not additive.", why=why
             )
-    for one in record.section("rehearsals"):
-        if one.status == "waived":
+    for entry in record.section("rehearsals"):
+        if entry.status == "waived":
             yield Deviation(
-                f"The migrations of {one.name} were not rehearsed.", one.waived_by, one.waiver
+                f"The migrations of {entry.name} were not rehearsed.", entry.waived_by, entry.waiver
             )
 
 
@@ -176,15 +179,17 @@ def waived_checks(record: Record) -> Found:
     A line of the checklist that is `skipped` does not apply, which is none.
     """
     overrides = {override.name: override for override in record.facts.overrides}
-    for one in [*record.evidence(CHECKLIST).preflight, *record.section("checks")]:
-        if one.status == "waived":
-            by = overrides.get(one.name, Act())
-            who, why = by.by or one.by, by.reason or one.detail
-            yield Deviation(f"The check '{one.item or one.name}' was waived.", who, why)
-        elif one.status == "skip":
-            yield Deviation(f"The check '{one.item or one.name}' was left out.", why=one.detail)
-        elif one.how == "nobody":
-            yield Deviation(f"Nobody answered '{one.question or one.name}'.")
+    for entry in [*record.evidence(CHECKLIST).preflight, *record.section("checks")]:
+        if entry.status == "waived":
+            by = overrides.get(entry.name, Act())
+            who, why = by.by or entry.by, by.reason or entry.detail
+            yield Deviation(f"The check '{entry.item or entry.name}' was waived.", who, why)
+        elif entry.status == "skip":
+            yield Deviation(
+                f"The check '{entry.item or entry.name}' was left out.", why=entry.detail
+            )
+        elif entry.how == "nobody":
+            yield Deviation(f"Nobody answered '{entry.question or entry.name}'.")
 
 
 def unseen_images(record: Record) -> Found:
@@ -204,19 +209,25 @@ def kill_switches(record: Record) -> Found:
 
 def released(record: Record) -> Found:
     """Holds that a person let go of, and steps of the ramp that were taken back."""
-    for one in record.facts.decisions:
-        said = DECIDED.get(one.decision, "decided")
-        yield Deviation(f"The hold of {one.gate or one.name} was {said}.", one.by, one.reason)
-    for one in record.facts.ramp:
-        word = MOVED.get(one.what, "")
+    for decision in record.facts.decisions:
+        decided = DECIDED.get(decision.decision, "decided")
+        yield Deviation(
+            f"The hold of {decision.gate or decision.name} was {decided}.",
+            decision.by,
+            decision.reason,
+        )
+    for decision in record.facts.ramp:
+        word = MOVED.get(decision.what, "")
         if word:
-            to = f" {one.to} %" if word.endswith("to") else ""
-            yield Deviation(f"The ramp at {one.before} % {word}{to}.", one.by, one.reason)
+            to = f" {decision.to} %" if word.endswith("to") else ""
+            yield Deviation(
+                f"The ramp at {decision.before} % {word}{to}.", decision.by, decision.reason
+            )
 
 
 def restores(record: Record) -> Found:
-    for name, one in record.facts.restored:
-        yield Deviation(f"Database {name} was restored from its backup.", one.by, one.reason)
+    for name, entry in record.facts.restored:
+        yield Deviation(f"Database {name} was restored from its backup.", entry.by, entry.reason)
 
 
 def untold(record: Record) -> Found:
@@ -239,34 +250,44 @@ SWITCHED = {
 
 def events_of(record: Record, phases: t.Sequence[PhaseRow]) -> tuple[Event, ...]:
     """All of them in the order of time."""
-    return tuple(sorted([*stops(phases), *acts(record)], key=lambda one: one.at))
+    return tuple(sorted([*stops(phases), *acts(record)], key=lambda entry: entry.at))
 
 
 def acts(record: Record) -> Events:
     """What happened besides the phases."""
     facts = record.facts
     for override in facts.overrides:
-        said = f"{override.by or 'Somebody'} overrode the {override.name.replace('_', ' ')}"
-        yield from timed(override.at, said, override.reason, "warn")
-    for one in facts.kill_switches:
-        did = SWITCHED.get(one.what, "used the kill switch")
+        text = f"{override.by or 'Somebody'} overrode the {override.name.replace('_', ' ')}"
+        yield from timed(override.at, text, override.reason, "warn")
+    for switch in facts.kill_switches:
+        did = SWITCHED.get(switch.what, "used the kill switch")
         yield from timed(
-            one.name, f"{one.by} {did}", one.reason, "" if one.what == "reset" else "bad"
+            switch.name,
+            f"{switch.by} {did}",
+            switch.reason,
+            "" if switch.what == "reset" else "bad",
         )
-    for one in facts.decisions:
-        did = DECIDED.get(one.decision, "decided")
-        yield from timed(one.at, f"{one.by} {did} at {one.gate or one.name}", one.reason)
-    for one in facts.ramp:
-        who = f" by {one.by}" if one.by else ""
-        said = f"Ramp {one.what}{who}, {one.before} % to {one.to} %"
-        yield from timed(one.at, said, one.reason, "bad" if one.what == "breached" else "")
+    for switch in facts.decisions:
+        did = DECIDED.get(switch.decision, "decided")
+        yield from timed(
+            switch.at, f"{switch.by} {did} at {switch.gate or switch.name}", switch.reason
+        )
+    for switch in facts.ramp:
+        who = f" by {switch.by}" if switch.by else ""
+        text = f"Ramp {switch.what}{who}, {switch.before} % to {switch.to} %"
+        yield from timed(switch.at, text, switch.reason, "bad" if switch.what == "breached" else "")
     for name, phase in record.phases.items():
         for interruption in phase.interruptions:
-            said = f"{interruption.by} resumed phase {name}, in which the previous run ended"
-            yield from timed(interruption.at, said, tone="warn")
-    asked = facts.rollback_asked
-    if asked != Act():
-        yield from timed(asked.at, f"{asked.by or 'Somebody'} rolled back", asked.reason, "warn")
+            text = f"{interruption.by} resumed phase {name}, in which the previous run ended"
+            yield from timed(interruption.at, text, tone="warn")
+    rollback_asked = facts.rollback_asked
+    if rollback_asked != Act():
+        yield from timed(
+            rollback_asked.at,
+            f"{rollback_asked.by or 'Somebody'} rolled back",
+            rollback_asked.reason,
+            "warn",
+        )
     if record.status == ROLLED_BACK:
         yield from timed(record.finished, "The rollback was done", "", "warn")
 
@@ -281,8 +302,8 @@ def stops(phases: t.Sequence[PhaseRow]) -> Events:
                 yield Event(try_.finished, f"{row.title} {went}{cause}", tone)
 
 
-def timed(at: t.Any, said: str, why: str = "", tone: Tone = "") -> Events:
+def timed(at: t.Any, text: str, why: str = "", tone: Tone = "") -> Events:
     """None without a time."""
     moment = parse_time(at)
     if moment is not None:
-        yield Event(moment, f"{said}: {why.rstrip('.')}." if why else f"{said}.", tone)
+        yield Event(moment, f"{text}: {why.rstrip('.')}." if why else f"{text}.", tone)

@@ -31,15 +31,15 @@ class ReportFolder:
 
     def read(self, names: t.Iterable[str]) -> dict[str, str]:
         """Content by name; what is not there, or is no text, is missing."""
-        found = {}
+        results = {}
         for name in names:
             try:
-                found[name] = (self._path / name).read_text(encoding="utf-8")
+                results[name] = (self._path / name).read_text(encoding="utf-8")
             except (FileNotFoundError, UnicodeDecodeError):
                 continue
             except OSError as exc:
                 raise InputError(f"{self._path / name} can't be read: {exc.strerror}.") from exc
-        return found
+        return results
 
     def write(self, files: t.Mapping[str, str]) -> None:
         try:
@@ -96,7 +96,7 @@ def incident_facts(report: Report, record: Record, zone: tzinfo) -> str:
         (
             "Cause, as it was recorded",
             bullets(
-                (one.sentence(zone) for one in reversed(causes_of(record))),
+                (cause.sentence(zone) for cause in reversed(causes_of(record))),
                 "No cause is recorded.",
             ),
         ),
@@ -115,7 +115,7 @@ def bullets(lines: t.Iterable[str], empty: str = "") -> list[str]:
 
 def events(report: Report, record: Record) -> list[Event]:
     """All moments of the record, in their order."""
-    found: list[tuple[datetime | None, str]] = [
+    results: list[tuple[datetime | None, str]] = [
         (
             parse_time(record.started),
             f"The release was begun by {record.actor or 'somebody'}.",
@@ -125,22 +125,22 @@ def events(report: Report, record: Record) -> list[Event]:
     for row in report.phases:
         for try_ in row.tries:
             cause = f": {try_.causes[0]}" if try_.causes else "."
-            found.append((try_.started, f"{row.title} began."))
-            found.append((try_.finished, f"{row.title}: {try_.status}{cause}"))
-    found += [(one.at, one.said) for one in acts(record)]
-    return sorted(((at, said) for at, said in found if at), key=lambda event: event[0])
+            results.append((try_.started, f"{row.title} began."))
+            results.append((try_.finished, f"{row.title}: {try_.status}{cause}"))
+    results += [(entry.at, entry.said) for entry in acts(record)]
+    return sorted(((at, text) for at, text in results if at), key=lambda event: event[0])
 
 
-def when(found: t.Sequence[Event], zone: tzinfo) -> list[str]:
-    if not found:
+def when(results: t.Sequence[Event], zone: tzinfo) -> list[str]:
+    if not results:
         return ["No time is recorded."]
-    local = found[0][0].astimezone(zone).tzname() or "local"
+    local = results[0][0].astimezone(zone).tzname() or "local"
     if local == "UTC":
-        rows = [f"| {at:%Y-%m-%d %H:%M:%S} | {escaped(said)} |" for at, said in found]
+        rows = [f"| {at:%Y-%m-%d %H:%M:%S} | {escaped(text)} |" for at, text in results]
         return ["| UTC | what |", "|---|---|", *rows]
     rows = [
-        f"| {at:%Y-%m-%d %H:%M:%S} | {at.astimezone(zone):%Y-%m-%d %H:%M:%S} | {escaped(said)} |"
-        for at, said in found
+        f"| {at:%Y-%m-%d %H:%M:%S} | {at.astimezone(zone):%Y-%m-%d %H:%M:%S} | {escaped(text)} |"
+        for at, text in results
     ]
     return [f"| UTC | {escaped(local)} | what |", "|---|---|---|", *rows]
 
@@ -161,11 +161,13 @@ def impact(report: Report, record: Record) -> t.Iterator[str]:
 
 def done(record: Record) -> t.Iterator[str]:
     yield from filter(None, (phase.evidence.settlement for phase in record.phases.values()))
-    for one in record.facts.services_returned:
-        back = one.after or "what ran before"
-        stuck = one.message
+    for entry in record.facts.services_returned:
+        back = entry.after or "what ran before"
+        stuck = entry.message
         yield (
-            f"{one.name} did not go back: {stuck}" if stuck else f"{one.name} went back to {back}."
+            f"{entry.name} did not go back: {stuck}"
+            if stuck
+            else f"{entry.name} went back to {back}."
         )
     for name, act in record.facts.restored:
         yield f"{name} was restored from {act.backup}."
@@ -226,7 +228,7 @@ def notes_of(
     report: Report, record: t.Mapping[str, t.Any], zone: tzinfo, before: t.Mapping[str, str]
 ) -> dict[str, str]:
     """Content by name; `before` is what the files hold already."""
-    found = {
+    results = {
         "lessons.md": written(
             f"Lessons learned from {report.title}",
             lessons_facts(report),
@@ -237,8 +239,8 @@ def notes_of(
     if is_incident(report):
         name = incident_name(record)
         facts = incident_facts(report, Record.read(legible(record, LONGEST)), zone)
-        found[name] = written(f"Incident: {report.title}", facts, FOLLOW_UPS, before.get(name))
-    return found
+        results[name] = written(f"Incident: {report.title}", facts, FOLLOW_UPS, before.get(name))
+    return results
 
 
 def incident_name(record: t.Mapping[str, t.Any]) -> str:
@@ -251,8 +253,8 @@ def incident_name(record: t.Mapping[str, t.Any]) -> str:
 def written(title: str, facts: str, rest: str, before: str | None) -> str:
     """A file of which the record writes one part and people the rest, which is kept."""
     head, _begin, tail = (before or "").partition(BEGIN)
-    _facts, end, kept = tail.partition(END)
+    _facts, end, stored = tail.partition(END)
     if not end:
         # The file of somebody who took the marks out is theirs as a whole.
         return before or f"# {escaped(title)}\n\n{BEGIN}\n\n{facts}\n\n{END}\n{rest}"
-    return f"{head}{BEGIN}\n\n{facts}\n\n{END}{kept}"
+    return f"{head}{BEGIN}\n\n{facts}\n\n{END}{stored}"

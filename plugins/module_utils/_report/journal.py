@@ -138,10 +138,10 @@ def encoded(entry: dict[str, t.Any]) -> str:
             {**entry, "result": None, "truncated": True}, ensure_ascii=False, default=str
         )
     if len(line) > LINE_LIMIT:
-        kept = {
+        stored = {
             k: v[:2_000] if isinstance(v, str) else v for k, v in entry.items() if k != "result"
         }
-        line = json.dumps({**kept, "truncated": True}, ensure_ascii=False, default=str)
+        line = json.dumps({**stored, "truncated": True}, ensure_ascii=False, default=str)
     return line
 
 
@@ -182,42 +182,42 @@ def read_journal(
 
     So the report of a finished release stays the same, whatever is run later.
     """
-    told = Told()
+    message = Told()
     for event in read_events(lines):
         if event is None:
-            told.damaged += 1
+            message.damaged += 1
             continue
         at, run = parse_time(event["at"]), event["run"]
         if event["event"] == "run_started" and event.get("check"):
-            told.rehearsals.add(run)
-        if run in told.rehearsals or at is None or (since and at < since):
+            message.rehearsals.add(run)
+        if run in message.rehearsals or at is None or (since and at < since):
             continue
         if until and at > until:
-            if run in told.runs:
-                told.runs[run].outcome = "outlasted the release"
+            if run in message.runs:
+                message.runs[run].outcome = "outlasted the release"
         else:
-            take(told, event, redact)
-    return tuple(tables(told, redact))
+            take(message, event, redact)
+    return tuple(tables(message, redact))
 
 
-def take(told: Told, entry: Event, redact: t.Callable[[str], str]) -> None:
-    run = told.runs.setdefault(entry["run"], RunTold(begin=entry))
+def take(message: Told, entry: Event, redact: t.Callable[[str], str]) -> None:
+    run = message.runs.setdefault(entry["run"], RunTold(begin=entry))
     if entry["event"] == "run_finished":
         run.outcome = text(entry.get("outcome"))
     event, task, host = (redact(text(entry.get(key))) for key in ("event", "task", "host"))
-    told.retries[(task, host)] += event == "task_retried"
+    message.retries[(task, host)] += event == "task_retried"
     seconds = number(entry.get("duration"))
     if event in ENDS and seconds is not None:
-        told.longest.append((seconds, task, host, ENDS[event], text(entry.get("at"))))
-        if len(told.longest) > 50 * LONGEST:
-            told.longest = top(told)
+        message.longest.append((seconds, task, host, ENDS[event], text(entry.get("at"))))
+        if len(message.longest) > 50 * LONGEST:
+            message.longest = top(message)
 
 
-def top(told: Told) -> list[tuple[float, str, str, str, str]]:
-    return sorted(told.longest, key=lambda one: (-one[0], one[1:]))[:LONGEST]
+def top(message: Told) -> list[tuple[float, str, str, str, str]]:
+    return sorted(message.longest, key=lambda entry: (-entry[0], entry[1:]))[:LONGEST]
 
 
-def runs(told: Told, redact: t.Callable[[str], str]) -> Table | None:
+def runs(message: Told, redact: t.Callable[[str], str]) -> Table | None:
     """Who ran what, and what became of it; nothing of runs whose first line is not of this release."""
     rows = [
         (
@@ -227,7 +227,7 @@ def runs(told: Told, redact: t.Callable[[str], str]) -> Table | None:
             shown(run.begin["at"]),
             Cell(run.outcome, OUTCOMES.get(run.outcome, "")),
         )
-        for run in told.runs.values()
+        for run in message.runs.values()
         if run.begin["event"] == "run_started"
     ]
     columns = ("Run", "By", "From", "Began", "Ended")
@@ -249,12 +249,14 @@ def command(begin: Event) -> str:
     return " ".join(words)
 
 
-def tables(told: Told, redact: t.Callable[[str], str]) -> t.Iterator[Table]:
-    ran = runs(told, redact)
+def tables(message: Told, redact: t.Callable[[str], str]) -> t.Iterator[Table]:
+    ran = runs(message, redact)
     if ran:
         yield ran
     lead = (
-        f"{counted(told.damaged, 'line')} of the journal could not be read." if told.damaged else ""
+        f"{counted(message.damaged, 'line')} of the journal could not be read."
+        if message.damaged
+        else ""
     )
     rows = [
         (
@@ -264,14 +266,14 @@ def tables(told: Told, redact: t.Callable[[str], str]) -> t.Iterator[Table]:
             Cell(ended, "bad" if ended == "failed" else ""),
             shown(at),
         )
-        for seconds, task, host, ended, at in top(told)
+        for seconds, task, host, ended, at in top(message)
     ]
     if rows or lead:
         columns = ("Task", "Host", "Took", "Ended", "At")
         yield table(
             "Longest tasks", columns, rows, "The journal has no task of this release.", lead
         )
-    retried = [(count, *key) for key, count in told.retries.items() if count]
+    retried = [(count, *key) for key, count in message.retries.items() if count]
     again = [
         (legible(task, LIMIT), legible(host, LIMIT), Cell(str(count), "warn"))
         for count, task, host in sorted(retried, reverse=True)[:LONGEST]

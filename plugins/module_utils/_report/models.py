@@ -135,7 +135,7 @@ class Deviation:
         who = f"By {self.who}." if self.who else ""
         end = "" if self.why.endswith(("?", "!", "…")) else "."
         why = f"Why: {self.why.rstrip('.')}{end}" if self.why else ""
-        return " ".join(one for one in (who, why) if one)
+        return " ".join(entry for entry in (who, why) if entry)
 
     def sentence(self) -> str:
         return f"{self.counted} {self.reason}".strip()
@@ -241,7 +241,7 @@ class Asked:
 
     def has(self, part: str) -> bool:
         """Whether the release has a phase for it, whose name ends so. Without a plan any may be there."""
-        return not self.plan or any(one.name.endswith(part) for one in self.plan)
+        return not self.plan or any(entry.name.endswith(part) for entry in self.plan)
 
 
 GOOD = {"succeeded", "no_change", "pass", "passed", "ok", "proceed", "true", "delivered", "done",

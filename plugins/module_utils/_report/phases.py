@@ -63,37 +63,41 @@ def phase_row(planned: Planned, phase: Phase, zone: tzinfo) -> PhaseRow:
         finished=shown_both(phase.finished, zone),
         actual=phase.lasted,
         causes=tuple(causes(phase.evidence)),
-        waits_for=next((compact(one.sentence) for one in phase.evidence.failures if one.held), ""),
+        waits_for=next(
+            (compact(failure.sentence) for failure in phase.evidence.failures if failure.held), ""
+        ),
         evidence=tuple(evidence(phase.evidence)),
         tries=tuple(map(try_of, phase.tries)) if phase.status or phase.started else (),
     )
 
 
-def try_of(one: RecordedTry) -> Try:
-    status = one.outcome or "unknown"
-    why = causes(one.evidence) if status in (FAILED, ON_HOLD) else ()
-    return Try(one.begun, one.ended, status.replace("_", " "), tuple(why))
+def try_of(recorded_try: RecordedTry) -> Try:
+    status = recorded_try.outcome or "unknown"
+    why = causes(recorded_try.evidence) if status in (FAILED, ON_HOLD) else ()
+    return Try(recorded_try.begun, recorded_try.ended, status.replace("_", " "), tuple(why))
 
 
-def evidence(kept: Evidence) -> list[str]:
+def evidence(stored: Evidence) -> list[str]:
     """Lines as they are; a dictionary as one line for each key that no table of the report shows."""
-    found = kept.all
-    if isinstance(found, str):
-        return [found]
-    if isinstance(found, list):
-        return names(found)
-    if not isinstance(found, dict):
+    result = stored.all
+    if isinstance(result, str):
+        return [result]
+    if isinstance(result, list):
+        return names(result)
+    if not isinstance(result, dict):
         return []
-    apart = {*TABLED, "failures"} if kept.failures else {*TABLED}
-    lines = [kept.settlement] if kept.settlement else []
+    apart = {*TABLED, "failures"} if stored.failures else {*TABLED}
+    lines = [stored.settlement] if stored.settlement else []
     apart |= {"settlement"} if lines else set()
-    said = {key: one for key, one in found.items() if one not in (None, "", [], {})}
-    return lines + [f"{key}: {compact(one)}" for key, one in said.items() if key not in apart]
+    answers = {key: entry for key, entry in result.items() if entry not in (None, "", [], {})}
+    return lines + [
+        f"{key}: {compact(answer)}" for key, answer in answers.items() if key not in apart
+    ]
 
 
-def causes(kept: Evidence) -> t.Iterator[str]:
+def causes(stored: Evidence) -> t.Iterator[str]:
     """What a failed phase keeps: by host, the task and its message."""
-    for cause in kept.causes:
+    for cause in stored.causes:
         yield f"{said_by(cause.name, cause.task or 'a task')}{compact(cause.sentence)}"
 
 
@@ -118,19 +122,19 @@ def verdict_of(
     phases: t.Sequence[PhaseRow],
     missing: t.Sequence[str],
     deviations: int,
-    asked: Asked,
+    requested: Asked,
 ) -> Summary:
-    status, zone = record.status, asked.zone
+    status, zone = record.status, requested.zone
     failed = [row for row in phases if row.status in (FAILED, ON_HOLD)]
     if status == ROLLED_BACK:
         why = latest_cause(record).sentence(zone).rstrip(".")
         return Summary(
             "Rolled back", "bad", f"The platform is back at what ran before. Cause: {why}."
         )
-    if asked.live:
-        return going_on(phases, asked)
-    if asked.undo and asked.now:
-        ended = f"The rollback ended at {shown_both(asked.now, zone)} before it was done."
+    if requested.live:
+        return going_on(phases, requested)
+    if requested.undo and requested.now:
+        ended = f"The rollback ended at {shown_both(requested.now, zone)} before it was done."
         return Summary("Interrupted", "bad", f"{ended} Run playbooks/rollback.yml again.")
     if failed or status == "failed":
         return stopped(failed)
@@ -140,7 +144,7 @@ def verdict_of(
     if not status:
         return Summary("Unknown", "warn", "The record has no status of the release.")
     if status != DONE:
-        return unfinished_yet(phases, unfinished, asked)
+        return unfinished_yet(phases, unfinished, requested)
     if unfinished:
         return Summary("Incomplete", "warn", f"Closed as done without {', '.join(unfinished)}.")
     took = lasting(between(record.started, record.finished))
@@ -163,21 +167,21 @@ def stopped(failed: t.Sequence[PhaseRow]) -> Summary:
     return Summary("Failed", "bad", f"The release stopped{where}{why}")
 
 
-def going_on(phases: t.Sequence[PhaseRow], asked: Asked) -> Summary:
-    if asked.undo:
+def going_on(phases: t.Sequence[PhaseRow], requested: Asked) -> Summary:
+    if requested.undo:
         return Summary("Rolling back", "warn", "The release is being rolled back.")
     done = sum(1 for row in phases if row.tone in ("good", "calm"))
     return Summary("Running", "calm", f"{done} of {counted(len(phases), 'phase')} are done.")
 
 
 def unfinished_yet(
-    phases: t.Sequence[PhaseRow], unfinished: t.Sequence[str], asked: Asked
+    phases: t.Sequence[PhaseRow], unfinished: t.Sequence[str], requested: Asked
 ) -> Summary:
     running = [row for row in phases if row.status == "running"]
     last = [row.title for row in phases if row.name == LAST_PHASE]
     left = f"Not finished: {', '.join(unfinished or last or [LAST_PHASE])}."
-    if asked.now:
-        ended = f"The run ended at {shown_both(asked.now, asked.zone)}"
+    if requested.now:
+        ended = f"The run ended at {shown_both(requested.now, requested.zone)}"
         if not running:
             return Summary("Not finished", "warn", f"{ended}. {left} Look at playbooks/status.yml.")
         return Summary(
@@ -204,7 +208,7 @@ def glance(
     back = status == ROLLED_BACK
     done = sum(1 for row in phases if row.tone in ("good", "calm"))
     taken_back = sum(1 for row in phases if row.back)
-    found = [
+    results = [
         ("Phases taken back", Cell(str(taken_back)))
         if back
         else ("Phases done", Cell(f"{done} of {len(phases)}") if live else of(done, len(phases)))
@@ -214,24 +218,27 @@ def glance(
         applies = [row[column] for row in rows if row[column].text != NOT_APPLICABLE]
         if back and part == "services":
             returned = sum(1 for cell in applies if cell.text in (BACK, NOT_STARTED))
-            found.append(("Services as before", of(returned, len(applies))))
+            results.append(("Services as before", of(returned, len(applies))))
         elif applies:
             good = sum(1 for cell in applies if cell.tone == "good")
-            found.append((name, of(good, len(applies))))
+            results.append((name, of(good, len(applies))))
     metrics = [metric for watch in watches if not watch.fold for metric in watch.metrics]
     if metrics:
-        found.append(
+        results.append(
             (
                 "Metrics good",
-                of(sum(1 for one in metrics if one.verdict.tone in ("good", "calm")), len(metrics)),
+                of(
+                    sum(1 for metric in metrics if metric.verdict.tone in ("good", "calm")),
+                    len(metrics),
+                ),
             )
         )
     for backups in [table.rows for table in tables if table.title == "Backups"]:
-        found.append(("Backups", Cell(str(len(backups)), "good" if backups else "warn")))
+        results.append(("Backups", Cell(str(len(backups)), "good" if backups else "warn")))
     tries = sum(1 for row in phases for try_ in row.tries if try_.status in (FAILED, ON_HOLD))
-    found.append(("Failed tries", Cell(str(tries), "warn" if tries else "good")))
-    found.append(("Deviations", Cell(str(deviations), "warn" if deviations else "good")))
-    return tuple(found)
+    results.append(("Failed tries", Cell(str(tries), "warn" if tries else "good")))
+    results.append(("Deviations", Cell(str(deviations), "warn" if deviations else "good")))
+    return tuple(results)
 
 
 def of(good: int, total: int) -> Cell:

@@ -37,8 +37,8 @@ def bound_words(bounds: Bounds, unit: str) -> str:
         )
         if value is not None
     ]
-    said = f"Passes {' '.join(passes)}" if passes else "No bound to pass"
-    return f"{said}; rolls back {' or '.join(fails)}." if fails else f"{said}."
+    text = f"Passes {' '.join(passes)}" if passes else "No bound to pass"
+    return f"{text}; rolls back {' or '.join(fails)}." if fails else f"{text}."
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ def plot_of(name: str, unit: str, samples: t.Sequence[Sample], bounds: Bounds) -
         tuple(
             (x(at), y(value))
             for at, value, was in samples
-            if was == one.shown and value is not None
+            if was == entry.shown and value is not None
         )
-        for one in (SampleStatus.BREACH, SampleStatus.BETWEEN)
+        for entry in (SampleStatus.BREACH, SampleStatus.BETWEEN)
     )
     return Plot(
         title=name,
@@ -126,16 +126,16 @@ def domain(
 
     `whole`: they are shares of 1, so that no axis goes beyond it unless a value does.
     """
-    seen = [*values, *(b for b in (bounds.minimum, bounds.maximum) if b is not None)]
+    observed = [*values, *(b for b in (bounds.minimum, bounds.maximum) if b is not None)]
     # Most metrics are counts and shares, whose zero says more than an arbitrary bottom.
-    if min(seen) >= 0 and bounds.minimum is None and bounds.below is None:
-        seen.append(0.0)
-    low, high = min(seen), max(seen)
+    if min(observed) >= 0 and bounds.minimum is None and bounds.below is None:
+        observed.append(0.0)
+    low, high = min(observed), max(observed)
     height = (high - low) or abs(high) or 1.0
     for bound in (bounds.below, bounds.above):
         if bound is not None and low - (REACH - 1) * height <= bound <= high + (REACH - 1) * height:
-            seen.append(bound)
-    low, high = min(seen), max(seen)
+            observed.append(bound)
+    low, high = min(observed), max(observed)
     room = 0.12 * ((high - low) or abs(high) or 1.0)
     bottom, top = (low if low == 0 else low - room), high + room
     if whole and low >= 0 and high <= 1:
@@ -201,11 +201,11 @@ def plot_words(
     unit: str, samples: t.Sequence[Sample], values: t.Sequence[float], breaches: int, holes: int
 ) -> str:
     last = samples[-1].value
-    said = [
+    sentences = [
         f"over {lasting(samples[-1].at) or 'no time'}",
         f"between {quantity(min(values), unit)} and {quantity(max(values), unit)}",
         f"at the end {quantity(last, unit)}",
     ]
-    said += [f"{counted(breaches, 'point')} in breach"] if breaches else []
-    said += [counted(holes, "gap")] if holes else []
-    return ", ".join(said)
+    sentences += [f"{counted(breaches, 'point')} in breach"] if breaches else []
+    sentences += [counted(holes, "gap")] if holes else []
+    return ", ".join(sentences)

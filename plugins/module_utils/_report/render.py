@@ -100,8 +100,10 @@ def parts_of(report: Report) -> list[tuple[str, str]]:
 
 def evidence_of(report: Report) -> list[Table]:
     """Of each its sentence and what stands out; the rest is folded, with digests and checksums."""
-    found = [one for one in report.tables if one.part == "evidence" and (one.rows or one.lead)]
-    return [replace(one, fold=True) for one in found]
+    tables = [
+        table for table in report.tables if table.part == "evidence" and (table.rows or table.lead)
+    ]
+    return [replace(table, fold=True) for table in tables]
 
 
 def event_cells(report: Report) -> list[tuple[str, Cell]]:
@@ -109,8 +111,8 @@ def event_cells(report: Report) -> list[tuple[str, Cell]]:
     times = [event.at.astimezone(report.zone) for event in report.events]
     form = "%d %b %H:%M:%S" if len({time.date() for time in times}) > 1 else "%H:%M:%S"
     return [
-        (f"{at:{form}}", Cell(one.said, one.tone))
-        for at, one in zip(times, report.events, strict=True)
+        (f"{at:{form}}", Cell(event.said, event.tone))
+        for at, event in zip(times, report.events, strict=True)
     ]
 
 
@@ -189,7 +191,7 @@ def beside(report: Report) -> str:
         known.get("Commit", Cell("")).text[:12],
         known.get("Released by", Cell("")).text,
     ]
-    return "".join(f" · {one}" for one in shown if one)
+    return "".join(f" · {entry}" for entry in shown if entry)
 
 
 def phases(rows: t.Sequence[PhaseRow]) -> t.Iterator[str]:
@@ -197,8 +199,8 @@ def phases(rows: t.Sequence[PhaseRow]) -> t.Iterator[str]:
     for place, row in enumerate(rows, start=1):
         mark = MARKS.get(row.tone, "·")
         number = f"{place}/{len(rows)}"
-        told = f"  {mark} {number:>5} {row.title:<{wide}}  {row.status:<11} {took_words(row)}"
-        yield clipped(told.rstrip())
+        text = f"  {mark} {number:>5} {row.title:<{wide}}  {row.status:<11} {took_words(row)}"
+        yield clipped(text.rstrip())
         if row.status in ("failed", "on hold"):
             yield from (clipped(f"          {cause}") for cause in row.causes[:CAUSES])
 

@@ -106,7 +106,7 @@ class Scale:
 
     def ticks(self, zone: tzinfo) -> list[Tick]:
         step = next((step for step in STEPS if self.seconds / step <= TICKS), STEPS[-1])
-        found: list[Tick] = []
+        results: list[Tick] = []
         free, free_narrow, day = -APART, -APART, ""
         for begin, end in self.blocks:
             for moment in round_moments(begin, end, step, zone):
@@ -115,15 +115,15 @@ class Scale:
                 label = ((today if today != day else "") + clock(moment, step)).strip()
                 left, right = reach(place, label, WIDE)
                 if left < free:
-                    found.append(Tick(place, "", narrow=False))
+                    results.append(Tick(place, "", narrow=False))
                     continue
                 narrow_left, narrow_right = reach(place, label, NARROW)
                 narrow = narrow_left >= free_narrow
-                found.append(Tick(place, label, narrow=narrow))
+                results.append(Tick(place, label, narrow=narrow))
                 free = right + APART
                 free_narrow = narrow_right + APART if narrow else free_narrow
                 day = today
-        return found
+        return results
 
 
 def clock(moment: datetime, step: int) -> str:
@@ -259,11 +259,11 @@ def actual_pieces(row: PhaseRow, last_known: datetime | None) -> t.Iterator[Piec
         )  # fmt: skip
 
 
-def try_words(row: PhaseRow, one: Try, number: int) -> str:
+def try_words(row: PhaseRow, entry: Try, number: int) -> str:
     nth = f"try {number} of {len(row.tries)}, " if len(row.tries) > 1 else ""
-    if one.finished is None:
+    if entry.finished is None:
         return f"{nth}begun, no end is recorded"
-    return f"{nth}{one.status} after {lasting(between(one.started, one.finished))}"
+    return f"{nth}{entry.status} after {lasting(between(entry.started, entry.finished))}"
 
 
 def planned_pieces(phases: t.Sequence[PhaseRow], begin: float) -> list[Piece]:
@@ -278,14 +278,14 @@ def planned_pieces(phases: t.Sequence[PhaseRow], begin: float) -> list[Piece]:
 
 def waits(real: t.Sequence[Piece], axis: float) -> list[Piece]:
     """From the end of all that came before to the next beginning, in the lane of what waited."""
-    found = []
+    results = []
     reached: float | None = None
-    for piece in sorted(real, key=lambda one: one.span):
+    for piece in sorted(real, key=lambda entry: entry.span):
         if reached is not None and piece.span[0] - reached >= max(WAIT_LEAST, WAIT_SHARE * axis):
             words = f"{lasting(piece.span[0] - reached)} of waiting before"
-            found.append(Piece(piece.phase, "wait", (reached, piece.span[0]), words))
+            results.append(Piece(piece.phase, "wait", (reached, piece.span[0]), words))
         reached = max(piece.span[1], reached or piece.span[1])
-    return found
+    return results
 
 
 def lane(row: PhaseRow, pieces: t.Sequence[Piece], scale: Scale) -> Lane:

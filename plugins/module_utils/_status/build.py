@@ -64,58 +64,64 @@ class Asked:
     typed: Typed = field(default_factory=Typed)
 
 
-def status_of(seen: Seen, asked: Asked, now: datetime) -> dict[str, t.Any]:
-    record, plan = seen.record, asked.plan
-    told = verdict(
-        record, seen.lock, seen.killed, plan, now, seen.watches, automatic=seen.automatic
+def status_of(observed: Seen, requested: Asked, now: datetime) -> dict[str, t.Any]:
+    record, plan = observed.record, requested.plan
+    text = verdict(
+        record,
+        observed.lock,
+        observed.killed,
+        plan,
+        now,
+        observed.watches,
+        automatic=observed.automatic,
     )
     planned = plan.names
     known = record.ordered(planned)
     names = [*planned, *(name for name in known if name not in planned)]
     phases = [_phase(name, known.get(name, NO_PHASE), plan) for name in names]
     return {
-        "verdict": told.word,
-        "why": told.why,
+        "verdict": text.word,
+        "why": text.why,
         "release": record.version,
         "attempt": record.attempt,
         "by": record.actor,
         "since": record.started,
         "finished": record.finished,
-        "phase": told.phase,
-        "watching": told.watching,
+        "phase": text.phase,
+        "watching": text.watching,
         "phases": phases,
-        "lock": {"sentence": seen.sentence, **seen.lock},
-        "freeze": seen.freeze,
-        "services": _services(seen.deployments, asked.services),
-        "flags": dict(seen.flags or {}),
-        "kill_switch": seen.killed,
-        "ramp": _ramp(asked.ramp),
-        "guard": _guard(asked.guard, record, asked.ramp),
+        "lock": {"sentence": observed.sentence, **observed.lock},
+        "freeze": observed.freeze,
+        "services": _services(observed.deployments, requested.services),
+        "flags": dict(observed.flags or {}),
+        "kill_switch": observed.killed,
+        "ramp": _ramp(requested.ramp),
+        "guard": _guard(requested.guard, record, requested.ramp),
         "backups": _backups(record),
-        "availability": availability_of(seen.availability.get(RELEASE), at=now).to_json(),
-        "page": asked.page,
-        "next": _next(told, seen, asked),
+        "availability": availability_of(observed.availability.get(RELEASE), at=now).to_json(),
+        "page": requested.page,
+        "next": _next(text, observed, requested),
     }
 
 
-def _next(told: Verdict, seen: Seen, asked: Asked) -> list[dict[str, str]]:
+def _next(text: Verdict, observed: Seen, requested: Asked) -> list[dict[str, str]]:
     settled = [
         name
-        for name, phase in seen.record.phases.items()
-        if phase.settled and name not in seen.switched_off
+        for name, phase in observed.record.phases.items()
+        if phase.settled and name not in observed.switched_off
     ]
-    left = [name for name in asked.plan.names if name not in settled]
+    left = [name for name in requested.plan.names if name not in settled]
     # Of a release without a phase that is done, the whole.
-    left = left if len(left) < len(asked.plan) else []
-    found = next_commands(
-        told,
-        asked.typed,
+    left = left if len(left) < len(requested.plan) else []
+    commands = next_commands(
+        text,
+        requested.typed,
         left=left,
-        decides=seen.record.evidence(told.phase).decides,
-        ramp=_ramp(asked.ramp),
-        kept_out_by=str(seen.lock["holder"]) if seen.lock.get("manual") else "",
+        decides=observed.record.evidence(text.phase).decides,
+        ramp=_ramp(requested.ramp),
+        kept_out_by=str(observed.lock["holder"]) if observed.lock.get("manual") else "",
     )
-    return [{"command": one.command, "why": one.why} for one in found]
+    return [{"command": command.command, "why": command.why} for command in commands]
 
 
 def _phase(name: str, phase: Phase, plan: Plan) -> dict[str, t.Any]:
@@ -152,7 +158,7 @@ def _service(deployment: Body | None) -> dict[str, t.Any]:
 def service_version(name: str, images: t.Mapping[str, str]) -> str:
     """The tag of the container that is called as its Deployment, else those of all its containers."""
     chosen = [images[name]] if name in images else images.values()
-    return " + ".join(dict.fromkeys(version_of(one) or NO_TAG for one in chosen)) or NO_TAG
+    return " + ".join(dict.fromkeys(version_of(entry) or NO_TAG for entry in chosen)) or NO_TAG
 
 
 def _ramp(ramp: Body) -> dict[str, t.Any]:
@@ -182,8 +188,8 @@ def _guard(guard: Body, record: Record, ramp: Body) -> dict[str, t.Any]:
 
 def _backups(record: Record) -> list[dict[str, t.Any]]:
     names = ("name", "finished", "size", "uri")
-    found = [{name: getattr(backup, name) for name in names} for backup in record.backups]
-    return sorted(found, key=lambda one: str(one["finished"]))
+    backups = [{name: getattr(backup, name) for name in names} for backup in record.backups]
+    return sorted(backups, key=lambda backup: str(backup["finished"]))
 
 
 def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Seen:

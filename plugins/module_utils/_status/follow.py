@@ -38,20 +38,24 @@ class Told(t.NamedTuple):
 def changes(before: Status | None, after: Status) -> list[Told]:
     """What is new in `after` since `before`; None: everything is."""
     known = {phase["name"]: phase["status"] for phase in before["phases"]} if before else {}
-    told = [
+    sentences = [
         Told(CHANGED, _phase(phase, after), phase["status"])
         for phase in after["phases"]
         if known.get(phase["name"], NOT_STARTED) != phase["status"]
         and (before or phase["status"] not in SETTLED)
     ]
     if after["watching"] and not (before and before["watching"]):
-        told.append(Told(CHANGED, f"{after['verdict'].lower()}: {after['why']}", HELD))
+        sentences.append(Told(CHANGED, f"{after['verdict'].lower()}: {after['why']}", HELD))
     services = after["services"]
     # With the first look, what is complete is no news.
     finished = [
-        Told(CHANGED, f"{name} {one['version']} {one['available']}/{one['desired']}", "done")
-        for name, one in services.items()
-        if before and _complete(one) and not _complete(before["services"].get(name))
+        Told(
+            CHANGED,
+            f"{name} {service['version']} {service['available']}/{service['desired']}",
+            "done",
+        )
+        for name, service in services.items()
+        if before and _complete(service) and not _complete(before["services"].get(name))
     ]
     rolling = [
         f"{name} {service['version']} {service['available']}/{service['desired']}"
@@ -64,16 +68,16 @@ def changes(before: Status | None, after: Status) -> list[Told]:
             f"{whole} of {len(services)} services complete · rolling: {listed(rolling, MOST_NAMES)}"
         )
         finished.append(Told(FAR, far))
-    return [*told, *finished]
+    return [*sentences, *finished]
 
 
 def _phase(phase: Status, status: Status) -> str:
-    whole = sum(1 for one in status["phases"] if one["number"])
+    whole = sum(1 for entry in status["phases"] if entry["number"])
     place = f" ({phase['number']} of {whole})" if phase["number"] else ""
     took = between(phase["started"], phase["finished"])
     # What took a phase back is another run than the one that began it.
-    told = took is not None and phase["status"] not in TAKEN_BACK
-    after = f" after {lasting(took)}" if told else ""
+    text = took is not None and phase["status"] not in TAKEN_BACK
+    after = f" after {lasting(took)}" if text else ""
     return f"{phase['title']}{place} {phase['status'].replace('_', ' ')}{after}"
 
 
@@ -112,11 +116,11 @@ def follow(
 ) -> dict[str, t.Any]:
     """The status in which nobody works on the release any more. Raises UnreachableError when it lost sight of it."""
     before: dict[str, t.Any] | None = None
-    lapse, said, blind = Lapse(), clock.now(), 0.0
+    lapse, text, blind = Lapse(), clock.now(), 0.0
     while True:
         now = clock.now()
         try:
-            seen = look()
+            evidence = look()
         except UnreachableError as exc:
             if not blind:
                 blind = now
@@ -132,16 +136,18 @@ def follow(
         if blind:
             blind = 0.0
             show(CHANGED, "sees the cluster again", {})
-        if lapse.over(seen.lock, now):
-            seen = replace(seen, lock={**seen.lock, "held": False})
-        status = build(seen, today())
+        if lapse.over(evidence.lock, now):
+            evidence = replace(evidence, lock={**evidence.lock, "held": False})
+        status = build(evidence, today())
         if status["verdict"] != IN_PROGRESS and not status["watching"]:
             return status
-        told = changes(before, status)
-        if not told and now - said >= EVERY:
-            told = [Told(FAR, status["why"])]
-        for one in told:
-            said = now
-            show(one.event, one.text, {"phase": status["phase"], "status": one.status})
+        sentences = changes(before, status)
+        if not sentences and now - text >= EVERY:
+            sentences = [Told(FAR, status["why"])]
+        for sentence in sentences:
+            text = now
+            show(
+                sentence.event, sentence.text, {"phase": status["phase"], "status": sentence.status}
+            )
         before = status
         clock.sleep(interval)

@@ -40,8 +40,8 @@ def lines_of(status: Status, now: datetime) -> list[str]:
         *([("page", status["page"])] if status["page"] else []),
         *_next(status["next"]),
     ]
-    told = [f"  {label:<9} {text}" for label, text in rows]
-    return [f"{status['verdict']}: {shortened(status['why'], WHY)}", *told][:LIMIT]
+    sentences = [f"  {label:<9} {text}" for label, text in rows]
+    return [f"{status['verdict']}: {shortened(status['why'], WHY)}", *sentences][:LIMIT]
 
 
 Rows = t.Iterator[tuple[str, str]]
@@ -62,7 +62,7 @@ def _release(status: Status, now: datetime) -> Rows:
 def _phases(status: Status) -> Rows:
     """How many are done, and each that is something else."""
     planned = [phase for phase in status["phases"] if phase["number"]]
-    done = [one for one in planned if one["status"] in SETTLED]
+    done = [entry for entry in planned if entry["status"] in SETTLED]
     odd = [
         f"{phase['title']} {phase['status'].replace('_', ' ')}"
         for phase in status["phases"]
@@ -80,8 +80,8 @@ def _flags(status: Status) -> Rows:
     on = [name for name, value in flags.items() if value.lower() == "true"]
     off = [name for name, value in flags.items() if value.lower() == "false"]
     values = [f"{name}={flags[name]}" for name in flags if name not in (*on, *off)]
-    told = [f"{len(on)} on", *([f"off: {' '.join(off)}"] if off and on else [])]
-    yield "flags", " · ".join([*values, *(told if on else ["all off"])])
+    sentences = [f"{len(on)} on", *([f"off: {' '.join(off)}"] if off and on else [])]
+    yield "flags", " · ".join([*values, *(sentences if on else ["all off"])])
     if status["kill_switch"] and status["kill_switch"] not in status["why"]:
         yield "", shortened(status["kill_switch"], WHY)
 
@@ -90,33 +90,36 @@ def _ramp(status: Status) -> Rows:
     ramp = status["ramp"]
     if not ramp:
         return
-    told = f"{status['why']} {status['lock']['sentence']} {status['kill_switch']}"
+    text = f"{status['why']} {status['lock']['sentence']} {status['kill_switch']}"
     at = "no percentage" if ramp["percentage"] is None else f"{ramp['percentage']} %"
     step = f", step {ramp['step']} of {ramp['steps']}" if ramp["step"] else ""
-    yield "ramp", f"{at}{step}{_onward(ramp['next'], told)}"
+    yield "ramp", f"{at}{step}{_onward(ramp['next'], text)}"
 
 
 def _guard(guard: Status) -> Rows:
     if guard:
-        told = f"SILENT: {guard['silent']}" if guard["silent"] else guard["sentence"]
-        yield "guard", shortened(told, WHY)
+        sentence = f"SILENT: {guard['silent']}" if guard["silent"] else guard["sentence"]
+        yield "guard", shortened(sentence, WHY)
 
 
-def _onward(onward: Status, told: str) -> str:
+def _onward(onward: Status, text: str) -> str:
     """The next step and what keeps from it, unless that was told already."""
     if not onward:
         return ""
     to = f" · next {onward['percentage']} %"
     if onward["may"]:
         return f"{to}, allowed now"
-    reasons = [reason["text"] for reason in onward["reasons"] if reason["text"] not in told]
+    reasons = [reason["text"] for reason in onward["reasons"] if reason["text"] not in text]
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     return f"{to}: {reasons[0]}{more}" if reasons else f"{to}, not yet"
 
 
 def _versions(services: Status) -> Rows:
-    found = {name: one["version"] if one["exists"] else MISSING for name, one in services.items()}
-    yield from (("versions", told) for told in versions_told(found))
+    results = {
+        name: service["version"] if service["exists"] else MISSING
+        for name, service in services.items()
+    }
+    yield from (("versions", text) for text in versions_told(results))
 
 
 def versions_told(versions: t.Mapping[str, str]) -> list[str]:
@@ -128,40 +131,45 @@ def versions_told(versions: t.Mapping[str, str]) -> list[str]:
     if not ordered:
         return []
     more = ordered[: -MOST_VERSIONS or None]
-    told = [f"{len(more)} other versions: {sum(len(n) for _v, n in more)} services"] if more else []
+    sentences = (
+        [f"{len(more)} other versions: {sum(len(n) for _v, n in more)} services"] if more else []
+    )
     for version, names in ordered[len(more) :]:
         last = version == ordered[-1][0] and version != MISSING
         all_of = f"all {len(names)}" if len(ordered) == 1 else f"the other {len(names)}"
-        told.append(f"{version}: {all_of if last else listed(names, MOST_NAMES, ' ')}")
-    return told
+        sentences.append(f"{version}: {all_of if last else listed(names, MOST_NAMES, ' ')}")
+    return sentences
 
 
 def _pods(services: Status) -> Rows:
     there = {name: service for name, service in services.items() if service["exists"]}
-    desired = sum(one["desired"] for one in there.values())
-    available = sum(min(one["available"], one["desired"]) for one in there.values())
+    desired = sum(entry["desired"] for entry in there.values())
+    available = sum(min(entry["available"], entry["desired"]) for entry in there.values())
     odd = [
-        f"{name} {one['available']}/{one['desired']}{' paused' if one['paused'] else ''}"
-        for name, one in there.items()
-        if one["available"] < one["desired"] or one["paused"] or not one["complete"]
+        f"{name} {entry['available']}/{entry['desired']}{' paused' if entry['paused'] else ''}"
+        for name, entry in there.items()
+        if entry["available"] < entry["desired"] or entry["paused"] or not entry["complete"]
     ]
     if there:
-        told = [f"{available}/{desired} available", *([listed(odd, MOST_NAMES)] if odd else [])]
-        yield "pods", " · ".join(told)
+        sentences = [
+            f"{available}/{desired} available",
+            *([listed(odd, MOST_NAMES)] if odd else []),
+        ]
+        yield "pods", " · ".join(sentences)
 
 
 def _backups(backups: t.Sequence[Status], now: datetime) -> Rows:
     if backups:
-        told = ", ".join(f"{backup['name']} {size(backup['size'])}" for backup in backups)
-        yield "backups", f"{told}, {shown(backups[-1]['finished'], now)}"
+        text = ", ".join(f"{backup['name']} {size(backup['size'])}" for backup in backups)
+        yield "backups", f"{text}, {shown(backups[-1]['finished'], now)}"
 
 
-def _availability(found: Status) -> Rows:
-    if found["summary"]:
-        gaps = f", {found['unseen']:.0f} s not seen" if found["unseen"] else ""
-        yield "probes", f"{found['summary'][0]}{gaps}"
-    elif found["reason"]:
-        yield "probes", f"not measured: {found['reason']}"
+def _availability(status: Status) -> Rows:
+    if status["summary"]:
+        gaps = f", {status['unseen']:.0f} s not seen" if status["unseen"] else ""
+        yield "probes", f"{status['summary'][0]}{gaps}"
+    elif status["reason"]:
+        yield "probes", f"not measured: {status['reason']}"
 
 
 def _next(commands: t.Sequence[Status]) -> Rows:
@@ -185,12 +193,12 @@ def standing(
     `parts`: by phase, what it brings to the release. Returns `undone`, a sentence, "" where nobody decided about that,
     and `now`, a list of lines.
     """
-    kept = Record.read(record.get("record"))
+    stored = Record.read(record.get("record"))
     return {
         "undone": _undone(settlement or {}),
         "now": [
             *_services(rollouts),
-            *(f"{part} {_part(kept, phase)}" for phase, part in parts.items()),
+            *(f"{part} {_part(stored, phase)}" for phase, part in parts.items()),
             *([f"flags {_flags_now(record, flags, config_map)}"] if config_map else []),
         ],
     }
@@ -211,20 +219,23 @@ def _undone(settlement: Fields) -> str:
 
 
 def _services(rollouts: Fields) -> list[str]:
-    found = rollouts.get("deployments")
-    if not isinstance(found, list):
+    deployments = rollouts.get("deployments")
+    if not isinstance(deployments, list):
         return ["services not known"]
     versions = {
-        str(one["name"]): service_version(one["name"], one.get("images") or {}) for one in found
+        str(deployment["name"]): service_version(deployment["name"], deployment.get("images") or {})
+        for deployment in deployments
     }
     if not versions:
         return []
-    told = versions_told(versions)
-    unsettled = [str(one["name"]) for one in found if not one.get("complete")]
-    paused = [str(one["name"]) for one in found if one.get("paused")]
+    text = versions_told(versions)
+    unsettled = [
+        str(deployment["name"]) for deployment in deployments if not deployment.get("complete")
+    ]
+    paused = [str(deployment["name"]) for deployment in deployments if deployment.get("paused")]
     more = [f"not complete: {', '.join(unsettled)}"] if unsettled else []
     more += [f"paused: {', '.join(paused)}"] if paused else []
-    return [" · ".join([*told, *more])]
+    return [" · ".join([*text, *more])]
 
 
 def _part(record: Record, name: str) -> str:

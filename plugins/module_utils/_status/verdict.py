@@ -58,8 +58,8 @@ def verdict(
     running = [name for name, phase in phases.items() if phase.running]
     # A lock that a person set belongs to no run.
     if lock.get("held") and (running or not lock.get("manual")):
-        told = _in_progress(lock, running[-1:], phases, plan, now)
-        return _holding(told, watch_of(watches or {}, record.phase(told.phase), told.phase))
+        text = _in_progress(lock, running[-1:], phases, plan, now)
+        return _holding(text, watch_of(watches or {}, record.phase(text.phase), text.phase))
     if record.status == ROLLED_BACK:
         still = f". {killed}" if killed else ""
         return Verdict(BACK, f"release {record.version} at {shown(record.finished, now)}{still}")
@@ -105,12 +105,12 @@ def watch_of(watches: Body, phase: Phase, gate: str) -> Body | None:
     return state
 
 
-def _holding(told: Verdict, watch: Body | None) -> Verdict:
+def _holding(text: Verdict, watch: Body | None) -> Verdict:
     """A run whose watch is over and was not good: it goes on looking, for a person to decide."""
     if not watch or watch.get("held") is None:
-        return told
+        return text
     why = "; ".join(map(str, watch.get("held_why") or ())) or "no reason is recorded"
-    return Verdict(ON_HOLD, f"{told.why}, still watching: {why}", told.phase, watching=True)
+    return Verdict(ON_HOLD, f"{text.why}, still watching: {why}", text.phase, watching=True)
 
 
 def _recorded(
@@ -136,15 +136,15 @@ def _recorded(
         return Verdict(FINE, f"{version} is done since {shown(record.finished, now)}")
     if record.status == PLANNED:
         return Verdict(NONE, f"{version} has sign-offs, and no phase has begun")
-    left = [one.title for one in plan if not record.phase(one.name).settled]
+    left = [entry.title for entry in plan if not record.phase(entry.name).settled]
     names = ", ".join(left)
     return Verdict(UNFINISHED, f"{version}: {names} {'is' if len(left) == 1 else 'are'} left")
 
 
 def _causes(phase: Phase) -> str:
-    told = [failure.sentence for failure in phase.evidence.failures]
-    more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
-    return f": {told[0]}{more}" if told else ""
+    sentences = [failure.sentence for failure in phase.evidence.failures]
+    more = f" (and {len(sentences) - 1} more)" if len(sentences) > 1 else ""
+    return f": {sentences[0]}{more}" if sentences else ""
 
 
 def _place(name: str, phase: Phase, plan: Plan, now: datetime) -> str:
@@ -165,10 +165,12 @@ def _how_far(name: str, phase: Phase, plan: Plan, now: datetime) -> str:
 
 def shown(moment: t.Any, now: datetime) -> str:
     """A time for people: without its date when that is today's. What is no time, as it is."""
-    found = parse_time(moment)
-    if found is None:
+    result = parse_time(moment)
+    if result is None:
         return str(moment or "an unknown time")
-    return f"{found:%H:%M:%S} UTC" if found.date() == now.date() else f"{found:%Y-%m-%d %H:%M} UTC"
+    return (
+        f"{result:%H:%M:%S} UTC" if result.date() == now.date() else f"{result:%Y-%m-%d %H:%M} UTC"
+    )
 
 
 WATCH_PHASE = "monitoring"
@@ -184,7 +186,7 @@ class Next(t.NamedTuple):
 
 
 def next_commands(
-    told: Verdict,
+    text: Verdict,
     typed: Typed,
     *,
     left: t.Sequence[str],
@@ -203,20 +205,20 @@ def next_commands(
         f"first ask {kept_out_by}, whose lock keeps deployments out",
     )
     back = Next(typed.line("rollback.yml"), "go back to what ran before")
-    if told.word in (STOPPED, INTERRUPTED, ON_HOLD) and told.phase == ROLLBACK_PHASE:
+    if text.word in (STOPPED, INTERRUPTED, ON_HOLD) and text.phase == ROLLBACK_PHASE:
         return [Next(typed.line("rollback.yml"), "finish the rollback")]
-    gate = () if told.phase == WATCH_PHASE else (f"-e monitoring_gate={told.phase}",)
+    gate = () if text.phase == WATCH_PHASE else (f"-e monitoring_gate={text.phase}",)
     decide = Next(
         typed.line("decide.yml", *gate, "-e decision=approve", "-e by=$USER", WHY),
         "decide it, then go on",
     )
     follow = Next(typed.line("status.yml", "-e follow=true"), "watch it to its end")
-    if told.watching:
+    if text.watching:
         return [decide._replace(why="decide it: the run goes on"), follow]
-    first = [unlock] if kept_out_by and told.word in DEPLOYED_NEXT else []
-    if told.word == ON_HOLD and decides:
+    first = [unlock] if kept_out_by and text.word in DEPLOYED_NEXT else []
+    if text.word == ON_HOLD and decides:
         return [*first, onward._replace(why="look again"), decide, back]
-    found: dict[str, list[Next]] = {
+    results: dict[str, list[Next]] = {
         IN_PROGRESS: [follow],
         ON_HOLD: [onward._replace(why="look again"), back],
         STOPPED: [
@@ -233,7 +235,7 @@ def next_commands(
         NONE: [Next(typed.line("deploy.yml", "--check --diff"), "see what it would change")],
         FINE: _up(typed, ramp),
     }
-    return [*first, *found[told.word]]
+    return [*first, *results[text.word]]
 
 
 def _up(typed: Typed, ramp: Body) -> list[Next]:

@@ -30,16 +30,18 @@ def decode(shape: type[Shape], value: t.Any, name: str, problems: Problems) -> S
     known = {}
     for key, paths, kind in _plan(t.cast("t.Any", shape)):
         for path in paths:
-            found = _dig(value, path)
-            if found not in (None, ""):
-                known[key] = _read(kind, found, path[-1], problems)
+            result = _dig(value, path)
+            if result not in (None, ""):
+                known[key] = _read(kind, result, path[-1], problems)
                 break
     return shape(**{**known, **whole})
 
 
 def under(*places: str, default: t.Any = "") -> t.Any:
     """A field that is read from the first of these keys that is there, each a path like "before.image"."""
-    return field(default=default, metadata={"at": tuple(tuple(one.split(".")) for one in places)})
+    return field(
+        default=default, metadata={"at": tuple(tuple(entry.split(".")) for entry in places)}
+    )
 
 
 def _dig(value: t.Any, path: t.Sequence[str]) -> t.Any:
@@ -57,7 +59,8 @@ def _plan(shape: t.Any) -> list[tuple[str, tuple[tuple[str, ...], ...], t.Any]]:
     """Each field with the places where it may stand, and its type."""
     kinds = t.get_type_hints(shape)
     return [
-        (one.name, one.metadata.get("at", ((one.name,),)), kinds[one.name]) for one in fields(shape)
+        (entry.name, entry.metadata.get("at", ((entry.name,),)), kinds[entry.name])
+        for entry in fields(shape)
     ]
 
 
@@ -102,19 +105,19 @@ def _by_name(kind: t.Any, value: t.Any, name: str, problems: Problems) -> dict[s
         if value is not None:
             problems.append(f"'{name}' is no dictionary.")
         return {}
-    known = {str(key): one for key, one in value.items()}
+    known = {str(key): entry for key, entry in value.items()}
     if is_dataclass(kind):
-        known = {key: one for key, one in known.items() if isinstance(one, dict)}
+        known = {key: entry for key, entry in known.items() if isinstance(entry, dict)}
         _count_lost(len(value) - len(known), name, problems)
-    return {key: _read(kind, one, key, problems) for key, one in known.items()}
+    return {key: _read(kind, entry, key, problems) for key, entry in known.items()}
 
 
 def _entries(kind: t.Any, value: t.Any, name: str, problems: Problems) -> tuple[t.Any, ...]:
     """Of a list, or of a dictionary by name. A `TEXT` of the type is the field of an entry that is only a text."""
     if isinstance(value, dict):
-        pairs = [(str(key), one) for key, one in value.items()]
+        pairs = [(str(key), entry) for key, entry in value.items()]
     elif isinstance(value, (list, tuple)):
-        pairs = [("", one) for one in value]
+        pairs = [("", entry) for entry in value]
     else:
         if value is not None:
             problems.append(f"'{name}' is neither a dictionary nor a list.")
@@ -125,26 +128,26 @@ def _entries(kind: t.Any, value: t.Any, name: str, problems: Problems) -> tuple[
             for _key, pair in pairs
         )
     as_text = getattr(kind, "TEXT", "")
-    named = any(one.name == "name" for one in fields(kind))
-    found = []
+    named = any(entry.name == "name" for entry in fields(kind))
+    results = []
     for key, pair in pairs:
         body = pair if isinstance(pair, dict) else {as_text: pair} if as_text else None
         if body is not None:
-            said = {"name": key or text(body.get("name")) or "?"} if named else {}
-            found.append(decode(t.cast("type[t.Any]", kind), {**body, **said}, name, problems))
-    _count_lost(len(pairs) - len(found), name, problems)
-    return tuple(found)
+            answers = {"name": key or text(body.get("name")) or "?"} if named else {}
+            results.append(decode(t.cast("type[t.Any]", kind), {**body, **answers}, name, problems))
+    _count_lost(len(pairs) - len(results), name, problems)
+    return tuple(results)
 
 
-def names(found: t.Sequence[t.Any]) -> list[str]:
-    return [_named(one) for one in found]
+def names(results: t.Sequence[t.Any]) -> list[str]:
+    return [_named(result) for result in results]
 
 
-def _named(one: t.Any) -> str:
+def _named(entry: t.Any) -> str:
     """An entry of a list as text, by what it is called; or the entry itself."""
-    if not isinstance(one, dict):
-        return text(one)
-    return next((text(one[key]) for key in CALLED if one.get(key)), "")
+    if not isinstance(entry, dict):
+        return text(entry)
+    return next((text(entry[key]) for key in CALLED if entry.get(key)), "")
 
 
 def _count_lost(lost: int, name: str, problems: Problems) -> None:

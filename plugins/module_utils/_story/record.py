@@ -124,7 +124,9 @@ class Migrations:
     def waivers(self) -> dict[str, str]:
         """Why, by file."""
         known = self.waived.items()
-        return {k: text(one.get("reason") if isinstance(one, dict) else one) for k, one in known}
+        return {
+            k: text(entry.get("reason") if isinstance(entry, dict) else entry) for k, entry in known
+        }
 
 
 @dataclass(frozen=True)
@@ -232,14 +234,14 @@ class Metric:
     @property
     def course(self) -> list[Point]:
         """In the order of time; what is no point is left out."""
-        found, bounds = [], self.bounds
-        for one in self.points if isinstance(self.points, list) else []:
-            if isinstance(one, (list, tuple)) and len(one) in (2, 3):
-                moment, value = number(one[0]), number(one[1])
+        result, bounds = [], self.bounds
+        for entry in self.points if isinstance(self.points, list) else []:
+            if isinstance(entry, (list, tuple)) and len(entry) in (2, 3):
+                moment, value = number(entry[0]), number(entry[1])
                 if moment is not None and moment >= 0:
-                    status = str(one[2]) if len(one) == 3 else _judged(value, bounds)
-                    found.append(Point(moment, value, status))
-        return sorted(found, key=lambda point: point.at)
+                    status = str(entry[2]) if len(entry) == 3 else _judged(value, bounds)
+                    result.append(Point(moment, value, status))
+        return sorted(result, key=lambda point: point.at)
 
 
 def _judged(value: float | None, bounds: Bounds) -> str:
@@ -340,7 +342,10 @@ class Evidence(Sections):
     @property
     def causes(self) -> tuple[Failure, ...]:
         """A host that stopped for another one's sake is no cause."""
-        return tuple(one for one in self.failures if one.reason != ELSEWHERE) or self.failures
+        return (
+            tuple(failure for failure in self.failures if failure.reason != ELSEWHERE)
+            or self.failures
+        )
 
     @property
     def why_held(self) -> str:
@@ -415,8 +420,8 @@ class Phase(Try):
         """Whether each of its tries failed in a rehearsal: nothing is applied before every rehearsal passed."""
         if not self.failed or self.interruptions:
             return False
-        kept = [one.evidence.rehearsals for one in (*self.tries, *self.earlier_runs)]
-        return all(any(one.status == FAILED for one in each) for each in kept)
+        rehearsals = [entry.evidence.rehearsals for entry in (*self.tries, *self.earlier_runs)]
+        return all(any(entry.status == FAILED for entry in each) for each in rehearsals)
 
 
 # --- what happened besides the phases ---------------------------------------------------------------------------------
@@ -530,18 +535,18 @@ class Record(Sections):
     def read(cls, body: t.Any) -> Record:
         """From the JSON of any version."""
         problems: list[str] = []
-        kept = (
-            {name: one for name, one in body.items() if name in cls.__dataclass_fields__}
+        stored = (
+            {name: entry for name, entry in body.items() if name in cls.__dataclass_fields__}
             if isinstance(body, dict)
             else {}
         )
-        found = decode(
+        result = decode(
             cls,
-            {**kept, "alerts": None, "problems": None, "exists": bool(kept)},
+            {**stored, "alerts": None, "problems": None, "exists": bool(stored)},
             "record",
             problems,
         )
-        return replace(found, alerts=alerts_of(kept), problems=tuple(dict.fromkeys(problems)))
+        return replace(result, alerts=alerts_of(stored), problems=tuple(dict.fromkeys(problems)))
 
     @property
     def identity(self) -> tuple[int, str]:
@@ -557,9 +562,9 @@ class Record(Sections):
 
     def section(self, name: str) -> t.Any:
         """From where it stands: the record, its facts, or the first phase that has it; else what it is without."""
-        places = (self, self.facts, *(one.evidence for one in self.phases.values()))
-        found = (getattr(place, name) for place in places)
-        return next((one for one in found if one), getattr(Sections(), name))
+        places = (self, self.facts, *(entry.evidence for entry in self.phases.values()))
+        results = (getattr(place, name) for place in places)
+        return next((result for result in results if result), getattr(Sections(), name))
 
     def ordered(self, plan: t.Sequence[str]) -> dict[str, Phase]:
         """The phases as the plan orders them; those that it has not got come last, by their beginning."""

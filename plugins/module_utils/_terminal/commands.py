@@ -101,14 +101,14 @@ def _wrong_limit(typed: Arguments, inventory: Inventory) -> str:
 def _nothing_left(typed: Arguments, targets: t.Sequence[Target], inventory: Inventory) -> str:
     chosen = [target for target in targets if _selected(typed, target)]
     limited = _limited(typed, inventory)
-    if any(inventory.matches(one.hosts) & limited for one in chosen):
+    if any(inventory.matches(entry.hosts) & limited for entry in chosen):
         return ""
     tags = f"--tags {','.join(typed.tags)}" if typed.tags != ("all",) else typed.playbook
     if typed.skip_tags:
         tags += f" --skip-tags {','.join(typed.skip_tags)}"
     if not chosen:
         return f"{tags} leaves nothing to run."
-    where = ", ".join(dict.fromkeys(one.hosts for one in chosen))
+    where = ", ".join(dict.fromkeys(entry.hosts for entry in chosen))
     return f"Nothing would run: {tags} runs on {where}, and --limit {typed.limit} leaves none of these hosts."
 
 
@@ -169,19 +169,21 @@ class Typed:
     def completed(self, sentence: str) -> str:
         """With each playbook that it names as the command that is typed here."""
         return MENTIONED.sub(
-            lambda found: self.line(found["playbook"]) + found["options"], sentence
+            lambda result: self.line(result["playbook"]) + result["options"], sentence
         )
 
 
 def asked_for(sentence: str) -> list[tuple[str, str]]:
     """The playbooks that it tells to run with options, each with these as a shell reads them."""
-    found = [(one["playbook"], one["options"].strip()) for one in MENTIONED.finditer(sentence)]
-    return list(dict.fromkeys(one for one in found if one[1]))
+    matches = [
+        (match["playbook"], match["options"].strip()) for match in MENTIONED.finditer(sentence)
+    ]
+    return list(dict.fromkeys(match for match in matches if match[1]))
 
 
 def without_options(sentence: str) -> str:
     """With its playbooks by their names alone."""
-    return MENTIONED.sub(lambda found: f"playbooks/{found['playbook']}", sentence)
+    return MENTIONED.sub(lambda result: f"playbooks/{result['playbook']}", sentence)
 
 
 @dataclass(frozen=True)
@@ -222,17 +224,19 @@ class Command:
             parts += ["--tags", ",".join(self.tags)]
         if self.limit:
             parts += ["--limit", self.limit]
-        for one in self.extra:
-            parts += ["-e", one]
+        for entry in self.extra:
+            parts += ["-e", entry]
         if self.check:
             parts.append("--check")
-        told = " ".join(map(quoted, parts))
-        return f"{told}   (and -e {', '.join(self.hidden)})" if self.hidden else told
+        text = " ".join(map(quoted, parts))
+        return f"{text}   (and -e {', '.join(self.hidden)})" if self.hidden else text
 
     def without(self, names: t.Collection[str]) -> Command:
         """Without the variables of these names; a file of variables is kept as it is."""
-        kept = tuple(filter(None, (_without(one, names) for one in self.extra)))
-        return replace(self, extra=kept, hidden=tuple(n for n in self.hidden if n not in names))
+        remaining = tuple(filter(None, (_without(entry, names) for entry in self.extra)))
+        return replace(
+            self, extra=remaining, hidden=tuple(n for n in self.hidden if n not in names)
+        )
 
     def resumed(self, phase: str, plan: t.Sequence[str], missing: t.Sequence[str] = ()) -> Command:
         """From this phase on, as far as this run was to go, with what is `missing` before it."""
@@ -275,8 +279,8 @@ def _without(extra: str, names: t.Collection[str]) -> str:
     """Of `name=value …`, or of a mapping in JSON, what is left."""
     try:
         mapping = json.loads(extra)
-        kept = {name: value for name, value in mapping.items() if name not in names}
-        return extra if len(kept) == len(mapping) else json.dumps(kept) if kept else ""
+        stored = {name: value for name, value in mapping.items() if name not in names}
+        return extra if len(stored) == len(mapping) else json.dumps(stored) if stored else ""
     except (ValueError, AttributeError):
         pass
     try:
@@ -296,6 +300,6 @@ def typed_playbook(place: str, playbook: str) -> str:
 
 def quoted(word: str) -> str:
     """For a shell, in the marks that people type around a sentence where they are enough."""
-    if "'" in word and not any(one in word for one in '"$`\\!'):
+    if "'" in word and not any(entry in word for entry in '"$`\\!'):
         return f'"{word}"'
     return shlex.quote(word)

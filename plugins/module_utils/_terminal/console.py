@@ -99,9 +99,9 @@ class Console:
             return [*lines, *self._not_planned(event.phase)]
         self._ours = self._ours or event.ours or bool(event.phase)
         before = screen.current
-        told = screen.play_started(event, event.at)
+        text = screen.play_started(event, event.at)
         if self._verbose:
-            return told
+            return text
         if screen.current is not before:
             # A phase that said nothing was gone through all the same.
             lines += self._said([], always=bool(before and before.number))
@@ -146,8 +146,8 @@ class Console:
         ]
         earlier = screen.earlier.total if phased else 0
         before = f"{span(earlier)} in earlier runs" if earlier else ""
-        told = " · ".join(filter(None, [*parts, before]))
-        return [Line(one, "head") for one in hanging(told, self._columns)]
+        text = " · ".join(filter(None, [*parts, before]))
+        return [Line(entry, "head") for entry in hanging(text, self._columns)]
 
     def _said(self, lines: t.Sequence[Line], *, always: bool = False) -> list[Line]:
         """With the heading of the phase before the first of its lines."""
@@ -204,8 +204,8 @@ class Console:
                 "files": report_files(result),
             }
         elif action == ANNOUNCE and self.evidence:
-            told = receivers(Group(event.task.name, (Item(event.host, result),)))
-            self.block.told = still_told([*self.block.told, *told])
+            text = receivers(Group(event.task.name, (Item(event.host, result),)))
+            self.block.told = still_told([*self.block.told, *text])
         if result.get("changed") and not records(action, result) and event.status == "ok":
             screen.changed(event.host, event.task.name)
         return lines if self._verbose else []
@@ -228,9 +228,9 @@ class Console:
                 return
         why = sentence_of(result)
         self.evidence.append(event)
-        said = next(iter(failed_rounds(result)), result)
-        reason = str(said.get("reason") or ("InvalidInput" if "argument_errors" in said else ""))
-        held, log = is_hold(reason), last_lines(said)
+        text = next(iter(failed_rounds(result)), result)
+        reason = str(text.get("reason") or ("InvalidInput" if "argument_errors" in text else ""))
+        held, log = is_hold(reason), last_lines(text)
         screen.failed(Failure(event.host, event.task.name, why, missing, held, reason, log))
 
     # --- facts -------------------------------------------------------------------------------------------------------
@@ -243,13 +243,13 @@ class Console:
         if pending.results[0].task.action == PAGE and not (stage and stage.number):
             # It is for those who wait for a deployment.
             return []
-        told = self._telling.said_in_lines(pending.results)
-        if told:
+        message = self._telling.said_in_lines(pending.results)
+        if message:
             room = self._columns - INDENT
             # A command is there to be copied.
             parts = (
                 part
-                for text in told
+                for text in message
                 for part in ([text] if COMMAND in text else hanging(text, room))
             )
             return self._said([Line(f"{' ' * INDENT}{part}") for part in parts])
@@ -285,7 +285,9 @@ class Console:
         before = self._pending and self._pending.results[0].task.uid != task.uid
         done = self._flush() if before else []
         heading = Line(f"    ± {bare(task.name)} · {host}", "head")
-        text = [Line(f"      {line}") for one in diffs for line in one.splitlines() if line.strip()]
+        text = [
+            Line(f"      {line}") for diff in diffs for line in diff.splitlines() if line.strip()
+        ]
         return [*done, *self._said([heading, *text])]
 
     # --- while a task runs, and the end -----------------------------------------------------------------------------
@@ -302,18 +304,18 @@ class Console:
 
     def waiting(self, now: float) -> list[Line]:
         """Of a run that has said nothing for long, where there is no line that is drawn anew."""
-        told = self.live.text(now)
-        return self._said([Line(clipped(f"    … {told}", self._columns), "calm")] if told else [])
+        text = self.live.text(now)
+        return self._said([Line(clipped(f"    … {text}", self._columns), "calm")] if text else [])
 
     def _end(self, event: RunEnded, run: RunBegun, screen: Screen) -> list[Line]:
         lines = self._flush()
         lines += self._said([], always=event.ending == "done" and self._ours)
-        told = screen.ended(event.ending, event.at)
+        text = screen.ended(event.ending, event.at)
         if not screen.stages or not self._ours:
             return lines
         if self._verbose:
             title = f"Release {run.version} · {run.title}" if run.version else run.title
-            return [*told, *summary(screen, title, run.command, event.ending, event.at)]
+            return [*text, *summary(screen, title, run.command, event.ending, event.at)]
         if event.ending == "done" and not self.block.report and _only_looked(screen):
             return lines
         draw = done_lines if event.ending == "done" else stopped_lines

@@ -45,7 +45,7 @@ def table(screen: Screen, now: float) -> list[Line]:
     rows = list(_rows(screen))
     if len(rows) < 2:
         return []
-    planned = sum(one.seconds for one in screen.plan) if _phases(screen) else 0
+    planned = sum(entry.seconds for entry in screen.plan) if _phases(screen) else 0
     took = now - screen.started + screen.earlier.total
     total: Row = ("in all", span(planned) if planned else "", span(took), _in_all(screen), "")
     every: list[Row] = [(*COLUMNS, "calm"), *rows, total]
@@ -71,11 +71,13 @@ def _phases(screen: Screen) -> bool:
 def _rows(screen: Screen) -> t.Iterator[Row]:
     stages = {stage.key: stage for stage in screen.stages}
     if _phases(screen):
-        for number, one in enumerate(screen.plan, start=1):
-            stage = stages.pop(one.name, None)
-            name, planned = f"{number} {one.title}", span(one.seconds)
+        for number, entry in enumerate(screen.plan, start=1):
+            stage = stages.pop(entry.name, None)
+            name, planned = f"{number} {entry.title}", span(entry.seconds)
             yield (
-                _row(screen, name, planned, stage) if stage else _absent(screen, name, planned, one)
+                _row(screen, name, planned, stage)
+                if stage
+                else _absent(screen, name, planned, entry)
             )
     for stage in stages.values():
         yield _row(screen, stage.title, "", stage)
@@ -84,16 +86,16 @@ def _rows(screen: Screen) -> t.Iterator[Row]:
 def _row(screen: Screen, name: str, planned: str, stage: Stage) -> Row:
     tone: Tone = "good" if stage.ending == "done" else "bad"
     before = screen.earlier.seconds.get(stage.key)
-    told = f"{stage.ending}, after {span(before)} in earlier runs" if before else stage.ending
-    return name, planned, span(stage.lasted(stage.started)), str(told), tone
+    text = f"{stage.ending}, after {span(before)} in earlier runs" if before else stage.ending
+    return name, planned, span(stage.lasted(stage.started)), str(text), tone
 
 
 def _absent(screen: Screen, name: str, planned: str, phase: Planned) -> Row:
     """A phase that this run did not come to, or was not asked for."""
     status = screen.earlier.status.get(phase.name)
     seconds = screen.earlier.seconds.get(phase.name)
-    told = f"{status} in an earlier run" if status else "not in this run"
-    return name, planned, span(seconds) if seconds else "", told, ""
+    text = f"{status} in an earlier run" if status else "not in this run"
+    return name, planned, span(seconds) if seconds else "", text, ""
 
 
 def cause(screen: Screen, ending: Ending) -> list[Line]:
@@ -119,19 +121,19 @@ def next_commands(screen: Screen, command: Command, ending: Ending) -> list[str]
 
 def few_asked_for(sentence: str) -> list[tuple[str, str]]:
     """What a cause tells to run in place of this run. A list, such as one of all missing sign-offs, stays a list."""
-    asked = asked_for(sentence)
-    return asked if len(asked) <= FEW else []
+    requested = asked_for(sentence)
+    return requested if len(requested) <= FEW else []
 
 
 def next_steps(screen: Screen, command: Command, ending: Ending) -> list[tuple[str, str]]:
     """What to type next, each with a word for what it is for."""
-    stage, plan = screen.stages[-1], [one.name for one in screen.plan]
+    stage, plan = screen.stages[-1], [entry.name for entry in screen.plan]
     if ending != "done":
         missing = stage.missing or (stage.cause.missing if stage.cause else ())
         steps = [("next", command.resumed(stage.key, plan, missing).line())]
         if stage.cause:
-            asked = few_asked_for(stage.cause.sentence)
-            steps += [("or", command.typed.line(one, options)) for one, options in asked]
+            requested = few_asked_for(stage.cause.sentence)
+            steps += [("or", command.typed.line(entry, options)) for entry, options in requested]
         if stage.cause and stage.cause.refused:
             return steps
         # The first phase only looks.
@@ -178,7 +180,7 @@ def row(
 ) -> list[Line]:
     columns = min(columns, WIDEST)
     first, *rest = folded(one_line(text, limit), columns - LABEL - 2)
-    lines = [f"  {label:<{LABEL}}{first}", *(f"  {'':<{LABEL}}{one}" for one in rest)]
+    lines = [f"  {label:<{LABEL}}{first}", *(f"  {'':<{LABEL}}{entry}" for entry in rest)]
     return [Line(line.rstrip(), tone) for line in lines]
 
 
@@ -210,11 +212,11 @@ def done_lines(
         headline = f"✓ {STATES['rolled_back']} in {took}"
     else:
         headline = f"✓ {run.title} done in {took}"
-    lines = [Line(one, "good") for one in hanging(f"{headline}, {clock}", columns)]
-    found = block.report.get("deviations") or ()
-    if found and stage.number and not run.command.check:
-        more = f" And {len(found) - 1} more, see the report." if found[1:] else ""
-        lines += row("differs", f"{clipped(found[0], SHORT)}{more}", columns, "warn")
+    lines = [Line(entry, "good") for entry in hanging(f"{headline}, {clock}", columns)]
+    deviations = block.report.get("deviations") or ()
+    if deviations and stage.number and not run.command.check:
+        more = f" And {len(deviations) - 1} more, see the report." if deviations[1:] else ""
+        lines += row("differs", f"{clipped(deviations[0], SHORT)}{more}", columns, "warn")
     files = () if run.command.check else block.report.get("files", ())
     for place, path in enumerate(files):
         lines.append(command_row("" if place else "report", str(path), ""))
@@ -231,7 +233,7 @@ def stopped_lines(
     place = f"{stage.number}/{len(screen.plan)} {stage.title}" if stage.number else stage.title
     check = " Check mode, nothing was changed." if run.command.check else ""
     head = f"{word} in {place}, {clock}, after {_took(screen, event.at)}.{check}"
-    lines = [Line(one, tone) for one in hanging(head, columns)]
+    lines = [Line(entry, tone) for entry in hanging(head, columns)]
     if cause:
         where = "" if cause.host == "localhost" else f"{cause.host}: "
         sentence = cause.sentence
@@ -243,7 +245,9 @@ def stopped_lines(
         lines += row("cause", f"{where}{why}", columns, tone, WHOLE)
         for number, line in enumerate(cause.log):
             lines += row("" if number else "log", clipped(line, SHORT), columns)
-        others = {one.sentence for one in stage.failures if one.sentence not in cause.sentence}
+        others = {
+            failure.sentence for failure in stage.failures if failure.sentence not in cause.sentence
+        }
         if others:
             more = counted(len(others), "other failure")
             lines += row("", f"and {more}, see detail", columns)
@@ -256,14 +260,14 @@ def stopped_lines(
     return lines
 
 
-def _unsaid(sentence: str, said: t.Sequence[str]) -> str:
+def _unsaid(sentence: str, sentences: t.Sequence[str]) -> str:
     """What was told above with its reason is only named, and where to look."""
-    told = " ".join(sentence.split())
-    for text in sorted(said, key=len, reverse=True):
+    message = " ".join(sentence.split())
+    for text in sorted(sentences, key=len, reverse=True):
         name, reason, _why = text.partition(": ")
         end = "." if text.endswith((".", "!", "?")) else ""
-        told = told.replace(text, f"{name} (above){end}" if reason else text)
-    return told
+        message = message.replace(text, f"{name} (above){end}" if reason else text)
+    return message
 
 
 def _word(event: RunEnded, cause: Failure | None) -> tuple[str, Tone]:
@@ -291,7 +295,7 @@ def _steps(
     if cause and cause.reason == "InvalidInput":
         # What is refused is named.
         command = command.without(re.findall(r"\w+", cause.sentence))
-    missing = " ".join(one[1] for one in OPTION.finditer(cause.sentence)) if cause else ""
-    added = [one for one in shlex.split(missing) if one != "-e"]
+    missing = " ".join(match[1] for match in OPTION.finditer(cause.sentence)) if cause else ""
+    added = [part for part in shlex.split(missing) if part != "-e"]
     command = replace(command, extra=(*command.extra, *added))
     return next_steps(screen, command, event.ending)

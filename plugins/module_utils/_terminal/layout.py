@@ -26,8 +26,8 @@ def against_plan(spent: float, planned: float) -> str:
 def one_line(text: str, limit: int = SENTENCE_LIMIT) -> str:
     """Without line breaks, colours and control characters, and not longer than a few lines of a screen."""
     bare_text = ESCAPES.sub("", text)
-    kept = "".join(one if one.isprintable() else " " for one in bare_text)
-    return shortened(" ".join(kept.split()), limit)
+    stored = "".join(entry if entry.isprintable() else " " for entry in bare_text)
+    return shortened(" ".join(stored.split()), limit)
 
 
 def bare(task: str) -> str:
@@ -63,23 +63,23 @@ def width(text: str) -> int:
     return sum(map(_columns, text))
 
 
-def _columns(one: str) -> int:
-    if unicodedata.combining(one) or unicodedata.category(one) in ("Cf", "Mn", "Me"):
+def _columns(entry: str) -> int:
+    if unicodedata.combining(entry) or unicodedata.category(entry) in ("Cf", "Mn", "Me"):
         return 0
-    return 2 if unicodedata.east_asian_width(one) in "WF" else 1
+    return 2 if unicodedata.east_asian_width(entry) in "WF" else 1
 
 
 def clipped(text: str, columns: int) -> str:
     """Its beginning, with an ellipsis where something is missing."""
     if width(text) <= columns:
         return text
-    kept, used = [], 0
-    for one in text:
-        used += _columns(one)
+    stored, used = [], 0
+    for entry in text:
+        used += _columns(entry)
         if used > columns - 1:
             break
-        kept.append(one)
-    return "".join(kept).rstrip() + "…"
+        stored.append(entry)
+    return "".join(stored).rstrip() + "…"
 
 
 def folded(text: str, columns: int) -> list[str]:
@@ -110,13 +110,13 @@ def hanging(text: str, columns: int) -> list[str]:
     begin = " " * (len(text) - len(text.lstrip()))
     indent = width(lead) if lead else len(begin) + 2
     first, *rest = folded(text[len(lead) :].strip(), columns - indent)
-    return [f"{lead or begin}{first}", *(f"{' ' * indent}{one}" for one in rest)]
+    return [f"{lead or begin}{first}", *(f"{' ' * indent}{entry}" for entry in rest)]
 
 
 def _head(text: str, columns: int) -> str:
     used = 0
-    for place, one in enumerate(text):
-        used += _columns(one)
+    for place, entry in enumerate(text):
+        used += _columns(entry)
         if used > columns:
             return text[: max(1, place)]
     return text
@@ -137,10 +137,10 @@ def fact_lines(fact: Fact, took: str, columns: int) -> list[Line]:
         lead = f"{start}{label}"
         beside = width(lead) <= hang
         first, rest = (f"{lead}{body[0]}", body[1:]) if beside else (lead.rstrip(), body)
-        shown = [first, *(f"{' ' * hang}{one}" for one in rest)]
+        shown = [first, *(f"{' ' * hang}{entry}" for entry in rest)]
     if took:
         shown[0] = righted(shown[0], took, columns)
-    return [Line(one, fact.tone) for one in shown]
+    return [Line(entry, fact.tone) for entry in shown]
 
 
 def righted(left: str, right: str, columns: int) -> str:

@@ -99,7 +99,7 @@ class Live:
     @property
     def asking(self) -> bool:
         """Somebody types at this terminal."""
-        return any(one.action in ASKING for one in self._running.values())
+        return any(entry.action in ASKING for entry in self._running.values())
 
     @property
     def _first(self) -> _Running:
@@ -119,7 +119,7 @@ class Live:
         self._printed, self._patience = now, min(MOST, self._patience * 2)
         first = self._first
         hosts = sorted(
-            host for (host, _uid), one in self._running.items() if one.task == first.task
+            host for (host, _uid), entry in self._running.items() if entry.task == first.task
         )
         line = f"Still at '{first.task}' on {listed(hosts)} after {span(now - first.since)}"
         return [Line(line, "calm")], self._patience
@@ -188,9 +188,9 @@ class Live:
         self._look = (elapsed, state)
         good = [name for name, status in statuses.items() if status == "good"]
         rest = [f"{name} {status}" for name, status in statuses.items() if status != "good"]
-        told = f"{len(good)}/{len(statuses)} good" + (f", {listed(rest)}" if rest else "")
+        sentence = f"{len(good)}/{len(statuses)} good" + (f", {listed(rest)}" if rest else "")
         bad = any(status in ("bad", "breach", "failed") for status in statuses.values())
         tone: Tone = "bad" if bad else "warn" if rest else "good"
         values = one_line(event.text).partition(": ")[2]
         shown = "" if rest else f" · {clipped(values, VALUES)}"
-        return Fact("look", f"{told}{shown}", tone)
+        return Fact("look", f"{sentence}{shown}", tone)

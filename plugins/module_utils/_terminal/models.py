@@ -228,6 +228,6 @@ def earlier_runs(record: Record, began: str) -> Earlier:
     return Earlier(record.attempt or 1, seconds, status, own)
 
 
-def _before(one: Try, limit: datetime | None) -> bool:
+def _before(entry: Try, limit: datetime | None) -> bool:
     # The record has whole seconds.
-    return bool(one.begun and limit and one.begun < limit.replace(microsecond=0))
+    return bool(entry.begun and limit and entry.begun < limit.replace(microsecond=0))

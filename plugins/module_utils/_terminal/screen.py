@@ -16,7 +16,7 @@ class Screen:
     """State of a run. Each method takes the time and gives the lines to show, often none."""
 
     def __init__(self, plan: t.Sequence[Planned], started: float, *, check: bool = False) -> None:
-        self._plan = {one.name: (number, one) for number, one in enumerate(plan, start=1)}
+        self._plan = {entry.name: (number, entry) for number, entry in enumerate(plan, start=1)}
         self._check = check
         self.started = started
         self.plan = tuple(plan)
@@ -69,17 +69,19 @@ class Screen:
         if here < 1 and not self.earlier.total:
             return []
         spent = self.earlier.total + here
-        told = f"{span(here)} since the start"
+        text = f"{span(here)} since the start"
         if self.earlier.total:
-            told += f", {span(self.earlier.total)} in earlier runs"
+            text += f", {span(self.earlier.total)} in earlier runs"
         planned = self._planned_so_far()
-        return [f"{told}, {against_plan(spent, planned)}" if planned else told]
+        return [f"{text}, {against_plan(spent, planned)}" if planned else text]
 
     def _planned_so_far(self) -> float:
         """Of the phases that are behind us, in this run or in an earlier one."""
         behind = {stage.key for stage in self.stages if stage.finished is not None}
         return sum(
-            one.seconds for one in self.plan if one.name in behind or self.earlier.settled(one.name)
+            entry.seconds
+            for entry in self.plan
+            if entry.name in behind or self.earlier.settled(entry.name)
         )
 
     def recorded(self, earlier: Earlier) -> list[Line]:
@@ -89,7 +91,7 @@ class Screen:
         if self.earlier.seconds or not earlier.seconds:
             return []
         self.earlier = earlier
-        titles = {one.name: one.title for one in self.plan}
+        titles = {entry.name: entry.title for entry in self.plan}
         # A record has its phases by name; the plan has their order.
         order = [*(n for n in titles if n in earlier.seconds), *(earlier.seconds.keys() - titles)]
         spent = [f"{titles.get(name, name)} {span(earlier.seconds[name])}" for name in order]
@@ -131,8 +133,8 @@ class Screen:
     def _changes(self, stage: Stage) -> str:
         if not stage.changes:
             return "nothing to change" if self._check else "nothing changed"
-        told = [
+        changes = [
             f"{task} ({next(iter(hosts)) if len(hosts) == 1 else f'{len(hosts)} hosts'})"
             for task, hosts in stage.changes.items()
         ]
-        return f"{'would change' if self._check else 'changed'}: {listed(told)}"
+        return f"{'would change' if self._check else 'changed'}: {listed(changes)}"

@@ -46,11 +46,11 @@ def nothing(group: Group) -> list[Fact]:  # noqa: ARG001 - as all tellers
 
 def sentence(group: Group) -> list[Fact]:
     """As the module put it. That of a failure is the cause in the last block."""
-    found = (
+    results = (
         one_line(str(item.result.get("sentence") or "")) for item in group.items if not item.failed
     )
     tone: t.Literal["calm", "good"] = "calm" if group.would else "good"
-    return [Fact("", text, tone) for text in dict.fromkeys(found) if text]
+    return [Fact("", text, tone) for text in dict.fromkeys(results) if text]
 
 
 def switch(group: Group) -> list[Fact]:
@@ -60,12 +60,12 @@ def switch(group: Group) -> list[Fact]:
         held = item.result.get("kill_switch") or {}
         if not (held.get("automatic") and item.changed):
             return sentence(group)
-        told = ", ".join(f"{name}={value}" for name, value in (held.get("flags") or {}).items())
+        text = ", ".join(f"{name}={value}" for name, value in (held.get("flags") or {}).items())
         if group.would:
-            facts.append(Fact("would", f"switch it off by the kill switch: {told}", "calm"))
+            facts.append(Fact("would", f"switch it off by the kill switch: {text}", "calm"))
             continue
         tone: t.Literal["bad", "warn"] = "bad" if item.failed else "warn"
-        facts.append(Fact("switched", f"off by the kill switch, which holds {told}", tone))
+        facts.append(Fact("switched", f"off by the kill switch, which holds {text}", tone))
     return facts
 
 
@@ -165,7 +165,7 @@ class Telling:
         """What a role lays out by itself, as a list or in several lines."""
         if ended[0].task.action != DEBUG or not _laid_out(ended[-1].result.get("msg")):
             return []
-        return [text for one in ended for text in self._said_by(one.result)]
+        return [text for entry in ended for text in self._said_by(entry.result)]
 
     def wave(self, data: t.Mapping[str, t.Any]) -> list[Fact]:
         """What became of a wave's services, as they are reported when it ends."""
@@ -193,10 +193,10 @@ class Telling:
     def facts(self, ended: t.Sequence[TaskEnded], *, failing: bool) -> list[Fact]:
         """`failing`: the run has failed already, so messages are told in its last block."""
         task = ended[0].task
-        failed = any(one.status in ("failed", "unreachable") for one in ended)
+        failed = any(entry.status in ("failed", "unreachable") for entry in ended)
         if task.action == DEBUG:
-            said = (text for one in ended for text in self._said_by(one.result))
-            return [Fact("", clipped(one_line(text), REMARK), "") for text in said]
+            texts = (text for entry in ended for text in self._said_by(entry.result))
+            return [Fact("", clipped(one_line(text), REMARK), "") for text in texts]
         if records(task.action, ended[-1].result) and not failed:
             phase = decode(Phase, ended[-1].result.get("phase"), "phase", [])
             known = checks.rehearsals(phase.evidence.rehearsals)
@@ -206,15 +206,17 @@ class Telling:
         # A task that only looks, in a run that does.
         if task.check and not self._check and not failed:
             return []
-        items = tuple(item for one in ended if not self._in_scratch(one) for item in _items(one))
+        items = tuple(
+            item for entry in ended if not self._in_scratch(entry) for item in _items(entry)
+        )
         if not items:
             return []
         if task.action == SERVICE:
             return self._waves(items, would=task.check)
-        found = facts_of(task.action, Group(task.name, items, task.check))
+        result = facts_of(task.action, Group(task.name, items, task.check))
         # In check mode a task and its rehearsal would do the same, and what was measured may be an earlier run's.
         again = task.check or task.action == AVAILABILITY
-        facts = [one for one in found if not again or one.text not in self._told]
+        facts = [entry for entry in result if not again or entry.text not in self._told]
         for fact in facts:
             self._told.add(fact.text)
         if facts:
@@ -223,14 +225,14 @@ class Telling:
                 self._told.add(one_line(str(line)))
         return [*facts, *_failures(ended, facts)]
 
-    def _in_scratch(self, one: TaskEnded) -> bool:
-        return one.task.action == MIGRATIONS and one.host in self._scratch
+    def _in_scratch(self, task_ended: TaskEnded) -> bool:
+        return task_ended.task.action == MIGRATIONS and task_ended.host in self._scratch
 
     def _said_by(self, result: t.Mapping[str, t.Any]) -> list[str]:
         """What a task says, without what was said before, and without the report's path, which the end tells."""
-        found = result.get("msg")
-        texts = found if isinstance(found, list) else str(found or "").splitlines()
-        new = [str(one) for one in texts if not any(path in str(one) for path in self._files)]
+        matching = result.get("msg")
+        texts = matching if isinstance(matching, list) else str(matching or "").splitlines()
+        new = [str(text) for text in texts if not any(path in str(text) for path in self._files)]
         return [text.rstrip() for text in new if text.strip() and self._new(text)]
 
     def _new(self, text: str) -> bool:
@@ -242,7 +244,7 @@ class Telling:
 def report_files(result: t.Mapping[str, t.Any]) -> list[str]:
     files = result.get("files")
     page = files.get("html") if isinstance(files, dict) else ""
-    return [str(one) for one in (page, result.get("incident")) if one]
+    return [str(entry) for entry in (page, result.get("incident")) if entry]
 
 
 def last_lines(result: t.Mapping[str, t.Any]) -> tuple[str, ...]:
@@ -257,28 +259,28 @@ def last_lines(result: t.Mapping[str, t.Any]) -> tuple[str, ...]:
 
 def lasted(event: TaskEnded) -> float:
     """Seconds by the result, for a task may only tell what an earlier one did; 0 where it says nothing of that."""
-    found = event.result.get("duration")
-    return float(found) if isinstance(found, (int, float)) else 0.0
+    result = event.result.get("duration")
+    return float(result) if isinstance(result, (int, float)) else 0.0
 
 
 def _failures(ended: t.Sequence[TaskEnded], facts: t.Sequence[Fact]) -> list[Fact]:
     """Where a task failed, if no fact says so; why is in the last block."""
-    bad = [one for one in ended if one.status in ("failed", "unreachable")]
-    ignored = [one for one in bad if one.ignored]
+    bad = [entry for entry in ended if entry.status in ("failed", "unreachable")]
+    ignored = [entry for entry in bad if entry.ignored]
     if ignored:
         why = one_line(sentence_of(ignored[0].result))
-        told = f"{bare(ignored[0].task.name)} failed, and the run goes on: {why}"
-        return [Fact("", told, "warn")]
+        text = f"{bare(ignored[0].task.name)} failed, and the run goes on: {why}"
+        return [Fact("", text, "warn")]
     if not bad or bad[0].task.action in STOPS or any(fact.tone == "bad" for fact in facts):
         return []
-    hosts = sorted({one.host for one in bad} - {"localhost"})
+    hosts = sorted({entry.host for entry in bad} - {"localhost"})
     where = f" on {', '.join(hosts)}" if hosts else ""
     return [Fact("", f"{bare(bad[0].task.name)}{where}", "bad")]
 
 
-def _items(one: TaskEnded) -> t.Iterator[Item]:
+def _items(task_ended: TaskEnded) -> t.Iterator[Item]:
     """The results of a loop one by one, each with the name of its round."""
-    rounds = one.result.get("results")
+    rounds = task_ended.result.get("results")
     each = [r for r in rounds if isinstance(r, dict)] if isinstance(rounds, list) else []
     if any("ansible_loop_var" in r for r in each):
         for r in each:
@@ -286,8 +288,8 @@ def _items(one: TaskEnded) -> t.Iterator[Item]:
                 name = str(r.get("_ansible_item_label", r.get("item", "")))
                 yield Item(one_line(name), r, has_failed(r))
         return
-    failed = one.status in ("failed", "unreachable") and not one.ignored
-    yield Item(one.host, one.result, failed)
+    failed = task_ended.status in ("failed", "unreachable") and not task_ended.ignored
+    yield Item(task_ended.host, task_ended.result, failed)
 
 
 def _laid_out(msg: t.Any) -> bool:

@@ -74,7 +74,7 @@ def missing_secrets(secrets: t.Iterable[Secret], values: t.Mapping[str, str]) ->
 def incomplete(names: t.Container[str]) -> list[str]:
     """One sentence for each connection of CONNECTIONS that lacks something, with all that it lacks."""
     lacking = {
-        head: [one for one in siblings if one not in names]
+        head: [sibling for sibling in siblings if sibling not in names]
         for head, siblings in CONNECTIONS.items()
         if head in names
     }
@@ -103,11 +103,11 @@ def _left_in(name: str, value: t.Any) -> t.Iterator[str]:
             yield from _left_in(f"{name}[{number}]", inner)
 
 
-def placeholders_told(found: t.Iterable[t.Mapping[str, str]]) -> str:
+def placeholders_told(results: t.Iterable[t.Mapping[str, str]]) -> str:
     """One sentence with all of them. Each has its `name` and its `file`, "" where that is unknown."""
     by_file: dict[str, list[str]] = {}
-    for one in found:
-        by_file.setdefault(one["file"], []).append(one["name"])
+    for result in results:
+        by_file.setdefault(result["file"], []).append(result["name"])
     listed = "; ".join(
         f"{file}: {', '.join(names)}" if file else ", ".join(names)
         for file, names in by_file.items()

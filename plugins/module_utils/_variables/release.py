@@ -42,14 +42,14 @@ _SERVER = {"url": "https://prometheus.invalid"}
 
 def misread(release: Release) -> list[str]:
     """One sentence for each variable that a phase could not work with."""
-    found = []
+    results = []
     for name, read in READERS.items():
         if release.get(name) not in (None, [], {}):
             try:
                 read(name, release)
             except InputError as exc:
-                found.append(str(exc) if name in str(exc) else f"{name} is wrong: {exc}")
-    return found
+                results.append(str(exc) if name in str(exc) else f"{name} is wrong: {exc}")
+    return results
 
 
 def _not_below_0(name: str, release: Release) -> None:
@@ -75,7 +75,9 @@ def _watch(name: str, entries: t.Any, release: Release) -> None:
 
 
 def _feedback(name: str, release: Release) -> None:
-    sources = [{**one["source"], "name": one["name"]} for one in release[name] if one.get("source")]
+    sources = [
+        {**entry["source"], "name": entry["name"]} for entry in release[name] if entry.get("source")
+    ]
     _watch(name, sources, release)
 
 
@@ -107,7 +109,7 @@ def _ramp(name: str, release: Release) -> None:
 
 def _flags(name: str, release: Release) -> None:
     percentage, feature = (
-        text_of(release.get(one)) for one in ("release_percentage_flag", "release_feature_flag")
+        text_of(release.get(entry)) for entry in ("release_percentage_flag", "release_feature_flag")
     )
     bounds = {percentage: [0, 100]} if percentage else {}
     to_values(release[name], bounds, {feature: [True, False]} if feature else {})

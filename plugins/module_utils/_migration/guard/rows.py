@@ -67,18 +67,18 @@ def _judge_time(query: Node, target: Name, scope: Scope) -> Iterator[Concern]:
     read = [relation_name(body) for _key, body in walk(query, _RELATIONS)]
     old = [name for name in read if _has_old_rows(name, scope)]
     if old:
-        found = scope.world.find(target)
-        scope.world.facts.filled |= found.keys if found.new else set()
+        result = scope.world.find(target)
+        scope.world.facts.filled |= result.keys if result.new else set()
     if scope.unit.locked and old:
         yield lock_kept(old[0], scope)
 
 
 def _has_old_rows(name: Name, scope: Scope) -> bool:
     """Or copies of them. A name of a WITH has none, as far as the database told."""
-    found = scope.world.find(name)
-    if found.keys & scope.world.facts.filled:
+    result = scope.world.find(name)
+    if result.keys & scope.world.facts.filled:
         return True
-    is_there = scope.world.catalog is None or found.state is State.EXISTING
+    is_there = scope.world.catalog is None or result.state is State.EXISTING
     return is_there and not scope.world.rows_are_new(name)
 
 

@@ -18,13 +18,13 @@ PHASE = "monitoring"
 
 def watches(record: Record) -> tuple[MetricsTable, ...]:
     """The release's own first, then the tries of it that failed, then the ramp."""
-    found = [watch_of("Metrics", record.section("metrics"))]
+    results = [watch_of("Metrics", record.section("metrics"))]
     for nth, failure in enumerate(record.phase(PHASE).earlier_failures, start=1):
         title = f"Metrics of try {nth}, which ended {shown(failure.finished)}"
-        found.append(watch_of(title, failure.evidence.metrics, fold=True))
+        results.append(watch_of(title, failure.evidence.metrics, fold=True))
     for step in record.facts.ramp_watches:
-        found.append(watch_of(f"Metrics at {step.name}: {step.verdict}", step.samples, fold=True))
-    return tuple(watch for watch in found if watch.metrics)
+        results.append(watch_of(f"Metrics at {step.name}: {step.verdict}", step.samples, fold=True))
+    return tuple(watch for watch in results if watch.metrics)
 
 
 def watch_of(title: str, entries: t.Sequence[Metric], *, fold: bool = False) -> MetricsTable:
@@ -36,56 +36,59 @@ def watch_of(title: str, entries: t.Sequence[Metric], *, fold: bool = False) -> 
     return MetricsTable(title, lead, metrics, fold)
 
 
-def watched(one: Metric) -> Watched:
-    told = one.name.replace("_", " ")
+def watched(metric: Metric) -> Watched:
+    text = metric.name.replace("_", " ")
     return Watched(
-        name=told,
-        verdict=verdict_of(one),
-        words=tuple(words_of(one)),
-        plot=plot_of(told, one.unit, one.course, one.bounds),
+        name=text,
+        verdict=verdict_of(metric),
+        words=tuple(words_of(metric)),
+        plot=plot_of(text, metric.unit, metric.course, metric.bounds),
     )
 
 
-def verdict_of(one: Metric) -> Cell:
+def verdict_of(metric: Metric) -> Cell:
     """As it was recorded; an older record has none, and then the status of the last sample."""
-    if one.verdict:
-        return judged(one.verdict)
-    if one.judged == SampleStatus.NO_DATA.shown:
+    if metric.verdict:
+        return judged(metric.verdict)
+    if metric.judged == SampleStatus.NO_DATA.shown:
         return Cell("no data", "warn")
-    return judged(one.judged) if one.judged else Cell("no bound recorded", "calm")
+    return judged(metric.judged) if metric.judged else Cell("no bound recorded", "calm")
 
 
-def words_of(one: Metric) -> t.Iterator[str]:
-    last = quantity(one.newest, one.unit)
-    known = {"lowest": one.lowest, "highest": one.highest, "mean": one.mean}
-    seen = {k: quantity(value, one.unit) for k, value in known.items() if value is not None}
-    if len(seen) == 3 and {*seen.values()} == {last}:
+def words_of(metric: Metric) -> t.Iterator[str]:
+    last = quantity(metric.newest, metric.unit)
+    known = {"lowest": metric.lowest, "highest": metric.highest, "mean": metric.mean}
+    observed = {k: quantity(value, metric.unit) for k, value in known.items() if value is not None}
+    if len(observed) == 3 and {*observed.values()} == {last}:
         yield f"{last} throughout."
     else:
         yield (
-            ", ".join([f"Last {last}", *(f"{word} {value}" for word, value in seen.items())]) + "."
+            ", ".join([f"Last {last}", *(f"{word} {value}" for word, value in observed.items())])
+            + "."
         )
-    if one.count is not None:
-        without = f", {counted(int(one.missing), 'sample')} without data" if one.missing else ""
-        yield f"{counted(int(one.count), 'sample')}{without}."
-    if one.comparison:
-        yield from _compared(one.comparison)
-    if one.bound is not None and not isinstance(one.bound, dict):
-        yield f"Passes when {one.bound} {one.unit}".rstrip() + "."
-    elif one.bounds != Bounds():
-        yield bound_words(one.bounds, one.unit)
-    if one.problem:
-        yield f"No data at the end: {one.problem}."
+    if metric.count is not None:
+        without = (
+            f", {counted(int(metric.missing), 'sample')} without data" if metric.missing else ""
+        )
+        yield f"{counted(int(metric.count), 'sample')}{without}."
+    if metric.comparison:
+        yield from _compared(metric.comparison)
+    if metric.bound is not None and not isinstance(metric.bound, dict):
+        yield f"Passes when {metric.bound} {metric.unit}".rstrip() + "."
+    elif metric.bounds != Bounds():
+        yield bound_words(metric.bounds, metric.unit)
+    if metric.problem:
+        yield f"No data at the end: {metric.problem}."
 
 
-def _compared(one: Comparison) -> t.Iterator[str]:
+def _compared(comparison: Comparison) -> t.Iterator[str]:
     """Users with the feature beside those without, and which harm would have been seen."""
-    failing = one.at_most is None
+    failing = comparison.at_most is None
     treated, control = (
         f"{(cohort.failed if failing else cohort.total) or 0:,.0f} of {cohort.seen or 0:,.0f}"
-        for cohort in (one.treated, one.control)
+        for cohort in (comparison.treated, comparison.control)
     )
     title = "Failing users" if failing else "Sum of values, of users"
     yield f"{title}: {treated} treated, {control} of the control."
-    if one.could_have_seen:
-        yield f"The watch {one.could_have_seen}."
+    if comparison.could_have_seen:
+        yield f"The watch {comparison.could_have_seen}."

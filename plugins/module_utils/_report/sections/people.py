@@ -48,9 +48,9 @@ def feedback(record: Record) -> Table | None:
     for watch, given in watches:
         for check in given.answers:
             answer = Cell(check.answer, _TONES.get(check.status, "warn"))
-            seen = check.note or check.question
+            note = check.note or check.question
             name = check.name.replace("_", " ")
-            rows.append((watch, name, answer, check.by, shown(check.at), seen))
+            rows.append((watch, name, answer, check.by, shown(check.at), note))
     columns = ("Watch", "Asked", "Answer", "By", "At", "Seen")
     return table("What users say", columns, rows) if rows else None
 

@@ -30,21 +30,21 @@ def services(record: Record, pins: Json, versions: Json) -> Table:
     `pins`: what each Deployment ran before the release, as release_info returns it. `versions`: what each runs now.
     """
     evidence, waves = record.evidence(PHASE), record.facts.wave_numbers
-    failed = {one.name: one for one in evidence.failures}
-    found = {service.name: service for service in record.section("services")}
+    failed = {entry.name: entry for entry in evidence.failures}
+    results = {service.name: service for service in record.section("services")}
     for name, failure in failed.items():
-        if name in waves or name not in ("localhost", *found):
-            found.setdefault(name, Service(name, result=failure.result))
-    returned = {one.name: one for one in record.facts.services_returned}
-    found |= {name: one for name, one in returned.items() if name not in found}
+        if name in waves or name not in ("localhost", *results):
+            results.setdefault(name, Service(name, result=failure.result))
+    returned = {entry.name: entry for entry in record.facts.services_returned}
+    results |= {name: entry for name, entry in returned.items() if name not in results}
     if PHASE in record.phases:
         # What a wave did not reach still runs what it ran before.
         for name in waves:
-            found.setdefault(name, Service(name, result=NOT_STARTED))
-    order = sorted(found, key=lambda name: (waves.get(name, 10_000), list(found).index(name)))
+            results.setdefault(name, Service(name, result=NOT_STARTED))
+    order = sorted(results, key=lambda name: (waves.get(name, 10_000), list(results).index(name)))
     rows = [
         service_row(
-            found[name],
+            results[name],
             waves.get(name),
             failed.get(name),
             returned.get(name),
@@ -62,36 +62,36 @@ def services(record: Record, pins: Json, versions: Json) -> Table:
 
 
 def service_row(
-    one: Service,
+    service: Service,
     wave: int | None,
     failure: Failure | None,
     back: Service | None,
     pinned: str,
-    seen: str,
+    evidence: str,
 ) -> tuple[Cell, ...]:
     """`pinned`: what it ran before the release, which a run that finds it rolled already cannot see.
 
     `seen`: the version that somebody saw last, "" for nobody: without it nothing is said of what was not started.
     """
-    result = one.result or ("failed" if failure else "unknown")
-    why, now = one.cause or (failure.message if failure else "") or one.msg, one.after
-    before = pinned or one.before
+    result = service.result or ("failed" if failure else "unknown")
+    why, now = service.cause or (failure.message if failure else "") or service.msg, service.after
+    before = pinned or service.before
     if back:
         why = f"{why} {back.message} {taken_away(back)}".strip()
         now = back.after or now
-    version = seen or version_of(now) or now
+    version = evidence or version_of(now) or now
     # A later run that finds it rolled already did not take "0 s". A failed phase keeps no result of what went well.
     earlier = (
         result in ("no_change", NOT_STARTED) and pinned and version not in ("", version_of(pinned))
     )
     return (
-        Cell(one.name),
+        Cell(service.name),
         Cell("" if wave is None else str(wave)),
         outcome_of(result, back) if not earlier else Cell(EARLIER, "good"),
         Cell(version_of(before) or before, code=True),
         Cell(version, code=True),
-        Cell(f"{one.ready} of {one.desired}" if one.ready else ""),
-        Cell("" if earlier else took(one.duration)),
+        Cell(f"{service.ready} of {service.desired}" if service.ready else ""),
+        Cell("" if earlier else took(service.duration)),
         Cell(why),
     )
 
@@ -111,12 +111,12 @@ def versions_now(table: Table) -> str:
         by.setdefault(row[4].text or "not known", []).append(row[0].text)
     if len(by) == 1 and len(table.rows) > 1:
         return f"{next(iter(by))} on all {len(table.rows)} services"
-    fewest_first = sorted(by.items(), key=lambda one: len(one[1]))
-    told = [
+    fewest_first = sorted(by.items(), key=lambda entry: len(entry[1]))
+    sentences = [
         f"{version} on {len(names)}{': ' + ', '.join(names) if len(names) <= NAMED else ''}"
         for version, names in fewest_first
     ]
-    return "; ".join(told)
+    return "; ".join(sentences)
 
 
 def pinned_image(pins: Json, name: str) -> str:
@@ -145,10 +145,10 @@ def images(record: Record) -> Table | None:
     """By image its digest, or that nobody looked; left out when no image is recorded."""
     known = record.facts.images
     rows = [
-        (code(one.name), code(one.digest) if one.digest else Cell(one.unseen, "warn"))
-        for one in known
+        (code(entry.name), code(entry.digest) if entry.digest else Cell(entry.unseen, "warn"))
+        for entry in known
     ]
-    looked = sum(1 for one in known if one.digest)
+    looked = sum(1 for entry in known if entry.digest)
     lead = share(looked, len(rows), "images were found in the registry")
     fold = len(rows) > FOLDED_FROM
     return table("Images", ("Image", "Digest"), rows, lead=lead, fold=fold) if rows else None

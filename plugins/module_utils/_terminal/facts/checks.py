@@ -47,12 +47,12 @@ def counts(
         return [
             Fact(label, f"would ask {listed([str(r.get('name')) for r in planned], 5)}", "calm")
         ]
-    told = [
+    sentences = [
         f"{len(passed)} of {len(rows) - len(skipped)} passed" if rest else f"{len(passed)} passed"
     ]
     facts = []
     if passed or not rest:
-        parts = [*told, *([more] if more else [])]
+        parts = [*sentences, *([more] if more else [])]
         facts.append(Fact(label, " · ".join(parts), "" if rest else "good"))
     if skipped:
         facts.append(Fact(label, f"{len(skipped)} skipped: {reasons(skipped)}", "calm"))
@@ -61,8 +61,8 @@ def counts(
 
 def whole_cause(group: Group) -> bool:
     """Whether the last block has room for all that did not pass."""
-    said = [str(item.result.get("sentence") or "") for item in group.items]
-    return all(said) and sum(map(len, said)) <= CAUSE
+    sentences = [str(item.result.get("sentence") or "") for item in group.items]
+    return all(sentences) and sum(map(len, sentences)) <= CAUSE
 
 
 def exception(row: Row, noun: str, *, named: bool = False) -> Fact:
@@ -75,11 +75,11 @@ def exception(row: Row, noun: str, *, named: bool = False) -> Fact:
 
 def reasons(rows: t.Sequence[Row]) -> str:
     """Why, without the addresses, and how often."""
-    found: dict[str, int] = {}
+    results: dict[str, int] = {}
     for row in rows:
         why = " ".join(URL.sub("", str(row.get("detail"))).split())
-        found[why] = found.get(why, 0) + 1
-    return " · ".join(f"{why} ({number})" if number > 1 else why for why, number in found.items())
+        results[why] = results.get(why, 0) + 1
+    return " · ".join(f"{why} ({number})" if number > 1 else why for why, number in results.items())
 
 
 def health(group: Group) -> list[Fact]:
@@ -88,8 +88,8 @@ def health(group: Group) -> list[Fact]:
     rows = of(group, "results")
     good = [row for row in rows if row.get("status") in GOOD]
     if len(rows) <= FEW and len(good) == len(rows):
-        told = [f"{row['name']}: {row['detail']}" for row in rows]
-        return [Fact("checked", one_line(" · ".join(told)))] if told else []
+        sentences = [f"{row['name']}: {row['detail']}" for row in rows]
+        return [Fact("checked", one_line(" · ".join(sentences)))] if sentences else []
     return counts(rows, "checked", "check")
 
 
@@ -150,9 +150,9 @@ def backups(group: Group) -> list[Fact]:
         names = [item.name for item in group.items if item.changed and not item.failed]
         return [Fact("backups", f"would back up {', '.join(names)}", "calm")] if names else []
     made = [item.result["backup"] for item in group.items if item.result.get("backup")]
-    told = [f"{one['name']} {size(one.get('size'))}" for one in made]
-    kept = "" if any(item.changed for item in group.items) else ", taken before"
-    return [Fact("backups", f"{' · '.join(told)}, read back{kept}")] if told else []
+    sentences = [f"{entry['name']} {size(entry.get('size'))}" for entry in made]
+    stored = "" if any(item.changed for item in group.items) else ", taken before"
+    return [Fact("backups", f"{' · '.join(sentences)}, read back{stored}")] if sentences else []
 
 
 def migrations(group: Group) -> list[Fact]:
@@ -162,9 +162,9 @@ def migrations(group: Group) -> list[Fact]:
     if any("history" in item.result for item in group.items):
         return []
     if settled:
-        told = " · ".join(f"{name} {', '.join(names) or 'nothing'}" for name, names in settled)
+        text = " · ".join(f"{name} {', '.join(names) or 'nothing'}" for name, names in settled)
         return [
-            Fact("would", f"resolve: {told}", "calm") if group.would else Fact("resolved", told)
+            Fact("would", f"resolve: {text}", "calm") if group.would else Fact("resolved", text)
         ]
     if group.would:
         return pending(group)
@@ -178,37 +178,37 @@ def migrations(group: Group) -> list[Fact]:
 
 
 def pending(group: Group) -> list[Fact]:
-    told = [
+    sentences = [
         f"{item.name} {counted(len(item.result.get('pending') or ()), 'migration')}"
         for item in group.items
         if not item.failed
     ]
-    return [Fact("would", f"apply: {' · '.join(told)}", "calm")] if told else []
+    return [Fact("would", f"apply: {' · '.join(sentences)}", "calm")] if sentences else []
 
 
-def rehearsals(found: t.Sequence[Rehearsal]) -> list[Fact]:
+def rehearsals(results: t.Sequence[Rehearsal]) -> list[Fact]:
     """By database, as the record has them."""
     facts = []
-    for one in found:
-        number = counted(len(one.pending), "migration")
-        if one.status == "passed":
-            facts.append(Fact("rehearsed", f"{one.name}: {number} on its restored backup"))
-        elif one.status == "waived":
-            why = f"{one.waiver} (by {one.waived_by})"
-            facts.append(Fact("rehearsed", f"{one.name}: waived, {why}", "warn"))
+    for result in results:
+        number = counted(len(result.pending), "migration")
+        if result.status == "passed":
+            facts.append(Fact("rehearsed", f"{result.name}: {number} on its restored backup"))
+        elif result.status == "waived":
+            why = f"{result.waiver} (by {result.waived_by})"
+            facts.append(Fact("rehearsed", f"{result.name}: waived, {why}", "warn"))
     return facts
 
 
 def restores(group: Group) -> list[Fact]:
     """The rehearsal's scratch database is no restore."""
-    told = [
+    sentences = [
         f"{(item.result.get('backup') or {}).get('name') or item.name} from "
         f"{(item.result.get('backup') or {}).get('finished')}"
         for item in group.items
         if item.result.get("method") != "scratch" and item.result.get("backup")
     ]
-    if not told:
+    if not sentences:
         return []
     if group.would:
-        return [Fact("would", f"restore {' · '.join(told)}", "calm")]
-    return [Fact("restored", " · ".join(told))]
+        return [Fact("would", f"restore {' · '.join(sentences)}", "calm")]
+    return [Fact("restored", " · ".join(sentences))]

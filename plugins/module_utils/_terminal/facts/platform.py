@@ -68,10 +68,10 @@ def restarted(group: Group) -> list[Fact]:
     if group.would:
         names = [item.name for item in good if item.changed]
         return [Fact("would", f"restart {listed(names)}", "calm")] if names else []
-    told = [f"{item.name} {_pods(item.result)}".strip() for item in good if item.changed]
-    facts = [Fact("restarted", " · ".join(told))] if told else []
+    sentences = [f"{item.name} {_pods(item.result)}".strip() for item in good if item.changed]
+    facts = [Fact("restarted", " · ".join(sentences))] if sentences else []
     return facts + [
-        one for item in group.items if item.failed for one in _failed(item, "restarted")
+        entry for item in group.items if item.failed for entry in _failed(item, "restarted")
     ]
 
 
@@ -108,8 +108,8 @@ def functions(group: Group) -> list[Fact]:
         result = item.result
         changes = [str(change.get("slug")) for change in result.get("changes") or ()]
         if group.would:
-            told = f"would change: {listed(changes, 5)}" if changes else "nothing to change"
-            facts.append(Fact("functions", told, "calm"))
+            text = f"would change: {listed(changes, 5)}" if changes else "nothing to change"
+            facts.append(Fact("functions", text, "calm"))
         elif result.get("activated"):
             number = counted(len(changes), "function")
             facts.append(Fact("functions", f"{number} activated together"))
@@ -131,13 +131,15 @@ def flags(group: Group) -> list[Fact]:
             if before.get(name) != after.get(name):
                 step = f"{before.get(name, 'unset')}→{after.get(name, 'unset')}"
                 moved.setdefault(step, []).append(name)
-        told = [
+        sentences = [
             f"{names[0]} {step}" if len(names) == 1 else f"{len(names)} flags {step}"
             for step, names in moved.items()
         ]
-        if told:
+        if sentences:
             verb = "would set " if group.would else ""
-            facts.append(Fact("flags", f"{verb}{' · '.join(told)}", "calm" if verb else "good"))
+            facts.append(
+                Fact("flags", f"{verb}{' · '.join(sentences)}", "calm" if verb else "good")
+            )
     return facts
 
 
@@ -158,14 +160,14 @@ def in_pods(group: Group) -> list[Fact]:
 def measured(group: Group) -> list[Fact]:
     facts = []
     for item in group.items:
-        found = item.result.get("availability") or {}
-        probes, failures = found.get("probes"), found.get("failures")
+        availability = item.result.get("availability") or {}
+        probes, failures = availability.get("probes"), availability.get("failures")
         # Told at its end: an earlier run's are known at the beginning too.
         if not probes or (item.result.get("facts") or {}).get("prober"):
             continue
-        told = f"{failures} of {probes} requests to {found.get('targets')} public addresses failed"
-        gaps = ", with gaps" if found.get("verdict") != "complete" else ""
-        facts.append(Fact("measured", f"{told}{gaps}", "warn" if failures or gaps else "good"))
+        text = f"{failures} of {probes} requests to {availability.get('targets')} public addresses failed"
+        gaps = ", with gaps" if availability.get("verdict") != "complete" else ""
+        facts.append(Fact("measured", f"{text}{gaps}", "warn" if failures or gaps else "good"))
     return facts
 
 
@@ -181,44 +183,48 @@ RESOLVED = "to resolve any incident"
 
 def receivers(group: Group) -> list[str]:
     """Who got something, by channel; an incident's key and a status page's title say nothing to a reader."""
-    found = []
+    results = []
     for item in group.items:
-        for one in item.result.get("delivered") or ():
-            channel = str(one.get("channel"))
-            target = str(one.get("target") or "") if channel in ("slack", "email") else ""
-            over = RESOLVED if one.get("action") == "resolve" else ""
-            found.append(" ".join(filter(None, [CHANNELS.get(channel, channel), target, over])))
-    return list(dict.fromkeys(found))
+        for entry in item.result.get("delivered") or ():
+            channel = str(entry.get("channel"))
+            target = str(entry.get("target") or "") if channel in ("slack", "email") else ""
+            over = RESOLVED if entry.get("action") == "resolve" else ""
+            results.append(" ".join(filter(None, [CHANNELS.get(channel, channel), target, over])))
+    return list(dict.fromkeys(results))
 
 
 def still_told(receivers_in_turn: t.Iterable[str]) -> list[str]:
     """Each once, and nobody whose incident was resolved since."""
-    told: dict[str, None] = {}
-    for one in receivers_in_turn:
-        if one.endswith(RESOLVED):
-            told.pop(one.removesuffix(RESOLVED).strip(), None)
+    messages: dict[str, None] = {}
+    for receiver in receivers_in_turn:
+        if receiver.endswith(RESOLVED):
+            messages.pop(receiver.removesuffix(RESOLVED).strip(), None)
         else:
-            told[one] = None
-    return list(told)
+            messages[receiver] = None
+    return list(messages)
 
 
 def announced(group: Group) -> list[Fact]:
-    told = receivers(group) if any(item.changed for item in group.items) else []
+    sentences = receivers(group) if any(item.changed for item in group.items) else []
     facts = []
-    if told:
+    if sentences:
         verb = "would tell " if group.would else ""
-        facts.append(Fact("told", f"{verb}{' · '.join(told)}", "calm" if group.would else "good"))
+        facts.append(
+            Fact("told", f"{verb}{' · '.join(sentences)}", "calm" if group.would else "good")
+        )
     for item in group.items:
-        for one in item.result.get("undelivered") or ():
-            facts.append(Fact("not told", one_line(_undelivered(one)), "warn"))
+        for entry in item.result.get("undelivered") or ():
+            facts.append(Fact("not told", one_line(_undelivered(entry)), "warn"))
     return facts
 
 
-def _undelivered(one: t.Any) -> str:
-    if not isinstance(one, dict):
-        return str(one)
-    channel = CHANNELS.get(str(one.get("channel")), str(one.get("channel")))
-    return f"{channel} {one.get('target') or ''}: {one.get('reason') or one.get('error') or ''}"
+def _undelivered(entry: t.Any) -> str:
+    if not isinstance(entry, dict):
+        return str(entry)
+    channel = CHANNELS.get(str(entry.get("channel")), str(entry.get("channel")))
+    return (
+        f"{channel} {entry.get('target') or ''}: {entry.get('reason') or entry.get('error') or ''}"
+    )
 
 
 def invited(group: Group) -> list[Fact]:
