@@ -170,6 +170,14 @@ class Slack:
     def channel_info(self, args: Args) -> Record:
         return {"channel": self._by_id(args)}
 
+    def archive(self, args: Args) -> Record:
+        channel = self._by_id(args)
+        if channel["is_archived"]:
+            raise SlackError("already_archived")
+        archived = {**self._joined(channel), "is_archived": True, "is_member": False}
+        self._store.put("slack_channels", channel["id"], archived)
+        return {}
+
     def list_users(self, args: Args) -> Record:
         return page("members", [user_shape(user_id) for user_id in USERS], args)
 
@@ -206,6 +214,7 @@ METHODS: dict[str, t.Callable[[Slack, Args], Record]] = {
     "chat.update": Slack.update,
     "conversations.list": Slack.list_channels,
     "conversations.info": Slack.channel_info,
+    "conversations.archive": Slack.archive,
     "users.list": Slack.list_users,
     "users.info": Slack.user_info,
     "users.lookupByEmail": Slack.user_by_email,
