@@ -17,7 +17,7 @@ SEED_MB = 10
 @pytest.fixture(scope="module")
 def world(request, tmp_path_factory) -> t.Iterator[World]:
     """REPLICAS of a story is how many pods each service has at most."""
-    replicas = getattr(request.module, "REPLICAS", 3)
+    replicas = getattr(request.module, "REPLICAS", 1)
     options = Options(asked={"seed_mb": SEED_MB, "replicas": replicas})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(SANDBOX_CACHE))

@@ -7,6 +7,8 @@ from sandbox.world import World
 from tests.stories.people import BIN, ROOT, Operator, Run
 
 GUIDE = ROOT / "docs/next-release.md"
+SHORTER = "# inventories/sandbox/group_vars/all/shorter_watch.yml\nrelease_watch_duration: 3\nrelease_watch_delay: 1\n"
+"""The guide's commands say no times."""
 ENTRY = re.compile(r"^((\w+):.*\n(?: .*\n)*)", re.MULTILINE)
 
 
@@ -43,6 +45,7 @@ class Successor:
             assert run.rc == 0, run.tail()
         for entries in blocks(3, "yaml"):
             self._replaces(entries)
+        self._replaces(SHORTER)
 
     def rehearses(self, playbook: str) -> Run:
         """The guide's own command for a playbook, but for the one that only looks."""

@@ -39,12 +39,13 @@ PRISMA_HISTORY = (
 )
 OLD = dict.fromkeys(SERVICES, "v1.9.0")
 NEW = dict.fromkeys(SERVICES, "v2.0.0")
+REPLICAS = 3
 
 
 @pytest.fixture(scope="module", autouse=True)
 def traffic(operator) -> None:
     """Users write messages from the first chapter to the last."""
-    assert operator.sandbox("traffic", "start", "--rate", "15").rc == 0
+    assert operator.sandbox("traffic", "start", "--rate", "10").rc == 0
 
 
 def test_a_rehearsal_shows_what_would_change_and_changes_nothing(operator, witness):
@@ -86,7 +87,7 @@ def deployment(world, sources_before, tmp_path_factory) -> Told:
     """With all turned up that tells, so that one deployment shows that it works and that it tells no secret."""
     talkative = Talkative(world, tmp_path_factory.mktemp("deployment"))
     deploy = Path("playbooks/deploy_v2.yml")
-    return talkative.plays(deploy, PLANTED, "-e", "release_watch_duration=10")
+    return talkative.plays(deploy, PLANTED, "-e", "release_watch_duration=3")
 
 
 def test_the_deployment_goes_through_all_eight_phases(deployment, witness):

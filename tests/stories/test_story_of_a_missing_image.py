@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from sandbox.names import SERVICES
-from tests.stories.people import Witness
+from tests.stories.people import QUICK, Witness
 
 FIRST_BATCHES = SERVICES[:4]
 LAST_BATCH = SERVICES[4:]
@@ -70,7 +70,7 @@ def test_the_run_stops_names_service_image_and_cause_and_holds_what_is_there(ope
     assert " flags as before the release " in said
     onward = said.partition(" next ")[2].partition(" back ")[0]
     assert "playbooks/deploy_v2.yml -i inventories/sandbox --tags microservices," in onward
-    assert onward.endswith(" -e release_watch_duration=10 -e release_rollback_policy=hold")
+    assert onward.endswith(" ".join(["", *QUICK, *hold]))
     evidence = Path(next(line for line in shown if line.startswith("  detail ")).split()[1])
     assert "ImageNotFound" in evidence.read_text("utf-8")
     assert evidence.stat().st_mode & 0o077 == 0

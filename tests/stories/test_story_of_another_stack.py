@@ -23,7 +23,8 @@ HEALTH = {
     "payments": {"exec": {"command": ["sh", "-c", 'test -n "$DATABASE_URL"']}},
     "orders": {"metric": {"query": "count(up)", "pass": {"min": 1}}},
 }
-SANDBOX = ("-i", "inventories/example_sandbox", "-e", json.dumps({"contract_health": HEALTH}))
+SHORT = {"contract_health": HEALTH, "release_watch_duration": 3, "release_watch_interval": 1}
+SANDBOX = ("-i", "inventories/example_sandbox", "-e", json.dumps(SHORT))
 HISTORY = "select version || ' ' || installed_on::text from flyway_schema_history order by 1"
 
 

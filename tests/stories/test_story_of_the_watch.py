@@ -16,7 +16,6 @@ from tests.stories.people import Operator, Run, Witness
 
 PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 GOOD, BAD = 0.0, 0.2
-REPLICAS = 1
 EARLIER = (
     "preflight",
     "database",

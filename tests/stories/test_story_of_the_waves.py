@@ -34,6 +34,7 @@ WAVES = (SERVICES[:1], SERVICES[1:4], SERVICES[4:])
 FAILING = "wallet-service"
 RATES = (200, 100, 50, 20)
 AT_REST = 6.0
+REPLICAS = 3
 BEARABLE_MS = 1000.0
 BEFORE_IT = [name for name in SERVICES[:4] if name != FAILING]
 
