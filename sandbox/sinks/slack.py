@@ -171,8 +171,7 @@ class Slack:
         return {"channel": self._by_id(args)}
 
     def archive(self, args: Args) -> Record:
-        channel = self._by_id(args)
-        if channel["is_archived"]:
+        if (channel := self._by_id(args))["is_archived"]:
             raise SlackError("already_archived")
         archived = {**self._joined(channel), "is_archived": True, "is_member": False}
         self._store.put("slack_channels", channel["id"], archived)
