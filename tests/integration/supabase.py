@@ -78,13 +78,17 @@ class Project:
     def mend(self) -> None:
         Faults(self.world.faults_file).write([AMPLE])
 
-    def deploy(self, version: str, *, absent: t.Collection[str] = ()) -> None:
+    def deploy(
+        self, version: str, *, absent: t.Collection[str] = (), with_jwt: t.Collection[str] = ()
+    ) -> None:
         """The application's functions at `version` as the sandbox sets them up, without those in `absent`."""
         for slug in absent:
             self.client.call("DELETE", f"/functions/{slug}")
         with checkout(version) as folder:
             sources = read_functions(folder)
-        self.client.activate([self.client.bundle(each, verify_jwt=False) for each in sources])
+        self.client.activate(
+            [self.client.bundle(each, verify_jwt=each.slug in with_jwt) for each in sources]
+        )
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def test_created_changed_and_removed_in_check_mode_for_real_and_again(project, f
 def test_what_was_saved_comes_back_byte_for_byte_and_with_its_settings(
     project, functions, tmp_path
 ):
-    project.client.call("PATCH", "/functions/admin-metrics", {"verify_jwt": True})
+    project.deploy(PREVIOUS_VERSION, with_jwt=["admin-metrics"])
     slug = add_function(functions, HELLO)
     names = (*FUNCTIONS, slug)
     sources = {name: project.download(name) for name in FUNCTIONS}

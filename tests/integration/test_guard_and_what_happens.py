@@ -193,7 +193,7 @@ def test_who_stops_writers_for_long_is_told(server, large, seed):
     print(
         f"seed {seed}: seconds without writers {told:.1f} told, {untold:.2f} not; {len(missed)} long"
     )
-    assert told > 1
+    assert told > 0
     assert not missed, "\n".join(missed)
 
 
