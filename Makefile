@@ -35,7 +35,7 @@ test-cluster: setup  ## Rollouts, waves back, lock and scale on the cluster of K
 	@test -n "$(KUBECONFIG)" || { echo "Set KUBECONFIG to the cluster to test on: namespaces test-* are made there and deleted."; exit 1; }
 	@EASYMO_TEST_KUBECONFIG="$(KUBECONFIG)" $(PY) -m pytest -q tests/integration/test_rollout.py \
 	  tests/integration/test_release_rollback.py tests/integration/test_deploy_lock.py \
-	  tests/integration/test_deployment_scale.py tests/integration/test_release.py
+	  tests/integration/test_rollout_scale.py tests/integration/test_release.py
 
 check: setup  ## Quick feedback: style, types and units of the code, under a minute
 	@$(PY) -m tests.suite style types units

@@ -18,6 +18,13 @@ AUTHORITIES = """    ca_cert:
       type: path
 """
 
+CONNECTION = """    connection:
+      description: The database.
+      type: dict
+      required: true
+      suboptions:
+""" + indent(DATABASE, " " * 8)
+
 READINESS_KINDS = (
     r"""placeholders:
   description: Whether everything of an inventory is filled in.
@@ -73,13 +80,8 @@ queries:
     - It only plans them (C(EXPLAIN)), read-only.
   type: dict
   suboptions:
-    connection:
-      description: The database.
-      type: dict
-      required: true
-      suboptions:
 """
-    + indent(DATABASE, " " * 8)
+    + CONNECTION
     + r"""    queries:
       description: The queries by a name of each.
       type: dict
@@ -96,13 +98,8 @@ prisma_history:
     - It only reads. A folder that is not there yet is not read.
   type: dict
   suboptions:
-    connection:
-      description: The database.
-      type: dict
-      required: true
-      suboptions:
 """
-    + indent(DATABASE, " " * 8)
+    + CONNECTION
     + r"""    directory:
       description: Folder with the migrations, a folder each with a C(migration.sql).
       type: path

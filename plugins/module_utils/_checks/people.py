@@ -59,16 +59,16 @@ def look_slack(options: Options, ground: Ground) -> t.Sequence[Finding]:
     return [judge_slack(persons)]
 
 
-def judge_slack(observed: t.Sequence[Seen]) -> Finding:
+def judge_slack(contacts: t.Sequence[Seen]) -> Finding:
     wrong = [
-        f"{entry.name} {entry.problem}" for entry in observed if entry.problem and not entry.unknown
+        f"{entry.name} {entry.problem}" for entry in contacts if entry.problem and not entry.unknown
     ]
     if wrong:
         return failed("; ".join(wrong))
-    unknown = [f"{entry.name} {entry.problem}" for entry in observed if entry.unknown]
+    unknown = [f"{entry.name} {entry.problem}" for entry in contacts if entry.unknown]
     if unknown:
         return held("; ".join(unknown))
-    return passed(f"{', '.join(entry.name for entry in observed) or 'nobody'} can be reached")
+    return passed(f"{', '.join(entry.name for entry in contacts) or 'nobody'} can be reached")
 
 
 def find_person(call: Call, name: str) -> str:

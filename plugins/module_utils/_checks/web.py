@@ -134,7 +134,7 @@ def _read_end(
             if scheme == "postgresql":
                 _ask_for_tls(plain, where)
             with context.wrap_socket(plain, server_hostname=host) as secured:
-                text = t.cast("dict[str, t.Any]", secured.getpeercert())
+                certificate = t.cast("dict[str, t.Any]", secured.getpeercert())
     except ssl.SSLCertVerificationError as exc:
         raise RefusedError(
             f"the certificate of {where} is not accepted ({exc.verify_message}): renew it, or correct "
@@ -144,7 +144,7 @@ def _read_end(
         raise RefusedError(f"{where} has no TLS ({exc.reason}).") from None
     except OSError as exc:
         raise UnreachableError(f"{where} cannot be reached ({exc.strerror or exc}).") from None
-    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(text["notAfter"])), UTC)
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
 
 
 def _ask_for_tls(plain: socket.socket, where: str) -> None:

@@ -183,9 +183,9 @@ def _flags(pods: Body) -> dict[str, str]:
     return row(FLAGS, VERIFIED, f"{sum(len(result.get('pods') or ()) for result in results)} pods")
 
 
-def _are_same(results: t.Mapping[str, str], requested: t.Mapping[str, str]) -> bool:
-    return {*results} == {*requested} and all(
-        is_same_image(results[name], requested[name]) for name in requested
+def _are_same(images: t.Mapping[str, str], wanted: t.Mapping[str, str]) -> bool:
+    return {*images} == {*wanted} and all(
+        is_same_image(images[name], wanted[name]) for name in wanted
     )
 
 
@@ -210,9 +210,9 @@ def row(name: str, status: str, detail: t.Any = "", kind: str = "") -> dict[str,
     return {"name": name, "status": status, "detail": str(detail or ""), "kind": kind}
 
 
-def rollback_claims(remaining: t.Sequence[Verified]) -> dict[str, Claim]:
+def rollback_claims(verified: t.Sequence[Verified]) -> dict[str, Claim]:
     """`state`, `impact`, `verified` and `users` of the announcement, from the rows as the record keeps them."""
-    results = {entry.name: entry for entry in remaining}
+    results = {entry.name: entry for entry in verified}
     flows = [
         result
         for name, result in results.items()
@@ -220,7 +220,7 @@ def rollback_claims(remaining: t.Sequence[Verified]) -> dict[str, Claim]:
     ] or [Verified(TESTS, NOT_LOOKED_AT)]
     off = (
         [results.get(FLAGS, Verified(FLAGS, NOT_LOOKED_AT))]
-        if FLAGS in results or not remaining
+        if FLAGS in results or not verified
         else []
     )
     state = (
@@ -239,17 +239,17 @@ def rollback_claims(remaining: t.Sequence[Verified]) -> dict[str, Claim]:
     return {
         "state": state,
         "impact": Claim("; ".join(impact), _worst([*flows, *off])),
-        "verified": _counted(remaining),
+        "verified": _counted(verified),
         "users": Claim(FOR_USERS[_worst(flows)], _worst(flows)),
     }
 
 
-def _counted(remaining: t.Sequence[Verified]) -> Claim:
-    if not remaining:
+def _counted(verified: t.Sequence[Verified]) -> Claim:
+    if not verified:
         return Claim("nothing was checked", None)
-    rest = [entry for entry in remaining if entry.status != VERIFIED]
-    count = f"{len(remaining) - len(rest)} of {len(remaining)}"
-    return Claim(f"{count}; {words(rest)}" if rest else count, _worst(remaining))
+    rest = [entry for entry in verified if entry.status != VERIFIED]
+    count = f"{len(verified) - len(rest)} of {len(verified)}"
+    return Claim(f"{count}; {words(rest)}" if rest else count, _worst(verified))
 
 
 def words(rows: t.Iterable[Verified]) -> str:

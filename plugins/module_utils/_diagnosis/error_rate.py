@@ -209,17 +209,17 @@ def look_at_public(
             status=answer.status,
             body=body,
         )
-    for check, message in blamed.items():
-        names = ", ".join(name for name, _why in message)
-        text = f"{len(message)} of {len(services)} services say that their {check} fails: {names}"
+    for check, failures in blamed.items():
+        names = ", ".join(name for name, _why in failures)
+        text = f"{len(failures)} of {len(services)} services say that their {check} fails: {names}"
         notes.see(
             "dependency",
             check,
             text,
             file=file,
-            count=len(message),
+            count=len(failures),
             of=len(services),
-            why=message[0][1],
+            why=failures[0][1],
         )
 
 

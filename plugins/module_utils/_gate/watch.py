@@ -74,14 +74,14 @@ def _begin_hold(plan: WatchPlan, state: WatchState, decision: Decision) -> Step:
     return Step(held, min(next_dues(plan, held).values()))
 
 
-def _hold(plan: WatchPlan, state: WatchState, text: ManualDecision | None) -> Step:
+def _hold(plan: WatchPlan, state: WatchState, manual: ManualDecision | None) -> Step:
     since = state.elapsed if state.good_since is None else state.good_since
     state = replace(state, good_since=since if _good(plan, state) else None)
     decision = decide(plan.metrics, state.series)
-    if text is not None and not in_breach(plan, state):
-        if not text.covers(decision.reasons):
+    if manual is not None and not in_breach(plan, state):
+        if not manual.covers(decision.reasons):
             return _begin_hold(plan, state, decision)
-        return _end(state, Decision(Verdict.PROCEED, decision.reasons or _why(state)), text)
+        return _end(state, Decision(Verdict.PROCEED, decision.reasons or _why(state)), manual)
     good_for = 0.0 if state.good_since is None else state.elapsed - state.good_since
     if state.good_since is not None and good_for >= plan.schedule.recover_for:
         return _end(state, Decision(Verdict.PROCEED, ()))
@@ -109,8 +109,8 @@ def in_breach(plan: WatchPlan, state: WatchState) -> bool:
     )
 
 
-def _end(state: WatchState, decision: Decision, text: ManualDecision | None = None) -> Step:
-    return Step(replace(state, ended=decision.verdict.value), decision=decision, said=text)
+def _end(state: WatchState, decision: Decision, manual: ManualDecision | None = None) -> Step:
+    return Step(replace(state, ended=decision.verdict.value), decision=decision, said=manual)
 
 
 def next_dues(plan: WatchPlan, state: WatchState) -> dict[str, float]:
