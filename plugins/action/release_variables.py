@@ -12,12 +12,14 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._variables.check import (
+    CHOICES,
     Secret,
     Variables,
     incomplete,
     missing_secrets,
     placeholders,
     placeholders_told,
+    refused_services,
     typed_unchanged,
     unknown_variables,
 )
@@ -80,10 +82,27 @@ class ActionModule(ActionBase):
                 "value wins: set it for a group, for example in group_vars/microservices.yml, "
                 "for a host, or with --extra-vars."
             )
+        problems += self._services_refused(task_vars)
         problems += unmet
         if problems:
             result.update(failed=True, reason="InvalidInput", msg=" ".join(problems))
         return result
+
+    def _services_refused(self, task_vars: dict[str, t.Any]) -> list[str]:
+        """What stands against the services of the release, and the digests of their images."""
+        values = {name: self._value(name, task_vars) for name in CHOICES}
+        hosts, hostvars = task_vars["groups"].get("microservices", []), task_vars["hostvars"]
+        namespaces = {
+            name: None for host in hosts if (name := hostvars[host].get("kubernetes_namespace"))
+        }
+        return refused_services(values, hosts, list(namespaces))
+
+    def _value(self, name: str, task_vars: dict[str, t.Any]) -> t.Any:
+        """None for one that is not set or cannot be read, which is told by the check of its role's options."""
+        try:
+            return self._templar.template(task_vars.get(name))
+        except AnsibleError:
+            return None
 
     def _placeholders(self, task_vars: dict[str, t.Any]) -> list[dict[str, str]]:
         """The values of any host that still have one, each with the file that it stands in."""
@@ -108,7 +127,7 @@ class ActionModule(ActionBase):
         """What the variables of the hosts lack for the roles that the run will use, each told once for all hosts;
         and by the reason why they cannot be read, the options.
         """
-        roles = RoleContracts(self._loader, ROLES, {"release_phase": misread})
+        roles = RoleContracts(self._loader, ROLES, {"release_variables": misread})
         results: dict[str, list[str]] = {}
         unread: dict[str, dict[str, None]] = {}
         for entry in contracts:

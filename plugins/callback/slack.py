@@ -147,7 +147,7 @@ from ..module_utils._messages.run_message import RunMessage
 from ..module_utils._progress import subscribe
 from ..module_utils._release.models import sentence_of
 from ..module_utils._story.plan import Plan
-from ..module_utils._terminal.telling import RECORDS
+from ..module_utils._terminal.telling import LOCKS, RECORD_READERS
 from ..plugin_utils._interruption import when_cut_short
 from ..plugin_utils._module_of import module_of
 from ..plugin_utils._observing import PlayVariables, hosts_of, observing, task_name
@@ -169,7 +169,6 @@ OPTIONS = (
     "release_on_call_name",
 )
 ONLY_LOOKS = frozenset({"status.yml", "diagnose.yml", "readiness.yml", "report.yml"})
-LOCK = "easymo.deploy.deploy_lock"
 DEFAULT_API_URL = "https://slack.com/api/"
 REQUEST_TIMEOUT = 10.0
 
@@ -238,7 +237,7 @@ def dictionaries(value: t.Any, key: str = "name") -> list[t.Mapping[str, t.Any]]
 
 def changes(action: str, result: t.Mapping[str, t.Any]) -> bool:
     """Whether it changed something. A refused run may have taken the lock."""
-    return bool(result.get("changed")) and action != LOCK
+    return bool(result.get("changed")) and action not in LOCKS
 
 
 class CallbackModule(CallbackBase):
@@ -316,7 +315,7 @@ class CallbackModule(CallbackBase):
             action = module_of(result.task)
             if changes(action, result.result):
                 self._message.touched()
-            if action in RECORDS:
+            if action in RECORD_READERS:
                 self._message.record_seen(result.result.get("record"))
                 if result.result.get("decision") and result.result.get("changed"):
                     self._message.decided(str(result.result.get("sentence") or ""))

@@ -24,6 +24,7 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
+  - easymo.deploy._addresses
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.requests
 options:
@@ -44,38 +45,6 @@ options:
     type: str
     choices: [release, rollback]
     default: release
-  targets:
-    description: The public addresses.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name: {type: str, required: true, description: What people call it.}
-      url: {type: str, required: true, description: What is asked by GET.}
-      verify_token: {type: str, default: "", description: The verify token of a webhook.}
-      ca_cert: {type: path, description: File of the authorities that may have signed its certificate.}
-  controls:
-    description:
-      - Addresses elsewhere that have nothing to do with the platform. They are asked for a connection only, and only
-        while something does not answer.
-    type: list
-    elements: str
-    default: []
-  rate:
-    description: How often each address is asked, in times a second.
-    type: float
-    default: 1
-  timeout:
-    description: Seconds in which an address has to answer.
-    type: float
-    default: 5
-  enabled:
-    description: Whether anything is measured. V(false) needs O(reason), and the record says so.
-    type: bool
-    default: true
-  reason:
-    description: Why nothing is measured.
-    type: str
   lock:
     description: The Lease of the deploy lock.
     type: str

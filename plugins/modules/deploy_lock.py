@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
+  - easymo.deploy._lock
 options:
   name:
     description: The Lease.
@@ -53,23 +54,10 @@ options:
     type: str
     choices: [deploy, undo]
     default: deploy
-  reason:
-    description: Why, for others to read. Required with O(manual=true) and O(force=true).
-    type: str
-  ticket:
-    description: Where more about it is written, for others to read.
-    type: str
   duration:
     description: Seconds after which a lock that nobody renews may be taken over.
     type: int
     default: 120
-  wait:
-    description:
-      - Seconds to wait while another run holds the lock.
-      - One that nobody seems to renew is watched for its duration even so, to be taken over.
-      - In check mode nobody waits.
-    type: int
-    default: 0
   fence:
     description:
       - The RV(fence) of this run's earlier task. The task fails with V(LeaseLost) unless the run has held the lock ever
@@ -77,11 +65,7 @@ options:
     type: int
     default: 0
   manual:
-    description: Whether the lock is set by hand, and freed by hand.
-    type: bool
-    default: false
-  force:
-    description: Whether another's lock is taken, or freed, whoever holds it. Needs O(reason), which goes into the lock.
+    description: Whether the lock is set by hand, and freed by hand. Setting it needs O(reason).
     type: bool
     default: false
 notes:
@@ -182,14 +166,12 @@ reason:
 
 import typing as t
 
-from ..module_utils._cluster import MonotonicClock
 from ..module_utils._documentation import documented
 from ..module_utils._kubernetes import cluster_for
-from ..module_utils._kubernetes_client import KUBERNETES, Connection
-from ..module_utils._lock.apply import Locking
-from ..module_utils._lock.task import claim_of, dismiss, keep
-from ..module_utils._module import Module, emit_progress, execute, in_controller, refuse_below
-from ..module_utils._run_process import alive, current_run
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._lock.task import claim_of, dismiss, locking_of, take
+from ..module_utils._module import Module, execute, in_controller, refuse_below
+from ..module_utils._run_process import current_run
 
 NEEDS = (KUBERNETES,)
 
@@ -201,27 +183,16 @@ def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, duration=1, wait=0, fence=0)
     claim = claim_of(params, current_run() if in_controller(module) else None)
-    locking = Locking(
-        cluster_for(module),
-        params["name"],
-        claim,
-        clock=MonotonicClock(),
-        alive=alive,
-        report=lambda text: emit_progress(module, "LockWaiting", text, {"name": params["name"]}),
-    )
+    locking = locking_of(module, cluster_for(module), params["name"], claim)
     if params["state"] == "read":
         return locking.describe()
-    how = {"force": params["force"], "check_mode": module.check_mode}
     if params["state"] == "held":
-        change = locking.hold(wait=params["wait"], fence=params["fence"], **how)
-        if not module.check_mode:
-            keep(Connection.from_params(params), change.after, claim)
+        how = {option: params[option] for option in ("wait", "fence", "force")}
+        change = take(module, locking, claim, **how)
     else:
-        change = locking.free(**how)
+        change = locking.free(force=params["force"], check_mode=module.check_mode)
         if change.changed and not module.check_mode:
             dismiss(change.before)
-    if change.changed and change.before.holder and params["state"] == "held":
-        module.warn(f"The lock was taken over from {change.before.holder}: {change.why}.")
     result = change.to_result()
     if module._diff:
         result["diff"] = change.to_diff()

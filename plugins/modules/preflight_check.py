@@ -178,101 +178,18 @@ reason:
   sample: NotReadyToRelease
 """
 
-import time
 import typing as t
-from datetime import datetime
 
-from ..module_utils._checks.git import head_of
-from ..module_utils._checks.kinds import PREFLIGHT, read_preflight
-from ..module_utils._checks.models import Check, Ground, Known, Row, libraries
-from ..module_utils._checks.preflight import (
-    GO,
-    conclude,
-    gather_facts,
-    line,
-    overrides,
-    read_waivers,
-    run_preflight,
-    waive,
-)
-from ..module_utils._cluster import MonotonicClock
+from ..module_utils._checks.task import check_release
 from ..module_utils._documentation import documented
-from ..module_utils._errors import DeployError, InputError, refuse_missing
-from ..module_utils._kubernetes import KubernetesCluster
-from ..module_utils._kubernetes_client import Connection
-from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._release.models import Record
-from ..module_utils._release.store import ReleaseStore
-from ..module_utils._time import UTC, utc_now
+from ..module_utils._module import Module, execute, refuse_below
 
 module_spec = documented(DOCUMENTATION, no_log=["checks.needs"])
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    params = module.params
-    refuse_below(params, timeout=0.1)
-    waivers = read_waivers(params["waivers"])
-    checks = read_preflight(params["checks"])
-    refuse_missing(libraries(checks, PREFLIGHT))
-    ground = survey(module, checks, uses_record=bool(waivers))
-    rows = run_preflight(checks, PREFLIGHT, ground, report=lambda row: report(module, row))
-    for warning in (each for row in rows for each in row.warnings):
-        module.warn(warning)
-    waived = waive(rows, waivers)
-    record = ground.record.value
-    known = record.overrides if record else {}
-    used = overrides(rows, waived, waivers, known, utc_now())
-    facts = gather_facts([*(row.facts for row in rows), {"overrides": used} if used else None])
-    result = conclude(waived, facts, check_mode=module.check_mode, fail=params["fail"])
-    if result["sentence"] and result["verdict"] == GO:
-        module.warn(f"It would stop: {result['sentence']}")
-    return {**result, "commit": ground.commit.value}
-
-
-def report(module: Module, row: Row) -> None:
-    emit_progress(module, "CheckEnded", line(row), {"name": row.name, "status": row.status})
-
-
-def survey(module: Module, checks: t.Sequence[Check], *, uses_record: bool) -> Ground:
-    """What is looked up once for all of them."""
-    params = module.params
-    wants = uses_record or any(PREFLIGHT[check.kind].reads_record for check in checks)
-
-    def cluster() -> KubernetesCluster:
-        if not params["namespace"]:
-            raise InputError("'namespace' is missing, so the cluster cannot be asked: set it.")
-        return KubernetesCluster(Connection.from_params(params))
-
-    def record() -> Record | None:
-        if not (wants and params["namespace"]):
-            return None
-        return ReleaseStore(cluster(), params["release"], clock=MonotonicClock()).read()
-
-    def wait(seconds: float, why: str) -> None:
-        emit_progress(module, "Waiting", why, {"seconds": round(seconds)})
-        time.sleep(seconds)
-
-    def commit() -> str:
-        return params["commit"] or (head_of(params["checkout"]) if params["checkout"] else "")
-
-    return Ground(
-        release=params["release"],
-        checkout=params["checkout"] or "",
-        now=datetime.now(UTC),
-        timeout=params["timeout"],
-        check_mode=module.check_mode,
-        commit=known(commit, ""),
-        record=known(record, None),
-        cluster=cluster,
-        wait=wait,
-    )
-
-
-def known(look: t.Callable[[], t.Any], instead: t.Any) -> Known[t.Any]:
-    try:
-        return Known(look())
-    except DeployError as exc:
-        return Known(instead, exc)
+    refuse_below(module.params, timeout=0.1)
+    return check_release(module, module.params)
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ extends_documentation_fragment:
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._guard
   - easymo.deploy._kubernetes
+  - easymo.deploy._order
   - easymo.deploy._sign_offs
 options:
   name:
@@ -47,44 +48,6 @@ options:
       - V(failed) is recorded during a freeze too, for a freeze may be the cause.
     type: str
     choices: [running, done, failed, waived, rolled_back, partly_rolled_back]
-  order:
-    description:
-      - What must be done before O(phase) is opened, for O(phase_status=running). Nothing when not given.
-      - The task fails with RV(reason=OutOfOrder) and writes nothing when a phase before it is neither done in this
-        attempt nor waived.
-      - Nor does a release begin while another one is unfinished or partly rolled back, but for one that a later one,
-        which is done, superseded by name.
-      - And it neither goes on nor back (O(phase=rollback)) while a release that began later is unfinished or done.
-    type: dict
-    version_added: 0.2.0
-    suboptions:
-      phases:
-        description: The names of all phases in their order. A phase that is not one of them waits for nothing.
-        type: list
-        elements: str
-        default: []
-      waived:
-        description:
-          - By phase, C(by) and C(reason) of the person who lets the release go on without it.
-          - A missing phase is recorded as V(waived) when a later one is opened. It can still be run.
-        type: dict
-        default: {}
-      flags:
-        description:
-          - The ConfigMap of the flags. A phase that is done and of whose flags one is off since, by itself or after a
-            reset, is missing again. What a person's kill switch holds off counts as it was set.
-        type: str
-        version_added: 0.3.0
-      passed:
-        description: Phases that this run went through in check mode, where nothing is recorded.
-        type: list
-        elements: str
-        default: []
-      supersedes:
-        description: By version, C(by) and C(reason) of the person who lets this release begin beside an unfinished one,
-          or go on or back below a later one. The record keeps them.
-        type: dict
-        default: {}
   phase_changed:
     description:
       - Whether this run changed anything, for O(phase_status=done) of a phase that was done already. Its times and
@@ -151,14 +114,6 @@ options:
         description: Why, for everybody who reads the record later.
         type: str
         required: true
-  fenced:
-    description:
-      - Writes O(fence) on the record and its pins, as far as there are any, and nothing else. It is no change.
-      - From then on no run that held the lock earlier writes them, also one that looked at the lock before. Opening a
-        phase does the same.
-    type: bool
-    default: false
-    version_added: 0.3.0
   actor:
     description: Who releases, kept for each attempt. The user and name of this machine when not given.
     type: str

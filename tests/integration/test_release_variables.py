@@ -54,6 +54,10 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
     return " ".join((done.stdout + done.stderr).split())
 
 
+REFUSING = {"easymo.deploy.release_phase", "easymo.deploy.release_variables"}
+"""The roles of a run that is refused for its variables."""
+
+
 def roles_that_ran(done: subprocess.CompletedProcess[str]) -> set[str]:
     return set(re.findall(r"^TASK \[([\w.]+) : ", done.stdout, re.MULTILINE))
 
@@ -101,13 +105,13 @@ def test_all_that_any_phase_could_not_work_with_stops_the_first_at_once(play, pl
     said = sentence(done)
     assert done.returncode == 2
     assert "release_watch_duraton (did you mean release_watch_duration?)" in said
-    assert "On localhost, role release_phase: argument 'release_watch_duration'" in said
+    assert "On localhost, role release_variables: argument 'release_watch_duration'" in said
     assert "On localhost, role smoke_tests: argument 'smoke_tests_prompt_timeout'" in said
     quorum = "rolling_update_quorum must be one of: any, all, nodes, got: most"
     services = "agent-core, ranking-service, wallet-service and 9 more"
     assert f"On {services}, role rolling_update: value of {quorum}." in said
     assert plays(done) == ["Phase 1: preflight"]
-    assert roles_that_ran(done) == {"easymo.deploy.release_phase"}
+    assert roles_that_ran(done) == REFUSING
     assert place.kubectl("get", "deployments,configmaps", "-o", "name") == ""
     assert "Traceback" not in said
 
@@ -140,7 +144,7 @@ def test_what_the_tasks_of_a_phase_could_not_read_stops_the_first_too(play, tmp_
         "statuspage_url is set without statuspage_page_id and secret_statuspage_token",
     ):
         assert told in said
-    assert roles_that_ran(done) == {"easymo.deploy.release_phase"}
+    assert roles_that_ran(done) == REFUSING
     assert "Traceback" not in said
     assert "maximum recursion" not in said
     assert "failure-1.yml" not in said, "its folder would be outside of the reports"
@@ -209,7 +213,7 @@ def test_production_without_secrets_names_all_of_them_and_does_nothing(play, pha
     for file, names in left.items():
         assert not names or f"{file}: {', '.join(names)}" in said
     assert f"{sum(map(len, left.values()))} values still have to be filled in" in said
-    assert roles_that_ran(done) == {"easymo.deploy.release_phase"}
+    assert roles_that_ran(done) == REFUSING
     assert "Phase 3" not in "".join(plays(done))
     assert re.findall(r"changed=(\d+)", done.stdout) == ["0"]
     assert "Traceback" not in said

@@ -51,7 +51,7 @@ ACTING = (
     *("feature_flags", "feature_guard", "feature_ramp"),
     *("health_check", "kill_switch", "metrics_gate", "migrations", "pg_backup", "pg_restore"),
     "pod_flags",
-    *("release", "release_info", "release_rollback", "rollout", "rollout_wave"),
+    *("release", "release_info", "release_rollback", "release_run", "rollout", "rollout_wave"),
 )
 SIMULATED = (COLLECTION, "sandbox.kubernetes.", "sandbox.node.status", "sandbox.supabase.")
 _OPENED = _http._session

@@ -18,7 +18,12 @@ from ansible_collections.easymo.deploy.plugins.doc_fragments import (
     _preflight_checks,
     _smoke_tests,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import cluster, health, kinds
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
+    cluster,
+    health,
+    kinds,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import task as checks_of_a_task
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Kind, passed
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.changes import ENTRY_OF_PHASE
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
@@ -139,7 +144,7 @@ def test_a_kind_of_check_stands_in_at_most_three_files_and_in_the_checks_of_it(k
 def test_a_kind_is_known_to_preflight_by_its_registration_and_its_documentation(monkeypatch):
     kind = Kind(lambda options, _ground: passed(f"it is {options['moon']}"))
     monkeypatch.setattr(kinds, "PREFLIGHT", {**kinds.PREFLIGHT, "moon": kind})
-    monkeypatch.setattr(preflight_check, "PREFLIGHT", kinds.PREFLIGHT)
+    monkeypatch.setattr(checks_of_a_task, "PREFLIGHT", kinds.PREFLIGHT)
     spec = preflight_check.module_spec()
     options = spec["argument_spec"]["checks"]["options"]
     options["kind"]["choices"].append("moon")
@@ -186,7 +191,7 @@ def test_who_names_a_phase_names_one_of_the_plan():
         if "sign_off_ways_back" in task.get("vars", {})
     )
     named = {
-        *wiring["release_phase_changing"],
+        *wiring["changing_phases"],
         *(phase for phases in back.values() for phase in phases),
         *ENTRY_OF_PHASE,
         cluster.PHASE,

@@ -25,7 +25,7 @@ from tests.tables import cases
 REPOSITORY = Path(__file__).parents[2]
 ROLES = [path.parents[1] for path in sorted(REPOSITORY.glob("roles/*/meta/argument_specs.yml"))]
 MODULES = sorted((REPOSITORY / "plugins" / "modules").glob("*.py"))
-GUARD = entry_points_of(REPOSITORY / "roles" / "release_phase")["guard"]["options"]
+GUARD = entry_points_of(REPOSITORY / "roles" / "release_variables")["main"]["options"]
 
 ITSELF: dict[str, t.Any] = {"a": 1}
 ITSELF["itself"] = ITSELF

@@ -29,8 +29,8 @@ JINJA = {"true": True, "false": False, "none": None}
 
 
 def declared() -> dict[str, t.Any]:
-    text = (ROOT / "roles/release_phase/meta/argument_specs.yml").read_text("utf-8")
-    return yaml_load(text)["argument_specs"]["guard"]["options"]
+    text = (ROOT / "roles/release_variables/meta/argument_specs.yml").read_text("utf-8")
+    return yaml_load(text)["argument_specs"]["main"]["options"]
 
 
 def test_roles_and_wiring_take_the_defaults_of_the_contract():

@@ -17,6 +17,7 @@ from .._gate.store import watches_of
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
 from .._messages.redactor import Redactor
+from .._module import Module
 from .._release.store import ReleaseStore
 from .._report.build import asked_of
 from .._report.files import ReportFolder
@@ -239,37 +240,23 @@ UNDO = "undo"
 SECRETS = ("api_key", "access_key", "secret_key", "session_token")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    changed: bool
-    places: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
-
-
-def write_pages(params: t.Mapping[str, t.Any], run: Run | None, *, check_mode: bool) -> Outcome:
-    """What cannot be written is a warning: no run fails for its page."""
+def write_pages(module: Module, params: t.Mapping[str, t.Any], run: Run | None) -> list[str]:
+    """Their places. What cannot be written is a warning: no run fails for its page."""
     connection = Connection.from_params(params)
     own = FilePlace(Path(params["dest"]) / FILE)
     others = places_of(params, FILE)
-    named = tuple(entry.name for entry in (own, *others))
-    if check_mode:
-        return Outcome(True, named)
     if run is None:
-        return Outcome(
-            False,
-            (),
-            ("Only ansible-playbook's own machine writes the page: use a local connection.",),
-        )
+        module.warn("Only ansible-playbook's own machine writes the page: use a local connection.")
+        return []
     first = writer_of(params, own, others)
     first.look(KubernetesCluster(connection))
-    remaining = [first.mine, *first.others]
-    problems = tuple(
-        f"The release's page at {entry.place.name} is not written, and tried again. {entry.problem}"
-        for entry in remaining
-        if entry.problem
-    )
+    for published in (first.mine, *first.others):
+        if published.problem:
+            module.warn(
+                f"The release's page at {published.place.name} is not written, and tried again. {published.problem}"
+            )
     detach(lambda: _stay(params, connection, run))
-    return Outcome(True, named, problems)
+    return [place.name for place in (own, *others)]
 
 
 def writer_of(

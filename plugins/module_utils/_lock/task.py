@@ -11,10 +11,11 @@ from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError
 from .._kubernetes import KubernetesCluster, actor_of
 from .._kubernetes_client import Connection
+from .._module import Module, emit_progress
 from .._run_process import Run, alive, detach, end, identified, never_alive, wait_for_end
 from .._time import now
 from .._user import read_who_and_why, refuse_placeholders
-from .apply import WallClock
+from .apply import LockChange, Locking, WallClock
 from .models import Lock, LockClaim, format_time
 from .plan import is_ours, plan_free
 
@@ -124,14 +125,31 @@ def claim_of(params: Params, run: Run | None) -> LockClaim:
     )
 
 
-def keep(connection: Connection, lock: Lock, claim: LockClaim) -> None:
-    """See to it that something renews the lock while the run lives, and frees it afterwards."""
-    run = claim.run
-    if run is None or lock.manual or lock.run != run:
-        return
-    if lock.keeper is not None and alive(lock.keeper):
-        return
-    detach(lambda: _keeper(connection, lock, claim, run).keep())
+def locking_of(module: Module, cluster: Cluster, name: str, claim: LockClaim) -> Locking:
+    """It tells of its waiting."""
+    return Locking(
+        cluster,
+        name,
+        claim,
+        clock=MonotonicClock(),
+        alive=alive,
+        report=lambda text: emit_progress(module, "LockWaiting", text, {"name": name}),
+    )
+
+
+def take(
+    module: Module, locking: Locking, claim: LockClaim, *, wait: int, fence: int, force: bool
+) -> LockChange:
+    """Take or renew it, and see to it that something goes on with that while the run lives, and frees it afterwards."""
+    change = locking.hold(wait=wait, fence=fence, force=force, check_mode=module.check_mode)
+    run, lock = claim.run, change.after
+    kept = lock.keeper is not None and alive(lock.keeper)
+    if run is not None and lock.run == run and not (lock.manual or module.check_mode or kept):
+        connection = Connection.from_params(module.params)
+        detach(lambda: _keeper(connection, lock, claim, run).keep())
+    if change.changed and change.before.holder:
+        module.warn(f"The lock was taken over from {change.before.holder}: {change.why}.")
+    return change
 
 
 def dismiss(lock: Lock) -> None:

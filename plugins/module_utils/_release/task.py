@@ -38,9 +38,6 @@ class ReleaseTask:
             raise InputError("'evidence' belongs to a phase: set 'phase' too.")
         pin = params["pin"] or {}
         hangs = bool(params["pin"] or params["attach"] or params["fetch"])
-        fences = bool(params.get("fenced"))
-        if fences and not params["fence"]:
-            raise InputError("'fence' is missing: with 'fenced' it is the epoch to write.")
         return cls(
             change=RecordChange(
                 version=params["name"],
@@ -60,8 +57,7 @@ class ReleaseTask:
                 notes=tuple(params["notes"]),
                 order=read_order(params.get("order") or {}),
             ),
-            writes=(not hangs and not fences) or any(params[name] for name in ASKS),
-            fences=fences,
+            writes=not hangs or any(params[name] for name in ASKS),
             pin_deployments=tuple(pin.get("deployments") or ()),
             pin_config_maps=tuple(pin.get("config_maps") or ()),
             attach={name: str(path) for name, path in params["attach"].items()},

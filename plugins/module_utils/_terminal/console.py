@@ -32,7 +32,16 @@ from .models import (
     earlier_runs,
 )
 from .screen import Screen
-from .telling import ANNOUNCE, PAGE, RECORDS, Telling, last_lines, lasted, records, report_files
+from .telling import (
+    ANNOUNCE,
+    LOCKS,
+    RECORD_READERS,
+    Telling,
+    last_lines,
+    lasted,
+    records,
+    report_files,
+)
 
 FOLDED = ("called", "checked", "read", "webhook")
 """Labels of checks that share a line while they go well."""
@@ -191,12 +200,12 @@ class Console:
         self._telling.note(event)
         if event.status in ("failed", "unreachable") and not event.ignored:
             self._failed(event, screen)
-        if action in RECORDS:
-            lines = self._recorded(result, screen)
-        elif action == "easymo.deploy.deploy_lock" and event.status == "ok" and not tells(result):
+        if action in LOCKS and event.status == "ok" and not tells(result):
             lock = result.get("lock") or {}
             held = lock.get("held") and not lock.get("manual")
             self.block.holder = f"locked by {lock.get('holder')}" if held else ""
+        if action in RECORD_READERS:
+            lines = self._recorded(result, screen)
         elif action == "easymo.deploy.release_report" and event.status == "ok":
             self.block.report = {
                 "verdict": str(result.get("verdict") or ""),
@@ -240,9 +249,6 @@ class Console:
         if pending is None or self._verbose or not pending.results[0].task.ours:
             return []
         stage = t.cast("Screen", self.screen).current
-        if pending.results[0].task.action == PAGE and not (stage and stage.number):
-            # It is for those who wait for a deployment.
-            return []
         message = self._telling.said_in_lines(pending.results)
         if message:
             room = self._columns - INDENT
@@ -254,6 +260,9 @@ class Console:
             )
             return self._said([Line(f"{' ' * INDENT}{part}") for part in parts])
         facts = self._telling.facts(pending.results, failing=bool(self.evidence))
+        if not (stage and stage.number):
+            # The page is for those who wait for a deployment.
+            facts = [fact for fact in facts if fact.label != "page"]
         if facts and all(fact.tone == "good" and fact.label in FOLDED for fact in facts):
             self._checks += facts
             return []

@@ -24,13 +24,16 @@ SILENT = frozenset(
 ANNOUNCE = "easymo.deploy.announce"
 AVAILABILITY = "easymo.deploy.availability"
 DEBUG = "ansible.builtin.debug"
-PAGE = "easymo.deploy.release_page"
 REPORT = "easymo.deploy.release_report"
 RESTORE = "easymo.deploy.pg_restore"
+RUN = "easymo.deploy.release_run"
+LOCKS = frozenset({"easymo.deploy.deploy_lock", RUN})
 STOPS = frozenset({"easymo.deploy.stop", "ansible.builtin.fail"})
 SERVICE = "easymo.deploy.wave_result"
 MIGRATIONS = "easymo.deploy.migrations"
 RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
+RECORD_READERS = RECORDS | {RUN}
+"""Their results have the record."""
 LOG_LINES = 3
 REMARK = 300
 """Columns of what a role says in passing; -v shows all of it."""
@@ -106,9 +109,9 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.preflight_check": checks.preflight,
     "easymo.deploy.release": sentence,
     "easymo.deploy.release_info": nothing,
-    "easymo.deploy.release_page": platform.page,
     "easymo.deploy.release_report": nothing,
     "easymo.deploy.release_rollback": platform.returned,
+    "easymo.deploy.release_run": platform.begun,
     "easymo.deploy.release_variables": nothing,
     "easymo.deploy.rollout": rolled,
     "easymo.deploy.rollout_info": nothing,

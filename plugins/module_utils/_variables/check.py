@@ -8,6 +8,8 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from .._arguments import is_endless
 from .._errors import InputError
 from .._user import refuse_placeholders
@@ -83,6 +85,41 @@ def incomplete(names: t.Container[str]) -> list[str]:
         for head, missing in lacking.items()
         if missing
     ]
+
+
+CHOICES = ("release_services", "release_check_images", "release_pin_digests")
+"""Variables that `refused_services` reads."""
+
+
+def refused_services(
+    values: t.Mapping[str, t.Any], services: t.Container[str], namespaces: t.Sequence[str]
+) -> list[str]:
+    """A sentence for each thing that stands against the services of a release.
+
+    `values`: of CHOICES, None for those not set. `services`: the group microservices, which is in `namespaces`.
+    """
+    problems = []
+    named = values["release_services"]
+    if isinstance(named, list) and (strangers := [name for name in named if name not in services]):
+        problems.append(
+            f"release_services names {', '.join(map(str, strangers))}, and the group microservices of the inventory "
+            "does not: correct the name, or add the host. Nothing was touched."
+        )
+    if len(namespaces) > 1:
+        problems.append(
+            f"The services of the inventory are in several namespaces ({', '.join(namespaces)}): a release is rolled "
+            "in one. Set kubernetes_namespace for all of them, or make an inventory for each namespace. Nothing was "
+            "touched."
+        )
+    checks = values["release_check_images"]
+    if boolean(values["release_pin_digests"] or False, strict=False) and not boolean(
+        True if checks is None else checks, strict=False
+    ):
+        problems.append(
+            "release_pin_digests needs the digests from release_check_images: set that to true if the registry is "
+            "reachable, or release_pin_digests to false."
+        )
+    return problems
 
 
 def placeholders(name: str, value: t.Any) -> t.Iterator[str]:

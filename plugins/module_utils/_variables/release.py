@@ -149,4 +149,4 @@ READERS: t.Mapping[str, t.Callable[[str, Release], object]] = {
     "release_supersedes": lambda name, release: read_waivers(name, release[name]),
     "release_page_holds": lambda name, release: is_within(release[name], now()),
 }
-"""By variable of the role release_phase's entry point `guard`, what reads it."""
+"""By variable of the role release_variables, what reads it."""

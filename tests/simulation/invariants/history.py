@@ -21,6 +21,8 @@ from .sentences import FROZEN
 
 LEASE = "easymo-deploy"
 FREEZE = "deploy-freeze"
+LOCKS = frozenset({"deploy_lock", "release_run"})
+"""The modules that take the deploy lock."""
 SCALES = ("stopped", "running")
 """States of a rollout that sets counts and nothing else."""
 SPARED = 6.0
@@ -173,7 +175,7 @@ class History:
 
     def begun(self, by: str, module: str, params: t.Mapping[str, t.Any]) -> None:
         before, options = self.doing(by)
-        if before == "deploy_lock" or (before == "release" and options["fence"]):
+        if before in LOCKS or (before == "release" and options["fence"]):
             self._asking[by] = self.world.scheduler.now - self._began[by]
         self.world.doing[by] = module, params
         if "login_db" in params:

@@ -10,6 +10,7 @@ from ..scheduler import GONE, Process
 from ..tasks import Did
 from .history import (
     LEASE,
+    LOCKS,
     PINS,
     RECORD,
     RECORDS,
@@ -98,7 +99,7 @@ class LockInvariants:
             )
 
     def claimed(self, process: Process, did: Did) -> None:
-        if did.module != "deploy_lock" or did.failed or did.params["state"] != "held":
+        if did.module not in LOCKS or did.failed or did.params.get("state", "held") != "held":
             return
         lease = self._history.find("leases", LEASE)
         epoch = 0 if lease is None else epoch_of(lease)
@@ -112,7 +113,11 @@ class LockInvariants:
             TRUE_CLAIMS, epoch >= given, f"epoch {given} was claimed, and it is {epoch}"
         )
         holder = self._holders.get(given)
-        if holder is not None and not did.params["manual"] and did.params["purpose"] == "deploy":
+        if (
+            holder is not None
+            and not did.params.get("manual")
+            and did.params["purpose"] == "deploy"
+        ):
             self._history.check(
                 TRUE_CLAIMS,
                 holder[1].partition(" ")[0] == str(process.pid),
@@ -198,7 +203,7 @@ class LockInvariants:
             self._lost.add(process.name)
         if lost or not self._history.world.epochs.get(process.name):
             return
-        if self._history.doing(process.name)[0] == "deploy_lock":
+        if self._history.doing(process.name)[0] in LOCKS:
             return
         scheduler = self._history.world.scheduler
         scheduler.at(scheduler.now + GIVEN_BACK, lambda: self._check_given_back(process))

@@ -60,47 +60,36 @@ class Script:
             raise StopError(result.get("msg", ""), result)
         return result
 
-    def lock(self, purpose: str = "deploy") -> None:
+    def lock(self, purpose: str = "deploy", phase: str | None = None) -> None:
         force = bool(self.actor.options.get("force"))
         held = self.require(
             self.task(
                 "release_phase/lock",
                 "Hold the deploy lock",
                 release=self.version,
+                phase=phase,
+                order=self.order(),
                 purpose=purpose,
-                wait=self.actor.options.get("wait", 0),
-                force=force,
-                reason="it hangs" if force else "",
-                ticket="",
+                lock={
+                    "wait": self.actor.options.get("wait", 0),
+                    "force": force,
+                    "reason": "it hangs" if force else "",
+                    "ticket": "",
+                },
                 fence=self.epoch,
+                launch_window=None,
+                page=None,
+                availability=None,
             )
         )
         self.epoch = self.epoch or held["fence"]
         self.world.epochs[self.actor.name] = self.epoch
-        if purpose == "undo":
-            self.require(
-                self.task(
-                    "release_phase/lock",
-                    "Keep a run that lost the lock from writing the release record",
-                    name=self.version,
-                    fence=self.epoch,
-                )
-            )
 
     def unlock(self, purpose: str = "deploy") -> None:
         self.require(self.task("release_phase/unlock", "Release the deploy lock", purpose=purpose))
 
     def begin(self, phase: str) -> None:
-        self.require(
-            self.task(
-                "release_phase/begin",
-                "Refuse a phase before earlier ones are done or waived",
-                name=self.version,
-                phase=phase,
-                order=self.order(),
-            )
-        )
-        self.lock()
+        self.lock(phase=phase)
 
     def open(self, phase: str) -> Result:
         return self.task(

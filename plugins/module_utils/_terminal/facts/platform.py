@@ -252,9 +252,10 @@ def locked(group: Group) -> list[Fact]:
     return facts
 
 
-def page(group: Group) -> list[Fact]:
-    """Where the page is that is written again while the release goes on."""
+def begun(group: Group) -> list[Fact]:
+    """What a run holds until its end: the page that is written again. In check mode, who has the lock."""
+    if group.would:
+        texts = (one_line(str(item.result.get("sentence") or "")) for item in group.items)
+        return [Fact("", text, "") for text in dict.fromkeys(texts) if text]
     places = [str(place) for item in group.items for place in item.result.get("places") or ()]
-    if not places or group.would:
-        return []
-    return [Fact("page", " · ".join(places), "")]
+    return [*locked(group), *([Fact("page", " · ".join(places), "")] if places else [])]

@@ -100,7 +100,7 @@ def told(
     "a lock by hand": ("deploy_lock", {"lock": {"held": True, "manual": True, "holder": "ann@x",
                        "reason": "move"}}, ["good lock: held by ann@x: move"]),
     "own lock": ("deploy_lock", {"lock": {"held": True, "holder": "ann@x"}}, []),
-    "the live page": ("release_page", {"places": [".deploy/2.0.0/report.html",
+    "the live page": ("release_run", {"places": [".deploy/2.0.0/report.html",
                       "https://x.y/2.0.0.html"]},
                       ["plain page: .deploy/2.0.0/report.html · https://x.y/2.0.0.html"]),
     "the record's book-keeping": ("release", {"changed": True}, []),

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from ._addresses import ADDRESSES
+from ._lock import LOCK
+from ._nested import nested
+from ._preflight_checks import WINDOW
+from ._s3 import S3
+
+
+class ModuleDocFragment:
+    DOCUMENTATION: str = (
+        r"""
+options:
+  lock:
+    description: How the deploy lock is taken.
+    type: dict
+    default: {}
+    suboptions:
+"""
+        + nested(LOCK, 6, "lock")
+        + r"""
+  launch_window:
+    description: In which this run may begin, as for M(easymo.deploy.preflight_check). At any time when not given.
+    type: dict
+    suboptions:
+"""
+        + nested(WINDOW, 6, "launch_window")
+        + r"""
+  availability:
+    description: The public addresses to ask until this run ends, as M(easymo.deploy.availability) does.
+    type: dict
+    suboptions:
+"""
+        + nested(ADDRESSES, 6, "availability")
+        + r"""
+  page:
+    description: The report that is written again and again until this run ends. None is written when not given.
+    type: dict
+    suboptions:
+      dest:
+        description: The folder of the report. The page is C(report.html) in it.
+        type: path
+        required: true
+      folder:
+        description: Another folder for the page, for example one that a web server shows.
+        type: path
+      plan:
+        description: The phases in their order and how long each was planned to take.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          name: {type: str, required: true, description: The phase.}
+          minutes: {type: int, required: true, description: How long it was planned to take.}
+          title: {type: str, default: "", description: What people call it.}
+      services:
+        description: Deployments whose pods are counted.
+        type: list
+        elements: str
+        default: []
+      sign_offs:
+        description: Names of the sign-offs that are expected.
+        type: list
+        elements: str
+        default: []
+      announced:
+        description: Whether there is a channel in which the release is announced. If not, no announcement is missing.
+        type: bool
+        default: true
+        version_added: 0.3.0
+      time_zone:
+        description: The time zone of the page, such as V(Africa/Nairobi).
+        type: str
+        default: UTC
+      journal:
+        description: The journal of this machine, for the last page.
+        type: path
+      interval:
+        description: Seconds between two looks.
+        type: float
+        default: 5
+      s3:
+        description: An object that the page is kept as besides, for people to open it.
+        type: dict
+        suboptions:
+          key:
+            description: Its key, behind the prefix.
+            type: str
+            required: true
+"""
+        + nested(S3, 10, "page.s3")
+    )

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The checks of one task: of the module preflight_check, or the launch window before a phase."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from datetime import datetime
+
+from .._cluster import MonotonicClock
+from .._errors import DeployError, InputError, refuse_missing
+from .._kubernetes import KubernetesCluster
+from .._kubernetes_client import Connection
+from .._module import Module, emit_progress
+from .._release.models import Record
+from .._release.store import ReleaseStore
+from .._time import UTC, utc_now
+from .git import head_of
+from .kinds import PREFLIGHT, read_preflight
+from .models import Check, Ground, Known, Row, libraries
+from .preflight import (
+    GO,
+    conclude,
+    gather_facts,
+    line,
+    overrides,
+    read_waivers,
+    run_preflight,
+    waive,
+)
+from .release import OVERRIDE
+
+Params = t.Mapping[str, t.Any]
+TIMEOUT = 10.0
+"""Seconds for each call of a check that is not a task of its own."""
+
+
+def check_window(module: Module, window: Params) -> dict[str, t.Any]:
+    """The overrides to record, for a `window` as the options of the check's kind. Raises what stops the release."""
+    check = {"name": OVERRIDE, "kind": OVERRIDE, OVERRIDE: window}
+    defaults = {"checkout": "", "commit": "", "fail": True, "timeout": TIMEOUT, "waivers": {}}
+    result = check_release(module, {**module.params, **defaults, "checks": [check]})
+    return t.cast("dict[str, t.Any]", result["facts"])
+
+
+def check_release(module: Module, params: Params) -> dict[str, t.Any]:
+    """Carry out `checks` of `params`, and return the result of the module preflight_check."""
+    waivers = read_waivers(params["waivers"])
+    checks = read_preflight(params["checks"])
+    refuse_missing(libraries(checks, PREFLIGHT))
+    ground = survey(module, params, checks, uses_record=bool(waivers))
+    rows = run_preflight(checks, PREFLIGHT, ground, report=lambda row: report(module, row))
+    for warning in (each for row in rows for each in row.warnings):
+        module.warn(warning)
+    waived = waive(rows, waivers)
+    record = ground.record.value
+    known = record.overrides if record else {}
+    used = overrides(rows, waived, waivers, known, utc_now())
+    facts = gather_facts([*(row.facts for row in rows), {"overrides": used} if used else None])
+    result = conclude(waived, facts, check_mode=module.check_mode, fail=params["fail"])
+    if result["sentence"] and result["verdict"] == GO:
+        module.warn(f"It would stop: {result['sentence']}")
+    return {**result, "commit": ground.commit.value}
+
+
+def report(module: Module, row: Row) -> None:
+    emit_progress(module, "CheckEnded", line(row), {"name": row.name, "status": row.status})
+
+
+def survey(
+    module: Module, params: Params, checks: t.Sequence[Check], *, uses_record: bool
+) -> Ground:
+    """What is looked up once for all of them."""
+    wants = uses_record or any(PREFLIGHT[check.kind].reads_record for check in checks)
+
+    def cluster() -> KubernetesCluster:
+        if not params["namespace"]:
+            raise InputError("'namespace' is missing, so the cluster cannot be asked: set it.")
+        return KubernetesCluster(Connection.from_params(params))
+
+    def record() -> Record | None:
+        if not (wants and params["namespace"]):
+            return None
+        return ReleaseStore(cluster(), params["release"], clock=MonotonicClock()).read()
+
+    def wait(seconds: float, why: str) -> None:
+        emit_progress(module, "Waiting", why, {"seconds": round(seconds)})
+        time.sleep(seconds)
+
+    def commit() -> str:
+        return params["commit"] or (head_of(params["checkout"]) if params["checkout"] else "")
+
+    return Ground(
+        release=params["release"],
+        checkout=params["checkout"] or "",
+        now=datetime.now(UTC),
+        timeout=params["timeout"],
+        check_mode=module.check_mode,
+        commit=known(commit, ""),
+        record=known(record, None),
+        cluster=cluster,
+        wait=wait,
+    )
+
+
+def known(look: t.Callable[[], t.Any], instead: t.Any) -> Known[t.Any]:
+    try:
+        return Known(look())
+    except DeployError as exc:
+        return Known(instead, exc)

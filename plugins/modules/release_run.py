@@ -1,0 +1,169 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_run
+short_description: Begin a phase of a release, or another run that changes it
+version_added: 0.3.0
+description:
+  - Refuses a phase before earlier ones are done or waived. Then it takes the deploy lock, or makes sure that this run
+    has it still, and refuses what begins outside the launch window. A refused run writes nothing to the release record.
+  - Processes of their own renew the lock, write the page of the release and ask the public addresses, until the run of
+    ansible-playbook ends, however it ends. See M(easymo.deploy.deploy_lock) and M(easymo.deploy.availability).
+  - The page is a C(report.html) that is written again every O(page.interval) seconds when something changed, and every
+    30 seconds anyway. What goes on now stands on top. Its last version tells how the run ended, also when it was
+    killed. Where the report was written meanwhile by M(easymo.deploy.release_report), that is the last page.
+  - A page is written whole or not at all. It refreshes itself every 10 seconds while the release runs, and says so when
+    its time of writing is more than two minutes ago. It holds no secret. What has the form of one is blanked out.
+  - A page that cannot be written is a warning, stands on the other pages when it happens later, and is tried again. Nor
+    does a run fail because something cannot be measured. Of a release that is not running nothing is written.
+  - In check mode nothing is taken or started. The lock's holder is told instead.
+extends_documentation_fragment:
+  - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.kubernetes
+  - easymo.deploy._kubernetes
+  - easymo.deploy._order
+  - easymo.deploy._release_run
+  - easymo.deploy._libraries.boto3
+  - easymo.deploy._libraries.jinja2
+  - easymo.deploy._libraries.requests
+options:
+  release:
+    description: The version, for example V(2.0.0).
+    type: str
+    required: true
+  phase:
+    description: The phase that begins. Nothing needs an order when not given.
+    type: str
+  purpose:
+    description:
+      - As for M(easymo.deploy.deploy_lock). V(undo) takes the release back. A run that loses the lock to it can no
+        longer write the release record.
+    type: str
+    choices: [deploy, undo]
+    default: deploy
+  fence:
+    description:
+      - RV(fence) of this run's earlier task, 0 for its first one. The page is begun by the first one alone. The task
+        fails with V(LeaseLost) unless the run has held the lock ever since.
+    type: int
+    default: 0
+seealso:
+  - module: easymo.deploy.availability
+  - module: easymo.deploy.deploy_lock
+  - module: easymo.deploy.release
+  - module: easymo.deploy.release_report
+"""
+
+EXAMPLES = r"""
+- name: Begin a phase
+  easymo.deploy.release_run:
+    release: 2.0.0
+    namespace: shop-prod
+    phase: microservices
+    order:
+      phases: [preflight, database, microservices]
+  register: run
+
+- name: Begin with a page that others see, too
+  easymo.deploy.release_run:
+    release: 2.0.0
+    namespace: shop-prod
+    page:
+      dest: .deploy/2.0.0
+      plan: "{{ release_plan }}"
+      services: "{{ groups.microservices }}"
+      time_zone: Africa/Kigali
+      s3:
+        bucket: shop-releases
+        key: 2.0.0.html
+        region: eu-west-1
+"""
+
+RETURN = r"""
+lock:
+  description: The lock after, as RV(easymo.deploy.deploy_lock#module:lock) has it.
+  returned: success, and when another holds it
+  type: dict
+  sample: {name: easymo-deploy, held: true, holder: jane@build-1, release: 2.0.0, purpose: deploy, fence: 7}
+fence:
+  description: The epoch of the lock. Give it to what writes under the lock. 0 in check mode.
+  returned: success
+  type: int
+  sample: 7
+stolen_from:
+  description: Who held the lock until this task took it over, empty if nobody did.
+  returned: success
+  type: str
+  sample: joe@build-2 2.0.0 epoch 6 since 2026-11-24T08:10:00.000000Z
+sentence:
+  description: Lock and freeze in words.
+  returned: in check mode
+  type: str
+  sample: Nobody holds 'easymo-deploy'.
+record:
+  description: The release record as it will be when O(phase) is opened, empty without O(phase).
+  returned: success
+  type: dict
+  sample: {version: 2.0.0, attempt: 1, status: running, phases: {preflight: {status: running}}}
+facts:
+  description: What the release record is to keep, such as an override of the launch window.
+  returned: success
+  type: dict
+  sample: {overrides: {launch_window: {by: Ann, reason: the fix cannot wait}}}
+places:
+  description: Where the page is written to from now on.
+  returned: success
+  type: list
+  elements: str
+  sample: [.deploy/2.0.0/report.html, "s3://shop-releases/2.0.0.html"]
+measures:
+  description: Whether this task saw to it that the public addresses are asked.
+  returned: success
+  type: bool
+  sample: true
+missing_phases:
+  description: The phases that must be done or waived first, in their order.
+  returned: when RV(reason) is V(OutOfOrder)
+  type: list
+  elements: str
+  sample: [preflight, database]
+reason:
+  description: One word for why the task failed, V(Locked), V(LeaseLost), V(Frozen) and V(OutOfOrder) among them.
+  returned: failure
+  type: str
+  sample: Locked
+"""
+
+import typing as t
+
+from ..module_utils._documentation import documented
+from ..module_utils._http import REQUESTS
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._module import Module, execute, refuse_below
+from ..module_utils._release_run import begin
+from ..module_utils._s3 import BOTO3
+from ..module_utils._templates import JINJA2
+
+NEEDS = (KUBERNETES, BOTO3, JINJA2, REQUESTS)
+
+module_spec = documented(DOCUMENTATION)
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    refuse_below(module.params, fence=0)
+    result = begin(module)
+    if not module._diff:
+        result.pop("diff", None)
+    return result
+
+
+def main() -> None:
+    execute(module_spec, run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()
