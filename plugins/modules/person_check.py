@@ -69,6 +69,30 @@ options:
     description: Seconds to wait for one answer at the terminal.
     type: int
     default: 600
+  feedback:
+    description:
+      - For questions about users after a watch. Answers of the record about this watch count too, the newest of
+        each question.
+      - Nobody is asked at the terminal where the watch holds already. RV(watch) has the worse of both verdicts.
+    type: dict
+    version_added: 0.3.0
+    suboptions:
+      watch:
+        description: What M(easymo.deploy.metrics_gate) returned.
+        type: dict
+        required: true
+      gate:
+        description: The watch, as people answer for it.
+        type: str
+        default: monitoring
+      recorded:
+        description: The fact C(feedback) of the release record.
+        type: dict
+        default: {}
+      since:
+        description: When answers began to count, in UTC as RFC 3339. When the watch began, if empty.
+        type: str
+        default: ""
   fail_on:
     description: The verdicts that fail the task.
     type: list
@@ -129,6 +153,12 @@ results:
           terminal, variable or nobody.
       returned: always
       type: dict
+watch:
+  description:
+    - O(feedback.watch) with C(verdict), C(sentence) and C(reasons) of both, and C(feedback), which has the verdict of
+      the metrics as C(watched), C(since), and a dictionary for each answer as C(answers).
+  returned: with O(feedback)
+  type: dict
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -149,6 +179,8 @@ from ..module_utils._checks.questions import (
 )
 from ..module_utils._checks.smoke import conclude, line
 from ..module_utils._documentation import documented
+from ..module_utils._gate.models import Verdict
+from ..module_utils._gate.verdict import that_count, with_feedback
 from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._time import utc_now
 
@@ -160,22 +192,35 @@ module_spec = documented(DOCUMENTATION)
 
 def run(module: Module) -> dict[str, t.Any]:
     """A module has no terminal; its action plugin, which has, gives itself as `ask`."""
-    questions = read_questions(module.params["questions"])
-    answers = read_answers(
-        module.params["answers"], questions, by=module.params["answered_by"], now=utc_now()
-    )
+    params, feedback = dict(module.params), module.params["feedback"]
+    questions = read_questions(params["questions"])
+    if feedback:
+        watch, gate = feedback["watch"], feedback["gate"]
+        since = feedback["since"] or watch["started"]
+        params["answers"] = that_count(
+            feedback["recorded"],
+            params["answers"],
+            gate=gate,
+            since=since,
+            by=params["answered_by"],
+        )
+        params["prompt"] = params["prompt"] and watch["verdict"] == Verdict.PROCEED.value
+    answers = read_answers(params["answers"], questions, by=params["answered_by"], now=utc_now())
     ask: Ask = getattr(module, "ask", nobody)
     rows = []
     for question in questions:
         if module.check_mode:
             row = planned(question)
         else:
-            row = answered(question, answers.get(question.name), ask, module.params)
+            row = answered(question, answers.get(question.name), ask, params)
             emit_progress(
                 module, "PersonAnswered", line(row), {"name": row["name"], "status": row["status"]}
             )
         rows.append(row)
-    return conclude(rows, module.params["fail_on"])
+    result = conclude(rows, params["fail_on"])
+    if feedback:
+        result["watch"] = with_feedback(watch, rows, gate=gate, since=feedback["since"])
+    return result
 
 
 def answered(

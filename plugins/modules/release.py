@@ -114,6 +114,40 @@ options:
         description: Why, for everybody who reads the record later.
         type: str
         required: true
+  answer:
+    description:
+      - Keeps what somebody says of users after a watch, and nothing else. The newest answer to each question counts at
+        the watch's end. A V(bad) one about the watch V(monitoring) rejects it at once, where it runs.
+      - Refuses nobody, an unknown question, and anything but V(good) without a reason. Takes no lock, as O(decision).
+    type: dict
+    version_added: 0.3.0
+    suboptions:
+      question:
+        description: The name of the question.
+        type: str
+        required: true
+      questions:
+        description: The names of all questions.
+        type: list
+        elements: str
+        required: true
+      answer:
+        description: V(minor) is wrong and can wait for a fix. V(bad) must go back.
+        type: str
+        choices: [good, minor, bad]
+        required: true
+      by:
+        description: Who answers.
+        type: str
+        required: true
+      reason:
+        description: What was seen.
+        type: str
+        default: ""
+      gate:
+        description: The watch, as O(easymo.deploy.metrics_gate#module:gate).
+        type: str
+        default: monitoring
   actor:
     description: Who releases, kept for each attempt. The user and name of this machine when not given.
     type: str
@@ -219,7 +253,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 record:
-  description: The whole record after. A task with O(decision) or O(sign_off) returns what is said of these alone.
+  description: The whole record after. A task with O(answer), O(decision) or O(sign_off) returns these alone.
   returned: success
   type: dict
   sample: {version: 2.0.0, attempt: 1, status: running, phases: {database: {status: done}}}
@@ -271,9 +305,14 @@ decision:
     reason: the marketing mail explains the load
     at: "2026-11-25T10:10:00Z"
     evidence: {attempt: 1, watch: "2026-11-25T09:05:00Z", held: "2026-11-25T10:05:00Z", reasons: [kafka_lag is 120 ms]}
+answer:
+  description: The answer as the record has it. A reject that it gave is in RV(decision).
+  returned: with O(answer)
+  type: dict
+  sample: {gate: monitoring, name: support_tickets, answer: good, by: Ann, at: "2026-11-25T10:10:00Z", note: ""}
 sentence:
-  description: What was decided, for people.
-  returned: with O(decision)
+  description: What was decided or answered, for people.
+  returned: with O(decision) or O(answer)
   type: str
   sample: "Ann approved the watch 'monitoring' of release 2.0.0: the marketing mail explains the load."
 sign_off:
@@ -317,7 +356,7 @@ import typing as t
 from ..module_utils._checks.git import head_of
 from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._documentation import documented
-from ..module_utils._gate.store import record_decision
+from ..module_utils._gate.store import record_answer, record_decision
 from ..module_utils._gate.verdict import ManualDecision
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
@@ -337,13 +376,13 @@ NEEDS = (KUBERNETES,)
 module_spec = documented(
     DOCUMENTATION,
     required_by={"phase_status": ["phase"]},
-    mutually_exclusive=[("decision", "sign_off", "phase")],
+    mutually_exclusive=[("answer", "decision", "sign_off", "phase")],
 )
 
 
 def run(module: Module) -> dict[str, t.Any]:
     params, cluster = module.params, cluster_for(module)
-    for option, act in (("decision", decide), ("sign_off", sign_off)):
+    for option, act in (("answer", answer), ("decision", decide), ("sign_off", sign_off)):
         if params[option]:
             return act(module, cluster)
     task = ReleaseTask.from_params(params)
@@ -361,6 +400,15 @@ def run(module: Module) -> dict[str, t.Any]:
     result = done.to_result()
     if module._diff:
         result["diff"] = done.to_diff()
+    return result
+
+
+def answer(module: Module, cluster: Cluster) -> dict[str, t.Any]:
+    given = module.params["answer"]
+    recorded = record_answer(cluster, module.params["name"], given, check_mode=module.check_mode)
+    result = recorded.to_result()
+    if module._diff:
+        result["diff"] = {"before": {}, "after": recorded.to_fact()}
     return result
 
 

@@ -19,7 +19,7 @@ OVERRULED = {
 
 
 WIRING = ROOT / "playbooks/group_vars/all/wiring.yml"
-CHANGING = yaml.safe_load(WIRING.read_text(encoding="utf-8"))["changing_phases"]
+CHANGING = yaml.safe_load(WIRING.read_text(encoding="utf-8"))["release_phase_changing"]
 
 
 def begins(phase: str, **variables: t.Any) -> dict[str, t.Any]:
@@ -50,7 +50,7 @@ def play(
     known = {
         **ALONE,
         "release_version": "2.0.0",
-        "changing_phases": CHANGING,
+        "release_phase_changing": CHANGING,
         "report_directory": str(folder),
     }
     body = play_on(connection(place), vars=known, tasks=list(tasks))

@@ -37,7 +37,7 @@ def forced(folder: Path) -> list[dict[str, t.Any]]:
             **ALONE,
             "release_version": "forced",
             "release_phase_name": "database",
-            "changing_phases": ["database"],
+            "release_phase_changing": ["database"],
             "deploy_lock_force": True,
             "deploy_lock_reason": "joe sleeps",
             "report_directory": str(folder / "forced"),

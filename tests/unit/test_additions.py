@@ -191,7 +191,7 @@ def test_who_names_a_phase_names_one_of_the_plan():
         if "sign_off_ways_back" in task.get("vars", {})
     )
     named = {
-        *wiring["changing_phases"],
+        *wiring["release_phase_changing"],
         *(phase for phases in back.values() for phase in phases),
         *ENTRY_OF_PHASE,
         cluster.PHASE,

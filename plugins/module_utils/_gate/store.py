@@ -13,18 +13,22 @@ from dataclasses import dataclass, field, replace
 from .._alerts.api import alerts_of
 from .._alerts.plan import Alerts
 from .._cluster import Cluster, MonotonicClock
-from .._errors import ConflictError, DeployError, VerificationError
+from .._errors import ConflictError, DeployError, InputError, VerificationError
 from .._release.models import SETTLED, Record
 from .._release.plan import RecordChange, check_attempt
 from .._release.store import ReleaseStore
-from .._time import epoch
+from .._time import epoch, utc_now
+from .._user import read_who_and_why
 from .models import Metric, Verdict
 from .report import described
 from .state import WatchState
-from .verdict import APPROVE, ManualDecision, all_said, plan_decision, that_counts
+from .verdict import APPROVE, REJECT, ManualDecision, all_said, plan_decision, that_counts
 from .watch import WatchPlan, elapsed_at, take_up
 
 ATTACHMENT = "watch"
+PHASE = "monitoring"
+"""The watch of phase 7."""
+GOOD, BAD = "good", "bad"
 _PATIENCE = 2.0
 """Seconds that the cluster may take for an answer while metrics are waiting to be looked at."""
 
@@ -260,3 +264,93 @@ def record_decision(
     )
     store.change(change, check_mode=check_mode)
     return Recorded(release, planned, changed=True, check_mode=check_mode)
+
+
+@dataclass(frozen=True)
+class UserAnswer:
+    """What somebody says of users. `severity`: good, minor or bad. `decision`: the reject that a bad one gave."""
+
+    release: str
+    question: str
+    severity: str
+    by: str
+    note: str
+    gate: str
+    at: str
+    decision: Recorded | None = None
+    check_mode: bool = False
+
+    def to_fact(self) -> dict[str, str]:
+        """As the record keeps it, by time, gate and question."""
+        return {
+            "gate": self.gate,
+            "name": self.question,
+            "answer": self.severity,
+            "by": self.by,
+            "at": self.at,
+            "note": self.note,
+        }
+
+    def to_result(self) -> dict[str, t.Any]:
+        rejected = self.decision.to_result() if self.decision else {}
+        follows = (
+            rejected.get("sentence")
+            or "It counts at the end of the watch, or when the same command is run again."
+        )
+        verb = "would say" if self.check_mode else "said"
+        said = f"{self.by} {verb} of release {self.release}: {self.question} is {self.severity}."
+        decision = {"decision": rejected["decision"]} if rejected else {}
+        return {
+            "changed": True,
+            "answer": self.to_fact(),
+            "sentence": f"{said} {follows}",
+            **decision,
+        }
+
+
+def record_answer(
+    cluster: Cluster, release: str, given: t.Mapping[str, t.Any], *, check_mode: bool
+) -> UserAnswer:
+    """Keep the option `answer` of the module release. A bad answer about phase 7 rejects the watch that runs.
+
+    Raises InputError for an unknown question, nobody, no reason for what is not good, and a release without a record.
+    """
+    names, severity = given["questions"], given["answer"]
+    (by,) = read_who_and_why(by=given["by"])
+    note = (
+        str(given["reason"]).strip()
+        if severity == GOOD
+        else read_who_and_why(reason=given["reason"])[0]
+    )
+    if given["question"] not in names:
+        raise InputError(
+            f"There is no question {given['question']!r}: 'feedback' is one of {', '.join(names) or 'none'}."
+        )
+    store = ReleaseStore(cluster, release, clock=MonotonicClock())
+    check_attempt(store.read(), release)
+    answer = UserAnswer(
+        release,
+        given["question"],
+        severity,
+        by,
+        note,
+        given["gate"],
+        utc_now(),
+        check_mode=check_mode,
+    )
+    key = f"{answer.at} {answer.gate} {answer.question}"
+    change = RecordChange(
+        version=release, actor=by, now=answer.at, facts={"feedback": {key: answer.to_fact()}}
+    )
+    store.change(change, check_mode=check_mode)
+    if severity != BAD or answer.gate != PHASE:
+        return answer
+    reject = ManualDecision(
+        gate=PHASE, decision=REJECT, by=by, reason=f"{answer.question} is bad, {note}", at=answer.at
+    )
+    try:
+        decision = record_decision(cluster, release, reject, check_mode=check_mode)
+    except (ConflictError, InputError):
+        # What has ended, or was never watched, has nothing to reject: the answer counts when the phase is run again.
+        return answer
+    return replace(answer, decision=decision)

@@ -137,7 +137,7 @@ def its_sentence(group: Group) -> list[Fact]:
     return [Fact("", f"{verb}{bare(group.name)}", "calm" if group.would else "good")]
 
 
-PEOPLE = ("decision", "sign_off")
+PEOPLE = ("answer", "decision", "sign_off")
 """Of the results of these modules, what a person asked for, not the run."""
 
 

@@ -48,8 +48,8 @@ def _precedes_flags(phases: Result) -> bool:
 def decide(script: Script) -> None:
     decided = script.require(
         script.task(
-            "monitoring/decide",
-            "Record the decision: {{ decision }}",
+            "playbooks/decide",
+            "Record the decision",
             name=script.version,
             decision={
                 "gate": WATCH,
