@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
     Metric,
@@ -21,6 +21,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
     ReleaseMemory,
     WatchStore,
+    record_answer,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchPlan
 from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.metrics import watched
@@ -219,3 +220,46 @@ def test_a_watch_and_a_metric_of_a_version_before_are_still_read(cluster):
     read = decode(Recorded, {"name": "m", **old}, "m", [])
     assert read.judged == "good"
     assert watched(read).verdict.text == "hold"
+
+
+ANSWER = {
+    "question": "tickets",
+    "questions": ["tickets"],
+    "answer": "minor",
+    "by": "Ann Other",
+    "reason": "the menu is slow",
+    "gate": "ramp",
+}
+
+
+def test_an_answer_is_kept_with_its_watch_and_a_rehearsal_keeps_none(cluster):
+    before = cluster.objects["ConfigMap", "release-2.0.0"]
+    told = record_answer(cluster, "2.0.0", ANSWER, check_mode=True).to_result()["sentence"]
+    assert told.startswith("Ann Other would say of release 2.0.0: tickets is minor. It counts at")
+    assert cluster.objects["ConfigMap", "release-2.0.0"] == before
+    answer = record_answer(cluster, "2.0.0", ANSWER, check_mode=False)
+    after = json.loads(cluster.objects["ConfigMap", "release-2.0.0"]["data"]["record.json"])
+    assert list(after["facts"]["feedback"].values()) == [answer.to_fact()]
+    assert (answer.severity, answer.note, answer.gate) == ("minor", "the menu is slow", "ramp")
+
+
+def test_a_bad_answer_rejects_the_watch_of_phase_7_where_it_goes_on(cluster):
+    bad = {**ANSWER, "answer": "bad", "gate": "monitoring"}
+    assert "decision" not in record_answer(cluster, "2.0.0", bad, check_mode=False).to_result()
+    kept(cluster)
+    rejected = record_answer(cluster, "2.0.0", bad, check_mode=False).to_result()
+    assert rejected["decision"]["decision"] == "reject"
+    assert "rejected the watch 'monitoring'" in rejected["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"question": "other"}, "no question 'other'.*one of tickets"),
+        ({"by": "NAME"}, "'by' is 'NAME', which names nobody"),
+        ({"reason": " "}, "'reason' is '', which gives no reason"),
+    ],
+)
+def test_an_answer_without_question_name_or_reason_is_refused(cluster, given, why):
+    with pytest.raises(InputError, match=why):
+        record_answer(cluster, "2.0.0", {**ANSWER, **given}, check_mode=False)
