@@ -111,6 +111,14 @@ options:
         description: The namespace to work in.
         type: str
         required: true
+  after_answers:
+    description:
+      - Whether metrics are looked at only once that were good for all of O(duration) when the phase O(gate) held for an
+        answer about users alone. RV(answers_since) then tells when such answers began to count.
+      - Cohorts are left out, for one look compares nobody. RV(sensitivity) is that of the watch before.
+    type: bool
+    default: false
+    version_added: 0.3.0
   hold_for:
     description:
       - Seconds for which the gate goes on looking when the watch ends with V(hold). Meanwhile a breach rolls
@@ -241,6 +249,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+answers_since:
+  description: Since when answers about users count, in UTC as RFC 3339. Empty for this watch.
+  returned: success, and when the verdict fails the task
+  type: str
+  sample: "2026-11-25T09:05:00Z"
 verdict:
   description: V(proceed), V(hold) or V(rollback).
   returned: success, and when the verdict fails the task
@@ -508,7 +521,7 @@ from ..module_utils._gate.prometheus import AlertsSource
 from ..module_utils._gate.report import describe_look, describe_watch, look_data, refuse_verdict
 from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
 from ..module_utils._gate.state import Schedule
-from ..module_utils._gate.store import ReleaseMemory
+from ..module_utils._gate.store import ReleaseMemory, answers_awaited
 from ..module_utils._gate.watch import Measurement, Sources, Watcher
 from ..module_utils._kubernetes import cluster_at
 from ..module_utils._kubernetes_client import KUBERNETES
@@ -522,11 +535,17 @@ module_spec = documented(DOCUMENTATION, inside={"metrics": METRIC_RULES})
 
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
+    cluster = cluster_of(module)
+    memory = memory_of(module, cluster)
+    waiting = None
+    if cluster and memory and params["after_answers"]:
+        waiting = answers_awaited(cluster, params["release"], params["gate"])
+    if waiting:
+        metrics_once = [entry for entry in params["metrics"] if not entry["treated"]]
+        params = {**params, "metrics": metrics_once, "duration": 0.0}
     metrics = with_comparisons(read_metrics(params), params)
     refuse_bad_keeping(params, metrics)
     refuse_missing_libraries(metrics)
-    cluster = cluster_of(module)
-    memory = memory_of(module, cluster)
     sources = with_cohorts(sources_of(params, cluster), params)
     watcher = Watcher(
         metrics,
@@ -540,6 +559,9 @@ def run(module: Module) -> dict[str, t.Any]:
             f"{memory.lost} samples could not be stored in the record of {params['release']}."
         )
     result = describe_watch(metrics, watch, kept_as=params["gate"] if memory else "")
+    result["answers_since"] = waiting.since if waiting else ""
+    if waiting and waiting.sensitivity:
+        result["sensitivity"] = waiting.sensitivity
     result["alerts"] = fired_meanwhile(sources, memory, watch.state.started)
     refuse_verdict(result, params["fail_on"])
     return result

@@ -267,6 +267,28 @@ def record_decision(
 
 
 @dataclass(frozen=True)
+class AnswersAwaited:
+    """Of a watch whose metrics were good: since when answers about users count, and what it could have seen."""
+
+    since: str
+    sensitivity: str
+
+
+def answers_awaited(cluster: Cluster, release: str, gate: str) -> AnswersAwaited | None:
+    """None unless the phase of the gate held last, and only for an answer."""
+    record = ReleaseStore(cluster, release, clock=MonotonicClock()).read()
+    phase = record.phases.get(gate) if record else None
+    if phase is None or not phase.earlier_failures:
+        return None
+    evidence = phase.earlier_failures[-1].get("evidence") or {}
+    feedback = evidence.get("feedback") or {}
+    held, good = Verdict.HOLD.value, Verdict.PROCEED.value
+    if (evidence.get("verdict"), feedback.get("watched")) != (held, good):
+        return None
+    return AnswersAwaited(str(feedback["since"]), str(evidence.get("sensitivity") or ""))
+
+
+@dataclass(frozen=True)
 class UserAnswer:
     """What somebody says of users. `severity`: good, minor or bad. `decision`: the reject that a bad one gave."""
 

@@ -14,9 +14,6 @@ def monitoring(script: Script) -> None:
     failure = opened = script.open(WATCH)
     if not failure.get("failed"):
         where = "monitoring/main"
-        script.require(
-            script.task(where, "Read whether only an answer was missing", name=script.version)
-        )
         failure = script.task(
             where,
             next(name for name in tasks_of(where) if "Watch the metrics" in name),

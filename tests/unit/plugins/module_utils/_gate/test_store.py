@@ -21,6 +21,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
     ReleaseMemory,
     WatchStore,
+    answers_awaited,
     record_answer,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchPlan
@@ -263,3 +264,33 @@ def test_a_bad_answer_rejects_the_watch_of_phase_7_where_it_goes_on(cluster):
 def test_an_answer_without_question_name_or_reason_is_refused(cluster, given, why):
     with pytest.raises(InputError, match=why):
         record_answer(cluster, "2.0.0", {**ANSWER, **given}, check_mode=False)
+
+
+def tried(verdict: str, watched: str) -> dict[str, t.Any]:
+    evidence = {
+        "verdict": verdict,
+        "feedback": {"watched": watched, "since": "2026-11-25T09:00:00Z"},
+        "sensitivity": "twice as many",
+    }
+    failed = {"started": "", "finished": "", "evidence": evidence}
+    running = {"status": "running", "started": "2026-11-25T10:00:00Z", "earlier_failures": [failed]}
+    return {"monitoring": running}
+
+
+@pytest.mark.parametrize(
+    ("phases", "gate", "waits"),
+    [
+        (tried("hold", "proceed"), "monitoring", True),
+        (tried("hold", "proceed"), "sign_off", False),
+        (tried("hold", "hold"), "monitoring", False),
+        (tried("rollback", "proceed"), "monitoring", False),
+        ({"monitoring": {"status": "running", "started": ""}}, "monitoring", False),
+    ],
+)
+def test_a_watch_waits_for_answers_alone_where_its_metrics_were_good(cluster, phases, gate, waits):
+    cluster.put("ConfigMap", record(phases=phases))
+    awaited = answers_awaited(cluster, "2.0.0", gate)
+    assert (awaited is not None) is waits
+    if awaited:
+        assert awaited.since == "2026-11-25T09:00:00Z"
+        assert awaited.sensitivity == "twice as many"
