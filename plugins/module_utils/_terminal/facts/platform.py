@@ -253,9 +253,6 @@ def locked(group: Group) -> list[Fact]:
 
 
 def begun(group: Group) -> list[Fact]:
-    """What a run holds until its end: the page that is written again. In check mode, who has the lock."""
-    if group.would:
-        texts = (one_line(str(item.result.get("sentence") or "")) for item in group.items)
-        return [Fact("", text, "") for text in dict.fromkeys(texts) if text]
+    """What a run holds until its end: the page that is written again."""
     places = [str(place) for item in group.items for place in item.result.get("places") or ()]
     return [*locked(group), *([Fact("page", " · ".join(places), "")] if places else [])]
