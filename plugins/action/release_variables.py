@@ -92,10 +92,16 @@ class ActionModule(ActionBase):
         """What stands against the services of the release, and the digests of their images."""
         values = {name: self._value(name, task_vars) for name in CHOICES}
         hosts, hostvars = task_vars["groups"].get("microservices", []), task_vars["hostvars"]
-        namespaces = {
-            name: None for host in hosts if (name := hostvars[host].get("kubernetes_namespace"))
-        }
-        return refused_services(values, hosts, list(namespaces))
+        namespaces = {self._namespace(hostvars[host]): None for host in hosts}
+        return refused_services(values, hosts, [name for name in namespaces if name])
+
+    @staticmethod
+    def _namespace(variables: t.Mapping[str, t.Any]) -> str:
+        try:
+            return str(variables.get("kubernetes_namespace") or "")
+        except AnsibleError:
+            # Why it cannot be read is told by the check of the roles' options.
+            return ""
 
     def _value(self, name: str, task_vars: dict[str, t.Any]) -> t.Any:
         """None for one that is not set or cannot be read, which is told by the check of its role's options."""

@@ -109,6 +109,11 @@ record:
   returned: success
   type: dict
   sample: {version: 2.0.0, attempt: 1, status: running, phases: {preflight: {status: running}}}
+freeze:
+  description: Who froze deployments, why and until when, empty if they are not.
+  returned: in check mode, and when they are frozen
+  type: dict
+  sample: {name: deploy-freeze, reason: Black Friday, by: ann, until: "2026-11-28T06:00:00Z"}
 facts:
   description: What the release record is to keep, such as an override of the launch window.
   returned: success
