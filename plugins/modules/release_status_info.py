@@ -40,6 +40,17 @@ options:
     type: dict
     default: {}
     version_added: 0.3.0
+  launch_window:
+    description: When deployments may run, as the variable C(release_launch_window), empty for at any time.
+    type: dict
+    default: {}
+    version_added: 0.3.0
+  changing:
+    description: The phases that begin only in O(launch_window).
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
   config_map:
     description: The ConfigMap of the flags, empty to tell nothing of flags and kill switch.
     type: str
@@ -216,7 +227,9 @@ status:
       type: str
       sample: ""
     next:
-      description: Commands that help from here, the best first. In C(reason='WHY') people write their own.
+      description:
+        - What helps from here, the best first. In C(reason='WHY') people write their own. An entry without a command
+          names who has to do or to decide something.
       type: list
       elements: dict
       sample:
@@ -274,6 +287,8 @@ def run(module: Module) -> dict[str, t.Any]:
         plan=Plan.read(params["plan"]),
         ramp=params["ramp"],
         guard=params["guard"],
+        window=params["launch_window"],
+        changing=params["changing"],
         page=params["page_url"],
         typed=Typed(params["playbooks"], tuple(params["inventories"]), params["program"]),
     )

@@ -5,7 +5,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import asked_for
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import commands_in
 from tests.integration.prisma_project import PrismaProject
 from tests.integration.supabase_project import Holder
 from tests.tables import cases
@@ -48,7 +48,7 @@ def test_resolving_is_predicted_done_once_and_then_nothing_to_do(failed, resolut
 def typed(refused: dict[str, t.Any]) -> list[tuple[str, list[str]]]:
     """What the commands of a message say: resolution and names of each."""
     said = []
-    for playbook, options in asked_for(refused["msg"]):
+    for playbook, options in commands_in(refused["msg"]):
         values = dict(word.split("=") for word in shlex.split(options) if word != "-e")
         assert playbook == "resolve_migrations.yml"
         assert list(values) == ["prisma_migrate_resolution", "prisma_migrate_resolved"]

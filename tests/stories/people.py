@@ -23,7 +23,7 @@ from pathlib import Path
 import boto3
 import requests
 
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import asked_for
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import commands_in
 from sandbox.names import NAMESPACE, SERVICES
 from sandbox.world import Facts, World
 from tests import ansible_server, kubernetes_api
@@ -180,7 +180,7 @@ class Operator:
 
     def types(self, run: Run, playbook: str) -> Run:
         """What a run told to type of that playbook, as it is printed, with a name and a reason in their places."""
-        said = asked_for(" ".join(run.output.split()))
+        said = commands_in(" ".join(run.output.split()))
         # Ansible tells a failure as it is first, and once more as YAML.
         options = next(told for name, told in said if name == f"{playbook}.yml")
         meant = options.replace("'NAME'", "'Jane Doe'").replace("'WHY'", "'a rehearsal'")

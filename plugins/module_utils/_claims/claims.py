@@ -159,7 +159,7 @@ def newest_kill(record: Record, since: str) -> str:
     for switch in sorted(record.facts.kill_switches, key=lambda switch: switch.name):
         moment = parse_time(switch.name)
         if moment and (begun is None or moment >= begun):
-            result = off_by(switch.by, switch.reason) if switch.what == "set" else ""
+            result = off_by(switch.by, switch.reason)
     return result
 
 
@@ -305,7 +305,6 @@ def incidents_of(record: Record, zone: tzinfo) -> Claim:
     results += [
         f"kill switch {clock(switch.name, zone)}{by(switch)}"
         for switch in record.facts.kill_switches
-        if switch.what == "set"
     ]
     if results:
         return Claim(f"{len(results)}: {', '.join(results)}", False)

@@ -55,8 +55,7 @@ def _failures(record: Record) -> t.Iterator[Cause]:
 def _acts(record: Record) -> t.Iterator[Cause]:
     facts = record.facts
     for switch in facts.kill_switches:
-        if switch.what in ("", "set"):
-            yield Cause(f"kill switch: {switch.reason}", switch.name, switch.by)
+        yield Cause(f"kill switch: {switch.reason}", switch.name, switch.by)
     for decision in facts.decisions:
         if decision.decision == "reject":
             yield Cause(f"rejected: {decision.reason}", decision.at, decision.by)

@@ -17,7 +17,7 @@ from .._release.models import ROLLED_BACK, RUNNING
 from .._report.build import build_report
 from .._report.models import Asked, Live
 from .._report.render import as_html
-from .._status.verdict import watch_of
+from .._story.next_step import watch_of
 from .._story.plan import Plan
 from .._story.record import Phase, Record
 from .._time import UTC, parse_time
@@ -77,7 +77,7 @@ def doing(sight: Sight, plan: Plan, zone: tzinfo, *, undo: bool = False) -> tupl
     lines += [
         line
         for name, phase in running[-1:]
-        if (state := watch_of(sight.watches, phase, name)) is not None
+        if (state := watch_of(sight.watches, phase, name))
         for line in watching(state, zone)
     ]
     return tuple(lines)
@@ -95,7 +95,7 @@ def going_back(record: Record, zone: tzinfo) -> str:
 def _phase(name: str, phase: Phase, plan: Plan, record: Record, zone: tzinfo) -> str:
     seconds = plan.phase(name).seconds
     planned = f", planned {lasting(seconds)}" if seconds else ""
-    place = "The rollback" if name == "rollback" else plan.place(name)
+    place = plan.place(name)
     began = phase.begun
     since = f" since {moment(began, zone)}" if began else ""
     return f"{place}{since}{planned}, by {record.actor or 'somebody'}."
@@ -134,8 +134,8 @@ def with_watch(sight: Sight) -> dict[str, t.Any]:
     """The record as if its running watch had ended now."""
     phases = dict(sight.body.get("phases") or {})
     for name, phase in sight.record.phases.items():
-        state = watch_of(sight.watches, phase, name) if phase.running else None
-        if state is not None:
+        state = watch_of(sight.watches, phase, name) if phase.running else {}
+        if state:
             evidence = {**(phases[name].get("evidence") or {}), "metrics": [*_entries(state)]}
             phases[name] = {**phases[name], "evidence": evidence}
     return {**sight.body, "phases": phases}

@@ -203,8 +203,9 @@ def unseen_images(record: Record) -> Found:
 
 def kill_switches(record: Record) -> Found:
     for switch in record.facts.kill_switches:
-        did = f"The kill switch was {switch.what or 'used'} at {shown(switch.name)}."
-        yield Deviation(did, switch.by, switch.reason)
+        yield Deviation(
+            f"The kill switch was set at {shown(switch.name)}.", switch.by, switch.reason
+        )
 
 
 def released(record: Record) -> Found:
@@ -241,12 +242,6 @@ def untold(record: Record) -> Found:
 
 Events = t.Iterator[Event]
 
-SWITCHED = {
-    "set": "set the kill switch",
-    "reset": "reset the kill switch",
-    "lowered": "lowered the percentage by the kill switch",
-}
-
 
 def events_of(record: Record, phases: t.Sequence[PhaseRow]) -> tuple[Event, ...]:
     """All of them in the order of time."""
@@ -260,13 +255,7 @@ def acts(record: Record) -> Events:
         text = f"{override.by or 'Somebody'} overrode the {override.name.replace('_', ' ')}"
         yield from timed(override.at, text, override.reason, "warn")
     for switch in facts.kill_switches:
-        did = SWITCHED.get(switch.what, "used the kill switch")
-        yield from timed(
-            switch.name,
-            f"{switch.by} {did}",
-            switch.reason,
-            "" if switch.what == "reset" else "bad",
-        )
+        yield from timed(switch.name, f"{switch.by} set the kill switch", switch.reason, "bad")
     for switch in facts.decisions:
         did = DECIDED.get(switch.decision, "decided")
         yield from timed(

@@ -4,27 +4,42 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from .._availability.claims import RELEASE, availability_of, facts_of
 from .._cluster import Cluster, MonotonicClock
 from .._flags.apply import KillSwitch
 from .._flags.values import only_flags
+from .._formats import lasting
 from .._gate.store import watches_of
 from .._images import version_of
 from .._lock.apply import Locking
 from .._lock.models import LockClaim
 from .._lock.plan import describe
-from .._release.models import DONE
+from .._release.models import DONE, ROLLBACK_PHASE
 from .._release.order import switched_off
 from .._release.store import ReleaseStore
 from .._rollout.observer import observe_standings
 from .._run_process import never_alive
+from .._story import next_step as states
+from .._story.next_step import (
+    Body,
+    Nothing,
+    Person,
+    Run,
+    State,
+    Step,
+    Story,
+    state_of,
+    steps,
+    watch_of,
+)
 from .._story.plan import UNPLANNED, Plan
 from .._story.record import NO_PHASE, ON_HOLD, Phase, Record
 from .._terminal.commands import Typed
-from .verdict import Body, Verdict, next_commands, verdict
+from .._time import parse_time
+from .._window import closed_sentence, outlook, read_window
 
 HELD, NOT_STARTED = "on_hold", "not_started"
 NO_TAG = "no tag"
@@ -32,96 +47,93 @@ NO_TAG = "no tag"
 
 @dataclass(frozen=True)
 class Seen:
-    """What was read. `lock` is what deploy_lock returns, `sentence` has lock and freeze in words.
+    """What was read. `sentence` has lock and freeze in words. `flags` is None when the ConfigMap is not there."""
 
-    `flags` is None when the ConfigMap is not there. `killed` says who set the kill switch, "" for nobody.
-    `automatic`: a failed phase or a rollback did, and the next deployment resets it. `switched_off`: the phases of
-    whose flags one is off since.
-    """
-
-    lock: Body
+    story: Story
     sentence: str
-    record: Record
     deployments: t.Sequence[Body]
-    freeze: str = ""
     flags: t.Mapping[str, str] | None = None
-    killed: str = ""
-    automatic: bool = False
-    switched_off: frozenset[str] = frozenset()
     availability: Body = field(default_factory=dict)
-    watches: Body = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """`ramp` and `guard`: as feature_ramp and feature_guard return them with state=read."""
+    """`ramp` and `guard`: as feature_ramp and feature_guard return them with state=read.
+
+    `window`: when the phases `changing` may begin.
+    """
 
     services: t.Sequence[str]
     plan: Plan = UNPLANNED
     ramp: Body = field(default_factory=dict)
     guard: Body = field(default_factory=dict)
+    window: Body = field(default_factory=dict)
+    changing: t.Sequence[str] = ()
     page: str = ""
     typed: Typed = field(default_factory=Typed)
 
 
 def status_of(observed: Seen, requested: Asked, now: datetime) -> dict[str, t.Any]:
-    record, plan = observed.record, requested.plan
-    text = verdict(
-        record,
-        observed.lock,
-        observed.killed,
-        plan,
-        now,
-        observed.watches,
-        automatic=observed.automatic,
-    )
+    story = story_of(observed.story, requested, now)
+    record, plan, state = story.record, story.plan, state_of(story)
     planned = plan.names
     known = record.ordered(planned)
     names = [*planned, *(name for name in known if name not in planned)]
     phases = [_phase(name, known.get(name, NO_PHASE), plan) for name in names]
     return {
-        "verdict": text.word,
-        "why": text.why,
+        "verdict": state.word,
+        "why": why_in(story, state),
         "release": record.version,
         "attempt": record.attempt,
         "by": record.actor,
         "since": record.started,
         "finished": record.finished,
-        "phase": text.phase,
-        "watching": text.watching,
+        "phase": state.phase,
+        "watching": state.watching,
         "phases": phases,
-        "lock": {"sentence": observed.sentence, **observed.lock},
-        "freeze": observed.freeze,
+        "lock": {"sentence": observed.sentence, **story.lock},
+        "freeze": story.freeze,
         "services": _services(observed.deployments, requested.services),
         "flags": dict(observed.flags or {}),
-        "kill_switch": observed.killed,
+        "kill_switch": story.killed,
         "ramp": _ramp(requested.ramp),
         "guard": _guard(requested.guard, record, requested.ramp),
         "backups": _backups(record),
         "availability": availability_of(observed.availability.get(RELEASE), at=now).to_json(),
         "page": requested.page,
-        "next": _next(text, observed, requested),
+        "next": [
+            _shown(step, requested.typed) for step in steps(story) if not isinstance(step, Nothing)
+        ],
     }
 
 
-def _next(text: Verdict, observed: Seen, requested: Asked) -> list[dict[str, str]]:
-    settled = [
-        name
-        for name, phase in observed.record.phases.items()
-        if phase.settled and name not in observed.switched_off
-    ]
-    left = [name for name in requested.plan.names if name not in settled]
-    # Of a release without a phase that is done, the whole.
-    left = left if len(left) < len(requested.plan) else []
-    commands = next_commands(
-        text,
-        requested.typed,
-        left=left,
-        decides=observed.record.evidence(text.phase).decides,
-        ramp=_ramp(requested.ramp),
-        kept_out_by=str(observed.lock["holder"]) if observed.lock.get("manual") else "",
+def story_of(story: Story, requested: Asked, now: datetime) -> Story:
+    return replace(
+        story,
+        plan=requested.plan,
+        ramp=requested.ramp,
+        closed=closed_at(requested.window, now),
+        changing=frozenset(requested.changing),
+        now=now,
     )
-    return [{"command": command.command, "why": command.why} for command in commands]
+
+
+def closed_at(window: Body, now: datetime) -> str:
+    """Why the launch window is closed, "" while it is open."""
+    if not window:
+        return ""
+    hours = read_window(window)
+    seen = outlook(hours, now)
+    return "" if seen.open else closed_sentence(hours, seen)
+
+
+def _shown(step: Step, typed: Typed) -> dict[str, str]:
+    """A person's step has no command."""
+    if isinstance(step, Person):
+        return {"command": "", "why": f"{step.who}: {step.why}"}
+    assert isinstance(step, Run)  # noqa: S101 - nothing was typed here that could be typed again
+    why = ", ".join(filter(None, (step.why, step.after)))
+    return {"command": typed.line(step.playbook, *step.words), "why": why}
 
 
 def _phase(name: str, phase: Phase, plan: Plan) -> dict[str, t.Any]:
@@ -202,17 +214,93 @@ def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Seen:
     attempt = record.attempt if record else 1
     flags = cluster.read("ConfigMap", config_map) if config_map else None
     switch = KillSwitch.from_config_map(flags)
-    return Seen(
-        lock=held.to_result(),
-        # Begins as a holder is called, who may be called with a small letter.
-        sentence=". ".join([describe(held), *([str(freeze)] if freeze else [])]) + ".",
+    story = Story(
         record=Record.read(record.to_json() if record else None),
-        deployments=observe_standings(cluster, None),
+        lock=held.to_result(),
         freeze=str(freeze) if freeze else "",
-        flags=only_flags(flags.get("data") or {}) if flags is not None else None,
         killed=str(switch) if switch else "",
         automatic=bool(switch and switch.automatic),
         switched_off=switched_off(record, flags),
-        availability=facts_of(store, attempt, store.attachments()),
         watches=watches_of(store, attempt) if record else {},
+    )
+    return Seen(
+        story,
+        # Begins as a holder is called, who may be called with a small letter.
+        sentence=". ".join([describe(held), *([story.freeze] if freeze else [])]) + ".",
+        deployments=observe_standings(cluster, None),
+        flags=only_flags(flags.get("data") or {}) if flags is not None else None,
+        availability=facts_of(store, attempt, store.attachments()),
+    )
+
+
+# --- in a sentence ----------------------------------------------------------------------------------------------------
+
+
+def why_in(story: Story, state: State) -> str:
+    """The sentence behind the word of the state."""
+    record, now = story.record, story.now or datetime.now(UTC)
+    version, phase = f"release {record.version}", record.phase(state.phase)
+    if state.watching:
+        held = watch_of(story.watches, phase, state.phase).get("held_why") or ()
+        reasons = "; ".join(map(str, held)) or "no reason is recorded"
+        return f"{_in_progress(story, state.phase, now)}, still watching: {reasons}"
+    back = state.phase == ROLLBACK_PHASE
+    place = "the rollback" if back else story.plan.place(state.phase)
+    began = record.facts.rollback_asked.at if back else phase.started
+    where = f"{version} in {place} since {shown(began, now)}"
+    still = f". {story.killed}" if story.killed else ""
+    signed = f"{version} has sign-offs, and no phase has begun"
+    return {
+        states.IN_PROGRESS: _in_progress(story, state.phase, now),
+        states.BACK: f"{version} at {shown(record.finished, now)}{still}",
+        states.KILLED: story.killed,
+        states.INTERRUPTED: f"{where}; nobody holds the deploy lock",
+        states.ON_HOLD: f"{where}{_causes(phase)}",
+        states.STOPPED: f"{where}{_causes(phase)}",
+        states.NONE: signed if record.exists else "no release is recorded",
+        states.FINE: f"{version} is done since {shown(record.finished, now)}",
+        states.UNFINISHED: f"{version}: {_are_left(story)}",
+    }[state.word]
+
+
+def _in_progress(story: Story, phase: str, now: datetime) -> str:
+    """By whom, and how far."""
+    lock = story.lock
+    where = [_how_far(phase, story.record.phase(phase), story.plan, now)] if phase else []
+    back = ["rolling back"] if lock.get("purpose") == states.UNDO and not phase else []
+    until = parse_time(lock.get("until"))
+    lapsed = []
+    if until and until < now:
+        lapsed = [f"but its lock lapsed at {shown(until, now)}: the run may have died"]
+    return ", ".join([*where, *back, f"by {lock.get('holder')}", *lapsed])
+
+
+def _are_left(story: Story) -> str:
+    left = [story.plan.phase(name).title for name in story.left]
+    return f"{', '.join(left)} {'is' if len(left) == 1 else 'are'} left"
+
+
+def _causes(phase: Phase) -> str:
+    sentences = [failure.sentence for failure in phase.evidence.failures]
+    more = f" (and {len(sentences) - 1} more)" if len(sentences) > 1 else ""
+    return f": {sentences[0]}{more}" if sentences else ""
+
+
+def _how_far(name: str, phase: Phase, plan: Plan, now: datetime) -> str:
+    began = phase.begun
+    if began is None:
+        return plan.place(name)
+    seconds = plan.phase(name).seconds
+    planned = f" of {lasting(seconds)}" if seconds else ""
+    spent = lasting(max(0, round((now - began).total_seconds()))) or "0 s"
+    return f"{plan.place(name)} for {spent}{planned}"
+
+
+def shown(moment: t.Any, now: datetime) -> str:
+    """A time for people: without its date when that is today's. What is no time, as it is."""
+    result = parse_time(moment)
+    if result is None:
+        return str(moment or "an unknown time")
+    return (
+        f"{result:%H:%M:%S} UTC" if result.date() == now.date() else f"{result:%Y-%m-%d %H:%M} UTC"
     )

@@ -11,11 +11,11 @@ from .._cluster import Clock
 from .._errors import UnreachableError
 from .._formats import lasting
 from .._release.models import SETTLED, TAKEN_BACK
+from .._story.next_step import IN_PROGRESS
 from .._story.record import between
 from .._words import listed
 from .build import HELD, NOT_STARTED, Seen
 from .lines import MOST_NAMES
-from .verdict import IN_PROGRESS
 
 Status = t.Mapping[str, t.Any]
 
@@ -136,8 +136,9 @@ def follow(
         if blind:
             blind = 0.0
             show(CHANGED, "sees the cluster again", {})
-        if lapse.over(evidence.lock, now):
-            evidence = replace(evidence, lock={**evidence.lock, "held": False})
+        story = evidence.story
+        if lapse.over(story.lock, now):
+            evidence = replace(evidence, story=replace(story, lock={**story.lock, "held": False}))
         status = build(evidence, today())
         if status["verdict"] != IN_PROGRESS and not status["watching"]:
             return status

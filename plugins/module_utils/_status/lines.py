@@ -13,8 +13,7 @@ from .._formats import shortened, size
 from .._release.models import ROLLED_BACK, SETTLED
 from .._story.record import Evidence, Record
 from .._words import listed
-from .build import NOT_STARTED, service_version
-from .verdict import shown
+from .build import NOT_STARTED, service_version, shown
 
 Status = t.Mapping[str, t.Any]
 
@@ -90,28 +89,15 @@ def _ramp(status: Status) -> Rows:
     ramp = status["ramp"]
     if not ramp:
         return
-    text = f"{status['why']} {status['lock']['sentence']} {status['kill_switch']}"
     at = "no percentage" if ramp["percentage"] is None else f"{ramp['percentage']} %"
     step = f", step {ramp['step']} of {ramp['steps']}" if ramp["step"] else ""
-    yield "ramp", f"{at}{step}{_onward(ramp['next'], text)}"
+    yield "ramp", f"{at}{step}"
 
 
 def _guard(guard: Status) -> Rows:
     if guard:
         sentence = f"SILENT: {guard['silent']}" if guard["silent"] else guard["sentence"]
         yield "guard", shortened(sentence, WHY)
-
-
-def _onward(onward: Status, text: str) -> str:
-    """The next step and what keeps from it, unless that was told already."""
-    if not onward:
-        return ""
-    to = f" · next {onward['percentage']} %"
-    if onward["may"]:
-        return f"{to}, allowed now"
-    reasons = [reason["text"] for reason in onward["reasons"] if reason["text"] not in text]
-    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-    return f"{to}: {reasons[0]}{more}" if reasons else f"{to}, not yet"
 
 
 def _versions(services: Status) -> Rows:
@@ -174,7 +160,8 @@ def _availability(status: Status) -> Rows:
 
 def _next(commands: t.Sequence[Status]) -> Rows:
     for number, command in enumerate(commands):
-        yield "or" if number else "next", f"{command['why']}:  {command['command']}"
+        text = ":  ".join(filter(None, (command["why"], command["command"])))
+        yield "or" if number else "next", text
 
 
 Fields = t.Mapping[str, t.Any]

@@ -487,6 +487,7 @@ class Facts(Sections):
     guard_acts: tuple[Act, ...] = under("guard.acts", default=())
     guard_looks: GuardLooks | None = under("guard.looks", default=None)  # noqa: RUF009 - frozen
     rollback_asked: Act = Act()
+    rollback_open: bool = under("rollback_asked.open", default=False)
     rollback_verified: tuple[Verified, ...] = ()
 
     @property

@@ -10,6 +10,8 @@ import shlex
 import typing as t
 from dataclasses import dataclass, replace
 
+from .._story.next_step import DEPLOY, Run
+
 ANY_TAG = frozenset({"all", "always", "never", "tagged", "untagged"})
 
 Matches = t.Callable[[str], t.AbstractSet[str]]
@@ -173,7 +175,7 @@ class Typed:
         )
 
 
-def asked_for(sentence: str) -> list[tuple[str, str]]:
+def commands_in(sentence: str) -> list[tuple[str, str]]:
     """The playbooks that it tells to run with options, each with these as a shell reads them."""
     matches = [
         (match["playbook"], match["options"].strip()) for match in MENTIONED.finditer(sentence)
@@ -228,8 +230,8 @@ class Command:
             parts += ["-e", entry]
         if self.check:
             parts.append("--check")
-        text = " ".join(map(quoted, parts))
-        return f"{text}   (and -e {', '.join(self.hidden)})" if self.hidden else text
+        # The shell's variable of the same name has what must not be told.
+        return " ".join([*map(quoted, parts), *(f'-e {name}="${name}"' for name in self.hidden)])
 
     def without(self, names: t.Collection[str]) -> Command:
         """Without the variables of these names; a file of variables is kept as it is."""
@@ -238,41 +240,34 @@ class Command:
             self, extra=remaining, hidden=tuple(n for n in self.hidden if n not in names)
         )
 
-    def resumed(self, phase: str, plan: t.Sequence[str], missing: t.Sequence[str] = ()) -> Command:
-        """From this phase on, as far as this run was to go, with what is `missing` before it."""
-        if phase not in plan:
-            return self
-        mine = [name for name in plan if name in self.phases] or list(plan)
-        rest = [name for name in mine if plan.index(name) >= plan.index(phase)]
-        if missing:
-            chosen = rest if self.tags == ALL else (phase, *self.tags)
-            tags = tuple(name for name in plan if name in missing or name in chosen)
-            here = {*missing} <= {*self.phases} or not self.release
-            return replace(
-                self, tags=tags, limit="", playbooks=self.playbooks if here else (self.release,)
-            )
-        if self.tags == ALL:
-            return self if len(rest) == len(mine) else replace(self, tags=tuple(rest))
-        chosen = [name for name in rest if name in self.tags]
-        return replace(self, tags=tuple(chosen or [phase]))
+    def carrying(self, step: Run, plan: t.Sequence[str], *, limited: bool) -> str:
+        """The line to type for this step, "" where no playbook does it. `limited`: for the same hosts."""
+        if not step.playbook:
+            return " ".join([self.line(), *step.words])
+        if step.playbook == DEPLOY:
+            deploying = self._deploying(step.tags or tuple(plan), tuple(plan), limited=limited)
+            return " ".join([deploying.line(), *step.words[bool(step.tags) :]]) if deploying else ""
+        path = typed_playbook(self.place, step.playbook)
+        known = {
+            "rollback.yml": self.rollback,
+            "ramp.yml": self.ramp,
+            "diagnose.yml": self.diagnose,
+        }
+        there = path in self.playbooks or known.get(step.playbook, path)
+        return self.typed.line(step.playbook, *step.words) if there else ""
 
-    def onward(self, phase: str, plan: t.Sequence[str]) -> Command | None:
-        """What is left when this phase has ended well; None when no playbook is known that does it.
-
-        Some hosts alone do not end a phase, and are not what the next ones run on.
-        """
-        rest = tuple(plan[plan.index(phase) + (not self.limit) :])
-        if not rest:
-            return None
-        if {*rest} <= {*self.phases}:
-            return replace(self, tags=rest, limit="")
-        if not self.release:
-            return None
-        return replace(self, playbooks=(self.release,), tags=rest, limit="")
-
-    def other(self, playbook: str) -> Command:
-        """Another playbook against the same inventory."""
-        return Command(playbooks=(playbook,), inventories=self.inventories, program=self.program)
+    def _deploying(
+        self, phases: tuple[str, ...], plan: tuple[str, ...], *, limited: bool
+    ) -> Command | None:
+        """With what was typed, if that was a deployment; by the playbook beside it where it has not all of them."""
+        typed = self if self.phases else Command((), self.inventories, program=self.program)
+        if self.release and not {*phases} <= {*self.phases}:
+            typed = replace(typed, playbooks=(self.release,))
+        else:
+            typed = replace(typed, playbooks=self.playbooks)
+            phases = tuple(name for name in phases if name in self.phases)
+        tags = ALL if phases == plan else phases
+        return replace(typed, tags=tags, limit=self.limit if limited else "") if phases else None
 
 
 def _without(extra: str, names: t.Collection[str]) -> str:

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from .._flags.apply import KilledError
 from .._formats import span, stopwatch
+from .._lock.models import FrozenError
 from .._progress import WAVE_ROLLED
 from .._release.models import failed_rounds, is_hold, sentence_of
 from .._story.record import Record
-from .ending import Block, done_lines, stopped_lines, summary
+from .ending import Block, done_lines, stopped_lines
 from .facts.platform import receivers, still_told, tells
 from .layout import INDENT, RIGHT, bare, clipped, clock, fact_lines, hanging, one_line, righted
 from .live import Live
@@ -36,6 +38,7 @@ from .telling import (
     ANNOUNCE,
     LOCKS,
     RECORD_READERS,
+    RECORDS,
     Telling,
     last_lines,
     lasted,
@@ -205,7 +208,7 @@ class Console:
             held = lock.get("held") and not lock.get("manual")
             self.block.holder = f"locked by {lock.get('holder')}" if held else ""
         if action in RECORD_READERS:
-            lines = self._recorded(result, screen)
+            lines = self._recorded(event, screen)
         elif action == "easymo.deploy.release_report" and event.status == "ok":
             self.block.report = {
                 "verdict": str(result.get("verdict") or ""),
@@ -219,11 +222,12 @@ class Console:
             screen.changed(event.host, event.task.name)
         return lines if self._verbose else []
 
-    def _recorded(self, result: t.Mapping[str, t.Any], screen: Screen) -> list[Line]:
-        record = Record.read(result.get("record"))
+    def _recorded(self, event: TaskEnded, screen: Screen) -> list[Line]:
+        record = Record.read(event.result.get("record"))
         if not record.exists:
             return []
-        self.block.status = record.status
+        if event.task.action in RECORDS and not event.task.check:
+            self.block.story = replace(self.block.story, record=record)
         return screen.recorded(earlier_runs(record, t.cast("RunBegun", self.run).began))
 
     def _failed(self, event: TaskEnded, screen: Screen) -> None:
@@ -241,6 +245,13 @@ class Console:
         reason = str(text.get("reason") or ("InvalidInput" if "argument_errors" in text else ""))
         held, log = is_hold(reason), last_lines(text)
         screen.failed(Failure(event.host, event.task.name, why, missing, held, reason, log))
+        lock = text.get("lock")
+        self.block.story = replace(
+            self.block.story,
+            lock=lock if isinstance(lock, dict) else {},
+            freeze=why if reason == FrozenError.reason else "",
+            killed=why if reason == KilledError.reason else "",
+        )
 
     # --- facts -------------------------------------------------------------------------------------------------------
 
@@ -322,9 +333,7 @@ class Console:
         text = screen.ended(event.ending, event.at)
         if not screen.stages or not self._ours:
             return lines
-        if self._verbose:
-            title = f"Release {run.version} · {run.title}" if run.version else run.title
-            return [*text, *summary(screen, title, run.command, event.ending, event.at)]
+        lines = text if self._verbose else lines
         if event.ending == "done" and not self.block.report and _only_looked(screen):
             return lines
         draw = done_lines if event.ending == "done" else stopped_lines

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from .._formats import span
-from .._story.plan import Planned
+from .._story.plan import Plan, Planned
 from .._words import counted, listed
 from .layout import against_plan, bare, one_line
 from .models import Earlier, Ending, Failure, Line, PlayBegun, Stage
@@ -19,7 +19,7 @@ class Screen:
         self._plan = {entry.name: (number, entry) for number, entry in enumerate(plan, start=1)}
         self._check = check
         self.started = started
-        self.plan = tuple(plan)
+        self.plan = Plan(plan)
         self.stages: list[Stage] = []
         self.earlier = Earlier()
 

@@ -392,11 +392,6 @@ CASES: list[Case] = [
         {"report_incidents": "1: kill switch 09:45 by Ann"},
     ),
     (
-        "a kill switch that was reset",
-        [fact(kill_switches={**KILLED, records.at(101): {"what": "reset", "by": "Ann"}})],
-        {"report_incidents": "1: kill switch 10:25 by Ann"},
-    ),
-    (
         "the ramp went on",
         [fact(ramp={"percentage": 5})],
         {"status": "LIVE (5% rollout)", "rollout": "5% rollout active", "report_flags": "Active at 5%"},

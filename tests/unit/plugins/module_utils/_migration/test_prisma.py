@@ -27,7 +27,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_hi
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_native import Runner
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import asked_for
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import commands_in
 from tests.fakes.session import MemorySession
 from tests.tables import cases
 
@@ -91,7 +91,7 @@ def test_tables_without_a_history_are_refused_and_tell_what_to_name(relations, n
         plan_prisma(history(exists=False, relations=relations), local)
     assert caught.value.details["code"] == "P3005"
     assert f"{named}, and run again." in str(caught.value)
-    [(playbook, options)] = asked_for(str(caught.value))
+    [(playbook, options)] = commands_in(str(caught.value))
     assert playbook == "resolve_migrations.yml"
     assert options.endswith(named)
 

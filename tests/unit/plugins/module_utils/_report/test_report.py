@@ -339,13 +339,13 @@ def test_what_could_not_be_read_is_told():
 
 def test_a_phase_that_nobody_planned_is_shown_and_a_late_one_is_marked():
     record = complete()
-    record["phases"]["rollback"] = phase("done", 40, 2)
+    record["phases"]["cleanup"] = phase("done", 40, 2)
     report = build_report(record, PLAN)
     assert [row.name for row in report.phases] == [
         "database",
         "microservices",
         "sign_off",
-        "rollback",
+        "cleanup",
     ]
     assert [row.name for row in report.phases if row.late] == ["microservices"]
     assert as_html(report).count('<i class="late" title="done after 30 min"') == 1

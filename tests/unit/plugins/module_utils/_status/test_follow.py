@@ -17,6 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.follow impor
     changes,
     follow,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import Story
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.live import Live
@@ -68,7 +69,7 @@ def seen(held: dict[str, t.Any], wallet: int = 3, **phases: str) -> Seen:
         "finished": "2026-11-24T09:05:00Z" if done else "",
         "phases": {name: phase(one) for name, one in phases.items()},
     }
-    return Seen(held, "The lock.", Record.read(record), pods(wallet))
+    return Seen(Story(Record.read(record), lock=held), "The lock.", pods(wallet))
 
 
 class Clock:
@@ -142,8 +143,8 @@ def test_a_watch_that_holds_is_told_of_and_followed_on():
     watch = {"phase_started": START, "held": 60.0, "held_why": ["kafka_lag has no data"]}
     status, told, _clock = followed(
         running,
-        replace(running, watches={"microservices": watch}),
-        replace(running, watches={"microservices": watch}),
+        replace(running, story=replace(running.story, watches={"microservices": watch})),
+        replace(running, story=replace(running.story, watches={"microservices": watch})),
         seen(FREE, database="done", microservices="done"),
     )
     assert told[1:] == [

@@ -10,6 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.build import
     status_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import lines_of
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import Story
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Typed
@@ -34,7 +35,6 @@ BY_HAND = {**FREE, "held": True, "holder": "eve@ops", "manual": True}
 KILL = "Ann set the kill switch at 2026-11-24T08:59:00Z, because: complaints"
 TYPED = Typed("playbooks", ("inventories/prod",))
 END = "-i inventories/prod"
-UNLOCK = f"ansible-playbook playbooks/unlock.yml {END} -e deploy_lock_force=true -e \"deploy_lock_reason='WHY'\""
 
 
 def deployment(name: str, version: str = "v2.0.0", **more: t.Any) -> dict[str, t.Any]:
@@ -74,7 +74,6 @@ WATCH = {
     "held_why": ["redis_hit_rate has no data"],
 }
 DONE = {one["name"]: "done" for one in PLAN}
-LATER = {"status": "done", "started": "2026-11-24T08:56:00Z", "finished": "2026-11-24T08:57:00Z"}
 
 
 def status(
@@ -86,7 +85,8 @@ def status(
     guard: t.Mapping[str, t.Any] | None = None,
     **seen: t.Any,
 ) -> dict[str, t.Any]:
-    facts = Seen(lock, "The lock.", Record.read(record), services, **seen)
+    flags = seen.pop("flags", None)
+    facts = Seen(Story(Record.read(record), lock=lock, **seen), "The lock.", services, flags)
     names = [one["name"] for one in services]
     return status_of(
         facts, Asked(names, Plan.read(PLAN), ramp or {}, guard or {}, typed=TYPED), NOW
@@ -100,154 +100,53 @@ def ramp(percentage: int = 1, step: int = 1, **more: t.Any) -> dict[str, t.Any]:
     return {**says, "next": {}, "notes": [], **more}
 
 
-def onward(percentage: int, *reasons: str, may: bool = False) -> dict[str, t.Any]:
-    """The step that comes next, and why not yet."""
-    said = [{"text": reason} for reason in reasons]
-    return {"percentage": percentage, "may": may, "not_before": "", "reasons": said}
+def onward(percentage: int, *, may: bool) -> dict[str, t.Any]:
+    """The step that comes next."""
+    return {"percentage": percentage, "may": may, "not_before": "", "reasons": []}
 
 
-DEPLOY = f"ansible-playbook playbooks/deploy.yml {END}"
-BACK = f"ansible-playbook playbooks/rollback.yml {END}"
-LOOK = f"ansible-playbook playbooks/diagnose.yml {END}"
-FOLLOW = f"ansible-playbook playbooks/status.yml {END} -e follow=true"
-WHY = "-e \"reason='WHY'\""
-APPROVE = f"ansible-playbook playbooks/decide.yml {END} -e decision=approve -e by=$USER {WHY}"
-RESET = f"ansible-playbook playbooks/kill_switch.yml {END} -e reset=true {WHY}"
-CASES = {
-    "running": (recorded("running", database="done", microservices="running"), {"lock": HELD},
-                "RUNNING: Microservices (3 of 4) for 10 min of 20 min, by ann@ops", [FOLLOW]),
-    "holding, and still watching": (recorded("running", microservices="done", monitoring="running"),
-        {"lock": HELD, "watches": {"monitoring": WATCH}},
-        "ON HOLD: Monitoring (4 of 4) for 10 min of 1 h, by ann@ops, still watching: redis_hit_rate has no data",
-        [APPROVE, FOLLOW]),
-    "watching": (recorded("running", microservices="done", monitoring="running"),
-                 {"lock": HELD, "watches": {"monitoring": {**WATCH, "held": None}}},
-                 "RUNNING: Monitoring (4 of 4) for 10 min of 1 h, by ann@ops", [FOLLOW]),
-    "watching again, after a try that held": (recorded("running", microservices="done",
-        monitoring="running"),
-        {"lock": HELD, "watches": {"monitoring": {**WATCH, "phase_started": "before"}}},
-        "RUNNING: Monitoring (4 of 4) for 10 min of 1 h, by ann@ops", [FOLLOW]),
-    "running, and its lock lapsed": (recorded("running", microservices="running"),
-        {"lock": {**HELD, "until": "2026-11-24T08:57:00Z"}},
-        "RUNNING: Microservices (3 of 4) for 10 min of 20 min, by ann@ops, "
-        "but its lock lapsed at 08:57:00 UTC: the run may have died", [FOLLOW]),
-    "locked by hand, which is no run": (recorded("done", **DONE),
-                                        {"lock": {**HELD, "manual": True, "until": ""}},
-                                        "FINE: release 2.0.0 is done since 08:58:00 UTC", []),
-    "rolling back": (recorded("failed", database="done"), {"lock": {**HELD, "purpose": "undo"}},
-                     "RUNNING: rolling back, by ann@ops", [FOLLOW]),
-    "interrupted": (recorded("running", preflight="done", database="running"), {},
-        "INTERRUPTED: release 2.0.0 in Database (2 of 4) since 08:50:00 UTC; nobody holds the deploy lock",
-        [f"{DEPLOY} --tags database,microservices,monitoring", BACK]),
-    "killed": (recorded("done", **DONE), {"killed": KILL}, f"KILLED: {KILL}", [RESET]),
-    "killed by the phase that failed, which the next deployment undoes": (recorded("failed",
-        **{**DONE, "monitoring": failed("error_rate was above 0.05", "")}), {"killed": KILL, "automatic": True,
-        "switched_off": frozenset({"microservices"})},
-        "FAILED: release 2.0.0 in Monitoring (4 of 4) since 08:50:00 UTC: error_rate was above 0.05",
-        [f"{DEPLOY} --tags microservices,monitoring", BACK, LOOK]),
-    "killed by a person while a phase had failed": (recorded("failed",
-        **{**DONE, "monitoring": failed("error_rate was above 0.05", "")}), {"killed": KILL},
-        f"KILLED: {KILL}", [RESET]),
-    "fine": (recorded("done", **DONE), {}, "FINE: release 2.0.0 is done since 08:58:00 UTC", []),
-    "failed": (recorded("failed", preflight="done", database=failed("disk full", "Conflict")), {},
-               "FAILED: release 2.0.0 in Database (2 of 4) since 08:50:00 UTC: disk full",
-               [f"{DEPLOY} --tags database,microservices,monitoring", BACK, LOOK]),
-    "on hold": (recorded("failed", preflight=failed("nobody answered", "Hold")), {},
-                "ON HOLD: release 2.0.0 in Pre-Deploy (1 of 4) since 08:50:00 UTC: nobody answered",
-                [DEPLOY, BACK]),
-    "on hold, for a person to decide": (recorded("failed",
-        **{**DONE, "monitoring": failed("no data", "Hold", decision={})}), {},
-        "ON HOLD: release 2.0.0 in Monitoring (4 of 4) since 08:50:00 UTC: no data",
-        [f"{DEPLOY} --tags monitoring", APPROVE, BACK],
-    ),
-    "rolled back, though the switch is still set": (
-        recorded("rolled_back", preflight="done", database="rolled_back"),
-        {"killed": KILL},
-        f"ROLLED BACK: release 2.0.0 at 08:58:00 UTC. {KILL}",
-        [DEPLOY],
-    ),
-    "the rollback failed": (
-        recorded("failed", database="done", rollback=failed("wallet is down", "")),
-        {},
-        "FAILED: release 2.0.0 in the rollback since 08:50:00 UTC: wallet is down",
-        [BACK],
-    ),
-    "a person had killed it, and the rollback failed": (
-        recorded("failed", database="done", rollback=failed("wallet is down", "")),
-        {"killed": KILL},
-        "FAILED: release 2.0.0 in the rollback since 08:50:00 UTC: wallet is down",
-        [f"ansible-playbook playbooks/rollback.yml {END}"],
-    ),
-    "a person had killed it, and the rollback was killed half way": (
-        recorded("running", database="done", rollback="running"),
-        {"killed": KILL},
-        "INTERRUPTED: release 2.0.0 in the rollback since 08:50:00 UTC; nobody holds the deploy lock",
-        [f"ansible-playbook playbooks/rollback.yml {END}"],
-    ),
-    "a rollback failed, a phase was run again, and a person killed it": (
-        recorded("failed", database=LATER, rollback=failed("wallet is down", "")),
-        {"killed": KILL},
-        f"KILLED: {KILL}",
-        [f"ansible-playbook playbooks/kill_switch.yml {END} -e reset=true -e \"reason='WHY'\""],
-    ),
-    "failed, and locked by hand": (
-        recorded("failed", preflight="done", database=failed("disk full", "Conflict")),
-        {"lock": BY_HAND},
-        "FAILED: release 2.0.0 in Database (2 of 4) since 08:50:00 UTC: disk full",
-        [
-            UNLOCK,
-            f"ansible-playbook playbooks/deploy.yml {END} --tags database,microservices,monitoring",
-            f"ansible-playbook playbooks/rollback.yml {END}",
-            f"ansible-playbook playbooks/diagnose.yml {END}",
-        ],
-    ),
-    "on hold, for a person to decide, and locked by hand": (
-        recorded("failed", **{**DONE, "monitoring": failed("no data", "Hold", decision={})}),
-        {"lock": BY_HAND},
-        "ON HOLD: release 2.0.0 in Monitoring (4 of 4) since 08:50:00 UTC: no data",
-        [
-            UNLOCK,
-            f"ansible-playbook playbooks/deploy.yml {END} --tags monitoring",
-            f"ansible-playbook playbooks/decide.yml {END} -e decision=approve -e by=$USER "
-            "-e \"reason='WHY'\"",
-            f"ansible-playbook playbooks/rollback.yml {END}",
-        ],
-    ),
-    "rolled back, and locked by hand": (
-        recorded("rolled_back", preflight="done", database="rolled_back"),
-        {"lock": BY_HAND},
-        "ROLLED BACK: release 2.0.0 at 08:58:00 UTC",
-        [UNLOCK, f"ansible-playbook playbooks/deploy.yml {END}"],
-    ),
-    "the rollback failed, which a lock by hand does not stop": (
-        recorded("failed", database="done", rollback=failed("wallet is down", "")),
-        {"lock": BY_HAND},
-        "FAILED: release 2.0.0 in the rollback since 08:50:00 UTC: wallet is down",
-        [f"ansible-playbook playbooks/rollback.yml {END}"],
-    ),
-    "not finished": (
-        recorded("running", preflight="done", database="done", microservices="waived"),
-        {},
-        "NOT FINISHED: release 2.0.0: Monitoring is left",
-        [f"{DEPLOY} --tags monitoring", BACK],
-    ),
-    "signed, and not begun": (
-        {**recorded("planned"), "started": ""},
-        {},
-        "NO RELEASE: release 2.0.0 has sign-offs, and no phase has begun",
-        [f"{DEPLOY} --check --diff"],
-    ),
-    "nothing": ({}, {}, "NO RELEASE: no release is recorded", [f"{DEPLOY} --check --diff"]),
-}  # fmt: skip
+HOLDING = "ON HOLD: Monitoring (4 of 4) for 10 min of 1 h, by ann@ops, still watching: redis_hit_rate has no data"
+WATCHING = "RUNNING: Monitoring (4 of 4) for 10 min of 1 h, by ann@ops"
 
 
-@pytest.mark.parametrize(("record", "more", "said", "commands"), CASES.values(), ids=CASES)
-def test_the_verdict_comes_first_and_what_to_type_last(record, more, said, commands):
-    found = status(record, **more)
-    told = lines_of(found, NOW)
-    assert told[0] == said
-    assert [one["command"] for one in found["next"]] == commands
-    assert [line.partition(":  ")[2] for line in told[len(told) - len(commands) :]] == commands
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({}, HOLDING), ({"held": None}, WATCHING), ({"phase_started": "before"}, WATCHING)],
+)
+def test_a_run_that_holds_and_watches_on_is_told_of_until_its_next_try(changes, said):
+    record = recorded("running", microservices="done", monitoring="running")
+    found = status(record, lock=HELD, watches={"monitoring": {**WATCH, **changes}})
+    assert lines_of(found, NOW)[0] == said
+    decide = "decide.yml" in found["next"][0]["command"]
+    assert (decide, len(found["next"])) == ((True, 2) if said == HOLDING else (False, 1))
+
+
+def test_what_comes_next_is_last_a_person_without_a_command():
+    record = recorded("failed", preflight="done", database=failed("disk full", "Conflict"))
+    found = status(record, lock=BY_HAND, freeze="Deployments are frozen")
+    forced = "-e deploy_lock_force=true -e \"deploy_lock_reason='WHY'\""
+    assert lines_of(found, NOW)[-6:] == [
+        "  next      eve@ops: take away the lock that keeps deployments out",
+        f"  or        in place of eve@ops:  ansible-playbook playbooks/unlock.yml {END} {forced}",
+        "  or        whoever set the freeze: Deployments are frozen",
+        f"  or        after fixing the cause:  ansible-playbook playbooks/deploy.yml {END} "
+        "--tags database,microservices,monitoring",
+        f"  or        go back to what ran before:  ansible-playbook playbooks/rollback.yml {END}",
+        f"  or        find the cause:  ansible-playbook playbooks/diagnose.yml {END}",
+    ]
+
+
+def test_a_closed_window_is_told_with_its_opening_and_who_may_open_it():
+    """NOW is a Tuesday."""
+    record = recorded("running", preflight="done", database="running")
+    window = {"timezone": "Africa/Kigali", "days": ["monday"], "start": "09:00", "end": "11:00"}
+    facts = Seen(Story(Record.read(record), lock=FREE), "The lock.", ())
+    asked = Asked((), Plan.read(PLAN), window=window, changing=["database"], typed=TYPED)
+    first, second, *_more = lines_of(status_of(facts, asked, NOW), NOW)[-3:]
+    assert "the launch window is closed; it opens next Monday 2026-11-30 09:00" in first
+    assert second.endswith(
+        "-e release_window_override_by=$USER -e \"release_window_override_reason='WHY'\""
+    )
 
 
 def test_one_screen_tells_all_of_a_release_on_hold():
@@ -259,7 +158,7 @@ def test_one_screen_tells_all_of_a_release_on_hold():
         "b": {"name": "b", "finished": "2026-11-24T08:51:00Z", "size": 4_300_000, "uri": "s3://b"}
     }
     found = status(record, services=services, flags=flags)
-    assert lines_of(found, NOW)[1:-2] == [
+    assert lines_of(found, NOW)[1:-3] == [
         "  release   2.0.0, attempt 1 by ann@ops, begun 08:40:00 UTC, ended 08:58:00 UTC",
         "  phases    1 of 4 done · Database on hold",
         "  flags     PERCENTAGE=1 · 1 on · off: FEATURE_B",
@@ -291,7 +190,7 @@ def test_a_long_cause_is_cut_for_people_and_whole_for_programs():
 
 
 def test_a_service_that_is_not_there_is_told_as_missing():
-    facts = Seen(FREE, "The lock.", Record(), [deployment("a")])
+    facts = Seen(Story(lock=FREE), "The lock.", [deployment("a")])
     found = status_of(facts, Asked(["a", "gone"]), NOW)
     assert found["services"]["gone"]["exists"] is False
     assert "  versions  missing: gone" in lines_of(found, NOW)
@@ -310,34 +209,6 @@ def test_a_service_that_is_not_there_is_told_as_missing():
 )
 def test_the_version_is_the_tag_of_the_container_of_the_same_name(images, version):
     assert service_version("wallet", images) == version
-
-
-@pytest.mark.parametrize(
-    ("step", "said"),
-    [
-        (onward(5, may=True), "allowed now"),
-        ({**onward(5), "not_before": "2026-11-25T06:00:00Z"}, "not before 2026-11-25T06:00:00Z"),
-        (onward(5, "frozen"), "not yet: frozen"),
-    ],
-)
-def test_after_a_good_release_the_next_step_of_the_ramp(step, said):
-    found = status(recorded("done", **DONE), ramp=ramp(next=step))
-    command = f"ansible-playbook playbooks/ramp.yml {END}"
-    assert found["next"] == [{"command": command, "why": f"go up to 5 % of users, {said}"}]
-
-
-@pytest.mark.parametrize(
-    ("step", "killed", "row"),
-    [
-        ({}, "", "100 %, step 8 of 8"),
-        (onward(5, may=True), "", "100 %, step 8 of 8 · next 5 %, allowed now"),
-        (onward(5, "frozen", "locked"), "", "100 %, step 8 of 8 · next 5 %: frozen (and 1 more)"),
-        (onward(5, KILL), KILL, "100 %, step 8 of 8 · next 5 %, not yet"),
-    ],
-)
-def test_the_ramp_is_one_row_that_repeats_nothing(step, killed, row):
-    found = status(recorded("done", **DONE), ramp=ramp(100, 8, next=step), killed=killed)
-    assert f"  ramp      {row}" in lines_of(found, NOW)
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import Run
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import (
     Command,
     Typed,
-    asked_for,
+    commands_in,
     quoted,
     without_options,
 )
@@ -50,8 +51,42 @@ def test_a_mistaken_variable_is_left_out_however_it_was_typed(extra, left):
 
 
 def test_another_playbook_is_begun_by_the_same_program_without_these_variables():
-    line = TYPED.other("playbooks/status.yml").line()
+    line = TYPED.carrying(Run("status.yml", ""), [], limited=False)
     assert line == ".venv/bin/ansible-playbook playbooks/status.yml -i inventories/prod"
+
+
+DEPLOY = replace(
+    TYPED, playbooks=("playbooks/deploy_v2.yml",), phases=("database", "sign_off"), extra=("a=b c",)
+)
+ONE = replace(DEPLOY, playbooks=("playbooks/database.yml",), phases=("database",), extra=())
+BESIDE = replace(ONE, release="playbooks/deploy.yml")
+
+
+@pytest.mark.parametrize(
+    ("command", "step", "line"),
+    [
+        (DEPLOY, Run("", ""), "playbooks/deploy_v2.yml -i inventories/prod -e 'a=b c'"),
+        (DEPLOY, Run("deploy.yml", ""), "playbooks/deploy_v2.yml -i inventories/prod -e 'a=b c'"),
+        (BESIDE, Run("deploy.yml", "", ("sign_off",)), "playbooks/deploy.yml -i inventories/prod --tags sign_off"),
+        (ONE, Run("deploy.yml", ""), "playbooks/database.yml -i inventories/prod --tags database"),
+        (replace(BESIDE, limit="x"), Run("deploy.yml", ""), "playbooks/deploy.yml -i inventories/prod"),
+        (replace(TYPED, release="deploy.yml"), Run("deploy.yml", ""), "deploy.yml -i inventories/prod"),
+        (replace(ONE, hidden=("token",)), Run("", ""), 'playbooks/database.yml -i inventories/prod -e token="$token"'),
+    ],
+)  # fmt: skip
+def test_a_step_is_typed_with_what_was_typed_by_the_playbook_that_has_its_phases(
+    command, step, line
+):
+    text = command.carrying(step, ("database", "sign_off"), limited=False)
+    assert text == f".venv/bin/ansible-playbook {line}"
+
+
+def test_what_no_playbook_does_is_no_line():
+    assert (
+        ONE.carrying(Run("deploy.yml", "", ("sign_off",)), ("database", "sign_off"), limited=False)
+        == ""
+    )
+    assert DEPLOY.carrying(Run("rollback.yml", ""), (), limited=False) == ""
 
 
 @pytest.mark.parametrize(
@@ -77,7 +112,7 @@ HELD = f"Wait, or decide with playbooks/decide.yml {DECIDE} (or reject), then ru
     ("Check playbooks/status.yml -- or not -e.", []),
 ])  # fmt: skip
 def test_a_sentence_s_playbooks_are_found_with_their_options(sentence, asked):
-    assert asked_for(sentence) == asked
+    assert commands_in(sentence) == asked
 
 
 def test_a_sentence_is_shorter_where_its_commands_stand_below():

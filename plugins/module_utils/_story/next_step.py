@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a release stands, and what an operator does next: the one place that decides it. Pure.
+
+Every channel renders these steps. What a step asks for is never what was just refused: a lock, a freeze, the kill
+switch and a closed launch window come before the deployment that they would refuse.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from .._gate.state import utc
+from .._lock.plan import FORCE
+from .._release.models import DONE, PLANNED, ROLLBACK_PHASE, ROLLED_BACK
+from .._time import parse_time
+from .plan import UNPLANNED, Plan
+from .record import Act, Phase, Record
+
+Body = t.Mapping[str, t.Any]
+KILLED, IN_PROGRESS, NONE, INTERRUPTED = "KILLED", "RUNNING", "NO RELEASE", "INTERRUPTED"
+ON_HOLD, STOPPED, BACK, FINE, UNFINISHED = (
+    "ON HOLD",
+    "FAILED",
+    "ROLLED BACK",
+    "FINE",
+    "NOT FINISHED",
+)
+UNDO = "undo"
+"""The purpose of a lock that a rollback holds."""
+DEPLOY, BACK_AGAIN, LOOK, RAMP = "deploy.yml", "rollback.yml", "diagnose.yml", "ramp.yml"
+WATCH_PHASE, FLAGS_PHASE = "monitoring", "feature_flags"
+"""The phase whose watch is decided without its name, and the one that sets the flags."""
+WHY = "-e \"reason='WHY'\""
+RELEASED = "-e \"ramp_release_reason='WHY'\" -e ramp_released_by=$USER"
+OVERRIDE = "-e release_window_override_by=$USER -e \"release_window_override_reason='WHY'\""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A playbook to type, "" for what was typed, with phases as its tags and `options` as a shell reads them.
+
+    `after`: a time or a closed window that it has to wait for, "" for none.
+    """
+
+    playbook: str
+    why: str
+    tags: tuple[str, ...] = ()
+    options: str = ""
+    after: str = ""
+
+    @property
+    def words(self) -> list[str]:
+        """What stands behind the playbook."""
+        return [
+            word
+            for word in (",".join(self.tags) and f"--tags {','.join(self.tags)}", self.options)
+            if word
+        ]
+
+
+@dataclass(frozen=True)
+class Person:
+    """Nobody can type anything that helps: `who` has to do or to decide something."""
+
+    who: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Nothing:
+    why: str
+
+
+Step = t.Union[Run, Person, Nothing]  # noqa: UP007
+FOLLOW = Run("status.yml", "watch it to its end", options="-e follow=true")
+RESET = Run("kill_switch.yml", "when the cause is gone", options=f"-e reset=true {WHY}")
+FINISH = Run(BACK_AGAIN, "finish the rollback")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """What stopped the run that has just ended.
+
+    `phase`: the one it was in, "" for a playbook that has none. `named`: the playbooks that its cause names, with their
+    options. `missing`: the phases that must be done before it.
+    """
+
+    reason: str = ""
+    phase: str = ""
+    named: tuple[tuple[str, str], ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is known of a release. `lock`, `ramp`: as deploy_lock and feature_ramp return them.
+
+    `killed`: who set the kill switch, "" for nobody. `automatic`: a failed phase or a rollback did, and the next
+    deployment resets it. `switched_off`: the phases of whose flags one is off since. `watches`: by gate. `closed`: why
+    the launch window is, "" while it is open; it keeps out the phases `changing`. `ramps`: whether the release has a
+    ramp, of which nobody looked where it stands.
+    """
+
+    record: Record = field(default_factory=Record)
+    plan: Plan = UNPLANNED
+    lock: Body = field(default_factory=dict)
+    freeze: str = ""
+    killed: str = ""
+    automatic: bool = False
+    switched_off: frozenset[str] = frozenset()
+    watches: Body = field(default_factory=dict)
+    ramp: Body = field(default_factory=dict)
+    ramps: bool = False
+    closed: str = ""
+    changing: frozenset[str] = frozenset()
+    stop: Stop | None = None
+    now: datetime | None = None
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """The planned phases that are not done, or whose flags are off since."""
+        phases = self.record.phases
+        return tuple(
+            name
+            for name in self.plan.names
+            if name in self.switched_off or name not in phases or not phases[name].settled
+        )
+
+    @property
+    def changed(self) -> bool:
+        """Whether the release got past its first phase, which only looks."""
+        return any(name in self.record.phases for name in self.plan.names[1:])
+
+
+def watch_of(watches: Body, phase: Phase, gate: str) -> Body:
+    """That of the phase itself, of its newest try alone; empty for none."""
+    watch = watches.get(gate)
+    known = isinstance(watch, dict) and watch.get("phase_started") == phase.started
+    return t.cast("Body", watch) if known else {}
+
+
+class State(t.NamedTuple):
+    """`phase` is the one that runs, waits, failed or was cut off, "" for none. `watching`: a run holds and looks on."""
+
+    word: str
+    phase: str = ""
+    watching: bool = False
+
+
+def state_of(story: Story) -> State:
+    record, lock = story.record, story.lock
+    phases = record.ordered(story.plan.names)
+    running = [name for name, phase in phases.items() if phase.running]
+    failed = [name for name, phase in phases.items() if phase.failed]
+    # A lock that a person set belongs to no run.
+    if lock.get("held") and not lock.get("manual"):
+        name = running[-1] if running else ""
+        held = watch_of(story.watches, record.phase(name), name).get("held")
+        return State(ON_HOLD if held is not None else IN_PROGRESS, name, held is not None)
+    if record.status == ROLLED_BACK:
+        return State(BACK)
+    if _half_back(record):
+        return State(INTERRUPTED, ROLLBACK_PHASE)
+    if story.killed and not (story.automatic and (running or failed)):
+        return State(KILLED)
+    if running:
+        return State(INTERRUPTED, running[-1])
+    if failed:
+        held = phases[failed[-1]].evidence.on_hold
+        return State(ON_HOLD if held else STOPPED, failed[-1])
+    if not record.exists or record.status == PLANNED:
+        return State(NONE)
+    back = any(phase.taken_back for name, phase in phases.items() if name in story.left)
+    return State(FINE if record.status == DONE and not back else UNFINISHED)
+
+
+def _half_back(record: Record) -> bool:
+    """Whether a rollback was begun and neither ended nor was followed by a deployment."""
+    since = parse_time(record.facts.rollback_asked.at)
+    begun = [phase.begun for phase in record.phases.values()]
+    return record.facts.rollback_open and not any(at and since and at > since for at in begun)
+
+
+def next_step(story: Story) -> Step:
+    return steps(story)[0]
+
+
+def steps(story: Story) -> tuple[Step, ...]:
+    """What helps from here, the best first; never empty."""
+    stop = story.stop or Stop()
+    named = [Run(entry, "as its cause says", options=words) for entry, words in stop.named]
+    if story.stop and (stop.missing or not stop.phase or not story.record.exists):
+        return _repeated(story, stop, named)
+    state = state_of(story)
+    first, *others = _of_the_release(story, state)
+    held = state.word == ON_HOLD or stop.reason in DECIDED
+    return (*named, first, *others) if held else (first, *named, *others)
+
+
+DECIDED = frozenset({"Hold", "OutOfOrder"})
+"""Reasons with which the same command is refused again, until somebody decides as the cause says."""
+
+
+def _repeated(story: Story, stop: Stop, named: t.Sequence[Step]) -> tuple[Step, ...]:
+    """Of a run that ended before its release was known, or that is no deployment."""
+    if stop.missing:
+        rest = story.plan.names[story.plan.number(stop.phase) :]
+        return (Run(DEPLOY, "what must be done first", (*stop.missing, stop.phase, *rest)),)
+    if story.lock.get("held") and not story.lock.get("manual"):
+        return (Run("", "wait for the lock"), FOLLOW)
+    if before := _keeping_out(story):
+        return (*before, Run("", "then"))
+    if named and stop.reason in DECIDED:
+        return (*named, Run("", "look again"))
+    return (Run("", "after fixing the cause"), *named)
+
+
+def _of_the_release(story: Story, state: State) -> tuple[Step, ...]:
+    back = [Run(BACK_AGAIN, "go back to what ran before")] if story.changed else []
+    look = Run(LOOK, "find the cause")
+    if state.phase == ROLLBACK_PHASE:
+        return (FINISH,)
+    if state.word == IN_PROGRESS:
+        return (*_taken_over(story), FOLLOW)
+    if state.word == ON_HOLD:
+        return _held(story, state, (*back, look))
+    if state.word == STOPPED:
+        return (*_deploy(story, "after fixing the cause"), *back, look)
+    if state.word in (INTERRUPTED, UNFINISHED):
+        return (*_deploy(story, "go on from there"), *back)
+    if state.word == KILLED:
+        return (RESET,)
+    if state.word == BACK:
+        return _deploy(story, "the next attempt, after fixing the cause", again=True)
+    if state.word == NONE:
+        check = Run(DEPLOY, "see what it would change", options="--check --diff")
+        return (*_deploy(story, "begin it"), check)
+    return _up(story)
+
+
+def _taken_over(story: Story) -> tuple[Step, ...]:
+    """Of a run that may have died: another one finds that out, and takes the lock over."""
+    until = parse_time(story.lock.get("until"))
+    if not (until and story.now and until < story.now):
+        return ()
+    if story.lock.get("purpose") == UNDO:
+        return (FINISH,)
+    return _deploy(story, "when its run has died")
+
+
+def _keeping_out(story: Story) -> tuple[Step, ...]:
+    """What refuses every deployment until somebody takes it away. None of it stops a rollback."""
+    first: list[Step] = []
+    if story.lock.get("held") and story.lock.get("manual"):
+        holder, why = str(story.lock.get("holder")), "take away the lock that keeps deployments out"
+        first += [Person(holder, why), Run("unlock.yml", f"in place of {holder}", options=FORCE)]
+    if story.freeze:
+        first.append(Person("whoever set the freeze", story.freeze))
+    if story.killed and not story.automatic:
+        first.append(RESET)
+    return tuple(first)
+
+
+def _deploy(story: Story, why: str, *, again: bool = False) -> tuple[Step, ...]:
+    """A deployment of the phases that are left, `again` of all, with what keeps it out before it."""
+    left = () if again or len(story.left) == len(story.plan) else story.left
+    onward = Run(DEPLOY, why, left)
+    if story.closed and story.changing & {*(left or story.plan.names)}:
+        now = replace(onward, why="or at once, by name", options=OVERRIDE)
+        return (*_keeping_out(story), replace(onward, after=story.closed), now)
+    return (*_keeping_out(story), onward)
+
+
+def _held(story: Story, state: State, others: t.Sequence[Step]) -> tuple[Step, ...]:
+    phase = story.record.phase(state.phase)
+    gate = "" if state.phase == WATCH_PHASE else f"-e monitoring_gate={state.phase} "
+    options = f"{gate}-e decision=approve -e by=$USER {WHY}"
+    decide = Run("decide.yml", "decide it, then go on", options=options)
+    decision = _decision(story, phase, state.phase)
+    if state.watching:
+        going = replace(decide, why="decide it: the run goes on")
+        return (FOLLOW,) if decision else (going, FOLLOW)
+    if decision:
+        return (*_deploy(story, f"{decision.by} has decided: go on"), *others)
+    if phase.evidence.decides:
+        return (decide, *_deploy(story, "look again"), *others)
+    return (*_deploy(story, "after answering what its cause asks"), *others)
+
+
+def _decision(story: Story, phase: Phase, gate: str) -> Act | None:
+    """What a person has decided of this hold, and of no earlier one."""
+    watch = watch_of(story.watches, phase, gate)
+    held = utc(watch.get("started", 0) + watch["held"]) if watch.get("held") is not None else ""
+    acts = (act for act in story.record.facts.decisions if held and act.gate == gate)
+    return next((act for act in acts if (act.evidence or {}).get("held") == held), None)
+
+
+def _up(story: Story) -> tuple[Step, ...]:
+    """Of a release that is done: its flags, if they are off, and the way to all users."""
+    onward: Body = story.ramp.get("next") or {}
+    kinds = {reason.get("kind"): reason["text"] for reason in onward.get("reasons") or ()}
+    if story.switched_off or "off" in kinds:
+        again = replace(story, switched_off=story.switched_off or frozenset({FLAGS_PHASE}))
+        return _deploy(again, "turn on what was switched off")
+    if not story.ramp:
+        up = Run(RAMP, "go up a step, on its day")
+        return (up,) if story.ramps else (Nothing("the release is done"),)
+    if story.ramp.get("action") == "done" or not onward:
+        return (Nothing("all users have it"),)
+    return (*_keeping_out(story), *_one_up(story.ramp, onward, kinds))
+
+
+def _one_up(ramp: Body, onward: Body, kinds: t.Mapping[str, str]) -> tuple[Step, ...]:
+    percentage = ramp["before"]["percentage"]
+    to = f"go up to {onward['percentage']} % of users"
+    watch = Run(RAMP, f"watch {percentage} % to its end")
+    if "hold" in kinds or ("breach" in kinds and not percentage):
+        return (Run(RAMP, "release what is held, by name", options=RELEASED), watch)
+    if "breach" in kinds or ramp.get("action") == "watch":
+        return (watch,)
+    if not {*kinds} - {"day", "watch"}:
+        not_before = onward["not_before"]
+        after = f"not before {not_before}" if not_before else ""
+        return (Run(RAMP, to if after else f"{to}, allowed now", after=after),)
+    if not {*kinds} - {"day", "watch", "lock", "freeze"}:
+        return (Run(RAMP, to),)
+    return (Person("whoever runs the release", f"{to}, not yet: {next(iter(kinds.values()))}"),)

@@ -1,0 +1,445 @@
+"""What comes next, of states that the product's own operations leave in a cluster, and until nothing is left to do."""
+
+import contextlib
+import itertools
+import typing as t
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _window
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, HoldError
+from ansible_collections.easymo.deploy.plugins.module_utils._flags import apply, kill_switch
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import Wish
+from ansible_collections.easymo.deploy.plugins.module_utils._gate import (
+    models,
+    state,
+    store,
+    verdict,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchPlan
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import UNDO
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp import apply as ramping
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import describe
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+    HOLD,
+    PROCEED,
+    ROLLBACK,
+    Start,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import StepRequest
+from ansible_collections.easymo.deploy.plugins.module_utils._release.order import PhaseOrder, Waiver
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from ansible_collections.easymo.deploy.plugins.module_utils._status import build
+from ansible_collections.easymo.deploy.plugins.module_utils._story import next_step as tells
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import Nothing, Run
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
+from ansible_collections.easymo.deploy.plugins.module_utils._time import epoch, parse_time
+from tests.fakes.lock import NAME, NOON, Scene
+from tests.fakes.release_records import PLAN
+from tests.tables import cases
+from tests.unit.plugins.module_utils._ramp.scenes import HOUR, SCHEDULE
+
+PHASES = tuple(str(phase["name"]) for phase in PLAN)
+CHANGING = ("database", "edge_functions", "microservices", "feature_flags")
+SWITCHES_OFF = ("feature_flags", "smoke_tests", "monitoring")
+FLAGS, FEATURE, PERCENTAGE = "feature-flags", "FEATURE_AI_AGENTS", "PERCENTAGE"
+ON, OFF = {FEATURE: "true", PERCENTAGE: "1"}, {FEATURE: "false", PERCENTAGE: "0"}
+METRIC = models.Metric("m", "prometheus", "q", "", models.Bounds(maximum=1))
+WATCH = WatchPlan((METRIC,), state.Schedule(duration=100))
+OPENS = NOON + 2 * HOUR
+ALWAYS, AFTERNOON = {"timezone": "UTC"}, {"timezone": "UTC", "start": "14:00", "end": "16:00"}
+
+
+class World(Scene):
+    """A platform at noon, and what playbooks and people do to it.
+
+    `broken`: the phases that fail. `unclear`: those that hold. `going`: the phases of the run that has the lock.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken, self.unclear, self.going = "", "", ()
+        self.window, self.pids = ALWAYS, itertools.count(2)
+        self.cluster.put("ConfigMap", {"metadata": {"name": FLAGS, "annotations": {}}, "data": OFF})
+
+    # --- what is seen -------------------------------------------------------------------------------------------------
+
+    def now(self) -> str:
+        return self.wall().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def ramp(self, fence: int = 0) -> ramping.Ramp:
+        place = ramping.RampFlags(FLAGS, PERCENTAGE, FEATURE)
+        return ramping.Ramp(self.cluster, place, SCHEDULE, fence=fence, wall=self.wall)
+
+    def asks(self, **words: str) -> StepRequest:
+        record = self.records().read()
+        signed_off = record is not None and record.status == "done"
+        return StepRequest(
+            "bob", start=Start(blocked="" if signed_off else "not signed off"), **words
+        )
+
+    def story(self) -> tells.Story:
+        found = build.look(self.cluster, lock=NAME, release="2.0.0", config_map=FLAGS)
+        ramp = describe(SCHEDULE, self.ramp().look(self.asks())[0])
+        asked = build.Asked((), Plan.read(PLAN), ramp, window=self.window, changing=CHANGING)
+        return build.story_of(found.story, asked, self.wall())
+
+    def face(self, story: tells.Story) -> str:
+        """All that a command may change but times."""
+        record, flags = story.record, apply.observe_flags(self.cluster, FLAGS)
+        phases = {name: phase.status for name, phase in record.phases.items()}
+        ramp = (story.ramp["ramp"]["verdict"], story.ramp["action"])
+        facts = (record.facts.decisions, record.facts.rollback_open, story.lock["holder"])
+        return repr(
+            (record.attempt, record.status, phases, facts, flags.data, [*flags.annotations], ramp)
+        )
+
+    # --- what is done -------------------------------------------------------------------------------------------------
+
+    def records(self) -> ReleaseStore:
+        return ReleaseStore(self.cluster, "2.0.0", clock=self.clock)
+
+    def change(self, **given: t.Any) -> None:
+        change = RecordChange("2.0.0", "ann@here", self.now(), **given)
+        self.records().change(change, check_mode=False)
+
+    def flags(self, wish: t.Callable[[t.Any], Wish]) -> None:
+        apply.decide_flags(self.cluster, FLAGS, wish, force=True, check_mode=False)
+
+    def kill(self, automatic: str = "", fence: int = 0) -> None:
+        switch = apply.KillSwitch(self.now(), "eve@there", "errors", bool(automatic), OFF)
+        self.flags(lambda observed: kill_switch.plan_set(observed, switch, fence))
+
+    def lease(self, **claim: t.Any) -> tuple[t.Any, int]:
+        lock = self.locking(self.claim("bob", pid=next(self.pids), **claim))
+        return lock, lock.hold().after.fence
+
+    def deploy(self, *tags: str, dies: str = "", waived: str = "") -> None:
+        """As the playbooks do it. `dies`: the phase in which the run is killed."""
+        lock, fence = self.lease()
+        for phase in tags or PHASES:
+            lock.hold(fence=fence)
+            hours = _window.read_window(self.window)
+            if phase in CHANGING and not _window.outlook(hours, self.wall()).open:
+                lock.free()
+                raise DeployError("the launch window is closed")
+            waivers = {waived: Waiver("Jane", "hotfix")} if waived else {}
+            order = PhaseOrder(PHASES, flags=FLAGS, waivers=waivers)
+            self.change(phase=phase, phase_status="running", order=order, fence=fence)
+            self.clock.sleep(20)
+            if phase == dies:
+                return
+            reason, evidence = self.work(phase, fence)
+            status = "failed" if reason else "done"
+            if reason:
+                failure = {"task": "x", "message": "It did not work.", "reason": reason}
+                evidence = {**evidence, "failures": {"localhost": failure}}
+            self.change(phase=phase, phase_status=status, evidence=evidence, fence=fence)
+            if reason:
+                break
+            if phase == PHASES[-1]:
+                self.change(status="done", fence=fence)
+        lock.free()
+
+    def work(self, phase: str, fence: int) -> tuple[str, dict[str, t.Any]]:
+        """The reason of a failure, and evidence."""
+        evidence: dict[str, t.Any] = {}
+        if phase == "feature_flags":
+            rule = apply.RESET_AUTOMATIC
+            self.flags(lambda observed: apply.wish_under(rule, observed, ON, fence=fence))
+            evidence = {"flags": {"asked": ON}}
+        off = apply.observe_flags(self.cluster, FLAGS).data[FEATURE] == "false"
+        if phase in ("smoke_tests", "sign_off") and off:
+            raise DeployError("the feature is off")
+        if phase == self.unclear:
+            return self.watch() if phase == "monitoring" else (HoldError.reason, {})
+        if phase == self.broken and phase in SWITCHES_OFF:
+            self.kill("automatic", fence)
+        return ("VerificationFailed" if phase == self.broken else ""), evidence
+
+    def watch(self) -> tuple[str, dict[str, t.Any]]:
+        at = epoch(self.now()) or 0.0
+        memory = store.ReleaseMemory(
+            self.cluster, "2.0.0", "monitoring", report=self.reports.append, wall=lambda: at
+        )
+        known = memory.recall(WATCH)
+        if known and memory.said(known):
+            return "", {"decision": {"decision": "approve"}}
+        watched = known or state.begin([METRIC], at)
+        memory.keep(replace(watched, held=5.0, held_why=("m has no data",)))
+        return HoldError.reason, {"decision": {}}
+
+    def rollback(self, dies: str = "") -> None:
+        asked = {"by": "", "reason": "errors", "at": self.now(), "open": True}
+        self.change(facts={"rollback_asked": asked})
+        self.clock.sleep(5)
+        self.kill("automatic")
+        lock, fence = self.lease(purpose=UNDO)
+        if dies:
+            return
+        if self.broken != "rollback":
+            ended = {"rollback_asked": {"open": False}}
+            self.change(status="rolled_back", facts=ended, fence=fence)
+            for phase in ("microservices", "feature_flags", "edge_functions"):
+                self.back(phase)
+        lock.free()
+
+    def step_up(self, verdict: str = "", options: str = "") -> None:
+        lock, fence = self.lease()
+        words = (
+            {"release_reason": f"at {fence}", "released_by": "Jane"} if "reason" in options else {}
+        )
+        plan = self.ramp(fence).step(self.asks(**words), check_mode=False).plan
+        if plan.action in ("raise", "watch"):
+            finding = ramping.WatchFinding(plan.percentage or 0, verdict or PROCEED, "bob", ("x",))
+            self.ramp(fence).judge(finding, check_mode=False)
+        lock.free()
+
+    def type(self, step: Run) -> None:
+        """Carries a step out. What it has to wait for is over."""
+        if step.after:
+            at = parse_time(step.after.removeprefix("not before ")) or OPENS
+            self.clock.sleep((at - self.wall()).total_seconds())
+        if (
+            "fixing the cause" in step.why
+            or "answering" in step.why
+            or step.playbook == "rollback.yml"
+        ):
+            self.broken = self.unclear = ""
+        if step.playbook == "status.yml":
+            with contextlib.suppress(DeployError):
+                self.free()
+                self.deploy(*self.going)
+            self.free()
+        else:
+            does = {"deploy.yml": self.deploy, "rollback.yml": self.rollback, "decide.yml": self.decide,
+                    "kill_switch.yml": self.reset}  # fmt: skip
+            if step.playbook == "ramp.yml":
+                self.step_up(options=step.options)
+            else:
+                does[step.playbook](*step.tags)
+
+    # --- a word each --------------------------------------------------------------------------------------------------
+
+    def sign(self) -> None:
+        self.change(status="planned", facts={"sign_offs": {"qa": {"by": "Jane"}}})
+
+    def fail(self, phase: str) -> None:
+        self.broken = phase
+        self.deploy()
+
+    def hold(self, phase: str) -> None:
+        self.unclear = phase
+        self.deploy()
+
+    def until(self, phase: str) -> None:
+        self.deploy(*PHASES[: PHASES.index(phase) + 1])
+
+    def run(self, phase: str) -> None:
+        self.deploy(dies=phase)
+        self.going = PHASES[PHASES.index(phase) :]
+
+    def rest(self, seconds: str) -> None:
+        self.clock.sleep(float(seconds))
+
+    def free(self) -> None:
+        self.locking(self.claim("any")).free(force=True)
+
+    def decide(self) -> None:
+        made = verdict.ManualDecision("monitoring", "approve", "Jane", "as always", self.now())
+        assert store.record_decision(self.cluster, "2.0.0", made, check_mode=False).changed
+
+    def reset(self) -> None:
+        self.flags(kill_switch.plan_reset)
+
+    def stuck(self) -> None:
+        self.broken = "rollback"
+        self.rollback()
+
+    def again(self, phase: str) -> None:
+        self.broken = ""
+        self.deploy(phase)
+
+    def back(self, phase: str) -> None:
+        self.change(phase=phase, phase_status="rolled_back")
+
+    def waive(self, phase: str) -> None:
+        self.deploy(PHASES[PHASES.index(phase) + 1], waived=phase)
+
+    def percent(self, value: str) -> None:
+        self.flags(lambda _observed: Wish({PERCENTAGE: value}))
+
+    def closed(self) -> None:
+        self.window = AFTERNOON
+
+    def frozen(self) -> None:
+        self.freeze(by="the CFO", reason="the year ends")
+
+    def locked(self) -> None:
+        self.free()
+        self.locking(self.claim("ann", manual=True, duration=0)).hold()
+
+
+def stands(words: str) -> World:
+    world = World()
+    for word in words.split():
+        name, _colon, argument = word.partition(":")
+        getattr(world, name)(*filter(None, [argument]))
+    return world
+
+
+def left(phase: str) -> str:
+    return f"deploy.yml --tags {','.join(PHASES[PHASES.index(phase) :])}"
+
+
+FOLLOW = "status.yml -e follow=true"
+RESET = "kill_switch.yml -e reset=true -e \"reason='WHY'\""
+DECIDE = "decide.yml -e decision=approve -e by=$USER -e \"reason='WHY'\""
+RELEASE = "ramp.yml -e \"ramp_release_reason='WHY'\" -e ramp_released_by=$USER"
+FLAGS_AND = "deploy.yml --tags feature_flags,"
+STATES: dict[str, str] = {
+    "": "deploy.yml",
+    "sign": "deploy.yml",
+    "fail:preflight": "deploy.yml",
+    "run:preflight rest:120": "deploy.yml",
+    **{f"fail:{phase}": left(phase) for phase in PHASES[1:5]},
+    **{f"run:{phase} rest:120": left(phase) for phase in PHASES[1:]},
+    **{f"run:{phase}": FOLLOW for phase in PHASES},
+    **{f"until:{phase}": left(PHASES[n]) for n, phase in enumerate(PHASES[:-1], start=1)},
+    "fail:smoke_tests": f"{FLAGS_AND}smoke_tests,monitoring,sign_off",
+    "fail:monitoring": f"{FLAGS_AND}monitoring,sign_off",
+    "fail:sign_off": left("sign_off"),
+    "run:database rest:120 free": left("database"),
+    "hold:preflight": "deploy.yml",
+    "hold:smoke_tests": left("smoke_tests"),
+    "hold:monitoring": DECIDE,
+    "hold:monitoring decide": left("monitoring"),
+    "until:database waive:edge_functions": left("feature_flags"),
+    "deploy": "ramp.yml",
+    "deploy step_up": "ramp.yml not before",
+    "deploy step_up rest:172800": "ramp.yml",
+    f"deploy step_up:{HOLD}": RELEASE,
+    f"deploy step_up rest:172800 step_up:{ROLLBACK}": "ramp.yml",
+    "deploy percent:3": "whoever runs the release",
+    "deploy kill": RESET,
+    "deploy kill:automatic": RESET,
+    "deploy kill reset": "deploy.yml --tags feature_flags",
+    "fail:smoke_tests kill": RESET,
+    "deploy rollback:dies rest:120": "rollback.yml",
+    "deploy rollback:dies rest:120 free": "rollback.yml",
+    "fail:smoke_tests rollback:dies rest:120 free": "rollback.yml",
+    "deploy stuck": "rollback.yml",
+    "deploy kill stuck": "rollback.yml",
+    "fail:smoke_tests stuck rest:5 again:feature_flags again:smoke_tests": left("monitoring"),
+    "deploy rollback": "deploy.yml",
+    "deploy kill rollback": RESET,
+    "deploy rollback rest:5 deploy": "ramp.yml",
+    "deploy back:microservices": "deploy.yml --tags microservices",
+    "fail:monitoring back:edge_functions": "deploy.yml --tags edge_functions,feature_flags,monitoring,sign_off",
+}
+LIKE_OTHERS = ("run:", "until:")
+FEWER = {words: step for words, step in STATES.items() if not words.startswith(LIKE_OTHERS)}
+FEWER |= {
+    words: STATES[words]
+    for words in ("run:database rest:120", "run:feature_flags", "run:smoke_tests", "until:database")
+}
+
+
+def shown(step: tells.Step) -> str:
+    if isinstance(step, Run) and step.playbook:
+        return " ".join([step.playbook, *step.words, *(["not before"] if step.after else [])])
+    return step.who if isinstance(step, tells.Person) else step.why
+
+
+def followed(world: World) -> tells.Step:
+    """Where doing what comes next leads. Nothing of it is refused, and it never comes to the same state again."""
+    faces: list[str] = []
+    while True:
+        story = world.story()
+        step, face = tells.next_step(story), world.face(story)
+        if not isinstance(step, Run) or (step.playbook == "ramp.yml" and step.after and faces):
+            return step
+        assert face not in faces, shown(step)
+        faces.append(face)
+        try:
+            world.type(step)
+        except DeployError as exc:
+            pytest.fail(f"{shown(step)} was refused: {exc}")
+
+
+@pytest.mark.parametrize("words", STATES)
+def test_who_does_what_comes_next_comes_to_an_end(words: str) -> None:
+    """The last is the ramp's next day, that nothing is left to do, or a person."""
+    world = stands(words)
+    assert shown(tells.next_step(world.story())) == STATES[words]
+    end = followed(world)
+    assert isinstance(end, (Run, Nothing)) or STATES[words] == "whoever runs the release"
+
+
+@pytest.mark.parametrize("before", ["closed", "frozen", "locked", "kill"])
+@pytest.mark.parametrize("words", FEWER)
+def test_what_would_refuse_it_comes_first(words: str, before: str) -> None:
+    followed(stands(f"{words} {before}"))
+
+
+SENTENCES = {
+    "": "NO RELEASE: no release is recorded",
+    "sign": "NO RELEASE: release 2.0.0 has sign-offs, and no phase has begun",
+    "run:database": "RUNNING: Database (2 of 8) for 20 s of 15 min, by bob@here",
+    "run:database rest:120": "RUNNING: Database (2 of 8) for 2 min 20 s of 15 min, by bob@here, but its lock lapsed at "
+    "12:01:20 UTC: the run may have died",
+    "run:database rest:120 free": "INTERRUPTED: release 2.0.0 in Database (2 of 8) since 12:00:20 UTC; "
+    "nobody holds the deploy lock",
+    "fail:database": "FAILED: release 2.0.0 in Database (2 of 8) since 12:00:20 UTC: It did not work.",
+    "fail:smoke_tests": "FAILED: release 2.0.0 in Smoke Tests (6 of 8) since 12:01:40 UTC: It did not work.",
+    "hold:preflight": "ON HOLD: release 2.0.0 in Pre-Deploy (1 of 8) since 12:00:00 UTC: It did not work.",
+    "until:smoke_tests": "NOT FINISHED: release 2.0.0: Monitoring, Sign-Off are left",
+    "deploy": "FINE: release 2.0.0 is done since 12:02:40 UTC",
+    "deploy locked": "FINE: release 2.0.0 is done since 12:02:40 UTC",
+    "deploy kill": "KILLED: eve@there set the kill switch at 2026-11-24T12:02:40Z, because: errors",
+    "deploy rollback:dies rest:120": "RUNNING: rolling back, by bob@here, but its lock lapsed at 12:03:45 UTC: "
+    "the run may have died",
+    "deploy rollback:dies rest:120 free": "INTERRUPTED: release 2.0.0 in the rollback since "
+    "12:02:40 UTC; nobody holds the deploy lock",
+    "deploy kill rollback": "ROLLED BACK: release 2.0.0 at 12:02:45 UTC. eve@there set the kill switch at "
+    "2026-11-24T12:02:40Z, because: errors",
+    "deploy back:microservices": "NOT FINISHED: release 2.0.0: Microservices is left",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", SENTENCES)
+def test_the_state_is_told_in_a_sentence(words: str) -> None:
+    story = stands(words).story()
+    found = tells.state_of(story)
+    assert f"{found.word}: {build.why_in(story, found)}" == SENTENCES[words]
+
+
+def test_the_whole_ramp_comes_to_all_users() -> None:
+    world = stands("deploy")
+    while isinstance(step := tells.next_step(world.story()), Run):
+        world.type(step)
+    assert step == Nothing("all users have it")
+
+
+NAMED = (("decide.yml", "-e decision=approve"),)
+LOCK = {"held": True, "holder": "eve@there", "manual": False}
+
+
+@cases(("known", "stop", "lines"), {
+    "a typo": ({}, {"reason": "InvalidInput", "phase": "database"}, ["after fixing the cause"]),
+    "another run's lock": ({"lock": LOCK}, {"reason": "Locked"}, ["wait for the lock", FOLLOW]),
+    "a lock by hand": ({"lock": {**LOCK, "manual": True}}, {"reason": "Locked"},
+                       ["eve@there", f"unlock.yml {tells.FORCE}", "then"]),
+    "a freeze": ({"freeze": "Frozen."}, {"reason": "Frozen"}, ["whoever set the freeze", "then"]),
+    "a kill switch": ({"killed": "Eve did"}, {"reason": "KillSwitchSet"}, [RESET, "then"]),
+    "a phase before its turn": ({"plan": Plan.read(PLAN)}, {"phase": "monitoring", "missing": ("smoke_tests",)},
+                                ["deploy.yml --tags smoke_tests,monitoring,sign_off"]),
+    "a hold with its remedy": ({}, {"reason": "Hold", "named": NAMED}, [" ".join(NAMED[0]), "look again"]),
+    "a failure with a remedy": ({}, {"reason": "Refused", "named": NAMED},
+                                ["after fixing the cause", " ".join(NAMED[0])]),
+})  # fmt: skip
+def test_a_run_that_was_refused_is_not_told_to_do_the_same_again(known, stop, lines):
+    story = tells.Story(**known, stop=tells.Stop(**stop))
+    assert [*map(shown, tells.steps(story))] == lines
