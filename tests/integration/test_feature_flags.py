@@ -5,6 +5,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._flags import proof
 from ansible_collections.easymo.deploy.plugins.modules import feature_flags, pod_flags, rollout
 from tests.integration.conftest import SERVICE, Place
 
@@ -63,7 +64,8 @@ def test_a_value_out_of_bounds_touches_nothing(place, value):
     assert place.kubectl("get", "configmap", "feature-flags", "--ignore-not-found") == ""
 
 
-def test_pods_that_started_with_older_flags_make_place_for_others(deployed):
+def test_pods_that_started_with_older_flags_make_place_for_others(deployed, monkeypatch):
+    monkeypatch.setattr(proof, "KUBELETS_KNOW", 3.0)
     deployed.run(feature_flags, flags=ON)
     wanted = {"name": SERVICE, "flags": ON, "wait_timeout": 90, "replace": True}
     before = set(deployed.kubectl("get", "pods", "-o", "name").split())
