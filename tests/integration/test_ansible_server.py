@@ -60,11 +60,6 @@ BATCHES = """
     - ansible.builtin.debug:
         msg: "{{ hostvars['shop'].total | default('not yet') }} {{ tried.attempts }} {{ undefined_two }}"
       ignore_errors: true
-    - ansible.builtin.copy:
-        content: "{{ doubled }}"
-        dest: "{{ inventory_hostname }}.txt"
-        mode: "0600"
-      changed_when: false
     - ansible.builtin.include_role:
         name: easymo.deploy.no_such_role
       when: inventory_hostname == 'mail'
