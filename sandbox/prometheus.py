@@ -49,13 +49,11 @@ class Prometheus(Component):
         }
         rules = shortened(RULES.read_text(encoding="utf-8"))
         (folder / RULES.name).write_text(rules, encoding="utf-8")
-        loaded = rules_folder(world) / "release.yml"
-        loaded.write_text(rules, encoding="utf-8")
+        (rules_folder(world) / "release.yml").write_text(rules, encoding="utf-8")
         alertmanager = f"127.0.0.1:{world.port('alertmanager')}"
         made = configuration(kubernetes, folder / "token", static, alertmanager)
         # JSON is YAML.
-        config = json.dumps(made, indent=1)
-        (folder / "prometheus.json").write_text(config, encoding="utf-8")
+        (folder / "prometheus.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
 
     def process(self, world: World) -> Process:
         folder = world.folder(NAME)
@@ -70,6 +68,8 @@ class Prometheus(Component):
             "--web.console.libraries=/nonexistent",
             f"--web.external-url={_url(world)}",
             "--web.enable-lifecycle",
+            # What fires just after a reload reaches no Alertmanager, and is sent again a minute later by default.
+            "--rules.alert.resend-delay=5s",
             "--log.level=warn",
         )
         return Process(argv, {"GOGC": "50"})

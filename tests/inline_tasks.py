@@ -27,8 +27,10 @@ from ansible._internal._templating._lazy_containers import _AnsibleLazyTemplateM
 from ansible._internal._templating._utils import TemplateContext
 from ansible.executor.process.worker import WorkerProcess
 from ansible.executor.task_executor import TaskExecutor
+from ansible.module_utils._internal import _datatag
 from ansible.module_utils.testing import patch_module_args
 from ansible.plugins import strategy
+from ansible.vars import manager as variables
 from jinja2.environment import TemplateExpression
 
 CAN_RUN_INLINE = hasattr(_task.TaskContext, "create")
@@ -41,8 +43,8 @@ class InlineWorker(WorkerProcess):  # type: ignore[misc]
     exitcode = 0
 
     def start(self) -> None:
-        task = self._task.copy()
-        task._uuid = self._task._uuid
+        task = self._task.copy(exclude_parent=True, exclude_tasks=True)
+        task._parent, task._uuid = self._task._parent, self._task._uuid
         host = copy.copy(self._host)
         with _task.TaskContext.create(task=task, task_vars=self._task_vars, host_name=host.name):
             task.squash()
@@ -150,6 +152,22 @@ def _find_filters_once() -> None:
     JinjaPluginIntercept.__init__ = begin_with_known
 
 
+class _TaggedOnce:
+    """A tag that puts itself on what it has tagged before by looking that up, where each task has a thousand of it."""
+
+    def __init__(self, tag: t.Any) -> None:
+        self._tag = tag
+        self._known: dict[int, tuple[t.Any, t.Any]] = {}
+
+    def tag(self, value: t.Any) -> t.Any:
+        if isinstance(value, (dict, list, set)):
+            return self._tag.tag(value)
+        # With the value, so that no other gets its id.
+        _value, tagged = self._known.get(id(value)) or (None, self._tag.tag(value))
+        self._known[id(value)] = (value, tagged)
+        return tagged
+
+
 class _Rendered:
     """Variables with what was rendered of them, for as long as nobody has changed them.
 
@@ -193,6 +211,13 @@ class _Rendered:
         _jinja_bits._flatten_and_lazify_vars = flattened
 
 
+def _share_constants() -> None:
+    """Tags, and the scalars that have some, are never written to: whoever copies YAML copies containers alone."""
+    scalars = (_datatag._AnsibleTaggedStr, _datatag._AnsibleTaggedInt, _datatag._AnsibleTaggedFloat)
+    for constant in (_datatag.AnsibleDatatagBase, *scalars):
+        constant.__deepcopy__ = lambda self, _copied: self
+
+
 def execute_module(action: t.Any, task_vars: t.Any = None, **_more: t.Any) -> dict[str, t.Any]:
     """`ActionBase._execute_module` for a module of the collection: its `main` in a fork of this process."""
     name = action._task.resolved_action
@@ -221,13 +246,20 @@ def execute_module(action: t.Any, task_vars: t.Any = None, **_more: t.Any) -> di
     return result.as_result_dict(for_round_trip=True)
 
 
+def compile_once(templates: CompiledTemplates) -> None:
+    """No template twice, and nothing that it needs."""
+    templates.install()
+    _find_filters_once()
+    _share_constants()
+
+
 def run_inline(templates: CompiledTemplates) -> None:
     """Have all that this process plays from now on run so, where Ansible can."""
     if not CAN_RUN_INLINE:
         return
+    compile_once(templates)
+    variables._DEPRECATE_VARS = _TaggedOnce(variables._DEPRECATE_VARS)
     strategy.WorkerProcess = InlineWorker
-    templates.install()
-    _find_filters_once()
     _Rendered().install()
     base = sys.modules.get(ACTION_MODULE)
     if base is not None:

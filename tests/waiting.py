@@ -5,7 +5,8 @@ import typing as t
 
 
 def until(seen: t.Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.02
     while not seen():
         assert time.monotonic() < deadline, f"not seen within {seconds} s"
-        time.sleep(0.2)
+        time.sleep(pause)
+        pause = min(0.2, 2 * pause)

@@ -125,12 +125,11 @@ def kubeconfig(request) -> str:
 
 @pytest.fixture
 def place(kubeconfig) -> t.Iterator[Place]:
-    """An empty namespace, gone afterwards."""
+    """An empty namespace. What is left in it ends while the next test has its own."""
     place = Place(kubeconfig, f"test-{uuid.uuid4().hex[:8]}")
     kubernetes_api.create_namespace(kubeconfig, place.namespace)
     yield place
     kubernetes_api.delete_namespace(kubeconfig, place.namespace)
-    until(lambda: not kubernetes_api.is_there(kubeconfig, place.namespace))
 
 
 @pytest.fixture

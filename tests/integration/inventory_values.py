@@ -21,6 +21,8 @@ from ansible.template import Templar, trust_as_template
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
+from tests.inline_tasks import CAN_RUN_INLINE, CompiledTemplates, compile_once
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -52,6 +54,8 @@ def evaluated(
 
 def main() -> None:
     inventory, role = sys.argv[1:3]
+    if CAN_RUN_INLINE:
+        compile_once(CompiledTemplates())
     init_plugin_loader([str(ROOT / "playbooks" / "collections")])
     loader = DataLoader()
     loader.set_basedir(str(ROOT / "playbooks"))
@@ -77,7 +81,7 @@ def main() -> None:
     answers: list[t.Any] = []
     for expression, question in json.load(sys.stdin):
         variables._extra_vars = {}
-        known = values()
+        known = values() if any(map(_is_deep, question.values())) else {}
         variables._extra_vars = {
             name: trust(_changed(known.get(name), value), trust_as_template)
             for name, value in question.items()
@@ -92,8 +96,12 @@ def main() -> None:
     json.dump(answers, sys.stdout)
 
 
+def _is_deep(value: t.Any) -> bool:
+    return isinstance(value, dict) and "$deep" in value
+
+
 def _changed(was: t.Any, value: t.Any) -> t.Any:
-    if not (isinstance(value, dict) and "$deep" in value):
+    if not _is_deep(value):
         return value
     whole = json.loads(json.dumps(was, default=str))
     for path, new in value["$deep"].items():

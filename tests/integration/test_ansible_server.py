@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-import typing as t
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,10 @@ from tests.tables import cases
 
 SETTINGS = {**ITS_OWN_OUTPUT, "PYTHONHASHSEED": "0", "ANSIBLE_FORKS": "1"}
 """Sets and hosts are printed in the same order then."""
-HOSTS = "[services]\nshop\npay\nmail\n[all:vars]\nansible_connection=local\nansible_python_interpreter=auto_silent\n"
+HOSTS = (
+    "[services]\nshop\npay\nmail\n[all:vars]\nansible_connection=local\n"
+    f"ansible_python_interpreter={sys.executable}\n"
+)
 BATCHES = """
 - hosts: services
   gather_facts: false
@@ -57,14 +60,9 @@ BATCHES = """
     - ansible.builtin.debug:
         msg: "{{ hostvars['shop'].total | default('not yet') }} {{ tried.attempts }} {{ undefined_two }}"
       ignore_errors: true
-    - ansible.builtin.copy:
-        content: "{{ doubled }}"
-        dest: "{{ inventory_hostname }}.txt"
-        mode: "0600"
-      changed_when: false
     - ansible.builtin.include_role:
         name: easymo.deploy.no_such_role
-      when: inventory_hostname == last | default('mail')
+      when: inventory_hostname == 'mail'
 """
 
 
@@ -110,27 +108,28 @@ def test_a_play_of_several_hosts_runs_as_by_the_program(tmp_path):
     """Batches, a block that rescues, a task that runs once, the environment, and a failure that ends it all."""
     (tmp_path / "hosts").write_text(HOSTS)
     (tmp_path / "play.yml").write_text(BATCHES)
-    words = ["play.yml", "-i", "hosts"]
-    runs: t.Any = []
-    for more in (["-e", "last=nobody"], []):
-        served, program = both(*words, *more, cwd=tmp_path, ASKED="something else")
-        assert served.stdout == program.stdout
-        assert (served.returncode, served.stderr) == (program.returncode, program.stderr)
-        runs.append(program)
-    assert [run.returncode for run in runs] == [0, 2]
-    assert "shopshop something else something else" in runs[0].stdout
-    assert "pay is not well" in runs[0].stdout
+    served, program = both("play.yml", "-i", "hosts", cwd=tmp_path, ASKED="something else")
+    assert served.stdout == program.stdout
+    assert (served.returncode, served.stderr) == (program.returncode, program.stderr)
+    assert program.returncode == 2
+    assert "shopshop something else something else" in program.stdout
+    assert "pay is not well" in program.stdout
 
 
 def test_a_run_that_takes_too_long_is_ended(tmp_path):
     (tmp_path / "play.yml").write_text(
         "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - ansible.builtin.pause: {seconds: 300}\n"
     )
-    # Long enough for a busy machine to begin the play.
-    patience = 20
-    with pytest.raises(subprocess.TimeoutExpired) as ended:
-        ansible_server.run(
-            [PROGRAM, "play.yml"], cwd=tmp_path, env={**os.environ, **SETTINGS}, timeout=patience
-        )
-
-    assert "PLAY [localhost]" in ended.value.stdout
+    # Each time longer, for a busy machine to begin the play.
+    for patience in (3, 10, 30):
+        with pytest.raises(subprocess.TimeoutExpired) as ended:
+            ansible_server.run(
+                [PROGRAM, "play.yml"],
+                cwd=tmp_path,
+                env={**os.environ, **SETTINGS},
+                timeout=patience,
+            )
+        if "PLAY [localhost]" in ended.value.stdout:
+            break
+    else:
+        pytest.fail(ended.value.stdout)

@@ -1,5 +1,6 @@
 """Real runs of ansible-playbook, as somebody sees them at a terminal, through a pipe, in a log, and after a signal."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -60,7 +61,7 @@ PLAYBOOK = """\
   vars: {release_phase_name: microservices}
   tasks:
     - name: Wait
-      ansible.builtin.wait_for: {path: "{{ waits_for }}", timeout: 170}
+      ansible.builtin.wait_for: {path: "{{ waits_for }}", timeout: 900}
       when: waits_for is defined
     - name: Roll the service with {{ secret_admin_token }}
       ansible.builtin.fail:
@@ -76,7 +77,11 @@ PLAN = [
 
 @pytest.fixture
 def stage(tmp_path) -> Path:
-    """A folder with a playbook, a way back, and an inventory with a plan."""
+    return staged(tmp_path)
+
+
+def staged(folder: Path) -> Path:
+    """With a playbook, a way back, and an inventory with a plan."""
     variables = {
         "ansible_connection": "local",
         "ansible_python_interpreter": sys.executable,
@@ -89,13 +94,13 @@ def stage(tmp_path) -> Path:
         "microservices": {"hosts": {"agent-core": None, "wallet-service": None}},
     }
     inventory = {"all": {"vars": variables, "children": groups}}
-    (tmp_path / "inventory.yml").write_text(yaml.safe_dump(inventory))
-    (tmp_path / "play.yml").write_text(PLAYBOOK)
-    (tmp_path / "rollback.yml").write_text("[]")
-    tasks = tmp_path / "roles" / "idle" / "tasks"
+    (folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
+    (folder / "play.yml").write_text(PLAYBOOK)
+    (folder / "rollback.yml").write_text("[]")
+    tasks = folder / "roles" / "idle" / "tasks"
     tasks.mkdir(parents=True)
     (tasks / "main.yml").write_text("- ansible.builtin.debug:\n")
-    return tmp_path
+    return folder
 
 
 def command(*more: str) -> list[str]:
@@ -284,8 +289,23 @@ def wait_for(process: subprocess.Popen[str], path: Path, text: str) -> None:
         time.sleep(0.1)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def silent(tmp_path_factory) -> t.Iterator[tuple[Path, subprocess.Popen[str]]]:
+    """A run whose task says nothing, with its folder. It is silent while other tests run."""
+    stage = staged(tmp_path_factory.mktemp("silent"))
+    with waiting_in(stage) as process:
+        yield stage, process
+
+
 @pytest.fixture
 def waiting(stage) -> t.Iterator[subprocess.Popen[str]]:
+    with waiting_in(stage) as process:
+        until_it_waits(stage, process)
+        yield process
+
+
+@contextlib.contextmanager
+def waiting_in(stage: Path) -> t.Iterator[subprocess.Popen[str]]:
     """A run in the middle of a phase; what it waits for comes with the end of the test, for whoever outlives it."""
     with (stage / "output").open("w") as output:
         process = subprocess.Popen(
@@ -298,19 +318,20 @@ def waiting(stage) -> t.Iterator[subprocess.Popen[str]]:
             text=True,
             start_new_session=True,
         )
-    wait_for(process, stage / ".deploy/2.0.0/journal.jsonl", '"task": "Wait"')
-    until_it_waits(process)
-    yield process
-    (stage / "nothing").touch()
-    if process.poll() is None:
-        process.kill()
-        process.wait(30)
+    try:
+        yield process
+    finally:
+        (stage / "nothing").touch()
+        if process.poll() is None:
+            process.kill()
+            process.wait(30)
 
 
-def until_it_waits(process: subprocess.Popen[str]) -> None:
+def until_it_waits(stage: Path, process: subprocess.Popen[str]) -> None:
     """Once its task runs, and Ansible has no more to do than to look for its end: what SIGINT does to a task that just
     begins is Ansible's matter.
     """
+    wait_for(process, stage / ".deploy/2.0.0/journal.jsonl", '"task": "Wait"')
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     deadline = time.monotonic() + PATIENCE
     while not children.read_text() and time.monotonic() < deadline:
@@ -337,10 +358,11 @@ def test_a_run_that_a_signal_ends_says_so_and_how_to_resume(stage, waiting, numb
     assert events[-1]["outcome"] == "interrupted"
 
 
-def test_a_silent_task_is_told_of_and_a_killed_run_leaves_whole_lines(stage, waiting):
-    wait_for(waiting, stage / "output", "  Wait · agent-core")
-    os.killpg(waiting.pid, signal.SIGKILL)
-    waiting.wait(30)
+def test_a_silent_task_is_told_of_and_a_killed_run_leaves_whole_lines(silent):
+    stage, process = silent
+    wait_for(process, stage / "output", "  Wait · agent-core")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(30)
     journal = stage / ".deploy/2.0.0/journal.jsonl"
     killed = [json.loads(line) for line in journal.read_text("utf-8").splitlines()]
     assert killed[-1]["event"] != "run_finished"

@@ -9,6 +9,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._flags import consumer as consumers
 from ansible_collections.easymo.deploy.plugins.modules import feature_flags, kill_switch, pod_flags
 from sandbox.services.manifests import FLAGS
 from tests.agent_core_pods import (
@@ -101,7 +102,9 @@ def test_all_pods_follow_without_a_restart_and_a_second_run_changes_nothing(read
 
 # Plain files are what the tests below kill.
 @pytest.mark.parametrize("readers", ["flagd"], indirect=True)
-def test_the_kill_switch_reaches_every_pod_while_it_runs_and_says_how_fast(readers):
+def test_the_kill_switch_reaches_every_pod_while_it_runs_and_says_how_fast(readers, monkeypatch):
+    # For so long pods that are off already are watched: units tell what that is for.
+    monkeypatch.setattr(consumers, "SETTLE", 2.0)
     readers.write(ON)
     readers.follow(ON)
     predicted = readers.kill(check_mode=True)

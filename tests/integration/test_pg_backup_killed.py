@@ -84,7 +84,7 @@ def scenes(world, backup_database, tmp_path_factory) -> dict[str, Scene]:
         )
         for name in moments
     }
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(len(made)) as pool:
         for done in [pool.submit(play, made[name], *moments[name]) for name in moments]:
             done.result()
     return made

@@ -105,15 +105,11 @@ def test_a_kill_is_noticed_and_down_leaves_no_process(sandbox, victim):
     _within(1.0, lambda: sandbox.status()[victim]["phase"] == "dead")
     assert sandbox("status").returncode == 1
     assert victim in sandbox.fails("up", "--only", LIGHT)
+    if victim == "supervisor":
+        _within(5.0, lambda: sandbox.processes() == [])
 
     sandbox.succeeds("down")
     assert sandbox.processes() == []
-
-
-def test_all_die_with_the_supervisor(sandbox):
-    sandbox.succeeds("up", "--only", LIGHT, "--seed-mb", "5")
-    os.kill(sandbox.pid("supervisor"), signal.SIGKILL)
-    _within(5.0, lambda: sandbox.processes() == [])
 
 
 def test_whatever_of_the_whole_dies_nothing_is_left(sandbox):

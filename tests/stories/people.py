@@ -134,7 +134,14 @@ class Operator:
 
     def plays(self, playbooks: str, *arguments: str, inventory: str = "sandbox") -> Run:
         """One playbook, or several with a blank between."""
-        argv = playing(playbooks, inventory, arguments)
+        return self._plays(playing(playbooks, inventory, arguments))
+
+    def enters(self, command: str) -> Run:
+        """A command of ansible-playbook as it is printed."""
+        _printed, *words = shlex.split(command)
+        return self._plays([BIN / "ansible-playbook", *words])
+
+    def _plays(self, argv: list[str | Path]) -> Run:
         if self._real:
             return self._types(*argv)
         ended = ansible_server.run(

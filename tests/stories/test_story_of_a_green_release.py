@@ -17,7 +17,7 @@ import yaml
 from sandbox.names import SERVICES
 from tests.leaks import SHORTEST, Secrets
 from tests.stories.next_release import Successor
-from tests.stories.people import ROOT, Witness
+from tests.stories.people import QUICK, ROOT, Witness
 from tests.stories.talkative import (
     PLANTED,
     SECRETS_FILE,
@@ -90,7 +90,7 @@ def deployment(world, sources_before, tmp_path_factory) -> Told:
     """With all turned up that tells, so that one deployment shows that it works and that it tells no secret."""
     talkative = Talkative(world, tmp_path_factory.mktemp("deployment"))
     deploy = Path("playbooks/deploy_v2.yml")
-    return talkative.plays(deploy, PLANTED, "-e", "release_watch_duration=3")
+    return talkative.plays(deploy, PLANTED, *QUICK)
 
 
 def test_the_deployment_goes_through_all_eight_phases(deployment, witness):

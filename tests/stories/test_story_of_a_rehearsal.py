@@ -128,7 +128,7 @@ def test_tables_without_a_history_are_baselined_by_the_commands_on_the_screen(
     assert "agent_core_db 0 migrations" not in refused.output
     commands = dict(re.findall(r"^  (next|or) +(\S*ansible-playbook .*)", refused.output, re.M))
     for label in ("or", "next"):
-        typed = operator.pastes(commands[label])
+        typed = operator.enters(commands[label])
         assert typed.rc == 0, typed.tail()
 
 

@@ -101,7 +101,8 @@ def shop(world, operator) -> Shop:
 
 
 def plays(operator: Operator, playbook: str, *arguments: str) -> Run:
-    return operator.plays(playbook, *SANDBOX, *arguments, inventory="example")
+    quick = (*SANDBOX, "-e", "rolling_update_soak=0")
+    return operator.plays(playbook, *quick, *arguments, inventory="example")
 
 
 def test_a_migration_that_destroys_is_refused_before_anything_is_touched(
