@@ -326,3 +326,11 @@ def test_the_lowest_version_of_a_library_stands_once_in_the_code_and_once_in_the
         if re.search(rf"(?:{names}) >= \d", re.sub(r"= Library\(.*", "", path.read_text("utf-8")))
     ]
     assert elsewhere == ["_libraries.py"]
+
+
+def test_the_tarball_has_of_the_tests_what_ansible_test_reads_alone():
+    ignored = read_yaml(ROOT / "galaxy.yml")["build_ignore"]
+    folders = {
+        path.parent.name for path in (ROOT / "tests").glob("*/*") if path.suffix in (".py", ".txt")
+    }
+    assert {name for name in folders if f"tests/{name}" not in ignored} == {"sanity"}
