@@ -50,6 +50,10 @@ FLAGS_ALONE = (
     f"{STORY}_a_green_release.py::test_the_flags_go_off_alone_and_come_back_with_their_phase"
 )
 TYPED = {
+    "ALTER DATABASE … ALLOW_CONNECTIONS true": (
+        f"{PARTS}_pg_restore_faults.py::"
+        "test_a_database_that_others_closed_is_opened_by_what_is_printed"
+    ),
     "SELECT pg_terminate_backend({blocker})": IN_THE_WAY,
     "diagnose.yml -e diagnose=crash_loop -e service={subject}": (
         f"{PARTS}_diagnosis_playbook.py::test_a_cause_s_hint_to_look_at_one_service_can_be_typed"
@@ -61,6 +65,8 @@ TYPED = {
     "kill_switch.yml -e reset=true -e \"reason='WHY'\"": (
         f"{STORY}_the_guard.py::test_in_the_morning_it_is_over_and_people_are_told_that_too"
     ),
+    "kubectl describe nodes": "contract/test_nodes.py",
+    "kubectl describe pods --selector": f"{PARTS}_kubectl.py",
     "kubectl xannotate --overwrite deployment/x x=<count>": SPOILT,
     "kubectl xrollout resume deployment/x": BY_NAME,
     "resolve_migrations.yml -e prisma_migrate_resolution=x -e x": BASELINE,
@@ -101,8 +107,8 @@ THE_SAME = {
 }
 """By command the test, or the story, that types the same with other words."""
 PROGRAM = re.compile(
-    r"\b(?:kubectl (?:x)?(?:rollout resume|annotate)|supabase (?:migration repair --|secrets set)"
-    r"|git (?:fetch|checkout|stash)|SELECT pg_terminate_backend)[^,;:.']*"
+    r"\b(?:kubectl (?:x)?(?:rollout resume|annotate|describe)|supabase (?:migration repair --|secrets set)"
+    r"|git (?:fetch|checkout|stash)|SELECT pg_terminate_backend|ALTER DATABASE …)[^,;:.']*"
 )
 PLACEHOLDERS = {"x", "name", "{subject}", "_raw_params"}
 
