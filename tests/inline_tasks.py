@@ -7,6 +7,7 @@ The tasks of several hosts run one after the other, in the order of the hosts. C
 
 import copy
 import importlib
+import json
 import marshal
 import operator
 import os
@@ -48,6 +49,7 @@ class InlineWorker(WorkerProcess):  # type: ignore[misc]
         host = copy.copy(self._host)
         with _task.TaskContext.create(task=task, task_vars=self._task_vars, host_name=host.name):
             task.squash()
+            failing = _made_to_fail(task, host.name)
             executor = TaskExecutor(
                 host,
                 self._play_context,
@@ -58,6 +60,8 @@ class InlineWorker(WorkerProcess):  # type: ignore[misc]
             )
             result = executor.run()
             result.finalize_registered_values()
+            if not failing and not result.skipped:
+                _note(task, host.name)
             host.vars, host.groups = {}, []
             task.ignore_errors = result.ignore_errors
             task.ignore_unreachable = result.ignore_unreachable
@@ -71,6 +75,27 @@ class InlineWorker(WorkerProcess):  # type: ignore[misc]
 
     def close(self) -> None:
         """There is nothing to close."""
+
+
+FAILS_AT, NOTES = "EASYMO_TESTS_FAIL_AT", "EASYMO_TESTS_NOTE_TASKS"
+"""Variables of the environment: a task and a host as JSON, and the file that gets such a line for each task."""
+FAILED = "made to fail by a test"
+
+
+def _made_to_fail(task: t.Any, host: str) -> bool:
+    """Whether this run is to see what comes of it."""
+    failing = os.environ.get(FAILS_AT) == json.dumps([task.get_name(), host])
+    if failing:
+        task.action, task.args, task.when = "ansible.builtin.fail", {"msg": FAILED}, []
+        task.loop = task.loop_with = None
+        task.async_val = 0
+    return failing
+
+
+def _note(task: t.Any, host: str) -> None:
+    if NOTES in os.environ:
+        with Path(os.environ[NOTES]).open("a", encoding="utf-8") as file:
+            file.write(json.dumps([task.get_name(), host]) + "\n")
 
 
 ACTION_MODULE = "ansible_collections.easymo.deploy.plugins.plugin_utils._action_module"

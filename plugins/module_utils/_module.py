@@ -12,11 +12,13 @@ from pathlib import PurePath
 from ansible.module_utils.basic import AnsibleModule, _load_params
 
 from ._arguments import wrong_kinds
-from ._errors import DeployError, InputError, Library, refuse_missing
+from ._errors import DeployError, InputError, Library, in_short, refuse_missing
 from ._progress import relay
 from ._redaction import excerpt
 
 Result = dict[str, t.Any]
+LONGEST = 5_000
+"""Characters of any message."""
 SHOWN = 1_000
 """Characters of an error that nobody thought of."""
 
@@ -51,8 +53,8 @@ def execute(
     except DeployError as exc:
         _fail_unread(exc)
     try:
-        module = AnsibleModule(**spec, supports_check_mode=True)
-    except (OverflowError, RecursionError, TypeError):
+        module = _Brief(**spec, supports_check_mode=True)
+    except (OverflowError, RecursionError, TypeError, ValueError):
         # It broke on a value before it could fail.
         if wrong := wrong_kinds(spec["argument_spec"], _load_params()):
             _fail_without_options(InputError(" ".join(wrong)))
@@ -60,6 +62,13 @@ def execute(
     if wrong := wrong_kinds(spec["argument_spec"], _load_params()):
         module.fail_json(**InputError(" ".join(wrong)).to_result())
     finish(module, run, needs=needs)
+
+
+class _Brief(AnsibleModule):  # type: ignore[misc]
+    """Ansible quotes a value that it refuses whole, however long it is."""
+
+    def fail_json(self, msg: str, **result: t.Any) -> None:
+        super().fail_json(in_short(msg) if len(msg) > LONGEST else msg, **result)
 
 
 def _fail_unread(why: DeployError) -> t.NoReturn:

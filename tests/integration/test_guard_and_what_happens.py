@@ -76,7 +76,7 @@ INSERT INTO shop_tag (id, word) VALUES (7, 'x') ON CONFLICT DO NOTHING;
 INSERT INTO shop_order_tags (order_id, tag_id) SELECT id, 7 FROM shop_order ON CONFLICT DO NOTHING;
 """
 }
-_REPLACED = {"replacement-differs", "replacement-unclear"}
+_REPLACED = {"replacement-differs", "replacement-unclear", "trigger-switch"}
 
 
 @dataclass

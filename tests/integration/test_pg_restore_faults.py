@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import signal
 import threading
@@ -259,11 +260,14 @@ def test_killed_while_rows_stream_it_ends_as_if_undisturbed(spoilt, tmp_path, me
     assert len(spoilt.databases()) == (2 if method == "swap" else 1)
 
 
-def test_a_database_that_others_closed_is_not_opened(spoilt):
+def test_a_database_that_others_closed_is_opened_by_what_is_printed(spoilt):
     spoilt.psql(f"ALTER DATABASE {spoilt.database} ALLOW_CONNECTIONS false", "template1")
     result = spoilt.restore()
     assert result["reason"] == "Conflict"
     assert "not by our restore" in result["msg"]
+    (cure,) = re.findall(r"ALTER DATABASE … \w+ true", result["msg"])
+    spoilt.psql(cure.replace("…", spoilt.database), "template1")
+    assert spoilt.restore()["changed"]
 
 
 def test_the_password_is_in_no_ones_arguments(spoilt, tmp_path):

@@ -30,7 +30,9 @@ class Checkout:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    def supabase(self, api: Management, *words: str, token: str = TOKEN) -> Result:
+    def supabase(
+        self, api: Management, *words: str, token: str = TOKEN, command: str = "functions"
+    ) -> Result:
         """What the CLI says in JSON; its exit code as `rc`."""
         profile = self.home / "profile.yaml"
         settings = {
@@ -42,7 +44,8 @@ class Checkout:
         # JSON is YAML, too.
         profile.write_text(json.dumps(settings))
         given = {"SUPABASE_PROFILE": str(profile), "SUPABASE_ACCESS_TOKEN": token}
-        words = ("functions", *words, f"--remote={self.project_ref}", "--use-api")
+        more = ("--use-api",) if command == "functions" else ()
+        words = (command, *words, f"--remote={self.project_ref}", *more)
         return self.cli.supabase(self.workspace, self.home, *words, **given)
 
     def deploy(self, api: Management, *, token: str = TOKEN, **options: t.Any) -> Result:

@@ -1,6 +1,7 @@
 """One history for two: what the Supabase CLI pushed is applied for us, and what we applied is pushed for it."""
 
 import contextlib
+import re
 import tempfile
 from pathlib import Path
 
@@ -88,14 +89,16 @@ def test_an_older_history_is_brought_up_to_date_alike(project, database, twin, c
 
 
 @pytest.mark.parametrize(
-    ("rows", "files", "ours", "theirs"),
+    ("rows", "files", "ours", "theirs", "late"),
     [
-        (["1", "2"], {"1_a.sql": "select 1"}, "MissingLocally", "DbPushMissingLocalError"),
-        (["1", "3"], {"1_a.sql": "select 1", "2_b.sql": "select 1", "3_c.sql": "select 1"}, "OutOfOrder", None),
-        (["10", "9"], {"10_a.sql": "select 1", "9_b.sql": "select 1", "8_c.sql": "select 1"}, "OutOfOrder", None),
+        (["1", "2"], {"1_a.sql": "select 1"}, "MissingLocally", "DbPushMissingLocalError", ""),
+        (["1", "3"], {"1_a.sql": "select 1", "2_b.sql": "select 1", "3_c.sql": "select 1"}, "OutOfOrder", None, "2"),
+        (["10", "9"], {"10_a.sql": "select 1", "9_b.sql": "select 1", "8_c.sql": "select 1"}, "OutOfOrder", None, "8"),
     ],
 )  # fmt: skip
-def test_both_refuse_the_same_histories(project, database, rows, files, ours, theirs):
+def test_both_refuse_the_same_histories_until_repaired_as_printed(
+    project, database, rows, files, ours, theirs, late
+):
     project.write({"1_a.sql": "select 1"})
     query(database, "CREATE SCHEMA supabase_migrations")
     query(
@@ -110,8 +113,14 @@ def test_both_refuse_the_same_histories(project, database, rows, files, ours, th
     refused = project.push(database)
     assert refused["rc"] == 1
     assert theirs in (None, refused["error"]["code"])
-    assert project.migrate(database)["reason"] == ours
+    result = project.migrate(database)
+    assert result["reason"] == ours
     assert history(database) == before
+    (cure,) = re.findall(r"run 'supabase (.+?)'", result["msg"])
+    repaired = project.supabase(database, *cure.replace("<version>", late).split(), "--yes")
+    assert repaired["rc"] == 0, repaired
+    assert project.push(database)["upToDate"] is True
+    assert project.migrate(database)["changed"] is False
 
 
 def test_files_that_come_late_are_included_alike(project, database, twin):

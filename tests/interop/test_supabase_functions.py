@@ -1,5 +1,6 @@
 """What the Supabase CLI uploads for a checkout and what we upload for it: the same files, paths and metadata."""
 
+import re
 import shutil
 import typing as t
 from dataclasses import replace
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import FUNCTION_RULES
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from tests.fakes.management_api import Management, Upload, management_api
 from tests.integration.supabase import FUNCTIONS, Project, checkout_copy, project_of
@@ -178,3 +180,21 @@ def test_what_one_deployed_the_other_finds_deployed_and_gets_back(project, check
         if path.is_file():
             assert path.read_bytes() == (original / path.relative_to(functions)).read_bytes(), path
     assert (functions / "wa-webhook" / "index.ts").exists()
+
+
+def test_a_missing_secret_is_set_by_the_command_that_a_diagnosis_prints(project, checkout):
+    token, name = project.facts["access_token"], "A_TEST_S_OWN"
+    checkout = replace(checkout, project_ref=project.facts["project_ref"])
+    checkout_copy(RELEASE_VERSION, checkout.workspace)
+    needed = {"token": token, "names": ["health"], "required_secrets": [name]}
+    hint = next(rule.hint for rule in FUNCTION_RULES if rule.kind == "no_secret")
+    _program, command, *words = re.search(r"supabase .+?…", hint)[0].format(subject=name).split()
+    with management_api(project.facts["management_url"]) as api:
+        assert f"the functions need: {name}" in checkout.deploy(api, **needed)["msg"]
+        typed = [word.replace("…", "1234") for word in words]
+        done = checkout.supabase(api, *typed, "--yes", token=token, command=command)
+        assert done["rc"] == 0, done
+        try:
+            assert not checkout.deploy(api, **needed).get("failed")
+        finally:
+            project.client.call("DELETE", "/secrets", [name])

@@ -276,11 +276,14 @@ def test_the_release_before_can_neither_go_back_below_it_nor_be_deployed_over_it
     assert run.rc != 0
     told = " ".join(run.output.split())
     assert f"Release 2.0.0 cannot {cannot}: release 2.1.0, which is done, began after it." in told
-    assert "playbooks/rollback.yml -e release_version=2.1.0" in told
+    assert " back from a checkout of release 2.1.0 " in told
     assert Seen.by(witness) == at_the_end_of_the_ramp
 
 
-def test_its_way_back_ends_at_the_release_before(successor, at_the_end_of_the_ramp, witness):
+def test_its_way_back_from_its_checkout_ends_at_the_release_before(
+    successor, at_the_end_of_the_ramp, witness
+):
+    """As the refusal says: the other checkout's inventory would switch off the agents of everybody."""
     theirs = {"FEATURE_MARKETPLACE_AGENT": "true"}  # somebody else's, set since
     witness.kubectl("patch", "configmap", "feature-flags", "-p", json.dumps({"data": theirs}))
     run = successor.rehearses("rollback")

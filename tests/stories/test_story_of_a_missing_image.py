@@ -3,10 +3,13 @@
 The release was begun with an earlier version of the collection, whose record is as it wrote it.
 """
 
+import shlex
 import typing as t
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import FUNCTIONS_BACK
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import asked_for
 from sandbox.names import SERVICES
 from tests.stories.people import QUICK, Witness
 
@@ -231,3 +234,13 @@ def test_the_rest_of_the_release_goes_through(operator, witness):
     assert run.rc == 0, run.tail()
     assert witness.record("2.0.0")["announcements"]["war_room_closed"]["undelivered"] == []
     assert "The war room" not in run.output
+
+
+def test_the_functions_alone_go_back_by_what_a_diagnosis_prints(operator, witness):
+    assert witness.functions_version() == "2.0.0"
+    ((_playbook, options),) = asked_for(FUNCTIONS_BACK)
+    run = operator.goes_back(*shlex.split(options))
+    assert run.rc == 0, run.tail()
+    assert witness.functions_version() == "1.9.0"
+    assert witness.images() == dict.fromkeys(SERVICES, "v2.0.0")
+    assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "true"

@@ -19,7 +19,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._variables.release i
     READERS,
     misread,
 )
+from ansible_collections.easymo.deploy.plugins.modules import deploy_lock
 from ansible_collections.easymo.deploy.plugins.plugin_utils._role_contracts import entry_points_of
+from tests.module_runner import run_module
 from tests.tables import cases
 
 REPOSITORY = Path(__file__).parents[2]
@@ -250,3 +252,13 @@ def test_what_a_phase_could_not_work_with_is_told_before_the_first(wrong, senten
 )
 def test_a_fence_that_no_run_writes_is_none(text, epoch):
     assert epoch_in({"easymo.com/fence": text}) == epoch
+
+
+@pytest.mark.parametrize(
+    "given", [{"fence": "9" * 5000}, {"state": "x" * 2**20}], ids=("digits", "megabyte")
+)
+def test_a_module_refuses_as_briefly_by_itself(given):
+    ((option, _value),) = given.items()
+    refused_by = run_module(deploy_lock, namespace="easymo-prod", release="2.0.0", **given)
+    assert option in refused_by["msg"]
+    assert len(refused_by["msg"]) <= 5_000

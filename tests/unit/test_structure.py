@@ -246,32 +246,73 @@ def test_no_condition_keeps_a_failed_phase_from_being_noted(path):
     assert set(noting) <= {(), ("inventory_hostname == leading_host",), (services,)}
 
 
-def run_once(tasks: t.Sequence[dict[str, t.Any]]) -> t.Iterator[dict[str, t.Any]]:
-    for task in tasks:
-        if task.get("run_once"):
-            yield task
-        for part in ("block", "rescue", "always"):
-            yield from run_once(task.get(part, []))
+TRAPS = (
+    "run_once",
+    "rescue",
+    "any_errors_fatal",
+    "max_fail_percentage",
+    "serial",
+    "ansible.builtin.meta",
+)
+"""By which a failure of some hosts is another one of others. None matters in a play of one host."""
+EVERY_TASK = "stories/test_story_of_every_task.py::test_a_task_that_fails_leaves_no_phase_that_counts_as_done"
+RESTORE = (
+    "stories/test_story_of_a_restore.py::"
+    "test_a_restore_that_fails_midway_leaves_what_serves_and_says_what_that_is"
+)
+BASELINE = (
+    "stories/test_story_of_a_rehearsal.py::"
+    "test_tables_without_a_history_are_baselined_by_the_commands_on_the_screen"
+)
+HELD = {
+    "playbooks/database.yml": EVERY_TASK,
+    "playbooks/microservices.yml": EVERY_TASK,
+    "playbooks/tasks/check_microservices.yml": EVERY_TASK,
+    "roles/release_phase": EVERY_TASK,
+    "roles/migration_rehearsal": EVERY_TASK,
+    "roles/release_variables": EVERY_TASK,
+    "playbooks/restore_databases.yml": RESTORE,
+    "roles/database_restore": RESTORE,
+    "playbooks/resolve_migrations.yml": BASELINE,
+}
+"""By the file of a trap, or its role, the test that makes tasks there fail."""
 
 
-def test_where_services_fail_one_by_one_nothing_else_fails_for_several_hosts():
+def traps(node: t.Any) -> t.Iterator[str]:
+    """The keywords of plays of several hosts, or of a file of tasks."""
+    for entry in node if isinstance(node, list) else ():
+        if entry.get("hosts") == "control":
+            continue
+        meta = str(entry.get("ansible.builtin.meta", "end_"))
+        yield from (word for word in TRAPS if entry.get(word) and "end_" in meta)
+        for part in ("tasks", "block", "rescue", "always"):
+            yield from traps(entry.get(part))
+
+
+def test_whatever_makes_a_failure_another_one_for_other_hosts_is_known_and_tried():
     """A task that runs once and fails takes all hosts out of the play, and only one of them through the rescue.
 
     ansible-core's linear strategy marks every host of the batch as failed. So a failed phase went on as done.
     """
-    play = read_yaml(ROOT / "playbooks/microservices.yml")[0]
-    assert not {"serial", "max_fail_percentage", "strategy"} & set(play)
-    assert play["any_errors_fatal"] is True
-    once = [*run_once(play["tasks"])]
-    includes = {"ansible.builtin.include_role", "ansible.builtin.include_tasks"}
-    assert once
-    assert [task for task in once if not {*task} & includes] == []
-    inside = [
-        ROOT / "roles" / use.role / "tasks" / f"{use.entry_point}.yml"
-        for use in uses(play["tasks"])
-        if use.entry_point not in ("begin", "close")
-    ]
-    assert [path for path in inside if [*run_once(read_yaml(path))]] == []
+    plays = {path: read_yaml(path) for path in (ROOT / "playbooks").glob("*.yml")}
+    several = {path: traps_of for path, play in plays.items() if (traps_of := [*traps(play)])}
+    roles = {
+        use.role for path in several for play in plays[path] if play.get("hosts") != "control"
+        for use in uses(play.get("tasks", []))
+    }  # fmt: skip
+    files = [*(ROOT / "playbooks/tasks").glob("*.yml")]
+    files += [path for role in roles for path in (ROOT / "roles" / role / "tasks").glob("*.yml")]
+    several |= {path: traps_of for path in files if (traps_of := [*traps(read_yaml(path))])}
+    names = {str(path.relative_to(ROOT)) for path in several}
+    held = {key: {name for name in names if name.startswith(key)} for key in HELD}
+    assert names == set().union(*held.values())
+    assert all(held.values()), held
+    assert not {"serial", "max_fail_percentage"} & {
+        word for all_of in several.values() for word in all_of
+    }
+    for test in HELD.values():
+        file, _, name = test.partition("::")
+        assert f"def {name}(" in (ROOT / "tests" / file).read_text("utf-8")
 
 
 def test_what_ansible_does_not_check_at_each_include_is_checked_when_the_run_begins():
@@ -326,3 +367,11 @@ def test_the_lowest_version_of_a_library_stands_once_in_the_code_and_once_in_the
         if re.search(rf"(?:{names}) >= \d", re.sub(r"= Library\(.*", "", path.read_text("utf-8")))
     ]
     assert elsewhere == ["_libraries.py"]
+
+
+def test_the_tarball_has_of_the_tests_what_ansible_test_reads_alone():
+    ignored = read_yaml(ROOT / "galaxy.yml")["build_ignore"]
+    folders = {
+        path.parent.name for path in (ROOT / "tests").glob("*/*") if path.suffix in (".py", ".txt")
+    }
+    assert {name for name in folders if f"tests/{name}" not in ignored} == {"sanity"}

@@ -164,12 +164,16 @@ def superseded(version: str, others: t.Iterable[Record], order: PhaseOrder) -> d
         if other.version not in order.supersedes:
             raise PhaseOrderError(
                 f"Release {version} cannot begin: release {other.version} is {_words(other)} since {other.started}, "
-                "and a rollback would return to it half done. Finish it or roll it back "
-                f"(playbooks/rollback.yml -e release_version={other.version}), or go on by name: {_by_name(other)}.",
+                f"and a rollback would return to it half done. Finish it or roll it back {_at_home(other)}, or go "
+                f"on by name: {_by_name(other)}.",
                 unfinished=other.version,
             )
         allowed[other.version] = order.supersedes[other.version]
     return allowed
+
+
+def _at_home(release: Record) -> str:
+    return f"from a checkout of release {release.version} (this inventory would switch off its own feature)"
 
 
 def below_later(
@@ -196,8 +200,7 @@ def below_later(
         raise PhaseOrderError(
             f"Release {version} cannot {'go back' if back else f'go on with phase {phase}'}: "
             f"release {last.version}, which is {_words(last)}, {why}. What that one set would be lost. Roll that one "
-            f"back (playbooks/rollback.yml -e release_version={last.version}){alone}, or go on by name: "
-            f"{_by_name(last)}.",
+            f"back {_at_home(last)}{alone}, or go on by name: {_by_name(last)}.",
             later=last.version,
         )
     return {other.version: order.supersedes[other.version] for other in later}

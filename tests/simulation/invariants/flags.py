@@ -1,10 +1,8 @@
 """The feature's flags, its percentage and its kill switch."""
 
-import json
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    KILL_SWITCH_ANNOTATION,
     KILL_SWITCH_EPOCH_ANNOTATION,
     RAMP_ANNOTATION,
     Object,
@@ -26,7 +24,17 @@ from ..platform import (
 )
 from ..scheduler import GONE, Process
 from ..tasks import Did
-from .history import LEASE, SPARED, TRIED, History, Write, annotations_of, epoch_of, percentage_in
+from .history import (
+    LEASE,
+    SPARED,
+    TRIED,
+    History,
+    Write,
+    annotations_of,
+    epoch_of,
+    percentage_in,
+    switch_of,
+)
 from .sentences import (
     AS_ASKED,
     NOT_BEFORE,
@@ -65,7 +73,7 @@ class FlagInvariants:
         before = write.before or {"metadata": {}}
         module, params = self._history.doing(write.by)
         self._check_keys(write, before, module, params)
-        was, now = _switch(before), _switch(after)
+        was, now = switch_of(before), switch_of(after)
         old_data, data = before.get("data") or {}, after.get("data") or {}
         if was is not None:
             resets = (
@@ -193,7 +201,7 @@ class FlagInvariants:
             if params["kill_switch"] == "reset_automatic":
                 self._released = self._history.release_of(write.by), write.at
         elif module == "kill_switch":
-            held = (_switch(before) or {}).get("flags") or {}
+            held = (switch_of(before) or {}).get("flags") or {}
             self._check_not_below(write, old)
             asked = {*params["flags"], *held, PERCENTAGE}
         elif module == "feature_ramp":
@@ -313,7 +321,7 @@ class FlagInvariants:
             )
 
     def _check_switch(self, did: Did) -> None:
-        switch = _switch(self._history.find("configmaps", FLAGS) or {"metadata": {}})
+        switch = switch_of(self._history.find("configmaps", FLAGS) or {"metadata": {}})
         off = {name: str(value).lower() for name, value in FLAGS_OFF.items()}
         held = (switch or {}).get("flags") or {}
         self._history.check(
@@ -342,7 +350,7 @@ class FlagInvariants:
         if any(one.actor == process.name for one in self._history.world.befell):
             return
         flags = t.cast("Object", self._history.find("configmaps", FLAGS))
-        if not (_switch(flags) or {}).get("automatic"):
+        if not (switch_of(flags) or {}).get("automatic"):
             return
         epochs = [
             epoch_of(one.after)
@@ -415,8 +423,3 @@ def _asked(module: str, params: t.Mapping[str, t.Any]) -> dict[str, str]:
 
 def _text(value: t.Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _switch(body: Object) -> Object | None:
-    text = annotations_of(body).get(KILL_SWITCH_ANNOTATION)
-    return None if text is None else t.cast("Object", json.loads(text))

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 
 import orjson
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import FENCE_ANNOTATION, Object
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    FENCE_ANNOTATION,
+    KILL_SWITCH_ANNOTATION,
+    Object,
+)
 from sandbox.kubernetes.errors import ApiError
 
 from ..plan import LATE, PAUSE_AFTER, PAUSE_BEFORE, SLOW, WATCH, Actor
@@ -241,6 +245,12 @@ def template_of(body: Object | None) -> Object | None:
 
 def annotations_of(body: Object) -> dict[str, str]:
     return t.cast("dict[str, str]", body["metadata"].get("annotations") or {})
+
+
+def switch_of(body: Object) -> Object | None:
+    """The kill switch."""
+    text = annotations_of(body).get(KILL_SWITCH_ANNOTATION)
+    return None if text is None else t.cast("Object", orjson.loads(text))
 
 
 def fence_of(body: Object) -> int:

@@ -160,14 +160,13 @@ class LockInvariants:
         world, run = self._history.world, holder_of(before)[1]
         _module, params = self._history.doing(write.by)
         purpose = annotations_of(before).get("easymo.com/lock-purpose")
-        allowed = bool(params.get("force")) or (
-            params.get("purpose") == "undo" and purpose != "undo"
-        )
+        forced = bool({**params, **params.get("lock", {})}.get("force"))
+        allowed = forced or (params.get("purpose") == "undo" and purpose != "undo")
         if annotations_of(before).get("easymo.com/lock-manual"):
             signed = annotations_of(before).get("easymo.com/lock-actor", "")
             self._history.check(
                 LOCK_IS_KEPT,
-                bool(params.get("force")) or signed.startswith(f"{write.by}@"),
+                forced or signed.startswith(f"{write.by}@"),
                 f"{write.by} took down the sign of {signed}",
             )
             return

@@ -4,11 +4,19 @@ import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
 
+from ..platform import FLAGS, SWITCH
 from ..scheduler import Process
-from ..scripts.script import PHASES
+from ..scripts.script import PHASES, WATCH
 from ..tasks import Did
-from .history import PINS, RECORDS, History, Write, record_of, unpacked
-from .sentences import IN_ORDER, LATEST_GOES_ON, PHASES_LAST, PINS_ARE_OLD, TRUE_CLAIMS
+from .history import PINS, RECORDS, History, Write, record_of, switch_of, unpacked
+from .sentences import (
+    FLAGS_STAND,
+    IN_ORDER,
+    LATEST_GOES_ON,
+    PHASES_LAST,
+    PINS_ARE_OLD,
+    TRUE_CLAIMS,
+)
 
 UNFINISHED = ("running", "failed")
 SETTLED = ("done", "failed", "rolled_back", "partly_rolled_back", "waived")
@@ -73,6 +81,24 @@ class RecordInvariants:
                     all(one == "done" for one in states),
                     f"{by} made phase {name} {now}, and before it is {states}",
                 )
+                if name == WATCH and states[-1] == "done":
+                    self._check_flags_stand(by, after)
+
+    def _check_flags_stand(self, by: str, phases: Object) -> None:
+        """Whatever the flags were since the task began that opens the watch, it may have read."""
+        asked = phases["feature_flags"]["evidence"].get("flags", {}).get("asked", {})
+        if asked.get(SWITCH) != "true":
+            return
+        began = self._history.began(by)
+        stood = [self._history.last_write("configmaps", FLAGS, began)]
+        stood += [one for one in self._history.writes("configmaps", FLAGS) if one.at >= began]
+        bodies = [one.after or {} for one in stood if one is not None]
+        switches = [switch_of(body) if body else None for body in bodies]
+        held = [
+            switch is not None and switch.get("automatic") and body["data"].get(SWITCH) == "false"
+            for switch, body in zip(switches, bodies, strict=True)
+        ]
+        self._history.check(FLAGS_STAND, not held or not all(held), f"{by} opened the watch")
 
     def _check_beside_others(self, by: str, before: Object, after: Object) -> None:
         """As they stood when the task began that opens a phase, or the run that has one done again."""

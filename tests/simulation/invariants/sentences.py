@@ -49,6 +49,7 @@ LOCK_COMES_BACK = "lock_comes_back"
 PIN_KEEPS = "pin_keeps"
 IN_ORDER = "in_order"
 LATEST_GOES_ON = "latest_goes_on"
+FLAGS_STAND = "flags_stand"
 FROZEN = "frozen"
 POD_BY_POD = "pod_by_pod"
 OTHERS_STAY = "others_stay"
@@ -98,6 +99,7 @@ SENTENCES: t.Mapping[str, str] = {
     PIN_KEEPS: "What a release replaces is what its pin keeps.",
     IN_ORDER: "A phase is begun when all before it are done.",
     LATEST_GOES_ON: "No release begins beside an unfinished one or goes on below a later one, but by a person's word.",
+    FLAGS_STAND: "No phase goes on while a switch that no person set holds off what its release turned on.",
     BACK_AT_PINS: "What a rollback says has returned is as it was pinned or saved, to the byte.",
     NOT_UNDONE: "Nothing is undone that the release did not write.",
     PHASES_LAST: "The record never loses a finished phase, an attempt, a note or a fact, and attempts only rise.",

@@ -19,7 +19,7 @@ def feature_flags(script: Script) -> None:
         if not lease_lost(done):
             switch_off(script, "the flags could not be set")
         raise StopError(str(done.get("msg")))
-    script.close(phase, changed=done["changed"])
+    script.close(phase, changed=done["changed"], flags=done)
 
 
 def _set_flags(script: Script, phase: str, *, standing: bool) -> Result:

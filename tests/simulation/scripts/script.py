@@ -119,7 +119,7 @@ class Script:
             )
         )
 
-    def close(self, phase: str, *, changed: bool) -> None:
+    def close(self, phase: str, *, changed: bool, **evidence: Result) -> None:
         self.require(
             self.task(
                 "release_phase/close",
@@ -128,7 +128,7 @@ class Script:
                 phase=phase,
                 phase_changed=changed,
                 phase_started=None,
-                evidence={},
+                evidence=evidence,
                 fence=self.epoch,
             )
         )

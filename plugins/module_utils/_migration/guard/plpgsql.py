@@ -146,8 +146,8 @@ def _is_there(kind: str, key: tuple[str | None, ...], world: World) -> bool | No
     named = key[1] if kind == "column" else key[-1]
     if kind not in ("relation", "column") or not named or _NAMED_BY_POSTGRES.search(named):
         return None
-    # A composite type is in pg_class too.
-    typed = world.find(Name(key[0], named), "type").state is not State.ABSENT
+    # A composite type is in pg_class too, and each table has one of its name; none has its columns in such a view.
+    typed = kind == "relation" and world.find(Name(key[0], named), "type").state is not State.ABSENT
     return None if typed or world.is_system(key[0], named) else False
 
 

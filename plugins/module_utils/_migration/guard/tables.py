@@ -106,10 +106,16 @@ def _changes_nothing(command: Node, target: Target, scope: Scope) -> bool:
 def _column_default(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
     column = command.get("name", "")
     new = all(scope.world.state("column", *key, column) is State.NEW for key in target.keys)
-    if "def" not in command and not new and _has_default(column, target, scope.world):
+    if not new and _is_none(command.get("def")) and _has_default(column, target, scope.world):
         yield concern(
             "drop-default", f"it drops the default of {name}.{column}, which old code relies on"
         )
+
+
+def _is_none(default: Node | None) -> bool:
+    """PostgreSQL keeps no default that is NULL."""
+    bare = (default or {}).get("TypeCast", {}).get("arg", default)
+    return bare is None or bool(bare.get("A_Const", {}).get("isnull"))
 
 
 def _has_default(column: str, target: Target, world: World) -> bool:

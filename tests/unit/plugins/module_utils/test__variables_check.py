@@ -6,6 +6,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._variables.check imp
     incomplete,
     missing_secrets,
     placeholders,
+    refused_services,
     unknown_variables,
 )
 from tests.tables import cases
@@ -77,3 +78,16 @@ def test_a_value_that_contains_itself_is_no_placeholder():
 )
 def test_a_connection_without_its_siblings(names, told):
     assert incomplete(names) == told
+
+
+def test_services_of_several_namespaces_are_refused_before_anything_is_touched():
+    """Once a service of the last wave in another one left the phase half done, and it was called done."""
+    given = {
+        "release_services": ["wallet"],
+        "release_check_images": None,
+        "release_pin_digests": None,
+    }
+    assert refused_services(given, {"wallet"}, ["easymo-prod"]) == []
+    (sentence,) = refused_services(given, {"wallet"}, ["easymo-prod", "nowhere"])
+    assert "in several namespaces (easymo-prod, nowhere)" in sentence
+    assert sentence.endswith("Nothing was touched.")

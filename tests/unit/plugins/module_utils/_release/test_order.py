@@ -201,7 +201,7 @@ def other(version: str = "1.9.5", **statuses: str) -> Record:
 def test_a_release_does_not_begin_beside_one_that_is_half_done():
     half = other(preflight="done", database="failed")
     with pytest.raises(
-        PhaseOrderError, match=r"1\.9\.5 is failed since 09:00.*release_version=1\.9\.5"
+        PhaseOrderError, match=r"1\.9\.5 is failed since 09:00.*from a checkout of release 1\.9\.5"
     ):
         superseded("2.0.0", [half], ORDER)
     partly = Record(**{**vars(other(database="partly_rolled_back")), "status": "done"})
@@ -260,7 +260,7 @@ def test_no_release_goes_back_below_a_later_one(record, other, reason):
         PhaseOrderError, match=f"Release 2.0.0 cannot go back: release {reason}"
     ) as error:
         below_later("2.0.0", record, [other], ORDER, "rollback")
-    assert f"release_version={other.version}" in str(error.value)
+    assert f"from a checkout of release {other.version} " in str(error.value)
 
 
 def test_none_goes_on_below_a_later_one_and_is_told_the_ways_out():
@@ -268,8 +268,9 @@ def test_none_goes_on_below_a_later_one_and_is_told_the_ways_out():
         below_later("2.0.0", OURS, [release("2.1.0", *PHASES, fence=5)], ORDER, "microservices")
     assert str(error.value) == (
         "Release 2.0.0 cannot go on with phase microservices: release 2.1.0, which is done, began after it. What "
-        "that one set would be lost. Roll that one back (playbooks/rollback.yml -e release_version=2.1.0), or go on "
-        """by name: -e '{"release_supersedes": {"2.1.0": {"by": "your name", "reason": "why"}}}'."""
+        "that one set would be lost. Roll that one back from a checkout of release 2.1.0 (this inventory would "
+        "switch off its own feature), or go on by name: "
+        """-e '{"release_supersedes": {"2.1.0": {"by": "your name", "reason": "why"}}}'."""
     )
 
 

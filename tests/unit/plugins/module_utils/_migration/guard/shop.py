@@ -74,6 +74,7 @@ SHOP = Catalog(
         ("public", "orders", "orders_user_id_fkey"): "f",
     },
     types={
+        ("public", "users"): "c",  # of its rows
         ("public", "order_status"): "e",
         ("public", "positive_amount"): "d",
         ("public", "note"): "d",

@@ -243,6 +243,9 @@ ALTER TABLE users ALTER COLUMN phone DROP NOT NULL;
 ALTER TABLE users ALTER COLUMN name SET DEFAULT 'nobody';
 -- destructive: drop-default
 ALTER TABLE users ALTER COLUMN created_at DROP DEFAULT;
+-- destructive: drop-default
+ALTER TABLE users ALTER COLUMN created_at SET DEFAULT NULL::timestamptz;
+ALTER TABLE users ALTER COLUMN email SET DEFAULT NULL;
 ALTER TABLE users ALTER COLUMN email SET DEFAULT '';
 ALTER TABLE users ALTER COLUMN email DROP DEFAULT;
 -- destructive: rename
