@@ -15,6 +15,7 @@ LEFT_OUT = "not everything is as before the release"
 
 def rollback(script: Script) -> None:
     _refuse_below_later(script)
+    _note_beginning(script)
     services = "microservices" in script.phases
     found: list[str] = []
     returned: Result = {}
@@ -50,6 +51,23 @@ def _refuse_below_later(script: Script) -> None:
             order=script.order(),
         )
     )
+
+
+def _note_beginning(script: Script) -> None:
+    where = "sign_off/asked"
+    known = script.require(
+        script.task(where, "Read whether a rollback has begun", name=script.version)
+    )
+    record = known.get("record") or {}
+    asked = (record.get("facts") or {}).get("rollback_asked") or {}
+    if known.get("exists") and record["status"] != "rolled_back" and not asked.get("open"):
+        asked = {"by": script.actor.name, "reason": "errors", "at": "", "open": True}
+        script.task(
+            where,
+            "Keep who asked for the rollback, when and why",
+            name=script.version,
+            facts={"rollback_asked": asked},
+        )
 
 
 def _restore_flags(script: Script) -> None:
