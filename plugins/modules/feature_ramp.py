@@ -263,8 +263,14 @@ from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._ramp.apply import Ramp, RampFlags, RampOutcome, WatchFinding
-from ..module_utils._ramp.describe import describe, to_diff
-from ..module_utils._ramp.options import read_moment, read_percentage, read_schedule, read_start
+from ..module_utils._ramp.options import (
+    describe,
+    read_moment,
+    read_percentage,
+    read_schedule,
+    read_start,
+    to_diff,
+)
 from ..module_utils._ramp.plan import StepRequest, refuse_no_step
 from ..module_utils._run_process import alive
 from ..module_utils._templates import JINJA2

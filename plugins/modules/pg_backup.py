@@ -230,6 +230,7 @@ from ..module_utils._backup.plan import (
     refuse_older_programs,
     refuse_storage,
 )
+from ..module_utils._backup.programs import BackupProgress
 from ..module_utils._backup.tables import (
     find_room,
     list_dumped,
@@ -237,7 +238,6 @@ from ..module_utils._backup.tables import (
     refuse_shortage,
     refuse_unreadable,
 )
-from ..module_utils._backup.upload import BackupProgress
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._module import Module, emit_progress, execute, refuse_below

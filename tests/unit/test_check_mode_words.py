@@ -14,12 +14,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import R
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
     ManualDecision,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import sentence
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     RampFacts,
     RampSchedule,
     RampStep,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import sentence
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import StepRequest, plan
 from ansible_collections.easymo.deploy.plugins.module_utils._time import read_time
 

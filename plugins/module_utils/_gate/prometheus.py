@@ -8,12 +8,20 @@ import time
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._alerts.api import AlertsApi, Course, describe, fired, identity, joined, moment
+from .._alerts.api import (
+    AlertsApi,
+    Course,
+    MonitoringServer,
+    describe,
+    fired,
+    identity,
+    joined,
+    moment,
+)
 from .._alerts.plan import Alerts, Labels, LoadedRule
 from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import DeployError, InputError, RefusedError, UnreachableError
 from .._http import NoAnswerError, pooled, send
-from .._monitoring_server import MonitoringServer
 from .._rollout.observer import observe_all_pods, observe_deployment
 from .cohorts import Cohorts, Counts
 from .models import Sample, SampleStatus, failed_sample

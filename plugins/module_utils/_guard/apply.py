@@ -27,15 +27,14 @@ from .._gate.watch import Sources, sample_all
 from .._lock.apply import LEASE
 from .._lock.models import Lock
 from .._ramp.apply import RampFlags, WatchFinding, judge, observe_ramp
-from .._ramp.describe import place as place_words
 from .._ramp.models import ROLLBACK, RampSchedule, Start, stand, step_key
+from .._ramp.options import place as place_words
 from .._release.models import DONE, Record
 from .._run_process import Alive, never_alive
 from .._time import format_time, now, parse_time
 from . import tell
-from .memory import GuardMemory, MemoryStore, begin
+from .memory import GuardMemory, MemoryStore, begin, choose, lasting
 from .models import KILL_SWITCH, Acts, Choice, GuardAct, Observation, RampPosition, Rules
-from .plan import choose, lasting
 from .tell import GuardAnnouncement, announcements
 
 OpenCluster = t.Callable[[], Cluster]

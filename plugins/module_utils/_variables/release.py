@@ -17,8 +17,7 @@ from .._ramp.options import read_schedule
 from .._release.order import read_waivers
 from .._release.pins import record_name
 from .._release.sign_off import read_given, read_wanted
-from .._time import now
-from .._time_options import is_within
+from .._time import is_within, now
 from .._window import read_window
 
 Release = t.Mapping[str, t.Any]

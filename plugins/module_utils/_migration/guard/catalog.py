@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._postgres import SqlError
-from .names import Name, signature
+from .parser import Name, signature
 from .signatures import Signature, to_options
 
 if t.TYPE_CHECKING:

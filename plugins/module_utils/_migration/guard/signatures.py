@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .names import Name, Types, input_types, relation_name, same_types, strings, type_name
+from .parser import Name, Types, input_types, relation_name, same_types, strings, type_name
 from .world import State
 
 if t.TYPE_CHECKING:

@@ -9,7 +9,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
+    AlertsApi,
+    MonitoringServer,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._banner import BannerApi
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import health, web
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
@@ -42,9 +45,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._http import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._images import HttpRegistry, Reference
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import Service
-from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server import (
-    MonitoringServer,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import ManagementClient
 from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
 from tests.fakes.http_server import Handler, serving

@@ -25,7 +25,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
     record_answer,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchPlan
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.metrics import watched
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.people import watched
 from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric as Recorded
 from tests.fakes.cluster import MemoryCluster
