@@ -159,11 +159,7 @@ watch:
       the metrics as C(watched), C(since), and a dictionary for each answer as C(answers).
   returned: with O(feedback)
   type: dict
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: Hold
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: Hold}
 """
 
 import time

@@ -204,11 +204,7 @@ left_behind:
   type: str
   version_added: 0.2.0
   sample: "Perhaps parts of v2-migration/supabase_prod_20251111_060012_5e1f0a.dump: S3 at AWS cannot be reached."
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: VerificationFailed
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: VerificationFailed}
 """
 
 import secrets

@@ -118,11 +118,7 @@ summary:
   returned: always, but for bad input
   type: str
   sample: "Returned: checkout, wallet-service."
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: NotReturned
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: NotReturned}
 """
 
 import typing as t

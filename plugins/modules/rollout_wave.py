@@ -160,11 +160,7 @@ failed_services:
   type: list
   elements: str
   sample: []
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: RolloutsFailed
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: RolloutsFailed}
 """
 
 import functools
