@@ -196,7 +196,10 @@ from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._flags.apply import KillSwitch, to_diff
 from ..module_utils._flags.consumer import ConsumerState, FlagsRequest, reached_after
-from ..module_utils._flags.kill_switch import (
+from ..module_utils._flags.plan import FlagsPlan
+from ..module_utils._flags.pods import VOLUME, FlagsProbe, to_probe
+from ..module_utils._flags.values import Document, to_values
+from ..module_utils._kill_switch import (
     LOWERED,
     RESET,
     Decide,
@@ -207,9 +210,6 @@ from ..module_utils._flags.kill_switch import (
     plan_set,
     to_sentence,
 )
-from ..module_utils._flags.plan import FlagsPlan
-from ..module_utils._flags.pods import VOLUME, FlagsProbe, to_probe
-from ..module_utils._flags.values import Document, to_values
 from ..module_utils._kubernetes import actor_of, opener_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, emit_progress, execute, refuse_below

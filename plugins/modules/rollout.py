@@ -240,7 +240,7 @@ from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, Result, emit_progress, execute, refuse_below
 from ..module_utils._rollout.scale import Scaling
-from ..module_utils._rollout.wave import roll_one
+from ..module_utils._waves.wave import roll_one
 
 NEEDS = (KUBERNETES,)
 SCALES = ("stopped", "running")

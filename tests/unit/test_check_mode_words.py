@@ -9,11 +9,11 @@ import pytest
 from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.kill_switch import to_sentence
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import Recorded
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
     ManualDecision,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import to_sentence
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     RampFacts,
     RampSchedule,

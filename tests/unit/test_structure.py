@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import typing as t
+from graphlib import TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -54,6 +55,17 @@ def test_module_utils_know_nothing_of_modules_and_little_of_ansible(path):
         assert "AnsibleModule" not in imported_names(path), (
             "AnsibleModule belongs to the modules' shell"
         )
+
+
+def test_imports_between_the_subjects_of_module_utils_make_no_circle():
+    """A subject is a folder, or a file beside the folders."""
+    place = f"{COLLECTION}module_utils."
+    graph: dict[str, set[str]] = {}
+    for path in modules_below("module_utils"):
+        subject = path.relative_to(PLUGINS / "module_utils").with_suffix("").parts[0]
+        others = {n.removeprefix(place).split(".")[0] for n in imports(path) if n.startswith(place)}
+        graph.setdefault(subject, set()).update(others - {subject})
+    TopologicalSorter(graph).prepare()
 
 
 @pytest.mark.parametrize(
