@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._release_variables import misread
-from ..module_utils._variables import (
+from ..module_utils._variable_check import (
     CHOICES,
     Secret,
     Variables,

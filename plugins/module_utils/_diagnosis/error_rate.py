@@ -15,8 +15,7 @@ from .._cluster import Cluster
 from .._errors import DeployError
 from .._flags.consumer import container_of
 from .._gate.models import Metric, Sample, SampleStatus
-from .._gate.prometheus import Prometheus, Vector
-from .._gate.watch import Source
+from .._gate.prometheus import Prometheus, Source, Vector
 from .._http import Answer, NoAnswerError
 from .._rollout.diagnosis import read_tail
 from .._threads import side_by_side

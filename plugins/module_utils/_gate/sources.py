@@ -29,8 +29,8 @@ from .options import (
     alert_names,
     read_pattern,
 )
-from .prometheus import AlertsSource, CohortSource, LogSource, Prometheus
-from .watch import Source, Sources
+from .prometheus import AlertsSource, CohortSource, LogSource, Prometheus, Source
+from .watch import Sources
 
 ERROR = "error"
 

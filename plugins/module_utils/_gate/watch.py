@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from .._errors import InputError
 from .._threads import side_by_side
 from .models import Decision, Metric, Reason, Sample, SampleStatus, Series, Verdict, failed_sample
-from .prometheus import CohortSource
+from .prometheus import CohortSource, Source
 from .state import Schedule, WatchState, as_begun, begin, finished
 from .verdict import APPROVE, ManualDecision, all_good, breached, decide
 
@@ -167,10 +167,6 @@ def elapsed_at(state: WatchState, wall: float) -> float:
 _THREADS = 8
 _STANDSTILL = 60.0
 """Seconds that no look takes: the process was stopped meanwhile, as its machine may be."""
-
-
-class Source(t.Protocol):
-    def sample(self, query: str) -> Sample: ...
 
 
 Sources = t.Mapping[str, "Source | CohortSource"]

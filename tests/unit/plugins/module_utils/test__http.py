@@ -13,7 +13,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
     AlertsApi,
     MonitoringServer,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._banner import BannerApi
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import health, web
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.payment import HttpWallets
@@ -47,6 +46,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._images import HttpR
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import Service
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import ManagementClient
 from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
+from ansible_collections.easymo.deploy.plugins.modules.maintenance_banner import BannerApi
 from tests.fakes.http_server import Handler, serving
 
 OURS = "Bearer our-own-token"
