@@ -490,10 +490,10 @@ def memory_of(module: Module, cluster: Cluster | None) -> ReleaseMemory | None:
     if not params["release"] or cluster is None or module.check_mode:
         return None
 
-    def told(text: str) -> None:
+    def report(text: str) -> None:
         emit_progress(module, "WatchResumed", text, {"gate": params["gate"]})
 
-    return ReleaseMemory(cluster, params["release"], params["gate"], report=told)
+    return ReleaseMemory(cluster, params["release"], params["gate"], report=report)
 
 
 def report_measurement(module: Module, metrics: t.Sequence[Metric], look: Measurement) -> None:
