@@ -15,8 +15,9 @@ if t.TYPE_CHECKING:
 
     from .models import Concern
     from .parser import Node, Types
+    from .routines import Signature
     from .scope import Scope
-    from .signatures import Columns, Signature
+    from .signatures import Columns
     from .world import World
 
 _HELD = {

@@ -21,8 +21,8 @@ from .parser import (
     type_name,
     walk,
 )
-from .routines import read_routine
-from .signatures import Signature, lost_for_callers, read_options, read_signature, view_columns
+from .routines import Signature, read_routine
+from .signatures import lost_for_callers, read_options, read_signature, view_columns
 from .world import State, Trigger, is_history
 
 if t.TYPE_CHECKING:

@@ -291,3 +291,12 @@ def constant_text(node: Node) -> str | None:
         node = node["TypeCast"].get("arg", {})
     value = node.get("A_Const", {})
     return t.cast("str", value["sval"].get("sval", "")) if "sval" in value else None
+
+
+_OFF = ("false", "off", "no", "0", "")
+
+
+def to_options(texts: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Of names and what is written for them, where a boolean may be `on`."""
+    on = [(name, text.lower()) for name, text in texts if text.lower() not in _OFF]
+    return frozenset(f"{name}={text}" if name == "check_option" else name for name, text in on)

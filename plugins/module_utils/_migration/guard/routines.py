@@ -108,6 +108,20 @@ _SCHEMAS: t.Final[t.Mapping[str, frozenset[str] | None]] = {
 }
 
 
+@dataclass(frozen=True)
+class Signature:
+    """`types`, `names` (empty where it has none) and `optional` (how many of the last have defaults) are of inputs."""
+
+    types: Types
+    names: tuple[str, ...]
+    optional: int = 0
+    variadic: bool = False
+    procedure: bool = False
+    returns_set: bool = False
+    columns: tuple[tuple[str, Name], ...] = ()
+    """Name and type of each column of the result; one without a name for a plain type."""
+
+
 def is_type(name: Name) -> bool:
     return name.schema == "pg_catalog" or (name.schema is None and name.name in TYPES)
 

@@ -16,7 +16,8 @@ if t.TYPE_CHECKING:
 
     from .models import Concern
     from .parser import Name, Node, Types
-    from .signatures import Columns, Signature
+    from .routines import Signature
+    from .signatures import Columns
     from .world import World
 
 Place: t.TypeAlias = "tuple[int, ...]"
