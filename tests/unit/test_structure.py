@@ -57,14 +57,16 @@ def test_module_utils_know_nothing_of_modules_and_little_of_ansible(path):
         )
 
 
-def test_imports_between_the_subjects_of_module_utils_make_no_circle():
+@pytest.mark.parametrize("depth", [1, None], ids=["subjects", "files"])
+def test_imports_within_module_utils_make_no_circle(depth):
     """A subject is a folder, or a file beside the folders."""
     place = f"{COLLECTION}module_utils."
-    graph: dict[str, set[str]] = {}
+    graph: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
     for path in modules_below("module_utils"):
-        subject = path.relative_to(PLUGINS / "module_utils").with_suffix("").parts[0]
-        others = {n.removeprefix(place).split(".")[0] for n in imports(path) if n.startswith(place)}
-        graph.setdefault(subject, set()).update(others - {subject})
+        parts = path.relative_to(PLUGINS / "module_utils").with_suffix("").parts[:depth]
+        names = (name.removeprefix(place) for name in imports(path) if name.startswith(place))
+        others = {tuple(name.split(".")[:depth]) for name in names}
+        graph.setdefault(parts, set()).update(others - {parts})
     TopologicalSorter(graph).prepare()
 
 
