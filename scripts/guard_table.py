@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "playbooks/collections")]
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
     DESTRUCTIVE,
     UNKNOWN,
     WARNINGS,

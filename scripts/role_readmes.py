@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the table of variables in each role's README.md from its argument specs, or checks that it is up to date."""
+"""The page of each role on the site: its README.md, with the table of its variables from the argument specs."""
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import typing as t
@@ -12,7 +11,7 @@ from pathlib import Path
 import yaml
 
 ROLES = Path(__file__).parents[1] / "roles"
-BEGIN, END = "<!-- variables: begin -->", "<!-- variables: end -->"
+TABLE = "<!-- variables -->"
 
 
 def variables(entry_points: dict[str, t.Any]) -> str:
@@ -35,34 +34,21 @@ def _plain(description: str | list[str]) -> str:
     return re.sub(r"\b[OCVM]\(([^)]*)\)", r"`\1`", text)
 
 
-def expected(role: Path) -> str:
+def page(role: Path) -> str:
     specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))
     text = (role / "README.md").read_text(encoding="utf-8")
-    head, _begin, rest = text.partition(BEGIN)
-    _old, _end, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n{variables(specs['argument_specs'])}\n{END}{tail}"
+    return text.replace(TABLE, variables(specs["argument_specs"]))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="change nothing, exit 1 on a difference"
-    )
-    check = parser.parse_args().check
-    stale = [
-        role
-        for role in sorted(path.parent for path in ROLES.glob("*/README.md"))
-        if expected(role) != (role / "README.md").read_text("utf-8")
-    ]
-    for role in stale:
-        if check:
-            print(
-                f"{role.name}: README.md differs from its argument specs: run scripts/role_readmes.py"
-            )
-        else:
-            (role / "README.md").write_text(expected(role), encoding="utf-8")
-    return 1 if check and stale else 0
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    roles = sorted(path.parent for path in ROLES.glob("*/README.md"))
+    for role in roles:
+        (folder / f"{role.name}.md").write_text(page(role), encoding="utf-8")
+    listed = "\n".join(role.name for role in roles)
+    index = f"# Roles\n\n```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n"
+    (folder / "index.md").write_text(index, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(Path(sys.argv[1]))

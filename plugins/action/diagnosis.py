@@ -9,7 +9,7 @@ from ansible.errors import AnsibleError
 
 from ..module_utils._messages.redactor import SECRET_LENGTH
 from ..module_utils._secret_forms import holds_secret
-from ..module_utils._variables.check import Secret, missing_secrets
+from ..module_utils._variable_check import Secret, missing_secrets
 from ..modules import diagnosis
 from ..plugin_utils._action_module import ControllerActionBase
 from ..plugin_utils._command_line import typed_here

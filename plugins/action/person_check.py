@@ -10,7 +10,7 @@ from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils._checks.questions import SCALES, SEVERITY, Answer, Question, read_word
+from ..module_utils._checks.smoke import SCALES, SEVERITY, Answer, Question, read_word
 from ..module_utils._errors import DeployError, InputError
 from ..module_utils._module import Result
 from ..module_utils._time import utc_now

@@ -61,8 +61,7 @@ from ..module_utils._claims.claims import read_claims
 from ..module_utils._claims.rollback import Claim, latest_cause
 from ..module_utils._errors import InputError
 from ..module_utils._story.record import Record
-from ..module_utils._time import parse_time
-from ..module_utils._time_options import zone_of
+from ..module_utils._time import parse_time, zone_of
 
 
 def release_claims(

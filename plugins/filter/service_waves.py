@@ -45,7 +45,7 @@ _value:
 
 import typing as t
 
-from ..module_utils._rollout.rollback import Waves, waves_of
+from ..module_utils._waves.rollback import Waves, waves_of
 
 
 def service_waves(

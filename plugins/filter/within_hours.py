@@ -39,8 +39,7 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._errors import InputError
-from ..module_utils._time import now
-from ..module_utils._time_options import is_within, moment_of
+from ..module_utils._time import is_within, moment_of, now
 
 
 def within_hours(hours: t.Mapping[str, t.Any], at: str = "") -> bool:

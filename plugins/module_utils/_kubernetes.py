@@ -11,8 +11,7 @@ from urllib.parse import quote
 from ._cluster import FIELD_MANAGER, Clock, MonotonicClock, Object, Operation
 from ._errors import InputError, RefusedError
 from ._kubernetes_calls import CONNECT_TIMEOUT, DOUBT_PAUSE, Calls, run_in_container
-from ._kubernetes_client import Connection
-from ._kubernetes_watch import KubernetesWatch
+from ._kubernetes_client import Connection, KubernetesWatch
 from ._module import Module
 from ._redaction import excerpt
 from ._user import user_here

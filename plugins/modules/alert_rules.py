@@ -129,11 +129,7 @@ misrouted:
   returned: when O(alertmanager) is given
   type: dict
   sample: {}
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: NotReady
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: NotReady}
 """
 
 import typing as t

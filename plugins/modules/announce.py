@@ -200,35 +200,23 @@ EXAMPLES = r"""
 
 RETURN = r"""
 delivered:
-  description: The messages that arrived, or in check mode those that would be sent.
+  description:
+    - The messages that arrived, or in check mode those that would be sent. Of each, C(channel) is its option,
+      C(target) whom or what it was for, and C(changed) whether something was sent. It is false when the other side knew
+      it already.
+    - C(id) is what the other side calls it, in Slack its C(ts). It is empty in check mode and for webhooks. C(location)
+      is the id of the Slack channel. C(action) is what was asked of PagerDuty, as in O(pagerduty.action). It is empty
+      for the others and in check mode.
   returned: always
   type: list
   elements: dict
-  contains:
-    channel:
-      description: Which option it belongs to.
-      type: str
-      sample: slack
-    target:
-      description: Whom or what it was for.
-      type: str
-      sample: "#v2-deployment"
-    id:
-      description: What the other side calls it, in Slack its C(ts). Empty in check mode and for webhooks.
-      type: str
-      sample: "1763967600.000100"
-    location:
-      description: Id of the Slack channel.
-      type: str
-      sample: C0DEPLOY01
-    changed:
-      description: Whether something was sent; false when the other side knew it already.
-      type: bool
-      sample: true
-    action:
-      description: What was asked of PagerDuty, as in O(pagerduty.action). Empty for the others and in check mode.
-      type: str
-      sample: trigger
+  sample:
+    - channel: slack
+      target: "#v2-deployment"
+      id: "1763967600.000100"
+      location: C0DEPLOY01
+      changed: true
+      action: ""
 undelivered:
   description: The channels that got no message, and why.
   returned: always
@@ -239,11 +227,7 @@ undelivered:
       target: "#v2-deployment"
       reason: Unreachable
       msg: "Slack answered HTTP 500: try again later."
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: InvalidInput
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
 """
 
 import typing as t

@@ -97,11 +97,7 @@ end:
   returned: success
   type: str
   sample: "2026-11-25T08:30:00Z"
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: InvalidInput
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
 """
 
 import typing as t

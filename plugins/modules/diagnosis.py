@@ -187,26 +187,19 @@ EXAMPLES = r"""
 
 RETURN = r"""
 causes:
-  description: The likely causes, the surest first. Empty when none was found.
+  description:
+    - The likely causes, the surest first. Empty when none was found. Each has which of O(entries) it belongs to, its
+      C(certainty), V(almost certain), V(likely) or V(possible), and in C(sentence) what it is. C(hint) is what to do
+      next, and C(evidence) has files and lines in the folder.
   returned: success
   type: list
   elements: dict
-  contains:
-    entry: {description: Which of O(entries) it belongs to., type: str, sample: crash_loop}
-    certainty:
-      description: V(almost certain), V(likely) or V(possible).
-      type: str
-      sample: almost certain
-    sentence:
-      description: What it is.
-      type: str
-      sample: "wallet-service: container wallet-service crashed 4 times (back-off restarting failed container)."
-    hint: {description: What to do next., type: str, sample: Read its last log lines below.}
-    evidence:
-      description: Files and lines in the folder.
-      type: list
-      elements: str
-      sample: ["kubernetes/wallet-service-6b664b4c8d-fq9zg.previous.log:12"]
+  sample:
+    - entry: crash_loop
+      certainty: almost certain
+      sentence: "wallet-service: container wallet-service crashed 4 times (back-off restarting failed container)."
+      hint: Read its last log lines below.
+      evidence: ["kubernetes/wallet-service-6b664b4c8d-fq9zg.previous.log:12"]
 lines:
   description: The causes, what could not be seen and what was left out, for a terminal.
   returned: success
@@ -224,11 +217,7 @@ folder:
   returned: success
   type: str
   sample: .deploy/2.0.0/diagnosis-20251111T070312Z
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: InvalidInput
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
 """
 
 import typing as t

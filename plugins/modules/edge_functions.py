@@ -283,11 +283,7 @@ saved:
     attachable: true
     bucket: shop-backups
     key: v2-migration/functions/2.0.0/9f86d081884c7d65.json
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: Refused
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: Refused}
 """
 
 import contextlib

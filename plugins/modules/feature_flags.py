@@ -142,11 +142,7 @@ kill_switch:
   type: dict
   sample: {}
   version_added: 0.2.0
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: KillSwitchSet
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: KillSwitchSet}
 """
 
 import typing as t

@@ -233,11 +233,7 @@ watch:
   returned: with O(state=read)
   type: dict
   sample: {began: "2026-11-25T09:10:00Z", evidence: {failing_users: 0.4}}
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: Unreachable
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: Unreachable}
 """
 
 import typing as t

@@ -173,50 +173,23 @@ steps:
   type: int
   sample: 8
 next:
-  description: The step up from where it stood, empty after the last one.
+  description:
+    - The step up from where it stood, empty after the last one. About how many C(users) that are is null if not told.
+      C(may) tells whether it might be taken.
+    - C(reasons) has every reason why it might not, with C(kind), C(text) and C(until), which is empty for what time
+      does not settle. The kind is V(kill_switch), V(off), V(unknown), V(lock), V(freeze), V(blocked), V(unguarded),
+      V(watch), V(hold), V(breach), V(day) or V(skip).
+    - C(not_before) is when time alone will have settled its share of the reasons, empty if none is about time.
   returned: success, and when it is refused
   type: dict
-  contains:
-    percentage:
-      description: Its percentage.
-      returned: always
-      type: int
-      sample: 5
-    step:
-      description: Which step it is.
-      returned: always
-      type: int
-      sample: 2
-    day:
-      description: Its day.
-      returned: always
-      type: int
-      sample: 2
-    users:
-      description: About how many users that are, null if not told.
-      returned: always
-      type: int
-      sample: 500
-    may:
-      description: Whether it might be taken.
-      returned: always
-      type: bool
-      sample: false
-    not_before:
-      description: When time alone will have settled its share of the reasons, empty if none is about time.
-      returned: always
-      type: str
-      sample: "2026-11-25T09:00:00Z"
-    reasons:
-      description:
-        - Every reason why it might not, with C(kind), C(text) and C(until), which is empty for what time does not
-          settle.
-        - The kind is V(kill_switch), V(off), V(unknown), V(lock), V(freeze), V(blocked), V(unguarded), V(watch),
-          V(hold), V(breach), V(day) or V(skip).
-      returned: always
-      type: list
-      elements: dict
-      sample: [{kind: day, text: "day 2 begins at 2026-11-25 09:00:00 UTC", until: "2026-11-25T09:00:00Z"}]
+  sample:
+    percentage: 5
+    step: 2
+    day: 2
+    users: 500
+    may: false
+    not_before: "2026-11-25T09:00:00Z"
+    reasons: [{kind: day, text: "day 2 begins at 2026-11-25 09:00:00 UTC", until: "2026-11-25T09:00:00Z"}]
 needs_lock:
   description: Whether it would be done under the deploy lock. Also where nothing but another's lock is in the way.
   returned: with O(state=read)
@@ -248,11 +221,7 @@ checksum:
   returned: success, but for O(state=read)
   type: str
   sample: 1ff1de774005f8da13f42943881c655f2f1ab1f1cb2a50a76c3c5b3f9c1f6b55
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: RampRefused
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: RampRefused}
 """
 
 import typing as t
@@ -263,8 +232,14 @@ from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._ramp.apply import Ramp, RampFlags, RampOutcome, WatchFinding
-from ..module_utils._ramp.describe import describe, to_diff
-from ..module_utils._ramp.options import read_moment, read_percentage, read_schedule, read_start
+from ..module_utils._ramp.options import (
+    describe,
+    read_moment,
+    read_percentage,
+    read_schedule,
+    read_start,
+    to_diff,
+)
 from ..module_utils._ramp.plan import StepRequest, refuse_no_step
 from ..module_utils._run_process import alive
 from ..module_utils._templates import JINJA2

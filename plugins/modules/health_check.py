@@ -165,80 +165,27 @@ EXAMPLES = r"""
 
 RETURN = r"""
 results:
-  description: What came of each check, in their order.
+  description:
+    - What came of each check, in their order. Its C(status) is V(pass), V(fail), or V(unknown) of a metric that has no
+      value, with which the task fails, too. C(seconds) is how long the last look took, and C(detail) what it saw.
   returned: with O(checks)
   type: list
   elements: dict
-  contains:
-    name:
-      description: What the check is called.
-      returned: always
-      type: str
-      sample: redis
-    kind:
-      description: What was checked.
-      returned: always
-      type: str
-      sample: redis
-    status:
-      description: V(pass), V(fail), or V(unknown) of a metric that has no value, with which the task fails, too.
-      returned: always
-      type: str
-      sample: pass
-    seconds:
-      description: How long the last look took.
-      returned: always
-      type: float
-      sample: 0.004
-    detail:
-      description: What it saw.
-      returned: always
-      type: str
-      sample: PONG
+  sample: [{name: redis, kind: redis, status: pass, seconds: 0.004, detail: PONG}]
 probes:
   description:
-    - With O(webhook) every exchange, in the order in which they were made. With O(functions) the last answer of each,
-      in the order of O(functions.names).
+    - With O(webhook) every exchange, in the order in which they were made. Its C(outcome) is V(pass), V(fail), or
+      V(unknown) for a message that was taken without telling what was replied, and C(evidence) what was seen, or what
+      is wrong with it. C(message_id) of each of O(webhook.messages) is for finding it again.
+    - With O(functions) the last answer of each, in the order of O(functions.names). It C(passed) when the function is
+      well, otherwise C(detail) says what is wrong.
+    - C(status) is the HTTP status. Without an answer it is null of a webhook, and 0 of a function. C(seconds) is how
+      long the answer took.
   returned: with O(webhook) and O(functions)
   type: list
   elements: dict
-  contains:
-    name: {description: What was probed., type: str, sample: unsigned message}
-    outcome:
-      description: V(pass), V(fail), or V(unknown) for a message that was taken without telling what was replied.
-      returned: with O(webhook)
-      type: str
-      sample: pass
-    evidence:
-      description: What was seen, or what is wrong with it.
-      returned: with O(webhook)
-      type: str
-      sample: refused with 401
-    message_id:
-      description: The id of a message, for finding it again.
-      returned: for each of O(webhook.messages)
-      type: str
-      sample: wamid.easymo-deploy.61f0d3a2b4c5d6e7.0
-    passed:
-      description: Whether the function is well.
-      returned: with O(functions)
-      type: bool
-      sample: true
-    detail:
-      description: What is wrong, empty when nothing is.
-      returned: with O(functions)
-      type: str
-      sample: ""
-    status:
-      description: The HTTP status. Without an answer it is null of a webhook, and 0 of a function.
-      type: int
-      sample: 401
-    seconds: {description: How long the answer took., type: float, sample: 0.012}
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: CheckFailed
+  sample: [{name: unsigned message, outcome: pass, evidence: refused with 401, status: 401, seconds: 0.012}]
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: CheckFailed}
 """
 
 import typing as t

@@ -81,11 +81,7 @@ missing:
   type: list
   elements: str
   sample: [shop/wallet-service:v2.0.0]
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: ImageNotFound
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: ImageNotFound}
 """
 
 import typing as t

@@ -45,11 +45,7 @@ dest:
   returned: success
   type: str
   sample: .deploy/2.0.0/smoke-tests.xml
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: InvalidInput
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
 """
 
 import typing as t

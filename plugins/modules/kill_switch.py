@@ -151,49 +151,23 @@ after:
   type: dict
   sample: {FEATURE_CHECKOUT: "false"}
 consumers:
-  description: What was seen in each consumer.
+  description:
+    - What was seen in each consumer. It is C(reached) when no pod of it runs anything else, and C(restarted) when its
+      pod template was written. C(replaced) are pods that were ended one by one. C(problem) says why a rollout did not
+      succeed, or why it could not be looked at, and C(note) what else is worth knowing.
+    - Each of its C(pods) has a C(state), V(reached), V(stale), V(unknown), V(idle) for one that runs nothing yet, or
+      V(ending), what it runs with, and the second at which it was seen so.
   returned: success, or when a pod is not proven
   type: list
   elements: dict
-  contains:
-    name:
-      description: The Deployment.
-      returned: always
-      type: str
-      sample: checkout
-    reached:
-      description: Whether no pod of it runs anything else.
-      returned: always
-      type: bool
-      sample: true
-    restarted:
-      description: Whether its pod template was written.
-      returned: always
-      type: bool
-      sample: true
-    replaced:
-      description: Pods that were ended one by one.
-      returned: always
-      type: list
-      elements: str
-      sample: []
-    problem:
-      description: Why a rollout did not succeed, or why it could not be looked at.
-      returned: always
-      type: str
-      sample: ""
-    note:
-      description: What else is worth knowing.
-      returned: always
-      type: str
-      sample: ""
-    pods:
-      description: Each pod with its state, V(reached), V(stale), V(unknown), V(idle) for one that runs nothing yet, or
-        V(ending), what it runs with, and the second at which it was seen so.
-      returned: always
-      type: list
-      elements: dict
-      sample:
+  sample:
+    - name: checkout
+      reached: true
+      restarted: true
+      replaced: []
+      problem: ""
+      note: ""
+      pods:
         - pod: checkout-6b664b4c8d-fq9zg
           state: reached
           detail: ""
@@ -211,11 +185,7 @@ duration:
   returned: success, or when a pod is not proven
   type: float
   sample: 7.5
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: VerificationFailed
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: VerificationFailed}
 """
 
 import typing as t
@@ -226,7 +196,10 @@ from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._flags.apply import KillSwitch, to_diff
 from ..module_utils._flags.consumer import ConsumerState, FlagsRequest, reached_after
-from ..module_utils._flags.kill_switch import (
+from ..module_utils._flags.plan import FlagsPlan
+from ..module_utils._flags.pods import VOLUME, FlagsProbe, to_probe
+from ..module_utils._flags.values import Document, to_values
+from ..module_utils._kill_switch import (
     LOWERED,
     RESET,
     Decide,
@@ -237,9 +210,6 @@ from ..module_utils._flags.kill_switch import (
     plan_set,
     to_sentence,
 )
-from ..module_utils._flags.plan import FlagsPlan
-from ..module_utils._flags.pods import VOLUME, FlagsProbe, to_probe
-from ..module_utils._flags.values import Document, to_values
 from ..module_utils._kubernetes import actor_of, opener_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, emit_progress, execute, refuse_below

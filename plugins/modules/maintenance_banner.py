@@ -69,23 +69,21 @@ banner:
   returned: success
   type: dict
   sample: {message: System upgrade in progress. Service uninterrupted., type: info}
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: Refused
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: Refused}
 """
 
 import typing as t
+from dataclasses import dataclass
 
-from ..module_utils._banner import BannerApi, BannerPlan, wanted_banner
 from ..module_utils._documentation import documented
-from ..module_utils._errors import VerificationError
-from ..module_utils._http import REQUESTS
+from ..module_utils._errors import InputError, RefusedError, VerificationError
+from ..module_utils._http import REQUESTS, Answer, Repeat, ask, bearer, good, without_query
 from ..module_utils._module import Module, execute, refuse_below
 from ..module_utils._time import Deadline
 
 NEEDS = (REQUESTS,)
+LONGEST = 500
+"""Characters: what fits on the dashboard."""
 
 
 module_spec = documented(DOCUMENTATION, required_if=[("state", "present", ("text",))])
@@ -98,21 +96,87 @@ def run(module: Module) -> dict[str, t.Any]:
     api = BannerApi(
         params["url"], params["token"], Deadline(params["wait_timeout"]), params["ca_cert"]
     )
-    plan = BannerPlan(api.read(), wanted)
-    if plan.changed and not module.check_mode:
+    before = api.read()
+    changed = before != wanted
+    if changed and not module.check_mode:
         api.show(wanted)
         if api.read() != wanted:
             raise VerificationError(
                 "The admin API accepted the banner but shows another: somebody else changes it, "
                 "or it does not store it."
             )
-    result: dict[str, t.Any] = {
-        "changed": plan.changed,
-        "banner": wanted.to_result() if wanted else {},
-    }
+    after = wanted.to_result() if wanted else {}
+    result: dict[str, t.Any] = {"changed": changed, "banner": after}
     if module._diff:
-        result["diff"] = plan.to_diff()
+        result["diff"] = {"before": before.to_result() if before else {}, "after": after}
     return result
+
+
+@dataclass(frozen=True)
+class Banner:
+    message: str
+    type: str
+
+    def to_result(self) -> dict[str, str]:
+        return {"message": self.message, "type": self.type}
+
+
+def wanted_banner(state: str, message: str | None, kind: str) -> Banner | None:
+    if state == "absent":
+        return None
+    text = (message or "").strip()
+    if not text or len(text) > LONGEST:
+        raise InputError(
+            f"'text' has {len(text)} characters: a banner needs from 1 to {LONGEST} of them."
+        )
+    return Banner(text, kind)
+
+
+class BannerApi:
+    """The one place that talks to the admin API about its banner. Every call of it may be repeated."""
+
+    def __init__(self, url: str, token: str, deadline: Deadline, ca_cert: str | None) -> None:
+        self._url = url
+        self._where = f"The admin API at {without_query(url)}"
+        self._token = token
+        self._deadline = deadline
+        self._ca_cert = ca_cert
+
+    def read(self) -> Banner | None:
+        answer = self._ask("GET")
+        try:
+            shown = answer.json()["banner"]
+            return Banner(str(shown["message"]).strip(), str(shown["type"])) if shown else None
+        except (ValueError, LookupError, TypeError) as exc:
+            raise VerificationError(
+                f"{self._where} does not say which banner is shown: check the URL."
+            ) from exc
+
+    def show(self, banner: Banner | None) -> None:
+        """Put this one in the place of whatever is shown; None takes it down."""
+        if banner is None:
+            self._ask("DELETE")
+        else:
+            self._ask("POST", banner.to_result())
+
+    def _ask(self, method: str, body: dict[str, str] | None = None) -> Answer:
+        answer = ask(
+            self._where,
+            method,
+            self._url,
+            json=body,
+            authorization=bearer(self._token),
+            timeout=max(0.1, self._deadline.left()),
+            ca_cert=self._ca_cert,
+            repeat=Repeat(self._deadline),
+        )
+        return good(
+            answer,
+            self._where,
+            forbidden="correct 'token'",
+            otherwise=(RefusedError, "correct 'url' or the banner"),
+            secret=self._token,
+        )
 
 
 def main() -> None:

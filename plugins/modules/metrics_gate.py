@@ -265,56 +265,24 @@ sentence:
   type: str
   sample: "Proceed: all metrics are good after 3600 s."
 reasons:
-  description: Why it is not V(proceed), a sentence a metric.
+  description:
+    - Why it is not V(proceed), a sentence a metric. Of the C(metric) the C(verdict) that it calls for, and the C(text)
+      that says why; the C(value) that decided, null when there is none, and the C(bound) that it is beyond, null when
+      it is beyond none; the metric's C(query), and the C(count) of samples with a value.
+    - C(started) is when the watch began and C(ended) when it was looked at last, in UTC.
   returned: success, and when the verdict fails the task
   type: list
   elements: dict
-  contains:
-    metric:
-      description: The metric.
-      returned: always
-      type: str
-      sample: error_rate
-    verdict:
-      description: What it calls for.
-      returned: always
-      type: str
-      sample: rollback
-    text:
-      description: Why.
-      returned: always
-      type: str
-      sample: error_rate was above 0.05 ratio 2 times in a row (last 0.0812)
-    value:
-      description: The value that decided, null when there is none.
-      returned: always
-      type: float
-      sample: 0.0812
-    bound:
-      description: The bound that the value is beyond, null when it is beyond none.
-      returned: always
-      type: float
-      sample: 0.05
-    query:
-      description: The query of the metric.
-      returned: always
-      type: str
-      sample: min(up)
-    count:
-      description: How many samples with a value there were.
-      returned: always
-      type: int
-      sample: 12
-    started:
-      description: When the watch began, in UTC.
-      returned: always
-      type: str
-      sample: "2026-11-25T09:05:00Z"
-    ended:
-      description: When it was looked at last.
-      returned: always
-      type: str
-      sample: "2026-11-25T09:07:00Z"
+  sample:
+    - metric: error_rate
+      verdict: rollback
+      text: error_rate was above 0.05 ratio 2 times in a row (last 0.0812)
+      value: 0.0812
+      bound: 0.05
+      query: min(up)
+      count: 12
+      started: "2026-11-25T09:05:00Z"
+      ended: "2026-11-25T09:07:00Z"
 decision:
   description:
     - The decision of a person that ended the watch, with C(decision), C(by), C(reason) and C(at). Empty without
@@ -323,114 +291,45 @@ decision:
   type: dict
   sample: {decision: approve, by: ann, reason: a mail went out, at: "2026-11-25T10:10:00Z"}
 samples:
-  description: What was seen of each metric.
+  description:
+    - What was seen of each metric, by its C(name), with its C(unit), its C(query), and as C(kind) who was asked.
+      C(count) samples had a value, and C(missing) had none.
+    - C(min), C(max) and C(mean) of the values are null without any. C(last) is null when the last look saw none, and
+      C(problem) says why, otherwise empty.
+    - C(pass) is where the value should be, and C(rollback) where it is a breach. C(status) is what the last sample was,
+      V(good), V(between) or V(breach), V(missing) without a value. What reads the record, as Slack and the report do,
+      goes by it. C(verdict) is what this metric alone calls for.
+    - C(points) is its course since C(started), when the watch began in UTC. It has at most 120 points of seconds since
+      then, value and status. Extremes stay, and a value that was missing is null.
+    - A metric that compares cohorts has a C(comparison) when it was looked at. The users C(seen) and C(failed) of
+      C(treated) and C(control) in this watch, or the C(total) of their values, the C(share) who are treated, the
+      C(ratio) of how often both fail, the C(evidence), what is C(needed) for a breach, and that of the watch
+      C(before). C(resets) counts how often a count began again, and C(seconds) how long it was watched.
+    - In it, C(detectable) has the smallest harm that the watch would have found nine times of ten, as C(ratio) and as
+      the number of C(failing) treated users, or of values as C(difference), null where no harm would have been.
+      C(could_have_seen) says it in words.
   returned: success, and when the verdict fails the task
   type: list
   elements: dict
-  contains:
-    name:
-      description: The metric.
-      returned: always
-      type: str
-      sample: error_rate
-    unit:
-      description: Its unit.
-      returned: always
-      type: str
-      sample: ratio
-    query:
-      description: The query.
-      returned: always
-      type: str
-      sample: min(up)
-    count:
-      description: Number of samples with a value.
-      returned: always
-      type: int
-      sample: 361
-    missing:
-      description: Number of samples without one.
-      returned: always
-      type: int
-      sample: 0
-    min:
-      description: The lowest value, null without any.
-      returned: always
-      type: float
-      sample: 0.0
-    max:
-      description: The highest value, null without any.
-      returned: always
-      type: float
-      sample: 0.004
-    mean:
-      description: The mean of the values, null without any.
-      returned: always
-      type: float
-      sample: 0.001
-    last:
-      description: The last value, null when the last look saw none.
-      returned: always
-      type: float
-      sample: 0.002
-    problem:
-      description: Why the last look saw none, otherwise empty.
-      returned: always
-      type: str
-      sample: ""
-    kind:
-      description: Who was asked.
-      returned: always
-      type: str
-      sample: prometheus
-    pass:
-      description: Where the value should be, V(min) and V(max).
-      returned: always
-      type: dict
-      sample: {min: null, max: 0.01}
-    rollback:
-      description: Where it is a breach, V(below) and V(above).
-      returned: always
-      type: dict
-      sample: {below: null, above: 0.05}
-    status:
-      description:
-        - What the last sample was, V(good), V(between) or V(breach), V(missing) without a value. What reads the record,
-          as Slack and the report do, goes by it.
-      returned: always
-      type: str
-      sample: good
-      version_added: 0.2.0
-    verdict:
-      description: What this metric alone calls for.
-      returned: always
-      type: str
-      sample: proceed
-    started:
-      description: When the watch began, in UTC.
-      returned: always
-      type: str
-      sample: "2026-11-25T09:05:00Z"
-    points:
-      description:
-        - Its course, at most 120 points of seconds since then, value and status. Extremes stay, and a value that
-          was missing is null.
-      returned: always
-      type: list
-      elements: list
-      sample: [[0.0, 0.001, good], [10.0, 0.002, good]]
-    comparison:
-      description:
-        - Of a metric that compares cohorts. The users C(seen) and C(failed) of C(treated) and C(control) in this
-          watch, or the C(total) of their values, the C(share) who are treated, the C(ratio) of how often both fail, the
-          C(evidence), what is C(needed) for a breach, and that of the watch C(before). C(resets) counts how often a
-          count began again, and C(seconds) how long it was watched.
-        - C(detectable) has the smallest harm that the watch would have found nine times of ten, as C(ratio) and as
-          the number of C(failing) treated users, or of values as C(difference), null where no harm would have been.
-          C(could_have_seen) says it in words.
-      returned: when the metric has C(treated) and was looked at
-      type: dict
-      sample:
+  sample:
+    - name: error_rate
+      unit: ratio
+      query: min(up)
+      kind: prometheus
+      count: 361
+      missing: 0
+      min: 0.0
+      max: 0.004
+      mean: 0.001
+      last: 0.002
+      problem: ""
+      pass: {min: null, max: 0.01}
+      rollback: {below: null, above: 0.05}
+      status: good
+      verdict: proceed
+      started: "2026-11-25T09:05:00Z"
+      points: [[0.0, 0.001, good], [10.0, 0.002, good]]
+      comparison:
         treated: {seen: 812, failed: 9}
         control: {seen: 15420, failed: 180}
         share: 0.05
@@ -445,7 +344,6 @@ samples:
         seconds: 7200.0
         detectable: {ratio: 3.1, failing: 29.4, difference: null}
         could_have_seen: could have seen 3.1 times as many failing users, nine times of ten
-      version_added: 0.3.0
 duration:
   description: Seconds from the first look to the last.
   returned: success, and when the verdict fails the task
@@ -592,10 +490,10 @@ def memory_of(module: Module, cluster: Cluster | None) -> ReleaseMemory | None:
     if not params["release"] or cluster is None or module.check_mode:
         return None
 
-    def told(text: str) -> None:
+    def report(text: str) -> None:
         emit_progress(module, "WatchResumed", text, {"gate": params["gate"]})
 
-    return ReleaseMemory(cluster, params["release"], params["gate"], report=told)
+    return ReleaseMemory(cluster, params["release"], params["gate"], report=report)
 
 
 def report_measurement(module: Module, metrics: t.Sequence[Metric], look: Measurement) -> None:

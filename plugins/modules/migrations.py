@@ -387,11 +387,7 @@ output:
   type: list
   elements: str
   sample: [Generated Prisma Client]
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: MigrationFailed
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: MigrationFailed}
 failed:
   description: The files whose rows in the history of Flyway are of failures.
   returned: with O(kind=sql), when it is the reason of a failure

@@ -159,25 +159,20 @@ watch:
       the metrics as C(watched), C(since), and a dictionary for each answer as C(answers).
   returned: with O(feedback)
   type: dict
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: Hold
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: Hold}
 """
 
 import time
 import typing as t
 
-from ..module_utils._checks.questions import (
+from ..module_utils._checks.smoke import (
     Answer,
     Question,
-    planned,
+    conclude,
+    line,
     read_answers,
     read_questions,
-    to_result,
 )
-from ..module_utils._checks.smoke import conclude, line
 from ..module_utils._documentation import documented
 from ..module_utils._gate.models import Verdict
 from ..module_utils._gate.verdict import that_count, with_feedback
@@ -210,7 +205,7 @@ def run(module: Module) -> dict[str, t.Any]:
     rows = []
     for question in questions:
         if module.check_mode:
-            row = planned(question)
+            row = question.planned()
         else:
             row = answered(question, answers.get(question.name), ask, params)
             emit_progress(
@@ -231,7 +226,7 @@ def answered(
         answer = ask(question, params["timeout"])
     if answer is None:
         answer = Answer(note=f"the terminal prompt is off: {question.text}")
-    return to_result(question, answer, time.monotonic() - started)
+    return question.result_of(answer, time.monotonic() - started)
 
 
 def nobody(_question: Question, _timeout: int) -> Answer:

@@ -204,11 +204,7 @@ left_behind:
   type: str
   version_added: 0.2.0
   sample: "Perhaps parts of v2-migration/supabase_prod_20251111_060012_5e1f0a.dump: S3 at AWS cannot be reached."
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: VerificationFailed
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: VerificationFailed}
 """
 
 import secrets
@@ -230,6 +226,7 @@ from ..module_utils._backup.plan import (
     refuse_older_programs,
     refuse_storage,
 )
+from ..module_utils._backup.programs import BackupProgress
 from ..module_utils._backup.tables import (
     find_room,
     list_dumped,
@@ -237,7 +234,6 @@ from ..module_utils._backup.tables import (
     refuse_shortage,
     refuse_unreadable,
 )
-from ..module_utils._backup.upload import BackupProgress
 from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._module import Module, emit_progress, execute, refuse_below

@@ -48,11 +48,7 @@ rows:
   type: list
   elements: list
   sample: [["250780000001", "3"]]
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: Refused
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: Refused}
 """
 
 import typing as t

@@ -226,11 +226,7 @@ steps:
   type: list
   elements: str
   sample: ["create checkout_prod_restore_20251111_101500 as the twin of checkout_prod"]
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: VerificationFailed
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: VerificationFailed}
 standing:
   description: Which database serves after the failure and what else is there. The message ends in it, too.
   returned: when it failed after it had begun

@@ -102,32 +102,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 pods:
-  description: One entry for each pod that was asked.
+  description:
+    - One entry for each pod that was asked, with what it runs of the expected flags as C(seen), null for one that it
+      does not tell. C(problems) tells in words what differs, and C(at) how many seconds after the beginning of the task
+      it was first seen so.
   returned: success, or when values differ
   type: list
   elements: dict
-  contains:
-    pod:
-      description: The pod.
-      returned: always
-      type: str
-      sample: checkout-6b664b4c8d-fq9zg
-    seen:
-      description: What it runs of the expected flags; null for one that it does not tell.
-      returned: always
-      type: dict
-      sample: {FEATURE_CHECKOUT: "true"}
-    problems:
-      description: What differs, in words.
-      returned: always
-      type: list
-      elements: str
-      sample: []
-    at:
-      description: Seconds from the beginning of the task to when it was first seen so.
-      returned: always
-      type: float
-      sample: 1.31
+  sample: [{pod: checkout-6b664b4c8d-fq9zg, seen: {FEATURE_CHECKOUT: "true"}, problems: [], at: 1.31}]
 replaced:
   description: The pods that were ended.
   returned: success, or when values differ
@@ -139,11 +121,7 @@ reached_after:
   returned: success
   type: float
   sample: 1.31
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: VerificationFailed
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: VerificationFailed}
 """
 
 import typing as t

@@ -101,11 +101,7 @@ availability:
       "off": ""
       closed: true
     rollback: {}
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: Refused
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: Refused}
 """
 
 import typing as t

@@ -118,11 +118,7 @@ summary:
   returned: always, but for bad input
   type: str
   sample: "Returned: checkout, wallet-service."
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: NotReturned
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: NotReturned}
 """
 
 import typing as t
@@ -135,7 +131,8 @@ from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.fence import lease_check_for
 from ..module_utils._module import Module, execute, refuse_below
 from ..module_utils._rollout.changes import describe_changes
-from ..module_utils._rollout.rollback import (
+from ..module_utils._time import utc_now
+from ..module_utils._waves.rollback import (
     DeploymentRollback,
     NotReturnedError,
     Returned,
@@ -143,8 +140,7 @@ from ..module_utils._rollout.rollback import (
     describe_return,
     plan_waves,
 )
-from ..module_utils._rollout.wave import emit_counts
-from ..module_utils._time import utc_now
+from ..module_utils._waves.wave import emit_counts
 
 NEEDS = (KUBERNETES,)
 

@@ -240,11 +240,7 @@ lines:
   type: list
   elements: str
   sample: ["FINE: release 2.0.0 is done since 08:05:12 UTC"]
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: Unreachable
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: Unreachable}
 """
 
 import functools

@@ -127,11 +127,7 @@ placeholders:
       returned: always
       type: str
       sample: inventories/prod/group_vars/all/contacts.yml
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: InvalidInput
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
 """
 
 import typing as t

@@ -181,72 +181,23 @@ duration:
   type: float
   sample: 12.4
 diagnosis:
-  description: Empty, or why it failed, as seen before anything was undone.
+  description:
+    - Empty, or why it failed, as seen before anything was undone. C(reason) is one word, C(cause) one sentence, and
+      C(hint) what to do about it.
+    - C(image) is that of O(container), and C(image_digests) what nodes resolved it to. C(containers) has image,
+      resources and probes of each container of the pod template, C(conditions) those of the Deployment,
+      C(replica_set) name and conditions of the new ReplicaSet, and C(pods) the new pods with their containers' states.
+    - C(logs) has the last log lines of the pods that fare worst, by pod and container, with what looks like a secret
+      blanked. A restarted container's run before has a key of its own, which ends in C(previous).
+    - C(events) are the last of the Deployment, the new ReplicaSet and its pods, newest first. Of the Deployment only
+      those since this collection wrote it last. C(missing) is evidence that could not be read, and why.
   returned: when the Deployment was seen
   type: dict
-  contains:
-    reason:
-      description: One word.
-      returned: when failing
-      type: str
-      sample: ImageNotFound
-    cause:
-      description: One sentence.
-      returned: when failing
-      type: str
-      sample: its image shop/wallet-service:v2.0.0 is not in the registry (manifest unknown)
-    hint:
-      description: What to do about it.
-      returned: when failing
-      type: str
-      sample: Push the image, or correct its tag.
-    image:
-      description: The image of O(container).
-      returned: when failing
-      type: str
-      sample: shop/wallet-service:v2.0.0
-    image_digests:
-      description: What nodes resolved that image to.
-      returned: when failing
-      type: list
-      elements: str
-    containers:
-      description: Image, resources and probes of each container of the pod template.
-      returned: when failing
-      type: list
-      elements: dict
-    conditions:
-      description: The Deployment's conditions.
-      returned: when failing
-      type: list
-      elements: dict
-    replica_set:
-      description: Name and conditions of the new ReplicaSet.
-      returned: when failing
-      type: dict
-    pods:
-      description: The new pods with their containers' states.
-      returned: when failing
-      type: list
-      elements: dict
-    logs:
-      description:
-        - The last log lines of the pods that fare worst, by pod and container, with what looks like a secret blanked.
-        - A restarted container's run before has a key of its own, which ends in C(previous).
-      returned: when failing
-      type: dict
-    events:
-      description:
-        - The last events of the Deployment, the new ReplicaSet and its pods, newest first. Of the Deployment only those
-          since this collection wrote it last.
-      returned: when failing
-      type: list
-      elements: dict
-    missing:
-      description: Evidence that could not be read, and why.
-      returned: when failing
-      type: list
-      elements: str
+  sample:
+    reason: ImageNotFound
+    cause: its image shop/wallet-service:v2.0.0 is not in the registry (manifest unknown)
+    hint: Push the image, or correct its tag.
+    image: shop/wallet-service:v2.0.0
 deployments:
   description: The replicas of each Deployment before and after, and what it remembers.
   returned: success with O(deployments)
@@ -280,11 +231,7 @@ waiting:
   returned: when the time was up, with O(deployments)
   type: dict
   sample: {wallet-service: "1 pods left, 1 of them ending"}
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: ImageNotFound
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: ImageNotFound}
 """
 
 from ..module_utils._cluster import MonotonicClock
@@ -293,7 +240,7 @@ from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, Result, emit_progress, execute, refuse_below
 from ..module_utils._rollout.scale import Scaling
-from ..module_utils._rollout.wave import roll_one
+from ..module_utils._waves.wave import roll_one
 
 NEEDS = (KUBERNETES,)
 SCALES = ("stopped", "running")

@@ -36,78 +36,36 @@ EXAMPLES = r"""
 
 RETURN = r"""
 deployments:
-  description: One entry for each Deployment, in the order of O(names), else of their names.
+  description:
+    - One entry for each Deployment, in the order of O(names), else of their names. It has its C(name), the image by
+      container, and the C(revision) of the current template. It is C(complete) when the last change was observed and
+      every pod is updated and available.
+    - C(release) is the one that M(easymo.deploy.rollout) last wrote on it, empty if none, and C(change_cause) why it
+      was last changed, as far as somebody noted it.
+    - Of C(replicas), C(terminating) ones run on until they are gone. C(replica_set) is that of the current template,
+      empty if there is none. C(conditions) are the Deployment's.
   returned: success
   type: list
   elements: dict
-  contains:
-    name:
-      description: The Deployment.
-      returned: success
-      type: str
-      sample: wallet-service
-    images:
-      description: Image by container.
-      returned: success
-      type: dict
-      sample: {wallet-service: "shop/wallet-service:v2.0.0"}
-    revision:
-      description: The revision of the current template.
-      returned: success
-      type: str
-      sample: "8"
-    complete:
-      description: Whether the last change was observed and every pod is updated and available.
-      returned: success
-      type: bool
-      sample: true
-    paused:
-      description: Whether it is paused.
-      returned: success
-      type: bool
-      sample: false
-    release:
-      description: The release that M(easymo.deploy.rollout) last wrote on it, empty if none.
-      returned: success
-      type: str
-      sample: 2.0.0
-    change_cause:
-      description: Why it was last changed, as far as somebody noted it.
-      returned: success
-      type: str
-      sample: "release 2.0.0: wallet-service shop/wallet-service:v2.0.0"
-    replicas:
-      description: Pods. C(terminating) ones run on until they are gone.
-      returned: success
-      type: dict
-      sample: {desired: 3, updated: 3, ready: 3, available: 3, terminating: 0}
-    replica_set:
-      description: The ReplicaSet of the current template, empty if there is none.
-      returned: success
-      type: str
-      sample: wallet-service-6b664b4c8d
-    conditions:
-      description: The Deployment's conditions.
-      returned: success
-      type: list
-      elements: dict
-    pods:
-      description: Its pods.
-      returned: success
-      type: list
-      elements: dict
-      sample:
+  sample:
+    - name: wallet-service
+      images: {wallet-service: "shop/wallet-service:v2.0.0"}
+      revision: "8"
+      complete: true
+      paused: false
+      release: 2.0.0
+      change_cause: "release 2.0.0: wallet-service shop/wallet-service:v2.0.0"
+      replicas: {desired: 3, updated: 3, ready: 3, available: 3, terminating: 0}
+      replica_set: wallet-service-6b664b4c8d
+      conditions: []
+      pods:
         - name: wallet-service-6b664b4c8d-fq9zg
           phase: Running
           ready: true
           restarts: 0
           current: true
           terminating: false
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: InvalidInput
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
 """
 
 import typing as t

@@ -160,11 +160,7 @@ failed_services:
   type: list
   elements: str
   sample: []
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: RolloutsFailed
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: RolloutsFailed}
 """
 
 import functools
@@ -174,7 +170,7 @@ from ..module_utils._documentation import documented
 from ..module_utils._errors import DeployError
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, Result, execute, refuse_below
-from ..module_utils._rollout.wave import (
+from ..module_utils._waves.wave import (
     SharedPins,
     answers,
     checks_by_host,

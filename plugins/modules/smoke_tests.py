@@ -98,39 +98,25 @@ lines:
   elements: str
   sample: ["\u2705 Agent routing: PASS (1% traffic; 2 of 2 well; 0.31 s)"]
 results:
-  description: What came of each test, in their order.
+  description:
+    - What came of each test, in their order, by its C(name) and C(kind), with the C(scenario) that it plays. The
+      C(status) is V(pass), V(fail), V(hold), V(skip), or V(planned) in check mode. C(seconds) is how long it took, and
+      C(detail) what was seen, or what is wrong.
+    - C(steps) are the single checks, exchanges or metrics, as the modules of their own return them. A payment that got
+      as far as an order has C(facts), C(order_id), C(payment_id), C(amount), C(number), C(balance_before) and the like.
   returned: success, and when the verdict fails the task
   type: list
   elements: dict
-  contains:
-    name: {description: The test., returned: always, type: str, sample: Payment integration}
-    kind: {description: Its kind., returned: always, type: str, sample: payment}
-    scenario: {description: The scenario that it plays., returned: always, type: str, sample: Payment Flow}
-    status:
-      description: V(pass), V(fail), V(hold), V(skip), or V(planned) in check mode.
-      returned: always
-      type: str
-      sample: pass
-    seconds: {description: How long it took., returned: always, type: float, sample: 0.31}
-    detail:
-      description: What was seen, or what is wrong.
-      returned: always
-      type: str
-      sample: order 4f1c paid from the wallet, balance 48500
-    steps:
-      description: The single checks, exchanges or metrics, as the modules of their own return them.
-      returned: always
-      type: list
-      elements: dict
-    facts:
-      description: For a payment, C(order_id), C(payment_id), C(amount), C(number), C(balance_before) and the like.
-      returned: for a payment that got as far as an order
-      type: dict
-reason:
-  description: One word for why the task failed.
-  returned: failure
-  type: str
-  sample: VerificationFailed
+  sample:
+    - name: Payment integration
+      kind: payment
+      scenario: Payment Flow
+      status: pass
+      seconds: 0.31
+      detail: order 4f1c paid from the wallet, balance 48500
+      steps: []
+      facts: {order_id: 4f1c}
+reason: {description: One word for why the task failed., returned: failure, type: str, sample: VerificationFailed}
 """
 
 import typing as t

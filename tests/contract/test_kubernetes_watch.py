@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _kubernetes_watch
+from ansible_collections.easymo.deploy.plugins.module_utils import _kubernetes_client
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object, Watch
 from tests.contract.rollout_place import Stage, stage
 from tests.waiting import until
@@ -94,8 +94,8 @@ class Streams:
         """There is none."""
 
 
-def watching(streams: Streams) -> _kubernetes_watch.KubernetesWatch:
-    return _kubernetes_watch.KubernetesWatch(streams.list, streams.open, lambda: None)
+def watching(streams: Streams) -> _kubernetes_client.KubernetesWatch:
+    return _kubernetes_client.KubernetesWatch(streams.list, streams.open, lambda: None)
 
 
 def test_streams_that_end_at_once_are_opened_less_and_less_often():
@@ -113,7 +113,7 @@ def test_streams_that_end_at_once_are_opened_less_and_less_often():
 
 def test_the_end_of_a_stream_that_lasted_costs_no_time(monkeypatch):
     """Servers end each of them after some minutes."""
-    monkeypatch.setattr(_kubernetes_watch, "STEADY", 0.02)
+    monkeypatch.setattr(_kubernetes_client, "STEADY", 0.02)
     streams = Streams(lasting=0.03)
     watch = watching(streams)
     until(lambda: len(streams.opened) >= 20, 10)

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection
 
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.apply import take_backup
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import Backup
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import BackupProgress
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import BackupProgress
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.apply import (
     place_order,
     restore,

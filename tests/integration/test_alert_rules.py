@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
-from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server import (
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
+    AlertsApi,
     MonitoringServer,
 )
 from ansible_collections.easymo.deploy.plugins.modules import alert_rules

@@ -8,7 +8,11 @@ import urllib.request
 import pytest
 import trustme
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
+    TENANT,
+    AlertsApi,
+    MonitoringServer,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.error_rate import (
     look_at_prometheus,
 )
@@ -19,10 +23,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import Prometheus
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
-from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server import (
-    TENANT,
-    MonitoringServer,
-)
 from ansible_collections.easymo.deploy.plugins.modules import metrics_gate, preflight_check
 from sandbox.prometheus import program
 from sandbox.world import free_port

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import Routing
-from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server import (
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
+    AlertsApi,
     MonitoringServer,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import Routing
 from sandbox.prometheus import RULES, shortened
 from sandbox.world import CACHE_VARIABLE
 from tests.integration.rolling_update import Rollout, promtool_test

@@ -22,8 +22,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import 
     observe_flags,
     wish_under,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.kill_switch import plan_set
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap, plan_flags
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import plan_set
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import LEASE, Locking
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import LeaseCheck, epoch_now
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (

@@ -30,10 +30,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_st
     SERVICES_PHASE,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report import phases
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections import (
-    metrics,
-    services,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections import people, services
 from ansible_collections.easymo.deploy.plugins.modules import preflight_check
 from tests.module_runner import run_module
 
@@ -195,7 +192,7 @@ def test_who_names_a_phase_names_one_of_the_plan():
         *(phase for phases in back.values() for phase in phases),
         *ENTRY_OF_PHASE,
         cluster.PHASE,
-        metrics.PHASE,
+        people.PHASE,
         services.PHASE,
         SERVICES_PHASE,
     }

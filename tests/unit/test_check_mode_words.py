@@ -9,17 +9,17 @@ import pytest
 from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.kill_switch import to_sentence
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import Recorded
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
     ManualDecision,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import sentence
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import to_sentence
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     RampFacts,
     RampSchedule,
     RampStep,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import sentence
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import StepRequest, plan
 from ansible_collections.easymo.deploy.plugins.module_utils._time import read_time
 

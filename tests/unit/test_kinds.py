@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._arguments import read_options
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import MOST
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import epoch_in
-from ansible_collections.easymo.deploy.plugins.module_utils._variables.release import (
+from ansible_collections.easymo.deploy.plugins.module_utils._release_variables import (
     READERS,
     misread,
 )

@@ -23,7 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands i
     _OPTION,
     MENTIONED,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._variables.check import typed_unchanged
+from ansible_collections.easymo.deploy.plugins.module_utils._variable_check import typed_unchanged
 
 ROOT = Path(__file__).parents[2]
 STORY, PARTS = "stories/test_story_of", "integration/test"

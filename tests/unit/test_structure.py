@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import typing as t
+from graphlib import TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -54,6 +55,19 @@ def test_module_utils_know_nothing_of_modules_and_little_of_ansible(path):
         assert "AnsibleModule" not in imported_names(path), (
             "AnsibleModule belongs to the modules' shell"
         )
+
+
+@pytest.mark.parametrize("depth", [1, None], ids=["subjects", "files"])
+def test_imports_within_module_utils_make_no_circle(depth):
+    """A subject is a folder, or a file beside the folders."""
+    place = f"{COLLECTION}module_utils."
+    graph: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for path in modules_below("module_utils"):
+        parts = path.relative_to(PLUGINS / "module_utils").with_suffix("").parts[:depth]
+        names = (name.removeprefix(place) for name in imports(path) if name.startswith(place))
+        others = {tuple(name.split(".")[:depth]) for name in names}
+        graph.setdefault(parts, set()).update(others - {parts})
+    TopologicalSorter(graph).prepare()
 
 
 @pytest.mark.parametrize(

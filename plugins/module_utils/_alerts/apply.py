@@ -22,8 +22,7 @@ from .._errors import (
     UnreachableError,
     VerificationError,
 )
-from .._monitoring_server import MonitoringServer
-from .api import AlertsApi
+from .api import AlertsApi, MonitoringServer
 from .plan import Groups, Labels, LoadedRule, WantedRule, plain, shortcomings
 from .routes import Config, Silences, misrouted
 

@@ -26,9 +26,8 @@ from .plan import (
     other_storage,
     parse_contents,
 )
-from .programs import list_dump
+from .programs import Upload, Uploaded, list_dump
 from .tables import exported_snapshot
-from .upload import Upload, Uploaded
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,9 +35,8 @@ if t.TYPE_CHECKING:
     from .._child_process import Child, CleanupNotes
     from .._postgres import PostgresTarget
     from .._s3 import Bucket, Storage
-    from .programs import Program
+    from .programs import BackupProgress, Program
     from .tables import DumpedTable, ExportedSnapshot
-    from .upload import BackupProgress
 
 
 _UNPROVEN = ".part"

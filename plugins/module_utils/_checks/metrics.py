@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._alerts.api import AlertsApi, describe, moment
+from .._alerts.api import NO_SERIES, AlertsApi, MonitoringServer, describe, moment
 from .._alerts.apply import Routing, alerts_api
 from .._alerts.plan import LoadedRule, Selector, grouped_by, read_matchers, selectors
 from .._errors import InputError
@@ -16,7 +16,6 @@ from .._gate.sources import LIBRARIES, sources_of
 from .._gate.state import Schedule
 from .._gate.watch import Watcher, WatchResult
 from .._http import REQUESTS
-from .._monitoring_server import NO_SERIES, MonitoringServer
 from .._time import Deadline
 from .models import (
     CheckError,

@@ -11,7 +11,7 @@ from .._errors import HoldError, InputError, NotReadyError, NotReadyToReleaseErr
 from .._release.order import Waiver
 from .._release.plan import merge
 from .._user import decided_by
-from .._variables.check import placeholders
+from .._variable_check import placeholders
 from . import models
 from .models import (
     FAIL,

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from .._time import format_time
-from .._variables.check import placeholders_told
+from .._variable_check import placeholders_told
 from .._window import Outlook, Window, closed_sentence, describe, outlook, read_window
 from .models import (
     STOPPING,

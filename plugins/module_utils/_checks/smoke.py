@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run smoke tests, and what their results mean together: the verdict, the words, and JUnit XML for CI servers."""
+"""Run smoke tests, and what their results mean together: the verdict, the words, and JUnit XML for CI servers.
+
+Some questions only a person can answer: what an answer, or none, means is here too.
+"""
 
 from __future__ import annotations
 
 import re
 import typing as t
+from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from .._errors import HoldError, VerificationError
+from .._errors import HoldError, InputError, VerificationError
+from .._module import refuse_twice
+from .._user import as_meant
 from . import models
 from .models import Check, Kinds, Options, Row
 
@@ -151,3 +157,126 @@ def _seconds(value: float) -> str:
 
 def _text(value: t.Any) -> str:
     return NO_XML.sub("\ufffd", str(value))
+
+
+YES_NO, SEVERITY = "yes_no", "severity"
+SCALES: t.Mapping[str, t.Mapping[str, str]] = {
+    YES_NO: {"yes": "pass", "no": "fail"},
+    SEVERITY: {"good": "pass", "minor": "hold", "bad": "fail"},
+}
+"""By scale what may be answered, and the status that the answer is."""
+_SHORT = {"y": "yes", "true": "yes", "n": "no", "false": "no"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`word` is one of the question's scale, empty when nobody answered.
+
+    `how` is `terminal`, `variable` or `nobody`.
+    """
+
+    word: str = ""
+    by: str = ""
+    at: str = ""
+    how: str = "nobody"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """`scale` is one of SCALES."""
+
+    name: str
+    text: str
+    asked_of: str = ""
+    scenario: str = ""
+    scale: str = YES_NO
+
+    def result_of(self, answer: Answer, seconds: float) -> dict[str, t.Any]:
+        """A row like that of a smoke test. Only a yes or a good passes, a no or a bad fails, and silence holds."""
+        whom = f" (asked of {self.asked_of})" if self.asked_of else ""
+        status = SCALES[self.scale].get(answer.word, "hold")
+        if not answer.word:
+            detail = f"nobody answered{whom}: {answer.note or self.text}"
+        else:
+            note = f", {answer.note}" if answer.note else ""
+            detail = f"{answer.by} said {answer.word} at {answer.at}{note}"
+            detail += "" if status == "pass" else f", asked: {self.text}"
+        return {
+            "name": self.name,
+            "kind": "person",
+            "scenario": self.scenario,
+            "status": status,
+            "seconds": round(seconds, 3),
+            "detail": detail,
+            "steps": [],
+            "facts": {
+                "question": self.text,
+                "asked_of": self.asked_of,
+                "answer": answer.word or "none",
+                "by": answer.by,
+                "at": answer.at,
+                "how": answer.how,
+                "note": answer.note if answer.word else "",
+            },
+        }
+
+    def planned(self) -> dict[str, t.Any]:
+        """The row in check mode, where nobody is asked."""
+        whom = f" {self.asked_of}" if self.asked_of else " whoever runs this"
+        row = self.result_of(Answer(), 0.0)
+        return {**row, "status": "planned", "detail": f"would ask{whom}: {self.text}"}
+
+
+def read_questions(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Question]:
+    questions = [
+        Question(
+            entry["name"], entry["question"], entry["asked_of"], entry["scenario"], entry["scale"]
+        )
+        for entry in entries
+    ]
+    refuse_twice("Questions", questions)
+    return questions
+
+
+def read_answers(
+    given: t.Mapping[str, t.Any], questions: t.Sequence[Question], *, by: str, now: str
+) -> dict[str, Answer]:
+    """Answers by the question's name. An answer is a word, or a dictionary with `answer`, `by`, `at` and `note`."""
+    known = {question.name: question for question in questions}
+    strange = sorted(set(given) - set(known))
+    if strange:
+        raise InputError(
+            f"There is no question {', '.join(strange)}; the questions are "
+            f"{', '.join(sorted(known)) or 'none'}."
+        )
+    answers = {}
+    for name, entry in given.items():
+        stated = entry if isinstance(entry, dict) else {"answer": entry}
+        excess = sorted(set(stated) - {"answer", "by", "at", "note"})
+        if excess:
+            raise InputError(
+                f"The answer to {name!r} has {excess[0]!r}; it may have answer, by, at and note."
+            )
+        who = as_meant(stated.get("by") or by, name=True)
+        if not who:
+            raise InputError(f"The answer to {name!r} has no name: set 'by' or 'answered_by'.")
+        answers[name] = Answer(
+            word=read_word(
+                str(stated.get("answer", "")), f"The answer to {name!r}", known[name].scale
+            ),
+            by=who,
+            at=str(stated.get("at") or now),
+            how="variable",
+            note=str(stated.get("note") or ""),
+        )
+    return answers
+
+
+def read_word(word: str, what: str, scale: str = YES_NO) -> str:
+    lowered = word.strip().lower()
+    result = _SHORT.get(lowered, lowered)
+    if result in SCALES[scale]:
+        return result
+    *others, last = SCALES[scale]
+    raise InputError(f"{what} is {word!r}; it is {', '.join(others)} or {last}.")

@@ -8,16 +8,15 @@ import re
 import typing as t
 from collections import Counter
 
+from .._alerts.api import NO_SERIES
 from .._checks.health import run_probes
 from .._checks.models import Check
 from .._cluster import Cluster
 from .._errors import DeployError
 from .._flags.consumer import container_of
 from .._gate.models import Metric, Sample, SampleStatus
-from .._gate.prometheus import Prometheus, Vector
-from .._gate.watch import Source
+from .._gate.prometheus import Prometheus, Source, Vector
 from .._http import Answer, NoAnswerError
-from .._monitoring_server import NO_SERIES
 from .._rollout.diagnosis import read_tail
 from .._threads import side_by_side
 from .crash_loop import ERROR_LINE, WorkloadStatus, observe

@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from .._errors import DeployError, UnreachableError
 from .._functions.log import (
     FunctionAnswer,
+    FunctionLog,
     FunctionProbe,
     Gateway,
     LogEntry,
     platform_code,
     verdict,
 )
-from .._functions.models import Deployed
+from .._functions.models import Deployed, FunctionsApi
 from .._threads import side_by_side
 from .._time import UTC, format_time
 from .crash_loop import ERROR_LINE
@@ -49,18 +50,7 @@ class Policy:
         return self.verify_jwt_by_name.get(name, self.verify_jwt)
 
 
-class FunctionsApi(t.Protocol):
-    def list(self) -> t.Sequence[Deployed]: ...
-    def secrets(self) -> t.Mapping[str, str]: ...
-
-
-class Logs(t.Protocol):
-    def of_function(
-        self, function_id: str, *, limit: int, since: timedelta
-    ) -> t.Sequence[LogEntry]: ...
-
-
-def look_at_list(notes: Notebook, api: FunctionsApi, logs: Logs, policy: Policy) -> None:
+def look_at_list(notes: Notebook, api: FunctionsApi, logs: FunctionLog, policy: Policy) -> None:
     """Each of these may fail alone; what the others tell is worth having."""
     file = "supabase/functions.txt"
     listed: dict[str, Deployed] = {}

@@ -14,8 +14,7 @@ from .._migration import flyway, prisma_folder, prisma_history, supabase
 from .._migration.file_history import History, find_late, find_pending, missing_locally
 from .._migration.flyway import FlywayHistory
 from .._migration.guard.catalog import Catalog, read_catalog
-from .._migration.guard.names import relation_name
-from .._migration.guard.parser import Node, UnparsableError, parse
+from .._migration.guard.parser import Node, UnparsableError, parse, relation_name
 from .._migration.models import find_tables
 from .._migration.prisma_folder import baseline_of, resolve_by
 from .._migration.prisma_history import describe_status

@@ -54,17 +54,17 @@ HTML = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Diagnosis of {{ one.release }}, {{ one.at }}</title>
+<title>Diagnosis of {{ diagnosis.release }}, {{ diagnosis.at }}</title>
 <style>{{ style }}</style>
 </head>
 <body><main>
-<h1>Diagnosis of release {{ one.release }}</h1>
-<p class="faint">{{ one.at }}, checked:
-{% for entry in one.entries %}{{ titles[entry] }}{{ "" if loop.last else "; " }}{% endfor %}</p>
+<h1>Diagnosis of release {{ diagnosis.release }}</h1>
+<p class="faint">{{ diagnosis.at }}, checked:
+{% for entry in diagnosis.entries %}{{ titles[entry] }}{{ "" if loop.last else "; " }}{% endfor %}</p>
 <section><h2>Likely causes</h2>
-{% if one.causes %}
+{% if diagnosis.causes %}
 <ol class="causes">
-{% for cause in one.causes %}
+{% for cause in diagnosis.causes %}
 <li><b>{{ cause.sentence }}</b>
 <div><span class="certainty {{ "bad" if cause.certainty == "almost certain" else "warn" }}">{{ cause.certainty }}</span>
 <span class="faint">{{ cause.heading }}</span></div>
@@ -76,14 +76,14 @@ HTML = """<!doctype html>
 {% else %}
 <p>No cause was found. What could not be seen is listed below each part.</p>
 {% endif %}
-{% if one.missing_secrets %}
+{% if diagnosis.missing_secrets %}
 <h3 class="warn">Empty secrets; what needs them was skipped</h3>
-{{ listed(one.missing_secrets) }}
+{{ listed(diagnosis.missing_secrets) }}
 {% endif %}
 </section>
-{% for entry in one.entries %}
+{% for entry in diagnosis.entries %}
 <section><h2>{{ titles[entry] }}</h2>
-{% for part in one.parts_of(entry) %}
+{% for part in diagnosis.parts_of(entry) %}
 <h3>{{ part.title[:1] | upper }}{{ part.title[1:] }}</h3>
 {% if part.unseen %}<div class="warn">{{ listed(part.unseen) }}</div>{% endif %}
 {% if part.facts %}
@@ -135,7 +135,7 @@ def files_of(diagnosis: Diagnosis) -> dict[str, str]:
 
 def as_html(diagnosis: Diagnosis) -> str:
     return template(MACROS + HTML).render(
-        one=diagnosis,
+        diagnosis=diagnosis,
         titles=TITLES,
         excerpt=_excerpt,
         style=trusted(STYLE),

@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import partial
 
 from .. import _s3
+from .._alerts.api import MonitoringServer
 from .._checks.health import libraries, read_checks
 from .._errors import InputError, Library, refuse_missing
 from .._flags.pods import FlagsProbe
@@ -24,7 +25,6 @@ from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
 from .._messages.redactor import Redactor
 from .._migration.guard.parser import PGLAST
-from .._monitoring_server import MonitoringServer
 from .._postgres import PSYCOPG2, PostgresTarget
 from .._secret_forms import holds_secret
 from .._supabase_api import SupabaseFunctionsApi

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from .._errors import InputError
-from .archive import FunctionConfig, read_config
+from .archive import FolderCheckout, FunctionConfig, read_config
 from .models import FunctionSource
 from .scan import ImportMap, find_imports
 
@@ -54,21 +54,6 @@ def _translated(piece: re.Match[str]) -> str:
 SLUG = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
-class Checkout(t.Protocol):
-    """A read-only view of the application's checkout. Paths are posix and relative to its root."""
-
-    def read(self, path: str) -> bytes | None:
-        """The content; None when there is no such file."""
-
-    def walk(self, folder: str) -> list[str]:
-        """Every file below `folder`."""
-
-    def is_folder(self, path: str) -> bool: ...
-
-    def folders(self, folder: str) -> list[str]:
-        """The names of the folders in `folder`."""
-
-
 @dataclass(frozen=True)
 class FunctionSelection:
     """The selected functions of a checkout, and the overrides of its config.toml."""
@@ -90,7 +75,7 @@ class Collected:
     """Functions that config.toml switches off: they are not deployed."""
 
 
-def collect_functions(checkout: Checkout, selection: FunctionSelection) -> Collected:
+def collect_functions(checkout: FolderCheckout, selection: FunctionSelection) -> Collected:
     """Collect all functions. Raises one InputError with all problems of all of them."""
     path = f"{posixpath.dirname(selection.functions)}/config.toml"
     config = read_config(path, checkout.read(path), selection.project_ref)
@@ -122,7 +107,7 @@ def collect_functions(checkout: Checkout, selection: FunctionSelection) -> Colle
 
 
 def _listed_functions(
-    checkout: Checkout, selection: FunctionSelection, config: t.Mapping[str, FunctionConfig]
+    checkout: FolderCheckout, selection: FunctionSelection, config: t.Mapping[str, FunctionConfig]
 ) -> tuple[str, ...]:
     folder = selection.functions
     there = [
@@ -143,7 +128,7 @@ def _refusal(slug: str) -> str:
 
 
 def _collect(
-    checkout: Checkout, selection: FunctionSelection, slug: str, config: FunctionConfig
+    checkout: FolderCheckout, selection: FunctionSelection, slug: str, config: FunctionConfig
 ) -> FunctionSource:
     entrypoint = config.entrypoint or f"{selection.functions}/{slug}/index.ts"
     walk = _Walk(checkout, slug)
@@ -168,7 +153,7 @@ def _collect(
 
 
 def _import_map(
-    checkout: Checkout,
+    checkout: FolderCheckout,
     selection: FunctionSelection,
     slug: str,
     config: FunctionConfig,
@@ -197,7 +182,7 @@ def _import_map(
 class _Walk:
     """Follows imports from file to file, the import map first. Collects all problems."""
 
-    def __init__(self, checkout: Checkout, slug: str) -> None:
+    def __init__(self, checkout: FolderCheckout, slug: str) -> None:
         self.files: dict[str, bytes] = {}
         self.problems: list[str] = []
         self._checkout = checkout

@@ -79,7 +79,7 @@ def smallest(failed: float, share: float, comparison: Comparison) -> float:
     """The smallest harm that is found when so many users of the control fail."""
     odds = share / (1.0 - share)
 
-    def found(ratio: float) -> bool:
+    def detects(ratio: float) -> bool:
         treated = ratio * odds * failed
         number = treated + failed
         least = number * _least_share(number, share, comparison)
@@ -87,7 +87,7 @@ def smallest(failed: float, share: float, comparison: Comparison) -> float:
         requested = math.asin(math.sqrt(min(1.0, max(0.0, least - 0.5) / number)))
         return reached - requested >= _NORMAL / (2.0 * math.sqrt(number))
 
-    return _first(found, comparison.margin, _LARGEST)
+    return _first(detects, comparison.margin, _LARGEST)
 
 
 def seconds_needed(
@@ -104,10 +104,10 @@ def seconds_needed(
         return None
     rate = total.control.failed / total.control.seen * observed / seconds * (1.0 - share)
 
-    def found(length: float) -> bool:
+    def suffices(length: float) -> bool:
         return smallest(rate * length, share, comparison) <= must_detect
 
-    needed = _first(found, 1.0, _LONGEST)
+    needed = _first(suffices, 1.0, _LONGEST)
     return needed if needed < _LONGEST else None
 
 
@@ -150,7 +150,7 @@ def _first(holds: t.Callable[[float], bool], low: float, high: float) -> float:
     return high
 
 
-def found(comparison: Comparison, evidence: Evidence) -> str:
+def evidence_words(comparison: Comparison, evidence: Evidence) -> str:
     """What the users say who were seen: how often each cohort failed, and how strong the evidence is."""
     total = evidence.total
     if comparison.at_most is not None:
@@ -287,7 +287,7 @@ def _judge(name: str, comparison: Comparison, evidence: Evidence, breach: bool) 
     value, note, status = evidence.value(comparison), "", SampleStatus.GOOD
     share = evidence.total.share
     if breach:
-        status, note = SampleStatus.BREACH, f"{name}: {found(comparison, evidence)}"
+        status, note = SampleStatus.BREACH, f"{name}: {evidence_words(comparison, evidence)}"
     elif comparison.nobody:
         note = f"{name} compares nobody, for {comparison.nobody}"
     elif share is None or not 0.0 < share < 1.0:

@@ -8,12 +8,20 @@ import time
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._alerts.api import AlertsApi, Course, describe, fired, identity, joined, moment
+from .._alerts.api import (
+    AlertsApi,
+    Course,
+    MonitoringServer,
+    describe,
+    fired,
+    identity,
+    joined,
+    moment,
+)
 from .._alerts.plan import Alerts, Labels, LoadedRule
 from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import DeployError, InputError, RefusedError, UnreachableError
 from .._http import NoAnswerError, pooled, send
-from .._monitoring_server import MonitoringServer
 from .._rollout.observer import observe_all_pods, observe_deployment
 from .cohorts import Cohorts, Counts
 from .models import Sample, SampleStatus, failed_sample
@@ -90,7 +98,7 @@ SHARE = "{treated_share}"
 """Stands there for the share of users who are treated, for rows that do not tell."""
 
 
-class Counter(t.Protocol):
+class Source(t.Protocol):
     def sample(self, query: str) -> Sample: ...
 
 
@@ -98,7 +106,7 @@ class Counter(t.Protocol):
 class CohortSource:
     """`treated` and `control` have the queries `seen` and `failed`, or `total`, which `source` answers."""
 
-    source: Counter
+    source: Source
     treated: t.Mapping[str, str]
     control: t.Mapping[str, str]
 

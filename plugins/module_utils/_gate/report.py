@@ -37,8 +37,10 @@ def describe_end(metrics: t.Sequence[Metric], watch: WatchResult, *, kept_as: st
         # Without a memory it is no watch of a phase.
         again = "run the same phase again" if kept_as else "watch again"
         return f"{reasons}. {_AFTERWARDS[verdict].format(again=again)}{more}."
-    if watch.said:
-        return f"Proceed: {watch.said.by} approved ({watch.said.reason}) that {reasons}.{evidence}"
+    if watch.manual:
+        return (
+            f"Proceed: {watch.manual.by} approved ({watch.manual.reason}) that {reasons}.{evidence}"
+        )
     good = "all metrics are good"
     if watch.seconds < 1:
         return f"Proceed: {good} in one look.{evidence}"
@@ -116,7 +118,7 @@ def describe_watch(
         "verdict": watch.decision.verdict.value,
         "sentence": describe_end(metrics, watch, kept_as=kept_as),
         "reasons": [{**reason.to_result(), **span} for reason in watch.decision.reasons],
-        "decision": watch.said.to_result() if watch.said else {},
+        "decision": watch.manual.to_result() if watch.manual else {},
         "samples": [_describe(metric, watch) for metric in metrics],
         "duration": round(watch.seconds, 1),
         **span,

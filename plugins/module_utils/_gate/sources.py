@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from .. import _postgres
-from .._alerts.api import AlertsApi
+from .._alerts.api import AlertsApi, MonitoringServer
 from .._cluster import Cluster
 from .._errors import DeployError, InputError, refuse_missing
 from .._functions.log import FunctionLog
 from .._http import REQUESTS
 from .._kubernetes_client import KUBERNETES
-from .._monitoring_server import MonitoringServer
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError
 from .._threads import side_by_side
 from .models import Metric, Sample, Volume, failed_sample
@@ -30,8 +29,8 @@ from .options import (
     alert_names,
     read_pattern,
 )
-from .prometheus import AlertsSource, CohortSource, LogSource, Prometheus
-from .watch import Source, Sources
+from .prometheus import AlertsSource, CohortSource, LogSource, Prometheus, Source
+from .watch import Sources
 
 ERROR = "error"
 

@@ -134,7 +134,7 @@ class ReleaseMemory:
         decision = that_counts(all_said(record, self._gate), known)
         now = elapsed_at(known, self._wall())
         started = self._stamp["phase_started"]
-        state = take_up(plan, known, now, phase_started=started, said=decision)
+        state = take_up(plan, known, now, phase_started=started, manual=decision)
         gap = f"no samples for {now - known.elapsed:.0f} s"
         if state is None:
             self._report(f"the watch begun at {known.began_at} had {gap}: it starts again")
@@ -144,7 +144,7 @@ class ReleaseMemory:
             )
         return state
 
-    def said(self, state: WatchState) -> ManualDecision | None:
+    def decision_on(self, state: WatchState) -> ManualDecision | None:
         try:
             record = self._store(_PATIENCE).read()
         except DeployError:
@@ -223,12 +223,12 @@ def watches_of(store: ReleaseStore, attempt: int) -> dict[str, t.Any]:
 @dataclass(frozen=True)
 class Recorded:
     release: str
-    said: ManualDecision
+    manual: ManualDecision
     changed: bool
     check_mode: bool = False
 
     def to_result(self) -> dict[str, t.Any]:
-        text = self.said
+        text = self.manual
         did = "approved" if text.decision == APPROVE else "rejected"
         if self.check_mode and self.changed:
             did = "would approve" if text.decision == APPROVE else "would reject"
@@ -238,7 +238,7 @@ class Recorded:
         return {"changed": self.changed, "decision": text.to_json(), "sentence": sentence}
 
     def to_diff(self) -> dict[str, t.Any]:
-        after = self.said.to_json()
+        after = self.manual.to_json()
         return {"before": {} if self.changed else after, "after": after}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from .._errors import InputError
 from .._threads import side_by_side
 from .models import Decision, Metric, Reason, Sample, SampleStatus, Series, Verdict, failed_sample
-from .prometheus import CohortSource
+from .prometheus import CohortSource, Source
 from .state import Schedule, WatchState, as_begun, begin, finished
 from .verdict import APPROVE, ManualDecision, all_good, breached, decide
 
@@ -31,11 +31,11 @@ class Step:
     state: WatchState
     wait: float = 0.0
     decision: Decision | None = None
-    said: ManualDecision | None = None
+    manual: ManualDecision | None = None
 
 
 def next_step(plan: WatchPlan, state: WatchState, decision: ManualDecision | None) -> Step:
-    """`said` is what a person decided of this very watch."""
+    """`manual` is what a person decided of this very watch."""
     reasons = breached(plan.metrics, state.series)
     if reasons:
         return _end(state, Decision(Verdict.ROLLBACK, reasons))
@@ -110,7 +110,7 @@ def in_breach(plan: WatchPlan, state: WatchState) -> bool:
 
 
 def _end(state: WatchState, decision: Decision, manual: ManualDecision | None = None) -> Step:
-    return Step(replace(state, ended=decision.verdict.value), decision=decision, said=manual)
+    return Step(replace(state, ended=decision.verdict.value), decision=decision, manual=manual)
 
 
 def next_dues(plan: WatchPlan, state: WatchState) -> dict[str, float]:
@@ -140,7 +140,7 @@ def take_up(
     now: float,
     *,
     phase_started: str,
-    said: ManualDecision | None,
+    manual: ManualDecision | None,
 ) -> WatchState | None:
     """The watch of a run before, as this one goes on with it; None when it begins anew.
 
@@ -148,7 +148,7 @@ def take_up(
     when it held and somebody has decided since.
     """
     same_try = bool(phase_started) and phase_started == state.phase_started
-    decided = said is not None and state.ended in ("", Verdict.HOLD.value)
+    decided = manual is not None and state.ended in ("", Verdict.HOLD.value)
     late = now - state.elapsed > plan.schedule.max_gap
     if not decided and (late or (state.ended and not same_try)):
         return None
@@ -169,10 +169,6 @@ _STANDSTILL = 60.0
 """Seconds that no look takes: the process was stopped meanwhile, as its machine may be."""
 
 
-class Source(t.Protocol):
-    def sample(self, query: str) -> Sample: ...
-
-
 Sources = t.Mapping[str, "Source | CohortSource"]
 
 
@@ -182,7 +178,7 @@ class Memory(t.Protocol):
     def recall(self, plan: WatchPlan) -> WatchState | None:
         """Where a watch that was stopped goes on."""
 
-    def said(self, state: WatchState) -> ManualDecision | None:
+    def decision_on(self, state: WatchState) -> ManualDecision | None:
         """What a person decided of it."""
 
     def keep(self, state: WatchState) -> None: ...
@@ -201,11 +197,11 @@ class Measurement:
 
 @dataclass(frozen=True)
 class WatchResult:
-    """At its end. `said` is the person's decision that ended it."""
+    """At its end. `manual` is the person's decision that ended it."""
 
     decision: Decision
     state: WatchState
-    said: ManualDecision | None = None
+    manual: ManualDecision | None = None
 
     @property
     def series(self) -> t.Mapping[str, Series]:
@@ -257,7 +253,7 @@ class Watcher:
             if began - step.wait >= self._shortest or at - began >= _STANDSTILL:
                 state = state.unseen(self._metrics, schedule, at)
             step = self._judge(plan, state.looked(due, observed, at))
-        return WatchResult(step.decision, step.state, step.said)
+        return WatchResult(step.decision, step.state, step.manual)
 
     def _look(
         self, due: t.Sequence[Metric], state: WatchState, *, first: bool = False
@@ -276,7 +272,7 @@ class Watcher:
         text = None
         # A certain breach waits for nobody's answer.
         if self._memory and not breached(self._metrics, state.series):
-            text = self._memory.said(state)
+            text = self._memory.decision_on(state)
         step = next_step(plan, state, text)
         self._show(step.state, plan.schedule)
         if self._memory:

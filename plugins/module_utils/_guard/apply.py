@@ -13,7 +13,6 @@ from .._cluster import GUARD_ANNOTATION, RAMP_ANNOTATION, Clock, Cluster, Monoto
 from .._errors import DeployError
 from .._flags.apply import KillSwitch, decide_flags, observe_flags
 from .._flags.consumer import ConsumerState, FlagsRequest
-from .._flags.kill_switch import ATTEMPTS, KillSwitching, plan_set
 from .._flags.plan import FlagsMap, FlagsPlan, Wish, checksum
 from .._flags.pods import FlagsProbe
 from .._flags.values import Document
@@ -24,18 +23,18 @@ from .._gate.state import evidence_before
 from .._gate.store import definition
 from .._gate.verdict import breached
 from .._gate.watch import Sources, sample_all
+from .._kill_switch import ATTEMPTS, KillSwitching, plan_set
 from .._lock.apply import LEASE
 from .._lock.models import Lock
 from .._ramp.apply import RampFlags, WatchFinding, judge, observe_ramp
-from .._ramp.describe import place as place_words
 from .._ramp.models import ROLLBACK, RampSchedule, Start, stand, step_key
+from .._ramp.options import place as place_words
 from .._release.models import DONE, Record
 from .._run_process import Alive, never_alive
 from .._time import format_time, now, parse_time
 from . import tell
-from .memory import GuardMemory, MemoryStore, begin
+from .memory import GuardMemory, MemoryStore, begin, choose, lasting
 from .models import KILL_SWITCH, Acts, Choice, GuardAct, Observation, RampPosition, Rules
-from .plan import choose, lasting
 from .tell import GuardAnnouncement, announcements
 
 OpenCluster = t.Callable[[], Cluster]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import InputError, Library
-from .._time_options import moment_of, start_of, zone_of
+from .._time import moment_of, start_of, zone_of
 
 ICALENDAR = Library("icalendar >= 7")
 with ICALENDAR:

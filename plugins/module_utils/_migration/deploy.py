@@ -1,22 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One deployment of migrations of any kind: look, decide, apply each with its row, and look again."""
+"""One deployment of migrations of any kind: look, decide, apply each with its row, and look again.
+
+The guard as the modules use it: options in, findings held against the waivers, a report for their results out.
+"""
 
 from __future__ import annotations
 
+import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from .._errors import DeployError
+from .._errors import DeployError, InputError, refuse_missing
 from .._lock.fence import Check, no_check
-from .models import describe_tables, find_tables, verify_tables
+from .guard.catalog import read_catalog
+from .guard.models import Finding, Review, Source
+from .guard.parser import PGLAST
+from .guard.review import review
+from .models import GuardError, describe_tables, find_tables, verify_tables
 from .runner import advisory_lock
 from .session import describe_runs
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from .._postgres import Session
-    from .guard.options import Guard, GuardReport
     from .models import Migration, Table
     from .runner import LockRetries
     from .session import Limits, Run, Runs
@@ -163,3 +170,179 @@ def _apply(
             f"{file} applied in {run.seconds:.2f} s ({number} of {len(pending)})",
             {"file": file, "seconds": round(run.seconds, 3)},
         )
+
+
+@dataclass(frozen=True)
+class Waived:
+    """What a file was let through with, and why."""
+
+    reason: str
+    findings: tuple[Finding, ...]
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "reason": self.reason,
+            "findings": [finding.to_result() for finding in self.findings],
+        }
+
+
+def refuse_bad_waivers(waivers: Mapping[str, str], files: Collection[str]) -> None:
+    """Raise for a waiver without a reason, and for one of a file that is not in the folder."""
+    silent = sorted(file for file, reason in waivers.items() if not str(reason or "").strip())
+    if silent:
+        raise InputError(
+            f"Option 'waivers' has no reason for {', '.join(silent)}: add one, it is recorded."
+        )
+    strange = sorted(file for file in waivers if file not in files)
+    if strange:
+        raise InputError(
+            f"Option 'waivers' has files that are not in the folder: {', '.join(strange)}. "
+            "Correct the names, or remove the waivers."
+        )
+
+
+def enforce(
+    reviewed: Review, waivers: Mapping[str, str], problems: Sequence[str] = ()
+) -> dict[str, Waived]:
+    """The waived findings by file; one error for all others, and for `problems`: sentences on what cannot run."""
+    refused = [finding for finding in reviewed.findings if finding.file not in waivers]
+    waived: dict[str, list[Finding]] = {}
+    for finding in reviewed.findings:
+        if finding.file in waivers:
+            waived.setdefault(finding.file, []).append(finding)
+    granted = {file: Waived(waivers[file], tuple(of)) for file, of in waived.items()}
+    if refused or problems:
+        raised = InputError if problems else GuardError
+        raise raised(
+            describe_refusal(problems, refused, reviewed.warnings),
+            problems=list(problems),
+            findings=[finding.to_result() for finding in refused],
+            guard_warnings=[finding.to_result() for finding in reviewed.warnings],
+            waived={file: each.to_result() for file, each in granted.items()},
+            verdicts=reviewed.to_verdicts(),
+        )
+    return granted
+
+
+def describe_refusal(
+    problems: Sequence[str], refused: Sequence[Finding], warnings: Sequence[Finding]
+) -> str:
+    """What it comes to in one sentence, then each on a line of its own, and each safe way once."""
+    files = list(dict.fromkeys(finding.file for finding in refused))
+    counts = [
+        *([f"{_count(len(problems), 'thing')} must be fixed"] if problems else []),
+        *(
+            [
+                f"{_count(len(refused), 'finding')} in {_count(len(files), 'file')} must be "
+                "waived or rewritten"
+            ]
+            if refused
+            else []
+        ),
+    ]
+    lines = [f"Nothing was applied: {' and '.join(counts)}."]
+    lines += [f"- {problem}" for problem in problems]
+    lines += [f"- {finding.to_line()}" for finding in refused]
+    if refused:
+        lines.append("How to write it:")
+        ways = {finding.rule: finding.safe_way for finding in refused}
+        lines += [f"- {rule}: {safe_way}." for rule, safe_way in ways.items()]
+        lines.append(
+            f"Or give each file a reason in option 'waivers', as in '{files[0]}: why it may run'."
+        )
+    if warnings:
+        lines.append("These do not stop it, but may break running code:")
+        lines += [f"- {finding.to_line()}" for finding in warnings]
+    return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+_WORD = re.compile(r"\w+")
+_LONGEST = 100_000
+_UNREADABLE = ("syntax", "copy")
+
+
+@dataclass(frozen=True)
+class GuardReport:
+    """What of the pending files was waived, how many statements of each have which verdict, and what is warned of."""
+
+    waived: Mapping[str, Waived] = field(default_factory=dict)
+    verdicts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    warned: Sequence[Finding] = ()
+
+    @property
+    def warnings(self) -> list[str]:
+        waived = [
+            f"Waived ({waived.reason}): {finding.to_sentence()}"
+            for waived in self.waived.values()
+            for finding in waived.findings
+        ]
+        return [*waived, *(finding.to_sentence() for finding in self.warned)]
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "findings": [],
+            "guard_warnings": [finding.to_result() for finding in self.warned],
+            "waived": {file: waived.to_result() for file, waived in self.waived.items()},
+            "verdicts": {file: dict(counts) for file, counts in self.verdicts.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Guard:
+    """The options `additive_only` and `waivers`."""
+
+    additive_only: bool
+    waivers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, t.Any], files: Collection[str]) -> Guard:
+        """Of the options of the doc fragment _migrations; `files` are those of the folder."""
+        if params["additive_only"]:
+            refuse_missing([PGLAST])
+        refuse_bad_waivers(params["waivers"], files)
+        return cls(params["additive_only"], params["waivers"])
+
+    def check(
+        self,
+        session: Session,
+        pending: Sequence[Source],
+        *,
+        problems: Mapping[str, Sequence[str]] | None = None,
+        resets: bool = True,
+    ) -> GuardReport:
+        """Raise one error when a pending file is not additive and not waived, and for all `problems` with it.
+
+        Those are sentences on why files cannot run, by their names. `resets` when each file begins with the session's
+        first settings.
+        """
+        by_file = problems or {}
+        if self.additive_only and pending:
+            reviewed = review(pending, read_catalog(session, _words_of(pending)), resets=resets)
+            reviewed = replace(reviewed, findings=_not_told(reviewed.findings, by_file))
+        else:
+            reviewed = Review((), (), {})
+        waived = enforce(reviewed, self.waivers, [each for of in by_file.values() for each in of])
+        return GuardReport(waived, reviewed.to_verdicts(), reviewed.warnings)
+
+
+def _not_told(findings: Sequence[Finding], explained: Collection[str]) -> tuple[Finding, ...]:
+    """Without that a file cannot be read, where why it cannot run is told."""
+    return tuple(
+        each for each in findings if each.file not in explained or each.rule not in _UNREADABLE
+    )
+
+
+def _words_of(pending: Sequence[Source]) -> set[str]:
+    """What may be the name of a table that is indexed."""
+    texts = [statement.text for source in pending for statement in source.statements]
+    indexing = [text for text in texts if len(text) < _LONGEST and "index" in text.lower()]
+    return {
+        word
+        for text in indexing
+        for spelled in _WORD.findall(text)
+        for word in (spelled, spelled.lower())
+    }

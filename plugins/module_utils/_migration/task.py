@@ -10,10 +10,9 @@ from .._lock.fence import lock_check
 from .._module import Module, Result, emit_progress, refuse_below
 from .._postgres import PostgresTarget
 from . import deploy, flyway, supabase
-from .deploy import Engine, Outcome, Request
+from .deploy import Engine, Guard, Outcome, Request
 from .execution import session_role
 from .file_deploy import FileEngine, Kind
-from .guard.options import Guard
 from .models import Migration
 from .prisma_deploy import Generator, PrismaEngine, generate
 from .prisma_folder import PrismaMigration, read_folder, stray_files

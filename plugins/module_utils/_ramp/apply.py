@@ -22,7 +22,6 @@ from .._lock.plan import describe as describe_lock
 from .._lock.plan import looks_abandoned
 from .._run_process import Alive, never_alive
 from .._time import format_time, now
-from .describe import describe, sentence
 from .models import (
     BREACHED,
     HELD,
@@ -38,6 +37,7 @@ from .models import (
     shorten,
     stand,
 )
+from .options import describe, sentence
 from .plan import LOWER, NONE, RAISE, REFUSE, WATCH, RampPlan, StepRequest, for_now, is_down, plan
 
 _REASONS = 8

@@ -23,7 +23,7 @@ from .files import journal_lines
 from .journal import read_journal
 from .models import Asked, Cell, MetricsTable, PhaseRow, Report, Table, Tone
 from .phases import NOT_RUN, glance, phase_rows, summary, verdict_of
-from .sections import checks, metrics, people, services
+from .sections import people, services
 from .timeline import timeline_of
 
 RECORD_DEPTH = 20
@@ -72,7 +72,7 @@ def build_report(body: t.Mapping[str, t.Any], requested: Asked) -> Report:
     """From a record as JSON, whose texts are made legible first. What is claimed is that of the record as it is."""
     record = Record.read(legible(body, LONGEST))
     phases = phase_rows(record, requested.plan, requested.zone)
-    tables, watches = tables_of(record, requested), metrics.watches(record)
+    tables, watches = tables_of(record, requested), people.watches(record)
     missing = missing_of(phases, tables, watches, watched=requested.has("monitoring"))
     strayed, events = deviations(record, phases), events_of(record, phases)
     sentences = tuple(so_far(row, requested.now) for row in phases)
@@ -146,22 +146,22 @@ def tables_of(record: Record, requested: Asked) -> tuple[Table, ...]:
     }
     results = [
         (services.services(record, pins, versions), has["services"]),
-        (checks.checks(record), has["tests"]),
-        (checks.backups(record), has["database"]),
-        (checks.rehearsals(record), has["database"]),
-        (checks.migrations(record), has["database"]),
-        (checks.restores(record), has["database"]),
+        (services.checks(record), has["tests"]),
+        (services.backups(record), has["database"]),
+        (services.rehearsals(record), has["database"]),
+        (services.migrations(record), has["database"]),
+        (services.restores(record), has["database"]),
         (services.functions(record), has["functions"]),
         (services.flags(record), has["flags"]),
         (people.ramp(record), has["flags"]),
         (people.guard(record), has["flags"]),
         (services.images(record), has["services"]),
-        (checks.traffic(record), True),
+        (services.traffic(record), True),
         (people.feedback(record), True),
         (people.decisions(record), True),
         (people.sign_offs(record, requested.sign_offs), True),
         (people.announcements(record), requested.announced),
-        *((table, True) for table in checks.checklist(record)),
+        *((table, True) for table in services.checklist(record)),
     ]
     return tuple(table for table, wanted in results if table is not None and (wanted or table.rows))
 
@@ -193,7 +193,7 @@ def missing_of(
     ]
     missing += [f"Not signed: {', '.join(unsigned)}."] if unsigned else []
     missing += [table.empty for table in tables if not table.rows and table.empty]
-    missing += [metrics.NOT_WATCHED] if watched and all(watch.fold for watch in watches) else []
+    missing += [people.NOT_WATCHED] if watched and all(watch.fold for watch in watches) else []
     return tuple(missing)
 
 

@@ -12,7 +12,6 @@ from .._time import UTC
 
 if t.TYPE_CHECKING:
     from .plot import Plot
-    from .timeline import Timeline
 
 Tone = t.Literal["", "good", "warn", "bad", "calm"]
 Part = t.Literal["services", "tests", "checklist", "evidence"]
@@ -184,6 +183,63 @@ class Live:
     clock: str
     doing: tuple[str, ...]
     every: int = 10
+
+
+FIRST, LAST = 16.0, 84.0
+"""Before and after these percent a label stands beside its tick, not across it."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Where it stands in percent. `narrow`: there is room for its label on a phone too."""
+
+    left: float
+    label: str
+    narrow: bool = True
+
+    @property
+    def end(self) -> str:
+        return "first" if self.left < FIRST else "last" if self.left > LAST else ""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Left end and width in percent of the axis. `words` are for whoever does not see it."""
+
+    kind: str
+    left: float
+    width: float
+    words: str
+
+
+@dataclass(frozen=True)
+class Lane:
+    phase: PhaseRow
+    bars: tuple[Bar, ...]
+    took: str
+
+    @property
+    def words(self) -> str:
+        return "; ".join(bar.words for bar in self.bars) or "Nothing is recorded."
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What happened while the phases ran: where it stands in percent, and what it was."""
+
+    left: float
+    words: str
+    tone: Tone
+
+
+@dataclass(frozen=True)
+class Timeline:
+    lanes: tuple[Lane, ...]
+    ticks: tuple[Tick, ...]
+    cuts: tuple[tuple[float, float, str], ...]
+    zone: str
+    note: str = ""
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True)

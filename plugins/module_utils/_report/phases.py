@@ -18,8 +18,7 @@ from .._story.record import ON_HOLD, Evidence, Phase, Record, between
 from .._story.record import Try as RecordedTry
 from .._words import counted
 from .models import Asked, Cell, MetricsTable, PhaseRow, Summary, Table, Tone, Try
-from .sections.checks import NOT_APPLICABLE
-from .sections.services import BACK, NOT_STARTED
+from .sections.services import BACK, NOT_APPLICABLE, NOT_STARTED
 
 if t.TYPE_CHECKING:
     from datetime import tzinfo

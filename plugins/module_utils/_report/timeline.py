@@ -12,25 +12,9 @@ from .._formats import lasting
 from .._story.record import between
 from .._time import UTC
 from .._words import counted
-from .models import Event, PhaseRow, Tone, Try
+from .models import FIRST, LAST, Bar, Event, Lane, Mark, PhaseRow, Tick, Timeline, Try
 
 Span = tuple[float, float]
-FIRST, LAST = 16.0, 84.0
-"""Before and after these percent a label stands beside its tick, not across it."""
-
-
-@dataclass(frozen=True)
-class Tick:
-    """Where it stands in percent. `narrow`: there is room for its label on a phone too."""
-
-    left: float
-    label: str
-    narrow: bool = True
-
-    @property
-    def end(self) -> str:
-        return "first" if self.left < FIRST else "last" if self.left > LAST else ""
-
 
 CUT_SHARE = 0.5
 """A gap as long as this share of all that is busy is cut out, if it is also longer than CUT_LEAST seconds."""
@@ -155,46 +139,6 @@ PLAN_REACH = 6
 """A plan this many times longer than what happened would leave nothing of it to see."""
 WAIT_LEAST = 5.0
 WAIT_SHARE = 0.01
-
-
-@dataclass(frozen=True)
-class Bar:
-    """Left end and width in percent of the axis. `words` are for whoever does not see it."""
-
-    kind: str
-    left: float
-    width: float
-    words: str
-
-
-@dataclass(frozen=True)
-class Lane:
-    phase: PhaseRow
-    bars: tuple[Bar, ...]
-    took: str
-
-    @property
-    def words(self) -> str:
-        return "; ".join(bar.words for bar in self.bars) or "Nothing is recorded."
-
-
-@dataclass(frozen=True)
-class Mark:
-    """What happened while the phases ran: where it stands in percent, and what it was."""
-
-    left: float
-    words: str
-    tone: Tone
-
-
-@dataclass(frozen=True)
-class Timeline:
-    lanes: tuple[Lane, ...]
-    ticks: tuple[Tick, ...]
-    cuts: tuple[tuple[float, float, str], ...]
-    zone: str
-    note: str = ""
-    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from .._postgres import PostgresTarget, SqlError, connected
 from .._user import read_who_and_why
 from . import databases
 from .contents import Dump, read_contents
-from .ground import refuse_missing_extensions
 from .in_place import restore_in_place, survey
 from .models import RestoreOutcome, RestoreRequest
 from .plan import (
@@ -31,7 +30,7 @@ from .plan import (
     plan_restore,
     table_of_rows,
 )
-from .selection import extensions_of
+from .selection import extensions_of, refuse_missing_extensions
 from .swap import drop_scratch, find_scratch, restore_scratch, swap, with_standing
 
 if t.TYPE_CHECKING:

@@ -21,11 +21,10 @@ from .contents import (
     parse_entries,
     standing_locks,
 )
-from .ground import find_ground
 from .models import RestoreOutcome, RestoreRequest, ServerDatabase, unmarked
 from .plan import refuse_other_rows
 from .programs import Feed, Report, refuse_failure
-from .selection import select_in_place
+from .selection import find_ground, select_in_place
 from .swap import settling
 
 if t.TYPE_CHECKING:

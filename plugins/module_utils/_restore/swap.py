@@ -15,11 +15,10 @@ from .._backup.tables import count_database
 from .._errors import ConflictError, DeployError, NotReadyError, RefusedError, UnreachableError
 from .._postgres import SqlError
 from . import databases
-from .ground import is_superuser, roles_of, try_extensions
 from .models import RestoreOutcome, RestoreRequest, ServerDatabase, ServerStatus, unmarked
 from .plan import derived_name, is_scratch, refuse_other_rows
 from .programs import Report, restore_into
-from .selection import extensions_of, select_for_scratch
+from .selection import extensions_of, is_superuser, roles_of, select_for_scratch, try_extensions
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

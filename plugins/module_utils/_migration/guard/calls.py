@@ -8,12 +8,10 @@ import typing as t
 from contextlib import AbstractContextManager, nullcontext
 
 from . import routines
-from .models import Classification
-from .names import Name, constant_text, strings, to_name, walk
-from .parser import UnparsableError, parse
+from .models import Classification, concern
+from .parser import Name, UnparsableError, constant_text, parse, strings, to_name, walk
 from .plpgsql import judge_plpgsql
 from .routines import read_routine
-from .rules import concern
 from .scope import DEEPEST
 from .world import UNPLACED, State
 

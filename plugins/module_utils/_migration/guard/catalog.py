@@ -7,8 +7,8 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._postgres import SqlError
-from .names import Name, signature
-from .signatures import Signature, to_options
+from .parser import Name, signature, to_options
+from .routines import Signature
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping

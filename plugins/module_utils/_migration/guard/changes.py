@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from .catalog import Domain
 from .drops import state_of_routine
-from .names import Name, dropped_types, items, option_names, relation_name, strings, to_name
-from .rules import concern
+from .models import concern
+from .parser import Name, dropped_types, items, option_names, relation_name, strings, to_name
 from .world import State
 
 if t.TYPE_CHECKING:

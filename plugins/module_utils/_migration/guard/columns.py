@@ -6,10 +6,20 @@ from __future__ import annotations
 import typing as t
 
 from .catalog import Domain
-from .names import Name, relation_name, strings, to_name, type_name, walk, words
-from .parser import Node, UnparsableError, parse
+from .models import concern
+from .parser import (
+    Name,
+    Node,
+    UnparsableError,
+    parse,
+    relation_name,
+    strings,
+    to_name,
+    type_name,
+    walk,
+    words,
+)
 from .routines import TYPES, is_stable, is_type
-from .rules import concern
 from .scope import judge_filled
 from .world import UNPLACED, State
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .names import Name, dropped_types, items, same_types, signature, strings, to_name, type_name
-from .rules import concern
+from .models import concern
+from .parser import Name, dropped_types, items, same_types, signature, strings, to_name, type_name
 from .scope import Drop
 from .world import State
 
@@ -14,10 +14,10 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .models import Concern
-    from .names import Types
-    from .parser import Node
+    from .parser import Node, Types
+    from .routines import Signature
     from .scope import Scope
-    from .signatures import Columns, Signature
+    from .signatures import Columns
     from .world import World
 
 _HELD = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the guard says about a statement, and what it is told."""
+"""What the guard says about a statement, and the rules by name: the verdict of each, and how to write safely."""
 
 from __future__ import annotations
 
@@ -95,3 +95,95 @@ class Review:
 
 def count_verdicts(verdicts: t.Iterable[Classification]) -> t.Mapping[Classification, int]:
     return Counter(verdicts)
+
+
+_LATER = "keep it until nothing uses it, and drop it in a later release with a waiver"
+_BACKFILL = "change rows outside of the migration, in batches that can be stopped, or waive it"
+_ASK = "rewrite it so that it can be read, or waive it with a reason"
+
+DESTRUCTIVE: t.Final[t.Mapping[str, str]] = {
+    "drop-table": _LATER,
+    "drop-column": _LATER,
+    "drop-type": _LATER,
+    "drop-index": _LATER,
+    "drop-sequence": _LATER,
+    "drop-schema": _LATER,
+    "drop-materialized-view": _LATER,
+    "drop-extension": _LATER,
+    "drop-object": _LATER,
+    "drop-not-recreated": "create it again later in the same file, unconditionally, or drop it in a later release",
+    "replacement-differs": "give it another name, and drop the old one in a later release",
+    "drop-cascade": "drop what depends on it by name, each with its replacement, without CASCADE",
+    "drop-constraint": "create it again in the same file with NOT VALID, or drop it in a later release",
+    "drop-default": "keep the default until all code sets the value",
+    "rename": "add the new one beside it, and drop the old one in a later release",
+    "set-schema": "create it in the other schema, and drop the old one in a later release",
+    "owner": "give the other role the privileges it needs with GRANT",
+    "column-not-null": "add it with a constant default, or nullable, and SET NOT NULL in a later release",
+    "column-rewrite": "add it nullable, SET DEFAULT in a separate statement, and fill old rows in batches",
+    "column-constraint": "add the bare column, then the constraint with NOT VALID or over an index built CONCURRENTLY",
+    "set-not-null": "ADD CONSTRAINT ... CHECK (... IS NOT NULL) NOT VALID, VALIDATE it, SET NOT NULL later",
+    "column-type": "add a column of the new type, fill it in batches, and change over in a later release",
+    "column-scanned": "drop the index or CHECK before, and make it again after it, CONCURRENTLY or NOT VALID",
+    "constraint-validates": "add it with NOT VALID, and VALIDATE CONSTRAINT in a separate migration",
+    "constraint-builds-index": "CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT ... USING INDEX",
+    "index-blocks": "CREATE INDEX CONCURRENTLY, in a separate migration",
+    "reindex-blocks": "REINDEX ... CONCURRENTLY",
+    "refresh-blocks": "REFRESH MATERIALIZED VIEW CONCURRENTLY",
+    "lock-table": "remove the lock: a migration takes what it needs",
+    "table-rewrite": "do it in a maintenance window, with a waiver",
+    "row-security": "enable it with its policies when the table is created, or waive it once all clients were checked",
+    "restrictive-policy": "add it to the permissive policies, or waive it once all clients were checked",
+    "trigger-switch": "drop the trigger in a later release, or test a setting in its function",
+    "partition": "attach only partitions of this release, and detach in a later one",
+    "inherit": "make the child table in this release, and leave existing ones as they are",
+    "replica-identity": "use DEFAULT, FULL or an index",
+    "rows-updated": _BACKFILL,
+    "rows-deleted": _BACKFILL,
+    "rows-truncated": _BACKFILL,
+    "rows-merged": _BACKFILL,
+    "rows-overwritten": "use ON CONFLICT DO NOTHING, which leaves what is there",
+    "sequence-changed": "leave existing sequences as they are, or waive it",
+    "type-changed": "add a new type beside it, and drop the old one in a later release",
+    "revoke": "revoke in a later release, when nothing uses the privilege",
+    "role-changed": "change roles outside of migrations, or waive it",
+    "publication-changed": "add to it, and remove in a later release",
+    "rule-created": "use a trigger on a new table, or waive it",
+}
+
+WARNINGS: t.Final[t.Mapping[str, str]] = {
+    "rows-refused": "check that no running code writes such rows",
+    "policy-locks-out": "check that no client needs these rows",
+    "no-policy": "add a policy, unless only its owner and roles that bypass row level security use it",
+    "rows-swallowed": "check that rows that code needs are returned as NEW",
+    "column-filled": "check that the table is small, or fill it outside of the migration in batches",
+    "trigger-fires": "check that what the trigger does is meant for these rows too",
+    "lock-kept": "do the long part in a migration before it, or the ALTER in one after it",
+    "unique-index": "check first that no rows repeat; drop a failed one, which stays INVALID",
+}
+
+UNKNOWN: t.Final[t.Mapping[str, str]] = {
+    "syntax": "correct it: the server would refuse it too",
+    "statement": _ASK,
+    "function": "call it outside of the migration, or define it in the migrations of this run",
+    "dynamic-sql": "write the statement out, or build it with format() from %I and %L alone",
+    "language": "write it in SQL or PL/pgSQL",
+    "nesting": "call less deeply",
+    "rollback": "remove it: later statements would run on an unknown state",
+    "setting": "remove it, or waive it: it changes the meaning of later statements",
+    "server": "change the server outside of migrations, or waive it",
+    "copy": "use INSERT",
+    "history": "leave it to 'supabase migration repair', 'prisma migrate resolve' or 'flyway repair'",
+    "prepared": "write the statement out",
+    "table-change": _ASK,
+    "replacement-unclear": "name its columns one by one, those it had first",
+}
+
+
+def concern(rule: str, what: str) -> Concern:
+    """`what` the statement does, a clause that begins with "it"."""
+    if rule in DESTRUCTIVE:
+        return Concern(Classification.DESTRUCTIVE, rule, what, DESTRUCTIVE[rule])
+    if rule in WARNINGS:
+        return Concern(Classification.WARNING, rule, what, WARNINGS[rule])
+    return Concern(Classification.UNKNOWN, rule, what, UNKNOWN[rule])

@@ -7,8 +7,11 @@ import typing as t
 
 from .calls import find_routines
 from .columns import note_domain
-from .names import (
+from .models import concern
+from .parser import (
     Name,
+    Node,
+    UnparsableError,
     dropped_types,
     items,
     relation_name,
@@ -18,10 +21,8 @@ from .names import (
     type_name,
     walk,
 )
-from .parser import Node, UnparsableError
-from .routines import read_routine
-from .rules import concern
-from .signatures import Signature, lost_for_callers, read_options, read_signature, view_columns
+from .routines import Signature, read_routine
+from .signatures import lost_for_callers, read_options, read_signature, view_columns
 from .world import State, Trigger, is_history
 
 if t.TYPE_CHECKING:

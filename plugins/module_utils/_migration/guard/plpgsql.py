@@ -10,11 +10,19 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .dynamic import read_dynamic
-from .models import Classification
-from .names import Name, constant_text, relation_name, strings, to_name, walk, words
-from .parser import UnparsableError, parse
-from .rules import concern
+from .models import Classification, concern
+from .parser import (
+    Name,
+    UnparsableError,
+    constant_text,
+    parse,
+    relation_name,
+    strings,
+    to_name,
+    walk,
+    words,
+)
+from .routines import read_dynamic
 from .scope import DEEPEST
 from .world import State
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 
 import typing as t
 
-from .names import HOLE, relation_name, strings, type_name, walk
-from .rules import concern
+from .models import concern
+from .parser import HOLE, relation_name, strings, type_name, walk
 from .world import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .models import Concern
-    from .names import Name
-    from .parser import Node
+    from .parser import Name, Node
     from .scope import Scope
     from .world import Target, World
 

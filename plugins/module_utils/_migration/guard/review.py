@@ -11,14 +11,12 @@ from . import changes, objects, rows
 from .calls import judge_mentioned, judge_running, judge_set
 from .columns import create_index
 from .drops import judge_drop
-from .models import Classification, Concern, Finding, Review, Source, count_verdicts, worst
-from .names import option_names, words
+from .models import Classification, Concern, Finding, Review, Source, concern, count_verdicts, worst
 from .objects import create_trigger
-from .parser import Node, UnparsableError, in_parts, parse, parse_plpgsql
+from .parser import Node, UnparsableError, in_parts, option_names, parse, parse_plpgsql, words
 from .plpgsql import judge_plpgsql
 from .restrictions import alter_policy, create_policy, without_policy
 from .routines import read_do
-from .rules import concern
 from .scope import Scope, Unit
 from .tables import judge_alter_table
 from .world import World

@@ -6,9 +6,8 @@ from __future__ import annotations
 import typing as t
 
 from .calls import RUNNING, judge_call_of, judge_called, judge_definition, judge_running
-from .models import Classification
-from .names import Name, option_names, relation_name, strings, walk
-from .rules import concern
+from .models import Classification, concern
+from .parser import Name, option_names, relation_name, strings, walk
 from .scope import judge_filled, lock_kept
 from .world import State, is_history
 

@@ -7,17 +7,17 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from .names import same_types
-from .rules import concern
+from .models import concern
+from .parser import same_types
 from .world import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .models import Concern
-    from .names import Name, Types
-    from .parser import Node
-    from .signatures import Columns, Signature
+    from .parser import Name, Node, Types
+    from .routines import Signature
+    from .signatures import Columns
     from .world import World
 
 Place: t.TypeAlias = "tuple[int, ...]"

@@ -4,19 +4,23 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
-from .names import Name, Types, input_types, relation_name, same_types, strings, type_name
+from .parser import (
+    input_types,
+    relation_name,
+    same_types,
+    strings,
+    to_options,
+    type_name,
+)
+from .routines import Signature
 from .world import State
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from .parser import Node
     from .world import World
-
-
-_OFF = ("false", "off", "no", "0", "")
 
 
 def read_options(body: Node) -> frozenset[str]:
@@ -34,12 +38,6 @@ def _option_text(arg: Node | None) -> str:
         return "true"
     [body] = arg.values()
     return str(next(iter(body.values()), "0"))
-
-
-def to_options(texts: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """Of names and what is written for them, where a boolean may be `on`."""
-    on = [(name, text.lower()) for name, text in texts if text.lower() not in _OFF]
-    return frozenset(f"{name}={text}" if name == "check_option" else name for name, text in on)
 
 
 Columns: t.TypeAlias = "Mapping[str, str | None]"
@@ -194,20 +192,6 @@ def _type_of(value: Node, tables: Tables) -> str | None:
 
 _INPUTS = ("FUNC_PARAM_IN", "FUNC_PARAM_INOUT", "FUNC_PARAM_VARIADIC", "FUNC_PARAM_DEFAULT")
 _OUTPUTS = ("FUNC_PARAM_OUT", "FUNC_PARAM_INOUT", "FUNC_PARAM_TABLE")
-
-
-@dataclass(frozen=True)
-class Signature:
-    """`types`, `names` (empty where it has none) and `optional` (how many of the last have defaults) are of inputs."""
-
-    types: Types
-    names: tuple[str, ...]
-    optional: int = 0
-    variadic: bool = False
-    procedure: bool = False
-    returns_set: bool = False
-    columns: tuple[tuple[str, Name], ...] = ()
-    """Name and type of each column of the result; one without a name for a plain type."""
 
 
 def read_signature(body: Node) -> Signature:

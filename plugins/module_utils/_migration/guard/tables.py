@@ -6,9 +6,9 @@ from __future__ import annotations
 import typing as t
 
 from .columns import judge_add_column, judge_column_type
-from .names import relation_name, words
+from .models import concern
+from .parser import relation_name, words
 from .restrictions import SWITCHES, judge_not_valid, judge_row_security, note_row_security
-from .rules import concern
 from .scope import Drop, judge_filled, lock_kept
 from .world import State
 
@@ -16,8 +16,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .models import Concern
-    from .names import Name
-    from .parser import Node
+    from .parser import Name, Node
     from .scope import Scope
     from .world import Target, World
 

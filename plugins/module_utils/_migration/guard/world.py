@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from .names import HOLE, Name
+from .parser import HOLE, Name
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

@@ -90,10 +90,10 @@ PLOT = """{% macro drawn(plot, key) %}
 {% endmacro %}
 {% macro figures(watch, key) %}
 <div class="plots">
-{% for one in watch.metrics %}
-<figure><h3>{{ one.name }}<span>{{ show(one.verdict) }}</span></h3>
-{% if one.plot %}{{ drawn(one.plot, key ~ "-" ~ loop.index) }}{% endif %}
-<figcaption>{{ one.words | join(" ") }}</figcaption></figure>
+{% for metric in watch.metrics %}
+<figure><h3>{{ metric.name }}<span>{{ show(metric.verdict) }}</span></h3>
+{% if metric.plot %}{{ drawn(metric.plot, key ~ "-" ~ loop.index) }}{% endif %}
+<figcaption>{{ metric.words | join(" ") }}</figcaption></figure>
 {% endfor %}
 </div>
 {% endmacro %}
@@ -117,14 +117,14 @@ TIMELINE = """{% macro bar(kind, words, left, width) -%}
 <div class="track" role="img" aria-label="{{ lane.phase.title }}: {{ lane.words }}">
 {%- for tick in line.ticks %}<i class="tick" style="left: {{ tick.left }}%"></i>{% endfor -%}
 {%- for left, width, label in line.cuts %}{{ bar("cut", label, left, width) }}{% endfor -%}
-{%- for one in lane.bars %}{{ bar(one.kind, one.words, one.left, one.width) }}{% endfor -%}
+{%- for stretch in lane.bars %}{{ bar(stretch.kind, stretch.words, stretch.left, stretch.width) }}{% endfor -%}
 </div></div>
 {% endfor %}
 {% if line.marks %}
 <div class="lane"><div class="name"><b>Events</b><span class="faint">listed below</span></div>
 <div class="track" role="img" aria-label="Events: {{ line.marks | map(attribute="words") | join("; ") }}">
 {%- for tick in line.ticks %}<i class="tick" style="left: {{ tick.left }}%"></i>{% endfor -%}
-{%- for one in line.marks %}{{ bar("act " ~ one.tone, one.words, one.left, 0.6) }}{% endfor -%}
+{%- for act in line.marks %}{{ bar("act " ~ act.tone, act.words, act.left, 0.6) }}{% endfor -%}
 </div></div>
 {% endif %}
 <ul class="key" aria-label="What the bars mean">
@@ -183,8 +183,8 @@ PAGE = """<!doctype html>
 {% endif %}
 <section><h2 id="deviations">Deviations from the runbook</h2>
 {% if report.deviations %}
-<ul class="plain">{% for one in report.deviations %}
-<li>{{ one.counted }}{% if one.reason %} <span class="faint">{{ one.reason }}</span>{% endif %}</li>
+<ul class="plain">{% for deviation in report.deviations %}
+<li>{{ deviation.counted }}{% if deviation.reason %} <span class="faint">{{ deviation.reason }}</span>{% endif %}</li>
 {% endfor %}</ul>
 {% else %}<p>None recorded.</p>{% endif %}
 {% if report.missing and not report.live %}
@@ -197,9 +197,9 @@ PAGE = """<!doctype html>
 {% if events %}
 <h3>Events</h3>
 <table class="events"><tbody>
-{% for one in events %}
-<tr><th scope="row">{{ one[0] }}</th><td>{% if one[1].tone %}<b class="{{ one[1].tone }}">{{ mark(one[1].tone) }}</b>
-{%- endif %}{{ one[1].text }}</td></tr>
+{% for row in events %}
+<tr><th scope="row">{{ row[0] }}</th><td>{% if row[1].tone %}<b class="{{ row[1].tone }}">{{ mark(row[1].tone) }}</b>
+{%- endif %}{{ row[1].text }}</td></tr>
 {% endfor %}
 </tbody></table>
 {% endif %}

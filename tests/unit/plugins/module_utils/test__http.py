@@ -9,8 +9,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
-from ansible_collections.easymo.deploy.plugins.module_utils._banner import BannerApi
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
+    AlertsApi,
+    MonitoringServer,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import health, web
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.payment import HttpWallets
@@ -42,11 +44,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._http import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._images import HttpRegistry, Reference
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import Service
-from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server import (
-    MonitoringServer,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import ManagementClient
 from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
+from ansible_collections.easymo.deploy.plugins.modules.maintenance_banner import BannerApi
 from tests.fakes.http_server import Handler, serving
 
 OURS = "Bearer our-own-token"

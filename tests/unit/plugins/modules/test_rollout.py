@@ -2,7 +2,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout import wave
+from ansible_collections.easymo.deploy.plugins.module_utils._waves import wave
 from ansible_collections.easymo.deploy.plugins.modules import rollout
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller

@@ -7,7 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
+    AlertsApi,
+    MonitoringServer,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
     ActiveAlert,
     LoadedRule,
@@ -17,9 +20,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
     VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server import (
-    MonitoringServer,
 )
 from tests.fakes.http_server import Handler, serving
 from tests.tables import cases

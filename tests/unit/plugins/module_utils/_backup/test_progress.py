@@ -1,4 +1,4 @@
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import BackupProgress
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import BackupProgress
 
 TIMES = (101.0, 104.9, 105.0, 106.0, 138.0)
 

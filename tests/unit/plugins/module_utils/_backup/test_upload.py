@@ -3,16 +3,19 @@ import io
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup import upload as upload_module
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import Upload, part_size
+from ansible_collections.easymo.deploy.plugins.module_utils._backup import programs
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import (
+    Upload,
+    part_size,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from tests.fakes.bucket import MemoryBucket
 
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
-    monkeypatch.setattr(upload_module, "_PART", 8)
-    monkeypatch.setattr(upload_module, "_IN_FLIGHT", 16)
+    monkeypatch.setattr(programs, "_PART", 8)
+    monkeypatch.setattr(programs, "_IN_FLIGHT", 16)
 
 
 def ignore(_chunk: bytes, _size: int) -> None:

@@ -4,13 +4,12 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.questions import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import (
     SEVERITY,
     Answer,
     Question,
     read_answers,
     read_word,
-    to_result,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from tests.tables import cases
@@ -32,9 +31,9 @@ def answers(given: dict[str, t.Any], by: str = "Jane Doe") -> dict[str, Answer]:
     },
 )
 def test_only_a_yes_passes(answer, status):
-    found = to_result(QUESTION, answer, 1.5)
+    found = QUESTION.result_of(answer, 1.5)
     assert (found["status"], found["scenario"]) == (status, "2 Traditional Flow")
-    assert ("Jane" in found["detail"]) is bool(answer.said)
+    assert ("Jane" in found["detail"]) is bool(answer.word)
 
 
 @pytest.mark.parametrize("word", [True, "yes", "YES", " y ", "true"])
@@ -44,7 +43,7 @@ def test_a_yes_is_a_yes_however_it_is_written(word):
 
 def test_an_answer_may_bring_name_time_and_note():
     given = {"phone": {"answer": "no", "by": "Joe", "at": "09:41", "note": "no buttons"}}
-    found = to_result(QUESTION, answers(given)["phone"], 0)
+    found = QUESTION.result_of(answers(given)["phone"], 0)
     assert found["detail"] == "Joe said no at 09:41, no buttons, asked: Do buttons appear?"
     assert found["facts"]["how"] == "variable"
 
@@ -68,7 +67,7 @@ def test_an_answer_that_is_none_is_refused(given, by, said):
 def test_what_users_say_has_three_answers(word, status):
     question = Question("tickets", "How many?", "the team", scale=SEVERITY)
     given = {"tickets": {"answer": word, "note": "slow"}}
-    found = to_result(question, read_answers(given, [question], by="Joe", now=NOW)["tickets"], 0)
+    found = question.result_of(read_answers(given, [question], by="Joe", now=NOW)["tickets"], 0)
     assert (found["status"], found["facts"]["answer"]) == (status, word.lower())
     assert (found["facts"]["note"], "Joe said" in found["detail"]) == ("slow", True)
     with pytest.raises(InputError, match="is 'yes'; it is good, minor or bad"):

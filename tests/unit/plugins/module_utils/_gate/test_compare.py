@@ -195,7 +195,7 @@ class Kept:
     def recall(self, plan: WatchPlan) -> WatchState | None:
         return self.state
 
-    def said(self, state: WatchState) -> None:
+    def decision_on(self, state: WatchState) -> None:
         return None
 
     def keep(self, state: WatchState) -> None:

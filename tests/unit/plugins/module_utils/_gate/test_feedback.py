@@ -4,11 +4,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.questions import (
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import (
     SEVERITY,
     Answer,
     Question,
-    to_result,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
     that_count,
@@ -35,7 +34,7 @@ HELD = {
 def row(name: str, said: str, note: str = "") -> dict[str, t.Any]:
     question = Question(name, f"How is {name}?", "the team", scale=SEVERITY)
     answer = Answer(said, "Jane Doe", ENDED, "terminal", note) if said else Answer()
-    return to_result(question, answer, 0)
+    return question.result_of(answer, 0)
 
 
 @pytest.mark.parametrize(

@@ -40,13 +40,13 @@ GOOD, BETWEEN, BAD, GAP = 0.0, 3.0, 9.0, None
 
 
 def watched(
-    *values: float | None, said: ManualDecision | None = None, plan: WatchPlan = PLAN
+    *values: float | None, manual: ManualDecision | None = None, plan: WatchPlan = PLAN
 ) -> Step:
     """After looks every ten seconds, or after the one that ended it."""
     state = replace(begin(plan.metrics, STARTED), attempt=1)
     for number, value in enumerate(values):
         sample = Sample(value, "no series" if value is None else "")
-        step = next_step(plan, state.looked(plan.metrics, {"m": sample}, number * 10.0), said)
+        step = next_step(plan, state.looked(plan.metrics, {"m": sample}, number * 10.0), manual)
         state = step.state
         if step.decision:
             break
@@ -57,7 +57,7 @@ def verdict(step: Step) -> Verdict | None:
     return step.decision and step.decision.verdict
 
 
-def said(state: WatchState, decision: str, **given: t.Any) -> ManualDecision:
+def decided(state: WatchState, decision: str, **given: t.Any) -> ManualDecision:
     known = {"gate": "monitoring", "by": "ann", "reason": "seen", "at": "2026-11-25T10:00:00Z"}
     bound = {"attempt": 1, "watch": state.began_at, "held": state.held_at}
     return ManualDecision(**{**known, **bound, "decision": decision, **given})
@@ -102,14 +102,14 @@ def after(
 
 
 def test_an_approval_ends_a_hold_and_says_what_was_held():
-    step = after(HELD, BETWEEN, said(HELD, "approve"))
-    assert (verdict(step), step.said and step.said.by) == (Verdict.PROCEED, "ann")
+    step = after(HELD, BETWEEN, decided(HELD, "approve"))
+    assert (verdict(step), step.manual and step.manual.by) == (Verdict.PROCEED, "ann")
     assert step.decision
     assert "should be at most 1" in step.decision.reasons[0].text
 
 
 def test_an_approval_covers_the_reasons_it_was_given_for_and_another_holds_anew():
-    approval = said(HELD, "approve", concerns=HELD.concerns)
+    approval = decided(HELD, "approve", concerns=HELD.concerns)
     assert verdict(after(HELD, BETWEEN + 1, approval)) is Verdict.PROCEED
     blind = after(HELD, GAP, approval)
     assert (verdict(blind), blind.state.held, blind.state.guards_until) == (None, 30.0, 90.0)
@@ -120,7 +120,7 @@ def test_an_approval_covers_the_reasons_it_was_given_for_and_another_holds_anew(
 
 
 def test_an_approval_waits_while_a_breach_is_not_certain_and_never_covers_one():
-    approval = said(HELD, "approve")
+    approval = decided(HELD, "approve")
     one = after(HELD, BAD, approval)
     assert verdict(one) is None
     assert verdict(after(one.state, BAD, approval, 40.0)) is Verdict.ROLLBACK
@@ -129,15 +129,15 @@ def test_an_approval_waits_while_a_breach_is_not_certain_and_never_covers_one():
 
 
 def test_a_reject_goes_back_at_any_time():
-    step = watched(GOOD, said=said(HELD, "reject"))
+    step = watched(GOOD, manual=decided(HELD, "reject"))
     assert verdict(step) is Verdict.ROLLBACK
     assert step.decision
     assert step.decision.reasons[0].text == "ann rejected the release: seen"
-    assert verdict(after(HELD, GOOD, said(HELD, "reject"))) is Verdict.ROLLBACK
+    assert verdict(after(HELD, GOOD, decided(HELD, "reject"))) is Verdict.ROLLBACK
 
 
 def test_a_decision_counts_for_its_own_hold_alone():
-    approval, rejection = said(HELD, "approve"), said(HELD, "reject")
+    approval, rejection = decided(HELD, "approve"), decided(HELD, "reject")
     assert that_counts([approval], HELD) == approval
     assert that_counts([approval, rejection], HELD) == rejection
     later = replace(HELD, held=25.0)
@@ -154,12 +154,12 @@ ENDED = replace(HELD, ended="hold", phase_started="t1")
 def taken(
     state: WatchState, now: float, *, phase: str = "t1", by: ManualDecision | None = None
 ) -> WatchState | None:
-    return take_up(PLAN, state, now, phase_started=phase, said=by)
+    return take_up(PLAN, state, now, phase_started=phase, manual=by)
 
 
 def test_a_rerun_counts_what_was_seen_and_misses_what_was_not():
     plan = WatchPlan((METRIC,), replace(SCHEDULE, duration=100))
-    state = take_up(plan, watched(GOOD, plan=plan).state, 45.0, phase_started="t2", said=None)
+    state = take_up(plan, watched(GOOD, plan=plan).state, 45.0, phase_started="t2", manual=None)
     assert state is not None
     assert (state.series["m"].count, state.series["m"].missing) == (1, 3)
     assert [(gap.begin, gap.end) for gap in state.gaps] == [(0.0, 45.0)]
@@ -195,7 +195,7 @@ def test_breaches_that_a_killed_run_was_certain_of_still_roll_back():
     ("decision", "expected"), [("approve", Verdict.PROCEED), ("reject", Verdict.ROLLBACK)]
 )
 def test_a_hold_that_ended_takes_a_later_decision(decision, expected):
-    by = said(ENDED, decision)
+    by = decided(ENDED, decision)
     state = taken(ENDED, 9000.0, phase="t2", by=by)
     assert state is not None
     assert verdict(after(state, BETWEEN, by, 9000.0)) is expected
@@ -211,7 +211,7 @@ RECORD = Record("2.0.0", 1, "running", "ann", "", "2026-11-25T09:00:00Z")
 
 
 def wanted(decision: str = "approve", **given: t.Any) -> ManualDecision:
-    return said(HELD, decision, **{"attempt": 0, "watch": "", "held": "", **given})
+    return decided(HELD, decision, **{"attempt": 0, "watch": "", "held": "", **given})
 
 
 def test_a_decision_is_bound_to_the_hold_it_is_about():

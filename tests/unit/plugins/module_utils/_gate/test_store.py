@@ -25,7 +25,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
     record_answer,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchPlan
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.metrics import watched
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.people import watched
 from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric as Recorded
 from tests.fakes.cluster import MemoryCluster
@@ -139,7 +139,7 @@ def test_a_cluster_out_of_sight_ends_no_watch(cluster):
     cluster.out_of_sight = True
     writing.keep(looked(at=20.0))
     assert writing.lost == 1
-    assert writing.said(looked()) is None
+    assert writing.decision_on(looked()) is None
     cluster.out_of_sight = False
     writing.keep(looked(at=30.0))
     assert writing.lost == 1
@@ -161,11 +161,11 @@ def test_a_decision_of_this_watch_is_heard(cluster):
     evidence = {"attempt": 1, "watch": state.began_at, "held": state.held_at, "reasons": []}
     words = {"gate": "monitoring", "decision": "approve", "by": "ann", "reason": "r", "at": "t"}
     facts = {"decisions": {"monitoring-t": {**words, "evidence": evidence}}}
-    assert writing.said(state) is None
+    assert writing.decision_on(state) is None
     cluster.put("ConfigMap", record(facts=facts))
-    assert writing.said(state).by == "ann"
+    assert writing.decision_on(state).by == "ann"
     cluster.put("ConfigMap", record(facts=facts, attempt=2))
-    assert writing.said(state) is None
+    assert writing.decision_on(state) is None
 
 
 COMPARED = {

@@ -4,7 +4,6 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import WatchFinding, judge
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import sentence
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     HOLD,
     PENDING,
@@ -13,6 +12,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import 
     RampFacts,
     Start,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import sentence
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RAISE, WATCH, RampPlan
 from tests.unit.plugins.module_utils._ramp.scenes import HOUR, SCHEDULE, planned, seen_at, state_at
 

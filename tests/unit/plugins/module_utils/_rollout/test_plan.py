@@ -26,7 +26,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import
     plan_rollout,
     runs_release,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.wave import to_environment
+from ansible_collections.easymo.deploy.plugins.module_utils._waves.wave import to_environment
 from tests.tables import cases
 
 OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"

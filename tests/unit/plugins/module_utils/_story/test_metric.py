@@ -15,7 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Watcher
 from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import plot_of
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.metrics import watched
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.people import watched
 from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric as Recorded
 from tests.tables import cases

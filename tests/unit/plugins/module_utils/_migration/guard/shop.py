@@ -8,8 +8,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.cat
     RowSecurity,
     TriggerFunction,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Name
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.signatures import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Name
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.routines import (
     Signature,
 )
 

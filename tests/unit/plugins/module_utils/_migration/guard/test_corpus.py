@@ -1,11 +1,11 @@
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
     DESTRUCTIVE,
     UNKNOWN,
     WARNINGS,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
 from scripts import guard_table
 from tests.unit.plugins.module_utils._migration.guard.cases import Label, read_cases
 from tests.unit.plugins.module_utils._migration.guard.shop import SHOP

@@ -5,16 +5,16 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     Library,
     MissingLibraryError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import options
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-    Review,
-    Source,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration import deploy
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.deploy import (
     Guard,
     GuardReport,
     enforce,
     refuse_bad_waivers,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
+    Review,
+    Source,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import GuardError
@@ -108,7 +108,7 @@ def test_a_waiver_needs_its_file():
 
 @pytest.mark.parametrize("additive_only", [True, False])
 def test_the_parser_is_missed_only_where_it_is_needed(monkeypatch, additive_only):
-    monkeypatch.setattr(options, "PGLAST", Library("pglast >= 8.8", "Traceback"))
+    monkeypatch.setattr(deploy, "PGLAST", Library("pglast >= 8.8", "Traceback"))
     params = {"additive_only": additive_only, "waivers": {}}
     if additive_only:
         with pytest.raises(MissingLibraryError, match="pglast"):

@@ -18,7 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal import mod
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Command
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.console import Console
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.layout import clipped, width
-from ansible_collections.easymo.deploy.plugins.module_utils._variables.check import typed_unchanged
+from ansible_collections.easymo.deploy.plugins.module_utils._variable_check import typed_unchanged
 
 HERE = Path(__file__).parent
 RUNS = sorted(one.name.partition(".")[0] for one in (HERE / "events").glob("*.jsonl.gz"))

@@ -3,7 +3,7 @@
 import threading
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.rollback import (
+from ansible_collections.easymo.deploy.plugins.module_utils._waves.rollback import (
     Returned,
     describe_return,
     return_all,

@@ -21,12 +21,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import 
     decide_flags,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.consumer import ConsumerState
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.kill_switch import (
-    KillSwitching,
-    check_reached,
-    plan_lowered,
-    plan_set,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
     FlagsMap,
     FlagsPlan,
@@ -47,6 +41,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.proof import 
     ReplacedPods,
     next_victim,
     replace_stale_pods,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import (
+    KillSwitching,
+    check_reached,
+    plan_lowered,
+    plan_set,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     HOLD,

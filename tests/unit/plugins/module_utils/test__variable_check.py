@@ -1,6 +1,6 @@
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._variables.check import (
+from ansible_collections.easymo.deploy.plugins.module_utils._variable_check import (
     Secret,
     Variables,
     incomplete,

@@ -1,6 +1,6 @@
 """Which services roll together, and in which order they return."""
 
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.rollback import (
+from ansible_collections.easymo.deploy.plugins.module_utils._waves.rollback import (
     rollback_waves,
     waves_of,
 )

@@ -5,21 +5,20 @@ from __future__ import annotations
 
 import typing as t
 
-from .._arguments import options_or_refusal, text_of
-from .._checks.kinds import read_tests
-from .._checks.preflight import read_waivers as read_row_waivers
-from .._documentation import fragment_spec
-from .._errors import InputError
-from .._flags.values import to_values
-from .._gate.options import METRIC_RULES, read_metrics
-from .._module import refuse_below
-from .._ramp.options import read_schedule
-from .._release.order import read_waivers
-from .._release.pins import record_name
-from .._release.sign_off import read_given, read_wanted
-from .._time import now
-from .._time_options import is_within
-from .._window import read_window
+from ._arguments import options_or_refusal, text_of
+from ._checks.kinds import read_tests
+from ._checks.preflight import read_waivers as read_row_waivers
+from ._documentation import fragment_spec
+from ._errors import InputError
+from ._flags.values import to_values
+from ._gate.options import METRIC_RULES, read_metrics
+from ._module import refuse_below
+from ._ramp.options import read_schedule
+from ._release.order import read_waivers
+from ._release.pins import record_name
+from ._release.sign_off import read_given, read_wanted
+from ._time import is_within, now
+from ._window import read_window
 
 Release = t.Mapping[str, t.Any]
 """Variables of a release by name, as the inventory has them, where nothing is wrong with their types."""

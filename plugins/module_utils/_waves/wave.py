@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rollouts of many services in one process: wave after wave, those of a wave side by side, each to its own end.
 
-A service is done when its own checks pass, too."""
+A service is done when its own checks pass, too.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +20,13 @@ from .._lock.fence import lease_check_for
 from .._module import Module, Result, emit_progress, unexpected
 from .._progress import WAVE_ROLLED
 from .._release.pins import Pins, read_pins, record_name
+from .._rollout.changes import describe_changes
+from .._rollout.models import LAST_APPLIED, ReplicaCounts
+from .._rollout.plan import Pin, RolloutRequest
+from .._rollout.runner import Rollout, Settings
 from .._threads import Lock, Patience, side_by_side
 from .._time import utc_now
 from .._words import counted, listed
-from .changes import describe_changes
-from .models import LAST_APPLIED, ReplicaCounts
-from .plan import Pin, RolloutRequest
-from .runner import Rollout, Settings
 
 
 def options_of(wave: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -10,24 +10,31 @@ import typing as t
 from dataclasses import replace
 from datetime import datetime
 
-from .._cluster import (
+from ._cluster import (
     KILL_SWITCH_ANNOTATION,
     KILL_SWITCH_EPOCH_ANNOTATION,
     RAMP_ANNOTATION,
     Clock,
     Cluster,
 )
-from .._errors import ConflictError, DeployError, VerificationError
-from .._lock.fence import epoch_now
-from .._lock.models import epoch_in
-from .._ramp.models import RampState
-from .._threads import Lock, side_by_side
-from .._time import read_time
-from .apply import KillSwitch, decide_flags, differing, epoch_of_switch, is_lower, observe_flags
-from .consumer import Consumer, ConsumerState, FlagsRequest, tell_wrong
-from .plan import FlagsMap, FlagsPlan, Wish
-from .pods import REACHED, RUNNING
-from .values import Document
+from ._errors import ConflictError, DeployError, VerificationError
+from ._flags.apply import (
+    KillSwitch,
+    decide_flags,
+    differing,
+    epoch_of_switch,
+    is_lower,
+    observe_flags,
+)
+from ._flags.consumer import Consumer, ConsumerState, FlagsRequest, tell_wrong
+from ._flags.plan import FlagsMap, FlagsPlan, Wish
+from ._flags.pods import REACHED, RUNNING
+from ._flags.values import Document
+from ._lock.fence import epoch_now
+from ._lock.models import epoch_in
+from ._ramp.models import RampState
+from ._threads import Lock, side_by_side
+from ._time import read_time
 
 SET, LOWERED, RESET = "set", "lowered", "reset"
 

@@ -11,12 +11,12 @@ from .._cluster import Clock, Cluster
 from .._errors import DeployError, InputError
 from .._release.pins import Pins, read_pins, record_name
 from .._release.store import ReleaseStore
+from .._rollout.apply import WriteCheck
+from .._rollout.changes import Taken
+from .._rollout.models import ReplicaCounts
+from .._rollout.plan import Pin, RolloutRequest
+from .._rollout.runner import Rollout, Settings
 from .._threads import side_by_side
-from .apply import WriteCheck
-from .changes import Taken
-from .models import ReplicaCounts
-from .plan import Pin, RolloutRequest
-from .runner import Rollout, Settings
 
 Waves = list[list[str]]
 
