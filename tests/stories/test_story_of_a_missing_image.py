@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import FUNCTIONS_BACK
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import asked_for
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import commands_in
 from sandbox.names import SERVICES
 from tests.stories.people import QUICK, Witness
 
@@ -238,7 +238,7 @@ def test_the_rest_of_the_release_goes_through(operator, witness):
 
 def test_the_functions_alone_go_back_by_what_a_diagnosis_prints(operator, witness):
     assert witness.functions_version() == "2.0.0"
-    ((_playbook, options),) = asked_for(FUNCTIONS_BACK)
+    ((_playbook, options),) = commands_in(FUNCTIONS_BACK)
     run = operator.goes_back(*shlex.split(options))
     assert run.rc == 0, run.tail()
     assert witness.functions_version() == "1.9.0"

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils import _kill_switch as kill_switch
 from ansible_collections.easymo.deploy.plugins.module_utils import _window
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, HoldError
-from ansible_collections.easymo.deploy.plugins.module_utils._flags import apply, kill_switch
+from ansible_collections.easymo.deploy.plugins.module_utils._flags import apply
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import Wish
 from ansible_collections.easymo.deploy.plugins.module_utils._gate import (
     models,
@@ -20,13 +21,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate import (
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchPlan
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import UNDO
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp import apply as ramping
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import describe
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     HOLD,
     PROCEED,
     ROLLBACK,
     Start,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import describe
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import StepRequest
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import PhaseOrder, Waiver
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
@@ -165,7 +166,7 @@ class World(Scene):
             self.cluster, "2.0.0", "monitoring", report=self.reports.append, wall=lambda: at
         )
         known = memory.recall(WATCH)
-        if known and memory.said(known):
+        if known and memory.decision_on(known):
             return "", {"decision": {"decision": "approve"}}
         watched = known or state.begin([METRIC], at)
         memory.keep(replace(watched, held=5.0, held_why=("m has no data",)))
