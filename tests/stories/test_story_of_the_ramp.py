@@ -252,14 +252,14 @@ def test_what_hits_everybody_at_once_brings_nobody_down(operator, witness, crowd
     change = json.dumps({"data": {PERCENTAGE: "5"}})
     witness.kubectl("patch", "configmap", "feature-flags", "--type=merge", "-p", change)
     metrics = [ERROR_RATE, FAILING_USERS]
-    quick = {"release_ramp_watch_duration": 15, "release_watch_delay": 6}
+    quick = {"release_ramp_watch_duration": 25, "release_watch_delay": 6}
     steps = [{**one, "must_detect": 5} if one["percentage"] == 5 else one for one in STEPS]
     before = crowd.answers[500]
     with crowd.writing():
         run = ramps(operator, GOOD, metrics=metrics, release_ramp=steps, **quick)
     assert run.rc == 0, run.tail()
-    assert "for 15 s and is good. failing_users could have seen" in said_in_slack(witness)
-    assert crowd.answers[500] - before > 50
+    assert "for 25 s and is good. failing_users could have seen" in said_in_slack(witness)
+    assert crowd.answers[500] - before > 100
     _verdict, seen = watch_at_five(witness)
     assert seen["error_rate"]["max"] > 0.03
     compared = seen["failing_users"]["comparison"]
