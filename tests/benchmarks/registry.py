@@ -4,7 +4,6 @@ from tests.benchmarks.availability import availability
 from tests.benchmarks.backup import backup
 from tests.benchmarks.callbacks import callbacks
 from tests.benchmarks.deployment import deployment
-from tests.benchmarks.failing import failing
 from tests.benchmarks.fleet import fleet
 from tests.benchmarks.functions import functions
 from tests.benchmarks.gates import gates
@@ -23,7 +22,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "sandbox": sandbox_start,
     "deployment": deployment,
     "moments": moments,
-    "failing": failing,
     "kill_switch": kill_switch,
     "guard": guard,
     "microservices": microservices,
