@@ -2,7 +2,6 @@
 
 from tests.benchmarks.availability import availability
 from tests.benchmarks.backup import backup
-from tests.benchmarks.callbacks import callbacks
 from tests.benchmarks.deployment import deployment
 from tests.benchmarks.fleet import fleet
 from tests.benchmarks.functions import functions
@@ -33,6 +32,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "watch": watch,
     "gates": gates,
     "availability": availability,
-    "callbacks": callbacks,
     "report": report,
 }
