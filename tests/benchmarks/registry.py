@@ -4,7 +4,6 @@ from tests.benchmarks.availability import availability
 from tests.benchmarks.backup import backup
 from tests.benchmarks.deployment import deployment
 from tests.benchmarks.fleet import fleet
-from tests.benchmarks.functions import functions
 from tests.benchmarks.gates import gates
 from tests.benchmarks.guard import guard
 from tests.benchmarks.kill_switch import kill_switch
@@ -28,7 +27,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "backup": backup,
     "round_trips": round_trips,
     "migrations": migrations,
-    "functions": functions,
     "watch": watch,
     "gates": gates,
     "availability": availability,

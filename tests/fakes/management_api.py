@@ -1,17 +1,15 @@
 """A Management API on loopback for the Supabase CLI and for us to deploy to, which keeps what was uploaded to it.
 
 Alone it is a project that takes everything and runs nothing. Before the sandbox's API it hands each call on.
-Either way it can be told to go wrong at one call, or to keep a limit.
+Either way it can be made to go wrong at one call.
 """
 
 import email.parser
 import email.policy
 import hashlib
 import json
-import re
 import socket
 import threading
-import time
 import typing as t
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,8 +17,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from sandbox.supabase.errors import ApiError
-from sandbox.supabase.server import RateLimit
 from tests.fakes.http_server import Handler, serving
 
 REF = "abcdefghijklmnopqrst"
@@ -64,9 +60,6 @@ class Management:
         self.functions: dict[str, Record] = {}
         self.secrets: dict[str, str] = {}
         self.url = ""
-        self.limit: int | None = None
-        """Calls a minute to each endpoint, when there is one."""
-        self._rates = RateLimit()
         self._sources: dict[str, Upload] = {}
         self._lock = threading.Lock()
 
@@ -81,22 +74,6 @@ class Management:
                     each.times -= 1
                     return each
         return None
-
-    def forget_rates(self) -> None:
-        """Begin a new minute."""
-        self._rates = RateLimit()
-
-    def admit(self, method: str, path: str) -> tuple[bool, dict[str, str]]:
-        """Whether the limit lets the call in, and the headers that tell of it."""
-        if self.limit is None:
-            return True, {}
-        place = re.sub(r"/functions/[^/]+/body", "/functions/*/body", path)
-        try:
-            with self._lock:
-                now = time.monotonic()
-                return True, self._rates.admit((method, place), limit=self.limit, now=now)
-        except ApiError as exc:
-            return False, dict(exc.headers or {})
 
     def note(self, path: str, content_type: str, body: bytes) -> Upload:
         slug = parse_qs(urlsplit(path).query)["slug"][0]
@@ -171,10 +148,6 @@ class _Handler(Handler):
         if trouble and not trouble.after:
             self._fail(trouble)
             return
-        admitted, told = self.management.admit(self.command, urlsplit(self.path).path)
-        if not admitted:
-            self.answer_json({"message": "Too Many Requests"}, 429, told)
-            return
         upload = None
         if self.command == "POST" and urlsplit(self.path).path.endswith("/deploy"):
             upload = self.management.note(self.path, self.headers["Content-Type"], body)
@@ -186,7 +159,7 @@ class _Handler(Handler):
         if trouble:
             self._fail(trouble)
         else:
-            self.answer(status, content, {"Content-Type": kind, **told})
+            self.answer(status, content, {"Content-Type": kind})
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
 

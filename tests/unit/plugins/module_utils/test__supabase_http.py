@@ -4,7 +4,11 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _supabase_api
-from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import RateGate
+from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer
+from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import (
+    ManagementClient,
+    RateGate,
+)
 
 
 class Clock:
@@ -45,3 +49,18 @@ def test_a_limit_holds_for_its_endpoint_alone_and_never_gets_shorter(clock):
     assert clock.slept == []
     gate.wait("POST /deploy")
     assert clock.slept == [30.0]
+
+
+def test_the_last_call_that_the_limit_allows_holds_back_the_next_to_that_endpoint(
+    clock, monkeypatch
+):
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "40"}
+    monkeypatch.setattr(_supabase_api, "send", lambda *_words, **_more: Answer(200, headers))
+    client = ManagementClient(
+        api_url="https://api", project_ref="ref", access_token="token", ca_cert=None, timeout=5
+    )
+    for path in ("/secrets", "/functions"):
+        client.call("GET", path, "a list")
+    assert clock.slept == []
+    client.call("GET", "/secrets", "a list")
+    assert clock.slept == [40.0]
