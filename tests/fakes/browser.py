@@ -94,22 +94,11 @@ class Browser:
         self._process.wait()
         os.close(self._from)
 
-    def open(
-        self,
-        page: str,
-        *,
-        width: int,
-        scheme: str = "light",
-        media: str = "",
-        scripts: bool = True,
-        policy: bool = False,
-    ) -> None:
-        """Show a page of HTML. `media` is for example "print". `policy`: that of the page holds."""
+    def url(self, page: str) -> str:
+        """Of a page of HTML, until the next."""
         file = self._folder / "page.html"
         file.write_text(page, encoding="utf-8")
-        self.visit(
-            file.as_uri(), width=width, scheme=scheme, media=media, scripts=scripts, policy=policy
-        )
+        return file.as_uri()
 
     def visit(
         self,
@@ -121,6 +110,7 @@ class Browser:
         scripts: bool = True,
         policy: bool = False,
     ) -> None:
+        """Show it. `media` is for example "print". `policy`: that of the page holds."""
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self._ask("Emulation.setEmulatedMedia", media=media, features=[feature])
         self._ask("Emulation.setScriptExecutionDisabled", value=not scripts)

@@ -61,10 +61,6 @@ def bucket(world: World, prefix: str) -> dict[str, t.Any]:
     }
 
 
-STORE = ("bucket", "prefix", "endpoint_url", "region", "access_key", "secret_key", "path_style")
-"""What `bucket` gives, of options that have more."""
-
-
 def stand_in(folder: Path, name: str, script: str, *, version: str = "") -> str:
     """A program of that name that runs lines of a shell; with `version` it tells that as PostgreSQL's own do."""
     says = f'[ "$1" = --version ] && echo "{name} (PostgreSQL) {version}" && exit\n'

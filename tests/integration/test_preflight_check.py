@@ -17,9 +17,6 @@ from ansible_collections.easymo.deploy.plugins.modules import preflight_check, r
 from tests.fakes.http_server import Handler, serving
 from tests.integration.conftest import Place
 
-if t.TYPE_CHECKING:
-    pass
-
 Row = dict[str, t.Any]
 TOKEN = "a-token-that-is-no-secret"
 AUTHOR = {

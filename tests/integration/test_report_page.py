@@ -77,7 +77,7 @@ def seen(opened, axe) -> list[Seen]:
         page = as_html(build_report(record, asked))
         for scheme in ("light", "dark"):
             for width in WIDTHS:
-                opened.open(page, width=width, scheme=scheme)
+                opened.visit(opened.url(page), width=width, scheme=scheme)
                 layout = opened.evaluate(LAYOUT)
                 judged = violations(opened, axe) if (scheme, width) in JUDGED else []
                 found.append(Seen(name, width, scheme, layout, judged))
@@ -112,7 +112,8 @@ def test_it_meets_wcag_aa(seen):
 
 
 def test_axe_is_no_judge_that_lets_everything_pass(opened, axe):
-    opened.open("<p style='color: #aaa; background: #fff'>faint</p><img src=x>", width=400)
+    faint = "<p style='color: #aaa; background: #fff'>faint</p><img src=x>"
+    opened.visit(opened.url(faint), width=400)
     found = {one.partition(":")[0] for one in violations(opened, axe)}
     assert {"color-contrast", "image-alt", "html-has-lang"} <= found
 
@@ -142,7 +143,7 @@ def test_nothing_of_a_record_became_an_element(seen):
 
 def test_on_paper_all_folds_are_open(opened):
     page = as_html(build_report(records.green(), Asked(plan=Plan.read(records.PLAN))))
-    opened.open(page, width=800, media="print")
+    opened.visit(opened.url(page), width=800, media="print")
     hidden = opened.evaluate(
         "[...document.querySelectorAll('details > :not(summary)')].filter(one => !one.getClientRects().length"
         " || !one.checkVisibility({contentVisibilityAuto: true})).length"
@@ -167,7 +168,7 @@ STALE = "getComputedStyle(document.querySelector('.stale')).display !== 'none'"
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_live_page_tells_first_what_goes_on_and_meets_wcag_aa(opened, axe, width, scheme):
-    opened.open(live_page(0.1), width=width, scheme=scheme)
+    opened.visit(opened.url(live_page(0.1)), width=width, scheme=scheme)
     first = opened.evaluate("document.querySelector('main').firstElementChild.innerText")
     assert "Microservices (4 of 8) since 08:28:12 CAT." in first
     assert opened.evaluate(STALE) is False
@@ -177,13 +178,13 @@ def test_a_live_page_tells_first_what_goes_on_and_meets_wcag_aa(opened, axe, wid
 
 
 def test_a_page_without_news_for_two_minutes_says_so_under_its_own_policy(opened):
-    opened.open(live_page(2.1), width=400, policy=True)
+    opened.visit(opened.url(live_page(2.1)), width=400, policy=True)
     assert opened.evaluate(STALE) is True
-    opened.open(live_page(1.8), width=400, policy=True)
+    opened.visit(opened.url(live_page(1.8)), width=400, policy=True)
     assert opened.evaluate(STALE) is False
 
 
 def test_without_scripts_a_live_page_tells_when_it_was_written(opened):
-    opened.open(live_page(5), width=400, scripts=False)
+    opened.visit(opened.url(live_page(5)), width=400, scripts=False)
     text = opened.evaluate("document.body.innerText")
     assert "If that is more than two minutes ago, the run has died" in text

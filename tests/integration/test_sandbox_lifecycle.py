@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import typing as t
 from pathlib import Path
 
@@ -102,11 +101,11 @@ def test_a_kill_is_noticed_and_down_leaves_no_process(sandbox, victim):
     sandbox.succeeds("up", "--only", LIGHT, "--seed-mb", "5")
     os.kill(sandbox.pid(victim), signal.SIGKILL)
 
-    _within(1.0, lambda: sandbox.status()[victim]["phase"] == "dead")
+    until(lambda: sandbox.status()[victim]["phase"] == "dead", 1)
     assert sandbox("status").returncode == 1
     assert victim in sandbox.fails("up", "--only", LIGHT)
     if victim == "supervisor":
-        _within(5.0, lambda: sandbox.processes() == [])
+        until(lambda: sandbox.processes() == [], 5)
 
     sandbox.succeeds("down")
     assert sandbox.processes() == []
@@ -125,7 +124,7 @@ def test_whatever_of_the_whole_dies_nothing_is_left(sandbox):
 def test_removing_the_folder_takes_the_sandbox_down(sandbox):
     sandbox.succeeds("up", "--only", "valkey")
     shutil.rmtree(sandbox.run_folder)
-    _within(5.0, lambda: sandbox.processes() == [])
+    until(lambda: sandbox.processes() == [], 5)
     assert not sandbox.run_folder.exists()
 
 
@@ -180,9 +179,9 @@ def test_the_cluster_comes_back_with_all_it_held(sandbox):
         )
 
     sandbox.succeeds("fault", "set", "kubernetes.down")
-    _within(5.0, lambda: "refused" in get().stderr)
+    until(lambda: "refused" in get().stderr, 5)
     sandbox.succeeds("fault", "clear")
-    _within(5.0, lambda: get().returncode == 0)
+    until(lambda: get().returncode == 0, 5)
 
 
 def test_an_up_that_asks_for_something_else_is_refused(sandbox):
@@ -229,7 +228,7 @@ def test_an_interrupted_up_leaves_nothing(sandbox):
         # A shell ignores SIGINT for what it runs in the background, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    _within(20.0, lambda: sandbox.status().get("seaweedfs", {}).get("phase") == "starting")
+    until(lambda: sandbox.status().get("seaweedfs", {}).get("phase") == "starting", 20)
     up.send_signal(signal.SIGINT)
     assert "taken down" in up.communicate(timeout=30)[1]
     assert up.returncode == 1
@@ -337,10 +336,3 @@ def test_a_normal_user_has_a_sandbox_too():
         assert Sandbox(home / "state").processes() == []
     finally:
         shutil.rmtree(home)
-
-
-def _within(seconds: float, true: t.Callable[[], bool]) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.05)

@@ -20,7 +20,6 @@ if t.TYPE_CHECKING:
 
 _SOURCE = Path(__file__).parent / "prisma"
 _CHECKOUT = Path(__file__).parents[2] / "sandbox" / "checkout" / "v2.0.0"
-_WITHIN = 90.0
 _ROWS = """
 SELECT migration_name, checksum, finished_at IS NOT NULL, rolled_back_at IS NOT NULL, applied_steps_count,
        coalesce(logs, '(null)') FROM _prisma_migrations ORDER BY started_at, migration_name
