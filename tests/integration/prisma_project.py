@@ -8,9 +8,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
-from ansible_collections.easymo.deploy.plugins.modules import migrations
-from tests.integration.running import query
-from tests.module_runner import run_module
+from tests.integration.migration_folders import MigrationFolder
 
 Result = dict[str, t.Any]
 _ROWS = """
@@ -25,12 +23,11 @@ def applied_as(name: str, statements: int = 1) -> Result:
     return {"file": file, "version": name, "name": name, "statements": statements, "atomic": True}
 
 
-class PrismaProject:
-    """A folder of migrations and an empty database."""
+class PrismaProject(MigrationFolder):
+    kind = "prisma"
 
     def __init__(self, folder: Path, database: dict[str, t.Any]) -> None:
-        self.folder = folder
-        self.database = database
+        super().__init__(folder, database)
         folder.mkdir(exist_ok=True)
 
     def write(self, **scripts: str | bytes) -> None:
@@ -39,10 +36,6 @@ class PrismaProject:
             raw = sql if isinstance(sql, bytes) else sql.encode()
             (self.folder / name / "migration.sql").write_bytes(raw)
 
-    def run(self, **options: t.Any) -> Result:
-        given = {"kind": "prisma", "directory": str(self.folder), **options}
-        return run_module(migrations, **{**self.database, **given})
-
     def resolve(self, resolution: str, *names: str, **options: t.Any) -> Result:
         return self.run(state="resolved", resolution=resolution, migrations=names, **options)
 
@@ -50,15 +43,9 @@ class PrismaProject:
         described = self.run(state="described")
         return {**described, **described.get("history", {})}
 
-    def query(self, sql: str) -> list[tuple[t.Any, ...]]:
-        return query(self.database, sql)
-
     def rows(self) -> list[tuple[t.Any, ...]]:
         """Name, finished, rolled back and steps of each row; none without the table."""
         return self.query(_ROWS) if self.has("_prisma_migrations") else []
-
-    def has(self, table: str) -> bool:
-        return bool(self.query(f"SELECT to_regclass('{table}') IS NOT NULL")[0][0])
 
 
 class Child:

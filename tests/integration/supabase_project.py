@@ -6,36 +6,16 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.modules import migrations
-from tests.integration.running import opened, query
-from tests.module_runner import run_module
-
-if t.TYPE_CHECKING:
-    from pathlib import Path
+from tests.integration.migration_folders import MigrationFolder
+from tests.integration.running import opened
 
 
-class Project:
-    """A folder of migrations and an empty database."""
-
+class Project(MigrationFolder):
     kind = "supabase"
-
-    def __init__(self, folder: Path, database: dict[str, t.Any]) -> None:
-        self.folder = folder
-        self.database = database
 
     def write(self, **files: str) -> None:
         for name, sql in files.items():
             (self.folder / f"{name.lstrip('v')}.sql").write_text(sql)
-
-    def run(self, **options: t.Any) -> dict[str, t.Any]:
-        given = {"kind": self.kind, "directory": str(self.folder), **options}
-        return run_module(migrations, **{**self.database, **given})
-
-    def query(self, sql: str) -> list[tuple[t.Any, ...]]:
-        return query(self.database, sql)
-
-    def has(self, table: str) -> bool:
-        return bool(self.query(f"SELECT to_regclass('{table}') IS NOT NULL")[0][0])
 
 
 class SqlProject(Project):
