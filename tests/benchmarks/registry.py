@@ -14,7 +14,6 @@ from tests.benchmarks.moments import moments
 from tests.benchmarks.report import report
 from tests.benchmarks.round_trips import round_trips
 from tests.benchmarks.sandbox_start import sandbox_start
-from tests.benchmarks.watch import watch
 
 BENCHMARKS: dict[str, Benchmark] = {
     "sandbox": sandbox_start,
@@ -27,7 +26,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "backup": backup,
     "round_trips": round_trips,
     "migrations": migrations,
-    "watch": watch,
     "gates": gates,
     "availability": availability,
     "report": report,

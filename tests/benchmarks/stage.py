@@ -181,7 +181,7 @@ def playing(
 
 
 def collection_output(*words: str, given: str = "") -> str:
-    """What Python prints that imports the collection: of a module (`-m`), or of a text (`-c`)."""
+    """What Python prints that imports the collection, of a module (`-m`)."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "playbooks" / "collections")}
     return _output([sys.executable, *words], REPOSITORY, environment, given)
 

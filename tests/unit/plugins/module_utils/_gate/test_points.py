@@ -39,6 +39,7 @@ def test_old_points_are_as_dense_as_new_ones():
     kept: tuple[Point, ...] = ()
     for at in range(5000):
         kept = add_point(kept, Point(float(at), float(at % 7)))
+    assert len(kept) <= 2 * SHOWN
     shown = thin(kept)
     early = sum(one.at < 2500 for one in shown)
     assert 40 <= early <= 80
