@@ -11,7 +11,6 @@ from tests.benchmarks.measurement import Benchmark
 from tests.benchmarks.microservices import microservices
 from tests.benchmarks.migrations import migrations
 from tests.benchmarks.moments import moments
-from tests.benchmarks.report import report
 from tests.benchmarks.round_trips import round_trips
 from tests.benchmarks.sandbox_start import sandbox_start
 
@@ -28,5 +27,4 @@ BENCHMARKS: dict[str, Benchmark] = {
     "migrations": migrations,
     "gates": gates,
     "availability": availability,
-    "report": report,
 }
