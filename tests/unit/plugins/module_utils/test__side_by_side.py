@@ -19,6 +19,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.log impor
     FunctionProbe,
     probe_all,
 )
+from tests.fakes.cluster import FakeClock
 from tests.unit.plugins.module_utils._checks.ground import ground
 
 NAMES = ("first", "broken", "last")
@@ -89,11 +90,7 @@ def test_a_defect_of_one_is_told_as_its_failure_and_the_others_end(run, status):
 
 
 def test_a_look_is_repeated_until_it_is_well_or_its_time_is_over():
-    now = [0.0]
-
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-
+    clock = FakeClock()
     looks: list[str] = []
 
     def look(name: str) -> int:
@@ -104,8 +101,8 @@ def test_a_look_is_repeated_until_it_is_well_or_its_time_is_over():
         look=look,
         judge=lambda _name, found, _seconds: found,
         well=lambda found: found == 3,
-        patience=_threads.Patience(10, 1, clock=lambda: now[0], sleep=sleep),
+        patience=_threads.Patience(10, 1, clock=clock.now, sleep=clock.sleep),
     )
-    assert (looking.at("one"), now[0]) == (3, 2.0)
+    assert (looking.at("one"), clock.now()) == (3, 102.0)
     looks += ["more"] * 3
-    assert (looking.at("two"), now[0]) == (16, 11.0)
+    assert (looking.at("two"), clock.now()) == (16, 111.0)

@@ -12,19 +12,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     Options,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._threads import Patience
-
-
-class Time:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
+from tests.fakes.cluster import FakeClock
 
 
 def patience(timeout: float) -> Patience:
-    time = Time()
-    return Patience(timeout=timeout, pause=1, clock=lambda: time.now, sleep=time.sleep)
+    clock = FakeClock()
+    return Patience(timeout=timeout, pause=1, clock=clock.now, sleep=clock.sleep)
 
 
 def check(name: str, kind: str = "good") -> Check:

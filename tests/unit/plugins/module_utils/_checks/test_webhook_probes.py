@@ -29,6 +29,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import log_query
+from tests.fakes.cluster import FakeClock
 
 TOKEN, SECRET = "right-token", "right-secret"
 ASKED = Message("asked", "250780000001", "I need vegetables", "agent", reply_contains="Vendors")
@@ -157,12 +158,8 @@ class Memory:
 
 def traced(message: Message, memory: Memory) -> ProbeResult:
     probes = plan_messages([message], app_secret=SECRET, challenge="c0ffee", prefix="r")
-    now = [0.0]
-
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-
-    where = Trace(memory, in_logs=True, wait=10, clock=lambda: now[0], sleep=sleep)
+    clock = FakeClock()
+    where = Trace(memory, in_logs=True, wait=10, clock=clock.now, sleep=clock.sleep)
     (outcome,) = trace(probes, ask(GoodWebhook(), probes), where)
     return outcome
 

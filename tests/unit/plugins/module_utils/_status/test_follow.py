@@ -22,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import P
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.live import Live
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Reported
+from tests.fakes.cluster import FakeClock
 
 PLAN = [{"name": "database", "title": "Database"}, {"name": "microservices", "title": "Services"}]
 SERVICES = ["agent-core", "wallet"]
@@ -72,18 +73,6 @@ def seen(held: dict[str, t.Any], wallet: int = 3, **phases: str) -> Seen:
     return Seen(Story(Record.read(record), lock=held), "The lock.", pods(wallet))
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.time = 0.0
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
-        assert self.time < 10_000, "it follows what nobody works on"
-
-
 def status_at(wallet: int, **phases: str) -> dict[str, t.Any]:
     moment = datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC)
     return status_of(seen(lock(0), wallet, **phases), Asked(SERVICES, Plan.read(PLAN)), moment)
@@ -91,9 +80,14 @@ def status_at(wallet: int, **phases: str) -> dict[str, t.Any]:
 
 def followed(
     *looks: Seen | Exception, interval: float = 2.0
-) -> tuple[dict[str, t.Any], list[str], Clock]:
+) -> tuple[dict[str, t.Any], list[str], FakeClock]:
     """The last look is seen again and again."""
-    left, told, clock = list(looks), [], Clock()
+    left, told, clock = list(looks), [], FakeClock()
+
+    def ends() -> None:
+        assert clock.now() < 10_000, "it follows what nobody works on"
+
+    clock.listeners.append(ends)
 
     def look() -> Seen:
         found = left.pop(0) if len(left) > 1 else left[0]
@@ -165,14 +159,14 @@ def test_it_ends_when_nobody_works_on_it_any_more(last, verdict):
 def test_a_lock_that_is_not_renewed_for_as_long_as_it_lasts_counts_as_free():
     status, _told, clock = followed(seen(lock(0), database="running"))
     assert status["verdict"] == "INTERRUPTED"
-    assert 120 < clock.time < 130
+    assert 220 < clock.now() < 230
 
 
 def test_a_lock_that_is_renewed_is_followed_on():
     looks = [seen(lock(minute), database="running") for minute in range(10)]
     status, told, clock = followed(*looks, interval=60.0)
     assert status["verdict"] == "INTERRUPTED"
-    assert clock.time > 600
+    assert clock.now() > 700
     assert "Database (1 of 2) for 30 s, by ann@ops" in told
 
 
