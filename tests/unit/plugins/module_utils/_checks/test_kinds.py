@@ -42,7 +42,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
-from ansible_collections.easymo.deploy.plugins.module_utils._release.sign_off import Subject
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.tables import cases
@@ -849,14 +848,6 @@ def test_a_bad_one_of_the_run_fails_beside_the_others() -> None:
         ("given_sign_off_qa", "fail"),
         ("given_sign_off_typo", "fail"),
     ]
-
-
-def test_one_for_another_commit_does_not_count_and_is_told() -> None:
-    (wanted,) = people.read_wanted(REQUIRED[:1])
-    other = signed("qa", git_sha="b2" * 20)["qa"]
-    found = people.judge_sign_offs(wanted, other, Subject("2.0.0", 1, COMMIT))
-    assert found.status == "hold"
-    assert "Jane Doe signed commit b2b2b2b2b2b2" in found.detail
 
 
 def test_a_library_that_two_checks_need_is_named_once() -> None:

@@ -122,12 +122,3 @@ def test_what_the_release_wrote_is_not_told():
 
     assert changed(released) == []
     assert describe_changes([]) == ""
-
-
-def test_no_value_of_a_variable_is_told():
-    def secret(body: Object) -> None:
-        wallet(body)["env"] = [{"name": "MODE", "value": "hunter2"}]
-        body["spec"]["containers"][1]["env"] = [{"name": "A", "value": "hunter2"}]
-
-    assert "hunter2" not in str(changed(secret))
-    assert len(changed(secret)) == 2

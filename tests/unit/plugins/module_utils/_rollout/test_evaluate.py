@@ -221,10 +221,6 @@ def test_other_hands_are_recognised(deployment, change, outcome):
     assert evaluate(course_of(deployment), RolloutSnapshot(changed), 1.0)[1].outcome == outcome
 
 
-def test_a_deployment_that_went_is_deleted(deployment):
-    assert evaluate(course_of(deployment), RolloutSnapshot(None), 1.0)[1].outcome == "deleted"
-
-
 def test_a_controller_that_takes_no_notice_is_called_silent(deployment):
     progress = course_of(deployment)
     assert (

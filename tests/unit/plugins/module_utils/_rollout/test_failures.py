@@ -77,12 +77,6 @@ def test_each_class_dwells_as_long_as_it_should(shown, never_until, failing_at):
         assert suspicion.failing(failing_at)
 
 
-def test_a_second_look_is_enough_for_an_image_that_is_not_there():
-    shown = sign("ErrImagePull", "not found")
-    suspicion = only(suspect([shown], suspect([shown], {}, 0.0), 2.0))
-    assert suspicion.failing(2.0)
-
-
 def test_looks_in_quick_succession_count_as_one():
     shown = sign("ErrImagePull", "not found")
     suspicions: dict[tuple[str, str, str], Suspicion] = {}

@@ -361,18 +361,6 @@ def test_a_way_back_fences_a_paused_deployment_and_one_that_never_ran_the_releas
     assert not plan.changed
 
 
-def test_a_way_back_fences_what_another_hand_changed_and_says_so_afterwards():
-    body, pin = released()
-    body["spec"]["template"]["spec"]["containers"][1]["image"] = "easymo/wallet-service:v2.0.1"
-    ask = wanted("rolled_back", fence=3)
-    plan = planned(body, ask, pin)
-    assert (plan.changed, plan.refusal and plan.refusal.details["result"]) == (False, "superseded")
-    after = patched(body, plan)
-    assert after["spec"] == body["spec"]
-    with pytest.raises(ConflictError, match="somebody else"):
-        planned(after, ask, pin)
-
-
 def test_rolling_back_needs_a_pin_of_this_very_deployment():
     body, pin = released()
     with pytest.raises(InputError, match="Nothing is pinned"):
