@@ -241,7 +241,7 @@ class Command:
         )
 
     def carrying(self, step: Run, plan: t.Sequence[str], *, limited: bool) -> str:
-        """The line to type for this step, "" where no playbook does it. `limited`: for the same hosts."""
+        """The line to type for this step, "" where no playbook does it. `limited`: for the same hosts and tags."""
         if not step.playbook:
             return " ".join([self.line(), *step.words])
         if step.playbook == DEPLOY:
@@ -261,6 +261,9 @@ class Command:
     ) -> Command | None:
         """With what was typed, if that was a deployment; by the playbook beside it where it has not all of them."""
         typed = self if self.phases else Command((), self.inventories, program=self.program)
+        if limited and phases and phases[0] in self.tags:
+            # A person who typed some phases alone meant to go no further.
+            phases = tuple(name for name in phases if name in self.tags)
         if self.release and not {*phases} <= {*self.phases}:
             typed = replace(typed, playbooks=(self.release,))
         else:

@@ -81,6 +81,17 @@ def test_a_step_is_typed_with_what_was_typed_by_the_playbook_that_has_its_phases
     assert text == f".venv/bin/ansible-playbook {line}"
 
 
+def test_phases_that_were_typed_alone_are_typed_alone_again_unless_others_come_first():
+    alone, plan = replace(DEPLOY, tags=("sign_off",), extra=()), ("database", "sign_off")
+    again = alone.carrying(Run("deploy.yml", "", ("sign_off",)), plan, limited=True)
+    assert again.endswith("--tags sign_off")
+    before = replace(alone, tags=("database",))
+    rest = before.carrying(Run("deploy.yml", "", plan), (*plan, "x"), limited=True)
+    assert rest.endswith("--tags database")
+    missing = alone.carrying(Run("deploy.yml", "", plan), (*plan, "x"), limited=True)
+    assert missing.endswith("--tags database,sign_off")
+
+
 def test_what_no_playbook_does_is_no_line():
     assert (
         ONE.carrying(Run("deploy.yml", "", ("sign_off",)), ("database", "sign_off"), limited=False)
