@@ -21,9 +21,6 @@ BY_DAY = 4
 """Tasks of each playbook. At night it is all of them."""
 PLAYBOOKS = {"database": "database", "microservices": "microservices"}
 """Phases of several hosts. The last must end it well, so that the next begins."""
-AFTER = {
-    "sign_off.yml", "monitoring.yml", "smoke_tests.yml", "feature_flags.yml", "microservices.yml", "edge_functions.yml"
-}  # fmt: skip
 
 Place = tuple[str, str]
 
@@ -57,7 +54,7 @@ def wrong_about(run: Run, phase: str, record: t.Any) -> list[str]:
         wrong.append("the screen says done")
     if run.rc != 0 and FAILED not in text:
         wrong.append("no cause on the screen")
-    if run.rc != 0 and status != "done" and f"{phase}" not in onward:
+    if run.rc != 0 and status != "done" and phase not in onward:
         wrong.append(f"next leaves it out: {onward[:200]}")
     return wrong
 
