@@ -20,7 +20,7 @@ from tests.stories.people import Operator, Run
 BY_DAY = 4
 """Tasks of each playbook. At night it is all of them."""
 PLAYBOOKS = {"database": "database", "microservices": "microservices"}
-"""Phases of several hosts. The last must end it well, so that the next begins."""
+"""The phases of several hosts, by playbook."""
 
 Place = tuple[str, str]
 
