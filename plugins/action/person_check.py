@@ -10,7 +10,7 @@ from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils._checks.smoke import SCALES, SEVERITY, Answer, Question, read_word
+from ..module_utils._checks.smoke import SCALES, SEVERITY, PersonAnswer, Question, read_word
 from ..module_utils._errors import DeployError, InputError
 from ..module_utils._module import Result
 from ..module_utils._time import utc_now
@@ -24,7 +24,7 @@ class Person(ControllerModule):
 
     by = ""
 
-    def ask(self, question: Question, timeout: int) -> Answer:
+    def ask(self, question: Question, timeout: int) -> PersonAnswer:
         whom = f" ({question.asked_of})" if question.asked_of else ""
         words = SCALES[question.scale]
         text = f"{question.text}{whom} [{'/'.join(words)}]"
@@ -39,10 +39,10 @@ class Person(ControllerModule):
         except AnsiblePromptNoninteractive:
             return person_check.nobody(question, timeout)
         except AnsiblePromptInterrupt:
-            return Answer(note=f"the prompt was interrupted: {question.text}")
+            return PersonAnswer(note=f"the prompt was interrupted: {question.text}")
         except TimeoutError:
-            return Answer(note=f"no answer within {timeout} s: {question.text}")
-        return Answer(answer, self.by, utc_now(), "terminal", note)
+            return PersonAnswer(note=f"no answer within {timeout} s: {question.text}")
+        return PersonAnswer(answer, self.by, utc_now(), "terminal", note)
 
     def _word(self, text: str, scale: str, timeout: int) -> str:
         """Empty for what is no word of the scale, so that it is asked again."""

@@ -32,7 +32,7 @@ from ansible import context
 from ansible.inventory.manager import split_host_pattern
 from ansible.plugins.callback import CallbackBase
 
-from ..module_utils._terminal.commands import ANY_TAG, Arguments, Inventory, Target, problem
+from ..module_utils._terminal.commands import ANY_TAG, Arguments, Inventory, PlayTarget, problem
 from ..plugin_utils._command_line import nearby
 
 BAD_OPTIONS = 5
@@ -82,11 +82,11 @@ def typed(playbook: t.Any) -> Arguments:
     )
 
 
-def target_of(play: t.Any) -> Target:
+def target_of(play: t.Any) -> PlayTarget:
     hosts = play.hosts if isinstance(play.hosts, list) else [play.hosts]
     blocks = itertools.chain(play.pre_tasks, play.tasks, play.post_tasks)
     inner = frozenset().union(*(tags_in(block) for block in blocks)) - ANY_TAG
-    return Target(",".join(map(str, hosts)), frozenset(play.tags) | inner)
+    return PlayTarget(",".join(map(str, hosts)), frozenset(play.tags) | inner)
 
 
 def tags_in(node: t.Any) -> frozenset[str]:

@@ -202,7 +202,7 @@ NOT_STARTED = 126
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedCommand:
     code: int
     out: str
     err: str
@@ -210,7 +210,7 @@ class Ended:
 
 def run_in_container(
     api_client: t.Any, pod_path: str, container: str, command: t.Sequence[str]
-) -> Ended:
+) -> EndedCommand:
     """`pod_path`: the pod's path in the API. Raises the client's ApiException, with status 0 for a lost connection."""
     query = [
         *(("command", word) for word in command),
@@ -230,7 +230,7 @@ def run_in_container(
             code, why = OUT_OF_TIME, ""
         else:
             code, why = exit_of(session.read_channel(ERROR_CHANNEL))
-        ended = Ended(code, session.read_stdout(), session.read_stderr() or why)
+        ended = EndedCommand(code, session.read_stdout(), session.read_stderr() or why)
         session.close()
     except websocket.WebSocketBadStatusException as exc:
         refused = ApiException(status=exc.status_code, reason=str(exc))

@@ -246,7 +246,7 @@ from ..module_utils._flags.values import Document, to_values
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import METRIC_RULES, read_metrics, with_comparisons
 from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
-from ..module_utils._guard.apply import GuardTask, Look, RampGuard, WatchedMetrics
+from ..module_utils._guard.apply import GuardLook, GuardTask, RampGuard, WatchedMetrics
 from ..module_utils._guard.describe import looks, to_result, when
 from ..module_utils._guard.memory import MemoryStore
 from ..module_utils._guard.models import Acts, Rules
@@ -342,7 +342,7 @@ def read(module: Module) -> dict[str, t.Any]:
     }
 
 
-def look_result(module: Module, look: Look, attempt: int) -> dict[str, t.Any]:
+def look_result(module: Module, look: GuardLook, attempt: int) -> dict[str, t.Any]:
     result = to_result(look, attempt, check_mode=module.check_mode)
     if not look.stored:
         module.warn("Another guard looked at the same time, and its look is kept.")

@@ -166,7 +166,7 @@ import time
 import typing as t
 
 from ..module_utils._checks.smoke import (
-    Answer,
+    PersonAnswer,
     Question,
     conclude,
     line,
@@ -179,7 +179,7 @@ from ..module_utils._gate.verdict import that_count, with_feedback
 from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._time import utc_now
 
-Ask = t.Callable[[Question, int], Answer]
+Ask = t.Callable[[Question, int], PersonAnswer]
 
 
 module_spec = documented(DOCUMENTATION)
@@ -219,18 +219,18 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def answered(
-    question: Question, answer: Answer | None, ask: Ask, params: t.Mapping[str, t.Any]
+    question: Question, answer: PersonAnswer | None, ask: Ask, params: t.Mapping[str, t.Any]
 ) -> dict[str, t.Any]:
     started = time.monotonic()
     if answer is None and params["prompt"]:
         answer = ask(question, params["timeout"])
     if answer is None:
-        answer = Answer(note=f"the terminal prompt is off: {question.text}")
+        answer = PersonAnswer(note=f"the terminal prompt is off: {question.text}")
     return question.result_of(answer, time.monotonic() - started)
 
 
-def nobody(_question: Question, _timeout: int) -> Answer:
-    return Answer(note="there is no terminal")
+def nobody(_question: Question, _timeout: int) -> PersonAnswer:
+    return PersonAnswer(note="there is no terminal")
 
 
 def main() -> None:

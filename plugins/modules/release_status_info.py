@@ -253,7 +253,7 @@ from ..module_utils._errors import InputError
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._status.build import Asked, Seen, look, status_of
+from ..module_utils._status.build import Observed, StatusOptions, look, status_of
 from ..module_utils._status.follow import follow
 from ..module_utils._status.lines import lines_of
 from ..module_utils._story.plan import Plan
@@ -278,7 +278,7 @@ def run(module: Module) -> dict[str, t.Any]:
         release=params["name"],
         config_map=params["config_map"],
     )
-    requested = Asked(
+    requested = StatusOptions(
         services=params["services"],
         plan=Plan.read(params["plan"]),
         ramp=params["ramp"],
@@ -289,7 +289,7 @@ def run(module: Module) -> dict[str, t.Any]:
         typed=Typed(params["playbooks"], tuple(params["inventories"]), params["program"]),
     )
 
-    def build(observed: Seen, moment: datetime) -> dict[str, t.Any]:
+    def build(observed: Observed, moment: datetime) -> dict[str, t.Any]:
         return status_of(observed, requested, moment)
 
     if params["follow"]:

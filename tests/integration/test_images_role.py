@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import ReportOptions
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_text
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import UNPLANNED
 from ansible_collections.easymo.deploy.plugins.modules import image_info, release, release_info
@@ -105,7 +105,7 @@ def test_where_no_registry_can_be_asked_the_record_and_the_report_say_so(player,
     assert player.play(**away).returncode == 0
     record = place.run(release_info, name="2.0.0")["record"]
     assert record["facts"]["images"] == {NEW: "digest not checked"}
-    told = as_text(build_report(record, Asked(plan=UNPLANNED)))
+    told = as_text(build_report(record, ReportOptions(plan=UNPLANNED)))
     assert "The registry was not checked for 1 image of 1." in told
     assert "changed=0" in player.play(**away).stdout
 

@@ -17,7 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.error_rat
     look_at_prometheus,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
-    Limits,
+    CollectionLimits,
     Notebook,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
@@ -177,7 +177,7 @@ def test_without_the_tenant_nothing_is_good(tenants):
 
 
 def test_the_diagnosis_says_that_it_does_not_know_which_alerts_fire(tenants):
-    notes = Notebook("error_rate", "Prometheus", redactor=Redactor([]), limits=Limits())
+    notes = Notebook("error_rate", "Prometheus", redactor=Redactor([]), limits=CollectionLimits())
     server = MonitoringServer.from_params({"url": tenants, "token": "t-1"})
     look_at_prometheus(notes, Prometheus(server, 10), "")
     assert any("Which alerts fire is not known" in one for one in notes.to_part().unseen)

@@ -9,7 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked, Live
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
+    LivePage,
+    ReportOptions,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_html
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from tests.fakes import release_records as records
@@ -71,7 +74,7 @@ def opened(tmp_path_factory) -> t.Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def seen(opened, axe) -> list[Seen]:
-    asked = Asked(plan=Plan.read(records.PLAN), sign_offs=("qa", "security"))
+    asked = ReportOptions(plan=Plan.read(records.PLAN), sign_offs=("qa", "security"))
     found = []
     for name, record in RECORDS.items():
         page = as_html(build_report(record, asked))
@@ -142,7 +145,7 @@ def test_nothing_of_a_record_became_an_element(seen):
 
 
 def test_on_paper_all_folds_are_open(opened):
-    page = as_html(build_report(records.green(), Asked(plan=Plan.read(records.PLAN))))
+    page = as_html(build_report(records.green(), ReportOptions(plan=Plan.read(records.PLAN))))
     opened.visit(opened.url(page), width=800, media="print")
     hidden = opened.evaluate(
         "[...document.querySelectorAll('details > :not(summary)')].filter(one => !one.getClientRects().length"
@@ -155,9 +158,10 @@ def test_on_paper_all_folds_are_open(opened):
 def live_page(minutes_ago: float) -> str:
     written = datetime.now(UTC) - timedelta(minutes=minutes_ago)
     lines = ("Microservices (4 of 8) since 08:28:12 CAT.", "1 of 2 services complete.")
-    asked = Asked(plan=Plan.read(records.PLAN), now=written, live=True)
+    asked = ReportOptions(plan=Plan.read(records.PLAN), now=written, live=True)
     report = replace(
-        build_report(records.dead(), asked), live=Live(written, f"{written:%H:%M:%S UTC}", lines)
+        build_report(records.dead(), asked),
+        live=LivePage(written, f"{written:%H:%M:%S UTC}", lines),
     )
     return as_html(report)
 

@@ -25,19 +25,19 @@ _INTERVALS = ("mute_time_intervals", "active_time_intervals")
 
 
 @dataclass(frozen=True)
-class Stop:
+class RouteEnd:
     """Where an alert ends. `intervals`: those in or outside of which that route tells nobody."""
 
     receiver: str
     intervals: tuple[str, ...] = ()
 
 
-def stops(route: Config, labels: Labels, inherited: str = "") -> list[Stop]:
+def stops(route: Config, labels: Labels, inherited: str = "") -> list[RouteEnd]:
     """Those of the alert below this route; empty where it does not match."""
     if not _matches(route, labels):
         return []
     receiver = str(route.get("receiver") or inherited)
-    results: list[Stop] = []
+    results: list[RouteEnd] = []
     for child in route.get("routes") or []:
         below = stops(child, labels, receiver)
         results += below
@@ -45,7 +45,7 @@ def stops(route: Config, labels: Labels, inherited: str = "") -> list[Stop]:
             break
     # Unlike the receiver, time intervals are of the very route.
     named = tuple(str(entry) for key in _INTERVALS for entry in route.get(key) or [])
-    return results or [Stop(receiver, named)]
+    return results or [RouteEnd(receiver, named)]
 
 
 def misrouted(config: Config, silences: Silences, name: str, labels: Labels) -> str:

@@ -19,7 +19,7 @@ ROUNDS_UNDECIDED = 10
 
 
 @dataclass(frozen=True)
-class State:
+class ProberState:
     """`known` are the names of all that is asked; of `controls` and addresses alike."""
 
     measured: Measured
@@ -85,11 +85,11 @@ def add_gap(measured: Measured, now: float, why: str = "") -> Measured:
     return replace(measured, gaps=_bounded_gaps((*measured.gaps, Gap(since, now, why))), until=now)
 
 
-def start(measured: Measured, known: t.Iterable[str]) -> State:
-    return State(measured, frozenset(known), last=measured.until)
+def start(measured: Measured, known: t.Iterable[str]) -> ProberState:
+    return ProberState(measured, frozenset(known), last=measured.until)
 
 
-def fold(state: State, probe: Probe) -> State:
+def fold(state: ProberState, probe: Probe) -> ProberState:
     """One probe more. They come in the order in which they were asked."""
     if state.last is not None and probe.asked - state.last > longest_pause(state.measured.interval):
         state = _stood_still(state, state.last, probe.asked)
@@ -107,7 +107,7 @@ def fold(state: State, probe: Probe) -> State:
     return state if probe.control else _count(state, probe)
 
 
-def judge(state: State, now: float) -> State:
+def judge(state: ProberState, now: float) -> ProberState:
     """Decide about what failed, at `now`, when something was answered again or nobody asks any longer.
 
     All of it was not seen when everything failed, the control addresses too; else it failed.
@@ -123,13 +123,13 @@ def judge(state: State, now: float) -> State:
     return replace(state, pending=(), failing=frozenset(), blind_since=None)
 
 
-def at(state: State, now: float) -> Measured:
+def at(state: ProberState, now: float) -> Measured:
     """What is measured so far: an outage that lasts has lasted until now."""
     state = judge(state, now)
     return _close_outages(state, now, state.down).measured
 
 
-def _failed(state: State, probe: Probe) -> State:
+def _failed(state: ProberState, probe: Probe) -> ProberState:
     if state.failing == state.known:
         return state
     if len(state.pending) >= ROUNDS_UNDECIDED * len(state.known):
@@ -142,7 +142,7 @@ def _failed(state: State, probe: Probe) -> State:
     )
 
 
-def _count(state: State, probe: Probe) -> State:
+def _count(state: ProberState, probe: Probe) -> ProberState:
     measured = state.measured
     known = measured.targets.get(probe.name, TargetRecord())
     record = count(known, probe)
@@ -186,7 +186,7 @@ def count(record: TargetRecord, probe: Probe) -> TargetRecord:
     )
 
 
-def _close_outages(state: State, now: float, names: t.Iterable[str]) -> State:
+def _close_outages(state: ProberState, now: float, names: t.Iterable[str]) -> ProberState:
     closing = set(names)
     down = {name: since for name, since in state.down.items() if name not in closing}
     state = replace(state, down=down)
@@ -209,7 +209,7 @@ def _close_outages(state: State, now: float, names: t.Iterable[str]) -> State:
     )
 
 
-def _stood_still(state: State, last: float, now: float) -> State:
+def _stood_still(state: ProberState, last: float, now: float) -> ProberState:
     """Nobody asked for a while: what failed just before that is not known to have failed by itself."""
     since = last if state.blind_since is None else state.blind_since
     state = _close_outages(state, since, state.down)

@@ -28,7 +28,7 @@ from .._errors import InputError
 from .._http import authorities
 from .._tls import relax
 from .models import Probe, Target
-from .plan import State, fold, longest_pause
+from .plan import ProberState, fold, longest_pause
 
 LARGEST = 64 << 10
 """Bytes of an answer that are read. One that is longer costs its connection."""
@@ -230,7 +230,7 @@ class Prober:
         self,
         targets: t.Mapping[str, Askable],
         controls: t.Mapping[str, Askable],
-        state: State,
+        state: ProberState,
         *,
         interval: float,
         timeout: float,

@@ -20,7 +20,7 @@ from .._release.store import ReleaseStore
 from .._run_process import Run, alive, detach, end, identified, wait_for_end
 from .claims import RELEASE, ROLLBACK, MeasuredStore, Recorder
 from .models import WRITE_EVERY, Measured, Target
-from .plan import State, at, begin, close, start, switch_off
+from .plan import ProberState, at, begin, close, start, switch_off
 from .prober import Address, Door, Prober, split
 
 CALL = 5.0
@@ -243,7 +243,7 @@ def _keep_writing(order: Order, recorder: Recorder, prober: Prober, over: thread
     prober.stop()
 
 
-def _so_far(state: State) -> Measured:
+def _so_far(state: ProberState) -> Measured:
     return at(state, state.measured.until or time.time())
 
 

@@ -21,7 +21,7 @@ from .._templates import JINJA2, JMESPATH
 from .._words import counted
 from .models import Finding, Ground, Kind, Kinds, Options, failed, passed, skipped
 from .rollout import find_problems
-from .rollout_facts import ERROR, RIGHTS, WARNING, Problem, Right, observe_facts
+from .rollout_facts import ERROR, RIGHTS, WARNING, Right, RolloutProblem, observe_facts
 
 
 def look_rollout(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -30,7 +30,7 @@ def look_rollout(options: Options, ground: Ground) -> t.Sequence[Finding]:
     return [judge_rollout(find_problems(facts), len(options["services"]))]
 
 
-def judge_rollout(problems: t.Sequence[Problem], services: int) -> Finding:
+def judge_rollout(problems: t.Sequence[RolloutProblem], services: int) -> Finding:
     """Rights are the business of the kind `rbac`, which asks for those of the other phases too."""
     mine = [problem for problem in problems if problem.check != "Access"]
     errors = [str(entry) for entry in mine if entry.severity == ERROR]

@@ -26,7 +26,7 @@ class Purchase:
 
 
 @dataclass(frozen=True)
-class Order:
+class PaymentOrder:
     """`status` is the service's word, `paid` whether that means that it has the money."""
 
     id: str
@@ -37,8 +37,8 @@ class Order:
 
 class Wallets(t.Protocol):
     def balance(self, number: str) -> int: ...
-    def order(self, purchase: Purchase) -> Order: ...
-    def pay(self, order: Order, purchase: Purchase) -> Order: ...
+    def order(self, purchase: Purchase) -> PaymentOrder: ...
+    def pay(self, order: PaymentOrder, purchase: Purchase) -> PaymentOrder: ...
 
 
 def play_payment(wallets: Wallets, purchase: Purchase, *, prove_key: bool) -> Finding:
@@ -81,7 +81,7 @@ def play_payment(wallets: Wallets, purchase: Purchase, *, prove_key: bool) -> Fi
     return Finding("pass", f"order {order.id} {was}, balance {after}", facts=facts)
 
 
-def _refuse_forgetful(first: Order, second: Order) -> None:
+def _refuse_forgetful(first: PaymentOrder, second: PaymentOrder) -> None:
     if first.id != second.id:
         raise VerificationError(
             f"The wallet service made two orders, {first.id} and {second.id}, for one "
@@ -92,7 +92,7 @@ def _refuse_forgetful(first: Order, second: Order) -> None:
 
 
 @dataclass(frozen=True)
-class Form:
+class WalletForm:
     """What a service of wallets is asked, below its URL, and where in its answers what counts is, as JMESPath.
 
     `number_field`, `vendor_field` and `amount_field` are the names in the body of an order. `paid` are the statuses of
@@ -119,7 +119,7 @@ class HttpWallets:
     def __init__(
         self,
         api_url: str,
-        form: Form = Form(),
+        form: WalletForm = WalletForm(),
         *,
         token: str = "",
         ca_cert: str | None,
@@ -140,7 +140,7 @@ class HttpWallets:
                 f"The wallet at {self._base} returns no balance at {self._form.balance!r}."
             ) from None
 
-    def order(self, purchase: Purchase) -> Order:
+    def order(self, purchase: Purchase) -> PaymentOrder:
         form = self._form
         body = {
             form.number_field: purchase.number,
@@ -150,7 +150,7 @@ class HttpWallets:
         key = f"{purchase.key}/order"
         return self._order(self._call("POST", form.order_path, "the order", key=key, body=body))
 
-    def pay(self, order: Order, purchase: Purchase) -> Order:
+    def pay(self, order: PaymentOrder, purchase: Purchase) -> PaymentOrder:
         path = _below(self._form.pay_path, id=order.id)
         key = f"{purchase.key}/pay"
         return self._order(self._call("POST", path, f"the payment of order {order.id}", key=key))
@@ -186,7 +186,7 @@ class HttpWallets:
             raise VerificationError(f"{method} {url} did not answer with JSON.")
         return document
 
-    def _order(self, document: t.Mapping[str, t.Any]) -> Order:
+    def _order(self, document: t.Mapping[str, t.Any]) -> PaymentOrder:
         form = self._form
         results = {
             name: search(getattr(form, name), document)
@@ -197,7 +197,7 @@ class HttpWallets:
             raise VerificationError(
                 f"The wallet service returned an order without an id at {form.order_id!r}."
             )
-        return Order(
+        return PaymentOrder(
             id=messages["order_id"],
             status=messages["status"],
             paid=messages["status"] in form.paid,
@@ -229,9 +229,9 @@ def play_wallet(options: Options) -> Finding:
     return play_payment(wallets, purchase, prove_key=options["prove_key"])
 
 
-def _form(options: Options) -> Form:
+def _form(options: Options) -> WalletForm:
     given = options["form"] or {}
-    return Form(**{**given, "paid": tuple(given["paid"])}) if given else Form()
+    return WalletForm(**{**given, "paid": tuple(given["paid"])}) if given else WalletForm()
 
 
 def refuse_wallet(name: str, options: Options) -> None:

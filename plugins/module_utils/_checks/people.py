@@ -43,7 +43,7 @@ Call = t.Callable[..., t.Mapping[str, t.Any]]
 
 
 @dataclass(frozen=True)
-class Seen:
+class ContactCheck:
     """`problem` is empty for one that is there and can be reached."""
 
     name: str
@@ -59,7 +59,7 @@ def look_slack(options: Options, ground: Ground) -> t.Sequence[Finding]:
     return [judge_slack(persons)]
 
 
-def judge_slack(contacts: t.Sequence[Seen]) -> Finding:
+def judge_slack(contacts: t.Sequence[ContactCheck]) -> Finding:
     wrong = [
         f"{entry.name} {entry.problem}" for entry in contacts if entry.problem and not entry.unknown
     ]
@@ -120,16 +120,16 @@ def _pages(call: Call, method: str, key: str, **more: t.Any) -> t.Iterator[t.Map
             return
 
 
-def _looked(find: t.Callable[[Call, str], str], call: Call, name: str) -> Seen:
+def _looked(find: t.Callable[[Call, str], str], call: Call, name: str) -> ContactCheck:
     try:
-        return Seen(name, find(call, name))
+        return ContactCheck(name, find(call, name))
     except UnreachableError as exc:
-        return Seen(name, f"cannot be looked up: {exc}", unknown=True)
+        return ContactCheck(name, f"cannot be looked up: {exc}", unknown=True)
     except RefusedError as exc:
         word = str(exc.details.get("word", ""))
         if word in ABSENT:
-            return Seen(name, "is not in the workspace: correct it, or invite them")
-        return Seen(name, f"cannot be looked up: {exc}", unknown=word not in TOKEN)
+            return ContactCheck(name, "is not in the workspace: correct it, or invite them")
+        return ContactCheck(name, f"cannot be looked up: {exc}", unknown=word not in TOKEN)
 
 
 def caller(options: Options, timeout: float) -> Call:

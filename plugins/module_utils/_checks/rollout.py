@@ -11,7 +11,7 @@ from fractions import Fraction
 from .._cluster import RELEASE_ANNOTATION, Object
 from .._rollout.models import LAST_APPLIED, Deployment, selects
 from .._rollout.scale import autoscaled
-from .rollout_facts import ERROR, WARNING, Facts, Problem, references_of
+from .rollout_facts import ERROR, WARNING, NamespaceFacts, RolloutProblem, references_of
 
 SUFFIXES = {
     "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000), "": Fraction(1),
@@ -90,22 +90,24 @@ Found = t.Iterator[tuple[str, str, str]]
 """Check, severity and message."""
 
 
-def find_problems(facts: Facts) -> list[Problem]:
+def find_problems(facts: NamespaceFacts) -> list[RolloutProblem]:
     """Of everything that was seen, errors first."""
     problems = [
         *(
-            Problem("", "Access", right.severity, f"you may not {right}, needed to {right.purpose}")
+            RolloutProblem(
+                "", "Access", right.severity, f"you may not {right}, needed to {right.purpose}"
+            )
             for right in facts.denied
         ),
-        *(Problem("", "Unseen", WARNING, note) for note in facts.unseen),
+        *(RolloutProblem("", "Unseen", WARNING, note) for note in facts.unseen),
     ]
     for name, body in facts.deployments.items():
         for check in CHECKS:
-            problems += [Problem(name, *finding) for finding in check(body, facts)]
+            problems += [RolloutProblem(name, *finding) for finding in check(body, facts)]
     return sorted(problems, key=lambda problem: problem.severity != ERROR)
 
 
-def _strategy(body: Object, _facts: Facts) -> Found:
+def _strategy(body: Object, _facts: NamespaceFacts) -> Found:
     spec = body["spec"]
     kind = (spec.get("strategy") or {}).get("type", "RollingUpdate")
     if kind != "RollingUpdate":
@@ -125,7 +127,7 @@ def _strategy(body: Object, _facts: Facts) -> Found:
         )
 
 
-def _replicas(body: Object, _facts: Facts) -> Found:
+def _replicas(body: Object, _facts: NamespaceFacts) -> Found:
     replicas = body["spec"].get("replicas", 1)
     if replicas == 0:
         yield "Replicas", ERROR, "it has 0 replicas, so a rollout proves nothing"
@@ -133,7 +135,7 @@ def _replicas(body: Object, _facts: Facts) -> Found:
         yield "Replicas", WARNING, "it has one pod, so its node is a single point of failure"
 
 
-def _probes(body: Object, _facts: Facts) -> Found:
+def _probes(body: Object, _facts: NamespaceFacts) -> Found:
     containers = body["spec"]["template"]["spec"]["containers"]
     bare = [container["name"] for container in containers if not container.get("readinessProbe")]
     if len(bare) == len(containers):
@@ -149,7 +151,7 @@ def _probes(body: Object, _facts: Facts) -> Found:
             yield "ReadinessProbe", WARNING, f"container {name} has ports and no readinessProbe"
 
 
-def _history(body: Object, _facts: Facts) -> Found:
+def _history(body: Object, _facts: NamespaceFacts) -> Found:
     limit = body["spec"].get("revisionHistoryLimit", 10)
     if limit < LEAST_HISTORY:
         lost = "nothing to return to" if limit < 1 else "one step back, and none after a second try"
@@ -160,12 +162,12 @@ def _history(body: Object, _facts: Facts) -> Found:
         )
 
 
-def _deadline(body: Object, _facts: Facts) -> Found:
+def _deadline(body: Object, _facts: NamespaceFacts) -> Found:
     if body["spec"].get("progressDeadlineSeconds", 600) == NO_DEADLINE:
         yield "ProgressDeadline", WARNING, "it has no progressDeadlineSeconds"
 
 
-def _grace(body: Object, _facts: Facts) -> Found:
+def _grace(body: Object, _facts: NamespaceFacts) -> Found:
     if body["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30) == 0:
         yield (
             "TerminationGrace",
@@ -174,7 +176,7 @@ def _grace(body: Object, _facts: Facts) -> Found:
         )
 
 
-def _pre_stop(body: Object, _facts: Facts) -> Found:
+def _pre_stop(body: Object, _facts: NamespaceFacts) -> Found:
     """Of containers that take requests, as far as the manifest tells: how a program takes SIGTERM it does not say."""
     spec = body["spec"]["template"]["spec"]
     grace = spec.get("terminationGracePeriodSeconds", 30)
@@ -201,7 +203,7 @@ def _pre_stop(body: Object, _facts: Facts) -> Found:
             )
 
 
-def _standing(body: Object, facts: Facts) -> Found:
+def _standing(body: Object, facts: NamespaceFacts) -> Found:
     deployment = Deployment.from_json(body)
     if deployment.paused:
         yield "Paused", ERROR, f"it is paused: run '{deployment.resume}'"
@@ -228,7 +230,7 @@ def _standing(body: Object, facts: Facts) -> Found:
         )
 
 
-def _budgets(body: Object, facts: Facts) -> Found:
+def _budgets(body: Object, facts: NamespaceFacts) -> Found:
     labels = body["spec"]["template"]["metadata"].get("labels") or {}
     mine = [budget for budget in facts.budgets if selects(budget["spec"].get("selector"), labels)]
     if len(mine) > 1:
@@ -247,7 +249,7 @@ def _budgets(body: Object, facts: Facts) -> Found:
             yield "DisruptionBudget", WARNING, f"{name} lets no pod be evicted, so no node drains"
 
 
-def _quota(body: Object, facts: Facts) -> Found:
+def _quota(body: Object, facts: NamespaceFacts) -> Found:
     surge, unavailable = surge_of(body["spec"])
     # Old pods make room for new ones when some may be unavailable: slower, yet it moves.
     severity = WARNING if unavailable else ERROR
@@ -255,7 +257,7 @@ def _quota(body: Object, facts: Facts) -> Found:
         yield "Quota", severity, f"{short}, and a rollout starts {max(surge, 1)} more pods first"
 
 
-def _references(body: Object, facts: Facts) -> Found:
+def _references(body: Object, facts: NamespaceFacts) -> Found:
     for need in references_of(body["spec"]["template"]):
         if (need.kind, need.name) not in facts.held:
             continue
@@ -267,7 +269,7 @@ def _references(body: Object, facts: Facts) -> Found:
             yield "References", ERROR, f"its pods need {missing} of {need.kind} {need.name}"
 
 
-def _others(body: Object, _facts: Facts) -> Found:
+def _others(body: Object, _facts: NamespaceFacts) -> Found:
     metadata = body["metadata"]
     annotations = metadata.get("annotations") or {}
     marks = [*annotations, *(metadata.get("labels") or {})]

@@ -15,7 +15,7 @@ ERROR, WARNING = "error", "warning"
 
 
 @dataclass(frozen=True)
-class Problem:
+class RolloutProblem:
     """`deployment` is empty for what concerns them all."""
 
     deployment: str
@@ -28,7 +28,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ConfigReference:
     """A ConfigMap or Secret that a pod template needs; `keys` are those it names one by one."""
 
     kind: str
@@ -69,7 +69,7 @@ RIGHTS = (
 
 
 @dataclass(frozen=True)
-class Facts:
+class NamespaceFacts:
     """Everything that was seen of a namespace, as the server tells it.
 
     `held`: by kind and name, the keys of what pod templates refer to; None when it is not there.
@@ -92,7 +92,7 @@ class Facts:
 Found = t.Iterator[tuple[str, str, frozenset[str]]]
 
 
-def references_of(template: Object) -> list[Reference]:
+def references_of(template: Object) -> list[ConfigReference]:
     """Without those that are marked optional, one for each object."""
     spec = template["spec"]
     merged: dict[tuple[str, str], frozenset[str]] = {}
@@ -102,7 +102,7 @@ def references_of(template: Object) -> list[Reference]:
     for volume in spec.get("volumes") or []:
         for kind, name, keys in _of_volume(volume):
             merged[kind, name] = merged.get((kind, name), frozenset()) | keys
-    return [Reference(kind, name, keys) for (kind, name), keys in sorted(merged.items())]
+    return [ConfigReference(kind, name, keys) for (kind, name), keys in sorted(merged.items())]
 
 
 def _of_container(container: Object) -> Found:
@@ -132,7 +132,7 @@ def _needed(kind: str, source: Object | None, name: str) -> Found:
     yield kind, source[name], frozenset(keys)
 
 
-def observe_facts(cluster: Cluster, names: t.Sequence[str], *, release: str = "") -> Facts:
+def observe_facts(cluster: Cluster, names: t.Sequence[str], *, release: str = "") -> NamespaceFacts:
     by_name = {body["metadata"]["name"]: body for body in cluster.list_objects("Deployment")}
     missing = [name for name in names if name not in by_name]
     if missing:
@@ -152,7 +152,7 @@ def observe_facts(cluster: Cluster, names: t.Sequence[str], *, release: str = ""
 
     replica_sets = [ReplicaSet.from_json(body) for body in listed("ReplicaSet")]
     pods = [Pod.from_json(body) for body in listed("Pod")]
-    return Facts(
+    return NamespaceFacts(
         deployments=deployments,
         troubled={
             name: trouble

@@ -169,7 +169,7 @@ _SHORT = {"y": "yes", "true": "yes", "n": "no", "false": "no"}
 
 
 @dataclass(frozen=True)
-class Answer:
+class PersonAnswer:
     """`word` is one of the question's scale, empty when nobody answered.
 
     `how` is `terminal`, `variable` or `nobody`.
@@ -192,7 +192,7 @@ class Question:
     scenario: str = ""
     scale: str = YES_NO
 
-    def result_of(self, answer: Answer, seconds: float) -> dict[str, t.Any]:
+    def result_of(self, answer: PersonAnswer, seconds: float) -> dict[str, t.Any]:
         """A row like that of a smoke test. Only a yes or a good passes, a no or a bad fails, and silence holds."""
         whom = f" (asked of {self.asked_of})" if self.asked_of else ""
         status = SCALES[self.scale].get(answer.word, "hold")
@@ -224,7 +224,7 @@ class Question:
     def planned(self) -> dict[str, t.Any]:
         """The row in check mode, where nobody is asked."""
         whom = f" {self.asked_of}" if self.asked_of else " whoever runs this"
-        row = self.result_of(Answer(), 0.0)
+        row = self.result_of(PersonAnswer(), 0.0)
         return {**row, "status": "planned", "detail": f"would ask{whom}: {self.text}"}
 
 
@@ -241,7 +241,7 @@ def read_questions(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Question]
 
 def read_answers(
     given: t.Mapping[str, t.Any], questions: t.Sequence[Question], *, by: str, now: str
-) -> dict[str, Answer]:
+) -> dict[str, PersonAnswer]:
     """Answers by the question's name. An answer is a word, or a dictionary with `answer`, `by`, `at` and `note`."""
     known = {question.name: question for question in questions}
     strange = sorted(set(given) - set(known))
@@ -261,7 +261,7 @@ def read_answers(
         who = as_meant(stated.get("by") or by, name=True)
         if not who:
             raise InputError(f"The answer to {name!r} has no name: set 'by' or 'answered_by'.")
-        answers[name] = Answer(
+        answers[name] = PersonAnswer(
             word=read_word(
                 str(stated.get("answer", "")), f"The answer to {name!r}", known[name].scale
             ),

@@ -16,14 +16,14 @@ from .._http import NoAnswerError, send
 from .._postgres import PostgresTarget
 from .._threads import side_by_side
 from .webhook_probes import (
-    Answer,
     Form,
     Message,
-    Probe,
+    ProbeAnswer,
+    ProbeRequest,
     ProbeResult,
-    Request,
     Sightings,
     Webhook,
+    WebhookProbe,
     describe,
     plan_delivery,
     plan_guards,
@@ -42,7 +42,7 @@ class HttpWebhook:
         self._ca_cert = ca_cert
         self._timeout = timeout
 
-    def send(self, sent: Request) -> Answer:
+    def send(self, sent: ProbeRequest) -> ProbeAnswer:
         try:
             answer = send(
                 sent.method,
@@ -55,8 +55,8 @@ class HttpWebhook:
                 largest=LONGEST_ANSWER,
             )
         except NoAnswerError as exc:
-            return Answer(0, f"it {exc.problem}")
-        return Answer(answer.status, answer.text)
+            return ProbeAnswer(0, f"it {exc.problem}")
+        return ProbeAnswer(answer.status, answer.text)
 
 
 @dataclass(frozen=True)
@@ -121,12 +121,12 @@ class Trace:
     sleep: t.Callable[[float], None] = field(default=time.sleep, repr=False)
 
 
-def ask(webhook: Webhook, probes: t.Sequence[Probe]) -> list[ProbeResult]:
+def ask(webhook: Webhook, probes: t.Sequence[WebhookProbe]) -> list[ProbeResult]:
     """The outcomes in the order of the probes. None is left out because another failed."""
     return side_by_side(lambda probe: _one(webhook, probe), probes, at_once=_THREADS)
 
 
-def _one(webhook: Webhook, probe: Probe) -> ProbeResult:
+def _one(webhook: Webhook, probe: WebhookProbe) -> ProbeResult:
     started = time.monotonic()
     answer = webhook.send(probe.request)
     seconds = time.monotonic() - started
@@ -139,7 +139,7 @@ def _one(webhook: Webhook, probe: Probe) -> ProbeResult:
 
 
 def settle(
-    probes: t.Sequence[Probe], outcomes: t.Sequence[ProbeResult], *, accept: bool
+    probes: t.Sequence[WebhookProbe], outcomes: t.Sequence[ProbeResult], *, accept: bool
 ) -> list[ProbeResult]:
     """What an answer left open is known all the same where a table tells where the message went, and no more is asked.
     Else nobody knows yet: it passes when people are asked (`accept`), and is unseen when not.
@@ -150,7 +150,7 @@ def settle(
     ]
 
 
-def _open(outcome: ProbeResult, probe: Probe, accept: bool) -> ProbeResult:
+def _open(outcome: ProbeResult, probe: WebhookProbe, accept: bool) -> ProbeResult:
     evidence = f"{outcome.evidence}; {outcome.unclear}"
     message = probe.message
     if message and message.recorded_in and not message.reply_contains and message.buttons is None:
@@ -161,7 +161,7 @@ def _open(outcome: ProbeResult, probe: Probe, accept: bool) -> ProbeResult:
 
 
 def trace(
-    probes: t.Sequence[Probe], outcomes: t.Sequence[ProbeResult], where: Trace
+    probes: t.Sequence[WebhookProbe], outcomes: t.Sequence[ProbeResult], where: Trace
 ) -> list[ProbeResult]:
     """The outcomes again, those of accepted messages with where they were seen, or as failures."""
     accepted = {
@@ -183,7 +183,7 @@ def trace(
     ]
 
 
-def _places(probe: Probe, *, in_logs: bool) -> frozenset[str]:
+def _places(probe: WebhookProbe, *, in_logs: bool) -> frozenset[str]:
     if probe.message is None:
         return frozenset()
     return frozenset(probe.message.recorded_in) | ({""} if in_logs else frozenset())
@@ -217,7 +217,7 @@ def _seen_in(place: str, message_ids: list[str], sightings: Sightings) -> frozen
     return sightings.recorded(place, message_ids) if place else sightings.logged(message_ids)
 
 
-def _misplaced(probe: Probe, sightings: Sightings) -> str:
+def _misplaced(probe: WebhookProbe, sightings: Sightings) -> str:
     """The first table that has the message and should not."""
     for table in probe.message.not_recorded_in if probe.message else ():
         if sightings.recorded(table, [probe.message_id]):
@@ -311,7 +311,7 @@ def _webhook(params: Params) -> HttpWebhook:
     return HttpWebhook(params["url"], ca_cert=params["ca_cert"], timeout=params["request_timeout"])
 
 
-def _guards(params: Params, challenge: str) -> list[Probe]:
+def _guards(params: Params, challenge: str) -> list[WebhookProbe]:
     return plan_guards(
         verify_token=params["verify_token"],
         app_secret=params["app_secret"],

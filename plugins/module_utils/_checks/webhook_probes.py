@@ -33,7 +33,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Request:
+class ProbeRequest:
     method: str
     headers: t.Mapping[str, str] = field(default_factory=dict)
     query: t.Mapping[str, str] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProbeAnswer:
     """`status` is 0 when there was none, and `text` then says why."""
 
     status: int
@@ -90,19 +90,19 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Probe:
+class WebhookProbe:
     """One exchange: what is sent, and `judge`, which says what is wrong with the answer or an empty string.
 
     `unclear` says what a good answer leaves open.
     """
 
     name: str
-    request: Request
-    judge: t.Callable[[Answer], str]
+    request: ProbeRequest
+    judge: t.Callable[[ProbeAnswer], str]
     message: Message | None = None
     message_id: str = ""
-    unclear: t.Callable[[Answer], str] = lambda _answer: ""
-    described: t.Callable[[Answer], str] = lambda answer: f"accepted with {answer.status}"
+    unclear: t.Callable[[ProbeAnswer], str] = lambda _answer: ""
+    described: t.Callable[[ProbeAnswer], str] = lambda answer: f"accepted with {answer.status}"
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class ProbeResult:
 
 
 class Webhook(t.Protocol):
-    def send(self, request: Request) -> Answer: ...
+    def send(self, request: ProbeRequest) -> ProbeAnswer: ...
 
 
 class Sightings(t.Protocol):
@@ -153,7 +153,7 @@ DEFAULT = Form()
 
 def plan_guards(
     *, verify_token: str, app_secret: str, challenge: str, oversized_bytes: int
-) -> list[Probe]:
+) -> list[WebhookProbe]:
     """What touches nothing, whoever answers: the challenges, and what must be refused."""
     refusals = _refusals(app_secret, challenge)
     if oversized_bytes:
@@ -161,17 +161,19 @@ def plan_guards(
     return [*_challenges(verify_token, challenge), *refusals]
 
 
-def plan_delivery(app_secret: str, challenge: str) -> Probe:
+def plan_delivery(app_secret: str, challenge: str) -> WebhookProbe:
     """A well signed notification without a message, which is to be taken: read receipts are sent so, too."""
     body = envelope({"statuses": [], "metadata": {"probe": f"signed.{challenge}"}})
 
-    def judge(answer: Answer) -> str:
+    def judge(answer: ProbeAnswer) -> str:
         if answer.status == 200:
             return ""
         return f"a well signed notification was answered {answer.status} instead of 200: check the app secret"
 
-    return Probe(
-        "signed notification", Request("POST", headers=sign(body, app_secret), body=body), judge
+    return WebhookProbe(
+        "signed notification",
+        ProbeRequest("POST", headers=sign(body, app_secret), body=body),
+        judge,
     )
 
 
@@ -182,18 +184,18 @@ def plan_messages(
     challenge: str,
     prefix: str,
     form: Form = DEFAULT,
-) -> list[Probe]:
+) -> list[WebhookProbe]:
     return [
         _message(message, form, app_secret, f"wamid.{prefix}.{challenge}.{number}")
         for number, message in enumerate(messages)
     ]
 
 
-def _challenges(verify_token: str, challenge: str) -> list[Probe]:
+def _challenges(verify_token: str, challenge: str) -> list[WebhookProbe]:
     def query(token: str) -> dict[str, str]:
         return {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": token}
 
-    def echoes(answer: Answer) -> str:
+    def echoes(answer: ProbeAnswer) -> str:
         if answer.status == 200 and answer.text == challenge:
             return ""
         if answer.status == 200:
@@ -201,16 +203,18 @@ def _challenges(verify_token: str, challenge: str) -> list[Probe]:
         return f"the challenge was answered {answer.status} instead of being echoed: check the verify token"
 
     return [
-        Probe("verification challenge", Request("GET", query=query(verify_token)), echoes),
-        Probe(
+        WebhookProbe(
+            "verification challenge", ProbeRequest("GET", query=query(verify_token)), echoes
+        ),
+        WebhookProbe(
             "challenge with a wrong token",
-            Request("GET", query=query(f"not-{challenge}")),
+            ProbeRequest("GET", query=query(f"not-{challenge}")),
             _refused("a challenge with a wrong token", *REFUSED),
         ),
     ]
 
 
-def _refusals(app_secret: str, challenge: str) -> list[Probe]:
+def _refusals(app_secret: str, challenge: str) -> list[WebhookProbe]:
     malformed = b'{"object": "whatsapp_business_account", "entry": 1'
 
     # Without a message in them: a webhook that takes them all the same has no user to answer.
@@ -219,31 +223,31 @@ def _refusals(app_secret: str, challenge: str) -> list[Probe]:
         for kind in ("unsigned", "forged")
     )
     return [
-        Probe(
+        WebhookProbe(
             "unsigned message",
-            Request("POST", headers={"Content-Type": "application/json"}, body=unsigned),
+            ProbeRequest("POST", headers={"Content-Type": "application/json"}, body=unsigned),
             _refused("a message without signature", *REFUSED),
         ),
-        Probe(
+        WebhookProbe(
             "wrongly signed message",
-            Request("POST", headers=sign(forged, f"{app_secret}-not"), body=forged),
+            ProbeRequest("POST", headers=sign(forged, f"{app_secret}-not"), body=forged),
             _refused("a message with a wrong signature", *REFUSED),
         ),
-        Probe(
+        WebhookProbe(
             "malformed message",
-            Request("POST", headers=sign(malformed, app_secret), body=malformed),
+            ProbeRequest("POST", headers=sign(malformed, app_secret), body=malformed),
             _refused("a malformed message", 400, 422),
         ),
     ]
 
 
-def _oversized(app_secret: str, size: int) -> Probe:
+def _oversized(app_secret: str, size: int) -> WebhookProbe:
     """Well signed and without a message, so that whoever takes it has nothing to act upon."""
     head = {"object": "whatsapp_business_account", "entry": [], "padding": ""}
     padding = size - len(json.dumps(head))
     body = json.dumps({**head, "padding": "x" * max(padding, 0)}).encode()
 
-    def judge(answer: Answer) -> str:
+    def judge(answer: ProbeAnswer) -> str:
         if answer.status in CLIENT_ERROR:
             return ""
         return (
@@ -251,13 +255,13 @@ def _oversized(app_secret: str, size: int) -> Probe:
             "webhook's body size"
         )
 
-    return Probe(
-        "oversized message", Request("POST", headers=sign(body, app_secret), body=body), judge
+    return WebhookProbe(
+        "oversized message", ProbeRequest("POST", headers=sign(body, app_secret), body=body), judge
     )
 
 
-def _refused(what: str, *expected: int) -> t.Callable[[Answer], str]:
-    def judge(answer: Answer) -> str:
+def _refused(what: str, *expected: int) -> t.Callable[[ProbeAnswer], str]:
+    def judge(answer: ProbeAnswer) -> str:
         if answer.status in expected:
             return ""
         wanted = " or ".join(map(str, expected))
@@ -267,29 +271,29 @@ def _refused(what: str, *expected: int) -> t.Callable[[Answer], str]:
     return judge
 
 
-def _message(message: Message, form: Form, app_secret: str, message_id: str) -> Probe:
+def _message(message: Message, form: Form, app_secret: str, message_id: str) -> WebhookProbe:
     body = notification(message, message_id)
 
-    def judge(answer: Answer) -> str:
+    def judge(answer: ProbeAnswer) -> str:
         if answer.status != 200:
             return f"the signed message was answered {answer.status} instead of 200"
         reply = form.read(answer.text, message_id)
         return _judge_reply(message, reply) if reply else ""
 
-    def unclear(answer: Answer) -> str:
+    def unclear(answer: ProbeAnswer) -> str:
         asks = message.route or message.reply_contains or message.buttons is not None
         if not asks or form.read(answer.text, message_id):
             return ""
         return "the answer does not tell what was replied"
 
-    def described(answer: Answer) -> str:
+    def described(answer: ProbeAnswer) -> str:
         reply = form.read(answer.text, message_id) or Reply()
         agent = f" ({reply.agent})" if reply.agent else ""
         went = f", went to {reply.route}{agent}" if reply.route else ""
         return f"accepted with {answer.status}{went}"
 
-    request = Request("POST", headers=sign(body, app_secret), body=body)
-    return Probe(message.name, request, judge, message, message_id, unclear, described)
+    request = ProbeRequest("POST", headers=sign(body, app_secret), body=body)
+    return WebhookProbe(message.name, request, judge, message, message_id, unclear, described)
 
 
 def _judge_reply(message: Message, reply: Reply) -> str:
@@ -302,7 +306,7 @@ def _judge_reply(message: Message, reply: Reply) -> str:
     return ""
 
 
-def describe(probe: Probe, answer: Answer) -> str:
+def describe(probe: WebhookProbe, answer: ProbeAnswer) -> str:
     """What was seen of a probe that passed."""
     if probe.message is not None:
         return probe.described(answer)

@@ -14,7 +14,7 @@ from .._alerts.plan import Alerts, FiredAlert
 from .._availability.claims import Availability, availability_of, duration
 from .._formats import hour_of, titled
 from .._release.models import ROLLED_BACK
-from .._story.record import ON_HOLD, Act, Check, Evidence, Flags, Phase, Record
+from .._story.record import ON_HOLD, Act, Evidence, Flags, Phase, Record, RecordedCheck
 from .._time import UTC, parse_time
 from .._words import counted
 from .rollback import Claim, rollback_claims
@@ -326,7 +326,7 @@ def state(phase: Phase) -> str:
     return words.get(phase.outcome, phase.outcome)
 
 
-def by(entry: Act | Check | Evidence) -> str:
+def by(entry: Act | RecordedCheck | Evidence) -> str:
     who = entry.by if isinstance(entry, Act) else entry.waived_by
     return f" by {who}" if who else ""
 

@@ -21,7 +21,7 @@ EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Cause:
+class RollbackCause:
     """`at` is RFC 3339, "" when the record does not tell. `who` is "" for the release's own rules."""
 
     what: str
@@ -33,39 +33,39 @@ class Cause:
         return f"{self.what.rstrip('.')} ({beside})" if beside else self.what
 
 
-def causes_of(record: Record) -> list[Cause]:
+def causes_of(record: Record) -> list[RollbackCause]:
     """The newest last. A failed try whose phase was done afterwards is none."""
     result = dict.fromkeys([*_failures(record), *_acts(record)])
     return sorted(result, key=lambda entry: parse_time(entry.at) or EARLIEST)
 
 
-def latest_cause(record: Record) -> Cause:
+def latest_cause(record: Record) -> RollbackCause:
     causes = causes_of(record)
-    return causes[-1] if causes else Cause("no reason was given")
+    return causes[-1] if causes else RollbackCause("no reason was given")
 
 
-def _failures(record: Record) -> t.Iterator[Cause]:
+def _failures(record: Record) -> t.Iterator[RollbackCause]:
     for phase in record.phases.values():
         for try_ in phase.tries if phase.failed else ():
             for failure in try_.evidence.failures:
                 where = "" if failure.name == "localhost" else f"{failure.name}: "
-                yield Cause(f"{where}{failure.message or 'it failed'}", try_.finished)
+                yield RollbackCause(f"{where}{failure.message or 'it failed'}", try_.finished)
 
 
-def _acts(record: Record) -> t.Iterator[Cause]:
+def _acts(record: Record) -> t.Iterator[RollbackCause]:
     facts = record.facts
     for switch in facts.kill_switches:
-        yield Cause(f"kill switch: {switch.reason}", switch.name, switch.by)
+        yield RollbackCause(f"kill switch: {switch.reason}", switch.name, switch.by)
     for decision in facts.decisions:
         if decision.decision == "reject":
-            yield Cause(f"rejected: {decision.reason}", decision.at, decision.by)
+            yield RollbackCause(f"rejected: {decision.reason}", decision.at, decision.by)
     for step in facts.ramp:
         if step.what == BREACHED:
             why = f": {step.reason}" if step.reason else ""
-            yield Cause(f"the ramp's metrics were in breach{why}", step.at)
+            yield RollbackCause(f"the ramp's metrics were in breach{why}", step.at)
     rollback_asked = facts.rollback_asked
     if rollback_asked.reason:
-        yield Cause(rollback_asked.reason, rollback_asked.at, rollback_asked.by)
+        yield RollbackCause(rollback_asked.reason, rollback_asked.at, rollback_asked.by)
 
 
 MARKS: t.Mapping[bool | None, str] = {True: "✅", False: "⚠️", None: "❔"}

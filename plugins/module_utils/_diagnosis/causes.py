@@ -10,14 +10,14 @@ import typing as t
 from dataclasses import replace
 
 from .._words import counted, listed
-from .evidence import LIKELY, POSSIBLE, SURE, Cause, Fact, Place
+from .evidence import LIKELY, POSSIBLE, SURE, Cause, LinePlace, ObservedFact
 from .rules import (
     DATABASE_RULES,
     FEATURE_OFF,
     FUNCTION_RULES,
     PLAY,
     SERVICE_BACK,
-    Facts,
+    DiagnosisFacts,
     Rule,
     dooms,
     is_resource,
@@ -197,13 +197,13 @@ RULES = (
 )
 
 
-def find_causes(facts: t.Iterable[Fact]) -> list[Cause]:
+def find_causes(facts: t.Iterable[ObservedFact]) -> list[Cause]:
     """The surest first. What is the same of several subjects, but for figures, is one cause."""
-    observed = Facts(facts)
+    observed = DiagnosisFacts(facts)
     services = {entry.subject for entry in observed.of("standing")}
     results = []
     for rule in RULES:
-        alike: dict[str, list[Fact]] = {}
+        alike: dict[str, list[ObservedFact]] = {}
         for fact in observed.of(rule.kind):
             if rule.when(fact, observed):
                 alike.setdefault(FIGURES.sub("#", _said(rule.sentence, fact, "")), []).append(fact)
@@ -213,7 +213,7 @@ def find_causes(facts: t.Iterable[Fact]) -> list[Cause]:
     return sorted(results, key=lambda cause: -cause.weight)
 
 
-def _shared(cause: Cause, alike: t.Sequence[Fact], services: t.Collection[str]) -> Cause:
+def _shared(cause: Cause, alike: t.Sequence[ObservedFact], services: t.Collection[str]) -> Cause:
     """What most services have at once comes from what they share, whatever each of them would be told to do."""
     having = {fact.subject for fact in alike} & {*services}
     if len(having) < 3 or 2 * len(having) <= len(services):
@@ -226,7 +226,7 @@ def _shared(cause: Cause, alike: t.Sequence[Fact], services: t.Collection[str]) 
     )
 
 
-def _to_cause(rule: Rule, alike: t.Sequence[Fact], facts: Facts) -> Cause:
+def _to_cause(rule: Rule, alike: t.Sequence[ObservedFact], facts: DiagnosisFacts) -> Cause:
     first = alike[0]
     subjects = [*dict.fromkeys(fact.subject for fact in alike)]
     sentence = _said(rule.sentence, first, listed(subjects, NAMED))
@@ -248,7 +248,9 @@ def _to_cause(rule: Rule, alike: t.Sequence[Fact], facts: Facts) -> Cause:
     )
 
 
-def _places(rule: Rule, alike: t.Sequence[Fact], facts: Facts) -> t.Iterator[Place]:
+def _places(
+    rule: Rule, alike: t.Sequence[ObservedFact], facts: DiagnosisFacts
+) -> t.Iterator[LinePlace]:
     for fact in alike:
         last = fact.values.get("last_words") or {}
         if last.get("place"):
@@ -258,7 +260,7 @@ def _places(rule: Rule, alike: t.Sequence[Fact], facts: Facts) -> t.Iterator[Pla
         yield from (entry.place for entry in facts.of(*rule.also, subject=fact.subject))
 
 
-def _said(text: str, fact: Fact, subject: str, names: str = "") -> str:
+def _said(text: str, fact: ObservedFact, subject: str, names: str = "") -> str:
     words = {name: _worded(value) for name, value in fact.values.items()}
     return text.format(**{**words, "subject": subject, "names": names})
 
@@ -267,6 +269,6 @@ def _worded(value: t.Any) -> t.Any:
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
 
 
-def _read_place(text: str) -> Place:
+def _read_place(text: str) -> LinePlace:
     file, _colon, line = text.rpartition(":")
-    return Place(file, int(line))
+    return LinePlace(file, int(line))

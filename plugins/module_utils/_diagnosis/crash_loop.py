@@ -21,7 +21,7 @@ from .._rollout.evaluate import Evaluation, explain
 from .._rollout.failures import Suspicion, first_signs_of, refusal_sign, rule_for, signs_of
 from .._rollout.liveness import as_kill
 from .._rollout.models import Deployment, Pod, ReplicaSet, current_replica_set, owned_by
-from .evidence import Notebook, Place, file_name
+from .evidence import LinePlace, Notebook, file_name
 
 ERROR_LINE = re.compile(
     r"\b(?:ERROR|FATAL|CRITICAL|PANIC)\b|\b\w*(?:Error|Exception)\b|^panic:|Traceback", re.M
@@ -253,7 +253,7 @@ def _keep_logs(
         stored = notes.keep_log(file, lines)
         number = last_error(stored)
         if number:
-            place = str(Place(file, number))
+            place = str(LinePlace(file, number))
             words.append((not previous, {"place": place, "text": stored[number - 1].strip()}))
     return min(words, key=lambda entry: entry[0])[1] if words else {}
 

@@ -15,12 +15,12 @@ from .._cluster import Cluster
 from .._errors import DeployError
 from .._flags.consumer import container_of
 from .._gate.models import Metric, Sample, SampleStatus
-from .._gate.prometheus import Prometheus, Source, Vector
+from .._gate.prometheus import Prometheus, SampleSource, Vector
 from .._http import Answer, NoAnswerError
 from .._rollout.diagnosis import read_tail
 from .._threads import side_by_side
 from .crash_loop import ERROR_LINE, WorkloadStatus, observe
-from .evidence import Notebook, Place, file_name
+from .evidence import LinePlace, Notebook, file_name
 
 ALERTS = 'ALERTS{alertstate="firing"}'
 ANY = "count(up)"
@@ -41,7 +41,7 @@ _VARYING = re.compile(r"\b[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b|\d+", re.I)
 
 
 def look_at_metrics(
-    notes: Notebook, metrics: t.Sequence[Metric], sources: t.Mapping[str, Source]
+    notes: Notebook, metrics: t.Sequence[Metric], sources: t.Mapping[str, SampleSource]
 ) -> None:
     """Each of the release's metrics as it is now, against its bounds."""
     file = "prometheus/metrics.txt"
@@ -153,7 +153,7 @@ def _read_errors(notes: Notebook, cluster: Cluster, standing: WorkloadStatus) ->
             count=count,
             of=len(stored),
             pattern=pattern,
-            last_words={"place": str(Place(file, number)), "text": stored[number - 1]},
+            last_words={"place": str(LinePlace(file, number)), "text": stored[number - 1]},
         )
     if not stored:
         text = f"{deployment.name}: no error in the last {limits.lines} lines of {len(pods)} pods"

@@ -66,7 +66,7 @@ SURE, LIKELY, POSSIBLE = 90, 60, 30
 
 
 @dataclass(frozen=True)
-class Limits:
+class CollectionLimits:
     """Bounds of what is collected. Bytes are of one file."""
 
     lines: int = 200
@@ -77,7 +77,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Place:
+class LinePlace:
     """A line of a file in the folder."""
 
     file: str
@@ -88,14 +88,14 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Fact:
+class ObservedFact:
     """One thing that was seen. `kind` is what rules go by, `subject` whom it is about, `text` its line in the file."""
 
     entry: str
     kind: str
     subject: str
     text: str
-    place: Place
+    place: LinePlace
     values: t.Mapping[str, t.Any] = field(default_factory=dict)
 
 
@@ -105,7 +105,7 @@ class Cause:
     weight: int
     sentence: str
     hint: str
-    evidence: tuple[Place, ...]
+    evidence: tuple[LinePlace, ...]
     title: str = ""
 
     @property
@@ -121,12 +121,12 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Part:
+class CollectedPart:
     """What one collector brought home. `unseen`: what it could not look at, `cut`: what was left out for its size."""
 
     entry: str
     title: str
-    facts: tuple[Fact, ...] = ()
+    facts: tuple[ObservedFact, ...] = ()
     unseen: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
     files: t.Mapping[str, str] = field(default_factory=dict)
@@ -139,11 +139,11 @@ class Diagnosis:
     release: str
     at: str
     entries: tuple[str, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[CollectedPart, ...]
     causes: tuple[Cause, ...]
     missing_secrets: tuple[str, ...] = ()
 
-    def parts_of(self, entry: str) -> list[Part]:
+    def parts_of(self, entry: str) -> list[CollectedPart]:
         return [part for part in self.parts if part.entry == entry]
 
 
@@ -158,21 +158,25 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 class Notebook:
     """One collector's. Its thread may be given up on: `to_part` tells what was there until then."""
 
-    def __init__(self, entry: str, title: str, *, redactor: Redactor, limits: Limits) -> None:
+    def __init__(
+        self, entry: str, title: str, *, redactor: Redactor, limits: CollectionLimits
+    ) -> None:
         self.limits = limits
         self._entry = entry
         self._title = title
         self._redact = redactor
         self._lock = threading.Lock()
         self._sheets: dict[str, list[str]] = {}
-        self._facts: list[Fact] = []
+        self._facts: list[ObservedFact] = []
         self._unseen: list[str] = []
         self._cut: list[str] = []
 
-    def see(self, kind: str, subject: str, text: str, *, file: str, **values: t.Any) -> Fact:
+    def see(
+        self, kind: str, subject: str, text: str, *, file: str, **values: t.Any
+    ) -> ObservedFact:
         """A fact, and its line in the file."""
         place = self.write(file, text)
-        fact = Fact(
+        fact = ObservedFact(
             self._entry,
             kind,
             self._redact(subject),
@@ -184,12 +188,12 @@ class Notebook:
             self._facts.append(fact)
         return fact
 
-    def write(self, file: str, text: str) -> Place:
+    def write(self, file: str, text: str) -> LinePlace:
         """Add to a file of the folder; the place of its first line."""
         lines = [self._clip(line) for line in self._redact(text).splitlines()] or [""]
         with self._lock:
             sheet = self._sheets.setdefault(file, [])
-            place = Place(file, min(len(sheet) + 1, SHEET_LINES))
+            place = LinePlace(file, min(len(sheet) + 1, SHEET_LINES))
             room = max(SHEET_LINES - len(sheet), 0)
             sheet += lines[:room]
         if len(lines) > room:
@@ -225,9 +229,9 @@ class Notebook:
             if (line := self._line(text)) not in self._cut:
                 self._cut.append(line)
 
-    def to_part(self) -> Part:
+    def to_part(self) -> CollectedPart:
         with self._lock:
-            return Part(
+            return CollectedPart(
                 self._entry,
                 self._title,
                 tuple(self._facts),
@@ -266,8 +270,8 @@ class Collector:
 
 
 def gather(
-    collectors: t.Sequence[Collector], *, redactor: Redactor, limits: Limits
-) -> tuple[Part, ...]:
+    collectors: t.Sequence[Collector], *, redactor: Redactor, limits: CollectionLimits
+) -> tuple[CollectedPart, ...]:
     """The part of each, in their order. One that is not back in time is told with what it had until then."""
     notebooks = [
         Notebook(collector.entry, collector.title, redactor=redactor, limits=limits)

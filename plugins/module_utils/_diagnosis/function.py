@@ -22,7 +22,7 @@ from .._functions.models import Deployed, FunctionsApi
 from .._threads import side_by_side
 from .._time import UTC, format_time
 from .crash_loop import ERROR_LINE
-from .evidence import Fact, Notebook, file_name
+from .evidence import Notebook, ObservedFact, file_name
 
 HEADERS = (
     "sb-error-code",
@@ -149,7 +149,7 @@ def _ask(gateway: Gateway, probe: FunctionProbe) -> tuple[FunctionAnswer, float]
 
 def _tell_answer(
     notes: Notebook, probe: FunctionProbe, answer: tuple[FunctionAnswer, float] | str
-) -> Fact:
+) -> ObservedFact:
     file = "supabase/answers.txt"
     if isinstance(answer, str):
         text = f"{probe.slug}: {answer}"

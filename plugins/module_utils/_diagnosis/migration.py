@@ -21,7 +21,7 @@ from .._migration.prisma_history import describe_status
 from .._migration.supabase import Folder
 from .._postgres import Session
 from .databases import Database, reading
-from .evidence import Notebook, Place, file_name
+from .evidence import LinePlace, Notebook, file_name
 
 NOT_COMPARED = (
     "Only tables and columns in CREATE TABLE and ALTER TABLE of the migrations were compared: no "
@@ -235,7 +235,7 @@ def _tell_state(
 
 
 def _tell_edited(
-    notes: Notebook, database: Database, migration: str, how: str, place: Place | None
+    notes: Notebook, database: Database, migration: str, how: str, place: LinePlace | None
 ) -> None:
     text = f"{database.name}: {migration} was edited after it was applied: {how}"
     words = {"place": str(place), "text": how} if place else {}

@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._migration.prisma_folder import resolve_by
-from .evidence import LIKELY, POSSIBLE, SURE, Fact
+from .evidence import LIKELY, POSSIBLE, SURE, ObservedFact
 
 RECENT = 120
 """Minutes after a change within which what fails is laid to it."""
@@ -26,11 +26,11 @@ FUNCTIONS_BACK = f"{PLAY}/rollback.yml --tags edge_functions brings the previous
 MIGRATE = f"{PLAY}/deploy.yml --tags database"
 
 
-class Facts:
-    def __init__(self, facts: t.Iterable[Fact]) -> None:
+class DiagnosisFacts:
+    def __init__(self, facts: t.Iterable[ObservedFact]) -> None:
         self.all = tuple(facts)
 
-    def of(self, *kinds: str, subject: str = "") -> list[Fact]:
+    def of(self, *kinds: str, subject: str = "") -> list[ObservedFact]:
         return [
             entry
             for entry in self.all
@@ -38,16 +38,16 @@ class Facts:
         ]
 
 
-def always(_fact: Fact, _facts: Facts) -> bool:
+def always(_fact: ObservedFact, _facts: DiagnosisFacts) -> bool:
     return True
 
 
-def never_with(*kinds: str) -> t.Callable[[Fact, Facts], bool]:
+def never_with(*kinds: str) -> t.Callable[[ObservedFact, DiagnosisFacts], bool]:
     """Only while no fact of these kinds is there about the same."""
     return lambda fact, facts: not facts.of(*kinds, subject=fact.subject)
 
 
-def without(*kinds: str) -> t.Callable[[Fact, Facts], bool]:
+def without(*kinds: str) -> t.Callable[[ObservedFact, DiagnosisFacts], bool]:
     """Only while no fact of these kinds is there about anything."""
     return lambda _fact, facts: not facts.of(*kinds)
 
@@ -66,60 +66,60 @@ class Rule:
     weight: int
     sentence: str
     hint: str
-    when: t.Callable[[Fact, Facts], bool] = always
+    when: t.Callable[[ObservedFact, DiagnosisFacts], bool] = always
     also: tuple[str, ...] = ()
     title: str = ""
 
 
-def dooms(fact: Fact, _facts: Facts) -> bool:
+def dooms(fact: ObservedFact, _facts: DiagnosisFacts) -> bool:
     return bool(fact.values["dooms"])
 
 
-def passes(fact: Fact, _facts: Facts) -> bool:
+def passes(fact: ObservedFact, _facts: DiagnosisFacts) -> bool:
     return not fact.values["dooms"]
 
 
-def unexplained(fact: Fact, facts: Facts) -> bool:
+def unexplained(fact: ObservedFact, facts: DiagnosisFacts) -> bool:
     """Whether its own health names nothing that it depends on in vain."""
     return not facts.of("public_unwell", subject=fact.subject)
 
 
-def rolled_lately(fact: Fact, facts: Facts) -> bool:
+def rolled_lately(fact: ObservedFact, facts: DiagnosisFacts) -> bool:
     changes = facts.of("change", subject=fact.subject)
     lately = any(change.values["minutes"] <= RECENT for change in changes)
     return lately and unexplained(fact, facts)
 
 
-def not_rolled_lately(fact: Fact, facts: Facts) -> bool:
+def not_rolled_lately(fact: ObservedFact, facts: DiagnosisFacts) -> bool:
     known = facts.of("standing", subject=fact.subject)
     return bool(known) and unexplained(fact, facts) and not rolled_lately(fact, facts)
 
 
-def some_are_ready(fact: Fact, facts: Facts) -> bool:
+def some_are_ready(fact: ObservedFact, facts: DiagnosisFacts) -> bool:
     return any(entry.values["ready"] > 0 for entry in facts.of("standing", subject=fact.subject))
 
 
-def none_is_ready(fact: Fact, facts: Facts) -> bool:
+def none_is_ready(fact: ObservedFact, facts: DiagnosisFacts) -> bool:
     return any(entry.values["ready"] == 0 for entry in facts.of("standing", subject=fact.subject))
 
 
-def mostly_the_same(fact: Fact, _facts: Facts) -> bool:
+def mostly_the_same(fact: ObservedFact, _facts: DiagnosisFacts) -> bool:
     return bool(fact.values["count"] >= SHARE * fact.values["of"])
 
 
-def is_symptom(fact: Fact, _facts: Facts) -> bool:
+def is_symptom(fact: ObservedFact, _facts: DiagnosisFacts) -> bool:
     return fact.subject in ("error_rate", "response_time_p95", "agent_success_rate")
 
 
-def is_resource(fact: Fact, facts: Facts) -> bool:
+def is_resource(fact: ObservedFact, facts: DiagnosisFacts) -> bool:
     return not is_symptom(fact, facts)
 
 
-def with_code(*codes: str) -> t.Callable[[Fact, Facts], bool]:
+def with_code(*codes: str) -> t.Callable[[ObservedFact, DiagnosisFacts], bool]:
     return lambda fact, _facts: fact.values["code"] in codes
 
 
-def of_its_own(fact: Fact, _facts: Facts) -> bool:
+def of_its_own(fact: ObservedFact, _facts: DiagnosisFacts) -> bool:
     return not fact.values["code"]
 
 

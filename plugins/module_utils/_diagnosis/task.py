@@ -41,7 +41,7 @@ from .error_rate import (
     look_at_prometheus,
     look_at_public,
 )
-from .evidence import Collector, Diagnosis, Limits, Notebook, gather
+from .evidence import CollectionLimits, Collector, Diagnosis, Notebook, gather
 from .function import Policy, look_at_answers, look_at_list
 from .migration import look_at_history
 
@@ -216,7 +216,7 @@ INNOCENT = frozenset({"secrets", "required_secrets"})
 
 
 def diagnose_platform(params: t.Mapping[str, t.Any], now: datetime) -> Diagnosis:
-    limits = Limits(
+    limits = CollectionLimits(
         lines=params["log_lines"],
         bytes=params["log_bytes"],
         pods=params["pods"],

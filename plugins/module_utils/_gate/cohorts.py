@@ -115,7 +115,7 @@ class Cohorts:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CohortComparison:
     """How the cohorts of one metric are compared.
 
     `margin`: treated users may fail so many times as often. `alpha` is for all `of` comparisons of a watch together.
@@ -157,7 +157,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ComparisonEvidence:
     """What is kept of a comparison: the same few numbers after an hour as after a minute.
 
     `last`: the four running counts when they were read last, None before the first look. `total`: how far they grew
@@ -169,7 +169,7 @@ class Evidence:
     logs: tuple[float, ...] = (0.0,) * len(RATIOS)
     resets: int = 0
 
-    def looked(self, now: Cohorts, how: Comparison) -> tuple[Evidence, str]:
+    def looked(self, now: Cohorts, how: CohortComparison) -> tuple[ComparisonEvidence, str]:
         """With the counts of another look, or the same and why these say nothing."""
         if not all(math.isfinite(entry) and entry >= 0 for entry in now.flat()):
             return self, "a number of users is below 0"
@@ -195,7 +195,7 @@ class Evidence:
 
     def _with_values(
         self, now: Cohorts, grown: Cohorts, at_most: float, allowed: float
-    ) -> tuple[Evidence, str]:
+    ) -> tuple[ComparisonEvidence, str]:
         for name, entry in (("treated", grown.treated), ("control", grown.control)):
             if entry.failed > entry.seen * at_most:
                 return self, f"the values of {name} users are above {at_most:g} on average"
@@ -208,10 +208,10 @@ class Evidence:
         )
         return replace(self, last=now, total=total, logs=logs), ""
 
-    def value(self, comparison: Comparison) -> float:
+    def value(self, comparison: CohortComparison) -> float:
         return min(math.exp(min(self.log(comparison), 700.0)), _LARGEST)
 
-    def log(self, comparison: Comparison) -> float:
+    def log(self, comparison: CohortComparison) -> float:
         return log_mean(self.logs) + math.log(comparison.start)
 
     def to_json(self) -> dict[str, t.Any]:
@@ -223,7 +223,7 @@ class Evidence:
         }
 
     @classmethod
-    def from_json(cls, body: t.Mapping[str, t.Any]) -> Evidence:
+    def from_json(cls, body: t.Mapping[str, t.Any]) -> ComparisonEvidence:
         """KeyError, TypeError or ValueError for what is none."""
         return cls(
             last=Cohorts.of(map(float, body["last"])) if body["last"] else None,

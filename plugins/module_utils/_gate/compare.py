@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from . import cohorts
 from .cohorts import (
     RATIOS,
+    CohortComparison,
     Cohorts,
-    Comparison,
+    ComparisonEvidence,
     Counts,
-    Evidence,
     blamed,
     contradicts,
     grown_by,
@@ -50,7 +50,7 @@ class Detectable:
     difference: float | None = None
 
 
-def detectable(total: Cohorts, comparison: Comparison) -> Detectable:
+def detectable(total: Cohorts, comparison: CohortComparison) -> Detectable:
     """By a watch that saw these users, whatever it found."""
     share = total.share
     if share is None or not 0.0 < share < 1.0:
@@ -75,7 +75,7 @@ def detectable(total: Cohorts, comparison: Comparison) -> Detectable:
     return Detectable(ratio, failing)
 
 
-def smallest(failed: float, share: float, comparison: Comparison) -> float:
+def smallest(failed: float, share: float, comparison: CohortComparison) -> float:
     """The smallest harm that is found when so many users of the control fail."""
     odds = share / (1.0 - share)
 
@@ -91,7 +91,7 @@ def smallest(failed: float, share: float, comparison: Comparison) -> float:
 
 
 def seconds_needed(
-    total: Cohorts, seconds: float, share: float, comparison: Comparison, must_detect: float
+    total: Cohorts, seconds: float, share: float, comparison: CohortComparison, must_detect: float
 ) -> float | None:
     """How long a watch at another share takes at this traffic until it can see that harm; None when it never can.
 
@@ -111,7 +111,7 @@ def seconds_needed(
     return needed if needed < _LONGEST else None
 
 
-def _least_share(number: float, share: float, comparison: Comparison) -> float:
+def _least_share(number: float, share: float, comparison: CohortComparison) -> float:
     """The share of so many failing users that must be treated for a breach; more than 1 when all are too few."""
 
     def breach(of: float) -> bool:
@@ -120,7 +120,7 @@ def _least_share(number: float, share: float, comparison: Comparison) -> float:
     return _first(breach, 0.0, 1.0) if breach(1.0) else 2.0
 
 
-def _least(control: float, share: float, comparison: Comparison) -> float:
+def _least(control: float, share: float, comparison: CohortComparison) -> float:
     """So many treated users must fail for a breach."""
     return _first(
         lambda treated: _log(treated, control, share, comparison) >= _needed(comparison), 0.0, 1e6
@@ -132,11 +132,11 @@ def _plausible(least: float) -> float:
     return (math.sqrt(max(0.0, least - 0.125)) + _NORMAL / 2.0) ** 2 - 0.375
 
 
-def _log(treated: float, control: float, share: float, comparison: Comparison) -> float:
+def _log(treated: float, control: float, share: float, comparison: CohortComparison) -> float:
     return log_mean(grown_by((0.0,) * len(RATIOS), treated, control, share, comparison.margin))
 
 
-def _needed(comparison: Comparison) -> float:
+def _needed(comparison: CohortComparison) -> float:
     return math.log(comparison.needed / comparison.start)
 
 
@@ -150,7 +150,7 @@ def _first(holds: t.Callable[[float], bool], low: float, high: float) -> float:
     return high
 
 
-def evidence_words(comparison: Comparison, evidence: Evidence) -> str:
+def evidence_words(comparison: CohortComparison, evidence: ComparisonEvidence) -> str:
     """What the users say who were seen: how often each cohort failed, and how strong the evidence is."""
     total = evidence.total
     if comparison.at_most is not None:
@@ -168,7 +168,7 @@ def evidence_words(comparison: Comparison, evidence: Evidence) -> str:
     )
 
 
-def _values(comparison: Comparison, evidence: Evidence) -> str:
+def _values(comparison: CohortComparison, evidence: ComparisonEvidence) -> str:
     total = evidence.total
     allowed = f"higher by more than {comparison.allowed:g} is " if comparison.allowed else ""
     return (
@@ -182,7 +182,7 @@ def mean(of: Counts) -> float:
     return of.failed / of.seen if of.seen else 0.0
 
 
-def could_see(comparison: Comparison, evidence: Evidence) -> str:
+def could_see(comparison: CohortComparison, evidence: ComparisonEvidence) -> str:
     if comparison.nobody:
         return f"compared nobody, for {comparison.nobody}"
     return could_have_seen(detectable(evidence.total, comparison))
@@ -202,7 +202,9 @@ def could_have_seen(could: Detectable) -> str:
     return "could have seen no harm of any size: too few users"
 
 
-def described(comparison: Comparison, evidence: Evidence, seconds: float) -> dict[str, t.Any]:
+def described(
+    comparison: CohortComparison, evidence: ComparisonEvidence, seconds: float
+) -> dict[str, t.Any]:
     """As result and record have it, of a watch of so many seconds."""
     total, could = evidence.total, detectable(evidence.total, comparison)
     what = "failed" if comparison.at_most is None else "total"
@@ -236,7 +238,7 @@ def percent(share: float) -> str:
     return f"{100.0 * share:.3g} %"
 
 
-Compared = t.Mapping[str, Evidence]
+Compared = t.Mapping[str, ComparisonEvidence]
 
 
 def compare(
@@ -246,7 +248,7 @@ def compare(
     comparisons = {metric.name: metric.comparison for metric in metrics if metric.comparison}
     if not comparisons:
         return before, dict(observed)
-    after = {name: before.get(name, Evidence()) for name in comparisons}
+    after = {name: before.get(name, ComparisonEvidence()) for name in comparisons}
     judged = dict(observed)
     looked = []
     for name, comparison in comparisons.items():
@@ -266,7 +268,7 @@ def compare(
 
 
 def _to_blame(
-    comparisons: t.Mapping[str, Comparison], after: Compared, looked: t.Sequence[str]
+    comparisons: t.Mapping[str, CohortComparison], after: Compared, looked: t.Sequence[str]
 ) -> frozenset[str]:
     """Of those that were seen at this look: what was found before, and cannot be seen now, goes back on nobody."""
     if not looked:
@@ -283,7 +285,9 @@ def _to_blame(
     return result & frozenset(looked)
 
 
-def _judge(name: str, comparison: Comparison, evidence: Evidence, breach: bool) -> Sample:
+def _judge(
+    name: str, comparison: CohortComparison, evidence: ComparisonEvidence, breach: bool
+) -> Sample:
     value, note, status = evidence.value(comparison), "", SampleStatus.GOOD
     share = evidence.total.share
     if breach:
@@ -302,7 +306,7 @@ def _judge(name: str, comparison: Comparison, evidence: Evidence, breach: bool) 
     return Sample(value, note=note, judged=status.value)
 
 
-def _contradiction(total: Cohorts, comparison: Comparison) -> str:
+def _contradiction(total: Cohorts, comparison: CohortComparison) -> str:
     if comparison.share is None or not contradicts(total, comparison.share):
         return ""
     return (

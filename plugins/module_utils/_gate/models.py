@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 
-from .cohorts import Cohorts, Comparison
+from .cohorts import CohortComparison, Cohorts
 
 
 class Verdict(Enum):
@@ -120,7 +120,7 @@ class Metric:
     interval: float = 10.0
     delay: float = 0.0
     volume: Volume | None = None
-    comparison: Comparison | None = None
+    comparison: CohortComparison | None = None
 
     def judge(self, sample: Sample) -> SampleStatus:
         if sample.judged:

@@ -12,7 +12,7 @@ from .. import _http
 from .._errors import DeployError, InputError
 from .._module import refuse_below, refuse_twice
 from .._words import number
-from .cohorts import Comparison, blamed
+from .cohorts import CohortComparison, blamed
 from .models import Bounds, Limits, Metric, Sample, Volume, failed_sample
 
 _LARGEST = 1 << 20
@@ -99,7 +99,7 @@ def _compared(
     params: t.Mapping[str, t.Any],
     before: t.Mapping[str, float],
 ) -> Metric:
-    comparison = Comparison(
+    comparison = CohortComparison(
         margin=entry["worse_than"],
         alpha=params["alpha"],
         of=len(before),

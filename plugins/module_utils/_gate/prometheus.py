@@ -98,7 +98,7 @@ SHARE = "{treated_share}"
 """Stands there for the share of users who are treated, for rows that do not tell."""
 
 
-class Source(t.Protocol):
+class SampleSource(t.Protocol):
     def sample(self, query: str) -> Sample: ...
 
 
@@ -106,7 +106,7 @@ class Source(t.Protocol):
 class CohortSource:
     """`treated` and `control` have the queries `seen` and `failed`, or `total`, which `source` answers."""
 
-    source: Source
+    source: SampleSource
     treated: t.Mapping[str, str]
     control: t.Mapping[str, str]
 

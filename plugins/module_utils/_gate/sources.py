@@ -29,7 +29,7 @@ from .options import (
     alert_names,
     read_pattern,
 )
-from .prometheus import AlertsSource, CohortSource, LogSource, Prometheus, Source
+from .prometheus import AlertsSource, CohortSource, LogSource, Prometheus, SampleSource
 from .watch import Sources
 
 ERROR = "error"
@@ -119,12 +119,14 @@ def refuse_missing_libraries(metrics: t.Iterable[Metric]) -> None:
     refuse_missing(LIBRARIES[kind] for kind in sorted({metric.kind for metric in metrics}))
 
 
-def sources_of(params: t.Mapping[str, t.Any], cluster: Cluster | None = None) -> dict[str, Source]:
+def sources_of(
+    params: t.Mapping[str, t.Any], cluster: Cluster | None = None
+) -> dict[str, SampleSource]:
     """`cluster` is for metrics that read logs. Of one that compares cohorts it is who counts their users."""
     timeout = params["query_timeout"]
     server = MonitoringServer.from_params(params["prometheus"])
 
-    def source(entry: t.Mapping[str, t.Any]) -> Source:
+    def source(entry: t.Mapping[str, t.Any]) -> SampleSource:
         if entry["kind"] == POSTGRES:
             return SqlSource(PostgresTarget.from_params(entry["connection"]), timeout)
         if entry["kind"] == ALERTS:
@@ -139,14 +141,14 @@ def sources_of(params: t.Mapping[str, t.Any], cluster: Cluster | None = None) ->
             return LogSource(cluster, entry["deployment"], entry["window"], timeout)
         return Prometheus(server, timeout)
 
-    def counted(entry: t.Mapping[str, t.Any]) -> Source:
+    def counted(entry: t.Mapping[str, t.Any]) -> SampleSource:
         volume = entry.get("volume")
         return VolumeSource(source(entry), Volume(**volume)) if volume else source(entry)
 
     return {entry["name"]: counted(entry) for entry in params["metrics"]}
 
 
-def with_cohorts(sources: t.Mapping[str, Source], params: t.Mapping[str, t.Any]) -> Sources:
+def with_cohorts(sources: t.Mapping[str, SampleSource], params: t.Mapping[str, t.Any]) -> Sources:
     compared = {
         entry["name"]: CohortSource(sources[entry["name"]], entry["treated"], entry["control"])
         for entry in params["metrics"]
@@ -159,7 +161,7 @@ def with_cohorts(sources: t.Mapping[str, Source], params: t.Mapping[str, t.Any])
 class VolumeSource:
     """Of one that tells a ratio, and of how many: too few prove nothing, so that the ratio is missing."""
 
-    source: Source
+    source: SampleSource
     volume: Volume
 
     def sample(self, query: str) -> Sample:

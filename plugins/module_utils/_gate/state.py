@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._words import number
-from .cohorts import Cohorts, Comparison, Counts, Evidence
+from .cohorts import CohortComparison, Cohorts, ComparisonEvidence, Counts
 from .compare import compare, seconds_needed, times
 from .models import Metric, Sample, Series
 
@@ -90,7 +90,7 @@ def outlook(
 def _seconds(compared: Body, share: float, harm: float) -> float | None:
     total = Cohorts(*(_counts(compared, cohort) for cohort in ("treated", "control")))
     margin, needed = number(compared.get("worse_than")), number(compared.get("needed"))
-    comparison = Comparison(
+    comparison = CohortComparison(
         margin=margin or 1.0,
         alpha=1.0 / (needed or 100.0),
         before=number(compared.get("evidence")) or 0.0,
@@ -133,7 +133,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Gap:
+class WatchGap:
     """Between two looks nobody looked: seconds since the watch began."""
 
     begin: float
@@ -147,7 +147,7 @@ class WatchState:
     started: float
     series: t.Mapping[str, Series]
     elapsed: float = 0.0
-    gaps: tuple[Gap, ...] = ()
+    gaps: tuple[WatchGap, ...] = ()
     held: float | None = None
     """When it began to hold."""
     held_why: tuple[str, ...] = ()
@@ -164,7 +164,7 @@ class WatchState:
     """When the try of the phase began that watched last."""
     definition: str = ""
     """What was watched: samples of another question count for nothing."""
-    evidence: t.Mapping[str, Evidence] = field(default_factory=dict)
+    evidence: t.Mapping[str, ComparisonEvidence] = field(default_factory=dict)
     """What each comparison of cohorts has found so far."""
     carried: t.Mapping[str, float] = field(default_factory=dict)
     """And the evidence of the watch before, with which it began: a run that goes on begins with no other."""
@@ -201,7 +201,7 @@ class WatchState:
             for metric in metrics
             if self.held is None and not finished(metric, self.series[metric.name])
         }
-        gaps = (*self.gaps, Gap(round(self.elapsed, 1), round(now, 1)))
+        gaps = (*self.gaps, WatchGap(round(self.elapsed, 1), round(now, 1)))
         series = {**self.series, **missed}
         return replace(self, series=series, gaps=gaps, good_since=None, elapsed=now)
 
@@ -224,9 +224,10 @@ class WatchState:
                     name: Series.from_json(entry) for name, entry in known["series"].items()
                 },
                 "evidence": {
-                    name: Evidence.from_json(entry) for name, entry in known["evidence"].items()
+                    name: ComparisonEvidence.from_json(entry)
+                    for name, entry in known["evidence"].items()
                 },
-                "gaps": tuple(Gap(*gap) for gap in known["gaps"]),
+                "gaps": tuple(WatchGap(*gap) for gap in known["gaps"]),
                 "held_why": tuple(known["held_why"]),
                 "concerns": tuple(known["concerns"]),
             }

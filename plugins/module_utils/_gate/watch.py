@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from .._errors import InputError
 from .._threads import side_by_side
 from .models import Decision, Metric, Reason, Sample, SampleStatus, Series, Verdict, failed_sample
-from .prometheus import CohortSource, Source
+from .prometheus import CohortSource, SampleSource
 from .state import Schedule, WatchState, as_begun, begin, finished
 from .verdict import APPROVE, ManualDecision, all_good, breached, decide
 
@@ -25,7 +25,7 @@ class WatchPlan:
 
 
 @dataclass(frozen=True)
-class Step:
+class WatchStep:
     """After a look. `wait`: until so many seconds since the beginning; with a decision the watch is over."""
 
     state: WatchState
@@ -34,7 +34,7 @@ class Step:
     manual: ManualDecision | None = None
 
 
-def next_step(plan: WatchPlan, state: WatchState, decision: ManualDecision | None) -> Step:
+def next_step(plan: WatchPlan, state: WatchState, decision: ManualDecision | None) -> WatchStep:
     """`manual` is what a person decided of this very watch."""
     reasons = breached(plan.metrics, state.series)
     if reasons:
@@ -47,12 +47,12 @@ def next_step(plan: WatchPlan, state: WatchState, decision: ManualDecision | Non
     if state.held is None:
         due = min(next_dues(plan, state).values(), default=math.inf)
         if due <= plan.schedule.duration:
-            return Step(state, due)
+            return WatchStep(state, due)
         return _over(plan, state)
     return _hold(plan, state, decision)
 
 
-def _over(plan: WatchPlan, state: WatchState) -> Step:
+def _over(plan: WatchPlan, state: WatchState) -> WatchStep:
     """The time is over: good, or held from now on."""
     decision = decide(plan.metrics, state.series)
     if decision.verdict is not Verdict.HOLD:
@@ -60,7 +60,7 @@ def _over(plan: WatchPlan, state: WatchState) -> Step:
     return _begin_hold(plan, state, decision)
 
 
-def _begin_hold(plan: WatchPlan, state: WatchState, decision: Decision) -> Step:
+def _begin_hold(plan: WatchPlan, state: WatchState, decision: Decision) -> WatchStep:
     held = replace(
         state,
         held=state.elapsed,
@@ -71,10 +71,10 @@ def _begin_hold(plan: WatchPlan, state: WatchState, decision: Decision) -> Step:
     )
     if plan.schedule.hold_for <= 0 or not plan.metrics:
         return _end(held, decision)
-    return Step(held, min(next_dues(plan, held).values()))
+    return WatchStep(held, min(next_dues(plan, held).values()))
 
 
-def _hold(plan: WatchPlan, state: WatchState, manual: ManualDecision | None) -> Step:
+def _hold(plan: WatchPlan, state: WatchState, manual: ManualDecision | None) -> WatchStep:
     since = state.elapsed if state.good_since is None else state.good_since
     state = replace(state, good_since=since if _good(plan, state) else None)
     decision = decide(plan.metrics, state.series)
@@ -87,7 +87,7 @@ def _hold(plan: WatchPlan, state: WatchState, manual: ManualDecision | None) -> 
         return _end(state, Decision(Verdict.PROCEED, ()))
     due = min(next_dues(plan, state).values(), default=math.inf)
     if state.guards_until is not None and due <= state.guards_until + 1e-9:
-        return Step(state, due)
+        return WatchStep(state, due)
     return _end(state, Decision(Verdict.HOLD, decision.reasons or _why(state)))
 
 
@@ -109,8 +109,8 @@ def in_breach(plan: WatchPlan, state: WatchState) -> bool:
     )
 
 
-def _end(state: WatchState, decision: Decision, manual: ManualDecision | None = None) -> Step:
-    return Step(replace(state, ended=decision.verdict.value), decision=decision, manual=manual)
+def _end(state: WatchState, decision: Decision, manual: ManualDecision | None = None) -> WatchStep:
+    return WatchStep(replace(state, ended=decision.verdict.value), decision=decision, manual=manual)
 
 
 def next_dues(plan: WatchPlan, state: WatchState) -> dict[str, float]:
@@ -169,7 +169,7 @@ _STANDSTILL = 60.0
 """Seconds that no look takes: the process was stopped meanwhile, as its machine may be."""
 
 
-Sources = t.Mapping[str, "Source | CohortSource"]
+Sources = t.Mapping[str, "SampleSource | CohortSource"]
 
 
 class Memory(t.Protocol):
@@ -268,7 +268,7 @@ class Watcher:
         self._sleep(plan.schedule.initial_delay)
         return begin(self._metrics, self._wall())
 
-    def _judge(self, plan: WatchPlan, state: WatchState) -> Step:
+    def _judge(self, plan: WatchPlan, state: WatchState) -> WatchStep:
         text = None
         # A certain breach waits for nobody's answer.
         if self._memory and not breached(self._metrics, state.series):

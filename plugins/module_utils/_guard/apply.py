@@ -69,7 +69,7 @@ class WatchedMetrics:
 
 
 @dataclass(frozen=True)
-class Look:
+class GuardLook:
     """The outcome of a look. `resting`: why there is nothing to guard, "" while there is."""
 
     resting: str = ""
@@ -107,11 +107,11 @@ class RampGuard:
         self._wall = wall
         self._alive = alive
 
-    def look(self, record: Record | None, store: MemoryStore, *, check_mode: bool) -> Look:
+    def look(self, record: Record | None, store: MemoryStore, *, check_mode: bool) -> GuardLook:
         flags = observe_flags(self._cluster, self._task.place.config_map)
         resting = self._resting(record, flags)
         if resting or record is None:
-            return Look(resting)
+            return GuardLook(resting)
         start = start_of(record)
         place = self._place(flags, start)
         before = store.read() or begin(self._seconds())
@@ -135,7 +135,7 @@ class RampGuard:
             attempt=record.attempt,
             place=place.words,
         )
-        return Look(
+        return GuardLook(
             place=place,
             choice=choice,
             observation=observation,

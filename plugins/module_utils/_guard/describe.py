@@ -9,14 +9,14 @@ from dataclasses import asdict
 from .._alerts.api import moment
 from .._flags.consumer import tell_wrong
 from .._gate.state import minutes
-from .apply import Look
+from .apply import GuardLook
 from .memory import GuardMemory
 from .models import KILL_SWITCH, Choice
 
 NONE, DELIVERED, REST = "none", "delivered", "rest"
 
 
-def to_result(look: Look, attempt: int, *, check_mode: bool) -> dict[str, t.Any]:
+def to_result(look: GuardLook, attempt: int, *, check_mode: bool) -> dict[str, t.Any]:
     restarts = any(consumer.restarted or consumer.replaced for consumer in look.consumers)
     return {
         "changed": bool(look.choice.what) or (look.delivered and (restarts or check_mode)),
@@ -32,13 +32,13 @@ def to_result(look: Look, attempt: int, *, check_mode: bool) -> dict[str, t.Any]
     }
 
 
-def _action(look: Look) -> str:
+def _action(look: GuardLook) -> str:
     if look.resting:
         return REST
     return look.choice.what or (DELIVERED if look.delivered else NONE)
 
 
-def sentence(look: Look, *, check_mode: bool) -> str:
+def sentence(look: GuardLook, *, check_mode: bool) -> str:
     if look.resting:
         return look.resting
     if look.choice.what:
@@ -50,13 +50,13 @@ def sentence(look: Look, *, check_mode: bool) -> str:
     return " ".join(sentences)
 
 
-def _acted(look: Look, *, check_mode: bool) -> str:
+def _acted(look: GuardLook, *, check_mode: bool) -> str:
     if look.choice.what == KILL_SWITCH:
         return "The kill switch would be set" if check_mode else "The kill switch is set"
     return f"{'Would go' if check_mode else 'Went'} back to {look.place.words}"
 
 
-def _still(look: Look) -> str:
+def _still(look: GuardLook) -> str:
     place = look.place
     at = f"The kill switch is set: {place.killed}." if place.killed else f"At {place.words}."
     if not look.observation.causes:
@@ -72,11 +72,11 @@ def _why_not(choice: Choice) -> str:
     return ""
 
 
-def _sees_all(look: Look) -> bool:
+def _sees_all(look: GuardLook) -> bool:
     return not look.observation.hidden
 
 
-def _blind(look: Look) -> str:
+def _blind(look: GuardLook) -> str:
     hidden = ", ".join(sorted(key.removeprefix("metric ") for key in look.observation.hidden))
     return f"Nothing that was seen calls for the guard. Not known: {hidden}."
 

@@ -15,7 +15,7 @@ from .._gate.report import numbers
 from .._messages.redactor import Redactor
 from .._release.models import ROLLED_BACK, RUNNING
 from .._report.build import build_report
-from .._report.models import Asked, Live
+from .._report.models import LivePage, ReportOptions
 from .._report.render import as_html
 from .._story.next_step import watch_of
 from .._story.plan import Plan
@@ -27,7 +27,7 @@ Body = t.Mapping[str, t.Any]
 
 
 @dataclass(frozen=True)
-class Service:
+class LiveService:
     """A Deployment: the version of its template, and how many pods of it are there."""
 
     version: str
@@ -41,7 +41,7 @@ class Sight:
     """One look. `body`: the record as JSON, empty before there is one. `watches`: by gate what it has seen."""
 
     body: Body
-    services: t.Mapping[str, Service] = field(default_factory=dict)
+    services: t.Mapping[str, LiveService] = field(default_factory=dict)
     watches: Body = field(default_factory=dict)
     availability: Body = field(default_factory=dict)
     pins: Body = field(default_factory=dict)
@@ -101,7 +101,7 @@ def _phase(name: str, phase: Phase, plan: Plan, record: Record, zone: tzinfo) ->
     return f"{place}{since}{planned}, by {record.actor or 'somebody'}."
 
 
-def rolling(services: t.Mapping[str, Service]) -> t.Iterator[str]:
+def rolling(services: t.Mapping[str, LiveService]) -> t.Iterator[str]:
     """Which versions there are, when several, and which service is not complete."""
     versions = Counter(service.version for service in services.values())
     if len(versions) > 1:
@@ -169,7 +169,7 @@ DEPTH = 20
 
 def page_of(
     sight: Sight,
-    requested: Asked,
+    requested: ReportOptions,
     now: datetime,
     redact: Redactor,
     *,
@@ -177,11 +177,11 @@ def page_of(
 ) -> str:
     """While the run lives. `problems`: places that could not be written."""
     lines = (*doing(sight, requested.plan, requested.zone, undo=requested.undo), *problems)
-    live = Live(now, moment(now, requested.zone), tuple(redact(line) for line in lines))
+    live = LivePage(now, moment(now, requested.zone), tuple(redact(line) for line in lines))
     return _built(replace(sight, body=with_watch(sight)), requested, now, redact, live)
 
 
-def last_page_of(sight: Sight, requested: Asked, ended: datetime, redact: Redactor) -> str:
+def last_page_of(sight: Sight, requested: ReportOptions, ended: datetime, redact: Redactor) -> str:
     """Of a run that is over: a release that says it runs was interrupted."""
     if sight.runs(undo=requested.undo):
         return _built(replace(sight, body=with_watch(sight)), requested, ended, redact, None)
@@ -189,7 +189,11 @@ def last_page_of(sight: Sight, requested: Asked, ended: datetime, redact: Redact
 
 
 def _built(
-    sight: Sight, requested: Asked, now: datetime | None, redact: Redactor, live: Live | None
+    sight: Sight,
+    requested: ReportOptions,
+    now: datetime | None,
+    redact: Redactor,
+    live: LivePage | None,
 ) -> str:
     record = redact.within(sight.body, DEPTH)
     wanted = replace(

@@ -21,17 +21,17 @@ from .._module import Module
 from .._release.store import ReleaseStore
 from .._report.build import asked_of
 from .._report.files import ReportFolder
-from .._report.models import Asked
+from .._report.models import ReportOptions
 from .._rollout.models import Deployment
 from .._run_process import Run, detach, wait_for_end
 from .._s3 import S3Bucket
 from .._status.build import service_version
 from .._story.record import Record
 from .._time import now
-from .page import Body, Service, Sight, last_page_of, page_of
+from .page import Body, LiveService, Sight, last_page_of, page_of
 
 
-class Observer:
+class ReleaseObserver:
     def __init__(self, release: str) -> None:
         self._release = release
         self._pins: tuple[int, Body] = (0, {})
@@ -61,10 +61,10 @@ class Observer:
         return self._pins[1]
 
 
-def _services(cluster: Cluster, names: t.Container[str]) -> dict[str, Service]:
+def _services(cluster: Cluster, names: t.Container[str]) -> dict[str, LiveService]:
     result = map(Deployment.from_json, cluster.list_objects("Deployment"))
     return {
-        entry.name: Service(
+        entry.name: LiveService(
             service_version(entry.name, entry.images),
             min(entry.counts.updated, entry.counts.available),
             entry.counts.desired,
@@ -159,10 +159,10 @@ Ended = t.Callable[[float], bool]
 class PageWriter:
     """`own` is the report's file, `others` the places that people open. `asked` is called for the last page."""
 
-    observer: Observer
+    observer: ReleaseObserver
     services: t.Sequence[str]
-    asked: t.Callable[[Sight], Asked]
-    live: Asked
+    asked: t.Callable[[Sight], ReportOptions]
+    live: ReportOptions
     own: FilePlace
     others: list[Published]
     redact: Redactor
@@ -269,7 +269,7 @@ def writer_of(
     without_journal = {**params, "journal": None}
     undo = params["purpose"] == UNDO
     return PageWriter(
-        observer=Observer(params["release"]),
+        observer=ReleaseObserver(params["release"]),
         services=params["services"],
         asked=lambda sight: replace(asked_of(params, sight.record, redact), undo=undo),
         live=replace(asked_of(without_journal, Record(), redact), undo=undo),

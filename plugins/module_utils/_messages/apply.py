@@ -160,7 +160,7 @@ def answer(code: int, text: bytes | str) -> str:
 Json = t.Any
 
 
-class Service:
+class ChannelService:
     """One service's API: who it is in sentences, where it is, and the header that lets us in."""
 
     def __init__(
@@ -214,7 +214,7 @@ def send_pagerduty_event(
             "severity": event.severity,
             "custom_details": event.details,
         }
-    service = Service("PagerDuty", event.url, deadline, ca_cert=ca_cert)
+    service = ChannelService("PagerDuty", event.url, deadline, ca_cert=ca_cert)
     answer = service.ask("POST", "/v2/enqueue", body, idempotent=True)
     known = str(answer.get("dedup_key", event.dedup_key))
     return Delivered(event.kind, event.target, id=known, action=event.action)
@@ -224,7 +224,7 @@ def send_status_page_incident(
     incident: StatusPageIncident, deadline: Deadline, ca_cert: str | None
 ) -> Delivered:
     """Updates the open incident of that name, if there is one; else opens it."""
-    service = Service(
+    service = ChannelService(
         "The status page",
         f"{incident.url.rstrip('/')}/pages/{incident.page_id}",
         deadline,
@@ -259,7 +259,7 @@ def maintenance_times(incident: StatusPageIncident) -> dict[str, str]:
     return {"scheduled_for": format_time(begin), "scheduled_until": format_time(until)}
 
 
-def open_incident(service: Service, incident: StatusPageIncident) -> dict[str, t.Any]:
+def open_incident(service: ChannelService, incident: StatusPageIncident) -> dict[str, t.Any]:
     """A maintenance is listed apart from outages, and before it begins apart from what runs."""
     lists = ("active_maintenance", "scheduled") if incident.maintenance else ("unresolved",)
     for name in lists:

@@ -11,11 +11,11 @@ import typing as t
 
 from .._formats import shortened
 from .._release.models import stopped_by
-from .._story.record import Metric
+from .._story.record import RecordedMetric
 from .._words import listed
 from . import headline
 from .mrkdwn import CONTROL, code, code_block, escape, plain
-from .release_status import SERVICES_PHASE, Link, ReleaseStatus, Step
+from .release_status import SERVICES_PHASE, Link, ReleaseStatus, RunStep
 
 Block = dict[str, t.Any]
 
@@ -88,7 +88,7 @@ def services(status: ReleaseStatus) -> list[str]:
     return lines
 
 
-def rolling(step: Step) -> list[str]:
+def rolling(step: RunStep) -> list[str]:
     sentences = [
         (host, text) for host, text in step.progress.items() if text and host not in step.rolled
     ]
@@ -103,7 +103,7 @@ def named(names: t.Sequence[str]) -> str:
     return listed([plain(shortened(name, 60)) for name in names], SHOWN_NAMES)
 
 
-def metrics(readings: t.Sequence[Metric]) -> list[Block]:
+def metrics(readings: t.Sequence[RecordedMetric]) -> list[Block]:
     """In two columns; of many the worst."""
     if not readings:
         return []

@@ -9,11 +9,11 @@ import typing as t
 from .._formats import quantity, shortened, stopwatch
 from .._release.models import DONE, ROLLED_BACK, stopped_by
 from .._story.plan import Planned
-from .._story.record import NO_PHASE, Act, Metric, Phase
+from .._story.record import NO_PHASE, Act, Phase, RecordedMetric
 from .._time import epoch
 from .._words import counted
 from .mrkdwn import code, code_block, escape, mention, plain
-from .release_status import SERVICES_PHASE, Failure, ReleaseStatus, Step
+from .release_status import SERVICES_PHASE, ReleaseStatus, RunStep, TaskFailure
 
 LIMIT = 3_800
 """Slack folds what is longer."""
@@ -149,7 +149,7 @@ def one_phase(
         yield from progress_lines(step)
 
 
-def current_readings(status: ReleaseStatus) -> tuple[Metric, ...]:
+def current_readings(status: ReleaseStatus) -> tuple[RecordedMetric, ...]:
     """Of this run's watch, else as the record keeps them."""
     return status.readings or status.phases.get(WATCH_PHASE, NO_PHASE).evidence.metrics
 
@@ -172,14 +172,14 @@ def decision_words(decision: Act | None) -> str:
     return f"{word} by {decision.by}: {decision.reason}" if decision and word else ""
 
 
-def cause_lines(status: ReleaseStatus, step: Step) -> t.Iterator[str]:
+def cause_lines(status: ReleaseStatus, step: RunStep) -> t.Iterator[str]:
     """The first failure of a step, in short: the thread has it whole."""
     failures = [failure for failure in status.failures if failure.step == step.name]
     if failures:
         yield INDENT + host_line(failures[0].host, failures[0].sentence, 200)
 
 
-def phase_state(status: ReleaseStatus, step: Step | None, fact: Phase | None) -> tuple[str, str]:
+def phase_state(status: ReleaseStatus, step: RunStep | None, fact: Phase | None) -> tuple[str, str]:
     """Its mark, and what else is to be said. What this run sees fail counts before what the record had."""
     if step and step.failed:
         held = any(failure.step == step.name and failure.held for failure in status.failures)
@@ -199,7 +199,7 @@ def phase_state(status: ReleaseStatus, step: Step | None, fact: Phase | None) ->
     return "▫️", ""
 
 
-def time_spent(step: Step | None, fact: Phase | None, now: float) -> float | None:
+def time_spent(step: RunStep | None, fact: Phase | None, now: float) -> float | None:
     """Seconds; None of a phase that was taken back: its record keeps when the rollback ended, not the phase."""
     if fact and fact.taken_back and not step:
         return None
@@ -220,7 +220,7 @@ def time_words(planned: Planned, spent: float | None) -> str:
     return f"`{stopwatch(spent)}`{of}{late}"
 
 
-def services_words(planned: Planned, step: Step | None, fact: Phase | None) -> str:
+def services_words(planned: Planned, step: RunStep | None, fact: Phase | None) -> str:
     if planned.name != SERVICES_PHASE:
         return ""
     if fact and fact.settled:
@@ -229,13 +229,13 @@ def services_words(planned: Planned, step: Step | None, fact: Phase | None) -> s
     return f"{len(step.rolled)} of {max(step.hosts, len(step.rolled))} services" if step else ""
 
 
-def reading_words(reading: Metric) -> str:
+def reading_words(reading: RecordedMetric) -> str:
     mark = STATUS_SIGNS.get(reading.judged, "")
     name = plain(reading.name.replace("_", " "))
     return f"{mark} {name} {plain(quantity(reading.newest, reading.unit))}".strip()
 
 
-def step_lines(status: ReleaseStatus, step: Step, now: float) -> t.Iterator[str]:
+def step_lines(status: ReleaseStatus, step: RunStep, now: float) -> t.Iterator[str]:
     mark = "❌" if step.failed else "⏳" if step.live else "✅"
     name = plain(shortened(step.name, 120))
     parts = [f"{mark} *{name}*" if step.live else f"{mark} {name}"]
@@ -247,7 +247,7 @@ def step_lines(status: ReleaseStatus, step: Step, now: float) -> t.Iterator[str]
     yield from progress_lines(step)
 
 
-def progress_lines(step: Step) -> t.Iterator[str]:
+def progress_lines(step: RunStep) -> t.Iterator[str]:
     for host, text in list(step.progress.items())[-SHOWN_PROGRESS:]:
         if text:
             yield INDENT + host_line(host, text, 120)
@@ -260,7 +260,7 @@ def host_line(host: str, text: str, limit: int) -> str:
     return line if itself else f"{code(host)} {line}"
 
 
-def detail(failure: Failure) -> str:
+def detail(failure: TaskFailure) -> str:
     """The reply about one failure, as it happens."""
     return f"❌ {code(failure.host)} failed in {code(failure.task)}\n{code_block(failure.sentence)}"
 

@@ -111,7 +111,7 @@ HOPELESS_AFTER = 1.0
 
 
 @dataclass(frozen=True)
-class Reply:
+class ChannelReply:
     text: str
     broadcast: bool
 
@@ -148,7 +148,7 @@ class Outbox:
         self._client = client
         self._posted = posted
         self._pace = pace
-        self._replies: deque[Reply] = deque()
+        self._replies: deque[ChannelReply] = deque()
         self._capacity = capacity
         self._headline: Headline | None = None
         self._sent = 0
@@ -205,7 +205,7 @@ class Outbox:
             if len(self._replies) >= self._capacity:
                 self._replies.popleft()
                 self.lost += 1
-            self._replies.append(Reply(text, broadcast))
+            self._replies.append(ChannelReply(text, broadcast))
             self._wake()
 
     def close(self, drain: float) -> int:
@@ -256,7 +256,7 @@ class Outbox:
         known = self._headline
         return known if known and known.version != self._sent else None
 
-    def _next(self) -> Headline | Reply | None:
+    def _next(self) -> Headline | ChannelReply | None:
         """None while nothing is due."""
         if self._waiting:
             return None
@@ -270,7 +270,7 @@ class Outbox:
         hopeless = self._closing and self._headline is None
         return bool(self.ts) or hopeless or not self._client.can_edit
 
-    def _send(self, work: Headline | Reply) -> float:
+    def _send(self, work: Headline | ChannelReply) -> float:
         """One attempt; seconds to wait before the next."""
         try:
             if isinstance(work, Headline):
@@ -332,7 +332,7 @@ class Outbox:
             self._posted(self._client.location, ts)
         return ts
 
-    def _done(self, work: Headline | Reply) -> None:
+    def _done(self, work: Headline | ChannelReply) -> None:
         with self._changed:
             if isinstance(work, Headline):
                 self._sent = work.version
@@ -340,8 +340,8 @@ class Outbox:
             elif self._replies and self._replies[0] is work:
                 self._replies.popleft()
 
-    def _give_up(self, work: Headline | Reply) -> None:
+    def _give_up(self, work: Headline | ChannelReply) -> None:
         """A refused reply is lost. A refused headline is tried again, as the next version."""
-        if isinstance(work, Reply):
+        if isinstance(work, ChannelReply):
             self.lost += 1
             self._done(work)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from .._release.models import NOT_READY, is_hold
 from .._story.plan import UNPLANNED, Plan
-from .._story.record import Metric, Phase, Record
+from .._story.record import Phase, Record, RecordedMetric
 
 SERVICES_PHASE = "microservices"
 ROLLED = "easymo.deploy.wave_result"
@@ -52,7 +52,7 @@ class Play:
 
 
 @dataclass
-class Step:
+class RunStep:
     """A phase or a play in this run: since when, how far, and what its hosts last said."""
 
     name: str
@@ -71,7 +71,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Failure:
+class TaskFailure:
     """`reason` is the module's one word, "" for a task without one."""
 
     step: str
@@ -94,9 +94,9 @@ class ReleaseStatus:
         self.outcome: Outcome = ""
         self.record = Record()
         """Of the attempt; one without a number until it was seen."""
-        self.steps: list[Step] = []
-        self.failures: list[Failure] = []
-        self.readings: tuple[Metric, ...] = ()
+        self.steps: list[RunStep] = []
+        self.failures: list[TaskFailure] = []
+        self.readings: tuple[RecordedMetric, ...] = ()
         self.touched = False
         """Whether this run has changed anything: one that was refused has not."""
         self._announced: Play | None = None
@@ -120,7 +120,7 @@ class ReleaseStatus:
         stopped = self.failures[0]
         return stopped.step == first.name and stopped.reason in NOT_READY
 
-    def step_of(self, phase: str) -> Step | None:
+    def step_of(self, phase: str) -> RunStep | None:
         return next((step for step in self.steps if step.phase == phase), None)
 
     @property
@@ -149,7 +149,7 @@ class ReleaseStatus:
     def task_started(self, name: str, now: float) -> None:
         if self._announced:
             play, self._announced = self._announced, None
-            self.steps.append(Step(play.name, play.phase, play.hosts, started=now))
+            self.steps.append(RunStep(play.name, play.phase, play.hosts, started=now))
         if self.steps:
             self.steps[-1].task = name
 
@@ -158,7 +158,7 @@ class ReleaseStatus:
         if self.steps and action == ROLLED:
             self.steps[-1].rolled.add(host)
 
-    def host_failed(self, failure: Failure) -> bool:
+    def host_failed(self, failure: TaskFailure) -> bool:
         """Notes it, and tells whether it says anything that an earlier one did not."""
         news = not any(known.sentence in failure.sentence for known in self.failures)
         if self.steps:
@@ -177,7 +177,7 @@ class ReleaseStatus:
             self.steps[-1].progress.pop(host, None)
             self.steps[-1].progress[host] = text
 
-    def measured(self, readings: t.Iterable[Metric]) -> None:
+    def measured(self, readings: t.Iterable[RecordedMetric]) -> None:
         """The newest of each metric counts: the sign-off looks at the alerts alone."""
         known = {reading.name: reading for reading in self.readings}
         self.readings = tuple((known | {reading.name: reading for reading in readings}).values())
@@ -202,7 +202,7 @@ class ReleaseStatus:
             self.steps[-1].finished = now
             self.steps[-1].progress.clear()
 
-    def where(self, failure: Failure) -> str:
+    def where(self, failure: TaskFailure) -> str:
         """The phase in which it failed, as people call it."""
         step = next((entry for entry in self.steps if entry.name == failure.step), None)
         return self.release.plan.phase(step.phase).title if step and step.phase else failure.step

@@ -11,13 +11,13 @@ import typing as t
 from .._formats import stopwatch
 from .._progress import WAVE_ROLLED, Progress
 from .._release.models import ROLLED_BACK
-from .._story.record import NO_PHASE, Metric, Record
+from .._story.record import NO_PHASE, Record, RecordedMetric
 from .._time import epoch
 from . import blocks, headline
 from .mrkdwn import plain
 from .outbox import Content, MessageState, Outbox
 from .redactor import Redactor
-from .release_status import Failure, Play, ReleaseStatus
+from .release_status import Play, ReleaseStatus, TaskFailure
 
 SAMPLED = "MetricsSampled"
 DRAIN = 3.0
@@ -84,7 +84,7 @@ class RunMessage:
         with self._lock:
             steps = self._status.steps
             step = steps[-1].name if steps else self._status.release.playbook
-            failure = Failure(step, host, without_role(self._redact(task)), text, reason)
+            failure = TaskFailure(step, host, without_role(self._redact(task)), text, reason)
             if self._status.host_failed(failure) and len(self._status.failures) > 1:
                 # The first is in the headline at once, and quoted to whoever is called at the end.
                 self._outbox.reply(headline.detail(failure), detail=True)
@@ -108,7 +108,9 @@ class RunMessage:
         units = self._status.release.units
         messages = statuses if isinstance(statuses, dict) else {}
         self._status.measured(
-            Metric(name, units.get(name, ""), status=str(messages.get(name, "")), newest=value)
+            RecordedMetric(
+                name, units.get(name, ""), status=str(messages.get(name, "")), newest=value
+            )
             for name, value in values.items()
             if value is None or isinstance(value, (int, float))
         )

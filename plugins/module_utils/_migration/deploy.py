@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from .._errors import DeployError, InputError, refuse_missing
 from .._lock.fence import Check, no_check
 from .guard.catalog import read_catalog
-from .guard.models import Finding, Review, Source
+from .guard.models import MigrationFinding, Review, Source
 from .guard.parser import PGLAST
 from .guard.review import review
 from .models import GuardError, describe_tables, find_tables, verify_tables
@@ -24,19 +24,19 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from .._postgres import Session
-    from .models import Migration, Table
+    from .models import ExpectedTable, Migration
     from .runner import LockRetries
-    from .session import Limits, Run, Runs
+    from .session import AppliedFile, Runs, SessionTimeouts
 
 
 @dataclass(frozen=True)
-class Request:
+class DeployRequest:
     """What is to be deployed and how, as in the module's options."""
 
     expect_tables: tuple[str, ...]
     """Each as `table`, which is in public, or as `schema.table`."""
     refuse_drift: bool
-    limits: Limits
+    limits: SessionTimeouts
     guard: Guard
     advisory_lock_timeout: float
     where: str
@@ -45,7 +45,7 @@ class Request:
     """Before each migration."""
 
 
-class Plan(t.Protocol):
+class DeployPlan(t.Protocol):
     @property
     def pending(self) -> Sequence[Migration]: ...
 
@@ -56,7 +56,7 @@ class Plan(t.Protocol):
 class Look:
     """What would run and what was waived. `details` are keys of the result that one kind has."""
 
-    plan: Plan
+    plan: DeployPlan
     versions: list[str]
     guard: GuardReport
     warnings: list[str]
@@ -80,7 +80,7 @@ class Engine(t.Protocol):
 
     def begin(
         self, session: Session, look: Look, retries: LockRetries, /
-    ) -> Callable[[Migration], Run]:
+    ) -> Callable[[Migration], AppliedFile]:
         """Make the history where there is none. What applies a migration and writes its row."""
 
     def verify(self, session: Session, look: Look) -> list[str]:
@@ -88,12 +88,12 @@ class Engine(t.Protocol):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DeployOutcome:
     """`runs` has each applied file by its name, None when nothing was to be applied but predicted."""
 
     look: Look
     versions: list[str]
-    tables: list[Table]
+    tables: list[ExpectedTable]
     runs: Runs | None = None
 
     @property
@@ -115,16 +115,18 @@ class Outcome:
         }
 
 
-def predict(session: Session, order: Request, engine: Engine) -> Outcome:
+def predict(session: Session, order: DeployRequest, engine: Engine) -> DeployOutcome:
     """What `migrate` would do."""
     order.limits.set_on(session)
     look = engine.look(session)
     before = find_tables(session, order.expect_tables)
     tables = describe_tables(session, order.expect_tables, before=before)
-    return Outcome(look, look.versions, tables)
+    return DeployOutcome(look, look.versions, tables)
 
 
-def migrate(session: Session, order: Request, engine: Engine, retries: LockRetries) -> Outcome:
+def migrate(
+    session: Session, order: DeployRequest, engine: Engine, retries: LockRetries
+) -> DeployOutcome:
     """Apply what is pending, in order. A DeployError has in its details what was applied before it."""
     runs: Runs = {}
     # Looks wait for locks as well, of a table that somebody else is changing.
@@ -145,12 +147,12 @@ def migrate(session: Session, order: Request, engine: Engine, retries: LockRetri
             changed = bool(begun if engine.leaves_failures else runs)
             exc.details.update(changed=changed, applied=done, **describe_runs(runs))
             raise
-    return Outcome(look, versions, tables, runs)
+    return DeployOutcome(look, versions, tables, runs)
 
 
 def _apply(
     session: Session,
-    order: Request,
+    order: DeployRequest,
     engine: Engine,
     look: Look,
     retries: LockRetries,
@@ -177,7 +179,7 @@ class Waived:
     """What a file was let through with, and why."""
 
     reason: str
-    findings: tuple[Finding, ...]
+    findings: tuple[MigrationFinding, ...]
 
     def to_result(self) -> dict[str, t.Any]:
         return {
@@ -206,7 +208,7 @@ def enforce(
 ) -> dict[str, Waived]:
     """The waived findings by file; one error for all others, and for `problems`: sentences on what cannot run."""
     refused = [finding for finding in reviewed.findings if finding.file not in waivers]
-    waived: dict[str, list[Finding]] = {}
+    waived: dict[str, list[MigrationFinding]] = {}
     for finding in reviewed.findings:
         if finding.file in waivers:
             waived.setdefault(finding.file, []).append(finding)
@@ -225,7 +227,9 @@ def enforce(
 
 
 def describe_refusal(
-    problems: Sequence[str], refused: Sequence[Finding], warnings: Sequence[Finding]
+    problems: Sequence[str],
+    refused: Sequence[MigrationFinding],
+    warnings: Sequence[MigrationFinding],
 ) -> str:
     """What it comes to in one sentence, then each on a line of its own, and each safe way once."""
     files = list(dict.fromkeys(finding.file for finding in refused))
@@ -271,7 +275,7 @@ class GuardReport:
 
     waived: Mapping[str, Waived] = field(default_factory=dict)
     verdicts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    warned: Sequence[Finding] = ()
+    warned: Sequence[MigrationFinding] = ()
 
     @property
     def warnings(self) -> list[str]:
@@ -329,7 +333,9 @@ class Guard:
         return GuardReport(waived, reviewed.to_verdicts(), reviewed.warnings)
 
 
-def _not_told(findings: Sequence[Finding], explained: Collection[str]) -> tuple[Finding, ...]:
+def _not_told(
+    findings: Sequence[MigrationFinding], explained: Collection[str]
+) -> tuple[MigrationFinding, ...]:
     """Without that a file cannot be read, where why it cannot run is told."""
     return tuple(
         each for each in findings if each.file not in explained or each.rule not in _UNREADABLE

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from .._errors import UnreachableError, VerificationError
 from .._postgres import Session, SqlError
 from . import supabase
-from .deploy import Look, Request
+from .deploy import DeployRequest, Look
 from .execution import Mode, controls_transaction, resets_role
 from .file_history import History, Mend, describe_drift, plan_migrations, refuse_drift
 from .models import Migration, MigrationError
 from .runner import LockRetries, StatementError, Walk, describe_failure, describe_loss
-from .session import HeldLock, Limits, Run, begin_anew, refuse_read_only, strongest
+from .session import AppliedFile, HeldLock, SessionTimeouts, begin_anew, refuse_read_only, strongest
 from .splitter import without_leading_comments
 from .supabase import Folder, duplicates
 
@@ -30,7 +30,7 @@ class Runner:
     def __init__(
         self,
         session: Session,
-        limits: Limits,
+        limits: SessionTimeouts,
         role: str | None,
         retries: LockRetries | None = None,
         *,
@@ -46,7 +46,7 @@ class Runner:
         self._held_known = True
         self._walk: Walk | None = None
 
-    def apply(self, migration: Migration) -> Run:
+    def apply(self, migration: Migration) -> AppliedFile:
         """Run it and write its row. MigrationError says what is left of it."""
         self._started = time.monotonic()
         self._reset()
@@ -66,7 +66,9 @@ class Runner:
             # The next file, and whoever uses the session after us, begins clean; a lost connection is clean too.
             with suppress(SqlError, UnreachableError):
                 begin_anew(self._session)
-        return Run(time.monotonic() - self._started, strongest(self._held), self._held_known)
+        return AppliedFile(
+            time.monotonic() - self._started, strongest(self._held), self._held_known
+        )
 
     def _reset(self) -> None:
         self._held, self._held_known, self._walk = set(), True, None
@@ -164,7 +166,7 @@ def _left_open(session: Session, migration: Migration) -> MigrationError:
 
 
 @dataclass(frozen=True)
-class Kind:
+class FileKind:
     """A folder of files, whose history is in one table."""
 
     read_folder: t.Callable[[str], Folder]
@@ -180,8 +182,8 @@ class Kind:
 class FileEngine:
     """Of a folder of files, as the Supabase CLI or Flyway has them."""
 
-    order: Request
-    kind: Kind
+    order: DeployRequest
+    kind: FileKind
     local: tuple[Migration, ...]
     include_all: bool
     role: str | None
@@ -229,7 +231,7 @@ class FileEngine:
 
     def begin(
         self, session: Session, _look: Look, retries: LockRetries, /
-    ) -> t.Callable[[Migration], Run]:
+    ) -> t.Callable[[Migration], AppliedFile]:
         retries.insist(
             "the history table", lambda: self.history.ensure_history(session), lambda: True
         )

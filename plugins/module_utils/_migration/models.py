@@ -51,7 +51,7 @@ class NotEmptyError(ConflictError):
     reason = "NotEmpty"
 
 
-class LockedError(ConflictError):
+class MigrationsLockedError(ConflictError):
     reason = "Locked"
 
 
@@ -119,7 +119,7 @@ class Migration:
 
 
 @dataclass(frozen=True)
-class Table:
+class ExpectedTable:
     """A table that was expected. `rows` is exact when this run created it, else None: it was not counted."""
 
     name: str
@@ -150,17 +150,17 @@ def find_tables(session: Session, names: Sequence[str]) -> dict[str, str]:
 
 def describe_tables(
     session: Session, names: Sequence[str], *, before: Collection[str]
-) -> list[Table]:
+) -> list[ExpectedTable]:
     """The tables that are there now; those that were not there `before` are counted."""
     tables = []
     for name, quoted in find_tables(session, names).items():
         created = name not in before
         rows = int(session.rows(f"SELECT count(*) FROM {quoted}")[0][0]) if created else None  # noqa: S608 - quoted by the server
-        tables.append(Table(name=name, created=created, rows=rows))
+        tables.append(ExpectedTable(name=name, created=created, rows=rows))
     return tables
 
 
-def verify_tables(tables: Sequence[Table], names: Sequence[str], *, database: str) -> None:
+def verify_tables(tables: Sequence[ExpectedTable], names: Sequence[str], *, database: str) -> None:
     """Raise when an expected table is missing, or was made by this run and has rows."""
     there = {table.name for table in tables}
     missing = [name for name in names if name not in there]

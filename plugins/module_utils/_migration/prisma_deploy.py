@@ -13,11 +13,11 @@ from .. import _child_process
 from .._errors import DeployError, InputError, RefusedError, VerificationError
 from .._postgres import PostgresTarget, Session, mask_secret
 from .._redaction import redact
-from .deploy import Look, Outcome, Request
+from .deploy import DeployOutcome, DeployRequest, Look
 from .models import GenerateError
 from .prisma_folder import PrismaMigration, plan_prisma, problems_of, refuse_drift
 from .prisma_history import ADVISORY_LOCK, read_history, use_schema
-from .prisma_native import Runner
+from .prisma_native import ScriptRunner
 from .session import refuse_read_only
 
 if t.TYPE_CHECKING:
@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
 
     from .models import Migration
     from .runner import LockRetries
-    from .session import Run
+    from .session import AppliedFile
 
 
 _OPTION = "generate_command"
@@ -145,7 +145,7 @@ def _lines(text: str, url: str, target: PostgresTarget) -> list[str]:
 class PrismaEngine:
     """Of a folder of Prisma's migrations; its tables are expected as `schema.table`."""
 
-    order: Request
+    order: DeployRequest
     local: tuple[PrismaMigration, ...]
     schema: str
     advisory_lock: int = ADVISORY_LOCK
@@ -177,13 +177,13 @@ class PrismaEngine:
 
     def begin(
         self, session: Session, look: Look, retries: LockRetries, /
-    ) -> t.Callable[[Migration], Run]:
+    ) -> t.Callable[[Migration], AppliedFile]:
         history, table = look.state
-        runner = Runner(session, table, self.order.limits, retries)
+        runner = ScriptRunner(session, table, self.order.limits, retries)
         if not history.exists:
             table.create()
 
-        def apply(migration: Migration) -> Run:
+        def apply(migration: Migration) -> AppliedFile:
             use_schema(session, self.schema)
             return runner.apply(t.cast("PrismaMigration", migration))
 
@@ -211,7 +211,7 @@ class PrismaEngine:
 
 
 def generate(
-    generator: Generator | None, target: PostgresTarget, schema: str, outcome: Outcome
+    generator: Generator | None, target: PostgresTarget, schema: str, outcome: DeployOutcome
 ) -> dict[str, t.Any]:
     """Once all is applied and verified, or predicted. Keys of the result."""
     pending = outcome.look.plan.pending

@@ -17,13 +17,13 @@ from .models import MigrationError
 from .prisma_folder import resolve_by
 from .prisma_history import Attempt, HistoryTable
 from .runner import LockRetries, would_skip
-from .session import Run, begin_anew
+from .session import AppliedFile, begin_anew
 from .splitter import failing_line, without_leading_comments
 
 if t.TYPE_CHECKING:
     from .._postgres import Session
     from .prisma_folder import PrismaMigration
-    from .session import HeldLock, Limits
+    from .session import HeldLock, SessionTimeouts
 
 # "Cannot run inside a transaction block", and a COMMIT inside of a procedure: the server alone knows which ones.
 _WANTS_NO_TRANSACTION = ("25001", "2D000")
@@ -31,7 +31,7 @@ QUERY_CANCELED = "57014"
 SYNTAX_ERROR = "42601"
 
 
-class StatementError(SqlError):
+class ScriptStatementError(SqlError):
     """`statement` of the script, counted from 1, was refused, in this line."""
 
     def __init__(self, statement: int, line: int, error: SqlError) -> None:
@@ -44,14 +44,14 @@ class _OpenTransactionError(Exception):
     """The script began a transaction and did not end it."""
 
 
-class Runner:
+class ScriptRunner:
     """Applies migrations, one at a time, over one session."""
 
     def __init__(
         self,
         session: Session,
         table: HistoryTable,
-        limits: Limits,
+        limits: SessionTimeouts,
         retries: LockRetries | None = None,
     ) -> None:
         self._session = session
@@ -60,7 +60,7 @@ class Runner:
         self._retries = retries or LockRetries()
         self._held: frozenset[HeldLock] | None = None
 
-    def apply(self, migration: PrismaMigration) -> Run:
+    def apply(self, migration: PrismaMigration) -> AppliedFile:
         """Run it and write its row. MigrationError says what is left of it."""
         started = time.monotonic()
         self._held = None
@@ -81,7 +81,7 @@ class Runner:
         except UnreachableError as exc:
             raise UnreachableError(f"{exc} {_what_a_rerun_does(migration)}", **exc.details) from exc
         seconds = time.monotonic() - started
-        return Run(seconds, self._held or frozenset(), self._held is not None)
+        return AppliedFile(seconds, self._held or frozenset(), self._held is not None)
 
     def _run(self, migration: PrismaMigration, attempts: list[Attempt]) -> None:
         if not migration.atomic:
@@ -136,7 +136,7 @@ class Runner:
         for number, statement in enumerate(migration.script.statements, start=1):
             skipped = would_skip(self._session, statement.text)
             if skipped is not None:
-                raise StatementError(number, failing_line(statement, None), skipped)
+                raise ScriptStatementError(number, failing_line(statement, None), skipped)
         self._limits.set_on(self._session)
         with self._retries.watch.waiting():
             self._script(migration)
@@ -153,7 +153,7 @@ class Runner:
                     self._session.execute(statement.text)
                 except SqlError as exc:
                     line = failing_line(statement, exc.position)
-                    raise StatementError(index + 1, line, exc) from exc
+                    raise ScriptStatementError(index + 1, line, exc) from exc
 
     def _script(self, migration: PrismaMigration) -> None:
         if migration.statements:
@@ -206,7 +206,7 @@ def describe_failure(migration: PrismaMigration, error: SqlError, advice: str) -
 
 def _place_of(migration: PrismaMigration, error: SqlError) -> tuple[int, int] | None:
     """Statement and line; None where the script went as one and the server pointed nowhere."""
-    if isinstance(error, StatementError):
+    if isinstance(error, ScriptStatementError):
         return error.statement, error.line
     numbered = [
         (number, each)

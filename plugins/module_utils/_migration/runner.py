@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from .._errors import UnreachableError
 from .._postgres import SqlError
 from .execution import ends_transaction, excerpt, mask_message
-from .models import LockedError, MigrationError
+from .models import MigrationError, MigrationsLockedError
 from .session import LOCK_NOT_AVAILABLE, BlockerMonitor, NoWatch
 from .splitter import failing_line, without_leading_comments
 
@@ -50,7 +50,7 @@ def advisory_lock(
     deadline = clock() + timeout
     while not session.rows("SELECT pg_catalog.pg_try_advisory_lock(%s)", (key,))[0][0]:
         if clock() >= deadline:
-            raise LockedError(
+            raise MigrationsLockedError(
                 f"Another migration has locked this database for more than {timeout:g} s: "
                 f"{_describe_holder(session, key)}. Wait for it, or end it if it should not run."
             )

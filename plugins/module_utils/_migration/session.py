@@ -191,7 +191,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True)
-class Limits:
+class SessionTimeouts:
     """In seconds; 0 is no limit."""
 
     lock_timeout: float
@@ -262,7 +262,7 @@ def watching(target: PostgresTarget, session: Session) -> t.Iterator[BlockerMoni
 
 
 @dataclass(frozen=True)
-class Run:
+class AppliedFile:
     """One file that was applied: the seconds it took, and the locks it held on what was there before."""
 
     seconds: float
@@ -271,7 +271,7 @@ class Run:
     """False when statements committed by themselves, whose locks are gone before anybody can look."""
 
 
-Runs = dict[str, Run]
+Runs = dict[str, AppliedFile]
 """By the name of the file."""
 
 

@@ -10,9 +10,9 @@ from .._lock.fence import lock_check
 from .._module import Module, Result, emit_progress, refuse_below
 from .._postgres import PostgresTarget
 from . import deploy, flyway, supabase
-from .deploy import Engine, Guard, Outcome, Request
+from .deploy import DeployOutcome, DeployRequest, Engine, Guard
 from .execution import session_role
-from .file_deploy import FileEngine, Kind
+from .file_deploy import FileEngine, FileKind
 from .models import Migration
 from .prisma_deploy import Generator, PrismaEngine, generate
 from .prisma_folder import PrismaMigration, read_folder, stray_files
@@ -25,7 +25,7 @@ from .prisma_history import (
     use_schema,
 )
 from .runner import LockRetries, advisory_lock
-from .session import Limits, migrating, refuse_read_only, watching
+from .session import SessionTimeouts, migrating, refuse_read_only, watching
 
 Params = t.Mapping[str, t.Any]
 
@@ -46,8 +46,8 @@ def migrate(module: Module) -> Result:
     return apply_files(module, supabase_files() if kind == "supabase" else sql_files(params))
 
 
-def supabase_files() -> Kind:
-    return Kind(
+def supabase_files() -> FileKind:
+    return FileKind(
         read_folder=supabase.read_folder,
         history=supabase,
         problems_of=supabase.problems_of,
@@ -56,11 +56,11 @@ def supabase_files() -> Kind:
     )
 
 
-def sql_files(params: Params) -> Kind:
+def sql_files(params: Params) -> FileKind:
     baseline = params["baseline"] or ""
     if baseline and not flyway.is_version(baseline):
         raise InputError(f"Option 'baseline' is {baseline!r}: give a version, as '41' or '1.2'.")
-    return Kind(
+    return FileKind(
         read_folder=flyway.read_folder,
         history=flyway.FlywayHistory(baseline.replace("_", ".")),
         problems_of=flyway.problems_of,
@@ -70,13 +70,13 @@ def sql_files(params: Params) -> Kind:
 
 def run_migrations(
     module: Module,
-    engine_of: t.Callable[[Request], Engine],
+    engine_of: t.Callable[[DeployRequest], Engine],
     files: t.Sequence[Migration],
     tables: tuple[str, ...],
     *,
     passed_over: t.Sequence[str],
     because: str,
-    finish: t.Callable[[Outcome], dict[str, t.Any]] = lambda _outcome: {},
+    finish: t.Callable[[DeployOutcome], dict[str, t.Any]] = lambda _outcome: {},
 ) -> Result:
     """`passed_over` are files of the folder that are no migrations, in a warning that says why.
 
@@ -84,10 +84,10 @@ def run_migrations(
     """
     params = module.params
     target = PostgresTarget.from_params(params)
-    order = Request(
+    order = DeployRequest(
         expect_tables=tables,
         refuse_drift=params["drift"] == "fail",
-        limits=Limits(params["lock_timeout"], params["statement_timeout"]),
+        limits=SessionTimeouts(params["lock_timeout"], params["statement_timeout"]),
         guard=Guard.from_params(params, [migration.file for migration in files]),
         advisory_lock_timeout=advisory_wait(params),
         where=target.where,
@@ -123,7 +123,7 @@ def advisory_wait(params: Params) -> float:
     return _PRISMA_WAITS if params["kind"] == "prisma" else _OTHERS_WAIT
 
 
-def apply_files(module: Module, kind: Kind) -> Result:
+def apply_files(module: Module, kind: FileKind) -> Result:
     params = module.params
     folder = kind.read_folder(params["directory"])
     return run_migrations(

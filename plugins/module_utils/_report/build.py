@@ -21,7 +21,7 @@ from .._words import listed
 from .deviations import deviations, events_of, lessons_of
 from .files import journal_lines
 from .journal import read_journal
-from .models import Asked, Cell, MetricsTable, PhaseRow, Report, Table, Tone
+from .models import Cell, MetricsTable, PhaseRow, Report, ReportOptions, Table, Tone
 from .phases import NOT_RUN, glance, phase_rows, summary, verdict_of
 from .sections import people, services
 from .timeline import timeline_of
@@ -29,7 +29,7 @@ from .timeline import timeline_of
 RECORD_DEPTH = 20
 
 
-def asked_of(params: t.Mapping[str, t.Any], record: Record, redact: Redactor) -> Asked:
+def asked_of(params: t.Mapping[str, t.Any], record: Record, redact: Redactor) -> ReportOptions:
     """The options as the report wants them, the journal among them."""
     try:
         zone = ZoneInfo(params["time_zone"])
@@ -43,7 +43,7 @@ def asked_of(params: t.Mapping[str, t.Any], record: Record, redact: Redactor) ->
         tables = read_journal(
             lines, parse_time(record.started), parse_time(record.finished), redact
         )
-    return Asked(
+    return ReportOptions(
         plan=Plan.read(params["plan"]),
         release=params["release"],
         zone=zone,
@@ -68,7 +68,7 @@ PARTS = {
 NOT_YET = ("not finished", "not run", "not watched")
 
 
-def build_report(body: t.Mapping[str, t.Any], requested: Asked) -> Report:
+def build_report(body: t.Mapping[str, t.Any], requested: ReportOptions) -> Report:
     """From a record as JSON, whose texts are made legible first. What is claimed is that of the record as it is."""
     record = Record.read(legible(body, LONGEST))
     phases = phase_rows(record, requested.plan, requested.zone)
@@ -110,7 +110,7 @@ def so_far(row: PhaseRow, now: datetime | None) -> PhaseRow:
     return replace(row, actual=between(begun.isoformat(), now.isoformat()))
 
 
-def claimed(record: Record, requested: Asked) -> tuple[tuple[str, Cell], ...]:
+def claimed(record: Record, requested: ReportOptions) -> tuple[tuple[str, Cell], ...]:
     """Nothing of a record that is not there."""
     if not record.exists:
         return ()
@@ -131,13 +131,13 @@ def claimed(record: Record, requested: Asked) -> tuple[tuple[str, Cell], ...]:
     )
 
 
-def title_of(record: Record, requested: Asked) -> str:
+def title_of(record: Record, requested: ReportOptions) -> str:
     if record.version or not requested.release:
         return f"Release {record.version}" if record.version else "A release without a version"
     return f"Release {legible(requested.release, LONGEST)}"
 
 
-def tables_of(record: Record, requested: Asked) -> tuple[Table, ...]:
+def tables_of(record: Record, requested: ReportOptions) -> tuple[Table, ...]:
     """Each with the part of the release that it is about: what a release does not have, it does not miss."""
     pins, versions = legible(requested.pins, LONGEST), legible(requested.versions, LONGEST)
     has = {

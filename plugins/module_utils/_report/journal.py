@@ -162,7 +162,7 @@ class RunTold:
 
 
 @dataclass
-class Told:
+class JournalDigest:
     """What was read so far. Only a heap of the longest is kept, for a journal may be large."""
 
     runs: dict[str, RunTold] = field(default_factory=dict)
@@ -182,7 +182,7 @@ def read_journal(
 
     So the report of a finished release stays the same, whatever is run later.
     """
-    message = Told()
+    message = JournalDigest()
     for event in read_events(lines):
         if event is None:
             message.damaged += 1
@@ -200,7 +200,7 @@ def read_journal(
     return tuple(tables(message, redact))
 
 
-def take(message: Told, entry: Event, redact: t.Callable[[str], str]) -> None:
+def take(message: JournalDigest, entry: Event, redact: t.Callable[[str], str]) -> None:
     run = message.runs.setdefault(entry["run"], RunTold(begin=entry))
     if entry["event"] == "run_finished":
         run.outcome = text(entry.get("outcome"))
@@ -213,11 +213,11 @@ def take(message: Told, entry: Event, redact: t.Callable[[str], str]) -> None:
             message.longest = top(message)
 
 
-def top(message: Told) -> list[tuple[float, str, str, str, str]]:
+def top(message: JournalDigest) -> list[tuple[float, str, str, str, str]]:
     return sorted(message.longest, key=lambda entry: (-entry[0], entry[1:]))[:LONGEST]
 
 
-def runs(message: Told, redact: t.Callable[[str], str]) -> Table | None:
+def runs(message: JournalDigest, redact: t.Callable[[str], str]) -> Table | None:
     """Who ran what, and what became of it; nothing of runs whose first line is not of this release."""
     rows = [
         (
@@ -249,7 +249,7 @@ def command(begin: Event) -> str:
     return " ".join(words)
 
 
-def tables(message: Told, redact: t.Callable[[str], str]) -> t.Iterator[Table]:
+def tables(message: JournalDigest, redact: t.Callable[[str], str]) -> t.Iterator[Table]:
     ran = runs(message, redact)
     if ran:
         yield ran

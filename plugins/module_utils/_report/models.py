@@ -54,7 +54,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Try:
+class PhaseTry:
     """One go at a phase. `finished` is None while it runs, or for ever when its run died."""
 
     started: datetime | None
@@ -81,7 +81,7 @@ class PhaseRow:
     causes: tuple[str, ...] = ()
     waits_for: str = ""
     evidence: tuple[str, ...] = ()
-    tries: tuple[Try, ...] = ()
+    tries: tuple[PhaseTry, ...] = ()
 
     @property
     def back(self) -> bool:
@@ -173,7 +173,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Live:
+class LivePage:
     """A page that is written again while its release runs. `doing`: what goes on, a sentence each.
 
     `clock`: when it was written, for people. `every`: seconds between two looks of a reader's browser.
@@ -266,12 +266,12 @@ class Report:
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
-    live: Live | None = None
+    live: LivePage | None = None
     zone: tzinfo = UTC
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReportOptions:
     """What a report is made by, besides its record. `sign_offs` are the names that are expected."""
 
     plan: Plan

@@ -17,7 +17,7 @@ from .._story.plan import Plan, Planned
 from .._story.record import ON_HOLD, Evidence, Phase, Record, between
 from .._story.record import Try as RecordedTry
 from .._words import counted
-from .models import Asked, Cell, MetricsTable, PhaseRow, Summary, Table, Tone, Try
+from .models import Cell, MetricsTable, PhaseRow, PhaseTry, ReportOptions, Summary, Table, Tone
 from .sections.services import BACK, NOT_APPLICABLE, NOT_STARTED
 
 if t.TYPE_CHECKING:
@@ -70,10 +70,10 @@ def phase_row(planned: Planned, phase: Phase, zone: tzinfo) -> PhaseRow:
     )
 
 
-def try_of(recorded_try: RecordedTry) -> Try:
+def try_of(recorded_try: RecordedTry) -> PhaseTry:
     status = recorded_try.outcome or "unknown"
     why = causes(recorded_try.evidence) if status in (FAILED, ON_HOLD) else ()
-    return Try(recorded_try.begun, recorded_try.ended, status.replace("_", " "), tuple(why))
+    return PhaseTry(recorded_try.begun, recorded_try.ended, status.replace("_", " "), tuple(why))
 
 
 def evidence(stored: Evidence) -> list[str]:
@@ -121,7 +121,7 @@ def verdict_of(
     phases: t.Sequence[PhaseRow],
     missing: t.Sequence[str],
     deviations: int,
-    requested: Asked,
+    requested: ReportOptions,
 ) -> Summary:
     status, zone = record.status, requested.zone
     failed = [row for row in phases if row.status in (FAILED, ON_HOLD)]
@@ -166,7 +166,7 @@ def stopped(failed: t.Sequence[PhaseRow]) -> Summary:
     return Summary("Failed", "bad", f"The release stopped{where}{why}")
 
 
-def going_on(phases: t.Sequence[PhaseRow], requested: Asked) -> Summary:
+def going_on(phases: t.Sequence[PhaseRow], requested: ReportOptions) -> Summary:
     if requested.undo:
         return Summary("Rolling back", "warn", "The release is being rolled back.")
     done = sum(1 for row in phases if row.tone in ("good", "calm"))
@@ -174,7 +174,7 @@ def going_on(phases: t.Sequence[PhaseRow], requested: Asked) -> Summary:
 
 
 def unfinished_yet(
-    phases: t.Sequence[PhaseRow], unfinished: t.Sequence[str], requested: Asked
+    phases: t.Sequence[PhaseRow], unfinished: t.Sequence[str], requested: ReportOptions
 ) -> Summary:
     running = [row for row in phases if row.status == "running"]
     last = [row.title for row in phases if row.name == LAST_PHASE]

@@ -42,7 +42,7 @@ def bound_words(bounds: Bounds, unit: str) -> str:
 
 
 @dataclass(frozen=True)
-class Line:
+class BoundLine:
     """A bound: how high it stands, of which kind, and what it says."""
 
     y: float
@@ -68,7 +68,7 @@ class Plot:
     between: tuple[Point, ...]
     breaches: tuple[Point, ...]
     last: Point | None
-    lines: tuple[Line, ...]
+    lines: tuple[BoundLine, ...]
     bands: tuple[Band, ...]
     gaps: tuple[Band, ...]
     top: str
@@ -171,7 +171,7 @@ def runs_of(samples: t.Sequence[Sample]) -> tuple[list[list[Point]], list[Point]
 
 def bound_lines(
     bounds: Bounds, unit: str, low: float, high: float, y: t.Callable[[float], float]
-) -> t.Iterator[Line]:
+) -> t.Iterator[BoundLine]:
     for value, kind, word in (
         (bounds.minimum, "passing", "pass from"),
         (bounds.maximum, "passing", "pass up to"),
@@ -179,7 +179,7 @@ def bound_lines(
         (bounds.above, "breaching", "roll back above"),
     ):
         if value is not None and low <= value <= high:
-            yield Line(y(value), kind, f"{word} {quantity(value, unit)}")
+            yield BoundLine(y(value), kind, f"{word} {quantity(value, unit)}")
 
 
 def bound_bands(

@@ -12,7 +12,7 @@ from .._formats import lasting
 from .._story.record import between
 from .._time import UTC
 from .._words import counted
-from .models import FIRST, LAST, Bar, Event, Lane, Mark, PhaseRow, Tick, Timeline, Try
+from .models import FIRST, LAST, Bar, Event, Lane, Mark, PhaseRow, PhaseTry, Tick, Timeline
 
 Span = tuple[float, float]
 
@@ -203,7 +203,7 @@ def actual_pieces(row: PhaseRow, last_known: datetime | None) -> t.Iterator[Piec
         )  # fmt: skip
 
 
-def try_words(row: PhaseRow, entry: Try, number: int) -> str:
+def try_words(row: PhaseRow, entry: PhaseTry, number: int) -> str:
     nth = f"try {number} of {len(row.tries)}, " if len(row.tries) > 1 else ""
     if entry.finished is None:
         return f"{nth}begun, no end is recorded"

@@ -27,8 +27,8 @@ from .._story.next_step import (
     Body,
     Nothing,
     Person,
-    Run,
-    State,
+    PlaybookRun,
+    ReleaseState,
     Step,
     Story,
     state_of,
@@ -46,7 +46,7 @@ NO_TAG = "no tag"
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observed:
     """What was read. `sentence` has lock and freeze in words. `flags` is None when the ConfigMap is not there."""
 
     story: Story
@@ -57,7 +57,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Asked:
+class StatusOptions:
     """`ramp` and `guard`: as feature_ramp and feature_guard return them with state=read.
 
     `window`: when the phases `changing` may begin.
@@ -73,7 +73,7 @@ class Asked:
     typed: Typed = field(default_factory=Typed)
 
 
-def status_of(observed: Seen, requested: Asked, now: datetime) -> dict[str, t.Any]:
+def status_of(observed: Observed, requested: StatusOptions, now: datetime) -> dict[str, t.Any]:
     story = story_of(observed.story, requested, now)
     record, plan, state = story.record, story.plan, state_of(story)
     planned = plan.names
@@ -107,7 +107,7 @@ def status_of(observed: Seen, requested: Asked, now: datetime) -> dict[str, t.An
     }
 
 
-def story_of(story: Story, requested: Asked, now: datetime) -> Story:
+def story_of(story: Story, requested: StatusOptions, now: datetime) -> Story:
     return replace(
         story,
         plan=requested.plan,
@@ -131,7 +131,7 @@ def _shown(step: Step, typed: Typed) -> dict[str, str]:
     """A person's step has no command."""
     if isinstance(step, Person):
         return {"command": "", "why": f"{step.who}: {step.why}"}
-    assert isinstance(step, Run)  # noqa: S101 - nothing was typed here that could be typed again
+    assert isinstance(step, PlaybookRun)  # noqa: S101 - nothing was typed here that could be typed again
     why = ", ".join(filter(None, (step.why, step.after)))
     return {"command": typed.line(step.playbook, *step.words), "why": why}
 
@@ -204,7 +204,7 @@ def _backups(record: Record) -> list[dict[str, t.Any]]:
     return sorted(backups, key=lambda backup: str(backup["finished"]))
 
 
-def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Seen:
+def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Observed:
     """While somebody deploys, at the release of the lock; else at `release`. `config_map`: that of the flags."""
     clock = MonotonicClock()
     locking = Locking(cluster, lock, LockClaim(holder=""), clock=clock, alive=never_alive)
@@ -223,7 +223,7 @@ def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Seen:
         switched_off=switched_off(record, flags),
         watches=watches_of(store, attempt) if record else {},
     )
-    return Seen(
+    return Observed(
         story,
         # Begins as a holder is called, who may be called with a small letter.
         sentence=". ".join([describe(held), *([story.freeze] if freeze else [])]) + ".",
@@ -236,7 +236,7 @@ def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Seen:
 # --- in a sentence ----------------------------------------------------------------------------------------------------
 
 
-def why_in(story: Story, state: State) -> str:
+def why_in(story: Story, state: ReleaseState) -> str:
     """The sentence behind the word of the state."""
     record, now = story.record, story.now or datetime.now(UTC)
     version, phase = f"release {record.version}", record.phase(state.phase)

@@ -14,7 +14,7 @@ from .._release.models import SETTLED, TAKEN_BACK
 from .._story.next_step import IN_PROGRESS
 from .._story.record import between
 from .._words import listed
-from .build import HELD, NOT_STARTED, Seen
+from .build import HELD, NOT_STARTED, Observed
 from .lines import MOST_NAMES
 
 Status = t.Mapping[str, t.Any]
@@ -27,7 +27,7 @@ BLIND = 300.0
 """Seconds without sight of the cluster after which following ends."""
 
 
-class Told(t.NamedTuple):
+class ToldStatus(t.NamedTuple):
     """`status` is that of the phase or service it is about."""
 
     event: str
@@ -35,21 +35,21 @@ class Told(t.NamedTuple):
     status: str = ""
 
 
-def changes(before: Status | None, after: Status) -> list[Told]:
+def changes(before: Status | None, after: Status) -> list[ToldStatus]:
     """What is new in `after` since `before`; None: everything is."""
     known = {phase["name"]: phase["status"] for phase in before["phases"]} if before else {}
     sentences = [
-        Told(CHANGED, _phase(phase, after), phase["status"])
+        ToldStatus(CHANGED, _phase(phase, after), phase["status"])
         for phase in after["phases"]
         if known.get(phase["name"], NOT_STARTED) != phase["status"]
         and (before or phase["status"] not in SETTLED)
     ]
     if after["watching"] and not (before and before["watching"]):
-        sentences.append(Told(CHANGED, f"{after['verdict'].lower()}: {after['why']}", HELD))
+        sentences.append(ToldStatus(CHANGED, f"{after['verdict'].lower()}: {after['why']}", HELD))
     services = after["services"]
     # With the first look, what is complete is no news.
     finished = [
-        Told(
+        ToldStatus(
             CHANGED,
             f"{name} {service['version']} {service['available']}/{service['desired']}",
             "done",
@@ -67,7 +67,7 @@ def changes(before: Status | None, after: Status) -> list[Told]:
         far = (
             f"{whole} of {len(services)} services complete · rolling: {listed(rolling, MOST_NAMES)}"
         )
-        finished.append(Told(FAR, far))
+        finished.append(ToldStatus(FAR, far))
     return [*sentences, *finished]
 
 
@@ -106,8 +106,8 @@ class Lapse:
 
 
 def follow(
-    look: t.Callable[[], Seen],
-    build: t.Callable[[Seen, datetime], dict[str, t.Any]],
+    look: t.Callable[[], Observed],
+    build: t.Callable[[Observed, datetime], dict[str, t.Any]],
     show: t.Callable[[str, str, dict[str, t.Any]], None],
     clock: Clock,
     *,
@@ -144,7 +144,7 @@ def follow(
             return status
         sentences = changes(before, status)
         if not sentences and now - text >= EVERY:
-            sentences = [Told(FAR, status["why"])]
+            sentences = [ToldStatus(FAR, status["why"])]
         for sentence in sentences:
             text = now
             show(

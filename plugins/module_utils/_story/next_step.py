@@ -38,7 +38,7 @@ OVERRIDE = "-e release_window_override_by=$USER -e \"release_window_override_rea
 
 
 @dataclass(frozen=True)
-class Run:
+class PlaybookRun:
     """A playbook to type, "" for what was typed, with phases as its tags and `options` as a shell reads them.
 
     `after`: a time or a closed window that it has to wait for, "" for none.
@@ -73,10 +73,10 @@ class Nothing:
     why: str
 
 
-Step = t.Union[Run, Person, Nothing]  # noqa: UP007
-FOLLOW = Run("status.yml", "watch it to its end", options="-e follow=true")
-RESET = Run("kill_switch.yml", "when the cause is gone", options=f"-e reset=true {WHY}")
-FINISH = Run(BACK_AGAIN, "finish the rollback")
+Step = t.Union[PlaybookRun, Person, Nothing]  # noqa: UP007
+FOLLOW = PlaybookRun("status.yml", "watch it to its end", options="-e follow=true")
+RESET = PlaybookRun("kill_switch.yml", "when the cause is gone", options=f"-e reset=true {WHY}")
+FINISH = PlaybookRun(BACK_AGAIN, "finish the rollback")
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def watch_of(watches: Body, phase: Phase, gate: str) -> Body:
     return t.cast("Body", watch) if known else {}
 
 
-class State(t.NamedTuple):
+class ReleaseState(t.NamedTuple):
     """`phase` is the one that runs, waits, failed or was cut off, "" for none. `watching`: a run holds and looks on."""
 
     word: str
@@ -149,7 +149,7 @@ class State(t.NamedTuple):
     watching: bool = False
 
 
-def state_of(story: Story) -> State:
+def state_of(story: Story) -> ReleaseState:
     record, lock = story.record, story.lock
     phases = record.ordered(story.plan.names)
     running = [name for name, phase in phases.items() if phase.running]
@@ -158,22 +158,22 @@ def state_of(story: Story) -> State:
     if lock.get("held") and not lock.get("manual"):
         name = running[-1] if running else ""
         held = watch_of(story.watches, record.phase(name), name).get("held")
-        return State(ON_HOLD if held is not None else IN_PROGRESS, name, held is not None)
+        return ReleaseState(ON_HOLD if held is not None else IN_PROGRESS, name, held is not None)
     if record.status == ROLLED_BACK:
-        return State(BACK)
+        return ReleaseState(BACK)
     if _half_back(record):
-        return State(INTERRUPTED, ROLLBACK_PHASE)
+        return ReleaseState(INTERRUPTED, ROLLBACK_PHASE)
     if story.killed and not (story.automatic and (running or failed)):
-        return State(KILLED)
+        return ReleaseState(KILLED)
     if running:
-        return State(INTERRUPTED, running[-1])
+        return ReleaseState(INTERRUPTED, running[-1])
     if failed:
         held = phases[failed[-1]].evidence.on_hold
-        return State(ON_HOLD if held else STOPPED, failed[-1])
+        return ReleaseState(ON_HOLD if held else STOPPED, failed[-1])
     if not record.exists or record.status == PLANNED:
-        return State(NONE)
+        return ReleaseState(NONE)
     back = any(phase.taken_back for name, phase in phases.items() if name in story.left)
-    return State(FINE if record.status == DONE and not back else UNFINISHED)
+    return ReleaseState(FINE if record.status == DONE and not back else UNFINISHED)
 
 
 def _half_back(record: Record) -> bool:
@@ -190,7 +190,7 @@ def next_step(story: Story) -> Step:
 def steps(story: Story) -> tuple[Step, ...]:
     """What helps from here, the best first; never empty."""
     stop = story.stop or Stop()
-    named = [Run(entry, "as its cause says", options=words) for entry, words in stop.named]
+    named = [PlaybookRun(entry, "as its cause says", options=words) for entry, words in stop.named]
     if story.stop and (stop.missing or not stop.phase or not story.record.exists):
         return _repeated(story, stop, named)
     state = state_of(story)
@@ -207,19 +207,19 @@ def _repeated(story: Story, stop: Stop, named: t.Sequence[Step]) -> tuple[Step, 
     """Of a run that ended before its release was known, or that is no deployment."""
     if stop.missing:
         rest = story.plan.names[story.plan.number(stop.phase) :]
-        return (Run(DEPLOY, "what must be done first", (*stop.missing, stop.phase, *rest)),)
+        return (PlaybookRun(DEPLOY, "what must be done first", (*stop.missing, stop.phase, *rest)),)
     if story.lock.get("held") and not story.lock.get("manual"):
-        return (Run("", "wait for the lock"), FOLLOW)
+        return (PlaybookRun("", "wait for the lock"), FOLLOW)
     if before := _keeping_out(story):
-        return (*before, Run("", "then"))
+        return (*before, PlaybookRun("", "then"))
     if named and stop.reason in DECIDED:
-        return (*named, Run("", "look again"))
-    return (Run("", "after fixing the cause"), *named)
+        return (*named, PlaybookRun("", "look again"))
+    return (PlaybookRun("", "after fixing the cause"), *named)
 
 
-def _of_the_release(story: Story, state: State) -> tuple[Step, ...]:
-    back = [Run(BACK_AGAIN, "go back to what ran before")] if story.changed else []
-    look = Run(LOOK, "find the cause")
+def _of_the_release(story: Story, state: ReleaseState) -> tuple[Step, ...]:
+    back = [PlaybookRun(BACK_AGAIN, "go back to what ran before")] if story.changed else []
+    look = PlaybookRun(LOOK, "find the cause")
     if state.phase == ROLLBACK_PHASE:
         return (FINISH,)
     if state.word == IN_PROGRESS:
@@ -235,7 +235,7 @@ def _of_the_release(story: Story, state: State) -> tuple[Step, ...]:
     if state.word == BACK:
         return _deploy(story, "the next attempt, after fixing the cause", again=True)
     if state.word == NONE:
-        check = Run(DEPLOY, "see what it would change", options="--check --diff")
+        check = PlaybookRun(DEPLOY, "see what it would change", options="--check --diff")
         return (*_deploy(story, "begin it"), check)
     return _up(story)
 
@@ -255,7 +255,10 @@ def _keeping_out(story: Story) -> tuple[Step, ...]:
     first: list[Step] = []
     if story.lock.get("held") and story.lock.get("manual"):
         holder, why = str(story.lock.get("holder")), "take away the lock that keeps deployments out"
-        first += [Person(holder, why), Run("unlock.yml", f"in place of {holder}", options=FORCE)]
+        first += [
+            Person(holder, why),
+            PlaybookRun("unlock.yml", f"in place of {holder}", options=FORCE),
+        ]
     if story.freeze:
         first.append(Person("whoever set the freeze", story.freeze))
     if story.killed and not story.automatic:
@@ -266,18 +269,18 @@ def _keeping_out(story: Story) -> tuple[Step, ...]:
 def _deploy(story: Story, why: str, *, again: bool = False) -> tuple[Step, ...]:
     """A deployment of the phases that are left, `again` of all, with what keeps it out before it."""
     left = () if again or len(story.left) == len(story.plan) else story.left
-    onward = Run(DEPLOY, why, left)
+    onward = PlaybookRun(DEPLOY, why, left)
     if story.closed and story.changing & {*(left or story.plan.names)}:
         now = replace(onward, why="or at once, by name", options=OVERRIDE)
         return (*_keeping_out(story), replace(onward, after=story.closed), now)
     return (*_keeping_out(story), onward)
 
 
-def _held(story: Story, state: State, others: t.Sequence[Step]) -> tuple[Step, ...]:
+def _held(story: Story, state: ReleaseState, others: t.Sequence[Step]) -> tuple[Step, ...]:
     phase = story.record.phase(state.phase)
     gate = "" if state.phase == WATCH_PHASE else f"-e monitoring_gate={state.phase} "
     options = f"{gate}-e decision=approve -e by=$USER {WHY}"
-    decide = Run("decide.yml", "decide it, then go on", options=options)
+    decide = PlaybookRun("decide.yml", "decide it, then go on", options=options)
     decision = _decision(story, phase, state.phase)
     if state.watching:
         going = replace(decide, why="decide it: the run goes on")
@@ -305,7 +308,7 @@ def _up(story: Story) -> tuple[Step, ...]:
         again = replace(story, switched_off=story.switched_off or frozenset({FLAGS_PHASE}))
         return _deploy(again, "turn on what was switched off")
     if not story.ramp:
-        up = Run(RAMP, "go up a step, on its day")
+        up = PlaybookRun(RAMP, "go up a step, on its day")
         return (up,) if story.ramps else (Nothing("the release is done"),)
     if story.ramp.get("action") == "done" or not onward:
         return (Nothing("all users have it"),)
@@ -315,15 +318,15 @@ def _up(story: Story) -> tuple[Step, ...]:
 def _one_up(ramp: Body, onward: Body, kinds: t.Mapping[str, str]) -> tuple[Step, ...]:
     percentage = ramp["before"]["percentage"]
     to = f"go up to {onward['percentage']} % of users"
-    watch = Run(RAMP, f"watch {percentage} % to its end")
+    watch = PlaybookRun(RAMP, f"watch {percentage} % to its end")
     if "hold" in kinds or ("breach" in kinds and not percentage):
-        return (Run(RAMP, "release what is held, by name", options=RELEASED), watch)
+        return (PlaybookRun(RAMP, "release what is held, by name", options=RELEASED), watch)
     if "breach" in kinds or ramp.get("action") == "watch":
         return (watch,)
     if not {*kinds} - {"day", "watch"}:
         not_before = onward["not_before"]
         after = f"not before {not_before}" if not_before else ""
-        return (Run(RAMP, to if after else f"{to}, allowed now", after=after),)
+        return (PlaybookRun(RAMP, to if after else f"{to}, allowed now", after=after),)
     if not {*kinds} - {"day", "watch", "lock", "freeze"}:
-        return (Run(RAMP, to),)
+        return (PlaybookRun(RAMP, to),)
     return (Person("whoever runs the release", f"{to}, not yet: {next(iter(kinds.values()))}"),)

@@ -73,7 +73,7 @@ class Service:
 
 
 @dataclass(frozen=True)
-class Check:
+class RecordedCheck:
     """A line of the checklist, a smoke test, or a question that a watch asked; `answer` and below of who was asked."""
 
     name: str = ""
@@ -92,7 +92,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Backup:
+class RecordedBackup:
     name: str = ""
     finished: str = ""
     duration: float | None = None
@@ -199,7 +199,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Metric:
+class RecordedMetric:
     """As the gate judged it. A record of an older version keeps no status: its numbers are judged by the same rule."""
 
     name: str = ""
@@ -277,7 +277,7 @@ class Act:
 @dataclass(frozen=True)
 class Feedback:
     watched: str = ""
-    answers: tuple[Check, ...] = ()
+    answers: tuple[RecordedCheck, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -299,13 +299,13 @@ class Sections:
     """What stands in the evidence of a phase; in records that others wrote also in the facts, or in the record."""
 
     services: tuple[Service, ...] = ()
-    checks: tuple[Check, ...] = ()
-    backups: tuple[Backup, ...] = ()
+    checks: tuple[RecordedCheck, ...] = ()
+    backups: tuple[RecordedBackup, ...] = ()
     rehearsals: tuple[Rehearsal, ...] = ()
     migrations: tuple[Migrations, ...] = ()
     functions: Functions | None = None
     flags: Flags | None = None
-    metrics: tuple[Metric, ...] = ()
+    metrics: tuple[RecordedMetric, ...] = ()
     traffic: t.Any = None
     announcements: tuple[Announcement, ...] = ()
 
@@ -319,7 +319,7 @@ class Evidence(Sections):
     settlement: str = under("settlement.sentence")
     standing: t.Mapping[str, t.Any] | None = under("settlement.standing", default=None)
     """The image that each service was found with."""
-    preflight: tuple[Check, ...] = ()
+    preflight: tuple[RecordedCheck, ...] = ()
     verdict: str = ""
     reasons: tuple[str, ...] = under("reasons", "held.reasons", default=())
     decision: Act | None = None
@@ -441,7 +441,7 @@ class RegistryImage:
 class RampWatch:
     name: str = ""
     verdict: str = ""
-    samples: tuple[Metric, ...] = ()
+    samples: tuple[RecordedMetric, ...] = ()
     feedback: Feedback = Feedback()
 
 

@@ -10,7 +10,7 @@ import shlex
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._story.next_step import DEPLOY, Run
+from .._story.next_step import DEPLOY, PlaybookRun
 
 ANY_TAG = frozenset({"all", "always", "never", "tagged", "untagged"})
 
@@ -32,7 +32,7 @@ class Arguments:
 
 
 @dataclass(frozen=True)
-class Target:
+class PlayTarget:
     """A play: its pattern of hosts, and its tags with those of its tasks."""
 
     hosts: str
@@ -46,7 +46,7 @@ class Inventory:
     matches: Matches
 
 
-def problem(typed: Arguments, targets: t.Sequence[Target], inventory: Inventory) -> str:
+def problem(typed: Arguments, targets: t.Sequence[PlayTarget], inventory: Inventory) -> str:
     """Why the run would do nothing, or not what was typed, with what there is instead; "" when it is fine."""
     return (
         _wrong_tag(typed, targets)
@@ -56,7 +56,7 @@ def problem(typed: Arguments, targets: t.Sequence[Target], inventory: Inventory)
     )
 
 
-def _wrong_tag(typed: Arguments, targets: t.Sequence[Target]) -> str:
+def _wrong_tag(typed: Arguments, targets: t.Sequence[PlayTarget]) -> str:
     known = sorted(frozenset().union(*(target.tags for target in targets)) - ANY_TAG)
     for option, tags in (("--tags", typed.tags), ("--skip-tags", typed.skip_tags)):
         wrong = [tag for tag in tags if tag not in known and tag not in ANY_TAG]
@@ -66,7 +66,7 @@ def _wrong_tag(typed: Arguments, targets: t.Sequence[Target]) -> str:
     return ""
 
 
-def _no_inventory(typed: Arguments, targets: t.Sequence[Target], inventory: Inventory) -> str:
+def _no_inventory(typed: Arguments, targets: t.Sequence[PlayTarget], inventory: Inventory) -> str:
     wanted = list(dict.fromkeys(target.hosts for target in targets))
     if any(inventory.matches(pattern) for pattern in wanted):
         return ""
@@ -100,7 +100,7 @@ def _wrong_limit(typed: Arguments, inventory: Inventory) -> str:
     return ""
 
 
-def _nothing_left(typed: Arguments, targets: t.Sequence[Target], inventory: Inventory) -> str:
+def _nothing_left(typed: Arguments, targets: t.Sequence[PlayTarget], inventory: Inventory) -> str:
     chosen = [target for target in targets if _selected(typed, target)]
     limited = _limited(typed, inventory)
     if any(inventory.matches(entry.hosts) & limited for entry in chosen):
@@ -129,7 +129,7 @@ def _limited(typed: Arguments, inventory: Inventory) -> t.AbstractSet[str]:
     return left
 
 
-def _selected(typed: Arguments, target: Target) -> bool:
+def _selected(typed: Arguments, target: PlayTarget) -> bool:
     named = {*typed.tags} & target.tags
     if "all" in typed.tags:
         chosen = bool(named) or "never" not in target.tags
@@ -240,7 +240,7 @@ class Command:
             self, extra=remaining, hidden=tuple(n for n in self.hidden if n not in names)
         )
 
-    def carrying(self, step: Run, plan: t.Sequence[str], *, limited: bool) -> str:
+    def carrying(self, step: PlaybookRun, plan: t.Sequence[str], *, limited: bool) -> str:
         """The line to type for this step, "" where no playbook does it. `limited`: for the same hosts and tags."""
         if not step.playbook:
             return " ".join([self.line(), *step.words])

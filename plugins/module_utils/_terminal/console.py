@@ -19,7 +19,6 @@ from .live import Live
 from .models import (
     Event,
     Fact,
-    Failure,
     Group,
     Item,
     Line,
@@ -27,6 +26,7 @@ from .models import (
     Reported,
     RunBegun,
     RunEnded,
+    RunFailure,
     Stage,
     Task,
     TaskBegun,
@@ -244,7 +244,7 @@ class Console:
         text = next(iter(failed_rounds(result)), result)
         reason = str(text.get("reason") or ("InvalidInput" if "argument_errors" in text else ""))
         held, log = is_hold(reason), last_lines(text)
-        screen.failed(Failure(event.host, event.task.name, why, missing, held, reason, log))
+        screen.failed(RunFailure(event.host, event.task.name, why, missing, held, reason, log))
         lock = text.get("lock")
         self.block.story = replace(
             self.block.story,

@@ -14,7 +14,7 @@ from .._story.next_step import BACK_AGAIN, LOOK, Nothing, Person, Stop, Story, s
 from .._words import counted
 from .commands import Command, commands_in, without_options
 from .layout import CAUSE, SENTENCE_LIMIT, WIDEST, clipped, folded, hanging, one_line
-from .models import Ending, Failure, Line, RunBegun, RunEnded, Stage, Tone
+from .models import Ending, Line, RunBegun, RunEnded, RunFailure, Stage, Tone
 from .screen import Screen
 
 FEW = 2
@@ -61,14 +61,14 @@ def next_steps(
     return [(label, line) for line, label in lines.items() if line]
 
 
-def _stop(stage: Stage, cause: Failure | None) -> Stop:
+def _stop(stage: Stage, cause: RunFailure | None) -> Stop:
     phase = stage.key if stage.number else ""
     if cause is None:
         return Stop(phase=phase)
     return Stop(cause.reason, phase, tuple(few_commands_in(cause.sentence)), cause.missing)
 
 
-def _mended(command: Command, cause: Failure) -> Command:
+def _mended(command: Command, cause: RunFailure) -> Command:
     """Without the variables that are refused, and with those that are asked for."""
     if cause.reason == "InvalidInput":
         command = command.without(re.findall(r"\w+", cause.sentence))
@@ -200,7 +200,7 @@ def _unsaid(sentence: str, sentences: t.Sequence[str]) -> str:
     return message
 
 
-def _word(event: RunEnded, cause: Failure | None) -> tuple[str, Tone]:
+def _word(event: RunEnded, cause: RunFailure | None) -> tuple[str, Tone]:
     if event.ending == "interrupted":
         return "✗ INTERRUPTED", "bad"
     return ("! ON HOLD", "warn") if cause and cause.held else ("✗ STOPPED", "bad")

@@ -62,7 +62,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Failure:
+class RunFailure:
     """`missing`: the phases that must be done first, when one was refused for its place in the order.
 
     `log`: the last lines of what a container wrote.
@@ -113,7 +113,7 @@ class Stage:
     ending: Ending | None = None
     hosts: int = 0
     changes: dict[str, set[str]] = field(default_factory=dict)
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[RunFailure] = field(default_factory=list)
     missing: tuple[str, ...] = ()
     """The phases that the next run has to begin with, for what was switched off."""
     recorded: float | None = None
@@ -125,7 +125,7 @@ class Stage:
         return (now if self.finished is None else self.finished) - self.started
 
     @property
-    def cause(self) -> Failure | None:
+    def cause(self) -> RunFailure | None:
         return stopped_by(self.failures) if self.failures else None
 
 

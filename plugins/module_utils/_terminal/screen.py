@@ -9,7 +9,7 @@ from .._formats import span
 from .._story.plan import Plan, Planned
 from .._words import counted, listed
 from .layout import against_plan, bare, one_line
-from .models import Earlier, Ending, Failure, Line, PlayBegun, Stage
+from .models import Earlier, Ending, Line, PlayBegun, RunFailure, Stage
 
 
 class Screen:
@@ -107,7 +107,7 @@ class Screen:
         if self.current:
             self.current.changes.setdefault(bare(task), set()).add(host)
 
-    def failed(self, failure: Failure) -> None:
+    def failed(self, failure: RunFailure) -> None:
         if self.current:
             self.current.failures.append(failure)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
+    CohortComparison,
     Cohorts,
-    Comparison,
-    Evidence,
+    ComparisonEvidence,
 )
 from tests.benchmarks.gate_trial.kayenta import is_high
 from tests.benchmarks.gate_trial.releases import EVERY, Look, Release
@@ -24,14 +24,14 @@ SHIPPED = 0.05
 def comparison(release: Release) -> float | None:
     """Ours."""
     for number, (value, problem) in enumerate(evidences(release), 1):
-        if not problem and value >= Comparison().needed:
+        if not problem and value >= CohortComparison().needed:
             return float(number * EVERY)
     return None
 
 
 def evidences(release: Release) -> t.Iterator[tuple[float, str]]:
     """At each look, by the code that gates run with; and what forbids to go by it."""
-    how, evidence = Comparison(), Evidence(last=Cohorts())
+    how, evidence = CohortComparison(), ComparisonEvidence(last=Cohorts())
     now = [0.0, 0.0, 0.0, 0.0]
     for one, other in zip(release.treated, release.control, strict=True):
         for at, more in enumerate((one.seen, one.failed, other.seen, other.failed)):

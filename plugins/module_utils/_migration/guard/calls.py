@@ -13,7 +13,7 @@ from .parser import Name, UnparsableError, constant_text, parse, strings, to_nam
 from .plpgsql import judge_plpgsql
 from .routines import read_routine
 from .scope import DEEPEST
-from .world import UNPLACED, State
+from .world import UNPLACED, ObjectState
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def judge_set(body: Node, scope: Scope) -> Iterator[Concern]:
         scope.world.facts.dropped = True
         # Another user may have a schema of its own, which is searched first.
         for user in _values(body):
-            if scope.world.state("schema", user) is not State.ABSENT:
+            if scope.world.state("schema", user) is not ObjectState.ABSENT:
                 scope.world.set_path(None, certain=False)
 
 

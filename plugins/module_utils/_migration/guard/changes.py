@@ -10,7 +10,7 @@ from .catalog import Domain
 from .drops import state_of_routine
 from .models import concern
 from .parser import Name, dropped_types, items, option_names, relation_name, strings, to_name
-from .world import State
+from .world import ObjectState
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,7 +58,7 @@ def alter_sequence(body: Node, scope: Scope) -> Iterator[Concern]:
     name = relation_name(body["sequence"])
     target = scope.world.find(name)
     options = option_names(body)
-    if target.new or (body.get("missing_ok") and target.state is State.ABSENT):
+    if target.new or (body.get("missing_ok") and target.state is ObjectState.ABSENT):
         return
     if options - {"owned_by", "cache"}:
         yield concern("sequence-changed", f"it changes the existing sequence {name}")
@@ -83,7 +83,7 @@ def rename(body: Node, scope: Scope) -> Iterator[Concern]:
         yield concern("rename", f"it renames the {word} {name}, which code may call")
     elif kind == "OBJECT_SCHEMA":
         name = Name(None, body["subname"])
-        if scope.world.state("schema", name.name) is not State.NEW:
+        if scope.world.state("schema", name.name) is not ObjectState.NEW:
             yield concern("rename", f"it renames the schema {name}, which code may use")
         else:
             # What is in it would have to be moved one by one.
@@ -95,7 +95,7 @@ def rename(body: Node, scope: Scope) -> Iterator[Concern]:
 def _rename_at_relation(word: str, body: Node, scope: Scope) -> Iterator[Concern]:
     name, new_name = relation_name(body["relation"]), body["newname"]
     target = scope.world.find(name)
-    if body.get("missing_ok") and target.state is State.ABSENT:
+    if body.get("missing_ok") and target.state is ObjectState.ABSENT:
         return
     inside = {
         "column": "column",
@@ -109,7 +109,7 @@ def _rename_at_relation(word: str, body: Node, scope: Scope) -> Iterator[Concern
             if (
                 not target.new
                 and word in ("column", "tabconstraint")
-                and scope.world.state(inside[word], *old) is not State.NEW
+                and scope.world.state(inside[word], *old) is not ObjectState.NEW
             ):
                 yield concern(
                     "rename", f"it renames {body.get('subname')} of {name}, which code may use"
@@ -143,7 +143,7 @@ def set_schema(body: Node, scope: Scope) -> Iterator[Concern]:
     if "relation" in body:
         name = relation_name(body["relation"])
         target = scope.world.find(name)
-        if body.get("missing_ok") and target.state is State.ABSENT:
+        if body.get("missing_ok") and target.state is ObjectState.ABSENT:
             return
         for key in target.keys if len(target.keys) == 1 else ():
             to = (body["newschema"], name.name)
@@ -184,11 +184,11 @@ def is_new(kind: str, node: Node, scope: Scope) -> bool:
         body = node["ObjectWithArgs"]
         name = to_name(strings(body["objname"]))
         state, _types = state_of_routine(world, name, dropped_types(body))
-        return state is State.NEW
+        return state is ObjectState.NEW
     if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
         return world.find(to_name(strings(items(node))), "type").new
     if kind == "OBJECT_SCHEMA" and "String" in node:
-        return world.state("schema", node["String"].get("sval", "")) is State.NEW
+        return world.state("schema", node["String"].get("sval", "")) is ObjectState.NEW
     return False
 
 
@@ -198,7 +198,7 @@ def judge_grant(body: Node, scope: Scope) -> Iterator[Concern]:
     kind, objects = body.get("objtype", ""), body.get("objects", ())
     if body.get("targtype") == "ACL_TARGET_ALL_IN_SCHEMA":
         names = [each["String"].get("sval", "") for each in objects]
-        new = all(scope.world.state("schema", name) is State.NEW for name in names)
+        new = all(scope.world.state("schema", name) is ObjectState.NEW for name in names)
     else:
         new = bool(objects) and all(is_new(kind, each, scope) for each in objects)
     if not new and not _has_none(body, objects, scope):

@@ -21,7 +21,7 @@ from .parser import (
 )
 from .routines import TYPES, is_stable, is_type
 from .scope import judge_filled
-from .world import UNPLACED, State
+from .world import UNPLACED, ObjectState
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ if t.TYPE_CHECKING:
     from .catalog import Column
     from .models import Concern
     from .scope import Scope
-    from .world import Target, World
+    from .world import NamedObjects, World
 
 
 TINY: t.Final = 1024 * 1024
@@ -46,7 +46,7 @@ def create_index(body: Node, scope: Scope) -> Iterator[Concern]:
         states = {scope.world.state("relation", place, index) for place in places}
     else:
         states = set()
-    if states == {State.EXISTING}:
+    if states == {ObjectState.EXISTING}:
         return
     if not target.new:
         yield from _judge_build(body, table, target, scope.world)
@@ -57,7 +57,7 @@ def create_index(body: Node, scope: Scope) -> Iterator[Concern]:
         scope.world.create_relation(Name(places.pop(), index), "index", certain=scope.certain)
 
 
-def _judge_build(body: Node, table: Name, target: Target, world: World) -> Iterator[Concern]:
+def _judge_build(body: Node, table: Name, target: NamedObjects, world: World) -> Iterator[Concern]:
     if not body.get("concurrent") and not _is_quick(body, target, world):
         yield concern("index-blocks", f"it builds an index on {table} while nobody can write to it")
     elif body.get("unique"):
@@ -66,7 +66,7 @@ def _judge_build(body: Node, table: Name, target: Target, world: World) -> Itera
         )
 
 
-def _is_quick(body: Node, target: Target, world: World) -> bool:
+def _is_quick(body: Node, target: NamedObjects, world: World) -> bool:
     """Whether the table is known to be tiny, and nothing before this may have filled it."""
     sizes = world.catalog.sizes if world.catalog else {}
     if not target.keys or world.facts.rows_written:
@@ -94,13 +94,15 @@ _HEADER = 4
 """PostgreSQL counts it into the modifier of varchar."""
 
 
-def judge_add_column(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
+def judge_add_column(
+    command: Node, name: Name, target: NamedObjects, scope: Scope
+) -> Iterator[Concern]:
     column = command["def"]["ColumnDef"]
     shown = f"{name}.{column['colname']}"
     if command.get("missing_ok"):
         states = {scope.world.state("column", *key, column["colname"]) for key in target.keys}
         known = scope.world.catalog is not None
-        if known and State.ABSENT not in states:
+        if known and ObjectState.ABSENT not in states:
             return
     constraints = {
         each["Constraint"]["contype"]: each["Constraint"] for each in column.get("constraints", ())
@@ -203,7 +205,7 @@ def _domain_rewrites(column: Node, world: World, *, default: Node | None) -> boo
         return False
     name = type_name(column["typeName"])
     target = world.find(name, "type")
-    if world.catalog is None and target.state is not State.NEW and not is_type(name):
+    if world.catalog is None and target.state is not ObjectState.NEW and not is_type(name):
         return True  # it may be a domain, for nobody knows what the database has
     known = world.catalog.domains if world.catalog else {}
     for key in target.keys:
@@ -225,7 +227,9 @@ def _draws(domain: Domain, world: World) -> bool:
     return len(targets) != 1 or not is_constant(targets[0]["ResTarget"].get("val", {}), world)
 
 
-def judge_column_type(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
+def judge_column_type(
+    command: Node, name: Name, target: NamedObjects, scope: Scope
+) -> Iterator[Concern]:
     column = command.get("name", "")
     definition = command["def"]["ColumnDef"]
     catalog = scope.world.catalog
@@ -234,7 +238,7 @@ def judge_column_type(command: Node, name: Name, target: Target, scope: Scope) -
     plain = "raw_default" not in definition and "collClause" not in definition
     if (
         plain
-        and State.NEW not in states
+        and ObjectState.NEW not in states
         and all(each and _widens(each, definition) for each in before)
     ):
         if _is_scanned(column, target, scope.world):
@@ -250,7 +254,7 @@ def judge_column_type(command: Node, name: Name, target: Target, scope: Scope) -
     )
 
 
-def _is_scanned(column: str, target: Target, world: World) -> bool:
+def _is_scanned(column: str, target: NamedObjects, world: World) -> bool:
     known = world.catalog.scanned_columns if world.catalog else frozenset()
     return any((*key, column) in known or key in world.facts.scanned_tables for key in target.keys)
 

@@ -8,7 +8,7 @@ import typing as t
 from .models import concern
 from .parser import Name, dropped_types, items, same_types, signature, strings, to_name, type_name
 from .scope import Drop
-from .world import State
+from .world import ObjectState
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ def judge_drop(body: Node, scope: Scope) -> Iterator[Concern]:
 def _judge_held(kind: str, name: Name, scope: Scope, how: _How) -> Iterator[Concern]:
     what = "type" if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN") else "relation"
     target = scope.world.find(name, what)
-    if not target.new and not (how.if_exists and target.state is State.ABSENT):
+    if not target.new and not (how.if_exists and target.state is ObjectState.ABSENT):
         rule, loss = _HELD[kind]
         also = ", and its dependents" if how.cascade else ""
         yield concern(rule, f"it drops the {_word(kind)} {name} {loss}{also}")
@@ -87,7 +87,7 @@ def _judge_view(name: Name, scope: Scope, how: _How) -> Iterator[Concern]:
         for key in target.keys if len(target.keys) == 1 else ():
             scope.world.drop("relation", *key, certain=scope.certain)
         return
-    if how.if_exists and target.state is State.ABSENT:
+    if how.if_exists and target.state is ObjectState.ABSENT:
         return
     if how.cascade:
         yield concern("drop-cascade", f"it drops the view {name} and its dependents")
@@ -110,9 +110,9 @@ def _judge_of_table(kind: str, parts: list[Node], scope: Scope, how: _How) -> It
     scope.lock(table)
     target = scope.world.find(table)
     states = {scope.world.state(kind, *key, name) for key in target.keys}
-    is_new = target.new or states == {State.NEW}
+    is_new = target.new or states == {ObjectState.NEW}
     if not is_new and not (
-        how.if_exists and (target.state is State.ABSENT or states == {State.ABSENT})
+        how.if_exists and (target.state is ObjectState.ABSENT or states == {ObjectState.ABSENT})
     ):
         _await(
             scope,
@@ -138,7 +138,7 @@ def _judge_routine(kind: str, node: Node, scope: Scope, how: _How) -> Iterator[C
     name, types = to_name(strings(body["objname"])), dropped_types(body)
     if kind == "function":
         state, types = state_of_routine(scope.world, name, types)
-        if state is State.NEW or (how.if_exists and state is State.ABSENT):
+        if state is ObjectState.NEW or (how.if_exists and state is ObjectState.ABSENT):
             return
     shown = f"{name}({signature(types)})" if types is not None else str(name)
     if how.cascade:
@@ -180,12 +180,14 @@ def _judge_without_data(kind: str, node: Node, scope: Scope, how: _How) -> Itera
 def _judge_named(kind: str, name: str, scope: Scope, how: _How) -> Iterator[Concern]:
     word = _word(kind)
     state = scope.world.state(word, name)
-    if state is not State.NEW and not (how.if_exists and state is State.ABSENT):
+    if state is not ObjectState.NEW and not (how.if_exists and state is ObjectState.ABSENT):
         yield concern(f"drop-{word}", f"it drops the {word} {name} and its contents")
     scope.world.drop(word, name, certain=scope.certain)
 
 
-def state_of_routine(world: World, name: Name, types: Types | None) -> tuple[State, Types | None]:
+def state_of_routine(
+    world: World, name: Name, types: Types | None
+) -> tuple[ObjectState, Types | None]:
     """`types` too, where the name alone says which routine it is."""
     places_of = places(world, name)
     if types is None:
@@ -197,12 +199,16 @@ def state_of_routine(world: World, name: Name, types: Types | None) -> tuple[Sta
             for routine in world.routines.get((place[0], place[1]), ())
         ]
         if world.catalog is None or len(there) + len(made) > 1:
-            return State.EXISTING, None
+            return ObjectState.EXISTING, None
         if not there and not made:
-            return State.ABSENT, None
+            return ObjectState.ABSENT, None
         types = (there + made)[0]
     states = {world.state("function", *place, signature(types)) for place in places_of}
-    worst = next(each for each in (State.EXISTING, State.NEW, State.ABSENT) if each in states)
+    worst = next(
+        each
+        for each in (ObjectState.EXISTING, ObjectState.NEW, ObjectState.ABSENT)
+        if each in states
+    )
     return worst, types
 
 

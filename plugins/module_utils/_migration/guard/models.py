@@ -53,7 +53,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Finding:
+class MigrationFinding:
     """`statement` counts from 1; `excerpt` has no literals of the file in it."""
 
     file: str
@@ -82,8 +82,8 @@ class Finding:
 class Review:
     """In the order the statements run what is not additive and what is warned of; each file's statements by verdict."""
 
-    findings: tuple[Finding, ...]
-    warnings: tuple[Finding, ...]
+    findings: tuple[MigrationFinding, ...]
+    warnings: tuple[MigrationFinding, ...]
     verdicts: t.Mapping[str, t.Mapping[Classification, int]]
 
     def to_verdicts(self) -> dict[str, dict[str, int]]:

@@ -23,7 +23,7 @@ from .parser import (
 )
 from .routines import Signature, read_routine
 from .signatures import lost_for_callers, read_options, read_signature, view_columns
-from .world import State, Trigger, is_history
+from .world import ObjectState, Trigger, is_history
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +107,7 @@ def create_table(body: Node, scope: Scope) -> Iterator[Concern]:
     certain = scope.certain and body.get("oncommit") != "ONCOMMIT_DROP"
     before = scope.world.find(name).state
     scope.world.create_relation(name, "table", certain=certain)
-    if before is not State.EXISTING:
+    if before is not ObjectState.EXISTING:
         scope.world.create_type(name, certain=certain)
         for each in body.get("tableElts", ()):
             _create_sequence_of(each.get("ColumnDef", {}), name, scope)
@@ -118,7 +118,7 @@ def create_table(body: Node, scope: Scope) -> Iterator[Concern]:
         parent = scope.world.find(relation_name(each["RangeVar"]))
         if "partbound" in body:
             scope.lock(relation_name(each["RangeVar"]))
-        if before is State.EXISTING:
+        if before is ObjectState.EXISTING:
             scope.world.entangle(parent)
     yield from ()
 
@@ -186,7 +186,7 @@ def _compare_options(
 ) -> Iterator[Concern]:
     """A view that is made again has those of the new statement alone, even with OR REPLACE."""
     known = world.catalog.view_options if world.catalog else {}
-    if world.state("relation", *place) is State.EXISTING and place in known:
+    if world.state("relation", *place) is ObjectState.EXISTING and place in known:
         before, after = known[place], read_options(body)
         for option in sorted(before ^ after):
             word = "without" if option in before else "with"

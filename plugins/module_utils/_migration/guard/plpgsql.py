@@ -24,7 +24,7 @@ from .parser import (
 )
 from .routines import read_dynamic
 from .scope import DEEPEST
-from .world import State
+from .world import ObjectState
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,7 +155,10 @@ def _is_there(kind: str, key: tuple[str | None, ...], world: World) -> bool | No
     if kind not in ("relation", "column") or not named or _NAMED_BY_POSTGRES.search(named):
         return None
     # A composite type is in pg_class too, and each table has one of its name; none has its columns in such a view.
-    typed = kind == "relation" and world.find(Name(key[0], named), "type").state is not State.ABSENT
+    typed = (
+        kind == "relation"
+        and world.find(Name(key[0], named), "type").state is not ObjectState.ABSENT
+    )
     return None if typed or world.is_system(key[0], named) else False
 
 

@@ -7,7 +7,7 @@ import typing as t
 
 from .models import concern
 from .parser import HOLE, relation_name, strings, type_name, walk
-from .world import State
+from .world import ObjectState
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from .models import Concern
     from .parser import Name, Node
     from .scope import Scope
-    from .world import Target, World
+    from .world import NamedObjects, World
 
 
 _FALSE = ("f", "false", "n", "no", "off", "0")
@@ -66,7 +66,7 @@ _COLUMNS = frozenset({"ColumnRef"})
 
 
 def judge_not_valid(
-    constraint: Node, name: Name, target: Target, scope: Scope
+    constraint: Node, name: Name, target: NamedObjects, scope: Scope
 ) -> Iterator[Concern]:
     kind, condition = constraint["contype"], constraint.get("raw_expr", {})
     settled = False
@@ -93,8 +93,8 @@ def _columns(constraint: Node) -> list[str]:
     return sorted({*named, *(name for each in checked for name in each)})
 
 
-def _is_new(column: str, target: Target, scope: Scope) -> bool:
-    return {scope.world.state("column", *key, column) for key in target.keys} == {State.NEW}
+def _is_new(column: str, target: NamedObjects, scope: Scope) -> bool:
+    return {scope.world.state("column", *key, column) for key in target.keys} == {ObjectState.NEW}
 
 
 def create_policy(body: Node, scope: Scope) -> Iterator[Concern]:
@@ -145,7 +145,7 @@ def without_policy(
 ) -> Iterator[tuple[int, Concern]]:
     """At the end of the run, for the statements that enabled it, by their indexes."""
     for statement, table, key in enabled:
-        gone = world.state("relation", *key) is State.ABSENT
+        gone = world.state("relation", *key) is ObjectState.ABSENT
         if not (gone or key in world.facts.tables_with_policies or world.facts.policies_unclear):
             yield (
                 statement,
@@ -165,14 +165,14 @@ SWITCHES: t.Final = {
 
 
 def judge_row_security(
-    command: Node, name: Name, target: Target, scope: Scope
+    command: Node, name: Name, target: NamedObjects, scope: Scope
 ) -> Iterator[Concern]:
     switch, value, what = SWITCHES[command["subtype"]]
     if any(_stands(key, switch, scope.world) != {value} for key in target.keys):
         yield concern("row-security", f"it alters {name}, which {what}")
 
 
-def note_row_security(command: Node, relation: Name, target: Target, scope: Scope) -> None:
+def note_row_security(command: Node, relation: Name, target: NamedObjects, scope: Scope) -> None:
     if command["subtype"] not in SWITCHES or scope.world.is_held:
         return
     switch, value, _what = SWITCHES[command["subtype"]]

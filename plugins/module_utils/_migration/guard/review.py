@@ -11,7 +11,16 @@ from . import changes, objects, rows
 from .calls import judge_mentioned, judge_running, judge_set
 from .columns import create_index
 from .drops import judge_drop
-from .models import Classification, Concern, Finding, Review, Source, concern, count_verdicts, worst
+from .models import (
+    Classification,
+    Concern,
+    MigrationFinding,
+    Review,
+    Source,
+    concern,
+    count_verdicts,
+    worst,
+)
 from .objects import create_trigger
 from .parser import Node, UnparsableError, in_parts, option_names, parse, parse_plpgsql, words
 from .plpgsql import judge_plpgsql
@@ -204,7 +213,7 @@ def review(sources: Sequence[Source], catalog: Catalog | None, *, resets: bool =
         world.begin_file(reset=resets)
         unit = Unit()
         judged.append((unit, _judge_file(source, world, unit)))
-    findings: list[Finding] = []
+    findings: list[MigrationFinding] = []
     verdicts: dict[str, t.Mapping[Classification, int]] = {}
     for source, (unit, concerns) in zip(sources, judged, strict=True):
         for index, issue in without_policy(unit.enabled, world):
@@ -258,11 +267,13 @@ def _point(statement: Statement, position: int | None) -> str:
     return f", in line {line}, column {position - before.rfind(chr(10))}"
 
 
-def _to_findings(source: Source, concerns: Sequence[Sequence[Concern]]) -> Iterator[Finding]:
+def _to_findings(
+    source: Source, concerns: Sequence[Sequence[Concern]]
+) -> Iterator[MigrationFinding]:
     for index, of_statement in enumerate(concerns):
         for each in dict.fromkeys(of_statement):
             statement = source.statements[index]
-            yield Finding(
+            yield MigrationFinding(
                 file=source.file,
                 line=failing_line(statement, None),
                 statement=index + 1,

@@ -9,7 +9,7 @@ from .calls import RUNNING, judge_call_of, judge_called, judge_definition, judge
 from .models import Classification, concern
 from .parser import Name, option_names, relation_name, strings, walk
 from .scope import judge_filled, lock_kept
-from .world import State, is_history
+from .world import ObjectState, is_history
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,7 +77,7 @@ def _has_old_rows(name: Name, scope: Scope) -> bool:
     result = scope.world.find(name)
     if result.keys & scope.world.facts.filled:
         return True
-    is_there = scope.world.catalog is None or result.state is State.EXISTING
+    is_there = scope.world.catalog is None or result.state is ObjectState.EXISTING
     return is_there and not scope.world.rows_are_new(name)
 
 
@@ -121,7 +121,8 @@ def _only_fills(targets: Sequence[Node], name: Name, world: World) -> bool:
         world.kind_of(key) == "table"
         and not any(each.events & _UPDATE for each in fired)
         and all(
-            world.state("column", *key, each["ResTarget"]["name"]) is State.NEW for each in targets
+            world.state("column", *key, each["ResTarget"]["name"]) is ObjectState.NEW
+            for each in targets
         )
     )
 
@@ -188,7 +189,7 @@ def judge_create_as(body: Node, scope: Scope) -> Iterator[Concern]:
     """CREATE TABLE AS and CREATE MATERIALIZED VIEW."""
     [(kind, query)] = body["query"].items()
     name = relation_name(body["into"]["rel"])
-    there = body.get("if_not_exists") and scope.world.find(name).state is State.EXISTING
+    there = body.get("if_not_exists") and scope.world.find(name).state is ObjectState.EXISTING
     runs = not (there and scope.world.catalog)
     if runs:
         yield from scope.judge({kind: query}, scope)

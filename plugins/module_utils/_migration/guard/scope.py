@@ -9,7 +9,7 @@ from itertools import count
 
 from .models import concern
 from .parser import same_types
-from .world import State
+from .world import ObjectState
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,7 @@ class Scope:
 
     def lock(self, name: Name) -> None:
         """A statement keeps writers or everybody out of a table of before this run, until the transaction ends."""
-        if self.world.find(name).state is State.EXISTING:
+        if self.world.find(name).state is ObjectState.EXISTING:
             self.unit.locked[name] = None
 
     def loop(self) -> Scope:

@@ -14,7 +14,7 @@ from .parser import (
     type_name,
 )
 from .routines import Signature
-from .world import State
+from .world import ObjectState
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -138,7 +138,7 @@ def _sources(nodes: t.Iterable[Node]) -> Iterator[Node]:
 
 def _known(table: Node, world: World) -> Columns | None:
     target = world.find(relation_name(table))
-    if world.catalog is None or target.state is not State.EXISTING or len(target.keys) != 1:
+    if world.catalog is None or target.state is not ObjectState.EXISTING or len(target.keys) != 1:
         return None
     (key,) = target.keys
     columns = world.catalog.columns.items()

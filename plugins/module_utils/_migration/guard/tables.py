@@ -10,7 +10,7 @@ from .models import concern
 from .parser import relation_name, words
 from .restrictions import SWITCHES, judge_not_valid, judge_row_security, note_row_security
 from .scope import Drop, judge_filled, lock_kept
-from .world import State
+from .world import ObjectState
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,9 +18,9 @@ if t.TYPE_CHECKING:
     from .models import Concern
     from .parser import Name, Node
     from .scope import Scope
-    from .world import Target, World
+    from .world import NamedObjects, World
 
-    Judge = Callable[[Node, Name, Target, Scope], Iterator[Concern]]
+    Judge = Callable[[Node, Name, NamedObjects, Scope], Iterator[Concern]]
 
 _ADDITIVE = words(
     """
@@ -59,7 +59,7 @@ def judge_alter_table(body: Node, scope: Scope) -> Iterator[Concern]:
             yield concern("type-changed", f"it changes the type {name}")
         return
     target = scope.world.find(name)
-    if body.get("missing_ok") and target.state is State.ABSENT:
+    if body.get("missing_ok") and target.state is ObjectState.ABSENT:
         return
     for node in body["cmds"]:
         command = node["AlterTableCmd"]
@@ -74,7 +74,7 @@ def judge_alter_table(body: Node, scope: Scope) -> Iterator[Concern]:
 
 
 def _judge_command(
-    command: Node, kind: str, name: Name, target: Target, scope: Scope
+    command: Node, kind: str, name: Name, target: NamedObjects, scope: Scope
 ) -> Iterator[Concern]:
     subtype = command["subtype"]
     if kind == "OBJECT_VIEW" and subtype in ("AT_SetRelOptions", "AT_ResetRelOptions"):
@@ -93,7 +93,7 @@ def _judge_command(
         yield concern("table-change", f"it alters {name} in an unknown way ({word})")
 
 
-def _changes_nothing(command: Node, target: Target, scope: Scope) -> bool:
+def _changes_nothing(command: Node, target: NamedObjects, scope: Scope) -> bool:
     """SET NOT NULL of a column that is NOT NULL."""
     catalog = scope.world.catalog
     if command["subtype"] != "AT_SetNotNull" or catalog is None or not target.keys:
@@ -102,9 +102,11 @@ def _changes_nothing(command: Node, target: Target, scope: Scope) -> bool:
     return all(column is not None and column.not_null for column in columns)
 
 
-def _column_default(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
+def _column_default(
+    command: Node, name: Name, target: NamedObjects, scope: Scope
+) -> Iterator[Concern]:
     column = command.get("name", "")
-    new = all(scope.world.state("column", *key, column) is State.NEW for key in target.keys)
+    new = all(scope.world.state("column", *key, column) is ObjectState.NEW for key in target.keys)
     if not new and _is_none(command.get("def")) and _has_default(column, target, scope.world):
         yield concern(
             "drop-default", f"it drops the default of {name}.{column}, which old code relies on"
@@ -117,25 +119,33 @@ def _is_none(default: Node | None) -> bool:
     return bare is None or bool(bare.get("A_Const", {}).get("isnull"))
 
 
-def _has_default(column: str, target: Target, world: World) -> bool:
+def _has_default(column: str, target: NamedObjects, world: World) -> bool:
     """Or perhaps so, before this run."""
     known = world.catalog.columns if world.catalog else {}
     columns = [known.get((*key, column)) for key in target.keys if world.is_untouched(key, column)]
     return len(columns) < len(target.keys) or any(not of or of.has_default for of in columns)
 
 
-def _drop_column(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
+def _drop_column(
+    command: Node, name: Name, target: NamedObjects, scope: Scope
+) -> Iterator[Concern]:
     column = command.get("name", "")
     states = {scope.world.state("column", *key, column) for key in target.keys}
-    if states == {State.NEW} or (command.get("missing_ok") and states == {State.ABSENT}):
+    if states == {ObjectState.NEW} or (
+        command.get("missing_ok") and states == {ObjectState.ABSENT}
+    ):
         return
     yield concern("drop-column", f"it drops the column {name}.{column} and its contents")
 
 
-def _drop_constraint(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
+def _drop_constraint(
+    command: Node, name: Name, target: NamedObjects, scope: Scope
+) -> Iterator[Concern]:
     constraint = command.get("name", "")
     states = {scope.world.state("constraint", *key, constraint) for key in target.keys}
-    if states == {State.NEW} or (command.get("missing_ok") and states == {State.ABSENT}):
+    if states == {ObjectState.NEW} or (
+        command.get("missing_ok") and states == {ObjectState.ABSENT}
+    ):
         return
     lost = concern("drop-constraint", f"it drops the constraint {constraint!r} of {name}")
     catalog = scope.world.catalog
@@ -151,7 +161,9 @@ def _drop_constraint(command: Node, name: Name, target: Target, scope: Scope) ->
         yield lost
 
 
-def _add_constraint(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
+def _add_constraint(
+    command: Node, name: Name, target: NamedObjects, scope: Scope
+) -> Iterator[Concern]:
     constraint = command["def"]["Constraint"]
     kind, shown = constraint["contype"], constraint.get("conname") or "without a name"
     if kind in _BUILDS_INDEX:
@@ -172,31 +184,35 @@ def _add_constraint(command: Node, name: Name, target: Target, scope: Scope) -> 
         yield concern("table-change", f"it adds an unknown constraint to {name}")
 
 
-def _validate(_command: Node, name: Name, _found: Target, scope: Scope) -> Iterator[Concern]:
+def _validate(_command: Node, name: Name, _found: NamedObjects, scope: Scope) -> Iterator[Concern]:
     if scope.unit.locked:
         yield lock_kept(name, scope)
 
 
-def _attach(command: Node, name: Name, _found: Target, scope: Scope) -> Iterator[Concern]:
+def _attach(command: Node, name: Name, _found: NamedObjects, scope: Scope) -> Iterator[Concern]:
     partition = relation_name(command["def"]["PartitionCmd"]["name"])
     if not scope.world.find(partition).new:
         yield concern("partition", f"it attaches the existing {partition} to {name} and scans it")
 
 
-def _inherit(_command: Node, name: Name, _found: Target, _scope: Scope) -> Iterator[Concern]:
+def _inherit(_command: Node, name: Name, _found: NamedObjects, _scope: Scope) -> Iterator[Concern]:
     yield concern("inherit", f"it makes {name} a child of another table")
 
 
 def _replica_identity(
-    command: Node, name: Name, _found: Target, _scope: Scope
+    command: Node, name: Name, _found: NamedObjects, _scope: Scope
 ) -> Iterator[Concern]:
     if command["def"]["ReplicaIdentityStmt"].get("identity_type") == "n":
         yield concern("replica-identity", f"it stops {name} from being replicated")
 
 
-def _trigger_switch(command: Node, name: Name, target: Target, scope: Scope) -> Iterator[Concern]:
+def _trigger_switch(
+    command: Node, name: Name, target: NamedObjects, scope: Scope
+) -> Iterator[Concern]:
     trigger = command.get("name", "")
-    if trigger and all(scope.world.state("trigger", *k, trigger) is State.NEW for k in target.keys):
+    if trigger and all(
+        scope.world.state("trigger", *k, trigger) is ObjectState.NEW for k in target.keys
+    ):
         return
     yield concern("trigger-switch", f"it switches triggers or rules of {name}")
 
@@ -225,7 +241,7 @@ _COMMANDS: t.Final[dict[str, Judge]] = {
 }
 
 
-def _note(command: Node, target: Target, scope: Scope) -> None:
+def _note(command: Node, target: NamedObjects, scope: Scope) -> None:
     """What the command leaves behind."""
     world, subtype, definition = scope.world, command["subtype"], command.get("def", {})
     for key in target.keys if len(target.keys) == 1 else ():
@@ -238,7 +254,7 @@ def _note(command: Node, target: Target, scope: Scope) -> None:
             kind = "column" if subtype == "AT_DropColumn" else "constraint"
             if not (
                 kind == "constraint"
-                and world.state(kind, *key, command.get("name", "")) is State.EXISTING
+                and world.state(kind, *key, command.get("name", "")) is ObjectState.EXISTING
             ):
                 world.drop(kind, *key, command.get("name", ""), certain=scope.certain)
     if subtype in ("AT_AttachPartition", "AT_AddInherit"):
@@ -246,7 +262,7 @@ def _note(command: Node, target: Target, scope: Scope) -> None:
     _note_references(definition, target, scope)
 
 
-def _note_family(command: Node, target: Target, scope: Scope) -> None:
+def _note_family(command: Node, target: NamedObjects, scope: Scope) -> None:
     """What reaches the rows of a parent reaches those of its children."""
     definition = command["def"]
     if "PartitionCmd" in definition:
@@ -258,7 +274,7 @@ def _note_family(command: Node, target: Target, scope: Scope) -> None:
         scope.world.entangle(parent)
 
 
-def _note_references(definition: Node, target: Target, scope: Scope) -> None:
+def _note_references(definition: Node, target: NamedObjects, scope: Scope) -> None:
     """Deleting rows of a new table may reach rows of an old one that references it."""
     inline = definition.get("ColumnDef", {}).get("constraints", ())
     for each in (

@@ -23,7 +23,7 @@ Place: t.TypeAlias = "tuple[str, str]"
 
 
 @dataclass
-class Facts:
+class SchemaFacts:
     domains: dict[Place, Domain] = field(default_factory=dict)
     """Made or altered."""
     volatile_names: set[str] = field(default_factory=set)
@@ -64,7 +64,7 @@ UNPLACED = "?"
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
 
 
-class State(Enum):
+class ObjectState(Enum):
     NEW = "new"
     """Made in this run, so nothing uses it yet."""
     EXISTING = "existing"
@@ -73,15 +73,15 @@ class State(Enum):
 
 
 @dataclass(frozen=True)
-class Target:
+class NamedObjects:
     """The objects a name may mean, and the worst state of them."""
 
     keys: frozenset[tuple[str, str]]
-    state: State
+    state: ObjectState
 
     @property
     def new(self) -> bool:
-        return self.state is State.NEW
+        return self.state is ObjectState.NEW
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Trigger:
     function: Name
 
 
-def is_history(target: Target) -> bool:
+def is_history(target: NamedObjects) -> bool:
     """Whether the name may mean the table in which the Supabase CLI, Prisma or Flyway keeps what it applied."""
     return any(
         name in ("_prisma_migrations", "flyway_schema_history")
@@ -116,12 +116,12 @@ class World:
         """Whether one of them is not a plain word in lower case."""
         self.triggers: dict[tuple[str, str], list[Trigger]] = {}
         self.prepared: set[str] = set()
-        self._objects: dict[Key, State] = {}
+        self._objects: dict[Key, ObjectState] = {}
         self._uncertain: set[Key] = set()
         self._temporary: set[Key] = set()
         self._kinds: dict[tuple[str, str], str] = {}
         self._entangled: set[tuple[str, str]] = set()
-        self.facts = Facts()
+        self.facts = SchemaFacts()
         self.is_held = False
 
     @contextmanager
@@ -153,15 +153,15 @@ class World:
         if not self.is_held:
             self.paths = (path,) if certain else (*self.paths, path)
 
-    def state(self, kind: str, *key: str) -> State:
+    def state(self, kind: str, *key: str) -> ObjectState:
         if any(HOLE in part for part in key) or (key[0] in _SYSTEM and kind != "schema"):
-            return State.EXISTING
+            return ObjectState.EXISTING
         known = self._objects.get((kind, *key))
         if known is not None:
             return known
         if self.catalog is None or self.catalog.has(kind, *key) is not False:
-            return State.EXISTING
-        return State.ABSENT
+            return ObjectState.EXISTING
+        return ObjectState.ABSENT
 
     def create(self, kind: str, *key: str, certain: bool, fresh: bool = True) -> None:
         """`fresh` is false when it may replace one of the same name."""
@@ -174,8 +174,8 @@ class World:
         there = self.catalog.has(kind, *key) if self.catalog else None
         if known is None and (there or (there is None and not fresh)):
             return
-        if known is not State.EXISTING:
-            self._objects[full] = State.NEW
+        if known is not ObjectState.EXISTING:
+            self._objects[full] = ObjectState.NEW
             if key[0] == TEMPORARY:
                 self._temporary.add(full)
             (self._uncertain.discard if certain else self._uncertain.add)(full)
@@ -187,7 +187,7 @@ class World:
             self.facts.unclear = self.facts.unclear or schema is None
             return
         self.create("relation", schema, name.name, certain=certain, fresh=fresh)
-        if self.state("relation", schema, name.name) is State.NEW:
+        if self.state("relation", schema, name.name) is ObjectState.NEW:
             self._kinds[schema, name.name] = kind
 
     def drop(self, kind: str, *key: str, certain: bool) -> None:
@@ -196,25 +196,27 @@ class World:
             return
         self.facts.dropped = True
         if certain:
-            self._objects[(kind, *key)] = State.ABSENT
+            self._objects[(kind, *key)] = ObjectState.ABSENT
         else:
             self._uncertain.add((kind, *key))
 
     def doubt(self) -> None:
         """A rollback: what was made in this run may be gone."""
-        self._uncertain |= {key for key, state in self._objects.items() if state is State.NEW}
+        self._uncertain |= {key for key, state in self._objects.items() if state is ObjectState.NEW}
 
     def move(self, kind: str, key: tuple[str, ...], to: tuple[str, ...], *, certain: bool) -> None:
         """A rename. What may have kept its name is still taken to be there."""
         if self.is_held:
             return
         state = self.state(kind, *key)
-        taken = not certain and self.state(kind, *to) is State.EXISTING
-        self._objects[(kind, *to)] = State.EXISTING if taken or state is State.ABSENT else state
+        taken = not certain and self.state(kind, *to) is ObjectState.EXISTING
+        self._objects[(kind, *to)] = (
+            ObjectState.EXISTING if taken or state is ObjectState.ABSENT else state
+        )
         if to[0] == TEMPORARY:
             self._temporary.add((kind, *to))
         if certain:
-            self._objects[(kind, *key)] = State.ABSENT
+            self._objects[(kind, *key)] = ObjectState.ABSENT
         else:
             self._uncertain |= {(kind, *key), (kind, *to)}
         if kind == "relation" and len(key) == 2:
@@ -233,7 +235,7 @@ class World:
         ]
         if any((kind, *key) in self._uncertain for key in fits):
             return None
-        if any(self.state(kind, *key) is not State.ABSENT for key in fits):
+        if any(self.state(kind, *key) is not ObjectState.ABSENT for key in fits):
             return None if self.facts.dropped else True
         if kind != "column":
             return False
@@ -242,7 +244,7 @@ class World:
         places = self.relations_named(pattern[0], pattern[1])
         plain = all(
             self.catalog.relations.get(place) in ("r", "p", "f")
-            and self.state("relation", *place) is State.EXISTING
+            and self.state("relation", *place) is ObjectState.EXISTING
             and place not in self.facts.moved
             for place in places
         )
@@ -263,7 +265,7 @@ class World:
             if key[0] == "relation"
             and key[2] == name
             and schema in (None, key[1])
-            and self.state(*key) is not State.ABSENT
+            and self.state(*key) is not ObjectState.ABSENT
         }
 
     def may_be_made(self, name: str) -> bool:
@@ -284,33 +286,33 @@ class World:
         renamed = ("column", *table, column) in self._objects
         return not renamed and table not in self.facts.moved
 
-    def find(self, name: Name, kind: str = "relation") -> Target:
+    def find(self, name: Name, kind: str = "relation") -> NamedObjects:
         """What a relation or type of this name is, over all search paths there may be."""
         candidates = [self._find_on(path, name, kind) for path in self.paths]
         states = {state for _key, state in candidates}
-        for state in (State.EXISTING, State.NEW):
+        for state in (ObjectState.EXISTING, ObjectState.NEW):
             if state in states:
-                keys = frozenset(key for key, each in candidates if each is not State.ABSENT)
-                return Target(keys, state)
-        return Target(frozenset(key for key, _state in candidates), State.ABSENT)
+                keys = frozenset(key for key, each in candidates if each is not ObjectState.ABSENT)
+                return NamedObjects(keys, state)
+        return NamedObjects(frozenset(key for key, _state in candidates), ObjectState.ABSENT)
 
-    def _find_on(self, path: Path, name: Name, kind: str) -> tuple[tuple[str, str], State]:
+    def _find_on(self, path: Path, name: Name, kind: str) -> tuple[tuple[str, str], ObjectState]:
         if name.schema is not None:
             return (name.schema, name.name), self.state(kind, name.schema, name.name)
         if name.name.startswith("pg_") or HOLE in name.name:
-            return ("", name.name), State.EXISTING
+            return ("", name.name), ObjectState.EXISTING
         made: tuple[str, str] | None = None
         for schema in self._searched(path, name.name, kind):
             state = self.state(kind, schema, name.name)
-            if state is State.EXISTING:
+            if state is ObjectState.EXISTING:
                 return (schema, name.name), state
-            if state is State.NEW:
+            if state is ObjectState.NEW:
                 made = made or (schema, name.name)
                 if (kind, schema, name.name) not in self._uncertain:
                     return made, state
         if made:
-            return made, State.NEW
-        return (path[0] if path else "", name.name), State.ABSENT
+            return made, ObjectState.NEW
+        return (path[0] if path else "", name.name), ObjectState.ABSENT
 
     def _searched(self, path: Path, name: str, kind: str) -> list[str]:
         temporary = [TEMPORARY] if (kind, TEMPORARY, name) in self._objects else []
@@ -320,7 +322,8 @@ class World:
         known = self.catalog.schemas.difference(_SYSTEM) if self.catalog else frozenset({""})
         # Where the order cannot be told, what exists comes before what is new.
         return sorted(
-            {*made, *known}, key=lambda schema: self.state(kind, schema, name) is not State.EXISTING
+            {*made, *known},
+            key=lambda schema: self.state(kind, schema, name) is not ObjectState.EXISTING,
         )
 
     def creation_place(self, name: Name) -> str | None:
@@ -368,7 +371,7 @@ class World:
         letter = self.catalog.relations.get(key, "r") if self.catalog else "r"
         return _KINDS.get(letter, "table")
 
-    def entangle(self, target: Target) -> None:
+    def entangle(self, target: NamedObjects) -> None:
         """Rows of new tables that rows of existing ones may hang on."""
         self._entangled |= target.keys
 

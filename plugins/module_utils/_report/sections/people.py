@@ -12,7 +12,7 @@ from datetime import datetime
 from ..._formats import quantity, shown
 from ..._gate.models import Bounds, SampleStatus
 from ..._story.decode import text
-from ..._story.record import Act, Comparison, Metric, Record
+from ..._story.record import Act, Comparison, Record, RecordedMetric
 from ..._time import UTC, format_time
 from ..._words import counted
 from ..models import Cell, MetricsTable, Table, Tone, Watched, judged, share, table
@@ -167,7 +167,9 @@ def watches(record: Record) -> tuple[MetricsTable, ...]:
     return tuple(watch for watch in results if watch.metrics)
 
 
-def watch_of(title: str, entries: t.Sequence[Metric], *, fold: bool = False) -> MetricsTable:
+def watch_of(
+    title: str, entries: t.Sequence[RecordedMetric], *, fold: bool = False
+) -> MetricsTable:
     metrics = tuple(map(watched, entries))
     bad = [metric.name for metric in metrics if metric.verdict.tone in ("bad", "warn")]
     lead = share(
@@ -176,7 +178,7 @@ def watch_of(title: str, entries: t.Sequence[Metric], *, fold: bool = False) -> 
     return MetricsTable(title, lead, metrics, fold)
 
 
-def watched(metric: Metric) -> Watched:
+def watched(metric: RecordedMetric) -> Watched:
     text = metric.name.replace("_", " ")
     return Watched(
         name=text,
@@ -186,7 +188,7 @@ def watched(metric: Metric) -> Watched:
     )
 
 
-def verdict_of(metric: Metric) -> Cell:
+def verdict_of(metric: RecordedMetric) -> Cell:
     """As it was recorded; an older record has none, and then the status of the last sample."""
     if metric.verdict:
         return judged(metric.verdict)
@@ -195,7 +197,7 @@ def verdict_of(metric: Metric) -> Cell:
     return judged(metric.judged) if metric.judged else Cell("no bound recorded", "calm")
 
 
-def words_of(metric: Metric) -> t.Iterator[str]:
+def words_of(metric: RecordedMetric) -> t.Iterator[str]:
     last = quantity(metric.newest, metric.unit)
     known = {"lowest": metric.lowest, "highest": metric.highest, "mean": metric.mean}
     observed = {k: quantity(value, metric.unit) for k, value in known.items() if value is not None}

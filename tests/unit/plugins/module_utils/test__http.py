@@ -17,7 +17,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks import healt
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.payment import HttpWallets
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook import HttpWebhook
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook_probes import Request
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook_probes import (
+    ProbeRequest,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
@@ -43,7 +45,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._http import (
     without_query,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._images import HttpRegistry, Reference
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import Service
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import ChannelService
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import ManagementClient
 from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
 from ansible_collections.easymo.deploy.plugins.modules.maintenance_banner import BannerApi
@@ -131,11 +133,11 @@ def monitoring(url: str, token: str = "") -> MonitoringServer:
 
 
 def service(url: str, **more: str) -> object:
-    return Service("It", url, Deadline(20), **more).ask("GET", "", idempotent=False)
+    return ChannelService("It", url, Deadline(20), **more).ask("GET", "", idempotent=False)
 
 
 def webhook(url: str, **headers: str) -> object:
-    return HttpWebhook(url, ca_cert=None, timeout=20).send(Request("GET", headers))
+    return HttpWebhook(url, ca_cert=None, timeout=20).send(ProbeRequest("GET", headers))
 
 
 WITH_TOKEN: dict[str, t.Callable[[str], object]] = {

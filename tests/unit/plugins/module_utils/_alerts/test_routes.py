@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.routes import (
-    Stop,
+    RouteEnd,
     misrouted,
     stops,
 )
@@ -38,12 +38,12 @@ DOCUMENTED = yaml.safe_load(
 @pytest.mark.parametrize(
     ("labels", "found"),
     [
-        ({}, [Stop("default-receiver")]),
-        ({"service": "mysql"}, [Stop("database-pager")]),
-        ({"service": "mysql2"}, [Stop("default-receiver")]),
-        ({"team": "frontend"}, [Stop("frontend-pager")]),
+        ({}, [RouteEnd("default-receiver")]),
+        ({"service": "mysql"}, [RouteEnd("database-pager")]),
+        ({"service": "mysql2"}, [RouteEnd("default-receiver")]),
+        ({"team": "frontend"}, [RouteEnd("frontend-pager")]),
         ({"service": "inhouse-service"},
-         [Stop("dev-pager", ("offhours", "holidays")), Stop("on-call-pager", ("offhours", "holidays"))]),
+         [RouteEnd("dev-pager", ("offhours", "holidays")), RouteEnd("on-call-pager", ("offhours", "holidays"))]),
     ],
 )  # fmt: skip
 def test_the_documented_routes_end_where_the_documentation_says(labels, found):
@@ -69,7 +69,7 @@ def test_the_documented_routes_end_where_the_documentation_says(labels, found):
 )
 def test_a_matcher_is_anchored_and_a_missing_label_is_empty(matcher, *, matches):
     route = {"receiver": "root", "routes": [{"receiver": "hit", "matchers": [matcher]}]}
-    assert stops(route, PAGED) == [Stop("hit" if matches else "root")]
+    assert stops(route, PAGED) == [RouteEnd("hit" if matches else "root")]
 
 
 def test_a_nested_route_inherits_the_receiver_and_no_time_interval():
@@ -78,8 +78,8 @@ def test_a_nested_route_inherits_the_receiver_and_no_time_interval():
         "receiver": "root",
         "routes": [{"mute_time_intervals": ["nights"], "routes": [nested]}],
     }
-    assert stops(route, PAGED) == [Stop("root")]
-    assert stops(route, {"severity": "low"}) == [Stop("root", ("nights",))]
+    assert stops(route, PAGED) == [RouteEnd("root")]
+    assert stops(route, {"severity": "low"}) == [RouteEnd("root", ("nights",))]
 
 
 def config(*routes: dict[str, t.Any], **receivers: t.Any) -> dict[str, t.Any]:

@@ -19,7 +19,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan i
     GAPS_KEPT,
     MINUTES_KEPT,
     OUTAGES_KEPT,
-    State,
+    ProberState,
     at,
     begin,
     close,
@@ -36,7 +36,7 @@ ALL = (*NAMES, *CONTROLS)
 NEW = Measured(attempt=1)
 
 
-def asked(state: State, seconds: range, failing: dict[str, range]) -> State:
+def asked(state: ProberState, seconds: range, failing: dict[str, range]) -> ProberState:
     """Everything is asked once in each second, one after the other."""
     for second, (place, name) in itertools.product(seconds, enumerate(ALL)):
         problem = "status 500" if second in failing.get(name, ()) else ""

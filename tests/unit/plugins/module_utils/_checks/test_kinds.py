@@ -31,7 +31,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     Known,
     libraries,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import Problem
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import (
+    RolloutProblem,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     NotReadyError,
@@ -488,14 +490,16 @@ def test_rights_that_are_missing_are_all_named_with_what_they_are_for() -> None:
 def test_a_rollout_that_only_warns_passes_and_leaves_rights_to_others() -> None:
     found = cluster_checks.judge_rollout(
         [
-            Problem("", "Access", "error", "you may not patch deployments"),
-            Problem("wallet-service", "Replicas", "warning", "it has one pod"),
+            RolloutProblem("", "Access", "error", "you may not patch deployments"),
+            RolloutProblem("wallet-service", "Replicas", "warning", "it has one pod"),
         ],
         12,
     )
     assert (found.status, found.warnings) == ("pass", ("wallet-service: it has one pod.",))
     assert (
-        cluster_checks.judge_rollout([Problem("w", "Paused", "error", "it is paused")], 1).status
+        cluster_checks.judge_rollout(
+            [RolloutProblem("w", "Paused", "error", "it is paused")], 1
+        ).status
         == "fail"
     )
 

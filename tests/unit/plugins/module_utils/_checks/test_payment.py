@@ -3,7 +3,7 @@
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.payment import (
-    Order,
+    PaymentOrder,
     Purchase,
     play_payment,
 )
@@ -22,19 +22,19 @@ class MemoryWallets:
     def balance(self, _number: str) -> int:
         return self.money
 
-    def order(self, purchase: Purchase) -> Order:
+    def order(self, purchase: Purchase) -> PaymentOrder:
         number = f"-{len(self.orders)}" if self.broken == "forgets keys" else ""
         known = f"order-of-{purchase.key}{number}"
         status = self.orders.setdefault(known, "pending")
-        return Order(known, status, status == "paid")
+        return PaymentOrder(known, status, status == "paid")
 
-    def pay(self, order: Order, purchase: Purchase) -> Order:
+    def pay(self, order: PaymentOrder, purchase: Purchase) -> PaymentOrder:
         if self.broken == "does not pay":
             return order
         if self.orders[order.id] != "paid" or self.broken == "pays again":
             self.money -= purchase.amount + (1 if self.broken == "takes too much" else 0)
         self.orders[order.id] = "paid"
-        return Order(order.id, "paid", True, "p-1")
+        return PaymentOrder(order.id, "paid", True, "p-1")
 
 
 def test_a_payment_is_told_with_what_the_accountant_needs():
@@ -68,7 +68,7 @@ class BookedLate(MemoryWallets):
         seen = super().balance(number)
         for order in [*self.orders]:
             if self.orders[order] == "pending":
-                self.pay(Order(order, "pending", False), PURCHASE)
+                self.pay(PaymentOrder(order, "pending", False), PURCHASE)
         return seen
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import (
     SEVERITY,
-    Answer,
+    PersonAnswer,
     Question,
     read_answers,
     read_word,
@@ -18,16 +18,16 @@ QUESTION = Question("phone", "Do buttons appear?", "the team", "2 Traditional Fl
 NOW = "2026-11-24T09:00:00Z"
 
 
-def answers(given: dict[str, t.Any], by: str = "Jane Doe") -> dict[str, Answer]:
+def answers(given: dict[str, t.Any], by: str = "Jane Doe") -> dict[str, PersonAnswer]:
     return read_answers(given, [QUESTION], by=by, now=NOW)
 
 
 @cases(
     ("answer", "status"),
     {
-        "yes": (Answer("yes", "Jane", NOW), "pass"),
-        "no": (Answer("no", "Jane", NOW), "fail"),
-        "silence": (Answer(), "hold"),
+        "yes": (PersonAnswer("yes", "Jane", NOW), "pass"),
+        "no": (PersonAnswer("no", "Jane", NOW), "fail"),
+        "silence": (PersonAnswer(), "hold"),
     },
 )
 def test_only_a_yes_passes(answer, status):
@@ -38,7 +38,7 @@ def test_only_a_yes_passes(answer, status):
 
 @pytest.mark.parametrize("word", [True, "yes", "YES", " y ", "true"])
 def test_a_yes_is_a_yes_however_it_is_written(word):
-    assert answers({"phone": word})["phone"] == Answer("yes", "Jane Doe", NOW, "variable")
+    assert answers({"phone": word})["phone"] == PersonAnswer("yes", "Jane Doe", NOW, "variable")
 
 
 def test_an_answer_may_bring_name_time_and_note():

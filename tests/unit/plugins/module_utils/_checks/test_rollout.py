@@ -6,7 +6,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout import find_problems
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import (
     RIGHTS,
-    Facts,
+    NamespaceFacts,
 )
 
 NAME = "wallet-service"
@@ -48,7 +48,7 @@ HELD = {("ConfigMap", "config"): frozenset({"a"}), ("Secret", "secrets"): frozen
 
 
 def problems(body: Body, **facts: t.Any) -> list[tuple[str, str]]:
-    seen = Facts(**{"deployments": {NAME: body}, "troubled": {}, "held": HELD, **facts})
+    seen = NamespaceFacts(**{"deployments": {NAME: body}, "troubled": {}, "held": HELD, **facts})
     return [(one.check, one.severity) for one in find_problems(seen)]
 
 
@@ -100,7 +100,7 @@ def test_who_stops_at_once_is_named_with_what_to_do():
     body = changed(f"{CONTAINER}.lifecycle", None)
     idle = {"name": "batch", "image": "easymo/batch:v1"}
     body["spec"]["template"]["spec"]["containers"].append(idle)
-    [found] = find_problems(Facts(deployments={NAME: body}, troubled={}, held=HELD))
+    [found] = find_problems(NamespaceFacts(deployments={NAME: body}, troubled={}, held=HELD))
     assert str(found).startswith(f"{NAME}: container {NAME} has no preStop")
     assert "SIGTERM" in found.message
 
@@ -130,7 +130,7 @@ def test_too_few_pods(replicas, severity):
     ],
 )
 def test_what_pods_cannot_start_without_is_named(held, words):
-    facts = Facts(deployments={NAME: fit()}, troubled={}, held={**HELD, **held})
+    facts = NamespaceFacts(deployments={NAME: fit()}, troubled={}, held={**HELD, **held})
     [problem] = find_problems(facts)
     assert (problem.check, problem.severity) == ("References", "error")
     assert words in problem.message
@@ -191,7 +191,7 @@ def test_a_budget_is_its_own_by_labels_and_by_expressions(selector, is_its):
 
 
 def test_errors_come_first_and_denied_rights_are_named():
-    facts = Facts(
+    facts = NamespaceFacts(
         deployments={NAME: changed("spec.strategy.type", "Recreate")},
         troubled={},
         held=HELD,

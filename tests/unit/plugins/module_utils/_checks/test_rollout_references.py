@@ -1,5 +1,5 @@
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import (
-    Reference,
+    ConfigReference,
     references_of,
 )
 
@@ -32,10 +32,10 @@ def test_every_place_that_names_a_config_map_or_secret_is_looked_at_and_optional
         }
     }
     assert references_of(template) == [
-        Reference("ConfigMap", "files", frozenset({"c"})),
-        Reference("ConfigMap", "first", frozenset()),
-        Reference("ConfigMap", "some", frozenset({"b"})),
-        Reference("Secret", "all", frozenset({"a"})),
-        Reference("Secret", "mounted", frozenset()),
-        Reference("Secret", "projected", frozenset()),
+        ConfigReference("ConfigMap", "files", frozenset({"c"})),
+        ConfigReference("ConfigMap", "first", frozenset()),
+        ConfigReference("ConfigMap", "some", frozenset({"b"})),
+        ConfigReference("Secret", "all", frozenset({"a"})),
+        ConfigReference("Secret", "mounted", frozenset()),
+        ConfigReference("Secret", "projected", frozenset()),
     ]

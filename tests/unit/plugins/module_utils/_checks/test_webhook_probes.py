@@ -14,11 +14,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook impo
     trace,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook_probes import (
-    Answer,
     Form,
     Message,
+    ProbeAnswer,
+    ProbeRequest,
     ProbeResult,
-    Request,
     plan_guards,
     plan_messages,
 )
@@ -43,43 +43,43 @@ class GoodWebhook:
         self.broken = broken
         self.route = route
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: ProbeRequest) -> ProbeAnswer:
         return self._challenge(request) if request.method == "GET" else self._receive(request)
 
-    def _challenge(self, request: Request) -> Answer:
+    def _challenge(self, request: ProbeRequest) -> ProbeAnswer:
         if request.query["hub.verify_token"] != TOKEN and self.broken != "token":
-            return Answer(403, "")
+            return ProbeAnswer(403, "")
         if self.broken == "echo":
-            return Answer(200, "hello")
-        return Answer(200, request.query["hub.challenge"])
+            return ProbeAnswer(200, "hello")
+        return ProbeAnswer(200, request.query["hub.challenge"])
 
-    def _receive(self, request: Request) -> Answer:
+    def _receive(self, request: ProbeRequest) -> ProbeAnswer:
         if len(request.body) > LIMIT and self.broken not in ("size", "reset"):
-            return Answer(413, "")
+            return ProbeAnswer(413, "")
         expected = hmac.new(SECRET.encode(), request.body, hashlib.sha256).hexdigest()
         given = request.headers.get("X-Hub-Signature-256", "")
         if not given and self.broken != "unsigned":
-            return Answer(401, "")
+            return ProbeAnswer(401, "")
         if given not in ("", f"sha256={expected}") and self.broken != "signature":
-            return Answer(401, "")
+            return ProbeAnswer(401, "")
         try:
             entry = json.loads(request.body)["entry"]
         except ValueError:
-            return Answer(500 if self.broken == "malformed" else 400, "")
+            return ProbeAnswer(500 if self.broken == "malformed" else 400, "")
         if len(request.body) > LIMIT:
             return (
-                Answer(0, "no answer (ConnectionError)")
+                ProbeAnswer(0, "no answer (ConnectionError)")
                 if self.broken == "reset"
-                else Answer(200, "")
+                else ProbeAnswer(200, "")
             )
         value = entry[0]["changes"][0]["value"]
         if "messages" not in value:
-            return Answer(200, json.dumps({"replies": []}))
+            return ProbeAnswer(200, json.dumps({"replies": []}))
         message = value["messages"][0]
         reply = {"message_id": message["id"], "route": self.route, "text": "2 vendors"}
         if self.route == "menu":
             reply["buttons"] = ["Help"]
-        return Answer(200, json.dumps({"replies": [reply]}))
+        return ProbeAnswer(200, json.dumps({"replies": [reply]}))
 
 
 def outcomes(webhook: GoodWebhook, *messages: Message) -> list[ProbeResult]:
@@ -219,7 +219,7 @@ class Answering(GoodWebhook):
         super().__init__()
         self.text = text
 
-    def _receive(self, request: Request) -> Answer:
+    def _receive(self, request: ProbeRequest) -> ProbeAnswer:
         answer = super()._receive(request)
         return replace(answer, text=self.text) if answer.status == 200 else answer
 

@@ -32,7 +32,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._claims.rollback imp
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Reason, Verdict
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import ReportOptions
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_text
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
@@ -565,7 +565,7 @@ def spoken(texts: Info, info: Info) -> dict[str, str]:
         "report": as_text(
             build_report(
                 info["record"],
-                Asked(
+                ReportOptions(
                     plan=Plan.read(records.PLAN),
                     zone=EAT,
                     availability=info["availability"],

@@ -10,20 +10,23 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.causes im
     RULES,
     find_causes,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import Fact, Place
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
+    LinePlace,
+    ObservedFact,
+)
 from tests.tables import cases
 
-PLACE = Place("kubernetes/x.txt", 3)
+PLACE = LinePlace("kubernetes/x.txt", 3)
 LAST = {"place": "kubernetes/pod.previous.log:12", "text": "FATAL no route to redis"}
 
 
 def fact(
     kind: str, subject: str = "wallet-service", entry: str = "crash_loop", **values: t.Any
-) -> Fact:
-    return Fact(entry, kind, subject, f"{subject} {kind}", PLACE, values)
+) -> ObservedFact:
+    return ObservedFact(entry, kind, subject, f"{subject} {kind}", PLACE, values)
 
 
-def trouble(*, dooms: bool = True, last: t.Any = None) -> Fact:
+def trouble(*, dooms: bool = True, last: t.Any = None) -> ObservedFact:
     return fact(
         "trouble",
         reason="CrashLoop",
@@ -34,13 +37,15 @@ def trouble(*, dooms: bool = True, last: t.Any = None) -> Fact:
     )
 
 
-def answer(code: str = "", problem: str = "it answered 500: boom", status: int = 500) -> Fact:
+def answer(
+    code: str = "", problem: str = "it answered 500: boom", status: int = 500
+) -> ObservedFact:
     return fact(
         "function_fails", "wa-webhook", "function", status=status, code=code, problem=problem
     )
 
 
-def rolled(minutes: int) -> Fact:
+def rolled(minutes: int) -> ObservedFact:
     return fact("change", minutes=minutes, cause="release 2.0.0")
 
 

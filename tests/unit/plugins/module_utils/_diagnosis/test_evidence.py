@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
     LINE_LENGTH,
     SHEET_LINES,
-    Limits,
+    CollectionLimits,
     Notebook,
     file_name,
 )
@@ -20,7 +20,9 @@ SECRET = 'pl4nted/"secret"+$'
 
 
 def notebook(*secrets: str, **limits: int) -> Notebook:
-    return Notebook("crash_loop", "the pods", redactor=Redactor(secrets), limits=Limits(**limits))
+    return Notebook(
+        "crash_loop", "the pods", redactor=Redactor(secrets), limits=CollectionLimits(**limits)
+    )
 
 
 @cases(

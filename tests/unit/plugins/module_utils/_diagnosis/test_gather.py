@@ -3,8 +3,8 @@
 import threading
 
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
+    CollectionLimits,
     Collector,
-    Limits,
     Notebook,
     gather,
 )
@@ -32,7 +32,7 @@ def test_each_tells_what_it_saw_or_why_it_saw_nothing():
                   (("a", refused), ("b", broken), ("c", hangs), ("d", sees))]  # fmt: skip
     try:
         parts = gather(
-            collectors, redactor=Redactor(["pl4nted-secret"]), limits=Limits(seconds=1.0)
+            collectors, redactor=Redactor(["pl4nted-secret"]), limits=CollectionLimits(seconds=1.0)
         )
     finally:
         let_go.set()

@@ -18,9 +18,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.error_rat
     look_at_public,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
-    Limits,
+    CollectedPart,
+    CollectionLimits,
     Notebook,
-    Part,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.function import (
     look_at_answers,
@@ -49,10 +49,12 @@ SECRET = "pl4nted-secret"
 
 
 def notebook() -> Notebook:
-    return Notebook("crash_loop", "pods", redactor=Redactor([SECRET]), limits=Limits(pods=2))
+    return Notebook(
+        "crash_loop", "pods", redactor=Redactor([SECRET]), limits=CollectionLimits(pods=2)
+    )
 
 
-def looked(image: str, *, only: str = "", log: str = "") -> Part:
+def looked(image: str, *, only: str = "", log: str = "") -> CollectedPart:
     cluster = MemoryCluster()
     controller = Controller(cluster, image)
     for _tick in range(6):
@@ -65,7 +67,7 @@ def looked(image: str, *, only: str = "", log: str = "") -> Part:
     return notes.to_part()
 
 
-def sentences(part: Part) -> str:
+def sentences(part: CollectedPart) -> str:
     return " ".join(cause.sentence for cause in find_causes(part.facts))
 
 

@@ -13,10 +13,10 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
     SURE,
     Cause,
+    CollectedPart,
     Diagnosis,
-    Fact,
-    Part,
-    Place,
+    LinePlace,
+    ObservedFact,
     make_folder,
     write_files,
 )
@@ -28,16 +28,20 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.render im
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 
 NOW = datetime(2026, 11, 25, 9, 30, 5, tzinfo=timezone.utc)  # noqa: UP017 - as the code writes it
-PLACE = Place("kubernetes/wallet.log", 2)
+PLACE = LinePlace("kubernetes/wallet.log", 2)
 EVIL = "<script>alert(1)</script>"
 
 
 def diagnosis(**changes: t.Any) -> Diagnosis:
-    fact = Fact("crash_loop", "trouble", "wallet", f"wallet says {EVIL}", PLACE, {"dooms": True})
+    fact = ObservedFact(
+        "crash_loop", "trouble", "wallet", f"wallet says {EVIL}", PLACE, {"dooms": True}
+    )
     log = "".join(f"line {n} {EVIL}\n" for n in range(EXCERPT + 10))
     parts = (
-        Part("crash_loop", "the pods", (fact,), (), ("the rest",), {"kubernetes/wallet.log": log}),
-        Part("migration", "the sessions", (), ("The server does not answer.",)),
+        CollectedPart(
+            "crash_loop", "the pods", (fact,), (), ("the rest",), {"kubernetes/wallet.log": log}
+        ),
+        CollectedPart("migration", "the sessions", (), ("The server does not answer.",)),
     )
     given: dict[str, t.Any] = {
         "release": "2.0.0",

@@ -7,18 +7,20 @@ import random
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
+    CohortComparison,
     Cohorts,
-    Comparison,
-    Evidence,
+    ComparisonEvidence,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.compare import detectable
 
-HOW = Comparison(at_most=10.0)
+HOW = CohortComparison(at_most=10.0)
 
 
-def evidence(*looks: tuple[float, float, float, float], how: Comparison = HOW) -> Evidence:
+def evidence(
+    *looks: tuple[float, float, float, float], how: CohortComparison = HOW
+) -> ComparisonEvidence:
     """After looks at running numbers: treated users and the sum of their values, those of the control."""
-    found = Evidence(last=Cohorts())
+    found = ComparisonEvidence(last=Cohorts())
     for look in looks:
         found, problem = found.looked(Cohorts.of(look), how)
         assert not problem
@@ -30,7 +32,7 @@ def evidence(*looks: tuple[float, float, float, float], how: Comparison = HOW) -
 def test_on_average_a_look_adds_no_evidence_where_values_are_no_higher(treated, control, high):
     """Values that are nothing or all have the largest spread there is."""
     for allowed in (0.0, 2.0):
-        how = Comparison(at_most=10.0, allowed=allowed)
+        how = CohortComparison(at_most=10.0, allowed=allowed)
         chance = min(1.0, high + allowed / 10.0)
         mean = math.fsum(
             math.comb(treated, k)
@@ -50,7 +52,10 @@ def test_higher_values_are_found_lower_ones_and_those_of_everybody_are_not():
     assert evidence((1000, 3000, 1000, 4500)).value(HOW) < 1
     assert evidence((1000, 9000, 1000, 9000)).value(HOW) < 1
     assert (
-        evidence((1000, 4500, 1000, 3000), how=Comparison(at_most=10.0, allowed=2.0)).value(HOW) < 1
+        evidence((1000, 4500, 1000, 3000), how=CohortComparison(at_most=10.0, allowed=2.0)).value(
+            HOW
+        )
+        < 1
     )
 
 
@@ -61,7 +66,7 @@ def test_users_wait_until_there_is_somebody_to_compare_with():
 
 
 def test_values_beyond_the_range_are_no_evidence():
-    found, problem = Evidence(last=Cohorts()).looked(Cohorts.of((10, 101, 10, 5)), HOW)
+    found, problem = ComparisonEvidence(last=Cohorts()).looked(Cohorts.of((10, 101, 10, 5)), HOW)
     assert problem == "the values of treated users are above 10 on average"
     assert found.value(HOW) == 1.0
 
@@ -73,7 +78,7 @@ def test_the_smallest_difference_is_found_nine_times_of_ten_or_more():
     assert difference is not None
     draw, times = random.Random(1).binomialvariate, 0
     for _watch in range(200):
-        found, now = Evidence(last=Cohorts()), [0.0] * 4
+        found, now = ComparisonEvidence(last=Cohorts()), [0.0] * 4
         for _look in range(20):
             grown = (100, 10 * draw(100, 0.5 + difference / 10), 100, 10 * draw(100, 0.5))
             now = [old + new for old, new in zip(now, grown, strict=True)]

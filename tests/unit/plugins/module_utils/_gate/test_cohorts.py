@@ -9,23 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
+    CohortComparison,
     Cohorts,
-    Comparison,
+    ComparisonEvidence,
     Counts,
-    Evidence,
     blamed,
     contradicts,
 )
 from tests.tables import cases
 
-PLAIN = Comparison()
+PLAIN = CohortComparison()
 
 
-def evidence(*looks: tuple[float, float, float, float], margin: float = 1.0) -> Evidence:
+def evidence(*looks: tuple[float, float, float, float], margin: float = 1.0) -> ComparisonEvidence:
     """After looks at running counts: treated seen and failed, control seen and failed."""
-    found = Evidence()
+    found = ComparisonEvidence()
     for look in [(0.0, 0.0, 0.0, 0.0), *looks]:
-        found, _problem = found.looked(Cohorts.of(look), Comparison(margin=margin))
+        found, _problem = found.looked(Cohorts.of(look), CohortComparison(margin=margin))
     return found
 
 
@@ -154,7 +154,7 @@ def test_who_is_seen_a_moment_after_failing_counts_at_the_next_look():
 
 
 def test_what_was_counted_before_the_watch_is_not_of_the_watch():
-    found, _problem = Evidence().looked(Cohorts.of((1000, 900, 1000, 1)), PLAIN)
+    found, _problem = ComparisonEvidence().looked(Cohorts.of((1000, 900, 1000, 1)), PLAIN)
     assert found.value(PLAIN) == 1.0
 
 
@@ -173,13 +173,15 @@ def test_it_stays_a_number_and_survives_being_kept(grown, margin):
     )
     found = evidence(*running, margin=margin)
     assert 0 <= found.value(PLAIN) <= 1e9
-    assert Evidence.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert ComparisonEvidence.from_json(json.loads(json.dumps(found.to_json()))) == found
 
 
 def test_half_of_the_stake_goes_on_from_the_watch_before():
     """(1 + before) / 2 is 1 on average, as long as before was: so is what this watch makes of it."""
     look = evidence((500, 10, 500, 5))
-    alone, doubted, cleared = (look.value(Comparison(before=before)) for before in (1.0, 30.0, 0.0))
+    alone, doubted, cleared = (
+        look.value(CohortComparison(before=before)) for before in (1.0, 30.0, 0.0)
+    )
     assert doubted == pytest.approx(15.5 * alone)
     assert cleared == pytest.approx(alone / 2)
 

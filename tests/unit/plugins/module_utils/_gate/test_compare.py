@@ -7,7 +7,10 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import Cohorts, Comparison
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
+    CohortComparison,
+    Cohorts,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
     Limits,
@@ -29,10 +32,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     begin,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
-    Step,
     Watcher,
     WatchPlan,
     WatchResult,
+    WatchStep,
     next_step,
 )
 
@@ -41,7 +44,7 @@ NOTHING: Look = (0, 0, 0, 0)
 
 
 def metric(name: str = "users", **given: t.Any) -> Metric:
-    comparison = Comparison(**given)
+    comparison = CohortComparison(**given)
     return Metric(
         name,
         "prometheus",
@@ -59,7 +62,9 @@ def sample(look: Look) -> Sample:
     return failed_sample(look or "Prometheus did not answer")
 
 
-def watch(*looks: Look, metrics: t.Sequence[Metric] = (), state: WatchState | None = None) -> Step:
+def watch(
+    *looks: Look, metrics: t.Sequence[Metric] = (), state: WatchState | None = None
+) -> WatchStep:
     """Each look is of the only metric, or of all of them alike."""
     metrics = metrics or [metric()]
     state = state or begin(metrics, 1_700_000_000.0)
@@ -73,16 +78,16 @@ def watch(*looks: Look, metrics: t.Sequence[Metric] = (), state: WatchState | No
     return step
 
 
-def verdict(step: Step) -> Verdict | None:
+def verdict(step: WatchStep) -> Verdict | None:
     return step.decision and step.decision.verdict
 
 
-def reasons(step: Step) -> str:
+def reasons(step: WatchStep) -> str:
     assert step.decision
     return "; ".join(one.text for one in step.decision.reasons)
 
 
-def told(step: Step, *metrics: Metric) -> dict[str, t.Any]:
+def told(step: WatchStep, *metrics: Metric) -> dict[str, t.Any]:
     assert step.decision
     return describe_watch(metrics or (metric(),), WatchResult(step.decision, step.state))
 

@@ -6,10 +6,10 @@ from itertools import pairwise
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
+    CohortComparison,
     Cohorts,
-    Comparison,
+    ComparisonEvidence,
     Counts,
-    Evidence,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.compare import (
     Detectable,
@@ -26,11 +26,11 @@ def cohorts(seen: float, share: float, risk: float) -> Cohorts:
     return Cohorts(Counts(treated, treated * risk), Counts(control, control * risk))
 
 
-def found(comparison: Comparison, of: Cohorts, ratio: float, seed: int) -> bool:
+def found(comparison: CohortComparison, of: Cohorts, ratio: float, seed: int) -> bool:
     """Whether a watch ends with a breach in which so many users are seen, and treated ones fail so often."""
     draw = random.Random(seed).binomialvariate
     risk = of.control.failed / of.control.seen
-    evidence, now = Evidence(last=Cohorts()), [0, 0, 0, 0]
+    evidence, now = ComparisonEvidence(last=Cohorts()), [0, 0, 0, 0]
     seen = (round(of.treated.seen / LOOKS), round(of.control.seen / LOOKS))
     for _look in range(LOOKS):
         grown = (seen[0], draw(seen[0], risk * ratio), seen[1], draw(seen[1], risk))
@@ -44,12 +44,12 @@ def found(comparison: Comparison, of: Cohorts, ratio: float, seed: int) -> bool:
 @pytest.mark.parametrize(
     ("seen", "share", "risk", "comparison"),
     [
-        (20_000, 0.5, 0.01, Comparison()),
-        (200_000, 0.05, 0.01, Comparison()),
-        (400_000, 0.01, 0.01, Comparison()),
-        (8_000, 0.5, 0.005, Comparison()),
-        (20_000, 0.5, 0.01, Comparison(margin=1.5)),
-        (20_000, 0.5, 0.01, Comparison(of=3, before=0.0)),
+        (20_000, 0.5, 0.01, CohortComparison()),
+        (200_000, 0.05, 0.01, CohortComparison()),
+        (400_000, 0.01, 0.01, CohortComparison()),
+        (8_000, 0.5, 0.005, CohortComparison()),
+        (20_000, 0.5, 0.01, CohortComparison(margin=1.5)),
+        (20_000, 0.5, 0.01, CohortComparison(of=3, before=0.0)),
     ],
 )
 def test_the_smallest_harm_is_found_nine_times_of_ten(seen, share, risk, comparison):
@@ -64,21 +64,24 @@ def test_the_smallest_harm_is_found_nine_times_of_ten(seen, share, risk, compari
 
 def test_more_users_see_less_harm_and_a_smaller_share_needs_more_of_them():
     ratios = [
-        detectable(cohorts(seen, 0.05, 0.01), Comparison()).ratio or 0 for seen in (2e4, 2e5, 2e6)
+        detectable(cohorts(seen, 0.05, 0.01), CohortComparison()).ratio or 0
+        for seen in (2e4, 2e5, 2e6)
     ]
     assert all(fewer > more for fewer, more in pairwise(ratios))
-    one, half = (detectable(cohorts(2e5, share, 0.01), Comparison()).ratio for share in (0.01, 0.5))
+    one, half = (
+        detectable(cohorts(2e5, share, 0.01), CohortComparison()).ratio for share in (0.01, 0.5)
+    )
     assert (one or 0) > 2 > (half or 9)
 
 
 def test_nothing_can_be_seen_without_users_in_both_cohorts_or_with_too_few():
     for nobody in (Cohorts(), cohorts(100, 0.0, 0.1), cohorts(100, 1.0, 0.1)):
-        assert detectable(nobody, Comparison()) == Detectable()
-    assert detectable(cohorts(20, 0.05, 0.5), Comparison()) == Detectable()
+        assert detectable(nobody, CohortComparison()) == Detectable()
+    assert detectable(cohorts(20, 0.05, 0.5), CohortComparison()) == Detectable()
 
 
 def test_where_nobody_of_the_control_failed_it_is_a_number_of_users():
-    could = detectable(cohorts(2000, 0.5, 0.0), Comparison())
+    could = detectable(cohorts(2000, 0.5, 0.0), CohortComparison())
     assert could.ratio is None
     assert 8 < (could.failing or 0) < 20
 
@@ -86,11 +89,12 @@ def test_where_nobody_of_the_control_failed_it_is_a_number_of_users():
 def test_how_long_a_step_needs_follows_from_the_traffic():
     hour = cohorts(360_000, 0.01, 0.01)
     needed = {
-        share: seconds_needed(hour, 3600, share, Comparison(), 2.0) for share in (0.01, 0.05, 0.5)
+        share: seconds_needed(hour, 3600, share, CohortComparison(), 2.0)
+        for share in (0.01, 0.05, 0.5)
     }
     assert 2000 < (needed[0.01] or 0) < 5000
     assert (needed[0.01] or 0) > 4 * (needed[0.05] or 0) > 4 * (needed[0.5] or 0)
-    busier = seconds_needed(cohorts(720_000, 0.01, 0.01), 3600, 0.05, Comparison(), 2.0)
+    busier = seconds_needed(cohorts(720_000, 0.01, 0.01), 3600, 0.05, CohortComparison(), 2.0)
     assert busier == pytest.approx((needed[0.05] or 0) / 2, rel=0.02)
 
 
@@ -104,4 +108,4 @@ def test_how_long_a_step_needs_follows_from_the_traffic():
     },
 )
 def test_how_long_is_not_known_where_it_cannot_be(of, share, must_detect):
-    assert seconds_needed(of, 3600, share, Comparison(), must_detect) is None
+    assert seconds_needed(of, 3600, share, CohortComparison(), must_detect) is None

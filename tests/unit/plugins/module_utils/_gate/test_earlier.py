@@ -5,9 +5,9 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
+    CohortComparison,
     Cohorts,
-    Comparison,
-    Evidence,
+    ComparisonEvidence,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.compare import described
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
@@ -25,8 +25,10 @@ HOUR = 3600.0
 
 
 def sample(started: str, *counts: float, seconds: float = HOUR) -> dict[str, t.Any]:
-    evidence, _problem = Evidence(last=Cohorts()).looked(Cohorts.of(counts), Comparison())
-    compared = described(Comparison(), evidence, seconds)
+    evidence, _problem = ComparisonEvidence(last=Cohorts()).looked(
+        Cohorts.of(counts), CohortComparison()
+    )
+    compared = described(CohortComparison(), evidence, seconds)
     return {"name": "users", "started": started, "comparison": compared}
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import (
     SEVERITY,
-    Answer,
+    PersonAnswer,
     Question,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
@@ -33,7 +33,7 @@ HELD = {
 
 def row(name: str, said: str, note: str = "") -> dict[str, t.Any]:
     question = Question(name, f"How is {name}?", "the team", scale=SEVERITY)
-    answer = Answer(said, "Jane Doe", ENDED, "terminal", note) if said else Answer()
+    answer = PersonAnswer(said, "Jane Doe", ENDED, "terminal", note) if said else PersonAnswer()
     return question.result_of(answer, 0)
 
 

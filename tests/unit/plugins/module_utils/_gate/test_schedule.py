@@ -25,8 +25,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import
     that_counts,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
-    Step,
     WatchPlan,
+    WatchStep,
     next_step,
     take_up,
 )
@@ -41,7 +41,7 @@ GOOD, BETWEEN, BAD, GAP = 0.0, 3.0, 9.0, None
 
 def watched(
     *values: float | None, manual: ManualDecision | None = None, plan: WatchPlan = PLAN
-) -> Step:
+) -> WatchStep:
     """After looks every ten seconds, or after the one that ended it."""
     state = replace(begin(plan.metrics, STARTED), attempt=1)
     for number, value in enumerate(values):
@@ -53,7 +53,7 @@ def watched(
     return step
 
 
-def verdict(step: Step) -> Verdict | None:
+def verdict(step: WatchStep) -> Verdict | None:
     return step.decision and step.decision.verdict
 
 
@@ -97,7 +97,7 @@ def test_while_it_holds_it_goes_on_guarding(then, expected, at):
 
 def after(
     state: WatchState, value: float | None, decision: ManualDecision | None, at: float = 30.0
-) -> Step:
+) -> WatchStep:
     return next_step(PLAN, state.looked([METRIC], {"m": Sample(value)}, at), decision)
 
 

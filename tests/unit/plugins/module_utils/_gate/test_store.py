@@ -27,7 +27,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchPlan
 from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.people import watched
 from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric as Recorded
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import (
+    RecordedMetric as Recorded,
+)
 from tests.fakes.cluster import MemoryCluster
 
 STARTED = 1_700_000_000.0

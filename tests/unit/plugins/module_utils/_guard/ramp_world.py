@@ -28,8 +28,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import AlertsSource
 from ansible_collections.easymo.deploy.plugins.module_utils._guard.apply import (
+    GuardLook,
     GuardTask,
-    Look,
     RampGuard,
     WatchedMetrics,
 )
@@ -169,7 +169,7 @@ class RampWorld:
         keeps: bool = True,
         tells: bool = True,
         check: bool = False,
-    ) -> Look:
+    ) -> GuardLook:
         """One run of the guard. `clock`: its machine's is so many seconds ahead.
 
         Without `keeps` it was killed between its write and its memory, without `tells` before it told people.

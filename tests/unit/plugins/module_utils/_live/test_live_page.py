@@ -16,7 +16,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     SampleStatus,
     Series,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._live.page import Service, Sight, doing
+from ansible_collections.easymo.deploy.plugins.module_utils._live.page import (
+    LiveService,
+    Sight,
+    doing,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import (
     AT_LEAST,
     FilePlace,
@@ -24,7 +28,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import 
     Published,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import ReportOptions
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from tests.fakes import release_records as records
 from tests.fakes.cluster import FakeClock, MemoryCluster
@@ -37,8 +41,8 @@ ASKED = {"error_rate": {"unit": "ratio", "pass": {"max": 0.01}, "rollback": {"ab
 
 def rolling() -> Sight:
     services = {
-        "agent-core": Service("v2.0.0", 3, 3, complete=True),
-        "driver-service": Service("v2.0.0", 1, 3, complete=False),
+        "agent-core": LiveService("v2.0.0", 3, 3, complete=True),
+        "driver-service": LiveService("v2.0.0", 1, 3, complete=False),
     }
     return Sight(records.dead(), services)
 
@@ -70,8 +74,8 @@ def test_what_goes_on_is_told_by_phase_services_and_pods():
         "Microservices (4 of 8) since 08:28:12 CAT, planned 20 min, by amina@ops-1.",
         "1 of 2 services complete. Rolling: driver-service v2.0.0 1/3.",
     )
-    halfway = replace(rolling(), services={"agent-core": Service("v2.0.0", 3, 3, complete=True),
-                                           "driver-service": Service("v1.9.0", 3, 3, complete=True)})  # fmt: skip
+    halfway = replace(rolling(), services={"agent-core": LiveService("v2.0.0", 3, 3, complete=True),
+                                           "driver-service": LiveService("v1.9.0", 3, 3, complete=True)})  # fmt: skip
     assert doing(halfway, PLAN, ZONE)[1:] == ("Of 2 services: v2.0.0 on 1, v1.9.0 on 1.",)
     assert doing(Sight({}), PLAN, ZONE) == ("The release is starting: no phase is open yet.",)
 
@@ -116,7 +120,7 @@ class Bad:
 
 
 def writer(folder, *sights, others=(), clock=None, redact=None):
-    asked = Asked(plan=PLAN, zone=ZONE)
+    asked = ReportOptions(plan=PLAN, zone=ZONE)
     moments = iter(records.BEGIN + timedelta(minutes=90, seconds=5 * n) for n in range(1000))
     return PageWriter(
         observer=Observed(*sights),

@@ -12,14 +12,17 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages import blo
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
     ROLLED,
-    Failure,
     Link,
     Play,
     Release,
     ReleaseStatus,
+    TaskFailure,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric, Record
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import (
+    Record,
+    RecordedMetric,
+)
 from sandbox.sinks.slack_shapes import content
 from tests.examples import examples
 
@@ -69,7 +72,7 @@ def running() -> ReleaseStatus:
 def ended(*, good: bool, reason: str = "") -> ReleaseStatus:
     made = running()
     if not good:
-        made.host_failed(Failure(SERVICES.name, "wallet-service", "Roll", "no image", reason))
+        made.host_failed(TaskFailure(SERVICES.name, "wallet-service", "Roll", "no image", reason))
     made.finished(260.0, good=good)
     return made
 
@@ -85,8 +88,8 @@ def watching() -> ReleaseStatus:
     made = begin(release(microservices=phase("done")), Play("Phase 7", "monitoring"))
     made.measured(
         [
-            Metric("error_rate", "ratio", status="good", newest=0.0),
-            Metric("p95", "", status="breach", newest=2.0),
+            RecordedMetric("error_rate", "ratio", status="good", newest=0.0),
+            RecordedMetric("p95", "", status="breach", newest=2.0),
         ]
     )
     return made
@@ -159,8 +162,8 @@ def test_a_later_look_at_some_metrics_leaves_the_others():
     made = watching()
     made.measured(
         [
-            Metric("alerts", "alerts", status="good", newest=0.0),
-            Metric("p95", "", status="good", newest=1.0),
+            RecordedMetric("alerts", "alerts", status="good", newest=0.0),
+            RecordedMetric("p95", "", status="good", newest=1.0),
         ]
     )
     (found,) = [one for one in blocks.render(made, 260.0) if "fields" in one]
@@ -175,8 +178,8 @@ def test_many_metrics_show_the_worst_first():
     made = begin(release(), Play("Phase 7", "monitoring"))
     made.measured(
         [
-            *(Metric(f"m{number}", "", status="good", newest=1.0) for number in range(20)),
-            Metric("bad", "", status="breach", newest=9.0),
+            *(RecordedMetric(f"m{number}", "", status="good", newest=1.0) for number in range(20)),
+            RecordedMetric("bad", "", status="breach", newest=9.0),
         ]
     )
     (found,) = [one for one in blocks.render(made, 260.0) if "fields" in one]
@@ -207,8 +210,8 @@ def test_slack_would_take_it_whatever_is_in_it(title, host, sentence, names, pla
     for name in names:
         made.progressed(name, sentence)
         made.host_done(name, ROLLED)
-    made.host_failed(Failure(SERVICES.name, host, title, sentence))
-    made.measured([Metric(name, sentence, status="good", newest=1.0) for name in names])
+    made.host_failed(TaskFailure(SERVICES.name, host, title, sentence))
+    made.measured([RecordedMetric(name, sentence, status="good", newest=1.0) for name in names])
     for number in range(plays):
         begin(made, Play(f"{title} {number}"))
     made.finished(300.0, good=False)

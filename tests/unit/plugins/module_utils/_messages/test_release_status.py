@@ -6,13 +6,16 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages import hea
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
     ROLLED,
-    Failure,
     Play,
     Release,
     ReleaseStatus,
+    TaskFailure,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric, Record
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import (
+    Record,
+    RecordedMetric,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._time import epoch
 
 START = epoch("2026-11-24T06:00:00Z")
@@ -149,9 +152,9 @@ def test_a_hold_calls_the_engineer_and_quotes_the_cause_with_what_to_do():
     begin(release, MONITORING)
     cause = "fallback_rate has no data."
     said = f"Phase monitoring failed on localhost: {cause} Resume with --tags monitoring."
-    watched = Failure(MONITORING.name, "localhost", "Watch the metrics", cause, "Hold")
+    watched = TaskFailure(MONITORING.name, "localhost", "Watch the metrics", cause, "Hold")
     assert release.host_failed(watched) is True
-    assert release.host_failed(Failure(MONITORING.name, "localhost", "Stop", said)) is False
+    assert release.host_failed(TaskFailure(MONITORING.name, "localhost", "Stop", said)) is False
     release.finished(START + 60, good=False)
     assert read(release, 60).startswith("⏸️ *EasyMO v2.0* is on hold in Monitoring")
     assert f"⏸️ Monitoring · `1:00` of 60 min · on hold\n{headline.INDENT}{cause}" in read(
@@ -167,7 +170,9 @@ def test_a_hold_calls_the_engineer_and_quotes_the_cause_with_what_to_do():
 def test_a_release_that_is_not_ready_calls_nobody_for_nothing_was_touched(reason):
     release = board_of()
     begin(release, PREFLIGHT)
-    release.host_failed(Failure(PREFLIGHT.name, "localhost", "Stop", "qa has not signed", reason))
+    release.host_failed(
+        TaskFailure(PREFLIGHT.name, "localhost", "Stop", "qa has not signed", reason)
+    )
     release.finished(START + 60, good=False)
     assert "qa has not signed" in headline.alarm(release)
     assert "U0ONCALL01" not in headline.alarm(release)
@@ -176,9 +181,9 @@ def test_a_release_that_is_not_ready_calls_nobody_for_nothing_was_touched(reason
 def test_a_failure_quotes_its_first_cause_and_nothing_in_it_has_an_effect():
     release = board_of()
     begin(release, SERVICES)
-    first = Failure(SERVICES.name, "wallet-service", "Roll `x`", "<!channel> ```no``` image")
+    first = TaskFailure(SERVICES.name, "wallet-service", "Roll `x`", "<!channel> ```no``` image")
     release.host_failed(first)
-    release.host_failed(Failure(SERVICES.name, "vendor-service", "Roll", "another"))
+    release.host_failed(TaskFailure(SERVICES.name, "vendor-service", "Roll", "another"))
     release.finished(START + 20, good=False)
     assert headline.detail(first) == (
         "❌ `wallet-service` failed in `Roll 'x'`\n```&lt;!channel&gt; '''no''' image```"
@@ -208,12 +213,12 @@ def test_an_interrupted_run_is_no_finished_phase():
 
 
 @pytest.mark.parametrize(("reading", "shown"), [
-    (Metric("error_rate", "ratio", status="good", newest=0.004), "🟢 error rate 0.4 %"),
-    (Metric("p95", "seconds", status="between", newest=1.234), "🟡 p95 1.23 s"),
-    (Metric("kafka_lag", "messages", status="breach", newest=1200), "🔴 kafka lag 1,200 messages"),
-    (Metric("kafka_lag", "messages", status="missing", newest=None), "⚪ kafka lag no data"),
-    (Metric("p95", "seconds", status="good", newest=0.0122), "🟢 p95 12.2 ms"),
-    (Metric("x", newest=1.0), "x 1"),
+    (RecordedMetric("error_rate", "ratio", status="good", newest=0.004), "🟢 error rate 0.4 %"),
+    (RecordedMetric("p95", "seconds", status="between", newest=1.234), "🟡 p95 1.23 s"),
+    (RecordedMetric("kafka_lag", "messages", status="breach", newest=1200), "🔴 kafka lag 1,200 messages"),
+    (RecordedMetric("kafka_lag", "messages", status="missing", newest=None), "⚪ kafka lag no data"),
+    (RecordedMetric("p95", "seconds", status="good", newest=0.0122), "🟢 p95 12.2 ms"),
+    (RecordedMetric("x", newest=1.0), "x 1"),
 ])  # fmt: skip
 def test_metrics_have_a_mark_and_a_unit(reading, shown):
     release = board_of()
@@ -262,7 +267,7 @@ def test_another_run_appears_as_what_it_is_and_the_phases_stay(playbook, outcome
 def test_a_ramp_that_is_held_did_not_stop():
     release = board_of(Release("EasyMO v2.0", "ramp.yml", plan=PLAN), record("done"))
     begin(release, Play("Ramp"))
-    release.host_failed(Failure("Ramp", "localhost", "Stop", "5 % is held: no data.", "Hold"))
+    release.host_failed(TaskFailure("Ramp", "localhost", "Stop", "5 % is held: no data.", "Hold"))
     release.finished(START + 12, good=False)
     assert read(release, 12).startswith("⏸️ *EasyMO v2.0* · Ramp is on hold")
 
@@ -287,7 +292,7 @@ def test_the_message_never_outgrows_what_slack_takes():
     assert "Play 199" in shown
     assert "Monitoring" in shown
     begin(release, MONITORING)
-    cause = Failure(MONITORING.name, "localhost", "Look " * 2000, "`<!channel> & " * 20_000)
+    cause = TaskFailure(MONITORING.name, "localhost", "Look " * 2000, "`<!channel> & " * 20_000)
     release.host_failed(cause)
     release.finished(START + 20, good=False)
     assert len(headline.render(release, START)) < 4_000

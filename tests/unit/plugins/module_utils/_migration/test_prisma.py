@@ -24,14 +24,18 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_fo
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
     HistoryTable,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_native import Runner
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_native import (
+    ScriptRunner,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
+    SessionTimeouts,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import commands_in
 from tests.fakes.session import MemorySession
 from tests.tables import cases
 
-LIMITS = Limits(lock_timeout=5, statement_timeout=0)
+LIMITS = SessionTimeouts(lock_timeout=5, statement_timeout=0)
 
 
 def migration(name: str, content: str = "select 1") -> PrismaMigration:
@@ -163,7 +167,7 @@ def test_a_concurrent_index_needs_a_migration_of_its_own():
 
 def apply(session: MemorySession, sql: str) -> None:
     table = HistoryTable(session, "public._prisma_migrations")
-    Runner(session, table, LIMITS).apply(migration("x", sql))
+    ScriptRunner(session, table, LIMITS).apply(migration("x", sql))
 
 
 def done_but_settings(session: MemorySession) -> list[str]:

@@ -9,7 +9,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.models im
     Migration,
     MigrationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
+    SessionTimeouts,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import failing_line
 from tests.fakes.session import MemorySession
 from tests.tables import cases
@@ -21,7 +23,7 @@ def migration(content: str) -> Migration:
 
 def apply(content: str, *, refuse: str | None = None, role: str | None = None) -> MemorySession:
     session = MemorySession(refuse)
-    runner = Runner(session, Limits(lock_timeout=5, statement_timeout=0), role)
+    runner = Runner(session, SessionTimeouts(lock_timeout=5, statement_timeout=0), role)
     if refuse is None:
         runner.apply(migration(content))
     else:
@@ -49,7 +51,7 @@ def test_what_is_committed_stays(content, refuse, stays):
 
 def test_a_transaction_left_open_is_refused():
     with pytest.raises(MigrationError, match="never commits"):
-        Runner(session := MemorySession(), Limits(5, 0), None).apply(migration("begin; a"))
+        Runner(session := MemorySession(), SessionTimeouts(5, 0), None).apply(migration("begin; a"))
     assert session.done == []
 
 
@@ -61,7 +63,7 @@ def test_the_role_is_taken_again_after_a_statement_that_resets_it():
 def test_the_error_names_file_statement_line_and_code_and_hides_values():
     session = MemorySession(refuse="nope")
     with pytest.raises(MigrationError) as caught:
-        Runner(session, Limits(5, 0), None).apply(
+        Runner(session, SessionTimeouts(5, 0), None).apply(
             migration("a;\n\n-- why\ninsert into nope values ('secret');")
         )
     error = caught.value

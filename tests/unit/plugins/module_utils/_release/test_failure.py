@@ -14,7 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._story.record import
     Failure as RecordedFailure,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Phase
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Failure
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import RunFailure
 
 STARTED = "2026-11-24T06:00:00Z"
 HELD, FAILED = {"reason": "Hold", "message": "no data"}, {"reason": "", "message": "no image"}
@@ -66,8 +66,8 @@ def test_a_failure_without_a_message_is_no_hold():
     assert not RecordedFailure().held
 
 
-def failed(host: str, sentence: str) -> Failure:
-    return Failure(host, "a task", sentence)
+def failed(host: str, sentence: str) -> RunFailure:
+    return RunFailure(host, "a task", sentence)
 
 
 @pytest.mark.parametrize(("failures", "cause"), [

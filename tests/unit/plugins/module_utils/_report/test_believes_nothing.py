@@ -9,12 +9,12 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._formats import legible
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.files import notes_of
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import ReportOptions
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import files_of
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from tests.fakes import release_records as records
 
-ASKED = Asked(plan=Plan.read(records.PLAN), sign_offs=("qa", "security"))
+ASKED = ReportOptions(plan=Plan.read(records.PLAN), sign_offs=("qa", "security"))
 ALLOWED = {"aria-hidden", "aria-label", "aria-labelledby", "charset", "class", "content", "cx", "cy", "d",
            "data-label", "height", "href", "http-equiv", "id", "lang", "name", "open", "points", "r", "role",
            "scope", "style", "text-anchor", "title", "viewbox", "width", "x", "x1", "x2", "y", "y1", "y2"}  # fmt: skip

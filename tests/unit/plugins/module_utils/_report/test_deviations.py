@@ -3,13 +3,13 @@
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import ReportOptions
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from tests.fakes import release_records as records
 
 
 def told(record):
-    report = build_report(record, Asked(plan=Plan.read(records.PLAN)))
+    report = build_report(record, ReportOptions(plan=Plan.read(records.PLAN)))
     return [one.sentence() for one in report.deviations]
 
 

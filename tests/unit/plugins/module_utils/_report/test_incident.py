@@ -10,7 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.files import
     END,
     notes_of,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import ReportOptions
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import UNPLANNED, Plan
 from tests.fakes import release_records as records
 
@@ -18,7 +18,7 @@ ZONE = ZoneInfo("Africa/Nairobi")
 
 
 def notes(record, before=None):
-    report = build_report(record, Asked(plan=Plan.read(records.PLAN), zone=ZONE))
+    report = build_report(record, ReportOptions(plan=Plan.read(records.PLAN), zone=ZONE))
     return notes_of(report, record, ZONE, before or {})
 
 
@@ -111,8 +111,8 @@ def test_a_release_that_a_person_stopped_has_their_reason_as_its_cause():
 
 
 def test_in_utc_there_is_one_column_of_times():
-    report = build_report(records.rolled_back(), Asked(plan=Plan.read(records.PLAN)))
-    incident = notes_of(report, records.rolled_back(), Asked(plan=UNPLANNED).zone, {})[
+    report = build_report(records.rolled_back(), ReportOptions(plan=Plan.read(records.PLAN)))
+    incident = notes_of(report, records.rolled_back(), ReportOptions(plan=UNPLANNED).zone, {})[
         "incident.md"
     ]
     assert "| UTC | what |" in incident

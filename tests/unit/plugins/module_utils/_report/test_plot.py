@@ -16,7 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import 
     plot_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import RecordedMetric
 
 UP_TO_ONE = Bounds(maximum=1.0, above=2.0)
 
@@ -25,7 +25,7 @@ def drawn(samples, bounds=UP_TO_ONE, unit="seconds"):
     rollback = {"below": bounds.below, "above": bounds.above}
     passes = {"min": bounds.minimum, "max": bounds.maximum}
     recorded = {"points": [list(one) for one in samples], "pass": passes, "rollback": rollback}
-    plot = plot_of("p95", unit, decode(Metric, recorded, "metric", []).course, bounds)
+    plot = plot_of("p95", unit, decode(RecordedMetric, recorded, "metric", []).course, bounds)
     assert plot is not None
     return plot
 
@@ -101,7 +101,9 @@ def test_the_height_holds_everything_that_is_to_be_seen():
 def test_without_a_value_there_is_nothing_to_draw():
     assert plot_of("x", "", [], Bounds()) is None
     assert (
-        plot_of("x", "", decode(Metric, {"points": [[0, None]]}, "metric", []).course, Bounds())
+        plot_of(
+            "x", "", decode(RecordedMetric, {"points": [[0, None]]}, "metric", []).course, Bounds()
+        )
         is None
     )
 

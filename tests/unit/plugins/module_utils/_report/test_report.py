@@ -7,7 +7,10 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._formats import lasting, size
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked, Cell
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
+    Cell,
+    ReportOptions,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import causes
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import (
     as_html,
@@ -25,7 +28,7 @@ def plan_of(**minutes):
     return Plan.read([{"name": name, "minutes": spent} for name, spent in minutes.items()])
 
 
-PLAN = Asked(plan=Plan.read(records.PLAN))
+PLAN = ReportOptions(plan=Plan.read(records.PLAN))
 
 
 def phase(status, minute, minutes, **evidence):
@@ -58,7 +61,7 @@ def services_alone():
 
 def test_nothing_is_missing_that_the_release_does_not_have():
     plan = plan_of(microservices=20, sign_off=10)
-    report = build_report(services_alone(), Asked(plan=plan, announced=False))
+    report = build_report(services_alone(), ReportOptions(plan=plan, announced=False))
     assert report.missing == ()
     text = everything(report)
     for part in ("Feature flags", "Edge functions", "Backups", "Migrations |", "Announcements"):
@@ -71,7 +74,7 @@ def test_what_the_release_has_is_missing_where_the_record_does_not_know_it():
     plan = plan_of(
         database=9, edge_functions=9, microservices=9, feature_flags=9, smoke_tests=9, monitoring=9
     )
-    told = " ".join(build_report(services_alone(), Asked(plan=plan)).missing)
+    told = " ".join(build_report(services_alone(), ReportOptions(plan=plan)).missing)
     for what in ("backup", "migration", "edge function", "flag", "test", "announcement"):
         assert f"No {what} is recorded." in told
     assert "watched" in told
@@ -229,7 +232,9 @@ def test_a_signature_for_another_commit_or_by_nobody_is_none():
     record = records.green()
     record["facts"]["sign_offs"]["qa"]["git_sha"] = "f" * 40
     record["facts"]["sign_offs"]["product"]["by"] = ""
-    report = build_report(record, Asked(plan=Plan.read(records.PLAN), sign_offs=("qa", "security")))
+    report = build_report(
+        record, ReportOptions(plan=Plan.read(records.PLAN), sign_offs=("qa", "security"))
+    )
     (table,) = (table for table in report.tables if table.title == "Sign-offs")
     told = {row[0].text: row[1].text for row in table.rows}
     assert told == {
@@ -382,7 +387,7 @@ def test_a_sign_off_that_the_checklist_shows_is_not_shown_again():
             "detail": "Grace Uwase signed it"}  # fmt: skip
     record["phases"]["preflight"]["evidence"]["preflight"].append(line)
     report = build_report(
-        record, Asked(plan=Plan.read(records.PLAN), sign_offs=("qa", "product", "security"))
+        record, ReportOptions(plan=Plan.read(records.PLAN), sign_offs=("qa", "product", "security"))
     )
     (table,) = (one for one in report.tables if one.title == "Sign-offs")
     assert [row[0].text for row in table.rows] == ["product", "security"]
@@ -411,7 +416,7 @@ def test_a_service_that_an_earlier_run_rolled_out_did_not_take_no_time():
         "duration": 0,
     }
     pins = {"agent-core": {"images": {"agent-core": "easymo/agent-core:v1.9.0"}}}
-    report = build_report(record, Asked(plan=Plan.read(records.PLAN), pins=pins))
+    report = build_report(record, ReportOptions(plan=Plan.read(records.PLAN), pins=pins))
     (table,) = (one for one in report.tables if one.title == "Services")
     assert [cell.text for cell in table.rows[0]][2:7] == [
         "rolled out earlier", "v1.9.0", "v2.0.0", "3 of 3", "",
@@ -429,7 +434,9 @@ def test_what_runs_now_is_what_was_seen_last_and_else_not_known():
     evidence["services"] = {"wallet-service": evidence["services"]["wallet-service"]}
 
     def now(**asked) -> str:
-        report = build_report(record, Asked(plan=Plan.read(records.PLAN), pins=pins, **asked))
+        report = build_report(
+            record, ReportOptions(plan=Plan.read(records.PLAN), pins=pins, **asked)
+        )
         return dict(report.now)["Versions"].text
 
     assert now() == "v1.9.0 on 1: wallet-service; not known on 11"
@@ -437,7 +444,7 @@ def test_what_runs_now_is_what_was_seen_last_and_else_not_known():
     assert now() == "v2.0.0 on 1: agent-core; v1.9.0 on 11"
     later = dict.fromkeys(names, "v1.9.0")
     assert now(versions=later) == "v1.9.0 on all 12 services"
-    report = build_report(record, Asked(plan=Plan.read(records.PLAN), pins=pins))
+    report = build_report(record, ReportOptions(plan=Plan.read(records.PLAN), pins=pins))
     rolled = next(row for table in report.tables for row in table.rows if row[0].text == names[0])
     assert [cell.text for cell in rolled[2:5]] == ["rolled out earlier", "v1.9.0", "v2.0.0"]
 

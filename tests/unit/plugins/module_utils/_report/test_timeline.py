@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import ReportOptions
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_html
 from ansible_collections.easymo.deploy.plugins.module_utils._report.timeline import Scale
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
@@ -17,7 +17,7 @@ HOUR = 3600.0
 
 
 def timeline(record, zone=UTC):
-    found = build_report(record, Asked(plan=Plan.read(records.PLAN), zone=zone)).timeline
+    found = build_report(record, ReportOptions(plan=Plan.read(records.PLAN), zone=zone)).timeline
     assert found is not None
     return found
 
@@ -102,9 +102,9 @@ def test_ticks_are_round_in_the_zone_of_the_release():
 
 
 def test_a_record_without_times_has_no_timeline():
-    assert build_report({}, Asked(plan=Plan.read(records.PLAN))).timeline is None
+    assert build_report({}, ReportOptions(plan=Plan.read(records.PLAN))).timeline is None
     broken = {"phases": {"database": {"status": "done", "started": "yesterday", "finished": 7}}}
-    assert build_report(broken, Asked(plan=Plan.read(records.PLAN))).timeline is None
+    assert build_report(broken, ReportOptions(plan=Plan.read(records.PLAN))).timeline is None
 
 
 def test_an_end_before_the_beginning_is_drawn_nowhere_and_breaks_nothing():
@@ -113,7 +113,7 @@ def test_an_end_before_the_beginning_is_drawn_nowhere_and_breaks_nothing():
             "database": {"status": "done", "started": records.at(9), "finished": records.at(1)}
         }
     }
-    report = build_report(record, Asked(plan=Plan.read(records.PLAN)))
+    report = build_report(record, ReportOptions(plan=Plan.read(records.PLAN)))
     assert report.timeline is None
     assert next(row for row in report.phases if row.name == "database").actual is None
 
@@ -169,7 +169,7 @@ def test_a_release_that_was_resumed_after_hours_is_drawn_as_long_as_it_ran():
 def test_what_happened_stands_on_the_axis_and_in_a_list_below():
     record = records.rolled_back()
     record["facts"]["rollback_asked"] = {"by": "Jane", "reason": "payments", "at": records.at(51)}
-    report = build_report(record, Asked(plan=Plan.read(records.PLAN)))
+    report = build_report(record, ReportOptions(plan=Plan.read(records.PLAN)))
     told = [one.words for one in report.timeline.marks]
     assert "06:36:00 Jane rolled back: payments." in told
     assert [one.said.partition(":")[0] for one in report.events] == [
@@ -187,6 +187,6 @@ def test_what_happened_stands_on_the_axis_and_in_a_list_below():
 def test_an_interruption_stands_where_somebody_took_the_phase_up():
     record = records.green()
     record["phases"]["database"]["interruptions"] = [{"by": "joe@ops-2", "at": records.at(20)}, "?"]
-    report = build_report(record, Asked(plan=Plan.read(records.PLAN)))
+    report = build_report(record, ReportOptions(plan=Plan.read(records.PLAN)))
     told = [one.words for one in report.timeline.marks if "resumed phase" in one.words]
     assert told == ["06:05:00 joe@ops-2 resumed phase database, in which the previous run ended."]

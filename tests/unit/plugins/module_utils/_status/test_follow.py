@@ -8,8 +8,8 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._status.build import (
-    Asked,
-    Seen,
+    Observed,
+    StatusOptions,
     status_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._status.follow import (
@@ -61,7 +61,7 @@ def pods(wallet: int, version: str = "v2") -> list[dict[str, t.Any]]:
     ]
 
 
-def seen(held: dict[str, t.Any], wallet: int = 3, **phases: str) -> Seen:
+def seen(held: dict[str, t.Any], wallet: int = 3, **phases: str) -> Observed:
     done = all(one == "done" for one in phases.values()) and len(phases) == 2
     record = {
         "version": "2.0.0",
@@ -70,16 +70,18 @@ def seen(held: dict[str, t.Any], wallet: int = 3, **phases: str) -> Seen:
         "finished": "2026-11-24T09:05:00Z" if done else "",
         "phases": {name: phase(one) for name, one in phases.items()},
     }
-    return Seen(Story(Record.read(record), lock=held), "The lock.", pods(wallet))
+    return Observed(Story(Record.read(record), lock=held), "The lock.", pods(wallet))
 
 
 def status_at(wallet: int, **phases: str) -> dict[str, t.Any]:
     moment = datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC)
-    return status_of(seen(lock(0), wallet, **phases), Asked(SERVICES, Plan.read(PLAN)), moment)
+    return status_of(
+        seen(lock(0), wallet, **phases), StatusOptions(SERVICES, Plan.read(PLAN)), moment
+    )
 
 
 def followed(
-    *looks: Seen | Exception, interval: float = 2.0
+    *looks: Observed | Exception, interval: float = 2.0
 ) -> tuple[dict[str, t.Any], list[str], FakeClock]:
     """The last look is seen again and again."""
     left, told, clock = list(looks), [], FakeClock()
@@ -89,7 +91,7 @@ def followed(
 
     clock.listeners.append(ends)
 
-    def look() -> Seen:
+    def look() -> Observed:
         found = left.pop(0) if len(left) > 1 else left[0]
         if isinstance(found, Exception):
             raise found
@@ -97,7 +99,7 @@ def followed(
 
     status = follow(
         look,
-        lambda one, now: status_of(one, Asked(SERVICES, Plan.read(PLAN)), now),
+        lambda one, now: status_of(one, StatusOptions(SERVICES, Plan.read(PLAN)), now),
         lambda _event, text, _data: told.append(text),
         clock,
         interval=interval,

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._status.build import (
-    Asked,
-    Seen,
+    Observed,
+    StatusOptions,
     service_version,
     status_of,
 )
@@ -86,10 +86,10 @@ def status(
     **seen: t.Any,
 ) -> dict[str, t.Any]:
     flags = seen.pop("flags", None)
-    facts = Seen(Story(Record.read(record), lock=lock, **seen), "The lock.", services, flags)
+    facts = Observed(Story(Record.read(record), lock=lock, **seen), "The lock.", services, flags)
     names = [one["name"] for one in services]
     return status_of(
-        facts, Asked(names, Plan.read(PLAN), ramp or {}, guard or {}, typed=TYPED), NOW
+        facts, StatusOptions(names, Plan.read(PLAN), ramp or {}, guard or {}, typed=TYPED), NOW
     )
 
 
@@ -140,8 +140,8 @@ def test_a_closed_window_is_told_with_its_opening_and_who_may_open_it():
     """NOW is a Tuesday."""
     record = recorded("running", preflight="done", database="running")
     window = {"timezone": "Africa/Kigali", "days": ["monday"], "start": "09:00", "end": "11:00"}
-    facts = Seen(Story(Record.read(record), lock=FREE), "The lock.", ())
-    asked = Asked((), Plan.read(PLAN), window=window, changing=["database"], typed=TYPED)
+    facts = Observed(Story(Record.read(record), lock=FREE), "The lock.", ())
+    asked = StatusOptions((), Plan.read(PLAN), window=window, changing=["database"], typed=TYPED)
     first, second, *_more = lines_of(status_of(facts, asked, NOW), NOW)[-3:]
     assert "the launch window is closed; it opens next Monday 2026-11-30 09:00" in first
     assert second.endswith(
@@ -190,8 +190,8 @@ def test_a_long_cause_is_cut_for_people_and_whole_for_programs():
 
 
 def test_a_service_that_is_not_there_is_told_as_missing():
-    facts = Seen(Story(lock=FREE), "The lock.", [deployment("a")])
-    found = status_of(facts, Asked(["a", "gone"]), NOW)
+    facts = Observed(Story(lock=FREE), "The lock.", [deployment("a")])
+    found = status_of(facts, StatusOptions(["a", "gone"]), NOW)
     assert found["services"]["gone"]["exists"] is False
     assert "  versions  missing: gone" in lines_of(found, NOW)
 

@@ -17,7 +17,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import W
 from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import plot_of
 from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.people import watched
 from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Metric as Recorded
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import (
+    RecordedMetric as Recorded,
+)
 from tests.tables import cases
 
 BOUNDS = Bounds(minimum=0, maximum=1, below=-5, above=2)

@@ -34,7 +34,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from ansible_collections.easymo.deploy.plugins.module_utils._status import build
 from ansible_collections.easymo.deploy.plugins.module_utils._story import next_step as tells
-from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import Nothing, Run
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import (
+    Nothing,
+    PlaybookRun,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from ansible_collections.easymo.deploy.plugins.module_utils._time import epoch, parse_time
 from tests.fakes.lock import NAME, NOON, Scene
@@ -84,7 +87,9 @@ class World(Scene):
     def story(self) -> tells.Story:
         found = build.look(self.cluster, lock=NAME, release="2.0.0", config_map=FLAGS)
         ramp = describe(SCHEDULE, self.ramp().look(self.asks())[0])
-        asked = build.Asked((), Plan.read(PLAN), ramp, window=self.window, changing=CHANGING)
+        asked = build.StatusOptions(
+            (), Plan.read(PLAN), ramp, window=self.window, changing=CHANGING
+        )
         return build.story_of(found.story, asked, self.wall())
 
     def face(self, story: tells.Story) -> str:
@@ -198,7 +203,7 @@ class World(Scene):
             self.ramp(fence).judge(finding, check_mode=False)
         lock.free()
 
-    def type(self, step: Run) -> None:
+    def type(self, step: PlaybookRun) -> None:
         """Carries a step out. What it has to wait for is over."""
         if step.after:
             at = parse_time(step.after.removeprefix("not before ")) or OPENS
@@ -349,7 +354,7 @@ FEWER |= {
 
 
 def shown(step: tells.Step) -> str:
-    if isinstance(step, Run) and step.playbook:
+    if isinstance(step, PlaybookRun) and step.playbook:
         return " ".join([step.playbook, *step.words, *(["not before"] if step.after else [])])
     return step.who if isinstance(step, tells.Person) else step.why
 
@@ -360,7 +365,9 @@ def followed(world: World) -> tells.Step:
     while True:
         story = world.story()
         step, face = tells.next_step(story), world.face(story)
-        if not isinstance(step, Run) or (step.playbook == "ramp.yml" and step.after and faces):
+        if not isinstance(step, PlaybookRun) or (
+            step.playbook == "ramp.yml" and step.after and faces
+        ):
             return step
         assert face not in faces, shown(step)
         faces.append(face)
@@ -376,7 +383,7 @@ def test_who_does_what_comes_next_comes_to_an_end(words: str) -> None:
     world = stands(words)
     assert shown(tells.next_step(world.story())) == STATES[words]
     end = followed(world)
-    assert isinstance(end, (Run, Nothing)) or STATES[words] == "whoever runs the release"
+    assert isinstance(end, (PlaybookRun, Nothing)) or STATES[words] == "whoever runs the release"
 
 
 @pytest.mark.parametrize("before", ["closed", "frozen", "locked", "kill"])
@@ -419,7 +426,7 @@ def test_the_state_is_told_in_a_sentence(words: str) -> None:
 
 def test_the_whole_ramp_comes_to_all_users() -> None:
     world = stands("deploy")
-    while isinstance(step := tells.next_step(world.story()), Run):
+    while isinstance(step := tells.next_step(world.story()), PlaybookRun):
         world.type(step)
     assert step == Nothing("all users have it")
 

@@ -7,15 +7,15 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import (
     Arguments,
     Inventory,
-    Target,
+    PlayTarget,
     problem,
 )
 from tests.tables import cases
 
 PHASES = (
-    Target("control", frozenset({"preflight"})),
-    Target("microservices", frozenset({"microservices"})),
-    Target("databases", frozenset({"database", "never"})),
+    PlayTarget("control", frozenset({"preflight"})),
+    PlayTarget("microservices", frozenset({"microservices"})),
+    PlayTarget("databases", frozenset({"database", "never"})),
 )
 GROUPS = {
     "control": {"localhost"},

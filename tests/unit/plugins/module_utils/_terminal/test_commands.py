@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import Run
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import PlaybookRun
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import (
     Command,
     Typed,
@@ -51,7 +51,7 @@ def test_a_mistaken_variable_is_left_out_however_it_was_typed(extra, left):
 
 
 def test_another_playbook_is_begun_by_the_same_program_without_these_variables():
-    line = TYPED.carrying(Run("status.yml", ""), [], limited=False)
+    line = TYPED.carrying(PlaybookRun("status.yml", ""), [], limited=False)
     assert line == ".venv/bin/ansible-playbook playbooks/status.yml -i inventories/prod"
 
 
@@ -65,13 +65,15 @@ BESIDE = replace(ONE, release="playbooks/deploy.yml")
 @pytest.mark.parametrize(
     ("command", "step", "line"),
     [
-        (DEPLOY, Run("", ""), "playbooks/deploy_v2.yml -i inventories/prod -e 'a=b c'"),
-        (DEPLOY, Run("deploy.yml", ""), "playbooks/deploy_v2.yml -i inventories/prod -e 'a=b c'"),
-        (BESIDE, Run("deploy.yml", "", ("sign_off",)), "playbooks/deploy.yml -i inventories/prod --tags sign_off"),
-        (ONE, Run("deploy.yml", ""), "playbooks/database.yml -i inventories/prod --tags database"),
-        (replace(BESIDE, limit="x"), Run("deploy.yml", ""), "playbooks/deploy.yml -i inventories/prod"),
-        (replace(TYPED, release="deploy.yml"), Run("deploy.yml", ""), "deploy.yml -i inventories/prod"),
-        (replace(ONE, hidden=("token",)), Run("", ""), 'playbooks/database.yml -i inventories/prod -e token="$token"'),
+        (DEPLOY, PlaybookRun("", ""), "playbooks/deploy_v2.yml -i inventories/prod -e 'a=b c'"),
+        (DEPLOY, PlaybookRun("deploy.yml", ""), "playbooks/deploy_v2.yml -i inventories/prod -e 'a=b c'"),
+        (BESIDE, PlaybookRun("deploy.yml", "", ("sign_off",)),
+         "playbooks/deploy.yml -i inventories/prod --tags sign_off"),
+        (ONE, PlaybookRun("deploy.yml", ""), "playbooks/database.yml -i inventories/prod --tags database"),
+        (replace(BESIDE, limit="x"), PlaybookRun("deploy.yml", ""), "playbooks/deploy.yml -i inventories/prod"),
+        (replace(TYPED, release="deploy.yml"), PlaybookRun("deploy.yml", ""), "deploy.yml -i inventories/prod"),
+        (replace(ONE, hidden=("token",)), PlaybookRun("", ""),
+         'playbooks/database.yml -i inventories/prod -e token="$token"'),
     ],
 )  # fmt: skip
 def test_a_step_is_typed_with_what_was_typed_by_the_playbook_that_has_its_phases(
@@ -83,21 +85,23 @@ def test_a_step_is_typed_with_what_was_typed_by_the_playbook_that_has_its_phases
 
 def test_phases_that_were_typed_alone_are_typed_alone_again_unless_others_come_first():
     alone, plan = replace(DEPLOY, tags=("sign_off",), extra=()), ("database", "sign_off")
-    again = alone.carrying(Run("deploy.yml", "", ("sign_off",)), plan, limited=True)
+    again = alone.carrying(PlaybookRun("deploy.yml", "", ("sign_off",)), plan, limited=True)
     assert again.endswith("--tags sign_off")
     before = replace(alone, tags=("database",))
-    rest = before.carrying(Run("deploy.yml", "", plan), (*plan, "x"), limited=True)
+    rest = before.carrying(PlaybookRun("deploy.yml", "", plan), (*plan, "x"), limited=True)
     assert rest.endswith("--tags database")
-    missing = alone.carrying(Run("deploy.yml", "", plan), (*plan, "x"), limited=True)
+    missing = alone.carrying(PlaybookRun("deploy.yml", "", plan), (*plan, "x"), limited=True)
     assert missing.endswith("--tags database,sign_off")
 
 
 def test_what_no_playbook_does_is_no_line():
     assert (
-        ONE.carrying(Run("deploy.yml", "", ("sign_off",)), ("database", "sign_off"), limited=False)
+        ONE.carrying(
+            PlaybookRun("deploy.yml", "", ("sign_off",)), ("database", "sign_off"), limited=False
+        )
         == ""
     )
-    assert DEPLOY.carrying(Run("rollback.yml", ""), (), limited=False) == ""
+    assert DEPLOY.carrying(PlaybookRun("rollback.yml", ""), (), limited=False) == ""
 
 
 @pytest.mark.parametrize(
