@@ -19,7 +19,7 @@ from ..modules import person_check
 from ..plugin_utils._action_module import ControllerModule
 
 
-class Person(ControllerModule):
+class PromptingModule(ControllerModule):
     """A module that can ask at the terminal; who answers is asked for once."""
 
     by = ""
@@ -69,7 +69,7 @@ class ActionModule(ActionBase):
         result: Result = super().run(tmp, task_vars)
         spec = person_check.module_spec()
         validated, _arguments = self.validate_argument_spec(**spec)
-        module = Person(
+        module = PromptingModule(
             {name: validated.validated_parameters.get(name) for name in spec["argument_spec"]},
             check_mode=bool(self._task.check_mode),
             diff=bool(self._task.diff),

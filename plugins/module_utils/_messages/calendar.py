@@ -19,7 +19,7 @@ PRODUCT = "-//easymo.deploy//release//EN"
 
 
 @dataclass(frozen=True)
-class Event:
+class CalendarEvent:
     """`stamp` is when it was made: part of the file, so it must not be the time of writing it."""
 
     uid: str
@@ -33,7 +33,7 @@ class Event:
     attendees: tuple[str, ...] = ()
 
 
-def plan_event(params: t.Mapping[str, t.Any]) -> Event:
+def plan_event(params: t.Mapping[str, t.Any]) -> CalendarEvent:
     """From a task's options; what is wrong is named."""
     zone = zone_of(params["timezone"])
     since = moment_of(params["since"])
@@ -46,7 +46,7 @@ def plan_event(params: t.Mapping[str, t.Any]) -> Event:
             raise InputError(
                 f"'{address}' among organizer and attendees is not an e-mail address: correct it."
             )
-    return Event(
+    return CalendarEvent(
         uid=params["uid"],
         summary=params["summary"],
         description=params["description"],
@@ -59,7 +59,7 @@ def plan_event(params: t.Mapping[str, t.Any]) -> Event:
     )
 
 
-def render_event(event: Event) -> str:
+def render_event(event: CalendarEvent) -> str:
     """The file's text, with the line ends and folds of RFC 5545."""
     entry = icalendar.Event()
     entry.add("uid", event.uid)
