@@ -106,7 +106,9 @@ def await_ready(component: Component, world: World, child: subprocess.Popen[byte
         except Exception as exc:
             last = str(exc)
         time.sleep(0.03)
-    pytest.fail(f"The sandbox's {component.name} did not come up; last: {last}")
+    code = child.poll()
+    ended = "" if code is None else f", and it ended with {code}"
+    pytest.fail(f"The sandbox's {component.name} did not come up; last: {last}{ended}")
 
 
 def release(version: str, slug: str) -> Source:
