@@ -13,7 +13,7 @@ from ._kubernetes import actor_of, cluster_for
 from ._live.writer import write_pages
 from ._lock.apply import LEASE
 from ._lock.models import UNDO, LockClaim
-from ._lock.task import locking_of, take
+from ._lock.task import claim_of, locking_of, take
 from ._module import Module, emit_progress, in_controller, refuse_below
 from ._release.models import RUNNING
 from ._release.order import read_order
@@ -21,7 +21,6 @@ from ._release.plan import RecordChange
 from ._release.task import ReleaseTask, carry_out
 from ._run_process import Run, current_run
 from ._time import utc_now
-from ._user import read_who_and_why, refuse_placeholders
 
 Result = dict[str, t.Any]
 
@@ -71,15 +70,17 @@ def begin(module: Module) -> Result:
 def hold(module: Module, cluster: Cluster, run: Run | None) -> Result:
     """Take the lock, or renew it. Check mode only tells who has it."""
     params, given = module.params, module.params["lock"]
-    check = read_who_and_why if given["force"] else refuse_placeholders
-    check(deploy_lock_reason=given["reason"])
-    claim = LockClaim(
-        holder=actor_of({"actor": None}),
-        run=run,
-        release=params["release"],
-        reason=(given["reason"] or "").strip(),
-        ticket=given["ticket"] or "",
-        purpose=params["purpose"],
+    claim = claim_of(
+        {
+            **given,
+            "state": "held",
+            "manual": False,
+            "holder": None,
+            "release": params["release"],
+            "purpose": params["purpose"],
+            "duration": LockClaim.duration,
+        },
+        run,
     )
     locking = locking_of(module, cluster, LEASE, claim)
     if module.check_mode:

@@ -320,12 +320,14 @@ class UserAnswer:
             or "It counts at the end of the watch, or when the same command is run again."
         )
         verb = "would say" if self.check_mode else "said"
-        said = f"{self.by} {verb} of release {self.release}: {self.question} is {self.severity}."
+        answered = (
+            f"{self.by} {verb} of release {self.release}: {self.question} is {self.severity}."
+        )
         decision = {"decision": rejected["decision"]} if rejected else {}
         return {
             "changed": True,
             "answer": self.to_fact(),
-            "sentence": f"{said} {follows}",
+            "sentence": f"{answered} {follows}",
             **decision,
         }
 
