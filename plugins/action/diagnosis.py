@@ -7,7 +7,7 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
-from ..module_utils._messages.redactor import SECRET_LENGTH
+from ..module_utils._redaction import SECRET_LENGTH
 from ..module_utils._secret_forms import holds_secret
 from ..module_utils._variable_check import Secret, missing_secrets
 from ..modules import diagnosis

@@ -10,11 +10,11 @@ from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ..module_utils._arguments import user_here
 from ..module_utils._checks.smoke import SCALES, SEVERITY, PersonAnswer, Question, read_word
 from ..module_utils._errors import DeployError, InputError
 from ..module_utils._module import Result
 from ..module_utils._time import utc_now
-from ..module_utils._user import user_here
 from ..modules import person_check
 from ..plugin_utils._action_module import ControllerModule
 

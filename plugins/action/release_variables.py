@@ -11,6 +11,7 @@ from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
+from ..module_utils._formats import listed
 from ..module_utils._release_variables import misread
 from ..module_utils._variable_check import (
     CHOICES,
@@ -24,7 +25,6 @@ from ..module_utils._variable_check import (
     typed_unchanged,
     unknown_variables,
 )
-from ..module_utils._words import listed
 from ..modules import release_variables
 from ..plugin_utils._role_contracts import (
     Contract,

@@ -59,8 +59,8 @@ import typing as t
 from ansible import constants as C  # noqa: N812 - as Ansible calls it
 from ansible.plugins.callback.default import CallbackModule as Default
 
-from ..module_utils._messages.redactor import Redactor
 from ..module_utils._progress import DRAWN, Progress, subscribe
+from ..module_utils._redaction import Redactor
 from ..module_utils._terminal.console import Console
 from ..module_utils._terminal.live import FIRST, Heartbeat
 from ..module_utils._terminal.models import Ending, Event, Line, Reported, RunEnded, Status, Tone

@@ -56,11 +56,11 @@ from ansible.parsing.plugin_docs import read_docstring
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import module_loader
 
-from ..module_utils._messages.redactor import Redactor
+from ..module_utils._arguments import user_here
 from ..module_utils._progress import Progress, subscribe
+from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import CENSORED, sentence_of
 from ..module_utils._report.journal import Journal
-from ..module_utils._user import user_here
 from ..plugin_utils._command_line import collection_version, extra_variable_names, shown_options
 from ..plugin_utils._interruption import when_cut_short
 from ..plugin_utils._module_of import module_of

@@ -141,10 +141,10 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 
 from ..module_utils._messages.outbox import MessageState, Outbox
-from ..module_utils._messages.redactor import Redactor
 from ..module_utils._messages.release_status import Link, Release, ReleaseStatus
 from ..module_utils._messages.run_message import RunMessage
 from ..module_utils._progress import subscribe
+from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import sentence_of
 from ..module_utils._story.plan import Plan
 from ..module_utils._terminal.telling import LOCKS, RECORD_READERS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Times, sizes, quantities and texts of a record, for people."""
+"""Times, sizes, quantities, names and texts of a record, for people. Of what a record has nothing is certain. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,28 @@ import typing as t
 from datetime import datetime, tzinfo
 
 from ._time import parse_time
-from ._words import number
+
+
+def number(value: t.Any) -> float | None:
+    """A finite number, or None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        read = float(value)
+    except OverflowError:
+        return None
+    return read if math.isfinite(read) else None
+
+
+def counted(count: int, entry: str, many: str = "") -> str:
+    return f"{count} {entry if count == 1 else many or entry + 's'}"
+
+
+def listed(names: t.Sequence[str], most: int = 3, between: str = ", ") -> str:
+    """All, or the first ones and how many more there are: never one more, which is named in place of that."""
+    more = len(names) - most
+    return between.join(names) if more < 2 else f"{between.join(names[:most])} and {more} more"
+
 
 LONGEST = 2_000
 """Characters of one text on the page. The JSON file has the whole."""

@@ -8,13 +8,13 @@ import socket
 import typing as t
 from urllib.parse import quote
 
+from ._arguments import user_here
 from ._cluster import FIELD_MANAGER, Clock, MonotonicClock, Object, Operation
 from ._errors import InputError, RefusedError
 from ._kubernetes_calls import CONNECT_TIMEOUT, DOUBT_PAUSE, Calls, run_in_container
 from ._kubernetes_client import Connection, KubernetesWatch
 from ._module import Module
 from ._redaction import excerpt
-from ._user import user_here
 
 # The path of the API and the plural, for each kind that is worked with.
 APIS = {

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from ._cluster import Object
 from ._errors import ConflictError, DeployError, InputError, Library, RefusedError, UnreachableError
+from ._http import relax
 from ._threads import Event, spawn
-from ._tls import relax
 
 KUBERNETES = Library("kubernetes >= 34")
 with KUBERNETES:

@@ -6,13 +6,12 @@ from __future__ import annotations
 import typing as t
 
 from ._arguments import options_or_refusal, text_of
-from ._checks.kinds import read_tests
 from ._checks.preflight import read_waivers as read_row_waivers
-from ._documentation import fragment_spec
+from ._checks.task import read_tests
 from ._errors import InputError
 from ._flags.values import to_values
 from ._gate.options import METRIC_RULES, read_metrics
-from ._module import refuse_below
+from ._module import fragment_spec, refuse_below
 from ._ramp.options import read_schedule
 from ._release.order import read_waivers
 from ._release.pins import record_name

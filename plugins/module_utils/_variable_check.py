@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ._arguments import is_endless
+from ._arguments import is_endless, refuse_placeholders
 from ._errors import InputError
-from ._user import refuse_placeholders
 
 PLACEHOLDER = "CHANGE_ME"
 """Stands in a value that the owner of the inventory has to fill in, followed by what belongs there."""

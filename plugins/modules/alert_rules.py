@@ -147,12 +147,11 @@ from ..module_utils._alerts.apply import (
 )
 from ..module_utils._alerts.plan import of_pods, wanted_rules
 from ..module_utils._cluster import MonotonicClock
-from ..module_utils._documentation import documented
 from ..module_utils._errors import refuse_missing
 from ..module_utils._http import REQUESTS
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, emit_progress, execute, refuse_below
+from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
 
 NEEDS = (REQUESTS,)
 

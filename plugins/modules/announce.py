@@ -232,13 +232,12 @@ reason: {description: One word for why the task failed., returned: failure, type
 
 import typing as t
 
-from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError, RefusedError, UnreachableError, refuse_missing
 from ..module_utils._http import REQUESTS
 from ..module_utils._messages.apply import deliver, read_attachments
 from ..module_utils._messages.plan import CHANNELS, Delivered, Undelivered, plan_messages
 from ..module_utils._messages.slack import SLACK_SDK
-from ..module_utils._module import Module, execute
+from ..module_utils._module import Module, documented, execute
 
 LIBRARIES = {
     "slack": SLACK_SDK,

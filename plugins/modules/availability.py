@@ -140,11 +140,17 @@ import typing as t
 
 from ..module_utils._availability.claims import availability_of
 from ..module_utils._availability.task import Order, conclude, measure
-from ..module_utils._documentation import documented
 from ..module_utils._http import REQUESTS
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, emit_progress, execute, in_controller, refuse_below
+from ..module_utils._module import (
+    Module,
+    documented,
+    emit_progress,
+    execute,
+    in_controller,
+    refuse_below,
+)
 from ..module_utils._run_process import current_run
 
 NEEDS = (KUBERNETES, REQUESTS)

@@ -103,7 +103,6 @@ reason: {description: One word for why the task failed., returned: failure, type
 import typing as t
 from pathlib import Path
 
-from ..module_utils._documentation import documented
 from ..module_utils._messages.calendar import (
     ICALENDAR,
     plan_event,
@@ -111,7 +110,7 @@ from ..module_utils._messages.calendar import (
     render_event,
     write_file,
 )
-from ..module_utils._module import Module, execute
+from ..module_utils._module import Module, documented, execute
 
 NEEDS = (ICALENDAR,)
 

@@ -166,11 +166,10 @@ reason:
 
 import typing as t
 
-from ..module_utils._documentation import documented
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.task import claim_of, dismiss, locking_of, take
-from ..module_utils._module import Module, execute, in_controller, refuse_below
+from ..module_utils._module import Module, documented, execute, in_controller, refuse_below
 from ..module_utils._run_process import current_run
 
 NEEDS = (KUBERNETES,)

@@ -226,9 +226,8 @@ from pathlib import Path
 from ..module_utils._diagnosis.evidence import Diagnosis, make_folder, write_files
 from ..module_utils._diagnosis.render import SHOWN, cause_to_json, files_of, summary
 from ..module_utils._diagnosis.task import diagnose_platform
-from ..module_utils._documentation import documented
 from ..module_utils._errors import DeployError
-from ..module_utils._module import Module, execute, refuse_below
+from ..module_utils._module import Module, documented, execute, refuse_below
 from ..module_utils._templates import JINJA2
 from ..module_utils._time import now
 

@@ -292,7 +292,6 @@ import typing as t
 from pathlib import Path
 
 from ..module_utils import _s3
-from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError, refuse_missing
 from ..module_utils._functions.apply import apply_secrets, plan_secrets
 from ..module_utils._functions.archive import Archive, FolderCheckout, fetch, keep, read_archive
@@ -301,7 +300,7 @@ from ..module_utils._functions.task import FunctionsRequest, deploy, restore, sa
 from ..module_utils._http import REQUESTS
 from ..module_utils._lock.fence import Check, lock_check, no_check
 from ..module_utils._lock.models import FrozenError
-from ..module_utils._module import Module, emit_progress, execute
+from ..module_utils._module import Module, documented, emit_progress, execute
 from ..module_utils._supabase_api import SupabaseFunctionsApi
 
 NEEDS = (REQUESTS,)

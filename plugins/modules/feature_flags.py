@@ -148,13 +148,12 @@ reason: {description: One word for why the task failed., returned: failure, type
 import typing as t
 
 from ..module_utils._cluster import MonotonicClock
-from ..module_utils._documentation import documented
 from ..module_utils._flags.apply import KillSwitch, decide_flags, to_diff, wish_under
 from ..module_utils._flags.values import Document, to_values
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.fence import lease_check_for
-from ..module_utils._module import Module, execute
+from ..module_utils._module import Module, documented, execute
 from ..module_utils._templates import JINJA2
 
 NEEDS = (KUBERNETES, JINJA2)

@@ -239,7 +239,6 @@ reason: {description: One word for why the task failed., returned: failure, type
 import typing as t
 
 from ..module_utils._cluster import GUARD_ANNOTATION, MonotonicClock
-from ..module_utils._documentation import documented
 from ..module_utils._flags.apply import observe_flags, to_diff
 from ..module_utils._flags.pods import VOLUME, to_probe
 from ..module_utils._flags.values import Document, to_values
@@ -252,7 +251,7 @@ from ..module_utils._guard.memory import MemoryStore
 from ..module_utils._guard.models import Acts, Rules
 from ..module_utils._kubernetes import actor_of, cluster_for, opener_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, emit_progress, execute, refuse_below
+from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
 from ..module_utils._ramp.apply import RampFlags
 from ..module_utils._ramp.options import read_schedule
 from ..module_utils._release.store import ReleaseStore

@@ -226,11 +226,11 @@ reason: {description: One word for why the task failed., returned: failure, type
 
 import typing as t
 
-from ..module_utils._documentation import documented
+from ..module_utils._arguments import read_who_and_why, refuse_placeholders
 from ..module_utils._flags.values import Document
 from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, emit_progress, execute
+from ..module_utils._module import Module, documented, emit_progress, execute
 from ..module_utils._ramp.apply import Ramp, RampFlags, RampOutcome, WatchFinding
 from ..module_utils._ramp.options import (
     describe,
@@ -243,7 +243,6 @@ from ..module_utils._ramp.options import (
 from ..module_utils._ramp.plan import StepRequest, refuse_no_step
 from ..module_utils._run_process import alive
 from ..module_utils._templates import JINJA2
-from ..module_utils._user import read_who_and_why, refuse_placeholders
 
 NEEDS = (KUBERNETES, JINJA2)
 

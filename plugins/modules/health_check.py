@@ -197,11 +197,10 @@ from ..module_utils._checks.health import (
     refuse_missing_libraries,
 )
 from ..module_utils._checks.webhook import check_webhook, refuse_failed_probes
-from ..module_utils._documentation import documented
 from ..module_utils._errors import refuse_missing
 from ..module_utils._functions.log import probe_functions
 from ..module_utils._http import REQUESTS
-from ..module_utils._module import Module, execute
+from ..module_utils._module import Module, documented, execute
 from ..module_utils._postgres import PSYCOPG2
 
 module_spec = documented(

@@ -87,10 +87,9 @@ reason: {description: One word for why the task failed., returned: failure, type
 import typing as t
 
 from ..module_utils._cluster import MonotonicClock
-from ..module_utils._documentation import documented
 from ..module_utils._http import REQUESTS
 from ..module_utils._images import HttpRegistry, Reference, resolve
-from ..module_utils._module import Module, execute, refuse_below
+from ..module_utils._module import Module, documented, execute, refuse_below
 
 NEEDS = (REQUESTS,)
 

@@ -52,10 +52,9 @@ import typing as t
 from pathlib import Path
 
 from ..module_utils._checks.smoke import junit_xml
-from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
-from ..module_utils._messages.redactor import Redactor
-from ..module_utils._module import Module, execute
+from ..module_utils._module import Module, documented, execute
+from ..module_utils._redaction import Redactor
 from ..module_utils._report.files import ReportFolder
 
 DEPTH = 20

@@ -191,8 +191,8 @@ reason: {description: One word for why the task failed., returned: failure, type
 import typing as t
 from datetime import UTC, datetime
 
+from ..module_utils._arguments import read_who_and_why, refuse_placeholders
 from ..module_utils._cluster import MonotonicClock
-from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._flags.apply import KillSwitch, to_diff
 from ..module_utils._flags.consumer import ConsumerState, FlagsRequest, reached_after
@@ -212,10 +212,9 @@ from ..module_utils._kill_switch import (
 )
 from ..module_utils._kubernetes import actor_of, opener_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, emit_progress, execute, refuse_below
+from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
 from ..module_utils._templates import JINJA2, JMESPATH
 from ..module_utils._time import utc_now
-from ..module_utils._user import read_who_and_why, refuse_placeholders
 
 NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 

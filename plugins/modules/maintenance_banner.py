@@ -75,10 +75,9 @@ reason: {description: One word for why the task failed., returned: failure, type
 import typing as t
 from dataclasses import dataclass
 
-from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError, RefusedError, VerificationError
 from ..module_utils._http import REQUESTS, Answer, Repeat, ask, bearer, good, without_query
-from ..module_utils._module import Module, execute, refuse_below
+from ..module_utils._module import Module, documented, execute, refuse_below
 from ..module_utils._time import Deadline
 
 NEEDS = (REQUESTS,)

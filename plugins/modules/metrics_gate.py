@@ -406,7 +406,6 @@ import typing as t
 from ..module_utils._alerts.api import to_record
 from ..module_utils._alerts.plan import Alerts
 from ..module_utils._cluster import Cluster
-from ..module_utils._documentation import documented
 from ..module_utils._errors import refuse_missing
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import (
@@ -423,7 +422,7 @@ from ..module_utils._gate.store import ReleaseMemory, answers_awaited
 from ..module_utils._gate.watch import Measurement, Sources, Watcher
 from ..module_utils._kubernetes import cluster_at
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, emit_progress, execute
+from ..module_utils._module import Module, documented, emit_progress, execute
 
 TIMES = ("duration", "interval", "initial_delay", "hold_for", "recover_for", "max_gap")
 

@@ -421,9 +421,8 @@ code:
   sample: P3009
 """
 
-from ..module_utils._documentation import documented
 from ..module_utils._migration.task import migrate
-from ..module_utils._module import Module, Result, execute
+from ..module_utils._module import Module, Result, documented, execute
 from ..module_utils._postgres import PSYCOPG2
 
 NEEDS = (PSYCOPG2,)

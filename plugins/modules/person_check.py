@@ -173,10 +173,9 @@ from ..module_utils._checks.smoke import (
     read_answers,
     read_questions,
 )
-from ..module_utils._documentation import documented
 from ..module_utils._gate.models import Verdict
 from ..module_utils._gate.verdict import that_count, with_feedback
-from ..module_utils._module import Module, emit_progress, execute
+from ..module_utils._module import Module, documented, emit_progress, execute
 from ..module_utils._time import utc_now
 
 Ask = t.Callable[[Question, int], PersonAnswer]

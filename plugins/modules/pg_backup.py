@@ -234,9 +234,8 @@ from ..module_utils._backup.tables import (
     refuse_shortage,
     refuse_unreadable,
 )
-from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
-from ..module_utils._module import Module, emit_progress, execute, refuse_below
+from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
 from ..module_utils._postgres import PostgresTarget
 from ..module_utils._s3 import S3Bucket, Storage
 from ..module_utils._time import read_time

@@ -54,9 +54,8 @@ reason: {description: One word for why the task failed., returned: failure, type
 import typing as t
 
 from ..module_utils import _postgres
-from ..module_utils._documentation import documented
 from ..module_utils._errors import RefusedError
-from ..module_utils._module import Module, execute, refuse_below
+from ..module_utils._module import Module, documented, execute, refuse_below
 from ..module_utils._postgres import PSYCOPG2, PostgresTarget, SqlError
 
 NEEDS = (PSYCOPG2,)

@@ -128,7 +128,6 @@ import typing as t
 from dataclasses import replace
 
 from ..module_utils._cluster import MonotonicClock
-from ..module_utils._documentation import documented
 from ..module_utils._errors import ConflictError, InputError, VerificationError
 from ..module_utils._flags.apply import Written
 from ..module_utils._flags.pods import (
@@ -144,7 +143,7 @@ from ..module_utils._flags.proof import SETTLE, FlagsProof, Prover, latest
 from ..module_utils._flags.values import to_values
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, emit_progress, execute, refuse_below
+from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
 from ..module_utils._rollout.observer import observe_deployment
 from ..module_utils._templates import JMESPATH
 from ..module_utils._time import now as wall_clock

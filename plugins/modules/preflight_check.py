@@ -181,8 +181,7 @@ reason:
 import typing as t
 
 from ..module_utils._checks.task import check_release
-from ..module_utils._documentation import documented
-from ..module_utils._module import Module, execute, refuse_below
+from ..module_utils._module import Module, documented, execute, refuse_below
 
 module_spec = documented(DOCUMENTATION, no_log=["checks.needs"])
 

@@ -353,22 +353,21 @@ missing_phases:
 
 import typing as t
 
+from ..module_utils._arguments import read_who_and_why
 from ..module_utils._checks.git import head_of
 from ..module_utils._cluster import Cluster, MonotonicClock
-from ..module_utils._documentation import documented
 from ..module_utils._gate.store import record_answer, record_decision
 from ..module_utils._gate.verdict import ManualDecision
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.fence import lease_check_for
 from ..module_utils._lock.models import FrozenError
-from ..module_utils._module import Module, execute
+from ..module_utils._module import Module, documented, execute
 from ..module_utils._release.models import FAILED
 from ..module_utils._release.sign_off import sign
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._release.task import ReleaseTask, carry_out
 from ..module_utils._time import utc_now
-from ..module_utils._user import read_who_and_why
 
 NEEDS = (KUBERNETES,)
 

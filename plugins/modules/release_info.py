@@ -108,11 +108,10 @@ import typing as t
 
 from ..module_utils._availability.claims import facts_of
 from ..module_utils._cluster import MonotonicClock
-from ..module_utils._documentation import documented
 from ..module_utils._flags.apply import flags_now
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, execute
+from ..module_utils._module import Module, documented, execute
 from ..module_utils._release.store import ReleaseStore
 
 NEEDS = (KUBERNETES,)

@@ -186,9 +186,8 @@ reason: {description: One word for why the task failed., returned: failure, type
 import typing as t
 from pathlib import Path
 
-from ..module_utils._documentation import documented
-from ..module_utils._messages.redactor import Redactor
-from ..module_utils._module import Module, execute
+from ..module_utils._module import Module, documented, execute
+from ..module_utils._redaction import Redactor
 from ..module_utils._report.build import RECORD_DEPTH, asked_of, build_report
 from ..module_utils._report.files import ReportFolder, incident_name, notes_of
 from ..module_utils._report.render import files_of

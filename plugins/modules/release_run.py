@@ -145,10 +145,9 @@ reason:
 
 import typing as t
 
-from ..module_utils._documentation import documented
 from ..module_utils._http import REQUESTS
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, execute, refuse_below
+from ..module_utils._module import Module, documented, execute, refuse_below
 from ..module_utils._release_run import begin
 from ..module_utils._s3 import BOTO3
 from ..module_utils._templates import JINJA2

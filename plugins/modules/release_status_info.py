@@ -248,11 +248,10 @@ import typing as t
 from datetime import datetime
 
 from ..module_utils._cluster import MonotonicClock
-from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, emit_progress, execute, refuse_below
+from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
 from ..module_utils._status.build import Observed, StatusOptions, look, status_of
 from ..module_utils._status.follow import follow
 from ..module_utils._status.lines import lines_of

@@ -132,9 +132,8 @@ reason: {description: One word for why the task failed., returned: failure, type
 
 import typing as t
 
-from ..module_utils._documentation import documented
 from ..module_utils._errors import InputError
-from ..module_utils._module import Module, execute
+from ..module_utils._module import Module, documented, execute
 
 module_spec = documented(DOCUMENTATION)
 

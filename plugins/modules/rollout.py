@@ -235,10 +235,9 @@ reason: {description: One word for why the task failed., returned: failure, type
 """
 
 from ..module_utils._cluster import MonotonicClock
-from ..module_utils._documentation import documented
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, Result, emit_progress, execute, refuse_below
+from ..module_utils._module import Module, Result, documented, emit_progress, execute, refuse_below
 from ..module_utils._rollout.scale import Scaling
 from ..module_utils._waves.wave import roll_one
 

@@ -70,10 +70,9 @@ reason: {description: One word for why the task failed., returned: failure, type
 
 import typing as t
 
-from ..module_utils._documentation import documented
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, execute
+from ..module_utils._module import Module, documented, execute
 from ..module_utils._rollout.observer import observe_standings
 
 NEEDS = (KUBERNETES,)

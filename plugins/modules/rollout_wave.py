@@ -166,10 +166,9 @@ reason: {description: One word for why the task failed., returned: failure, type
 import functools
 
 from ..module_utils._checks.health import read_checks, refuse_missing_libraries
-from ..module_utils._documentation import documented
 from ..module_utils._errors import DeployError
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, Result, execute, refuse_below
+from ..module_utils._module import Module, Result, documented, execute, refuse_below
 from ..module_utils._waves.wave import (
     SharedPins,
     answers,

@@ -121,12 +121,11 @@ reason: {description: One word for why the task failed., returned: failure, type
 
 import typing as t
 
-from ..module_utils._checks.kinds import SMOKE_TESTS, read_tests
 from ..module_utils._checks.models import Row, libraries
 from ..module_utils._checks.smoke import conclude, line, planned, run_tests, to_result
-from ..module_utils._documentation import documented
+from ..module_utils._checks.task import SMOKE_TESTS, read_tests
 from ..module_utils._errors import refuse_missing
-from ..module_utils._module import Module, emit_progress, execute
+from ..module_utils._module import Module, documented, emit_progress, execute
 
 module_spec = documented(DOCUMENTATION)
 

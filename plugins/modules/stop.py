@@ -71,7 +71,6 @@ missing_phases:
 
 import typing as t
 
-from ..module_utils._documentation import documented
 from ..module_utils._errors import (
     DeployError,
     HoldError,
@@ -80,7 +79,7 @@ from ..module_utils._errors import (
     RollbackError,
     VerificationError,
 )
-from ..module_utils._module import Module, execute
+from ..module_utils._module import Module, documented, execute
 
 ERRORS: dict[str, type[DeployError]] = {
     error.reason: error

@@ -47,8 +47,7 @@ reason: {description: One word for why the task failed., returned: failure, type
 """
 
 
-from ..module_utils._documentation import documented
-from ..module_utils._module import Module, Result, execute
+from ..module_utils._module import Module, Result, documented, execute
 
 module_spec = documented(DOCUMENTATION)
 

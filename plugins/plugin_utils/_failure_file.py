@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from ..module_utils._messages.redactor import Redactor
+from ..module_utils._redaction import Redactor
 from ..module_utils._terminal.models import TaskEnded
 
 LEFT_OUT = frozenset({"invocation", "exception", "_ansible_no_log", "ansible_facts", "record"})

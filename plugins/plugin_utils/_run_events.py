@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ansible import context
 
-from ..module_utils._messages.redactor import Redactor
+from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import failed_rounds
 from ..module_utils._story.plan import Plan
 from ..module_utils._terminal.commands import ALL, Command, typed_playbook

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.routes import stops
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import stops
 from sandbox.alertmanager import amtool, configuration
 from sandbox.world import CACHE_VARIABLE, World
 

@@ -18,11 +18,7 @@ from ansible_collections.easymo.deploy.plugins.doc_fragments import (
     _preflight_checks,
     _smoke_tests,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
-    cluster,
-    health,
-    kinds,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import cluster, health
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import task as checks_of_a_task
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Kind, passed
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.changes import ENTRY_OF_PHASE
@@ -140,8 +136,7 @@ def test_a_kind_of_check_stands_in_at_most_three_files_and_in_the_checks_of_it(k
 
 def test_a_kind_is_known_to_preflight_by_its_registration_and_its_documentation(monkeypatch):
     kind = Kind(lambda options, _ground: passed(f"it is {options['moon']}"))
-    monkeypatch.setattr(kinds, "PREFLIGHT", {**kinds.PREFLIGHT, "moon": kind})
-    monkeypatch.setattr(checks_of_a_task, "PREFLIGHT", kinds.PREFLIGHT)
+    monkeypatch.setattr(checks_of_a_task, "PREFLIGHT", {**checks_of_a_task.PREFLIGHT, "moon": kind})
     spec = preflight_check.module_spec()
     options = spec["argument_spec"]["checks"]["options"]
     options["kind"]["choices"].append("moon")
@@ -156,8 +151,8 @@ def test_a_kind_is_known_to_preflight_by_its_registration_and_its_documentation(
     ("fragment", "option", "kinds"),
     [
         (_checks, "checks", health.PROBES),
-        (_preflight_checks, "checks", kinds.PREFLIGHT),
-        (_smoke_tests, "tests", kinds.SMOKE_TESTS),
+        (_preflight_checks, "checks", checks_of_a_task.PREFLIGHT),
+        (_smoke_tests, "tests", checks_of_a_task.SMOKE_TESTS),
     ],
 )
 def test_every_kind_is_documented(fragment, option, kinds):

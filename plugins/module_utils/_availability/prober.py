@@ -25,8 +25,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 from .._errors import InputError
-from .._http import authorities
-from .._tls import relax
+from .._http import authorities, relax
 from .models import Probe, Target
 from .plan import ProberState, fold, longest_pause
 

@@ -12,13 +12,13 @@ from .._flags.apply import RESET, KillSwitch
 from .._flags.plan import FlagsMap
 from .._flags.pods import VOLUME, to_probe
 from .._flags.values import Document, to_values
+from .._formats import counted
 from .._http import REQUESTS
 from .._images import HttpRegistry, MissingImagesError, Reference, resolve
 from .._kubernetes_client import KUBERNETES
 from .._release.pins import carries, read_pins, record_name
 from .._rollout.models import Deployment, ReplicaSet, owned_by
 from .._templates import JINJA2, JMESPATH
-from .._words import counted
 from .models import Finding, Ground, Kind, Kinds, Options, failed, passed, skipped
 from .rollout import find_problems
 from .rollout_facts import ERROR, RIGHTS, WARNING, Right, RolloutProblem, observe_facts

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from .._child_process import Ended, child_environment, find_program, run
 from .._errors import ConflictError, InputError, NotReadyError, RefusedError, VerificationError
+from .._formats import listed
 from .._http import REQUESTS, bearer
-from .._words import listed
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
 from .web import get_json
 

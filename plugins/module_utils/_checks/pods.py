@@ -9,13 +9,13 @@ import typing as t
 from .._cluster import Cluster
 from .._errors import RefusedError, UnreachableError
 from .._flags.consumer import container_of
+from .._formats import counted, listed
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
 from .._redaction import excerpt
 from .._rollout.models import Pod, owner_of
 from .._rollout.observer import observe_deployment, observe_pods, observe_replica_set
 from .._threads import side_by_side
-from .._words import counted, listed
 from .models import CheckError, Kind, Kinds, NotKnownError, Options
 
 if t.TYPE_CHECKING:

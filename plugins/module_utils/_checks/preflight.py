@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the checks of a preflight, and judge their rows together: waivers, one sentence of all problems, the verdict."""
+"""Run the checks of a preflight, and judge their rows together: waivers, one sentence of all problems, the verdict.
+
+Those of the release itself are here, too: its plan, files, values, launch window and first users.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import typing as t
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
+from .._arguments import decided_by
 from .._errors import HoldError, InputError, NotReadyError, NotReadyToReleaseError, UnreachableError
 from .._release.order import Waiver
 from .._release.plan import merge
-from .._user import decided_by
-from .._variable_check import placeholders
+from .._time import format_time
+from .._variable_check import placeholders, placeholders_told
+from .._window import Outlook, Window, closed_sentence, describe, outlook, read_window
 from . import models
 from .models import (
     FAIL,
@@ -23,8 +31,13 @@ from .models import (
     Check,
     Finding,
     Ground,
+    Kind,
     Kinds,
+    Options,
     Row,
+    failed,
+    held,
+    passed,
     skipped,
 )
 
@@ -182,3 +195,202 @@ def conclude(
         error = HoldError if verdict == HOLD else NotReadyToReleaseError
         raise error(text, **result)
     return {"changed": False, "sentence": text, **result}
+
+
+def look_plan(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+    """Whether the phases of a release are those of the deployment, in its order, and have something to work on."""
+    problems = problems_of(options["phases"], options["known"], options["needs"])
+    if problems:
+        return [failed("; ".join(problems))]
+    left_out = [name for name in options["known"] if name not in options["phases"]]
+    text = f"{len(options['phases'])} phases"
+    return [passed(f"{text}, without {', '.join(left_out)}" if left_out else text)]
+
+
+def problems_of(
+    phases: t.Sequence[str], known: t.Sequence[str], needs: t.Mapping[str, t.Mapping[str, t.Any]]
+) -> list[str]:
+    """A clause for each. `needs`: by phase, `what` it works on, in words, and what is `found` of it."""
+    unknown = [name for name in phases if name not in known]
+    twice = sorted({name for name in phases if phases.count(name) > 1})
+    problems = [
+        f"{name} is not a phase: write one of {', '.join(known)} into release_plan"
+        for name in unknown
+    ]
+    problems += [f"release_plan has {name} twice: keep one" for name in twice]
+    ours = [name for name in phases if name in known]
+    ordered = sorted(ours, key=known.index)
+    if ours != ordered:
+        problems.append(
+            f"release_plan has its phases in another order than they run in: {', '.join(ordered)}"
+        )
+    if known and known[-1] not in phases:
+        problems.append(
+            f"without {known[-1]} the release never ends: add it as the last of release_plan"
+        )
+    problems += [
+        f"phase {name} has nothing to do: give the release {needs[name]['what']}, "
+        "or leave the phase out of release_plan"
+        for name in phases
+        if name in needs and not needs[name]["found"]
+    ]
+    return problems
+
+
+def look_paths(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+    """Whether the files and folders that a release is made of are here."""
+    missing = [path for path in options["paths"] if not Path(path).exists()]
+    if missing:
+        return [
+            failed(
+                f"missing: {', '.join(missing)}; check out the application at the release's tag "
+                "and set release_checkout"
+            )
+        ]
+    return [passed(f"{len(options['paths'])} files and folders exist")]
+
+
+def look_placeholders(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+    """What of an inventory its owner still has to fill in."""
+    left = options["left"]
+    return [failed(placeholders_told(left)) if left else passed("every value is filled in")]
+
+
+def look_unknowable(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+    """What nobody can know from here before it happens. A list without problems would look complete without it."""
+    return [skipped(options["why"])]
+
+
+def look_rollout_share(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+    """Whether a number is outside of the first percentage of the users, by the application's own way to draw them."""
+    draw = options["draw"]
+    if not (draw and draw["hash"]):
+        return [
+            skipped(
+                "only the application knows whom it draws first; the smoke tests send a message from this number"
+            )
+        ]
+    share = share_of(options["number"], draw)
+    percentage, number = options["percentage"], options["number"]
+    at = f"{number} is drawn at {share:.2f} %"
+    if share >= percentage:
+        return [passed(f"{at}, outside of the first {percentage:g} %")]
+    return [
+        failed(f"{at}, among the first {percentage:g} %, but a number is needed that gets the menu")
+    ]
+
+
+def share_of(number: str, draw: t.Mapping[str, t.Any]) -> float:
+    """Where a number stands among all users, from 0 to 100 %."""
+    digits = "".join(filter(str.isdecimal, number)) if draw["digits_only"] else number
+    digest = hashlib.new(draw["hash"], (draw["prefix"] + digits).encode()).digest()
+    buckets = int(draw["buckets"])
+    return int.from_bytes(digest[: draw["bytes"]], "big") % buckets / buckets * 100
+
+
+OVERRIDE = "launch_window"
+HOW = (
+    "-e release_window_override_by=name -e \"release_window_override_reason='why'\" overrides this"
+)
+
+
+def look_launch_window(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    """Whether the launch window is open, for long enough, or who lets the release go outside of it."""
+    window = read_window(options["window"])
+    # Whoever overrules it does not want to wait.
+    patience = 0 if options["override_by"] else options["wait_minutes"]
+    ground = wait_for(window, ground, timedelta(minutes=patience))
+    finding = judge_launch_window(
+        window,
+        outlook(window, ground.now),
+        ground,
+        lead=timedelta(minutes=options["lead_minutes"]),
+        needed=timedelta(minutes=options["needed_minutes"]),
+    )
+    by, reason = (str(options[key] or "").strip() for key in ("override_by", "override_reason"))
+    if not by and not reason:
+        return [finding]
+    return [overrule(finding, {"by": by, "reason": reason}, ground)]
+
+
+def wait_for(window: Window, ground: Ground, most: timedelta) -> Ground:
+    """The ground as it is when the window has opened, if it opens soon. A rehearsal does not wait."""
+    observed = outlook(window, ground.now)
+    if (
+        observed.open
+        or observed.opens is None
+        or observed.opens - ground.now > most
+        or ground.check_mode
+    ):
+        return ground
+    left = (observed.opens - ground.now).total_seconds()
+    ground.wait(
+        left, f"The launch window opens {describe(observed.opens, window)}: waiting for it."
+    )
+    return replace(ground, now=observed.opens)
+
+
+def judge_launch_window(
+    window: Window, observed: Outlook, ground: Ground, *, lead: timedelta, needed: timedelta
+) -> Finding:
+    """`lead`: so long before it opens one may begin; `needed`: so much of it must be left."""
+    if not observed.open:
+        if observed.opens is None or observed.opens - ground.now > lead:
+            return failed(f"{closed_sentence(window, observed)}. {HOW}")
+        opened = outlook(window, observed.opens)
+        later = f"it opens {describe(observed.opens, window)}"
+        return _enough(window, opened, max(observed.opens, ground.now), needed, later)
+    return _enough(window, observed, ground.now, needed, "open")
+
+
+def _enough(
+    window: Window, observed: Outlook, since: t.Any, needed: timedelta, text: str
+) -> Finding:
+    if observed.closes is None:
+        return passed(f"{text}, no closing time")
+    left = observed.closes - since
+    if left < needed:
+        return held(
+            f"{text} and closes {describe(observed.closes, window)}: {_minutes(left)} minutes are "
+            f"left, the plan needs {_minutes(needed)}. {HOW}"
+        )
+    return passed(
+        f"{text} and closes {describe(observed.closes, window)}, {_minutes(left)} minutes later"
+    )
+
+
+def overrule(finding: Finding, given: t.Mapping[str, str], ground: Ground) -> Finding:
+    """By a name with a reason; it is recorded. What is open needs nobody."""
+    waiver = read_waivers({OVERRIDE: given})[OVERRIDE]
+    if finding.status not in STOPPING:
+        return finding
+    why = finding.detail.removesuffix(f". {HOW}")
+    record = ground.record.get()
+    known = record.overrides.get(OVERRIDE) if record else None
+    at = format_time(ground.now)
+    # What it was lets go may differ from phase to phase; who did it, and why, does not.
+    stored = isinstance(known, dict) and (known.get("by"), known.get("reason")) == (
+        waiver.by,
+        waiver.reason,
+    )
+    override = known if stored else waiver.to_override(why, None, at)
+    return replace(
+        finding,
+        status=WAIVED,
+        detail=f"{waiver.by} overrides the launch window, because: {waiver.reason} ({why})",
+        facts={"overrides": {OVERRIDE: override}},
+    )
+
+
+def _minutes(span: timedelta) -> int:
+    return int(span.total_seconds() // 60)
+
+
+KINDS: Kinds = {
+    "plan": Kind(look_plan),
+    "paths": Kind(look_paths),
+    "placeholders": Kind(look_placeholders),
+    "unknowable": Kind(look_unknowable),
+    "rollout_share": Kind(look_rollout_share),
+    "launch_window": Kind(look_launch_window, reads_record=True),
+}

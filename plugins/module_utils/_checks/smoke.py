@@ -11,9 +11,9 @@ import typing as t
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from .._arguments import as_meant
 from .._errors import HoldError, InputError, VerificationError
 from .._module import refuse_twice
-from .._user import as_meant
 from . import models
 from .models import Check, Kinds, Options, Row
 

@@ -10,11 +10,10 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
-from .._formats import hour_of
+from .._formats import counted, hour_of
 from .._rollout.models import is_same_image
 from .._story.record import Record, Verified
 from .._time import UTC, parse_time
-from .._words import counted
 
 BREACHED = "breached"
 EARLIEST = datetime.min.replace(tzinfo=UTC)

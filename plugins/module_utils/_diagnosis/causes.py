@@ -9,7 +9,7 @@ import re
 import typing as t
 from dataclasses import replace
 
-from .._words import counted, listed
+from .._formats import counted, listed
 from .evidence import LIKELY, POSSIBLE, SURE, Cause, LinePlace, ObservedFact
 from .rules import (
     DATABASE_RULES,

@@ -19,7 +19,7 @@ from .._flags.consumer import container_of
 from .._rollout.diagnosis import Extent, diagnose
 from .._rollout.evaluate import Evaluation, explain
 from .._rollout.failures import Suspicion, first_signs_of, refusal_sign, rule_for, signs_of
-from .._rollout.liveness import as_kill
+from .._rollout.follow import as_kill
 from .._rollout.models import Deployment, Pod, ReplicaSet, current_replica_set, owned_by
 from .evidence import LinePlace, Notebook, file_name
 

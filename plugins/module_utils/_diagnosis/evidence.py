@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from .._errors import DeployError, InputError
-from .._messages.redactor import Redactor
+from .._redaction import Redactor
 
 MOST_TRIES = 50
 

@@ -10,8 +10,8 @@ import json
 import typing as t
 from dataclasses import asdict
 
+from .._formats import counted
 from .._templates import template, trusted
-from .._words import counted
 from .evidence import TITLES, Cause, Diagnosis
 
 STYLE = """

@@ -23,9 +23,9 @@ from .._gate.sources import sources_of
 from .._http import REQUESTS, Answer, send
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
-from .._messages.redactor import Redactor
 from .._migration.guard.parser import PGLAST
 from .._postgres import PSYCOPG2, PostgresTarget
+from .._redaction import Redactor
 from .._secret_forms import holds_secret
 from .._supabase_api import SupabaseFunctionsApi
 from .._terminal.commands import Typed

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 from .._errors import DeployError, InputError, UnreachableError, VerificationError
 from .._lock.fence import Check, no_check
-from .models import Deployed, FunctionsApi, KnownVersion
-from .plan import FunctionsPlan, activation_problems
+from .models import Deployed, FunctionsApi, FunctionsPlan, KnownVersion, activation_problems
 from .prepare import Prepared, Reporter, silent
 
 _NAME = re.compile(r"(?!SUPABASE_)[^\s=]{1,256}")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An edge function as sources and as a record of the Management API, and that API as a Protocol."""
+"""An edge function as sources and as a record of the Management API, and that API as a Protocol.
+
+What is deployed is compared here with what is there: which functions are new, changed, unchanged or extra.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ import hashlib
 import json
 import posixpath
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from .._errors import InputError
 
 
 @dataclass(frozen=True)
@@ -153,3 +158,236 @@ class FunctionsApi(t.Protocol):
 
     def secrets(self) -> dict[str, str]:
         """The names of the project's secrets with the digests of their values."""
+
+
+Names = t.Collection[str]
+
+
+@dataclass(frozen=True)
+class FunctionChange:
+    """The change of one function. `deploy`: the source to upload, None for a deletion."""
+
+    slug: str
+    kind: t.Literal["new", "changed", "deleted"]
+    deploy: FunctionSource | None
+    files: tuple[str, ...] = ()
+    """Paths that differ, relative to the entrypoint's folder."""
+    settings: tuple[str, ...] = ()
+    """Settings that differ."""
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "slug": self.slug,
+            "kind": self.kind,
+            "files": list(self.files),
+            "settings": list(self.settings),
+        }
+
+
+@dataclass(frozen=True)
+class FunctionsPlan:
+    changes: tuple[FunctionChange, ...]
+    unchanged: tuple[str, ...]
+    extra: tuple[str, ...] = ()
+    """Functions of the project that were not requested, and that stay."""
+    retained: tuple[str, ...] = ()
+    """Functions that a rollback leaves as they are: another writer deployed them since."""
+    turned: tuple[str, ...] = ()
+    """Functions whose JWT check another writer switched: all else is as deployed."""
+    proven: t.Mapping[str, KnownVersion] = field(default_factory=dict)
+    """The versions of the unchanged functions."""
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.changes)
+
+    @property
+    def uploads(self) -> tuple[FunctionSource, ...]:
+        return tuple(change.deploy for change in self.changes if change.deploy is not None)
+
+    @property
+    def deletions(self) -> tuple[str, ...]:
+        return tuple(change.slug for change in self.changes if change.deploy is None)
+
+
+def plan_functions(
+    running: t.Mapping[str, Running],
+    wanted: t.Iterable[FunctionSource],
+    *,
+    known: Knowledge | None = None,
+    remove: t.Iterable[str] = (),
+    extra: t.Iterable[str] = (),
+    retained: t.Iterable[str] = (),
+) -> FunctionsPlan:
+    """`running` are the active functions among those wanted, and `remove` those to delete where they are active."""
+    changes: list[FunctionChange] = []
+    proven: dict[str, KnownVersion] = {}
+    turned: list[str] = []
+    for source in wanted:
+        present = running.get(source.slug)
+        if present is None:
+            changes.append(
+                FunctionChange(source.slug, "new", source, tuple(sorted(source.digests)))
+            )
+            continue
+        settings = _settings(present, source)
+        if present.source.fingerprint != source.fingerprint:
+            files = _differing(present.source, source)
+            changes.append(FunctionChange(source.slug, "changed", source, files, settings))
+        elif settings:
+            changes.append(FunctionChange(source.slug, "changed", source, (), settings))
+            if "verify_jwt" in settings and source.slug in (known or {}):
+                turned.append(source.slug)
+        else:
+            proven[source.slug] = present.deployed.known(source.fingerprint)
+    removed = tuple(FunctionChange(slug, "deleted", None) for slug in remove if slug in running)
+    return FunctionsPlan(
+        (*changes, *removed), tuple(proven), tuple(extra), tuple(retained), tuple(turned), proven
+    )
+
+
+def prune(extra: Names, known: Knowledge, force: Names) -> tuple[str, ...]:
+    """The functions of `extra` that may be deleted: this record deployed them, or `force` names them."""
+    unknown = sorted({*force} - {*extra})
+    if unknown:
+        raise InputError(
+            f"'force' names {', '.join(unknown)}, which cannot be pruned: correct the name."
+        )
+    return tuple(slug for slug in extra if slug in known or slug in force)
+
+
+def deployed_since(
+    listed: t.Mapping[str, Deployed], known: Knowledge, archived: t.Mapping[str, KnownVersion]
+) -> tuple[str, ...]:
+    """Functions that run neither what the release deployed nor what ran before it: not ours to undo."""
+    ours = {slug: (*entries, *_entry(archived, slug)) for slug, entries in known.items()}
+    return tuple(
+        slug
+        for slug, entries in ours.items()
+        if slug in listed and not any(entry.holds(listed[slug]) for entry in entries)
+    )
+
+
+def _entry(archived: t.Mapping[str, KnownVersion], slug: str) -> tuple[KnownVersion, ...]:
+    return (archived[slug],) if slug in archived else ()
+
+
+def missing_secrets(required: t.Iterable[str], present: Names) -> None:
+    missing = sorted({*required} - {*present})
+    if missing:
+        raise InputError(
+            f"The project lacks {len(missing)} secret{'s' * (len(missing) > 1)} that the functions need: "
+            f"{', '.join(missing)}. Set them, for example with easymo.deploy.edge_functions. "
+            "Nothing was uploaded."
+        )
+
+
+def _settings(present: Running, wanted: FunctionSource) -> tuple[str, ...]:
+    if wanted.verify_jwt is None or wanted.verify_jwt == present.deployed.verify_jwt:
+        return ()
+    return ("verify_jwt",)
+
+
+def _differing(present: FunctionSource, wanted: FunctionSource) -> tuple[str, ...]:
+    old, new = present.digests, wanted.digests
+    return tuple(sorted(path for path in old | new if old.get(path) != new.get(path)))
+
+
+def activation_problems(
+    wanted: t.Iterable[FunctionSource],
+    before: t.Mapping[str, Deployed],
+    bundled: t.Mapping[str, Deployed],
+    listed: t.Mapping[str, Deployed],
+) -> dict[str, str]:
+    """Problems of the activation by the list that was read after it, one phrase a function."""
+    problems = {}
+    for source in wanted:
+        slug, now = source.slug, listed.get(source.slug)
+        expected, policy = bundled[slug], source.verify_jwt
+        old = before.get(slug)
+        if now is None:
+            problems[slug] = f"{slug} is not listed"
+        elif now.status != "ACTIVE":
+            problems[slug] = f"{slug} is {now.status} instead of ACTIVE"
+        elif policy is not None and now.verify_jwt != policy:
+            problems[slug] = f"{slug} has verify_jwt {now.verify_jwt}, not {policy}"
+        elif old is not None and now.version == old.version:
+            problems[slug] = f"{slug} still has version {now.version}"
+        elif expected.sha256 and now.sha256 and expected.sha256 != now.sha256:
+            problems[slug] = f"{slug} does not run the uploaded bundle"
+    return problems
+
+
+LARGEST = 64 * 1024
+"""Bytes of a file whose text is shown."""
+ALTOGETHER = 512 * 1024
+"""Bytes of text that are shown of all of them."""
+
+
+def diff_of(plan: FunctionsPlan, running: t.Mapping[str, Running]) -> list[dict[str, str]]:
+    """One entry for each function's settings, and one for each of its files. Ansible shows them as unified diffs."""
+    entries: list[dict[str, str]] = []
+    room = ALTOGETHER
+    for change in plan.changes:
+        before = running.get(change.slug)
+        entries.append(
+            {
+                "before_header": change.slug,
+                "after_header": change.slug,
+                "before": _overview(before, change, before.source if before else None),
+                "after": _overview(before, change, change.deploy, after=True),
+            }
+        )
+        for path in change.files:
+            old = _content(before.source if before else None, path)
+            new = _content(change.deploy, path)
+            size = len(old or b"") + len(new or b"")
+            shown = size <= room
+            room -= size if shown else 0
+            entries.append(
+                {
+                    "before_header": f"{change.slug}: {path}",
+                    "after_header": f"{change.slug}: {path}",
+                    "before": _text(old, shown=shown),
+                    "after": _text(new, shown=shown),
+                }
+            )
+    return entries
+
+
+def _overview(
+    before: Running | None,
+    change: FunctionChange,
+    source: FunctionSource | None,
+    *,
+    after: bool = False,
+) -> str:
+    if (after and change.deploy is None) or (not after and before is None):
+        return ""
+    running = before.deployed.verify_jwt if before else True
+    wanted = change.deploy.verify_jwt if change.deploy else None
+    switch = wanted if after and wanted is not None else running
+    lines = [f"verify_jwt: {str(switch).lower()}"]
+    if source:
+        lines += [f"{path}: sha256 {digest}" for path, digest in sorted(source.digests.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _content(source: FunctionSource | None, path: str) -> bytes | None:
+    if source is None:
+        return None
+    return next(
+        (body for name, body in source.files.items() if source.relative(name) == path), None
+    )
+
+
+def _text(content: bytes | None, *, shown: bool) -> str:
+    if content is None:
+        return ""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return f"{len(content)} bytes that are not text\n"
+    if not shown or len(content) > LARGEST:
+        return f"{len(content)} bytes, too many to show\n"
+    return text

@@ -12,8 +12,20 @@ from .._lock.fence import Check, no_check
 from .apply import apply_plan, by_slug
 from .archive import Archive
 from .collect import Collected
-from .models import Deployed, FunctionsApi, FunctionSource, Knowledge, KnownVersion, Running
-from .plan import FunctionsPlan, deployed_since, diff_of, missing_secrets, plan_functions, prune
+from .models import (
+    Deployed,
+    FunctionsApi,
+    FunctionSource,
+    FunctionsPlan,
+    Knowledge,
+    KnownVersion,
+    Running,
+    deployed_since,
+    diff_of,
+    missing_secrets,
+    plan_functions,
+    prune,
+)
 from .prepare import FunctionsMemory, Prepared, Reporter, Staged, prepare, silent
 
 if t.TYPE_CHECKING:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from .. import _http
 from .._errors import DeployError, InputError
+from .._formats import number
 from .._module import refuse_below, refuse_twice
-from .._words import number
 from .cohorts import CohortComparison, blamed
 from .models import Bounds, Limits, Metric, Sample, Volume, failed_sample
 

@@ -9,7 +9,7 @@ import time
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._words import number
+from .._formats import number
 from .cohorts import CohortComparison, Cohorts, ComparisonEvidence, Counts
 from .compare import compare, seconds_needed, times
 from .models import Metric, Sample, Series

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 
 from .._alerts.api import alerts_of
 from .._alerts.plan import Alerts
+from .._arguments import read_who_and_why
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, InputError, VerificationError
 from .._release.models import SETTLED, Record
 from .._release.plan import RecordChange, check_attempt
 from .._release.store import ReleaseStore
 from .._time import epoch, utc_now
-from .._user import read_who_and_why
 from .models import Metric, Verdict
 from .report import described
 from .state import WatchState

@@ -9,10 +9,10 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 
-from .._formats import lasting
+from .._formats import counted, lasting, listed
 from .._gate.models import SampleStatus, Series
 from .._gate.report import numbers
-from .._messages.redactor import Redactor
+from .._redaction import Redactor
 from .._release.models import ROLLED_BACK, RUNNING
 from .._report.build import build_report
 from .._report.models import LivePage, ReportOptions
@@ -21,7 +21,6 @@ from .._story.next_step import watch_of
 from .._story.plan import Plan
 from .._story.record import Phase, Record
 from .._time import UTC, parse_time
-from .._words import counted, listed
 
 Body = t.Mapping[str, t.Any]
 

@@ -16,8 +16,8 @@ from .._flags.apply import flags_now
 from .._gate.store import watches_of
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
-from .._messages.redactor import Redactor
 from .._module import Module
+from .._redaction import Redactor
 from .._release.store import ReleaseStore
 from .._report.build import asked_of
 from .._report.files import ReportFolder

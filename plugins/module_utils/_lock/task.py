@@ -7,6 +7,7 @@ import os
 import typing as t
 from dataclasses import replace
 
+from .._arguments import read_who_and_why, refuse_placeholders
 from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError
 from .._kubernetes import KubernetesCluster, actor_of
@@ -14,7 +15,6 @@ from .._kubernetes_client import Connection
 from .._module import Module, emit_progress
 from .._run_process import Run, alive, detach, end, identified, never_alive, wait_for_end
 from .._time import now
-from .._user import read_who_and_why, refuse_placeholders
 from .apply import LockChange, Locking, WallClock
 from .models import Lock, LockClaim, format_time
 from .plan import is_ours, plan_free

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .._formats import shortened
+from .._formats import listed, shortened
 from .._release.models import stopped_by
 from .._story.record import RecordedMetric
-from .._words import listed
 from . import headline
 from .mrkdwn import CONTROL, code, code_block, escape, plain
 from .release_status import SERVICES_PHASE, Link, ReleaseStatus, RunStep

@@ -6,12 +6,11 @@ from __future__ import annotations
 import itertools
 import typing as t
 
-from .._formats import quantity, shortened, stopwatch
+from .._formats import counted, quantity, shortened, stopwatch
 from .._release.models import DONE, ROLLED_BACK, stopped_by
 from .._story.plan import Planned
 from .._story.record import NO_PHASE, Act, Phase, RecordedMetric
 from .._time import epoch
-from .._words import counted
 from .mrkdwn import code, code_block, escape, mention, plain
 from .release_status import SERVICES_PHASE, ReleaseStatus, RunStep, TaskFailure
 

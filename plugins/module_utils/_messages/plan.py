@@ -14,8 +14,8 @@ from pathlib import PurePath
 
 from .._errors import InputError
 from .._formats import shortened
+from .._redaction import Redactor
 from .mrkdwn import escape, mention
-from .redactor import Redactor
 
 
 @dataclass(frozen=True)

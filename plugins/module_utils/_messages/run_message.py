@@ -10,13 +10,13 @@ import typing as t
 
 from .._formats import stopwatch
 from .._progress import WAVE_ROLLED, Progress
+from .._redaction import Redactor
 from .._release.models import ROLLED_BACK
 from .._story.record import NO_PHASE, Record, RecordedMetric
 from .._time import epoch
 from . import blocks, headline
 from .mrkdwn import plain
 from .outbox import Content, MessageState, Outbox
-from .redactor import Redactor
 from .release_status import Play, ReleaseStatus, TaskFailure
 
 SAMPLED = "MetricsSampled"

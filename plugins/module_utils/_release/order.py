@@ -7,10 +7,10 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
+from .._arguments import decided_by
 from .._cluster import Object
 from .._errors import ConflictError, InputError
 from .._flags.apply import KillSwitch
-from .._user import decided_by
 from .models import DONE, FAILED, PARTLY, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED, Record
 
 STATES = {

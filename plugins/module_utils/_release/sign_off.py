@@ -6,11 +6,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._arguments import text_of
+from .._arguments import read_who_and_why, text_of
 from .._errors import ConflictError, InputError
 from .._module import refuse_twice
 from .._time import utc_now
-from .._user import read_who_and_why
 from .models import PLANNED, ROLLED_BACK, SIGN_OFFS, Record
 from .plan import RecordChange
 from .store import ReleaseStore

@@ -12,12 +12,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from .._claims.claims import REPORT_LINES, read_claims
 from .._claims.rollback import Claim
 from .._errors import InputError
-from .._formats import LONGEST, legible
-from .._messages.redactor import Redactor
+from .._formats import LONGEST, legible, listed
+from .._redaction import Redactor
 from .._story.plan import Plan
 from .._story.record import Record, between
 from .._time import parse_time
-from .._words import listed
 from .deviations import deviations, events_of, lessons_of
 from .files import journal_lines
 from .journal import read_journal

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import typing as t
 
-from .._formats import lasting, shown
+from .._formats import counted, lasting, shown
 from .._release.models import ROLLED_BACK
 from .._story.record import ON_HOLD, Act, Record, between
 from .._time import parse_time
-from .._words import counted
 from .models import Deviation, Event, Lessons, MetricsTable, PhaseRow, Table, Tone
 from .phases import FAILED
 

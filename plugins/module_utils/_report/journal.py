@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from .._formats import legible, shown, took
+from .._formats import counted, legible, number, shown, took
 from .._story.decode import text
 from .._time import parse_time, utc_milliseconds
-from .._words import counted, number
 from .models import Cell, Table, Tone, code, table
 
 Event = t.Mapping[str, t.Any]

@@ -8,10 +8,9 @@ import statistics
 import typing as t
 from dataclasses import dataclass
 
-from .._formats import lasting, quantity
+from .._formats import counted, lasting, quantity
 from .._gate.models import Bounds, SampleStatus
 from .._gate.models import Point as Sample
-from .._words import counted
 
 WIDTH, HEIGHT = 320, 132
 LEFT, RIGHT, TOP, BOTTOM = 8, 312, 12, 112

@@ -8,10 +8,9 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from .._formats import lasting
+from .._formats import counted, lasting
 from .._story.record import between
 from .._time import UTC
-from .._words import counted
 from .models import FIRST, LAST, Bar, Event, Lane, Mark, PhaseRow, PhaseTry, Tick, Timeline
 
 Span = tuple[float, float]

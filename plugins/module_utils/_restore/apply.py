@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
+from .._arguments import read_who_and_why
 from .._backup import programs
 from .._backup.catalog import read_catalog
 from .._backup.tables import count_database
@@ -16,7 +17,6 @@ from .._errors import ConflictError, DeployError, InputError, UnreachableError
 from .._lock.fence import Check, no_check
 from .._module import refuse_below
 from .._postgres import PostgresTarget, SqlError, connected
-from .._user import read_who_and_why
 from . import databases
 from .contents import Dump, read_contents
 from .in_place import restore_in_place, survey

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from .._backup.plan import newest_first, parse_program_version
 from .._errors import ConflictError, InputError, RefusedError, VerificationError
-from .._words import listed
+from .._formats import listed
 from .models import RestoreRequest, ServerDatabase, ServerStatus, TableRows
 
 if t.TYPE_CHECKING:

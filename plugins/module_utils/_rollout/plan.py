@@ -30,7 +30,7 @@ from .._cluster import (
 from .._errors import ConflictError, InputError
 from .._lock.models import epoch_in, refuse_later
 from .changes import Taken, taken_away
-from .liveness import ProbePatience, patience_of
+from .follow import ProbePatience, patience_of
 from .models import Deployment, images_of, is_same_image, without_digest
 
 

@@ -23,8 +23,7 @@ from .changes import describe_changes
 from .diagnosis import diagnose, find_log_line
 from .evaluate import CONTROLLER_SILENCE, Evaluation, RolloutProgress, start_course
 from .failures import signs_of
-from .follow import Follower, Report, RolloutStatus
-from .liveness import RESTARTS, as_kill
+from .follow import RESTARTS, Follower, Report, RolloutStatus, as_kill
 from .models import Deployment, Pod
 from .observer import RolloutObserver, observe_all_pods, observe_deployment
 from .plan import Pin, RolloutPlan, RolloutRequest, plan_rollout, plan_soaked, runs_release

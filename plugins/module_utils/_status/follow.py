@@ -9,11 +9,10 @@ from datetime import datetime
 
 from .._cluster import Clock
 from .._errors import UnreachableError
-from .._formats import lasting
+from .._formats import lasting, listed
 from .._release.models import SETTLED, TAKEN_BACK
 from .._story.next_step import IN_PROGRESS
 from .._story.record import between
-from .._words import listed
 from .build import HELD, NOT_STARTED, Observed
 from .lines import MOST_NAMES
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from .._formats import shortened, size
+from .._formats import listed, shortened, size
 from .._release.models import ROLLED_BACK, SETTLED
 from .._story.record import Evidence, Record
-from .._words import listed
 from .build import NOT_STARTED, service_version, shown
 
 Status = t.Mapping[str, t.Any]

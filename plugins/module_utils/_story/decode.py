@@ -12,7 +12,7 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import field, fields, is_dataclass
 
-from .._words import number
+from .._formats import number
 
 Shape = t.TypeVar("Shape")
 Problems = list[str]

@@ -14,10 +14,10 @@ from datetime import datetime
 from .._alerts.api import alerts_of
 from .._alerts.plan import Alerts
 from .._errors import HoldError
+from .._formats import number
 from .._gate.models import Bounds, Point, SampleStatus
 from .._release.models import DONE, ELSEWHERE, FAILED, RUNNING, SETTLED, TAKEN_BACK, WAIVED, is_hold
 from .._time import parse_time
-from .._words import number
 from .decode import decode, text, under
 
 Json = t.Mapping[str, t.Any]

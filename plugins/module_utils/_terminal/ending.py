@@ -8,10 +8,9 @@ import shlex
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._formats import span, stopwatch
+from .._formats import counted, span, stopwatch
 from .._release.models import ROLLED_BACK
 from .._story.next_step import BACK_AGAIN, LOOK, Nothing, Person, Stop, Story, steps
-from .._words import counted
 from .commands import Command, commands_in, without_options
 from .layout import CAUSE, SENTENCE_LIMIT, WIDEST, clipped, folded, hanging, one_line
 from .models import Ending, Line, RunBegun, RunEnded, RunFailure, Stage, Tone

@@ -7,9 +7,8 @@ import threading
 import typing as t
 from dataclasses import dataclass
 
-from .._formats import span, stopwatch
+from .._formats import listed, span, stopwatch
 from .._progress import LOST, NEWS, WAVE_ROLLED
-from .._words import listed
 from .layout import bare, clipped, one_line
 from .models import Fact, Line, PlayBegun, Reported, TaskBegun, TaskEnded, Tone
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._formats import span
+from .._formats import counted, listed, span
 from .._story.plan import Plan, Planned
-from .._words import counted, listed
 from .layout import against_plan, bare, one_line
 from .models import Earlier, Ending, Line, PlayBegun, RunFailure, Stage
 

@@ -12,12 +12,12 @@ import typing as t
 from .._checks.health import run_probes
 from .._checks.models import Check, CheckError
 from .._cluster import Cluster, MonotonicClock
-from .._documentation import fragment_spec
 from .._errors import DeployError, InputError
 from .._flags.values import BOOLEANS
+from .._formats import counted, listed
 from .._kubernetes import actor_of, cluster_for
 from .._lock.fence import lease_check_for
-from .._module import Module, Result, emit_progress, unexpected
+from .._module import Module, Result, emit_progress, fragment_spec, unexpected
 from .._progress import WAVE_ROLLED
 from .._release.pins import Pins, read_pins, record_name
 from .._rollout.changes import describe_changes
@@ -26,7 +26,6 @@ from .._rollout.plan import Pin, RolloutRequest
 from .._rollout.runner import Rollout, Settings
 from .._threads import Lock, Patience, side_by_side
 from .._time import utc_now
-from .._words import counted, listed
 
 
 def options_of(wave: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

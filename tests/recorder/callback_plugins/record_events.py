@@ -18,8 +18,8 @@ from pathlib import Path
 
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress, subscribe
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import has_failed
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
     Event,

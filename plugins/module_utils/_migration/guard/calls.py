@@ -8,20 +8,18 @@ import typing as t
 from contextlib import AbstractContextManager, nullcontext
 
 from . import routines
-from .models import Classification, concern
+from .models import DEEPEST, Classification, concern
 from .parser import Name, UnparsableError, constant_text, parse, strings, to_name, walk
 from .plpgsql import judge_plpgsql
 from .routines import read_routine
-from .scope import DEEPEST
 from .world import UNPLACED, ObjectState
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .models import Concern
+    from .models import Concern, Scope
     from .parser import Node
     from .routines import Routine
-    from .scope import Scope
     from .world import Path, World
 
 

@@ -15,9 +15,8 @@ from .world import ObjectState
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .models import Concern
+    from .models import Concern, Scope
     from .parser import Node
-    from .scope import Scope
 
 
 def alter_function(body: Node, scope: Scope) -> Iterator[Concern]:

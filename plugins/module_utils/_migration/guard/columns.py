@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from .catalog import Domain
-from .models import concern
+from .models import concern, judge_filled
 from .parser import (
     Name,
     Node,
@@ -20,15 +20,13 @@ from .parser import (
     words,
 )
 from .routines import TYPES, is_stable, is_type
-from .scope import judge_filled
 from .world import UNPLACED, ObjectState
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .catalog import Column
-    from .models import Concern
-    from .scope import Scope
+    from .models import Concern, Scope
     from .world import NamedObjects, World
 
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 
 import typing as t
 
-from .models import concern
+from .models import Drop, concern
 from .parser import Name, dropped_types, items, same_types, signature, strings, to_name, type_name
-from .scope import Drop
 from .world import ObjectState
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .models import Concern
+    from .models import Concern, Scope
     from .parser import Node, Types
     from .routines import Signature
-    from .scope import Scope
     from .signatures import Columns
     from .world import World
 

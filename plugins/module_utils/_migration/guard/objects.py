@@ -28,9 +28,8 @@ from .world import ObjectState, Trigger, is_history
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .models import Concern
+    from .models import Concern, Drop, Scope
     from .routines import Routine
-    from .scope import Drop, Scope
     from .signatures import Columns
     from .world import World
 

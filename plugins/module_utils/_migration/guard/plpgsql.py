@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .models import Classification, concern
+from .models import DEEPEST, Classification, concern
 from .parser import (
     Name,
     UnparsableError,
@@ -23,15 +23,13 @@ from .parser import (
     words,
 )
 from .routines import read_dynamic
-from .scope import DEEPEST
 from .world import ObjectState
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .models import Concern
+    from .models import Concern, Scope
     from .parser import Node
-    from .scope import Scope
     from .world import World
 
 

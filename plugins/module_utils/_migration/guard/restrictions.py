@@ -12,9 +12,8 @@ from .world import ObjectState
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .models import Concern
+    from .models import Concern, Scope
     from .parser import Name, Node
-    from .scope import Scope
     from .world import NamedObjects, World
 
 

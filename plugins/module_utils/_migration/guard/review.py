@@ -16,7 +16,9 @@ from .models import (
     Concern,
     MigrationFinding,
     Review,
+    Scope,
     Source,
+    Unit,
     concern,
     count_verdicts,
     worst,
@@ -26,7 +28,6 @@ from .parser import Node, UnparsableError, in_parts, option_names, parse, parse_
 from .plpgsql import judge_plpgsql
 from .restrictions import alter_policy, create_policy, without_policy
 from .routines import read_do
-from .scope import Scope, Unit
 from .tables import judge_alter_table
 from .world import World
 

@@ -6,17 +6,15 @@ from __future__ import annotations
 import typing as t
 
 from .calls import RUNNING, judge_call_of, judge_called, judge_definition, judge_running
-from .models import Classification, concern
+from .models import Classification, concern, judge_filled, lock_kept
 from .parser import Name, option_names, relation_name, strings, walk
-from .scope import judge_filled, lock_kept
 from .world import ObjectState, is_history
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .models import Concern
+    from .models import Concern, Scope
     from .parser import Node
-    from .scope import Scope
     from .world import World
 
 _INSERT, _DELETE, _UPDATE, _TRUNCATE = 4, 8, 16, 32

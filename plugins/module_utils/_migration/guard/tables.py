@@ -6,18 +6,16 @@ from __future__ import annotations
 import typing as t
 
 from .columns import judge_add_column, judge_column_type
-from .models import concern
+from .models import Drop, concern, judge_filled, lock_kept
 from .parser import relation_name, words
 from .restrictions import SWITCHES, judge_not_valid, judge_row_security, note_row_security
-from .scope import Drop, judge_filled, lock_kept
 from .world import ObjectState
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .models import Concern
+    from .models import Concern, Scope
     from .parser import Name, Node
-    from .scope import Scope
     from .world import NamedObjects, World
 
     Judge = Callable[[Node, Name, NamedObjects, Scope], Iterator[Concern]]

@@ -9,12 +9,11 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from ..._formats import quantity, shown
+from ..._formats import counted, quantity, shown
 from ..._gate.models import Bounds, SampleStatus
 from ..._story.decode import text
 from ..._story.record import Act, Comparison, Record, RecordedMetric
 from ..._time import UTC, format_time
-from ..._words import counted
 from ..models import Cell, MetricsTable, Table, Tone, Watched, judged, share, table
 from ..plot import bound_words, plot_of
 

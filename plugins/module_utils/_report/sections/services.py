@@ -9,12 +9,11 @@ from __future__ import annotations
 import typing as t
 
 from ..._flags.values import only_flags
-from ..._formats import shown, size, took
+from ..._formats import counted, number, shown, size, took
+from ..._formats import listed as listing
 from ..._images import version_of
 from ..._story.decode import text
 from ..._story.record import Failure, Flags, Functions, Record, Service
-from ..._words import counted, number
-from ..._words import listed as listing
 from ..models import Cell, Table, code, judged, share, table
 
 PHASE = "microservices"

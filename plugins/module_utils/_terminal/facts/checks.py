@@ -6,9 +6,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ..._formats import size
+from ..._formats import counted, listed, size
 from ..._story.record import Rehearsal
-from ..._words import counted, listed
 from ..layout import CAUSE, one_line
 from ..models import Fact, Group
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._formats import counted, listed
 from ..._images import version_of
-from ..._words import counted, listed
 from ..layout import one_line, words_of
 from ..models import Fact, Group, Item
 

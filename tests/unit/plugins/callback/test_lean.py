@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.callback import lean
-from ansible_collections.easymo.deploy.plugins.module_utils import _words as words
+from ansible_collections.easymo.deploy.plugins.module_utils import _formats
 
 ROOT = Path(__file__).parents[4]
 
@@ -58,12 +58,12 @@ def finder(monkeypatch) -> lean.Compiled:
 
 
 def test_modules_of_the_collection_are_kept_compiled(finder):
-    spec = finder.find_spec(words.__name__, [str(Path(words.__file__).parent)])
+    spec = finder.find_spec(_formats.__name__, [str(Path(_formats.__file__).parent)])
     assert spec is not None
     assert isinstance(spec.loader, SourceFileLoader)
-    assert (spec.origin, spec.name) == (words.__file__, words.__name__)
+    assert (spec.origin, spec.name) == (_formats.__file__, _formats.__name__)
     assert spec.cached is not None
-    assert Path(spec.cached).parent == Path(words.__file__).parent / "__pycache__"
+    assert Path(spec.cached).parent == Path(_formats.__file__).parent / "__pycache__"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from ansible_collections.easymo.deploy.plugins.filter.service_check import servi
 from ansible_collections.easymo.deploy.plugins.filter.service_health import service_health
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.health import judge_answer
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
-from ansible_collections.easymo.deploy.plugins.module_utils._documentation import fragment_spec
+from ansible_collections.easymo.deploy.plugins.module_utils._module import fragment_spec
 
 HTTP = fragment_spec("_checks", "checks", "http")
 PATTERN = "https://{service}.example.com/healthz"

@@ -6,13 +6,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._user import (
+from ansible_collections.easymo.deploy.plugins.module_utils._arguments import (
     as_meant,
     read_who_and_why,
     refuse_placeholders,
     user_here,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import typing as t
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.routes import (
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import (
     RouteEnd,
     misrouted,
     stops,

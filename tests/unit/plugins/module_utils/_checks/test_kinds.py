@@ -21,11 +21,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
     git,
     metrics,
     people,
-    release,
+    preflight,
     web,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.git import GitFacts
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import PREFLIGHT
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
     Check,
     Known,
@@ -34,6 +33,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import (
     RolloutProblem,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.task import PREFLIGHT
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     NotReadyError,
@@ -712,7 +712,9 @@ WINDOW = {"window": TUESDAYS, "lead_minutes": 15, "needed_minutes": 50, "wait_mi
 
 def window(at: str, known: Record | None = None, **more: t.Any) -> t.Any:
     now = datetime.fromisoformat(at).replace(tzinfo=UTC)
-    (found,) = release.look_launch_window({**WINDOW, **more}, ground(now=now, record=Known(known)))
+    (found,) = preflight.look_launch_window(
+        {**WINDOW, **more}, ground(now=now, record=Known(known))
+    )
     return found
 
 
@@ -761,7 +763,7 @@ def test_a_phase_that_comes_a_little_too_early_waits_for_the_window(
     told: list[tuple[float, str]] = []
     now = datetime.fromisoformat(at).replace(tzinfo=UTC)
     here = ground(now=now, check_mode=check_mode, wait=lambda *how: told.append(how))
-    (found,) = release.look_launch_window({**WINDOW, "lead_minutes": 0, "wait_minutes": 15}, here)
+    (found,) = preflight.look_launch_window({**WINDOW, "lead_minutes": 0, "wait_minutes": 15}, here)
     assert (found.status, [seconds for seconds, _why in told]) == (status, waited)
     assert all("opens Tuesday 2025-11-11 09:00 EAT" in why for _seconds, why in told)
 

@@ -2,7 +2,7 @@
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import release
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import preflight
 from tests.tables import cases
 from tests.unit.plugins.module_utils._checks.ground import ground
 
@@ -14,7 +14,9 @@ NEEDS = {
 
 
 def look(*phases: str) -> t.Any:
-    (found,) = release.look_plan({"phases": list(phases), "known": KNOWN, "needs": NEEDS}, ground())
+    (found,) = preflight.look_plan(
+        {"phases": list(phases), "known": KNOWN, "needs": NEEDS}, ground()
+    )
     return found
 
 

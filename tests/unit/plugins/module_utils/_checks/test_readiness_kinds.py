@@ -9,7 +9,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
     cluster,
     database,
     metrics,
-    release,
+    preflight,
     web,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.database import denials
@@ -203,7 +203,7 @@ def test_a_reader_mounts_the_config_map_as_a_folder_and_can_be_asked(
 def test_users_are_drawn_as_the_application_draws_them():
     draw = {"hash": "md5", "prefix": "", "digits_only": True, "bytes": 2, "buckets": 100}
     # The first two bytes of MD5 of "1" are c4 ca, 50378.
-    assert release.share_of("+1", draw) == 78.0
+    assert preflight.share_of("+1", draw) == 78.0
 
 
 # What every kind has

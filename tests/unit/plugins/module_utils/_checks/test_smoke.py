@@ -5,12 +5,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import kinds
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import task
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.health import REDIS
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import (
-    SMOKE_TESTS,
-    read_tests,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
     Check,
     Finding,
@@ -25,6 +21,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.smoke import
     line,
     run_tests,
     to_result,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.task import (
+    SMOKE_TESTS,
+    read_tests,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.webhook_probes import (
     ProbeResult,
@@ -141,8 +141,8 @@ def test_a_line_says_what_came_of_a_test(result, worded):
 )
 def test_a_log_that_is_late_alone_switches_nothing_off(monkeypatch, unseen, status):
     outcomes = [ProbeResult("m", False, 200, 0.1, "not seen", "id", unseen=one) for one in unseen]
-    monkeypatch.setattr(kinds, "check_webhook", lambda *_args, **_more: outcomes)
-    assert kinds.play_webhook({}).status == status
+    monkeypatch.setattr(task, "check_webhook", lambda *_args, **_more: outcomes)
+    assert task.play_webhook({}).status == status
 
 
 def entry(name: str, kind: str = "payment", **options: t.Any) -> dict[str, t.Any]:

@@ -13,7 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence 
     Notebook,
     file_name,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from tests.tables import cases
 
 SECRET = 'pl4nted/"secret"+$'

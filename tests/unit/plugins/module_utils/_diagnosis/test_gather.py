@@ -9,7 +9,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence 
     gather,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 
 
 def test_each_tells_what_it_saw_or_why_it_saw_nothing():

@@ -39,7 +39,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus imp
     read_vector,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer as HttpAnswer
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.diagnosis import read_tail
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller

@@ -27,7 +27,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import 
     PageWriter,
     Published,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import ReportOptions
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
 from tests.fakes import release_records as records

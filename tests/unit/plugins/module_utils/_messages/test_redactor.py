@@ -2,7 +2,7 @@
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn imp
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import (
     MessageState,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
     Release,
     ReleaseStatus,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.run_message import RunMessage
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
 
 SECRET = "hunter2-hunter2"
 STARTED = "2026-11-24T06:00:00Z"

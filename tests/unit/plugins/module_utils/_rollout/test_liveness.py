@@ -10,7 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     Object,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.evaluate import Evaluation
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.liveness import (
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.follow import (
     Ages,
     LivenessProof,
     ProbePatience,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._formats import span
+from ansible_collections.easymo.deploy.plugins.module_utils._formats import listed, span
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.layout import (
@@ -19,7 +19,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models imp
     earlier_runs,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.screen import Screen
-from ansible_collections.easymo.deploy.plugins.module_utils._words import listed
 
 PLAN = Plan(
     (

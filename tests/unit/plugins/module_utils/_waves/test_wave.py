@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
-from ansible_collections.easymo.deploy.plugins.module_utils._documentation import fragment_spec
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._module import fragment_spec
 from ansible_collections.easymo.deploy.plugins.module_utils._waves.wave import (
     answers,
     checks_by_host,
