@@ -147,6 +147,7 @@ from ..module_utils._progress import subscribe
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import sentence_of
 from ..module_utils._story.plan import Plan
+from ..module_utils._story.record import Record
 from ..module_utils._terminal.telling import LOCKS, RECORD_READERS
 from ..plugin_utils._interruption import when_cut_short
 from ..plugin_utils._module_of import module_of
@@ -316,7 +317,7 @@ class CallbackModule(CallbackBase):
             if changes(action, result.result):
                 self._message.touched()
             if action in RECORD_READERS:
-                self._message.record_seen(result.result.get("record"))
+                self._message.record_seen(Record.of_result(result.result))
                 if result.result.get("decision") and result.result.get("changed"):
                     self._message.decided(str(result.result.get("sentence") or ""))
             self._message.host_done(result.host.get_name(), action)

@@ -15,7 +15,7 @@ from ._lock.apply import LEASE
 from ._lock.models import UNDO, LockClaim
 from ._lock.task import claim_of, locking_of, take
 from ._module import Module, emit_progress, in_controller, refuse_below
-from ._release.models import RUNNING
+from ._release.models import NO_RECORD, RUNNING
 from ._release.order import read_order
 from ._release.plan import RecordChange
 from ._release.task import ReleaseTask, carry_out
@@ -41,10 +41,10 @@ def begin(module: Module) -> Result:
         phase_status=RUNNING if params["phase"] else "",
         order=read_order(params["order"] or {}),
     )
-    record: Result = {}
+    record: Result = NO_RECORD
     if params["phase"]:
         opening = carry_out(cluster, ReleaseTask(change, writes=True), check_mode=True)
-        record = opening.to_result()["record"]
+        record = opening.after.to_result() if opening.after else NO_RECORD
     result = hold(module, cluster, run)
     fence = result["fence"]
     if fence and params["purpose"] == UNDO:
@@ -60,7 +60,7 @@ def begin(module: Module) -> Result:
         begin_probes(module, cluster, run, fence)
     return {
         **result,
-        "record": record,
+        **record,
         "facts": facts,
         "places": places,
         "measures": bool(params["availability"]),

@@ -253,10 +253,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 record:
-  description: The whole record after. A task with O(answer), O(decision) or O(sign_off) returns these alone.
+  description:
+    - The record after, its phases without evidence, earlier runs, failures and interruptions. RV(phase) has those of
+      O(phase), RV(document) all. A task with O(answer), O(decision) or O(sign_off) returns these alone.
   returned: success
   type: dict
   sample: {version: 2.0.0, attempt: 1, status: running, phases: {database: {status: done}}}
+document:
+  description: The whole record after, as JSON.
+  returned: success
+  type: str
+  sample: '{"version": "2.0.0", "attempt": 1, "status": "running", "phases": {}}'
+  version_added: 0.3.0
 phase:
   description: The entry of O(phase) after, empty without O(phase).
   returned: success

@@ -20,6 +20,11 @@ options:
     type: str
     required: true
     aliases: [version]
+  evidence:
+    description: Whether the phases of RV(record) have their evidence, earlier runs, failures and interruptions.
+    type: bool
+    default: true
+    version_added: 0.3.0
 seealso:
   - module: easymo.deploy.release
 """
@@ -48,6 +53,12 @@ record:
   returned: success, and when the record is damaged
   type: dict
   sample: {version: 2.0.0, attempt: 1, status: done, phases: {database: {status: done}}}
+document:
+  description: The whole record as JSON, empty if there is none.
+  returned: success
+  type: str
+  sample: '{"version": "2.0.0", "attempt": 1, "status": "done", "phases": {}}'
+  version_added: 0.3.0
 pins:
   description: What this attempt pinned, without the templates. Empty maps if nothing.
   returned: success
@@ -112,6 +123,7 @@ from ..module_utils._flags.apply import flags_now
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, execute
+from ..module_utils._release.models import NO_RECORD
 from ..module_utils._release.store import ReleaseStore
 
 NEEDS = (KUBERNETES,)
@@ -129,7 +141,7 @@ def run(module: Module) -> dict[str, t.Any]:
     return {
         "changed": False,
         "exists": record is not None,
-        "record": record.to_json() if record else {},
+        **(record.to_result(evidence=module.params["evidence"]) if record else NO_RECORD),
         "pins": pins.to_summary(),
         "flags": flags_now(cluster, pins.config_maps),
         "attachments": attachments,

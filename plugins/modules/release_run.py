@@ -105,10 +105,17 @@ sentence:
   type: str
   sample: Nobody holds 'easymo-deploy'.
 record:
-  description: The release record as it will be when O(phase) is opened, empty without O(phase).
+  description:
+    - The release record as it will be when O(phase) is opened, as RV(easymo.deploy.release#module:record) has it. Empty
+      without O(phase).
   returned: success
   type: dict
   sample: {version: 2.0.0, attempt: 1, status: running, phases: {preflight: {status: running}}}
+document:
+  description: The same record whole, as JSON.
+  returned: success
+  type: str
+  sample: '{"version": "2.0.0", "attempt": 1, "status": "running", "phases": {}}'
 freeze:
   description: Who froze deployments, why and until when, empty if they are not.
   returned: in check mode, and when they are frozen

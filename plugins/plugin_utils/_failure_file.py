@@ -13,7 +13,9 @@ import yaml
 from ..module_utils._redaction import Redactor
 from ..module_utils._terminal.models import TaskEnded
 
-LEFT_OUT = frozenset({"invocation", "exception", "_ansible_no_log", "ansible_facts", "record"})
+LEFT_OUT = frozenset(
+    {"invocation", "exception", "_ansible_no_log", "ansible_facts", "record", "document"}
+)
 
 
 def write_failures(folder: str, failures: t.Sequence[TaskEnded], redact: Redactor) -> str:

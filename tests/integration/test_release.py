@@ -1,5 +1,6 @@
 """The life of a release record in a real cluster."""
 
+import json
 import os
 import typing as t
 from pathlib import Path
@@ -50,6 +51,12 @@ def test_opened_pinned_and_closed_in_check_mode_for_real_and_again(
 
     info = deployed.run(release_info, name="2.0.0")
     assert (info["exists"], info["record"]["status"]) == (True, "done")
+    assert json.loads(info["document"]) == info["record"]
+    outline = deployed.run(release_info, name="2.0.0", evidence=False)
+    assert outline["document"] == info["document"]
+    assert outline["record"]["phases"]["preflight"].keys() == {
+        *("status", "started", "finished", "fence")
+    }
     assert info["attachments"] == ["functions"]
     assert info["pins"]["deployments"][SERVICE]["images"] == {SERVICE: OLD}
     assert info["pins"]["config_maps"]["feature-flags"]["exists"] is False

@@ -116,8 +116,7 @@ class RunMessage:
         )
         return True
 
-    def record_seen(self, body: t.Any) -> None:
-        record = Record.read(body)
+    def record_seen(self, record: Record) -> None:
         if not record.attempt:
             return
         with self._lock:

@@ -128,6 +128,10 @@ ROLLBACK_PHASE = "rollback"
 TRIES_KEPT = 10
 """How many failed tries of a phase, and how many runs of it, a record keeps: it has 1 MB for everything."""
 LISTED = ("earlier_failures", "earlier_runs", "interruptions")
+PROOF = frozenset({"evidence", *LISTED})
+"""What takes most of a record's room, and what few tasks read."""
+NO_RECORD: Object = {"record": {}, "document": ""}
+"""What a task returns where there is none."""
 
 
 @dataclass(frozen=True)
@@ -210,6 +214,21 @@ class Record:
             "notes": list(self.notes),
             "previous_attempts": [dict(attempt) for attempt in self.previous_attempts],
         }
+
+    def to_result(self, *, evidence: bool = False) -> Object:
+        """What a task returns of it: `record`, whose phases have their evidence when asked for, and `document`.
+
+        Ansible visits each value of a result several times, for the variable that has it and for each callback. A text
+        is a single value.
+        """
+        body = self.to_json()
+        document = json.dumps(body)
+        if not evidence:
+            body["phases"] = {
+                name: {key: value for key, value in phase.items() if key not in PROOF}
+                for name, phase in body["phases"].items()
+            }
+        return {"record": body, "document": document}
 
     def dump(self) -> str:
         return json.dumps(self.to_json(), indent=1, sort_keys=True)

@@ -12,7 +12,7 @@ from .._cluster import Cluster, MonotonicClock
 from .._errors import InputError
 from .._kubernetes import actor_of
 from .._time import utc_now
-from .models import Record
+from .models import NO_RECORD, Record
 from .order import read_order
 from .plan import RecordChange, check_attempt, diff_face
 from .store import ReleaseStore
@@ -75,14 +75,14 @@ class ReleaseOutcome:
     fetched: tuple[str, ...]
 
     def to_result(self) -> dict[str, t.Any]:
-        record = self.after.to_json() if self.after else {}
-        phase = record.get("phases", {}).get(self.task.change.phase, {})
+        after = self.after
+        phase = after.phases.get(self.task.change.phase) if after else None
         changed = self.before != self.after
         return {
             "changed": bool(changed or any(self.pinned.values()) or self.attached or self.fetched),
             "at": self.task.change.now,
-            "record": record,
-            "phase": phase,
+            **(after.to_result() if after else NO_RECORD),
+            "phase": phase.to_json() if phase else {},
             "pinned": dict(self.pinned),
             "attached": list(self.attached),
             "fetched": list(self.fetched),

@@ -7,6 +7,7 @@ what is no time is shown as it is.
 
 from __future__ import annotations
 
+import json
 import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -548,6 +549,14 @@ class Record(Sections):
             problems,
         )
         return replace(result, alerts=alerts_of(stored), problems=tuple(dict.fromkeys(problems)))
+
+    @classmethod
+    def of_result(cls, result: t.Mapping[str, t.Any]) -> Record:
+        """The one that a task read or wrote. What is no JSON, as after blanking out a secret, is none."""
+        try:
+            return cls.read(json.loads(result.get("document") or "null"))
+        except ValueError:
+            return cls.read(None)
 
     @property
     def identity(self) -> tuple[int, str]:

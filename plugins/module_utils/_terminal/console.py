@@ -223,7 +223,7 @@ class Console:
         return lines if self._verbose else []
 
     def _recorded(self, event: TaskEnded, screen: Screen) -> list[Line]:
-        record = Record.read(event.result.get("record"))
+        record = Record.of_result(event.result)
         if not record.exists:
             return []
         if event.task.action in RECORDS and not event.task.check:

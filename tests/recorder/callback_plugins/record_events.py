@@ -143,7 +143,7 @@ def told(event: TaskEnded) -> dict[str, t.Any]:
         return result
     if event.task.action in RECORDS:
         return {
-            "record": chosen(result.get("record") or {}),
+            "document": json.dumps(chosen(json.loads(result.get("document") or "{}"))),
             "phase": {"evidence": {"rehearsals": rehearsals(result.get("phase") or {})}},
         }
     return {} if event.status == "skipped" else result

@@ -16,6 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_st
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.run_message import RunMessage
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 
 SECRET = "hunter2-hunter2"
 STARTED = "2026-11-24T06:00:00Z"
@@ -82,14 +83,14 @@ def leave(run, seen=None):
     message, _box, memory = run()
     memory.posted("C0DEVOPS01", "1.0")
     if seen:
-        message.record_seen(seen)
+        message.record_seen(Record.read(seen))
 
 
 def test_the_next_run_of_the_attempt_edits_the_message_once_the_record_was_seen(run):
     leave(run, record())
     message, box, _memory = run()
     assert (box.began, box.headlines) == (None, [])
-    message.record_seen(record())
+    message.record_seen(Record.read(record()))
     assert box.began == ("C0DEVOPS01", "1.0")
     assert box.headlines
 
@@ -115,7 +116,7 @@ def test_what_is_kept_is_for_this_user_alone_and_has_no_secret(run, path):
 def test_another_attempt_has_a_message_of_its_own(run, seen):
     leave(run, record())
     message, box, _memory = run()
-    message.record_seen(seen)
+    message.record_seen(Record.read(seen))
     assert box.began == ("", "")
     assert box.headlines
 
@@ -123,9 +124,9 @@ def test_another_attempt_has_a_message_of_its_own(run, seen):
 def test_a_run_that_sees_the_end_of_an_attempt_first_waits_for_the_next(run):
     leave(run, record())
     message, box, memory = run()
-    message.record_seen(record(status="rolled_back"))
+    message.record_seen(Record.read(record(status="rolled_back")))
     assert (box.began, box.headlines) == (None, [])
-    message.record_seen(record(2, started="2026-11-25T06:00:00Z"))
+    message.record_seen(Record.read(record(2, started="2026-11-25T06:00:00Z")))
     memory.posted("C0DEVOPS01", "2.0")
     assert box.began == ("", "")
     assert memory.kept.attempt == 2
@@ -134,14 +135,14 @@ def test_a_run_that_sees_the_end_of_an_attempt_first_waits_for_the_next(run):
 def test_a_rollback_edits_the_message_of_the_attempt_that_it_takes_back(run):
     leave(run, record())
     message, box, _memory = run("rollback.yml", phase="")
-    message.record_seen(record(status="rolled_back"))
+    message.record_seen(Record.read(record(status="rolled_back")))
     assert box.began == ("C0DEVOPS01", "1.0")
 
 
 def test_a_message_posted_before_any_record_was_seen_is_edited_by_the_next_run(run):
     leave(run)
     message, box, _memory = run()
-    message.record_seen(record())
+    message.record_seen(Record.read(record()))
     assert box.began == ("C0DEVOPS01", "1.0")
 
 
@@ -160,7 +161,7 @@ def test_a_file_that_makes_no_sense_counts_as_none(run, path, text):
     path.parent.mkdir(parents=True)
     path.write_text(text)
     message, box, _memory = run()
-    message.record_seen(record())
+    message.record_seen(Record.read(record()))
     assert box.began == ("", "")
 
 
@@ -169,7 +170,7 @@ def test_a_folder_that_cannot_be_written_costs_only_the_memory(run, path):
     path.parent.write_text("a file")
     message, box, memory = run()
     memory.posted("C0DEVOPS01", "1.0")
-    message.record_seen(record())
+    message.record_seen(Record.read(record()))
     assert box.headlines
 
 
@@ -242,10 +243,10 @@ def test_the_thread_gets_one_line_a_phase_once_the_record_has_settled_it(run):
         "evidence": {"decision": {"decision": "approve", "by": "Jane", "reason": "one scrape"}},
     }
     running = {**settled, "status": "running", "finished": "", "evidence": {}}
-    message.record_seen({**record(), "phases": {"monitoring": running}})
+    message.record_seen(Record.read({**record(), "phases": {"monitoring": running}}))
     assert box.replies == []
     for _again in range(2):
-        message.record_seen({**record(), "phases": {"monitoring": settled}})
+        message.record_seen(Record.read({**record(), "phases": {"monitoring": settled}}))
     assert box.replies == ["✅ Monitoring · `1:00` · approved by Jane: one scrape"]
 
 
@@ -256,14 +257,16 @@ def test_what_another_run_did_before_is_no_line_of_this_ones_thread(run):
         "started": "1969-12-31T00:00:01Z",
         "finished": "1969-12-31T00:01:01Z",
     }
-    message.record_seen({**record(), "phases": {"monitoring": before, "preflight": before}})
+    message.record_seen(
+        Record.read({**record(), "phases": {"monitoring": before, "preflight": before}})
+    )
     assert box.replies == []
 
 
 @pytest.mark.parametrize("end", ["failed", "done", "interrupted"])
 def test_a_run_that_was_refused_before_it_changed_anything_says_nothing(run, end):
     message, box, _memory = run(touched=False)
-    message.record_seen(record())
+    message.record_seen(Record.read(record()))
     message.host_failed("localhost", "Check variables", "Unknown variable: typo.")
     message.interrupted() if end == "interrupted" else message.finished(good=end == "done")
     assert (box.headlines, box.replies) == ([], [])
