@@ -3,6 +3,7 @@
 import ast
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -186,6 +187,29 @@ def test_the_cron_job_is_one_and_runs_with_the_rights_of_the_deployer():
     assert pod["serviceAccountName"] == account["metadata"]["name"]
     [container] = pod["containers"]
     assert container["command"][:2] == ["ansible-playbook", "easymo.deploy.guard"]
+
+
+def test_the_overlay_of_the_docs_moves_all_of_it_to_another_namespace(tmp_path):
+    [overlay] = re.findall(
+        r"```yaml\n(namespace: .*?)```", (ROOT / "docs/rights.md").read_text("utf-8"), re.DOTALL
+    )
+    (tmp_path / "deploy").symlink_to(ROOT)
+    (tmp_path / "overlay").mkdir()
+    (tmp_path / "overlay/kustomization.yaml").write_text(overlay, "utf-8")
+    kubectl = Path(sys.executable).with_name("kubectl")
+    built = subprocess.run(
+        [kubectl, "kustomize", tmp_path / "overlay"], capture_output=True, text=True, check=True
+    )
+    objects = [yaml_load(text) for text in built.stdout.split("\n---\n")]
+    assert {each["metadata"]["namespace"] for each in objects} == {"my-namespace"}
+    assert {each["kind"] for each in objects} == {
+        "ServiceAccount",
+        "Role",
+        "RoleBinding",
+        "CronJob",
+    }
+    [binding] = [each for each in objects if each["kind"] == "RoleBinding"]
+    assert binding["subjects"][0]["namespace"] == "my-namespace"
 
 
 def test_systemd_takes_the_units_as_they_are(tmp_path):
