@@ -278,6 +278,14 @@ phase:
     earlier_runs: []
     interruptions: [{by: jane@ops-1, at: "2026-11-24T06:05:00Z"}]
     fence: 4
+repaired_since:
+  description:
+    - The later of the attempt's begin and of the end of the last failure of O(phase). What was seen before it, as a
+      backup, may be of a state that somebody has corrected since. Empty without a record.
+  returned: success
+  type: str
+  version_added: 0.3.0
+  sample: "2026-11-24T06:00:00Z"
 at:
   description: The time that this task writes, RFC 3339.
   returned: success

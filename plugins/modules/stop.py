@@ -29,8 +29,35 @@ options:
     choices: [Hold, NotReadyToRelease, PhaseFailed, Rollback, VerificationFailed]
     required: true
   standing:
-    description: How the platform stands, as P(easymo.deploy.standing#filter) puts it together. Returned as it is.
+    description:
+      - What modules that only read have returned after a failure, from which RV(standing) is put together. What one of
+        them could not read is told as not known.
     type: dict
+    suboptions:
+      record:
+        description: What M(easymo.deploy.release_info) returned.
+        type: dict
+        default: {}
+      rollouts:
+        description: What M(easymo.deploy.rollout_info) returned.
+        type: dict
+        default: {}
+      flags:
+        description: What M(easymo.deploy.feature_flags) returned.
+        type: dict
+        default: {}
+      config_map:
+        description: The ConfigMap of the flags, under which the release has pinned them. If empty, none is told.
+        type: str
+        default: ""
+      parts:
+        description: By phase, what it brings to the release.
+        type: dict
+        default: {}
+      settlement:
+        description: What P(easymo.deploy.wave_outcome#filter) returned, empty where no wave failed.
+        type: dict
+        default: {}
   missing_phases:
     description: The phases that the next run has to begin with, of M(easymo.deploy.release). Returned as it is.
     type: list
@@ -56,7 +83,9 @@ reason:
   type: str
   sample: Hold
 standing:
-  description: What O(standing) says, empty without it.
+  description:
+    - How the platform stands, empty without O(standing). C(undone) is a sentence, empty where nobody decided about
+      that, and C(now) has a line for each part.
   returned: failure
   type: dict
   sample: {undone: wallet-service went back, now: ["v2.0.0: checkout · v1.9.0: the other 11", databases not touched]}
@@ -80,6 +109,7 @@ from ..module_utils._errors import (
     VerificationError,
 )
 from ..module_utils._module import Module, documented, execute
+from ..module_utils._status.lines import standing
 
 ERRORS: dict[str, type[DeployError]] = {
     error.reason: error
@@ -99,7 +129,9 @@ module_spec = documented(DOCUMENTATION)
 def run(module: Module) -> t.NoReturn:
     given = module.params
     raise ERRORS[given["reason"]](
-        given["msg"], standing=given["standing"] or {}, missing_phases=given["missing_phases"]
+        given["msg"],
+        standing=standing(**given["standing"]) if given["standing"] else {},
+        missing_phases=given["missing_phases"],
     )
 
 

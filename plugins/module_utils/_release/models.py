@@ -78,17 +78,6 @@ def _failure(result: t.Mapping[str, t.Any], task: str) -> dict[str, t.Any]:
     }
 
 
-def repaired_since(opened: t.Mapping[str, t.Any]) -> str:
-    """The later time of the attempt's start and the phase's last failure; "" without both.
-
-    `opened`: the result that opened the phase. A record's times have one form, in UTC, so they compare as text.
-    """
-    record, phase = opened.get("record") or {}, opened.get("phase") or {}
-    failures = phase.get("earlier_failures") or ()
-    times = [record.get("started"), *(failure.get("finished") for failure in failures)]
-    return max((str(time) for time in times if time), default="")
-
-
 def failed_rounds(result: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
     """Results of a loop's failed rounds, in order."""
     rounds = result.get("results")
@@ -253,3 +242,13 @@ class Record:
                 f"{where} has no valid release record ({exc}): restore it, or begin a new release.",
                 record=body if isinstance(body, dict) else {},
             ) from exc
+
+
+def repaired_since(record: Record | None, phase: Phase | None) -> str:
+    """The later time of the attempt's start and the phase's last failure; "" without a record.
+
+    A record's times have one form, in UTC, so they compare as text.
+    """
+    failures = phase.earlier_failures if phase else ()
+    times = [record.started if record else "", *(failure.get("finished") for failure in failures)]
+    return max((str(time) for time in times if time), default="")

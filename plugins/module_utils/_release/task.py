@@ -12,7 +12,7 @@ from .._cluster import Cluster, MonotonicClock
 from .._errors import InputError
 from .._kubernetes import actor_of
 from .._time import utc_now
-from .models import NO_RECORD, Record
+from .models import NO_RECORD, Record, repaired_since
 from .order import read_order
 from .plan import RecordChange, check_attempt, diff_face
 from .store import ReleaseStore
@@ -83,6 +83,7 @@ class ReleaseOutcome:
             "at": self.task.change.now,
             **(after.to_result() if after else NO_RECORD),
             "phase": phase.to_json() if phase else {},
+            "repaired_since": repaired_since(after, phase),
             "pinned": dict(self.pinned),
             "attached": list(self.attached),
             "fetched": list(self.fetched),

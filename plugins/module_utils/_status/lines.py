@@ -172,7 +172,7 @@ def standing(
     flags: Fields,
     config_map: str,
     parts: t.Mapping[str, str],
-    settlement: Fields | None = None,
+    settlement: Fields,
 ) -> dict[str, t.Any]:
     """What release_info, rollout_info, feature_flags and the filter wave_outcome returned, each as it is.
 
@@ -181,7 +181,7 @@ def standing(
     """
     stored = Record.read(record.get("record"))
     return {
-        "undone": _undone(settlement or {}),
+        "undone": _undone(settlement),
         "now": [
             *_services(rollouts),
             *(f"{part} {_part(stored, phase)}" for phase, part in parts.items()),

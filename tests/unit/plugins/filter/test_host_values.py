@@ -1,4 +1,4 @@
-from ansible_collections.easymo.deploy.plugins.filter.host_values import host_values
+from ansible_collections.easymo.deploy.plugins.filter.services import host_values
 
 HOSTVARS = {
     "wallet": {"deployment": "wallet-service", "image": "easymo/wallet:v2"},

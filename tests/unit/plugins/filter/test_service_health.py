@@ -3,8 +3,7 @@ import typing as t
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.easymo.deploy.plugins.filter.service_check import service_check
-from ansible_collections.easymo.deploy.plugins.filter.service_health import service_health
+from ansible_collections.easymo.deploy.plugins.filter.checks import service_check, service_health
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.health import judge_answer
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
 from ansible_collections.easymo.deploy.plugins.module_utils._module import fragment_spec

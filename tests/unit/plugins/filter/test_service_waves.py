@@ -1,6 +1,6 @@
 """The waves of an inventory, of which a release may roll only some services."""
 
-from ansible_collections.easymo.deploy.plugins.filter.service_waves import service_waves
+from ansible_collections.easymo.deploy.plugins.filter.services import service_waves
 
 GROUPS = {"services": list("abcd"), "service_wave_1": ["a"], "service_wave_2": ["b", "c"]}
 

@@ -24,3 +24,13 @@ def test_a_reason_that_nobody_reads_is_refused():
         "one of: Hold, NotReadyToRelease, PhaseFailed, Rollback, VerificationFailed"
         in result["msg"]
     )
+
+
+def test_what_was_read_after_a_failure_is_put_together_for_the_screen():
+    result = run_module(
+        stop, msg="broken", reason="PhaseFailed", standing={"parts": {"database": "databases"}}
+    )
+    assert result["standing"] == {
+        "undone": "",
+        "now": ["services not known", "databases not known"],
+    }

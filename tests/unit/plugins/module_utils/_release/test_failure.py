@@ -5,6 +5,10 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import (
+    Phase as StoredPhase,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.models import (
+    Record,
     phase_failure,
     repaired_since,
     stopped_by,
@@ -123,16 +127,16 @@ def test_bad_input_of_a_wave_is_the_task_s_own():
     assert [*failure["by_host"]] == ["leader"]
 
 
-@pytest.mark.parametrize(("phase", "since"), [
-    ({}, "2026-11-24T06:00:00Z"),
-    ({"earlier_failures": [{"finished": "2026-11-24T05:00:00Z"}]}, "2026-11-24T06:00:00Z"),
-    ({"earlier_failures": [{"finished": "2026-11-24T06:10:00Z"},
-     {"finished": "2026-11-24T06:20:00Z"}, {"finished": None}]}, "2026-11-24T06:20:00Z"),
+@pytest.mark.parametrize(("failures", "since"), [
+    ([], STARTED),
+    (["2026-11-24T05:00:00Z"], STARTED),
+    (["2026-11-24T06:10:00Z", "2026-11-24T06:20:00Z", None], "2026-11-24T06:20:00Z"),
 ], ids=["no failure", "of an attempt before", "the last one"])  # fmt: skip
-def test_what_was_seen_before_the_last_failure_may_have_been_put_right(phase, since):
-    assert repaired_since({"record": {"started": STARTED}, "phase": phase}) == since
+def test_what_was_seen_before_the_last_failure_may_have_been_put_right(failures, since):
+    record = Record("2.0.0", 1, "running", "ann", "", STARTED)
+    ended = tuple({"finished": finished} for finished in failures)
+    assert repaired_since(record, StoredPhase("running", STARTED, earlier_failures=ended)) == since
 
 
 def test_without_a_record_nothing_is_known_of_that():
-    assert repaired_since({}) == ""
-    assert repaired_since({"record": {}, "phase": {}}) == ""
+    assert repaired_since(None, None) == ""
