@@ -21,7 +21,8 @@ description:
   - Never fails or slows a run. Messages are sent by a thread of its own, and what was lost is told at the end.
   - Says nothing without a token and channel, or a webhook, and nothing in check mode. C(status.yml), C(diagnose.yml),
     C(readiness.yml) and C(report.yml) only look, so it says nothing of them either.
-  - What is not set here is taken from variables of the same name that localhost has in the inventory.
+  - What is not set here is taken from variables of the same name that localhost has in the inventory, the token
+    also from C(secret_slack_bot_token).
 author:
   - Maintainers of easymo.deploy (@easymo)
 options:
@@ -126,7 +127,7 @@ options:
         key: on_call_name
 notes:
   - The phases and their planned minutes are the inventory's C(release_plan), the units of metrics are those of its
-    C(release_metrics), the buttons its C(slack_links), a list of C(text) and C(url).
+    C(release_metrics), the buttons its C(release_links), a list of C(text) and C(url).
 extends_documentation_fragment:
   - easymo.deploy._libraries.slack_sdk
 """
@@ -278,6 +279,9 @@ class CallbackModule(CallbackBase):
         settings = {
             name: str(self.get_option(name) or "") or variables.get(name) for name in OPTIONS
         }
+        settings["slack_bot_token"] = settings["slack_bot_token"] or variables.get(
+            "secret_slack_bot_token"
+        )
         client = connect(settings)
         if client is None:
             return
@@ -286,7 +290,7 @@ class CallbackModule(CallbackBase):
             self._playbook,
             variables.raw("release_plan"),
             variables.raw("release_metrics"),
-            variables.value("slack_links"),
+            variables.value("release_links"),
         )
         stored = message_state(settings)
         secrets = [settings["slack_bot_token"], settings["slack_webhook_url"]]

@@ -33,9 +33,8 @@ options:
     required: true
     suboptions:
       name:
-        description: The Deployment.
+        description: The Deployment. O(services[].host) when not given.
         type: str
-        required: true
       host:
         description: The host that it is in the inventory. O(services[].name) when not given.
         type: str
@@ -173,7 +172,7 @@ from ..module_utils._waves.wave import (
     SharedPins,
     answers,
     checks_by_host,
-    host_of,
+    named,
     options_of,
     pin_images,
     plan_waves,
@@ -189,15 +188,18 @@ class RolloutsFailedError(DeployError):
     reason = "RolloutsFailed"
 
 
-module_spec = documented(DOCUMENTATION)
+module_spec = documented(
+    DOCUMENTATION, inside={"services": {"required_one_of": [("name", "host")]}}
+)
 
 
 def run(module: Module) -> Result:
     params = module.params
     refuse_below(params, wait_timeout=1, health_timeout=0, fence=0)
-    refuse_twins(params["services"])
-    services = pin_images(params["services"], params["pinned"])
-    rollouts = {host_of(service): options_of(params, service) for service in services}
+    given = [named(service) for service in params["services"]]
+    refuse_twins(given)
+    services = pin_images(given, params["pinned"])
+    rollouts = {service["host"]: options_of(params, service) for service in services}
     checks = read_checks(params)
     refuse_missing_libraries(checks)
     by_host = checks_by_host(checks, rollouts)

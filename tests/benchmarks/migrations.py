@@ -19,7 +19,7 @@ PLAYBOOK = f"""
   gather_facts: false
   vars:
     database_name: {DATABASE}
-    supabase_migrate_expected_tables: []
+    release_expected_tables: []
     supabase_migrate_waivers: {{}}
   module_defaults:
     group/easymo.deploy.postgres: "{{{{ postgres_connection }}}}"

@@ -98,7 +98,10 @@ def stage(tmp_path, world, place, title):
         "slack_bot_token": sinks["slack_bot_token"],
         "slack_channel": "#engineering-alerts",
         "page": "https://page.easymo.com:8443/2.0.0/",
-        "slack_links": [{"text": "Live page", "url": "{{ page }}"}, {"text": "Runbook", "url": ""}],
+        "release_links": [
+            {"text": "Live page", "url": "{{ page }}"},
+            {"text": "Runbook", "url": ""},
+        ],
         "secret_admin_token": SECRET,
     }
     groups = {

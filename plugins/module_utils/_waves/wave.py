@@ -194,7 +194,7 @@ def refuse_twins(services: t.Sequence[Params]) -> None:
     """Two rollouts of one Deployment would supersede each other, and two of one host would share a result."""
     for key, values in (
         ("name", [service["name"] for service in services]),
-        ("host", [host_of(service) for service in services]),
+        ("host", [service["host"] for service in services]),
     ):
         twins = sorted({value for value in values if values.count(value) > 1})
         if twins:
@@ -220,8 +220,10 @@ def plan_waves(
     return [[*wave] for wave in waves if wave]
 
 
-def host_of(service: Params) -> str:
-    return str(service["host"] or service["name"])
+def named(service: Params) -> dict[str, t.Any]:
+    """With its Deployment and its host, of which one has the name of the other when that is not given."""
+    host = service["host"] or service["name"]
+    return {**service, "host": host, "name": service["name"] or host}
 
 
 def pin_images(

@@ -12,6 +12,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._module import fragm
 from ansible_collections.easymo.deploy.plugins.module_utils._waves.wave import (
     answers,
     checks_by_host,
+    named,
     options_of,
     pin_images,
     plan_waves,
@@ -172,7 +173,7 @@ def test_a_remote_module_has_no_progress_to_tell():
 )
 def test_twins_are_refused(services):
     with pytest.raises(InputError, match="more than one entry"):
-        refuse_twins(services)
+        refuse_twins([named(each) for each in services])
 
 
 def test_one_rollout_has_the_options_of_the_wave_its_own_and_the_defaults():
