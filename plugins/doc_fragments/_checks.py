@@ -3,35 +3,11 @@ from __future__ import annotations
 
 from textwrap import indent
 
-from ._database import LOGIN
+from ._kubernetes import CONNECTION
 from ._metrics import GOOD, VOLUME
+from ._module import nested
 from ._monitoring import PROMETHEUS
-from ._nested import nested
-
-CLUSTER = """    kubeconfig:
-      description: A kubeconfig file to connect with.
-      type: path
-    context:
-      description: The context of the kubeconfig.
-      type: str
-    host:
-      description: URL of the API server.
-      type: str
-    api_key:
-      description: Bearer token for the API server.
-      type: str
-    ca_cert:
-      description: File with the certificate authorities that may have signed the API server's certificate.
-      type: path
-    validate_certs:
-      description: Whether the certificate of the API server is verified.
-      type: bool
-      default: true
-    namespace:
-      description: The namespace of the pods.
-      type: str
-      required: true
-"""
+from ._postgres import LOGIN
 
 CHECKS = (
     r"""name:
@@ -171,7 +147,7 @@ kubernetes:
   type: dict
   suboptions:
 """
-    + CLUSTER
+    + nested(CONNECTION, 2, "checks[].kubernetes")
     + r"""    label_selector:
       description: Only pods with these labels.
       type: str
@@ -199,7 +175,7 @@ exec:
   version_added: 0.3.0
   suboptions:
 """
-    + CLUSTER
+    + nested(CONNECTION, 2, "checks[].exec")
     + r"""    deployment:
       description: The Deployment. Pods of an earlier template and those that end are left out.
       type: str

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from ._database import DATABASE
 from ._kubernetes import CONNECTION
-from ._metrics import BOUNDS
+from ._metrics import ONE_LOOK
+from ._module import nested
 from ._monitoring import SERVER
-from ._nested import nested
+from ._postgres import DATABASE
 from ._s3 import S3
 from ._supabase import SUPABASE
 
@@ -34,10 +34,7 @@ options:
         elements: dict
         default: []
         suboptions:
-          name: {{description: What it is called., type: str, required: true}}
-          kind: {{description: Where it is from., type: str, choices: [prometheus, postgres], default: prometheus}}
-          query: {{description: PromQL or SQL., type: str, required: true}}
-{nested(BOUNDS, 10, "prometheus.metrics[]")}      service_errors:
+{nested(ONE_LOOK, 10, "prometheus.metrics[]")}      service_errors:
         description: PromQL for the share of failing requests, one series for each value of the label C(service).
         type: str
         default: ""

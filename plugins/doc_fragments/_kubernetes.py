@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from ._libraries import KUBERNETES_CLIENT
+from ._module import nested
 
 CONNECTION = """\
   kubeconfig:
@@ -40,3 +41,11 @@ class ModuleDocFragment:
     DOCUMENTATION: str = f"""{KUBERNETES_CLIENT}
 options:
 {CONNECTION}"""
+
+    # Of a module whose work is elsewhere.
+    ELSEWHERE: str = f"""
+options:
+  kubernetes:
+    type: dict
+    suboptions:
+{nested(CONNECTION, 4, "kubernetes")}"""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from ._nested import nested
+from ._module import nested
 
 MAIL_SERVER = r"""host:
   description: The mail server.

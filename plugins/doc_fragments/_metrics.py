@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from textwrap import indent
 
-from ._database import DATABASE
 from ._monitoring import SERVER
+from ._postgres import DATABASE
 from ._supabase import SUPABASE
 
 PROMETHEUS = f"""prometheus:
@@ -64,6 +64,23 @@ BOUNDS = f"""{GOOD}rollback:
   type: dict
   suboptions:
 {indent(DATABASE, " " * 4)}"""
+
+ONE_LOOK = f"""name:
+  description: What the metric is called.
+  type: str
+  required: true
+kind:
+  description: Who is asked.
+  type: str
+  choices: [prometheus, postgres]
+  default: prometheus
+query:
+  description:
+    - PromQL that gives one series, or SQL that gives one value. SQL runs read-only.
+  type: str
+  required: true
+{BOUNDS}"""
+"""A metric that one look is enough for."""
 
 METRIC = f"""name:
   description: What the metric is called.

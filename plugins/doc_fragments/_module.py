@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules have in common: those that change something or only read, and those that run in the controller."""
+"""What the modules have in common: those that change something or only read, and those that run in the controller.
+
+Also how the options of one module become a part of an option of another.
+"""
 
 from __future__ import annotations
+
+import re
+from textwrap import indent
 
 ANY = """author: [Maintainers of easymo.deploy (@easymo)]
 options: {}
@@ -39,9 +45,24 @@ READING = """  check_mode:
 """
 
 
+def nested(options: str, spaces: int, at: str) -> str:
+    """So many spaces in, and naming each other by the path `at`. The release they came with is that of the whole."""
+    unversioned = re.sub(r"^ *version_added: .*\n", "", options, flags=re.MULTILINE)
+    return indent(unversioned.replace("O(", f"O({at}."), " " * spaces)
+
+
 class ModuleDocFragment:
     CHANGES: str = f"{ANY}{CHANGING}"
     READS: str = f"{ANY}{READING}"
     IN_CONTROLLER: str = f"{ANY}{ACTION}"
     CHANGES_IN_CONTROLLER: str = f"{ANY}{ACTION}{CHANGING}"
     READS_IN_CONTROLLER: str = f"{ANY}{ACTION}{READING}"
+    VERDICT = """
+options:
+  fail_on:
+    description: The verdicts that fail the task.
+    type: list
+    elements: str
+    choices: [hold, rollback]
+    default: [hold, rollback]
+"""

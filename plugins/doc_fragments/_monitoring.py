@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How Prometheus or Alertmanager is reached, as part of other options."""
+"""How Prometheus and Alertmanager are reached, by themselves and as part of other options."""
 
 from __future__ import annotations
 
@@ -42,3 +42,28 @@ PROMETHEUS = """    prometheus:
       suboptions:
 """ + indent(SERVER, " " * 8)
 """The option of a kind that asks Prometheus."""
+
+
+class ModuleDocFragment:
+    DOCUMENTATION: str = f"""
+options:
+  prometheus:
+    description: How Prometheus is reached.
+    type: dict
+    required: true
+    suboptions:
+{indent(SERVER, " " * 6)}  alertmanager:
+    description: How its Alertmanager is reached.
+    type: dict
+    suboptions:
+{indent(SERVER, " " * 6)}  pods:
+    description:
+      - PromQL matchers that select the pods of the release. They take the place of C(job="pods") in every expression.
+    type: str
+    default: job="pods"
+    version_added: 0.2.0
+  request_timeout:
+    description: Seconds that one request to either may take.
+    type: float
+    default: 10
+"""

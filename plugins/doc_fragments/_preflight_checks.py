@@ -4,9 +4,9 @@ from __future__ import annotations
 from textwrap import indent
 
 from ._checks import health
+from ._module import nested
 from ._monitoring import PROMETHEUS, SERVER
-from ._nested import nested
-from ._readiness_kinds import READINESS_KINDS
+from ._readiness_kinds import AUTHORITIES, READINESS_KINDS
 from ._s3 import S3
 from ._sign_offs import REQUIRED
 
@@ -57,11 +57,6 @@ CLIENT = """    client_cert:
       type: path
     client_key:
       description: File with its private key, when it is not in C(client_cert).
-      type: path
-"""
-
-AUTHORITIES = """    ca_cert:
-      description: File with the certificate authorities that may have signed the server's certificate.
       type: path
 """
 

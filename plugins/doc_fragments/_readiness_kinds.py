@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from textwrap import indent
 
-from ._database import DATABASE
 from ._mail import MAIL_SERVER
+from ._module import nested
 from ._monitoring import PROMETHEUS
-from ._nested import nested
+from ._postgres import DATABASE
 from ._s3 import S3
 from ._supabase import SUPABASE
 from ._webhook import CONNECTION as WEBHOOK_CONNECTION

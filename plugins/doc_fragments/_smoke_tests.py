@@ -4,8 +4,8 @@ from __future__ import annotations
 from textwrap import indent
 
 from ._checks import health
-from ._metrics import BOUNDS, PROMETHEUS
-from ._nested import nested
+from ._metrics import ONE_LOOK, PROMETHEUS
+from ._module import nested
 from ._webhook import WEBHOOK
 
 KINDS = (
@@ -151,22 +151,8 @@ metrics:
       elements: dict
       required: true
       suboptions:
-        name:
-          description: What the metric is called.
-          type: str
-          required: true
-        kind:
-          description: Who is asked.
-          type: str
-          choices: [prometheus, postgres]
-          default: prometheus
-        query:
-          description:
-            - PromQL that gives one series, or SQL that gives one value. SQL runs read-only.
-          type: str
-          required: true
 """
-    + nested(BOUNDS, 8, "tests[].metrics.metrics[]")
+    + nested(ONE_LOOK, 8, "tests[].metrics.metrics[]")
     + r"""    wait_timeout:
       description: Seconds to wait for metrics without data, as long as all others are good.
       type: float

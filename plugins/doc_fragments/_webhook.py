@@ -3,8 +3,9 @@ from __future__ import annotations
 
 from textwrap import indent
 
-from ._database import DATABASE
-from ._nested import nested
+from ._module import nested
+from ._postgres import DATABASE
+from ._supabase import SUPABASE
 
 CONNECTION = """url:
   description: URL of the webhook.
@@ -124,26 +125,7 @@ logs:
   type: dict
   version_added: 0.2.0
   suboptions:
-    api_url:
-      description: Base URL of the API.
-      type: str
-      default: https://api.supabase.com
-    project_ref:
-      description: The project, its twenty-letter reference.
-      type: str
-      required: true
-    access_token:
-      description: Token of an account or a service user.
-      type: str
-      required: true
-    ca_cert:
-      description: File with the certificate authorities that may have signed the API's certificate.
-      type: path
-    request_timeout:
-      description: Seconds to wait for the answer to one request.
-      type: int
-      default: 60
-database:
+{indent(SUPABASE, " " * 4)}database:
   description: The database to look for messages in. Read only.
   type: dict
   version_added: 0.2.0

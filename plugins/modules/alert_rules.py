@@ -29,7 +29,7 @@ extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
-  - easymo.deploy._alerts
+  - easymo.deploy._monitoring
   - easymo.deploy._libraries.requests
 options:
   groups:

@@ -18,7 +18,7 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.s3_and_supabase
-  - easymo.deploy._lock_check
+  - easymo.deploy._lock.fence_elsewhere
   - easymo.deploy._supabase
   - easymo.deploy._s3
   - easymo.deploy._libraries.boto3

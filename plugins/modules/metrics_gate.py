@@ -20,10 +20,12 @@ description:
   - Runs in the controller when the connection is local, and shows each look as it is taken.
 extends_documentation_fragment:
   - easymo.deploy._module.in_controller
+  - easymo.deploy._module.verdict
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.psycopg2
   - easymo.deploy._libraries.kubernetes
   - easymo.deploy._metrics
+  - easymo.deploy._kubernetes.elsewhere
 attributes:
   check_mode:
     description: Looks and decides as it does without, and keeps nothing in the record.
@@ -86,31 +88,6 @@ options:
       - The cluster of the record and of the logs. Needed with O(release), and with the kind V(kubernetes_log).
     type: dict
     version_added: 0.2.0
-    suboptions:
-      kubeconfig:
-        description:
-          - A kubeconfig file to connect with. The user's default one when neither this nor the host is given.
-        type: path
-      context:
-        description: The context of the kubeconfig to use instead of its current one.
-        type: str
-      host:
-        description: URL of the API server. Needs the token.
-        type: str
-      api_key:
-        description: Bearer token to authenticate with at the host.
-        type: str
-      ca_cert:
-        description: File with the certificate authorities that may have signed the certificate of the host.
-        type: path
-      validate_certs:
-        description: Whether the certificate of the host is verified.
-        type: bool
-        default: true
-      namespace:
-        description: The namespace to work in.
-        type: str
-        required: true
   after_answers:
     description:
       - Whether metrics are looked at only once that were good for all of O(duration) when the phase O(gate) held for an
@@ -141,12 +118,6 @@ options:
     type: float
     default: 300
     version_added: 0.2.0
-  fail_on:
-    description: The verdicts that fail the task.
-    type: list
-    elements: str
-    choices: [hold, rollback]
-    default: [hold, rollback]
 requirements:
   - psycopg2-binary, only for the kind V(postgres)
   - kubernetes, only for O(release) and the kind V(kubernetes_log)

@@ -32,7 +32,7 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.postgres
-  - easymo.deploy._lock_check
+  - easymo.deploy._lock.fence_elsewhere
   - easymo.deploy._postgres
   - easymo.deploy._libraries.pglast
 options:

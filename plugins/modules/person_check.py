@@ -16,6 +16,7 @@ description:
   - In check mode nobody is asked.
 extends_documentation_fragment:
   - easymo.deploy._module.reads
+  - easymo.deploy._module.verdict
 attributes:
   check_mode:
     support: full
@@ -93,12 +94,6 @@ options:
         description: When answers began to count, in UTC as RFC 3339. When the watch began, if empty.
         type: str
         default: ""
-  fail_on:
-    description: The verdicts that fail the task.
-    type: list
-    elements: str
-    choices: [hold, rollback]
-    default: [hold, rollback]
 """
 
 EXAMPLES = r"""

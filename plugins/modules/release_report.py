@@ -20,6 +20,7 @@ description:
   - All times are the record's, so the same record makes the same files. What has the form of a secret is blanked out.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._release_run.report
   - easymo.deploy._libraries.jinja2
 options:
   record:
@@ -35,26 +36,6 @@ options:
     description: Folder for the files. It is made if it is missing.
     type: path
     required: true
-  plan:
-    description:
-      - The phases in their order and how long each was planned to take. Phases that only the record knows follow them.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      name:
-        description: The phase, as in the record.
-        type: str
-        required: true
-      minutes:
-        description: How long it was planned to take.
-        type: int
-        required: true
-      title:
-        description: What people call it. The default is its name.
-        type: str
-        default: ""
-        version_added: 0.2.0
   release:
     description: The release, for the title where the record does not tell.
     type: str
@@ -80,30 +61,6 @@ options:
     description: Why there is no better record than O(record), as a sentence that the report begins with.
     type: str
     default: ""
-    version_added: 0.2.0
-  sign_offs:
-    description: Names of the sign-offs that are expected. Those that the record has not are told as missing.
-    type: list
-    elements: str
-    default: []
-    version_added: 0.2.0
-  announced:
-    description: Whether there is a channel in which the release is announced. If not, no announcement is missing.
-    type: bool
-    default: true
-    version_added: 0.3.0
-  time_zone:
-    description:
-      - The time zone in which the timeline is drawn, such as V(Africa/Nairobi). Elsewhere its times stand beside UTC.
-    type: str
-    default: UTC
-    version_added: 0.2.0
-  journal:
-    description:
-      - The journal that the callback P(easymo.deploy.journal#callback) wrote, for the tasks that took longest and those
-        that were tried again. Nothing else depends on it, and a file that is not there adds nothing.
-      - Only what ran for real between the begin and the end of the release counts. Damaged lines are counted and told.
-    type: path
     version_added: 0.2.0
 """
 

@@ -25,7 +25,7 @@ extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
-  - easymo.deploy._guard
+  - easymo.deploy._lock.fence
 options:
   name:
     description: The version to go back from, for example V(2.0.0).

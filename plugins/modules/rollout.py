@@ -38,7 +38,7 @@ extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
-  - easymo.deploy._guard
+  - easymo.deploy._lock.fence
   - easymo.deploy._rollout
 attributes:
   idempotent:

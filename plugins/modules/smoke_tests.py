@@ -18,6 +18,7 @@ description:
   - Runs in the controller when the connection is local, and shows each test as it ends.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._module.verdict
   - easymo.deploy._smoke_tests
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.jmespath
@@ -32,12 +33,6 @@ options:
     type: list
     elements: dict
     required: true
-  fail_on:
-    description: The verdicts that fail the task.
-    type: list
-    elements: str
-    choices: [hold, rollback]
-    default: [hold, rollback]
 requirements:
   - what M(easymo.deploy.health_check) needs for the kinds of its checks
   - psycopg2-binary, only for messages and metrics that are looked for in a database

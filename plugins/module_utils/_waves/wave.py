@@ -30,7 +30,7 @@ from .._time import utc_now
 
 def options_of(wave: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The options of one rollout of a wave, with defaults for what a wave does not have."""
-    shared = fragment_spec("_kubernetes") | fragment_spec("_guard") | fragment_spec("_rollout")
+    shared = fragment_spec("_kubernetes") | fragment_spec("_lock.fence") | fragment_spec("_rollout")
     common = {name: value for name, value in wave.items() if name in shared}
     own = {name: value for name, value in service.items() if name in shared and name != "host"}
     defaults = {name: option.get("default") for name, option in shared.items()}

@@ -1,1 +1,0 @@
-../../doc_fragments/_lock_check.py
