@@ -30,7 +30,7 @@ from ._flags.consumer import Consumer, ConsumerState, FlagsRequest, tell_wrong
 from ._flags.plan import FlagsMap, FlagsPlan, Wish
 from ._flags.pods import REACHED, RUNNING
 from ._flags.values import Document
-from ._lock.fence import epoch_now
+from ._lock.apply import epoch_now
 from ._lock.models import epoch_in
 from ._ramp.models import RampState
 from ._threads import Lock, side_by_side

@@ -298,7 +298,7 @@ from ..module_utils._functions.archive import Archive, FolderCheckout, fetch, ke
 from ..module_utils._functions.collect import Collected, FunctionSelection, collect_functions
 from ..module_utils._functions.task import FunctionsRequest, deploy, restore, save
 from ..module_utils._http import REQUESTS
-from ..module_utils._lock.fence import Check, lock_check, no_check
+from ..module_utils._lock.apply import Check, lock_check, no_check
 from ..module_utils._lock.models import FrozenError
 from ..module_utils._module import Module, documented, emit_progress, execute
 from ..module_utils._supabase_api import SupabaseFunctionsApi

@@ -152,7 +152,7 @@ from ..module_utils._flags.apply import KillSwitch, decide_flags, to_diff, wish_
 from ..module_utils._flags.values import Document, to_values
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._lock.fence import lease_check_for
+from ..module_utils._lock.apply import lease_check_for
 from ..module_utils._module import Module, documented, execute
 from ..module_utils._templates import JINJA2
 

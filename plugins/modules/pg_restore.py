@@ -249,7 +249,7 @@ clients:
 import typing as t
 
 from ..module_utils import _postgres, _s3
-from ..module_utils._lock.fence import lock_check
+from ..module_utils._lock.apply import lock_check
 from ..module_utils._module import Module, documented, emit_progress, execute
 from ..module_utils._postgres import PostgresTarget
 from ..module_utils._restore.apply import (

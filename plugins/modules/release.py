@@ -376,7 +376,7 @@ from ..module_utils._gate.store import record_answer, record_decision
 from ..module_utils._gate.verdict import ManualDecision
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._lock.fence import lease_check_for
+from ..module_utils._lock.apply import lease_check_for
 from ..module_utils._lock.models import FrozenError
 from ..module_utils._module import Module, documented, execute
 from ..module_utils._release.models import FAILED

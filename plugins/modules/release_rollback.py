@@ -127,7 +127,7 @@ from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import InputError
 from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._lock.fence import lease_check_for
+from ..module_utils._lock.apply import lease_check_for
 from ..module_utils._module import Module, documented, execute, refuse_below
 from ..module_utils._rollout.changes import describe_changes
 from ..module_utils._time import utc_now

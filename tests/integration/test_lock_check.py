@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._lock import fence
+from ansible_collections.easymo.deploy.plugins.module_utils._lock import apply
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock
 from tests.integration.conftest import KUBECTL
 from tests.integration.prisma_project import PrismaProject
@@ -47,7 +47,7 @@ def test_a_restore_that_lost_the_lock_while_it_filled_never_goes_live(
     pg_restore = stand_in(tmp_path, "pg_restore", loses, version="18.6")
     # The first look is as fresh as the restore is short.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fence, "FRESH", 0.0)
+        patch.setattr(apply, "FRESH", 0.0)
         result = spoilt.restore(method=method, pg_restore=pg_restore, **lock)
     assert result["reason"] == "LeaseLost"
     serves = "serves as before" if method == "swap" else "serves unchanged"
@@ -72,7 +72,7 @@ def test_of_some_migrations_none_runs_after_the_lock_was_lost(world, place, lock
         project.write(**dict(zip((first, second, third), sql, strict=True)))
         options = {**lock, "lock_timeout": 30, "additive_only": False}
         with pytest.MonkeyPatch.context() as patch, Holder(project, WAITS_FOR) as holder:
-            patch.setattr(fence, "FRESH", 0.0)
+            patch.setattr(apply, "FRESH", 0.0)
 
             def lose() -> None:
                 until(lambda: project.query(WAITS) != [(0,)], 10)

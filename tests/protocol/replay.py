@@ -24,8 +24,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import 
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap, plan_flags
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import plan_set
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import LEASE, Locking
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import LeaseCheck, epoch_now
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import (
+    LEASE,
+    LeaseCheck,
+    Locking,
+    epoch_now,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
     UNDO,
     Lock,

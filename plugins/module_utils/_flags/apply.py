@@ -23,7 +23,7 @@ from .._cluster import (
     Object,
 )
 from .._errors import ConflictError, DeployError, VerificationError
-from .._lock.fence import NO_LEASE_CHECK, LeaseCheck, NoLeaseCheck
+from .._lock.apply import NO_LEASE_CHECK, LeaseCheck, NoLeaseCheck
 from .._lock.models import epoch_in, refuse_later
 from .plan import Changes, FlagsMap, FlagsPlan, Wish, plan_flags
 from .pods import STALE, PodState

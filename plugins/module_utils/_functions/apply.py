@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import DeployError, InputError, UnreachableError, VerificationError
-from .._lock.fence import Check, no_check
+from .._lock.apply import Check, no_check
 from .models import Deployed, FunctionsApi, FunctionsPlan, KnownVersion, activation_problems
 from .prepare import Prepared, Reporter, silent
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .._errors import ConflictError, InputError
-from .._lock.fence import Check, no_check
+from .._lock.apply import Check, no_check
 from .apply import apply_plan, by_slug
 from .archive import Archive
 from .collect import Collected

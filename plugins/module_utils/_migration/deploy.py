@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._errors import DeployError, InputError, refuse_missing
-from .._lock.fence import Check, no_check
+from .._lock.apply import Check, no_check
 from .guard.catalog import read_catalog
 from .guard.models import MigrationFinding, Review, Source
 from .guard.parser import PGLAST

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import InputError
-from .._lock.fence import lock_check
+from .._lock.apply import lock_check
 from .._module import Module, Result, emit_progress, refuse_below
 from .._postgres import PostgresTarget
 from . import deploy, flyway, supabase

@@ -15,8 +15,7 @@ from .._errors import ConflictError, InputError
 from .._flags.apply import KillSwitch, decide_flags, observe_flags
 from .._flags.plan import FlagsMap, FlagsPlan, Wish
 from .._flags.values import Document
-from .._lock.apply import LEASE, WallClock, read_freeze
-from .._lock.fence import lease_check_for
+from .._lock.apply import LEASE, WallClock, lease_check_for, read_freeze
 from .._lock.models import Lock
 from .._lock.plan import describe as describe_lock
 from .._lock.plan import looks_abandoned

@@ -14,7 +14,7 @@ from .._backup import programs
 from .._backup.catalog import read_catalog
 from .._backup.tables import count_database
 from .._errors import ConflictError, DeployError, InputError, UnreachableError
-from .._lock.fence import Check, no_check
+from .._lock.apply import Check, no_check
 from .._module import refuse_below
 from .._postgres import PostgresTarget, SqlError, connected
 from . import databases

@@ -7,7 +7,7 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass, replace
 
-from .._lock.fence import Check, no_check
+from .._lock.apply import Check, no_check
 
 if t.TYPE_CHECKING:
     from datetime import datetime

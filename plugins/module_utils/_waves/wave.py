@@ -16,7 +16,7 @@ from .._errors import DeployError, InputError
 from .._flags.values import BOOLEANS
 from .._formats import counted, listed
 from .._kubernetes import actor_of, cluster_for
-from .._lock.fence import lease_check_for
+from .._lock.apply import lease_check_for
 from .._module import Module, Result, emit_progress, fragment_spec, unexpected
 from .._progress import WAVE_ROLLED
 from .._release.pins import Pins, read_pins, record_name

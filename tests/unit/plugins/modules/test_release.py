@@ -5,7 +5,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._lock import fence as guards
+from ansible_collections.easymo.deploy.plugins.module_utils._lock import apply
 from ansible_collections.easymo.deploy.plugins.modules import release
 from tests.fakes.lock import NAME, Scene
 from tests.module_runner import run_module
@@ -17,7 +17,7 @@ def scene(monkeypatch) -> Scene:
     scene = Scene()
     monkeypatch.setattr(release, "cluster_for", lambda _module: scene.cluster)
     monkeypatch.setattr(release, "MonotonicClock", lambda: scene.clock)
-    monkeypatch.setattr(guards.LeaseCheck.__init__, "__kwdefaults__", {"wall": scene.wall})
+    monkeypatch.setattr(apply.LeaseCheck.__init__, "__kwdefaults__", {"wall": scene.wall})
     assert scene.locking(scene.claim()).hold().after.fence == 1
     told(phase_status="running")
     return scene

@@ -11,7 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
     checksum,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.values import to_values
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import FRESH, LeaseCheck
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import FRESH, LeaseCheck
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import LeaseLostError
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.lock import NAME, Scene

@@ -3,7 +3,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import (
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import (
     AGAIN,
     LeaseCheck,
     check_of,

@@ -1,7 +1,7 @@
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import (
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import (
     FRESH,
     NO_LEASE_CHECK,
     LeaseCheck,
