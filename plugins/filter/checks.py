@@ -7,8 +7,6 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._checks.smoke import line
-
 Options = t.Mapping[str, t.Any]
 
 
@@ -87,5 +85,4 @@ class FilterModule:
             "service_health": service_health,
             "service_check": service_check,
             "database_check": database_check,
-            "pass_line": line,
         }

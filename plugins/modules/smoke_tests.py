@@ -15,6 +15,7 @@ description:
     once.
   - The verdict is V(rollback) when a test failed, V(hold) when one can't be told, and else V(proceed).
   - In check mode nothing at all is asked or sent; each test tells what it would do.
+  - With O(collected) it runs no test, and tells results that are there.
   - Runs in the controller when the connection is local, and shows each test as it ends.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
@@ -32,7 +33,27 @@ options:
     description: The tests. Each has the options of its kind under the name of its kind.
     type: list
     elements: dict
-    required: true
+  collected:
+    description:
+      - In place of O(tests), results of this module, of M(easymo.deploy.person_check) or M(easymo.deploy.health_check),
+        each with C(name), C(status), C(seconds), C(detail) and, if it has any, C(steps).
+      - A result without a status counts as passed.
+    type: list
+    elements: dict
+    version_added: 0.3.0
+  junit:
+    description:
+      - A file for O(collected) as JUnit XML, one test suite that CI servers read. Its folder is made if it is missing.
+      - It describes a run, so it is no change, and is not written in check mode.
+      - A test that failed is a C(failure), one that holds an C(error), one that was left out is C(skipped). What has
+        the form of a secret is blanked out.
+    type: path
+    version_added: 0.3.0
+  suite:
+    description: What the suite in O(junit) is called.
+    type: str
+    default: smoke tests
+    version_added: 0.3.0
 requirements:
   - what M(easymo.deploy.health_check) needs for the kinds of its checks
   - psycopg2-binary, only for messages and metrics that are looked for in a database
@@ -50,6 +71,12 @@ EXAMPLES = r"""
           vendor_id: 7e570000-0000-4000-8000-000000000001
           amount: 1500
           key: release-2.0.0-attempt-1
+
+- name: Write results for the CI server
+  easymo.deploy.smoke_tests:
+    collected: "{{ smoke.results }}"
+    junit: .deploy/2.0.0/smoke-tests.xml
+    suite: smoke tests 2.0.0
 
 - name: Ask a service and write to the webhook at the same time, and decide by hand
   easymo.deploy.smoke_tests:
@@ -78,12 +105,12 @@ EXAMPLES = r"""
 RETURN = r"""
 verdict:
   description: V(proceed), V(hold) or V(rollback).
-  returned: success, and when the verdict fails the task
+  returned: with O(tests), and when the verdict fails the task
   type: str
   sample: proceed
 sentence:
   description: Every test that failed or holds, empty when there is none.
-  returned: success
+  returned: with O(tests)
   type: str
   sample: ""
 lines:
@@ -99,7 +126,7 @@ results:
       C(detail) what was seen, or what is wrong.
     - C(steps) are the single checks, exchanges or metrics, as the modules of their own return them. A payment that got
       as far as an order has C(facts), C(order_id), C(payment_id), C(amount), C(number), C(balance_before) and the like.
-  returned: success, and when the verdict fails the task
+  returned: with O(tests), and when the verdict fails the task
   type: list
   elements: dict
   sample:
@@ -115,17 +142,36 @@ reason: {description: One word for why the task failed., returned: failure, type
 """
 
 import typing as t
+from pathlib import Path
 
 from ..module_utils._checks.models import Row, libraries
-from ..module_utils._checks.smoke import conclude, line, planned, run_tests, to_result
+from ..module_utils._checks.smoke import (
+    conclude,
+    junit_xml,
+    line,
+    planned,
+    run_tests,
+    to_result,
+)
 from ..module_utils._checks.task import SMOKE_TESTS, read_tests
-from ..module_utils._errors import refuse_missing
+from ..module_utils._errors import InputError, refuse_missing
 from ..module_utils._module import Module, documented, emit_progress, execute
+from ..module_utils._redaction import Redactor
+from ..module_utils._report.files import ReportFolder
 
-module_spec = documented(DOCUMENTATION)
+DEPTH = 20
+
+module_spec = documented(
+    DOCUMENTATION,
+    mutually_exclusive=[("tests", "collected")],
+    required_one_of=[("tests", "collected")],
+    required_by={"junit": ["collected"]},
+)
 
 
 def run(module: Module) -> dict[str, t.Any]:
+    if module.params["collected"] is not None:
+        return tell(module)
     tests = read_tests(module.params["tests"])
     refuse_missing(libraries(tests, SMOKE_TESTS))
     if module.check_mode:
@@ -133,6 +179,17 @@ def run(module: Module) -> dict[str, t.Any]:
     else:
         rows = run_tests(tests, SMOKE_TESTS, report=lambda row: report(module, row))
     return conclude([to_result(row) for row in rows], module.params["fail_on"])
+
+
+def tell(module: Module) -> dict[str, t.Any]:
+    results = [Redactor().within(entry, DEPTH) for entry in module.params["collected"]]
+    nameless = [entry for entry in results if not entry.get("name")]
+    if nameless:
+        raise InputError(f"{len(nameless)} of {len(results)} results have no 'name'.")
+    if module.params["junit"] and not module.check_mode:
+        file = Path(module.params["junit"])
+        ReportFolder(file.parent).write({file.name: junit_xml(module.params["suite"], results)})
+    return {"changed": False, "lines": [line(result) for result in results]}
 
 
 def report(module: Module, row: Row) -> None:

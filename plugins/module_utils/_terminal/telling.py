@@ -98,7 +98,6 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.feature_ramp": ramp,
     "easymo.deploy.health_check": checks.health,
     "easymo.deploy.image_info": platform.images,
-    "easymo.deploy.junit_report": nothing,
     "easymo.deploy.kill_switch": switch,
     "easymo.deploy.metrics_gate": checks.gate,
     "easymo.deploy.migrations": checks.migrations,
