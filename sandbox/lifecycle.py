@@ -83,7 +83,7 @@ def require_same(world: World, options: Options) -> None:
                 f"The sandbox in {world.directory} is up, with {name} on port {has} and not {port}: "
                 f"{again}."
             )
-    for option, wanted in options.asked.items():
+    for option, wanted in options.numbers.items():
         if (has := world.option(option)) != wanted:
             flag = f"--{option.replace('_', '-')}"
             raise SandboxError(
@@ -107,7 +107,7 @@ Say = t.Callable[[str], None]
 @dataclass(frozen=True)
 class Options:
     ports: t.Mapping[str, int] = field(default_factory=dict)
-    asked: t.Mapping[str, int] = field(default_factory=dict)
+    numbers: t.Mapping[str, int] = field(default_factory=dict)
     """The numbers of DEFAULTS that were asked for; others are as in a sandbox that is up, else the default."""
     only: tuple[str, ...] = ()
 
@@ -184,7 +184,7 @@ def _locked(descriptor: int) -> bool:
 def _start_supervisor(world: World, options: Options) -> subprocess.Popen[bytes]:
     with world.changing() as state:
         state["wanted_ports"] = dict(options.ports)
-        state["options"] = {**DEFAULTS, **options.asked}
+        state["options"] = {**DEFAULTS, **options.numbers}
     with (world.folder(SUPERVISOR) / "log.txt").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "sandbox.supervisor", str(world.directory), *options.only],

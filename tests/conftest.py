@@ -52,7 +52,7 @@ def world(tmp_path_factory) -> t.Iterator[World]:
         return
     os.environ.setdefault(CACHE_VARIABLE, str(SANDBOX_CACHE))
     running = World(tmp_path_factory.mktemp("sandbox"))
-    up(running, Options(asked={"seed_mb": SEED_MB, "replicas": 1}), print)
+    up(running, Options(numbers={"seed_mb": SEED_MB, "replicas": 1}), print)
     try:
         yield running
     finally:

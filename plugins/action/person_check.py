@@ -25,9 +25,9 @@ class PromptingModule(ControllerModule):
     by = ""
 
     def ask(self, question: Question, timeout: int) -> PersonAnswer:
-        whom = f" ({question.asked_of})" if question.asked_of else ""
+        addressee = f" ({question.asked_of})" if question.asked_of else ""
         words = SCALES[question.scale]
-        text = f"{question.text}{whom} [{'/'.join(words)}]"
+        text = f"{question.text}{addressee} [{'/'.join(words)}]"
         note = ""
         try:
             while not (answer := self._word(text, question.scale, timeout)):
@@ -37,7 +37,7 @@ class PromptingModule(ControllerModule):
             if not self.by:
                 self.by = self._line(f"Who answers? [{user_here()}]", timeout) or user_here()
         except AnsiblePromptNoninteractive:
-            return person_check.nobody(question, timeout)
+            return person_check.no_answer(question, timeout)
         except AnsiblePromptInterrupt:
             return PersonAnswer(note=f"the prompt was interrupted: {question.text}")
         except TimeoutError:

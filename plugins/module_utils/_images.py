@@ -71,7 +71,7 @@ class Reference:
         return DEFAULT_API if self.host == DEFAULT_HOST else f"https://{self.host}"
 
     @property
-    def asked(self) -> str:
+    def manifest(self) -> str:
         """What to ask the registry for: a digest is exact, a tag may have moved."""
         return self.digest or self.tag
 
@@ -140,7 +140,9 @@ class HttpRegistry:
         self._deadline = Deadline(patience, clock.now, clock.sleep)
 
     def digest(self, reference: Reference) -> str | None:
-        url = f"{self._api or reference.api}/v2/{reference.repository}/manifests/{reference.asked}"
+        url = (
+            f"{self._api or reference.api}/v2/{reference.repository}/manifests/{reference.manifest}"
+        )
         answer, permit = self._permitted(url, reference)
         if answer.status == 404:
             return None

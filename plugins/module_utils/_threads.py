@@ -72,7 +72,7 @@ def begin(work: t.Callable[[], Result]) -> Begun[Result]:  # noqa: UP047 - targe
 _THREADS = 32
 """Most of them wait for an answer from somewhere else."""
 _SHOWN = 200
-Found = t.TypeVar("Found")
+Observation = t.TypeVar("Observation")
 
 
 class UnexpectedError(DeployError):
@@ -95,11 +95,11 @@ ONE_LOOK = Patience()
 
 
 @dataclass(frozen=True)
-class Looking(t.Generic[Item, Found, Result]):  # noqa: UP046 - targets may run an older Python
+class Looking(t.Generic[Item, Observation, Result]):  # noqa: UP046 - targets may run an older Python
     """`judge` makes the result of what `look` found or raised, within so many seconds."""
 
-    look: t.Callable[[Item], Found]
-    judge: t.Callable[[Item, Found | DeployError, float], Result]
+    look: t.Callable[[Item], Observation]
+    judge: t.Callable[[Item, Observation | DeployError, float], Result]
     well: t.Callable[[Result], bool] = lambda _result: True
     patience: Patience = ONE_LOOK
 
@@ -129,7 +129,7 @@ class Looking(t.Generic[Item, Found, Result]):  # noqa: UP046 - targets may run 
 
         return side_by_side(act, items, at_once=_THREADS)
 
-    def _attempt(self, item: Item) -> Found | DeployError:
+    def _attempt(self, item: Item) -> Observation | DeployError:
         try:
             return self.look(item)
         except DeployError as exc:

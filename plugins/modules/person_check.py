@@ -10,10 +10,10 @@ short_description: Ask people what a machine can't see, and keep who said what
 version_added: 0.2.0
 description:
   - Asks each of O(questions) at the terminal of the run, unless O(answers) has its answer.
-  - Only a yes or a good passes, a no or a bad fails, and a minor holds. Where there is no terminal, nobody answers in
+  - Only a yes or a good passes, a no or a bad fails, and a minor holds. Where there is no terminal, no answer comes in
     time, or somebody presses Ctrl-C, the question holds. An unanswered question is never a yes.
   - Every answer is kept with name and time, and how it was given.
-  - In check mode nobody is asked.
+  - In check mode no question is asked.
 extends_documentation_fragment:
   - easymo.deploy._module.reads
   - easymo.deploy._module.verdict
@@ -195,7 +195,7 @@ def run(module: Module) -> dict[str, t.Any]:
         )
         params["prompt"] = params["prompt"] and watch["verdict"] == Verdict.PROCEED.value
     answers = read_answers(params["answers"], questions, by=params["answered_by"], now=utc_now())
-    ask: Ask = getattr(module, "ask", nobody)
+    ask: Ask = getattr(module, "ask", no_answer)
     rows = []
     for question in questions:
         if module.check_mode:
@@ -223,7 +223,7 @@ def answered(
     return question.result_of(answer, time.monotonic() - started)
 
 
-def nobody(_question: Question, _timeout: int) -> PersonAnswer:
+def no_answer(_question: Question, _timeout: int) -> PersonAnswer:
     return PersonAnswer(note="there is no terminal")
 
 

@@ -20,13 +20,13 @@ from ansible.parsing.utils.yaml import from_yaml
 
 from ..module_utils._secret_forms import holds_secret
 
-TOLD = ("tags", "skip_tags", "subset", "start_at_task", "diff", "forks", "verbosity")
+REPEATED = ("tags", "skip_tags", "subset", "start_at_task", "diff", "forks", "verbosity")
 LIMIT = "subset"
 
 
 def shown_options() -> dict[str, t.Any]:
     """What decides which hosts and tasks take part, by its name on the command line; what was not given is left out."""
-    given = {name: context.CLIARGS.get(name) for name in TOLD}
+    given = {name: context.CLIARGS.get(name) for name in REPEATED}
     messages = {name: list(v) if isinstance(v, tuple) else v for name, v in given.items() if v}
     if messages.get("tags") == ["all"]:
         del messages["tags"]

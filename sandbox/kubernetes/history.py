@@ -147,7 +147,7 @@ class History:
 Key = tuple[str, str]
 """Namespace ("" for what has none) and name."""
 
-NOBODY = ""
+NO_OWNER = ""
 """Stands for the owner of what no owner controls."""
 
 
@@ -183,12 +183,12 @@ class Ownership:
         return self._owned.get((resource, uid), ())
 
     def uncontrolled(self, resource: str) -> t.Collection[Key]:
-        return self.owned(resource, NOBODY)
+        return self.owned(resource, NO_OWNER)
 
 
 def _owners(metadata: Object) -> frozenset[str]:
     owners = metadata.get("ownerReferences") or ()
     uids = {owner["uid"] for owner in owners}
     if not any(owner.get("controller") for owner in owners):
-        uids.add(NOBODY)
+        uids.add(NO_OWNER)
     return frozenset(uids)

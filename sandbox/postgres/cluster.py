@@ -91,14 +91,18 @@ def choose(programs: Path, folder: Path) -> Account:
     """The account for a server with its `programs` there and its data in `folder`."""
     if os.geteuid() != 0:
         return Account(setpriv(), None)
-    nobody = pwd.getpwnam("nobody")
-    identity = (f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups")
-    as_nobody = Account(setpriv(*identity), (nobody.pw_uid, nobody.pw_gid))
+    unprivileged = pwd.getpwnam("nobody")
+    identity = (
+        f"--reuid={unprivileged.pw_uid}",
+        f"--regid={unprivileged.pw_gid}",
+        "--clear-groups",
+    )
+    as_nobody = Account(setpriv(*identity), (unprivileged.pw_uid, unprivileged.pw_gid))
     if _reaches(as_nobody, programs, folder):
         return as_nobody
     # Root under another name: reaches what root reaches, and needs no change of owner.
     unshare = shutil.which("unshare") or "unshare"
-    mapped = (f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}")
+    mapped = (f"--map-user={unprivileged.pw_uid}", f"--map-group={unprivileged.pw_gid}")
     as_mapped = Account((unshare, "--user", *mapped, *setpriv()), (0, 0))
     if _reaches(as_mapped, programs, folder):
         return as_mapped

@@ -104,8 +104,8 @@ Answer = tuple[int, Record]
 Query = t.Any  # A multidict: names may come several times.
 
 
-def on_calls(query: Query, now: datetime, *, nobody: bool) -> Answer:
-    """HTTP status and body for GET /oncalls. `nobody`: of all shifts none is taken."""
+def on_calls(query: Query, now: datetime, *, absent: bool) -> Answer:
+    """HTTP status and body for GET /oncalls. `absent`: of all shifts none is taken."""
     try:
         since, until = span(query, now)
     except ValueError as exc:
@@ -114,7 +114,7 @@ def on_calls(query: Query, now: datetime, *, nobody: bool) -> Answer:
     wanted = query.getall("schedule_ids[]", None)
     entries: list[Record] = []
     for level, (person, name, by) in enumerate(LEVELS, 1):
-        if nobody or (wanted and by not in wanted):
+        if absent or (wanted and by not in wanted):
             continue
         entry = {
             "user": reference("user", person, name),

@@ -138,8 +138,8 @@ class Server:
         known = scheme == "Token" and secrets.compare_digest(token.encode(), expected)
         if not known or self._revoked("pagerduty"):
             return web.Response(status=401, text="Unauthorized")
-        nobody = self._faults.active("sinks", "nobody-on-call") is not None
-        status, body = incidents.on_calls(request.query, self.store.moment(), nobody=nobody)
+        absent = self._faults.active("sinks", "nobody-on-call") is not None
+        status, body = incidents.on_calls(request.query, self.store.moment(), absent=absent)
         return web.json_response(body, status=status)
 
     async def _github(self, request: web.Request) -> web.Response:

@@ -18,7 +18,7 @@ SEED_MB = 10
 def world(request, tmp_path_factory) -> t.Iterator[World]:
     """REPLICAS of a story is how many pods each service has at most."""
     replicas = getattr(request.module, "REPLICAS", 1)
-    options = Options(asked={"seed_mb": SEED_MB, "replicas": replicas})
+    options = Options(numbers={"seed_mb": SEED_MB, "replicas": replicas})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(SANDBOX_CACHE))
         platform = World(tmp_path_factory.mktemp("platform"))

@@ -60,7 +60,7 @@ class MonitoringServer:
         )
 
 
-KEPT = 50
+MOST_FIRED = 50
 """How many alerts a record keeps."""
 _OWN = ("__name__", "alertname", "alertstate", "severity", "notify")
 """Labels that tell nothing about what an alert is about."""
@@ -113,7 +113,7 @@ def fired(
 
 def to_record(alerts: Alerts) -> dict[str, t.Any]:
     """As the record keeps it, the newest where there are too many."""
-    remaining = [asdict(entry) for entry in alerts.fired[-KEPT:]]
+    remaining = [asdict(entry) for entry in alerts.fired[-MOST_FIRED:]]
     return {"looked": alerts.looked, "fired": remaining, "why_not": alerts.why_not}
 
 

@@ -38,7 +38,7 @@ class Probe:
     """One question and what came of it. `problem` is empty when it was answered well."""
 
     name: str
-    asked: float
+    at: float
     problem: str = ""
     control: bool = False
     """Whether it only tells if this machine sees anything at all."""

@@ -91,19 +91,19 @@ def start(measured: Measured, known: t.Iterable[str]) -> ProberState:
 
 def fold(state: ProberState, probe: Probe) -> ProberState:
     """One probe more. They come in the order in which they were asked."""
-    if state.last is not None and probe.asked - state.last > longest_pause(state.measured.interval):
-        state = _stood_still(state, state.last, probe.asked)
+    if state.last is not None and probe.at - state.last > longest_pause(state.measured.interval):
+        state = _stood_still(state, state.last, probe.at)
     since = state.measured.since
     state = replace(
         state,
-        last=probe.asked,
+        last=probe.at,
         measured=replace(
-            state.measured, since=probe.asked if since is None else since, until=probe.asked
+            state.measured, since=probe.at if since is None else since, until=probe.at
         ),
     )
     if probe.problem:
         return _failed(state, probe)
-    state = judge(state, probe.asked)
+    state = judge(state, probe.at)
     return state if probe.control else _count(state, probe)
 
 
@@ -133,11 +133,11 @@ def _failed(state: ProberState, probe: Probe) -> ProberState:
     if state.failing == state.known:
         return state
     if len(state.pending) >= ROUNDS_UNDECIDED * len(state.known):
-        state = judge(state, probe.asked)
+        state = judge(state, probe.at)
     return replace(
         state,
         failing=state.failing | {probe.name},
-        blind_since=probe.asked if state.blind_since is None else state.blind_since,
+        blind_since=probe.at if state.blind_since is None else state.blind_since,
         pending=state.pending if probe.control else (*state.pending, probe),
     )
 
@@ -150,14 +150,14 @@ def _count(state: ProberState, probe: Probe) -> ProberState:
     state = replace(state, measured=measured)
     if not probe.problem:
         if probe.name in state.down:
-            return _close_outages(state, probe.asked, (probe.name,))
+            return _close_outages(state, probe.at, (probe.name,))
         return state
     if probe.name in state.down:
         return state
     return replace(
         state,
-        down={**state.down, probe.name: probe.asked},
-        down_since=probe.asked if state.down_since is None else state.down_since,
+        down={**state.down, probe.name: probe.at},
+        down_since=probe.at if state.down_since is None else state.down_since,
         down_names=tuple(dict.fromkeys((*state.down_names, probe.name))),
     )
 
@@ -165,22 +165,20 @@ def _count(state: ProberState, probe: Probe) -> ProberState:
 def count(record: TargetRecord, probe: Probe) -> TargetRecord:
     """One probe of an address more in its record."""
     failed = bool(probe.problem)
-    minute = int(probe.asked // 60) * 60
+    minute = int(probe.at // 60) * 60
     asked_then, failed_then = record.minutes.get(minute, (0, 0))
     minutes = {
         entry: counts for entry, counts in record.minutes.items() if entry == minute or counts[1]
     } | {minute: (asked_then + 1, failed_then + failed)}
-    pause = 0.0 if record.last_probe is None else probe.asked - record.last_probe
+    pause = 0.0 if record.last_probe is None else probe.at - record.last_probe
     return replace(
         record,
         probes=record.probes + 1,
         failures=record.failures + failed,
-        first_failure=probe.asked
-        if failed and record.first_failure is None
-        else record.first_failure,
-        last_failure=probe.asked if failed else record.last_failure,
+        first_failure=probe.at if failed and record.first_failure is None else record.first_failure,
+        last_failure=probe.at if failed else record.last_failure,
         last_problem=probe.problem or record.last_problem,
-        last_probe=probe.asked,
+        last_probe=probe.at,
         longest_gap=max(record.longest_gap, pause),
         minutes=_bounded_minutes(minutes),
     )

@@ -217,7 +217,7 @@ class _Question:
     """One that was asked. `problem` is None until there is an answer, or its time is up."""
 
     name: str
-    asked: float
+    at: float
     deadline: float
     problem: str | None = None
 
@@ -333,7 +333,7 @@ class Prober:
             self._questions.popleft()
             if question.problem is not None:
                 control = question.name in self._controls
-                probe = Probe(question.name, question.asked, question.problem, control)
+                probe = Probe(question.name, question.at, question.problem, control)
                 self.state = fold(self.state, probe)
 
     def _silence(self) -> str:

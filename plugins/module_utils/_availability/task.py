@@ -28,7 +28,7 @@ LAST_CALL = 30.0
 """Seconds that a write of the prober may take, and its last one."""
 SETTLING = 15.0
 """Seconds in which a prober shows that it works, or ends when it is told to."""
-ASKED = "Public addresses are asked."
+MEASURING = "Public addresses are asked."
 API_SERVER = "the API server"
 CONTROL = "a control address"
 
@@ -128,13 +128,13 @@ def conclude(cluster: Cluster, order: Order, *, check_mode: bool) -> Outcome:
     if known is None or known.closed:
         return Outcome(False, "Nothing is being measured.", known)
     if check_mode:
-        return Outcome(True, "Would stop measuring.", known, before=ASKED)
+        return Outcome(True, "Would stop measuring.", known, before=MEASURING)
     running = Run.from_text(known.prober)
     if running is not None and alive(running):
         end(running)
         known = _wait_for(store, lambda result: not result.prober) or known
     closed = replace(close(known, time.time()), prober="")
-    return replace(_kept(store, closed, "Measuring has stopped."), before=ASKED)
+    return replace(_kept(store, closed, "Measuring has stopped."), before=MEASURING)
 
 
 def _begin(store: MeasuredStore, order: Order, begun: Measured, run: Run) -> Outcome:

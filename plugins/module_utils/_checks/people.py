@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of whom a release needs: people and channels of Slack, who is on call, mail, and sign-offs."""
+"""Checks of the people a release needs: members and channels of Slack, who is on call, mail, and sign-offs."""
 
 from __future__ import annotations
 
@@ -189,8 +189,8 @@ def judge_pagerduty(
     if covered >= until and people:
         return passed(f"{text} on call to {until.astimezone(UTC):%H:%M UTC}, says {schedule}")
     gap = f"{covered.astimezone(UTC):%Y-%m-%d %H:%M UTC}"
-    whom = f"{text} is on call only until {gap}" if people else "nobody is on call"
-    return failed(f"{whom} in the schedule {schedule}: find somebody until {until:%H:%M UTC}")
+    addressee = f"{text} is on call only until {gap}" if people else "nobody is on call"
+    return failed(f"{addressee} in the schedule {schedule}: find somebody until {until:%H:%M UTC}")
 
 
 def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) -> t.Iterator[Shift]:

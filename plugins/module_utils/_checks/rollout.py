@@ -86,7 +86,7 @@ FOREIGN = {
 }
 """Who else may write to a Deployment, by the beginning of an annotation or label."""
 
-Found = t.Iterator[tuple[str, str, str]]
+Findings = t.Iterator[tuple[str, str, str]]
 """Check, severity and message."""
 
 
@@ -107,7 +107,7 @@ def find_problems(facts: NamespaceFacts) -> list[RolloutProblem]:
     return sorted(problems, key=lambda problem: problem.severity != ERROR)
 
 
-def _strategy(body: Object, _facts: NamespaceFacts) -> Found:
+def _strategy(body: Object, _facts: NamespaceFacts) -> Findings:
     spec = body["spec"]
     kind = (spec.get("strategy") or {}).get("type", "RollingUpdate")
     if kind != "RollingUpdate":
@@ -127,7 +127,7 @@ def _strategy(body: Object, _facts: NamespaceFacts) -> Found:
         )
 
 
-def _replicas(body: Object, _facts: NamespaceFacts) -> Found:
+def _replicas(body: Object, _facts: NamespaceFacts) -> Findings:
     replicas = body["spec"].get("replicas", 1)
     if replicas == 0:
         yield "Replicas", ERROR, "it has 0 replicas, so a rollout proves nothing"
@@ -135,7 +135,7 @@ def _replicas(body: Object, _facts: NamespaceFacts) -> Found:
         yield "Replicas", WARNING, "it has one pod, so its node is a single point of failure"
 
 
-def _probes(body: Object, _facts: NamespaceFacts) -> Found:
+def _probes(body: Object, _facts: NamespaceFacts) -> Findings:
     containers = body["spec"]["template"]["spec"]["containers"]
     bare = [container["name"] for container in containers if not container.get("readinessProbe")]
     if len(bare) == len(containers):
@@ -151,7 +151,7 @@ def _probes(body: Object, _facts: NamespaceFacts) -> Found:
             yield "ReadinessProbe", WARNING, f"container {name} has ports and no readinessProbe"
 
 
-def _history(body: Object, _facts: NamespaceFacts) -> Found:
+def _history(body: Object, _facts: NamespaceFacts) -> Findings:
     limit = body["spec"].get("revisionHistoryLimit", 10)
     if limit < LEAST_HISTORY:
         lost = "nothing to return to" if limit < 1 else "one step back, and none after a second try"
@@ -162,12 +162,12 @@ def _history(body: Object, _facts: NamespaceFacts) -> Found:
         )
 
 
-def _deadline(body: Object, _facts: NamespaceFacts) -> Found:
+def _deadline(body: Object, _facts: NamespaceFacts) -> Findings:
     if body["spec"].get("progressDeadlineSeconds", 600) == NO_DEADLINE:
         yield "ProgressDeadline", WARNING, "it has no progressDeadlineSeconds"
 
 
-def _grace(body: Object, _facts: NamespaceFacts) -> Found:
+def _grace(body: Object, _facts: NamespaceFacts) -> Findings:
     if body["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30) == 0:
         yield (
             "TerminationGrace",
@@ -176,7 +176,7 @@ def _grace(body: Object, _facts: NamespaceFacts) -> Found:
         )
 
 
-def _pre_stop(body: Object, _facts: NamespaceFacts) -> Found:
+def _pre_stop(body: Object, _facts: NamespaceFacts) -> Findings:
     """Of containers that take requests, as far as the manifest tells: how a program takes SIGTERM it does not say."""
     spec = body["spec"]["template"]["spec"]
     grace = spec.get("terminationGracePeriodSeconds", 30)
@@ -203,7 +203,7 @@ def _pre_stop(body: Object, _facts: NamespaceFacts) -> Found:
             )
 
 
-def _standing(body: Object, facts: NamespaceFacts) -> Found:
+def _standing(body: Object, facts: NamespaceFacts) -> Findings:
     deployment = Deployment.from_json(body)
     if deployment.paused:
         yield "Paused", ERROR, f"it is paused: run '{deployment.resume}'"
@@ -230,7 +230,7 @@ def _standing(body: Object, facts: NamespaceFacts) -> Found:
         )
 
 
-def _budgets(body: Object, facts: NamespaceFacts) -> Found:
+def _budgets(body: Object, facts: NamespaceFacts) -> Findings:
     labels = body["spec"]["template"]["metadata"].get("labels") or {}
     mine = [budget for budget in facts.budgets if selects(budget["spec"].get("selector"), labels)]
     if len(mine) > 1:
@@ -249,7 +249,7 @@ def _budgets(body: Object, facts: NamespaceFacts) -> Found:
             yield "DisruptionBudget", WARNING, f"{name} lets no pod be evicted, so no node drains"
 
 
-def _quota(body: Object, facts: NamespaceFacts) -> Found:
+def _quota(body: Object, facts: NamespaceFacts) -> Findings:
     surge, unavailable = surge_of(body["spec"])
     # Old pods make room for new ones when some may be unavailable: slower, yet it moves.
     severity = WARNING if unavailable else ERROR
@@ -257,7 +257,7 @@ def _quota(body: Object, facts: NamespaceFacts) -> Found:
         yield "Quota", severity, f"{short}, and a rollout starts {max(surge, 1)} more pods first"
 
 
-def _references(body: Object, facts: NamespaceFacts) -> Found:
+def _references(body: Object, facts: NamespaceFacts) -> Findings:
     for need in references_of(body["spec"]["template"]):
         if (need.kind, need.name) not in facts.held:
             continue
@@ -269,7 +269,7 @@ def _references(body: Object, facts: NamespaceFacts) -> Found:
             yield "References", ERROR, f"its pods need {missing} of {need.kind} {need.name}"
 
 
-def _others(body: Object, _facts: NamespaceFacts) -> Found:
+def _others(body: Object, _facts: NamespaceFacts) -> Findings:
     metadata = body["metadata"]
     annotations = metadata.get("annotations") or {}
     marks = [*annotations, *(metadata.get("labels") or {})]

@@ -89,7 +89,7 @@ class NamespaceFacts:
     release: str = ""
 
 
-Found = t.Iterator[tuple[str, str, frozenset[str]]]
+References = t.Iterator[tuple[str, str, frozenset[str]]]
 
 
 def references_of(template: Object) -> list[ConfigReference]:
@@ -105,7 +105,7 @@ def references_of(template: Object) -> list[ConfigReference]:
     return [ConfigReference(kind, name, keys) for (kind, name), keys in sorted(merged.items())]
 
 
-def _of_container(container: Object) -> Found:
+def _of_container(container: Object) -> References:
     for source in container.get("envFrom") or []:
         for key, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
             yield from _needed(kind, source.get(key), "name")
@@ -115,7 +115,7 @@ def _of_container(container: Object) -> Found:
             yield from _needed(kind, source.get(key), "name")
 
 
-def _of_volume(volume: Object) -> Found:
+def _of_volume(volume: Object) -> References:
     yield from _needed("ConfigMap", volume.get("configMap"), "name")
     yield from _needed("Secret", volume.get("secret"), "secretName")
     for source in (volume.get("projected") or {}).get("sources") or []:
@@ -123,7 +123,7 @@ def _of_volume(volume: Object) -> Found:
         yield from _needed("Secret", source.get("secret"), "name")
 
 
-def _needed(kind: str, source: Object | None, name: str) -> Found:
+def _needed(kind: str, source: Object | None, name: str) -> References:
     if not source or source.get("optional") or not source.get(name):
         return
     keys = {item["key"] for item in source.get("items") or []}

@@ -194,10 +194,10 @@ class Question:
 
     def result_of(self, answer: PersonAnswer, seconds: float) -> dict[str, t.Any]:
         """A row like that of a smoke test. Only a yes or a good passes, a no or a bad fails, and silence holds."""
-        whom = f" (asked of {self.asked_of})" if self.asked_of else ""
+        addressee = f" (asked of {self.asked_of})" if self.asked_of else ""
         status = SCALES[self.scale].get(answer.word, "hold")
         if not answer.word:
-            detail = f"nobody answered{whom}: {answer.note or self.text}"
+            detail = f"nobody answered{addressee}: {answer.note or self.text}"
         else:
             note = f", {answer.note}" if answer.note else ""
             detail = f"{answer.by} said {answer.word} at {answer.at}{note}"
@@ -223,9 +223,9 @@ class Question:
 
     def planned(self) -> dict[str, t.Any]:
         """The row in check mode, where nobody is asked."""
-        whom = f" {self.asked_of}" if self.asked_of else " whoever runs this"
+        addressee = f" {self.asked_of}" if self.asked_of else " whoever runs this"
         row = self.result_of(PersonAnswer(), 0.0)
-        return {**row, "status": "planned", "detail": f"would ask{whom}: {self.text}"}
+        return {**row, "status": "planned", "detail": f"would ask{addressee}: {self.text}"}
 
 
 def read_questions(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Question]:

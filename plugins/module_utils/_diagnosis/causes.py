@@ -53,7 +53,7 @@ SERVICE_RULES = (
     Rule(
         "unready",
         LIKELY,
-        "{subject}: {pods} of {of} new pods run and are not ready ({said})",
+        "{subject}: {pods} of {of} new pods run and are not ready ({answer})",
         "Read a pod's health endpoint. " + SERVICE_BACK,
         when=unexplained,
         also=("change",),
@@ -140,13 +140,13 @@ SERVICE_RULES = (
     Rule(
         "public_silent",
         LIKELY,
-        "{subject}: its public address does not answer ({said})",
+        "{subject}: its public address does not answer ({answer})",
         "Check the gateway, DNS and the network.",
     ),
     Rule(
         "unwell",
         SURE - 5,
-        "{subject} is not well: {said}",
+        "{subject} is not well: {answer}",
         f"{PLAY}/diagnose.yml -e diagnose=crash_loop -e service={{subject}} examines its pods.",
     ),
     Rule(
@@ -189,7 +189,7 @@ RULES = (
     Rule(
         "phase_failed",
         LIKELY - 10,
-        "the release recorded on {host} at {at} that phase {subject} failed: {said}",
+        "the release recorded on {host} at {at} that phase {subject} failed: {answer}",
         f"After fixing the cause: {PLAY}/deploy.yml --tags {{subject}}.",
         # A missing image is no crash loop.
         title="Failed phase",

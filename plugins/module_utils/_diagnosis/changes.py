@@ -59,7 +59,7 @@ def look_at_record(notes: Notebook, cluster: Cluster, release: str, entry: str) 
                     file=file,
                     at=at,
                     host=host,
-                    said=sentence,
+                    answer=sentence,
                 )
 
 

@@ -192,7 +192,13 @@ def _tell_unready(
         answer = events.get(UNHEALTHY, "no events of its probe")
         text = f"{name}: {len(unready)} of {len(standing.pods)} new pods run and are not ready: {answer}"
         notes.see(
-            "unready", name, text, file=sheet, pods=len(unready), of=len(standing.pods), said=answer
+            "unready",
+            name,
+            text,
+            file=sheet,
+            pods=len(unready),
+            of=len(standing.pods),
+            answer=answer,
         )
     elif not standing.deployment.complete:
         text = f"{name}: its rollout is not complete ({standing.deployment.counts})"

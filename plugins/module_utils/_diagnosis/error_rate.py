@@ -178,7 +178,7 @@ def look_at_health(notes: Notebook, checks: t.Sequence[Check]) -> None:
         if outcome.passed:
             notes.write(HEALTH, text)
         elif outcome.known:
-            notes.see("unwell", outcome.name, text, file=HEALTH, said=outcome.detail)
+            notes.see("unwell", outcome.name, text, file=HEALTH, answer=outcome.detail)
         else:
             notes.blind(text)
 
@@ -193,7 +193,7 @@ def look_at_public(
     for name, answer in zip(services, answers, strict=True):
         if isinstance(answer, str):
             text = f"{name}: {answer}"
-            notes.see("public_silent", name, text, file=file, said=answer)
+            notes.see("public_silent", name, text, file=file, answer=answer)
             continue
         body = " ".join(answer.text[:BODY].split())[:300]
         failed = failed_checks(answer.text[:BODY])

@@ -135,7 +135,7 @@ def look_at_answers(notes: Notebook, gateway: Gateway, probes: t.Sequence[Functi
             "the functions' gateway",
             f"None of {len(probes)} functions answers: {silent[0]}",
             file="supabase/answers.txt",
-            said=silent[0],
+            answer=silent[0],
         )
 
 
@@ -153,7 +153,7 @@ def _tell_answer(
     file = "supabase/answers.txt"
     if isinstance(answer, str):
         text = f"{probe.slug}: {answer}"
-        return notes.see("function_silent", probe.slug, text, file=file, said=answer)
+        return notes.see("function_silent", probe.slug, text, file=file, answer=answer)
     heard, seconds = answer
     problem = verdict(probe, heard)
     stated = " ".join(heard.text[: 4 * SHOWN].split())[:SHOWN]

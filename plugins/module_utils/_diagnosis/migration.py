@@ -206,7 +206,7 @@ def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scrip
             file=file,
             migration=row["name"],
             at=row["started_at"],
-            said=answer,
+            answer=answer,
         )
     if status["code"] == "P3005":
         text = f"{name}: schema {database.schema} has tables and no history of Prisma"

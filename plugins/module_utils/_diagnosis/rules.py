@@ -128,7 +128,7 @@ DATABASE_RULES = (
     Rule(
         "failed_row",
         SURE,
-        "{subject}: migration {migration} of {at} failed and blocks the others: {said}",
+        "{subject}: migration {migration} of {at} failed and blocks the others: {answer}",
         f"Fix it, say that nothing of it remains by {resolve_by('rolled_back', '{migration}')}, then {MIGRATE}.",
     ),
     Rule(
@@ -223,7 +223,7 @@ FUNCTION_RULES = (
     Rule(
         "gateway_silent",
         SURE,
-        "no function answers, so the gateway or the network fails ({said})",
+        "no function answers, so the gateway or the network fails ({answer})",
         "Check the project's status, DNS and the network: deploying again would change nothing.",
     ),
     *(
@@ -284,7 +284,7 @@ FUNCTION_RULES = (
     Rule(
         "function_silent",
         LIKELY + 10,
-        "{subject} alone does not answer ({said})",
+        "{subject} alone does not answer ({answer})",
         "Read its log. " + FUNCTIONS_BACK,
         when=without("gateway_silent"),
         also=("function_errors",),

@@ -139,7 +139,7 @@ class CohortComparison:
         return self.of / self.alpha
 
     @property
-    def nobody(self) -> str:
+    def missing_arm(self) -> str:
         """Why there is nobody to compare; empty when there should be."""
         if self.share == 0.0:
             return "no user has the feature"

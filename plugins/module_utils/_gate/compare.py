@@ -183,8 +183,8 @@ def mean(of: Counts) -> float:
 
 
 def could_see(comparison: CohortComparison, evidence: ComparisonEvidence) -> str:
-    if comparison.nobody:
-        return f"compared nobody, for {comparison.nobody}"
+    if comparison.missing_arm:
+        return f"compared nobody, for {comparison.missing_arm}"
     return could_have_seen(detectable(evidence.total, comparison))
 
 
@@ -292,11 +292,11 @@ def _judge(
     share = evidence.total.share
     if breach:
         status, note = SampleStatus.BREACH, f"{name}: {evidence_words(comparison, evidence)}"
-    elif comparison.nobody:
-        note = f"{name} compares nobody, for {comparison.nobody}"
+    elif comparison.missing_arm:
+        note = f"{name} compares nobody, for {comparison.missing_arm}"
     elif share is None or not 0.0 < share < 1.0:
-        nobody = {None: "no user", 0.0: "no treated user"}.get(share, "no user of the control")
-        status, note = SampleStatus.BETWEEN, f"{name} has seen {nobody} yet, so nothing is compared"
+        absent = {None: "no user", 0.0: "no treated user"}.get(share, "no user of the control")
+        status, note = SampleStatus.BETWEEN, f"{name} has seen {absent} yet, so nothing is compared"
     elif comparison.must_detect is not None and comparison.at_most is None:
         could = detectable(evidence.total, comparison)
         if could.ratio is None or could.ratio > comparison.must_detect:

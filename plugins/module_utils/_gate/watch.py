@@ -297,7 +297,7 @@ def sample_all(
 ) -> dict[str, Sample]:
     """A sample of each. At the `first` look a query that cannot work is an InputError."""
 
-    def one(metric: Metric) -> Sample:
+    def look(metric: Metric) -> Sample:
         source = sources[metric.name]
         try:
             if isinstance(source, CohortSource):
@@ -311,5 +311,5 @@ def sample_all(
             return failed_sample(str(exc))
 
     return dict(
-        zip([metric.name for metric in due], side_by_side(one, due, at_once=_THREADS), strict=True)
+        zip([metric.name for metric in due], side_by_side(look, due, at_once=_THREADS), strict=True)
     )

@@ -143,8 +143,8 @@ def take(
     """Take or renew it, and see to it that something goes on with that while the run lives, and frees it afterwards."""
     change = locking.hold(wait=wait, fence=fence, force=force, check_mode=module.check_mode)
     run, lock = claim.run, change.after
-    kept = lock.keeper is not None and alive(lock.keeper)
-    if run is not None and lock.run == run and not (lock.manual or module.check_mode or kept):
+    renewed = lock.keeper is not None and alive(lock.keeper)
+    if run is not None and lock.run == run and not (lock.manual or module.check_mode or renewed):
         connection = Connection.from_params(module.params)
         detach(lambda: _keeper(connection, lock, claim, run).keep())
     if change.changed and change.before.holder:

@@ -85,11 +85,11 @@ def would_take(mail: Mail, deadline: Deadline, ca_cert: str | None) -> None:
         session.ehlo_or_helo_if_needed()
         replies = [session.mail(mail.sender), *map(session.rcpt, mail.recipients)]
         session.rset()
-    for whom, (code, text) in zip((mail.sender, *mail.recipients), replies, strict=True):
+    for address, (code, text) in zip((mail.sender, *mail.recipients), replies, strict=True):
         if code >= 400:
             kind = RefusedError if code >= 500 else UnreachableError
             raise kind(
-                f"{_server(mail)} does not take {whom} ({answer(code, text)}): check the address."
+                f"{_server(mail)} does not take {address} ({answer(code, text)}): check the address."
             )
 
 

@@ -22,7 +22,7 @@ from .slack import Blocks, BusyError, GoneError, NoBlocksError, SlackClient
 
 
 @dataclass(frozen=True)
-class Kept:
+class Posted:
     """`api_url` and `wanted` (the channel as the inventory names it) tell one workspace's message from another's.
 
     `attempt` is 0 until the release record was seen.
@@ -57,7 +57,7 @@ class MessageState:
     def posted(self, channel: str, ts: str) -> None:
         """Called on the thread that posts."""
         with self._lock:
-            self._keep(Kept(*self._here, channel, ts, *self._identity))
+            self._keep(Posted(*self._here, channel, ts, *self._identity))
 
     def belongs(self, identity: tuple[int, str]) -> None:
         """The message, that of now or the one to come, is that of this attempt."""
@@ -66,7 +66,7 @@ class MessageState:
             if self.kept:
                 self._keep(replace(self.kept, attempt=identity[0], started=identity[1]))
 
-    def _keep(self, stored: Kept) -> None:
+    def _keep(self, stored: Posted) -> None:
         if stored == self.kept:
             return
         self.kept = stored
@@ -75,10 +75,10 @@ class MessageState:
                 write(self._path, json.dumps(asdict(stored), indent=1))
 
 
-def read(path: Path) -> Kept | None:
+def read(path: Path) -> Posted | None:
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
-        stored = Kept(**body)
+        stored = Posted(**body)
     except (OSError, ValueError, TypeError):
         return None
     names: t.Iterable[str] = (

@@ -222,14 +222,16 @@ def dress_settings(session: Session, name: str, like: str) -> None:
     for role, setting in session.rows(_SETTINGS, (like,)):
         variable, _equals, value = setting.partition("=")
         values = split_list(value) if variable.lower() in _LISTS else [value]
-        whom = ("ALTER ROLE %I IN DATABASE %I", role, name) if role else ("ALTER DATABASE %I", name)
+        subject = (
+            ("ALTER ROLE %I IN DATABASE %I", role, name) if role else ("ALTER DATABASE %I", name)
+        )
         to = ", ".join(["%L"] * len(values)) or "''"
         # A custom variable has a dot between its two names, so each part is quoted by itself.
         dotted = variable.split(".")
         change(
             session,
-            f"{whom[0]} SET {'.'.join(['%I'] * len(dotted))} TO {to}",
-            *whom[1:],
+            f"{subject[0]} SET {'.'.join(['%I'] * len(dotted))} TO {to}",
+            *subject[1:],
             *dotted,
             *values,
         )
@@ -261,8 +263,8 @@ def _dress_rights(session: Session, name: str, like: ServerDatabase) -> None:
     change(session, "REVOKE ALL ON DATABASE %I FROM %I", name, like.owner)
     for role, privilege, grantable in grants:
         option = " WITH GRANT OPTION" if grantable and role not in ("", like.owner) else ""
-        whom, who = ("%I", [role]) if role else ("PUBLIC", [])
-        change(session, f"GRANT {privilege} ON DATABASE %I TO {whom}{option}", name, *who)
+        grantee, who = ("%I", [role]) if role else ("PUBLIC", [])
+        change(session, f"GRANT {privilege} ON DATABASE %I TO {grantee}{option}", name, *who)
 
 
 def set_mark(session: Session, name: str, mark: DatabaseMark, before: str = "") -> None:

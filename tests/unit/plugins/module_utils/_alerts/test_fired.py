@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
-    KEPT,
+    MOST_FIRED,
     alerts_of,
     describe,
     fired,
@@ -75,7 +75,7 @@ def test_the_last_look_says_whether_all_was_seen():
 
 
 def test_what_the_record_keeps_is_read_back_and_bounded():
-    many = Alerts(True, tuple(down(f"{n // 60:02}:{n % 60:02}:00") for n in range(KEPT + 7)))
+    many = Alerts(True, tuple(down(f"{n // 60:02}:{n % 60:02}:00") for n in range(MOST_FIRED + 7)))
     body = json.loads(json.dumps(to_record(many)))
     assert from_record(body) == Alerts(True, many.fired[7:])
     assert len(json.dumps(body)) < 10_000

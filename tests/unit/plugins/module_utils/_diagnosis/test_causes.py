@@ -66,7 +66,7 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
               "almost certain"),
     "passing trouble": ([trouble(dooms=False)], "crashed 4 times", "likely"),
     "no deployment": ([fact("deployment_missing")], "no such Deployment", "almost certain"),
-    "unready": ([fact("unready", pods=2, of=3, said="HTTP 503")],
+    "unready": ([fact("unready", pods=2, of=3, answer="HTTP 503")],
                 "2 of 3 new pods run and are not ready (HTTP 503)", "likely"),
     "paused": ([fact("paused", resume="kubectl rollout resume deployment/a")], "is paused",
                "likely"),
@@ -76,7 +76,7 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
                                    "was not rolled out recently", "likely"),
     "the gateway": ([FAILED_PUBLIC, fact("standing", ready=2, desired=2)],
                     "answers 500 while its pods are ready", "likely"),
-    "a worker's own check": ([fact("unwell", said="'check' ended with code 1")],
+    "a worker's own check": ([fact("unwell", answer="'check' ended with code 1")],
                              "is not well: 'check' ended with code 1", "likely"),
     "a gateway": ([ERRORS], "none of the services, answers 12.0% of its requests", "possible"),
     "pods out of sight": ([FAILED_PUBLIC], "it is unknown whether its pods are ready", "possible"),
@@ -99,12 +99,12 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
                    "its JWT check is on, against the release's policy", "almost certain"),
     "not deployed": ([fact("not_listed", "wa-webhook")], "is not deployed", "almost certain"),
     "secret": ([fact("no_secret", "WA_APP_SECRET")], "no secret WA_APP_SECRET", "likely"),
-    "gateway down": ([fact("gateway_silent", "the functions' gateway", said="refused")],
+    "gateway down": ([fact("gateway_silent", "the functions' gateway", answer="refused")],
                      "no function answers", "almost certain"),
-    "one silent": ([fact("function_silent", "wa-webhook", said="no answer within 10 s")],
+    "one silent": ([fact("function_silent", "wa-webhook", answer="no answer within 10 s")],
                    "wa-webhook alone does not answer", "likely"),
     "failed row": ([fact("failed_row", "agent_core_db", migration="2_b", at="2026",
-                   said="ERROR: syntax")],
+                   answer="ERROR: syntax")],
                    "migration 2_b of 2026 failed and blocks the others: ERROR: syntax",
                    "almost certain"),
     "made by hand": ([fact("made_already", "supabase_db", tables=["public.a"])],
@@ -120,7 +120,7 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
     "drift": ([fact("edited", "supabase_db", migration="1_a.sql", how="statement 1 was A")],
               "1_a.sql was edited after it was applied", "likely"),
     "the record": ([fact("phase_failed", "database", at="10:00", host="supabase_db",
-                   said="no room")], "phase database failed: no room", "possible"),
+                   answer="no room")], "phase database failed: no room", "possible"),
 })  # fmt: skip
 def test_a_fact_speaks_for_its_cause(facts, words, certainty):
     found = find_causes(facts)
@@ -171,8 +171,10 @@ def test_the_surest_comes_first_and_each_once():
 
 
 def test_a_silent_gateway_is_one_cause_and_not_one_for_each_function():
-    silent = [fact("function_silent", name, said="refused") for name in ("a", "b")]
-    found = find_causes([*silent, fact("gateway_silent", "the functions' gateway", said="refused")])
+    silent = [fact("function_silent", name, answer="refused") for name in ("a", "b")]
+    found = find_causes(
+        [*silent, fact("gateway_silent", "the functions' gateway", answer="refused")]
+    )
     assert len(found) == 1
 
 
@@ -192,8 +194,8 @@ def test_the_way_back_of_a_service_is_a_command_that_can_be_pasted():
 
 
 def test_the_same_of_several_services_is_one_cause_with_one_command():
-    alike = [fact("unready", name, pods=2, of=3, said="HTTP 503") for name in ("a", "b", "c")]
-    (cause,) = find_causes([*alike, fact("unready", "a", pods=2, of=3, said="HTTP 503")])
+    alike = [fact("unready", name, pods=2, of=3, answer="HTTP 503") for name in ("a", "b", "c")]
+    (cause,) = find_causes([*alike, fact("unready", "a", pods=2, of=3, answer="HTTP 503")])
     assert cause.sentence.startswith("a, b, c: 2 of 3 new pods run and are not ready")
     assert '["a", "b", "c"]' in cause.hint
 
@@ -201,7 +203,7 @@ def test_the_same_of_several_services_is_one_cause_with_one_command():
 def test_services_that_blame_a_dependency_are_not_blamed_themselves():
     unwell = fact("public_unwell", status=503, body="{}")
     blame = fact("dependency", "database", count=1, of=1, why="no answer within 2 s")
-    symptoms = [fact("unready", pods=2, of=3, said="HTTP 503"), ERRORS, rolled(5)]
+    symptoms = [fact("unready", pods=2, of=3, answer="HTTP 503"), ERRORS, rolled(5)]
     (cause,) = find_causes([*symptoms, unwell, blame])
     assert "their database fails (no answer within 2 s)" in cause.sentence
 
@@ -219,7 +221,7 @@ def test_every_rule_goes_by_a_fact_that_somebody_notes(kind):
 
 def test_a_failed_phase_is_called_so_and_ends_with_one_full_stop():
     said = "the image is not in the registry. Push the image, or correct its tag."
-    (found,) = find_causes([fact("phase_failed", "x", at="10:00", host="h", said=said)])
+    (found,) = find_causes([fact("phase_failed", "x", at="10:00", host="h", answer=said)])
     assert (found.entry, found.heading) == ("crash_loop", "Failed phase")
     assert found.sentence.endswith("its tag.")
 
