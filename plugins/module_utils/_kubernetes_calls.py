@@ -196,7 +196,6 @@ RUN_TIMEOUT = 30.0
 OUT_OF_TIME = 124
 """The exit code, as timeout(1) has it, of a program that did not end within RUN_TIMEOUT."""
 
-
 NOT_STARTED = 126
 """That of a shell for a program that cannot be run."""
 

@@ -128,7 +128,6 @@ _KEY_IN_ADDRESS = 16
 """Characters; a shorter part of an address is no key."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\d")
 
-
 _STRUCTURE = re.compile(r"[\[{]\s{0,16}(?:\\?[\"'{\[\]}]|[\w.-]{1,64}\s?[:=]|$)", re.M)
 
 

@@ -16,7 +16,6 @@ from ._errors import InputError
 PLACEHOLDER = "CHANGE_ME"
 """Stands in a value that the owner of the inventory has to fill in, followed by what belongs there."""
 
-
 CONNECTIONS: t.Mapping[str, t.Sequence[str]] = {
     "slack_channel": ("secret_slack_bot_token",),
     "statuspage_url": ("statuspage_page_id", "secret_statuspage_token"),

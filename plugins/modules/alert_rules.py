@@ -155,7 +155,6 @@ from ..module_utils._module import Module, documented, emit_progress, execute, r
 
 NEEDS = (REQUESTS,)
 
-
 module_spec = documented(
     DOCUMENTATION,
     required_if=[

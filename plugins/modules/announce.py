@@ -246,7 +246,6 @@ LIBRARIES = {
 }
 """What a channel needs; mail needs nothing."""
 
-
 module_spec = documented(DOCUMENTATION)
 
 

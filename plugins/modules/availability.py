@@ -155,7 +155,6 @@ from ..module_utils._run_process import current_run
 
 NEEDS = (KUBERNETES, REQUESTS)
 
-
 module_spec = documented(DOCUMENTATION)
 
 

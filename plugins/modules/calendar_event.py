@@ -117,7 +117,6 @@ PRODUCT = "-//easymo.deploy//release//EN"
 
 NEEDS = (ICALENDAR,)
 
-
 module_spec = documented(DOCUMENTATION)
 
 

@@ -174,7 +174,6 @@ from ..module_utils._run_process import current_run
 
 NEEDS = (KUBERNETES,)
 
-
 module_spec = documented(DOCUMENTATION)
 
 

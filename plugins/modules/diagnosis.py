@@ -233,7 +233,6 @@ from ..module_utils._time import now
 
 NEEDS = (JINJA2,)
 
-
 module_spec = documented(
     DOCUMENTATION,
     no_log=["redact"],

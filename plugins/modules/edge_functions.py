@@ -305,7 +305,6 @@ from ..module_utils._supabase_api import SupabaseFunctionsApi
 
 NEEDS = (REQUESTS,)
 
-
 module_spec = documented(
     DOCUMENTATION,
     required_if=[

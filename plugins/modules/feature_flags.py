@@ -158,7 +158,6 @@ from ..module_utils._templates import JINJA2
 
 NEEDS = (KUBERNETES, JINJA2)
 
-
 module_spec = documented(DOCUMENTATION)
 
 

@@ -264,7 +264,6 @@ TIMES = ("settle", "quiet", "blind_after", "max_silence")
 _ONE_LOOK = {"duration": 0.0, "initial_delay": 0.0, "interval": 60.0, "must_detect": None}
 _NOTHING_YET: dict[str, t.Any] = {"treated_share": None, "evidence_before": {}}
 
-
 module_spec = documented(
     DOCUMENTATION,
     inside={"metrics": METRIC_RULES},

@@ -246,7 +246,6 @@ from ..module_utils._templates import JINJA2
 
 NEEDS = (KUBERNETES, JINJA2)
 
-
 module_spec = documented(
     DOCUMENTATION, required_if=[("state", "judged", ["percentage", "verdict"])]
 )

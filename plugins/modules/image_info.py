@@ -93,7 +93,6 @@ from ..module_utils._module import Module, documented, execute, refuse_below
 
 NEEDS = (REQUESTS,)
 
-
 module_spec = documented(DOCUMENTATION)
 
 

@@ -218,7 +218,6 @@ from ..module_utils._time import utc_now
 
 NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 
-
 module_spec = documented(
     DOCUMENTATION, required_if=[("state", LOWERED, ["percentage", "percentage_flag"])]
 )

@@ -84,7 +84,6 @@ NEEDS = (REQUESTS,)
 LONGEST = 500
 """Characters: what fits on the dashboard."""
 
-
 module_spec = documented(DOCUMENTATION, required_if=[("state", "present", ("text",))])
 
 

@@ -397,7 +397,6 @@ from ..module_utils._module import Module, documented, emit_progress, execute
 
 TIMES = ("duration", "interval", "initial_delay", "hold_for", "recover_for", "max_gap")
 
-
 module_spec = documented(DOCUMENTATION, inside={"metrics": METRIC_RULES})
 
 

@@ -427,7 +427,6 @@ from ..module_utils._postgres import PSYCOPG2
 
 NEEDS = (PSYCOPG2,)
 
-
 module_spec = documented(
     DOCUMENTATION, required_if=[("state", "resolved", ("migrations", "resolution"))]
 )

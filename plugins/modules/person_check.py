@@ -175,7 +175,6 @@ from ..module_utils._time import utc_now
 
 Ask = t.Callable[[Question, int], PersonAnswer]
 
-
 module_spec = documented(DOCUMENTATION)
 
 

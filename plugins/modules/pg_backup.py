@@ -244,7 +244,6 @@ NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)
 
 _METHODS = {"zstd": ZSTD, "gzip": GZIP, "none": "none"}
 
-
 module_spec = documented(DOCUMENTATION)
 
 

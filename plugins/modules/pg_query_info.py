@@ -60,7 +60,6 @@ from ..module_utils._postgres import PSYCOPG2, PostgresTarget, SqlError
 
 NEEDS = (PSYCOPG2,)
 
-
 module_spec = documented(DOCUMENTATION)
 
 

@@ -267,7 +267,6 @@ NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)
 PATIENCE = 600.0
 """Seconds for which the deploy lock is asked for: what fills a database may have taken an hour."""
 
-
 module_spec = documented(DOCUMENTATION)
 
 

@@ -150,7 +150,6 @@ from ..module_utils._time import now as wall_clock
 
 NEEDS = (KUBERNETES, JMESPATH)
 
-
 module_spec = documented(DOCUMENTATION)
 
 

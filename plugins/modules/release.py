@@ -387,7 +387,6 @@ from ..module_utils._time import utc_now
 
 NEEDS = (KUBERNETES,)
 
-
 module_spec = documented(
     DOCUMENTATION,
     required_by={"phase_status": ["phase"]},

@@ -128,7 +128,6 @@ from ..module_utils._release.store import ReleaseStore
 
 NEEDS = (KUBERNETES,)
 
-
 module_spec = documented(DOCUMENTATION)
 
 

@@ -153,9 +153,7 @@ from ..module_utils._templates import JINJA2
 
 NEEDS = (JINJA2,)
 
-
 PAGE = "report.html"
-
 
 module_spec = documented(DOCUMENTATION)
 

@@ -143,7 +143,6 @@ from ..module_utils._waves.wave import emit_counts
 
 NEEDS = (KUBERNETES,)
 
-
 module_spec = documented(DOCUMENTATION)
 
 

@@ -261,7 +261,6 @@ from ..module_utils._time import now
 
 NEEDS = (KUBERNETES,)
 
-
 module_spec = documented(DOCUMENTATION)
 
 

@@ -244,7 +244,6 @@ from ..module_utils._waves.wave import roll_one
 NEEDS = (KUBERNETES,)
 SCALES = ("stopped", "running")
 
-
 module_spec = documented(
     DOCUMENTATION,
     required_if=[

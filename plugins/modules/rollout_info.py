@@ -77,7 +77,6 @@ from ..module_utils._rollout.observer import observe_standings
 
 NEEDS = (KUBERNETES,)
 
-
 module_spec = documented(DOCUMENTATION)
 
 

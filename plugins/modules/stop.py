@@ -122,7 +122,6 @@ ERRORS: dict[str, type[DeployError]] = {
     )
 }
 
-
 module_spec = documented(DOCUMENTATION)
 
 

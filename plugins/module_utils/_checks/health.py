@@ -240,7 +240,6 @@ SERVER_PROBES: Kinds = {
     "http": Kind(probe_http, (REQUESTS, JMESPATH)),
 }
 
-
 PROBES: Kinds = {**SERVER_PROBES, **pods.PROBES, **metrics.PROBES}
 
 

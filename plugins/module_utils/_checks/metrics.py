@@ -271,9 +271,7 @@ KINDS: Kinds = {
     "series": Kind(look_series, (REQUESTS,)),
 }
 
-
 PROBES: Kinds = {"metric": Kind(probe_metric, (REQUESTS,))}
-
 
 TESTS: Kinds = {
     "metrics": Kind(

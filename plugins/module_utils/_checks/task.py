@@ -135,7 +135,6 @@ TESTS: Kinds = {
     ),
 }
 
-
 PREFLIGHT: Kinds = {
     **preflight.KINDS,
     **KINDS,

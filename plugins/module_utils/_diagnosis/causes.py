@@ -172,7 +172,6 @@ SERVICE_RULES = (
     ),
 )
 
-
 SHARED = 100
 """The weight of what most services have at once: nothing about one of them is surer."""
 FIGURES = re.compile(r"\d+(?:[.,]\d+)*")

@@ -116,7 +116,6 @@ _HANDLERS: t.Mapping[str, t.Callable[[Made, Node], None]] = {
     "DropStmt": _drop,
 }
 
-
 _ONLY_READS = """
 SELECT reset_val, pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_settings
 WHERE name = 'default_transaction_read_only'

@@ -115,7 +115,6 @@ MACROS = """{% macro listed(lines) %}
 {%- endmacro %}
 """
 
-
 SHOWN = 5
 """Causes that the terminal shows."""
 EXCERPT = 40

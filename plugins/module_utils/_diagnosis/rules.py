@@ -205,7 +205,6 @@ DATABASE_RULES = (
     ),
 )
 
-
 DEPLOYED_OTHERWISE = (
     ("jwt_policy", "{subject}: its JWT check is {on}, against the release's policy, so it answers the wrong callers"),
     ("not_listed", "{subject} is not deployed in this project"),

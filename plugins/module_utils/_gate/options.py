@@ -219,7 +219,6 @@ ONE_LOOK: t.Mapping[str, float] = {
 }
 """What a metric without its own gets from a gate, for which one look is all."""
 
-
 METRIC_RULES: t.Mapping[str, t.Any] = {
     "mutually_exclusive": [("query", "treated"), ("volume", "treated"), ("count", "treated")],
     "required_one_of": [("query", "treated")],

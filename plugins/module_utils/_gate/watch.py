@@ -168,7 +168,6 @@ _THREADS = 8
 _STANDSTILL = 60.0
 """Seconds that no look takes: the process was stopped meanwhile, as its machine may be."""
 
-
 Sources = t.Mapping[str, "SampleSource | CohortSource"]
 
 

@@ -277,7 +277,6 @@ def said_already(results: t.Mapping[str, t.Any], incident: StatusPageIncident) -
 
 Send = t.Callable[[t.Any, Deadline, "str | None"], Delivered]
 
-
 SENDERS: t.Mapping[str, Send] = MappingProxyType(
     {
         "slack": send_slack_message,

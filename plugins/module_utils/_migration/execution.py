@@ -36,7 +36,6 @@ _QUOTED_DATA = (
     ),
 )
 
-
 _PASSWORD = re.compile(
     r"""(?xsi)
     (?P<word> \w* (?:password|passwd|secret|token|api_?key|credential) \w* ["']? \s*

@@ -153,7 +153,6 @@ REPAIR = Mend(
 )
 """What the Supabase CLI does with its history."""
 
-
 Order = t.Callable[[str], t.Any]
 """What sorts versions: `str`, as text, is what the Supabase CLI does."""
 

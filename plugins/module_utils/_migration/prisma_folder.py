@@ -117,7 +117,6 @@ _CREATED = re.compile(
 )
 """As Prisma writes it."""
 
-
 _SHOWN = 12
 
 

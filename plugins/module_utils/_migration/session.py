@@ -186,7 +186,6 @@ _ONLY_READS = """
 SELECT pg_catalog.current_setting('transaction_read_only')::bool, pg_catalog.pg_is_in_recovery()
 """
 
-
 LOCK_NOT_AVAILABLE = "55P03"
 
 

@@ -113,7 +113,6 @@ TAKEN_BACK = frozenset({ROLLED_BACK, PARTLY})
 ROLLBACK_PHASE = "rollback"
 """The phase of an undo. It belongs to the attempt it undoes and never begins a new one."""
 
-
 TRIES_KEPT = 10
 """How many failed tries of a phase, and how many runs of it, a record keeps: it has 1 MB for everything."""
 LISTED = ("earlier_failures", "earlier_runs", "interruptions")

@@ -52,11 +52,11 @@ class FailureRule:
 
     name: str
     reasons: frozenset[str]
-    message: str
     dwell: float | None
-    snapshots: int
     sentence: str
     hint: str
+    message: str = ""
+    snapshots: int = 0
     restarts: int = 0
     node_bound: bool = False
     promised: float | None = None
@@ -86,7 +86,6 @@ RULES = (
     FailureRule(
         "InvalidImage",
         frozenset({"InvalidImageName", "ErrImageNeverPull", "SignatureValidationFailed"}),
-        "",
         dwell=0,
         snapshots=1,
         sentence="its image {image} can never be pulled ({message})",
@@ -95,7 +94,7 @@ RULES = (
     FailureRule(
         "ImageNotFound",
         PULL,
-        r"not found|manifest unknown|no match for platform|does not exist",
+        message=r"not found|manifest unknown|no match for platform|does not exist",
         dwell=15,
         snapshots=2,
         sentence="its image {image} is not in the registry ({message})",
@@ -104,9 +103,8 @@ RULES = (
     FailureRule(
         "ImagePullDenied",
         PULL,
-        r"unauthorized|denied|authentication required|forbidden",
+        message=r"unauthorized|denied|authentication required|forbidden",
         dwell=45,
-        snapshots=0,
         sentence="the registry refuses its image {image} ({message})",
         hint="Check the imagePullSecrets of the Deployment.",
         node_bound=True,
@@ -114,16 +112,15 @@ RULES = (
     FailureRule(
         "ConfigMissing",
         frozenset({"CreateContainerConfigError"}),
-        r"^(?!.*failed to sync)",
+        message=r"^(?!.*failed to sync)",
         dwell=30,
-        snapshots=0,
         sentence="container {container} cannot be configured ({message})",
         hint="Create that ConfigMap, Secret or key.",
     ),
     FailureRule(
         "CannotStart",
         START,
-        r"executable file not found|no such file|permission denied|exec format",
+        message=r"executable file not found|no such file|permission denied|exec format",
         dwell=15,
         snapshots=2,
         sentence="container {container} cannot start ({message})",
@@ -133,7 +130,6 @@ RULES = (
     FailureRule(
         "OutOfMemory",
         frozenset({"OOMKilled"}),
-        "",
         dwell=0,
         snapshots=1,
         restarts=2,
@@ -144,7 +140,6 @@ RULES = (
     FailureRule(
         "CrashLoop",
         frozenset({"CrashLoopBackOff", "Restarted"}),
-        "",
         dwell=0,
         snapshots=1,
         restarts=2,
@@ -155,9 +150,7 @@ RULES = (
     FailureRule(
         "Unschedulable",
         frozenset({"Unschedulable"}),
-        "",
         dwell=120,
-        snapshots=0,
         sentence="no node accepts its pods ({message})",
         hint="Add a node, or lower what the pods request.",
         promised=300,
@@ -165,9 +158,7 @@ RULES = (
     FailureRule(
         "Gated",
         frozenset({"SchedulingGated"}),
-        "",
         dwell=None,
-        snapshots=0,
         sentence="its pods are held back by scheduling gates ({message})",
         hint="Find who set the gates: a person or a controller lifts them.",
         held=True,
@@ -175,34 +166,30 @@ RULES = (
     FailureRule(
         "ReplicaSetRefused",
         frozenset({"ReplicaSetCreateError"}),
-        "",
         dwell=60,
-        snapshots=0,
         sentence="the cluster refuses its ReplicaSet ({message})",
         hint="Check quotas and admission webhooks.",
     ),
     FailureRule(
         "QuotaExceeded",
         frozenset({"FailedCreate"}),
-        r"exceeded quota",
+        message=r"exceeded quota",
         dwell=30,
-        snapshots=0,
         sentence="the namespace's quota has no room for its new pods ({message})",
         hint="Raise the quota, or free some of it.",
     ),
     FailureRule(
         "WebhookUnavailable",
         frozenset({"FailedCreate"}),
-        r"failed calling webhook|timeout|timed out|connection refused",
+        message=r"failed calling webhook|timeout|timed out|connection refused",
         dwell=60,
-        snapshots=0,
         sentence="an admission webhook does not answer ({message})",
         hint="Check that webhook.",
     ),
     FailureRule(
         "PodsRefused",
         frozenset({"FailedCreate"}),
-        r"PodSecurity|LimitRange|denied|forbidden|not found",
+        message=r"PodSecurity|LimitRange|denied|forbidden|not found",
         dwell=15,
         snapshots=2,
         sentence="the cluster refuses its new pods ({message})",
@@ -211,9 +198,7 @@ RULES = (
     FailureRule(
         "ImagePullTrouble",
         PULL | {"RegistryUnavailable", "ImageInspectError"},
-        "",
         dwell=None,
-        snapshots=0,
         sentence="its image {image} cannot be pulled yet ({message})",
         hint="Check the registry: this often passes.",
     ),
@@ -226,9 +211,7 @@ RULES = (
             "FailedCreate",
             "PostStartHookError",
         },
-        "",
         dwell=None,
-        snapshots=0,
         sentence="its pods do not start yet ({reason}: {message})",
         hint="Check the pods' events.",
     ),

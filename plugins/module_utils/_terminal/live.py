@@ -48,7 +48,6 @@ SOONEST = 60.0
 VALUES = 96
 """Columns of a look's values: the metrics are in the order of their weight."""
 
-
 TONES: t.Mapping[str, Tone] = {
     "done": "good",
     "running": "calm",

@@ -38,7 +38,6 @@ LOG_LINES = 3
 REMARK = 300
 """Columns of what a role says in passing; -v shows all of it."""
 
-
 Teller = t.Callable[[Group], list[Fact]]
 OURS = "easymo.deploy."
 

@@ -39,7 +39,6 @@ def options_of(wave: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any]) -> d
 
 Params = t.Mapping[str, t.Any]
 
-
 PinsReader = t.Callable[[Cluster, Params], "Pins | None"]
 
 

@@ -79,7 +79,6 @@ def _is_quick(body: Node, target: NamedObjects, world: World) -> bool:
 
 _CALLS = frozenset({"FuncCall"})
 
-
 _SERIAL = frozenset({"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"})
 _CONSTANT_NODES = words(
     """

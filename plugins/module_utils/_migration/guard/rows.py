@@ -153,7 +153,6 @@ _CHANGES: t.Final = {
     "MergeStmt": _judge_merge,
 }
 
-
 _PARTS = RUNNING | _CHANGES.keys()
 
 

@@ -22,7 +22,6 @@ BACK, NOT_STARTED, EARLIER = "rolled back", "not started", "rolled out earlier"
 NAMED = 6
 """As many services are named in one line."""
 
-
 Json = t.Mapping[str, t.Any]
 
 
