@@ -140,6 +140,7 @@ class HttpRegistry:
         self._deadline = Deadline(patience, clock.now, clock.sleep)
 
     def digest(self, reference: Reference) -> str | None:
+        """`sha256:…` of what the reference names, None when the registry has no such image. On any thread."""
         url = (
             f"{self._api or reference.api}/v2/{reference.repository}/manifests/{reference.manifest}"
         )
@@ -238,12 +239,7 @@ class MissingImagesError(DeployError):
     reason = "ImageNotFound"
 
 
-class Registry(t.Protocol):
-    def digest(self, reference: Reference) -> str | None:
-        """`sha256:…` of what the reference names, None when the registry has no such image. On any thread."""
-
-
-def resolve(registry: Registry, references: t.Sequence[Reference]) -> dict[str, str]:
+def resolve(registry: HttpRegistry, references: t.Sequence[Reference]) -> dict[str, str]:
     """The digest of each, by its text. Raises with all that are missing; what could not be asked raises first."""
     digests = side_by_side(registry.digest, references, at_once=AT_ONCE)
     results = {

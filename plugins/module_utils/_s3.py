@@ -97,36 +97,8 @@ class Storage:
         return {name: value for name, value in given.items() if value}
 
 
-class Bucket(t.Protocol):
-    """What backups need of an object store."""
-
-    @property
-    def name(self) -> str: ...
-
-    def check(self) -> None:
-        """Raise unless the bucket is there and lets us in."""
-
-    def list(self, prefix: str) -> t.Iterator[StoredObject]: ...
-    def read(self, key: str) -> t.Iterator[bytes]: ...
-
-    def put_new(self, key: str, body: bytes) -> None:
-        """Store a small object; an object of that key that is already there is a ConflictError."""
-
-    def storage(self, key: str) -> Storage:
-        """How an object is kept; None stands for what S3 does not say."""
-
-    def delete(self, key: str) -> None: ...
-    def list_uploads(self, prefix: str) -> t.Iterator[Unfinished]: ...
-    def start_upload(self, key: str) -> str: ...
-    def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str: ...
-    def complete_upload(self, key: str, upload: str, etags: t.Sequence[str]) -> None: ...
-
-    def abort_upload(self, key: str, upload: str) -> None:
-        """One that is gone already is fine."""
-
-
 class S3Bucket:
-    """A Bucket over boto3. One client serves all threads, which boto3 allows for clients."""
+    """An object store over boto3. One client serves all threads, which boto3 allows for clients."""
 
     def __init__(
         self, name: str, client: t.Any, where: str, storage: Storage | None = None
@@ -177,6 +149,7 @@ class S3Bucket:
         return cls(params["bucket"], client, params["endpoint_url"] or "AWS", storage)
 
     def check(self) -> None:
+        """Raise unless the bucket is there and lets us in."""
         with self._speaking():
             self._client.head_bucket(Bucket=self.name)
 
@@ -207,6 +180,7 @@ class S3Bucket:
                     return
 
     def put_new(self, key: str, body: bytes) -> None:
+        """Store a small object; an object of that key that is already there is a ConflictError."""
         try:
             with self._speaking(key):
                 self._client.put_object(
@@ -241,6 +215,7 @@ class S3Bucket:
             )
 
     def storage(self, key: str) -> Storage:
+        """How an object is kept; None stands for what S3 does not say."""
         with self._speaking(key):
             answer = self._client.head_object(Bucket=self.name, Key=key)
         return Storage(
@@ -286,6 +261,7 @@ class S3Bucket:
                 self._client.head_object(Bucket=self.name, Key=key)
 
     def abort_upload(self, key: str, upload: str) -> None:
+        """One that is gone already is fine."""
         with self._speaking(key), suppress(self._client.exceptions.NoSuchUpload):
             self._client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
 

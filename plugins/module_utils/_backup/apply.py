@@ -34,7 +34,7 @@ if t.TYPE_CHECKING:
 
     from .._child_process import Child, CleanupNotes
     from .._postgres import PostgresTarget
-    from .._s3 import Bucket, Storage
+    from .._s3 import S3Bucket, Storage
     from .programs import BackupProgress, Program
     from .tables import DumpedTable, ExportedSnapshot
 
@@ -132,7 +132,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def read_back(
-    pg_restore: Program, bucket: Bucket, key: str, uploaded: Uploaded, *, timeout: float
+    pg_restore: Program, bucket: S3Bucket, key: str, uploaded: Uploaded, *, timeout: float
 ) -> DumpContents:
     """Read the dump once, for its checksum and pg_restore's table of contents."""
     where = f"s3://{bucket.name}/{key}"
@@ -215,7 +215,10 @@ class BackupRequest:
 
 
 def take_backup(
-    request: BackupRequest, bucket: Bucket, progress: BackupProgress, connect: Callable[[], Bucket]
+    request: BackupRequest,
+    bucket: S3Bucket,
+    progress: BackupProgress,
+    connect: Callable[[], S3Bucket],
 ) -> Backup:
     """Dump, verify, seal. Nothing is left on any failure. When we are killed, a process with `connect` cleans up."""
     remains = request.remains
@@ -233,7 +236,7 @@ def take_backup(
 
 
 def _take(
-    request: BackupRequest, bucket: Bucket, progress: BackupProgress, cleanup: CleanupNotes
+    request: BackupRequest, bucket: S3Bucket, progress: BackupProgress, cleanup: CleanupNotes
 ) -> Backup:
     started = _now()
     with opened(request.local_folder, request.key) as copy:

@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from .._s3 import Bucket, StoredObject, Unfinished
+    from .._s3 import S3Bucket, StoredObject, Unfinished
 
 
 _READERS = 8
@@ -35,7 +35,7 @@ class BackupCatalog:
     """Dumps without a manifest: of a running backup, or the remains of one."""
 
 
-def read_catalog(bucket: Bucket, *, prefix: str, name: str | None = None) -> BackupCatalog:
+def read_catalog(bucket: S3Bucket, *, prefix: str, name: str | None = None) -> BackupCatalog:
     """The backups under `prefix`, all or those of one logical database."""
     stored = {each.key: each for each in bucket.list(prefix + (name or ""))}
     keys = sorted(filter(manifest_pattern(prefix, name).fullmatch, stored))
@@ -55,7 +55,7 @@ def read_catalog(bucket: Bucket, *, prefix: str, name: str | None = None) -> Bac
     return BackupCatalog(backups=tuple(backups), broken=tuple(broken), unsealed=unsealed)
 
 
-def _read_manifest(bucket: Bucket, stored: StoredObject) -> Manifest | None:
+def _read_manifest(bucket: S3Bucket, stored: StoredObject) -> Manifest | None:
     if stored.size > _LARGEST:
         return None
     try:
@@ -93,7 +93,7 @@ class UnfinishedBackup:
     local: tuple[Path, Path] | None = None
     """Where the local copy is made, and where it stays."""
 
-    def remove(self, bucket: Bucket, uploads: Iterable[str] = ()) -> None:
+    def remove(self, bucket: S3Bucket, uploads: Iterable[str] = ()) -> None:
         """Remove the remains; a backup with its manifest stays. Raises a DeployError when S3 refuses."""
         if self.local:
             _unlink(self.local[0])
@@ -106,14 +106,14 @@ class UnfinishedBackup:
         if self.key in present:
             bucket.delete(self.key)
 
-    def abort_uploads(self, bucket: Bucket, uploads: Iterable[str] = ()) -> None:
+    def abort_uploads(self, bucket: S3Bucket, uploads: Iterable[str] = ()) -> None:
         for upload in {*uploads, *_unfinished(bucket, self.key)}:
             bucket.abort_upload(self.key, upload)
 
 
 def run_cleanup(
     remains: UnfinishedBackup,
-    connect: Callable[[], Bucket],
+    connect: Callable[[], S3Bucket],
     notes: Sequence[str],
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
@@ -141,7 +141,7 @@ def _insist(work: Callable[[], None], sleep: Callable[[float], None]) -> None:
             return
 
 
-def _unfinished(bucket: Bucket, key: str) -> set[str]:
+def _unfinished(bucket: S3Bucket, key: str) -> set[str]:
     """Ids of the unfinished uploads; none without the right to list them."""
     try:
         return {upload.upload for upload in bucket.list_uploads(key) if upload.key == key}
@@ -162,7 +162,7 @@ class UnfinishedBackups:
     def keys(self) -> list[str]:
         return sorted({*self.dumps, *(upload.key for upload in self.uploads)})
 
-    def apply(self, bucket: Bucket) -> None:
+    def apply(self, bucket: S3Bucket) -> None:
         try:
             for upload in self.uploads:
                 bucket.abort_upload(upload.key, upload.upload)
@@ -173,7 +173,13 @@ class UnfinishedBackups:
 
 
 def find_remains(
-    bucket: Bucket, catalog: BackupCatalog, prefix: str, name: str, *, timeout: float, now: datetime
+    bucket: S3Bucket,
+    catalog: BackupCatalog,
+    prefix: str,
+    name: str,
+    *,
+    timeout: float,
+    now: datetime,
 ) -> UnfinishedBackups:
     """The remains of earlier runs for this name that may be removed."""
     uploads: tuple[Unfinished, ...] = ()

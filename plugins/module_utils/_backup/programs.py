@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
 
     from .._child_process import Child, Writer
     from .._postgres import PostgresTarget
-    from .._s3 import Bucket
+    from .._s3 import S3Bucket
     from .._threads import Begun
 
 
@@ -199,7 +199,7 @@ class Uploaded:
 class Upload:
     """A multipart upload in progress: no object until `complete`. `stop` leaves its parts for an abort."""
 
-    def __init__(self, bucket: Bucket, key: str) -> None:
+    def __init__(self, bucket: S3Bucket, key: str) -> None:
         self._bucket = bucket
         self._key = key
         self.upload = bucket.start_upload(key)

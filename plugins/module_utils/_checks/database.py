@@ -16,7 +16,7 @@ from .._errors import ConflictError, DeployError, InputError, RefusedError, Unre
 from .._migration.prisma_folder import read_folder, refuse_unsettled
 from .._migration.prisma_history import read_history, use_schema
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError, connected
-from .._s3 import BOTO3, Bucket, S3Bucket, Storage
+from .._s3 import BOTO3, S3Bucket, Storage
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
 
 NO_TABLE = "42P01"
@@ -174,7 +174,7 @@ def look_bucket(options: Options, ground: Ground) -> t.Sequence[Finding]:
     ]
 
 
-def denials(bucket: Bucket, prefix: str, key: str) -> dict[str, str]:
+def denials(bucket: S3Bucket, prefix: str, key: str) -> dict[str, str]:
     """What the key may not do, each with S3's own word. An upload that was begun is aborted whatever happens."""
     results: dict[str, str] = {}
 
@@ -197,7 +197,7 @@ def denials(bucket: Bucket, prefix: str, key: str) -> dict[str, str]:
     return results
 
 
-def _read_nothing(bucket: Bucket, key: str) -> None:
+def _read_nothing(bucket: S3Bucket, key: str) -> None:
     """Of an object that is not there S3 says so only to who may get it."""
     try:
         next(iter(bucket.read(key)), None)

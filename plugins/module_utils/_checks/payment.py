@@ -35,13 +35,7 @@ class PaymentOrder:
     payment_id: str = ""
 
 
-class Wallets(t.Protocol):
-    def balance(self, number: str) -> int: ...
-    def order(self, purchase: Purchase) -> PaymentOrder: ...
-    def pay(self, order: PaymentOrder, purchase: Purchase) -> PaymentOrder: ...
-
-
-def play_payment(wallets: Wallets, purchase: Purchase, *, prove_key: bool) -> Finding:
+def play_payment(wallets: HttpWallets, purchase: Purchase, *, prove_key: bool) -> Finding:
     """Raises VerificationError with the order's id as soon as money is not where it should be."""
     before = wallets.balance(purchase.number)
     order = wallets.order(purchase)

@@ -16,7 +16,7 @@ from .._postgres import PostgresTarget, Session, SqlError, connected
 from .evidence import Notebook, file_name
 
 if t.TYPE_CHECKING:
-    from .._s3 import Bucket
+    from .._s3 import S3Bucket
 
 LONG_SECONDS = 60
 """A transaction of this age is told: it keeps migrations from their locks."""
@@ -104,7 +104,7 @@ def look_at_sessions(notes: Notebook, database: Database) -> None:
 
 
 def look_at_backups(
-    notes: Notebook, bucket: Bucket, *, prefix: str, names: t.Sequence[str], now: datetime
+    notes: Notebook, bucket: S3Bucket, *, prefix: str, names: t.Sequence[str], now: datetime
 ) -> None:
     """The newest backup of each database, which a restore would take: whole, and with its checksum."""
     file = "postgres/backups.txt"

@@ -13,7 +13,7 @@ from .._functions.log import (
     FunctionAnswer,
     FunctionLog,
     FunctionProbe,
-    Gateway,
+    HttpGateway,
     LogEntry,
     platform_code,
     verdict,
@@ -123,7 +123,9 @@ def _at(seconds: float) -> str:
     return format_time(datetime.fromtimestamp(seconds, UTC))
 
 
-def look_at_answers(notes: Notebook, gateway: Gateway, probes: t.Sequence[FunctionProbe]) -> None:
+def look_at_answers(
+    notes: Notebook, gateway: HttpGateway, probes: t.Sequence[FunctionProbe]
+) -> None:
     """Call each function once, as anybody would."""
     answers = side_by_side(lambda probe: _ask(gateway, probe), probes, at_once=AT_ONCE)
     silent = [entry for entry in answers if isinstance(entry, str)]
@@ -139,7 +141,7 @@ def look_at_answers(notes: Notebook, gateway: Gateway, probes: t.Sequence[Functi
         )
 
 
-def _ask(gateway: Gateway, probe: FunctionProbe) -> tuple[FunctionAnswer, float] | str:
+def _ask(gateway: HttpGateway, probe: FunctionProbe) -> tuple[FunctionAnswer, float] | str:
     began = time.monotonic()
     try:
         return gateway.ask(probe), time.monotonic() - began

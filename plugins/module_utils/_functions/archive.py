@@ -19,7 +19,7 @@ from .._release.pins import LIMIT
 from .models import FunctionSource, KnownVersion
 
 if t.TYPE_CHECKING:
-    from .._s3 import Bucket
+    from .._s3 import S3Bucket
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ class Saved:
 
 
 def keep(
-    archive: Archive, path: Path, bucket: Bucket | None, folder: str, *, check_mode: bool
+    archive: Archive, path: Path, bucket: S3Bucket | None, folder: str, *, check_mode: bool
 ) -> Saved:
     """`folder` is the key's beginning. In check mode nothing is written anywhere."""
     content = archive.dump()
@@ -267,11 +267,11 @@ def keep(
     )
 
 
-def fetch(bucket: Bucket, key: str, sha256: str | None) -> Archive:
+def fetch(bucket: S3Bucket, key: str, sha256: str | None) -> Archive:
     return checked(b"".join(bucket.read(key)), sha256, f"{key} in bucket {bucket.name}")
 
 
-def _store(bucket: Bucket, key: str, content: bytes, sha256: str) -> None:
+def _store(bucket: S3Bucket, key: str, content: bytes, sha256: str) -> None:
     """The key is made of the content, so one that is there already holds it. Read back either way."""
     with contextlib.suppress(ConflictError):
         bucket.put_new(key, content)

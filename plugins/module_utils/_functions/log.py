@@ -44,11 +44,6 @@ class FunctionAnswer:
     text: str
 
 
-class Gateway(t.Protocol):
-    def ask(self, probe: FunctionProbe) -> FunctionAnswer:
-        """Raises UnreachableError."""
-
-
 def verdict(probe: FunctionProbe, answer: FunctionAnswer) -> str:
     """The problem, or ""."""
     code = platform_code(answer)
@@ -117,6 +112,7 @@ class HttpGateway:
         self._timeout = timeout
 
     def ask(self, probe: FunctionProbe) -> FunctionAnswer:
+        """Raises UnreachableError."""
         path = f"/{probe.path.lstrip('/')}" if probe.path else ""
         try:
             answer = send(
@@ -131,7 +127,7 @@ class HttpGateway:
 
 
 def probe_all(
-    probes: t.Sequence[FunctionProbe], gateway: Gateway, *, timeout: float, pause: float
+    probes: t.Sequence[FunctionProbe], gateway: HttpGateway, *, timeout: float, pause: float
 ) -> list[FunctionProbeResult]:
     """In the order of the probes. `timeout` and `pause` in seconds."""
     return Looking(

@@ -38,7 +38,7 @@ if t.TYPE_CHECKING:
 
     from .._backup.plan import Backup
     from .._postgres import PostgresTarget, Session
-    from .._s3 import Bucket
+    from .._s3 import S3Bucket
     from .contents import DumpEntries
     from .models import ServerDatabase, ServerStatus
     from .programs import Report
@@ -73,7 +73,7 @@ def control_target(params: Params) -> PostgresTarget:
     return replace(target, database=_SECOND_DOOR if door == target.database else door)
 
 
-def find_backup(params: Params, bucket: Bucket) -> Backup:
+def find_backup(params: Params, bucket: S3Bucket) -> Backup:
     prefix, name, key = params["prefix"], params["name"], params["key"]
     if key:
         # Only this key's manifest is read; its name ends in a date, a time and a random part.
@@ -174,7 +174,7 @@ def _present(rows: Mapping[str, int | None]) -> dict[str, int]:
     return {table: count for table, count in rows.items() if count is not None}
 
 
-def predict(order: RestoreRequest, bucket: Bucket) -> RestoreResult:
+def predict(order: RestoreRequest, bucket: S3Bucket) -> RestoreResult:
     """The outcome that `restore` would have. Reads only."""
     with _looking(order) as (session, standing):
         order = at_free_names(order, standing)
@@ -193,7 +193,7 @@ def predict(order: RestoreRequest, bucket: Bucket) -> RestoreResult:
 
 
 def restore(
-    order: RestoreRequest, bucket: Bucket, report: Report, *, count_before: bool
+    order: RestoreRequest, bucket: S3Bucket, report: Report, *, count_before: bool
 ) -> RestoreResult:
     """Bring the backup back, or see that this very request was carried out before."""
     with ExitStack() as held:

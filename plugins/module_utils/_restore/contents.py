@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
 
     from .._child_process import Child
     from .._postgres import Session
-    from .._s3 import Bucket
+    from .._s3 import S3Bucket
     from .models import RestoreRequest
 
 # An entry that is no object of its own, such as a table's rows or a grant, has 0 for its catalog.
@@ -161,7 +161,7 @@ class DumpEntries:
 class Dump:
     """A dump's bucket and its contents."""
 
-    bucket: Bucket
+    bucket: S3Bucket
     contents: DumpEntries
 
 
@@ -175,7 +175,7 @@ class DatabaseObject:
     extra: bool
 
 
-def read_contents(order: RestoreRequest, bucket: Bucket) -> DumpEntries:
+def read_contents(order: RestoreRequest, bucket: S3Bucket) -> DumpEntries:
     """The dump's table of contents, for which only its beginning is read."""
 
     def write(running: Child) -> None:

@@ -32,7 +32,7 @@ if t.TYPE_CHECKING:
 
     from .._child_process import Child
     from .._postgres import Session
-    from .._s3 import Bucket
+    from .._s3 import S3Bucket
     from .contents import Dump, DumpEntries
     from .selection import DumpSelection
 
@@ -166,7 +166,7 @@ def _standing(order: RestoreRequest) -> str:
 
 
 def _run(
-    order: RestoreRequest, bucket: Bucket, overwrite: Overwrite, report: Report
+    order: RestoreRequest, bucket: S3Bucket, overwrite: Overwrite, report: Report
 ) -> dict[str, int]:
     feed = Feed(bucket, order.backup, report)
     with programs.scripting(order, feed.send, overwrite.selection) as pg_restore:

@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from .._backup.plan import Backup
     from .._child_process import Child, Writer
     from .._postgres import PostgresTarget
-    from .._s3 import Bucket
+    from .._s3 import S3Bucket
     from .models import RestoreRequest
     from .selection import DumpSelection
 
@@ -35,7 +35,7 @@ _MEGABYTE = 1_000_000
 class Feed:
     """Gives the object to a program and keeps the checksum of all of it."""
 
-    def __init__(self, bucket: Bucket, backup: Backup, report: Report) -> None:
+    def __init__(self, bucket: S3Bucket, backup: Backup, report: Report) -> None:
         self._bucket = bucket
         self._backup = backup
         self._report = report
@@ -70,7 +70,7 @@ class Feed:
 
 def restore_into(
     order: RestoreRequest,
-    bucket: Bucket,
+    bucket: S3Bucket,
     database: str,
     report: Report,
     selection: DumpSelection | None = None,

@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from .._postgres import Session
-    from .._s3 import Bucket
+    from .._s3 import S3Bucket
     from .contents import Dump
     from .selection import DumpSelection
 
@@ -62,7 +62,7 @@ _REOPENING = 30.0
 
 
 def swap(
-    session: Session, order: RestoreRequest, live: ServerDatabase, bucket: Bucket, report: Report
+    session: Session, order: RestoreRequest, live: ServerDatabase, bucket: S3Bucket, report: Report
 ) -> RestoreOutcome:
     """`live` serves until the very end, and again if the end fails."""
     copy = derived_name(order.database, "restore", order.stamp)
