@@ -21,7 +21,7 @@ def release_claims(
         zone = zone_of(timezone)
     except InputError as exc:
         raise AnsibleFilterError(f"release_claims: {exc}") from exc
-    record = Record.read(info.get("record"))
+    record = Record.of_result(info) if info.get("document") else Record.read(info.get("record"))
     measured, flags = info.get("availability") or {}, info.get("flags") or {}
     claims = read_claims(record, measured, flags, zone, plan, parse_time(at))
     claims["cause"] = Claim(latest_cause(record).sentence(zone), good=None)
