@@ -1,10 +1,6 @@
 """An option stands once: what Ansible checks a task by is read out of the documentation."""
 
-import importlib
 import typing as t
-from pathlib import Path
-
-import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _module
 from ansible_collections.easymo.deploy.plugins.module_utils._module import (
@@ -14,7 +10,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._module import (
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock
 from tests.module_runner import run_module
 
-PLUGINS = Path(__file__).parents[4] / "plugins"
 DOCUMENTATION = """
 extends_documentation_fragment: [easymo.deploy._kubernetes, easymo.deploy._module.reads]
 options:
@@ -85,25 +80,3 @@ def test_a_machine_without_a_reader_of_documentation_is_told_so(monkeypatch):
     result = run_module(deploy_lock)
     assert (result["failed"], result["reason"]) == (True, "MissingLibrary")
     assert "PyYAML" in result["msg"]
-
-
-def test_every_fragment_goes_along_with_the_modules():
-    files = (PLUGINS / "doc_fragments").glob("*.py")
-    named = {one.stem for one in files if "class ModuleDocFragment" in one.read_text("utf-8")}
-    assert named <= vars(_module).keys()
-
-
-@pytest.mark.parametrize(
-    "path", sorted((PLUGINS / "modules").glob("*.py")), ids=lambda one: one.stem
-)
-def test_every_rule_and_secret_of_a_module_names_options_that_it_has(path):
-    name = f"ansible_collections.easymo.deploy.plugins.modules.{path.stem}"
-    read = importlib.import_module(name).module_spec()
-    spec = read.pop("argument_spec")
-    for option, _value, needed, *_any in read.pop("required_if", ()):
-        assert {option, *needed} <= spec.keys()
-    for option, needed in read.pop("required_by", {}).items():
-        assert {option, *needed} <= spec.keys()
-    for rule in ("mutually_exclusive", "required_one_of"):
-        assert {option for options in read.pop(rule, ()) for option in options} <= spec.keys()
-    assert not read
