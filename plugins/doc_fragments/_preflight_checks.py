@@ -121,40 +121,10 @@ kind:
   type: str
   required: true
   choices:
-    - plan
-    - paths
-    - placeholders
-    - unknowable
-    - rollout_share
-    - launch_window
-    - health
-    - webhook
-    - rollout
-    - rbac
-    - rights
-    - pins
-    - flags_start
-    - flags_readers
-    - images
-    - queries
-    - prisma_history
-    - programs
-    - backup_age
-    - bucket
-    - git
-    - commit_status
-    - test_results
-    - load_test
-    - clock
-    - certificate
-    - token
-    - functions
-    - alert_rules
-    - series
-    - slack
-    - pagerduty
-    - mail
-    - sign_offs
+    [plan, paths, placeholders, unknowable, rollout_share, launch_window, health, webhook, rollout, rbac, rights,
+     pins, flags_start, flags_readers, images, queries, prisma_history, programs, backup_age, bucket, git,
+     commit_status, test_results, load_test, clock, certificate, token, functions, alert_rules, series, slack,
+     pagerduty, mail, sign_offs]
 plan:
   description:
     - Whether the phases of the release are phases of the deployment, in its order, end with its last one, and have
