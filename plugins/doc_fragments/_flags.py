@@ -63,3 +63,24 @@ options:
         type: str
         default: ""
 """
+    CONSUMERS = r"""
+options:
+  consumers:
+    description:
+      - Deployments that read the ConfigMap. One that is missing fails the task, after the others are done.
+      - Without any, the flags hold for pods that start from now on.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
+  delivery:
+    description:
+      - How O(consumers) have their flags. V(environment), which they read when they start, so they are restarted.
+      - V(volume), the ConfigMap mounted as a folder, whose changes they take up while they run, so nothing restarts. An
+        annotation of each pod has the kubelet look at its volumes at once; without that it takes up to 90 seconds.
+        Needs O(probe).
+    type: str
+    choices: [environment, volume]
+    default: environment
+    version_added: 0.3.0
+"""

@@ -52,30 +52,3 @@ options:
     description: The Lease that is the deploy lock. C(easymo-deploy) when not given.
     type: str
 """
-
-    # What a release record knows of the first step.
-    START = r"""
-options:
-  started:
-    description:
-      - When the first step was taken, as RFC 3339, if something else than the ramp took it, as a release does.
-      - One that is later than what the ramp remembers begins the ramp anew.
-    type: str
-  watched:
-    description:
-      - When the watch of that first step ended well, as RFC 3339.
-      - Without it, or with one before O(started), it is watched like others.
-    type: str
-  blocked:
-    description: Why nothing may go up, in words, for example that the release is not signed off. Empty for nothing.
-    type: str
-    default: ""
-    version_added: 0.2.0
-  unguarded:
-    description:
-      - That the guard did not look, in words, as RV(easymo.deploy.feature_guard#module:silent). Nothing goes up
-        then, but the present step is watched. Empty when it did.
-    type: str
-    default: ""
-    version_added: 0.3.0
-"""

@@ -15,17 +15,31 @@ description:
     each other unseen, and read back afterwards.
   - Values are checked before anything is touched. Text is kept as it is, but V(True) and V(False) as text are refused,
     because the platform reads V(true) and V(false) only.
-  - Containers that take them from their environment do not see a change until they start again. Restart them with
-    M(easymo.deploy.rollout) and RV(checksum). In both cases look with M(easymo.deploy.pod_flags), which also waits for
-    those that take a ConfigMap volume's changes up while they run.
+  - Containers that take them from their environment do not see a change until they start again, so O(consumers) are
+    restarted, once per RV(checksum). Those that take a ConfigMap volume's changes up while they run are waited for. In
+    both cases every pod is asked what it runs, as by M(easymo.deploy.pod_flags).
+  - Flags that do not reach every pod are restored, and so are the pods, before the task fails. Undoing a Deployment
+    does not undo the ConfigMap, so an old pod that restarts tomorrow would read the new flags.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._lock.fence
+  - easymo.deploy._flags.probe
+  - easymo.deploy._flags.consumers
   - easymo.deploy._flags.flagd
   - easymo.deploy._libraries.jinja2
+  - easymo.deploy._libraries.jmespath
 options:
+  state:
+    description:
+      - V(set) sets O(flags).
+      - V(restored) returns them, and what else O(release) has set, to what they were before it. What it brought is
+        removed, and what others keep in the ConfigMap is not touched. Nothing happens when there was no ConfigMap.
+    type: str
+    choices: [set, restored]
+    default: set
+    version_added: 0.3.0
   name:
     description: The ConfigMap. It is created when it is missing.
     type: str
@@ -58,6 +72,23 @@ options:
     choices: [refuse, leave_off, reset_automatic]
     default: refuse
     version_added: 0.2.0
+  release:
+    description:
+      - The release that the flags belong to. Written on restarted Deployments. Its record has what O(state=restored)
+        restores, and tells whether O(ramped) are others' by now.
+    type: str
+    version_added: 0.3.0
+  ramped:
+    description: Percentages that others move once phase feature_flags of O(release) is done. See RV(standing).
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
+  wait_timeout:
+    description: Seconds for pods to follow a mounted ConfigMap, or to be replaced where they started with older flags.
+    type: int
+    default: 120
+    version_added: 0.3.0
   force:
     description:
       - Whether to change a flag that somebody else set, for example by C(kubectl apply) or C(kubectl patch).
@@ -77,6 +108,7 @@ EXAMPLES = r"""
 - name: Turn the new checkout on for one percent of the users
   easymo.deploy.feature_flags:
     namespace: shop-prod
+    consumers: [checkout]
     flags:
       FEATURE_CHECKOUT: true
       FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: 1
@@ -84,23 +116,23 @@ EXAMPLES = r"""
       FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: [0, 100]
     choices:
       FEATURE_CHECKOUT: [true, false]
-  register: flags
-
-- name: Restart the pods that read them, once
-  easymo.deploy.rollout:
-    name: checkout
-    namespace: shop-prod
-    state: restarted
-    checksum: "{{ flags.checksum }}"
 
 - name: Put flags back as they were, but nothing that the kill switch holds off
   easymo.deploy.feature_flags:
     namespace: shop-prod
-    flags: "{{ record.pins.config_maps['feature-flags'].data }}"
+    state: restored
+    release: 2.0.0
+    flags: {FEATURE_CHECKOUT: true}
     kill_switch: leave_off
 """
 
 RETURN = r"""
+written:
+  description: Whether the ConfigMap was changed, and not pods alone.
+  returned: success
+  type: bool
+  sample: true
+  version_added: 0.3.0
 before:
   description: All keys of the ConfigMap before.
   returned: success
@@ -135,6 +167,23 @@ left_off:
   elements: str
   sample: []
   version_added: 0.2.0
+consumers:
+  description:
+    - What became of each of O(consumers), with RV(ignore:restart) of a rollout, and RV(ignore:pods),
+      RV(ignore:replaced) and RV(ignore:reached_after) as M(easymo.deploy.pod_flags) has them.
+    - In check mode without what pods run when the flags would change.
+  returned: success
+  type: dict
+  sample: {checkout: {restart: {changed: true}, pods: [{pod: checkout-6b664b4c8d-fq9zg, problems: []}]}}
+  version_added: 0.3.0
+standing:
+  description:
+    - The present values of O(ramped), once phase feature_flags of this attempt of O(release) is done. Empty before, and
+      while the feature is off, for a deployment turns on again what was switched off.
+  returned: success
+  type: dict
+  sample: {FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: 10}
+  version_added: 0.3.0
 kill_switch:
   description:
     - The switch after, with RV(ignore:set_at), RV(ignore:by) and RV(ignore:reason). Empty when it is not set.
@@ -146,59 +195,153 @@ reason: {description: One word for why the task failed., returned: failure, type
 """
 
 import typing as t
+from dataclasses import replace
 
-from ..module_utils._cluster import MonotonicClock
-from ..module_utils._flags.apply import KillSwitch, decide_flags, to_diff, wish_under
+from ..module_utils._cluster import Cluster, MonotonicClock
+from ..module_utils._delivery import (
+    FlagsDelivery,
+    WrittenFlags,
+    has_moved,
+    lost_lock,
+    retold,
+    take_diffs,
+)
+from ..module_utils._errors import ConflictError, DeployError
+from ..module_utils._flags.apply import LEAVE_OFF, KillSwitch, decide_flags, to_diff, wish_under
+from ..module_utils._flags.plan import Changes, FlagsMap, FlagsPlan
 from ..module_utils._flags.values import Document, to_values
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.apply import lease_check_for
-from ..module_utils._module import Module, documented, execute
-from ..module_utils._templates import JINJA2
+from ..module_utils._module import Module, Result, documented, execute
+from ..module_utils._release.models import DONE
+from ..module_utils._release.store import ReleaseStore
+from ..module_utils._templates import JINJA2, JMESPATH
 
-NEEDS = (KUBERNETES, JINJA2)
+NEEDS = (KUBERNETES, JINJA2, JMESPATH)
+PHASE = "feature_flags"
 
-module_spec = documented(DOCUMENTATION)
+
+module_spec = documented(DOCUMENTATION, required_if=[("state", "restored", ["release"])])
 
 
-def run(module: Module) -> dict[str, t.Any]:
-    params = module.params
-    flags = to_values(params["flags"], params["bounds"], params["choices"])
-    cluster = cluster_for(module)
-    plan = decide_flags(
-        cluster,
-        params["name"],
-        lambda observed: wish_under(params["kill_switch"], observed, flags, fence=params["fence"]),
-        force=params["force"],
-        check_mode=module.check_mode,
-        document=Document.from_options(params["flagd"]),
-        guard=lease_check_for(
-            cluster, params["fence"], clock=MonotonicClock(), name=params["lock"]
-        ),
-    )
-    # What only the first manifest set is nobody's decision.
-    if plan.overruled and plan.before.owned:
-        module.warn(
-            f"Flags in ConfigMap {params['name']!r} that {', '.join(plan.overruled)} set "
-            f"{'would be' if module.check_mode else 'were'} changed."
+class FlagsTask:
+    def __init__(self, module: Module) -> None:
+        self._module = module
+        self._params = module.params
+        self._cluster: Cluster = cluster_for(module)
+        self._delivery = FlagsDelivery(module)
+
+    def run(self) -> Result:
+        params = self._params
+        flags: Changes = to_values(params["flags"], params["bounds"], params["choices"])
+        if params["state"] == "restored":
+            flags = self._before_release(flags)
+        plan = self._write(flags, params["kill_switch"])
+        self._warn(plan, [*flags])
+        left_off = sorted({*flags} - {*plan.wish.flags})
+        switch = KillSwitch.from_annotations(plan.annotations)
+        result: Result = {
+            "changed": plan.changed,
+            "written": plan.changed,
+            "before": dict(plan.before.data),
+            "after": dict(plan.after),
+            "asked": dict(flags),
+            "checksum": plan.checksum,
+            "overruled": list(plan.overruled),
+            "left_off": left_off,
+            "kill_switch": switch.to_result() if switch else {},
+            "standing": self._standing(plan.before),
+        }
+        try:
+            result["consumers"] = self._delivery.bring(self._written(plan, flags))
+        except DeployError as exc:
+            raise self._put_back(plan, flags, exc) from exc
+        result["changed"] |= has_moved(result["consumers"])
+        if self._module._diff:
+            diffs = [to_diff(plan), *take_diffs(result["consumers"])]
+            result["diff"] = diffs if len(diffs) > 1 else diffs[0]
+        return result
+
+    def _write(self, flags: Changes, rule: str) -> FlagsPlan:
+        params = self._params
+        return decide_flags(
+            self._cluster,
+            params["name"],
+            lambda observed: wish_under(rule, observed, flags, fence=params["fence"]),
+            force=params["force"],
+            check_mode=self._module.check_mode,
+            document=Document.from_options(params["flagd"]),
+            guard=lease_check_for(
+                self._cluster, params["fence"], clock=MonotonicClock(), name=params["lock"]
+            ),
         )
-    left_off = sorted({*flags} - {*plan.wish.flags})
-    if left_off:
-        module.warn(f"The kill switch holds {', '.join(left_off)} off, so it stays off.")
-    switch = KillSwitch.from_annotations(plan.annotations)
-    result: dict[str, t.Any] = {
-        "changed": plan.changed,
-        "before": dict(plan.before.data),
-        "after": dict(plan.after),
-        "asked": dict(flags),
-        "checksum": plan.checksum,
-        "overruled": list(plan.overruled),
-        "left_off": left_off,
-        "kill_switch": switch.to_result() if switch else {},
-    }
-    if module._diff:
-        result["diff"] = to_diff(plan)
-    return result
+
+    def _written(self, plan: FlagsPlan, flags: Changes) -> WrittenFlags:
+        return WrittenFlags(flags, plan.checksum, plan.changed, fence=self._params["fence"])
+
+    def _warn(self, plan: FlagsPlan, asked: t.Sequence[str]) -> None:
+        # What only the first manifest set is nobody's decision.
+        if plan.overruled and plan.before.owned:
+            self._module.warn(
+                f"Flags in ConfigMap {self._params['name']!r} that {', '.join(plan.overruled)} set "
+                f"{'would be' if self._module.check_mode else 'were'} changed."
+            )
+        left_off = sorted({*asked} - {*plan.wish.flags})
+        if left_off:
+            self._module.warn(f"The kill switch holds {', '.join(left_off)} off, so it stays off.")
+
+    def _put_back(self, plan: FlagsPlan, flags: Changes, cause: DeployError) -> DeployError:
+        """The first cause, and what became of the flags. A lock that was lost meanwhile is told as the reason."""
+        if self._module.check_mode or dict(plan.before.data) == dict(plan.after):
+            return cause
+        try:
+            # New flags are removed.
+            back = self._write({name: plan.before.data.get(name) for name in flags}, LEAVE_OFF)
+            restored = self._written(back, back.wish.flags)
+            strays = self._delivery.bring_back(replace(restored, changed=True, undo=False))
+        except DeployError as exc:
+            message = f"{cause} The previous flags could not be restored: {exc}"
+            return retold(exc if lost_lock(exc) else cause, message)
+        but = f" But not every pod was seen to run them: {strays}" if strays else ""
+        return retold(cause, f"{cause} The previous flags were restored.{but}")
+
+    def _before_release(self, flags: Changes) -> Changes:
+        """Those of the release alone: others may have changed the rest of the ConfigMap since."""
+        record = self._store.read()
+        pinned = self._store.pins(record.attempt if record else 1).config_maps
+        before = pinned.get(self._params["name"])
+        if before is None:
+            raise ConflictError(
+                f"Nothing is pinned of ConfigMap {self._params['name']!r} for release {self._params['release']!r}, so "
+                "what its flags were before is not known."
+            )
+        phase = record.phases.get(PHASE) if record else None
+        written = (phase.evidence.get("flags") or {}).get("asked") or {} if phase else {}
+        if not before["exists"]:
+            return {}
+        return {name: before["data"].get(name) for name in {**flags, **written}}
+
+    def _standing(self, observed: FlagsMap) -> dict[str, int]:
+        """After its phase a deployment no longer controls who gets the feature: the ramp raises it, people lower it."""
+        ramped = [name for name in self._params["ramped"] if name in observed.data]
+        if not (ramped and self._params["release"]):
+            return {}
+        record = self._store.read()
+        phase = record.phases.get(PHASE) if record else None
+        switch = KillSwitch.from_annotations(observed.annotations)
+        present = {name: observed.data[name] for name in ramped}
+        if phase is None or phase.status != DONE or switch is not None or "0" in present.values():
+            return {}
+        return {name: int(value) if value.isdecimal() else 0 for name, value in present.items()}
+
+    @property
+    def _store(self) -> ReleaseStore:
+        return ReleaseStore(self._cluster, self._params["release"], clock=MonotonicClock())
+
+
+def run(module: Module) -> Result:
+    return FlagsTask(module).run()
 
 
 def main() -> None:

@@ -35,6 +35,7 @@ extends_documentation_fragment:
   - easymo.deploy._libraries.jinja2
   - easymo.deploy._libraries.jmespath
   - easymo.deploy._flags.probe
+  - easymo.deploy._flags.consumers
   - easymo.deploy._flags.flagd
 attributes:
   check_mode:
@@ -70,16 +71,6 @@ options:
   flags_off:
     description: The values that switch the feature off, which the kill switch then holds.
     type: dict
-  consumers:
-    description: Deployments that read the flags.
-    type: list
-    elements: str
-    default: []
-  delivery:
-    description: How they have the flags, as O(easymo.deploy.kill_switch#module:delivery).
-    type: str
-    choices: [environment, volume]
-    default: environment
   wait_timeout:
     description: Seconds until every pod must be proven to run with the flags, after the guard changed them.
     type: int
@@ -228,8 +219,8 @@ acts:
   sample: [{what: step_down, at: "2026-11-25T02:14:00Z", before: 5, to: 1, why: "High Error Rate fires"}]
 watch:
   description:
-    - Its watch of the cohorts at the present step, with when it C(began), and the C(evidence) by metric, for
-      P(easymo.deploy.earlier_cohorts#filter).
+    - Its watch of the cohorts at the present step, with when it C(began), and the C(evidence) by metric, from which
+      M(easymo.deploy.feature_ramp) goes on.
   returned: with O(state=read)
   type: dict
   sample: {began: "2026-11-25T09:10:00Z", evidence: {failing_users: 0.4}}

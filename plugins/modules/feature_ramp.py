@@ -17,17 +17,21 @@ description:
   - Goes down to any earlier step or to V(0) at any time, without lock and without gate.
   - A step that somebody else set is told, taken as just begun, and watched before the next. From a percentage that is
     no step it only goes down.
-  - Pods that have it from their environment do not see a new percentage until they start again. Restart them with
-    M(easymo.deploy.rollout) and RV(checksum). In both cases look with M(easymo.deploy.pod_flags), watch with
-    M(easymo.deploy.metrics_gate), and bring the verdict back with O(state=judged).
+  - Brings O(consumers) to the percentage and proves it in every pod, as M(easymo.deploy.feature_flags) does. A step up
+    that does not reach every pod goes back before the task fails.
+  - Watch a step with M(easymo.deploy.metrics_gate), and bring the verdict back with O(state=judged).
+  - With O(release) it reads from the release record and from the guard's memory what may stand against a step, and
+    adds to the record how the ramp stands and what was watched. It starts no record.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
-  - easymo.deploy._ramp.start
+  - easymo.deploy._flags.probe
+  - easymo.deploy._flags.consumers
   - easymo.deploy._flags.flagd
   - easymo.deploy._libraries.jinja2
+  - easymo.deploy._libraries.jmespath
 options:
   state:
     description:
@@ -71,6 +75,39 @@ options:
     description: Why the percentage is changed, for the history.
     type: str
     default: ""
+  evidence:
+    description:
+      - What else the gate found, as M(easymo.deploy.metrics_gate) returns it. The C(reasons), C(samples), C(alerts),
+        C(sensitivity) and C(feedback) of it go to the record.
+    type: dict
+    default: {}
+    version_added: 0.3.0
+  release:
+    description:
+      - The release of the feature. Its record has when its first step was taken, and when the watch of that ended well.
+        A beginning that is later than what the ramp remembers begins the ramp anew.
+      - Nothing goes up before it is signed off, nor while its guard is silent. The present step is watched then, too.
+      - Without it, only what stands beside the percentage counts.
+    type: str
+    version_added: 0.3.0
+  max_silence:
+    description:
+      - Seconds for which the guard may be silent, as O(easymo.deploy.feature_guard#module:max_silence).
+    type: float
+    default: 0
+    version_added: 0.3.0
+  hold_for:
+    description:
+      - Seconds for which a step that must detect something may be held, as
+        O(easymo.deploy.metrics_gate#module:hold_for). For RV(lines).
+    type: float
+    default: 0
+    version_added: 0.3.0
+  wait_timeout:
+    description: Seconds for pods to follow a mounted ConfigMap, or to be replaced where they started with older flags.
+    type: int
+    default: 120
+    version_added: 0.3.0
   actor:
     description: Who changes it, for the history. The user and the machine when not given.
     type: str
@@ -94,6 +131,7 @@ EXAMPLES = r"""
     namespace: shop-prod
     flag: FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE
     enabled_by: FEATURE_CHECKOUT
+    consumers: [checkout]
     fence: "{{ lock.fence }}"
     schedule: &schedule
       - {day: 1, percentage: 1, users: 100}
@@ -108,13 +146,6 @@ EXAMPLES = r"""
     enabled_by: FEATURE_CHECKOUT
     schedule: *schedule
     state: read
-
-- name: Restart the pods that read it, once
-  easymo.deploy.rollout:
-    name: checkout
-    namespace: shop-prod
-    state: restarted
-    checksum: "{{ ramp.checksum }}"
 
 - name: Keep what the watch found
   easymo.deploy.feature_ramp:
@@ -216,6 +247,53 @@ ramp:
     reasons: []
     history:
       - {what: raised, from: 1, to: 5, at: "2026-11-25T09:10:00Z", by: jane@build-1, reason: ""}
+news:
+  description: What there is to tell people, in words. Empty where nothing was changed, and without a verdict.
+  returned: success, but for O(state=read)
+  type: str
+  sample: Up from 1 %, step 1 of 8 to 5 %, step 2 of 8, about 500 users.
+  version_added: 0.3.0
+announcement:
+  description: The key of the news among the announcements of O(release). Empty without news, and without a record.
+  returned: success, but for O(state=read)
+  type: str
+  sample: ramp_5_moved_2026-11-25T09:10:00Z
+  version_added: 0.3.0
+recorded:
+  description: Whether O(release) has a record.
+  returned: with O(state=read)
+  type: bool
+  sample: true
+  version_added: 0.3.0
+lines:
+  description:
+    - RV(sentence), but for a refusal, and RV(notes). For each step with O(schedule[].must_detect) how long its watch
+      will need for that, by the cohorts that were compared last.
+  returned: with O(state=read)
+  type: list
+  elements: str
+  sample: []
+  version_added: 0.3.0
+evidence_before:
+  description: What was compared before, for O(easymo.deploy.metrics_gate#module:evidence_before).
+  returned: with O(state=read)
+  type: dict
+  sample: {}
+  version_added: 0.3.0
+guard:
+  description:
+    - What its guard saw, with C(sentence), C(silent) and C(looks) as M(easymo.deploy.feature_guard) returns them. Empty
+      without O(release).
+  returned: with O(state=read)
+  type: dict
+  sample: {sentence: "", silent: "", looks: {}}
+  version_added: 0.3.0
+consumers:
+  description: What became of each of O(consumers), as RV(easymo.deploy.feature_flags#module:consumers).
+  returned: success, but for O(state=read)
+  type: dict
+  sample: {}
+  version_added: 0.3.0
 checksum:
   description: SHA-256 of all keys after, for O(easymo.deploy.rollout#module:checksum).
   returned: success, but for O(state=read)
@@ -224,106 +302,20 @@ checksum:
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: RampRefused}
 """
 
-import typing as t
-
-from ..module_utils._arguments import read_who_and_why, refuse_placeholders
-from ..module_utils._flags.values import Document
-from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, documented, emit_progress, execute
-from ..module_utils._ramp.apply import Ramp, RampFlags, RampOutcome, WatchFinding
-from ..module_utils._ramp.options import (
-    describe,
-    read_moment,
-    read_percentage,
-    read_schedule,
-    read_start,
-    to_diff,
-)
-from ..module_utils._ramp.plan import StepRequest, refuse_no_step
-from ..module_utils._run_process import alive
-from ..module_utils._templates import JINJA2
+from ..module_utils._module import Module, Result, documented, execute
+from ..module_utils._ramp_step import RampTask
+from ..module_utils._templates import JINJA2, JMESPATH
 
-NEEDS = (KUBERNETES, JINJA2)
+NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 
 module_spec = documented(
     DOCUMENTATION, required_if=[("state", "judged", ["percentage", "verdict"])]
 )
 
 
-def run(module: Module) -> dict[str, t.Any]:
-    params = module.params
-    schedule = read_schedule(params)
-    percentage = read_percentage(params["percentage"])
-    refuse_no_step(schedule, percentage)
-    refuse_placeholders(ramp_reason=params["reason"])
-    who_and_why = {
-        "ramp_released_by": params["released_by"].strip(),
-        "ramp_release_reason": params["release_reason"].strip(),
-    }
-    if any(who_and_why.values()):
-        read_who_and_why(**who_and_why)
-    place = RampFlags(params["name"], params["flag"], params["enabled_by"])
-    ramp = Ramp(
-        cluster_for(module),
-        place,
-        schedule,
-        document=Document.from_options(params["flagd"]),
-        fence=params["fence"],
-        lock=params["lock"],
-        alive=alive,
-    )
-    if params["state"] == "read":
-        plan, needs_lock = ramp.look(
-            StepRequest(by="", percentage=percentage, start=read_start(params))
-        )
-        return {"changed": False, **describe(schedule, plan), "needs_lock": needs_lock}
-    done = (
-        _judge(ramp, module, percentage)
-        if params["state"] == "judged"
-        else _move(ramp, module, percentage)
-    )
-    for note in done.plan.notes:
-        module.warn(note)
-    if done.flags.overruled:
-        module.warn(
-            f"The percentage in ConfigMap {place.config_map!r} that {', '.join(done.flags.overruled)} set was changed."
-        )
-    result: dict[str, t.Any] = {
-        "changed": done.flags.changed,
-        **describe(schedule, done.plan, moved=not module.check_mode),
-        "checksum": done.flags.checksum,
-    }
-    if done.flags.changed and not module.check_mode:
-        emit_progress(module, "RampMoved", result["sentence"], {"percentage": result["percentage"]})
-    if module._diff:
-        result["diff"] = to_diff(place.flag, done.facts, done.plan)
-    return result
-
-
-def _move(ramp: Ramp, module: Module, percentage: int | None) -> RampOutcome:
-    params = module.params
-    request = StepRequest(
-        by=actor_of(params),
-        reason=params["reason"],
-        percentage=percentage,
-        release_reason=params["release_reason"].strip(),
-        released_by=params["released_by"].strip(),
-        start=read_start(params),
-    )
-    return ramp.step(request, check_mode=module.check_mode)
-
-
-def _judge(ramp: Ramp, module: Module, percentage: int | None) -> RampOutcome:
-    params = module.params
-    finding = WatchFinding(
-        percentage=percentage or 0,
-        verdict=params["verdict"],
-        by=actor_of(params),
-        reasons=tuple(params["verdict_reasons"]),
-        since=read_moment("since", params["since"]),
-    )
-    return ramp.judge(finding, check_mode=module.check_mode)
+def run(module: Module) -> Result:
+    return RampTask(module).run()
 
 
 def main() -> None:

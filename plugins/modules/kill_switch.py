@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._flags.probe
+  - easymo.deploy._flags.consumers
   - easymo.deploy._flags.flagd
   - easymo.deploy._libraries.jinja2
   - easymo.deploy._libraries.jmespath
@@ -68,22 +69,10 @@ options:
   percentage_flag:
     description: The flag that V(lowered) lowers. Required for that.
     type: str
-  consumers:
+  release:
     description:
-      - Deployments that read the ConfigMap. One that is missing fails the task, after the others are done.
-      - Without any, the flags hold for pods that start from now on.
-    type: list
-    elements: str
-    default: []
-  delivery:
-    description:
-      - How O(consumers) have their flags. V(environment), which they read when they start, so they are restarted.
-      - V(volume), the ConfigMap mounted as a folder, whose changes they take up while they run, so nothing restarts. An
-        annotation of each pod has the kubelet look at its volumes at once; without that it takes up to 90 seconds.
-        Needs O(probe).
+      - The release whose record gets a note of it, if it has a record. What cannot be noted is a warning.
     type: str
-    choices: [environment, volume]
-    default: environment
     version_added: 0.3.0
   wait_timeout:
     description: Seconds until every pod must be proven. Two thirds of them are for the rollout, or for the volumes.
@@ -193,7 +182,7 @@ from datetime import UTC, datetime
 
 from ..module_utils._arguments import read_who_and_why, refuse_placeholders
 from ..module_utils._cluster import MonotonicClock
-from ..module_utils._errors import InputError
+from ..module_utils._errors import DeployError, InputError
 from ..module_utils._flags.apply import KillSwitch, to_diff
 from ..module_utils._flags.consumer import ConsumerState, FlagsRequest, reached_after
 from ..module_utils._flags.plan import FlagsPlan
@@ -210,9 +199,11 @@ from ..module_utils._kill_switch import (
     plan_set,
     to_sentence,
 )
-from ..module_utils._kubernetes import actor_of, opener_for
+from ..module_utils._kubernetes import actor_of, cluster_for, opener_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
+from ..module_utils._release.plan import RecordChange
+from ..module_utils._release.store import ReleaseStore
 from ..module_utils._templates import JINJA2, JMESPATH
 from ..module_utils._time import utc_now
 
@@ -276,6 +267,8 @@ def run(module: Module) -> dict[str, t.Any]:
     }
     if module._diff:
         result["diff"] = to_diff(plan)
+    if params["release"]:
+        note(module, result["sentence"], switch)
     if consumers and probe.weakness:
         module.warn(probe.weakness)
     for consumer in consumers:
@@ -292,6 +285,28 @@ def run(module: Module) -> dict[str, t.Any]:
                 "Every pod was seen with what was written before that."
             )
     return result
+
+
+def note(module: Module, sentence: str, switch: KillSwitch | None) -> None:
+    """Tell the release record. An outage of it keeps no feature on."""
+    release, by = module.params["release"], actor_of({"actor": module.params["by"]})
+    facts = (
+        {switch.set_at: {"what": "set", "by": switch.by, "reason": switch.reason}} if switch else {}
+    )
+    try:
+        store = ReleaseStore(cluster_for(module), release, clock=MonotonicClock())
+        if store.read() is None:
+            return
+        change = RecordChange(
+            version=release,
+            actor=by,
+            now=utc_now(),
+            notes=(sentence,),
+            facts={"kill_switches": facts} if facts else {},
+        )
+        store.change(change, check_mode=module.check_mode)
+    except DeployError as exc:
+        module.warn(f"The release record was not written: {exc}")
 
 
 def to_decision(params: t.Mapping[str, t.Any]) -> Decide:

@@ -124,145 +124,18 @@ reached_after:
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: VerificationFailed}
 """
 
-import typing as t
-from dataclasses import replace
-
-from ..module_utils._cluster import MonotonicClock
-from ..module_utils._errors import ConflictError, InputError, VerificationError
-from ..module_utils._flags.apply import Written
-from ..module_utils._flags.pods import (
-    ENVIRONMENT,
-    REACHED,
-    STALE,
-    VOLUME,
-    Asker,
-    PodState,
-    to_probe,
-)
-from ..module_utils._flags.proof import SETTLE, FlagsProof, Prover, latest
-from ..module_utils._flags.values import to_values
-from ..module_utils._kubernetes import cluster_for
+from ..module_utils._delivery import prove_pods
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
-from ..module_utils._rollout.observer import observe_deployment
+from ..module_utils._module import Module, Result, documented, execute
 from ..module_utils._templates import JMESPATH
-from ..module_utils._time import now as wall_clock
 
 NEEDS = (KUBERNETES, JMESPATH)
 
 module_spec = documented(DOCUMENTATION)
 
 
-def run(module: Module) -> dict[str, t.Any]:
-    params, clock = module.params, MonotonicClock()
-    refuse_below(params, wait_timeout=0)
-    name, container = params["name"], params["container"] or params["name"]
-    patience = params["wait_timeout"]
-    replaces = bool(patience and params["replace"])
-    probe = to_probe(VOLUME if patience and not replaces else ENVIRONMENT, params["probe"])
-    values = to_values(params["flags"], {})
-    expected = {key: value for key, value in values.items() if value is not None}
-    cluster = cluster_for(module)
-    deployment = observe_deployment(cluster, name)
-    if container not in deployment.images:
-        raise InputError(
-            f"Deployment {name!r} has no container {container!r}: it has "
-            f"{', '.join(map(repr, deployment.images))}. Set 'container' to one of them."
-        )
-    written = Written(cluster, params["config_map"], expected, clock)
-    prover = Prover(
-        cluster,
-        deployment,
-        container,
-        Asker(expected, clock=clock, wall=wall_clock, probe=probe),
-        written,
-        clock=clock,
-        report=lambda text: emit_progress(
-            module, "FlagsProgress", f"{name}: {text}", {"deployment": name}
-        ),
-    )
-    before = prover.look()
-    proof = FlagsProof(before)
-    behind = any(pod.state == STALE for pod in before)
-    if patience and behind and module.check_mode:
-        after = [replace(pod, values=expected) if pod.state == STALE else pod for pod in before]
-        return {"changed": True, **to_result(proof), **to_diff(module, before, after)}
-    reached = all(pod.state == REACHED for pod in before)
-    settle = SETTLE if params["moved"] and not module.check_mode else 0.0
-    if replaces and not (reached or module.check_mode):
-        proof = prover.replace(patience)
-    elif patience and not replaces and (settle or not reached):
-        proof = prover.follow(patience, settle)
-    if proof.note:
-        module.warn(proof.note)
-    check(name, proof, patience, replaces=replaces, written=written)
-    if probe.weakness:
-        module.warn(probe.weakness)
-    return {
-        "changed": bool(proof.replaced or (patience and behind)),
-        **to_result(proof),
-        **to_diff(module, before, proof.pods),
-    }
-
-
-def check(name: str, proof: FlagsProof, patience: int, *, replaces: bool, written: Written) -> None:
-    details, pods = to_result(proof), proof.pods
-    if not pods:
-        raise VerificationError(
-            f"Deployment {name!r} has no pods, so nothing runs with these flags.", **details
-        )
-    wrong = [f"in pod {pod.pod} {pod.detail}" for pod in pods if pod.state != REACHED]
-    if not wrong:
-        return
-    pods_run = (
-        f"{len(wrong)} of {len(pods)} pods of {name!r} run with other flags: {', '.join(wrong)}."
-    )
-    changed = written.changed()
-    if changed:
-        raise ConflictError(
-            f"{pods_run} Somebody else has changed {', '.join(changed)} in the ConfigMap since it was written: find "
-            "out who does the opposite, and run the same command again if you still want this.",
-            **details,
-        )
-    cure = "Restart them if the ConfigMap is right."
-    if proof.replaced:
-        cure = (
-            f"In place of {', '.join(proof.replaced)} others were started since: do they read this ConfigMap, or has "
-            "somebody changed it?"
-        )
-    elif patience and not replaces:
-        cure = (
-            f"They had {patience} s to follow the mounted ConfigMap: does each mount it as a folder, and read it "
-            "again?"
-        )
-    raise VerificationError(f"{pods_run} {cure}", **details)
-
-
-def to_result(proof: FlagsProof) -> dict[str, t.Any]:
-    after = latest(proof.pods)
-    return {
-        "pods": [
-            {
-                "pod": pod.pod,
-                "seen": dict(pod.values),
-                "problems": [] if pod.state == REACHED else [pod.detail],
-                "at": round(pod.at, 2),
-            }
-            for pod in proof.pods
-        ],
-        "replaced": [*proof.replaced],
-        "reached_after": None if after is None else round(after, 2),
-    }
-
-
-def to_diff(
-    module: Module, before: t.Sequence[PodState], after: t.Sequence[PodState]
-) -> dict[str, t.Any]:
-    """What each pod runs."""
-    if not module._diff:
-        return {}
-    first, last = ({pod.pod: dict(pod.values) for pod in pods} for pods in (before, after))
-    return {"diff": {"before": first, "after": last}}
+def run(module: Module) -> Result:
+    return prove_pods(module)
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ options:
     type: dict
     default: {}
   guard:
-    description: What M(easymo.deploy.feature_guard) returned when it only read, empty to tell nothing of the guard.
+    description: RV(easymo.deploy.feature_ramp#module:guard) of the same, empty to tell nothing of the guard.
     type: dict
     default: {}
     version_added: 0.3.0

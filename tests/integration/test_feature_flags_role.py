@@ -54,7 +54,11 @@ def stands_at(place: Place, folder: Path) -> t.Any:
     """What a deployment that begins now would leave of the flags."""
     told = folder / "standing.json"
     standing = {"name": "easymo.deploy.feature_flags", "tasks_from": "standing"}
-    keep = {"content": "{{ feature_flags_standing | to_json }}", "dest": str(told), "mode": "0600"}
+    keep = {
+        "content": "{{ feature_flags_present.standing | to_json }}",
+        "dest": str(told),
+        "mode": "0600",
+    }
     ramped = {"feature_flags_release": "2.0.0", "feature_flags_ramped": [PERCENTAGE]}
     tasks = [{"ansible.builtin.include_role": standing}, {"ansible.builtin.copy": keep}]
     ended = run_plays(folder, play_on(connection(place), vars=ramped, tasks=tasks))
@@ -90,7 +94,7 @@ def test_a_percentage_that_is_moved_after_it_was_read_is_left_too(place, tmp_pat
         place,
         tmp_path,
         feature_flags_values=merged,
-        feature_flags_standing={PERCENTAGE: 10},
+        feature_flags_present={"standing": {PERCENTAGE: 10}},
         feature_flags_consumers=[],
     )
     assert ended.returncode == 0, ended.stdout

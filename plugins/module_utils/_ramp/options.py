@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from .._errors import InputError
 from .._module import refuse_below
 from .._time import format_time, read_time
-from .models import HOLD, RampFacts, RampSchedule, RampState, RampStep, Start
+from .models import HOLD, RampFacts, RampSchedule, RampState, RampStep
 from .plan import DONE, NONE, RAISE, REFUSE, WATCH, RampPlan, RampReason
 
 DAY = 86400
@@ -40,15 +40,6 @@ def read_percentage(value: int | None) -> int | None:
     if isinstance(value, bool) or not 0 <= value <= 100:
         raise InputError(f"Option 'percentage' is {value!r}: it must be an integer from 0 to 100.")
     return value
-
-
-def read_start(params: t.Mapping[str, t.Any]) -> Start:
-    return Start(
-        began=read_moment("started", params["started"]),
-        watched=read_moment("watched", params["watched"]),
-        blocked=str(params["blocked"]).strip(),
-        unguarded=str(params["unguarded"]).strip(),
-    )
 
 
 def read_moment(option: str, text: str | None) -> datetime | None:

@@ -81,9 +81,15 @@ def rolled(group: Group) -> list[Fact]:
     return its_sentence(group) if scales else platform.restarted(group)
 
 
+def flags(group: Group) -> list[Fact]:
+    return [*platform.flags(group), *platform.delivered(group)]
+
+
 def ramp(group: Group) -> list[Fact]:
     """Where it stands is told by what is done about it."""
-    return [] if any("needs_lock" in item.result for item in group.items) else its_sentence(group)
+    if any("needs_lock" in item.result for item in group.items):
+        return []
+    return [*its_sentence(group), *platform.delivered(group)]
 
 
 TABLE: t.Mapping[str, Teller] = {
@@ -93,7 +99,7 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.deploy_lock": platform.locked,
     "easymo.deploy.diagnosis": nothing,
     "easymo.deploy.edge_functions": functions,
-    "easymo.deploy.feature_flags": platform.flags,
+    "easymo.deploy.feature_flags": flags,
     "easymo.deploy.feature_ramp": ramp,
     "easymo.deploy.health_check": checks.health,
     "easymo.deploy.image_info": platform.images,

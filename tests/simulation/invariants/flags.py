@@ -48,6 +48,9 @@ from .sentences import (
     TRUE_CLAIMS,
 )
 
+ENDING = ("feature_flags", "feature_ramp", "kill_switch")
+"""They end pods that run with other flags."""
+
 
 class FlagInvariants:
     def __init__(self, history: History) -> None:
@@ -146,7 +149,7 @@ class FlagInvariants:
     def pod_ended(self, name: str, by: str) -> None:
         """By us. What somebody else wrote a moment ago need not be known yet."""
         module, params = self._history.doing(by)
-        if module not in ("kill_switch", "pod_flags") or self._history.stood_still(by):
+        if module not in ENDING or self._history.stood_still(by):
             return
         life = self._life_of(name)
         now, flags = self._history.world.scheduler.now, self._history.find("configmaps", FLAGS)
@@ -155,7 +158,8 @@ class FlagInvariants:
         if life is None or any(one.at > now - spared for one in writes):
             return
         data = (flags or {}).get("data") or {}
-        asked = _asked(module, params)
+        own = [one.after for one in writes if one.by == by and one.after is not None]
+        asked = _asked(module, params, (own[-1] if own else flags or {}).get("data") or {})
         wrong = [one for one in asked if life.environment.get(one) != asked[one]]
         self._history.check(
             NOT_IN_VAIN,
@@ -396,29 +400,36 @@ class FlagInvariants:
 
 def _told(did: Did) -> t.Iterator[tuple[str, t.Mapping[str, str | None], dict[str, str]]]:
     """Each pod that is said to run with flags, as which it was seen, and with which it is said to."""
-    if did.module == "pod_flags":
-        asked = _asked(did.module, did.params)
-        for pod in did.result.get("pods") or ():
-            if not pod["problems"]:
+    if did.module == "feature_flags":
+        # Of one that was removed, an application may tell its default.
+        asked = {
+            name: text for name, text in did.result.get("asked", {}).items() if text is not None
+        }
+        for consumer in (did.result.get("consumers") or {}).values():
+            for pod in consumer.get("pods") or ():
                 yield pod["pod"], pod["seen"], asked
+    elif did.module == "feature_ramp":
+        for consumer in (did.result.get("consumers") or {}).values():
+            for pod in consumer.get("pods") or ():
+                yield pod["pod"], pod["seen"], {PERCENTAGE: str(did.result["percentage"])}
     elif did.module == "kill_switch":
-        asked = _asked(did.module, did.params)
+        asked = _asked(did.module, did.params, {})
         for consumer in did.result.get("consumers") or ():
             for pod in consumer["pods"]:
                 if pod["state"] == "reached":
                     yield pod["pod"], pod["seen"], asked
 
 
-def _asked(module: str, params: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """With what a task wants pods to run."""
-    if module == "pod_flags":
-        flags = params["flags"]
-    elif params["state"] == "lowered":
-        flags = {PERCENTAGE: params["percentage"]}
-    else:
-        flags = FLAGS_OFF
-    # Of one that was removed, an application may tell its default.
-    return {name: _text(value) for name, value in flags.items() if value is not None}
+def _asked(
+    module: str, params: t.Mapping[str, t.Any], written: t.Mapping[str, str]
+) -> t.Mapping[str, str]:
+    """With what a task wants pods to run. What goes back wants what it has `written` last."""
+    if module == "feature_flags":
+        return {name: written[name] for name in params["flags"] if name in written}
+    if module == "feature_ramp":
+        return {PERCENTAGE: written.get(PERCENTAGE, "0")}
+    flags = {PERCENTAGE: params["percentage"]} if params["state"] == "lowered" else FLAGS_OFF
+    return {name: _text(value) for name, value in flags.items()}
 
 
 def _text(value: t.Any) -> str:

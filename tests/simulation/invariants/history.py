@@ -17,7 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 from sandbox.kubernetes.errors import ApiError
 
 from ..plan import LATE, PAUSE_AFTER, PAUSE_BEFORE, SLOW, WATCH, Actor
-from ..platform import NAMESPACE, PERCENTAGE, RELEASES, VERSION
+from ..platform import FLAGS, NAMESPACE, PERCENTAGE, RELEASES, VERSION
 from ..scheduler import GONE
 from ..tasks import Did
 from ..world import World
@@ -197,6 +197,12 @@ class History:
     def doing_to(self, by: str, database: str) -> Doing:
         """To this one, while another task of the same run may be at another."""
         return self._of_database.get((by, database), ("", {}))
+
+    def lets_out(self, by: str) -> bool:
+        """Whether its present task has let fewer users have the feature, for which it needs no lock."""
+        writes = self.writes("configmaps", FLAGS)
+        own = [one for one in writes if one.by == by and one.at >= self.began(by)]
+        return bool(own) and percentage_of(own[-1].after) < percentage_of(own[-1].before)
 
     def began(self, by: str) -> float:
         """When its present task did."""

@@ -6,6 +6,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Obje
 
 from .. import plan
 from ..plan import KEEPER, MILD
+from ..platform import FLAGS
 from ..scheduler import GONE, Process
 from ..tasks import Did
 from .history import (
@@ -65,7 +66,9 @@ class LockInvariants:
         module, params = self._history.doing(write.by)
         if write.plural == "configmaps" and write.ours and write.before and write.after:
             self._config_map_written(write, params.get("fence") or 0)
-        if self._history.world.epochs.get(write.by) and not _asks_nobody(write, module, params):
+        if self._history.world.epochs.get(write.by) and not self._asks_nobody(
+            write, module, params
+        ):
             scales = module == "rollout" and params["state"] in SCALES
             lost = self._history.went_on_without_asking if scales else self._history.lost_before
             self._history.check(
@@ -237,7 +240,7 @@ class LockInvariants:
         """How long after another took the lock over a write of the former holder still came."""
         module, params = self._history.doing(write.by)
         fence = params.get("fence") or 0
-        if not fence or _asks_nobody(write, module, params):
+        if not fence or self._asks_nobody(write, module, params):
             return
         for lease in reversed(self._history.writes("leases", LEASE)):
             if lease.after is not None and _held_at(lease.after, fence):
@@ -255,18 +258,23 @@ class LockInvariants:
                     f"{write.by} wrote {late:.1f} s after it lost the lock",
                 )
 
+    def _asks_nobody(self, write: Write, module: str, params: t.Mapping[str, t.Any]) -> bool:
+        """The kill switch, watches, a verdict that lets no user in, pods, records; starts."""
+        if write.plural == "pods":
+            return True
+        if module == "feature_ramp" and write.plural == "deployments":
+            return self._history.lets_out(write.by)
+        if module == "feature_ramp" and write.name != FLAGS:
+            return True
+        if module == "feature_ramp":
+            fewer = percentage_of(write.after) < percentage_of(write.before)
+            return params["verdict"] in ("rollback", "hold") or fewer
+        if module == "rollout" and params["state"] in SCALES:
+            return bool(params["state"] == "running")
+        return module in ("kill_switch", "metrics_gate") or (
+            module == "release" and not params["fence"]
+        )
+
 
 def _held_at(lease: t.Any, epoch: int) -> bool:
     return epoch_of(lease) == epoch and bool(holder_of(lease)[0])
-
-
-def _asks_nobody(write: Write, module: str, params: t.Mapping[str, t.Any]) -> bool:
-    """The kill switch, watches, a verdict that lets no user in, what brings it to pods, records; starts."""
-    if module == "feature_ramp":
-        fewer = percentage_of(write.after) < percentage_of(write.before)
-        return params["verdict"] in ("rollback", "hold") or fewer
-    if module == "rollout" and params["state"] in SCALES:
-        return bool(params["state"] == "running")
-    return module in ("kill_switch", "metrics_gate", "pod_flags") or (
-        module in ("release", "rollout") and not params["fence"]
-    )

@@ -35,7 +35,9 @@ from .sentences import (
 
 STALE = 3.0
 """Seconds that a task needs, after its last look, to say what it saw."""
-ROLLOUTS = ("rollout", "rollout_wave", "release_rollback")
+DELIVERING = ("feature_flags", "feature_ramp")
+"""They restart what reads the flags."""
+ROLLOUTS = ("rollout_wave", "release_rollback", *DELIVERING)
 DEADLINE = "it made no progress within its progressDeadlineSeconds"
 """What a rollout says of itself and, after `UNDOING`, of its undo."""
 UNDOING = "Undoing it failed too: "
@@ -175,7 +177,8 @@ class ServiceInvariants:
         self._check_note(write, before, after)
         self._check_not_undone(write, before, after)
         module, params = self._history.doing(write.by)
-        fence = params.get("fence") or 0
+        lets_out = module == "feature_ramp" and self._history.lets_out(write.by)
+        fence = 0 if lets_out else params.get("fence") or 0
         if fence and template_of(before) != template_of(after) and _runs(after, release):
             lease = self._history.find("leases", LEASE)
             lost = lease is not None and epoch_of(lease) > fence
@@ -246,11 +249,15 @@ class ServiceInvariants:
             self._check_all_back(process, did)
         if did.params.get("state") in SCALES:
             return
-        if did.module == "rollout" and not did.failed:
-            self._check_rolled(process, did, did.params["name"], did.params.get("image") or "")
+        if did.module in DELIVERING and not did.failed:
+            for name, consumer in (did.result.get("consumers") or {}).items():
+                if "restart" in consumer:
+                    self._check_rolled(process, did, name, "")
+        elif did.module in DELIVERING and did.params["fence"]:
+            self._check_loss_told(process, did.result)
         elif did.module == "release_rollback":
             self._check_returned(process, did)
-        if did.module in ("rollout", "rollout_wave"):
+        elif did.module == "rollout_wave":
             self._check_told(process, did)
 
     def wave_rolled(self, process: Process, did: Did) -> None:
@@ -260,7 +267,7 @@ class ServiceInvariants:
 
     def _check_told(self, process: Process, did: Did) -> None:
         """Why a rollout failed. What ended earlier in a wave saw less than what is seen now."""
-        found = did.result.get("services") or {did.params.get("name"): did.result}
+        found = did.result.get("services") or {}
         for name, result in found.items():
             if not (did.failed or result.get("failed")):
                 continue
@@ -301,7 +308,7 @@ class ServiceInvariants:
         deployment = self._history.find("deployments", name)
         if deployment is None:
             return
-        alone = did.module == "rollout" or len(did.params["services"]) == 1
+        alone = len(did.params.get("services") or ()) == 1
         lately = STALE if alone else None
         if self._history.others_wrote("deployments", name, did, process.name, lately=lately):
             return
@@ -321,11 +328,11 @@ class ServiceInvariants:
                 bad not in ("never-ready", "absent"),
                 f"{said}, and no pod of it can become ready",
             )
-        elif did.params.get("checksum"):
+        else:
             marks = deployment["spec"]["template"]["metadata"].get("annotations") or {}
             self._history.check(
                 TRUE_CLAIMS,
-                did.params["checksum"] in marks.values(),
+                did.result["checksum"] in marks.values(),
                 f"{said}, and its template has not the checksum",
             )
         status, wanted = deployment.get("status") or {}, deployment["spec"]["replicas"]

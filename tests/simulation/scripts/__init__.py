@@ -36,6 +36,8 @@ def _deploy(script: Script) -> None:
     flags.feature_flags(script)
     if script.world.plan.watched:
         watch.monitoring(script)
+    else:
+        watch.watched_elsewhere(script)
     if script.actor.options.get("signs_off", True):
         script.sign_off()
 

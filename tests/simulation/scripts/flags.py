@@ -13,127 +13,56 @@ FOLLOWED = 120
 def feature_flags(script: Script) -> None:
     phase = "feature_flags"
     script.begin(phase)
-    done = _set_flags(script, phase, standing=_standing(script))
+    done = _set_flags(script, phase, _standing(script))
     if done.get("failed"):
         script.failed(phase, done)
         if not lease_lost(done):
             switch_off(script, "the flags could not be set")
         raise StopError(str(done.get("msg")))
-    script.close(phase, changed=done["changed"], flags=done)
+    script.close(phase, changed=done["written"], flags=done)
 
 
-def _set_flags(script: Script, phase: str, *, standing: bool) -> Result:
+def _set_flags(script: Script, phase: str, standing: t.Container[str]) -> Result:
     opened = script.open(phase)
     if opened.get("failed"):
         return opened
-    wanted = {**FLAGS_ON[script.version], **({} if standing else {PERCENTAGE: 1})}
-    done = script.task(
+    wanted = {**FLAGS_ON[script.version], PERCENTAGE: 1}
+    return script.task(
         "feature_flags/main",
-        "Set the flags",
+        "Set the flags, and bring them to the pods",
         name=FLAGS,
-        flags=wanted,
+        flags={name: value for name, value in wanted.items() if name not in standing},
         bounds={PERCENTAGE: [0, 100]},
         choices={SWITCH: [True, False]},
         flagd=None,
         kill_switch="reset_automatic",
-        fence=script.epoch,
-    )
-    if done.get("failed"):
-        return done
-    for consumer in script.consumers:
-        failure = roll_out(script, consumer, done, wanted)
-        if failure is not None:
-            _put_back(script, done, wanted)
-            return failure
-    return done
-
-
-def _standing(script: Script) -> bool:
-    """Whether the percentage is others' to move, after this phase was done in this attempt."""
-    where = "feature_flags/standing"
-    record = script.require(
-        script.task(where, "Check whether this attempt has set the flags", name=script.version)
-    )
-    seen = script.require(script.task(where, "Read the flags", name=FLAGS))
-    phases = (record.get("record") or {}).get("phases") or {}
-    done = (phases.get("feature_flags") or {}).get("status") == "done"
-    percentage = seen["before"].get(PERCENTAGE)
-    return bool(done and not seen["kill_switch"] and percentage != "0")
-
-
-def roll_out(
-    script: Script,
-    consumer: str,
-    moved: Result,
-    wanted: dict[str, t.Any],
-    *,
-    undo: bool = True,
-    fence: int | None = None,
-) -> Result | None:
-    if script.delivery == "environment":
-        rolled = _restart(
-            script,
-            "feature_flags/reach",
-            "Restart the readers of changed flags",
-            consumer,
-            moved,
-            undo_on_failure=undo,
-            fence=script.epoch if fence is None else fence,
-        )
-        if rolled.get("failed"):
-            return rolled
-    where, text = "feature_flags/reach", "Check the flags in every pod"
-    seen = check_pods(script, where, text, consumer, wanted, moved=moved["changed"])
-    return seen if seen.get("failed") else None
-
-
-def _restart(
-    script: Script, where: str, text: str, consumer: str, moved: Result, **more: t.Any
-) -> Result:
-    """With what the write of the flags said."""
-    return script.task(
-        where, text, name=consumer, release=script.version, checksum=moved["checksum"], **more
-    )
-
-
-def check_pods(
-    script: Script, where: str, text: str, consumer: str, wanted: dict[str, t.Any], **more: t.Any
-) -> Result:
-    return script.task(
-        where,
-        text,
-        name=consumer,
-        flags=wanted,
-        probe=script.flags_probe,
-        config_map=FLAGS,
+        **read_by(script),
         wait_timeout=FOLLOWED,
-        replace=script.delivery == "environment",
-        **more,
-    )
-
-
-def _put_back(script: Script, done: Result, wanted: dict[str, t.Any]) -> None:
-    if done["before"] == done["after"]:
-        return
-    back = script.task(
-        "feature_flags/put_back",
-        "Restore the flags from before this task",
-        name=FLAGS,
-        flags={name: done["before"].get(name) for name in wanted},
-        flagd=None,
+        release=script.version,
         fence=script.epoch,
     )
-    if back.get("failed"):
-        return
-    where = "feature_flags/put_back"
-    for consumer in script.consumers if script.delivery == "environment" else ():
-        text = "Restart the pods with the restored flags"
-        rolled = _restart(script, where, text, consumer, back, fence=script.epoch)
-        if rolled.get("failed"):
-            return
-    left = {name: value for name, value in back["asked"].items() if name not in back["left_off"]}
-    for consumer in script.consumers:
-        check_pods(script, where, "Wait until pods run the restored flags", consumer, left)
+
+
+def _standing(script: Script) -> dict[str, int]:
+    """The percentage, once it is others' to move."""
+    present = script.task(
+        "feature_flags/standing",
+        "See what the ramp has changed since",
+        name=FLAGS,
+        release=script.version,
+        ramped=[PERCENTAGE],
+    )
+    standing: dict[str, int] = script.require(present)["standing"]
+    return standing
+
+
+def read_by(script: Script) -> dict[str, t.Any]:
+    """Which pods have the flags, and how."""
+    return {
+        "consumers": script.consumers,
+        "delivery": script.delivery,
+        "probe": script.flags_probe,
+    }
 
 
 def switch_off(script: Script, reason: str) -> Result:
@@ -143,9 +72,7 @@ def switch_off(script: Script, reason: str) -> Result:
         name=FLAGS,
         flags=OFF[script.version],
         flagd=None,
-        consumers=script.consumers,
-        delivery=script.delivery,
-        probe=script.flags_probe,
+        **read_by(script),
         reason=reason,
     )
 
@@ -180,24 +107,9 @@ def _kill_switch(script: Script, state: str) -> None:
         percentage=percentage,
         percentage_flag=PERCENTAGE,
         flagd=None,
-        consumers=script.consumers,
-        delivery=script.delivery,
-        probe=script.flags_probe,
+        **read_by(script),
+        release=script.version,
         reason="errors",
         by=script.actor.name,
     )
-    if "sentence" in done:
-        _record_switch(script, done)
     script.require(done)
-
-
-def _record_switch(script: Script, done: Result) -> None:
-    """In a block whose rescue goes on."""
-    where = "kill_switch/record"
-    found = script.task(where, "Find the release record", name=script.version)
-    if not found.get("exists"):
-        return
-    switch = done["kill_switch"]
-    told = {name: switch[name] for name in ("by", "reason")} if switch else {}
-    facts = {"kill_switches": {switch["set_at"]: {"what": "set", **told}}} if switch else {}
-    script.task(where, "Record it", name=script.version, notes=[done["sentence"]], facts=facts)

@@ -3,73 +3,55 @@
 import typing as t
 
 from ..monitoring import URL
-from ..platform import CLUSTER, LOOKS, PERCENTAGE, RAMP, WATCHED
+from ..platform import CLUSTER, LOOKS, RAMP, WATCHED
 from ..tasks import Result
-from .flags import check_pods, roll_out
-from .script import WATCH, Script, StopError
+from .flags import FOLLOWED, read_by
+from .script import Script, StopError
 from .watch import METRIC
 
 
 def ramp(script: Script) -> None:
-    record = script.require(
-        script.task("feature_ramp/look", "Read the time of the first step", name=script.version)
-    )
-    kept = record.get("record") or {}
-    began = _done(kept, "feature_flags")
-    guard = script.require(
-        script.task(
-            "feature_ramp/look",
-            "Read when the guard looked last",
-            release=script.version,
-            max_silence=0,
-        )
-    )
-    known = {
+    defaults = {
         **RAMP,
-        "unguarded": guard["silent"],
-        "started": began,
-        # Where no release watches, its first step counts as good, as if it had.
-        "watched": _done(kept, WATCH) if script.world.plan.watched else began,
-        "blocked": "" if kept.get("status") == "done" else "not signed off",
+        **read_by(script),
+        "wait_timeout": FOLLOWED,
+        "release": script.version,
+        "max_silence": 0,
     }
     wanted = script.actor.options.get("percentage")
     releases = bool(script.actor.options.get("release"))
-    seen = script.require(
-        script.task("feature_ramp/look", "Read the ramp's state", percentage=wanted, **known)
+    state = script.require(
+        script.task(
+            "feature_ramp/look",
+            "Read the ramp's state",
+            module_defaults=defaults,
+            percentage=wanted,
+        )
     )
-    if seen["needs_lock"]:
+    if state["needs_lock"]:
         script.lock()
     moved = script.require(
         script.task(
             "feature_ramp/main",
             "Change the ramp",
-            flagd=None,
+            module_defaults=defaults,
             percentage=wanted,
             reason="",
             release_reason=f"{script.actor.name} looked at it" if releases else "",
             released_by=script.actor.name if releases else "",
             fence=script.epoch,
-            **known,
         )
     )
-    if moved["action"] not in ("wait", "done"):
-        _deliver(script, moved)
-    if moved["action"] in ("raise", "lower") or (moved["changed"] and moved["action"] != "watch"):
-        _tell(script, record, moved["ramp"], {})
     if moved["action"] in ("raise", "watch"):
-        _watch(script, moved, record)
-    if seen["needs_lock"]:
+        _watch(script, defaults, moved, recorded=state["recorded"])
+    if state["needs_lock"]:
         script.unlock()
 
 
-def _done(record: dict[str, t.Any], name: str) -> str:
-    """When this phase of the release was done, "" for one that is not."""
-    phase = (record.get("phases") or {}).get(name) or {}
-    return phase.get("finished", "") if phase.get("status") == "done" else ""
-
-
-def _watch(script: Script, moved: Result, record: Result) -> None:
-    step = f"{moved['percentage']} % since {moved['ramp']['since']}"
+def _watch(
+    script: Script, defaults: t.Mapping[str, t.Any], moved: Result, *, recorded: bool
+) -> None:
+    since = moved["ramp"]["since"]
     gate = script.require(
         script.task(
             "feature_ramp/watch",
@@ -80,8 +62,8 @@ def _watch(script: Script, moved: Result, record: Result) -> None:
             interval=LOOKS,
             initial_delay=0,
             kubernetes=CLUSTER,
-            release=script.version if record.get("exists") else None,
-            gate=f"ramp at {step}",
+            release=script.version if recorded else None,
+            gate=f"ramp at {moved['percentage']} % since {since}",
             must_detect=None,
             treated_share=moved["percentage"] / 100,
             evidence_before={},
@@ -89,78 +71,18 @@ def _watch(script: Script, moved: Result, record: Result) -> None:
         )
     )
     verdict = gate["verdict"]
-    judged = script.require(
+    script.require(
         script.task(
             "feature_ramp/watch",
             "Store the verdict, and go back one step after a breach",
+            module_defaults=defaults,
             percentage=moved["percentage"],
-            since=moved["ramp"]["since"],
+            since=since,
             verdict=verdict,
-            verdict_reasons=[one["text"] for one in gate["reasons"]],
-            flagd=None,
+            verdict_reasons=[reason["text"] for reason in gate["reasons"]],
+            evidence={"verdict": verdict},
             fence=script.epoch,
-            **RAMP,
         )
     )
-    if verdict == "rollback":
-        for consumer in script.consumers:
-            wanted = {PERCENTAGE: str(judged["percentage"])}
-            failed = roll_out(script, consumer, judged, wanted, undo=False, fence=0)
-            if failed is not None:
-                raise StopError(str(failed.get("msg")))
-    _tell(script, record, judged["ramp"], {step: {"verdict": verdict}})
     if verdict != "proceed":
         raise StopError(gate["sentence"])
-
-
-def _tell(
-    script: Script, record: Result, ramp: dict[str, t.Any], watches: dict[str, t.Any]
-) -> None:
-    if record.get("exists"):
-        script.require(
-            script.task(
-                "feature_ramp/tell",
-                "Record the ramp and its samples",
-                name=script.version,
-                facts={"ramp": ramp, "ramp_watches": watches},
-            )
-        )
-
-
-def _go_back(script: Script, moved: Result) -> None:
-    where = "feature_ramp/back"
-    back = script.require(
-        script.task(
-            where,
-            "Return to the previous step, because this one failed",
-            percentage=moved["before"]["percentage"],
-            reason="it did not reach every pod",
-            flagd=None,
-            **RAMP,
-        )
-    )
-    wanted = {PERCENTAGE: str(back["percentage"])}
-    for consumer in script.consumers if script.delivery == "environment" else ():
-        text = "Find pods with another percentage"
-        seen = script.task(where, text, name=consumer, flags=wanted, probe=script.flags_probe)
-        if "reason" in seen:
-            script.task(where, "Restart them", name=consumer, release=script.version)
-    for consumer in script.consumers:
-        check_pods(script, where, "Wait until pods run the previous step", consumer, wanted)
-
-
-def _deliver(script: Script, moved: Result) -> None:
-    for consumer in script.consumers:
-        failed = roll_out(
-            script,
-            consumer,
-            moved,
-            {PERCENTAGE: str(moved["percentage"])},
-            undo=moved["action"] == "raise",
-            fence=0 if moved["action"] == "lower" else script.epoch,
-        )
-        if failed is None:
-            continue
-        if moved["action"] == "raise":
-            _go_back(script, moved)
-        raise StopError(str(failed.get("msg")))

@@ -71,27 +71,17 @@ def _note_beginning(script: Script) -> None:
 
 
 def _restore_flags(script: Script) -> None:
-    read = script.require(
+    script.require(
         script.task(
-            "feature_flags/restore", "Read the flags from before the release", name=script.version
+            "feature_flags/restore",
+            "Restore the previous flags",
+            name=FLAGS,
+            flags={**FLAGS_ON[script.version], PERCENTAGE: 1},
+            flagd=None,
+            release=script.version,
+            fence=script.epoch,
         )
     )
-    pinned = (read.get("pins") or {}).get("config_maps", {}).get(FLAGS)
-    if pinned is None:
-        raise StopError("nothing is pinned")
-    if pinned["exists"]:
-        script.require(
-            script.task(
-                "feature_flags/restore",
-                "Restore the previous flags",
-                name=FLAGS,
-                flags={
-                    one: pinned["data"].get(one) for one in (*FLAGS_ON[script.version], PERCENTAGE)
-                },
-                flagd=None,
-                fence=script.epoch,
-            )
-        )
 
 
 def _return_services(script: Script) -> tuple[Result, list[str]]:

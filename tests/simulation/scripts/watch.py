@@ -36,6 +36,11 @@ def monitoring(script: Script) -> None:
     script.close(WATCH, changed=_precedes_flags(opened["record"]["phases"]))
 
 
+def watched_elsewhere(script: Script) -> None:
+    """The record of a release whose watch is not simulated."""
+    script.close(WATCH, changed=True)
+
+
 def _precedes_flags(phases: Result) -> bool:
     """As watch_precedes_flags of playbooks/group_vars/all/wiring.yml."""
     watched, flags = (phases.get(name, {}).get("finished", "") for name in (WATCH, "feature_flags"))

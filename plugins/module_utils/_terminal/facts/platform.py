@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from ..._formats import counted, listed
 from ..._images import version_of
@@ -155,6 +156,21 @@ def in_pods(group: Group) -> list[Fact]:
                 Fact("read", f"flags in {len(good)} of {len(pods)} pods of {item.name}{waited}")
             )
     return facts
+
+
+def delivered(group: Group) -> list[Fact]:
+    """What became of the readers of flags, as of a restart and of a look at their pods."""
+    readers = [
+        Item(name, reader)
+        for item in group.items
+        if not item.failed
+        for name, reader in (item.result.get("consumers") or {}).items()
+    ]
+    restarts = [Item(item.name, item.result.get("restart") or {}) for item in readers]
+    return [
+        *restarted(replace(group, items=tuple(restarts))),
+        *in_pods(replace(group, items=tuple(readers))),
+    ]
 
 
 def measured(group: Group) -> list[Fact]:

@@ -61,5 +61,5 @@ def test_what_is_no_percentage_is_refused(value):
 
 
 def test_what_is_no_time_is_refused():
-    with pytest.raises(InputError, match=r"'started' is 'yesterday': it must be a time like"):
-        read_moment("started", "yesterday")
+    with pytest.raises(InputError, match=r"'since' is 'yesterday': it must be a time like"):
+        read_moment("since", "yesterday")
