@@ -58,6 +58,15 @@ options:
         description: What P(easymo.deploy.wave_outcome#filter) returned, empty where no wave failed.
         type: dict
         default: {}
+      phase:
+        description: The phase that failed. With it, O(msg) is followed by what comes next.
+        type: str
+        default: ""
+      plan:
+        description: The phases of the release, of which each has a C(name).
+        type: list
+        elements: dict
+        default: []
   missing_phases:
     description: The phases that the next run has to begin with, of M(easymo.deploy.release). Returned as it is.
     type: list
@@ -109,7 +118,10 @@ from ..module_utils._errors import (
     VerificationError,
 )
 from ..module_utils._module import Module, documented, execute
-from ..module_utils._status.lines import standing
+from ..module_utils._status.lines import next_words, standing
+from ..module_utils._story.next_step import Stop, few_commands_in
+from ..module_utils._story.plan import Plan
+from ..module_utils._story.record import Record
 
 ERRORS: dict[str, type[DeployError]] = {
     error.reason: error
@@ -127,11 +139,16 @@ module_spec = documented(DOCUMENTATION)
 
 def run(module: Module) -> t.NoReturn:
     given = module.params
-    raise ERRORS[given["reason"]](
-        given["msg"],
-        standing=standing(**given["standing"]) if given["standing"] else {},
-        missing_phases=given["missing_phases"],
-    )
+    message, found = given["msg"], {}
+    if given["standing"]:
+        options = dict(given["standing"])
+        phase, plan = options.pop("phase"), Plan.read(options.pop("plan"))
+        found = standing(**options)
+        stop = Stop(given["reason"], phase, named=few_commands_in(message))
+        record = Record.read(options["record"].get("record"))
+        after = next_words(record, plan, stop, given["missing_phases"]) if phase else ""
+        message = f"{message} Next: {after}." if after else message
+    raise ERRORS[given["reason"]](message, standing=found, missing_phases=given["missing_phases"])
 
 
 def main() -> None:

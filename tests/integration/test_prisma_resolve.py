@@ -5,7 +5,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import commands_in
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import commands_in
 from tests.integration.prisma_project import PrismaProject
 from tests.integration.supabase_project import Holder
 from tests.tables import cases

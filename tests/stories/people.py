@@ -23,7 +23,7 @@ from pathlib import Path
 import boto3
 import requests
 
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import commands_in
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import commands_in
 from sandbox.names import NAMESPACE, SERVICES
 from sandbox.world import Facts, World
 from tests import ansible_server, kubernetes_api

@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import FUNCTIONS_BACK
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import commands_in
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import commands_in
 from sandbox.names import SERVICES
 from tests.stories.people import QUICK, Witness
 
@@ -196,7 +196,8 @@ def test_a_smoke_test_that_fails_switches_the_feature_off(operator, witness):
     assert "✅ Database connectivity: PASS (" in run.output
     assert "The feature is switched off in every pod." in run.output
     assert set(witness.environments("agent-core", "FEATURE_AI_AGENTS").values()) == {"false"}
-    assert "resume with --tags feature_flags,smoke_tests," in " ".join(run.output.split())
+    again = "Next: playbooks/deploy.yml --tags feature_flags,smoke_tests,"
+    assert again in " ".join(run.output.split())
     # Else the phases that are left would pass without the feature.
     run = operator.deploys("--tags", "smoke_tests")
     assert run.rc != 0

@@ -60,8 +60,7 @@ def test_a_phase_out_of_order_is_refused_before_anything_is_touched(operator, wi
     assert run.rc != 0
     said = " ".join(run.output.split())
     assert (
-        "Phase database cannot begin: preflight was not begun. Run --tags preflight,database"
-        in said
+        "Phase database cannot begin: preflight was not begun. Deploy what is missing first" in said
     )
     assert "TASK [easymo.deploy.db_backup" not in run.output
     assert witness.resource_versions() == before

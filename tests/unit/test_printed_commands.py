@@ -19,7 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.parsing.splitter import parse_kv
 
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import (
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import (
     _OPTION,
     MENTIONED,
 )

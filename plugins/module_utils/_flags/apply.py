@@ -32,7 +32,8 @@ from .values import Document, only_flags
 REFUSE, LEAVE_OFF, RESET_AUTOMATIC = RULES = ("refuse", "leave_off", "reset_automatic")
 """A writer's rules for flags that the switch forbids."""
 
-RESET = "playbooks/kill_switch.yml -e reset=true -e \"reason='WHY'\""
+RESET_OPTIONS = "-e reset=true -e \"reason='WHY'\""
+RESET = f"playbooks/kill_switch.yml {RESET_OPTIONS}"
 
 
 class KilledError(ConflictError):

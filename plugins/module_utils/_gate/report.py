@@ -71,11 +71,14 @@ def _said_once(reasons: t.Sequence[Reason]) -> list[str]:
 
 
 def _how_to_decide(gate: str) -> str:
+    command = f"playbooks/decide.yml {approve_options(gate)}"
+    return f"; or decide with {command} (or reject), then run it again"
+
+
+def approve_options(gate: str) -> str:
+    """What a person types behind the playbook that decides."""
     of = f"-e monitoring_gate={gate} " if gate != "monitoring" else ""
-    return (
-        f"; or decide with playbooks/decide.yml {of}-e decision=approve -e by=$USER -e \"reason='WHY'\" (or reject), "
-        "then run it again"
-    )
+    return f"{of}-e decision=approve -e by=$USER -e \"reason='WHY'\""
 
 
 def describe_look(metrics: t.Sequence[Metric], look: Measurement) -> str:

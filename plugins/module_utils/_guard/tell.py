@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 from .._alerts.api import describe, identity, moment
 from .._alerts.plan import LoadedRule
+from .._flags.apply import RESET
 from .._flags.consumer import ConsumerState
 from .._flags.pods import RUNNING, STALE, PodState
 from .._gate.models import Metric, Reason, Sample
@@ -148,7 +149,6 @@ def hidden_by(
 
 
 OPEN, CLOSE = "trigger", "resolve"
-RESUME = "playbooks/ramp.yml"
 SHOWN = 3
 """More causes of one look than these are announced together: an outage can fire an alert for each service."""
 
@@ -207,10 +207,10 @@ def announcements(
 def _acted(act: GuardAct) -> GuardAnnouncement:
     if act.what == KILL_SWITCH:
         what = f"the kill switch is set at {act.before} %: nobody has the feature"
-        then = "Find the cause, then reset it with playbooks/kill_switch.yml -e reset=true -e \"reason='WHY'\""
+        then = f"Find the cause, then reset it with {RESET}"
     else:
         what = f"{act.before} % went back to {act.to} %"
-        then = f"Find the cause first. Then {RESUME} watches this step before it goes up"
+        then = "Find the cause first. Then playbooks/ramp.yml watches this step before it goes up"
     return GuardAnnouncement(_key(act.id), f"{what}, for {act.why}. {then}.", OPEN, act.id)
 
 

@@ -140,7 +140,7 @@ def waived_now(record: Record | None, phase: str, order: PhaseOrder) -> dict[str
             {"release_phases_waived": {first: {"by": "your name", "reason": "why"}}}
         )
         raise PhaseOrderError(
-            f"Phase {phase} cannot begin: {states}. Run --tags {','.join([*refused, phase])}, or waive a phase "
+            f"Phase {phase} cannot begin: {states}. Deploy what is missing first, or waive a phase "
             f"by name: -e '{example}'.",
             missing_phases=list(refused),
         )
@@ -165,7 +165,7 @@ def superseded(version: str, others: t.Iterable[Record], order: PhaseOrder) -> d
             raise PhaseOrderError(
                 f"Release {version} cannot begin: release {other.version} is {_words(other)} since {other.started}, "
                 f"and a rollback would return to it half done. Finish it or roll it back {_at_home(other)}, or go "
-                f"on by name: {_by_name(other)}.",
+                f"on by name: {by_name(other.version)}.",
                 unfinished=other.version,
             )
         allowed[other.version] = order.supersedes[other.version]
@@ -200,7 +200,7 @@ def below_later(
         raise PhaseOrderError(
             f"Release {version} cannot {'go back' if back else f'go on with phase {phase}'}: "
             f"release {last.version}, which is {_words(last)}, {why}. What that one set would be lost. Roll that one "
-            f"back {_at_home(last)}{alone}, or go on by name: {_by_name(last)}.",
+            f"back {_at_home(last)}{alone}, or go on by name: {by_name(last.version)}.",
             later=last.version,
         )
     return {other.version: order.supersedes[other.version] for other in later}
@@ -232,10 +232,10 @@ def _words(record: Record) -> str:
     return standing(record).replace("_", " ")
 
 
-def _by_name(other: Record) -> str:
+def by_name(version: str) -> str:
     """The words that let this release go on past another."""
-    given = {"release_supersedes": {other.version: {"by": "your name", "reason": "why"}}}
-    return f"-e '{json.dumps(given)}'"
+    given = {"release_supersedes": {version: {"by": "your name", "reason": "why"}}}
+    return f"add -e '{json.dumps(given)}'"
 
 
 def _began(record: Record) -> tuple[int, str]:

@@ -110,6 +110,8 @@ def compact(value: t.Any) -> str:
 
 
 LAST_PHASE = "sign_off"
+WHAT_NEXT = "playbooks/status.yml says what comes next."
+"""It looks at the platform too, which a report does not."""
 SHA_SHOWN = 12
 JUDGED = (("checklist", "Checklist", 1), ("services", "Services", 2), ("tests", "Tests passed", 1))
 """Parts whose rows are counted at a glance: how that is called, and the column of the result."""
@@ -133,7 +135,7 @@ def verdict_of(
         return going_on(phases, requested)
     if requested.undo and requested.now:
         ended = f"The rollback ended at {shown_both(requested.now, zone)} before it was done."
-        return Summary("Interrupted", "bad", f"{ended} Run playbooks/rollback.yml again.")
+        return Summary("Interrupted", "bad", f"{ended} {WHAT_NEXT}")
     if failed or status == "failed":
         return stopped(failed)
     unfinished = [
@@ -181,11 +183,11 @@ def unfinished_yet(
     if requested.now:
         ended = f"The run ended at {shown_both(requested.now, requested.zone)}"
         if not running:
-            return Summary("Not finished", "warn", f"{ended}. {left} Look at playbooks/status.yml.")
+            return Summary("Not finished", "warn", f"{ended}. {left} {WHAT_NEXT}")
         return Summary(
             "Interrupted",
             "bad",
-            f"{ended} in {running[-1].title} and did not say how. {left} Look at playbooks/status.yml.",
+            f"{ended} in {running[-1].title} and did not say how. {left} {WHAT_NEXT}",
         )
     if running:
         begun = f"{running[-1].title} was begun {running[-1].started}, no end is recorded"

@@ -178,7 +178,7 @@ def as_text(report: Report) -> str:
         "",
         *few("Deviations", [deviation.sentence() for deviation in report.deviations], DEVIATIONS),
         *few("Missing", report.missing, MISSING),
-        "  detail  report.html      back  playbooks/rollback.yml",
+        "  detail  report.html      next  playbooks/status.yml",
     ]
     return "".join(f"{line}\n" for line in lines)
 

@@ -11,6 +11,8 @@ from datetime import datetime
 
 from .._formats import listed, shortened, size
 from .._release.models import ROLLED_BACK, SETTLED
+from .._story.next_step import Stop, Story, steps, worded
+from .._story.plan import Plan
 from .._story.record import Evidence, Record
 from .build import NOT_STARTED, service_version, shown
 
@@ -188,6 +190,14 @@ def standing(
             *([f"flags {_flags_now(record, flags, config_map)}"] if config_map else []),
         ],
     }
+
+
+def next_words(record: Record, plan: Plan, stop: Stop, switched_off: t.Iterable[str]) -> str:
+    """What helps after a phase has failed, "" where there is no record. `switched_off`: phases to begin with."""
+    if not record.exists:
+        return ""
+    story = Story(record=record, plan=plan, switched_off=frozenset(switched_off), stop=stop)
+    return "; or ".join(dict.fromkeys(map(worded, steps(story))))
 
 
 def _undone(settlement: Fields) -> str:

@@ -7,12 +7,16 @@ switch and a closed launch window come before the deployment that they would ref
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from .._flags.apply import RESET_OPTIONS
+from .._gate.report import approve_options
 from .._gate.state import utc
 from .._lock.plan import FORCE
+from .._ramp.plan import RELEASE_OPTIONS
 from .._release.models import DONE, PLANNED, ROLLBACK_PHASE, ROLLED_BACK
 from .._time import parse_time
 from .plan import UNPLANNED, Plan
@@ -30,11 +34,14 @@ ON_HOLD, STOPPED, BACK, FINE, UNFINISHED = (
 UNDO = "undo"
 """The purpose of a lock that a rollback holds."""
 DEPLOY, BACK_AGAIN, LOOK, RAMP = "deploy.yml", "rollback.yml", "diagnose.yml", "ramp.yml"
-WATCH_PHASE, FLAGS_PHASE = "monitoring", "feature_flags"
-"""The phase whose watch is decided without its name, and the one that sets the flags."""
-WHY = "-e \"reason='WHY'\""
-RELEASED = "-e \"ramp_release_reason='WHY'\" -e ramp_released_by=$USER"
+FLAGS_PHASE = "feature_flags"
 OVERRIDE = "-e release_window_override_by=$USER -e \"release_window_override_reason='WHY'\""
+
+_OPTION = r"""(?:-e|--tags) (?:"[^"]*"|'[^']*'|[^\s"',;()]*[^\s"',;().:])"""
+FEW = 2
+"""Commands that a cause may ask for and each be a line of its own."""
+MENTIONED = re.compile(rf"\bplaybooks/(?P<playbook>\w+\.yml)(?P<options>(?: {_OPTION})*)")
+"""A playbook in a sentence, which knows neither inventory nor program, and its options."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,21 @@ class Nothing:
 
 
 Step = t.Union[PlaybookRun, Person, Nothing]  # noqa: UP007
+
+
+def worded(step: Step) -> str:
+    """For whoever reads it where no command line is known."""
+    if isinstance(step, Person):
+        return f"{step.who}: {step.why}"
+    if isinstance(step, Nothing):
+        return step.why
+    playbook = f"playbooks/{step.playbook}" if step.playbook else "the same command"
+    why = ", ".join(filter(None, (step.why, step.after)))
+    return f"{' '.join([playbook, *step.words])} ({why})"
+
+
 FOLLOW = PlaybookRun("status.yml", "watch it to its end", options="-e follow=true")
-RESET = PlaybookRun("kill_switch.yml", "when the cause is gone", options=f"-e reset=true {WHY}")
+RESET = PlaybookRun("kill_switch.yml", "when the cause is gone", options=RESET_OPTIONS)
 FINISH = PlaybookRun(BACK_AGAIN, "finish the rollback")
 
 
@@ -84,13 +104,28 @@ class Stop:
     """What stopped the run that has just ended.
 
     `phase`: the one it was in, "" for a playbook that has none. `named`: the playbooks that its cause names, with their
-    options. `missing`: the phases that must be done before it.
+    options. `missing`: the phases that must be done before it. `other`: the release that stands in its way.
     """
 
     reason: str = ""
     phase: str = ""
     named: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
+    other: str = ""
+
+
+def commands_in(sentence: str) -> list[tuple[str, str]]:
+    """The playbooks that it tells to run with options, each with these as a shell reads them."""
+    matches = [
+        (match["playbook"], match["options"].strip()) for match in MENTIONED.finditer(sentence)
+    ]
+    return list(dict.fromkeys(match for match in matches if match[1]))
+
+
+def few_commands_in(sentence: str) -> tuple[tuple[str, str], ...]:
+    """What a cause tells to run in place of this run. A list, such as one of all missing sign-offs, stays a list."""
+    requested = commands_in(sentence)
+    return tuple(requested) if len(requested) <= FEW else ()
 
 
 @dataclass(frozen=True)
@@ -191,6 +226,9 @@ def steps(story: Story) -> tuple[Step, ...]:
     """What helps from here, the best first; never empty."""
     stop = story.stop or Stop()
     named = [PlaybookRun(entry, "as its cause says", options=words) for entry, words in stop.named]
+    if stop.other:
+        home = "finish it or roll it back, from a checkout of it"
+        return (Person(f"whoever runs release {stop.other}", home), PlaybookRun("", "by name"))
     if story.stop and (stop.missing or not stop.phase or not story.record.exists):
         return _repeated(story, stop, named)
     state = state_of(story)
@@ -278,8 +316,7 @@ def _deploy(story: Story, why: str, *, again: bool = False) -> tuple[Step, ...]:
 
 def _held(story: Story, state: ReleaseState, others: t.Sequence[Step]) -> tuple[Step, ...]:
     phase = story.record.phase(state.phase)
-    gate = "" if state.phase == WATCH_PHASE else f"-e monitoring_gate={state.phase} "
-    options = f"{gate}-e decision=approve -e by=$USER {WHY}"
+    options = approve_options(state.phase)
     decide = PlaybookRun("decide.yml", "decide it, then go on", options=options)
     decision = _decision(story, phase, state.phase)
     if state.watching:
@@ -320,7 +357,7 @@ def _one_up(ramp: Body, onward: Body, kinds: t.Mapping[str, str]) -> tuple[Step,
     to = f"go up to {onward['percentage']} % of users"
     watch = PlaybookRun(RAMP, f"watch {percentage} % to its end")
     if "hold" in kinds or ("breach" in kinds and not percentage):
-        return (PlaybookRun(RAMP, "release what is held, by name", options=RELEASED), watch)
+        return (PlaybookRun(RAMP, "release what is held, by name", options=RELEASE_OPTIONS), watch)
     if "breach" in kinds or ramp.get("action") == "watch":
         return (watch,)
     if not {*kinds} - {"day", "watch"}:

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 import shlex
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._story.next_step import DEPLOY, PlaybookRun
+from .._story.next_step import DEPLOY, MENTIONED, PlaybookRun
 
 ANY_TAG = frozenset({"all", "always", "never", "tagged", "untagged"})
 
@@ -144,9 +143,6 @@ def _nearest(name: str, known: t.Collection[str]) -> str:
 
 
 ALL = ("all",)
-_OPTION = r"""(?:-e|--tags) (?:"[^"]*"|'[^']*'|[^\s"',;()]*[^\s"',;().:])"""
-MENTIONED = re.compile(rf"\bplaybooks/(?P<playbook>\w+\.yml)(?P<options>(?: {_OPTION})*)")
-"""A playbook in a sentence, which knows neither inventory nor program, and its options."""
 
 
 @dataclass(frozen=True)
@@ -173,14 +169,6 @@ class Typed:
         return MENTIONED.sub(
             lambda result: self.line(result["playbook"]) + result["options"], sentence
         )
-
-
-def commands_in(sentence: str) -> list[tuple[str, str]]:
-    """The playbooks that it tells to run with options, each with these as a shell reads them."""
-    matches = [
-        (match["playbook"], match["options"].strip()) for match in MENTIONED.finditer(sentence)
-    ]
-    return list(dict.fromkeys(match for match in matches if match[1]))
 
 
 def without_options(sentence: str) -> str:

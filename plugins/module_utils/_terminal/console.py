@@ -244,7 +244,10 @@ class Console:
         text = next(iter(failed_rounds(result)), result)
         reason = str(text.get("reason") or ("InvalidInput" if "argument_errors" in text else ""))
         held, log = is_hold(reason), last_lines(text)
-        screen.failed(RunFailure(event.host, event.task.name, why, missing, held, reason, log))
+        other = str(text.get("unfinished") or text.get("later") or "")
+        screen.failed(
+            RunFailure(event.host, event.task.name, why, missing, held, reason, log, other)
+        )
         lock = text.get("lock")
         self.block.story = replace(
             self.block.story,

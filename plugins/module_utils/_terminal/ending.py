@@ -10,21 +10,21 @@ from dataclasses import dataclass, field, replace
 
 from .._formats import counted, span, stopwatch
 from .._release.models import ROLLED_BACK
-from .._story.next_step import BACK_AGAIN, LOOK, Nothing, Person, Stop, Story, steps
-from .commands import Command, commands_in, without_options
+from .._story.next_step import (
+    BACK_AGAIN,
+    LOOK,
+    Nothing,
+    Person,
+    Stop,
+    Story,
+    few_commands_in,
+    steps,
+    worded,
+)
+from .commands import Command, without_options
 from .layout import CAUSE, SENTENCE_LIMIT, WIDEST, clipped, folded, hanging, one_line
 from .models import Ending, Line, RunBegun, RunEnded, RunFailure, Stage, Tone
 from .screen import Screen
-
-FEW = 2
-"""Commands that a cause may ask for and each be a line of its own."""
-
-
-def few_commands_in(sentence: str) -> list[tuple[str, str]]:
-    """What a cause tells to run in place of this run. A list, such as one of all missing sign-offs, stays a list."""
-    requested = commands_in(sentence)
-    return requested if len(requested) <= FEW else []
-
 
 LABELS: t.Mapping[str, str] = {BACK_AGAIN: "back", LOOK: "look"}
 
@@ -53,7 +53,7 @@ def next_steps(
     for step in steps(story)[: None if failed else 1]:
         label = LABELS.get(getattr(step, "playbook", ""), "or") if lines else "next"
         if isinstance(step, Person):
-            lines.setdefault(f"{step.who}: {step.why}", label)
+            lines.setdefault(worded(step), label)
         elif not isinstance(step, Nothing):
             line = command.carrying(step, plan, limited=failed)
             lines.setdefault(line, label)
@@ -64,7 +64,7 @@ def _stop(stage: Stage, cause: RunFailure | None) -> Stop:
     phase = stage.key if stage.number else ""
     if cause is None:
         return Stop(phase=phase)
-    return Stop(cause.reason, phase, tuple(few_commands_in(cause.sentence)), cause.missing)
+    return Stop(cause.reason, phase, few_commands_in(cause.sentence), cause.missing, cause.other)
 
 
 def _mended(command: Command, cause: RunFailure) -> Command:

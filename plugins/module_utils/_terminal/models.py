@@ -65,7 +65,7 @@ class Group:
 class RunFailure:
     """`missing`: the phases that must be done first, when one was refused for its place in the order.
 
-    `log`: the last lines of what a container wrote.
+    `log`: the last lines of what a container wrote. `other`: the release that stands in the way.
     """
 
     host: str
@@ -75,6 +75,7 @@ class RunFailure:
     held: bool = False
     reason: str = ""
     log: tuple[str, ...] = ()
+    other: str = ""
 
     @property
     def refused(self) -> bool:

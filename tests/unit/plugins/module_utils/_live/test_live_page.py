@@ -201,7 +201,7 @@ def test_a_rollback_that_died_is_told_as_such(tmp_path):
     looked(made)
     made.finish(MemoryCluster())
     assert title(made.own.read()) == "Release 2.0.0: Interrupted"
-    assert "Run playbooks/rollback.yml again." in made.own.read()
+    assert " before it was done. playbooks/status.yml says what comes next." in made.own.read()
 
 
 def test_the_report_of_the_run_itself_is_the_last_page(tmp_path):
@@ -238,7 +238,7 @@ def test_a_run_that_ended_between_two_phases_was_not_interrupted(tmp_path):
     looked(made)
     made.finish(MemoryCluster())
     assert title(made.own.read()) == "Release 2.0.0: Not finished"
-    assert ". Not finished: Sign-Off. Look at playbooks/status.yml." in made.own.read()
+    assert ". Not finished: Sign-Off. playbooks/status.yml says what comes next." in made.own.read()
 
 
 def test_it_is_written_when_something_changed_and_often_enough_to_be_alive(tmp_path):

@@ -31,7 +31,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.session i
     SessionTimeouts,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import commands_in
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import commands_in
 from tests.fakes.session import MemorySession
 from tests.tables import cases
 

@@ -74,7 +74,7 @@ def test_the_refusal_says_what_is_missing_and_how_to_go_on():
         plan_record(record_of(preflight="done"), opens("sign_off"))
     assert str(refused.value) == (
         "Phase sign_off cannot begin: database was not begun, microservices was not begun. "
-        "Run --tags database,microservices,sign_off, or waive a phase by name: "
+        "Deploy what is missing first, or waive a phase by name: "
         """-e '{"release_phases_waived": {"database": {"by": "your name", "reason": "why"}}}'."""
     )
     assert refused.value.details == {"missing_phases": ["database", "microservices"]}
@@ -139,7 +139,7 @@ def test_a_waiver_is_recorded_and_counts_from_then_on():
 
 
 def test_only_what_is_named_is_waived():
-    with pytest.raises(PhaseOrderError, match=r"begin: database was not begun\. Run"):
+    with pytest.raises(PhaseOrderError, match=r"begin: database was not begun\. Deploy"):
         plan_record(None, opens("microservices", waived("preflight")))
 
 
@@ -270,7 +270,7 @@ def test_none_goes_on_below_a_later_one_and_is_told_the_ways_out():
         "Release 2.0.0 cannot go on with phase microservices: release 2.1.0, which is done, began after it. What "
         "that one set would be lost. Roll that one back from a checkout of release 2.1.0 (this inventory would "
         "switch off its own feature), or go on by name: "
-        """-e '{"release_supersedes": {"2.1.0": {"by": "your name", "reason": "why"}}}'."""
+        """add -e '{"release_supersedes": {"2.1.0": {"by": "your name", "reason": "why"}}}'."""
     )
 
 

@@ -4,7 +4,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import standing
+from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import (
+    next_words,
+    standing,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import Stop
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
+from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from tests.tables import cases
 
 PARTS = {"database": "databases", "edge_functions": "functions"}
@@ -117,3 +123,17 @@ def test_a_database_is_untouched_where_no_try_came_beyond_its_rehearsal(phase, s
 )
 def test_what_was_undone_is_as_it_was_settled(settlement, said):
     assert standing(UNREAD, UNREAD, UNREAD, "", {}, settlement)["undone"] == said
+
+
+@pytest.mark.parametrize(("status", "missing", "said"), [
+    ("failed", [], "playbooks/deploy.yml --tags look,tests,sign_off (after fixing the cause); or "),
+    ("failed", ["database"], "playbooks/deploy.yml (after fixing the cause); or playbooks/rollback.yml ("),
+    ("", [], ""),
+])  # fmt: skip
+def test_what_comes_next_begins_with_what_was_switched_off(status, missing, said):
+    phases = {"database": {"status": "done"}, "tests": {"status": status}}
+    plan = Plan(map(Planned, ("look", "database", "tests", "sign_off")))
+    record = Record.read({"status": status, "phases": phases} if status else None)
+    found = next_words(record, plan, Stop("PhaseFailed", "tests"), missing)
+    assert found.startswith(said)
+    assert bool(found) is bool(said)

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import PlaybookRun
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import (
+    PlaybookRun,
+    commands_in,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import (
     Command,
     Typed,
-    commands_in,
     quoted,
     without_options,
 )

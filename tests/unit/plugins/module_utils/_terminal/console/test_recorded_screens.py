@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._release import order
+from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import commands_in
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal import models
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Command
@@ -218,6 +220,36 @@ def test_no_line_is_wider_than_the_terminal_but_a_command_and_a_path(
 def test_nothing_is_said_twice(run: str) -> None:
     said = [line.strip() for line in drawn(run, 140) if len(line.strip()) > 60]
     assert sorted(said) == sorted(set(said))
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_cause_names_no_other_command_than_the_next_ones(run: str) -> None:
+    shown = drawn(run, 4000)
+    cause = " ".join(line for line in shown if line.startswith("  cause "))
+    commands = "".join(line for line in shown if line.startswith(COMMANDS))
+    assert [options for _playbook, options in commands_in(cause) if options not in commands] == []
+    assert "--tags" not in cause
+
+
+def test_what_another_release_stops_is_for_whoever_runs_that_one() -> None:
+    stands = order.PhaseOrderError(
+        f"Release 2.0.0 cannot begin: release 1.9.0 is failed, or go on by name: {order.by_name('1.9.0')}.",
+        unfinished="1.9.0",
+    )
+
+    def refused(event: models.Event) -> models.Event:
+        if not isinstance(event, models.TaskEnded) or event.status != "failed":
+            return event
+        told = {"msg": str(stands), "reason": stands.reason, **stands.details}
+        return replace(event, result=told)
+
+    first, second = (line for line in drawn("locked", change=refused) if line.startswith(COMMANDS))
+    assert (
+        first
+        == "  next     whoever runs release 1.9.0: finish it or roll it back, from a checkout of it"
+    )
+    assert second.startswith("  or ")
+    assert """'{"release_supersedes": {"1.9.0": {"by": """ in second
 
 
 def test_a_list_of_all_that_is_missing_is_whole_where_no_file_has_it() -> None:
