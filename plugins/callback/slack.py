@@ -147,8 +147,8 @@ from ..module_utils._messages.run_message import RunMessage
 from ..module_utils._progress import subscribe
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import sentence_of
+from ..module_utils._release.record import Record
 from ..module_utils._story.plan import Plan
-from ..module_utils._story.record import Record
 from ..module_utils._terminal.telling import LOCKS, RECORD_READERS
 from ..plugin_utils._interruption import when_cut_short
 from ..plugin_utils._module_of import module_of

@@ -10,7 +10,7 @@ from ansible.errors import AnsibleFilterError
 from ..module_utils._claims.claims import read_claims
 from ..module_utils._claims.rollback import Claim, latest_cause, verification
 from ..module_utils._errors import InputError
-from ..module_utils._story.record import Record
+from ..module_utils._release.record import Record
 from ..module_utils._time import parse_time, zone_of
 
 

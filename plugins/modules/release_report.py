@@ -145,10 +145,10 @@ from pathlib import Path
 
 from ..module_utils._module import Module, documented, execute
 from ..module_utils._redaction import Redactor
+from ..module_utils._release.record import Record
 from ..module_utils._report.build import RECORD_DEPTH, asked_of, build_report
 from ..module_utils._report.files import ReportFolder, incident_name, notes_of
 from ..module_utils._report.render import files_of
-from ..module_utils._story.record import Record
 from ..module_utils._templates import JINJA2
 
 NEEDS = (JINJA2,)

@@ -118,10 +118,10 @@ from ..module_utils._errors import (
     VerificationError,
 )
 from ..module_utils._module import Module, documented, execute
+from ..module_utils._release.record import Record
 from ..module_utils._status.lines import next_words, standing
 from ..module_utils._story.next_step import Stop, few_commands_in
 from ..module_utils._story.plan import Plan
-from ..module_utils._story.record import Record
 
 ERRORS: dict[str, type[DeployError]] = {
     error.reason: error

@@ -362,7 +362,7 @@ def test_that_something_is_on_hold_is_read_from_text_in_old_records_alone():
         and "collections" not in path.parts
         and re.search(r"Hold: |HoldError\.reason}: ", path.read_text("utf-8"))
     ]
-    assert reading == ["plugins/module_utils/_story/record.py"]
+    assert reading == ["plugins/module_utils/_release/record.py"]
 
 
 def test_the_lowest_version_of_a_library_stands_once_in_the_code_and_once_in_the_documentation():

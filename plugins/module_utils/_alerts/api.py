@@ -117,59 +117,6 @@ def to_record(alerts: Alerts) -> dict[str, t.Any]:
     return {"looked": alerts.looked, "fired": remaining, "why_not": alerts.why_not}
 
 
-def from_record(body: t.Any) -> Alerts:
-    """Of which nothing is certain: a person may have written it."""
-    stored = body if isinstance(body, dict) else {}
-    listed = stored.get("fired")
-    return Alerts(
-        looked=stored.get("looked") is True,
-        fired=tuple(
-            FiredAlert(
-                **{name: str(entry.get(name) or "") for name in FiredAlert.__dataclass_fields__}
-            )
-            for entry in (listed if isinstance(listed, list) else [])
-            if isinstance(entry, dict)
-        ),
-        why_not=str(stored.get("why_not") or ""),
-    )
-
-
-def alerts_of(record: Body) -> Alerts:
-    """What fired during the release and the steps of its ramp, by a record as JSON."""
-    facts = record.get("facts")
-    facts = facts if isinstance(facts, dict) else {}
-    alerts = from_record(facts.get("alerts"))
-    watches = facts.get("ramp_watches")
-    for watch in (watches if isinstance(watches, dict) else {}).values():
-        if isinstance(watch, dict) and watch.get("alerts"):
-            alerts = joined(alerts, from_record(watch["alerts"]))
-    return alerts
-
-
-def joined(known: Alerts, alerts: Alerts) -> Alerts:
-    """What was known, and what a later look saw. The later one knows more of an alert that both have."""
-    merged = list(known.fired)
-    for entry in alerts.fired:
-        same = next((at for at, other in enumerate(merged) if _same(other, entry)), None)
-        if same is None:
-            merged.append(entry)
-        else:
-            since = min(merged[same].since, entry.since)
-            merged[same] = FiredAlert(entry.name, entry.severity, since, entry.until, entry.subject)
-    return Alerts(
-        alerts.looked, tuple(sorted(merged, key=lambda entry: entry.since)), alerts.why_not
-    )
-
-
-def _same(known: FiredAlert, fired_alert: FiredAlert) -> bool:
-    """Whether both are the same alert at overlapping times."""
-    if (known.name, known.subject) != (fired_alert.name, fired_alert.subject):
-        return False
-    return (not known.until or fired_alert.since <= known.until) and (
-        not fired_alert.until or known.since <= fired_alert.until
-    )
-
-
 _BLIND = 120
 """Seconds without a sample that are an outage: targets may be scraped once a minute."""
 _STEP = 60

@@ -167,9 +167,9 @@ class WantedRule:
 class FiredAlert:
     """An alert of the release that fired while it went on. Times are RFC 3339; `until` is "" while it fires."""
 
-    name: str
-    severity: str
-    since: str
+    name: str = ""
+    severity: str = ""
+    since: str = ""
     until: str = ""
     subject: str = ""
 
@@ -181,6 +181,30 @@ class Alerts:
     looked: bool = False
     fired: tuple[FiredAlert, ...] = ()
     why_not: str = ""
+
+
+def joined(known: Alerts, alerts: Alerts) -> Alerts:
+    """What was known, and what a later look saw. The later one knows more of an alert that both have."""
+    merged = list(known.fired)
+    for entry in alerts.fired:
+        same = next((at for at, other in enumerate(merged) if _same(other, entry)), None)
+        if same is None:
+            merged.append(entry)
+        else:
+            since = min(merged[same].since, entry.since)
+            merged[same] = FiredAlert(entry.name, entry.severity, since, entry.until, entry.subject)
+    return Alerts(
+        alerts.looked, tuple(sorted(merged, key=lambda entry: entry.since)), alerts.why_not
+    )
+
+
+def _same(known: FiredAlert, fired_alert: FiredAlert) -> bool:
+    """Whether both are the same alert at overlapping times."""
+    if (known.name, known.subject) != (fired_alert.name, fired_alert.subject):
+        return False
+    return (not known.until or fired_alert.since <= known.until) and (
+        not fired_alert.until or known.since <= fired_alert.until
+    )
 
 
 Groups = t.Sequence[t.Mapping[str, t.Any]]

@@ -15,7 +15,8 @@ from .._cluster import Cluster, MonotonicClock
 from .._errors import DeployError, InputError, VerificationError
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection, connect
-from .._release.models import DONE, ROLLED_BACK, Record
+from .._release.models import DONE, ROLLED_BACK
+from .._release.record import Record
 from .._release.store import ReleaseStore
 from .._run_process import Run, alive, detach, end, identified, wait_for_end
 from .claims import RELEASE, ROLLBACK, MeasuredStore, Recorder

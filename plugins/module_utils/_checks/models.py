@@ -13,7 +13,7 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from .._cluster import Cluster
-    from .._release.models import Record
+    from .._release.record import Record
 
 
 PASS, FAIL, HOLD, SKIPPED, WAIVED = "pass", "fail", "hold", "skipped", "waived"

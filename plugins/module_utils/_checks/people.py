@@ -14,8 +14,8 @@ from .._messages import plan
 from .._messages.apply import would_take
 from .._messages.slack import SLACK_SDK, attempt, web_client
 from .._release.models import SIGN_OFFS
+from .._release.record import SignOff
 from .._release.sign_off import (
-    Given,
     Subject,
     Wanted,
     counts,
@@ -235,7 +235,9 @@ def look_sign_offs(options: Options, ground: Ground) -> t.Sequence[Finding]:
     new, problems = sign_given(known, wanted, options["given"], subject, now)
     rows = [judge_sign_offs(entry, {**known, **new}.get(entry.name), subject) for entry in wanted]
     signed = [
-        replace(row, facts={SIGN_OFFS: {entry.name: new[entry.name]}}) if entry.name in new else row
+        replace(row, facts={SIGN_OFFS: {entry.name: new[entry.name].to_json()}})
+        if entry.name in new
+        else row
         for entry, row in zip(wanted, rows, strict=True)
     ]
     refused = [
@@ -245,14 +247,14 @@ def look_sign_offs(options: Options, ground: Ground) -> t.Sequence[Finding]:
 
 
 def sign_given(
-    known: t.Mapping[str, Given],
+    known: t.Mapping[str, SignOff],
     wanted: t.Sequence[Wanted],
     given: t.Mapping[str, t.Any],
     subject: Subject,
     now: str,
-) -> tuple[dict[str, Given], dict[str, str]]:
+) -> tuple[dict[str, SignOff], dict[str, str]]:
     """What the inventory or the command line signs, and what of it is refused."""
-    new: dict[str, Given] = {}
+    new: dict[str, SignOff] = {}
     problems = {}
     for ask in read_given(given):
         signed = known.get(ask.name)
@@ -266,16 +268,14 @@ def sign_given(
     return new, problems
 
 
-def judge_sign_offs(wanted: Wanted, given: Given | None, subject: Subject) -> Finding:
+def judge_sign_offs(wanted: Wanted, given: SignOff | None, subject: Subject) -> Finding:
     """What nobody signed holds, and is no failure."""
     name = f"sign_off_{wanted.name}"
     problem = missing_because(wanted, given, subject)
     if problem or given is None:
         return Finding(HOLD, problem, name=name, item=wanted.item)
-    note = f", {given.get('note')}" if given.get("note") else ""
-    return Finding(
-        PASS, f"{given.get('by')} signed it at {given.get('at')}{note}", name=name, item=wanted.item
-    )
+    note = f", {given.note}" if given.note else ""
+    return Finding(PASS, f"{given.by} signed it at {given.at}{note}", name=name, item=wanted.item)
 
 
 KINDS: Kinds = {

@@ -17,6 +17,7 @@ from .._arguments import decided_by
 from .._errors import HoldError, InputError, NotReadyError, NotReadyToReleaseError, UnreachableError
 from .._release.order import Waiver
 from .._release.plan import merge
+from .._release.record import Act
 from .._time import format_time
 from .._variable_check import placeholders, placeholders_told
 from .._window import Outlook, Window, closed_sentence, describe, outlook, read_window
@@ -111,7 +112,7 @@ def overrides(
     before: t.Sequence[Row],
     after: t.Sequence[Row],
     waivers: t.Mapping[str, Waiver],
-    known: t.Mapping[str, t.Any],
+    known: t.Mapping[str, Act],
     at: str,
 ) -> dict[str, t.Any]:
     """What the record keeps of the waivers that were used."""
@@ -367,13 +368,10 @@ def overrule(finding: Finding, given: t.Mapping[str, str], ground: Ground) -> Fi
     why = finding.detail.removesuffix(f". {HOW}")
     record = ground.record.get()
     known = record.overrides.get(OVERRIDE) if record else None
-    at = format_time(ground.now)
     # What it was lets go may differ from phase to phase; who did it, and why, does not.
-    stored = isinstance(known, dict) and (known.get("by"), known.get("reason")) == (
-        waiver.by,
-        waiver.reason,
-    )
-    override = known if stored else waiver.to_override(why, None, at)
+    stored = known and (known.by, known.reason) == (waiver.by, waiver.reason)
+    what = known.what if known and stored else why
+    override = waiver.to_override(what, known, format_time(ground.now))
     return replace(
         finding,
         status=WAIVED,

@@ -18,7 +18,7 @@ from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
 from .._module import Module, emit_progress, refuse_twice
 from .._postgres import PSYCOPG2
-from .._release.models import Record
+from .._release.record import Record
 from .._release.store import ReleaseStore
 from .._time import UTC, utc_now
 from . import (

@@ -14,7 +14,7 @@ from .._alerts.plan import Alerts, FiredAlert
 from .._availability.claims import Availability, availability_of, duration
 from .._formats import counted, hour_of, titled
 from .._release.models import ROLLED_BACK
-from .._story.record import ON_HOLD, Act, Evidence, Flags, Phase, Record, RecordedCheck
+from .._release.record import ON_HOLD, Act, Evidence, Flags, Phase, Record, RecordedCheck
 from .._time import UTC, parse_time
 from .rollback import Claim, rollback_claims
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from .._formats import counted, hour_of
+from .._release.record import Record, Verified
 from .._rollout.models import is_same_image
-from .._story.record import Record, Verified
 from .._time import UTC, parse_time
 
 BREACHED = "breached"

@@ -19,7 +19,6 @@ from .._flags.apply import KillSwitch
 from .._flags.consumer import container_of
 from .._flags.pods import STALE, UNKNOWN, Asker, FlagsProbe
 from .._flags.values import only_flags
-from .._release.models import FAILED, Record
 from .._release.store import ReleaseStore
 from .._rollout.models import Deployment, ReplicaSet, current_replica_set
 from .._rollout.observer import observe_deployment
@@ -47,25 +46,19 @@ def look_at_record(notes: Notebook, cluster: Cluster, release: str, entry: str) 
     notes.write(file, f"release {record.version}, attempt {record.attempt}: {record.status}")
     for name, phase in record.phases.items():
         notes.write(file, f"  {name}: {phase.status}, {phase.started} to {phase.finished or '…'}")
-        if phase.status == FAILED and ENTRY_OF_PHASE.get(name, "error_rate") == entry:
-            for host, failure in _failures(record, name):
-                at = phase.finished or phase.started
-                text = f"phase {name} failed at {at} on {host} in {failure.get('task')!r}"
-                sentence = str(failure.get("message", ""))
+        if phase.failed and ENTRY_OF_PHASE.get(name, "error_rate") == entry:
+            for failure in phase.evidence.failures:
+                at, host = phase.finished or phase.started, failure.name
+                text = f"phase {name} failed at {at} on {host} in {failure.task!r}"
                 notes.see(
                     "phase_failed",
                     name,
-                    f"{text}: {sentence}",
+                    f"{text}: {failure.message}",
                     file=file,
                     at=at,
                     host=host,
-                    answer=sentence,
+                    answer=failure.message,
                 )
-
-
-def _failures(record: Record, phase: str) -> list[tuple[str, t.Mapping[str, t.Any]]]:
-    failures = record.phases[phase].evidence.get("failures") or {}
-    return [(str(host), failure) for host, failure in failures.items() if isinstance(failure, dict)]
 
 
 def look_at_changes(

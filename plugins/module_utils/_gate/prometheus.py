@@ -15,10 +15,9 @@ from .._alerts.api import (
     describe,
     fired,
     identity,
-    joined,
     moment,
 )
-from .._alerts.plan import Alerts, Labels, LoadedRule
+from .._alerts.plan import Alerts, Labels, LoadedRule, joined
 from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import DeployError, InputError, RefusedError, UnreachableError
 from .._http import NoAnswerError, pooled, send

@@ -6,9 +6,11 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import HoldError, RollbackError
+from .._formats import number
+from .._release.record import RecordedMetric
 from . import compare
 from .compare import could_see
-from .models import Metric, Reason, SampleStatus, Series, Verdict, thin
+from .models import Bounds, Metric, Point, Reason, SampleStatus, Series, Verdict, thin
 from .state import utc
 from .verdict import decide
 from .watch import Measurement, WatchResult
@@ -176,3 +178,34 @@ def numbers(series: Series) -> dict[str, t.Any]:
         "last": last.value if last else None,
         "problem": last.problem if last else "",
     }
+
+
+# --- a metric as a record has it --------------------------------------------------------------------------------------
+
+
+def bounds_of(metric: RecordedMetric) -> Bounds:
+    """What is no number is no bound."""
+    return Bounds(metric.minimum, metric.maximum, metric.below, metric.above)
+
+
+def judged_as(metric: RecordedMetric) -> str:
+    """Of the last sample: good, between, breach or missing, and "" when nobody judged it."""
+    return metric.status or _judged(metric.newest, bounds_of(metric))
+
+
+def course_of(metric: RecordedMetric) -> list[Point]:
+    """In the order of time; what is no point is left out."""
+    result, bounds = [], bounds_of(metric)
+    for entry in metric.points if isinstance(metric.points, list) else []:
+        if isinstance(entry, (list, tuple)) and len(entry) in (2, 3):
+            moment, value = number(entry[0]), number(entry[1])
+            if moment is not None and moment >= 0:
+                status = str(entry[2]) if len(entry) == 3 else _judged(value, bounds)
+                result.append(Point(moment, value, status))
+    return sorted(result, key=lambda point: point.at)
+
+
+def _judged(value: float | None, bounds: Bounds) -> str:
+    if value is None:
+        return SampleStatus.NO_DATA.shown
+    return "" if bounds == Bounds() else bounds.judge(value).shown

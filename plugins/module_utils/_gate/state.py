@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._formats import number
+from .._release.record import Cohort, Comparison, Record
 from .cohorts import CohortComparison, Cohorts, ComparisonEvidence, Counts
 from .compare import compare, seconds_needed, times
 from .models import Metric, Sample, Series
@@ -17,7 +18,7 @@ from .models import Metric, Sample, Series
 Body = t.Mapping[str, t.Any]
 
 
-def evidence_before(record: Body, guarded: Body | None = None) -> dict[str, float]:
+def evidence_before(record: Record, guarded: Body | None = None) -> dict[str, float]:
     """By metric, {} where nothing was compared yet. `guarded` is the guard's own watch, with `began` and `evidence`.
 
     Of two watches the one that began later has gone on from the other, and what it found replaces that.
@@ -27,34 +28,28 @@ def evidence_before(record: Body, guarded: Body | None = None) -> dict[str, floa
     if str(guarded.get("began") or "") > began:
         results = {name: number(entry) for name, entry in _inner(guarded, "evidence").items()}
     else:
-        results = {name: number(entry.get("evidence")) for name, entry in compared.items()}
+        results = {name: entry.evidence for name, entry in compared.items()}
     return {name: result for name, result in results.items() if result is not None}
 
 
-def newest(record: Body) -> dict[str, Body]:
+def newest(record: Record) -> dict[str, Comparison]:
     """What was compared in the watch that began last, be it phase 7 or a step of the ramp, by metric."""
     return _newest(record)[1]
 
 
-def _newest(record: Body) -> tuple[str, dict[str, Body]]:
-    phase = _inner(_inner(_inner(record, "phases"), "monitoring"), "evidence")
-    steps = _inner(_inner(record, "facts"), "ramp_watches").values()
-    results = [phase.get("metrics"), *(_body(step).get("samples") for step in steps)]
-    best: tuple[str, dict[str, Body]] = ("", {})
-    for samples in results:
-        entries = [_body(sample) for sample in samples] if isinstance(samples, list) else []
-        entries = [entry for entry in entries if "comparison" in entry]
-        began = max((str(entry.get("started") or "") for entry in entries), default="")
-        if entries and began > best[0]:
-            best = (
-                began,
-                {str(entry.get("name")): _body(entry["comparison"]) for entry in entries},
-            )
+def _newest(record: Record) -> tuple[str, dict[str, Comparison]]:
+    steps = (watch.samples for watch in record.facts.ramp_watches)
+    best: tuple[str, dict[str, Comparison]] = ("", {})
+    for samples in (record.evidence("monitoring").metrics, *steps):
+        compared = {entry.name: entry.comparison for entry in samples if entry.comparison}
+        began = max((entry.started for entry in samples if entry.comparison), default="")
+        if began > best[0]:
+            best = (began, compared)
     return best
 
 
 def outlook(
-    record: Body, schedule: t.Sequence[Body], *, at: int, watch: float, hold_for: float
+    record: Record, schedule: t.Sequence[Body], *, at: int, watch: float, hold_for: float
 ) -> list[str]:
     """How long each step above `at` % that must be able to see a harm will need for it, at the traffic seen last."""
     compared = newest(record)
@@ -64,7 +59,7 @@ def outlook(
         if harm is None or percentage < at:
             continue
         wanted = f"{percentage} % must be able to see {times(harm)} as many failing users"
-        failures = [entry for entry in compared.values() if entry.get("at_most") is None]
+        failures = [entry for entry in compared.values() if entry.at_most is None]
         needed = [_seconds(failure, percentage / 100.0, harm) for failure in failures]
         known = [entry for entry in needed if entry is not None]
         if not failures or len(known) < len(needed):
@@ -87,21 +82,18 @@ def outlook(
     return sentences
 
 
-def _seconds(compared: Body, share: float, harm: float) -> float | None:
-    total = Cohorts(*(_counts(compared, cohort) for cohort in ("treated", "control")))
-    margin, needed = number(compared.get("worse_than")), number(compared.get("needed"))
+def _seconds(compared: Comparison, share: float, harm: float) -> float | None:
+    total = Cohorts(_counts(compared.treated), _counts(compared.control))
     comparison = CohortComparison(
-        margin=margin or 1.0,
-        alpha=1.0 / (needed or 100.0),
-        before=number(compared.get("evidence")) or 0.0,
+        margin=compared.worse_than or 1.0,
+        alpha=1.0 / (compared.needed or 100.0),
+        before=compared.evidence or 0.0,
     )
-    seconds = number(compared.get("seconds")) or 0.0
-    return seconds_needed(total, seconds, share, comparison, harm)
+    return seconds_needed(total, compared.seconds or 0.0, share, comparison, harm)
 
 
-def _counts(compared: Body, cohort: str) -> Counts:
-    entry = _inner(compared, cohort)
-    return Counts(number(entry.get("seen")) or 0.0, number(entry.get("failed")) or 0.0)
+def _counts(cohort: Cohort) -> Counts:
+    return Counts(cohort.seen or 0.0, cohort.failed or 0.0)
 
 
 def minutes(seconds: float) -> str:

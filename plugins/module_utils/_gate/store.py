@@ -10,13 +10,12 @@ import typing as t
 import uuid
 from dataclasses import dataclass, field, replace
 
-from .._alerts.api import alerts_of
 from .._alerts.plan import Alerts
 from .._arguments import read_who_and_why
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, InputError, VerificationError
-from .._release.models import SETTLED, Record
 from .._release.plan import RecordChange, check_attempt
+from .._release.record import Record
 from .._release.store import ReleaseStore
 from .._time import epoch, utc_now
 from .models import Metric, Verdict
@@ -112,15 +111,15 @@ class ReleaseMemory:
 
     def recall(self, plan: WatchPlan) -> WatchState | None:
         record = check_attempt(self._store().read(), self._release)
-        self.begun, self.alerts = epoch(record.started), alerts_of(record.to_json())
-        phase = record.phases.get(self._gate)
+        self.begun, self.alerts = epoch(record.started), record.alerts
+        phase = record.phase(self._gate)
         self._stamp = {
             "attempt": record.attempt,
-            "phase_started": phase.started if phase else "",
+            "phase_started": phase.started,
             "definition": definition(plan.metrics),
         }
         self._asked = {metric.name: described(metric) for metric in plan.metrics}
-        self._settled = phase is not None and phase.status in SETTLED
+        self._settled = phase.settled
         self._shelf.read()
         known = self._shelf.state(self._gate)
         if known is None or (known.attempt, known.definition) != (
@@ -254,7 +253,7 @@ def record_decision(
         return Recorded(release, planned, changed=False)
     # By name too, so that two people of the same second overwrite nobody.
     key = f"{planned.gate}-{planned.at}"
-    if key in (record.facts.get("decisions") or {}):
+    if any(act.name == key for act in record.facts.decisions):
         key = f"{key}-{planned.by}"
     change = RecordChange(
         version=release,
@@ -277,15 +276,14 @@ class AnswersAwaited:
 def answers_awaited(cluster: Cluster, release: str, gate: str) -> AnswersAwaited | None:
     """None unless the phase of the gate held last, and only for an answer."""
     record = ReleaseStore(cluster, release, clock=MonotonicClock()).read()
-    phase = record.phases.get(gate) if record else None
-    if phase is None or not phase.earlier_failures:
+    failures = record.phase(gate).earlier_failures if record else ()
+    if not failures:
         return None
-    evidence = phase.earlier_failures[-1].get("evidence") or {}
-    feedback = evidence.get("feedback") or {}
+    evidence = failures[-1].evidence
     held, good = Verdict.HOLD.value, Verdict.PROCEED.value
-    if (evidence.get("verdict"), feedback.get("watched")) != (held, good):
+    if (evidence.verdict, evidence.feedback.watched) != (held, good):
         return None
-    return AnswersAwaited(str(feedback["since"]), str(evidence.get("sensitivity") or ""))
+    return AnswersAwaited(evidence.feedback.since, evidence.sensitivity)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._errors import ConflictError, InputError
-from .._release.models import Record
+from .._release.record import Act, Record
 from .models import Decision, Metric, Reason, SampleStatus, Series, Verdict
 from .state import WatchState
 
@@ -53,32 +53,19 @@ class ManualDecision:
         return {"decision": self.decision, "by": self.by, "reason": self.reason, "at": self.at}
 
     @classmethod
-    def from_json(cls, body: t.Mapping[str, t.Any]) -> ManualDecision:
-        evidence = body.get("evidence") or {}
-        return cls(
-            **{
-                name: str(body.get(name, "")) for name in ("gate", "decision", "by", "reason", "at")
-            },
-            attempt=int(evidence.get("attempt", 0)),
-            watch=str(evidence.get("watch", "")),
-            held=str(evidence.get("held", "")),
-            holding=tuple(evidence.get("reasons", ())),
-            concerns=tuple(evidence.get("concerns", ())),
-        )
+    def of(cls, act: Act) -> ManualDecision:
+        """As the record has it."""
+        names = ("gate", "decision", "by", "reason", "at", "watch", "held", "holding", "concerns")
+        return cls(attempt=act.of_attempt, **{name: getattr(act, name) for name in names})
 
 
 def all_said(record: Record, gate: str) -> list[ManualDecision]:
     """Of this gate in this attempt, oldest first."""
-    decisions = record.facts.get("decisions") or {}
-    sentences = [
-        ManualDecision.from_json(decision)
-        for _key, decision in sorted(decisions.items())
-        if isinstance(decision, dict)
-    ]
+    acts = sorted(record.facts.decisions, key=lambda act: act.name)
     return [
-        sentence
-        for sentence in sentences
-        if sentence.gate == gate and sentence.attempt == record.attempt
+        ManualDecision.of(act)
+        for act in acts
+        if (act.gate, act.of_attempt) == (gate, record.attempt)
     ]
 
 

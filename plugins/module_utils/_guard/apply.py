@@ -29,9 +29,10 @@ from .._lock.models import Lock
 from .._ramp.apply import RampFlags, WatchFinding, judge, observe_ramp
 from .._ramp.models import ROLLBACK, RampSchedule, Start, stand, step_key
 from .._ramp.options import place as place_words
-from .._release.models import DONE, Record
+from .._release.models import DONE
+from .._release.record import Record
 from .._run_process import Alive, never_alive
-from .._time import format_time, now, parse_time
+from .._time import format_time, now
 from . import tell
 from .memory import GuardMemory, MemoryStore, begin, choose, lasting
 from .models import KILL_SWITCH, Acts, Choice, GuardAct, Observation, RampPosition, Rules
@@ -130,7 +131,7 @@ class RampGuard:
             acts,
             memory,
             lasting(observation, acts, memory, self._task.rules, self._wall()),
-            announced=record.announcements,
+            announced={entry.name for entry in record.announcements},
             release=record.version,
             attempt=record.attempt,
             place=place.words,
@@ -239,7 +240,7 @@ class RampGuard:
         no breach."""
         started, rules = self._seconds(), self._task.rules
         present = before.watch if before.step == place.step else None
-        carried = present.carried if present else evidence_before(record.to_json(), before.guarded)
+        carried = present.carried if present else evidence_before(record, before.guarded)
         share = place.percentage / 100.0 if place.percentage else None
         made = self._watched.metrics_for(carried, share)
         metrics = [
@@ -402,8 +403,7 @@ class RampGuard:
 
 def start_of(record: Record) -> Start:
     """The time of the release's first percentage, and the good end of its own watch of it."""
-    first, watch = (record.phases.get(name) for name in ("feature_flags", "monitoring"))
+    first, watch = record.phase("feature_flags"), record.phase("monitoring")
     return Start(
-        began=parse_time(first.finished) if first and first.status == DONE else None,
-        watched=parse_time(watch.finished) if watch and watch.status == DONE else None,
+        began=first.ended if first.done else None, watched=watch.ended if watch.done else None
     )

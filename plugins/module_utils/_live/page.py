@@ -14,12 +14,12 @@ from .._gate.models import SampleStatus, Series
 from .._gate.report import numbers
 from .._redaction import Redactor
 from .._release.models import ROLLED_BACK, RUNNING
+from .._release.record import Phase, Record
 from .._report.build import build_report
 from .._report.models import LivePage, ReportOptions
 from .._report.render import as_html
 from .._story.next_step import watch_of
 from .._story.plan import Plan
-from .._story.record import Phase, Record
 from .._time import UTC, parse_time
 
 Body = t.Mapping[str, t.Any]

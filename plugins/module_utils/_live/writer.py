@@ -18,6 +18,7 @@ from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
 from .._module import Module
 from .._redaction import Redactor
+from .._release.record import Record
 from .._release.store import ReleaseStore
 from .._report.build import asked_of
 from .._report.files import ReportFolder
@@ -26,7 +27,6 @@ from .._rollout.models import Deployment
 from .._run_process import Run, detach, wait_for_end
 from .._s3 import S3Bucket
 from .._status.build import service_version
-from .._story.record import Record
 from .._time import now
 from .page import Body, LiveService, Sight, last_page_of, page_of
 
@@ -44,7 +44,7 @@ class ReleaseObserver:
             return Sight({})
         pins = self._pinned(store, record.attempt)
         return Sight(
-            body=record.to_json(),
+            body=record.body,
             services=_services(cluster, services),
             watches=watches_of(store, record.attempt),
             availability=facts_of(

@@ -10,8 +10,9 @@ from __future__ import annotations
 import typing as t
 
 from .._formats import listed, shortened
+from .._gate.report import judged_as
 from .._release.models import stopped_by
-from .._story.record import RecordedMetric
+from .._release.record import RecordedMetric
 from . import headline
 from .mrkdwn import CONTROL, code, code_block, escape, plain
 from .release_status import SERVICES_PHASE, Link, ReleaseStatus, RunStep
@@ -106,7 +107,7 @@ def metrics(readings: t.Sequence[RecordedMetric]) -> list[Block]:
     """In two columns; of many the worst."""
     if not readings:
         return []
-    ordered = sorted(readings, key=lambda reading: WORST_FIRST.get(reading.judged, 3))
+    ordered = sorted(readings, key=lambda reading: WORST_FIRST.get(judged_as(reading), 3))
     chosen = ordered if len(ordered) <= FIELDS else ordered[: FIELDS - 1]
     texts = [shortened(headline.reading_words(entry), FIELD) for entry in chosen]
     more = len(ordered) - len(chosen)

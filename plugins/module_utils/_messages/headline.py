@@ -7,9 +7,10 @@ import itertools
 import typing as t
 
 from .._formats import counted, quantity, shortened, stopwatch
+from .._gate.report import judged_as
 from .._release.models import DONE, ROLLED_BACK, stopped_by
+from .._release.record import NO_PHASE, Act, Phase, RecordedMetric
 from .._story.plan import Planned
-from .._story.record import NO_PHASE, Act, Phase, RecordedMetric
 from .._time import epoch
 from .mrkdwn import code, code_block, escape, mention, plain
 from .release_status import SERVICES_PHASE, ReleaseStatus, RunStep, TaskFailure
@@ -229,7 +230,7 @@ def services_words(planned: Planned, step: RunStep | None, fact: Phase | None) -
 
 
 def reading_words(reading: RecordedMetric) -> str:
-    mark = STATUS_SIGNS.get(reading.judged, "")
+    mark = STATUS_SIGNS.get(judged_as(reading), "")
     name = plain(reading.name.replace("_", " "))
     return f"{mark} {name} {plain(quantity(reading.newest, reading.unit))}".strip()
 

@@ -10,8 +10,8 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._release.models import NOT_READY, is_hold
+from .._release.record import Phase, Record, RecordedMetric
 from .._story.plan import UNPLANNED, Plan
-from .._story.record import Phase, Record, RecordedMetric
 
 SERVICES_PHASE = "microservices"
 ROLLED = "easymo.deploy.wave_result"

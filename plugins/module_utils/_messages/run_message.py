@@ -12,7 +12,7 @@ from .._formats import stopwatch
 from .._progress import WAVE_ROLLED, Progress
 from .._redaction import Redactor
 from .._release.models import ROLLED_BACK
-from .._story.record import NO_PHASE, Record, RecordedMetric
+from .._release.record import NO_PHASE, Record, RecordedMetric
 from .._time import epoch
 from . import blocks, headline
 from .mrkdwn import plain

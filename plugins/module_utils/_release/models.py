@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A release record: its phases with their evidence."""
+"""Words of a release record, and the failure that a phase keeps."""
 
 from __future__ import annotations
 
-import json
 import typing as t
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 
-from .._cluster import Object
-from .._errors import HoldError, NotReadyToReleaseError, VerificationError
+from .._errors import HoldError, NotReadyToReleaseError
 from .._lock.models import LeaseLostError
 
 NOT_READY = frozenset({HoldError.reason, NotReadyToReleaseError.reason})
@@ -113,141 +111,23 @@ TAKEN_BACK = frozenset({ROLLED_BACK, PARTLY})
 ROLLBACK_PHASE = "rollback"
 """The phase of an undo. It belongs to the attempt it undoes and never begins a new one."""
 
-TRIES_KEPT = 10
-"""How many failed tries of a phase, and how many runs of it, a record keeps: it has 1 MB for everything."""
-LISTED = ("earlier_failures", "earlier_runs", "interruptions")
-PROOF = frozenset({"evidence", *LISTED})
-"""What takes most of a record's room, and what few tasks read."""
-NO_RECORD: Object = {"record": {}, "document": ""}
+NEW_RECORD: t.Mapping[str, t.Any] = {
+    "finished": "",
+    "phases": {},
+    "announcements": {},
+    "backups": {},
+    "facts": {},
+    "notes": [],
+    "previous_attempts": [],
+}
+NEW_PHASE: t.Mapping[str, t.Any] = {
+    "finished": "",
+    "evidence": {},
+    "earlier_failures": [],
+    "earlier_runs": [],
+    "interruptions": [],
+    "fence": 0,
+}
+"""What a record and each of its phases are written with besides their beginning."""
+NO_RECORD: dict[str, t.Any] = {"record": {}, "document": ""}
 """What a task returns where there is none."""
-
-
-@dataclass(frozen=True)
-class Phase:
-    """`evidence` describes the last run alone.
-
-    `earlier_failures`: start, end and evidence of the tries that failed, oldest first. `earlier_runs`:
-    the same, with their status, of those that were done before the phase was run again. `interruptions`: who took
-    it up and when (`by`, `at`), after a run that ended in the midst of it. `fence` is of the run that opened it last.
-    """
-
-    status: str
-    started: str
-    finished: str = ""
-    evidence: t.Mapping[str, t.Any] = field(default_factory=dict)
-    earlier_failures: tuple[t.Mapping[str, t.Any], ...] = ()
-    earlier_runs: tuple[t.Mapping[str, t.Any], ...] = ()
-    interruptions: tuple[t.Mapping[str, t.Any], ...] = ()
-    fence: int = 0
-
-    def to_json(self) -> Object:
-        return {**asdict(self), **{name: [*map(dict, getattr(self, name))] for name in LISTED}}
-
-    @classmethod
-    def from_json(cls, body: Object) -> Phase:
-        return cls(**{**body, **{name: tuple(body.get(name, ())) for name in LISTED}})
-
-    def tried_again(self, now: str) -> Phase:
-        """The next run of a phase that ended, without the evidence of the run before."""
-        left = {"started": self.started, "finished": self.finished, "evidence": self.evidence}
-        failures, runs = self.earlier_failures, self.earlier_runs
-        if self.status == FAILED:
-            failures = (*failures, left)[-TRIES_KEPT:]
-        else:
-            runs = (*runs, {"status": self.status, **left})[-TRIES_KEPT:]
-        return Phase(
-            RUNNING,
-            now,
-            earlier_failures=failures,
-            earlier_runs=runs,
-            interruptions=self.interruptions,
-        )
-
-    def opened_by(self, fence: int, by: str, now: str) -> Phase:
-        """The phase opened by this run. A phase that another run left running was interrupted."""
-        if not fence or fence == self.fence:
-            return self
-        cut_short = self.fence and self.status == RUNNING
-        taken_up = ({"by": by, "at": now},) if cut_short else ()
-        interruptions = (*self.interruptions, *taken_up)[-TRIES_KEPT:]
-        return replace(self, fence=fence, interruptions=interruptions)
-
-
-@dataclass(frozen=True)
-class Record:
-    version: str
-    attempt: int
-    status: str
-    actor: str
-    git_sha: str
-    started: str
-    finished: str = ""
-    phases: t.Mapping[str, Phase] = field(default_factory=dict)
-    announcements: t.Mapping[str, t.Any] = field(default_factory=dict)
-    backups: t.Mapping[str, t.Any] = field(default_factory=dict)
-    facts: t.Mapping[str, t.Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    previous_attempts: tuple[t.Mapping[str, t.Any], ...] = ()
-
-    @property
-    def overrides(self) -> t.Mapping[str, t.Any]:
-        """Overruled checks by name, each with `by`, `reason`, `what` and `at`."""
-        overrides = self.facts.get("overrides")
-        return overrides if isinstance(overrides, dict) else {}
-
-    def to_json(self) -> Object:
-        return {
-            **{name: getattr(self, name) for name in self.__dataclass_fields__},
-            "phases": {name: phase.to_json() for name, phase in self.phases.items()},
-            "notes": list(self.notes),
-            "previous_attempts": [dict(attempt) for attempt in self.previous_attempts],
-        }
-
-    def to_result(self, *, evidence: bool = False) -> Object:
-        """What a task returns of it: `record`, whose phases have their evidence when asked for, and `document`.
-
-        Ansible visits each value of a result several times, for the variable that has it and for each callback. A text
-        is a single value.
-        """
-        body = self.to_json()
-        document = json.dumps(body)
-        if not evidence:
-            body["phases"] = {
-                name: {key: value for key, value in phase.items() if key not in PROOF}
-                for name, phase in body["phases"].items()
-            }
-        return {"record": body, "document": document}
-
-    def dump(self) -> str:
-        return json.dumps(self.to_json(), indent=1, sort_keys=True)
-
-    @classmethod
-    def load(cls, text: str, where: str) -> Record:
-        body: t.Any = None
-        try:
-            body = json.loads(text)
-            return cls(
-                **{
-                    **body,
-                    "phases": {
-                        name: Phase.from_json(phase) for name, phase in body["phases"].items()
-                    },
-                    "notes": tuple(body["notes"]),
-                    "previous_attempts": tuple(body["previous_attempts"]),
-                }
-            )
-        except (ValueError, TypeError, KeyError, AttributeError) as exc:
-            raise VerificationError(
-                f"{where} has no valid release record ({exc}): restore it, or begin a new release.",
-                record=body if isinstance(body, dict) else {},
-            ) from exc
-
-
-def repaired_since(record: Record | None, phase: Phase | None) -> str:
-    """The later time of the attempt's start and the phase's last failure; "" without a record.
-
-    A record's times have one form, in UTC, so they compare as text.
-    """
-    failures = phase.earlier_failures if phase else ()
-    times = [record.started if record else "", *(failure.get("finished") for failure in failures)]
-    return max((str(time) for time in times if time), default="")

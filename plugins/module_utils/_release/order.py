@@ -11,7 +11,8 @@ from .._arguments import decided_by
 from .._cluster import Object
 from .._errors import ConflictError, InputError
 from .._flags.apply import KillSwitch
-from .models import DONE, FAILED, PARTLY, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED, Record
+from .models import DONE, FAILED, PARTLY, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED
+from .record import Act, Record
 
 STATES = {
     RUNNING: "is not finished",
@@ -39,12 +40,10 @@ class Waiver:
     def to_json(self) -> dict[str, str]:
         return {"by": self.by, "reason": self.reason}
 
-    def to_override(self, what: str, known: t.Any, at: str) -> dict[str, t.Any]:
+    def to_override(self, what: str, known: Act | None, at: str) -> dict[str, t.Any]:
         """The waiver as the record stores it. An override that is recorded already keeps its time."""
-        made = {**self.to_json(), "what": what}
-        if isinstance(known, dict) and {key: known.get(key) for key in made} == made:
-            return dict(known)
-        return {**made, "at": at}
+        same = known and (known.by, known.reason, known.what) == (self.by, self.reason, what)
+        return {**self.to_json(), "what": what, "at": known.at if known and same else at}
 
 
 @dataclass(frozen=True)
@@ -102,13 +101,9 @@ def missing_phases(record: Record | None, phase: str, order: PhaseOrder) -> dict
 
 def flags_of(record: Record | None) -> dict[str, t.Mapping[str, t.Any]]:
     """The flags that each done phase set, by phase."""
-    phases = record.phases if record else {}
-    flags_by_phase = {
-        name: (phase.evidence.get("flags") or {}).get("asked")
-        for name, phase in phases.items()
-        if phase.status == DONE
-    }
-    return {name: flags for name, flags in flags_by_phase.items() if flags}
+    done = (record.phases if record else {}).items()
+    flags_by_phase = {name: phase.evidence.flags for name, phase in done if phase.done}
+    return {name: flags.asked for name, flags in flags_by_phase.items() if flags and flags.asked}
 
 
 def switched_off(record: Record | None, flags: Object | None) -> frozenset[str]:

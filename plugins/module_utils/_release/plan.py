@@ -11,6 +11,8 @@ from .._errors import ConflictError, InputError
 from .models import (
     DONE,
     FAILED,
+    NEW_PHASE,
+    NEW_RECORD,
     PLANNED,
     ROLLBACK_PHASE,
     ROLLED_BACK,
@@ -19,10 +21,14 @@ from .models import (
     SIGN_OFFS,
     TAKEN_BACK,
     WAIVED,
-    Phase,
-    Record,
 )
 from .order import PhaseOrder, has_changed, waived_now
+from .record import Record
+
+Stored = dict[str, t.Any]
+"""The JSON of a record, or of a phase in it. It is made here, and read by `record` alone."""
+TRIES_KEPT = 10
+"""How many failed tries of a phase, and how many runs of it, a record keeps: it has 1 MB for everything."""
 
 
 @dataclass(frozen=True)
@@ -57,27 +63,28 @@ class RecordChange:
 
 def plan_record(before: Record | None, change: RecordChange) -> Record:
     """The record after the change, equal to the record before when the task adds nothing."""
-    record = before or _begin(change)
+    body = _whole(before.body) if before else _begun(change)
     if begins_attempt(before, change):
-        record = _begin_again(record, change)
-    record = replace(
-        record,
-        announcements=merge(record.announcements, change.announcements),
-        backups=merge(record.backups, change.backups),
-        facts=merge(record.facts, change.facts),
-        git_sha=change.git_sha or record.git_sha,
-        notes=(*record.notes, *(note for note in change.notes if note not in record.notes)),
-    )
+        body = _begun_again(body, change)
+    known = body["notes"]
+    body = {
+        **body,
+        "announcements": merge(body["announcements"], change.announcements),
+        "backups": merge(body["backups"], change.backups),
+        "facts": merge(body["facts"], change.facts),
+        "git_sha": change.git_sha or body["git_sha"],
+        "notes": [*known, *(note for note in change.notes if note not in known)],
+    }
     if change.opens:
-        for name, waiver in waived_now(record, change.phase, change.order).items():
+        for name, waiver in waived_now(Record.read(body), change.phase, change.order).items():
             let_go = replace(change, phase=name, phase_status=WAIVED, evidence=waiver.to_json())
-            record = _step(record, let_go)
+            body = _step(body, let_go)
     if change.phase:
-        record = _step(record, change)
-    if change.status and change.status != record.status:
+        body = _step(body, change)
+    if change.status and change.status != body["status"]:
         ended = "" if change.status in (RUNNING, PLANNED) else change.now
-        record = replace(record, status=change.status, finished=ended)
-    return record
+        body = {**body, "status": change.status, "finished": ended}
+    return before if before and before.body == body else Record.read(body)
 
 
 def begins_attempt(before: Record | None, change: RecordChange) -> bool:
@@ -120,69 +127,77 @@ def diff_face(record: Record | None) -> Object:
     }
 
 
-def _begin(change: RecordChange) -> Record:
-    return Record(
-        version=change.version,
-        attempt=1,
-        status=RUNNING,
-        actor=change.actor,
-        git_sha=change.git_sha,
-        started=change.now,
-    )
-
-
-def _begin_again(record: Record, change: RecordChange) -> Record:
-    closed = {
-        "attempt": record.attempt,
-        "status": record.status,
-        "actor": record.actor,
-        "git_sha": record.git_sha,
-        "started": record.started,
-        "finished": record.finished,
-        "phases": {name: phase.status for name, phase in record.phases.items()},
+def _whole(body: t.Mapping[str, t.Any]) -> Stored:
+    """With all keys that this version writes."""
+    phases = body.get("phases", {}).items()
+    return {
+        **NEW_RECORD,
+        **body,
+        "phases": {name: {**NEW_PHASE, **phase} for name, phase in phases},
     }
-    return replace(
-        _begin(change),
-        attempt=record.attempt + 1,
-        facts=_signed_ahead(record),
-        notes=record.notes,
-        previous_attempts=(*record.previous_attempts, closed),
-    )
 
 
-def _signed_ahead(record: Record) -> dict[str, t.Any]:
+def _begun(change: RecordChange) -> Stored:
+    return {
+        **NEW_RECORD,
+        "version": change.version,
+        "attempt": 1,
+        "status": RUNNING,
+        "actor": change.actor,
+        "git_sha": change.git_sha,
+        "started": change.now,
+    }
+
+
+def _begun_again(body: Stored, change: RecordChange) -> Stored:
+    names = ("attempt", "status", "actor", "git_sha", "started", "finished")
+    statuses = {name: phase["status"] for name, phase in body["phases"].items()}
+    closed = {**{name: body[name] for name in names}, "phases": statuses}
+    return {
+        **_begun(change),
+        "attempt": body["attempt"] + 1,
+        "facts": _signed_ahead(body),
+        "notes": body["notes"],
+        "previous_attempts": [*body["previous_attempts"], closed],
+    }
+
+
+def _signed_ahead(body: Stored) -> Stored:
     """The sign-offs for the next attempt that were given while this attempt was rolled back."""
-    given = record.facts.get(SIGN_OFFS) or {}
+    given = body["facts"].get(SIGN_OFFS) or {}
     ahead = {
         name: sign_off
         for name, sign_off in given.items()
-        if sign_off.get("attempt") == record.attempt + 1
+        if sign_off.get("attempt") == body["attempt"] + 1
     }
     return {SIGN_OFFS: ahead} if ahead else {}
 
 
-def _step(record: Record, change: RecordChange) -> Record:
-    known = record.phases.get(change.phase)
+def _step(body: Stored, change: RecordChange) -> Stored:
+    known = body["phases"].get(change.phase)
     if change.phase_status in TAKEN_BACK:
         phase = _taken_back(known, change)
-        return replace(record, phases={**record.phases, change.phase: phase}) if phase else record
+        return _with_phase(body, change.phase, phase) if phase else body
     phase = _next_phase(known, change)
-    phases = {**record.phases, change.phase: phase}
-    if phases == record.phases:
-        return record
-    if record.status == PLANNED:
-        record = replace(record, actor=change.actor, started=change.now)
-    record = replace(record, phases=phases)
+    if phase == known:
+        return body
+    if body["status"] == PLANNED:
+        body = {**body, "actor": change.actor, "started": change.now}
+    body = _with_phase(body, change.phase, phase)
     if change.status or change.phase == ROLLBACK_PHASE:
-        return record
-    if phase.status == FAILED:
-        return replace(record, status=FAILED, finished=change.now)
-    if record.status == DONE:
-        return record  # one phase is run again, of a release that is signed off
-    return replace(record, status=RUNNING, finished="")
+        return body
+    if phase["status"] == FAILED:
+        return {**body, "status": FAILED, "finished": change.now}
+    if body["status"] == DONE:
+        return body  # one phase is run again, of a release that is signed off
+    return {**body, "status": RUNNING, "finished": ""}
 
 
-def _next_phase(known: Phase | None, change: RecordChange) -> Phase:
+def _with_phase(body: Stored, name: str, phase: Stored) -> Stored:
+    return {**body, "phases": {**body["phases"], name: phase}}
+
+
+def _next_phase(known: Stored | None, change: RecordChange) -> Stored:
     """A settled phase stays as it is, so that a second run that had nothing to do writes nothing."""
     wanted = change.phase_status
     if known is None:
@@ -191,36 +206,65 @@ def _next_phase(known: Phase | None, change: RecordChange) -> Phase:
                 f"The phase {change.phase!r} was never opened, so it takes no evidence: set "
                 "'phase_status'."
             )
-        known = Phase(status=RUNNING, started=change.now)
-    if known.status in SETTLED and not _ran_again(known, change):
+        known = {**NEW_PHASE, "status": RUNNING, "started": change.now}
+    status = known["status"]
+    if status in SETTLED and not _ran_again(status, change):
         return known
-    ended = known.status not in (RUNNING, FAILED)
-    if wanted and (ended or (known.status == FAILED and wanted != FAILED)):
-        again = known.tried_again(change.phase_started or change.now)
+    ended = status not in (RUNNING, FAILED)
+    if wanted and (ended or (status == FAILED and wanted != FAILED)):
+        again = _tried_again(known, change.phase_started or change.now)
         # The epochs of its phases decide which release changed something last.
-        known = replace(again, fence=change.fence or known.fence)
+        known = {**again, "fence": change.fence or known["fence"]}
     if change.opens:
-        known = known.opened_by(change.fence, change.actor, change.now)
-    evidence = merge(known.evidence, change.evidence)
+        known = _opened(known, change)
+    evidence = merge(known["evidence"], change.evidence)
     if wanted in ("", RUNNING):
-        return replace(known, evidence=evidence)
-    if known.status == wanted and evidence == known.evidence:
+        return {**known, "evidence": evidence}
+    if known["status"] == wanted and evidence == known["evidence"]:
         return known
-    return replace(known, status=wanted, finished=change.now, evidence=evidence)
+    return {**known, "status": wanted, "finished": change.now, "evidence": evidence}
 
 
-def _ran_again(known: Phase, change: RecordChange) -> bool:
+def _tried_again(phase: Stored, now: str) -> Stored:
+    """The next run of a phase that ended, without the evidence of the run before."""
+    left = {name: phase[name] for name in ("started", "finished", "evidence")}
+    failures, runs = phase["earlier_failures"], phase["earlier_runs"]
+    if phase["status"] == FAILED:
+        failures = [*failures, left][-TRIES_KEPT:]
+    else:
+        runs = [*runs, {"status": phase["status"], **left}][-TRIES_KEPT:]
+    return {
+        **NEW_PHASE,
+        "status": RUNNING,
+        "started": now,
+        "earlier_failures": failures,
+        "earlier_runs": runs,
+        "interruptions": phase["interruptions"],
+    }
+
+
+def _opened(phase: Stored, change: RecordChange) -> Stored:
+    """The phase opened by this run. A phase that another run left running was interrupted."""
+    if not change.fence or change.fence == phase["fence"]:
+        return phase
+    cut_short = phase["fence"] and phase["status"] == RUNNING
+    taken_up = [{"by": change.actor, "at": change.now}] if cut_short else []
+    interruptions = [*phase["interruptions"], *taken_up][-TRIES_KEPT:]
+    return {**phase, "fence": change.fence, "interruptions": interruptions}
+
+
+def _ran_again(status: str, change: RecordChange) -> bool:
     """Whether a settled phase was run anew to an end of its own."""
-    if change.phase_status == FAILED or (known.status == WAIVED and change.opens):
+    if change.phase_status == FAILED or (status == WAIVED and change.opens):
         return True
-    return known.status == change.phase_status == DONE and change.phase_changed
+    return status == change.phase_status == DONE and change.phase_changed
 
 
-def _taken_back(known: Phase | None, change: RecordChange) -> Phase | None:
+def _taken_back(known: Stored | None, change: RecordChange) -> Stored | None:
     """Only a phase that was done is marked as taken back, not a failed one."""
-    if known is None or known.status in (FAILED, change.phase_status):
+    if known is None or known["status"] in (FAILED, change.phase_status):
         return known
-    return replace(known, status=change.phase_status, finished=change.now)
+    return {**known, "status": change.phase_status, "finished": change.now}
 
 
 def check_attempt(record: Record | None, version: str) -> Record:

@@ -10,12 +10,10 @@ from .._arguments import read_who_and_why, text_of
 from .._errors import ConflictError, InputError
 from .._module import refuse_twice
 from .._time import utc_now
-from .models import PLANNED, ROLLED_BACK, SIGN_OFFS, Record
+from .models import PLANNED, ROLLED_BACK, SIGN_OFFS
 from .plan import RecordChange
+from .record import Record, SignOff
 from .store import ReleaseStore
-
-Given = t.Mapping[str, t.Any]
-"""A sign-off as the record keeps it: by, at, what, note, attempt, git_sha."""
 
 
 @dataclass(frozen=True)
@@ -110,18 +108,22 @@ def sign(
             actor=options["by"],
             now=utc_now(),
             status=PLANNED if before is None else "",
-            facts={SIGN_OFFS: new},
+            facts={SIGN_OFFS: as_json(new)},
         )
         store.change(change, check_mode=check_mode)
     after = {**known, **new}
     return {
         "changed": bool(new),
-        "sign_off": dict(after[ask.name]),
+        "sign_off": after[ask.name].to_json(),
         "missing": [
             line.name for line in wanted if missing_because(line, after.get(line.name), subject)
         ],
-        "diff": {"before": dict(known), "after": after},
+        "diff": {"before": as_json(known), "after": as_json(after)},
     }
+
+
+def as_json(sign_offs: t.Mapping[str, SignOff]) -> dict[str, t.Any]:
+    return {name: sign_off.to_json() for name, sign_off in sign_offs.items()}
 
 
 def subject_of(record: Record | None, release: str, git_sha: str) -> Subject:
@@ -130,18 +132,17 @@ def subject_of(record: Record | None, release: str, git_sha: str) -> Subject:
     return Subject(release, attempt, git_sha)
 
 
-def known_sign_offs(record: Record | None) -> t.Mapping[str, Given]:
-    stored = record.facts.get(SIGN_OFFS) if record else None
-    return stored if isinstance(stored, dict) else {}
+def known_sign_offs(record: Record | None) -> dict[str, SignOff]:
+    return {sign_off.name: sign_off for sign_off in record.facts.sign_offs} if record else {}
 
 
-def counts(given: Given, subject: Subject) -> bool:
-    return (given.get("attempt"), given.get("git_sha")) == (subject.attempt, subject.git_sha)
+def counts(given: SignOff, subject: Subject) -> bool:
+    return (given.attempt, given.git_sha) == (subject.attempt, subject.git_sha)
 
 
 def plan_sign_off(
-    known: t.Mapping[str, Given], wanted: t.Sequence[Wanted], ask: Ask, subject: Subject, now: str
-) -> dict[str, Given]:
+    known: t.Mapping[str, SignOff], wanted: t.Sequence[Wanted], ask: Ask, subject: Subject, now: str
+) -> dict[str, SignOff]:
     """What the record gets, by the sign-off's name; nothing when the same person signed it already."""
     line = next((each for each in wanted if each.name == ask.name), None)
     if line is None:
@@ -154,26 +155,21 @@ def plan_sign_off(
     _refuse_other_subject(ask, subject)
     before = known.get(ask.name)
     if before is not None and counts(before, subject):
-        if _same_person(str(before.get("by")), ask.by):
+        if _same_person(before.by, ask.by):
             return {}
         if not ask.instead:
             raise ConflictError(
-                f"{before.get('by')} signed {ask.name!r} at {before.get('at')} already: to "
+                f"{before.by} signed {ask.name!r} at {before.at} already: to "
                 "replace that signature, set 'instead'."
             )
     return {
-        ask.name: {
-            "by": ask.by,
-            "at": now,
-            "what": line.what,
-            "note": ask.note,
-            "attempt": subject.attempt,
-            "git_sha": subject.git_sha,
-        }
+        ask.name: SignOff(
+            ask.name, ask.by, now, line.what, ask.note, subject.attempt, subject.git_sha
+        )
     }
 
 
-def missing_because(wanted: Wanted, given: Given | None, subject: Subject) -> str:
+def missing_because(wanted: Wanted, given: SignOff | None, subject: Subject) -> str:
     """Why the line is not signed; empty when it is."""
     signer = wanted.of or "somebody"
     how = f"playbooks/approve.yml -e sign_off={wanted.name} -e by=$USER"
@@ -181,11 +177,11 @@ def missing_because(wanted: Wanted, given: Given | None, subject: Subject) -> st
         return f"not signed yet: {signer} signs it by {how}"
     if counts(given, subject):
         return ""
-    if given.get("attempt") != subject.attempt:
-        signed = f"attempt {given.get('attempt')}, and this is attempt {subject.attempt}"
+    if given.attempt != subject.attempt:
+        signed = f"attempt {given.attempt}, and this is attempt {subject.attempt}"
     else:
-        signed = f"commit {_short(given.get('git_sha'))}, and {_short(subject.git_sha)} is released"
-    return f"{given.get('by')} signed {signed}: {signer} signs again by {how}"
+        signed = f"commit {_short(given.git_sha)}, and {_short(subject.git_sha)} is released"
+    return f"{given.by} signed {signed}: {signer} signs again by {how}"
 
 
 def _refuse_other_subject(ask: Ask, subject: Subject) -> None:

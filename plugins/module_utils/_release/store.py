@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import random
 import typing as t
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from .._cluster import RELEASE_ANNOTATION, Clock, Cluster, Object
 from .._errors import ConflictError, InputError, VerificationError
 from .._lock.models import fence_of, leave_epoch, refuse_later
-from .models import ROLLBACK_PHASE, Record
+from .models import ROLLBACK_PHASE
 from .order import below_later, flags_of, override_of, superseded, switched_off
 from .pins import (
     ATTACHMENT,
@@ -31,6 +32,7 @@ from .pins import (
     write_pins,
 )
 from .plan import RecordChange, begins_release, merge, plan_record
+from .record import Record
 
 ATTEMPTS = 8
 KEY = "record.json"
@@ -305,7 +307,7 @@ class ReleaseStore:
             self._cluster.namespace,
             self.version,
             RECORD,
-            {KEY: record.dump()},
+            {KEY: json.dumps(record.body, indent=1, sort_keys=True)},
             fence=over.fence,
         )
         if over.resource_version:

@@ -12,9 +12,10 @@ from .._cluster import Cluster, MonotonicClock
 from .._errors import InputError
 from .._kubernetes import actor_of
 from .._time import utc_now
-from .models import NO_RECORD, Record, repaired_since
+from .models import NO_RECORD
 from .order import read_order
 from .plan import RecordChange, check_attempt, diff_face
+from .record import Record
 from .store import ReleaseStore
 
 ASKS = ("phase", "status", "announcements", "backups", "facts", "notes")
@@ -76,14 +77,14 @@ class ReleaseOutcome:
 
     def to_result(self) -> dict[str, t.Any]:
         after = self.after
-        phase = after.phases.get(self.task.change.phase) if after else None
+        phases = after.body["phases"] if after else {}
         changed = self.before != self.after
         return {
             "changed": bool(changed or any(self.pinned.values()) or self.attached or self.fetched),
             "at": self.task.change.now,
             **(after.to_result() if after else NO_RECORD),
-            "phase": phase.to_json() if phase else {},
-            "repaired_since": repaired_since(after, phase),
+            "phase": phases.get(self.task.change.phase, {}),
+            "repaired_since": after.repaired_since(self.task.change.phase) if after else "",
             "pinned": dict(self.pinned),
             "attached": list(self.attached),
             "fetched": list(self.fetched),
@@ -128,12 +129,7 @@ def carry_out(cluster: Cluster, task: ReleaseTask, *, check_mode: bool) -> Relea
 
 def digests_of(record: Record) -> set[str]:
     """Digests of the release's images, as far as they were looked up."""
-    images = record.facts.get("images") or {}
-    return {
-        str(image["digest"])
-        for image in images.values()
-        if isinstance(image, dict) and image.get("digest")
-    }
+    return {image.digest for image in record.facts.images if image.digest}
 
 
 def plain(value: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

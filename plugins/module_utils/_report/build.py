@@ -14,8 +14,8 @@ from .._claims.rollback import Claim
 from .._errors import InputError
 from .._formats import LONGEST, legible, listed
 from .._redaction import Redactor
+from .._release.record import Record, between
 from .._story.plan import Plan
-from .._story.record import Record, between
 from .._time import parse_time
 from .deviations import deviations, events_of, lessons_of
 from .files import journal_lines

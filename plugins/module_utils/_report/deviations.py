@@ -7,7 +7,7 @@ import typing as t
 
 from .._formats import counted, lasting, shown
 from .._release.models import ROLLED_BACK
-from .._story.record import ON_HOLD, Act, Record, between
+from .._release.record import ON_HOLD, Act, Record, between
 from .._time import parse_time
 from .models import Deviation, Event, Lessons, MetricsTable, PhaseRow, Table, Tone
 from .phases import FAILED

@@ -14,7 +14,7 @@ from pathlib import Path
 from .._claims.rollback import causes_of
 from .._errors import InputError
 from .._formats import LONGEST, legible, shown
-from .._story.record import Record
+from .._release.record import Record
 from .._time import parse_time
 from .deviations import acts
 from .models import Report

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from .._formats import counted, legible, number, shown, took
-from .._story.decode import text
+from .._release.decode import text
 from .._time import parse_time, utc_milliseconds
 from .models import Cell, Table, Tone, code, table
 

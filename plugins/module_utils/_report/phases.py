@@ -11,11 +11,11 @@ import typing as t
 
 from .._claims.rollback import latest_cause
 from .._formats import counted, lasting, shown_both
+from .._release.decode import names
 from .._release.models import DONE, ROLLED_BACK
-from .._story.decode import names
+from .._release.record import ON_HOLD, Evidence, Phase, Record, between
+from .._release.record import Try as RecordedTry
 from .._story.plan import Plan, Planned
-from .._story.record import ON_HOLD, Evidence, Phase, Record, between
-from .._story.record import Try as RecordedTry
 from .models import Cell, MetricsTable, PhaseRow, PhaseTry, ReportOptions, Summary, Table, Tone
 from .sections.services import BACK, NOT_APPLICABLE, NOT_STARTED
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from .._formats import counted, lasting
-from .._story.record import between
+from .._release.record import between
 from .._time import UTC
 from .models import FIRST, LAST, Bar, Event, Lane, Mark, PhaseRow, PhaseTry, Tick, Timeline
 

@@ -19,6 +19,7 @@ from .._lock.models import LockClaim
 from .._lock.plan import describe
 from .._release.models import DONE, ROLLBACK_PHASE
 from .._release.order import switched_off
+from .._release.record import NO_PHASE, ON_HOLD, Phase, Record
 from .._release.store import ReleaseStore
 from .._rollout.observer import observe_standings
 from .._run_process import never_alive
@@ -36,7 +37,6 @@ from .._story.next_step import (
     watch_of,
 )
 from .._story.plan import UNPLANNED, Plan
-from .._story.record import NO_PHASE, ON_HOLD, Phase, Record
 from .._terminal.commands import Typed
 from .._time import parse_time
 from .._window import closed_sentence, outlook, read_window
@@ -216,7 +216,7 @@ def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Obser
     flags = cluster.read("ConfigMap", config_map) if config_map else None
     switch = KillSwitch.from_config_map(flags)
     story = Story(
-        record=Record.read(record.to_json() if record else None),
+        record=record or Record(),
         lock=held.to_result(),
         freeze=str(freeze) if freeze else "",
         killed=str(switch) if switch else "",

@@ -11,8 +11,8 @@ from .._cluster import Clock
 from .._errors import UnreachableError
 from .._formats import lasting, listed
 from .._release.models import SETTLED, TAKEN_BACK
+from .._release.record import between
 from .._story.next_step import IN_PROGRESS
-from .._story.record import between
 from .build import HELD, NOT_STARTED, Observed
 from .lines import MOST_NAMES
 

@@ -11,9 +11,9 @@ from datetime import datetime
 
 from .._formats import listed, shortened, size
 from .._release.models import ROLLED_BACK, SETTLED
+from .._release.record import Evidence, Record
 from .._story.next_step import Stop, Story, steps, worded
 from .._story.plan import Plan
-from .._story.record import Evidence, Record
 from .build import NOT_STARTED, service_version, shown
 
 Status = t.Mapping[str, t.Any]

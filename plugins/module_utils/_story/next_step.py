@@ -18,9 +18,9 @@ from .._gate.state import utc
 from .._lock.plan import FORCE
 from .._ramp.plan import RELEASE_OPTIONS
 from .._release.models import DONE, PLANNED, ROLLBACK_PHASE, ROLLED_BACK
+from .._release.record import Act, Phase, Record
 from .._time import parse_time
 from .plan import UNPLANNED, Plan
-from .record import Act, Phase, Record
 
 Body = t.Mapping[str, t.Any]
 KILLED, IN_PROGRESS, NONE, INTERRUPTED = "KILLED", "RUNNING", "NO RELEASE", "INTERRUPTED"
@@ -334,7 +334,7 @@ def _decision(story: Story, phase: Phase, gate: str) -> Act | None:
     watch = watch_of(story.watches, phase, gate)
     held = utc(watch.get("started", 0) + watch["held"]) if watch.get("held") is not None else ""
     acts = (act for act in story.record.facts.decisions if held and act.gate == gate)
-    return next((act for act in acts if (act.evidence or {}).get("held") == held), None)
+    return next((act for act in acts if act.held == held), None)
 
 
 def _up(story: Story) -> tuple[Step, ...]:

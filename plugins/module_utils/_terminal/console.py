@@ -11,7 +11,7 @@ from .._formats import span, stopwatch
 from .._lock.models import FrozenError
 from .._progress import WAVE_ROLLED
 from .._release.models import failed_rounds, is_hold, sentence_of
-from .._story.record import Record
+from .._release.record import Record
 from .ending import Block, done_lines, stopped_lines
 from .facts.platform import receivers, still_told, tells
 from .layout import INDENT, RIGHT, bare, clipped, clock, fact_lines, hanging, one_line, righted

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from .._release.models import SETTLED, stopped_by
+from .._release.record import Record, Try
 from .._story.plan import UNPLANNED, Plan
-from .._story.record import Record, Try
 from .._time import parse_time
 from .commands import Command
 

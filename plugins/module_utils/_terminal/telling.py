@@ -6,8 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from .._release.models import has_failed, sentence_of
-from .._story.decode import decode
-from .._story.record import Phase
+from .._release.record import Phase
 from .facts import checks, platform
 from .layout import bare, clipped, one_line
 from .models import Fact, Group, Item, TaskEnded
@@ -205,7 +204,7 @@ class Telling:
             texts = (text for entry in ended for text in self._said_by(entry.result))
             return [Fact("", clipped(one_line(text), REMARK), "") for text in texts]
         if records(task.action, ended[-1].result) and not failed:
-            phase = decode(Phase, ended[-1].result.get("phase"), "phase", [])
+            phase = Phase.read(ended[-1].result.get("phase"))
             known = checks.rehearsals(phase.evidence.rehearsals)
             return [f for f in known if self._new(f"{f.label} {f.text}")]
         if (task.action == ANNOUNCE and failing) or (task.action in SILENT and not failed):

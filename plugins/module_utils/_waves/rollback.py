@@ -193,7 +193,7 @@ def plan_waves(cluster: Cluster, request: RollbackRequest, clock: Clock) -> tupl
             f"{', '.join(pins.deployments)}."
         )
     record = ReleaseStore(cluster, request.release, clock=clock).read()
-    waves = record.facts.get("waves", []) if record else []
+    waves = record.facts.waves if record else ()
     return pins, rollback_waves(waves, request.names or tuple(pins.deployments), request.first)
 
 

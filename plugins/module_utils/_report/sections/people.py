@@ -11,8 +11,9 @@ from datetime import datetime
 
 from ..._formats import counted, quantity, shown
 from ..._gate.models import Bounds, SampleStatus
-from ..._story.decode import text
-from ..._story.record import Act, Comparison, Record, RecordedMetric
+from ..._gate.report import bounds_of, course_of, judged_as
+from ..._release.decode import text
+from ..._release.record import Comparison, Record, RecordedMetric, SignOff
 from ..._time import UTC, format_time
 from ..models import Cell, MetricsTable, Table, Tone, Watched, judged, share, table
 from ..plot import bound_words, plot_of
@@ -86,12 +87,12 @@ def sign_offs(record: Record, expected: t.Sequence[str] = ()) -> Table | None:
     return table("Sign-offs", columns, rows, lead=lead) if signed or absent else None
 
 
-def signature(record: Record, act: Act) -> Cell:
+def signature(record: Record, act: SignOff) -> Cell:
     """A signature under another attempt or commit says nothing of this one."""
     if not act.by:
         return Cell("signed by nobody", "bad")
     ours = {"attempt": str(record.attempt or ""), "commit": record.git_sha}
-    theirs = {"attempt": act.attempt, "commit": act.git_sha}
+    theirs = {"attempt": str(act.attempt or ""), "commit": act.git_sha}
     others = [
         f"{what} {value}"
         for what, value in theirs.items()
@@ -183,7 +184,7 @@ def watched(metric: RecordedMetric) -> Watched:
         name=text,
         verdict=verdict_of(metric),
         words=tuple(words_of(metric)),
-        plot=plot_of(text, metric.unit, metric.course, metric.bounds),
+        plot=plot_of(text, metric.unit, course_of(metric), bounds_of(metric)),
     )
 
 
@@ -191,9 +192,10 @@ def verdict_of(metric: RecordedMetric) -> Cell:
     """As it was recorded; an older record has none, and then the status of the last sample."""
     if metric.verdict:
         return judged(metric.verdict)
-    if metric.judged == SampleStatus.NO_DATA.shown:
+    status = judged_as(metric)
+    if status == SampleStatus.NO_DATA.shown:
         return Cell("no data", "warn")
-    return judged(metric.judged) if metric.judged else Cell("no bound recorded", "calm")
+    return judged(status) if status else Cell("no bound recorded", "calm")
 
 
 def words_of(metric: RecordedMetric) -> t.Iterator[str]:
@@ -216,8 +218,8 @@ def words_of(metric: RecordedMetric) -> t.Iterator[str]:
         yield from _compared(metric.comparison)
     if metric.bound is not None and not isinstance(metric.bound, dict):
         yield f"Passes when {metric.bound} {metric.unit}".rstrip() + "."
-    elif metric.bounds != Bounds():
-        yield bound_words(metric.bounds, metric.unit)
+    elif bounds_of(metric) != Bounds():
+        yield bound_words(bounds_of(metric), metric.unit)
     if metric.problem:
         yield f"No data at the end: {metric.problem}."
 

@@ -12,8 +12,8 @@ from ..._flags.values import only_flags
 from ..._formats import counted, number, shown, size, took
 from ..._formats import listed as listing
 from ..._images import version_of
-from ..._story.decode import text
-from ..._story.record import Failure, Flags, Functions, Record, Service
+from ..._release.decode import text
+from ..._release.record import Failure, Flags, Functions, Record, Service
 from ..models import Cell, Table, code, judged, share, table
 
 PHASE = "microservices"

@@ -7,7 +7,7 @@ import re
 import typing as t
 
 from ..._formats import counted, listed, size
-from ..._story.record import Rehearsal
+from ..._release.record import Rehearsal
 from ..layout import CAUSE, one_line
 from ..models import Fact, Group
 

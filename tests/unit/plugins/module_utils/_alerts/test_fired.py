@@ -6,14 +6,16 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
     MOST_FIRED,
-    alerts_of,
     describe,
     fired,
-    from_record,
-    joined,
     to_record,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import Alerts, FiredAlert
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import (
+    Alerts,
+    FiredAlert,
+    joined,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from tests.tables import cases
 
 WALLET = {
@@ -77,7 +79,7 @@ def test_the_last_look_says_whether_all_was_seen():
 def test_what_the_record_keeps_is_read_back_and_bounded():
     many = Alerts(True, tuple(down(f"{n // 60:02}:{n % 60:02}:00") for n in range(MOST_FIRED + 7)))
     body = json.loads(json.dumps(to_record(many)))
-    assert from_record(body) == Alerts(True, many.fired[7:])
+    assert Record.read({"facts": {"alerts": body}}).alerts == Alerts(True, many.fired[7:])
     assert len(json.dumps(body)) < 10_000
 
 
@@ -89,7 +91,7 @@ def test_the_record_tells_of_the_release_and_of_its_ramp():
         }
     }
     release = to_record(Alerts(True, (down("09:30:00", "09:31:00"),)))
-    found = alerts_of({"facts": {"alerts": release, "ramp_watches": ramp}})
+    found = Record.read({"facts": {"alerts": release, "ramp_watches": ramp}}).alerts
     assert found == Alerts(True, (down("09:30:00", "09:31:00"), down("12:00:00")))
 
 
@@ -101,4 +103,4 @@ def test_the_record_tells_of_the_release_and_of_its_ramp():
     {"facts": {"alerts": {"fired": [1]}, "ramp_watches": {"a": 1, "b": {"alerts": {}}}}},
 ], ids=str)  # fmt: skip
 def test_a_record_that_tells_nothing_was_not_looked_at(record):
-    assert alerts_of(record) == Alerts()
+    assert Record.read(record).alerts == Alerts()

@@ -43,7 +43,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
-from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.tables import cases
@@ -53,10 +53,7 @@ ON = ground()
 
 
 def record(**more: t.Any) -> Record:
-    return Record(
-        **{"version": "2.0.0", "attempt": 1, "status": "running", "actor": "a", "git_sha": "",
-           "started": "", **more}
-    )  # fmt: skip
+    return Record.read({"version": "2.0.0", "attempt": 1, "status": "running", **more})
 
 
 # Tests and load tests

@@ -34,6 +34,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from tests.unit.plugins.module_utils._checks.ground import ground
 
 AT = "2025-11-11T06:30:00Z"
@@ -171,7 +172,8 @@ def test_a_waived_row_stops_nothing_and_is_recorded() -> None:
     assert "was fail: 80 users" in waived[0].detail
     used = overrides(rows, waived, waivers, {}, AT)
     assert used == {"load": {**WAIVER, "what": "item of load: 80 users", "at": AT}}
-    again = overrides(rows, waived, waivers, used, "2025-11-11T07:00:00Z")
+    known = Record.read({"facts": {"overrides": used}}).overrides
+    again = overrides(rows, waived, waivers, known, "2025-11-11T07:00:00Z")
     assert again == used, "a second run changes nothing"
 
 

@@ -31,11 +31,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._claims.rollback imp
     latest_cause,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Reason, Verdict
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import ReportOptions
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_text
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from tests.fakes import release_records as records
 
 try:

@@ -14,7 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._claims.rollback imp
     rollback_claims,
     verification,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 
 MENU, PAYMENT = "Webhook", "Payment integration"
 Row = dict[str, t.Any]

@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     evidence_before,
     outlook,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 
 STEPS = [
     {"percentage": 1},
@@ -32,12 +33,12 @@ def sample(started: str, *counts: float, seconds: float = HOUR) -> dict[str, t.A
     return {"name": "users", "started": started, "comparison": compared}
 
 
-def record(phase: dict[str, t.Any] | None, *steps: dict[str, t.Any]) -> dict[str, t.Any]:
+def record(phase: dict[str, t.Any] | None, *steps: dict[str, t.Any]) -> Record:
     plain = {"name": "error_rate", "started": "2026-11-29T00:00:00Z"}
-    return {
-        "phases": {"monitoring": {"evidence": {"metrics": [plain, *([phase] if phase else [])]}}},
-        "facts": {"ramp_watches": {f"step {n}": {"samples": [one]} for n, one in enumerate(steps)}},
-    }
+    watches = {f"step {n}": {"samples": [one]} for n, one in enumerate(steps)}
+    metrics = [plain, *([phase] if phase else [])]
+    phases = {"monitoring": {"evidence": {"metrics": metrics}}}
+    return Record.read({"phases": phases, "facts": {"ramp_watches": watches}})
 
 
 FIRST = sample("2026-11-24T09:00:00Z", 3600, 50, 356_400, 3564)
@@ -50,7 +51,7 @@ def test_the_evidence_is_that_of_the_watch_that_began_last():
     assert evidence_before(record(SECOND, FIRST))["users"] == SECOND["comparison"]["evidence"]
 
 
-@pytest.mark.parametrize("body", [{}, record(None), {"phases": [], "facts": {"ramp_watches": [1]}}])
+@pytest.mark.parametrize("body", [Record(), record(None)])
 def test_without_a_comparison_there_is_none(body):
     assert evidence_before(body) == {}
 
@@ -72,7 +73,7 @@ def test_a_watch_that_is_too_short_is_told_before_it_begins():
 def test_how_long_is_not_known_before_anybody_of_the_control_failed():
     silent = record(sample("2026-11-24T09:00:00Z", 36, 0, 3564, 0))
     assert "nobody of the control failed" in outlook(silent, STEPS, at=1, watch=1, hold_for=0)[0]
-    assert "no watch has compared cohorts" in outlook({}, STEPS, at=1, watch=1, hold_for=0)[0]
+    assert "no watch has compared cohorts" in outlook(Record(), STEPS, at=1, watch=1, hold_for=0)[0]
 
 
 def test_nothing_is_said_of_steps_that_demand_nothing_or_are_passed():

@@ -30,7 +30,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
     next_step,
     take_up,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 
 STARTED = 1_700_000_000.0
 METRIC = Metric("m", "prometheus", "q", "", Bounds(maximum=1, above=5), Limits(2, max_missing=0.2))
@@ -207,7 +207,8 @@ def test_a_state_comes_back_as_it_was():
     assert WatchState.load(json.loads(state.dump())) == state
 
 
-RECORD = Record("2.0.0", 1, "running", "ann", "", "2026-11-25T09:00:00Z")
+STORED = {"version": "2.0.0", "attempt": 1, "started": "2026-11-25T09:00:00Z"}
+RECORD = Record.read(STORED)
 
 
 def wanted(decision: str = "approve", **given: t.Any) -> ManualDecision:
@@ -224,7 +225,7 @@ def test_a_decision_is_bound_to_the_hold_it_is_about():
 
 def test_the_same_decision_is_recorded_once():
     known, _new = plan_decision(RECORD, HELD, wanted(), ["monitoring"])
-    record = replace(RECORD, facts={"decisions": {"monitoring-1": known.to_json()}})
+    record = Record.read({**STORED, "facts": {"decisions": {"monitoring-1": known.to_json()}}})
     assert plan_decision(record, HELD, wanted(reason="again"), ["monitoring"]) == (known, False)
     assert plan_decision(record, HELD, wanted(by="bob"), ["monitoring"])[1]
 
@@ -251,6 +252,6 @@ def test_what_is_no_decision_is_refused(state, asked, error, words):
 
 def test_what_was_rejected_cannot_be_approved():
     known, _new = plan_decision(RECORD, HELD, wanted("reject", by="eve"), ["monitoring"])
-    record = replace(RECORD, facts={"decisions": {"monitoring-1": known.to_json()}})
+    record = Record.read({**STORED, "facts": {"decisions": {"monitoring-1": known.to_json()}}})
     with pytest.raises(ConflictError, match="eve rejected"):
         plan_decision(record, HELD, wanted(), ["monitoring"])

@@ -13,6 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Sample,
     SampleStatus,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import judged_as
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     Schedule,
     WatchState,
@@ -25,11 +26,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
     record_answer,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchPlan
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.people import watched
-from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import (
+from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import decode
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     RecordedMetric as Recorded,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.people import watched
 from tests.fakes.cluster import MemoryCluster
 
 STARTED = 1_700_000_000.0
@@ -221,7 +222,7 @@ def test_a_watch_and_a_metric_of_a_version_before_are_still_read(cluster):
         "baseline": COMPARED,
     }
     read = decode(Recorded, {"name": "m", **old}, "m", [])
-    assert read.judged == "good"
+    assert judged_as(read) == "good"
     assert watched(read).verdict.text == "hold"
 
 

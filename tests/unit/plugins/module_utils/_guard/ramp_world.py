@@ -41,7 +41,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._guard.models import
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import RampFlags
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import RampState
-from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Phase, Record
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
@@ -201,18 +201,17 @@ class RampWorld:
 
     def record(self, status: str = "done") -> Record:
         began = self.flags_set_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        phases = {
-            name: Phase("done", began, finished=began) for name in ("feature_flags", "monitoring")
-        }
-        return Record(
-            version=RELEASE,
-            attempt=1,
-            status=status,
-            actor="ann@here",
-            git_sha="",
-            started=began,
-            phases=phases,
-            announcements=self.announced,
+        done = {"status": "done", "started": began, "finished": began}
+        return Record.read(
+            {
+                "version": RELEASE,
+                "attempt": 1,
+                "status": status,
+                "actor": "ann@here",
+                "started": began,
+                "phases": {"feature_flags": done, "monitoring": done},
+                "announcements": self.announced,
+            }
         )
 
     def stored(self) -> t.Any:

@@ -18,11 +18,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_st
     ReleaseStatus,
     TaskFailure,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import (
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     Record,
     RecordedMetric,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
 from sandbox.sinks.slack_shapes import content
 from tests.examples import examples
 

@@ -11,11 +11,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_st
     ReleaseStatus,
     TaskFailure,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import (
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     Record,
     RecordedMetric,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._time import epoch
 
 START = epoch("2026-11-24T06:00:00Z")

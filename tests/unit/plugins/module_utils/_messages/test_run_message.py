@@ -16,7 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_st
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.run_message import RunMessage
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import Redactor
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 
 SECRET = "hunter2-hunter2"
 STARTED = "2026-11-24T06:00:00Z"

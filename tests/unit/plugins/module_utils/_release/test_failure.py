@@ -4,20 +4,16 @@ import typing as t
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import (
-    Phase as StoredPhase,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.models import (
-    Record,
     phase_failure,
-    repaired_since,
     stopped_by,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import (
-    Failure as RecordedFailure,
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
+    Failure,
+    Phase,
+    Record,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Phase
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import RunFailure
 
 STARTED = "2026-11-24T06:00:00Z"
@@ -63,11 +59,11 @@ def test_a_phase_is_on_hold_where_nothing_went_wrong_for_sure(evidence, held):
     ({}, "no message"),
 ], ids=["old hold", "hold", "begins with that word", "none"])  # fmt: skip
 def test_a_message_is_told_without_the_word_of_old_records(failure, sentence):
-    assert decode(RecordedFailure, failure, "failure", []).sentence == sentence
+    assert decode(Failure, failure, "failure", []).sentence == sentence
 
 
 def test_a_failure_without_a_message_is_no_hold():
-    assert not RecordedFailure().held
+    assert not Failure().held
 
 
 def failed(host: str, sentence: str) -> RunFailure:
@@ -133,10 +129,10 @@ def test_bad_input_of_a_wave_is_the_task_s_own():
     (["2026-11-24T06:10:00Z", "2026-11-24T06:20:00Z", None], "2026-11-24T06:20:00Z"),
 ], ids=["no failure", "of an attempt before", "the last one"])  # fmt: skip
 def test_what_was_seen_before_the_last_failure_may_have_been_put_right(failures, since):
-    record = Record("2.0.0", 1, "running", "ann", "", STARTED)
-    ended = tuple({"finished": finished} for finished in failures)
-    assert repaired_since(record, StoredPhase("running", STARTED, earlier_failures=ended)) == since
+    ended = [{"finished": finished} for finished in failures]
+    record = {"started": STARTED, "phases": {"database": {"earlier_failures": ended}}}
+    assert Record.read(record).repaired_since("database") == since
 
 
 def test_without_a_record_nothing_is_known_of_that():
-    assert repaired_since(None, None) == ""
+    assert Record().repaired_since("database") == ""

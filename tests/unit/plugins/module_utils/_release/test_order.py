@@ -10,7 +10,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
-from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Phase, Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import (
     PhaseOrder,
     PhaseOrderError,
@@ -24,6 +23,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.order impor
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
     RecordChange,
     plan_record,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
+    Act,
+    Facts,
+    Phase,
+    Record,
 )
 from tests.tables import cases
 
@@ -133,7 +138,7 @@ def waived(*phases: str, **who: str) -> PhaseOrder:
 def test_a_waiver_is_recorded_and_counts_from_then_on():
     record = plan_record(None, opens("database", waived("preflight")))
     assert record.phases["preflight"].status == "waived"
-    assert record.phases["preflight"].evidence == JANE
+    assert record.phases["preflight"].evidence.all == JANE
     done = plan_record(record, ends("database", "done"))
     assert plan_record(done, opens("microservices")).phases["microservices"].status == "running"
 
@@ -153,8 +158,8 @@ def test_a_waiver_nobody_needs_leaves_no_trace():
 def test_a_phase_waived_twice_keeps_who_was_first():
     once = plan_record(None, opens("database", waived("preflight")))
     twice = plan_record(once, opens("microservices", waived("preflight", "database", by="Ann")))
-    assert twice.phases["preflight"].evidence == JANE
-    assert twice.phases["database"].evidence == {"by": "Ann", "reason": "hotfix"}
+    assert twice.phases["preflight"].evidence.all == JANE
+    assert twice.phases["database"].evidence.all == {"by": "Ann", "reason": "hotfix"}
 
 
 def test_a_failed_phase_that_is_waived_keeps_its_failure():
@@ -169,7 +174,7 @@ def test_a_waived_phase_can_still_be_run_and_the_waiver_stays_known():
     assert again.phases["preflight"].status == "running"
     done = plan_record(again, ends("preflight", "done", "09:40")).phases["preflight"]
     assert (done.status, done.started, done.finished) == ("done", "09:30", "09:40")
-    assert [run["status"] for run in done.earlier_runs] == ["waived"]
+    assert [run.status for run in done.earlier_runs] == ["waived"]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +200,7 @@ def test_a_mistyped_phase_is_no_waiver():
 def other(version: str = "1.9.5", **statuses: str) -> Record:
     record = record_of(**statuses)
     assert record
-    return Record(**{**vars(record), "version": version})
+    return replace(record, version=version)
 
 
 def test_a_release_does_not_begin_beside_one_that_is_half_done():
@@ -204,7 +209,7 @@ def test_a_release_does_not_begin_beside_one_that_is_half_done():
         PhaseOrderError, match=r"1\.9\.5 is failed since 09:00.*from a checkout of release 1\.9\.5"
     ):
         superseded("2.0.0", [half], ORDER)
-    partly = Record(**{**vars(other(database="partly_rolled_back")), "status": "done"})
+    partly = replace(other(database="partly_rolled_back"), status="done")
     with pytest.raises(PhaseOrderError, match=r"1\.9\.5 is partly rolled back since 09:00"):
         superseded("2.0.0", [partly], ORDER)
     order = PhaseOrder(PHASES, supersedes={"1.9.5": Waiver(**JANE)})
@@ -215,8 +220,8 @@ def test_a_release_does_not_begin_beside_one_that_is_half_done():
     "beside",
     {
         "it-only-looked": other(preflight="failed"),
-        "done": Record(**{**vars(other(database="done")), "status": "done"}),
-        "back": Record(**{**vars(other(database="done")), "status": "rolled_back"}),
+        "done": replace(other(database="done"), status="done"),
+        "back": replace(other(database="done"), status="rolled_back"),
         "itself": other("2.0.0", database="running"),
     },
 )
@@ -225,8 +230,9 @@ def test_a_release_begins_beside_one_that_ended_or_changed_nothing(beside):
 
 
 def release(version: str, *phases: str, fence: int, status: str = "done") -> Record:
-    opened = {name: Phase("done", "09:00", fence=fence) for name in phases}
-    return Record(version, 1, status, "ann", "", "2026-11-24T09:00:00Z", phases=opened)
+    opened = {name: Phase(status="done", fence=fence) for name in phases}
+    began = "2026-11-24T09:00:00Z"
+    return Record(version=version, attempt=1, status=status, started=began, phases=opened)
 
 
 OURS = release("2.0.0", "preflight", "database", fence=4)
@@ -293,7 +299,7 @@ def test_records_without_epochs_are_told_apart_by_their_begin():
 
 def superseding(status: str, *, fence: int = 5, name: str = "release 2.0.0") -> Record:
     """The release after OURS, which was half done."""
-    named = {"overrides": {name: {**JANE, "what": "it hangs", "at": "09:00"}}}
+    named = Facts(overrides=(Act(name, **JANE),))
     return replace(release("2.1.0", *PHASES, fence=fence, status=status), facts=named)
 
 

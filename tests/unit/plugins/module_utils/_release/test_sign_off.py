@@ -1,19 +1,22 @@
 """Who may sign what, which sign-offs count, and how they live with the attempts of a release."""
 
 import typing as t
+from dataclasses import replace
 
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError, InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._release.models import PLANNED, Record
+from ansible_collections.easymo.deploy.plugins.module_utils._release.models import PLANNED
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
     RecordChange,
     plan_record,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record, SignOff
 from ansible_collections.easymo.deploy.plugins.module_utils._release.sign_off import (
     Ask,
     Subject,
     Wanted,
+    as_json,
     known_sign_offs,
     missing_because,
     plan_sign_off,
@@ -28,23 +31,18 @@ WANTED = [QA, Wanted("product", "Product sign-off received")]
 COMMIT = "a1" * 20
 SUBJECT = Subject("2.0.0", 1, COMMIT)
 NOW = "2025-11-10T14:00:00Z"
-JANE = {
-    "by": "Jane Doe",
-    "at": "2025-11-10T09:00:00Z",
-    "what": "QA sign-off received",
-    "note": "",
-    "attempt": 1,
-    "git_sha": COMMIT,
-}
+JANE = SignOff(
+    "qa", "Jane Doe", "2025-11-10T09:00:00Z", "QA sign-off received", attempt=1, git_sha=COMMIT
+)
 
 
-def sign(ask: Ask, known: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-    return dict(plan_sign_off(known or {}, WANTED, ask, SUBJECT, NOW))
+def sign(ask: Ask, *known: SignOff) -> dict[str, SignOff]:
+    return plan_sign_off({one.name: one for one in known}, WANTED, ask, SUBJECT, NOW)
 
 
 def test_a_sign_off_tells_who_when_and_what_was_signed() -> None:
     assert sign(Ask("qa", "Jane Doe", "all flows")) == {
-        "qa": {**JANE, "at": NOW, "note": "all flows"}
+        "qa": replace(JANE, at=NOW, note="all flows")
     }
 
 
@@ -73,19 +71,19 @@ def test_the_release_that_is_meant_may_be_named(release: str) -> None:
 
 
 def test_the_same_person_signing_again_changes_nothing() -> None:
-    assert sign(Ask("qa", "jane  DOE", "now with a note"), {"qa": JANE}) == {}
+    assert sign(Ask("qa", "jane  DOE", "now with a note"), JANE) == {}
 
 
 def test_another_person_signs_only_knowingly() -> None:
     with pytest.raises(ConflictError) as caught:
-        sign(Ask("qa", "Joe Bloggs"), {"qa": JANE})
+        sign(Ask("qa", "Joe Bloggs"), JANE)
     assert "Jane Doe signed 'qa' at 2025-11-10T09:00:00Z already" in str(caught.value)
-    assert sign(Ask("qa", "Joe Bloggs", instead=True), {"qa": JANE})["qa"]["by"] == "Joe Bloggs"
+    assert sign(Ask("qa", "Joe Bloggs", instead=True), JANE)["qa"].by == "Joe Bloggs"
 
 
 @cases("old", {"other commit": {"git_sha": "b2" * 20}, "other attempt": {"attempt": 7}})
 def test_one_that_does_not_count_is_in_nobodys_way(old: dict[str, t.Any]) -> None:
-    assert sign(Ask("qa", "Joe Bloggs"), {"qa": {**JANE, **old}})["qa"]["by"] == "Joe Bloggs"
+    assert sign(Ask("qa", "Joe Bloggs"), replace(JANE, **old))["qa"].by == "Joe Bloggs"
 
 
 @pytest.mark.parametrize(
@@ -93,8 +91,8 @@ def test_one_that_does_not_count_is_in_nobodys_way(old: dict[str, t.Any]) -> Non
     [
         (JANE, ""),
         (None, "not signed yet: the QA lead signs it by playbooks/approve.yml"),
-        ({**JANE, "git_sha": "b2" * 20}, "Jane Doe signed commit b2b2b2b2b2b2, and a1a1a1a1a1a1"),
-        ({**JANE, "attempt": 2}, "Jane Doe signed attempt 2, and this is attempt 1"),
+        (replace(JANE, git_sha="b2" * 20), "Jane Doe signed commit b2b2b2b2b2b2, and a1a1a1a1a1a1"),
+        (replace(JANE, attempt=2), "Jane Doe signed attempt 2, and this is attempt 1"),
     ],
     ids=["signed", "missing", "other commit", "other attempt"],
 )
@@ -123,7 +121,7 @@ def written(before: Record | None, **change: t.Any) -> Record:
 
 
 def test_a_release_that_was_only_signed_begins_with_its_first_phase() -> None:
-    signed = written(None, status=PLANNED, facts={"sign_offs": {"qa": JANE}})
+    signed = written(None, status=PLANNED, facts={"sign_offs": {"qa": JANE.to_json()}})
     assert (signed.status, signed.attempt, signed.finished) == (PLANNED, 1, "")
     begun = written(
         signed, phase="preflight", phase_status="running", actor="amina", now="2025-11-11T06:00:00Z"
@@ -138,16 +136,17 @@ def test_a_release_that_was_only_signed_begins_with_its_first_phase() -> None:
 
 def test_what_is_signed_after_a_rollback_is_for_the_next_attempt_and_lives_into_it() -> None:
     first = written(None, phase="preflight", phase_status="running")
-    first = written(first, facts={"sign_offs": {"qa": JANE, "product": JANE}, "other": 1})
+    first = written(
+        first, facts={"sign_offs": dict.fromkeys(("qa", "product"), JANE.to_json()), "other": 1}
+    )
     back = written(first, status="rolled_back")
     subject = subject_of(back, "2.0.0", COMMIT)
     assert subject.attempt == 2
     new = plan_sign_off(known_sign_offs(back), WANTED, Ask("qa", "Joe Bloggs"), subject, NOW)
     second = written(
-        written(back, facts={"sign_offs": new}), phase="preflight", phase_status="running"
+        written(back, facts={"sign_offs": as_json(new)}), phase="preflight", phase_status="running"
     )
     assert second.attempt == 2
-    assert second.facts == {
-        "sign_offs": {"qa": {**JANE, "by": "Joe Bloggs", "at": NOW, "attempt": 2}}
-    }
+    joe = replace(JANE, by="Joe Bloggs", at=NOW, attempt=2)
+    assert second.body["facts"] == {"sign_offs": as_json({"qa": joe})}
     assert subject_of(second, "2.0.0", COMMIT) == subject

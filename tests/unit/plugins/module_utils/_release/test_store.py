@@ -229,7 +229,7 @@ def opens(cluster: MemoryCluster, version: str, phase: str, fence: int, *named: 
     run(cluster, name=version, phase=phase, phase_status="done", fence=fence)
     record = ReleaseStore(cluster, version, clock=FakeClock()).read()
     assert record is not None
-    return record.overrides
+    return record.body["facts"].get("overrides", {})
 
 
 def test_a_release_goes_on_below_a_later_one_only_by_name_and_the_record_keeps_whose(cluster):

@@ -5,6 +5,9 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._formats import quantity
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Point as Sample
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import course_of
+from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import decode
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import RecordedMetric
 from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import (
     BOTTOM,
     LEFT,
@@ -15,8 +18,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import 
     domain,
     plot_of,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import RecordedMetric
 
 UP_TO_ONE = Bounds(maximum=1.0, above=2.0)
 
@@ -25,7 +26,7 @@ def drawn(samples, bounds=UP_TO_ONE, unit="seconds"):
     rollback = {"below": bounds.below, "above": bounds.above}
     passes = {"min": bounds.minimum, "max": bounds.maximum}
     recorded = {"points": [list(one) for one in samples], "pass": passes, "rollback": rollback}
-    plot = plot_of("p95", unit, decode(RecordedMetric, recorded, "metric", []).course, bounds)
+    plot = plot_of("p95", unit, course_of(decode(RecordedMetric, recorded, "metric", [])), bounds)
     assert plot is not None
     return plot
 
@@ -102,7 +103,10 @@ def test_without_a_value_there_is_nothing_to_draw():
     assert plot_of("x", "", [], Bounds()) is None
     assert (
         plot_of(
-            "x", "", decode(RecordedMetric, {"points": [[0, None]]}, "metric", []).course, Bounds()
+            "x",
+            "",
+            course_of(decode(RecordedMetric, {"points": [[0, None]]}, "metric", [])),
+            Bounds(),
         )
         is None
     )

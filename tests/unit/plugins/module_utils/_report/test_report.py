@@ -6,6 +6,8 @@ import re
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._formats import lasting, size
+from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import decode
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Evidence
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
     Cell,
@@ -17,9 +19,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.render impor
     as_text,
     files_of,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Evidence
 from tests.fakes import release_records as records
 from tests.fakes.report_lines import everything
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._status.build import (
     Observed,
     StatusOptions,
@@ -19,7 +20,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.follow impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import Story
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.live import Live
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Reported
 from tests.fakes.cluster import FakeClock

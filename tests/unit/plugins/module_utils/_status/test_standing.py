@@ -4,13 +4,13 @@ import typing as t
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import (
     next_words,
     standing,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import Stop
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from tests.tables import cases
 
 PARTS = {"database": "databases", "edge_functions": "functions"}

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._status.build import (
     Observed,
     StatusOptions,
@@ -12,7 +13,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.build import
 from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import lines_of
 from ansible_collections.easymo.deploy.plugins.module_utils._story.next_step import Story
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Typed
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)

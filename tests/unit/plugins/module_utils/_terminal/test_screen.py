@@ -3,8 +3,8 @@
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._formats import listed, span
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._story.plan import Plan, Planned
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.layout import (
     against_plan,
     one_line,

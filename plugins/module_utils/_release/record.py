@@ -1,25 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A release record as those who tell of it read it: whole, typed, of whichever version wrote it. Pure.
+"""A release record, typed, of whichever version wrote it: the one reader of its JSON. Pure.
 
 Each type has the fields of the JSON that the modules return and the record keeps. Times stay as they are written:
-what is no time is shown as it is.
+what is no time is shown as it is. `plan` makes the JSON of the next record.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from .._alerts.api import alerts_of
-from .._alerts.plan import Alerts
-from .._errors import HoldError
-from .._formats import number
-from .._gate.models import Bounds, Point, SampleStatus
-from .._release.models import DONE, ELSEWHERE, FAILED, RUNNING, SETTLED, TAKEN_BACK, WAIVED, is_hold
+from .._alerts.plan import Alerts, joined
+from .._errors import HoldError, VerificationError
 from .._time import parse_time
 from .decode import decode, text, under
+from .models import (
+    DONE,
+    ELSEWHERE,
+    FAILED,
+    NEW_PHASE,
+    NEW_RECORD,
+    RUNNING,
+    SETTLED,
+    TAKEN_BACK,
+    WAIVED,
+    is_hold,
+)
 
 Json = t.Mapping[str, t.Any]
 ON_HOLD = "on hold"
@@ -197,6 +206,10 @@ class Comparison:
     control: Cohort = Cohort()
     at_most: t.Any = None
     could_have_seen: str = ""
+    evidence: float | None = None
+    worse_than: float | None = None
+    needed: float | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -220,42 +233,15 @@ class RecordedMetric:
     above: float | None = under("rollback.above", default=None)
     bound: t.Any = under("bound", "pass", default=None)  # noqa: RUF009 - frozen
     points: t.Any = None
+    started: str = ""
     comparison: Comparison | None = None
-
-    @property
-    def bounds(self) -> Bounds:
-        """What is no number is no bound."""
-        return Bounds(self.minimum, self.maximum, self.below, self.above)
-
-    @property
-    def judged(self) -> str:
-        """Of the last sample: good, between, breach or missing, and "" when nobody judged it."""
-        return self.status or _judged(self.newest, self.bounds)
-
-    @property
-    def course(self) -> list[Point]:
-        """In the order of time; what is no point is left out."""
-        result, bounds = [], self.bounds
-        for entry in self.points if isinstance(self.points, list) else []:
-            if isinstance(entry, (list, tuple)) and len(entry) in (2, 3):
-                moment, value = number(entry[0]), number(entry[1])
-                if moment is not None and moment >= 0:
-                    status = str(entry[2]) if len(entry) == 3 else _judged(value, bounds)
-                    result.append(Point(moment, value, status))
-        return sorted(result, key=lambda point: point.at)
-
-
-def _judged(value: float | None, bounds: Bounds) -> str:
-    if value is None:
-        return SampleStatus.NO_DATA.shown
-    return "" if bounds == Bounds() else bounds.judge(value).shown
 
 
 @dataclass(frozen=True)
 class Act:
     """What a person or a rule of the release did: who, when, why, and what belongs to its kind.
 
-    The `name` of a use of the kill switch is its time.
+    The `name` of a use of the kill switch is its time. A decision is of the hold since `held` in a `watch`.
     """
 
     name: str = ""
@@ -266,18 +252,37 @@ class Act:
     gate: str = ""
     decision: str = ""
     evidence: t.Any = None
+    of_attempt: int = under("evidence.attempt", default=0)
+    watch: str = under("evidence.watch")
+    held: str = under("evidence.held")
+    holding: tuple[str, ...] = under("evidence.reasons", default=())
+    concerns: tuple[str, ...] = under("evidence.concerns", default=())
     before: str = under("from", "before")
     to: str = ""
     stolen_from: str = ""
     backup: str = ""
+
+
+@dataclass(frozen=True)
+class SignOff:
+    """A line of the checklist, its `name`, that a person answers for: of one commit, in one attempt."""
+
+    name: str = ""
+    by: str = ""
+    at: str = ""
+    what: str = ""
     note: str = ""
-    attempt: str = ""
+    attempt: int = 0
     git_sha: str = ""
+
+    def to_json(self) -> dict[str, t.Any]:
+        return {name: entry for name, entry in vars(self).items() if name != "name"}
 
 
 @dataclass(frozen=True)
 class Feedback:
     watched: str = ""
+    since: str = ""
     answers: tuple[RecordedCheck, ...] = ()
 
 
@@ -386,6 +391,12 @@ class Phase(Try):
     earlier_failures: tuple[Try, ...] = ()
     earlier_runs: tuple[Try, ...] = ()
     interruptions: tuple[Act, ...] = ()
+    fence: int = 0
+    """The epoch of the run that opened it last."""
+
+    @classmethod
+    def read(cls, body: t.Any) -> Phase:
+        return decode(cls, body, "phase", [])
 
     @property
     def done(self) -> bool:
@@ -444,6 +455,7 @@ class RampWatch:
     verdict: str = ""
     samples: tuple[RecordedMetric, ...] = ()
     feedback: Feedback = Feedback()
+    alerts: Alerts | None = None
 
 
 @dataclass(frozen=True)
@@ -477,8 +489,9 @@ class Facts(Sections):
     kill_switches: tuple[Act, ...] = ()
     decisions: tuple[Act, ...] = ()
     forced_locks: tuple[Act, ...] = ()
-    sign_offs: tuple[Act, ...] = ()
+    sign_offs: tuple[SignOff, ...] = ()
     images: tuple[RegistryImage, ...] = ()
+    alerts: Alerts | None = None
     waves: tuple[t.Any, ...] = ()
     services_returned: tuple[Service, ...] = ()
     database_restores: t.Mapping[str, tuple[Act, ...]] = field(default_factory=dict)
@@ -516,7 +529,10 @@ NO_PHASE = Phase()
 
 @dataclass(frozen=True)
 class Record(Sections):
-    """`problems`: what could not be read, a sentence each. One that does not `exist` has nothing in it."""
+    """`body`: the JSON. `problems`: what could not be read, a sentence each.
+
+    One that does not `exist` has nothing in it.
+    """
 
     version: str = ""
     attempt: int = 0
@@ -529,26 +545,73 @@ class Record(Sections):
     facts: Facts = Facts()
     notes: tuple[str, ...] = ()
     previous_attempts: tuple[EarlierAttempt, ...] = ()
-    alerts: Alerts = field(default_factory=Alerts)
     problems: tuple[str, ...] = ()
-    exists: bool = False
+    body: Json = field(default_factory=dict)
 
     @classmethod
     def read(cls, body: t.Any) -> Record:
         """From the JSON of any version."""
         problems: list[str] = []
-        stored = (
-            {name: entry for name, entry in body.items() if name in cls.__dataclass_fields__}
-            if isinstance(body, dict)
-            else {}
-        )
-        result = decode(
-            cls,
-            {**stored, "alerts": None, "problems": None, "exists": bool(stored)},
-            "record",
-            problems,
-        )
-        return replace(result, alerts=alerts_of(stored), problems=tuple(dict.fromkeys(problems)))
+        stored = body if isinstance(body, dict) else {}
+        result = decode(cls, {**stored, "problems": None, "body": None}, "record", problems)
+        return replace(result, problems=tuple(dict.fromkeys(problems)), body=stored)
+
+    @classmethod
+    def load(cls, text: str, where: str) -> Record:
+        """As this version writes it. Raises VerificationError for what lost a part, or has one of a later version."""
+        body: t.Any = None
+        try:
+            body = json.loads(text)
+            whole = {**NEW_RECORD, **body}
+            whole["phases"] = {
+                name: {**NEW_PHASE, **phase} for name, phase in whole["phases"].items()
+            }
+            _refuse_other_keys("the record", whole, RECORD_KEYS)
+            for name, phase in whole["phases"].items():
+                _refuse_other_keys(f"phase {name}", phase, PHASE_KEYS)
+            return cls.read(whole)
+        except (ValueError, TypeError, AttributeError) as exc:
+            raise VerificationError(
+                f"{where} has no valid release record ({exc}): restore it, or begin a new release.",
+                record=body if isinstance(body, dict) else {},
+            ) from exc
+
+    @property
+    def exists(self) -> bool:
+        return any(name in self.__dataclass_fields__ for name in self.body)
+
+    @property
+    def alerts(self) -> Alerts:
+        """What fired during the release and the steps of its ramp."""
+        steps = (watch.alerts for watch in self.facts.ramp_watches if watch.alerts)
+        return functools.reduce(joined, steps, self.facts.alerts or Alerts())
+
+    def to_result(self, *, evidence: bool = False) -> dict[str, t.Any]:
+        """What a task returns of it: `record`, whose phases have their evidence when asked for, and `document`.
+
+        Ansible visits each value of a result several times, for the variable that has it and for each callback. A text
+        is a single value.
+        """
+        body, document = dict(self.body), json.dumps(self.body)
+        if not evidence:
+            body["phases"] = {
+                name: {key: value for key, value in phase.items() if key not in PROOF}
+                for name, phase in body["phases"].items()
+            }
+        return {"record": body, "document": document}
+
+    def repaired_since(self, name: str) -> str:
+        """The later time of the attempt's start and the phase's last failure; "" without a record.
+
+        A record's times have one form, in UTC, so they compare as text.
+        """
+        failures = self.phase(name).earlier_failures
+        return max(self.started, *(failure.finished for failure in failures), "")
+
+    @property
+    def overrides(self) -> dict[str, Act]:
+        """Checks that somebody overruled, by name."""
+        return {act.name: act for act in self.facts.overrides}
 
     @classmethod
     def of_result(cls, result: t.Mapping[str, t.Any]) -> Record:
@@ -588,3 +651,19 @@ def between(started: t.Any, finished: t.Any) -> int | None:
     """Whole seconds, None when one of the two is missing or the end stands before the beginning."""
     begin, end = parse_time(started), parse_time(finished)
     return round((end - begin).total_seconds()) if begin and end and end >= begin else None
+
+
+PROOF = frozenset({"evidence", "earlier_failures", "earlier_runs", "interruptions"})
+"""What takes most of a record's room, and what few tasks read."""
+RECORD_KEYS = frozenset(
+    {"version", "attempt", "status", "actor", "git_sha", "started", *NEW_RECORD}
+)
+PHASE_KEYS = frozenset({"status", "started", *NEW_PHASE})
+
+
+def _refuse_other_keys(what: str, body: Json, keys: t.AbstractSet[str]) -> None:
+    missing, strange = sorted(keys - body.keys()), sorted(body.keys() - keys)
+    if missing or strange:
+        raise ValueError(
+            f"{what} has {'no' if missing else 'a strange'} {(missing or strange)[0]!r}"
+        )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from tests.fakes import release_records as records
 
 EARLIER = Path(__file__).parents[4] / "stories" / "records" / "of_an_earlier_version.json"

@@ -11,15 +11,20 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Sample,
     failed_sample,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import describe_watch
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import (
+    bounds_of,
+    course_of,
+    describe_watch,
+    judged_as,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Watcher
-from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import plot_of
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.people import watched
-from ansible_collections.easymo.deploy.plugins.module_utils._story.decode import decode
-from ansible_collections.easymo.deploy.plugins.module_utils._story.record import (
+from ansible_collections.easymo.deploy.plugins.module_utils._release.decode import decode
+from ansible_collections.easymo.deploy.plugins.module_utils._release.record import (
     RecordedMetric as Recorded,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import plot_of
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.people import watched
 from tests.tables import cases
 
 BOUNDS = Bounds(minimum=0, maximum=1, below=-5, above=2)
@@ -66,8 +71,8 @@ def test_what_the_gate_keeps_is_what_slack_and_the_report_show(value, status):
     # Whatever the bounds say to whoever reads them later.
     other = {**kept, "pass": {"max": 99}, "rollback": {"above": 100}}
     reading = read(other)
-    assert reading.judged == status
-    plot = plot_of("lag", "", reading.course, reading.bounds)
+    assert judged_as(reading) == status
+    plot = plot_of("lag", "", course_of(reading), bounds_of(reading))
     assert plot is not None
     assert (len(plot.breaches), len(plot.between)) == (status == "breach", status == "between")
 
@@ -82,20 +87,20 @@ def test_a_sample_without_a_value_is_missing_whyever():
 def test_a_record_of_an_older_version_is_judged_by_the_same_rule(value, status):
     old = recorded(last=value, points=[[0, value]])
     assert Metric("lag", "prometheus", "x", "", BOUNDS).judge(Sample(value)).shown == status
-    assert read(old).judged == status
-    assert read(old).course == [Point(0.0, value, status)]
+    assert judged_as(read(old)) == status
+    assert course_of(read(old)) == [Point(0.0, value, status)]
     assert watched(read(old)).verdict.tone == TONES[status]
 
 
 def test_what_an_older_version_called_a_mark_counts():
-    assert read(recorded(last=0.5, mark="breach")).judged == "breach"
-    assert read(recorded(last=None, mark="missing")).judged == "missing"
+    assert judged_as(read(recorded(last=0.5, mark="breach"))) == "breach"
+    assert judged_as(read(recorded(last=None, mark="missing"))) == "missing"
 
 
 @pytest.mark.parametrize("broken", [{}, {"pass": None, "rollback": "x"}, {"pass": {"max": "1"}}])
 def test_a_metric_without_bounds_that_can_be_read_has_no_status(broken):
-    assert read({"name": "lag", "last": 5, **broken}).judged == ""
-    assert read({"points": [[0, 5]], **broken}).course == [Point(0.0, 5.0, "")]
+    assert judged_as(read({"name": "lag", "last": 5, **broken})) == ""
+    assert course_of(read({"points": [[0, 5]], **broken})) == [Point(0.0, 5.0, "")]
 
 
 @pytest.mark.parametrize("points", [
@@ -110,13 +115,13 @@ def test_a_metric_without_bounds_that_can_be_read_has_no_status(broken):
     [[0, 1, "good", 2]],
 ], ids=repr)  # fmt: skip
 def test_what_is_no_point_is_left_out(points):
-    assert read({"points": points}).course == []
+    assert course_of(read({"points": points})) == []
 
 
 @cases("value", {"nan": float("nan"), "bool": True, "text": "1", "huge": 10**400})
 def test_what_is_no_number_is_missing(value):
-    assert read(recorded(points=[[0, value]])).course == [Point(0.0, None, "missing")]
+    assert course_of(read(recorded(points=[[0, value]]))) == [Point(0.0, None, "missing")]
 
 
 def test_points_out_of_order_are_put_in_order():
-    assert [one.at for one in read({"points": [[20, 2], [0, 1, "good"]]}).course] == [0.0, 20.0]
+    assert [one.at for one in course_of(read({"points": [[20, 2], [0, 1, "good"]]}))] == [0.0, 20.0]

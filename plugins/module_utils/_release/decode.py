@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads JSON of which nothing is certain into frozen dataclasses, by the types of their fields. Pure.
+
+What has another kind than its field is left out, and the problem noted: people and older versions write records too.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+import typing as t
+from collections.abc import Mapping
+from dataclasses import field, fields, is_dataclass
+
+from .._formats import number
+
+Shape = t.TypeVar("Shape")
+Problems = list[str]
+CALLED = ("file", "name", "slug", "field", "text")
+
+
+def decode(shape: type[Shape], value: t.Any, name: str, problems: Problems) -> Shape:  # noqa: UP047 - as all
+    """`name` is the key under which the value stands. `RAW` of the type is the field that keeps the whole."""
+    raw = getattr(shape, "RAW", "")
+    known = {raw: value} if raw else {}
+    if not isinstance(value, dict):
+        if value is not None and not raw:
+            problems.append(f"'{name}' is no dictionary.")
+        return shape(**known)
+    for key, paths, read in _plan(t.cast("t.Any", shape)):
+        for path in paths:
+            result = value.get(path[0]) if len(path) == 1 else _dig(value, path)
+            if result is not None and result != "":
+                known[key] = read(result, path[-1], problems)
+                break
+    if raw:
+        known[raw] = value
+    return shape(**known)
+
+
+def under(*places: str, default: t.Any = "") -> t.Any:
+    """A field that is read from the first of these keys that is there, each a path like "before.image"."""
+    return field(
+        default=default, metadata={"at": tuple(tuple(entry.split(".")) for entry in places)}
+    )
+
+
+def _dig(value: t.Any, path: t.Sequence[str]) -> t.Any:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def text(value: t.Any) -> str:
+    return "" if value is None else str(value)
+
+
+Read = t.Callable[[t.Any, str, Problems], t.Any]
+"""The value under a key, by the type of its field."""
+
+
+@functools.cache
+def _plan(shape: t.Any) -> list[tuple[str, tuple[tuple[str, ...], ...], Read]]:
+    """Each field with the places where it may stand, and how it is read."""
+    kinds = t.get_type_hints(shape)
+    return [
+        (entry.name, entry.metadata.get("at", ((entry.name,),)), _reader(kinds[entry.name]))
+        for entry in fields(shape)
+    ]
+
+
+@functools.cache
+def _reader(kind: t.Any) -> Read:
+    origin, arguments = t.get_origin(kind), t.get_args(kind)
+    if origin in (types.UnionType, t.Union):
+        return _maybe(arguments[0])
+    if origin is tuple:
+        return _entries(arguments[0])
+    if origin is Mapping:
+        return _by_name(arguments[1])
+    if is_dataclass(kind):
+        return functools.partial(decode, t.cast("type[t.Any]", kind))
+    return {bool: _flag, int: _whole, str: _text}.get(kind, _as_it_is)
+
+
+def _flag(value: t.Any, _name: str, _problems: Problems) -> bool:
+    return value is True
+
+
+def _whole(value: t.Any, _name: str, _problems: Problems) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _text(value: t.Any, name: str, problems: Problems) -> str:
+    if isinstance(value, (dict, list)):
+        problems.append(f"'{name}' is no text.")
+        return ""
+    return text(value)
+
+
+def _as_it_is(value: t.Any, _name: str, _problems: Problems) -> t.Any:
+    return value
+
+
+def _maybe(kind: t.Any) -> Read:
+    """None where there is nothing."""
+    if kind is float:
+        return lambda value, _name, _problems: number(value)
+    read, nested = _reader(kind), is_dataclass(kind)
+
+    def maybe(value: t.Any, name: str, problems: Problems) -> t.Any:
+        if value is None or (nested and value == {}):
+            return None
+        if nested and not isinstance(value, dict):
+            problems.append(f"'{name}' is no dictionary.")
+            return None
+        return read(value, name, problems)
+
+    return maybe
+
+
+def _by_name(kind: t.Any) -> Read:
+    read, nested = _reader(kind), is_dataclass(kind)
+
+    def by_name(value: t.Any, name: str, problems: Problems) -> dict[str, t.Any]:
+        if not isinstance(value, dict):
+            problems.append(f"'{name}' is no dictionary.")
+            return {}
+        known = {
+            str(key): entry for key, entry in value.items() if isinstance(entry, dict) or not nested
+        }
+        _count_lost(len(value) - len(known), name, problems)
+        return {key: read(entry, key, problems) for key, entry in known.items()}
+
+    return by_name
+
+
+def _entries(kind: t.Any) -> Read:
+    """Of a list, or of a dictionary by name. A `TEXT` of the type is the field of an entry that is only a text."""
+    read, nested, as_text = _reader(kind), is_dataclass(kind), getattr(kind, "TEXT", "")
+    named = nested and any(entry.name == "name" for entry in fields(kind))
+
+    def entry_of(key: str, pair: t.Any, name: str, problems: Problems) -> t.Any:
+        if not nested:
+            return _named(pair) if kind is str else read(pair, name, problems)
+        body = pair if isinstance(pair, dict) else {as_text: pair} if as_text else None
+        if body is not None and named:
+            body = {**body, "name": key or text(body.get("name")) or "?"}
+        return None if body is None else read(body, name, problems)
+
+    def entries(value: t.Any, name: str, problems: Problems) -> tuple[t.Any, ...]:
+        if isinstance(value, dict):
+            pairs = [(str(key), entry) for key, entry in value.items()]
+        elif isinstance(value, (list, tuple)):
+            pairs = [("", entry) for entry in value]
+        else:
+            if value is not None:
+                problems.append(f"'{name}' is neither a dictionary nor a list.")
+            return ()
+        results = [entry_of(key, pair, name, problems) for key, pair in pairs]
+        if nested:
+            results = [entry for entry in results if entry is not None]
+        _count_lost(len(pairs) - len(results), name, problems)
+        return tuple(results)
+
+    return entries
+
+
+def names(results: t.Sequence[t.Any]) -> list[str]:
+    return [_named(result) for result in results]
+
+
+def _named(entry: t.Any) -> str:
+    """An entry of a list as text, by what it is called; or the entry itself."""
+    if not isinstance(entry, dict):
+        return text(entry)
+    return next((text(entry[key]) for key in CALLED if entry.get(key)), "")
+
+
+def _count_lost(lost: int, name: str, problems: Problems) -> None:
+    if lost:
+        problems.append(f"{lost} entries of '{name}' are no dictionaries.")
