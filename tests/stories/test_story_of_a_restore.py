@@ -141,12 +141,15 @@ def test_killed_while_the_services_are_down_and_run_again_it_ends_well(operator,
         time.sleep(0.1)
     run.kill("parent")
     assert set(witness.replicas().values()) != set(before["replicas"].values())
+    asked = witness.record("2.0.0")["facts"]["restore_asked"]
+    assert (asked["by"], asked["reason"], asked["open"]) == (WHO, WHY, True)
 
     again = operator.restores(WHO, WHY)
     assert again.rc == 0, again.tail()
     assert again.changed()["supabase_db"] <= 2, (
         "it was restored already: only the services come back"
     )
+    assert witness.record("2.0.0")["facts"]["restore_asked"]["open"] is False
 
 
 def test_psql_counts_what_the_manifests_tell(witness, before):

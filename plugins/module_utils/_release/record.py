@@ -502,6 +502,9 @@ class Facts(Sections):
     guard_looks: GuardLooks | None = under("guard.looks", default=None)  # noqa: RUF009 - frozen
     rollback_asked: Act = Act()
     rollback_open: bool = under("rollback_asked.open", default=False)
+    restore_asked: Act = Act()
+    restore_open: bool = under("restore_asked.open", default=False)
+    """Whether a restore of the databases has begun and not ended: then the services may be down."""
     rollback_verified: tuple[Verified, ...] = ()
 
     @property

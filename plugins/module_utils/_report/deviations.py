@@ -268,14 +268,12 @@ def acts(record: Record) -> Events:
         for interruption in phase.interruptions:
             text = f"{interruption.by} resumed phase {name}, in which the previous run ended"
             yield from timed(interruption.at, text, tone="warn")
-    rollback_asked = facts.rollback_asked
-    if rollback_asked != Act():
-        yield from timed(
-            rollback_asked.at,
-            f"{rollback_asked.by or 'Somebody'} rolled back",
-            rollback_asked.reason,
-            "warn",
-        )
+    ways = (
+        (facts.rollback_asked, "rolled back"),
+        (facts.restore_asked, "began to restore the databases"),
+    )
+    for act, did in ways:
+        yield from timed(act.at, f"{act.by or 'Somebody'} {did}", act.reason, "warn")
     if record.status == ROLLED_BACK:
         yield from timed(record.finished, "The rollback was done", "", "warn")
 

@@ -245,9 +245,11 @@ def why_in(story: Story, state: ReleaseState) -> str:
         held = watch_of(story.watches, phase, state.phase).get("held_why") or ()
         reasons = "; ".join(map(str, held)) or "no reason is recorded"
         return f"{_in_progress(story, state.phase, now)}, still watching: {reasons}"
-    back = state.phase == ROLLBACK_PHASE
-    place = "the rollback" if back else story.plan.place(state.phase)
-    began = record.facts.rollback_asked.at if back else phase.started
+    half_done = {
+        ROLLBACK_PHASE: ("the rollback", record.facts.rollback_asked.at),
+        states.RESTORE: ("the restore of its databases", record.facts.restore_asked.at),
+    }
+    place, began = half_done.get(state.phase) or (story.plan.place(state.phase), phase.started)
     where = f"{version} in {place} since {shown(began, now)}"
     still = f". {story.killed}" if story.killed else ""
     signed = f"{version} has sign-offs, and no phase has begun"

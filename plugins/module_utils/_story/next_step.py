@@ -7,7 +7,9 @@ switch and a closed launch window come before the deployment that they would ref
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -33,6 +35,8 @@ ON_HOLD, STOPPED, BACK, FINE, UNFINISHED = (
 )
 UNDO = "undo"
 """The purpose of a lock that a rollback holds."""
+RESTORE = "restore"
+"""In place of a phase: a restore of the databases."""
 DEPLOY, BACK_AGAIN, LOOK, RAMP = "deploy.yml", "rollback.yml", "diagnose.yml", "ramp.yml"
 FLAGS_PHASE = "feature_flags"
 OVERRIDE = "-e release_window_override_by=$USER -e \"release_window_override_reason='WHY'\""
@@ -194,10 +198,11 @@ def state_of(story: Story) -> ReleaseState:
         name = running[-1] if running else ""
         held = watch_of(story.watches, record.phase(name), name).get("held")
         return ReleaseState(ON_HOLD if held is not None else IN_PROGRESS, name, held is not None)
+    half_done = _half_done(record)
+    if half_done and (half_done == RESTORE or record.status != ROLLED_BACK):
+        return ReleaseState(INTERRUPTED, half_done)
     if record.status == ROLLED_BACK:
         return ReleaseState(BACK)
-    if _half_back(record):
-        return ReleaseState(INTERRUPTED, ROLLBACK_PHASE)
     if story.killed and not (story.automatic and (running or failed)):
         return ReleaseState(KILLED)
     if running:
@@ -211,11 +216,19 @@ def state_of(story: Story) -> ReleaseState:
     return ReleaseState(FINE if record.status == DONE and not back else UNFINISHED)
 
 
-def _half_back(record: Record) -> bool:
-    """Whether a rollback was begun and neither ended nor was followed by a deployment."""
-    since = parse_time(record.facts.rollback_asked.at)
+def _half_done(record: Record) -> str:
+    """The restore or the rollback that was begun and neither ended nor was followed by a deployment, "" for none."""
+    facts = record.facts
     begun = [phase.begun for phase in record.phases.values()]
-    return record.facts.rollback_open and not any(at and since and at > since for at in begun)
+    ways = (
+        (RESTORE, facts.restore_open, facts.restore_asked),
+        (ROLLBACK_PHASE, facts.rollback_open, facts.rollback_asked),
+    )
+    for name, is_open, act in ways:
+        since = parse_time(act.at)
+        if is_open and not any(at and since and at > since for at in begun):
+            return name
+    return ""
 
 
 def next_step(story: Story) -> Step:
@@ -258,8 +271,8 @@ def _repeated(story: Story, stop: Stop, named: t.Sequence[Step]) -> tuple[Step, 
 def _of_the_release(story: Story, state: ReleaseState) -> tuple[Step, ...]:
     back = [PlaybookRun(BACK_AGAIN, "go back to what ran before")] if story.changed else []
     look = PlaybookRun(LOOK, "find the cause")
-    if state.phase == ROLLBACK_PHASE:
-        return (FINISH,)
+    if state.phase in (RESTORE, ROLLBACK_PHASE):
+        return (_finish(story.record),)
     if state.word == IN_PROGRESS:
         return (*_taken_over(story), FOLLOW)
     if state.word == ON_HOLD:
@@ -278,13 +291,23 @@ def _of_the_release(story: Story, state: ReleaseState) -> tuple[Step, ...]:
     return _up(story)
 
 
+def _finish(record: Record) -> PlaybookRun:
+    """The same words are the same restore, which takes up what is restored already."""
+    if _half_done(record) != RESTORE:
+        return FINISH
+    act = record.facts.restore_asked
+    words = json.dumps({"restore_approved_by": act.by, "restore_reason": act.reason})
+    why = "finish the restore of the databases"
+    return PlaybookRun(BACK_AGAIN, why, ("database",), f"-e {shlex.quote(words)}")
+
+
 def _taken_over(story: Story) -> tuple[Step, ...]:
     """Of a run that may have died: another one finds that out, and takes the lock over."""
     until = parse_time(story.lock.get("until"))
     if not (until and story.now and until < story.now):
         return ()
     if story.lock.get("purpose") == UNDO:
-        return (FINISH,)
+        return (_finish(story.record),)
     return _deploy(story, "when its run has died")
 
 

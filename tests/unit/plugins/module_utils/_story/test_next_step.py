@@ -97,7 +97,8 @@ class World(Scene):
         record, flags = story.record, apply.observe_flags(self.cluster, FLAGS)
         phases = {name: phase.status for name, phase in record.phases.items()}
         ramp = (story.ramp["ramp"]["verdict"], story.ramp["action"])
-        facts = (record.facts.decisions, record.facts.rollback_open, story.lock["holder"])
+        half = (record.facts.rollback_open, record.facts.restore_open)
+        facts = (record.facts.decisions, half, story.lock["holder"])
         return repr(
             (record.attempt, record.status, phases, facts, flags.data, [*flags.annotations], ramp)
         )
@@ -192,6 +193,18 @@ class World(Scene):
                 self.back(phase)
         lock.free()
 
+    def restore(self, dies: str = "") -> None:
+        lock, fence = self.lease(purpose=UNDO)
+        asked = {"by": "Jane", "reason": "it's wrong", "at": self.now(), "open": True}
+        self.change(facts={"restore_asked": asked}, fence=fence)
+        self.kill("automatic")
+        self.clock.sleep(5)
+        if dies:
+            return
+        self.change(facts={"restore_asked": {"open": False}}, fence=fence)
+        self.back("database")
+        lock.free()
+
     def step_up(self, verdict: str = "", options: str = "") -> None:
         lock, fence = self.lease()
         words = (
@@ -222,6 +235,9 @@ class World(Scene):
         else:
             does = {"deploy.yml": self.deploy, "rollback.yml": self.rollback, "decide.yml": self.decide,
                     "kill_switch.yml": self.reset}  # fmt: skip
+            if "database" in step.tags and step.playbook == "rollback.yml":
+                self.restore()
+                return
             if step.playbook == "ramp.yml":
                 self.step_up(options=step.options)
             else:
@@ -304,6 +320,7 @@ FOLLOW = "status.yml -e follow=true"
 RESET = "kill_switch.yml -e reset=true -e \"reason='WHY'\""
 DECIDE = "decide.yml -e decision=approve -e by=$USER -e \"reason='WHY'\""
 RELEASE = "ramp.yml -e \"ramp_release_reason='WHY'\" -e ramp_released_by=$USER"
+RESTORE = """rollback.yml --tags database -e '{"restore_approved_by": "Jane", "restore_reason": "it'"'"'s wrong"}'"""
 FLAGS_AND = "deploy.yml --tags feature_flags,"
 STATES: dict[str, str] = {
     "": "deploy.yml",
@@ -339,6 +356,10 @@ STATES: dict[str, str] = {
     "deploy stuck": "rollback.yml",
     "deploy kill stuck": "rollback.yml",
     "fail:smoke_tests stuck rest:5 again:feature_flags again:smoke_tests": left("monitoring"),
+    "deploy restore:dies rest:120": RESTORE,
+    "deploy restore:dies rest:120 free": RESTORE,
+    "deploy rollback restore:dies rest:120 free": RESTORE,
+    "deploy restore": RESET,
     "deploy rollback": "deploy.yml",
     "deploy kill rollback": RESET,
     "deploy rollback rest:5 deploy": "ramp.yml",
@@ -410,6 +431,8 @@ SENTENCES = {
     "deploy rollback:dies rest:120": "RUNNING: rolling back, by bob@here, but its lock lapsed at 12:03:45 UTC: "
     "the run may have died",
     "deploy rollback:dies rest:120 free": "INTERRUPTED: release 2.0.0 in the rollback since "
+    "12:02:40 UTC; nobody holds the deploy lock",
+    "deploy restore:dies rest:120 free": "INTERRUPTED: release 2.0.0 in the restore of its databases since "
     "12:02:40 UTC; nobody holds the deploy lock",
     "deploy kill rollback": "ROLLED BACK: release 2.0.0 at 12:02:45 UTC. eve@there set the kill switch at "
     "2026-11-24T12:02:40Z, because: errors",
