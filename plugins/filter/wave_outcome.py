@@ -55,7 +55,8 @@ _value:
 import json
 import typing as t
 
-from ..module_utils._images import version_of
+from ..module_utils._formats import grouped
+from ..module_utils._images import image_of, version_of
 
 UNDONE = ("rolled_back", "rollback_failed")
 ROLLED = ("succeeded", "no_change")
@@ -88,7 +89,10 @@ def wave_outcome(
         for name in failures
         if name not in undone and (rollouts or {}).get(name, {}).get("result") in ROLLED
     ]
-    standing = {deployment["name"]: _image(deployment) for deployment in deployments}
+    standing = {
+        deployment["name"]: image_of(deployment["name"], deployment["images"])
+        for deployment in deployments
+    }
     sentences = [WORDS[policy] if undone else NOTHING]
     if (returned or {}).get("failed") and not services:
         sentences = [f"Nothing more was undone: {(returned or {}).get('msg', '')}"]
@@ -115,17 +119,13 @@ def _paused(names: t.Sequence[str]) -> t.Iterator[str]:
         )
 
 
-def _image(entry: Entry) -> str:
-    images: t.Mapping[str, str] = entry["images"]
-    return images.get(entry["name"], next(iter(images.values()), ""))
-
-
 def _where(deployments: t.Sequence[Entry]) -> str:
-    by_version: dict[str, list[str]] = {}
-    for deployment in deployments:
-        version = version_of(_image(deployment)) or "no tag"
-        by_version.setdefault(version, []).append(deployment["name"])
-    parts = [f"{version}: {', '.join(names)}" for version, names in sorted(by_version.items())]
+    versions = {
+        entry["name"]: version_of(image_of(entry["name"], entry["images"])) or "no tag"
+        for entry in deployments
+    }
+    by_version = sorted(grouped(versions).items())
+    parts = [f"{version}: {', '.join(names)}" for version, names in by_version]
     unsettled = [deployment["name"] for deployment in deployments if not deployment["complete"]]
     if unsettled:
         parts.append(f"not complete: {', '.join(unsettled)}")

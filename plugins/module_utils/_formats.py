@@ -26,6 +26,14 @@ def counted(count: int, entry: str, many: str = "") -> str:
     return f"{count} {entry if count == 1 else many or entry + 's'}"
 
 
+def grouped(values: t.Mapping[str, str]) -> dict[str, list[str]]:
+    """The names by value; the value of the fewest names first."""
+    by: dict[str, list[str]] = {}
+    for name, value in values.items():
+        by.setdefault(value, []).append(name)
+    return dict(sorted(by.items(), key=lambda entry: len(entry[1])))
+
+
 def listed(names: t.Sequence[str], most: int = 3, between: str = ", ") -> str:
     """All, or the first ones and how many more there are: never one more, which is named in place of that."""
     more = len(names) - most

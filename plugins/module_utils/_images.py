@@ -40,6 +40,11 @@ def version_of(image: str) -> str:
     return tag or (f"{digest[:DIGEST_SHOWN]}…" if len(digest) > DIGEST_SHOWN else digest)
 
 
+def image_of(name: str, images: t.Mapping[str, str]) -> str:
+    """That of the container that is called as its Deployment, else of the first one; "" for none."""
+    return images.get(name) or next(iter(images.values()), "")
+
+
 @dataclass(frozen=True)
 class Reference:
     """`text` as it was given; `repository` without its host, as the registry's API names it."""

@@ -54,6 +54,14 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def of_epoch(seconds: float | None) -> str:
+    """Seconds since 1970 as RFC 3339; "" for what is not known or no time."""
+    try:
+        return "" if seconds is None else format_time(datetime.fromtimestamp(seconds, UTC))
+    except (OverflowError, OSError, ValueError):
+        return ""
+
+
 def read_time(value: t.Any, *, zone: tzinfo | None = UTC) -> datetime:
     """Of RFC 3339, in UTC. `zone` is that of a time without one, which None refuses. Raises ValueError."""
     # Before Python 3.11 fromisoformat knows no Z.

@@ -148,7 +148,7 @@ def test_the_runs_of_a_release_edit_one_message_and_the_record_tells_of_the_othe
     lines = message["text"].replace("\u2060", "").split("\n")
     assert lines[0] == f"☑️ *{TITLE}* run finished: 1 of 3 phases are done"
     assert lines[3].startswith("✅ Pre-Deploy · `0:0")
-    assert lines[4:6] == ["▫️ Microservices · 20 min", "▫️ Monitoring · 60 min"]
+    assert lines[4:6] == ["▫️ Microservices · 20 min", "▫️ Monitoring · 1 h"]
     assert lines[6:] == ["", "Live page: https://page.easymo.com:8443/2.0.0/"]
     head, _context, phases, buttons = message["blocks"]
     assert head["text"]["text"].replace("\u2060", "") == lines[0].replace("*", "")

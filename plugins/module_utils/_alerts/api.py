@@ -10,13 +10,12 @@ import math
 import re
 import typing as t
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 
 from ansible.module_utils.common.yaml import yaml_load
 
 from .._errors import InputError, RefusedError, VerificationError
 from .._http import Answer, ask, basic, bearer, client_certificate, good, said_in, without_query
-from .._time import UTC, epoch, format_time
+from .._time import epoch, of_epoch
 from .plan import ActiveAlert, Alerts, FiredAlert, Labels, LoadedRule
 
 TENANT = "X-Scope-OrgID"
@@ -75,11 +74,6 @@ def subject(labels: Labels) -> str:
     return ", ".join(f"{name}={labels[name]}" for name in sorted(labels) if name not in _OWN)
 
 
-def moment(seconds: float | None) -> str:
-    """Of seconds since 1970, as RFC 3339; "" for what nobody knows."""
-    return "" if seconds is None else format_time(datetime.fromtimestamp(seconds, UTC))
-
-
 def describe(name: str, labels: Labels, since: str) -> str:
     about = subject(labels)
     return f"{name}{f' ({about})' if about else ''}{f' since {since}' if since else ''}"
@@ -104,9 +98,9 @@ def fired(
         for number, (since, until) in enumerate(spans, 1):
             still = number == len(spans) and identity(labels) in firing
             name, about = identity(labels)
-            ended = "" if still else moment(until)
+            ended = "" if still else of_epoch(until)
             fired_alerts.append(
-                FiredAlert(name, labels.get("severity", ""), moment(since), ended, about)
+                FiredAlert(name, labels.get("severity", ""), of_epoch(since), ended, about)
             )
     return tuple(sorted(fired_alerts, key=lambda alert: alert.since))
 

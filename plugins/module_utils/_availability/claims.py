@@ -10,6 +10,7 @@ from datetime import datetime, tzinfo
 
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, RefusedError, VerificationError
+from .._formats import lasting
 from .._lock.models import Lock
 from .._release.store import ReleaseStore
 from .._time import UTC
@@ -198,12 +199,7 @@ def _span(start: float, end: float, zone: tzinfo) -> str:
 
 
 def duration(seconds: float) -> str:
-    if seconds < 1:
-        return "less than 1 s"
-    if round(seconds) < 60:
-        return f"{round(seconds)} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return "less than 1 s" if seconds < 1 else lasting(round(seconds))
 
 
 RELEASE, ROLLBACK = "release", "rollback"

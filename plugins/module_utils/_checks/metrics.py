@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._alerts.api import NO_SERIES, AlertsApi, MonitoringServer, describe, moment
+from .._alerts.api import NO_SERIES, AlertsApi, MonitoringServer, describe
 from .._alerts.apply import Routing, alerts_api
 from .._alerts.plan import LoadedRule, Selector, grouped_by, read_matchers, selectors
 from .._errors import InputError
@@ -16,7 +16,7 @@ from .._gate.sources import LIBRARIES, sources_of
 from .._gate.state import Schedule
 from .._gate.watch import Watcher, WatchResult
 from .._http import REQUESTS
-from .._time import Deadline
+from .._time import Deadline, of_epoch
 from .models import (
     CheckError,
     Finding,
@@ -106,7 +106,7 @@ def judge_alert_rules(
     if wrong:
         return failed(f"{'; '.join(wrong)}: see docs/alerts.md, and run playbooks/alert_rules.yml")
     firing = [
-        describe(rule.name, alert.labels, moment(alert.since))
+        describe(rule.name, alert.labels, of_epoch(alert.since))
         for rule in rules
         for alert in rule.firing
     ]

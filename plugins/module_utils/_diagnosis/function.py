@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 import typing as t
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from .._errors import DeployError, UnreachableError
 from .._functions.log import (
@@ -20,7 +20,7 @@ from .._functions.log import (
 )
 from .._functions.models import Deployed, FunctionsApi
 from .._threads import side_by_side
-from .._time import UTC, format_time
+from .._time import of_epoch
 from .crash_loop import ERROR_LINE
 from .evidence import Notebook, ObservedFact, file_name
 
@@ -99,7 +99,7 @@ def _tell_listed(
 
 def _tell_log(notes: Notebook, name: str, entries: t.Sequence[LogEntry]) -> None:
     file = f"supabase/{file_name(name)}.log"
-    lines = [f"{_at(entry.at)} {entry.level or '-'} {entry.message}" for entry in entries]
+    lines = [f"{of_epoch(entry.at)} {entry.level or '-'} {entry.message}" for entry in entries]
     stored = notes.keep_log(file, lines)
     sentences = [
         line for line in stored if line.split(" ", 2)[1] == "error" or ERROR_LINE.search(line)
@@ -117,10 +117,6 @@ def _tell_log(notes: Notebook, name: str, entries: t.Sequence[LogEntry]) -> None
                 "text": sentences[-1],
             },
         )
-
-
-def _at(seconds: float) -> str:
-    return format_time(datetime.fromtimestamp(seconds, UTC))
 
 
 def look_at_answers(

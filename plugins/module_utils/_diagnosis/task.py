@@ -29,7 +29,7 @@ from .._redaction import Redactor
 from .._secret_forms import holds_secret
 from .._supabase_api import SupabaseFunctionsApi
 from .._terminal.commands import Typed
-from .._time import now
+from .._time import format_time, now
 from .causes import find_causes
 from .changes import look_at_changes, look_at_flags, look_at_record
 from .crash_loop import look_at_deployments
@@ -228,7 +228,7 @@ def diagnose_platform(params: t.Mapping[str, t.Any], now: datetime) -> Diagnosis
     typed = Typed(params["playbooks"], tuple(params["inventory"]), params["program"])
     return Diagnosis(
         release=params["release"],
-        at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        at=format_time(now),
         entries=tuple(entry for entry in params["entries"]),
         parts=parts,
         causes=tuple(replace(cause, hint=typed.completed(cause.hint)) for cause in causes),

@@ -15,17 +15,16 @@ from .._alerts.api import (
     describe,
     fired,
     identity,
-    moment,
 )
 from .._alerts.plan import Alerts, Labels, LoadedRule, joined
 from .._cluster import Clock, Cluster, MonotonicClock
 from .._errors import DeployError, InputError, RefusedError, UnreachableError
 from .._http import NoAnswerError, pooled, send
 from .._rollout.observer import observe_all_pods, observe_deployment
+from .._time import of_epoch
 from .cohorts import Cohorts, Counts
 from .models import Sample, SampleStatus, failed_sample
 from .options import read_pattern
-from .state import utc
 
 _LIMIT = 1_000_000
 """Bytes of one container's log that are read at a look. More in one window count as far as they were read."""
@@ -132,7 +131,7 @@ class CohortSource:
         return Sample(None, counts=Cohorts(*counts))
 
     def _ask(self, query: str, began: float, now: float, share: float | None) -> Sample:
-        query = query.replace(SINCE, utc(began))
+        query = query.replace(SINCE, of_epoch(began))
         if share is not None:
             query = query.replace(SHARE, f"{share:g}")
         elif SHARE in query:
@@ -196,7 +195,7 @@ class AlertsSource:
             outages = self.api.outages(begun, now)
         except DeployError as exc:
             return replace(known, looked=False, why_not=str(exc).rstrip("."))
-        text = ", ".join(f"{moment(since)} to {moment(until)}" for since, until in outages)
+        text = ", ".join(f"{of_epoch(since)} to {of_epoch(until)}" for since, until in outages)
         why_not = f"Prometheus kept nothing from {text}" if text else ""
         alerts = Alerts(not outages, fired(course, firing, _APART), why_not)
         return joined(known, alerts)
@@ -221,7 +220,7 @@ def judged(rules: t.Mapping[str, LoadedRule], course: Course) -> Sample:
         f"{_told(rule.name, labels, since)} fires" for rule, labels, since in firing.values()
     ]
     sentences += [
-        f"{describe(labels['alertname'], labels, '')} fired until {moment(last)}"
+        f"{describe(labels['alertname'], labels, '')} fired until {of_epoch(last)}"
         for labels, last in ended.values()
     ]
     if not sentences:
@@ -232,7 +231,7 @@ def judged(rules: t.Mapping[str, LoadedRule], course: Course) -> Sample:
 
 
 def _told(name: str, labels: Labels, since: float | None) -> str:
-    return describe(name, labels, moment(since))
+    return describe(name, labels, of_epoch(since))
 
 
 def _gate(rule: LoadedRule) -> str:

@@ -8,10 +8,10 @@ import typing as t
 from .._errors import HoldError, RollbackError
 from .._formats import number
 from .._release.record import RecordedMetric
+from .._time import of_epoch
 from . import compare
 from .compare import could_see
 from .models import Bounds, Metric, Point, Reason, SampleStatus, Series, Verdict, thin
-from .state import utc
 from .verdict import decide
 from .watch import Measurement, WatchResult
 
@@ -117,7 +117,7 @@ def describe_watch(
 ) -> dict[str, t.Any]:
     state = watch.state
     held = {} if state.held is None else {"since": state.held_at, "reasons": list(state.held_why)}
-    span = {"started": state.began_at, "ended": utc(state.started + state.elapsed)}
+    span = {"started": state.began_at, "ended": of_epoch(state.started + state.elapsed)}
     return {
         "changed": False,
         "verdict": watch.decision.verdict.value,

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import json
 import math
-import time
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._formats import number
+from .._formats import number, span
 from .._release.record import Cohort, Comparison, Record
+from .._time import of_epoch
 from .cohorts import CohortComparison, Cohorts, ComparisonEvidence, Counts
 from .compare import compare, seconds_needed, times
 from .models import Metric, Sample, Series
@@ -67,16 +67,14 @@ def outlook(
             sentences.append(f"{wanted}: how long that takes is not known yet, for {why}.")
             continue
         longest = max(known)
-        takes = f"{wanted}: about {minutes(longest)} at the traffic of the last watch"
+        takes = f"{wanted}: about {span(longest)} at the traffic of the last watch"
         if longest <= watch:
-            sentences.append(f"{takes}, of the {minutes(watch)} that it is watched.")
+            sentences.append(f"{takes}, of the {span(watch)} that it is watched.")
         elif longest <= watch + hold_for:
-            sentences.append(
-                f"{takes}, so that it holds {minutes(longest - watch)} beyond its watch."
-            )
+            sentences.append(f"{takes}, so that it holds {span(longest - watch)} beyond its watch.")
         else:
             sentences.append(
-                f"{takes}, longer than the {minutes(watch + hold_for)} that it is watched at most: watch it longer, or "
+                f"{takes}, longer than the {span(watch + hold_for)} that it is watched at most: watch it longer, or "
                 "demand less."
             )
     return sentences
@@ -94,13 +92,6 @@ def _seconds(compared: Comparison, share: float, harm: float) -> float | None:
 
 def _counts(cohort: Cohort) -> Counts:
     return Counts(cohort.seen or 0.0, cohort.failed or 0.0)
-
-
-def minutes(seconds: float) -> str:
-    """For people, who read hours as such."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"
 
 
 def _inner(body: Body, name: str) -> Body:
@@ -163,11 +154,11 @@ class WatchState:
 
     @property
     def began_at(self) -> str:
-        return utc(self.started)
+        return of_epoch(self.started)
 
     @property
     def held_at(self) -> str:
-        return "" if self.held is None else utc(self.started + self.held)
+        return "" if self.held is None else of_epoch(self.started + self.held)
 
     def looked(
         self, metrics: t.Sequence[Metric], observed: t.Mapping[str, Sample], at: float
@@ -244,7 +235,3 @@ def as_begun(metrics: t.Sequence[Metric], state: WatchState) -> tuple[Metric, ..
 def finished(metric: Metric, series: Series) -> bool:
     """Whether the metric's own watch is over before the gate's."""
     return metric.limits.count is not None and series.count >= metric.limits.count
-
-
-def utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

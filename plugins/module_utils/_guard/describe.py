@@ -6,9 +6,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict
 
-from .._alerts.api import moment
 from .._flags.consumer import tell_wrong
-from .._gate.state import minutes
+from .._formats import span
+from .._time import of_epoch
 from .apply import GuardLook
 from .memory import GuardMemory
 from .models import KILL_SWITCH, Choice
@@ -86,8 +86,8 @@ def looks(memory: GuardMemory | None) -> dict[str, t.Any]:
     if memory is None:
         return {}
     return {
-        "begun": moment(memory.begun),
-        "last": moment(memory.last),
+        "begun": of_epoch(memory.begun),
+        "last": of_epoch(memory.last),
         "looks": memory.looks,
         "longest": round(memory.longest, 1),
         "silences": [asdict(silence) for silence in memory.silences],
@@ -104,11 +104,11 @@ def when(memory: GuardMemory | None, max_silence: float, now: float) -> tuple[st
             return "", ""
         return "The guard has not looked yet.", _silent("the guard has not looked yet", max_silence)
     ago = now - memory.last
-    last = f"looked last at {moment(memory.last)}, {minutes(max(0.0, ago))} ago"
-    text = f"The guard {last}, {memory.looks} times since {moment(memory.begun)}."
+    last = f"looked last at {of_epoch(memory.last)}, {span(max(0.0, ago))} ago"
+    text = f"The guard {last}, {memory.looks} times since {of_epoch(memory.begun)}."
     silent = bool(max_silence) and ago > max_silence
     return text, _silent(f"the guard {last}", max_silence) if silent else ""
 
 
 def _silent(what: str, max_silence: float) -> str:
-    return f"{what}, and must every {minutes(max_silence)}: run playbooks/guard.yml, and see why its timer does not"
+    return f"{what}, and must every {span(max_silence)}: run playbooks/guard.yml, and see why its timer does not"

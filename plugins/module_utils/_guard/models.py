@@ -7,6 +7,8 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass, field
 
+from .._formats import shortened
+
 STEP_DOWN, KILL_SWITCH, TELL, IGNORE = "step_down", "kill_switch", "tell", "ignore"
 """What a cause calls for: one step down, the kill switch, or people alone. IGNORE is no cause."""
 
@@ -128,8 +130,4 @@ class Choice:
 
     @property
     def why(self) -> str:
-        return shorten("; ".join(cause.text for cause in self.causes))
-
-
-def shorten(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+        return shortened("; ".join(cause.text for cause in self.causes), _LONGEST)

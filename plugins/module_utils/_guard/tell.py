@@ -10,7 +10,7 @@ import hashlib
 import typing as t
 from dataclasses import asdict, dataclass
 
-from .._alerts.api import describe, identity, moment
+from .._alerts.api import describe, identity
 from .._alerts.plan import LoadedRule
 from .._flags.apply import RESET
 from .._flags.consumer import ConsumerState
@@ -20,6 +20,7 @@ from .._gate.prometheus import GATE, NOTE, ROLLBACK
 from .._lock.models import Lock
 from .._lock.plan import UNLOCK
 from .._lock.plan import describe as describe_lock
+from .._time import of_epoch
 from .memory import EndedCause, GuardMemory
 from .models import (
     ALERT,
@@ -52,7 +53,7 @@ def of_alerts(rules: t.Iterable[LoadedRule]) -> list[GuardCause]:
         for alert in rule.firing if calls_for != IGNORE else ():
             name, about = identity({"alertname": rule.name, **alert.labels})
             key = f"{ALERT} {name}{f' ({about})' if about else ''}"
-            description = describe(rule.name, alert.labels, moment(alert.since))
+            description = describe(rule.name, alert.labels, of_epoch(alert.since))
             fired.append(GuardCause(key, calls_for, f"{description} fires"))
     return fired
 
@@ -84,7 +85,7 @@ def of_blindness(
         return []
     since = min(unseen[name] for name in blind)
     why = samples[blind[0]].problem
-    text = f"{', '.join(blind)} could not be seen since {moment(since)} ({why})"
+    text = f"{', '.join(blind)} could not be seen since {of_epoch(since)} ({why})"
     return [GuardCause(SIGHT, TELL, text)]
 
 
@@ -250,7 +251,7 @@ def _together_over(
     for since in dict.fromkeys(ended.since for ended in memory.ended):
         if since not in last and _together(since) in announced:
             ended = [each for each in memory.ended if each.since == since]
-            text = f"over since {moment(max(each.until for each in ended))}: {ended[0].text}; and what began with it"
+            text = f"over since {of_epoch(max(each.until for each in ended))}: {ended[0].text}; and what began with it"
             yield GuardAnnouncement(
                 f"{_together(since)}_over", f"{text}. The percentage stays at {place}."
             )
@@ -264,20 +265,18 @@ def _cured(act: GuardAct, acts: Acts, memory: GuardMemory) -> bool:
 
 def _act_over(act: GuardAct, memory: GuardMemory, place: str) -> GuardAnnouncement:
     ends = [ended.until for ended in memory.ended if ended.act == act.id]
-    since = f" since {moment(max(ends))}" if ends else ""
+    since = f" since {of_epoch(max(ends))}" if ends else ""
     text = f"over{since}: {act.why}. The percentage stays at {place}."
     return GuardAnnouncement(f"{_key(act.id)}_over", text, CLOSE, act.id)
 
 
 def _over(ended: EndedCause, place: str) -> GuardAnnouncement:
-    text = f"over since {moment(ended.until)}: {ended.text}. The percentage stays at {place}."
+    text = f"over since {of_epoch(ended.until)}: {ended.text}. The percentage stays at {place}."
     return GuardAnnouncement(f"{_news(ended.key, ended.since)}_over", text)
 
 
 def _silence(begin: float, end: float) -> GuardAnnouncement:
-    text = (
-        f"nobody looked from {moment(begin)} to {moment(end)}: find out why the guard did not run."
-    )
+    text = f"nobody looked from {of_epoch(begin)} to {of_epoch(end)}: find out why the guard did not run."
     return GuardAnnouncement(f"guard_silent_{begin:.0f}", text)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from .._formats import shown
 from .._run_process import Alive
 from .._time import parse_time
 from .models import (
@@ -132,10 +133,11 @@ def describe(lock: Lock) -> str:
     release = f"{what} {lock.release}" if lock.release else ""
     pid = f" (pid {lock.run.pid})" if lock.run else ""
     by_hand = ", set by hand" if lock.manual else ""
-    until = f", until {_short(lock.until)} unless renewed" if lock.until else ""
+    until = f", until {shown(lock.until)} unless renewed" if lock.until else ""
+    acquired = shown(lock.acquired) or "an unknown time"
     reason = f" ({'; '.join(text for text in (lock.reason, lock.ticket) if text)})"
     return (
-        f"{lock.holder}{pid} holds {lock.name!r}{release}{by_hand} since {_short(lock.acquired)}{until}"
+        f"{lock.holder}{pid} holds {lock.name!r}{release}{by_hand} since {acquired}{until}"
         f"{reason if lock.reason or lock.ticket else ''}"
     )
 
@@ -186,8 +188,3 @@ def _trace(lock: Lock) -> str:
     return " ".join(
         (lock.holder, lock.release or "-", f"epoch {lock.fence}", f"since {lock.acquired}")
     )
-
-
-def _short(moment: str) -> str:
-    parsed = parse_time(moment)
-    return parsed.strftime("%Y-%m-%d %H:%M:%S UTC") if parsed else (moment or "an unknown time")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import typing as t
 
-from .._formats import counted, quantity, shortened, stopwatch
+from .._formats import counted, quantity, shortened, span, stopwatch
 from .._gate.report import judged_as
 from .._release.models import DONE, ROLLED_BACK, stopped_by
 from .._release.record import NO_PHASE, Act, Phase, RecordedMetric
@@ -106,7 +106,7 @@ def context(status: ReleaseStatus, now: float) -> str:
     began = epoch(record.started) or status.started
     ended = (epoch(record.finished) if status.outcome else None) or now
     minutes = sum(entry.minutes for entry in status.release.plan) if status.deploys else 0
-    spent = f"`{stopwatch(ended - began)}`" + (f" of {in_minutes(minutes)}" if minutes else "")
+    spent = f"`{stopwatch(ended - began)}`" + (f" of {span(60 * minutes)}" if minutes else "")
     caller = status.release.on_call_name
     parts = [
         f"attempt {record.attempt}" if record.attempt else "",
@@ -213,10 +213,10 @@ def time_spent(step: RunStep | None, fact: Phase | None, now: float) -> float | 
 def time_words(planned: Planned, spent: float | None) -> str:
     """Against the plan; "" where there is neither."""
     if spent is None:
-        return in_minutes(planned.minutes) if planned.minutes else ""
+        return span(planned.seconds) if planned.minutes else ""
     over = spent - planned.seconds
     late = f" ⏰ `{stopwatch(over)}` late" if planned.minutes and over >= 1 else ""
-    of = f" of {in_minutes(planned.minutes)}" if planned.minutes else ""
+    of = f" of {span(planned.seconds)}" if planned.minutes else ""
     return f"`{stopwatch(spent)}`{of}{late}"
 
 
@@ -282,10 +282,3 @@ def alarm(status: ReleaseStatus) -> str:
 def call(who: str) -> str:
     called = mention(who)
     return called if called.startswith("<") else f"{called} (only a name: nobody was notified)"
-
-
-def in_minutes(minutes: float) -> str:
-    hours, rest = divmod(minutes, 60)
-    if hours < 2:
-        return f"{minutes:g} min"
-    return f"{hours:g} h {rest:g} min" if rest else f"{hours:g} h"

@@ -15,6 +15,7 @@ from .._errors import ConflictError, InputError
 from .._flags.apply import KillSwitch, decide_flags, observe_flags
 from .._flags.plan import FlagsMap, FlagsPlan, Wish
 from .._flags.values import Document
+from .._formats import shortened
 from .._lock.apply import LEASE, WallClock, lease_check_for, read_freeze
 from .._lock.models import Lock
 from .._lock.plan import describe as describe_lock
@@ -26,6 +27,7 @@ from .models import (
     HELD,
     HOLD,
     PROCEED,
+    REASON,
     ROLLBACK,
     RampEntry,
     RampFacts,
@@ -33,7 +35,6 @@ from .models import (
     RampSchedule,
     RampState,
     Start,
-    shorten,
     stand,
 )
 from .options import describe, sentence
@@ -61,7 +62,10 @@ class WatchFinding:
 def judge(schedule: RampSchedule, facts: RampFacts, finding: WatchFinding) -> RampPlan:
     """Raises ConflictError when the running percentage is not the watched one."""
     standing = stand(schedule, facts, Start())
-    state, reasons = standing.state, tuple(shorten(reason) for reason in finding.reasons[:_REASONS])
+    state, reasons = (
+        standing.state,
+        tuple(shortened(reason, REASON) for reason in finding.reasons[:_REASONS]),
+    )
     target = schedule.following(standing.percentage) if standing.percentage is not None else None
     if _is_stored(state, finding, standing.percentage):
         return RampPlan(NONE, standing, state, target, for_now(schedule, facts, state, target), ())

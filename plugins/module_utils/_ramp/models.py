@@ -10,9 +10,10 @@ import json
 import re
 import typing as t
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from .._errors import ConflictError
+from .._formats import shortened
 from .._time import format_time, read_time
 
 
@@ -27,7 +28,7 @@ RAISED, LOWERED, SET_ELSEWHERE, HELD, BREACHED = "raised", "lowered", "found", "
 """Kinds of entries of the history, besides RELEASED."""
 
 ENTRIES = 20
-_REASON = 300
+REASON = 300
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,8 @@ class RampState:
         )
 
     def with_entry(self, entry: RampEntry) -> RampState:
-        shortened = replace(entry, reason=shorten(entry.reason))
-        return replace(self, history=(*self.history, shortened)[-ENTRIES:])
+        brief = replace(entry, reason=shortened(entry.reason, REASON))
+        return replace(self, history=(*self.history, brief)[-ENTRIES:])
 
     def to_json(self) -> dict[str, t.Any]:
         return {
@@ -192,15 +193,6 @@ class RampState:
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             return None
-
-
-def shorten(text: str) -> str:
-    return text if len(text) <= _REASON else f"{text[: _REASON - 1]}…"
-
-
-def show_time(moment: datetime) -> str:
-    """For people."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .._errors import InputError
+from .._formats import shortened, shown
 from .._time import format_time
 from .models import (
     HOLD,
     LOWERED,
     RAISED,
+    REASON,
     RELEASED,
     ROLLBACK,
     RampEntry,
@@ -25,8 +27,6 @@ from .models import (
     RampStatus,
     RampStep,
     Start,
-    shorten,
-    show_time,
     stand,
     unresolved,
 )
@@ -216,7 +216,7 @@ def for_now(
     reasons = _about_the_step(facts, state)
     day = schedule.begins(target, state.started)
     if facts.now < day:
-        reasons.append(RampReason(DAY, f"day {target.day} begins at {show_time(day)}", day))
+        reasons.append(RampReason(DAY, f"day {target.day} begins at {shown(day)}", day))
     return tuple(reasons)
 
 
@@ -239,7 +239,7 @@ def _about_the_step(facts: RampFacts, state: RampState) -> list[RampReason]:
     elif unresolved(state):
         reasons.append(RampReason(WATCHING, f"{at} has not been watched to the end"))
     if facts.now < state.watch_until:
-        text = f"the watch of {at} lasts until {show_time(state.watch_until)}"
+        text = f"the watch of {at} lasts until {shown(state.watch_until)}"
         reasons.append(RampReason(WATCHING, text, state.watch_until))
     return reasons
 
@@ -272,7 +272,7 @@ def _release(
     state = standing.state
     if state.verdict not in (HOLD, ROLLBACK) or (state.verdict == ROLLBACK and state.percentage):
         return standing, (f"Nothing is held at {state.percentage} %, so nothing was released.",)
-    words = (request.released_by, shorten(request.release_reason))
+    words = (request.released_by, shortened(request.release_reason, REASON))
     used = [
         entry
         for entry in state.history

@@ -9,7 +9,7 @@ from .._formats import counted, lasting, shown
 from .._release.models import ROLLED_BACK
 from .._release.record import ON_HOLD, Act, Record, between
 from .._time import parse_time
-from .models import Deviation, Event, Lessons, MetricsTable, PhaseRow, Table, Tone
+from .models import Deviation, Event, Lessons, MetricsTable, PhaseRow, Table, Tone, share_over
 from .phases import FAILED
 
 
@@ -92,16 +92,15 @@ def attempts(record: Record) -> Found:
 
 def late(record: Record, phases: t.Sequence[PhaseRow]) -> Found:
     for row in phases:
-        if row.late and row.actual:
-            over = round(100 * (row.actual / row.planned - 1))
+        if row.late:
             yield Deviation(
-                f"{row.title} took {lasting(row.actual)}, {over} % more than the planned {lasting(row.planned)}."
+                f"{row.title} took {lasting(row.actual)}, {row.over} more than the planned {lasting(row.planned)}."
             )
     whole = between(record.started, record.finished)
     planned = sum(row.planned for row in phases)
     if whole and planned and whole > 1.25 * planned:
         yield Deviation(
-            f"The whole release took {lasting(whole)}, {round(100 * (whole / planned - 1))} % more than the "
+            f"The whole release took {lasting(whole)}, {share_over(whole, planned)} more than the "
             f"planned {lasting(planned)}."
         )
 

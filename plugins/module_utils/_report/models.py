@@ -63,6 +63,10 @@ class PhaseTry:
     causes: tuple[str, ...] = ()
 
 
+def share_over(actual: int | None, planned: int) -> str:
+    return f"{round(100 * ((actual or 0) / planned - 1))} %"
+
+
 @dataclass(frozen=True)
 class PhaseRow:
     """Planned against actual, in seconds, of the last try; `tries` has all, oldest first.
@@ -93,6 +97,11 @@ class PhaseRow:
         """By more than a quarter of what was planned."""
         took = 0 if self.back else self.actual
         return bool(self.planned and took and took > 1.25 * self.planned)
+
+    @property
+    def over(self) -> str:
+        """How much more than was planned, "" for a phase that is not late."""
+        return share_over(self.actual, self.planned) if self.late else ""
 
 
 @dataclass(frozen=True)

@@ -141,17 +141,14 @@ def phase_cells(phases: t.Sequence[PhaseRow]) -> list[tuple[Cell, ...]]:
             Cell(row.status, row.tone),
             Cell(row.started[cut:]),
             Cell(row.finished[cut:]),
-            Cell(lasting(row.actual) + late_by(row), "warn" if row.late else ""),
+            Cell(
+                lasting(row.actual) + (f" ({row.over} late)" if row.late else ""),
+                "warn" if row.late else "",
+            ),
             Cell(lasting(row.planned) if row.planned else ""),
         )
         for row in phases
     ]
-
-
-def late_by(row: PhaseRow) -> str:
-    if not row.late or not row.actual:
-        return ""
-    return f" ({round(100 * (row.actual / row.planned - 1))} % late)"
 
 
 @functools.cache

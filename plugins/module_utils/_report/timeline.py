@@ -250,8 +250,8 @@ def took_words(row: PhaseRow) -> str:
     if row.planned:
         of = ", " if row.back else " of "
         parts[0] += f"{of if took else ''}{lasting(row.planned)} planned"
-    if row.late and row.actual:
-        parts.append(f"{round(100 * (row.actual / row.planned - 1))} % late")
+    if row.late:
+        parts.append(f"{row.over} late")
     if len(row.tries) > 1:
         parts.append(counted(len(row.tries), "try", "tries"))
     return ", ".join(parts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from .._formats import listed, shortened, size
+from .._formats import grouped, listed, shortened, size
 from .._release.models import ROLLED_BACK, SETTLED
 from .._release.record import Evidence, Record
 from .._story.next_step import Stop, Story, steps, worded
@@ -111,10 +111,7 @@ def _versions(services: Status) -> Rows:
 
 def versions_told(versions: t.Mapping[str, str]) -> list[str]:
     """From the version of each service: by version, the most common last, without its names."""
-    groups: dict[str, list[str]] = {}
-    for name, version in versions.items():
-        groups.setdefault(version, []).append(name)
-    ordered = sorted(groups.items(), key=lambda group: len(group[1]))
+    ordered = list(grouped(versions).items())
     if not ordered:
         return []
     more = ordered[: -MOST_VERSIONS or None]

@@ -16,12 +16,11 @@ from datetime import datetime
 
 from .._flags.apply import RESET_OPTIONS
 from .._gate.report import approve_options
-from .._gate.state import utc
 from .._lock.plan import FORCE
 from .._ramp.plan import RELEASE_OPTIONS
 from .._release.models import DONE, PLANNED, ROLLBACK_PHASE, ROLLED_BACK
 from .._release.record import Act, Phase, Record
-from .._time import parse_time
+from .._time import of_epoch, parse_time
 from .plan import UNPLANNED, Plan
 
 Body = t.Mapping[str, t.Any]
@@ -355,7 +354,9 @@ def _held(story: Story, state: ReleaseState, others: t.Sequence[Step]) -> tuple[
 def _decision(story: Story, phase: Phase, gate: str) -> Act | None:
     """What a person has decided of this hold, and of no earlier one."""
     watch = watch_of(story.watches, phase, gate)
-    held = utc(watch.get("started", 0) + watch["held"]) if watch.get("held") is not None else ""
+    held = (
+        of_epoch(watch.get("started", 0) + watch["held"]) if watch.get("held") is not None else ""
+    )
     acts = (act for act in story.record.facts.decisions if held and act.gate == gate)
     return next((act for act in acts if act.held == held), None)
 

@@ -7,14 +7,13 @@ And what the metrics did while somebody watched: the release, an earlier try, a 
 from __future__ import annotations
 
 import typing as t
-from datetime import datetime
 
 from ..._formats import counted, quantity, shown
 from ..._gate.models import Bounds, SampleStatus
 from ..._gate.report import bounds_of, course_of, judged_as
 from ..._release.decode import text
 from ..._release.record import Comparison, Record, RecordedMetric, SignOff
-from ..._time import UTC, format_time
+from ..._time import of_epoch
 from ..models import Cell, MetricsTable, Table, Tone, Watched, judged, share, table
 from ..plot import bound_words, plot_of
 
@@ -111,7 +110,11 @@ def guard(record: Record) -> Table | None:
         for act in facts.guard_acts
     ]  # fmt: skip
     rows += [
-        (moment(gap.begin), Cell("nobody looked", "warn"), f"until {moment(gap.end)}")
+        (
+            shown(of_epoch(gap.begin)),
+            Cell("nobody looked", "warn"),
+            f"until {shown(of_epoch(gap.end))}",
+        )
         for gap in looks.silences
     ]
     lead = (
@@ -119,14 +122,6 @@ def guard(record: Record) -> Table | None:
         f"The longest time between two looks was {looks.longest} s."
     )
     return table("The guard", ("At", "What", "More"), rows, "It did nothing.", lead)
-
-
-def moment(seconds: float | None) -> str:
-    """Seconds since 1970 as they are shown."""
-    try:
-        return "" if seconds is None else shown(format_time(datetime.fromtimestamp(seconds, UTC)))
-    except (OverflowError, OSError, ValueError):
-        return ""
 
 
 def announcements(record: Record) -> Table:

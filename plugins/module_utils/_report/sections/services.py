@@ -9,9 +9,9 @@ from __future__ import annotations
 import typing as t
 
 from ..._flags.values import only_flags
-from ..._formats import counted, number, shown, size, took
+from ..._formats import counted, grouped, number, shown, size, took
 from ..._formats import listed as listing
-from ..._images import version_of
+from ..._images import image_of, version_of
 from ..._release.decode import text
 from ..._release.record import Failure, Flags, Functions, Record, Service
 from ..models import Cell, Table, code, judged, share, table
@@ -107,15 +107,12 @@ def outcome_of(result: str, back: Service | None) -> Cell:
 
 def versions_now(table: Table) -> str:
     """For example "v2.0.0 on 3: checkout, ranking-service, vendor-service; v1.9.0 on 9"."""
-    by: dict[str, list[str]] = {}
-    for row in table.rows:
-        by.setdefault(row[4].text or "not known", []).append(row[0].text)
+    by = grouped({row[0].text: row[4].text or "not known" for row in table.rows})
     if len(by) == 1 and len(table.rows) > 1:
         return f"{next(iter(by))} on all {len(table.rows)} services"
-    fewest_first = sorted(by.items(), key=lambda entry: len(entry[1]))
     sentences = [
         f"{version} on {len(names)}{': ' + ', '.join(names) if len(names) <= NAMED else ''}"
-        for version, names in fewest_first
+        for version, names in by.items()
     ]
     return "; ".join(sentences)
 
@@ -123,8 +120,7 @@ def versions_now(table: Table) -> str:
 def pinned_image(pins: Json, name: str) -> str:
     pin = pins.get(name)
     images = pin.get("images") if isinstance(pin, dict) else None
-    known = images if isinstance(images, dict) else {}
-    return text(known.get(name) or next(iter(known.values()), ""))
+    return text(image_of(name, images)) if isinstance(images, dict) else ""
 
 
 def taken_away(back: Service) -> str:
@@ -231,7 +227,7 @@ def passed(results: t.Sequence[tuple[str, Cell]], what: str) -> str:
     bad = [
         name for name, result in results if result.tone != "good" and result.text != NOT_APPLICABLE
     ]
-    rest = f"not {', '.join(bad[:5])}{' and more' if len(bad) > 5 else ''}"
+    rest = f"not {listing(bad, 5)}"
     applies = len(results) - len(away)
     sentence = share(applies - len(bad), applies, f"{what} passed", rest)
     named = ", ".join(dict.fromkeys(away))

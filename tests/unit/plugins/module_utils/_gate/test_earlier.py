@@ -58,8 +58,10 @@ def test_without_a_comparison_there_is_none(body):
 
 def test_each_step_that_must_see_a_harm_says_how_long_it_will_need():
     five, ten = outlook(record(FIRST), STEPS, at=1, watch=7200.0, hold_for=0.0)
-    assert five.startswith("5 % must be able to see 2 times as many failing users: about 10 min")
-    assert five.endswith("of the 2.0 h that it is watched.")
+    assert five.startswith(
+        "5 % must be able to see 2 times as many failing users: about 9 min 42 s"
+    )
+    assert five.endswith("of the 2 h that it is watched.")
     assert ten.startswith("10 % must be able to see 1.5 times")
 
 

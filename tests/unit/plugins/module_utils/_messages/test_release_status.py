@@ -84,12 +84,12 @@ def test_a_release_that_runs_shows_what_is_done_what_runs_and_what_is_to_come():
     release.progressed("wallet-service", "3 of 4 pods are ready")
     assert read(release, 320).split("\n") == [
         "🚀 *EasyMO v2.0* is being deployed · production",
-        "attempt 1 · `5:20` of 95 min · on call: Amina",
+        "attempt 1 · `5:20` of 1 h 35 min · on call: Amina",
         "",
         "✅ Pre-Deploy · `3:10` of 15 min",
         "⏳ *Microservices* · `2:10` of 20 min · 1 of 12 services · _Roll the service_",
         f"{headline.INDENT}`wallet-service` 3 of 4 pods are ready",
-        "▫️ Monitoring · 60 min",
+        "▫️ Monitoring · 1 h",
     ]
 
 
@@ -111,7 +111,7 @@ def test_a_release_that_went_well_is_live():
     release.finished(START + 4000, good=True)
     shown = read(release, 9999)
     assert shown.startswith(
-        "✅ *EasyMO v2.0* is live · production\nattempt 1 · `1:00:00` of 95 min"
+        "✅ *EasyMO v2.0* is live · production\nattempt 1 · `1:00:00` of 1 h 35 min"
     )
     assert "✅ Microservices · `10:00` of 20 min · 1 service" in shown
     assert headline.alarm(release) == ""
@@ -131,7 +131,7 @@ def test_a_rerun_by_tag_shows_the_other_phases_as_the_record_has_them():
     shown = read(release, 700)
     assert shown.startswith("☑️ *EasyMO v2.0* run finished: 1 of 3 phases are done")
     assert "❌ Microservices · `2:00` of 20 min · failed" in shown
-    assert "❔ Monitoring · `1:00` of 60 min · not finished" in shown
+    assert "❔ Monitoring · `1:00` of 1 h · not finished" in shown
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,9 @@ def test_a_rerun_by_tag_shows_the_other_phases_as_the_record_has_them():
 def test_a_phase_that_was_on_hold_stays_so_until_it_is_run_again(failure):
     held = phase("failed", finished="06:30:00", failures={"a": failure})
     release = board_of(seen=record(monitoring=held))
-    assert "⏸️ Monitoring · `30:00` of 60 min · on hold" in read(release, 1900)
+    assert "⏸️ Monitoring · `30:00` of 1 h · on hold" in read(release, 1900)
     begin(release, MONITORING, at=1900)
-    assert "⏳ *Monitoring* · `0:10` of 60 min" in read(release, 1910)
+    assert "⏳ *Monitoring* · `0:10` of 1 h" in read(release, 1910)
 
 
 def test_a_hold_calls_the_engineer_and_quotes_the_cause_with_what_to_do():
@@ -157,9 +157,7 @@ def test_a_hold_calls_the_engineer_and_quotes_the_cause_with_what_to_do():
     assert release.host_failed(TaskFailure(MONITORING.name, "localhost", "Stop", said)) is False
     release.finished(START + 60, good=False)
     assert read(release, 60).startswith("⏸️ *EasyMO v2.0* is on hold in Monitoring")
-    assert f"⏸️ Monitoring · `1:00` of 60 min · on hold\n{headline.INDENT}{cause}" in read(
-        release, 60
-    )
+    assert f"⏸️ Monitoring · `1:00` of 1 h · on hold\n{headline.INDENT}{cause}" in read(release, 60)
     assert headline.alarm(release) == (
         "⏸️ <@U0ONCALL01> *EasyMO v2.0* is on hold in Monitoring, `localhost` in `Watch the metrics`:\n"
         f"```{said}```"
@@ -209,7 +207,7 @@ def test_an_interrupted_run_is_no_finished_phase():
     release = board_of(seen=record(monitoring=phase("running")))
     begin(release, MONITORING)
     release.interrupted(START + 20)
-    assert "🛑 Monitoring · `0:20` of 60 min · interrupted" in read(release, 30)
+    assert "🛑 Monitoring · `0:20` of 1 h · interrupted" in read(release, 30)
 
 
 @pytest.mark.parametrize(("reading", "shown"), [
