@@ -129,15 +129,14 @@ def watching(state: Body, zone: tzinfo) -> t.Iterator[str]:
         yield f"On hold since {moment(since, zone)}, waiting for a decision. {why}".strip()
 
 
-def with_watch(sight: Sight) -> dict[str, t.Any]:
+def with_watch(sight: Sight) -> Body:
     """The record as if its running watch had ended now."""
-    phases = dict(sight.body.get("phases") or {})
+    record = sight.record
     for name, phase in sight.record.phases.items():
         state = watch_of(sight.watches, phase, name) if phase.running else {}
         if state:
-            evidence = {**(phases[name].get("evidence") or {}), "metrics": [*_entries(state)]}
-            phases[name] = {**phases[name], "evidence": evidence}
-    return {**sight.body, "phases": phases}
+            record = record.with_evidence(name, metrics=[*_entries(state)])
+    return record.body
 
 
 def _entries(state: Body) -> t.Iterator[dict[str, t.Any]]:
