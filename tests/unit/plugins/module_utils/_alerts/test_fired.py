@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
     MOST_FIRED,
     describe,
@@ -93,14 +91,3 @@ def test_the_record_tells_of_the_release_and_of_its_ramp():
     release = to_record(Alerts(True, (down("09:30:00", "09:31:00"),)))
     found = Record.read({"facts": {"alerts": release, "ramp_watches": ramp}}).alerts
     assert found == Alerts(True, (down("09:30:00", "09:31:00"), down("12:00:00")))
-
-
-@pytest.mark.parametrize("record", [
-    {},
-    {"facts": None},
-    {"facts": {"alerts": []}},
-    {"facts": {"alerts": {"looked": "yes", "fired": "x"}}},
-    {"facts": {"alerts": {"fired": [1]}, "ramp_watches": {"a": 1, "b": {"alerts": {}}}}},
-], ids=str)  # fmt: skip
-def test_a_record_that_tells_nothing_was_not_looked_at(record):
-    assert Record.read(record).alerts == Alerts()

@@ -308,15 +308,12 @@ def test_a_half_done_release_that_a_done_one_superseded_by_name_holds_no_third_o
     assert superseded("2.2.0", [half, superseding("done")], ORDER) == {}
 
 
-@cases(
-    "other",
-    {
-        "which went back": superseding("rolled_back"),
-        "which is older": superseding("done", fence=3),
-        "which superseded another": superseding("done", name="release 1.9.0"),
-        "by nobody": superseding("done", name="launch_window"),
-    },
-)
+@cases("other", {
+    "which went back": superseding("rolled_back"),
+    "which is older": superseding("done", fence=3),
+    "which superseded another": superseding("done", name="release 1.9.0"),
+    "by nobody": superseding("done", name="launch_window"),
+})  # fmt: skip
 def test_it_holds_up_when_the_other_does_not_stand_over_it(other):
     half = replace(OURS, status="failed")
     with pytest.raises(PhaseOrderError, match=r"release 2\.0\.0 is failed"):

@@ -84,35 +84,14 @@ def test_a_text_without_end_is_shortened():
 
 def places(value, path=()):
     """Every place of a record, as a path of keys."""
-    entries = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    for key, one in entries:
+    listed = enumerate(value) if isinstance(value, list) else ()
+    for key, one in value.items() if isinstance(value, dict) else listed:
         yield (*path, key)
         yield from places(one, (*path, key))
 
 
-RUBBISH = (
-    None,
-    7,
-    -1.5,
-    float("nan"),
-    float("inf"),
-    "",
-    "x",
-    "<b>",
-    [],
-    {},
-    [None],
-    {"a": None},
-    [[]],
-    {"a": {"b": []}},
-    True,
-)
+RUBBISH = (None, 7, -1.5, float("nan"), float("inf"), "", "x", "<b>", [], {}, [None], {"a": None}, [[]],
+           {"a": {"b": []}}, True)  # fmt: skip
 
 
 @pytest.mark.slow

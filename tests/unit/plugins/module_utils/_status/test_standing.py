@@ -110,17 +110,14 @@ def test_a_database_is_untouched_where_no_try_came_beyond_its_rehearsal(phase, s
     assert now({"phases": phases}, [])[0] == f"databases {said}"
 
 
-@pytest.mark.parametrize(
-    ("settlement", "said"),
-    [
-        ({"undone": {"a": "rolled_back", "b": "rolled_back"}}, "a, b went back"),
-        ({"undone": {"a": "rollback_failed"}}, "a did not come back: check it now"),
-        ({"undone": {}, "not_undone": ["c"]}, "c did not come back: check it now"),
-        ({"undone": {}, "paused": ["c"]}, "c is paused"),
-        ({"undone": {}, "not_undone": []}, "nothing"),
-        ({}, ""),
-    ],
-)
+@pytest.mark.parametrize(("settlement", "said"), [
+    ({"undone": {"a": "rolled_back", "b": "rolled_back"}}, "a, b went back"),
+    ({"undone": {"a": "rollback_failed"}}, "a did not come back: check it now"),
+    ({"undone": {}, "not_undone": ["c"]}, "c did not come back: check it now"),
+    ({"undone": {}, "paused": ["c"]}, "c is paused"),
+    ({"undone": {}, "not_undone": []}, "nothing"),
+    ({}, ""),
+])  # fmt: skip
 def test_what_was_undone_is_as_it_was_settled(settlement, said):
     assert standing(UNREAD, UNREAD, UNREAD, "", {}, settlement)["undone"] == said
 

@@ -196,17 +196,12 @@ def test_a_service_that_is_not_there_is_told_as_missing():
     assert "  versions  missing: gone" in lines_of(found, NOW)
 
 
-@pytest.mark.parametrize(
-    ("images", "version"),
-    [
-        ({"wallet": "r:5000/easymo/wallet:v2", "envoy": "envoy:1.3"}, "v2"),
-        ({"app": "easymo/wallet:v2", "envoy": "envoy:1.3"}, "v2 + 1.3"),
-        ({"wallet": "easymo/wallet:v2@sha256:" + "a" * 64}, "v2"),
-        ({"wallet": "easymo/wallet@sha256:" + "a" * 64}, "sha256:aaaaaaaaaaaa…"),
-        ({"wallet": "localhost:5000/wallet"}, "no tag"),
-        ({}, "no tag"),
-    ],
-)
+@pytest.mark.parametrize(("images", "version"), [
+    ({"wallet": "r:5000/easymo/wallet:v2", "envoy": "envoy:1.3"}, "v2"),
+    ({"app": "easymo/wallet:v2", "envoy": "envoy:1.3"}, "v2 + 1.3"),
+    ({"wallet": "localhost:5000/wallet"}, "no tag"),
+    ({}, "no tag"),
+])  # fmt: skip
 def test_the_version_is_the_tag_of_the_container_of_the_same_name(images, version):
     assert service_version("wallet", images) == version
 

@@ -52,11 +52,6 @@ def test_a_mistaken_variable_is_left_out_however_it_was_typed(extra, left):
     assert replace(TYPED, extra=(extra,)).without(["wrong"]).extra == left
 
 
-def test_another_playbook_is_begun_by_the_same_program_without_these_variables():
-    line = TYPED.carrying(PlaybookRun("status.yml", ""), [], limited=False)
-    assert line == ".venv/bin/ansible-playbook playbooks/status.yml -i inventories/prod"
-
-
 DEPLOY = replace(
     TYPED, playbooks=("playbooks/deploy_v2.yml",), phases=("database", "sign_off"), extra=("a=b c",)
 )
@@ -67,6 +62,7 @@ BESIDE = replace(ONE, release="playbooks/deploy.yml")
 @pytest.mark.parametrize(
     ("command", "step", "line"),
     [
+        (TYPED, PlaybookRun("status.yml", ""), "playbooks/status.yml -i inventories/prod"),
         (DEPLOY, PlaybookRun("", ""), "playbooks/deploy_v2.yml -i inventories/prod -e 'a=b c'"),
         (DEPLOY, PlaybookRun("deploy.yml", ""), "playbooks/deploy_v2.yml -i inventories/prod -e 'a=b c'"),
         (BESIDE, PlaybookRun("deploy.yml", "", ("sign_off",)),
@@ -97,12 +93,8 @@ def test_phases_that_were_typed_alone_are_typed_alone_again_unless_others_come_f
 
 
 def test_what_no_playbook_does_is_no_line():
-    assert (
-        ONE.carrying(
-            PlaybookRun("deploy.yml", "", ("sign_off",)), ("database", "sign_off"), limited=False
-        )
-        == ""
-    )
+    step = PlaybookRun("deploy.yml", "", ("sign_off",))
+    assert ONE.carrying(step, ("database", "sign_off"), limited=False) == ""
     assert DEPLOY.carrying(PlaybookRun("rollback.yml", ""), (), limited=False) == ""
 
 
