@@ -28,8 +28,8 @@ from ._ramp.options import (
 )
 from ._ramp.plan import DONE, LOWER, RAISE, REFUSE, WAIT, WATCH, StepRequest, refuse_no_step
 from ._release.models import DONE as SIGNED_OFF
-from ._release.models import Record
 from ._release.plan import RecordChange
+from ._release.record import Record
 from ._release.store import ReleaseStore
 from ._release.task import plain
 from ._run_process import alive
@@ -81,7 +81,7 @@ class RampTask:
         params, (start, guard) = self._params, self._start()
         request = StepRequest(by="", percentage=self._percentage, start=start)
         plan, needs_lock = self._ramp.look(request)
-        known = self._record.to_json() if self._record else {}
+        known = self._record or Record()
         ahead = outlook(
             known,
             params["schedule"],

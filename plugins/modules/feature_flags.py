@@ -316,8 +316,8 @@ class FlagsTask:
                 f"Nothing is pinned of ConfigMap {self._params['name']!r} for release {self._params['release']!r}, so "
                 "what its flags were before is not known."
             )
-        phase = record.phases.get(PHASE) if record else None
-        written = (phase.evidence.get("flags") or {}).get("asked") or {} if phase else {}
+        set_by_release = record.evidence(PHASE).flags if record else None
+        written = set_by_release.asked if set_by_release else {}
         if not before["exists"]:
             return {}
         return {name: before["data"].get(name) for name in {**flags, **written}}
