@@ -109,7 +109,7 @@ options:
   release_on_call:
     description:
       - Id of the Slack user or user group to mention when a run ends badly.
-      - Another name is only shown, and the message says that nobody was notified.
+      - Another name is only shown, and the message says that no notification went out.
     type: str
     env:
       - name: EASYMO_DEPLOY_ON_CALL
@@ -117,7 +117,7 @@ options:
       - section: callback_easymo_slack
         key: on_call
   release_on_call_name:
-    description: Name of the person on call, to show where nobody is to be notified.
+    description: Name of the person on call, shown where no notification is sent.
     type: str
     version_added: 0.2.0
     env:

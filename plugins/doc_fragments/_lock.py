@@ -15,12 +15,12 @@ ticket:
 wait:
   description:
     - Seconds to wait while another run holds the lock.
-    - One that nobody seems to renew is watched for its duration even so, to be taken over.
-    - In check mode nobody waits.
+    - A lock without renewals is watched for its duration even so, to be taken over.
+    - Check mode does not wait.
   type: int
   default: 0
 force:
-  description: Whether another's lock is taken, or freed, whoever holds it. Needs O(reason), which goes into the lock.
+  description: Whether another run's lock is taken or freed even so. Needs O(reason), which goes into the lock.
   type: bool
   default: false
 """

@@ -67,7 +67,7 @@ READER = f"""    token:
 
 
 def api(what: str, url: str) -> str:
-    """Where a check of this kind asks, and as whom."""
+    """Options for the API that a check of this kind asks: its address and its account."""
     return f"""    api_url:
       description: {what}
       type: str
@@ -185,7 +185,7 @@ health:
   suboptions: {}
 flags_start:
   description:
-    - Whether nobody is in the feature yet, unless this release itself let them in, and no person has set the
+    - Whether the feature is still off for all users, unless this release itself let them in, and no person has set the
       kill switch.
   type: dict
   suboptions:
@@ -246,7 +246,7 @@ images:
       description: Authorities that the registry's certificate may be of.
       type: path
     absent:
-      description: Why they cannot be there yet, for example because the release builds them. Nobody asks then.
+      description: Why they cannot be there yet, for example because the release builds them. The check is skipped then.
       type: str
       default: ""
 test_results:

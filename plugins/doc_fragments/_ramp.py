@@ -37,7 +37,7 @@ options:
       must_detect:
         description:
           - The watch of this step must be able to see so many times as many failing users, as
-            O(easymo.deploy.metrics_gate#module:must_detect). Not at 100 %, where nobody is left to compare with.
+            O(easymo.deploy.metrics_gate#module:must_detect). Not at 100 %, where no user is left to compare with.
         type: float
         version_added: 0.3.0
   watch_duration:

@@ -162,7 +162,7 @@ mail:
 webhook:
   description:
     - Whether a webhook answers the challenge, refuses what it must, and takes a well signed notification that
-      holds no message. Nobody is answered.
+      holds no message. The check answers no user.
   type: dict
   suboptions:
 """
@@ -257,8 +257,7 @@ rollout_share:
       required: true
     draw:
       description:
-        - How the application draws its users, as a digest of the number. Without its C(hash), nobody can know from here
-          and the row is skipped.
+        - How the application draws its users, as a digest of the number. Without its C(hash), the row is skipped.
       type: dict
       suboptions:
         hash:
@@ -282,7 +281,7 @@ rollout_share:
           type: int
           default: 100
 unknowable:
-  description: What nobody can know from here before it happens. It is listed as skipped.
+  description: A fact that is unknown here before it happens. It is listed as skipped.
   type: dict
   suboptions:
     why:

@@ -70,8 +70,8 @@ options:
         V(any).
       - With V(nodes) it takes two pods on two nodes, at one time or one after the other. While only one node is known
         to show it, the pod in trouble is replaced, up to five times in a rollout, and a fresh pod that shows it on
-        another node, or on the only one, is enough at its first sign. Whoever may not delete pods has to do with what
-        was seen.
+        another node, or on the only one, is enough at its first sign. Without the right to delete pods, what was
+        seen so far decides.
       - With V(any) one pod is enough; with V(all) every new pod must show a failure.
     type: str
     choices: [nodes, any, all]

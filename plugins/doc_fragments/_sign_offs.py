@@ -29,7 +29,7 @@ options:
     description:
       - Writes who signed a line of the checklist that no machine can check, and nothing else. That is one commit of
         the release, in the attempt that is open. After a rollback it is the next attempt.
-      - A sign-off by nobody, one that nobody wants, and one for another release or another commit are refused.
+      - A sign-off without a name, one that is not required, and one for another release or another commit are refused.
       - The same person signing the same again changes nothing. Another person signs in the place of the first only by
         O(sign_off.instead).
       - May be done before any phase has begun. The record is V(planned) until then.

@@ -125,7 +125,7 @@ receivers:
   elements: str
   sample: [on-call-engineer, engineering-manager, "#engineering-alerts"]
 misrouted:
-  description: By alert why nobody, or somebody else, would hear of it. Empty unless the task failed for it.
+  description: By alert why it would reach no receiver, or a wrong one. Empty unless the task failed for it.
   returned: when O(alertmanager) is given
   type: dict
   sample: {}

@@ -62,7 +62,7 @@ options:
         type: str
       mention:
         description:
-          - Whom to mention, V(channel), V(here), or ids of users or user groups.
+          - Contacts to mention, V(channel), V(here), or ids of users or user groups.
           - Another name is shown without a mention.
         type: list
         elements: str
@@ -155,7 +155,7 @@ options:
         version_added: 0.2.0
 attributes:
   check_mode:
-    description: Checks the options and says whom it would tell, without telling or asking anybody.
+    description: Checks the options and lists the receivers, without a message to anybody.
     support: partial
     details: A status page update that is there already is announced as a change.
   diff_mode:
@@ -202,7 +202,7 @@ RETURN = r"""
 delivered:
   description:
     - The messages that arrived, or in check mode those that would be sent. Of each, C(channel) is its option,
-      C(target) whom or what it was for, and C(changed) whether something was sent. It is false when the other side knew
+      C(target) its receiver, and C(changed) whether something was sent. It is false when the other side knew
       it already.
     - C(id) is what the other side calls it, in Slack its C(ts). It is empty in check mode and for webhooks. C(location)
       is the id of the Slack channel. C(action) is what was asked of PagerDuty, as in O(pagerduty.action). It is empty

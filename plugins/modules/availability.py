@@ -15,7 +15,7 @@ description:
   - An address that does not answer with a status of 200 to 299 within O(timeout) has failed. With a C(verify_token) it
     is the webhook's, which has to echo a challenge.
   - When every address fails, and the API server and all of O(controls) too, this machine saw nothing. That is a gap,
-    and no downtime. Without O(controls) nobody can tell, and what failed has failed.
+    and no downtime. Without O(controls) such a gap counts as downtime.
   - What is measured stands in a ConfigMap of its own beside the release's record, for each attempt anew, and
     M(easymo.deploy.release_info) reads it. It is written each 15 seconds and at the end, by the run that holds the
     deploy lock only. A prober that is killed loses at most that, which is told as a gap.

@@ -11,7 +11,7 @@ version_added: 0.2.0
 description:
   - Writes one event into an C(.ics) file (RFC 5545), to attach it to a mail or to lay it beside a report.
   - The day is counted from a given time and the hour is that of a time zone, so the same options make the same file.
-  - Nobody is invited by the module. Whoever opens the file gets the event.
+  - The module invites no person. A person who opens the file gets the event.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._libraries.icalendar

@@ -17,11 +17,11 @@ description:
     times each O(duration), so that a task may take as long as it wants. When ansible-playbook ends, however it ends,
     the keeper gives the lock back. On a remote host nothing does either, so that O(duration) must outlast the longest
     pause between two tasks that ask for the lock.
-  - A lock whose run is dead on this machine is taken over at once. One that nobody renews is taken over after it was
+  - A lock whose run is dead on this machine is taken over at once. A lock without renewals is taken over after it was
     seen unchanged for its whole duration, measured here. No other machine's clock is trusted.
   - O(state=read) only tells who deploys, and whether deployments are frozen. It never waits and never fails for either.
-  - A lock set with O(manual=true) is for people. It belongs to no run, never lapses, and stops every run, those of
-    whoever set it too, until it is freed.
+  - A lock set with O(manual=true) is for people. It belongs to no run, never lapses, and stops every run until it
+    is freed, those of the person who set it too.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
@@ -55,7 +55,7 @@ options:
     choices: [deploy, undo]
     default: deploy
   duration:
-    description: Seconds after which a lock that nobody renews may be taken over.
+    description: Seconds after which a lock without renewals may be taken over.
     type: int
     default: 120
   fence:
@@ -71,8 +71,8 @@ options:
 notes:
   - Needs the verbs C(get), C(create) and C(update) on C(leases) of C(coordination.k8s.io), C(get) and C(list) on
     C(configmaps) and C(list) on C(deployments) of C(apps). With O(state=read), those that read.
-  - Deployments are frozen while there is a ConfigMap C(deploy-freeze). Its keys C(reason), C(by) and C(until) are told
-    to whoever is stopped by it, and it holds no longer than C(until), if that is a time as in V(2026-11-24T18:00:00Z).
+  - Deployments are frozen while there is a ConfigMap C(deploy-freeze). Its keys C(reason), C(by) and C(until) are shown
+    in the refusal, and it holds no longer than C(until), if that is a time as in V(2026-11-24T18:00:00Z).
 seealso:
   - module: easymo.deploy.rollout
 """
@@ -148,7 +148,7 @@ sentence:
     jane@build-1 (pid 4711) holds 'easymo-deploy' to deploy 2.0.0 since 2026-11-24 09:00:00 UTC, until
     2026-11-24 09:05:20 UTC unless renewed.
 stolen_from:
-  description: Who held the lock until this task took it over, empty if nobody did.
+  description: Who held the lock until this task took it over, empty if it was free.
   returned: success, but for O(state=read)
   type: str
   sample: joe@build-2 2.0.0 epoch 6 since 2026-11-24T08:10:00.000000Z

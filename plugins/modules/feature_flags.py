@@ -93,7 +93,7 @@ options:
     description:
       - Whether to change a flag that somebody else set, for example by C(kubectl apply) or C(kubectl patch).
       - By default yes, for a flag that cannot be turned off because of who turned it on endangers production. It is
-        never silent, RV(overruled) and a warning name whom.
+        never silent, RV(overruled) and a warning name that person.
       - A later C(kubectl apply) of an older file sets its values again.
     type: bool
     default: true

@@ -89,7 +89,7 @@ options:
     default: 900
   max_silence:
     description:
-      - People are told when the guard did not look for more seconds than this. V(0) tells nobody, and with
+      - People are told when the guard did not look for more seconds than this. V(0) sends no message, and with
         O(state=read) asks for no guard.
     type: float
     default: 0

@@ -38,7 +38,7 @@ options:
       - V(moved) takes the next step, or goes to O(percentage). It says by RV(action) what is to follow.
       - V(judged) keeps the verdict of the watch of O(percentage). V(rollback) goes back one step in the same write.
       - V(read) tells what V(moved) would do, and never fails because the next step may not be taken. Then the lock
-        counts as another's, whoever asks, so that this is for before it is taken. Added in 0.3.0.
+        counts as another run's in any case, so that this is for before it is taken. Added in 0.3.0.
     type: str
     choices: [moved, judged, read]
     default: moved
@@ -63,7 +63,7 @@ options:
   release_reason:
     description:
       - Why a held gate is let go of. Needs O(released_by). It overrides a gate that held and never one that broke,
-        except at V(0), where there is nobody to watch.
+        except at V(0), where there are no users to watch.
       - The same words release once. The next gate that holds needs words of its own.
     type: str
     default: ""

@@ -40,7 +40,7 @@ options:
     choices: [set, lowered, reset]
     default: set
   reason:
-    description: Why, for everybody whom the switch stops later.
+    description: Why, shown to everybody whose run the switch stops later.
     type: str
     required: true
   by:

@@ -10,7 +10,7 @@ short_description: Show a banner on the admin dashboard, or take it down
 version_added: 0.2.0
 description:
   - Reads which banner is shown, puts the wanted one in its place or takes it down, and reads it again.
-  - There is one banner. Whatever is shown is replaced, or taken down, whoever put it there.
+  - There is one banner. A shown banner of another person is replaced or taken down too.
   - An API that stumbles is asked again until O(wait_timeout). Redirects are not followed, and certificates are always
     verified.
 extends_documentation_fragment:

@@ -59,7 +59,7 @@ options:
     description:
       - The share of the users who are treated, as it is configured. A comparison that sees more than twice or less
         than half of it, by more than chance, is missing, as with swapped queries.
-      - With V(0) or V(1) nobody is compared, which is good and told.
+      - With V(0) or V(1) no users are compared, which is good, and the verdict says so.
     type: float
     version_added: 0.3.0
   evidence_before:
@@ -71,8 +71,8 @@ options:
     version_added: 0.3.0
   release:
     description:
-      - The release whose record keeps the watch. Its record must exist. Without it nothing is kept, and nobody
-        can decide.
+      - The release whose record keeps the watch. Its record must exist. Without it nothing is kept, and no
+        decision is possible.
       - In check mode nothing is kept.
     type: str
     version_added: 0.2.0
@@ -92,7 +92,7 @@ options:
     description:
       - Whether metrics are looked at only once that were good for all of O(duration) when the phase O(gate) held for an
         answer about users alone. RV(answers_since) then tells when such answers began to count.
-      - Cohorts are left out, for one look compares nobody. RV(sensitivity) is that of the watch before.
+      - Cohorts are left out, for one look compares no users. RV(sensitivity) is that of the watch before.
     type: bool
     default: false
     version_added: 0.3.0
@@ -113,7 +113,7 @@ options:
     version_added: 0.2.0
   max_gap:
     description:
-      - A watch that was stopped is taken up when nobody looked for no longer than this, in seconds. The looks
+      - A watch that was stopped is taken up after a pause of at most this, in seconds. The looks
         that were missed count as missing. After a longer time the watch begins anew.
     type: float
     default: 300
@@ -346,7 +346,7 @@ alerts:
     - Which of the alerts of a metric of the kind V(alerts) fired since the release O(release) began, or since the watch
       did. Empty without such a metric.
     - C(fired) has at most 50, each with C(name), C(severity), C(subject), C(since) and C(until), which is empty for one
-      that still fires. C(looked) is false when there was a time of which nobody knows, and C(why_not) says why.
+      that still fires. C(looked) is false when some time was not watched, and C(why_not) says why.
   returned: success, and when the verdict fails the task
   type: dict
   sample:
@@ -360,7 +360,7 @@ alerts:
         until: "2026-11-25T09:33:40Z"
   version_added: 0.2.0
 gaps:
-  description: When nobody looked because the run was stopped, in seconds since the watch began.
+  description: Times without looks because the run was stopped, in seconds since the watch began.
   returned: success, and when the verdict fails the task
   type: list
   elements: dict

@@ -74,7 +74,7 @@ options:
     description:
       - For questions about users after a watch. Answers of the record about this watch count too, the newest of
         each question.
-      - Nobody is asked at the terminal where the watch holds already. RV(watch) has the worse of both verdicts.
+      - No question comes at the terminal where the watch holds already. RV(watch) has the worse of both verdicts.
     type: dict
     version_added: 0.3.0
     suboptions:

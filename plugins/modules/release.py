@@ -91,8 +91,8 @@ options:
       - Writes a person's decision on what a gate holds, with name and reason, and nothing else. The run that watches
         hears of it within one interval of its gate; when none does, the next run of the phase takes it into account.
       - An approval lets go of the hold that there is, once, and never of a breach. A reject makes the gate roll back.
-      - Refuses nobody, no reason, a release or gate that is not there, an approval of what does not hold, and what
-        has ended.
+      - Refuses a missing name or reason, a release or gate that is not there, an approval of what does not hold, and
+        what has ended.
       - Takes no lock, so that it works while the run that watches holds it.
     type: dict
     version_added: 0.3.0
@@ -118,7 +118,8 @@ options:
     description:
       - Keeps what somebody says of users after a watch, and nothing else. The newest answer to each question counts at
         the watch's end. A V(bad) one about the watch V(monitoring) rejects it at once, where it runs.
-      - Refuses nobody, an unknown question, and anything but V(good) without a reason. Takes no lock, as O(decision).
+      - Refuses a missing name, an unknown question, and anything but V(good) without a reason. Takes no lock, as
+        O(decision).
     type: dict
     version_added: 0.3.0
     suboptions:

@@ -95,7 +95,7 @@ fence:
   type: int
   sample: 7
 stolen_from:
-  description: Who held the lock until this task took it over, empty if nobody did.
+  description: Who held the lock until this task took it over, empty if it was free.
   returned: success
   type: str
   sample: joe@build-2 2.0.0 epoch 6 since 2026-11-24T08:10:00.000000Z
@@ -103,7 +103,7 @@ sentence:
   description: Lock and freeze in words.
   returned: in check mode
   type: str
-  sample: Nobody holds 'easymo-deploy'.
+  sample: the deploy lock 'easymo-deploy' is free
 record:
   description:
     - The release record as it will be when O(phase) is opened, as RV(easymo.deploy.release#module:record) has it. Empty

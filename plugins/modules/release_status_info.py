@@ -17,7 +17,7 @@ extends_documentation_fragment:
   - easymo.deploy._kubernetes
 options:
   name:
-    description: The release to tell of while nobody deploys. Else it is that of the deploy lock.
+    description: The release to tell of while no deployment runs. Else it is that of the deploy lock.
     type: str
     required: true
     aliases: [version]
@@ -65,7 +65,7 @@ options:
     default: ""
   follow:
     description:
-      - Whether to stay until the release ends, is held or fails, or nobody holds the lock any more.
+      - Whether to stay until the release ends, is held or fails, or the lock is free.
       - A lock that its run does not renew for as long as it lasts counts as free. When the cluster can't be seen for
         5 minutes, the task fails.
     type: bool
@@ -135,7 +135,7 @@ status:
       type: str
       sample: ON HOLD
     why:
-      description: By whom and how far, or what stopped it, for people.
+      description: The deployer and the progress, or what stopped it, for people.
       type: str
       sample: "release 2.0.0 in Monitoring (7 of 8) since 10:15:02 UTC: kafka_lag has no data"
     release:

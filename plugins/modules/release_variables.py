@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: release_variables
-short_description: Refuse variables that nobody reads and secrets without a value
+short_description: Refuse unused variables and secrets without a value
 version_added: 0.1.0
 description:
   - Compares the variables of the run with those that the roles of this collection and the inventory declare.
@@ -104,7 +104,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 unknown:
-  description: Variables that nobody reads, each with the nearest one that somebody does.
+  description: Unused variables, each with the nearest one that is used.
   returned: always
   type: list
   elements: str

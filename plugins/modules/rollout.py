@@ -22,8 +22,8 @@ description:
     expires is read anew from the kubeconfig. Loss of sight never counts as success and never undoes.
   - A run that was killed is taken up by the next one with the same O(release) and O(image).
   - With O(state=stopped) each of O(deployments) is scaled to 0 and remembers its count in the annotation
-    C(easymo.com/replicas-before). Count and memory are one write, so whoever kills the run at whatever moment, no count
-    is lost. Ends when no pod is left, those that are still ending included.
+    C(easymo.com/replicas-before). Count and memory are one write, so no count is lost when the run
+    is killed at any moment. Ends when no pod is left, those that are still ending included.
   - With O(state=running) the remembered count is set and the memory taken away, again in one write. Ends when all pods
     are available. A Deployment without the memory keeps its count, for this module did not stop it; RV(left_alone)
     names it.

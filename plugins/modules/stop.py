@@ -20,7 +20,7 @@ options:
     required: true
   reason:
     description:
-      - V(Hold) means that nothing went wrong for sure, for data is missing or nobody answered. Nothing is taken back.
+      - V(Hold) means that nothing went wrong for sure, for data is missing or no answer came. Nothing is taken back.
       - V(NotReadyToRelease) means that something stands against the release, and nothing was touched.
       - V(PhaseFailed) ends a phase whose failure was told before.
       - V(Rollback) means that a limit was broken.

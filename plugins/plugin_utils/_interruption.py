@@ -2,8 +2,8 @@
 """What callbacks have to say when a run ends without its last event: by a signal, or because its terminal is gone.
 
 SIGINT ends ansible-playbook as an exception, and what is registered with atexit still runs. SIGTERM and SIGHUP
-end it at once, so their handlers are chained: first ours, then whatever was there. SIGKILL leaves nobody anything
-to say.
+end it at once, so their handlers are chained: first ours, then whatever was there. After SIGKILL no handler
+runs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Ending:
         # Under nohup a run outlives its terminal; and what was not set by Python can't be chained to.
         if before in (signal.SIG_IGN, None):
             return
-        with contextlib.suppress(ValueError):  # not in the main thread: nobody's signals to handle
+        with contextlib.suppress(ValueError):  # only the main thread handles signals
             signal.signal(number, self._signalled)
             self._before[number] = before
 

@@ -136,7 +136,7 @@ def compiled_once() -> Iterator[None]:
 def entry_points_of(role: Path) -> dict[str, t.Any]:
     """The argument spec of each entry point.
 
-    Ansible's loader would note where each text stands, which nobody asks for here, and take seven times as long.
+    Ansible's loader would note where each text stands, which is of no use here, and take seven times as long.
     """
     specs = role / "meta" / "argument_specs.yml"
     return t.cast("dict[str, t.Any]", yaml_load(specs.read_text("utf-8"))["argument_specs"])
