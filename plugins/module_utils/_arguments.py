@@ -144,7 +144,7 @@ def _no_text(value: t.Any) -> str:
 
 
 def text_of(value: t.Any) -> str:
-    """What somebody wrote as a text, or "" for what is none, such as a list: it names nobody and gives no reason."""
+    """The given text, or "" for what is none, such as a list: it has no name and no reason."""
     if isinstance(value, str):
         return "" if _no_text(value) else value.strip()
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -253,7 +253,7 @@ def _read(variable: str, value: t.Any) -> str:
     if text := as_meant(value, name=name):
         return text
     lacks, wanted, place = (
-        ("names nobody", "the name of who decides", "NAME")
+        ("is no name", "the name of who decides", "NAME")
         if name
         else ("gives no reason", "the reason", "WHY")
     )

@@ -58,7 +58,7 @@ class CleanupNotes:
                 os.waitpid(self._pid, 0)
 
     def _write(self, text: str) -> None:
-        # Whoever killed it has decided that we go without.
+        # A person who killed it has decided that we go without.
         with suppress(BrokenPipeError):
             os.write(self._pipe, f"{text}\n".encode())
 
@@ -303,7 +303,7 @@ def run(
     """Run `argv` to its end and return all it said.
 
     It leads a process group of its own. What it started and left behind ends with it, and cannot hold us up either:
-    its output goes to files, which, unlike pipes, nobody has to close.
+    its output goes to files, which, unlike pipes, need no close.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         try:

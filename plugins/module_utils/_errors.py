@@ -11,7 +11,7 @@ Everything this collection raises on purpose:
   * NotReadyError        we waited and it did not become ready
   * VerificationError    it was done and looking at it from outside says otherwise
   * NotReadyToReleaseError  something stands against a release that has not begun
-  * HoldError            nothing went wrong for sure: data is missing, or nobody answered
+  * HoldError            nothing went wrong for sure: data is missing, or no answer came
   * RollbackError        a limit was broken for which a release is taken back
   * PhaseFailedError     a phase ends, for what an earlier task of it was told to fail of"""
 

@@ -66,7 +66,7 @@ def legible(value: t.Any, limit: int = 0) -> t.Any:
 NOTHING = 1e-9
 MINUTE = 60
 EXACT = 10 * MINUTE
-"""Beyond this, seconds tell nobody anything."""
+"""Beyond this, seconds do not help a reader."""
 
 
 def shown(value: t.Any) -> str:
@@ -101,7 +101,7 @@ def lasting(seconds: float | None) -> str:
 
 
 def span(seconds: float) -> str:
-    """A duration for whoever waits: beyond ten minutes without seconds."""
+    """A duration for a person who waits: beyond ten minutes without seconds."""
     if seconds >= EXACT:
         return lasting(round(seconds / MINUTE) * MINUTE)
     return lasting(round(max(0.0, seconds)))
@@ -156,7 +156,7 @@ def quantity(value: t.Any, unit: str) -> str:
 
 
 def plain(value: float) -> str:
-    """Three digits that count, never an exponent that nobody reads."""
+    """Three digits that count, never an exponent."""
     if abs(value) >= 1000:
         return f"{value:,.0f}" if abs(value) < 1e15 else f"{value:.2e}"
     if abs(value) < NOTHING:

@@ -152,7 +152,7 @@ class Calls:
     def _renewed(self, *, first: bool) -> bool:
         """Whether it makes sense to try again after a 401, with what the kubeconfig holds by now.
 
-        Credentials that were accepted have expired, and whoever renews them needs a moment; others
+        Credentials that were accepted have expired, and their renewal needs a moment; others
         are tried once more.
         """
         if self._connection.host:

@@ -33,7 +33,7 @@ LONGEST_PAUSE = 10.0
 
 @dataclass(frozen=True)
 class Connection:
-    """Where the cluster is and as whom to speak, as in the options of kubernetes_options()."""
+    """The address of the cluster and the account to use, as in the options of kubernetes_options()."""
 
     namespace: str
     kubeconfig: str | None = None
@@ -201,7 +201,7 @@ class KubernetesWatch:
         while not self._closed.is_set():
             with contextlib.suppress(*TROUBLE):
                 self._follow()
-            # Until the next list nothing is known, and whoever asks has to look for itself.
+            # Until the next list nothing is known, and a caller has to look for itself.
             self._objects = None
             self._wake()
             self._closed.wait(RETRY)

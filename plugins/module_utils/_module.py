@@ -158,7 +158,7 @@ Result = dict[str, t.Any]
 LONGEST = 5_000
 """Characters of any message."""
 SHOWN = 1_000
-"""Characters of an error that nobody thought of."""
+"""Characters of an unexpected error."""
 
 
 class Module(t.Protocol):

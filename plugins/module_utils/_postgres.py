@@ -26,7 +26,7 @@ Values: t.TypeAlias = "t.Sequence[t.Any] | None"
 
 @dataclass(frozen=True)
 class PostgresTarget:
-    """One database on one server, and as whom. The password is in no text made of it."""
+    """One database on one server, and the role to use. The password is in no text made of it."""
 
     host: str
     user: str

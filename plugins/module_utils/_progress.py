@@ -3,7 +3,7 @@
 
 Ansible has no public way for that: an action plugin runs in a fork, and callbacks hear of it only at its end.
 So callbacks `subscribe`, which opens one Unix datagram socket and names it in the environment that forks
-inherit, and action plugins `report`. Whoever reports with nobody listening loses nothing but the report.
+inherit, and action plugins `report`. A report without a listener is lost, and harms nothing.
 
 Where a listener falls behind, a report that only shows how far something is may be lost: how many were is told with the
 next one that arrives. One of NEWS says what happened, so it is sent again until the listener has acknowledged it.
@@ -58,7 +58,7 @@ Handler = t.Callable[[Progress], None]
 
 
 def report(event: str, host: str, text: str, data: dict[str, t.Any] | None = None) -> None:
-    """Tell whoever listens how far `host` is. Never fails, and waits no longer than PATIENCE, or NEWS_PATIENCE."""
+    """Tell the listeners how far `host` is. Never fails, and waits no longer than PATIENCE, or NEWS_PATIENCE."""
     address = os.environ.get(VARIABLE)
     if not address:
         return

@@ -21,7 +21,7 @@ class Run:
     """A process of one machine: an ansible-playbook, or the keeper of its lock.
 
     `machine` tells boot and process namespace apart, so that the same pid elsewhere is another
-    process; empty where the system can't tell, and then nobody may conclude that the run is dead.
+    process; empty where the system can't tell, and then the run must not be taken for dead.
     `started` is the system's own count, only good to compare; empty where there is none.
     """
 
@@ -46,7 +46,7 @@ Alive = t.Callable[[Run], "bool | None"]
 
 
 def never_alive(_run: Run) -> bool | None:
-    """For whoever does not look at processes."""
+    """For a caller that does not look at processes."""
     return None
 
 
@@ -55,7 +55,7 @@ _STARTED = 19
 
 
 def current_run() -> Run:
-    """The process that forked this task's worker, or this one when it is nobody's worker."""
+    """The process that forked this task's worker, or this one when it is no worker."""
     parent = multiprocessing.parent_process()
     pid = parent.pid if parent is not None and parent.pid else os.getpid()
     return identified(pid)
@@ -120,7 +120,7 @@ def end(run: Run) -> None:
 
 
 def _let_go() -> None:
-    """Whoever waits for the end of our output must not wait for a companion."""
+    """A reader that waits for the end of our output must not wait for a companion."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDWR)

@@ -129,7 +129,7 @@ class ManagementClient:
                 time.sleep(pause)
 
     def _heed(self, answer: Answer, place: str) -> None:
-        """The last call that the limit allowed says so: whoever asks next would be refused."""
+        """The last call that the limit allowed says so: the next one would be refused."""
         if answer.headers.get("X-RateLimit-Remaining") == "0":
             self._gate.shut(place, _seconds(answer.headers.get("X-RateLimit-Reset")) or 0.0)
 

@@ -76,7 +76,7 @@ Observation = t.TypeVar("Observation")
 
 
 class UnexpectedError(DeployError):
-    """A look ended by what nobody thought of, which says nothing about what it looked at."""
+    """A look ended by an unexpected error, which says nothing about what it looked at."""
 
     reason = "Unexpected"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decide what is wrong with the variables of a run: names nobody reads, placeholders, and secrets without a value."""
+"""Decide what is wrong with the variables of a run: unused names, placeholders, and secrets without a value."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Variables:
 
 
 def unknown_variables(variables: Variables) -> list[str]:
-    """One phrase for each name that nobody reads, with the nearest name that somebody does."""
+    """One phrase for each unused name, with the nearest name that is used."""
     ours = {name for name in variables.inventory if name.startswith(variables.prefixes)}
     readable = variables.known | (variables.inventory - ours)
     suspects = (variables.extra - readable) | (ours - variables.known)

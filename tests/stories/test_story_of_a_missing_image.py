@@ -176,7 +176,7 @@ def test_a_question_that_nobody_answers_holds_and_leaves_the_flags(operator, wit
     assert run.rc != 0
     assert "✅ Payment integration: PASS (order " in run.output
     assert (
-        "⏸️ phone: HOLD (nobody answered (asked of the internal team): there is no terminal"
+        "⏸️ phone: HOLD (no answer came (asked of the internal team): there is no terminal"
         in run.output
     )
     assert "Phase smoke_tests is on hold on localhost in " in run.output

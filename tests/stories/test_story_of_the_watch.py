@@ -135,7 +135,7 @@ def test_whoever_decides_has_a_name_and_a_reason(operator, witness):
     before = witness.record("2.0.0")
     nobody = decides(operator, "approve", "", "seen")
     assert nobody.rc != 0
-    assert "which names nobody" in words(nobody)
+    assert "which is no name" in words(nobody)
     assert witness.record("2.0.0") == before
     approved = decides(operator, "approve", "ann", "Prometheus is being moved")
     assert approved.rc == 0, approved.tail()
@@ -184,7 +184,7 @@ def test_good_metrics_hold_until_somebody_answers_for_the_users(operator, witnes
     run = watches(operator, complaints, user_feedback_answers={}, release_metrics=metrics)
     assert run.rc != 0
     assert "Phase monitoring is on hold on localhost in " in words(run)
-    assert "critical_issues: nobody answered (asked of the engineer on call)" in words(run)
+    assert "critical_issues: no answer came (asked of the engineer on call)" in words(run)
     assert "playbooks/decide.yml -e feedback=user_feedback -e answer=good" in words(run)
     seen = phase(witness)["evidence"]
     assert (seen["verdict"], seen["feedback"]["watched"]) == ("hold", "proceed")
@@ -195,7 +195,7 @@ def test_good_metrics_hold_until_somebody_answers_for_the_users(operator, witnes
 def test_a_bad_answer_goes_back_without_another_hour_of_watching(operator, witness, complaints):
     nobody = answers(operator, "critical_issues", "bad", "", "payments are lost")
     assert nobody.rc != 0
-    assert "'by' is '', which names nobody" in words(nobody)
+    assert "'by' is '', which is no name" in words(nobody)
     said = answers(operator, "critical_issues", "bad", "eve", "payments are lost")
     assert said.rc == 0, said.tail()
     (kept_answer,) = witness.record("2.0.0")["facts"]["feedback"].values()

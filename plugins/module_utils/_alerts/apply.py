@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look whether alerts are loaded and whom Alertmanager tells of them; put rules where Prometheus reads them.
+"""Look whether alerts are loaded and which receivers Alertmanager notifies; put rules where Prometheus reads them.
 
 Routes, `continue` and time intervals as on https://prometheus.io/docs/alerting/latest/configuration/.
 """
@@ -43,7 +43,7 @@ _INTERVALS = ("mute_time_intervals", "active_time_intervals")
 
 @dataclass(frozen=True)
 class RouteEnd:
-    """Where an alert ends. `intervals`: those in or outside of which that route tells nobody."""
+    """Where an alert ends. `intervals`: those in or outside of which that route is muted."""
 
     receiver: str
     intervals: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ def stops(route: Config, labels: Labels, inherited: str = "") -> list[RouteEnd]:
 
 
 def misrouted(config: Config, silences: Silences, name: str, labels: Labels) -> str:
-    """Why nobody, or somebody else, hears of the alert that has these labels; empty when all is well."""
+    """Why the alert with these labels reaches no receiver, or a wrong one; empty when all is well."""
     labels = {**labels, "alertname": name}
     result = stops(config.get("route") or {}, labels)
     receivers = {str(receiver.get("name")): receiver for receiver in config.get("receivers") or []}
@@ -75,7 +75,7 @@ def misrouted(config: Config, silences: Silences, name: str, labels: Labels) -> 
         known = ", ".join(map(repr, receivers)) or "none"
         return f"Alertmanager has no receiver {wanted!r} for {name!r}: it has {known}"
     if not _integrated(receivers[wanted]):
-        return f"the receiver {wanted!r} of {name!r} has no integration, so it tells nobody"
+        return f"the receiver {wanted!r} of {name!r} has no integration, so it notifies no person"
     ending = [entry for entry in result if entry.receiver == wanted]
     if not ending:
         others = " and ".join(dict.fromkeys(repr(entry.receiver) for entry in result))
@@ -83,7 +83,7 @@ def misrouted(config: Config, silences: Silences, name: str, labels: Labels) -> 
     if all(entry.intervals for entry in ending):
         return (
             f"the route of {name!r} to {wanted!r} is muted by {', '.join(ending[0].intervals)}, "
-            "so sometimes it tells nobody"
+            "so sometimes it notifies no person"
         )
     silence = next((entry for entry in silences if _silences(entry, labels)), None)
     if silence:
@@ -353,14 +353,14 @@ class Routing:
         return [str(receiver.get("name")) for receiver in self.config["receivers"]]
 
     def problem(self, rule: WantedRule | LoadedRule) -> str:
-        """Why nobody, or somebody else, hears of the alert; empty when all is well."""
+        """Why the alert reaches no receiver, or a wrong one; empty when all is well."""
         return misrouted(self.config, self.silences, rule.name, {**self.external, **rule.labels})
 
 
 def refuse_misrouted(problems: t.Mapping[str, str]) -> None:
     if problems:
         raise VerificationError(
-            f"Alerts would not reach whom they are for: {'; '.join(problems.values())}. Correct Alertmanager's "
+            f"Alerts would not reach their receivers: {'; '.join(problems.values())}. Correct Alertmanager's "
             "configuration.",
             misrouted=dict(problems),
         )

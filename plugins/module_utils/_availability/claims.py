@@ -269,7 +269,7 @@ class Recorder:
         return True
 
     def _ours(self, cluster: Cluster) -> bool:
-        """Also when the run has given the lock back already, and nobody has taken it since."""
+        """Also when the run has given the lock back already, and no other run has taken it since."""
         if not self._fence:
             return True
         body = cluster.read("Lease", self._lock)
@@ -288,7 +288,7 @@ class Recorder:
 
 
 def facts_of(store: ReleaseStore, attempt: int, present: t.Container[str]) -> dict[str, Json]:
-    """For whoever reads, by subject: what was measured of the attempt, {} for nothing, and why it cannot be read.
+    """For readers, by subject: what was measured of the attempt, {} for nothing, and why it cannot be read.
 
     `present` are the names of the release's attachments.
     """

@@ -135,7 +135,7 @@ class Outage:
 class Measured:
     """All that was measured of one attempt. `downtime` in seconds is of all outages, those that are not kept too.
 
-    `off` is why nobody asks, since `until`. `closed` tells that what was to be measured is over.
+    `off` is why no probe runs, since `until`. `closed` tells that what was to be measured is over.
     """
 
     attempt: int

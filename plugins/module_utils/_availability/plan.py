@@ -15,7 +15,7 @@ OUTAGES_KEPT = 60
 GAPS_KEPT = 60
 """When there are more, the two that lie closest become one."""
 ROUNDS_UNDECIDED = 10
-"""As many probes of each as may wait for a decision. Whoever did not fail by then is not going to."""
+"""As many probes of each as may wait for a decision. An address that did not fail by then is not going to."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ProberState:
 
 
 def longest_pause(interval: float) -> float:
-    """Seconds between two probes, of whatever address, above which nobody was asking."""
+    """Seconds between two probes, of whatever address, above which the prober stood still."""
     return max(5.0, 3 * interval)
 
 
@@ -66,7 +66,7 @@ def begin(
 
 
 def switch_off(before: Measured | None, now: float, *, attempt: int, reason: str) -> Measured:
-    """Nobody asks from now on."""
+    """No probe runs from now on."""
     known = begin(before, now, attempt=attempt, interval=1.0)
     return replace(known, off=reason, until=now)
 
@@ -108,7 +108,7 @@ def fold(state: ProberState, probe: Probe) -> ProberState:
 
 
 def judge(state: ProberState, now: float) -> ProberState:
-    """Decide about what failed, at `now`, when something was answered again or nobody asks any longer.
+    """Decide about what failed, at `now`, when something was answered again or no probe runs any longer.
 
     All of it was not seen when everything failed, the control addresses too; else it failed.
     """
@@ -208,7 +208,7 @@ def _close_outages(state: ProberState, now: float, names: t.Iterable[str]) -> Pr
 
 
 def _stood_still(state: ProberState, last: float, now: float) -> ProberState:
-    """Nobody asked for a while: what failed just before that is not known to have failed by itself."""
+    """The prober stood still for a while: what failed just before that is not known to have failed by itself."""
     since = last if state.blind_since is None else state.blind_since
     state = _close_outages(state, since, state.down)
     gaps = _bounded_gaps((*state.measured.gaps, Gap(since, now, STOOD_STILL)))

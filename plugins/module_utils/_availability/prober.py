@@ -271,7 +271,7 @@ class Prober:
             for name, when in due.items():
                 if when <= now:
                     self._ask(name, now)
-                    # What was missed stays missed: nobody is asked twice at once for it.
+                    # What was missed stays missed: no address is asked twice at once for it.
                     due[name] = max(when + self._interval, now + self._interval / 2)
             self._fold(now)
             pause = min(*due.values(), look, now + LOOK_EVERY) - time.monotonic()

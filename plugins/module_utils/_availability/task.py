@@ -85,7 +85,7 @@ class Outcome:
     sentence: str
     measured: Measured | None = None
     warning: str = ""
-    before: str = "Nobody asks."
+    before: str = "No probe runs."
 
 
 def measure(cluster: Cluster, order: Order, run: Run | None, *, check_mode: bool) -> Outcome:
@@ -212,7 +212,7 @@ def probe(
     gc.freeze()
     me = identified(os.getpid()).to_text()
     controls = _controls(order)
-    # Without a control address nobody can tell what was only not seen, so it counts as failed.
+    # Without a control address a blind prober looks like an outage, so it counts as failed.
     known = {*addresses, *controls, *([] if order.controls else [CONTROL])}
     prober = Prober(
         addresses,

@@ -161,7 +161,7 @@ PHASE = "feature_flags"
 
 
 def look_flags_start(options: Options, ground: Ground) -> t.Sequence[Finding]:
-    """Whether the feature flags are where a release begins: nobody in the feature, and nobody's kill switch set."""
+    """Whether the feature flags are where a release begins: no user in the feature, and no person's kill switch set."""
     name = options["name"]
     flags = FlagsMap.from_json(name, ground.cluster().read("ConfigMap", name))
     record = ground.record.get()
@@ -186,11 +186,11 @@ def judge_flags_start(flags: FlagsMap, flag: str, enabled_by: str, *, own: bool)
     value = flags.data.get(name)
     if value in (None, "", off) or flags.data.get(enabled_by) == "false":
         shown = value or "not set"
-        return passed(f"{name} is {shown}, nobody is in the feature{automatic}")
+        return passed(f"{name} is {shown}, no user is in the feature{automatic}")
     if own:
         return passed(f"{name} is {value}, which this attempt of the release set{automatic}")
     return failed(
-        f"{name} is {value}, but a release starts with nobody in the feature: find who set it, and set it to {off}"
+        f"{name} is {value}, but a release starts with no user in the feature: find who set it, and set it to {off}"
     )
 
 

@@ -111,7 +111,7 @@ def _too_old(results: t.Mapping[str, programs.Program], target: PostgresTarget) 
 
 
 _ATTEMPTS = 2
-"""A backup waits for an S3 that is slow; whoever only looks says soon that there is no answer."""
+"""A backup waits for an S3 that is slow; a check that only looks says soon that there is no answer."""
 
 
 def look_backup_age(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -137,7 +137,7 @@ def newest_ages(backups: t.Iterable[t.Any], now: datetime) -> dict[str, int]:
 def judge_backup_age(
     ages: t.Mapping[str, int], names: t.Sequence[str], max_age: int, *, required: bool
 ) -> Finding:
-    """The database phase takes a backup itself, so an old one only stops whom it must."""
+    """`required`: an old backup holds the release. Else the database phase takes one itself."""
     text = ", ".join(
         f"{name} {f'{ages[name] // 60} minutes old' if name in ages else 'none yet'}"
         for name in names

@@ -53,7 +53,7 @@ class Git:
             )
 
     def ask(self, *arguments: str) -> Ended:
-        # The folder may be another user's, and whoever deploys from it trusts it by that.
+        # The folder may be another user's, and a deployer who releases from it trusts it by that.
         settings = (f"safe.directory={Path(self.checkout).resolve()}", "core.fsmonitor=false")
         flags = [part for setting in settings for part in ("-c", setting)]
         environment = {

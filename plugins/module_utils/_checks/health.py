@@ -82,7 +82,7 @@ def probe_redis(options: Options, timeout: float) -> str:
         password=options["password"],
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
-        # Whoever waits asks again by himself; retries in here would be hidden.
+        # A caller that waits asks again by itself; retries in here would be hidden.
         retry=Retry(NoBackoff(), 0),
         **tls,
     )

@@ -32,7 +32,7 @@ from .models import (
 
 
 def look_alert_rules(options: Options, ground: Ground) -> t.Sequence[Finding]:
-    """Whether the release's alerts can fire, whoever they are for hears of them, and none fires now."""
+    """Whether the release's alerts can fire and reach their receivers, and none fires now."""
     api = alerts_api(options, ground.timeout)
     loaded = {rule.name: rule for rule in api.rules()}
     if not loaded and not api.count("up"):

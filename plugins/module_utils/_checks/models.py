@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 PASS, FAIL, HOLD, SKIPPED, WAIVED = "pass", "fail", "hold", "skipped", "waived"
 UNKNOWN = "unknown"
 STOPPING = (FAIL, HOLD)
-"""A definite problem, and what nobody can tell. Both stop the release."""
+"""A definite problem, and an unknown. Both stop the release."""
 
 Options = t.Mapping[str, t.Any]
 
@@ -39,7 +39,7 @@ class Check:
     """`timeout` bounds one look, in seconds. The rest depends on the task that has the check.
 
     `item` is the line of a checklist that it proves, `cure` what mends it beside what its kind says. `needs`: values by
-    the name of the variable, without which nothing can be seen. `unless`: why nobody needs it. `scenario` is the
+    the name of the variable, without which nothing can be seen. `unless`: why it is not needed. `scenario` is the
     runbook's scenario that a smoke test plays, `note` what its line begins with.
     """
 
@@ -128,7 +128,7 @@ class Known(t.Generic[T]):  # noqa: UP046 - targets may run an older Python
 class Ground:
     """What every check may ask for. `cluster` makes a client of its own at each call, for threads.
 
-    `commit` is the full name of the commit that is released, "" when nobody said where to look.
+    `commit` is the full name of the commit that is released, "" without a place to look.
     """
 
     release: str

@@ -17,7 +17,7 @@ from .models import Finding, Kind, Kinds, Options
 
 @dataclass(frozen=True)
 class Purchase:
-    """`amount` is in whole francs; whoever sends the same `key` again means the same order."""
+    """`amount` is in whole francs; a client that sends the same `key` again means the same order."""
 
     number: str
     vendor_id: str

@@ -68,7 +68,7 @@ def judge_slack(contacts: t.Sequence[ContactCheck]) -> Finding:
     unknown = [f"{entry.name} {entry.problem}" for entry in contacts if entry.unknown]
     if unknown:
         return held("; ".join(unknown))
-    return passed(f"{', '.join(entry.name for entry in contacts) or 'nobody'} can be reached")
+    return passed(f"{', '.join(entry.name for entry in contacts) or 'no contact'} can be reached")
 
 
 def find_person(call: Call, name: str) -> str:
@@ -189,7 +189,7 @@ def judge_pagerduty(
     if covered >= until and people:
         return passed(f"{text} on call to {until.astimezone(UTC):%H:%M UTC}, says {schedule}")
     gap = f"{covered.astimezone(UTC):%Y-%m-%d %H:%M UTC}"
-    addressee = f"{text} is on call only until {gap}" if people else "nobody is on call"
+    addressee = f"{text} is on call only until {gap}" if people else "no person is on call"
     return failed(f"{addressee} in the schedule {schedule}: find somebody until {until:%H:%M UTC}")
 
 
@@ -259,7 +259,7 @@ def sign_given(
     for ask in read_given(given):
         signed = known.get(ask.name)
         if signed is not None and counts(signed, subject) and not ask.instead:
-            # Whoever signed by themselves did more than whoever is only named here.
+            # A signature of one's own counts more than a name that is only given here.
             continue
         try:
             new |= plan_sign_off(known, wanted, ask, subject, now)

@@ -258,7 +258,7 @@ def look_placeholders(options: Options, _ground: Ground) -> t.Sequence[Finding]:
 
 
 def look_unknowable(options: Options, _ground: Ground) -> t.Sequence[Finding]:
-    """What nobody can know from here before it happens. A list without problems would look complete without it."""
+    """What is unknown here before it happens. A list without problems would look complete without it."""
     return [skipped(options["why"])]
 
 
@@ -268,7 +268,7 @@ def look_rollout_share(options: Options, _ground: Ground) -> t.Sequence[Finding]
     if not (draw and draw["hash"]):
         return [
             skipped(
-                "only the application knows whom it draws first; the smoke tests send a message from this number"
+                "only the application knows which users it draws first; the smoke tests send a message from this number"
             )
         ]
     share = share_of(options["number"], draw)
@@ -298,7 +298,7 @@ HOW = (
 def look_launch_window(options: Options, ground: Ground) -> t.Sequence[Finding]:
     """Whether the launch window is open, for long enough, or who lets the release go outside of it."""
     window = read_window(options["window"])
-    # Whoever overrules it does not want to wait.
+    # A person who overrules it does not want to wait.
     patience = 0 if options["override_by"] else options["wait_minutes"]
     ground = wait_for(window, ground, timedelta(minutes=patience))
     finding = judge_launch_window(
@@ -361,7 +361,7 @@ def _enough(
 
 
 def overrule(finding: Finding, given: t.Mapping[str, str], ground: Ground) -> Finding:
-    """By a name with a reason; it is recorded. What is open needs nobody."""
+    """By a name with a reason; it is recorded. An open window needs no override."""
     waiver = read_waivers({OVERRIDE: given})[OVERRIDE]
     if finding.status not in STOPPING:
         return finding

@@ -74,7 +74,7 @@ class NamespaceFacts:
 
     `held`: by kind and name, the keys of what pod templates refer to; None when it is not there.
     `unseen`: what could not be looked at, and why.
-    `release`: the one that is about to be rolled, empty when nobody says so.
+    `release`: the one that is about to be rolled, empty when it is not given.
     """
 
     deployments: t.Mapping[str, Object]

@@ -49,7 +49,7 @@ def to_result(row: Row) -> dict[str, t.Any]:
 
 
 def verdict(results: t.Iterable[Options]) -> str:
-    """A failed test calls for the way back; what nobody can tell holds."""
+    """A failed test calls for the way back; an unclear test holds."""
     statuses = {result["status"] for result in results}
     if "fail" in statuses:
         return ROLLBACK
@@ -170,7 +170,7 @@ _SHORT = {"y": "yes", "true": "yes", "n": "no", "false": "no"}
 
 @dataclass(frozen=True)
 class PersonAnswer:
-    """`word` is one of the question's scale, empty when nobody answered.
+    """`word` is one of the question's scale, empty without an answer.
 
     `how` is `terminal`, `variable` or `nobody`.
     """
@@ -197,7 +197,7 @@ class Question:
         addressee = f" (asked of {self.asked_of})" if self.asked_of else ""
         status = SCALES[self.scale].get(answer.word, "hold")
         if not answer.word:
-            detail = f"nobody answered{addressee}: {answer.note or self.text}"
+            detail = f"no answer came{addressee}: {answer.note or self.text}"
         else:
             note = f", {answer.note}" if answer.note else ""
             detail = f"{answer.by} said {answer.word} at {answer.at}{note}"
@@ -222,8 +222,8 @@ class Question:
         }
 
     def planned(self) -> dict[str, t.Any]:
-        """The row in check mode, where nobody is asked."""
-        addressee = f" {self.asked_of}" if self.asked_of else " whoever runs this"
+        """The row in check mode, where no person is asked."""
+        addressee = f" {self.asked_of}" if self.asked_of else " the operator"
         row = self.result_of(PersonAnswer(), 0.0)
         return {**row, "status": "planned", "detail": f"would ask{addressee}: {self.text}"}
 

@@ -88,7 +88,7 @@ def _libraries_of_health(options: Options) -> list[Library]:
 
 
 def look_webhook(options: Options, ground: Ground) -> Finding:
-    """Whether it answers challenges and refuses what it must. No message is sent, so nobody is answered."""
+    """Whether it answers challenges and refuses what it must. No message is sent, so no user gets an answer."""
     outcomes = check_without_messages({**options, "request_timeout": ground.timeout})
     wrong = [each for each in outcomes if not each.passed]
     if not wrong:

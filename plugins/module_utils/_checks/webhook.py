@@ -142,7 +142,7 @@ def settle(
     probes: t.Sequence[WebhookProbe], outcomes: t.Sequence[ProbeResult], *, accept: bool
 ) -> list[ProbeResult]:
     """What an answer left open is known all the same where a table tells where the message went, and no more is asked.
-    Else nobody knows yet: it passes when people are asked (`accept`), and is unseen when not.
+    Else it is unknown yet: it passes when people are asked (`accept`), and is unseen when not.
     """
     return [
         outcome if not (outcome.passed and outcome.unclear) else _open(outcome, probe, accept)
@@ -278,7 +278,7 @@ Params = t.Mapping[str, t.Any]
 
 
 def check_webhook(params: Params, *, send_messages: bool) -> list[ProbeResult]:
-    """Challenges and refusals first, so that nothing is sent to an address where nobody answers."""
+    """Challenges and refusals first, so that nothing is sent to an address that does not answer."""
     refuse_bad_input(params)
     webhook, challenge = _webhook(params), secrets.token_hex(8)
     guards = _guards(params, challenge) if params["guards"] else []
@@ -301,7 +301,7 @@ def check_webhook(params: Params, *, send_messages: bool) -> list[ProbeResult]:
 
 
 def check_without_messages(params: Params) -> list[ProbeResult]:
-    """What can be known of a webhook while nobody is sent anything."""
+    """What can be known of a webhook without a message to anybody."""
     challenge = secrets.token_hex(8)
     probes = [*_guards(params, challenge), plan_delivery(params["app_secret"], challenge)]
     return ask(_webhook(params), probes)

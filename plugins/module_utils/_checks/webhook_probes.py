@@ -154,7 +154,7 @@ DEFAULT = Form()
 def plan_guards(
     *, verify_token: str, app_secret: str, challenge: str, oversized_bytes: int
 ) -> list[WebhookProbe]:
-    """What touches nothing, whoever answers: the challenges, and what must be refused."""
+    """What touches nothing, whatever server answers: the challenges, and what must be refused."""
     refusals = _refusals(app_secret, challenge)
     if oversized_bytes:
         refusals.append(_oversized(app_secret, oversized_bytes))
@@ -242,7 +242,7 @@ def _refusals(app_secret: str, challenge: str) -> list[WebhookProbe]:
 
 
 def _oversized(app_secret: str, size: int) -> WebhookProbe:
-    """Well signed and without a message, so that whoever takes it has nothing to act upon."""
+    """Well signed and without a message, so that a server that takes it has nothing to act upon."""
     head = {"object": "whatsapp_business_account", "entry": [], "padding": ""}
     padding = size - len(json.dumps(head))
     body = json.dumps({**head, "padding": "x" * max(padding, 0)}).encode()

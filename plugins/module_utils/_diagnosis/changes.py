@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look at what was changed of late, by whom, and whether pods run with the flags that the ConfigMap has."""
+"""Look at recent changes and their authors, and whether pods run with the flags that the ConfigMap has."""
 
 from __future__ import annotations
 

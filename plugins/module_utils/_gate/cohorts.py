@@ -46,7 +46,7 @@ def bounded_growth(
     at_most: float,
     allowed: float,
 ) -> tuple[float, ...]:
-    """The logarithms after more users, of whom each cohort tells how many and the sum of their values."""
+    """The logarithms after more users. Each cohort gives their count and the sum of their values."""
     users = harmonic(treated[0], control[0])
     higher = (treated[1] / treated[0] - control[1] / control[0] - allowed) / at_most
     return tuple(
@@ -102,7 +102,7 @@ class Cohorts:
 
     @property
     def share(self) -> float | None:
-        """Of the users seen those who are treated; None when nobody was seen."""
+        """Of the users seen those who are treated; None when no user was seen."""
         observed = self.treated.seen + self.control.seen
         return self.treated.seen / observed if observed > 0 else None
 
@@ -120,8 +120,8 @@ class CohortComparison:
 
     `margin`: treated users may fail so many times as often. `alpha` is for all `of` comparisons of a watch together.
     `before`: the evidence of the watch before this one. `must_detect`: a harm that the watch must be able to see.
-    `share`: of the users those who should be treated, if that is known; with 0 or 1 nobody is compared. With `at_most`
-    each user has a value from 0 to that, and those of treated users may be higher by `allowed` on average.
+    `share`: of the users those who should be treated, if that is known; with 0 or 1 no users are compared. With
+    `at_most` each user has a value from 0 to that; those of treated users may be higher by `allowed` on average.
     """
 
     margin: float = 1.0
@@ -140,7 +140,7 @@ class CohortComparison:
 
     @property
     def missing_arm(self) -> str:
-        """Why there is nobody to compare; empty when there should be."""
+        """Why there are no users to compare; empty when there should be."""
         if self.share == 0.0:
             return "no user has the feature"
         return "all users have the feature" if self.share == 1.0 else ""
@@ -236,7 +236,7 @@ class ComparisonEvidence:
 def grown_by(
     logs: t.Sequence[float], treated: float, control: float, share: float | None, margin: float
 ) -> tuple[float, ...]:
-    """The logarithms after so many failing users more. A share of 0 or 1 leaves them: nobody is compared."""
+    """The logarithms after so many failing users more. A share of 0 or 1 leaves them: no users are compared."""
     if share is None:
         return tuple(logs)
     allowed = math.log1p(share * (margin - 1.0))

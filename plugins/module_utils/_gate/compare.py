@@ -39,7 +39,7 @@ _LONGEST = 400 * 86400.0
 
 @dataclass(frozen=True)
 class Detectable:
-    """`ratio`: so many times as often as the control; None when no harm could be seen, or nobody of the control failed.
+    """`ratio`: so many times as often as the control; None when no harm could be seen, or the control has no failures.
 
     `failing`: so many of the treated users would have had to fail; None when more than were seen. `difference`: of
     values instead, by so much higher on average.
@@ -158,7 +158,7 @@ def evidence_words(comparison: CohortComparison, evidence: ComparisonEvidence) -
     often = (
         f"{times(total.ratio)} as often as the control"
         if total.ratio
-        else "and nobody of the control"
+        else "and no user of the control"
     )
     margin = f"more than {times(comparison.margin)} as often is " if comparison.margin > 1.0 else ""
     return (
@@ -184,7 +184,7 @@ def mean(of: Counts) -> float:
 
 def could_see(comparison: CohortComparison, evidence: ComparisonEvidence) -> str:
     if comparison.missing_arm:
-        return f"compared nobody, for {comparison.missing_arm}"
+        return f"compared no users, for {comparison.missing_arm}"
     return could_have_seen(detectable(evidence.total, comparison))
 
 
@@ -196,7 +196,7 @@ def could_have_seen(could: Detectable) -> str:
         return f"could have seen a mean higher by {could.difference:.3g}, nine times of ten"
     if could.failing is not None:
         return (
-            f"could have seen {could.failing:.0f} failing treated users, nine times of ten; nobody of the control "
+            f"could have seen {could.failing:.0f} failing treated users, nine times of ten; no user of the control "
             "failed, so how many times as many that is, is not known"
         )
     return "could have seen no harm of any size: too few users"
@@ -270,7 +270,7 @@ def compare(
 def _to_blame(
     comparisons: t.Mapping[str, CohortComparison], after: Compared, looked: t.Sequence[str]
 ) -> frozenset[str]:
-    """Of those that were seen at this look: what was found before, and cannot be seen now, goes back on nobody."""
+    """Of the comparisons of this look. A harm that was found before and does not show now blames none."""
     if not looked:
         return frozenset()
     values = {
@@ -293,7 +293,7 @@ def _judge(
     if breach:
         status, note = SampleStatus.BREACH, f"{name}: {evidence_words(comparison, evidence)}"
     elif comparison.missing_arm:
-        note = f"{name} compares nobody, for {comparison.missing_arm}"
+        note = f"{name} compares no users, for {comparison.missing_arm}"
     elif share is None or not 0.0 < share < 1.0:
         absent = {None: "no user", 0.0: "no treated user"}.get(share, "no user of the control")
         status, note = SampleStatus.BETWEEN, f"{name} has seen {absent} yet, so nothing is compared"

@@ -134,7 +134,7 @@ class Metric:
 class Sample:
     """One look at a metric. Without a value, `problem` says why: no data is not the same as a good value.
 
-    `error`: whoever was asked failed, or gave what is no number, instead of having nothing to tell. `note` is what the
+    `error`: the source failed, or gave what is no number, instead of having nothing to tell. `note` is what the
     value is about, and `judged` the status that its source gives it, "" for that of the bounds. `counts` are
     what a comparison is made of.
     """
@@ -276,10 +276,10 @@ class Series:
         )
 
     def miss(self, looks: int, at: float) -> Series:
-        """So many looks that nobody took, up to that second."""
+        """So many missed looks, up to that second."""
         if looks <= 0:
             return self
-        unseen, status = Sample(None, "nobody looked"), SampleStatus.NO_DATA
+        unseen, status = Sample(None, "the watch did not look"), SampleStatus.NO_DATA
         points = add_point(self.points, Point(at, None, status.shown))
         missing = self.missing + looks
         return replace(self, missing=missing, last=unseen, status=status, points=points)

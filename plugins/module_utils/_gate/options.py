@@ -116,7 +116,7 @@ def _compared(
         query="; ".join(requested),
         unit=metric.unit or "evidence",
         bounds=Bounds(above=comparison.needed),
-        # Enough evidence needs nobody to confirm it.
+        # Enough evidence needs no second breach to confirm it.
         limits=replace(metric.limits, breaches=1),
         comparison=comparison,
     )

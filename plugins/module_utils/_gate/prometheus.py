@@ -111,7 +111,7 @@ class CohortSource:
     def count(self, began: float, now: float, share: float | None = None) -> Sample:
         """With all four, or without any and why. InputError when a query itself is wrong.
 
-        `share`: of the users those who are treated, None when nobody knows.
+        `share`: of the users those who are treated, None when unknown.
         """
         results: dict[tuple[str, str], float] = {}
         # Failures are asked for first, so that no user fails who is not among those seen.
@@ -135,7 +135,7 @@ class CohortSource:
         if share is not None:
             query = query.replace(SHARE, f"{share:g}")
         elif SHARE in query:
-            return Sample(None, f"the query asks for {SHARE}, which nobody has told")
+            return Sample(None, f"the query asks for {SHARE}, which is not known")
         if isinstance(self.source, LogSource):
             return self.source.users(query, max(1, math.ceil(now - began)))
         return self.source.sample(query)

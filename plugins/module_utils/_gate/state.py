@@ -63,7 +63,7 @@ def outlook(
         needed = [_seconds(failure, percentage / 100.0, harm) for failure in failures]
         known = [entry for entry in needed if entry is not None]
         if not failures or len(known) < len(needed):
-            why = "nobody of the control failed" if failures else "no watch has compared cohorts"
+            why = "no user of the control failed" if failures else "no watch has compared cohorts"
             sentences.append(f"{wanted}: how long that takes is not known yet, for {why}.")
             continue
         longest = max(known)
@@ -117,7 +117,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class WatchGap:
-    """Between two looks nobody looked: seconds since the watch began."""
+    """A pause between two looks: seconds since the watch began."""
 
     begin: float
     end: float
@@ -172,7 +172,7 @@ class WatchState:
         return replace(self, series={**self.series, **added}, evidence=evidence, elapsed=at)
 
     def unseen(self, metrics: t.Sequence[Metric], schedule: Schedule, now: float) -> WatchState:
-        """The same after a time in which nobody looked.
+        """The same after a time without looks.
 
         Those looks are missing in the watch. A hold comes after it: who waited for a person's decision missed none.
         """
@@ -223,7 +223,7 @@ def begin(metrics: t.Sequence[Metric], started: float) -> WatchState:
 
 
 def as_begun(metrics: t.Sequence[Metric], state: WatchState) -> tuple[Metric, ...]:
-    """The metrics with the evidence that the watch began with. A later one may hold users whom this one has seen."""
+    """The metrics with the evidence that the watch began with. A later one may hold users that this one has seen."""
     return tuple(
         replace(metric, comparison=replace(metric.comparison, before=state.carried[metric.name]))
         if metric.comparison and metric.name in state.carried

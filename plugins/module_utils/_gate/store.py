@@ -251,7 +251,7 @@ def record_decision(
     planned, new = plan_decision(record, shelf.state(wanted.gate), wanted, list(shelf.watches))
     if not new:
         return Recorded(release, planned, changed=False)
-    # By name too, so that two people of the same second overwrite nobody.
+    # By name too, so that two people of the same second do not overwrite each other.
     key = f"{planned.gate}-{planned.at}"
     if any(act.name == key for act in record.facts.decisions):
         key = f"{key}-{planned.by}"
@@ -335,7 +335,7 @@ def record_answer(
 ) -> UserAnswer:
     """Keep the option `answer` of the module release. A bad answer about phase 7 rejects the watch that runs.
 
-    Raises InputError for an unknown question, nobody, no reason for what is not good, and a release without a record.
+    Raises InputError for an unknown question, no name, no reason for what is not good, and a release without a record.
     """
     names, severity = given["questions"], given["answer"]
     (by,) = read_who_and_why(by=given["by"])

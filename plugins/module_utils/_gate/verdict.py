@@ -169,7 +169,7 @@ def with_feedback(
 ) -> dict[str, t.Any]:
     """The result of a watch, with what people answered: the worse of both verdicts, and why.
 
-    Where the metrics hold already, a question that nobody was asked adds nothing.
+    Where the metrics hold already, an unasked question adds nothing.
     """
     watched = str(watch["verdict"])
     unsaid = watched != Verdict.PROCEED.value

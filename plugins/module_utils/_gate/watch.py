@@ -101,7 +101,7 @@ def _why(state: WatchState) -> tuple[Reason, ...]:
 
 
 def in_breach(plan: WatchPlan, state: WatchState) -> bool:
-    """Whether a metric's last value is a breach, certain or not: nobody can approve that."""
+    """Whether a metric's last value is a breach, certain or not: no approval lets it pass."""
     return any(
         state.series[metric.name].breaches > 0
         or state.series[metric.name].status is SampleStatus.BREACH
@@ -269,7 +269,7 @@ class Watcher:
 
     def _judge(self, plan: WatchPlan, state: WatchState) -> WatchStep:
         text = None
-        # A certain breach waits for nobody's answer.
+        # A certain breach does not wait for an answer.
         if self._memory and not breached(self._metrics, state.series):
             text = self._memory.decision_on(state)
         step = next_step(plan, state, text)

@@ -108,7 +108,7 @@ class Lock:
         except (KeyError, TypeError, ValueError) as exc:
             raise VerificationError(
                 f"The Lease {metadata.get('name')!r} cannot be read as a deploy lock ({exc}): "
-                "check it with kubectl, and delete it when nobody deploys."
+                "check it with kubectl, and delete it when no deployment runs."
             ) from exc
 
     def to_json(self, namespace: str) -> Object:

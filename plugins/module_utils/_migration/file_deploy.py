@@ -63,7 +63,7 @@ class Runner:
         except UnreachableError as exc:
             raise describe_loss(migration, exc) from exc
         finally:
-            # The next file, and whoever uses the session after us, begins clean; a lost connection is clean too.
+            # The next file, and the next user of the session, begins clean; a lost connection is clean too.
             with suppress(SqlError, UnreachableError):
                 begin_anew(self._session)
         return AppliedFile(

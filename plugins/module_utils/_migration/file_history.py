@@ -176,7 +176,7 @@ class FilePlan:
     pending: tuple[Migration, ...]
 
     def to_diff(self) -> dict[str, str]:
-        """The SQL that runs, whole but for passwords: whoever asks for a diff asks to see it."""
+        """The SQL that runs, whole but for passwords, for a diff is a request to see it."""
         newest = self.applied[-1] if self.applied else "nothing"
         after = "".join(
             f"-- {each.file}\n{mask_passwords(each.text.rstrip())}\n" for each in self.pending

@@ -5,13 +5,13 @@
   * MissingLocallyError      the database has migrations that the folder has not
   * OutOfOrderError          the folder has migrations older than the newest applied one
   * DriftError               an applied file was edited since
-  * FailedMigrationError     an earlier migration failed and nobody said what became of it (P3009)
+  * FailedMigrationError     an earlier migration failed and its outcome is not noted (P3009)
   * NotEmptyError            the database has tables and no history (P3005)
   * LockedError              somebody else is migrating
 * RefusedError
   * MigrationError           the server refused a statement (P3018)
   * GenerateError            the migrations are applied, and the workspace's generator failed
-  * GuardError               a file does more than add, and nobody waived that
+  * GuardError               a file does more than add, and there is no waiver for that
 """
 
 from __future__ import annotations

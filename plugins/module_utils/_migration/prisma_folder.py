@@ -177,7 +177,7 @@ class PrismaPlan:
         return bool(self.pending)
 
     def to_diff(self) -> dict[str, str]:
-        """The SQL that runs, whole: whoever asks for a diff asks to see it."""
+        """The SQL that runs, whole, for a diff is a request to see it."""
         after = "".join(f"-- {each.file}\n{each.text.rstrip()}\n" for each in self.pending)
         return {
             "before_header": "applied",

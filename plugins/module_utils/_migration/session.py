@@ -41,7 +41,7 @@ MODES = (
 """As the manual writes them, the weakest first."""
 
 # Reading or filling a table locks its indexes as well; of those only what goes beyond that is told. To take a number
-# from a sequence holds nobody up; event triggers do it, as pg_graphql's at every statement that changes the schema.
+# from a sequence blocks no session; event triggers do it, as pg_graphql's at every statement that changes the schema.
 _HELD = """
 SELECT format('%%I.%%I', n.nspname, c.relname), c.relkind IN ('i', 'I'), l.mode
 FROM pg_catalog.pg_locks l

@@ -67,7 +67,7 @@ def _read_step(entry: t.Mapping[str, t.Any]) -> RampStep:
         )
     must_detect = entry["must_detect"]
     if must_detect is not None and (must_detect <= 1 or percentage == 100):
-        why = "nobody is left to compare with" if percentage == 100 else "it is more than 1"
+        why = "no user is left to compare with" if percentage == 100 else "it is more than 1"
         raise InputError(f"The step of {percentage} % has must_detect {must_detect:g}: {why}.")
     return RampStep(day, percentage, users, must_detect)
 

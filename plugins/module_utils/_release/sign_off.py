@@ -34,7 +34,7 @@ class Wanted:
 class Ask:
     """`release` and `git_sha` are what the person says was looked at, empty when they say nothing.
 
-    `instead` is said by whoever knowingly signs in the place of another.
+    `instead`: the signer knowingly signs in the place of another.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is signed: one commit of a release, in one attempt. `git_sha` is "" where nobody knows it."""
+    """What is signed: one commit of a release, in one attempt. `git_sha` is "" where it is not known."""
 
     release: str
     attempt: int

@@ -136,7 +136,7 @@ def _try_lock(session: Session, key: str) -> bool:
 
 
 def names(listed: Sequence[str]) -> str:
-    return ", ".join(listed) or "nobody"
+    return ", ".join(listed) or "no client"
 
 
 # The settings whose value is a list of names, each quoted by itself (PostgreSQL's GUC_LIST_QUOTE).

@@ -97,7 +97,7 @@ class Catalog:
     swallowing: frozenset[tuple[str, str]] = frozenset()
     """Functions of triggers with a RETURN NULL in them."""
     sizes: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """In bytes, with TOAST; of the tables that were asked for, as far as nobody had them locked."""
+    """In bytes, with TOAST; of the tables that were asked for, unless they were locked."""
     rules: frozenset[tuple[str, str, str]] = frozenset()
     extensions: frozenset[str] = frozenset()
 

@@ -241,7 +241,7 @@ def judge_reindex(body: Node, scope: Scope) -> Iterator[Concern]:
     relation = body.get("relation")
     new = relation is not None and is_new("OBJECT_TABLE", {"RangeVar": relation}, scope)
     if "concurrently" not in options and not new:
-        yield concern("reindex-blocks", "it rebuilds indexes while nobody can write")
+        yield concern("reindex-blocks", "it rebuilds indexes and blocks writes meanwhile")
 
 
 def judge_transaction(body: Node, scope: Scope) -> Iterator[Concern]:

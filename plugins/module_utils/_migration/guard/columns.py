@@ -57,7 +57,9 @@ def create_index(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def _judge_build(body: Node, table: Name, target: NamedObjects, world: World) -> Iterator[Concern]:
     if not body.get("concurrent") and not _is_quick(body, target, world):
-        yield concern("index-blocks", f"it builds an index on {table} while nobody can write to it")
+        yield concern(
+            "index-blocks", f"it builds an index on {table} and blocks writes to it meanwhile"
+        )
     elif body.get("unique"):
         yield concern(
             "unique-index", f"it fails if rows of {table} repeat, and refuses new repeats"
@@ -114,7 +116,8 @@ def judge_add_column(
         )
     if "CONSTR_UNIQUE" in constraints or "CONSTR_PRIMARY" in constraints:
         yield concern(
-            "column-constraint", f"it adds {shown} and builds an index while nobody can write"
+            "column-constraint",
+            f"it adds {shown} and builds an index, which blocks writes meanwhile",
         )
     if "CONSTR_CHECK" in constraints or ("CONSTR_FOREIGN" in constraints and default is not None):
         yield concern(
@@ -203,7 +206,7 @@ def _domain_rewrites(column: Node, world: World, *, default: Node | None) -> boo
     name = type_name(column["typeName"])
     target = world.find(name, "type")
     if world.catalog is None and target.state is not ObjectState.NEW and not is_type(name):
-        return True  # it may be a domain, for nobody knows what the database has
+        return True  # it may be a domain: what the database has is unknown
     known = world.catalog.domains if world.catalog else {}
     for key in target.keys:
         domain = world.facts.domains.get(key) or known.get(key)
@@ -242,7 +245,7 @@ def judge_column_type(
             yield concern(
                 "column-scanned",
                 f"it changes the type of {name}.{column}, which a CHECK, a partial index or an index on an expression "
-                "names, or which has a collation of its own: all rows are read while nobody can use the table",
+                "names, or which has a collation of its own: all rows are read while the table is blocked",
             )
         return
     yield concern(

@@ -305,5 +305,5 @@ def _judge_dynamic(query: str, scope: Scope) -> Iterator[Concern]:
 
 
 def _may_leave(node: Node) -> bool:
-    """Whether what comes after it may not run. The RETURN at the end that nobody wrote has no line."""
+    """Whether what comes after it may not run. The implicit RETURN at the end has no line."""
     return any("lineno" in body for _key, body in walk(node, _LEAVES))

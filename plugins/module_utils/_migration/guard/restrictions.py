@@ -129,7 +129,7 @@ def _judge_condition(table: Name, policy: str, body: Node) -> Iterator[Concern]:
     for part, what in (("qual", "see or change a row"), ("with_check", "write a row")):
         if part in body and is_never(body[part]):
             yield concern(
-                "policy-locks-out", f"by its policy {policy!r} nobody may {what} of {table}"
+                "policy-locks-out", f"its policy {policy!r} lets no role {what} of {table}"
             )
             return
 

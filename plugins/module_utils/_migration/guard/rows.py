@@ -179,7 +179,7 @@ def judge_refresh(body: Node, scope: Scope) -> Iterator[Concern]:
     name = relation_name(body["relation"])
     scope.world.facts.rows_written = True
     if not body.get("concurrent") and not scope.world.find(name).new:
-        yield concern("refresh-blocks", f"it refreshes {name} while nobody can read it")
+        yield concern("refresh-blocks", f"it refreshes {name} and blocks reads of it meanwhile")
 
 
 def judge_create_as(body: Node, scope: Scope) -> Iterator[Concern]:

@@ -168,7 +168,7 @@ def _add_constraint(
         if "indexname" not in constraint:
             yield concern(
                 "constraint-builds-index",
-                f"it adds the constraint {shown} to {name} and builds its index while nobody can write",
+                f"it adds the constraint {shown} to {name} and builds its index, which blocks writes meanwhile",
             )
     elif kind in ("CONSTR_CHECK", "CONSTR_FOREIGN", "CONSTR_NOTNULL"):
         if not constraint.get("skip_validation"):

@@ -43,7 +43,7 @@ class SchemaFacts:
     moved: set[Place] = field(default_factory=set)
     """Tables that have the name of another one, of which the catalog tells."""
     unclear: bool = False
-    """Whether something may be there, or gone, that nobody noted."""
+    """Whether something may be there, or gone, without a note."""
     dropped: bool = False
     """Whether something of before the run may be gone, or out of sight."""
 

@@ -82,6 +82,6 @@ def test_what_says_nothing_is_refused_by_what_to_type() -> None:
         "'restore_reason' is 'WHY', which gives no reason: add -e \"restore_reason='WHY'\", "
         "with the reason in the place of WHY."
     )
-    with pytest.raises(InputError, match="'by' is 'NAME', which names nobody: add -e"):
+    with pytest.raises(InputError, match="'by' is 'NAME', which is no name: add -e"):
         refuse_placeholders(reason="", by="NAME")
     refuse_placeholders(by="", reason=None)

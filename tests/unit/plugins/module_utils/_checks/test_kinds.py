@@ -368,7 +368,7 @@ def switched(*, automatic: bool, flags: t.Mapping[str, str] | None = None) -> di
     [
         ({}, {}, False, "pass", "is not set"),
         ({PERCENT: "0", ENABLED: "true"}, {}, False, "pass", "is 0"),
-        ({PERCENT: "5", ENABLED: "false"}, {}, False, "pass", "nobody is in the feature"),
+        ({PERCENT: "5", ENABLED: "false"}, {}, False, "pass", "no user is in the feature"),
         ({PERCENT: "5", ENABLED: "true"}, {}, False, "fail", "is 5, but a release starts"),
         (
             {PERCENT: "5", ENABLED: "true"},
@@ -409,7 +409,7 @@ def test_flags_at_their_start(
 @pytest.mark.parametrize(
     ("data", "status", "told"),
     [
-        ({}, "pass", "FEATURE_X is not set, nobody is in the feature"),
+        ({}, "pass", "FEATURE_X is not set, no user is in the feature"),
         ({ENABLED: "false"}, "pass", "FEATURE_X is false"),
         ({ENABLED: "true"}, "fail", "FEATURE_X is true, but a release starts"),
     ],
@@ -678,8 +678,8 @@ def shift(who: str, start: int, end: int | None) -> people.Shift:
         ([shift("Amina", -60, 150)], "pass", "Amina"),
         ([shift("Amina", -60, 149)], "fail", "Amina is on call only until 2025-11-11 08:59 UTC"),
         ([shift("Amina", -60, 30), shift("Kwame", 45, 600)], "fail", "only until 2025-11-11 07:00"),
-        ([shift("Kwame", 10, 600)], "fail", "nobody is on call"),
-        ([], "fail", "nobody is on call"),
+        ([shift("Kwame", 10, 600)], "fail", "no person is on call"),
+        ([], "fail", "no person is on call"),
     ],
     ids=[
         "one",

@@ -151,8 +151,8 @@ def test_silence_and_nonsense_hold_and_never_go_back(look, words):
 @pytest.mark.parametrize(
     ("share", "look", "words"),
     [
-        (1.0, (9000, 90, 0, 0), "users compared nobody, for all users have the feature"),
-        (0.0, (0, 0, 9000, 90), "users compared nobody, for no user has the feature"),
+        (1.0, (9000, 90, 0, 0), "users compared no users, for all users have the feature"),
+        (0.0, (0, 0, 9000, 90), "users compared no users, for no user has the feature"),
     ],
 )
 def test_where_everybody_has_the_feature_or_nobody_has_there_is_nothing_to_wait_for(
@@ -299,7 +299,7 @@ def test_a_query_that_draws_users_itself_is_told_the_share_who_are_treated():
     assert CohortSource(source, drawing, CONTROL).count(0, 1, share=0.05).counts
     assert source.asked == ["tf < 0.05", "cf", "ts < 0.05", "cs"]
     untold = CohortSource(source, drawing, CONTROL).count(0, 1)
-    assert "asks for {treated_share}, which nobody has told" in untold.problem
+    assert "asks for {treated_share}, which is not known" in untold.problem
 
 
 def test_one_of_the_four_that_is_missing_makes_all_of_them_missing():

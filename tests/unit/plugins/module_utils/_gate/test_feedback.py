@@ -58,7 +58,7 @@ def test_the_sentence_names_who_said_what_and_when_the_worst_first():
     rows = [row("tickets", ""), row("bugs", "bad", "payments are lost")]
     found = with_feedback(WATCH, rows, gate="monitoring")
     assert found["sentence"].startswith(
-        f"bugs: Jane Doe said bad at {ENDED}, payments are lost, asked: How is bugs?; tickets: nobody answered"
+        f"bugs: Jane Doe said bad at {ENDED}, payments are lost, asked: How is bugs?; tickets: no answer came"
     )
     assert [one["metric"] for one in found["reasons"]] == ["bugs", "tickets"]
     assert found["feedback"]["answers"][1]["note"] == "payments are lost"

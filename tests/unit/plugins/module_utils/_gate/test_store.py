@@ -260,7 +260,7 @@ def test_a_bad_answer_rejects_the_watch_of_phase_7_where_it_goes_on(cluster):
     ("given", "why"),
     [
         ({"question": "other"}, "no question 'other'.*one of tickets"),
-        ({"by": "NAME"}, "'by' is 'NAME', which names nobody"),
+        ({"by": "NAME"}, "'by' is 'NAME', which is no name"),
         ({"reason": " "}, "'reason' is '', which gives no reason"),
     ],
 )

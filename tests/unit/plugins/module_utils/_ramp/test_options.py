@@ -40,7 +40,7 @@ def test_a_schedule_is_read_as_it_was_written():
         ([step(1, 1, 500), step(2, 5, 100)], "going up only adds users"),
         ([step(1, True)], "boolean as number"),
         ([step(1, 5, must_detect=1.0)], "must_detect 1: it is more than 1"),
-        ([step(1, 100, must_detect=2.0)], "nobody is left to compare with"),
+        ([step(1, 100, must_detect=2.0)], "no user is left to compare with"),
     ],
 )
 def test_a_schedule_that_is_none_is_refused(entries, message):

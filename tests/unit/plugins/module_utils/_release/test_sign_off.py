@@ -49,10 +49,10 @@ def test_a_sign_off_tells_who_when_and_what_was_signed() -> None:
 @pytest.mark.parametrize(
     ("ask", "error", "told"),
     [
-        (Ask("qa", ""), InputError, "which names nobody"),
-        (Ask("qa", "  "), InputError, "which names nobody"),
-        (Ask("qa", "Nobody"), InputError, "which names nobody"),
-        (Ask("qa", "-"), InputError, "which names nobody"),
+        (Ask("qa", ""), InputError, "which is no name"),
+        (Ask("qa", "  "), InputError, "which is no name"),
+        (Ask("qa", "Nobody"), InputError, "which is no name"),
+        (Ask("qa", "-"), InputError, "which is no name"),
         (Ask("quality", "Jane Doe"), InputError, "there are qa, product"),
         (Ask("qa", "Jane Doe", release="1.9.0"), ConflictError, "for release 1.9.0"),
         (Ask("qa", "Jane Doe", git_sha="b2b2b2b2"), ConflictError, "for commit b2b2b2b2"),
