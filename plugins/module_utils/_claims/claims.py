@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a release record to what may be claimed of the release, for every channel. Pure.
 
-Where all is well the words are the runbook's own; where not, they say what was seen instead; what nobody looked at is
+Where all is well the words are the runbook's own; where not, they say what was seen instead; without a look they are
 "not measured" or "not known".
 """
 
@@ -152,7 +152,7 @@ def off_by(who: t.Any, why: t.Any) -> str:
 
 
 def newest_kill(record: Record, since: str) -> str:
-    """Who switched the feature off after `since`, "" for nobody."""
+    """Who switched the feature off after `since`, "" for no person."""
     begun = parse_time(since)
     result = ""
     for switch in sorted(record.facts.kill_switches, key=lambda switch: switch.name):

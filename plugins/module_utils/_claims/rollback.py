@@ -72,7 +72,7 @@ MARKS: t.Mapping[bool | None, str] = {True: "✅", False: "⚠️", None: "❔"}
 
 @dataclass(frozen=True)
 class Claim:
-    """`good`: True where the evidence shows that all is well, False for otherwise, None where nobody looked."""
+    """`good`: True where the evidence shows that all is well, False for otherwise, None without a look."""
 
     words: str
     good: bool | None
@@ -110,7 +110,7 @@ FOR_USERS: t.Mapping[bool | None, str] = {
 }
 """What the public reads."""
 MEASURED = "metrics"
-"""The kind of a test that nobody does as a user does."""
+"""The kind of a test that no person does as a user does."""
 
 
 def verification(
@@ -228,7 +228,7 @@ def rollback_claims(verified: t.Sequence[Verified]) -> dict[str, Claim]:
     )
     impact = [
         *(
-            ["nobody has the feature" if _good(off) else f"the feature: {words(off)}"]
+            ["no user has the feature" if _good(off) else f"the feature: {words(off)}"]
             if off
             else []
         ),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look at a database as a whole: who blocks whom in it, and which backups there are of it."""
+"""Look at a database as a whole: its sessions that block others, and its backups."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def reading(target: PostgresTarget) -> t.Iterator[Session]:
 
 
 def look_at_sessions(notes: Notebook, database: Database) -> None:
-    """Who waits for whom, and transactions that have been open for long."""
+    """Sessions that wait, each with its blocker, and transactions that have been open for long."""
     file, name = f"postgres/{file_name(database.name)}.sessions.txt", database.name
     with reading(database.target) as session:
         rows = session.rows(_BUSY, (SESSIONS,))

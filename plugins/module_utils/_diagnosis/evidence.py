@@ -89,7 +89,7 @@ class LinePlace:
 
 @dataclass(frozen=True)
 class ObservedFact:
-    """One thing that was seen. `kind` is what rules go by, `subject` whom it is about, `text` its line in the file."""
+    """One thing that was seen. `kind` is what rules go by, `subject` what it is about, `text` its line in the file."""
 
     entry: str
     kind: str
@@ -298,5 +298,5 @@ def _look(collector: Collector, notebook: Notebook) -> None:
     except DeployError as exc:
         notebook.blind(str(exc))
     except Exception as exc:
-        # Half of the platform may be broken in ways nobody thought of; the others must be heard.
+        # Half of the platform may be broken in unexpected ways; the other sources must still be read.
         notebook.blind(f"It stopped with {type(exc).__name__}: {exc}")

@@ -167,7 +167,7 @@ def phase_ended(planned: Planned, fact: Phase) -> str:
 
 
 def decision_words(decision: Act | None) -> str:
-    """What a person decided of a phase, by whom and why; "" for nothing."""
+    """A person's decision of a phase, the name and the reason; "" for nothing."""
     word = {"approve": "approved", "reject": "rejected"}.get(decision.decision if decision else "")
     return f"{word} by {decision.by}: {decision.reason}" if decision and word else ""
 
@@ -254,7 +254,7 @@ def progress_lines(step: RunStep) -> t.Iterator[str]:
 
 
 def host_line(host: str, text: str, limit: int) -> str:
-    """What a host says; the controller is nobody's name, and who names itself need not be named twice."""
+    """What a host says; the controller's name is left out, and a host that names itself is not named twice."""
     itself = host in ("", "localhost") or text.startswith(f"{host}: ")
     line = plain(shortened(text, limit))
     return line if itself else f"{code(host)} {line}"

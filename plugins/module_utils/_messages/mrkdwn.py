@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Text for Slack from parts that nobody vouches for: no mention, link or style can be smuggled in.
+"""Text for Slack from untrusted parts: no mention, link or style can be smuggled in.
 
 https://docs.slack.dev/messaging/formatting-message-text
 """

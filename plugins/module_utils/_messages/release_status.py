@@ -30,7 +30,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Release:
-    """`on_call` is an id in Slack or only a name, "" for nobody; `units` are those of metrics by name."""
+    """`on_call` is an id in Slack or only a name, "" for no contact; `units` are those of metrics by name."""
 
     title: str
     playbook: str

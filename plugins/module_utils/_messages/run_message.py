@@ -86,7 +86,7 @@ class RunMessage:
             step = steps[-1].name if steps else self._status.release.playbook
             failure = TaskFailure(step, host, without_role(self._redact(task)), text, reason)
             if self._status.host_failed(failure) and len(self._status.failures) > 1:
-                # The first is in the headline at once, and quoted to whoever is called at the end.
+                # The first is in the headline at once, and the call at the end quotes it.
                 self._outbox.reply(headline.detail(failure), detail=True)
             self._show()
 
@@ -145,7 +145,7 @@ class RunMessage:
                 self._outbox.reply(self._redact(line), detail=True)
 
     def _settle(self, identity: tuple[int, str] | None) -> None:
-        """The kept message is edited if it is this attempt's, or if nobody can tell."""
+        """The kept message is edited if it is this attempt's, or if that is unknown."""
         self._settled = True
         stored = self._state.kept
         if stored and (identity is None or stored.belongs_to(identity)):

@@ -122,7 +122,7 @@ class GuardWarning:
 
 @dataclass(frozen=True)
 class Migrations:
-    """Of one database. `guard_warnings` is None where nobody looked."""
+    """Of one database. `guard_warnings` is None without a look."""
 
     name: str = ""
     applied: tuple[str, ...] = ()
@@ -288,7 +288,7 @@ class Feedback:
 
 @dataclass(frozen=True)
 class Missed:
-    """Whom an announcement did not reach."""
+    """The receivers that an announcement did not reach."""
 
     channel: str = ""
     msg: str = ""
@@ -377,7 +377,7 @@ class Try:
 
     @property
     def outcome(self) -> str:
-        """A phase that failed is on hold when nothing went wrong for sure: data was missing, or nobody answered."""
+        """A phase that failed is on hold when nothing went wrong for sure: data was missing, or no answer came."""
         return ON_HOLD if self.status == FAILED and self.evidence.on_hold else self.status
 
     @property
@@ -441,7 +441,7 @@ class Phase(Try):
 
 @dataclass(frozen=True)
 class RegistryImage:
-    """`unseen`: why nobody looked."""
+    """`unseen`: why there was no look."""
 
     TEXT = "unseen"
     name: str = ""

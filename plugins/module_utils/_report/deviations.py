@@ -172,7 +172,7 @@ def waived_migrations(record: Record) -> Found:
 
 
 def waived_checks(record: Record) -> Found:
-    """Of the checklist and the smoke tests: let go of, left out, or asked of nobody.
+    """Of the checklist and the smoke tests: let go of, left out, or left without an answer.
 
     A line of the checklist that is `skipped` does not apply, which is none.
     """
@@ -187,7 +187,7 @@ def waived_checks(record: Record) -> Found:
                 f"The check '{entry.item or entry.name}' was left out.", why=entry.detail
             )
         elif entry.how == "nobody":
-            yield Deviation(f"Nobody answered '{entry.question or entry.name}'.")
+            yield Deviation(f"No answer came to '{entry.question or entry.name}'.")
 
 
 def unseen_images(record: Record) -> Found:

@@ -213,7 +213,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Bar:
-    """Left end and width in percent of the axis. `words` are for whoever does not see it."""
+    """Left end and width in percent of the axis. `words` are for readers who cannot see it."""
 
     kind: str
     left: float
@@ -291,7 +291,7 @@ class ReportOptions:
     availability: t.Mapping[str, t.Any] = field(default_factory=dict)
     pins: t.Mapping[str, t.Any] = field(default_factory=dict)
     flags: t.Mapping[str, t.Any] = field(default_factory=dict)
-    """What users have now, as release_info returns it; {} where nobody looked."""
+    """What users have now, as release_info returns it; {} without a look."""
     versions: t.Mapping[str, str] = field(default_factory=dict)
     """What each service runs now, from a look at the cluster; {} without one."""
     journal: tuple[Table, ...] = field(default=())

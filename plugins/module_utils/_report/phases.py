@@ -42,7 +42,7 @@ EVIDENCE_LIMIT = 400
 
 
 def phase_rows(record: Record, plan: Plan, zone: tzinfo) -> tuple[PhaseRow, ...]:
-    """The planned phases in their order, then those that nobody planned."""
+    """The planned phases in their order, then the unplanned ones."""
     unplanned = [name for name in record.phases if name not in plan.names]
     return tuple(
         phase_row(plan.phase(name), record.phase(name), zone) for name in [*plan.names, *unplanned]
@@ -204,7 +204,7 @@ def glance(
     *,
     live: bool = False,
 ) -> tuple[tuple[str, Cell], ...]:
-    """A number for each part, for whoever reads no further."""
+    """A number for each part, for a reader in a hurry."""
     back = status == ROLLED_BACK
     done = sum(1 for row in phases if row.tone in ("good", "calm"))
     taken_back = sum(1 for row in phases if row.back)

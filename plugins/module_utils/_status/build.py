@@ -175,7 +175,7 @@ def service_version(name: str, images: t.Mapping[str, str]) -> str:
 
 
 def _ramp(ramp: Body) -> dict[str, t.Any]:
-    """Empty when nobody looked."""
+    """Empty without a look."""
     if not ramp:
         return {}
     return {
@@ -190,7 +190,7 @@ def _ramp(ramp: Body) -> dict[str, t.Any]:
 
 
 def _guard(guard: Body, record: Record, ramp: Body) -> dict[str, t.Any]:
-    """Empty while there is nothing to guard. Of a ramp without a next step nobody need look."""
+    """Empty while there is nothing to guard. A ramp without a next step needs no guard."""
     if not guard or record.status != DONE:
         return {}
     silent = guard["silent"] if ramp and ramp["next"] else ""
@@ -257,7 +257,7 @@ def why_in(story: Story, state: ReleaseState) -> str:
         states.IN_PROGRESS: _in_progress(story, state.phase, now),
         states.BACK: f"{version} at {shown(record.finished, now)}{still}",
         states.KILLED: story.killed,
-        states.INTERRUPTED: f"{where}; nobody holds the deploy lock",
+        states.INTERRUPTED: f"{where}; the deploy lock is free",
         states.ON_HOLD: f"{where}{_causes(phase)}",
         states.STOPPED: f"{where}{_causes(phase)}",
         states.NONE: signed if record.exists else "no release is recorded",
@@ -267,7 +267,7 @@ def why_in(story: Story, state: ReleaseState) -> str:
 
 
 def _in_progress(story: Story, phase: str, now: datetime) -> str:
-    """By whom, and how far."""
+    """The deployer and the progress."""
     lock = story.lock
     where = [_how_far(phase, story.record.phase(phase), story.plan, now)] if phase else []
     back = ["rolling back"] if lock.get("purpose") == states.UNDO and not phase else []

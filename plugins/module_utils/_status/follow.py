@@ -113,7 +113,7 @@ def follow(
     interval: float,
     today: t.Callable[[], datetime],
 ) -> dict[str, t.Any]:
-    """The status in which nobody works on the release any more. Raises UnreachableError when it lost sight of it."""
+    """The status in which no run works on the release any more. Raises UnreachableError when it lost sight of it."""
     before: dict[str, t.Any] | None = None
     lapse, text, blind = Lapse(), clock.now(), 0.0
     while True:

@@ -175,7 +175,7 @@ def standing(
 ) -> dict[str, t.Any]:
     """What release_info, rollout_info, feature_flags and the filter wave_outcome returned, each as it is.
 
-    `parts`: by phase, what it brings to the release. Returns `undone`, a sentence, "" where nobody decided about that,
+    `parts`: by phase, what it brings to the release. Returns `undone`, a sentence, "" without a decision about that,
     and `now`, a list of lines.
     """
     stored = Record.read(record.get("record"))

@@ -72,7 +72,7 @@ class PlaybookRun:
 
 @dataclass(frozen=True)
 class Person:
-    """Nobody can type anything that helps: `who` has to do or to decide something."""
+    """No command helps: `who` has to do or to decide something."""
 
     who: str
     why: str
@@ -135,10 +135,10 @@ def few_commands_in(sentence: str) -> tuple[tuple[str, str], ...]:
 class Story:
     """What is known of a release. `lock`, `ramp`: as deploy_lock and feature_ramp return them.
 
-    `killed`: who set the kill switch, "" for nobody. `automatic`: a failed phase or a rollback did, and the next
+    `killed`: who set the kill switch, "" for no person. `automatic`: a failed phase or a rollback did, and the next
     deployment resets it. `switched_off`: the phases of whose flags one is off since. `watches`: by gate. `closed`: why
     the launch window is, "" while it is open; it keeps out the phases `changing`. `ramps`: whether the release has a
-    ramp, of which nobody looked where it stands.
+    ramp whose percentage is not known.
     """
 
     record: Record = field(default_factory=Record)
@@ -320,7 +320,7 @@ def _keeping_out(story: Story) -> tuple[Step, ...]:
             PlaybookRun("unlock.yml", f"in place of {holder}", options=FORCE),
         ]
     if story.freeze:
-        first.append(Person("whoever set the freeze", story.freeze))
+        first.append(Person("the author of the freeze", story.freeze))
     if story.killed and not story.automatic:
         first.append(RESET)
     return tuple(first)
@@ -390,4 +390,4 @@ def _one_up(ramp: Body, onward: Body, kinds: t.Mapping[str, str]) -> tuple[Step,
         return (PlaybookRun(RAMP, to if after else f"{to}, allowed now", after=after),)
     if not {*kinds} - {"day", "watch", "lock", "freeze"}:
         return (PlaybookRun(RAMP, to),)
-    return (Person("whoever runs the release", f"{to}, not yet: {next(iter(kinds.values()))}"),)
+    return (Person("the operator of the release", f"{to}, not yet: {next(iter(kinds.values()))}"),)

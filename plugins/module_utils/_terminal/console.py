@@ -141,7 +141,7 @@ class Console:
         return clock(run.clock + at - run.at)
 
     def _top(self) -> list[Line]:
-        """What is released, where, by whom; after it each phase has its heading."""
+        """The release, its place, its deployer; after it each phase has its heading."""
         run, screen = t.cast("RunBegun", self.run), t.cast("Screen", self.screen)
         what = f"Release {run.version}" if run.version else run.title
         where = f" → {run.environment}" if run.environment else ""

@@ -222,7 +222,7 @@ def earlier_runs(record: Record, began: str) -> Earlier:
             status[name] = phase.status
         elif phase.lasted is not None:
             own[name] = float(phase.lasted)
-        # What this run did counts nothing here, nor a try whose end nobody wrote down.
+        # What this run did counts nothing here, nor a try without a recorded end.
         spent = sum(try_.lasted or 0 for try_ in phase.tries if _before(try_, limit))
         if spent:
             seconds[name] = float(spent)

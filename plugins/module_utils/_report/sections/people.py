@@ -24,7 +24,7 @@ _TONES: dict[str, Tone] = {"pass": "good", "fail": "bad"}
 
 
 def decisions(record: Record) -> Table | None:
-    """At a gate, by whom, why, and what they had before them; left out when nothing was to decide."""
+    """At a gate: the name, the reason, and the evidence shown to that person; left out when nothing was to decide."""
     rows = [
         (act.gate or act.name, judged(act.decision), act.by, shown(act.at), act.reason, evidence(act.evidence))
         for act in record.facts.decisions
@@ -46,7 +46,7 @@ def evidence(value: t.Any) -> str:
 
 
 def feedback(record: Record) -> Table | None:
-    """What people answered about users, of each watch; left out when nobody was asked."""
+    """What people answered about users, of each watch; left out when no person was asked."""
     watches = [("monitoring", record.evidence("monitoring").feedback)]
     watches += [(watch.name, watch.feedback) for watch in record.facts.ramp_watches]
     rows = []
@@ -89,7 +89,7 @@ def sign_offs(record: Record, expected: t.Sequence[str] = ()) -> Table | None:
 def signature(record: Record, act: SignOff) -> Cell:
     """A signature under another attempt or commit says nothing of this one."""
     if not act.by:
-        return Cell("signed by nobody", "bad")
+        return Cell("signed without a name", "bad")
     ours = {"attempt": str(record.attempt or ""), "commit": record.git_sha}
     theirs = {"attempt": str(act.attempt or ""), "commit": act.git_sha}
     others = [

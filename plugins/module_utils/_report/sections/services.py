@@ -72,7 +72,7 @@ def service_row(
 ) -> tuple[Cell, ...]:
     """`pinned`: what it ran before the release, which a run that finds it rolled already cannot see.
 
-    `seen`: the version that somebody saw last, "" for nobody: without it nothing is said of what was not started.
+    `seen`: the last observed version, "" for none: without it nothing is said of what was not started.
     """
     result = service.result or ("failed" if failure else "unknown")
     why, now = service.cause or (failure.message if failure else "") or service.msg, service.after
@@ -139,7 +139,7 @@ def lead_of(rows: t.Sequence[tuple[Cell, ...]]) -> str:
 
 
 def images(record: Record) -> Table | None:
-    """By image its digest, or that nobody looked; left out when no image is recorded."""
+    """By image its digest, or that it was not checked; left out when no image is recorded."""
     known = record.facts.images
     rows = [
         (code(entry.name), code(entry.digest) if entry.digest else Cell(entry.unseen, "warn"))
@@ -235,7 +235,7 @@ def passed(results: t.Sequence[tuple[str, Cell]], what: str) -> str:
 
 
 def traffic(record: Record) -> Table | None:
-    """Requests that were counted while the release went on; left out when nobody counted."""
+    """Requests that were counted while the release went on; left out without a count."""
     counts = record.section("traffic")
     if not isinstance(counts, dict):
         return None

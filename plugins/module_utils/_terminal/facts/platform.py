@@ -210,7 +210,7 @@ def receivers(group: Group) -> list[str]:
 
 
 def still_told(receivers_in_turn: t.Iterable[str]) -> list[str]:
-    """Each once, and nobody whose incident was resolved since."""
+    """Each once, without those whose incident was resolved since."""
     messages: dict[str, None] = {}
     for receiver in receivers_in_turn:
         if receiver.endswith(RESOLVED):

@@ -134,7 +134,7 @@ def test_when_all_is_verified_the_facts_own_words_stand() -> None:
     rows = verification(ran(menu="pass", payment="pass"), OFF, PINS, RUNS)
     assert words(rows) == {
         "state": "user flows work, 100 % of those tried",
-        "impact": "nobody has the feature; what users do was tried and works",
+        "impact": "no user has the feature; what users do was tried and works",
         "verified": "4 of 4",
         "users": "What users do was tried and works.",
     }

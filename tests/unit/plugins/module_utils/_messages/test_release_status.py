@@ -199,7 +199,7 @@ def test_who_has_only_a_name_is_named_and_the_message_says_that_nobody_was_notif
     assert (
         headline.alarm(release)
         .replace(WORD_JOINER, "")
-        .startswith("🛑 @amina (only a name: nobody was notified) *R* was interrupted")
+        .startswith("🛑 @amina (only a name: not notified) *R* was interrupted")
     )
 
 

@@ -107,7 +107,7 @@ CASES = {
     "left out": (with_check(status="skip", detail="nobody was asked"),
                  "The check 'phone' was left out. Why: nobody was asked."),
     "nobody answered": (with_check(status="hold", facts={"how": "nobody",
-                        "question": "Does MENU work?"}), "Nobody answered 'Does MENU work?'."),
+                        "question": "Does MENU work?"}), "No answer came to 'Does MENU work?'."),
     "not told": ({**calm(), "announcements": {"start": {"undelivered": [UNTOLD]}}},
                  "The announcement 'start' did not reach slack. Why: token revoked."),
     "an attempt before": ({**calm(), "previous_attempts": [BEFORE]},

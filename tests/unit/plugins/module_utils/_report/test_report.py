@@ -206,7 +206,7 @@ def test_the_guard_is_one_watch_with_what_it_did_and_when_nobody_looked():
     (guard,) = (t for t in build_report(record, PLAN).tables if t.title == "The guard")
     assert guard.lead.startswith("The guard looked 571 times from ")
     assert guard.lead.endswith("The longest time between two looks was 1260.0 s.")
-    assert [row[1].text for row in guard.rows] == ["step down", "nobody looked"]
+    assert [row[1].text for row in guard.rows] == ["step down", "did not look"]
     assert guard.rows[0][2].text == "5 % to 1 %: it fires"
     record["facts"]["guard"]["looks"] = {}
     assert "The guard" not in {t.title for t in build_report(record, PLAN).tables}
@@ -239,7 +239,7 @@ def test_a_signature_for_another_commit_or_by_nobody_is_none():
     told = {row[0].text: row[1].text for row in table.rows}
     assert told == {
         "qa": f"signed for commit {'f' * 40}",
-        "product": "signed by nobody",
+        "product": "signed without a name",
         "security": "missing",
     }
 

@@ -128,7 +128,7 @@ def test_what_comes_next_is_last_a_person_without_a_command():
     assert lines_of(found, NOW)[-6:] == [
         "  next      eve@ops: take away the lock that keeps deployments out",
         f"  or        in place of eve@ops:  ansible-playbook playbooks/unlock.yml {END} {forced}",
-        "  or        whoever set the freeze: Deployments are frozen",
+        "  or        the author of the freeze: Deployments are frozen",
         f"  or        after fixing the cause:  ansible-playbook playbooks/deploy.yml {END} "
         "--tags database,microservices,monitoring",
         f"  or        go back to what ran before:  ansible-playbook playbooks/rollback.yml {END}",

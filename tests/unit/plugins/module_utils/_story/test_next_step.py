@@ -345,7 +345,7 @@ STATES: dict[str, str] = {
     "deploy step_up rest:172800": "ramp.yml",
     f"deploy step_up:{HOLD}": RELEASE,
     f"deploy step_up rest:172800 step_up:{ROLLBACK}": "ramp.yml",
-    "deploy percent:3": "whoever runs the release",
+    "deploy percent:3": "the operator of the release",
     "deploy kill": RESET,
     "deploy kill:automatic": RESET,
     "deploy kill reset": "deploy.yml --tags feature_flags",
@@ -404,7 +404,7 @@ def test_who_does_what_comes_next_comes_to_an_end(words: str) -> None:
     world = stands(words)
     assert shown(tells.next_step(world.story())) == STATES[words]
     end = followed(world)
-    assert isinstance(end, (PlaybookRun, Nothing)) or STATES[words] == "whoever runs the release"
+    assert isinstance(end, (PlaybookRun, Nothing)) or STATES[words] == "the operator of the release"
 
 
 @pytest.mark.parametrize("before", ["closed", "frozen", "locked", "kill"])
@@ -420,7 +420,7 @@ SENTENCES = {
     "run:database rest:120": "RUNNING: Database (2 of 8) for 2 min 20 s of 15 min, by bob@here, but its lock lapsed at "
     "12:01:20 UTC: the run may have died",
     "run:database rest:120 free": "INTERRUPTED: release 2.0.0 in Database (2 of 8) since 12:00:20 UTC; "
-    "nobody holds the deploy lock",
+    "the deploy lock is free",
     "fail:database": "FAILED: release 2.0.0 in Database (2 of 8) since 12:00:20 UTC: It did not work.",
     "fail:smoke_tests": "FAILED: release 2.0.0 in Smoke Tests (6 of 8) since 12:01:40 UTC: It did not work.",
     "hold:preflight": "ON HOLD: release 2.0.0 in Pre-Deploy (1 of 8) since 12:00:00 UTC: It did not work.",
@@ -463,7 +463,7 @@ LOCK = {"held": True, "holder": "eve@there", "manual": False}
     "another run's lock": ({"lock": LOCK}, {"reason": "Locked"}, ["wait for the lock", FOLLOW]),
     "a lock by hand": ({"lock": {**LOCK, "manual": True}}, {"reason": "Locked"},
                        ["eve@there", f"unlock.yml {tells.FORCE}", "then"]),
-    "a freeze": ({"freeze": "Frozen."}, {"reason": "Frozen"}, ["whoever set the freeze", "then"]),
+    "a freeze": ({"freeze": "Frozen."}, {"reason": "Frozen"}, ["the author of the freeze", "then"]),
     "a kill switch": ({"killed": "Eve did"}, {"reason": "KillSwitchSet"}, [RESET, "then"]),
     "a phase before its turn": ({"plan": Plan.read(PLAN)}, {"phase": "monitoring", "missing": ("smoke_tests",)},
                                 ["deploy.yml --tags smoke_tests,monitoring,sign_off"]),
