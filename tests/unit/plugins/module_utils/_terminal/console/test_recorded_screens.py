@@ -339,7 +339,7 @@ def test_what_has_no_room_in_the_cause_is_named_there_and_told_above() -> None:
         return replace(event, result={**event.result, "sentence": "x" * 500})
 
     shown = drawn("failing_preflight", 140, change=at_length)
-    told = "    ✗ check      on_call: nobody is on call in the schedule PONCALL: find somebody until 12:36 UTC"
+    told = "    ✗ check      on_call: no person is on call in the schedule PONCALL: find somebody until 12:36"
     cause = "  cause    1 of 48 checks stand against the release: (1) on_call (above). The platform was not"
     assert told in shown
     assert cause in shown
