@@ -93,7 +93,7 @@ reason:
   sample: Hold
 standing:
   description:
-    - How the platform stands, empty without O(standing). C(undone) is a sentence, empty where nobody decided about
+    - How the platform stands, empty without O(standing). C(undone) is a sentence, empty without a decision about
       that, and C(now) has a line for each part.
   returned: failure
   type: dict
