@@ -11,7 +11,7 @@ DIGEST = "sha256:" + "a1" * 32
 
 
 @pytest.mark.parametrize(
-    ("text", "api", "repository", "asked"),
+    ("text", "api", "repository", "manifest"),
     [
         ("easymo/core:v2", "https://registry-1.docker.io", "easymo/core", "v2"),
         ("nginx", "https://registry-1.docker.io", "library/nginx", "latest"),
@@ -21,9 +21,9 @@ DIGEST = "sha256:" + "a1" * 32
         (f"easymo/core:v2@{DIGEST}", "https://registry-1.docker.io", "easymo/core", DIGEST),
     ],
 )
-def test_a_name_tells_its_registry(text, api, repository, asked):
+def test_a_name_tells_its_registry(text, api, repository, manifest):
     found = Reference.parse(text)
-    assert (found.api, found.repository, found.asked) == (api, repository, asked)
+    assert (found.api, found.repository, found.manifest) == (api, repository, manifest)
 
 
 @pytest.mark.parametrize(
