@@ -281,7 +281,7 @@ class FlagsTask:
         return WrittenFlags(flags, plan.checksum, plan.changed, fence=self._params["fence"])
 
     def _warn(self, plan: FlagsPlan, asked: t.Sequence[str]) -> None:
-        # What only the first manifest set is nobody's decision.
+        # What only the first manifest set is no person's decision.
         if plan.overruled and plan.before.owned:
             self._module.warn(
                 f"Flags in ConfigMap {self._params['name']!r} that {', '.join(plan.overruled)} set "

@@ -269,7 +269,7 @@ def sign_given(
 
 
 def judge_sign_offs(wanted: Wanted, given: SignOff | None, subject: Subject) -> Finding:
-    """What nobody signed holds, and is no failure."""
+    """A missing signature holds, and is no failure."""
     name = f"sign_off_{wanted.name}"
     problem = missing_because(wanted, given, subject)
     if problem or given is None:

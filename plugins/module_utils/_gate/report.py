@@ -189,7 +189,7 @@ def bounds_of(metric: RecordedMetric) -> Bounds:
 
 
 def judged_as(metric: RecordedMetric) -> str:
-    """Of the last sample: good, between, breach or missing, and "" when nobody judged it."""
+    """Of the last sample: good, between, breach or missing, and "" without a judgement."""
     return metric.status or _judged(metric.newest, bounds_of(metric))
 
 

@@ -207,7 +207,7 @@ def announcements(
 
 def _acted(act: GuardAct) -> GuardAnnouncement:
     if act.what == KILL_SWITCH:
-        what = f"the kill switch is set at {act.before} %: nobody has the feature"
+        what = f"the kill switch is set at {act.before} %: no user has the feature"
         then = f"Find the cause, then reset it with {RESET}"
     else:
         what = f"{act.before} % went back to {act.to} %"
@@ -276,7 +276,7 @@ def _over(ended: EndedCause, place: str) -> GuardAnnouncement:
 
 
 def _silence(begin: float, end: float) -> GuardAnnouncement:
-    text = f"nobody looked from {of_epoch(begin)} to {of_epoch(end)}: find out why the guard did not run."
+    text = f"the guard did not look from {of_epoch(begin)} to {of_epoch(end)}: find out why it did not run."
     return GuardAnnouncement(f"guard_silent_{begin:.0f}", text)
 
 

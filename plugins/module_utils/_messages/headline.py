@@ -281,4 +281,4 @@ def alarm(status: ReleaseStatus) -> str:
 
 def call(who: str) -> str:
     called = mention(who)
-    return called if called.startswith("<") else f"{called} (only a name: nobody was notified)"
+    return called if called.startswith("<") else f"{called} (only a name: not notified)"

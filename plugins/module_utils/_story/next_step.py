@@ -87,7 +87,7 @@ Step = t.Union[PlaybookRun, Person, Nothing]  # noqa: UP007
 
 
 def worded(step: Step) -> str:
-    """For whoever reads it where no command line is known."""
+    """For a reader where no command line is known."""
     if isinstance(step, Person):
         return f"{step.who}: {step.why}"
     if isinstance(step, Nothing):
@@ -240,7 +240,7 @@ def steps(story: Story) -> tuple[Step, ...]:
     named = [PlaybookRun(entry, "as its cause says", options=words) for entry, words in stop.named]
     if stop.other:
         home = "finish it or roll it back, from a checkout of it"
-        return (Person(f"whoever runs release {stop.other}", home), PlaybookRun("", "by name"))
+        return (Person(f"the operator of release {stop.other}", home), PlaybookRun("", "by name"))
     if story.stop and (stop.missing or not stop.phase or not story.record.exists):
         return _repeated(story, stop, named)
     state = state_of(story)

@@ -112,7 +112,7 @@ def guard(record: Record) -> Table | None:
     rows += [
         (
             shown(of_epoch(gap.begin)),
-            Cell("nobody looked", "warn"),
+            Cell("did not look", "warn"),
             f"until {shown(of_epoch(gap.end))}",
         )
         for gap in looks.silences

@@ -74,7 +74,7 @@ def test_a_watch_that_is_too_short_is_told_before_it_begins():
 
 def test_how_long_is_not_known_before_anybody_of_the_control_failed():
     silent = record(sample("2026-11-24T09:00:00Z", 36, 0, 3564, 0))
-    assert "nobody of the control failed" in outlook(silent, STEPS, at=1, watch=1, hold_for=0)[0]
+    assert "no user of the control failed" in outlook(silent, STEPS, at=1, watch=1, hold_for=0)[0]
     assert "no watch has compared cohorts" in outlook(Record(), STEPS, at=1, watch=1, hold_for=0)[0]
 
 

@@ -431,9 +431,9 @@ SENTENCES = {
     "deploy rollback:dies rest:120": "RUNNING: rolling back, by bob@here, but its lock lapsed at 12:03:45 UTC: "
     "the run may have died",
     "deploy rollback:dies rest:120 free": "INTERRUPTED: release 2.0.0 in the rollback since "
-    "12:02:40 UTC; nobody holds the deploy lock",
+    "12:02:40 UTC; the deploy lock is free",
     "deploy restore:dies rest:120 free": "INTERRUPTED: release 2.0.0 in the restore of its databases since "
-    "12:02:40 UTC; nobody holds the deploy lock",
+    "12:02:40 UTC; the deploy lock is free",
     "deploy kill rollback": "ROLLED BACK: release 2.0.0 at 12:02:45 UTC. eve@there set the kill switch at "
     "2026-11-24T12:02:40Z, because: errors",
     "deploy back:microservices": "NOT FINISHED: release 2.0.0: Microservices is left",

@@ -239,7 +239,7 @@ def test_what_another_release_stops_is_for_whoever_runs_that_one() -> None:
         return replace(event, result=told) if failed else event
 
     first, second = (line for line in drawn("locked", change=refused) if line.startswith(COMMANDS))
-    assert first.startswith("  next     whoever runs release 1.9.0: finish it or roll it back")
+    assert first.startswith("  next     the operator of release 1.9.0: finish it or roll it back")
     assert """'{"release_supersedes": {"1.9.0": {"by": """ in second
 
 
