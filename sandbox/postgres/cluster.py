@@ -91,18 +91,14 @@ def choose(programs: Path, folder: Path) -> Account:
     """The account for a server with its `programs` there and its data in `folder`."""
     if os.geteuid() != 0:
         return Account(setpriv(), None)
-    unprivileged = pwd.getpwnam("nobody")
-    identity = (
-        f"--reuid={unprivileged.pw_uid}",
-        f"--regid={unprivileged.pw_gid}",
-        "--clear-groups",
-    )
-    as_nobody = Account(setpriv(*identity), (unprivileged.pw_uid, unprivileged.pw_gid))
+    user = pwd.getpwnam("nobody")
+    identity = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
+    as_nobody = Account(setpriv(*identity), (user.pw_uid, user.pw_gid))
     if _reaches(as_nobody, programs, folder):
         return as_nobody
     # Root under another name: reaches what root reaches, and needs no change of owner.
     unshare = shutil.which("unshare") or "unshare"
-    mapped = (f"--map-user={unprivileged.pw_uid}", f"--map-group={unprivileged.pw_gid}")
+    mapped = (f"--map-user={user.pw_uid}", f"--map-group={user.pw_gid}")
     as_mapped = Account((unshare, "--user", *mapped, *setpriv()), (0, 0))
     if _reaches(as_mapped, programs, folder):
         return as_mapped
