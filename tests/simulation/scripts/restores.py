@@ -25,7 +25,9 @@ def restore(script: Script) -> None:
     script.lock("undo")
     if any(one["changed"] for one in checks.values()):
         begun = {"by": APPROVED_BY, "reason": _reason(script), "at": "", "open": True}
-        _note(script, "announce_start", "Note that the restore begins", begun)
+        _note(
+            script, "announce_start", "Note that the restore begins", facts={"restore_asked": begun}
+        )
     script.require(keep_off(script, f"{LEFT}{_reason(script)}"))
     causes = _restore(script, orders, checks)
     _start(script, causes)
@@ -34,16 +36,15 @@ def restore(script: Script) -> None:
             "database_restore/conclude", "Record why it failed", name=script.version, notes=causes
         )
         raise StopError(" ".join(causes))
-    _note(script, "conclude", "Note that the restore has ended", {"open": False})
+    _note(script, "conclude", "Note that the restore has ended")
     mark_as_back(script, "database")
     _note_it(script)
     script.unlock("undo")
 
 
-def _note(script: Script, file: str, task: str, asked: Result) -> None:
+def _note(script: Script, file: str, task: str, **written: t.Any) -> None:
     place = f"database_restore/{file}"
-    facts = {"restore_asked": asked}
-    script.require(script.task(place, task, name=script.version, facts=facts, fence=script.epoch))
+    script.require(script.task(place, task, name=script.version, fence=script.epoch, **written))
 
 
 def _order(script: Script, name: str) -> Result:
