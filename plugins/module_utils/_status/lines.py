@@ -12,7 +12,7 @@ from datetime import datetime
 from .._formats import grouped, listed, shortened, size
 from .._release.models import ROLLED_BACK, SETTLED
 from .._release.record import Evidence, Record
-from .._story.next_step import Stop, Story, steps, worded
+from .._story.next_step import Stop, Story, command_of, steps, worded
 from .._story.plan import Plan
 from .build import NOT_STARTED, service_version, shown
 
@@ -194,7 +194,10 @@ def next_words(record: Record, plan: Plan, stop: Stop, switched_off: t.Iterable[
     if not record.exists:
         return ""
     story = Story(record=record, plan=plan, switched_off=frozenset(switched_off), stop=stop)
-    return "; or ".join(dict.fromkeys(map(worded, steps(story))))
+    texts: dict[str, str] = {}
+    for step in steps(story):
+        texts.setdefault(command_of(step), worded(step))
+    return "; or ".join(texts.values())
 
 
 def _undone(settlement: Fields) -> str:

@@ -92,9 +92,16 @@ def worded(step: Step) -> str:
         return f"{step.who}: {step.why}"
     if isinstance(step, Nothing):
         return step.why
-    playbook = f"playbooks/{step.playbook}" if step.playbook else "the same command"
     why = ", ".join(filter(None, (step.why, step.after)))
-    return f"{' '.join([playbook, *step.words])} ({why})"
+    return f"{command_of(step)} ({why})"
+
+
+def command_of(step: Step) -> str:
+    """What is typed, or what is to be done where that is no command."""
+    if not isinstance(step, PlaybookRun):
+        return step.why
+    playbook = f"playbooks/{step.playbook}" if step.playbook else "the same command"
+    return " ".join([playbook, *step.words])
 
 
 FOLLOW = PlaybookRun("status.yml", "watch it to its end", options="-e follow=true")

@@ -134,3 +134,12 @@ def test_what_comes_next_begins_with_what_was_switched_off(status, missing, said
     found = next_words(record, plan, Stop("PhaseFailed", "tests"), missing)
     assert found.startswith(said)
     assert bool(found) is bool(said)
+
+
+def test_what_the_cause_and_the_state_of_a_hold_name_alike_is_offered_once():
+    record = Record.read({"status": "failed", "phases": {"monitoring": {"status": "on_hold"}}})
+    approve = ("decide.yml", "-e decision=approve -e by=$USER -e \"reason='WHY'\"")
+    stop = Stop("Hold", "monitoring", named=(approve,))
+    words = next_words(record, Plan([Planned("monitoring")]), stop, ())
+    assert words.count("playbooks/decide.yml") == 1
+    assert words.startswith(f"playbooks/{' '.join(approve)} (")
