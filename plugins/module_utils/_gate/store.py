@@ -127,6 +127,9 @@ class ReleaseMemory:
             self._stamp["definition"],
         ):
             return None
+        if self._settled and known.ended:
+            # Its run told how it ended. The time since belongs to no watch.
+            return None
         return self._take_up(plan, record, known)
 
     def _take_up(self, plan: WatchPlan, record: Record, known: WatchState) -> WatchState | None:

@@ -158,6 +158,15 @@ def test_a_run_over_a_finished_phase_writes_nothing_until_it_holds(cluster):
     assert cluster.writes == ["create ConfigMap"]
 
 
+@pytest.mark.parametrize(("status", "goes_on"), [("running", True), ("done", False)])
+def test_a_watch_that_ended_goes_on_only_where_its_phase_was_not_closed(cluster, status, goes_on):
+    started = {"status": "running", "started": "t", "finished": "", "evidence": {}}
+    cluster.put("ConfigMap", record(phases={"monitoring": started}))
+    kept(cluster).keep(replace(looked(), ended="proceed"))
+    cluster.put("ConfigMap", record(phases={"monitoring": {**started, "status": status}}))
+    assert (memory(cluster).recall(PLAN) is not None) is goes_on
+
+
 def test_a_decision_of_this_watch_is_heard(cluster):
     writing = kept(cluster)
     state = replace(looked(), held=10.0)
