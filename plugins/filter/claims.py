@@ -8,7 +8,7 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._claims.claims import read_claims
-from ..module_utils._claims.rollback import Claim, latest_cause, verification
+from ..module_utils._claims.rollback import Claim, latest_cause
 from ..module_utils._errors import InputError
 from ..module_utils._release.record import Record
 from ..module_utils._time import parse_time, zone_of
@@ -32,5 +32,4 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {
             "release_claims": release_claims,
-            "rollback_verification": verification,
         }

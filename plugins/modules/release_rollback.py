@@ -27,6 +27,72 @@ extends_documentation_fragment:
   - easymo.deploy._kubernetes
   - easymo.deploy._lock.fence
 options:
+  state:
+    description:
+      - V(returned) returns the Deployments.
+      - V(begun) notes in the release record who asks for it and why, before anything goes back, for it may be cut off.
+        The same request again, with no deployment in between, is none.
+      - V(verified) tells of each thing that it must have brought back whether it is verified, failed, or not looked at,
+        and keeps that in the record.
+      - V(closed) marks in the record what went back.
+    type: str
+    choices: [returned, begun, verified, closed]
+    default: returned
+    version_added: 0.3.0
+  phase:
+    description: The phase of O(name) that is marked as rolled back when its services returned. None when empty.
+    type: str
+    default: ""
+    version_added: 0.3.0
+  parts:
+    description:
+      - What goes back, by the tags of C(playbooks/rollback.yml). V(all), or some of the others, such as V(services),
+        which leave the rest of the release. For V(verified) and V(closed).
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
+  plan:
+    description: The names of the phases that the release has. For V(closed).
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
+  ways_back:
+    description: The phases that each part takes back, as lists. Without those of O(phase). For V(closed).
+    type: dict
+    default: {}
+    version_added: 0.3.0
+  by:
+    description: Who asks for it. For V(begun).
+    type: str
+    default: ""
+    version_added: 0.3.0
+  reason:
+    description: Why. For V(begun).
+    type: str
+    default: ""
+    version_added: 0.3.0
+  tests:
+    description: What user flows showed, the result of M(easymo.deploy.smoke_tests). For V(verified).
+    type: dict
+    default: {}
+    version_added: 0.3.0
+  pods:
+    description: Whether the feature is off, the result of a loop over M(easymo.deploy.pod_flags). For V(verified).
+    type: dict
+    default: {}
+    version_added: 0.3.0
+  running:
+    description: Whether all pods run, the result of M(easymo.deploy.health_check). Empty when that was not looked at.
+    type: dict
+    default: {}
+    version_added: 0.3.0
+  returned:
+    description: The same about the services that returned.
+    type: dict
+    default: {}
+    version_added: 0.3.0
   name:
     description: The version to go back from, for example V(2.0.0).
     type: str
@@ -80,6 +146,15 @@ EXAMPLES = r"""
     name: 2.0.0
     namespace: shop-prod
     deployments: [wallet-service, vendor-service]
+
+- name: Mark the release as rolled back in its record
+  easymo.deploy.release_rollback:
+    state: closed
+    name: 2.0.0
+    namespace: shop-prod
+    parts: [all]
+    plan: [database, microservices, feature_flags]
+    ways_back: {all: [feature_flags]}
 """
 
 RETURN = r"""
@@ -89,7 +164,7 @@ services:
     - C(taken_away) lists what going back takes from its template that the release did not write, as
       RV(easymo.deploy.rollout#module:taken_away). In check mode it tells so beforehand.
     - C(fenced) tells whether the fence was written on it and nothing else.
-  returned: always, but for bad input
+  returned: with O(state=returned), but for bad input
   type: dict
   sample:
     wallet-service:
@@ -103,21 +178,34 @@ services:
       fenced: false
 waves:
   description: The order in which they returned.
-  returned: always, but for bad input
+  returned: with O(state=returned), but for bad input
   type: list
   elements: list
   sample: [[checkout], [buyer-service, station-service], [wallet-service]]
 failed_services:
   description: Those that did not return.
-  returned: always, but for bad input
+  returned: with O(state=returned), but for bad input
   type: list
   elements: str
   sample: []
 summary:
   description: The same in a few sentences.
-  returned: always, but for bad input
+  returned: with O(state=returned), but for bad input
   type: str
   sample: "Returned: checkout, wallet-service."
+verified:
+  description: A row for each thing that must have come back, with its C(name), C(status) and C(detail).
+  returned: with O(state=verified)
+  type: list
+  elements: dict
+  sample: [{name: Every pod runs, status: verified, detail: 38 pods ready}]
+  version_added: 0.3.0
+sentence:
+  description: The same in a few words.
+  returned: with O(state=verified)
+  type: str
+  sample: "Verified: 7 of 7 looked at"
+  version_added: 0.3.0
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: NotReturned}
 """
 
@@ -129,6 +217,7 @@ from ..module_utils._kubernetes import actor_of, cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.apply import lease_check_for
 from ..module_utils._module import Module, documented, execute, refuse_below
+from ..module_utils._rollback import RollbackRecord
 from ..module_utils._rollout.changes import describe_changes
 from ..module_utils._time import utc_now
 from ..module_utils._waves.rollback import (
@@ -147,7 +236,15 @@ module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    request, clock = to_request(module.params), MonotonicClock()
+    state, request = module.params["state"], to_request(module.params)
+    if state == "returned":
+        return return_services(module, request)
+    record = RollbackRecord(module, cluster_for(module))
+    return {"begun": record.begin, "verified": record.verify, "closed": record.close}[state]()
+
+
+def return_services(module: Module, request: RollbackRequest) -> dict[str, t.Any]:
+    clock = MonotonicClock()
     cluster = cluster_for(module).until(clock.now() + request.wait_timeout)
     pins, waves = plan_waves(cluster, request, clock)
     guard = lease_check_for(cluster, request.fence, clock=clock, name=module.params["lock"])
@@ -164,15 +261,20 @@ def run(module: Module) -> dict[str, t.Any]:
     for outcome in returned:
         if outcome.takes:
             module.warn(f"{outcome.name}: {describe_changes(outcome.takes)}")
+    services = {outcome.name: outcome.to_json() for outcome in returned}
     result = {
         "changed": any(outcome.changed for outcome in returned),
-        "services": {outcome.name: outcome.to_json() for outcome in returned},
+        "services": services,
         "waves": waves,
         "failed_services": [outcome.name for outcome in returned if not outcome.returned],
         "summary": describe_return(returned, request.release),
     }
     if module._diff:
         result["diff"] = to_diff(returned)
+    partly = bool(request.names or result["failed_services"])
+    if module.params["phase"] and (result["changed"] or result["failed_services"]):
+        record = RollbackRecord(module, cluster_for(module))
+        record.returned(services, partly=partly)
     if result["failed_services"]:
         raise NotReturnedError(str(result["summary"]), **result)
     return result

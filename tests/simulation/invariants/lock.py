@@ -272,7 +272,7 @@ class LockInvariants:
         if module == "rollout" and params["state"] in SCALES:
             return bool(params["state"] == "running")
         return module in ("kill_switch", "metrics_gate") or (
-            module == "release" and not params["fence"]
+            module in ("release", "release_rollback") and not params["fence"]
         )
 
 

@@ -245,7 +245,8 @@ class ServiceInvariants:
     def claimed(self, process: Process, did: Did) -> None:
         if did.module == "release" and did.params["pin"]:
             self._pinned_at[process.name] = did.began
-        if did.module == "release" and did.params["status"] == "rolled_back" and not did.failed:
+        closes = did.module == "release_rollback" and did.params["state"] == "closed"
+        if closes and "all" in did.params["parts"] and not did.failed:
             self._check_all_back(process, did)
         if did.params.get("state") in SCALES:
             return

@@ -7,7 +7,7 @@ from ..bucket import CONNECTION as BUCKET
 from ..platform import CLUSTER
 from ..tasks import Result
 from .flags import keep_off
-from .rollback import mark_as_back
+from .rollback import close
 from .script import Script, StopError
 from .stores import CONNECTION, on_each
 
@@ -37,8 +37,7 @@ def restore(script: Script) -> None:
         )
         raise StopError(" ".join(causes))
     _note(script, "conclude", "Note that the restore has ended")
-    mark_as_back(script, "database")
-    _note_it(script)
+    close(script, "database")
     script.unlock("undo")
 
 
@@ -163,18 +162,6 @@ def _start(script: Script, causes: list[str]) -> None:
 
 def _scale(script: Script, file: str, task: str) -> Result:
     return script.task(f"database_restore/{file}", task, deployments=script.services)
-
-
-def _note_it(script: Script) -> None:
-    script.require(
-        script.task(
-            "sign_off/rolled_back",
-            "Record which part was rolled back",
-            name=script.version,
-            notes=["Went back alone: database."],
-            fence=script.epoch,
-        )
-    )
 
 
 def look(script: Script) -> None:

@@ -54,20 +54,15 @@ def _refuse_below_later(script: Script) -> None:
 
 
 def _note_beginning(script: Script) -> None:
-    where = "sign_off/asked"
-    known = script.require(
-        script.task(where, "Read whether a rollback has begun", name=script.version)
-    )
-    record = known.get("record") or {}
-    asked = (record.get("facts") or {}).get("rollback_asked") or {}
-    if known.get("exists") and record["status"] != "rolled_back" and not asked.get("open"):
-        asked = {"by": script.actor.name, "reason": "errors", "at": "", "open": True}
+    script.require(
         script.task(
-            where,
-            "Keep who asked for the rollback, when and why",
+            "sign_off/asked",
+            "Note who asked for the rollback, when and why",
             name=script.version,
-            facts={"rollback_asked": asked},
+            by=script.actor.name,
+            reason="errors",
         )
+    )
 
 
 def _restore_flags(script: Script) -> None:
@@ -94,18 +89,6 @@ def _return_services(script: Script) -> tuple[Result, list[str]]:
         first=script.services[:1],
         fence=script.epoch,
     )
-    if "services" in returned and (returned.get("changed") or returned.get("failed")):
-        status = "partly_rolled_back" if returned.get("failed") else "rolled_back"
-        script.require(
-            script.task(
-                "service_rollback/main",
-                "Record what returned",
-                name=script.version,
-                facts={"services_returned": returned["services"]},
-                phase_status=status,
-                fence=script.epoch,
-            )
-        )
     back = [name for name, one in returned.get("services", {}).items() if not one["message"]]
     found: list[str] = []
     if back:
@@ -120,7 +103,6 @@ def _return_services(script: Script) -> tuple[Result, list[str]]:
 
 def _close_rollback(script: Script, *, services: bool) -> list[str]:
     """What the pods are not as they should be, which ends the run when all is closed."""
-    where = "sign_off/rolled_back"
     found: list[str] = []
     if services:
         found = _check_pods(
@@ -129,16 +111,7 @@ def _close_rollback(script: Script, *, services: bool) -> list[str]:
             "Check that every pod runs",
             deployments=script.services,
         )
-    script.require(
-        script.task(
-            where,
-            "Mark the release as rolled back in its record",
-            name=script.version,
-            fence=script.epoch,
-        )
-    )
-    for phase in {"feature_flags", "edge_functions"}.intersection(script.phases):
-        mark_as_back(script, phase)
+    close(script, "all")
     return found
 
 
@@ -151,13 +124,15 @@ def _check_pods(script: Script, where: str, name: str, **which: t.Any) -> list[s
     return [str(checked["msg"])] if checked.get("failed") else []
 
 
-def mark_as_back(script: Script, phase: str) -> None:
+def close(script: Script, part: str) -> None:
     script.require(
         script.task(
             "sign_off/rolled_back",
-            "Mark the phases as rolled back",
+            "Mark in the release record what was rolled back",
             name=script.version,
-            phase=phase,
+            parts=[part],
+            plan=script.phases,
+            ways_back={"all": ["feature_flags", "edge_functions"], "database": ["database"]},
             fence=script.epoch,
         )
     )

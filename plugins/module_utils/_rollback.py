@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A rollback in the record of its release: who asked for it, what returned, what was verified, and its end."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._claims.rollback import rollback_claims, verification
+from ._cluster import Cluster, MonotonicClock
+from ._errors import DeployError
+from ._kubernetes import actor_of
+from ._lock.apply import lease_check_for
+from ._module import Module, Result
+from ._release.models import ROLLED_BACK
+from ._release.plan import RecordChange
+from ._release.record import Record
+from ._release.store import ReleaseStore
+from ._release.task import plain
+from ._rollout.observer import observe_standings
+from ._time import utc_now
+
+ALL, SERVICES = "all", "services"
+PARTLY = "partly_rolled_back"
+
+
+class RollbackRecord:
+    """What one task of the module release_rollback adds to the record. `parts`: of the rollback, by their tags."""
+
+    def __init__(self, module: Module, cluster: Cluster) -> None:
+        params = module.params
+        self._module = module
+        self._params = params
+        self._cluster = cluster
+        self._parts = sorted(params["parts"])
+        self._store = ReleaseStore(cluster, params["name"], clock=MonotonicClock())
+
+    def begin(self) -> Result:
+        """What cannot be noted is a warning: it is no reason to leave the feature on."""
+        by, reason, at = self._params["by"], self._params["reason"], utc_now()
+        try:
+            record = self._store.read()
+            if record is None or not asks_anew(record, by, reason):
+                return {"changed": False}
+            begun = {"by": by, "reason": reason, "at": at, "open": True}
+            return {"changed": self._change(facts={"rollback_asked": begun})}
+        except DeployError as exc:
+            self._module.warn(f"Who rolls it back, and why, was not recorded: {exc}")
+            return {"changed": False}
+
+    def returned(self, services: t.Mapping[str, t.Any], *, partly: bool) -> None:
+        self._change(
+            facts={"services_returned": services},
+            phase=self._params["phase"],
+            phase_status=PARTLY if partly else ROLLED_BACK,
+        )
+
+    def verify(self) -> Result:
+        """Everything is looked at, whatever fails. A second rollback that sees the same writes nothing."""
+        params, record = self._params, self._store.read()
+        pins: dict[str, t.Any] | None = None
+        if {ALL, SERVICES} & {*self._parts}:
+            pinned = self._store.pins(record.attempt if record else 1).deployments
+            # Of services that went back by name, the others stay at the release.
+            names = params["deployments"] or [*pinned]
+            pins = {name: pinned[name] for name in names if name in pinned}
+        rows = verification(
+            params["tests"],
+            params["pods"],
+            pins,
+            self._standings() if pins is not None else (),
+            params["running"] or None,
+            params["returned"],
+        )
+        before = record.facts.rollback_verified if record else ()
+        differ = [row.status for row in before] != [row["status"] for row in rows]
+        changed = bool(record and differ) and self._change(facts={"rollback_verified": rows})
+        facts = Record.read({"facts": {"rollback_verified": rows}}).facts
+        claim = rollback_claims(facts.rollback_verified)["verified"]
+        return {"changed": changed, "verified": rows, "sentence": f"Verified: {claim.words}"}
+
+    def close(self) -> Result:
+        """A partial rollback leaves the rest of the release, so the attempt goes on."""
+        closed = {"rollback_asked": {"open": False}}
+        changed = False
+        if ALL in self._parts:
+            changed = self._change(status=ROLLED_BACK, facts=closed)
+        ways = self._params["ways_back"]
+        phases = dict.fromkeys(phase for part in self._parts for phase in ways.get(part, ()))
+        for phase in phases:
+            if phase in self._params["plan"]:
+                changed |= self._change(phase=phase, phase_status=ROLLED_BACK)
+        if ALL not in self._parts:
+            note = f"Went back alone: {', '.join(self._parts)}."
+            changed |= self._change(notes=(note,), facts=closed)
+        return {"changed": changed}
+
+    def _standings(self) -> t.Sequence[t.Mapping[str, t.Any]]:
+        try:
+            return observe_standings(self._cluster, None)
+        except DeployError as exc:
+            self._module.warn(f"What the services run could not be read: {exc}")
+            return ()
+
+    def _change(self, *, facts: t.Mapping[str, t.Any] | None = None, **changes: t.Any) -> bool:
+        params, check_mode = self._params, self._module.check_mode
+        if not check_mode:
+            clock = MonotonicClock()
+            lease_check_for(
+                self._cluster, params["fence"], clock=clock, name=params["lock"]
+            ).check()
+        change = RecordChange(
+            version=self._store.version,
+            actor=actor_of(params),
+            now=utc_now(),
+            fence=params["fence"],
+            facts=plain(facts or {}),
+            **changes,
+        )
+        before, after = self._store.change(change, check_mode=check_mode)
+        return before != after
+
+
+def asks_anew(record: Record, by: str, reason: str) -> bool:
+    """Whether somebody asks for a rollback that has not begun yet.
+
+    The same request again, with no deployment in between, has nothing to take back.
+    """
+    facts, before = record.facts, record.facts.rollback_asked
+    if record.status == ROLLED_BACK or facts.rollback_open:
+        return False
+    if (before.by, before.reason) != (by, reason) or not before.at:
+        return True
+    return any(phase.started > before.at for phase in record.phases.values())
