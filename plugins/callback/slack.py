@@ -149,7 +149,7 @@ from ..module_utils._redaction import Redactor
 from ..module_utils._release.models import sentence_of
 from ..module_utils._release.record import Record
 from ..module_utils._story.plan import Plan
-from ..module_utils._terminal.telling import LOCKS, RECORD_READERS
+from ..module_utils._terminal.telling import LOCKS
 from ..plugin_utils._interruption import when_cut_short
 from ..plugin_utils._module_of import module_of
 from ..plugin_utils._observing import PlayVariables, hosts_of, observing, task_name
@@ -320,7 +320,7 @@ class CallbackModule(CallbackBase):
             action = module_of(result.task)
             if changes(action, result.result):
                 self._message.touched()
-            if action in RECORD_READERS:
+            if "document" in result.result:
                 self._message.record_seen(Record.of_result(result.result))
                 if result.result.get("decision") and result.result.get("changed"):
                     self._message.decided(str(result.result.get("sentence") or ""))

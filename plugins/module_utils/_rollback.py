@@ -33,6 +33,8 @@ class RollbackRecord:
         self._cluster = cluster
         self._parts = sorted(params["parts"])
         self._store = ReleaseStore(cluster, params["name"], clock=MonotonicClock())
+        self.document = ""
+        """The record as it was written last, as JSON; empty before."""
 
     def begin(self) -> Result:
         """What cannot be noted is a warning: it is no reason to leave the feature on."""
@@ -42,7 +44,8 @@ class RollbackRecord:
             if record is None or not asks_anew(record, by, reason):
                 return {"changed": False}
             begun = {"by": by, "reason": reason, "at": at, "open": True}
-            return {"changed": self._change(facts={"rollback_asked": begun})}
+            changed = self._change(facts={"rollback_asked": begun})
+            return {"changed": changed, "document": self.document}
         except DeployError as exc:
             self._module.warn(f"Who rolls it back, and why, was not recorded: {exc}")
             return {"changed": False}
@@ -76,7 +79,12 @@ class RollbackRecord:
         changed = bool(record and differ) and self._change(facts={"rollback_verified": rows})
         facts = Record.read({"facts": {"rollback_verified": rows}}).facts
         claim = rollback_claims(facts.rollback_verified)["verified"]
-        return {"changed": changed, "verified": rows, "sentence": f"Verified: {claim.words}"}
+        return {
+            "changed": changed,
+            "verified": rows,
+            "sentence": f"Verified: {claim.words}",
+            "document": self.document,
+        }
 
     def close(self) -> Result:
         """A partial rollback leaves the rest of the release, so the attempt goes on."""
@@ -92,7 +100,7 @@ class RollbackRecord:
         if ALL not in self._parts:
             note = f"Went back alone: {', '.join(self._parts)}."
             changed |= self._change(notes=(note,), facts=closed)
-        return {"changed": changed}
+        return {"changed": changed, "document": self.document}
 
     def _standings(self) -> t.Sequence[t.Mapping[str, t.Any]]:
         try:
@@ -117,6 +125,7 @@ class RollbackRecord:
             **changes,
         )
         before, after = self._store.change(change, check_mode=check_mode)
+        self.document = after.to_result()["document"]
         return before != after
 
 

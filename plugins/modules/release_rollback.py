@@ -206,6 +206,12 @@ sentence:
   type: str
   sample: "Verified: 7 of 7 looked at"
   version_added: 0.3.0
+document:
+  description: The release record as this task wrote it last, as JSON. Empty where it wrote nothing.
+  returned: where it may write the record
+  type: str
+  sample: '{"version": "2.0.0", "attempt": 1, "status": "rolled_back", "phases": {}}'
+  version_added: 0.3.0
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: NotReturned}
 """
 
@@ -275,6 +281,7 @@ def return_services(module: Module, request: RollbackRequest) -> dict[str, t.Any
     if module.params["phase"] and (result["changed"] or result["failed_services"]):
         record = RollbackRecord(module, cluster_for(module))
         record.returned(services, partly=partly)
+        result["document"] = record.document
     if result["failed_services"]:
         raise NotReturnedError(str(result["summary"]), **result)
     return result

@@ -70,6 +70,16 @@ def test_returned_in_check_mode_for_real_and_again(released):
         assert set(again) == set(real) == set(predicted)
 
 
+def test_what_it_writes_of_the_phase_is_told_with_its_result(released):
+    """Slack shows the phase by it, before anybody reads the record again."""
+    returned = goes_back(released, phase="microservices", first=[CORE])
+    written = json.loads(returned["document"])
+    assert written["phases"]["microservices"]["status"] == "rolled_back"
+    assert written == released.run(release_info, name="2.0.0")["record"]
+    closed = goes_back(released, state="closed", parts=["all"], plan=["microservices"])
+    assert json.loads(closed["document"])["status"] == "rolled_back"
+
+
 def test_under_a_lock_also_what_stands_at_its_pin_is_fenced_and_restarts_nothing(released):
     lost = released.run(deploy_lock, release="2.0.0")["fence"]
     fence = released.run(deploy_lock, purpose="undo", release="2.0.0")["fence"]
