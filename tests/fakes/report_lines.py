@@ -20,7 +20,7 @@ def _lines(report: Report) -> t.Iterator[str]:
         yield f"{phase.name} {phase.status}"
         yield from details(phase)
     yield from (one.sentence() for one in report.deviations)
-    yield from (f"{one.at:%Y-%m-%d %H:%M:%S} {one.said}" for one in report.events)
+    yield from (f"{one.at:%Y-%m-%d %H:%M:%S} {one.text}" for one in report.events)
     for watch in report.watches:
         yield watch.title
         for one in watch.metrics:

@@ -67,22 +67,22 @@ def read_claims(
         "status": status_of(record, percentage),
         "downtime": downtime,
         "errors": errors_of(record.alerts, zone),
-        "interruption": downtime.said("Zero downtime", "Downtime: "),
-        "tests": tests.said("All tests passing", "Tests: "),
-        "rollout": percentage.said(
+        "interruption": downtime.worded("Zero downtime", "Downtime: "),
+        "tests": tests.worded("All tests passing", "Tests: "),
+        "rollout": percentage.worded(
             f"{percentage.words} rollout active" if percentage.words else "Feature active",
             "Rollout: ",
         ),
-        "monitoring": watch.said("Monitoring stable", "Monitoring: "),
+        "monitoring": watch.worded("Monitoring stable", "Monitoring: "),
         "service": service_of(measured),
         **rollback_claims(record.facts.rollback_verified),
         "report_services": services_of(record.phase("microservices")),
         "report_database": database_of(record.phase("database")),
-        "report_flags": percentage.said(
+        "report_flags": percentage.worded(
             f"Active at {percentage.words}" if percentage.words else "Active"
         ),
-        "report_tests": tests.said("All passing"),
-        "report_metrics": watch.said(within_targets(record.phase("monitoring"))),
+        "report_tests": tests.worded("All passing"),
+        "report_metrics": watch.worded(within_targets(record.phase("monitoring"))),
         "report_incidents": incidents_of(record, zone),
         "rollback_downtime": downtime_of(availability_of(back, zone=zone)),
     }

@@ -81,7 +81,7 @@ class Claim:
     def mark(self) -> str:
         return MARKS[self.good]
 
-    def said(self, well: str, otherwise: str = "") -> Claim:
+    def worded(self, well: str, otherwise: str = "") -> Claim:
         """The same in the words `well` where all is well, else with `otherwise` before its own."""
         return replace(self, words=well if self.good else f"{otherwise}{self.words}")
 

@@ -157,11 +157,11 @@ Ended = t.Callable[[float], bool]
 
 @dataclass
 class PageWriter:
-    """`own` is the report's file, `others` the places that people open. `asked` is called for the last page."""
+    """`own` is the report's file, `others` the places that people open. `options_of` is called for the last page."""
 
     observer: ReleaseObserver
     services: t.Sequence[str]
-    asked: t.Callable[[Sight], ReportOptions]
+    options_of: t.Callable[[Sight], ReportOptions]
     live: ReportOptions
     own: FilePlace
     others: list[Published]
@@ -169,10 +169,10 @@ class PageWriter:
     clock: Clock
     wall: t.Callable[[], datetime]
     every: float = EVERY
-    seen: Sight | None = None
-    said: float = 0.0
+    written: Sight | None = None
+    written_at: float = 0.0
     before: Sight | None = None
-    found: str = ""
+    page_before: str = ""
     """What the first look saw, and the page that lay there: a phase that is run again after the end is not live."""
     mine: Published = field(init=False)
 
@@ -193,14 +193,14 @@ class PageWriter:
         except DeployError:
             return
         if self.before is None:
-            self.before, self.found = sight, self.own.read()
+            self.before, self.page_before = sight, self.own.read()
         if sight.body and not sight.runs(undo=self.live.undo):
             # Once the release has ended, its own task writes the report.
             return
-        due = self.clock.now() - self.said >= AT_LEAST
-        if sight == self.seen and not due and not any(other.problem for other in self.others):
+        due = self.clock.now() - self.written_at >= AT_LEAST
+        if sight == self.written and not due and not any(other.problem for other in self.others):
             return
-        self.seen, self.said = sight, self.clock.now()
+        self.written, self.written_at = sight, self.clock.now()
         self._publish(sight)
 
     def finish(self, cluster: Cluster) -> None:
@@ -208,14 +208,14 @@ class PageWriter:
         try:
             sight = self.observer.look(cluster.until(self.clock.now() + CALL), self.services)
         except DeployError:
-            if self.seen is None:
+            if self.written is None:
                 return
-            sight = self.seen
+            sight = self.written
         if not self.mine.page and (self.before is None or sight.body == self.before.body):
             return  # it was never live, and nothing came of it
         page = self.own.read()
-        if page == (self.mine.page or self.found):
-            page = last_page_of(sight, self.asked(sight), self.wall(), self.redact)
+        if page == (self.mine.page or self.page_before):
+            page = last_page_of(sight, self.options_of(sight), self.wall(), self.redact)
             self.mine.publish(page)
         for other in self.others:
             other.publish(page)
@@ -271,7 +271,7 @@ def writer_of(
     return PageWriter(
         observer=ReleaseObserver(params["release"]),
         services=params["services"],
-        asked=lambda sight: replace(asked_of(params, sight.record, redact), undo=undo),
+        options_of=lambda sight: replace(asked_of(params, sight.record, redact), undo=undo),
         live=replace(asked_of(without_journal, Record(), redact), undo=undo),
         own=own,
         others=[Published(other) for other in others],

@@ -47,7 +47,7 @@ def lessons_of(
     return Lessons((*well, *leads), tuple(not_well), tuple(change))
 
 
-Found = t.Iterator[Deviation]
+Deviations = t.Iterator[Deviation]
 
 CHECKLIST = "preflight"
 WATCH, SHORT = "monitoring", 0.9
@@ -81,7 +81,7 @@ def counted_once(results: t.Iterable[Deviation]) -> tuple[Deviation, ...]:
     )  # fmt: skip
 
 
-def attempts(record: Record) -> Found:
+def attempts(record: Record) -> Deviations:
     for attempt in record.previous_attempts:
         ended = attempt.status.replace("_", " ")
         yield Deviation(
@@ -90,7 +90,7 @@ def attempts(record: Record) -> Found:
         )
 
 
-def late(record: Record, phases: t.Sequence[PhaseRow]) -> Found:
+def late(record: Record, phases: t.Sequence[PhaseRow]) -> Deviations:
     for row in phases:
         if row.late:
             yield Deviation(
@@ -105,7 +105,7 @@ def late(record: Record, phases: t.Sequence[PhaseRow]) -> Found:
         )
 
 
-def unlike_planned(record: Record, phases: t.Sequence[PhaseRow]) -> Found:
+def unlike_planned(record: Record, phases: t.Sequence[PhaseRow]) -> Deviations:
     """Waived, passed over, or not at the first try."""
     begun = [row.status != "not run" for row in phases]
     for row in phases:
@@ -139,7 +139,7 @@ def good_watches(record: Record) -> t.Iterator[float]:
             yield failure.lasted or 0
 
 
-def overrides(record: Record) -> Found:
+def overrides(record: Record) -> Deviations:
     names = {
         entry.name for entry in record.evidence(CHECKLIST).preflight if entry.status == "waived"
     }
@@ -152,13 +152,13 @@ def overrides(record: Record) -> Found:
         yield Deviation(what, override.by, override.reason)
 
 
-def locks(record: Record) -> Found:
+def locks(record: Record) -> Deviations:
     for lock in record.facts.forced_locks:
         taken = lock.stolen_from or "somebody"
         yield Deviation(f"The deploy lock was taken by force from {taken}.", lock.by, lock.reason)
 
 
-def waived_migrations(record: Record) -> Found:
+def waived_migrations(record: Record) -> Deviations:
     for migration in record.section("migrations"):
         for file, why in migration.waivers.items():
             yield Deviation(
@@ -171,7 +171,7 @@ def waived_migrations(record: Record) -> Found:
             )
 
 
-def waived_checks(record: Record) -> Found:
+def waived_checks(record: Record) -> Deviations:
     """Of the checklist and the smoke tests: let go of, left out, or left without an answer.
 
     A line of the checklist that is `skipped` does not apply, which is none.
@@ -190,7 +190,7 @@ def waived_checks(record: Record) -> Found:
             yield Deviation(f"No answer came to '{entry.question or entry.name}'.")
 
 
-def unseen_images(record: Record) -> Found:
+def unseen_images(record: Record) -> Deviations:
     images = record.facts.images
     unseen = sum(1 for image in images if not image.digest)
     if unseen:
@@ -199,14 +199,14 @@ def unseen_images(record: Record) -> Found:
         )
 
 
-def kill_switches(record: Record) -> Found:
+def kill_switches(record: Record) -> Deviations:
     for switch in record.facts.kill_switches:
         yield Deviation(
             f"The kill switch was set at {shown(switch.name)}.", switch.by, switch.reason
         )
 
 
-def released(record: Record) -> Found:
+def released(record: Record) -> Deviations:
     """Holds that a person let go of, and steps of the ramp that were taken back."""
     for decision in record.facts.decisions:
         decided = DECIDED.get(decision.decision, "decided")
@@ -224,12 +224,12 @@ def released(record: Record) -> Found:
             )
 
 
-def restores(record: Record) -> Found:
+def restores(record: Record) -> Deviations:
     for name, entry in record.facts.restored:
         yield Deviation(f"Database {name} was restored from its backup.", entry.by, entry.reason)
 
 
-def untold(record: Record) -> Found:
+def untold(record: Record) -> Deviations:
     for announcement in record.section("announcements"):
         what = announcement.name.replace("_", " ")
         for missed in announcement.undelivered:

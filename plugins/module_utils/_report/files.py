@@ -127,7 +127,7 @@ def events(report: Report, record: Record) -> list[Event]:
             cause = f": {try_.causes[0]}" if try_.causes else "."
             results.append((try_.started, f"{row.title} began."))
             results.append((try_.finished, f"{row.title}: {try_.status}{cause}"))
-    results += [(entry.at, entry.said) for entry in acts(record)]
+    results += [(entry.at, entry.text) for entry in acts(record)]
     return sorted(((at, text) for at, text in results if at), key=lambda event: event[0])
 
 

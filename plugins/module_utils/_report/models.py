@@ -154,7 +154,7 @@ class Event:
     """What happened and when."""
 
     at: datetime
-    said: str
+    text: str
     tone: Tone = ""
 
 

@@ -111,7 +111,7 @@ def event_cells(report: Report) -> list[tuple[str, Cell]]:
     times = [event.at.astimezone(report.zone) for event in report.events]
     form = "%d %b %H:%M:%S" if len({time.date() for time in times}) > 1 else "%H:%M:%S"
     return [
-        (f"{at:{form}}", Cell(event.said, event.tone))
+        (f"{at:{form}}", Cell(event.text, event.tone))
         for at, event in zip(times, report.events, strict=True)
     ]
 

@@ -178,7 +178,7 @@ def timeline_of(
     end = begin + reach
     marks = tuple(
         Mark(min(scale.place(event.at.timestamp()), 99.7),
-             f"{event.at.astimezone(zone):%H:%M:%S} {event.said}", event.tone)
+             f"{event.at.astimezone(zone):%H:%M:%S} {event.text}", event.tone)
         for event in events
         if begin <= event.at.timestamp() <= end
     )  # fmt: skip

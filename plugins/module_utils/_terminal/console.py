@@ -217,7 +217,7 @@ class Console:
             }
         elif action == ANNOUNCE and self.evidence:
             text = receivers(Group(event.task.name, (Item(event.host, result),)))
-            self.block.told = still_told([*self.block.told, *text])
+            self.block.announced = still_told([*self.block.announced, *text])
         if result.get("changed") and not records(action, result) and event.status == "ok":
             screen.changed(event.host, event.task.name)
         return lines if self._verbose else []
@@ -286,7 +286,7 @@ class Console:
 
     def _keep_for_the_end(self, facts: t.Sequence[Fact]) -> None:
         """What went wrong stands above the last block, which need not repeat it."""
-        self.block.said += [fact.text for fact in facts if fact.tone in ("bad", "warn")]
+        self.block.problems += [fact.text for fact in facts if fact.tone in ("bad", "warn")]
 
     def _drawn(self, facts: t.Sequence[Fact], beside: str) -> list[Line]:
         """`beside` stands at the right of the first line."""

@@ -89,13 +89,13 @@ STATES: t.Mapping[str, str] = {"done": "DEPLOYED", "rolled_back": "ROLLED BACK"}
 class Block:
     """What the run has learned on its way that its last lines tell.
 
-    `said`: what was wrong, each as "name: why". `standing`: how the platform was found, by part.
+    `problems`: what was wrong, each as "name: why". `standing`: how the platform was found, by part.
     """
 
     holder: str = ""
     detail: str = ""
-    told: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    announced: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     report: dict[str, t.Any] = field(default_factory=dict)
     standing: dict[str, t.Any] = field(default_factory=dict)
     story: Story = field(default_factory=Story)
@@ -169,7 +169,7 @@ def stopped_lines(
             # They are whole below.
             sentence = without_options(sentence)
         limit = WHOLE if cause.refused and not block.detail else CAUSE
-        why = clipped(one_line(_unsaid(sentence, block.said), WHOLE), limit)
+        why = clipped(one_line(_unsaid(sentence, block.problems), WHOLE), limit)
         lines += row("cause", f"{where}{why}", columns, tone, WHOLE)
         for number, line in enumerate(cause.log):
             lines += row("" if number else "log", clipped(line, SHORT), columns)
@@ -180,8 +180,8 @@ def stopped_lines(
             more = counted(len(others), "other failure")
             lines += row("", f"and {more}, see detail", columns)
     lines += _now(block, columns)
-    if block.told:
-        lines += row("told", " · ".join(block.told), columns)
+    if block.announced:
+        lines += row("told", " · ".join(block.announced), columns)
     rows = next_steps(screen, run.command, event.ending, block.story)
     lines += [command_row(label, text) for label, text in rows]
     if block.detail:

@@ -125,7 +125,7 @@ def writer(folder, *sights, others=(), clock=None, redact=None):
     return PageWriter(
         observer=Observed(*sights),
         services=("agent-core", "driver-service"),
-        asked=lambda _sight: asked,
+        options_of=lambda _sight: asked,
         live=asked,
         own=FilePlace(folder / "report.html"),
         others=[Published(one) for one in others],
@@ -197,7 +197,7 @@ def test_a_rollback_is_live_until_it_is_done(tmp_path):
 def test_a_rollback_that_died_is_told_as_such(tmp_path):
     made = writer(tmp_path, Sight(records.green()))
     made.live = replace(made.live, undo=True)
-    made.asked = lambda _sight: made.live
+    made.options_of = lambda _sight: made.live
     looked(made)
     made.finish(MemoryCluster())
     assert title(made.own.read()) == "Release 2.0.0: Interrupted"

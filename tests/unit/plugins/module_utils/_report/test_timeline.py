@@ -172,7 +172,7 @@ def test_what_happened_stands_on_the_axis_and_in_a_list_below():
     report = build_report(record, ReportOptions(plan=Plan.read(records.PLAN)))
     told = [one.words for one in report.timeline.marks]
     assert "06:36:00 Jane rolled back: payments." in told
-    assert [one.said.partition(":")[0] for one in report.events] == [
+    assert [one.text.partition(":")[0] for one in report.events] == [
         "Jane Doe overrode the launch window",
         "Jane rolled back",
         "Microservices failed",
