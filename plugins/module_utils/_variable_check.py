@@ -21,6 +21,30 @@ CONNECTIONS: t.Mapping[str, t.Sequence[str]] = {
     "statuspage_url": ("statuspage_page_id", "secret_statuspage_token"),
 }
 """By the variable that switches a connection on, those without which it is none. The others have a default."""
+RENAMED: t.Mapping[str, str] = {
+    "db_backup_fence": "deploy_lock_fence",
+    "db_backup_pg_dump": "pg_dump",
+    "db_backup_pg_restore": "pg_restore",
+    "edge_functions_required_secrets": "release_functions_secrets",
+    "edge_functions_test_number": "outside_test_number",
+    "edge_functions_verify_jwt_by_name": "release_functions_verify_jwt_by_name",
+    "edge_functions_webhook_app_secret": "secret_wa_app_secret",
+    "edge_functions_webhook_url": "release_webhook_url",
+    "edge_functions_webhook_verify_token": "secret_wa_verify_token",
+    "feature_flags_webhook_answer": "contract_webhook_answer",
+    "feature_flags_webhook_app_secret": "secret_wa_app_secret",
+    "feature_flags_webhook_url": "release_webhook_url",
+    "feature_flags_webhook_verify_token": "secret_wa_verify_token",
+    "rolling_update_environment": "service_environment",
+    "rolling_update_image": "service_image",
+    "rolling_update_log_line": "service_log_line",
+    "rolling_update_pinned": "release_pin_digests",
+    "rolling_update_undo": "release_rollback_policy",
+    "smoke_tests_metrics_missing": "release_smoke_metrics_missing",
+    "smoke_tests_metrics_wait": "release_smoke_metrics_wait",
+    "supabase_migrate_expected_tables": "release_expected_tables",
+}
+"""Names of 0.2, and those that took their place."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +82,8 @@ def unknown_variables(variables: Variables) -> list[str]:
 def _describe(name: str, candidates: t.Collection[str]) -> str:
     if name == "_raw_params":  # what Ansible calls the words behind the first of a value
         return "stray words (a value with spaces needs -e 'name=\"a value\"')"
+    if name in RENAMED:
+        return f"{name} (it is {RENAMED[name]} now)"
     near = difflib.get_close_matches(name, candidates, n=1)
     return f"{name} (did you mean {near[0]}?)" if near else name
 

@@ -58,7 +58,7 @@ def test_the_role_s_example_backs_up_a_database_without_any_cluster(options, tmp
     programs = {name: options.pop(name) for name in ("pg_dump", "pg_restore")}
     for group in play["module_defaults"].values():
         group.update({name: value for name, value in options.items() if name in CONNECTIONS})
-    play["vars"] = {f"db_backup_{name}": path for name, path in programs.items()}
+    play["vars"] = programs
     play["vars"]["ansible_python_interpreter"] = sys.executable
     done = run_plays(tmp_path, play, KUBECONFIG="/nonexistent")
     assert done.returncode == 0, done.stdout + done.stderr

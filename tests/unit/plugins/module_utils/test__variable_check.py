@@ -33,6 +33,8 @@ def variables(*, extra: set[str] = frozenset(), inventory: set[str] = frozenset(
         ["release_verison (did you mean release_version?)"]),
     "a-typo-in-the-inventory-is-refused": (variables(inventory={"db_backup_nam"}),
                                            ["db_backup_nam (did you mean db_backup_name?)"]),
+    "a-name-of-0.2-leads-to-its-new-one": (variables(inventory={"db_backup_pg_dump"}),
+                                           ["db_backup_pg_dump (it is pg_dump now)"]),
     "nothing-near-nothing-proposed": (variables(extra={"zzz"}), ["zzz"]),
     "ansible's-own-are-its-own": (variables(extra={"ansible_verbosity"}), []),
 })  # fmt: skip
