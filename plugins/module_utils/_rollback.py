@@ -11,7 +11,7 @@ from ._errors import DeployError
 from ._kubernetes import actor_of
 from ._lock.apply import lease_check_for
 from ._module import Module, Result
-from ._release.models import ROLLED_BACK
+from ._release.models import PARTLY, ROLLED_BACK
 from ._release.plan import RecordChange
 from ._release.record import Record
 from ._release.store import ReleaseStore
@@ -20,7 +20,6 @@ from ._rollout.observer import observe_standings
 from ._time import utc_now
 
 ALL, SERVICES = "all", "services"
-PARTLY = "partly_rolled_back"
 
 
 class RollbackRecord:
@@ -44,8 +43,7 @@ class RollbackRecord:
             if record is None or not asks_anew(record, by, reason):
                 return {"changed": False}
             begun = {"by": by, "reason": reason, "at": at, "open": True}
-            changed = self._change(facts={"rollback_asked": begun})
-            return {"changed": changed, "document": self.document}
+            return {"changed": self._change(facts={"rollback_asked": begun})}
         except DeployError as exc:
             self._module.warn(f"Who rolls it back, and why, was not recorded: {exc}")
             return {"changed": False}
@@ -79,12 +77,7 @@ class RollbackRecord:
         changed = bool(record and differ) and self._change(facts={"rollback_verified": rows})
         facts = Record.read({"facts": {"rollback_verified": rows}}).facts
         claim = rollback_claims(facts.rollback_verified)["verified"]
-        return {
-            "changed": changed,
-            "verified": rows,
-            "sentence": f"Verified: {claim.words}",
-            "document": self.document,
-        }
+        return {"changed": changed, "verified": rows, "sentence": f"Verified: {claim.words}"}
 
     def close(self) -> Result:
         """A partial rollback leaves the rest of the release, so the attempt goes on."""
@@ -100,7 +93,7 @@ class RollbackRecord:
         if ALL not in self._parts:
             note = f"Went back alone: {', '.join(self._parts)}."
             changed |= self._change(notes=(note,), facts=closed)
-        return {"changed": changed, "document": self.document}
+        return {"changed": changed}
 
     def _standings(self) -> t.Sequence[t.Mapping[str, t.Any]]:
         try:

@@ -238,8 +238,8 @@ class FlagsTask:
         if params["state"] == "restored":
             flags = self._before_release(flags)
         plan = self._write(flags, params["kill_switch"])
-        self._warn(plan, [*flags])
         left_off = sorted({*flags} - {*plan.wish.flags})
+        self._warn(plan, left_off)
         switch = KillSwitch.from_annotations(plan.annotations)
         result: Result = {
             "changed": plan.changed,
@@ -280,14 +280,13 @@ class FlagsTask:
     def _written(self, plan: FlagsPlan, flags: Changes) -> WrittenFlags:
         return WrittenFlags(flags, plan.checksum, plan.changed, fence=self._params["fence"])
 
-    def _warn(self, plan: FlagsPlan, asked: t.Sequence[str]) -> None:
+    def _warn(self, plan: FlagsPlan, left_off: t.Sequence[str]) -> None:
         # What only the first manifest set is no person's decision.
         if plan.overruled and plan.before.owned:
             self._module.warn(
                 f"Flags in ConfigMap {self._params['name']!r} that {', '.join(plan.overruled)} set "
                 f"{'would be' if self._module.check_mode else 'were'} changed."
             )
-        left_off = sorted({*asked} - {*plan.wish.flags})
         if left_off:
             self._module.warn(f"The kill switch holds {', '.join(left_off)} off, so it stays off.")
 

@@ -246,7 +246,8 @@ def run(module: Module) -> dict[str, t.Any]:
     if state == "returned":
         return return_services(module, request)
     record = RollbackRecord(module, cluster_for(module))
-    return {"begun": record.begin, "verified": record.verify, "closed": record.close}[state]()
+    act = {"begun": record.begin, "verified": record.verify, "closed": record.close}[state]
+    return {**act(), "document": record.document}
 
 
 def return_services(module: Module, request: RollbackRequest) -> dict[str, t.Any]:

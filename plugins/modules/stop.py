@@ -139,16 +139,16 @@ module_spec = documented(DOCUMENTATION)
 
 def run(module: Module) -> t.NoReturn:
     given = module.params
-    message, found = given["msg"], {}
+    message, stands = given["msg"], {}
     if given["standing"]:
         options = dict(given["standing"])
         phase, plan = options.pop("phase"), Plan.read(options.pop("plan"))
-        found = standing(**options)
+        stands = standing(**options)
         stop = Stop(given["reason"], phase, named=few_commands_in(message))
         record = Record.read(options["record"].get("record"))
         after = next_words(record, plan, stop, given["missing_phases"]) if phase else ""
         message = f"{message} Next: {after}." if after else message
-    raise ERRORS[given["reason"]](message, standing=found, missing_phases=given["missing_phases"])
+    raise ERRORS[given["reason"]](message, standing=stands, missing_phases=given["missing_phases"])
 
 
 def main() -> None:

@@ -129,5 +129,14 @@ NEW_PHASE: t.Mapping[str, t.Any] = {
     "fence": 0,
 }
 """What a record and each of its phases are written with besides their beginning."""
+
+
+def with_all_keys(body: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The JSON of a record with all keys that this version writes."""
+    whole = {**NEW_RECORD, **body}
+    phases = {name: {**NEW_PHASE, **phase} for name, phase in whole["phases"].items()}
+    return {**whole, "phases": phases}
+
+
 NO_RECORD: dict[str, t.Any] = {"record": {}, "document": ""}
 """What a task returns where there is none."""

@@ -21,6 +21,7 @@ from .models import (
     SIGN_OFFS,
     TAKEN_BACK,
     WAIVED,
+    with_all_keys,
 )
 from .order import PhaseOrder, has_changed, waived_now
 from .record import Record
@@ -63,7 +64,7 @@ class RecordChange:
 
 def plan_record(before: Record | None, change: RecordChange) -> Record:
     """The record after the change, equal to the record before when the task adds nothing."""
-    body = _whole(before.body) if before else _begun(change)
+    body = with_all_keys(before.body) if before else _begun(change)
     if begins_attempt(before, change):
         body = _begun_again(body, change)
     known = body["notes"]
@@ -124,16 +125,6 @@ def diff_face(record: Record | None) -> Object:
         "attempt": record.attempt,
         "status": record.status,
         "phases": {name: phase.status for name, phase in record.phases.items()},
-    }
-
-
-def _whole(body: t.Mapping[str, t.Any]) -> Stored:
-    """With all keys that this version writes."""
-    phases = body.get("phases", {}).items()
-    return {
-        **NEW_RECORD,
-        **body,
-        "phases": {name: {**NEW_PHASE, **phase} for name, phase in phases},
     }
 
 

@@ -28,6 +28,7 @@ from .models import (
     TAKEN_BACK,
     WAIVED,
     is_hold,
+    with_all_keys,
 )
 
 Json = t.Mapping[str, t.Any]
@@ -565,10 +566,7 @@ class Record(Sections):
         body: t.Any = None
         try:
             body = json.loads(text)
-            whole = {**NEW_RECORD, **body}
-            whole["phases"] = {
-                name: {**NEW_PHASE, **phase} for name, phase in whole["phases"].items()
-            }
+            whole = with_all_keys(body)
             _refuse_other_keys("the record", whole, RECORD_KEYS)
             for name, phase in whole["phases"].items():
                 _refuse_other_keys(f"phase {name}", phase, PHASE_KEYS)
