@@ -281,8 +281,8 @@ phase:
     fence: 4
 repaired_since:
   description:
-    - The later of the attempt's begin and of the end of the last failure of O(phase). What was seen before it, as a
-      backup, may be of a state that somebody has corrected since. Empty without a record.
+    - The later of the attempt's begin and of the second after the last failure of O(phase). What was seen before it, as
+      a backup, may be of a state that somebody has corrected since. Empty without a record.
   returned: success
   type: str
   version_added: 0.3.0

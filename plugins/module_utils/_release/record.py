@@ -11,11 +11,11 @@ import functools
 import json
 import typing as t
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from .._alerts.plan import Alerts, joined
 from .._errors import HoldError, VerificationError
-from .._time import parse_time
+from .._time import format_time, parse_time
 from .decode import decode, text, under
 from .models import (
     DONE,
@@ -604,10 +604,11 @@ class Record(Sections):
     def repaired_since(self, name: str) -> str:
         """The later time of the attempt's start and the phase's last failure; "" without a record.
 
-        A record's times have one form, in UTC, so they compare as text.
+        A record's times are cut to whole seconds: a backup of the second that a failure names may be from before it. So
+        a failure counts from the next second on.
         """
-        failures = self.phase(name).earlier_failures
-        return max(self.started, *(failure.finished for failure in failures), "")
+        ends = filter(None, (parse_time(end.finished) for end in self.phase(name).earlier_failures))
+        return max([self.started, *(format_time(end + timedelta(seconds=1)) for end in ends)])
 
     def with_evidence(self, name: str, **more: t.Any) -> Record:
         """As if a phase had left this too."""

@@ -102,7 +102,7 @@ def test_bad_input_of_a_wave_is_the_task_s_own():
 @pytest.mark.parametrize(("failures", "since"), [
     ([], STARTED),
     (["2026-11-24T05:00:00Z"], STARTED),
-    (["2026-11-24T06:10:00Z", "2026-11-24T06:20:00Z", None], "2026-11-24T06:20:00Z"),
+    (["2026-11-24T06:10:00Z", "2026-11-24T06:20:00Z", None], "2026-11-24T06:20:01Z"),
 ], ids=["no failure", "of an attempt before", "the last one"])  # fmt: skip
 def test_what_was_seen_before_the_last_failure_may_have_been_put_right(failures, since):
     ended = [{"finished": finished} for finished in failures]
