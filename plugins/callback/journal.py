@@ -59,7 +59,7 @@ from ansible.plugins.loader import module_loader
 from ..module_utils._arguments import user_here
 from ..module_utils._progress import Progress, subscribe
 from ..module_utils._redaction import Redactor
-from ..module_utils._release.models import CENSORED, sentence_of
+from ..module_utils._release.models import CENSORED, RECORD_KEYS, sentence_of
 from ..module_utils._report.journal import Journal
 from ..plugin_utils._command_line import collection_version, extra_variable_names, shown_options
 from ..plugin_utils._interruption import when_cut_short
@@ -80,13 +80,18 @@ def documented(module: str) -> frozenset[str]:
 
 
 def promised(result: t.Mapping[str, t.Any], module: str) -> dict[str, t.Any] | None:
-    """What of a result may be written: None for foreign modules and hidden results."""
+    """What of a result may be written: None for foreign modules and hidden results.
+
+    A result that is too long is left out as a whole, so the record goes first.
+    """
     if not module.startswith(OURS) or "censored" in result:
         return None
     if isinstance(result.get("results"), list) and "results" not in documented(module):
         items = [item for item in result["results"] if isinstance(item, dict)]
         return {"results": [promised(item, module) for item in items]}
-    return {name: result[name] for name in sorted(documented(module)) if name in result}
+    return {
+        name: result[name] for name in sorted(documented(module) - RECORD_KEYS) if name in result
+    }
 
 
 class CallbackModule(CallbackBase):

@@ -11,11 +11,10 @@ from pathlib import Path
 import yaml
 
 from ..module_utils._redaction import Redactor
+from ..module_utils._release.models import RECORD_KEYS
 from ..module_utils._terminal.models import TaskEnded
 
-LEFT_OUT = frozenset(
-    {"invocation", "exception", "_ansible_no_log", "ansible_facts", "record", "document"}
-)
+LEFT_OUT = RECORD_KEYS | {"invocation", "exception", "_ansible_no_log", "ansible_facts"}
 
 
 def write_failures(folder: str, failures: t.Sequence[TaskEnded], redact: Redactor) -> str:

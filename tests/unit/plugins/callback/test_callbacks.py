@@ -157,6 +157,12 @@ def test_only_what_our_documentation_promises_of_our_modules_is_written(monkeypa
     assert looped == {"results": [kept]}
 
 
+def test_the_whole_record_is_left_out_so_that_the_rest_of_a_result_stays(monkeypatch):
+    written = {"at": "2026-11-24T06:00:00Z", "record": {"phases": {}}, "document": "{}"}
+    monkeypatch.setattr(journal, "documented", lambda _module: frozenset(written))
+    assert journal.promised(written, "easymo.deploy.release") == {"at": written["at"]}
+
+
 @pytest.mark.parametrize(
     ("plan", "read"),
     [
