@@ -212,7 +212,8 @@ def test_what_is_done_concurrently_stops_nobody(server, large, statement):
     assert min(spent[:2]) < LONG
     if not drops:
         plain = split_script(statement.replace(" CONCURRENTLY", "")).statements
-        assert spent[-1] > LONG
+        # How long it is, the machine says: 0.04 s on a fast one.
+        assert spent[-1] > 10 * min(spent[:2])
         assert review([Source("m.sql", plain)], catalog).findings
 
 
