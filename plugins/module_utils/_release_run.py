@@ -1,70 +1,111 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The beginning of a run that changes a release: what refuses it, and what lives until it ends."""
+"""The beginning of a phase, or of another run that changes a release: what refuses it, and what lives until it ends."""
 
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from ._availability.claims import RELEASE, ROLLBACK
 from ._availability.task import Order, measure
 from ._checks.task import check_window
 from ._cluster import Cluster
+from ._errors import DeployError
 from ._kubernetes import actor_of, cluster_for
 from ._live.writer import write_pages
 from ._lock.apply import LEASE
-from ._lock.models import UNDO, LockClaim
+from ._lock.models import UNDO, LeaseLostError, LockClaim
 from ._lock.task import claim_of, locking_of, take
 from ._module import Module, emit_progress, in_controller, refuse_below
-from ._release.models import NO_RECORD, RUNNING
-from ._release.order import read_order
+from ._release.models import FAILED, NO_RECORD, RUNNING, phase_failure
+from ._release.order import PhaseOrder, ramped_since, read_order
 from ._release.plan import RecordChange
-from ._release.task import ReleaseTask, carry_out
+from ._release.task import ReleaseOutcome, ReleaseTask, carry_out, plain
 from ._run_process import Run, current_run
 from ._time import utc_now
 
 Result = dict[str, t.Any]
+PINNING = "Pin what a rollback returns to"
+"""What a record calls the work in which a phase failed that could not be opened whole."""
+CONTROLLER = "localhost"
 
 
 def begin(module: Module) -> Result:
     """Carry out the module release_run.
 
     Nothing is started before everything that may refuse the run was asked. The order of phases comes first, for it
-    takes no lock. Raises the DeployError of what refuses.
+    takes no lock, and the phase is recorded last. Raises the DeployError of what refuses.
     """
     params, cluster = module.params, cluster_for(module)
     run = current_run() if in_controller(module) else None
-    change = RecordChange(
-        version=params["release"],
-        actor=actor_of({"actor": None}),
-        now=utc_now(),
-        phase=params["phase"] or "",
-        phase_status=RUNNING if params["phase"] else "",
-        order=read_order(params["order"] or {}),
-    )
-    record: Result = NO_RECORD
-    if params["phase"]:
-        opening = carry_out(cluster, ReleaseTask(change, writes=True), check_mode=True)
-        record = opening.after.to_result() if opening.after else NO_RECORD
+    change = RecordChange(version=params["release"], actor=actor_of({"actor": None}), now=utc_now())
+    order = read_order(params["order"] or {})
+    opening = replace(change, phase=params["phase"] or "", phase_status=RUNNING, order=order)
+    ramped: dict[str, int] = {}
+    if opening.opens:
+        record = carry_out(cluster, ReleaseTask(opening, writes=True), check_mode=True).after
+        if params["ramped"] and order.flags:
+            flags = cluster.read("ConfigMap", order.flags)
+            ramped = ramped_since(record, flags, params["ramped"])
     result = hold(module, cluster, run)
     fence = result["fence"]
     if fence and params["purpose"] == UNDO:
         # A phase does the same as it is opened, and services get their epoch as they return.
-        fencing = RecordChange(
-            version=change.version, actor=change.actor, now=change.now, fence=fence
-        )
-        carry_out(cluster, ReleaseTask(fencing, writes=False, fences=True), check_mode=False)
+        fencing = ReleaseTask(replace(change, fence=fence), writes=False, fences=True)
+        carry_out(cluster, fencing, check_mode=False)
     window = params["launch_window"]
-    facts = check_window(module, window) if window else {}
+    overrides = check_window(module, window) if window else {}
     places = begin_page(module, run) if params["page"] and not params["fence"] else []
     if params["availability"]:
         begin_probes(module, cluster, run, fence)
-    return {
-        **result,
-        **record,
-        "facts": facts,
-        "places": places,
-        "measures": bool(params["availability"]),
-    }
+    # All that it takes and starts ends with the run.
+    result |= {"changed": False, "places": places, "measures": bool(params["availability"])}
+    if not opening.opens:
+        return {**result, **NO_RECORD}
+    facts = plain({**params["facts"], **overrides, **forced_lock(params["lock"], result)})
+    opening = replace(opening, now=utc_now(), fence=fence, facts=facts)
+    opened = open_phase(cluster, opening, params["pin"], check_mode=module.check_mode)
+    return {**result, **opened.to_result(), "ramped": ramped, "diff": opened.to_diff()}
+
+
+def forced_lock(given: t.Mapping[str, t.Any], held: Result) -> dict[str, t.Any]:
+    """The fact of a record that makes a lock taken by force a deviation of the report."""
+    if not (given["force"] and held["stolen_from"]):
+        return {}
+    entry = {"by": held["lock"]["holder"], "reason": given["reason"]}
+    return {"forced_locks": {str(held["fence"]): {**entry, "stolen_from": held["stolen_from"]}}}
+
+
+def open_phase(
+    cluster: Cluster, opening: RecordChange, pin: t.Mapping[str, t.Any], *, check_mode: bool
+) -> ReleaseOutcome:
+    """Record that the phase runs, then pin.
+
+    Raises the DeployError of what cannot be pinned, and the record says before that the phase failed of it.
+    """
+    task = ReleaseTask(opening, writes=True)
+    if check_mode:
+        return carry_out(cluster, task.pinning(pin), check_mode=True)
+    outcome = carry_out(cluster, task, check_mode=False)
+    pins = ReleaseTask(replace(opening, phase="", phase_status=""), writes=False).pinning(pin)
+    try:
+        pinned = carry_out(cluster, pins, check_mode=False).pinned
+    except LeaseLostError:
+        raise
+    except DeployError as exc:
+        failure = phase_failure({"msg": str(exc), "reason": exc.reason}, PINNING, CONTROLLER)
+        failed = replace(
+            opening,
+            now=utc_now(),
+            phase_status=FAILED,
+            phase_started=opening.now,
+            facts={},
+            order=PhaseOrder(),
+            evidence={"failures": failure["by_host"]},
+        )
+        carry_out(cluster, ReleaseTask(failed, writes=True), check_mode=False)
+        raise
+    return replace(outcome, pinned=pinned)
 
 
 def hold(module: Module, cluster: Cluster, run: Run | None) -> Result:
@@ -84,11 +125,13 @@ def hold(module: Module, cluster: Cluster, run: Run | None) -> Result:
     )
     locking = locking_of(module, cluster, LEASE, claim)
     if module.check_mode:
-        return {"fence": 0, "stolen_from": "", **locking.describe()}
+        described = locking.describe()
+        emit_progress(module, "Deploy lock", described["sentence"], {})
+        return {"fence": 0, "stolen_from": "", **described}
     change = take(
         module, locking, claim, wait=given["wait"], fence=params["fence"], force=given["force"]
     )
-    return {**change.to_result(), "diff": change.to_diff()}
+    return change.to_result()
 
 
 def begin_page(module: Module, run: Run | None) -> list[str]:

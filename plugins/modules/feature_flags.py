@@ -75,14 +75,8 @@ options:
   release:
     description:
       - The release that the flags belong to. Written on restarted Deployments. Its record has what O(state=restored)
-        restores, and tells whether O(ramped) are others' by now.
+        restores.
     type: str
-    version_added: 0.3.0
-  ramped:
-    description: Percentages that others move once phase feature_flags of O(release) is done. See RV(standing).
-    type: list
-    elements: str
-    default: []
     version_added: 0.3.0
   wait_timeout:
     description: Seconds for pods to follow a mounted ConfigMap, or to be replaced where they started with older flags.
@@ -176,14 +170,6 @@ consumers:
   type: dict
   sample: {checkout: {restart: {changed: true}, pods: [{pod: checkout-6b664b4c8d-fq9zg, problems: []}]}}
   version_added: 0.3.0
-standing:
-  description:
-    - The present values of O(ramped), once phase feature_flags of this attempt of O(release) is done. Empty before, and
-      while the feature is off, for a deployment turns on again what was switched off.
-  returned: success
-  type: dict
-  sample: {FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: 10}
-  version_added: 0.3.0
 kill_switch:
   description:
     - The switch after, with RV(ignore:set_at), RV(ignore:by) and RV(ignore:reason). Empty when it is not set.
@@ -208,13 +194,12 @@ from ..module_utils._delivery import (
 )
 from ..module_utils._errors import ConflictError, DeployError
 from ..module_utils._flags.apply import LEAVE_OFF, KillSwitch, decide_flags, to_diff, wish_under
-from ..module_utils._flags.plan import Changes, FlagsMap, FlagsPlan
+from ..module_utils._flags.plan import Changes, FlagsPlan
 from ..module_utils._flags.values import Document, to_values
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._lock.apply import lease_check_for
 from ..module_utils._module import Module, Result, documented, execute
-from ..module_utils._release.models import DONE
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._templates import JINJA2, JMESPATH
 
@@ -251,7 +236,6 @@ class FlagsTask:
             "overruled": list(plan.overruled),
             "left_off": left_off,
             "kill_switch": switch.to_result() if switch else {},
-            "standing": self._standing(plan.before),
         }
         try:
             result["consumers"] = self._delivery.bring(self._written(plan, flags))
@@ -320,19 +304,6 @@ class FlagsTask:
         if not before["exists"]:
             return {}
         return {name: before["data"].get(name) for name in {**flags, **written}}
-
-    def _standing(self, observed: FlagsMap) -> dict[str, int]:
-        """After its phase a deployment no longer controls who gets the feature: the ramp raises it, people lower it."""
-        ramped = [name for name in self._params["ramped"] if name in observed.data]
-        if not (ramped and self._params["release"]):
-            return {}
-        record = self._store.read()
-        phase = record.phases.get(PHASE) if record else None
-        switch = KillSwitch.from_annotations(observed.annotations)
-        present = {name: observed.data[name] for name in ramped}
-        if phase is None or phase.status != DONE or switch is not None or "0" in present.values():
-            return {}
-        return {name: int(value) if value.isdecimal() else 0 for name, value in present.items()}
 
     @property
     def _store(self) -> ReleaseStore:

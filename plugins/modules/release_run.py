@@ -11,6 +11,7 @@ version_added: 0.3.0
 description:
   - Refuses a phase before earlier ones are done or waived. Then it takes the deploy lock, or makes sure that this run
     has it still, and refuses what begins outside the launch window. A refused run writes nothing to the release record.
+  - Then it records that the phase runs, and pins what a rollback returns to. What cannot be pinned fails the phase.
   - Processes of their own renew the lock, write the page of the release and ask the public addresses, until the run of
     ansible-playbook ends, however it ends. See M(easymo.deploy.deploy_lock) and M(easymo.deploy.availability).
   - The page is a C(report.html) that is written again every O(page.interval) seconds when something changed, and every
@@ -21,6 +22,7 @@ description:
   - A page that cannot be written is a warning, stands on the other pages when it happens later, and is tried again. Nor
     does a run fail because something cannot be measured. Of a release that is not running nothing is written.
   - In check mode nothing is taken or started. The lock's holder is told instead.
+  - RV(changed) is about the record alone, for the rest ends with the run.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
@@ -36,8 +38,23 @@ options:
     type: str
     required: true
   phase:
-    description: The phase that begins. Nothing needs an order when not given.
+    description: The phase that begins. Nothing needs an order and nothing is recorded when not given.
     type: str
+  pin:
+    description: What to keep of the world before the phase changes it, as for M(easymo.deploy.release).
+    type: dict
+    default: {}
+  facts:
+    description:
+      - Facts to record as the phase begins, as for M(easymo.deploy.release). An override of the launch window and a
+        lock that was taken by force are added.
+    type: dict
+    default: {}
+  ramped:
+    description: Percentages in the ConfigMap O(order.flags) that others move once they are set. See RV(ramped).
+    type: list
+    elements: str
+    default: []
   purpose:
     description:
       - As for M(easymo.deploy.deploy_lock). V(undo) takes the release back. A run that loses the lock to it can no
@@ -66,6 +83,8 @@ EXAMPLES = r"""
     phase: microservices
     order:
       phases: [preflight, database, microservices]
+    pin:
+      deployments: "{{ groups['microservices'] }}"
   register: run
 
 - name: Begin with a page that others see, too
@@ -105,9 +124,7 @@ sentence:
   type: str
   sample: the deploy lock 'easymo-deploy' is free
 record:
-  description:
-    - The release record as it will be when O(phase) is opened, as RV(easymo.deploy.release#module:record) has it. Empty
-      without O(phase).
+  description: The release record after, as RV(easymo.deploy.release#module:record) has it. Empty without O(phase).
   returned: success
   type: dict
   sample: {version: 2.0.0, attempt: 1, status: running, phases: {preflight: {status: running}}}
@@ -116,16 +133,38 @@ document:
   returned: success
   type: str
   sample: '{"version": "2.0.0", "attempt": 1, "status": "running", "phases": {}}'
+phase:
+  description: What the record has of O(phase), as RV(easymo.deploy.release#module:phase).
+  returned: success with O(phase)
+  type: dict
+  sample: {status: running, started: "2026-11-24T06:00:00Z", finished: "", evidence: {}}
+at:
+  description: The time at which the phase was opened, RFC 3339.
+  returned: success with O(phase)
+  type: str
+  sample: "2026-11-24T06:00:00Z"
+repaired_since:
+  description: As RV(easymo.deploy.release#module:repaired_since).
+  returned: success with O(phase)
+  type: str
+  sample: "2026-11-24T06:00:00Z"
+ramped:
+  description:
+    - The present values of O(ramped), once phase feature_flags of this attempt is done. Empty before, and while the
+      feature is off, for a deployment turns on again what was switched off.
+  returned: success with O(phase)
+  type: dict
+  sample: {FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: 10}
+pinned:
+  description: Names of what this task pinned.
+  returned: success with O(phase)
+  type: dict
+  sample: {deployments: [wallet-service], config_maps: [feature-flags]}
 freeze:
   description: Who froze deployments, why and until when, empty if they are not.
   returned: in check mode, and when they are frozen
   type: dict
   sample: {name: deploy-freeze, reason: Black Friday, by: ann, until: "2026-11-28T06:00:00Z"}
-facts:
-  description: What the release record is to keep, such as an override of the launch window.
-  returned: success
-  type: dict
-  sample: {overrides: {launch_window: {by: Ann, reason: the fix cannot wait}}}
 places:
   description: Where the page is written to from now on.
   returned: success

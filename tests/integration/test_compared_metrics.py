@@ -8,7 +8,7 @@ FLAG = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 
 def test_phase_7_is_told_what_the_ramp_has_made_of_the_percentage(world):
     share = "{{ treated_share | float }}"
-    moved = {"feature_flags_present": {"standing": {FLAG: 100}}}
+    moved = {"release_phase_opened": {"ramped": {FLAG: 100}}}
     at_once = {"release_percentage_flag": ""}
     told = evaluated(
         SANDBOX, "preflight", [(share, {}), (share, moved), (share, at_once)], world.directory

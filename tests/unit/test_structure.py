@@ -238,7 +238,7 @@ def test_every_playbook_refuses_unknown_variables_before_it_does_anything(path):
     begins = next(uses(first["tasks"][:1]))
     assert (begins.role, begins.entry_point) in {
         ("release_variables", "main"),
-        ("release_phase", "begin"),
+        ("release_phase", "main"),
     }
 
 

@@ -12,7 +12,7 @@ from .._lock.models import LeaseLostError
 NOT_READY = frozenset({HoldError.reason, NotReadyToReleaseError.reason})
 """Reasons of the first phase, which only reads: nothing was changed, and no person has to get up."""
 RECORD_KEYS = frozenset({"record", "document"})
-"""Of a task's result: the whole record, up to 400 kB, which the cluster has; journals and failure files leave it out."""
+"""Of a task's result: the whole record, up to 400 kB. The cluster has it; journals and failure files leave it out."""
 CENSORED = "its output is hidden because it may have secrets (no_log)"
 UNEXPLAINED = "it failed without a reason"
 

@@ -20,6 +20,7 @@ STATES = {
     ROLLED_BACK: "was taken back",
     PARTLY: "was partly rolled back",
 }
+FLAGS_PHASE = "feature_flags"
 NEVER = "was not begun"
 SWITCHED_OFF = "is done, and what it switched on is off since"
 OFF = ("false", "0")
@@ -117,6 +118,22 @@ def switched_off(record: Record | None, flags: Object | None) -> frozenset[str]:
         for name, values in flags_of(record).items()
         if any(data.get(flag) in OFF and str(to).lower() not in OFF for flag, to in values.items())
     )
+
+
+def ramped_since(
+    record: Record | None, flags: Object | None, names: t.Sequence[str]
+) -> dict[str, int]:
+    """The present values of these percentages, once the phase that set them is done.
+
+    From then on a deployment no longer controls who gets the feature: the ramp raises it, people lower it. Empty
+    before, and while the feature is off, for a deployment turns on again what was switched off.
+    """
+    data = (flags or {}).get("data") or {}
+    present = {name: data[name] for name in names if name in data}
+    done = record is not None and record.phase(FLAGS_PHASE).status == DONE
+    if not done or KillSwitch.from_config_map(flags) or "0" in present.values():
+        return {}
+    return {name: int(value) if value.isdecimal() else 0 for name, value in present.items()}
 
 
 def waived_now(record: Record | None, phase: str, order: PhaseOrder) -> dict[str, Waiver]:

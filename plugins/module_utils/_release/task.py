@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .._cluster import Cluster, MonotonicClock
@@ -37,7 +37,6 @@ class ReleaseTask:
     def from_params(cls, params: t.Mapping[str, t.Any]) -> ReleaseTask:
         if params["evidence"] and not params["phase"]:
             raise InputError("'evidence' belongs to a phase: set 'phase' too.")
-        pin = params["pin"] or {}
         hangs = bool(params["pin"] or params["attach"] or params["fetch"])
         return cls(
             change=RecordChange(
@@ -59,10 +58,16 @@ class ReleaseTask:
                 order=read_order(params.get("order") or {}),
             ),
             writes=not hangs or any(params[name] for name in ASKS),
-            pin_deployments=tuple(pin.get("deployments") or ()),
-            pin_config_maps=tuple(pin.get("config_maps") or ()),
             attach={name: str(path) for name, path in params["attach"].items()},
             fetch={name: str(path) for name, path in params["fetch"].items()},
+        ).pinning(params["pin"] or {})
+
+    def pinning(self, pin: t.Mapping[str, t.Any]) -> ReleaseTask:
+        """The same with these pins, as the option of the module release has them."""
+        return replace(
+            self,
+            pin_deployments=tuple(pin.get("deployments") or ()),
+            pin_config_maps=tuple(pin.get("config_maps") or ()),
         )
 
 

@@ -8,9 +8,6 @@ from .stores import TASKS, back_up, migrate, on_each, record_points, refuse
 def database(script: Script) -> None:
     phase = "database"
     script.begin(phase)
-    opened = script.open(phase)
-    if opened.get("failed"):
-        refuse(script, phase, {"control": opened})
     backups = back_up(script, phase)
     pending = rehearse(script, phase) if script.world.plan.rehearsed else _pending(script)
     record_points(script, phase, pending, backups)

@@ -12,8 +12,7 @@ FOLLOWED = 120
 
 def feature_flags(script: Script) -> None:
     phase = "feature_flags"
-    script.begin(phase)
-    done = _set_flags(script, phase, _standing(script))
+    done = _set_flags(script, script.begin(phase)["ramped"])
     if done.get("failed"):
         script.failed(phase, done)
         if not lease_lost(done):
@@ -22,16 +21,13 @@ def feature_flags(script: Script) -> None:
     script.close(phase, changed=done["written"], flags=done)
 
 
-def _set_flags(script: Script, phase: str, standing: t.Container[str]) -> Result:
-    opened = script.open(phase)
-    if opened.get("failed"):
-        return opened
+def _set_flags(script: Script, ramped: t.Container[str]) -> Result:
     wanted = {**FLAGS_ON[script.version], PERCENTAGE: 1}
     return script.task(
         "feature_flags/main",
         "Set the flags, and bring them to the pods",
         name=FLAGS,
-        flags={name: value for name, value in wanted.items() if name not in standing},
+        flags={name: value for name, value in wanted.items() if name not in ramped},
         bounds={PERCENTAGE: [0, 100]},
         choices={SWITCH: [True, False]},
         flagd=None,
@@ -41,19 +37,6 @@ def _set_flags(script: Script, phase: str, standing: t.Container[str]) -> Result
         release=script.version,
         fence=script.epoch,
     )
-
-
-def _standing(script: Script) -> dict[str, int]:
-    """The percentage, once it is others' to move."""
-    present = script.task(
-        "feature_flags/standing",
-        "See what the ramp has changed since",
-        name=FLAGS,
-        release=script.version,
-        ramped=[PERCENTAGE],
-    )
-    standing: dict[str, int] = script.require(present)["standing"]
-    return standing
 
 
 def read_by(script: Script) -> dict[str, t.Any]:

@@ -15,7 +15,6 @@ def edge_functions(script: Script) -> None:
     script.begin(phase)
     deployed: Result = {}
     try:
-        script.require(script.open(phase))
         where = "edge_functions/main"
         about = "Read the release's facts about the functions"
         facts = _facts(script.require(script.task(where, about, name=script.version)))

@@ -3,7 +3,7 @@
 import typing as t
 
 from ..plan import Actor
-from ..platform import CONSUMERS, FLAGS, PRINT_FLAGS, RELEASES, VERSION
+from ..platform import CONSUMERS, FLAGS, PERCENTAGE, PRINT_FLAGS, RELEASES, VERSION
 from ..tasks import Result, Tasks
 from ..world import World
 
@@ -60,7 +60,7 @@ class Script:
             raise StopError(result.get("msg", ""), result)
         return result
 
-    def lock(self, purpose: str = "deploy", phase: str | None = None) -> None:
+    def lock(self, purpose: str = "deploy", phase: str | None = None) -> Result:
         force = bool(self.actor.options.get("force"))
         held = self.require(
             self.task(
@@ -69,6 +69,9 @@ class Script:
                 release=self.version,
                 phase=phase,
                 order=self.order(),
+                pin={"deployments": self.services, "config_maps": [FLAGS]},
+                facts={"waves": self.waves()},
+                ramped=[PERCENTAGE] if phase == "feature_flags" else [],
                 purpose=purpose,
                 lock={
                     "wait": self.actor.options.get("wait", 0),
@@ -84,27 +87,16 @@ class Script:
         )
         self.epoch = self.epoch or held["fence"]
         self.world.epochs[self.actor.name] = self.epoch
+        return held
 
     def unlock(self, purpose: str = "deploy") -> None:
         self.require(self.task("release_phase/unlock", "Release the deploy lock", purpose=purpose))
 
-    def begin(self, phase: str) -> None:
-        self.lock(phase=phase)
-
-    def open(self, phase: str) -> Result:
-        return self.task(
-            "release_phase/main",
-            "Open the phase in the release record",
-            name=self.version,
-            phase=phase,
-            order=self.order(),
-            pin={"deployments": self.services, "config_maps": [FLAGS]},
-            facts={"waves": self.waves()},
-            fence=self.epoch,
-        )
+    def begin(self, phase: str) -> Result:
+        return self.lock(phase=phase)
 
     def failed(self, phase: str, failure: Result) -> None:
-        if lease_lost(failure) or failure.get("reason") == "OutOfOrder":
+        if lease_lost(failure):
             return
         # A rescue whose own task fails goes no further.
         self.require(

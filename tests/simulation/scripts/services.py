@@ -10,9 +10,6 @@ from .script import Script, StopError, lease_lost
 def microservices(script: Script) -> None:
     phase = "microservices"
     script.begin(phase)
-    opened = script.open(phase)
-    if opened.get("failed"):
-        _settle(script, phase, {"control": opened})
     waves = script.waves()
     rolled = script.task(
         "rolling_update/main",

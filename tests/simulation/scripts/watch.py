@@ -10,22 +10,20 @@ METRIC = {"name": "errors", "query": "errors", "pass": {"max": GOOD}, "rollback"
 
 
 def monitoring(script: Script) -> None:
-    script.begin(WATCH)
-    failure = opened = script.open(WATCH)
-    if not failure.get("failed"):
-        where = "monitoring/main"
-        failure = script.task(
-            where,
-            next(name for name in tasks_of(where) if "Watch the metrics" in name),
-            prometheus={"url": URL},
-            metrics=[METRIC],
-            release=script.version,
-            gate=WATCH,
-            kubernetes=CLUSTER,
-            treated_share=None,
-            must_detect=None,
-            **GATE,
-        )
+    opened = script.begin(WATCH)
+    where = "monitoring/main"
+    failure = script.task(
+        where,
+        next(name for name in tasks_of(where) if "Watch the metrics" in name),
+        prometheus={"url": URL},
+        metrics=[METRIC],
+        release=script.version,
+        gate=WATCH,
+        kubernetes=CLUSTER,
+        treated_share=None,
+        must_detect=None,
+        **GATE,
+    )
     verdict = failure.get("verdict", "hold")
     if failure.get("failed") or verdict != "proceed":
         told = {"msg": failure.get("sentence"), **failure}

@@ -16,6 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.order impor
     Waiver,
     below_later,
     missing_phases,
+    ramped_since,
     read_order,
     superseded,
     switched_off,
@@ -115,6 +116,28 @@ def test_a_phase_whose_flags_are_off_since_is_missing_again(flags, missing):
     assert missing_phases(record, "flags", current_order) == {}
     assert (
         missing_phases(record, "watch", replace(current_order, passed=frozenset({"flags"}))) == {}
+    )
+
+
+@cases(
+    ("status", "flags", "standing"),
+    {
+        "set-and-moved-since": ("done", ON, {"PERCENTAGE": 5}),
+        "not-set-yet": ("running", ON, {}),
+        "off": ("done", OFF, {}),
+        "held-off": ("done", held(automatic=True), {}),
+        "not-there": ("done", None, {}),
+    },
+)
+def test_a_percentage_is_others_to_move_once_it_is_set(status, flags, standing):
+    record = record_of(feature_flags=status)
+    assert ramped_since(record, flags, ["PERCENTAGE", "GONE"]) == standing
+    again = record and plan_record(
+        record, RecordChange("2.0.0", "ann", "10:00", status="rolled_back")
+    )
+    opened = plan_record(again, opens("feature_flags", PhaseOrder(("feature_flags",)), "11:00"))
+    assert ramped_since(opened, flags, ["PERCENTAGE"]) == {}, (
+        "the next attempt begins at the first step"
     )
 
 
