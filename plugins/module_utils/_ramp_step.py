@@ -26,7 +26,17 @@ from ._ramp.options import (
     read_schedule,
     to_diff,
 )
-from ._ramp.plan import DONE, LOWER, RAISE, REFUSE, RELEASE, WAIT, WATCH, StepRequest, refuse_no_step
+from ._ramp.plan import (
+    DONE,
+    LOWER,
+    RAISE,
+    REFUSE,
+    RELEASE,
+    WAIT,
+    WATCH,
+    StepRequest,
+    refuse_no_step,
+)
 from ._release.models import DONE as SIGNED_OFF
 from ._release.plan import RecordChange
 from ._release.record import Record

@@ -144,9 +144,7 @@ def test_a_closed_window_is_told_with_its_opening_and_who_may_open_it():
     asked = StatusOptions((), Plan.read(PLAN), window=window, changing=["database"], typed=TYPED)
     first, second, *_more = lines_of(status_of(facts, asked, NOW), NOW)[-3:]
     assert "the launch window is closed; it opens next Monday 2026-11-30 09:00" in first
-    assert second.endswith(
-        "-e release_window_override=true -e by=$USER -e \"reason='WHY'\""
-    )
+    assert second.endswith("-e release_window_override=true -e by=$USER -e \"reason='WHY'\"")
 
 
 def test_one_screen_tells_all_of_a_release_on_hold():
