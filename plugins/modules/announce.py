@@ -273,7 +273,7 @@ module_spec = documented(DOCUMENTATION, required_by={"release": ["key", "kuberne
 
 
 def run(module: Module) -> Result:
-    key, store = module.params["key"], store_of(module, module.params["release"])
+    key, store = module.params["key"], store_of(module)
     record = store.read() if store else None
     if record and key in record.body["announcements"]:
         return {"changed": False, "delivered": [], "undelivered": []}

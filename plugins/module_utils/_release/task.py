@@ -134,13 +134,13 @@ def carry_out(cluster: Cluster, task: ReleaseTask, *, check_mode: bool) -> Relea
     )
 
 
-def store_of(module: Module, release: str | None) -> ReleaseStore | None:
-    """Of a module whose option `kubernetes` is the cluster of the record. None without a release."""
-    if not release:
+def store_of(module: Module) -> ReleaseStore | None:
+    """By the options `release` and `kubernetes` of a module whose work is elsewhere. None without a release."""
+    if not module.params["release"]:
         return None
     refuse_missing([KUBERNETES])
     cluster = cluster_at(module, module.params["kubernetes"])
-    return ReleaseStore(cluster, release, clock=MonotonicClock())
+    return ReleaseStore(cluster, module.params["release"], clock=MonotonicClock())
 
 
 def digests_of(record: Record) -> set[str]:
