@@ -247,6 +247,12 @@ undelivered:
       target: "#v2-deployment"
       reason: Unreachable
       msg: "Slack answered HTTP 500: try again later."
+document:
+  description: The whole record as JSON, empty if there is none.
+  returned: with O(release)
+  type: str
+  version_added: 0.3.0
+  sample: '{"version": "2.0.0", "attempt": 1, "status": "done", "phases": {}}'
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
 """
 
@@ -276,7 +282,8 @@ def run(module: Module) -> Result:
     key, store = module.params["key"], store_of(module)
     record = store.read() if store else None
     if record and key in record.body["announcements"]:
-        return {"changed": False, "delivered": [], "undelivered": []}
+        known: Result = {"changed": False, "delivered": [], "undelivered": []}
+        return {**known, "document": record.to_result()["document"]}
     result = send(module)
     if store:
         entry = {"undelivered": Redactor(secrets_of(module)).within(result["undelivered"])}
@@ -288,6 +295,7 @@ def run(module: Module) -> Result:
         )
         before, after = store.change(change, check_mode=module.check_mode)
         result["changed"] |= before != after
+        result["document"] = after.to_result()["document"]
     return result
 
 

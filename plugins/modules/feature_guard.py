@@ -229,17 +229,17 @@ reason: {description: One word for why the task failed., returned: failure, type
 
 import typing as t
 
-from ..module_utils._cluster import GUARD_ANNOTATION, MonotonicClock
-from ..module_utils._flags.apply import observe_flags, to_diff
+from ..module_utils._cluster import MonotonicClock
+from ..module_utils._flags.apply import to_diff
 from ..module_utils._flags.pods import VOLUME, to_probe
 from ..module_utils._flags.values import Document, to_values
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import METRIC_RULES, read_metrics, with_comparisons
 from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
 from ..module_utils._guard.apply import GuardLook, GuardTask, RampGuard, WatchedMetrics
-from ..module_utils._guard.describe import looks, to_result, when
+from ..module_utils._guard.describe import acts_of, looks, to_result, when
 from ..module_utils._guard.memory import MemoryStore
-from ..module_utils._guard.models import Acts, Rules
+from ..module_utils._guard.models import Rules
 from ..module_utils._kubernetes import actor_of, cluster_for, opener_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
@@ -314,19 +314,13 @@ def read(module: Module) -> dict[str, t.Any]:
     record = store.read()
     attempt = record.attempt if record else 0
     memory = MemoryStore(store, attempt).read()
-    flags = observe_flags(cluster, params["name"]) if params["name"] else None
-    acts = Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION)) if flags else Acts()
     sentence, silent = when(memory, params["max_silence"], now().timestamp())
     return {
         "changed": False,
         "sentence": sentence,
         "silent": silent,
         "looks": looks(memory),
-        "acts": [
-            {"what": act.what, "at": act.at, "before": act.before, "to": act.to, "why": act.why}
-            for act in acts.acts
-            if (act.release, act.attempt) == (params["release"], attempt)
-        ],
+        "acts": acts_of(cluster, params["name"], params["release"], attempt),
         "watch": memory.guarded if memory else {"began": "", "evidence": {}},
     }
 
