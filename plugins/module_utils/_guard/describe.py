@@ -6,14 +6,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict
 
-from .._cluster import GUARD_ANNOTATION, Cluster
-from .._flags.apply import observe_flags
 from .._flags.consumer import tell_wrong
 from .._formats import span
 from .._time import of_epoch
 from .apply import GuardLook
 from .memory import GuardMemory
-from .models import KILL_SWITCH, Acts, Choice
+from .models import KILL_SWITCH, Choice
 
 NONE, DELIVERED, REST = "none", "delivered", "rest"
 
@@ -94,17 +92,6 @@ def looks(memory: GuardMemory | None) -> dict[str, t.Any]:
         "longest": round(memory.longest, 1),
         "silences": [asdict(silence) for silence in memory.silences],
     }
-
-
-def acts_of(cluster: Cluster, config_map: str, release: str, attempt: int) -> list[dict[str, t.Any]]:
-    """What it did of this attempt, as it stands beside the flags."""
-    flags = observe_flags(cluster, config_map) if config_map else None
-    acts = Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION)) if flags else Acts()
-    return [
-        {"what": act.what, "at": act.at, "before": act.before, "to": act.to, "why": act.why}
-        for act in acts.acts
-        if (act.release, act.attempt) == (release, attempt)
-    ]
 
 
 def when(memory: GuardMemory | None, max_silence: float, now: float) -> tuple[str, str]:

@@ -7,11 +7,12 @@ import contextlib
 import typing as t
 
 from .._availability.claims import facts_of
-from .._cluster import Cluster, MonotonicClock
+from .._cluster import GUARD_ANNOTATION, Cluster, MonotonicClock
 from .._errors import DeployError, VerificationError
-from .._flags.apply import flags_now
-from .._guard.describe import acts_of, looks
+from .._flags.apply import flags_now, observe_flags
+from .._guard.describe import looks
 from .._guard.memory import MemoryStore
+from .._guard.models import Acts
 from .._release.models import NO_RECORD
 from .._release.plan import merge
 from .._release.store import ReleaseStore
@@ -54,5 +55,10 @@ def read_report(cluster: Cluster, release: str, config_map: str) -> Result:
 def _guarded(cluster: Cluster, release: str, attempt: int, config_map: str) -> Result:
     store = ReleaseStore(cluster, release, clock=MonotonicClock())
     seen = looks(MemoryStore(store, attempt).read())
-    acts = acts_of(cluster, config_map, release, attempt)
+    flags = observe_flags(cluster, config_map)
+    acts = [
+        {"what": act.what, "at": act.at, "before": act.before, "to": act.to, "why": act.why}
+        for act in Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION)).acts
+        if (act.release, act.attempt) == (release, attempt)
+    ]
     return {"facts": {"guard": {"looks": seen, "acts": acts}}} if seen else {}
