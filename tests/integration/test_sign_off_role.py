@@ -50,12 +50,7 @@ def forced(folder: Path) -> list[dict[str, t.Any]]:
 class Player:
     def __init__(self, place: Place, folder: Path) -> None:
         self._folder = folder
-        away = {
-            "server": "https://127.0.0.1:9",
-            "token": "fake",
-            "namespace": "x",
-            "request_timeout": 1,
-        }
+        away = {"kubeconfig": str(folder / "none"), "namespace": "x"}
         guarded = {
             "block": [report_of("none", folder, report_directory=str(folder / "away"))],
             "rescue": [
@@ -64,9 +59,12 @@ class Player:
         }
         reports = [report_of(name, folder) for name in ("none", "damaged", "partial", "dead")]
         self._plays = [
-            play_on(connection(place), tasks=reports),
-            play_on(connection(place), tasks=forced(folder)),
-            play_on(away, tasks=[guarded]),
+            play_on(kubernetes, vars={"kubernetes_connection": kubernetes}, tasks=tasks)
+            for kubernetes, tasks in (
+                (connection(place), reports),
+                (connection(place), forced(folder)),
+                (away, [guarded]),
+            )
         ]
 
     def play(self) -> subprocess.CompletedProcess[str]:
