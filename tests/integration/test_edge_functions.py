@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions import ar
 from ansible_collections.easymo.deploy.plugins.modules import edge_functions
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from tests.integration.conftest import Place
+from tests.integration.plays import PLAY, connection, run_plays
 from tests.integration.running import bucket, client
 from tests.integration.supabase import FUNCTIONS, Project, add_function, checkout_copy, project_of
 from tests.module_runner import Result, run_module
@@ -36,8 +37,7 @@ def functions(tmp_path) -> Path:
 @pytest.fixture
 def recorded(place) -> dict[str, t.Any]:
     """The options of a release whose record is in a namespace of its own."""
-    kubernetes = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
-    return {"release": "2.0.0", "kubernetes": kubernetes}
+    return {"release": "2.0.0", "kubernetes": connection(place)}
 
 
 def deploy(project: Project, directory: Path, *names: str, **arguments: t.Any) -> Result:
@@ -171,3 +171,29 @@ def test_an_archive_that_is_in_the_bucket_alone_leads_back(
 def test_a_release_needs_a_cluster_and_a_way_back_a_release(project):
     assert "'release': kubernetes" in restore(project, release="2.0.0")["msg"]
     assert "release" in restore(project)["msg"]
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "recorded"])
+def test_the_role_deploys_with_and_without_a_record(project, functions, place, tmp_path, alone):
+    role = {
+        "edge_functions_directory": str(functions),
+        "edge_functions_names": [*FUNCTIONS],
+        "edge_functions_release": RELEASE_VERSION,
+        "edge_functions_base_url": project.url("").rstrip("/"),
+        **({} if alone else {"kubernetes_connection": connection(place)}),
+    }
+    evidence = tmp_path / "evidence.json"
+    keep = {"content": "{{ edge_functions_evidence | to_json }}", "dest": str(evidence)}
+    tasks = [
+        {"ansible.builtin.import_role": {"name": "easymo.deploy.edge_functions"}, "vars": role},
+        {"ansible.builtin.copy": keep},
+    ]
+    defaults = {"group/easymo.deploy.supabase": project.options}
+    done = run_plays(tmp_path, {**PLAY, "module_defaults": defaults, "tasks": tasks})
+    assert done.returncode == 0, done.stdout
+    told = json.loads(evidence.read_text())
+    assert [one["slug"] for one in told.pop("changes")] == [*FUNCTIONS]
+    assert set(told) == {"unchanged", "extra", "turned", "disabled", "functions", "activated"}
+    assert set(told["functions"]) == {*FUNCTIONS}
+    kept = place.read("configmaps", selector="easymo.com/release=2.0.0")["items"]
+    assert len(kept) == (0 if alone else 2)
