@@ -1,6 +1,7 @@
 """Edge functions, as the Management API has them."""
 
 import base64
+import math
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
@@ -82,7 +83,7 @@ class FunctionInvariants:
             return
         check, project, by = self._history.check, t.cast("Project", self._project), write.by
         deploys, began = params["state"] == "deployed", self._history.began(by)
-        checked = project.checked.get(by, 0.0) if deploys else began
+        checked = project.checked.get(by, math.inf) if deploys else began
         check(
             BEGINS_NOTHING,
             not self._history.lost_before(by, max(began, checked - SPARED)),
