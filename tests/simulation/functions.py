@@ -65,7 +65,7 @@ class Project:
         self.staged: dict[str, float] = {}
         """The same, as it was when it last sent a bundle."""
         self.checked: dict[str, float] = {}
-        """The same, as it was when it first activated its bundles."""
+        """When it looked first since its last bundle."""
         faults, programs = NoFaults(), t.cast("Runtime", _Programs(self))
         management = web.Application(
             middlewares=[Admission(faults, TOKEN, REF).middleware], client_max_size=MAX_UPLOAD
@@ -119,11 +119,10 @@ class Project:
     def _asks(self, by: str, asked: Asked) -> None:
         if (asked.method, asked.path) == ("GET", _LIST):
             self.looked[by] = self._world.scheduler.now
+            self.checked.setdefault(by, self.looked[by])
         elif asked.method == "POST":
             self.staged[by] = self.looked.get(by, 0.0)
             self.checked.pop(by, None)
-        elif asked.method == "PUT":
-            self.checked.setdefault(by, self.looked.get(by, 0.0))
 
     def _written(self, before: t.Mapping[str, Function], after: t.Mapping[str, Function]) -> None:
         process = self._world.scheduler.process

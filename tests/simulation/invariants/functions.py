@@ -1,6 +1,7 @@
 """Edge functions, as the Management API has them."""
 
 import base64
+import math
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
@@ -82,7 +83,7 @@ class FunctionInvariants:
             return
         check, project, by = self._history.check, t.cast("Project", self._project), write.by
         deploys, began = params["state"] == "deployed", self._history.began(by)
-        checked = project.checked.get(by, 0.0) if deploys else began
+        checked = project.checked.get(by, math.inf) if deploys else began
         check(
             BEGINS_NOTHING,
             not self._history.lost_before(by, max(began, checked - SPARED)),
@@ -94,7 +95,7 @@ class FunctionInvariants:
         if self._others_wrote(write.slug, by, checked):
             return
         if deploys:
-            archived = self._archived()
+            archived, staged = self._archived(), project.staged.get(by, 0.0)
             check(
                 SAVED_FIRST,
                 lost or write.slug in archived,
@@ -102,7 +103,8 @@ class FunctionInvariants:
             )
             check(
                 LOOKED_FIRST,
-                not self._others_wrote(write.slug, by, project.staged.get(by, 0.0)),
+                not self._others_wrote(write.slug, by, staged)
+                or _seen(self._at(write.slug, staged)) == _seen(write.before),
                 f"{write.by} replaced {write.slug}, which another wrote since it looked",
             )
             check(
@@ -157,6 +159,9 @@ class FunctionInvariants:
     def _writes(self, slug: str) -> list[Written]:
         return [one for one in t.cast("Project", self._project).writes if one.slug == slug]
 
+    def _at(self, slug: str, at: float) -> Function | None:
+        return next((one.after for one in reversed(self._writes(slug)) if one.at < at), None)
+
     def _others_wrote(self, slug: str, by: str, since: float) -> bool:
         return any(one.at >= since and one.by != by for one in self._writes(slug))
 
@@ -179,6 +184,10 @@ def _ours(by: str) -> bool:
 
 def _version(function: Function | None) -> int:
     return function.version if function else 0
+
+
+def _seen(function: Function | None) -> tuple[int, str]:
+    return (function.version, function.ezbr_sha256) if function else (0, "")
 
 
 def _as(function: Function | None) -> tuple[str, bool] | None:
