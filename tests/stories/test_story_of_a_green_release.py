@@ -41,7 +41,7 @@ PRISMA_HISTORY = (
 OLD = dict.fromkeys(SERVICES, "v1.9.0")
 NEW = dict.fromkeys(SERVICES, "v2.0.0")
 REPLICAS = 3
-MOST_TASKS = 200
+MOST_TASKS = 135
 """Of a deployment that has nothing to do."""
 
 
