@@ -51,8 +51,8 @@ class FunctionsRecord(FunctionsMemory):
 
     def before(self) -> Archive | None:
         """What a way back deploys. None where nothing was to change, so that nothing was saved."""
-        if self.archive is None and (found := self._store.attachment(BEFORE_FACTS)):
-            return checked(found.content, None, self._attached(BEFORE_FACTS))
+        if self.archive is None and (attachment := self._store.attachment(BEFORE_FACTS)):
+            return checked(attachment.content, None, self._attached(BEFORE_FACTS))
         return self.archive
 
     def write(self, known: Knowledge, archive: Archive | None = None) -> dict[str, str]:
@@ -61,7 +61,7 @@ class FunctionsRecord(FunctionsMemory):
         saved = self._save(archive) if archive else {}
         if saved or known != self.known:
             facts = {
-                "known": {slug: [one.to_json() for one in known[slug]] for slug in known},
+                "known": {slug: [version.to_json() for version in known[slug]] for slug in known},
                 **({"saved": saved} if saved else {}),
             }
             change = RecordChange(

@@ -54,11 +54,11 @@ def read_report(cluster: Cluster, release: str, config_map: str) -> Result:
 
 def _guarded(cluster: Cluster, release: str, attempt: int, config_map: str) -> Result:
     store = ReleaseStore(cluster, release, clock=MonotonicClock())
-    seen = looks(MemoryStore(store, attempt).read())
+    recorded = looks(MemoryStore(store, attempt).read())
     flags = observe_flags(cluster, config_map)
     acts = [
         {"what": act.what, "at": act.at, "before": act.before, "to": act.to, "why": act.why}
         for act in Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION)).acts
         if (act.release, act.attempt) == (release, attempt)
     ]
-    return {"facts": {"guard": {"looks": seen, "acts": acts}}} if seen else {}
+    return {"facts": {"guard": {"looks": recorded, "acts": acts}}} if recorded else {}

@@ -123,8 +123,8 @@ def closed_at(window: Body, now: datetime) -> str:
     if not window:
         return ""
     hours = read_window(window)
-    seen = outlook(hours, now)
-    return "" if seen.open else closed_sentence(hours, seen)
+    current = outlook(hours, now)
+    return "" if current.open else closed_sentence(hours, current)
 
 
 def _shown(step: Step, typed: Typed) -> dict[str, str]:
