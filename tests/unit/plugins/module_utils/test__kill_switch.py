@@ -280,7 +280,9 @@ def test_a_step_that_it_took_users_out_of_is_watched_anew_wherever_it_comes_back
     verdict, left, state
 ):
     here = {"annotations": {RAMP_ANNOTATION: replace(STEP, verdict=verdict).to_annotation()}}
-    at_ten, at_one = (replace(observed(**{PERCENTAGE: value}), **here) for value in ("10", "1"))
+    at_ten, at_one = (
+        replace(observed(**{AGENTS: "false", PERCENTAGE: value}), **here) for value in ("10", "1")
+    )
     wish = (
         plan_lowered(at_ten, PERCENTAGE, 1, AT_NOON)
         if state == "lowered"

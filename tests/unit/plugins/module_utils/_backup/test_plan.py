@@ -1,7 +1,9 @@
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.apply import refuse_other_tables
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
     TIME_FORMAT,
     Backup,
@@ -14,7 +16,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import 
     plan_backup,
     refuse_older_programs,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import DumpedTable
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    InputError,
+    VerificationError,
+)
 from tests.fakes.backups import manifest
 from tests.tables import cases
 
@@ -23,8 +29,8 @@ NOW = datetime(2025, 11, 11, 6, 0, tzinfo=UTC)
 
 def backup(*, release: str = "2.0.0", age: int = 60, name: str = "supabase_prod") -> Backup:
     started = NOW - timedelta(seconds=age)
-    at = started.strftime(TIME_FORMAT)
-    stored = manifest(name=name, release=release, key=f"{name}_{age}", started=at, finished=at)
+    at, end = (f"{each:{TIME_FORMAT}}" for each in (started, started + timedelta(seconds=30)))
+    stored = manifest(name=name, release=release, key=f"{name}_{age}", started=at, finished=end)
     return Backup(bucket="backups", manifest=stored)
 
 
@@ -112,6 +118,21 @@ LISTING = """\
 
 def test_the_listing_names_the_tables_with_rows():
     assert parse_contents(LISTING) == DumpContents(entries=4, tables=frozenset({16389, 16390}))
+
+
+@cases(("oids", "named"), {
+    "the same": ([16389, 16390], ""),
+    "not in the dump": ([16389, 16390, 7], "public.t7"),
+    "not counted": ([16389], "the table with OID 16390"),
+})  # fmt: skip
+def test_dump_and_row_counts_have_to_be_of_the_same_tables(oids, named):
+    counted = [
+        DumpedTable(oid, f"public.t{oid}", "", "", readable=True, filtered=False, schema="public")
+        for oid in oids
+    ]
+    error = pytest.raises(VerificationError, match=f"same tables: {named} is in one of them only")
+    with error if named else nullcontext():
+        refuse_other_tables("shop", parse_contents(LISTING), counted)
 
 
 def test_the_listing_of_an_empty_database_is_one():

@@ -218,11 +218,13 @@ def test_an_interrupted_run_is_no_finished_phase():
     (RecordedMetric("p95", "seconds", status="good", newest=0.0122), "🟢 p95 12.2 ms"),
     (RecordedMetric("x", newest=1.0), "x 1"),
 ])  # fmt: skip
-def test_metrics_have_a_mark_and_a_unit(reading, shown):
-    release = board_of()
+def test_metrics_have_a_mark_and_a_unit_and_are_of_their_attempt(reading, shown):
+    release = board_of(seen=record())
     begin(release, MONITORING)
     release.measured([reading])
-    assert f"{headline.INDENT}{shown}\n" in read(release, 5) + "\n"
+    for attempt in (1, 2):
+        release.record_seen(Record.read(record(attempt=attempt)))
+        assert (f"{headline.INDENT}{shown}\n" in read(release, 5) + "\n") is (attempt == 1)
 
 
 def test_metrics_of_an_earlier_run_are_judged_by_their_bounds():
