@@ -119,7 +119,7 @@ def test_an_end_before_the_beginning_is_drawn_nowhere_and_breaks_nothing():
 
 
 def test_a_scale_keeps_order_and_gives_cuts_a_fixed_width():
-    scale = Scale.over([(0, HOUR), (10 * HOUR, 11 * HOUR)])
+    scale = Scale.over([(0, HOUR), (60, 120), (10 * HOUR, 11 * HOUR)])
     places = [scale.place(at) for at in (0, HOUR, 5 * HOUR, 10 * HOUR, 11 * HOUR)]
     assert places == sorted(places)
     assert (places[0], places[-1]) == (0, 100)
