@@ -141,16 +141,13 @@ def observed(switch: KillSwitch | None = None, **data: str) -> FlagsMap:
     return FlagsMap("feature-flags", exists=True, data=data, annotations=annotations)
 
 
-@cases(
-    ("there", "wanted", "after"),
-    {
-        "first": (None, ADA, ADA),
-        "a person takes over": (ROBOT, ADA, ADA),
-        "never taken from a person": (ADA, ROBOT, ADA),
-        "second person": (ADA, KillSwitch("later", "bob", "too", flags=OFF), ADA),
-        "again": (ROBOT, KillSwitch("later", "run", "too", automatic=True, flags=OFF), ROBOT),
-    },
-)
+@cases(("there", "wanted", "after"), {
+    "first": (None, ADA, ADA),
+    "a person takes over": (ROBOT, ADA, ADA),
+    "never taken from a person": (ADA, ROBOT, ADA),
+    "second person": (ADA, KillSwitch("later", "bob", "too", flags=OFF), ADA),
+    "again": (ROBOT, KillSwitch("later", "run", "too", automatic=True, flags=OFF), ROBOT),
+})  # fmt: skip
 def test_whoever_set_it_first_stays_named(there, wanted, after):
     wish = plan_set(observed(there), wanted)
     assert wish.flags == OFF

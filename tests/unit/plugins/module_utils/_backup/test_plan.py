@@ -2,7 +2,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.apply import refuse_other_tables
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
     TIME_FORMAT,
     Backup,
@@ -15,11 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import 
     plan_backup,
     refuse_older_programs,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import DumpedTable
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    VerificationError,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from tests.fakes.backups import manifest
 from tests.tables import cases
 
@@ -117,16 +112,6 @@ LISTING = """\
 
 def test_the_listing_names_the_tables_with_rows():
     assert parse_contents(LISTING) == DumpContents(entries=4, tables=frozenset({16389, 16390}))
-
-
-@cases(("oids", "named"), {
-    "not in the dump": ((16389, 16390, 7), "public.t7"),
-    "not counted": ((16389,), "the table with OID 16390"),
-})  # fmt: skip
-def test_a_table_that_dump_and_row_counts_do_not_share_is_named(oids, named):
-    counted = [DumpedTable(oid, f"public.t{oid}", "", "", True, False, "public") for oid in oids]
-    with pytest.raises(VerificationError, match=f"same tables: {named} is in one of them only"):
-        refuse_other_tables("shop", parse_contents(LISTING), counted)
 
 
 def test_the_listing_of_an_empty_database_is_one():

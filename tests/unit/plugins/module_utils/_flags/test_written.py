@@ -72,13 +72,13 @@ def test_what_cannot_be_read_is_not_known_to_be_changed(monkeypatch):
 def test_pods_of_an_undo_that_read_what_was_given_up_are_restarted_again(monkeypatch):
     restarts: list[str] = []
 
-    def roll(module: t.Any) -> dict[str, t.Any]:
-        restarts.append(module.params["checksum"])
-        return {"changed": False}
-
     def prove(_module: t.Any) -> None:
         if "" not in restarts:
             raise UnreachableError("They run with other flags.")
+
+    def roll(module: t.Any) -> dict[str, t.Any]:
+        restarts.append(module.params["checksum"])
+        return {"changed": False}
 
     monkeypatch.setattr(_delivery, "roll_one", roll)
     monkeypatch.setattr(_delivery, "prove_pods", prove)

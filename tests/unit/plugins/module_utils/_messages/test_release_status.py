@@ -237,18 +237,15 @@ def test_metrics_of_an_earlier_run_are_judged_by_their_bounds():
     assert "🔴 error rate 20 % · 🟡 p95 1.5 s · ⚪ gone no data" in read(release, 9)
 
 
-@pytest.mark.parametrize(
-    ("playbook", "outcome", "status", "words"),
-    [
-        ("rollback.yml", None, "running", "↩️ *EasyMO v2.0* · Rollback is running"),
-        ("rollback.yml", True, "rolled_back", "↩️ *EasyMO v2.0* was rolled back"),
-        ("rollback.yml", True, "running", "↩️ *EasyMO v2.0* · Rollback: run finished"),
-        ("rollback.yml", False, "running", "🛑 *EasyMO v2.0* · Rollback stopped"),
-        ("ramp.yml", None, "done", "📈 *EasyMO v2.0* · Ramp is running"),
-        ("kill_switch.yml", True, "done", "🛑 *EasyMO v2.0* · Kill switch: run finished"),
-        ("own.yml", True, "done", "⚙️ *EasyMO v2.0* · own.yml: run finished"),
-    ],
-)
+@pytest.mark.parametrize(("playbook", "outcome", "status", "words"), [
+    ("rollback.yml", None, "running", "↩️ *EasyMO v2.0* · Rollback is running"),
+    ("rollback.yml", True, "rolled_back", "↩️ *EasyMO v2.0* was rolled back"),
+    ("rollback.yml", True, "running", "↩️ *EasyMO v2.0* · Rollback: run finished"),
+    ("rollback.yml", False, "running", "🛑 *EasyMO v2.0* · Rollback stopped"),
+    ("ramp.yml", None, "done", "📈 *EasyMO v2.0* · Ramp is running"),
+    ("kill_switch.yml", True, "done", "🛑 *EasyMO v2.0* · Kill switch: run finished"),
+    ("own.yml", True, "done", "⚙️ *EasyMO v2.0* · own.yml: run finished"),
+])  # fmt: skip
 def test_another_run_appears_as_what_it_is_and_the_phases_stay(playbook, outcome, status, words):
     done = phase("done", finished="06:03:10")
     back = phase("rolled_back", finished="06:30:00")
