@@ -19,6 +19,7 @@ from ..module_utils._variable_check import (
     Variables,
     incomplete,
     missing_secrets,
+    old_names,
     placeholders,
     placeholders_told,
     refused_services,
@@ -52,11 +53,14 @@ class ActionModule(ActionBase):
         _checked, arguments = self.validate_argument_spec(**release_variables.module_spec())
         secrets = [Secret(**entry) for entry in arguments["secrets"]]
         task_vars = task_vars or {}
-        unknown = unknown_variables(self._variables(task_vars))
+        variables = self._variables(task_vars)
+        unknown = unknown_variables(variables)
         values, reasons = self._values(secrets)
         missing = [] if reasons else missing_secrets(secrets, values)
         unfilled = self._placeholders(task_vars)
         result.update(changed=False, unknown=unknown, missing=missing, placeholders=unfilled)
+        if names := old_names(variables.extra):
+            result["warnings"] = names
         with compiled_once():
             unmet, unread = self._unmet(arguments["contracts"], task_vars)
         for reason in sorted(reasons):

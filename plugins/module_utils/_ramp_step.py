@@ -26,7 +26,17 @@ from ._ramp.options import (
     read_schedule,
     to_diff,
 )
-from ._ramp.plan import DONE, LOWER, RAISE, REFUSE, WAIT, WATCH, StepRequest, refuse_no_step
+from ._ramp.plan import (
+    DONE,
+    LOWER,
+    RAISE,
+    REFUSE,
+    RELEASE,
+    WAIT,
+    WATCH,
+    StepRequest,
+    refuse_no_step,
+)
 from ._release.models import DONE as SIGNED_OFF
 from ._release.plan import RecordChange
 from ._release.record import Record
@@ -48,10 +58,10 @@ class RampTask:
         self._schedule = read_schedule(params)
         self._percentage = read_percentage(params["percentage"])
         refuse_no_step(self._schedule, self._percentage)
-        refuse_placeholders(ramp_reason=params["reason"])
+        refuse_placeholders(reason=params["reason"])
         who_and_why = {
-            "ramp_released_by": params["released_by"].strip(),
-            "ramp_release_reason": params["release_reason"].strip(),
+            "by": params["released_by"].strip(),
+            "reason": params["release_reason"].strip(),
         }
         if any(who_and_why.values()):
             read_who_and_why(**who_and_why)
@@ -225,8 +235,8 @@ class RampTask:
                 f"{self._params['evidence'].get('sensitivity') or ''}"
             ).strip(),
             HOLD: (
-                f"{at} is held: {why}. Run the same command to watch it again, or release it with playbooks/ramp.yml "
-                "-e \"ramp_release_reason='WHY'\" -e ramp_released_by=$USER."
+                f"{at} is held: {why}. Run the same command to watch it again, or release it "
+                f"with {RELEASE}."
             ),
             ROLLBACK: (
                 f"{at} went back to {result['percentage']} %: {why}. Find the cause first. Then the same command "

@@ -45,6 +45,17 @@ RENAMED: t.Mapping[str, str] = {
     "supabase_migrate_expected_tables": "release_expected_tables",
 }
 """Names of 0.2, and those that took their place."""
+ALIASES: t.Mapping[str, str] = {
+    "deploy_lock_reason": "reason",
+    "ramp_reason": "reason",
+    "ramp_release_reason": "reason, with ramp_release=true",
+    "ramp_released_by": "by",
+    "release_window_override_by": "by, with release_window_override=true",
+    "release_window_override_reason": "reason, with release_window_override=true",
+    "restore_approved_by": "by",
+    "restore_reason": "reason",
+}
+"""Names of 0.2 that still say who and why, and what says it in every playbook."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +82,20 @@ def unknown_variables(variables: Variables) -> list[str]:
     """One phrase for each unused name, with the nearest name that is used."""
     ours = {name for name in variables.inventory if name.startswith(variables.prefixes)}
     readable = variables.known | (variables.inventory - ours)
-    suspects = (variables.extra - readable) | (ours - variables.known)
+    suspects = ((variables.extra - readable) | (ours - variables.known)) - ALIASES.keys()
     return [
         _describe(name, variables.known | variables.inventory - suspects)
         for name in sorted(suspects)
         if not name.startswith("ansible_")
+    ]
+
+
+def old_names(extra: t.Iterable[str]) -> list[str]:
+    """A sentence for each name of --extra-vars that another one says in every playbook."""
+    return [
+        f"{name} is read still. In every playbook it is {ALIASES[name]}."
+        for name in sorted(extra)
+        if name in ALIASES
     ]
 
 

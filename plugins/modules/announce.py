@@ -13,10 +13,13 @@ description:
   - A channel that can't be reached is a warning, and it is listed in RV(undelivered).
     A deployment does not fail because Slack is down, unless O(required=true).
   - What is wrong with the options is refused before the first message goes out.
+  - With O(release) the record of the release remembers the announcement by O(key), and it goes out once.
   - What has the form of a secret, such as a token or a password in an address, is blanked out of texts, not of HTML.
 extends_documentation_fragment:
   - easymo.deploy._module.in_controller
+  - easymo.deploy._kubernetes.elsewhere
   - easymo.deploy._mail
+  - easymo.deploy._libraries.kubernetes
   - easymo.deploy._libraries.slack_sdk
   - easymo.deploy._libraries.requests
 options:
@@ -28,6 +31,20 @@ options:
       - C(@channel) or C(@here) as its very first word mentions in Slack.
     type: str
     default: ""
+  release:
+    description:
+      - The release that this is an announcement of. Nothing is sent when its record has O(key) already. Otherwise the
+        record keeps RV(undelivered) by it, once all was sent.
+    type: str
+    version_added: 0.3.0
+  key:
+    description: What the announcement is called in the record. Needed with O(release).
+    type: str
+    version_added: 0.3.0
+  kubernetes:
+    description: The cluster of the record. Needed with O(release).
+    type: dict
+    version_added: 0.3.0
   required:
     description: Whether the task fails when a channel got no message. The other channels are told first.
     type: bool
@@ -164,9 +181,10 @@ attributes:
   idempotent:
     description:
       - Only PagerDuty and the status page can be asked what they were told.
-      - Slack and e-mail can't, so guard the task by the release record, which remembers announcements by key.
+      - Slack and e-mail can't, so give O(release), whose record remembers announcements.
     support: partial
 requirements:
+  - kubernetes, only for O(release)
   - slack-sdk, only for O(slack)
   - requests, only for O(pagerduty) and O(statuspage)
 """
@@ -195,7 +213,9 @@ EXAMPLES = r"""
       name: Upgrade to Shop 2.0
       status: completed
       body: The upgrade was postponed. Service was not interrupted.
-  when: "'rolled-back' not in (release_record.announcements | default({}))"
+    release: "{{ release_version }}"
+    key: rolled-back
+    kubernetes: {namespace: shop-prod}
 """
 
 RETURN = r"""
@@ -227,17 +247,26 @@ undelivered:
       target: "#v2-deployment"
       reason: Unreachable
       msg: "Slack answered HTTP 500: try again later."
+document:
+  description: The whole record as JSON, empty if there is none.
+  returned: with O(release)
+  type: str
+  version_added: 0.3.0
+  sample: '{"version": "2.0.0", "attempt": 1, "status": "done", "phases": {}}'
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
 """
 
-import typing as t
-
 from ..module_utils._errors import InputError, RefusedError, UnreachableError, refuse_missing
 from ..module_utils._http import REQUESTS
+from ..module_utils._kubernetes import actor_of
 from ..module_utils._messages.apply import deliver, read_attachments
 from ..module_utils._messages.plan import CHANNELS, Delivered, Undelivered, plan_messages
 from ..module_utils._messages.slack import SLACK_SDK
-from ..module_utils._module import Module, documented, execute
+from ..module_utils._module import SECRET, Module, Result, documented, execute
+from ..module_utils._redaction import Redactor
+from ..module_utils._release.plan import RecordChange
+from ..module_utils._release.task import store_of
+from ..module_utils._time import utc_now
 
 LIBRARIES = {
     "slack": SLACK_SDK,
@@ -246,10 +275,37 @@ LIBRARIES = {
 }
 """What a channel needs; mail needs nothing."""
 
-module_spec = documented(DOCUMENTATION)
+module_spec = documented(DOCUMENTATION, required_by={"release": ["key", "kubernetes"]})
 
 
-def run(module: Module) -> dict[str, t.Any]:
+def run(module: Module) -> Result:
+    key, store = module.params["key"], store_of(module)
+    record = store.read() if store else None
+    if record and key in record.body["announcements"]:
+        known: Result = {"changed": False, "delivered": [], "undelivered": []}
+        return {**known, "document": record.to_result()["document"]}
+    result = send(module)
+    if store:
+        entry = {"undelivered": Redactor(secrets_of(module)).within(result["undelivered"])}
+        change = RecordChange(
+            version=store.version,
+            actor=actor_of({"actor": None}),
+            now=utc_now(),
+            announcements={key: entry},
+        )
+        before, after = store.change(change, check_mode=module.check_mode)
+        result["changed"] |= before != after
+        result["document"] = after.to_result()["document"]
+    return result
+
+
+def secrets_of(module: Module) -> list[str]:
+    """What a channel's answer may quote."""
+    options = [option for channel in CHANNELS for option in (module.params[channel] or {}).items()]
+    return [value for name, value in options if name in SECRET and value]
+
+
+def send(module: Module) -> Result:
     attached = (module.params["email"] or {}).get("attachments") or ()
     # What a task before this one would have written is not there in check mode.
     contents = {} if module.check_mode else read_attachments(attached)

@@ -14,7 +14,8 @@ description:
   - Functions whose sources and settings are what runs already are not uploaded.
   - What an import only seems to need because a comment says so is not uploaded, and what an import needs and is not
     there is an error. The CLI uploads the one and passes over the other.
-  - Saves what runs before it is replaced, and deploys it again. The Management API itself keeps no versions.
+  - With O(release) saves what runs before it is replaced, and deploys it again. The Management API itself keeps no
+    versions. Nothing is activated that another deployed meanwhile.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.s3_and_supabase
@@ -25,21 +26,16 @@ extends_documentation_fragment:
   - easymo.deploy._libraries.requests
 requirements:
   - boto3, only with O(bucket)
-attributes:
-  diff_mode:
-    support: partial
-    details: Not with O(state=saved).
+  - kubernetes, only with O(fence) or O(release)
 options:
   state:
     description:
       - V(deployed) deploys O(names) from O(directory).
-      - V(staged) does all of that but the activation, and changes nothing that runs. Hand what it returns to a task
-        with V(deployed), which then activates at once.
-      - V(saved) writes the sources and settings of O(names) as they run now into O(archive).
-      - V(restored) deploys O(archive) or O(archive_key), and deletes the functions that did not exist when it was made.
+      - V(restored) deploys what O(release) replaced, and deletes the functions that it created. Where it replaced
+        nothing, nothing is done.
       - V(configured) sets O(secrets), and leaves the functions as they are. Added in 0.3.0.
     type: str
-    choices: [deployed, staged, saved, restored, configured]
+    choices: [deployed, restored, configured]
     default: deployed
   secrets:
     description:
@@ -59,12 +55,11 @@ options:
         elements: str
         default: []
   directory:
-    description: The folder C(supabase/functions) of the application's checkout. Needed by V(deployed) and V(staged).
+    description: The folder C(supabase/functions) of the application's checkout. Needed by V(deployed).
     type: path
   names:
     description:
-      - The functions. Needed by O(state=saved).
-      - Without it V(deployed) and V(staged) take every folder of O(directory) with an C(index.ts), and every function
+      - The functions. Without it V(deployed) takes every folder of O(directory) with an C(index.ts), and every function
         of C(config.toml).
       - A name that Supabase does not allow is refused instead of passed over.
       - A function that C(config.toml) switches off with C(enabled) is passed over, as the CLI does.
@@ -93,55 +88,38 @@ options:
   prune:
     description:
       - Whether V(deployed) deletes active functions of the project that are not among O(names).
-      - Only those of O(known), which the release deployed, and those of O(force).
+      - Only those that O(release) deployed, and those of O(force).
     type: bool
     default: false
     version_added: 0.2.0
   force:
     description:
-      - Functions that O(prune) may delete although O(known) does not know them.
+      - Functions that O(prune) may delete although O(release) did not deploy them.
       - Functions that V(restored) takes back although somebody deployed them since.
     type: list
     elements: str
     default: []
     version_added: 0.2.0
-  archive:
-    description:
-      - The file that sources are saved to or restored from. Needed by O(state=saved).
-      - With V(deployed) and V(staged) what runs is saved to it before anything is activated, if anything would be. One
-        that is there already keeps what it says, and functions that it does not name are added.
-    type: path
-  archive_key:
-    description: The archive's key in O(bucket), where it is not in the file O(archive).
-    type: str
-    version_added: 0.2.0
-  archive_sha256:
-    description: SHA-256 that the archive must have to be restored.
-    type: str
-    version_added: 0.2.0
   release:
-    description: The release, which becomes a folder's name in O(bucket). Needed with O(bucket) to save.
+    description:
+      - The release whose record keeps the sources that run before, in an attachment and in O(bucket), and the versions
+        that are known. Begun where there is none. Needs O(kubernetes).
+      - The record names what runs, and what will run, before anything is activated. So a run that was killed is
+        finished by the next one, or taken back.
+      - Sources of functions that still run as known are not downloaded. With V(restored) a function that runs neither
+        what is known nor what was saved was deployed by somebody else since, and is left alone.
+      - Without it there is no way back. Needed by O(state=restored).
     type: str
-    version_added: 0.2.0
-  known:
-    description:
-      - What an earlier task returned as RV(known). Sources of functions that still run as known are not downloaded.
-      - With V(restored) a function that runs neither what is known nor what is archived was deployed by somebody else
-        since, and is left alone.
-    type: dict
-    default: {}
-    version_added: 0.2.0
-  staged:
-    description:
-      - What a task with V(staged) returned as RV(staged). Bundles of the same sources are not made again.
-      - Nothing is activated when somebody else deployed or deleted one of the functions since.
-    type: dict
     version_added: 0.2.0
   bucket:
-    description: A bucket of S3, in which each archive is kept too, under a name made of its content.
+    description:
+      - A bucket of S3, in which O(release) keeps the sources too, under a name made of their content. Above 900 kB they
+        are in it alone.
     type: str
     required: false
     version_added: 0.2.0
+  kubernetes:
+    description: The cluster of the deploy lock and of the release record. Needed with O(fence) and O(release).
 """
 
 EXAMPLES = r"""
@@ -153,30 +131,16 @@ EXAMPLES = r"""
     names: [webhook, health]
     verify_jwt: false
     required_secrets: [WEBHOOK_SECRET, WEBHOOK_TOKEN]
-    archive: /srv/backups/functions-before-2.0.0.json
+    release: 2.0.0
+    kubernetes: {namespace: shop-prod}
 
 - name: Go back
   easymo.deploy.edge_functions:
     project_ref: abcdefghijklmnopqrst
     access_token: "{{ supabase_access_token }}"
     state: restored
-    archive: /srv/backups/functions-before-2.0.0.json
-
-- name: Stage everything, and look at it
-  easymo.deploy.edge_functions:
-    project_ref: abcdefghijklmnopqrst
-    access_token: "{{ supabase_access_token }}"
-    state: staged
-    directory: /srv/app/supabase/functions
-  register: ready
-
-- name: Activate what is ready
-  easymo.deploy.edge_functions:
-    project_ref: abcdefghijklmnopqrst
-    access_token: "{{ supabase_access_token }}"
-    directory: /srv/app/supabase/functions
-    known: "{{ ready.known }}"
-    staged: "{{ ready.staged }}"
+    release: 2.0.0
+    kubernetes: {namespace: shop-prod}
 
 - name: Set what the webhook needs
   easymo.deploy.edge_functions:
@@ -223,35 +187,35 @@ unchanged:
   sample: [health]
 extra:
   description: Active functions of the project that were not asked for, and that stay.
-  returned: success, except with V(saved) and V(configured)
+  returned: success, except with O(state=configured)
   type: list
   elements: str
   version_added: 0.2.0
   sample: [old-webhook]
 kept:
   description: Functions that V(restored) left alone, for somebody deployed them since the release.
-  returned: success, except with V(saved) and V(configured)
+  returned: success, except with O(state=configured)
   type: list
   elements: str
   version_added: 0.2.0
   sample: []
 turned:
   description: Functions that are changed only because somebody turned their JWT switch since they were deployed.
-  returned: success, except with V(saved) and V(configured)
+  returned: success, except with O(state=configured)
   type: list
   elements: str
   version_added: 0.2.0
   sample: []
 disabled:
   description: Functions that C(config.toml) switches off.
-  returned: success, with V(deployed) and V(staged)
+  returned: success, with V(deployed)
   type: list
   elements: str
   version_added: 0.2.0
   sample: []
 functions:
   description: The deployed functions as the API listed them afterwards, by name.
-  returned: when something was deployed
+  returned: success, except with O(state=configured)
   type: dict
   sample: {webhook: {version: 7, verify_jwt: false}}
 activated:
@@ -259,30 +223,16 @@ activated:
   returned: success except with O(state=configured), and when activation failed
   type: bool
   sample: true
-known:
-  description: What is known of the functions' versions, for O(known) of a later task.
-  returned: success, except with V(saved) and V(configured)
-  type: dict
-  version_added: 0.2.0
-  sample: {health: [{version: 7, sha256: 9f86d081, fingerprint: 2c26b46b}]}
-staged:
-  description: The bundles that wait for their activation, for O(staged) of a later task.
-  returned: success, with V(staged)
-  type: dict
-  version_added: 0.2.0
-  sample: {health: {record: {slug: health, version: 8}, fingerprint: 2c26b46b, over: 7, over_sha256: 9f86d081}}
 saved:
-  description: The archive that was written.
-  returned: when one was, or in check mode would be
+  description: Where O(release) has what ran before, as its record says. C(attachment) or C(key) is empty for none.
+  returned: when something was saved
   type: dict
   version_added: 0.2.0
   sample:
-    path: /srv/backups/functions-before-2.0.0.json
-    sha256: 9f86d081884c7d65
-    size: 40211
-    attachable: true
+    attachment: functions-9f86d081
     bucket: shop-backups
     key: v2-migration/functions/2.0.0/9f86d081884c7d65.json
+    sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: Refused}
 """
 
@@ -292,15 +242,21 @@ import typing as t
 from pathlib import Path
 
 from ..module_utils import _s3
+from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._errors import InputError, refuse_missing
 from ..module_utils._functions.apply import apply_secrets, plan_secrets
-from ..module_utils._functions.archive import Archive, FolderCheckout, fetch, keep, read_archive
+from ..module_utils._functions.archive import FolderCheckout
 from ..module_utils._functions.collect import Collected, FunctionSelection, collect_functions
-from ..module_utils._functions.task import FunctionsRequest, deploy, restore, save
+from ..module_utils._functions.prepare import FunctionsMemory
+from ..module_utils._functions.record import FunctionsRecord
+from ..module_utils._functions.task import FunctionsRequest, deploy, restore
 from ..module_utils._http import REQUESTS
-from ..module_utils._lock.apply import Check, lock_check, no_check
+from ..module_utils._kubernetes import cluster_at
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._lock.apply import Check, lock_check
 from ..module_utils._lock.models import FrozenError
 from ..module_utils._module import Module, documented, emit_progress, execute
+from ..module_utils._release.store import ReleaseStore
 from ..module_utils._supabase_api import SupabaseFunctionsApi
 
 NEEDS = (REQUESTS,)
@@ -309,13 +265,11 @@ module_spec = documented(
     DOCUMENTATION,
     required_if=[
         ("state", "deployed", ["directory"]),
-        ("state", "staged", ["directory"]),
-        ("state", "saved", ["archive", "names"]),
-        ("state", "restored", ["archive", "archive_key"], True),
+        ("state", "restored", ["release"]),
         ("state", "configured", ["secrets"]),
     ],
     no_log=["secrets.values"],
-    required_by={"archive_key": ["bucket", "archive_sha256"]},
+    required_by={"release": ["kubernetes"]},
 )
 
 
@@ -323,33 +277,25 @@ def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     if params["state"] == "configured":
         return configure(module)
-    archive = _archive(params)
-    order = FunctionsRequest.from_params(
-        params, archive, check_mode=module.check_mode, diff=module._diff
+    order = FunctionsRequest(
+        check_mode=module.check_mode,
+        diff=module._diff,
+        required_secrets=tuple(params["required_secrets"]),
+        prune=params["prune"],
+        force=tuple(params["force"]),
     )
     report = functools.partial(emit_progress, module)
-    if params["state"] == "restored":
-        wanted = t.cast("Archive", archive)  # without one the options were refused
-        api = SupabaseFunctionsApi.from_params(params)
-        result = restore(api, wanted, order, check_lock=_lock_check(module), report=report)
+    collected = _collect(params) if params["state"] == "deployed" else None
+    cluster = _cluster(module) if params["release"] else None
+    check_lock = _lock_check(module, cluster)
+    record = _record(params, cluster, check_lock) if cluster else None
+    api = SupabaseFunctionsApi.from_params(params)
+    if collected is not None:
+        memory = record or FunctionsMemory()
+        result = deploy(api, collected, order, memory, check_lock=check_lock, report=report)
     else:
-        keeping = functools.partial(
-            keep, bucket=_bucket(params), folder=_folder(params), check_mode=module.check_mode
-        )
-        if params["state"] == "saved":
-            return save(SupabaseFunctionsApi.from_params(params), params["names"], order, keeping)
-        collected = _collect(params)
-        api = SupabaseFunctionsApi.from_params(params)
-        activate = params["state"] == "deployed"
-        result = deploy(
-            api,
-            collected,
-            order,
-            keeping,
-            activate=activate,
-            check_lock=_lock_check(module) if activate else no_check,
-            report=report,
-        )
+        record = t.cast("FunctionsRecord", record)  # without a release the options were refused
+        result = restore(api, record.before(), order, record, check_lock=check_lock, report=report)
     _warn(module, result)
     return result
 
@@ -372,9 +318,14 @@ def configure(module: Module) -> dict[str, t.Any]:
     return result
 
 
-def _lock_check(module: Module) -> Check:
+def _cluster(module: Module) -> Cluster:
+    refuse_missing([KUBERNETES])
+    return cluster_at(module, module.params["kubernetes"])
+
+
+def _lock_check(module: Module, cluster: Cluster | None) -> Check:
     """A freeze stops the work, not its way back."""
-    check = lock_check(module)
+    check = lock_check(module, cluster=cluster)
     if module.params["state"] != "restored":
         return check
 
@@ -383,6 +334,17 @@ def _lock_check(module: Module) -> Check:
             check()
 
     return check_lock_alone
+
+
+def _record(params: t.Mapping[str, t.Any], cluster: Cluster, check_lock: Check) -> FunctionsRecord:
+    return FunctionsRecord(
+        ReleaseStore(cluster, params["release"], clock=MonotonicClock()),
+        "edge_functions",
+        functools.partial(_bucket, params),
+        f"{params['prefix']}functions/{params['release']}/",
+        fence=params["fence"],
+        check_lock=check_lock,
+    )
 
 
 def _collect(params: t.Mapping[str, t.Any]) -> Collected:
@@ -420,28 +382,11 @@ def _import_map(given: str | None, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _archive(params: t.Mapping[str, t.Any]) -> Archive | None:
-    """The one that there is. Only restoring cannot do without."""
-    bucket = _bucket(params) if params["archive_key"] else None
-    if bucket:
-        return fetch(bucket, params["archive_key"], params["archive_sha256"])
-    path = Path(params["archive"]) if params["archive"] else None
-    if path is None or (params["state"] != "restored" and not path.exists()):
-        return None
-    return read_archive(path, params["archive_sha256"])
-
-
 def _bucket(params: t.Mapping[str, t.Any]) -> _s3.S3Bucket | None:
     if not params["bucket"]:
         return None
     refuse_missing([_s3.BOTO3])
     return _s3.S3Bucket.from_params(params)
-
-
-def _folder(params: t.Mapping[str, t.Any]) -> str:
-    if params["bucket"] and params["archive"] and not params["release"]:
-        raise InputError("Option 'bucket' needs 'release' for the archive's folder.")
-    return f"{params['prefix']}functions/{params['release']}/"
 
 
 def _warn(module: Module, result: dict[str, t.Any]) -> None:

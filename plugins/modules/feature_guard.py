@@ -23,7 +23,6 @@ description:
   - A cause is over when it was seen to be gone for O(quiet) seconds. Until then it is the same, however often it comes.
   - What cannot be seen is no cause and ends none. People are told of it after O(blind_after) seconds.
   - Rests while the release of O(release) is not signed off, and when the ramp is complete.
-  - With O(state=read) it only tells when it looked last and what it did.
 extends_documentation_fragment:
   - easymo.deploy._module.in_controller
   - easymo.deploy._action_groups.kubernetes
@@ -48,22 +47,6 @@ attributes:
     description: A second run reports no change, unless there is another cause.
     support: full
 options:
-  state:
-    description:
-      - V(looked) takes a look, for which O(flag), O(schedule), O(metrics) and O(flags_off) are needed.
-      - V(read) reads what is kept of the looks.
-    type: str
-    choices: [looked, read]
-    default: looked
-  name:
-    description:
-      - The ConfigMap with the percentage. Its annotation C(easymo.com/ramp) is the ramp's state.
-      - With O(state=read), empty to tell nothing of what the guard did.
-    type: str
-    default: feature-flags
-  flag: {required: false}
-  schedule: {required: false}
-  metrics: {required: false}
   release:
     description: The release whose record tells when the ramp began, and keeps the guard's memory.
     type: str
@@ -71,6 +54,7 @@ options:
   flags_off:
     description: The values that switch the feature off, which the kill switch then holds.
     type: dict
+    required: true
   wait_timeout:
     description: Seconds until every pod must be proven to run with the flags, after the guard changed them.
     type: int
@@ -88,9 +72,7 @@ options:
     type: float
     default: 900
   max_silence:
-    description:
-      - People are told when the guard did not look for more seconds than this. V(0) sends no message, and with
-        O(state=read) asks for no guard.
+    description: People are told when the guard did not look for more seconds than this. V(0) sends no message.
     type: float
     default: 0
   actor:
@@ -131,19 +113,6 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ item.text }}"
   loop: "{{ guard.announcements }}"
-
-- name: See whether the guard looks
-  easymo.deploy.feature_guard:
-    namespace: shop-prod
-    state: read
-    release: 2.0.0
-    max_silence: 900
-  register: kept
-
-- name: Refuse to go on without it
-  ansible.builtin.assert:
-    that: not kept.silent
-    fail_msg: "{{ kept.silent }}"
 """
 
 RETURN = r"""
@@ -155,9 +124,7 @@ action:
   type: str
   sample: step_down
 sentence:
-  description:
-    - The same in words, with why.
-    - With O(state=read), when it looked last. Empty when it never did and by O(max_silence) need not.
+  description: The same in words, with why.
   returned: success
   type: str
   sample: 5 % went back to 1 %, step 1 of 8, for High Error Rate since 2026-11-25T02:13:00Z fires.
@@ -206,40 +173,22 @@ looks:
   returned: success
   type: dict
   sample: {begun: "2026-11-24T09:10:00Z", last: "2026-11-25T02:14:00Z", looks: 1021, longest: 63.2}
-silent:
-  description: That and why it did not look for longer than O(max_silence), in words. Empty when it did, or need not.
-  returned: with O(state=read)
-  type: str
-  sample: ""
-acts:
-  description: What it did, the oldest first, with C(what), C(at), C(before), C(to) and C(why). Empty without O(name).
-  returned: with O(state=read)
-  type: list
-  elements: dict
-  sample: [{what: step_down, at: "2026-11-25T02:14:00Z", before: 5, to: 1, why: "High Error Rate fires"}]
-watch:
-  description:
-    - Its watch of the cohorts at the present step, with when it C(began), and the C(evidence) by metric, from which
-      M(easymo.deploy.feature_ramp) goes on.
-  returned: with O(state=read)
-  type: dict
-  sample: {began: "2026-11-25T09:10:00Z", evidence: {failing_users: 0.4}}
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: Unreachable}
 """
 
 import typing as t
 
-from ..module_utils._cluster import GUARD_ANNOTATION, MonotonicClock
-from ..module_utils._flags.apply import observe_flags, to_diff
+from ..module_utils._cluster import MonotonicClock
+from ..module_utils._flags.apply import to_diff
 from ..module_utils._flags.pods import VOLUME, to_probe
 from ..module_utils._flags.values import Document, to_values
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import METRIC_RULES, read_metrics, with_comparisons
 from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
 from ..module_utils._guard.apply import GuardLook, GuardTask, RampGuard, WatchedMetrics
-from ..module_utils._guard.describe import looks, to_result, when
+from ..module_utils._guard.describe import to_result
 from ..module_utils._guard.memory import MemoryStore
-from ..module_utils._guard.models import Acts, Rules
+from ..module_utils._guard.models import Rules
 from ..module_utils._kubernetes import actor_of, cluster_for, opener_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, emit_progress, execute, refuse_below
@@ -248,23 +197,16 @@ from ..module_utils._ramp.options import read_schedule
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._run_process import alive
 from ..module_utils._templates import JINJA2, JMESPATH
-from ..module_utils._time import now
 
 NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 TIMES = ("settle", "quiet", "blind_after", "max_silence")
 _ONE_LOOK = {"duration": 0.0, "initial_delay": 0.0, "interval": 60.0, "must_detect": None}
 _NOTHING_YET: dict[str, t.Any] = {"treated_share": None, "evidence_before": {}}
 
-module_spec = documented(
-    DOCUMENTATION,
-    inside={"metrics": METRIC_RULES},
-    required_if=[("state", "looked", ["flag", "schedule", "metrics", "flags_off"])],
-)
+module_spec = documented(DOCUMENTATION, inside={"metrics": METRIC_RULES})
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    if module.params["state"] == "read":
-        return read(module)
     params = {**module.params, **_ONE_LOOK, **_NOTHING_YET}
     refuse_below(params, wait_timeout=1, settle=0, quiet=0, blind_after=0, max_silence=0)
     schedule = read_schedule(params)
@@ -304,31 +246,6 @@ def run(module: Module) -> dict[str, t.Any]:
     attempt = record.attempt if record else 0
     look = guard.look(record, MemoryStore(store, attempt), check_mode=module.check_mode)
     return look_result(module, look, attempt)
-
-
-def read(module: Module) -> dict[str, t.Any]:
-    params = module.params
-    refuse_below(params, max_silence=0)
-    cluster = cluster_for(module)
-    store = ReleaseStore(cluster, params["release"], clock=MonotonicClock())
-    record = store.read()
-    attempt = record.attempt if record else 0
-    memory = MemoryStore(store, attempt).read()
-    flags = observe_flags(cluster, params["name"]) if params["name"] else None
-    acts = Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION)) if flags else Acts()
-    sentence, silent = when(memory, params["max_silence"], now().timestamp())
-    return {
-        "changed": False,
-        "sentence": sentence,
-        "silent": silent,
-        "looks": looks(memory),
-        "acts": [
-            {"what": act.what, "at": act.at, "before": act.before, "to": act.to, "why": act.why}
-            for act in acts.acts
-            if (act.release, act.attempt) == (params["release"], attempt)
-        ],
-        "watch": memory.guarded if memory else {"began": "", "evidence": {}},
-    }
 
 
 def look_result(module: Module, look: GuardLook, attempt: int) -> dict[str, t.Any]:

@@ -17,6 +17,8 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.reads
   - easymo.deploy._module.verdict
+  - easymo.deploy._kubernetes.elsewhere
+  - easymo.deploy._libraries.kubernetes
 attributes:
   check_mode:
     support: full
@@ -72,8 +74,8 @@ options:
     default: 600
   feedback:
     description:
-      - For questions about users after a watch. Answers of the record about this watch count too, the newest of
-        each question.
+      - For questions about users after a watch. Answers in the record of O(release) about this watch count too, the
+        newest of each question.
       - No question comes at the terminal where the watch holds already. RV(watch) has the worse of both verdicts.
     type: dict
     version_added: 0.3.0
@@ -86,14 +88,20 @@ options:
         description: The watch, as people answer for it.
         type: str
         default: monitoring
-      recorded:
-        description: The fact C(feedback) of the release record.
-        type: dict
-        default: {}
       since:
         description: When answers began to count, in UTC as RFC 3339. When the watch began, if empty.
         type: str
         default: ""
+  release:
+    description: The release whose record has answers for O(feedback).
+    type: str
+    version_added: 0.3.0
+  kubernetes:
+    description: The cluster of the record. Needed with O(release).
+    type: dict
+    version_added: 0.3.0
+requirements:
+  - kubernetes, only for O(release)
 """
 
 EXAMPLES = r"""
@@ -171,11 +179,12 @@ from ..module_utils._checks.smoke import (
 from ..module_utils._gate.models import Verdict
 from ..module_utils._gate.verdict import that_count, with_feedback
 from ..module_utils._module import Module, documented, emit_progress, execute
+from ..module_utils._release.task import store_of
 from ..module_utils._time import utc_now
 
 Ask = t.Callable[[Question, int], PersonAnswer]
 
-module_spec = documented(DOCUMENTATION)
+module_spec = documented(DOCUMENTATION, required_by={"release": ["kubernetes"]})
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -184,12 +193,13 @@ def run(module: Module) -> dict[str, t.Any]:
     questions = read_questions(params["questions"])
     if feedback:
         watch, gate = feedback["watch"], feedback["gate"]
-        since = feedback["since"] or watch["started"]
+        store = store_of(module)
+        record = store.read() if store else None
         params["answers"] = that_count(
-            feedback["recorded"],
+            record.body["facts"].get("feedback") or {} if record else {},
             params["answers"],
             gate=gate,
-            since=since,
+            since=feedback["since"] or watch["started"],
             by=params["answered_by"],
         )
         params["prompt"] = params["prompt"] and watch["verdict"] == Verdict.PROCEED.value

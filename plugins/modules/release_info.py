@@ -117,14 +117,10 @@ reason: {description: One word for why the task failed., returned: failure, type
 
 import typing as t
 
-from ..module_utils._availability.claims import facts_of
-from ..module_utils._cluster import MonotonicClock
-from ..module_utils._flags.apply import flags_now
 from ..module_utils._kubernetes import cluster_for
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, execute
-from ..module_utils._release.models import NO_RECORD
-from ..module_utils._release.store import ReleaseStore
+from ..module_utils._report.source import read_release
 
 NEEDS = (KUBERNETES,)
 
@@ -132,20 +128,8 @@ module_spec = documented(DOCUMENTATION)
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    cluster = cluster_for(module)
-    store = ReleaseStore(cluster, module.params["name"], clock=MonotonicClock())
-    record = store.read()
-    attempt = record.attempt if record else 1
-    attachments, pins = store.attachments(), store.pins(attempt)
-    return {
-        "changed": False,
-        "exists": record is not None,
-        **(record.to_result(evidence=module.params["evidence"]) if record else NO_RECORD),
-        "pins": pins.to_summary(),
-        "flags": flags_now(cluster, pins.config_maps),
-        "attachments": attachments,
-        "availability": facts_of(store, attempt, attachments),
-    }
+    params = module.params
+    return read_release(cluster_for(module), params["name"], evidence=params["evidence"])
 
 
 def main() -> None:

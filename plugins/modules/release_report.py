@@ -9,7 +9,8 @@ module: release_report
 short_description: Write the report of a release as a page, as text and as JSON
 version_added: 0.1.0
 description:
-  - Makes C(report.html), C(report.txt) and C(report.json) of a release record. The page is one self-contained file.
+  - Makes C(report.html), C(report.txt) and C(report.json) of a release record, which O(record) gives, or which it reads
+    with what stands beside it from the cluster of O(kubernetes). The page is one self-contained file.
   - The verdict stands on top, then the state now, deviations and what is missing, a timeline with its events, services,
     metrics with their bounds, tests, the checklist, backups, migrations, functions, flags, decisions, sign-offs,
     announcements, the way back, and a template of the review. C(docs/report.md) tells where each comes from.
@@ -17,11 +18,14 @@ description:
     C(incident-2.md) and so on for later attempts. In both, only what stands between the marks of the facts is written
     again; what people add is kept.
   - An empty, partial or damaged record still makes a report; it says what is missing and what could not be read.
+    Without an answer of the cluster there is none.
   - All times are the record's, so the same record makes the same files. What has the form of a secret is blanked out.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._kubernetes.elsewhere
   - easymo.deploy._release_run.report
   - easymo.deploy._libraries.jinja2
+  - easymo.deploy._libraries.kubernetes
 options:
   record:
     description:
@@ -31,43 +35,33 @@ options:
         returns, C(rehearsals) that of the role migration_rehearsal.
       - C(services), C(rehearsals), C(migrations) and C(metrics) are by name, or lists of which each entry has C(name).
     type: dict
-    required: true
+  kubernetes:
+    description: The cluster that has the record of O(release).
+    type: dict
+    version_added: 0.3.0
+  config_map:
+    description: The ConfigMap of the flags, for what the guard did.
+    type: str
+    default: ""
+    version_added: 0.3.0
   dest:
     description: Folder for the files. It is made if it is missing.
     type: path
     required: true
   release:
-    description: The release, for the title where the record does not tell.
+    description: The release, also for the title where the record does not tell.
     type: str
     default: ""
     version_added: 0.2.0
-  pins:
-    description:
-      - What each Deployment ran before the release, as C(deployments) of
-        RV(easymo.deploy.release_info#module:pins). Without it the report has what the last run found.
-    type: dict
-    default: {}
-    version_added: 0.2.0
-  flags:
-    description: What users have now, as RV(easymo.deploy.release_info#module:flags). Empty tells what was recorded.
-    type: dict
-    default: {}
-  availability:
-    description: What was measured of the public addresses, as RV(easymo.deploy.release_info#module:availability).
-    type: dict
-    default: {}
-    version_added: 0.2.0
-  problem:
-    description: Why there is no better record than O(record), as a sentence that the report begins with.
-    type: str
-    default: ""
-    version_added: 0.2.0
+requirements:
+  - kubernetes, only for O(kubernetes)
 """
 
 EXAMPLES = r"""
 - name: Write the report
   easymo.deploy.release_report:
-    record: "{{ release_record.record }}"
+    release: 2.0.0
+    kubernetes: {namespace: shop-prod}
     dest: ".deploy/{{ release_version }}"
     plan: "{{ release_plan }}"
 
@@ -137,29 +131,45 @@ problems:
   type: list
   elements: str
   sample: []
+document:
+  description: The whole record as JSON, empty if there is none.
+  returned: with O(kubernetes)
+  type: str
+  version_added: 0.3.0
+  sample: '{"version": "2.0.0", "attempt": 1, "status": "done", "phases": {}}'
 reason: {description: One word for why the task failed., returned: failure, type: str, sample: InvalidInput}
 """
 
 import typing as t
 from pathlib import Path
 
+from ..module_utils._errors import refuse_missing
+from ..module_utils._kubernetes import cluster_at
+from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, documented, execute
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.record import Record
 from ..module_utils._report.build import RECORD_DEPTH, asked_of, build_report
 from ..module_utils._report.files import ReportFolder, incident_name, notes_of
 from ..module_utils._report.render import files_of
+from ..module_utils._report.source import read_report
 from ..module_utils._templates import JINJA2
 
 NEEDS = (JINJA2,)
 
 PAGE = "report.html"
 
-module_spec = documented(DOCUMENTATION)
+SOURCES = ("record", "kubernetes")
+
+module_spec = documented(DOCUMENTATION, required_one_of=[SOURCES], mutually_exclusive=[SOURCES])
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    params, redact = module.params, Redactor()
+    params, redact = dict(module.params), Redactor()
+    if params["kubernetes"]:
+        refuse_missing([KUBERNETES])
+        cluster = cluster_at(module, params["kubernetes"])
+        params |= read_report(cluster, params["release"], params["config_map"])
     record = redact.within(params["record"], RECORD_DEPTH)
     requested = asked_of(params, Record.read(record), redact)
     report = build_report(record, requested)
@@ -183,6 +193,7 @@ def run(module: Module) -> dict[str, t.Any]:
         "deviations": [deviation.sentence() for deviation in report.deviations],
         "missing": list(report.missing),
         "problems": list(report.problems),
+        "document": params.get("document", ""),
     }
     if module._diff:
         name = "report.txt"

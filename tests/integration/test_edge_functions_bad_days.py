@@ -95,11 +95,11 @@ def test_whatever_goes_wrong_is_one_sentence_and_a_rerun_finishes(
     api, functions, clock, call, status
 ):
     write(functions, "1", "a", "old")
-    known = deploy(api, functions)["known"]
+    deploy(api, functions)
     write(functions, "2", "a", "b")
     method, ending, what = CALLS[call]
     api.troubles = [Trouble(method, ending, status, headers={"Retry-After": "40"})]
-    asked = {"names": ["a", "b"], "prune": True, "known": known}
+    asked = {"names": ["a", "b"], "prune": True, "force": ["old"]}
 
     result = deploy(api, functions, **asked)
     reason, said = ANSWERS[status]
@@ -156,24 +156,25 @@ KILLED_AT = {
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("call", KILLED_AT)
 def test_a_run_that_is_killed_is_finished_by_the_next_and_can_go_back(
-    api, functions, tmp_path, call, after
+    api, functions, place, call, after
 ):
     write(functions, "1", "a")
     deploy(api, functions)
     write(functions, "2", "a", "b")
-    archive = tmp_path / "before.json"
+    kubernetes = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
+    given = {"release": "2.0.0", "kubernetes": kubernetes}
     method, ending = KILLED_AT[call]
     running: list[ModuleProcess] = []
 
     trouble = Trouble(method, ending, LOST, 1, after=after, then=lambda: running[0].kill())
     api.troubles = [trouble]
-    running.append(ModuleProcess("edge_functions", arguments(api, functions, archive=str(archive))))
+    running.append(ModuleProcess("edge_functions", arguments(api, functions, **given)))
     running[0].wait()
     api.troubles = []
-    result = deploy(api, functions, archive=str(archive))
+    result = deploy(api, functions, **given)
     assert not result.get("failed"), result
     assert set(versions(api)) == {"a", "b"}
-    back = deploy(api, functions, state="restored", archive=str(archive))
+    back = deploy(api, functions, state="restored", **given)
     assert not back.get("failed"), back
     assert set(api.functions) == {"a"}
     assert api.uploads[-1].files["supabase/functions/a/index.ts"] == serve("1").encode()

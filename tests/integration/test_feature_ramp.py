@@ -106,7 +106,7 @@ def test_what_kubectl_set_is_told_and_treated_by_rule(ramp: Ramp) -> None:
     assert "'7', which is not a step" in unknown["msg"]
     assert "eve set it" in unknown["notes"][0]
     assert ramp.look()["action"] == "refuse"
-    assert "'ramp_released_by' is ''" in ramp.run(release_reason="a mail")["msg"]
+    assert "'by' is ''" in ramp.run(release_reason="a mail")["msg"]
     ramp.place.kubectl(*patch, json.dumps({"data": {FLAG: "5"}}))
     found = ramp.run()
     assert (found["action"], found["changed"]) == ("watch", True)

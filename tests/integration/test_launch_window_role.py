@@ -13,8 +13,9 @@ from tests.integration.plays import ALONE, connection, play_on, run_plays
 OPEN = {"timezone": "Africa/Nairobi"}
 CLOSED = {**OPEN, "freezes": [{"from": "2020-01-01", "to": "2999-12-31", "why": "it is over"}]}
 OVERRULED = {
-    "release_window_override_by": "Jane Doe",
-    "release_window_override_reason": "the fix cannot wait",
+    "release_window_override": True,
+    "by": "Jane Doe",
+    "reason": "the fix cannot wait",
 }
 
 

@@ -114,9 +114,9 @@ def test_a_database_of_another_locale_gets_a_twin_of_that_locale(world: World) -
 @pytest.mark.parametrize(
     ("changed", "reason", "words"),
     [
-        ({"approved_by": ""}, "InvalidInput", "'restore_approved_by'"),
-        ({"approved_by": "  "}, "InvalidInput", "'restore_approved_by'"),
-        ({"reason": " "}, "InvalidInput", "'restore_reason'"),
+        ({"approved_by": ""}, "InvalidInput", "'by'"),
+        ({"approved_by": "  "}, "InvalidInput", "'by'"),
+        ({"reason": " "}, "InvalidInput", "'reason'"),
         (
             {"release": "3.0.0"},
             "InvalidInput",

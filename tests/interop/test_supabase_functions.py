@@ -3,6 +3,7 @@
 import re
 import shutil
 import typing as t
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import FUNCTION_RULES
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
+from tests import kubernetes_api
 from tests.fakes.management_api import Management, Upload, management_api
 from tests.integration.supabase import FUNCTIONS, Project, checkout_copy, project_of
 from tests.interop.functions_checkout import FILES, ONLY_THEIRS, SERVE, SLUGS, Checkout
@@ -148,7 +150,17 @@ def project(world) -> t.Iterator[Project]:
         yield found
 
 
-def test_what_one_deployed_the_other_finds_deployed_and_gets_back(project, checkout):
+@pytest.fixture
+def recorded(world) -> t.Iterator[dict[str, t.Any]]:
+    """The options of a release whose record is in a namespace of its own."""
+    kubeconfig, namespace = world.facts("kubernetes")["kubeconfig"], f"test-{uuid.uuid4().hex[:8]}"
+    kubernetes_api.create_namespace(kubeconfig, namespace)
+    kubernetes = {"kubeconfig": kubeconfig, "namespace": namespace}
+    yield {"release": "2.0.0", "kubernetes": kubernetes}
+    kubernetes_api.delete_namespace(kubeconfig, namespace)
+
+
+def test_what_one_deployed_the_other_finds_deployed_and_gets_back(project, checkout, recorded):
     """On the sandbox, which runs what it is sent."""
     token = project.facts["access_token"]
     checkout = replace(checkout, project_ref=project.facts["project_ref"])
@@ -164,12 +176,11 @@ def test_what_one_deployed_the_other_finds_deployed_and_gets_back(project, check
 
         version = functions / "_shared" / "version.ts"
         version.write_text(version.read_text().replace(RELEASE_VERSION, PREVIOUS_VERSION))
-        archive = str(checkout.home / "before.json")
-        ours = checkout.deploy(api, token=token, names=list(FUNCTIONS), archive=archive)
+        ours = checkout.deploy(api, token=token, names=list(FUNCTIONS), **recorded)
         assert [change["kind"] for change in ours["changes"]] == ["changed"] * 4
         assert project.call("health").json()["version"] == PREVIOUS_VERSION
 
-        back = checkout.deploy(api, token=token, state="restored", archive=archive)
+        back = checkout.deploy(api, token=token, state="restored", **recorded)
         assert back["changed"] is True
         assert project.call("health").json()["version"] == RELEASE_VERSION
         shutil.rmtree(functions)

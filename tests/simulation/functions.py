@@ -62,6 +62,10 @@ class Project:
         self.observers: list[t.Callable[[Written], None]] = []
         self.looked: dict[str, float] = {}
         """When each process was told last which functions there are."""
+        self.staged: dict[str, float] = {}
+        """The same, as it was when it last sent a bundle."""
+        self.checked: dict[str, float] = {}
+        """When it looked first since its last bundle."""
         faults, programs = NoFaults(), t.cast("Runtime", _Programs(self))
         management = web.Application(
             middlewares=[Admission(faults, TOKEN, REF).middleware], client_max_size=MAX_UPLOAD
@@ -103,14 +107,22 @@ class Project:
 
     def _answer(self, application: web.Application, asked: Asked) -> Answered:
         process = self._world.scheduler.process
-        if process and (asked.method, asked.path) == ("GET", _LIST):
-            self.looked[process.name] = self._world.scheduler.now
+        if process:
+            self._asks(process.name, asked)
         with self._world.serving():
             response = _finished(application._handle(_request(application, asked)))
             body = response.body
             if isinstance(body, Payload):
                 body = _finished(body.as_bytes())
         return Answered(response.status, bytes(body or b""), dict(response.headers))
+
+    def _asks(self, by: str, asked: Asked) -> None:
+        if (asked.method, asked.path) == ("GET", _LIST):
+            self.looked[by] = self._world.scheduler.now
+            self.checked.setdefault(by, self.looked[by])
+        elif asked.method == "POST":
+            self.staged[by] = self.looked.get(by, 0.0)
+            self.checked.pop(by, None)
 
     def _written(self, before: t.Mapping[str, Function], after: t.Mapping[str, Function]) -> None:
         process = self._world.scheduler.process

@@ -32,6 +32,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils import (
     _run_process,
     _threads,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import deliver
 from ansible_collections.easymo.deploy.plugins.module_utils._run_process import Run
 
 from . import bucket, programs
@@ -47,7 +48,7 @@ if t.TYPE_CHECKING:
 
 COLLECTION = "ansible_collections.easymo.deploy.plugins."
 ACTING = (
-    *("deploy_lock", "edge_functions"),
+    *("announce", "deploy_lock", "edge_functions"),
     *("feature_flags", "feature_guard", "feature_ramp"),
     *("health_check", "kill_switch", "metrics_gate", "migrations", "pg_backup", "pg_restore"),
     *("release", "release_info", "release_rollback", "release_run", "rollout", "rollout_wave"),
@@ -199,6 +200,7 @@ def _substitutes() -> dict[t.Any, t.Any]:
         _kubernetes_calls._Session: lambda _client: Session(current),
         _kubernetes_calls.connect: lambda _connection: None,
         _http._session: _http_session,
+        deliver: lambda _messages, **_more: ([], []),
         _kubernetes_calls.run_in_container: _executed,
         _run_process.current_run: lambda: _run_of(current.scheduler.step.process),
         _run_process.identified: lambda _pid: _run_of(current.scheduler.step.process),

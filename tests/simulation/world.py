@@ -36,8 +36,6 @@ STEPS = 400_000
 
 _SERVERS_OWN = re.compile(r"((?:process|since) )[0-9][0-9:+ -]*")
 """Numbers and times of a real server, which differ from one run to the next."""
-_TEMPORARY = re.compile(r"/\S+\.functions\b")
-"""As does the name of a temporary folder."""
 
 Observer = t.Callable[["Request"], None]
 
@@ -174,8 +172,6 @@ class World:
     def say(self, text: str) -> None:
         if self.stores is not None:
             text = _SERVERS_OWN.sub(r"\1...", text)
-        if self.project is not None:
-            text = _TEMPORARY.sub("FOLDER", text)
         self._said(f"{self.scheduler.now:9.3f}  {text}")
 
     # Time

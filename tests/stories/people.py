@@ -87,9 +87,9 @@ def unpacked(configmap: dict[str, t.Any]) -> t.Any:
 def approval(approved_by: str, reason: str) -> list[str]:
     return [
         "-e",
-        f"restore_approved_by={json.dumps(approved_by)}",
+        f"by={json.dumps(approved_by)}",
         "-e",
-        f"restore_reason={json.dumps(reason)}",
+        f"reason={json.dumps(reason)}",
     ]
 
 

@@ -18,7 +18,7 @@ from tests.stories.people import Operator, Witness, ended
 from tests.waiting import until
 
 PREFLIGHT = ("--tags", "preflight")
-REASON = ("-e", "deploy_lock_reason='the data centre moves'")
+REASON = ("-e", "reason='the data centre moves'")
 
 
 def lock_of(witness: Witness) -> tuple[str, int]:
@@ -34,7 +34,7 @@ def words(text: str) -> str:
 def test_nobody_is_kept_out_without_a_reason(operator: Operator) -> None:
     run = operator.plays("lock")
     assert run.rc != 0
-    assert "'deploy_lock_reason' is '', which gives no reason" in words(run.output)
+    assert "'reason' is '', which gives no reason" in words(run.output)
 
 
 def test_everybody_is_kept_out_and_told_why_and_nothing_is_touched(

@@ -76,10 +76,10 @@ def said(run: Run) -> str:
 
 
 @cases(("approval", "added"), {
-    "none": ([], ["restore_approved_by='NAME'", "restore_reason='WHY'"]),
-    "nobody": (["-e", "restore_reason=garbled"], ["restore_approved_by='NAME'"]),
-    "blank": (["-e", "restore_approved_by=Jane", "-e", 'restore_reason=" "'],
-              ["restore_reason='WHY'"]),
+    "none": ([], ["by='NAME'", "reason='WHY'"]),
+    "nobody": (["-e", "reason=garbled"], ["by='NAME'"]),
+    "blank": (["-e", "by=Jane", "-e", 'reason=" "'],
+              ["reason='WHY'"]),
 })  # fmt: skip
 def test_without_an_approval_nothing_is_touched_and_the_command_shown(
     operator, witness, before, approval, added

@@ -143,7 +143,7 @@ def test_a_run_killed_in_its_watch_is_taken_up_by_the_same_command(operator, wit
 
 @pytest.mark.usefixtures("users_at_five")
 def test_a_held_gate_lets_nobody_in_until_a_person_says_so(operator, witness):
-    said = ["-e", "ramp_release_reason='a marketing mail'", "-e", "ramp_released_by=ann"]
+    said = ["-e", "ramp_release=true", "-e", "reason='a marketing mail'", "-e", "by=ann"]
     run = ramps(operator, GOOD, *said, metrics=[COHORTS], release_ramp=STEPS)
     assert run.rc == 0, run.tail()
     assert runs_with(witness) == {"10"}
@@ -184,7 +184,7 @@ def test_down_needs_neither_lock_nor_gate(operator, witness, users_at_five):
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": spec}
     lease["metadata"] = {"name": "easymo-deploy"}
     witness.kubectl("apply", "-f", "-", stdin=json.dumps(lease))
-    down = ramps(operator, GOOD, "-e", "ramp_percentage=5", "-e", "ramp_reason='complaints'")
+    down = ramps(operator, GOOD, "-e", "ramp_percentage=5", "-e", "reason='complaints'")
     assert down.rc == 0, down.tail()
     assert runs_with(witness) == {"5"}
     assert answered_by_agents(witness) == users_at_five

@@ -84,7 +84,7 @@ TYPED = {
         "interop/test_supabase_functions.py::"
         "test_a_missing_secret_is_set_by_the_command_that_a_diagnosis_prints"
     ),
-    "unlock.yml -e deploy_lock_force=true -e \"deploy_lock_reason='WHY'\"": (
+    "unlock.yml -e deploy_lock_force=true -e \"reason='WHY'\"": (
         f"{STORY}_a_lock.py::test_a_freeze_stops_deployments_by_whom_and_why"
     ),
 }
@@ -99,7 +99,7 @@ THE_SAME = {
     "deploy.yml --tags sign_off -e release_archive_war_room=true": f"{STORY}_a_missing_image.py",
     "deploy.yml --tags {subject}": FLAGS_ALONE,
     "kill_switch.yml -e \"reason='error rate'\"": f"{STORY}_the_ramp.py",
-    "ramp.yml -e \"ramp_release_reason='WHY'\" -e ramp_released_by=$USER": (
+    "ramp.yml -e ramp_release=true -e \"reason='WHY'\" -e by=$USER": (
         f"{STORY}_the_ramp.py::test_a_held_gate_lets_nobody_in_until_a_person_says_so"
     ),
     "rollback.yml --tags database": f"{STORY}_a_restore.py",

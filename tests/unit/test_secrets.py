@@ -25,7 +25,7 @@ NO_SECRET = {
     "preflight_check.checks.token": "a kind of check, whose own token is hidden",
     "secret_registry_user": "a name; hidden, it would blank out the image names that it is a part of",
     "secret_smtp_user": "a name",
-    "__smoke_tests_results": "results; of the metrics it only asks whether there are any",
+    "smoke_tests_results": "results; of the metrics it only asks whether there are any",
 }
 """What is called like a secret, or is made of one, and holds none."""
 HARMLESS = re.compile(

@@ -290,9 +290,7 @@ def share_of(number: str, draw: t.Mapping[str, t.Any]) -> float:
 
 
 OVERRIDE = "launch_window"
-HOW = (
-    "-e release_window_override_by=name -e \"release_window_override_reason='why'\" overrides this"
-)
+HOW = "-e release_window_override=true -e by=name -e \"reason='why'\" overrides this"
 
 
 def look_launch_window(options: Options, ground: Ground) -> t.Sequence[Finding]:

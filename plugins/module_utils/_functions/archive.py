@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sources of functions in one JSON file for a rollback, stored on this machine and in a bucket."""
+"""Sources of functions in one JSON file for a rollback, kept in a bucket too."""
 
 from __future__ import annotations
 
@@ -178,32 +178,12 @@ class Archive:
             )
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise InputError(
-                f"{where} is not an archive of edge functions ({type(exc).__name__}): make one with state 'saved'."
+                f"{where} is not an archive of edge functions ({type(exc).__name__}): restore it from a backup."
             ) from exc
 
 
-def write_archive(path: Path, content: bytes) -> None:
-    """Whole or not at all, and for this user alone."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        partial.touch(mode=0o600)
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as exc:
-        raise InputError(f"The archive {path} cannot be written: {exc.strerror}.") from exc
-
-
-def read_archive(path: Path, sha256: str | None = None) -> Archive:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as exc:
-        raise InputError(f"There is no archive {path} to restore.") from exc
-    except OSError as exc:
-        raise InputError(f"The archive {path} cannot be read: {exc.strerror}.") from exc
-    return checked(content, sha256, str(path))
-
-
 def checked(content: bytes, sha256: str | None, where: str) -> Archive:
+    """`sha256`: the one that it must have to be restored, None for whichever it has."""
     if sha256 and hashlib.sha256(content).hexdigest() != sha256:
         raise InputError(
             f"{where} is another archive: its sha256 differs from {sha256}. Nothing was deployed."
@@ -235,44 +215,15 @@ def _load(entry: dict[str, t.Any]) -> FunctionSource:
     )
 
 
-@dataclass(frozen=True)
-class Saved:
-    """`key` is empty without a bucket. `attachable` tells whether a release record can hold the file."""
-
-    path: str
-    sha256: str
-    size: int
-    attachable: bool
-    bucket: str
-    key: str
-
-    def to_result(self) -> dict[str, t.Any]:
-        return dict(vars(self))
+def attachable(content: bytes) -> bool:
+    """Whether a release record can hold it."""
+    return len(gzip.compress(content, compresslevel=9, mtime=0)) * 4 // 3 + 4 <= LIMIT
 
 
-def keep(
-    archive: Archive, path: Path, bucket: S3Bucket | None, folder: str, *, check_mode: bool
-) -> Saved:
-    """`folder` is the key's beginning. In check mode nothing is written anywhere."""
-    content = archive.dump()
+def store_archive(bucket: S3Bucket, folder: str, content: bytes) -> str:
+    """Returns its key, which is made of the content: one that is there already has it. Read back either way."""
     sha256 = hashlib.sha256(content).hexdigest()
-    key = f"{folder}{sha256[:16]}.json" if bucket else ""
-    packed = len(gzip.compress(content, compresslevel=9, mtime=0)) * 4 // 3 + 4
-    if not check_mode:
-        write_archive(path, content)
-        if bucket:
-            _store(bucket, key, content, sha256)
-    return Saved(
-        str(path), sha256, len(content), packed <= LIMIT, bucket.name if bucket else "", key
-    )
-
-
-def fetch(bucket: S3Bucket, key: str, sha256: str | None) -> Archive:
-    return checked(b"".join(bucket.read(key)), sha256, f"{key} in bucket {bucket.name}")
-
-
-def _store(bucket: S3Bucket, key: str, content: bytes, sha256: str) -> None:
-    """The key is made of the content, so one that is there already holds it. Read back either way."""
+    key = f"{folder}{sha256[:16]}.json"
     with contextlib.suppress(ConflictError):
         bucket.put_new(key, content)
     stored = hashlib.sha256(b"".join(bucket.read(key))).hexdigest()
@@ -282,3 +233,4 @@ def _store(bucket: S3Bucket, key: str, content: bytes, sha256: str) -> None:
             "writes to the bucket. Nothing was activated.",
             activated=False,
         )
+    return key

@@ -79,51 +79,12 @@ def silent(_event: str, _text: str, _data: dict[str, t.Any]) -> None:
     return
 
 
-def _ran(present: Deployed | None) -> tuple[int, str]:
-    return (present.version, present.sha256) if present else (0, "")
-
-
-@dataclass(frozen=True)
-class Staged:
-    """A bundle that waits for its activation, what it was made of, and the version and hash that ran meanwhile."""
-
-    deployed: Deployed
-    fingerprint: str
-    over: int
-    """0 where the function did not exist."""
-    over_sha256: str
-
-    @classmethod
-    def of(cls, deployed: Deployed, fingerprint: str, running: Running | None) -> Staged:
-        return cls(deployed, fingerprint, *_ran(running.deployed if running else None))
-
-    def is_over(self, present: Deployed | None) -> bool:
-        """A function that was deleted and deployed again begins anew at version 1."""
-        return _ran(present) == (self.over, self.over_sha256)
-
-    def to_json(self) -> dict[str, t.Any]:
-        return {
-            "record": dict(self.deployed.raw),
-            "fingerprint": self.fingerprint,
-            "over": self.over,
-            "over_sha256": self.over_sha256,
-        }
-
-    @classmethod
-    def from_json(cls, entry: t.Any) -> Staged:
-        """Raises KeyError, TypeError or ValueError."""
-        deployed = Deployed.from_json(entry["record"])
-        over = int(entry["over"]), str(entry["over_sha256"])
-        return cls(deployed, str(entry["fingerprint"]), *over)
-
-
-@dataclass(frozen=True)
+@dataclass
 class FunctionsMemory:
-    """Sources and bundles of earlier tasks, valid as long as the list shows the same versions."""
+    """Sources of earlier tasks, valid as long as the list shows the same versions. By itself it remembers nothing."""
 
     known: Knowledge = field(default_factory=dict)
     archive: Archive | None = None
-    staged: t.Mapping[str, Staged] = field(default_factory=dict)
 
     def source(self, deployed: Deployed) -> FunctionSource | None:
         archive = self.archive
@@ -133,24 +94,9 @@ class FunctionsMemory:
             return None
         return next(source for source in archive.sources if source.slug == deployed.slug)
 
-    def bundle(self, source: FunctionSource, present: Deployed | None) -> Deployed | None:
-        """A bundle of these very sources that was made on top of what runs now."""
-        staged = self.staged.get(source.slug)
-        if staged is None or staged.fingerprint != source.fingerprint:
-            return None
-        if not staged.is_over(present):
-            return None
-        if source.verify_jwt not in (None, staged.deployed.verify_jwt):
-            return None
-        return staged.deployed
-
-    def is_overtaken(self, slug: str, present: Running | None) -> bool:
-        """Whether something else runs than when everything was staged."""
-        staged = self.staged.get(slug)
-        if staged is not None:
-            return not staged.is_over(present.deployed if present else None)
-        known = self.known.get(slug, ())
-        return present is None or not any(version.holds(present.deployed) for version in known)
+    def write(self, known: Knowledge, archive: Archive | None = None) -> dict[str, str]:  # noqa: ARG002
+        """Keep the versions, and with `archive` what is about to be replaced. Returns where that was saved."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -160,13 +106,6 @@ class Prepared:
     running: dict[str, Running]
     bundled: dict[str, Deployed]
     listed: dict[str, Deployed]
-
-    def staged(self) -> dict[str, Staged]:
-        fingerprints = {source.slug: source.fingerprint for source in self.wanted}
-        return {
-            slug: Staged.of(bundle, fingerprints[slug], self.running.get(slug))
-            for slug, bundle in self.bundled.items()
-        }
 
 
 def prepare(
@@ -236,7 +175,7 @@ class _Work:
         if running and running.is_as(source):
             return
         if self._upload:
-            self._bundle(source, entry)
+            self._bundle(source)
 
     def _running(self, source: FunctionSource, entry: Deployed) -> Running:
         entries = self._memory.known.get(entry.slug, ())
@@ -250,10 +189,9 @@ class _Work:
             self.running[entry.slug] = running
         return running
 
-    def _bundle(self, source: FunctionSource, entry: Deployed | None) -> None:
-        staged = self._memory.bundle(source, entry)
+    def _bundle(self, source: FunctionSource) -> None:
         try:
-            bundled = staged or self._api.bundle(source)
+            bundled = self._api.bundle(source)
         except DeployError as exc:
             with self._lock:
                 self.failed[source.slug] = exc
@@ -261,8 +199,7 @@ class _Work:
             return
         with self._lock:
             self.bundled[source.slug] = bundled
-        if not staged:
-            self._emit("FunctionBundled", f"{source.slug} is bundled")
+        self._emit("FunctionBundled", f"{source.slug} is bundled")
 
     def _emit(self, event: str, text: str) -> None:
         done = len(self.bundled) + len(self.failed)

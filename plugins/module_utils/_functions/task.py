@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task of the edge_functions module: deploy a checkout, stage it, save the running functions, or restore them."""
+"""One task of the edge_functions module: deploy a checkout, or restore what ran before a release."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
-from .._errors import ConflictError, InputError
+from .._errors import ConflictError, DeployError
 from .._lock.apply import Check, no_check
 from .apply import apply_plan, by_slug
 from .archive import Archive
@@ -26,16 +25,12 @@ from .models import (
     plan_functions,
     prune,
 )
-from .prepare import FunctionsMemory, Prepared, Reporter, Staged, prepare, silent
-
-if t.TYPE_CHECKING:
-    from .archive import Saved
+from .prepare import FunctionsMemory, Prepared, Reporter, prepare, silent
 
 REMEMBERED = 8
 """How many versions of a function are known at most."""
 
 Result = dict[str, t.Any]
-Keep = t.Callable[[Archive, Path], "Saved"]
 Listed = t.Mapping[str, Deployed]
 
 
@@ -43,67 +38,34 @@ Listed = t.Mapping[str, Deployed]
 class FunctionsRequest:
     """The options besides the sources."""
 
-    check_mode: bool
-    diff: bool
-    archive: Path | None = None
-    memory: FunctionsMemory = field(default_factory=FunctionsMemory)
-    was_staged: bool = False
-    """Whether a task before this one made everything ready."""
+    check_mode: bool = False
+    diff: bool = False
     required_secrets: tuple[str, ...] = ()
     prune: bool = False
     force: tuple[str, ...] = ()
-
-    @classmethod
-    def from_params(
-        cls, params: t.Mapping[str, t.Any], saved: Archive | None, *, check_mode: bool, diff: bool
-    ) -> FunctionsRequest:
-        """`saved` is the archive that there is already."""
-        try:
-            known = {
-                slug: tuple(KnownVersion.from_json(entry) for entry in entries)
-                for slug, entries in params["known"].items()
-            }
-            given = (params["staged"] or {}).items()
-            staged = {slug: Staged.from_json(entry) for slug, entry in given}
-        except (AttributeError, KeyError, TypeError, ValueError) as exc:
-            raise InputError(
-                "'known' and 'staged' take an earlier task's results of these names."
-            ) from exc
-        return cls(
-            check_mode=check_mode,
-            diff=diff,
-            archive=Path(params["archive"]) if params["archive"] else None,
-            memory=FunctionsMemory(known, saved, staged),
-            was_staged=params["staged"] is not None,
-            required_secrets=tuple(params["required_secrets"]),
-            prune=params["prune"],
-            force=tuple(params["force"]),
-        )
 
 
 def deploy(
     api: FunctionsApi,
     collected: Collected,
     order: FunctionsRequest,
-    keep: Keep,
+    memory: FunctionsMemory,
     *,
-    activate: bool,
     check_lock: Check = no_check,
     report: Reporter = silent,
 ) -> Result:
-    """Deploy. Without `activate` everything is prepared and the running functions stay."""
+    """Make everything ready, save what runs, and only then activate."""
     if order.required_secrets:
         missing_secrets(order.required_secrets, api.secrets())
     listed = by_slug(api)
     slugs = {source.slug for source in collected.sources}
     extra = _active(listed) - slugs - {*collected.disabled}
-    known = order.memory.known
-    pruned = prune(sorted(extra), known, order.force) if order.prune else ()
+    pruned = prune(sorted(extra), memory.known, order.force) if order.prune else ()
     prepared = prepare(
         api,
         collected.sources,
         listed,
-        order.memory,
+        memory,
         upload=not order.check_mode,
         also_read=pruned,
         report=report,
@@ -111,29 +73,28 @@ def deploy(
     plan = plan_functions(
         prepared.running,
         prepared.wanted,
-        known=known,
+        known=memory.known,
         remove=pruned,
         extra=sorted(extra - {*pruned}),
     )
-    if activate and order.was_staged:
-        _refuse_overtaken(plan, prepared, order.memory)
-    result = _result(plan, prepared, order) | {"disabled": list(collected.disabled)}
-    if order.archive and plan.changed:
-        saved = keep(_archive(prepared, order.memory.archive), order.archive)
-        result["saved"] = saved.to_result()
+    result = _result(plan, prepared.running, order) | {"disabled": list(collected.disabled)}
+    if order.check_mode:
+        return result
     expected = {slug: _expected(prepared, slug) for slug in prepared.bundled}
-    if not activate:
-        staged = {slug: bundle.to_json() for slug, bundle in prepared.staged().items()}
-        return {**result, "changed": False, "staged": staged, **_known(known, plan, expected)}
-    return {**result, **_activated(api, plan, prepared, order, check_lock, report)}
+    archive = _archive(prepared, memory.archive) if plan.changed else None
+    if saved := memory.write(_known(memory.known, plan, expected), archive):
+        result["saved"] = saved
+    if plan.changed:
+        _refuse_overtaken(plan, prepared, by_slug(api))
+    return result | _activated(api, plan, prepared, memory, check_lock, report)
 
 
-def _refuse_overtaken(plan: FunctionsPlan, prepared: Prepared, memory: FunctionsMemory) -> None:
-    """Refuse functions that changed since staging: their saved versions are out of date."""
+def _refuse_overtaken(plan: FunctionsPlan, prepared: Prepared, listed: Listed) -> None:
+    """Refuse functions that changed since they were listed first: what was saved of them is out of date."""
     overtaken = [
-        source.slug
-        for source in plan.uploads
-        if memory.is_overtaken(source.slug, prepared.running.get(source.slug))
+        slug
+        for slug in (*(change.slug for change in plan.changes), *plan.unchanged)
+        if _ran(listed.get(slug)) != _ran(prepared.listed.get(slug))
     ]
     if overtaken:
         raise ConflictError(
@@ -144,17 +105,25 @@ def _refuse_overtaken(plan: FunctionsPlan, prepared: Prepared, memory: Functions
         )
 
 
+def _ran(present: Deployed | None) -> tuple[int, str]:
+    """A function that was deleted and deployed again begins anew at version 1."""
+    return (present.version, present.sha256) if present else (0, "")
+
+
 def restore(
     api: FunctionsApi,
-    archive: Archive,
+    archive: Archive | None,
     order: FunctionsRequest,
+    memory: FunctionsMemory,
     *,
     check_lock: Check = no_check,
     report: Reporter = silent,
 ) -> Result:
-    """Undo the release's changes, without functions that another writer changed since."""
+    """Undo the release's changes, if it made any, without functions that another writer changed since."""
+    if archive is None:
+        return _result(FunctionsPlan((), ()), {}, order)
     listed = by_slug(api)
-    known = order.memory.known
+    known = memory.known
     since = {*deployed_since(listed, known, archive.versions)} - {*order.force}
     created = {*archive.absent} - since
     if known:
@@ -164,7 +133,7 @@ def restore(
         api,
         [source for source in archive.sources if source.slug not in since],
         listed,
-        FunctionsMemory(known, None, order.memory.staged),
+        FunctionsMemory(known),
         upload=not order.check_mode,
         also_read=sorted(created | since),
         report=report,
@@ -179,32 +148,19 @@ def restore(
     plan = plan_functions(
         prepared.running, prepared.wanted, known=known, remove=sorted(created), retained=retained
     )
-    result = _result(plan, prepared, order)
-    return {**result, **_activated(api, plan, prepared, order, check_lock, report)}
-
-
-def save(api: FunctionsApi, names: t.Sequence[str], order: FunctionsRequest, keep: Keep) -> Result:
-    """Save the running functions. An equal archive stays as it is."""
-    listed = by_slug(api)
-    prepared = prepare(api, (), listed, order.memory, upload=False, also_read=names)
-    archive = _archive(prepared, None, absent={*names} - _active(listed))
-    before = order.memory.archive
-    changed = before is None or before.dump() != archive.dump()
-    target = t.cast("Path", order.archive)  # the module asks for it
-    result: Result = {
-        "changed": changed,
-        "changes": [],
-        "unchanged": sorted(prepared.running),
-        "activated": False,
-    }
-    return result | {"saved": keep(archive, target).to_result()}
+    result = _result(plan, prepared.running, order)
+    if order.check_mode:
+        return result
+    return result | _activated(api, plan, prepared, memory, check_lock, report)
 
 
 def _active(listed: Listed) -> set[str]:
     return {slug for slug, entry in listed.items() if entry.status == "ACTIVE"}
 
 
-def _result(plan: FunctionsPlan, prepared: Prepared, order: FunctionsRequest) -> Result:
+def _result(
+    plan: FunctionsPlan, running: t.Mapping[str, Running], order: FunctionsRequest
+) -> Result:
     result: Result = {
         "changed": plan.changed,
         "changes": [change.to_result() for change in plan.changes],
@@ -212,10 +168,11 @@ def _result(plan: FunctionsPlan, prepared: Prepared, order: FunctionsRequest) ->
         "extra": list(plan.extra),
         "kept": list(plan.retained),
         "turned": list(plan.turned),
+        "functions": {},
         "activated": False,
     }
     if order.diff:
-        result["diff"] = diff_of(plan, prepared.running)
+        result["diff"] = diff_of(plan, running)
     return result
 
 
@@ -223,19 +180,23 @@ def _activated(
     api: FunctionsApi,
     plan: FunctionsPlan,
     prepared: Prepared,
-    order: FunctionsRequest,
+    memory: FunctionsMemory,
     check_lock: Check,
     report: Reporter,
 ) -> Result:
-    if order.check_mode or not plan.changed:
-        return _known(order.memory.known, plan, {})
+    if not plan.changed:
+        return {}
     deployed = apply_plan(plan, prepared, api, check_lock=check_lock, report=report)
+    try:
+        memory.write(_known(memory.known, plan, deployed))
+    except DeployError as exc:
+        exc.details["activated"] = True
+        raise
     functions = {
         source.slug: {"version": deployed[source.slug].version, "verify_jwt": source.verify_jwt}
         for source in plan.uploads
     }
-    known = _known(order.memory.known, plan, deployed)
-    return {"activated": True, "functions": functions, **known}
+    return {"activated": True, "functions": functions}
 
 
 def _expected(prepared: Prepared, slug: str) -> KnownVersion:
@@ -245,32 +206,30 @@ def _expected(prepared: Prepared, slug: str) -> KnownVersion:
 
 def _known(
     before: Knowledge, plan: FunctionsPlan, deployed: t.Mapping[str, KnownVersion]
-) -> Result:
+) -> Knowledge:
     """The known and the new versions, without deleted functions."""
     learned = {**plan.proven, **deployed}
-    known: dict[str, list[dict[str, t.Any]]] = {}
+    known: dict[str, tuple[KnownVersion, ...]] = {}
     for slug in sorted({*before, *learned} - {*plan.deletions}):
-        entries = list(before.get(slug, ()))
+        entries = before.get(slug, ())
         if slug in learned and learned[slug] not in entries:
-            entries.append(learned[slug])
-        known[slug] = [entry.to_json() for entry in entries[-REMEMBERED:]]
-    return {"known": known}
+            entries = (*entries, learned[slug])
+        known[slug] = entries[-REMEMBERED:]
+    return known
 
 
-def _archive(
-    prepared: Prepared, before: Archive | None, *, absent: t.Collection[str] | None = None
-) -> Archive:
+def _archive(prepared: Prepared, before: Archive | None) -> Archive:
     """The running functions, under the entries of an earlier archive: those are older."""
-    if absent is None:
-        absent = {source.slug for source in prepared.wanted} - {*prepared.running}
-    now = prepared.running
+    absent = {source.slug for source in prepared.wanted} - {*prepared.running}
     older = before or Archive((), ())
     covered = {source.slug for source in older.sources} | {*older.absent}
-    fresh: dict[str, Running] = {slug: each for slug, each in now.items() if slug not in covered}
+    fresh: dict[str, Running] = {
+        slug: each for slug, each in prepared.running.items() if slug not in covered
+    }
     sources: tuple[FunctionSource, ...] = tuple(each.source for each in fresh.values())
     return Archive(
         sources=(*older.sources, *sources),
-        absent=tuple(sorted({*older.absent, *(set(absent) - covered)})),
+        absent=tuple(sorted({*older.absent, *(absent - covered)})),
         versions={
             **older.versions,
             **{slug: each.deployed.known(each.source.fingerprint) for slug, each in fresh.items()},

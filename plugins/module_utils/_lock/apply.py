@@ -350,10 +350,11 @@ def no_check() -> None:
     """For a task that was given no lock."""
 
 
-def lock_check(module: Module, *, patience: float = 0.0) -> Check:
+def lock_check(module: Module, *, cluster: Cluster | None = None, patience: float = 0.0) -> Check:
     """By the options of the fragment `_lock_check`. InputError when they do not say in which cluster.
 
-    `patience`: seconds for which a cluster out of reach is tried again, where a failure throws away long work.
+    `cluster`: a client of that one, where there is one already. `patience`: seconds for which a cluster out of reach is
+    tried again, where a failure throws away long work.
     """
     params = module.params
     if not params["fence"]:
@@ -361,7 +362,7 @@ def lock_check(module: Module, *, patience: float = 0.0) -> Check:
     if not params["kubernetes"]:
         raise InputError("Option 'fence' needs 'kubernetes': set the cluster of the deploy lock.")
     refuse_missing([KUBERNETES])
-    cluster, clock = cluster_at(module, params["kubernetes"]), MonotonicClock()
+    cluster, clock = cluster or cluster_at(module, params["kubernetes"]), MonotonicClock()
     guard = lease_check_for(cluster, params["fence"], clock=clock, name=params["lock"])
     return check_of(guard, clock, patience, functools.partial(emit_progress, module))
 

@@ -101,7 +101,7 @@ def lost(lock: Lock, fence: int) -> LeaseLostError:
     )
 
 
-FORCE = "-e deploy_lock_force=true -e \"deploy_lock_reason='WHY'\""
+FORCE = "-e deploy_lock_force=true -e \"reason='WHY'\""
 FOLLOW = "playbooks/status.yml -e follow=true"
 UNLOCK = f"playbooks/unlock.yml {FORCE}"
 

@@ -111,7 +111,7 @@ Params = t.Mapping[str, t.Any]
 def claim_of(params: Params, run: Run | None) -> LockClaim:
     by_hand = params["manual"] and params["state"] == "held"
     check = read_who_and_why if params["force"] or by_hand else refuse_placeholders
-    check(deploy_lock_reason=params["reason"])
+    check(reason=params["reason"])
     return LockClaim(
         holder=actor_of({"actor": params["holder"]}),
         # A lock set by hand outlives the run that sets it.

@@ -45,7 +45,7 @@ KILL_SWITCH, OFF, UNKNOWN, LOCK, FREEZE = "kill_switch", "off", "unknown", "lock
 BLOCKED, UNGUARDED = "blocked", "unguarded"
 WATCHING, HELD, BREACH, DAY, SKIP = "watch", "hold", "breach", "day", "skip"
 
-RELEASE_OPTIONS = "-e \"ramp_release_reason='WHY'\" -e ramp_released_by=$USER"
+RELEASE_OPTIONS = "-e ramp_release=true -e \"reason='WHY'\" -e by=$USER"
 RELEASE = f"playbooks/ramp.yml {RELEASE_OPTIONS}"
 
 _STOPS = frozenset({KILL_SWITCH, OFF, UNKNOWN, LOCK, FREEZE, BLOCKED})

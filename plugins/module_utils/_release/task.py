@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .._cluster import Cluster, MonotonicClock
-from .._errors import InputError
-from .._kubernetes import actor_of
+from .._errors import InputError, refuse_missing
+from .._kubernetes import actor_of, cluster_at
+from .._kubernetes_client import KUBERNETES
+from .._module import Module
 from .._time import utc_now
 from .models import NO_RECORD
 from .order import read_order
@@ -130,6 +132,15 @@ def carry_out(cluster: Cluster, task: ReleaseTask, *, check_mode: bool) -> Relea
         attached=_attach(store, after, contents, check_mode=check_mode),
         fetched=_fetch(store, task.fetch, check_mode=check_mode),
     )
+
+
+def store_of(module: Module) -> ReleaseStore | None:
+    """By the options `release` and `kubernetes` of a module whose work is elsewhere. None without a release."""
+    if not module.params["release"]:
+        return None
+    refuse_missing([KUBERNETES])
+    cluster = cluster_at(module, module.params["kubernetes"])
+    return ReleaseStore(cluster, module.params["release"], clock=MonotonicClock())
 
 
 def digests_of(record: Record) -> set[str]:

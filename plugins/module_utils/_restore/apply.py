@@ -61,7 +61,7 @@ def refuse_bad_input(params: Params) -> None:
     if not params["key"] and not (params["name"] and params["release"]):
         raise InputError("Which backup? Set 'key', or 'name' and 'release'.")
     if params["method"] != "scratch":
-        read_who_and_why(restore_approved_by=params["approved_by"], restore_reason=params["reason"])
+        read_who_and_why(by=params["approved_by"], reason=params["reason"])
 
 
 def control_target(params: Params) -> PostgresTarget:

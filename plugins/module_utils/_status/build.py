@@ -58,7 +58,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class StatusOptions:
-    """`ramp` and `guard`: as feature_ramp and feature_guard return them with state=read.
+    """`ramp` and `guard`: as feature_ramp returns them with state=read.
 
     `window`: when the phases `changing` may begin.
     """

@@ -38,7 +38,7 @@ RESTORE = "restore"
 """In place of a phase: a restore of the databases."""
 DEPLOY, BACK_AGAIN, LOOK, RAMP = "deploy.yml", "rollback.yml", "diagnose.yml", "ramp.yml"
 FLAGS_PHASE = "feature_flags"
-OVERRIDE = "-e release_window_override_by=$USER -e \"release_window_override_reason='WHY'\""
+OVERRIDE = "-e release_window_override=true -e by=$USER -e \"reason='WHY'\""
 
 _OPTION = r"""(?:-e|--tags) (?:"[^"]*"|'[^']*'|[^\s"',;()]*[^\s"',;().:])"""
 FEW = 2
@@ -302,7 +302,7 @@ def _finish(record: Record) -> PlaybookRun:
     if _half_done(record) != RESTORE:
         return FINISH
     act = record.facts.restore_asked
-    words = json.dumps({"restore_approved_by": act.by, "restore_reason": act.reason})
+    words = json.dumps({"by": act.by, "reason": act.reason})
     why = "finish the restore of the databases"
     return PlaybookRun(BACK_AGAIN, why, ("database",), f"-e {shlex.quote(words)}")
 

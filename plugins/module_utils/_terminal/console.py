@@ -38,7 +38,8 @@ from .telling import (
     ANNOUNCE,
     LOCKS,
     RECORD_READERS,
-    RECORDS,
+    REPORT,
+    RUN,
     Telling,
     last_lines,
     lasted,
@@ -209,7 +210,7 @@ class Console:
             self.block.holder = f"locked by {lock.get('holder')}" if held else ""
         if action in RECORD_READERS:
             lines = self._recorded(event, screen)
-        elif action == "easymo.deploy.release_report" and event.status == "ok":
+        if action == REPORT and event.status == "ok":
             self.block.report = {
                 "verdict": str(result.get("verdict") or ""),
                 "deviations": list(map(str, result.get("deviations") or ())),
@@ -226,7 +227,8 @@ class Console:
         record = Record.of_result(event.result)
         if not record.exists:
             return []
-        if event.task.action in RECORDS and not event.task.check:
+        # What a run begins with is as it will be.
+        if event.task.action != RUN and not event.task.check:
             self.block.story = replace(self.block.story, record=record)
         return screen.recorded(earlier_runs(record, t.cast("RunBegun", self.run).began))
 

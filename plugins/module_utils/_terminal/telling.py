@@ -31,7 +31,7 @@ STOPS = frozenset({"easymo.deploy.stop", "ansible.builtin.fail"})
 SERVICE = "easymo.deploy.wave_result"
 MIGRATIONS = "easymo.deploy.migrations"
 RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
-RECORD_READERS = RECORDS | {RUN}
+RECORD_READERS = RECORDS | {ANNOUNCE, REPORT, RUN}
 """Their results have the record."""
 LOG_LINES = 3
 REMARK = 300

@@ -48,6 +48,7 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
 
 STANDS_STILL = "made no progress"
 """What a rollout says whose new pod is on a node out of reach: the service is named, and the next run goes on."""
+UNDONE = ("fail their probes", "The functions were activated, but")
 VERDICT = "run the same phase again"
 OPPOSED = (
     "check easymo.com/kill-switch",
@@ -186,8 +187,8 @@ class Invariants:
             return
         if VERDICT in why:
             return  # the watch says more of it
-        if "fail their probes" in why and self._somebody_does("supabase"):
-            return  # somebody took away what came back, before it was called
+        if any(one in why for one in UNDONE) and self._somebody_does("supabase"):
+            return  # somebody took away what came back, before it was listed or called
         if plan.complete and script == "deploy":
             return  # databases and functions promise less
         if plan.controllers or ((plan.deaf or plan.outages) and script != "rollback"):

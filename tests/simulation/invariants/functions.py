@@ -1,9 +1,8 @@
 """Edge functions, as the Management API has them."""
 
 import base64
-import json
+import math
 import typing as t
-from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
 from sandbox.supabase.functions import Function, Upload
@@ -31,8 +30,6 @@ PHASE = "edge_functions"
 class FunctionInvariants:
     def __init__(self, history: History) -> None:
         self._history = history
-        self._staged_at: dict[str, float] = {}
-        """When a run last looked what is to be saved."""
         self._stray: set[Written] = set()
         """What a run wrote that had just lost the lock: whoever comes next finds it there."""
         if self._project is not None:
@@ -71,7 +68,7 @@ class FunctionInvariants:
                 any(each is not None and each.ezbr_sha256 == saved for each in known),
                 f"what is saved of {one['slug']} never ran but by a release",
             )
-        since = self._staged_at.get(by, 0.0)
+        since = t.cast("Project", self._project).staged.get(by, 0.0)
         for slug in archive["absent"]:
             last = [one for one in self._writes(slug) if one.at < since][-1:]
             self._history.check(
@@ -84,19 +81,21 @@ class FunctionInvariants:
         module, params = self._history.doing(write.by)
         if module != PHASE:
             return
-        check = self._history.check
+        check, project, by = self._history.check, t.cast("Project", self._project), write.by
+        deploys, began = params["state"] == "deployed", self._history.began(by)
+        checked = project.checked.get(by, math.inf) if deploys else began
         check(
             BEGINS_NOTHING,
-            not self._history.lost_before(write.by),
-            f"{write.by} lost the lock, and wrote function {write.slug}",
+            not self._history.lost_before(by, max(began, checked - SPARED)),
+            f"{by} lost the lock, and wrote function {write.slug}",
         )
         lost = self._history.lost_before(write.by, self._history.world.scheduler.now)
         if lost:
             self._stray.add(write)
-        if self._others_wrote(write.slug, write.by, self._history.began(write.by)):
+        if self._others_wrote(write.slug, by, checked):
             return
-        if params["state"] == "deployed":
-            archived = self._archived()
+        if deploys:
+            archived, staged = self._archived(), project.staged.get(by, 0.0)
             check(
                 SAVED_FIRST,
                 lost or write.slug in archived,
@@ -104,7 +103,8 @@ class FunctionInvariants:
             )
             check(
                 LOOKED_FIRST,
-                not self._others_wrote(write.slug, write.by, self._staged_at.get(write.by, 0.0)),
+                not self._others_wrote(write.slug, by, staged)
+                or _seen(self._at(write.slug, staged)) == _seen(write.before),
                 f"{write.by} replaced {write.slug}, which another wrote since it looked",
             )
             check(
@@ -122,12 +122,7 @@ class FunctionInvariants:
             )
 
     def claimed(self, process: Process, did: Did) -> None:
-        if did.module != PHASE:
-            return
-        if did.params["state"] == "staged":
-            looked = t.cast("Project", self._project).looked
-            self._staged_at[process.name] = looked.get(process.name, did.began)
-        if did.failed:
+        if did.module != PHASE or did.failed:
             return
         if did.params["state"] == "deployed":
             for slug in did.params["names"]:
@@ -137,7 +132,7 @@ class FunctionInvariants:
             self._check_back(process, did)
 
     def _check_back(self, process: Process, did: Did) -> None:
-        archive = json.loads(Path(did.params["archive"]).read_text("utf-8"))
+        archive = self._saved()
         wanted: dict[str, t.Any] = dict.fromkeys(archive["absent"])
         wanted |= {one["slug"]: (_digest(one), one["verify_jwt"]) for one in archive["functions"]}
         for slug, saved in wanted.items():
@@ -164,17 +159,22 @@ class FunctionInvariants:
     def _writes(self, slug: str) -> list[Written]:
         return [one for one in t.cast("Project", self._project).writes if one.slug == slug]
 
+    def _at(self, slug: str, at: float) -> Function | None:
+        return next((one.after for one in reversed(self._writes(slug)) if one.at < at), None)
+
     def _others_wrote(self, slug: str, by: str, since: float) -> bool:
         return any(one.at >= since and one.by != by for one in self._writes(slug))
 
     def _archived(self) -> set[str]:
         """Of which functions the record has what ran before, or that there was none."""
+        archive = self._saved()
+        return {*archive["absent"], *(one["slug"] for one in archive["functions"])}
+
+    def _saved(self) -> Object:
+        """What the record says was saved."""
         saved = (self._history.record(VERSION).get("facts") or {}).get(PHASE, {}).get("saved")
         body = saved and self._history.find("configmaps", f"{RECORD}-{saved['attachment']}")
-        if not body:
-            return set()
-        archive = unpacked(body, "content")
-        return {*archive["absent"], *(one["slug"] for one in archive["functions"])}
+        return unpacked(body, "content") if body else {"absent": [], "functions": []}
 
 
 def _ours(by: str) -> bool:
@@ -184,6 +184,10 @@ def _ours(by: str) -> bool:
 
 def _version(function: Function | None) -> int:
     return function.version if function else 0
+
+
+def _seen(function: Function | None) -> tuple[int, str]:
+    return (function.version, function.ezbr_sha256) if function else (0, "")
 
 
 def _as(function: Function | None) -> tuple[str, bool] | None:

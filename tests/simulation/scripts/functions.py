@@ -1,8 +1,6 @@
 """Phase 3, the edge functions: what runs is saved, then all are activated and called. And their way back."""
 
-import tempfile
 import typing as t
-from pathlib import Path
 
 from ..functions import CHECKOUT, CONNECTION, FUNCTIONS_URL, by_hand
 from ..platform import CLUSTER
@@ -15,12 +13,8 @@ def edge_functions(script: Script) -> None:
     script.begin(phase)
     deployed: Result = {}
     try:
-        where = "edge_functions/main"
-        about = "Read the release's facts about the functions"
-        facts = _facts(script.require(script.task(where, about, name=script.version)))
-        ready = _stage(script, facts)
-        deployed = _deploy(script, ready)
-        _verify(script, script.require(deployed), ready)
+        deployed = _deploy(script)
+        _verify(script, script.require(deployed))
     except StopError as exc:
         script.failed(phase, exc.result)
         if deployed.get("activated"):
@@ -29,164 +23,56 @@ def edge_functions(script: Script) -> None:
     script.close(phase, changed=deployed["changed"])
 
 
-def _facts(record: Result) -> dict[str, t.Any]:
-    facts = (record.get("record") or {}).get("facts") or {}
-    return t.cast("dict[str, t.Any]", facts.get("edge_functions") or {})
-
-
-def _wanted(script: Script) -> dict[str, t.Any]:
-    return {
-        "directory": str(CHECKOUT / "supabase" / "functions"),
-        "names": [*script.world.plan.functions],
-        "verify_jwt": False,
-        "verify_jwt_by_name": {},
-        "required_secrets": [],
-        "prune": False,
-        "force": [],
-        "module_defaults": CONNECTION,
-    }
-
-
-def _known(result: Result) -> Result:
-    return {"known": result["known"]}
-
-
-def _guarded(script: Script) -> dict[str, t.Any]:
-    return {"fence": script.epoch, "kubernetes": CLUSTER}
-
-
-def _stage(script: Script, facts: dict[str, t.Any]) -> Result:
-    before = facts.get("saved") or {}
-    with tempfile.TemporaryDirectory(suffix=".functions") as folder:
-        file = str(Path(folder) / "functions.json")
-        if before.get("attachment"):
-            script.require(
-                script.task(
-                    "edge_functions/stage",
-                    "Read what an earlier run of this attempt saved",
-                    name=script.version,
-                    fetch={before["attachment"]: file},
-                )
-            )
-        ready = script.require(
-            script.task(
-                "edge_functions/stage",
-                "Bundle every function and save what runs, without activating anything",
-                known=facts.get("known") or {},
-                release=script.version,
-                archive=file,
-                archive_key=None,
-                archive_sha256=before.get("sha256"),
-                **_wanted(script),
-            )
-        )
-        told = {"known": ready["known"]}
-        saved = ready.get("saved") or {}
-        if saved.get("sha256", "") not in ("", before.get("sha256", "")):
-            told["saved"] = _attach(script, saved, file)
-    if told != {"known": facts.get("known") or {}}:
-        _record(script, "edge_functions/stage", "Record what runs, and what will run", told)
-    return ready
-
-
-def _attach(script: Script, saved: Result, file: str) -> Result:
-    attachment = f"functions-{saved['sha256'][:8]}"
-    script.require(
-        script.task(
-            "edge_functions/stage",
-            "Attach what runs to the release record",
-            name=script.version,
-            attach={attachment: file},
-            fence=script.epoch,
-        )
-    )
-    return {"attachment": attachment, **{one: saved[one] for one in ("bucket", "key", "sha256")}}
-
-
-def _record(script: Script, where: str, name: str, told: Result) -> None:
-    script.require(
-        script.task(
-            where, name, name=script.version, facts={"edge_functions": told}, fence=script.epoch
-        )
-    )
-
-
-def _deploy(script: Script, ready: Result) -> Result:
+def _deploy(script: Script) -> Result:
     return script.task(
-        "edge_functions/deploy",
-        "Activate every function with one call",
-        known=ready["known"],
-        staged=ready["staged"],
-        **_guarded(script),
-        **_wanted(script),
+        "edge_functions/main",
+        "Bundle every function, save what runs, and activate all with one call",
+        directory=str(CHECKOUT / "supabase" / "functions"),
+        names=[*script.world.plan.functions],
+        verify_jwt=False,
+        verify_jwt_by_name={},
+        required_secrets=[],
+        prune=False,
+        force=[],
+        release=script.version,
+        fence=script.epoch,
+        kubernetes=CLUSTER,
+        module_defaults=CONNECTION,
     )
 
 
-def _verify(script: Script, deployed: Result, ready: Result) -> None:
-    if deployed["known"] != ready["known"]:
-        _record(script, "edge_functions/deploy", "Record the functions", _known(deployed))
+def _verify(script: Script, deployed: Result) -> None:
+    _call(
+        script,
+        "edge_functions/verify",
+        "Call every function",
+        names=[one for one in script.world.plan.functions if one not in deployed["disabled"]],
+        version=script.version,
+    )
+
+
+def _call(script: Script, where: str, name: str, **functions: t.Any) -> None:
     script.require(
-        script.task(
-            "edge_functions/verify",
-            "Call every function",
-            functions={
-                "functions_url": FUNCTIONS_URL,
-                "names": [*script.world.plan.functions],
-                "version": script.version,
-            },
-        )
+        script.task(where, name, functions={"functions_url": FUNCTIONS_URL, **functions})
     )
 
 
 def restore(script: Script) -> None:
     where = "edge_functions/restore"
-    record = script.require(
-        script.task(where, "Read the saved functions of the release", name=script.version)
+    restored = script.require(
+        script.task(
+            where,
+            "Deploy the previous sources with their previous settings",
+            release=script.version,
+            force=[],
+            fence=script.epoch,
+            kubernetes=CLUSTER,
+            module_defaults=CONNECTION,
+        )
     )
-    facts = _facts(record)
-    if "saved" not in facts and "functions" not in record["attachments"]:
-        return
-    before = facts.get("saved") or {"attachment": "functions"}
-    with tempfile.TemporaryDirectory(suffix=".functions") as folder:
-        file = str(Path(folder) / "functions.json")
-        script.require(
-            script.task(
-                where,
-                "Read the previous sources from the release record",
-                name=script.version,
-                fetch={before["attachment"]: file},
-            )
-        )
-        restored = script.require(
-            script.task(
-                where,
-                "Deploy the previous sources with their previous settings",
-                archive=file,
-                archive_key=None,
-                archive_sha256=before.get("sha256"),
-                known=facts.get("known") or {},
-                force=[],
-                **_guarded(script),
-                module_defaults=CONNECTION,
-            )
-        )
-    if restored["changed"]:
-        _record(script, where, "Record the functions", _known(restored))
     if restored["activated"]:
-        script.require(
-            script.task(
-                where,
-                "Call the restored functions",
-                functions={
-                    "functions_url": FUNCTIONS_URL,
-                    "names": [
-                        name
-                        for name, each in (restored.get("functions") or {}).items()
-                        if not each["verify_jwt"]
-                    ],
-                },
-            )
-        )
+        back = [name for name, one in restored["functions"].items() if not one["verify_jwt"]]
+        _call(script, where, "Call the restored functions", names=back)
 
 
 def supabase(script: Script) -> None:

@@ -1,7 +1,7 @@
 """playbooks/guard.yml: one look at what is wrong with a feature on its way to its users."""
 
 from ..monitoring import URL
-from ..platform import FLAGS_OFF, QUIET, RAMP, SETTLE
+from ..platform import CLUSTER, FLAGS_OFF, QUIET, RAMP, SETTLE
 from .script import Script, StopError
 from .watch import METRIC
 
@@ -33,10 +33,15 @@ def guard(script: Script) -> None:
     for news in look["announcements"]:
         script.require(
             script.task(
-                "announcement/announce",
-                "Record the announcement",
-                name=script.version,
-                announcements={news["key"]: {"undelivered": []}},
+                "announcement/main",
+                "Announce: {{ announcement_key }}",
+                release=script.version,
+                key=news["key"],
+                kubernetes=CLUSTER,
+                text=news["text"],
+                slack={"token": "fake", "channel": "#devops"},
+                email=None,
+                statuspage=None,
             )
         )
     if look["not_reached"]:

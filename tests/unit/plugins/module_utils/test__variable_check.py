@@ -5,6 +5,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._variable_check impo
     Variables,
     incomplete,
     missing_secrets,
+    old_names,
     placeholders,
     refused_services,
     unknown_variables,
@@ -35,11 +36,17 @@ def variables(*, extra: set[str] = frozenset(), inventory: set[str] = frozenset(
                                            ["db_backup_nam (did you mean db_backup_name?)"]),
     "a-name-of-0.2-leads-to-its-new-one": (variables(inventory={"db_backup_pg_dump"}),
                                            ["db_backup_pg_dump (it is pg_dump now)"]),
+    "who-and-why-are-read-by-their-old-names": (variables(extra={"restore_reason"}), []),
     "nothing-near-nothing-proposed": (variables(extra={"zzz"}), ["zzz"]),
     "ansible's-own-are-its-own": (variables(extra={"ansible_verbosity"}), []),
 })  # fmt: skip
 def test_unknown_variables(given, refused):
     assert unknown_variables(given) == refused
+
+
+def test_an_old_name_of_who_or_why_leads_to_the_one_of_every_playbook():
+    told = ["ramp_released_by is read still. In every playbook it is by."]
+    assert old_names({"ramp_released_by", "release_version"}) == told
 
 
 @pytest.mark.parametrize("value", ["", "  ", None])

@@ -3,7 +3,9 @@ import json
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.easymo.deploy.plugins.module_utils._release import task
 from ansible_collections.easymo.deploy.plugins.modules import announce
+from tests.fakes.cluster import MemoryCluster
 from tests.module_runner import run_module
 
 DOWN = {"api_url": "http://127.0.0.1:1/api/", "token": "xoxb-very-secret", "channel": "#devops"}
@@ -31,6 +33,26 @@ def test_a_required_message_fails_the_task_when_it_is_not_delivered():
     result = run_module(announce, text="x", slack=DOWN, timeout=1, required=True)
     assert (result["failed"], result["reason"]) == (True, "Unreachable")
     assert result["undelivered"]
+
+
+def test_what_the_record_has_is_not_sent_again(monkeypatch):
+    cluster = MemoryCluster()
+    monkeypatch.setattr(task, "cluster_at", lambda _module, _params: cluster)
+    mail = {"host": "127.0.0.1", "username": "its", "password": "its-very-secret", "subject": "x",
+            "sender": "a@b.example", "recipients": ["c@b.example"]}  # fmt: skip
+    refused = announce.Undelivered("email", "c@b.example", "Refused", "535 its-very-secret")
+    monkeypatch.setattr(announce, "deliver", lambda *_args, **_more: ([], [refused]))
+    asked = {"text": "x", "email": mail, "release": "2.0.0", "key": "start"}
+    asked["kubernetes"] = {"namespace": "prod"}
+    assert run_module(announce, check=True, **asked)["changed"]
+    assert not cluster.objects
+    first, again = run_module(announce, **asked), run_module(announce, **asked)
+    assert [len(first["undelivered"]), first["changed"]] == [1, True]
+    assert again["undelivered"] == again["delivered"] == []
+    assert not again["changed"]
+    written = cluster.objects["ConfigMap", "release-2.0.0"]["data"]["record.json"]
+    kept = json.loads(written)["announcements"]["start"]["undelivered"]
+    assert [missed["msg"] for missed in kept] == ["535 ********"]
 
 
 @pytest.mark.parametrize("args", [{"text": "x"}, {"text": "", "slack": DOWN}])

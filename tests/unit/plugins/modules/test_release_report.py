@@ -5,6 +5,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import release_report
 from tests.fakes import release_records as records
+from tests.fakes.cluster import MemoryCluster
 from tests.module_runner import run_module
 
 RECORD = {
@@ -19,8 +20,9 @@ RECORD = {
 def write_report(tmp_path):
     def run(**args):
         plan = [*records.PLAN]
-        given = {"record": RECORD, "dest": str(tmp_path / "report"), "plan": plan, **args}
-        return run_module(release_report, **given)
+        given = {"dest": str(tmp_path / "report"), "plan": plan, **args}
+        source = {} if "kubernetes" in args else {"record": RECORD}
+        return run_module(release_report, **{**source, **given})
 
     return run
 
@@ -87,17 +89,16 @@ def test_missing_sign_offs_and_deviations_are_told(write_report):
     assert any("Database took 22 min" in one for one in result["deviations"])
 
 
-def test_a_problem_with_the_record_is_on_top_and_titled_by_the_release(write_report):
-    result = write_report(
-        record={}, release="2.0.0", problem="There is no record of release 2.0.0."
-    )
-    assert result["problems"] == ["There is no record of release 2.0.0."]
+def test_a_problem_with_the_record_is_on_top_and_titled_by_the_release(write_report, monkeypatch):
+    monkeypatch.setattr(release_report, "cluster_at", lambda _module, _params: MemoryCluster())
+    result = write_report(release="2.0.0", kubernetes={"namespace": "prod"})
+    assert result["problems"] == ["Release 2.0.0 has no record."]
     text = Path(result["files"]["txt"]).read_text(encoding="utf-8")
     first, _sentence, problem, one, *_rest = text.splitlines()
     assert first == "! UNKNOWN  Release 2.0.0"
     assert (problem, one) == (
         "  Problems of the record: 1",
-        "  - There is no record of release 2.0.0.",
+        "  - Release 2.0.0 has no record.",
     )
 
 

@@ -741,7 +741,7 @@ def window(at: str, known: Record | None = None, **more: t.Any) -> t.Any:
 def test_the_launch_window(at: str, status: str, told: str) -> None:
     found = window(at)
     assert (found.status, told in found.detail) == (status, True), found
-    assert ("release_window_override_by" in found.detail) == (status != "pass")
+    assert ("release_window_override" in found.detail) == (status != "pass")
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,11 +9,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import (
-    Archive,
-    fetch,
-    keep,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions import archive
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import Archive
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
     FunctionSource,
     KnownVersion,
@@ -21,7 +20,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.prepare i
     static_rest,
     uploaded_path,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.record import (
+    FunctionsRecord,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import RecordChange
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from tests.fakes.bucket import MemoryBucket
+from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.tables import cases
 
 ROOT = "supabase/functions"
@@ -35,8 +40,8 @@ def archive_of(content: bytes = b"1", *, verify_jwt: bool = False) -> Archive:
 
 @given(st.binary(max_size=200), st.booleans())
 def test_an_archive_keeps_every_byte_and_every_setting(content, verify_jwt):
-    archive = archive_of(content, verify_jwt=verify_jwt)
-    assert Archive.load(archive.dump(), where="x") == archive
+    made = archive_of(content, verify_jwt=verify_jwt)
+    assert Archive.load(made.dump(), where="x") == made
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"functions": [{}], "absent": []}'])
@@ -45,26 +50,61 @@ def test_what_is_no_archive_is_refused(content):
         Archive.load(content, where="x")
 
 
-def test_an_archive_goes_to_the_bucket_under_a_name_made_of_its_content(tmp_path):
-    bucket, path = MemoryBucket(), tmp_path / "before.json"
-    predicted = keep(archive_of(), path, bucket, "functions/2.0.0/", check_mode=True)
-    assert (bucket.objects, path.exists()) == ({}, False)
-    saved = keep(archive_of(), path, bucket, "functions/2.0.0/", check_mode=False)
-    again = keep(archive_of(), path, bucket, "functions/2.0.0/", check_mode=False)
-    assert predicted == saved == again
-    assert saved.key == f"functions/2.0.0/{saved.sha256[:16]}.json"
-    assert fetch(bucket, saved.key, saved.sha256) == archive_of()
-    assert saved.attachable
+def record_of(
+    cluster: MemoryCluster, bucket: MemoryBucket | None = None, version: str = "2.0.0"
+) -> FunctionsRecord:
+    store = ReleaseStore(cluster, version, clock=FakeClock())
+    return FunctionsRecord(store, "edge_functions", lambda: bucket, "functions/2.0.0/")
 
 
-def test_what_the_bucket_holds_is_compared_with_its_checksum(tmp_path):
-    bucket, path = MemoryBucket(), tmp_path / "before.json"
-    saved = keep(archive_of(), path, bucket, "", check_mode=False)
-    bucket.objects[saved.key] = archive_of(b"other").dump()
+def test_an_archive_is_attached_once_and_goes_to_the_bucket_under_a_name_made_of_its_content():
+    bucket, cluster = MemoryBucket(), MemoryCluster()
+    saved = record_of(cluster, bucket).write({}, archive_of())
+    sha256 = hashlib.sha256(archive_of().dump()).hexdigest()
+    key = f"functions/2.0.0/{sha256[:16]}.json"
+    where = {"attachment": f"functions-{sha256[:8]}", "bucket": "backups", "key": key}
+    assert saved == {**where, "sha256": sha256}
+    assert bucket.objects == {key: archive_of().dump()}
+    written = dict(cluster.objects)
+    again = record_of(cluster)
+    assert (again.before(), again.write({}, archive_of())) == (archive_of(), {})
+    assert cluster.objects == written
+
+
+def test_an_archive_that_no_record_can_hold_is_in_the_bucket_alone(monkeypatch):
+    monkeypatch.setattr(archive, "LIMIT", 10)
+    bucket, cluster = MemoryBucket(), MemoryCluster()
+    with pytest.raises(
+        InputError, match="too large for the release record, and there is no bucket"
+    ):
+        record_of(cluster).write({}, archive_of())
+    assert cluster.objects == {}
+    saved = record_of(cluster, bucket).write({}, archive_of())
+    assert (saved["attachment"], record_of(cluster, bucket).before()) == ("", archive_of())
+    with pytest.raises(InputError, match="in a bucket alone: set 'bucket'"):
+        record_of(cluster)
+    bucket.objects[saved["key"]] = archive_of(b"other").dump()
     with pytest.raises(InputError, match="is another archive"):
-        fetch(bucket, saved.key, saved.sha256)
+        record_of(cluster, bucket)
     with pytest.raises(VerificationError, match="does not have the stored archive"):
-        keep(archive_of(), path, bucket, "", check_mode=False)
+        record_of(cluster, bucket, "2.0.1").write({}, archive_of())
+
+
+def test_what_version_0_1_attached_leads_back_too():
+    cluster = MemoryCluster()
+    store = ReleaseStore(cluster, "2.0.0", clock=FakeClock())
+    store.attach(1, "functions", archive_of().dump(), check_mode=False)
+    record = record_of(cluster)
+    assert (record.archive, record.before()) == (None, archive_of())
+
+
+def test_versions_that_are_none_are_refused():
+    cluster = MemoryCluster()
+    facts = {"edge_functions": {"known": {"a": [{"version": "x"}]}}}
+    change = RecordChange(version="2.0.0", actor="ann", now="2025-11-10T14:00:00Z", facts=facts)
+    ReleaseStore(cluster, "2.0.0", clock=FakeClock()).change(change, check_mode=False)
+    with pytest.raises(VerificationError, match=r"has no valid versions of functions"):
+        record_of(cluster)
 
 
 @given(st.binary(max_size=200).filter(lambda content: b"--B" not in content))

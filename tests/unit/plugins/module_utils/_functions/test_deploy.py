@@ -1,7 +1,5 @@
 import dataclasses
-import json
 import typing as t
-from pathlib import Path
 
 import pytest
 
@@ -13,20 +11,27 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions import apply
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import (
-    Archive,
-    Saved,
-    keep,
-    read_archive,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import Archive
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect import Collected
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import FunctionSource
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
+    Deployed,
+    FunctionSource,
+    Knowledge,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.prepare import (
+    FunctionsMemory,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.record import (
+    FunctionsRecord,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.task import (
     FunctionsRequest,
     deploy,
     restore,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import LeaseLostError
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.functions_api import MemoryFunctions
 
 ROOT = "supabase/functions"
@@ -38,35 +43,35 @@ def source(slug: str, text: str = "1", *, verify_jwt: bool | None = False) -> Fu
     return FunctionSource(slug, entrypoint, "", (), verify_jwt, {entrypoint: text.encode()})
 
 
-def order(*, check: bool = False, diff: bool = False, **options: t.Any) -> FunctionsRequest:
-    given = {
-        "archive": None,
-        "known": {},
-        "staged": None,
-        "required_secrets": [],
-        "prune": False,
-        "force": [],
-    }
-    # Through JSON, as results travel from task to task.
-    params = json.loads(json.dumps({**given, **options}))
-    path = Path(params["archive"]) if params["archive"] else None
-    saved = read_archive(path) if path and path.exists() else None
-    return FunctionsRequest.from_params(params, saved, check_mode=check, diff=diff)
+def record_in(cluster: MemoryCluster, **options: t.Any) -> FunctionsRecord:
+    """Read anew, as each task does."""
+    store = ReleaseStore(cluster, "2.0.0", clock=FakeClock())
+    return FunctionsRecord(store, "edge_functions", lambda: None, "", **options)
 
 
 def go(
     api: MemoryFunctions,
     *sources: FunctionSource,
-    activate: bool = True,
-    check: bool = False,
+    memory: FunctionsMemory | MemoryCluster | None = None,
     **options: t.Any,
 ) -> Result:
-    def keeping(archive: Archive, path: Path) -> Saved:
-        return keep(archive, path, None, "", check_mode=check)
-
+    """Once, by the record in a cluster, or without one."""
+    if isinstance(memory, MemoryCluster):
+        memory = record_in(memory)
     return deploy(
-        api, Collected(sources, ()), order(check=check, **options), keeping, activate=activate
+        api, Collected(sources, ()), FunctionsRequest(**options), memory or FunctionsMemory()
     )
+
+
+def back(api: MemoryFunctions, cluster: MemoryCluster, **options: t.Any) -> Result:
+    record = record_in(cluster)
+    return restore(api, record.before(), FunctionsRequest(**options), record)
+
+
+def saved(cluster: MemoryCluster) -> Archive:
+    archive = record_in(cluster).archive
+    assert archive
+    return archive
 
 
 def changes(result: Result) -> list[tuple[str, str, list[str], list[str]]]:
@@ -94,7 +99,7 @@ def test_only_what_differs_is_uploaded_and_it_is_told_how():
 
 def test_check_mode_predicts_and_sends_nothing():
     api = MemoryFunctions(source("old"))
-    predicted = go(api, source("old", "2"), source("new"), check=True, diff=True)
+    predicted = go(api, source("old", "2"), source("new"), check_mode=True, diff=True)
     assert (api.uploads, api.versions()) == ([], {"old": 1})
     real = go(api, source("old", "2"), source("new"), diff=True)
     assert (real["changes"], real["diff"]) == (predicted["changes"], predicted["diff"])
@@ -105,7 +110,7 @@ def test_the_diff_shows_the_text_of_files_that_are_text_and_small():
     old = source("a", "one\n")
     files = {entrypoint: b"two\n", f"{ROOT}/a/x.png": b"\xff", f"{ROOT}/a/y": b"y" * 70_000}
     new = FunctionSource("a", entrypoint, "", (), False, files)
-    shown = go(MemoryFunctions(old), new, check=True, diff=True)["diff"]
+    shown = go(MemoryFunctions(old), new, check_mode=True, diff=True)["diff"]
     texts = {entry["after_header"]: (entry["before"], entry["after"]) for entry in shown}
     assert texts["a: index.ts"] == ("one\n", "two\n")
     assert texts["a: x.png"] == ("", "1 bytes that are not text\n")
@@ -113,30 +118,31 @@ def test_the_diff_shows_the_text_of_files_that_are_text_and_small():
     assert texts["a"][0].startswith("verify_jwt: false\nindex.ts: sha256 ")
 
 
-def test_what_is_known_is_not_downloaded_again():
-    api = MemoryFunctions(source("a"), source("b"))
-    known = go(api, source("a"), source("b"))["known"]
+def test_what_is_known_is_not_downloaded_again_and_not_written():
+    api, cluster = MemoryFunctions(source("a"), source("b")), MemoryCluster()
+    go(api, source("a"), source("b"), memory=cluster)
+    before = dict(cluster.objects)
     api.downloads.clear()
-    again = go(api, source("a"), source("b"), known=known)
-    assert (again["changed"], again["known"], api.downloads) == (False, known, [])
+    again = go(api, source("a"), source("b"), memory=cluster)
+    assert (again["changed"], api.downloads, cluster.objects) == (False, [], before)
 
 
 def test_what_somebody_else_deployed_in_between_is_read_again():
-    api = MemoryFunctions(source("a"), source("b"))
-    known = go(api, source("a"), source("b"))["known"]
+    api, cluster = MemoryFunctions(source("a"), source("b")), MemoryCluster()
+    go(api, source("a"), source("b"), memory=cluster)
     api.deploy(source("a", "theirs"))
     api.downloads.clear()
-    assert changes(go(api, source("a"), source("b"), known=known)) == [
+    assert changes(go(api, source("a"), source("b"), memory=cluster)) == [
         ("a", "changed", ["index.ts"], [])
     ]
     assert api.downloads == ["a"]
 
 
 def test_a_switch_that_somebody_turned_is_told_and_turned_back():
-    api = MemoryFunctions(source("a"))
-    known = go(api, source("a"))["known"]
+    api, cluster = MemoryFunctions(source("a")), MemoryCluster()
+    go(api, source("a"), memory=cluster)
     api.active["a"] = dataclasses.replace(api.active["a"], verify_jwt=True)
-    result = go(api, source("a"), known=known)
+    result = go(api, source("a"), memory=cluster)
     assert (changes(result), result["turned"]) == ([("a", "changed", [], ["verify_jwt"])], ["a"])
     assert api.active["a"].verify_jwt is False
 
@@ -222,23 +228,18 @@ class Lock:
 def test_nothing_is_written_after_the_deploy_lock_was_lost(holds, losses, left):
     api = MemoryFunctions(source("a"), source("old"))
     api.losses = losses
-    given = order(prune=True, force=["old"])
+    wanted = Collected((source("a", "2"),), ())
+    order = FunctionsRequest(prune=True, force=("old",))
     with pytest.raises(LeaseLostError):
-        deploy(
-            api,
-            Collected((source("a", "2"),), ()),
-            given,
-            lambda *_archive: pytest.fail("nothing is saved"),
-            activate=True,
-            check_lock=Lock(holds).check,
-        )
+        deploy(api, wanted, order, FunctionsMemory(), check_lock=Lock(holds).check)
     assert api.versions() == left
 
 
-def test_nothing_goes_back_after_the_deploy_lock_was_lost(tmp_path):
-    api, archive, result = released(tmp_path)
+def test_nothing_goes_back_after_the_deploy_lock_was_lost():
+    api, cluster = released()
+    record = record_in(cluster)
     with pytest.raises(LeaseLostError):
-        restore(api, archive, order(known=result["known"]), check_lock=Lock(0).check)
+        restore(api, record.before(), FunctionsRequest(), record, check_lock=Lock(0).check)
     assert api.versions() == {"a": 2, "b": 1, "mine": 1}
 
 
@@ -261,156 +262,190 @@ def test_missing_secrets_are_named_all_at_once_before_anything_is_sent():
     api = MemoryFunctions()
     api.project_secrets = {"HAVE": "digest"}
     with pytest.raises(InputError, match=r"lacks 2 secrets .*: ONE, TWO\."):
-        go(api, source("a"), required_secrets=["HAVE", "TWO", "ONE"])
+        go(api, source("a"), required_secrets=("HAVE", "TWO", "ONE"))
     assert api.uploads == []
 
 
-def test_what_is_staged_is_activated_without_another_upload():
-    api = MemoryFunctions(source("a"))
-    ready = go(api, source("a", "2"), source("b"), activate=False)
-    assert (ready["changed"], api.versions(), sorted(api.uploads)) == (False, {"a": 1}, ["a", "b"])
-    go(api, source("a", "2"), source("b"), staged=ready["staged"], known=ready["known"])
-    assert (api.versions(), sorted(api.uploads)) == ({"a": 2, "b": 1}, ["a", "b"])
+class Meanwhile(FunctionsMemory):
+    """Somebody acts between the looks of a deployment."""
+
+    def __init__(self, act: t.Callable[[], None]) -> None:
+        super().__init__()
+        self._act = act
+
+    def write(self, known: Knowledge, archive: Archive | None = None) -> dict[str, str]:
+        self._act()
+        return {}
 
 
 @pytest.mark.parametrize("before", [source("a"), source("a", "2")], ids=["staged", "unchanged"])
-def test_what_somebody_deployed_since_it_was_staged_is_not_replaced(before):
+@pytest.mark.parametrize("acts", [("deploy",), ("delete",), ("delete", "deploy")], ids="-".join)
+def test_what_somebody_deployed_since_it_was_staged_is_not_replaced(before, acts):
     """It would be lost, for what ran was saved before, and a rollback could not tell whose the next version is."""
     api = MemoryFunctions(before)
-    ready = go(api, source("a", "2"), source("b"), activate=False)
-    api.deploy(source("a", "theirs"))
+    act = {"deploy": lambda: api.deploy(source("a", "theirs")), "delete": lambda: api.delete("a")}
     with pytest.raises(ConflictError, match="Somebody else deployed or deleted a since") as caught:
-        go(api, source("a", "2"), source("b"), staged=ready["staged"], known=ready["known"])
-    assert caught.value.details["functions"] == ["a"]
-    assert api.versions() == {"a": 2}
-    api.delete("a")
-    for _deleted_then_deployed_again in range(2):
-        with pytest.raises(ConflictError):
-            go(api, source("a", "2"), source("b"), staged=ready["staged"], known=ready["known"])
-        api.deploy(source("a", "theirs"))
-    again = go(api, source("a", "2"), source("b"), activate=False)
-    go(api, source("a", "2"), source("b"), staged=again["staged"], known=again["known"])
-    assert api.versions() == {"a": 3, "b": 1}
+        go(
+            api,
+            source("a", "2"),
+            source("b"),
+            memory=Meanwhile(lambda: [act[one]() for one in acts] and None),
+        )
+    assert caught.value.details == {"functions": ["a"], "activated": False}
+    assert "b" not in api.versions()
+    go(api, source("a", "2"), source("b"))
+    assert set(api.versions()) == {"a", "b"}
 
 
-@pytest.mark.parametrize("between", ["edit", "policy"])
-def test_what_was_staged_for_something_else_is_not_used(between):
-    api = MemoryFunctions(source("a"))
-    wanted = source("a", "2")
-    staged = go(api, wanted, activate=False)["staged"]
-    wanted = source("a", "3") if between == "edit" else source("a", "2", verify_jwt=True)
-    go(api, wanted, staged=staged)
-    assert api.uploads == ["a", "a"]
-    assert api.source(api.active["a"]).files == wanted.files
-
-
-def test_what_runs_is_saved_before_the_activation(tmp_path):
-    api = MemoryFunctions(source("a"), source("same"))
+def test_what_runs_is_saved_before_the_activation():
+    api, cluster = MemoryFunctions(source("a"), source("same")), MemoryCluster()
     api.losses = ["before", "before"]
-    path = tmp_path / "before.json"
     with pytest.raises(UnreachableError):
-        go(api, source("a", "2"), source("same"), source("new"), archive=str(path))
-    saved = read_archive(path)
-    assert {each.slug: each.files for each in saved.sources} == {
+        go(api, source("a", "2"), source("same"), source("new"), memory=cluster)
+    archive = saved(cluster)
+    assert {each.slug: each.files for each in archive.sources} == {
         each.slug: each.files for each in (source("a"), source("same"))
     }
-    assert saved.absent == ("new",)
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert archive.absent == ("new",)
 
 
-def test_an_archive_keeps_the_oldest_and_grows_by_what_it_lacks(tmp_path):
-    api = MemoryFunctions(source("a"), source("b"))
-    path = tmp_path / "before.json"
-    go(api, source("a", "2"), archive=str(path))
-    go(api, source("a", "3"), source("b", "2"), source("c"), archive=str(path))
-    saved = read_archive(path)
-    assert {each.slug: each.files for each in saved.sources} == {
+def test_an_archive_keeps_the_oldest_and_grows_by_what_it_lacks():
+    api, cluster = MemoryFunctions(source("a"), source("b")), MemoryCluster()
+    go(api, source("a", "2"), memory=cluster)
+    go(api, source("a", "3"), source("b", "2"), source("c"), memory=cluster)
+    archive = saved(cluster)
+    assert {each.slug: each.files for each in archive.sources} == {
         each.slug: each.files for each in (source("a"), source("b"))
     }
-    assert saved.absent == ("c",)
+    assert archive.absent == ("c",)
 
 
-def test_nothing_is_saved_where_nothing_changes(tmp_path):
-    path = tmp_path / "before.json"
-    assert "saved" not in go(MemoryFunctions(source("a")), source("a"), archive=str(path))
-    go(MemoryFunctions(source("a")), source("a", "2"), archive=str(path), check=True)
-    assert not path.exists()
+def test_nothing_is_saved_where_nothing_changes_and_nothing_written_in_check_mode():
+    api, cluster = MemoryFunctions(source("a")), MemoryCluster()
+    go(api, source("a", "2"), memory=cluster, check_mode=True)
+    assert cluster.objects == {}
+    assert "saved" not in go(api, source("a"), memory=cluster)
+    api.reading = UnreachableError("nobody asks")
+    assert (back(api, cluster)["changed"], record_in(cluster).before()) == (False, None)
 
 
-def released(tmp_path: Path) -> tuple[MemoryFunctions, Archive, Result]:
-    """`a` was changed and `b` created by a release, which left an archive and what it knows."""
-    api = MemoryFunctions(source("a"), source("mine"))
-    path = tmp_path / "before.json"
-    result = go(api, source("a", "2"), source("b"), archive=str(path))
-    return api, read_archive(path), result
+def released() -> tuple[MemoryFunctions, MemoryCluster]:
+    """`a` was changed and `b` created by a release."""
+    api, cluster = MemoryFunctions(source("a"), source("mine")), MemoryCluster()
+    go(api, source("a", "2"), source("b"), memory=cluster)
+    return api, cluster
 
 
-def test_going_back_brings_the_old_sources_and_removes_what_the_release_created(tmp_path):
-    api, archive, result = released(tmp_path)
-    predicted = restore(api, archive, order(known=result["known"], check=True))
-    restored = restore(api, archive, order(known=result["known"]))
+def test_going_back_brings_the_old_sources_and_removes_what_the_release_created():
+    api, cluster = released()
+    predicted = back(api, cluster, check_mode=True)
+    restored = back(api, cluster)
     assert changes(restored) == changes(predicted) == [
         ("a", "changed", ["index.ts"], []),
         ("b", "deleted", [], []),
     ]  # fmt: skip
     assert set(api.active) == {"a", "mine"}
     assert api.source(api.active["a"]).files == source("a").files
-    again = restore(api, archive, order(known=restored["known"]))
+    again = back(api, cluster)
     assert (again["changed"], again["kept"]) == (False, [])
 
 
 @pytest.mark.parametrize("slug", ["a", "b"])
-def test_what_somebody_deployed_since_the_release_is_left_alone(tmp_path, slug):
-    api, archive, result = released(tmp_path)
+def test_what_somebody_deployed_since_the_release_is_left_alone(slug):
+    api, cluster = released()
     api.deploy(source(slug, "theirs"))
-    restored = restore(api, archive, order(known=result["known"]))
-    assert restored["kept"] == [slug]
-    assert api.source(api.active[slug]).files == source(slug, "theirs").files
-    forced = restore(api, archive, order(known=result["known"], force=[slug]))
+    theirs = api.active[slug]
+    restored = back(api, cluster)
+    assert (restored["kept"], api.active[slug]) == ([slug], theirs)
+    forced = back(api, cluster, force=(slug,))
     assert [change["slug"] for change in forced["changes"]] == [slug]
 
 
-def test_a_function_that_somebody_created_meanwhile_is_not_removed(tmp_path):
-    api = MemoryFunctions(source("a"))
-    known = go(api, source("a", "2"))["known"]
+def test_a_function_that_somebody_created_meanwhile_is_not_removed():
+    api, cluster = MemoryFunctions(source("a")), MemoryCluster()
+    go(api, source("a", "2"), memory=cluster)
     api.deploy(source("b"))
-    restored = restore(api, Archive((source("a"),), ("b",)), order(known=known))
+    archive = Archive((source("a"),), ("b",))
+    restored = restore(api, archive, FunctionsRequest(), record_in(cluster))
     assert (restored["kept"], set(api.active)) == (["b"], {"a", "b"})
 
 
-def test_a_release_that_was_killed_before_it_knew_its_end_can_go_back(tmp_path):
-    api = MemoryFunctions(source("a"))
-    path = tmp_path / "before.json"
-    ready = go(api, source("a", "2"), source("b"), activate=False, archive=str(path))
-    go(api, source("a", "2"), source("b"), staged=ready["staged"])
-    restored = restore(api, read_archive(path), order(known=ready["known"]))
-    assert (restored["kept"], set(api.active)) == ([], {"a"})
+class EndedError(Exception):
+    """A run that was killed."""
 
 
-def test_a_way_back_that_was_cut_short_is_finished_by_the_next(tmp_path):
-    api, archive, result = released(tmp_path)
-    restore(api, archive, order(known=result["known"]))
-    # Nobody could write down what the first way back made known.
-    again = restore(api, archive, order(known=result["known"]))
+STEPS = ["attachment", "record", "activation", "deletion"]
+
+
+@pytest.mark.parametrize("step", range(len(STEPS)), ids=STEPS)
+@pytest.mark.parametrize("way", ["finished", "back"])
+def test_a_run_that_ends_before_any_of_its_steps_can_be_finished_and_taken_back(
+    monkeypatch, step, way
+):
+    api, cluster = MemoryFunctions(source("a"), source("gone")), MemoryCluster()
+    wanted = (source("a", "2"), source("b"))
+    pruning = {"memory": cluster, "prune": True, "force": ("gone",)}
+    left = [None] * step
+
+    def ending(call: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+        def act(*given: t.Any) -> t.Any:
+            if not left:
+                raise EndedError
+            left.pop()
+            return call(*given)
+
+        return act
+
+    with monkeypatch.context() as run:
+        for one, names in ((cluster, ("create", "replace")), (api, ("activate", "delete"))):
+            for name in names:
+                run.setattr(one, name, ending(getattr(one, name)))
+        with pytest.raises(EndedError):
+            go(api, *wanted, **pruning)
+    assert (record_in(cluster).archive is not None) is (step > STEPS.index("record"))
+    if way == "finished":
+        go(api, *wanted, **{**pruning, "force": ("gone",) if "gone" in api.active else ()})
+        assert set(api.active) == {"a", "b"}
+        assert api.source(api.active["a"]).files == source("a", "2").files
+    back(api, cluster)
+    assert set(api.active) == {"a", "gone"}
+    assert api.source(api.active["a"]).files == source("a").files
+
+
+class Counting(MemoryFunctions):
+    """An activation whose versions are not those of its bundles, so that the record learns them afterwards."""
+
+    def activate(self, bundled: t.Sequence[Deployed]) -> None:
+        super().activate([dataclasses.replace(one, version=one.version + 1) for one in bundled])
+
+
+def test_functions_that_run_and_are_not_recorded_are_told_as_activated():
+    """So that the playbook brings the previous ones back."""
+    api, cluster = Counting(source("a")), MemoryCluster()
+    with pytest.raises(LeaseLostError) as caught:
+        go(api, source("a", "2"), memory=record_in(cluster, check_lock=Lock(2).check))
+    assert (caught.value.details["activated"], api.versions()) == (True, {"a": 3})
+
+
+def test_a_way_back_that_was_cut_short_is_finished_by_the_next():
+    api, cluster = released()
+    before = dict(cluster.objects)
+    back(api, cluster)
+    cluster.objects = before  # nobody could write down what it made known
+    again = back(api, cluster)
     assert (again["changed"], again["kept"]) == (False, [])
 
 
 def test_only_what_the_release_deployed_or_somebody_names_is_pruned():
-    api = MemoryFunctions(source("theirs"), source("named"))
-    known = go(api, source("a"), source("b"))["known"]
-    result = go(api, source("a"), known=known)
+    api, cluster = MemoryFunctions(source("theirs"), source("named")), MemoryCluster()
+    go(api, source("a"), source("b"), memory=cluster)
+    result = go(api, source("a"), memory=cluster)
     assert (result["changed"], result["extra"]) == (False, ["b", "named", "theirs"])
-    result = go(api, source("a"), known=known, prune=True, force=["named"])
+    result = go(api, source("a"), memory=cluster, prune=True, force=("named",))
     assert [(slug, kind) for slug, kind, *_ in changes(result)] == [
         ("b", "deleted"),
         ("named", "deleted"),
     ]
     assert (result["extra"], set(api.active)) == (["theirs"], {"a", "theirs"})
     with pytest.raises(InputError, match="'force' names gone"):
-        go(api, source("a"), prune=True, force=["gone"])
-
-
-@pytest.mark.parametrize("option", ["known", "staged"])
-def test_what_no_task_returned_is_refused_as_an_option(option):
-    with pytest.raises(InputError, match="'known' and 'staged' take an earlier task's results"):
-        order(**{option: {"a": [{"version": "x"}]}})
+        go(api, source("a"), prune=True, force=("gone",))

@@ -124,7 +124,7 @@ def test_a_run_that_holds_and_watches_on_is_told_of_until_its_next_try(changes, 
 def test_what_comes_next_is_last_a_person_without_a_command():
     record = recorded("failed", preflight="done", database=failed("disk full", "Conflict"))
     found = status(record, lock=BY_HAND, freeze="Deployments are frozen")
-    forced = "-e deploy_lock_force=true -e \"deploy_lock_reason='WHY'\""
+    forced = "-e deploy_lock_force=true -e \"reason='WHY'\""
     assert lines_of(found, NOW)[-6:] == [
         "  next      eve@ops: take away the lock that keeps deployments out",
         f"  or        in place of eve@ops:  ansible-playbook playbooks/unlock.yml {END} {forced}",
@@ -144,9 +144,7 @@ def test_a_closed_window_is_told_with_its_opening_and_who_may_open_it():
     asked = StatusOptions((), Plan.read(PLAN), window=window, changing=["database"], typed=TYPED)
     first, second, *_more = lines_of(status_of(facts, asked, NOW), NOW)[-3:]
     assert "the launch window is closed; it opens next Monday 2026-11-30 09:00" in first
-    assert second.endswith(
-        "-e release_window_override_by=$USER -e \"release_window_override_reason='WHY'\""
-    )
+    assert second.endswith("-e release_window_override=true -e by=$USER -e \"reason='WHY'\"")
 
 
 def test_one_screen_tells_all_of_a_release_on_hold():

@@ -319,8 +319,8 @@ def left(phase: str) -> str:
 FOLLOW = "status.yml -e follow=true"
 RESET = "kill_switch.yml -e reset=true -e \"reason='WHY'\""
 DECIDE = "decide.yml -e decision=approve -e by=$USER -e \"reason='WHY'\""
-RELEASE = "ramp.yml -e \"ramp_release_reason='WHY'\" -e ramp_released_by=$USER"
-RESTORE = """rollback.yml --tags database -e '{"restore_approved_by": "Jane", "restore_reason": "it'"'"'s wrong"}'"""
+RELEASE = "ramp.yml -e ramp_release=true -e \"reason='WHY'\" -e by=$USER"
+RESTORE = """rollback.yml --tags database -e '{"by": "Jane", "reason": "it'"'"'s wrong"}'"""
 FLAGS_AND = "deploy.yml --tags feature_flags,"
 STATES: dict[str, str] = {
     "": "deploy.yml",

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a report is made of, from the cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from .._availability.claims import facts_of
+from .._cluster import GUARD_ANNOTATION, Cluster, MonotonicClock
+from .._errors import DeployError, VerificationError
+from .._flags.apply import flags_now, observe_flags
+from .._guard.describe import looks
+from .._guard.memory import MemoryStore
+from .._guard.models import Acts
+from .._release.models import NO_RECORD
+from .._release.plan import merge
+from .._release.store import ReleaseStore
+
+Result = dict[str, t.Any]
+
+
+def read_release(cluster: Cluster, release: str, *, evidence: bool = True) -> Result:
+    """What the module release_info returns. Raises VerificationError for a damaged record."""
+    store = ReleaseStore(cluster, release, clock=MonotonicClock())
+    record = store.read()
+    attempt = record.attempt if record else 1
+    attachments, pins = store.attachments(), store.pins(attempt)
+    return {
+        "changed": False,
+        "exists": record is not None,
+        **(record.to_result(evidence=evidence) if record else NO_RECORD),
+        "pins": pins.to_summary(),
+        "flags": flags_now(cluster, pins.config_maps),
+        "attachments": attachments,
+        "availability": facts_of(store, attempt, attachments),
+    }
+
+
+def read_report(cluster: Cluster, release: str, config_map: str) -> Result:
+    """The record with what the guard did, and what stands beside it. A damaged record is a `problem`."""
+    try:
+        info = read_release(cluster, release)
+    except VerificationError as exc:
+        return {"record": exc.details.get("record") or {}, "problem": str(exc)}
+    record = info["record"]
+    if record and config_map:
+        # No report is lost for it.
+        with contextlib.suppress(DeployError):
+            record = merge(record, _guarded(cluster, release, record["attempt"], config_map))
+    problem = "" if info["exists"] else f"Release {release} has no record."
+    return {**info, "record": record, "pins": info["pins"]["deployments"], "problem": problem}
+
+
+def _guarded(cluster: Cluster, release: str, attempt: int, config_map: str) -> Result:
+    store = ReleaseStore(cluster, release, clock=MonotonicClock())
+    seen = looks(MemoryStore(store, attempt).read())
+    flags = observe_flags(cluster, config_map)
+    acts = [
+        {"what": act.what, "at": act.at, "before": act.before, "to": act.to, "why": act.why}
+        for act in Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION)).acts
+        if (act.release, act.attempt) == (release, attempt)
+    ]
+    return {"facts": {"guard": {"looks": seen, "acts": acts}}} if seen else {}
