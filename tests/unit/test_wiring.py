@@ -90,3 +90,17 @@ def test_what_begins_with_a_role_s_name_is_an_option_of_that_role():
         if name.startswith(f"{role}_") and not any(name in one["options"] for one in entries)
     ]
     assert unknown == []
+
+
+@pytest.mark.parametrize(("point", "restores", "written"), [
+    ({}, [], True), ({"restores": 0}, [], False), ({"restores": 0}, ["first"], True),
+])  # fmt: skip
+def test_a_restore_point_is_written_once_and_again_after_each_restore(point, restores, written):
+    role = ROOT / "roles/db_backup"
+    (task,) = yaml_load((role / "tasks/restore_point.yml").read_text("utf-8"))
+    facts = {"restore_points": {"shop": point}, "database_restores": {"shop": restores}}
+    known = yaml_load((role / "vars/main.yml").read_text("utf-8"))
+    known |= {"when": f"{{{{ {' and '.join(task['when'])} }}}}", "db_backup_name": "shop"}
+    variables = {name: trust_as_template(text) for name, text in known.items()}
+    variables |= {"ansible_check_mode": False, "__db_backup_record": {"record": {"facts": facts}}}
+    assert Templar(DataLoader(), variables=variables).template(variables["when"]) is written

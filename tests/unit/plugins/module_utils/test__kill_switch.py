@@ -141,16 +141,13 @@ def observed(switch: KillSwitch | None = None, **data: str) -> FlagsMap:
     return FlagsMap("feature-flags", exists=True, data=data, annotations=annotations)
 
 
-@cases(
-    ("there", "wanted", "after"),
-    {
-        "first": (None, ADA, ADA),
-        "a person takes over": (ROBOT, ADA, ADA),
-        "never taken from a person": (ADA, ROBOT, ADA),
-        "second person": (ADA, KillSwitch("later", "bob", "too", flags=OFF), ADA),
-        "again": (ROBOT, KillSwitch("later", "run", "too", automatic=True, flags=OFF), ROBOT),
-    },
-)
+@cases(("there", "wanted", "after"), {
+    "first": (None, ADA, ADA),
+    "a person takes over": (ROBOT, ADA, ADA),
+    "never taken from a person": (ADA, ROBOT, ADA),
+    "second person": (ADA, KillSwitch("later", "bob", "too", flags=OFF), ADA),
+    "again": (ROBOT, KillSwitch("later", "run", "too", automatic=True, flags=OFF), ROBOT),
+})  # fmt: skip
 def test_whoever_set_it_first_stays_named(there, wanted, after):
     wish = plan_set(observed(there), wanted)
     assert wish.flags == OFF
@@ -280,7 +277,9 @@ def test_a_step_that_it_took_users_out_of_is_watched_anew_wherever_it_comes_back
     verdict, left, state
 ):
     here = {"annotations": {RAMP_ANNOTATION: replace(STEP, verdict=verdict).to_annotation()}}
-    at_ten, at_one = (replace(observed(**{PERCENTAGE: value}), **here) for value in ("10", "1"))
+    at_ten, at_one = (
+        replace(observed(**{AGENTS: "false", PERCENTAGE: value}), **here) for value in ("10", "1")
+    )
     wish = (
         plan_lowered(at_ten, PERCENTAGE, 1, AT_NOON)
         if state == "lowered"

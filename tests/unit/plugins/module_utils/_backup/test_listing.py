@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.apply import refuse_other_tables
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import parse_contents
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import (
     Listing,
     Program,
     list_dump,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import DumpedTable
 from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     NotReadyError,
@@ -79,3 +81,14 @@ def test_a_source_that_is_too_slow_is_named(tmp_path):
     listing = list_dump(reads, "s3://b/k", lambda _running: time.sleep(2), timeout=1)
     with pytest.raises(NotReadyError, match="S3 is this slow"):
         listing.refuse_late("nothing was kept")
+
+
+@cases(("oids", "named"), {
+    "not in the dump": ((1, 2, 3), "public.t3"),
+    "not counted": ((1,), "the table with OID 2"),
+})  # fmt: skip
+def test_a_table_that_dump_and_row_counts_do_not_share_is_named(oids, named):
+    contents = parse_contents([f"9; 0 {oid} TABLE DATA public t{oid} ann" for oid in (1, 2)])
+    counted = [DumpedTable(oid, f"public.t{oid}", "", "", True, False, "public") for oid in oids]
+    with pytest.raises(VerificationError, match=f"same tables: {named} is in one of them only"):
+        refuse_other_tables("shop", contents, counted)

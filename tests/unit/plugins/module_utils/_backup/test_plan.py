@@ -23,8 +23,8 @@ NOW = datetime(2025, 11, 11, 6, 0, tzinfo=UTC)
 
 def backup(*, release: str = "2.0.0", age: int = 60, name: str = "supabase_prod") -> Backup:
     started = NOW - timedelta(seconds=age)
-    at = started.strftime(TIME_FORMAT)
-    stored = manifest(name=name, release=release, key=f"{name}_{age}", started=at, finished=at)
+    at, end = (f"{each:{TIME_FORMAT}}" for each in (started, started + timedelta(seconds=30)))
+    stored = manifest(name=name, release=release, key=f"{name}_{age}", started=at, finished=end)
     return Backup(bucket="backups", manifest=stored)
 
 

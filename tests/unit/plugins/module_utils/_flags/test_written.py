@@ -1,9 +1,11 @@
 """What was written may be changed again while pods are brought to it."""
 
 import typing as t
+from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils import _delivery
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import ASK_EVERY, Written
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
@@ -65,3 +67,23 @@ def test_what_cannot_be_read_is_not_known_to_be_changed(monkeypatch):
     monkeypatch.setattr(cluster, "read", fail)
     assert Written(cluster, "feature-flags", OFF, FakeClock()).helps(pod_with(ON))
     assert Written(cluster, "", OFF, FakeClock()).changed() == ()
+
+
+def test_pods_of_an_undo_that_read_what_was_given_up_are_restarted_again(monkeypatch):
+    restarts: list[str] = []
+
+    def prove(_module: t.Any) -> None:
+        if "" not in restarts:
+            raise UnreachableError("They run with other flags.")
+
+    def roll(module: t.Any) -> dict[str, t.Any]:
+        restarts.append(module.params["checksum"])
+        return {"changed": False}
+
+    monkeypatch.setattr(_delivery, "roll_one", roll)
+    monkeypatch.setattr(_delivery, "prove_pods", prove)
+    given = {"name": "f", "consumers": ["web"], "delivery": "environment", "probe": None}
+    module: t.Any = SimpleNamespace(params={**given, "wait_timeout": 60})
+    written = _delivery.WrittenFlags(OFF, "of before", changed=True)
+    assert _delivery.FlagsDelivery(module).bring_back(written) == ""
+    assert restarts == ["of before", ""]

@@ -218,11 +218,13 @@ def test_an_interrupted_run_is_no_finished_phase():
     (RecordedMetric("p95", "seconds", status="good", newest=0.0122), "🟢 p95 12.2 ms"),
     (RecordedMetric("x", newest=1.0), "x 1"),
 ])  # fmt: skip
-def test_metrics_have_a_mark_and_a_unit(reading, shown):
-    release = board_of()
+def test_metrics_have_a_mark_and_a_unit_and_are_of_their_attempt(reading, shown):
+    release = board_of(seen=record())
     begin(release, MONITORING)
     release.measured([reading])
-    assert f"{headline.INDENT}{shown}\n" in read(release, 5) + "\n"
+    for attempt in (1, 2):
+        release.record_seen(Record.read(record(attempt=attempt)))
+        assert (f"{headline.INDENT}{shown}\n" in read(release, 5) + "\n") is (attempt == 1)
 
 
 def test_metrics_of_an_earlier_run_are_judged_by_their_bounds():
@@ -235,18 +237,15 @@ def test_metrics_of_an_earlier_run_are_judged_by_their_bounds():
     assert "🔴 error rate 20 % · 🟡 p95 1.5 s · ⚪ gone no data" in read(release, 9)
 
 
-@pytest.mark.parametrize(
-    ("playbook", "outcome", "status", "words"),
-    [
-        ("rollback.yml", None, "running", "↩️ *EasyMO v2.0* · Rollback is running"),
-        ("rollback.yml", True, "rolled_back", "↩️ *EasyMO v2.0* was rolled back"),
-        ("rollback.yml", True, "running", "↩️ *EasyMO v2.0* · Rollback: run finished"),
-        ("rollback.yml", False, "running", "🛑 *EasyMO v2.0* · Rollback stopped"),
-        ("ramp.yml", None, "done", "📈 *EasyMO v2.0* · Ramp is running"),
-        ("kill_switch.yml", True, "done", "🛑 *EasyMO v2.0* · Kill switch: run finished"),
-        ("own.yml", True, "done", "⚙️ *EasyMO v2.0* · own.yml: run finished"),
-    ],
-)
+@pytest.mark.parametrize(("playbook", "outcome", "status", "words"), [
+    ("rollback.yml", None, "running", "↩️ *EasyMO v2.0* · Rollback is running"),
+    ("rollback.yml", True, "rolled_back", "↩️ *EasyMO v2.0* was rolled back"),
+    ("rollback.yml", True, "running", "↩️ *EasyMO v2.0* · Rollback: run finished"),
+    ("rollback.yml", False, "running", "🛑 *EasyMO v2.0* · Rollback stopped"),
+    ("ramp.yml", None, "done", "📈 *EasyMO v2.0* · Ramp is running"),
+    ("kill_switch.yml", True, "done", "🛑 *EasyMO v2.0* · Kill switch: run finished"),
+    ("own.yml", True, "done", "⚙️ *EasyMO v2.0* · own.yml: run finished"),
+])  # fmt: skip
 def test_another_run_appears_as_what_it_is_and_the_phases_stay(playbook, outcome, status, words):
     done = phase("done", finished="06:03:10")
     back = phase("rolled_back", finished="06:30:00")
