@@ -1,8 +1,10 @@
 """A person at a real terminal, one who goes away, and no terminal at all."""
 
+import contextlib
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 import time
@@ -30,7 +32,7 @@ def command(**arguments: t.Any) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "ANSIBLE_NOCOLOR": "1", "USER": "jane", "TERM": "dumb"}
+    return {**os.environ, "ANSIBLE_NOCOLOR": "1", "LOGNAME": "jane", "TERM": "dumb"}
 
 
 def types(*dialogue: tuple[str, str], **arguments: t.Any) -> str:
@@ -48,28 +50,30 @@ def types(*dialogue: tuple[str, str], **arguments: t.Any) -> str:
         shown, deadline = "", time.monotonic() + PATIENCE
         for prompt, typed in dialogue:
             while prompt not in shown:
-                assert time.monotonic() < deadline, shown
-                chunk = os.read(process.stdout.fileno(), 4096)
+                chunk = _more(process, deadline)
                 assert chunk, shown
                 shown += chunk.decode(errors="replace")
             # What was shown before is not asked again; the prompt flushes what was typed too early.
             shown = shown.split(prompt, 1)[1]
-            time.sleep(0.3)
+            time.sleep(0.5)
             process.stdin.write(typed.encode())
             process.stdin.flush()
-        while chunk := _more(process.stdout.fileno()):
+        while chunk := _more(process, deadline):
             shown += chunk.decode(errors="replace")
-            assert time.monotonic() < deadline, shown
         process.stdin.close()
         process.wait(timeout=10)
     return shown
 
 
-def _more(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 4096)
-    except OSError:
+def _more(process: subprocess.Popen[bytes], deadline: float) -> bytes:
+    """Nothing at its end, or when nothing comes until the deadline: then the process is ended."""
+    assert process.stdout
+    if not select.select([process.stdout], [], [], max(deadline - time.monotonic(), 0))[0]:
+        process.kill()
         return b""
+    with contextlib.suppress(OSError):
+        return os.read(process.stdout.fileno(), 4096)
+    return b""
 
 
 def statuses(shown: str) -> list[str]:
