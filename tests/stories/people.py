@@ -290,12 +290,15 @@ class Witness:
     def resource_versions(self) -> list[str]:
         """Every Deployment and ConfigMap with its version: any write to one of them shows.
 
-        But for what is measured of a way back, each time that one is taken. The prober of a run that ended writes once
+        But for the status of a Deployment, which a pod that is slow on a busy machine moves, so its generation counts,
+        and for what is measured of a way back, each time that one is taken. The prober of a run that ended writes once
         more within seconds: that is waited for.
         """
         self._await_probers()
         metadata = [one["metadata"] for one in self._written()]
-        found = [f"{one['name']}={one['resourceVersion']}" for one in metadata]
+        found = [
+            f"{one['name']}={one.get('generation', one['resourceVersion'])}" for one in metadata
+        ]
         return sorted(one for one in found if "-availability-rollback=" not in one)
 
     def _written(self) -> list[t.Any]:
