@@ -22,7 +22,7 @@ description:
   - A page that cannot be written is a warning, stands on the other pages when it happens later, and is tried again. Nor
     does a run fail because something cannot be measured. Of a release that is not running nothing is written.
   - In check mode nothing is taken or started. The lock's holder is told instead.
-  - RV(changed) is about the record alone, for the rest ends with the run.
+  - Only what it writes to the record counts as a change, for the rest ends with the run.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
