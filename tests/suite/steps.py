@@ -9,6 +9,8 @@ from tests.caches import ROOT
 LOGS = ROOT / ".cache" / "test"
 LANES = min(2, len(os.sched_getaffinity(0)))
 """As many as this process has cores, and at most two: more sandboxes beside each other cost more than they save."""
+WORKERS = LANES + 1 if LANES > 1 else 1
+"""Of the worlds: half of their time they wait for pods and clocks, and another has the core meanwhile."""
 TRAFFIC = "tests/stories/test_story_of_the_waves.py"
 INSTALLED = "tests/stories/test_story_of_an_installed_collection.py"
 """It needs an environment of its own: `scripts/oldest` makes that, and runs it."""
@@ -39,7 +41,7 @@ BESIDE = ("tests/unit", *(f"--ignore={folder}" for folder in OF_CODE))
 """Units about the project: its documentation, structure, roles and manifests."""
 QUICK, SLOW = "not nightly and not slow", "slow and not nightly"
 UNITS = ("-m", QUICK, "--hypothesis-profile=quick")
-SPREAD = ("-n", str(LANES), "--dist", "loadfile", "--no-loadscope-reorder")
+SPREAD = ("-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 STAGES: tuple[tuple[Step, ...], ...] = (
