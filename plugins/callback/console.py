@@ -308,7 +308,8 @@ class CallbackModule(Default):
         self._finish("interrupted")
 
     def _feed(self, event: Event) -> None:
-        with self._lock:
+        # The display's lock first: ansible-runner holds it while callbacks run, and a report comes in another thread.
+        with self._display._lock, self._lock:
             self._show(self._console.on(event, LiveScreen.columns()))
 
     @observing
@@ -322,7 +323,7 @@ class CallbackModule(Default):
             self._pulse.stop()
         if ending != "interrupted":
             self._unsubscribe()
-        with held_if_free(self._lock):
+        with held_if_free(self._display._lock), held_if_free(self._lock):
             failures = self._console.evidence if ending == "failed" else []
             if self._console.run and not self._console.run.command.check:
                 path = write_failures(self._folder, failures, self._redact)
@@ -335,16 +336,21 @@ class CallbackModule(Default):
         if self.silent or self._over or self._screen is None:
             return FIRST
         now = time.monotonic()
-        with self._lock:
-            if self._screen.live and not self._verbose:
-                text = self._console.live.text(now)
-                self._screen.draw(self._redact(f"    … {text}" if text else ""))
-                return REDRAWN
-            lines, again = self._console.live.beat(now)
-            if lines and not self._verbose:
-                lines = self._console.waiting(now)
-            # Not as something that was said, after which the silence would begin anew.
-            self._print(lines)
+        if not self._display._lock.acquire(blocking=False):
+            return REDRAWN
+        try:
+            with self._lock:
+                if self._screen.live and not self._verbose:
+                    text = self._console.live.text(now)
+                    self._screen.draw(self._redact(f"    … {text}" if text else ""))
+                    return REDRAWN
+                lines, again = self._console.live.beat(now)
+                if lines and not self._verbose:
+                    lines = self._console.waiting(now)
+                # Not as something that was said, after which the silence would begin anew.
+                self._print(lines)
+        finally:
+            self._display._lock.release()
         return again
 
     def _spoke(self) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -137,6 +138,26 @@ def test_the_file_that_remembers_the_message_stays_in_its_folder(version, wanted
     path = slack.message_state(settings)._path
     assert (path and str(path)) == wanted
     assert slack.message_state({**settings, "slack_bot_token": ""})._path is None
+
+
+def test_a_report_that_waits_for_the_display_keeps_no_callback_waiting(monkeypatch):
+    """As under ansible-runner, which holds the display's lock while callbacks run: both waited for ever."""
+    module = console.CallbackModule()
+    monkeypatch.setattr(module, "_console", SimpleNamespace(on=lambda *_event: []))
+
+    def prints(_lines):
+        with module._display._lock:
+            pass
+
+    monkeypatch.setattr(module, "_show", prints)
+    report = threading.Thread(target=module._feed, args=(None,), daemon=True)
+    with module._display._lock:
+        report.start()
+        report.join(0.2)
+        assert module._lock.acquire(blocking=False)
+        module._lock.release()
+    report.join(5)
+    assert not report.is_alive()
 
 
 def test_slack_is_silent_in_check_mode(monkeypatch):
