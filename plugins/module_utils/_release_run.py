@@ -9,7 +9,7 @@ from dataclasses import replace
 from ._availability.claims import RELEASE, ROLLBACK
 from ._availability.task import Order, measure
 from ._checks.task import check_window
-from ._cluster import Cluster
+from ._cluster import Cluster, MonotonicClock
 from ._errors import DeployError
 from ._kubernetes import actor_of, cluster_for
 from ._live.writer import write_pages
@@ -20,7 +20,8 @@ from ._module import Module, emit_progress, in_controller, refuse_below
 from ._release.models import FAILED, NO_RECORD, RUNNING, phase_failure
 from ._release.order import PhaseOrder, ramped_since, read_order
 from ._release.plan import RecordChange
-from ._release.task import ReleaseOutcome, ReleaseTask, carry_out, plain
+from ._release.store import ReleaseStore
+from ._release.task import ReleaseOutcome, ReleaseTask, carry_out, plain, take_pins
 from ._run_process import Run, current_run
 from ._time import utc_now
 
@@ -84,12 +85,10 @@ def open_phase(
     Raises the DeployError of what cannot be pinned, and the record says before that the phase failed of it.
     """
     task = ReleaseTask(opening, writes=True)
-    if check_mode:
-        return carry_out(cluster, task.pinning(pin), check_mode=True)
-    outcome = carry_out(cluster, task, check_mode=False)
-    pins = ReleaseTask(replace(opening, phase="", phase_status=""), writes=False).pinning(pin)
+    outcome = carry_out(cluster, task, check_mode=check_mode)
+    store = ReleaseStore(cluster, opening.version, clock=MonotonicClock())
     try:
-        pinned = carry_out(cluster, pins, check_mode=False).pinned
+        pinned = take_pins(store, task.pinning(pin), outcome.after, check_mode=check_mode)
     except LeaseLostError:
         raise
     except DeployError as exc:
@@ -103,7 +102,7 @@ def open_phase(
             order=PhaseOrder(),
             evidence={"failures": failure["by_host"]},
         )
-        carry_out(cluster, ReleaseTask(failed, writes=True), check_mode=False)
+        carry_out(cluster, ReleaseTask(failed, writes=True), check_mode=check_mode)
         raise
     return replace(outcome, pinned=pinned)
 

@@ -8,7 +8,7 @@ from tests.caches import ROOT
 
 LOGS = ROOT / ".cache" / "test"
 LANES = min(2, len(os.sched_getaffinity(0)))
-"""As many as this process has cores, and at most two: more sandboxes beside each other cost more than they save."""
+"""Steps side by side: as many as this process has cores, and at most two."""
 WORKERS = LANES + 1 if LANES > 1 else 1
 """Of the worlds: half of their time they wait for pods and clocks, and another has the core meanwhile."""
 TRAFFIC = "tests/stories/test_story_of_the_waves.py"

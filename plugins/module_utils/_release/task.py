@@ -113,25 +113,32 @@ def carry_out(cluster: Cluster, task: ReleaseTask, *, check_mode: bool) -> Relea
     epoch = task.change.fence
     if epoch and (task.fences or task.change.opens) and not check_mode:
         store.leave_epoch(epoch)
-    pinned: dict[str, t.Sequence[str]] = {"deployments": [], "config_maps": []}
-    if task.pin_deployments or task.pin_config_maps:
-        record = check_attempt(after, task.change.version)
-        pinned["deployments"], pinned["config_maps"] = store.pin(
-            record.attempt,
-            deployments=task.pin_deployments,
-            config_maps=task.pin_config_maps,
-            digests=digests_of(record),
-            fence=task.change.fence,
-            check_mode=check_mode,
-        )
     return ReleaseOutcome(
         task=task,
         before=before,
         after=after,
-        pinned=pinned,
+        pinned=take_pins(store, task, after, check_mode=check_mode),
         attached=_attach(store, after, contents, check_mode=check_mode),
         fetched=_fetch(store, task.fetch, check_mode=check_mode),
     )
+
+
+def take_pins(
+    store: ReleaseStore, task: ReleaseTask, after: Record | None, *, check_mode: bool
+) -> dict[str, t.Sequence[str]]:
+    """Names of what the task pinned, by kind. `after`: the record, which pins need."""
+    if not (task.pin_deployments or task.pin_config_maps):
+        return {"deployments": [], "config_maps": []}
+    record = check_attempt(after, task.change.version)
+    deployments, config_maps = store.pin(
+        record.attempt,
+        deployments=task.pin_deployments,
+        config_maps=task.pin_config_maps,
+        digests=digests_of(record),
+        fence=task.change.fence,
+        check_mode=check_mode,
+    )
+    return {"deployments": deployments, "config_maps": config_maps}
 
 
 def store_of(module: Module) -> ReleaseStore | None:
