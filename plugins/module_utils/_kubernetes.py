@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from ._arguments import user_here
 from ._cluster import FIELD_MANAGER, Clock, MonotonicClock, Object, Operation
-from ._errors import InputError, RefusedError
+from ._errors import InputError, RefusedError, refuse_missing
 from ._kubernetes_calls import CONNECT_TIMEOUT, DOUBT_PAUSE, Calls, run_in_container
-from ._kubernetes_client import Connection, KubernetesWatch
+from ._kubernetes_client import KUBERNETES, Connection, KubernetesWatch
 from ._module import Module
 from ._redaction import excerpt
 
@@ -250,6 +250,12 @@ def cluster_at(module: Module, params: t.Mapping[str, t.Any]) -> KubernetesClust
     if connection.host and not connection.validate_certs:
         module.warn("The certificate of the API server is not verified: anyone between may read.")
     return KubernetesCluster(connection)
+
+
+def cluster_elsewhere(module: Module) -> KubernetesCluster:
+    """The cluster of the option `kubernetes`, of a module whose own work needs no library for it."""
+    refuse_missing([KUBERNETES])
+    return cluster_at(module, module.params["kubernetes"])
 
 
 def opener_for(module: Module) -> t.Callable[[], KubernetesCluster]:

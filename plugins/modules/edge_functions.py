@@ -251,8 +251,7 @@ from ..module_utils._functions.prepare import FunctionsMemory
 from ..module_utils._functions.record import FunctionsRecord
 from ..module_utils._functions.task import FunctionsRequest, deploy, restore
 from ..module_utils._http import REQUESTS
-from ..module_utils._kubernetes import cluster_at
-from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes import cluster_elsewhere
 from ..module_utils._lock.apply import Check, lock_check
 from ..module_utils._lock.models import FrozenError
 from ..module_utils._module import Module, documented, emit_progress, execute
@@ -286,7 +285,7 @@ def run(module: Module) -> dict[str, t.Any]:
     )
     report = functools.partial(emit_progress, module)
     collected = _collect(params) if params["state"] == "deployed" else None
-    cluster = _cluster(module) if params["release"] else None
+    cluster = cluster_elsewhere(module) if params["release"] else None
     check_lock = _lock_check(module, cluster)
     record = _record(params, cluster, check_lock) if cluster else None
     api = SupabaseFunctionsApi.from_params(params)
@@ -316,11 +315,6 @@ def configure(module: Module) -> dict[str, t.Any]:
     if module._diff:
         result["diff"] = plan.to_diff()
     return result
-
-
-def _cluster(module: Module) -> Cluster:
-    refuse_missing([KUBERNETES])
-    return cluster_at(module, module.params["kubernetes"])
 
 
 def _lock_check(module: Module, cluster: Cluster | None) -> Check:

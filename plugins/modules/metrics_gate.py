@@ -377,7 +377,6 @@ import typing as t
 from ..module_utils._alerts.api import to_record
 from ..module_utils._alerts.plan import Alerts
 from ..module_utils._cluster import Cluster
-from ..module_utils._errors import refuse_missing
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import (
     METRIC_RULES,
@@ -391,8 +390,7 @@ from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, w
 from ..module_utils._gate.state import Schedule
 from ..module_utils._gate.store import ReleaseMemory, answers_awaited
 from ..module_utils._gate.watch import Measurement, Sources, Watcher
-from ..module_utils._kubernetes import cluster_at
-from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes import cluster_elsewhere
 from ..module_utils._module import Module, documented, emit_progress, execute
 
 TIMES = ("duration", "interval", "initial_delay", "hold_for", "recover_for", "max_gap")
@@ -449,8 +447,7 @@ def fired_meanwhile(
 def cluster_of(module: Module) -> Cluster | None:
     if not module.params["kubernetes"]:
         return None
-    refuse_missing([KUBERNETES])
-    return cluster_at(module, module.params["kubernetes"])
+    return cluster_elsewhere(module)
 
 
 def memory_of(module: Module, cluster: Cluster | None) -> ReleaseMemory | None:

@@ -143,9 +143,7 @@ reason: {description: One word for why the task failed., returned: failure, type
 import typing as t
 from pathlib import Path
 
-from ..module_utils._errors import refuse_missing
-from ..module_utils._kubernetes import cluster_at
-from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes import cluster_elsewhere
 from ..module_utils._module import Module, documented, execute
 from ..module_utils._redaction import Redactor
 from ..module_utils._release.record import Record
@@ -167,9 +165,7 @@ module_spec = documented(DOCUMENTATION, required_one_of=[SOURCES], mutually_excl
 def run(module: Module) -> dict[str, t.Any]:
     params, redact = dict(module.params), Redactor()
     if params["kubernetes"]:
-        refuse_missing([KUBERNETES])
-        cluster = cluster_at(module, params["kubernetes"])
-        params |= read_report(cluster, params["release"], params["config_map"])
+        params |= read_report(cluster_elsewhere(module), params["release"], params["config_map"])
     record = redact.within(params["record"], RECORD_DEPTH)
     requested = asked_of(params, Record.read(record), redact)
     report = build_report(record, requested)

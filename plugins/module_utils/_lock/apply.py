@@ -19,10 +19,8 @@ from .._errors import (
     InputError,
     RefusedError,
     UnreachableError,
-    refuse_missing,
 )
-from .._kubernetes import cluster_at
-from .._kubernetes_client import KUBERNETES
+from .._kubernetes import cluster_elsewhere
 from .._module import Module, emit_progress
 from .._run_process import Alive
 from .._time import now
@@ -361,8 +359,7 @@ def lock_check(module: Module, *, cluster: Cluster | None = None, patience: floa
         return no_check
     if not params["kubernetes"]:
         raise InputError("Option 'fence' needs 'kubernetes': set the cluster of the deploy lock.")
-    refuse_missing([KUBERNETES])
-    cluster, clock = cluster or cluster_at(module, params["kubernetes"]), MonotonicClock()
+    cluster, clock = cluster or cluster_elsewhere(module), MonotonicClock()
     guard = lease_check_for(cluster, params["fence"], clock=clock, name=params["lock"])
     return check_of(guard, clock, patience, functools.partial(emit_progress, module))
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .._cluster import Cluster, MonotonicClock
-from .._errors import InputError, refuse_missing
-from .._kubernetes import actor_of, cluster_at
-from .._kubernetes_client import KUBERNETES
+from .._errors import InputError
+from .._kubernetes import actor_of, cluster_elsewhere
 from .._module import Module
 from .._time import utc_now
 from .models import NO_RECORD
@@ -145,9 +144,7 @@ def store_of(module: Module) -> ReleaseStore | None:
     """By the options `release` and `kubernetes` of a module whose work is elsewhere. None without a release."""
     if not module.params["release"]:
         return None
-    refuse_missing([KUBERNETES])
-    cluster = cluster_at(module, module.params["kubernetes"])
-    return ReleaseStore(cluster, module.params["release"], clock=MonotonicClock())
+    return ReleaseStore(cluster_elsewhere(module), module.params["release"], clock=MonotonicClock())
 
 
 def digests_of(record: Record) -> set[str]:

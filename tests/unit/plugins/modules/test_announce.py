@@ -37,7 +37,7 @@ def test_a_required_message_fails_the_task_when_it_is_not_delivered():
 
 def test_what_the_record_has_is_not_sent_again(monkeypatch):
     cluster = MemoryCluster()
-    monkeypatch.setattr(task, "cluster_at", lambda _module, _params: cluster)
+    monkeypatch.setattr(task, "cluster_elsewhere", lambda _module: cluster)
     mail = {"host": "127.0.0.1", "username": "its", "password": "its-very-secret", "subject": "x",
             "sender": "a@b.example", "recipients": ["c@b.example"]}  # fmt: skip
     refused = announce.Undelivered("email", "c@b.example", "Refused", "535 its-very-secret")

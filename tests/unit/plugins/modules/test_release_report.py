@@ -90,7 +90,7 @@ def test_missing_sign_offs_and_deviations_are_told(write_report):
 
 
 def test_a_problem_with_the_record_is_on_top_and_titled_by_the_release(write_report, monkeypatch):
-    monkeypatch.setattr(release_report, "cluster_at", lambda _module, _params: MemoryCluster())
+    monkeypatch.setattr(release_report, "cluster_elsewhere", lambda _module: MemoryCluster())
     result = write_report(release="2.0.0", kubernetes={"namespace": "prod"})
     assert result["problems"] == ["Release 2.0.0 has no record."]
     text = Path(result["files"]["txt"]).read_text(encoding="utf-8")
