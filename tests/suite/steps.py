@@ -54,6 +54,7 @@ STAGES: tuple[tuple[Step, ...], ...] = (
     (
         Step("style", ("scripts/lint", "style"), 5),
         Step("types", ("scripts/types",), 25),
+        Step("prose", (sys.executable, "-m", "tests.interop.prose"), 10),
     ),
     (
         # Side by side rather than by workers, each of which would collect both.

@@ -243,7 +243,7 @@ class Ramp:
         if not self._fence:
             raise InputError(
                 "Option 'fence' is missing: going up needs the deploy lock. Take it with "
-                "easymo.deploy.deploy_lock, and pass its fence."
+                "easymo.deploy.deploy_lock, and pass its 'fence'."
             )
         self._guard.check()
         return self._fence
