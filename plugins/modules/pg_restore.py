@@ -246,73 +246,17 @@ clients:
   sample: ["psql as postgres from 10.0.0.7 (process 4711)"]
 """
 
-import typing as t
-
 from ..module_utils import _postgres, _s3
-from ..module_utils._lock.apply import lock_check
-from ..module_utils._module import Module, documented, emit_progress, execute
-from ..module_utils._postgres import PostgresTarget
-from ..module_utils._restore.apply import (
-    control_target,
-    drop,
-    find_backup,
-    place_order,
-    predict,
-    refuse_bad_input,
-    restore,
-)
-from ..module_utils._s3 import S3Bucket
+from ..module_utils._module import Module, Result, documented, execute
+from ..module_utils._restore.task import carry_out
 
 NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)
-PATIENCE = 600.0
-"""Seconds for which the deploy lock is asked for: what fills a database may have taken an hour."""
 
 module_spec = documented(DOCUMENTATION)
 
 
-def run(module: Module) -> dict[str, t.Any]:
-    refuse_bad_input(module.params)
-    return _absent(module) if module.params["state"] == "absent" else _present(module)
-
-
-def _present(module: Module) -> dict[str, t.Any]:
-    bucket = S3Bucket.from_params(module.params)
-    bucket.check()
-    check = lock_check(module, patience=PATIENCE)
-    order = place_order(module.params, find_backup(module.params, bucket), check)
-
-    def report(text: str) -> None:
-        emit_progress(
-            module, "RestoreProgress", f"{order.database}: {text}", {"database": order.database}
-        )
-
-    outcome = (
-        predict(order, bucket)
-        if module.check_mode
-        else restore(order, bucket, report, count_before=module._diff)
-    )
-    result = outcome.to_result()
-    if module._diff:
-        result["diff"] = outcome.to_diff()
-    return result
-
-
-def _absent(module: Module) -> dict[str, t.Any]:
-    params = module.params
-    changed = drop(
-        PostgresTarget.from_params(params),
-        control_target(params),
-        terminate_sessions=params["terminate_sessions"],
-        check_mode=module.check_mode,
-    )
-    result: dict[str, t.Any] = {"changed": changed, "method": "scratch", "live": "", "kept": ""}
-    if module._diff:
-        name = params["login_db"]
-        result["diff"] = {
-            "before": {"databases": [name] if changed else []},
-            "after": {"databases": []},
-        }
-    return result
+def run(module: Module) -> Result:
+    return carry_out(module)
 
 
 def main() -> None:

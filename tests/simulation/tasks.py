@@ -27,6 +27,8 @@ PREFIX = "easymo.deploy."
 ANY = "*"
 """What is the host's to say, in the name of a role or a file of it."""
 _VARIABLE = re.compile(r"\{\{.*?\}\}")
+_TAIL = re.compile(r"(?<=.)\{\{.*\}\}$")
+"""What a name ends in when it depends."""
 Result = dict[str, t.Any]
 
 
@@ -68,7 +70,7 @@ def tasks_of(where: str) -> dict[str, RoleTask]:
             continue
         options = task[module] or {}
         asked = {name for name, value in options.items() if "{{" in str(value)}
-        found[task["name"]] = RoleTask(
+        found[_TAIL.sub("", task["name"])] = RoleTask(
             module.removeprefix(PREFIX),
             len(found),
             {name: value for name, value in options.items() if name not in asked},

@@ -95,8 +95,8 @@ def _record_point(script: Script, name: str, backup: Result) -> Result:
     )
 
 
-def migrate(script: Script, name: str, database: str = "", *, check: bool = False) -> Result:
-    """As the database `name` is, unless another is given."""
+def migrate(script: Script, name: str, rehearsal: dict[str, t.Any] | None = None) -> Result:
+    """The database `name`, or with a `rehearsal` a copy of it."""
     kind = KINDS[script.world.plan.stores[name]]
     return script.task(
         f"{kind.role}/main",
@@ -109,9 +109,9 @@ def migrate(script: Script, name: str, database: str = "", *, check: bool = Fals
         statement_timeout=0,
         fence=script.epoch,
         kubernetes=CLUSTER,
+        rehearsal=rehearsal,
         **_MORE[kind.name],
-        module_defaults={**CONNECTION, "login_db": database or name},
-        check=check,
+        module_defaults={**CONNECTION, "login_db": name, **BUCKET},
     )
 
 
