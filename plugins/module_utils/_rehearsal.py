@@ -10,16 +10,15 @@ from ._checks.health import refuse_failures, run_probes
 from ._checks.models import Check
 from ._cluster import MonotonicClock
 from ._errors import DeployError, InputError, refuse_missing
-from ._kubernetes import actor_of, cluster_elsewhere
+from ._kubernetes import cluster_elsewhere
 from ._lock.apply import lock_check
 from ._migration.task import migrate
 from ._module import Module, Result, with_options
-from ._release.plan import RecordChange
 from ._release.store import ReleaseStore
-from ._release.task import plain
-from ._restore.task import carry_out
+from ._release.task import change_record, plain
+from ._restore.apply import carry_out
 from ._s3 import BOTO3
-from ._time import UTC, utc_now
+from ._time import UTC
 
 PHASE = "database"
 _NOTHING: t.Mapping[str, t.Any] = {
@@ -150,12 +149,9 @@ def _restore(module: Module, *, state: str) -> Result:
 def _record(module: Module, entry: t.Mapping[str, t.Any]) -> None:
     asked, cluster = module.params["rehearsal"], cluster_elsewhere(module)
     lock_check(module, cluster=cluster)()
-    change = RecordChange(
-        version=asked["release"],
-        actor=actor_of({"actor": None}),
-        now=utc_now(),
+    change_record(
+        ReleaseStore(cluster, asked["release"], clock=MonotonicClock()),
         fence=module.params["fence"],
         phase=PHASE,
         evidence=plain({"rehearsals": {asked["backup"]: entry}}),
     )
-    ReleaseStore(cluster, asked["release"], clock=MonotonicClock()).change(change, check_mode=False)

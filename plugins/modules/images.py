@@ -106,15 +106,6 @@ EXAMPLES = r"""
     name: checkout
     namespace: shop-prod
     image: "{{ found.images['shop/checkout:v2.0.0'].pinned }}"
-
-- name: Build and push an image of this checkout, and record its digest
-  easymo.deploy.images:
-    images: [registry.example.com/shop/wallet-service:v2.0.0]
-    build:
-      directory: /srv/shop/services
-      images: {wallet-service: registry.example.com/shop/wallet-service:v2.0.0}
-    release: 2.0.0
-    kubernetes: {namespace: shop-prod}
 """
 
 RETURN = r"""
@@ -146,11 +137,8 @@ from ..module_utils._cluster import MonotonicClock
 from ..module_utils._http import REQUESTS
 from ..module_utils._image_build import ImageBuild, refuse_others
 from ..module_utils._images import HttpRegistry, Reference, resolve
-from ..module_utils._kubernetes import actor_of
 from ..module_utils._module import Module, Result, documented, execute, refuse_below
-from ..module_utils._release.plan import RecordChange
-from ..module_utils._release.task import store_of
-from ..module_utils._time import utc_now
+from ..module_utils._release.task import change_record, store_of
 
 NEEDS = (REQUESTS,)
 NOT_CHECKED = "digest not checked"
@@ -206,14 +194,12 @@ def _record(module: Module, images: t.Mapping[str, t.Any]) -> bool:
     store = store_of(module)
     if store is None:
         return False
-    change = RecordChange(
-        version=store.version,
-        actor=actor_of({"actor": None}),
-        now=utc_now(),
+    before, after = change_record(
+        store,
+        check_mode=module.check_mode,
         facts={"images": images or dict.fromkeys(module.params["images"], NOT_CHECKED)},
         notes=() if module.params["check"] else (UNCHECKED,),
     )
-    before, after = store.change(change, check_mode=module.check_mode)
     return before != after
 
 

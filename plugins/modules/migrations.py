@@ -238,27 +238,6 @@ EXAMPLES = r"""
     login_user: app
     login_password: "{{ vault_db_password }}"
     login_db: app
-
-- name: Rehearse the pending migrations on the release's backup
-  easymo.deploy.migrations:
-    kind: supabase
-    directory: supabase/migrations
-    login_host: db.lhbowpbcpwoiparwnwgt.supabase.co
-    login_user: postgres
-    login_password: "{{ vault_supabase_db_password }}"
-    login_db: postgres
-    bucket: shop-backups
-    kubernetes: {namespace: shop-prod}
-    rehearsal:
-      backup: supabase_prod
-      release: 2.0.0
-      queries:
-        - {name: no order is lost, query: SELECT count(*) FROM orders WHERE user_id IS NULL, expect: "0"}
-      copy:
-        login_host: db.lhbowpbcpwoiparwnwgt.supabase.co
-        login_user: postgres
-        login_password: "{{ vault_supabase_db_password }}"
-        login_db: rehearsal_supabase_prod
 """
 
 RETURN = r"""

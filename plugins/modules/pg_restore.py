@@ -101,6 +101,25 @@ options:
     description: Seconds the restore may take before it is given up.
     type: int
     default: 3600
+  record:
+    description:
+      - Whether it goes by the record of O(release) in O(kubernetes). That says which backup of O(name) it is, unless
+        O(key) does, the one from before the first migration or else the last. It says what was restored already by the
+        same words, and is not restored again. What is restored is kept there.
+      - Without O(approved_by) and O(reason) it is refused with what to add to the command.
+    type: bool
+    default: false
+    version_added: 0.3.0
+  checked:
+    description: With O(record), what the same task returned in check mode. Its rows are kept as those from before.
+    type: dict
+    default: {}
+    version_added: 0.3.0
+  failed_data:
+    description: With O(record), where a backup of what is restored over lies.
+    type: str
+    default: ""
+    version_added: 0.3.0
 notes:
   - In check mode nothing is written. It names the backup and its age, counts the rows there are now beside those in the
     backup, and lists the steps. Counting reads every table.
@@ -248,15 +267,18 @@ clients:
 
 from ..module_utils import _postgres, _s3
 from ..module_utils._module import Module, Result, documented, execute
-from ..module_utils._restore.task import carry_out
+from ..module_utils._restore.apply import carry_out
+from ..module_utils._restore.recorded import restore_recorded
 
 NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)
 
-module_spec = documented(DOCUMENTATION)
+module_spec = documented(
+    DOCUMENTATION, required_if=[("record", True, ("name", "release", "kubernetes"))]
+)
 
 
 def run(module: Module) -> Result:
-    return carry_out(module)
+    return restore_recorded(module) if module.params["record"] else carry_out(module)
 
 
 def main() -> None:

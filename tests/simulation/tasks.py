@@ -124,11 +124,7 @@ def _included(task: dict[str, t.Any], where: str) -> str:
         if way.endswith("tasks"):
             found = f"{where.rpartition('/')[0]}/{str(asked).removesuffix('.yml')}"
         else:
-            role = asked["name"]
-            if _VARIABLE.search(role):
-                named = ROOT / "roles" / where.partition("/")[0] / "vars" / "main.yml"
-                role = yaml.safe_load(named.read_text("utf-8"))[role.strip("{ }")]
-            found = f"{role.removeprefix(PREFIX)}/{asked.get('tasks_from', 'main')}"
+            found = f"{asked['name'].removeprefix(PREFIX)}/{asked.get('tasks_from', 'main')}"
         return _VARIABLE.sub(ANY, found)
     return ""
 

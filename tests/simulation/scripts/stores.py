@@ -33,7 +33,6 @@ TASKS = {
     "prisma": "Apply the pending Prisma migrations",
     "sql": "Apply the pending plain SQL migrations",
 }
-"""In the order of the playbook."""
 
 
 def back_up(script: Script, phase: str) -> dict[str, Result]:
