@@ -27,8 +27,8 @@ PREFIX = "easymo.deploy."
 ANY = "*"
 """What is the host's to say, in the name of a role or a file of it."""
 _VARIABLE = re.compile(r"\{\{.*?\}\}")
-_TAIL = re.compile(r"(?<=.)\{\{.*\}\}$")
-"""What a name ends in when it depends."""
+_TAIL = re.compile(r"\{\{ '.*\}\}$")
+"""Words that a name ends in on a condition."""
 Result = dict[str, t.Any]
 
 
