@@ -14,16 +14,17 @@ from ._redaction import redact
 
 LINES = 20
 """Of what the program said last, in a failure."""
+TIMEOUT = 3600.0
+"""Seconds that a build or a push may take."""
 
 
 @dataclass(frozen=True)
 class ImageBuild:
-    """`images` by the folder, below `directory`, that each is built of. `timeout`: seconds that one step may take."""
+    """`images` by the folder, below `directory`, that each is built of."""
 
     program: str
     directory: str
     images: t.Mapping[str, str]
-    timeout: float
 
     @property
     def predicted(self) -> str:
@@ -51,7 +52,7 @@ class ImageBuild:
 
     def _run(self, *words: str) -> str:
         argv = (find_program(self.program, "build.program"), *words)
-        ended = run(argv, whole_environment({}), timeout=self.timeout)
+        ended = run(argv, whole_environment({}), timeout=TIMEOUT)
         if ended.rc != 0:
             said = "\n".join(redact(ended.stderr or ended.stdout).splitlines()[-LINES:])
             raise RefusedError(f"{' '.join(argv)} failed with exit code {ended.rc}: {said}")

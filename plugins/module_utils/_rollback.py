@@ -92,12 +92,12 @@ class RollbackRecord:
         causes = restore_causes(self._params["ended"], self._params["tests"])
         if not causes:
             changed = self._change(facts={"restore_asked": {"open": False}})
-            return {"changed": changed, "outcome": "done", "causes": [], "sentence": ""}
+            return {"changed": changed, "causes": [], "sentence": ""}
         sentence = (
             f"The restore approved by {self._params['by']} failed. {' '.join(causes)} Fix the cause and run the "
             "same command again: what is restored is kept."
         )
-        return {"changed": False, "outcome": "failed", "causes": causes, "sentence": sentence}
+        return {"changed": False, "causes": causes, "sentence": sentence}
 
     def close(self) -> Result:
         """A partial rollback leaves the rest of the release, so the attempt goes on."""

@@ -47,10 +47,6 @@ options:
         description: By folder in O(build.directory), the image that is built of it.
         type: dict
         required: true
-      timeout:
-        description: Seconds that a build or a push may take.
-        type: float
-        default: 3600
   check:
     description: Whether registries are asked at all. V(false) is for where none can be reached.
     type: bool
@@ -160,7 +156,7 @@ def run(module: Module) -> Result:
         return {**result, "sentence": build.predicted}
     pushed = build.push() if build else {}
     if params["check"]:
-        result["images"] = _look_up(params)
+        result["images"] = _look_up(params, pushed)
         refuse_others(pushed, {image: known["digest"] for image, known in result["images"].items()})
     else:
         result["sentence"] = UNCHECKED
@@ -168,8 +164,8 @@ def run(module: Module) -> Result:
     return result
 
 
-def _look_up(params: t.Mapping[str, t.Any]) -> dict[str, dict[str, str]]:
-    references = [Reference.parse(entry) for entry in dict.fromkeys(params["images"])]
+def _look_up(params: t.Mapping[str, t.Any], pushed: t.Iterable[str]) -> dict[str, dict[str, str]]:
+    references = [Reference.parse(entry) for entry in dict.fromkeys([*params["images"], *pushed])]
     registry = HttpRegistry(
         api=params["registry"],
         username=params["username"],

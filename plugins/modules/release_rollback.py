@@ -222,12 +222,6 @@ causes:
   elements: str
   sample: []
   version_added: 0.3.0
-outcome:
-  description: V(done), or V(failed) when there are RV(causes).
-  returned: with O(state=restored)
-  type: str
-  sample: done
-  version_added: 0.3.0
 sentence:
   description: The same in a few words. With O(state=restored) why it failed, and what to do.
   returned: with O(state=verified) and O(state=restored)

@@ -49,19 +49,15 @@ def restore_recorded(module: Module) -> Result:
     return result
 
 
-def refuse_unapproved(**given: str | None) -> None:
+def refuse_unapproved(*, by: str | None, reason: str | None) -> None:
     """By the words of a command line: who approved it, and why."""
-    lacks = {
-        name: {"by": "NAME", "reason": "WHY"}[name]
-        for name, text in given.items()
-        if not (text or "").strip()
-    }
-    if lacks:
-        added = " ".join(f"-e \"{name}='{place}'\"" for name, place in lacks.items())
+    words = (("by='NAME'", by), ("reason='WHY'", reason))
+    added = [f'-e "{word}"' for word, given in words if not (given or "").strip()]
+    if added:
         # No wrong input: what was typed stays, and more is added.
         raise DeployError(
             "A restore loses everything written since the backup, so it needs the engineering lead's approval "
-            f"and a reason. Nothing was touched. Add {added}.",
+            f"and a reason. Nothing was touched. Add {' '.join(added)}.",
             reason="NotApproved",
         )
 
