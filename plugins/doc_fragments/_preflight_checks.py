@@ -222,7 +222,7 @@ backup_age:
       type: bool
       default: false
 images:
-  description: Whether images are in their registry, as M(easymo.deploy.image_info) asks it.
+  description: Whether images are in their registry, as M(easymo.deploy.images) asks it.
   type: dict
   suboptions:
     images:

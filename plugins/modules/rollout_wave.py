@@ -61,7 +61,7 @@ options:
   pinned:
     description:
       - What is rolled in place of an image, for example the same by its digest, as
-        RV(easymo.deploy.image_info#module:images) has it.
+        RV(easymo.deploy.images#module:images) has it.
       - When it has anything, it must have each image of O(services).
     type: dict
     default: {}

@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import Recorded
@@ -96,27 +95,3 @@ def test_every_module_with_a_sentence_and_check_mode_is_walked_here():
         "release",
         "deploy_lock",
     }
-
-
-def messages(node: t.Any) -> t.Iterator[tuple[str, str]]:
-    """Messages of tasks that run in check mode alone."""
-    for task in node if isinstance(node, list) else []:
-        for section in ("block", "rescue", "always"):
-            yield from messages(task.get(section))
-        shown = task.get("ansible.builtin.debug") or {}
-        conditions = task.get("when", "")
-        text = " ".join(conditions) if isinstance(conditions, list) else str(conditions)
-        if re.search(r"(?<!not )\bansible_check_mode\b", text) and "msg" in shown:
-            yield task["name"], str(shown["msg"])
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        pytest.param(*result, id=f"{path.parts[-3]}/{path.name}")
-        for path in sorted(ROOT.glob("roles/*/tasks/*.yml"))
-        for result in messages(yaml_load(path.read_text("utf-8")))
-    ],
-)
-def test_a_message_of_check_mode_claims_no_act(name, text):
-    assert re.search(r"\b[Ww]ould\b|\.sentence", text), f"{name}: {text}"

@@ -282,7 +282,6 @@ HELD = {
     "playbooks/microservices.yml": EVERY_TASK,
     "playbooks/tasks/check_microservices.yml": EVERY_TASK,
     "roles/release_phase": EVERY_TASK,
-    "roles/migration_rehearsal": EVERY_TASK,
     "roles/release_variables": EVERY_TASK,
     "playbooks/restore_databases.yml": RESTORE,
     "roles/database_restore": RESTORE,

@@ -147,6 +147,15 @@ def store_of(module: Module) -> ReleaseStore | None:
     return ReleaseStore(cluster_elsewhere(module), module.params["release"], clock=MonotonicClock())
 
 
+def change_record(
+    store: ReleaseStore, *, check_mode: bool = False, **changes: t.Any
+) -> tuple[Record | None, Record]:
+    """The record before and after these changes by this machine's user, as `RecordChange` names them."""
+    actor = actor_of({"actor": None})
+    change = RecordChange(version=store.version, actor=actor, now=utc_now(), **changes)
+    return store.change(change, check_mode=check_mode)
+
+
 def digests_of(record: Record) -> set[str]:
     """Digests of the release's images, as far as they were looked up."""
     return {image.digest for image in record.facts.images if image.digest}

@@ -6,7 +6,6 @@ from __future__ import annotations
 import typing as t
 
 from .._release.models import has_failed, sentence_of
-from .._release.record import Phase
 from .facts import checks, platform
 from .layout import bare, clipped, one_line
 from .models import Fact, Group, Item, TaskEnded
@@ -24,12 +23,10 @@ ANNOUNCE = "easymo.deploy.announce"
 AVAILABILITY = "easymo.deploy.availability"
 DEBUG = "ansible.builtin.debug"
 REPORT = "easymo.deploy.release_report"
-RESTORE = "easymo.deploy.pg_restore"
 RUN = "easymo.deploy.release_run"
 LOCKS = frozenset({"easymo.deploy.deploy_lock", RUN})
 STOPS = frozenset({"easymo.deploy.stop", "ansible.builtin.fail"})
 SERVICE = "easymo.deploy.wave_result"
-MIGRATIONS = "easymo.deploy.migrations"
 RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
 RECORD_READERS = RECORDS | {ANNOUNCE, REPORT, RUN}
 """Their results have the record."""
@@ -101,7 +98,7 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.feature_flags": flags,
     "easymo.deploy.feature_ramp": ramp,
     "easymo.deploy.health_check": checks.health,
-    "easymo.deploy.image_info": platform.images,
+    "easymo.deploy.images": platform.images,
     "easymo.deploy.kill_switch": switch,
     "easymo.deploy.metrics_gate": checks.gate,
     "easymo.deploy.migrations": checks.migrations,
@@ -150,22 +147,18 @@ def records(action: str, result: t.Mapping[str, t.Any]) -> bool:
 
 
 class Telling:
-    """Remembers what was told, so that nothing is told twice, and on which hosts a scratch database is worked on."""
+    """Remembers what was told, so that nothing is told twice."""
 
     def __init__(self, *, check: bool = False, limited: bool = False) -> None:
         """`limited`: some services are left out, so the numbers of this run's waves are not those of the release."""
         self._check, self._limited = check, limited
         self._services: set[str] = set()
         self._told: set[str] = set()
-        self._scratch: set[str] = set()
         self._files: list[str] = []
 
     def note(self, event: TaskEnded) -> None:
-        action, result = event.task.action, event.result
-        if action == RESTORE and result.get("method") == "scratch":
-            (self._scratch.add if result.get("live") else self._scratch.discard)(event.host)
-        elif action == REPORT:
-            self._files += report_files(result)
+        if event.task.action == REPORT:
+            self._files += report_files(event.result)
 
     def said_in_lines(self, ended: t.Sequence[TaskEnded]) -> list[str]:
         """What a role lays out by itself, as a list or in several lines."""
@@ -204,17 +197,13 @@ class Telling:
             texts = (text for entry in ended for text in self._said_by(entry.result))
             return [Fact("", clipped(one_line(text), REMARK), "") for text in texts]
         if records(task.action, ended[-1].result) and not failed:
-            phase = Phase.read(ended[-1].result.get("phase"))
-            known = checks.rehearsals(phase.evidence.rehearsals)
-            return [f for f in known if self._new(f"{f.label} {f.text}")]
+            return []
         if (task.action == ANNOUNCE and failing) or (task.action in SILENT and not failed):
             return []
         # A task that only looks, in a run that does.
         if task.check and not self._check and not failed:
             return []
-        items = tuple(
-            item for entry in ended if not self._in_scratch(entry) for item in _items(entry)
-        )
+        items = tuple(item for entry in ended for item in _items(entry))
         if not items:
             return []
         if task.action == SERVICE:
@@ -230,9 +219,6 @@ class Telling:
             for line in (line for item in items for line in item.result.get("lines") or ()):
                 self._told.add(one_line(str(line)))
         return [*facts, *_failures(ended, facts)]
-
-    def _in_scratch(self, task_ended: TaskEnded) -> bool:
-        return task_ended.task.action == MIGRATIONS and task_ended.host in self._scratch
 
     def _said_by(self, result: t.Mapping[str, t.Any]) -> list[str]:
         """What a task says, without what was said before, and without the report's path, which the end tells."""

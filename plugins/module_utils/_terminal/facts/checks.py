@@ -7,7 +7,6 @@ import re
 import typing as t
 
 from ..._formats import counted, listed, size
-from ..._release.record import Rehearsal
 from ..layout import CAUSE, one_line
 from ..models import Fact, Group
 
@@ -162,6 +161,10 @@ def migrations(group: Group) -> list[Fact]:
     ]
     if any("history" in item.result for item in group.items):
         return []
+    if rehearsed := [
+        item.result["rehearsal"] for item in group.items if "rehearsal" in item.result
+    ]:
+        return rehearsals(rehearsed)
     if settled:
         text = " · ".join(f"{name} {', '.join(names) or 'nothing'}" for name, names in settled)
         return [
@@ -187,21 +190,20 @@ def pending(group: Group) -> list[Fact]:
     return [Fact("would", f"apply: {' · '.join(sentences)}", "calm")] if sentences else []
 
 
-def rehearsals(results: t.Sequence[Rehearsal]) -> list[Fact]:
-    """By database, as the record has them."""
+def rehearsals(rows: t.Sequence[Row]) -> list[Fact]:
     facts = []
-    for result in results:
-        number = counted(len(result.pending), "migration")
-        if result.status == "passed":
-            facts.append(Fact("rehearsed", f"{result.name}: {number} on its restored backup"))
-        elif result.status == "waived":
-            why = f"{result.waiver} (by {result.waived_by})"
-            facts.append(Fact("rehearsed", f"{result.name}: waived, {why}", "warn"))
+    for row in rows:
+        number = counted(len(row["pending"]), "migration")
+        if row["status"] == "passed":
+            facts.append(Fact("rehearsed", f"{row['name']}: {number} on its restored backup"))
+        elif row["status"] == "waived":
+            why = f"{row['waiver']} (by {row['waived_by']})"
+            facts.append(Fact("rehearsed", f"{row['name']}: waived, {why}", "warn"))
     return facts
 
 
 def restores(group: Group) -> list[Fact]:
-    """The rehearsal's scratch database is no restore."""
+    """A scratch database is no restore."""
     sentences = [
         f"{(item.result.get('backup') or {}).get('name') or item.name} from "
         f"{(item.result.get('backup') or {}).get('finished')}"
