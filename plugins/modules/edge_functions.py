@@ -244,19 +244,22 @@ from pathlib import Path
 from ..module_utils import _s3
 from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._errors import InputError, refuse_missing
-from ..module_utils._functions.apply import apply_secrets, plan_secrets
-from ..module_utils._functions.archive import FolderCheckout
-from ..module_utils._functions.collect import Collected, FunctionSelection, collect_functions
-from ..module_utils._functions.prepare import FunctionsMemory
-from ..module_utils._functions.record import FunctionsRecord
-from ..module_utils._functions.task import FunctionsRequest, deploy, restore
+from ..module_utils._functions.api import SupabaseFunctionsApi
+from ..module_utils._functions.apply import FunctionsRequest, apply_secrets, plan_secrets
+from ..module_utils._functions.archive import FunctionsMemory, FunctionsRecord
+from ..module_utils._functions.collect import (
+    Collected,
+    FolderCheckout,
+    FunctionSelection,
+    collect_functions,
+)
+from ..module_utils._functions.task import deploy, restore
 from ..module_utils._http import REQUESTS
 from ..module_utils._kubernetes import cluster_elsewhere
 from ..module_utils._lock.apply import Check, lock_check
 from ..module_utils._lock.models import FrozenError
 from ..module_utils._module import Module, documented, emit_progress, execute
 from ..module_utils._release.store import ReleaseStore
-from ..module_utils._supabase_api import SupabaseFunctionsApi
 
 NEEDS = (REQUESTS,)
 
@@ -276,25 +279,25 @@ def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     if params["state"] == "configured":
         return configure(module)
+    collected = _collect(params) if params["state"] == "deployed" else None
+    cluster = cluster_elsewhere(module) if params["release"] else None
+    check_lock = _lock_check(module, cluster)
     order = FunctionsRequest(
+        check_lock=check_lock,
+        report=functools.partial(emit_progress, module),
         check_mode=module.check_mode,
         diff=module._diff,
         required_secrets=tuple(params["required_secrets"]),
         prune=params["prune"],
         force=tuple(params["force"]),
     )
-    report = functools.partial(emit_progress, module)
-    collected = _collect(params) if params["state"] == "deployed" else None
-    cluster = cluster_elsewhere(module) if params["release"] else None
-    check_lock = _lock_check(module, cluster)
     record = _record(params, cluster, check_lock) if cluster else None
     api = SupabaseFunctionsApi.from_params(params)
     if collected is not None:
-        memory = record or FunctionsMemory()
-        result = deploy(api, collected, order, memory, check_lock=check_lock, report=report)
+        result = deploy(api, collected, order, record or FunctionsMemory())
     else:
         record = t.cast("FunctionsRecord", record)  # without a release the options were refused
-        result = restore(api, record.before(), order, record, check_lock=check_lock, report=report)
+        result = restore(api, record.before(), order, record)
     _warn(module, result)
     return result
 

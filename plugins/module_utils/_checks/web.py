@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from .. import _http
 from .._errors import InputError, NotReadyError, RefusedError, UnreachableError
+from .._functions.api import SupabaseFunctionsApi
 from .._functions.log import FunctionLog
 from .._http import REQUESTS, Answer, authorities, client_certificate, relax, without_query
-from .._supabase_api import SupabaseFunctionsApi
 from .._time import UTC
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed, skipped
 

@@ -3,35 +3,144 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
+import tomllib
 import typing as t
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .._errors import InputError
-from .archive import FolderCheckout, FunctionConfig, read_config
 from .models import FunctionSource
 from .scan import ImportMap, find_imports
 
+
+@dataclass(frozen=True)
+class FunctionConfig:
+    """Paths are relative to the checkout's root, or empty."""
+
+    enabled: bool = True
+    verify_jwt: bool | None = None
+    entrypoint: str = ""
+    import_map: str = ""
+    static_files: tuple[str, ...] = ()
+
+
+_KINDS: dict[str, tuple[type, str]] = {
+    "enabled": (bool, "true or false"),
+    "verify_jwt": (bool, "true or false"),
+    "entrypoint": (str, "a path"),
+    "import_map": (str, "a path"),
+    "static_files": (list, "a list of paths"),
+}
+
+
+def read_config(path: str, content: bytes | None, project_ref: str) -> dict[str, FunctionConfig]:
+    """Settings by function. Those under a remote of this project override the general ones."""
+    if content is None:
+        return {}
+    try:
+        parsed = tomllib.loads(content.decode("utf-8-sig"))
+    except ValueError as exc:
+        raise InputError(f"{path} is not TOML: {exc}.") from exc
+    remotes = [
+        remote
+        for remote in _table(parsed, "remotes").values()
+        if isinstance(remote, dict) and remote.get("project_id") == project_ref
+    ]
+    merged: dict[str, dict[str, t.Any]] = {}
+    for source in (parsed, *remotes):
+        for slug, settings in _table(source, "functions").items():
+            # Beside the functions stand settings of all of them, which are no tables.
+            if isinstance(settings, dict):
+                merged.setdefault(slug, {}).update(settings)
+    return {slug: _function(path, slug, settings) for slug, settings in merged.items()}
+
+
+def _table(parsed: t.Mapping[str, t.Any], name: str) -> dict[str, t.Any]:
+    section = parsed.get(name, {})
+    return section if isinstance(section, dict) else {}
+
+
+def _function(path: str, slug: str, settings: dict[str, t.Any]) -> FunctionConfig:
+    for key, (kind, words) in _KINDS.items():
+        if key in settings and not isinstance(settings[key], kind):
+            raise InputError(
+                f"{path} says {key} = {settings[key]!r} of function {slug!r}: it is {words}."
+            )
+    folder = posixpath.dirname(path)
+
+    def located(given: str) -> str:
+        return posixpath.normpath(posixpath.join(folder, given)) if given else ""
+
+    return FunctionConfig(
+        enabled=settings.get("enabled", True),
+        verify_jwt=settings.get("verify_jwt"),
+        entrypoint=located(settings.get("entrypoint", "")),
+        import_map=located(settings.get("import_map", "")),
+        static_files=tuple(located(str(pattern)) for pattern in settings.get("static_files", ())),
+    )
+
+
+class FolderCheckout:
+    """Reads a folder on disk; paths are posix and relative to `root`.
+
+    A link may lead to any place of the repository that the folder belongs to, and not out of it: what is uploaded must
+    not depend on the machine.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root = root.resolve()
+        repositories = (each for each in (root, *root.parents) if (each / ".git").exists())
+        self._repository = next(repositories, root)
+        self._read: dict[str, bytes | None] = {}
+
+    def read(self, path: str) -> bytes | None:
+        """Read once: functions share their modules."""
+        if path not in self._read:
+            self._read[path] = self._content(path)
+        return self._read[path]
+
+    def walk(self, folder: str) -> list[str]:
+        below = (self._root / folder).rglob("*")
+        return sorted(path.relative_to(self._root).as_posix() for path in below if path.is_file())
+
+    def is_folder(self, path: str) -> bool:
+        return (self._root / path).is_dir()
+
+    def folders(self, folder: str) -> list[str]:
+        """The names of the folders in `folder`."""
+        directory = self._root / folder
+        return sorted(path.name for path in directory.iterdir() if path.is_dir())
+
+    def _content(self, path: str) -> bytes | None:
+        place = self._root / path
+        try:
+            content = place.read_bytes()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return None
+        except OSError as exc:
+            raise InputError(
+                f"{place} cannot be read ({exc.strerror}): allow this user to read it."
+            ) from exc
+        if not place.resolve().is_relative_to(self._repository):
+            raise InputError(
+                f"{place} is a link out of {self._repository}: keep the file in the repository."
+            )
+        return content
+
+
 _WILD = re.compile(r"[*?[]")
-_PIECE = re.compile(
-    r"(?P<deep>\*\*)|(?P<many>\*)|(?P<one>\?)|\[(?P<set>[^\]]+)\]|(?P<plain>.)", re.DOTALL
-)
-
-
-def is_pattern(path: str) -> bool:
-    return bool(_WILD.search(path))
+_PIECE = re.compile(r"\*\*|\[(?P<set>[^\]]+)\]|.", re.DOTALL)
+_WILDCARDS = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 def fixed_folder(pattern: str) -> str:
     """The longest folder in which everything lies that can match."""
-    fixed = []
-    for part in pattern.split("/"):
-        if _WILD.search(part):
-            break
-        fixed.append(part)
-    return "/".join(fixed) or "."
+    return "/".join(itertools.takewhile(lambda part: not _WILD.search(part), pattern.split("/")))
 
 
 def expression(pattern: str) -> re.Pattern[str]:
@@ -39,16 +148,10 @@ def expression(pattern: str) -> re.Pattern[str]:
 
 
 def _translated(piece: re.Match[str]) -> str:
-    if piece["deep"]:
-        return ".*"
-    if piece["many"]:
-        return "[^/]*"
-    if piece["one"]:
-        return "[^/]"
     if characters := piece["set"]:
         negated = characters.startswith("!")
         return f"[{'^' if negated else ''}{characters[negated:]}]".replace("\\", "\\\\")
-    return re.escape(piece["plain"])
+    return _WILDCARDS.get(piece[0]) or re.escape(piece[0])
 
 
 SLUG = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -79,12 +182,17 @@ def collect_functions(checkout: FolderCheckout, selection: FunctionSelection) ->
     """Collect all functions. Raises one InputError with all problems of all of them."""
     path = f"{posixpath.dirname(selection.functions)}/config.toml"
     config = read_config(path, checkout.read(path), selection.project_ref)
-    names = (
-        selection.names
-        if selection.names is not None
-        else _listed_functions(checkout, selection, config)
-    )
-    refused = [_refusal(name) for name in dict.fromkeys(names) if not SLUG.fullmatch(name)]
+    names = selection.names
+    if names is None:
+        folder = selection.functions
+        there = [
+            name
+            for name in checkout.folders(folder)
+            if checkout.read(f"{folder}/{name}/index.ts") is not None
+        ]
+        names = (*there, *sorted(config))
+    names = tuple(dict.fromkeys(names))
+    refused = [_refusal(name) for name in names if not SLUG.fullmatch(name)]
     if refused:
         raise InputError(" ".join(refused))
     unknown = sorted({*selection.verify_jwt_by_name} - {*names})
@@ -94,7 +202,7 @@ def collect_functions(checkout: FolderCheckout, selection: FunctionSelection) ->
         )
     disabled = tuple(name for name in names if not config.get(name, FunctionConfig()).enabled)
     sources, problems = [], []
-    for name in dict.fromkeys(names):
+    for name in names:
         if name in disabled:
             continue
         try:
@@ -104,18 +212,6 @@ def collect_functions(checkout: FolderCheckout, selection: FunctionSelection) ->
     if problems:
         raise InputError(" ".join(problems))
     return Collected(tuple(sources), disabled)
-
-
-def _listed_functions(
-    checkout: FolderCheckout, selection: FunctionSelection, config: t.Mapping[str, FunctionConfig]
-) -> tuple[str, ...]:
-    folder = selection.functions
-    there = [
-        name
-        for name in checkout.folders(folder)
-        if checkout.read(f"{folder}/{name}/index.ts") is not None
-    ]
-    return tuple(dict.fromkeys([*there, *sorted(config)]))
 
 
 def _refusal(slug: str) -> str:
@@ -218,7 +314,7 @@ class _Walk:
 
     def add_static(self, pattern: str) -> None:
         wanted_by = "config.toml names it in static_files"
-        if not is_pattern(pattern):
+        if not _WILD.search(pattern):
             self._add(pattern, wanted_by)
             return
         matches = expression(pattern).fullmatch

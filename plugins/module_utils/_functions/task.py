@@ -4,17 +4,14 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .._errors import ConflictError, DeployError
-from .._lock.apply import Check, no_check
-from .apply import apply_plan, by_slug
-from .archive import Archive
+from .api import SupabaseFunctionsApi
+from .apply import FunctionsRequest, Prepared, apply_plan, by_slug, prepare
+from .archive import Archive, FunctionsMemory
 from .collect import Collected
 from .models import (
     Deployed,
-    FunctionsApi,
-    FunctionSource,
     FunctionsPlan,
     Knowledge,
     KnownVersion,
@@ -25,7 +22,6 @@ from .models import (
     plan_functions,
     prune,
 )
-from .prepare import FunctionsMemory, Prepared, Reporter, prepare, silent
 
 REMEMBERED = 8
 """How many versions of a function are known at most."""
@@ -34,25 +30,11 @@ Result = dict[str, t.Any]
 Listed = t.Mapping[str, Deployed]
 
 
-@dataclass(frozen=True)
-class FunctionsRequest:
-    """The options besides the sources."""
-
-    check_mode: bool = False
-    diff: bool = False
-    required_secrets: tuple[str, ...] = ()
-    prune: bool = False
-    force: tuple[str, ...] = ()
-
-
 def deploy(
-    api: FunctionsApi,
+    api: SupabaseFunctionsApi,
     collected: Collected,
     order: FunctionsRequest,
     memory: FunctionsMemory,
-    *,
-    check_lock: Check = no_check,
-    report: Reporter = silent,
 ) -> Result:
     """Make everything ready, save what runs, and only then activate."""
     if order.required_secrets:
@@ -61,15 +43,7 @@ def deploy(
     slugs = {source.slug for source in collected.sources}
     extra = _active(listed) - slugs - {*collected.disabled}
     pruned = prune(sorted(extra), memory.known, order.force) if order.prune else ()
-    prepared = prepare(
-        api,
-        collected.sources,
-        listed,
-        memory,
-        upload=not order.check_mode,
-        also_read=pruned,
-        report=report,
-    )
+    prepared = prepare(api, collected.sources, listed, memory, order, pruned)
     plan = plan_functions(
         prepared.running,
         prepared.wanted,
@@ -80,13 +54,17 @@ def deploy(
     result = _result(plan, prepared.running, order) | {"disabled": list(collected.disabled)}
     if order.check_mode:
         return result
-    expected = {slug: _expected(prepared, slug) for slug in prepared.bundled}
-    archive = _archive(prepared, memory.archive) if plan.changed else None
+    expected = {
+        source.slug: prepared.bundled[source.slug].known(source.fingerprint)
+        for source in prepared.wanted
+        if source.slug in prepared.bundled
+    }
+    archive = _archive(prepared, memory.archive) if plan.changes else None
     if saved := memory.write(_known(memory.known, plan, expected), archive):
         result["saved"] = saved
-    if plan.changed:
+    if plan.changes:
         _refuse_overtaken(plan, prepared, by_slug(api))
-    return result | _activated(api, plan, prepared, memory, check_lock, report)
+    return result | _activated(api, plan, prepared, memory, order)
 
 
 def _refuse_overtaken(plan: FunctionsPlan, prepared: Prepared, listed: Listed) -> None:
@@ -111,17 +89,14 @@ def _ran(present: Deployed | None) -> tuple[int, str]:
 
 
 def restore(
-    api: FunctionsApi,
+    api: SupabaseFunctionsApi,
     archive: Archive | None,
     order: FunctionsRequest,
     memory: FunctionsMemory,
-    *,
-    check_lock: Check = no_check,
-    report: Reporter = silent,
 ) -> Result:
     """Undo the release's changes, if it made any, without functions that another writer changed since."""
     if archive is None:
-        return _result(FunctionsPlan((), ()), {}, order)
+        return _result(FunctionsPlan(), {}, order)
     listed = by_slug(api)
     known = memory.known
     since = {*deployed_since(listed, known, archive.versions)} - {*order.force}
@@ -134,9 +109,8 @@ def restore(
         [source for source in archive.sources if source.slug not in since],
         listed,
         FunctionsMemory(known),
-        upload=not order.check_mode,
-        also_read=sorted(created | since),
-        report=report,
+        order,
+        sorted(created | since),
     )
     # An interrupted rollback leaves functions with the right sources under an unknown version.
     back = {
@@ -151,7 +125,7 @@ def restore(
     result = _result(plan, prepared.running, order)
     if order.check_mode:
         return result
-    return result | _activated(api, plan, prepared, memory, check_lock, report)
+    return result | _activated(api, plan, prepared, memory, order)
 
 
 def _active(listed: Listed) -> set[str]:
@@ -162,7 +136,7 @@ def _result(
     plan: FunctionsPlan, running: t.Mapping[str, Running], order: FunctionsRequest
 ) -> Result:
     result: Result = {
-        "changed": plan.changed,
+        "changed": bool(plan.changes),
         "changes": [change.to_result() for change in plan.changes],
         "unchanged": list(plan.unchanged),
         "extra": list(plan.extra),
@@ -177,16 +151,15 @@ def _result(
 
 
 def _activated(
-    api: FunctionsApi,
+    api: SupabaseFunctionsApi,
     plan: FunctionsPlan,
     prepared: Prepared,
     memory: FunctionsMemory,
-    check_lock: Check,
-    report: Reporter,
+    order: FunctionsRequest,
 ) -> Result:
-    if not plan.changed:
+    if not plan.changes:
         return {}
-    deployed = apply_plan(plan, prepared, api, check_lock=check_lock, report=report)
+    deployed = apply_plan(plan, prepared, api, order)
     try:
         memory.write(_known(memory.known, plan, deployed))
     except DeployError as exc:
@@ -199,16 +172,11 @@ def _activated(
     return {"activated": True, "functions": functions}
 
 
-def _expected(prepared: Prepared, slug: str) -> KnownVersion:
-    fingerprint = next(each.fingerprint for each in prepared.wanted if each.slug == slug)
-    return prepared.bundled[slug].known(fingerprint)
-
-
 def _known(
     before: Knowledge, plan: FunctionsPlan, deployed: t.Mapping[str, KnownVersion]
 ) -> Knowledge:
     """The known and the new versions, without deleted functions."""
-    learned = {**plan.proven, **deployed}
+    learned = {**plan.unchanged, **deployed}
     known: dict[str, tuple[KnownVersion, ...]] = {}
     for slug in sorted({*before, *learned} - {*plan.deletions}):
         entries = before.get(slug, ())
@@ -220,18 +188,15 @@ def _known(
 
 def _archive(prepared: Prepared, before: Archive | None) -> Archive:
     """The running functions, under the entries of an earlier archive: those are older."""
-    absent = {source.slug for source in prepared.wanted} - {*prepared.running}
     older = before or Archive((), ())
     covered = {source.slug for source in older.sources} | {*older.absent}
-    fresh: dict[str, Running] = {
-        slug: each for slug, each in prepared.running.items() if slug not in covered
-    }
-    sources: tuple[FunctionSource, ...] = tuple(each.source for each in fresh.values())
+    fresh = [each for slug, each in prepared.running.items() if slug not in covered]
+    absent = {source.slug for source in prepared.wanted} - {*prepared.running} - covered
     return Archive(
-        sources=(*older.sources, *sources),
-        absent=tuple(sorted({*older.absent, *(absent - covered)})),
+        sources=(*older.sources, *(each.source for each in fresh)),
+        absent=tuple(sorted({*older.absent, *absent})),
         versions={
             **older.versions,
-            **{slug: each.deployed.known(each.source.fingerprint) for slug, each in fresh.items()},
+            **{each.deployed.slug: each.deployed.known(each.source.fingerprint) for each in fresh},
         },
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run statements: under one advisory lock a database, again when a lock was in the way, and with a failure that says
+"""Run a migration: under one advisory lock a database, again when a lock was in the way, and with a failure that says
 which statement failed, why, what is left of it and what to do, without its data.
 """
 
@@ -13,18 +13,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from .._errors import UnreachableError
-from .._postgres import SqlError
+from .._postgres import Session, SqlError
 from .execution import ends_transaction, excerpt, mask_message
-from .models import MigrationError, MigrationsLockedError
-from .session import LOCK_NOT_AVAILABLE, BlockerMonitor, NoWatch
+from .models import Migration, MigrationError, MigrationsLockedError
+from .session import (
+    LOCK_NOT_AVAILABLE,
+    AppliedFile,
+    BlockerMonitor,
+    HeldLock,
+    SessionTimeouts,
+    begin_anew,
+    strongest,
+)
 from .splitter import failing_line, without_leading_comments
-
-if t.TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from .._postgres import Session
-    from .models import Migration
-
 
 _POLL = 0.25
 
@@ -38,33 +39,22 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.database = (
 
 
 @contextmanager
-def advisory_lock(
-    session: Session,
-    key: int,
-    *,
-    timeout: float,
-    clock: t.Callable[[], float] = time.monotonic,
-    sleep: t.Callable[[float], None] = time.sleep,
-) -> t.Iterator[None]:
+def advisory_lock(session: Session, key: int, *, timeout: float) -> t.Iterator[None]:
     """Hold lock `key` of this session while the block runs; LockedError names the holder after `timeout` seconds."""
-    deadline = clock() + timeout
+    deadline = time.monotonic() + timeout
     while not session.rows("SELECT pg_catalog.pg_try_advisory_lock(%s)", (key,))[0][0]:
-        if clock() >= deadline:
+        if time.monotonic() >= deadline:
             raise MigrationsLockedError(
                 f"Another migration has locked this database for more than {timeout:g} s: "
                 f"{_describe_holder(session, key)}. Wait for it, or end it if it should not run."
             )
-        sleep(min(_POLL, max(0.0, deadline - clock())))
+        time.sleep(min(_POLL, max(0.0, deadline - time.monotonic())))
     try:
         yield
     finally:
-        _release(session, key)
-
-
-def _release(session: Session, key: int) -> None:
-    # With the connection gone, so is the lock; what went wrong before is the error to report.
-    with suppress(UnreachableError, SqlError):
-        session.rows("SELECT pg_catalog.pg_advisory_unlock(%s)", (key,))
+        # With the connection gone, so is the lock; what went wrong before is the error to report.
+        with suppress(UnreachableError, SqlError):
+            session.rows("SELECT pg_catalog.pg_advisory_unlock(%s)", (key,))
 
 
 def _describe_holder(session: Session, key: int) -> str:
@@ -81,21 +71,15 @@ _LONGEST = 15.0
 _JITTER = 0.25
 
 
-def _to_nobody(_event: str, _text: str, _data: dict[str, t.Any]) -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class LockRetries:
     """`count` is how often, after the first time. `report` hears of each as event, text and data."""
 
-    count: int = 0
-    watch: BlockerMonitor = field(default_factory=NoWatch)
-    report: Callable[[str, str, dict[str, t.Any]], None] = _to_nobody
-    sleep: Callable[[float], None] = time.sleep
-    random: Callable[[], float] = random.random
+    count: int
+    watch: BlockerMonitor
+    report: t.Callable[[str, str, dict[str, t.Any]], None]
 
-    def insist(self, what: str, attempt: Callable[[], None], undo: Callable[[], bool]) -> None:
+    def insist(self, what: str, attempt: t.Callable[[], None], undo: t.Callable[[], bool]) -> None:
         """Make `attempt` until it doesn't fail for a lock, or `count` more times.
 
         `undo` clears away what a failed one left and returns whether that was all, so that it may be made again.
@@ -127,14 +111,14 @@ class LockRetries:
         )
 
     def _pause(self, what: str, sqlstate: str, number: int) -> None:
-        wait = min(2.0 ** (number - 1), _LONGEST) * (1 - _JITTER * self.random())
+        wait = min(2.0 ** (number - 1), _LONGEST) * (1 - _JITTER * random.random())  # noqa: S311 - no secret
         why = self.watch.blocker or "another transaction held a lock"
         self.report(
             "LockRetry",
             f"{what}: {why}; again in {wait:.1f} s ({number} of {self.count})",
             {"what": what, "sqlstate": sqlstate, "blocker": self.watch.blocker, "retry": number},
         )
-        self.sleep(wait)
+        time.sleep(wait)
 
 
 class StatementError(SqlError):
@@ -145,68 +129,17 @@ class StatementError(SqlError):
         self.index = index
 
 
-def describe_failure(
-    migration: Migration,
-    error: StatementError,
-    *,
-    invalid: Sequence[str] = (),
-    lock_advice: str = "",
-) -> MigrationError:
-    """File, statement, line, SQLSTATE and message; nothing of the data in it. `invalid` are indexes it left so."""
-    message = mask_message(error.message, error.sqlstate)
-    details: dict[str, t.Any] = {
-        "file": migration.file,
-        "sqlstate": error.sqlstate,
-        "atomic": migration.atomic,
-    }
-    if error.index is None:
-        where = f"{migration.file}, at its end"
-    else:
-        line = failing_line(migration.script.statements[error.index], error.position)
-        details |= {"statement": error.index + 1, "line": line}
-        where = (
-            f"{migration.file}, statement {error.index + 1}, line {line} "
-            f"({excerpt(migration.statements[error.index])})"
-        )
-    return MigrationError(
-        f"{where}: {message} (SQLSTATE {error.sqlstate}). {_what_is_left(migration)}"
-        f"{_invalid(invalid)}{lock_advice or _advice(error.sqlstate)}",
-        **details,
-    )
+@contextmanager
+def telling(index: int | None) -> t.Iterator[None]:
+    """That it was this statement of the file that was refused."""
+    try:
+        yield
+    except SqlError as exc:
+        raise StatementError(index, exc) from exc
 
 
-def describe_loss(migration: Migration, error: UnreachableError) -> UnreachableError:
-    """What a run can know of a file when the connection is gone, and what the next one does."""
-    rerun = (
-        "The file and its row in the history are one transaction, so run it again."
-        if migration.atomic
-        else "The file is not atomic: unless its version is in the history, undo what it left or "
-        "make the file repeatable, and run again."
-    )
-    return UnreachableError(
-        f"{migration.file} was running. {error} {rerun}",
-        file=migration.file,
-        atomic=migration.atomic,
-    )
-
-
-def _what_is_left(migration: Migration) -> str:
-    if migration.atomic:
-        return "The whole file was rolled back: fix it and run again."
-    return (
-        "The file is not atomic, so what it committed before this stays; "
-        "undo that or make the file repeatable, then run again."
-    )
-
-
-def _invalid(indexes: Sequence[str]) -> str:
-    if not indexes:
-        return ""
-    listed = ", ".join(indexes)
-    return f" It left {listed} invalid: drop that index before you run the file again."
-
-
-def _advice(sqlstate: str) -> str:
+def advice_on(sqlstate: str) -> str:
+    """A sentence, with the space before it; empty for most of them."""
     if sqlstate == "57014":
         return " It ran for longer than option 'statement_timeout', or was cancelled."
     if sqlstate == "25006":
@@ -233,7 +166,7 @@ WHERE NOT i.indisvalid
 class Walk:
     """Once through `order`, indexes into `texts`; `rewind` takes it back to where nothing is left of what failed."""
 
-    def __init__(self, session: Session, texts: Sequence[str], order: Sequence[int]) -> None:
+    def __init__(self, session: Session, texts: t.Sequence[str], order: t.Sequence[int]) -> None:
         self._session = session
         self._texts = texts
         self._order = order
@@ -252,8 +185,7 @@ class Walk:
                 self._prepare(index, text)
             yield index
             self._next += 1
-            chained = self._session.in_transaction and ends_transaction(text)
-            if chained:
+            if self._session.in_transaction and ends_transaction(text):
                 self._restart = None
 
     def rewind(self) -> bool:
@@ -282,9 +214,14 @@ class Walk:
 def would_skip(session: Session, statement: str) -> SqlError | None:
     """Why IF NOT EXISTS would leave an index invalid that an earlier run has not built to its end."""
     skips = _SKIPS_INDEX.match(without_leading_comments(statement))
-    there = sorted(_invalid_indexes(session)) if skips else []
-    named = [index for index in there if skips and _bare(index) == _bare(skips["name"])]
-    return _is_invalid(named[0]) if named else None
+    for name in sorted(_invalid_indexes(session)) if skips else ():
+        if skips and _bare(name) == _bare(skips["name"]):
+            message = (
+                f"index {name} is there and invalid, so IF NOT EXISTS would build none, and the file would count as "
+                "applied: unless somebody is building it now, drop it first"
+            )
+            return SqlError(sqlstate="55000", message=message, position=None)
+    return None
 
 
 def _invalid_indexes(session: Session) -> frozenset[str]:
@@ -297,9 +234,110 @@ def _bare(name: str) -> str:
     return last[1:-1].replace('""', '"') if last.startswith('"') else last.lower()
 
 
-def _is_invalid(name: str) -> SqlError:
-    words = (
-        f"index {name} is there and invalid, so IF NOT EXISTS would build none, and the file would count as "
-        "applied: unless somebody is building it now, drop it first"
-    )
-    return SqlError(sqlstate="55000", message=words, position=None)
+@dataclass
+class MigrationRun:
+    """Applies one migration over one session, and writes its row in the history."""
+
+    session: Session
+    migration: Migration
+    limits: SessionTimeouts
+    retries: LockRetries
+    history_table: str = field(default="", init=False)
+    """Where its locks are to be told of as well, which are none of the migration's."""
+    started: float = field(default_factory=time.monotonic, init=False)
+    held: set[HeldLock] = field(default_factory=set, init=False)
+    held_known: bool = field(default=True, init=False)
+
+    CODE: t.ClassVar[str] = ""
+    """The tool's own for a failure."""
+    UNPLACED: t.ClassVar[str] = ""
+    """Where a failure was that was in no statement."""
+    OTHERWISE: t.ClassVar[str]
+    """What to do after a lost connection about a file that is not atomic."""
+
+    def apply(self) -> AppliedFile:
+        """Run it and write its row. MigrationError says what is left of it."""
+        try:
+            self.run()
+        except SqlError as exc:
+            raise self.failure_of(exc) from exc
+        except UnreachableError as exc:
+            raise self.loss_of(exc) from exc
+        finally:
+            # The next file, and the next user of the session, begins clean; a lost connection is clean too.
+            with suppress(SqlError, UnreachableError):
+                begin_anew(self.session)
+        locks = strongest(lock for lock in self.held if lock.relation != self.history_table)
+        return AppliedFile(time.monotonic() - self.started, locks, self.held_known)
+
+    def run(self) -> None:
+        raise NotImplementedError
+
+    def what_is_left(self, error: SqlError, advice: str) -> str:
+        """Clear away what the statement has left, and tell of the rest, with `advice` on what was in the way."""
+        raise NotImplementedError
+
+    def insist(self, attempt: t.Callable[[], None], undo: t.Callable[[], bool]) -> None:
+        self.retries.insist(self.migration.file, attempt, undo)
+
+    def run_statement(self, index: int) -> None:
+        sql = self.migration.script.statements[index].text
+        # A piece of nothing but comments belongs into the history and is nothing to a server.
+        if without_leading_comments(sql):
+            with telling(index):
+                self.session.execute(sql)
+
+    def look_at_locks(self) -> None:
+        held = self.retries.watch.held()
+        if held is None:
+            self.held_known = False
+        else:
+            self.held |= held
+
+    def place_of(self, error: SqlError) -> tuple[int, int] | None:
+        """Statement and line, both from 1, where they are known."""
+        if not isinstance(error, StatementError) or error.index is None:
+            return None
+        statement = self.migration.script.statements[error.index]
+        return error.index + 1, failing_line(statement, error.position)
+
+    def failure_of(self, error: SqlError) -> MigrationError:
+        """File, statement, line, SQLSTATE and message; nothing of the data in it."""
+        advice = self.retries.advice(error.sqlstate) or advice_on(error.sqlstate)
+        left = self.what_is_left(error, advice)
+        file, atomic = self.migration.file, self.migration.atomic
+        details: dict[str, t.Any] = {"sqlstate": error.sqlstate, "atomic": atomic}
+        where = f"{file}{self.UNPLACED}"
+        if place := self.place_of(error):
+            number, line = place
+            details |= {"statement": number, "line": line}
+            sql = self.migration.script.statements[number - 1].text
+            where = f"{file}, statement {number}, line {line} ({excerpt(sql)})"
+        message = mask_message(error.message, error.sqlstate)
+        codes = ", ".join(filter(None, (f"SQLSTATE {error.sqlstate}", self.CODE)))
+        details |= self._coded()
+        return MigrationError(f"{where}: {message} ({codes}).{left}", file=file, **details)
+
+    def left_open(self) -> MigrationError:
+        """Of a file that began a transaction and did not end it."""
+        code = f" ({self.CODE})" if self.CODE else ""
+        return MigrationError(
+            f"{self.migration.file} begins a transaction and never commits it{code}, so nothing after "
+            "that was kept: add the COMMIT, or remove the BEGIN: a file without either is one transaction.",
+            file=self.migration.file,
+            atomic=False,
+            **self._coded(),
+        )
+
+    def loss_of(self, error: UnreachableError) -> UnreachableError:
+        """What a run can know of a file when the connection is gone, and what the next one does."""
+        file, atomic = self.migration.file, self.migration.atomic
+        rerun = (
+            "The file and its row in the history are one transaction, so run it again."
+            if atomic
+            else f"The file is not atomic: {self.OTHERWISE}"
+        )
+        return UnreachableError(f"{file} was running. {error} {rerun}", file=file, atomic=atomic)
+
+    def _coded(self) -> dict[str, str]:
+        return {"code": self.CODE} if self.CODE else {}

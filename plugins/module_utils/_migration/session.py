@@ -7,8 +7,9 @@ they had, and none of those it makes itself.
 
 from __future__ import annotations
 
+import re
 import typing as t
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 
 from .._errors import DeployError, RefusedError
@@ -23,11 +24,6 @@ from .._postgres import (
 )
 from .._threads import Event, begin
 
-if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
-
-
 MODES = (
     "ACCESS SHARE",
     "ROW SHARE",
@@ -39,6 +35,7 @@ MODES = (
     "ACCESS EXCLUSIVE",
 )
 """As the manual writes them, the weakest first."""
+_FILLING = MODES.index("ROW EXCLUSIVE")
 
 # Reading or filling a table locks its indexes as well; of those only what goes beyond that is told. To take a number
 # from a sequence blocks no session; event triggers do it, as pg_graphql's at every statement that changes the schema.
@@ -70,28 +67,30 @@ class HeldLock:
     mode: str
     """One of MODES."""
 
-    def to_result(self) -> dict[str, str]:
-        return asdict(self)
-
 
 class BlockerMonitor:
-    """Looks at one session from another, which it opens when it is first needed.
+    """Looks at `session` from another, which it opens when it is first needed.
 
     Where that is refused, as when the server has no more connections, it sees nothing: a migration doesn't fail for it.
     """
 
-    def __init__(self, pid: int, opened: Callable[[], AbstractContextManager[Session]]) -> None:
+    def __init__(self, target: PostgresTarget, session: PostgresSession) -> None:
         self.blocker = ""
         """Who held what we waited for, the last time that was seen, as a clause."""
-        self._pid = pid
-        self._opened = opened
-        self._context: AbstractContextManager[Session] | None = None
+        self._target = target
+        self._pid = session.process
+        self._watching = ExitStack()
         self._session: Session | None = None
 
     def held(self) -> frozenset[HeldLock] | None:
         """The locks on relations that were there before the transaction, the strongest of each; None: not seen."""
         rows = self._rows(_HELD, (self._pid,))
-        return None if rows is None else strongest(_held_locks(rows))
+        if rows is None:
+            return None
+        locks = [(HeldLock(relation, _words(mode)), index) for relation, index, mode in rows]
+        return strongest(
+            lock for lock, index in locks if not index or MODES.index(lock.mode) > _FILLING
+        )
 
     @contextmanager
     def waiting(self) -> t.Iterator[None]:
@@ -106,9 +105,7 @@ class BlockerMonitor:
             looking.result()
 
     def close(self) -> None:
-        if self._context is not None:
-            self._context.__exit__(None, None, None)
-        self._context = self._session = None
+        self._watching.close()
 
     def _look_until(self, ended: Event) -> None:
         wait = _FIRST_LOOK
@@ -120,50 +117,24 @@ class BlockerMonitor:
     def _rows(self, sql: str, values: tuple[int, ...]) -> list[tuple[t.Any, ...]] | None:
         try:
             if self._session is None:
-                context = self._opened()
-                self._session = context.__enter__()
-                self._context = context
+                watching = connected(
+                    self._target, application_name="easymo.deploy migrations watch"
+                )
+                self._session = self._watching.enter_context(watching)
             return self._session.rows(sql, values)
         except (DeployError, SqlError):
             return None
 
 
-class NoWatch(BlockerMonitor):
-    """Sees nothing, and needs no server."""
-
-    def __init__(self) -> None:
-        self.blocker = ""
-
-    def held(self) -> None:
-        return None
-
-    @contextmanager
-    def waiting(self) -> t.Iterator[None]:
-        yield
-
-    def close(self) -> None:
-        pass
-
-
-def strongest(locks: Iterable[HeldLock]) -> frozenset[HeldLock]:
+def strongest(locks: t.Iterable[HeldLock]) -> frozenset[HeldLock]:
     """One lock a relation."""
-    by_relation: dict[str, HeldLock] = {}
-    for lock in sorted(locks, key=lambda lock: MODES.index(lock.mode)):
-        by_relation[lock.relation] = lock
-    return frozenset(by_relation.values())
-
-
-def _held_locks(rows: Iterable[tuple[t.Any, ...]]) -> t.Iterator[HeldLock]:
-    for relation, index, mode in rows:
-        words = _words(mode)
-        if not index or MODES.index(words) > MODES.index("ROW EXCLUSIVE"):
-            yield HeldLock(relation, words)
+    ordered = sorted(locks, key=lambda lock: MODES.index(lock.mode))
+    return frozenset({lock.relation: lock for lock in ordered}.values())
 
 
 def _words(mode: str) -> str:
     """`AccessExclusiveLock`, as the server calls it, as the manual does."""
-    spaced = "".join(f" {char}" if char.isupper() else char for char in mode.removesuffix("Lock"))
-    return spaced.strip().upper()
+    return re.sub(r"\B(?=[A-Z])", " ", mode.removesuffix("Lock")).upper()
 
 
 def _describe(
@@ -210,12 +181,28 @@ def begin_anew(session: Session) -> None:
 
 
 @contextmanager
-def migrating(target: PostgresTarget) -> t.Iterator[Session]:
+def transaction(session: Session) -> t.Iterator[None]:
+    session.execute("BEGIN")
+    try:
+        yield
+        session.execute("COMMIT")
+    except SqlError:
+        session.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def migrating(target: PostgresTarget) -> t.Iterator[PostgresSession]:
     """A session; what the server refuses outside of a migration's own statements is a RefusedError."""
     try:
         with connected(target, application_name="easymo.deploy migrations") as session:
             lift_timeouts(session)
-            refuse_transaction_pooler(session, target)
+            if shares_sessions(session, target):
+                raise RefusedError(
+                    f"The {target.where} is behind a pooler in transaction mode, which loses the lock and settings of "
+                    "a migration: connect to the database itself, or to the pooler in session mode (Supabase's is at "
+                    "port 5432), with 'login_host' and 'login_port'."
+                )
             yield session
     except SqlError as exc:
         if exc.sqlstate == LOCK_NOT_AVAILABLE:
@@ -236,30 +223,6 @@ def refuse_read_only(session: Session, where: str) -> None:
         )
 
 
-def refuse_transaction_pooler(session: PostgresSession, target: PostgresTarget) -> None:
-    """Raise where each transaction may be given another session of the server."""
-    if shares_sessions(session, target):
-        raise RefusedError(
-            f"The {target.where} is behind a pooler in transaction mode, which loses the lock "
-            "and settings of a migration: connect to the database itself, or to the pooler in "
-            "session mode (Supabase's is at "
-            "port 5432), with 'login_host' and 'login_port'."
-        )
-
-
-@contextmanager
-def watching(target: PostgresTarget, session: Session) -> t.Iterator[BlockerMonitor]:
-    """Look at `session` from another one."""
-    watch = BlockerMonitor(
-        int(session.rows("SELECT pg_catalog.pg_backend_pid()")[0][0]),
-        lambda: connected(target, application_name="easymo.deploy migrations watch"),
-    )
-    try:
-        yield watch
-    finally:
-        watch.close()
-
-
 @dataclass(frozen=True)
 class AppliedFile:
     """One file that was applied: the seconds it took, and the locks it held on what was there before."""
@@ -277,8 +240,6 @@ Runs = dict[str, AppliedFile]
 def describe_runs(runs: Runs) -> dict[str, t.Any]:
     return {
         "durations": {file: round(run.seconds, 3) for file, run in runs.items()},
-        "locks": {
-            file: [lock.to_result() for lock in sorted(run.locks)] for file, run in runs.items()
-        },
+        "locks": {file: [asdict(lock) for lock in sorted(run.locks)] for file, run in runs.items()},
         "locks_unknown": [file for file, run in runs.items() if not run.locks_known],
     }

@@ -4,28 +4,32 @@
 from __future__ import annotations
 
 import typing as t
+from contextlib import closing
 
 from .._errors import InputError
 from .._lock.apply import lock_check
 from .._module import Module, Result, emit_progress, refuse_below
 from .._postgres import PostgresTarget
-from . import deploy, flyway, supabase
+from . import deploy
 from .deploy import DeployOutcome, DeployRequest, Engine, Guard
 from .execution import session_role
-from .file_deploy import FileEngine, FileKind
+from .flyway import FlywayFiles, is_version
 from .models import Migration
-from .prisma_deploy import Generator, PrismaEngine, generate
-from .prisma_folder import PrismaMigration, read_folder, stray_files
+from .prisma_deploy import PrismaEngine, generate
 from .prisma_history import (
     ADVISORY_LOCK,
+    PrismaMigration,
     apply_resolve,
     describe_status,
     plan_resolve,
+    read_folder,
     read_history,
+    stray_files,
     use_schema,
 )
 from .runner import LockRetries, advisory_lock
-from .session import SessionTimeouts, migrating, refuse_read_only, watching
+from .session import BlockerMonitor, SessionTimeouts, migrating, refuse_read_only
+from .supabase import SupabaseFiles
 
 Params = t.Mapping[str, t.Any]
 
@@ -38,39 +42,16 @@ def migrate(module: Module) -> Result:
     params = module.params
     below = {name: 0 for name in (*_LIMITS, "lock_retries") if params[name] is not None}
     refuse_below(params, **below)
-    kind, state = params["kind"], params["state"]
-    if kind == "prisma":
-        return _PRISMA[state](module, read_folder(params["directory"]))
-    if state != "applied":
-        raise InputError(f"Option 'state' is {state!r}, which is only for kind 'prisma'.")
-    return apply_files(module, supabase_files() if kind == "supabase" else sql_files(params))
-
-
-def supabase_files() -> FileKind:
-    return FileKind(
-        read_folder=supabase.read_folder,
-        history=supabase,
-        problems_of=supabase.problems_of,
-        named="<digits>_<name>.sql",
-        role_of=session_role,
-    )
-
-
-def sql_files(params: Params) -> FileKind:
-    baseline = params["baseline"] or ""
-    if baseline and not flyway.is_version(baseline):
-        raise InputError(f"Option 'baseline' is {baseline!r}: give a version, as '41' or '1.2'.")
-    return FileKind(
-        read_folder=flyway.read_folder,
-        history=flyway.FlywayHistory(baseline.replace("_", ".")),
-        problems_of=flyway.problems_of,
-        named=flyway.NAMED,
-    )
+    if params["kind"] == "prisma":
+        return _PRISMA[params["state"]](module, read_folder(params["directory"]))
+    if params["state"] != "applied":
+        raise InputError(f"Option 'state' is {params['state']!r}, which is only for kind 'prisma'.")
+    return apply_files(module)
 
 
 def run_migrations(
     module: Module,
-    engine_of: t.Callable[[DeployRequest], Engine],
+    engine: Engine,
     files: t.Sequence[Migration],
     tables: tuple[str, ...],
     *,
@@ -93,12 +74,11 @@ def run_migrations(
         where=target.where,
         check_lock=lock_check(module),
     )
-    engine = engine_of(order)
     with migrating(target) as session:
         if module.check_mode:
             outcome = deploy.predict(session, order, engine)
         else:
-            with watching(target, session) as watch:
+            with closing(BlockerMonitor(target, session)) as watch:
                 retries = LockRetries(
                     count=params["lock_retries"],
                     watch=watch,
@@ -112,7 +92,7 @@ def run_migrations(
         module.warn(f"Skipped, {because}: {', '.join(passed_over)}.")
     result = {**outcome.to_result(), **finished, "passed_over": list(passed_over)}
     if module._diff:
-        result["diff"] = outcome.look.plan.to_diff()
+        result["diff"] = outcome.plan.to_diff()
     return result
 
 
@@ -123,18 +103,27 @@ def advisory_wait(params: Params) -> float:
     return _PRISMA_WAITS if params["kind"] == "prisma" else _OTHERS_WAIT
 
 
-def apply_files(module: Module, kind: FileKind) -> Result:
+def apply_files(module: Module) -> Result:
     params = module.params
-    folder = kind.read_folder(params["directory"])
+    directory, include_all = params["directory"], params["include_all"]
+    if params["kind"] == "supabase":
+        role = session_role(params["login_user"])
+        engine = SupabaseFiles(directory, include_all=include_all, role=role)
+    else:
+        baseline = params["baseline"] or ""
+        if baseline and not is_version(baseline):
+            raise InputError(
+                f"Option 'baseline' is {baseline!r}: give a version, as '41' or '1.2'."
+            )
+        baseline = baseline.replace("_", ".")
+        engine = FlywayFiles(directory, include_all=include_all, baseline=baseline)
     return run_migrations(
         module,
-        lambda order: FileEngine(
-            order, kind, folder.files, params["include_all"], kind.role_of(params["login_user"])
-        ),
-        folder.files,
+        engine,
+        engine.folder.files,
         tuple(params["expect_tables"]),
-        passed_over=folder.skipped,
-        because=f"not named like a migration ({kind.named})",
+        passed_over=engine.folder.skipped,
+        because=f"not named like a migration ({engine.NAMED})",
     )
 
 
@@ -143,25 +132,12 @@ def apply_prisma(module: Module, local: t.Sequence[PrismaMigration]) -> Result:
     schema = params["schema"]
     return run_migrations(
         module,
-        lambda order: PrismaEngine(order, tuple(local), schema),
+        PrismaEngine(local, schema),
         local,
         tuple(name if "." in name else f"{schema}.{name}" for name in params["expect_tables"]),
         passed_over=stray_files(params["directory"]),
         because="because a migration is a folder with a migration.sql",
-        finish=lambda outcome: generate(
-            to_generator(params), PostgresTarget.from_params(params), schema, outcome
-        ),
-    )
-
-
-def to_generator(params: Params) -> Generator | None:
-    if not params["generate_command"]:
-        return None
-    return Generator(
-        argv=tuple(params["generate_command"]),
-        directory=params["chdir"],
-        timeout=params["command_timeout"],
-        always=params["generate"] == "always",
+        finish=lambda outcome: generate(params, outcome),
     )
 
 

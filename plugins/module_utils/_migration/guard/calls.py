@@ -8,20 +8,21 @@ import typing as t
 from contextlib import AbstractContextManager, nullcontext
 
 from . import routines
-from .models import DEEPEST, Classification, concern
-from .parser import Name, UnparsableError, constant_text, parse, strings, to_name, walk
+from .models import DEEPEST, Classification, Concern, Concerns, Scope, concern
+from .parser import (
+    Name,
+    Node,
+    UnparsableError,
+    constant_text,
+    parse,
+    signature,
+    strings,
+    to_name,
+    walk,
+)
 from .plpgsql import judge_plpgsql
-from .routines import read_routine
-from .world import UNPLACED, ObjectState
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from .models import Concern, Scope
-    from .parser import Node
-    from .routines import Routine
-    from .world import Path, World
-
+from .routines import Routine, read_routine
+from .world import ObjectState, Path, World
 
 _HARMLESS_VALUE = {
     "standard_conforming_strings": ("on", "true", "yes", "1"),
@@ -33,7 +34,7 @@ _HARMLESS_VALUE = {
 _ITEM = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^\s",]+))\s*(?:,|\Z)')
 
 
-def judge_set(body: Node, scope: Scope) -> Iterator[Concern]:
+def judge_set(body: Node, scope: Scope) -> Concerns:
     """A VariableSetStmt."""
     name = body.get("name", "").lower()
     kind = body.get("kind")
@@ -53,17 +54,13 @@ def judge_set(body: Node, scope: Scope) -> Iterator[Concern]:
                 scope.world.set_path(None, certain=False)
 
 
-def judge_value(name: str, values: Sequence[str]) -> Iterator[Concern]:
-    harmless = _HARMLESS_VALUE.get(name)
-    if harmless is not None and [value.lower() for value in values][:1] not in (
-        [value] for value in harmless
-    ):
+def judge_value(name: str, values: t.Sequence[str]) -> Concerns:
+    value = values[0].lower() if values else None
+    if name in _HARMLESS_VALUE and value not in _HARMLESS_VALUE[name]:
         yield concern("setting", f"it sets {name}, which changes later statements")
 
 
-def judge_set_config(
-    arguments: Sequence[str | None], scope: Scope, *, alone: bool
-) -> Iterator[Concern]:
+def judge_set_config(arguments: t.Sequence[str | None], scope: Scope, *, alone: bool) -> Concerns:
     """A call of set_config; `alone` when it surely runs, once."""
     name, value, *_rest = (*arguments, None, None)
     if name is None:
@@ -71,10 +68,8 @@ def judge_set_config(
     elif name.lower() == "search_path":
         path = _path_of_text(value, scope.world) if value is not None else None
         scope.world.set_path(path, certain=alone and scope.certain)
-    elif value is None:
-        yield from judge_value(name.lower(), ["?"])
     else:
-        yield from judge_value(name.lower(), [value])
+        yield from judge_value(name.lower(), ["?" if value is None else value])
 
 
 def read_path(body: Node, world: World) -> Path:
@@ -85,8 +80,7 @@ def read_path(body: Node, world: World) -> Path:
 
 
 def _values(body: Node) -> list[str]:
-    constants = [each.get("A_Const", {}) for each in body.get("args", ())]
-    return [_value(each) for each in constants]
+    return [_value(each.get("A_Const", {})) for each in body.get("args", ())]
 
 
 def _value(constant: Node) -> str:
@@ -105,9 +99,8 @@ def _path_of_text(text: str, world: World) -> Path:
     return _expand(names, world) if at == len(text.rstrip()) or not text.strip() else None
 
 
-def _expand(names: Sequence[str], world: World) -> Path:
-    user = world.catalog.user if world.catalog else ""
-    expanded = [user if name == "$user" else name for name in names]
+def _expand(names: t.Sequence[str], world: World) -> Path:
+    expanded = [world.catalog.user if name == "$user" else name for name in names]
     return tuple(name for name in expanded if name and name != "pg_catalog")
 
 
@@ -116,13 +109,13 @@ _NAMING = frozenset({"funcname", "names", "objname"})
 _WORD = re.compile(r"\w+")
 
 
-def judge_running(node: Node, scope: Scope) -> Iterator[Concern]:
+def judge_running(node: Node, scope: Scope) -> Concerns:
     """The calls in a statement that evaluates them now."""
     for key, body in walk(node, RUNNING):
         yield from judge_called(key, body, node, scope)
 
 
-def judge_called(key: str, body: Node, node: Node, scope: Scope) -> Iterator[Concern]:
+def judge_called(key: str, body: Node, node: Node, scope: Scope) -> Concerns:
     """What `walk` found below `node` for RUNNING."""
     if key == "FuncCall":
         alone = len(node.get("targetList", ())) == 1 and "fromClause" not in node
@@ -132,7 +125,7 @@ def judge_called(key: str, body: Node, node: Node, scope: Scope) -> Iterator[Con
         yield from _judge_attribute(body, scope)
 
 
-def judge_mentioned(node: Node | list[Node], scope: Scope) -> Iterator[Concern]:
+def judge_mentioned(node: Node | list[Node], scope: Scope) -> Concerns:
     """The calls in a definition: they run later, or for existing rows, so those known to destroy are told."""
     if not _may_mention(scope):
         return
@@ -161,16 +154,15 @@ def _may_mention(scope: Scope) -> bool:
     )
 
 
-def judge_call_of(name: Name, scope: Scope) -> Iterator[Concern]:
+def judge_call_of(name: Name, scope: Scope) -> Concerns:
     """A routine that is called by its name alone, as a trigger's is."""
-    defined = list(find_routines(scope.world, name))
-    if defined:
-        yield from _judge_defined(name, scope)
-    if _may_be_another(scope.world, name, defined):
+    another = _may_be_another(scope.world, name)
+    yield from _judge_defined(name, scope)
+    if another:
         yield concern("function", f"it calls {name}(), which is not defined in these files")
 
 
-def judge_definition(sql: str, scope: Scope) -> Iterator[Concern]:
+def judge_definition(sql: str, scope: Scope) -> Concerns:
     """The body of a routine that the database has; `sql` is the whole CREATE."""
     try:
         [parsed] = parse(sql)
@@ -181,38 +173,29 @@ def judge_definition(sql: str, scope: Scope) -> Iterator[Concern]:
         yield from _judge_body(read_routine(parsed.node["CreateFunctionStmt"], sql), scope)
 
 
-def find_routines(world: World, name: Name) -> Iterator[Routine]:
-    """Those defined in this run that a name may mean; without a schema, those of any."""
-    if name.name in world.routine_names:
-        for (schema, known), routines in world.routines.items():
-            if known == name.name and (name.schema in (None, schema) or schema == UNPLACED):
-                yield from routines
-
-
-def _judge_call(call: Node, scope: Scope, *, alone: bool) -> Iterator[Concern]:
+def _judge_call(call: Node, scope: Scope, *, alone: bool) -> Concerns:
     name = to_name(strings(call["funcname"]))
-    defined = list(find_routines(scope.world, name))
-    if name.schema in (None, "pg_catalog") and not defined:
+    system = name.schema in (None, "pg_catalog") and not any(scope.world.find_routines(name))
+    if system and name.name == "set_config":
         arguments = [constant_text(each) for each in call.get("args", ())]
-        if name.name == "set_config":
-            yield from judge_set_config(arguments, scope, alone=alone)
-            return
-        if name.name == "setval":
-            yield from _judge_setval(call, scope)
-            return
-    if defined:
-        yield from _judge_defined(name, scope)
-    if _may_be_another(scope.world, name, defined) and not _is_harmless(name, scope.world):
+        yield from judge_set_config(arguments, scope, alone=alone)
+        return
+    if system and name.name == "setval":
+        yield from _judge_setval(call, scope)
+        return
+    another = _may_be_another(scope.world, name)
+    yield from _judge_defined(name, scope)
+    if another and not _is_harmless(name, scope.world):
         yield concern("function", f"it calls {name}(), which is not defined in these files")
 
 
-def _judge_attribute(body: Node, scope: Scope) -> Iterator[Concern]:
+def _judge_attribute(body: Node, scope: Scope) -> Concerns:
     named = strings(body.get("fields", ()) or body.get("indirection", ()))
     if named and named[-1] in scope.world.routine_names:
         yield from _judge_defined(Name(None, named[-1]), scope)
 
 
-def _judge_setval(call: Node, scope: Scope) -> Iterator[Concern]:
+def _judge_setval(call: Node, scope: Scope) -> Concerns:
     """Of a sequence by its name, or of a column's, which is as new as its table."""
     argument = (call.get("args") or [{}])[0]
     inner = argument.get("FuncCall", {})
@@ -224,38 +207,35 @@ def _judge_setval(call: Node, scope: Scope) -> Iterator[Concern]:
         yield concern("sequence-changed", f"it sets the existing sequence {name or 'it is told'}")
 
 
-def _may_be_another(world: World, name: Name, defined: list[Routine]) -> bool:
+def _may_be_another(world: World, name: Name) -> bool:
     """Whether the name may mean a routine that this run does not define."""
-    if not defined:
-        return True
-    known = world.catalog.functions if world.catalog else {}
-    ours = {(routine.name.name, tuple(each.name for each in routine.types)) for routine in defined}
-    return any(
-        (function, tuple(each.name for each in overload.types)) not in ours
-        for (schema, function), overloads in known.items()
+    ours = {signature(routine.types) for routine in world.find_routines(name)}
+    return not ours or any(
+        signature(overload.types) not in ours
+        for (schema, function), overloads in world.catalog.functions.items()
         if function == name.name and name.schema in (None, schema)
         for overload in overloads
     )
 
 
 def _is_harmless(name: Name, world: World) -> bool:
-    catalog = world.catalog
+    functions = world.catalog.functions
     if name.schema is None:
-        shadowed = catalog is not None and name.name in catalog.function_names
+        shadowed = any(function == name.name for _schema, function in functions)
         return routines.is_harmless(None, name.name) and not shadowed
     if routines.is_harmless(name.schema, name.name):
         return True
     # An extension may be in any schema, and the catalog has no functions of extensions.
-    ours = catalog is None or (name.schema, name.name) in catalog.functions
+    ours = not world.known or (name.schema, name.name) in functions
     return not ours and routines.is_harmless(None, name.name)
 
 
-def _judge_defined(name: Name, scope: Scope) -> Iterator[Concern]:
-    for routine in find_routines(scope.world, name):
+def _judge_defined(name: Name, scope: Scope) -> Concerns:
+    for routine in scope.world.find_routines(name):
         yield from _judge_body(routine, scope)
 
 
-def _judge_body(routine: Routine, scope: Scope) -> Iterator[Concern]:
+def _judge_body(routine: Routine, scope: Scope) -> Concerns:
     if routine.name in scope.calling:
         return
     if scope.depth > DEEPEST:
@@ -272,7 +252,7 @@ def _judge_body(routine: Routine, scope: Scope) -> Iterator[Concern]:
         yield _in_body(drop.concern, routine)
 
 
-def _read_body(routine: Routine, inner: Scope) -> Iterator[Concern]:
+def _read_body(routine: Routine, inner: Scope) -> Concerns:
     try:
         if routine.language == "sql":
             for node, sql in routine.statements:

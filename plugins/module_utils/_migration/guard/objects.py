@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import typing as t
 
-from .calls import find_routines
-from .columns import note_domain
-from .models import concern
+from .columns import is_numbered, note_domain
+from .models import Concerns, Drop, Scope, concern
 from .parser import (
     Name,
     Node,
     UnparsableError,
     dropped_types,
     items,
+    options_of,
     relation_name,
     signature,
     strings,
@@ -21,24 +21,15 @@ from .parser import (
     type_name,
     walk,
 )
-from .routines import Signature, read_routine
-from .signatures import lost_for_callers, read_options, read_signature, view_columns
-from .world import ObjectState, Trigger, is_history
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .models import Concern, Drop, Scope
-    from .routines import Routine
-    from .signatures import Columns
-    from .world import World
-
+from .routines import Routine, Signature, read_routine
+from .signatures import Columns, lost_for_callers, read_options, read_signature, view_columns
+from .world import ObjectState, Trigger, World, is_history
 
 _BEFORE = 2
 _RETURN = frozenset({"PLpgSQL_stmt_return"})
 
 
-def create_trigger(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_trigger(body: Node, scope: Scope) -> Concerns:
     table = relation_name(body["relation"])
     target = scope.world.find(table)
     scope.lock(table)
@@ -52,33 +43,29 @@ def create_trigger(body: Node, scope: Scope) -> Iterator[Concern]:
         scope.world.add_trigger(key, Trigger(name, body.get("events", 0), function))
     before = body.get("timing") == _BEFORE and body.get("row")
     if before and not target.new and _swallows(function, scope.world):
-        yield concern(
-            "rows-swallowed",
-            f"its function {function}() may return NULL, which drops rows of {table}",
-        )
+        what = f"its function {function}() may return NULL, which drops rows of {table}"
+        yield concern("rows-swallowed", what)
 
 
-def judge_replaced_function(routine: Routine, schema: str, scope: Scope) -> Iterator[Concern]:
+def judge_replaced_function(routine: Routine, schema: str, scope: Scope) -> Concerns:
     """Of triggers that the database has."""
     catalog = scope.world.catalog
     place = (schema, routine.name.name)
-    if catalog is None or place in catalog.swallowing or not returns_null(routine):
+    if place in catalog.swallowing or not returns_null(routine):
         return
     for (_schema, table, trigger), of in catalog.triggers.items():
         if of.before_row and of.function == place:
-            yield concern(
-                "rows-swallowed",
-                f"the trigger {trigger} of {table} may return NULL by it, which drops rows",
-            )
+            what = f"the trigger {trigger} of {table} may return NULL by it, which drops rows"
+            yield concern("rows-swallowed", what)
 
 
 def _swallows(function: Name, world: World) -> bool:
-    made = list(find_routines(world, function))
+    made = list(world.find_routines(function))
     if made:
         return any(returns_null(routine) for routine in made)
-    known = world.catalog.swallowing if world.catalog else ()
     return any(
-        name == function.name and function.schema in (None, schema) for schema, name in known
+        name == function.name and function.schema in (None, schema)
+        for schema, name in world.catalog.swallowing
     )
 
 
@@ -90,63 +77,53 @@ def returns_null(routine: Routine) -> bool:
         body = routine.plpgsql
     except UnparsableError:
         return False
-    returned = [
-        each.get("expr", {}).get("PLpgSQL_expr", {}).get("query", "")
+    return any(
+        each.get("expr", {}).get("PLpgSQL_expr", {}).get("query", "").strip().lower() == "null"
         for _key, each in walk(body, _RETURN)
-    ]
-    return any(query.strip().lower() == "null" for query in returned)
+    )
 
 
 _CONSTRAINTS = frozenset({"Constraint"})
-_SERIAL = ("serial", "bigserial", "smallserial", "serial4", "serial8", "serial2")
 
 
-def create_table(body: Node, scope: Scope) -> Iterator[Concern]:
-    name = relation_name(body["relation"])
+def create_table(body: Node, scope: Scope) -> None:
+    world, name = scope.world, relation_name(body["relation"])
     certain = scope.certain and body.get("oncommit") != "ONCOMMIT_DROP"
-    before = scope.world.find(name).state
-    scope.world.create_relation(name, "table", certain=certain)
+    before = world.find(name).state
+    world.create_relation(name, "table", certain=certain)
     if before is not ObjectState.EXISTING:
-        scope.world.create_type(name, certain=certain)
+        world.create_type(name, certain=certain)
         for each in body.get("tableElts", ()):
-            _create_sequence_of(each.get("ColumnDef", {}), name, scope)
+            column = each.get("ColumnDef", {})
+            if is_numbered(column):
+                sequence = Name(name.schema, f"{name.name}_{column['colname']}_seq")
+                world.create_relation(sequence, "sequence", certain=scope.certain)
     for _key, each in walk(body.get("tableElts", []), _CONSTRAINTS):
         if "pktable" in each:
             scope.lock(relation_name(each["pktable"]))
     for each in body.get("inhRelations", ()):
-        parent = scope.world.find(relation_name(each["RangeVar"]))
+        parent = relation_name(each["RangeVar"])
+        reached = world.find(parent)
         if "partbound" in body:
-            scope.lock(relation_name(each["RangeVar"]))
+            scope.lock(parent)
         if before is ObjectState.EXISTING:
-            scope.world.entangle(parent)
-    yield from ()
+            world.entangle(reached)
 
 
-def _create_sequence_of(column: Node, table: Name, scope: Scope) -> None:
-    numbered = "CONSTR_IDENTITY" in {
-        each["Constraint"]["contype"] for each in column.get("constraints", ())
-    }
-    if numbered or ("typeName" in column and type_name(column["typeName"]).name in _SERIAL):
-        name = Name(table.schema, f"{table.name}_{column['colname']}_seq")
-        scope.world.create_relation(name, "sequence", certain=scope.certain)
-
-
-def create_foreign_table(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_foreign_table(body: Node, scope: Scope) -> None:
     name = relation_name(body["base"]["relation"])
     scope.world.create_relation(name, "foreign table", certain=scope.certain)
-    yield from ()
 
 
-def create_sequence(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_sequence(body: Node, scope: Scope) -> None:
     name = relation_name(body["sequence"])
     scope.world.create_relation(name, "sequence", certain=scope.certain)
-    yield from ()
 
 
-def create_view(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_view(body: Node, scope: Scope) -> Concerns:
     name = relation_name(body["view"])
     place = scope.world.creation_place(name)
-    settled = scope.settle("view", (place, name.name)) if place is not None else ()
+    settled = scope.settle("view", (place, name.name)) if place is not None else []
     for drop in settled:
         yield from _compare_view(t.cast("Columns | None", drop.before), name, body, scope)
     if settled or body.get("replace"):
@@ -155,36 +132,27 @@ def create_view(body: Node, scope: Scope) -> Iterator[Concern]:
     scope.world.create_relation(name, "view", certain=scope.certain, fresh=fresh)
 
 
-def _compare_view(
-    before: Columns | None, name: Name, body: Node, scope: Scope
-) -> Iterator[Concern]:
+def _compare_view(before: Columns | None, name: Name, body: Node, scope: Scope) -> Concerns:
     if before is None:
         return
+    again = f"it makes the view {name} again"
     after, whole = view_columns(body, scope.world)
-    missing = sorted(before.keys() - after.keys())
+    missing = ", ".join(sorted(before.keys() - after.keys()))
     if missing and not whole:
-        yield concern(
-            "replacement-unclear",
-            f"it makes the view {name} again, and whether that has {', '.join(missing)} cannot be told",
-        )
+        what = f"{again}, and whether that has {missing} cannot be told"
+        yield concern("replacement-unclear", what)
     elif missing:
-        yield concern(
-            "replacement-differs", f"it makes the view {name} again without {', '.join(missing)}"
-        )
+        yield concern("replacement-differs", f"{again} without {missing}")
     for column, type_ in before.items():
         other = after.get(column)
         if other is not None and other != type_:
-            yield concern(
-                "replacement-differs",
-                f"it makes the view {name} again with {column} as {other} instead of {type_}",
-            )
+            what = f"{again} with {column} as {other} instead of {type_}"
+            yield concern("replacement-differs", what)
 
 
-def _compare_options(
-    place: tuple[str, str], name: Name, body: Node, world: World
-) -> Iterator[Concern]:
+def _compare_options(place: tuple[str, str], name: Name, body: Node, world: World) -> Concerns:
     """A view that is made again has those of the new statement alone, even with OR REPLACE."""
-    known = world.catalog.view_options if world.catalog else {}
+    known = world.catalog.view_options
     if world.state("relation", *place) is ObjectState.EXISTING and place in known:
         before, after = known[place], read_options(body)
         for option in sorted(before ^ after):
@@ -192,7 +160,7 @@ def _compare_options(
             yield concern("replacement-differs", f"it makes the view {name} again {word} {option}")
 
 
-def create_schema(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_schema(body: Node, scope: Scope) -> Concerns:
     name = body.get("schemaname") or body.get("authrole", {}).get("rolename", "")
     scope.world.create("schema", name, certain=scope.certain)
     paths = tuple((name, *(path or ())) for path in scope.world.paths)
@@ -201,24 +169,23 @@ def create_schema(body: Node, scope: Scope) -> Iterator[Concern]:
             yield from scope.judge(each, scope)
 
 
-def create_extension(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_extension(body: Node, scope: Scope) -> None:
     scope.world.create("extension", body["extname"], certain=scope.certain)
     scope.world.facts.unclear = True
-    yield from ()
 
 
-def create_type(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
-    if kind == "CompositeTypeStmt":
+def create_type(body: Node, scope: Scope) -> None:
+    """An enum, a range, a composite type or a domain."""
+    if "typevar" in body:
         name = relation_name(body["typevar"])
     else:
-        name = to_name(strings(body["domainname" if kind == "CreateDomainStmt" else "typeName"]))
+        name = to_name(strings(body.get("domainname") or body["typeName"]))
     scope.world.create_type(name, certain=scope.certain)
-    if kind == "CreateDomainStmt":
+    if "domainname" in body:
         note_domain(name, body, scope)
-    yield from ()
 
 
-def create_routine(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_routine(body: Node, scope: Scope) -> Concerns:
     """Its body is judged when something calls it."""
     routine = read_routine(body, scope.sql)
     place = scope.world.creation_place(routine.name)
@@ -228,9 +195,8 @@ def create_routine(body: Node, scope: Scope) -> Iterator[Concern]:
         for drop in settled:
             before = t.cast("Signature | None", drop.before)
             for loss in lost_for_callers(before, signature_now) if before else ():
-                yield concern(
-                    "replacement-differs", f"it makes {routine.name}() again, which {loss}"
-                )
+                what = f"it makes {routine.name}() again, which {loss}"
+                yield concern("replacement-differs", what)
         scope.world.create(
             "function",
             place,
@@ -243,21 +209,21 @@ def create_routine(body: Node, scope: Scope) -> Iterator[Concern]:
     scope.world.add_routine(routine, certain=scope.certain)
 
 
-def _settle_routine(name: tuple[str, str], now: Signature, scope: Scope) -> tuple[Drop, ...]:
+def _settle_routine(name: tuple[str, str], now: Signature, scope: Scope) -> list[Drop]:
     """With the same inputs, or with more of them that have defaults, where no other routine has the name."""
     settled = scope.settle("function", name, now.types)
-    catalog = scope.world.catalog
-    if settled or catalog is None:
+    if settled:
         return settled
-    others = [of for (_schema, other), of in catalog.functions.items() if other == name[1]]
+    functions = scope.world.catalog.functions.items()
+    others = [of for (_schema, other), of in functions if other == name[1]]
     if sum(map(len, others)) != 1 or name[1] in scope.world.routine_names:
-        return ()
+        return []
     for count in range(len(now.types) - now.optional, len(now.types)):
-        settled = (*settled, *scope.settle("function", name, now.types[:count]))
+        settled += scope.settle("function", name, now.types[:count])
     return settled
 
 
-def create_rule(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_rule(body: Node, scope: Scope) -> Concerns:
     table = relation_name(body["relation"])
     if scope.world.find(table).new:
         yield concern("statement", f"it makes a rule that replaces actions on {table}")
@@ -265,14 +231,16 @@ def create_rule(body: Node, scope: Scope) -> Iterator[Concern]:
         yield concern("rule-created", f"it replaces actions on the existing {table}")
 
 
-def define(body: Node, scope: Scope) -> Iterator[Concern]:
+_DEFINED: t.Final = {
+    "OBJECT_AGGREGATE": "aggregate",
+    "OBJECT_OPERATOR": "operator",
+    "OBJECT_COLLATION": "collation",
+}
+
+
+def define(body: Node, scope: Scope) -> None:
     """Aggregates, operators, collations, base types and the parts of text search."""
-    kinds = {
-        "OBJECT_AGGREGATE": "aggregate",
-        "OBJECT_OPERATOR": "operator",
-        "OBJECT_COLLATION": "collation",
-    }
-    kind = kinds.get(body["kind"])
+    kind = _DEFINED.get(body["kind"])
     name = to_name(strings(body["defnames"]))
     place = scope.world.creation_place(name)
     if kind and place is not None:
@@ -280,27 +248,21 @@ def define(body: Node, scope: Scope) -> Iterator[Concern]:
         if kind == "aggregate" and body.get("args"):
             types = dropped_types({"objfuncargs": items(body["args"][0])})
         if kind == "operator":
-            given = {
-                each["DefElem"]["defname"]: each["DefElem"].get("arg", {})
-                for each in body["definition"]
-            }
+            given = options_of(body, "definition")
             sides = [given[side]["TypeName"] for side in ("leftarg", "rightarg") if side in given]
             types = tuple(map(type_name, sides))
         scope.settle(kind, (place, name.name), types)
     if body["kind"] == "OBJECT_TYPE":
         scope.world.create_type(name, certain=scope.certain)
-    yield from ()
 
 
-def create_cast(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_cast(body: Node, scope: Scope) -> None:
     types = (type_name(body["sourcetype"]), type_name(body["targettype"]))
     scope.settle("cast", ("cast",), types)
-    yield from ()
 
 
-def create_statistics(body: Node, scope: Scope) -> Iterator[Concern]:
+def create_statistics(body: Node, scope: Scope) -> None:
     name = to_name(strings(body.get("defnames", ())))
     place = scope.world.creation_place(name)
     if place is not None:
         scope.settle("statistics", (place, name.name))
-    yield from ()

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 import typing as t
+from dataclasses import replace
 
-from .models import DEEPEST, Classification, concern
+from .models import DEEPEST, Classification, Concerns, Scope, concern
 from .parser import (
     Name,
+    Node,
     UnparsableError,
     constant_text,
     parse,
+    parse_expression,
     relation_name,
     strings,
     to_name,
@@ -23,14 +26,7 @@ from .parser import (
     words,
 )
 from .routines import read_dynamic
-from .world import ObjectState
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .models import Concern, Scope
-    from .parser import Node
-    from .world import World
+from .world import ObjectState, World
 
 
 class _View(t.NamedTuple):
@@ -45,19 +41,18 @@ class _View(t.NamedTuple):
 
 
 _TABLES = frozenset({"table", "view", "foreign table"})
+_IN_SCHEMA = ("table_schema", "table_name")
 _VIEWS: t.Final = {
-    Name("information_schema", "tables"): _View(
-        "relation", ("table_schema", "table_name"), _TABLES, privileged=True
+    ("information_schema", "tables"): _View("relation", _IN_SCHEMA, _TABLES, privileged=True),
+    ("information_schema", "columns"): _View(
+        "column", (*_IN_SCHEMA, "column_name"), _TABLES, privileged=True
     ),
-    Name("information_schema", "columns"): _View(
-        "column", ("table_schema", "table_name", "column_name"), _TABLES, privileged=True
-    ),
-    Name("pg_catalog", "pg_tables"): _View(
+    ("pg_catalog", "pg_tables"): _View(
         "relation", ("schemaname", "tablename"), frozenset({"table"})
     ),
-    Name("pg_catalog", "pg_class"): _View("relation", (None, "relname")),
-    Name("pg_catalog", "pg_constraint"): _View("constraint", (None, None, "conname")),
-    Name("pg_catalog", "pg_policies"): _View("policy", ("schemaname", "tablename", "policyname")),
+    ("pg_catalog", "pg_class"): _View("relation", (None, "relname")),
+    ("pg_catalog", "pg_constraint"): _View("constraint", (None, None, "conname")),
+    ("pg_catalog", "pg_policies"): _View("policy", ("schemaname", "tablename", "policyname")),
 }
 _NAMED_BY_POSTGRES = re.compile(r"_(pkey|key|idx|excl|seq)\d*\Z")
 """Such relations come with a table, and are not followed."""
@@ -66,17 +61,10 @@ _NAMED_BY_POSTGRES = re.compile(r"_(pkey|key|idx|excl|seq)\d*\Z")
 def answer(expression: str, scope: Scope) -> bool | None:
     """Whether a condition holds where it stands; None when that cannot be told."""
     world = scope.world
-    if world.catalog is None or world.is_held or scope.calling or scope.repeated:
+    if not world.known or world.is_held or scope.calling or scope.repeated:
         return None
-    try:
-        [parsed] = parse(f"SELECT {expression}")
-    except (UnparsableError, ValueError):
-        return None
-    query = parsed.node.get("SelectStmt", {})
-    targets = query.get("targetList", ())
-    if len(targets) != 1 or "fromClause" in query:
-        return None
-    return _answer(targets[0]["ResTarget"].get("val", {}), world)
+    value = parse_expression(expression)
+    return None if value is None else _answer(value, world)
 
 
 def _answer(node: Node, world: World) -> bool | None:
@@ -109,8 +97,9 @@ def _exists(query: Node, world: World) -> bool | None:
     if len(sources) != 1 or "RangeVar" not in sources[0] or query.keys() & _MORE:
         return None
     schema, name = relation_name(sources[0]["RangeVar"])
-    view = _VIEWS.get(Name(schema or "pg_catalog", name))
-    if view is None or (schema is None and world.may_be_made(name)):
+    view = _VIEWS.get((schema or "pg_catalog", name))
+    # Without a schema it may be one of the database, or of this run, with the name of one of pg_catalog.
+    if view is None or (schema is None and world.relations_named(None, name)):
         return None
     wanted, whole = _read_conditions(query.get("whereClause", {}))
     key = tuple(wanted.pop(column, None) if column else None for column in view.columns)
@@ -153,10 +142,8 @@ def _is_there(kind: str, key: tuple[str | None, ...], world: World) -> bool | No
     if kind not in ("relation", "column") or not named or _NAMED_BY_POSTGRES.search(named):
         return None
     # A composite type is in pg_class too, and each table has one of its name; none has its columns in such a view.
-    typed = (
-        kind == "relation"
-        and world.find(Name(key[0], named), "type").state is not ObjectState.ABSENT
-    )
+    type_state = world.find(Name(key[0], named), "type").state
+    typed = kind == "relation" and type_state is not ObjectState.ABSENT
     return None if typed or world.is_system(key[0], named) else False
 
 
@@ -167,7 +154,7 @@ def _shows(view: _View, key: tuple[str | None, ...], world: World) -> bool:
     schema, name = key[:2]
     return all(
         (not view.shows or world.kind_of(place) in view.shows)
-        and not (view.privileged and world.is_foreign(place))
+        and not (view.privileged and place in world.catalog.foreign_relations)
         for place in world.relations_named(schema, name)
     )
 
@@ -189,13 +176,13 @@ _STATEMENT_MODE, _EXPRESSION_MODE = 0, 2
 _ASSIGNMENT = re.compile(r"\s*([^:=]+?)\s*(?::=|=)(.*)", re.DOTALL)
 
 
-def judge_plpgsql(function: Node, scope: Scope) -> Iterator[Concern]:
+def judge_plpgsql(function: Node, scope: Scope) -> Concerns:
     """All of a body, with every branch that the database does not rule out; they matter for what is made again."""
     yield from _judge_parts(function.get("datums", ()), scope)
     yield from _judge_statements([function.get("action", {})], scope)
 
 
-def _judge_statements(nodes: t.Sequence[Node], scope: Scope) -> Iterator[Concern]:
+def _judge_statements(nodes: t.Sequence[Node], scope: Scope) -> Concerns:
     for node in nodes:
         for kind, body in node.items():
             yield from _judge_statement(kind.removeprefix(_STATEMENT), body, scope)
@@ -203,7 +190,7 @@ def _judge_statements(nodes: t.Sequence[Node], scope: Scope) -> Iterator[Concern
             scope = scope.branch()
 
 
-def _judge_statement(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
+def _judge_statement(kind: str, body: Node, scope: Scope) -> Concerns:
     if kind == "rollback":
         scope.world.doubt()
         yield concern("rollback", "it rolls back in a body")
@@ -214,7 +201,7 @@ def _judge_statement(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
     elif kind == "if":
         yield from _judge_if(body, scope)
     else:
-        scope = scope.loop() if kind in _LOOPS else scope
+        scope = replace(scope, repeated=True) if kind in _LOOPS else scope
         for key, part in body.items():
             if key == "dynquery" or (key == "query" and kind in ("dynexecute", "dynfors")):
                 yield from _judge_dynamic(part["PLpgSQL_expr"]["query"], scope)
@@ -222,7 +209,7 @@ def _judge_statement(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
                 yield from _judge_parts(part, scope)
 
 
-def _judge_if(body: Node, scope: Scope) -> Iterator[Concern]:
+def _judge_if(body: Node, scope: Scope) -> Concerns:
     """The branches that may be taken, and the conditions that are asked on the way to them."""
     branches = [(body, "then_body")]
     branches += [(each["PLpgSQL_if_elsif"], "stmts") for each in body.get("elsif_list", ())]
@@ -236,7 +223,7 @@ def _judge_if(body: Node, scope: Scope) -> Iterator[Concern]:
     yield from _judge_parts(body.get("else_body", []), scope)
 
 
-def _judge_block(body: Node, scope: Scope) -> Iterator[Concern]:
+def _judge_block(body: Node, scope: Scope) -> Concerns:
     handlers = body.get("exceptions", ())
     inner = scope.branch() if handlers and not _only_makes_sure(body) else scope
     yield from _judge_statements(body.get("body", ()), inner)
@@ -245,13 +232,12 @@ def _judge_block(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def _only_makes_sure(block: Node) -> bool:
     """One statement, and the error that what it makes is there already."""
-    named = {
-        body.get("condname", "") for _key, body in walk(block.get("exceptions", []), _CONDITION)
-    }
+    conditions = walk(block.get("exceptions", []), _CONDITION)
+    named = {body.get("condname", "") for _key, body in conditions}
     return len(block.get("body", ())) == 1 and named <= _IS_THERE
 
 
-def _judge_parts(part: t.Any, scope: Scope) -> Iterator[Concern]:
+def _judge_parts(part: t.Any, scope: Scope) -> Concerns:
     """Expressions where they are, and lists of statements each as a branch of its own."""
     if isinstance(part, list):
         if any(key.startswith(_STATEMENT) for each in part for key in each):
@@ -267,7 +253,7 @@ def _judge_parts(part: t.Any, scope: Scope) -> Iterator[Concern]:
                 yield from _judge_parts(value, scope)
 
 
-def _judge_expression(expression: Node, scope: Scope) -> Iterator[Concern]:
+def _judge_expression(expression: Node, scope: Scope) -> Concerns:
     query, mode = expression.get("query", ""), expression.get("parseMode", _STATEMENT_MODE)
     try:
         for node, sql in parse(_to_statement(query, mode)):
@@ -284,7 +270,7 @@ def _to_statement(query: str, mode: int) -> str:
     return f"SELECT {assigned[1]}, {assigned[2]}" if assigned else f"SELECT {query}"
 
 
-def _judge_dynamic(query: str, scope: Scope) -> Iterator[Concern]:
+def _judge_dynamic(query: str, scope: Scope) -> Concerns:
     yield from _judge_expression({"query": query, "parseMode": _EXPRESSION_MODE}, scope)
     text = read_dynamic(query)
     if text is None or scope.depth > DEEPEST:
@@ -294,7 +280,7 @@ def _judge_dynamic(query: str, scope: Scope) -> Iterator[Concern]:
         issues = [
             each
             for node, sql in parse(text.sql)
-            for each in scope.judge(node, scope.executing().reading(sql))
+            for each in scope.judge(node, replace(scope, depth=scope.depth + 1, sql=sql))
         ]
     except UnparsableError:
         yield concern("dynamic-sql", "it executes a text that cannot be read")

@@ -6,6 +6,8 @@ from __future__ import annotations
 import typing as t
 
 from .parser import (
+    INPUT_MODES,
+    Node,
     input_types,
     relation_name,
     same_types,
@@ -14,13 +16,7 @@ from .parser import (
     type_name,
 )
 from .routines import Signature
-from .world import ObjectState
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from .parser import Node
-    from .world import World
+from .world import ObjectState, World
 
 
 def read_options(body: Node) -> frozenset[str]:
@@ -40,9 +36,9 @@ def _option_text(arg: Node | None) -> str:
     return str(next(iter(body.values()), "0"))
 
 
-Columns: t.TypeAlias = "Mapping[str, str | None]"
+Columns: t.TypeAlias = "t.Mapping[str, str | None]"
 """To their types as in pg_type.typname, None where that cannot be told."""
-Tables: t.TypeAlias = "Mapping[str, Columns | None]"
+Tables: t.TypeAlias = "t.Mapping[str, Columns | None]"
 
 _NAMED_LIKE_THIS = {
     "A_ArrayExpr": "array",
@@ -128,7 +124,7 @@ def _columns_of_source(body: Node, ctes: Tables, world: World) -> Columns | None
     return _known(body, world)
 
 
-def _sources(nodes: t.Iterable[Node]) -> Iterator[Node]:
+def _sources(nodes: t.Iterable[Node]) -> t.Iterator[Node]:
     for node in nodes:
         if "JoinExpr" in node:
             yield from _sources([node["JoinExpr"]["larg"], node["JoinExpr"]["rarg"]])
@@ -138,11 +134,10 @@ def _sources(nodes: t.Iterable[Node]) -> Iterator[Node]:
 
 def _known(table: Node, world: World) -> Columns | None:
     target = world.find(relation_name(table))
-    if world.catalog is None or target.state is not ObjectState.EXISTING or len(target.keys) != 1:
+    if target.state is not ObjectState.EXISTING or not target.sole:
         return None
-    (key,) = target.keys
     columns = world.catalog.columns.items()
-    return {name: of.type for (*place, name), of in columns if tuple(place) == key} or None
+    return {name: of.type for (*place, name), of in columns if tuple(place) in target.keys} or None
 
 
 def _columns_of(target: Node, tables: Tables) -> Columns | None:
@@ -190,40 +185,32 @@ def _type_of(value: Node, tables: Tables) -> str | None:
     return (columns or {}).get(named[-1]) if columns else None
 
 
-_INPUTS = ("FUNC_PARAM_IN", "FUNC_PARAM_INOUT", "FUNC_PARAM_VARIADIC", "FUNC_PARAM_DEFAULT")
 _OUTPUTS = ("FUNC_PARAM_OUT", "FUNC_PARAM_INOUT", "FUNC_PARAM_TABLE")
 
 
 def read_signature(body: Node) -> Signature:
     """Of a CreateFunctionStmt."""
-    parameters = [
-        each["FunctionParameter"]
-        for each in body.get("parameters", ())
-        if "FunctionParameter" in each
-    ]
-    inputs = [each for each in parameters if each.get("mode") in _INPUTS]
-    columns = tuple(
-        (each.get("name", ""), type_name(each["argType"]))
-        for each in parameters
-        if each.get("mode") in _OUTPUTS
-    )
-    result = body.get("returnType")
+    parameters = [each.get("FunctionParameter", {}) for each in body.get("parameters", ())]
+    inputs = [each for each in parameters if each.get("mode") in INPUT_MODES]
+    modes = {each.get("mode") for each in parameters}
+    result = body.get("returnType", {})
     return Signature(
         types=input_types(body.get("parameters", ())),
         names=tuple(each.get("name", "") for each in inputs),
         optional=sum("defexpr" in each for each in inputs),
-        variadic=any(each.get("mode") == "FUNC_PARAM_VARIADIC" for each in inputs),
+        variadic="FUNC_PARAM_VARIADIC" in modes,
         procedure=bool(body.get("is_procedure")),
-        returns_set=bool(result and result.get("setof")) or _returns_table(parameters),
-        columns=columns or ((("", type_name(result)),) if result else ()),
+        returns_set=bool(result.get("setof")) or "FUNC_PARAM_TABLE" in modes,
+        columns=tuple(
+            (each.get("name", ""), type_name(each["argType"]))
+            for each in parameters
+            if each.get("mode") in _OUTPUTS
+        )
+        or ((("", type_name(result)),) if result else ()),
     )
 
 
-def _returns_table(parameters: list[Node]) -> bool:
-    return any(each.get("mode") == "FUNC_PARAM_TABLE" for each in parameters)
-
-
-def lost_for_callers(old: Signature, new: Signature) -> Iterator[str]:
+def lost_for_callers(old: Signature, new: Signature) -> t.Iterator[str]:
     """A clause for each thing that callers of `old` cannot rely on with `new`, which may have more inputs."""
     if old.procedure != new.procedure:
         yield f"is a {'procedure' if new.procedure else 'function'} now"

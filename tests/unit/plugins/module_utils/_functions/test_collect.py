@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import FolderCheckout
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect import (
     Collected,
+    FolderCheckout,
     FunctionSelection,
     collect_functions,
 )

@@ -11,24 +11,23 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions import apply
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import Archive
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.apply import FunctionsRequest
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import (
+    Archive,
+    FunctionsMemory,
+    FunctionsRecord,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect import Collected
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
     Deployed,
     FunctionSource,
     Knowledge,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.prepare import (
-    FunctionsMemory,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.record import (
-    FunctionsRecord,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.task import (
-    FunctionsRequest,
     deploy,
     restore,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import no_check
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import LeaseLostError
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from tests.fakes.cluster import FakeClock, MemoryCluster
@@ -49,6 +48,10 @@ def record_in(cluster: MemoryCluster, **options: t.Any) -> FunctionsRecord:
     return FunctionsRecord(store, "edge_functions", lambda: None, "", **options)
 
 
+def order(check_lock: t.Callable[[], None] = no_check, **options: t.Any) -> FunctionsRequest:
+    return FunctionsRequest(check_lock, lambda *_event: None, **options)
+
+
 def go(
     api: MemoryFunctions,
     *sources: FunctionSource,
@@ -58,14 +61,12 @@ def go(
     """Once, by the record in a cluster, or without one."""
     if isinstance(memory, MemoryCluster):
         memory = record_in(memory)
-    return deploy(
-        api, Collected(sources, ()), FunctionsRequest(**options), memory or FunctionsMemory()
-    )
+    return deploy(api, Collected(sources, ()), order(**options), memory or FunctionsMemory())
 
 
 def back(api: MemoryFunctions, cluster: MemoryCluster, **options: t.Any) -> Result:
     record = record_in(cluster)
-    return restore(api, record.before(), FunctionsRequest(**options), record)
+    return restore(api, record.before(), order(**options), record)
 
 
 def saved(cluster: MemoryCluster) -> Archive:
@@ -229,9 +230,9 @@ def test_nothing_is_written_after_the_deploy_lock_was_lost(holds, losses, left):
     api = MemoryFunctions(source("a"), source("old"))
     api.losses = losses
     wanted = Collected((source("a", "2"),), ())
-    order = FunctionsRequest(prune=True, force=("old",))
+    request = order(Lock(holds).check, prune=True, force=("old",))
     with pytest.raises(LeaseLostError):
-        deploy(api, wanted, order, FunctionsMemory(), check_lock=Lock(holds).check)
+        deploy(api, wanted, request, FunctionsMemory())
     assert api.versions() == left
 
 
@@ -239,7 +240,7 @@ def test_nothing_goes_back_after_the_deploy_lock_was_lost():
     api, cluster = released()
     record = record_in(cluster)
     with pytest.raises(LeaseLostError):
-        restore(api, record.before(), FunctionsRequest(), record, check_lock=Lock(0).check)
+        restore(api, record.before(), order(Lock(0).check), record)
     assert api.versions() == {"a": 2, "b": 1, "mine": 1}
 
 
@@ -366,7 +367,7 @@ def test_a_function_that_somebody_created_meanwhile_is_not_removed():
     go(api, source("a", "2"), memory=cluster)
     api.deploy(source("b"))
     archive = Archive((source("a"),), ("b",))
-    restored = restore(api, archive, FunctionsRequest(), record_in(cluster))
+    restored = restore(api, archive, order(), record_in(cluster))
     assert (restored["kept"], set(api.active)) == (["b"], {"a", "b"})
 
 

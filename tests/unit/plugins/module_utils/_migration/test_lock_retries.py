@@ -1,11 +1,12 @@
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._migration import runner
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.runner import (
     LockRetries,
     Walk,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
-from tests.fakes.session import MemorySession
+from tests.fakes.session import MemorySession, NoWatch
 from tests.tables import cases
 
 
@@ -26,13 +27,11 @@ class Busy:
             raise SqlError(sqlstate=self.sqlstate, message="no", position=None)
 
     def insist(self, count: int, *, undone: bool = True, jitter: float = 0) -> None:
-        retries = LockRetries(
-            count=count,
-            sleep=self.waits.append,
-            random=lambda: jitter,
-            report=lambda _event, text, _data: self.told.append(text),
-        )
-        retries.insist("1_a.sql", self.attempt, lambda: undone)
+        retries = LockRetries(count, NoWatch(), lambda _event, text, _data: self.told.append(text))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(runner.time, "sleep", self.waits.append)
+            patched.setattr(runner.random, "random", lambda: jitter)
+            retries.insist("1_a.sql", self.attempt, lambda: undone)
 
 
 def test_waits_grow_from_one_second_to_fifteen():
