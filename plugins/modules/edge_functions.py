@@ -245,15 +245,14 @@ from ..module_utils import _s3
 from ..module_utils._cluster import Cluster, MonotonicClock
 from ..module_utils._errors import InputError, refuse_missing
 from ..module_utils._functions.api import SupabaseFunctionsApi
-from ..module_utils._functions.apply import FunctionsRequest, apply_secrets, plan_secrets
+from ..module_utils._functions.apply import apply_secrets, plan_secrets
 from ..module_utils._functions.archive import FunctionsMemory, FunctionsRecord
 from ..module_utils._functions.collect import (
     Collected,
     FolderCheckout,
-    FunctionSelection,
     collect_functions,
 )
-from ..module_utils._functions.task import deploy, restore
+from ..module_utils._functions.task import FunctionsRequest, deploy, restore
 from ..module_utils._http import REQUESTS
 from ..module_utils._kubernetes import cluster_elsewhere
 from ..module_utils._lock.apply import Check, lock_check
@@ -336,7 +335,6 @@ def _lock_check(module: Module, cluster: Cluster | None) -> Check:
 def _record(params: t.Mapping[str, t.Any], cluster: Cluster, check_lock: Check) -> FunctionsRecord:
     return FunctionsRecord(
         ReleaseStore(cluster, params["release"], clock=MonotonicClock()),
-        "edge_functions",
         functools.partial(_bucket, params),
         f"{params['prefix']}functions/{params['release']}/",
         fence=params["fence"],
@@ -355,17 +353,8 @@ def _collect(params: t.Mapping[str, t.Any]) -> Collected:
         raise InputError(
             f"'verify_jwt_by_name' says neither true nor false of {', '.join(wrong)}: say which."
         )
-    return collect_functions(
-        FolderCheckout(root),
-        FunctionSelection(
-            functions=directory.relative_to(root).as_posix(),
-            project_ref=params["project_ref"],
-            names=None if params["names"] is None else tuple(params["names"]),
-            verify_jwt=params["verify_jwt"],
-            verify_jwt_by_name=policies,
-            import_map=_import_map(params["import_map"], root),
-        ),
-    )
+    options = {**params, "import_map": _import_map(params["import_map"], root)}
+    return collect_functions(FolderCheckout(root), directory.relative_to(root).as_posix(), options)
 
 
 def _import_map(given: str | None, root: Path) -> str:

@@ -414,8 +414,8 @@ code:
   sample: P3009
 """
 
-from ..module_utils._migration.task import migrate
-from ..module_utils._module import Module, Result, documented, execute
+from ..module_utils._migration.task import migrate as run
+from ..module_utils._module import documented, execute
 from ..module_utils._postgres import PSYCOPG2
 
 NEEDS = (PSYCOPG2,)
@@ -423,10 +423,6 @@ NEEDS = (PSYCOPG2,)
 module_spec = documented(
     DOCUMENTATION, required_if=[("state", "resolved", ("migrations", "resolution"))]
 )
-
-
-def run(module: Module) -> Result:
-    return migrate(module)
 
 
 def main() -> None:

@@ -164,7 +164,6 @@ class SupabaseFunctionsApi:
                 pause, repeat, limited = 2.0 ** min(attempt, 3), again and attempt < 4, False
             else:
                 if answer.good or (gone_is_fine and answer.status == 404):
-                    self._heed(answer, place)
                     return answer
                 failure = self._refusal(answer, what)
                 pause = _pause(answer, attempt)
@@ -176,11 +175,6 @@ class SupabaseFunctionsApi:
                 raise failure
             if not limited:
                 time.sleep(pause)
-
-    def _heed(self, answer: Answer, place: str) -> None:
-        """The last call that the limit allowed says so: the next one would be refused."""
-        if answer.headers.get("X-RateLimit-Remaining") == "0":
-            self.shut(place, _seconds(answer.headers.get("X-RateLimit-Reset")) or 0.0)
 
     def shut(self, endpoint: str, seconds: float) -> None:
         """Hold every worker back from it for so long."""

@@ -129,17 +129,18 @@ class FunctionsMemory:
         return {}
 
 
+FACTS = "edge_functions"
+"""Where the record has them."""
 BEFORE_FACTS = "functions"
 """The attachment of a release by version 0.1, whose facts say nothing of it."""
 
 
 class FunctionsRecord(FunctionsMemory):
-    """`key`: of the record's facts. `bucket` opens the one that keeps archives below `folder`, None without one."""
+    """`bucket` opens the one that keeps archives below `folder`, None without one."""
 
     def __init__(
         self,
         store: ReleaseStore,
-        key: str,
         bucket: t.Callable[[], S3Bucket | None],
         folder: str,
         *,
@@ -147,14 +148,13 @@ class FunctionsRecord(FunctionsMemory):
         check_lock: Check = no_check,
     ) -> None:
         self._store = store
-        self._key = key
         self._bucket = bucket
         self._folder = folder
         self._fence = fence
         self._check_lock = check_lock
         record = store.read()
         self._attempt = record.attempt if record else 1
-        facts = (record.body["facts"].get(key) if record else None) or {}
+        facts = (record.body["facts"].get(FACTS) if record else None) or {}
         self._saved: dict[str, str] = facts.get("saved") or {}
         super().__init__(
             self._known(facts.get("known") or {}), self._load() if self._saved else None
@@ -180,7 +180,7 @@ class FunctionsRecord(FunctionsMemory):
                 actor=actor_of({"actor": ""}),
                 now=utc_now(),
                 fence=self._fence,
-                facts=plain({self._key: facts}),
+                facts=plain({FACTS: facts}),
             )
             self._check_lock()
             self._store.change(change, check_mode=False)

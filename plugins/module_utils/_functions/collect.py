@@ -9,7 +9,7 @@ import re
 import tomllib
 import typing as t
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import InputError
@@ -158,60 +158,51 @@ SLUG = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True)
-class FunctionSelection:
-    """The selected functions of a checkout, and the overrides of its config.toml."""
-
-    functions: str
-    """The folder supabase/functions, relative to the checkout's root."""
-    project_ref: str
-    names: tuple[str, ...] | None = None
-    """None for all that the checkout holds."""
-    verify_jwt: bool | None = None
-    verify_jwt_by_name: t.Mapping[str, bool] = field(default_factory=dict)
-    import_map: str = ""
-
-
-@dataclass(frozen=True)
 class Collected:
     sources: tuple[FunctionSource, ...]
     disabled: tuple[str, ...]
     """Functions that config.toml switches off: they are not deployed."""
 
 
-def collect_functions(checkout: FolderCheckout, selection: FunctionSelection) -> Collected:
-    """Collect all functions. Raises one InputError with all problems of all of them."""
-    path = f"{posixpath.dirname(selection.functions)}/config.toml"
-    config = read_config(path, checkout.read(path), selection.project_ref)
-    names = selection.names
+def collect_functions(
+    checkout: FolderCheckout, functions: str, options: t.Mapping[str, t.Any]
+) -> Collected:
+    """Collect all functions of a folder. Raises one InputError with all problems of all of them.
+
+    `options` are the module's, which override config.toml; paths are relative to the checkout's root.
+    """
+    path = f"{posixpath.dirname(functions)}/config.toml"
+    config = read_config(path, checkout.read(path), options["project_ref"])
+    names = options["names"]
     if names is None:
-        folder = selection.functions
         there = [
             name
-            for name in checkout.folders(folder)
-            if checkout.read(f"{folder}/{name}/index.ts") is not None
+            for name in checkout.folders(functions)
+            if checkout.read(f"{functions}/{name}/index.ts") is not None
         ]
-        names = (*there, *sorted(config))
-    names = tuple(dict.fromkeys(names))
+        names = [*there, *sorted(config)]
+    names = list(dict.fromkeys(names))
     refused = [_refusal(name) for name in names if not SLUG.fullmatch(name)]
     if refused:
         raise InputError(" ".join(refused))
-    unknown = sorted({*selection.verify_jwt_by_name} - {*names})
+    unknown = sorted({*options["verify_jwt_by_name"]} - {*names})
     if unknown:
         raise InputError(
             f"'verify_jwt_by_name' names {', '.join(unknown)}, which is not deployed here: correct the name."
         )
-    disabled = tuple(name for name in names if not config.get(name, FunctionConfig()).enabled)
-    sources, problems = [], []
+    sources, disabled, problems = [], [], []
     for name in names:
-        if name in disabled:
+        settings = config.get(name, FunctionConfig())
+        if not settings.enabled:
+            disabled.append(name)
             continue
         try:
-            sources.append(_collect(checkout, selection, name, config.get(name, FunctionConfig())))
+            sources.append(_Walk(checkout, functions, name, settings, options).source())
         except InputError as exc:
             problems.append(str(exc))
     if problems:
         raise InputError(" ".join(problems))
-    return Collected(tuple(sources), disabled)
+    return Collected(tuple(sources), tuple(disabled))
 
 
 def _refusal(slug: str) -> str:
@@ -223,69 +214,68 @@ def _refusal(slug: str) -> str:
     )
 
 
-def _collect(
-    checkout: FolderCheckout, selection: FunctionSelection, slug: str, config: FunctionConfig
-) -> FunctionSource:
-    entrypoint = config.entrypoint or f"{selection.functions}/{slug}/index.ts"
-    walk = _Walk(checkout, slug)
-    import_map = _import_map(checkout, selection, slug, config, entrypoint)
-    if import_map:
-        walk.add_import_map(import_map)
-    for pattern in config.static_files:
-        walk.add_static(pattern)
-    walk.add_module(entrypoint, wanted_by="it is the function's entrypoint")
-    walk.add_targets()
-    if walk.problems:
-        raise InputError(" ".join(dict.fromkeys(walk.problems)))
-    policy = selection.verify_jwt_by_name.get(slug, selection.verify_jwt)
-    return FunctionSource(
-        slug=slug,
-        entrypoint=entrypoint,
-        import_map=import_map,
-        static_patterns=config.static_files,
-        verify_jwt=config.verify_jwt if policy is None else policy,
-        files=walk.files,
-    )
-
-
-def _import_map(
-    checkout: FolderCheckout,
-    selection: FunctionSelection,
-    slug: str,
-    config: FunctionConfig,
-    entrypoint: str,
-) -> str:
-    """Its path, empty without one: of the task, of config.toml, beside the entrypoint, or for all functions."""
-    for given, by in ((selection.import_map, "'import_map'"), (config.import_map, "config.toml")):
-        if given:
-            if checkout.read(given) is None:
-                raise InputError(f"{by} names {given} as import map of {slug!r}: there is none.")
-            return given
-    beside = posixpath.dirname(entrypoint)
-    for name in ("deno.json", "deno.jsonc"):
-        if checkout.read(f"{beside}/{name}") is not None:
-            return f"{beside}/{name}"
-    shared = f"{selection.functions}/import_map.json"
-    old = f"{beside}/import_map.json"
-    if old != shared and checkout.read(old) is not None:
-        raise InputError(
-            f"{old} is no longer read: call it deno.json, or name it as import_map of {slug!r} "
-            "in config.toml."
-        )
-    return shared if checkout.read(shared) is not None else ""
-
-
 class _Walk:
     """Follows imports from file to file, the import map first. Collects all problems."""
 
-    def __init__(self, checkout: FolderCheckout, slug: str) -> None:
+    def __init__(
+        self,
+        checkout: FolderCheckout,
+        functions: str,
+        slug: str,
+        config: FunctionConfig,
+        options: t.Mapping[str, t.Any],
+    ) -> None:
         self.files: dict[str, bytes] = {}
         self.problems: list[str] = []
         self._checkout = checkout
+        self._functions = functions
         self._slug = slug
+        self._config = config
+        self._options = options
         self._map = ImportMap()
         self._map_path = ""
         self._walked: set[str] = set()
+
+    def source(self) -> FunctionSource:
+        entrypoint = self._config.entrypoint or f"{self._functions}/{self._slug}/index.ts"
+        import_map = self._import_map(posixpath.dirname(entrypoint))
+        if import_map:
+            self.add_import_map(import_map)
+        for pattern in self._config.static_files:
+            self.add_static(pattern)
+        self.add_module(entrypoint, wanted_by="it is the function's entrypoint")
+        self.add_targets()
+        if self.problems:
+            raise InputError(" ".join(dict.fromkeys(self.problems)))
+        policy = self._options["verify_jwt_by_name"].get(self._slug, self._options["verify_jwt"])
+        return FunctionSource(
+            slug=self._slug,
+            entrypoint=entrypoint,
+            import_map=import_map,
+            static_patterns=self._config.static_files,
+            verify_jwt=self._config.verify_jwt if policy is None else policy,
+            files=self.files,
+        )
+
+    def _import_map(self, beside: str) -> str:
+        """Its path, empty without one: of the task, of config.toml, beside the entrypoint, or for all functions."""
+        read, slug = self._checkout.read, self._slug
+        of_task: str = self._options["import_map"]
+        for given, by in ((of_task, "'import_map'"), (self._config.import_map, "config.toml")):
+            if given and read(given) is None:
+                raise InputError(f"{by} names {given} as import map of {slug!r}: there is none.")
+            if given:
+                return given
+        for name in ("deno.json", "deno.jsonc"):
+            if read(f"{beside}/{name}") is not None:
+                return f"{beside}/{name}"
+        shared, old = f"{self._functions}/import_map.json", f"{beside}/import_map.json"
+        if old != shared and read(old) is not None:
+            raise InputError(
+                f"{old} is no longer read: call it deno.json, or name it as import_map of {slug!r} "
+                "in config.toml."
+            )
+        return shared if read(shared) is not None else ""
 
     def add_import_map(self, path: str) -> None:
         chain: list[str] = []

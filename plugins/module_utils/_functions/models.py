@@ -140,9 +140,6 @@ def _path_of(location: str) -> str:
     return location.removeprefix("file://").lstrip("/")
 
 
-Names = t.Collection[str]
-
-
 @dataclass(frozen=True)
 class FunctionChange:
     """The change of one function. `deploy`: the source to upload, None for a deletion."""
@@ -218,7 +215,7 @@ def plan_functions(
     return FunctionsPlan(tuple(changes), tuple(extra), tuple(retained), tuple(turned), unchanged)
 
 
-def prune(extra: Names, known: Knowledge, force: Names) -> tuple[str, ...]:
+def prune(extra: t.Collection[str], known: Knowledge, force: t.Collection[str]) -> tuple[str, ...]:
     """The functions of `extra` that may be deleted: this record deployed them, or `force` names them."""
     unknown = sorted({*force} - {*extra})
     if unknown:
@@ -240,7 +237,7 @@ def deployed_since(
     )
 
 
-def missing_secrets(required: t.Iterable[str], present: Names) -> None:
+def missing_secrets(required: t.Iterable[str], present: t.Collection[str]) -> None:
     missing = sorted({*required} - {*present})
     if missing:
         raise InputError(

@@ -19,8 +19,15 @@ from .guard.models import MigrationFinding, Review, Source
 from .guard.parser import PGLAST
 from .guard.review import review
 from .models import DriftError, GuardError, Migration, describe_tables, find_tables, verify_tables
-from .runner import LockRetries, advisory_lock
-from .session import AppliedFile, Runs, SessionTimeouts, describe_runs, refuse_read_only
+from .runner import (
+    AppliedFile,
+    LockRetries,
+    Runs,
+    SessionTimeouts,
+    advisory_lock,
+    describe_runs,
+    refuse_read_only,
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,8 @@ class DeployRequest:
     """Each as `table`, which is in public, or as `schema.table`."""
     refuse_drift: bool
     limits: SessionTimeouts
-    guard: Guard
+    additive_only: bool
+    waivers: t.Mapping[str, str]
     advisory_lock_timeout: float
     where: str
     """The database, in sentences."""
@@ -179,8 +187,7 @@ def _look(session: Session, order: DeployRequest, engine: Engine) -> tuple[Plan,
         refuse_drift(plan)
     if plan.pending:
         refuse_read_only(session, order.where)
-    sources = [each.source for each in plan.pending]
-    return plan, order.guard.check(session, sources, problems=plan.problems, resets=engine.RESETS)
+    return plan, guarded(session, order, plan, resets=engine.RESETS)
 
 
 def refuse_drift(plan: Plan) -> None:
@@ -191,21 +198,6 @@ def refuse_drift(plan: Plan) -> None:
             "change as a new migration; set option 'drift' to 'warn' to continue anyway.",
             drift=plan.drift,
             **plan.details,
-        )
-
-
-def refuse_bad_waivers(waivers: t.Mapping[str, str], files: t.Collection[str]) -> None:
-    """Raise for a waiver without a reason, and for one of a file that is not in the folder."""
-    silent = sorted(file for file, reason in waivers.items() if not str(reason or "").strip())
-    if silent:
-        raise InputError(
-            f"Option 'waivers' has no reason for {', '.join(silent)}: add one, it is recorded."
-        )
-    strange = sorted(file for file in waivers if file not in files)
-    if strange:
-        raise InputError(
-            f"Option 'waivers' has files that are not in the folder: {', '.join(strange)}. "
-            "Correct the names, or remove the waivers."
         )
 
 
@@ -246,7 +238,7 @@ class GuardReport:
                 file: {"reason": self.waivers[file], "findings": _to_results(findings)}
                 for file, findings in self.waived.items()
             },
-            "verdicts": self.review.to_verdicts(),
+            "verdicts": self.review.verdicts,
         }
 
     def enforce(self, problems: t.Sequence[str] = ()) -> None:
@@ -292,47 +284,44 @@ _LONGEST = 100_000
 _UNREADABLE = ("syntax", "copy")
 
 
-@dataclass(frozen=True)
-class Guard:
-    """The options `additive_only` and `waivers`."""
+def read_waivers(params: t.Mapping[str, t.Any], files: t.Collection[str]) -> t.Mapping[str, str]:
+    """Raise for one without a reason, for one of a file that is not in the folder, and without the guard's parser."""
+    if params["additive_only"]:
+        refuse_missing([PGLAST])
+    waivers: t.Mapping[str, str] = params["waivers"]
+    silent = sorted(file for file, reason in waivers.items() if not str(reason or "").strip())
+    if silent:
+        raise InputError(
+            f"Option 'waivers' has no reason for {', '.join(silent)}: add one, it is recorded."
+        )
+    strange = sorted(file for file in waivers if file not in files)
+    if strange:
+        raise InputError(
+            f"Option 'waivers' has files that are not in the folder: {', '.join(strange)}. "
+            "Correct the names, or remove the waivers."
+        )
+    return waivers
 
-    additive_only: bool
-    waivers: t.Mapping[str, str]
 
-    @classmethod
-    def from_params(cls, params: t.Mapping[str, t.Any], files: t.Collection[str]) -> Guard:
-        """Of the options of the doc fragment _migrations; `files` are those of the folder."""
-        if params["additive_only"]:
-            refuse_missing([PGLAST])
-        refuse_bad_waivers(params["waivers"], files)
-        return cls(params["additive_only"], params["waivers"])
+def guarded(session: Session, order: DeployRequest, plan: Plan, *, resets: bool) -> GuardReport:
+    """Raise one error when a pending file is not additive and not waived, and for all problems with it.
 
-    def check(
-        self,
-        session: Session,
-        pending: t.Sequence[Source],
-        *,
-        problems: t.Mapping[str, t.Sequence[str]],
-        resets: bool,
-    ) -> GuardReport:
-        """Raise one error when a pending file is not additive and not waived, and for all `problems` with it.
-
-        Those are sentences on why files cannot run, by their names. `resets` when each file begins with the session's
-        first settings.
-        """
-        reviewed = Review((), (), {})
-        if self.additive_only and pending:
-            reviewed = review(pending, read_catalog(session, _words_of(pending)), resets=resets)
-            # That a file cannot be read is not told again where it is told why it cannot run.
-            telling = tuple(
-                each
-                for each in reviewed.findings
-                if each.file not in problems or each.rule not in _UNREADABLE
-            )
-            reviewed = replace(reviewed, findings=telling)
-        report = GuardReport(reviewed, self.waivers)
-        report.enforce([each for of in problems.values() for each in of])
-        return report
+    `resets` when each file begins with the session's first settings.
+    """
+    reviewed = Review((), (), {})
+    if order.additive_only and plan.pending:
+        pending = [each.source for each in plan.pending]
+        reviewed = review(pending, read_catalog(session, _words_of(pending)), resets=resets)
+        # That a file cannot be read is not told again where it is told why it cannot run.
+        telling = tuple(
+            each
+            for each in reviewed.findings
+            if each.file not in plan.problems or each.rule not in _UNREADABLE
+        )
+        reviewed = replace(reviewed, findings=telling)
+    report = GuardReport(reviewed, order.waivers)
+    report.enforce([each for of in plan.problems.values() for each in of])
+    return report
 
 
 def _words_of(pending: t.Sequence[Source]) -> set[str]:

@@ -163,7 +163,8 @@ def plan_steps(text: str, statements: t.Sequence[str]) -> tuple[Step, ...]:
 def _steps(statements: t.Sequence[str]) -> t.Iterator[Step]:
     together: list[int] = []
     for index, statement in enumerate(statements):
-        alone = runs_alone(statement) or (not together and runs_alone_when_first(statement))
+        first = not together and _ALONE_WHEN_FIRST.match(_uncommented(statement))
+        alone = first or runs_alone(statement)
         if not alone:
             together.append(index)
             continue
@@ -179,11 +180,6 @@ def runs_alone(statement: str) -> bool:
     return bool(_ALONE.match(_uncommented(statement)))
 
 
-def runs_alone_when_first(statement: str) -> bool:
-    """PostgreSQL refuses it inside a transaction, and takes it as the first that reaches it."""
-    return bool(_ALONE_WHEN_FIRST.match(_uncommented(statement)))
-
-
 def controls_transaction(statement: str) -> bool:
     return bool(_TRANSACTION_CONTROL.match(_uncommented(statement)))
 
@@ -192,16 +188,6 @@ def ends_transaction(statement: str) -> bool:
     return controls_transaction(statement) and not _uncommented(statement).startswith(
         ("BEGIN", "START")
     )
-
-
-def refused_in_its_transaction(statements: t.Sequence[str]) -> t.Iterator[int]:
-    """Those that the file has between a BEGIN and its COMMIT, where PostgreSQL refuses them; by their indexes."""
-    inside = False
-    for index, statement in enumerate(statements):
-        if inside and runs_alone(statement) and not _uncommented(statement).startswith("CLUSTER "):
-            yield index
-        if controls_transaction(statement):
-            inside = not ends_transaction(statement) or "AND CHAIN" in _uncommented(statement)
 
 
 def _uncommented(statement: str) -> str:

@@ -13,7 +13,7 @@ from .._errors import InputError, RefusedError
 from .._postgres import Session
 from .execution import excerpt
 from .models import FailedMigrationError, Folder, Migration, NotEmptyError, existing
-from .session import transaction
+from .runner import transaction
 from .supabase import Applied, Mend, SupabaseFiles
 
 NAMED = "V<version>__<description>.sql"

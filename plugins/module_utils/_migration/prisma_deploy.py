@@ -31,8 +31,15 @@ from .prisma_history import (
     resolve_by,
     use_schema,
 )
-from .runner import LockRetries, MigrationRun, StatementError, would_skip
-from .session import AppliedFile, SessionTimeouts, begin_anew
+from .runner import (
+    AppliedFile,
+    LockRetries,
+    MigrationRun,
+    SessionTimeouts,
+    StatementError,
+    begin_anew,
+    would_skip,
+)
 from .splitter import failing_line, without_leading_comments
 
 _OPTION = "generate_command"
@@ -136,7 +143,6 @@ def _lines(text: str, url: str, target: PostgresTarget) -> list[str]:
 
 # "Cannot run inside a transaction block", and a COMMIT inside of a procedure: the server alone knows which ones.
 _WANTS_NO_TRANSACTION = ("25001", "2D000")
-_SYNTAX_ERROR = "42601"
 
 
 @dataclass
@@ -159,19 +165,12 @@ class ScriptRun(MigrationRun):
             self._in_steps()
             return
         try:
-            self._try_whole(self._one_by_one)
+            self.insist(self._whole, self._roll_back)
         except SqlError as exc:
-            miscut = exc.sqlstate == _SYNTAX_ERROR
-            if not miscut and (
-                exc.sqlstate not in _WANTS_NO_TRANSACTION or len(self.migration.statements) > 1
-            ):
+            if exc.sqlstate not in _WANTS_NO_TRANSACTION or len(self.migration.statements) > 1:
                 raise
             self._roll_back()
-            if miscut:
-                # Should it be cut wrongly, the server cuts it itself.
-                self._try_whole(self._script)
-            else:
-                self._in_steps()
+            self._in_steps()
 
     def what_is_left(self, error: SqlError, advice: str) -> str:
         self._leave_failed(mask_message(str(error), error.sqlstate))
@@ -182,14 +181,13 @@ class ScriptRun(MigrationRun):
             f"{resolve_by('rolled_back', self.migration.name)}, and run again."
         )
 
-    def _try_whole(self, script: t.Callable[[], None]) -> None:
-        self.insist(lambda: self._whole(script), self._roll_back)
-
-    def _whole(self, script: t.Callable[[], None]) -> None:
+    def _whole(self) -> None:
+        """In a transaction it comes to what sending the script as one does, and the server tells which one failed."""
         self.session.execute("BEGIN")
         self.table.insert(self.attempt)
         self.limits.set_on(self.session)
-        script()
+        for index, _statement in enumerate(self.migration.script.statements):
+            self.run_statement(index)
         self.look_at_locks()
         forget_settings(self.session)
         self.table.finish(self.attempt)
@@ -204,21 +202,12 @@ class ScriptRun(MigrationRun):
                 raise StatementError(index, skipped)
         self.limits.set_on(self.session)
         with self.retries.watch.waiting():
-            self._script()
+            self.session.execute(self.migration.text)
         if self.session.in_transaction:
             self._leave_failed("The script left its transaction open.")
             raise self.left_open()
         forget_settings(self.session)
         self.table.finish(self.attempt)
-
-    def _one_by_one(self) -> None:
-        """In a transaction it comes to what sending the script as one does, and the server tells which one failed."""
-        for index, _statement in enumerate(self.migration.script.statements):
-            self.run_statement(index)
-
-    def _script(self) -> None:
-        if self.migration.statements:
-            self.session.execute(self.migration.text)
 
     def _roll_back(self) -> bool:
         self.session.execute("ROLLBACK")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 import typing as t
 import uuid
 from dataclasses import dataclass, field
@@ -23,11 +22,10 @@ from .._time import now
 from .deploy import Plan
 from .execution import controls_transaction, mask_logs, runs_alone
 from .models import FailedMigrationError, Migration, NotEmptyError, existing
-from .session import transaction
+from .runner import transaction
 from .splitter import without_leading_comments
 
 _SCRIPT = "migration.sql"
-_PROVIDERS = ("postgresql", "postgres")
 
 
 class PrismaMigration(Migration):
@@ -61,7 +59,6 @@ class PrismaMigration(Migration):
 def read_folder(directory: str) -> list[PrismaMigration]:
     """By name, as Prisma sorts them: as text."""
     path = existing(directory)
-    _refuse_other_provider(path / "migration_lock.toml")
     folders = sorted((entry for entry in path.iterdir() if entry.is_dir()), key=lambda e: e.name)
     empty = [folder.name for folder in folders if not (folder / _SCRIPT).is_file()]
     if empty:
@@ -85,20 +82,6 @@ def problems_of(migration: Migration) -> t.Iterator[str]:
         yield (
             f"{migration.file} has a statement that cannot share a transaction: give it its own "
             "migration, since Prisma sends a script as one transaction."
-        )
-
-
-def _refuse_other_provider(lock_file: Path) -> None:
-    try:
-        provider = tomllib.loads(lock_file.read_text(encoding="utf-8")).get("provider")
-    except FileNotFoundError:
-        return
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-        raise InputError(f"{lock_file} cannot be read ({exc}): restore it.") from exc
-    if provider not in _PROVIDERS:
-        raise InputError(
-            f"{lock_file.name} says the migrations are for {provider!r}; these databases are PostgreSQL.",
-            code="P3019",
         )
 
 
@@ -177,19 +160,13 @@ def compare(history: PrismaHistory, local: t.Sequence[PrismaMigration]) -> Plan:
         pending=tuple(migration for migration in local if migration.name not in known),
         versions=history.applied,
         drift={
-            migration.file: _describe_drift(recorded[migration.name], migration.checksum)
+            migration.file: f"the history recorded checksum {recorded[migration.name][:_SHOWN]}…, the file has "
+            f"{migration.checksum[:_SHOWN]}… (Prisma keeps no copy; git has it)"
             for migration in local
             if migration.name in recorded and not migration.has_checksum(recorded[migration.name])
         },
         warnings=(warning,) if missing else (),
         details={"missing_locally": missing},
-    )
-
-
-def _describe_drift(recorded: str, now: str) -> str:
-    return (
-        f"the history recorded checksum {recorded[:_SHOWN]}…, the file has {now[:_SHOWN]}… "
-        "(Prisma keeps no copy; git has it)"
     )
 
 
@@ -345,7 +322,10 @@ def read_history(session: Session, schema: str, table: HistoryTable) -> PrismaHi
 
 @dataclass(frozen=True)
 class Settlement:
-    """One name whose rows change, from one word to another. With `checksum` it gets a new row that says applied."""
+    """One name whose rows change, from one word to another. With `checksum` it gets a new row that says applied.
+
+    A name that is as it is to be already has none.
+    """
 
     name: str
     before: str
@@ -353,31 +333,13 @@ class Settlement:
     checksum: str | None = None
 
 
-@dataclass(frozen=True)
-class ResolvePlan:
-    """Names that are as they are to be already are in none of `settlements`."""
-
-    settlements: tuple[Settlement, ...]
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def changed(self) -> bool:
-        return bool(self.settlements)
-
-    def to_diff(self) -> dict[str, str]:
-        return {
-            "before": "".join(f"{each.name}: {each.before}\n" for each in self.settlements),
-            "after": "".join(f"{each.name}: {each.after}\n" for each in self.settlements),
-        }
-
-
 def plan_resolve(
     history: PrismaHistory,
     local: t.Sequence[PrismaMigration],
     names: t.Sequence[str],
     resolution: Resolution,
-) -> ResolvePlan:
-    """Raises for the first name that may not become that, before any of them has."""
+) -> tuple[list[Settlement], list[str]]:
+    """What changes, and warnings. Raises for the first name that may not become that, before any of them has."""
     checksums = {migration.name: migration.checksum for migration in local}
     settlements: list[Settlement] = []
     warnings: list[str] = []
@@ -403,7 +365,7 @@ def plan_resolve(
             warnings.append(
                 f"{name} failed once and was applied since, so nothing was rolled back."
             )
-    return ResolvePlan(tuple(settlements), tuple(warnings))
+    return settlements, warnings
 
 
 def _refuse_rolling_back(name: str, rows: t.Sequence[PrismaRow]) -> None:
@@ -421,13 +383,13 @@ def _refuse_rolling_back(name: str, rows: t.Sequence[PrismaRow]) -> None:
 
 
 def apply_resolve(
-    session: Session, table: HistoryTable, plan: ResolvePlan, *, exists: bool
+    session: Session, table: HistoryTable, settlements: t.Sequence[Settlement], *, exists: bool
 ) -> None:
     """All of them or none; `exists` is about the history."""
     with transaction(session):
         if not exists:
             table.create()
-        for each in plan.settlements:
+        for each in settlements:
             table.settle_failed(each.name)
             if each.checksum is not None:
                 # No steps of ours and empty logs, as Prisma writes it.

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a migration: under one advisory lock a database, again when a lock was in the way, and with a failure that says
-which statement failed, why, what is left of it and what to do, without its data.
+"""The session of a migration with its limits and locks, one advisory lock a database, and a run of a migration over it.
+
+It is tried again when a lock was in the way. A failure says which statement it was, why, what is left of it and what to
+do, without its data. Another session looks at the locks just before the commit, for only that still sees what the
+migration found: tables it drops, under the names they had, and none of those it makes itself.
 """
 
 from __future__ import annotations
@@ -9,23 +12,244 @@ import random
 import re
 import time
 import typing as t
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 
-from .._errors import UnreachableError
-from .._postgres import Session, SqlError
-from .execution import ends_transaction, excerpt, mask_message
-from .models import Migration, MigrationError, MigrationsLockedError
-from .session import (
-    LOCK_NOT_AVAILABLE,
-    AppliedFile,
-    BlockerMonitor,
-    HeldLock,
-    SessionTimeouts,
-    begin_anew,
-    strongest,
+from .._errors import DeployError, RefusedError, UnreachableError
+from .._postgres import (
+    PostgresSession,
+    PostgresTarget,
+    Session,
+    SqlError,
+    connected,
+    lift_timeouts,
+    shares_sessions,
 )
+from .._threads import Event, begin
+from .execution import excerpt, mask_message
+from .models import Migration, MigrationError, MigrationsLockedError
 from .splitter import failing_line, without_leading_comments
+
+MODES = (
+    "ACCESS SHARE",
+    "ROW SHARE",
+    "ROW EXCLUSIVE",
+    "SHARE UPDATE EXCLUSIVE",
+    "SHARE",
+    "SHARE ROW EXCLUSIVE",
+    "EXCLUSIVE",
+    "ACCESS EXCLUSIVE",
+)
+"""As the manual writes them, the weakest first."""
+_FILLING = MODES.index("ROW EXCLUSIVE")
+
+# Reading or filling a table locks its indexes as well; of those only what goes beyond that is told. To take a number
+# from a sequence blocks no session; event triggers do it, as pg_graphql's at every statement that changes the schema.
+_HELD = """
+SELECT format('%%I.%%I', n.nspname, c.relname), c.relkind IN ('i', 'I'), l.mode
+FROM pg_catalog.pg_locks l
+JOIN pg_catalog.pg_class c ON c.oid = l.relation
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE l.pid = %s AND l.locktype = 'relation' AND l.granted
+AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%%'
+AND NOT (c.relkind = 'S' AND l.mode = 'RowExclusiveLock')
+"""
+_BLOCKER = """
+SELECT b.pid, b.application_name, b.usename, b.state, b.xact_start::timestamptz(0)::text, (
+    SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_catalog.pg_locks w
+    JOIN pg_catalog.pg_class c ON c.oid = w.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE w.pid = %s AND NOT w.granted LIMIT 1)
+FROM pg_catalog.pg_stat_activity b WHERE b.pid = ANY (pg_catalog.pg_blocking_pids(%s)) ORDER BY b.xact_start LIMIT 1
+"""
+_FIRST_LOOK = 0.2
+_LOOKS = 1.0
+
+
+@dataclass(frozen=True, order=True)
+class HeldLock:
+    relation: str
+    """`schema.name`, as SQL."""
+    mode: str
+    """One of MODES."""
+
+
+class BlockerMonitor:
+    """Looks at `session` from another, which it opens when it is first needed.
+
+    Where that is refused, as when the server has no more connections, it sees nothing: a migration doesn't fail for it.
+    """
+
+    def __init__(self, target: PostgresTarget, session: PostgresSession) -> None:
+        self.blocker = ""
+        """Who held what we waited for, the last time that was seen, as a clause."""
+        self._target = target
+        self._pid = session.process
+        self._watching = ExitStack()
+        self._session: Session | None = None
+
+    def held(self) -> frozenset[HeldLock] | None:
+        """The locks on relations that were there before the transaction, the strongest of each; None: not seen."""
+        rows = self._rows(_HELD, (self._pid,))
+        if rows is None:
+            return None
+        locks = [(HeldLock(relation, _words(mode)), index) for relation, index, mode in rows]
+        return strongest(
+            lock for lock, index in locks if not index or MODES.index(lock.mode) > _FILLING
+        )
+
+    @contextmanager
+    def waiting(self) -> t.Iterator[None]:
+        """Remember in `blocker` who holds what the session waits for while the block runs."""
+        self.blocker = ""
+        ended = Event()
+        looking = begin(lambda: self._look_until(ended))
+        try:
+            yield
+        finally:
+            ended.set()
+            looking.result()
+
+    def close(self) -> None:
+        self._watching.close()
+
+    def _look_until(self, ended: Event) -> None:
+        wait = _FIRST_LOOK
+        while not ended.wait(wait):
+            for row in self._rows(_BLOCKER, (self._pid, self._pid)) or ():
+                self.blocker = _describe(*row)
+            wait = _LOOKS
+
+    def _rows(self, sql: str, values: tuple[int, ...]) -> list[tuple[t.Any, ...]] | None:
+        try:
+            if self._session is None:
+                watching = connected(
+                    self._target, application_name="easymo.deploy migrations watch"
+                )
+                self._session = self._watching.enter_context(watching)
+            return self._session.rows(sql, values)
+        except (DeployError, SqlError):
+            return None
+
+
+def strongest(locks: t.Iterable[HeldLock]) -> frozenset[HeldLock]:
+    """One lock a relation."""
+    ordered = sorted(locks, key=lambda lock: MODES.index(lock.mode))
+    return frozenset({lock.relation: lock for lock in ordered}.values())
+
+
+def _words(mode: str) -> str:
+    """`AccessExclusiveLock`, as the server calls it, as the manual does."""
+    return re.sub(r"\B(?=[A-Z])", " ", mode.removesuffix("Lock")).upper()
+
+
+def _describe(
+    pid: int, program: str, user: str, state: str, since: str | None, relation: str | None
+) -> str:
+    named = " ".join(filter(None, (program, f"of {user}" if user else "")))
+    transaction = f", in a transaction since {since}" if since else ""
+    return (
+        f"process {pid} ({named or 'no name'}, {state or 'state unknown'}{transaction}) holds a lock on "
+        f"{relation or 'what it needs'}"
+    )
+
+
+# Servers before PostgreSQL 14 do not know it, and some systems cannot do it.
+_LOOK_FOR_US = """
+SELECT pg_catalog.set_config(name, '1s', false) FROM pg_catalog.pg_settings
+WHERE name = 'client_connection_check_interval' AND max_val <> '0'
+"""
+_ONLY_READS = """
+SELECT pg_catalog.current_setting('transaction_read_only')::bool, pg_catalog.pg_is_in_recovery()
+"""
+
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+@dataclass(frozen=True)
+class SessionTimeouts:
+    """In seconds; 0 is no limit."""
+
+    lock_timeout: float
+    statement_timeout: float
+
+    def set_on(self, session: Session) -> None:
+        for name, seconds in asdict(self).items():
+            session.rows("SELECT set_config(%s, %s, false)", (name, str(int(seconds * 1000))))
+        # Should we be killed or cut off, the server ends what it runs for us, and lets go of the advisory lock.
+        session.rows(_LOOK_FOR_US)
+
+
+def begin_anew(session: Session) -> None:
+    """Forget what was set, and what was set for the role so that clients of the application don't take long."""
+    session.execute("RESET ALL")
+    lift_timeouts(session)
+
+
+@contextmanager
+def transaction(session: Session) -> t.Iterator[None]:
+    session.execute("BEGIN")
+    try:
+        yield
+        session.execute("COMMIT")
+    except SqlError:
+        session.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def migrating(target: PostgresTarget) -> t.Iterator[PostgresSession]:
+    """A session; what the server refuses outside of a migration's own statements is a RefusedError."""
+    try:
+        with connected(target, application_name="easymo.deploy migrations") as session:
+            lift_timeouts(session)
+            if shares_sessions(session, target):
+                raise RefusedError(
+                    f"The {target.where} is behind a pooler in transaction mode, which loses the lock and settings of "
+                    "a migration: connect to the database itself, or to the pooler in session mode (Supabase's is at "
+                    "port 5432), with 'login_host' and 'login_port'."
+                )
+            yield session
+    except SqlError as exc:
+        if exc.sqlstate == LOCK_NOT_AVAILABLE:
+            raise RefusedError(
+                f"A session of {target.where} holds a lock on what must be looked at for longer than option "
+                "'lock_timeout': wait for it, or end it; pg_stat_activity shows it."
+            ) from exc
+        raise RefusedError(f"The server refused the query: {exc}.") from exc
+
+
+def refuse_read_only(session: Session, where: str) -> None:
+    """Raise where nothing can be written, before anything is tried."""
+    only_reads, standby = session.rows(_ONLY_READS)[0]
+    if only_reads:
+        why = "it is a standby" if standby else "its default_transaction_read_only is on"
+        raise RefusedError(
+            f"The {where} is read-only, because {why}: migrate the primary, or set that to off."
+        )
+
+
+@dataclass(frozen=True)
+class AppliedFile:
+    """One file that was applied: the seconds it took, and the locks it held on what was there before."""
+
+    seconds: float
+    locks: frozenset[HeldLock]
+    locks_known: bool
+    """False when statements committed by themselves, whose locks are gone before anybody can look."""
+
+
+Runs = dict[str, AppliedFile]
+"""By the name of the file."""
+
+
+def describe_runs(runs: Runs) -> dict[str, t.Any]:
+    return {
+        "durations": {file: round(run.seconds, 3) for file, run in runs.items()},
+        "locks": {file: [asdict(lock) for lock in sorted(run.locks)] for file, run in runs.items()},
+        "locks_unknown": [file for file, run in runs.items() if not run.locks_known],
+    }
+
 
 _POLL = 0.25
 
@@ -66,6 +290,7 @@ def _describe_holder(session: Session, key: int) -> str:
 
 
 DEADLOCK_DETECTED = "40P01"
+_QUERY_CANCELED = "57014"
 _OF_LOCKS = {LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED}
 _LONGEST = 15.0
 _JITTER = 0.25
@@ -138,24 +363,9 @@ def telling(index: int | None) -> t.Iterator[None]:
         raise StatementError(index, exc) from exc
 
 
-def advice_on(sqlstate: str) -> str:
-    """A sentence, with the space before it; empty for most of them."""
-    if sqlstate == "57014":
-        return " It ran for longer than option 'statement_timeout', or was cancelled."
-    if sqlstate == "25006":
-        return (
-            " This server or session is read-only: connect to the primary, and check "
-            "default_transaction_read_only."
-        )
-    return ""
-
-
-_BUILDS_INDEX = re.compile(r"(?is)(?:CREATE|DROP|REINDEX)\b.*\bCONCURRENTLY\b")
 _SKIPS_INDEX = re.compile(
     r'(?i)CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+IF\s+NOT\s+EXISTS\s+(?P<name>"(?:[^"]|"")+"|[^\s"]+)'
 )
-# These may commit inside, so that a failure need not have taken back all they did.
-_COMMITS_INSIDE = re.compile(r"(?i)(?:CALL|DO)\b")
 _INVALID = """
 SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -163,58 +373,10 @@ WHERE NOT i.indisvalid
 """
 
 
-class Walk:
-    """Once through `order`, indexes into `texts`; `rewind` takes it back to where nothing is left of what failed."""
-
-    def __init__(self, session: Session, texts: t.Sequence[str], order: t.Sequence[int]) -> None:
-        self._session = session
-        self._texts = texts
-        self._order = order
-        self._next = 0
-        self._restart: int | None = 0
-        """Where to begin again; None where something since then is committed."""
-        self._invalid: frozenset[str] | None = None
-        """The indexes that were invalid before a statement that may leave another; None before any other."""
-
-    def statements(self) -> t.Iterator[int]:
-        """From where the walk stands; a statement counts as done when the next is asked for."""
-        while self._next < len(self._order):
-            index = self._order[self._next]
-            text = without_leading_comments(self._texts[index])
-            if not self._session.in_transaction:
-                self._prepare(index, text)
-            yield index
-            self._next += 1
-            if self._session.in_transaction and ends_transaction(text):
-                self._restart = None
-
-    def rewind(self) -> bool:
-        """Whether what failed has left nothing, so that `statements` may go on from where that began."""
-        if self._session.in_transaction:
-            self._session.execute("ROLLBACK")
-        if self._restart is None or self.new_invalid_indexes():
-            return False
-        self._next = self._restart
-        return True
-
-    def new_invalid_indexes(self) -> tuple[str, ...]:
-        """What a concurrent build left behind when it failed."""
-        if self._invalid is None or self._session.in_transaction:
-            return ()
-        return tuple(sorted(_invalid_indexes(self._session) - self._invalid))
-
-    def _prepare(self, index: int, text: str) -> None:
-        self._restart = None if _COMMITS_INSIDE.match(text) else self._next
-        self._invalid = _invalid_indexes(self._session) if _BUILDS_INDEX.match(text) else None
-        skipped = would_skip(self._session, text)
-        if skipped is not None:
-            raise StatementError(index, skipped)
-
-
 def would_skip(session: Session, statement: str) -> SqlError | None:
     """Why IF NOT EXISTS would leave an index invalid that an earlier run has not built to its end."""
     skips = _SKIPS_INDEX.match(without_leading_comments(statement))
-    for name in sorted(_invalid_indexes(session)) if skips else ():
+    for name in sorted(invalid_indexes(session)) if skips else ():
         if skips and _bare(name) == _bare(skips["name"]):
             message = (
                 f"index {name} is there and invalid, so IF NOT EXISTS would build none, and the file would count as "
@@ -224,7 +386,7 @@ def would_skip(session: Session, statement: str) -> SqlError | None:
     return None
 
 
-def _invalid_indexes(session: Session) -> frozenset[str]:
+def invalid_indexes(session: Session) -> frozenset[str]:
     return frozenset(str(row[0]) for row in session.rows(_INVALID))
 
 
@@ -303,7 +465,9 @@ class MigrationRun:
 
     def failure_of(self, error: SqlError) -> MigrationError:
         """File, statement, line, SQLSTATE and message; nothing of the data in it."""
-        advice = self.retries.advice(error.sqlstate) or advice_on(error.sqlstate)
+        advice = self.retries.advice(error.sqlstate)
+        if error.sqlstate == _QUERY_CANCELED:
+            advice = " It ran for longer than option 'statement_timeout', or was cancelled."
         left = self.what_is_left(error, advice)
         file, atomic = self.migration.file, self.migration.atomic
         details: dict[str, t.Any] = {"sqlstate": error.sqlstate, "atomic": atomic}

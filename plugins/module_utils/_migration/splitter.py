@@ -129,24 +129,16 @@ def _line(text: str, at: int) -> int:
 
 
 def _statements(text: str, pieces: t.Iterable[tuple[int, int]]) -> t.Iterator[Statement]:
+    """Without semicolons and the space around them, and without those that are nothing else."""
     line, counted = 1, 0
     for start, end in pieces:
-        begins, ends = _bounds(text, start, end)
-        if begins < ends:
-            line += text.count("\n", counted, begins)
-            counted = begins
-            yield Statement(text=text[begins:ends], line=line)
-
-
-def _bounds(text: str, start: int, end: int) -> tuple[int, int]:
-    """Of a piece without its semicolons and the space around it. A piece may be large, so it is not copied."""
-    while end > start and text[end - 1] == ";":
-        end -= 1
-    while end > start and text[end - 1] in _TRIMMED:
-        end -= 1
-    while start < end and text[start] in _TRIMMED:
-        start += 1
-    return start, end
+        piece = text[start:end].rstrip(";").rstrip(_TRIMMED)
+        bare = piece.lstrip(_TRIMMED)
+        begins = start + len(piece) - len(bare)
+        line += text.count("\n", counted, begins)
+        counted = begins
+        if bare:
+            yield Statement(bare, line)
 
 
 def _skip_blank(text: str, position: int, end: int, space: str) -> int:

@@ -8,18 +8,36 @@ from __future__ import annotations
 
 import difflib
 import re
+import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from .._errors import InputError, VerificationError
-from .._postgres import Session
+from .._postgres import Session, SqlError
 from .deploy import Plan, count
-from .execution import excerpt, mask_literals, refused_in_its_transaction, same_sql
-from .file_deploy import FileRun
+from .execution import (
+    Step,
+    controls_transaction,
+    ends_transaction,
+    excerpt,
+    mask_literals,
+    resets_role,
+    same_sql,
+)
 from .models import Folder, Migration, MissingLocallyError, OutOfOrderError, existing
-from .runner import LockRetries
-from .session import AppliedFile, SessionTimeouts, transaction
+from .runner import (
+    AppliedFile,
+    LockRetries,
+    MigrationRun,
+    SessionTimeouts,
+    StatementError,
+    begin_anew,
+    invalid_indexes,
+    telling,
+    transaction,
+    would_skip,
+)
 from .splitter import comments_end, without_leading_comments
 
 _NAME = re.compile(r"([0-9]+)_(.*)\.sql")
@@ -84,6 +102,10 @@ class Applied:
     """Stands for all versions up to its own, which have no rows and need no files."""
 
 
+History: t.TypeAlias = "t.Sequence[Applied]"
+Files: t.TypeAlias = "t.Sequence[Migration]"
+
+
 def _first_difference(applied: t.Sequence[str], now: t.Sequence[str]) -> str:
     matcher = difflib.SequenceMatcher(a=list(applied), b=list(now), autojunk=False)
     for what, start, _end, begin, _stop in matcher.get_opcodes():
@@ -96,6 +118,133 @@ def _first_difference(applied: t.Sequence[str], now: t.Sequence[str]) -> str:
             change = f"and is {is_now}" if was != is_now else "and differs further on"
             return f"statement {begin + 1} was {was} {change}"
     return "its statements are split differently"
+
+
+_BUILDS_INDEX = re.compile(r"(?is)(?:CREATE|DROP|REINDEX)\b.*\bCONCURRENTLY\b")
+# These may commit inside, so that a failure need not have taken back all they did.
+_COMMITS_INSIDE = re.compile(r"(?i)(?:CALL|DO)\b")
+
+
+@dataclass
+class FileRun(MigrationRun):
+    """Of a file, as the Supabase CLI runs it. `role` is the one to take on, None for the one that logs in."""
+
+    insert_row: t.Callable[[Session, Migration, float], None]
+    role: str | None
+    done: int = field(default=0, init=False)
+    """Of the statements of a step that run one by one."""
+    restart: int | None = field(default=0, init=False)
+    """Where among them to begin again; None where something since then is committed."""
+    invalid: frozenset[str] | None = field(default=None, init=False)
+    """The indexes that were invalid before a statement that may leave another; None before any other."""
+
+    UNPLACED = ", at its end"
+    OTHERWISE = "unless its version is in the history, undo what it left or make the file repeatable, and run again."
+
+    def __post_init__(self) -> None:
+        begin_anew(self.session)
+        self.limits.set_on(self.session)
+        self._take_role()
+
+    def run(self) -> None:
+        *steps, last = self.migration.steps
+        for step in steps:
+            self._run_step(step)
+        if last.transaction:
+            self._run_step(last, then=self._write_row)
+            return
+        self._run_step(last)
+        if self.session.in_transaction:
+            self.session.execute("ROLLBACK")
+            raise self.left_open()
+        self.insist(self._write_row, lambda: True)
+
+    def what_is_left(self, _error: SqlError, advice: str) -> str:
+        invalid = self._new_invalid_indexes()
+        # A transaction that the file itself has ended leaves nothing to roll back: only a warning.
+        self.session.execute("ROLLBACK")
+        left = (
+            " The whole file was rolled back: fix it and run again."
+            if self.migration.atomic
+            else " The file is not atomic, so what it committed before this stays; undo that or make the file "
+            "repeatable, then run again."
+        )
+        if invalid:
+            listed = ", ".join(invalid)
+            left += f" It left {listed} invalid: drop that index before you run the file again."
+        return left + advice
+
+    def _run_step(self, step: Step, then: t.Callable[[], None] = lambda: None) -> None:
+        if step.transaction:
+            self.insist(lambda: self._together(step, then), self._roll_back)
+        else:
+            self.done, self.restart, self.invalid = 0, 0, None
+            self.insist(lambda: self._one_by_one(step.statements), self._rewind)
+
+    def _together(self, step: Step, then: t.Callable[[], None]) -> None:
+        self.session.execute("BEGIN")
+        for index in step.statements:
+            self.run_statement(index)
+        self.look_at_locks()
+        then()
+        with telling(None):
+            self.session.execute("COMMIT")
+
+    def _one_by_one(self, statements: t.Sequence[int]) -> None:
+        """From where `_rewind` went back to."""
+        for index in statements[self.done :]:
+            text = without_leading_comments(self.migration.statements[index])
+            controls, within = controls_transaction(text), self.session.in_transaction
+            if not within:
+                self._prepare(index, text)
+            elif controls:
+                self.look_at_locks()
+            self.run_statement(index)
+            if not within and not controls:
+                self.held_known = False
+            self.done += 1
+            if self.session.in_transaction and ends_transaction(text):
+                self.restart = None
+
+    def _prepare(self, index: int, text: str) -> None:
+        self.restart = None if _COMMITS_INSIDE.match(text) else self.done
+        self.invalid = invalid_indexes(self.session) if _BUILDS_INDEX.match(text) else None
+        skipped = would_skip(self.session, text)
+        if skipped is not None:
+            raise StatementError(index, skipped)
+
+    def _rewind(self) -> bool:
+        """Whether what failed has left nothing, so that the walk may go on from where that began."""
+        if self.session.in_transaction:
+            self.session.execute("ROLLBACK")
+        if self.restart is None or self._new_invalid_indexes():
+            return False
+        self.done = self.restart
+        return True
+
+    def _new_invalid_indexes(self) -> list[str]:
+        """What a concurrent build left behind when it failed."""
+        if self.invalid is None or self.session.in_transaction:
+            return []
+        return sorted(invalid_indexes(self.session) - self.invalid)
+
+    def _roll_back(self) -> bool:
+        self.session.execute("ROLLBACK")
+        return True
+
+    def run_statement(self, index: int) -> None:
+        super().run_statement(index)
+        if resets_role(self.migration.statements[index]):
+            self._take_role()
+
+    def _write_row(self) -> None:
+        self._take_role()
+        with telling(None):
+            self.insert_row(self.session, self.migration, time.monotonic() - self.started)
+
+    def _take_role(self) -> None:
+        if self.role:
+            self.session.execute(f"SET SESSION ROLE {self.role}")
 
 
 class SupabaseFiles:
@@ -148,11 +297,6 @@ class SupabaseFiles:
                 f"{name} copies from or to its client in line {line}, without data: write INSERT, or "
                 "load the data in another task."
             )
-        for index in refused_in_its_transaction(statements):
-            yield (
-                f"{name} has {excerpt(statements[index])!r} (statement {index + 1}) between a BEGIN and its "
-                "COMMIT, which PostgreSQL refuses in a transaction: give it its own migration."
-            )
         if not migration.script.open_comment and not any(map(without_leading_comments, statements)):
             yield f"{name} has no statement: delete it, or write the migration."
 
@@ -193,9 +337,7 @@ class SupabaseFiles:
             return ""
         return _first_difference(row.statements, migration.statements)
 
-    def find_drift(
-        self, history: t.Sequence[Applied], local: t.Sequence[Migration]
-    ) -> dict[str, str]:
+    def find_drift(self, history: History, local: Files) -> dict[str, str]:
         """Files that differ from what was run, by name."""
         rows = {row.version: row for row in history}
         drifted: dict[str, str] = {}
@@ -207,15 +349,13 @@ class SupabaseFiles:
                 drifted[each.file] = str(exc)
         return {file: how for file, how in drifted.items() if how}
 
-    def find_missing(self, history: t.Sequence[Applied], local: t.Sequence[Migration]) -> list[str]:
+    def find_missing(self, history: History, local: Files) -> list[str]:
         """Applied versions that the folder has not."""
         there = {migration.version for migration in local}
         rows = {row.version for row in history if not row.baseline}
         return sorted(rows - there, key=self.version_order)
 
-    def find_pending(
-        self, history: t.Sequence[Applied], local: t.Sequence[Migration]
-    ) -> list[Migration]:
+    def find_pending(self, history: History, local: Files) -> list[Migration]:
         """Those without a row, but for what a baseline stands for."""
         order = self.version_order
         known = {row.version for row in history}
@@ -226,15 +366,13 @@ class SupabaseFiles:
             if each.version not in known and all(order(each.version) > base for base in bases)
         ]
 
-    def find_late(self, history: t.Sequence[Applied], pending: t.Sequence[Migration]) -> list[str]:
+    def find_late(self, history: History, pending: Files) -> list[str]:
         """The files that are older than the newest applied one."""
         order = self.version_order
         applied = [order(row.version) for row in history]
         return [each.file for each in pending if applied and order(each.version) < max(applied)]
 
-    def pending_after(
-        self, history: t.Sequence[Applied], local: t.Sequence[Migration]
-    ) -> list[Migration]:
+    def pending_after(self, history: History, local: Files) -> list[Migration]:
         """Local migrations that are newer than all applied ones.
 
         With `include_all` those that are older and not applied as well, in their order, as with the CLI's

@@ -11,7 +11,7 @@ from .._lock.apply import lock_check
 from .._module import Module, Result, emit_progress, refuse_below
 from .._postgres import PostgresTarget
 from . import deploy
-from .deploy import DeployOutcome, DeployRequest, Engine, Guard
+from .deploy import DeployOutcome, DeployRequest, Engine, read_waivers
 from .execution import session_role
 from .flyway import FlywayFiles, is_version
 from .models import Migration
@@ -27,8 +27,14 @@ from .prisma_history import (
     stray_files,
     use_schema,
 )
-from .runner import LockRetries, advisory_lock
-from .session import BlockerMonitor, SessionTimeouts, migrating, refuse_read_only
+from .runner import (
+    BlockerMonitor,
+    LockRetries,
+    SessionTimeouts,
+    advisory_lock,
+    migrating,
+    refuse_read_only,
+)
 from .supabase import SupabaseFiles
 
 Params = t.Mapping[str, t.Any]
@@ -69,7 +75,8 @@ def run_migrations(
         expect_tables=tables,
         refuse_drift=params["drift"] == "fail",
         limits=SessionTimeouts(params["lock_timeout"], params["statement_timeout"]),
-        guard=Guard.from_params(params, [migration.file for migration in files]),
+        additive_only=params["additive_only"],
+        waivers=read_waivers(params, [migration.file for migration in files]),
         advisory_lock_timeout=advisory_wait(params),
         where=target.where,
         check_lock=lock_check(module),
@@ -158,26 +165,28 @@ def resolve_prisma(module: Module, local: t.Sequence[PrismaMigration]) -> Result
     with migrating(target) as session:
         table = use_schema(session, schema)
         history = read_history(session, schema, table)
-        plan = plan_resolve(history, local, *decision)
-        if plan.changed:
+        settled, warnings = plan_resolve(history, local, *decision)
+        if settled:
             refuse_read_only(session, target.where)
-        if plan.changed and not module.check_mode:
+        if settled and not module.check_mode:
             with advisory_lock(session, ADVISORY_LOCK, timeout=advisory_wait(params)):
                 # What we saw before we held the lock may be old by now.
                 history = read_history(session, schema, table)
-                plan = plan_resolve(history, local, *decision)
+                settled, warnings = plan_resolve(history, local, *decision)
                 check_lock()
-                apply_resolve(session, table, plan, exists=history.exists)
+                apply_resolve(session, table, settled, exists=history.exists)
             history = read_history(session, schema, table)
-    for warning in plan.warnings:
+    for warning in warnings:
         module.warn(warning)
     result = {
-        "changed": plan.changed,
-        "resolved": [each.name for each in plan.settlements],
+        "changed": bool(settled),
+        "resolved": [each.name for each in settled],
         "versions": history.applied,
     }
     if module._diff:
-        result["diff"] = plan.to_diff()
+        before = "".join(f"{each.name}: {each.before}\n" for each in settled)
+        after = "".join(f"{each.name}: {each.after}\n" for each in settled)
+        result["diff"] = {"before": before, "after": after}
     return result
 
 

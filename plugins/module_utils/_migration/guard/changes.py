@@ -290,30 +290,22 @@ def rename(body: Node, scope: Scope) -> Concerns:
         yield concern("rename", f"it renames a {word}, which something may use")
 
 
-_INSIDE: t.Final = {
-    "column": "column",
-    "tabconstraint": "constraint",
-    "policy": "policy",
-    "trigger": "trigger",
-}
-
-
 def _rename_at_relation(word: str, body: Node, scope: Scope) -> Concerns:
     name, new_name, part = relation_name(body["relation"]), body["newname"], body.get("subname", "")
     world, target = scope.world, scope.world.find(name)
     if target.may_be_absent(body):
         return
     for key in target.sole:
-        if word not in _INSIDE:
+        kind = word.removeprefix("tab")
+        if kind not in ("column", "constraint", "policy", "trigger"):
             to = (key[0], new_name)
             scope.lock(Name(*to))
             if not target.new:
                 yield concern("rename", f"it renames the {word} {name}, which code may use")
             _move_relation(key, to, scope)
             continue
-        kind = _INSIDE[word]
         old = not target.new and world.state(kind, *key, part) is not ObjectState.NEW
-        if old and word in ("column", "tabconstraint"):
+        if old and kind in ("column", "constraint"):
             yield concern("rename", f"it renames {part or None} of {name}, which code may use")
         world.move(kind, (*key, part), (*key, new_name), certain=scope.certain)
         for trigger in list(world.triggers.get(key, ())) if word == "trigger" else ():

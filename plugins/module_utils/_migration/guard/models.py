@@ -7,15 +7,13 @@ A statement is judged where it stands: in which file, below which conditions, in
 from __future__ import annotations
 
 import typing as t
-from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from itertools import count
 
 from ..splitter import Statement
 from .parser import Name, Node, Types, same_types
-from .routines import Signature
-from .signatures import Columns
+from .routines import Columns, Signature
 from .world import NamedObjects, ObjectState, World
 
 
@@ -91,13 +89,7 @@ class Review:
 
     findings: tuple[MigrationFinding, ...]
     warnings: tuple[MigrationFinding, ...]
-    verdicts: t.Mapping[str, Counter[Classification]]
-
-    def to_verdicts(self) -> dict[str, dict[str, int]]:
-        return {
-            file: {verdict.value: counts[verdict] for verdict in Classification}
-            for file, counts in self.verdicts.items()
-        }
+    verdicts: dict[str, dict[str, int]]
 
 
 _LATER = "keep it until nothing uses it, and drop it in a later release with a waiver"

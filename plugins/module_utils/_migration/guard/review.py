@@ -9,7 +9,7 @@ from collections import Counter
 from ..execution import excerpt
 from ..splitter import Statement, failing_line, without_leading_comments
 from . import changes, objects, rows
-from .calls import judge_mentioned, judge_running, judge_set
+from .calls import judge_mentioned, judge_plpgsql, judge_running, judge_set
 from .catalog import Catalog
 from .changes import judge_drop
 from .columns import create_index
@@ -26,9 +26,7 @@ from .models import (
     concern,
     worst,
 )
-from .objects import create_trigger
 from .parser import Node, UnparsableError, in_parts, options_of, parse, parse_plpgsql, words
-from .plpgsql import judge_plpgsql
 from .routines import read_do
 from .tables import alter_policy, create_policy, judge_alter_table, without_policy
 from .world import World
@@ -69,22 +67,12 @@ def _judge_do(body: Node, scope: Scope) -> Concerns:
     yield from judge_plpgsql(function, scope)
 
 
-def _create_trigger(body: Node, scope: Scope) -> Concerns:
-    yield from judge_mentioned(body.get("whenClause", {}), scope)
-    yield from create_trigger(body, scope)
-
-
-def _create_routine(body: Node, scope: Scope) -> Concerns:
-    yield from judge_mentioned(body.get("parameters", []), scope)
-    yield from objects.create_routine(body, scope)
-
-
 _QUERIES = ("SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt")
 
 # They make something that may call functions later.
 _DEFINITIONS: t.Final[dict[str, Judge]] = {
     "CreateStmt": objects.create_table,
-    "CreateForeignTableStmt": objects.create_foreign_table,
+    "CreateForeignTableStmt": objects.create_relation,
     "ViewStmt": objects.create_view,
     "IndexStmt": create_index,
     "AlterTableStmt": judge_alter_table,
@@ -107,16 +95,16 @@ _OTHERS: t.Final[dict[str, Judge]] = {
     "ExplainStmt": rows.judge_explain,
     "PrepareStmt": rows.judge_prepare,
     "ExecuteStmt": rows.judge_execute,
-    "DeclareCursorStmt": rows.judge_cursor,
+    "DeclareCursorStmt": rows.judge_prepare,
     "TruncateStmt": rows.judge_truncate,
     "LockStmt": rows.judge_lock,
     "RefreshMatViewStmt": rows.judge_refresh,
     "DropStmt": judge_drop,
     "CreateSchemaStmt": objects.create_schema,
-    "CreateSeqStmt": objects.create_sequence,
+    "CreateSeqStmt": objects.create_relation,
     "CreateExtensionStmt": objects.create_extension,
-    "CreateFunctionStmt": _create_routine,
-    "CreateTrigStmt": _create_trigger,
+    "CreateFunctionStmt": objects.create_routine,
+    "CreateTrigStmt": objects.create_trigger,
     "AlterFunctionStmt": changes.alter_function,
     "CreatePolicyStmt": create_policy,
     "AlterPolicyStmt": alter_policy,
@@ -206,13 +194,12 @@ def review(sources: t.Sequence[Source], catalog: Catalog | None, *, resets: bool
         unit = Unit()
         judged.append((unit, _judge_file(source, world, unit)))
     findings: list[MigrationFinding] = []
-    verdicts: dict[str, Counter[Classification]] = {}
+    verdicts: dict[str, dict[str, int]] = {}
     for source, (unit, concerns) in zip(sources, judged, strict=True):
         for index, issue in without_policy(unit.enabled, world):
             concerns[index].append(issue)
-        verdicts[source.file] = Counter(
-            worst(each.verdict for each in of_statement) for of_statement in concerns
-        )
+        counts = Counter(worst(each.verdict for each in of_statement) for of_statement in concerns)
+        verdicts[source.file] = {verdict.value: counts[verdict] for verdict in Classification}
         findings += _to_findings(source, concerns)
     return Review(
         findings=tuple(each for each in findings if each.verdict is not Classification.WARNING),

@@ -119,6 +119,10 @@ class Signature:
     """Name and type of each column of the result; one without a name for a plain type."""
 
 
+Columns: t.TypeAlias = "t.Mapping[str, str | None]"
+"""To their types as in pg_type.typname, None where that cannot be told."""
+
+
 def is_type(name: Name) -> bool:
     return name.schema == "pg_catalog" or (name.schema is None and name.name in TYPES)
 

@@ -6,10 +6,9 @@ from __future__ import annotations
 import typing as t
 
 from .calls import RUNNING, judge_call_of, judge_called, judge_definition, judge_running
-from .catalog import Fired
 from .models import STOPPING, Concerns, Scope, concern, judge_filled, lock_kept
 from .parser import Name, Node, options_of, relation_name, strings, walk
-from .world import ObjectState, Trigger, World, is_history
+from .world import ObjectState, World, is_history
 
 _INSERT, _DELETE, _UPDATE, _TRUNCATE = 4, 8, 16, 32
 _RELATIONS = frozenset({"RangeVar"})
@@ -105,17 +104,14 @@ def _only_fills(targets: t.Sequence[Node], name: Name, world: World) -> bool:
     return world.known and any(
         world.kind_of(key) == "table"
         and key not in world.facts.moved
-        and not any(each.events & _UPDATE for each in _fired_on(key, world))
+        and not any(each.events & _UPDATE for each in world.catalog.fired.get(key, ()))
+        and not any(each.events & _UPDATE for each in world.triggers.get(key, ()))
         and all(
             world.state("column", *key, each["ResTarget"]["name"]) is ObjectState.NEW
             for each in targets
         )
         for key in world.find(name).sole
     )
-
-
-def _fired_on(key: tuple[str, str], world: World) -> list[Fired | Trigger]:
-    return [*world.catalog.fired.get(key, ()), *world.triggers.get(key, ())]
 
 
 def _judge_delete(body: Node, scope: Scope) -> Concerns:
@@ -196,19 +192,15 @@ def judge_explain(body: Node, scope: Scope) -> Concerns:
 
 
 def judge_prepare(body: Node, scope: Scope) -> Concerns:
-    """Judged as if it were executed at once; what it is executed with does not matter."""
+    """And a cursor: as if it were executed at once; what it is executed with does not matter."""
     yield from scope.judge(body["query"], scope)
-    scope.world.prepared.add(body["name"])
+    scope.world.prepared.add(body.get("name", ""))
 
 
 def judge_execute(body: Node, scope: Scope) -> Concerns:
     yield from judge_running(body, scope)
     if body["name"] not in scope.world.prepared:
         yield concern("prepared", f"it executes {body['name']!r}, which these files do not prepare")
-
-
-def judge_cursor(body: Node, scope: Scope) -> Concerns:
-    yield from scope.judge(body["query"], scope)
 
 
 def judge_call(body: Node, scope: Scope) -> Concerns:

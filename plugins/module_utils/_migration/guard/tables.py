@@ -240,8 +240,10 @@ def _set_not_null(alter: Alter) -> Concerns:
 
 
 def _column_default(alter: Alter) -> Concerns:
+    world = alter.scope.world
+    has_default = any(world.has_default(key, alter.part) for key in alter.target.keys)
     is_none = _is_none(alter.command.get("def"))
-    if alter.states("column") != {ObjectState.NEW} and is_none and _has_default(alter):
+    if alter.states("column") != {ObjectState.NEW} and is_none and has_default:
         shown = f"{alter.name}.{alter.part}"
         yield concern("drop-default", f"it drops the default of {shown}, which old code relies on")
 
@@ -250,17 +252,6 @@ def _is_none(default: Node | None) -> bool:
     """PostgreSQL keeps no default that is NULL."""
     bare = (default or {}).get("TypeCast", {}).get("arg", default)
     return bare is None or bool(bare.get("A_Const", {}).get("isnull"))
-
-
-def _has_default(alter: Alter) -> bool:
-    """Or perhaps so, before this run."""
-    world, keys = alter.scope.world, alter.target.keys
-    columns = [
-        world.catalog.columns.get((*key, alter.part))
-        for key in keys
-        if world.is_untouched(key, alter.part)
-    ]
-    return len(columns) < len(keys) or any(not of or of.has_default for of in columns)
 
 
 def _drops_nothing_old(alter: Alter, kind: str) -> bool:

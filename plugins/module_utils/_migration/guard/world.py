@@ -41,13 +41,6 @@ class SchemaFacts:
     dropped: bool = False
     """Whether something of before the run may be gone, or out of sight."""
 
-    def forget_table(self, table: Place) -> None:
-        """It has the name of another one, of which the catalog tells."""
-        self.rows_written = True
-        self.moved.add(table)
-        for switch in ("enabled", "forced"):
-            self.row_security[table, switch] = frozenset({None})
-
 
 Path: t.TypeAlias = "tuple[str, ...] | None"
 """Schemas in the order they are searched, None when that cannot be told."""
@@ -225,7 +218,10 @@ class World:
             self._uncertain |= {(kind, *key), (kind, *to)}
         if kind == "relation" and len(key) == 2:
             self._kinds[to[0], to[1]] = self._kinds.get((key[0], key[1]), "table")
-            self.facts.forget_table((to[0], to[1]))
+            self.facts.rows_written = True
+            self.facts.moved.add((to[0], to[1]))
+            for switch in ("enabled", "forced"):
+                self.facts.row_security[(to[0], to[1]), switch] = frozenset({None})
             if (key[0], key[1]) in self._entangled:
                 self._entangled.add((to[0], to[1]))
 
@@ -276,10 +272,11 @@ class World:
             return schema in _SYSTEM or schema.startswith("pg_")
         return not self.known or name in self.catalog.system_relations
 
-    def is_untouched(self, table: tuple[str, str], column: str) -> bool:
-        """Whether the catalog's table and column of these names are still those."""
-        renamed = ("column", *table, column) in self._objects
-        return not renamed and table not in self.facts.moved
+    def has_default(self, table: tuple[str, str], column: str) -> bool:
+        """Whether a column may have one from before this run."""
+        known = self.catalog.columns.get((*table, column))
+        renamed = ("column", *table, column) in self._objects or table in self.facts.moved
+        return renamed or known is None or known.has_default
 
     def find(self, name: Name, kind: str = "relation") -> NamedObjects:
         """What a relation or type of this name is, over all search paths there may be."""
@@ -388,8 +385,6 @@ class World:
 
 
 _KINDS = {
-    "r": "table",
-    "p": "table",
     "v": "view",
     "m": "materialized view",
     "S": "sequence",

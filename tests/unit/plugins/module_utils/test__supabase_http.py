@@ -7,7 +7,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions import ap
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.api import (
     SupabaseFunctionsApi,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer
 from tests.fakes.cluster import FakeClock
 
 
@@ -42,16 +41,3 @@ def test_a_limit_holds_for_its_endpoint_alone_and_never_gets_shorter(clock):
     assert clock.now() == 100.0
     gate.wait("POST /deploy")
     assert clock.now() == 130.0
-
-
-def test_the_last_call_that_the_limit_allows_holds_back_the_next_to_that_endpoint(
-    clock, monkeypatch
-):
-    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "40"}
-    monkeypatch.setattr(api, "send", lambda *_words, **_more: Answer(200, headers))
-    client = project()
-    for path in ("/secrets", "/functions"):
-        client.call("GET", path, "a list")
-    assert clock.now() == 100.0
-    client.call("GET", "/secrets", "a list")
-    assert clock.now() == 140.0

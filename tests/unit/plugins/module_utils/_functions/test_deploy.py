@@ -10,8 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions import apply
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.apply import FunctionsRequest
+from ansible_collections.easymo.deploy.plugins.module_utils._functions import task
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import (
     Archive,
     FunctionsMemory,
@@ -24,6 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.models im
     Knowledge,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.task import (
+    FunctionsRequest,
     deploy,
     restore,
 )
@@ -45,7 +45,7 @@ def source(slug: str, text: str = "1", *, verify_jwt: bool | None = False) -> Fu
 def record_in(cluster: MemoryCluster, **options: t.Any) -> FunctionsRecord:
     """Read anew, as each task does."""
     store = ReleaseStore(cluster, "2.0.0", clock=FakeClock())
-    return FunctionsRecord(store, "edge_functions", lambda: None, "", **options)
+    return FunctionsRecord(store, lambda: None, "", **options)
 
 
 def order(check_lock: t.Callable[[], None] = no_check, **options: t.Any) -> FunctionsRequest:
@@ -81,7 +81,7 @@ def changes(result: Result) -> list[tuple[str, str, list[str], list[str]]]:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch) -> None:
-    monkeypatch.setattr(apply, "LOOK_PAUSE", 0.0)
+    monkeypatch.setattr(task, "LOOK_PAUSE", 0.0)
 
 
 def test_only_what_differs_is_uploaded_and_it_is_told_how():

@@ -21,8 +21,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_hi
     problems_of,
     read_folder,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.runner import LockRetries
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.runner import (
+    LockRetries,
     SessionTimeouts,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
@@ -127,12 +127,10 @@ def test_checksums_without_their_leading_zeros_are_known():
     )
 
 
-def make(folder, *names: str, provider: str | None = "postgresql") -> None:
+def make(folder, *names: str) -> None:
     for name in names:
         (folder / name).mkdir()
         (folder / name / "migration.sql").write_text("select 1")
-    if provider:
-        (folder / "migration_lock.toml").write_text(f'provider = "{provider}"\n')
 
 
 def test_folders_are_read_by_name_as_text(tmp_path):
@@ -141,12 +139,6 @@ def test_folders_are_read_by_name_as_text(tmp_path):
         "202401010000_a",
         "20250101000000_b",
     ]
-
-
-def test_another_provider_is_refused(tmp_path):
-    make(tmp_path, provider="mysql")
-    with pytest.raises(InputError, match="mysql"):
-        read_folder(str(tmp_path))
 
 
 def test_a_folder_without_its_script_is_refused(tmp_path):

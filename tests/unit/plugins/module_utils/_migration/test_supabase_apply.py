@@ -6,17 +6,19 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution
     excerpt,
     mask_message,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.file_deploy import FileRun
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
     Migration,
     MigrationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.runner import LockRetries
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.runner import (
+    LockRetries,
     SessionTimeouts,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import failing_line
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import SupabaseFiles
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase import (
+    FileRun,
+    SupabaseFiles,
+)
 from tests.fakes.session import MemorySession, NoWatch
 from tests.tables import cases
 

@@ -138,24 +138,8 @@ def test_two_files_of_one_version_are_told():
     ("-- nothing\n;", "no statement"),
     ("select 1;\n\n/* open\ncreate table a ()", "comment that begins in line 3 and never ends"),
     ("/* /* */ create table a ()", "comment that begins in line 1 and never ends"),
-    ("begin; create index concurrently a on b (c); commit",
-     r"'create index concurrently a on b \(c\)' \(statement 2\) between a BEGIN and its COMMIT"),
-    ("begin; select 1; commit and chain; vacuum a; commit", r"'vacuum a' \(statement 4\)"),
     ("select 1;\n\\d x", "meta-command in line 2"),
 ])  # fmt: skip
 def test_what_cannot_run_is_told(content, problem):
     [told] = problems_of(migration("1", content))
     assert re.search(problem, told)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "begin; select 1; commit; create index concurrently a on b (c)",
-        "create index concurrently a on b (c); begin; select 1; commit",
-        "begin; cluster a using b; commit",
-        "begin; rollback; vacuum",
-    ],
-)
-def test_what_stands_outside_of_a_transaction_is_no_problem(content):
-    assert list(problems_of(migration("1", content))) == []
