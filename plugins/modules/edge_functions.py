@@ -252,7 +252,7 @@ from ..module_utils._functions.collect import (
     FolderCheckout,
     collect_functions,
 )
-from ..module_utils._functions.task import FunctionsRequest, deploy, restore
+from ..module_utils._functions.task import FunctionsTask
 from ..module_utils._http import REQUESTS
 from ..module_utils._kubernetes import cluster_elsewhere
 from ..module_utils._lock.apply import Check, lock_check
@@ -281,7 +281,10 @@ def run(module: Module) -> dict[str, t.Any]:
     collected = _collect(params) if params["state"] == "deployed" else None
     cluster = cluster_elsewhere(module) if params["release"] else None
     check_lock = _lock_check(module, cluster)
-    order = FunctionsRequest(
+    record = _record(params, cluster, check_lock) if cluster else None
+    task = FunctionsTask(
+        SupabaseFunctionsApi.from_params(params),
+        record or FunctionsMemory(),
         check_lock=check_lock,
         report=functools.partial(emit_progress, module),
         check_mode=module.check_mode,
@@ -290,13 +293,11 @@ def run(module: Module) -> dict[str, t.Any]:
         prune=params["prune"],
         force=tuple(params["force"]),
     )
-    record = _record(params, cluster, check_lock) if cluster else None
-    api = SupabaseFunctionsApi.from_params(params)
     if collected is not None:
-        result = deploy(api, collected, order, record or FunctionsMemory())
+        result = task.deploy(collected)
     else:
-        record = t.cast("FunctionsRecord", record)  # without a release the options were refused
-        result = restore(api, record.before(), order, record)
+        # Without a release the options were refused.
+        result = task.restore(t.cast("FunctionsRecord", record).before())
     _warn(module, result)
     return result
 
@@ -335,6 +336,7 @@ def _lock_check(module: Module, cluster: Cluster | None) -> Check:
 def _record(params: t.Mapping[str, t.Any], cluster: Cluster, check_lock: Check) -> FunctionsRecord:
     return FunctionsRecord(
         ReleaseStore(cluster, params["release"], clock=MonotonicClock()),
+        "edge_functions",
         functools.partial(_bucket, params),
         f"{params['prefix']}functions/{params['release']}/",
         fence=params["fence"],

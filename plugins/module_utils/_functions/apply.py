@@ -54,7 +54,27 @@ class SecretsPlan:
 def plan_secrets(
     present: t.Mapping[str, str], values: t.Mapping[str, str], absent: t.Collection[str]
 ) -> SecretsPlan:
-    _refuse(present, values, absent)
+    refusals = (
+        (
+            sorted(repr(name) for name in (*values, *absent) if not _NAME.fullmatch(name)),
+            "{} cannot name a secret: at most 256 characters without spaces or '=', "
+            "and not beginning with SUPABASE_, which the platform keeps for itself.",
+        ),
+        (sorted({*values} & {*absent}), "{} cannot be set and absent at once: choose one."),
+        (
+            sorted(name for name, value in values.items() if not value),
+            "The values of {} are empty: set them, or list the names in 'absent'.",
+        ),
+        (
+            sorted(name for name, value in values.items() if len(value) > LONGEST_VALUE),
+            f"The values of {{}} are longer than the {LONGEST_VALUE} characters that Supabase allows.",
+        ),
+    )
+    for names, sentence in refusals:
+        if names:
+            raise InputError(sentence.format(", ".join(names)))
+    if len({*present, *values} - {*absent}) > MOST:
+        raise InputError(f"A project has at most {MOST} secrets: remove some first.")
     same = {name for name, value in values.items() if present.get(name) == digest(value)}
     return SecretsPlan(
         new=tuple(sorted({*values} - {*present})),
@@ -86,29 +106,3 @@ def apply_secrets(
 
 def digest(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
-
-
-def _refuse(
-    present: t.Mapping[str, str], values: t.Mapping[str, str], absent: t.Collection[str]
-) -> None:
-    refusals = (
-        (
-            sorted(repr(name) for name in (*values, *absent) if not _NAME.fullmatch(name)),
-            "{} cannot name a secret: at most 256 characters without spaces or '=', "
-            "and not beginning with SUPABASE_, which the platform keeps for itself.",
-        ),
-        (sorted({*values} & {*absent}), "{} cannot be set and absent at once: choose one."),
-        (
-            sorted(name for name, value in values.items() if not value),
-            "The values of {} are empty: set them, or list the names in 'absent'.",
-        ),
-        (
-            sorted(name for name, value in values.items() if len(value) > LONGEST_VALUE),
-            f"The values of {{}} are longer than the {LONGEST_VALUE} characters that Supabase allows.",
-        ),
-    )
-    for names, sentence in refusals:
-        if names:
-            raise InputError(sentence.format(", ".join(names)))
-    if len({*present, *values} - {*absent}) > MOST:
-        raise InputError(f"A project has at most {MOST} secrets: remove some first.")

@@ -83,11 +83,6 @@ def _load(entry: dict[str, t.Any]) -> FunctionSource:
     return FunctionSource(**given)
 
 
-def attachable(content: bytes) -> bool:
-    """Whether a release record can hold it."""
-    return len(gzip.compress(content, compresslevel=9, mtime=0)) * 4 // 3 + 4 <= LIMIT
-
-
 def store_archive(bucket: S3Bucket, folder: str, content: bytes) -> str:
     """Returns its key, which is made of the content: one that is there already has it. Read back either way."""
     sha256 = hashlib.sha256(content).hexdigest()
@@ -129,18 +124,17 @@ class FunctionsMemory:
         return {}
 
 
-FACTS = "edge_functions"
-"""Where the record has them."""
 BEFORE_FACTS = "functions"
 """The attachment of a release by version 0.1, whose facts say nothing of it."""
 
 
 class FunctionsRecord(FunctionsMemory):
-    """`bucket` opens the one that keeps archives below `folder`, None without one."""
+    """`key`: of the record's facts. `bucket` opens the one that keeps archives below `folder`, None without one."""
 
     def __init__(
         self,
         store: ReleaseStore,
+        key: str,
         bucket: t.Callable[[], S3Bucket | None],
         folder: str,
         *,
@@ -148,13 +142,14 @@ class FunctionsRecord(FunctionsMemory):
         check_lock: Check = no_check,
     ) -> None:
         self._store = store
+        self._key = key
         self._bucket = bucket
         self._folder = folder
         self._fence = fence
         self._check_lock = check_lock
         record = store.read()
         self._attempt = record.attempt if record else 1
-        facts = (record.body["facts"].get(FACTS) if record else None) or {}
+        facts = (record.body["facts"].get(key) if record else None) or {}
         self._saved: dict[str, str] = facts.get("saved") or {}
         super().__init__(
             self._known(facts.get("known") or {}), self._load() if self._saved else None
@@ -180,7 +175,7 @@ class FunctionsRecord(FunctionsMemory):
                 actor=actor_of({"actor": ""}),
                 now=utc_now(),
                 fence=self._fence,
-                facts=plain({FACTS: facts}),
+                facts=plain({self._key: facts}),
             )
             self._check_lock()
             self._store.change(change, check_mode=False)
@@ -196,7 +191,8 @@ class FunctionsRecord(FunctionsMemory):
         bucket = self._bucket()
         key = store_archive(bucket, self._folder, content) if bucket else ""
         # A name that tells its content: a run that was killed before it wrote the record may have left another.
-        name = f"functions-{sha256[:8]}" if attachable(content) else ""
+        packed = len(gzip.compress(content, compresslevel=9, mtime=0)) * 4 // 3 + 4
+        name = f"functions-{sha256[:8]}" if packed <= LIMIT else ""
         if not (name or key):
             raise InputError(
                 "The running sources are too large for the release record, and there is no bucket: nothing was "

@@ -138,15 +138,6 @@ _PIECE = re.compile(r"\*\*|\[(?P<set>[^\]]+)\]|.", re.DOTALL)
 _WILDCARDS = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
-def fixed_folder(pattern: str) -> str:
-    """The longest folder in which everything lies that can match."""
-    return "/".join(itertools.takewhile(lambda part: not _WILD.search(part), pattern.split("/")))
-
-
-def expression(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join(_translated(piece) for piece in _PIECE.finditer(pattern)))
-
-
 def _translated(piece: re.Match[str]) -> str:
     if characters := piece["set"]:
         negated = characters.startswith("!")
@@ -307,8 +298,9 @@ class _Walk:
         if not _WILD.search(pattern):
             self._add(pattern, wanted_by)
             return
-        matches = expression(pattern).fullmatch
-        paths = [path for path in self._checkout.walk(fixed_folder(pattern)) if matches(path)]
+        matches = re.compile("".join(map(_translated, _PIECE.finditer(pattern)))).fullmatch
+        fixed = itertools.takewhile(lambda part: not _WILD.search(part), pattern.split("/"))
+        paths = [path for path in self._checkout.walk("/".join(fixed)) if matches(path)]
         if not paths:
             self.problems.append(
                 f"No file matches {pattern}, which config.toml names in static_files of {self._slug!r}."

@@ -202,12 +202,14 @@ def plan_functions(
                 FunctionChange(source.slug, "new", source, tuple(sorted(source.digests)))
             )
             continue
-        settings = _settings(present, source)
+        turns = source.verify_jwt not in (None, present.deployed.verify_jwt)
+        settings = ("verify_jwt",) if turns else ()
         same = present.source.fingerprint == source.fingerprint
         if same and not settings:
             unchanged[source.slug] = present.deployed.known(source.fingerprint)
             continue
-        files = () if same else _differing(present.source, source)
+        old, new = present.source.digests, source.digests
+        files = tuple(sorted(path for path in old | new if old.get(path) != new.get(path)))
         changes.append(FunctionChange(source.slug, "changed", source, files, settings))
         if same and source.slug in known:
             turned.append(source.slug)
@@ -245,17 +247,6 @@ def missing_secrets(required: t.Iterable[str], present: t.Collection[str]) -> No
             f"{', '.join(missing)}. Set them, for example with easymo.deploy.edge_functions. "
             "Nothing was uploaded."
         )
-
-
-def _settings(present: Running, wanted: FunctionSource) -> tuple[str, ...]:
-    if wanted.verify_jwt is None or wanted.verify_jwt == present.deployed.verify_jwt:
-        return ()
-    return ("verify_jwt",)
-
-
-def _differing(present: FunctionSource, wanted: FunctionSource) -> tuple[str, ...]:
-    old, new = present.digests, wanted.digests
-    return tuple(sorted(path for path in old | new if old.get(path) != new.get(path)))
 
 
 def activation_problems(

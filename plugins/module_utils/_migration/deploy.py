@@ -183,15 +183,7 @@ def migrate(
 def _look(session: Session, order: DeployRequest, engine: Engine) -> tuple[Plan, GuardReport]:
     """Raises when nothing may run."""
     plan = engine.plan(session)
-    if order.refuse_drift:
-        refuse_drift(plan)
-    if plan.pending:
-        refuse_read_only(session, order.where)
-    return plan, guarded(session, order, plan, resets=engine.RESETS)
-
-
-def refuse_drift(plan: Plan) -> None:
-    if plan.drift:
+    if order.refuse_drift and plan.drift:
         listed = "; ".join(f"{file} ({how})" for file, how in plan.drift.items())
         raise DriftError(
             f"Applied files were edited since: {listed}. Restore them from git and write the "
@@ -199,6 +191,9 @@ def refuse_drift(plan: Plan) -> None:
             drift=plan.drift,
             **plan.details,
         )
+    if plan.pending:
+        refuse_read_only(session, order.where)
+    return plan, guarded(session, order, plan, resets=engine.RESETS)
 
 
 @dataclass(frozen=True)

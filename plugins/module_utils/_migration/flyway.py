@@ -14,7 +14,7 @@ from .._postgres import Session
 from .execution import excerpt
 from .models import FailedMigrationError, Folder, Migration, NotEmptyError, existing
 from .runner import transaction
-from .supabase import Applied, Mend, SupabaseFiles
+from .supabase import Applied, SupabaseFiles
 
 NAMED = "V<version>__<description>.sql"
 _VERSION = r"[0-9]+(?:[._][0-9]+)*"
@@ -115,11 +115,9 @@ class FlywayFiles(SupabaseFiles):
 
     NAMED = NAMED
     ADVISORY_LOCK = lock_of(TABLE)
-    MEND = Mend(
-        reverted=f"delete their rows from {TABLE}",
-        applied=f"add its row to {TABLE}",
-        rewritten=f"correct {TABLE}",
-    )
+    REVERTED = f"delete their rows from {TABLE}"
+    APPLIED = f"add its row to {TABLE}"
+    REWRITTEN = f"correct {TABLE}"
 
     def __init__(self, directory: str, *, include_all: bool = False, baseline: str = "") -> None:
         super().__init__(directory, include_all=include_all)
@@ -213,7 +211,7 @@ class FlywayFiles(SupabaseFiles):
     def problems_of(self, migration: Migration) -> t.Iterator[str]:
         """Among them what Flyway would have replaced in it."""
         yield from super().problems_of(migration)
-        if migration.is_text and (match := _PLACEHOLDER.search(migration.text)):
+        if not migration.unreadable and (match := _PLACEHOLDER.search(migration.text)):
             line = migration.text.count("\n", 0, match.start()) + 1
             yield (
                 f"{migration.file} has the placeholder {excerpt(match[0])} in line {line}, which Flyway replaces "

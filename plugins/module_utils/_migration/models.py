@@ -100,14 +100,10 @@ class Migration:
     @property
     def source(self) -> Source:
         """For the guard; without statements where the file is no text."""
-        return Source(self.file, self.script.statements if self.is_text else ())
-
-    @property
-    def is_text(self) -> bool:
-        return not self._unreadable
+        return Source(self.file, () if self.unreadable else self.script.statements)
 
     @cached_property
-    def _unreadable(self) -> str:
+    def unreadable(self) -> str:
         """A sentence on why it is no text, empty where it is."""
         try:
             _text = self.text
@@ -117,8 +113,8 @@ class Migration:
 
     def problems(self) -> t.Iterator[str]:
         """A sentence for each thing about it that no server would run, whatever sends it."""
-        if self._unreadable:
-            yield self._unreadable
+        if self.unreadable:
+            yield self.unreadable
         else:
             yield from script_problems(self.script, self.file)
 

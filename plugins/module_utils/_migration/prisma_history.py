@@ -14,7 +14,6 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 
 from .._errors import ConflictError, InputError
 from .._postgres import Session
@@ -69,15 +68,10 @@ def read_folder(directory: str) -> list[PrismaMigration]:
     return [PrismaMigration.of(folder.name, (folder / _SCRIPT).read_bytes()) for folder in folders]
 
 
-def stray_files(directory: str) -> list[str]:
-    """SQL beside the folders, which Prisma does not look at."""
-    return sorted(path.name for path in Path(directory).glob("*.sql") if path.is_file())
-
-
 def problems_of(migration: Migration) -> t.Iterator[str]:
     """A sentence for everything about it that can be seen to fail."""
     yield from migration.problems()
-    statements = migration.statements if migration.is_text else []
+    statements = [] if migration.unreadable else migration.statements
     if len(statements) > 1 and any(map(runs_alone, statements)):
         yield (
             f"{migration.file} has a statement that cannot share a transaction: give it its own "
@@ -263,10 +257,6 @@ class HistoryTable:
     def create(self) -> None:
         self._write(_CREATE)
 
-    def rows(self) -> tuple[PrismaRow, ...]:
-        rows = self._session.rows(_ROWS.format(table=self.quoted))
-        return tuple(PrismaRow(*row) for row in rows)
-
     def insert(
         self, attempt: Attempt, *, finished: datetime | None = None, logs: str | None = None
     ) -> None:
@@ -315,8 +305,9 @@ def use_schema(session: Session, schema: str) -> HistoryTable:
 def read_history(session: Session, schema: str, table: HistoryTable) -> PrismaHistory:
     relations = {str(row[0]) for row in session.rows(_RELATIONS, (schema, schema))}
     exists = _NAME in relations
+    rows = session.rows(_ROWS.format(table=table.quoted)) if exists else []
     return PrismaHistory(
-        exists=exists, relations=frozenset(relations - {_NAME}), rows=table.rows() if exists else ()
+        exists, frozenset(relations - {_NAME}), tuple(PrismaRow(*row) for row in rows)
     )
 
 

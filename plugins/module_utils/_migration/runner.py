@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The session of a migration with its limits and locks, one advisory lock a database, and a run of a migration over it.
+"""The session of a migration with its limits and locks, and a run of it, again when a lock was in the way.
 
-It is tried again when a lock was in the way. A failure says which statement it was, why, what is left of it and what to
-do, without its data. Another session looks at the locks just before the commit, for only that still sees what the
-migration found: tables it drops, under the names they had, and none of those it makes itself.
+A failure says which statement it was, why, what is left of it and what to do, without its data. Another session looks
+at the locks before the commit, for only that still sees what the migration found, and none of what it makes itself.
 """
 
 from __future__ import annotations
@@ -268,9 +267,15 @@ def advisory_lock(session: Session, key: int, *, timeout: float) -> t.Iterator[N
     deadline = time.monotonic() + timeout
     while not session.rows("SELECT pg_catalog.pg_try_advisory_lock(%s)", (key,))[0][0]:
         if time.monotonic() >= deadline:
+            holder = "the holder has just gone"
+            for pid, user, program, address, since in session.rows(_HOLDERS, (key,))[:1]:
+                where = address or "a local socket"
+                holder = (
+                    f"process {pid} ({program or 'no name'}) of {user} from {where} since {since}"
+                )
             raise MigrationsLockedError(
                 f"Another migration has locked this database for more than {timeout:g} s: "
-                f"{_describe_holder(session, key)}. Wait for it, or end it if it should not run."
+                f"{holder}. Wait for it, or end it if it should not run."
             )
         time.sleep(min(_POLL, max(0.0, deadline - time.monotonic())))
     try:
@@ -279,14 +284,6 @@ def advisory_lock(session: Session, key: int, *, timeout: float) -> t.Iterator[N
         # With the connection gone, so is the lock; what went wrong before is the error to report.
         with suppress(UnreachableError, SqlError):
             session.rows("SELECT pg_catalog.pg_advisory_unlock(%s)", (key,))
-
-
-def _describe_holder(session: Session, key: int) -> str:
-    rows = session.rows(_HOLDERS, (key,))
-    if not rows:
-        return "the holder has just gone"
-    pid, user, program, address, since = rows[0]
-    return f"process {pid} ({program or 'no name'}) of {user} from {address or 'a local socket'} since {since}"
 
 
 DEADLOCK_DETECTED = "40P01"

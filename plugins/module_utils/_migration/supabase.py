@@ -38,24 +38,13 @@ from .runner import (
     transaction,
     would_skip,
 )
-from .splitter import comments_end, without_leading_comments
+from .splitter import without_leading_comments
 
 _NAME = re.compile(r"([0-9]+)_(.*)\.sql")
 _COPY = re.compile(r"(?is)COPY\s.*\s(?:FROM\s+STDIN|TO\s+STDOUT)\b")
 # The CLI once made a first file like this itself; it was never meant to be pushed.
 _OLD_INIT = re.compile(r"([0-9]{14})_init\.sql")
 _OLD_INIT_BEFORE = "20211209000000"
-
-
-def _copies_by_client(migration: Migration) -> int | None:
-    """The line of the first COPY that would need psql."""
-    for statement in migration.script.statements:
-        begins = comments_end(statement.text)
-        if statement.text[begins : begins + 4].upper() == "COPY" and _COPY.match(
-            mask_literals(statement.text[begins:])
-        ):
-            return statement.line
-    return None
 
 
 _INSERT = (
@@ -78,15 +67,6 @@ _CREATE = (
     "ALTER TABLE supabase_migrations.schema_migrations ADD COLUMN IF NOT EXISTS statements text[]",
     "ALTER TABLE supabase_migrations.schema_migrations ADD COLUMN IF NOT EXISTS name text",
 )
-
-
-@dataclass(frozen=True)
-class Mend:
-    """What people do with the history by hand, as clauses. In the first `{}` are the versions."""
-
-    reverted: str
-    applied: str
-    rewritten: str
 
 
 @dataclass(frozen=True)
@@ -255,11 +235,10 @@ class SupabaseFiles:
     ADVISORY_LOCK = int.from_bytes(b"supabase", "big")
     LEAVES_FAILURES = False
     RESETS = True
-    MEND = Mend(
-        reverted="run 'supabase migration repair --status reverted {}'",
-        applied="run 'supabase migration repair --status applied <version>'",
-        rewritten="fix it with 'supabase migration repair'",
-    )
+    # What people do with the history by hand, as clauses. In the first `{}` are the versions.
+    REVERTED = "run 'supabase migration repair --status reverted {}'"
+    APPLIED = "run 'supabase migration repair --status applied <version>'"
+    REWRITTEN = "fix it with 'supabase migration repair'"
 
     def __init__(
         self, directory: str, *, include_all: bool = False, role: str | None = None
@@ -289,14 +268,17 @@ class SupabaseFiles:
     def problems_of(self, migration: Migration) -> t.Iterator[str]:
         """A sentence for everything about a pending file that can be seen to fail."""
         yield from migration.problems()
-        if not migration.is_text:
+        if migration.unreadable:
             return
         name, statements = migration.file, migration.statements
-        if line := _copies_by_client(migration):
-            yield (
-                f"{name} copies from or to its client in line {line}, without data: write INSERT, or "
-                "load the data in another task."
-            )
+        for statement in migration.script.statements:
+            text = without_leading_comments(statement.text)
+            if text[:4].upper() == "COPY" and _COPY.match(mask_literals(text)):
+                yield (
+                    f"{name} copies from or to its client in line {statement.line}, without data: write INSERT, or "
+                    "load the data in another task."
+                )
+                break
         if not migration.script.open_comment and not any(map(without_leading_comments, statements)):
             yield f"{name} has no statement: delete it, or write the migration."
 
@@ -382,7 +364,7 @@ class SupabaseFiles:
             raise MissingLocallyError(
                 f"The database has {count(len(missing), 'migration')} missing in the folder: "
                 f"{', '.join(missing)}. Check out the commit that has them, or, if they were never meant to stay, "
-                f"{self.MEND.reverted.format(' '.join(missing))}.",
+                f"{self.REVERTED.format(' '.join(missing))}.",
                 missing_locally=missing,
             )
         pending = self.find_pending(history, local)
@@ -392,7 +374,7 @@ class SupabaseFiles:
             raise OutOfOrderError(
                 f"{count(len(late), 'migration')} would run after the newer applied {newest}: "
                 f"{', '.join(late)}. Give each a new version; or set option 'include_all' if nothing "
-                f"newer changes their effect; or, if it was applied by hand, {self.MEND.applied}.",
+                f"newer changes their effect; or, if it was applied by hand, {self.APPLIED}.",
                 out_of_order=late,
             )
         return pending
@@ -426,7 +408,18 @@ class SupabaseFiles:
         history = self.read_history(session)
         versions = [row.version for row in history]
         expected = {*plan.versions, *(each.version for each in plan.pending)}
-        refuse_foreign(expected, versions, self.MEND)
+        strange = [version for version in versions if version not in expected]
+        gone = sorted(expected.difference(versions))
+        clauses = [f"has {', '.join(strange)}, which this run did not write"] if strange else []
+        clauses += [f"lost {', '.join(gone)}"] if gone else []
+        if clauses:
+            raise VerificationError(
+                f"The migrations ran, and the history {' and '.join(clauses)}: one of them wrote it, or "
+                f"somebody else did meanwhile. Find out which, and {self.REWRITTEN}; until then the next "
+                "run may stop or run a file twice.",
+                foreign_versions=strange,
+                missing_versions=gone,
+            )
         recorded = {row.version: row for row in history}
         missing = [
             migration.file
@@ -452,19 +445,3 @@ def duplicates(files: t.Iterable[Migration]) -> dict[str, list[str]]:
     for file in files:
         by_version.setdefault(file.version, []).append(file.file)
     return {version: names for version, names in by_version.items() if len(names) > 1}
-
-
-def refuse_foreign(expected: set[str], versions: list[str], mend: Mend) -> None:
-    """Raise for versions that this run did not write, and for those it read before and that are gone."""
-    strange = [version for version in versions if version not in expected]
-    gone = sorted(expected.difference(versions))
-    clauses = [f"has {', '.join(strange)}, which this run did not write"] if strange else []
-    clauses += [f"lost {', '.join(gone)}"] if gone else []
-    if clauses:
-        raise VerificationError(
-            f"The migrations ran, and the history {' and '.join(clauses)}: one of them wrote it, or "
-            f"somebody else did meanwhile. Find out which, and {mend.rewritten}; until then the next "
-            "run may stop or run a file twice.",
-            foreign_versions=strange,
-            missing_versions=gone,
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import closing
+from pathlib import Path
 
 from .._errors import InputError
 from .._lock.apply import lock_check
@@ -24,7 +25,6 @@ from .prisma_history import (
     plan_resolve,
     read_folder,
     read_history,
-    stray_files,
     use_schema,
 )
 from .runner import (
@@ -142,7 +142,9 @@ def apply_prisma(module: Module, local: t.Sequence[PrismaMigration]) -> Result:
         PrismaEngine(local, schema),
         local,
         tuple(name if "." in name else f"{schema}.{name}" for name in params["expect_tables"]),
-        passed_over=stray_files(params["directory"]),
+        passed_over=sorted(
+            path.name for path in Path(params["directory"]).glob("*.sql") if path.is_file()
+        ),
         because="because a migration is a folder with a migration.sql",
         finish=lambda outcome: generate(params, outcome),
     )

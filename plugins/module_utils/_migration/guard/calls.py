@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judge the functions a statement calls: known ones by name, those of this run by their bodies. Judge SET too.
+"""Judge SET, and the functions a statement calls: known ones by name, those of this run by what their bodies may run.
 
-Of a body of PL/pgSQL all that it may run: its statements, its expressions, and the text it executes. Conditions of a DO
-block that look whether something is there are answered as far as the database told. A wrong answer would leave a branch
-unread, so whatever may have changed what is there leaves them open.
+Conditions of a DO block that look whether something is there are answered as far as the database told. A wrong answer
+would leave a branch unread, so whatever may have changed what is there leaves them open.
 """
 
 from __future__ import annotations

@@ -328,16 +328,9 @@ def _read_sizes(session: Session, names: t.Collection[str]) -> dict[tuple[str, s
     return {(row[0], row[1]): row[2] for row in rows if row[2] is not None}
 
 
-def _to_signature(
-    kind: str,
-    returns_set: bool,
-    result: str | None,
-    types: list[str],
-    modes: list[str] | None,
-    names: list[str] | None,
-    defaults: int,
-) -> Signature:
+def _to_signature(*described: t.Any) -> Signature:
     """Of a row of pg_proc; without modes all are inputs, without names none has one."""
+    kind, returns_set, result, types, modes, names, defaults = described
     modes, names = modes or ["i"] * len(types), names or [""] * len(types)
     parameters = list(zip(modes, names, map(_to_type, types), strict=True))
     columns = tuple((name, of) for mode, name, of in parameters if mode in "bot")

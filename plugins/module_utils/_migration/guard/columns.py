@@ -35,22 +35,17 @@ def create_index(body: Node, scope: Scope) -> Concerns:
         states = {scope.world.state("relation", place, index) for place in places}
         if states == {ObjectState.EXISTING}:
             return
-    if not target.new:
-        yield from _judge_build(body, table, target, scope.world)
+    if not target.new and not body.get("concurrent") and not _is_quick(body, target, scope.world):
+        what = f"it builds an index on {table} and blocks writes to it meanwhile"
+        yield concern("index-blocks", what)
+    elif not target.new and body.get("unique"):
+        what = f"it fails if rows of {table} repeat, and refuses new repeats"
+        yield concern("unique-index", what)
     yield from judge_filled(table, scope)
     if "whereClause" in body or any("expr" in each["IndexElem"] for each in body["indexParams"]):
         scope.world.facts.scanned_tables |= target.keys
     if index and len(places) == 1:
         scope.world.create_relation(Name(places.pop(), index), "index", certain=scope.certain)
-
-
-def _judge_build(body: Node, table: Name, target: NamedObjects, world: World) -> Concerns:
-    if not body.get("concurrent") and not _is_quick(body, target, world):
-        what = f"it builds an index on {table} and blocks writes to it meanwhile"
-        yield concern("index-blocks", what)
-    elif body.get("unique"):
-        what = f"it fails if rows of {table} repeat, and refuses new repeats"
-        yield concern("unique-index", what)
 
 
 def _is_quick(body: Node, target: NamedObjects, world: World) -> bool:

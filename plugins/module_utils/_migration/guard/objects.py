@@ -321,8 +321,10 @@ def _columns_of_query(query: Node, ctes: Tables, world: World) -> tuple[Columns,
     """`ctes` of the queries around it; of a set operation the first part's names, and the types that all parts have."""
     ctes = _with_own(query, ctes, world)
     if "larg" in query:
-        columns, whole = _columns_of_query(_part(query, "larg"), ctes, world)
-        others, all_there = _columns_of_query(_part(query, "rarg"), ctes, world)
+        (columns, whole), (others, all_there) = (
+            _columns_of_query(query[side].get("SelectStmt", query[side]), ctes, world)
+            for side in ("larg", "rarg")
+        )
         types = list(others.values()) if all_there and len(others) == len(columns) else []
         types = types or [None] * len(columns)
         pairs = zip(columns.items(), types, strict=True)
@@ -331,12 +333,6 @@ def _columns_of_query(query: Node, ctes: Tables, world: World) -> tuple[Columns,
     parts = [_columns_of(each["ResTarget"], tables) for each in query.get("targetList", ())]
     whole = bool(parts) and all(each is not None for each in parts)
     return {name: of for each in parts for name, of in (each or {}).items()}, whole
-
-
-def _part(query: Node, side: str) -> Node:
-    part: Node = query[side]
-    inner: Node = part.get("SelectStmt", part)
-    return inner
 
 
 def _with_own(query: Node, ctes: Tables, world: World) -> Tables:
@@ -357,10 +353,15 @@ def _whole(query: Node, aliases: t.Sequence[str], ctes: Tables, world: World) ->
 def _tables(query: Node, ctes: Tables, world: World) -> Tables:
     """By alias, the columns of each part of FROM; None for what the database cannot tell."""
     tables: dict[str, Columns | None] = {}
-    for number, node in enumerate(_sources(query.get("fromClause", ()))):
+    pending = list(query.get("fromClause", ()))
+    while pending:
+        node = pending.pop(0)
+        if "JoinExpr" in node:
+            pending[:0] = [node["JoinExpr"]["larg"], node["JoinExpr"]["rarg"]]
+            continue
         body: Node = node.get("RangeVar") or node.get("RangeSubselect") or {}
         alias = body.get("alias", {})
-        name = alias.get("aliasname") or body.get("relname") or f"?{number}"
+        name = alias.get("aliasname") or body.get("relname") or f"?{len(tables)}"
         columns = _columns_of_source(body, ctes, world)
         renamed = strings(alias.get("colnames", ()))
         tables[name] = _renamed(columns, renamed) if columns is not None else None
@@ -374,19 +375,7 @@ def _columns_of_source(body: Node, ctes: Tables, world: World) -> Columns | None
         return None
     if "schemaname" not in body and body["relname"] in ctes:
         return ctes[body["relname"]]
-    return _known(body, world)
-
-
-def _sources(nodes: t.Iterable[Node]) -> t.Iterator[Node]:
-    for node in nodes:
-        if "JoinExpr" in node:
-            yield from _sources([node["JoinExpr"]["larg"], node["JoinExpr"]["rarg"]])
-        else:
-            yield node
-
-
-def _known(table: Node, world: World) -> Columns | None:
-    target = world.find(relation_name(table))
+    target = world.find(relation_name(body))
     if target.state is not ObjectState.EXISTING or not target.sole:
         return None
     columns = world.catalog.columns.items()

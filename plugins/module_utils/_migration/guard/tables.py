@@ -72,11 +72,9 @@ def judge_not_valid(constraint: Node, alter: Alter) -> Concerns:
 
 def _columns(constraint: Node) -> list[str]:
     named = strings(constraint.get("fk_attrs", ())) or strings(constraint.get("keys", ()))
-    checked = [
-        strings(body.get("fields", ()))[-1:]
-        for _key, body in walk(constraint.get("raw_expr", {}), _COLUMNS)
-    ]
-    return sorted({*named, *(name for each in checked for name in each)})
+    for _key, body in walk(constraint.get("raw_expr", {}), _COLUMNS):
+        named += strings(body.get("fields", ()))[-1:]
+    return sorted({*named})
 
 
 def create_policy(body: Node, scope: Scope) -> Concerns:

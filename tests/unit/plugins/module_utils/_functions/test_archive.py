@@ -54,7 +54,7 @@ def record_of(
     cluster: MemoryCluster, bucket: MemoryBucket | None = None, version: str = "2.0.0"
 ) -> FunctionsRecord:
     store = ReleaseStore(cluster, version, clock=FakeClock())
-    return FunctionsRecord(store, lambda: bucket, "functions/2.0.0/")
+    return FunctionsRecord(store, "edge_functions", lambda: bucket, "functions/2.0.0/")
 
 
 def test_an_archive_is_attached_once_and_goes_to_the_bucket_under_a_name_made_of_its_content():

@@ -22,11 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.models im
     FunctionSource,
     Knowledge,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.task import (
-    FunctionsRequest,
-    deploy,
-    restore,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.task import FunctionsTask
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import no_check
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import LeaseLostError
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
@@ -45,11 +41,16 @@ def source(slug: str, text: str = "1", *, verify_jwt: bool | None = False) -> Fu
 def record_in(cluster: MemoryCluster, **options: t.Any) -> FunctionsRecord:
     """Read anew, as each task does."""
     store = ReleaseStore(cluster, "2.0.0", clock=FakeClock())
-    return FunctionsRecord(store, lambda: None, "", **options)
+    return FunctionsRecord(store, "edge_functions", lambda: None, "", **options)
 
 
-def order(check_lock: t.Callable[[], None] = no_check, **options: t.Any) -> FunctionsRequest:
-    return FunctionsRequest(check_lock, lambda *_event: None, **options)
+def task_of(
+    api: MemoryFunctions,
+    memory: FunctionsMemory,
+    check_lock: t.Callable[[], None] = no_check,
+    **options: t.Any,
+) -> FunctionsTask:
+    return FunctionsTask(api, memory, check_lock, lambda *_event: None, **options)
 
 
 def go(
@@ -61,12 +62,12 @@ def go(
     """Once, by the record in a cluster, or without one."""
     if isinstance(memory, MemoryCluster):
         memory = record_in(memory)
-    return deploy(api, Collected(sources, ()), order(**options), memory or FunctionsMemory())
+    return task_of(api, memory or FunctionsMemory(), **options).deploy(Collected(sources, ()))
 
 
 def back(api: MemoryFunctions, cluster: MemoryCluster, **options: t.Any) -> Result:
     record = record_in(cluster)
-    return restore(api, record.before(), order(**options), record)
+    return task_of(api, record, **options).restore(record.before())
 
 
 def saved(cluster: MemoryCluster) -> Archive:
@@ -230,9 +231,9 @@ def test_nothing_is_written_after_the_deploy_lock_was_lost(holds, losses, left):
     api = MemoryFunctions(source("a"), source("old"))
     api.losses = losses
     wanted = Collected((source("a", "2"),), ())
-    request = order(Lock(holds).check, prune=True, force=("old",))
+    made = task_of(api, FunctionsMemory(), Lock(holds).check, prune=True, force=("old",))
     with pytest.raises(LeaseLostError):
-        deploy(api, wanted, request, FunctionsMemory())
+        made.deploy(wanted)
     assert api.versions() == left
 
 
@@ -240,7 +241,7 @@ def test_nothing_goes_back_after_the_deploy_lock_was_lost():
     api, cluster = released()
     record = record_in(cluster)
     with pytest.raises(LeaseLostError):
-        restore(api, record.before(), order(Lock(0).check), record)
+        task_of(api, record, Lock(0).check).restore(record.before())
     assert api.versions() == {"a": 2, "b": 1, "mine": 1}
 
 
@@ -367,7 +368,7 @@ def test_a_function_that_somebody_created_meanwhile_is_not_removed():
     go(api, source("a", "2"), memory=cluster)
     api.deploy(source("b"))
     archive = Archive((source("a"),), ("b",))
-    restored = restore(api, archive, order(), record_in(cluster))
+    restored = task_of(api, record_in(cluster)).restore(archive)
     assert (restored["kept"], set(api.active)) == (["b"], {"a", "b"})
 
 

@@ -5,10 +5,8 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.deploy import (
     Plan,
-    refuse_drift,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
-    DriftError,
     Migration,
     MissingLocallyError,
     OutOfOrderError,
@@ -69,9 +67,7 @@ def test_an_edited_file_is_drift_and_the_statement_is_named_without_its_values()
         [applied("1", "select 1", "select 'old'")], [migration("1", "select 1; select 'secret'")]
     )
     assert drift["1_x.sql"] == "statement 2 was select '…' and differs further on"
-    with pytest.raises(DriftError, match=r"1_x\.sql") as caught:
-        refuse_drift(Plan((), [], drift))
-    assert "secret" not in str(caught.value.to_result())
+    assert "secret" not in str(drift)
 
 
 @pytest.mark.parametrize(
