@@ -189,7 +189,9 @@ def _judge_statements(nodes: t.Sequence[Node], scope: Scope) -> Concerns:
     for node in nodes:
         for kind, body in node.items():
             yield from _judge_statement(kind.removeprefix(_STATEMENT), body, scope)
-        if node is not nodes[-1] and _may_leave(node):
+        # What comes after it may not run. The implicit RETURN at the end has no line.
+        leaves = any("lineno" in body for _key, body in walk(node, _LEAVES))
+        if leaves and node is not nodes[-1]:
             scope = scope.branch()
 
 
@@ -293,11 +295,6 @@ def _judge_dynamic(query: str, scope: Scope) -> Concerns:
         yield concern("dynamic-sql", "it executes a text partly known only at run time")
 
 
-def _may_leave(node: Node) -> bool:
-    """Whether what comes after it may not run. The implicit RETURN at the end has no line."""
-    return any("lineno" in body for _key, body in walk(node, _LEAVES))
-
-
 _HARMLESS_VALUE = {
     "standard_conforming_strings": ("on", "true", "yes", "1"),
     "client_encoding": ("utf8", "utf-8", "unicode"),
@@ -394,9 +391,11 @@ def judge_called(key: str, body: Node, node: Node, scope: Scope) -> Concerns:
     if key == "FuncCall":
         alone = len(node.get("targetList", ())) == 1 and "fromClause" not in node
         yield from _judge_call(body, scope, alone=alone)
-    elif scope.world.routine_names:
-        # value.function is another way to write function(value).
-        yield from _judge_attribute(body, scope)
+        return
+    # value.function is another way to write function(value).
+    named = strings(body.get("fields", ()) or body.get("indirection", ()))
+    if named and named[-1] in scope.world.routine_names:
+        yield from _judge_defined(Name(None, named[-1]), scope)
 
 
 def judge_mentioned(node: Node | list[Node], scope: Scope) -> Concerns:
@@ -461,12 +460,6 @@ def _judge_call(call: Node, scope: Scope, *, alone: bool) -> Concerns:
     yield from _judge_defined(name, scope)
     if another and not _is_harmless(name, scope.world):
         yield concern("function", f"it calls {name}(), which is not defined in these files")
-
-
-def _judge_attribute(body: Node, scope: Scope) -> Concerns:
-    named = strings(body.get("fields", ()) or body.get("indirection", ()))
-    if named and named[-1] in scope.world.routine_names:
-        yield from _judge_defined(Name(None, named[-1]), scope)
 
 
 def _judge_setval(call: Node, scope: Scope) -> Concerns:
