@@ -283,7 +283,7 @@ def run(module: Module) -> dict[str, t.Any]:
     check_lock = _lock_check(module, cluster)
     record = _record(params, cluster, check_lock) if cluster else None
     task = FunctionsTask(
-        SupabaseFunctionsApi.from_params(params),
+        SupabaseFunctionsApi(params),
         record or FunctionsMemory(),
         check_lock=check_lock,
         report=functools.partial(emit_progress, module),
@@ -307,7 +307,7 @@ def configure(module: Module) -> dict[str, t.Any]:
     if any(not isinstance(value, str) for value in values.values()):
         wrong = sorted(name for name, value in values.items() if not isinstance(value, str))
         raise InputError(f"The values of {', '.join(wrong)} are no text: quote them.")
-    api = SupabaseFunctionsApi.from_params(module.params)
+    api = SupabaseFunctionsApi(module.params)
     plan = plan_secrets(api.secrets(), values, absent)
     if plan.differs and not module.check_mode and not apply_secrets(plan, values, api):
         module.warn(

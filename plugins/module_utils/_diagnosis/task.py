@@ -125,7 +125,7 @@ def _of_function(params: Params) -> Looks:
         yield "the Management API", _blind("Option 'access_token' of 'supabase' is empty.")
     else:
         log = FunctionLog.from_params(api, timeout=min(api["request_timeout"], 15))
-        listing = partial(SupabaseFunctionsApi.from_params, api)
+        listing = partial(SupabaseFunctionsApi, api)
         look = _needing([REQUESTS], lambda notes: look_at_list(notes, listing(), log, policy))
         yield "the Management API", look
     gateway = HttpGateway(

@@ -21,7 +21,6 @@ LONGEST_PAUSE = 65.0
 PATIENCE = 150.0
 """Seconds that one call may take with all its repetitions."""
 _CONNECTIONS = 16
-CONNECTION_OPTIONS = ("api_url", "project_ref", "access_token", "ca_cert")
 
 
 def _pause(answer: Answer, attempt: int) -> float:
@@ -96,31 +95,18 @@ def parse_sources(content_type: str, body: bytes) -> tuple[dict[str, t.Any], dic
 class SupabaseFunctionsApi:
     """The Management API's part for functions and secrets, of one project. Threads share it."""
 
-    def __init__(
-        self,
-        *,
-        api_url: str,
-        project_ref: str,
-        access_token: str,
-        ca_cert: str | None,
-        timeout: int,
-    ) -> None:
-        self._base = f"{api_url.rstrip('/')}/v1/projects/{project_ref}"
-        self._project_ref = project_ref
-        self._timeout = timeout
+    def __init__(self, params: t.Mapping[str, t.Any]) -> None:
+        """Of the options of the doc fragment _supabase."""
+        self._base = f"{params['api_url'].rstrip('/')}/v1/projects/{params['project_ref']}"
+        self._project_ref = params["project_ref"]
+        self._timeout = params["request_timeout"]
         self._session = pooled(_CONNECTIONS)
         self._session.headers["Accept"] = "application/json"
-        self._authorization = bearer(access_token)
-        self._ca_cert = ca_cert
+        self._authorization = bearer(params["access_token"])
+        self._ca_cert = params["ca_cert"]
         self._lock = threading.Lock()
         self._opens: dict[str, float] = {}
         """When each endpoint's limit is over: one refusal is enough for all workers."""
-
-    @classmethod
-    def from_params(cls, params: t.Mapping[str, t.Any]) -> SupabaseFunctionsApi:
-        """Of the options of the doc fragment _supabase."""
-        given = {name: params[name] for name in CONNECTION_OPTIONS}
-        return cls(**given, timeout=params["request_timeout"])
 
     def call(
         self,

@@ -16,7 +16,6 @@ from .._errors import DeployError, InputError, UnreachableError, VerificationErr
 from .._http import Answer, NoAnswerError, ask, bearer, good, send
 from .._threads import Looking, Patience
 from .._time import now
-from .api import CONNECTION_OPTIONS
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
 
@@ -147,7 +146,8 @@ class FunctionLog:
         cls, params: t.Mapping[str, t.Any], *, timeout: float | None = None
     ) -> FunctionLog:
         """Of the options of the doc fragment _supabase; `timeout` in seconds in the place of theirs."""
-        given = {name: params[name] for name in CONNECTION_OPTIONS}
+        names = ("api_url", "project_ref", "access_token", "ca_cert")
+        given = {name: params[name] for name in names}
         return cls(**given, timeout=timeout or params["request_timeout"])
 
     def lines(self, about: t.Collection[str]) -> list[str]:

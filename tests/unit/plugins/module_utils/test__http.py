@@ -113,9 +113,8 @@ def check(url: str, **more: t.Any) -> None:
 
 
 def management(url: str) -> SupabaseFunctionsApi:
-    return SupabaseFunctionsApi(
-        api_url=url, project_ref="x", access_token=TOKEN, ca_cert=None, timeout=20
-    )
+    given = {"api_url": url, "project_ref": "x", "access_token": TOKEN}
+    return SupabaseFunctionsApi({**given, "ca_cert": None, "request_timeout": 20})
 
 
 def registry(url: str) -> HttpRegistry:

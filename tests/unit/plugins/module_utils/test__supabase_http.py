@@ -19,9 +19,8 @@ def clock(monkeypatch) -> FakeClock:
 
 
 def project() -> SupabaseFunctionsApi:
-    return SupabaseFunctionsApi(
-        api_url="https://api", project_ref="ref", access_token="token", ca_cert=None, timeout=5
-    )
+    given = {"api_url": "https://api", "project_ref": "ref", "access_token": "token"}
+    return SupabaseFunctionsApi({**given, "ca_cert": None, "request_timeout": 5})
 
 
 def test_a_limit_that_one_worker_met_holds_all_of_them_back(clock):
