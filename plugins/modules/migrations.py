@@ -178,8 +178,8 @@ requirements:
   - boto3 and kubernetes, only with O(rehearsal)
 notes:
   - With O(fence) the deploy lock is looked at before each file. A run that lost it applies no further one.
-  - The diff shows the SQL of pending files whole, except with O(kind=prisma) but for the literals that stand behind
-    words like C(PASSWORD). Use C(--diff) only where the SQL may be shown. All other results have literals masked.
+  - The diff shows the SQL of pending files whole, but for the literals that stand behind words like C(PASSWORD). Use
+    C(--diff) only where the SQL may be shown. All other results have literals masked.
   - The advisory lock belongs to a session. Connect to the database itself, or to a pooler in session mode; one in
     transaction mode is refused.
   - Of the role's own C(statement_timeout), C(transaction_timeout) and idle timeouts none holds for a run; what holds is
@@ -305,13 +305,6 @@ missing_locally:
 drift:
   description: Applied files that were edited since, each with the first statement that differs, or both checksums.
   returned: with O(state=applied), and when it is the reason of a failure
-  type: dict
-  sample: {}
-drift_diff:
-  description:
-    - For each file of RV(drift) a unified diff, from the statements that were run to those of the file now. Literals
-      are masked, and only its first lines are there when it is long. Empty where the history has no SQL.
-  returned: unless O(kind=prisma), on success and when RV(drift) is the reason of a failure
   type: dict
   sample: {}
 findings:

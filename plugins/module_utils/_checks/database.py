@@ -13,8 +13,7 @@ from .._backup import programs
 from .._backup.catalog import read_catalog
 from .._backup.plan import newest_per_release, refuse_older_programs
 from .._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
-from .._migration.prisma_folder import read_folder, refuse_unsettled
-from .._migration.prisma_history import read_history, use_schema
+from .._migration.prisma_history import read_folder, read_history, refuse_unsettled, use_schema
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError, connected
 from .._s3 import BOTO3, S3Bucket, Storage
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from .. import _http
 from .._errors import InputError, NotReadyError, RefusedError, UnreachableError
+from .._functions.api import SupabaseFunctionsApi
 from .._functions.log import FunctionLog
 from .._http import REQUESTS, Answer, authorities, client_certificate, relax, without_query
-from .._supabase_api import SupabaseFunctionsApi
 from .._time import UTC
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed, skipped
 
@@ -216,7 +216,7 @@ def read_claims(token: str) -> dict[str, t.Any] | None:
 
 def look_functions(options: Options, ground: Ground) -> t.Sequence[Finding]:
     """Whether the Management API lets the token in, the project's secrets are set, and its log can be read."""
-    api = SupabaseFunctionsApi.from_params(options)
+    api = SupabaseFunctionsApi(options)
     present = {entry.slug for entry in api.list()}
     secrets = api.secrets()
     FunctionLog.from_params(options, timeout=max(1, int(ground.timeout))).lines(["readiness"])

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from .._errors import DeployError, UnreachableError
+from .._functions.api import SupabaseFunctionsApi
 from .._functions.log import (
-    FunctionAnswer,
     FunctionLog,
     FunctionProbe,
     HttpGateway,
@@ -18,7 +18,8 @@ from .._functions.log import (
     platform_code,
     verdict,
 )
-from .._functions.models import Deployed, FunctionsApi
+from .._functions.models import Deployed
+from .._http import Answer
 from .._threads import side_by_side
 from .._time import of_epoch
 from .crash_loop import ERROR_LINE
@@ -50,7 +51,9 @@ class Policy:
         return self.verify_jwt_by_name.get(name, self.verify_jwt)
 
 
-def look_at_list(notes: Notebook, api: FunctionsApi, logs: FunctionLog, policy: Policy) -> None:
+def look_at_list(
+    notes: Notebook, api: SupabaseFunctionsApi, logs: FunctionLog, policy: Policy
+) -> None:
     """Each of these may fail alone; what the others tell is worth having."""
     file = "supabase/functions.txt"
     listed: dict[str, Deployed] = {}
@@ -137,7 +140,7 @@ def look_at_answers(
         )
 
 
-def _ask(gateway: HttpGateway, probe: FunctionProbe) -> tuple[FunctionAnswer, float] | str:
+def _ask(gateway: HttpGateway, probe: FunctionProbe) -> tuple[Answer, float] | str:
     began = time.monotonic()
     try:
         return gateway.ask(probe), time.monotonic() - began
@@ -146,7 +149,7 @@ def _ask(gateway: HttpGateway, probe: FunctionProbe) -> tuple[FunctionAnswer, fl
 
 
 def _tell_answer(
-    notes: Notebook, probe: FunctionProbe, answer: tuple[FunctionAnswer, float] | str
+    notes: Notebook, probe: FunctionProbe, answer: tuple[Answer, float] | str
 ) -> ObservedFact:
     file = "supabase/answers.txt"
     if isinstance(answer, str):

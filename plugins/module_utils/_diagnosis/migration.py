@@ -10,18 +10,16 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import DeployError
-from .._migration import flyway, prisma_folder, prisma_history, supabase
-from .._migration.file_history import History, find_late, find_pending, missing_locally
-from .._migration.flyway import FlywayHistory
+from .._migration import prisma_history
+from .._migration.flyway import FlywayFiles
 from .._migration.guard.catalog import Catalog, read_catalog
 from .._migration.guard.parser import Node, UnparsableError, parse, relation_name
 from .._migration.models import find_tables
-from .._migration.prisma_folder import baseline_of, resolve_by
-from .._migration.prisma_history import describe_status
-from .._migration.supabase import Folder
+from .._migration.prisma_history import baseline_of, describe_status, resolve_by
+from .._migration.supabase import SupabaseFiles
 from .._postgres import Session
 from .databases import Database, reading
-from .evidence import LinePlace, Notebook, file_name
+from .evidence import Notebook, file_name
 
 NOT_COMPARED = (
     "Only tables and columns in CREATE TABLE and ALTER TABLE of the migrations were compared: no "
@@ -121,9 +119,9 @@ SELECT reset_val, pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_settings
 WHERE name = 'default_transaction_read_only'
 """
 """The value without what this session set itself."""
-_FILES: dict[str, tuple[t.Callable[[str], Folder], History]] = {
-    "supabase": (supabase.read_folder, supabase),
-    "sql": (flyway.read_folder, FlywayHistory()),
+_FILES: dict[str, type[SupabaseFiles] | type[FlywayFiles]] = {
+    "supabase": SupabaseFiles,
+    "sql": FlywayFiles,
 }
 
 
@@ -159,26 +157,23 @@ def _tell_read_only(notes: Notebook, database: Database, session: Session) -> No
 
 def _tell_files(notes: Notebook, database: Database, session: Session) -> Scripts:
     file, name = database.sheet, database.name
-    read_folder, table = _FILES[database.kind]
+    table = _FILES[database.kind](database.directory)
     history = table.read_history(session)
     versions = sorted({row.version for row in history}, key=table.version_order)
     notes.write(file, f"applied: {', '.join(versions) or 'nothing'}")
-    local = read_folder(database.directory).files
-    pending = find_pending(history, local, table.version_order)
+    local = table.folder.files
+    pending = table.find_pending(history, local)
     scripts = Scripts(
         [(entry.file, entry.text) for entry in local if entry.version in versions],
         [(entry.file, entry.text) for entry in pending],
     )
-    absent = missing_locally(history, local, table.version_order)
+    absent = table.find_missing(history, local)
     _tell_state(notes, database, pending=[each for each, _sql in scripts.pending], absent=absent)
-    if late := [migration.file for migration in find_late(pending, history, table.version_order)]:
+    if late := table.find_late(history, pending):
         text = f"{name}: {', '.join(late)} would run after newer ones that are applied"
         notes.see("out_of_order", name, text, file=file, files=late, database_kind=database.kind)
-    for each, drift in table.find_drift(history, local).items():
-        place = None
-        if drift.diff:
-            place = notes.write(f"postgres/{file_name(name)}.drift.diff", f"{each}\n{drift.diff}")
-        _tell_edited(notes, database, each, drift.how, place)
+    for each, how in table.find_drift(history, local).items():
+        _tell_edited(notes, database, each, how)
     return scripts
 
 
@@ -186,7 +181,7 @@ def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scrip
     file, name = database.sheet, database.name
     table = prisma_history.use_schema(session, database.schema)
     history = prisma_history.read_history(session, database.schema, table)
-    local = prisma_folder.read_folder(database.directory)
+    local = prisma_history.read_folder(database.directory)
     status = describe_status(history, local)
     notes.write(file, f"{name}: {status['status']} {status['code'] or ''}")
     notes.write(file, f"applied: {', '.join(history.applied) or 'nothing'}")
@@ -213,7 +208,7 @@ def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scrip
         notes.see("no_baseline", name, text, file=file, how=how)
     _tell_state(notes, database, pending=status["pending"], absent=status["missing_locally"])
     for each, how in status["drift"].items():
-        _tell_edited(notes, database, each, str(how), None)
+        _tell_edited(notes, database, each, str(how))
     applied = {*history.applied}
     return Scripts(
         [(entry.file, entry.text) for entry in local if entry.name in applied],
@@ -233,15 +228,9 @@ def _tell_state(
         notes.see("not_in_folder", name, text, file=file, migrations=[*absent])
 
 
-def _tell_edited(
-    notes: Notebook, database: Database, migration: str, how: str, place: LinePlace | None
-) -> None:
+def _tell_edited(notes: Notebook, database: Database, migration: str, how: str) -> None:
     text = f"{database.name}: {migration} was edited after it was applied: {how}"
-    words = {"place": str(place), "text": how} if place else {}
-    notes.see(
-        "edited", database.name, text, file=database.sheet, migration=migration, how=how,
-        last_words=words,
-    )  # fmt: skip
+    notes.see("edited", database.name, text, file=database.sheet, migration=migration, how=how)
 
 
 def _tell_tables(notes: Notebook, database: Database, session: Session) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._migration.prisma_folder import resolve_by
+from .._migration.prisma_history import resolve_by
 from .evidence import LIKELY, POSSIBLE, SURE, ObservedFact
 
 RECENT = 120

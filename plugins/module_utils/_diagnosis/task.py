@@ -16,6 +16,7 @@ from .._alerts.api import MonitoringServer
 from .._checks.health import libraries, read_checks
 from .._errors import InputError, Library, refuse_missing
 from .._flags.pods import FlagsProbe
+from .._functions.api import SupabaseFunctionsApi
 from .._functions.log import FunctionLog, FunctionProbe, HttpGateway
 from .._gate.options import ONE_LOOK, read_metric
 from .._gate.prometheus import Prometheus, Vector
@@ -27,7 +28,6 @@ from .._migration.guard.parser import PGLAST
 from .._postgres import PSYCOPG2, PostgresTarget
 from .._redaction import Redactor
 from .._secret_forms import holds_secret
-from .._supabase_api import SupabaseFunctionsApi
 from .._terminal.commands import Typed
 from .._time import format_time, now
 from .causes import find_causes
@@ -125,7 +125,7 @@ def _of_function(params: Params) -> Looks:
         yield "the Management API", _blind("Option 'access_token' of 'supabase' is empty.")
     else:
         log = FunctionLog.from_params(api, timeout=min(api["request_timeout"], 15))
-        listing = partial(SupabaseFunctionsApi.from_params, api)
+        listing = partial(SupabaseFunctionsApi, api)
         look = _needing([REQUESTS], lambda notes: look_at_list(notes, listing(), log, policy))
         yield "the Management API", look
     gateway = HttpGateway(

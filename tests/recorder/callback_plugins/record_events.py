@@ -45,7 +45,7 @@ from ansible_collections.easymo.deploy.plugins.plugin_utils._run_events import (
 LONGEST_TEXT, LONGEST_LIST = 2_000, 60
 UNUSED = frozenset(
     {
-        *("attachments", "diff", "drift_diff", "exception", "invocation", "known", "locks"),
+        *("attachments", "diff", "exception", "invocation", "known", "locks"),
         *("manifest", "pins", "rows", "samples", "staged", "steps"),
     }
 )

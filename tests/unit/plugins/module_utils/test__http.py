@@ -28,6 +28,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.api import (
+    SupabaseFunctionsApi,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.log import (
     FunctionLog,
     FunctionProbe,
@@ -46,7 +49,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._http import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._images import HttpRegistry, Reference
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import ChannelService
-from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import ManagementClient
 from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
 from ansible_collections.easymo.deploy.plugins.modules.maintenance_banner import BannerApi
 from tests.fakes.http_server import Handler, serving
@@ -110,10 +112,9 @@ def check(url: str, **more: t.Any) -> None:
     health.probe_http({**given, "url": url, **more}, 20)
 
 
-def management(url: str) -> ManagementClient:
-    return ManagementClient(
-        api_url=url, project_ref="x", access_token=TOKEN, ca_cert=None, timeout=20
-    )
+def management(url: str) -> SupabaseFunctionsApi:
+    given = {"api_url": url, "project_ref": "x", "access_token": TOKEN}
+    return SupabaseFunctionsApi({**given, "ca_cert": None, "request_timeout": 20})
 
 
 def registry(url: str) -> HttpRegistry:
