@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
-import tempfile
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,21 +149,6 @@ _HEADER = (
 )
 
 
-class Destination(t.Protocol):
-    """Somewhere that holds groups of rules."""
-
-    where: str
-
-    def read(self) -> list[dict[str, t.Any]] | None:
-        """The groups that are there; None for nothing."""
-
-    def outdated(self, groups: Groups) -> bool:
-        """Whether `write` would change anything."""
-
-    def write(self, groups: Groups, *, dry_run: bool) -> None:
-        """Put the groups there, or find out whether one might."""
-
-
 class RuleObject:
     """A PrometheusRule. `labels`: what the operator's `ruleSelector` looks for."""
 
@@ -267,15 +250,14 @@ class RuleFile:
 
     def _put(self, text: str | None) -> None:
         """Whole or not at all, for Prometheus may read at any moment."""
+        partial = self._path.with_name(f".{self._path.name}.partial")
         try:
             if text is None:
                 self._path.unlink()
                 return
-            handle, partial = tempfile.mkstemp(dir=self._path.parent, prefix=".", suffix=".partial")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(partial).chmod(0o644)
-            Path(partial).replace(self._path)
+            partial.write_text(text, encoding="utf-8")
+            partial.chmod(0o644)
+            partial.replace(self._path)
         except OSError as exc:
             raise InputError(
                 f"The {self.where} cannot be written ({exc.strerror}): allow this user to write "
@@ -285,6 +267,9 @@ class RuleFile:
 
 def _groups_of(body: Object) -> list[dict[str, t.Any]]:
     return plain((body.get("spec") or {}).get("groups") or [])
+
+
+Destination = RuleObject | RuleFile
 
 
 class LoadedRules:
@@ -310,16 +295,16 @@ class LoadedRules:
         self, clock: Clock, within: float, sleep: float, report: t.Callable[[str], None]
     ) -> list[LoadedRule]:
         """Until all are loaded and work; NotReadyError with what is lacking when the time is up."""
-        deadline = clock.now() + within
-        last = ""
+        deadline, last = clock.now() + within, ""
         while True:
+            lacking: dict[str, str] = {}
             try:
                 loaded, lacking = self.look()
                 if not lacking:
                     return loaded
                 text = "; ".join(f"{name} is {why}" for name, why in lacking.items())
             except UnreachableError as exc:
-                lacking, text = {}, str(exc).rstrip(".")
+                text = str(exc).rstrip(".")
             if clock.now() + sleep > deadline:
                 raise NotReadyError(
                     f"After {within:g} s Prometheus does not have the right alerts ({text}): "
