@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from .._cluster import Cluster, MonotonicClock
@@ -14,7 +14,17 @@ from .._formats import lasting
 from .._lock.models import Lock
 from .._release.store import ReleaseStore
 from .._time import UTC
-from .models import UNREADABLE, WRITE_EVERY, Gap, Json, Measured, Outage, TargetRecord, to_text
+from .models import (
+    UNREADABLE,
+    WRITE_EVERY,
+    Gap,
+    Json,
+    Measured,
+    Outage,
+    TargetRecord,
+    to_text,
+    written,
+)
 from .plan import add_gap, longest_pause
 
 DAMAGED = "damaged"
@@ -63,16 +73,7 @@ class Availability:
     summary: tuple[str, ...] = ()
 
     def to_json(self) -> Json:
-        plain = ("verdict", "reason", "since", "until", "probes", "failures", "targets")
-        return {
-            **{name: getattr(self, name) for name in plain},
-            "failed": [asdict(entry) for entry in self.failed],
-            "outages": [outage.to_json() for outage in self.outages],
-            "gaps": [gap.to_json() for gap in self.gaps],
-            "downtime": round(self.downtime, 3),
-            "unseen": round(self.unseen, 3),
-            "summary": list(self.summary),
-        }
+        return written(self)
 
 
 def availability_of(
@@ -136,7 +137,6 @@ def _judged(measured: Measured, zone: tzinfo) -> Availability:
         _target(name, target, zone) for name, target in measured.targets.items() if target.failures
     )
     complete = not (failed or measured.gaps or measured.off)
-    unseen = sum(gap.end - gap.start for gap in _merged(measured.gaps))
     result = Availability(
         verdict="complete" if complete else "partial",
         since=to_text(measured.since),
@@ -148,34 +148,31 @@ def _judged(measured: Measured, zone: tzinfo) -> Availability:
         outages=measured.outages,
         gaps=measured.gaps,
         downtime=measured.downtime,
-        unseen=unseen,
+        unseen=sum(gap.end - gap.start for gap in _merged(measured.gaps)),
     )
     return replace(result, summary=_summary(result, zone))
 
 
-def _target(name: str, target_record: TargetRecord, zone: tzinfo) -> TargetAvailability:
-    first, last = target_record.first_failure or 0.0, target_record.last_failure or 0.0
-    sentence = (
-        f"{name}: {target_record.failures:,} of {target_record.probes:,} probes failed, {_span(first, last, zone)}"
-        f" ({target_record.last_problem})"
-    )
+def _target(name: str, record: TargetRecord, zone: tzinfo) -> TargetAvailability:
+    first, last = record.first_failure or 0.0, record.last_failure or 0.0
     return TargetAvailability(
         name=name,
-        probes=target_record.probes,
-        failures=target_record.failures,
-        first_failure=to_text(target_record.first_failure),
-        last_failure=to_text(target_record.last_failure),
+        probes=record.probes,
+        failures=record.failures,
+        first_failure=to_text(record.first_failure),
+        last_failure=to_text(record.last_failure),
         seconds=round(last - first, 3),
-        problem=target_record.last_problem,
-        sentence=sentence,
+        problem=record.last_problem,
+        sentence=f"{name}: {record.failures:,} of {record.probes:,} probes failed, "
+        f"{_span(first, last, zone)} ({record.last_problem})",
     )
 
 
 def _summary(availability: Availability, zone: tzinfo) -> tuple[str, ...]:
-    failing = (
-        f"{availability.failures:,} of {availability.probes:,} probes of {availability.targets} addresses failed"
-        + (f": down for {duration(availability.downtime)} in all" if availability.failures else "")
-    )
+    probes = f"{availability.failures:,} of {availability.probes:,} probes"
+    failing = f"{probes} of {availability.targets} addresses failed"
+    if availability.failures:
+        failing += f": down for {duration(availability.downtime)} in all"
     gaps = (f"Not seen {_span(gap.start, gap.end, zone)}: {gap.why}" for gap in availability.gaps)
     return (failing, *(entry.sentence for entry in availability.failed), *gaps)
 
@@ -184,7 +181,7 @@ def _merged(gaps: t.Iterable[Gap]) -> list[Gap]:
     merged: list[Gap] = []
     for gap in sorted(gaps, key=lambda entry: entry.start):
         if merged and gap.start <= merged[-1].end:
-            merged[-1] = Gap(merged[-1].start, max(merged[-1].end, gap.end), merged[-1].why)
+            merged[-1] = replace(merged[-1], end=max(merged[-1].end, gap.end))
         else:
             merged.append(gap)
     return merged
@@ -192,8 +189,7 @@ def _merged(gaps: t.Iterable[Gap]) -> list[Gap]:
 
 def _span(start: float, end: float, zone: tzinfo) -> str:
     first, last = (datetime.fromtimestamp(entry, zone) for entry in (start, end))
-    same_day = first.date() == last.date()
-    pattern = "%H:%M:%S" if same_day else "%d %b %H:%M:%S"
+    pattern = "%H:%M:%S" if first.date() == last.date() else "%d %b %H:%M:%S"
     begin, finish = first.strftime(pattern), last.strftime(pattern)
     return f"at {begin}" if begin == finish else f"{begin}-{finish}"
 
@@ -236,6 +232,14 @@ class MeasuredStore:
                 f"writes it ({exc}): it counts for nothing."
             ) from exc
 
+    def of_attempt(self, attempt: int) -> tuple[Measured | None, str]:
+        """What was measured of this attempt, and why it cannot be read."""
+        try:
+            result = self.read()
+        except VerificationError as exc:
+            return None, str(exc)
+        return (result if result is not None and result.attempt == attempt else None), ""
+
     def write(self, measured: Measured) -> None:
         """Over what was read or written last. ConflictError when somebody else wrote meanwhile."""
         content = json.dumps(measured.to_json(), sort_keys=True).encode()
@@ -265,7 +269,7 @@ class Recorder:
             except (ConflictError, RefusedError):
                 return self._write_over(measured)
         except DeployError:
-            return True
+            pass
         return True
 
     def _ours(self, cluster: Cluster) -> bool:
@@ -292,17 +296,10 @@ def facts_of(store: ReleaseStore, attempt: int, present: t.Container[str]) -> di
 
     `present` are the names of the release's attachments.
     """
-    return {
-        subject: _facts(MeasuredStore(store, subject), attempt)
-        if attachment_of(subject) in present
-        else {}
-        for subject in SUBJECTS
-    }
-
-
-def _facts(store: MeasuredStore, attempt: int) -> Json:
-    try:
-        result = store.read()
-    except VerificationError as exc:
-        return {DAMAGED: str(exc)}
-    return result.to_json() if result is not None and result.attempt == attempt else {}
+    facts: dict[str, Json] = {}
+    for subject in SUBJECTS:
+        result, damaged = None, ""
+        if attachment_of(subject) in present:
+            result, damaged = MeasuredStore(store, subject).of_attempt(attempt)
+        facts[subject] = {DAMAGED: damaged} if damaged else result.to_json() if result else {}
+    return facts

@@ -7,7 +7,7 @@ Times are seconds since 1970 here, and RFC 3339 in UTC in JSON.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from .._time import UTC, read_time
@@ -60,20 +60,6 @@ class TargetRecord:
     longest_gap: float = 0.0
     minutes: t.Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
-    def to_json(self) -> Json:
-        return {
-            "probes": self.probes,
-            "failures": self.failures,
-            "first_failure": to_text(self.first_failure),
-            "last_failure": to_text(self.last_failure),
-            "last_problem": self.last_problem,
-            "last_probe": to_text(self.last_probe),
-            "longest_gap": round(self.longest_gap, 3),
-            "minutes": {
-                to_text(minute): list(counts) for minute, counts in sorted(self.minutes.items())
-            },
-        }
-
     @classmethod
     def from_json(cls, body: Json) -> TargetRecord:
         probes, failures = _count(body["probes"]), _count(body["failures"])
@@ -102,9 +88,6 @@ class Gap:
     end: float
     why: str
 
-    def to_json(self) -> Json:
-        return {"start": to_text(self.start), "end": to_text(self.end), "why": self.why}
-
     @classmethod
     def from_json(cls, body: Json) -> Gap:
         return cls(_moment(body["start"]), _moment(body["end"]), str(body["why"]))
@@ -117,13 +100,6 @@ class Outage:
     start: float
     end: float
     targets: tuple[str, ...]
-
-    def to_json(self) -> Json:
-        return {
-            "start": to_text(self.start),
-            "end": to_text(self.end),
-            "targets": list(self.targets),
-        }
 
     @classmethod
     def from_json(cls, body: Json) -> Outage:
@@ -152,17 +128,7 @@ class Measured:
     closed: bool = False
 
     def to_json(self) -> Json:
-        return {
-            **{name: getattr(self, name) for name in ("attempt", "interval", "prober", "fence")},
-            "since": to_text(self.since),
-            "until": to_text(self.until),
-            "targets": {name: target.to_json() for name, target in self.targets.items()},
-            "gaps": [gap.to_json() for gap in self.gaps],
-            "outages": [outage.to_json() for outage in self.outages],
-            "downtime": round(self.downtime, 3),
-            "off": self.off,
-            "closed": self.closed,
-        }
+        return written(self)
 
     @classmethod
     def from_json(cls, body: Json) -> Measured:
@@ -186,6 +152,31 @@ class Measured:
             off=str(body["off"]),
             closed=bool(body["closed"]),
         )
+
+
+MOMENTS = frozenset(
+    {"since", "until", "start", "end", "first_failure", "last_failure", "last_probe"}
+)
+LENGTHS = frozenset({"downtime", "unseen", "longest_gap"})
+"""Names of fields that are times, and that are seconds between two."""
+
+
+def written(record: t.Any) -> Json:
+    """A dataclass of this package as it is kept, and as tasks return it."""
+    return t.cast("Json", _plain(asdict(record)))
+
+
+def _plain(value: t.Any, name: str = "") -> t.Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, dict):
+        return {
+            to_text(key) if name == "minutes" else key: _plain(entry, key)
+            for key, entry in value.items()
+        }
+    if name in MOMENTS and not isinstance(value, str):
+        return to_text(value)
+    return round(value, 3) if name in LENGTHS else value
 
 
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)

@@ -45,6 +45,9 @@ class Address:
         self._parts = split(target.url)
         self._proxy = _proxy_of(self._parts)
         self._context = _verifying(target.ca_cert) if self._parts.scheme == "https" else None
+        self._headers = {"User-Agent": "easymo-deploy", "Accept": "*/*"}
+        if self._proxy and self._context is None:
+            self._headers |= _permit(self._proxy)
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
 
@@ -58,7 +61,8 @@ class Address:
             return _in_words(exc, timeout)
 
     def _exchange(self, timeout: float, deadline: float, challenge: str) -> str:
-        stored = self._take()
+        with self._lock:
+            stored = self._idle.pop() if self._idle else None
         if stored is not None:
             try:
                 return self._ask_over(stored, deadline, challenge)
@@ -69,7 +73,7 @@ class Address:
     def _ask_over(self, connection: Connection, deadline: float, challenge: str) -> str:
         keep = False
         try:
-            connection.request("GET", self._path(challenge), headers=self._headers())
+            connection.request("GET", self._path(challenge), headers=self._headers)
             answer = connection.getresponse()
             body = b""
             # The timeout of a socket begins anew with each byte, ours does not.
@@ -78,17 +82,19 @@ class Address:
                 if time.monotonic() > deadline:
                     raise TimeoutError
             keep = answer.isclosed() and not answer.will_close
-            return self._judge(answer.status, body, challenge)
+            if not 200 <= answer.status < 300:
+                return f"status {answer.status}"
+            return (
+                ""
+                if body == challenge.encode() or not challenge
+                else "the challenge was not echoed"
+            )
         finally:
             if keep:
                 with self._lock:
                     self._idle.append(connection)
             else:
                 connection.close()
-
-    def _take(self) -> Connection | None:
-        with self._lock:
-            return self._idle.pop() if self._idle else None
 
     def _connection(self, timeout: float) -> Connection:
         host, port = self._parts.hostname or "", self._parts.port
@@ -113,19 +119,6 @@ class Address:
         if self._proxy and self._context is None:
             return f"{self._parts.scheme}://{self._parts.netloc}{path}"
         return path
-
-    def _headers(self) -> dict[str, str]:
-        headers = {"User-Agent": "easymo-deploy", "Accept": "*/*"}
-        if self._proxy and self._context is None:
-            headers |= _permit(self._proxy)
-        return headers
-
-    def _judge(self, status: int, body: bytes, challenge: str) -> str:
-        if not 200 <= status < 300:
-            return f"status {status}"
-        if challenge and body != challenge.encode():
-            return "the challenge was not echoed"
-        return ""
 
 
 class Door:
@@ -207,9 +200,7 @@ LOOK_EVERY = 1.0
 """Seconds between two looks whether it is to end."""
 
 
-class Askable(t.Protocol):
-    def ask(self, timeout: float) -> str:
-        """Why it did not answer as it should, else ""."""
+Askable = Address | Door
 
 
 @dataclass

@@ -12,13 +12,15 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._cluster import Cluster, MonotonicClock
-from .._errors import DeployError, InputError, VerificationError
+from .._errors import DeployError, InputError
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection, connect
+from .._module import refuse_twice
 from .._release.models import DONE, ROLLED_BACK
 from .._release.record import Record
 from .._release.store import ReleaseStore
 from .._run_process import Run, alive, detach, end, identified, wait_for_end
+from .._time import Deadline
 from .claims import RELEASE, ROLLBACK, MeasuredStore, Recorder
 from .models import WRITE_EVERY, Measured, Target
 from .plan import ProberState, at, begin, close, start, switch_off
@@ -58,9 +60,7 @@ class Order:
         targets = tuple(Target(**target) for target in params["targets"])
         if params["state"] == "started" and params["enabled"] and not targets:
             raise InputError("'targets' is empty: name the public addresses to ask.")
-        names = [target.name for target in targets]
-        if len({*names}) < len(names):
-            raise InputError("Two of 'targets' have the same name: give each its own.")
+        refuse_twice("Targets", targets)
         for url in (*(target.url for target in targets), *params["controls"]):
             split(url)
         return cls(
@@ -94,7 +94,7 @@ def measure(cluster: Cluster, order: Order, run: Run | None, *, check_mode: bool
     attempt = record.attempt if record else 1
     if record and record.status == ROLLED_BACK and order.subject == RELEASE:
         attempt += 1  # which the phase begins that is opened next
-    known, damaged = _known(store, attempt)
+    known, damaged = store.of_attempt(attempt)
     if order.subject == RELEASE and record is not None and record.status == DONE:
         return Outcome(False, "The release is signed off: measuring has ended.", known)
     if known is not None and known.off and known.off == order.off:
@@ -122,7 +122,7 @@ def measure(cluster: Cluster, order: Order, run: Run | None, *, check_mode: bool
 def conclude(cluster: Cluster, order: Order, *, check_mode: bool) -> Outcome:
     """End the prober, and close what was measured."""
     record, store = _places(cluster, order)
-    known, damaged = _known(store, record.attempt if record else 1)
+    known, damaged = store.of_attempt(record.attempt if record else 1)
     if damaged:
         # A prober that lives writes it anew before long.
         known = _wait_for(store, lambda _found: True, WRITE_EVERY + CALL)
@@ -157,18 +157,17 @@ def _kept(store: MeasuredStore, measured: Measured, sentence: str) -> Outcome:
     try:
         store.write(measured)
     except DeployError as exc:
-        return Outcome(
-            False, sentence, measured, f"Availability is not kept with the release. {exc}"
-        )
+        warning = f"Availability is not kept with the release. {exc}"
+        return Outcome(False, sentence, measured, warning)
     return Outcome(True, sentence, measured)
 
 
 def _asks(known: Measured, fence: int) -> bool:
     """Whether a prober of this run lives."""
     running = Run.from_text(known.prober)
-    return (
-        running is not None and not known.closed and known.fence == fence and bool(alive(running))
-    )
+    if running is None or known.closed or known.fence != fence:
+        return False
+    return bool(alive(running))
 
 
 def _places(cluster: Cluster, order: Order) -> tuple[Record | None, MeasuredStore]:
@@ -176,27 +175,18 @@ def _places(cluster: Cluster, order: Order) -> tuple[Record | None, MeasuredStor
     return releases.read(), MeasuredStore(releases, order.subject)
 
 
-def _known(store: MeasuredStore, attempt: int) -> tuple[Measured | None, str]:
-    """What was measured of this attempt, and why it cannot be read."""
-    try:
-        result = store.read()
-    except VerificationError as exc:
-        return None, str(exc)
-    return (result if result is not None and result.attempt == attempt else None), ""
-
-
 def _wait_for(
     store: MeasuredStore, observed: t.Callable[[Measured], bool], seconds: float = SETTLING
 ) -> Measured | None:
-    end_at = time.monotonic() + seconds
-    while time.monotonic() < end_at:
+    deadline = Deadline(seconds)
+    while deadline.left() > 0:
         try:
             result = store.read()
         except DeployError:
             result = None
         if result is not None and observed(result):
             return result
-        time.sleep(0.1)
+        deadline.sleep(0.1)
     return None
 
 
