@@ -141,21 +141,16 @@ class ActionModule(ActionBase):
         results: dict[str, list[str]] = {}
         unread: dict[str, dict[str, None]] = {}
         for entry in contracts:
-            contract = Contract(
-                entry["role"],
-                tuple(entry["entry_points"]),
-                frozenset(entry["later"]),
-                tuple(entry["reads"]),
-            )
-            here = [task_vars["inventory_hostname"]]
-            for host in here if entry["hosts"] is None else entry["hosts"]:
+            hosts = entry.pop("hosts")
+            contract = Contract(**entry)
+            for host in [task_vars["inventory_hostname"]] if hosts is None else hosts:
                 for item in roles.problems(contract, self._of_host(host, task_vars)):
                     if item.unread:
                         unread.setdefault(item.why, {})[item.unread] = None
                     else:
                         whose = f"role {contract.role}: " if contract.role else ""
                         results.setdefault(f"{whose}{item.why}", []).append(host)
-        sentences = [f"On {listed(hosts)}, {problem}" for problem, hosts in results.items()]
+        sentences = [f"On {listed(where)}, {problem}" for problem, where in results.items()]
         return sentences, {why: list(names) for why, names in unread.items()}
 
     def _of_host(self, host: str, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -183,17 +178,16 @@ class ActionModule(ActionBase):
         return sorted(inventory & playbooks)
 
     def _declared_by_roles(self) -> frozenset[str]:
-        names: set[str] = set()
-        for path in ROLES.glob("*/meta/argument_specs.yml"):
-            for entry_point in entry_points_of(path.parents[1]).values():
-                names.update(entry_point.get("options", {}))
-        return frozenset(names)
+        return frozenset(
+            name
+            for path in ROLES.glob("*/meta/argument_specs.yml")
+            for entry_point in entry_points_of(path.parents[1]).values()
+            for name in entry_point.get("options", {})
+        )
 
     def _declared_below(self, directory: str | None, *patterns: str) -> frozenset[str]:
-        names: set[str] = set()
-        for path in self._files(directory, *patterns):
-            names.update(self._read(path))
-        return frozenset(names)
+        files = self._files(directory, *patterns)
+        return frozenset(name for path in files for name in self._read(path))
 
     def _files(self, directory: str | None, *patterns: str) -> t.Iterator[Path]:
         for pattern in patterns or ("*_vars/**/*.yml",):

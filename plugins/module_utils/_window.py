@@ -80,11 +80,9 @@ def _zone(name: t.Any) -> ZoneInfo:
 
 
 def _days(given: t.Any) -> frozenset[int]:
-    wanted = (
-        [str(entry).strip().lower() for entry in given] if isinstance(given, (list, tuple)) else []
-    )
-    strange = [entry for entry in wanted if entry not in DAYS]
-    if strange or not wanted:
+    entries = given if isinstance(given, (list, tuple)) else ()
+    wanted = [str(entry).strip().lower() for entry in entries]
+    if not wanted or not set(wanted) <= set(DAYS):
         raise InputError(
             f"The launch window's days are {given!r}: give a list of {', '.join(DAYS)}."
         )
