@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .._child_process import Ended, child_environment, find_program, run
@@ -77,63 +77,48 @@ class Git:
 
     def facts(self, *, tag: str, branch: str) -> GitFacts:
         tagged = self.commit(f"refs/tags/{tag}")
-        name, at = self._branch(branch)
+        # As the remote has it, which everybody sees; the local one where there is no remote.
+        places = {f"origin/{branch}": "refs/remotes/origin", branch: "refs/heads"}
+        commits = {name: self.commit(f"{place}/{branch}") for name, place in places.items()}
+        name, at = next((pair for pair in commits.items() if pair[1]), (branch, ""))
         known = bool(tagged and at)
+        behind = self.ask("rev-list", "--count", f"{tagged}..{at}").stdout if known else ""
+        status = self.ask("status", "--porcelain", "-z", "--untracked-files=normal")
+        if status.rc != 0:
+            raise RefusedError(
+                f"git cannot tell whether {self.checkout} is clean: {status.stderr}."
+            )
         return GitFacts(
             head=self.commit("HEAD"),
             tagged=tagged,
             branch=at,
             branch_name=name,
             on_branch=known and self.ask("merge-base", "--is-ancestor", tagged, at).rc == 0,
-            behind=self._count(f"{tagged}..{at}") if known else 0,
-            dirty=self._dirty(),
+            behind=int(behind.strip() or 0),
+            dirty=tuple(entry[3:] for entry in status.stdout.split("\0") if len(entry) > 3)[:100],
         )
-
-    def _branch(self, branch: str) -> tuple[str, str]:
-        """As the remote has it, which everybody sees; the local one where there is no remote."""
-        for name, reference in (
-            (f"origin/{branch}", f"refs/remotes/origin/{branch}"),
-            (branch, f"refs/heads/{branch}"),
-        ):
-            at = self.commit(reference)
-            if at:
-                return name, at
-        return branch, ""
-
-    def _count(self, span: str) -> int:
-        result = self.ask("rev-list", "--count", span).stdout.strip()
-        return int(result) if result.isdecimal() else 0
-
-    def _dirty(self) -> tuple[str, ...]:
-        result = self.ask("status", "--porcelain", "-z", "--untracked-files=normal")
-        if result.rc != 0:
-            raise RefusedError(
-                f"git cannot tell whether {self.checkout} is clean: {result.stderr}."
-            )
-        return tuple(entry[3:] for entry in result.stdout.split("\0") if len(entry) > 3)[:100]
 
 
 def head_of(checkout: str) -> str:
     return Git(checkout).commit("HEAD")
 
 
-def look_git(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_git(options: Options, ground: Ground) -> list[Finding]:
     """Whether the checkout is the release: tagged, on the branch, clean, with an entry in the changelog."""
-    git = Git(ground.checkout)
-    facts = git.facts(tag=options["tag"], branch=options["branch"])
-    results = [
-        ("tag", judge_tag(facts, options["tag"])),
-        ("branch", judge_branch(facts, options["tag"])),
-        ("clean", judge_clean(facts, ground.checkout)),
-    ]
+    facts = Git(ground.checkout).facts(tag=options["tag"], branch=options["branch"])
+    rows = {
+        "tag": judge_tag(facts, options["tag"]),
+        "branch": judge_branch(facts, options["tag"]),
+        "clean": judge_clean(facts, ground.checkout),
+    }
     if options["changelog"]:
         path = Path(ground.checkout, options["changelog"])
         text = path.read_text("utf-8", "replace") if path.is_file() else None
-        results.append(("changelog", judge_changelog(text, ground.release, options["changelog"])))
+        rows["changelog"] = judge_changelog(text, ground.release, options["changelog"])
     items = options["items"]
     return [
-        Finding(entry.status, entry.detail, name=f"git_{part}", item=str(items.get(part) or ""))
-        for part, entry in results
+        replace(row, name=f"git_{part}", item=str(items.get(part) or ""))
+        for part, row in rows.items()
     ]
 
 
@@ -193,8 +178,15 @@ def judge_changelog(text: str | None, version: str, name: str) -> Finding:
 
 _PAGE = 100
 _PAGES = 10
-_BAD = frozenset({"failure", "error", "timed_out", "startup_failure"})
-_LEFT_OUT = frozenset({"skipped", "neutral"})
+_LISTS = {"check-runs": "check_runs", "status": "statuses"}
+"""Both give only the newest: of each suite, and of each context."""
+_BAD, _ON_ITS_WAY, _GOOD, _LEFT_OUT = 3, 2, 1, 0
+_RANKS = {
+    **dict.fromkeys(("failure", "error", "timed_out", "startup_failure"), _BAD),
+    "success": _GOOD,
+    **dict.fromkeys(("skipped", "neutral"), _LEFT_OUT),
+}
+"""All other states are on their way."""
 _WORDS = {
     "cancelled": "was cancelled",
     "stale": "was abandoned by GitHub",
@@ -202,17 +194,16 @@ _WORDS = {
     "skipped": "was skipped",
     "neutral": "says neither yes nor no",
 }
-"""Of states that are no failure and no success. All others are on their way."""
 
 
-def look_commit_status(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_commit_status(options: Options, ground: Ground) -> Finding:
     """Whether CI passed on the commit, as GitHub's check runs and commit statuses tell.
 
     Their states: https://docs.github.com/en/rest/checks/runs and https://docs.github.com/en/rest/commits/statuses.
     """
     commit = ground.known_commit()
     states = worst(_told(options, ground, commit))
-    return [judge_commit_status(states, options["contexts"], options["ignore"], commit)]
+    return judge_commit_status(states, options["contexts"], options["ignore"], commit)
 
 
 def worst(sentences: t.Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -224,11 +215,7 @@ def worst(sentences: t.Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _rank(state: str) -> int:
-    if state in _BAD:
-        return 3
-    if state == "success":
-        return 1
-    return 0 if state in _LEFT_OUT else 2
+    return _RANKS.get(state, _ON_ITS_WAY)
 
 
 def judge_commit_status(
@@ -239,13 +226,13 @@ def judge_commit_status(
     What was skipped or is neutral is as good as nothing: not in the way, but where it is wanted it proves nothing.
     """
     counted = {name: state for name, state in states.items() if name not in ignored}
-    bad = sorted(name for name, state in counted.items() if state in _BAD)
+    bad = sorted(name for name, state in counted.items() if _rank(state) == _BAD)
     if bad:
         return failed(f"{', '.join(bad)} failed on {commit[:12]}: fix it, and tag a passing commit")
     doubtful = {
         name: _WORDS.get(state, "is not done")
         for name, state in sorted(counted.items())
-        if _rank(state) == 2 or (state in _LEFT_OUT and name in wanted)
+        if _rank(state) == _ON_ITS_WAY or (_rank(state) == _LEFT_OUT and name in wanted)
     }
     parts = [
         f"{', '.join(name for name, text in doubtful.items() if text == words)} {words}"
@@ -263,23 +250,10 @@ def judge_commit_status(
     return passed(f"{', '.join(done)} passed on {commit[:12]}{more}")
 
 
-def _check_run(run: t.Mapping[str, t.Any]) -> tuple[str, str]:
-    return str(run["name"]), str(run["conclusion"] or run["status"])
-
-
-def _status(status: t.Mapping[str, t.Any]) -> tuple[str, str]:
-    return str(status["context"]), str(status["state"])
-
-
-_LISTS = (("check-runs", "check_runs", _check_run), ("status", "statuses", _status))
-"""Both give only the newest: of each suite, and of each context."""
-
-
 def _told(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple[str, str]]:
     """Name and state of each, of every page of both lists."""
     url = f"{options['api_url'].rstrip('/')}/repos/{options['repository']}/commits/{commit}"
-    for path, key, read in _LISTS:
-        count = 0
+    for path, key in _LISTS.items():
         for page in range(1, _PAGES + 1):
             answer = get_json(
                 "GitHub",
@@ -290,16 +264,16 @@ def _told(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple[str
                 params=[("per_page", str(_PAGE)), ("page", str(page))],
             )
             try:
-                entries = [read(entry) for entry in answer[key]]
-                total = int(answer["total_count"])
-            except (KeyError, TypeError, ValueError):
+                for entry in answer[key]:
+                    name = entry.get("name") or entry["context"]
+                    state = entry.get("conclusion") or entry.get("status") or entry["state"]
+                    yield str(name), str(state)
+                if page * _PAGE >= int(answer["total_count"]) or not answer[key]:
+                    break
+            except (AttributeError, KeyError, TypeError, ValueError):
                 raise VerificationError(
                     f"GitHub's answer has no {key}: check 'api_url', which ends in /api/v3 on a server of your own."
                 ) from None
-            yield from entries
-            count += len(entries)
-            if count >= total or not entries:
-                break
 
 
 KINDS: Kinds = {"git": Kind(look_git), "commit_status": Kind(look_commit_status, (REQUESTS,))}

@@ -14,7 +14,6 @@ from .._errors import (
     Library,
     RefusedError,
     UnreachableError,
-    refuse_missing,
 )
 from .._http import REQUESTS, ask, without_query
 from .._postgres import PSYCOPG2, PostgresTarget, SqlError
@@ -32,7 +31,6 @@ from .models import (
     Kinds,
     NotKnownError,
     Options,
-    Row,
 )
 
 
@@ -70,11 +68,6 @@ with REDIS:
 def probe_redis(options: Options, timeout: float) -> str:
     """PING a Redis server."""
     where = f"Redis at {options['host']}:{options['port']}"
-    tls: dict[str, t.Any] = (
-        {"ssl": True, "ssl_ca_certs": options["ca_cert"], "ssl_cert_reqs": "required"}
-        if options["tls"]
-        else {}
-    )
     server = redis.Redis(
         host=options["host"],
         port=options["port"],
@@ -84,7 +77,9 @@ def probe_redis(options: Options, timeout: float) -> str:
         socket_connect_timeout=timeout,
         # A caller that waits asks again by itself; retries in here would be hidden.
         retry=Retry(NoBackoff(), 0),
-        **tls,
+        ssl=options["tls"],
+        ssl_ca_certs=options["ca_cert"],
+        ssl_cert_reqs="required",
     )
     try:
         if not server.ping():
@@ -120,7 +115,8 @@ def probe_kafka(options: Options, timeout: float) -> str:
     # A consumer that subscribes to nothing joins no group: it only looks.
     consumer = confluent_kafka.Consumer(client_settings(options), logger=_Silent())
     try:
-        topics = _topics(consumer, timeout)
+        known = consumer.list_topics(timeout=timeout).topics
+        topics = {name for name in known if not name.startswith("__")}  # not Kafka's own
         missing = [topic for topic in options["topics"] if topic not in topics]
         if missing:
             raise CheckError(f"{where} has no topic {', '.join(missing)}; create it.")
@@ -136,29 +132,19 @@ def probe_kafka(options: Options, timeout: float) -> str:
 
 def client_settings(options: Options) -> dict[str, t.Any]:
     """librdkafka's settings for these options."""
+    user = options["username"] or None
     settings: dict[str, t.Any] = {
         "bootstrap.servers": options["bootstrap"],
         "group.id": "easymo-deploy-health-check",
         "enable.auto.commit": False,
         "allow.auto.create.topics": False,
-        "security.protocol": ("SASL_" if options["username"] else "")
-        + ("SSL" if options["tls"] else "PLAINTEXT"),
+        "security.protocol": ("SASL_" if user else "") + ("SSL" if options["tls"] else "PLAINTEXT"),
+        "ssl.ca.location": options["ca_cert"] or None,
+        "sasl.mechanism": user and options["sasl_mechanism"],
+        "sasl.username": user,
+        "sasl.password": user and (options["password"] or ""),
     }
-    if options["ca_cert"]:
-        settings["ssl.ca.location"] = options["ca_cert"]
-    if options["username"]:
-        settings |= {
-            "sasl.mechanism": options["sasl_mechanism"],
-            "sasl.username": options["username"],
-            "sasl.password": options["password"] or "",
-        }
-    return settings
-
-
-def _topics(consumer: t.Any, timeout: float) -> set[str]:
-    """Those of Kafka itself left out."""
-    topics = consumer.list_topics(timeout=timeout).topics
-    return {name for name in topics if not name.startswith("__")}
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 class _Silent:
@@ -258,19 +244,16 @@ def libraries(checks: t.Iterable[Check]) -> list[Library]:
     return models.libraries(sorted(checks, key=lambda check: check.kind), PROBES)
 
 
-def refuse_missing_libraries(checks: t.Iterable[Check]) -> None:
-    refuse_missing(libraries(checks))
-
-
-def check_all(options: Options) -> list[Row]:
+def check_all(options: Options) -> list[Finding]:
     """What came of all checks of a task, in their order."""
-    patience = Patience(options["wait_timeout"], options["wait_sleep"])
-    return run_probes(read_checks(options), patience)
+    return run_probes(
+        read_checks(options), Patience(options["wait_timeout"], options["wait_sleep"])
+    )
 
 
 def run_probes(
     checks: t.Sequence[Check], patience: Patience = ONE_LOOK, kinds: Kinds = PROBES
-) -> list[Row]:
+) -> list[Finding]:
     """The outcomes in the order of the checks."""
     return models.run_checks(
         checks,
@@ -284,12 +267,11 @@ def _of_error(problem: DeployError) -> Finding:
     return Finding(UNKNOWN if isinstance(problem, NotKnownError) else FAIL, str(problem))
 
 
-def refuse_failures(outcomes: t.Sequence[Row]) -> None:
+def refuse_failures(outcomes: t.Sequence[Finding]) -> None:
     """Raise one error that names every check that fails."""
     failed = [outcome for outcome in outcomes if not outcome.passed]
     if failed:
-        sentences = " ".join(f"{outcome.name}: {outcome.detail}" for outcome in failed)
         raise CheckError(
-            f"{len(failed)} of {len(outcomes)} checks fail. {sentences}",
+            f"{len(failed)} of {len(outcomes)} checks fail. {' '.join(map(str, failed))}",
             results=[outcome.to_result() for outcome in outcomes],
         )

@@ -27,7 +27,7 @@ from .._release.sign_off import (
     subject_of,
 )
 from .._time import UTC, Deadline, format_time, read_time
-from .models import FAIL, HOLD, PASS, Finding, Ground, Kind, Kinds, Options, failed, held, passed
+from .models import FAIL, HOLD, Finding, Ground, Kind, Kinds, Options, failed, held, passed
 from .web import get_json
 
 _PAGE = 1000
@@ -42,33 +42,19 @@ Call = t.Callable[..., t.Mapping[str, t.Any]]
 """A method of the Web API by name. RefusedError when Slack says no, with Slack's own `word` in its details."""
 
 
-@dataclass(frozen=True)
-class ContactCheck:
-    """`problem` is empty for one that is there and can be reached."""
-
-    name: str
-    problem: str = ""
-    unknown: bool = False
-
-
-def look_slack(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_slack(options: Options, ground: Ground) -> Finding:
     """Whether the people and channels that messages name are there, as Slack's Web API tells."""
     call = caller(options, ground.timeout)
-    persons = [_looked(find_person, call, name) for name in options["people"]]
-    persons += [_looked(find_channel, call, name) for name in options["channels"]]
-    return [judge_slack(persons)]
+    contacts = [look_up(find_person, call, name) for name in options["people"]]
+    contacts += [look_up(find_channel, call, name) for name in options["channels"]]
+    return judge_slack(contacts)
 
 
-def judge_slack(contacts: t.Sequence[ContactCheck]) -> Finding:
-    wrong = [
-        f"{entry.name} {entry.problem}" for entry in contacts if entry.problem and not entry.unknown
-    ]
-    if wrong:
-        return failed("; ".join(wrong))
-    unknown = [f"{entry.name} {entry.problem}" for entry in contacts if entry.unknown]
-    if unknown:
-        return held("; ".join(unknown))
-    return passed(f"{', '.join(entry.name for entry in contacts) or 'no contact'} can be reached")
+def judge_slack(contacts: t.Sequence[Finding]) -> Finding:
+    for status in (FAIL, HOLD):
+        if wrong := [entry.detail for entry in contacts if entry.status == status]:
+            return Finding(status, "; ".join(wrong))
+    return passed(f"{', '.join(entry.detail for entry in contacts) or 'no contact'} can be reached")
 
 
 def find_person(call: Call, name: str) -> str:
@@ -120,16 +106,18 @@ def _pages(call: Call, method: str, key: str, **more: t.Any) -> t.Iterator[t.Map
             return
 
 
-def _looked(find: t.Callable[[Call, str], str], call: Call, name: str) -> ContactCheck:
+def look_up(find: t.Callable[[Call, str], str], call: Call, name: str) -> Finding:
+    """The name, with what is wrong with it."""
     try:
-        return ContactCheck(name, find(call, name))
+        problem = find(call, name)
+        return failed(f"{name} {problem}") if problem else passed(name)
     except UnreachableError as exc:
-        return ContactCheck(name, f"cannot be looked up: {exc}", unknown=True)
+        return held(f"{name} cannot be looked up: {exc}")
     except RefusedError as exc:
         word = str(exc.details.get("word", ""))
         if word in ABSENT:
-            return ContactCheck(name, "is not in the workspace: correct it, or invite them")
-        return ContactCheck(name, f"cannot be looked up: {exc}", unknown=word not in TOKEN)
+            return failed(f"{name} is not in the workspace: correct it, or invite them")
+        return (failed if word in TOKEN else held)(f"{name} cannot be looked up: {exc}")
 
 
 def caller(options: Options, timeout: float) -> Call:
@@ -165,7 +153,7 @@ class Shift:
     until: datetime | None
 
 
-def look_pagerduty(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_pagerduty(options: Options, ground: Ground) -> list[Finding]:
     """Whether somebody is on call now and to the release's end, as PagerDuty's REST API tells."""
     until = ground.now + timedelta(minutes=options["minutes"])
     return [
@@ -218,54 +206,38 @@ def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) ->
         raise VerificationError("PagerDuty's answer is no on-call list: check 'api_url'.") from None
 
 
-def look_mail(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_mail(options: Options, ground: Ground) -> Finding:
     """Whether a mail server would take a mail. None is sent: the conversation ends before its text."""
     mail = plan.mail({**options, "subject": ""}, text="")
     would_take(mail, Deadline(ground.timeout), options["ca_cert"])
-    return [passed(f"{mail.host}:{mail.port} takes mail for {mail.target}")]
+    return passed(f"{mail.host}:{mail.port} takes mail for {mail.target}")
 
 
-def look_sign_offs(options: Options, ground: Ground) -> t.Sequence[Finding]:
-    """Whether everything that no machine can check was signed by a person, a row for each line."""
-    record = ground.record.get()
-    wanted = read_wanted(options["required"])
+def look_sign_offs(options: Options, ground: Ground) -> list[Finding]:
+    """Whether everything that no machine can check was signed by a person, a row for each line.
+
+    What the inventory or the command line signs counts, too; what of it is refused has a row of its own.
+    """
+    record, wanted = ground.record.get(), read_wanted(options["required"])
     subject = subject_of(record, ground.release, ground.commit.get())
-    known = known_sign_offs(record)
-    now = format_time(ground.now)
-    new, problems = sign_given(known, wanted, options["given"], subject, now)
-    rows = [judge_sign_offs(entry, {**known, **new}.get(entry.name), subject) for entry in wanted]
-    signed = [
-        replace(row, facts={SIGN_OFFS: {entry.name: new[entry.name].to_json()}})
-        if entry.name in new
-        else row
-        for entry, row in zip(wanted, rows, strict=True)
-    ]
-    refused = [
-        Finding(FAIL, detail, name=f"given_sign_off_{name}") for name, detail in problems.items()
-    ]
-    return [*signed, *refused]
-
-
-def sign_given(
-    known: t.Mapping[str, SignOff],
-    wanted: t.Sequence[Wanted],
-    given: t.Mapping[str, t.Any],
-    subject: Subject,
-    now: str,
-) -> tuple[dict[str, SignOff], dict[str, str]]:
-    """What the inventory or the command line signs, and what of it is refused."""
+    known, now = known_sign_offs(record), format_time(ground.now)
     new: dict[str, SignOff] = {}
-    problems = {}
-    for ask in read_given(given):
-        signed = known.get(ask.name)
-        if signed is not None and counts(signed, subject) and not ask.instead:
+    refused = []
+    for given in read_given(options["given"]):
+        signed = known.get(given.name)
+        if signed is not None and counts(signed, subject) and not given.instead:
             # A signature of one's own counts more than a name that is only given here.
             continue
         try:
-            new |= plan_sign_off(known, wanted, ask, subject, now)
+            new |= plan_sign_off(known, wanted, given, subject, now)
         except DeployError as exc:
-            problems[ask.name] = str(exc)
-    return new, problems
+            refused.append(failed(str(exc), name=f"given_sign_off_{given.name}"))
+    rows = [judge_sign_offs(entry, {**known, **new}.get(entry.name), subject) for entry in wanted]
+    facts = {name: {SIGN_OFFS: {name: signed.to_json()}} for name, signed in new.items()}
+    signed_rows = [
+        replace(row, facts=facts.get(entry.name)) for entry, row in zip(wanted, rows, strict=True)
+    ]
+    return [*signed_rows, *refused]
 
 
 def judge_sign_offs(wanted: Wanted, given: SignOff | None, subject: Subject) -> Finding:
@@ -273,9 +245,9 @@ def judge_sign_offs(wanted: Wanted, given: SignOff | None, subject: Subject) -> 
     name = f"sign_off_{wanted.name}"
     problem = missing_because(wanted, given, subject)
     if problem or given is None:
-        return Finding(HOLD, problem, name=name, item=wanted.item)
+        return held(problem, name=name, item=wanted.item)
     note = f", {given.note}" if given.note else ""
-    return Finding(PASS, f"{given.by} signed it at {given.at}{note}", name=name, item=wanted.item)
+    return passed(f"{given.by} signed it at {given.at}{note}", name=name, item=wanted.item)
 
 
 KINDS: Kinds = {

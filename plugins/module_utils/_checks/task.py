@@ -37,6 +37,7 @@ from . import (
 from .git import head_of
 from .health import check_all
 from .models import (
+    HOLD,
     Check,
     Finding,
     Ground,
@@ -44,31 +45,28 @@ from .models import (
     Kinds,
     Known,
     Options,
-    Row,
     failed,
     held,
     libraries,
     passed,
-    together,
 )
 from .preflight import (
     GO,
     OVERRIDE,
     conclude,
-    gather_facts,
     line,
-    overrides,
     read_waivers,
     run_preflight,
     waive,
 )
 from .webhook import check_webhook, check_without_messages
+from .webhook_probes import ProbeResult
 
 
-def look_health(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+def look_health(options: Options, _ground: Ground) -> list[Finding]:
     """A row for each component."""
     return [
-        (passed if row.passed else failed if row.known else held)(row.detail, name=row.name)
+        Finding(row.status if row.known else HOLD, row.detail, name=row.name)
         for row in check_all(options)
     ]
 
@@ -79,8 +77,13 @@ def play_health(options: Options) -> Finding:
     wrong = [row for row in rows if not row.passed]
     if wrong:
         judge = failed if any(row.known for row in wrong) else held
-        return judge(" ".join(f"{row.name}: {row.detail}" for row in wrong), steps=steps)
-    return passed(together([f"{row.name}: {row.detail}" for row in rows]), steps=steps)
+        return judge(" ".join(map(str, wrong)), steps=steps)
+    return passed(_together(rows), steps=steps)
+
+
+def _together(well: t.Sequence[Finding | ProbeResult]) -> str:
+    """All of a few, else their number: the steps have them all."""
+    return ", ".join(map(str, well)) if len(well) <= 2 else f"{len(well)} of {len(well)} well"
 
 
 def _libraries_of_health(options: Options) -> list[Library]:
@@ -94,7 +97,7 @@ def look_webhook(options: Options, ground: Ground) -> Finding:
     if not wrong:
         return passed(f"{len(outcomes)} exchanges went as expected, none with a message")
     judge = failed if any(each.status for each in wrong) else held
-    return judge("; ".join(f"{each.name}: {each.evidence}" for each in wrong))
+    return judge("; ".join(map(str, wrong)))
 
 
 def play_webhook(options: Options) -> Finding:
@@ -104,9 +107,8 @@ def play_webhook(options: Options) -> Finding:
     if wrong:
         # The platform's log may be late: that proves nothing against a message that was answered well.
         judge = held if all(each.unseen for each in wrong) else failed
-        return judge("; ".join(f"{each.name}: {each.evidence}" for each in wrong), steps=steps)
-    observed = together([f"{each.name}: {each.evidence}" for each in outcomes])
-    return passed(observed, steps=steps)
+        return judge("; ".join(map(str, wrong)), steps=steps)
+    return passed(_together(outcomes), steps=steps)
 
 
 def _messages(options: Options) -> str:
@@ -185,18 +187,15 @@ def check_release(module: Module, params: Params) -> dict[str, t.Any]:
     rows = run_preflight(checks, PREFLIGHT, ground, report=lambda row: report(module, row))
     for warning in (each for row in rows for each in row.warnings):
         module.warn(warning)
-    waived = waive(rows, waivers)
     record = ground.record.value
-    known = record.overrides if record else {}
-    used = overrides(rows, waived, waivers, known, utc_now())
-    facts = gather_facts([*(row.facts for row in rows), {"overrides": used} if used else None])
-    result = conclude(waived, facts, check_mode=module.check_mode, fail=params["fail"])
+    rows = waive(rows, waivers, record.overrides if record else {}, utc_now())
+    result = conclude(rows, check_mode=module.check_mode, fail=params["fail"])
     if result["sentence"] and result["verdict"] == GO:
         module.warn(f"It would stop: {result['sentence']}")
     return {**result, "commit": ground.commit.value}
 
 
-def report(module: Module, row: Row) -> None:
+def report(module: Module, row: Finding) -> None:
     emit_progress(module, "CheckEnded", line(row), {"name": row.name, "status": row.status})
 
 
@@ -221,7 +220,7 @@ def survey(
         time.sleep(seconds)
 
     def commit() -> str:
-        return params["commit"] or (head_of(params["checkout"]) if params["checkout"] else "")
+        return params["commit"] or (params["checkout"] and head_of(params["checkout"])) or ""
 
     return Ground(
         release=params["release"],

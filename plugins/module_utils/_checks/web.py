@@ -57,7 +57,7 @@ def get_json(who: str, url: str, **how: t.Any) -> t.Any:
         ) from None
 
 
-def look_clock(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_clock(options: Options, ground: Ground) -> Finding:
     """Whether this machine's clock agrees with that of a server, as the Date of its answers tells."""
     before = time.time()
     # Whatever it answers, its Date counts.
@@ -68,7 +68,7 @@ def look_clock(options: Options, ground: Ground) -> t.Sequence[Finding]:
         ca_cert=options["ca_cert"],
         cert=client_certificate(options["client_cert"], options["client_key"]),
     )
-    return [judge_clock(answer.headers.get("Date", ""), before, time.time(), options["max_skew"])]
+    return judge_clock(answer.headers.get("Date", ""), before, time.time(), options["max_skew"])
 
 
 def judge_clock(header: str, before: float, after: float, bound: float) -> Finding:
@@ -94,21 +94,18 @@ SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 """How a client of PostgreSQL asks for TLS; the server answers S or N in plain text."""
 
 
-def look_certificate(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_certificate(options: Options, ground: Ground) -> Finding:
     """For how long the TLS certificate of an endpoint is still valid, verified as its clients do."""
-    parts = urlsplit(options["url"])
+    url, parts = options["url"], urlsplit(options["url"])
     if parts.scheme == "http":
-        return [skipped(f"{options['url']} has no TLS")]
+        return skipped(f"{url} has no TLS")
     if not parts.hostname or parts.scheme not in ("https", "tls", "postgresql"):
-        raise InputError(
-            f"The URL {options['url']!r} must be https://, tls:// or postgresql:// with a host."
-        )
+        raise InputError(f"The URL {url!r} must be https://, tls:// or postgresql:// with a host.")
     port = parts.port or {"https": 443, "postgresql": 5432}.get(parts.scheme)
     if port is None:
-        raise InputError(f"The URL {options['url']!r} has no port.")
-    context = _context(options)
-    ends = _read_end(parts.scheme, parts.hostname, port, context, ground.timeout)
-    return [judge_certificate(ends, ground.now, options["days"])]
+        raise InputError(f"The URL {url!r} has no port.")
+    ends = _read_end(parts.scheme, parts.hostname, port, _context(options), ground.timeout)
+    return judge_certificate(ends, ground.now, options["days"])
 
 
 def judge_certificate(ends: datetime, now: datetime, days: int) -> Finding:
@@ -131,7 +128,9 @@ def _read_end(
     try:
         with socket.create_connection((host, port), timeout=timeout) as plain:
             if scheme == "postgresql":
-                _ask_for_tls(plain, where)
+                plain.sendall(SSL_REQUEST)
+                if plain.recv(1) != b"S":
+                    raise RefusedError(f"PostgreSQL at {where} offers no TLS: turn it on there.")
             with context.wrap_socket(plain, server_hostname=host) as secured:
                 certificate = t.cast("dict[str, t.Any]", secured.getpeercert())
     except ssl.SSLCertVerificationError as exc:
@@ -144,13 +143,6 @@ def _read_end(
     except OSError as exc:
         raise UnreachableError(f"{where} cannot be reached ({exc.strerror or exc}).") from None
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
-
-
-def _ask_for_tls(plain: socket.socket, where: str) -> None:
-    plain.sendall(SSL_REQUEST)
-    answer = plain.recv(1)
-    if answer != b"S":
-        raise RefusedError(f"PostgreSQL at {where} offers no TLS: turn it on there.")
 
 
 def _context(options: Options) -> ssl.SSLContext:
@@ -172,16 +164,11 @@ def _context(options: Options) -> ssl.SSLContext:
     return context
 
 
-def look_token(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_token(options: Options, ground: Ground) -> Finding:
     """Whether a token outlives the release, as its own claim tells. It is read, not verified, and never shown."""
-    needed = timedelta(minutes=options["minutes"])
-    return [judge_token(options["token"], ground.now, needed)]
-
-
-def judge_token(token: str, now: datetime, needed: timedelta) -> Finding:
-    if not token:
+    if not options["token"]:
         return held("it is empty: set it")
-    claims = read_claims(token)
+    claims = read_claims(options["token"])
     if claims is None:
         return skipped("it is opaque: only its issuer knows its expiry")
     ends = claims.get("exp")
@@ -191,15 +178,15 @@ def judge_token(token: str, now: datetime, needed: timedelta) -> Finding:
         until = datetime.fromtimestamp(float(ends), UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         return held("its expiry cannot be read")
-    left = int((until - now).total_seconds() // 60)
-    if until <= now:
-        return failed(f"it expired at {until:%Y-%m-%d %H:%M UTC}: get a new one")
-    if until < now + needed:
+    text, minute = f"{until:%Y-%m-%d %H:%M UTC}", timedelta(minutes=1)
+    if until <= ground.now:
+        return failed(f"it expired at {text}: get a new one")
+    if until < ground.now + options["minutes"] * minute:
         return failed(
-            f"it expires at {until:%Y-%m-%d %H:%M UTC}, in {left} minutes, but the release may take "
-            f"{int(needed.total_seconds() // 60)}: get a new one"
+            f"it expires at {text}, in {(until - ground.now) // minute} minutes, but the release may take "
+            f"{options['minutes']}: get a new one"
         )
-    return passed(f"it is valid until {until:%Y-%m-%d %H:%M UTC}")
+    return passed(f"it is valid until {text}")
 
 
 def read_claims(token: str) -> dict[str, t.Any] | None:
@@ -214,13 +201,13 @@ def read_claims(token: str) -> dict[str, t.Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def look_functions(options: Options, ground: Ground) -> t.Sequence[Finding]:
+def look_functions(options: Options, ground: Ground) -> Finding:
     """Whether the Management API lets the token in, the project's secrets are set, and its log can be read."""
     api = SupabaseFunctionsApi.from_params(options)
     present = {entry.slug for entry in api.list()}
     secrets = api.secrets()
     FunctionLog.from_params(options, timeout=max(1, int(ground.timeout))).lines(["readiness"])
-    return [judge_functions(present, options["functions"], secrets, options["secrets"])]
+    return judge_functions(present, options["functions"], secrets, options["secrets"])
 
 
 def judge_functions(

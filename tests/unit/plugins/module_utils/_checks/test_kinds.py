@@ -44,6 +44,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import ReplicaSet
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
 from tests.tables import cases
@@ -119,21 +120,20 @@ def junit(*cases: str, commit: str = COMMIT) -> str:
     ],
 )
 def test_results_of_tests(text: str, least: int, status: str, told: str) -> None:
-    found = documents.judge_test_results(documents.read_results(text, "here"), least, ON, "here")
+    found = documents.judge_test_results(text, least, ON, "here")
     assert (found.status, told in found.detail) == (status, True), found
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "<testsuites>"])
 def test_results_that_cannot_be_read_are_said_to_be_so(text: str) -> None:
     with pytest.raises(VerificationError, match="here is not"):
-        documents.read_results(text, "here")
+        documents.judge_test_results(text, 1, ON, "here")
 
 
 def test_results_of_a_commit_while_none_is_known_prove_nothing() -> None:
     nowhere = ground(commit=Known("", NotReadyError("The program git is not here.")))
-    results = documents.read_results(summary(commit=COMMIT), "here")
     with pytest.raises(NotReadyError, match="program git"):
-        documents.judge_test_results(results, 84, nowhere, "here")
+        documents.judge_test_results(summary(commit=COMMIT), 84, nowhere, "here")
 
 
 @cases(
@@ -435,16 +435,16 @@ def cluster_with(image: str, **spec: t.Any) -> MemoryCluster:
 @pytest.mark.parametrize(
     ("cluster", "pinned", "told"),
     [
-        (cluster_with(f"easymo/{NAME}:v1.9.0"), (), ""),
-        (cluster_with(f"easymo/{NAME}:v2.0.0"), (), "already, but not by this attempt"),
-        (cluster_with(f"easymo/{NAME}:v2.0.0"), (NAME,), ""),
+        (cluster_with(f"easymo/{NAME}:v1.9.0"), False, ""),
+        (cluster_with(f"easymo/{NAME}:v2.0.0"), False, "already, but not by this attempt"),
+        (cluster_with(f"easymo/{NAME}:v2.0.0"), True, ""),
         (
             cluster_with(f"easymo/{NAME}:v1.9.0", revisionHistoryLimit=0),
-            (),
+            False,
             "revisionHistoryLimit from 0 to at least 1",
         ),
-        (cluster_with(f"easymo/{NAME}:v1.9.0", revisionHistoryLimit=1), (), ""),
-        (MemoryCluster(), (), "has no Deployment"),
+        (cluster_with(f"easymo/{NAME}:v1.9.0", revisionHistoryLimit=1), False, ""),
+        (MemoryCluster(), False, "has no Deployment"),
     ],
     ids=[
         "the old one",
@@ -455,50 +455,37 @@ def cluster_with(image: str, **spec: t.Any) -> MemoryCluster:
         "missing",
     ],
 )
-def test_whether_a_service_can_return(
-    cluster: MemoryCluster, pinned: tuple[str, ...], told: str
-) -> None:
-    found = cluster_checks.look_pins({"services": [NAME]}, ground(cluster=lambda: cluster))
-    if pinned:
-        standing = cluster_checks.ClusterStatus(
-            {NAME: cluster.objects["Deployment", NAME]}, [], pinned=pinned
-        )
-        found = [cluster_checks.judge_pins(standing, [NAME], "2.0.0")]
-    (row,) = found
-    assert (row.status, told in row.detail) == ("fail" if told else "pass", True), row
+def test_whether_a_service_can_return(cluster: MemoryCluster, pinned: bool, told: str) -> None:
+    sets = [ReplicaSet.from_json(body) for body in cluster.list_objects("ReplicaSet")]
+    body = cluster.objects.get(("Deployment", NAME))
+    found = cluster_checks.pin_problem(body, sets, "2.0.0", pinned=pinned)
+    assert (told in found) if told else found == ""
 
 
 def test_a_service_that_never_ran_has_nothing_to_return_to() -> None:
     cluster = cluster_with(f"easymo/{NAME}:v1.9.0")
-    standing = cluster_checks.ClusterStatus({NAME: cluster.objects["Deployment", NAME]}, [], ())
-    assert "never ran" in cluster_checks.judge_pins(standing, [NAME], "2.0.0").detail
+    here = ground(cluster=lambda: cluster)
+    assert cluster_checks.look_pins({"services": [NAME]}, here).status == "pass"
+    del cluster.objects[next(key for key in cluster.objects if key[0] == "ReplicaSet")]
+    assert "never ran" in cluster_checks.look_pins({"services": [NAME]}, here).detail
 
 
 def test_rights_that_are_missing_are_all_named_with_what_they_are_for() -> None:
     cluster = MemoryCluster()
     cluster.denied = {"patch deployments", "create leases", "watch pods"}
-    (row,) = cluster_checks.look_rbac({}, ground(cluster=lambda: cluster))
+    row = cluster_checks.look_rbac({}, ground(cluster=lambda: cluster))
     assert row.status == "fail"
     assert "patch deployments.apps (to release, restart and undo)" in row.detail
     assert "create leases.coordination.k8s.io (to take the deploy lock)" in row.detail
     assert [one for one in row.warnings if "watch pods" in one]
 
 
-def test_a_rollout_that_only_warns_passes_and_leaves_rights_to_others() -> None:
-    found = cluster_checks.judge_rollout(
-        [
-            RolloutProblem("", "Access", "error", "you may not patch deployments"),
-            RolloutProblem("wallet-service", "Replicas", "warning", "it has one pod"),
-        ],
-        12,
-    )
+def test_a_rollout_that_only_warns_passes() -> None:
+    warning = RolloutProblem("wallet-service", "Replicas", "warning", "it has one pod")
+    found = cluster_checks.judge_rollout([warning], 12)
     assert (found.status, found.warnings) == ("pass", ("wallet-service: it has one pod.",))
-    assert (
-        cluster_checks.judge_rollout(
-            [RolloutProblem("w", "Paused", "error", "it is paused")], 1
-        ).status
-        == "fail"
-    )
+    paused = RolloutProblem("w", "Paused", "error", "it is paused")
+    assert cluster_checks.judge_rollout([paused], 1).status == "fail"
 
 
 # Clocks, certificates, tokens
@@ -567,7 +554,7 @@ def jwt(**claims: t.Any) -> str:
     ],
 )
 def test_tokens_are_read_and_never_shown(text: str, status: str, told: str) -> None:
-    found = web.judge_token(text, NOW, timedelta(minutes=150))
+    found = web.look_token({"token": text, "minutes": 150}, ON)
     assert (found.status, told in found.detail) == (status, True), found
     assert not text or text not in found.detail
 
@@ -658,7 +645,7 @@ def test_people_and_channels_in_slack(
     name: str, refuses: dict[str, DeployError], status: str, told: str
 ) -> None:
     find = people.find_channel if name[0] in "#C" else people.find_person
-    seen = people._looked(find, Workspace(refuses), name)
+    seen = people.look_up(find, Workspace(refuses), name)
     found = people.judge_slack([seen])
     assert (found.status, told in found.detail) == (status, True), found
 
@@ -709,10 +696,8 @@ WINDOW = {"window": TUESDAYS, "lead_minutes": 15, "needed_minutes": 50, "wait_mi
 
 def window(at: str, known: Record | None = None, **more: t.Any) -> t.Any:
     now = datetime.fromisoformat(at).replace(tzinfo=UTC)
-    (found,) = preflight.look_launch_window(
-        {**WINDOW, **more}, ground(now=now, record=Known(known))
-    )
-    return found
+    here = ground(now=now, record=Known(known))
+    return preflight.look_launch_window({**WINDOW, **more}, here)
 
 
 @pytest.mark.parametrize(
@@ -760,7 +745,7 @@ def test_a_phase_that_comes_a_little_too_early_waits_for_the_window(
     told: list[tuple[float, str]] = []
     now = datetime.fromisoformat(at).replace(tzinfo=UTC)
     here = ground(now=now, check_mode=check_mode, wait=lambda *how: told.append(how))
-    (found,) = preflight.look_launch_window({**WINDOW, "lead_minutes": 0, "wait_minutes": 15}, here)
+    found = preflight.look_launch_window({**WINDOW, "lead_minutes": 0, "wait_minutes": 15}, here)
     assert (found.status, [seconds for seconds, _why in told]) == (status, waited)
     assert all("opens Tuesday 2025-11-11 09:00 EAT" in why for _seconds, why in told)
 
