@@ -46,19 +46,13 @@ class Probe:
 
 @dataclass(frozen=True)
 class TargetRecord:
-    """`longest_gap` in seconds between two probes that count.
-
-    `minutes`: probes and failures by minute (seconds since 1970), of minutes in which something failed.
-    """
+    """What one address answered."""
 
     probes: int = 0
     failures: int = 0
     first_failure: float | None = None
     last_failure: float | None = None
     last_problem: str = ""
-    last_probe: float | None = None
-    longest_gap: float = 0.0
-    minutes: t.Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, body: Json) -> TargetRecord:
@@ -71,12 +65,6 @@ class TargetRecord:
             first_failure=to_seconds(body["first_failure"]),
             last_failure=to_seconds(body["last_failure"]),
             last_problem=str(body["last_problem"]),
-            last_probe=to_seconds(body["last_probe"]),
-            longest_gap=float(body["longest_gap"]),
-            minutes={
-                int(read_time(minute).timestamp()): (_count(requested), _count(failed))
-                for minute, (requested, failed) in body["minutes"].items()
-            },
         )
 
 
@@ -154,10 +142,8 @@ class Measured:
         )
 
 
-MOMENTS = frozenset(
-    {"since", "until", "start", "end", "first_failure", "last_failure", "last_probe"}
-)
-LENGTHS = frozenset({"downtime", "unseen", "longest_gap"})
+MOMENTS = frozenset({"since", "until", "start", "end", "first_failure", "last_failure"})
+LENGTHS = frozenset({"downtime", "unseen"})
 """Names of fields that are times, and that are seconds between two."""
 
 
@@ -170,10 +156,7 @@ def _plain(value: t.Any, name: str = "") -> t.Any:
     if isinstance(value, (list, tuple)):
         return [_plain(entry) for entry in value]
     if isinstance(value, dict):
-        return {
-            to_text(key) if name == "minutes" else key: _plain(entry, key)
-            for key, entry in value.items()
-        }
+        return {key: _plain(entry, key) for key, entry in value.items()}
     if name in MOMENTS and not isinstance(value, str):
         return to_text(value)
     return round(value, 3) if name in LENGTHS else value

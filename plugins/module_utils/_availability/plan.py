@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 
 from .models import NOT_ASKED, NOT_SEEN, STOOD_STILL, Gap, Measured, Outage, Probe, TargetRecord
 
-MINUTES_KEPT = 120
-"""Of each address: the first half and the last half of the minutes in which something failed."""
 OUTAGES_KEPT = 60
 """The longest."""
 GAPS_KEPT = 60
@@ -165,12 +163,6 @@ def _count(state: ProberState, probe: Probe) -> ProberState:
 def count(record: TargetRecord, probe: Probe) -> TargetRecord:
     """One probe of an address more in its record."""
     failed = bool(probe.problem)
-    minute = int(probe.at // 60) * 60
-    asked_then, failed_then = record.minutes.get(minute, (0, 0))
-    minutes = {
-        entry: counts for entry, counts in record.minutes.items() if entry == minute or counts[1]
-    } | {minute: (asked_then + 1, failed_then + failed)}
-    pause = 0.0 if record.last_probe is None else probe.at - record.last_probe
     return replace(
         record,
         probes=record.probes + 1,
@@ -178,9 +170,6 @@ def count(record: TargetRecord, probe: Probe) -> TargetRecord:
         first_failure=probe.at if failed and record.first_failure is None else record.first_failure,
         last_failure=probe.at if failed else record.last_failure,
         last_problem=probe.problem or record.last_problem,
-        last_probe=probe.at,
-        longest_gap=max(record.longest_gap, pause),
-        minutes=_bounded_minutes(minutes),
     )
 
 
@@ -214,14 +203,6 @@ def _stood_still(state: ProberState, last: float, now: float) -> ProberState:
     gaps = _bounded_gaps((*state.measured.gaps, Gap(since, now, STOOD_STILL)))
     measured = replace(state.measured, gaps=gaps)
     return replace(state, measured=measured, pending=(), failing=frozenset(), blind_since=None)
-
-
-def _bounded_minutes(minutes: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
-    if len(minutes) <= MINUTES_KEPT:
-        return minutes
-    half = MINUTES_KEPT // 2
-    remaining = sorted(minutes)
-    return {entry: minutes[entry] for entry in (*remaining[:half], *remaining[-half:])}
 
 
 def _bounded_gaps(gaps: tuple[Gap, ...]) -> tuple[Gap, ...]:

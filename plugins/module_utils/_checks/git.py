@@ -186,14 +186,7 @@ _RANKS = {
     "success": _GOOD,
     **dict.fromkeys(("skipped", "neutral"), _LEFT_OUT),
 }
-"""All other states are on their way."""
-_WORDS = {
-    "cancelled": "was cancelled",
-    "stale": "was abandoned by GitHub",
-    "action_required": "waits for a person",
-    "skipped": "was skipped",
-    "neutral": "says neither yes nor no",
-}
+"""All other states are on their way, or wait for a person."""
 
 
 def look_commit_status(options: Options, ground: Ground) -> Finding:
@@ -229,14 +222,10 @@ def judge_commit_status(
     bad = sorted(name for name, state in counted.items() if _rank(state) == _BAD)
     if bad:
         return failed(f"{', '.join(bad)} failed on {commit[:12]}: fix it, and tag a passing commit")
-    doubtful = {
-        name: _WORDS.get(state, "is not done")
+    parts = [
+        f"{name} is {state}"
         for name, state in sorted(counted.items())
         if _rank(state) == _ON_ITS_WAY or (_rank(state) == _LEFT_OUT and name in wanted)
-    }
-    parts = [
-        f"{', '.join(name for name, text in doubtful.items() if text == words)} {words}"
-        for words in dict.fromkeys(doubtful.values())
     ]
     if missing := sorted(set(wanted) - set(counted)):
         parts.append(f"no status of {', '.join(missing)}")

@@ -12,7 +12,7 @@ from .._errors import DeployError, RefusedError, UnreachableError, VerificationE
 from .._http import REQUESTS
 from .._messages import plan
 from .._messages.apply import would_take
-from .._messages.slack import SLACK_SDK, attempt, web_client
+from .._messages.slack import SLACK_SDK, attempt, from_answer, web_client
 from .._release.models import SIGN_OFFS
 from .._release.record import SignOff
 from .._release.sign_off import (
@@ -26,7 +26,7 @@ from .._release.sign_off import (
     read_wanted,
     subject_of,
 )
-from .._time import UTC, Deadline, format_time, read_time
+from .._time import Deadline, format_time, read_time
 from .models import FAIL, HOLD, Finding, Ground, Kind, Kinds, Options, failed, held, passed
 from .web import get_json
 
@@ -47,10 +47,6 @@ def look_slack(options: Options, ground: Ground) -> Finding:
     call = caller(options, ground.timeout)
     contacts = [look_up(find_person, call, name) for name in options["people"]]
     contacts += [look_up(find_channel, call, name) for name in options["channels"]]
-    return judge_slack(contacts)
-
-
-def judge_slack(contacts: t.Sequence[Finding]) -> Finding:
     for status in (FAIL, HOLD):
         if wrong := [entry.detail for entry in contacts if entry.status == status]:
             return Finding(status, "; ".join(wrong))
@@ -131,17 +127,14 @@ def caller(options: Options, timeout: float) -> Call:
     return call
 
 
-def _refused(response: t.Any) -> DeployError:
-    status, word = getattr(response, "status_code", 0), str(response.get("error") or "")
-    if status == 429 or word == "ratelimited":
-        return UnreachableError("Slack limits the rate: try again in a minute.")
-    if status >= 500:
-        return UnreachableError(f"Slack answered HTTP {status}: try again later.")
+def _refused(response: t.Any) -> Exception:
+    word, problem = str(response.get("error") or ""), from_answer(response)
+    if isinstance(problem, UnreachableError):
+        return problem
+    cure = ": check the bot token" if word in TOKEN else ""
     if word == "missing_scope":
-        return RefusedError(f"Slack refused (missing_scope): give the app {SCOPES}.", word=word)
-    if word in TOKEN:
-        return RefusedError(f"Slack refused ({word}): check the bot token.", word=word)
-    return RefusedError(f"Slack refused ({word or f'HTTP {status}'}).", word=word)
+        cure = f": give the app {SCOPES}"
+    return RefusedError(f"Slack refused ({word or 'without a reason'}){cure}.", word=word)
 
 
 @dataclass(frozen=True)
@@ -157,13 +150,13 @@ def look_pagerduty(options: Options, ground: Ground) -> list[Finding]:
     """Whether somebody is on call now and to the release's end, as PagerDuty's REST API tells."""
     until = ground.now + timedelta(minutes=options["minutes"])
     return [
-        judge_pagerduty(name, list(_shifts(options, name, until, ground)), ground.now, until)
-        for name in options["schedules"]
+        judge_pagerduty(schedule, _shifts(options, schedule, until, ground), ground.now, until)
+        for schedule in options["schedules"]
     ]
 
 
 def judge_pagerduty(
-    schedule: str, shifts: t.Sequence[Shift], now: datetime, until: datetime
+    schedule: str, shifts: t.Iterable[Shift], now: datetime, until: datetime
 ) -> Finding:
     """Every moment from `now` to `until` needs somebody."""
     covered, people = now, []
@@ -175,9 +168,9 @@ def judge_pagerduty(
             covered = shift.until or until + timedelta(seconds=1)
     text = ", then ".join(dict.fromkeys(people))
     if covered >= until and people:
-        return passed(f"{text} on call to {until.astimezone(UTC):%H:%M UTC}, says {schedule}")
-    gap = f"{covered.astimezone(UTC):%Y-%m-%d %H:%M UTC}"
-    addressee = f"{text} is on call only until {gap}" if people else "no person is on call"
+        return passed(f"{text} on call to {until:%H:%M UTC}, says {schedule}")
+    gap = f"{text} is on call only until {covered:%Y-%m-%d %H:%M UTC}"
+    addressee = gap if people else "no person is on call"
     return failed(f"{addressee} in the schedule {schedule}: find somebody until {until:%H:%M UTC}")
 
 
@@ -232,12 +225,15 @@ def look_sign_offs(options: Options, ground: Ground) -> list[Finding]:
             new |= plan_sign_off(known, wanted, given, subject, now)
         except DeployError as exc:
             refused.append(failed(str(exc), name=f"given_sign_off_{given.name}"))
-    rows = [judge_sign_offs(entry, {**known, **new}.get(entry.name), subject) for entry in wanted]
     facts = {name: {SIGN_OFFS: {name: signed.to_json()}} for name, signed in new.items()}
-    signed_rows = [
-        replace(row, facts=facts.get(entry.name)) for entry, row in zip(wanted, rows, strict=True)
+    rows = [
+        replace(
+            judge_sign_offs(entry, {**known, **new}.get(entry.name), subject),
+            facts=facts.get(entry.name),
+        )
+        for entry in wanted
     ]
-    return [*signed_rows, *refused]
+    return [*rows, *refused]
 
 
 def judge_sign_offs(wanted: Wanted, given: SignOff | None, subject: Subject) -> Finding:

@@ -17,7 +17,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._availability.models
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan import (
     GAPS_KEPT,
-    MINUTES_KEPT,
     OUTAGES_KEPT,
     ProberState,
     at,
@@ -80,13 +79,10 @@ def test_what_failed_is_told_from_what_was_not_seen(failing, failures, downtime,
     assert set(found.targets) == set(NAMES)
 
 
-def test_an_address_remembers_its_first_and_last_failure_and_the_minutes():
+def test_an_address_remembers_its_first_and_last_failure():
     wallet = measured({"wallet": range(30, 91)}, seconds=200).targets["wallet"]
     assert (wallet.first_failure, wallet.last_failure) == (NOON + 30, NOON + 90)
     assert (wallet.probes, wallet.failures) == (200, 61)
-    failed = {minute: counts for minute, counts in wallet.minutes.items() if counts[1]}
-    assert failed == {int(NOON): (60, 30), int(NOON) + 60: (60, 31)}
-    assert wallet.longest_gap == pytest.approx(1)
 
 
 def test_a_machine_that_stands_still_leaves_a_gap_and_no_downtime():
@@ -95,7 +91,6 @@ def test_a_machine_that_stands_still_leaves_a_gap_and_no_downtime():
     found = at(state, NOON + 50)
     assert [(round(gap.end - gap.start), gap.why) for gap in found.gaps] == [(31, STOOD_STILL)]
     assert found.downtime < 3
-    assert found.targets["wallet"].longest_gap == pytest.approx(31)
 
 
 def test_a_resumed_run_goes_on_and_tells_the_time_between():
@@ -145,9 +140,7 @@ def test_the_record_is_bounded_and_reads_back(probes):
     assert len(found.gaps) <= GAPS_KEPT
     assert len(found.outages) <= OUTAGES_KEPT
     for one in found.targets.values():
-        assert len(one.minutes) <= MINUTES_KEPT
         assert one.failures <= one.probes
-        assert sum(failures for _, failures in one.minutes.values()) <= one.failures
     assert sum(one.probes for one in found.targets.values()) <= len(probes)
     assert found.downtime >= sum(one.end - one.start for one in found.outages) - 1e-3
     assert found.downtime <= max(0.0, moment - NOON) + 1e-3
