@@ -73,9 +73,8 @@ def _zone(name: t.Any) -> ZoneInfo:
         return ZoneInfo(str(name or ""))
     except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
         raise InputError(
-            f"The launch window's timezone {name!r} is unknown here: write it like "
-            "Africa/Nairobi, and install the system's or Python's package 'tzdata' if no zone is "
-            "known."
+            f"The launch window's timezone {name!r} is unknown here: write it like Africa/Nairobi, "
+            "and install the system's or Python's package 'tzdata' if no zone is known."
         ) from exc
 
 
@@ -235,13 +234,12 @@ def _joined(spans: t.Iterable[Span]) -> t.Iterator[Span]:
     """Openings that follow one another without a gap are one."""
     current: Span | None = None
     for start, end in spans:
-        if current is None:
-            current = (start, end)
-        elif start <= current[1]:
+        if current is not None and start <= current[1]:
             current = (current[0], max(end, current[1]))
-        else:
+            continue
+        if current is not None:
             yield current
-            current = (start, end)
+        current = (start, end)
     if current is not None:
         yield current
 
@@ -275,9 +273,8 @@ def for_people(window: Window, now: datetime) -> str:
     if window.length == timedelta(days=1):
         return "any time"
     # Whether it is summer time is a matter of the day on which it is open.
-    day = (now if observed.open or observed.opens is None else observed.opens).astimezone(
-        window.zone
-    )
+    moment = now if observed.open or observed.opens is None else observed.opens
+    day = moment.astimezone(window.zone)
     start = day.replace(hour=window.start.hour, minute=window.start.minute)
     end = start.replace(tzinfo=None) + window.length
     return f"{start:%I:%M %p} - {end:%I:%M %p} {start:%Z}"

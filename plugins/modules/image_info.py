@@ -101,25 +101,20 @@ def run(module: Module) -> dict[str, t.Any]:
     refuse_below(params, request_timeout=0.1, wait_timeout=0)
     references = [Reference.parse(entry) for entry in dict.fromkeys(params["images"])]
     registry = HttpRegistry(
-        api=params["registry"],
-        username=params["username"],
-        password=params["password"],
-        ca_cert=params["ca_cert"],
+        params,
         timeout=params["request_timeout"],
         patience=params["wait_timeout"],
         clock=MonotonicClock(),
     )
     digests = resolve(registry, references)
-    return {
-        "changed": False,
-        "images": {
-            reference.text: {
-                "digest": digests[reference.text],
-                "pinned": reference.pinned(digests[reference.text]),
-            }
-            for reference in references
-        },
+    images = {
+        reference.text: {
+            "digest": digests[reference.text],
+            "pinned": reference.pinned(digests[reference.text]),
+        }
+        for reference in references
     }
+    return {"changed": False, "images": images}
 
 
 def main() -> None:

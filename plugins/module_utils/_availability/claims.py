@@ -248,18 +248,18 @@ class MeasuredStore:
         )
 
 
+@dataclass(frozen=True)
 class Recorder:
     """Writes for one prober, as long as the lock is its run's. A fence of 0 means that there is no lock."""
 
-    def __init__(self, store: MeasuredStore, *, lock: str, fence: int, me: str) -> None:
-        self._store = store
-        self._lock = lock
-        self._fence = fence
-        self._me = me
+    store: MeasuredStore
+    lock: str
+    fence: int
+    me: str
 
     def write(self, cluster: Cluster, measured: Measured) -> bool:
         """False when it is another's to write. Trouble with the API is sat out: the next write has it all."""
-        store = self._store
+        store = self.store
         store.releases = ReleaseStore(cluster, store.releases.version, clock=MonotonicClock())
         try:
             if not self._ours(cluster):
@@ -274,20 +274,20 @@ class Recorder:
 
     def _ours(self, cluster: Cluster) -> bool:
         """Also when the run has given the lock back already, and no other run has taken it since."""
-        if not self._fence:
+        if not self.fence:
             return True
-        body = cluster.read("Lease", self._lock)
-        return body is not None and Lock.from_json(body).fence == self._fence
+        body = cluster.read("Lease", self.lock)
+        return body is not None and Lock.from_json(body).fence == self.fence
 
     def _write_over(self, measured: Measured) -> bool:
         """Somebody wrote or deleted it: another prober of this run, or a hand, whose work does not count."""
         try:
-            result = self._store.read()
+            result = self.store.read()
         except VerificationError:
             result = None
-        if result is not None and (result.closed or result.prober not in ("", self._me)):
+        if result is not None and (result.closed or result.prober not in ("", self.me)):
             return False
-        self._store.write(measured)
+        self.store.write(measured)
         return True
 
 

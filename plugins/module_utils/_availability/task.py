@@ -63,17 +63,14 @@ class Order:
         refuse_twice("Targets", targets)
         for url in (*(target.url for target in targets), *params["controls"]):
             split(url)
+        names = ("release", "subject", "timeout", "lock", "fence")
         return cls(
             connection=Connection.from_params(params),
-            release=params["release"],
-            subject=params["subject"],
             targets=targets,
             controls=tuple(params["controls"]),
             interval=1 / params["rate"],
-            timeout=params["timeout"],
             off="" if params["enabled"] else params["reason"].strip(),
-            lock=params["lock"],
-            fence=params["fence"],
+            **{name: params[name] for name in names},
         )
 
 

@@ -298,13 +298,7 @@ def look_images(options: Options, ground: Ground) -> Finding:
         return skipped(options["absent"])
     references = [Reference.parse(entry) for entry in dict.fromkeys(options["images"])]
     registry = HttpRegistry(
-        api=options["registry"],
-        username=options["username"],
-        password=options["password"],
-        ca_cert=options["ca_cert"],
-        timeout=ground.timeout,
-        patience=ground.timeout,
-        clock=MonotonicClock(),
+        options, timeout=ground.timeout, patience=ground.timeout, clock=MonotonicClock()
     )
     try:
         resolve(registry, references)

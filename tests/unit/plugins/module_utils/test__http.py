@@ -114,15 +114,8 @@ def management(url: str) -> ManagementClient:
 
 
 def registry(url: str) -> HttpRegistry:
-    return HttpRegistry(
-        api=url,
-        username="",
-        password="",
-        ca_cert=None,
-        timeout=20,
-        patience=0,
-        clock=MonotonicClock(),
-    )
+    options = {"registry": url, "username": "", "password": "", "ca_cert": None}
+    return HttpRegistry(options, timeout=20, patience=0, clock=MonotonicClock())
 
 
 def monitoring(url: str, token: str = "") -> MonitoringServer:
