@@ -31,7 +31,6 @@ LAST_CALL = 30.0
 """Seconds that a write of the prober may take, and its last one."""
 SETTLING = 15.0
 """Seconds in which a prober shows that it works, or ends when it is told to."""
-MEASURING = "Public addresses are asked."
 API_SERVER = "the API server"
 CONTROL = "a control address"
 
@@ -73,6 +72,12 @@ class Order:
             **{name: params[name] for name in names},
         )
 
+    @property
+    def what(self) -> str:
+        rate = 1 / self.interval
+        often = "once a second" if rate == 1 else f"{rate:g} times a second"
+        return f"{len(self.targets)} public addresses {often} each"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -82,7 +87,6 @@ class Outcome:
     sentence: str
     measured: Measured | None = None
     warning: str = ""
-    before: str = "No probe runs."
 
 
 def measure(cluster: Cluster, order: Order, run: Run | None, *, check_mode: bool) -> Outcome:
@@ -97,9 +101,9 @@ def measure(cluster: Cluster, order: Order, run: Run | None, *, check_mode: bool
     if known is not None and known.off and known.off == order.off:
         return Outcome(False, f"Nothing is measured: {order.off}.", known)
     if known is not None and _asks(known, order.fence):
-        return Outcome(False, f"{_asking(order)} already.", known)
+        return Outcome(False, f"Asks {order.what} already.", known)
     if check_mode:
-        would = f"measure nothing: {order.off}" if order.off else f"ask {_what(order)}"
+        would = f"measure nothing: {order.off}" if order.off else f"ask {order.what}"
         return Outcome(True, f"Would {would}.", known)
     now = time.time()
     if order.off:
@@ -126,17 +130,17 @@ def conclude(cluster: Cluster, order: Order, *, check_mode: bool) -> Outcome:
     if known is None or known.closed:
         return Outcome(False, "Nothing is being measured.", known)
     if check_mode:
-        return Outcome(True, "Would stop measuring.", known, before=MEASURING)
+        return Outcome(True, "Would stop measuring.", known)
     running = Run.from_text(known.prober)
     if running is not None and alive(running):
         end(running)
         known = _wait_for(store, lambda result: not result.prober) or known
     closed = replace(close(known, time.time()), prober="")
-    return replace(_kept(store, closed, "Measuring has stopped."), before=MEASURING)
+    return _kept(store, closed, "Measuring has stopped.")
 
 
 def _begin(store: MeasuredStore, order: Order, begun: Measured, run: Run) -> Outcome:
-    stored = _kept(store, begun, f"{_asking(order)}.")
+    stored = _kept(store, begun, f"Asks {order.what}.")
     if stored.warning:
         return stored
     addresses = {target.name: Address(target) for target in order.targets}
@@ -198,7 +202,9 @@ def probe(
     # What came with the fork is not to be looked through again and again: that would copy it, page by page.
     gc.freeze()
     me = identified(os.getpid()).to_text()
-    controls = _controls(order)
+    named = {f"{CONTROL} {number}": url for number, url in enumerate(order.controls, 1)}
+    api_server = {API_SERVER: connect(order.connection).configuration.host}
+    controls = {name: Door.of(url) for name, url in {**api_server, **named}.items()}
     # Without a control address a blind prober looks like an outage, so it counts as failed.
     known = {*addresses, *controls, *([] if order.controls else [CONTROL])}
     prober = Prober(
@@ -233,19 +239,3 @@ def _keep_writing(order: Order, recorder: Recorder, prober: Prober, over: thread
 
 def _so_far(state: ProberState) -> Measured:
     return at(state, state.measured.until or time.time())
-
-
-def _controls(order: Order) -> dict[str, Door]:
-    api_server = connect(order.connection).configuration.host
-    outside = {f"{CONTROL} {number}": Door.of(url) for number, url in enumerate(order.controls, 1)}
-    return {API_SERVER: Door.of(api_server), **outside}
-
-
-def _what(order: Order) -> str:
-    rate = 1 / order.interval
-    often = "once a second" if rate == 1 else f"{rate:g} times a second"
-    return f"{len(order.targets)} public addresses {often} each"
-
-
-def _asking(order: Order) -> str:
-    return f"Asks {_what(order)}"
