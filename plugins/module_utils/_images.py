@@ -90,7 +90,7 @@ class Reference:
 def read_challenge(header: str) -> tuple[str, dict[str, str]]:
     """What a registry wants before it answers: the scheme in lower case, and its parameters."""
     scheme, _space, rest = header.strip().partition(" ")
-    parameters = requests.utils.parse_dict_header(rest)
+    parameters = requests.utils.parse_dict_header(rest)  # type: ignore[no-untyped-call]
     return scheme.lower(), {name.lower(): value or "" for name, value in parameters.items()}
 
 

@@ -97,42 +97,39 @@ def _integrated(receiver: Config) -> bool:
 
 
 def _matches(route: Config, labels: Labels) -> bool:
-    exact = (route.get("match") or {}).items()
-    patterns = (route.get("match_re") or {}).items()
-    return (
-        all(labels.get(name, "") == str(value) for name, value in exact)
-        and all(_full(str(value), labels.get(name, "")) for name, value in patterns)
-        and all(_holds(str(matcher), labels) for matcher in route.get("matchers") or [])
-    )
+    """What of its matchers cannot be read matches nothing."""
+    matchers = [
+        *((name, "=", value) for name, value in (route.get("match") or {}).items()),
+        *((name, "=~", value) for name, value in (route.get("match_re") or {}).items()),
+    ]
+    for text in route.get("matchers") or []:
+        match = _MATCHER.fullmatch(str(text))
+        if match is None:
+            return False
+        matchers.append((_unquoted(match[1]), match[2], _unquoted(match[3])))
+    return all(_holds(labels, *matcher) for matcher in matchers)
 
 
-def _holds(matcher: str, labels: Labels) -> bool:
-    match = _MATCHER.fullmatch(matcher)
-    if match is None:
-        return False
-    name, operator, value = _unquoted(match[1]), match[2], _unquoted(match[3])
+def _holds(labels: Labels, name: str, operator: str, value: t.Any) -> bool:
+    """Patterns are anchored, as in Alertmanager. What Python does not read as one matches nothing."""
     have = labels.get(name, "")
-    equal = _full(value, have) if "~" in operator else have == value
+    try:
+        pattern = str(value) if "~" in operator else re.escape(str(value))
+        equal = re.fullmatch(pattern, have, re.DOTALL) is not None
+    except re.error:
+        equal = False
     return equal != operator.startswith("!")
 
 
 def _silences(silence: t.Mapping[str, t.Any], labels: Labels) -> bool:
     if (silence.get("status") or {}).get("state") != "active":
         return False
-    return all(
-        (_full(str(matcher["value"]), have) if matcher.get("isRegex") else have == matcher["value"])
-        == matcher.get("isEqual", True)
-        for matcher in silence.get("matchers") or []
-        for have in [labels.get(matcher["name"], "")]
-    )
-
-
-def _full(pattern: str, text: str) -> bool:
-    """Anchored, as Alertmanager does. What Python does not read as a pattern matches nothing."""
-    try:
-        return re.fullmatch(pattern, text, re.DOTALL) is not None
-    except re.error:
-        return False
+    for matcher in silence.get("matchers") or []:
+        negated = "" if matcher.get("isEqual", True) else "!"
+        operator = f"{negated}{'=~' if matcher.get('isRegex') else '='}"
+        if not _holds(labels, matcher["name"], operator, matcher["value"]):
+            return False
+    return True
 
 
 def _unquoted(text: str) -> str:
@@ -149,6 +146,10 @@ _HEADER = (
 )
 
 
+Compared = tuple["list[dict[str, t.Any]] | None", bool]
+"""The groups that are there, None for nothing, and whether `write` would change anything."""
+
+
 class RuleObject:
     """A PrometheusRule. `labels`: what the operator's `ruleSelector` looks for."""
 
@@ -161,16 +162,12 @@ class RuleObject:
         self._labels = {str(key): str(value) for key, value in labels.items()}
         self._force = force
 
-    def read(self) -> list[dict[str, t.Any]] | None:
-        result = self._cluster.read("PrometheusRule", self._name)
-        return None if result is None else _groups_of(result)
-
-    def outdated(self, groups: Groups) -> bool:
+    def compare(self, groups: Groups) -> Compared:
         result = self._cluster.read("PrometheusRule", self._name)
         if result is None:
-            return True
-        labels = result["metadata"].get("labels") or {}
-        return _groups_of(result) != plain(groups) or not self._labels.items() <= labels.items()
+            return None, True
+        before, labels = _groups_of(result), result["metadata"].get("labels") or {}
+        return before, before != plain(groups) or not self._labels.items() <= labels.items()
 
     def write(self, groups: Groups, *, dry_run: bool) -> None:
         body: Object = {
@@ -206,19 +203,17 @@ class RuleFile:
         self._path = path
         self._reload = reload
 
-    def read(self) -> list[dict[str, t.Any]] | None:
-        before = self._text()
-        if before is None:
-            return None
+    def compare(self, groups: Groups) -> Compared:
+        text = self._text()
+        if text is None:
+            return None, True
         try:
-            return plain(yaml_load(before)["groups"] or [])
+            before = plain(yaml_load(text)["groups"] or [])
         except (
             Exception
         ):  # Of many kinds, YAML's own among them; what it is, the new text replaces.
-            return []
-
-    def outdated(self, groups: Groups) -> bool:
-        return self.read() != plain(groups)
+            before = []
+        return before, before != plain(groups)
 
     def write(self, groups: Groups, *, dry_run: bool) -> None:
         if not self._path.parent.is_dir():
@@ -342,15 +337,6 @@ class Routing:
         return misrouted(self.config, self.silences, rule.name, {**self.external, **rule.labels})
 
 
-def refuse_misrouted(problems: t.Mapping[str, str]) -> None:
-    if problems:
-        raise VerificationError(
-            f"Alerts would not reach their receivers: {'; '.join(problems.values())}. Correct Alertmanager's "
-            "configuration.",
-            misrouted=dict(problems),
-        )
-
-
 Params = t.Mapping[str, t.Any]
 
 
@@ -363,14 +349,14 @@ def alerts_api(params: Params, timeout: float) -> AlertsApi:
     )
 
 
-def alerts_result(
-    api: AlertsApi, params: Params, wanted: t.Sequence[WantedRule]
-) -> dict[str, t.Any]:
-    """What is told of Alertmanager, when there is one to ask: its receivers, and which alert does not reach its own."""
-    if not params["alertmanager"]:
-        return {}
+def check_routes(api: AlertsApi, wanted: t.Sequence[WantedRule]) -> dict[str, t.Any]:
+    """What is told of Alertmanager. Raises with every alert that does not reach its receiver."""
     routing = Routing.read(api)
-    return {
-        "receivers": routing.receivers,
-        "misrouted": {rule.name: why for rule in wanted if (why := routing.problem(rule))},
-    }
+    lost = {rule.name: why for rule in wanted if (why := routing.problem(rule))}
+    if lost:
+        raise VerificationError(
+            f"Alerts would not reach their receivers: {'; '.join(lost.values())}. Correct Alertmanager's "
+            "configuration.",
+            misrouted=lost,
+        )
+    return {"receivers": routing.receivers, "misrouted": {}}

@@ -148,7 +148,7 @@ def _judged(measured: Measured, zone: tzinfo) -> Availability:
         outages=measured.outages,
         gaps=measured.gaps,
         downtime=measured.downtime,
-        unseen=sum(gap.end - gap.start for gap in _merged(measured.gaps)),
+        unseen=_unseen(measured.gaps),
     )
     return replace(result, summary=_summary(result, zone))
 
@@ -177,14 +177,13 @@ def _summary(availability: Availability, zone: tzinfo) -> tuple[str, ...]:
     return (failing, *(entry.sentence for entry in availability.failed), *gaps)
 
 
-def _merged(gaps: t.Iterable[Gap]) -> list[Gap]:
-    merged: list[Gap] = []
+def _unseen(gaps: t.Iterable[Gap]) -> float:
+    """Seconds of all of them; what two have in common counts once."""
+    unseen, counted = 0.0, 0.0
     for gap in sorted(gaps, key=lambda entry: entry.start):
-        if merged and gap.start <= merged[-1].end:
-            merged[-1] = replace(merged[-1], end=max(merged[-1].end, gap.end))
-        else:
-            merged.append(gap)
-    return merged
+        unseen += max(0.0, gap.end - max(gap.start, counted))
+        counted = max(counted, gap.end)
+    return unseen
 
 
 def _span(start: float, end: float, zone: tzinfo) -> str:

@@ -23,7 +23,6 @@ from .rollout import find_problems
 from .rollout_facts import (
     ERROR,
     WARNING,
-    RolloutProblem,
     environment_of,
     observe_facts,
     parts_of,
@@ -32,11 +31,8 @@ from .rollout_facts import (
 
 def look_rollout(options: Options, ground: Ground) -> Finding:
     """What stands against rolling the services without downtime."""
-    facts = observe_facts(ground.cluster(), options["services"], release=ground.release)
-    return judge_rollout(find_problems(facts), len(options["services"]))
-
-
-def judge_rollout(problems: t.Sequence[RolloutProblem], services: int) -> Finding:
+    services = options["services"]
+    problems = find_problems(observe_facts(ground.cluster(), services, release=ground.release))
     errors = [str(entry) for entry in problems if entry.severity == ERROR]
     warnings = tuple(f"{entry}." for entry in problems if entry.severity != ERROR)
     if errors:
@@ -44,7 +40,7 @@ def judge_rollout(problems: t.Sequence[RolloutProblem], services: int) -> Findin
             f"{len(errors)} problems prevent a rollout without downtime: {'; '.join(errors)}",
             warnings=warnings,
         )
-    return passed(f"{counted(services, 'service')} can roll", warnings=warnings)
+    return passed(f"{counted(len(services), 'service')} can roll", warnings=warnings)
 
 
 class Right(t.NamedTuple):
@@ -173,15 +169,13 @@ PHASE = "feature_flags"
 
 
 def look_flags_start(options: Options, ground: Ground) -> Finding:
-    """Whether the feature flags are where a release begins: no user in the feature, and no person's kill switch set."""
-    name, record = options["name"], ground.record.get()
+    """Whether the feature flags are where a release begins: no user in the feature, and no person's kill switch set.
+
+    The option `flag` is a percentage, or empty where `enabled_by` alone decides.
+    """
+    name, flag, enabled_by = (options[name] for name in ("name", "flag", "enabled_by"))
     flags = FlagsMap.from_json(name, ground.cluster().read("ConfigMap", name))
-    own = record is not None and PHASE in record.phases
-    return judge_flags_start(flags, options["flag"], options["enabled_by"], own=own)
-
-
-def judge_flags_start(flags: FlagsMap, flag: str, enabled_by: str, *, own: bool) -> Finding:
-    """`flag` is a percentage, or empty where `enabled_by` alone decides. `own`: this attempt has set flags already."""
+    record = ground.record.get()
     switch = KillSwitch.from_annotations(flags.annotations)
     ours = {flag, enabled_by}
     if switch is not None and not (switch.automatic and ours & {*(switch.flags or ours)}):
@@ -198,7 +192,7 @@ def judge_flags_start(flags: FlagsMap, flag: str, enabled_by: str, *, own: bool)
     if value in (None, "", off) or flags.data.get(enabled_by) == "false":
         shown = value or "not set"
         return passed(f"{name} is {shown}, no user is in the feature{automatic}")
-    if own:
+    if record is not None and PHASE in record.phases:
         return passed(f"{name} is {value}, which this attempt of the release set{automatic}")
     return failed(
         f"{name} is {value}, but a release starts with no user in the feature: find who set it, and set it to {off}"
@@ -207,18 +201,9 @@ def judge_flags_start(flags: FlagsMap, flag: str, enabled_by: str, *, own: bool)
 
 def look_flags_readers(options: Options, ground: Ground) -> Finding:
     """Whether the Deployments that read the feature flags have them from the ConfigMap, as the release says they do."""
-    cluster = ground.cluster()
-    deployments = {name: cluster.read("Deployment", name) for name in options["deployments"]}
-    body = cluster.read("ConfigMap", options["name"])
-    data = None if body is None else body.get("data") or {}
-    return judge_flags_readers(options, deployments, data)
-
-
-def judge_flags_readers(
-    options: Options, deployments: t.Mapping[str, Object | None], data: t.Mapping[str, str] | None
-) -> Finding:
-    """`data` is None where there is no ConfigMap yet."""
-    name, delivery = options["name"], options["delivery"]
+    cluster, name, delivery = ground.cluster(), options["name"], options["delivery"]
+    deployments = {entry: cluster.read("Deployment", entry) for entry in options["deployments"]}
+    body = cluster.read("ConfigMap", name)
     gone = [entry for entry, body in deployments.items() if body is None]
     if gone:
         return failed(f"there is no Deployment {', '.join(gone)} that would read the flags")
@@ -232,10 +217,10 @@ def judge_flags_readers(
         for values in options["values"]:
             wanted = {key: text for key, text in to_values(values, {}).items() if text is not None}
             if document:
-                document.render({**(data or {}), **wanted})
+                document.render({**((body or {}).get("data") or {}), **wanted})
     except InputError as exc:
         return failed(str(exc).rstrip("."))
-    new = "" if data is not None else "; the release creates it"
+    new = "" if body is not None else "; the release creates it"
     verb = "mounts" if delivery == VOLUME else "reads"
     return passed(
         f"{', '.join(deployments)} {verb} the ConfigMap {name}{new}",

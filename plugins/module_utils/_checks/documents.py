@@ -89,11 +89,7 @@ def _bare(version: str) -> str:
 
 def look_test_results(options: Options, ground: Ground) -> Finding:
     """Whether enough tests passed and none failed, as JUnit XML or a summary in JSON tells."""
-    text = read_document(options, ground)
-    return judge_test_results(text, options["least"], ground, place_of(options))
-
-
-def judge_test_results(text: str, least: int, ground: Ground, where: str) -> Finding:
+    text, where, least = read_document(options, ground), place_of(options), options["least"]
     junit = text.lstrip().startswith("<")
     results = _of_junit(text, where) if junit else parse_json(text, where)
     strange = strangeness(results, ground, where)
@@ -136,15 +132,12 @@ def _of_junit(text: str, where: str) -> Document:
 
 
 def look_load_test(options: Options, ground: Ground) -> Finding:
-    """Whether a load test was large enough and its answers good enough, as its summary in JSON tells."""
+    """Whether a load test was large enough and its answers good enough, as its summary in JSON tells.
+
+    Only the bounds that are set count; a rate and a duration must be below theirs.
+    """
     where = place_of(options)
-    return judge_load_test(
-        parse_json(read_document(options, ground), where), options, ground, where
-    )
-
-
-def judge_load_test(summary: Document, bounds: Options, ground: Ground, where: str) -> Finding:
-    """Only the bounds that are set count; a rate and a duration must be below theirs."""
+    summary = parse_json(read_document(options, ground), where)
     strange = strangeness(summary, ground, where)
     if strange is not None:
         return strange
@@ -156,7 +149,7 @@ def judge_load_test(summary: Document, bounds: Options, ground: Ground, where: s
         ("error_rate", "error_rate", _below, "error rate {0:.2%} (below {1:.2%})"),
         ("p95_seconds", "p95", _below, "p95 {0:.3g} s (below {1:g} s)"),
     ):
-        value, bound = number(summary.get(name)), bounds[option]
+        value, bound = number(summary.get(name)), options[option]
         if bound is None:
             continue
         if value is None:

@@ -177,37 +177,34 @@ def probe_http(options: Options, timeout: float) -> str:
 
 def judge_answer(options: Options, status: int, text: str) -> None:
     """Raise CheckError with everything that is not as expected."""
-    problems = []
-    if status not in options["status"]:
-        expected = " or ".join(map(str, options["status"]))
-        problems.append(f"answered {status} and not {expected}")
-    if options["text"] and options["text"] not in text:
-        problems.append(f"does not contain {options['text']!r}")
-    if options["json"] or options["holds"]:
-        problems += _json_problems(text, options["json"], options["holds"])
+    problems = "; ".join(_problems(options, status, text))
     if problems:
         saw = excerpt(text, _SHOWN)
         raise CheckError(
-            f"{options['method']} {without_query(options['url'])} {'; '.join(problems)}"
+            f"{options['method']} {without_query(options['url'])} {problems}"
             f"{f' (it said: {saw})' if saw else ''}."
         )
 
 
-def _json_problems(
-    text: str, expected: t.Mapping[str, t.Any], conditions: t.Sequence[str]
-) -> t.Iterator[str]:
+def _problems(options: Options, status: int, text: str) -> t.Iterator[str]:
+    if status not in options["status"]:
+        yield f"answered {status} and not {' or '.join(map(str, options['status']))}"
+    if options["text"] and options["text"] not in text:
+        yield f"does not contain {options['text']!r}"
+    if not options["json"] and not options["holds"]:
+        return
     try:
         document = json.loads(text)
     except ValueError:
         yield "is not JSON"
         return
-    for path, wanted in expected.items():
+    for path, wanted in options["json"].items():
         match = search(path, document)
         if match is None:
             yield f"has no {path}"
         elif not same(match, wanted):
             yield f"has {path} {match!r} and not {wanted!r}"
-    for condition in conditions:
+    for condition in options["holds"]:
         if not holds(condition, document):
             yield f"does not hold {condition}"
 

@@ -88,8 +88,6 @@ def judge_clock(header: str, before: float, after: float, bound: float) -> Findi
     return passed(f"within {max(1.0, skew):.0f} s of the server's clock")
 
 
-LONG_YEARS = 10
-"""One that is valid for longer than that is told in years: its day is of no use."""
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 """How a client of PostgreSQL asks for TLS; the server answers S or N in plain text."""
 
@@ -105,17 +103,8 @@ def look_certificate(options: Options, ground: Ground) -> Finding:
     if port is None:
         raise InputError(f"The URL {url!r} has no port.")
     ends = _read_end(parts.scheme, parts.hostname, port, _context(options), ground.timeout)
-    return judge_certificate(ends, ground.now, options["days"])
-
-
-def judge_certificate(ends: datetime, now: datetime, days: int) -> Finding:
-    left = ends - now
-    years = left.days // 365
-    text = (
-        f"valid for {years} years more"
-        if years > LONG_YEARS
-        else f"valid until {ends:%Y-%m-%d %H:%M UTC}, {left.days} days from now"
-    )
+    left, days = ends - ground.now, options["days"]
+    text = f"valid until {ends:%Y-%m-%d %H:%M UTC}, {left.days} days from now"
     if left < timedelta(days=days):
         return failed(f"{text}, but {days} days are required: renew it")
     return passed(text)

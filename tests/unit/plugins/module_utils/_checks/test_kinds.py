@@ -7,6 +7,7 @@ import re
 import typing as t
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.git import GitFacts
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
     Check,
+    Ground,
     Known,
     libraries,
 )
@@ -42,7 +44,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import ReplicaSet
 from tests.fakes.cluster import MemoryCluster
@@ -72,6 +73,21 @@ ERROR_CASE, SKIPPED_CASE = "<testcase><error/></testcase>", "<testcase><skipped/
 
 def junit(*cases: str, commit: str = COMMIT) -> str:
     return JUNIT.format(cases="".join(cases), commit=commit)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    return tmp_path / "here"
+
+
+def results_of_tests(here: Path, text: str, least: int, on: Ground = ON) -> t.Any:
+    here.write_text(text, "utf-8")
+    return documents.look_test_results({"path": str(here), "url": "", "least": least}, on)
+
+
+def load_test(here: Path, body: dict[str, t.Any], **bounds: float | None) -> t.Any:
+    here.write_text(json.dumps({"version": "2.0.0", **body}), "utf-8")
+    return documents.look_load_test({"path": str(here), "url": "", **bounds}, ON)
 
 
 @pytest.mark.parametrize(
@@ -119,21 +135,21 @@ def junit(*cases: str, commit: str = COMMIT) -> str:
         "junit of another commit",
     ],
 )
-def test_results_of_tests(text: str, least: int, status: str, told: str) -> None:
-    found = documents.judge_test_results(text, least, ON, "here")
+def test_results_of_tests(here: Path, text: str, least: int, status: str, told: str) -> None:
+    found = results_of_tests(here, text, least)
     assert (found.status, told in found.detail) == (status, True), found
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "<testsuites>"])
-def test_results_that_cannot_be_read_are_said_to_be_so(text: str) -> None:
+def test_results_that_cannot_be_read_are_said_to_be_so(here: Path, text: str) -> None:
     with pytest.raises(VerificationError, match="here is not"):
-        documents.judge_test_results(text, 1, ON, "here")
+        results_of_tests(here, text, 1)
 
 
-def test_results_of_a_commit_while_none_is_known_prove_nothing() -> None:
+def test_results_of_a_commit_while_none_is_known_prove_nothing(here: Path) -> None:
     nowhere = ground(commit=Known("", NotReadyError("The program git is not here.")))
     with pytest.raises(NotReadyError, match="program git"):
-        documents.judge_test_results(summary(commit=COMMIT), 84, nowhere, "here")
+        results_of_tests(here, summary(commit=COMMIT), 84, nowhere)
 
 
 @cases(
@@ -155,16 +171,14 @@ def test_results_of_a_commit_while_none_is_known_prove_nothing() -> None:
         "stale": ({"version": "1.9.0"}, "fail", "is of version 1.9.0"),
     },
 )
-def test_load_tests(body: dict[str, t.Any], status: str, told: str) -> None:
-    good = {"version": "2.0.0", "users": 100, "error_rate": 0.004, "p95_seconds": 0.41}
-    bounds = {"least_users": 100, "error_rate": 0.02, "p95": 1}
-    found = documents.judge_load_test({**good, **body}, bounds, ON, "here")
+def test_load_tests(here: Path, body: dict[str, t.Any], status: str, told: str) -> None:
+    good = {"users": 100, "error_rate": 0.004, "p95_seconds": 0.41}
+    found = load_test(here, {**good, **body}, least_users=100, error_rate=0.02, p95=1)
     assert (found.status, told in found.detail) == (status, True), found
 
 
-def test_a_load_test_is_held_to_the_bounds_that_are_set_alone() -> None:
-    bounds = {"least_users": None, "error_rate": None, "p95": 1}
-    found = documents.judge_load_test({"version": "2.0.0", "p95_seconds": 0.5}, bounds, ON, "here")
+def test_a_load_test_is_held_to_the_bounds_that_are_set_alone(here: Path) -> None:
+    found = load_test(here, {"p95_seconds": 0.5}, least_users=None, error_rate=None, p95=1)
     assert (found.status, found.detail) == ("pass", "p95 0.5 s (below 1 s)")
 
 
@@ -358,6 +372,17 @@ def test_what_an_alert_asks_for_in_vain_is_named(
 PERCENT, ENABLED = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE", "FEATURE_AI_AGENTS"
 
 
+def flags_start(
+    data: dict[str, str], annotations: dict[str, str], flag: str, *, own: bool
+) -> t.Any:
+    cluster, name = MemoryCluster(), "feature-flags"
+    cluster.put("ConfigMap", {"metadata": {"name": name, "annotations": annotations}, "data": data})
+    known = record(phases={"feature_flags": {"status": "done"}}) if own else None
+    here = ground(cluster=lambda: cluster, record=Known(known))
+    options = {"name": name, "flag": flag, "enabled_by": ENABLED}
+    return cluster_checks.look_flags_start(options, here)
+
+
 def switched(*, automatic: bool, flags: t.Mapping[str, str] | None = None) -> dict[str, str]:
     switch = KillSwitch("2025-11-11T05:00:00Z", "ann", "errors", automatic, flags or {})
     return {"easymo.com/kill-switch": switch.to_annotation()}
@@ -401,8 +426,7 @@ def switched(*, automatic: bool, flags: t.Mapping[str, str] | None = None) -> di
 def test_flags_at_their_start(
     data: dict[str, str], annotations: dict[str, str], own: bool, status: str, told: str
 ) -> None:
-    flags = FlagsMap("feature-flags", bool(data), data=data, annotations=annotations)
-    found = cluster_checks.judge_flags_start(flags, PERCENT, ENABLED, own=own)
+    found = flags_start(data, annotations, PERCENT, own=own)
     assert (found.status, told in found.detail) == (status, True), found
 
 
@@ -417,12 +441,8 @@ def test_flags_at_their_start(
 def test_a_feature_without_a_percentage_starts_switched_off(
     data: dict[str, str], status: str, told: str
 ) -> None:
-    found = cluster_checks.judge_flags_start(
-        FlagsMap("feature-flags", True, data=data), "", ENABLED, own=False
-    )
-    assert (found.status, told.replace("FEATURE_X", ENABLED) in found.detail) == (status, True), (
-        found
-    )
+    found = flags_start(data, {}, "", own=False)
+    assert (found.status, told.replace("FEATURE_X", ENABLED) in found.detail) == (status, True)
 
 
 def cluster_with(image: str, **spec: t.Any) -> MemoryCluster:
@@ -480,12 +500,14 @@ def test_rights_that_are_missing_are_all_named_with_what_they_are_for() -> None:
     assert [one for one in row.warnings if "watch pods" in one]
 
 
-def test_a_rollout_that_only_warns_passes() -> None:
-    warning = RolloutProblem("wallet-service", "Replicas", "warning", "it has one pod")
-    found = cluster_checks.judge_rollout([warning], 12)
+def test_a_rollout_that_only_warns_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    problems = [RolloutProblem("wallet-service", "Replicas", "warning", "it has one pod")]
+    monkeypatch.setattr(cluster_checks, "observe_facts", lambda *_, **_more: None)
+    monkeypatch.setattr(cluster_checks, "find_problems", lambda _facts: problems)
+    found = cluster_checks.look_rollout({"services": ["w"]}, ON)
     assert (found.status, found.warnings) == ("pass", ("wallet-service: it has one pod.",))
-    paused = RolloutProblem("w", "Paused", "error", "it is paused")
-    assert cluster_checks.judge_rollout([paused], 1).status == "fail"
+    problems.append(RolloutProblem("w", "Paused", "error", "it is paused"))
+    assert cluster_checks.look_rollout({"services": ["w"]}, ON).status == "fail"
 
 
 # Clocks, certificates, tokens
@@ -521,8 +543,12 @@ def test_a_server_without_a_date_proves_nothing(header: str) -> None:
 @pytest.mark.parametrize(
     ("days", "status"), [(15, "pass"), (13, "fail")], ids=["long enough", "too short"]
 )
-def test_a_certificate_is_valid_for_days(days: int, status: str) -> None:
-    assert web.judge_certificate(NOW + timedelta(days=days), NOW, 14).status == status
+def test_a_certificate_is_valid_for_days(
+    monkeypatch: pytest.MonkeyPatch, days: int, status: str
+) -> None:
+    monkeypatch.setattr(web, "_read_end", lambda *_: NOW + timedelta(days=days))
+    options = {"url": "https://x", "ca_cert": None, "client_cert": None, "days": 14}
+    assert web.look_certificate(options, ON).status == status
 
 
 def jwt(**claims: t.Any) -> str:

@@ -23,6 +23,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import run_preflight
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+from tests.fakes.cluster import MemoryCluster
+from tests.unit.plugins.module_utils._checks.ground import ground
 
 
 class KeyOf:
@@ -148,11 +150,19 @@ def test_functions_that_are_new_are_told_and_a_secret_that_is_missing_is_wrong()
 
 READERS: dict[str, t.Any] = {
     "name": "flags",
+    "deployments": ["a"],
     "delivery": "environment",
     "probe": {},
     "flagd": {},
     "values": [],
 }
+
+
+def read_by(options: dict[str, t.Any], pod: dict[str, t.Any]) -> Finding:
+    place = MemoryCluster()
+    place.put("Deployment", {"metadata": {"name": "a"}, "spec": {"template": {"spec": pod}}})
+    place.put("ConfigMap", {"metadata": {"name": "flags"}})
+    return cluster.look_flags_readers(options, ground(cluster=lambda: place))
 
 
 @pytest.mark.parametrize(
@@ -166,8 +176,7 @@ READERS: dict[str, t.Any] = {
     ],
 )  # fmt: skip
 def test_a_reader_takes_its_environment_from_the_config_map(container, status):
-    deployment = {"spec": {"template": {"spec": {"containers": [{"name": "a"}, container]}}}}
-    assert cluster.judge_flags_readers(READERS, {"a": deployment}, {}).status == status
+    assert read_by(READERS, {"containers": [{"name": "a"}, container]}).status == status
 
 
 @pytest.mark.parametrize(
@@ -195,7 +204,7 @@ def test_a_reader_mounts_the_config_map_as_a_folder_and_can_be_asked(
     container = {"name": "a", "volumeMounts": [{"name": "v", "mountPath": "/f", **mount}]}
     spec = {"containers": [container], "volumes": [{"name": "v", **volume}]}
     options = {**READERS, "delivery": "volume", "probe": {"command": ["tell"]}, **more}
-    found = cluster.judge_flags_readers(options, {"a": {"spec": {"template": {"spec": spec}}}}, {})
+    found = read_by(options, spec)
     assert (found.status, words in found.detail) == (status, True), found
     assert bool(found.warnings) == (options["probe"] == {"files": "/f"})
 
@@ -210,9 +219,8 @@ def test_users_are_drawn_as_the_application_draws_them():
 
 
 def row(check: Check, finding: Finding) -> tuple[str, str]:
-    ground = None
     kinds = {"a": Kind(lambda _options, _ground: finding)}
-    (ended,) = run_preflight([check], kinds, ground, report=lambda _row: None)
+    (ended,) = run_preflight([check], kinds, ground(), report=lambda _row: None)
     return ended.status, ended.detail
 
 
