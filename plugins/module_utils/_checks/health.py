@@ -27,6 +27,7 @@ from .models import (
     Check,
     CheckError,
     Finding,
+    Ground,
     Kind,
     Kinds,
     NotKnownError,
@@ -272,3 +273,37 @@ def refuse_failures(outcomes: t.Sequence[Finding]) -> None:
             f"{len(failed)} of {len(outcomes)} checks fail. {' '.join(map(str, failed))}",
             results=[outcome.to_result() for outcome in outcomes],
         )
+
+
+def look_health(options: Options, _ground: Ground) -> list[Finding]:
+    """A row for each component."""
+    return [
+        Finding(row.status if row.known else models.HOLD, row.detail, name=row.name)
+        for row in check_all(options)
+    ]
+
+
+def play_health(options: Options) -> Finding:
+    rows = check_all(options)
+    steps = tuple(row.to_result() for row in rows)
+    wrong = [row for row in rows if not row.passed]
+    if wrong:
+        judge = models.failed if any(row.known for row in wrong) else models.held
+        return judge(" ".join(map(str, wrong)), steps=steps)
+    return models.passed(models.together(rows), steps=steps)
+
+
+def _libraries_of_health(options: Options) -> list[Library]:
+    return libraries(models.read_checks(options["checks"]))
+
+
+KINDS: Kinds = {"health": Kind(look_health, components=_libraries_of_health)}
+TESTS: Kinds = {
+    "health": Kind(
+        play_health,
+        components=_libraries_of_health,
+        intention=lambda options: (
+            f"would ask {', '.join(entry['name'] for entry in options['checks'])}"
+        ),
+    )
+}

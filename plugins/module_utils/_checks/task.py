@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The kinds of checks of a preflight and of smoke tests, and the checks of one task.
 
-A task is one of the module preflight_check, or looks at the launch window before a phase. Components and exchanges
-with a webhook are looked at as M(easymo.deploy.health_check) does.
+A task is one of the module preflight_check, or looks at the launch window before a phase.
 """
 
 from __future__ import annotations
@@ -12,12 +11,10 @@ import typing as t
 from datetime import datetime
 
 from .._cluster import MonotonicClock
-from .._errors import DeployError, InputError, Library, refuse_missing
-from .._http import REQUESTS
+from .._errors import DeployError, InputError, refuse_missing
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
 from .._module import Module, emit_progress, refuse_twice
-from .._postgres import PSYCOPG2
 from .._release.record import Record
 from .._release.store import ReleaseStore
 from .._time import UTC, utc_now
@@ -33,113 +30,15 @@ from . import (
     people,
     preflight,
     web,
+    webhook,
 )
-from .git import head_of
-from .health import check_all
-from .models import (
-    HOLD,
-    Check,
-    Finding,
-    Ground,
-    Kind,
-    Kinds,
-    Known,
-    Options,
-    failed,
-    held,
-    libraries,
-    passed,
-)
-from .preflight import (
-    GO,
-    OVERRIDE,
-    conclude,
-    line,
-    read_waivers,
-    run_preflight,
-    waive,
-)
-from .webhook import check_webhook, check_without_messages
-from .webhook_probes import ProbeResult
-
-
-def look_health(options: Options, _ground: Ground) -> list[Finding]:
-    """A row for each component."""
-    return [
-        Finding(row.status if row.known else HOLD, row.detail, name=row.name)
-        for row in check_all(options)
-    ]
-
-
-def play_health(options: Options) -> Finding:
-    rows = check_all(options)
-    steps = tuple(row.to_result() for row in rows)
-    wrong = [row for row in rows if not row.passed]
-    if wrong:
-        judge = failed if any(row.known for row in wrong) else held
-        return judge(" ".join(map(str, wrong)), steps=steps)
-    return passed(_together(rows), steps=steps)
-
-
-def _together(well: t.Sequence[Finding | ProbeResult]) -> str:
-    """All of a few, else their number: the steps have them all."""
-    return ", ".join(map(str, well)) if len(well) <= 2 else f"{len(well)} of {len(well)} well"
-
-
-def _libraries_of_health(options: Options) -> list[Library]:
-    return health.libraries(models.read_checks(options["checks"]))
-
-
-def look_webhook(options: Options, ground: Ground) -> Finding:
-    """Whether it answers challenges and refuses what it must. No message is sent, so no user gets an answer."""
-    outcomes = check_without_messages({**options, "request_timeout": ground.timeout})
-    wrong = [each for each in outcomes if not each.passed]
-    if not wrong:
-        return passed(f"{len(outcomes)} exchanges went as expected, none with a message")
-    judge = failed if any(each.status for each in wrong) else held
-    return judge("; ".join(map(str, wrong)))
-
-
-def play_webhook(options: Options) -> Finding:
-    outcomes = check_webhook(options, send_messages=True)
-    steps = tuple(outcome.to_result() for outcome in outcomes)
-    wrong = [each for each in outcomes if not each.passed]
-    if wrong:
-        # The platform's log may be late: that proves nothing against a message that was answered well.
-        judge = held if all(each.unseen for each in wrong) else failed
-        return judge("; ".join(map(str, wrong)), steps=steps)
-    return passed(_together(outcomes), steps=steps)
-
-
-def _messages(options: Options) -> str:
-    sent = [f"{entry['text']!r} from {entry['from']}" for entry in options["messages"]]
-    guards = ["the challenges and what must be refused"] if options["guards"] else []
-    return f"would send {', '.join(guards + sent)}"
-
-
-KINDS: Kinds = {
-    "health": Kind(look_health, components=_libraries_of_health),
-    "webhook": Kind(look_webhook, (REQUESTS,)),
-}
-TESTS: Kinds = {
-    "health": Kind(
-        play_health,
-        components=_libraries_of_health,
-        intention=lambda options: (
-            f"would ask {', '.join(entry['name'] for entry in options['checks'])}"
-        ),
-    ),
-    "webhook": Kind(
-        play_webhook,
-        (REQUESTS,),
-        components=lambda options: [PSYCOPG2] if options["database"] else [],
-        intention=_messages,
-    ),
-}
+from .models import Check, Finding, Ground, Kinds, Known
+from .preflight import GO, OVERRIDE, conclude, line, read_waivers, run_preflight, waive
 
 PREFLIGHT: Kinds = {
     **preflight.KINDS,
-    **KINDS,
+    **health.KINDS,
+    **webhook.KINDS,
     **cluster.KINDS,
     **database.KINDS,
     **git.KINDS,
@@ -148,7 +47,7 @@ PREFLIGHT: Kinds = {
     **metrics.KINDS,
     **people.KINDS,
 }
-SMOKE_TESTS: Kinds = {**TESTS, **payment.TESTS, **metrics.TESTS}
+SMOKE_TESTS: Kinds = {**health.TESTS, **webhook.TESTS, **payment.TESTS, **metrics.TESTS}
 
 
 def read_preflight(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:
@@ -182,7 +81,7 @@ def check_release(module: Module, params: Params) -> dict[str, t.Any]:
     """Carry out `checks` of `params`, and return the result of the module preflight_check."""
     waivers = read_waivers(params["waivers"])
     checks = read_preflight(params["checks"])
-    refuse_missing(libraries(checks, PREFLIGHT))
+    refuse_missing(models.libraries(checks, PREFLIGHT))
     ground = survey(module, params, checks, uses_record=bool(waivers))
     rows = run_preflight(checks, PREFLIGHT, ground, report=lambda row: report(module, row))
     for warning in (each for row in rows for each in row.warnings):
@@ -220,7 +119,7 @@ def survey(
         time.sleep(seconds)
 
     def commit() -> str:
-        return params["commit"] or (params["checkout"] and head_of(params["checkout"])) or ""
+        return params["commit"] or (params["checkout"] and git.head_of(params["checkout"])) or ""
 
     return Ground(
         release=params["release"],

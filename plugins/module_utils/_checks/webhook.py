@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put all probes to a webhook side by side, and look for what it accepted, in the function's log and the database."""
+"""Put all probes to a webhook side by side, and look for what it accepted, in the function's log and the database.
+
+What comes of them is told by health_check, and is a row of a preflight and a smoke test.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from dataclasses import replace
 from .. import _postgres
 from .._errors import DeployError, InputError, UnreachableError, VerificationError
 from .._functions.log import FunctionLog
-from .._http import Answer, NoAnswerError, send
-from .._postgres import PostgresTarget, SqlError
+from .._http import REQUESTS, Answer, NoAnswerError, send
+from .._postgres import PSYCOPG2, PostgresTarget, SqlError
 from .._threads import side_by_side
 from .._time import Deadline
+from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed, together
 from .webhook_probes import (
-    Options,
     ProbeResult,
     WebhookProbe,
     plan_delivery,
@@ -161,10 +164,8 @@ def unanswered(outcomes: t.Sequence[ProbeResult]) -> bool:
 
 PREFIX = re.compile(r"[A-Za-z0-9._-]{1,60}")
 
-Params = t.Mapping[str, t.Any]
 
-
-def check_webhook(params: Params, *, send_messages: bool) -> list[ProbeResult]:
+def check_webhook(params: Options, *, send_messages: bool) -> list[ProbeResult]:
     """Challenges and refusals first, so that nothing is sent to an address that does not answer."""
     refuse_bad_input(params)
     webhook, challenge = to_webhook(params), secrets.token_hex(8)
@@ -189,14 +190,14 @@ def check_webhook(params: Params, *, send_messages: bool) -> list[ProbeResult]:
     return [*outcomes, *settle(traced, accept=params["without_reply"] == "accept")]
 
 
-def check_without_messages(params: Params) -> list[ProbeResult]:
+def check_without_messages(params: Options) -> list[ProbeResult]:
     """What can be known of a webhook without a message to anybody."""
     challenge = secrets.token_hex(8)
     probes = [*_guards(params, challenge), plan_delivery(params["app_secret"], challenge)]
     return ask(to_webhook(params), probes)
 
 
-def to_webhook(params: Params) -> Send:
+def to_webhook(params: Options) -> Send:
     return functools.partial(
         send,
         url=params["url"],
@@ -206,12 +207,12 @@ def to_webhook(params: Params) -> Send:
     )
 
 
-def _guards(params: Params, challenge: str) -> list[WebhookProbe]:
+def _guards(params: Options, challenge: str) -> list[WebhookProbe]:
     names = ("verify_token", "app_secret", "oversized_bytes")
     return plan_guards(challenge=challenge, **{name: params[name] for name in names})
 
 
-def refuse_bad_input(params: Params) -> None:
+def refuse_bad_input(params: Options) -> None:
     if not PREFIX.fullmatch(params["message_prefix"]):
         raise InputError(
             f"Option 'message_prefix' is {params['message_prefix']!r}; it is 1 to 60 letters, digits, "
@@ -227,7 +228,7 @@ def refuse_bad_input(params: Params) -> None:
         )
 
 
-def _seen_in(params: Params, table: str, message_ids: list[str]) -> t.Collection[str]:
+def _seen_in(params: Options, table: str, message_ids: list[str]) -> t.Collection[str]:
     if not table:
         text = "\n".join(FunctionLog.from_params(params["logs"]).lines(message_ids))
         return [key for key in message_ids if key in text]
@@ -250,3 +251,41 @@ def _seen_in(params: Params, table: str, message_ids: list[str]) -> t.Collection
 def _quoted(name: str) -> str:
     """A name of a table or column in SQL that has values besides."""
     return '"{}"'.format(name.replace('"', '""').replace("%", "%%"))
+
+
+def look_webhook(options: Options, ground: Ground) -> Finding:
+    """Whether it answers challenges and refuses what it must. No message is sent, so no user gets an answer."""
+    outcomes = check_without_messages({**options, "request_timeout": ground.timeout})
+    wrong = [each for each in outcomes if not each.passed]
+    if not wrong:
+        return passed(f"{len(outcomes)} exchanges went as expected, none with a message")
+    judge = failed if any(each.status for each in wrong) else held
+    return judge("; ".join(map(str, wrong)))
+
+
+def play_webhook(options: Options) -> Finding:
+    outcomes = check_webhook(options, send_messages=True)
+    steps = tuple(outcome.to_result() for outcome in outcomes)
+    wrong = [each for each in outcomes if not each.passed]
+    if wrong:
+        # The platform's log may be late: that proves nothing against a message that was answered well.
+        judge = held if all(each.unseen for each in wrong) else failed
+        return judge("; ".join(map(str, wrong)), steps=steps)
+    return passed(together(outcomes), steps=steps)
+
+
+def _messages(options: Options) -> str:
+    sent = [f"{entry['text']!r} from {entry['from']}" for entry in options["messages"]]
+    guards = ["the challenges and what must be refused"] if options["guards"] else []
+    return f"would send {', '.join(guards + sent)}"
+
+
+KINDS: Kinds = {"webhook": Kind(look_webhook, (REQUESTS,))}
+TESTS: Kinds = {
+    "webhook": Kind(
+        play_webhook,
+        (REQUESTS,),
+        components=lambda options: [PSYCOPG2] if options["database"] else [],
+        intention=_messages,
+    )
+}

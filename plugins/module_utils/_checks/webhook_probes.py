@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 
 from .._http import Answer
 from .._templates import search
+from .models import Options
 
-Options = t.Mapping[str, t.Any]
 Request = t.Mapping[str, t.Any]
 """What `_http.send` takes besides the URL."""
 

@@ -5,7 +5,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import task
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import webhook
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.health import REDIS
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
     Check,
@@ -140,8 +140,8 @@ def test_a_line_says_what_came_of_a_test(result, worded):
 )
 def test_a_log_that_is_late_alone_switches_nothing_off(monkeypatch, unseen, status):
     outcomes = [ProbeResult("m", False, 200, "not seen", "id", unseen=one) for one in unseen]
-    monkeypatch.setattr(task, "check_webhook", lambda *_args, **_more: outcomes)
-    assert task.play_webhook({}).status == status
+    monkeypatch.setattr(webhook, "check_webhook", lambda *_args, **_more: outcomes)
+    assert webhook.play_webhook({}).status == status
 
 
 def entry(name: str, kind: str = "payment", **options: t.Any) -> dict[str, t.Any]:
