@@ -8,15 +8,13 @@ import re
 import typing as t
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+from urllib.request import parse_http_list
 
 from ._cluster import Clock
 from ._errors import DeployError, InputError, RefusedError, UnreachableError, VerificationError
-from ._http import REQUESTS, Answer, Repeat, ask, basic
+from ._http import Answer, Repeat, ask, basic
 from ._threads import side_by_side
 from ._time import Deadline
-
-with REQUESTS:
-    import requests.utils
 
 DEFAULT_HOST = "docker.io"
 DEFAULT_API = "https://registry-1.docker.io"
@@ -90,8 +88,10 @@ class Reference:
 def read_challenge(header: str) -> tuple[str, dict[str, str]]:
     """What a registry wants before it answers: the scheme in lower case, and its parameters."""
     scheme, _space, rest = header.strip().partition(" ")
-    parameters = requests.utils.parse_dict_header(rest)  # type: ignore[no-untyped-call]
-    return scheme.lower(), {name.lower(): value or "" for name, value in parameters.items()}
+    parts = [part.partition("=") for part in parse_http_list(rest)]
+    return scheme.lower(), {
+        name.strip().lower(): value.strip().strip('"') for name, _equals, value in parts
+    }
 
 
 ACCEPT = ", ".join(

@@ -6,7 +6,6 @@ Those of the release itself are here, too: its plan, files, values, launch windo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import typing as t
 from dataclasses import replace
@@ -225,30 +224,6 @@ def look_unknowable(options: Options, _ground: Ground) -> Finding:
     return skipped(options["why"])
 
 
-def look_rollout_share(options: Options, _ground: Ground) -> Finding:
-    """Whether a number is outside of the first percentage of the users, by the application's own way to draw them."""
-    draw, percentage, number = options["draw"], options["percentage"], options["number"]
-    if not (draw and draw["hash"]):
-        return skipped(
-            "only the application knows which users it draws first; the smoke tests send a message from this number"
-        )
-    share = share_of(number, draw)
-    at = f"{number} is drawn at {share:.2f} %"
-    if share >= percentage:
-        return passed(f"{at}, outside of the first {percentage:g} %")
-    return failed(
-        f"{at}, among the first {percentage:g} %, but a number is needed that gets the menu"
-    )
-
-
-def share_of(number: str, draw: t.Mapping[str, t.Any]) -> float:
-    """Where a number stands among all users, from 0 to 100 %."""
-    digits = "".join(filter(str.isdecimal, number)) if draw["digits_only"] else number
-    digest = hashlib.new(draw["hash"], (draw["prefix"] + digits).encode()).digest()
-    buckets = int(draw["buckets"])
-    return int.from_bytes(digest[: draw["bytes"]], "big") % buckets / buckets * 100
-
-
 OVERRIDE = "launch_window"
 HOW = "-e release_window_override=true -e by=name -e \"reason='why'\" overrides this"
 
@@ -325,6 +300,5 @@ KINDS: Kinds = {
     "paths": Kind(look_paths),
     "placeholders": Kind(look_placeholders),
     "unknowable": Kind(look_unknowable),
-    "rollout_share": Kind(look_rollout_share),
     "launch_window": Kind(look_launch_window, reads_record=True),
 }

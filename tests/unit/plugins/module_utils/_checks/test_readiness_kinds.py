@@ -9,7 +9,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
     cluster,
     database,
     metrics,
-    preflight,
     web,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.database import denials
@@ -207,12 +206,6 @@ def test_a_reader_mounts_the_config_map_as_a_folder_and_can_be_asked(
     found = read_by(options, spec)
     assert (found.status, words in found.detail) == (status, True), found
     assert bool(found.warnings) == (options["probe"] == {"files": "/f"})
-
-
-def test_users_are_drawn_as_the_application_draws_them():
-    draw = {"hash": "md5", "prefix": "", "digits_only": True, "bytes": 2, "buckets": 100}
-    # The first two bytes of MD5 of "1" are c4 ca, 50378.
-    assert preflight.share_of("+1", draw) == 78.0
 
 
 # What every kind has
