@@ -15,7 +15,6 @@ from ..module_utils._formats import listed
 from ..module_utils._release_variables import misread
 from ..module_utils._variable_check import (
     CHOICES,
-    Secret,
     Variables,
     incomplete,
     missing_secrets,
@@ -51,11 +50,11 @@ class ActionModule(ActionBase):
     ) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         _checked, arguments = self.validate_argument_spec(**release_variables.module_spec())
-        secrets = [Secret(**entry) for entry in arguments["secrets"]]
+        secrets = arguments["secrets"]
         task_vars = task_vars or {}
         variables = self._variables(task_vars)
         unknown = unknown_variables(variables)
-        values, reasons = self._values(secrets)
+        values, reasons = self._values(secret["name"] for secret in secrets)
         missing = [] if reasons else missing_secrets(secrets, values)
         unfilled = self._placeholders(task_vars)
         result.update(changed=False, unknown=unknown, missing=missing, placeholders=unfilled)
@@ -200,17 +199,17 @@ class ActionModule(ActionBase):
             # A vault that this run has no password for; Ansible itself has already said so if it matters.
             return {}
 
-    def _values(self, secrets: list[Secret]) -> tuple[dict[str, str], set[str]]:
+    def _values(self, names: t.Iterable[str]) -> tuple[dict[str, str], set[str]]:
         """The secrets' values, and why some could not be read: a reason names variables, never a value."""
         values: dict[str, str] = {}
         reasons: set[str] = set()
-        for secret in secrets:
+        for name in names:
             try:
-                raw = self._templar.available_variables.get(secret.name, "")
-                values[secret.name] = str(self._templar.template(raw))
+                raw = self._templar.available_variables.get(name, "")
+                values[name] = str(self._templar.template(raw))
             except AnsibleUndefinedVariable as exc:
                 reasons.add(str(exc))
             except AnsibleError:
                 # Its text may hold what was being read; that the secret is missing is said anyway.
-                values[secret.name] = ""
+                values[name] = ""
         return values, reasons

@@ -59,14 +59,6 @@ ALIASES: t.Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Secret:
-    name: str
-    environment: str
-    purpose: str
-    needed: bool = True
-
-
-@dataclass(frozen=True)
 class Variables:
     """The names of a run. `known` are those some role or inventory declares."""
 
@@ -108,12 +100,14 @@ def _describe(name: str, candidates: t.Collection[str]) -> str:
     return f"{name} (did you mean {near[0]}?)" if near else name
 
 
-def missing_secrets(secrets: t.Iterable[Secret], values: t.Mapping[str, str]) -> list[str]:
+def missing_secrets(
+    secrets: t.Iterable[t.Mapping[str, t.Any]], values: t.Mapping[str, str]
+) -> list[str]:
     """One phrase for each secret that has no value, with where it is looked for and what needs it."""
     return [
-        f"{secret.name} (environment variable {secret.environment}, for {secret.purpose})"
+        f"{secret['name']} (environment variable {secret['environment']}, for {secret['purpose']})"
         for secret in secrets
-        if secret.needed and not values.get(secret.name, "").strip()
+        if secret.get("needed", True) and not values.get(secret["name"], "").strip()
     ]
 
 

@@ -30,7 +30,7 @@ _HOUR = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 @dataclass(frozen=True)
 class Freeze:
-    """Local times without a zone; `until` is the first moment after it."""
+    """In UTC; `until` is the first moment after it."""
 
     since: datetime
     until: datetime
@@ -57,14 +57,15 @@ def read_window(given: t.Mapping[str, t.Any]) -> Window:
         )
     listed = {name: given[name] for name in LISTS if given.get(name) not in (None, "")}
     lists = options_or_refusal(LISTS, listed)
+    zone = _zone(given.get("timezone"))
     start, length = _hours(given.get("start", "00:00"), given.get("end", WHOLE_DAY))
     return Window(
-        zone=_zone(given.get("timezone")),
+        zone=zone,
         days=_days(given.get("days", DAYS)),
         start=start,
         length=length,
         holidays=frozenset(_date(holiday, "A holiday") for holiday in lists["holidays"]),
-        freezes=tuple(_freeze(freeze) for freeze in lists["freezes"]),
+        freezes=tuple(_freeze(freeze, zone) for freeze in lists["freezes"]),
     )
 
 
@@ -117,7 +118,7 @@ def _date(given: t.Any, what: str) -> date:
     return result
 
 
-def _freeze(given: t.Any) -> Freeze:
+def _freeze(given: t.Any, zone: ZoneInfo) -> Freeze:
     if not isinstance(given, dict) or not {"from", "to", "why"} >= set(given) >= {"from", "to"}:
         raise InputError(
             f"A freeze of the launch window is {given!r}: give it 'from', 'to' and 'why'."
@@ -128,7 +129,8 @@ def _freeze(given: t.Any) -> Freeze:
         raise InputError(
             f"A freeze of the launch window ends before it begins: from {given['from']} to {given['to']}."
         )
-    return Freeze(since, until, str(given.get("why") or "no reason given"))
+    why = str(given.get("why") or "no reason given")
+    return Freeze(instant(since, zone), instant(until, zone), why)
 
 
 def _moment(given: t.Any, *, after: bool) -> datetime:
@@ -220,11 +222,10 @@ def _thawed(window: Window, span: Span) -> list[Span]:
     # Hours that the clocks jump over leave nothing.
     left = [span] if span[0] < span[1] else []
     for freeze in window.freezes:
-        cold = instant(freeze.since, window.zone), instant(freeze.until, window.zone)
         left = [
             part
             for start, end in left
-            for part in ((start, min(end, cold[0])), (max(start, cold[1]), end))
+            for part in ((start, min(end, freeze.since)), (max(start, freeze.until), end))
             if part[0] < part[1]
         ]
     return sorted(left)
@@ -247,7 +248,7 @@ def _joined(spans: t.Iterable[Span]) -> t.Iterator[Span]:
 def _why(window: Window, now: datetime) -> str:
     local = now.astimezone(window.zone)
     for freeze in window.freezes:
-        if instant(freeze.since, window.zone) <= now < instant(freeze.until, window.zone):
+        if freeze.since <= now < freeze.until:
             return f"a freeze: {freeze.why}"
     return "a holiday" if local.date() in window.holidays else ""
 

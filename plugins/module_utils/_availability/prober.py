@@ -9,7 +9,6 @@ Certificates and the proxies of the environment are those of _http.py.
 
 from __future__ import annotations
 
-import base64
 import http.client
 import math
 import queue
@@ -25,7 +24,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 from .._errors import InputError
-from .._http import authorities, relax
+from .._http import authorities, basic, relax
 from .models import Probe, Target
 from .plan import ProberState, fold, longest_pause
 
@@ -168,10 +167,8 @@ def _proxy_of(parts: SplitResult) -> SplitResult | None:
 
 
 def _permit(proxy: SplitResult) -> dict[str, str]:
-    if not proxy.username:
-        return {}
-    pair = f"{proxy.username}:{proxy.password or ''}".encode()
-    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    permit = basic(proxy.username or "", proxy.password or "")
+    return {"Proxy-Authorization": permit} if permit else {}
 
 
 def _in_words(exc: Exception, timeout: float) -> str:
@@ -181,8 +178,6 @@ def _in_words(exc: Exception, timeout: float) -> str:
         return f"its certificate is not trusted: {exc.verify_message}"
     if isinstance(exc, socket.gaierror):
         return "its name is not known"
-    if isinstance(exc, ConnectionRefusedError):
-        return "connection refused"
     if isinstance(exc, STALE):
         return "the connection was closed without an answer"
     if isinstance(exc, OSError) and exc.strerror:

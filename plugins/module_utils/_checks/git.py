@@ -192,32 +192,12 @@ _RANKS = {
 def look_commit_status(options: Options, ground: Ground) -> Finding:
     """Whether CI passed on the commit, as GitHub's check runs and commit statuses tell.
 
+    What was skipped or is neutral is as good as nothing: not in the way, but where it is wanted it proves nothing.
     Their states: https://docs.github.com/en/rest/checks/runs and https://docs.github.com/en/rest/commits/statuses.
     """
     commit = ground.known_commit()
+    ignored, wanted = options["ignore"], options["contexts"]
     states = worst(_told(options, ground, commit))
-    return judge_commit_status(states, options["contexts"], options["ignore"], commit)
-
-
-def worst(sentences: t.Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The state that counts of each name: several apps, workflows and a status may share one, and all must be good."""
-    results: dict[str, str] = {}
-    for name, state in sentences:
-        results[name] = max(results.get(name, state), state, key=_rank)
-    return results
-
-
-def _rank(state: str) -> int:
-    return _RANKS.get(state, _ON_ITS_WAY)
-
-
-def judge_commit_status(
-    states: t.Mapping[str, str], wanted: t.Sequence[str], ignored: t.Sequence[str], commit: str
-) -> Finding:
-    """`states` by name: GitHub's conclusion of a check run, its status until there is one, or the state of a status.
-
-    What was skipped or is neutral is as good as nothing: not in the way, but where it is wanted it proves nothing.
-    """
     counted = {name: state for name, state in states.items() if name not in ignored}
     bad = sorted(name for name, state in counted.items() if _rank(state) == _BAD)
     if bad:
@@ -237,6 +217,18 @@ def judge_commit_status(
     left_out = sorted(set(counted) - set(done))
     more = f"; skipped or neutral: {', '.join(left_out)}" if left_out else ""
     return passed(f"{', '.join(done)} passed on {commit[:12]}{more}")
+
+
+def worst(sentences: t.Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The state that counts of each name: several apps, workflows and a status may share one, and all must be good."""
+    results: dict[str, str] = {}
+    for name, state in sentences:
+        results[name] = max(results.get(name, state), state, key=_rank)
+    return results
+
+
+def _rank(state: str) -> int:
+    return _RANKS.get(state, _ON_ITS_WAY)
 
 
 def _told(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple[str, str]]:

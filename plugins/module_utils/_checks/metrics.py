@@ -41,8 +41,31 @@ def look_alert_rules(options: Options, ground: Ground) -> Finding:
     mine = [loaded[name] for name in alerts if name in loaded]
     blind, later = unseen(mine, api.count, read_matchers(options["pods"]), options["new_metrics"])
     routing = Routing.read(api) if options["alertmanager"] else None
-    misrouted = [why for rule in mine if routing and (why := routing.problem(rule))]
-    return judge_alert_rules(alerts, mine, [*blind, *misrouted], later, routed=routing is not None)
+    wrong = [f"Prometheus has no alert {name!r} loaded" for name in alerts if name not in loaded]
+    wrong += [
+        f"the query of {rule.name!r} fails: {rule.last_error or 'Prometheus does not say why'}"
+        for rule in mine
+        if rule.health == "err"
+    ]
+    wrong += blind
+    wrong += [why for rule in mine if routing and (why := routing.problem(rule))]
+    if wrong:
+        return failed(f"{'; '.join(wrong)}: see docs/alerts.md, and run playbooks/alert_rules.yml")
+    firing = [
+        describe(rule.name, alert.labels, of_epoch(alert.since))
+        for rule in mine
+        for alert in rule.firing
+    ]
+    if firing:
+        return failed(f"firing now: {'; '.join(firing)}: put that right before the release")
+    waiting = [rule.name for rule in mine if rule.health != "ok"]
+    if waiting:
+        return held(f"{', '.join(waiting)} was not evaluated yet: wait for Prometheus")
+    text = ", each reaches its receiver" if routing else ""
+    new = f"; nothing of {', '.join(later)} is there before the release" if later else ""
+    return passed(
+        f"{len(mine)} alerts are loaded and evaluated, none fires, their series exist{text}{new}"
+    )
 
 
 def unseen(
@@ -73,42 +96,6 @@ def unseen(
             why = f"Prometheus has no series of {metric}{lacking}"
             wrong[f"{rule.name!r} can't fire: {why}"] = None
     return list(wrong), list(later)
-
-
-def judge_alert_rules(
-    alerts: t.Sequence[str],
-    rules: t.Sequence[LoadedRule],
-    problems: t.Sequence[str] = (),
-    later: t.Sequence[str] = (),
-    *,
-    routed: bool = False,
-) -> Finding:
-    """`rules`: those of the alerts that are loaded. `problems`: what else is wrong with them."""
-    loaded = [rule.name for rule in rules]
-    wrong = [f"Prometheus has no alert {name!r} loaded" for name in alerts if name not in loaded]
-    wrong += [
-        f"the query of {rule.name!r} fails: {rule.last_error or 'Prometheus does not say why'}"
-        for rule in rules
-        if rule.health == "err"
-    ]
-    wrong += problems
-    if wrong:
-        return failed(f"{'; '.join(wrong)}: see docs/alerts.md, and run playbooks/alert_rules.yml")
-    firing = [
-        describe(rule.name, alert.labels, of_epoch(alert.since))
-        for rule in rules
-        for alert in rule.firing
-    ]
-    if firing:
-        return failed(f"firing now: {'; '.join(firing)}: put that right before the release")
-    waiting = [rule.name for rule in rules if rule.health != "ok"]
-    if waiting:
-        return held(f"{', '.join(waiting)} was not evaluated yet: wait for Prometheus")
-    text = ", each reaches its receiver" if routed else ""
-    new = f"; nothing of {', '.join(later)} is there before the release" if later else ""
-    return passed(
-        f"{len(rules)} alerts are loaded and evaluated, none fires, their series exist{text}{new}"
-    )
 
 
 def look_series(options: Options, ground: Ground) -> Finding:

@@ -68,17 +68,14 @@ def look_clock(options: Options, ground: Ground) -> Finding:
         ca_cert=options["ca_cert"],
         cert=client_certificate(options["client_cert"], options["client_key"]),
     )
-    return judge_clock(answer.headers.get("Date", ""), before, time.time(), options["max_skew"])
-
-
-def judge_clock(header: str, before: float, after: float, bound: float) -> Finding:
-    """The server wrote its time somewhere between `before` and `after`, cut to whole seconds."""
+    after, header = time.time(), answer.headers.get("Date", "")
+    # The server wrote its time somewhere between `before` and `after`, cut to whole seconds.
     try:
         server = parsedate_to_datetime(header).timestamp()
     except (TypeError, ValueError):
         return held(f"the server's answer has no readable Date ({header[:40]!r})")
     behind, ahead = server - after, before - (server + 1)
-    skew = max(behind, ahead, 0.0)
+    skew, bound = max(behind, ahead, 0.0), options["max_skew"]
     if skew > bound:
         way = "behind" if behind > 0 else "ahead of"
         return failed(

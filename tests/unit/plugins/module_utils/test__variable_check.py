@@ -1,7 +1,6 @@
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._variable_check import (
-    Secret,
     Variables,
     incomplete,
     missing_secrets,
@@ -12,7 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._variable_check impo
 )
 from tests.tables import cases
 
-TOKEN = Secret("secret_token", "TOKEN", "the API")
+TOKEN = {"name": "secret_token", "environment": "TOKEN", "purpose": "the API"}
 
 
 def variables(*, extra: set[str] = frozenset(), inventory: set[str] = frozenset()) -> Variables:
@@ -62,7 +61,7 @@ def test_a_secret_with_a_value_is_not_mentioned():
 
 
 def test_a_secret_that_is_not_needed_may_be_empty():
-    assert missing_secrets([Secret("secret_token", "TOKEN", "the API", needed=False)], {}) == []
+    assert missing_secrets([{**TOKEN, "needed": False}], {}) == []
 
 
 def test_a_value_that_contains_itself_is_no_placeholder():

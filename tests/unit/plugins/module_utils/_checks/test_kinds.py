@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -44,6 +45,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import KillSwitch
+from ansible_collections.easymo.deploy.plugins.module_utils._http import Answer
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import ReplicaSet
 from tests.fakes.cluster import MemoryCluster
@@ -242,6 +244,13 @@ def test_the_changelog_has_a_heading_for_the_version(text: str | None, status: s
     assert git.judge_changelog(text, "2.0.0", "CHANGELOG.md").status == status
 
 
+def commit_status(
+    monkeypatch: pytest.MonkeyPatch, states: dict[str, str], contexts: list[str]
+) -> t.Any:
+    monkeypatch.setattr(git, "_told", lambda *_: states.items())
+    return git.look_commit_status({"contexts": contexts, "ignore": ["deploy"]}, ON)
+
+
 @pytest.mark.parametrize(
     ("states", "status", "told"),
     [
@@ -263,14 +272,18 @@ def test_the_changelog_has_a_heading_for_the_version(text: str | None, status: s
     ids=["green", "missing", "running", "red", "red though not wanted", "our own", "nothing", "queued",
          "cancelled", "skipped", "neutral", "skipped and not wanted", "timed out", "asks a person"],
 )  # fmt: skip
-def test_statuses_of_ci(states: dict[str, str], status: str, told: str) -> None:
-    found = git.judge_commit_status(states, ["unit", "lint"], ["deploy"], COMMIT)
+def test_statuses_of_ci(
+    monkeypatch: pytest.MonkeyPatch, states: dict[str, str], status: str, told: str
+) -> None:
+    found = commit_status(monkeypatch, states, ["unit", "lint"])
     assert (found.status, told in found.detail) == (status, True), found
 
 
 @pytest.mark.parametrize("states", [{}, {"docs": "skipped"}], ids=["nothing", "nothing that ran"])
-def test_a_commit_without_any_success_holds(states: dict[str, str]) -> None:
-    assert git.judge_commit_status(states, [], [], COMMIT).status == "hold"
+def test_a_commit_without_any_success_holds(
+    monkeypatch: pytest.MonkeyPatch, states: dict[str, str]
+) -> None:
+    assert commit_status(monkeypatch, states, []).status == "hold"
 
 
 def test_of_several_of_one_name_the_worst_counts() -> None:
@@ -322,8 +335,19 @@ def rule(name: str, health: str = "ok", error: str = "") -> LoadedRule:
     ],
     ids=["active", "not loaded", "broken", "not evaluated", "nobody to tell", "firing"],
 )
-def test_alerts(rules: list[LoadedRule], problems: list[str], status: str, told: str) -> None:
-    found = metrics.judge_alert_rules(["A", "B"], rules, problems)
+def test_alerts(
+    monkeypatch: pytest.MonkeyPatch,
+    rules: list[LoadedRule],
+    problems: list[str],
+    status: str,
+    told: str,
+) -> None:
+    api = SimpleNamespace(rules=lambda: rules, count=lambda _query: 1)
+    routing = SimpleNamespace(problem=lambda _rule: "".join(problems))
+    monkeypatch.setattr(metrics, "alerts_api", lambda *_: api)
+    monkeypatch.setattr(metrics.Routing, "read", lambda _api: routing)
+    options = {"alerts": ["A", "B"], "alertmanager": problems, "pods": "", "new_metrics": []}
+    found = metrics.look_alert_rules(options, ON)
     assert (found.status, told in found.detail) == (status, True), found
 
 
@@ -513,7 +537,15 @@ def test_a_rollout_that_only_warns_passes(monkeypatch: pytest.MonkeyPatch) -> No
 # Clocks, certificates, tokens
 
 HEADER = "Tue, 11 Nov 2025 06:30:00 GMT"
-SERVER = NOW.timestamp()
+CLOCK = {"url": "https://x", "ca_cert": None, "client_cert": None, "client_key": None}
+
+
+def clock(monkeypatch: pytest.MonkeyPatch, header: str, before: float, after: float) -> t.Any:
+    """`before` and `after` the question, in seconds since the server's Date."""
+    times = iter((NOW.timestamp() + before, NOW.timestamp() + after))
+    monkeypatch.setattr(web, "time", SimpleNamespace(time=lambda: next(times)))
+    monkeypatch.setattr(web, "ask", lambda *_, **_how: Answer(404, {"Date": header}))
+    return web.look_clock({**CLOCK, "max_skew": 5}, ON)
 
 
 @pytest.mark.parametrize(
@@ -529,15 +561,17 @@ SERVER = NOW.timestamp()
     ids=["same", "a second begins", "a slow answer", "within the bound", "ahead", "behind"],
 )
 def test_only_a_difference_that_is_certain_counts(
-    before: float, after: float, status: str, told: str
+    monkeypatch: pytest.MonkeyPatch, before: float, after: float, status: str, told: str
 ) -> None:
-    found = web.judge_clock(HEADER, SERVER + before, SERVER + after, 5)
+    found = clock(monkeypatch, HEADER, before, after)
     assert (found.status, told in found.detail) == (status, True), found
 
 
 @pytest.mark.parametrize("header", ["", "yesterday"])
-def test_a_server_without_a_date_proves_nothing(header: str) -> None:
-    assert web.judge_clock(header, SERVER, SERVER, 5).status == "hold"
+def test_a_server_without_a_date_proves_nothing(
+    monkeypatch: pytest.MonkeyPatch, header: str
+) -> None:
+    assert clock(monkeypatch, header, 0, 0).status == "hold"
 
 
 @pytest.mark.parametrize(
