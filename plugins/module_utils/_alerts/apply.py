@@ -72,7 +72,8 @@ def misrouted(config: Config, silences: Silences, name: str, labels: Labels) -> 
     if wanted not in receivers:
         known = ", ".join(map(repr, receivers)) or "none"
         return f"Alertmanager has no receiver {wanted!r} for {name!r}: it has {known}"
-    if not _integrated(receivers[wanted]):
+    integrated = [key for key, value in receivers[wanted].items() if value and "_configs" in key]
+    if not integrated:
         return f"the receiver {wanted!r} of {name!r} has no integration, so it notifies no person"
     ending = [entry for entry in result if entry.receiver == wanted]
     if not ending:
@@ -90,10 +91,6 @@ def misrouted(config: Config, silences: Silences, name: str, labels: Labels) -> 
             f"({silence.get('comment')})"
         )
     return ""
-
-
-def _integrated(receiver: Config) -> bool:
-    return any(key.endswith("_configs") and value for key, value in receiver.items())
 
 
 def _matches(route: Config, labels: Labels) -> bool:
@@ -209,9 +206,7 @@ class RuleFile:
             return None, True
         try:
             before = plain(yaml_load(text)["groups"] or [])
-        except (
-            Exception
-        ):  # Of many kinds, YAML's own among them; what it is, the new text replaces.
+        except Exception:  # whatever it is, YAML's own or not, the new text replaces it
             before = []
         return before, before != plain(groups)
 
@@ -328,10 +323,6 @@ class Routing:
             external = {}
         return cls(api.alertmanager(), api.silences(), external)
 
-    @property
-    def receivers(self) -> list[str]:
-        return [str(receiver.get("name")) for receiver in self.config["receivers"]]
-
     def problem(self, rule: WantedRule | LoadedRule) -> str:
         """Why the alert reaches no receiver, or a wrong one; empty when all is well."""
         return misrouted(self.config, self.silences, rule.name, {**self.external, **rule.labels})
@@ -359,4 +350,5 @@ def check_routes(api: AlertsApi, wanted: t.Sequence[WantedRule]) -> dict[str, t.
             "configuration.",
             misrouted=lost,
         )
-    return {"receivers": routing.receivers, "misrouted": {}}
+    receivers = [str(receiver.get("name")) for receiver in routing.config["receivers"]]
+    return {"receivers": receivers, "misrouted": {}}

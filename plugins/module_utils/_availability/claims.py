@@ -101,7 +101,9 @@ def availability_of(
         )
     measured = _with_open_ends(measured, changed, at)
     if not any(target.probes for target in measured.targets.values()):
-        return Availability("not_measured", reason=_why_nothing(measured))
+        whys = [gap.why for gap in measured.gaps] or ["no probe was counted"]
+        reason = f"switched off: {measured.off}" if measured.off else whys[-1]
+        return Availability("not_measured", reason=reason)
     return _judged(measured, zone)
 
 
@@ -124,12 +126,6 @@ def _with_open_ends(measured: Measured, changed: datetime | None, at: datetime |
         ):
             measured = add_gap(measured, now)
     return measured
-
-
-def _why_nothing(measured: Measured) -> str:
-    if measured.off:
-        return f"switched off: {measured.off}"
-    return measured.gaps[-1].why if measured.gaps else "no probe was counted"
 
 
 def _judged(measured: Measured, zone: tzinfo) -> Availability:

@@ -70,17 +70,15 @@ def strangeness(document: Document, ground: Ground, where: str) -> Finding | Non
             f"{where} is of version {version} and not of {ground.release}: run it again for this "
             "release"
         )
-    if not commit or same_commit(commit, ground.known_commit()):
+    if not commit:
+        return None
+    known = ground.known_commit()
+    if len(commit) >= LEAST_OF_A_COMMIT and known.lower().startswith(commit.lower()):
         return None
     return failed(
-        f"{where} is of commit {commit[:12]} but {ground.known_commit()[:12]} is "
-        "released: run it again for this commit"
+        f"{where} is of commit {commit[:12]} but {known[:12]} is released: run it again for this "
+        "commit"
     )
-
-
-def same_commit(short: str, full: str) -> bool:
-    short = short.lower()
-    return len(short) >= LEAST_OF_A_COMMIT and full.lower().startswith(short)
 
 
 def _bare(version: str) -> str:

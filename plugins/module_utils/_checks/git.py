@@ -70,8 +70,6 @@ class Git:
 
     def commit(self, name: str) -> str:
         """The full name of the commit behind a reference, "" when there is none."""
-        if not name or name.startswith("-"):
-            raise InputError(f"{name!r} names no tag or branch.")
         result = self.ask("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         return result.stdout.strip() if result.rc == 0 else ""
 

@@ -253,16 +253,16 @@ def run_probes(
     checks: t.Sequence[Check], patience: Patience = ONE_LOOK, kinds: Kinds = PROBES
 ) -> list[Finding]:
     """The outcomes in the order of the checks."""
+
+    def of_error(problem: DeployError) -> Finding:
+        return Finding(UNKNOWN if isinstance(problem, NotKnownError) else FAIL, str(problem))
+
     return models.run_checks(
         checks,
         lambda check: kinds[check.kind].look(check.options, check.timeout),
-        _of_error,
+        of_error,
         patience=patience,
     )
-
-
-def _of_error(problem: DeployError) -> Finding:
-    return Finding(UNKNOWN if isinstance(problem, NotKnownError) else FAIL, str(problem))
 
 
 def refuse_failures(outcomes: t.Sequence[Finding]) -> None:

@@ -107,6 +107,13 @@ class Known(t.Generic[T]):  # noqa: UP046 - targets may run an older Python
     value: T
     problem: DeployError | None = None
 
+    @classmethod
+    def of(cls, look: t.Callable[[], T], instead: T) -> Known[T]:
+        try:
+            return cls(look())
+        except DeployError as exc:
+            return cls(instead, exc)
+
     def get(self) -> T:
         if self.problem is not None:
             raise self.problem

@@ -34,8 +34,13 @@ def pay_once(wallets: HttpWallets, options: Options) -> Finding:
     """Order and pay in these wallets."""
     amount, before = options["amount"], wallets.balance()
     order = wallets.order()
-    if options["prove_key"]:
-        _refuse_forgetful(order, wallets.order())
+    if options["prove_key"] and (second := wallets.order()).id != order.id:
+        raise VerificationError(
+            f"The wallet service made two orders, {order.id} and {second.id}, for one "
+            "Idempotency-Key. Neither was paid: a repeated run would pay twice. Fix the service, "
+            "or set 'prove_key' to false.",
+            facts={"order_id": order.id, "second_order_id": second.id},
+        )
     if order.paid:
         # The payment of a run that was killed may have been booked between the two looks.
         before = wallets.balance()
@@ -67,16 +72,6 @@ def pay_once(wallets: HttpWallets, options: Options) -> Finding:
         )
     was = "was already paid by this attempt" if order.paid else "paid from the wallet"
     return passed(f"order {order.id} {was}, balance {after}", facts=facts)
-
-
-def _refuse_forgetful(first: PaymentOrder, second: PaymentOrder) -> None:
-    if first.id != second.id:
-        raise VerificationError(
-            f"The wallet service made two orders, {first.id} and {second.id}, for one "
-            "Idempotency-Key. Neither was paid: a repeated run would pay twice. Fix the service, "
-            "or set 'prove_key' to false.",
-            facts={"order_id": first.id, "second_order_id": second.id},
-        )
 
 
 class HttpWallets:

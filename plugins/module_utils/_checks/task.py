@@ -11,7 +11,7 @@ import typing as t
 from datetime import datetime
 
 from .._cluster import MonotonicClock
-from .._errors import DeployError, InputError, refuse_missing
+from .._errors import InputError, refuse_missing
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
 from .._module import Module, emit_progress, refuse_twice
@@ -50,12 +50,6 @@ PREFLIGHT: Kinds = {
 SMOKE_TESTS: Kinds = {**health.TESTS, **webhook.TESTS, **payment.TESTS, **metrics.TESTS}
 
 
-def read_preflight(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:
-    checks = models.read_checks(entries)
-    refuse_twice("Checks", checks)
-    return checks
-
-
 def read_tests(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:
     tests = models.read_checks(entries)
     refuse_twice("Smoke tests", tests)
@@ -80,7 +74,8 @@ def check_window(module: Module, window: Params) -> dict[str, t.Any]:
 def check_release(module: Module, params: Params) -> dict[str, t.Any]:
     """Carry out `checks` of `params`, and return the result of the module preflight_check."""
     waivers = read_waivers(params["waivers"])
-    checks = read_preflight(params["checks"])
+    checks = models.read_checks(params["checks"])
+    refuse_twice("Checks", checks)
     refuse_missing(models.libraries(checks, PREFLIGHT))
     ground = survey(module, params, checks, uses_record=bool(waivers))
     rows = run_preflight(checks, PREFLIGHT, ground, report=lambda row: report(module, row))
@@ -127,15 +122,8 @@ def survey(
         now=datetime.now(UTC),
         timeout=params["timeout"],
         check_mode=module.check_mode,
-        commit=known(commit, ""),
-        record=known(record, None),
+        commit=Known.of(commit, ""),
+        record=Known.of(record, None),
         cluster=cluster,
         wait=wait,
     )
-
-
-def known(look: t.Callable[[], t.Any], instead: t.Any) -> Known[t.Any]:
-    try:
-        return Known(look())
-    except DeployError as exc:
-        return Known(instead, exc)

@@ -242,7 +242,7 @@ def _seen_in(params: Options, table: str, message_ids: list[str]) -> t.Collectio
             )
         except SqlError as exc:
             raise InputError(
-                f"{target.where} cannot be searched for messages in {table!r} by {column!r} ({exc}): "
+                f"{target.where} refuses to search table {table!r} for messages by {column!r} ({exc}): "
                 "correct the table, or 'message_column'."
             ) from exc
     return [str(row[0]) for row in rows]
