@@ -31,54 +31,53 @@ from .models import FAIL, HOLD, Finding, Ground, Kind, Kinds, Options, failed, h
 from .web import get_json
 
 _PAGE = 1000
-_PAGES = 50
 SCOPES = "users:read, users:read.email, usergroups:read, channels:read and groups:read"
 ABSENT = frozenset({"user_not_found", "users_not_found", "user_not_visible", "channel_not_found"})
 TOKEN = frozenset(
     {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"}
 )
 
-Call = t.Callable[..., t.Mapping[str, t.Any]]
-"""A method of the Web API by name. RefusedError when Slack says no, with Slack's own `word` in its details."""
+Client = t.Any
+"""slack_sdk's."""
 
 
 def look_slack(options: Options, ground: Ground) -> Finding:
     """Whether the people and channels that messages name are there, as Slack's Web API tells."""
-    call = caller(options, ground.timeout)
-    contacts = [look_up(find_person, call, name) for name in options["people"]]
-    contacts += [look_up(find_channel, call, name) for name in options["channels"]]
+    client = web_client(options["api_url"], options["token"], ground.timeout, options["ca_cert"])
+    contacts = [look_up(find_person, client, name) for name in options["people"]]
+    contacts += [look_up(find_channel, client, name) for name in options["channels"]]
     for status in (FAIL, HOLD):
         if wrong := [entry.detail for entry in contacts if entry.status == status]:
             return Finding(status, "; ".join(wrong))
     return passed(f"{', '.join(entry.detail for entry in contacts) or 'no contact'} can be reached")
 
 
-def find_person(call: Call, name: str) -> str:
+def find_person(client: Client, name: str) -> str:
     """A member by id, e-mail address or name, or a user group by its handle."""
     wanted = name.removeprefix("@")
     if re.fullmatch(r"[UW][A-Z0-9]{7,}", wanted):
-        return _active(call("users.info", user=wanted)["user"])
+        return _active(client.users_info(user=wanted)["user"])
     if re.fullmatch(r"[^@\s]+@[^@\s]+", name):
-        return _active(call("users.lookupByEmail", email=name)["user"])
-    groups = call("usergroups.list").get("usergroups") or []
-    for group in groups:
+        return _active(client.users_lookupByEmail(email=name)["user"])
+    for group in client.usergroups_list().get("usergroups") or []:
         if wanted in (group.get("handle"), group.get("id")):
             return "is a user group that was disabled" if group.get("date_delete") else ""
-    for user in _pages(call, "users.list", "members"):
-        profile = user.get("profile") or {}
-        if wanted in (user.get("name"), profile.get("display_name")):
-            return _active(user)
+    for page in client.users_list(limit=_PAGE):
+        for user in page["members"]:
+            profile = user.get("profile") or {}
+            if wanted in (user.get("name"), profile.get("display_name")):
+                return _active(user)
     return "is not a member or user group of the workspace: correct the name, or invite them"
 
 
-def find_channel(call: Call, name: str) -> str:
+def find_channel(client: Client, name: str) -> str:
     if re.fullmatch(r"[CG][A-Z0-9]{7,}", name):
-        return _open(call("conversations.info", channel=name)["channel"])
-    wanted = name.removeprefix("#")
+        return _open(client.conversations_info(channel=name)["channel"])
     kinds = "public_channel,private_channel"
-    for channel in _pages(call, "conversations.list", "channels", types=kinds):
-        if channel.get("name") == wanted:
-            return _open(channel)
+    for page in client.conversations_list(limit=_PAGE, types=kinds):
+        for channel in page["channels"]:
+            if channel.get("name") == name.removeprefix("#"):
+                return _open(channel)
     return "is not a channel visible to the app: create it, and invite the app if it is private"
 
 
@@ -92,20 +91,10 @@ def _open(channel: t.Mapping[str, t.Any]) -> str:
     return "" if channel.get("is_member", True) else "does not have the app: invite it there"
 
 
-def _pages(call: Call, method: str, key: str, **more: t.Any) -> t.Iterator[t.Mapping[str, t.Any]]:
-    cursor = ""
-    for _page in range(_PAGES):
-        answer = call(method, limit=_PAGE, cursor=cursor, **more)
-        yield from answer.get(key) or []
-        cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
-        if not cursor:
-            return
-
-
-def look_up(find: t.Callable[[Call, str], str], call: Call, name: str) -> Finding:
+def look_up(find: t.Callable[[Client, str], str], client: Client, name: str) -> Finding:
     """The name, with what is wrong with it."""
     try:
-        problem = find(call, name)
+        problem = attempt(lambda: find(client, name), _refused)
         return failed(f"{name} {problem}") if problem else passed(name)
     except UnreachableError as exc:
         return held(f"{name} cannot be looked up: {exc}")
@@ -114,17 +103,6 @@ def look_up(find: t.Callable[[Call, str], str], call: Call, name: str) -> Findin
         if word in ABSENT:
             return failed(f"{name} is not in the workspace: correct it, or invite them")
         return (failed if word in TOKEN else held)(f"{name} cannot be looked up: {exc}")
-
-
-def caller(options: Options, timeout: float) -> Call:
-    client = web_client(options["api_url"], options["token"], timeout, options["ca_cert"])
-
-    def call(method: str, **arguments: t.Any) -> t.Mapping[str, t.Any]:
-        given = {name: value for name, value in arguments.items() if value not in ("", None)}
-        answer = attempt(lambda: client.api_call(method, http_verb="GET", params=given), _refused)
-        return t.cast("t.Mapping[str, t.Any]", answer.data)
-
-    return call
 
 
 def _refused(response: t.Any) -> Exception:

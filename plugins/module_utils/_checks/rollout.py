@@ -46,22 +46,6 @@ def demand(template: Object) -> dict[str, Decimal]:
     return taken
 
 
-def shortages(template: Object, pods: int, quotas: t.Iterable[Object]) -> list[str]:
-    """In words, what is too little for so many more pods."""
-    wanted = {key: amount * pods for key, amount in demand(template).items()}
-    short = []
-    for quota in quotas:
-        status = quota.get("status") or {}
-        hard, used = status.get("hard") or {}, status.get("used") or {}
-        for key in sorted(wanted.keys() & hard.keys()):
-            if parse_quantity(used.get(key, 0)) + wanted[key] > parse_quantity(hard[key]):
-                short.append(
-                    f"quota {quota['metadata']['name']} leaves no room: {used.get(key, 0)} of "
-                    f"{hard[key]} {key} are used"
-                )
-    return short
-
-
 LEAST_HISTORY = 2
 NO_DEADLINE = 2**31 - 1
 FOREIGN = {
@@ -212,9 +196,16 @@ def _budgets(body: Object, facts: NamespaceFacts) -> Findings:
 def _quota(body: Object, facts: NamespaceFacts) -> Findings:
     surge, unavailable = surge_of(body["spec"])
     # Old pods make room for new ones when some may be unavailable: slower, yet it moves.
-    severity = WARNING if unavailable else ERROR
-    for short in shortages(body["spec"]["template"], max(surge, 1), facts.quotas):
-        yield severity, f"{short}, and a rollout starts {max(surge, 1)} more pods first"
+    severity, pods = WARNING if unavailable else ERROR, max(surge, 1)
+    wanted = {key: amount * pods for key, amount in demand(body["spec"]["template"]).items()}
+    for quota in facts.quotas:
+        name, status = quota["metadata"]["name"], quota.get("status") or {}
+        hard, used = status.get("hard") or {}, status.get("used") or {}
+        for key in sorted(wanted.keys() & hard.keys()):
+            taken, limit = used.get(key, 0), hard[key]
+            if parse_quantity(taken) + wanted[key] > parse_quantity(limit):
+                short = f"quota {name} leaves no room: {taken} of {limit} {key} are used"
+                yield severity, f"{short}, and a rollout starts {pods} more pods first"
 
 
 def _references(body: Object, facts: NamespaceFacts) -> Findings:

@@ -628,32 +628,27 @@ class Workspace:
 
     refuses: dict[str, DeployError]
 
-    def __call__(self, method: str, **arguments: t.Any) -> t.Mapping[str, t.Any]:
+    def __getattr__(self, method: str) -> t.Callable[..., t.Any]:
         if method in self.refuses:
             raise self.refuses[method]
-        known: dict[str, t.Any] = {
-            "users.info": {"user": {"id": arguments.get("user"), "deleted": False}},
-            "users.lookupByEmail": {"user": {"deleted": True}},
-            "usergroups.list": {"usergroups": [{"handle": "on-call", "date_delete": 0},
-                                               {"handle": "old-team", "date_delete": 9}]},
-            "conversations.info": {"channel": {"is_archived": False, "is_member": True}},
-        }  # fmt: skip
-        if method == "users.list":
-            names = {"": ["amina"], "2": ["kwame"]}[arguments.get("cursor", "")]
-            page = "" if arguments.get("cursor") else "2"
-            return {
-                "members": [{"name": name} for name in names],
-                "response_metadata": {"next_cursor": page},
-            }
-        if method == "conversations.list":
-            return {
-                "channels": [
-                    {"name": "v2-deployment", "is_member": True},
-                    {"name": "general", "is_member": False},
-                    {"name": "v1-deployment", "is_archived": True, "is_member": True},
-                ]
-            }
-        return t.cast("t.Mapping[str, t.Any]", known[method])
+        groups = [{"handle": "on-call", "date_delete": 0}, {"handle": "old-team", "date_delete": 9}]
+        answers: dict[str, t.Any] = {
+            "users_info": {"user": {"deleted": False}},
+            "users_lookupByEmail": {"user": {"deleted": True}},
+            "users_list": [{"members": [{"name": "amina"}]}, {"members": [{"name": "kwame"}]}],
+            "usergroups_list": {"usergroups": groups},
+            "conversations_info": {"channel": {"is_archived": False, "is_member": True}},
+            "conversations_list": [
+                {
+                    "channels": [
+                        {"name": "v2-deployment", "is_member": True},
+                        {"name": "general", "is_member": False},
+                        {"name": "v1-deployment", "is_archived": True, "is_member": True},
+                    ]
+                }
+            ],
+        }
+        return lambda **_arguments: answers[method]
 
 
 def refusal(word: str) -> RefusedError:
@@ -671,23 +666,23 @@ def refusal(word: str) -> RefusedError:
         "stranger": ("@stranger", {}, "fail", "is not a member or user group"),
         "unknown id": (
             "U0ONCALL01",
-            {"users.info": refusal("user_not_found")},
+            {"users_info": refusal("user_not_found")},
             "fail",
             "is not in the workspace",
         ),
         "no scope": (
             "@on-call",
-            {"usergroups.list": refusal("missing_scope")},
+            {"usergroups_list": refusal("missing_scope")},
             "hold",
             "cannot be looked up",
         ),
         "no token": (
             "@on-call",
-            {"usergroups.list": refusal("token_revoked")},
+            {"usergroups_list": refusal("token_revoked")},
             "fail",
             "token_revoked",
         ),
-        "rate limited": ("@on-call", {"usergroups.list": UnreachableError("429")}, "hold", "429"),
+        "rate limited": ("@on-call", {"usergroups_list": UnreachableError("429")}, "hold", "429"),
         "channel": ("#v2-deployment", {}, "pass", "#v2-deployment"),
         "not in the channel": ("#general", {}, "fail", "does not have the app"),
         "archived": ("#v1-deployment", {}, "fail", "is archived"),
@@ -695,7 +690,7 @@ def refusal(word: str) -> RefusedError:
         "channel's id": ("C0DEPLOY01", {}, "pass", "C0DEPLOY01"),
         "unknown channel's id": (
             "C0DEPLOY01",
-            {"conversations.info": refusal("channel_not_found")},
+            {"conversations_info": refusal("channel_not_found")},
             "fail",
             "is not in",
         ),
