@@ -170,7 +170,6 @@ def run(module: Module) -> dict[str, t.Any]:
     groups = of_pods(params["groups"], params["pods"])
     wanted = wanted_rules(groups)
     watch = LoadedRules(api, wanted)
-    watch.refuse_unreadable()
     message = check_routes(api, wanted) if params["alertmanager"] else {}
     destination = _destination(module, api)
     before, changed = destination.compare(groups)

@@ -269,11 +269,8 @@ class LoadedRules:
         self._api = api
         self._wanted = wanted
         self._formatted = functools.cache(api.formatted)
-
-    def refuse_unreadable(self) -> None:
-        """InputError for a query that Prometheus does not understand."""
-        for rule in self._wanted:
-            self._formatted(rule.query)
+        for rule in wanted:
+            self._formatted(rule.query)  # refuses what Prometheus does not understand
 
     def look(self) -> tuple[list[LoadedRule], dict[str, str]]:
         """Those loaded of the alerts that are wanted, and by alert what it lacks."""

@@ -9,6 +9,7 @@ Certificates and the proxies of the environment are those of _http.py.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import math
 import queue
@@ -54,20 +55,16 @@ class Address:
         """Why it did not answer as it should within so many seconds, else ""."""
         deadline = time.monotonic() + timeout
         challenge = secrets.token_hex(8) if self._target.verify_token else ""
-        try:
-            return self._exchange(timeout, deadline, challenge)
-        except Exception as exc:  # whatever comes of it, the next probe is due in a second
-            return _in_words(exc, timeout)
-
-    def _exchange(self, timeout: float, deadline: float, challenge: str) -> str:
         with self._lock:
             stored = self._idle.pop() if self._idle else None
-        if stored is not None:
-            try:
-                return self._ask_over(stored, deadline, challenge)
-            except STALE:
-                pass  # a client that keeps connections has to expect that the other end closes one
-        return self._ask_over(self._connection(timeout), deadline, challenge)
+        try:
+            # A client that keeps connections has to expect that the other end closes one.
+            with contextlib.suppress(*STALE):
+                if stored is not None:
+                    return self._ask_over(stored, deadline, challenge)
+            return self._ask_over(self._connection(timeout), deadline, challenge)
+        except Exception as exc:  # whatever comes of it, the next probe is due in a second
+            return _in_words(exc, timeout)
 
     def _ask_over(self, connection: Connection, deadline: float, challenge: str) -> str:
         keep = False

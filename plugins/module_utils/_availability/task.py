@@ -100,7 +100,8 @@ def measure(cluster: Cluster, order: Order, run: Run | None, *, check_mode: bool
         return Outcome(False, "The release is signed off: measuring has ended.", known)
     if known is not None and known.off and known.off == order.off:
         return Outcome(False, f"Nothing is measured: {order.off}.", known)
-    if known is not None and _asks(known, order.fence):
+    running = Run.from_text(known.prober) if known is not None and not known.closed else None
+    if known is not None and known.fence == order.fence and running and alive(running):
         return Outcome(False, f"Asks {order.what} already.", known)
     if check_mode:
         would = f"measure nothing: {order.off}" if order.off else f"ask {order.what}"
@@ -161,14 +162,6 @@ def _kept(store: MeasuredStore, measured: Measured, sentence: str) -> Outcome:
         warning = f"Availability is not kept with the release. {exc}"
         return Outcome(False, sentence, measured, warning)
     return Outcome(True, sentence, measured)
-
-
-def _asks(known: Measured, fence: int) -> bool:
-    """Whether a prober of this run lives."""
-    running = Run.from_text(known.prober)
-    if running is None or known.closed or known.fence != fence:
-        return False
-    return bool(alive(running))
 
 
 def _places(cluster: Cluster, order: Order) -> tuple[Record | None, MeasuredStore]:

@@ -74,19 +74,6 @@ def _unmet(check: Check) -> list[Finding]:
     return []
 
 
-def read_waivers(given: t.Mapping[str, t.Any]) -> dict[str, Waiver]:
-    waivers = {}
-    for name, entry in given.items():
-        strange = set(entry) - {"by", "reason"} if isinstance(entry, dict) else set()
-        by, reason = decided_by(entry)
-        if strange or not by or not reason:
-            raise InputError(
-                f"The waiver of {name!r} is {entry!r}: add 'by', the person's name, and 'reason'."
-            )
-        waivers[str(name)] = Waiver(by, reason)
-    return waivers
-
-
 def waive(
     rows: t.Sequence[Finding],
     waivers: t.Mapping[str, Waiver],
@@ -277,20 +264,22 @@ def judge_launch_window(
 
 def overrule(finding: Finding, given: t.Mapping[str, str], ground: Ground) -> Finding:
     """By a name with a reason; it is recorded. An open window needs no override."""
-    waiver = read_waivers({OVERRIDE: given})[OVERRIDE]
+    by, reason = decided_by(given)
+    if not by or not reason:
+        raise InputError(f"The override of 'launch_window' lacks a name or a reason: {HOW}.")
     if finding.status not in STOPPING:
         return finding
     why = finding.detail.removesuffix(f". {HOW}")
     record = ground.record.get()
     known = record.overrides.get(OVERRIDE) if record else None
     # What it was lets go may differ from phase to phase; who did it, and why, does not.
-    stored = known and (known.by, known.reason) == (waiver.by, waiver.reason)
+    stored = known and (known.by, known.reason) == (by, reason)
     what = known.what if known and stored else why
-    override = waiver.to_override(what, known, format_time(ground.now))
+    override = Waiver(by, reason).to_override(what, known, format_time(ground.now))
     return replace(
         finding,
         status=WAIVED,
-        detail=f"{waiver.by} overrides the launch window, because: {waiver.reason} ({why})",
+        detail=f"{by} overrides the launch window, because: {reason} ({why})",
         facts={"overrides": {OVERRIDE: override}},
     )
 

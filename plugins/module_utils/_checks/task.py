@@ -15,6 +15,7 @@ from .._errors import InputError, refuse_missing
 from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import Connection
 from .._module import Module, emit_progress, refuse_twice
+from .._release.order import read_waivers
 from .._release.record import Record
 from .._release.store import ReleaseStore
 from .._time import UTC, utc_now
@@ -33,7 +34,7 @@ from . import (
     webhook,
 )
 from .models import Check, Finding, Ground, Kinds, Known
-from .preflight import GO, OVERRIDE, conclude, line, read_waivers, run_preflight, waive
+from .preflight import GO, OVERRIDE, conclude, line, run_preflight, waive
 
 PREFLIGHT: Kinds = {
     **preflight.KINDS,
@@ -73,12 +74,16 @@ def check_window(module: Module, window: Params) -> dict[str, t.Any]:
 
 def check_release(module: Module, params: Params) -> dict[str, t.Any]:
     """Carry out `checks` of `params`, and return the result of the module preflight_check."""
-    waivers = read_waivers(params["waivers"])
+    waivers = read_waivers("release_waivers", params["waivers"])
     checks = models.read_checks(params["checks"])
     refuse_twice("Checks", checks)
     refuse_missing(models.libraries(checks, PREFLIGHT))
     ground = survey(module, params, checks, uses_record=bool(waivers))
-    rows = run_preflight(checks, PREFLIGHT, ground, report=lambda row: report(module, row))
+
+    def report(row: Finding) -> None:
+        emit_progress(module, "CheckEnded", line(row), {"name": row.name, "status": row.status})
+
+    rows = run_preflight(checks, PREFLIGHT, ground, report=report)
     for warning in (each for row in rows for each in row.warnings):
         module.warn(warning)
     record = ground.record.value
@@ -87,10 +92,6 @@ def check_release(module: Module, params: Params) -> dict[str, t.Any]:
     if result["sentence"] and result["verdict"] == GO:
         module.warn(f"It would stop: {result['sentence']}")
     return {**result, "commit": ground.commit.value}
-
-
-def report(module: Module, row: Finding) -> None:
-    emit_progress(module, "CheckEnded", line(row), {"name": row.name, "status": row.status})
 
 
 def survey(

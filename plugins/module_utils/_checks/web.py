@@ -23,20 +23,10 @@ from .._time import UTC
 from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed, skipped
 
 
-def ask(who: str, url: str, **how: t.Any) -> Answer:
-    """Whatever is answered. `how` as for `_http.send`."""
-    return _http.ask(
-        f"{who} at {without_query(url)}",
-        "GET",
-        url,
-        headers={"Accept": "application/json, */*"},
-        **how,
-    )
-
-
 def get(who: str, url: str, **how: t.Any) -> Answer:
-    """Only a good answer."""
-    answer, where = ask(who, url, **how), f"{who} at {without_query(url)}"
+    """Only a good answer. `how` as for `_http.send`."""
+    where = f"{who} at {without_query(url)}"
+    answer = _http.ask(where, "GET", url, headers={"Accept": "application/json, */*"}, **how)
     if answer.status == 404:
         raise NotReadyError(f"{where} is missing (HTTP 404): create it, or correct its URL.")
     return _http.good(
@@ -61,8 +51,9 @@ def look_clock(options: Options, ground: Ground) -> Finding:
     """Whether this machine's clock agrees with that of a server, as the Date of its answers tells."""
     before = time.time()
     # Whatever it answers, its Date counts.
-    answer = ask(
-        "The server",
+    answer = _http.ask(
+        f"The server at {without_query(options['url'])}",
+        "GET",
         options["url"],
         timeout=ground.timeout,
         ca_cert=options["ca_cert"],

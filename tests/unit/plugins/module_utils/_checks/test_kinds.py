@@ -544,7 +544,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, header: str, before: float, after: fl
     """`before` and `after` the question, in seconds since the server's Date."""
     times = iter((NOW.timestamp() + before, NOW.timestamp() + after))
     monkeypatch.setattr(web, "time", SimpleNamespace(time=lambda: next(times)))
-    monkeypatch.setattr(web, "ask", lambda *_, **_how: Answer(404, {"Date": header}))
+    monkeypatch.setattr(web._http, "ask", lambda *_, **_how: Answer(404, {"Date": header}))
     return web.look_clock({**CLOCK, "max_skew": 5}, ON)
 
 

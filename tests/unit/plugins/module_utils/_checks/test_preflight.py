@@ -19,7 +19,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.preflight import (
     conclude,
-    read_waivers,
     run_preflight,
     waive,
 )
@@ -31,6 +30,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._release.order import read_waivers
 from ansible_collections.easymo.deploy.plugins.module_utils._release.record import Record
 from tests.unit.plugins.module_utils._checks.ground import ground
 
@@ -135,9 +135,11 @@ def way_on(*rows: Finding, check_mode: bool = False) -> t.Any:
 def test_where_only_messages_hold_the_sentence_says_how_to_release_without_them() -> None:
     waivers = way_on(SLACK, PAGER)
     assert set(waivers) == {"people_in_slack", "on_call"}
-    with pytest.raises(InputError, match="'by', the person's name"):
-        read_waivers(waivers)
-    rows = waive([SLACK, PAGER], read_waivers(dict.fromkeys(waivers, WAIVER)), {}, AT)
+    with pytest.raises(InputError, match="who decided it and why"):
+        read_waivers("release_waivers", waivers)
+    rows = waive(
+        [SLACK, PAGER], read_waivers("release_waivers", dict.fromkeys(waivers, WAIVER)), {}, AT
+    )
     assert conclude(rows, check_mode=False, fail=True)["verdict"] == "go"
 
 
@@ -166,7 +168,7 @@ WAIVER = {"by": "Jane Doe", "reason": "80 users is all the site has"}
 
 def test_a_waived_row_stops_nothing_and_is_recorded() -> None:
     rows = rows_of(load=finding(failed("80 users")), unit=finding(passed("fine")))
-    waivers = read_waivers({"load": WAIVER, "unit": WAIVER})
+    waivers = read_waivers("release_waivers", {"load": WAIVER, "unit": WAIVER})
     waived = waive(rows, waivers, {}, AT)
     assert [row.status for row in waived] == ["waived", "pass"]
     assert "waived by Jane Doe, because: 80 users is all" in waived[0].detail
@@ -185,13 +187,13 @@ def test_a_waived_row_stops_nothing_and_is_recorded() -> None:
     ids=["no reason", "no name", "blanks", "text", "something else"],
 )  # fmt: skip
 def test_a_waiver_needs_a_name_and_a_reason(waiver: t.Any) -> None:
-    with pytest.raises(InputError, match="add 'by'"):
-        read_waivers({"load": waiver})
+    with pytest.raises(InputError, match="who decided it and why"):
+        read_waivers("release_waivers", {"load": waiver})
 
 
 def test_a_waiver_of_what_is_not_there_is_a_problem_of_its_own() -> None:
     rows = rows_of(load=finding(failed("80 users")))
-    waived = waive(rows, read_waivers({"lod": WAIVER}), {}, AT)
+    waived = waive(rows, read_waivers("release_waivers", {"lod": WAIVER}), {}, AT)
     assert [row.status for row in waived] == ["fail", "fail"]
     assert "no row is called lod; there are load" in waived[1].detail
 
