@@ -199,13 +199,10 @@ def instant(local: datetime, zone: tzinfo) -> datetime:
     # Over the gap, the two folds are as far from the jump as the gap is long, one on each side.
     low, high = sorted((result, local.replace(tzinfo=zone, fold=1).astimezone(UTC)))
     before = low.astimezone(zone).utcoffset()
-    while high - low > timedelta(seconds=1):
-        middle = low + (high - low) / 2
-        if middle.astimezone(zone).utcoffset() == before:
-            low = middle
-        else:
-            high = middle
-    return high.replace(microsecond=0)
+    minute = timedelta(minutes=1)
+    moments = (low + count * minute for count in range((high - low) // minute))
+    after = (moment for moment in moments if moment.astimezone(zone).utcoffset() != before)
+    return next(after, high)
 
 
 def _spans(window: Window, since: datetime, until: datetime) -> t.Iterator[Span]:

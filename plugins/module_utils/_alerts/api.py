@@ -87,22 +87,20 @@ def fired(
     course: Course, firing: t.Collection[tuple[str, str]], apart: float
 ) -> tuple[FiredAlert, ...]:
     """The oldest first. `firing` still do. Seen more than `apart` seconds apart, an alert fired twice."""
-    fired_alerts: list[FiredAlert] = []
+    alerts: list[FiredAlert] = []
     for labels, times in course:
+        name, about = identity(labels)
         spans: list[list[float]] = []
         for at in times:
             if spans and at - spans[-1][1] <= apart:
                 spans[-1][1] = at
             else:
                 spans.append([at, at])
-        for number, (since, until) in enumerate(spans, 1):
-            still = number == len(spans) and identity(labels) in firing
-            name, about = identity(labels)
-            ended = "" if still else of_epoch(until)
-            fired_alerts.append(
-                FiredAlert(name, labels.get("severity", ""), of_epoch(since), ended, about)
-            )
-    return tuple(sorted(fired_alerts, key=lambda alert: alert.since))
+        for span in spans:
+            still = span is spans[-1] and (name, about) in firing
+            since, until = of_epoch(span[0]), "" if still else of_epoch(span[1])
+            alerts.append(FiredAlert(name, labels.get("severity", ""), since, until, about))
+    return tuple(sorted(alerts, key=lambda alert: alert.since))
 
 
 def to_record(alerts: Alerts) -> dict[str, t.Any]:

@@ -214,18 +214,11 @@ def plain(groups: Groups) -> list[dict[str, t.Any]]:
 
 def of_pods(groups: Groups, matchers: str) -> list[dict[str, t.Any]]:
     """The same over other pods: `matchers` in the place of those that the rules have for them."""
-    return [
-        {
-            **group,
-            "rules": [
-                {**rule, "expr": str(rule["expr"]).replace(PODS, matchers)}
-                if "expr" in rule
-                else rule
-                for rule in group.get("rules") or []
-            ],
-        }
-        for group in plain(groups)
-    ]
+    others = plain(groups)
+    for rule in (rule for group in others for rule in group.get("rules") or []):
+        if "expr" in rule:
+            rule["expr"] = str(rule["expr"]).replace(PODS, matchers)
+    return others
 
 
 def wanted_rules(groups: Groups) -> list[WantedRule]:
