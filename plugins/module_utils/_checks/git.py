@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from .._child_process import Ended, child_environment, find_program, run
@@ -16,19 +16,6 @@ from .models import Finding, Ground, Kind, Kinds, Options, failed, held, passed
 from .web import get_json
 
 TIMEOUT = 30.0
-
-
-@dataclass(frozen=True)
-class GitFacts:
-    """`tagged` and `branch` are full names of commits, "" for what is not there; `dirty` are paths."""
-
-    head: str
-    tagged: str
-    branch: str
-    branch_name: str
-    on_branch: bool
-    behind: int
-    dirty: tuple[str, ...]
 
 
 class Git:
@@ -73,29 +60,6 @@ class Git:
         result = self.ask("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         return result.stdout.strip() if result.rc == 0 else ""
 
-    def facts(self, *, tag: str, branch: str) -> GitFacts:
-        tagged = self.commit(f"refs/tags/{tag}")
-        # As the remote has it, which everybody sees; the local one where there is no remote.
-        places = {f"origin/{branch}": "refs/remotes/origin", branch: "refs/heads"}
-        commits = {name: self.commit(f"{place}/{branch}") for name, place in places.items()}
-        name, at = next((pair for pair in commits.items() if pair[1]), (branch, ""))
-        known = bool(tagged and at)
-        behind = self.ask("rev-list", "--count", f"{tagged}..{at}").stdout if known else ""
-        status = self.ask("status", "--porcelain", "-z", "--untracked-files=normal")
-        if status.rc != 0:
-            raise RefusedError(
-                f"git cannot tell whether {self.checkout} is clean: {status.stderr}."
-            )
-        return GitFacts(
-            head=self.commit("HEAD"),
-            tagged=tagged,
-            branch=at,
-            branch_name=name,
-            on_branch=known and self.ask("merge-base", "--is-ancestor", tagged, at).rc == 0,
-            behind=int(behind.strip() or 0),
-            dirty=tuple(entry[3:] for entry in status.stdout.split("\0") if len(entry) > 3)[:100],
-        )
-
 
 def head_of(checkout: str) -> str:
     return Git(checkout).commit("HEAD")
@@ -103,11 +67,12 @@ def head_of(checkout: str) -> str:
 
 def look_git(options: Options, ground: Ground) -> list[Finding]:
     """Whether the checkout is the release: tagged, on the branch, clean, with an entry in the changelog."""
-    facts = Git(ground.checkout).facts(tag=options["tag"], branch=options["branch"])
+    git, tag = Git(ground.checkout), options["tag"]
+    tagged = git.commit(f"refs/tags/{tag}")
     rows = {
-        "tag": judge_tag(facts, options["tag"]),
-        "branch": judge_branch(facts, options["tag"]),
-        "clean": judge_clean(facts, ground.checkout),
+        "tag": judge_tag(tag, tagged, git.commit("HEAD")),
+        "branch": judge_branch(git, options["branch"], tag, tagged),
+        "clean": judge_clean(git),
     }
     if options["changelog"]:
         path = Path(ground.checkout, options["changelog"])
@@ -120,16 +85,17 @@ def look_git(options: Options, ground: Ground) -> list[Finding]:
     ]
 
 
-def judge_tag(facts: GitFacts, tag: str) -> Finding:
-    if not facts.tagged:
+def judge_tag(tag: str, tagged: str, head: str) -> Finding:
+    """`tagged` and `head` are full names of commits, "" for none."""
+    if not tagged:
         return failed(
             f"there is no tag {tag}: tag the release and push it, then 'git fetch --tags' here"
         )
-    if facts.tagged != facts.head:
+    if tagged != head:
         return failed(
-            f"the checkout is at {facts.head[:12]} and {tag} at {facts.tagged[:12]}: 'git checkout {tag}'"
+            f"the checkout is at {head[:12]} and {tag} at {tagged[:12]}: 'git checkout {tag}'"
         )
-    return passed(f"{tag} is {facts.tagged[:12]}, and the checkout is there")
+    return passed(f"{tag} is {tagged[:12]}, and the checkout is there")
 
 
 def _fetch(branch: str) -> str:
@@ -138,25 +104,32 @@ def _fetch(branch: str) -> str:
     return f"git fetch origin {name}:refs/remotes/origin/{name}"
 
 
-def judge_branch(facts: GitFacts, tag: str) -> Finding:
-    if not facts.branch:
-        return held(
-            f"there is no branch {facts.branch_name}, here or of origin: '{_fetch(facts.branch_name)}'"
-        )
-    if not facts.tagged:
-        return held(f"without the tag {tag}, {facts.branch_name} cannot be checked")
-    if not facts.on_branch:
+def judge_branch(git: Git, branch: str, tag: str, tagged: str) -> Finding:
+    """As the remote has it, which everybody sees; the local one where there is no remote."""
+    places = {f"origin/{branch}": "refs/remotes/origin", branch: "refs/heads"}
+    commits = {name: git.commit(f"{place}/{branch}") for name, place in places.items()}
+    name, at = next((pair for pair in commits.items() if pair[1]), (branch, ""))
+    if not at:
+        return held(f"there is no branch {name}, here or of origin: '{_fetch(name)}'")
+    if not tagged:
+        return held(f"without the tag {tag}, {name} cannot be checked")
+    if git.ask("merge-base", "--is-ancestor", tagged, at).rc != 0:
         return failed(
-            f"{facts.branch_name} does not contain {tag}: merge it, or '{_fetch(facts.branch_name)}' when it was merged"
+            f"{name} does not contain {tag}: merge it, or '{_fetch(name)}' when it was merged"
         )
-    since = f", which has {facts.behind} commits since" if facts.behind else ", its newest commit"
-    return passed(f"{tag} is in {facts.branch_name}{since}")
+    behind = int(git.ask("rev-list", "--count", f"{tagged}..{at}").stdout.strip() or 0)
+    since = f", which has {behind} commits since" if behind else ", its newest commit"
+    return passed(f"{tag} is in {name}{since}")
 
 
-def judge_clean(facts: GitFacts, checkout: str) -> Finding:
-    if facts.dirty:
+def judge_clean(git: Git) -> Finding:
+    status = git.ask("status", "--porcelain", "-z", "--untracked-files=normal")
+    if status.rc != 0:
+        raise RefusedError(f"git cannot tell whether {git.checkout} is clean: {status.stderr}.")
+    dirty = [entry[3:] for entry in status.stdout.split("\0") if len(entry) > 3][:100]
+    if dirty:
         return failed(
-            f"{checkout} has uncommitted files: {listed(facts.dirty, 5)}; commit them, or 'git "
+            f"{git.checkout} has uncommitted files: {listed(dirty, 5)}; commit them, or 'git "
             "stash --include-untracked'"
         )
     return passed("the checkout has no changes")

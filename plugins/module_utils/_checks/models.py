@@ -248,6 +248,23 @@ def together(well: t.Sequence[object]) -> str:
     return ", ".join(map(str, well)) if len(well) <= 2 else f"{len(well)} of {len(well)} well"
 
 
+SIGNS = {
+    PASS: ("✅", "PASS"),
+    FAIL: ("❌", "FAIL"),
+    HOLD: ("⏸️", "HOLD"),
+    SKIPPED: ("⏭️", "SKIPPED"),
+    "skip": ("⏭️", "SKIPPED"),
+    WAIVED: ("☑️", "WAIVED"),
+    "planned": ("🔎", "PLANNED"),
+}
+
+
+def line(name: str, status: str, evidence: str) -> str:
+    """As the runbook words it: "✅ Agent routing: PASS (1% traffic)"."""
+    sign, word = SIGNS.get(status, SIGNS[HOLD])
+    return f"{sign} {name}: {word}{f' ({evidence})' if evidence else ''}"
+
+
 def ended(text: str) -> str:
     """A sentence with its full stop."""
     return text if text.endswith((".", "!", "?")) else f"{text}."

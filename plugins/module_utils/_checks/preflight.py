@@ -24,8 +24,6 @@ from . import models
 from .models import (
     FAIL,
     HOLD,
-    PASS,
-    SKIPPED,
     STOPPING,
     WAIVED,
     Check,
@@ -42,7 +40,6 @@ from .models import (
 )
 
 GO, STOP = "go", "stop"
-SIGNS = {PASS: "✅", FAIL: "❌", HOLD: "⏸️", SKIPPED: "⏭️", WAIVED: "☑️"}
 OF_THE_DAY = frozenset({"launch_window", "sign_offs"})
 """Kinds that a rehearsal tells of and does not stop at: it may be made at any hour and before anybody has signed."""
 OF_MESSAGES = frozenset({"slack", "pagerduty"})
@@ -126,8 +123,7 @@ def sentence(rows: t.Sequence[Finding], stops: t.Sequence[Finding]) -> str:
 
 
 def line(row: Finding) -> str:
-    """One line, as those of the smoke tests."""
-    return f"{SIGNS[row.status]} {row.name}: {row.status.upper()} ({row.detail})"
+    return models.line(row.name, row.status, row.detail)
 
 
 def conclude(rows: t.Sequence[Finding], *, check_mode: bool, fail: bool) -> dict[str, t.Any]:
@@ -221,12 +217,7 @@ def look_launch_window(options: Options, ground: Ground) -> Finding:
     # A person who overrules it does not want to wait.
     patience = 0 if options["override_by"] else options["wait_minutes"]
     ground = wait_for(window, ground, timedelta(minutes=patience))
-    finding = judge_launch_window(
-        window,
-        ground.now,
-        lead=timedelta(minutes=options["lead_minutes"]),
-        needed=timedelta(minutes=options["needed_minutes"]),
-    )
+    finding = judge_launch_window(window, ground.now, options)
     by, reason = (str(options[key] or "").strip() for key in ("override_by", "override_reason"))
     return overrule(finding, {"by": by, "reason": reason}, ground) if by or reason else finding
 
@@ -241,25 +232,22 @@ def wait_for(window: Window, ground: Ground, most: timedelta) -> Ground:
     return replace(ground, now=opens)
 
 
-def judge_launch_window(
-    window: Window, now: datetime, *, lead: timedelta, needed: timedelta
-) -> Finding:
-    """`lead`: so long before it opens one may begin; `needed`: so much of it must be left."""
+def judge_launch_window(window: Window, now: datetime, options: Options) -> Finding:
+    """So long before it opens one may begin (`lead_minutes`), and so much of it must be left (`needed_minutes`)."""
     observed, since, text = outlook(window, now), now, "open"
+    minute, needed = timedelta(minutes=1), options["needed_minutes"]
     if not observed.open:
-        if observed.opens is None or observed.opens - now > lead:
+        if observed.opens is None or observed.opens - now > options["lead_minutes"] * minute:
             return failed(f"{closed_sentence(window, observed)}. {HOW}")
         since, text = observed.opens, f"it opens {describe(observed.opens, window)}"
         observed = outlook(window, since)
     if observed.closes is None:
         return passed(f"{text}, no closing time")
     text = f"{text} and closes {describe(observed.closes, window)}"
-    left, minute = observed.closes - since, timedelta(minutes=1)
+    left = (observed.closes - since) / minute
     if left < needed:
-        return held(
-            f"{text}: {left // minute} minutes are left, the plan needs {needed // minute}. {HOW}"
-        )
-    return passed(f"{text}, {left // minute} minutes later")
+        return held(f"{text}: {int(left)} minutes are left, the plan needs {needed}. {HOW}")
+    return passed(f"{text}, {int(left)} minutes later")
 
 
 def overrule(finding: Finding, given: t.Mapping[str, str], ground: Ground) -> Finding:

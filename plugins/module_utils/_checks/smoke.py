@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.etree import ElementTree
 
 from .._arguments import as_meant
@@ -19,14 +19,6 @@ from . import models
 from .models import Check, Finding, Kinds, Options, ended
 
 PROCEED, HOLD, ROLLBACK = "proceed", "hold", "rollback"
-
-WORDS = {
-    "pass": "✅ {name}: PASS",
-    "fail": "❌ {name}: FAIL",
-    "hold": "⏸️ {name}: HOLD",
-    "skip": "⏭️ {name}: SKIPPED",
-    "planned": "🔎 {name}: PLANNED",
-}
 
 
 def run_tests(
@@ -61,8 +53,7 @@ def line(result: Options) -> str:
     """One line, as the runbook words it: "✅ Agent routing: PASS (1% traffic)"."""
     took = f"{_took(result):.2f} s" if _took(result) else ""
     evidence = "; ".join(part for part in (str(result.get("detail") or ""), took) if part)
-    head = WORDS.get(str(result.get("status", "pass")), WORDS["hold"]).format(name=result["name"])
-    return f"{head} ({evidence})" if evidence else head
+    return models.line(str(result["name"]), str(result.get("status", "pass")), evidence)
 
 
 def sentence(results: t.Sequence[Options]) -> str:
@@ -187,24 +178,17 @@ class Question:
             note = f", {answer.note}" if answer.note else ""
             detail = f"{answer.by} said {answer.word} at {answer.at}{note}"
             detail += "" if status == "pass" else f", asked: {self.text}"
-        return {
-            "name": self.name,
-            "kind": "person",
-            "scenario": self.scenario,
-            "status": status,
-            "seconds": round(seconds, 3),
-            "detail": detail,
-            "steps": [],
-            "facts": {
-                "question": self.text,
-                "asked_of": self.asked_of,
-                "answer": answer.word or "none",
-                "by": answer.by,
-                "at": answer.at,
-                "how": answer.how,
-                "note": answer.note if answer.word else "",
-            },
+        facts = {
+            "question": self.text,
+            "asked_of": self.asked_of,
+            "answer": answer.word or "none",
+            "by": answer.by,
+            "at": answer.at,
+            "how": answer.how,
+            "note": answer.note if answer.word else "",
         }
+        row = Finding(status, detail, self.name, kind="person", scenario=self.scenario)
+        return to_result(replace(row, facts=facts, seconds=seconds))
 
     def planned(self) -> dict[str, t.Any]:
         """The row in check mode, where no person is asked."""

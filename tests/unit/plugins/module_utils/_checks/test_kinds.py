@@ -26,7 +26,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
     preflight,
     web,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.git import GitFacts
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
     Check,
     Ground,
@@ -186,42 +185,51 @@ def test_a_load_test_is_held_to_the_bounds_that_are_set_alone(here: Path) -> Non
 
 # Git and CI
 
-FACTS = GitFacts(COMMIT, COMMIT, COMMIT, "origin/main", True, 0, ())
+
+class Clone(git.Git):
+    """With a branch of origin at a commit, or not; the tag is in it, so many commits ago, or not."""
+
+    def __init__(self, at: str = COMMIT, behind: int | None = 0, status: str = "") -> None:
+        self.checkout, self.at, self.behind, self.status = "/srv", at, behind, status
+
+    def ask(self, *arguments: str) -> t.Any:
+        answers = {"rev-parse": self.at, "rev-list": str(self.behind), "status": self.status}
+        lost = self.behind is None and arguments[0] == "merge-base"
+        return SimpleNamespace(rc=int(lost), stdout=answers.get(arguments[0], ""))
 
 
 @pytest.mark.parametrize(
-    ("facts", "status", "told"),
+    ("tagged", "status", "told"),
     [
-        ({}, "pass", "v2.0.0 is a1a1a1a1a1a1"),
-        ({"tagged": ""}, "fail", "there is no tag v2.0.0"),
-        ({"tagged": "b2" * 20}, "fail", "the checkout is at a1a1a1a1a1a1 and v2.0.0 at b2b2"),
+        (COMMIT, "pass", "v2.0.0 is a1a1a1a1a1a1"),
+        ("", "fail", "there is no tag v2.0.0"),
+        ("b2" * 20, "fail", "the checkout is at a1a1a1a1a1a1 and v2.0.0 at b2b2"),
     ],
     ids=["at the tag", "no tag", "elsewhere"],
 )
-def test_the_tag(facts: dict[str, t.Any], status: str, told: str) -> None:
-    found = git.judge_tag(GitFacts(**{**vars(FACTS), **facts}), "v2.0.0")
+def test_the_tag(tagged: str, status: str, told: str) -> None:
+    found = git.judge_tag("v2.0.0", tagged, COMMIT)
     assert (found.status, told in found.detail) == (status, True), found
 
 
 @pytest.mark.parametrize(
-    ("facts", "status", "told"),
+    ("clone", "tagged", "status", "told"),
     [
-        ({}, "pass", "is in origin/main, its newest commit"),
-        ({"behind": 3}, "pass", "which has 3 commits since"),
-        ({"on_branch": False}, "fail", "origin/main does not contain v2.0.0"),
-        ({"branch": ""}, "hold", "there is no branch origin/main"),
-        ({"tagged": ""}, "hold", "without the tag"),
+        (Clone(), COMMIT, "pass", "is in origin/main, its newest commit"),
+        (Clone(behind=3), COMMIT, "pass", "which has 3 commits since"),
+        (Clone(behind=None), COMMIT, "fail", "origin/main does not contain v2.0.0"),
+        (Clone(at=""), COMMIT, "hold", "there is no branch main"),
+        (Clone(), "", "hold", "without the tag"),
     ],
     ids=["newest", "moved on", "not merged", "no branch", "no tag"],
 )
-def test_the_branch(facts: dict[str, t.Any], status: str, told: str) -> None:
-    found = git.judge_branch(GitFacts(**{**vars(FACTS), **facts}), "v2.0.0")
+def test_the_branch(clone: Clone, tagged: str, status: str, told: str) -> None:
+    found = git.judge_branch(clone, "main", "v2.0.0", tagged)
     assert (found.status, told in found.detail) == (status, True), found
 
 
 def test_what_is_not_in_the_commit_is_named() -> None:
-    dirty = tuple(f"file{n}" for n in range(7))
-    found = git.judge_clean(GitFacts(**{**vars(FACTS), "dirty": dirty}), "/srv")
+    found = git.judge_clean(Clone(status="\0".join(f"?? file{n}" for n in range(7))))
     assert found.status == "fail"
     assert "file0, file1, file2, file3, file4 and 2 more" in found.detail
 
