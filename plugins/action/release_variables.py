@@ -15,7 +15,6 @@ from ..module_utils._formats import listed
 from ..module_utils._release_variables import misread
 from ..module_utils._variable_check import (
     CHOICES,
-    Variables,
     incomplete,
     missing_secrets,
     old_names,
@@ -52,13 +51,19 @@ class ActionModule(ActionBase):
         _checked, arguments = self.validate_argument_spec(**release_variables.module_spec())
         secrets = arguments["secrets"]
         task_vars = task_vars or {}
-        variables = self._variables(task_vars)
-        unknown = unknown_variables(variables)
+        extra = load_extra_vars(self._loader)
+        unknown = unknown_variables(
+            self._declared_by_roles(),
+            frozenset(extra),
+            self._declared_below(task_vars.get("inventory_dir"))
+            | self._declared_below(task_vars.get("playbook_dir")),
+            (*PREFIXES, *(f"{role.name}_" for role in ROLES.iterdir())),
+        )
         values, reasons = self._values(secret["name"] for secret in secrets)
         missing = [] if reasons else missing_secrets(secrets, values)
         unfilled = self._placeholders(task_vars)
         result.update(changed=False, unknown=unknown, missing=missing, placeholders=unfilled)
-        if names := old_names(variables.extra):
+        if names := old_names(extra):
             result["warnings"] = names
         with compiled_once():
             unmet, unread = self._unmet(arguments["contracts"], task_vars)
@@ -69,7 +74,7 @@ class ActionModule(ActionBase):
         ]
         if unknown:
             problems.append(f"Unknown variables: {', '.join(unknown)}. Check the spelling.")
-        problems += typed_unchanged(load_extra_vars(self._loader))
+        problems += typed_unchanged(extra)
         if arguments["placeholders"] == "refuse":
             problems += incomplete(task_vars)
             if unfilled:
@@ -157,15 +162,6 @@ class ActionModule(ActionBase):
             return task_vars
         hostvars = task_vars["hostvars"]
         return {**hostvars.raw_get(host), "hostvars": hostvars}
-
-    def _variables(self, task_vars: dict[str, t.Any]) -> Variables:
-        return Variables(
-            known=self._declared_by_roles(),
-            prefixes=(*PREFIXES, *(f"{role.name}_" for role in ROLES.iterdir())),
-            extra=frozenset(load_extra_vars(self._loader)),
-            inventory=self._declared_below(task_vars.get("inventory_dir"))
-            | self._declared_below(task_vars.get("playbook_dir")),
-        )
 
     def _shadowed(self, task_vars: dict[str, t.Any]) -> list[str]:
         """What both the inventory and the playbooks set for all hosts; of the two, Ansible takes the playbooks'."""

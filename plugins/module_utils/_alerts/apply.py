@@ -63,36 +63,6 @@ def stops(route: Config, labels: Labels, inherited: str = "") -> list[RouteEnd]:
     return results or [RouteEnd(receiver, named)]
 
 
-def misrouted(config: Config, silences: Silences, name: str, labels: Labels) -> str:
-    """Why the alert with these labels reaches no receiver, or a wrong one; empty when all is well."""
-    labels = {**labels, "alertname": name}
-    result = stops(config.get("route") or {}, labels)
-    receivers = {str(receiver.get("name")): receiver for receiver in config.get("receivers") or []}
-    wanted = labels.get(NOTIFY) or result[0].receiver
-    if wanted not in receivers:
-        known = ", ".join(map(repr, receivers)) or "none"
-        return f"Alertmanager has no receiver {wanted!r} for {name!r}: it has {known}"
-    integrated = [key for key, value in receivers[wanted].items() if value and "_configs" in key]
-    if not integrated:
-        return f"the receiver {wanted!r} of {name!r} has no integration, so it notifies no person"
-    ending = [entry for entry in result if entry.receiver == wanted]
-    if not ending:
-        others = " and ".join(dict.fromkeys(repr(entry.receiver) for entry in result))
-        return f"Alertmanager's routes take {name!r} to {others} and not to {wanted!r}"
-    if all(entry.intervals for entry in ending):
-        return (
-            f"the route of {name!r} to {wanted!r} is muted by {', '.join(ending[0].intervals)}, "
-            "so sometimes it notifies no person"
-        )
-    silence = next((entry for entry in silences if _silences(entry, labels)), None)
-    if silence:
-        return (
-            f"{name!r} is silenced until {silence.get('endsAt')} by {silence.get('createdBy')} "
-            f"({silence.get('comment')})"
-        )
-    return ""
-
-
 def _matches(route: Config, labels: Labels) -> bool:
     """What of its matchers cannot be read matches nothing."""
     matchers = [
@@ -322,7 +292,39 @@ class Routing:
 
     def problem(self, rule: WantedRule | LoadedRule) -> str:
         """Why the alert reaches no receiver, or a wrong one; empty when all is well."""
-        return misrouted(self.config, self.silences, rule.name, {**self.external, **rule.labels})
+        name = rule.name
+        labels = {**self.external, **rule.labels, "alertname": name}
+        result = stops(self.config.get("route") or {}, labels)
+        receivers = {
+            str(receiver.get("name")): receiver for receiver in self.config.get("receivers") or []
+        }
+        wanted = labels.get(NOTIFY) or result[0].receiver
+        if wanted not in receivers:
+            known = ", ".join(map(repr, receivers)) or "none"
+            return f"Alertmanager has no receiver {wanted!r} for {name!r}: it has {known}"
+        integrated = [
+            key for key, value in receivers[wanted].items() if value and "_configs" in key
+        ]
+        if not integrated:
+            return (
+                f"the receiver {wanted!r} of {name!r} has no integration, so it notifies no person"
+            )
+        ending = [entry for entry in result if entry.receiver == wanted]
+        if not ending:
+            others = " and ".join(dict.fromkeys(repr(entry.receiver) for entry in result))
+            return f"Alertmanager's routes take {name!r} to {others} and not to {wanted!r}"
+        if all(entry.intervals for entry in ending):
+            return (
+                f"the route of {name!r} to {wanted!r} is muted by {', '.join(ending[0].intervals)}, "
+                "so sometimes it notifies no person"
+            )
+        silence = next((entry for entry in self.silences if _silences(entry, labels)), None)
+        if silence:
+            return (
+                f"{name!r} is silenced until {silence.get('endsAt')} by {silence.get('createdBy')} "
+                f"({silence.get('comment')})"
+            )
+        return ""
 
 
 Params = t.Mapping[str, t.Any]

@@ -80,6 +80,10 @@ class Finding:
         return f"{self.name}: {self.detail}"
 
     @property
+    def line(self) -> str:
+        return line(self.name, self.status, self.detail)
+
+    @property
     def passed(self) -> bool:
         return self.status == PASS
 

@@ -122,10 +122,6 @@ def sentence(rows: t.Sequence[Finding], stops: t.Sequence[Finding]) -> str:
     return " ".join(parts)
 
 
-def line(row: Finding) -> str:
-    return models.line(row.name, row.status, row.detail)
-
-
 def conclude(rows: t.Sequence[Finding], *, check_mode: bool, fail: bool) -> dict[str, t.Any]:
     """The result of the task; raises when something stops the release and the task is to fail then."""
     stops = [
@@ -141,7 +137,7 @@ def conclude(rows: t.Sequence[Finding], *, check_mode: bool, fail: bool) -> dict
     result: dict[str, t.Any] = {
         "verdict": STOP if definite else HOLD if stops else GO,
         "results": [row.to_result("item") for row in rows],
-        "lines": [line(row) for row in rows],
+        "lines": [row.line for row in rows],
         "facts": facts,
     }
     if fail and stops:

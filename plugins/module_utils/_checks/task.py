@@ -34,7 +34,7 @@ from . import (
     webhook,
 )
 from .models import Check, Finding, Ground, Kinds, Known
-from .preflight import GO, OVERRIDE, conclude, line, run_preflight, waive
+from .preflight import GO, OVERRIDE, conclude, run_preflight, waive
 
 PREFLIGHT: Kinds = {
     **preflight.KINDS,
@@ -81,7 +81,7 @@ def check_release(module: Module, params: Params) -> dict[str, t.Any]:
     ground = survey(module, params, checks, uses_record=bool(waivers))
 
     def report(row: Finding) -> None:
-        emit_progress(module, "CheckEnded", line(row), {"name": row.name, "status": row.status})
+        emit_progress(module, "CheckEnded", row.line, {"name": row.name, "status": row.status})
 
     rows = run_preflight(checks, PREFLIGHT, ground, report=report)
     for warning in (each for row in rows for each in row.warnings):

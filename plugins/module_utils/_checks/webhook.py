@@ -220,8 +220,8 @@ def refuse_bad_input(params: Options) -> None:
         )
     if params["oversized_bytes"] < 0 or params["request_timeout"] <= 0:
         raise InputError("'oversized_bytes' is at least 0 and 'request_timeout' more than 0.")
-    tables = [table for entry in params["messages"] for table in entry["recorded_in"]]
-    tables += [table for entry in params["messages"] for table in entry["not_recorded_in"]]
+    places = ("recorded_in", "not_recorded_in")
+    tables = [table for entry in params["messages"] for name in places for table in entry[name]]
     if tables and params["database"] is None:
         raise InputError(
             f"Option 'database' is missing, but messages must be found in {tables[0]!r}."
