@@ -22,7 +22,6 @@ from .models import Finding, Ground, Kind, Kinds, Options, failed, passed, skipp
 from .rollout import find_problems
 from .rollout_facts import (
     ERROR,
-    WARNING,
     environment_of,
     observe_facts,
     parts_of,
@@ -43,60 +42,49 @@ def look_rollout(options: Options, ground: Ground) -> Finding:
     return passed(f"{counted(len(services), 'service')} can roll", warnings=warnings)
 
 
-class Right(t.NamedTuple):
-    """One verb on one resource, and what a phase does with it."""
-
-    verb: str
-    group: str
-    resource: str
-    subresource: str
-    purpose: str
-    severity: str = ERROR
-
-    def __str__(self) -> str:
-        path = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
-        return f"{self.verb} {path}{f'.{self.group}' if self.group else ''}"
-
-
-RIGHTS = (
-    Right("get", "apps", "deployments", "", "read a Deployment"),
-    Right("list", "apps", "deployments", "", "see Deployments"),
-    Right("watch", "apps", "deployments", "", "follow a rollout in few requests", WARNING),
-    Right("patch", "apps", "deployments", "", "release, restart and undo"),
-    Right("list", "apps", "replicasets", "", "tell new pods from old ones"),
-    Right("list", "", "pods", "", "tell why a rollout fails"),
-    Right("watch", "", "pods", "", "follow a rollout in few requests", WARNING),
-    Right("delete", "", "pods", "", "replace a pod on a bad node", WARNING),
-    Right("get", "", "pods", "log", "find start-up lines and show why pods crash"),
-    Right("list", "", "events", "", "show why pods do not start", WARNING),
-    Right("get", "", "configmaps", "", "read the release record and its pins"),
-    Right("get", "coordination.k8s.io", "leases", "", "read the deploy lock"),
-    Right("create", "coordination.k8s.io", "leases", "", "take the deploy lock"),
-    Right("update", "coordination.k8s.io", "leases", "", "renew the deploy lock"),
-    Right("list", "", "configmaps", "", "find attachments of the record"),
-    Right("create", "", "configmaps", "", "create the release record"),
-    Right("update", "", "configmaps", "", "write the release record"),
-    Right("patch", "", "configmaps", "", "set feature flags"),
+RIGHTS = {
+    "get deployments.apps": "read a Deployment",
+    "list deployments.apps": "see Deployments",
+    "watch deployments.apps": "follow a rollout in few requests",
+    "patch deployments.apps": "release, restart and undo",
+    "list replicasets.apps": "tell new pods from old ones",
+    "list pods": "tell why a rollout fails",
+    "watch pods": "follow a rollout in few requests",
+    "delete pods": "replace a pod on a bad node",
+    "get pods/log": "find start-up lines and show why pods crash",
+    "list events": "show why pods do not start",
+    "get configmaps": "read the release record and its pins",
+    "get leases.coordination.k8s.io": "read the deploy lock",
+    "create leases.coordination.k8s.io": "take the deploy lock",
+    "update leases.coordination.k8s.io": "renew the deploy lock",
+    "list configmaps": "find attachments of the record",
+    "create configmaps": "create the release record",
+    "update configmaps": "write the release record",
+    "patch configmaps": "set feature flags",
     # Newer servers ask for create and older ones for get.
-    Right("create", "", "pods", "exec", "check the flags in every pod"),
-)
-"""What the phases ask of the server."""
+    "create pods/exec": "check the flags in every pod",
+}
+"""What the phases ask of the server: a verb, a resource, perhaps a part and the group of it; and what for."""
+DISPENSABLE = frozenset({"watch deployments.apps", "watch pods", "delete pods", "list events"})
+"""Without these a release gets by."""
 
 
 def look_rbac(_options: Options, ground: Ground) -> Finding:
     """Whether the cluster lets this user do all that the phases do there."""
     cluster, denied = ground.cluster(), []
-    for entry in RIGHTS:
-        part = {"group": entry.group, "subresource": entry.subresource}
-        if not cluster.may(entry.verb, entry.resource, **part):
-            denied.append(entry)
+    for right in RIGHTS:
+        verb, _blank, what = right.partition(" ")
+        path, _dot, group = what.partition(".")
+        resource, _slash, part = path.partition("/")
+        if not cluster.may(verb, resource, group=group, subresource=part):
+            denied.append(right)
     namespace = cluster.namespace
     warnings = tuple(
-        f"You may not {entry} in {namespace}, needed to {entry.purpose}."
-        for entry in denied
-        if entry.severity == WARNING
+        f"You may not {right} in {namespace}, needed to {RIGHTS[right]}."
+        for right in denied
+        if right in DISPENSABLE
     )
-    fatal = [f"{entry} (to {entry.purpose})" for entry in denied if entry.severity != WARNING]
+    fatal = [f"{right} (to {RIGHTS[right]})" for right in denied if right not in DISPENSABLE]
     if fatal:
         return failed(
             f"in {namespace} you may not {'; '.join(fatal)}: apply manifests/rbac/, and bind its Role to your user",

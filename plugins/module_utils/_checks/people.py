@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .._errors import DeployError, RefusedError, UnreachableError, VerificationError
@@ -16,8 +16,6 @@ from .._messages.slack import SLACK_SDK, attempt, from_answer, web_client
 from .._release.models import SIGN_OFFS
 from .._release.record import SignOff
 from .._release.sign_off import (
-    Subject,
-    Wanted,
     counts,
     known_sign_offs,
     missing_because,
@@ -203,25 +201,17 @@ def look_sign_offs(options: Options, ground: Ground) -> list[Finding]:
             new |= plan_sign_off(known, wanted, given, subject, now)
         except DeployError as exc:
             refused.append(failed(str(exc), name=f"given_sign_off_{given.name}"))
-    facts = {name: {SIGN_OFFS: {name: signed.to_json()}} for name, signed in new.items()}
-    rows = [
-        replace(
-            judge_sign_offs(entry, {**known, **new}.get(entry.name), subject),
-            facts=facts.get(entry.name),
-        )
-        for entry in wanted
-    ]
+    rows = []
+    for entry in wanted:
+        signed, name = {**known, **new}.get(entry.name), f"sign_off_{entry.name}"
+        facts = {SIGN_OFFS: {entry.name: new[entry.name].to_json()}} if entry.name in new else None
+        # A missing signature holds, and is no failure.
+        judge, detail = held, missing_because(entry, signed, subject)
+        if signed is not None and not detail:
+            note = f", {signed.note}" if signed.note else ""
+            judge, detail = passed, f"{signed.by} signed it at {signed.at}{note}"
+        rows.append(judge(detail, name=name, item=entry.item, facts=facts))
     return [*rows, *refused]
-
-
-def judge_sign_offs(wanted: Wanted, given: SignOff | None, subject: Subject) -> Finding:
-    """A missing signature holds, and is no failure."""
-    name = f"sign_off_{wanted.name}"
-    problem = missing_because(wanted, given, subject)
-    if problem or given is None:
-        return held(problem, name=name, item=wanted.item)
-    note = f", {given.note}" if given.note else ""
-    return passed(f"{given.by} signed it at {given.at}{note}", name=name, item=wanted.item)
 
 
 KINDS: Kinds = {

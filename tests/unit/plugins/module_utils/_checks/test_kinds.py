@@ -27,15 +27,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
     web,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
-    Check,
     Ground,
     Known,
-    libraries,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.rollout_facts import (
     RolloutProblem,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.task import PREFLIGHT
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     NotReadyError,
@@ -898,8 +895,3 @@ def test_a_bad_one_of_the_run_fails_beside_the_others() -> None:
         ("given_sign_off_qa", "fail"),
         ("given_sign_off_typo", "fail"),
     ]
-
-
-def test_a_library_that_two_checks_need_is_named_once() -> None:
-    checks = [Check(name, "alert_rules", {}) for name in ("one", "two")]
-    assert [one.requirement for one in libraries(checks, PREFLIGHT)] == ["requests >= 2.32"]

@@ -2,7 +2,6 @@
 
 import json
 import re
-import threading
 import typing as t
 from dataclasses import replace
 
@@ -71,16 +70,6 @@ def test_a_check_that_raises_is_a_row_and_stops_no_other(
     first, second = rows_of(broken=raising(error), good=finding(passed("fine")))
     assert (first.status, first.detail, first.item) == (status, told, "item of broken")
     assert second.status == "pass"
-
-
-def test_checks_run_side_by_side() -> None:
-    both = threading.Barrier(2, timeout=30)
-
-    def meet(_options: t.Any, _ground: t.Any) -> t.Sequence[Finding]:
-        both.wait()
-        return [passed("met")]
-
-    assert [row.status for row in rows_of(one=meet, two=meet)] == ["pass", "pass"]
 
 
 def test_a_check_may_prove_several_lines_of_the_list() -> None:
